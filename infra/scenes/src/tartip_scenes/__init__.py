@@ -1,0 +1,1 @@
+"""Pictures with known truth: plates, and the scenes that they stand in."""

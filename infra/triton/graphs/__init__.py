@@ -1,0 +1,1 @@
+"""Rewrites the graphs of packaged models into the form that is served."""

@@ -1,0 +1,216 @@
+"""Composes training pictures: rendered plates on drawn car bodies over photographs.
+
+A sample is a square BGR picture and the corners of the plates in it. Lettering that is no plate
+(signs, time stamps, badges) is drawn as well, so that the detector learns to leave it alone.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from tartip_scenes.plates import (
+    FONTS,
+    DrawnPlate,
+    PlateKind,
+    draw_plate,
+    paste_plate,
+    soil,
+)
+
+Picture = npt.NDArray[np.uint8]
+Corners = npt.NDArray[np.float32]
+
+SIDE: Final = 256
+MOST_PLATES: Final = 2
+KINDS: Final = (*([PlateKind.PERSON] * 5), *([PlateKind.EU] * 5), *PlateKind)
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    picture: Picture
+    plates: list[Corners]
+
+
+def compose(
+    rng: np.random.Generator, photographs: list[Picture], fonts: tuple[str, ...] = FONTS
+) -> Sample:
+    scene = _background(rng, photographs)
+    plates: list[Corners] = []
+    for _ in range(int(rng.choice([0, 1, 1, 1, 2]))):
+        plate = draw_plate(rng, kind=KINDS[int(rng.integers(len(KINDS)))], fonts=fonts)
+        corners = _place(rng, plate)
+        if any(np.abs(corners.mean(0) - other.mean(0)).max() < 64 for other in plates):
+            continue
+        scene = _car_body(rng, scene, corners)
+        worn = DrawnPlate(soil(plate.picture, rng, strength=0.4), plate.text, plate.kind)
+        scene = paste_plate(scene, _lit(rng, worn), corners)
+        plates.append(corners)
+    for _ in range(int(rng.choice([0, 0, 1, 1, 2, 3]))):
+        _lettering(rng, scene, plates)
+    return Sample(photographed(rng, scene), plates)
+
+
+def photographed(rng: np.random.Generator, scene: Picture) -> Picture:
+    """What a cheap camera makes of it: light, blur, noise, JPEG."""
+    shot = scene
+    if rng.random() < 0.4:
+        size = int(rng.choice([3, 3, 5]))
+        shot = cv2.GaussianBlur(shot, (size, size), 0).astype(np.uint8)
+    if rng.random() < 0.15:
+        shot = _smeared(rng, shot)
+    light = shot.astype(np.float32) * rng.uniform(0.55, 1.3) + rng.uniform(-25, 30)
+    width = light.shape[1]
+    if rng.random() < 0.3:
+        ramp = np.linspace(rng.uniform(0.5, 1.1), rng.uniform(0.5, 1.1), width)
+        light *= ramp[None, :, None].astype(np.float32)
+    if rng.random() < 0.12:
+        light = np.repeat(light.mean(2, keepdims=True), 3, 2) * rng.uniform(0.4, 1.4)
+    light += rng.standard_normal(light.shape, np.float32) * rng.choice([0, 2, 4, 8, 12])
+    shot = np.clip(light, 0, 255).astype(np.uint8)
+    if rng.random() < 0.5:
+        quality = int(rng.integers(30, 90))
+        encoded = cv2.imencode(".jpg", shot, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
+        shot = cv2.imdecode(encoded, cv2.IMREAD_COLOR).astype(np.uint8)
+    return shot
+
+
+def _background(rng: np.random.Generator, photographs: list[Picture]) -> Picture:
+    photograph = photographs[int(rng.integers(len(photographs)))]
+    height, width = photograph.shape[:2]
+    side = int(min(height, width) * rng.uniform(0.35, 1.0))
+    top, left = int(rng.integers(0, height - side + 1)), int(rng.integers(0, width - side + 1))
+    scene = cv2.resize(
+        photograph[top : top + side, left : left + side], (SIDE, SIDE), interpolation=cv2.INTER_AREA
+    )
+    if rng.random() < 0.5:
+        scene = scene[:, ::-1]
+    lit = scene.astype(np.float32) * rng.uniform(0.6, 1.2) + rng.uniform(-20, 20)
+    return np.ascontiguousarray(np.clip(lit, 0, 255).astype(np.uint8))
+
+
+def _place(rng: np.random.Generator, plate: DrawnPlate) -> Corners:
+    height, width = plate.picture.shape[:2]
+    wide = float(np.exp(rng.uniform(np.log(22), np.log(170))))
+    if height * 2 > width:
+        wide *= 0.6
+    tall = wide * height / width * rng.uniform(0.85, 1.25)
+    if rng.random() < 0.3:
+        wide *= rng.uniform(0.6, 1.0)
+    centre = np.array(
+        [rng.uniform(wide * 0.45, SIDE - wide * 0.45), rng.uniform(tall, SIDE - tall)]
+    )
+    square = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) * [wide / 2, tall / 2]
+    square[:, 1] += square[:, 0] * np.tan(np.deg2rad(rng.normal(0, 8)))
+    square[:, 0] += square[:, 1] * np.tan(np.deg2rad(rng.normal(0, 6)))
+    turn = np.deg2rad(rng.normal(0, 5))
+    rotation = np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
+    wobble = rng.uniform(-0.02, 0.02, (4, 2)) * wide
+    return (square @ rotation + wobble + centre).astype(np.float32)
+
+
+def _lit(rng: np.random.Generator, plate: DrawnPlate) -> DrawnPlate:
+    light = plate.picture.astype(np.float32) * rng.uniform(0.4, 1.1) + rng.uniform(-10, 20)
+    if rng.random() < 0.3:
+        width = light.shape[1]
+        light *= np.linspace(rng.uniform(0.5, 1), rng.uniform(0.5, 1), width)[None, :, None]
+    if rng.random() < 0.15:
+        edge = int(rng.integers(0, light.shape[0]))
+        light[:edge] *= rng.uniform(0.4, 0.8)
+    return DrawnPlate(np.clip(light, 0, 255).astype(np.uint8), plate.text, plate.kind)
+
+
+def _car_body(rng: np.random.Generator, scene: Picture, corners: Corners) -> Picture:
+    """Paint, grille, bumper lines, lamps, badge and plate holder around the plate."""
+    if rng.random() < 0.2:
+        return scene
+    x, y = corners.mean(0)
+    wide = float(np.linalg.norm(corners[1] - corners[0]))
+    reach_x, reach_y = wide * rng.uniform(0.6, 2.4), wide * rng.uniform(0.3, 1.4)
+    above, below = reach_y * rng.uniform(0.5, 1.2), reach_y * rng.uniform(0.3, 1.0)
+    body = scene.copy()
+    paint = _paint(rng)
+    cv2.rectangle(body, _at(x - reach_x, y - above), _at(x + reach_x, y + below), paint, -1)
+    _lines(rng, body, (x, y), (reach_x, above, below))
+    if rng.random() < 0.5:
+        for side in (-1, 1):
+            lamp = _at(x + side * reach_x * 0.8, y - above * 0.4)
+            axes = (int(wide * rng.uniform(0.1, 0.35)) + 1, int(wide * rng.uniform(0.06, 0.2)) + 1)
+            glow = (int(rng.integers(20, 120)),) * 2 + (int(rng.integers(120, 255)),)
+            colour = glow if rng.random() < 0.5 else _grey(rng, 150, 255)
+            cv2.ellipse(body, lamp, axes, 0, 0, 360, colour, -1)
+    if rng.random() < 0.4:
+        centre = _at(x, y - above * 0.6)
+        cv2.circle(body, centre, int(wide * rng.uniform(0.05, 0.14)) + 1, _grey(rng, 90, 255), 2)
+    if rng.random() < 0.5:
+        recess = (corners - [x, y]) * rng.uniform([1.1, 1.2], [1.6, 2.2]) + [x, y]
+        cv2.fillPoly(body, [recess.astype(np.int32)], _shaded(paint, rng.uniform(0.4, 0.9)))
+    body = cv2.GaussianBlur(body, (5, 5), 0).astype(np.uint8)
+    share = float(rng.uniform(0.6, 1))
+    body = cv2.addWeighted(body, share, scene, 1 - share, 0).astype(np.uint8)
+    if rng.random() < 0.6:
+        frame = (corners - [x, y]) * [rng.uniform(1.02, 1.1), rng.uniform(1.06, 1.3)] + [x, y]
+        cv2.fillPoly(body, [frame.astype(np.int32)], _grey(rng, 0, 70))
+    return body
+
+
+def _lines(
+    rng: np.random.Generator,
+    body: Picture,
+    centre: tuple[float, float],
+    reach: tuple[float, float, float],
+) -> None:
+    x, y = centre
+    reach_x, above, below = reach
+    for _ in range(int(rng.integers(0, 10))):
+        level = float(rng.uniform(y - above, y + below))
+        left = _at(x - reach_x * rng.uniform(0.3, 1), level)
+        right = _at(x + reach_x * rng.uniform(0.3, 1), level + rng.normal(0, 2))
+        cv2.line(body, left, right, _grey(rng, 0, 255), int(rng.integers(1, 4)))
+
+
+def _lettering(rng: np.random.Generator, scene: Picture, plates: list[Corners]) -> None:
+    origin = (int(rng.integers(0, SIDE - 60)), int(rng.integers(15, SIDE - 5)))
+    middle = np.array([origin[0] + 40, origin[1]])
+    if any((np.abs(middle - plate.mean(0)) < [90, 40]).all() for plate in plates):
+        return
+    letters = list("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghiklmnoprstu0123456789:-/ ")
+    text = "".join(str(mark) for mark in rng.choice(letters, int(rng.integers(3, 16))))
+    face, scale = int(rng.choice([0, 2, 3, 4])), float(rng.uniform(0.3, 1.0))
+    if rng.random() < 0.4:
+        (wide, tall), _ = cv2.getTextSize(text, face, scale, 1)
+        corner, opposite = (origin[0] - 4, origin[1] - tall - 5), (origin[0] + wide + 4, origin[1] + 6)
+        cv2.rectangle(scene, corner, opposite, _paint(rng), -1)
+    cv2.putText(scene, text, origin, face, scale, _grey(rng, 0, 255), int(rng.integers(1, 3)))
+
+
+def _smeared(rng: np.random.Generator, scene: Picture) -> Picture:
+    size = int(rng.integers(3, 8))
+    kernel = np.zeros((size, size), np.float32)
+    kernel[size // 2] = 1 / size
+    middle = (size / 2 - 0.5, size / 2 - 0.5)
+    turn = cv2.getRotationMatrix2D(middle, float(rng.uniform(-35, 35)), 1)
+    kernel = cv2.warpAffine(kernel, turn, (size, size))
+    return cv2.filter2D(scene, -1, kernel / max(float(kernel.sum()), 1e-6)).astype(np.uint8)
+
+
+def _paint(rng: np.random.Generator) -> tuple[int, int, int]:
+    if rng.random() < 0.6:
+        return _grey(rng, 0, 256)
+    blue, green, red = (int(value) for value in rng.integers(0, 256, 3))
+    return blue, green, red
+
+
+def _grey(rng: np.random.Generator, low: int, high: int) -> tuple[int, int, int]:
+    value = int(rng.integers(low, high))
+    return value, value, value
+
+
+def _shaded(colour: tuple[int, int, int], share: float) -> tuple[int, int, int]:
+    blue, green, red = (int(value * share) for value in colour)
+    return blue, green, red
+
+
+def _at(x: float, y: float) -> tuple[int, int]:
+    return round(x), round(y)
