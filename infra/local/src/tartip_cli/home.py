@@ -1,0 +1,113 @@
+"""The data folder: where everything lies, made private (0700), written atomically.
+
+No part of the mesh needs a Unix socket, so the length of this path does not matter.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from tartip_cli.failures import Exit, Failure, from_os_error
+
+_MIN_FREE_BYTES = 512 * 1024 * 1024
+_FOLDERS = ("nats", "evidence", "keys", "letters", "logs", "oidc", "run", "spans", "tls")
+
+
+@dataclass(frozen=True)
+class Home:
+    path: Path
+
+    @property
+    def postgres(self) -> Path:
+        """The cluster; as root a link to a folder that the unprivileged user can reach."""
+        return self.path / "pg"
+
+    @property
+    def nats(self) -> Path:
+        return self.path / "nats"
+
+    @property
+    def evidence(self) -> Path:
+        return self.path / "evidence"
+
+    @property
+    def keys(self) -> Path:
+        return self.path / "keys"
+
+    @property
+    def letters(self) -> Path:
+        return self.path / "letters"
+
+    @property
+    def logs(self) -> Path:
+        return self.path / "logs"
+
+    @property
+    def oidc(self) -> Path:
+        return self.path / "oidc"
+
+    @property
+    def run(self) -> Path:
+        """Pid files and rendered configuration of the present run; worth nothing after it."""
+        return self.path / "run"
+
+    @property
+    def spans(self) -> Path:
+        return self.path / "spans"
+
+    @property
+    def tls(self) -> Path:
+        return self.path / "tls"
+
+    @property
+    def lock(self) -> Path:
+        return self.path / "supervisor.lock"
+
+    def log_of(self, part: str) -> Path:
+        return self.logs / f"{part}.log"
+
+    def prepare(self) -> None:
+        """Make every folder; refuse early what would fail in the middle."""
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            self.path.chmod(0o700)
+            for name in _FOLDERS:
+                (self.path / name).mkdir(mode=0o700, exist_ok=True)
+            write_private(self.run / "probe", b"x" * 4096)
+            (self.run / "probe").unlink()
+        except OSError as error:
+            raise from_os_error(error) from error
+        free = shutil.disk_usage(self.path).free
+        if free < _MIN_FREE_BYTES:
+            raise Failure(
+                f"only {free // 2**20} MiB are free under {self.path}, {_MIN_FREE_BYTES // 2**20} "
+                "are needed: free some space, or set TARTIP_HOME to a folder on another disk",
+                Exit.DISK_FULL,
+            )
+
+    def identity(self) -> str:
+        """A random name of this folder: what lies outside it is found by it and by no path."""
+        return stored_secret(self.path / "home-id", bytes_=8)
+
+
+def write_private(path: Path, content: bytes, *, mode: int = 0o600) -> None:
+    """Write so that a reader sees the old content or the new, never half."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+    with os.fdopen(descriptor, "wb") as file:
+        os.fchmod(file.fileno(), mode)
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.rename(path)
+
+
+def stored_secret(path: Path, *, bytes_: int = 24) -> str:
+    """A random text made at the first call and the same ever after."""
+    if not path.exists():
+        write_private(path, secrets.token_hex(bytes_).encode())
+    return path.read_text()

@@ -1,0 +1,67 @@
+"""Secret keys of the embedded run: each service's own folder, and the NATS users' seeds.
+
+A key is made once and never replaced: what it has sealed would be lost with it. In production
+these files come from a key service; the services see the same folder either way.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+import nkeys
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from tartip_cli.home import write_private
+from tartip_cli.topology import SERVICES, Service
+
+_KEY_BYTES = 32
+
+
+@dataclass(frozen=True)
+class Keys:
+    folder: Path
+
+    def of(self, service: Service) -> Path:
+        """The folder that `TARTIP_KEYS_DIR` names for this service and for no other."""
+        return self.folder / service.name
+
+    def nats_seed(self, user: str) -> Path:
+        return self.folder / "nats" / f"{user}.nk"
+
+    def provision(self, nats_users: tuple[str, ...]) -> None:
+        for service in SERVICES:
+            folder = self.of(service)
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            for name in service.key_classes:
+                _once(folder / f"{name}.key", secrets.token_bytes(_KEY_BYTES))
+            if service.schema is not None:
+                _once(folder / "audit.key", _signing_key())
+        (self.folder / "nats").mkdir(mode=0o700, exist_ok=True)
+        for user in nats_users:
+            _once(self.nats_seed(user), _user_seed())
+
+    def nats_public(self, user: str) -> str:
+        pair = nkeys.from_seed(bytearray(self.nats_seed(user).read_bytes()))
+        public: bytes = pair.public_key
+        return public.decode()
+
+
+def _once(path: Path, content: bytes) -> None:
+    if not path.exists():
+        write_private(path, content)
+
+
+def _signing_key() -> bytes:
+    return Ed25519PrivateKey.generate().private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+
+
+def _user_seed() -> bytes:
+    seed: bytes = nkeys.encode_seed(secrets.token_bytes(_KEY_BYTES), nkeys.PREFIX_BYTE_USER)
+    return seed

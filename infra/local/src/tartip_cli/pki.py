@@ -1,0 +1,193 @@
+"""The certificate authorities of the embedded run and the certificates they sign.
+
+The mesh's authority and the officers' are made at the first run and kept; every leaf is made anew
+at each start, so that no certificate outlives a run by more than its sixty days. Identity is the
+URI in the subject's alternative names (`spiffe://tartip/{service,partner,device}/<name>`).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import ipaddress
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from tartip_cli.home import write_private
+from tartip_cli.topology import COMMAND_LINE, DEVICES, OPERATORS, PARTNERS, SERVICES
+
+_AUTHORITY_LIFE = dt.timedelta(days=3650)
+_LEAF_LIFE = dt.timedelta(days=60)
+_BACKDATED = dt.timedelta(minutes=5)
+
+
+@dataclass(frozen=True)
+class KeyPair:
+    """Two PEM files."""
+
+    certificate: Path
+    key: Path
+
+
+@dataclass(frozen=True)
+class Authority:
+    """A certificate authority that lives in two files."""
+
+    files: KeyPair
+
+    @classmethod
+    def open(cls, folder: Path, name: str) -> Authority:
+        files = KeyPair(folder / f"{name}.pem", folder / f"{name}.key")
+        if not (files.certificate.exists() and files.key.exists()):
+            _make_authority(files, name)
+        return cls(files)
+
+    def issue(self, pair: KeyPair, *, common_name: str, uri: str | None) -> None:
+        """Sign a new key; a certificate with a URI may serve and call, one without only signs."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        issuer = x509.load_pem_x509_certificate(self.files.certificate.read_bytes())
+        signer = _load_key(self.files.key)
+        builder = _builder(common_name, issuer.subject, key.public_key(), _LEAF_LIFE)
+        builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), True)
+        builder = builder.add_extension(_key_usage(), True)
+        builder = builder.add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), False
+        )
+        if uri is not None:
+            builder = builder.add_extension(_names(uri), False)
+            builder = builder.add_extension(
+                x509.ExtendedKeyUsage(
+                    [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
+                ),
+                False,
+            )
+        certificate = builder.sign(signer, hashes.SHA256())
+        write_private(pair.key, _pem(key))
+        write_private(pair.certificate, certificate.public_bytes(serialization.Encoding.PEM))
+
+
+@dataclass(frozen=True)
+class Certificates:
+    """Where every certificate of the mesh lies; the same layout for each reader."""
+
+    folder: Path
+
+    @property
+    def authority(self) -> Path:
+        return self.folder / "ca.pem"
+
+    @property
+    def officer_authority(self) -> Path:
+        return self.folder / "officer-ca.pem"
+
+    def service(self, name: str) -> KeyPair:
+        return self._pair("service", name)
+
+    def partner(self, name: str) -> KeyPair:
+        return self._pair("partner", name)
+
+    def device(self, name: str) -> KeyPair:
+        return self._pair("device", name)
+
+    def officer(self, operator_id: str) -> KeyPair:
+        """The signing key that an officer's browser or card would hold."""
+        return self._pair("officer", operator_id)
+
+    def renew(self) -> None:
+        mesh = Authority.open(self.folder, "ca")
+        officers = Authority.open(self.folder, "officer-ca")
+        names = {
+            "service": (*(service.name for service in SERVICES), "nats", "triton", COMMAND_LINE),
+            "partner": PARTNERS,
+            "device": DEVICES,
+        }
+        for kind, members in names.items():
+            (self.folder / kind).mkdir(mode=0o700, exist_ok=True)
+            for name in members:
+                uri = f"spiffe://tartip/{kind}/{name}"
+                mesh.issue(self._pair(kind, name), common_name=name, uri=uri)
+        (self.folder / "officer").mkdir(mode=0o700, exist_ok=True)
+        for operator in OPERATORS:
+            officers.issue(self.officer(operator.id), common_name=operator.id, uri=None)
+
+    def _pair(self, kind: str, name: str) -> KeyPair:
+        return KeyPair(self.folder / kind / f"{name}.pem", self.folder / kind / f"{name}.key")
+
+
+def _make_authority(files: KeyPair, name: str) -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = _name(f"Tartip embedded {name}")
+    builder = _builder(f"Tartip embedded {name}", subject, key.public_key(), _AUTHORITY_LIFE)
+    builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), True)
+    builder = builder.add_extension(_key_usage(authority=True), True)
+    builder = builder.add_extension(
+        x509.SubjectKeyIdentifier.from_public_key(key.public_key()), False
+    )
+    certificate = builder.sign(key, hashes.SHA256())
+    # The key first: a certificate without its key is the state that `open` repairs.
+    write_private(files.key, _pem(key))
+    write_private(files.certificate, certificate.public_bytes(serialization.Encoding.PEM))
+
+
+def _builder(
+    common_name: str,
+    issuer: x509.Name,
+    public_key: ec.EllipticCurvePublicKey,
+    life: dt.timedelta,
+) -> x509.CertificateBuilder:
+    now = dt.datetime.now(dt.UTC)
+    return (
+        x509.CertificateBuilder()
+        .subject_name(_name(common_name))
+        .issuer_name(issuer)
+        .public_key(public_key)
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - _BACKDATED)
+        .not_valid_after(now + life)
+    )
+
+
+def _name(common_name: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
+
+
+def _names(uri: str) -> x509.SubjectAlternativeName:
+    return x509.SubjectAlternativeName(
+        [
+            x509.UniformResourceIdentifier(uri),
+            x509.DNSName("localhost"),
+            x509.IPAddress(ipaddress.ip_address("127.0.0.1")),
+        ]
+    )
+
+
+def _key_usage(*, authority: bool = False) -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=True,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        key_cert_sign=authority,
+        crl_sign=authority,
+        encipher_only=False,
+        decipher_only=False,
+    )
+
+
+def _load_key(path: Path) -> ec.EllipticCurvePrivateKey:
+    key = serialization.load_pem_private_key(path.read_bytes(), password=None)
+    assert isinstance(key, ec.EllipticCurvePrivateKey)
+    return key
+
+
+def _pem(key: ec.EllipticCurvePrivateKey) -> bytes:
+    return key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )

@@ -1,0 +1,117 @@
+"""Which port each part listens on, and the check that it is free before anything starts."""
+
+from __future__ import annotations
+
+import errno
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+
+from tartip_cli.failures import Exit, Failure
+from tartip_cli.topology import Service
+
+LOOPBACK = "127.0.0.1"
+_POSTGRES, _NATS, _NATS_MONITOR, _TRITON, _TRITON_METRICS, _SUPERVISOR = range(10, 16)
+_SPAN_OF_PORTS = 16
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ports:
+    base: int
+    gateway: int
+
+    @property
+    def postgres(self) -> int:
+        return self.base + _POSTGRES
+
+    @property
+    def nats(self) -> int:
+        return self.base + _NATS
+
+    @property
+    def nats_monitor(self) -> int:
+        return self.base + _NATS_MONITOR
+
+    @property
+    def triton(self) -> int:
+        return self.base + _TRITON
+
+    @property
+    def triton_metrics(self) -> int:
+        return self.base + _TRITON_METRICS
+
+    @property
+    def supervisor(self) -> int:
+        return self.base + _SUPERVISOR
+
+    def of(self, service: Service) -> int:
+        return self.gateway if service.port_offset is None else self.base + service.port_offset
+
+    def address(self, service: Service) -> str:
+        return f"{LOOPBACK}:{self.of(service)}"
+
+
+def require_free(port: int, part: str, *, variable: str = "TARTIP_PORT_BASE") -> None:
+    """Refuse with the port, its holder if we may know it, and the way out."""
+    error = _bind_error(port)
+    if error is None:
+        return
+    if error.errno != errno.EADDRINUSE:
+        raise Failure(f"cannot listen on {LOOPBACK}:{port} for {part}: {error.strerror}")
+    holder = holder_of(port)
+    by = f" by {holder}" if holder else ""
+    raise Failure(
+        f"port {port} ({part}) is taken{by}: stop it, or set {variable} to another number",
+        Exit.PORT_TAKEN,
+    )
+
+
+def free_base(candidates: range = range(21000, 31000, 20)) -> Ports:
+    """A base whose whole span is free right now; for tests and trial runs."""
+    offset = (Path("/proc/self").resolve().name,)
+    start = int(offset[0]) % len(candidates)
+    for index in range(len(candidates)):
+        base = candidates[(start + index) % len(candidates)]
+        if all(_bind_error(base + step) is None for step in range(_SPAN_OF_PORTS + 1)):
+            return Ports(base=base, gateway=base + _SPAN_OF_PORTS)
+    raise Failure("no free span of ports between 21000 and 31000", Exit.PORT_TAKEN)
+
+
+def holder_of(port: int) -> str | None:
+    """The process that listens on the port, as far as /proc lets us see."""
+    inode = _listening_inode(port)
+    if inode is None:
+        return None
+    target = f"socket:[{inode}]"
+    for process in Path("/proc").iterdir():
+        if process.name.isdigit() and _holds(process, target):
+            return f"{(process / 'comm').read_text().strip()} (pid {process.name})"
+    return None
+
+
+def _bind_error(port: int) -> OSError | None:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        # As the servers do: a port in TIME_WAIT is free for a listener.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((LOOPBACK, port))
+        except OSError as error:
+            return error
+    return None
+
+
+def _listening_inode(port: int) -> str | None:
+    wanted = f":{port:04X}"
+    for table in (Path("/proc/net/tcp"), Path("/proc/net/tcp6")):
+        lines = table.read_text().splitlines()[1:] if table.exists() else []
+        for fields in (line.split() for line in lines):
+            if fields[1].endswith(wanted) and fields[3] == "0A":
+                return fields[9]
+    return None
+
+
+def _holds(process: Path, target: str) -> bool:
+    try:
+        return any(str(link.readlink()) == target for link in (process / "fd").iterdir())
+    except OSError:
+        return False

@@ -1,0 +1,108 @@
+"""Processes seen through /proc: who is alive, what a tree of them holds, how to end one.
+
+A pid alone is not an identity, since the kernel gives it out again; pid and start time are.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+_PROC = Path("/proc")
+
+
+@dataclass(frozen=True)
+class ProcessId:
+    pid: int
+    started: str
+
+    @classmethod
+    def of(cls, pid: int) -> ProcessId | None:
+        fields = _stat(pid)
+        return None if fields is None or fields[0] == "Z" else cls(pid, fields[19])
+
+    @classmethod
+    def read(cls, path: Path) -> ProcessId | None:
+        """From a pid file; nothing if it is absent or half written."""
+        try:
+            pid, started = path.read_text().split()
+            return cls(int(pid), started)
+        except (OSError, ValueError):
+            return None
+
+    def write(self, path: Path) -> None:
+        path.write_text(f"{self.pid} {self.started}\n")
+
+    def alive(self) -> bool:
+        return ProcessId.of(self.pid) == self
+
+    def signal_group(self, number: int) -> None:
+        """To the part and its children: each part leads a process group of its own."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, number)
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(self.pid, number)
+
+
+async def end(process: ProcessId, *, first: int, grace_seconds: float) -> None:
+    """Ask, wait, then force."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.kill(process.pid, first)
+    deadline = time.monotonic() + grace_seconds
+    while process.alive() and time.monotonic() < deadline:
+        await asyncio.sleep(0.05)
+    process.signal_group(signal.SIGKILL)
+
+
+def tree_pss_bytes(root: int) -> int:
+    """Proportional set size of a process and all below it: shared pages are counted once.
+
+    Where the kernel does not tell (another user's process), the resident size stands in.
+    """
+    return sum(pss_bytes(pid) for pid in _tree(root))
+
+
+def pss_bytes(pid: int) -> int:
+    for file, label in (("smaps_rollup", "Pss:"), ("status", "VmRSS:")):
+        with contextlib.suppress(OSError):
+            for line in (_PROC / str(pid) / file).read_text().splitlines():
+                if line.startswith(label):
+                    return int(line.split()[1]) * 1024
+    return 0
+
+
+def processes_in(folder: Path) -> list[int]:
+    """Processes whose current folder is this one (all of a PostgreSQL cluster's are)."""
+    wanted = str(folder.resolve())
+    found = []
+    for entry in _PROC.iterdir():
+        with contextlib.suppress(OSError):
+            if entry.name.isdigit() and os.readlink(entry / "cwd") == wanted:
+                found.append(int(entry.name))
+    return found
+
+
+def _tree(root: int) -> list[int]:
+    children: dict[int, list[int]] = {}
+    for entry in _PROC.iterdir():
+        if entry.name.isdigit() and (fields := _stat(int(entry.name))) is not None:
+            children.setdefault(int(fields[1]), []).append(int(entry.name))
+    found, waiting = [], [root]
+    while waiting:
+        pid = waiting.pop()
+        found.append(pid)
+        waiting.extend(children.get(pid, []))
+    return found
+
+
+def _stat(pid: int) -> list[str] | None:
+    """Fields of /proc/<pid>/stat from the state on (the name before may hold anything)."""
+    try:
+        return (_PROC / str(pid) / "stat").read_text().rpartition(") ")[2].split()
+    except OSError:
+        return None

@@ -1,0 +1,84 @@
+"""Everything the embedded run takes from its environment, read once and never changed.
+
+An address of an outside part (`TARTIP_DATABASE_URL` and its kin) means that the embedded part of
+that kind is not started and the outside one is used in its place.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from tartip_cli.failures import Exit, Failure
+
+DEFAULT_PORT_BASE = 7100
+DEFAULT_GATEWAY_PORT = 8080
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    home: Path
+    checkout: Path
+    port_base: int = DEFAULT_PORT_BASE
+    gateway_port: int = DEFAULT_GATEWAY_PORT
+    database_url: str | None = None
+    nats_url: str | None = None
+    triton_url: str | None = None
+    otlp_endpoint: str | None = None
+    evidence_url: str | None = None
+    oidc_issuer: str | None = None
+    vehicles_file: Path | None = None
+    log_level: str = "INFO"
+    environment: str = "embedded"
+
+
+def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
+    env = os.environ if environ is None else environ
+    checkout = find_checkout()
+    home = env.get("TARTIP_HOME")
+    vehicles = env.get("TARTIP_VEHICLES_FILE")
+    return Settings(
+        home=Path(home).expanduser().absolute() if home else checkout / ".tartip",
+        checkout=checkout,
+        port_base=_port(env, "TARTIP_PORT_BASE", DEFAULT_PORT_BASE),
+        gateway_port=_port(env, "TARTIP_GATEWAY_PORT", DEFAULT_GATEWAY_PORT),
+        database_url=env.get("TARTIP_DATABASE_URL") or None,
+        nats_url=env.get("TARTIP_NATS_URL") or None,
+        triton_url=env.get("TARTIP_TRITON_URL") or None,
+        otlp_endpoint=env.get("OTEL_EXPORTER_OTLP_ENDPOINT") or None,
+        evidence_url=env.get("TARTIP_EVIDENCE_URL") or None,
+        oidc_issuer=env.get("TARTIP_OIDC_ISSUER") or None,
+        vehicles_file=Path(vehicles) if vehicles else None,
+        log_level=env.get("TARTIP_LOG_LEVEL", "INFO"),
+        environment=env.get("TARTIP_ENVIRONMENT", "embedded"),
+    )
+
+
+def inherited_environment() -> dict[str, str]:
+    """What a child process keeps of ours: where things are, never our own settings."""
+    kept = ("HOME", "LANG", "LC_ALL", "PATH", "TMPDIR", "TZ", "USER")
+    return {name: os.environ[name] for name in kept if name in os.environ}
+
+
+def find_checkout() -> Path:
+    """The folder that holds `infra/nats/streams.yaml`: ours, else the current one's parents."""
+    here = Path(__file__).resolve()
+    current = Path.cwd()
+    for folder in (*here.parents, current, *current.parents):
+        if (folder / "infra" / "nats" / "streams.yaml").is_file():
+            return folder
+    raise Failure(
+        "cannot find infra/nats/streams.yaml: run tartip inside a checkout of the repository",
+        Exit.MISSING_REQUIREMENT,
+    )
+
+
+def _port(env: Mapping[str, str], name: str, default: int) -> int:
+    text = env.get(name)
+    if not text:
+        return default
+    if not text.isdigit() or not 1024 <= int(text) <= 65000:
+        raise Failure(f"{name}={text} is not a port between 1024 and 65000", Exit.USAGE)
+    return int(text)

@@ -1,0 +1,128 @@
+"""Telemetry on disk as OTLP JSON lines: one file an hour, bounded in size, the oldest removed."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+MAX_BYTES = 256 * 1024 * 1024
+
+
+@dataclass(frozen=True, kw_only=True)
+class Span:
+    trace_id: str
+    span_id: str
+    parent_id: str
+    service: str
+    name: str
+    kind: str
+    start_ns: int
+    end_ns: int
+    error: str | None
+    attributes: dict[str, Any]
+    links: tuple[str, ...] = field(default=())
+    """Trace ids that this span points at."""
+
+    @property
+    def duration_ms(self) -> float:
+        return (self.end_ns - self.start_ns) / 1e6
+
+
+class SpanFiles:
+    """Written by the receiver alone, read by anybody."""
+
+    def __init__(self, folder: Path, *, prefix: str = "", max_bytes: int = MAX_BYTES) -> None:
+        self._folder = folder
+        self._prefix = prefix
+        self._max_bytes = max_bytes
+        self._written_since_check = max_bytes
+
+    def append(self, document: dict[str, Any]) -> None:
+        line = json.dumps(document, separators=(",", ":"), ensure_ascii=False) + "\n"
+        content = line.encode()
+        hour = dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H")
+        with (self._folder / f"{self._prefix}{hour}.jsonl").open("ab") as file:
+            file.write(content)
+        self._written_since_check += len(content)
+        if self._written_since_check > self._max_bytes // 16:
+            self._remove_oldest()
+            self._written_since_check = 0
+
+    def files(self) -> list[Path]:
+        return sorted(self._folder.glob(f"{self._prefix}[0-9]*.jsonl"))
+
+    def spans_mentioning(self, tokens: Iterable[str]) -> Iterator[Span]:
+        """Every span of every line that holds one of the texts; the caller looks closer."""
+        pattern = re.compile("|".join(re.escape(json.dumps(token)) for token in tokens).encode())
+        for path in self.files():
+            with path.open("rb") as file:
+                for line in file:
+                    if pattern.search(line):
+                        yield from _spans_of(line)
+
+    def all_spans(self) -> Iterator[Span]:
+        for path in self.files():
+            with path.open("rb") as file:
+                for line in file:
+                    yield from _spans_of(line)
+
+    def _remove_oldest(self) -> None:
+        files = self.files()
+        total = sum(path.stat().st_size for path in files)
+        for path in files[:-1]:
+            if total <= self._max_bytes:
+                return
+            total -= path.stat().st_size
+            path.unlink()
+
+
+def _spans_of(line: bytes) -> Iterator[Span]:
+    try:
+        document = json.loads(line)
+    except ValueError:
+        return  # the last line of a killed supervisor
+    for resource in document.get("resourceSpans", []):
+        attributes = _attributes(resource.get("resource", {}).get("attributes", []))
+        service = str(attributes.get("service.name", "unknown"))
+        for scope in resource.get("scopeSpans", []):
+            for span in scope.get("spans", []):
+                yield _span(span, service)
+
+
+_KINDS = ("unspecified", "internal", "server", "client", "producer", "consumer")
+_ERROR = 2
+
+
+def _span(span: dict[str, Any], service: str) -> Span:
+    status = span.get("status", {})
+    failed = status.get("code") == _ERROR
+    return Span(
+        trace_id=span["traceId"],
+        span_id=span["spanId"],
+        parent_id=span.get("parentSpanId", ""),
+        service=service,
+        name=span.get("name", ""),
+        kind=_KINDS[int(span.get("kind", 0))],
+        start_ns=int(span["startTimeUnixNano"]),
+        end_ns=int(span["endTimeUnixNano"]),
+        error=(status.get("message") or "error") if failed else None,
+        attributes=_attributes(span.get("attributes", [])),
+        links=tuple(link["traceId"] for link in span.get("links", [])),
+    )
+
+
+def _attributes(pairs: list[dict[str, Any]]) -> dict[str, Any]:
+    return {pair["key"]: _value(pair.get("value", {})) for pair in pairs}
+
+
+def _value(value: dict[str, Any]) -> Any:
+    if "arrayValue" in value:
+        return [_value(item) for item in value["arrayValue"].get("values", [])]
+    if "intValue" in value:
+        return int(value["intValue"])
+    return next(iter(value.values()), None)

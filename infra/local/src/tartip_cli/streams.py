@@ -1,0 +1,147 @@
+"""`infra/nats/streams.yaml`, read and turned into what NATS needs: permissions and streams."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+from nats.js.api import (
+    AckPolicy,
+    ConsumerConfig,
+    DeliverPolicy,
+    DiscardPolicy,
+    RetentionPolicy,
+    StorageType,
+    StreamConfig,
+)
+
+PROVISIONER = "provisioner"
+_API = "$JS.API"
+
+
+@dataclass(frozen=True)
+class Permissions:
+    publish: tuple[str, ...]
+    subscribe: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class User:
+    """One set of credentials; the maps go from stream to subjects."""
+
+    name: str
+    publishes: dict[str, list[str]]
+    consumes: dict[str, list[str]]
+    follows: list[str]
+    publishes_core: list[str]
+    subscribes: list[str]
+
+    def permissions(self) -> Permissions:
+        publish = [*self.publishes_core]
+        for subjects in self.publishes.values():
+            publish += subjects
+        for stream in sorted({*self.publishes, *self.consumes, *self.follows}):
+            publish.append(f"{_API}.STREAM.INFO.{stream}")
+        for stream in self.consumes:
+            publish += [
+                f"{_API}.CONSUMER.INFO.{stream}.{self.name}",
+                f"{_API}.CONSUMER.MSG.NEXT.{stream}.{self.name}",
+                f"$JS.ACK.{stream}.{self.name}.>",
+            ]
+        for stream in self.follows:
+            # Without a name in the subject the server takes an ephemeral consumer only.
+            publish += [f"{_API}.CONSUMER.CREATE.{stream}", f"$JS.FC.{stream}.>"]
+        return Permissions(tuple(publish), (inbox_of(self.name), *self.subscribes))
+
+
+@dataclass(frozen=True)
+class Topology:
+    streams: tuple[StreamConfig, ...]
+    consumers: dict[str, tuple[ConsumerConfig, ...]]
+    users: tuple[User, ...]
+
+    @property
+    def user_names(self) -> tuple[str, ...]:
+        return (PROVISIONER, *(user.name for user in self.users))
+
+    @property
+    def stored_bytes(self) -> int:
+        return sum(stream.max_bytes or 0 for stream in self.streams)
+
+
+def inbox_of(user: str) -> str:
+    return f"_INBOX_{user}.>"
+
+
+def read_topology(path: Path) -> Topology:
+    document = yaml.safe_load(path.read_text())
+    defaults = document["defaults"]
+    users = tuple(_user(name, fields or {}) for name, fields in document["users"].items())
+    streams = tuple(
+        _stream(name, {**defaults["stream"], **fields})
+        for name, fields in document["streams"].items()
+    )
+    consumers = {
+        stream: tuple(
+            _consumer(user.name, user.consumes[stream], defaults["consumer"])
+            for user in users
+            if stream in user.consumes
+        )
+        for stream in document["streams"]
+    }
+    return Topology(streams, consumers, users)
+
+
+def _user(name: str, fields: dict[str, object]) -> User:
+    known = {"publishes", "consumes", "follows", "publishes_core", "subscribes"}
+    if unknown := set(fields) - known:
+        raise ValueError(f"streams.yaml: user {name} has unknown fields {sorted(unknown)}")
+    return User(
+        name=name,
+        publishes=_map(fields.get("publishes")),
+        consumes=_map(fields.get("consumes")),
+        follows=_list(fields.get("follows")),
+        publishes_core=_list(fields.get("publishes_core")),
+        subscribes=_list(fields.get("subscribes")),
+    )
+
+
+def _stream(name: str, fields: dict[str, object]) -> StreamConfig:
+    return StreamConfig(
+        name=name,
+        subjects=_list(fields["subjects"]),
+        storage=StorageType.FILE,
+        retention=RetentionPolicy.LIMITS,
+        discard=DiscardPolicy.NEW,
+        max_age=float(str(fields["max_age_seconds"])),
+        max_bytes=int(str(fields["max_bytes"])),
+        duplicate_window=float(str(fields["duplicate_window_seconds"])),
+        deny_delete=True,
+        deny_purge=True,
+        allow_direct=False,
+        num_replicas=1,
+    )
+
+
+def _consumer(name: str, subjects: list[str], fields: dict[str, object]) -> ConsumerConfig:
+    return ConsumerConfig(
+        durable_name=name,
+        name=name,
+        filter_subjects=subjects,
+        ack_policy=AckPolicy.EXPLICIT,
+        deliver_policy=DeliverPolicy.ALL,
+        ack_wait=float(str(fields["ack_wait_seconds"])),
+        max_deliver=int(str(fields["max_deliver"])),
+        max_ack_pending=int(str(fields["max_ack_pending"])),
+    )
+
+
+def _map(value: object) -> dict[str, list[str]]:
+    assert value is None or isinstance(value, dict)
+    return {str(key): _list(item) for key, item in (value or {}).items()}
+
+
+def _list(value: object) -> list[str]:
+    assert value is None or isinstance(value, list)
+    return [str(item) for item in value or []]

@@ -1,0 +1,155 @@
+"""Starts the parts of the mesh in order, keeps them running, stops them in the opposite order."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+from tartip_cli.lock import Lock, RunningMesh, end_orphans
+from tartip_cli.mesh import MIGRATIONS, Mesh
+from tartip_cli.parts import OutsidePart, Part
+from tartip_cli.process import pss_bytes
+from tartip_cli.running import OnChange, RunningPart, State, Watched, WatchedOutsidePart
+from tartip_cli.web import SupervisorHttp
+
+SUPERVISOR = "supervisor"
+_PARALLEL_MIGRATIONS = 2
+
+log = logging.getLogger(__name__)
+
+
+class Supervisor:
+    """The whole run; `run` returns when somebody asked for the end and everything has stopped."""
+
+    def __init__(self, mesh: Mesh, on_change: OnChange = lambda name, state: None) -> None:
+        self.mesh = mesh
+        self.ready = asyncio.Event()
+        self._stop = asyncio.Event()
+        self._at_once = False
+        self._on_change = on_change
+        self._stages = [[self._watch(part) for part in stage] for stage in mesh.stages]
+
+    @property
+    def watched(self) -> list[Watched]:
+        return [part for stage in self._stages for part in stage]
+
+    def request_stop(self) -> None:
+        """The first time in order; the second time somebody has lost patience."""
+        if self._stop.is_set():
+            self._at_once = True
+            for part in self.watched:
+                if part.pid is not None:
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(part.pid, signal.SIGKILL)
+        self._stop.set()
+
+    async def run(self) -> None:
+        home = self.mesh.home
+        lock = Lock(home)
+        lock.take()
+        try:
+            await end_orphans(home)
+            self.mesh.require_free_ports()
+            lock.describe(self._description())
+            async with self._signals():
+                await self._run()
+        finally:
+            lock.release()
+
+    def status(self) -> dict[str, object]:
+        """The shape that `tartip status --json` promises."""
+        own = {
+            "name": SUPERVISOR,
+            "state": State.READY,
+            "address": f"127.0.0.1:{self.mesh.ports.supervisor}",
+            "pid": os.getpid(),
+            "rss_bytes": pss_bytes(os.getpid()),
+        }
+        parts = [
+            {
+                "name": part.name,
+                "state": part.state,
+                "address": part.part.address,
+                "pid": part.pid,
+                "rss_bytes": part.pss_bytes(),
+            }
+            for part in self.watched
+        ]
+        return {"ready": self._all_ready(), "parts": [*parts, own]}
+
+    async def _run(self) -> None:
+        self.mesh.prepare()
+        async with SupervisorHttp(self.mesh, self.status).serving():
+            async with asyncio.TaskGroup() as group:
+                keepers: list[asyncio.Task[None]] = []
+                try:
+                    starting = group.create_task(self._start(group, keepers))
+                    await self._stop.wait()
+                    starting.cancel()
+                finally:
+                    await self._stop_all()
+                    for keeper in keepers:
+                        keeper.cancel()
+
+    async def _start(
+        self, group: asyncio.TaskGroup, keepers: list[asyncio.Task[None]]
+    ) -> None:
+        engines, services = self._stages[0], self._stages[1:]
+        keepers += [group.create_task(part.keep()) for part in engines]
+        await _until_ready([part for part in engines if part.name in self.mesh.needed_first])
+        await self.migrate()
+        for stage in services:
+            keepers += [group.create_task(part.keep()) for part in stage]
+        await _until_ready(self.watched)
+        self.ready.set()
+
+    async def migrate(self) -> None:
+        """Every service's migrations, as its owner role; two at a time on two cores."""
+        self._on_change(MIGRATIONS, State.STARTING)
+        turns = asyncio.Semaphore(_PARALLEL_MIGRATIONS)
+
+        async def migrate_one(name: str) -> None:
+            async with turns:
+                await self.mesh.migrate(name)
+
+        async with asyncio.TaskGroup() as group:
+            for service in self.mesh.migrated_services:
+                group.create_task(migrate_one(service.name))
+        self._on_change(MIGRATIONS, State.READY)
+
+    async def _stop_all(self) -> None:
+        for stage in reversed(self._stages):
+            await asyncio.gather(*(part.stop(at_once=self._at_once) for part in stage))
+
+    def _all_ready(self) -> bool:
+        return self.ready.is_set() and all(part.state is State.READY for part in self.watched)
+
+    def _watch(self, part: Part | OutsidePart) -> Watched:
+        if isinstance(part, OutsidePart):
+            return WatchedOutsidePart(part, self._on_change)
+        return RunningPart(part, self._on_change, pid_folder=self.mesh.home.run)
+
+    def _description(self) -> RunningMesh:
+        ports = self.mesh.ports
+        return RunningMesh(pid=os.getpid(), port_base=ports.base, gateway_port=ports.gateway)
+
+    @asynccontextmanager
+    async def _signals(self) -> AsyncIterator[None]:
+        loop = asyncio.get_running_loop()
+        numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+        for number in numbers:
+            loop.add_signal_handler(number, self.request_stop)
+        try:
+            yield
+        finally:
+            for number in numbers:
+                loop.remove_signal_handler(number)
+
+
+async def _until_ready(parts: Sequence[Watched]) -> None:
+    await asyncio.gather(*(part.was_ready.wait() for part in parts))

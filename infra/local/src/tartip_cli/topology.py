@@ -1,0 +1,115 @@
+"""The fixed table of the mesh: which services there are, what each owns and whom it calls.
+
+The table of `docs/ARCHITECTURE.md` in code. Everything that depends on "which services" (ports,
+roles, certificates, credentials, start order) is derived from it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Service:
+    name: str
+    package: str
+    schema: str | None
+    port_offset: int | None
+    peers: tuple[str, ...] = ()
+    key_classes: tuple[str, ...] = ()
+
+    @property
+    def address_variable(self) -> str:
+        return f"TARTIP_{self.package.upper()}_ADDRESS"
+
+
+CAMERA_REGISTRY = Service(
+    name="camera-registry",
+    package="camera_registry",
+    schema="camera_registry",
+    port_offset=1,
+)
+INFERENCE_GATEWAY = Service(
+    name="inference-gateway",
+    package="inference_gateway",
+    schema="inference",
+    port_offset=2,
+    peers=("camera-registry",),
+    key_classes=("evidence", "template"),
+)
+VIOLATIONS = Service(
+    name="violations",
+    package="violations",
+    schema="violations",
+    port_offset=3,
+    peers=("camera-registry", "inference-gateway"),
+    key_classes=("person", "plate"),
+)
+FINES = Service(
+    name="fines",
+    package="fines",
+    schema="fines",
+    port_offset=4,
+    peers=("violations",),
+    key_classes=("person", "plate"),
+)
+CITIZEN_REPORTS = Service(
+    name="citizen-reports",
+    package="citizen_reports",
+    schema="citizen_reports",
+    port_offset=5,
+    peers=("camera-registry", "inference-gateway"),
+    key_classes=("person", "media"),
+)
+OPERATOR_GATEWAY = Service(
+    name="operator-gateway",
+    package="operator_gateway",
+    schema=None,
+    port_offset=None,
+    peers=("camera-registry", "inference-gateway", "violations", "fines", "citizen-reports"),
+)
+
+SERVICES = (
+    CAMERA_REGISTRY,
+    INFERENCE_GATEWAY,
+    VIOLATIONS,
+    FINES,
+    CITIZEN_REPORTS,
+    OPERATOR_GATEWAY,
+)
+GRPC_SERVICES = tuple(service for service in SERVICES if service.port_offset is not None)
+SCHEMAS = tuple(service.schema for service in SERVICES if service.schema is not None)
+
+PARTNERS = ("egov", "kaspi", "halyk", "eurasian")
+DEVICES = ("edge-1",)
+COMMAND_LINE = "tartip-cli"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Operator:
+    id: str
+    name: str
+    roles: tuple[str, ...]
+    regions: tuple[str, ...]
+
+
+# Made-up people: the development token issuer vouches for these and for nobody else.
+OPERATORS = (
+    Operator(id="inspector-almaty", name="Asel Inspector", roles=("inspector",), regions=("KZ-75",)),
+    Operator(id="inspector-astana", name="Daniyar Inspector", roles=("inspector",), regions=("KZ-71",)),
+    Operator(id="dispatcher-almaty", name="Aigul Dispatcher", roles=("dispatcher",), regions=("KZ-75",)),
+    Operator(id="supervisor-almaty", name="Marat Supervisor", roles=("supervisor",), regions=("KZ-75",)),
+    Operator(id="security-1", name="Saule Security", roles=("internal_security",), regions=("*",)),
+    Operator(id="cameras-1", name="Timur Cameras", roles=("camera_administrator",), regions=("*",)),
+    Operator(id="finance-1", name="Zarina Finance", roles=("finance",), regions=("*",)),
+    Operator(id="watchlist-1", name="Nurlan Watchlist", roles=("watchlist_officer",), regions=("*",)),
+    Operator(id="auditor-1", name="Madina Auditor", roles=("auditor",), regions=("*",)),
+)
+
+
+def service_named(name: str) -> Service:
+    return next(service for service in SERVICES if service.name == name)
+
+
+def operator_with(operator_id: str) -> Operator | None:
+    return next((operator for operator in OPERATORS if operator.id == operator_id), None)
