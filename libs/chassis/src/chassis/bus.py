@@ -1,0 +1,66 @@
+"""The connection to NATS: one a process, mutual TLS and an nkey, reconnecting for ever.
+
+A service may fetch, acknowledge, publish its own subjects and ask about its own streams, no more:
+streams and consumers are made by the operator of the broker, never here.
+"""
+
+import json
+import logging
+import ssl
+from pathlib import Path
+from typing import Any
+
+import nats
+from nats.aio.client import Client
+from nats.js import JetStreamContext
+from nats.js.errors import NotFoundError
+
+log = logging.getLogger(__name__)
+
+
+class Bus:
+    def __init__(self, client: Client, name: str) -> None:
+        self.client = client
+        self.name = name
+        self.jetstream: JetStreamContext = client.jetstream(timeout=5)
+
+    @classmethod
+    async def connect(cls, url: str, *, name: str, seed_file: Path | None,
+                      tls: ssl.SSLContext | None) -> "Bus":  # fmt: skip
+        client = await nats.connect(
+            url, name=name, tls=tls, nkeys_seed=str(seed_file) if seed_file else None,
+            inbox_prefix=f"_INBOX_{name}".encode(), max_reconnect_attempts=-1,
+            reconnect_time_wait=0.5, ping_interval=10, max_outstanding_pings=2,
+            connect_timeout=5, error_cb=_log_error, pending_size=0,
+        )  # fmt: skip
+        return cls(client, name)
+
+    @property
+    def is_connected(self) -> bool:
+        return self.client.is_connected
+
+    @property
+    def inbox_prefix(self) -> bytes:
+        return f"_INBOX_{self.name}".encode()
+
+    async def stream_made_at(self, stream: str) -> str:
+        """When the stream was made, as the server tells it: a new value is a new stream."""
+        reply = await self.client.request(f"$JS.API.STREAM.INFO.{stream}", b"", timeout=5)
+        told: dict[str, Any] = json.loads(reply.data)
+        if "error" in told:
+            raise NotFoundError(description=told["error"].get("description"))
+        return str(told["created"])
+
+    async def close(self) -> None:
+        await self.client.close()
+
+
+def client_tls(cert: Path, key: Path, ca: Path) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=str(ca))
+    context.load_cert_chain(str(cert), str(key))
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
+
+
+async def _log_error(error: Exception) -> None:
+    log.warning("nats: %s", type(error).__name__)

@@ -1,0 +1,146 @@
+"""Channels to peers: mutual TLS, the caller's deadline, the trace, and refusals handed on by name.
+
+A call to a peer while a transaction is open is a bug and raises. The deadline of the call being
+served travels: a peer gets what is left of it, less a little for the way back.
+"""
+
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import grpc
+
+from chassis import calls, telemetry
+from chassis.db import in_transaction
+from chassis.refusals import DeadlineRequired
+from chassis.statuses import from_error
+
+DEFAULT_SECONDS = 5.0
+WAY_BACK_SECONDS = 0.05
+MESSAGE_BYTES_MAX = 9 * 1024 * 1024
+OPTIONS = [
+    ("grpc.max_receive_message_length", MESSAGE_BYTES_MAX),
+    ("grpc.max_send_message_length", MESSAGE_BYTES_MAX),
+    ("grpc.keepalive_time_ms", 30_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+    ("grpc.enable_http_proxy", 0),
+    ("grpc.initial_reconnect_backoff_ms", 200),
+    ("grpc.max_reconnect_backoff_ms", 5_000),
+]
+
+
+class CallInsideTransaction(RuntimeError):
+    """A transaction must not be held open across the network."""
+
+
+class Channels:
+    """One channel a peer, made at first need; all under this service's certificate."""
+
+    def __init__(self, *, cert: Path, key: Path, ca: Path) -> None:
+        self._credentials = grpc.ssl_channel_credentials(
+            ca.read_bytes(), key.read_bytes(), cert.read_bytes()
+        )
+        self._channels: dict[str, grpc.aio.Channel] = {}
+
+    def to(self, address: str, peer: str) -> grpc.aio.Channel:
+        if address not in self._channels:
+            self._channels[address] = grpc.aio.secure_channel(
+                address, self._credentials, options=OPTIONS,
+                interceptors=[_Unary(peer), _ServerStream(peer), _ClientStream(peer),
+                              _BothStream(peer)],
+            )  # fmt: skip
+        return self._channels[address]
+
+    async def close(self) -> None:
+        for channel in self._channels.values():
+            await channel.close()
+
+
+@contextlib.contextmanager
+def peers_refusals() -> Any:
+    """Around a call: a peer's refusal is raised as ours, under its own name."""
+    try:
+        yield
+    except grpc.aio.AioRpcError as error:
+        raise from_error(error) from error
+
+
+async def refusals_of(stream: Any) -> AsyncIterator[Any]:
+    """The messages of a peer's stream; its refusal is raised as ours."""
+    with peers_refusals():
+        async for message in stream:
+            yield message
+
+
+def _details(details: grpc.aio.ClientCallDetails, *, streams: bool) -> grpc.aio.ClientCallDetails:
+    if in_transaction():
+        raise CallInsideTransaction(str(details.method))
+    metadata = grpc.aio.Metadata(*(details.metadata or ()))
+    metadata.add("traceparent", telemetry.traceparent())
+    call, timeout = calls.current_or_none(), details.timeout
+    if not streams:
+        timeout = timeout or DEFAULT_SECONDS
+        remaining = call.remaining_seconds if call else None
+        if remaining is not None:
+            timeout = min(timeout, remaining - WAY_BACK_SECONDS)
+            if timeout <= 0:
+                raise DeadlineRequired
+    return grpc.aio.ClientCallDetails(
+        details.method, timeout, metadata, details.credentials, details.wait_for_ready
+    )
+
+
+class _Spans:
+    def __init__(self, peer: str) -> None:
+        self._peer = peer
+
+    def span(self, details: grpc.aio.ClientCallDetails) -> Any:
+        method = details.method
+        path = method.decode() if isinstance(method, bytes) else str(method)
+        service, _, name = path.lstrip("/").partition("/")
+        return telemetry.span(
+            f"{service}/{name}", kind=telemetry.SpanKind.CLIENT, story=telemetry.bound_story(),
+            attributes={"rpc.system": "grpc", "rpc.service": service, "rpc.method": name,
+                        "peer.service": self._peer},
+        )  # fmt: skip
+
+    async def finished(self, details: grpc.aio.ClientCallDetails, continuation: Callable[..., Any],
+                       request: Any) -> Any:  # fmt: skip
+        """A call that is over when this returns, so that its span tells how long it took."""
+        with self.span(details) as span:
+            call = await continuation(_details(details, streams=False), request)
+            code = await call.code()
+            telemetry.set_attribute(span, "rpc.grpc.status_code", code.value[0])
+            return call
+
+    async def begun(self, details: grpc.aio.ClientCallDetails, continuation: Callable[..., Any],
+                    request: Any) -> Any:  # fmt: skip
+        with self.span(details):
+            return await continuation(_details(details, streams=True), request)
+
+
+class _Unary(_Spans, grpc.aio.UnaryUnaryClientInterceptor):  # type: ignore[misc]
+    async def intercept_unary_unary(self, continuation: Any, client_call_details: Any,
+                                    request: Any) -> Any:  # fmt: skip
+        return await self.finished(client_call_details, continuation, request)
+
+
+class _ServerStream(_Spans, grpc.aio.UnaryStreamClientInterceptor):  # type: ignore[misc]
+    async def intercept_unary_stream(self, continuation: Any, client_call_details: Any,
+                                     request: Any) -> Any:  # fmt: skip
+        return await self.begun(client_call_details, continuation, request)
+
+
+class _ClientStream(_Spans, grpc.aio.StreamUnaryClientInterceptor):  # type: ignore[misc]
+    async def intercept_stream_unary(self, continuation: Any, client_call_details: Any,
+                                     request_iterator: Any) -> Any:  # fmt: skip
+        return await self.begun(client_call_details, continuation, request_iterator)
+
+
+class _BothStream(_Spans, grpc.aio.StreamStreamClientInterceptor):  # type: ignore[misc]
+    async def intercept_stream_stream(self, continuation: Any, client_call_details: Any,
+                                      request_iterator: Any) -> Any:  # fmt: skip
+        return await self.begun(client_call_details, continuation, request_iterator)
+
+

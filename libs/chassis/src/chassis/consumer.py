@@ -1,0 +1,229 @@
+"""Consumers: fetch, de-duplicate, act, commit, acknowledge.
+
+Inbox row and effect stand in one transaction, shared by a batch; if that fails, each event is tried
+by itself. A handler's outcome is explicit: it returns (done), raises `Later` or anything unknown
+(redelivered with a delay, a dead letter at the last delivery), or raises `Poison` (a dead letter at
+once). While the database is away nothing is pulled and what was pulled waits here.
+"""
+
+import asyncio
+import json
+import logging
+import random
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from google.protobuf.message import DecodeError, Message
+from nats.aio.msg import Msg
+from nats.errors import TimeoutError as NatsTimeout
+from sqlalchemy.dialects.postgresql import insert
+
+from chassis import telemetry
+from chassis.bus import Bus
+from chassis.db import SYSTEM, Database, Tx, storage_is_away
+from chassis.tables import dead_letters, inbox
+
+BATCH = 32
+FETCH_SECONDS = 5.0
+LAST_DELIVERY = 5
+DELAYS_SECONDS = (1, 5, 30, 120, 600)
+log = logging.getLogger(__name__)
+
+
+class Later(Exception):
+    """Not now: deliver again after a delay."""
+
+
+class Poison(Exception):
+    """Never: this event cannot be understood."""
+
+
+@dataclass(frozen=True)
+class Meta:
+    """What stands around an event."""
+
+    event_id: UUID
+    subject: str
+    aggregate: str
+    version: int
+    region: str
+    story: str
+
+
+Handler = Callable[[Tx, Any, Meta], Awaitable[None]]
+
+
+@dataclass(frozen=True)
+class Subscription:
+    """One subject's message type and what is done about it."""
+
+    message: type[Message]
+    handler: Handler
+
+
+@dataclass(frozen=True)
+class _Delivery:
+    msg: Msg
+    meta: Meta
+    event: Message
+    handler: Handler
+    traceparent: str
+
+
+class Consumer:
+    """The durable consumer `durable` of `stream`."""
+
+    def __init__(self, db: Database, bus: Bus, *, stream: str, durable: str,
+                 subscriptions: Mapping[str, Subscription]) -> None:  # fmt: skip
+        self._db = db
+        self._bus = bus
+        self._stream = stream
+        self._durable = durable
+        self._subscriptions = subscriptions
+
+    async def run(self) -> None:
+        while True:
+            try:
+                await self._pull_until_broken()
+            except Exception as error:  # a broker that restarts shows as many kinds of error
+                log.warning("%s: pulling again soon: %s", self._stream, type(error).__name__)
+                await asyncio.sleep(1.0)
+
+    async def _pull_until_broken(self) -> None:
+        subscription = await self._bus.jetstream.pull_subscribe_bind(
+            consumer=self._durable, stream=self._stream, inbox_prefix=self._bus.inbox_prefix
+        )
+        try:
+            silent = 0
+            while True:
+                await self._wait_for_storage()
+                try:
+                    messages = await subscription.fetch(BATCH, timeout=FETCH_SECONDS)
+                except (TimeoutError, NatsTimeout):
+                    silent += 1
+                    if silent % 3 == 0:  # a restarted broker may have forgotten this request
+                        await subscription.consumer_info()
+                        return
+                    continue
+                silent = 0
+                await self._handle(messages)
+        finally:
+            await subscription.unsubscribe()
+
+    async def _wait_for_storage(self) -> None:
+        while True:
+            try:
+                await self._db.ping()
+                return
+            except Exception as error:
+                log.warning("database away: %s", type(error).__name__)
+                await asyncio.sleep(1.0)
+
+    async def _handle(self, messages: Sequence[Msg]) -> None:
+        deliveries = [d for d in [await self._decode(msg) for msg in messages] if d is not None]
+        if not deliveries:
+            return
+        try:
+            await self._apply(deliveries)
+        except Exception as error:
+            if len(deliveries) > 1 and not storage_is_away(error):
+                log.info("batch failed (%s): one by one", type(error).__name__)
+            for delivery in deliveries:
+                await self._apply_alone(delivery)
+            return
+        for delivery in deliveries:
+            await delivery.msg.ack()
+
+    async def _apply(self, deliveries: Sequence[_Delivery]) -> None:
+        async with self._db.begin(SYSTEM) as tx:
+            for delivery in deliveries:
+                added = await tx.execute(
+                    insert(inbox)
+                    .values(event_id=delivery.meta.event_id, subject=delivery.meta.subject)
+                    .on_conflict_do_nothing()
+                )
+                if added.rowcount:
+                    await self._traced(tx, delivery)
+        telemetry.events_consumed.add(len(deliveries), {"stream": self._stream})
+
+    async def _traced(self, tx: Tx, delivery: _Delivery) -> None:
+        """The first delivery continues the trace of the fact; later ones link to it."""
+        first = delivery.msg.metadata.num_delivered == 1
+        parent = telemetry.context_from(delivery.traceparent) if first else None
+        links = [] if first else telemetry.link_to(delivery.traceparent)
+        with telemetry.span(
+            f"process {delivery.meta.subject}", kind=telemetry.SpanKind.CONSUMER,
+            parent=parent, links=links, story=delivery.meta.story,
+            attributes={
+                "messaging.system": "nats",
+                "messaging.destination.name": delivery.meta.subject,
+                "tartip.event": str(delivery.meta.event_id),
+            },
+        ):  # fmt: skip
+            await delivery.handler(tx, delivery.event, delivery.meta)
+
+    async def _apply_alone(self, delivery: _Delivery) -> None:
+        while True:
+            try:
+                await self._apply([delivery])
+                await delivery.msg.ack()
+                return
+            except Poison as error:
+                await self._bury(delivery.msg, f"poison: {error}")
+                return
+            except Exception as error:
+                if storage_is_away(error):
+                    await self._bus_keeps_waiting(delivery.msg)
+                    continue
+                await self._retry_or_bury(delivery.msg, error)
+                return
+
+    async def _bus_keeps_waiting(self, msg: Msg) -> None:
+        """The database's absence burns no deliveries: the broker is told that work goes on."""
+        await msg.in_progress()
+        await asyncio.sleep(2.0)
+
+    async def _retry_or_bury(self, msg: Msg, error: Exception) -> None:
+        delivered = msg.metadata.num_delivered
+        if delivered >= LAST_DELIVERY and not isinstance(error, Later):
+            await self._bury(msg, type(error).__name__)
+            return
+        level = logging.INFO if isinstance(error, Later) else logging.ERROR
+        log.log(level, "%s again later", msg.subject, exc_info=error)
+        delay = DELAYS_SECONDS[min(delivered, len(DELAYS_SECONDS)) - 1]
+        await msg.nak(delay=delay * random.uniform(0.8, 1.2))
+
+    async def _bury(self, msg: Msg, reason: str) -> None:
+        headers = dict(msg.headers or {})
+        event_id = headers.get("ce-id") or f"{self._stream}:{msg.metadata.sequence.stream}"
+        async with self._db.begin(SYSTEM) as tx:
+            await tx.execute(
+                insert(dead_letters)
+                .values(event_id=event_id, subject=msg.subject, payload=msg.data,
+                        headers=json.dumps(headers), error=reason)
+                .on_conflict_do_nothing()
+            )  # fmt: skip
+        telemetry.dead_letters_total.add(1, {"stream": self._stream})
+        log.error("dead letter %s on %s: %s", event_id, msg.subject, reason)
+        await msg.term()
+
+    async def _decode(self, msg: Msg) -> _Delivery | None:
+        headers = msg.headers or {}
+        subscription = self._subscriptions.get(msg.subject)
+        if subscription is None:  # a fact this service has no use for
+            await msg.ack()
+            return None
+        try:
+            event = subscription.message()
+            event.ParseFromString(msg.data)
+            meta = Meta(
+                UUID(headers["ce-id"]), msg.subject, headers["tartip-aggregate"],
+                int(headers["tartip-version"]), headers["tartip-region"],
+                headers["tartip-story"],
+            )  # fmt: skip
+        except (DecodeError, KeyError, ValueError) as error:
+            await self._bury(msg, f"not understood: {type(error).__name__}")
+            return None
+        return _Delivery(msg, meta, event, subscription.handler, headers.get("traceparent", ""))

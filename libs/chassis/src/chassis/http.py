@@ -1,0 +1,148 @@
+"""The HTTP edge: a FastAPI application whose refusals are RFC 9457 problem+json.
+
+Pure ASGI middleware counts the bytes of a body as they stream, opens the span, and never logs a
+query string. A fresh trace begins here: a stranger's traceparent and baggage are not believed.
+"""
+
+import asyncio
+import logging
+import time
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from opentelemetry.context import Context
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from chassis import telemetry
+from chassis.clock import new_id
+from chassis.refusals import BadRequest, Broken, FieldError, Kind, Refusal, Says
+
+BODY_BYTES_MAX = 1024 * 1024
+UPLOAD_BYTES_MAX = 21 * 1024 * 1024
+BODY_SECONDS_MAX = 20.0
+LANGUAGES = ("en", "ru", "kk")
+log = logging.getLogger(__name__)
+
+
+class BodyTooLarge(Refusal):
+    kind = Kind.INVALID
+    code = "BODY_TOO_LARGE"
+    says = Says(en="The body is too large.", ru="Тело запроса слишком велико.",
+                kk="Сұраным тым үлкен.")  # fmt: skip
+
+
+def problem(refusal: Refusal, language: str = "en") -> JSONResponse:
+    body: dict[str, Any] = {
+        "type": f"urn:tartip:refusal:{refusal.reason}",
+        "title": getattr(refusal.says, language if language in LANGUAGES else "en"),
+        "status": refusal.kind.http_status,
+        "reason": refusal.reason,
+    }
+    if refusal.fields:
+        body["errors"] = [
+            {"field": error.field, "code": error.code, "description": error.description}
+            for error in refusal.fields
+        ]
+    if refusal.facts:
+        body["facts"] = refusal.facts
+    headers = {"Retry-After": "1"} if refusal.kind in (Kind.OVERLOADED, Kind.AWAY) else None
+    return JSONResponse(body, refusal.kind.http_status, headers, "application/problem+json")
+
+
+def make_app(title: str, *, description: str, version: str, upload_paths: tuple[str, ...] = ()) -> FastAPI:
+    app = FastAPI(title=title, description=description, version=version,
+                  openapi_url="/v1/openapi.json", docs_url="/v1/docs", redoc_url=None)  # fmt: skip
+
+    @app.exception_handler(Refusal)
+    async def _refusal(request: Request, error: Refusal) -> JSONResponse:
+        return problem(error, _language(request))
+
+    @app.exception_handler(RequestValidationError)
+    async def _invalid(request: Request, error: RequestValidationError) -> JSONResponse:
+        fields = tuple(
+            FieldError(".".join(str(part) for part in found["loc"][1:]) or "body", "BAD_REQUEST",
+                       str(found["msg"]))
+            for found in error.errors()
+        )  # fmt: skip
+        return problem(BadRequest(fields=fields), _language(request))
+
+    @app.exception_handler(HTTPException)
+    async def _http(request: Request, error: HTTPException) -> JSONResponse:
+        body = {"type": "about:blank", "title": str(error.detail), "status": error.status_code}
+        return JSONResponse(body, error.status_code, None, "application/problem+json")
+
+    app.add_middleware(Edge, upload_paths=upload_paths)
+    return app
+
+
+def _language(request: Request) -> str:
+    return request.headers.get("accept-language", "en")[:2].lower()
+
+
+class Edge:
+    """Span, body bound and the last catch around every HTTP request."""
+
+    def __init__(self, app: ASGIApp, upload_paths: tuple[str, ...] = ()) -> None:
+        self._app = app
+        self._upload_paths = upload_paths
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"] in ("/healthz", "/readyz"):
+            await self._app(scope, receive, send)
+            return
+        upload = scope["path"].startswith(self._upload_paths) if self._upload_paths else False
+        bound = UPLOAD_BYTES_MAX if upload else BODY_BYTES_MAX
+        with telemetry.span(
+            f"{scope['method']} (unmatched)", kind=telemetry.SpanKind.SERVER, parent=Context(),
+            attributes={"http.request.method": scope["method"]},
+        ) as span:  # fmt: skip
+            await self._serve(scope, _bounded(receive, bound), send, span)
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send, span: Any) -> None:
+        started = False
+
+        async def sending(message: Message) -> None:
+            nonlocal started
+            if message["type"] == "http.response.start":
+                started = True
+                route = getattr(scope.get("route"), "path", "(unmatched)")
+                span.update_name(f"{scope['method']} {route}")
+                telemetry.set_attribute(span, "http.route", route)
+                telemetry.set_attribute(span, "http.response.status_code", message["status"])
+                trace_id = f"{span.get_span_context().trace_id:032x}"
+                message["headers"] = [*message["headers"], (b"tartip-trace", trace_id.encode())]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, sending)
+        except Refusal as refusal:
+            if not started:
+                await problem(refusal)(scope, receive, sending)
+        except Exception as error:
+            broken = Broken(facts={"error_id": str(new_id())})
+            log.error("error id %s", broken.facts["error_id"], exc_info=error)
+            span.set_status(telemetry.Status(telemetry.StatusCode.ERROR, type(error).__name__))
+            if not started:
+                await problem(broken)(scope, receive, sending)
+
+
+def _bounded(receive: Receive, bytes_max: int) -> Receive:
+    seen, deadline, complete = 0, time.monotonic() + BODY_SECONDS_MAX, False
+
+    async def receiving() -> Message:
+        nonlocal seen, complete
+        if complete:
+            return await receive()
+        async with asyncio.timeout(max(0.1, deadline - time.monotonic())):
+            message = await receive()
+        if message["type"] == "http.request":
+            seen += len(message.get("body", b""))
+            complete = not message.get("more_body", False)
+            if seen > bytes_max:
+                raise BodyTooLarge(facts={"bytes_max": str(bytes_max)})
+        return message
+
+    return receiving

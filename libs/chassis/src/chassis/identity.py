@@ -1,0 +1,150 @@
+"""Who calls: partner, device or service by certificate; operator by the token that a service hands on.
+
+A certificate names its holder in the URI SAN spiffe://tartip/{service,partner,device}/<name>. An
+operator's token is an OIDC access token (audience "tartip") with the claims `sub`, `roles` and
+`regions`; whoever owns the data verifies it again, against the issuer's published keys.
+"""
+
+import asyncio
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+from joserfc import jwt
+from joserfc.errors import ExpiredTokenError, JoseError
+from joserfc.jwk import KeySet
+
+from chassis.db import Scope
+from chassis.refusals import NotAuthenticated, TokenExpired
+
+AUDIENCE = "tartip"
+ALGORITHMS = ["RS256", "ES256"]
+KEYS_KEPT_SECONDS = 300.0
+KEYS_ASKED_AGAIN_SECONDS = 5.0
+CLOCK_SKEW_SECONDS = 5
+TRUST_DOMAIN = "spiffe://tartip/"
+KINDS = ("service", "partner", "device")
+
+
+@dataclass(frozen=True)
+class Operator:
+    operator_id: str
+    roles: frozenset[str]
+    regions: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Caller:
+    """`kind` is service, partner or device; `operator` is set where a service speaks for one."""
+
+    kind: str
+    name: str
+    operator: Operator | None = None
+    purpose: str = ""
+
+    @property
+    def scope(self) -> Scope:
+        """What the caller's transactions run under."""
+        if self.operator is not None:
+            return Scope(
+                "operator", self.operator.operator_id, self.operator.regions,
+                tuple(sorted(self.operator.roles)), self.purpose,
+            )  # fmt: skip
+        regions = ("*",) if self.kind == "service" else ()
+        return Scope(self.kind, self.name, regions, (), self.purpose)
+
+    @property
+    def key(self) -> str:
+        """Under what its client-made ids are kept apart from others'."""
+        return f"{self.scope.kind}/{self.scope.name}"
+
+
+@dataclass(frozen=True)
+class Allow:
+    """Who may call one method. Operators come through a service and need one of `roles`."""
+
+    partners: bool = False
+    devices: bool = False
+    services: frozenset[str] = field(default_factory=frozenset)
+    roles: frozenset[str] = field(default_factory=frozenset)
+
+    def admits(self, caller: Caller) -> bool:
+        if caller.operator is not None:
+            return caller.kind == "service" and bool(self.roles & caller.operator.roles)
+        if caller.kind == "service":
+            return caller.name in self.services
+        return self.partners if caller.kind == "partner" else self.devices
+
+
+def allow(*, partners: bool = False, devices: bool = False, services: Iterable[str] = (),
+          roles: Iterable[str] = ()) -> Allow:  # fmt: skip
+    return Allow(partners, devices, frozenset(services), frozenset(roles))
+
+
+def caller_from_spiffe(uris: Iterable[str]) -> tuple[str, str]:
+    """(kind, name) of the certificate's one SPIFFE id. Raises NotAuthenticated."""
+    for uri in uris:
+        if uri.startswith(TRUST_DOMAIN):
+            kind, _, name = uri.removeprefix(TRUST_DOMAIN).partition("/")
+            if kind in KINDS and name and "/" not in name:
+                return kind, name
+    raise NotAuthenticated
+
+
+class TokenVerifier:
+    """Verifies operators' tokens against the issuer's keys, which are fetched and kept a while."""
+
+    def __init__(self, issuer: str) -> None:
+        self._issuer = issuer.rstrip("/")
+        self._keys: KeySet | None = None
+        self._fetched_at = -KEYS_KEPT_SECONDS
+        self._lock = asyncio.Lock()
+
+    async def verify(self, token: str) -> Operator:
+        """Raises TokenExpired or NotAuthenticated."""
+        keys = await self._current_keys(max_age_seconds=KEYS_KEPT_SECONDS)
+        try:
+            return self._operator(token, keys)
+        except NotAuthenticated:
+            # The issuer may have rotated its keys since; ask again, but not for every forgery.
+            fresh = await self._current_keys(max_age_seconds=KEYS_ASKED_AGAIN_SECONDS)
+            if fresh is keys:
+                raise
+            return self._operator(token, fresh)
+
+    def _operator(self, token: str, keys: KeySet) -> Operator:
+        try:
+            claims: dict[str, Any] = jwt.decode(token, keys, algorithms=ALGORITHMS).claims
+            jwt.JWTClaimsRegistry(
+                leeway=CLOCK_SKEW_SECONDS,
+                iss={"essential": True, "value": self._issuer},
+                aud={"essential": True, "value": AUDIENCE},
+                exp={"essential": True},
+                sub={"essential": True},
+            ).validate(claims)
+        except ExpiredTokenError as error:
+            raise TokenExpired from error
+        except (JoseError, ValueError) as error:
+            raise NotAuthenticated from error
+        roles, regions = claims.get("roles", []), claims.get("regions", [])
+        if not isinstance(roles, list) or not isinstance(regions, list):
+            raise NotAuthenticated
+        return Operator(
+            str(claims["sub"]), frozenset(map(str, roles)), tuple(sorted(map(str, regions)))
+        )
+
+    async def _current_keys(self, *, max_age_seconds: float) -> KeySet:
+        async with self._lock:
+            if self._keys is None or time.monotonic() - self._fetched_at > max_age_seconds:
+                try:
+                    async with httpx.AsyncClient(timeout=2.0, trust_env=False) as client:
+                        found = await client.get(f"{self._issuer}/.well-known/openid-configuration")
+                        keys = await client.get(found.raise_for_status().json()["jwks_uri"])
+                        self._keys = KeySet.import_key_set(keys.raise_for_status().json())
+                        self._fetched_at = time.monotonic()
+                except (httpx.HTTPError, KeyError, ValueError) as error:
+                    if self._keys is None:
+                        raise NotAuthenticated from error
+            return self._keys

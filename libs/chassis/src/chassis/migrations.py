@@ -1,0 +1,56 @@
+"""Alembic inside a service: its own history in its own schema, run as the owner role.
+
+A service's `migrations/env.py` is two lines that call `run_env`. Runs are serialised by an advisory
+lock and bounded in how long they wait for one: a migration must not queue behind traffic.
+"""
+
+import asyncio
+from pathlib import Path
+
+from alembic import command, context
+from alembic.config import Config
+from sqlalchemy import Connection, pool, text
+from sqlalchemy.ext.asyncio import create_async_engine
+
+
+def migrate(folder: Path, *, owner_url: str, schema: str) -> None:
+    """Brings `schema` to the newest version of the history in `folder`."""
+    config = Config()
+    config.set_main_option("script_location", str(folder))
+    config.attributes.update(owner_url=owner_url, schema=schema)
+    command.upgrade(config, "head")
+
+
+def run_env() -> None:
+    asyncio.run(_run_env())
+
+
+async def _run_env() -> None:
+    url, schema = context.config.attributes["owner_url"], context.config.attributes["schema"]
+    engine = create_async_engine(
+        url.replace("postgresql://", "postgresql+asyncpg://", 1), poolclass=pool.NullPool
+    )
+    async with engine.connect() as connection:
+        await connection.execute(text("SET lock_timeout = '5s'"))
+        await connection.execute(text("SET statement_timeout = '60s'"))
+        await connection.execute(text(f'SET search_path = "{schema}"'))
+        await connection.execute(
+            text("SELECT pg_advisory_lock(hashtextextended(:name, 0))"), {"name": f"migrate:{schema}"}
+        )
+        await connection.commit()
+        await connection.run_sync(_apply, schema)
+        await connection.commit()
+    await engine.dispose()
+
+
+def _apply(connection: Connection, schema: str) -> None:
+    context.configure(connection=connection, version_table_schema=schema)
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+def runtime_role() -> str:
+    """The role that this schema's service runs as: grants in migrations name it."""
+    return f"{context.config.attributes['schema']}_runtime"
+
+

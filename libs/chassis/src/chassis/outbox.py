@@ -1,0 +1,132 @@
+"""The relay: publishes outbox rows in order, for as long as it takes.
+
+One relay a schema (advisory lock). A row is marked when JetStream has acknowledged it. Rows are kept
+`KEEP_DAYS`; when a stream turns out to have been made anew (its directory was lost), everything kept
+is published again: consumers de-duplicate by event id.
+"""
+
+import asyncio
+import logging
+from datetime import UTC, datetime
+
+from nats.js.errors import NotFoundError
+from sqlalchemy import func, select, text, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.engine import Row
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from chassis import telemetry
+from chassis.bus import Bus
+from chassis.db import Database
+from chassis.tables import outbox, outbox_streams
+
+BATCH = 200
+POLL_SECONDS = 0.1
+KEEP_DAYS = 7
+PUBLISH_TIMEOUT_SECONDS = 5.0
+STREAM_CHECK_SECONDS = 2.0
+log = logging.getLogger(__name__)
+
+
+def headers_of(row: "Row[tuple[object, ...]]", source: str) -> dict[str, str]:
+    """CloudEvents in the NATS binding (binary mode), and what consumers route and order by."""
+    return {
+        "Nats-Msg-Id": str(row.event_id),
+        "ce-specversion": "1.0",
+        "ce-id": str(row.event_id),
+        "ce-source": f"tartip/{source}",
+        "ce-type": row.subject,
+        "ce-time": row.created_at.astimezone(UTC).isoformat(),
+        "content-type": "application/protobuf",
+        "traceparent": row.traceparent,
+        "tartip-aggregate": row.aggregate,
+        "tartip-version": str(row.version),
+        "tartip-region": row.region,
+        "tartip-story": row.story,
+    }
+
+
+class Relay:
+    def __init__(self, db: Database, bus: Bus, *, source: str, streams: tuple[str, ...]) -> None:
+        self._db = db
+        self._bus = bus
+        self._source = source
+        self._streams = streams
+
+    async def run(self) -> None:
+        async with self._db.singleton("relay") as connection:
+            checked_at = 0.0
+            while True:
+                now = asyncio.get_running_loop().time()
+                if now - checked_at > STREAM_CHECK_SECONDS:
+                    await self._look_for_new_streams(connection)
+                    checked_at = now
+                published = await self.publish_batch(connection)
+                if published < BATCH:
+                    await asyncio.sleep(POLL_SECONDS)
+
+    async def publish_batch(self, connection: AsyncConnection) -> int:
+        """Publishes the oldest unpublished rows, all in flight at once; returns how many went."""
+        rows = (
+            await connection.execute(
+                select(outbox).where(outbox.c.published_at.is_(None))
+                .order_by(outbox.c.position).limit(BATCH)
+            )
+        ).all()  # fmt: skip
+        age = (datetime.now(UTC) - rows[0].created_at).total_seconds() if rows else 0.0
+        telemetry.outbox_age.set(age)
+        if not rows:
+            return 0
+        outcomes = await asyncio.gather(*(self._publish(row) for row in rows))
+        sent = [row.position for row, stored in zip(rows, outcomes, strict=True) if stored]
+        if sent:
+            await connection.execute(
+                update(outbox).where(outbox.c.position.in_(sent))
+                .values(published_at=func.clock_timestamp())
+            )  # fmt: skip
+            telemetry.events_published.add(len(sent))
+        if len(sent) < len(rows):
+            await asyncio.sleep(1.0)
+        return len(sent)
+
+    async def _publish(self, row: "Row[tuple[object, ...]]") -> bool:
+        try:
+            await self._bus.jetstream.publish(
+                row.subject, row.payload, timeout=PUBLISH_TIMEOUT_SECONDS,
+                headers=headers_of(row, self._source),
+            )  # fmt: skip
+        except Exception as error:  # whatever it was, the row stays and is sent again
+            log.warning("event not published yet: %s", type(error).__name__)
+            return False
+        return True
+
+    async def _look_for_new_streams(self, connection: AsyncConnection) -> None:
+        for stream in self._streams:
+            made_at = await self._made_at(stream)
+            if made_at is None:
+                continue
+            known = await connection.scalar(
+                select(outbox_streams.c.made_at).where(outbox_streams.c.stream == stream)
+            )
+            if known == made_at:
+                continue
+            if known is not None:
+                log.warning("stream %s was made anew: publishing what was kept", stream)
+                await connection.execute(
+                    update(outbox)
+                    .where(outbox.c.created_at > text(f"now() - interval '{KEEP_DAYS} days'"))
+                    .values(published_at=None)
+                )
+            upsert = insert(outbox_streams).values(stream=stream, made_at=made_at)
+            await connection.execute(
+                upsert.on_conflict_do_update(index_elements=["stream"], set_={"made_at": made_at})
+            )
+
+    async def _made_at(self, stream: str) -> str | None:
+        try:
+            return await self._bus.stream_made_at(stream)
+        except NotFoundError:
+            return None
+        except Exception as error:
+            log.warning("stream %s does not answer: %s", stream, type(error).__name__)
+            return None

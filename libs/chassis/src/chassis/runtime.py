@@ -1,0 +1,223 @@
+"""The life of a service process: wire, start, serve, stop in order.
+
+    SERVICE = Service("fines", schema="fines", settings=FinesSettings, build=build, migrations=...)
+    # python -m fines serve | migrate
+
+`build` gets a `Chassis` and says what there is: servicers with their policy, consumers, work, loops.
+On SIGTERM: stop accepting, finish what is in flight, stop pulling, close the broker and the pool,
+flush telemetry; the supervisor's patience is 45 s, ours 20 s.
+"""
+
+import asyncio
+import contextlib
+import logging
+import signal
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+import uvloop
+from google.protobuf import descriptor
+from tartip.audit.v1 import audit_pb2, audit_pb2_grpc
+
+from chassis import telemetry
+from chassis.audit import AuditApi, Sealer
+from chassis.bus import Bus, client_tls
+from chassis.channels import Channels
+from chassis.clock import Clock, system_clock
+from chassis.consumer import Consumer, Subscription
+from chassis.db import Database
+from chassis.grpc_server import GrpcServer, Policy
+from chassis.identity import TokenVerifier, allow
+from chassis.migrations import migrate
+from chassis.outbox import Relay
+from chassis.scheduler import Scheduler, WorkHandler
+from chassis.sealing import Keyring
+from chassis.settings import Settings
+
+GRACE_SECONDS = 20.0
+PING_SECONDS = 5.0
+RESTART_SECONDS = 1.0
+log = logging.getLogger(__name__)
+S = TypeVar("S", bound=Settings)
+AUDIT_POLICY: Policy = {
+    f"/tartip.audit.v1.Audit/{method}": allow(services=("tartip-cli",), roles=("auditor",))
+    for method in ("GetHead", "ListEntries", "ProveInclusion", "ProveConsistency")
+}
+
+
+@dataclass
+class Chassis(Generic[S]):
+    """What a service is built from, and what it says it consists of."""
+
+    name: str
+    settings: S
+    clock: Clock
+    channels: Channels
+    tokens: TokenVerifier
+    _db: Database | None
+    _bus: Bus | None
+    servicers: list[tuple[descriptor.ServiceDescriptor, Callable[..., None], Any]] = field(
+        default_factory=list
+    )
+    policy: dict[str, Any] = field(default_factory=dict)
+    loops: list[tuple[str, Callable[[], Coroutine[Any, Any, None]]]] = field(default_factory=list)
+    work: dict[str, WorkHandler] = field(default_factory=dict)
+    on_stop: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
+
+    @property
+    def db(self) -> Database:
+        if self._db is None:
+            raise LookupError(f"{self.name} has no database")
+        return self._db
+
+    @property
+    def bus(self) -> Bus:
+        if self._bus is None:
+            raise LookupError(f"{self.name} is not connected to the broker")
+        return self._bus
+
+    def serve(self, service: descriptor.ServiceDescriptor, add: Callable[..., None],
+              servicer: Any, policy: Policy) -> None:  # fmt: skip
+        """`service` is DESCRIPTOR.services_by_name[…], `add` the generated add_…_to_server."""
+        self.servicers.append((service, add, servicer))
+        self.policy.update(policy)
+
+    def consume(self, stream: str, subscriptions: Mapping[str, Subscription]) -> None:
+        """This service's durable consumer of `stream`; keys are subjects."""
+        consumer = Consumer(self.db, self.bus, stream=stream, durable=self.name,
+                            subscriptions=subscriptions)  # fmt: skip
+        self.loop(f"consume {stream}", consumer.run)
+
+    def publish_from(self, *streams: str) -> None:
+        """The relay of this service's outbox, which fills these streams."""
+        relay = Relay(self.db, self.bus, source=self.name, streams=streams)
+        self.loop("relay", relay.run)
+
+    def do(self, kind: str, handler: WorkHandler) -> None:
+        """What is done for scheduled work of a kind; the handler gets its key."""
+        self.work[kind] = handler
+
+    def loop(self, name: str, run: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Something that runs for ever; begun again when it breaks."""
+        self.loops.append((name, run))
+
+
+@dataclass(frozen=True)
+class Service(Generic[S]):
+    name: str
+    settings: type[S]
+    build: Callable[[Chassis[S]], Awaitable[None]]
+    schema: str = ""
+    migrations: Path | None = None
+    # What serves instead of gRPC, for the one service that is an HTTP edge.
+    serve_http: Callable[[Chassis[S], asyncio.Event], Awaitable[None]] | None = None
+
+
+def main(service: Service[Any]) -> None:
+    """`serve` (the default) or `migrate`; exits 2 on anything else."""
+    verb = sys.argv[1] if len(sys.argv) > 1 else "serve"
+    settings = service.settings()
+    if verb == "migrate" and service.migrations is not None:
+        migrate(service.migrations, owner_url=settings.owner_database_url, schema=service.schema)
+    elif verb == "serve":
+        uvloop.run(run(service, settings))
+    else:
+        sys.exit(f"usage: python -m {service.name.replace('-', '_')} serve | migrate")
+
+
+async def run(service: Service[S], settings: S) -> None:
+    telemetry.set_up(service.name, endpoint=settings.otlp_endpoint, log_level=settings.log_level)
+    stopping = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    async with chassis_of(service, settings) as chassis:
+        await service.build(chassis)
+        if service.serve_http is not None:
+            async with _looping(chassis):
+                await service.serve_http(chassis, stopping)
+        else:
+            await _serve_grpc(chassis, stopping)
+    telemetry.shut_down()
+    log.info("stopped")
+
+
+@contextlib.asynccontextmanager
+async def chassis_of(service: Service[S], settings: S) -> AsyncIterator[Chassis[S]]:
+    """The wired parts of a process, closed in reverse order."""
+    async with contextlib.AsyncExitStack() as closing:
+        channels = Channels(cert=settings.tls_cert, key=settings.tls_key, ca=settings.tls_ca)
+        closing.push_async_callback(channels.close)
+        db = bus = None
+        if settings.database_url:
+            db = Database(settings.database_url, service=service.name,
+                          keyring=Keyring(settings.keys_dir), clock=system_clock)  # fmt: skip
+            closing.push_async_callback(db.close)
+        if settings.nats_url:
+            tls = client_tls(settings.tls_cert, settings.tls_key, settings.tls_ca)
+            bus = await Bus.connect(settings.nats_url, name=service.name,
+                                    seed_file=settings.nats_seed_file, tls=tls)  # fmt: skip
+            closing.push_async_callback(bus.close)
+        chassis = Chassis(service.name, settings, system_clock, channels,
+                          TokenVerifier(settings.oidc_issuer), db, bus)  # fmt: skip
+        try:
+            yield chassis
+        finally:
+            for stop in reversed(chassis.on_stop):
+                await stop()
+
+
+async def _serve_grpc(chassis: Chassis[Any], stopping: asyncio.Event) -> None:
+    settings = chassis.settings
+    audit = audit_pb2.DESCRIPTOR.services_by_name["Audit"]
+    chassis.serve(audit, audit_pb2_grpc.add_AuditServicer_to_server,
+                  AuditApi(chassis.db, chassis.name), AUDIT_POLICY)  # fmt: skip
+    server = GrpcServer(
+        settings.grpc_address, policy=chassis.policy, tokens=chassis.tokens,
+        cert=settings.tls_cert, key=settings.tls_key, ca=settings.tls_ca,
+    )  # fmt: skip
+    for _, add, servicer in chassis.servicers:
+        add(servicer, server.server)
+    sealer = Sealer(chassis.db, chassis.clock, service=chassis.name,
+                    every_seconds=settings.seal_every_seconds)  # fmt: skip
+    chassis.loop("sealer", sealer.run)
+    chassis.loop("database clock", lambda: _keep_pinging(chassis.db))
+    if chassis.work:
+        chassis.loop("scheduler", Scheduler(chassis.db, chassis.clock, chassis.work).run)
+    async with _looping(chassis):
+        await server.start(tuple(service.full_name for service, _, _ in chassis.servicers))
+        log.info("serving on %s", settings.grpc_address)
+        await stopping.wait()
+        await server.stop(GRACE_SECONDS)
+
+
+@contextlib.asynccontextmanager
+async def _looping(chassis: Chassis[Any]) -> AsyncIterator[None]:
+    """Runs the loops around the block; cancelled when it ends. What they did is in transactions."""
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(_for_ever(name, loop)) for name, loop in chassis.loops]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+
+
+async def _for_ever(name: str, loop: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    while True:
+        try:
+            await loop()
+        except Exception as error:
+            log.warning("%s broke, again in %s s: %s", name, RESTART_SECONDS, type(error).__name__,
+                        exc_info=error)  # fmt: skip
+        await asyncio.sleep(RESTART_SECONDS)
+
+
+async def _keep_pinging(db: Database) -> None:
+    while True:
+        with contextlib.suppress(Exception):
+            async with asyncio.timeout(PING_SECONDS):
+                await db.ping()
+        await asyncio.sleep(PING_SECONDS)

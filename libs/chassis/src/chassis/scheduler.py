@@ -1,0 +1,121 @@
+"""Durable work: deadlines, retries and the calls that an event made necessary.
+
+A row is due at a moment and done once. A worker leases it, calls its handler outside of any
+transaction, and the handler opens the transaction that decides. A handler that raises is tried again
+with growing delays, for ever: what waits too long shows in `attempts` and in the log.
+"""
+
+import asyncio
+import logging
+import random
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import timedelta
+
+from sqlalchemy import Row, func, select, update
+
+from chassis import telemetry
+from chassis.clock import Clock
+from chassis.db import SYSTEM, Database, storage_is_away
+from chassis.refusals import Kind, Refusal
+from chassis.tables import work
+
+POLL_SECONDS = 0.25
+BATCH = 16
+LEASE_SECONDS = 60
+DELAY_MAX_SECONDS = 600
+log = logging.getLogger(__name__)
+
+WorkHandler = Callable[[str], Awaitable[None]]
+
+
+class WaitUntilDue(Exception):
+    """The handler finds that it is too early: look again after `delay`; not a failure."""
+
+    def __init__(self, delay: timedelta) -> None:
+        super().__init__()
+        self.delay = delay
+
+
+class Scheduler:
+    """Does the work of one schema; two copies share it by leases."""
+
+    def __init__(self, db: Database, clock: Clock, handlers: Mapping[str, WorkHandler]) -> None:
+        self._db = db
+        self._clock = clock
+        self._handlers = handlers
+
+    async def run(self) -> None:
+        while True:
+            try:
+                rows = await self._lease()
+            except Exception as error:
+                log.warning("work not leased: %s", type(error).__name__)
+                await asyncio.sleep(1.0)
+                continue
+            await asyncio.gather(*(self._do(row) for row in rows))
+            if len(rows) < BATCH:
+                await asyncio.sleep(POLL_SECONDS)
+
+    async def _lease(self) -> list[Row[tuple[object, ...]]]:
+        now = self._clock()
+        due = (
+            select(work.c.work_id)
+            .where(
+                work.c.done_at.is_(None), work.c.due_at <= now,
+                work.c.kind.in_(list(self._handlers)),
+                (work.c.leased_until.is_(None)) | (work.c.leased_until < now),
+            )
+            .order_by(work.c.due_at).limit(BATCH).with_for_update(skip_locked=True)
+        )  # fmt: skip
+        async with self._db.begin(SYSTEM) as tx:
+            leased = await tx.execute(
+                update(work)
+                .where(work.c.work_id.in_(due))
+                .values(leased_until=now + timedelta(seconds=LEASE_SECONDS),
+                        attempts=work.c.attempts + 1)
+                .returning(work)
+            )  # fmt: skip
+            return list(leased.all())
+
+    async def _do(self, row: Row[tuple[object, ...]]) -> None:
+        first = row.attempts == 1
+        try:
+            with telemetry.span(
+                f"work {row.kind}",
+                parent=telemetry.context_from(row.traceparent) if first else None,
+                links=[] if first else telemetry.link_to(row.traceparent), story=row.story,
+                attributes={"tartip.attempt": row.attempts},
+            ):  # fmt: skip
+                async with asyncio.timeout(LEASE_SECONDS - 5):
+                    await self._handlers[row.kind](row.key)
+        except WaitUntilDue as wait:
+            await self._again(row, wait.delay, "waits")
+        except Exception as error:
+            delay = min(DELAY_MAX_SECONDS, 0.5 * 2 ** min(row.attempts, 12))
+            told = error.reason if isinstance(error, Refusal) else type(error).__name__
+            away = isinstance(error, Refusal) and error.kind is Kind.AWAY
+            if away or storage_is_away(error):
+                delay = min(delay, 5.0)
+                log.warning("work %s later: %s", row.kind, told)
+            else:
+                log.error("work %s failed, attempt %s: %s", row.kind, row.attempts, told,
+                          exc_info=error)  # fmt: skip
+            await self._again(row, timedelta(seconds=delay * random.uniform(0.8, 1.2)), told)
+        else:
+            await self._mark(row, {"done_at": func.clock_timestamp(), "last_error": None})
+
+    async def _again(self, row: Row[tuple[object, ...]], delay: timedelta, told: str) -> None:
+        await self._mark(row, {
+            "due_at": self._clock() + delay, "leased_until": None, "last_error": told,
+        })  # fmt: skip
+
+    async def _mark(self, row: Row[tuple[object, ...]], values: dict[str, object]) -> None:
+        try:
+            async with self._db.begin(SYSTEM) as tx:
+                await tx.execute(
+                    update(work)
+                    .where(work.c.work_id == row.work_id, work.c.attempts == row.attempts)
+                    .values(**values)
+                )
+        except Exception as error:  # the lease runs out and it is done again: handlers allow it
+            log.warning("work %s not marked: %s", row.kind, type(error).__name__)

@@ -1,0 +1,103 @@
+"""Column encryption: one data key a person, wrapped by the key of its class; blind indexes.
+
+AES-256-GCM with a random nonce; the associated data names table, column and row, so that a sealed
+value moved to another row does not open. Destroying a data key erases what it sealed, backups
+included. A blind index is HMAC-SHA-256 (truncated to 16 bytes) over a normalised value: equal
+values are linkable, so only high-entropy values (IIN, plate, phone) are indexed.
+"""
+
+import hashlib
+import hmac
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import UUID
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from chassis.clock import new_id
+
+NONCE_BYTES = 12
+INDEX_BYTES = 16
+
+
+@dataclass(frozen=True)
+class DataKey:
+    """A key of one person or object: opens what was sealed with it, nothing else."""
+
+    key_id: UUID
+    wrapped: bytes
+    plain: bytes
+
+    def seal(self, value: str | bytes, place: str) -> bytes:
+        """`place` is "table.column:row id"; it must be the same when the value is opened."""
+        raw = value.encode() if isinstance(value, str) else value
+        nonce = os.urandom(NONCE_BYTES)
+        return nonce + AESGCM(self.plain).encrypt(nonce, raw, place.encode())
+
+    def open(self, sealed: bytes, place: str) -> bytes:
+        """Raises cryptography's InvalidTag when key, place or content are not what was sealed."""
+        return AESGCM(self.plain).decrypt(
+            sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], place.encode()
+        )
+
+    def open_text(self, sealed: bytes, place: str) -> str:
+        return self.open(sealed, place).decode()
+
+
+class Keyring:
+    """The key-encryption keys of one service: a file a class, made at first need, mode 0600."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._keys: dict[str, bytes] = {}
+
+    def new_data_key(self, key_class: str) -> DataKey:
+        key_id, plain = new_id(), AESGCM.generate_key(256)
+        nonce = os.urandom(NONCE_BYTES)
+        wrapped = nonce + AESGCM(self._key(key_class)).encrypt(nonce, plain, key_id.bytes)
+        return DataKey(key_id, wrapped, plain)
+
+    def unwrap(self, key_class: str, key_id: UUID, wrapped: bytes) -> DataKey:
+        plain = AESGCM(self._key(key_class)).decrypt(
+            wrapped[:NONCE_BYTES], wrapped[NONCE_BYTES:], key_id.bytes
+        )
+        return DataKey(key_id, wrapped, plain)
+
+    def blind_index(self, key_class: str, field: str, value: str) -> bytes:
+        index_key = hmac.digest(self._key(key_class), b"blind-index:" + field.encode(), "sha256")
+        return hmac.digest(index_key, value.encode(), hashlib.sha256)[:INDEX_BYTES]
+
+    def signing_key(self, name: str) -> Ed25519PrivateKey:
+        raw = self._key(name)
+        return Ed25519PrivateKey.from_private_bytes(raw)
+
+    def _key(self, key_class: str) -> bytes:
+        if key_class not in self._keys:
+            self._keys[key_class] = self._read_or_make(self._folder / f"{key_class}.key")
+        return self._keys[key_class]
+
+    def _read_or_make(self, path: Path) -> bytes:
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            # Written under another name and linked: a crash leaves no half key behind.
+            draft = path.with_suffix(f".{os.getpid()}.draft")
+            handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            with os.fdopen(handle, "wb") as file:
+                file.write(os.urandom(32))
+                file.flush()
+                os.fsync(file.fileno())
+            os.link(draft, path)
+        except FileExistsError:
+            pass
+        finally:
+            draft.unlink(missing_ok=True)
+        return path.read_bytes()
+
+
+def public_bytes(key: Ed25519PrivateKey) -> bytes:
+    return key.public_key().public_bytes(
+        serialization.Encoding.Raw, serialization.PublicFormat.Raw
+    )

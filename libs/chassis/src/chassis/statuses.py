@@ -1,0 +1,60 @@
+"""Refusals on the wire: google.rpc.Status with ErrorInfo, BadRequest and LocalizedMessage, both ways."""
+
+import grpc
+from google.protobuf import any_pb2
+from google.rpc import error_details_pb2, status_pb2
+
+from chassis.refusals import FieldError, Kind, Refusal, RemoteRefusal, Says
+
+DETAILS_KEY = "grpc-status-details-bin"
+DOMAIN = "tartip"
+_KINDS = {kind.grpc_status: kind for kind in reversed(Kind)}
+
+
+def to_status(refusal: Refusal) -> status_pb2.Status:
+    details: list[any_pb2.Any] = []
+
+    def add(message: object) -> None:
+        packed = any_pb2.Any()
+        packed.Pack(message)  # type: ignore[arg-type]
+        details.append(packed)
+
+    add(error_details_pb2.ErrorInfo(reason=refusal.reason, domain=DOMAIN, metadata=refusal.facts))
+    if refusal.fields:
+        add(error_details_pb2.BadRequest(field_violations=[
+            error_details_pb2.BadRequest.FieldViolation(
+                field=error.field, description=error.description, reason=error.code
+            )
+            for error in refusal.fields
+        ]))  # fmt: skip
+    for locale in ("kk", "ru", "en"):
+        add(error_details_pb2.LocalizedMessage(
+            locale=locale, message=getattr(refusal.says, locale)
+        ))  # fmt: skip
+    code: int = refusal.kind.grpc_status.value[0]
+    return status_pb2.Status(code=code, message=refusal.says.en, details=details)
+
+
+def from_error(error: grpc.aio.AioRpcError) -> Refusal:
+    """The refusal a peer answered with; what is not ours keeps its kind under a plain name."""
+    kind = _KINDS.get(error.code(), Kind.BROKEN)
+    if error.code() is grpc.StatusCode.CANCELLED:
+        kind = Kind.AWAY
+    code, facts = error.code().name, dict[str, str]()
+    fields: list[FieldError] = []
+    says = {"en": error.details() or code, "ru": code, "kk": code}
+    for key, value in error.trailing_metadata() or ():
+        if key != DETAILS_KEY or not isinstance(value, bytes):
+            continue
+        for packed in status_pb2.Status.FromString(value).details:
+            info = error_details_pb2.ErrorInfo()
+            bad = error_details_pb2.BadRequest()
+            local = error_details_pb2.LocalizedMessage()
+            if packed.Unpack(info):
+                code, facts = info.reason, dict(info.metadata)
+            elif packed.Unpack(bad):
+                fields = [FieldError(v.field, v.reason or "BAD_REQUEST", v.description)
+                          for v in bad.field_violations]  # fmt: skip
+            elif packed.Unpack(local):
+                says[local.locale] = local.message
+    return RemoteRefusal(kind, code, Says(says["en"], says["ru"], says["kk"]), tuple(fields), facts)

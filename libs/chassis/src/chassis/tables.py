@@ -1,0 +1,187 @@
+"""The chassis's own tables, which every schema with data has, as versioned functions.
+
+A service's Alembic history calls `install_v1(op, runtime_role)` once; a later change of these tables
+comes as `install_v2` and so on. Grants are the rule, not decoration: audit rows can be added and
+read, never changed.
+"""
+
+from alembic.operations import Operations
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    DateTime,
+    Identity,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    text,
+)
+
+metadata = MetaData()
+_moment = DateTime(timezone=True)
+
+outbox = Table(
+    "outbox", metadata,
+    Column("position", BigInteger, Identity(), primary_key=True),
+    Column("event_id", Uuid, nullable=False, unique=True),
+    Column("subject", Text, nullable=False),
+    Column("aggregate", Text, nullable=False),
+    Column("version", BigInteger, nullable=False),
+    Column("region", Text, nullable=False),
+    Column("story", Text, nullable=False),
+    Column("traceparent", Text, nullable=False),
+    Column("payload", LargeBinary, nullable=False),
+    Column("created_at", _moment, nullable=False, server_default=text("clock_timestamp()")),
+    Column("published_at", _moment),
+)  # fmt: skip
+
+outbox_streams = Table(
+    "outbox_streams", metadata,
+    Column("stream", Text, primary_key=True),
+    Column("made_at", Text, nullable=False),
+)  # fmt: skip
+
+inbox = Table(
+    "inbox", metadata,
+    Column("event_id", Uuid, primary_key=True),
+    Column("subject", Text, nullable=False),
+    Column("consumed_at", _moment, nullable=False, server_default=text("clock_timestamp()")),
+)  # fmt: skip
+
+dead_letters = Table(
+    "dead_letters", metadata,
+    Column("event_id", Text, primary_key=True),
+    Column("subject", Text, nullable=False),
+    Column("payload", LargeBinary, nullable=False),
+    Column("headers", Text, nullable=False),
+    Column("error", Text, nullable=False),
+    Column("died_at", _moment, nullable=False, server_default=text("clock_timestamp()")),
+)  # fmt: skip
+
+requests = Table(
+    "requests", metadata,
+    Column("caller", Text, primary_key=True),
+    Column("request_id", Uuid, primary_key=True),
+    Column("fingerprint", LargeBinary, nullable=False),
+    Column("made_at", _moment, nullable=False, server_default=text("clock_timestamp()")),
+)  # fmt: skip
+
+work = Table(
+    "work", metadata,
+    Column("work_id", BigInteger, Identity(), primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("due_at", _moment, nullable=False),
+    Column("attempts", Integer, nullable=False, server_default=text("0")),
+    Column("leased_until", _moment),
+    Column("traceparent", Text, nullable=False),
+    Column("story", Text, nullable=False),
+    Column("last_error", Text),
+    Column("done_at", _moment),
+    UniqueConstraint("kind", "key"),
+)  # fmt: skip
+
+audit = Table(
+    "audit", metadata,
+    Column("position", BigInteger, Identity(), primary_key=True),
+    Column("entry_id", Uuid, nullable=False, unique=True),
+    Column("canonical", LargeBinary, nullable=False),
+)  # fmt: skip
+
+audit_pending = Table(
+    "audit_pending", metadata,
+    Column("entry_id", Uuid, primary_key=True),
+)  # fmt: skip
+
+audit_leaves = Table(
+    "audit_leaves", metadata,
+    Column("leaf_index", BigInteger, primary_key=True, autoincrement=False),
+    Column("entry_id", Uuid, nullable=False, unique=True),
+    Column("leaf_hash", LargeBinary, nullable=False),
+)  # fmt: skip
+
+audit_heads = Table(
+    "audit_heads", metadata,
+    Column("tree_size", BigInteger, primary_key=True, autoincrement=False),
+    Column("root", LargeBinary, nullable=False),
+    Column("frontier", LargeBinary, nullable=False),
+    Column("sealed_at", _moment, nullable=False),
+    Column("signature", LargeBinary, nullable=False),
+    Column("public_key", LargeBinary, nullable=False),
+)  # fmt: skip
+
+data_keys = Table(
+    "data_keys", metadata,
+    Column("key_id", Uuid, primary_key=True),
+    Column("key_class", Text, nullable=False),
+    # Blind index of the person the key belongs to; empty for a key of one object.
+    Column("person", LargeBinary),
+    Column("wrapped", LargeBinary),
+    Column("destroyed_at", _moment),
+    UniqueConstraint("key_class", "person"),
+)  # fmt: skip
+
+_GRANTS = {
+    outbox: "SELECT, INSERT, UPDATE (published_at)",
+    outbox_streams: "SELECT, INSERT, UPDATE",
+    inbox: "SELECT, INSERT",
+    dead_letters: "SELECT, INSERT, UPDATE",
+    requests: "SELECT, INSERT",
+    work: "SELECT, INSERT, UPDATE",
+    audit: "SELECT, INSERT",
+    audit_pending: "SELECT, INSERT, DELETE",
+    audit_leaves: "SELECT, INSERT",
+    audit_heads: "SELECT, INSERT",
+    data_keys: "SELECT, INSERT, UPDATE (wrapped, destroyed_at)",
+}
+
+
+def install_v1(op: Operations, runtime_role: str) -> None:
+    """Makes the tables in the migration's schema and grants the runtime role what it needs."""
+    metadata.create_all(op.get_bind())
+    op.execute(
+        "CREATE INDEX outbox_unpublished ON outbox (position) WHERE published_at IS NULL"
+    )
+    op.execute("CREATE INDEX outbox_created ON outbox (created_at)")
+    op.execute("CREATE INDEX work_due ON work (due_at) WHERE done_at IS NULL")
+    for table, privileges in _GRANTS.items():
+        grant(op, table.name, privileges, runtime_role)
+
+
+def grant(op: Operations, table: str, privileges: str, runtime_role: str) -> None:
+    op.execute(f'GRANT {privileges} ON {table} TO "{runtime_role}"')
+
+
+def protect_rows(op: Operations, table: str, *, visible: str) -> None:
+    """Row-level security: rows for which the SQL condition `visible` holds, and all to the system.
+
+    Conditions read the transaction's scope: current_setting('app.name', true) and the like; see
+    `db.Scope`. FORCE makes it hold for the owner too.
+    """
+    op.execute(f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY")
+    op.execute(f"ALTER TABLE {table} FORCE ROW LEVEL SECURITY")
+    op.execute(
+        f"CREATE POLICY {table}_scope ON {table} USING ({IS_SYSTEM} OR ({visible}))"
+        f" WITH CHECK ({IS_SYSTEM} OR ({visible}))"
+    )
+
+
+IS_SYSTEM = "current_setting('app.kind', true) = 'system'"
+IN_REGION = (
+    "(current_setting('app.regions', true) = '*'"
+    " OR region = ANY(string_to_array(current_setting('app.regions', true), ',')))"
+)
+IS_PARTNER = (
+    "(current_setting('app.kind', true) = 'partner'"
+    " AND partner = current_setting('app.name', true))"
+)
+IS_OPERATOR = "current_setting('app.kind', true) = 'operator'"
+IS_SERVICE = "current_setting('app.kind', true) = 'service'"
+
+
+def has_role(role: str) -> str:
+    return f"('{role}' = ANY(string_to_array(current_setting('app.roles', true), ',')))"

@@ -1,0 +1,201 @@
+"""Traces, metrics and logs: OTLP out, JSON lines to stdout, nothing personal in either.
+
+Span attributes pass an allow-list of keys (ids and names of methods, never values of fields).
+Exceptions are recorded by type and place, not by text: the text of a database error holds the row.
+"""
+
+import json
+import logging
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+from opentelemetry import metrics, trace
+from opentelemetry.context import Context
+from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.trace import Link, Span, SpanContext, SpanKind, Status, StatusCode
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+ATTRIBUTES = frozenset({
+    "rpc.system", "rpc.service", "rpc.method", "rpc.grpc.status_code",
+    "http.request.method", "http.route", "http.response.status_code",
+    "messaging.system", "messaging.destination.name", "messaging.message.id",
+    "error.type", "peer.service",
+    "tartip.story", "tartip.caller", "tartip.refusal", "tartip.report", "tartip.fine",
+    "tartip.violation", "tartip.camera", "tartip.frame", "tartip.payment", "tartip.event",
+    "tartip.attempt", "tartip.step", "tartip.items", "tartip.model",
+})  # fmt: skip
+
+tracer = trace.get_tracer("tartip")
+meter = metrics.get_meter("tartip")
+_propagator = TraceContextTextMapPropagator()
+_story: ContextVar[str] = ContextVar("story", default="")
+
+rpc_duration = meter.create_histogram("tartip.rpc.server.duration", unit="ms")
+refusals_total = meter.create_counter("tartip.refusals")
+events_published = meter.create_counter("tartip.events.published")
+events_consumed = meter.create_counter("tartip.events.consumed")
+dead_letters_total = meter.create_counter("tartip.events.dead_letters")
+outbox_age = meter.create_gauge("tartip.outbox.oldest_unpublished", unit="s")
+
+
+class JsonLines(logging.Formatter):
+    """One JSON object a record, with trace ids; line breaks inside stay escaped."""
+
+    def __init__(self, service: str) -> None:
+        super().__init__()
+        self._service = service
+
+    def format(self, record: logging.LogRecord) -> str:
+        context = trace.get_current_span().get_span_context()
+        line: dict[str, object] = {
+            "time": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
+            + f".{int(record.msecs):03d}Z",
+            "level": record.levelname,
+            "service": self._service,
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if context.is_valid:
+            line["trace_id"] = f"{context.trace_id:032x}"
+        if record.exc_info and record.exc_info[0]:
+            line["error_type"] = record.exc_info[0].__name__
+            line["where"] = [
+                f"{frame.filename}:{frame.lineno} {frame.name}"
+                for frame in traceback.extract_tb(record.exc_info[2])[-8:]
+            ]
+        return json.dumps(line, ensure_ascii=False)
+
+
+def set_up(service: str, *, endpoint: str, log_level: str) -> None:
+    """Once a process, before anything is traced. An empty endpoint exports nothing."""
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(JsonLines(service))
+    logging.basicConfig(level=log_level, handlers=[handler], force=True)
+    for chatty in ("httpx", "nats", "opentelemetry", "grpc"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+    resource = Resource.create({"service.name": service, "service.namespace": "tartip"})
+    provider = TracerProvider(resource=resource)
+    readers = []
+    if endpoint:
+        base = endpoint.rstrip("/")
+        provider.add_span_processor(
+            BatchSpanProcessor(
+                OTLPSpanExporter(endpoint=f"{base}/v1/traces", timeout=2),
+                max_queue_size=4096, schedule_delay_millis=500, max_export_batch_size=256,
+            )  # fmt: skip
+        )
+        readers.append(
+            PeriodicExportingMetricReader(
+                OTLPMetricExporter(endpoint=f"{base}/v1/metrics", timeout=2),
+                export_interval_millis=15_000,
+            )
+        )
+    trace.set_tracer_provider(provider)
+    metrics.set_meter_provider(MeterProvider(resource=resource, metric_readers=readers))
+
+
+def shut_down(bound_seconds: float = 3.0) -> None:
+    """Flushes what is left. With the collector gone the SDK waits 30 s: bounded here."""
+
+    def flush() -> None:
+        for provider in (trace.get_tracer_provider(), metrics.get_meter_provider()):
+            stop = getattr(provider, "shutdown", None)
+            if stop is not None:
+                stop()
+
+    worker = threading.Thread(target=flush, daemon=True)
+    worker.start()
+    worker.join(bound_seconds)
+
+
+def annotate(**ids: str) -> None:
+    """Puts ids on the current span: `annotate(fine=number)` becomes tartip.fine."""
+    span = trace.get_current_span()
+    for key, value in ids.items():
+        set_attribute(span, f"tartip.{key}", value)
+
+
+def set_attribute(span: Span, key: str, value: str | int | float) -> None:
+    if key not in ATTRIBUTES:
+        raise ValueError(f"span attribute {key} is not in telemetry.ATTRIBUTES")
+    span.set_attribute(key, value)
+
+
+def current_story() -> str:
+    """The story told now: the one an event or aggregate brought, else the current trace id."""
+    told = _story.get()
+    if told:
+        return told
+    context = trace.get_current_span().get_span_context()
+    return f"{context.trace_id:032x}" if context.is_valid else ""
+
+
+def bound_story() -> str:
+    """The older story this call was bound to, or ""."""
+    return _story.get()
+
+
+def tell_story(story: str) -> None:
+    """Binds what follows in this call to an older story (a payment to its fine's, say)."""
+    if story:
+        _story.set(story)
+        set_attribute(trace.get_current_span(), "tartip.story", story)
+
+
+@contextmanager
+def span(name: str, *, kind: SpanKind = SpanKind.INTERNAL, parent: Context | None = None,
+         links: list[Link] | None = None, story: str = "",
+         attributes: Mapping[str, str | int] | None = None) -> Iterator[Span]:  # fmt: skip
+    """A span that records an error by its type alone; `story` holds inside it."""
+    with tracer.start_as_current_span(
+        name, context=parent, kind=kind, links=links,
+        record_exception=False, set_status_on_exception=False,
+    ) as current:  # fmt: skip
+        token = _story.set(story)
+        for key, value in (attributes or {}).items():
+            set_attribute(current, key, value)
+        if story:
+            set_attribute(current, "tartip.story", story)
+        try:
+            yield current
+        except BaseException as error:
+            set_attribute(current, "error.type", type(error).__name__)
+            current.set_status(Status(StatusCode.ERROR, type(error).__name__))
+            raise
+        finally:
+            _reset(token)
+
+
+def _reset(token: object) -> None:
+    try:
+        _story.reset(token)  # type: ignore[arg-type]
+    except ValueError:  # a generator closed in another task; its context is gone anyway
+        pass
+
+
+def traceparent() -> str:
+    carrier: dict[str, str] = {}
+    _propagator.inject(carrier)
+    return carrier.get("traceparent", "")
+
+
+def context_from(traceparent_header: str) -> Context:
+    return _propagator.extract({"traceparent": traceparent_header}, context=Context())
+
+
+def link_to(traceparent_header: str) -> list[Link]:
+    context: SpanContext = trace.get_current_span(
+        context_from(traceparent_header)
+    ).get_span_context()
+    return [Link(context)] if context.is_valid else []
