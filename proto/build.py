@@ -43,12 +43,18 @@ def main() -> int:
     (CONTRACTS / "pyproject.toml").write_text(PYPROJECT)
     plugins = Path(sys.executable).parent
     command = [
-        sys.executable, "-m", "grpc_tools.protoc", f"-I{PROTO}",
+        sys.executable,
+        "-m",
+        "grpc_tools.protoc",
+        f"-I{PROTO}",
         f"--plugin=protoc-gen-mypy={plugins / 'protoc-gen-mypy'}",
         f"--plugin=protoc-gen-mypy_grpc={plugins / 'protoc-gen-mypy_grpc'}",
-        f"--python_out={out}", f"--grpc_python_out={out}", f"--mypy_out=quiet:{out}",
-        f"--mypy_grpc_out=quiet:{out}", *map(str, sources),
-    ]  # fmt: skip
+        f"--python_out={out}",
+        f"--grpc_python_out={out}",
+        f"--mypy_out=quiet:{out}",
+        f"--mypy_grpc_out=quiet:{out}",
+        *map(str, sources),
+    ]
     result = subprocess.run(command, check=False)
     if result.returncode != 0:
         return result.returncode

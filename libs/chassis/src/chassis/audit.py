@@ -1,8 +1,8 @@
 """The audit log: sealing it into a signed Merkle tree, and answering `tartip.audit.v1`.
 
 Entries are written by `Tx.audit` with the effect they tell of. One sealer a schema gives waiting
-entries their leaf index and signs the new head; a head says how many entries there are and what they
-were, so that none can be changed, dropped or put in between unnoticed.
+entries their leaf index and signs the new head; a head says how many entries there are and what
+they were, so that none can be changed, dropped or put in between unnoticed.
 """
 
 import asyncio
@@ -28,23 +28,31 @@ log = logging.getLogger(__name__)
 class NothingSealed(Refusal):
     kind = Kind.STATE
     code = "NOTHING_SEALED"
-    says = Says(en="Nothing has been sealed yet; try again in a minute.",
-                ru="Ещё ничего не запечатано; повторите через минуту.",
-                kk="Әзірге ештеңе мөрленген жоқ; бір минуттан кейін қайталаңыз.")  # fmt: skip
+    says = Says(
+        en="Nothing has been sealed yet; try again in a minute.",
+        ru="Ещё ничего не запечатано; повторите через минуту.",
+        kk="Әзірге ештеңе мөрленген жоқ; бір минуттан кейін қайталаңыз.",
+    )
 
 
 class EntryNotSealed(Refusal):
     kind = Kind.NOT_FOUND
     code = "ENTRY_NOT_SEALED"
-    says = Says(en="No sealed entry has this index.", ru="Нет запечатанной записи с этим номером.",
-                kk="Бұл нөмірмен мөрленген жазба жоқ.")  # fmt: skip
+    says = Says(
+        en="No sealed entry has this index.",
+        ru="Нет запечатанной записи с этим номером.",
+        kk="Бұл нөмірмен мөрленген жазба жоқ.",
+    )
 
 
 class TreeSizeUnknown(Refusal):
     kind = Kind.INVALID
     code = "TREE_SIZE_UNKNOWN"
-    says = Says(en="There is no head of this size.", ru="Нет вершины такого размера.",
-                kk="Мұндай өлшемдегі төбе жоқ.")  # fmt: skip
+    says = Says(
+        en="There is no head of this size.",
+        ru="Нет вершины такого размера.",
+        kk="Мұндай өлшемдегі төбе жоқ.",
+    )
 
 
 def head_text(service: str, tree_size: int, root: bytes, sealed_at: datetime) -> bytes:
@@ -80,9 +88,10 @@ class Sealer:
                 await tx.execute(
                     select(audit.c.entry_id, audit.c.canonical)
                     .join(audit_pending, audit_pending.c.entry_id == audit.c.entry_id)
-                    .order_by(audit.c.position).limit(BATCH)
+                    .order_by(audit.c.position)
+                    .limit(BATCH)
                 )
-            ).all()  # fmt: skip
+            ).all()
             if not waiting:
                 return 0
             size = head.tree_size if head else 0
@@ -100,11 +109,16 @@ class Sealer:
                     audit_pending.c.entry_id.in_([row.entry_id for row in waiting])
                 )
             )
-            await tx.execute(insert(audit_heads).values(
-                tree_size=size, root=root, frontier=b"".join(frontier), sealed_at=sealed_at,
-                signature=self._key.sign(head_text(self._service, size, root, sealed_at)),
-                public_key=public_bytes(self._key),
-            ))  # fmt: skip
+            await tx.execute(
+                insert(audit_heads).values(
+                    tree_size=size,
+                    root=root,
+                    frontier=b"".join(frontier),
+                    sealed_at=sealed_at,
+                    signature=self._key.sign(head_text(self._service, size, root, sealed_at)),
+                    public_key=public_bytes(self._key),
+                )
+            )
             return len(waiting)
 
 
@@ -113,8 +127,9 @@ class AuditApi(audit_pb2_grpc.AuditServicer):
         self._db = db
         self._service = service
 
-    async def GetHead(self, request: audit_pb2.GetHeadRequest,
-                      context: grpc.aio.ServicerContext) -> audit_pb2.GetHeadResponse:  # fmt: skip
+    async def GetHead(
+        self, request: audit_pb2.GetHeadRequest, context: grpc.aio.ServicerContext
+    ) -> audit_pb2.GetHeadResponse:
         async with self._db.begin(SYSTEM) as tx:
             head = (
                 await tx.execute(
@@ -123,14 +138,20 @@ class AuditApi(audit_pb2_grpc.AuditServicer):
             ).one_or_none()
         if head is None:
             raise NothingSealed
-        return audit_pb2.GetHeadResponse(head=audit_pb2.Head(
-            service=self._service, tree_size=head.tree_size, root=bytes(head.root),
-            sealed_at=to_timestamp(head.sealed_at), signature=bytes(head.signature),
-            public_key=bytes(head.public_key),
-        ))  # fmt: skip
+        return audit_pb2.GetHeadResponse(
+            head=audit_pb2.Head(
+                service=self._service,
+                tree_size=head.tree_size,
+                root=bytes(head.root),
+                sealed_at=to_timestamp(head.sealed_at),
+                signature=bytes(head.signature),
+                public_key=bytes(head.public_key),
+            )
+        )
 
-    async def ListEntries(self, request: audit_pb2.ListEntriesRequest,
-                          context: grpc.aio.ServicerContext) -> audit_pb2.ListEntriesResponse:  # fmt: skip
+    async def ListEntries(
+        self, request: audit_pb2.ListEntriesRequest, context: grpc.aio.ServicerContext
+    ) -> audit_pb2.ListEntriesResponse:
         limit = min(max(request.page.size or 50, 1), 200)
         if request.page.token and not request.page.token.isdigit():
             raise PageTokenWrong
@@ -141,9 +162,10 @@ class AuditApi(audit_pb2_grpc.AuditServicer):
                     select(audit_leaves.c.leaf_index, audit.c.canonical)
                     .join(audit, audit.c.entry_id == audit_leaves.c.entry_id)
                     .where(audit_leaves.c.leaf_index >= first)
-                    .order_by(audit_leaves.c.leaf_index).limit(limit)
+                    .order_by(audit_leaves.c.leaf_index)
+                    .limit(limit)
                 )
-            ).all()  # fmt: skip
+            ).all()
         return audit_pb2.ListEntriesResponse(
             entries=[
                 audit_pb2.AuditEntry(leaf_index=row.leaf_index, canonical=bytes(row.canonical))
@@ -152,16 +174,18 @@ class AuditApi(audit_pb2_grpc.AuditServicer):
             next_page_token=str(rows[-1].leaf_index + 1) if len(rows) == limit else "",
         )
 
-    async def ProveInclusion(self, request: audit_pb2.ProveInclusionRequest,
-                             context: grpc.aio.ServicerContext) -> audit_pb2.ProveInclusionResponse:  # fmt: skip
+    async def ProveInclusion(
+        self, request: audit_pb2.ProveInclusionRequest, context: grpc.aio.ServicerContext
+    ) -> audit_pb2.ProveInclusionResponse:
         leaves = await self._leaves(request.tree_size)
         if not 0 <= request.leaf_index < len(leaves):
             raise EntryNotSealed
         path = merkle.inclusion_path(leaves, request.leaf_index)
         return audit_pb2.ProveInclusionResponse(path=path)
 
-    async def ProveConsistency(self, request: audit_pb2.ProveConsistencyRequest,
-                               context: grpc.aio.ServicerContext) -> audit_pb2.ProveConsistencyResponse:  # fmt: skip
+    async def ProveConsistency(
+        self, request: audit_pb2.ProveConsistencyRequest, context: grpc.aio.ServicerContext
+    ) -> audit_pb2.ProveConsistencyResponse:
         if request.first_size > request.second_size or request.first_size < 0:
             raise TreeSizeUnknown
         leaves = await self._leaves(request.second_size)
@@ -185,6 +209,5 @@ class AuditApi(audit_pb2_grpc.AuditServicer):
 
 def _split(frontier: bytes) -> list[bytes]:
     return [
-        bytes(frontier[start : start + HASH_BYTES])
-        for start in range(0, len(frontier), HASH_BYTES)
+        bytes(frontier[start : start + HASH_BYTES]) for start in range(0, len(frontier), HASH_BYTES)
     ]

@@ -25,14 +25,23 @@ class Bus:
         self.jetstream: JetStreamContext = client.jetstream(timeout=5)
 
     @classmethod
-    async def connect(cls, url: str, *, name: str, seed_file: Path | None,
-                      tls: ssl.SSLContext | None) -> "Bus":  # fmt: skip
+    async def connect(
+        cls, url: str, *, name: str, seed_file: Path | None, tls: ssl.SSLContext | None
+    ) -> "Bus":
         client = await nats.connect(
-            url, name=name, tls=tls, nkeys_seed=str(seed_file) if seed_file else None,
-            inbox_prefix=f"_INBOX_{name}".encode(), max_reconnect_attempts=-1,
-            reconnect_time_wait=0.5, ping_interval=10, max_outstanding_pings=2,
-            connect_timeout=5, error_cb=_log_error, pending_size=0,
-        )  # fmt: skip
+            url,
+            name=name,
+            tls=tls,
+            nkeys_seed=str(seed_file) if seed_file else None,
+            inbox_prefix=f"_INBOX_{name}".encode(),
+            max_reconnect_attempts=-1,
+            reconnect_time_wait=0.5,
+            ping_interval=10,
+            max_outstanding_pings=2,
+            connect_timeout=5,
+            error_cb=_log_error,
+            pending_size=0,
+        )
         return cls(client, name)
 
     @property

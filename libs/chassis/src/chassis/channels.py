@@ -45,16 +45,23 @@ class Channels:
 
     def to(self, address: str, peer: str) -> grpc.aio.Channel:
         if address not in self._channels:
+            interceptors: list[Any] = [
+                _Unary(peer),
+                _ServerStream(peer),
+                _ClientStream(peer),
+                _BothStream(peer),
+            ]
             self._channels[address] = grpc.aio.secure_channel(
-                address, self._credentials, options=OPTIONS,
-                interceptors=[_Unary(peer), _ServerStream(peer), _ClientStream(peer),
-                              _BothStream(peer)],
-            )  # fmt: skip
+                address,
+                self._credentials,
+                options=OPTIONS,
+                interceptors=interceptors,
+            )
         return self._channels[address]
 
     async def close(self) -> None:
         for channel in self._channels.values():
-            await channel.close()
+            await channel.close(None)
 
 
 @contextlib.contextmanager
@@ -100,13 +107,20 @@ class _Spans:
         path = method.decode() if isinstance(method, bytes) else str(method)
         service, _, name = path.lstrip("/").partition("/")
         return telemetry.span(
-            f"{service}/{name}", kind=telemetry.SpanKind.CLIENT, story=telemetry.bound_story(),
-            attributes={"rpc.system": "grpc", "rpc.service": service, "rpc.method": name,
-                        "peer.service": self._peer},
-        )  # fmt: skip
+            f"{service}/{name}",
+            kind=telemetry.SpanKind.CLIENT,
+            story=telemetry.bound_story(),
+            attributes={
+                "rpc.system": "grpc",
+                "rpc.service": service,
+                "rpc.method": name,
+                "peer.service": self._peer,
+            },
+        )
 
-    async def finished(self, details: grpc.aio.ClientCallDetails, continuation: Callable[..., Any],
-                       request: Any) -> Any:  # fmt: skip
+    async def finished(
+        self, details: grpc.aio.ClientCallDetails, continuation: Callable[..., Any], request: Any
+    ) -> Any:
         """A call that is over when this returns, so that its span tells how long it took."""
         with self.span(details) as span:
             call = await continuation(_details(details, streams=False), request)
@@ -114,33 +128,36 @@ class _Spans:
             telemetry.set_attribute(span, "rpc.grpc.status_code", code.value[0])
             return call
 
-    async def begun(self, details: grpc.aio.ClientCallDetails, continuation: Callable[..., Any],
-                    request: Any) -> Any:  # fmt: skip
+    async def begun(
+        self, details: grpc.aio.ClientCallDetails, continuation: Callable[..., Any], request: Any
+    ) -> Any:
         with self.span(details):
             return await continuation(_details(details, streams=True), request)
 
 
-class _Unary(_Spans, grpc.aio.UnaryUnaryClientInterceptor):  # type: ignore[misc]
-    async def intercept_unary_unary(self, continuation: Any, client_call_details: Any,
-                                    request: Any) -> Any:  # fmt: skip
+class _Unary(_Spans, grpc.aio.UnaryUnaryClientInterceptor):
+    async def intercept_unary_unary(
+        self, continuation: Any, client_call_details: Any, request: Any
+    ) -> Any:
         return await self.finished(client_call_details, continuation, request)
 
 
-class _ServerStream(_Spans, grpc.aio.UnaryStreamClientInterceptor):  # type: ignore[misc]
-    async def intercept_unary_stream(self, continuation: Any, client_call_details: Any,
-                                     request: Any) -> Any:  # fmt: skip
+class _ServerStream(_Spans, grpc.aio.UnaryStreamClientInterceptor):
+    async def intercept_unary_stream(
+        self, continuation: Any, client_call_details: Any, request: Any
+    ) -> Any:
         return await self.begun(client_call_details, continuation, request)
 
 
-class _ClientStream(_Spans, grpc.aio.StreamUnaryClientInterceptor):  # type: ignore[misc]
-    async def intercept_stream_unary(self, continuation: Any, client_call_details: Any,
-                                     request_iterator: Any) -> Any:  # fmt: skip
+class _ClientStream(_Spans, grpc.aio.StreamUnaryClientInterceptor):
+    async def intercept_stream_unary(
+        self, continuation: Any, client_call_details: Any, request_iterator: Any
+    ) -> Any:
         return await self.begun(client_call_details, continuation, request_iterator)
 
 
-class _BothStream(_Spans, grpc.aio.StreamStreamClientInterceptor):  # type: ignore[misc]
-    async def intercept_stream_stream(self, continuation: Any, client_call_details: Any,
-                                      request_iterator: Any) -> Any:  # fmt: skip
+class _BothStream(_Spans, grpc.aio.StreamStreamClientInterceptor):
+    async def intercept_stream_stream(
+        self, continuation: Any, client_call_details: Any, request_iterator: Any
+    ) -> Any:
         return await self.begun(client_call_details, continuation, request_iterator)
-
-

@@ -75,8 +75,15 @@ class _Delivery:
 class Consumer:
     """The durable consumer `durable` of `stream`."""
 
-    def __init__(self, db: Database, bus: Bus, *, stream: str, durable: str,
-                 subscriptions: Mapping[str, Subscription]) -> None:  # fmt: skip
+    def __init__(
+        self,
+        db: Database,
+        bus: Bus,
+        *,
+        stream: str,
+        durable: str,
+        subscriptions: Mapping[str, Subscription],
+    ) -> None:
         self._db = db
         self._bus = bus
         self._stream = stream
@@ -154,14 +161,17 @@ class Consumer:
         parent = telemetry.context_from(delivery.traceparent) if first else None
         links = [] if first else telemetry.link_to(delivery.traceparent)
         with telemetry.span(
-            f"process {delivery.meta.subject}", kind=telemetry.SpanKind.CONSUMER,
-            parent=parent, links=links, story=delivery.meta.story,
+            f"process {delivery.meta.subject}",
+            kind=telemetry.SpanKind.CONSUMER,
+            parent=parent,
+            links=links,
+            story=delivery.meta.story,
             attributes={
                 "messaging.system": "nats",
                 "messaging.destination.name": delivery.meta.subject,
                 "tartip.event": str(delivery.meta.event_id),
             },
-        ):  # fmt: skip
+        ):
             await delivery.handler(tx, delivery.event, delivery.meta)
 
     async def _apply_alone(self, delivery: _Delivery) -> None:
@@ -201,10 +211,15 @@ class Consumer:
         async with self._db.begin(SYSTEM) as tx:
             await tx.execute(
                 insert(dead_letters)
-                .values(event_id=event_id, subject=msg.subject, payload=msg.data,
-                        headers=json.dumps(headers), error=reason)
+                .values(
+                    event_id=event_id,
+                    subject=msg.subject,
+                    payload=msg.data,
+                    headers=json.dumps(headers),
+                    error=reason,
+                )
                 .on_conflict_do_nothing()
-            )  # fmt: skip
+            )
         telemetry.dead_letters_total.add(1, {"stream": self._stream})
         log.error("dead letter %s on %s: %s", event_id, msg.subject, reason)
         await msg.term()
@@ -219,10 +234,13 @@ class Consumer:
             event = subscription.message()
             event.ParseFromString(msg.data)
             meta = Meta(
-                UUID(headers["ce-id"]), msg.subject, headers["tartip-aggregate"],
-                int(headers["tartip-version"]), headers["tartip-region"],
+                UUID(headers["ce-id"]),
+                msg.subject,
+                headers["tartip-aggregate"],
+                int(headers["tartip-version"]),
+                headers["tartip-region"],
                 headers["tartip-story"],
-            )  # fmt: skip
+            )
         except (DecodeError, KeyError, ValueError) as error:
             await self._bury(msg, f"not understood: {type(error).__name__}")
             return None

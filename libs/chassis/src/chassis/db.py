@@ -90,8 +90,9 @@ def storage_is_away(error: BaseException) -> bool:
 class Tx:
     """An open transaction. Facts and audit entries are kept and written just before the commit."""
 
-    def __init__(self, connection: AsyncConnection, scope: Scope, keyring: Keyring,
-                 clock: Clock) -> None:  # fmt: skip
+    def __init__(
+        self, connection: AsyncConnection, scope: Scope, keyring: Keyring, clock: Clock
+    ) -> None:
         self.scope = scope
         self._connection = connection
         self._keyring = keyring
@@ -131,40 +132,56 @@ class Tx:
         """The only way to publish."""
         story = fact.story or current_story()
         with span(
-            f"publish {fact.subject}", kind=SpanKind.PRODUCER, story=story,
+            f"publish {fact.subject}",
+            kind=SpanKind.PRODUCER,
+            story=story,
             attributes={
                 "messaging.system": "nats",
                 "messaging.destination.name": fact.subject,
                 "tartip.event": str(fact.event_id),
             },
-        ):  # fmt: skip
+        ):
             parent = traceparent()
-        self._events.append({
-            "event_id": fact.event_id, "subject": fact.subject, "aggregate": fact.aggregate,
-            "version": fact.version, "region": fact.region, "story": story,
-            "traceparent": parent, "payload": fact.message.SerializeToString(),
-        })  # fmt: skip
+        self._events.append(
+            {
+                "event_id": fact.event_id,
+                "subject": fact.subject,
+                "aggregate": fact.aggregate,
+                "version": fact.version,
+                "region": fact.region,
+                "story": story,
+                "traceparent": parent,
+                "payload": fact.message.SerializeToString(),
+            }
+        )
 
-    def audit(self, action: str, object_ref: str, *, region: str = "",
-              facts: dict[str, str] | None = None) -> None:  # fmt: skip
-        """Who did or saw what and why: ids only, never a person's data. `object_ref` is "type:id"."""
+    def audit(
+        self, action: str, object_ref: str, *, region: str = "", facts: dict[str, str] | None = None
+    ) -> None:
+        """Who did or saw what and why: ids only. `object_ref` is "type:id"."""
         entry_id = new_id()
-        entry = {
-            "id": str(entry_id), "at": self._clock().isoformat(), "action": action,
-            "object": object_ref, "actor": f"{self.scope.kind}/{self.scope.name}",
-            "purpose": self.scope.purpose, "region": region, "facts": facts or {},
+        entry: dict[str, Any] = {
+            "id": str(entry_id),
+            "at": self._clock().isoformat(),
+            "action": action,
+            "object": object_ref,
+            "actor": f"{self.scope.kind}/{self.scope.name}",
+            "purpose": self.scope.purpose,
+            "region": region,
+            "facts": facts or {},
             "trace": current_story(),
-        }  # fmt: skip
+        }
         self._audit.append({"entry_id": entry_id, "canonical": rfc8785.dumps(entry)})
 
     async def schedule(self, kind: str, key: str, due_at: datetime) -> None:
         """Durable work: `kind` is done for `key` once, at or after `due_at`."""
         await self.execute(
             insert(tables.work)
-            .values(kind=kind, key=key, due_at=due_at, traceparent=traceparent(),
-                    story=current_story())
+            .values(
+                kind=kind, key=key, due_at=due_at, traceparent=traceparent(), story=current_story()
+            )
             .on_conflict_do_nothing()
-        )  # fmt: skip
+        )
 
     async def new_data_key(self, key_class: str) -> DataKey:
         """A key for one object."""
@@ -222,14 +239,18 @@ class Tx:
 class Database:
     """The pool of one process and the transactions on it."""
 
-    def __init__(self, url: str, *, service: str, keyring: Keyring, clock: Clock,
-                 pool_size: int = 4) -> None:  # fmt: skip
+    def __init__(
+        self, url: str, *, service: str, keyring: Keyring, clock: Clock, pool_size: int = 4
+    ) -> None:
         self._engine = create_async_engine(
             url.replace("postgresql://", "postgresql+asyncpg://", 1),
-            pool_size=pool_size, max_overflow=4, pool_timeout=5, pool_recycle=1800,
+            pool_size=pool_size,
+            max_overflow=4,
+            pool_timeout=5,
+            pool_recycle=1800,
             pool_pre_ping=True,
             connect_args={"timeout": 5, "server_settings": {"application_name": service}},
-        )  # fmt: skip
+        )
         self.keyring = keyring
         self._clock = clock
         self._clock_is_sure = True
@@ -246,10 +267,15 @@ class Database:
         async with self._engine.connect() as connection, connection.begin():
             token = _in_transaction.set(True)
             try:
-                await connection.execute(_SET_SCOPE, {
-                    "kind": scope.kind, "name": scope.name, "regions": ",".join(scope.regions),
-                    "roles": ",".join(scope.roles),
-                })  # fmt: skip
+                await connection.execute(
+                    _SET_SCOPE,
+                    {
+                        "kind": scope.kind,
+                        "name": scope.name,
+                        "regions": ",".join(scope.regions),
+                        "roles": ",".join(scope.roles),
+                    },
+                )
                 tx = Tx(connection, scope, self.keyring, self._clock)
                 yield tx
                 await tx.flush()
@@ -273,8 +299,8 @@ class Database:
         connection = await self._engine.connect()
         try:
             connection = await connection.execution_options(isolation_level="AUTOCOMMIT")
-            while not await connection.scalar(_TRY_LOCK, {"name": name}):
-                await asyncio.sleep(1.0)
+            while not await connection.scalar(_TRY_LOCK, {"name": name}):  # noqa: ASYNC110
+                await asyncio.sleep(1.0)  # another process holds it: nothing here can signal
             yield connection
         finally:
             # Never back into the pool: the lock would go with it.
@@ -289,9 +315,9 @@ _SET_SCOPE = text(
     "SELECT set_config('app.kind', :kind, true), set_config('app.name', :name, true),"
     " set_config('app.regions', :regions, true), set_config('app.roles', :roles, true)"
 )
-_TRY_LOCK = text("SELECT pg_try_advisory_lock(hashtextextended(current_schema() || ':' || :name, 0))")
-
-
+_TRY_LOCK = text(
+    "SELECT pg_try_advisory_lock(hashtextextended(current_schema() || ':' || :name, 0))"
+)
 
 
 def canonical_json(value: dict[str, Any]) -> bytes:

@@ -2,8 +2,8 @@
 
 The gate finds out who calls, asks the service's policy, demands a deadline, bounds what runs at
 once, opens the span, and turns refusals into statuses. What it does not know is a bug: the caller
-gets INTERNAL with an error id, the log the rest. Long-lived streams are counted apart from calls and
-need no deadline.
+gets INTERNAL with an error id, the log the rest. Long-lived streams are counted apart from calls
+and need no deadline.
 """
 
 import logging
@@ -14,6 +14,7 @@ from typing import Any
 
 import grpc
 from google.protobuf import descriptor_pool
+from grpc_health.v1 import _async as health_aio
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
@@ -108,7 +109,9 @@ class Gate(grpc.aio.ServerInterceptor):
 
         return serve
 
-    def _streaming(self, method: str, inner: Callable[..., AsyncIterator[Any]]) -> Callable[..., Any]:
+    def _streaming(
+        self, method: str, inner: Callable[..., AsyncIterator[Any]]
+    ) -> Callable[..., Any]:
         async def serve(request: Any, context: grpc.aio.ServicerContext) -> AsyncIterator[Any]:
             # Entered, never left: the generator may be closed from another task, where leaving a
             # context fails. The span is ended by hand, the context goes with the call's task.
@@ -133,8 +136,9 @@ class Gate(grpc.aio.ServerInterceptor):
 
         return serve
 
-    async def _admit(self, method: str, context: grpc.aio.ServicerContext, span: Any,
-                     *, needs_deadline: bool) -> None:  # fmt: skip
+    async def _admit(
+        self, method: str, context: grpc.aio.ServicerContext, span: Any, *, needs_deadline: bool
+    ) -> None:
         metadata = {key: value for key, value in context.invocation_metadata() or ()}
         kind, name = _peer(context)
         token = str(metadata.get("authorization", "")).removeprefix("Bearer ").strip()
@@ -162,10 +166,11 @@ def _server_span(method: str, context: grpc.aio.ServicerContext) -> Any:
     metadata = {key: value for key, value in context.invocation_metadata() or ()}
     service, _, name = method.lstrip("/").partition("/")
     return telemetry.span(
-        f"{service}/{name}", kind=telemetry.SpanKind.SERVER,
+        f"{service}/{name}",
+        kind=telemetry.SpanKind.SERVER,
         parent=telemetry.context_from(str(metadata.get("traceparent", ""))),
         attributes={"rpc.system": "grpc", "rpc.service": service, "rpc.method": name},
-    )  # fmt: skip
+    )
 
 
 def _noted(error: Exception, span: Any) -> Refusal:
@@ -183,9 +188,10 @@ def _noted(error: Exception, span: Any) -> Refusal:
 async def _abort(context: grpc.aio.ServicerContext, refusal: Refusal) -> None:
     status = to_status(refusal)
     await context.abort(
-        refusal.kind.grpc_status, status.message,
+        refusal.kind.grpc_status,
+        status.message,
         trailing_metadata=((DETAILS_KEY, status.SerializeToString()),),
-    )  # fmt: skip
+    )
 
 
 def _as_refusal(error: Exception) -> Refusal:
@@ -200,15 +206,24 @@ def _as_refusal(error: Exception) -> Refusal:
 class GrpcServer:
     """Serves `services` at `address`; health says SERVING once `ready` was called."""
 
-    def __init__(self, address: str, *, policy: Policy, tokens: TokenVerifier,
-                 cert: Path, key: Path, ca: Path) -> None:  # fmt: skip
+    def __init__(
+        self,
+        address: str,
+        *,
+        policy: Policy,
+        tokens: TokenVerifier,
+        cert: Path,
+        key: Path,
+        ca: Path,
+    ) -> None:
         self._address = address
         self._policy = policy
         self.server = grpc.aio.server(
-            interceptors=[Gate(policy, tokens)], options=OPTIONS,
+            interceptors=[Gate(policy, tokens)],
+            options=OPTIONS,
             maximum_concurrent_rpcs=CALLS_MAX + STREAMS_MAX + 64,
-        )  # fmt: skip
-        self._health = health.aio.HealthServicer()
+        )
+        self._health = health_aio.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self.server)
         credentials = grpc.ssl_server_credentials(
             [(key.read_bytes(), cert.read_bytes())], ca.read_bytes(), require_client_auth=True

@@ -30,8 +30,9 @@ log = logging.getLogger(__name__)
 class BodyTooLarge(Refusal):
     kind = Kind.INVALID
     code = "BODY_TOO_LARGE"
-    says = Says(en="The body is too large.", ru="Тело запроса слишком велико.",
-                kk="Сұраным тым үлкен.")  # fmt: skip
+    says = Says(
+        en="The body is too large.", ru="Тело запроса слишком велико.", kk="Сұраным тым үлкен."
+    )
 
 
 def problem(refusal: Refusal, language: str = "en") -> JSONResponse:
@@ -52,9 +53,17 @@ def problem(refusal: Refusal, language: str = "en") -> JSONResponse:
     return JSONResponse(body, refusal.kind.http_status, headers, "application/problem+json")
 
 
-def make_app(title: str, *, description: str, version: str, upload_paths: tuple[str, ...] = ()) -> FastAPI:
-    app = FastAPI(title=title, description=description, version=version,
-                  openapi_url="/v1/openapi.json", docs_url="/v1/docs", redoc_url=None)  # fmt: skip
+def make_app(
+    title: str, *, description: str, version: str, upload_paths: tuple[str, ...] = ()
+) -> FastAPI:
+    app = FastAPI(
+        title=title,
+        description=description,
+        version=version,
+        openapi_url="/v1/openapi.json",
+        docs_url="/v1/docs",
+        redoc_url=None,
+    )
 
     @app.exception_handler(Refusal)
     async def _refusal(request: Request, error: Refusal) -> JSONResponse:
@@ -63,10 +72,13 @@ def make_app(title: str, *, description: str, version: str, upload_paths: tuple[
     @app.exception_handler(RequestValidationError)
     async def _invalid(request: Request, error: RequestValidationError) -> JSONResponse:
         fields = tuple(
-            FieldError(".".join(str(part) for part in found["loc"][1:]) or "body", "BAD_REQUEST",
-                       str(found["msg"]))
+            FieldError(
+                ".".join(str(part) for part in found["loc"][1:]) or "body",
+                "BAD_REQUEST",
+                str(found["msg"]),
+            )
             for found in error.errors()
-        )  # fmt: skip
+        )
         return problem(BadRequest(fields=fields), _language(request))
 
     @app.exception_handler(HTTPException)
@@ -96,9 +108,11 @@ class Edge:
         upload = scope["path"].startswith(self._upload_paths) if self._upload_paths else False
         bound = UPLOAD_BYTES_MAX if upload else BODY_BYTES_MAX
         with telemetry.span(
-            f"{scope['method']} (unmatched)", kind=telemetry.SpanKind.SERVER, parent=Context(),
+            f"{scope['method']} (unmatched)",
+            kind=telemetry.SpanKind.SERVER,
+            parent=Context(),
             attributes={"http.request.method": scope["method"]},
-        ) as span:  # fmt: skip
+        ) as span:
             await self._serve(scope, _bounded(receive, bound), send, span)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send, span: Any) -> None:

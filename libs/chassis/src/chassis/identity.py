@@ -1,4 +1,4 @@
-"""Who calls: partner, device or service by certificate; operator by the token that a service hands on.
+"""Who calls: partner, device or service by certificate; operator by the token a service hands on.
 
 A certificate names its holder in the URI SAN spiffe://tartip/{service,partner,device}/<name>. An
 operator's token is an OIDC access token (audience "tartip") with the claims `sub`, `roles` and
@@ -49,9 +49,12 @@ class Caller:
         """What the caller's transactions run under."""
         if self.operator is not None:
             return Scope(
-                "operator", self.operator.operator_id, self.operator.regions,
-                tuple(sorted(self.operator.roles)), self.purpose,
-            )  # fmt: skip
+                "operator",
+                self.operator.operator_id,
+                self.operator.regions,
+                tuple(sorted(self.operator.roles)),
+                self.purpose,
+            )
         regions = ("*",) if self.kind == "service" else ()
         return Scope(self.kind, self.name, regions, (), self.purpose)
 
@@ -78,8 +81,13 @@ class Allow:
         return self.partners if caller.kind == "partner" else self.devices
 
 
-def allow(*, partners: bool = False, devices: bool = False, services: Iterable[str] = (),
-          roles: Iterable[str] = ()) -> Allow:  # fmt: skip
+def allow(
+    *,
+    partners: bool = False,
+    devices: bool = False,
+    services: Iterable[str] = (),
+    roles: Iterable[str] = (),
+) -> Allow:
     return Allow(partners, devices, frozenset(services), frozenset(roles))
 
 

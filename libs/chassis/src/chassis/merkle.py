@@ -58,8 +58,9 @@ def consistency_path(leaves: Sequence[bytes], first: int) -> list[bytes]:
     return [] if first in (0, len(leaves)) else _subproof(leaves, first, whole=True)
 
 
-def verify_inclusion(leaf: bytes, index: int, size: int, path: Sequence[bytes],
-                     expected_root: bytes) -> bool:  # fmt: skip
+def verify_inclusion(
+    leaf: bytes, index: int, size: int, path: Sequence[bytes], expected_root: bytes
+) -> bool:
     """RFC 9162, 2.1.3.2."""
     if not 0 <= index < size:
         return False
@@ -77,8 +78,9 @@ def verify_inclusion(leaf: bytes, index: int, size: int, path: Sequence[bytes],
     return last == 0 and result == expected_root
 
 
-def verify_consistency(first: int, second: int, path: Sequence[bytes], first_root: bytes,
-                       second_root: bytes) -> bool:  # fmt: skip
+def verify_consistency(
+    first: int, second: int, path: Sequence[bytes], first_root: bytes, second_root: bytes
+) -> bool:
     """RFC 9162, 2.1.4.2."""
     if first == second:
         return not path and first_root == second_root

@@ -35,7 +35,8 @@ async def _run_env() -> None:
         await connection.execute(text("SET statement_timeout = '60s'"))
         await connection.execute(text(f'SET search_path = "{schema}"'))
         await connection.execute(
-            text("SELECT pg_advisory_lock(hashtextextended(:name, 0))"), {"name": f"migrate:{schema}"}
+            text("SELECT pg_advisory_lock(hashtextextended(:name, 0))"),
+            {"name": f"migrate:{schema}"},
         )
         await connection.commit()
         await connection.run_sync(_apply, schema)
@@ -52,5 +53,3 @@ def _apply(connection: Connection, schema: str) -> None:
 def runtime_role() -> str:
     """The role that this schema's service runs as: grants in migrations name it."""
     return f"{context.config.attributes['schema']}_runtime"
-
-

@@ -1,8 +1,8 @@
 """The relay: publishes outbox rows in order, for as long as it takes.
 
-One relay a schema (advisory lock). A row is marked when JetStream has acknowledged it. Rows are kept
-`KEEP_DAYS`; when a stream turns out to have been made anew (its directory was lost), everything kept
-is published again: consumers de-duplicate by event id.
+One relay a schema (advisory lock). A row is marked when JetStream has acknowledged it. Rows are
+kept `KEEP_DAYS`; when a stream turns out to have been made anew (its directory was lost), all that
+is kept is published again: consumers de-duplicate by event id.
 """
 
 import asyncio
@@ -69,10 +69,12 @@ class Relay:
         """Publishes the oldest unpublished rows, all in flight at once; returns how many went."""
         rows = (
             await connection.execute(
-                select(outbox).where(outbox.c.published_at.is_(None))
-                .order_by(outbox.c.position).limit(BATCH)
+                select(outbox)
+                .where(outbox.c.published_at.is_(None))
+                .order_by(outbox.c.position)
+                .limit(BATCH)
             )
-        ).all()  # fmt: skip
+        ).all()
         age = (datetime.now(UTC) - rows[0].created_at).total_seconds() if rows else 0.0
         telemetry.outbox_age.set(age)
         if not rows:
@@ -81,9 +83,10 @@ class Relay:
         sent = [row.position for row, stored in zip(rows, outcomes, strict=True) if stored]
         if sent:
             await connection.execute(
-                update(outbox).where(outbox.c.position.in_(sent))
+                update(outbox)
+                .where(outbox.c.position.in_(sent))
                 .values(published_at=func.clock_timestamp())
-            )  # fmt: skip
+            )
             telemetry.events_published.add(len(sent))
         if len(sent) < len(rows):
             await asyncio.sleep(1.0)
@@ -92,9 +95,11 @@ class Relay:
     async def _publish(self, row: "Row[tuple[object, ...]]") -> bool:
         try:
             await self._bus.jetstream.publish(
-                row.subject, row.payload, timeout=PUBLISH_TIMEOUT_SECONDS,
+                row.subject,
+                row.payload,
+                timeout=PUBLISH_TIMEOUT_SECONDS,
                 headers=headers_of(row, self._source),
-            )  # fmt: skip
+            )
         except Exception as error:  # whatever it was, the row stays and is sent again
             log.warning("event not published yet: %s", type(error).__name__)
             return False

@@ -1,7 +1,7 @@
 """Keyset pages: a bounded size, and a token that says where the page before ended.
 
-Tokens are not secret and not trusted: they carry the list's name and the last row's key, and a token
-of another list is refused.
+Tokens are not secret and not trusted: they carry the list's name and the last row's key, and a
+token of another list is refused.
 """
 
 import base64

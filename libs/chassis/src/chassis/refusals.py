@@ -78,7 +78,7 @@ class Refusal(Exception):
 
 
 class BadRequest(Refusal):
-    """Wrong fields, all of them. One wrong field with a code of its own gives the reason its name."""
+    """Wrong fields, all of them. Where all have one code of their own, it is the reason."""
 
     kind = Kind.INVALID
     code = "BAD_REQUEST"
@@ -199,8 +199,14 @@ class Broken(Refusal):
 class RemoteRefusal(Refusal):
     """A peer's refusal, handed on as it was said."""
 
-    def __init__(self, kind: Kind, code: str, says: Says, fields: tuple[FieldError, ...],
-                 facts: dict[str, str]) -> None:  # fmt: skip
+    def __init__(
+        self,
+        kind: Kind,
+        code: str,
+        says: Says,
+        fields: tuple[FieldError, ...],
+        facts: dict[str, str],
+    ) -> None:
         super().__init__(fields=fields, facts=facts)
         self.kind = kind  # type: ignore[misc]  # of this one refusal, not of its class
         self.code = code  # type: ignore[misc]

@@ -3,8 +3,8 @@
     SERVICE = Service("fines", schema="fines", settings=FinesSettings, build=build, migrations=...)
     # python -m fines serve | migrate
 
-`build` gets a `Chassis` and says what there is: servicers with their policy, consumers, work, loops.
-On SIGTERM: stop accepting, finish what is in flight, stop pulling, close the broker and the pool,
+`build` gets a `Chassis` and says what there is: servicers with their policy, consumers, work,
+loops. On SIGTERM: stop accepting, finish what is in flight, stop pulling, close the broker and the pool,
 flush telemetry; the supervisor's patience is 45 s, ours 20 s.
 """
 
@@ -79,16 +79,22 @@ class Chassis(Generic[S]):
             raise LookupError(f"{self.name} is not connected to the broker")
         return self._bus
 
-    def serve(self, service: descriptor.ServiceDescriptor, add: Callable[..., None],
-              servicer: Any, policy: Policy) -> None:  # fmt: skip
+    def serve(
+        self,
+        service: descriptor.ServiceDescriptor,
+        add: Callable[..., None],
+        servicer: Any,
+        policy: Policy,
+    ) -> None:
         """`service` is DESCRIPTOR.services_by_name[…], `add` the generated add_…_to_server."""
         self.servicers.append((service, add, servicer))
         self.policy.update(policy)
 
     def consume(self, stream: str, subscriptions: Mapping[str, Subscription]) -> None:
         """This service's durable consumer of `stream`; keys are subjects."""
-        consumer = Consumer(self.db, self.bus, stream=stream, durable=self.name,
-                            subscriptions=subscriptions)  # fmt: skip
+        consumer = Consumer(
+            self.db, self.bus, stream=stream, durable=self.name, subscriptions=subscriptions
+        )
         self.loop(f"consume {stream}", consumer.run)
 
     def publish_from(self, *streams: str) -> None:
@@ -152,16 +158,28 @@ async def chassis_of(service: Service[S], settings: S) -> AsyncIterator[Chassis[
         closing.push_async_callback(channels.close)
         db = bus = None
         if settings.database_url:
-            db = Database(settings.database_url, service=service.name,
-                          keyring=Keyring(settings.keys_dir), clock=system_clock)  # fmt: skip
+            db = Database(
+                settings.database_url,
+                service=service.name,
+                keyring=Keyring(settings.keys_dir),
+                clock=system_clock,
+            )
             closing.push_async_callback(db.close)
         if settings.nats_url:
             tls = client_tls(settings.tls_cert, settings.tls_key, settings.tls_ca)
-            bus = await Bus.connect(settings.nats_url, name=service.name,
-                                    seed_file=settings.nats_seed_file, tls=tls)  # fmt: skip
+            bus = await Bus.connect(
+                settings.nats_url, name=service.name, seed_file=settings.nats_seed_file, tls=tls
+            )
             closing.push_async_callback(bus.close)
-        chassis = Chassis(service.name, settings, system_clock, channels,
-                          TokenVerifier(settings.oidc_issuer), db, bus)  # fmt: skip
+        chassis = Chassis(
+            service.name,
+            settings,
+            system_clock,
+            channels,
+            TokenVerifier(settings.oidc_issuer),
+            db,
+            bus,
+        )
         try:
             yield chassis
         finally:
@@ -172,16 +190,25 @@ async def chassis_of(service: Service[S], settings: S) -> AsyncIterator[Chassis[
 async def _serve_grpc(chassis: Chassis[Any], stopping: asyncio.Event) -> None:
     settings = chassis.settings
     audit = audit_pb2.DESCRIPTOR.services_by_name["Audit"]
-    chassis.serve(audit, audit_pb2_grpc.add_AuditServicer_to_server,
-                  AuditApi(chassis.db, chassis.name), AUDIT_POLICY)  # fmt: skip
+    chassis.serve(
+        audit,
+        audit_pb2_grpc.add_AuditServicer_to_server,
+        AuditApi(chassis.db, chassis.name),
+        AUDIT_POLICY,
+    )
     server = GrpcServer(
-        settings.grpc_address, policy=chassis.policy, tokens=chassis.tokens,
-        cert=settings.tls_cert, key=settings.tls_key, ca=settings.tls_ca,
-    )  # fmt: skip
+        settings.grpc_address,
+        policy=chassis.policy,
+        tokens=chassis.tokens,
+        cert=settings.tls_cert,
+        key=settings.tls_key,
+        ca=settings.tls_ca,
+    )
     for _, add, servicer in chassis.servicers:
         add(servicer, server.server)
-    sealer = Sealer(chassis.db, chassis.clock, service=chassis.name,
-                    every_seconds=settings.seal_every_seconds)  # fmt: skip
+    sealer = Sealer(
+        chassis.db, chassis.clock, service=chassis.name, every_seconds=settings.seal_every_seconds
+    )
     chassis.loop("sealer", sealer.run)
     chassis.loop("database clock", lambda: _keep_pinging(chassis.db))
     if chassis.work:
@@ -210,8 +237,13 @@ async def _for_ever(name: str, loop: Callable[[], Coroutine[Any, Any, None]]) ->
         try:
             await loop()
         except Exception as error:
-            log.warning("%s broke, again in %s s: %s", name, RESTART_SECONDS, type(error).__name__,
-                        exc_info=error)  # fmt: skip
+            log.warning(
+                "%s broke, again in %s s: %s",
+                name,
+                RESTART_SECONDS,
+                type(error).__name__,
+                exc_info=error,
+            )
         await asyncio.sleep(RESTART_SECONDS)
 
 

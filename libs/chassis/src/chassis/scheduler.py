@@ -1,8 +1,8 @@
 """Durable work: deadlines, retries and the calls that an event made necessary.
 
 A row is due at a moment and done once. A worker leases it, calls its handler outside of any
-transaction, and the handler opens the transaction that decides. A handler that raises is tried again
-with growing delays, for ever: what waits too long shows in `attempts` and in the log.
+transaction, and the handler opens the transaction that decides. A handler that raises is tried
+again with growing delays, for ever: what waits too long shows in `attempts` and in the log.
 """
 
 import asyncio
@@ -61,20 +61,25 @@ class Scheduler:
         due = (
             select(work.c.work_id)
             .where(
-                work.c.done_at.is_(None), work.c.due_at <= now,
+                work.c.done_at.is_(None),
+                work.c.due_at <= now,
                 work.c.kind.in_(list(self._handlers)),
                 (work.c.leased_until.is_(None)) | (work.c.leased_until < now),
             )
-            .order_by(work.c.due_at).limit(BATCH).with_for_update(skip_locked=True)
-        )  # fmt: skip
+            .order_by(work.c.due_at)
+            .limit(BATCH)
+            .with_for_update(skip_locked=True)
+        )
         async with self._db.begin(SYSTEM) as tx:
             leased = await tx.execute(
                 update(work)
                 .where(work.c.work_id.in_(due))
-                .values(leased_until=now + timedelta(seconds=LEASE_SECONDS),
-                        attempts=work.c.attempts + 1)
+                .values(
+                    leased_until=now + timedelta(seconds=LEASE_SECONDS),
+                    attempts=work.c.attempts + 1,
+                )
                 .returning(work)
-            )  # fmt: skip
+            )
             return list(leased.all())
 
     async def _do(self, row: Row[tuple[object, ...]]) -> None:
@@ -83,9 +88,10 @@ class Scheduler:
             with telemetry.span(
                 f"work {row.kind}",
                 parent=telemetry.context_from(row.traceparent) if first else None,
-                links=[] if first else telemetry.link_to(row.traceparent), story=row.story,
+                links=[] if first else telemetry.link_to(row.traceparent),
+                story=row.story,
                 attributes={"tartip.attempt": row.attempts},
-            ):  # fmt: skip
+            ):
                 async with asyncio.timeout(LEASE_SECONDS - 5):
                     await self._handlers[row.kind](row.key)
         except WaitUntilDue as wait:
@@ -98,16 +104,22 @@ class Scheduler:
                 delay = min(delay, 5.0)
                 log.warning("work %s later: %s", row.kind, told)
             else:
-                log.error("work %s failed, attempt %s: %s", row.kind, row.attempts, told,
-                          exc_info=error)  # fmt: skip
+                log.error(
+                    "work %s failed, attempt %s: %s", row.kind, row.attempts, told, exc_info=error
+                )
             await self._again(row, timedelta(seconds=delay * random.uniform(0.8, 1.2)), told)
         else:
             await self._mark(row, {"done_at": func.clock_timestamp(), "last_error": None})
 
     async def _again(self, row: Row[tuple[object, ...]], delay: timedelta, told: str) -> None:
-        await self._mark(row, {
-            "due_at": self._clock() + delay, "leased_until": None, "last_error": told,
-        })  # fmt: skip
+        await self._mark(
+            row,
+            {
+                "due_at": self._clock() + delay,
+                "leased_until": None,
+                "last_error": told,
+            },
+        )
 
     async def _mark(self, row: Row[tuple[object, ...]], values: dict[str, object]) -> None:
         try:

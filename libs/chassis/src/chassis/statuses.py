@@ -1,4 +1,6 @@
-"""Refusals on the wire: google.rpc.Status with ErrorInfo, BadRequest and LocalizedMessage, both ways."""
+"""Refusals on the wire, both ways: google.rpc.Status with its error details."""
+
+from typing import cast
 
 import grpc
 from google.protobuf import any_pb2
@@ -21,16 +23,20 @@ def to_status(refusal: Refusal) -> status_pb2.Status:
 
     add(error_details_pb2.ErrorInfo(reason=refusal.reason, domain=DOMAIN, metadata=refusal.facts))
     if refusal.fields:
-        add(error_details_pb2.BadRequest(field_violations=[
-            error_details_pb2.BadRequest.FieldViolation(
-                field=error.field, description=error.description, reason=error.code
+        add(
+            error_details_pb2.BadRequest(
+                field_violations=[
+                    error_details_pb2.BadRequest.FieldViolation(
+                        field=error.field, description=error.description, reason=error.code
+                    )
+                    for error in refusal.fields
+                ]
             )
-            for error in refusal.fields
-        ]))  # fmt: skip
+        )
     for locale in ("kk", "ru", "en"):
-        add(error_details_pb2.LocalizedMessage(
-            locale=locale, message=getattr(refusal.says, locale)
-        ))  # fmt: skip
+        add(
+            error_details_pb2.LocalizedMessage(locale=locale, message=getattr(refusal.says, locale))
+        )
     code: int = refusal.kind.grpc_status.value[0]
     return status_pb2.Status(code=code, message=refusal.says.en, details=details)
 
@@ -43,7 +49,8 @@ def from_error(error: grpc.aio.AioRpcError) -> Refusal:
     code, facts = error.code().name, dict[str, str]()
     fields: list[FieldError] = []
     says = {"en": error.details() or code, "ru": code, "kk": code}
-    for key, value in error.trailing_metadata() or ():
+    for item in error.trailing_metadata() or ():
+        key, value = cast(tuple[str, str | bytes], item)
         if key != DETAILS_KEY or not isinstance(value, bytes):
             continue
         for packed in status_pb2.Status.FromString(value).details:
@@ -53,8 +60,10 @@ def from_error(error: grpc.aio.AioRpcError) -> Refusal:
             if packed.Unpack(info):
                 code, facts = info.reason, dict(info.metadata)
             elif packed.Unpack(bad):
-                fields = [FieldError(v.field, v.reason or "BAD_REQUEST", v.description)
-                          for v in bad.field_violations]  # fmt: skip
+                fields = [
+                    FieldError(v.field, v.reason or "BAD_REQUEST", v.description)
+                    for v in bad.field_violations
+                ]
             elif packed.Unpack(local):
                 says[local.locale] = local.message
     return RemoteRefusal(kind, code, Says(says["en"], says["ru"], says["kk"]), tuple(fields), facts)

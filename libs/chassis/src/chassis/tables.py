@@ -1,7 +1,7 @@
 """The chassis's own tables, which every schema with data has, as versioned functions.
 
-A service's Alembic history calls `install_v1(op, runtime_role)` once; a later change of these tables
-comes as `install_v2` and so on. Grants are the rule, not decoration: audit rows can be added and
+A service's Alembic history calls `install_v1(op, runtime_role)` once; a later change of these
+tables comes as `install_v2` and so on. Grants are the rule, not decoration: audit rows can be added and
 read, never changed.
 """
 
@@ -25,7 +25,8 @@ metadata = MetaData()
 _moment = DateTime(timezone=True)
 
 outbox = Table(
-    "outbox", metadata,
+    "outbox",
+    metadata,
     Column("position", BigInteger, Identity(), primary_key=True),
     Column("event_id", Uuid, nullable=False, unique=True),
     Column("subject", Text, nullable=False),
@@ -37,41 +38,46 @@ outbox = Table(
     Column("payload", LargeBinary, nullable=False),
     Column("created_at", _moment, nullable=False, server_default=text("clock_timestamp()")),
     Column("published_at", _moment),
-)  # fmt: skip
+)
 
 outbox_streams = Table(
-    "outbox_streams", metadata,
+    "outbox_streams",
+    metadata,
     Column("stream", Text, primary_key=True),
     Column("made_at", Text, nullable=False),
-)  # fmt: skip
+)
 
 inbox = Table(
-    "inbox", metadata,
+    "inbox",
+    metadata,
     Column("event_id", Uuid, primary_key=True),
     Column("subject", Text, nullable=False),
     Column("consumed_at", _moment, nullable=False, server_default=text("clock_timestamp()")),
-)  # fmt: skip
+)
 
 dead_letters = Table(
-    "dead_letters", metadata,
+    "dead_letters",
+    metadata,
     Column("event_id", Text, primary_key=True),
     Column("subject", Text, nullable=False),
     Column("payload", LargeBinary, nullable=False),
     Column("headers", Text, nullable=False),
     Column("error", Text, nullable=False),
     Column("died_at", _moment, nullable=False, server_default=text("clock_timestamp()")),
-)  # fmt: skip
+)
 
 requests = Table(
-    "requests", metadata,
+    "requests",
+    metadata,
     Column("caller", Text, primary_key=True),
     Column("request_id", Uuid, primary_key=True),
     Column("fingerprint", LargeBinary, nullable=False),
     Column("made_at", _moment, nullable=False, server_default=text("clock_timestamp()")),
-)  # fmt: skip
+)
 
 work = Table(
-    "work", metadata,
+    "work",
+    metadata,
     Column("work_id", BigInteger, Identity(), primary_key=True),
     Column("kind", Text, nullable=False),
     Column("key", Text, nullable=False),
@@ -83,39 +89,44 @@ work = Table(
     Column("last_error", Text),
     Column("done_at", _moment),
     UniqueConstraint("kind", "key"),
-)  # fmt: skip
+)
 
 audit = Table(
-    "audit", metadata,
+    "audit",
+    metadata,
     Column("position", BigInteger, Identity(), primary_key=True),
     Column("entry_id", Uuid, nullable=False, unique=True),
     Column("canonical", LargeBinary, nullable=False),
-)  # fmt: skip
+)
 
 audit_pending = Table(
-    "audit_pending", metadata,
+    "audit_pending",
+    metadata,
     Column("entry_id", Uuid, primary_key=True),
-)  # fmt: skip
+)
 
 audit_leaves = Table(
-    "audit_leaves", metadata,
+    "audit_leaves",
+    metadata,
     Column("leaf_index", BigInteger, primary_key=True, autoincrement=False),
     Column("entry_id", Uuid, nullable=False, unique=True),
     Column("leaf_hash", LargeBinary, nullable=False),
-)  # fmt: skip
+)
 
 audit_heads = Table(
-    "audit_heads", metadata,
+    "audit_heads",
+    metadata,
     Column("tree_size", BigInteger, primary_key=True, autoincrement=False),
     Column("root", LargeBinary, nullable=False),
     Column("frontier", LargeBinary, nullable=False),
     Column("sealed_at", _moment, nullable=False),
     Column("signature", LargeBinary, nullable=False),
     Column("public_key", LargeBinary, nullable=False),
-)  # fmt: skip
+)
 
 data_keys = Table(
-    "data_keys", metadata,
+    "data_keys",
+    metadata,
     Column("key_id", Uuid, primary_key=True),
     Column("key_class", Text, nullable=False),
     # Blind index of the person the key belongs to; empty for a key of one object.
@@ -123,7 +134,7 @@ data_keys = Table(
     Column("wrapped", LargeBinary),
     Column("destroyed_at", _moment),
     UniqueConstraint("key_class", "person"),
-)  # fmt: skip
+)
 
 _GRANTS = {
     outbox: "SELECT, INSERT, UPDATE (published_at)",
@@ -143,9 +154,7 @@ _GRANTS = {
 def install_v1(op: Operations, runtime_role: str) -> None:
     """Makes the tables in the migration's schema and grants the runtime role what it needs."""
     metadata.create_all(op.get_bind())
-    op.execute(
-        "CREATE INDEX outbox_unpublished ON outbox (position) WHERE published_at IS NULL"
-    )
+    op.execute("CREATE INDEX outbox_unpublished ON outbox (position) WHERE published_at IS NULL")
     op.execute("CREATE INDEX outbox_created ON outbox (created_at)")
     op.execute("CREATE INDEX work_due ON work (due_at) WHERE done_at IS NULL")
     for table, privileges in _GRANTS.items():

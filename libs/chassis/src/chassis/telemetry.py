@@ -11,8 +11,8 @@ import threading
 import time
 import traceback
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from contextvars import ContextVar
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar, Token
 
 from opentelemetry import metrics, trace
 from opentelemetry.context import Context
@@ -23,18 +23,42 @@ from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
-from opentelemetry.trace import Link, Span, SpanContext, SpanKind, Status, StatusCode
+from opentelemetry.trace import Link, Span, SpanContext
+from opentelemetry.trace import SpanKind as SpanKind
+from opentelemetry.trace import Status as Status
+from opentelemetry.trace import StatusCode as StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-ATTRIBUTES = frozenset({
-    "rpc.system", "rpc.service", "rpc.method", "rpc.grpc.status_code",
-    "http.request.method", "http.route", "http.response.status_code",
-    "messaging.system", "messaging.destination.name", "messaging.message.id",
-    "error.type", "peer.service",
-    "tartip.story", "tartip.caller", "tartip.refusal", "tartip.report", "tartip.fine",
-    "tartip.violation", "tartip.camera", "tartip.frame", "tartip.payment", "tartip.event",
-    "tartip.attempt", "tartip.step", "tartip.items", "tartip.model",
-})  # fmt: skip
+ATTRIBUTES = frozenset(
+    {
+        "rpc.system",
+        "rpc.service",
+        "rpc.method",
+        "rpc.grpc.status_code",
+        "http.request.method",
+        "http.route",
+        "http.response.status_code",
+        "messaging.system",
+        "messaging.destination.name",
+        "messaging.message.id",
+        "error.type",
+        "peer.service",
+        "tartip.story",
+        "tartip.caller",
+        "tartip.refusal",
+        "tartip.report",
+        "tartip.fine",
+        "tartip.violation",
+        "tartip.camera",
+        "tartip.frame",
+        "tartip.payment",
+        "tartip.event",
+        "tartip.attempt",
+        "tartip.step",
+        "tartip.items",
+        "tartip.model",
+    }
+)
 
 tracer = trace.get_tracer("tartip")
 meter = metrics.get_meter("tartip")
@@ -92,8 +116,10 @@ def set_up(service: str, *, endpoint: str, log_level: str) -> None:
         provider.add_span_processor(
             BatchSpanProcessor(
                 OTLPSpanExporter(endpoint=f"{base}/v1/traces", timeout=2),
-                max_queue_size=4096, schedule_delay_millis=500, max_export_batch_size=256,
-            )  # fmt: skip
+                max_queue_size=4096,
+                schedule_delay_millis=500,
+                max_export_batch_size=256,
+            )
         )
         readers.append(
             PeriodicExportingMetricReader(
@@ -154,14 +180,24 @@ def tell_story(story: str) -> None:
 
 
 @contextmanager
-def span(name: str, *, kind: SpanKind = SpanKind.INTERNAL, parent: Context | None = None,
-         links: list[Link] | None = None, story: str = "",
-         attributes: Mapping[str, str | int] | None = None) -> Iterator[Span]:  # fmt: skip
+def span(
+    name: str,
+    *,
+    kind: SpanKind = SpanKind.INTERNAL,
+    parent: Context | None = None,
+    links: list[Link] | None = None,
+    story: str = "",
+    attributes: Mapping[str, str | int] | None = None,
+) -> Iterator[Span]:
     """A span that records an error by its type alone; `story` holds inside it."""
     with tracer.start_as_current_span(
-        name, context=parent, kind=kind, links=links,
-        record_exception=False, set_status_on_exception=False,
-    ) as current:  # fmt: skip
+        name,
+        context=parent,
+        kind=kind,
+        links=links,
+        record_exception=False,
+        set_status_on_exception=False,
+    ) as current:
         token = _story.set(story)
         for key, value in (attributes or {}).items():
             set_attribute(current, key, value)
@@ -177,11 +213,10 @@ def span(name: str, *, kind: SpanKind = SpanKind.INTERNAL, parent: Context | Non
             _reset(token)
 
 
-def _reset(token: object) -> None:
-    try:
-        _story.reset(token)  # type: ignore[arg-type]
-    except ValueError:  # a generator closed in another task; its context is gone anyway
-        pass
+def _reset(token: Token[str]) -> None:
+    # A generator may be closed from another task; its context is gone anyway.
+    with suppress(ValueError):
+        _story.reset(token)
 
 
 def traceparent() -> str:
