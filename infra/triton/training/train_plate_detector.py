@@ -54,7 +54,7 @@ def main() -> None:
     figures = {f"at {limit}": score(network, held_out, limit=limit) for limit in (0.3, 0.4, 0.5)}
     for name, figure in figures.items():
         print(f"held out {name}: {figure}", flush=True)
-    export(network, options.out / "plate_det.onnx")
+    export(network, options.out / "plate_detector.onnx")
     _write_card(options, seen=seen, figures=figures)
 
 
@@ -183,9 +183,9 @@ def _distance(found: NDArray[np.float64], truth: NDArray[np.float32]) -> float:
 def _write_card(
     options: argparse.Namespace, *, seen: int, figures: dict[str, dict[str, float]]
 ) -> None:
-    weights = options.out / "plate_det.onnx"
+    weights = options.out / "plate_detector.onnx"
     card = {
-        "name": "plate_det",
+        "name": "plate_detector",
         "source": "trained here on rendered plates over packaged photographs",
         "licence": "Apache-2.0",
         "sha256": hashlib.sha256(weights.read_bytes()).hexdigest(),
@@ -195,7 +195,7 @@ def _write_card(
         "pictures_seen": seen,
         "held_out": {"fonts": list(HELD_OUT_FONTS), "pictures": options.held_out, **figures},
     }
-    (options.out / "plate_det.training.json").write_text(json.dumps(card, indent=2) + "\n")
+    (options.out / "plate_detector.training.json").write_text(json.dumps(card, indent=2) + "\n")
 
 
 def _options() -> argparse.Namespace:

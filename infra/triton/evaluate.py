@@ -1,0 +1,137 @@
+"""Reads the plates of labelled photographs through a running Triton and counts what is right.
+
+    TARTIP_PHOTOGRAPHS=… .venv/bin/python infra/triton/evaluate.py --url 127.0.0.1:7113 \
+        --cert service.pem --key service.key --ca ca.pem
+
+Chosen is the plate that the pipeline itself puts first; the truth is not looked at before. Texts
+are compared without spaces and dashes, with O as 0 and I as 1; the strict count is printed as well.
+"""
+
+import argparse
+import asyncio
+import csv
+import fnmatch
+import os
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from inference_gateway.looking import Looker
+from inference_gateway.pictures import open_picture
+from inference_gateway.plates import Plate
+from inference_gateway.triton import Credentials, TritonModels
+
+MEASURED: Final = ("eub_*", "ua_[0-9]*", "kz_01*")
+AMBIGUOUS: Final = str.maketrans("OI", "01")
+
+
+@dataclass(frozen=True, slots=True)
+class Photograph:
+    path: Path
+    truth: frozenset[str]
+    country: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    photograph: Photograph
+    plates: tuple[Plate, ...]
+    seconds: float
+
+    @property
+    def first(self) -> str:
+        return self.plates[0].text if self.plates else ""
+
+    @property
+    def strict(self) -> bool:
+        return self.first in self.photograph.truth
+
+    @property
+    def right(self) -> bool:
+        wanted = {text.translate(AMBIGUOUS) for text in self.photograph.truth}
+        return self.first.translate(AMBIGUOUS) in wanted
+
+
+def main() -> int:
+    options = _options()
+    folder = Path(options.photographs) / "plates"
+    if not (folder / "truth.csv").exists():
+        print(f"no photographs in {folder}: set TARTIP_PHOTOGRAPHS", file=sys.stderr)
+        return 2
+    chosen = photographs(folder, everything=options.all)
+    outcomes = asyncio.run(outcomes_of(chosen, options))
+    for outcome in outcomes:
+        print(_line(outcome))
+    right = sum(outcome.right for outcome in outcomes)
+    strict = sum(outcome.strict for outcome in outcomes)
+    acting = [outcome for outcome in outcomes if outcome.plates and outcome.plates[0].legible]
+    print(f"read exactly: {right} of {len(outcomes)} (to the letter: {strict})")
+    good = sum(outcome.right for outcome in acting)
+    print(f"called legible: {len(acting)}, of which right: {good}")
+    print(f"seconds a picture: {sum(o.seconds for o in outcomes) / max(1, len(outcomes)):.2f}")
+    return 0 if right >= options.at_least else 1
+
+
+def photographs(folder: Path, *, everything: bool = False) -> list[Photograph]:
+    """The one-line plates that are measured, or every labelled picture."""
+    with (folder / "truth.csv").open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    return [
+        Photograph(folder / row["file"], _texts(row["plate_text"]), row["country"])
+        for row in rows
+        if everything or (row["lines"] == "1" and _measured(row["file"]))
+    ]
+
+
+async def outcomes_of(chosen: list[Photograph], options: argparse.Namespace) -> list[Outcome]:
+    credentials = Credentials(options.cert, options.key, options.ca)
+    models = TritonModels(options.url, credentials)
+    try:
+        looker = Looker(models)
+        return [await _look(looker, photograph) for photograph in chosen]
+    finally:
+        await models.close()
+
+
+async def _look(looker: Looker, photograph: Photograph) -> Outcome:
+    started = time.perf_counter()
+    picture = await asyncio.to_thread(open_picture, photograph.path.read_bytes())
+    sight = await looker.look(picture)
+    return Outcome(photograph, sight.plates, time.perf_counter() - started)
+
+
+def _line(outcome: Outcome) -> str:
+    mark = "read  " if outcome.right else "MISSED"
+    truth = "|".join(sorted(outcome.photograph.truth)) or "(none)"
+    found = " ".join(
+        f"{plate.text}:{plate.confidence:.2f}/{plate.score:.2f}{'!' if plate.legible else '?'}"
+        for plate in outcome.plates[:4]
+    )
+    return f"{mark} {outcome.photograph.path.name:20s} {truth:16s} {found or '-'}"
+
+
+def _measured(name: str) -> bool:
+    return any(fnmatch.fnmatch(name, pattern) for pattern in MEASURED)
+
+
+def _texts(listed: str) -> frozenset[str]:
+    plain = (text.replace(" ", "").replace("-", "").upper() for text in listed.split("|"))
+    return frozenset(text for text in plain if text)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Count the plates read exactly.")
+    parser.add_argument("--url", default=os.environ.get("TARTIP_TRITON_URL", "127.0.0.1:7113"))
+    for name in ("cert", "key", "ca"):
+        variable = f"TARTIP_TLS_{name.upper()}"
+        parser.add_argument(f"--{name}", type=Path, default=os.environ.get(variable))
+    parser.add_argument("--photographs", default=os.environ.get("TARTIP_PHOTOGRAPHS", ""))
+    parser.add_argument("--all", action="store_true", help="every labelled picture")
+    parser.add_argument("--at-least", type=int, default=0, help="fail below this count")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Looks at pictures: vehicles, plates and people, by models served in Triton."""

@@ -1,0 +1,177 @@
+"""The plate forms of Kazakhstan as a table, and what may be concluded from a text that fits one.
+
+A text is first taken as it was read. Kazakhstan is a hypothesis beside others: a text that fits no
+Kazakh form stays what it is and is never bent into one. Letters and digits that look alike may be
+exchanged only where a form asks for it, and the exchange is reported.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+REGION: Final = r"(?:0[1-9]|1\d|20)"
+CYRILLIC: Final = str.maketrans("АВЕКМНОРСТУХ", "ABEKMHOPCTYX")
+TWINS: Final = {"O": "0", "0": "O", "I": "1", "1": "I", "Q": "0", "B": "8", "8": "B"}
+MOST_EXCHANGES: Final = 2
+
+
+class Owner(StrEnum):
+    """A hint only: the vehicle register decides."""
+
+    PERSON = "person"
+    ENTITY = "entity"
+    EITHER = "either"
+    FOREIGN = "foreign"
+    SERVICE = "service"
+    IMMUNITY = "immunity"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class PlateType:
+    """One row of the table. `proven` rows are confirmed by a source; others need a KZ mark."""
+
+    name: str
+    pattern: re.Pattern[str]
+    owner: Owner
+    proven: bool
+    automatic_fine: bool = True
+
+
+def _type(
+    name: str, pattern: str, owner: Owner, *, proven: bool = True, automatic_fine: bool = True
+) -> PlateType:
+    compiled = re.compile(f"^{pattern.replace('R', REGION)}$")
+    return PlateType(name, compiled, owner, proven, automatic_fine)
+
+
+KAZAKH_TYPES: Final = (
+    _type("police", r"\d{3}KPR?", Owner.SERVICE, automatic_fine=False),
+    _type("police_1993", r"KP\d{3,4}R?", Owner.SERVICE, proven=False, automatic_fine=False),
+    _type("car_person", r"\d{3}[A-Z]{3}R", Owner.PERSON),
+    _type("car_entity", r"\d{3}[A-Z]{2}R", Owner.ENTITY),
+    _type("motorcycle", r"\d{2}[A-Z]{2}R", Owner.EITHER),
+    _type("trailer", r"\d{2}[A-Z]{3}R", Owner.EITHER, proven=False),
+    _type("honorary_consul", r"HC\d{3,6}R?", Owner.IMMUNITY, proven=False, automatic_fine=False),
+    _type("head_of_mission", r"CMD\d{3,6}R?", Owner.IMMUNITY, proven=False, automatic_fine=False),
+    _type("diplomat", r"[DT]\d{3,6}R?", Owner.IMMUNITY, proven=False, automatic_fine=False),
+    _type("foreign_owner", r"[FH]\d{4}R", Owner.FOREIGN),
+    _type("foreign_owner_other", r"[A-Z]\d{4}R", Owner.FOREIGN, proven=False),
+    _type("car_person_1993", r"[A-Z]\d{3}[A-Z]{3}", Owner.PERSON),
+    _type("car_entity_1993", r"[A-Z]\d{3}[A-Z]{2}", Owner.ENTITY),
+    _type("motorcycle_1993", r"\d{4}[A-Z]{2}", Owner.UNKNOWN, proven=False),
+    _type("special", r"[A-Z]{2}\d{3,4}R?", Owner.SERVICE, proven=False, automatic_fine=False),
+)
+SQUARE: Final = re.compile(rf"^(?P<region>{REGION})(?P<letters>[A-Z]{{2,3}})(?P<digits>\d{{2,3}})$")
+REGIONS_1993: Final = {
+    "Z": "01", "A": "02", "C": "03", "D": "04", "B": "05", "V": "05", "E": "06", "L": "07",
+    "H": "08", "K": "09", "M": "09", "P": "10", "N": "11", "R": "12", "X": "13", "S": "14",
+    "T": "15", "F": "16", "U": "16",
+}  # fmt: skip
+"""First letters of 1993 plates; O and W stood for several regions and are left out."""
+
+FOREIGN_FORMS: Final = (
+    ("UA", re.compile(r"^[ABCEHIKMOPTX]{2}\d{4}[ABCEHIKMOPTX]{2}$")),
+    ("RU", re.compile(r"^[ABEKMHOPCTYX]\d{3}[ABEKMHOPCTYX]{2}\d{2,3}$")),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A text under one hypothesis of its country."""
+
+    text: str
+    country: str
+    plate_type: str
+    owner: Owner
+    region: str = ""
+    automatic_fine: bool = False
+    ambiguous: bool = False
+    exchanged: tuple[int, ...] = ()
+    """Places whose character was read as its twin."""
+
+
+def normalised(text: str) -> str:
+    """Upper case, Latin letters for Cyrillic twins, nothing but letters and digits."""
+    return re.sub(r"[^A-Z0-9]", "", text.upper().translate(CYRILLIC))
+
+
+def understood(text: str, *, marked_kz: bool = False) -> Reading:
+    """The likeliest hypothesis for a text as it was read; the country is "" where none fits.
+
+    `marked_kz` says that a KZ mark was seen on the plate, which lets weaker forms count as well.
+    """
+    plain = normalised(text)
+    if plain.startswith("KZ") and (stripped := _kazakh(plain[2:], marked_kz=True)):
+        return stripped
+    return _kazakh(plain, marked_kz=marked_kz) or _foreign(plain)
+
+
+def with_twins(text: str) -> Iterator[Reading]:
+    """Kazakh readings of a text in which look-alikes are exchanged, fewest exchanges first."""
+    plain = normalised(text)
+    places = [place for place, character in enumerate(plain) if character in TWINS]
+    for first, place in enumerate(places):
+        yield from _exchanged(plain, (place,))
+        for other in places[first + 1 :]:
+            yield from _exchanged(plain, (place, other))
+
+
+def two_rows(upper: str, lower: str) -> Reading | None:
+    """A square plate: its region stands first above; written out in the order of one line."""
+    found = SQUARE.match(normalised(upper) + normalised(lower))
+    if found is None:
+        return None
+    text = found["digits"] + found["letters"] + found["region"]
+    return Reading(text, "KZ", "square", Owner.EITHER, found["region"], automatic_fine=True)
+
+
+def _kazakh(plain: str, *, marked_kz: bool) -> Reading | None:
+    fitting = [
+        row for row in KAZAKH_TYPES if (row.proven or marked_kz) and row.pattern.match(plain)
+    ]
+    if not fitting:
+        return None
+    first = fitting[0]
+    return Reading(
+        plain,
+        "KZ",
+        first.name,
+        first.owner,
+        _region(plain, first.name),
+        first.automatic_fine,
+        ambiguous=len(fitting) > 1,
+    )
+
+
+def _foreign(plain: str) -> Reading:
+    for country, form in FOREIGN_FORMS:
+        if form.match(plain):
+            return Reading(plain, country, "", Owner.FOREIGN)
+    return Reading(plain, "", "", Owner.UNKNOWN)
+
+
+def _exchanged(plain: str, places: tuple[int, ...]) -> Iterator[Reading]:
+    characters = list(plain)
+    for place in places:
+        characters[place] = TWINS[characters[place]]
+    found = _kazakh("".join(characters), marked_kz=False)
+    if found is not None and len(places) <= MOST_EXCHANGES:
+        yield Reading(
+            found.text,
+            found.country,
+            found.plate_type,
+            found.owner,
+            found.region,
+            found.automatic_fine,
+            found.ambiguous,
+            places,
+        )
+
+
+def _region(plain: str, name: str) -> str:
+    if name.endswith("_1993"):
+        return REGIONS_1993.get(plain[0], "")
+    return plain[-2:] if re.match(rf"^.*{REGION}$", plain) else ""

@@ -1,0 +1,109 @@
+"""Opens pictures that strangers send: by content, within limits, each refusal by its own name.
+
+Size and frame count are read from the header before anything is decoded. The result is BGR as
+OpenCV keeps it, turned the way its EXIF orientation says.
+"""
+
+import io
+import warnings
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+from chassis.refusals import Kind, Refusal, Says
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+Picture = npt.NDArray[np.uint8]
+
+MOST_BYTES: Final = 8 * 1024 * 1024
+MOST_PIXELS: Final = 50_000_000
+FORMATS: Final = ("JPEG", "PNG", "WEBP")
+ANIMATED_FORMATS: Final = ("GIF", "PNG", "WEBP")
+SMALLEST_SIDE: Final = 16
+
+
+class NotAPicture(Refusal):
+    kind = Kind.INVALID
+    code = "NOT_A_PICTURE"
+    says = Says(
+        en="This is not a picture that can be opened. Send a JPEG, PNG or WebP.",
+        ru="Это не изображение, которое можно открыть. Отправьте JPEG, PNG или WebP.",
+        kk="Бұл ашылатын сурет емес. JPEG, PNG немесе WebP жіберіңіз.",
+    )
+
+
+class PictureTruncated(Refusal):
+    kind = Kind.INVALID
+    code = "PICTURE_TRUNCATED"
+    says = Says(
+        en="The picture ends too early. Send the whole file.",
+        ru="Изображение обрывается. Отправьте файл целиком.",
+        kk="Сурет толық емес. Файлды толығымен жіберіңіз.",
+    )
+
+
+class PictureTooLarge(Refusal):
+    kind = Kind.INVALID
+    code = "PICTURE_TOO_LARGE"
+    says = Says(
+        en="The picture is too large: at most 8 MiB and 50 megapixels.",
+        ru="Изображение слишком большое: не более 8 МиБ и 50 мегапикселей.",
+        kk="Сурет тым үлкен: ең көбі 8 МиБ және 50 мегапиксель.",
+    )
+
+
+class PictureAnimated(Refusal):
+    kind = Kind.INVALID
+    code = "PICTURE_ANIMATED"
+    says = Says(
+        en="The picture moves. Send a single picture, or a film as a film.",
+        ru="Изображение анимированное. Отправьте одиночный снимок или видео.",
+        kk="Сурет анимациялы. Жалғыз сурет немесе бейне жіберіңіз.",
+    )
+
+
+def open_picture(content: bytes) -> Picture:
+    """Decode one still picture, or refuse by name. Blocking: call it from a thread."""
+    if len(content) > MOST_BYTES:
+        raise PictureTooLarge(facts={"received_bytes": str(len(content))})
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # checked below, by us
+        image = _opened(content)
+        _check_header(image)
+        return _decoded(image)
+
+
+def _opened(content: bytes) -> Image.Image:
+    try:
+        return Image.open(io.BytesIO(content), formats=(*FORMATS, "GIF"))
+    except Image.DecompressionBombError as problem:
+        raise PictureTooLarge from problem
+    except UnidentifiedImageError as problem:
+        raise NotAPicture from problem
+    except Exception as problem:  # decoders fail in many ways on hostile headers
+        raise (PictureTruncated if _known_start(content) else NotAPicture) from problem
+
+
+def _check_header(image: Image.Image) -> None:
+    width, height = image.size
+    if width * height > MOST_PIXELS:
+        raise PictureTooLarge(facts={"width": str(width), "height": str(height)})
+    if image.format in ANIMATED_FORMATS and getattr(image, "is_animated", False):
+        raise PictureAnimated
+    if image.format == "GIF" or min(width, height) < SMALLEST_SIDE:
+        raise NotAPicture
+
+
+def _decoded(image: Image.Image) -> Picture:
+    try:
+        image.load()
+        upright = ImageOps.exif_transpose(image)
+        rgb = np.asarray(upright.convert("RGB"), np.uint8)
+    except Exception as problem:  # the header was good, so the rest is missing or spoilt
+        raise PictureTruncated from problem
+    return np.ascontiguousarray(rgb[..., ::-1])
+
+
+def _known_start(content: bytes) -> bool:
+    riff = content[:4] == b"RIFF" and content[8:12] == b"WEBP"
+    return riff or content.startswith((b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"))

@@ -1,0 +1,224 @@
+"""From a picture to the models' inputs, and from their outputs to objects and plate candidates.
+
+Pure: arrays in, values out; nothing here waits or calls. Pictures are BGR bytes. Everything that
+comes out is in pixels of the picture that went in.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Final
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from inference_gateway.geometry import Box, Floats, strongest
+
+Picture = npt.NDArray[np.uint8]
+
+OBJECT_SIDE: Final = 416
+OBJECT_STRIDES: Final = (8, 16, 32)
+OBJECT_THRESHOLD: Final = 0.4
+VEHICLE_THRESHOLD: Final = 0.3
+OBJECT_OVERLAP: Final = 0.6
+LETTERBOX_GREY: Final = 114
+COCO_LABELS: Final = {
+    0: "person",
+    1: "bicycle",
+    2: "car",
+    3: "motorcycle",
+    5: "bus",
+    6: "train",
+    7: "truck",
+    24: "backpack",
+    26: "handbag",
+    28: "suitcase",
+}
+"""Classes outside of this list were seen to be mistakes on streets (kites, refrigerators)."""
+VEHICLES: Final = frozenset({"car", "motorcycle", "bus", "train", "truck"})
+
+PLATE_STRIDE: Final = 8
+PLATE_SIDES: Final = (640, 960)
+CROP_SIDE: Final = 384
+MOST_CROPS: Final = 4
+SMALLEST_CROP: Final = 40
+PLATE_THRESHOLD: Final = 0.3
+PLATE_OVERLAP: Final = 0.25
+MOST_CANDIDATES: Final = 12
+
+READER_HEIGHT: Final = 48
+READER_WIDTHS: Final = (320, 640)
+PAD_ACROSS: Final = 0.10
+PAD_DOWN: Final = 0.20
+KZ_SIZE: Final = (160, 32)
+CHARACTERS: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+
+@dataclass(frozen=True, slots=True)
+class SeenObject:
+    label: str
+    score: float
+    box: Box
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """Where a plate may be: corners clockwise from the top left."""
+
+    corners: Floats
+    score: float
+
+    @property
+    def box(self) -> Box:
+        return Box.around(self.corners)
+
+
+@dataclass(frozen=True, slots=True)
+class Scaled:
+    """A batch for a detector and how each of its pictures lies in the original."""
+
+    images: Picture
+    scales: tuple[tuple[float, float], ...]
+    origins: tuple[tuple[float, float], ...]
+
+
+def for_objects(picture: Picture) -> Scaled:
+    """The picture, letterboxed for the object detector."""
+    return _scaled([picture], [(0.0, 0.0)], side=OBJECT_SIDE, multiple=32, grow=True)
+
+
+def for_plates(picture: Picture, *, side: int) -> Scaled:
+    """The whole picture for the plate detector, its longer side brought to `side`."""
+    return _scaled([picture], [(0.0, 0.0)], side=side, multiple=16, grow=True)
+
+
+def vehicle_crops(picture: Picture, objects: list[SeenObject]) -> Scaled | None:
+    """The strongest vehicles for the plate detector, all in one batch; None without any."""
+    height, width = picture.shape[:2]
+    crops, origins = [], []
+    for seen in objects:
+        box = seen.box.within(width=width, height=height)
+        if seen.label not in VEHICLES or min(box.width, box.height) < SMALLEST_CROP:
+            continue
+        left, top = int(box.x), int(box.y)
+        right, bottom = math.ceil(box.x + box.width), math.ceil(box.y + box.height)
+        crops.append(picture[top:bottom, left:right])
+        origins.append((float(left), float(top)))
+    if not crops:
+        return None
+    return _scaled(crops[:MOST_CROPS], origins[:MOST_CROPS], side=CROP_SIDE, multiple=16, grow=True)
+
+
+def objects_seen(anchors: Floats, scaled: Scaled) -> list[SeenObject]:
+    """Objects from one picture's anchors [a, 6], strongest first."""
+    height, width = scaled.images.shape[1:3]
+    centres = np.concatenate([_centres(height, width, stride) for stride in OBJECT_STRIDES])
+    scale = np.array(scaled.scales[0] * 2, np.float32)
+    found: list[SeenObject] = []
+    for code, label in COCO_LABELS.items():
+        threshold = VEHICLE_THRESHOLD if label in VEHICLES else OBJECT_THRESHOLD
+        chosen = (anchors[:, 5] == code) & (anchors[:, 4] > threshold)
+        middle, sides = centres[chosen], anchors[chosen, :4]
+        edges = np.concatenate([middle - sides[:, :2], middle + sides[:, 2:]], 1) / scale
+        scores = [float(score) for score in anchors[chosen, 4]]
+        boxes = [Box(x0, y0, x1 - x0, y1 - y0) for x0, y0, x1, y1 in edges.tolist()]
+        for index in strongest(boxes, scores, overlap=OBJECT_OVERLAP):
+            found.append(SeenObject(label, scores[index], boxes[index]))
+    return sorted(found, key=lambda seen: -seen.score)
+
+
+def plate_candidates(cells: Floats, scaled: Scaled) -> list[Candidate]:
+    """Candidates from the plate detector's cells [n, 9, rows, columns]."""
+    found = []
+    for image, (scale, origin) in enumerate(zip(scaled.scales, scaled.origins, strict=True)):
+        rows, columns = np.nonzero(cells[image, 0] > PLATE_THRESHOLD)
+        for row, column in zip(rows.tolist(), columns.tolist(), strict=True):
+            offsets = cells[image, 1:, row, column].reshape(4, 2)
+            corners = (offsets + [column + 0.5, row + 0.5]) * PLATE_STRIDE / scale + origin
+            score = float(cells[image, 0, row, column])
+            found.append(Candidate(corners.astype(np.float32), score))
+    return found
+
+
+def distinct(candidates: list[Candidate]) -> list[Candidate]:
+    """The candidates without doubles, strongest first, no more than can be read in one request."""
+    boxes = [candidate.box for candidate in candidates]
+    scores = [candidate.score for candidate in candidates]
+    kept = strongest(boxes, scores, overlap=PLATE_OVERLAP)
+    return [candidates[index] for index in kept[:MOST_CANDIDATES]]
+
+
+def rectified(picture: Picture, corners: Floats) -> Picture:
+    """The plate seen straight on, with some margin, as high as the reader wants it."""
+    across = (corners[1] - corners[0] + corners[2] - corners[3]) / 2
+    down = (corners[3] - corners[0] + corners[2] - corners[1]) / 2
+    wide = float(np.linalg.norm(across)) * (1 + PAD_ACROSS)
+    tall = float(np.linalg.norm(down)) * (1 + PAD_DOWN)
+    x, y = across * PAD_ACROSS / 2, down * PAD_DOWN / 2
+    padded = corners + np.stack([-x - y, x - y, x + y, y - x])
+    width = int(np.clip(READER_HEIGHT * wide / max(tall, 1.0), READER_HEIGHT, READER_WIDTHS[-1]))
+    finer = max(1, math.ceil(tall / READER_HEIGHT / 1.5))  # shrink by area, not by skipping pixels
+    size = (width * finer, READER_HEIGHT * finer)
+    target = np.array([[0, 0], [size[0], 0], [size[0], size[1]], [0, size[1]]], np.float32)
+    warp = cv2.getPerspectiveTransform(padded.astype(np.float32), target)
+    flat = cv2.warpPerspective(
+        picture, warp, size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
+    )
+    if finer > 1:
+        flat = cv2.resize(flat, (width, READER_HEIGHT), interpolation=cv2.INTER_AREA)
+    return flat.astype(np.uint8)
+
+
+def for_reader(plates: list[Picture]) -> Picture:
+    """All plates of a frame in one batch, padded on the right with the reader's grey."""
+    widest = max(plate.shape[1] for plate in plates)
+    width = next((size for size in READER_WIDTHS if widest <= size), READER_WIDTHS[-1])
+    batch = np.full((len(plates), READER_HEIGHT, width, 3), 127, np.uint8)
+    for index, plate in enumerate(plates):
+        batch[index, :, : plate.shape[1]] = plate
+    return batch
+
+
+def for_kazakh_reader(plates: list[Picture]) -> Picture:
+    """The same plates, grey and small, for the second voter."""
+    small = [
+        cv2.resize(cv2.cvtColor(plate, cv2.COLOR_BGR2GRAY), KZ_SIZE, interpolation=cv2.INTER_AREA)
+        for plate in plates
+    ]
+    return np.stack(small)[..., None].astype(np.uint8)
+
+
+def _scaled(
+    pictures: list[Picture],
+    origins: list[tuple[float, float]],
+    *,
+    side: int,
+    multiple: int,
+    grow: bool,
+) -> Scaled:
+    """Bring each picture's longer side to `side` and put all on equal canvases."""
+    resized, scales = [], []
+    for picture in pictures:
+        height, width = picture.shape[:2]
+        factor = side / max(height, width)
+        factor = factor if grow else min(1.0, factor)
+        size = max(multiple, round(width * factor)), max(multiple, round(height * factor))
+        method = cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR
+        resized.append(cv2.resize(picture, size, interpolation=method))
+        scales.append((size[0] / width, size[1] / height))
+    tall = _up(max(image.shape[0] for image in resized), multiple)
+    wide = _up(max(image.shape[1] for image in resized), multiple)
+    canvas = np.full((len(resized), tall, wide, 3), LETTERBOX_GREY, np.uint8)
+    for index, image in enumerate(resized):
+        canvas[index, : image.shape[0], : image.shape[1]] = image
+    return Scaled(canvas, tuple(scales), tuple(origins))
+
+
+def _centres(height: int, width: int, stride: int) -> Floats:
+    rows, columns = np.mgrid[0 : height // stride, 0 : width // stride]
+    grid = np.stack([columns.ravel() + 0.5, rows.ravel() + 0.5], 1) * stride
+    return grid.astype(np.float32)
+
+
+def _up(size: int, multiple: int) -> int:
+    return -(-size // multiple) * multiple
