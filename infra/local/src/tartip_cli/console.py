@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 
 import typer
@@ -13,7 +12,7 @@ from rich.console import Console
 from tartip_cli.failures import EXIT_CODES_HELP, Exit, Failure, from_group, from_os_error
 
 console = Console()
-errors = Console(stderr=True)
+errors = Console(stderr=True, highlight=False)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
@@ -30,22 +29,13 @@ class App(typer.Typer):
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         try:
             return super().__call__(*args, **kwargs)
-        except Failure as failure:
-            _tell(failure)
-            sys.exit(failure.code)
-        except BaseExceptionGroup as group:
-            error = from_group(group)
-            if isinstance(error, OSError):
-                error = from_os_error(error)
-            if not isinstance(error, Failure):
-                raise
-            _tell(error)
-            sys.exit(error.code)
         except BrokenPipeError:
             sys.exit(Exit.OK)
-        except OSError as error:
-            failure = from_os_error(error)
-            _tell(failure)
+        except (Failure, OSError, BaseExceptionGroup) as error:
+            failure = _failure_of(error)
+            if failure is None:
+                raise
+            errors.print(f"tartip: {failure.message}", style="red", markup=False, soft_wrap=True)
             sys.exit(failure.code)
 
 
@@ -59,14 +49,10 @@ def new_app(help_text: str) -> App:
     )
 
 
-def run_async(work: Callable[[], Awaitable[None]]) -> None:
-    import asyncio
-
-    async def main() -> None:
-        await work()
-
-    asyncio.run(main())
-
-
-def _tell(failure: Failure) -> None:
-    errors.print(f"tartip: {failure.message}", style="red", markup=False, highlight=False, soft_wrap=True)
+def _failure_of(error: BaseException) -> Failure | None:
+    """What to tell, or nothing if it is a bug and deserves its traceback."""
+    if isinstance(error, BaseExceptionGroup):
+        return _failure_of(from_group(error))
+    if isinstance(error, OSError):
+        return from_os_error(error)
+    return error if isinstance(error, Failure) else None

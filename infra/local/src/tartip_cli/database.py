@@ -80,9 +80,7 @@ class Database:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
         )
-        output, _ = await asyncio.wait_for(
-            process.communicate(script.encode()), _PROVISION_SECONDS
-        )
+        output, _ = await asyncio.wait_for(process.communicate(script.encode()), _PROVISION_SECONDS)
         if process.returncode != 0:
             told = output.decode(errors="replace").strip() or f"exit {process.returncode}"
             raise Failure(f"cannot make roles and schemas: {told}", Exit.PART_FAILED)

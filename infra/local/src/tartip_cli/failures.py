@@ -51,7 +51,7 @@ def from_os_error(error: OSError) -> Failure:
                 "folder on another disk",
                 Exit.DISK_FULL,
             )
-        case errno.EROFS | errno.EACCES | errno.EPERM:
+        case errno.EROFS | errno.EACCES | errno.EPERM | errno.ENOENT | errno.ENOTDIR:
             return Failure(
                 f"cannot write {place} ({error.strerror}): make it writable, or set TARTIP_HOME "
                 "to a folder of yours",

@@ -10,7 +10,6 @@ import asyncio
 import subprocess
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 
 from tartip_cli.database import Database
 from tartip_cli.failures import Exit, Failure

@@ -204,9 +204,7 @@ async def _provision_stream(js: JetStreamContext, wanted: StreamConfig) -> None:
         await js.update_stream(wanted)
 
 
-async def _provision_consumer(
-    js: JetStreamContext, stream: str, wanted: ConsumerConfig
-) -> None:
+async def _provision_consumer(js: JetStreamContext, stream: str, wanted: ConsumerConfig) -> None:
     await js.add_consumer(stream, wanted)
 
 
@@ -215,6 +213,6 @@ async def _ignore(_: Exception) -> None:
 
 
 def _get_json(url: str) -> dict[str, Any]:
-    with urllib.request.urlopen(url, timeout=2) as answer:  # noqa: S310 (a loopback address)
+    with urllib.request.urlopen(url, timeout=2) as answer:
         content: dict[str, Any] = json.load(answer)
     return content

@@ -98,6 +98,4 @@ class Issuer:
 
 
 def _refused(reason: str) -> JSONResponse:
-    return JSONResponse(
-        {"error": "invalid_grant", "error_description": reason}, status_code=400
-    )
+    return JSONResponse({"error": "invalid_grant", "error_description": reason}, status_code=400)

@@ -76,19 +76,16 @@ class Cluster:
             if not (folder / "PG_VERSION").exists():
                 await self._create(folder)
             await _clear_crash(folder)
-            port = f"\nport = {self.port}\n"
-            if not Path("/dev/shm").is_dir():
-                port += "dynamic_shared_memory_type = mmap\n"
-            self._write(folder / "postgresql.conf", self.configuration.read_text() + port)
+            self._write(folder / "postgresql.conf", self._rendered())
             self._write(folder / "pg_hba.conf", _HBA)
         except OSError as error:
             raise from_os_error(error) from error
 
-    def erase(self) -> None:
-        """Remove the cluster for good; only tests do this."""
-        shutil.rmtree(self._folder().resolve(), ignore_errors=True)
-        if self.user is not None:
-            shutil.rmtree(self._outer(), ignore_errors=True)
+    def _rendered(self) -> str:
+        own = f"\nport = {self.port}\n"
+        if not Path("/dev/shm").is_dir():
+            own += "dynamic_shared_memory_type = mmap\n"
+        return self.configuration.read_text() + own
 
     async def _create(self, folder: Path) -> None:
         # Beside the final place and renamed at the end: a half-made cluster never counts.
@@ -127,7 +124,9 @@ class Cluster:
             last = output.decode(errors="replace").strip().splitlines() or ["no output"]
             told = next((line for line in last if "error" in line.lower()), last[-1])
             code = Exit.DISK_FULL if "No space left" in told else Exit.PART_FAILED
-            raise Failure(f"PostgreSQL's initdb failed: {told} ({self.home.log_of('initdb')})", code)
+            raise Failure(
+                f"PostgreSQL's initdb failed: {told} ({self.home.log_of('initdb')})", code
+            )
 
     async def _answers(self) -> bool:
         connection = await asyncpg.connect(self.url, timeout=2)
@@ -159,6 +158,12 @@ class Cluster:
         path.chmod(0o600)
         if self.user is not None:
             os.chown(path, self.user.uid, self.user.gid)
+
+
+def erase_cluster(home: Home) -> None:
+    """Remove the cluster for good, wherever it lies; tests do this, the command never."""
+    place = home.postgres.resolve()
+    shutil.rmtree(place.parent if place.is_relative_to(_REACHABLE) else place, ignore_errors=True)
 
 
 async def _clear_crash(folder: Path) -> None:

@@ -54,7 +54,7 @@ async def end(process: ProcessId, *, first: int, grace_seconds: float) -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.kill(process.pid, first)
     deadline = time.monotonic() + grace_seconds
-    while process.alive() and time.monotonic() < deadline:
+    while process.alive() and time.monotonic() < deadline:  # noqa: ASYNC110 (not our child)
         await asyncio.sleep(0.05)
     process.signal_group(signal.SIGKILL)
 
@@ -82,7 +82,7 @@ def processes_in(folder: Path) -> list[int]:
     found = []
     for entry in _PROC.iterdir():
         with contextlib.suppress(OSError):
-            if entry.name.isdigit() and os.readlink(entry / "cwd") == wanted:
+            if entry.name.isdigit() and str((entry / "cwd").readlink()) == wanted:
                 found.append(int(entry.name))
     return found
 

@@ -15,8 +15,9 @@ _PYTHONS = ((3, 11), (3, 12))
 def require_machine() -> None:
     if sys.platform != "linux" or platform.machine() != "x86_64":
         raise Failure(
-            f"this is {sys.platform} on {platform.machine()}: the embedded parts are for Linux on "
-            "x86-64; set TARTIP_DATABASE_URL, TARTIP_NATS_URL and TARTIP_TRITON_URL to outside ones",
+            f"this is {sys.platform} on {platform.machine()}: the embedded parts are for Linux "
+            "on x86-64; set TARTIP_DATABASE_URL, TARTIP_NATS_URL and TARTIP_TRITON_URL to outside "
+            "ones",
             Exit.MISSING_REQUIREMENT,
         )
     if sys.version_info[:2] not in _PYTHONS:

@@ -19,6 +19,7 @@ from tartip_cli.settings import inherited_environment
 
 STOP_SECONDS = 45.0
 _START_SECONDS = 120.0
+_OUTSIDE_SECONDS = 10.0
 _FIRST_START_TRIES = 3
 _PROBE_SECONDS = 5.0
 _IMPATIENT_PROBE_SECONDS = 0.1
@@ -82,7 +83,7 @@ class WatchedOutsidePart(Watched):
 
     async def keep(self) -> None:
         self._become(State.STARTING)
-        deadline = time.monotonic() + _START_SECONDS
+        deadline = time.monotonic() + _OUTSIDE_SECONDS
         while True:
             answered = await answers(self.part.probe)
             if not answered and not self.was_ready.is_set() and time.monotonic() > deadline:

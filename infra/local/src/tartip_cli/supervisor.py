@@ -84,21 +84,19 @@ class Supervisor:
 
     async def _run(self) -> None:
         self.mesh.prepare()
-        async with SupervisorHttp(self.mesh, self.status).serving():
-            async with asyncio.TaskGroup() as group:
-                keepers: list[asyncio.Task[None]] = []
-                try:
-                    starting = group.create_task(self._start(group, keepers))
-                    await self._stop.wait()
-                    starting.cancel()
-                finally:
-                    await self._stop_all()
-                    for keeper in keepers:
-                        keeper.cancel()
+        http = SupervisorHttp(self.mesh, self.status)
+        keepers: list[asyncio.Task[None]] = []
+        async with http.serving(), asyncio.TaskGroup() as group:
+            try:
+                starting = group.create_task(self._start(group, keepers))
+                await self._stop.wait()
+                starting.cancel()
+            finally:
+                await self._stop_all()
+                for keeper in keepers:
+                    keeper.cancel()
 
-    async def _start(
-        self, group: asyncio.TaskGroup, keepers: list[asyncio.Task[None]]
-    ) -> None:
+    async def _start(self, group: asyncio.TaskGroup, keepers: list[asyncio.Task[None]]) -> None:
         engines, services = self._stages[0], self._stages[1:]
         keepers += [group.create_task(part.keep()) for part in engines]
         await _until_ready([part for part in engines if part.name in self.mesh.needed_first])

@@ -95,14 +95,24 @@ class Operator:
 
 # Made-up people: the development token issuer vouches for these and for nobody else.
 OPERATORS = (
-    Operator(id="inspector-almaty", name="Asel Inspector", roles=("inspector",), regions=("KZ-75",)),
-    Operator(id="inspector-astana", name="Daniyar Inspector", roles=("inspector",), regions=("KZ-71",)),
-    Operator(id="dispatcher-almaty", name="Aigul Dispatcher", roles=("dispatcher",), regions=("KZ-75",)),
-    Operator(id="supervisor-almaty", name="Marat Supervisor", roles=("supervisor",), regions=("KZ-75",)),
+    Operator(
+        id="inspector-almaty", name="Asel Inspector", roles=("inspector",), regions=("KZ-75",)
+    ),
+    Operator(
+        id="inspector-astana", name="Daniyar Inspector", roles=("inspector",), regions=("KZ-71",)
+    ),
+    Operator(
+        id="dispatcher-almaty", name="Aigul Dispatcher", roles=("dispatcher",), regions=("KZ-75",)
+    ),
+    Operator(
+        id="supervisor-almaty", name="Marat Supervisor", roles=("supervisor",), regions=("KZ-75",)
+    ),
     Operator(id="security-1", name="Saule Security", roles=("internal_security",), regions=("*",)),
     Operator(id="cameras-1", name="Timur Cameras", roles=("camera_administrator",), regions=("*",)),
     Operator(id="finance-1", name="Zarina Finance", roles=("finance",), regions=("*",)),
-    Operator(id="watchlist-1", name="Nurlan Watchlist", roles=("watchlist_officer",), regions=("*",)),
+    Operator(
+        id="watchlist-1", name="Nurlan Watchlist", roles=("watchlist_officer",), regions=("*",)
+    ),
     Operator(id="auditor-1", name="Madina Auditor", roles=("auditor",), regions=("*",)),
 )
 

@@ -8,18 +8,22 @@ LD_LIBRARY_PATH.
 from __future__ import annotations
 
 import os
+import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
-import grpc
-
 from tartip_cli.failures import Exit, Failure
-from tartip_cli.home import Home
+from tartip_cli.home import Home, write_private
 from tartip_cli.parts import Part
 from tartip_cli.pki import Certificates, KeyPair
 from tartip_cli.ports import LOOPBACK
 from tartip_cli.service_part import secure_channel
+from tartip_cli.topology import COMMAND_LINE
 
+# Triton cannot tell callers apart, so it trusts these two certificates and not their authority.
+_CALLERS = ("inference-gateway", COMMAND_LINE)
+# Nobody has the key that these would ask for.
+_RESTRICTED = "shared-memory,model-repository,trace,logging:tartip-closed"
 _SERVER_READY = "/inference.GRPCInferenceService/ServerReady"
 _READY_ANSWER = b"\x08\x01"  # ServerReadyResponse { ready: true }
 _PROBE_SECONDS = 2.0
@@ -42,18 +46,30 @@ class Triton:
             environment=self._environment(),
             folder=self.home.run,
             log=self.home.log_of("triton"),
+            prepare=self.prepare,
             probe=self.answers,
         )
+
+    async def prepare(self) -> None:
+        """Say who may call, and drop the shared memory that a killed Triton leaves behind."""
+        callers = (self.certificates.service(name) for name in _CALLERS)
+        content = b"".join(caller.certificate.read_bytes() for caller in callers)
+        write_private(self._trusted, content)
+        self._clear_shared_memory()
 
     async def answers(self) -> bool:
         """Ready means that every model is loaded."""
         async with secure_channel(
             self.address, self.client, self.certificates.authority
         ) as channel:
-            ask: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(_SERVER_READY)
+            ask = channel.unary_unary(_SERVER_READY, bytes, bytes)
             if await ask(b"", timeout=_PROBE_SECONDS) != _READY_ANSWER:
                 raise ConnectionError("Triton is still loading its models")
         return True
+
+    def _clear_shared_memory(self) -> None:
+        for path in Path("/dev/shm").glob(f"{self._shared_memory}*"):
+            path.unlink(missing_ok=True)
 
     def _command(self) -> tuple[str, ...]:
         pair = self.certificates.service("triton")
@@ -71,7 +87,9 @@ class Triton:
             "--grpc-use-ssl-mutual=true",
             f"--grpc-server-cert={pair.certificate}",
             f"--grpc-server-key={pair.key}",
-            f"--grpc-root-cert={self.certificates.authority}",
+            f"--grpc-root-cert={self._trusted}",
+            f"--grpc-restricted-protocol={_RESTRICTED}={secrets.token_hex(16)}",
+            f"--backend-config=python,shm-region-prefix-name={self._shared_memory}",
             "--allow-metrics=true",
             f"--metrics-address={LOOPBACK}",
             f"--metrics-port={self.metrics_port}",
@@ -89,6 +107,14 @@ class Triton:
             "PYTHONDONTWRITEBYTECODE": "1",
             "OMP_NUM_THREADS": "1",
         }
+
+    @property
+    def _trusted(self) -> Path:
+        return self.home.run / "triton-callers.pem"
+
+    @property
+    def _shared_memory(self) -> str:
+        return f"tartip-{self.home.identity()}-"
 
     @property
     def _packages(self) -> Path:

@@ -45,7 +45,9 @@ def register(app: App) -> None:
 
 
 def up(
-    detach: Annotated[bool, typer.Option("--detach", "-d", help="Return when it is ready.")] = False,
+    detach: Annotated[
+        bool, typer.Option("--detach", "-d", help="Return when it is ready.")
+    ] = False,
     without: Without = [],  # noqa: B006 (Typer's way to say "none")
     as_json: AsJson = False,
 ) -> None:

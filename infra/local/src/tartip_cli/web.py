@@ -39,7 +39,9 @@ class SupervisorHttp:
         if mesh.settings.oidc_issuer is None:
             routes += Issuer.open(mesh.home.oidc, mesh.oidc_issuer).routes()
         if mesh.settings.otlp_endpoint is None:
-            routes += Receiver(SpanFiles(mesh.home.spans), SpanFiles(mesh.home.logs, prefix="otlp-")).routes()
+            routes += Receiver(
+                SpanFiles(mesh.home.spans), SpanFiles(mesh.home.logs, prefix="otlp-")
+            ).routes()
         self._app = Starlette(routes=routes)
 
     @asynccontextmanager

@@ -1,0 +1,19 @@
+"""What all tests share: real parts, started once a session (see `tartip_cli.testing`)."""
+
+import os
+
+import pytest
+
+pytest_plugins = ["tartip_cli.testing"]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Photographs are not part of the project: without them their tests say so."""
+    if os.environ.get("TARTIP_PHOTOGRAPHS"):
+        return
+    left_out = pytest.mark.skip(
+        reason="left out: TARTIP_PHOTOGRAPHS names no folder of photographs"
+    )
+    for item in items:
+        if "photographs" in item.keywords:
+            item.add_marker(left_out)

@@ -1,0 +1,145 @@
+"""A service's NATS credentials are refused on the others' subjects, streams and inboxes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import pytest
+from nats.aio.client import Client
+from nats.errors import NoRespondersError, TimeoutError
+from nats.js.api import ConsumerConfig
+from nats.js.errors import APIError
+from tartip_cli.streams import User
+from tartip_cli.testing import RunningTestMesh
+
+NO_ANSWER = (TimeoutError, NoRespondersError, APIError)
+QUICKLY = 0.3
+
+
+class Refusals:
+    """What the server says on the side: permission violations come as asynchronous errors."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    async def hear(self, error: Exception) -> None:
+        self.told.append(str(error).lower())
+
+    async def assert_one_about(self, client: Client, verb: str, subject: str) -> None:
+        # The server answers in order: after this round trip the refusal has arrived.
+        await client.flush()
+        await asyncio.sleep(0)
+        expected = f'permissions violation for {verb} to "{subject.lower()}"'
+        for _ in range(20):
+            if any(expected in line for line in self.told):
+                return
+            await asyncio.sleep(0.05)
+        raise AssertionError(f"{verb} to {subject} was not refused; refusals: {self.told}")
+
+
+def users(mesh: RunningTestMesh) -> list[User]:
+    return list(mesh.description.streams.users)
+
+
+def subjects_of(user: User) -> set[str]:
+    listed = [*user.publishes_core, *(s for each in user.publishes.values() for s in each)]
+    return {subject.replace(">", "x").replace("*", "x") for subject in listed}
+
+
+async def test_no_user_publishes_what_another_owns(nats: RunningTestMesh) -> None:
+    everybody = users(nats)
+    for user in everybody:
+        refusals = Refusals()
+        client = await nats.nats_client(user.name, error_cb=refusals.hear)
+        foreign = {s for other in everybody for s in subjects_of(other)} - subjects_of(user)
+        for subject in sorted(foreign):
+            await client.publish(subject, b"forged")
+            await refusals.assert_one_about(client, "publish", subject)
+        await client.close()
+
+
+async def test_no_user_subscribes_to_events_or_to_another_inbox(nats: RunningTestMesh) -> None:
+    everybody = users(nats)
+    for user in everybody:
+        refusals = Refusals()
+        client = await nats.nats_client(user.name, error_cb=refusals.hear)
+        others = [f"_INBOX_{other.name}.>" for other in everybody if other is not user]
+        for subject in [">", "violations.v1.>", "complaints.v1.>", "_INBOX.>", "$JS.>", *others]:
+            await client.subscribe(subject)
+            await refusals.assert_one_about(client, "subscription", subject)
+        await client.close()
+
+
+async def test_no_user_reads_a_stream_that_it_does_not_consume(nats: RunningTestMesh) -> None:
+    streams = [stream.name or "" for stream in nats.description.streams.streams]
+    for user in users(nats):
+        refusals = Refusals()
+        client = await nats.nats_client(user.name, error_cb=refusals.hear)
+        for stream in streams:
+            asked = [f"$JS.API.STREAM.MSG.GET.{stream}", f"$JS.API.DIRECT.GET.{stream}"]
+            asked += [f"$JS.API.STREAM.DELETE.{stream}", f"$JS.API.STREAM.PURGE.{stream}"]
+            asked += [f"$JS.API.STREAM.UPDATE.{stream}"]
+            if stream not in user.consumes:
+                asked.append(f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{user.name}")
+            if stream not in user.follows:
+                asked.append(f"$JS.API.CONSUMER.CREATE.{stream}")
+            asked.append(f"$JS.API.CONSUMER.DURABLE.CREATE.{stream}.{user.name}")
+            asked.append(f"$JS.API.CONSUMER.CREATE.{stream}.{user.name}")
+            for subject in asked:
+                await client.publish(subject, b'{"seq": 1}', reply=client.new_inbox())
+                await refusals.assert_one_about(client, "publish", subject)
+        await client.close()
+
+
+async def test_the_live_feed_makes_no_durable_consumer(nats: RunningTestMesh) -> None:
+    client = await nats.nats_client("operator-gateway")
+    request = {
+        "stream_name": "FINES",
+        "config": {"durable_name": "fines", "ack_policy": "none", "deliver_policy": "all"},
+    }
+    answer = await client.request(
+        "$JS.API.CONSUMER.CREATE.FINES", json.dumps(request).encode(), timeout=2
+    )
+    assert "error" in json.loads(answer.data)
+    await client.close()
+
+
+async def test_a_service_publishes_and_another_fetches_its_own(nats: RunningTestMesh) -> None:
+    publisher = await nats.nats_client("violations")
+    answer = await publisher.jetstream().publish(
+        "violations.v1.confirmed", b"fact", headers={"Nats-Msg-Id": "one"}
+    )
+    assert answer.stream == "VIOLATIONS"
+    reader = await nats.nats_client("fines")
+    bound = await reader.jetstream().pull_subscribe_bind(consumer="fines", stream="VIOLATIONS")
+    [message] = await bound.fetch(1, timeout=5)
+    assert message.data == b"fact"
+    await message.ack_sync()
+    info = await reader.jetstream().consumer_info("VIOLATIONS", "fines")
+    assert info.config.max_deliver == 6
+    with pytest.raises(NO_ANSWER):
+        await reader.jetstream(timeout=QUICKLY).add_consumer(
+            "VIOLATIONS", ConsumerConfig(durable_name="fines", max_deliver=100)
+        )
+    await publisher.close()
+    await reader.close()
+
+
+async def test_the_live_feed_follows_without_owning(nats: RunningTestMesh) -> None:
+    publisher = await nats.nats_client("fines")
+    await publisher.jetstream().publish("fines.v1.paid", b"paid")
+    gateway = await nats.nats_client("operator-gateway")
+    feed = await gateway.jetstream().subscribe("fines.v1.>", stream="FINES", ordered_consumer=True)
+    message = await feed.next_msg(timeout=5)
+    assert message.data == b"paid"
+    await gateway.close()
+    await publisher.close()
+
+
+async def test_a_lost_store_is_made_anew_with_its_streams(nats: RunningTestMesh) -> None:
+    nats.delete_jetstream()
+    client = await nats.nats_client("violations")
+    info = await client.jetstream().stream_info("VIOLATIONS")
+    assert info.state.messages == 0
+    await client.close()

@@ -1,0 +1,90 @@
+"""A client without a known certificate reaches no RPC of any service, and not Triton either."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+from tartip_cli.pki import Authority, Certificates, KeyPair
+from tartip_cli.testing import RunningTestMesh
+from tartip_cli.topology import GRPC_SERVICES
+
+pytestmark = pytest.mark.mesh
+SECONDS = 3
+SERVICES = [service.name for service in GRPC_SERVICES]
+
+
+def credentials(authority: Path, pair: KeyPair | None) -> grpc.ChannelCredentials:
+    if pair is None:
+        return grpc.ssl_channel_credentials(authority.read_bytes())
+    return grpc.ssl_channel_credentials(
+        authority.read_bytes(), pair.key.read_bytes(), pair.certificate.read_bytes()
+    )
+
+
+def strangers(certificates: Certificates, folder: Path) -> Iterator[tuple[str, KeyPair | None]]:
+    yield "no certificate", None
+    other = Authority.open(folder, "other-ca")
+    pair = KeyPair(folder / "forged.pem", folder / "forged.key")
+    other.issue(pair, common_name="fines", uri="spiffe://tartip/service/fines")
+    yield "a certificate of another authority", pair
+    yield "an officer's signing certificate", certificates.officer("inspector-almaty")
+
+
+def methods_of(channel: grpc.Channel) -> list[str]:
+    """Every unary method that reflection tells of, as /package.Service/Method."""
+    stub = reflection_pb2_grpc.ServerReflectionStub(channel)
+    listing = reflection_pb2.ServerReflectionRequest(list_services="")
+    [answer] = stub.ServerReflectionInfo(iter([listing]), timeout=10)
+    return [service.name for service in answer.list_services_response.service]
+
+
+def assert_unreachable(channel: grpc.Channel, method: str, who: str) -> None:
+    with pytest.raises(grpc.RpcError) as refused:
+        channel.unary_unary(method, bytes, bytes)(b"", timeout=SECONDS)
+    assert refused.value.code() in (
+        grpc.StatusCode.UNAVAILABLE,
+        grpc.StatusCode.DEADLINE_EXCEEDED,
+    ), f"{who} got an answer from {method}: {refused.value}"
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_stranger_reaches_no_rpc(mesh: RunningTestMesh, service: str, tmp_path: Path) -> None:
+    certificates = mesh.certificates
+    address = mesh.address(service)
+    known = credentials(certificates.authority, certificates.service("tartip-cli"))
+    with grpc.secure_channel(address, known) as channel:
+        answer = health_pb2_grpc.HealthStub(channel).Check(
+            health_pb2.HealthCheckRequest(), timeout=10
+        )
+        assert answer.status == health_pb2.HealthCheckResponse.SERVING
+        services = methods_of(channel)
+    assert any(name.startswith("tartip.") for name in services), services
+    for who, pair in strangers(certificates, tmp_path):
+        with grpc.secure_channel(address, credentials(certificates.authority, pair)) as channel:
+            for name in services:
+                assert_unreachable(channel, f"/{name}/Anything", who)
+            assert_unreachable(channel, "/grpc.health.v1.Health/Check", who)
+    with grpc.insecure_channel(address) as channel:
+        assert_unreachable(channel, "/grpc.health.v1.Health/Check", "plain text")
+
+
+def test_triton_answers_the_inference_gateway_alone(mesh: RunningTestMesh, tmp_path: Path) -> None:
+    certificates = mesh.certificates
+    address = mesh.environment("inference-gateway")["TARTIP_TRITON_URL"]
+    method = "/inference.GRPCInferenceService/ServerReady"
+    known = credentials(certificates.authority, certificates.service("inference-gateway"))
+    with grpc.secure_channel(address, known) as channel:
+        assert channel.unary_unary(method, bytes, bytes)(b"", timeout=10) == b"\x08\x01"
+    others = [
+        ("another service", certificates.service("fines")),
+        ("a partner", certificates.partner("kaspi")),
+        *strangers(certificates, tmp_path),
+    ]
+    for who, pair in others:
+        with grpc.secure_channel(address, credentials(certificates.authority, pair)) as channel:
+            assert_unreachable(channel, method, who)
