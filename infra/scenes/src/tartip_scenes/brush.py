@@ -67,7 +67,8 @@ def line(picture: npt.NDArray[np.uint8], start: Point, end: Point, colour: Colou
 def down(height: int, stops: Sequence[tuple[float, float]]) -> Mask:
     """A column of values that change linearly between (place 0 to 1, value) stops."""
     places, values = zip(*stops, strict=True)
-    return np.interp(np.linspace(0, 1, height), places, values).astype(np.float32)[:, None]
+    column: Mask = np.interp(np.linspace(0, 1, height), places, values).astype(np.float32)
+    return column[:, None]
 
 
 def shade(picture: Picture, mask: npt.NDArray[np.uint8], light: Mask) -> None:

@@ -201,5 +201,5 @@ def _reflections(
     brush.shade(sheet, mask, np.repeat(sides[None, :], SHEET_HEIGHT, 0))
     blotches = brush.grain(rng, (SHEET_HEIGHT, SHEET_WIDTH), size=90, strength=5)
     blotches += brush.grain(rng, (SHEET_HEIGHT, SHEET_WIDTH), size=3, strength=2)
-    brush.add(sheet, blotches * (mask.astype(np.float32) / 255))
+    brush.add(sheet, blotches * (mask / 255).astype(np.float32))
     sheet[:] = cv2.GaussianBlur(sheet, (3, 3), 0)

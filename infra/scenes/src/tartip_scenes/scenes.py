@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tartip_scenes import brush
-from tartip_scenes.cars import SHEET_HEIGHT, SHEET_WIDTH, DrawnCar, View, draw_car
+from tartip_scenes.cars import PLATE_WIDTH, SHEET_HEIGHT, SHEET_WIDTH, DrawnCar, View, draw_car
 from tartip_scenes.plates import (
     FONTS,
     FORMS,
@@ -32,7 +32,6 @@ from tartip_scenes.streets import HEIGHT, WIDTH, Signal, lit_lamp, street
 
 JPEG_QUALITY: Final = 88
 FILM_STEPS: Final = 12
-_PLATE_ON_SHEET: Final = 262.0
 _NIGHT: Final = 0.26
 
 
@@ -183,7 +182,7 @@ class _Stage:
         chosen = view or list(View)[int(rng.integers(2))]
         return cls(
             street=street(rng, signal=signal),
-            car=draw_car(rng, chosen, plate_height=_PLATE_ON_SHEET * tall / wide),
+            car=draw_car(rng, chosen, plate_height=PLATE_WIDTH * tall / wide),
             plate=worn,
             view=chosen,
             light=light or list(Light)[int(rng.choice(3, p=[0.6, 0.2, 0.2]))],
@@ -227,15 +226,16 @@ def _with_car(stage: _Stage, pose: _Pose, turned: npt.NDArray[np.float32]) -> Pi
     car = cv2.warpPerspective(stage.car.sheet, turned, size, flags=cv2.INTER_AREA)
     mask = cv2.warpPerspective(stage.car.mask, turned, size, flags=cv2.INTER_AREA)
     share = mask.astype(np.float32)[..., None] / 255
-    return (scene * (1 - share) + car * share).astype(np.uint8)
+    blended: Picture = (scene * (1 - share) + car * share).astype(np.uint8)
+    return blended
 
 
 def _darkened(scene: Picture, light: Light) -> Picture:
     """Evening: less light, more blue, and what is bright stays so a little."""
     amount = _NIGHT if light is Light.NIGHT else 0.55
     tint = np.array([1.12, 0.98, 0.88], np.float32)
-    dark = scene.astype(np.float32) * amount * tint
-    return np.clip(dark, 0, 255).astype(np.uint8)
+    dark: Picture = np.clip(scene.astype(np.float32) * amount * tint, 0, 255).astype(np.uint8)
+    return dark
 
 
 def _lamps(stage: _Stage, scene: Picture, turned: npt.NDArray[np.float32], pose: _Pose) -> None:
@@ -266,7 +266,8 @@ def _photographed(scene: Picture, light: Light, rng: np.random.Generator) -> Pic
 
 
 def _moved(points: npt.NDArray[np.float32], turned: npt.NDArray[np.float32]) -> Corners:
-    return cv2.perspectiveTransform(points[None], turned)[0].astype(np.float32)
+    moved: Corners = cv2.perspectiveTransform(points[None], turned)[0].astype(np.float32)
+    return moved
 
 
 def _box_around(points: npt.NDArray[np.float32]) -> tuple[float, float, float, float]:

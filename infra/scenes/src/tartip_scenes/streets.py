@@ -151,10 +151,10 @@ def _markings(rng: np.random.Generator, picture: Picture, horizon: int, vanishin
             begin = end * (1.5 if dashed else 1.0) + (0.03 if dashed else 0.001)
     if rng.random() < 0.5:
         y = horizon + (HEIGHT - horizon) * float(rng.uniform(0.5, 0.8))
-        spread = (y - horizon) / (HEIGHT - horizon) * 900
-        brush.polygon(picture, [(vanishing - spread, y), (vanishing + spread, y),
-                                (vanishing + spread * 1.02, y + 12), (vanishing - spread * 1.02, y + 12)],
-                      (205, 208, 210))  # fmt: skip
+        near = (y - horizon) / (HEIGHT - horizon) * 900
+        far = near * 1.02
+        stop_line = [(-near, y), (near, y), (far, y + 12), (-far, y + 12)]
+        brush.polygon(picture, [(vanishing + x, row) for x, row in stop_line], (205, 208, 210))
 
 
 def _trees(rng: np.random.Generator, picture: Picture, horizon: int, vanishing: float) -> None:
