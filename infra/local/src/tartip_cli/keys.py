@@ -11,13 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import nkeys
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from tartip_cli.home import write_private
 from tartip_cli.topology import SERVICES, Service
 
-_KEY_BYTES = 32
+_SEED_BYTES = 32
 
 
 @dataclass(frozen=True)
@@ -33,15 +31,14 @@ class Keys:
 
     def provision(self, nats_users: tuple[str, ...]) -> None:
         for service in SERVICES:
-            folder = self.of(service)
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            for name in service.key_classes:
-                _once(folder / f"{name}.key", secrets.token_bytes(_KEY_BYTES))
-            if service.schema is not None:
-                _once(folder / "audit.key", _signing_key())
+            # A service makes the keys of its classes itself, at first need; nobody else can tell
+            # which those are.
+            self.of(service).mkdir(mode=0o700, parents=True, exist_ok=True)
         (self.folder / "nats").mkdir(mode=0o700, exist_ok=True)
         for user in nats_users:
-            _once(self.nats_seed(user), _user_seed())
+            seed = self.nats_seed(user)
+            if not seed.exists():
+                write_private(seed, _user_seed())
 
     def nats_public(self, user: str) -> str:
         pair = nkeys.from_seed(bytearray(self.nats_seed(user).read_bytes()))
@@ -49,19 +46,6 @@ class Keys:
         return public.decode()
 
 
-def _once(path: Path, content: bytes) -> None:
-    if not path.exists():
-        write_private(path, content)
-
-
-def _signing_key() -> bytes:
-    return Ed25519PrivateKey.generate().private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    )
-
-
 def _user_seed() -> bytes:
-    seed: bytes = nkeys.encode_seed(secrets.token_bytes(_KEY_BYTES), nkeys.PREFIX_BYTE_USER)
+    seed: bytes = nkeys.encode_seed(secrets.token_bytes(_SEED_BYTES), nkeys.PREFIX_BYTE_USER)
     return seed

@@ -1,7 +1,8 @@
 """One story out of many traces: the trace asked for, those that link to it, those on its subjects.
 
 A story's first trace is continued by first deliveries; redeliveries and later requests have traces
-of their own that link to it or name the same report, violation or fine.
+of their own that link to it, tell its name (`tartip.story` is the id of its first trace) or name
+the same report, violation or fine.
 """
 
 from __future__ import annotations
@@ -11,9 +12,10 @@ from typing import Any
 
 from tartip_cli.spans import Span, SpanFiles
 
-SUBJECTS = ("tartip.report", "tartip.fine", "tartip.violation")
+SUBJECTS = ("tartip.story", "tartip.report", "tartip.fine", "tartip.violation")
 _MAX_ROUNDS = 6
 _MAX_TRACES = 200
+_FEW_LINKS = 2
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,9 @@ def find_story(files: SpanFiles, query: str) -> Story | None:
         if not traces or len(traces) > _MAX_TRACES:
             break
         known |= {(span.trace_id, span.span_id): span for span in spans}
-        ours = [span for span in known.values() if span.trace_id in traces]
+        # Work done for many at once is part of the story; the others' stories are not.
+        shared = {span.trace_id for span in known.values() if len(span.links) > _FEW_LINKS}
+        ours = [span for span in known.values() if span.trace_id in traces - shared]
         subjects |= {value for span in ours for value in _subjects(span)}
         traces |= {link for span in ours for link in span.links}
         grown = {query, *traces, *subjects}

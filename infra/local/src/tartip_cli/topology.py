@@ -16,7 +16,6 @@ class Service:
     schema: str | None
     port_offset: int | None
     peers: tuple[str, ...] = ()
-    key_classes: tuple[str, ...] = ()
 
     @property
     def address_variable(self) -> str:
@@ -35,7 +34,6 @@ INFERENCE_GATEWAY = Service(
     schema="inference",
     port_offset=2,
     peers=("camera-registry",),
-    key_classes=("evidence", "template"),
 )
 VIOLATIONS = Service(
     name="violations",
@@ -43,7 +41,6 @@ VIOLATIONS = Service(
     schema="violations",
     port_offset=3,
     peers=("camera-registry", "inference-gateway"),
-    key_classes=("person", "plate"),
 )
 FINES = Service(
     name="fines",
@@ -51,7 +48,6 @@ FINES = Service(
     schema="fines",
     port_offset=4,
     peers=("violations",),
-    key_classes=("person", "plate"),
 )
 CITIZEN_REPORTS = Service(
     name="citizen-reports",
@@ -59,7 +55,6 @@ CITIZEN_REPORTS = Service(
     schema="citizen_reports",
     port_offset=5,
     peers=("camera-registry", "inference-gateway"),
-    key_classes=("person", "media"),
 )
 OPERATOR_GATEWAY = Service(
     name="operator-gateway",
