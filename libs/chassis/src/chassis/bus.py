@@ -50,7 +50,8 @@ class Bus:
 
     @property
     def inbox_prefix(self) -> bytes:
-        return f"_INBOX_{self.name}".encode()
+        # With the dot: the library appends a bare token, and only what is below is permitted.
+        return f"_INBOX_{self.name}.".encode()
 
     async def stream_made_at(self, stream: str) -> str:
         """When the stream was made, as the server tells it: a new value is a new stream."""

@@ -4,7 +4,7 @@
     # python -m fines serve | migrate
 
 `build` gets a `Chassis` and says what there is: servicers with their policy, consumers, work,
-loops. On SIGTERM: stop accepting, finish what is in flight, stop pulling, close the broker and the pool,
+loops. On SIGTERM: stop accepting, finish what is in flight, stop pulling, close broker and pool,
 flush telemetry; the supervisor's patience is 45 s, ours 20 s.
 """
 

@@ -71,8 +71,14 @@ class Keyring:
         return hmac.digest(index_key, value.encode(), hashlib.sha256)[:INDEX_BYTES]
 
     def signing_key(self, name: str) -> Ed25519PrivateKey:
+        """PEM as a provisioner writes it, or the 32 bytes that are made here at first need."""
         raw = self._key(name)
-        return Ed25519PrivateKey.from_private_bytes(raw)
+        if not raw.startswith(b"-----BEGIN"):
+            return Ed25519PrivateKey.from_private_bytes(raw)
+        key = serialization.load_pem_private_key(raw, password=None)
+        if not isinstance(key, Ed25519PrivateKey):
+            raise ValueError(f"{name}.key is no Ed25519 key")
+        return key
 
     def _key(self, key_class: str) -> bytes:
         if key_class not in self._keys:

@@ -1,8 +1,8 @@
 """The chassis's own tables, which every schema with data has, as versioned functions.
 
 A service's Alembic history calls `install_v1(op, runtime_role)` once; a later change of these
-tables comes as `install_v2` and so on. Grants are the rule, not decoration: audit rows can be added and
-read, never changed.
+tables comes as `install_v2` and so on. Grants are the rule, not decoration: audit rows can be
+added and read, never changed.
 """
 
 from alembic.operations import Operations

@@ -1,0 +1,44 @@
+"""What was done and seen is sealed, and what was changed afterwards shows."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from chassis import merkle
+from chassis.audit import Sealer, head_text
+from chassis.db import SYSTEM, Database
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from sqlalchemy import text
+
+
+async def sealed(db: Database, entries: int) -> Any:
+    sealer = Sealer(db, lambda: datetime.now(UTC), service="scratch", every_seconds=60)
+    async with db.begin(SYSTEM) as tx:
+        for number in range(entries):
+            tx.audit("read", f"fine:{number}")
+    assert await sealer.seal() == entries
+    async with db.begin(SYSTEM) as tx:
+        rows = await tx.execute(text("SELECT * FROM audit_heads ORDER BY tree_size DESC LIMIT 1"))
+        return rows.one()
+
+
+async def test_a_head_covers_every_entry_in_order_and_is_signed(db: Database) -> None:
+    await sealed(db, 3)
+    head = await sealed(db, 4)
+    async with db.begin(SYSTEM) as tx:
+        rows = await tx.execute(
+            text(
+                "SELECT canonical FROM audit JOIN audit_leaves USING (entry_id) ORDER BY leaf_index"
+            )
+        )
+        leaves = [merkle.leaf_hash(bytes(row.canonical)) for row in rows]
+    assert (head.tree_size, bytes(head.root)) == (7, merkle.root(leaves))
+    Ed25519PublicKey.from_public_bytes(bytes(head.public_key)).verify(
+        bytes(head.signature),
+        head_text("scratch", head.tree_size, bytes(head.root), head.sealed_at),
+    )
+
+
+async def test_nothing_waiting_makes_no_new_head(db: Database) -> None:
+    await sealed(db, 2)
+    sealer = Sealer(db, lambda: datetime.now(UTC), service="scratch", every_seconds=60)
+    assert await sealer.seal() == 0

@@ -1,0 +1,137 @@
+"""A fact written with its effect arrives, and its effect is had once."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+from chassis.bus import Bus
+from chassis.consumer import Consumer, Meta, Poison, Subscription
+from chassis.db import SYSTEM, Database, Event, Tx
+from chassis.outbox import Relay
+from chassis.tables import dead_letters
+from google.protobuf.wrappers_pb2 import StringValue
+from sqlalchemy import func, select, text
+
+SUBJECT = "cameras.v1.registered"
+
+
+async def emit(db: Database, *names: str) -> None:
+    async with db.begin(SYSTEM) as tx:
+        for name in names:
+            tx.emit(Event(SUBJECT, f"camera:{name}", 1, "KZ-75", StringValue(value=name)))
+
+
+async def write(tx: Tx, event: StringValue, meta: Meta) -> None:
+    await tx.execute(text("INSERT INTO effects VALUES (:name)"), {"name": event.value})
+
+
+@asynccontextmanager
+async def flowing(
+    db: Database, producer: Bus, consumer: Bus, handler: Callable[..., Awaitable[None]] = write
+) -> AsyncIterator[None]:
+    relay = Relay(db, producer, source="scratch", streams=("CAMERAS",))
+    consuming = Consumer(
+        db, consumer, stream="CAMERAS", durable="inference-gateway",
+        subscriptions={SUBJECT: Subscription(StringValue, handler)},
+    )  # fmt: skip
+    tasks = [asyncio.ensure_future(relay.run()), asyncio.ensure_future(consuming.run())]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def effects(db: Database, *, at_least: int, seconds: float = 20.0) -> list[str]:
+    async with asyncio.timeout(seconds):
+        while True:
+            async with db.begin(SYSTEM) as tx:
+                found = [row.name for row in await tx.execute(text("SELECT name FROM effects"))]
+            if len(found) >= at_least:
+                await asyncio.sleep(0.5)  # one too many would come now
+                async with db.begin(SYSTEM) as tx:
+                    rows = await tx.execute(text("SELECT name FROM effects"))
+                    return sorted(row.name for row in rows)
+            await asyncio.sleep(0.1)
+
+
+async def test_every_fact_has_its_effect_once(
+    db: Database, producer: Bus, consumer_bus: Bus
+) -> None:
+    names = [f"{number:03d}" for number in range(100)]
+    async with flowing(db, producer, consumer_bus):
+        await emit(db, *names)
+        assert await effects(db, at_least=100) == names
+
+
+async def test_a_fact_published_twice_has_its_effect_once(
+    db: Database, producer: Bus, consumer_bus: Bus
+) -> None:
+    async with flowing(db, producer, consumer_bus):
+        await emit(db, "one")
+        await effects(db, at_least=1)
+        async with db.begin(SYSTEM) as tx:
+            row = (await tx.execute(text("SELECT * FROM outbox"))).one()
+        headers = {
+            "ce-id": str(row.event_id), "tartip-aggregate": row.aggregate, "tartip-version": "1",
+            "tartip-region": row.region, "tartip-story": row.story,
+        }  # fmt: skip
+        for _ in range(3):  # without a message id: the broker's own window does not help
+            await producer.jetstream.publish(SUBJECT, row.payload, headers=headers)
+        await emit(db, "two")
+        assert await effects(db, at_least=2) == ["one", "two"]
+
+
+async def test_a_handler_that_fails_first_is_asked_again(
+    db: Database, producer: Bus, consumer_bus: Bus
+) -> None:
+    tries: list[str] = []
+
+    async def fails_once(tx: Tx, event: StringValue, meta: Meta) -> None:
+        tries.append(event.value)
+        if tries.count(event.value) <= 2 and event.value == "slow":
+            raise ValueError
+        await write(tx, event, meta)
+
+    async with flowing(db, producer, consumer_bus, fails_once):
+        await emit(db, "slow", "quick")
+        assert await effects(db, at_least=2) == ["quick", "slow"]
+
+
+async def test_poison_stops_nothing_and_is_kept(
+    db: Database, producer: Bus, consumer_bus: Bus
+) -> None:
+    async def poisoned(tx: Tx, event: StringValue, meta: Meta) -> None:
+        if event.value == "bad":
+            raise Poison("cannot be understood")
+        await write(tx, event, meta)
+
+    async with flowing(db, producer, consumer_bus, poisoned):
+        await emit(db, "a", "bad", "b")
+        assert await effects(db, at_least=2) == ["a", "b"]
+    async with db.begin(SYSTEM) as tx:
+        assert await tx.scalar(select(func.count()).select_from(dead_letters)) == 1
+
+
+async def test_losing_the_whole_stream_loses_nothing(
+    db: Database, producer: Bus, consumer_bus: Bus, nats: Any
+) -> None:
+    relay = Relay(db, producer, source="scratch", streams=("CAMERAS",))
+    await emit(db, "before")
+    task = asyncio.ensure_future(relay.run())
+    async with asyncio.timeout(20):
+        while True:
+            async with db.begin(SYSTEM) as tx:
+                if await tx.scalar(
+                    text("SELECT count(*) FROM outbox WHERE published_at IS NOT NULL")
+                ):
+                    break
+            await asyncio.sleep(0.1)
+    # Published and acknowledged, never consumed; now the broker forgets everything.
+    await asyncio.to_thread(nats.delete_jetstream)
+    await emit(db, "after")
+    async with flowing(db, producer, consumer_bus):
+        assert await effects(db, at_least=2, seconds=60) == ["after", "before"]
+    task.cancel()

@@ -1,0 +1,135 @@
+"""One visible transaction: with everything that belongs to it, or with nothing."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from chassis.channels import CallInsideTransaction, Channels
+from chassis.clock import new_id
+from chassis.db import SYSTEM, Database, Event, Scope
+from chassis.refusals import IdReused
+from chassis.scheduler import Scheduler
+from chassis.tables import audit, outbox, work
+from google.protobuf.wrappers_pb2 import StringValue
+from sqlalchemy import func, select, text
+from sqlalchemy.exc import ProgrammingError
+
+
+def fact(name: str = "one") -> Event:
+    return Event("cameras.v1.registered", f"camera:{name}", 1, "KZ-75", StringValue(value=name))
+
+
+async def count(db: Database, table: Any) -> int:
+    async with db.begin(SYSTEM) as tx:
+        return int(await tx.scalar(select(func.count()).select_from(table)))
+
+
+async def test_a_decision_that_fails_leaves_no_fact_and_no_audit_row(db: Database) -> None:
+    with pytest.raises(ValueError):
+        async with db.begin(SYSTEM) as tx:
+            tx.emit(fact())
+            tx.audit("register", "camera:one")
+            await tx.schedule("look", "one", datetime.now(UTC))
+            raise ValueError
+    assert [await count(db, table) for table in (outbox, audit, work)] == [0, 0, 0]
+
+
+async def test_the_same_id_is_first_once_and_refused_with_other_content(db: Database) -> None:
+    request_id = new_id()
+    async with db.begin(SYSTEM) as tx:
+        assert await tx.once("partner/kaspi", request_id, b"content")
+    async with db.begin(SYSTEM) as tx:
+        assert not await tx.once("partner/kaspi", request_id, b"content")
+    async with db.begin(SYSTEM) as tx:
+        assert await tx.once("partner/halyk", request_id, b"another bank's own")
+    with pytest.raises(IdReused):
+        async with db.begin(SYSTEM) as tx:
+            await tx.once("partner/kaspi", request_id, b"other content")
+
+
+async def test_twenty_at_once_with_one_id_are_first_once(db: Database) -> None:
+    request_id = new_id()
+
+    async def attempt() -> bool:
+        async with db.begin(SYSTEM) as tx:
+            return await tx.once("partner/kaspi", request_id, b"content")
+
+    outcomes = await asyncio.gather(*(attempt() for _ in range(20)))
+    assert sum(outcomes) == 1
+
+
+async def test_audit_rows_cannot_be_changed_by_the_service(db: Database) -> None:
+    async with db.begin(SYSTEM) as tx:
+        tx.audit("read", "fine:1")
+    for statement in ("UPDATE audit SET canonical = ''", "DELETE FROM audit", "TRUNCATE audit"):
+        with pytest.raises(ProgrammingError, match="permission denied"):
+            async with db.begin(SYSTEM) as tx:
+                await tx.execute(text(statement))
+
+
+async def test_a_scope_ends_with_its_transaction(db: Database) -> None:
+    scope = Scope("operator", "inspector-1", ("KZ-75",), ("inspector",))
+    async with db.begin(scope) as tx:
+        assert await tx.scalar(text("SELECT current_setting('app.regions', true)")) == "KZ-75"
+    async with db.engine.connect() as connection:
+        told = await connection.scalar(text("SELECT current_setting('app.regions', true)"))
+    assert not told
+
+
+async def test_a_person_has_one_key_and_an_erased_person_none(db: Database) -> None:
+    async with db.begin(SYSTEM) as tx:
+        key = await tx.data_key_of("person", "900101300017")
+        sealed = key.seal("Алия", "t.c:1")
+    async with db.begin(SYSTEM) as tx:
+        assert (await tx.data_key_of("person", "900101300017")).open_text(sealed, "t.c:1") == "Алия"
+        await tx.execute(text("UPDATE data_keys SET wrapped = NULL, destroyed_at = now()"))
+    with pytest.raises(KeyError):
+        async with db.begin(SYSTEM) as tx:
+            await tx.data_key("person", key.key_id)
+
+
+async def test_only_one_holds_a_singleton(db: Database) -> None:
+    order: list[str] = []
+
+    async def hold(name: str) -> None:
+        async with db.singleton("relay"):
+            order.append(f"{name} in")
+            await asyncio.sleep(0.2)
+            order.append(f"{name} out")
+
+    await asyncio.gather(hold("a"), hold("b"))
+    assert [step.split()[1] for step in order] == ["in", "out", "in", "out"]
+
+
+async def test_scheduled_work_is_done_once_after_it_failed(db: Database) -> None:
+    done: list[str] = []
+
+    async def handler(key: str) -> None:
+        done.append(key)
+        if len(done) == 1:
+            raise ValueError("first try fails")
+
+    async with db.begin(SYSTEM) as tx:
+        for _ in range(3):  # the same work three times is one piece of work
+            await tx.schedule("look", "one", datetime.now(UTC) - timedelta(seconds=1))
+        await tx.schedule("look", "later", datetime.now(UTC) + timedelta(hours=1))
+    schedulers = [Scheduler(db, lambda: datetime.now(UTC), {"look": handler}) for _ in range(2)]
+    tasks = [asyncio.ensure_future(scheduler.run()) for scheduler in schedulers]
+    async with asyncio.timeout(10):
+        while len(done) < 2:
+            await asyncio.sleep(0.05)
+        await asyncio.sleep(1.0)
+    for task in tasks:
+        task.cancel()
+    assert done == ["one", "one"]
+
+
+async def test_no_peer_is_called_inside_a_transaction(db: Database, postgres: Any) -> None:
+    pair = postgres.certificates.service("tartip-cli")
+    channels = Channels(cert=pair.certificate, key=pair.key, ca=postgres.certificates.authority)
+    call = channels.to("127.0.0.1:1", "nobody").unary_unary("/x.Y/Z")
+    with pytest.raises(CallInsideTransaction):
+        async with db.begin(SYSTEM):
+            await call(b"")
+    await channels.close()
