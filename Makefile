@@ -1,0 +1,71 @@
+# Tartip: `make run` shows it, `make test` proves it. Everything lands in .venv, .triton and .tartip.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv/bin
+MEMBERS := libs/chassis infra/local infra/scenes $(wildcard services/*)
+export UV_LINK_MODE ?= copy
+export UV_NO_PROGRESS ?= 1
+
+.PHONY: help setup proto models run test check unit journeys bench accuracy nightly lock release-contracts clean
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
+
+setup: .venv/.members proto models ## install everything the project needs, hash-checked
+
+.venv/.python: infra/bootstrap/python.sh
+	@infra/bootstrap/python.sh "$(PYTHON)"
+	@touch $@
+
+.venv/.synced: .venv/.python requirements.lock
+	@echo "set-up: Python packages (requirements.lock)"
+	@$(VENV)/uv pip sync --quiet --require-hashes --python $(VENV)/python requirements.lock
+	@touch $@
+
+.venv/.members: .venv/.synced $(addsuffix /pyproject.toml,$(MEMBERS)) $(shell find proto -name '*.proto' -o -name build.py)
+	@$(VENV)/python proto/build.py
+	@$(VENV)/uv pip install --quiet --no-deps --no-build-isolation --python $(VENV)/python \
+	    $(addprefix -e ./,libs/contracts $(MEMBERS))
+	@touch $@
+
+proto: .venv/.synced ## build the typed stubs of proto/ into libs/contracts
+	@$(VENV)/python proto/build.py
+
+models: .venv/.members ## build Triton's environment and model store into .triton
+	@$(VENV)/python infra/triton/build.py
+
+run: setup ## the whole mesh on this machine, then the demonstration; Ctrl-C stops it
+	@$(VENV)/tartip up --demo
+
+test: setup check ## all the tests, on real parts
+	@$(VENV)/pytest
+
+check: .venv/.members ## format, lint, types, imports, contracts
+	@$(VENV)/ruff format --check --quiet .
+	@$(VENV)/ruff check --quiet .
+	@$(VENV)/mypy $(foreach m,chassis tartip_cli tartip_scenes camera_registry inference_gateway violations fines citizen_reports operator_gateway,-p $(m))
+	@$(VENV)/lint-imports --no-logo
+	@$(VENV)/buf lint proto
+	@$(VENV)/buf breaking proto --against proto/released.binpb
+	@echo "check: format, lint, types, imports and contracts are in order"
+
+unit: .venv/.members ## the pure rules alone, in seconds
+	@$(VENV)/pytest libs/*/tests/unit services/*/tests/unit infra/*/tests/unit
+
+journeys: setup ## the two journeys on the whole mesh
+	@$(VENV)/pytest tests/journeys tests/telemetry
+
+lock: ## resolve the members' dependencies anew into requirements.lock
+	@$(VENV)/uv pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url \
+	    --no-annotate --python-version 3.11 --group setup --group dev \
+	    $(addsuffix /pyproject.toml,. $(MEMBERS)) -o requirements.lock
+	@sed -i -E '/^(-e |\.\/|tartip-)/d' requirements.lock
+
+release-contracts: .venv/.members ## the image that `buf breaking` guards; when a release is made
+	@$(VENV)/buf build proto -o proto/released.binpb
+
+clean: ## remove what was built; .tartip, the data, stays
+	@rm -rf .venv .triton libs/contracts
