@@ -1,0 +1,8 @@
+"""`python -m camera_registry serve | migrate`."""
+
+from chassis.runtime import main
+
+from camera_registry.app import SERVICE
+
+if __name__ == "__main__":
+    main(SERVICE)

@@ -1,0 +1,240 @@
+"""CameraRegistry over gRPC: proto → use case → proto, and who may call what."""
+
+from datetime import datetime
+from typing import TypeVar
+from uuid import UUID
+
+from chassis import telemetry
+from chassis.calls import current_caller
+from chassis.clock import from_timestamp, parse_id, to_timestamp
+from chassis.grpc_server import Policy
+from chassis.identity import allow
+from chassis.pages import next_token, read_page
+from chassis.refusals import Checks, PageTokenWrong, checks
+from google.protobuf.timestamp_pb2 import Timestamp
+from grpc.aio import ServicerContext
+from tartip.cameras.v1 import cameras_pb2 as pb
+from tartip.cameras.v1 import cameras_pb2_grpc
+from tartip.common.v1 import common_pb2
+
+from camera_registry import model
+from camera_registry.model import AiFunction, CameraKind, CameraNotFound, CameraStatus
+from camera_registry.storage import Counts, Filters
+from camera_registry.usecases import Register
+
+EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
+E = TypeVar("E", AiFunction, CameraKind, CameraStatus)
+_SERVICE = "/tartip.cameras.v1.CameraRegistry/"
+_WRITERS = allow(roles=("camera_administrator",))
+_READERS = allow(
+    services=("inference-gateway", "violations", "citizen-reports"),
+    roles=(
+        "camera_administrator", "inspector", "dispatcher", "supervisor", "internal_security",
+        "watchlist_officer", "auditor",
+    ),
+)  # fmt: skip
+POLICY: Policy = {
+    _SERVICE + "RegisterCamera": _WRITERS,
+    _SERVICE + "ChangeCamera": _WRITERS,
+    _SERVICE + "RetireCamera": _WRITERS,
+    _SERVICE + "GetCamera": _READERS,
+    _SERVICE + "ListCameras": _READERS,
+    _SERVICE + "GetStatistics": _READERS,
+}
+
+
+class CameraRegistryApi(cameras_pb2_grpc.CameraRegistryServicer):
+    def __init__(self, register: Register) -> None:
+        self._register = register
+
+    async def RegisterCamera(self, request: pb.RegisterCameraRequest,
+                             context: ServicerContext) -> pb.RegisterCameraResponse:  # fmt: skip
+        with checks() as check:
+            camera_id = parse_id(request.camera_id)
+            check.that(camera_id is not None, "camera_id", "a UUIDv7 in lower case")
+            description = read_description(check, request.description)
+        assert camera_id is not None
+        telemetry.annotate(camera=str(camera_id))
+        camera = await self._register.register(
+            camera_id, description, caller=current_caller(),
+            content=request.description.SerializeToString(deterministic=True),
+        )  # fmt: skip
+        return pb.RegisterCameraResponse(camera=to_proto(camera))
+
+    async def ChangeCamera(self, request: pb.ChangeCameraRequest,
+                           context: ServicerContext) -> pb.ChangeCameraResponse:  # fmt: skip
+        with checks() as check:
+            check.that(request.version > 0, "version", "the version that was read, from 1")
+            description = read_description(check, request.description)
+        camera = await self._register.change(
+            _known_id(request.camera_id), description, from_version=request.version,
+            caller=current_caller(),
+        )  # fmt: skip
+        return pb.ChangeCameraResponse(camera=to_proto(camera))
+
+    async def RetireCamera(self, request: pb.RetireCameraRequest,
+                           context: ServicerContext) -> pb.RetireCameraResponse:  # fmt: skip
+        with checks() as check:
+            model.check_reason(check, request.reason)
+        camera = await self._register.retire(
+            _known_id(request.camera_id), reason=request.reason, caller=current_caller()
+        )
+        return pb.RetireCameraResponse(camera=to_proto(camera))
+
+    async def GetCamera(self, request: pb.GetCameraRequest,
+                        context: ServicerContext) -> pb.GetCameraResponse:  # fmt: skip
+        camera = await self._register.get(_known_id(request.camera_id), caller=current_caller())
+        return pb.GetCameraResponse(camera=to_proto(camera))
+
+    async def ListCameras(self, request: pb.ListCamerasRequest,
+                          context: ServicerContext) -> pb.ListCamerasResponse:  # fmt: skip
+        filters = read_filters(request)
+        spec = read_page(request.page.size, request.page.token, of="cameras")
+        after = parse_id(spec.after[0]) if spec.after else None
+        if spec.after and after is None:
+            raise PageTokenWrong
+        found = await self._register.page(
+            filters, after=after, size=spec.size, caller=current_caller()
+        )
+        keys: list[tuple[str, ...]] = [(str(camera.camera_id),) for camera in found]
+        return pb.ListCamerasResponse(
+            cameras=[to_proto(camera) for camera in found],
+            next_page_token=next_token(keys, spec, of="cameras"),
+        )
+
+    async def GetStatistics(self, request: pb.GetStatisticsRequest,
+                            context: ServicerContext) -> pb.GetStatisticsResponse:  # fmt: skip
+        with checks() as check:
+            _check_region(check, request.region)
+        found = await self._register.statistics(request.region, caller=current_caller())
+        total = Counts(
+            "", sum(one.registered for one in found), sum(one.connected for one in found),
+            sum(one.with_ai for one in found), sum(one.online for one in found),
+        )  # fmt: skip
+        return pb.GetStatisticsResponse(
+            total=_statistics(total), regions=[_statistics(one) for one in found]
+        )
+
+
+def read_description(check: Checks, given: pb.CameraDescription) -> model.Description:
+    """Adds every wrong field; what it returns is used only when there is none."""
+    at = "description."
+    kind = _read_enum(CameraKind, pb.CameraKind, given.kind)
+    functions = [_read_enum(AiFunction, pb.AiFunction, number) for number in given.functions]
+    check.that(kind is not None, at + "kind", "one of the kinds of camera")
+    check.that(None not in functions, at + "functions", "each one of the AI functions")
+    description = model.Description(
+        name=given.name,
+        place=model.Place(
+            given.place.latitude, given.place.longitude, given.place.region, given.place.address
+        ),
+        kind=kind or CameraKind.OVERVIEW, serial=given.serial, make=given.make, model=given.model,
+        azimuth_degrees=given.azimuth_degrees, owner_bin=given.owner_bin,
+        connected=given.connected,
+        functions=tuple(function for function in functions if function is not None),
+        verifications=tuple(
+            model.Verification(
+                one.number,
+                _read_moment(check, f"{at}verifications[{index}].valid_from", one.valid_from),
+                _read_moment(check, f"{at}verifications[{index}].valid_until", one.valid_until),
+            )
+            for index, one in enumerate(given.verifications)
+        ),
+        device_key=given.device_key, certificate_number=given.certificate_number,
+        speed_tolerance_kmh=given.speed_tolerance_kmh,
+        dedupe_seconds=given.dedupe_seconds or model.DEDUPE_SECONDS_DEFAULT,
+    )  # fmt: skip
+    model.check_description(check, description)
+    return description
+
+
+def read_filters(request: pb.ListCamerasRequest) -> Filters:
+    """Raises BadRequest with every wrong filter."""
+    circle = None
+    with checks() as check:
+        _check_region(check, request.region)
+        if request.HasField("area"):
+            circle = model.Circle(
+                request.area.latitude, request.area.longitude, request.area.radius_metres
+            )
+            model.check_circle(check, circle)
+        for field, given, enum in (
+            ("function", request.function, pb.AiFunction),
+            ("kind", request.kind, pb.CameraKind),
+            ("status", request.status, pb.CameraStatus),
+        ):
+            check.that(given in enum.values(), field, "a value of its kind, or nothing")
+    return Filters(
+        region=request.region,
+        function=_read_enum(AiFunction, pb.AiFunction, request.function),
+        kind=_read_enum(CameraKind, pb.CameraKind, request.kind),
+        status=_read_enum(CameraStatus, pb.CameraStatus, request.status),
+        circle=circle,
+        with_retired=request.with_retired,
+    )
+
+
+def to_proto(camera: model.Camera) -> pb.Camera:
+    given = camera.description
+    return pb.Camera(
+        camera_id=str(camera.camera_id),
+        description=pb.CameraDescription(
+            name=given.name,
+            place=common_pb2.Place(
+                latitude=given.place.latitude, longitude=given.place.longitude,
+                region=given.place.region, address=given.place.address,
+            ),
+            kind=pb.CameraKind.Value(f"CAMERA_KIND_{given.kind}"),
+            serial=given.serial, make=given.make, model=given.model,
+            azimuth_degrees=given.azimuth_degrees, owner_bin=given.owner_bin,
+            connected=given.connected,
+            functions=[pb.AiFunction.Value(f"AI_FUNCTION_{one}") for one in given.functions],
+            verifications=[
+                pb.Verification(number=one.number, valid_from=to_timestamp(one.valid_from),
+                                valid_until=to_timestamp(one.valid_until))
+                for one in given.verifications
+            ],
+            device_key=given.device_key, certificate_number=given.certificate_number,
+            speed_tolerance_kmh=given.speed_tolerance_kmh, dedupe_seconds=given.dedupe_seconds,
+        ),
+        status=pb.CameraStatus.Value(f"CAMERA_STATUS_{camera.status}"),
+        status_as_of=to_timestamp(camera.status_as_of),
+        version=camera.version,
+        registered_at=to_timestamp(camera.registered_at),
+        retired_at=to_timestamp(camera.retired_at),
+    )  # fmt: skip
+
+
+def _known_id(text: str) -> UUID:
+    camera_id = parse_id(text)
+    if camera_id is None:
+        raise CameraNotFound
+    telemetry.annotate(camera=text)
+    return camera_id
+
+
+def _check_region(check: Checks, region: str) -> None:
+    check.that(region in ("", *model.REGIONS), "region", "an ISO 3166-2 code, or nothing")
+
+
+def _read_enum(ours: type[E], theirs: object, number: int) -> E | None:
+    """Ours for a number of the proto enum; None for "unspecified" and for unknown ones."""
+    value = theirs.DESCRIPTOR.values_by_number.get(number)  # type: ignore[attr-defined]
+    prefix = theirs.DESCRIPTOR.values_by_number[0].name.removesuffix("UNSPECIFIED")  # type: ignore[attr-defined]
+    return next((one for one in ours if value and value.name == prefix + one), None)
+
+
+def _read_moment(check: Checks, field: str, stamp: Timestamp) -> datetime:
+    try:
+        moment = from_timestamp(stamp)
+    except (ValueError, OverflowError):
+        moment = EPOCH
+    check.that(moment > EPOCH, field, "a moment after 1970")
+    return moment
+
+
+def _statistics(one: Counts) -> pb.RegionStatistics:
+    return pb.RegionStatistics(
+        region=one.region, registered=one.registered, connected=one.connected,
+        with_ai=one.with_ai, online=one.online,
+    )  # fmt: skip

@@ -1,0 +1,290 @@
+"""What a camera is, which descriptions are right, and how it lives: registered, changed, retired.
+
+Pure: no clock, no storage. Moments and ids are passed in.
+"""
+
+import math
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from uuid import UUID
+
+from chassis.refusals import Checks, Kind, Refusal, Says
+
+# Minutes without a heartbeat after which a camera counts as offline.
+SILENCE = timedelta(minutes=3)
+DEDUPE_SECONDS_DEFAULT = 600
+DEDUPE_SECONDS_MAX = 24 * 3600
+TEXT_MAX = 200
+ADDRESS_MAX = 500
+REASON_MAX = 500
+VERIFICATIONS_MAX = 100
+TOLERANCE_KMH_MAX = 20.0
+DEVICE_KEY_BYTES = 32
+RADIUS_METRES_MAX = 50_000.0
+EARTH_RADIUS_METRES = 6_371_008.8
+
+# ISO 3166-2 codes of the twenty regions; the older letter codes are withdrawn.
+REGIONS = frozenset(
+    "KZ-" + digits
+    for digits in (
+        "71", "75", "11", "15", "19", "23", "27", "31", "35", "39",
+        "43", "47", "61", "55", "59", "63", "79", "10", "33", "62",
+    )
+)  # fmt: skip
+
+
+class CameraKind(StrEnum):
+    OVERVIEW = "OVERVIEW"
+    FACE = "FACE"
+    ANPR = "ANPR"
+    SPEED_POINT = "SPEED_POINT"
+    SPEED_SECTION = "SPEED_SECTION"
+    RED_LIGHT = "RED_LIGHT"
+    BODY = "BODY"
+    DRONE = "DRONE"
+
+
+class AiFunction(StrEnum):
+    PLATE = "PLATE"
+    FACE = "FACE"
+    CROWD = "CROWD"
+    LEFT_OBJECT = "LEFT_OBJECT"
+    ZONE = "ZONE"
+    VEHICLE = "VEHICLE"
+
+
+class CameraStatus(StrEnum):
+    UNKNOWN = "UNKNOWN"
+    ONLINE = "ONLINE"
+    DEGRADED = "DEGRADED"
+    OFFLINE = "OFFLINE"
+    RETIRED = "RETIRED"
+
+
+class CameraNotFound(Refusal):
+    kind = Kind.NOT_FOUND
+    code = "CAMERA_NOT_FOUND"
+    says = Says(
+        en="There is no such camera in the regions you may see.",
+        ru="В доступных вам регионах такой камеры нет.",
+        kk="Сізге қолжетімді өңірлерде мұндай камера жоқ.",
+    )
+
+
+class CameraRetired(Refusal):
+    kind = Kind.STATE
+    code = "CAMERA_RETIRED"
+    says = Says(
+        en="This camera was taken out of service for good.",
+        ru="Эта камера окончательно выведена из эксплуатации.",
+        kk="Бұл камера пайдаланудан біржола шығарылған.",
+    )
+
+
+class CameraChangedMeanwhile(Refusal):
+    kind = Kind.CONFLICT
+    code = "CAMERA_CHANGED_MEANWHILE"
+    says = Says(
+        en="Somebody changed this camera since you read it. Read it again.",
+        ru="Камера изменена после того, как вы её прочитали. Прочитайте её заново.",
+        kk="Сіз оқығаннан кейін камера өзгертілген. Қайта оқыңыз.",
+    )
+
+
+class SerialTaken(Refusal):
+    kind = Kind.EXISTS
+    code = "SERIAL_TAKEN"
+    says = Says(
+        en="Another camera in the register has this serial number.",
+        ru="Камера с таким серийным номером уже есть в реестре.",
+        kk="Тізілімде мұндай сериялық нөмірі бар камера бұрыннан бар.",
+    )
+
+
+class RegionNotYours(Refusal):
+    kind = Kind.FORBIDDEN
+    code = "NOT_ALLOWED"
+    says = Says(
+        en="This region is not among yours.",
+        ru="Этот регион вам не доступен.",
+        kk="Бұл өңір сізге қолжетімсіз.",
+    )
+
+
+@dataclass(frozen=True)
+class Place:
+    latitude: float
+    longitude: float
+    region: str
+    address: str
+
+
+@dataclass(frozen=True)
+class Verification:
+    number: str
+    valid_from: datetime
+    valid_until: datetime
+
+
+@dataclass(frozen=True)
+class Description:
+    """A camera as its administrator describes it."""
+
+    name: str
+    place: Place
+    kind: CameraKind
+    serial: str
+    make: str
+    model: str
+    azimuth_degrees: float
+    owner_bin: str
+    connected: bool
+    functions: tuple[AiFunction, ...]
+    verifications: tuple[Verification, ...]
+    device_key: bytes
+    certificate_number: str
+    speed_tolerance_kmh: float
+    dedupe_seconds: int
+
+
+@dataclass(frozen=True)
+class Camera:
+    camera_id: UUID
+    description: Description
+    status: CameraStatus
+    status_as_of: datetime
+    version: int
+    registered_at: datetime
+    retired_at: datetime | None = None
+
+    @classmethod
+    def register(cls, camera_id: UUID, description: Description, now: datetime) -> "Camera":
+        return cls(camera_id, description, CameraStatus.UNKNOWN, now, 1, now)
+
+    def change(self, description: Description, *, from_version: int) -> "Camera":
+        if self.retired_at is not None:
+            raise CameraRetired
+        if self.version != from_version:
+            raise CameraChangedMeanwhile(facts={"version": str(self.version)})
+        return replace(self, description=description, version=self.version + 1)
+
+    def retire(self, now: datetime) -> "Camera":
+        """Retiring a retired camera changes nothing."""
+        if self.retired_at is not None:
+            return self
+        return replace(
+            self, status=CameraStatus.RETIRED, status_as_of=now, retired_at=now,
+            version=self.version + 1,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Circle:
+    latitude: float
+    longitude: float
+    radius_metres: float
+
+    @property
+    def box(self) -> tuple[float, float, float, float]:
+        """South, west, north, east: contains the circle, and more; wide open near the poles."""
+        height = math.degrees(self.radius_metres / EARTH_RADIUS_METRES)
+        south, north = self.latitude - height, self.latitude + height
+        narrowest = math.cos(math.radians(max(abs(south), abs(north))))
+        if abs(south) >= 90 or abs(north) >= 90 or narrowest < 1e-6:
+            return south, -180.0, north, 180.0
+        width = height / narrowest
+        west, east = self.longitude - width, self.longitude + width
+        if west < -180 or east > 180:
+            return south, -180.0, north, 180.0
+        return south, west, north, east
+
+
+def bin_is_right(number: str) -> bool:
+    """Twelve digits, the fifth 4 to 6 (a BIN's mark), and the check digit of IIN and BIN."""
+    if len(number) != 12 or not number.isascii() or not number.isdigit() or number[4] not in "456":
+        return False
+    digits = [int(character) for character in number]
+    for weights in (range(1, 12), (3, 4, 5, 6, 7, 8, 9, 10, 11, 1, 2)):
+        check = sum(d * w for d, w in zip(digits, weights, strict=False)) % 11
+        if check < 10:
+            return check == digits[11]
+    return False
+
+
+def check_description(check: Checks, given: Description) -> None:
+    """Adds every wrong field; enums and moments were checked where they were read."""
+    at = "description."
+    _check_texts(check, given)
+    check_place(check, at + "place.", given.place)
+    check.that(0 <= given.azimuth_degrees < 360, at + "azimuth_degrees", "0 to below 360")
+    check.that(
+        bin_is_right(given.owner_bin), at + "owner_bin", "a BIN: 12 digits with their check digit"
+    )
+    check.that(
+        len(set(given.functions)) == len(given.functions), at + "functions", "each function once"
+    )
+    check.that(
+        len(given.device_key) in (0, DEVICE_KEY_BYTES), at + "device_key",
+        f"an Ed25519 public key of {DEVICE_KEY_BYTES} bytes, or nothing",
+    )  # fmt: skip
+    check.that(
+        0 <= given.speed_tolerance_kmh <= TOLERANCE_KMH_MAX, at + "speed_tolerance_kmh",
+        f"0 to {TOLERANCE_KMH_MAX:g}",
+    )  # fmt: skip
+    check.that(
+        0 < given.dedupe_seconds <= DEDUPE_SECONDS_MAX, at + "dedupe_seconds",
+        f"0 (for {DEDUPE_SECONDS_DEFAULT}) to {DEDUPE_SECONDS_MAX}",
+    )  # fmt: skip
+    _check_verifications(check, given.verifications)
+
+
+def check_place(check: Checks, at: str, place: Place) -> None:
+    check.that(-90 <= place.latitude <= 90, at + "latitude", "degrees, -90 to 90")
+    check.that(-180 <= place.longitude <= 180, at + "longitude", "degrees, -180 to 180")
+    check.that(
+        place.region in REGIONS, at + "region", 'an ISO 3166-2 code of Kazakhstan, such as "KZ-75"'
+    )
+    _check_text(check, at + "address", place.address, longest=ADDRESS_MAX, required=False)
+
+
+def check_circle(check: Checks, circle: Circle) -> None:
+    check.that(-90 <= circle.latitude <= 90, "area.latitude", "degrees, -90 to 90")
+    check.that(-180 <= circle.longitude <= 180, "area.longitude", "degrees, -180 to 180")
+    check.that(
+        0 < circle.radius_metres <= RADIUS_METRES_MAX, "area.radius_metres",
+        f"above 0, at most {RADIUS_METRES_MAX:g}",
+    )  # fmt: skip
+
+
+def check_reason(check: Checks, reason: str) -> None:
+    _check_text(check, "reason", reason, longest=REASON_MAX, required=False)
+
+
+def _check_texts(check: Checks, given: Description) -> None:
+    at = "description."
+    for name, value in (("name", given.name), ("serial", given.serial)):
+        _check_text(check, at + name, value, longest=TEXT_MAX, required=True)
+    for name, value in (
+        ("make", given.make), ("model", given.model),
+        ("certificate_number", given.certificate_number),
+    ):  # fmt: skip
+        _check_text(check, at + name, value, longest=TEXT_MAX, required=False)
+
+
+def _check_text(check: Checks, field: str, value: str, *, longest: int, required: bool) -> None:
+    shortest = 1 if required else 0
+    check.that(
+        shortest <= len(value.strip()) and len(value) <= longest and "\x00" not in value, field,
+        f"{shortest} to {longest} characters, none of them NUL",
+    )  # fmt: skip
+
+
+def _check_verifications(check: Checks, verifications: tuple[Verification, ...]) -> None:
+    at = "description.verifications"
+    check.that(len(verifications) <= VERIFICATIONS_MAX, at, f"at most {VERIFICATIONS_MAX}")
+    for index, one in enumerate(verifications):
+        _check_text(check, f"{at}[{index}].number", one.number, longest=TEXT_MAX, required=True)
+        check.that(
+            one.valid_from < one.valid_until, f"{at}[{index}].valid_until", "after valid_from"
+        )

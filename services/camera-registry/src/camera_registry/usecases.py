@@ -1,0 +1,129 @@
+"""What is decided about cameras: one method, one decision, one transaction."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from uuid import UUID
+
+from chassis.clock import Clock
+from chassis.db import SYSTEM, Database, Scope
+from chassis.identity import Caller
+from chassis.refusals import IdReused
+
+from camera_registry import storage
+from camera_registry.events import (
+    camera_changed,
+    camera_registered,
+    camera_retired,
+    camera_status_changed,
+)
+from camera_registry.model import SILENCE, Camera, Description, RegionNotYours
+from camera_registry.storage import Counts, Filters
+
+SWEEP_SECONDS = 15.0
+SWEEP_BATCH = 1000
+
+
+class Register:
+    """The administrator's writes and everybody's reads."""
+
+    def __init__(self, db: Database, clock: Clock) -> None:
+        self._db = db
+        self._clock = clock
+
+    async def register(self, camera_id: UUID, description: Description, *, content: bytes,
+                       caller: Caller) -> Camera:  # fmt: skip
+        """`content` is what a second registration under the same id is compared with."""
+        _require_region(caller.scope, description)
+        async with self._db.begin(caller.scope) as tx:
+            if not await tx.once(caller.key, camera_id, content):
+                return await storage.get(tx, camera_id)
+            camera = Camera.register(camera_id, description, self._clock())
+            if not await storage.add(tx, camera):
+                raise IdReused
+            tx.emit(camera_registered(camera))
+            tx.audit("register", f"camera:{camera_id}", region=description.place.region)
+        return camera
+
+    async def change(self, camera_id: UUID, description: Description, *, from_version: int,
+                     caller: Caller) -> Camera:  # fmt: skip
+        _require_region(caller.scope, description)
+        async with self._db.begin(caller.scope) as tx:
+            current = await storage.get(tx, camera_id, for_update=True)
+            changed = current.change(description, from_version=from_version)
+            await storage.save(tx, changed)
+            tx.emit(camera_changed(changed, self._clock()))
+            tx.audit("change", f"camera:{camera_id}", region=description.place.region,
+                     facts={"version": str(changed.version)})  # fmt: skip
+        return changed
+
+    async def retire(self, camera_id: UUID, *, reason: str, caller: Caller) -> Camera:
+        async with self._db.begin(caller.scope) as tx:
+            current = await storage.get(tx, camera_id, for_update=True)
+            retired = current.retire(self._clock())
+            if retired is current:
+                return current
+            await storage.save(tx, retired)
+            tx.emit(camera_retired(retired))
+            tx.audit("retire", f"camera:{camera_id}", region=retired.description.place.region,
+                     facts={"reason": reason})  # fmt: skip
+        return retired
+
+    async def get(self, camera_id: UUID, *, caller: Caller) -> Camera:
+        async with self._db.begin(caller.scope) as tx:
+            return await storage.get(tx, camera_id)
+
+    async def page(self, filters: Filters, *, after: UUID | None, size: int,
+                   caller: Caller) -> list[Camera]:  # fmt: skip
+        async with self._db.begin(caller.scope) as tx:
+            return await storage.page(tx, filters, after=after, size=size)
+
+    async def statistics(self, region: str, *, caller: Caller) -> list[Counts]:
+        async with self._db.begin(caller.scope) as tx:
+            return await storage.counts(tx, region)
+
+
+class Watch:
+    """Signs of life: a status is written down when it changes, a heartbeat only remembered."""
+
+    def __init__(self, db: Database, clock: Clock) -> None:
+        self._db = db
+        self._clock = clock
+
+    async def hear(self, beats: Mapping[UUID, tuple[str, datetime]]) -> int:
+        """One transaction for a batch of heartbeats, id → (region, moment)."""
+        now = self._clock()
+        fresh = {
+            camera_id: (region, min(sent_at, now))
+            for camera_id, (region, sent_at) in beats.items()
+            if now - sent_at < SILENCE
+        }
+        async with self._db.begin(SYSTEM) as tx:
+            woken = await storage.heard(tx, fresh)
+            for camera in woken:
+                tx.emit(camera_status_changed(camera))
+        return len(woken)
+
+    async def look_for_silence(self, hears_since: datetime | None) -> int:
+        """Silence counts only while we listen: who is deaf must not call others dumb."""
+        now = self._clock()
+        if hears_since is None or now - hears_since < SILENCE:
+            return 0
+        async with self._db.begin(SYSTEM) as tx:
+            silent = await storage.fall_silent(tx, before=now - SILENCE, now=now, limit=SWEEP_BATCH)
+            for camera in silent:
+                tx.emit(camera_status_changed(camera))
+        return len(silent)
+
+    async def keep_looking_for_silence(self, hears_since: Callable[[], datetime | None]) -> None:
+        async with self._db.singleton("silence") as connection:
+            while True:
+                await connection.exec_driver_sql("SELECT 1")  # raises when the lock was lost
+                while await self.look_for_silence(hears_since()) == SWEEP_BATCH:
+                    pass
+                await asyncio.sleep(SWEEP_SECONDS)
+
+
+def _require_region(scope: Scope, description: Description) -> None:
+    if not scope.sees(description.place.region):
+        raise RegionNotYours

@@ -1,0 +1,153 @@
+"""The real service as a process of its own, on real PostgreSQL and NATS, called over mutual TLS."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+import pytest_asyncio
+from chassis.channels import Channels
+from chassis.clock import new_id, to_timestamp
+from google.protobuf.timestamp_pb2 import Timestamp
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from tartip.cameras.v1 import cameras_pb2 as pb
+from tartip.cameras.v1 import cameras_pb2_grpc
+from tartip.common.v1 import common_pb2
+from tartip_cli.testing import RunningTestMesh
+
+SERVICE = "camera-registry"
+PACKAGE = "camera_registry"
+START_SECONDS = 60
+
+
+@pytest.fixture(scope="session")
+def service(engines: RunningTestMesh, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of the service, migrated and serving."""
+    environment = {
+        **os.environ,
+        **engines.owner_environment(SERVICE),
+        "TARTIP_SEAL_EVERY_SECONDS": "0.3",
+    }
+    run = [sys.executable, "-m", PACKAGE]
+    subprocess.run([*run, "migrate"], env=environment, check=True, timeout=START_SECONDS)
+    log = (tmp_path_factory.mktemp("log") / "service.log").open("wb")
+    process = subprocess.Popen([*run, "serve"], env=environment, stdout=log, stderr=log)
+    try:
+        _wait_until_serving(engines, Path(log.name), process)
+        yield engines.address(SERVICE)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0, Path(log.name).read_text()[-3000:]
+
+
+def _wait_until_serving(
+    engines: RunningTestMesh, log: Path, process: subprocess.Popen[bytes]
+) -> None:
+    pair = engines.certificates.service("tartip-cli")
+    credentials = grpc.ssl_channel_credentials(
+        engines.certificates.authority.read_bytes(), pair.key.read_bytes(),
+        pair.certificate.read_bytes(),
+    )  # fmt: skip
+    deadline = time.monotonic() + START_SECONDS
+    with grpc.secure_channel(engines.address(SERVICE), credentials) as channel:
+        while True:
+            try:
+                health_pb2_grpc.HealthStub(channel).Check(
+                    health_pb2.HealthCheckRequest(), timeout=1
+                )
+                return
+            except grpc.RpcError:
+                assert process.poll() is None, log.read_text()[-3000:]
+                assert time.monotonic() < deadline, log.read_text()[-3000:]
+                time.sleep(0.1)
+
+
+@dataclass
+class As:
+    """Calls of one caller: a certificate and, where it speaks for an operator, a token."""
+
+    channels: Channels
+    address: str
+    metadata: tuple[tuple[str, str], ...] = ()
+    stub: Any = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.stub = cameras_pb2_grpc.CameraRegistryStub(self.channels.to(self.address, SERVICE))
+
+    async def call(self, method: str, request: Any) -> Any:
+        return await getattr(self.stub, method)(request, timeout=5, metadata=self.metadata)
+
+
+@pytest_asyncio.fixture
+async def as_(engines: RunningTestMesh, service: str) -> AsyncIterator[Callable[..., As]]:
+    """`as_("operator-gateway", operator="cameras-1")`, `as_("violations")`, …"""
+    opened: list[Channels] = []
+
+    def open_as(name: str, *, kind: str = "service", operator: str = "", token: str = "") -> As:
+        pair = getattr(engines.certificates, kind)(name)
+        channels = Channels(cert=pair.certificate, key=pair.key, ca=engines.certificates.authority)
+        opened.append(channels)
+        token = token or (engines.token(operator) if operator else "")
+        metadata = (("authorization", f"Bearer {token}"),) if token else ()
+        return As(channels, service, metadata)
+
+    yield open_as
+    for channels in opened:
+        await channels.close()
+
+
+@pytest.fixture
+def administrator(as_: Callable[..., As]) -> As:
+    return as_("operator-gateway", operator="cameras-1")
+
+
+def _moment(year: int) -> Timestamp:
+    stamp = to_timestamp(datetime(year, 1, 1, tzinfo=UTC))
+    assert stamp is not None
+    return stamp
+
+
+@pytest.fixture
+def describe() -> Callable[..., pb.CameraDescription]:
+    """A right description with a serial number of its own, and what the test changes in it."""
+
+    def make(**changes: Any) -> pb.CameraDescription:
+        given: dict[str, Any] = {
+            "name": "Abai and Dostyk", "kind": pb.CAMERA_KIND_SPEED_POINT,
+            "serial": f"SN-{new_id()}", "make": "Sergek", "model": "S2", "azimuth_degrees": 12.5,
+            "owner_bin": "100140000003", "connected": True,
+            "functions": [pb.AI_FUNCTION_PLATE, pb.AI_FUNCTION_VEHICLE],
+            "place": common_pb2.Place(
+                latitude=43.24, longitude=76.95, region="KZ-75", address="Abai 1"
+            ),
+            "verifications": [
+                pb.Verification(number="V-1", valid_from=_moment(2025), valid_until=_moment(2030))
+            ],
+            "device_key": bytes(range(32)), "certificate_number": "KZ.C.1",
+            "speed_tolerance_kmh": 2.0, "dedupe_seconds": 300,
+        }  # fmt: skip
+        return pb.CameraDescription(**given | changes)
+
+    return make
+
+
+@pytest.fixture
+def register(
+    administrator: As, describe: Callable[..., pb.CameraDescription]
+) -> Callable[..., Awaitable[pb.Camera]]:
+    async def send(given: pb.CameraDescription | None = None, camera_id: str = "") -> pb.Camera:
+        request = pb.RegisterCameraRequest(
+            camera_id=camera_id or str(new_id()), description=given or describe()
+        )
+        camera: pb.Camera = (await administrator.call("RegisterCamera", request)).camera
+        return camera
+
+    return send

@@ -1,0 +1,175 @@
+"""What others learn of cameras: events on the stream, signs of life, the audit log."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import asyncpg
+import pytest
+from chassis import merkle
+from chassis.audit import head_text
+from chassis.clock import from_timestamp, to_timestamp
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from nats.aio.msg import Msg
+from tartip.audit.v1 import audit_pb2, audit_pb2_grpc
+from tartip.cameras.v1 import cameras_pb2 as pb
+from tartip.cameras.v1 import events_pb2
+from tartip_cli.testing import RunningTestMesh
+
+As = Callable[..., Any]
+Register = Callable[..., Awaitable[pb.Camera]]
+
+
+async def facts_about(engines: RunningTestMesh, camera_id: str, *, at_least: int) -> list[Msg]:
+    """Messages of the stream CAMERAS about one camera, in order."""
+    client = await engines.nats_client("provisioner")
+    try:
+        async with asyncio.timeout(15):
+            while True:
+                found = await _all_messages(client, camera_id)
+                if len(found) >= at_least:
+                    return found
+                await asyncio.sleep(0.1)
+    finally:
+        await client.close()
+
+
+async def _all_messages(client: Any, camera_id: str) -> list[Msg]:
+    jetstream = client.jetstream()
+    last = (await jetstream.stream_info("CAMERAS")).state.last_seq
+    found = []
+    for sequence in range(1, last + 1):
+        msg = await jetstream.get_msg("CAMERAS", sequence)
+        if (msg.headers or {}).get("tartip-aggregate") == camera_id:
+            found.append(msg)
+    return found
+
+
+async def test_each_change_is_published_once_with_its_headers(
+    engines: RunningTestMesh, administrator: Any, register: Register
+) -> None:
+    camera = await register()
+    await register(camera.description, camera.camera_id)
+    retire = pb.RetireCameraRequest(camera_id=camera.camera_id)
+    await administrator.call("RetireCamera", retire)
+    messages = await facts_about(engines, camera.camera_id, at_least=2)
+    assert [msg.subject for msg in messages] == ["cameras.v1.registered", "cameras.v1.retired"]
+    headers = messages[0].headers or {}
+    assert headers["ce-type"] == "cameras.v1.registered"
+    assert headers["ce-id"] == headers["Nats-Msg-Id"]
+    assert headers["tartip-region"] == "KZ-75" and headers["tartip-version"] == "1"
+    assert headers["tartip-story"] in headers["traceparent"]
+    event = events_pb2.CameraRegistered.FromString(messages[0].data or b"")
+    assert event.camera_id == camera.camera_id
+    assert event.registered_at == camera.registered_at
+
+
+async def until(ask: Callable[[], Awaitable[Any]], holds: Callable[[Any], bool]) -> None:
+    async with asyncio.timeout(10):
+        while True:
+            if holds(await ask()):
+                return
+            await asyncio.sleep(0.1)
+
+
+async def status_of(administrator: Any, camera_id: str) -> tuple[int, datetime]:
+    answer = await administrator.call("GetCamera", pb.GetCameraRequest(camera_id=camera_id))
+    return answer.camera.status, from_timestamp(answer.camera.status_as_of)
+
+
+async def beat(engines: RunningTestMesh, camera_id: str, region: str, at: datetime) -> None:
+    client = await engines.nats_client("edge-1")
+    message = events_pb2.CameraHeartbeat(camera_id=camera_id, sent_at=to_timestamp(at))
+    await client.publish(f"cameras.heartbeats.{region}", message.SerializeToString())
+    await client.publish(f"cameras.heartbeats.{region}", b"\xff not a heartbeat")
+    await client.flush()
+    await client.close()
+
+
+async def test_a_heartbeat_brings_a_camera_online_and_only_a_change_is_a_fact(
+    engines: RunningTestMesh, administrator: Any, register: Register
+) -> None:
+    camera = await register()
+    sent_at = datetime.now(UTC)
+    await beat(engines, camera.camera_id, "KZ-75", sent_at)
+    await until(
+        lambda: status_of(administrator, camera.camera_id),
+        lambda found: found[0] == pb.CAMERA_STATUS_ONLINE,
+    )
+    later = sent_at + timedelta(milliseconds=5)
+    await beat(engines, camera.camera_id, "KZ-75", later)
+    await until(lambda: status_of(administrator, camera.camera_id), lambda found: found[1] == later)
+    messages = await facts_about(engines, camera.camera_id, at_least=2)
+    assert [msg.subject for msg in messages] == [
+        "cameras.v1.registered", "cameras.v1.status_changed"
+    ]  # fmt: skip
+
+
+async def test_a_heartbeat_of_another_region_or_of_long_ago_says_nothing(
+    engines: RunningTestMesh, administrator: Any, register: Register
+) -> None:
+    camera = await register()
+    await beat(engines, camera.camera_id, "KZ-71", datetime.now(UTC))
+    await beat(engines, camera.camera_id, "KZ-75", datetime.now(UTC) - timedelta(hours=1))
+    await asyncio.sleep(1.5)
+    assert (await status_of(administrator, camera.camera_id))[0] == pb.CAMERA_STATUS_UNKNOWN
+
+
+async def test_a_write_is_audited_and_sealed_under_a_signed_head(
+    as_: As, engines: RunningTestMesh, register: Register
+) -> None:
+    camera = await register()
+    caller = as_("tartip-cli")
+    audit = audit_pb2_grpc.AuditStub(caller.channels.to(caller.address, "camera-registry"))
+    async with asyncio.timeout(10):
+        while True:
+            entries = await _all_entries(audit)
+            mine = [e for e in entries if camera.camera_id.encode() in e.canonical]
+            if mine:
+                break
+            await asyncio.sleep(0.1)
+    told = json.loads(mine[0].canonical)
+    assert told["action"] == "register" and told["object"] == f"camera:{camera.camera_id}"
+    assert told["actor"] == "operator/cameras-1" and told["region"] == "KZ-75"
+    head = (await audit.GetHead(audit_pb2.GetHeadRequest(), timeout=5)).head
+    signed = head_text("camera-registry", head.tree_size, head.root, from_timestamp(head.sealed_at))
+    Ed25519PublicKey.from_public_bytes(head.public_key).verify(head.signature, signed)
+    request = audit_pb2.ProveInclusionRequest(
+        leaf_index=mine[0].leaf_index, tree_size=head.tree_size
+    )
+    path = (await audit.ProveInclusion(request, timeout=5)).path
+    leaf = merkle.leaf_hash(mine[0].canonical)
+    assert merkle.verify_inclusion(leaf, mine[0].leaf_index, head.tree_size, path, head.root)
+
+
+async def _all_entries(audit: Any) -> list[Any]:
+    entries: list[Any] = []
+    while True:
+        request = audit_pb2.ListEntriesRequest(from_index=len(entries))
+        answer = await audit.ListEntries(request, timeout=5)
+        entries += answer.entries
+        if not answer.next_page_token:
+            return entries
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "DELETE FROM cameras",
+        "CREATE TABLE x ()",
+        "DELETE FROM audit",
+        "UPDATE audit SET canonical = ''",
+    ],
+)
+async def test_the_service_may_not_delete_nor_change_tables_nor_the_audit_log(
+    engines: RunningTestMesh, service: str, statement: str
+) -> None:
+    connection = await asyncpg.connect(engines.database.runtime_url("camera_registry"))
+    try:
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await connection.execute(statement)
+        assert await connection.fetchval("SELECT count(*) FROM cameras") == 0  # without a scope
+    finally:
+        await connection.close()

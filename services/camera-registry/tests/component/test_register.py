@@ -1,0 +1,249 @@
+"""The register over mutual TLS: what is kept, what is refused by which name, who may see what."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import grpc
+import pytest
+from chassis.clock import new_id
+from chassis.refusals import RemoteRefusal
+from chassis.statuses import from_error
+from tartip.cameras.v1 import cameras_pb2 as pb
+from tartip.common.v1 import common_pb2
+
+As = Callable[..., Any]
+Register = Callable[..., Awaitable[pb.Camera]]
+Describe = Callable[..., pb.CameraDescription]
+
+
+async def refused(call: Awaitable[object]) -> RemoteRefusal:
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await call
+    refusal = from_error(caught.value)
+    assert isinstance(refusal, RemoteRefusal)
+    assert refusal.says.ru and refusal.says.kk
+    return refusal
+
+
+def place(**changes: Any) -> common_pb2.Place:
+    return common_pb2.Place(
+        **{"latitude": 43.24, "longitude": 76.95, "region": "KZ-75", "address": ""} | changes
+    )
+
+
+async def test_a_registered_camera_is_read_as_it_was_described(
+    administrator: Any, register: Register, describe: Describe
+) -> None:
+    given = describe()
+    camera = await register(given)
+    answer = await administrator.call("GetCamera", pb.GetCameraRequest(camera_id=camera.camera_id))
+    assert answer.camera == camera
+    assert camera.description == given
+    assert (camera.status, camera.version) == (pb.CAMERA_STATUS_UNKNOWN, 1)
+
+
+async def test_the_same_id_with_the_same_content_answers_the_same(
+    register: Register, describe: Describe
+) -> None:
+    given, camera_id = describe(), str(new_id())
+    assert await register(given, camera_id) == await register(given, camera_id)
+
+
+async def test_the_same_id_with_other_content_is_refused_by_name(
+    register: Register, describe: Describe
+) -> None:
+    camera = await register()
+    refusal = await refused(register(describe(), camera.camera_id))
+    assert refusal.code == "ID_REUSED"
+
+
+async def test_a_serial_number_is_used_once(
+    administrator: Any, register: Register, describe: Describe
+) -> None:
+    first, second = await register(), await register()
+    taken = describe(serial=first.description.serial)
+    assert (await refused(register(taken))).code == "SERIAL_TAKEN"
+    change = pb.ChangeCameraRequest(camera_id=second.camera_id, version=1, description=taken)
+    assert (await refused(administrator.call("ChangeCamera", change))).code == "SERIAL_TAKEN"
+
+
+async def test_every_wrong_field_is_named_at_once(register: Register, describe: Describe) -> None:
+    verification = pb.Verification(number="")
+    verification.valid_from.seconds, verification.valid_until.seconds = 2_000, 1_000
+    wrong = describe(
+        name=" ", serial="a\x00b", kind=pb.CAMERA_KIND_UNSPECIFIED, functions=[99],
+        place=place(latitude=float("nan"), longitude=181, region="KZ-ALA", address="x" * 501),
+        azimuth_degrees=360, owner_bin="100140000004", device_key=b"short",
+        speed_tolerance_kmh=-1, dedupe_seconds=-5, verifications=[verification],
+    )  # fmt: skip
+    refusal = await refused(register(wrong, "not-an-id"))
+    assert refusal.code == "BAD_REQUEST"
+    assert {error.field.removeprefix("description.") for error in refusal.fields} == {
+        "camera_id", "name", "serial", "kind", "functions", "place.latitude", "place.longitude",
+        "place.region", "place.address", "azimuth_degrees", "owner_bin", "device_key",
+        "speed_tolerance_kmh", "dedupe_seconds", "verifications[0].number",
+        "verifications[0].valid_until",
+    }  # fmt: skip
+
+
+async def test_a_moment_outside_of_the_calendar_is_a_wrong_field(
+    register: Register, describe: Describe
+) -> None:
+    given = describe()
+    given.verifications[0].valid_until.seconds = 10**15
+    refusal = await refused(register(given))
+    assert "description.verifications[0].valid_until" in {e.field for e in refusal.fields}
+
+
+async def test_a_change_names_the_version_it_was_made_from(
+    administrator: Any, register: Register, describe: Describe
+) -> None:
+    camera = await register()
+    given = describe(name="Moved")
+    request = pb.ChangeCameraRequest(camera_id=camera.camera_id, version=1, description=given)
+    changed = (await administrator.call("ChangeCamera", request)).camera
+    assert (changed.version, changed.description.name) == (2, "Moved")
+    refusal = await refused(administrator.call("ChangeCamera", request))
+    assert (refusal.code, refusal.facts) == ("CAMERA_CHANGED_MEANWHILE", {"version": "2"})
+
+
+async def test_a_retired_camera_stays_retired(
+    administrator: Any, register: Register, describe: Describe
+) -> None:
+    camera = await register()
+    retire = pb.RetireCameraRequest(camera_id=camera.camera_id, reason="broken")
+    retired = (await administrator.call("RetireCamera", retire)).camera
+    assert retired.status == pb.CAMERA_STATUS_RETIRED and retired.HasField("retired_at")
+    assert (await administrator.call("RetireCamera", retire)).camera == retired
+    change = pb.ChangeCameraRequest(camera_id=camera.camera_id, version=2, description=describe())
+    assert (await refused(administrator.call("ChangeCamera", change))).code == "CAMERA_RETIRED"
+
+
+@pytest.mark.parametrize("camera_id", ["", "nonsense", "01a20335-6ad5-7c27-89c5-2ebe821e365e"])
+async def test_an_unknown_camera_is_not_found(administrator: Any, camera_id: str) -> None:
+    request = pb.GetCameraRequest(camera_id=camera_id)
+    assert (await refused(administrator.call("GetCamera", request))).code == "CAMERA_NOT_FOUND"
+
+
+async def test_a_list_goes_through_all_pages_in_order_of_id(
+    administrator: Any, register: Register, describe: Describe
+) -> None:
+    made = [
+        (await register(describe(kind=pb.CAMERA_KIND_DRONE, place=place(region="KZ-62")))).camera_id
+        for _ in range(5)
+    ]
+    seen: list[str] = []
+    token = ""
+    while True:
+        page = common_pb2.Page(size=2, token=token)
+        request = pb.ListCamerasRequest(region="KZ-62", kind=pb.CAMERA_KIND_DRONE, page=page)
+        answer = await administrator.call("ListCameras", request)
+        seen += [camera.camera_id for camera in answer.cameras]
+        token = answer.next_page_token
+        if not token:
+            break
+    assert seen == sorted(made)
+
+
+async def test_filters_narrow_a_list(
+    administrator: Any, register: Register, describe: Describe
+) -> None:
+    near = await register(describe(functions=[pb.AI_FUNCTION_CROWD], place=place(
+        latitude=51.17, longitude=71.45, region="KZ-71")))  # fmt: skip
+    await register(describe(functions=[pb.AI_FUNCTION_CROWD], place=place(
+        latitude=51.27, longitude=71.45, region="KZ-71")))  # fmt: skip
+    await register(describe(place=place(latitude=51.17, longitude=71.45, region="KZ-71")))
+    area = pb.Area(latitude=51.17, longitude=71.46, radius_metres=5_000)
+    request = pb.ListCamerasRequest(region="KZ-71", function=pb.AI_FUNCTION_CROWD, area=area)
+    answer = await administrator.call("ListCameras", request)
+    assert [camera.camera_id for camera in answer.cameras] == [near.camera_id]
+
+
+async def test_a_wrong_list_request_names_its_fields(administrator: Any) -> None:
+    request = pb.ListCamerasRequest(
+        region="KZ-99", kind=77, area=pb.Area(latitude=91, radius_metres=60_000)
+    )
+    refusal = await refused(administrator.call("ListCameras", request))
+    assert {error.field for error in refusal.fields} == {
+        "region", "kind", "area.latitude", "area.radius_metres"
+    }  # fmt: skip
+    request = pb.ListCamerasRequest(page=common_pb2.Page(token="bm90IG91cnM="))
+    assert (await refused(administrator.call("ListCameras", request))).code == "PAGE_TOKEN_WRONG"
+
+
+async def test_statistics_count_by_region_without_retired_ones(
+    administrator: Any, register: Register, describe: Describe
+) -> None:
+    await register(describe(place=place(region="KZ-10")))
+    await register(describe(place=place(region="KZ-10"), connected=False, functions=[]))
+    gone = await register(describe(place=place(region="KZ-10")))
+    await administrator.call("RetireCamera", pb.RetireCameraRequest(camera_id=gone.camera_id))
+    answer = await administrator.call("GetStatistics", pb.GetStatisticsRequest(region="KZ-10"))
+    counts = pb.RegionStatistics(region="KZ-10", registered=2, connected=1, with_ai=1)
+    assert list(answer.regions) == [counts]
+    assert answer.total.registered == 2
+
+
+async def test_an_operator_sees_the_cameras_of_its_regions_alone(
+    as_: As, register: Register, describe: Describe
+) -> None:
+    ours = await register()
+    theirs = await register(describe(place=place(region="KZ-71")))
+    inspector = as_("operator-gateway", operator="inspector-almaty")
+    await inspector.call("GetCamera", pb.GetCameraRequest(camera_id=ours.camera_id))
+    request = pb.GetCameraRequest(camera_id=theirs.camera_id)
+    assert (await refused(inspector.call("GetCamera", request))).code == "CAMERA_NOT_FOUND"
+    answer = await inspector.call("ListCameras", pb.ListCamerasRequest(region="KZ-71"))
+    assert not answer.cameras
+
+
+@pytest.mark.parametrize("reader", ["violations", "inference-gateway", "citizen-reports"])
+async def test_services_that_need_cameras_may_read_them(
+    as_: As, register: Register, reader: str
+) -> None:
+    camera = await register()
+    answer = await as_(reader).call("GetCamera", pb.GetCameraRequest(camera_id=camera.camera_id))
+    assert answer.camera.camera_id == camera.camera_id
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "operator"),
+    [
+        ("operator-gateway", "service", ""),
+        ("fines", "service", ""),
+        ("kaspi", "partner", ""),
+        ("edge-1", "device", ""),
+        ("kaspi", "partner", "cameras-1"),
+        ("operator-gateway", "service", "finance-1"),
+    ],
+)
+async def test_others_may_not_read(
+    as_: As, register: Register, name: str, kind: str, operator: str
+) -> None:
+    camera = await register()
+    caller = as_(name, kind=kind, operator=operator)
+    request = pb.GetCameraRequest(camera_id=camera.camera_id)
+    assert (await refused(caller.call("GetCamera", request))).code == "NOT_ALLOWED"
+
+
+async def test_only_an_administrator_writes(as_: As, describe: Describe) -> None:
+    request = pb.RegisterCameraRequest(camera_id=str(new_id()), description=describe())
+    for caller in (as_("operator-gateway", operator="inspector-almaty"), as_("violations")):
+        assert (await refused(caller.call("RegisterCamera", request))).code == "NOT_ALLOWED"
+
+
+async def test_a_token_that_does_not_hold_is_refused(as_: As) -> None:
+    caller = as_("operator-gateway", token="x.y.z")
+    refusal = await refused(caller.call("GetStatistics", pb.GetStatisticsRequest()))
+    assert refusal.code == "NOT_AUTHENTICATED"
+
+
+async def test_a_call_without_a_deadline_is_refused(as_: As, service: str) -> None:
+    caller = as_("violations")
+    bare = grpc.aio.secure_channel(service, caller.channels._credentials)
+    async with bare:
+        stub = bare.unary_unary(
+            "/tartip.cameras.v1.CameraRegistry/GetStatistics",
+            request_serializer=pb.GetStatisticsRequest.SerializeToString,
+        )
+        assert (await refused(stub(pb.GetStatisticsRequest()))).code == "DEADLINE_REQUIRED"
