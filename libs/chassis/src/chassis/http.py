@@ -7,6 +7,7 @@ query string. A fresh trace begins here: a stranger's traceparent and baggage ar
 import asyncio
 import logging
 import time
+from http import HTTPStatus
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -35,11 +36,26 @@ class BodyTooLarge(Refusal):
     )
 
 
+class BodyTooSlow(Refusal):
+    kind = Kind.TIMEOUT
+    code = "BODY_TOO_SLOW"
+    says = Says(
+        en="The body took too long to arrive.",
+        ru="Тело запроса поступало слишком долго.",
+        kk="Сұраным тым ұзақ келді.",
+    )
+
+
+# What HTTP has a finer status for than the kind of refusal.
+HTTP_STATUSES = {BodyTooLarge.code: 413, BodyTooSlow.code: 408}
+
+
 def problem(refusal: Refusal, language: str = "en") -> JSONResponse:
+    status = HTTP_STATUSES.get(refusal.reason, refusal.kind.http_status)
     body: dict[str, Any] = {
         "type": f"urn:tartip:refusal:{refusal.reason}",
         "title": getattr(refusal.says, language if language in LANGUAGES else "en"),
-        "status": refusal.kind.http_status,
+        "status": status,
         "reason": refusal.reason,
     }
     if refusal.fields:
@@ -49,8 +65,12 @@ def problem(refusal: Refusal, language: str = "en") -> JSONResponse:
         ]
     if refusal.facts:
         body["facts"] = refusal.facts
-    headers = {"Retry-After": "1"} if refusal.kind in (Kind.OVERLOADED, Kind.AWAY) else None
-    return JSONResponse(body, refusal.kind.http_status, headers, "application/problem+json")
+    headers: dict[str, str] = {}
+    if refusal.kind in (Kind.OVERLOADED, Kind.AWAY):
+        headers["Retry-After"] = "1"
+    if refusal.kind is Kind.UNAUTHENTICATED:
+        headers["WWW-Authenticate"] = "Bearer"
+    return JSONResponse(body, status, headers, "application/problem+json")
 
 
 def make_app(
@@ -61,7 +81,7 @@ def make_app(
         description=description,
         version=version,
         openapi_url="/v1/openapi.json",
-        docs_url="/v1/docs",
+        docs_url=None,  # FastAPI's page loads its scripts from a stranger
         redoc_url=None,
     )
 
@@ -83,8 +103,15 @@ def make_app(
 
     @app.exception_handler(HTTPException)
     async def _http(request: Request, error: HTTPException) -> JSONResponse:
-        body = {"type": "about:blank", "title": str(error.detail), "status": error.status_code}
-        return JSONResponse(body, error.status_code, None, "application/problem+json")
+        if isinstance(error.__cause__, Refusal):  # FastAPI wraps what reading a body raises
+            return problem(error.__cause__, _language(request))
+        body = {
+            "type": "about:blank",
+            "title": str(error.detail),
+            "status": error.status_code,
+            "reason": HTTPStatus(error.status_code).name,
+        }
+        return JSONResponse(body, error.status_code, error.headers, "application/problem+json")
 
     app.add_middleware(Edge, upload_paths=upload_paths)
     return app
@@ -150,8 +177,11 @@ def _bounded(receive: Receive, bytes_max: int) -> Receive:
         nonlocal seen, complete
         if complete:
             return await receive()
-        async with asyncio.timeout(max(0.1, deadline - time.monotonic())):
-            message = await receive()
+        try:
+            async with asyncio.timeout(max(0.1, deadline - time.monotonic())):
+                message = await receive()
+        except TimeoutError as error:
+            raise BodyTooSlow from error
         if message["type"] == "http.request":
             seen += len(message.get("body", b""))
             complete = not message.get("more_body", False)
