@@ -20,7 +20,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from tartip_cli.home import write_private
-from tartip_cli.topology import Operator, operator_with
+from tartip_cli.topology import OPERATORS, Operator, operator_with
 
 AUDIENCE = "tartip"
 TOKEN_SECONDS = 15 * 60
@@ -64,6 +64,16 @@ class Issuer:
             "response_types_supported": ["token"],
             "subject_types_supported": ["public"],
             "id_token_signing_alg_values_supported": ["ES256"],
+            # Says that this is the development issuer, and whom it vouches for.
+            "tartip_development_operators": [
+                {
+                    "id": operator.id,
+                    "name": operator.name,
+                    "roles": list(operator.roles),
+                    "regions": list(operator.regions),
+                }
+                for operator in OPERATORS
+            ],
         }
 
     def routes(self) -> list[Route]:
