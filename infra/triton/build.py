@@ -81,8 +81,10 @@ def _environment(target: Path) -> bool:
     shutil.rmtree(folder, ignore_errors=True)
     venv.EnvBuilder(with_pip=True, symlinks=True).create(folder)
     _run(
-        [str(folder / "bin/python"), "-m", "pip", "install", "--quiet", "--no-deps"]
-        + ["--disable-pip-version-check", "--require-hashes", "-r", str(lock)],
+        [
+            *(str(folder / "bin/python"), "-m", "pip", "install", "--quiet", "--no-deps"),
+            *("--disable-pip-version-check", "--require-hashes", "-r", str(lock)),
+        ],
         failure="pip could not install Triton; is PyPI reachable?",
     )
     stub = _site(target) / f"pytriton/tritonserver/python_backend_stubs/{version}"

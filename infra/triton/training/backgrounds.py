@@ -55,7 +55,9 @@ def fetch(folder: Path) -> None:
 
 def load(folder: Path) -> list[Picture]:
     """Every usable photograph and panorama, in a stable order."""
-    pictures = [_shrunk(picture) for picture in map(_read, _photographs(folder)) if _usable(picture)]
+    pictures = [
+        _shrunk(picture) for picture in map(_read, _photographs(folder)) if _usable(picture)
+    ]
     for panorama in sorted((folder / "package" / "hdri").glob("*.exr.js")):
         pictures.append(_tone_mapped(panorama))
     return pictures

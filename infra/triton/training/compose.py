@@ -92,20 +92,23 @@ def _background(rng: np.random.Generator, photographs: list[Picture]) -> Picture
 
 def _place(rng: np.random.Generator, plate: DrawnPlate) -> Corners:
     height, width = plate.picture.shape[:2]
-    wide = float(np.exp(rng.uniform(np.log(22), np.log(170))))
+    wide = float(np.exp(rng.uniform(np.log(22), np.log(190))))
     if height * 2 > width:
         wide *= 0.6
     tall = wide * height / width * rng.uniform(0.85, 1.25)
-    if rng.random() < 0.3:
-        wide *= rng.uniform(0.6, 1.0)
+    oblique = rng.random() < 0.35
+    if oblique:  # seen from the side: narrower, and more skewed
+        wide *= rng.uniform(0.45, 1.0)
     centre = np.array(
         [rng.uniform(wide * 0.45, SIDE - wide * 0.45), rng.uniform(tall, SIDE - tall)]
     )
     square = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) * [wide / 2, tall / 2]
-    square[:, 1] += square[:, 0] * np.tan(np.deg2rad(rng.normal(0, 8)))
+    square[:, 1] += square[:, 0] * np.tan(np.deg2rad(rng.normal(0, 15 if oblique else 6)))
     square[:, 0] += square[:, 1] * np.tan(np.deg2rad(rng.normal(0, 6)))
     turn = np.deg2rad(rng.normal(0, 5))
     rotation = np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
+    if oblique:  # the far end is lower
+        square[:, 1] *= 1 + square[:, 0] / wide * rng.uniform(-0.4, 0.4)
     wobble = rng.uniform(-0.02, 0.02, (4, 2)) * wide
     return (square @ rotation + wobble + centre).astype(np.float32)
 
@@ -176,11 +179,15 @@ def _lettering(rng: np.random.Generator, scene: Picture, plates: list[Corners]) 
     if any((np.abs(middle - plate.mean(0)) < [90, 40]).all() for plate in plates):
         return
     letters = list("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghiklmnoprstu0123456789:-/ ")
-    text = "".join(str(mark) for mark in rng.choice(letters, int(rng.integers(3, 16))))
+    between = " " if rng.random() < 0.2 else ""
+    text = between.join(str(mark) for mark in rng.choice(letters, int(rng.integers(3, 16))))
     face, scale = int(rng.choice([0, 2, 3, 4])), float(rng.uniform(0.3, 1.0))
     if rng.random() < 0.4:
         (wide, tall), _ = cv2.getTextSize(text, face, scale, 1)
-        corner, opposite = (origin[0] - 4, origin[1] - tall - 5), (origin[0] + wide + 4, origin[1] + 6)
+        corner, opposite = (
+            (origin[0] - 4, origin[1] - tall - 5),
+            (origin[0] + wide + 4, origin[1] + 6),
+        )
         cv2.rectangle(scene, corner, opposite, _paint(rng), -1)
     cv2.putText(scene, text, origin, face, scale, _grey(rng, 0, 255), int(rng.integers(1, 3)))
 

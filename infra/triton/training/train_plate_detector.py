@@ -58,10 +58,14 @@ def main() -> None:
     _write_card(options, seen=seen, figures=figures)
 
 
-def composed(count: int, seed: int, options: argparse.Namespace, fonts: tuple[str, ...]) -> Composed:
+def composed(
+    count: int, seed: int, options: argparse.Namespace, fonts: tuple[str, ...]
+) -> Composed:
     """Compose `count` pictures in as many processes as there are threads."""
     parts = options.threads
-    jobs = [(count // parts, seed * 100 + part, options.backgrounds, fonts) for part in range(parts)]
+    jobs = [
+        (count // parts, seed * 100 + part, options.backgrounds, fonts) for part in range(parts)
+    ]
     with multiprocessing.get_context("spawn").Pool(parts) as pool:
         pieces = pool.map(_compose_part, jobs)
     return np.concatenate([p for p, _ in pieces]), np.concatenate([c for _, c in pieces])
@@ -118,7 +122,8 @@ def score(network: PlateDetector, held_out: Composed, *, limit: float) -> dict[s
             plates += len(truth)
             for row, column in zip(*np.nonzero(cells[0] > limit), strict=True):
                 claims += 1
-                quad = (cells[1:, row, column].reshape(4, 2) + [column + 0.5, row + 0.5]) * STRIDE
+                middle = np.array([column + 0.5, row + 0.5])
+                quad = (cells[1:, row, column].reshape(4, 2) + middle) * STRIDE
                 error, index = min(
                     ((_distance(quad, plate), place) for place, plate in enumerate(truth)),
                     default=(1.0, -1),
@@ -201,9 +206,9 @@ def _write_card(
 def _options() -> argparse.Namespace:
     root = Path(__file__).resolve().parents[3]
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--minutes", type=float, default=14.0)
+    parser.add_argument("--minutes", type=float, default=15.0)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--samples", type=int, default=10_000)
+    parser.add_argument("--samples", type=int, default=12_000)
     parser.add_argument("--held-out", type=int, default=500)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--out", type=Path, default=root / "infra/triton/weights")

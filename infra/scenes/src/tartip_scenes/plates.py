@@ -74,9 +74,15 @@ class PlateKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PlateForm:
-    """How one kind looks. `groups` are patterns: d digit, l letter, r region digit, else literal."""
+    """How one kind looks. `groups` are patterns: d digit, l letter, r region digit, else literal.
+
+    `others` are further patterns that occur; a sealed form may carry a round sticker or a dash
+    between its first groups.
+    """
 
     groups: tuple[str, ...]
+    others: tuple[tuple[str, ...], ...] = ()
+    sealed: bool = False
     rows: tuple[int, ...] = ()
     background: Colour = WHITE
     ink: Colour = BLACK
@@ -106,13 +112,32 @@ FORMS: Final[dict[PlateKind, PlateForm]] = {
         ("HC", "ddd", "rr"), background=YELLOW, band="flag", boxed_region=True
     ),
     PlateKind.SQUARE: PlateForm(("rr", "lll", "ddd"), rows=(1, 2), band="flag", size=(280, 202)),
-    PlateKind.EU: PlateForm(("ll", "ddd", "ll"), band="eu", small_letters=False),
+    PlateKind.EU: PlateForm(
+        ("ll", "ddd", "ll"),
+        others=(
+            ("dld", "dddd"),
+            ("l", "ddd"),
+            ("ll", "dddd"),
+            ("lll", "dddd"),
+            ("ll", "ddddd"),
+            ("lldd", "lll"),
+            ("l", "ll", "ddd"),
+            ("ld", "lll"),
+            ("lll", "ddd"),
+            ("dd", "lll", "d"),
+            ("llllll",),
+        ),
+        sealed=True,
+        band="eu",
+        small_letters=False,
+    ),
     PlateKind.UKRAINE: PlateForm(
         ("ll", "dddd", "ll"), band="eu", country="UA", small_letters=False
     ),
     PlateKind.RUSSIA: PlateForm(("l", "ddd", "ll", "dd"), boxed_region=True),
 }
-KAZAKH_KINDS: Final = tuple(kind for kind in PlateKind if FORMS[kind].band == "flag") + (
+KAZAKH_KINDS: Final = (
+    *(kind for kind in PlateKind if FORMS[kind].band == "flag"),
     PlateKind.PERSON_1993,
     PlateKind.ENTITY_1993,
 )
@@ -146,7 +171,8 @@ def draw_plate(
     form = FORMS[kind]
     groups = _random_groups(form, rng) if text is None else _split(form, text, kind)
     width, height = form.size
-    sheet = Image.new("RGB", (width, height), _varied(form.background, rng, spread=12))
+    background = YELLOW if form.sealed and rng.random() < 0.15 else form.background
+    sheet = Image.new("RGB", (width, height), _varied(background, rng, spread=12))
     pen = ImageDraw.Draw(sheet)
     ink = _varied(form.ink, rng, spread=18)
     font = _font(str(rng.choice(list(fonts))), GLYPH_SIZE)
@@ -200,9 +226,8 @@ def paste_plate(
         face = cv2.resize(face, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA).astype(
             np.uint8
         )
-        source = source * np.float32(
-            [face.shape[1] / plate.picture.shape[1], face.shape[0] / plate.picture.shape[0]]
-        )
+        shrunk = np.array(face.shape[1::-1]) / np.array(plate.picture.shape[1::-1])
+        source = (source * shrunk).astype(np.float32)
     warp = cv2.getPerspectiveTransform(
         np.ascontiguousarray(source, np.float32), np.ascontiguousarray(corners, np.float32)
     )
@@ -214,7 +239,10 @@ def paste_plate(
 
 
 def _random_groups(form: PlateForm, rng: np.random.Generator) -> tuple[str, ...]:
-    return tuple(_random_group(group, rng) for group in form.groups)
+    groups = form.groups
+    if form.others and rng.random() < 0.6:
+        groups = form.others[int(rng.integers(len(form.others)))]
+    return tuple(_random_group(group, rng) for group in groups)
 
 
 def _random_group(pattern: str, rng: np.random.Generator) -> str:
@@ -225,7 +253,8 @@ def _random_group(pattern: str, rng: np.random.Generator) -> str:
 
 
 def _split(form: PlateForm, text: str, kind: PlateKind) -> tuple[str, ...]:
-    lengths = [len(group) for group in form.groups]
+    known = [[len(group) for group in groups] for groups in (form.groups, *form.others)]
+    lengths = next((sizes for sizes in known if sum(sizes) == len(text)), known[0])
     if len(text) != sum(lengths):
         raise ValueError(f"{kind.value} plates have {sum(lengths)} characters, not {len(text)}")
     ends = np.cumsum(lengths)
@@ -276,7 +305,7 @@ def _draw_line(
         divider = int(rng.integers(396, 418))
         _draw_region(sheet, groups[-1], (divider, top, bottom), font=font, ink=ink, rng=rng)
         right, body = divider - rng.uniform(4, 14), groups[:-1]
-    gap = rng.uniform(8, 26)
+    gap = rng.uniform(30, 48) if form.sealed and rng.random() < 0.5 else rng.uniform(8, 26)
     count = sum(len(group) for group in body)
     cell = min(78.0, (right - left - gap * (len(body) - 1)) / count)
     x = left + (right - left - cell * count - gap * (len(body) - 1)) / 2
@@ -285,7 +314,23 @@ def _draw_line(
         lowered = drop if form.small_letters and group.isalpha() else 0.0
         end = x + cell * len(group)
         _draw_text(sheet, group, (x, top + lowered, end, bottom), font=font, ink=ink, rng=rng)
+        if form.sealed and gap > 28 and end + gap < right:
+            _draw_seal(sheet, (end + gap / 2, (top + bottom) / 2), ink=ink, rng=rng)
         x = end + gap
+
+
+def _draw_seal(
+    sheet: Image.Image, centre: tuple[float, float], *, ink: Colour, rng: np.random.Generator
+) -> None:
+    """Stickers or a dash between two groups."""
+    pen = ImageDraw.Draw(sheet)
+    x, y = centre
+    if rng.random() < 0.3:
+        pen.rectangle((x - 9, y - 4, x + 9, y + 4), fill=ink)
+        return
+    for shift in (-17, 17) if rng.random() < 0.7 else (0,):
+        colour = _varied((120, 150, 150), rng, spread=90)
+        pen.ellipse((x - 12, y + shift - 12, x + 12, y + shift + 12), fill=colour, outline=ink)
 
 
 def _draw_region(

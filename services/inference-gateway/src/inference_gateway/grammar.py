@@ -7,13 +7,14 @@ exchanged only where a form asks for it, and the exchange is reported.
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from itertools import combinations
 from typing import Final
 
 REGION: Final = r"(?:0[1-9]|1\d|20)"
 CYRILLIC: Final = str.maketrans("АВЕКМНОРСТУХ", "ABEKMHOPCTYX")
-TWINS: Final = {"O": "0", "0": "O", "I": "1", "1": "I", "Q": "0", "B": "8", "8": "B"}
+TWINS: Final = {"O": "0", "0": "O", "I": "1", "1": "I", "Q": "0"}
 MOST_EXCHANGES: Final = 2
 
 
@@ -72,10 +73,30 @@ REGIONS_1993: Final = {
 }  # fmt: skip
 """First letters of 1993 plates; O and W stood for several regions and are left out."""
 
+
+@dataclass(frozen=True, slots=True)
+class ForeignForm:
+    """A form seen abroad; the country is "" where several share it. `seal_after` says where round
+    stickers stand, which readers take for one more character."""
+
+    country: str
+    pattern: re.Pattern[str]
+    seal_after: int | None = None
+
+
 FOREIGN_FORMS: Final = (
-    ("UA", re.compile(r"^[ABCEHIKMOPTX]{2}\d{4}[ABCEHIKMOPTX]{2}$")),
-    ("RU", re.compile(r"^[ABEKMHOPCTYX]\d{3}[ABEKMHOPCTYX]{2}\d{2,3}$")),
+    ForeignForm("UA", re.compile(r"^[ABCEHIKMOPTX]{2}\d{4}[ABCEHIKMOPTX]{2}$")),
+    ForeignForm("RU", re.compile(r"^[ABEKMHOPCTYX]\d{3}[ABEKMHOPCTYX]{2}\d{2,3}$")),
+    ForeignForm("KG", re.compile(r"^0\dKG\d{3}[A-Z]{3}$")),
+    ForeignForm("UZ", re.compile(r"^\d{2}[A-Z]\d{3}[A-Z]{2}$")),
+    ForeignForm("GB", re.compile(r"^[A-Z]{2}\d{2}[A-Z]{3}$")),
+    ForeignForm("CZ", re.compile(r"^\d[A-Z]\d{5}$"), seal_after=3),
+    ForeignForm("", re.compile(r"^[A-Z]{2}\d{3}[A-Z]{2}$")),
+    ForeignForm("", re.compile(r"^[A-Z]{3}\d{4}$"), seal_after=3),
+    ForeignForm("", re.compile(r"^[A-Z]{2}\d{5}$"), seal_after=2),
 )
+FOREIGN: Final = "foreign"
+SEALS: Final = frozenset("8B3S0")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +112,13 @@ class Reading:
     ambiguous: bool = False
     exchanged: tuple[int, ...] = ()
     """Places whose character was read as its twin."""
+    dropped: int | None = None
+    """Place in the text as read of a sticker that was taken for a character."""
+
+    @property
+    def fits(self) -> bool:
+        """Whether the text has a known form, of whatever country."""
+        return bool(self.country) or self.plate_type == FOREIGN
 
 
 def normalised(text: str) -> str:
@@ -99,24 +127,17 @@ def normalised(text: str) -> str:
 
 
 def understood(text: str, *, marked_kz: bool = False) -> Reading:
-    """The likeliest hypothesis for a text as it was read; the country is "" where none fits.
+    """The likeliest hypothesis for a text as it was read; it need not fit any form.
 
     `marked_kz` says that a KZ mark was seen on the plate, which lets weaker forms count as well.
     """
     plain = normalised(text)
     if plain.startswith("KZ") and (stripped := _kazakh(plain[2:], marked_kz=True)):
         return stripped
-    return _kazakh(plain, marked_kz=marked_kz) or _foreign(plain)
-
-
-def with_twins(text: str) -> Iterator[Reading]:
-    """Kazakh readings of a text in which look-alikes are exchanged, fewest exchanges first."""
-    plain = normalised(text)
-    places = [place for place, character in enumerate(plain) if character in TWINS]
-    for first, place in enumerate(places):
-        yield from _exchanged(plain, (place,))
-        for other in places[first + 1 :]:
-            yield from _exchanged(plain, (place, other))
+    direct = _kazakh(plain, marked_kz=marked_kz) or _foreign(plain)
+    if direct.fits:
+        return direct
+    return next(_with_twins(plain), None) or _without_seal(plain) or direct
 
 
 def two_rows(upper: str, lower: str) -> Reading | None:
@@ -147,28 +168,35 @@ def _kazakh(plain: str, *, marked_kz: bool) -> Reading | None:
 
 
 def _foreign(plain: str) -> Reading:
-    for country, form in FOREIGN_FORMS:
-        if form.match(plain):
-            return Reading(plain, country, "", Owner.FOREIGN)
+    for form in FOREIGN_FORMS:
+        if form.pattern.match(plain):
+            return Reading(plain, form.country, FOREIGN, Owner.FOREIGN)
     return Reading(plain, "", "", Owner.UNKNOWN)
 
 
-def _exchanged(plain: str, places: tuple[int, ...]) -> Iterator[Reading]:
-    characters = list(plain)
-    for place in places:
-        characters[place] = TWINS[characters[place]]
-    found = _kazakh("".join(characters), marked_kz=False)
-    if found is not None and len(places) <= MOST_EXCHANGES:
-        yield Reading(
-            found.text,
-            found.country,
-            found.plate_type,
-            found.owner,
-            found.region,
-            found.automatic_fine,
-            found.ambiguous,
-            places,
-        )
+def _with_twins(plain: str) -> Iterator[Reading]:
+    """Readings that fit a form once look-alikes are exchanged, fewest exchanges first."""
+    places = [place for place, character in enumerate(plain) if character in TWINS]
+    for count in range(1, MOST_EXCHANGES + 1):
+        for chosen in combinations(places, count):
+            characters = list(plain)
+            for place in chosen:
+                characters[place] = TWINS[characters[place]]
+            text = "".join(characters)
+            found = _kazakh(text, marked_kz=False) or _foreign(text)
+            if found.fits:
+                yield replace(found, exchanged=chosen)
+
+
+def _without_seal(plain: str) -> Reading | None:
+    for form in FOREIGN_FORMS:
+        place = form.seal_after
+        if place is None or len(plain) <= place or plain[place] not in SEALS:
+            continue
+        rest = plain[:place] + plain[place + 1 :]
+        if form.pattern.match(rest):
+            return Reading(rest, form.country, FOREIGN, Owner.FOREIGN, dropped=place)
+    return None
 
 
 def _region(plain: str, name: str) -> str:

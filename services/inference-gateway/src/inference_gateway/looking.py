@@ -11,7 +11,7 @@ from typing import Final, Protocol, TypeVar
 
 from inference_gateway import pipeline, plates
 from inference_gateway.geometry import Floats
-from inference_gateway.pipeline import Candidate, Picture, Scaled, SeenObject
+from inference_gateway.pipeline import Candidate, Picture, Scaled, SeenObject, View
 from inference_gateway.plates import Plate
 
 LOOK_SECONDS: Final = 20.0
@@ -52,7 +52,7 @@ class Looker:
         crops = await _threaded(lambda: pipeline.vehicle_crops(picture, objects))
         if crops is not None:
             found += await self._candidates(crops, until)
-        candidates = pipeline.distinct(found)
+        candidates = await self._refined(picture, pipeline.distinct(found), until)
         return Sight(tuple(await self._read(picture, candidates, until)), tuple(objects))
 
     async def _objects(self, picture: Picture, until: float) -> list[SeenObject]:
@@ -60,9 +60,7 @@ class Looker:
         anchors = await self._ask("object_detector", scaled.images, until)
         return await _threaded(lambda: pipeline.objects_seen(anchors[0], scaled))
 
-    async def _plates_in_whole(
-        self, picture: Picture, side: int, until: float
-    ) -> list[Candidate]:
+    async def _plates_in_whole(self, picture: Picture, side: int, until: float) -> list[Candidate]:
         scaled = await _threaded(lambda: pipeline.for_plates(picture, side=side))
         return await self._candidates(scaled, until)
 
@@ -70,26 +68,76 @@ class Looker:
         cells = await self._ask("plate_detector", scaled.images, until)
         return await _threaded(lambda: pipeline.plate_candidates(cells, scaled))
 
+    async def _refined(
+        self, picture: Picture, candidates: list[Candidate], until: float
+    ) -> list[Candidate]:
+        if not candidates:
+            return []
+        windows = await _threaded(lambda: pipeline.refining(picture, candidates))
+        cells = await self._ask("plate_detector", windows.images, until)
+        return await _threaded(lambda: pipeline.refined(cells, windows, candidates))
+
     async def _read(
         self, picture: Picture, candidates: list[Candidate], until: float
     ) -> list[Plate]:
+        """One view of every candidate, then more views of those that look like text."""
         if not candidates:
             return []
-        flat = await _threaded(
-            lambda: [pipeline.rectified(picture, seen.corners) for seen in candidates]
-        )
+        first = await self._views(picture, candidates, (pipeline.WHOLE,), until)
+        again = plates.worth_reading_again(first)
+        if not again:
+            return []
+        chosen = [candidates[place] for place in again]
         async with asyncio.TaskGroup() as together:
-            any_country = together.create_task(
-                self._ask("plate_reader", pipeline.for_reader(flat), until)
+            more = together.create_task(self._views(picture, chosen, pipeline.MORE_VIEWS, until))
+            second = together.create_task(self._second_voter(picture, chosen, until))
+        return _plates(chosen, first[again], more.result(), second.result())
+
+    async def _views(
+        self,
+        picture: Picture,
+        candidates: list[Candidate],
+        views: tuple[View, ...],
+        until: float,
+    ) -> Floats:
+        batch = await _threaded(
+            lambda: pipeline.for_reader(
+                [
+                    pipeline.rectified(picture, seen.corners, view)
+                    for seen in candidates
+                    for view in views
+                ]
             )
-            kazakh = together.create_task(
-                self._ask("plate_reader_kz", pipeline.for_kazakh_reader(flat), until)
+        )
+        return await self._ask("plate_reader", batch, until)
+
+    async def _second_voter(
+        self, picture: Picture, candidates: list[Candidate], until: float
+    ) -> Floats:
+        batch = await _threaded(
+            lambda: pipeline.for_kazakh_reader(
+                [pipeline.rectified(picture, seen.corners) for seen in candidates]
             )
-        return plates.read(candidates, any_country.result(), kazakh.result())
+        )
+        return await self._ask("plate_reader_kz", batch, until)
 
     async def _ask(self, model: str, images: Picture, until: float) -> Floats:
         left = until - asyncio.get_running_loop().time()
         return await self._models.run(model, images, seconds=left)
+
+
+def _plates(
+    candidates: list[Candidate], first: Floats, more: Floats, second: Floats
+) -> list[Plate]:
+    each = len(pipeline.MORE_VIEWS)
+    found = []
+    for place, candidate in enumerate(candidates):
+        views = [first[place], *more[place * each : (place + 1) * each]]
+        texts = [plates.characters(view) for view in views]
+        plate = plates.read(candidate, texts, plates.characters(second[place]))
+        if plate is not None:
+            found.append(plate)
+    return plates.ranked(found)
 
 
 async def _threaded(work: Callable[[], Result]) -> Result:

@@ -42,14 +42,17 @@ PLATE_SIDES: Final = (640, 960)
 CROP_SIDE: Final = 384
 MOST_CROPS: Final = 4
 SMALLEST_CROP: Final = 40
-PLATE_THRESHOLD: Final = 0.3
+PLATE_THRESHOLD: Final = 0.2
+REFINED_THRESHOLD: Final = 0.3
 PLATE_OVERLAP: Final = 0.25
 MOST_CANDIDATES: Final = 12
+REFINING_SIZE: Final = (256, 160)
+REFINING_REACH: Final = 2.2
+"""A candidate is looked at again in a window this many times its width."""
+REFINING_SHIFT: Final = 0.35
 
 READER_HEIGHT: Final = 48
 READER_WIDTHS: Final = (320, 640)
-PAD_ACROSS: Final = 0.10
-PAD_DOWN: Final = 0.20
 KZ_SIZE: Final = (160, 32)
 CHARACTERS: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
@@ -74,6 +77,24 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True)
+class View:
+    """How much around a plate is shown to the reader, as shares of its width and height."""
+
+    left: float
+    right: float
+    down: float
+
+
+WHOLE: Final = View(left=0.05, right=0.05, down=0.10)
+MORE_VIEWS: Final = (
+    View(left=0.01, right=0.01, down=0.03),
+    View(left=-0.10, right=0.02, down=0.06),
+    View(left=-0.085, right=0.025, down=0.10),
+)
+"""Tight, and twice without the country's band at the left, which is easily read as a letter."""
+
+
+@dataclass(frozen=True, slots=True)
 class Scaled:
     """A batch for a detector and how each of its pictures lies in the original."""
 
@@ -84,12 +105,12 @@ class Scaled:
 
 def for_objects(picture: Picture) -> Scaled:
     """The picture, letterboxed for the object detector."""
-    return _scaled([picture], [(0.0, 0.0)], side=OBJECT_SIDE, multiple=32, grow=True)
+    return _scaled([picture], [(0.0, 0.0)], side=OBJECT_SIDE, multiple=32)
 
 
 def for_plates(picture: Picture, *, side: int) -> Scaled:
     """The whole picture for the plate detector, its longer side brought to `side`."""
-    return _scaled([picture], [(0.0, 0.0)], side=side, multiple=16, grow=True)
+    return _scaled([picture], [(0.0, 0.0)], side=side, multiple=16)
 
 
 def vehicle_crops(picture: Picture, objects: list[SeenObject]) -> Scaled | None:
@@ -106,7 +127,7 @@ def vehicle_crops(picture: Picture, objects: list[SeenObject]) -> Scaled | None:
         origins.append((float(left), float(top)))
     if not crops:
         return None
-    return _scaled(crops[:MOST_CROPS], origins[:MOST_CROPS], side=CROP_SIDE, multiple=16, grow=True)
+    return _scaled(crops[:MOST_CROPS], origins[:MOST_CROPS], side=CROP_SIDE, multiple=16)
 
 
 def objects_seen(anchors: Floats, scaled: Scaled) -> list[SeenObject]:
@@ -134,10 +155,50 @@ def plate_candidates(cells: Floats, scaled: Scaled) -> list[Candidate]:
         rows, columns = np.nonzero(cells[image, 0] > PLATE_THRESHOLD)
         for row, column in zip(rows.tolist(), columns.tolist(), strict=True):
             offsets = cells[image, 1:, row, column].reshape(4, 2)
-            corners = (offsets + [column + 0.5, row + 0.5]) * PLATE_STRIDE / scale + origin
+            middle = np.array([column + 0.5, row + 0.5])
+            corners = (offsets + middle) * PLATE_STRIDE / scale + origin
             score = float(cells[image, 0, row, column])
             found.append(Candidate(corners.astype(np.float32), score))
     return found
+
+
+def refining(picture: Picture, candidates: list[Candidate]) -> Scaled:
+    """A window around each candidate in which its plate has the size that is found best."""
+    width, height = REFINING_SIZE
+    images, scales, origins = [], [], []
+    for candidate in candidates:
+        box = candidate.box
+        reach = max(box.width, 1.6 * box.height) * REFINING_REACH
+        scale = width / max(reach, 1.0)
+        left = box.x + box.width / 2 - reach / 2
+        top = box.y + box.height / 2 - height / scale / 2
+        placed = np.array([[scale, 0, -left * scale], [0, scale, -top * scale]], np.float32)
+        method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+        grey = (LETTERBOX_GREY,) * 3
+        images.append(
+            cv2.warpAffine(picture, placed, REFINING_SIZE, flags=method, borderValue=grey)
+        )
+        scales.append((scale, scale))
+        origins.append((left, top))
+    return Scaled(np.stack(images).astype(np.uint8), tuple(scales), tuple(origins))
+
+
+def refined(cells: Floats, scaled: Scaled, candidates: list[Candidate]) -> list[Candidate]:
+    """Each candidate as the second look saw it; one that it did not see again counts half."""
+    result = []
+    for index, candidate in enumerate(candidates):
+        window = Scaled(scaled.images, (scaled.scales[index],), (scaled.origins[index],))
+        again = [
+            seen
+            for seen in plate_candidates(cells[index : index + 1], window)
+            if _near(seen, candidate)
+        ]
+        if not again:
+            result.append(Candidate(candidate.corners, candidate.score / 2))
+            continue
+        best = max(again, key=lambda seen: seen.score)
+        result.append(Candidate(best.corners, (best.score + candidate.score) / 2))
+    return distinct([seen for seen in result if seen.score >= REFINED_THRESHOLD])
 
 
 def distinct(candidates: list[Candidate]) -> list[Candidate]:
@@ -148,14 +209,14 @@ def distinct(candidates: list[Candidate]) -> list[Candidate]:
     return [candidates[index] for index in kept[:MOST_CANDIDATES]]
 
 
-def rectified(picture: Picture, corners: Floats) -> Picture:
-    """The plate seen straight on, with some margin, as high as the reader wants it."""
+def rectified(picture: Picture, corners: Floats, view: View = WHOLE) -> Picture:
+    """The plate seen straight on, with the view's margins, as high as the reader wants it."""
     across = (corners[1] - corners[0] + corners[2] - corners[3]) / 2
     down = (corners[3] - corners[0] + corners[2] - corners[1]) / 2
-    wide = float(np.linalg.norm(across)) * (1 + PAD_ACROSS)
-    tall = float(np.linalg.norm(down)) * (1 + PAD_DOWN)
-    x, y = across * PAD_ACROSS / 2, down * PAD_DOWN / 2
-    padded = corners + np.stack([-x - y, x - y, x + y, y - x])
+    wide = float(np.linalg.norm(across)) * (1 + view.left + view.right)
+    tall = float(np.linalg.norm(down)) * (1 + 2 * view.down)
+    left, right, margin = across * view.left, across * view.right, down * view.down
+    padded = corners + np.stack([-left - margin, right - margin, right + margin, margin - left])
     width = int(np.clip(READER_HEIGHT * wide / max(tall, 1.0), READER_HEIGHT, READER_WIDTHS[-1]))
     finer = max(1, math.ceil(tall / READER_HEIGHT / 1.5))  # shrink by area, not by skipping pixels
     size = (width * finer, READER_HEIGHT * finer)
@@ -194,14 +255,12 @@ def _scaled(
     *,
     side: int,
     multiple: int,
-    grow: bool,
 ) -> Scaled:
     """Bring each picture's longer side to `side` and put all on equal canvases."""
     resized, scales = [], []
     for picture in pictures:
         height, width = picture.shape[:2]
         factor = side / max(height, width)
-        factor = factor if grow else min(1.0, factor)
         size = max(multiple, round(width * factor)), max(multiple, round(height * factor))
         method = cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR
         resized.append(cv2.resize(picture, size, interpolation=method))
@@ -212,6 +271,11 @@ def _scaled(
     for index, image in enumerate(resized):
         canvas[index, : image.shape[0], : image.shape[1]] = image
     return Scaled(canvas, tuple(scales), tuple(origins))
+
+
+def _near(seen: Candidate, candidate: Candidate) -> bool:
+    shift = float(np.linalg.norm(seen.corners.mean(0) - candidate.corners.mean(0)))
+    return shift <= REFINING_SHIFT * max(seen.box.width, candidate.box.width)
 
 
 def _centres(height: int, width: int, stride: int) -> Floats:

@@ -4,19 +4,26 @@ Pure. The text reader knows plates of any country; the Kazakh reader is a second
 agree. The weakest character decides how far a plate may be trusted.
 """
 
+from collections import defaultdict
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
 from inference_gateway.geometry import Box, Floats
-from inference_gateway.grammar import Owner, Reading, understood, with_twins
+from inference_gateway.grammar import Owner, Reading, understood
 from inference_gateway.pipeline import CHARACTERS, Candidate
 
 BLANK: Final = 0
 LENGTHS: Final = range(5, 10)
 PLAUSIBLE: Final = 0.35
 """Mean confidence below which a candidate is taken for no plate at all."""
+PLAUSIBLE_WORD: Final = 0.85
+PLAUSIBLE_WORD_SCORE: Final = 0.6
+"""Plates without a digit exist, but most such texts are lettering."""
+FEWEST_SEEN: Final = 3
+FITTING_BONUS: Final = 1.5
+UNFITTING_RANK: Final = 0.7
 LEGIBLE: Final = 0.80
 LEGIBLE_AGREED: Final = 0.60
 EXCHANGE_COST: Final = 0.9
@@ -75,29 +82,43 @@ def characters(chances: Floats) -> Characters:
     return Characters(text, tuple(confidences))
 
 
-def read(
-    candidates: list[Candidate], chances: Floats, kazakh_chances: Floats
-) -> list[Plate]:
-    """The candidates that are plates, most trustworthy first."""
-    plates = []
-    for candidate, text_chances, kz_chances in zip(
-        candidates, chances, kazakh_chances, strict=True
-    ):
-        plate = _plate(candidate, characters(text_chances), characters(kz_chances))
-        if plate is not None:
-            plates.append(plate)
-    return sorted(plates, key=lambda plate: -_mean(plate) * plate.score)
+def worth_reading_again(chances: Floats) -> list[int]:
+    """Which of the candidates showed enough characters to look at them in more views."""
+    return [
+        place for place, seen in enumerate(chances) if len(characters(seen).text) >= FEWEST_SEEN
+    ]
 
 
-def _plate(candidate: Candidate, seen: Characters, kazakh: Characters) -> Plate | None:
-    if not _plausible(seen):
+def read(candidate: Candidate, views: list[Characters], kazakh: Characters) -> Plate | None:
+    """The plate that the views of one candidate support most; None when it is none."""
+    support: dict[str, float] = defaultdict(float)
+    seen: dict[str, Characters] = {}
+    for view in views:
+        if len(view.text) in LENGTHS:
+            support[view.text] += view.weakest / len(views)
+            if view.text not in seen or view.weakest > seen[view.text].weakest:
+                seen[view.text] = view
+    chosen = max(seen, key=lambda text: (_weight(text, support[text]), len(text)), default="")
+    if not chosen or not _plausible(seen[chosen], candidate):
         return None
-    reading, confidences = _reading(seen)
-    if len(reading.text) < len(confidences):  # a KZ mark was read and taken off
-        confidences = confidences[-len(reading.text) :]
+    return _plate(candidate, seen[chosen], kazakh)
+
+
+def ranked(plates: list[Plate]) -> list[Plate]:
+    """Most trustworthy first."""
+    return sorted(plates, key=_rank, reverse=True)
+
+
+def _weight(text: str, support: float) -> float:
+    return round(support * (FITTING_BONUS if understood(text).fits else 1.0), 2)
+
+
+def _plate(candidate: Candidate, seen: Characters, kazakh: Characters) -> Plate:
+    reading = understood(seen.text)
+    confidences = _confidences(reading, seen)
     agreed = reading.country == "KZ" and reading.text == kazakh.text
     weakest = min(confidences)
-    legible = weakest >= (LEGIBLE_AGREED if agreed else LEGIBLE) and not reading.ambiguous
+    enough = weakest >= (LEGIBLE_AGREED if agreed else LEGIBLE)
     return Plate(
         reading.text,
         weakest,
@@ -110,27 +131,30 @@ def _plate(candidate: Candidate, seen: Characters, kazakh: Characters) -> Plate 
         reading.owner,
         reading.automatic_fine,
         agreed,
-        legible,
+        legible=enough and reading.fits and not reading.ambiguous,
     )
 
 
-def _plausible(seen: Characters) -> bool:
-    digits = sum(character.isdigit() for character in seen.text)
-    return len(seen.text) in LENGTHS and digits > 0 and seen.mean >= PLAUSIBLE
+def _confidences(reading: Reading, seen: Characters) -> tuple[float, ...]:
+    """One a character of the reading; what was concluded and not read costs some."""
+    confidences = list(seen.confidences)
+    for place in reading.exchanged:
+        confidences[place] *= EXCHANGE_COST
+    if reading.dropped is not None:
+        del confidences[reading.dropped]
+        confidences = [confidence * EXCHANGE_COST for confidence in confidences]
+    return tuple(confidences[-len(reading.text) :])  # a KZ mark at the left was taken off
 
 
-def _reading(seen: Characters) -> tuple[Reading, tuple[float, ...]]:
-    """The text as read where it fits a country; else with twins exchanged, at a price."""
-    direct = understood(seen.text)
-    if direct.country:
-        return direct, seen.confidences
-    for exchanged in with_twins(seen.text):
-        confidences = tuple(
-            confidence * EXCHANGE_COST if place in exchanged.exchanged else confidence
-            for place, confidence in enumerate(seen.confidences)
-        )
-        return exchanged, confidences
-    return direct, seen.confidences
+def _plausible(seen: Characters, candidate: Candidate) -> bool:
+    if any(character.isdigit() for character in seen.text):
+        return seen.mean >= PLAUSIBLE
+    return seen.mean >= PLAUSIBLE_WORD and candidate.score >= PLAUSIBLE_WORD_SCORE
+
+
+def _rank(plate: Plate) -> float:
+    fits = 1.0 if plate.plate_type else UNFITTING_RANK
+    return _mean(plate) * plate.score * fits
 
 
 def _mean(plate: Plate) -> float:

@@ -56,6 +56,11 @@ class PlateTracks:
                 _extend(track, plate, at=at)
         return ended
 
+    @property
+    def open(self) -> tuple[Track, ...]:
+        """Those that have not ended yet."""
+        return tuple(self._open)
+
     def finish(self) -> list[Track]:
         """End all that are open, as when a film is over."""
         ended, self._open = self._open, []

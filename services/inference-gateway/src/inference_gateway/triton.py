@@ -111,9 +111,7 @@ class TritonModels:
             await asyncio.wait(set(self._in_flight))
         await self._client.close()
 
-    async def _call(
-        self, model: str, images: npt.NDArray[np.uint8]
-    ) -> npt.NDArray[np.float32]:
+    async def _call(self, model: str, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         image = triton.InferInput("image", list(images.shape), "UINT8")
         image.set_data_from_numpy(images)
         answer: Any = await self._client.infer(model, [image], client_timeout=CALL_SECONDS)

@@ -1,0 +1,83 @@
+"""The table of forms, row by row, and the rule that nothing foreign is bent into it."""
+
+import pytest
+from inference_gateway.grammar import Owner, normalised, two_rows, understood
+
+
+@pytest.mark.parametrize(
+    ("text", "plate_type", "owner", "region"),
+    [
+        ("453DXA12", "car_person", Owner.PERSON, "12"),
+        ("389 BK 01", "car_entity", Owner.ENTITY, "01"),
+        ("KZ098PAS05", "car_person", Owner.PERSON, "05"),
+        ("А 161 ВСТ", "car_person_1993", Owner.PERSON, "02"),
+        ("D914PCA", "car_person_1993", Owner.PERSON, "04"),
+        ("Z345AB", "car_entity_1993", Owner.ENTITY, "01"),
+        ("29BK04", "motorcycle", Owner.EITHER, "04"),
+        ("F1234-05", "foreign_owner", Owner.FOREIGN, "05"),
+        ("123KP02", "police", Owner.SERVICE, "02"),
+    ],
+)
+def test_kazakh_forms(text: str, plate_type: str, owner: Owner, region: str) -> None:
+    reading = understood(text)
+    assert (reading.country, reading.plate_type) == ("KZ", plate_type)
+    assert (reading.owner, reading.region) == (owner, region)
+
+
+@pytest.mark.parametrize(
+    ("text", "country"),
+    [("AB1234CE", "UA"), ("A123BC77", "RU"), ("01KG123ABC", "KG"), ("1B98339", "CZ")],
+)
+def test_foreign_stays_foreign(text: str, country: str) -> None:
+    reading = understood(text)
+    assert (reading.text, reading.country, reading.automatic_fine) == (text, country, False)
+
+
+def test_region_that_does_not_exist_is_not_kazakh() -> None:
+    assert understood("123ABC21").country == ""
+    assert understood("123ABC00").country == ""
+
+
+def test_unproven_forms_need_a_kz_mark() -> None:
+    assert understood("AB1234").country == ""
+    assert understood("AB1234", marked_kz=True).plate_type == "special"
+    assert understood("KZAB1234").plate_type == "special"
+
+
+def test_police_and_diplomats_never_go_to_automatic_fines() -> None:
+    assert not understood("123KP02").automatic_fine
+    assert not understood("KZD123401").automatic_fine
+    assert understood("123ABC02").automatic_fine
+
+
+def test_twins_are_exchanged_only_where_a_form_asks_for_it() -> None:
+    reading = understood("O98PAS05")
+    assert (reading.text, reading.exchanged) == ("098PAS05", (0,))
+    assert understood("RK1O2AO").text == "RK102AO"
+    assert understood("QO1XYZW").text == "QO1XYZW"
+
+
+def test_text_that_fits_stays_as_it_was_read() -> None:
+    assert understood("BB135BO").text == "BB135BO"
+    assert understood("100OOO01").text == "100OOO01"
+
+
+def test_sticker_read_as_a_character_is_dropped() -> None:
+    reading = understood("1B889839")
+    assert (reading.text, reading.dropped) == ("1B89839", 3)
+
+
+def test_unknown_form_has_no_country() -> None:
+    reading = understood("GWAGEN")
+    assert (reading.text, reading.country, reading.fits) == ("GWAGEN", "", False)
+
+
+def test_square_plates_are_written_in_the_order_of_one_line() -> None:
+    reading = two_rows("02 ABC", "123")
+    assert reading is not None
+    assert reading.text == "123ABC02"
+    assert two_rows("99 ABC", "123") is None
+
+
+def test_normalising_takes_cyrillic_twins_and_separators() -> None:
+    assert normalised("кz 098-рas 05") == "KZ098PAS05"

@@ -1,0 +1,104 @@
+"""What is opened, and under which name everything else is refused."""
+
+import io
+import struct
+import zlib
+from contextlib import suppress
+
+import numpy as np
+import pytest
+from chassis.refusals import Refusal
+from inference_gateway import pictures
+from inference_gateway.pictures import (
+    NotAPicture,
+    PictureAnimated,
+    PictureTooLarge,
+    PictureTruncated,
+    open_picture,
+)
+from PIL import Image
+
+
+def encoded(format: str, size: tuple[int, int] = (64, 48), **options: object) -> bytes:
+    stream = io.BytesIO()
+    image = Image.new("RGB", size, (200, 30, 10))
+    image.putpixel((0, 0), (0, 255, 0))
+    image.save(stream, format, **options)
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP"])
+def test_known_formats_open_as_bgr(format: str) -> None:
+    picture = open_picture(encoded(format))
+    assert picture.shape == (48, 64, 3)
+    blue, _, red = picture[24, 32].tolist()
+    assert red > 150 > blue
+
+
+def test_exif_orientation_is_honoured() -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    assert open_picture(encoded("JPEG", exif=exif)).shape == (64, 48, 3)
+
+
+def test_grey_and_transparent_pictures_open() -> None:
+    for mode in ("L", "RGBA", "P", "1"):
+        stream = io.BytesIO()
+        Image.new(mode, (32, 32)).save(stream, "PNG")
+        assert open_picture(stream.getvalue()).shape == (32, 32, 3)
+
+
+@pytest.mark.parametrize("content", [b"", b"hello, I am a text", b"\x00" * 500, b"%PDF-1.4"])
+def test_other_content_is_not_a_picture(content: bytes) -> None:
+    with pytest.raises(NotAPicture):
+        open_picture(content)
+
+
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP"])
+def test_half_a_file_is_truncated(format: str) -> None:
+    noise = Image.fromarray(np.random.default_rng(1).integers(0, 255, (64, 64, 3), np.uint8))
+    stream = io.BytesIO()
+    noise.save(stream, format)
+    content = stream.getvalue()
+    with pytest.raises(PictureTruncated):
+        open_picture(content[: len(content) // 2])
+
+
+def test_too_many_pixels_are_refused_before_decoding(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pictures, "_decoded", lambda image: pytest.fail("was decoded"))
+    header = bytearray(encoded("PNG"))
+    header[16:24] = struct.pack(">II", 10_000, 10_000)
+    header[29:33] = struct.pack(">I", zlib.crc32(header[12:29]))
+    with pytest.raises(PictureTooLarge):
+        open_picture(bytes(header))
+
+
+def test_too_many_bytes_are_refused_unopened() -> None:
+    with pytest.raises(PictureTooLarge):
+        open_picture(b"\xff\xd8\xff" + b"\x00" * pictures.MOST_BYTES)
+
+
+@pytest.mark.parametrize("format", ["GIF", "WEBP", "PNG"])
+def test_moving_pictures_are_refused(format: str) -> None:
+    frames = [Image.new("RGB", (32, 32), (shade, 0, 0)) for shade in (10, 200)]
+    stream = io.BytesIO()
+    frames[0].save(stream, format, save_all=True, append_images=frames[1:])
+    with pytest.raises(PictureAnimated):
+        open_picture(stream.getvalue())
+
+
+def test_still_gif_is_not_accepted() -> None:
+    with pytest.raises(NotAPicture):
+        open_picture(encoded("GIF"))
+
+
+def test_spoilt_headers_never_escape_as_other_errors() -> None:
+    rng = np.random.default_rng(5)
+    for format in ("JPEG", "PNG", "WEBP"):
+        content = bytearray(encoded(format))
+        for _ in range(150):
+            spoilt = bytearray(content)
+            for place in rng.integers(0, len(spoilt), 4):
+                spoilt[place] = int(rng.integers(0, 256))
+            with suppress(Refusal):
+                open_picture(bytes(spoilt))

@@ -1,0 +1,111 @@
+"""Reading, voting and the decision whether a plate is legible."""
+
+import numpy as np
+from inference_gateway.geometry import Box
+from inference_gateway.pipeline import CHARACTERS, Candidate
+from inference_gateway.plates import Characters, Plate, characters, ranked, read
+from inference_gateway.tracks import PlateTracks, voted
+
+QUAD = np.array([[10, 10], [110, 10], [110, 32], [10, 32]], np.float32)
+
+
+def chances(text: str, confidence: float = 0.99) -> np.ndarray:
+    """A reader's answer: each character held for two steps, a blank between."""
+    steps = [c for mark in text for c in (mark, mark, "")]
+    table = np.full((len(steps), len(CHARACTERS) + 2), (1 - confidence) / 40, np.float32)
+    for step, mark in enumerate(steps):
+        column = 0 if not mark else 37 if mark == "-" else CHARACTERS.index(mark) + 1
+        table[step, column] = confidence
+    return table
+
+
+def seen(text: str, confidence: float = 0.99) -> Characters:
+    return characters(chances(text, confidence))
+
+
+def plate(text: str, confidence: float, *, x: float = 0, score: float = 0.9) -> Plate:
+    corners = QUAD + np.array([x, 0], np.float32)
+    found = read(Candidate(corners, score), [seen(text, confidence)], seen(text))
+    assert found is not None
+    return found
+
+
+def test_characters_collapse_and_others_drop() -> None:
+    assert seen("11-A").text == "11A"
+    assert len(seen("11-A").confidences) == 3
+
+
+def test_weakest_character_is_the_confidence() -> None:
+    table = chances("498VDZ08")
+    table[3, :] = 0.0
+    table[3, 10], table[4, 10] = 0.42, 0.4
+    found = read(Candidate(QUAD, 0.9), [characters(table)], seen("498VDZ08"))
+    assert found is not None
+    assert round(found.confidence, 2) == 0.42
+    assert not found.legible
+
+
+def test_views_outvote_a_band_read_as_a_letter() -> None:
+    views = [seen("WRK891AU", 0.5), seen("RK891AU"), seen("RK891AU"), seen("RK891AU")]
+    found = read(Candidate(QUAD, 0.9), views, seen(""))
+    assert found is not None
+    assert found.text == "RK891AU"
+
+
+def test_longer_text_wins_where_support_is_even() -> None:
+    views = [seen("A123BC01"), seen("A123BC01"), seen("123BC01"), seen("123BC01")]
+    found = read(Candidate(QUAD, 0.9), views, seen("123BC01"))
+    assert found is not None
+    assert (found.text, found.country) == ("A123BC01", "RU")
+
+
+def test_second_voter_lowers_the_bar_for_kazakh_plates_only() -> None:
+    assert plate("498VDZ08", 0.7).legible
+    found = read(Candidate(QUAD, 0.9), [seen("498VDZ08", 0.7)], seen("498VDZ09"))
+    assert found is not None
+    assert not found.legible
+    assert not plate("RK891AU", 0.7).legible
+
+
+def test_text_of_no_known_form_is_never_legible() -> None:
+    found = read(Candidate(QUAD, 0.95), [seen("GWAGEN")], seen("GWAGEN"))
+    assert found is not None
+    assert not found.legible
+
+
+def test_lettering_is_no_plate() -> None:
+    assert read(Candidate(QUAD, 0.95), [seen("INFORMATIKA")], seen("")) is None
+    assert read(Candidate(QUAD, 0.4), [seen("DUNLOP")], seen("")) is None
+    assert read(Candidate(QUAD, 0.9), [seen("")], seen("")) is None
+
+
+def test_known_forms_rank_before_others() -> None:
+    order = ranked([plate("5A5A5A", 0.95), plate("123ABC02", 0.9)])
+    assert [entry.text for entry in order] == ["123ABC02", "5A5A5A"]
+
+
+def test_votes_count_for_each_character() -> None:
+    result = voted([seen("123ABC02", 0.9), seen("128ABC02", 0.6), seen("123ABC02", 0.7)])
+    assert result.text == "123ABC02"
+    assert result.confidences[2] < result.confidences[0]
+
+
+def test_votes_choose_the_length_first() -> None:
+    assert voted([seen("123ABC02"), seen("123ABC0", 0.5)]).text == "123ABC02"
+    assert voted([]).text == ""
+
+
+def test_track_follows_a_moving_plate_and_keeps_its_best_frame() -> None:
+    tracks = PlateTracks()
+    assert tracks.add([plate("123ABC02", 0.8)], at=0.0) == []
+    assert tracks.add([plate("123ABC02", 0.95, x=30)], at=0.5) == []
+    (ended,) = tracks.add([], at=10.0)
+    assert (ended.frames, ended.vote.text) == (2, "123ABC02")
+    assert ended.best.box == Box(40.0, 10.0, 100.0, 22.0)
+
+
+def test_two_plates_are_two_tracks() -> None:
+    tracks = PlateTracks()
+    tracks.add([plate("123ABC02", 0.9), plate("456DEF01", 0.9, x=300)], at=0.0)
+    tracks.add([plate("123ABC02", 0.9, x=5), plate("456DEF01", 0.9, x=305)], at=0.2)
+    assert sorted(track.vote.text for track in tracks.finish()) == ["123ABC02", "456DEF01"]
