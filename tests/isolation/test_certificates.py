@@ -7,6 +7,7 @@ from pathlib import Path
 
 import grpc
 import pytest
+from google.protobuf import descriptor_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from tartip_cli.pki import Authority, Certificates, KeyPair
@@ -36,11 +37,20 @@ def strangers(certificates: Certificates, folder: Path) -> Iterator[tuple[str, K
 
 
 def methods_of(channel: grpc.Channel) -> list[str]:
-    """Every unary method that reflection tells of, as /package.Service/Method."""
-    stub = reflection_pb2_grpc.ServerReflectionStub(channel)
+    """Every method of every service that reflection tells of, as /package.Service/Method."""
+    ask = reflection_pb2_grpc.ServerReflectionStub(channel).ServerReflectionInfo
     listing = reflection_pb2.ServerReflectionRequest(list_services="")
-    [answer] = stub.ServerReflectionInfo(iter([listing]), timeout=10)
-    return [service.name for service in answer.list_services_response.service]
+    [answer] = ask(iter([listing]), timeout=10)
+    names = [service.name for service in answer.list_services_response.service]
+    wanted = [reflection_pb2.ServerReflectionRequest(file_containing_symbol=n) for n in names]
+    methods: set[str] = set()
+    for reply in ask(iter(wanted), timeout=10):
+        for content in reply.file_descriptor_response.file_descriptor_proto:
+            file = descriptor_pb2.FileDescriptorProto.FromString(content)
+            for service in file.service:
+                full = f"{file.package}.{service.name}"
+                methods |= {f"/{full}/{m.name}" for m in service.method if full in names}
+    return sorted(methods)
 
 
 def assert_unreachable(channel: grpc.Channel, method: str, who: str) -> None:
@@ -62,13 +72,12 @@ def test_a_stranger_reaches_no_rpc(mesh: RunningTestMesh, service: str, tmp_path
             health_pb2.HealthCheckRequest(), timeout=10
         )
         assert answer.status == health_pb2.HealthCheckResponse.SERVING
-        services = methods_of(channel)
-    assert any(name.startswith("tartip.") for name in services), services
+        methods = methods_of(channel)
+    assert any(method.startswith("/tartip.") for method in methods), methods
     for who, pair in strangers(certificates, tmp_path):
         with grpc.secure_channel(address, credentials(certificates.authority, pair)) as channel:
-            for name in services:
-                assert_unreachable(channel, f"/{name}/Anything", who)
-            assert_unreachable(channel, "/grpc.health.v1.Health/Check", who)
+            for method in methods:
+                assert_unreachable(channel, method, who)
     with grpc.insecure_channel(address) as channel:
         assert_unreachable(channel, "/grpc.health.v1.Health/Check", "plain text")
 

@@ -73,6 +73,8 @@ class Cluster:
         """Make the cluster if there is none, render its configuration, clear a crash's traces."""
         try:
             folder = self._folder()
+            if self.user is not None:
+                self._make_outer(self.user)
             if not (folder / "PG_VERSION").exists():
                 await self._create(folder)
             await _clear_crash(folder)
@@ -139,16 +141,15 @@ class Cluster:
         return stored_secret(self.home.run.parent / "postgres.password")
 
     def _folder(self) -> Path:
-        if self.user is None:
-            return self.home.postgres
+        return self.home.postgres if self.user is None else self._outer() / "pg"
+
+    def _make_outer(self, user: UnixUser) -> None:
         outer = self._outer()
         outer.mkdir(mode=0o700, parents=True, exist_ok=True)
         _REACHABLE.chmod(0o755)
-        os.chown(outer, self.user.uid, self.user.gid)
-        link = self.home.postgres
-        if not link.is_symlink():
-            link.symlink_to(outer / "pg")
-        return outer / "pg"
+        os.chown(outer, user.uid, user.gid)
+        if not self.home.postgres.is_symlink():
+            self.home.postgres.symlink_to(outer / "pg")
 
     def _outer(self) -> Path:
         return _REACHABLE / self.home.identity()

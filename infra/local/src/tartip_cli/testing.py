@@ -18,25 +18,25 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from nats.aio.client import Client
 
 from tartip_cli.client import ask_status
-from tartip_cli.database import Database
 from tartip_cli.home import Home
-from tartip_cli.keys import Keys
-from tartip_cli.mesh import Mesh
-from tartip_cli.nats import connect
-from tartip_cli.parts import launched
-from tartip_cli.pki import Certificates
 from tartip_cli.ports import LOOPBACK, Ports, free_base
-from tartip_cli.postgres import erase_cluster
 from tartip_cli.settings import Settings, find_checkout, inherited_environment
 from tartip_cli.spans import SpanFiles
 from tartip_cli.story import Story, find_story
 from tartip_cli.topology import COMMAND_LINE, SERVICES, service_named
+
+if TYPE_CHECKING:  # unit tests load this module too and should not wait for gRPC and NATS
+    from nats.aio.client import Client
+
+    from tartip_cli.database import Database
+    from tartip_cli.keys import Keys
+    from tartip_cli.mesh import Mesh
+    from tartip_cli.pki import Certificates
 
 __all__ = ["RunningTestMesh", "engines", "mesh", "nats", "postgres", "start_mesh"]
 
@@ -101,6 +101,8 @@ class RunningTestMesh:
 
     async def nats_client(self, user: str, **options: Any) -> Client:
         """Connected as this user, with its own inbox and its own rights."""
+        from tartip_cli.nats import connect
+
         certificate = user if user in _SERVICE_NAMES else COMMAND_LINE
         return await connect(
             self.nats_url,
@@ -184,6 +186,8 @@ def mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningTestMesh]:
 
 
 def running_mesh_in(path: Path, *, without: tuple[str, ...]) -> Iterator[RunningTestMesh]:
+    from tartip_cli.postgres import erase_cluster
+
     running = start_mesh(path, without=without)
     try:
         running.wait_ready()
@@ -195,6 +199,9 @@ def running_mesh_in(path: Path, *, without: tuple[str, ...]) -> Iterator[Running
 
 def start_mesh(path: Path, *, without: tuple[str, ...] = ()) -> RunningTestMesh:
     """Start a supervisor in a folder and ports of its own; it dies with this process."""
+    from tartip_cli.mesh import Mesh
+    from tartip_cli.parts import launched
+
     checkout = find_checkout()
     ports = free_base()
     settings = Settings(
