@@ -12,7 +12,7 @@ for python in "$wanted" python3.12 python3.11; do
   echo "set-up: .venv with $("$python" --version)"
   "$python" -m venv .venv
   .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes \
-    --requirement infra/bootstrap/uv.lock
+    --requirement infra/bootstrap/requirements.lock
   exit 0
 done
 echo "set-up: Python 3.11 or 3.12 is needed and was not found; name one with" >&2
