@@ -1,0 +1,8 @@
+"""`python -m fines serve | migrate`."""
+
+from chassis.runtime import main
+
+from fines.app import SERVICE
+
+if __name__ == "__main__":
+    main(SERVICE)

@@ -1,0 +1,70 @@
+"""Composition root: settings → adapters → use cases → servers."""
+
+from pathlib import Path
+
+from chassis.consumer import Subscription
+from chassis.runtime import Chassis, Service
+from tartip.fines.v1 import fines_pb2, fines_pb2_grpc
+from tartip.violations.v1 import events_pb2
+
+from fines.clients import ElectronicSeal, LetterFolder, VehicleFile, ViolationsClient
+from fines.consumers import on_annulled, on_confirmed
+from fines.grpc_api import counter, desk
+from fines.lawbooks import read_lawbooks
+from fines.model.days import DayCount
+from fines.settings import FinesSettings
+from fines.usecases.counter import Counter
+from fines.usecases.desk import Desk
+from fines.usecases.issuing import Issuing
+
+LETTER_KEY = "letter"
+
+
+async def build(chassis: Chassis[FinesSettings]) -> None:
+    settings = chassis.settings
+    issuing = Issuing(
+        chassis.db,
+        chassis.clock,
+        read_lawbooks(),
+        DayCount(settings.koap_day_count),
+        violations=ViolationsClient(chassis.channels.to(settings.violations_address, "violations")),
+        register=VehicleFile(settings.vehicles_file),
+        post=LetterFolder(settings.letters_dir),
+        seal=ElectronicSeal(chassis.db.keyring.signing_key(LETTER_KEY)),
+    )
+    services = fines_pb2.DESCRIPTOR.services_by_name
+    chassis.serve(
+        services["Fines"],
+        fines_pb2_grpc.add_FinesServicer_to_server,
+        desk.FinesApi(Desk(chassis.db, chassis.clock)),
+        desk.POLICY,
+    )
+    chassis.serve(
+        services["FinePayments"],
+        fines_pb2_grpc.add_FinePaymentsServicer_to_server,
+        counter.FinePaymentsApi(Counter(chassis.db, chassis.clock)),
+        counter.POLICY,
+    )
+    chassis.publish_from("FINES")
+    chassis.consume(
+        "VIOLATIONS",
+        {
+            "violations.v1.confirmed": Subscription(
+                events_pb2.ViolationConfirmed, on_confirmed(issuing)
+            ),
+            "violations.v1.annulled": Subscription(
+                events_pb2.ViolationAnnulled, on_annulled(issuing)
+            ),
+        },
+    )
+    for kind, handler in issuing.work().items():
+        chassis.do(kind, handler)
+
+
+SERVICE = Service(
+    "fines",
+    settings=FinesSettings,
+    build=build,
+    schema="fines",
+    migrations=Path(__file__).parents[2] / "migrations",
+)

@@ -1,0 +1,122 @@
+"""The facts of fines: subject, message, version. None carries an owner, a plate or an address."""
+
+from datetime import datetime
+
+from chassis.clock import to_timestamp
+from chassis.db import Event
+from google.protobuf.message import Message
+from tartip.common.v1 import common_pb2
+from tartip.fines.v1 import events_pb2
+
+from fines.model.fine import Fine
+from fines.model.ledger import Payment
+
+
+def money(amount_minor: int) -> common_pb2.Money:
+    return common_pb2.Money(amount_minor=amount_minor, currency="KZT")
+
+
+def fine_issued(fine: Fine) -> Event:
+    assert fine.amount
+    return _event(
+        fine,
+        "issued",
+        events_pb2.FineIssued(
+            number=fine.number,
+            violation_id=fine.violation_id,
+            region=fine.region,
+            amount=money(fine.amount.full_minor),
+            issued_at=to_timestamp(fine.issued_at),
+            report_id=fine.report_id,
+        ),
+    )
+
+
+def fine_delivered(fine: Fine) -> Event:
+    assert fine.dates
+    return _event(
+        fine,
+        "delivered",
+        events_pb2.FineDelivered(
+            number=fine.number,
+            region=fine.region,
+            delivered_at=to_timestamp(fine.delivered_at),
+            discount_until=fine.dates.discount_until.isoformat(),
+        ),
+    )
+
+
+def fine_paid(fine: Fine, payment: Payment) -> Event:
+    return _event(
+        fine,
+        "paid",
+        events_pb2.FinePaid(
+            number=fine.number,
+            region=fine.region,
+            payment_id=str(payment.payment_id),
+            partner=payment.partner,
+            amount=money(payment.amount_minor),
+            paid_at=to_timestamp(payment.posted_at),
+        ),
+    )
+
+
+def fine_refunded(fine: Fine, payment: Payment, now: datetime) -> Event:
+    return _event(
+        fine,
+        "refunded",
+        events_pb2.FineRefunded(
+            number=fine.number,
+            region=fine.region,
+            payment_id=str(payment.payment_id),
+            amount=money(payment.amount_minor),
+            refunded_at=to_timestamp(now),
+        ),
+    )
+
+
+def fine_cancelled(fine: Fine, now: datetime) -> Event:
+    return _event(
+        fine,
+        "cancelled",
+        events_pb2.FineCancelled(
+            number=fine.number, region=fine.region, cancelled_at=to_timestamp(now)
+        ),
+    )
+
+
+def fine_in_force(fine: Fine) -> Event:
+    assert fine.dates
+    return _event(
+        fine,
+        "in_force",
+        events_pb2.FineInForce(
+            number=fine.number,
+            region=fine.region,
+            in_force_on=fine.dates.in_force_on.isoformat(),
+        ),
+    )
+
+
+def fine_overdue(fine: Fine) -> Event:
+    assert fine.dates
+    return _event(
+        fine,
+        "overdue",
+        events_pb2.FineOverdue(
+            number=fine.number,
+            region=fine.region,
+            voluntary_until=fine.dates.voluntary_until.isoformat(),
+        ),
+    )
+
+
+def _event(fine: Fine, fact: str, message: Message) -> Event:
+    return Event(
+        subject=f"fines.v1.{fact}",
+        aggregate=fine.number,
+        version=fine.version,
+        region=fine.region,
+        message=message,
+        story=fine.story,
+    )

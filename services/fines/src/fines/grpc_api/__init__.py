@@ -1,0 +1,1 @@
+"""Proto to use case to proto, nothing else."""

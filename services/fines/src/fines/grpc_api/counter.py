@@ -1,0 +1,111 @@
+"""`tartip.fines.v1.FinePayments`: the banks' side."""
+
+import re
+
+import grpc
+from chassis import telemetry
+from chassis.calls import current_caller
+from chassis.clock import parse_id
+from chassis.grpc_server import Policy
+from chassis.identity import allow
+from chassis.pages import read_page
+from chassis.refusals import Checks, checks
+from tartip.fines.v1 import fines_pb2, fines_pb2_grpc
+
+from fines.grpc_api.desk import known_number, read_id
+from fines.grpc_api.messages import fine_message, payment_message, quote_message, read_day
+from fines.model.identifiers import is_number, is_owner_number, normalised_plate
+from fines.model.refusals import PaymentNotFound
+from fines.usecases.counter import LOOKUP, Counter, PaymentOrder
+
+AMOUNT_MINOR_MAX = 10**12
+POLICY: Policy = {
+    f"/tartip.fines.v1.FinePayments/{method}": allow(partners=True)
+    for method in ("LookupFines", "QuoteFine", "PayFine", "GetPayment")
+}
+
+
+class FinePaymentsApi(fines_pb2_grpc.FinePaymentsServicer):
+    def __init__(self, counter: Counter) -> None:
+        self._counter = counter
+
+    async def LookupFines(
+        self, request: fines_pb2.LookupFinesRequest, context: grpc.aio.ServicerContext
+    ) -> fines_pb2.LookupFinesResponse:
+        with checks() as check:
+            kind, value = _lookup_key(check, request)
+        spec = read_page(request.page.size, request.page.token, of=LOOKUP)
+        if kind == "number" and not is_number(value):
+            return fines_pb2.LookupFinesResponse()
+        found, token = await self._counter.look_up(kind, value, spec, current_caller())
+        if len(found) == 1:
+            telemetry.annotate(fine=found[0].number)
+        return fines_pb2.LookupFinesResponse(
+            fines=[fine_message(fine, for_bank=True) for fine in found], next_page_token=token
+        )
+
+    async def QuoteFine(
+        self, request: fines_pb2.QuoteFineRequest, context: grpc.aio.ServicerContext
+    ) -> fines_pb2.QuoteFineResponse:
+        quote = await self._counter.quote(known_number(request.number), current_caller())
+        return fines_pb2.QuoteFineResponse(quote=quote_message(quote))
+
+    async def PayFine(
+        self, request: fines_pb2.PayFineRequest, context: grpc.aio.ServicerContext
+    ) -> fines_pb2.PayFineResponse:
+        order = _order(request)
+        telemetry.annotate(payment=str(order.payment_id), fine=order.number)
+        payment = await self._counter.pay(order, current_caller())
+        return fines_pb2.PayFineResponse(payment=payment_message(payment))
+
+    async def GetPayment(
+        self, request: fines_pb2.GetPaymentRequest, context: grpc.aio.ServicerContext
+    ) -> fines_pb2.GetPaymentResponse:
+        payment_id = parse_id(request.payment_id)
+        if payment_id is None:
+            raise PaymentNotFound
+        telemetry.annotate(payment=str(payment_id))
+        payment = await self._counter.payment(payment_id, current_caller())
+        return fines_pb2.GetPaymentResponse(payment=payment_message(payment))
+
+
+def _lookup_key(check: Checks, request: fines_pb2.LookupFinesRequest) -> tuple[str, str]:
+    kind = request.WhichOneof("key")
+    if kind == "owner":
+        right = is_owner_number(request.owner)
+        check.that(right, "owner", "must be a valid IIN or BIN", code="IIN_INVALID")
+        return kind, request.owner
+    if kind == "plate":
+        plate = normalised_plate(request.plate)
+        check.that(plate is not None, "plate", "must be a plate", code="PLATE_INVALID")
+        return kind, plate or ""
+    named = bool(request.number)
+    check.that(named, "key", "owner, plate or number", code="LOOKUP_KEY_REQUIRED")
+    return "number", request.number
+
+
+def _order(request: fines_pb2.PayFineRequest) -> PaymentOrder:
+    value_date = read_day(request.value_date)
+    with checks() as check:
+        payment_id = read_id(check, "payment_id", request.payment_id)
+        check.that(request.amount.currency == "KZT", "amount.currency", "must be KZT")
+        check.that(
+            0 < request.amount.amount_minor <= AMOUNT_MINOR_MAX,
+            "amount.amount_minor",
+            "must be a positive number of tiyn",
+        )
+        check.that(
+            re.fullmatch(r"[A-Za-z0-9]{6,35}", request.bank_reference) is not None,
+            "bank_reference",
+            "must be 6 to 35 letters and digits",
+        )
+        check.that(value_date is not None, "value_date", "must be YYYY-MM-DD")
+    assert payment_id is not None and value_date is not None
+    return PaymentOrder(
+        payment_id=payment_id,
+        number=known_number(request.number),
+        amount_minor=request.amount.amount_minor,
+        currency=request.amount.currency,
+        bank_reference=request.bank_reference,
+        value_date=value_date,
+    )

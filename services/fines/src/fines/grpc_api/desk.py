@@ -1,0 +1,132 @@
+"""`tartip.fines.v1.Fines`: the operators' side."""
+
+from datetime import date
+from uuid import UUID
+
+import grpc
+from chassis import telemetry
+from chassis.calls import current_caller
+from chassis.clock import parse_id
+from chassis.grpc_server import Policy
+from chassis.identity import allow
+from chassis.pages import read_page
+from chassis.refusals import Checks, checks
+from tartip.fines.v1 import fines_pb2, fines_pb2_grpc
+
+from fines.grpc_api.messages import (
+    STATES,
+    entry_message,
+    fine_message,
+    read_day,
+    revenue_message,
+    total_message,
+)
+from fines.model.identifiers import is_number
+from fines.model.refusals import FineNotFound
+from fines.usecases.desk import LIST, Desk
+
+REASON_LENGTH_MAX = 500
+REVENUE_DAYS_MAX = 366
+_READERS = ("inspector", "supervisor", "auditor")
+POLICY: Policy = {
+    "/tartip.fines.v1.Fines/GetFine": allow(roles=_READERS),
+    "/tartip.fines.v1.Fines/ListFines": allow(roles=_READERS),
+    "/tartip.fines.v1.Fines/CancelFine": allow(roles=("supervisor",)),
+    "/tartip.fines.v1.Fines/GetRevenue": allow(roles=("finance",)),
+    "/tartip.fines.v1.Fines/ListEntries": allow(roles=("finance", "auditor")),
+}
+
+
+class FinesApi(fines_pb2_grpc.FinesServicer):
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    async def GetFine(
+        self, request: fines_pb2.GetFineRequest, context: grpc.aio.ServicerContext
+    ) -> fines_pb2.GetFineResponse:
+        number = known_number(request.number)
+        fine, owner_masked = await self._desk.get(number, current_caller())
+        telemetry.tell_story(fine.story)
+        return fines_pb2.GetFineResponse(fine=fine_message(fine, owner_masked=owner_masked))
+
+    async def ListFines(
+        self, request: fines_pb2.ListFinesRequest, context: grpc.aio.ServicerContext
+    ) -> fines_pb2.ListFinesResponse:
+        spec = read_page(request.page.size, request.page.token, of=LIST)
+        found, token = await self._desk.page(
+            spec,
+            current_caller(),
+            state=STATES.get(request.state),
+            region=request.region,
+            violation_id=request.violation_id,
+        )
+        return fines_pb2.ListFinesResponse(
+            fines=[fine_message(fine) for fine in found], next_page_token=token
+        )
+
+    async def CancelFine(
+        self, request: fines_pb2.CancelFineRequest, context: grpc.aio.ServicerContext
+    ) -> fines_pb2.CancelFineResponse:
+        reason = request.reason.strip()
+        with checks() as check:
+            cancellation_id = read_id(check, "cancellation_id", request.cancellation_id)
+            check.that(bool(reason), "reason", "must say why", code="REASON_REQUIRED")
+            check.that(
+                len(reason) <= REASON_LENGTH_MAX,
+                "reason",
+                f"at most {REASON_LENGTH_MAX} characters",
+            )
+        assert cancellation_id is not None
+        fine = await self._desk.cancel(
+            known_number(request.number),
+            cancellation_id=cancellation_id,
+            reason=reason,
+            caller=current_caller(),
+        )
+        telemetry.tell_story(fine.story)
+        return fines_pb2.CancelFineResponse(fine=fine_message(fine))
+
+    async def GetRevenue(
+        self, request: fines_pb2.GetRevenueRequest, context: grpc.aio.ServicerContext
+    ) -> fines_pb2.GetRevenueResponse:
+        first, last = _days(request.from_day, request.until_day)
+        report = await self._desk.revenue(first, last, request.region, current_caller())
+        return fines_pb2.GetRevenueResponse(
+            total=total_message(report.rows, request.region),
+            rows=[revenue_message(row) for row in report.rows],
+            imbalance_minor=report.imbalance_minor,
+        )
+
+    async def ListEntries(
+        self, request: fines_pb2.ListEntriesRequest, context: grpc.aio.ServicerContext
+    ) -> fines_pb2.ListEntriesResponse:
+        entries = await self._desk.entries(known_number(request.number), current_caller())
+        return fines_pb2.ListEntriesResponse(entries=[entry_message(entry) for entry in entries])
+
+
+def known_number(number: str) -> str:
+    """What cannot be a number is nobody's fine; only what can be one is put on a span."""
+    if not is_number(number):
+        raise FineNotFound
+    telemetry.annotate(fine=number)
+    return number
+
+
+def read_id(check: Checks, field: str, text: str) -> UUID | None:
+    found = parse_id(text)
+    check.that(found is not None, field, "must be a UUIDv7 in lower case")
+    return found
+
+
+def _days(from_day: str, until_day: str) -> tuple[date, date]:
+    first, last = read_day(from_day), read_day(until_day)
+    with checks() as check:
+        check.that(first is not None, "from_day", "must be YYYY-MM-DD")
+        if check.that(last is not None, "until_day", "must be YYYY-MM-DD") and first and last:
+            check.that(
+                0 <= (last - first).days < REVENUE_DAYS_MAX,
+                "until_day",
+                f"must not be before from_day, and at most {REVENUE_DAYS_MAX} days after it",
+            )
+    assert first and last
+    return first, last

@@ -1,0 +1,132 @@
+"""The model as protobuf messages, and days as the contract writes them."""
+
+from datetime import date
+
+from chassis.clock import to_timestamp
+from tartip.fines.v1 import fines_pb2
+
+from fines.events import money
+from fines.model.days import LegalDates
+from fines.model.fine import Fine, State
+from fines.model.ledger import Entry, Payment
+from fines.storage.ledger import RevenueRow
+from fines.usecases.counter import Quote
+
+_STATES: "dict[State, fines_pb2.FineState.ValueType]" = {
+    State.AWAITING: fines_pb2.FINE_STATE_AWAITING,
+    State.ISSUED: fines_pb2.FINE_STATE_ISSUED,
+    State.DELIVERED: fines_pb2.FINE_STATE_DELIVERED,
+    State.PAID: fines_pb2.FINE_STATE_PAID,
+    State.CANCELLED: fines_pb2.FINE_STATE_CANCELLED,
+    State.APPEALED: fines_pb2.FINE_STATE_APPEALED,
+    State.IN_FORCE: fines_pb2.FINE_STATE_IN_FORCE,
+    State.OVERDUE: fines_pb2.FINE_STATE_OVERDUE,
+}
+STATES = {told: state for state, told in _STATES.items()}
+
+
+def fine_message(fine: Fine, *, owner_masked: str = "", for_bank: bool = False) -> fines_pb2.Fine:
+    message = fines_pb2.Fine(
+        number=fine.number,
+        violation_id=fine.violation_id,
+        state=_STATES[fine.state],
+        region=fine.region,
+        article=fine.article,
+        offence_code=fine.offence_code,
+        occurred_at=to_timestamp(fine.occurred_at),
+        issued_at=to_timestamp(fine.issued_at),
+        dates=_dates(fine.dates),
+        version=fine.version,
+        story=fine.story,
+        owner_masked="" if for_bank else owner_masked,
+        hold_reason="" if for_bank else fine.hold_reason,
+    )
+    if fine.amount:
+        message.amount.CopyFrom(money(fine.amount.full_minor))
+        message.discounted_amount.CopyFrom(money(fine.amount.discounted_minor))
+        message.base_value_minor = fine.amount.base_value_minor
+        message.base_values = fine.amount.base_values
+        message.tariff_version = fine.amount.tariff_version
+    return message
+
+
+def _dates(dates: LegalDates | None) -> fines_pb2.LegalDates | None:
+    if dates is None:
+        return None
+    return fines_pb2.LegalDates(
+        delivered_on=dates.delivered_on.isoformat(),
+        discount_until=dates.discount_until.isoformat(),
+        considered_on=dates.considered_on.isoformat(),
+        appeal_until=dates.appeal_until.isoformat(),
+        in_force_on=dates.in_force_on.isoformat(),
+        voluntary_until=dates.voluntary_until.isoformat(),
+        day_count=dates.day_count.value,
+        calendar_version=dates.calendar_version,
+    )
+
+
+def quote_message(quote: Quote) -> fines_pb2.Quote:
+    return fines_pb2.Quote(
+        number=quote.number,
+        amount_now=money(quote.now_minor),
+        amount_now_until=quote.until.isoformat() if quote.until else "",
+        amount_later=money(quote.later_minor),
+        quoted_at=to_timestamp(quote.quoted_at),
+    )
+
+
+def payment_message(payment: Payment) -> fines_pb2.Payment:
+    return fines_pb2.Payment(
+        payment_id=str(payment.payment_id),
+        number=payment.number,
+        amount=money(payment.amount_minor),
+        bank_reference=payment.bank_reference,
+        value_date=payment.value_date.isoformat(),
+        posted_at=to_timestamp(payment.posted_at),
+        entry_id=str(payment.entry_id),
+    )
+
+
+def entry_message(entry: Entry) -> fines_pb2.Entry:
+    return fines_pb2.Entry(
+        entry_id=str(entry.entry_id),
+        debit_account=entry.debit_account,
+        credit_account=entry.credit_account,
+        amount=money(entry.amount_minor),
+        posted_at=to_timestamp(entry.posted_at),
+        kind=entry.kind.value,
+    )
+
+
+def revenue_message(row: RevenueRow) -> fines_pb2.Revenue:
+    return fines_pb2.Revenue(
+        day=row.day.isoformat(),
+        region=row.region,
+        issued_count=row.issued_count,
+        issued=money(row.issued_minor),
+        paid_count=row.paid_count,
+        collected=money(row.collected_minor),
+        discounts=money(row.discounts_minor),
+        refunded=money(row.refunded_minor),
+    )
+
+
+def total_message(rows: list[RevenueRow], region: str) -> fines_pb2.Revenue:
+    return fines_pb2.Revenue(
+        region=region,
+        issued_count=sum(row.issued_count for row in rows),
+        issued=money(sum(row.issued_minor for row in rows)),
+        paid_count=sum(row.paid_count for row in rows),
+        collected=money(sum(row.collected_minor for row in rows)),
+        discounts=money(sum(row.discounts_minor for row in rows)),
+        refunded=money(sum(row.refunded_minor for row in rows)),
+    )
+
+
+def read_day(text: str) -> date | None:
+    """A day as "YYYY-MM-DD" and in no other of ISO 8601's ways, or None."""
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        return None
+    return day if day.isoformat() == text else None

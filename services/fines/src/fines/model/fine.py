@@ -1,0 +1,160 @@
+"""A fine: its states, the one table of moves between them, and what is due when.
+
+    AWAITING → ISSUED → DELIVERED → PAID
+                            ↘ IN_FORCE → OVERDUE → PAID      anything but CANCELLED → CANCELLED
+
+A fine is born AWAITING when its violation is confirmed: its number is reserved, nothing is owed.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from enum import Enum
+from uuid import UUID
+
+from fines.model.days import LegalDates, almaty_day
+from fines.model.refusals import (
+    FineAlreadyCancelled,
+    FineAlreadyPaid,
+    FineCancelled,
+    FineNotPayable,
+    MoveNotAllowed,
+)
+from fines.model.tariff import Amount, Article
+
+
+class State(Enum):
+    AWAITING = "awaiting"
+    ISSUED = "issued"
+    DELIVERED = "delivered"
+    PAID = "paid"
+    CANCELLED = "cancelled"
+    APPEALED = "appealed"
+    IN_FORCE = "in_force"
+    OVERDUE = "overdue"
+
+
+class Move(Enum):
+    ISSUE = "issue"
+    DELIVER = "deliver"
+    PAY = "pay"
+    APPEAL = "appeal"
+    UPHOLD = "uphold"
+    COME_INTO_FORCE = "come_into_force"
+    FALL_OVERDUE = "fall_overdue"
+    CANCEL = "cancel"
+
+
+TRANSITIONS: dict[tuple[State, Move], State] = {
+    (State.AWAITING, Move.ISSUE): State.ISSUED,
+    (State.AWAITING, Move.CANCEL): State.CANCELLED,
+    (State.ISSUED, Move.DELIVER): State.DELIVERED,
+    (State.ISSUED, Move.CANCEL): State.CANCELLED,
+    (State.DELIVERED, Move.PAY): State.PAID,
+    (State.DELIVERED, Move.APPEAL): State.APPEALED,
+    (State.DELIVERED, Move.COME_INTO_FORCE): State.IN_FORCE,
+    (State.DELIVERED, Move.CANCEL): State.CANCELLED,
+    (State.APPEALED, Move.UPHOLD): State.IN_FORCE,
+    (State.APPEALED, Move.CANCEL): State.CANCELLED,
+    (State.IN_FORCE, Move.PAY): State.PAID,
+    (State.IN_FORCE, Move.FALL_OVERDUE): State.OVERDUE,
+    (State.IN_FORCE, Move.CANCEL): State.CANCELLED,
+    (State.OVERDUE, Move.PAY): State.PAID,
+    (State.OVERDUE, Move.CANCEL): State.CANCELLED,
+    (State.PAID, Move.CANCEL): State.CANCELLED,
+}
+PAYABLE = frozenset(state for state, move in TRANSITIONS if move is Move.PAY)
+# The owner owes the amount; the ledger's receivable says the same.
+OWED = frozenset({State.ISSUED, State.APPEALED}) | PAYABLE
+
+
+@dataclass(frozen=True)
+class SealedParticulars:
+    """What the letter states about a person, sealed with that person's key, and how to find it."""
+
+    key_id: UUID
+    sealed: bytes
+    owner_index: bytes
+    plate_index: bytes
+
+
+@dataclass(frozen=True)
+class Fine:
+    number: str
+    violation_id: str
+    report_id: str
+    region: str
+    story: str
+    offence_code: str
+    occurred_at: datetime
+    state: State = State.AWAITING
+    # Facts published so far: the version of the aggregate that an event carries.
+    version: int = 0
+    hold_reason: str = ""
+    article: str = ""
+    amount: Amount | None = None
+    issued_at: datetime | None = None
+    particulars: SealedParticulars | None = None
+    delivered_at: datetime | None = None
+    dates: LegalDates | None = None
+
+    def issue(
+        self, article: Article, amount: Amount, particulars: SealedParticulars, now: datetime
+    ) -> "Fine":
+        assert amount.full_minor > 0
+        assert 0 < amount.discounted_minor <= amount.full_minor
+        return replace(
+            self._moved(Move.ISSUE),
+            article=article.article,
+            amount=amount,
+            particulars=particulars,
+            issued_at=now,
+            hold_reason="",
+        )
+
+    def deliver(self, delivered_at: datetime, dates: LegalDates) -> "Fine":
+        assert dates.delivered_on == almaty_day(delivered_at)
+        return replace(self._moved(Move.DELIVER), delivered_at=delivered_at, dates=dates)
+
+    def come_into_force(self) -> "Fine":
+        return self._moved(Move.COME_INTO_FORCE)
+
+    def fall_overdue(self) -> "Fine":
+        return self._moved(Move.FALL_OVERDUE)
+
+    def pay(self) -> "Fine":
+        """Raises FineAlreadyPaid, FineCancelled or FineNotPayable, in this order."""
+        if self.state is State.PAID:
+            raise FineAlreadyPaid
+        if self.state is State.CANCELLED:
+            raise FineCancelled
+        if self.state not in PAYABLE:
+            raise FineNotPayable
+        return self._moved(Move.PAY)
+
+    def cancel(self) -> "Fine":
+        if self.state is State.CANCELLED:
+            raise FineAlreadyCancelled
+        moved = self._moved(Move.CANCEL)
+        # What was never issued was never told to anybody.
+        return moved if self.amount else replace(moved, version=self.version)
+
+    def told(self) -> "Fine":
+        """One more fact is published in the same decision."""
+        return replace(self, version=self.version + 1)
+
+    def held(self, reason: str) -> "Fine":
+        assert self.state is State.AWAITING
+        return replace(self, hold_reason=reason)
+
+    def due_on(self, day: date) -> int:
+        """What was due on a day, whatever has become of the fine since."""
+        assert self.amount and self.dates
+        if day <= self.dates.discount_until:
+            return self.amount.discounted_minor
+        return self.amount.full_minor
+
+    def _moved(self, move: Move) -> "Fine":
+        target = TRANSITIONS.get((self.state, move))
+        if target is None:
+            raise MoveNotAllowed(facts={"state": self.state.value, "move": move.value})
+        return replace(self, state=target, version=self.version + 1)

@@ -1,0 +1,151 @@
+"""The ledger: integer tiyn, debit and credit in one posting, never changed, corrected by reversal.
+
+Accounts: `receivable:<number>` is what an owner owes, `treasury:<region>` what fines brought in,
+`clearing:<bank>` what a bank has taken and owes the treasury, `discounts` and `cancellations` what
+was let off.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import Enum
+from uuid import UUID
+
+from chassis.clock import new_id
+
+from fines.model.fine import OWED, Fine
+
+
+class EntryKind(Enum):
+    ISSUE = "issue"
+    PAYMENT = "payment"
+    DISCOUNT = "discount"
+    CANCELLATION = "cancellation"
+    REFUND = "refund"
+
+
+@dataclass(frozen=True)
+class Entry:
+    entry_id: UUID
+    number: str
+    region: str
+    kind: EntryKind
+    debit_account: str
+    credit_account: str
+    amount_minor: int
+    posted_at: datetime
+    # The entry that this one takes back.
+    reverses: UUID | None = None
+
+    def __post_init__(self) -> None:
+        assert self.amount_minor > 0
+        assert self.debit_account != self.credit_account
+
+
+@dataclass(frozen=True)
+class Payment:
+    payment_id: UUID
+    partner: str
+    number: str
+    region: str
+    amount_minor: int
+    bank_reference: str
+    value_date: date
+    posted_at: datetime
+    entry_id: UUID
+
+
+def receivable(number: str) -> str:
+    return f"receivable:{number}"
+
+
+def balance(account: str, entries: Iterable[Entry]) -> int:
+    """Debits less credits."""
+    return sum(
+        entry.amount_minor * ((entry.debit_account == account) - (entry.credit_account == account))
+        for entry in entries
+    )
+
+
+def owed(fine: Fine) -> int:
+    """What the receivable of a fine must hold."""
+    return fine.amount.full_minor if fine.amount and fine.state in OWED else 0
+
+
+def on_issue(fine: Fine, now: datetime) -> tuple[Entry, ...]:
+    return (
+        _entry(
+            fine,
+            EntryKind.ISSUE,
+            receivable(fine.number),
+            f"treasury:{fine.region}",
+            owed(fine),
+            now,
+        ),
+    )
+
+
+def on_payment(fine: Fine, *, paid_minor: int, bank: str, now: datetime) -> tuple[Entry, ...]:
+    """The money first; what the law lets off (Art. 811) closes the receivable."""
+    assert fine.amount is not None
+    let_off = fine.amount.full_minor - paid_minor
+    assert paid_minor > 0 and let_off >= 0
+    account = receivable(fine.number)
+    money = _entry(fine, EntryKind.PAYMENT, f"clearing:{bank}", account, paid_minor, now)
+    if let_off == 0:
+        return (money,)
+    return (money, _entry(fine, EntryKind.DISCOUNT, "discounts", account, let_off, now))
+
+
+def on_cancellation(fine: Fine, posted: Iterable[Entry], now: datetime) -> tuple[Entry, ...]:
+    """Takes back what was posted, newest first: discount, payment (a refund), then the claim."""
+    standing = list(posted)
+    assert not any(entry.reverses for entry in standing)
+    return tuple(_reversal(fine, entry, now) for entry in reversed(standing))
+
+
+def _reversal(fine: Fine, entry: Entry, now: datetime) -> Entry:
+    if entry.kind is EntryKind.ISSUE:
+        # Its own account: how much was let off by cancelling stays a figure.
+        return _entry(
+            fine,
+            EntryKind.CANCELLATION,
+            "cancellations",
+            entry.debit_account,
+            entry.amount_minor,
+            now,
+            reverses=entry.entry_id,
+        )
+    kind = EntryKind.REFUND if entry.kind is EntryKind.PAYMENT else EntryKind.DISCOUNT
+    return _entry(
+        fine,
+        kind,
+        entry.credit_account,
+        entry.debit_account,
+        entry.amount_minor,
+        now,
+        reverses=entry.entry_id,
+    )
+
+
+def _entry(
+    fine: Fine,
+    kind: EntryKind,
+    debit: str,
+    credit: str,
+    amount_minor: int,
+    now: datetime,
+    *,
+    reverses: UUID | None = None,
+) -> Entry:
+    return Entry(
+        entry_id=new_id(),
+        number=fine.number,
+        region=fine.region,
+        kind=kind,
+        debit_account=debit,
+        credit_account=credit,
+        amount_minor=amount_minor,
+        posted_at=now,
+        reverses=reverses,
+    )

@@ -1,0 +1,106 @@
+"""Every "no" of this service, by name."""
+
+from chassis.refusals import Kind, Refusal, Says
+
+
+class FineNotFound(Refusal):
+    kind = Kind.NOT_FOUND
+    code = "FINE_NOT_FOUND"
+    says = Says(en="There is no such fine.", ru="Такого штрафа нет.", kk="Мұндай айыппұл жоқ.")
+
+
+class FineNotPayable(Refusal):
+    code = "FINE_NOT_PAYABLE"
+    says = Says(
+        en="This fine cannot be paid now.",
+        ru="Этот штраф сейчас нельзя оплатить.",
+        kk="Бұл айыппұлды қазір төлеуге болмайды.",
+    )
+
+
+class FineAlreadyPaid(Refusal):
+    code = "FINE_ALREADY_PAID"
+    says = Says(
+        en="This fine is already paid.",
+        ru="Этот штраф уже оплачен.",
+        kk="Бұл айыппұл төленіп қойған.",
+    )
+
+
+class FineCancelled(Refusal):
+    code = "FINE_CANCELLED"
+    says = Says(
+        en="This fine was cancelled; nothing is owed.",
+        ru="Этот штраф отменён; платить не нужно.",
+        kk="Бұл айыппұл жойылған; төлеудің қажеті жоқ.",
+    )
+
+
+class FineAlreadyCancelled(Refusal):
+    code = "FINE_ALREADY_CANCELLED"
+    says = Says(
+        en="This fine is already cancelled.",
+        ru="Этот штраф уже отменён.",
+        kk="Бұл айыппұл бұрын жойылған.",
+    )
+
+
+class MoveNotAllowed(Refusal):
+    """A move that the transition table does not know."""
+
+    code = "MOVE_NOT_ALLOWED"
+    says = Says(
+        en="The fine is in a state that does not allow this.",
+        ru="Состояние штрафа не допускает этого действия.",
+        kk="Айыппұлдың күйі бұл әрекетке жол бермейді.",
+    )
+
+
+class AmountDiffers(Refusal):
+    code = "AMOUNT_DIFFERS"
+    says = Says(
+        en="The amount is not what was due on the value date. Quote the fine again.",
+        ru="Сумма не равна причитавшейся на дату списания. Запросите сумму снова.",
+        kk="Сома есептен шығару күні тиесілі сомаға тең емес. Соманы қайта сұраңыз.",
+    )
+
+
+class BankReferenceReused(Refusal):
+    kind = Kind.EXISTS
+    code = "BANK_REFERENCE_REUSED"
+    says = Says(
+        en="This bank reference already stands on another payment.",
+        ru="Этот банковский номер уже указан в другом платеже.",
+        kk="Бұл банк нөмірі басқа төлемде көрсетілген.",
+    )
+
+
+class PaymentNotFound(Refusal):
+    kind = Kind.NOT_FOUND
+    code = "PAYMENT_NOT_FOUND"
+    says = Says(en="There is no such payment.", ru="Такого платежа нет.", kk="Мұндай төлем жоқ.")
+
+
+class TableYearMissing(Refusal):
+    """A yearly table of the law does not hold the year that a decision needs."""
+
+    kind = Kind.AWAY
+    code = "TABLE_YEAR_MISSING"
+    says = Says(
+        en="A yearly table of the law lacks the year that is needed; nothing is decided without.",
+        ru="В таблице нет нужного года; без него решение не принимается.",
+        kk="Кестеде қажетті жыл жоқ; онсыз шешім қабылданбайды.",
+    )
+
+    def __init__(self, table: str, year: int) -> None:
+        super().__init__(facts={"table": table, "year": str(year)})
+
+
+class RegisterAway(Refusal):
+    kind = Kind.AWAY
+    code = "REGISTER_AWAY"
+    says = Says(
+        en="The vehicle register cannot be read.",
+        ru="Реестр транспортных средств недоступен.",
+        kk="Көлік тізілімі қолжетімсіз.",
+    )

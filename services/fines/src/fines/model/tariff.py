@@ -1,0 +1,105 @@
+"""How much: articles and base values (MCI) as tables with validity dates.
+
+The article is the one in force when the offence happened; the base value the one in force on the
+day the prescription is sent (KoAP Arts. 44(1), 802(4)). A decision records which tables it used.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from datetime import date
+
+from fines.model.refusals import TableYearMissing
+
+
+@dataclass(frozen=True)
+class Article:
+    code: str
+    article: str
+    base_values: int
+    # Since when a prescription may be issued without a protocol; None where it may not.
+    automatic_from: date | None
+    discount: bool
+    measures_speed: bool
+    substance_kk: str
+    substance_ru: str
+
+
+@dataclass(frozen=True)
+class Amount:
+    """What a fine costs, and with what it was reckoned."""
+
+    full_minor: int
+    discounted_minor: int
+    base_value_minor: int
+    base_values: int
+    tariff_version: str
+
+
+@dataclass(frozen=True)
+class Tariff:
+    articles: dict[str, Article]
+    articles_from: date
+    base_values: tuple[tuple[date, int], ...]
+    base_values_until: date
+    version: str
+
+    @classmethod
+    def parse(cls, articles: bytes, base_values: bytes) -> "Tariff":
+        rows, values = json.loads(articles), json.loads(base_values)
+        steps = tuple(
+            (date.fromisoformat(row["valid_from"]), int(row["amount_minor"]))
+            for row in values["values"]
+        )
+        assert steps == tuple(sorted(steps)) and all(value > 0 for _, value in steps)
+        return cls(
+            articles={row["code"]: _article(row) for row in rows["articles"]},
+            articles_from=date.fromisoformat(rows["valid_from"]),
+            base_values=steps,
+            base_values_until=date.fromisoformat(values["valid_until"]),
+            version=f"{_named(rows, articles)} {_named(values, base_values)}",
+        )
+
+    def article_on(self, code: str, occurred_on: date) -> Article | None:
+        return self.articles.get(code) if occurred_on >= self.articles_from else None
+
+    def base_value_on(self, day: date) -> int:
+        """Raises TableYearMissing."""
+        if day > self.base_values_until or day < self.base_values[0][0]:
+            raise TableYearMissing("base_values", day.year)
+        return next(value for since, value in reversed(self.base_values) if since <= day)
+
+    def amount(self, article: Article, issued_on: date) -> Amount:
+        value = self.base_value_on(issued_on)
+        full = article.base_values * value
+        return Amount(
+            full_minor=full,
+            discounted_minor=half(full) if article.discount else full,
+            base_value_minor=value,
+            base_values=article.base_values,
+            tariff_version=self.version,
+        )
+
+
+def half(amount_minor: int) -> int:
+    """50 %; half a tiyn falls to the payer."""
+    assert amount_minor >= 0
+    return amount_minor // 2
+
+
+def _article(row: dict[str, object]) -> Article:
+    since = row["automatic_from"]
+    return Article(
+        code=str(row["code"]),
+        article=str(row["article"]),
+        base_values=int(str(row["base_values"])),
+        automatic_from=date.fromisoformat(str(since)) if since else None,
+        discount=bool(row["discount"]),
+        measures_speed=row.get("measured") == "speed",
+        substance_kk=str(row["substance_kk"]),
+        substance_ru=str(row["substance_ru"]),
+    )
+
+
+def _named(table: dict[str, object], raw: bytes) -> str:
+    return f"{table['version']}@sha256:{hashlib.sha256(raw).hexdigest()}"

@@ -1,0 +1,158 @@
+"""Fines: adding, finding, locking, saving; opening what the letter states about a person."""
+
+import json
+from datetime import datetime
+from typing import Any
+
+from chassis.db import Tx
+from chassis.pages import PageSpec
+from chassis.refusals import PageTokenWrong
+from sqlalchemy import ColumnElement, literal, select, text, tuple_, update
+from sqlalchemy.dialects.postgresql import insert
+
+from fines.model.fine import PAYABLE, Fine, SealedParticulars, State
+from fines.model.prescription import Particulars
+from fines.model.refusals import FineNotFound
+from fines.storage.tables import fines, from_fine, to_fine
+
+PERSON, PLATE = "person", "plate"
+_NAME_KEY = text("SELECT set_config('app.lookup', :key, true)")
+
+
+async def name_key(tx: Tx, kind: str, value: str) -> None:
+    """A bank's transaction sees the fines under this one key; row security holds it to that."""
+    await tx.execute(_NAME_KEY, {"key": f"{kind}:{value}"})
+
+
+async def add(tx: Tx, fine: Fine, confirmed_at: datetime) -> bool:
+    """False where the violation already has its fine."""
+    added = await tx.execute(
+        insert(fines)
+        .values(**from_fine(fine), confirmed_at=confirmed_at)
+        .on_conflict_do_nothing(index_elements=["violation_id"])
+    )
+    return bool(added.rowcount)
+
+
+async def save(tx: Tx, fine: Fine) -> None:
+    saved = await tx.execute(
+        update(fines).where(fines.c.number == fine.number).values(**from_fine(fine))
+    )
+    assert saved.rowcount == 1
+
+
+async def get(tx: Tx, number: str) -> Fine:
+    """Raises FineNotFound, also where the fine is another region's."""
+    return await _one(tx, fines.c.number == number)
+
+
+async def get_for_update(tx: Tx, number: str) -> Fine:
+    """Raises FineNotFound."""
+    return await _one(tx, fines.c.number == number, lock=True)
+
+
+async def of_violation_for_update(tx: Tx, violation_id: str) -> Fine | None:
+    try:
+        return await _one(tx, fines.c.violation_id == violation_id, lock=True)
+    except FineNotFound:
+        return None
+
+
+async def page(
+    tx: Tx, spec: PageSpec, *, state: State | None, region: str, violation_id: str
+) -> tuple[list[Fine], list[tuple[str, ...]]]:
+    """Newest first, by when the violation was confirmed; with each row's key."""
+    query = select(fines)
+    if state:
+        query = query.where(fines.c.state == state.value)
+    if region:
+        query = query.where(fines.c.region == region)
+    if violation_id:
+        query = query.where(fines.c.violation_id == violation_id)
+    return await _page(tx, query, fines.c.confirmed_at, spec)
+
+
+async def payable_page(
+    tx: Tx, spec: PageSpec, *, kind: str, value: str
+) -> tuple[list[Fine], list[tuple[str, ...]]]:
+    """What a bank may show a payer: open fines under one exact key, newest first."""
+    column = {"number": fines.c.number, "owner": fines.c.owner_index, "plate": fines.c.plate_index}
+    exact: Any = value if kind == "number" else bytes.fromhex(value)
+    query = select(fines).where(
+        column[kind] == exact, fines.c.state.in_([state.value for state in PAYABLE])
+    )
+    return await _page(tx, query, fines.c.issued_at, spec)
+
+
+async def seal(tx: Tx, number: str, particulars: Particulars) -> SealedParticulars:
+    owner = particulars.owner.number
+    key = await tx.data_key_of(PERSON, owner)
+    return SealedParticulars(
+        key_id=key.key_id,
+        sealed=key.seal(json.dumps(particulars.as_json(), ensure_ascii=False), _place(number)),
+        owner_index=tx.blind_index(PERSON, "owner", owner),
+        plate_index=tx.blind_index(PLATE, "plate", particulars.plate),
+    )
+
+
+async def open_particulars(tx: Tx, fine: Fine) -> Particulars | None:
+    """None where nothing is known yet, or where the person was erased."""
+    if fine.particulars is None:
+        return None
+    try:
+        key = await tx.data_key(PERSON, fine.particulars.key_id)
+    except KeyError:
+        return None
+    return Particulars.from_json(
+        json.loads(key.open_text(fine.particulars.sealed, _place(fine.number)))
+    )
+
+
+async def note_cancel_reason(tx: Tx, number: str, reason: str) -> None:
+    """Free text of an operator may name people: sealed, under a key of its own."""
+    key = await tx.new_data_key(PERSON)
+    await tx.execute(
+        update(fines)
+        .where(fines.c.number == number)
+        .values(
+            cancel_key_id=key.key_id,
+            cancel_reason=key.seal(reason, f"fines.cancel_reason:{number}"),
+        )
+    )
+
+
+def _place(number: str) -> str:
+    return f"fines.particulars:{number}"
+
+
+async def _one(tx: Tx, condition: ColumnElement[bool], *, lock: bool = False) -> Fine:
+    query = select(fines).where(condition)
+    if lock:
+        query = query.with_for_update()
+    row = (await tx.execute(query)).one_or_none()
+    if row is None:
+        raise FineNotFound
+    return to_fine(row)
+
+
+def _read_key(after: tuple[str, ...]) -> tuple[datetime, str]:
+    try:
+        moment, number = after
+        return datetime.fromisoformat(moment), number
+    except ValueError as error:
+        raise PageTokenWrong from error
+
+
+async def _page(
+    tx: Tx, query: Any, moment: Any, spec: PageSpec
+) -> tuple[list[Fine], list[tuple[str, ...]]]:
+    if spec.after:
+        after = _read_key(spec.after)
+        query = query.where(tuple_(moment, fines.c.number) < tuple_(*map(literal, after)))
+    rows = (
+        await tx.execute(query.order_by(moment.desc(), fines.c.number.desc()).limit(spec.size))
+    ).all()
+    keys: list[tuple[str, ...]] = [
+        (getattr(row, moment.name).isoformat(), row.number) for row in rows
+    ]
+    return [to_fine(row) for row in rows], keys

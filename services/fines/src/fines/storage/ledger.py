@@ -1,0 +1,129 @@
+"""The ledger and the payments: added and read, never changed; and the figures drawn from them."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+from uuid import UUID
+
+from chassis.db import Tx
+from sqlalchemy import Text, case, cast, func, select
+from sqlalchemy.dialects.postgresql import insert
+
+from fines.model.days import start_of
+from fines.model.ledger import Entry, EntryKind, Payment
+from fines.model.refusals import BankReferenceReused, PaymentNotFound
+from fines.storage.tables import entries, from_entry, payments, to_entry, to_payment
+
+
+@dataclass(frozen=True)
+class RevenueRow:
+    day: date
+    region: str
+    issued_count: int
+    issued_minor: int
+    paid_count: int
+    collected_minor: int
+    discounts_minor: int
+    refunded_minor: int
+
+
+async def post(tx: Tx, posted: Iterable[Entry]) -> None:
+    rows = [from_entry(entry) for entry in posted]
+    assert rows
+    await tx.execute(insert(entries), rows)
+
+
+async def entries_of(tx: Tx, number: str) -> tuple[Entry, ...]:
+    rows = await tx.execute(
+        select(entries).where(entries.c.number == number).order_by(entries.c.position)
+    )
+    return tuple(to_entry(row) for row in rows)
+
+
+async def add_payment(tx: Tx, payment: Payment) -> None:
+    """Raises BankReferenceReused."""
+    added = await tx.execute(
+        insert(payments)
+        .values(**vars(payment))
+        .on_conflict_do_nothing(index_elements=["partner", "bank_reference"])
+    )
+    if not added.rowcount:
+        raise BankReferenceReused
+
+
+async def payment(tx: Tx, partner: str, payment_id: UUID) -> Payment:
+    """Raises PaymentNotFound."""
+    row = (
+        await tx.execute(
+            select(payments).where(
+                payments.c.partner == partner, payments.c.payment_id == payment_id
+            )
+        )
+    ).one_or_none()
+    if row is None:
+        raise PaymentNotFound
+    return to_payment(row)
+
+
+async def payment_of(tx: Tx, number: str) -> Payment | None:
+    row = (await tx.execute(select(payments).where(payments.c.number == number))).one_or_none()
+    return to_payment(row) if row else None
+
+
+async def revenue(tx: Tx, first: date, last: date, region: str) -> list[RevenueRow]:
+    """By day in Almaty and region. A discount that was taken back is not counted."""
+    # UTC+5 since before the first entry of this ledger.
+    day = func.date(func.timezone("UTC", entries.c.posted_at) + timedelta(hours=5))
+    kind, amount = entries.c.kind, entries.c.amount_minor
+    forward = entries.c.reverses.is_(None)
+
+    def total(of: EntryKind) -> Any:
+        signed = case((forward | (kind == EntryKind.REFUND.value), amount), else_=-amount)
+        return func.coalesce(func.sum(case((kind == of.value, signed))), 0)
+
+    query = (
+        select(
+            day.label("day"),
+            entries.c.region,
+            func.count().filter(kind == EntryKind.ISSUE.value).label("issued_count"),
+            total(EntryKind.ISSUE).label("issued"),
+            func.count().filter(kind == EntryKind.PAYMENT.value).label("paid_count"),
+            total(EntryKind.PAYMENT).label("collected"),
+            total(EntryKind.DISCOUNT).label("discounts"),
+            total(EntryKind.REFUND).label("refunded"),
+        )
+        .where(
+            entries.c.posted_at >= start_of(first),
+            entries.c.posted_at < start_of(date.fromordinal(last.toordinal() + 1)),
+        )
+        .group_by(day, entries.c.region)
+        .order_by(day, entries.c.region)
+    )
+    if region:
+        query = query.where(entries.c.region == region)
+    return [
+        RevenueRow(
+            row.day,
+            row.region,
+            row.issued_count,
+            int(row.issued),
+            row.paid_count,
+            int(row.collected),
+            int(row.discounts),
+            int(row.refunded),
+        )
+        for row in await tx.execute(query)
+    ]
+
+
+async def imbalance(tx: Tx) -> int:
+    """Debits less credits, each account by itself and then all together: 0, always."""
+    legs = (
+        select(cast(entries.c.debit_account, Text).label("account"), entries.c.amount_minor)
+        .union_all(select(entries.c.credit_account, -entries.c.amount_minor))
+        .subquery()
+    )
+    by_account = select(func.sum(legs.c.amount_minor).label("held")).group_by(legs.c.account)
+    total = await tx.scalar(select(func.coalesce(func.sum(by_account.subquery().c.held), 0)))
+    return int(total)

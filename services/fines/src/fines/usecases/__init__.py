@@ -1,0 +1,1 @@
+"""What this service decides: one method, one decision, one visible transaction."""

@@ -1,0 +1,164 @@
+"""The banks' counter: look up, quote, pay once, and ask what became of a payment."""
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from uuid import UUID
+
+from chassis import telemetry
+from chassis.clock import Clock
+from chassis.db import Database, Tx, canonical_json
+from chassis.identity import Caller
+from chassis.pages import PageSpec, next_token
+from chassis.refusals import checks
+
+from fines import events
+from fines.model import ledger as rules
+from fines.model.days import almaty_day
+from fines.model.fine import PAYABLE, Fine
+from fines.model.ledger import EntryKind, Payment
+from fines.model.refusals import AmountDiffers, FineNotPayable
+from fines.storage import fines, ledger
+
+LOOKUP = "open-fines"
+# A bank posts within two working days; the longest holidays and an outage fit in between.
+VALUE_DATE_AGE_DAYS_MAX = 10
+
+
+@dataclass(frozen=True)
+class Quote:
+    number: str
+    now_minor: int
+    until: date | None
+    later_minor: int
+    quoted_at: datetime
+
+
+@dataclass(frozen=True)
+class PaymentOrder:
+    """What a bank asks for; compared as a whole when its id comes again."""
+
+    payment_id: UUID
+    number: str
+    amount_minor: int
+    currency: str
+    bank_reference: str
+    value_date: date
+
+    def content(self) -> bytes:
+        return canonical_json(
+            {
+                "rpc": "PayFine",
+                "number": self.number,
+                "amount_minor": str(self.amount_minor),
+                "currency": self.currency,
+                "bank_reference": self.bank_reference,
+                "value_date": self.value_date.isoformat(),
+            }
+        )
+
+
+class Counter:
+    def __init__(self, db: Database, clock: Clock) -> None:
+        self._db = db
+        self._clock = clock
+
+    async def look_up(
+        self, kind: str, value: str, spec: PageSpec, caller: Caller
+    ) -> tuple[list[Fine], str]:
+        """Open fines under one exact key; `kind` is owner, plate or number."""
+        async with self._db.begin(caller.scope) as tx:
+            key = self._index(tx, kind, value)
+            await fines.name_key(tx, kind, key)
+            found, keys = await fines.payable_page(tx, spec, kind=kind, value=key)
+            facts = {"key": kind, "found": str(len(found))}
+            tx.audit("look_up", "fines", facts=facts)
+            for fine in found:
+                tx.audit("read", f"fine:{fine.number}", region=fine.region, facts={"key": kind})
+        return found, next_token(keys, spec, of=LOOKUP)
+
+    async def quote(self, number: str, caller: Caller) -> Quote:
+        """Raises FineNotFound or FineNotPayable."""
+        async with self._db.begin(caller.scope) as tx:
+            await fines.name_key(tx, "number", number)
+            fine = await fines.get(tx, number)
+            tx.audit("quote", f"fine:{number}", region=fine.region)
+            telemetry.tell_story(fine.story)
+        if fine.state not in PAYABLE:
+            raise FineNotPayable
+        assert fine.amount and fine.dates
+        now = self._clock()
+        due, full = fine.due_on(almaty_day(now)), fine.amount.full_minor
+        until = fine.dates.discount_until if due < full else None
+        return Quote(number, due, until, full, now)
+
+    async def pay(self, order: PaymentOrder, caller: Caller) -> Payment:
+        """Raises IdReused, FineNotFound, FineAlreadyPaid, FineCancelled, FineNotPayable, BadRequest
+        (value date), AmountDiffers, BankReferenceReused, in this order."""
+        async with self._db.begin(caller.scope) as tx:
+            await fines.name_key(tx, "number", order.number)
+            if not await tx.once(caller.key, order.payment_id, order.content()):
+                return await ledger.payment(tx, caller.name, order.payment_id)
+            fine = await fines.get_for_update(tx, order.number)
+            telemetry.tell_story(fine.story)
+            paid = fine.pay()
+            self._check_due(fine, order)
+            payment = await self._post(tx, fine, order, caller.name)
+            await fines.save(tx, paid)
+            tx.emit(events.fine_paid(paid, payment))
+            facts = {"payment": str(order.payment_id)}
+            tx.audit("pay", f"fine:{fine.number}", region=fine.region, facts=facts)
+        return payment
+
+    async def payment(self, payment_id: UUID, caller: Caller) -> Payment:
+        """Raises PaymentNotFound, also for another bank's."""
+        async with self._db.begin(caller.scope) as tx:
+            payment = await ledger.payment(tx, caller.name, payment_id)
+            tx.audit("read_payment", f"payment:{payment_id}", region=payment.region)
+        return payment
+
+    def _index(self, tx: Tx, kind: str, value: str) -> str:
+        if kind == "number":
+            return value
+        key_class = fines.PERSON if kind == "owner" else fines.PLATE
+        return tx.blind_index(key_class, kind, value).hex()
+
+    def _check_due(self, fine: Fine, order: PaymentOrder) -> None:
+        assert fine.dates
+        today = almaty_day(self._clock())
+        earliest = max(fine.dates.delivered_on, today - timedelta(days=VALUE_DATE_AGE_DAYS_MAX))
+        with checks() as check:
+            check.that(
+                earliest <= order.value_date <= today,
+                "value_date",
+                f"must be between {earliest} and {today}",
+                code="VALUE_DATE_WRONG",
+            )
+        due = fine.due_on(order.value_date)
+        if order.amount_minor != due:
+            raise AmountDiffers(facts={"amount_due_minor": str(due)})
+
+    async def _post(self, tx: Tx, fine: Fine, order: PaymentOrder, bank: str) -> Payment:
+        now = self._clock()
+        posted = rules.on_payment(fine, paid_minor=order.amount_minor, bank=bank, now=now)
+        assert posted[0].kind is EntryKind.PAYMENT
+        assert (
+            rules.balance(
+                rules.receivable(fine.number),
+                (*await ledger.entries_of(tx, fine.number), *posted),
+            )
+            == 0
+        )
+        payment = Payment(
+            payment_id=order.payment_id,
+            partner=bank,
+            number=fine.number,
+            region=fine.region,
+            amount_minor=order.amount_minor,
+            bank_reference=order.bank_reference,
+            value_date=order.value_date,
+            posted_at=now,
+            entry_id=posted[0].entry_id,
+        )
+        await ledger.post(tx, posted)
+        await ledger.add_payment(tx, payment)
+        return payment

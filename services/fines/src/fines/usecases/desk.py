@@ -1,0 +1,76 @@
+"""What operators do: read fines, take one back, look at the ledger and at the revenue."""
+
+from dataclasses import dataclass
+from datetime import date
+from uuid import UUID
+
+from chassis.clock import Clock
+from chassis.db import Database, canonical_json
+from chassis.identity import Caller
+from chassis.pages import PageSpec, next_token
+
+from fines.model.fine import Fine, State
+from fines.model.ledger import Entry
+from fines.storage import fines, ledger
+from fines.usecases.cancelling import cancel_in
+
+LIST = "fines"
+
+
+@dataclass(frozen=True)
+class RevenueReport:
+    rows: list[ledger.RevenueRow]
+    imbalance_minor: int
+
+
+class Desk:
+    def __init__(self, db: Database, clock: Clock) -> None:
+        self._db = db
+        self._clock = clock
+
+    async def get(self, number: str, caller: Caller) -> tuple[Fine, str]:
+        """The fine and its owner's masked number. Raises FineNotFound."""
+        async with self._db.begin(caller.scope) as tx:
+            fine = await fines.get(tx, number)
+            particulars = await fines.open_particulars(tx, fine)
+            tx.audit("read", f"fine:{number}", region=fine.region)
+        return fine, particulars.owner_masked if particulars else ""
+
+    async def page(
+        self, spec: PageSpec, caller: Caller, *, state: State | None, region: str, violation_id: str
+    ) -> tuple[list[Fine], str]:
+        """Lists tell nothing of a person: the owner is shown one fine at a time."""
+        async with self._db.begin(caller.scope) as tx:
+            found, keys = await fines.page(
+                tx, spec, state=state, region=region, violation_id=violation_id
+            )
+            tx.audit("list", "fines", region=region, facts={"found": str(len(found))})
+        return found, next_token(keys, spec, of=LIST)
+
+    async def cancel(
+        self, number: str, *, cancellation_id: UUID, reason: str, caller: Caller
+    ) -> Fine:
+        """Raises IdReused, FineNotFound, FineAlreadyCancelled."""
+        content = canonical_json({"number": number, "reason": reason, "rpc": "CancelFine"})
+        async with self._db.begin(caller.scope) as tx:
+            if not await tx.once(caller.key, cancellation_id, content):
+                return await fines.get(tx, number)
+            fine = await fines.get_for_update(tx, number)
+            cancelled = await cancel_in(tx, fine, self._clock())
+            await fines.note_cancel_reason(tx, number, reason)
+            tx.audit("cancel", f"fine:{number}", region=fine.region, facts={"cause": "supervisor"})
+        return cancelled
+
+    async def revenue(self, first: date, last: date, region: str, caller: Caller) -> RevenueReport:
+        async with self._db.begin(caller.scope) as tx:
+            rows = await ledger.revenue(tx, first, last, region)
+            imbalance = await ledger.imbalance(tx)
+            tx.audit("revenue", "ledger", region=region)
+        return RevenueReport(rows, imbalance)
+
+    async def entries(self, number: str, caller: Caller) -> tuple[Entry, ...]:
+        """Raises FineNotFound."""
+        async with self._db.begin(caller.scope) as tx:
+            fine = await fines.get(tx, number)
+            tx.audit("entries", f"fine:{number}", region=fine.region)
+            return await ledger.entries_of(tx, number)
