@@ -23,7 +23,7 @@ from uuid import UUID
 
 import rfc8785
 from google.protobuf.message import Message
-from sqlalchemy import Executable, select, text
+from sqlalchemy import Executable, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
@@ -199,6 +199,14 @@ class Tx:
         if found is None:
             raise KeyError(key_id)
         return found
+
+    async def destroy_data_key(self, key_id: UUID) -> None:
+        """Erases for good what was sealed with it, backups included."""
+        await self.execute(
+            update(tables.data_keys)
+            .where(tables.data_keys.c.key_id == key_id)
+            .values(wrapped=None, destroyed_at=self._clock())
+        )
 
     def blind_index(self, key_class: str, field_name: str, value: str) -> bytes:
         return self._keyring.blind_index(key_class, field_name, value)
