@@ -3,10 +3,10 @@
 A module offers `register(app)`. To add a command group, write the module and add it to `_GROUPS`.
 """
 
-from tartip_cli import status_command, trace_command, up_command
+from tartip_cli import demo, ingest, seed, status_command, trace_command, up_command, verify
 from tartip_cli.console import new_app
 
-_GROUPS = (up_command, status_command, trace_command)
+_GROUPS = (up_command, status_command, trace_command, demo, ingest, seed, verify)
 
 app = new_app("Tartip: cameras, violations, fines and citizens' reports, on this machine.")
 for group in _GROUPS:

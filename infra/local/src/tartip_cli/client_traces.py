@@ -1,0 +1,39 @@
+"""Traces of the commands themselves, so that a story begins where somebody asked for it.
+
+Exported as service `tartip-cli` to the same OTLP endpoint as the services'.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from opentelemetry import trace
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+
+from tartip_cli.topology import COMMAND_LINE
+
+_FLUSH_MS = 2000
+
+
+@contextmanager
+def traced(endpoint: str) -> Iterator[None]:
+    """Spans made inside are exported; what is left is flushed at the end, in bounded time."""
+    provider = TracerProvider(
+        resource=Resource.create({"service.name": COMMAND_LINE, "service.namespace": "tartip"})
+    )
+    exporter = OTLPSpanExporter(endpoint=f"{endpoint.rstrip('/')}/v1/traces", timeout=2)
+    provider.add_span_processor(BatchSpanProcessor(exporter, schedule_delay_millis=300))
+    trace.set_tracer_provider(provider)
+    try:
+        yield
+    finally:
+        provider.force_flush(_FLUSH_MS)
+
+
+def current_trace_id() -> str:
+    context = trace.get_current_span().get_span_context()
+    return f"{context.trace_id:032x}" if context.is_valid else ""

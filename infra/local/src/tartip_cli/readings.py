@@ -1,0 +1,110 @@
+"""What a measuring device does: its Ed25519 key, its growing counter, its signed readings.
+
+The canonical form is RFC 8785 JSON of the readings without absent values, as
+`tartip.inference.v1.SignedReadings` says.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import rfc8785
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from tartip.inference.v1 import inference_pb2 as inference
+
+from tartip_cli.home import write_private
+
+_PREFIX = "SIGNAL_PHASE_"
+
+
+@dataclass(frozen=True)
+class Device:
+    """A measuring device with its key; the public half stands in the camera register."""
+
+    serial: str
+    key: Ed25519PrivateKey
+
+    @classmethod
+    def open(cls, folder: Path, serial: str) -> Device:
+        """The key is made at the first call and kept under the serial number."""
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path = folder / f"{serial}.pem"
+        if not path.exists():
+            write_private(path, _pem(Ed25519PrivateKey.generate()))
+        key = serialization.load_pem_private_key(path.read_bytes(), password=None)
+        assert isinstance(key, Ed25519PrivateKey)
+        return cls(serial, key)
+
+    @property
+    def public_key(self) -> bytes:
+        return self.key.public_key().public_bytes_raw()
+
+    def sign(
+        self, picture: bytes, taken_at: dt.datetime, **measured: Any
+    ) -> inference.SignedReadings:
+        """Readings of one frame. The counter is the clock in microseconds: it never goes back."""
+        readings = inference.Readings(
+            device_serial=self.serial,
+            counter=time.time_ns() // 1000,
+            frame_sha256=hashlib.sha256(picture).digest(),
+            **measured,
+        )
+        readings.device_time.FromDatetime(taken_at.astimezone(dt.UTC).replace(tzinfo=None))
+        signature = self.key.sign(canonical(readings))
+        return inference.SignedReadings(readings=readings, signature=signature)
+
+
+def canonical(readings: inference.Readings) -> bytes:
+    """The bytes that a device signs."""
+    return rfc8785.dumps(as_json(readings))
+
+
+def as_json(readings: inference.Readings) -> dict[str, Any]:
+    moment = readings.device_time.ToDatetime(tzinfo=dt.UTC)
+    values: dict[str, Any] = {
+        "counter": readings.counter,
+        "device_serial": readings.device_serial,
+        "device_time": moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+        "frame_sha256": readings.frame_sha256.hex(),
+    }
+    for name in ("speed_kmh", "speed_limit_kmh", "signal_age_seconds", "past_stop_line"):
+        if readings.HasField(name):
+            values[name] = getattr(readings, name)
+    if readings.signal_phase:
+        phase = inference.SignalPhase.Name(readings.signal_phase)
+        values["signal_phase"] = phase.removeprefix(_PREFIX).lower()
+    return values
+
+
+def from_json(values: dict[str, Any]) -> inference.Readings:
+    """The other way; raises KeyError, TypeError or ValueError for what is no readings."""
+    known = dict(values)
+    readings = inference.Readings(
+        device_serial=known.pop("device_serial"),
+        counter=known.pop("counter"),
+        frame_sha256=bytes.fromhex(known.pop("frame_sha256")),
+    )
+    readings.device_time.FromJsonString(known.pop("device_time"))
+    if "signal_phase" in known:
+        phase = _PREFIX + str(known.pop("signal_phase")).upper()
+        readings.signal_phase = inference.SignalPhase.Value(phase)
+    for name in ("speed_kmh", "speed_limit_kmh", "signal_age_seconds", "past_stop_line"):
+        if name in known:
+            setattr(readings, name, known.pop(name))
+    if known:
+        raise ValueError(f"unknown readings: {', '.join(sorted(known))}")
+    return readings
+
+
+def _pem(key: Ed25519PrivateKey) -> bytes:
+    return key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
