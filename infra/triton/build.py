@@ -175,9 +175,9 @@ def _model(name: str, target: Path) -> bool:
     folder = target / "models" / name
     mark = target / f"{name}.made-from"
     if _reads(mark) == wanted and (folder / "1/model.onnx").exists():
+        _configure(name, folder)
         return False
     (folder / "1").mkdir(parents=True, exist_ok=True)
-    shutil.copy2(HERE / f"models/{name}/config.pbtxt", folder / "config.pbtxt")
     shutil.copy2(HERE / "runner/model.py", folder / "1/model.py")
     onnx = folder / "1/model.onnx"
     if name == "plate_detector":
@@ -188,9 +188,18 @@ def _model(name: str, target: Path) -> bool:
             failure=f"{name} could not be converted",
             folder=HERE,
         )
+    _configure(name, folder)
     mark.write_text(wanted)
     _write_fingerprints(target)
     return True
+
+
+def _configure(name: str, folder: Path) -> None:
+    """The configuration, with the digest of the weights for callers to read from the server."""
+    digest = _digest(folder / "1/model.onnx")
+    parameter = f'key: "fingerprint" value: {{ string_value: "{digest}" }}'
+    config = (HERE / f"models/{name}/config.pbtxt").read_text()
+    (folder / "config.pbtxt").write_text(f"{config}parameters {{ {parameter} }}\n")
 
 
 def _write_fingerprints(target: Path) -> None:

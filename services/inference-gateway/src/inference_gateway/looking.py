@@ -24,6 +24,8 @@ class Models(Protocol):
 
     async def run(self, model: str, images: Picture, *, seconds: float) -> Floats: ...
 
+    async def fingerprint(self) -> str: ...
+
 
 @dataclass(frozen=True, slots=True)
 class Sight:
@@ -54,6 +56,10 @@ class Looker:
             found += await self._candidates(crops, until)
         candidates = await self._refined(picture, pipeline.distinct(found), until)
         return Sight(tuple(await self._read(picture, candidates, until)), tuple(objects))
+
+    async def fingerprint(self) -> str:
+        """Of the models that look; `ModelsAway` when they do not answer."""
+        return await self._models.fingerprint()
 
     async def _objects(self, picture: Picture, until: float) -> list[SeenObject]:
         scaled = await _threaded(lambda: pipeline.for_objects(picture))

@@ -5,6 +5,7 @@ leaves the call to end by itself, and it keeps its place among those in flight u
 """
 
 import asyncio
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,8 @@ MOST_IN_FLIGHT: Final = 8
 CALL_SECONDS: Final = 60.0
 """Far above Triton's own queue timeout (5 s), so that Triton gives up first, in order."""
 READY_SECONDS: Final = 2.0
+FINGERPRINT_SECONDS: Final = 60.0
+"""How long a fingerprint is kept: models change only when Triton starts anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +72,7 @@ class TritonModels:
             private_key=str(credentials.key),
             certificate_chain=str(credentials.certificate),
         )
+        self._fingerprint, self._fingerprint_until = "", 0.0
         self._places = asyncio.Semaphore(most_in_flight)
         self._in_flight: set[asyncio.Future[npt.NDArray[np.float32]]] = set()
 
@@ -104,6 +108,25 @@ class TritonModels:
         except (TimeoutError, InferenceServerException):
             return False
         return True
+
+    async def fingerprint(self) -> str:
+        """One digest over the weights of all models, as the server names them; or `ModelsAway`."""
+        now = asyncio.get_running_loop().time()
+        if now < self._fingerprint_until:
+            return self._fingerprint
+        told = []
+        try:
+            for model in sorted(MODELS):
+                answer: Any = await self._client.get_model_config(
+                    model, as_json=True, client_timeout=READY_SECONDS
+                )
+                known = answer["config"].get("parameters", {}).get("fingerprint", {})
+                told.append(f"{model}={known.get('string_value', 'unknown')}")
+        except InferenceServerException as problem:
+            raise ModelsAway from problem
+        self._fingerprint = "sha256:" + hashlib.sha256("\n".join(told).encode()).hexdigest()
+        self._fingerprint_until = now + FINGERPRINT_SECONDS
+        return self._fingerprint
 
     async def close(self) -> None:
         """Wait for what is in flight, then hang up."""

@@ -1,0 +1,8 @@
+"""`python -m inference_gateway serve | migrate`."""
+
+from chassis.runtime import main
+
+from inference_gateway.app import SERVICE
+
+if __name__ == "__main__":
+    main(SERVICE)

@@ -1,0 +1,55 @@
+"""What the service consists of and how its parts are joined."""
+
+from pathlib import Path
+
+from chassis.runtime import Chassis, Service
+from tartip.inference.v1 import inference_pb2, inference_pb2_grpc
+
+from inference_gateway.cameras import Cameras
+from inference_gateway.clients import RegisterClient
+from inference_gateway.consumers import SUBSCRIPTIONS
+from inference_gateway.evidence import Vault
+from inference_gateway.grpc_api import POLICY, InferenceApi
+from inference_gateway.looking import Looker
+from inference_gateway.objects import SealedObjects
+from inference_gateway.settings import InferenceSettings
+from inference_gateway.showing import Showing
+from inference_gateway.triton import Credentials, TritonModels
+from inference_gateway.usecases import Eyes, Intake
+
+MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
+
+
+async def build(chassis: Chassis[InferenceSettings]) -> None:
+    settings = chassis.settings
+    models = TritonModels(
+        settings.triton_url,
+        Credentials(settings.tls_cert, settings.tls_key, settings.tls_ca),
+    )
+    chassis.on_stop.append(models.close)
+    register = RegisterClient(
+        chassis.channels.to(settings.camera_registry_address, "camera-registry")
+    )
+    vault = Vault(chassis.db, SealedObjects(settings.evidence_url), chassis.clock)
+    eyes = Eyes(Looker(models))
+    cameras = Cameras(chassis.db, register, chassis.clock)
+    intake = Intake(chassis.db, cameras, eyes, vault, chassis.clock)
+    showing = Showing(chassis.db, intake, eyes, vault, chassis.clock)
+    chassis.serve(
+        inference_pb2.DESCRIPTOR.services_by_name["Inference"],
+        inference_pb2_grpc.add_InferenceServicer_to_server,
+        InferenceApi(intake, showing, vault),
+        POLICY,
+    )
+    chassis.consume("CAMERAS", SUBSCRIPTIONS)
+    chassis.publish_from("INFERENCE")
+    chassis.loop("evidence sweeper", vault.keep_sweeping)
+
+
+SERVICE = Service(
+    "inference-gateway",
+    settings=InferenceSettings,
+    build=build,
+    schema="inference",
+    migrations=MIGRATIONS,
+)

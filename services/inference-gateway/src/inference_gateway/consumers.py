@@ -1,0 +1,33 @@
+"""What the register of cameras tells: which of our copies are out of date."""
+
+from uuid import UUID
+
+from chassis.consumer import Meta, Subscription
+from chassis.db import Tx
+from tartip.cameras.v1 import events_pb2
+
+from inference_gateway import storage
+
+
+async def on_registered(tx: Tx, event: events_pb2.CameraRegistered, _: Meta) -> None:
+    await storage.announce_camera(tx, UUID(event.camera_id), region=event.region, version=1)
+
+
+async def on_changed(tx: Tx, event: events_pb2.CameraChanged, _: Meta) -> None:
+    await storage.announce_camera(
+        tx, UUID(event.camera_id), region=event.region, version=event.version
+    )
+
+
+async def on_retired(tx: Tx, event: events_pb2.CameraRetired, _: Meta) -> None:
+    # Retired is for good; which version says so does not matter any more.
+    await storage.announce_camera(
+        tx, UUID(event.camera_id), region=event.region, version=1, retired=True
+    )
+
+
+SUBSCRIPTIONS = {
+    "cameras.v1.registered": Subscription(events_pb2.CameraRegistered, on_registered),
+    "cameras.v1.changed": Subscription(events_pb2.CameraChanged, on_changed),
+    "cameras.v1.retired": Subscription(events_pb2.CameraRetired, on_retired),
+}

@@ -1,0 +1,153 @@
+"""Evidence: sealed under a key of its own, addressed by the SHA-256 of its plain content.
+
+The object is written before the transaction that makes it evidence, so a crash leaves at most an
+object that no row knows; the sweeper takes those away. Reading is audited first: the row that says
+who read what and why is committed before the first byte leaves.
+"""
+
+import asyncio
+import hashlib
+import logging
+from dataclasses import replace
+from datetime import timedelta
+
+from chassis.clock import Clock
+from chassis.db import SYSTEM, Database, Scope
+from chassis.identity import Caller
+from chassis.refusals import Kind, Refusal, Says
+from cryptography.exceptions import InvalidTag
+
+from inference_gateway import storage
+from inference_gateway.objects import SealedObjects
+from inference_gateway.storage import KEY_CLASS, EvidencePlace, KeptEvidence
+
+MOST_BYTES = 20 * 1024 * 1024
+SWEEP_SECONDS = 1800.0
+# Far above what a transaction may take: a younger object may still be about to get its row.
+ORPHAN_AGE = timedelta(hours=1)
+SWEPT_DAYS = 2
+BATCH = 500
+log = logging.getLogger(__name__)
+
+
+class EvidenceTooLarge(Refusal):
+    kind = Kind.INVALID
+    code = "EVIDENCE_TOO_LARGE"
+    says = Says(
+        en="The evidence is too large: at most 20 MiB.",
+        ru="Доказательство слишком велико: не более 20 МиБ.",
+        kk="Дәлел тым үлкен: ең көбі 20 МиБ.",
+    )
+
+
+class EvidenceDigestMismatch(Refusal):
+    kind = Kind.INVALID
+    code = "EVIDENCE_DIGEST_MISMATCH"
+    says = Says(
+        en="What arrived does not have the digest that was announced. Send it again.",
+        ru="Полученные данные не соответствуют заявленной контрольной сумме. Отправьте снова.",
+        kk="Келген деректер мәлімделген бақылау сомасына сәйкес емес. Қайта жіберіңіз.",
+    )
+
+
+class EvidenceNotFound(Refusal):
+    kind = Kind.NOT_FOUND
+    code = "EVIDENCE_NOT_FOUND"
+    says = Says(
+        en="There is no such evidence among what you may read.",
+        ru="Среди доступных вам материалов такого доказательства нет.",
+        kk="Сізге қолжетімді материалдар арасында мұндай дәлел жоқ.",
+    )
+
+
+class PurposeRequired(Refusal):
+    kind = Kind.INVALID
+    code = "PURPOSE_REQUIRED"
+    says = Says(
+        en="Say why you read this: send the purpose with the call.",
+        ru="Укажите цель чтения: передайте её вместе с вызовом.",
+        kk="Оқу мақсатын көрсетіңіз: оны шақырумен бірге жіберіңіз.",
+    )
+
+
+class Vault:
+    def __init__(self, db: Database, objects: SealedObjects, clock: Clock) -> None:
+        self._db = db
+        self._objects = objects
+        self._clock = clock
+
+    async def seal(self, content: bytes, content_type: str) -> KeptEvidence:
+        """Writes the sealed object. It is evidence only once `storage.keep_evidence` says so."""
+        digest = hashlib.sha256(content).hexdigest()
+        key = self._db.keyring.new_data_key(KEY_CLASS)
+        path = f"{self._clock():%Y-%m-%d}/{digest}.{key.key_id}"
+        sealed = await asyncio.to_thread(key.seal, content, _place(digest))
+        await self._objects.put(path, sealed)
+        return KeptEvidence(digest, content_type, len(content), key, path)
+
+    async def store(
+        self,
+        content: bytes,
+        *,
+        sha256: str,
+        content_type: str,
+        place: EvidencePlace,
+        caller: Caller,
+    ) -> None:
+        """Raises EvidenceDigestMismatch. The same content again changes nothing."""
+        if hashlib.sha256(content).hexdigest() != sha256:
+            raise EvidenceDigestMismatch
+        kept = await self.seal(content, content_type)
+        # The rows are of the region that the owner named, not of the caller's.
+        async with self._db.begin(replace(caller.scope, regions=("*",))) as tx:
+            await storage.keep_evidence(tx, kept, place)
+            tx.audit("keep_evidence", f"evidence:{sha256}", region=place.region)
+
+    async def read(self, sha256: str, scope: Scope) -> tuple[str, bytes]:
+        """(content type, content). Raises PurposeRequired or EvidenceNotFound."""
+        if not scope.purpose.strip():
+            raise PurposeRequired
+        async with self._db.begin(scope) as tx:
+            found = await storage.find_evidence(tx, sha256)
+            if found is None:
+                raise EvidenceNotFound
+            kept, region = found
+            tx.audit("read_evidence", f"evidence:{sha256}", region=region)
+        sealed = await self._objects.get(kept.object_path)
+        try:
+            content = await asyncio.to_thread(kept.key.open, sealed, _place(sha256))
+        except InvalidTag as error:
+            raise RuntimeError("evidence was changed where it lies") from error
+        return kept.content_type, content
+
+    async def keep_sweeping(self) -> None:
+        async with self._db.singleton("evidence sweeper"):
+            while True:
+                await self.sweep()
+                await asyncio.sleep(SWEEP_SECONDS)
+
+    async def sweep(self, *, orphan_age: timedelta = ORPHAN_AGE) -> int:
+        """Deletes objects that a crash left without a row; returns how many."""
+        now, swept = self._clock(), 0
+        for day in range(SWEPT_DAYS):
+            old = [
+                path
+                async for path, written in self._objects.under(f"{now - timedelta(day):%Y-%m-%d}")
+                if written < now - orphan_age
+            ]
+            for start in range(0, len(old), BATCH):
+                swept += await self._sweep_batch(old[start : start + BATCH])
+        return swept
+
+    async def _sweep_batch(self, paths: list[str]) -> int:
+        async with self._db.begin(SYSTEM) as tx:
+            known = await storage.known_objects(tx, paths)
+        orphans = [path for path in paths if path not in known]
+        if orphans:
+            await self._objects.delete(orphans)
+            log.warning("%s objects without a row were taken away", len(orphans))
+        return len(orphans)
+
+
+def _place(sha256: str) -> str:
+    return f"evidence.object:{sha256}"

@@ -1,0 +1,279 @@
+"""`tartip.inference.v1.Inference`: proto to use case to proto."""
+
+import hashlib
+import math
+import re
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from uuid import UUID
+
+import grpc
+from chassis import telemetry
+from chassis.calls import current_caller
+from chassis.clock import from_timestamp, parse_id, to_timestamp
+from chassis.grpc_server import Policy
+from chassis.identity import allow
+from chassis.refusals import Checks, checks
+from google.protobuf.timestamp_pb2 import Timestamp
+from tartip.inference.v1 import inference_pb2, inference_pb2_grpc
+
+from inference_gateway.events import box_to_proto, plate_to_proto
+from inference_gateway.evidence import MOST_BYTES, EvidenceTooLarge, Vault
+from inference_gateway.films import (
+    FRAMES_PER_SECOND_DEFAULT,
+    FRAMES_PER_SECOND_MAX,
+    check_rtsp,
+)
+from inference_gateway.model import ArrivedFrame, FrameResult
+from inference_gateway.readings import Readings, SignedReadings
+from inference_gateway.showing import Film, Showing
+from inference_gateway.storage import EvidencePlace
+from inference_gateway.usecases import Intake
+
+SERVICE = "/tartip.inference.v1.Inference/"
+TAKE_IN = allow(
+    devices=True, services=("tartip-cli", "operator-gateway"), roles=("camera_administrator",)
+)
+POLICY: Policy = {
+    f"{SERVICE}IngestFrame": TAKE_IN,
+    f"{SERVICE}IngestFilm": TAKE_IN,
+    f"{SERVICE}WatchStream": TAKE_IN,
+    f"{SERVICE}StoreEvidence": allow(services=("citizen-reports",)),
+    f"{SERVICE}ReadEvidence": allow(
+        services=("violations", "citizen-reports"),
+        roles=("inspector", "supervisor", "auditor", "dispatcher", "internal_security"),
+    ),
+}
+PIECE_BYTES = 512 * 1024
+COUNTER_MAX = 2**53 - 1
+SERIAL_MAX = 100
+ADDRESS_MAX = 2000
+CONTENT_TYPE = re.compile(r"[a-z0-9.+-]{1,40}/[a-z0-9.+-]{1,60}")
+REGION = re.compile(r"KZ-\d{2}")
+ROLE = re.compile(r"[a-z_]{0,40}")
+SHA256 = re.compile(r"[0-9a-f]{64}")
+PHASES = {
+    inference_pb2.SIGNAL_PHASE_GREEN: "green",
+    inference_pb2.SIGNAL_PHASE_YELLOW: "yellow",
+    inference_pb2.SIGNAL_PHASE_RED: "red",
+}
+
+
+class InferenceApi(inference_pb2_grpc.InferenceServicer):
+    def __init__(self, intake: Intake, showing: Showing, vault: Vault) -> None:
+        self._intake = intake
+        self._showing = showing
+        self._vault = vault
+
+    async def IngestFrame(
+        self, request: inference_pb2.IngestFrameRequest, context: grpc.aio.ServicerContext
+    ) -> inference_pb2.IngestFrameResponse:
+        frame = read_frame(request)
+        telemetry.annotate(frame=request.frame_id, camera=request.camera_id)
+        result = await self._intake.ingest(frame, current_caller())
+        return inference_pb2.IngestFrameResponse(result=to_proto(result))
+
+    async def IngestFilm(
+        self,
+        request_iterator: AsyncIterator[inference_pb2.IngestFilmRequest],
+        context: grpc.aio.ServicerContext,
+    ) -> AsyncIterator[inference_pb2.IngestFilmResponse]:
+        film = read_film(await _header(request_iterator))
+        telemetry.annotate(frame=str(film.film_id), camera=str(film.camera_id))
+        pieces = _contents(request_iterator)
+        async for shown in self._showing.show(film, pieces, current_caller()):
+            yield inference_pb2.IngestFilmResponse(
+                result=to_proto(shown.result), progress=shown.progress
+            )
+
+    async def WatchStream(
+        self, request: inference_pb2.WatchStreamRequest, context: grpc.aio.ServicerContext
+    ) -> AsyncIterator[inference_pb2.WatchStreamResponse]:
+        with checks() as check:
+            camera_id = _id(check, request.camera_id, "camera_id")
+            rate = _rate(check, request.frames_per_second, "frames_per_second")
+            check.that(request.max_frames >= 0, "max_frames", "must be 0 or more")
+            check.that(
+                len(request.address) <= ADDRESS_MAX, "address", f"at most {ADDRESS_MAX} characters"
+            )
+        check_rtsp(request.address)
+        telemetry.annotate(camera=request.camera_id)
+        async for result in self._showing.watch(
+            camera_id, request.address, frames_per_second=rate, max_frames=request.max_frames,
+            caller=current_caller(),
+        ):  # fmt: skip
+            yield inference_pb2.WatchStreamResponse(result=to_proto(result))
+
+    async def StoreEvidence(
+        self,
+        request_iterator: AsyncIterator[inference_pb2.StoreEvidenceRequest],
+        context: grpc.aio.ServicerContext,
+    ) -> inference_pb2.StoreEvidenceResponse:
+        header = await _evidence_header(request_iterator)
+        content = bytearray()
+        async for message in request_iterator:
+            content += message.content
+            if len(content) > MOST_BYTES:
+                raise EvidenceTooLarge
+        with checks() as check:
+            check.that(len(content) > 0, "content", "must not be empty")
+        await self._vault.store(
+            bytes(content), sha256=header.sha256, content_type=header.content_type,
+            place=EvidencePlace(header.region, header.only_role), caller=current_caller(),
+        )  # fmt: skip
+        return inference_pb2.StoreEvidenceResponse(sha256=header.sha256, size_bytes=len(content))
+
+    async def ReadEvidence(
+        self, request: inference_pb2.ReadEvidenceRequest, context: grpc.aio.ServicerContext
+    ) -> AsyncIterator[inference_pb2.ReadEvidenceResponse]:
+        with checks() as check:
+            _digest(check, request.sha256, "sha256")
+        content_type, content = await self._vault.read(request.sha256, current_caller().scope)
+        for start in range(0, len(content), PIECE_BYTES):
+            yield inference_pb2.ReadEvidenceResponse(
+                content_type=content_type if start == 0 else "",
+                content=content[start : start + PIECE_BYTES],
+            )
+
+
+def read_frame(request: inference_pb2.IngestFrameRequest) -> ArrivedFrame:
+    """Raises BadRequest with every wrong field."""
+    with checks() as check:
+        frame_id = _id(check, request.frame_id, "frame_id")
+        camera_id = _id(check, request.camera_id, "camera_id")
+        captured_at = _moment(check, request, "captured_at")
+        check.that(len(request.picture) > 0, "picture", "must hold a picture")
+        readings = None
+        if request.HasField("readings"):
+            readings = _readings(check, request.readings)
+    return ArrivedFrame(
+        frame_id, camera_id, captured_at, request.picture,
+        hashlib.sha256(request.picture).digest(), readings,
+    )  # fmt: skip
+
+
+def read_film(header: inference_pb2.FilmHeader) -> Film:
+    """Raises BadRequest with every wrong field."""
+    with checks() as check:
+        film_id = _id(check, header.film_id, "header.film_id")
+        camera_id = _id(check, header.camera_id, "header.camera_id")
+        started_at = _moment(check, header, "started_at", prefix="header.")
+        rate = _rate(check, header.frames_per_second, "header.frames_per_second")
+    return Film(film_id, camera_id, started_at, rate)
+
+
+def to_proto(result: FrameResult) -> inference_pb2.FrameResult:
+    return inference_pb2.FrameResult(
+        frame_id=str(result.frame_id),
+        captured_at=to_timestamp(result.captured_at),
+        plates=[plate_to_proto(plate) for plate in result.plates],
+        objects=[
+            inference_pb2.SeenObject(label=seen.label, score=seen.score, box=box_to_proto(seen.box))
+            for seen in result.objects
+        ],
+        faces=[inference_pb2.SeenFace(box=box_to_proto(box)) for box in result.faces],
+        events=[
+            inference_pb2.EmittedEvent(event_id=str(event.event_id), subject=event.subject)
+            for event in result.events
+        ],
+        evidence_sha256=result.evidence_sha256,
+        models_fingerprint=result.models_fingerprint,
+    )
+
+
+async def _header(messages: AsyncIterator[inference_pb2.IngestFilmRequest]) -> (
+    inference_pb2.FilmHeader
+):  # fmt: skip
+    first = await anext(aiter(messages), inference_pb2.IngestFilmRequest())
+    with checks() as check:
+        check.that(first.HasField("header"), "header", "must come first")
+    return first.header
+
+
+async def _contents(
+    messages: AsyncIterator[inference_pb2.IngestFilmRequest],
+) -> AsyncIterator[bytes]:
+    async for message in messages:
+        yield message.content
+
+
+async def _evidence_header(
+    messages: AsyncIterator[inference_pb2.StoreEvidenceRequest],
+) -> inference_pb2.EvidenceHeader:
+    first = await anext(aiter(messages), inference_pb2.StoreEvidenceRequest())
+    header = first.header
+    with checks() as check:
+        if check.that(first.HasField("header"), "header", "must come first"):
+            _digest(check, header.sha256, "header.sha256")
+            check.that(
+                bool(CONTENT_TYPE.fullmatch(header.content_type)),
+                "header.content_type", "must be a media type such as image/jpeg",
+            )  # fmt: skip
+            check.that(bool(REGION.fullmatch(header.region)), "header.region", "must be as KZ-75")
+            check.that(
+                bool(ROLE.fullmatch(header.only_role)),
+                "header.only_role",
+                "must be a role or empty",
+            )
+    return header
+
+
+def _readings(check: Checks, signed: inference_pb2.SignedReadings) -> SignedReadings:
+    told, at = signed.readings, "readings.readings."
+    device_time = _moment(check, told, "device_time", prefix=at)
+    check.that(
+        0 < len(told.device_serial) <= SERIAL_MAX, f"{at}device_serial",
+        f"must be 1 to {SERIAL_MAX} characters",
+    )  # fmt: skip
+    check.that(0 < told.counter <= COUNTER_MAX, f"{at}counter", "must be 1 to 2^53 - 1")
+    check.that(told.signal_phase in (0, *PHASES), f"{at}signal_phase", "must be a known phase")
+    numbers: dict[str, float | None] = {}
+    for name in ("speed_kmh", "speed_limit_kmh", "signal_age_seconds"):
+        value = getattr(told, name) if told.HasField(name) else None
+        right = value is None or (math.isfinite(value) and value >= 0)
+        check.that(right, f"{at}{name}", "must be a number, 0 or more")
+        numbers[name] = value
+    readings = Readings(
+        device_serial=told.device_serial,
+        device_time=device_time,
+        counter=told.counter,
+        frame_sha256=told.frame_sha256,
+        signal_phase=PHASES.get(told.signal_phase),
+        past_stop_line=told.past_stop_line if told.HasField("past_stop_line") else None,
+        **numbers,
+    )
+    return SignedReadings(readings, signed.signature)
+
+
+def _id(check: Checks, text: str, field: str) -> UUID:
+    parsed = parse_id(text)
+    check.that(parsed is not None, field, "must be a UUIDv7 in lower case")
+    return parsed or UUID(int=0)
+
+
+def _digest(check: Checks, text: str, field: str) -> None:
+    check.that(bool(SHA256.fullmatch(text)), field, "must be a SHA-256 in lower-case hex")
+
+
+def _rate(check: Checks, rate: float, field: str) -> float:
+    right = math.isfinite(rate) and 0 <= rate <= FRAMES_PER_SECOND_MAX
+    check.that(right, field, f"must be 0 to {FRAMES_PER_SECOND_MAX:g}")
+    return rate or FRAMES_PER_SECOND_DEFAULT
+
+
+def _moment(
+    check: Checks,
+    message: (inference_pb2.IngestFrameRequest | inference_pb2.FilmHeader | inference_pb2.Readings),
+    name: str,
+    *,
+    prefix: str = "",
+) -> datetime:
+    """The moment in a field that must be there; any moment where it is not, refused later."""
+    stamp: Timestamp = getattr(message, name)
+    try:
+        if message.HasField(name):  # type: ignore[arg-type]
+            return from_timestamp(stamp)
+    except (ValueError, OverflowError):
+        pass
+    check.wrong(prefix + name, "must be a moment")
+    return datetime.fromtimestamp(0, UTC)

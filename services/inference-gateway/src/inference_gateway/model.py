@@ -1,0 +1,200 @@
+"""Frames, cameras, signed readings and results, and the rules by which a frame is let in.
+
+Pure: no clock, no storage. Moments and ids are passed in.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import rfc8785
+from chassis.refusals import Kind, Refusal, Says, checks
+
+from inference_gateway.geometry import Box
+from inference_gateway.readings import SignedReadings
+
+# How far a camera's clock may run ahead of ours.
+AHEAD_MAX = timedelta(seconds=5)
+# How far the unsigned moment of a frame may lie from the one that the device signed.
+APART_MAX = timedelta(seconds=5)
+
+
+class CameraNotFound(Refusal):
+    kind = Kind.NOT_FOUND
+    code = "CAMERA_NOT_FOUND"
+    says = Says(
+        en="There is no such camera in the regions you may act for.",
+        ru="В доступных вам регионах такой камеры нет.",
+        kk="Сізге қолжетімді өңірлерде мұндай камера жоқ.",
+    )
+
+
+class CameraRetired(Refusal):
+    kind = Kind.STATE
+    code = "CAMERA_RETIRED"
+    says = Says(
+        en="This camera was taken out of service for good; its pictures are not taken in.",
+        ru="Эта камера окончательно выведена из эксплуатации; её снимки не принимаются.",
+        kk="Бұл камера пайдаланудан біржола шығарылған; суреттері қабылданбайды.",
+    )
+
+
+class FrameFromFuture(Refusal):
+    kind = Kind.INVALID
+    code = "FRAME_FROM_FUTURE"
+    says = Says(
+        en="The frame claims to be taken in the future. Set the clock of its source right.",
+        ru="Время съёмки кадра в будущем. Проверьте часы источника.",
+        kk="Кадр уақыты болашақта. Дереккөздің сағатын түзетіңіз.",
+    )
+
+
+class ReadingsNotSigned(Refusal):
+    kind = Kind.INVALID
+    code = "READINGS_NOT_SIGNED"
+    says = Says(
+        en="The readings are not signed by the key that the register holds for this camera.",
+        ru="Показания не подписаны ключом, указанным в реестре для этой камеры.",
+        kk="Көрсеткіштерге тізілімде осы камераға тіркелген кілтпен қол қойылмаған.",
+    )
+
+
+class ReadingsOfOtherFrame(Refusal):
+    kind = Kind.INVALID
+    code = "READINGS_OF_OTHER_FRAME"
+    says = Says(
+        en="The readings were signed for another picture.",
+        ru="Показания подписаны для другого снимка.",
+        kk="Көрсеткіштерге басқа сурет үшін қол қойылған.",
+    )
+
+
+class CounterWentBack(Refusal):
+    kind = Kind.STATE
+    code = "COUNTER_WENT_BACK"
+    says = Says(
+        en="The device's counter did not grow: these readings were seen, or came out of order.",
+        ru="Счётчик устройства не вырос: показания уже были приняты или пришли не по порядку.",
+        kk="Құрылғы есептегіші өспеді: көрсеткіштер бұрын қабылданған немесе реті бұзылған.",
+    )
+
+
+@dataclass(frozen=True)
+class Camera:
+    """What this service keeps of a camera."""
+
+    camera_id: UUID
+    region: str
+    version: int
+    serial: str
+    device_key: bytes
+    retired: bool
+
+
+@dataclass(frozen=True)
+class ArrivedFrame:
+    frame_id: UUID
+    camera_id: UUID
+    captured_at: datetime
+    picture: bytes
+    picture_sha256: bytes
+    readings: SignedReadings | None
+
+    @property
+    def content(self) -> bytes:
+        """What the same id must come with again."""
+        signed = self.readings
+        return rfc8785.dumps(
+            {
+                "camera_id": str(self.camera_id),
+                "captured_at": self.captured_at.isoformat(),
+                "picture": self.picture_sha256.hex(),
+                "readings": signed.readings.canonical().decode() if signed else "",
+                "signature": signed.signature.hex() if signed else "",
+            }
+        )
+
+
+@dataclass(frozen=True)
+class ReadPlate:
+    """A plate that was read; `legible` tells whether it may be acted upon."""
+
+    text: str
+    confidence: float
+    character_confidences: tuple[float, ...]
+    box: Box
+    country: str
+    plate_type: str
+    legible: bool
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A vehicle, person or thing."""
+
+    label: str
+    score: float
+    box: Box
+
+
+@dataclass(frozen=True)
+class Emitted:
+    event_id: UUID
+    subject: str
+
+
+@dataclass(frozen=True)
+class FrameResult:
+    frame_id: UUID
+    captured_at: datetime
+    plates: tuple[ReadPlate, ...] = ()
+    objects: tuple[Seen, ...] = ()
+    faces: tuple[Box, ...] = ()
+    events: tuple[Emitted, ...] = ()
+    evidence_sha256: str = ""
+    models_fingerprint: str = ""
+
+
+def check_frame(frame: ArrivedFrame, camera: Camera, now: datetime) -> None:
+    """Whether a frame may be taken in at all. Raises by name."""
+    if camera.retired:
+        raise CameraRetired
+    check_moment(frame.captured_at, now)
+    if frame.readings is not None:
+        check_readings(frame.readings, frame, camera)
+
+
+def check_moment(captured_at: datetime, now: datetime) -> None:
+    if captured_at > now + AHEAD_MAX:
+        raise FrameFromFuture
+
+
+def check_readings(signed: SignedReadings, frame: ArrivedFrame, camera: Camera) -> None:
+    """The signature first: what follows is only worth checking on what a device really said."""
+    if not signed.signed_by(camera.device_key):
+        raise ReadingsNotSigned
+    if signed.readings.frame_sha256 != frame.picture_sha256:
+        raise ReadingsOfOtherFrame
+    apart = abs(signed.readings.device_time - frame.captured_at)
+    with checks() as check:
+        check.that(
+            signed.readings.device_serial == camera.serial,
+            "readings.readings.device_serial",
+            "must be the serial number under which the camera is registered",
+        )
+        check.that(
+            apart <= APART_MAX,
+            "captured_at",
+            f"must be within {APART_MAX.seconds} s of readings.readings.device_time",
+        )
+
+
+def measured(plates: tuple[ReadPlate, ...]) -> int | None:
+    """Which of the plates the device's readings are about: the only one, else nobody can say.
+
+    Illegible candidates (lettering on a van, say) do not make a legible plate uncertain.
+    """
+    legible = [place for place, plate in enumerate(plates) if plate.legible]
+    if len(legible) == 1:
+        return legible[0]
+    return 0 if len(plates) == 1 else None

@@ -1,0 +1,162 @@
+"""Films that are sent and streams that are pulled, turned into screenings.
+
+A film lies in a file without a name while it is looked at: a kill leaves nothing of it. A stream
+that breaks is opened again with growing delays; its address is in no log, span or error.
+"""
+
+import asyncio
+import hashlib
+import tempfile
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import IO
+from uuid import UUID
+
+import rfc8785
+from chassis.clock import Clock, new_id
+from chassis.db import Database
+from chassis.identity import Caller
+
+from inference_gateway.evidence import Vault
+from inference_gateway.films import FilmTooLarge, Shot, StreamAway, film_shots, stream_shots
+from inference_gateway.limits import Turnstile
+from inference_gateway.model import FrameResult, check_moment
+from inference_gateway.reels import Live, stepped
+from inference_gateway.screening import Screening, Subject
+from inference_gateway.usecases import Eyes, Intake, check_camera_in_use
+
+FILM_BYTES_MAX = 256 * 1024 * 1024
+FILMS_AT_ONCE = 2
+FILMS_WAITING_MAX = 2
+STREAMS_AT_ONCE = 8
+DELAYS_SECONDS = (0.5, 1.0, 2.0, 4.0, 8.0)
+
+
+@dataclass(frozen=True)
+class Film:
+    film_id: UUID
+    camera_id: UUID
+    started_at: datetime
+    frames_per_second: float
+
+
+@dataclass(frozen=True)
+class Shown:
+    result: FrameResult
+    progress: float
+
+
+class Showing:
+    def __init__(
+        self, db: Database, intake: Intake, eyes: Eyes, vault: Vault, clock: Clock
+    ) -> None:
+        self._db = db
+        self._intake = intake
+        self._eyes = eyes
+        self._vault = vault
+        self._clock = clock
+        self._films = Turnstile(places=FILMS_AT_ONCE, waiting_max=FILMS_WAITING_MAX)
+        self._streams = Turnstile(places=STREAMS_AT_ONCE, waiting_max=0)
+
+    async def show(
+        self, film: Film, pieces: AsyncIterator[bytes], caller: Caller
+    ) -> AsyncIterator[Shown]:
+        """A result a frame, and one for every track that ended; see `IngestFilm`."""
+        camera, scope = await self._intake.camera_for(film.camera_id, caller)
+        check_camera_in_use(camera)
+        check_moment(film.started_at, self._clock())
+        async with self._films.turn():
+            with tempfile.TemporaryFile() as file:
+                digest = await _spool(pieces, file)
+                content = _content(film, digest)
+                async with self._db.begin(scope) as tx:
+                    # Known already or not: what was told of it is told once, track by track.
+                    await tx.once(caller.key, film.film_id, content)
+                subject = Subject(film.film_id, camera, caller, scope, content, film.started_at)
+                async for shown in self._screened(subject, file, film.frames_per_second):
+                    yield shown
+
+    async def _screened(
+        self, subject: Subject, file: IO[bytes], frames_per_second: float
+    ) -> AsyncIterator[Shown]:
+        screening = Screening(subject, self._intake, self._eyes, self._vault)
+        async with stepped(film_shots(file, frames_per_second)) as shots:
+            async for shot in shots:
+                for result in await screening.look(shot):
+                    yield Shown(result, shot.progress)
+        for result in await screening.finish():
+            yield Shown(result, 1.0)
+
+    async def watch(
+        self,
+        camera_id: UUID,
+        address: str,
+        *,
+        frames_per_second: float,
+        max_frames: int,
+        caller: Caller,
+    ) -> AsyncIterator[FrameResult]:
+        """What a stream shows from now on; see `WatchStream`."""
+        camera, scope = await self._intake.camera_for(camera_id, caller)
+        check_camera_in_use(camera)
+        watch_id = new_id()
+        subject = Subject(watch_id, camera, caller, scope, watch_id.bytes, self._clock())
+        screening = Screening(subject, self._intake, self._eyes, self._vault)
+        async with self._streams.turn():
+            looked = 0
+            try:
+                async for shot in self._live(address, frames_per_second):
+                    since = (self._clock() - subject.started_at).total_seconds()
+                    for result in await screening.look(replace(shot, number=looked, seconds=since)):
+                        yield result
+                    looked += 1
+                    if looked == max_frames:
+                        break
+                for result in await screening.finish():
+                    yield result
+            finally:
+                # The caller left or the stream broke: what was seen is told all the same.
+                await screening.finish()
+
+    async def _live(self, address: str, frames_per_second: float) -> AsyncIterator[Shot]:
+        """Raises StreamAway at once where nothing answers, later where nothing comes back."""
+        failures, shown = 0, False
+        while True:
+            try:
+                live = Live(lambda: stream_shots(address, frames_per_second))
+                async with live.running() as shots:
+                    async for shot in shots:
+                        failures, shown = 0, True
+                        yield shot
+            except StreamAway:
+                if not shown:
+                    raise
+            if failures == len(DELAYS_SECONDS):
+                raise StreamAway
+            await asyncio.sleep(DELAYS_SECONDS[failures])
+            failures += 1
+
+
+async def _spool(pieces: AsyncIterator[bytes], file: IO[bytes]) -> bytes:
+    """Writes the pieces down; returns their SHA-256. Raises FilmTooLarge."""
+    digest, size = hashlib.sha256(), 0
+    async for piece in pieces:
+        size += len(piece)
+        if size > FILM_BYTES_MAX:
+            raise FilmTooLarge
+        digest.update(piece)
+        await asyncio.to_thread(file.write, piece)
+    return digest.digest()
+
+
+def _content(film: Film, digest: bytes) -> bytes:
+    """What the same film id must come with again."""
+    return rfc8785.dumps(
+        {
+            "camera_id": str(film.camera_id),
+            "film": digest.hex(),
+            "frames_per_second": film.frames_per_second,
+            "started_at": film.started_at.isoformat(),
+        }
+    )

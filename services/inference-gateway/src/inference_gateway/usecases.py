@@ -1,0 +1,248 @@
+"""Taking frames in: one frame, one look, one transaction that keeps everything or nothing.
+
+The picture is looked at and its sealed copy written before the transaction; frame, evidence, device
+counter and events are put down together. The same frame again gets the kept answer.
+"""
+
+import asyncio
+import hashlib
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from typing import Protocol
+from uuid import UUID
+
+from chassis.clock import Clock
+from chassis.db import Database, Scope, Tx
+from chassis.identity import Caller
+from chassis.refusals import IdReused, Refusal
+from chassis.telemetry import current_story
+
+from inference_gateway import measures, storage
+from inference_gateway.cameras import Cameras
+from inference_gateway.events import plate_read
+from inference_gateway.evidence import Vault
+from inference_gateway.limits import Queues, Turnstile
+from inference_gateway.looking import Sight
+from inference_gateway.model import (
+    ArrivedFrame,
+    Camera,
+    CameraNotFound,
+    CameraRetired,
+    CounterWentBack,
+    Emitted,
+    FrameResult,
+    ReadPlate,
+    Seen,
+    check_frame,
+    measured,
+)
+from inference_gateway.pictures import Picture, open_picture
+from inference_gateway.plates import Plate
+from inference_gateway.readings import Readings
+from inference_gateway.storage import EvidencePlace, KeptEvidence
+
+LOOKS_AT_ONCE = 4
+LOOKS_WAITING_MAX = 24
+
+
+class Looker(Protocol):
+    """The models, through whatever serves them."""
+
+    async def look(self, picture: Picture) -> Sight:
+        """Raises ModelsAway."""
+
+    async def fingerprint(self) -> str:
+        """Of the models that look. Raises ModelsAway."""
+
+
+class Eyes:
+    """Bounded looking, counted and timed."""
+
+    def __init__(self, looker: Looker) -> None:
+        self._looker = looker
+        self._turnstile = Turnstile(places=LOOKS_AT_ONCE, waiting_max=LOOKS_WAITING_MAX)
+
+    @asynccontextmanager
+    async def turn(self, *, patient: bool = False) -> AsyncIterator[None]:
+        """A place to decode and look in. Raises Overloaded."""
+        async with self._turnstile.turn(patient=patient):
+            yield
+
+    async def look(self, picture: Picture) -> tuple[Sight, str]:
+        """What is seen, and the fingerprint of the models. Within a `turn`."""
+        started = time.perf_counter()
+        try:
+            fingerprint = await self._looker.fingerprint()
+            sight = await self._looker.look(picture)
+        except ExceptionGroup as group:
+            raise _named(group) from group
+        measures.looking_duration.record((time.perf_counter() - started) * 1e3)
+        measures.frames_looked_at.add(1)
+        return sight, fingerprint
+
+
+class Intake:
+    def __init__(
+        self, db: Database, cameras: Cameras, eyes: Eyes, vault: Vault, clock: Clock
+    ) -> None:
+        self._db = db
+        self._cameras = cameras
+        self._eyes = eyes
+        self._vault = vault
+        self._clock = clock
+        self._devices = Queues()
+
+    async def camera_for(self, camera_id: UUID, caller: Caller) -> tuple[Camera, Scope]:
+        """The camera, and the scope in which its rows are written. Raises CameraNotFound."""
+        camera = await self._cameras.by_id(camera_id)
+        if caller.operator is not None and not caller.scope.sees(camera.region):
+            raise CameraNotFound
+        return camera, replace(caller.scope, regions=(camera.region,))
+
+    async def ingest(self, frame: ArrivedFrame, caller: Caller) -> FrameResult:
+        measures.frames_arrived.add(1)
+        try:
+            return await self._ingest(frame, caller)
+        except Refusal as refusal:
+            measures.frames_refused.add(1, {"reason": refusal.reason})
+            raise
+
+    async def _ingest(self, frame: ArrivedFrame, caller: Caller) -> FrameResult:
+        camera, scope = await self.camera_for(frame.camera_id, caller)
+        if frame.readings is None:
+            return await self._look_once(frame, camera, caller, scope)
+        # Readings of one device are taken in the order they came, or a slower look at an earlier
+        # frame would find the counter of a later one.
+        async with self._devices.of(camera.device_key):
+            return await self._look_once(frame, camera, caller, scope)
+
+    async def _look_once(
+        self, frame: ArrivedFrame, camera: Camera, caller: Caller, scope: Scope
+    ) -> FrameResult:
+        answered = await self._answered(frame, caller, scope)
+        if answered is not None:
+            return answered
+        check_frame(frame, camera, self._clock())
+        if frame.readings is not None:
+            await self._check_counter(camera, frame.readings.readings, scope)
+        async with self._eyes.turn():
+            picture = await asyncio.to_thread(open_picture, frame.picture)
+            sight, fingerprint = await self._eyes.look(picture)
+        result = FrameResult(
+            frame.frame_id, frame.captured_at, plates_of(sight), objects_of(sight),
+            models_fingerprint=fingerprint,
+        )  # fmt: skip
+        readings = frame.readings.readings if frame.readings else None
+        kept = None
+        if result.plates or readings is not None:
+            kept = await self._vault.seal(frame.picture, content_type(frame.picture))
+        settling = Settling(camera, caller, scope, frame.content, result, kept, readings)
+        return await self.settle(settling)
+
+    async def settle(self, settling: "Settling") -> FrameResult:
+        """Keeps what was seen and tells it, once; the kept answer when it was told before."""
+        async with self._db.begin(settling.scope) as tx:
+            caller, frame_id = settling.caller.key, settling.result.frame_id
+            if not await tx.once(caller, frame_id, settling.content):
+                return await storage.kept_result(tx, caller, frame_id)
+            if settling.readings is not None:
+                await storage.count_up(tx, settling.camera.device_key, settling.readings.counter)
+            return await _keep(tx, settling)
+
+    async def _answered(
+        self, frame: ArrivedFrame, caller: Caller, scope: Scope
+    ) -> FrameResult | None:
+        """The kept answer, before anything is looked at again. Raises IdReused."""
+        async with self._db.begin(scope) as tx:
+            known = await storage.request_fingerprint(tx, caller.key, frame.frame_id)
+            if known is None:
+                return None
+            if known != hashlib.sha256(frame.content).digest():
+                raise IdReused
+            return await storage.kept_result(tx, caller.key, frame.frame_id)
+
+    async def _check_counter(self, camera: Camera, readings: Readings, scope: Scope) -> None:
+        """Spares the models what the transaction would refuse."""
+        async with self._db.begin(scope) as tx:
+            last = await storage.last_counter(tx, camera.device_key)
+        if last is not None and readings.counter <= last:
+            raise CounterWentBack
+
+
+@dataclass(frozen=True)
+class Settling:
+    """What one transaction keeps: a result, the evidence of it, and whose it is."""
+
+    camera: Camera
+    caller: Caller
+    scope: Scope
+    content: bytes
+    result: FrameResult
+    kept: KeptEvidence | None
+    readings: Readings | None = None
+
+
+async def _keep(tx: Tx, settling: Settling) -> FrameResult:
+    camera, kept = settling.camera, settling.kept
+    result = replace(settling.result, evidence_sha256=kept.sha256 if kept else "")
+    about = measured(result.plates)
+    if settling.readings is not None and result.plates and about is None:
+        measures.readings_unassigned.add(1)
+    facts = [
+        plate_read(plate, result, camera, settling.readings if place == about else None)
+        for place, plate in enumerate(result.plates)
+    ]
+    result = replace(result, events=tuple(Emitted(f.event_id, f.subject) for f in facts))
+    if kept is not None:
+        await storage.keep_evidence(tx, kept, EvidencePlace(camera.region))
+        tx.audit(
+            "keep_evidence", f"evidence:{kept.sha256}", region=camera.region,
+            facts={"camera": str(camera.camera_id), "frame": str(result.frame_id)},
+        )  # fmt: skip
+    await storage.keep_frame(
+        tx, result, caller=settling.caller.key, camera=camera, story=current_story(),
+        key=kept.key if kept else None,
+    )  # fmt: skip
+    for fact in facts:
+        tx.emit(fact)
+    measures.plates_read.add(len(facts))
+    return result
+
+
+def check_camera_in_use(camera: Camera) -> None:
+    if camera.retired:
+        raise CameraRetired
+
+
+def plates_of(sight: Sight) -> tuple[ReadPlate, ...]:
+    return tuple(read_plate(plate) for plate in sight.plates)
+
+
+def read_plate(plate: Plate) -> ReadPlate:
+    return ReadPlate(
+        plate.text, plate.confidence, plate.character_confidences, plate.box, plate.country,
+        plate.plate_type, plate.legible,
+    )  # fmt: skip
+
+
+def objects_of(sight: Sight) -> tuple[Seen, ...]:
+    return tuple(Seen(seen.label, seen.score, seen.box) for seen in sight.objects)
+
+
+def content_type(picture: bytes) -> str:
+    """Of a picture that was decoded, so one of the three."""
+    if picture.startswith(b"\xff\xd8"):
+        return "image/jpeg"
+    return "image/png" if picture.startswith(b"\x89PNG") else "image/webp"
+
+
+def _named(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The refusal in a group of failures that were under way together."""
+    for error in group.exceptions:
+        if isinstance(error, Refusal):
+            return error
+        if isinstance(error, BaseExceptionGroup):
+            return _named(error)
+    return group
