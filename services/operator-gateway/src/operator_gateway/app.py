@@ -1,0 +1,111 @@
+"""Wires the gateway and serves it: no database, no domain, every decision is the owner's."""
+
+import asyncio
+import contextlib
+from collections.abc import Iterator
+
+import uvicorn
+from chassis.bus import Bus
+from chassis.channels import Channels
+from chassis.http import make_app
+from chassis.runtime import Chassis, Service
+from fastapi import FastAPI
+
+from operator_gateway import (
+    audit_routes,
+    cameras_routes,
+    console_routes,
+    events_routes,
+    evidence_routes,
+    fines_routes,
+    health,
+    reports_routes,
+    sign_in_routes,
+    statistics_routes,
+    violations_routes,
+)
+from operator_gateway.edge import BrowserHeaders
+from operator_gateway.following import Follower
+from operator_gateway.live import STREAMS, LiveFeed
+from operator_gateway.onward import Peers, Verifies
+from operator_gateway.settings import GatewaySettings
+from operator_gateway.tickets import Tickets
+
+GRACE_SECONDS = 5
+ROUTERS = (
+    cameras_routes.router, violations_routes.router, fines_routes.router, reports_routes.router,
+    evidence_routes.router, statistics_routes.router, audit_routes.router, events_routes.router,
+    sign_in_routes.router, health.router, console_routes.router,
+)  # fmt: skip
+
+
+def application(settings: GatewaySettings, channels: Channels, tokens: Verifies,
+                feed: LiveFeed, bus: Bus | None) -> FastAPI:  # fmt: skip
+    app = make_app(
+        "Tartip: operators' gateway", version="1",
+        description="What operators may do, over REST. Every refusal is a problem with a reason; "
+                    "Accept-Language chooses its language (kk, ru, en).",
+    )  # fmt: skip
+    app.state.tokens = tokens
+    app.state.peers = Peers.over(channels, settings)
+    app.state.feed = feed
+    app.state.tickets = Tickets()
+    app.state.issuer = settings.oidc_issuer
+    app.state.readies = health.Readies(channels, settings.peer_addresses, bus)
+    for router in ROUTERS:
+        app.include_router(router)
+    app.add_middleware(BrowserHeaders)
+    return app
+
+
+class Gateway:
+    """The live feed, what fills it, and the server in front."""
+
+    def __init__(self) -> None:
+        self._feed = LiveFeed()
+
+    async def build(self, chassis: Chassis[GatewaySettings]) -> None:
+        for stream in STREAMS:
+            chassis.loop(f"follow {stream}", Follower(chassis.bus, self._feed, stream).run)
+
+    async def serve(self, chassis: Chassis[GatewaySettings], stopping: asyncio.Event) -> None:
+        app = application(
+            chassis.settings, chassis.channels, chassis.tokens, self._feed, chassis.bus
+        )
+        await serve_until(stopping, app, chassis.settings.http_address, self._feed)
+
+
+async def serve_until(stopping: asyncio.Event, app: FastAPI, address: str, feed: LiveFeed) -> None:
+    server = _Server(server_config(app, address))
+    async with asyncio.TaskGroup() as group:
+        serving = group.create_task(server.serve())
+        stopped = group.create_task(stopping.wait())
+        await asyncio.wait({serving, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        stopped.cancel()
+        feed.close()  # ends the open streams, which would keep the server waiting
+        server.should_exit = True
+
+
+def server_config(app: FastAPI, address: str) -> uvicorn.Config:
+    host, _, port = address.rpartition(":")
+    return uvicorn.Config(
+        app, host=host, port=int(port), http="h11", ws="none", lifespan="off",
+        limit_concurrency=128, backlog=256, timeout_keep_alive=5,
+        timeout_graceful_shutdown=GRACE_SECONDS, h11_max_incomplete_event_size=16_384,
+        server_header=False, proxy_headers=False, forwarded_allow_ips=[],
+        access_log=False, log_config=None,
+    )  # fmt: skip
+
+
+class _Server(uvicorn.Server):
+    """Signals are the runtime's to hear."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+GATEWAY = Gateway()
+SERVICE = Service(
+    "operator-gateway", settings=GatewaySettings, build=GATEWAY.build, serve_http=GATEWAY.serve
+)

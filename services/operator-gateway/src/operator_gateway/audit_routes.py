@@ -1,0 +1,95 @@
+"""The sealed audit logs over REST: heads, entries and proofs of each service with data."""
+
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Path, Query
+from tartip.audit.v1 import audit_pb2
+
+from operator_gateway.onward import AsOperator
+from operator_gateway.shapes import Answer, Base64, Count, Listing, Moment, Request
+
+router = APIRouter(prefix="/v1/audit/{service}", tags=["audit"])
+
+ServiceName = Annotated[
+    Literal["camera-registry", "inference-gateway", "violations", "fines", "citizen-reports"],
+    Path(description="Whose log."),
+]
+
+
+class Head(Answer):
+    service: str
+    tree_size: int
+    root: Base64
+    sealed_at: Moment
+    signature: Base64
+    public_key: Base64
+
+
+class HeadAnswer(Answer):
+    head: Head
+
+
+class AuditEntry(Answer):
+    leaf_index: int
+    canonical: Base64
+
+
+class AuditPage(Answer):
+    entries: list[AuditEntry]
+    next_page_token: str
+
+
+class Proof(Answer):
+    path: list[Base64]
+
+
+class AuditListing(Listing):
+    from_index: Count = 0
+
+
+class InclusionQuery(Request):
+    leaf_index: Count
+    tree_size: Count
+
+
+class ConsistencyQuery(Request):
+    first_size: Count
+    second_size: Count
+
+
+@router.get("/head")
+async def get_head(service: ServiceName, onward: AsOperator) -> HeadAnswer:
+    """The newest signed head. Role auditor, as all of these."""
+    audit = _audit(onward, service)
+    return HeadAnswer.of(await onward.call(audit.GetHead, audit_pb2.GetHeadRequest()))
+
+
+@router.get("/entries")
+async def list_entries(
+    service: ServiceName, listing: Annotated[AuditListing, Query()], onward: AsOperator
+) -> AuditPage:
+    """Sealed entries in order."""
+    request = listing.message(audit_pb2.ListEntriesRequest)
+    return AuditPage.of(await onward.call(_audit(onward, service).ListEntries, request))
+
+
+@router.get("/inclusion")
+async def prove_inclusion(
+    service: ServiceName, query: Annotated[InclusionQuery, Query()], onward: AsOperator
+) -> Proof:
+    """That an entry stands in the tree of a head."""
+    request = query.message(audit_pb2.ProveInclusionRequest)
+    return Proof.of(await onward.call(_audit(onward, service).ProveInclusion, request))
+
+
+@router.get("/consistency")
+async def prove_consistency(
+    service: ServiceName, query: Annotated[ConsistencyQuery, Query()], onward: AsOperator
+) -> Proof:
+    """That an older tree is the beginning of a newer one."""
+    request = query.message(audit_pb2.ProveConsistencyRequest)
+    return Proof.of(await onward.call(_audit(onward, service).ProveConsistency, request))
+
+
+def _audit(onward: AsOperator, service: str) -> Any:
+    return onward.peers.audits[service]

@@ -1,0 +1,189 @@
+"""The register of cameras over REST."""
+
+from typing import Annotated, Literal
+
+from chassis import telemetry
+from fastapi import APIRouter, Query
+from pydantic import Field, model_validator
+from tartip.cameras.v1 import cameras_pb2
+
+from operator_gateway.onward import AsOperator
+from operator_gateway.shapes import (
+    Answer,
+    Base64,
+    Bytes,
+    ClientMadeId,
+    Count,
+    Id,
+    IdempotencyKey,
+    Instant,
+    Listing,
+    Moment,
+    Place,
+    PlaceRequest,
+    Reason,
+    Region,
+    Request,
+    client_made_id,
+)
+
+router = APIRouter(prefix="/v1/cameras", tags=["cameras"])
+
+CameraKind = Literal[
+    "overview", "face", "anpr", "speed_point", "speed_section", "red_light", "body", "drone"
+]
+AiFunction = Literal["plate", "face", "crowd", "left_object", "zone", "vehicle"]
+CameraStatus = Literal["unknown", "online", "degraded", "offline", "retired"]
+
+
+class Verification(Answer):
+    number: str
+    valid_from: Moment
+    valid_until: Moment
+
+
+class CameraDescription(Answer):
+    name: str
+    place: Place | None
+    kind: CameraKind | None
+    serial: str
+    make: str
+    model: str
+    azimuth_degrees: float
+    owner_bin: str
+    connected: bool
+    functions: list[AiFunction | None]
+    verifications: list[Verification]
+    device_key: Base64
+    certificate_number: str
+    speed_tolerance_kmh: float
+    dedupe_seconds: int
+
+
+class Camera(Answer):
+    camera_id: str
+    description: CameraDescription | None
+    status: CameraStatus | None
+    status_as_of: Moment
+    version: int
+    registered_at: Moment
+    retired_at: Moment
+
+
+class CameraAnswer(Answer):
+    camera: Camera
+
+
+class CameraPage(Answer):
+    cameras: list[Camera]
+    next_page_token: str
+
+
+class VerificationRequest(Request):
+    number: str = Field(max_length=100)
+    valid_from: Instant
+    valid_until: Instant
+
+
+class CameraDescriptionRequest(Request):
+    name: str = Field(max_length=200)
+    place: PlaceRequest
+    kind: CameraKind
+    serial: str = Field(max_length=100)
+    make: str = Field("", max_length=100)
+    model: str = Field("", max_length=100)
+    azimuth_degrees: float = Field(0, ge=0, lt=360)
+    owner_bin: str = Field("", max_length=12)
+    connected: bool = False
+    functions: list[AiFunction] = Field([], max_length=16)
+    verifications: list[VerificationRequest] = Field([], max_length=100)
+    device_key: Bytes = b""
+    certificate_number: str = Field("", max_length=100)
+    speed_tolerance_kmh: float = Field(0, ge=0, le=100)
+    dedupe_seconds: int = Field(0, ge=0, le=86_400)
+
+
+class RegisterCamera(Request):
+    camera_id: ClientMadeId | None = None
+    description: CameraDescriptionRequest
+
+
+class ChangeCamera(Request):
+    version: Count = Field(description="The version that was read.")
+    description: CameraDescriptionRequest
+
+
+class RetireCamera(Request):
+    reason: Reason
+
+
+class CameraListing(Listing):
+    region: Region = ""
+    function: AiFunction | None = None
+    kind: CameraKind | None = None
+    status: CameraStatus | None = None
+    with_retired: bool = False
+    latitude: float | None = Field(None, ge=-90, le=90)
+    longitude: float | None = Field(None, ge=-180, le=180)
+    radius_metres: float | None = Field(None, gt=0, le=50_000)
+
+    @model_validator(mode="after")
+    def area_is_whole(self) -> "CameraListing":
+        given = [part is not None for part in (self.latitude, self.longitude, self.radius_metres)]
+        if any(given) and not all(given):
+            raise ValueError("an area needs latitude, longitude and radius_metres")
+        return self
+
+    def request(self) -> cameras_pb2.ListCamerasRequest:
+        fields = {"latitude", "longitude", "radius_metres"}
+        flat = self.model_copy(update=dict.fromkeys(fields))
+        request = flat.message(cameras_pb2.ListCamerasRequest)
+        if self.radius_metres is not None:
+            request.area.CopyFrom(cameras_pb2.Area(**self.model_dump(include=fields)))
+        return request
+
+
+@router.post("", status_code=201)
+async def register_camera(
+    body: RegisterCamera, onward: AsOperator, idempotency_key: IdempotencyKey = None
+) -> CameraAnswer:
+    """Registers a camera under an id the client made. Role camera_administrator."""
+    camera_id = client_made_id(body.camera_id, idempotency_key, "camera_id")
+    request = body.message(cameras_pb2.RegisterCameraRequest, camera_id=camera_id)
+    reply = await onward.call(onward.peers.cameras.RegisterCamera, request)
+    telemetry.annotate(camera=reply.camera.camera_id)
+    return CameraAnswer.of(reply)
+
+
+@router.get("")
+async def list_cameras(
+    listing: Annotated[CameraListing, Query()], onward: AsOperator
+) -> CameraPage:
+    """Cameras by region, capability, status and area, in order of id."""
+    return CameraPage.of(await onward.call(onward.peers.cameras.ListCameras, listing.request()))
+
+
+@router.get("/{camera_id}")
+async def get_camera(camera_id: Id, onward: AsOperator) -> CameraAnswer:
+    request = cameras_pb2.GetCameraRequest(camera_id=camera_id)
+    reply = await onward.call(onward.peers.cameras.GetCamera, request)
+    telemetry.annotate(camera=reply.camera.camera_id)
+    return CameraAnswer.of(reply)
+
+
+@router.put("/{camera_id}")
+async def change_camera(camera_id: Id, body: ChangeCamera, onward: AsOperator) -> CameraAnswer:
+    """Replaces the description of the version that was read. Role camera_administrator."""
+    request = body.message(cameras_pb2.ChangeCameraRequest, camera_id=camera_id)
+    reply = await onward.call(onward.peers.cameras.ChangeCamera, request)
+    telemetry.annotate(camera=reply.camera.camera_id)
+    return CameraAnswer.of(reply)
+
+
+@router.post("/{camera_id}/retire")
+async def retire_camera(camera_id: Id, body: RetireCamera, onward: AsOperator) -> CameraAnswer:
+    """Takes a camera out of service for ever. Role camera_administrator."""
+    request = body.message(cameras_pb2.RetireCameraRequest, camera_id=camera_id)
+    reply = await onward.call(onward.peers.cameras.RetireCamera, request)
+    telemetry.annotate(camera=reply.camera.camera_id)
+    return CameraAnswer.of(reply)

@@ -1,0 +1,93 @@
+"""Live events by server-sent events, for a bearer token or a single-use ticket."""
+
+import json
+import time
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
+
+from chassis.refusals import Overloaded
+from fastapi import APIRouter, Header, Query, Request
+from fastapi.responses import StreamingResponse
+from pydantic import Field
+
+from operator_gateway.live import Listener, LiveFeed, Told, read_position, told_to
+from operator_gateway.onward import AsOperator, Bearer, Onward, onward_of
+from operator_gateway.shapes import Answer
+from operator_gateway.tickets import TICKET_SECONDS, Tickets
+
+router = APIRouter(prefix="/v1/events", tags=["events"])
+
+HEARTBEAT_SECONDS = 15.0
+# Below uvicorn's bound on connections, so that streams never shut the calls out.
+LISTENERS_MAX = 64
+RETRY_MS = 2000
+
+
+class TicketAnswer(Answer):
+    ticket: str = Field(description="For `GET /v1/events?ticket=…`, once.")
+    good_for_seconds: float
+
+
+@router.post("/tickets", status_code=201)
+async def give_ticket(request: Request, onward: AsOperator) -> TicketAnswer:
+    """A ticket that opens one live stream, for clients that can send no header."""
+    tickets: Tickets = request.app.state.tickets
+    return TicketAnswer(ticket=tickets.give(onward), good_for_seconds=TICKET_SECONDS)
+
+
+@router.get(
+    "", response_class=StreamingResponse,
+    responses={200: {"content": {"text/event-stream": {}}}},
+)  # fmt: skip
+async def live_events(
+    request: Request,
+    credentials: Bearer,
+    ticket: Annotated[str, Query(max_length=64)] = "",
+    last_event_id: Annotated[str, Header(max_length=200)] = "",
+    resume_after: Annotated[str, Query(max_length=200, description="As Last-Event-ID.")] = "",
+) -> StreamingResponse:
+    """Facts of the operator's regions as they happen: `event: fact` with ids only.
+
+    `dropped` tells how many were lost because the client was slow, `gap` that resuming left a
+    hole, `expired` that the token has run out. Comments are heartbeats.
+    """
+    state = request.app.state
+    holder = await onward_of(request, credentials) if credentials else state.tickets.take(ticket)
+    feed: LiveFeed = state.feed
+    if feed.listeners >= LISTENERS_MAX:
+        raise Overloaded
+    position = last_event_id or resume_after
+    after = read_position(position) if position else None
+    listener = feed.listen(holder.operator, after)
+    if position and after is None:
+        listener.tell_gap()
+    return StreamingResponse(
+        _frames(feed, listener, holder), 200, {"Cache-Control": "no-store"}, "text/event-stream"
+    )
+
+
+async def _frames(feed: LiveFeed, listener: Listener, holder: Onward) -> AsyncIterator[str]:
+    try:
+        yield f"retry: {RETRY_MS}\n: live\n\n"
+        async for told in told_to(listener, heartbeat_seconds=HEARTBEAT_SECONDS):
+            if time.time() >= holder.token_expires_at:
+                yield "event: expired\ndata: {}\n\n"
+                return
+            yield frame(told) if told else ": heartbeat\n\n"
+    finally:
+        feed.leave(listener)
+
+
+def frame(told: Told) -> str:
+    values: dict[str, Any] = {}
+    if told.event is not None:
+        values = {
+            "subject": told.event.subject,
+            "id": told.event.aggregate.rpartition(":")[2],
+            "region": told.event.region,
+            "at": told.event.at.isoformat(),
+            "story": told.event.story,
+        }
+    elif told.missed:
+        values = {"missed": told.missed}
+    return f"id: {told.position}\nevent: {told.kind}\ndata: {json.dumps(values)}\n\n"

@@ -1,0 +1,133 @@
+"""Fines and their ledger over REST."""
+
+from typing import Annotated, Any, Literal
+
+from chassis import telemetry
+from fastapi import APIRouter, Query
+from pydantic import Field
+from tartip.fines.v1 import fines_pb2
+
+from operator_gateway.onward import AsOperator, Onward
+from operator_gateway.shapes import (
+    Answer,
+    ClientMadeId,
+    Id,
+    IdempotencyKey,
+    Listing,
+    Moment,
+    Money,
+    Reason,
+    Region,
+    Request,
+    client_made_id,
+)
+
+router = APIRouter(prefix="/v1/fines", tags=["fines"])
+
+FineState = Literal["issued", "delivered", "paid", "cancelled", "appealed", "in_force", "overdue"]
+
+
+class LegalDates(Answer):
+    delivered_on: str
+    discount_until: str
+    considered_on: str
+    appeal_until: str
+    in_force_on: str
+    voluntary_until: str
+    day_count: str
+    calendar_version: str
+
+
+class Fine(Answer):
+    number: str
+    violation_id: str
+    state: FineState | None
+    region: str
+    article: str
+    offence_code: str
+    occurred_at: Moment
+    issued_at: Moment
+    amount: Money | None
+    discounted_amount: Money | None
+    dates: LegalDates | None
+    base_value_minor: int
+    base_values: int
+    tariff_version: str
+    version: int
+    story: str
+    owner_masked: str
+    hold_reason: str
+
+
+class FineAnswer(Answer):
+    fine: Fine
+
+
+class FinePage(Answer):
+    fines: list[Fine]
+    next_page_token: str
+
+
+class Entry(Answer):
+    entry_id: str
+    debit_account: str
+    credit_account: str
+    amount: Money | None
+    posted_at: Moment
+    kind: str
+
+
+class Entries(Answer):
+    entries: list[Entry]
+
+
+class FineListing(Listing):
+    state: FineState | None = None
+    region: Region = ""
+    violation_id: str = Field("", max_length=64)
+
+
+class CancelFine(Request):
+    cancellation_id: ClientMadeId | None = None
+    reason: Reason
+
+
+@router.get("")
+async def list_fines(listing: Annotated[FineListing, Query()], onward: AsOperator) -> FinePage:
+    """Fines by state and region, newest first, or the one of a violation."""
+    request = listing.message(fines_pb2.ListFinesRequest)
+    return FinePage.of(await onward.call(onward.peers.fines.ListFines, request))
+
+
+@router.get("/{number}")
+async def get_fine(number: Id, onward: AsOperator) -> FineAnswer:
+    """One fine; reading it is audited with the purpose."""
+    return await _told(onward, onward.peers.fines.GetFine, fines_pb2.GetFineRequest(number=number))
+
+
+@router.post("/{number}/cancel")
+async def cancel_fine(
+    number: Id, body: CancelFine, onward: AsOperator, idempotency_key: IdempotencyKey = None
+) -> FineAnswer:
+    """Cancels a fine; what was paid is refunded by reversal. Role supervisor."""
+    request = body.message(
+        fines_pb2.CancelFineRequest, number=number,
+        cancellation_id=client_made_id(body.cancellation_id, idempotency_key, "cancellation_id"),
+    )  # fmt: skip
+    return await _told(onward, onward.peers.fines.CancelFine, request)
+
+
+@router.get("/{number}/entries")
+async def list_entries(number: Id, onward: AsOperator) -> Entries:
+    """The ledger entries of one fine, in order. Role finance or auditor."""
+    request = fines_pb2.ListEntriesRequest(number=number)
+    reply = await onward.call(onward.peers.fines.ListEntries, request)
+    telemetry.annotate(fine=number)
+    return Entries.of(reply)
+
+
+async def _told(onward: Onward, method: Any, request: object) -> FineAnswer:
+    reply = await onward.call(method, request)
+    telemetry.tell_story(reply.fine.story)
+    telemetry.annotate(fine=reply.fine.number)
+    return FineAnswer.of(reply)

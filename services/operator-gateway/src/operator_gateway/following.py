@@ -1,0 +1,93 @@
+"""Follows the streams by ephemeral ordered consumers: headers only, nothing acknowledged.
+
+The server delivers to an inbox of ours and numbers what it sends; a number that is missing, or a
+heartbeat that does not come, begins anew after the last fact heard. The consumer is forgotten by
+the server when this process goes.
+"""
+
+import logging
+from datetime import UTC, datetime, timedelta
+
+from chassis.bus import Bus
+from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
+from nats.errors import TimeoutError as NatsTimeout
+from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
+
+from operator_gateway.live import LiveEvent, LiveFeed
+
+HEARTBEAT_SECONDS = 5.0
+SILENCE_SECONDS = 12.0
+FORGOTTEN_AFTER_SECONDS = 60.0
+# How far back a gateway that starts looks, so that clients of the one before it can resume.
+LOOK_BACK = timedelta(minutes=15)
+PENDING_MESSAGES = 8192
+log = logging.getLogger(__name__)
+
+
+class Follower:
+    """One stream's facts into the feed, for ever."""
+
+    def __init__(self, bus: Bus, feed: LiveFeed, stream: str) -> None:
+        self._bus = bus
+        self._feed = feed
+        self._stream = stream
+        self._made_at = ""
+
+    async def run(self) -> None:
+        while True:
+            await self._follow_until_broken()
+
+    async def _follow_until_broken(self) -> None:
+        await self._notice_new_stream()
+        inbox = self._bus.client.new_inbox()
+        subscription = await self._bus.client.subscribe(inbox, pending_msgs_limit=PENDING_MESSAGES)
+        try:
+            await self._bus.jetstream.add_consumer(self._stream, self._consumer(inbox))
+            await self._hear(subscription)
+        finally:
+            await subscription.unsubscribe()
+
+    async def _hear(self, subscription: Subscription) -> None:
+        delivered = 0
+        while True:
+            try:
+                message = await subscription.next_msg(timeout=SILENCE_SECONDS)
+            except (TimeoutError, NatsTimeout):
+                log.info("%s: silent, following anew", self._stream)
+                return
+            if "Status" in (message.headers or {}):  # a heartbeat
+                continue
+            delivered += 1
+            if message.metadata.sequence.consumer != delivered:
+                log.info("%s: a fact went missing, following anew", self._stream)
+                return
+            self._feed.hear(live_event(message))
+
+    async def _notice_new_stream(self) -> None:
+        made_at = await self._bus.stream_made_at(self._stream)
+        if self._made_at and made_at != self._made_at:
+            self._feed.forget(self._stream)
+        self._made_at = made_at
+
+    def _consumer(self, inbox: str) -> ConsumerConfig:
+        heard = self._feed.latest(self._stream)
+        since = DeliverPolicy.BY_START_SEQUENCE if heard else DeliverPolicy.BY_START_TIME
+        return ConsumerConfig(
+            deliver_subject=inbox, deliver_policy=since, ack_policy=AckPolicy.NONE,
+            opt_start_seq=heard + 1 if heard else None,
+            opt_start_time=None if heard else datetime.now(UTC) - LOOK_BACK,
+            max_deliver=1, mem_storage=True, num_replicas=1, headers_only=True,
+            idle_heartbeat=HEARTBEAT_SECONDS, inactive_threshold=FORGOTTEN_AFTER_SECONDS,
+        )  # fmt: skip
+
+
+def live_event(message: Msg) -> LiveEvent:
+    """From the headers alone; one that is missing stays empty, and an empty region is nobody's."""
+    headers = message.headers or {}
+    metadata = message.metadata
+    return LiveEvent(
+        stream=metadata.stream, sequence=metadata.sequence.stream, subject=message.subject,
+        aggregate=headers.get("tartip-aggregate", ""), region=headers.get("tartip-region", ""),
+        at=metadata.timestamp.astimezone(UTC), story=headers.get("tartip-story", ""),
+    )  # fmt: skip

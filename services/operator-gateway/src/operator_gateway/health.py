@@ -1,0 +1,101 @@
+"""/healthz says that the process lives, /readyz whom it can reach and whom not.
+
+Readiness asks each peer's standard health service over the same mutual TLS as every call. The
+answer is kept a moment, so that probes cost the peers nothing, and leaves no spans.
+"""
+
+import asyncio
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+import grpc
+from chassis.bus import Bus
+from chassis.channels import Channels
+from fastapi import APIRouter, Request, Response
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from opentelemetry import context, trace
+
+from operator_gateway.shapes import Answer
+
+CHECK_SECONDS = 1.0
+KEPT_SECONDS = 1.0
+_UNSAMPLED = trace.NonRecordingSpan(trace.SpanContext(1, 1, is_remote=False))
+router = APIRouter(tags=["health"])
+
+
+class Alive(Answer):
+    alive: bool
+
+
+class PeerReadiness(Answer):
+    name: str
+    ready: bool
+    reason: str
+
+
+class Readiness(Answer):
+    ready: bool
+    peers: list[PeerReadiness]
+    live_feed: bool
+
+
+class Readies:
+    """Asks the peers, at most once in `KEPT_SECONDS`."""
+
+    def __init__(self, channels: Channels, addresses: Mapping[str, str], bus: Bus | None) -> None:
+        self._stubs = {
+            name: health_pb2_grpc.HealthStub(channels.to(address, name))
+            for name, address in addresses.items()
+        }
+        self._bus = bus
+        self._lock = asyncio.Lock()
+        self._told: Readiness | None = None
+        self._told_at = 0.0
+
+    async def tell(self) -> Readiness:
+        async with self._lock:
+            if self._told is None or time.monotonic() - self._told_at > KEPT_SECONDS:
+                peers = await asyncio.gather(*(self._peer(name) for name in self._stubs))
+                self._told = Readiness(
+                    ready=all(peer.ready for peer in peers), peers=peers,
+                    live_feed=self._bus is not None and self._bus.is_connected,
+                )  # fmt: skip
+                self._told_at = time.monotonic()
+            return self._told
+
+    async def _peer(self, name: str) -> PeerReadiness:
+        reason = ""
+        with _leaving_no_spans():
+            try:
+                answer = await self._stubs[name].Check(
+                    health_pb2.HealthCheckRequest(), timeout=CHECK_SECONDS
+                )
+                if answer.status != health_pb2.HealthCheckResponse.SERVING:
+                    reason = "NOT_SERVING"
+            except grpc.aio.AioRpcError as error:
+                reason = error.code().name
+        return PeerReadiness(name=name, ready=not reason, reason=reason)
+
+
+@router.get("/healthz")
+async def healthz() -> Alive:
+    return Alive(alive=True)
+
+
+@router.get("/readyz")
+async def readyz(request: Request, response: Response) -> Readiness:
+    """200 when every peer serves, else 503; the body says which does not."""
+    readies: Readies = request.app.state.readies
+    told = await readies.tell()
+    response.status_code = 200 if told.ready else 503
+    return told
+
+
+@contextmanager
+def _leaving_no_spans() -> Iterator[None]:
+    token = context.attach(trace.set_span_in_context(_UNSAMPLED))
+    try:
+        yield
+    finally:
+        context.detach(token)

@@ -1,0 +1,134 @@
+"""An operator's request on its way onward: verified here, and again by the owner of the data.
+
+The bearer token and the purpose travel to the owner as gRPC metadata, under a deadline. What the
+owner refuses comes back under its own name.
+"""
+
+import base64
+import json
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from typing import Annotated, Any, Protocol, TypeVar
+
+from chassis.channels import Channels, peers_refusals, refusals_of
+from chassis.identity import Operator
+from chassis.refusals import BadRequest, FieldError, NotAuthenticated
+from fastapi import Depends, Header, Request
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from tartip.audit.v1 import audit_pb2_grpc
+from tartip.cameras.v1 import cameras_pb2_grpc
+from tartip.fines.v1 import fines_pb2_grpc
+from tartip.inference.v1 import inference_pb2_grpc
+from tartip.reports.v1 import reports_pb2_grpc
+from tartip.violations.v1 import violations_pb2_grpc
+
+from operator_gateway.settings import GatewaySettings
+
+CALL_SECONDS = 5.0
+STREAM_SECONDS = 30.0
+TOKEN_LENGTH_MAX = 8192
+PURPOSE_LENGTH_MAX = 200
+_TOKEN = re.compile(r"[A-Za-z0-9_=-]+(\.[A-Za-z0-9_=-]+){2}")
+_PURPOSE = re.compile(r"[\x20-\x7e]*")
+T = TypeVar("T")
+
+
+class Verifies(Protocol):
+    async def verify(self, token: str) -> Operator: ...
+
+
+@dataclass(frozen=True)
+class Peers:
+    """The stubs of the data's owners."""
+
+    cameras: Any
+    inference: Any
+    violations: Any
+    fines: Any
+    reports: Any
+    # By the name of the service, for each that has data.
+    audits: dict[str, Any]
+
+    @classmethod
+    def over(cls, channels: Channels, settings: GatewaySettings) -> "Peers":
+        to = {name: channels.to(address, name) for name, address in settings.peer_addresses.items()}
+        return cls(
+            cameras=cameras_pb2_grpc.CameraRegistryStub(to["camera-registry"]),
+            inference=inference_pb2_grpc.InferenceStub(to["inference-gateway"]),
+            violations=violations_pb2_grpc.ViolationsStub(to["violations"]),
+            fines=fines_pb2_grpc.FinesStub(to["fines"]),
+            reports=reports_pb2_grpc.ReportDeskStub(to["citizen-reports"]),
+            audits={name: audit_pb2_grpc.AuditStub(channel) for name, channel in to.items()},
+        )
+
+
+@dataclass(frozen=True)
+class Onward:
+    """One operator's request: who asks, why, and the peers to ask in their name."""
+
+    operator: Operator
+    name: str
+    token_expires_at: float
+    purpose: str
+    token: str
+    peers: Peers
+
+    @property
+    def metadata(self) -> tuple[tuple[str, str], ...]:
+        bearer = ("authorization", f"Bearer {self.token}")
+        return (bearer, ("tartip-purpose", self.purpose)) if self.purpose else (bearer,)
+
+    async def call(self, method: Callable[..., Awaitable[T]], request: object) -> T:
+        """Raises the peer's refusal as ours."""
+        with peers_refusals():
+            return await method(request, metadata=self.metadata, timeout=CALL_SECONDS)
+
+    async def stream(self, method: Callable[..., Any], request: object) -> AsyncIterator[Any]:
+        """The peer's messages; the call ends with this generator."""
+        call = method(request, metadata=self.metadata, timeout=STREAM_SECONDS)
+        try:
+            async for message in refusals_of(call):
+                yield message
+        finally:
+            call.cancel()
+
+
+bearer = HTTPBearer(auto_error=False, description="An OIDC access token with audience `tartip`.")
+Bearer = Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]
+Purpose = Annotated[
+    str,
+    Header(alias="Tartip-Purpose", max_length=PURPOSE_LENGTH_MAX,
+           description="Why personal data is looked at; it is written to the owner's audit log."),
+]  # fmt: skip
+
+
+async def onward_of(request: Request, credentials: Bearer, purpose: Purpose = "") -> Onward:
+    """Raises NotAuthenticated, TokenExpired or BadRequest (a purpose that no header may hold)."""
+    if credentials is None:
+        raise NotAuthenticated
+    if not _PURPOSE.fullmatch(purpose):
+        wrong = FieldError("Tartip-Purpose", "BAD_REQUEST", "must be visible ASCII characters")
+        raise BadRequest(fields=(wrong,))
+    state = request.app.state
+    return await sign_in(state.tokens, credentials.credentials, purpose=purpose, peers=state.peers)
+
+
+async def sign_in(tokens: Verifies, token: str, *, purpose: str, peers: Peers) -> Onward:
+    if len(token) > TOKEN_LENGTH_MAX or not _TOKEN.fullmatch(token):
+        raise NotAuthenticated
+    operator = await tokens.verify(token)
+    claims = _claims(token)
+    return Onward(operator, str(claims.get("name", operator.operator_id)), float(claims["exp"]),
+                  purpose, token, peers)  # fmt: skip
+
+
+def _claims(verified_token: str) -> dict[str, Any]:
+    payload = verified_token.split(".")[1]
+    claims: dict[str, Any] = json.loads(
+        base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4))
+    )
+    return claims
+
+
+AsOperator = Annotated[Onward, Depends(onward_of)]

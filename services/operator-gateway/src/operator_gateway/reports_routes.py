@@ -1,0 +1,187 @@
+"""The report desk over REST: who may see which report is decided by its owner."""
+
+from typing import Annotated, Any, Literal
+
+from chassis import telemetry
+from fastapi import APIRouter, Query
+from pydantic import Field
+from tartip.reports.v1 import reports_pb2
+
+from operator_gateway.onward import AsOperator, Onward
+from operator_gateway.shapes import Answer, Id, Listing, Moment, Place, Reason, Region, Request
+
+router = APIRouter(prefix="/v1/reports", tags=["reports"])
+
+Category = Literal[
+    "road_accident", "traffic_violation", "domestic_violence", "incident", "incident_with_child",
+    "complaint_about_officer", "other",
+]  # fmt: skip
+ReportStatus = Literal[
+    "open",
+    "registered",
+    "routed",
+    "in_work",
+    "waits_for_reporter",
+    "answered",
+    "disputed",
+    "closed",
+]
+
+
+class Receipt(Answer):
+    number: str
+    registered_at: Moment
+    due_at: Moment
+    deadline_rule: str
+    unit: str
+    content_sha256: str
+
+
+class Report(Answer):
+    report_id: str
+    category: Category | None
+    status: ReportStatus | None
+    receipt: Receipt | None
+    opened_at: Moment
+    question: str
+    answer: str
+    answered_at: Moment
+    outcome: str
+    version: int
+    media_count: int
+
+
+class Reporter(Answer):
+    iin: str
+    name: str
+    phone: str
+
+
+class Media(Answer):
+    media_id: str
+    content_type: str
+    size_bytes: int
+    evidence_sha256: str
+
+
+class ReportStep(Answer):
+    at: Moment
+    status: ReportStatus | None
+    actor: str
+    note: str
+
+
+class DeskReport(Answer):
+    report: Report | None
+    place: Place | None
+    occurred_at: Moment
+    text: str
+    reporter: Reporter | None
+    partner: str
+    unit: str
+    operator: str
+    media: list[Media]
+    steps: list[ReportStep]
+    overdue: bool
+    story: str
+    accepted_plate: str
+    accepted_offence_code: str
+
+
+class DeskReportAnswer(Answer):
+    report: DeskReport
+
+
+class DeskReportPage(Answer):
+    reports: list[DeskReport]
+    next_page_token: str
+
+
+class ReportListing(Listing):
+    status: ReportStatus | None = None
+    category: Category | None = None
+    region: Region = ""
+    overdue_only: bool = False
+
+
+class RouteReport(Request):
+    unit: str = Field(max_length=100)
+    reason: Reason
+
+
+class AskReporter(Request):
+    question: str = Field(max_length=4000)
+
+
+class AnswerReport(Request):
+    answer: str = Field(max_length=4000)
+
+
+class AcceptTrafficEvidence(Request):
+    plate: str = Field(max_length=16, description="As the operator reads it from the picture.")
+    offence_code: str = Field(max_length=64, examples=["RED_LIGHT"])
+
+
+@router.get("")
+async def list_reports(
+    listing: Annotated[ReportListing, Query()], onward: AsOperator
+) -> DeskReportPage:
+    """The queue, most urgent deadline first; without texts, reporters, media and steps."""
+    request = listing.message(reports_pb2.ReportDeskListReportsRequest)
+    return DeskReportPage.of(await onward.call(onward.peers.reports.ListReports, request))
+
+
+@router.get("/by-number/{number}")
+async def get_report_by_number(number: Id, onward: AsOperator) -> DeskReportAnswer:
+    request = reports_pb2.ReportDeskGetReportRequest(number=number)
+    return await _told(onward, onward.peers.reports.GetReport, request)
+
+
+@router.get("/{report_id}")
+async def get_report(report_id: Id, onward: AsOperator) -> DeskReportAnswer:
+    """One report in full; reading it is audited with the purpose."""
+    request = reports_pb2.ReportDeskGetReportRequest(report_id=report_id)
+    return await _told(onward, onward.peers.reports.GetReport, request)
+
+
+@router.post("/{report_id}/take")
+async def take_report(report_id: Id, onward: AsOperator) -> DeskReportAnswer:
+    """Takes a report into work under the operator's name."""
+    request = reports_pb2.TakeReportRequest(report_id=report_id)
+    return await _told(onward, onward.peers.reports.TakeReport, request)
+
+
+@router.post("/{report_id}/route")
+async def route_report(report_id: Id, body: RouteReport, onward: AsOperator) -> DeskReportAnswer:
+    """Sends it to another unit."""
+    request = body.message(reports_pb2.RouteReportRequest, report_id=report_id)
+    return await _told(onward, onward.peers.reports.RouteReport, request)
+
+
+@router.post("/{report_id}/ask")
+async def ask_reporter(report_id: Id, body: AskReporter, onward: AsOperator) -> DeskReportAnswer:
+    """Asks the reporter; the deadline waits."""
+    request = body.message(reports_pb2.AskReporterRequest, report_id=report_id)
+    return await _told(onward, onward.peers.reports.AskReporter, request)
+
+
+@router.post("/{report_id}/answer")
+async def answer_report(report_id: Id, body: AnswerReport, onward: AsOperator) -> DeskReportAnswer:
+    request = body.message(reports_pb2.AnswerReportRequest, report_id=report_id)
+    return await _told(onward, onward.peers.reports.AnswerReport, request)
+
+
+@router.post("/{report_id}/accept-traffic-evidence")
+async def accept_traffic_evidence(
+    report_id: Id, body: AcceptTrafficEvidence, onward: AsOperator
+) -> DeskReportAnswer:
+    """Makes it a violation candidate that an officer decides."""
+    request = body.message(reports_pb2.AcceptTrafficEvidenceRequest, report_id=report_id)
+    return await _told(onward, onward.peers.reports.AcceptTrafficEvidence, request)
+
+
+async def _told(onward: Onward, method: Any, request: object) -> DeskReportAnswer:
+    reply = await onward.call(method, request)
+    telemetry.tell_story(reply.report.story)
+    telemetry.annotate(report=reply.report.report.report_id)
+    return DeskReportAnswer.of(reply)

@@ -1,0 +1,22 @@
+"""What the gateway is told from outside: where it listens and where its peers do."""
+
+from chassis.settings import Settings
+
+
+class GatewaySettings(Settings):
+    http_address: str = "127.0.0.1:8080"
+    camera_registry_address: str = ""
+    inference_gateway_address: str = ""
+    violations_address: str = ""
+    fines_address: str = ""
+    citizen_reports_address: str = ""
+
+    @property
+    def peer_addresses(self) -> dict[str, str]:
+        return {
+            "camera-registry": self.camera_registry_address,
+            "inference-gateway": self.inference_gateway_address,
+            "violations": self.violations_address,
+            "fines": self.fines_address,
+            "citizen-reports": self.citizen_reports_address,
+        }

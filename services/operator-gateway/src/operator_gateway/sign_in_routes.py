@@ -1,0 +1,127 @@
+"""Who the operator is, and the way in: the development issuer's list where there is one.
+
+A real issuer has no such list; then the console asks for an access token. The development issuer
+exists in the embedded run only and says so in its discovery document.
+"""
+
+from typing import Annotated, Any
+
+import httpx
+from chassis.refusals import Kind, Refusal, Says
+from fastapi import APIRouter, Request
+from pydantic import Field
+
+from operator_gateway.onward import AsOperator
+from operator_gateway.shapes import Answer
+from operator_gateway.shapes import Request as Body
+
+router = APIRouter(prefix="/v1", tags=["sign-in"])
+
+ISSUER_SECONDS = 2.0
+OPERATORS_CLAIM = "tartip_development_operators"
+
+
+class IssuerAway(Refusal):
+    kind = Kind.AWAY
+    code = "ISSUER_AWAY"
+    says = Says(
+        en="The token issuer does not answer. Try again shortly.",
+        ru="Служба выдачи токенов не отвечает. Повторите чуть позже.",
+        kk="Токен беретін қызмет жауап бермейді. Сәл кейін қайталаңыз.",
+    )
+
+
+class NotDevelopment(Refusal):
+    kind = Kind.FORBIDDEN
+    code = "ISSUER_NOT_DEVELOPMENT"
+    says = Says(
+        en="This token issuer is not the development one; sign in with it directly.",
+        ru="Это не служба токенов для разработки; войдите через неё напрямую.",
+        kk="Бұл әзірлеуге арналған токен қызметі емес; оның өзі арқылы кіріңіз.",
+    )
+
+
+class OperatorUnknown(Refusal):
+    kind = Kind.NOT_FOUND
+    code = "OPERATOR_UNKNOWN"
+    says = Says(
+        en="The development issuer knows no such operator.",
+        ru="Служба токенов для разработки не знает такого оператора.",
+        kk="Әзірлеу токен қызметі мұндай операторды білмейді.",
+    )
+
+
+class KnownOperator(Answer):
+    id: str
+    name: str
+    roles: list[str]
+    regions: list[str]
+
+
+class SignIn(Answer):
+    issuer: str
+    development: bool
+    operators: list[KnownOperator]
+
+
+class DevelopmentSignIn(Body):
+    operator: Annotated[str, Field(max_length=64)]
+
+
+class Token(Answer):
+    access_token: str
+    expires_in: int
+
+
+class Me(Answer):
+    operator: str
+    name: str
+    roles: list[str]
+    regions: list[str]
+    token_expires_at: float
+
+
+@router.get("/me")
+async def me(onward: AsOperator) -> Me:
+    """Whom the token names and what they may see."""
+    operator = onward.operator
+    return Me(operator=operator.operator_id, name=onward.name, roles=sorted(operator.roles),
+              regions=list(operator.regions), token_expires_at=onward.token_expires_at)  # fmt: skip
+
+
+@router.get("/sign-in")
+async def ways_in(request: Request) -> SignIn:
+    issuer: str = request.app.state.issuer
+    discovery = await _discovery(issuer)
+    known = discovery.get(OPERATORS_CLAIM)
+    return SignIn(issuer=issuer, development=known is not None, operators=known or [])
+
+
+@router.post("/sign-in/development")
+async def development_token(request: Request, body: DevelopmentSignIn) -> Token:
+    """A token of the development issuer, which asks no password; nowhere else is this possible."""
+    discovery = await _discovery(request.app.state.issuer)
+    if OPERATORS_CLAIM not in discovery:
+        raise NotDevelopment
+    answer = await _ask("POST", str(discovery["token_endpoint"]), {"operator": body.operator})
+    if answer.status_code == httpx.codes.BAD_REQUEST:
+        raise OperatorUnknown
+    if answer.is_error:
+        raise IssuerAway
+    return Token.model_validate(answer.json())
+
+
+async def _discovery(issuer: str) -> dict[str, Any]:
+    answer = await _ask("GET", f"{issuer.rstrip('/')}/.well-known/openid-configuration", None)
+    if answer.is_error:
+        raise IssuerAway
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+async def _ask(method: str, url: str, form: dict[str, str] | None) -> httpx.Response:
+    try:
+        async with httpx.AsyncClient(timeout=ISSUER_SECONDS, trust_env=False) as client:
+            return await client.request(method, url, data=form)
+    except httpx.HTTPError as error:
+        raise IssuerAway from error

@@ -1,0 +1,68 @@
+"""Figures over REST: cameras by region, and revenue by region and day."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from tartip.cameras.v1 import cameras_pb2
+from tartip.fines.v1 import fines_pb2
+
+from operator_gateway.onward import AsOperator
+from operator_gateway.shapes import Answer, Day, Money, Region, Request
+
+router = APIRouter(prefix="/v1/statistics", tags=["statistics"])
+
+
+class RegionStatistics(Answer):
+    region: str
+    registered: int
+    connected: int
+    with_ai: int
+    online: int
+
+
+class CameraStatistics(Answer):
+    total: RegionStatistics | None
+    regions: list[RegionStatistics]
+
+
+class Revenue(Answer):
+    day: str
+    region: str
+    issued_count: int
+    issued: Money | None
+    paid_count: int
+    collected: Money | None
+    discounts: Money | None
+    refunded: Money | None
+
+
+class RevenueFigures(Answer):
+    total: Revenue | None
+    rows: list[Revenue]
+    imbalance_minor: int
+
+
+class CameraStatisticsQuery(Request):
+    region: Region = ""
+
+
+class RevenueQuery(Request):
+    from_day: Day
+    until_day: Day
+    region: Region = ""
+
+
+@router.get("/cameras")
+async def camera_statistics(
+    query: Annotated[CameraStatisticsQuery, Query()], onward: AsOperator
+) -> CameraStatistics:
+    """Registered, connected and with AI, in all and by region."""
+    request = query.message(cameras_pb2.GetStatisticsRequest)
+    return CameraStatistics.of(await onward.call(onward.peers.cameras.GetStatistics, request))
+
+
+@router.get("/revenue")
+async def revenue(query: Annotated[RevenueQuery, Query()], onward: AsOperator) -> RevenueFigures:
+    """Issued, collected, discounted and refunded sums by region and day. Role finance."""
+    request = query.message(fines_pb2.GetRevenueRequest)
+    return RevenueFigures.of(await onward.call(onward.peers.fines.GetRevenue, request))

@@ -1,0 +1,57 @@
+"""Tickets for the live feed: a browser's EventSource can send no header, and a token in an address
+would be kept in histories. A ticket opens one stream, once, within half a minute.
+"""
+
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from chassis.refusals import Kind, NotAuthenticated, Overloaded, Refusal, Says
+
+from operator_gateway.onward import Onward
+
+TICKET_SECONDS = 30.0
+TICKETS_MAX = 1000
+
+
+class TicketSpent(Refusal):
+    kind = Kind.UNAUTHENTICATED
+    code = "TICKET_SPENT"
+    says = Says(
+        en="This ticket was used, is too old, or never existed. Ask for a new one.",
+        ru="Этот билет использован, устарел или не существовал. Запросите новый.",
+        kk="Бұл билет қолданылған, ескірген немесе болмаған. Жаңасын сұраңыз.",
+    )
+
+
+@dataclass(frozen=True)
+class _Ticket:
+    holder: Onward
+    good_until: float
+
+
+class Tickets:
+    """Kept in this process: a ticket is good at the gateway that gave it."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._tickets: dict[str, _Ticket] = {}
+
+    def give(self, holder: Onward) -> str:
+        now = self._clock()
+        self._tickets = {k: t for k, t in self._tickets.items() if t.good_until > now}
+        if len(self._tickets) >= TICKETS_MAX:
+            raise Overloaded
+        ticket = secrets.token_urlsafe(32)
+        self._tickets[ticket] = _Ticket(holder, now + TICKET_SECONDS)
+        return ticket
+
+    def take(self, ticket: str) -> Onward:
+        """Whose it is. Raises NotAuthenticated (none) or TicketSpent."""
+        if not ticket:
+            raise NotAuthenticated
+        found = self._tickets.pop(ticket, None)
+        if found is None or found.good_until <= self._clock():
+            raise TicketSpent
+        return found.holder

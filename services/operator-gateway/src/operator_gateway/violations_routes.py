@@ -1,0 +1,217 @@
+"""The review desk over REST: the queue, and decisions that the officer's own key signs."""
+
+from typing import Annotated, Any, Literal
+
+from chassis import telemetry
+from fastapi import APIRouter, Query
+from pydantic import Field
+from tartip.violations.v1 import violations_pb2
+
+from operator_gateway.onward import AsOperator, Onward
+from operator_gateway.shapes import (
+    Answer,
+    Base64,
+    Bytes,
+    ClientMadeId,
+    Id,
+    IdempotencyKey,
+    Listing,
+    Moment,
+    Place,
+    Reason,
+    Region,
+    Request,
+    client_made_id,
+)
+
+router = APIRouter(prefix="/v1/violations", tags=["violations"])
+
+ViolationState = Literal["review", "confirmed", "rejected", "annulled"]
+
+
+class Box(Answer):
+    x: float
+    y: float
+    width: float
+    height: float
+
+
+class Plate(Answer):
+    text: str
+    confidence: float
+    box: Box | None
+    character_confidences: list[float]
+    country: str
+    plate_type: str
+
+
+class Readings(Answer):
+    device_serial: str
+    device_time: Moment
+    counter: int
+    frame_sha256: Base64
+    speed_kmh: float | None
+    speed_limit_kmh: float | None
+    signal_phase: Literal["green", "yellow", "red"] | None
+    signal_age_seconds: float | None
+    past_stop_line: bool | None
+
+
+class Offence(Answer):
+    code: str
+    article: str
+    rules_version: str
+    rules_sha256: str
+
+
+class Device(Answer):
+    name: str
+    serial: str
+    certificate_number: str
+    verification_number: str
+    verification_from: Moment
+    verification_until: Moment
+
+
+class Decision(Answer):
+    decision_id: str
+    officer: str
+    decided_at: Moment
+    reason: str
+    canonical: Base64
+    signature: Base64
+    certificate: Base64
+
+
+class Violation(Answer):
+    violation_id: str
+    state: ViolationState | None
+    source: Literal["device", "citizen"] | None
+    camera_id: str
+    place: Place | None
+    occurred_at: Moment
+    plate: Plate | None
+    offence: Offence | None
+    readings: Readings | None
+    over_kmh: float | None
+    device: Device | None
+    evidence_sha256: list[str]
+    decision: Decision | None
+    models_fingerprint: str
+    version: int
+    hold_reason: str
+    report_id: str
+    story: str
+
+
+class ViolationAnswer(Answer):
+    violation: Violation
+
+
+class ViolationPage(Answer):
+    violations: list[Violation]
+    next_page_token: str
+
+
+class Prepared(Answer):
+    canonical: Base64 = Field(description="The exact bytes to sign: ECDSA P-256 SHA-256.")
+
+
+class ViolationListing(Listing):
+    state: ViolationState | None = None
+    region: Region = ""
+    offence_code: str = Field("", max_length=64)
+
+
+class PrepareDecision(Request):
+    verdict: Literal["confirm", "reject"]
+    reason: Reason = Field("", description="Required to reject.")
+
+
+class SignedDecision(Request):
+    decision_id: ClientMadeId | None = None
+    canonical: Bytes = Field(description="What /decision/prepare answered.")
+    signature: Bytes = Field(description="ECDSA P-256 SHA-256 over it, DER.")
+    certificate: Bytes = Field(description="PEM of the officer's certificate.")
+
+
+class AnnulViolation(Request):
+    decision_id: ClientMadeId | None = None
+    reason: Reason
+
+
+@router.get("")
+async def list_violations(
+    listing: Annotated[ViolationListing, Query()], onward: AsOperator
+) -> ViolationPage:
+    """The queue, oldest first."""
+    request = listing.message(violations_pb2.ListViolationsRequest)
+    return ViolationPage.of(await onward.call(onward.peers.violations.ListViolations, request))
+
+
+@router.get("/{violation_id}")
+async def get_violation(violation_id: Id, onward: AsOperator) -> ViolationAnswer:
+    """One violation; reading it is audited with the purpose."""
+    request = violations_pb2.GetViolationRequest(violation_id=violation_id)
+    return await _told(onward, onward.peers.violations.GetViolation, request)
+
+
+@router.post("/{violation_id}/decision/prepare")
+async def prepare_decision(violation_id: Id, body: PrepareDecision, onward: AsOperator) -> Prepared:
+    """The canonical bytes that the officer signs. Role inspector."""
+    request = body.message(violations_pb2.PrepareDecisionRequest, violation_id=violation_id)
+    reply = await onward.call(onward.peers.violations.PrepareDecision, request)
+    telemetry.annotate(violation=violation_id)
+    return Prepared.of(reply)
+
+
+@router.post("/{violation_id}/confirm")
+async def confirm_violation(
+    violation_id: Id,
+    body: SignedDecision,
+    onward: AsOperator,
+    idempotency_key: IdempotencyKey = None,
+) -> ViolationAnswer:
+    """Confirms with the officer's signature over the prepared bytes. Role inspector."""
+    request = body.message(
+        violations_pb2.ConfirmViolationRequest, violation_id=violation_id,
+        decision_id=client_made_id(body.decision_id, idempotency_key, "decision_id"),
+    )  # fmt: skip
+    return await _told(onward, onward.peers.violations.ConfirmViolation, request)
+
+
+@router.post("/{violation_id}/reject")
+async def reject_violation(
+    violation_id: Id,
+    body: SignedDecision,
+    onward: AsOperator,
+    idempotency_key: IdempotencyKey = None,
+) -> ViolationAnswer:
+    """Rejects, signed in the same way; the reason stands in the prepared bytes. Role inspector."""
+    request = body.message(
+        violations_pb2.RejectViolationRequest, violation_id=violation_id,
+        decision_id=client_made_id(body.decision_id, idempotency_key, "decision_id"),
+    )  # fmt: skip
+    return await _told(onward, onward.peers.violations.RejectViolation, request)
+
+
+@router.post("/{violation_id}/annul")
+async def annul_violation(
+    violation_id: Id,
+    body: AnnulViolation,
+    onward: AsOperator,
+    idempotency_key: IdempotencyKey = None,
+) -> ViolationAnswer:
+    """Takes a confirmed violation back. Role supervisor."""
+    request = body.message(
+        violations_pb2.AnnulViolationRequest, violation_id=violation_id,
+        decision_id=client_made_id(body.decision_id, idempotency_key, "decision_id"),
+    )  # fmt: skip
+    return await _told(onward, onward.peers.violations.AnnulViolation, request)
+
+
+async def _told(onward: Onward, method: Any, request: object) -> ViolationAnswer:
+    reply = await onward.call(method, request)
+    telemetry.tell_story(reply.violation.story)
+    telemetry.annotate(violation=reply.violation.violation_id)
+    return ViolationAnswer.of(reply)

@@ -1,0 +1,329 @@
+"""The gateway forwards what operators may ask and hands refusals on by their own names."""
+
+import asyncio
+import json
+import signal
+import time
+from typing import Any
+
+import httpx
+import pytest
+from chassis.clock import new_id
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+SHA = "ab" * 32
+
+
+async def test_a_request_reaches_the_owner_with_token_and_purpose(gateway: Any) -> None:
+    violation_id = str(new_id())
+    headers = gateway.headers("inspector-almaty", **{"Tartip-Purpose": "review"})
+    async with gateway.client() as client:
+        answer = await client.get(f"/v1/violations/{violation_id}", headers=headers)
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["violation"]["violation_id"] == violation_id
+    assert answer.json()["violation"]["state"] == "review"
+    assert len(answer.headers["tartip-trace"]) == 32
+    caller = gateway.asked.callers[-1]
+    assert caller.operator.operator_id == "inspector-almaty"
+    assert (caller.kind, caller.name, caller.purpose) == ("service", "operator-gateway", "review")
+
+
+async def test_an_operator_of_another_region_is_refused_by_the_owners_name_for_it(
+    gateway: Any,
+) -> None:
+    headers = gateway.headers("inspector-astana", **{"Accept-Language": "kk-KZ,ru;q=0.8"})
+    async with gateway.client() as client:
+        answer = await client.get(f"/v1/violations/{new_id()}", headers=headers)
+    assert answer.status_code == 404
+    assert answer.headers["content-type"] == "application/problem+json"
+    told = answer.json()
+    assert told["reason"] == "VIOLATION_NOT_FOUND"
+    assert told["title"] == "Мұндай бұзушылық жоқ."
+
+
+async def test_every_wrong_field_of_the_owner_is_handed_on(gateway: Any) -> None:
+    body = {"camera_id": "1", "description": {
+        "name": "n", "kind": "anpr", "serial": "",
+        "place": {"latitude": 43.2, "longitude": 76.9, "region": "KZ-75"},
+    }}  # fmt: skip
+    async with gateway.client() as client:
+        answer = await client.post("/v1/cameras", json=body, headers=gateway.headers("cameras-1"))
+    assert answer.status_code == 422
+    assert [error["field"] for error in answer.json()["errors"]] == [
+        "camera_id", "description.serial",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("claims", "reason"),
+    [
+        ({"exp": 1_700_000_000}, "TOKEN_EXPIRED"),
+        ({"aud": "another"}, "NOT_AUTHENTICATED"),
+        ({"iss": "http://stranger"}, "NOT_AUTHENTICATED"),
+    ],
+)
+async def test_a_token_that_does_not_hold_is_refused(
+    gateway: Any, claims: dict[str, Any], reason: str
+) -> None:
+    async with gateway.client() as client:
+        answer = await client.get("/v1/violations", headers=gateway.forged(**claims))
+    assert (answer.status_code, answer.json()["reason"]) == (401, reason)
+    assert answer.headers["www-authenticate"] == "Bearer"
+
+
+@pytest.mark.parametrize("value", ["", "Bearer x", "Bearer a.b.c", "Basic eDp5", "Bearer ü.x.y"])
+async def test_what_is_no_token_is_refused(gateway: Any, value: str) -> None:
+    async with gateway.client() as client:
+        answer = await client.get(
+            "/v1/violations", headers={"Authorization": value.encode("latin-1")}
+        )
+    assert (answer.status_code, answer.json()["reason"]) == (401, "NOT_AUTHENTICATED")
+
+
+async def test_every_path_but_the_open_ones_asks_for_a_token(gateway: Any) -> None:
+    async with gateway.client() as client:
+        paths = (await client.get("/v1/openapi.json")).json()["paths"]
+        is_open = {"/healthz", "/readyz", "/v1/sign-in", "/v1/sign-in/development"}
+        for path, methods in paths.items():
+            for method in set(methods) - {"parameters"}:
+                if path in is_open:
+                    continue
+                filled = path.replace("{service}", "fines").replace("{sha256}", SHA)
+                answer = await client.request(method, filled, json={})
+                assert answer.status_code == 401, (method, path, answer.text)
+
+
+async def test_an_unknown_field_is_refused_and_named(gateway: Any) -> None:
+    headers = gateway.headers("inspector-almaty")
+    async with gateway.client() as client:
+        body = {"verdict": "confirm", "amount": 1}
+        answer = await client.post("/v1/violations/x/decision/prepare", json=body, headers=headers)
+        query = await client.get("/v1/violations?colour=red", headers=headers)
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "amount")
+    assert (query.status_code, query.json()["errors"][0]["field"]) == (422, "colour")
+
+
+async def test_a_body_that_is_too_large_is_refused(gateway: Any) -> None:
+    headers = gateway.headers("inspector-almaty") | {"Content-Type": "application/json"}
+    async with gateway.client() as client:
+        for content in (b'{"x": "' + b"a" * 1_100_000 + b'"}', _pieces()):
+            answer = await client.post("/v1/violations/x/confirm", content=content, headers=headers)
+            assert (answer.status_code, answer.json()["reason"]) == (413, "BODY_TOO_LARGE")
+
+
+async def _pieces() -> Any:
+    for _ in range(20):
+        yield b"a" * 100_000
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff", b'{"a":' * 5000, b"null"])
+async def test_a_body_that_is_no_request_is_refused_not_broken(
+    gateway: Any, content: bytes
+) -> None:
+    headers = gateway.headers("inspector-almaty") | {"Content-Type": "application/json"}
+    async with gateway.client() as client:
+        answer = await client.post("/v1/violations/x/confirm", content=content, headers=headers)
+    assert 400 <= answer.status_code < 500, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+async def test_a_decision_carries_the_officers_bytes_and_the_id_from_the_header(
+    gateway: Any,
+) -> None:
+    decision_id = str(new_id())
+    body = {"canonical": "AAEC", "signature": "AwQ=", "certificate": "UEVN"}
+    headers = gateway.headers("inspector-almaty") | {"Idempotency-Key": decision_id}
+    async with gateway.client() as client:
+        answer = await client.post("/v1/violations/v-1/confirm", json=body, headers=headers)
+    assert answer.json()["violation"]["version"] == 2
+    asked = gateway.asked.requests[-1]
+    assert (asked.decision_id, asked.violation_id) == (decision_id, "v-1")
+    assert (asked.canonical, asked.signature, asked.certificate) == (
+        b"\x00\x01\x02", b"\x03\x04", b"PEM",
+    )  # fmt: skip
+
+
+async def test_pages_pass_through(gateway: Any) -> None:
+    headers = gateway.headers("inspector-almaty")
+    async with gateway.client() as client:
+        answer = await client.get(
+            "/v1/violations?state=review&page_size=7&page_token=abc", headers=headers
+        )
+        too_many = await client.get("/v1/violations?page_size=201", headers=headers)
+    assert answer.json() == {"violations": [], "next_page_token": "further"}
+    asked = gateway.asked.requests[-1]
+    assert (asked.state, asked.page.size, asked.page.token) == (1, 7, "abc")
+    assert too_many.status_code == 422
+
+
+async def test_a_peer_that_is_away_is_told_as_away(gateway: Any) -> None:
+    async with gateway.client() as client:
+        answer = await client.get("/v1/fines", headers=gateway.headers("finance-1"))
+        ready = await client.get("/readyz")
+        alive = await client.get("/healthz")
+    assert answer.status_code == 503
+    assert answer.headers["retry-after"]
+    assert alive.status_code == 200
+    assert ready.status_code == 503
+    peers = {peer["name"]: peer["ready"] for peer in ready.json()["peers"]}
+    assert peers == {"camera-registry": True, "inference-gateway": True, "violations": True,
+                     "fines": False, "citizen-reports": False}  # fmt: skip
+
+
+async def test_evidence_is_streamed_and_kept_nowhere(gateway: Any) -> None:
+    headers = gateway.headers("inspector-almaty") | {"Tartip-Purpose": "review"}
+    async with gateway.client() as client:
+        shown = await client.get(f"/v1/evidence/{SHA}", headers=headers)
+        strange = await client.get(f"/v1/evidence/{'cd' * 32}", headers=headers)
+        no_purpose = await client.get(
+            f"/v1/evidence/{SHA}", headers=gateway.headers("inspector-almaty")
+        )
+    assert shown.content == bytes(range(256)) * 4096
+    assert shown.headers["content-type"] == "image/jpeg"
+    assert shown.headers["cache-control"] == "no-store"
+    assert shown.headers["x-content-type-options"] == "nosniff"
+    assert strange.headers["content-type"] == "application/octet-stream"
+    assert strange.headers["content-disposition"].startswith("attachment")
+    assert (no_purpose.status_code, no_purpose.json()["reason"]) == (422, "PURPOSE_REQUIRED")
+
+
+async def test_the_page_runs_no_inline_script(gateway: Any) -> None:
+    async with gateway.client() as client:
+        page = await client.get("/")
+        assert "<script>" not in page.text
+        assert "style=" not in page.text
+        policy = page.headers["content-security-policy"]
+        assert "script-src 'self'" in policy
+        assert "unsafe" not in policy
+        for name in ("console.js", "console.css", "texts.js"):
+            assert (await client.get(f"/console/{name}")).status_code == 200
+        assert (await client.get("/console/../app.py")).status_code == 404
+
+
+async def test_the_development_issuer_offers_its_operators(gateway: Any) -> None:
+    async with gateway.client() as client:
+        offered = (await client.get("/v1/sign-in")).json()
+        assert offered["development"]
+        assert "inspector-almaty" in [operator["id"] for operator in offered["operators"]]
+        body = {"operator": "inspector-almaty"}
+        token = (await client.post("/v1/sign-in/development", json=body)).json()["access_token"]
+        me = await client.get("/v1/me", headers={"Authorization": f"Bearer {token}"})
+        stranger = await client.post("/v1/sign-in/development", json={"operator": "nobody"})
+    assert me.json()["roles"] == ["inspector"]
+    assert stranger.json()["reason"] == "OPERATOR_UNKNOWN"
+
+
+class Frames:
+    """A client of the live feed that sorts what arrives."""
+
+    def __init__(self) -> None:
+        self.facts: list[dict[str, Any]] = []
+        self.kinds: list[str] = []
+        self.last_id = ""
+        self.open = asyncio.Event()
+
+    async def read(self, client: httpx.AsyncClient, **options: Any) -> None:
+        kind = ""
+        async with client.stream("GET", "/v1/events", **options) as answer:
+            assert answer.status_code == 200, await answer.aread()
+            assert answer.headers["content-type"].startswith("text/event-stream")
+            async for line in answer.aiter_lines():
+                self.open.set()
+                name, _, value = line.partition(": ")
+                if name == "event":
+                    kind = value
+                    self.kinds.append(kind)
+                elif name == "id":
+                    self.last_id = value
+                elif name == "data" and kind == "fact":
+                    self.facts.append(json.loads(value))
+
+
+async def test_the_live_feed_tells_ids_of_ones_region_and_nothing_else(gateway: Any) -> None:
+    frames = Frames()
+    async with gateway.client() as client, asyncio.TaskGroup() as group:
+        headers = gateway.headers("inspector-almaty")
+        reading = group.create_task(frames.read(client, headers=headers))
+        await frames.open.wait()
+        marker = str(new_id())
+        publish = Publisher(gateway.engines, marker)
+        await publish("violations", "violations.v1.detected", "foreign", region="KZ-71")
+        await publish("inference-gateway", "inference.v1.plate_read", "plate")
+        await publish("citizen-reports", "complaints.v1.received", "complaint")
+        await publish("citizen-reports", "reports.v1.received", "report")
+        await publish("violations", "violations.v1.detected", "mine")
+        await _until(lambda: any(marker in fact["id"] for fact in frames.facts))
+        reading.cancel()
+    mine = [fact for fact in frames.facts if marker in fact["id"]]
+    assert [fact["id"] for fact in mine] == [f"{marker}-mine"]
+    assert set(mine[0]) == {"subject", "id", "region", "at", "story"}
+
+    # What came while away is told after the last id that was had.
+    await publish("violations", "violations.v1.confirmed", "while-away")
+    again = Frames()
+    async with gateway.client() as client, asyncio.TaskGroup() as group:
+        headers = gateway.headers("inspector-almaty") | {"Last-Event-ID": frames.last_id}
+        reading = group.create_task(again.read(client, headers=headers))
+        await _until(lambda: bool(again.facts))
+        reading.cancel()
+    assert [fact["id"] for fact in again.facts] == [f"{marker}-while-away"]
+    assert "gap" not in again.kinds
+
+
+async def test_internal_security_is_told_no_complaint_here_either(gateway: Any) -> None:
+    frames = Frames()
+    async with gateway.client() as client, asyncio.TaskGroup() as group:
+        reading = group.create_task(frames.read(client, headers=gateway.headers("security-1")))
+        await frames.open.wait()
+        publish = Publisher(gateway.engines, str(new_id()))
+        await publish("citizen-reports", "complaints.v1.received", "complaint")
+        await asyncio.sleep(0.5)
+        reading.cancel()
+    assert frames.facts == []
+
+
+async def test_a_ticket_opens_one_stream(gateway: Any) -> None:
+    async with gateway.client() as client, asyncio.TaskGroup() as group:
+        headers = gateway.headers("inspector-almaty")
+        given = (await client.post("/v1/events/tickets", headers=headers)).json()
+        frames = Frames()
+        params = {"ticket": given["ticket"]}
+        reading = group.create_task(frames.read(client, params=params))
+        await frames.open.wait()
+        second = await client.get("/v1/events", params=params)
+        assert (second.status_code, second.json()["reason"]) == (401, "TICKET_SPENT")
+        reading.cancel()
+
+
+async def test_an_open_stream_does_not_hold_the_gateway_back(another_gateway: Any) -> None:
+    frames = Frames()
+    async with another_gateway.client() as client:
+        headers = another_gateway.headers("inspector-almaty")
+        reading = asyncio.create_task(frames.read(client, headers=headers))
+        await asyncio.wait_for(frames.open.wait(), 10)
+        another_gateway.process.send_signal(signal.SIGTERM)
+        began = time.monotonic()
+        code = await asyncio.to_thread(another_gateway.process.wait, 15)
+        assert (code, time.monotonic() - began < 5) == (0, True)
+        await reading  # the stream ended in order, not by a broken connection
+
+
+class Publisher:
+    """Publishes as a service does, under its own credentials."""
+
+    def __init__(self, engines: Any, marker: str) -> None:
+        self._engines = engines
+        self._marker = marker
+
+    async def __call__(self, user: str, subject: str, name: str, *, region: str = "KZ-75") -> None:
+        client = await self._engines.nats_client(user)
+        headers = {"Nats-Msg-Id": str(new_id()), "tartip-region": region, "tartip-story": "ab" * 16,
+                   "tartip-aggregate": f"{self._marker}-{name}"}  # fmt: skip
+        await client.jetstream().publish(subject, b"secret payload", headers=headers)
+        await client.close()
+
+
+async def _until(condition: Any) -> None:
+    async with asyncio.timeout(20):
+        while not condition():  # noqa: ASYNC110 (what is waited for lies in another process)
+            await asyncio.sleep(0.05)

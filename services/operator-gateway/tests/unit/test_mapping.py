@@ -1,0 +1,186 @@
+"""The JSON of every noun is the contract's own, field by field."""
+
+import typing
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from google.protobuf.descriptor import Descriptor
+from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
+from operator_gateway import (
+    audit_routes,
+    cameras_routes,
+    fines_routes,
+    reports_routes,
+    statistics_routes,
+    violations_routes,
+)
+from operator_gateway.mapping import short_names, to_message, to_plain
+from operator_gateway.shapes import Answer
+from pydantic import BaseModel
+from tartip.audit.v1 import audit_pb2
+from tartip.cameras.v1 import cameras_pb2
+from tartip.fines.v1 import fines_pb2
+from tartip.reports.v1 import reports_pb2
+from tartip.violations.v1 import violations_pb2
+
+ANSWERS: list[tuple[type[Answer], type[Message]]] = [
+    (cameras_routes.CameraAnswer, cameras_pb2.GetCameraResponse),
+    (cameras_routes.CameraPage, cameras_pb2.ListCamerasResponse),
+    (violations_routes.ViolationAnswer, violations_pb2.GetViolationResponse),
+    (violations_routes.ViolationPage, violations_pb2.ListViolationsResponse),
+    (violations_routes.Prepared, violations_pb2.PrepareDecisionResponse),
+    (fines_routes.FineAnswer, fines_pb2.GetFineResponse),
+    (fines_routes.FinePage, fines_pb2.ListFinesResponse),
+    (fines_routes.Entries, fines_pb2.ListEntriesResponse),
+    (reports_routes.DeskReportAnswer, reports_pb2.ReportDeskGetReportResponse),
+    (reports_routes.DeskReportPage, reports_pb2.ReportDeskListReportsResponse),
+    (statistics_routes.CameraStatistics, cameras_pb2.GetStatisticsResponse),
+    (statistics_routes.RevenueFigures, fines_pb2.GetRevenueResponse),
+    (audit_routes.HeadAnswer, audit_pb2.GetHeadResponse),
+    (audit_routes.AuditPage, audit_pb2.ListEntriesResponse),
+    (audit_routes.Proof, audit_pb2.ProveInclusionResponse),
+]
+REQUESTS: list[tuple[type[BaseModel], type[Message]]] = [
+    (cameras_routes.RegisterCamera, cameras_pb2.RegisterCameraRequest),
+    (cameras_routes.ChangeCamera, cameras_pb2.ChangeCameraRequest),
+    (cameras_routes.RetireCamera, cameras_pb2.RetireCameraRequest),
+    (violations_routes.PrepareDecision, violations_pb2.PrepareDecisionRequest),
+    (violations_routes.SignedDecision, violations_pb2.ConfirmViolationRequest),
+    (violations_routes.AnnulViolation, violations_pb2.AnnulViolationRequest),
+    (fines_routes.CancelFine, fines_pb2.CancelFineRequest),
+    (reports_routes.RouteReport, reports_pb2.RouteReportRequest),
+    (reports_routes.AskReporter, reports_pb2.AskReporterRequest),
+    (reports_routes.AnswerReport, reports_pb2.AnswerReportRequest),
+    (reports_routes.AcceptTrafficEvidence, reports_pb2.AcceptTrafficEvidenceRequest),
+]
+
+
+@pytest.mark.parametrize(("answer", "message"), ANSWERS)
+def test_every_field_of_an_answer_arrives_with_its_own_value(
+    answer: type[Answer], message: type[Message]
+) -> None:
+    filled = filled_distinctly(message)
+    told = answer.of(filled).model_dump()
+    assert told == to_plain(filled)
+    leaves = list(leaves_of(told))
+    assert leaves
+    assert None not in leaves
+    texts = [leaf for leaf in leaves if not isinstance(leaf, bool)]
+    assert len(texts) - len(set(texts)) <= 8  # enums with few values repeat, nothing else may
+
+
+@pytest.mark.parametrize(("answer", "message"), ANSWERS)
+def test_an_empty_message_is_an_answer_too(answer: type[Answer], message: type[Message]) -> None:
+    """Whatever an owner leaves out, the gateway does not break on it."""
+    for field in message.DESCRIPTOR.fields:
+        if field.message_type is not None and not field.is_repeated:
+            made = message()
+            getattr(made, field.name).SetInParent()
+            answer.of(made)
+            return
+    answer.of(message())
+
+
+@pytest.mark.parametrize(("request_model", "message"), REQUESTS)
+def test_every_field_of_a_body_stands_in_the_contract(
+    request_model: type[BaseModel], message: type[Message]
+) -> None:
+    in_path = {"camera_id", "violation_id", "report_id", "number"}
+    known = {field.name for field in message.DESCRIPTOR.fields}
+    assert set(request_model.model_fields) - known == set()
+    assert known - set(request_model.model_fields) - in_path == set()
+
+
+def test_a_description_goes_there_and_back() -> None:
+    filled = filled_distinctly(cameras_pb2.CameraDescription)
+    plain = cameras_routes.CameraDescription.of(filled).model_dump(mode="json")
+    plain["place"] |= {"latitude": 1.5, "longitude": 2.5, "region": "KZ-75"}
+    plain |= {"azimuth_degrees": 3.5, "owner_bin": "123456789012", "dedupe_seconds": 7}
+    body = cameras_routes.CameraDescriptionRequest.model_validate(plain)
+    again = to_message(body.model_dump(), cameras_pb2.CameraDescription)
+    assert cameras_routes.CameraDescription.of(again).model_dump(mode="json") == plain
+
+
+def test_a_value_newer_than_the_gateway_is_left_unsaid() -> None:
+    violation = violations_pb2.Violation(state=99)  # type: ignore[arg-type]
+    assert to_plain(violation)["state"] is None
+
+
+def test_a_measured_zero_is_not_an_absent_one() -> None:
+    assert to_plain(violations_pb2.Violation(over_kmh=0.0))["over_kmh"] == 0.0
+    assert to_plain(violations_pb2.Violation())["over_kmh"] is None
+
+
+def test_an_area_is_a_circle() -> None:
+    listing = cameras_routes.CameraListing(
+        latitude=43.2, longitude=76.9, radius_metres=500, page_size=7, page_token="t"
+    )
+    request = listing.request()
+    assert (request.area.latitude, request.area.radius_metres) == (43.2, 500)
+    assert (request.page.size, request.page.token) == (7, "t")
+    assert not cameras_routes.CameraListing().request().HasField("area")
+
+
+def test_literals_are_the_contracts_names() -> None:
+    for enum, literal in [
+        (cameras_pb2.CameraKind, cameras_routes.CameraKind),
+        (cameras_pb2.AiFunction, cameras_routes.AiFunction),
+        (cameras_pb2.CameraStatus, cameras_routes.CameraStatus),
+        (violations_pb2.ViolationState, violations_routes.ViolationState),
+        (fines_pb2.FineState, fines_routes.FineState),
+        (reports_pb2.Category, reports_routes.Category),
+        (reports_pb2.ReportStatus, reports_routes.ReportStatus),
+    ]:
+        assert set(short_names(enum.DESCRIPTOR).values()) == set(typing.get_args(literal))
+
+
+def filled_distinctly(message_type: type[Message]) -> Any:
+    """Every field set, each to a value of its own."""
+    message = message_type()
+    _fill(message, message.DESCRIPTOR, iter(range(1, 100_000)))
+    return message
+
+
+def _fill(message: Any, descriptor: Descriptor, numbers: Any) -> None:
+    for field in descriptor.fields:
+        if field.message_type is not None and field.message_type.full_name != (
+            Timestamp.DESCRIPTOR.full_name
+        ):
+            child = getattr(message, field.name)
+            _fill(child.add() if field.is_repeated else child, field.message_type, numbers)
+            continue
+        value = _value(field, next(numbers))
+        if field.is_repeated:
+            getattr(message, field.name).append(value)
+        elif field.message_type is not None:
+            getattr(message, field.name).FromDatetime(value)
+        else:
+            setattr(message, field.name, value)
+
+
+def _value(field: Any, number: int) -> Any:
+    if field.message_type is not None:
+        return datetime.fromtimestamp(1_700_000_000 + number, UTC)
+    if field.enum_type is not None:
+        known = sorted(short_names(field.enum_type))
+        return known[number % len(known)]
+    kinds: dict[Any, Any] = {
+        field.CPPTYPE_STRING: f"text-{number}".encode() if field.type == field.TYPE_BYTES
+        else f"text-{number}",
+        field.CPPTYPE_BOOL: True,
+        field.CPPTYPE_DOUBLE: number + 0.25,
+    }  # fmt: skip
+    return kinds.get(field.cpp_type, number)
+
+
+def leaves_of(value: Any) -> typing.Iterator[Any]:
+    if isinstance(value, dict):
+        for item in value.values():
+            yield from leaves_of(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from leaves_of(item)
+    else:
+        yield value
