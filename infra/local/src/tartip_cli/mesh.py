@@ -23,10 +23,9 @@ from tartip_cli.postgres import Cluster
 from tartip_cli.service_part import Addresses, ServiceParts
 from tartip_cli.settings import Settings, inherited_environment
 from tartip_cli.streams import Topology, read_topology
-from tartip_cli.topology import COMMAND_LINE, SCHEMAS, SERVICES, Service, service_named
+from tartip_cli.topology import COMMAND_LINE, SCHEMAS, SERVICES, service_named
 from tartip_cli.triton import Triton
 
-MIGRATIONS = "migrations"
 _MIGRATION_SECONDS = 120
 
 Stage = tuple[Part | OutsidePart, ...]
@@ -63,13 +62,10 @@ class Mesh:
         return tuple(part for stage in self.stages for part in stage)
 
     @property
-    def migrated_services(self) -> tuple[Service, ...]:
+    def migrated_services(self) -> tuple[str, ...]:
+        """Those that have a schema, by name."""
         present = {part.name for part in self.parts}
-        return tuple(
-            service
-            for service in SERVICES
-            if service.schema is not None and service.name in present
-        )
+        return tuple(s.name for s in SERVICES if s.schema is not None and s.name in present)
 
     def prepare(self) -> None:
         """Keys and certificates: kept where they must be, renewed where they may be."""

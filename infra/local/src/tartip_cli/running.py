@@ -32,6 +32,7 @@ log = logging.getLogger(__name__)
 
 class State(enum.StrEnum):
     WAITING = "waiting"
+    MIGRATING = "migrating"
     STARTING = "starting"
     READY = "ready"
     UNREADY = "unready"

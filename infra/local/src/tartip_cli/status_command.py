@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import collections
+import itertools
 import time
-from typing import Annotated, Any
+from collections.abc import Iterator
+from typing import Annotated, Any, TextIO
 
 import typer
 from rich.table import Table
@@ -48,19 +50,29 @@ def logs(
     ),
     lines: Annotated[int, typer.Option("--lines", "-n", help="How many from the end.")] = 50,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as it grows.")] = False,
+    as_json: AsJson = False,
 ) -> None:
-    """Print the log of a part."""
+    """Print the log of a part; with --json one object a line, {"part", "line"}."""
     home = Home(read_settings().home)
     path = home.log_of(part)
     if not path.is_file():
         known = sorted(file.stem for file in home.logs.glob("*.log"))
         raise Failure(f"no log of {part}; there are: {', '.join(known) or 'none'}", Exit.NOT_FOUND)
     with path.open(errors="replace") as file:
-        for line in collections.deque(file, maxlen=lines):
-            typer.echo(line, nl=False)
-        while follow:
-            line = file.readline()
-            typer.echo(line, nl=False) if line else time.sleep(0.2)
+        for line in itertools.chain(collections.deque(file, maxlen=lines), _growth(file, follow)):
+            if as_json:
+                print_json({"part": part, "line": line.rstrip("\n")})
+            else:
+                typer.echo(line, nl=False)
+
+
+def _growth(file: TextIO, follow: bool) -> Iterator[str]:
+    while follow:
+        line = file.readline()
+        if line:
+            yield line
+        else:
+            time.sleep(0.2)
 
 
 def _table(status_: dict[str, Any]) -> Table:

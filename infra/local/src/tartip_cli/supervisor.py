@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import logging
 import os
 import signal
@@ -11,7 +12,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from tartip_cli.lock import Lock, RunningMesh, end_orphans
-from tartip_cli.mesh import MIGRATIONS, Mesh
+from tartip_cli.mesh import Mesh
 from tartip_cli.parts import OutsidePart, Part
 from tartip_cli.process import pss_bytes
 from tartip_cli.running import OnChange, RunningPart, State, Watched, WatchedOutsidePart
@@ -100,25 +101,19 @@ class Supervisor:
         engines, services = self._stages[0], self._stages[1:]
         keepers += [group.create_task(part.keep()) for part in engines]
         await _until_ready([part for part in engines if part.name in self.mesh.needed_first])
-        await self.migrate()
-        for stage in services:
-            keepers += [group.create_task(part.keep()) for part in stage]
+        turns = asyncio.Semaphore(_PARALLEL_MIGRATIONS)
+        for part in itertools.chain.from_iterable(services):
+            keepers.append(group.create_task(self._migrate_and_keep(part, turns)))
         await _until_ready(self.watched)
         self.ready.set()
 
-    async def migrate(self) -> None:
-        """Every service's migrations, as its owner role; two at a time on two cores."""
-        self._on_change(MIGRATIONS, State.STARTING)
-        turns = asyncio.Semaphore(_PARALLEL_MIGRATIONS)
-
-        async def migrate_one(name: str) -> None:
+    async def _migrate_and_keep(self, part: Watched, turns: asyncio.Semaphore) -> None:
+        """A service starts as soon as its own schema is up to date; it waits for no other's."""
+        if part.name in self.mesh.migrated_services:
             async with turns:
-                await self.mesh.migrate(name)
-
-        async with asyncio.TaskGroup() as group:
-            for service in self.mesh.migrated_services:
-                group.create_task(migrate_one(service.name))
-        self._on_change(MIGRATIONS, State.READY)
+                self._on_change(part.name, State.MIGRATING)
+                await self.mesh.migrate(part.name)
+        await part.keep()
 
     async def _stop_all(self) -> None:
         for stage in reversed(self._stages):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from typing import Annotated
 
 import typer
@@ -16,7 +17,8 @@ from tartip_cli.settings import read_settings
 from tartip_cli.spans import Span, SpanFiles
 from tartip_cli.story import Story, find_story
 
-_BAR_CELLS = 40
+_BAR_CELLS = 30
+_PACKAGE = re.compile(r"\btartip\.[a-z]+\.v1\.(?=[A-Z])")
 _COLOURS = ("cyan", "green", "magenta", "yellow", "blue", "bright_cyan", "bright_green")
 _MAX_DEPTH = 12
 
@@ -58,17 +60,28 @@ def _draw(story: Story) -> None:
         + (f", [red]{failed} with errors[/]" if failed else ""),
         highlight=False,
     )
-    table = Table(box=None, padding=(0, 1), header_style="dim")
-    for header in ("service", "operation"):
-        table.add_column(header, no_wrap=True, overflow="ellipsis")
-    for header in ("offset ms", "ms"):
-        table.add_column(header, justify="right", no_wrap=True)
-    table.add_column("", no_wrap=True)
     for trace_id in story.traces:
-        table.add_row(Text(f"trace {trace_id}", style="dim"))
+        console.print(f"[dim]trace {trace_id}[/]", highlight=False)
+        table = _table()
         for depth, span in _tree([span for span in story.spans if span.trace_id == trace_id]):
             table.add_row(*_row(span, depth, story, colours[span.service]))
-    console.print(table)
+        console.print(table)
+
+
+def _table() -> Table:
+    """The same widths for every trace, so that all bars are on one scale."""
+    table = Table(box=None, padding=(0, 1, 0, 0), header_style="dim")
+    widths = {"service": 17, "operation": 0, "offset ms": 10, "ms": 9, "": _BAR_CELLS}
+    spare = console.width - sum(widths.values()) - len(widths)
+    for header, width in widths.items():
+        table.add_column(
+            header,
+            width=width or max(spare, 20),
+            justify="right" if header.endswith("ms") else "left",
+            no_wrap=True,
+            overflow="ellipsis",
+        )
+    return table
 
 
 def _row(span: Span, depth: int, story: Story, colour: str) -> tuple[Text, ...]:
@@ -76,7 +89,7 @@ def _row(span: Span, depth: int, story: Story, colour: str) -> tuple[Text, ...]:
     told = f"  ✗ {span.error}" if span.error is not None else ""
     return (
         Text(span.service, style=colour),
-        Text("  " * min(depth, _MAX_DEPTH) + span.name + told, style=style),
+        Text("  " * min(depth, _MAX_DEPTH) + _PACKAGE.sub("", span.name) + told, style=style),
         Text(f"{(span.start_ns - story.start_ns) / 1e6:,.1f}"),
         Text(f"{span.duration_ms:,.1f}", style=style),
         _bar(span, story, "red" if span.error is not None else colour),

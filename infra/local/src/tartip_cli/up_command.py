@@ -22,7 +22,7 @@ from tartip_cli.console import App, AsJson, console, print_json
 from tartip_cli.failures import Exit, Failure
 from tartip_cli.home import Home
 from tartip_cli.lock import is_locked, running_mesh
-from tartip_cli.mesh import MIGRATIONS, Mesh
+from tartip_cli.mesh import Mesh
 from tartip_cli.requirements import require_machine, require_packages
 from tartip_cli.running import STOP_SECONDS, State
 from tartip_cli.settings import Settings, read_settings
@@ -84,13 +84,13 @@ def migrate(as_json: AsJson = False) -> None:
     """Bring every service's schema up to date; `tartip up` does this by itself."""
     settings = read_settings()
     mesh = Mesh.build(settings)
-    require_packages(tuple(service.package for service in mesh.migrated_services))
+    require_packages(tuple(service.package for service in SERVICES))
     if settings.database_url is None and running_mesh(mesh.home) is None:
         raise Failure(
             "the database does not run: `tartip up` starts it and migrates", Exit.NOT_RUNNING
         )
     asyncio.run(_migrate(mesh))
-    names = [service.name for service in mesh.migrated_services]
+    names = mesh.migrated_services
     if as_json:
         print_json({"migrated": names})
     else:
@@ -99,14 +99,12 @@ def migrate(as_json: AsJson = False) -> None:
 
 async def _migrate(mesh: Mesh) -> None:
     await mesh.database.provision()
-    for service in mesh.migrated_services:
-        await mesh.migrate(service.name)
+    for name in mesh.migrated_services:
+        await mesh.migrate(name)
 
 
 async def _run(mesh: Mesh, *, as_json: bool) -> None:
     states: dict[str, State] = {part.name: State.WAITING for part in mesh.parts}
-    if mesh.migrated_services:
-        states[MIGRATIONS] = State.WAITING
     began = time.monotonic()
     with Live(console=console, refresh_per_second=4, transient=True) as live:
 
