@@ -1,0 +1,1 @@
+"""Citizens' reports: handed in once by an app, routed, acted on by a deadline, answered."""

@@ -1,0 +1,8 @@
+"""`python -m citizen_reports serve | migrate`."""
+
+from chassis.runtime import main
+
+from citizen_reports.app import SERVICE
+
+if __name__ == "__main__":
+    main(SERVICE)

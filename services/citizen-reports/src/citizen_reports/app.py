@@ -1,0 +1,54 @@
+"""What the service consists of and how its parts are joined."""
+
+from pathlib import Path
+
+from chassis.runtime import Chassis, Service
+from tartip.reports.v1 import reports_pb2, reports_pb2_grpc
+
+from citizen_reports import consumers
+from citizen_reports.clients import InferenceGateway
+from citizen_reports.grpc_api import APPS_POLICY, DESK_POLICY, CitizenReportsApi, ReportDeskApi
+from citizen_reports.model.law import read_law
+from citizen_reports.settings import ReportsSettings
+from citizen_reports.usecases.desk import Desk
+from citizen_reports.usecases.followup import FollowUp
+from citizen_reports.usecases.intake import FIND_DUPLICATES, STORE_MEDIA, Intake
+from citizen_reports.usecases.settling import CLOSE, DEADLINE, Settler
+from citizen_reports.usecases.uploads import Uploads
+from citizen_reports.usecases.watching import Watching
+
+MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
+
+
+async def build(chassis: Chassis[ReportsSettings]) -> None:
+    db, clock = chassis.db, chassis.clock
+    law = read_law()
+    settler = Settler(law.deadlines)
+    channel = chassis.channels.to(chassis.settings.inference_gateway_address, "inference-gateway")
+    followup = FollowUp(db, clock, law, settler, InferenceGateway(channel))
+    watching = Watching(db)
+    apps = CitizenReportsApi(Intake(db, clock, law, settler), Uploads(db), watching)
+    desk = ReportDeskApi(Desk(db, clock, law, settler))
+
+    services = reports_pb2.DESCRIPTOR.services_by_name
+    chassis.serve(services["CitizenReports"], reports_pb2_grpc.add_CitizenReportsServicer_to_server,
+                  apps, APPS_POLICY)  # fmt: skip
+    chassis.serve(services["ReportDesk"], reports_pb2_grpc.add_ReportDeskServicer_to_server,
+                  desk, DESK_POLICY)  # fmt: skip
+    chassis.publish_from("REPORTS", "COMPLAINTS")
+    chassis.consume("VIOLATIONS", consumers.violations(followup))
+    chassis.consume("FINES", consumers.fines(followup))
+    chassis.do(DEADLINE, followup.check_deadline)
+    chassis.do(CLOSE, followup.close)
+    chassis.do(STORE_MEDIA, followup.store_media)
+    chassis.do(FIND_DUPLICATES, followup.find_duplicates)
+    chassis.loop("watching", watching.run)
+
+
+SERVICE = Service(
+    "citizen-reports",
+    settings=ReportsSettings,
+    build=build,
+    schema="citizen_reports",
+    migrations=MIGRATIONS,
+)

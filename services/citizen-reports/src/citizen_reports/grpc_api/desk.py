@@ -1,0 +1,91 @@
+"""`ReportDesk`: for operators, and for the service that makes violations of accepted evidence."""
+
+import grpc
+from chassis.calls import current_caller
+from chassis.grpc_server import Policy
+from chassis.identity import allow
+from chassis.pages import read_page
+from tartip.reports.v1 import reports_pb2, reports_pb2_grpc
+
+from citizen_reports.grpc_api.convert import (
+    category_or_none,
+    report_id_of,
+    status_or_none,
+    to_desk_report,
+)
+from citizen_reports.storage.reports import QueueFilter
+from citizen_reports.usecases.desk import QUEUE_LIST, Desk
+
+Context = grpc.aio.ServicerContext
+DESK = ("dispatcher", "supervisor", "inspector", "internal_security")
+POLICY: Policy = {
+    f"/tartip.reports.v1.ReportDesk/{method}": allow(roles=DESK)
+    for method in ("ListReports", "TakeReport", "RouteReport", "AskReporter", "AnswerReport")
+} | {
+    "/tartip.reports.v1.ReportDesk/GetReport": allow(roles=DESK, services=("violations",)),
+    "/tartip.reports.v1.ReportDesk/AcceptTrafficEvidence": allow(
+        roles=("dispatcher", "supervisor", "inspector")
+    ),
+}
+
+
+class ReportDeskApi(reports_pb2_grpc.ReportDeskServicer):
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    async def ListReports(
+        self, request: reports_pb2.ReportDeskListReportsRequest, context: Context
+    ) -> reports_pb2.ReportDeskListReportsResponse:
+        spec = read_page(request.page.size, request.page.token, of=QUEUE_LIST)
+        wanted = QueueFilter(
+            status_or_none(request.status), category_or_none(request.category), request.region
+        )
+        views, token = await self._desk.list_queue(
+            wanted, spec, current_caller(), overdue_only=request.overdue_only
+        )
+        return reports_pb2.ReportDeskListReportsResponse(
+            reports=[to_desk_report(view) for view in views], next_page_token=token
+        )
+
+    async def GetReport(self, request: reports_pb2.ReportDeskGetReportRequest,
+                        context: Context) -> reports_pb2.ReportDeskGetReportResponse:  # fmt: skip
+        caller = current_caller()
+        if request.WhichOneof("key") == "number":
+            view = await self._desk.by_number(request.number, caller)
+        else:
+            view = await self._desk.by_id(report_id_of(request.report_id), caller)
+        return reports_pb2.ReportDeskGetReportResponse(report=to_desk_report(view))
+
+    async def TakeReport(self, request: reports_pb2.TakeReportRequest,
+                         context: Context) -> reports_pb2.TakeReportResponse:  # fmt: skip
+        view = await self._desk.take(report_id_of(request.report_id), current_caller())
+        return reports_pb2.TakeReportResponse(report=to_desk_report(view))
+
+    async def RouteReport(self, request: reports_pb2.RouteReportRequest,
+                          context: Context) -> reports_pb2.RouteReportResponse:  # fmt: skip
+        view = await self._desk.route(
+            report_id_of(request.report_id), request.unit, request.reason, current_caller()
+        )
+        return reports_pb2.RouteReportResponse(report=to_desk_report(view))
+
+    async def AskReporter(self, request: reports_pb2.AskReporterRequest,
+                          context: Context) -> reports_pb2.AskReporterResponse:  # fmt: skip
+        view = await self._desk.ask(
+            report_id_of(request.report_id), request.question, current_caller()
+        )
+        return reports_pb2.AskReporterResponse(report=to_desk_report(view))
+
+    async def AnswerReport(self, request: reports_pb2.AnswerReportRequest,
+                           context: Context) -> reports_pb2.AnswerReportResponse:  # fmt: skip
+        view = await self._desk.answer(
+            report_id_of(request.report_id), request.answer, current_caller()
+        )
+        return reports_pb2.AnswerReportResponse(report=to_desk_report(view))
+
+    async def AcceptTrafficEvidence(
+        self, request: reports_pb2.AcceptTrafficEvidenceRequest, context: Context
+    ) -> reports_pb2.AcceptTrafficEvidenceResponse:
+        view = await self._desk.accept_traffic_evidence(
+            report_id_of(request.report_id), request.plate, request.offence_code, current_caller()
+        )
+        return reports_pb2.AcceptTrafficEvidenceResponse(report=to_desk_report(view))

@@ -1,0 +1,178 @@
+"""What an app hands in, checked whole: every wrong field at once, each with its own code."""
+
+import re
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from chassis.refusals import Checks, checks
+
+from citizen_reports.model.regions import Regions
+from citizen_reports.model.report import Category
+
+TEXT_MAX = 4000
+ADDRESS_MAX = 500
+OFFICER_MAX = 500
+NAME_MAX = 200
+LANGUAGES = ("kk", "ru", "en")
+FUTURE_TOLERANCE = timedelta(minutes=5)
+PAST_MAX = timedelta(days=366)
+_PHONE = re.compile(r"\+?\d{10,15}")
+_CHECK_WEIGHTS = (tuple(range(1, 12)), (3, 4, 5, 6, 7, 8, 9, 10, 11, 1, 2))
+
+
+@dataclass(frozen=True)
+class Place:
+    latitude: float
+    longitude: float
+    region: str
+    address: str
+
+    @property
+    def has_point(self) -> bool:
+        return (self.latitude, self.longitude) != (0.0, 0.0)
+
+
+@dataclass(frozen=True)
+class Reporter:
+    """Empty for an anonymous report."""
+
+    iin: str = ""
+    name: str = ""
+    phone: str = ""
+
+    @property
+    def is_anonymous(self) -> bool:
+        return not (self.iin or self.name or self.phone)
+
+
+@dataclass(frozen=True)
+class Draft:
+    """As handed in; None where the app left something out or said nothing known."""
+
+    category: Category | None
+    place: Place | None
+    occurred_at: datetime | None
+    text: str
+    reporter: Reporter
+    language: str
+    officer: str
+
+    def checked(self, regions: Regions, now: datetime, *, report_id_ok: bool) -> "CheckedDraft":
+        """The draft with its region settled. Raises BadRequest."""
+        with checks() as check:
+            check.that(report_id_ok, "report_id", "a UUIDv7 in lower case", code="REPORT_ID_WRONG")
+            check.that(
+                self.category is not None, "category", "one of the seven kinds",
+                code="CATEGORY_UNKNOWN",
+            )  # fmt: skip
+            place = self._checked_place(check, regions)
+            self._check_moment(check, now)
+            self._check_words(check)
+            self._check_reporter(check)
+        assert self.category is not None and self.occurred_at is not None and place is not None
+        return CheckedDraft(
+            self.category, place, self.occurred_at, self.text, self.reporter, self.language,
+            self.officer,
+        )  # fmt: skip
+
+    def _checked_place(self, check: Checks, regions: Regions) -> Place | None:
+        place = self.place
+        if place is None or not (place.has_point or place.region):
+            check.wrong("place", "where it happened", code="PLACE_REQUIRED")
+            return None
+        if self._needs_point and not place.has_point:
+            check.wrong(
+                "place", "latitude and longitude of where it happened", code="PLACE_REQUIRED"
+            )
+            return None
+        known = not place.region or place.region in regions.by_code
+        check.that(known, "place.region", "an ISO code such as KZ-75", code="REGION_UNKNOWN")
+        check.that(
+            len(place.address) <= ADDRESS_MAX, "place.address",
+            f"at most {ADDRESS_MAX} characters", code="ADDRESS_TOO_LONG",
+        )  # fmt: skip
+        if not known or not place.has_point:
+            return place
+        return self._with_region(check, regions, place)
+
+    @staticmethod
+    def _with_region(check: Checks, regions: Regions, place: Place) -> Place:
+        if not regions.hold(place.latitude, place.longitude):
+            check.wrong("place", "a point in Kazakhstan", code="PLACE_OUTSIDE")
+        elif not place.region:
+            derived = regions.derive(place.latitude, place.longitude)
+            check.that(bool(derived), "place.region", "the region is needed", code="REGION_UNKNOWN")
+            return replace(place, region=derived)
+        else:
+            check.that(
+                regions.fits(place.region, place.latitude, place.longitude), "place.region",
+                "the region that the point lies in", code="REGION_MISMATCH",
+            )  # fmt: skip
+        return place
+
+    @property
+    def _needs_point(self) -> bool:
+        """A complaint or anything else may come from somebody who knows the region alone."""
+        return self.category not in (Category.COMPLAINT_ABOUT_OFFICER, Category.OTHER, None)
+
+    def _check_moment(self, check: Checks, now: datetime) -> None:
+        if self.occurred_at is None:
+            check.wrong("occurred_at", "when it happened", code="OCCURRED_AT_REQUIRED")
+            return
+        check.that(
+            self.occurred_at <= now + FUTURE_TOLERANCE, "occurred_at", "not in the future",
+            code="OCCURRED_IN_FUTURE",
+        )  # fmt: skip
+        check.that(
+            self.occurred_at >= now - PAST_MAX, "occurred_at", "within the last year",
+            code="OCCURRED_TOO_LONG_AGO",
+        )  # fmt: skip
+
+    def _check_words(self, check: Checks) -> None:
+        check.that(len(self.text) <= TEXT_MAX, "text", f"at most {TEXT_MAX} characters",
+                   code="TEXT_TOO_LONG")  # fmt: skip
+        check.that(self.language in LANGUAGES, "language", "kk, ru or en", code="LANGUAGE_UNKNOWN")
+        check.that(len(self.officer) <= OFFICER_MAX, "officer",
+                   f"at most {OFFICER_MAX} characters", code="OFFICER_TOO_LONG")  # fmt: skip
+        complaint = self.category is Category.COMPLAINT_ABOUT_OFFICER
+        if complaint:
+            check.that(bool(self.officer.strip()), "officer",
+                       "what is known of the officer: name, badge or unit",
+                       code="OFFICER_REQUIRED")  # fmt: skip
+        elif self.category is not None:
+            check.that(not self.officer, "officer", "for complaints about officers alone",
+                       code="OFFICER_NOT_EXPECTED")  # fmt: skip
+
+    def _check_reporter(self, check: Checks) -> None:
+        reporter = self.reporter
+        if reporter.iin:
+            check.that(is_iin(reporter.iin), "reporter.iin", "12 digits with a right check digit",
+                       code="IIN_INVALID")  # fmt: skip
+        if reporter.phone:
+            check.that(_PHONE.fullmatch(reporter.phone) is not None, "reporter.phone",
+                       "10 to 15 digits, perhaps after a plus", code="PHONE_INVALID")  # fmt: skip
+        check.that(len(reporter.name) <= NAME_MAX, "reporter.name",
+                   f"at most {NAME_MAX} characters", code="NAME_TOO_LONG")  # fmt: skip
+
+
+@dataclass(frozen=True)
+class CheckedDraft:
+    category: Category
+    place: Place
+    occurred_at: datetime
+    text: str
+    reporter: Reporter
+    language: str
+    officer: str
+
+
+def is_iin(text: str) -> bool:
+    """Twelve digits, the last of which is the check digit over the others."""
+    if not re.fullmatch(r"[0-9]{12}", text):
+        return False
+    digits = [int(character) for character in text]
+    for weights in _CHECK_WEIGHTS:
+        rest = sum(d * w for d, w in zip(digits, weights, strict=False)) % 11
+        if rest != 10:
+            return rest == digits[11]
+    return False

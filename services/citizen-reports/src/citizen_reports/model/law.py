@@ -1,0 +1,18 @@
+"""The tables in force, read once when the service starts."""
+
+from dataclasses import dataclass
+
+from citizen_reports.model.deadlines import Deadlines, read_deadlines
+from citizen_reports.model.regions import Regions, read_regions
+from citizen_reports.model.routing import Routing, read_routing
+
+
+@dataclass(frozen=True)
+class Law:
+    deadlines: Deadlines
+    routing: Routing
+    regions: Regions
+
+
+def read_law() -> Law:
+    return Law(read_deadlines(), read_routing(), read_regions())

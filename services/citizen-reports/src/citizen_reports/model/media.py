@@ -1,0 +1,94 @@
+"""Pictures and films that come in pieces: what a piece may be, and what the whole must be."""
+
+import hashlib
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from uuid import UUID
+
+from chassis.refusals import checks
+
+from citizen_reports.model.refusals import MediaDiffers, MediaGap
+
+PIECE_MAX = 512 * 1024
+WHOLE_MAX = 20 * 1024 * 1024
+MEDIA_MAX = 10
+PICTURES = {"image/jpeg": "JPEG", "image/png": "PNG", "image/webp": "WEBP"}
+FILMS = frozenset({"video/mp4"})
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+class MediaState(StrEnum):
+    RECEIVING = "receiving"
+    COMPLETE = "complete"
+    # Not what it said it was: its pieces are gone, the report waits for it to be sent again.
+    REFUSED = "refused"
+    STORED = "stored"
+
+
+@dataclass(frozen=True)
+class Announced:
+    """What the app says of the whole; the same in every piece."""
+
+    total_bytes: int
+    sha256: str
+    content_type: str
+
+
+@dataclass(frozen=True)
+class Piece:
+    media_id: UUID
+    offset: int
+    content: bytes
+    announced: Announced
+
+
+@dataclass(frozen=True)
+class Media:
+    report_id: UUID
+    media_id: UUID
+    announced: Announced
+    received_bytes: int
+    state: MediaState
+    evidence_sha256: str = ""
+
+    @property
+    def is_whole(self) -> bool:
+        return self.received_bytes == self.announced.total_bytes
+
+    def new_part_of(self, piece: Piece) -> bytes:
+        """What of the piece has not arrived yet, b"" where all has.
+
+        Raises MediaDiffers for a piece of something else, MediaGap where one before it is missing.
+        """
+        if piece.announced != self.announced:
+            raise MediaDiffers
+        if piece.offset > self.received_bytes:
+            raise MediaGap(facts={"received_bytes": str(self.received_bytes)})
+        if piece.offset + len(piece.content) > self.announced.total_bytes:
+            raise MediaDiffers(facts={"received_bytes": str(self.received_bytes)})
+        return piece.content[self.received_bytes - piece.offset :]
+
+
+def check_piece(piece: Piece, *, media_id_ok: bool) -> None:
+    """Raises BadRequest with every wrong field; one alone gives its own name to the refusal."""
+    told = piece.announced
+    with checks() as check:
+        check.that(media_id_ok, "media_id", "a UUIDv7 in lower case", code="MEDIA_ID_WRONG")
+        check.that(piece.offset >= 0, "offset", "0 or more", code="OFFSET_WRONG")
+        check.that(len(piece.content) > 0, "content", "at least one byte", code="CONTENT_REQUIRED")
+        check.that(len(piece.content) <= PIECE_MAX, "content", f"at most {PIECE_MAX} bytes a piece",
+                   code="MEDIA_TOO_LARGE")  # fmt: skip
+        check.that(told.total_bytes > 0, "total_bytes", "how many bytes the whole has",
+                   code="TOTAL_WRONG")  # fmt: skip
+        check.that(told.total_bytes <= WHOLE_MAX, "total_bytes", f"at most {WHOLE_MAX} bytes",
+                   code="MEDIA_TOO_LARGE")  # fmt: skip
+        check.that(_SHA256.fullmatch(told.sha256) is not None, "sha256", "64 hex digits",
+                   code="SHA256_WRONG")  # fmt: skip
+        check.that(told.content_type in PICTURES or told.content_type in FILMS, "content_type",
+                   "image/jpeg, image/png, image/webp or video/mp4",
+                   code="MEDIA_TYPE_UNKNOWN")  # fmt: skip
+
+
+def is_as_announced(content: bytes, announced: Announced) -> bool:
+    return hashlib.sha256(content).hexdigest() == announced.sha256

@@ -1,0 +1,245 @@
+"""A report and its way: one table of transitions, one method a decision.
+
+Nothing here is personal: what was written, by whom, about whom and where exactly is sealed in
+storage and never part of this object.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Protocol
+from uuid import UUID
+
+from citizen_reports.model.refusals import (
+    AlreadyDisputed,
+    NothingAsked,
+    NotTraffic,
+    ReportNotAnswered,
+    StatusNotAllowed,
+)
+
+
+class Category(StrEnum):
+    ROAD_ACCIDENT = "road_accident"
+    TRAFFIC_VIOLATION = "traffic_violation"
+    DOMESTIC_VIOLENCE = "domestic_violence"
+    INCIDENT = "incident"
+    INCIDENT_WITH_CHILD = "incident_with_child"
+    COMPLAINT_ABOUT_OFFICER = "complaint_about_officer"
+    OTHER = "other"
+
+
+EMERGENCIES = frozenset(
+    {Category.ROAD_ACCIDENT, Category.DOMESTIC_VIOLENCE, Category.INCIDENT_WITH_CHILD}
+)
+
+
+class Status(StrEnum):
+    OPEN = "open"
+    REGISTERED = "registered"
+    ROUTED = "routed"
+    IN_WORK = "in_work"
+    WAITS_FOR_REPORTER = "waits_for_reporter"
+    ANSWERED = "answered"
+    DISPUTED = "disputed"
+    CLOSED = "closed"
+
+
+class Action(StrEnum):
+    SUBMIT = "submit"
+    ROUTE = "route"
+    TAKE = "take"
+    ASK = "ask"
+    REPLY = "reply"
+    ACCEPT = "accept"
+    ANSWER = "answer"
+    DISPUTE = "dispute"
+    CLOSE = "close"
+
+
+# The one table: what is not in it is STATUS_NOT_ALLOWED.
+TRANSITIONS: dict[tuple[Action, Status], Status] = {
+    (Action.SUBMIT, Status.OPEN): Status.REGISTERED,
+    (Action.ROUTE, Status.REGISTERED): Status.ROUTED,
+    (Action.ROUTE, Status.ROUTED): Status.ROUTED,
+    (Action.ROUTE, Status.IN_WORK): Status.ROUTED,
+    (Action.TAKE, Status.ROUTED): Status.IN_WORK,
+    (Action.TAKE, Status.DISPUTED): Status.IN_WORK,
+    (Action.ASK, Status.IN_WORK): Status.WAITS_FOR_REPORTER,
+    (Action.REPLY, Status.WAITS_FOR_REPORTER): Status.IN_WORK,
+    (Action.ACCEPT, Status.IN_WORK): Status.IN_WORK,
+    (Action.ANSWER, Status.IN_WORK): Status.ANSWERED,
+    (Action.ANSWER, Status.WAITS_FOR_REPORTER): Status.ANSWERED,
+    (Action.DISPUTE, Status.ANSWERED): Status.DISPUTED,
+    (Action.CLOSE, Status.ANSWERED): Status.CLOSED,
+}
+# What the desk still has to do something about.
+QUEUE = (
+    Status.REGISTERED, Status.ROUTED, Status.IN_WORK, Status.WAITS_FOR_REPORTER, Status.DISPUTED,
+)  # fmt: skip
+# Where the clock of a deadline runs.
+CLOCK_RUNS = frozenset(QUEUE) - {Status.WAITS_FOR_REPORTER}
+# Who may take up a disputed report: not the desk that answered it.
+OVERSIGHT_ROLES = frozenset({"supervisor", "internal_security"})
+OUTCOMES = {
+    "violation_detected": 1, "violation_confirmed": 2, "violation_rejected": 2,
+    "fine_issued": 3, "violation_annulled": 4,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Deadline:
+    """Until when, and the rule (with version and hash) it came from."""
+
+    due_at: datetime
+    rule: str
+
+
+class DeadlineTable(Protocol):
+    """What the transitions need of `model.deadlines.Deadlines`."""
+
+    def after_taking(self, current: Deadline, registered_at: datetime) -> Deadline: ...
+
+    def after_waiting(self, current: Deadline, waited: timedelta) -> Deadline: ...
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What the reporter was told when the report was registered; it never changes."""
+
+    number: str
+    registered_at: datetime
+    deadline: Deadline
+    unit: str
+    content_sha256: bytes
+
+
+@dataclass(frozen=True)
+class Report:
+    report_id: UUID
+    partner: str
+    category: Category
+    region: str
+    status: Status
+    language: str
+    occurred_at: datetime
+    opened_at: datetime
+    story: str
+    version: int = 1
+    # H3 cell of the place, coarse; "" where the place is not known.
+    cell: str = ""
+    receipt: Receipt | None = None
+    deadline: Deadline | None = None
+    # Grows with every change of the deadline: work that was scheduled for an older one is void.
+    deadline_number: int = 0
+    waits_since: datetime | None = None
+    escalation_step: int = 0
+    unit: str = ""
+    operator: str = ""
+    answered_at: datetime | None = None
+    disputed_at: datetime | None = None
+    outcome: str = ""
+    offence_code: str = ""
+    duplicate_of: UUID | None = None
+
+    @property
+    def is_complaint(self) -> bool:
+        return self.category is Category.COMPLAINT_ABOUT_OFFICER
+
+    @property
+    def is_emergency(self) -> bool:
+        return self.category in EMERGENCIES
+
+    @property
+    def number(self) -> str:
+        return self.receipt.number if self.receipt else ""
+
+    @property
+    def name(self) -> str:
+        """Number once there is one: what stories, audit and people call it."""
+        return self.number or str(self.report_id)
+
+    def is_overdue(self, now: datetime) -> bool:
+        if self.deadline is None or self.status not in CLOCK_RUNS:
+            return False
+        return now >= self.deadline.due_at
+
+    def submit(self, receipt: Receipt) -> "Report":
+        return replace(
+            self._moved(Action.SUBMIT),
+            receipt=receipt,
+            deadline=receipt.deadline,
+            deadline_number=self.deadline_number + 1,
+        )
+
+    def route(self, unit: str) -> "Report":
+        return replace(self._moved(Action.ROUTE), unit=unit, operator="")
+
+    def take(self, operator: str, roles: frozenset[str], deadlines: DeadlineTable) -> "Report":
+        if self.status is Status.DISPUTED and not roles & OVERSIGHT_ROLES:
+            raise StatusNotAllowed(facts={"status": self.status.value})
+        taken = replace(self._moved(Action.TAKE), operator=operator)
+        assert self.deadline is not None and self.receipt is not None
+        due = deadlines.after_taking(self.deadline, self.receipt.registered_at)
+        return taken if due == self.deadline else taken._due(due)
+
+    def ask(self, now: datetime) -> "Report":
+        return replace(self._moved(Action.ASK), waits_since=now)
+
+    def reply(self, now: datetime, deadlines: DeadlineTable) -> "Report":
+        if self.waits_since is None or self.deadline is None:
+            raise NothingAsked
+        replied = replace(self._moved(Action.REPLY), waits_since=None)
+        return replied._due(deadlines.after_waiting(self.deadline, now - self.waits_since))
+
+    def accept_traffic(self, offence_code: str) -> "Report":
+        if self.category is not Category.TRAFFIC_VIOLATION:
+            raise NotTraffic
+        if self.offence_code:  # once: a candidate exists by now
+            raise StatusNotAllowed(facts={"status": self.status.value})
+        return replace(self._moved(Action.ACCEPT), offence_code=offence_code)
+
+    def answer(self, operator: str, now: datetime) -> "Report":
+        return replace(
+            self._moved(Action.ANSWER), operator=operator, answered_at=now, waits_since=None
+        )
+
+    def dispute(self, now: datetime, unit_deadline: Deadline) -> "Report":
+        if self.disputed_at is not None:
+            raise AlreadyDisputed
+        if self.status is not Status.ANSWERED:
+            raise ReportNotAnswered
+        disputed = replace(self._moved(Action.DISPUTE), disputed_at=now, operator="")
+        return disputed._due(unit_deadline)
+
+    def close(self) -> "Report":
+        return self._moved(Action.CLOSE)
+
+    def escalate(self, step: int) -> "Report":
+        return replace(self, escalation_step=step, version=self.version + 1)
+
+    def with_outcome(self, outcome: str) -> "Report":
+        """The same report where what came of it is already known further: facts come late, too."""
+        if OUTCOMES[outcome] <= OUTCOMES.get(self.outcome, 0):
+            return self
+        return replace(self, outcome=outcome, version=self.version + 1)
+
+    def _moved(self, action: Action) -> "Report":
+        target = TRANSITIONS.get((action, self.status))
+        if target is None:
+            raise StatusNotAllowed(facts={"status": self.status.value, "action": action.value})
+        return replace(self, status=target, version=self.version + 1)
+
+    def _due(self, deadline: Deadline) -> "Report":
+        return replace(
+            self, deadline=deadline, deadline_number=self.deadline_number + 1, escalation_step=0
+        )
+
+
+def number_of(region: str, year: int, count: int) -> str:
+    """KZ75-2026-0000012"""
+    return f"{region.replace('-', '')}-{year}-{count:07d}"
+
+
+# Complaints count in a series of their own, so that no gap in a region's numbers tells of one.
+COMPLAINTS_COUNT_FROM = 9_000_000

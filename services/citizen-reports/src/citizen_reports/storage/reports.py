@@ -1,0 +1,199 @@
+"""Reports as rows: found under the transaction's scope, locked, saved, listed."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from chassis.db import Tx
+from chassis.pages import PageSpec
+from sqlalchemy import Row, select, tuple_, update
+from sqlalchemy.dialects.postgresql import insert
+
+from citizen_reports.model.refusals import ReportNotFound
+from citizen_reports.model.report import (
+    CLOCK_RUNS,
+    QUEUE,
+    Category,
+    Deadline,
+    Receipt,
+    Report,
+    Status,
+)
+from citizen_reports.storage.tables import number_series, reports
+
+
+@dataclass(frozen=True)
+class QueueFilter:
+    """What the desk asks for; None and "" ask for everything (of statuses: the open ones)."""
+
+    status: Status | None = None
+    category: Category | None = None
+    region: str = ""
+    overdue_at: datetime | None = None
+
+
+async def add_report(tx: Tx, report: Report) -> bool:
+    """False where the id is already taken, by whomever."""
+    added = await tx.execute(insert(reports).values(**to_row(report)).on_conflict_do_nothing())
+    return bool(added.rowcount)
+
+
+async def report_by_id(tx: Tx, report_id: UUID, *, lock: bool = False) -> Report:
+    """Raises ReportNotFound, also for a report out of the scope's sight."""
+    query = select(reports).where(reports.c.report_id == report_id)
+    return _found((await tx.execute(query.with_for_update() if lock else query)).one_or_none())
+
+
+async def report_by_number(tx: Tx, number: str) -> Report:
+    query = select(reports).where(reports.c.number == number)
+    return _found((await tx.execute(query)).one_or_none())
+
+
+async def save_report(tx: Tx, before: Report, after: Report) -> None:
+    """Writes what changed; `before` was read for update in this transaction."""
+    old, new = to_row(before), to_row(after)
+    changed = {name: value for name, value in new.items() if value != old[name]}
+    saved = await tx.execute(
+        update(reports)
+        .where(reports.c.report_id == before.report_id, reports.c.version == before.version)
+        .values(**changed)
+    )
+    if saved.rowcount != 1:
+        raise LookupError(f"report {before.report_id} was not locked before it was changed")
+
+
+async def reports_of_partner(tx: Tx, partner: str, spec: PageSpec) -> list[Report]:
+    query = select(reports).where(reports.c.partner == partner)
+    if spec.after:
+        opened_at, report_id = spec.after
+        query = query.where(
+            tuple_(reports.c.opened_at, reports.c.report_id)
+            > tuple_(datetime.fromisoformat(opened_at), UUID(report_id))
+        )
+    query = query.order_by(reports.c.opened_at, reports.c.report_id).limit(spec.size)
+    return [to_report(row) for row in await tx.execute(query)]
+
+
+async def reports_for_desk(tx: Tx, wanted: QueueFilter, spec: PageSpec) -> list[Report]:
+    """Most urgent deadline first."""
+    statuses = [wanted.status.value] if wanted.status else [status.value for status in QUEUE]
+    query = select(reports).where(reports.c.status.in_(statuses))
+    if wanted.category is not None:
+        query = query.where(reports.c.category == wanted.category.value)
+    if wanted.region:
+        query = query.where(reports.c.region == wanted.region)
+    if wanted.overdue_at is not None:
+        running = [status.value for status in CLOCK_RUNS]
+        query = query.where(reports.c.due_at <= wanted.overdue_at, reports.c.status.in_(running))
+    if spec.after:
+        due_at, report_id = spec.after
+        query = query.where(
+            tuple_(reports.c.due_at, reports.c.report_id)
+            > tuple_(datetime.fromisoformat(due_at), UUID(report_id))
+        )
+    query = query.order_by(reports.c.due_at, reports.c.report_id).limit(spec.size)
+    return [to_report(row) for row in await tx.execute(query)]
+
+
+async def reports_near(tx: Tx, report: Report, cells: list[str], within: timedelta) -> list[Report]:
+    """Registered reports of the same kind in these cells about the same time, oldest first."""
+    query = (
+        select(reports)
+        .where(
+            reports.c.cell.in_(cells),
+            reports.c.occurred_at.between(report.occurred_at - within, report.occurred_at + within),
+            reports.c.category == report.category.value,
+            reports.c.status != Status.OPEN.value,
+            reports.c.report_id != report.report_id,
+        )
+        .order_by(reports.c.registered_at)
+        .limit(50)
+    )
+    return [to_report(row) for row in await tx.execute(query)]
+
+
+async def next_count(tx: Tx, series: str, *, count_from: int = 0) -> int:
+    """The next number of a series, without gaps: held until the transaction ends."""
+    count: int = await tx.scalar(
+        insert(number_series)
+        .values(series=series, last=count_from + 1)
+        .on_conflict_do_update(index_elements=["series"], set_={"last": number_series.c.last + 1})
+        .returning(number_series.c.last)
+    )
+    return count
+
+
+def to_row(report: Report) -> dict[str, Any]:
+    receipt, deadline = report.receipt, report.deadline
+    return {
+        "report_id": report.report_id,
+        "partner": report.partner,
+        "category": report.category.value,
+        "region": report.region,
+        "status": report.status.value,
+        "language": report.language,
+        "occurred_at": report.occurred_at,
+        "opened_at": report.opened_at,
+        "story": report.story,
+        "version": report.version,
+        "cell": report.cell,
+        "number": receipt.number if receipt else None,
+        "registered_at": receipt.registered_at if receipt else None,
+        "receipt_due_at": receipt.deadline.due_at if receipt else None,
+        "receipt_rule": receipt.deadline.rule if receipt else None,
+        "receipt_unit": receipt.unit if receipt else None,
+        "content_sha256": receipt.content_sha256 if receipt else None,
+        "due_at": deadline.due_at if deadline else None,
+        "deadline_rule": deadline.rule if deadline else None,
+        "deadline_number": report.deadline_number,
+        "waits_since": report.waits_since,
+        "escalation_step": report.escalation_step,
+        "unit": report.unit,
+        "operator": report.operator,
+        "answered_at": report.answered_at,
+        "disputed_at": report.disputed_at,
+        "outcome": report.outcome,
+        "offence_code": report.offence_code,
+        "duplicate_of": report.duplicate_of,
+    }
+
+
+def to_report(row: Row[Any]) -> Report:
+    receipt = None
+    if row.number is not None:
+        receipt = Receipt(
+            row.number, row.registered_at, Deadline(row.receipt_due_at, row.receipt_rule),
+            row.receipt_unit, bytes(row.content_sha256),
+        )  # fmt: skip
+    return Report(
+        report_id=row.report_id,
+        partner=row.partner,
+        category=Category(row.category),
+        region=row.region,
+        status=Status(row.status),
+        language=row.language,
+        occurred_at=row.occurred_at,
+        opened_at=row.opened_at,
+        story=row.story,
+        version=row.version,
+        cell=row.cell,
+        receipt=receipt,
+        deadline=Deadline(row.due_at, row.deadline_rule) if row.due_at else None,
+        deadline_number=row.deadline_number,
+        waits_since=row.waits_since,
+        escalation_step=row.escalation_step,
+        unit=row.unit,
+        operator=row.operator,
+        answered_at=row.answered_at,
+        disputed_at=row.disputed_at,
+        outcome=row.outcome,
+        offence_code=row.offence_code,
+        duplicate_of=row.duplicate_of,
+    )
+
+
+def _found(row: Row[Any] | None) -> Report:
+    if row is None:
+        raise ReportNotFound
+    return to_report(row)

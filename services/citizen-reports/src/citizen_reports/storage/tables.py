@@ -1,0 +1,127 @@
+"""The tables as the migrations made them."""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Computed,
+    DateTime,
+    Identity,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    Uuid,
+)
+
+metadata = MetaData()
+_moment = DateTime(timezone=True)
+
+reports = Table(
+    "reports", metadata,
+    Column("report_id", Uuid, primary_key=True),
+    Column("partner", Text, nullable=False),
+    Column("category", Text, nullable=False),
+    Column("complaint", Boolean, Computed("category = 'complaint_about_officer'")),
+    Column("region", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("language", Text, nullable=False),
+    Column("occurred_at", _moment, nullable=False),
+    Column("opened_at", _moment, nullable=False),
+    Column("story", Text, nullable=False),
+    Column("version", BigInteger, nullable=False),
+    Column("cell", Text, nullable=False),
+    Column("number", Text),
+    Column("registered_at", _moment),
+    Column("receipt_due_at", _moment),
+    Column("receipt_rule", Text),
+    Column("receipt_unit", Text),
+    Column("content_sha256", LargeBinary),
+    Column("due_at", _moment),
+    Column("deadline_rule", Text),
+    Column("deadline_number", Integer, nullable=False),
+    Column("waits_since", _moment),
+    Column("escalation_step", Integer, nullable=False),
+    Column("unit", Text, nullable=False),
+    Column("operator", Text, nullable=False),
+    Column("answered_at", _moment),
+    Column("disputed_at", _moment),
+    Column("outcome", Text, nullable=False),
+    Column("offence_code", Text, nullable=False),
+    Column("duplicate_of", Uuid),
+)  # fmt: skip
+
+reporters = Table(
+    "reporters", metadata,
+    Column("report_id", Uuid, primary_key=True),
+    Column("partner", Text, nullable=False),
+    Column("key_id", Uuid, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+)  # fmt: skip
+
+contents = Table(
+    "contents", metadata,
+    Column("report_id", Uuid, primary_key=True),
+    Column("key_id", Uuid, nullable=False),
+    Column("text", LargeBinary, nullable=False),
+    Column("place", LargeBinary, nullable=False),
+    Column("officer", LargeBinary, nullable=False),
+    Column("question", LargeBinary),
+    Column("answer", LargeBinary),
+    Column("plate", LargeBinary),
+)  # fmt: skip
+
+steps = Table(
+    "steps", metadata,
+    Column("position", BigInteger, Identity(always=True), primary_key=True),
+    Column("report_id", Uuid, nullable=False),
+    Column("at", _moment, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("note", LargeBinary),
+)  # fmt: skip
+
+media = Table(
+    "media", metadata,
+    Column("report_id", Uuid, primary_key=True),
+    Column("media_id", Uuid, primary_key=True),
+    Column("position", BigInteger, Identity(always=True)),
+    Column("total_bytes", Integer, nullable=False),
+    Column("sha256", Text, nullable=False),
+    Column("content_type", Text, nullable=False),
+    Column("received_bytes", Integer, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("evidence_sha256", Text, nullable=False),
+)  # fmt: skip
+
+media_chunks = Table(
+    "media_chunks", metadata,
+    Column("report_id", Uuid, primary_key=True),
+    Column("media_id", Uuid, primary_key=True),
+    Column("start", Integer, primary_key=True),
+    Column("sealed", LargeBinary, nullable=False),
+)  # fmt: skip
+
+changes = Table(
+    "changes", metadata,
+    Column("partner", Text, primary_key=True),
+    Column("sequence", BigInteger, primary_key=True),
+    Column("report_id", Uuid, nullable=False),
+    Column("number", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("outcome", Text, nullable=False),
+    Column("changed_at", _moment, nullable=False),
+)  # fmt: skip
+
+partner_sequences = Table(
+    "partner_sequences", metadata,
+    Column("partner", Text, primary_key=True),
+    Column("last", BigInteger, nullable=False),
+)  # fmt: skip
+
+number_series = Table(
+    "number_series", metadata,
+    Column("series", Text, primary_key=True),
+    Column("last", BigInteger, nullable=False),
+)  # fmt: skip

@@ -1,0 +1,209 @@
+"""What operators do with reports; row-level security narrows all to region, role and kind."""
+
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from uuid import UUID
+
+from chassis.clock import Clock
+from chassis.db import Database, Tx
+from chassis.identity import Caller
+from chassis.pages import PageSpec, next_token
+from chassis.refusals import checks
+
+from citizen_reports import events
+from citizen_reports.model.draft import TEXT_MAX, Reporter
+from citizen_reports.model.law import Law
+from citizen_reports.model.media import Media, MediaState
+from citizen_reports.model.plates import normal_plate
+from citizen_reports.model.refusals import NoEvidence, ReportNotFound
+from citizen_reports.model.report import Report, Status
+from citizen_reports.storage import contents, media, reports
+from citizen_reports.storage.contents import Contents, Step
+from citizen_reports.storage.reports import QueueFilter
+from citizen_reports.usecases.settling import CLOSE, Settler, tell
+
+QUEUE_LIST = "reports for the desk"
+REASON_MAX = 500
+
+
+@dataclass(frozen=True)
+class DeskView:
+    """A report as the desk sees it; contents, reporter, media and steps stay empty in a list."""
+
+    report: Report
+    overdue: bool
+    contents: Contents = field(default_factory=Contents)
+    reporter: Reporter = field(default_factory=Reporter)
+    media: tuple[Media, ...] = ()
+    steps: tuple[Step, ...] = ()
+
+
+class Desk:
+    def __init__(self, db: Database, clock: Clock, law: Law, settler: Settler) -> None:
+        self._db = db
+        self._clock = clock
+        self._law = law
+        self._settler = settler
+
+    async def list_queue(self, wanted: QueueFilter, spec: PageSpec, caller: Caller, *,
+                   overdue_only: bool) -> tuple[list[DeskView], str]:  # fmt: skip
+        now = self._clock()
+        if overdue_only:
+            wanted = replace(wanted, overdue_at=now)
+        async with self._db.begin(caller.scope) as tx:
+            found = await reports.reports_for_desk(tx, wanted, spec)
+        keys = [(r.deadline.due_at.isoformat(), str(r.report_id)) for r in found if r.deadline]
+        views = [DeskView(report, report.is_overdue(now)) for report in found]
+        return views, next_token(list(keys), spec, of=QUEUE_LIST)
+
+    async def by_id(self, report_id: UUID, caller: Caller) -> DeskView:
+        async with self._db.begin(caller.scope) as tx:
+            return await self._read(tx, await reports.report_by_id(tx, report_id), caller)
+
+    async def by_number(self, number: str, caller: Caller) -> DeskView:
+        async with self._db.begin(caller.scope) as tx:
+            return await self._read(tx, await reports.report_by_number(tx, number), caller)
+
+    async def take(self, report_id: UUID, caller: Caller) -> DeskView:
+        """Two at once: the second is refused; the same operator again is answered."""
+        now, operator = self._clock(), caller.scope.name
+        async with self._db.begin(caller.scope) as tx:
+            report = await self._locked(tx, report_id, caller)
+            if report.status is Status.IN_WORK and report.operator == operator:
+                return await self._view(tx, report)
+            taken = report.take(operator, frozenset(caller.scope.roles), self._law.deadlines)
+            await self._settler.settle(tx, report, taken, at=now, actor=operator)
+            tx.audit("take", f"report:{report.number}", region=report.region)
+            return await self._view(tx, taken)
+
+    async def route(self, report_id: UUID, unit: str, reason: str, caller: Caller) -> DeskView:
+        now, operator = self._clock(), caller.scope.name
+        async with self._db.begin(caller.scope) as tx:
+            report = await self._locked(tx, report_id, caller)
+            with checks() as check:
+                known = self._law.routing.units_for(report.category, report.region)
+                check.that(unit in known, "unit", "a unit of the report's region",
+                           code="UNIT_UNKNOWN")  # fmt: skip
+                check.that(bool(reason.strip()), "reason", "why it goes there",
+                           code="REASON_REQUIRED")  # fmt: skip
+                check.that(len(reason) <= REASON_MAX, "reason", f"at most {REASON_MAX} characters",
+                           code="REASON_TOO_LONG")  # fmt: skip
+            routed = report.route(unit)
+            await self._settler.settle(
+                tx, report, routed, at=now, actor=operator, note=f"{unit}: {reason}",
+                fact=events.report_routed(routed, now),
+            )  # fmt: skip
+            tx.audit("route", f"report:{report.number}", region=report.region,
+                     facts={"unit": unit})  # fmt: skip
+            return await self._view(tx, routed)
+
+    async def ask(self, report_id: UUID, question: str, caller: Caller) -> DeskView:
+        """The deadline waits until the reporter has replied."""
+        _require(question, "question", "QUESTION_REQUIRED")
+        now, operator = self._clock(), caller.scope.name
+        async with self._db.begin(caller.scope) as tx:
+            report = await self._locked(tx, report_id, caller)
+            asked = report.ask(now)
+            await contents.set_content(tx, report_id, question=question)
+            await self._settler.settle(tx, report, asked, at=now, actor=operator, note=question)
+            tx.audit("ask", f"report:{report.number}", region=report.region)
+            return await self._view(tx, asked)
+
+    async def answer(self, report_id: UUID, answer: str, caller: Caller) -> DeskView:
+        _require(answer, "answer", "ANSWER_REQUIRED")
+        now, operator = self._clock(), caller.scope.name
+        async with self._db.begin(caller.scope) as tx:
+            report = await self._locked(tx, report_id, caller)
+            answered = report.answer(operator, now)
+            await contents.set_content(tx, report_id, answer=answer, question="")
+            await self._settler.settle(tx, report, answered, at=now, actor=operator, note=answer)
+            close_at = now + timedelta(days=self._law.deadlines.dispute_days)
+            await tx.schedule(CLOSE, f"{report_id}:{answered.version}", close_at)
+            tx.audit("answer", f"report:{report.number}", region=report.region)
+            return await self._view(tx, answered)
+
+    async def accept_traffic_evidence(self, report_id: UUID, plate: str, offence_code: str,
+                                      caller: Caller) -> DeskView:  # fmt: skip
+        """A candidate for an officer to decide; a report that lies routed is taken first."""
+        now, operator = self._clock(), caller.scope.name
+        normal = normal_plate(plate)
+        async with self._db.begin(caller.scope) as tx:
+            report = await self._locked(tx, report_id, caller)
+            with checks() as check:
+                check.that(bool(normal), "plate", "as it stands on the vehicle",
+                           code="PLATE_INVALID")  # fmt: skip
+                check.that(_is_code(offence_code), "offence_code", "such as RED_LIGHT",
+                           code="OFFENCE_CODE_WRONG")  # fmt: skip
+            taken = report
+            if report.status is Status.ROUTED:
+                taken = report.take(operator, frozenset(caller.scope.roles), self._law.deadlines)
+            accepted = taken.accept_traffic(offence_code)
+            evidence = await _evidence(tx, report_id)
+            if taken is not report:
+                await self._settler.settle(tx, report, taken, at=now, actor=operator)
+            await contents.set_content(tx, report_id, plate=normal)
+            await self._settler.settle(
+                tx, taken, accepted, at=now, actor=operator, note=offence_code,
+                fact=events.traffic_evidence_accepted(accepted, evidence),
+            )  # fmt: skip
+            tx.audit("accept_traffic_evidence", f"report:{report.number}", region=report.region,
+                     facts={"offence_code": offence_code})  # fmt: skip
+            return await self._view(tx, accepted)
+
+    async def _locked(self, tx: Tx, report_id: UUID, caller: Caller) -> Report:
+        report = await reports.report_by_id(tx, report_id, lock=True)
+        await _bar_who_is_complained_about(tx, report, caller)
+        tell(report)
+        return report
+
+    async def _read(self, tx: Tx, report: Report, caller: Caller) -> DeskView:
+        await _bar_who_is_complained_about(tx, report, caller)
+        tell(report)
+        tx.audit("read", f"report:{report.name}", region=report.region)
+        if caller.operator is None:
+            return await self._view_for_service(tx, report)
+        return await self._view(tx, report)
+
+    async def _view(self, tx: Tx, report: Report) -> DeskView:
+        return DeskView(
+            report=report,
+            overdue=report.is_overdue(self._clock()),
+            contents=await contents.contents_of(tx, report.report_id),
+            reporter=await contents.reporter_of(tx, report.report_id),
+            media=tuple(await media.media_of(tx, report.report_id)),
+            steps=tuple(await contents.steps_of(tx, report.report_id)),
+        )
+
+    async def _view_for_service(self, tx: Tx, report: Report) -> DeskView:
+        """What a violation candidate is made of; not what the reporter wrote."""
+        written = await contents.contents_of(tx, report.report_id)
+        items = await media.media_of(tx, report.report_id)
+        seen = Contents(place=written.place, plate=written.plate)
+        return DeskView(report, report.is_overdue(self._clock()), seen, media=tuple(items))
+
+
+async def _bar_who_is_complained_about(tx: Tx, report: Report, caller: Caller) -> None:
+    """Internal security, too, has officers: one that a complaint names does not see it."""
+    if report.is_complaint:
+        officer = (await contents.contents_of(tx, report.report_id)).officer
+        if caller.scope.name.casefold() in officer.casefold():
+            raise ReportNotFound
+
+
+async def _evidence(tx: Tx, report_id: UUID) -> list[str]:
+    items = await media.media_of(tx, report_id)
+    stored = [item.evidence_sha256 for item in items if item.state is MediaState.STORED]
+    if not stored:
+        raise NoEvidence(facts={"waiting": str(len(items))})
+    return stored
+
+
+def _require(text: str, field: str, code: str) -> None:
+    with checks() as check:
+        check.that(bool(text.strip()), field, "what the reporter reads", code=code)
+        check.that(len(text) <= TEXT_MAX, field, f"at most {TEXT_MAX} characters",
+                   code="TEXT_TOO_LONG")  # fmt: skip
+
+
+def _is_code(text: str) -> bool:
+    return 3 <= len(text) <= 40 and text.replace("_", "").isalnum() and text.isupper()

@@ -1,0 +1,163 @@
+"""What happens without anybody calling: deadlines, evidence, duplicates, outcomes, closing."""
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import timedelta
+from typing import Protocol
+from uuid import UUID
+
+import h3
+from chassis.clock import Clock
+from chassis.db import SYSTEM, Database, Tx
+from chassis.scheduler import WaitUntilDue
+
+from citizen_reports import events
+from citizen_reports.model.law import Law
+from citizen_reports.model.media import Announced, MediaState
+from citizen_reports.model.regions import distance_km
+from citizen_reports.model.report import Report, Status
+from citizen_reports.storage import contents, media, reports
+from citizen_reports.usecases.settling import SYSTEM_ACTOR, Settler, tell
+
+SAME_WITHIN = timedelta(minutes=10)
+SAME_WITHIN_KM = 0.05
+
+
+class EvidenceStore(Protocol):
+    async def store(self, announced: Announced, region: str, pieces: AsyncIterator[bytes]) -> str:
+        """Gives the SHA-256 under which it lies there."""
+        ...
+
+
+class FollowUp:
+    """Handlers of scheduled work: each may run again, and decides by what it finds."""
+
+    def __init__(self, db: Database, clock: Clock, law: Law, settler: Settler,
+                 evidence: EvidenceStore) -> None:  # fmt: skip
+        self._db = db
+        self._clock = clock
+        self._law = law
+        self._settler = settler
+        self._evidence = evidence
+
+    async def check_deadline(self, key: str) -> None:
+        """`key` is report:deadline number:step. A deadline that was met or moved does nothing."""
+        report_id, deadline_number, step = key.split(":")
+        now = self._clock()
+        async with self._db.begin(SYSTEM) as tx:
+            report = await reports.report_by_id(tx, UUID(report_id), lock=True)
+            tell(report)
+            if report.deadline_number != int(deadline_number):
+                return
+            if report.escalation_step >= int(step):
+                return
+            if not report.is_overdue(now):
+                self._wait_if_early(report)
+                return
+            await self._escalate(tx, report, int(step))
+
+    async def close(self, key: str) -> None:
+        """`key` is report:version of the answer. Nobody disputed it in time."""
+        report_id, version = key.split(":")
+        async with self._db.begin(SYSTEM) as tx:
+            report = await reports.report_by_id(tx, UUID(report_id), lock=True)
+            tell(report)
+            answered_since = report.status is Status.ANSWERED and report.version >= int(version)
+            if not answered_since or report.answered_at is None:
+                return
+            window = timedelta(days=self._law.deadlines.dispute_days)
+            if self._clock() < report.answered_at + window:
+                return  # answered anew since; that answer has its own closing
+            await self._settler.settle(
+                tx, report, report.close(), at=self._clock(), actor=SYSTEM_ACTOR
+            )
+            tx.audit("close", f"report:{report.number}", region=report.region)
+
+    async def store_media(self, key: str) -> None:
+        """`key` is report:media. The pieces go once the whole lies in the evidence store."""
+        report_id, media_id = map(UUID, key.split(":"))
+        async with self._db.begin(SYSTEM) as tx:
+            report = await reports.report_by_id(tx, report_id)
+            tell(report)
+            item = await media.media_by_id(tx, report_id, media_id)
+            if item is None or item.state is not MediaState.COMPLETE:
+                return
+            pieces = await media.chunks_of(tx, item)
+        stored = await self._evidence.store(item.announced, report.region, _each(pieces))
+        async with self._db.begin(SYSTEM) as tx:
+            current = await media.media_by_id(tx, report_id, media_id, lock=True)
+            if current is None or current.state is not MediaState.COMPLETE:
+                return
+            await media.save_media(
+                tx, replace(current, state=MediaState.STORED, evidence_sha256=stored)
+            )
+            await media.drop_chunks(tx, current)
+
+    async def find_duplicates(self, key: str) -> None:
+        """Same kind, within 50 m and ten minutes: told to the desk, never decided for it."""
+        now = self._clock()
+        async with self._db.begin(SYSTEM) as tx:
+            report = await reports.report_by_id(tx, UUID(key), lock=True)
+            tell(report)
+            if report.duplicate_of is not None:
+                return
+            original = await self._earlier(tx, report)
+            if original is None:
+                return
+            marked = replace(report, duplicate_of=original.report_id, version=report.version + 1)
+            await reports.save_report(tx, report, marked)
+            await contents.add_step(
+                tx,
+                marked,
+                actor=SYSTEM_ACTOR,
+                at=now,
+                note=f"possible duplicate of {original.number}",
+            )
+
+    async def record_outcome(self, tx: Tx, report_id: UUID, outcome: str) -> None:
+        """In the consumer's transaction; a fact that is overtaken changes nothing."""
+        now = self._clock()
+        report = await reports.report_by_id(tx, report_id, lock=True)
+        tell(report)
+        known = report.with_outcome(outcome)
+        if known is not report:
+            await self._settler.settle(tx, report, known, at=now, actor=SYSTEM_ACTOR, note=outcome)
+
+    def _wait_if_early(self, report: Report) -> None:
+        """Work is never due before its time, but a clock may have been put back."""
+        if report.deadline is None or report.status is Status.WAITS_FOR_REPORTER:
+            return
+        wait = report.deadline.due_at - self._clock()
+        if wait > timedelta():
+            raise WaitUntilDue(wait)
+
+    async def _escalate(self, tx: Tx, report: Report, step: int) -> None:
+        ladder = self._law.deadlines.ladder(emergency=report.is_emergency)
+        rung = ladder[step - 1]
+        escalated = report.escalate(step)
+        await self._settler.settle(
+            tx, report, escalated, at=self._clock(), actor=SYSTEM_ACTOR,
+            note=f"overdue, step {step}: {rung.to}", fact=events.report_overdue(escalated),
+        )  # fmt: skip
+        await self._settler.start_clock(tx, escalated, step_index=step)
+        tx.audit("escalate", f"report:{report.number}", region=report.region,
+                 facts={"step": str(step)})  # fmt: skip
+
+    async def _earlier(self, tx: Tx, report: Report) -> Report | None:
+        here = (await contents.contents_of(tx, report.report_id)).place
+        cells = list(h3.grid_disk(report.cell, 1))
+        for other in await reports.reports_near(tx, report, cells, SAME_WITHIN):
+            if report.receipt is None or other.receipt is None:
+                continue
+            if other.receipt.registered_at > report.receipt.registered_at:
+                continue
+            there = (await contents.contents_of(tx, other.report_id)).place
+            km = distance_km(here.latitude, here.longitude, there.latitude, there.longitude)
+            if there.has_point and km <= SAME_WITHIN_KM:
+                return other
+        return None
+
+
+async def _each(pieces: list[bytes]) -> AsyncIterator[bytes]:
+    for piece in pieces:
+        yield piece

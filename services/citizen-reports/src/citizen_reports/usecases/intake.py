@@ -1,0 +1,210 @@
+"""What an app does with a report: open, submit, read, reply, dispute.
+
+The partner is the caller of the transaction's scope: row-level security says what it may see.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+import h3
+from chassis.clock import Clock
+from chassis.db import Database, Tx, canonical_json
+from chassis.identity import Caller
+from chassis.pages import PageSpec, next_token
+from chassis.refusals import IdReused, checks
+from chassis.telemetry import current_story
+
+from citizen_reports import events
+from citizen_reports.model.draft import TEXT_MAX, CheckedDraft, Draft
+from citizen_reports.model.law import Law
+from citizen_reports.model.media import Media, MediaState
+from citizen_reports.model.refusals import MediaIncomplete, MediaNotAPicture
+from citizen_reports.model.report import (
+    COMPLAINTS_COUNT_FROM,
+    Receipt,
+    Report,
+    Status,
+    number_of,
+)
+from citizen_reports.model.routing import LOCAL
+from citizen_reports.storage import contents, media, reports
+from citizen_reports.usecases.settling import REPORTER, SYSTEM_ACTOR, Settler, tell
+
+STORE_MEDIA = "store_media"
+FIND_DUPLICATES = "find_duplicates"
+# About 0.1 km2: enough to find what lies near, too coarse to tell a home.
+CELL_RESOLUTION = 9
+REPORTS_OF_PARTNER = "reports of a partner"
+
+
+@dataclass(frozen=True)
+class AppView:
+    """What the app that handed a report in may see of it."""
+
+    report: Report
+    question: str
+    answer: str
+    media_count: int
+
+
+class Intake:
+    def __init__(self, db: Database, clock: Clock, law: Law, settler: Settler) -> None:
+        self._db = db
+        self._clock = clock
+        self._law = law
+        self._settler = settler
+
+    async def open(self, report_id: UUID | None, draft: Draft, content: bytes,
+                   caller: Caller) -> AppView:  # fmt: skip
+        """`content` is what the id stands for: the same again is answered, other is refused."""
+        now = self._clock()
+        checked = draft.checked(self._law.regions, now, report_id_ok=report_id is not None)
+        assert report_id is not None
+        async with self._db.begin(caller.scope) as tx:
+            if not await tx.once(caller.key, report_id, content):
+                return await self._view(tx, await reports.report_by_id(tx, report_id))
+            report = _opened(report_id, checked, caller.name, now)
+            if not await reports.add_report(tx, report):
+                raise IdReused  # by another partner; of which nothing more is told
+            await contents.add_contents(tx, report, checked)
+            tx.audit("open", f"report:{report_id}", region=report.region)
+            return AppView(report, "", "", 0)
+
+    async def submit(self, report_id: UUID, caller: Caller) -> Receipt:
+        """Number, receipt, unit and deadline in one transaction; again answers the same."""
+        async with self._db.begin(caller.scope) as tx:
+            report = await reports.report_by_id(tx, report_id, lock=True)
+            tell(report)
+            if report.receipt is not None:
+                return report.receipt
+            items = await media.media_of(tx, report_id)
+            _require_whole(items)
+            # Read with the row in hand: who waited for it is not registered in the past.
+            now = self._clock()
+            registered = report.submit(await self._receipt(tx, report, items, now))
+            assert registered.receipt is not None
+            await self._settler.settle(
+                tx, report, registered, at=now, actor=REPORTER,
+                fact=events.report_received(registered),
+            )  # fmt: skip
+            routed = registered.route(registered.receipt.unit)
+            await self._settler.settle(
+                tx, registered, routed, at=now, actor=SYSTEM_ACTOR, note=routed.unit,
+                fact=events.report_routed(routed, now),
+            )  # fmt: skip
+            for item in items:
+                await tx.schedule(STORE_MEDIA, f"{report_id}:{item.media_id}", now)
+            if report.cell and not report.is_complaint:
+                await tx.schedule(FIND_DUPLICATES, str(report_id), now)
+            tx.audit("submit", f"report:{routed.number}", region=report.region)
+            tell(routed)
+            return registered.receipt
+
+    async def by_id(self, report_id: UUID, caller: Caller) -> AppView:
+        async with self._db.begin(caller.scope) as tx:
+            return await self._told(tx, await reports.report_by_id(tx, report_id))
+
+    async def by_number(self, number: str, caller: Caller) -> AppView:
+        async with self._db.begin(caller.scope) as tx:
+            return await self._told(tx, await reports.report_by_number(tx, number))
+
+    async def list_opened(self, spec: PageSpec, caller: Caller) -> tuple[list[AppView], str]:
+        """In order of opening."""
+        async with self._db.begin(caller.scope) as tx:
+            found = await reports.reports_of_partner(tx, caller.name, spec)
+            views = [await self._view(tx, report) for report in found]
+        keys = [(report.opened_at.isoformat(), str(report.report_id)) for report in found]
+        return views, next_token(list(keys), spec, of=REPORTS_OF_PARTNER)
+
+    async def reply(self, report_id: UUID, text: str, caller: Caller) -> AppView:
+        _require_text(text)
+        now = self._clock()
+        async with self._db.begin(caller.scope) as tx:
+            report = await reports.report_by_id(tx, report_id, lock=True)
+            tell(report)
+            replied = report.reply(now, self._law.deadlines)
+            await contents.set_content(tx, report_id, question="")
+            await self._settler.settle(tx, report, replied, at=now, actor=REPORTER, note=text)
+            tx.audit("reply", f"report:{report.number}", region=report.region)
+            return await self._view(tx, replied)
+
+    async def dispute(self, report_id: UUID, text: str, caller: Caller) -> AppView:
+        """The answer did not mend it: once, and it goes to a supervisor."""
+        _require_text(text)
+        now = self._clock()
+        async with self._db.begin(caller.scope) as tx:
+            report = await reports.report_by_id(tx, report_id, lock=True)
+            tell(report)
+            deadline = self._law.deadlines.of_dispute(report.category, report.region, now)
+            disputed = report.dispute(now, deadline)
+            await self._settler.settle(tx, report, disputed, at=now, actor=REPORTER, note=text)
+            tx.audit("dispute", f"report:{report.number}", region=report.region)
+            return await self._view(tx, disputed)
+
+    async def _receipt(self, tx: Tx, report: Report, items: list[Media], now: datetime) -> Receipt:
+        law = self._law
+        year = now.astimezone(LOCAL).year
+        count_from = COMPLAINTS_COUNT_FROM if report.is_complaint else 0
+        series = f"{report.region}/{year}{'/complaints' if report.is_complaint else ''}"
+        # The rules first: the counter is held for as short a time as can be.
+        deadline = law.deadlines.of(report.category, report.region, now)
+        unit = law.routing.unit_for(report.category, report.region, now)
+        digest = await _content_digest(tx, report, items)
+        count = await reports.next_count(tx, series, count_from=count_from)
+        return Receipt(number_of(report.region, year, count), now, deadline, unit, digest)
+
+    async def _told(self, tx: Tx, report: Report) -> AppView:
+        tell(report)
+        return await self._view(tx, report)
+
+    async def _view(self, tx: Tx, report: Report) -> AppView:
+        items = await media.media_of(tx, report.report_id)
+        question = answer = ""
+        if report.status not in (Status.OPEN, Status.REGISTERED, Status.ROUTED):
+            written = await contents.contents_of(tx, report.report_id)
+            question, answer = written.question, written.answer
+        return AppView(report, question, answer, len(items))
+
+
+def _opened(report_id: UUID, draft: CheckedDraft, partner: str, now: datetime) -> Report:
+    place = draft.place
+    cell = h3.latlng_to_cell(place.latitude, place.longitude, CELL_RESOLUTION)
+    return Report(
+        report_id=report_id, partner=partner, category=draft.category, region=place.region,
+        status=Status.OPEN, language=draft.language, occurred_at=draft.occurred_at,
+        opened_at=now, story=current_story(), cell=cell if place.has_point else "",
+    )  # fmt: skip
+
+
+def _require_whole(items: list[Media]) -> None:
+    for item in items:
+        facts = {"media_id": str(item.media_id), "received_bytes": str(item.received_bytes)}
+        if item.state is MediaState.REFUSED:
+            raise MediaNotAPicture(facts=facts)
+        if item.state is MediaState.RECEIVING:
+            raise MediaIncomplete(facts=facts)
+
+
+def _require_text(text: str) -> None:
+    with checks() as check:
+        check.that(bool(text.strip()), "text", "what you want to say", code="TEXT_REQUIRED")
+        check.that(len(text) <= TEXT_MAX, "text", f"at most {TEXT_MAX} characters",
+                   code="TEXT_TOO_LONG")  # fmt: skip
+
+
+async def _content_digest(tx: Tx, report: Report, items: list[Media]) -> bytes:
+    """SHA-256 over the canonical form (RFC 8785) of what was handed in, media by their digests."""
+    written = await contents.contents_of(tx, report.report_id)
+    reporter = await contents.reporter_of(tx, report.report_id)
+    place = written.place
+    return hashlib.sha256(canonical_json({
+        "report_id": str(report.report_id), "category": report.category.value,
+        "occurred_at": report.occurred_at.isoformat(), "language": report.language,
+        "text": written.text, "officer": written.officer,
+        "place": {"latitude": place.latitude, "longitude": place.longitude,
+                  "region": place.region, "address": place.address},
+        "reporter": {"iin": reporter.iin, "name": reporter.name, "phone": reporter.phone},
+        "media": sorted(item.announced.sha256 for item in items),
+    })).digest()  # fmt: skip

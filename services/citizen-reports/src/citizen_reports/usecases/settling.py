@@ -1,0 +1,51 @@
+"""What every decision leaves behind: row, step, change to watch, fact, clock."""
+
+from datetime import datetime, timedelta
+
+from chassis import telemetry
+from chassis.db import Event, Tx
+
+from citizen_reports import events
+from citizen_reports.model.deadlines import Deadlines
+from citizen_reports.model.report import Report
+from citizen_reports.storage import changes, contents, reports
+
+DEADLINE = "deadline"
+CLOSE = "close"
+REPORTER = "reporter"
+SYSTEM_ACTOR = "system"
+
+
+def tell(report: Report) -> None:
+    """Binds the call to the report's story, under both of its names."""
+    telemetry.annotate(report=report.name)
+    telemetry.tell_story(report.story)
+
+
+class Settler:
+    """Writes a decision down; part of every use case that changes a registered report."""
+
+    def __init__(self, deadlines: Deadlines) -> None:
+        self._deadlines = deadlines
+
+    async def settle(self, tx: Tx, before: Report, after: Report, *, at: datetime, actor: str,
+                     note: str = "", fact: Event | None = None) -> Report:  # fmt: skip
+        """`fact` stands for the change of status where that has a name of its own."""
+        await reports.save_report(tx, before, after)
+        await contents.add_step(tx, after, actor=actor, note=note, at=at)
+        if after.status != before.status or after.outcome != before.outcome:
+            await changes.add_change(tx, after, at)
+        tx.emit(fact or events.status_changed(after, at))
+        if after.deadline_number != before.deadline_number:
+            await self.start_clock(tx, after)
+        return after
+
+    async def start_clock(self, tx: Tx, report: Report, *, step_index: int = 0) -> None:
+        """Schedules the next step of the ladder, if there is one."""
+        ladder = self._deadlines.ladder(emergency=report.is_emergency)
+        if report.deadline is None or step_index >= len(ladder):
+            return
+        step = ladder[step_index]
+        key = f"{report.report_id}:{report.deadline_number}:{step.step}"
+        due_at = report.deadline.due_at + timedelta(minutes=step.after_minutes)
+        await tx.schedule(DEADLINE, key, due_at)

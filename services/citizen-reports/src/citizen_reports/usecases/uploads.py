@@ -1,0 +1,102 @@
+"""Pictures and films in pieces: resumable, checked when whole, sealed until in evidence."""
+
+import asyncio
+from dataclasses import replace
+from uuid import UUID
+
+from chassis.db import Database, Tx
+from chassis.identity import Caller
+
+from citizen_reports.model.media import (
+    MEDIA_MAX,
+    Media,
+    MediaState,
+    Piece,
+    is_as_announced,
+)
+from citizen_reports.model.refusals import (
+    MediaDiffers,
+    MediaGap,
+    MediaNotAPicture,
+    ReportAlreadySubmitted,
+    TooManyMedia,
+)
+from citizen_reports.model.report import Status
+from citizen_reports.pictures import is_picture_or_film
+from citizen_reports.storage import media, reports
+from citizen_reports.usecases.settling import tell
+
+
+class Uploads:
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    async def put(self, report_id: UUID, piece: Piece, caller: Caller) -> Media:
+        """Takes a piece in; the last one is answered when the whole was checked."""
+        async with self._db.begin(caller.scope) as tx:
+            # Locked: pieces of one report come in one after another, and none after submitting.
+            report = await reports.report_by_id(tx, report_id, lock=True)
+            tell(report)
+            item = await self._media(tx, report_id, piece)
+            if report.status is not Status.OPEN:
+                if item is not None and item.new_part_of(piece) == b"":
+                    return item  # a repeated piece whose answer was lost
+                raise ReportAlreadySubmitted
+            item = item or await self._begin(tx, report_id, piece)
+            item = await self._receive(tx, item, piece)
+        if item.is_whole and item.state is MediaState.RECEIVING:
+            return await self._finish(item, caller)
+        return item
+
+    async def _media(self, tx: Tx, report_id: UUID, piece: Piece) -> Media | None:
+        item = await media.media_by_id(tx, report_id, piece.media_id)
+        if item is not None and item.state is MediaState.REFUSED and piece.offset == 0:
+            # Sent again after it was refused: from the start, as something else.
+            item = Media(report_id, piece.media_id, piece.announced, 0, MediaState.RECEIVING)
+            await media.save_media(tx, item)
+        return item
+
+    async def _begin(self, tx: Tx, report_id: UUID, piece: Piece) -> Media:
+        if piece.offset > 0:
+            raise MediaGap(facts={"received_bytes": "0"})
+        if len(await media.media_of(tx, report_id)) >= MEDIA_MAX:
+            raise TooManyMedia(facts={"media_max": str(MEDIA_MAX)})
+        item = Media(report_id, piece.media_id, piece.announced, 0, MediaState.RECEIVING)
+        await media.add_media(tx, item)
+        return item
+
+    async def _receive(self, tx: Tx, item: Media, piece: Piece) -> Media:
+        if item.state is MediaState.REFUSED:
+            raise MediaNotAPicture(facts={"media_id": str(item.media_id)})
+        new = item.new_part_of(piece)
+        if not new:
+            return item
+        await media.add_chunk(tx, item, item.received_bytes, new)
+        longer = replace(item, received_bytes=item.received_bytes + len(new))
+        await media.save_media(tx, longer)
+        return longer
+
+    async def _finish(self, item: Media, caller: Caller) -> Media:
+        """Checks the whole; slow work is done with no transaction open."""
+        async with self._db.begin(caller.scope) as tx:
+            content = b"".join(await media.chunks_of(tx, item))
+        told = item.announced
+        same = await asyncio.to_thread(is_as_announced, content, told)
+        good = same and await asyncio.to_thread(is_picture_or_film, content, told.content_type)
+        state = MediaState.COMPLETE if good else MediaState.REFUSED
+        async with self._db.begin(caller.scope) as tx:
+            current = await media.media_by_id(tx, item.report_id, item.media_id, lock=True)
+            if current is None or current.announced != told:
+                raise MediaDiffers
+            if current.state is MediaState.RECEIVING:
+                current = replace(
+                    current, state=state, received_bytes=told.total_bytes if good else 0
+                )
+                await media.save_media(tx, current)
+                if not good:
+                    await media.drop_chunks(tx, current)
+        if not same:
+            raise MediaDiffers(facts={"received_bytes": "0"})
+        if not good:
+            raise MediaNotAPicture(facts={"media_id": str(item.media_id)})
+        return current
