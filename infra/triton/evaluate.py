@@ -5,6 +5,7 @@
 
 Chosen is the plate that the pipeline itself puts first; the truth is not looked at before. Texts
 are compared without spaces and dashes, with O as 0 and I as 1; the strict count is printed as well.
+`--scenes 60` reads rendered Kazakh plates instead, in fonts that no model was trained on.
 """
 
 import argparse
@@ -14,7 +15,9 @@ import fnmatch
 import os
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -22,21 +25,26 @@ from inference_gateway.looking import Looker
 from inference_gateway.pictures import open_picture
 from inference_gateway.plates import Plate
 from inference_gateway.triton import Credentials, TritonModels
+from tartip_scenes.plates import HELD_OUT_FONTS, ONE_LINE_KAZAKH_KINDS
+from tartip_scenes.scenes import Scene, draw_scene
 
 MEASURED: Final = ("eub_*", "ua_[0-9]*", "kz_01*")
+FIRST_SCENE: Final = 50_000
 AMBIGUOUS: Final = str.maketrans("OI", "01")
 
 
 @dataclass(frozen=True, slots=True)
-class Photograph:
-    path: Path
+class Shown:
+    """A picture to look at; no truth means that nothing on it is a readable plate."""
+
+    name: str
     truth: frozenset[str]
-    country: str
+    content: Callable[[], bytes]
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    photograph: Photograph
+    shown: Shown
     plates: tuple[Plate, ...]
     seconds: float
 
@@ -46,21 +54,17 @@ class Outcome:
 
     @property
     def strict(self) -> bool:
-        return self.first in self.photograph.truth
+        return self.first in (self.shown.truth or {""})
 
     @property
     def right(self) -> bool:
-        wanted = {text.translate(AMBIGUOUS) for text in self.photograph.truth}
+        wanted = {text.translate(AMBIGUOUS) for text in self.shown.truth or {""}}
         return self.first.translate(AMBIGUOUS) in wanted
 
 
 def main() -> int:
     options = _options()
-    folder = Path(options.photographs) / "plates"
-    if not (folder / "truth.csv").exists():
-        print(f"no photographs in {folder}: set TARTIP_PHOTOGRAPHS", file=sys.stderr)
-        return 2
-    chosen = photographs(folder, everything=options.all)
+    chosen = scenes(options.scenes) if options.scenes else photographs(options)
     outcomes = asyncio.run(outcomes_of(chosen, options))
     for outcome in outcomes:
         print(_line(outcome))
@@ -74,42 +78,61 @@ def main() -> int:
     return 0 if right >= options.at_least else 1
 
 
-def photographs(folder: Path, *, everything: bool = False) -> list[Photograph]:
+def photographs(options: argparse.Namespace) -> list[Shown]:
     """The one-line plates that are measured, or every labelled picture."""
+    folder = Path(options.photographs) / "plates"
+    if not (folder / "truth.csv").exists():
+        raise SystemExit(f"no photographs in {folder}: set TARTIP_PHOTOGRAPHS")
     with (folder / "truth.csv").open(newline="") as stream:
         rows = list(csv.DictReader(stream))
     return [
-        Photograph(folder / row["file"], _texts(row["plate_text"]), row["country"])
+        Shown(row["file"], _texts(row["plate_text"]), (folder / row["file"]).read_bytes)
         for row in rows
-        if everything or (row["lines"] == "1" and _measured(row["file"]))
+        if options.all or (row["lines"] == "1" and _measured(row["file"]))
     ]
 
 
-async def outcomes_of(chosen: list[Photograph], options: argparse.Namespace) -> list[Outcome]:
+def scenes(count: int) -> list[Shown]:
+    """Rendered streets: every one-line Kazakh form in turn, fonts never trained on."""
+    shown = []
+    for seed in range(count):
+        kind = ONE_LINE_KAZAKH_KINDS[seed % len(ONE_LINE_KAZAKH_KINDS)]
+        scene = draw_scene(FIRST_SCENE + seed, kind=kind, fonts=HELD_OUT_FONTS)
+        name = f"{kind.value} {scene.truth.light.value}"
+        shown.append(Shown(name, frozenset({scene.truth.text}), partial(_jpeg, scene)))
+    return shown
+
+
+async def outcomes_of(chosen: list[Shown], options: argparse.Namespace) -> list[Outcome]:
     credentials = Credentials(options.cert, options.key, options.ca)
     models = TritonModels(options.url, credentials)
     try:
         looker = Looker(models)
-        return [await _look(looker, photograph) for photograph in chosen]
+        return [await _look(looker, shown) for shown in chosen]
     finally:
         await models.close()
 
 
-async def _look(looker: Looker, photograph: Photograph) -> Outcome:
+async def _look(looker: Looker, shown: Shown) -> Outcome:
+    content = await asyncio.to_thread(shown.content)
     started = time.perf_counter()
-    picture = await asyncio.to_thread(open_picture, photograph.path.read_bytes())
+    picture = await asyncio.to_thread(open_picture, content)
     sight = await looker.look(picture)
-    return Outcome(photograph, sight.plates, time.perf_counter() - started)
+    return Outcome(shown, sight.plates, time.perf_counter() - started)
 
 
 def _line(outcome: Outcome) -> str:
     mark = "read  " if outcome.right else "MISSED"
-    truth = "|".join(sorted(outcome.photograph.truth)) or "(none)"
+    truth = "|".join(sorted(outcome.shown.truth)) or "(none)"
     found = " ".join(
         f"{plate.text}:{plate.confidence:.2f}/{plate.score:.2f}{'!' if plate.legible else '?'}"
         for plate in outcome.plates[:4]
     )
-    return f"{mark} {outcome.photograph.path.name:20s} {truth:16s} {found or '-'}"
+    return f"{mark} {outcome.shown.name:20s} {truth:16s} {found or '-'}"
+
+
+def _jpeg(scene: Scene) -> bytes:
+    return scene.jpeg
 
 
 def _measured(name: str) -> bool:
@@ -129,6 +152,7 @@ def _options() -> argparse.Namespace:
         parser.add_argument(f"--{name}", type=Path, default=os.environ.get(variable))
     parser.add_argument("--photographs", default=os.environ.get("TARTIP_PHOTOGRAPHS", ""))
     parser.add_argument("--all", action="store_true", help="every labelled picture")
+    parser.add_argument("--scenes", type=int, default=0, help="read so many rendered streets")
     parser.add_argument("--at-least", type=int, default=0, help="fail below this count")
     return parser.parse_args()
 
