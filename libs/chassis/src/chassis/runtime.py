@@ -118,8 +118,13 @@ class Service(Generic[S]):
     build: Callable[[Chassis[S]], Awaitable[None]]
     schema: str = ""
     migrations: Path | None = None
+    # Its ids that spans may carry, each with its shape: {"order": UUID_SHAPE}.
+    ids: Mapping[str, str] = field(default_factory=dict)
     # What serves instead of gRPC, for the one service that is an HTTP edge.
     serve_http: Callable[[Chassis[S], asyncio.Event], Awaitable[None]] | None = None
+
+    def __post_init__(self) -> None:
+        telemetry.know_ids(self.ids)
 
 
 def main(service: Service[Any]) -> None:

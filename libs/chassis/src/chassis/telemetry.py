@@ -6,6 +6,7 @@ Exceptions are recorded by type and place, not by text: the text of a database e
 
 import json
 import logging
+import re
 import sys
 import threading
 import time
@@ -46,20 +47,15 @@ ATTRIBUTES = frozenset(
         "tartip.story",
         "tartip.caller",
         "tartip.refusal",
-        "tartip.report",
-        "tartip.fine",
-        "tartip.violation",
-        "tartip.camera",
-        "tartip.frame",
-        "tartip.payment",
         "tartip.event",
         "tartip.attempt",
-        "tartip.step",
-        "tartip.items",
-        "tartip.model",
     }
 )
 
+UUID_SHAPE = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+
+log = logging.getLogger(__name__)
+_ids: dict[str, re.Pattern[str]] = {}
 tracer = trace.get_tracer("tartip")
 meter = metrics.get_meter("tartip")
 _propagator = TraceContextTextMapPropagator()
@@ -145,11 +141,24 @@ def shut_down(bound_seconds: float = 3.0) -> None:
     worker.join(bound_seconds)
 
 
+def know_ids(shapes: Mapping[str, str]) -> None:
+    """Names an application's ids and what each looks like (a regular expression).
+
+    What a stranger typed into a path is not an id because the path says so: without its shape it
+    does not get onto a span.
+    """
+    _ids.update({name: re.compile(shape) for name, shape in shapes.items()})
+
+
 def annotate(**ids: str) -> None:
-    """Puts ids on the current span: `annotate(fine=number)` becomes tartip.fine."""
+    """Puts ids on the current span: `annotate(order=number)` becomes tartip.order."""
     span = trace.get_current_span()
-    for key, value in ids.items():
-        set_attribute(span, f"tartip.{key}", value)
+    for name, value in ids.items():
+        shape = _ids.get(name)
+        if shape is None:
+            log.error("span id %s is not named in Service.ids", name)
+        elif shape.fullmatch(value):
+            span.set_attribute(f"tartip.{name}", value)
 
 
 def set_attribute(span: Span, key: str, value: str | int | float) -> None:

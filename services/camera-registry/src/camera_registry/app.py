@@ -4,6 +4,7 @@ from pathlib import Path
 
 from chassis.runtime import Chassis, Service
 from chassis.settings import Settings
+from chassis.telemetry import UUID_SHAPE
 from tartip.cameras.v1 import cameras_pb2, cameras_pb2_grpc
 
 from camera_registry.consumers import HeartbeatListener
@@ -34,4 +35,5 @@ SERVICE = Service(
     build=build,
     schema="camera_registry",
     migrations=MIGRATIONS,
+    ids={"camera": UUID_SHAPE},
 )

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from chassis.runtime import Chassis, Service
+from chassis.telemetry import UUID_SHAPE
 from tartip.reports.v1 import reports_pb2, reports_pb2_grpc
 
 from citizen_reports import consumers
@@ -51,4 +52,5 @@ SERVICE = Service(
     build=build,
     schema="citizen_reports",
     migrations=MIGRATIONS,
+    ids={"report": UUID_SHAPE + "|KZ[0-9]{2}-[0-9]{4}-[0-9]{7}"},
 )

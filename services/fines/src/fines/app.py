@@ -4,6 +4,7 @@ from pathlib import Path
 
 from chassis.consumer import Subscription
 from chassis.runtime import Chassis, Service
+from chassis.telemetry import UUID_SHAPE
 from tartip.fines.v1 import fines_pb2, fines_pb2_grpc
 from tartip.violations.v1 import events_pb2
 
@@ -67,4 +68,5 @@ SERVICE = Service(
     build=build,
     schema="fines",
     migrations=Path(__file__).parents[2] / "migrations",
+    ids={"fine": "[0-9]{15}", "payment": UUID_SHAPE, "violation": UUID_SHAPE},
 )

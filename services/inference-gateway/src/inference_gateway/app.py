@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from chassis.runtime import Chassis, Service
+from chassis.telemetry import UUID_SHAPE
 from tartip.inference.v1 import inference_pb2, inference_pb2_grpc
 
 from inference_gateway.cameras import Cameras
@@ -52,4 +53,5 @@ SERVICE = Service(
     build=build,
     schema="inference",
     migrations=MIGRATIONS,
+    ids={"camera": UUID_SHAPE, "frame": UUID_SHAPE},
 )

@@ -9,6 +9,7 @@ from chassis.bus import Bus
 from chassis.channels import Channels
 from chassis.http import make_app
 from chassis.runtime import Chassis, Service
+from chassis.telemetry import UUID_SHAPE
 from fastapi import FastAPI
 
 from operator_gateway import (
@@ -107,5 +108,14 @@ class _Server(uvicorn.Server):
 
 GATEWAY = Gateway()
 SERVICE = Service(
-    "operator-gateway", settings=GatewaySettings, build=GATEWAY.build, serve_http=GATEWAY.serve
+    "operator-gateway",
+    settings=GatewaySettings,
+    build=GATEWAY.build,
+    serve_http=GATEWAY.serve,
+    ids={
+        "camera": UUID_SHAPE,
+        "violation": UUID_SHAPE,
+        "report": UUID_SHAPE + "|KZ[0-9]{2}-[0-9]{4}-[0-9]{7}",
+        "fine": "[0-9]{15}",
+    },
 )
