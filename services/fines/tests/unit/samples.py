@@ -1,0 +1,68 @@
+"""Fines and violations that tests start from."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from fines.lawbooks import read_lawbooks
+from fines.model.days import DayCount, almaty_day, legal_dates
+from fines.model.fine import Fine, SealedParticulars, State
+from fines.model.prescription import ConfirmedViolation, Device, Owner, Registration
+from fines.model.tariff import Amount
+
+LAWBOOKS = read_lawbooks()
+NOW = datetime(2026, 6, 3, 6, 0, tzinfo=UTC)
+AMOUNT = Amount(1_297_501, 648_750, 4325_00, 3, "table@sha256:0")
+SEALED = SealedParticulars(UUID(int=1), b"sealed", b"owner", b"plate")
+DATES = legal_dates(almaty_day(NOW), LAWBOOKS.calendar, DayCount.WORKING)
+REGISTRATION = Registration(
+    "Toyota", "Camry", Owner("900101300017", "Test Owner", "Almaty, Abai 1", "+77010000000")
+)
+
+
+def fine_in(state: State, **changes: Any) -> Fine:
+    fine = Fine(
+        number="000000000000000",
+        violation_id="violation",
+        report_id="",
+        region="KZ-75",
+        story="0" * 32,
+        offence_code="RED_LIGHT",
+        occurred_at=NOW,
+        state=state,
+    )
+    if state is not State.AWAITING:
+        fine = replace(
+            fine, article="599(1)", amount=AMOUNT, issued_at=NOW, particulars=SEALED,
+            delivered_at=NOW, dates=DATES, version=5,
+        )  # fmt: skip
+    return replace(fine, **changes)
+
+
+def violation(**changes: Any) -> ConfirmedViolation:
+    told = ConfirmedViolation(
+        violation_id="violation",
+        is_confirmed=True,
+        from_device=True,
+        hold_reason="",
+        offence_code="SPEED_20_40",
+        article="592(2)",
+        rules_version="rules@sha256:0",
+        occurred_at=NOW,
+        plate="453DXA12",
+        address="Almaty, Dostyk 5",
+        latitude=43.24,
+        longitude=76.95,
+        device=Device(
+            "Sergek S2", "SN-1", "KZ.C.1", "V-1", NOW - timedelta(days=100),
+            NOW + timedelta(days=100),
+        ),
+        speed_kmh=93.0,
+        speed_limit_kmh=60.0,
+        over_kmh=31.0,
+        evidence_sha256=("ab" * 32,),
+        officer="inspector-almaty",
+        decided_at=NOW,
+    )  # fmt: skip
+    return replace(told, **changes)
