@@ -21,6 +21,14 @@ MOST_IN_FLIGHT: Final = 8
 CALL_SECONDS: Final = 60.0
 """Far above Triton's own queue timeout (5 s), so that Triton gives up first, in order."""
 READY_SECONDS: Final = 2.0
+CHANNEL_OPTIONS: Final = (
+    ("grpc.max_send_message_length", -1),
+    ("grpc.max_receive_message_length", -1),
+    ("grpc.initial_reconnect_backoff_ms", 200),
+    # A Triton that was started again is found within a second, not within grpc's two minutes.
+    ("grpc.max_reconnect_backoff_ms", 1000),
+    ("grpc.keepalive_time_ms", 20_000),
+)
 FINGERPRINT_SECONDS: Final = 60.0
 """How long a fingerprint is kept: models change only when Triton starts anew."""
 
@@ -71,6 +79,7 @@ class TritonModels:
             root_certificates=str(credentials.authority),
             private_key=str(credentials.key),
             certificate_chain=str(credentials.certificate),
+            channel_args=list(CHANNEL_OPTIONS),
         )
         self._fingerprint, self._fingerprint_until = "", 0.0
         self._places = asyncio.Semaphore(most_in_flight)
