@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 
+import nats as nats_library
 import pytest
 from nats.aio.client import Client
+from nats.errors import Error as NatsError
 from nats.errors import NoRespondersError, TimeoutError
 from nats.js.api import ConsumerConfig
 from nats.js.errors import APIError
@@ -92,17 +95,55 @@ async def test_no_user_reads_a_stream_that_it_does_not_consume(nats: RunningTest
         await client.close()
 
 
-async def test_the_live_feed_makes_no_durable_consumer(nats: RunningTestMesh) -> None:
-    client = await nats.nats_client("operator-gateway")
-    request = {
-        "stream_name": "FINES",
-        "config": {"durable_name": "fines", "ack_policy": "none", "deliver_policy": "all"},
-    }
-    answer = await client.request(
-        "$JS.API.CONSUMER.CREATE.FINES", json.dumps(request).encode(), timeout=2
-    )
-    assert "error" in json.loads(answer.data)
-    await client.close()
+async def test_the_live_feed_changes_and_injects_nothing(nats: RunningTestMesh) -> None:
+    """It may make consumers, but in an account where there is nothing of anybody else's."""
+    reader = await nats.nats_client("citizen-reports")
+    before = await reader.jetstream().consumer_info("FINES", "citizen-reports")
+    events = (await reader.jetstream().stream_info("VIOLATIONS")).state.messages
+    publisher = await nats.nats_client("fines")
+    await publisher.jetstream().publish("fines.v1.issued", b"issued")
+    gateway = await nats.nats_client("operator-gateway")
+    for config in (
+        {"name": "citizen-reports", "ack_policy": "explicit", "max_deliver": 1},
+        {"durable_name": "citizen-reports", "ack_policy": "explicit", "max_deliver": 1},
+        {"ack_policy": "none", "deliver_subject": "violations.v1.confirmed"},
+        {"ack_policy": "none", "deliver_subject": "_INBOX_citizen-reports.x"},
+    ):
+        request = {"stream_name": "FINES", "config": config}
+        await gateway.request(
+            "$JS.API.CONSUMER.CREATE.FINES", json.dumps(request).encode(), timeout=2
+        )
+    await asyncio.sleep(QUICKLY)
+    after = await reader.jetstream().consumer_info("FINES", "citizen-reports")
+    assert after.config == before.config
+    assert (await reader.jetstream().stream_info("VIOLATIONS")).state.messages == events
+    for client in (reader, publisher, gateway):
+        await client.close()
+
+
+async def test_the_live_feed_has_neither_plates_nor_complaints(nats: RunningTestMesh) -> None:
+    gateway = await nats.nats_client("operator-gateway")
+    for stream in ("INFERENCE", "COMPLAINTS", "DEAD_LETTERS"):
+        with pytest.raises(NO_ANSWER):
+            await gateway.jetstream(timeout=QUICKLY).stream_info(stream)
+    feed = {subject for s in nats.description.streams.feed_streams for subject in s.subjects or []}
+    assert not any("plate_read" in subject or "complaints" in subject for subject in feed)
+    assert "inference.v1.>" not in feed
+    await gateway.close()
+
+
+async def test_a_certificate_without_credentials_is_nobody(nats: RunningTestMesh) -> None:
+    pair = nats.certificates.service("fines")
+    context = ssl.create_default_context(cafile=str(nats.certificates.authority))
+    context.load_cert_chain(str(pair.certificate), str(pair.key))
+    with pytest.raises(NatsError):
+        await nats_library.connect(
+            nats.nats_url, tls=context, allow_reconnect=False, connect_timeout=2, error_cb=ignore
+        )
+
+
+async def ignore(_: Exception) -> None:
+    """connect() raises it as well."""
 
 
 async def test_a_service_publishes_and_another_fetches_its_own(nats: RunningTestMesh) -> None:
@@ -131,15 +172,16 @@ async def test_the_live_feed_follows_without_owning(nats: RunningTestMesh) -> No
     await publisher.jetstream().publish("fines.v1.paid", b"paid")
     gateway = await nats.nats_client("operator-gateway")
     feed = await gateway.jetstream().subscribe("fines.v1.>", stream="FINES", ordered_consumer=True)
-    message = await feed.next_msg(timeout=5)
-    assert message.data == b"paid"
+    while (await feed.next_msg(timeout=5)).data != b"paid":
+        pass
     await gateway.close()
     await publisher.close()
 
 
 async def test_a_lost_store_is_made_anew_with_its_streams(nats: RunningTestMesh) -> None:
     nats.delete_jetstream()
-    client = await nats.nats_client("violations")
-    info = await client.jetstream().stream_info("VIOLATIONS")
-    assert info.state.messages == 0
-    await client.close()
+    for user, stream in (("violations", "VIOLATIONS"), ("operator-gateway", "FINES")):
+        client = await nats.nats_client(user)
+        info = await client.jetstream().stream_info(stream)
+        assert info.state.messages == 0
+        await client.close()

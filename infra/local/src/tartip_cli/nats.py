@@ -22,7 +22,7 @@ from typing import Any
 import nats
 from nats.aio.client import Client
 from nats.js import JetStreamContext
-from nats.js.api import ConsumerConfig, StreamConfig
+from nats.js.api import StreamConfig
 from nats.js.errors import NotFoundError
 
 from tartip_cli.failures import Exit, Failure
@@ -31,7 +31,15 @@ from tartip_cli.keys import Keys
 from tartip_cli.parts import Part
 from tartip_cli.pki import Certificates, KeyPair
 from tartip_cli.ports import LOOPBACK
-from tartip_cli.streams import PROVISIONER, Permissions, Topology, inbox_of
+from tartip_cli.streams import (
+    FEED_PROVISIONER,
+    PROVISIONER,
+    Permissions,
+    Topology,
+    User,
+    inbox_of,
+)
+from tartip_cli.topology import COMMAND_LINE
 
 _SPARE_BYTES = 64 * 1024 * 1024
 _MAX_PAYLOAD_BYTES = 262_144
@@ -53,20 +61,24 @@ class Broker:
 
     async def provision(self) -> None:
         """Make what is missing and bring to its described state what differs."""
+        async with self._connected(FEED_PROVISIONER) as client:
+            js = client.jetstream(timeout=10)
+            for stream in self.topology.feed_streams:
+                await _provision_stream(js, stream)
         async with self._connected() as client:
             js = client.jetstream(timeout=10)
             for stream in self.topology.streams:
                 await _provision_stream(js, stream)
                 for consumer in self.topology.consumers[stream.name or ""]:
-                    await _provision_consumer(js, stream.name or "", consumer)
+                    await js.add_consumer(stream.name or "", consumer)
 
     @asynccontextmanager
-    async def _connected(self) -> AsyncIterator[Client]:
+    async def _connected(self, user: str = PROVISIONER) -> AsyncIterator[Client]:
         client = await connect(
             self.url,
-            user=PROVISIONER,
-            seed=self.keys.nats_seed(PROVISIONER),
-            pair=self.certificates.service("tartip-cli"),
+            user=user,
+            seed=self.keys.nats_seed(user),
+            pair=self.certificates.service(COMMAND_LINE),
             authority=self.certificates.authority,
         )
         try:
@@ -101,9 +113,12 @@ class NatsServer:
     def render(self) -> str:
         certificates = self.broker.certificates
         pair = certificates.service("nats")
-        users = [self._user(user.name, user.permissions()) for user in self.broker.topology.users]
-        everything = Permissions(("$JS.API.>",), (inbox_of(PROVISIONER),))
-        users.append(self._user(PROVISIONER, everything))
+        topology = self.broker.topology
+        exported = [f"{{ stream: {json.dumps(name)} }}" for name in topology.feed_subjects]
+        imported = [
+            f"{{ stream: {{ account: MESH, subject: {json.dumps(name)} }} }}"
+            for name in topology.feed_subjects
+        ]
         return "\n".join(
             [
                 f'listen: "{LOOPBACK}:{self.port}"',
@@ -127,10 +142,17 @@ class NatsServer:
                 f"  ca_file: {json.dumps(str(certificates.authority))}",
                 "  verify: true",
                 "}",
-                "authorization {",
-                "  users: [",
-                *users,
-                "  ]",
+                "accounts {",
+                "  MESH {",
+                "    jetstream: enabled",
+                *_block("exports", exported),
+                *_block("users", self._users(PROVISIONER, topology.mesh_users)),
+                "  }",
+                "  FEED {",
+                "    jetstream: enabled",
+                *_block("imports", imported),
+                *_block("users", self._users(FEED_PROVISIONER, topology.feed_users)),
+                "  }",
                 "}",
                 "",
             ]
@@ -144,13 +166,18 @@ class NatsServer:
             raise Failure("NATS does not sync every write; its configuration is not ours")
         return await self.broker.answers()
 
+    def _users(self, provisioner: str, users: tuple[User, ...]) -> list[str]:
+        everything = Permissions(("$JS.API.>",), (inbox_of(provisioner),))
+        named = {provisioner: everything} | {user.name: user.permissions() for user in users}
+        return [self._user(name, permissions) for name, permissions in named.items()]
+
     def _user(self, name: str, permissions: Permissions) -> str:
         rights = {
             "publish": {"allow": list(permissions.publish)},
             "subscribe": {"allow": list(permissions.subscribe)},
         }
         public = self.broker.keys.nats_public(name)
-        return f"    {{ nkey: {public}, permissions: {json.dumps(rights)} }}"
+        return f"{{ nkey: {public}, permissions: {json.dumps(rights)} }}"
 
     @property
     def _store(self) -> Path:
@@ -204,8 +231,8 @@ async def _provision_stream(js: JetStreamContext, wanted: StreamConfig) -> None:
         await js.update_stream(wanted)
 
 
-async def _provision_consumer(js: JetStreamContext, stream: str, wanted: ConsumerConfig) -> None:
-    await js.add_consumer(stream, wanted)
+def _block(name: str, items: list[str]) -> list[str]:
+    return [f"    {name}: [", *(f"      {item}" for item in items), "    ]"]
 
 
 async def _ignore(_: Exception) -> None:

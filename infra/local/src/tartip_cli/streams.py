@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import yaml
@@ -17,6 +17,7 @@ from nats.js.api import (
 )
 
 PROVISIONER = "provisioner"
+FEED_PROVISIONER = "feed-provisioner"
 _API = "$JS.API"
 
 
@@ -50,24 +51,42 @@ class User:
                 f"$JS.ACK.{stream}.{self.name}.>",
             ]
         for stream in self.follows:
-            # Without a name in the subject the server takes an ephemeral consumer only.
+            # In the feed's account, where there is nothing of anybody else's.
             publish += [f"{_API}.CONSUMER.CREATE.{stream}", f"$JS.FC.{stream}.>"]
         return Permissions(tuple(publish), (inbox_of(self.name), *self.subscribes))
 
 
 @dataclass(frozen=True)
 class Topology:
+    """Two accounts: the mesh's, and the live feed's, which gets what its streams name and no more.
+
+    Events cross from the one to the other as they are published; nothing crosses back.
+    """
+
     streams: tuple[StreamConfig, ...]
     consumers: dict[str, tuple[ConsumerConfig, ...]]
     users: tuple[User, ...]
+    feed_streams: tuple[StreamConfig, ...]
+
+    @property
+    def mesh_users(self) -> tuple[User, ...]:
+        return tuple(user for user in self.users if not user.follows)
+
+    @property
+    def feed_users(self) -> tuple[User, ...]:
+        return tuple(user for user in self.users if user.follows)
+
+    @property
+    def feed_subjects(self) -> tuple[str, ...]:
+        return tuple(subject for stream in self.feed_streams for subject in stream.subjects or [])
 
     @property
     def user_names(self) -> tuple[str, ...]:
-        return (PROVISIONER, *(user.name for user in self.users))
+        return (PROVISIONER, FEED_PROVISIONER, *(user.name for user in self.users))
 
     @property
     def stored_bytes(self) -> int:
-        return sum(stream.max_bytes or 0 for stream in self.streams)
+        return sum(stream.max_bytes or 0 for stream in (*self.streams, *self.feed_streams))
 
 
 def inbox_of(user: str) -> str:
@@ -90,7 +109,11 @@ def read_topology(path: Path) -> Topology:
         )
         for stream in document["streams"]
     }
-    return Topology(streams, consumers, users)
+    followed = {stream for user in users for stream in user.follows}
+    feed_streams = tuple(
+        _feed_stream(stream, defaults["feed"]) for stream in streams if stream.name in followed
+    )
+    return Topology(streams, consumers, users, feed_streams)
 
 
 def _user(name: str, fields: dict[str, object]) -> User:
@@ -121,6 +144,17 @@ def _stream(name: str, fields: dict[str, object]) -> StreamConfig:
         deny_purge=True,
         allow_direct=False,
         num_replicas=1,
+    )
+
+
+def _feed_stream(stream: StreamConfig, fields: dict[str, object]) -> StreamConfig:
+    """The same name and subjects; nothing depends on it, so that the oldest may go."""
+    return replace(
+        stream,
+        discard=DiscardPolicy.OLD,
+        max_age=float(str(fields["max_age_seconds"])),
+        max_bytes=int(str(fields["max_bytes"])),
+        no_ack=True,
     )
 
 
