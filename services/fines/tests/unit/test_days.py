@@ -37,10 +37,12 @@ def test_delivered_on_3_june_2026(
     enforcement: str,
 ) -> None:  # fmt: skip
     dates = legal_dates(day("2026-06-03"), WEEKENDS_ONLY, DayCount(count))
-    assert (
-        dates.discount_until, dates.considered_on, dates.appeal_until, dates.in_force_on,
-        dates.voluntary_until, dates.enforcement_by,
-    ) == tuple(map(day, (discount, considered, appeal, in_force, voluntary, enforcement)))  # fmt: skip
+    assert dates.discount_until == day(discount)
+    assert dates.considered_on == day(considered)
+    assert dates.appeal_until == day(appeal)
+    assert dates.in_force_on == day(in_force)
+    assert dates.voluntary_until == day(voluntary)
+    assert dates.enforcement_by == day(enforcement)
 
 
 def test_seven_working_days_from_monday_end_on_wednesday_of_the_next_week() -> None:

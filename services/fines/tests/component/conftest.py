@@ -1,0 +1,350 @@
+"""The real service as a process of its own, on real PostgreSQL and NATS; violations answers here."""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from concurrent import futures
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import grpc
+import pytest
+import pytest_asyncio
+from chassis.channels import Channels, peers_refusals
+from chassis.clock import new_id, to_timestamp
+from chassis.refusals import Refusal
+from google.protobuf.message import Message
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from tartip.common.v1 import common_pb2
+from tartip.fines.v1 import fines_pb2 as pb
+from tartip.fines.v1 import fines_pb2_grpc
+from tartip.inference.v1 import inference_pb2
+from tartip.violations.v1 import events_pb2, violations_pb2, violations_pb2_grpc
+from tartip_cli.testing import RunningTestMesh
+
+SERVICE = "fines"
+START_SECONDS = 60
+REGION = "KZ-75"
+STORY = "0af7651916cd43dd8448eb211c80319c"
+PERSON, FIRM = "900101300017", "100140000003"
+
+
+class ViolationsPeer(violations_pb2_grpc.ViolationsServicer):
+    """Answers what a test put there; notes who asked and for what purpose."""
+
+    def __init__(self) -> None:
+        self.known: dict[str, violations_pb2.Violation] = {}
+        self.asked: list[tuple[str, str]] = []
+
+    def GetViolation(
+        self, request: violations_pb2.GetViolationRequest, context: grpc.ServicerContext
+    ) -> violations_pb2.GetViolationResponse:
+        metadata = dict(context.invocation_metadata())
+        names = context.auth_context()["peer_spiffe_id"]
+        assert names == [b"spiffe://tartip/service/fines"]
+        self.asked.append((request.violation_id, str(metadata.get("tartip-purpose"))))
+        if request.violation_id not in self.known:
+            context.abort(grpc.StatusCode.NOT_FOUND, "no such violation")
+        return violations_pb2.GetViolationResponse(violation=self.known[request.violation_id])
+
+
+@pytest.fixture(scope="session")
+def peer(engines: RunningTestMesh) -> Iterator[ViolationsPeer]:
+    pair = engines.certificates.service("violations")
+    credentials = grpc.ssl_server_credentials(
+        [(pair.key.read_bytes(), pair.certificate.read_bytes())],
+        engines.certificates.authority.read_bytes(),
+        require_client_auth=True,
+    )
+    answers = ViolationsPeer()
+    server = grpc.server(futures.ThreadPoolExecutor(4))
+    violations_pb2_grpc.add_ViolationsServicer_to_server(answers, server)
+    assert server.add_secure_port(engines.address("violations"), credentials)
+    server.start()
+    yield answers
+    server.stop(1).wait()
+
+
+@dataclass
+class Vehicles:
+    """The embedded vehicle register: each test registers plates of its own."""
+
+    path: Path
+    told: dict[str, Any] = field(default_factory=dict)
+
+    def register(self, plate: str, *, number: str = PERSON, times: int = 1) -> None:
+        owner = {
+            "iin" if number == PERSON else "bin": number, "name": "Test Owner",
+            "address": "Almaty, Abai 1", "phone": "+77010000000",
+        }  # fmt: skip
+        self.told[plate] = [{"make": "Toyota", "model": "Camry", "owner": owner}] * times
+        draft = self.path.with_suffix(".draft")
+        draft.write_text(json.dumps(self.told))
+        draft.rename(self.path)
+
+
+@pytest.fixture(scope="session")
+def vehicles(tmp_path_factory: pytest.TempPathFactory) -> Vehicles:
+    found = Vehicles(tmp_path_factory.mktemp("register") / "vehicles.json")
+    found.register("000AAA01")
+    return found
+
+
+@pytest.fixture(scope="session")
+def letters(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("letters")
+
+
+@pytest.fixture(scope="session")
+def environment(engines: RunningTestMesh, vehicles: Vehicles, letters: Path) -> dict[str, str]:
+    """Migrated, and what the service's process is told."""
+    told = {
+        **os.environ,
+        **engines.owner_environment(SERVICE),
+        "TARTIP_VEHICLES_FILE": str(vehicles.path),
+        "TARTIP_LETTERS_DIR": str(letters),
+    }
+    subprocess.run(
+        [sys.executable, "-m", "fines", "migrate"], env=told, check=True, timeout=START_SECONDS
+    )
+    return told
+
+
+@pytest.fixture(scope="module")
+def service(
+    engines: RunningTestMesh, environment: dict[str, str], peer: ViolationsPeer,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[str]:  # fmt: skip
+    """The address of the service while this module runs."""
+    log = (tmp_path_factory.mktemp("log") / "service.log").open("wb")
+    command = [sys.executable, "-m", "fines", "serve"]
+    process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+    try:
+        _wait_until_serving(engines, Path(log.name), process)
+        yield engines.address(SERVICE)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0, Path(log.name).read_text()[-3000:]
+
+
+def _wait_until_serving(
+    engines: RunningTestMesh, log: Path, process: subprocess.Popen[bytes]
+) -> None:
+    pair = engines.certificates.service("tartip-cli")
+    credentials = grpc.ssl_channel_credentials(
+        engines.certificates.authority.read_bytes(), pair.key.read_bytes(),
+        pair.certificate.read_bytes(),
+    )  # fmt: skip
+    deadline = time.monotonic() + START_SECONDS
+    with grpc.secure_channel(engines.address(SERVICE), credentials) as channel:
+        while True:
+            try:
+                stub = health_pb2_grpc.HealthStub(channel)
+                stub.Check(health_pb2.HealthCheckRequest(), timeout=1)
+                return
+            except grpc.RpcError:
+                assert process.poll() is None, log.read_text()[-3000:]
+                assert time.monotonic() < deadline, log.read_text()[-3000:]
+                time.sleep(0.1)
+
+
+@dataclass
+class As:
+    """Calls of one caller: a certificate and, where it speaks for an operator, a token."""
+
+    channels: Channels
+    address: str
+    metadata: tuple[tuple[str, str], ...] = ()
+
+    async def call(self, method: str, request: Any) -> Any:
+        channel = self.channels.to(self.address, SERVICE)
+        stubs = (fines_pb2_grpc.FinesStub(channel), fines_pb2_grpc.FinePaymentsStub(channel))
+        stub = next(found for found in stubs if hasattr(found, method))
+        with peers_refusals():
+            return await getattr(stub, method)(request, timeout=10, metadata=self.metadata)
+
+    async def refused(self, method: str, request: Any) -> Refusal:
+        with pytest.raises(Refusal) as refused:
+            await self.call(method, request)
+        return refused.value
+
+
+@pytest_asyncio.fixture
+async def as_(engines: RunningTestMesh, service: str) -> AsyncIterator[Callable[..., As]]:
+    """`as_("operator-gateway", operator="finance-1")`, `as_("kaspi", kind="partner")`."""
+    opened: list[Channels] = []
+
+    def open_as(name: str, *, kind: str = "service", operator: str = "") -> As:
+        pair = getattr(engines.certificates, kind)(name)
+        channels = Channels(cert=pair.certificate, key=pair.key, ca=engines.certificates.authority)
+        opened.append(channels)
+        token = engines.token(operator) if operator else ""
+        metadata = (("authorization", f"Bearer {token}"),) if token else ()
+        return As(channels, service, metadata)
+
+    yield open_as
+    for channels in opened:
+        await channels.close()
+
+
+@pytest.fixture
+def kaspi(as_: Callable[..., As]) -> As:
+    return as_("kaspi", kind="partner")
+
+
+@pytest.fixture
+def halyk(as_: Callable[..., As]) -> As:
+    return as_("halyk", kind="partner")
+
+
+@pytest.fixture
+def operator(as_: Callable[..., As]) -> Callable[[str], As]:
+    return lambda name: as_("operator-gateway", operator=name)
+
+
+@pytest_asyncio.fixture
+async def publish(engines: RunningTestMesh) -> AsyncIterator[Callable[..., Awaitable[str]]]:
+    """Publishes a fact as the violations service does; gives the event's id."""
+    client = await engines.nats_client("violations")
+    stream = client.jetstream()
+
+    async def send(fact: str, message: Message, *, event_id: str = "") -> str:
+        event_id = event_id or str(new_id())
+        await stream.publish(
+            f"violations.v1.{fact}", message.SerializeToString(),
+            headers={
+                "ce-id": event_id, "ce-type": f"violations.v1.{fact}", "ce-source": "violations",
+                "ce-specversion": "1.0", "content-type": "application/protobuf",
+                "traceparent": f"00-{STORY}-b7ad6b7169203331-01",
+                "tartip-aggregate": "violation", "tartip-version": "2",
+                "tartip-region": REGION, "tartip-story": STORY,
+            },
+        )  # fmt: skip
+        return event_id
+
+    yield send
+    await client.close()
+
+
+def moment(at: datetime) -> Any:
+    return to_timestamp(at)
+
+
+def a_violation(plate: str, **changes: Any) -> violations_pb2.Violation:
+    now = datetime.now(UTC)
+    told: dict[str, Any] = {
+        "violation_id": str(new_id()),
+        "state": violations_pb2.VIOLATION_STATE_CONFIRMED,
+        "source": violations_pb2.VIOLATION_SOURCE_DEVICE,
+        "camera_id": str(new_id()),
+        "place": common_pb2.Place(
+            latitude=43.24, longitude=76.95, region=REGION, address="Dostyk 5"
+        ),
+        "occurred_at": moment(now - timedelta(hours=1)),
+        "plate": inference_pb2.Plate(text=plate, confidence=0.99),
+        "offence": violations_pb2.Offence(code="SPEED_20_40", article="592(2)",
+                                          rules_version="rules-1", rules_sha256="00" * 32),
+        "readings": inference_pb2.Readings(speed_kmh=93, speed_limit_kmh=60),
+        "over_kmh": 31.0,
+        "device": violations_pb2.Device(
+            name="Sergek S2", serial="SN-1", certificate_number="KZ.C.1",
+            verification_number="V-1", verification_from=moment(now - timedelta(days=30)),
+            verification_until=moment(now + timedelta(days=30)),
+        ),
+        "evidence_sha256": ["ab" * 32],
+        "decision": violations_pb2.Decision(officer="inspector-almaty", decided_at=moment(now)),
+        "story": STORY,
+    }  # fmt: skip
+    return violations_pb2.Violation(**told | changes)
+
+
+def confirmed(violation: violations_pb2.Violation) -> events_pb2.ViolationConfirmed:
+    return events_pb2.ViolationConfirmed(
+        violation_id=violation.violation_id, region=violation.place.region,
+        offence_code=violation.offence.code, occurred_at=violation.occurred_at,
+        confirmed_at=violation.decision.decided_at, report_id=violation.report_id,
+    )  # fmt: skip
+
+
+def annulled(violation: violations_pb2.Violation) -> events_pb2.ViolationAnnulled:
+    return events_pb2.ViolationAnnulled(
+        violation_id=violation.violation_id, region=violation.place.region,
+        annulled_at=moment(datetime.now(UTC)),
+    )  # fmt: skip
+
+
+@pytest_asyncio.fixture
+async def database(engines: RunningTestMesh, environment: dict[str, str]) -> AsyncIterator[Any]:
+    """The administrator's eyes: sees every row, past row security."""
+    connection = await asyncpg.connect(engines.database.url)
+    await connection.execute("SET search_path = fines")
+    yield connection
+    await connection.close()
+
+
+async def until(found: Callable[[], Awaitable[Any]], *, seconds: float = 20.0) -> Any:
+    """What `found` gives once it gives something."""
+    deadline = time.monotonic() + seconds
+    while True:
+        value = await found()
+        if value:
+            return value
+        assert time.monotonic() < deadline, "not so in time"
+        await asyncio.sleep(0.1)
+
+
+@pytest.fixture
+def fine_of(database: Any) -> Callable[..., Awaitable[Any]]:
+    """The row of a violation's fine, once it is in that state."""
+
+    async def find(violation: violations_pb2.Violation, state: str = "delivered") -> Any:
+        async def row() -> Any:
+            return await database.fetchrow(
+                "SELECT * FROM fines WHERE violation_id = $1 AND state = $2",
+                violation.violation_id, state,
+            )  # fmt: skip
+
+        return await until(row)
+
+    return find
+
+
+_plates = iter(f"{number:03d}TST02" for number in range(1, 999))
+
+
+@pytest.fixture
+def plate(vehicles: Vehicles) -> str:
+    """A plate of this test alone, with one owner."""
+    text = next(_plates)
+    vehicles.register(text)
+    return text
+
+
+@pytest_asyncio.fixture
+async def a_fine(
+    plate: str, peer: ViolationsPeer, publish: Callable[..., Awaitable[str]],
+    fine_of: Callable[..., Awaitable[Any]], service: str,
+) -> Any:  # fmt: skip
+    """The row of a delivered fine."""
+    violation = a_violation(plate)
+    peer.known[violation.violation_id] = violation
+    await publish("confirmed", confirmed(violation))
+    return await fine_of(violation)
+
+
+def payment_of(row: Any, **changes: Any) -> pb.PayFineRequest:
+    told: dict[str, Any] = {
+        "payment_id": str(new_id()), "number": row["number"],
+        "amount": common_pb2.Money(amount_minor=row["discounted_minor"], currency="KZT"),
+        "bank_reference": f"RRN{time.monotonic_ns()}",
+        "value_date": row["delivered_on"].isoformat(),
+    }  # fmt: skip
+    return pb.PayFineRequest(**told | changes)

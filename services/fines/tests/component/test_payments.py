@@ -1,0 +1,370 @@
+"""The banks' counter over mutual TLS: found by exact key, quoted, paid once, refunded."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import Any
+
+import asyncpg
+import pytest
+from chassis.clock import new_id
+from chassis.refusals import Refusal
+from tartip.common.v1 import common_pb2
+from tartip.fines.v1 import fines_pb2 as pb
+from tartip_cli.testing import RunningTestMesh
+
+from .conftest import FIRM, PERSON, As, Vehicles, ViolationsPeer, a_violation, confirmed, payment_of
+
+Publish = Callable[..., Awaitable[str]]
+FineOf = Callable[..., Awaitable[Any]]
+
+
+async def test_found_by_plate_by_number_and_by_owner_and_by_nothing_else(
+    a_fine: Any, plate: str, kaspi: As, database: Any
+) -> None:
+    number = a_fine["number"]
+    for request in (
+        pb.LookupFinesRequest(plate=f"kz {plate[:3]} {plate[3:].lower()}"),
+        pb.LookupFinesRequest(number=number),
+        pb.LookupFinesRequest(owner=PERSON, page=common_pb2.Page(size=200)),
+    ):
+        found = (await kaspi.call("LookupFines", request)).fines
+        assert number in {fine.number for fine in found}
+        assert {fine.owner_masked for fine in found} == {""}
+    assert not (await kaspi.call("LookupFines", pb.LookupFinesRequest(plate="001ZZZ01"))).fines
+    assert not (await kaspi.call("LookupFines", pb.LookupFinesRequest(owner=FIRM))).fines
+    audited = await database.fetchval(
+        "SELECT count(*) FROM audit WHERE convert_from(canonical, 'UTF8') LIKE $1",
+        f'%"action":"read"%"actor":"partner/kaspi"%fine:{number}%',
+    )
+    assert audited == 3
+
+
+async def test_pages_of_open_fines_meet_each_fine_once(
+    vehicles: Vehicles, peer: ViolationsPeer, publish: Publish, fine_of: FineOf, kaspi: As
+) -> None:
+    vehicles.register("997FRM02", number=FIRM)
+    violations = [a_violation("997FRM02") for _ in range(5)]
+    for violation in violations:
+        peer.known[violation.violation_id] = violation
+        await publish("confirmed", confirmed(violation))
+    rows = [await fine_of(violation) for violation in violations]
+    seen: list[str] = []
+    token = ""
+    while True:
+        page = common_pb2.Page(size=2, token=token)
+        answer = await kaspi.call("LookupFines", pb.LookupFinesRequest(owner=FIRM, page=page))
+        seen += [fine.number for fine in answer.fines]
+        token = answer.next_page_token
+        if not token:
+            break
+    assert sorted(seen) == sorted(row["number"] for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("request_", "reason"),
+    [
+        (pb.LookupFinesRequest(), "LOOKUP_KEY_REQUIRED"),
+        (pb.LookupFinesRequest(owner="900101300018"), "IIN_INVALID"),
+        (pb.LookupFinesRequest(plate="!!"), "PLATE_INVALID"),
+        (pb.LookupFinesRequest(owner=PERSON, page=common_pb2.Page(size=201)), "BAD_REQUEST"),
+        (pb.LookupFinesRequest(owner=PERSON, page=common_pb2.Page(token="x")), "PAGE_TOKEN_WRONG"),
+    ],
+)
+async def test_wrong_lookups(kaspi: As, request_: Any, reason: str) -> None:
+    assert (await kaspi.refused("LookupFines", request_)).reason == reason
+
+
+async def test_a_quote_says_what_is_due_now_and_later(a_fine: Any, kaspi: As) -> None:
+    quote = (await kaspi.call("QuoteFine", pb.QuoteFineRequest(number=a_fine["number"]))).quote
+    assert quote.amount_now.amount_minor == a_fine["discounted_minor"]
+    assert quote.amount_later.amount_minor == a_fine["amount_minor"]
+    assert quote.amount_now_until == a_fine["discount_until"].isoformat()
+
+
+async def test_paid_once_with_the_same_answer_for_ever(
+    a_fine: Any, kaspi: As, database: Any
+) -> None:
+    request = payment_of(a_fine)
+    first = await kaspi.call("PayFine", request)
+    assert await kaspi.call("PayFine", request) == first
+    asked = await kaspi.call("GetPayment", pb.GetPaymentRequest(payment_id=request.payment_id))
+    assert asked.payment == first.payment
+    rows = await database.fetch(
+        "SELECT kind, debit_account, credit_account, amount_minor FROM entries WHERE number = $1"
+        " ORDER BY position",
+        a_fine["number"],
+    )
+    full, half = a_fine["amount_minor"], a_fine["discounted_minor"]
+    receivable = f"receivable:{a_fine['number']}"
+    assert [tuple(row) for row in rows] == [
+        ("issue", receivable, "treasury:KZ-75", full),
+        ("payment", "clearing:kaspi", receivable, half),
+        ("discount", "discounts", receivable, full - half),
+    ]
+    number = pb.LookupFinesRequest(number=a_fine["number"])
+    assert not (await kaspi.call("LookupFines", number)).fines
+    quote = pb.QuoteFineRequest(number=a_fine["number"])
+    assert (await kaspi.refused("QuoteFine", quote)).reason == "FINE_NOT_PAYABLE"
+
+
+async def test_an_id_used_again_with_other_content_is_refused(
+    a_fine: Any, kaspi: As, halyk: As
+) -> None:
+    request = payment_of(a_fine)
+    await kaspi.call("PayFine", request)
+    for changes in (
+        {"bank_reference": "OTHER123"},
+        {"amount": common_pb2.Money(amount_minor=1, currency="KZT")},
+        {"value_date": (a_fine["delivered_on"] - timedelta(days=1)).isoformat()},
+    ):
+        told = pb.PayFineRequest()
+        told.CopyFrom(request)
+        told.MergeFrom(pb.PayFineRequest(**changes))
+        assert (await kaspi.refused("PayFine", told)).reason == "ID_REUSED"
+    # Ids are apart by bank: the same id of another bank is another payment, of a paid fine.
+    assert (await halyk.refused("PayFine", request)).reason == "FINE_ALREADY_PAID"
+
+
+async def test_twenty_at_once_with_one_id_are_one_payment(
+    a_fine: Any, kaspi: As, database: Any
+) -> None:
+    request = payment_of(a_fine)
+    answers = await asyncio.gather(*(_insisting(kaspi, request) for _ in range(20)))
+    assert len({answer.payment.entry_id for answer in answers}) == 1
+    await _paid_once(database, a_fine)
+
+
+async def test_twenty_at_once_with_their_own_ids_from_two_banks_are_one_payment(
+    a_fine: Any, kaspi: As, halyk: As, database: Any
+) -> None:
+    async def try_to(bank: As) -> str:
+        try:
+            await _insisting(bank, payment_of(a_fine))
+        except Refusal as refused:
+            return refused.reason
+        return "paid"
+
+    outcomes = await asyncio.gather(*(try_to(bank) for bank in (kaspi, halyk) * 10))
+    assert sorted(set(outcomes)) == ["FINE_ALREADY_PAID", "paid"]
+    assert outcomes.count("paid") == 1
+    await _paid_once(database, a_fine)
+
+
+async def _insisting(bank: As, request: pb.PayFineRequest) -> Any:
+    """As a bank does: whoever is told "away" or "overloaded" asks again under the same id."""
+    while True:
+        try:
+            return await bank.call("PayFine", request)
+        except Refusal as refused:
+            if refused.reason not in {"STORAGE_AWAY", "OVERLOADED"}:
+                raise
+        await asyncio.sleep(0.2)
+
+
+async def _paid_once(database: Any, row: Any) -> None:
+    number = row["number"]
+    count = "SELECT count(*) FROM payments WHERE number = $1"
+    assert await database.fetchval(count, number) == 1
+    sums = await database.fetchval(
+        "SELECT sum(amount_minor) FROM entries WHERE number = $1 AND kind = 'payment'", number
+    )
+    assert sums == row["discounted_minor"]
+
+
+async def test_what_is_wrong_with_a_payment_is_said_by_name(
+    a_fine: Any, kaspi: As, database: Any
+) -> None:
+    today = a_fine["delivered_on"]
+    full = common_pb2.Money(amount_minor=a_fine["amount_minor"], currency="KZT")
+    expected = {
+        "AMOUNT_DIFFERS": payment_of(a_fine, amount=full),
+        "VALUE_DATE_WRONG": payment_of(a_fine, value_date=str(today + timedelta(days=2))),
+        "FINE_NOT_FOUND": payment_of(a_fine, number="000000000000000"),
+    }
+    for reason, request in expected.items():
+        assert (await kaspi.refused("PayFine", request)).reason == reason
+    early = payment_of(a_fine, value_date=str(today - timedelta(days=1)))
+    assert (await kaspi.refused("PayFine", early)).reason == "VALUE_DATE_WRONG"
+    differs = await kaspi.refused("PayFine", expected["AMOUNT_DIFFERS"])
+    assert differs.facts == {"amount_due_minor": str(a_fine["discounted_minor"])}
+    wrong = await kaspi.refused("PayFine", pb.PayFineRequest(number=a_fine["number"]))
+    assert {error.field for error in wrong.fields} == {
+        "payment_id", "amount.currency", "amount.amount_minor", "bank_reference", "value_date",
+    }  # fmt: skip
+    # A refused id was not used up.
+    assert await database.fetchval("SELECT count(*) FROM payments WHERE number = $1",
+                                   a_fine["number"]) == 0  # fmt: skip
+    amount = common_pb2.Money(amount_minor=a_fine["discounted_minor"], currency="KZT")
+    again = expected["AMOUNT_DIFFERS"]
+    again.amount.CopyFrom(amount)
+    await kaspi.call("PayFine", again)
+
+
+async def test_a_bank_reference_stands_on_one_payment(
+    a_fine: Any, kaspi: As, halyk: As, peer: ViolationsPeer, vehicles: Vehicles, publish: Publish,
+    fine_of: FineOf,
+) -> None:  # fmt: skip
+    vehicles.register("996REF02")
+    violation = a_violation("996REF02")
+    peer.known[violation.violation_id] = violation
+    await publish("confirmed", confirmed(violation))
+    other = await fine_of(violation)
+    reference = f"RRN{new_id().hex}"
+    await kaspi.call("PayFine", payment_of(a_fine, bank_reference=reference))
+    again = payment_of(other, bank_reference=reference)
+    assert (await kaspi.refused("PayFine", again)).reason == "BANK_REFERENCE_REUSED"
+    await halyk.call("PayFine", again)  # another bank's numbers are its own
+
+
+async def test_a_bank_sees_its_own_payments_alone(a_fine: Any, kaspi: As, halyk: As) -> None:
+    request = payment_of(a_fine)
+    await kaspi.call("PayFine", request)
+    asked = pb.GetPaymentRequest(payment_id=request.payment_id)
+    foreign = await halyk.refused("GetPayment", asked)
+    missing = await halyk.refused("GetPayment", pb.GetPaymentRequest(payment_id=str(new_id())))
+    assert (foreign.reason, foreign.facts) == (missing.reason, missing.facts)
+    assert foreign.reason == "PAYMENT_NOT_FOUND"
+
+
+async def test_cancelling_a_paid_fine_refunds_it(
+    a_fine: Any, kaspi: As, operator: Callable[[str], As], database: Any
+) -> None:
+    await kaspi.call("PayFine", payment_of(a_fine))
+    supervisor, number = operator("supervisor-almaty"), a_fine["number"]
+    request = pb.CancelFineRequest(
+        cancellation_id=str(new_id()), number=number, reason="the plate was misread"
+    )
+    answer = await supervisor.call("CancelFine", request)
+    assert answer.fine.state == pb.FINE_STATE_CANCELLED
+    assert (await supervisor.call("CancelFine", request)).fine == answer.fine
+    request.reason = "another"
+    assert (await supervisor.refused("CancelFine", request)).reason == "ID_REUSED"
+    again = pb.CancelFineRequest(cancellation_id=str(new_id()), number=number, reason="x")
+    assert (await supervisor.refused("CancelFine", again)).reason == "FINE_ALREADY_CANCELLED"
+    entries = (
+        await operator("finance-1").call("ListEntries", pb.ListEntriesRequest(number=number))
+    ).entries
+    assert [entry.kind for entry in entries] == [
+        "issue", "payment", "discount", "discount", "refund", "cancellation",
+    ]  # fmt: skip
+    subjects = await database.fetch(
+        "SELECT subject, version FROM outbox WHERE aggregate = $1 ORDER BY position", number
+    )
+    assert [(row["subject"].removeprefix("fines.v1."), row["version"]) for row in subjects] == [
+        ("issued", 1), ("delivered", 2), ("paid", 3), ("refunded", 4), ("cancelled", 5),
+    ]  # fmt: skip
+    late = await kaspi.refused("PayFine", payment_of(a_fine))
+    assert late.reason == "FINE_CANCELLED"
+
+
+async def test_paying_and_cancelling_at_once_leave_nothing_owed(
+    a_fine: Any, kaspi: As, operator: Callable[[str], As], database: Any
+) -> None:
+    supervisor, number = operator("supervisor-almaty"), a_fine["number"]
+    cancel = pb.CancelFineRequest(cancellation_id=str(new_id()), number=number, reason="race")
+    await asyncio.gather(
+        _insisting(kaspi, payment_of(a_fine)), supervisor.call("CancelFine", cancel),
+        return_exceptions=True,
+    )  # fmt: skip
+    money = "SELECT coalesce(sum(amount_minor), 0) FROM entries WHERE number = $1 AND kind = $2"
+    paid = await database.fetchval(money, number, "payment")
+    assert paid == await database.fetchval(money, number, "refund")
+    state = await database.fetchval("SELECT state FROM fines WHERE number = $1", number)
+    assert state == "cancelled"
+
+
+async def test_revenue_adds_up_and_the_ledger_balances(
+    a_fine: Any, kaspi: As, operator: Callable[[str], As]
+) -> None:
+    finance, today = operator("finance-1"), a_fine["delivered_on"].isoformat()
+    request = pb.GetRevenueRequest(from_day=today, until_day=today, region="KZ-75")
+    before = (await finance.call("GetRevenue", request)).total
+    await kaspi.call("PayFine", payment_of(a_fine))
+    answer = await finance.call("GetRevenue", request)
+    half = a_fine["discounted_minor"]
+    assert answer.imbalance_minor == 0
+    assert answer.total.paid_count == before.paid_count + 1
+    assert answer.total.collected.amount_minor == before.collected.amount_minor + half
+    assert answer.total.discounts.amount_minor == before.discounts.amount_minor + half
+    backwards = pb.GetRevenueRequest(from_day=today, until_day="2020-01-01")
+    assert (await finance.refused("GetRevenue", backwards)).reason == "BAD_REQUEST"
+
+
+async def test_who_may_do_what(a_fine: Any, kaspi: As, operator: Callable[[str], As]) -> None:
+    get = pb.GetFineRequest(number=a_fine["number"])
+    shown = (await operator("inspector-almaty").call("GetFine", get)).fine
+    assert shown.owner_masked == "9001••••••17"
+    assert (await operator("inspector-astana").refused("GetFine", get)).reason == "FINE_NOT_FOUND"
+    listed = await operator("inspector-astana").call("ListFines", pb.ListFinesRequest())
+    assert not listed.fines
+    assert (await kaspi.refused("GetFine", get)).reason == "NOT_ALLOWED"
+    cancel = pb.CancelFineRequest(
+        cancellation_id=str(new_id()), number=a_fine["number"], reason="x"
+    )
+    assert (
+        await operator("inspector-almaty").refused("CancelFine", cancel)
+    ).reason == "NOT_ALLOWED"
+    quote = pb.QuoteFineRequest(number=a_fine["number"])
+    assert (await operator("supervisor-almaty").refused("QuoteFine", quote)).reason == "NOT_ALLOWED"
+    cancel.reason = " "
+    refused = await operator("supervisor-almaty").refused("CancelFine", cancel)
+    assert refused.reason == "REASON_REQUIRED"
+
+
+async def test_the_runtime_role_cannot_change_what_was_posted(
+    a_fine: Any, engines: RunningTestMesh
+) -> None:
+    connection = await asyncpg.connect(engines.database.runtime_url("fines"))
+    try:
+        for statement in (
+            "UPDATE entries SET amount_minor = 1",
+            "DELETE FROM entries",
+            "TRUNCATE entries",
+            "UPDATE payments SET amount_minor = 1",
+            "DELETE FROM payments",
+            "DELETE FROM fines",
+            "ALTER TABLE entries DISABLE TRIGGER ALL",
+        ):
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
+async def test_row_security_shows_a_bank_one_key_and_an_operator_one_region(
+    a_fine: Any, engines: RunningTestMesh
+) -> None:
+    connection = await asyncpg.connect(engines.database.runtime_url("fines"))
+
+    async def seen(**scope: str) -> int:
+        async with connection.transaction():
+            for name, value in scope.items():
+                await connection.execute("SELECT set_config($1, $2, true)", f"app.{name}", value)
+            return int(await connection.fetchval("SELECT count(*) FROM fines"))
+
+    try:
+        assert await seen() == 0
+        assert await seen(kind="partner", name="kaspi") == 0
+        assert await seen(kind="partner", name="kaspi", regions="*") == 0
+        assert await seen(kind="partner", lookup=f"number:{a_fine['number']}") == 1
+        assert await seen(kind="service", regions="*") == 0
+        assert await seen(kind="operator", regions="KZ-71") == 0
+        assert await seen(kind="operator", regions="KZ-75") >= 1
+    finally:
+        await connection.close()
+
+
+async def test_a_fine_that_its_ledger_contradicts_is_not_committed(
+    a_fine: Any, engines: RunningTestMesh
+) -> None:
+    connection = await asyncpg.connect(engines.database.runtime_url("fines"))
+    try:
+        with pytest.raises(asyncpg.CheckViolationError, match="does not balance"):
+            async with connection.transaction():
+                await connection.execute("SELECT set_config('app.kind', 'system', true)")
+                await connection.execute(
+                    "UPDATE fines SET state = 'paid' WHERE number = $1", a_fine["number"]
+                )
+    finally:
+        await connection.close()
