@@ -24,7 +24,9 @@ from operator_gateway.shapes import (
 
 router = APIRouter(prefix="/v1/fines", tags=["fines"])
 
-FineState = Literal["issued", "delivered", "paid", "cancelled", "appealed", "in_force", "overdue"]
+FineState = Literal[
+    "awaiting", "issued", "delivered", "paid", "cancelled", "appealed", "in_force", "overdue"
+]
 
 
 class LegalDates(Answer):
