@@ -10,6 +10,24 @@ from chassis.refusals import FieldError, Kind, Refusal, RemoteRefusal, Says
 
 DETAILS_KEY = "grpc-status-details-bin"
 DOMAIN = "tartip"
+# What is said where a peer could not say it: gRPC's own text names addresses and types.
+_PLAIN = {
+    Kind.AWAY: Says(
+        en="A part of the system does not answer. Try again; the same id is safe.",
+        ru="Часть системы не отвечает. Повторите с тем же идентификатором.",
+        kk="Жүйенің бір бөлігі жауап бермейді. Сол идентификатормен қайталаңыз.",
+    ),
+    Kind.TIMEOUT: Says(
+        en="A part of the system did not answer in time. Ask again; the same id is safe.",
+        ru="Часть системы не ответила вовремя. Повторите с тем же идентификатором.",
+        kk="Жүйенің бір бөлігі уақытында жауап бермеді. Сол идентификатормен қайталаңыз.",
+    ),
+}
+_PLAIN_OTHERWISE = Says(
+    en="A part of the system refused without a reason.",
+    ru="Часть системы отказала без указания причины.",
+    kk="Жүйенің бір бөлігі себебін айтпай бас тартты.",
+)
 _KINDS = {kind.grpc_status: kind for kind in reversed(Kind)}
 
 
@@ -48,7 +66,8 @@ def from_error(error: grpc.aio.AioRpcError) -> Refusal:
         kind = Kind.AWAY
     code, facts = error.code().name, dict[str, str]()
     fields: list[FieldError] = []
-    says = {"en": error.details() or code, "ru": code, "kk": code}
+    plain = _PLAIN.get(kind, _PLAIN_OTHERWISE)
+    says = {"en": plain.en, "ru": plain.ru, "kk": plain.kk}
     for item in error.trailing_metadata() or ():
         key, value = cast(tuple[str, str | bytes], item)
         if key != DETAILS_KEY or not isinstance(value, bytes):
