@@ -12,6 +12,7 @@ from chassis.pages import read_page
 from tartip.reports.v1 import reports_pb2, reports_pb2_grpc
 
 from citizen_reports.grpc_api.convert import (
+    number_of,
     report_id_of,
     to_app_report,
     to_change,
@@ -71,7 +72,7 @@ class CitizenReportsApi(reports_pb2_grpc.CitizenReportsServicer):
                         context: Context) -> reports_pb2.GetReportResponse:  # fmt: skip
         caller = current_caller()
         if request.WhichOneof("key") == "number":
-            view = await self._intake.by_number(request.number, caller)
+            view = await self._intake.by_number(number_of(request.number), caller)
         else:
             view = await self._intake.by_id(report_id_of(request.report_id), caller)
         return reports_pb2.GetReportResponse(report=to_app_report(view))

@@ -1,5 +1,6 @@
 """Between the contract's messages and this service's objects."""
 
+import re
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -18,6 +19,7 @@ from citizen_reports.usecases.intake import AppView
 
 CATEGORY_OF = {value: category for category, value in CATEGORIES.items()}
 STATUS_OF = {value: status for status, value in STATUSES.items()}
+_NUMBER = re.compile(r"KZ[0-9]{2}-[0-9]{4}-[0-9]{7,9}")
 
 
 def report_id_of(text: str) -> UUID:
@@ -26,6 +28,13 @@ def report_id_of(text: str) -> UUID:
     if parsed is None:
         raise ReportNotFound
     return parsed
+
+
+def number_of(text: str) -> str:
+    """A number that could not have been given belongs to no report. Raises ReportNotFound."""
+    if _NUMBER.fullmatch(text) is None:
+        raise ReportNotFound
+    return text
 
 
 def to_draft(request: reports_pb2.OpenReportRequest) -> Draft:

@@ -9,6 +9,7 @@ from tartip.reports.v1 import reports_pb2, reports_pb2_grpc
 
 from citizen_reports.grpc_api.convert import (
     category_or_none,
+    number_of,
     report_id_of,
     status_or_none,
     to_desk_report,
@@ -51,7 +52,7 @@ class ReportDeskApi(reports_pb2_grpc.ReportDeskServicer):
                         context: Context) -> reports_pb2.ReportDeskGetReportResponse:  # fmt: skip
         caller = current_caller()
         if request.WhichOneof("key") == "number":
-            view = await self._desk.by_number(request.number, caller)
+            view = await self._desk.by_number(number_of(request.number), caller)
         else:
             view = await self._desk.by_id(report_id_of(request.report_id), caller)
         return reports_pb2.ReportDeskGetReportResponse(report=to_desk_report(view))

@@ -1,12 +1,13 @@
 """Reports as rows: found under the transaction's scope, locked, saved, listed."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from chassis.db import Tx
 from chassis.pages import PageSpec
+from chassis.refusals import PageTokenWrong
 from sqlalchemy import Row, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 
@@ -66,10 +67,9 @@ async def save_report(tx: Tx, before: Report, after: Report) -> None:
 async def reports_of_partner(tx: Tx, partner: str, spec: PageSpec) -> list[Report]:
     query = select(reports).where(reports.c.partner == partner)
     if spec.after:
-        opened_at, report_id = spec.after
+        opened_at, report_id = _moment_and_id(spec.after)
         query = query.where(
-            tuple_(reports.c.opened_at, reports.c.report_id)
-            > tuple_(datetime.fromisoformat(opened_at), UUID(report_id))
+            tuple_(reports.c.opened_at, reports.c.report_id) > tuple_(opened_at, report_id)
         )
     query = query.order_by(reports.c.opened_at, reports.c.report_id).limit(spec.size)
     return [to_report(row) for row in await tx.execute(query)]
@@ -87,10 +87,9 @@ async def reports_for_desk(tx: Tx, wanted: QueueFilter, spec: PageSpec) -> list[
         running = [status.value for status in CLOCK_RUNS]
         query = query.where(reports.c.due_at <= wanted.overdue_at, reports.c.status.in_(running))
     if spec.after:
-        due_at, report_id = spec.after
+        due_at, report_id = _moment_and_id(spec.after)
         query = query.where(
-            tuple_(reports.c.due_at, reports.c.report_id)
-            > tuple_(datetime.fromisoformat(due_at), UUID(report_id))
+            tuple_(reports.c.due_at, reports.c.report_id) > tuple_(due_at, report_id)
         )
     query = query.order_by(reports.c.due_at, reports.c.report_id).limit(spec.size)
     return [to_report(row) for row in await tx.execute(query)]
@@ -191,6 +190,16 @@ def to_report(row: Row[Any]) -> Report:
         offence_code=row.offence_code,
         duplicate_of=row.duplicate_of,
     )
+
+
+def _moment_and_id(after: tuple[str, ...]) -> tuple[datetime, UUID]:
+    """Where a page ended. Raises PageTokenWrong for a token that was tampered with."""
+    try:
+        moment, report_id = after
+        parsed = datetime.fromisoformat(moment)
+        return parsed.replace(tzinfo=parsed.tzinfo or UTC), UUID(report_id)
+    except ValueError as error:
+        raise PageTokenWrong from error
 
 
 def _found(row: Row[Any] | None) -> Report:

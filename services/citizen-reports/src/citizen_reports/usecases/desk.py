@@ -48,6 +48,9 @@ class Desk:
     async def list_queue(self, wanted: QueueFilter, spec: PageSpec, caller: Caller, *,
                    overdue_only: bool) -> tuple[list[DeskView], str]:  # fmt: skip
         now = self._clock()
+        with checks() as check:
+            known = not wanted.region or wanted.region in self._law.regions.by_code
+            check.that(known, "region", "an ISO code such as KZ-75", code="REGION_UNKNOWN")
         if overdue_only:
             wanted = replace(wanted, overdue_at=now)
         async with self._db.begin(caller.scope) as tx:

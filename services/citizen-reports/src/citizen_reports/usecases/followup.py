@@ -104,7 +104,8 @@ class FollowUp:
             original = await self._earlier(tx, report)
             if original is None:
                 return
-            marked = replace(report, duplicate_of=original.report_id, version=report.version + 1)
+            # No new version: there is no fact that would tell of it.
+            marked = replace(report, duplicate_of=original.report_id)
             await reports.save_report(tx, report, marked)
             await contents.add_step(
                 tx,

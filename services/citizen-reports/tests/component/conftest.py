@@ -1,0 +1,265 @@
+"""The real service as a process of its own on real PostgreSQL and NATS, called over mutual TLS.
+
+The one peer it calls, the evidence store, is a small gRPC server here, under its certificate.
+"""
+
+import asyncio
+import hashlib
+import io
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+import pytest_asyncio
+from chassis.channels import Channels
+from chassis.clock import new_id, system_clock, to_timestamp
+from chassis.db import Database
+from chassis.refusals import RemoteRefusal
+from chassis.sealing import Keyring
+from chassis.statuses import from_error
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from PIL import Image
+from tartip.common.v1 import common_pb2
+from tartip.inference.v1 import inference_pb2, inference_pb2_grpc
+from tartip.reports.v1 import reports_pb2 as pb
+from tartip.reports.v1 import reports_pb2_grpc
+from tartip_cli.testing import RunningTestMesh
+
+SERVICE = "citizen-reports"
+PACKAGE = "citizen_reports"
+START_SECONDS = 60
+SOON_SECONDS = 20.0
+
+
+@dataclass
+class Evidence(inference_pb2_grpc.InferenceServicer):
+    """Keeps what it is sent under its SHA-256, as the inference gateway does; `away` refuses."""
+
+    kept: dict[str, bytes] = field(default_factory=dict)
+    away: bool = False
+
+    def StoreEvidence(self, requests: Any, context: Any) -> Any:
+        if self.away:
+            context.abort(grpc.StatusCode.UNAVAILABLE, "away")
+        header = next(requests).header
+        content = b"".join(request.content for request in requests)
+        assert hashlib.sha256(content).hexdigest() == header.sha256
+        self.kept[header.sha256] = content
+        return inference_pb2.StoreEvidenceResponse(sha256=header.sha256, size_bytes=len(content))
+
+
+@pytest.fixture(scope="session")
+def evidence(engines: RunningTestMesh) -> Iterator[Evidence]:
+    kept = Evidence()
+    pair = engines.certificates.service("inference-gateway")
+    server = grpc.server(ThreadPoolExecutor(4))
+    inference_pb2_grpc.add_InferenceServicer_to_server(kept, server)
+    credentials = grpc.ssl_server_credentials(
+        [(pair.key.read_bytes(), pair.certificate.read_bytes())],
+        engines.certificates.authority.read_bytes(), require_client_auth=True,
+    )  # fmt: skip
+    assert server.add_secure_port(engines.address("inference-gateway"), credentials)
+    server.start()
+    yield kept
+    server.stop(None)
+
+
+@pytest.fixture(scope="session")
+def service(
+    engines: RunningTestMesh, evidence: Evidence, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """The address of the service, migrated and serving."""
+    environment = {**os.environ, **engines.owner_environment(SERVICE)}
+    run = [sys.executable, "-m", PACKAGE]
+    subprocess.run([*run, "migrate"], env=environment, check=True, timeout=START_SECONDS)
+    log = (tmp_path_factory.mktemp("log") / "service.log").open("wb")
+    process = subprocess.Popen([*run, "serve"], env=environment, stdout=log, stderr=log)
+    try:
+        _wait_until_serving(engines, Path(log.name), process)
+        yield engines.address(SERVICE)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(40) == 0, Path(log.name).read_text()[-3000:]
+
+
+def _wait_until_serving(
+    engines: RunningTestMesh, log: Path, process: subprocess.Popen[bytes]
+) -> None:
+    pair = engines.certificates.service("tartip-cli")
+    credentials = grpc.ssl_channel_credentials(
+        engines.certificates.authority.read_bytes(), pair.key.read_bytes(),
+        pair.certificate.read_bytes(),
+    )  # fmt: skip
+    deadline = time.monotonic() + START_SECONDS
+    with grpc.secure_channel(engines.address(SERVICE), credentials) as channel:
+        while True:
+            try:
+                health_pb2_grpc.HealthStub(channel).Check(
+                    health_pb2.HealthCheckRequest(), timeout=1
+                )
+                return
+            except grpc.RpcError:
+                assert process.poll() is None, log.read_text()[-3000:]
+                assert time.monotonic() < deadline, log.read_text()[-3000:]
+                time.sleep(0.1)
+
+
+@dataclass
+class As:
+    """Calls of one caller: a certificate and, where it speaks for an operator, a token."""
+
+    channels: Channels
+    address: str
+    metadata: tuple[tuple[str, str], ...] = ()
+    apps: Any = field(init=False)
+    desk: Any = field(init=False)
+
+    def __post_init__(self) -> None:
+        channel = self.channels.to(self.address, SERVICE)
+        self.apps = reports_pb2_grpc.CitizenReportsStub(channel)
+        self.desk = reports_pb2_grpc.ReportDeskStub(channel)
+
+    async def app(self, method: str, request: Any) -> Any:
+        return await getattr(self.apps, method)(request, timeout=10, metadata=self.metadata)
+
+    async def at_desk(self, method: str, request: Any) -> Any:
+        return await getattr(self.desk, method)(request, timeout=10, metadata=self.metadata)
+
+    def watch(self, token: str) -> Any:
+        return self.apps.WatchReports(pb.WatchReportsRequest(resume_token=token))
+
+
+@pytest_asyncio.fixture
+async def as_(engines: RunningTestMesh, service: str) -> AsyncIterator[Callable[..., As]]:
+    """`as_("kaspi")`, `as_(operator="dispatcher-almaty")`, `as_("violations", kind="service")`"""
+    opened: list[Channels] = []
+
+    def open_as(name: str = "operator-gateway", *, kind: str = "", operator: str = "") -> As:
+        kind = kind or ("service" if operator else "partner")
+        pair = getattr(engines.certificates, kind)(name)
+        channels = Channels(cert=pair.certificate, key=pair.key, ca=engines.certificates.authority)
+        opened.append(channels)
+        metadata: tuple[tuple[str, str], ...] = ()
+        if operator:
+            token = engines.token(operator)
+            metadata = (("authorization", f"Bearer {token}"), ("tartip-purpose", "case 12"))
+        return As(channels, service, metadata)
+
+    yield open_as
+    for channels in opened:
+        await channels.close()
+
+
+@pytest.fixture
+def kaspi(as_: Callable[..., As]) -> As:
+    return as_("kaspi")
+
+
+@pytest.fixture
+def halyk(as_: Callable[..., As]) -> As:
+    return as_("halyk")
+
+
+@pytest.fixture
+def dispatcher(as_: Callable[..., As]) -> As:
+    return as_(operator="dispatcher-almaty")
+
+
+@pytest_asyncio.fixture
+async def db(engines: RunningTestMesh, service: str) -> AsyncIterator[Database]:
+    """The service's own database as its runtime role, for looking behind its answers."""
+    environment = engines.environment(SERVICE)
+    database = Database(
+        environment["TARTIP_DATABASE_URL"], service="test",
+        keyring=Keyring(Path(environment["TARTIP_KEYS_DIR"])), clock=system_clock,
+    )  # fmt: skip
+    yield database
+    await database.close()
+
+
+def draft(**changes: Any) -> pb.OpenReportRequest:
+    """A right report of a traffic violation in Almaty, and what the test changes in it."""
+    occurred = changes.pop("occurred", datetime.now(UTC) - timedelta(minutes=2))
+    given: dict[str, Any] = {
+        "report_id": str(new_id()), "category": pb.CATEGORY_TRAFFIC_VIOLATION,
+        "place": common_pb2.Place(
+            latitude=43.2389, longitude=76.9455, region="KZ-75", address="Abai 44"
+        ),
+        "occurred_at": to_timestamp(occurred), "text": "drove through the red light",
+        "reporter": pb.Reporter(iin="900101300017", name="Test Person", phone="+77010000000"),
+        "language": "ru",
+    }  # fmt: skip
+    return pb.OpenReportRequest(**given | changes)
+
+
+def complaint(**changes: Any) -> pb.OpenReportRequest:
+    return draft(
+        **{"category": pb.CATEGORY_COMPLAINT_ABOUT_OFFICER, "officer": "badge 4711, unit Almaly"}
+        | changes
+    )
+
+
+Register = Callable[..., Awaitable[tuple[str, pb.Receipt]]]
+
+
+@pytest.fixture
+def register(kaspi: As) -> Register:
+    """Opens and submits; gives id and receipt."""
+
+    async def send(given: pb.OpenReportRequest | None = None, *, by: As | None = None) -> Any:
+        given, by = given or draft(), by or kaspi
+        await by.app("OpenReport", given)
+        request = pb.SubmitReportRequest(report_id=given.report_id)
+        return given.report_id, (await by.app("SubmitReport", request)).receipt
+
+    return send
+
+
+def jpeg(side: int = 64, *, noise: bool = False) -> bytes:
+    picture = Image.effect_noise((side, side), 80) if noise else Image.new("RGB", (side, side), 7)
+    written = io.BytesIO()
+    picture.save(written, "JPEG", quality=95)
+    return written.getvalue()
+
+
+def pieces_of(
+    report_id: str, content: bytes, *, size: int = 512 * 1024, **changes: Any
+) -> list[pb.PutMediaRequest]:
+    told: dict[str, Any] = {
+        "report_id": report_id, "media_id": str(new_id()), "total_bytes": len(content),
+        "sha256": hashlib.sha256(content).hexdigest(), "content_type": "image/jpeg",
+    } | changes  # fmt: skip
+    return [
+        pb.PutMediaRequest(**told, offset=start, content=content[start : start + size])
+        for start in range(0, len(content), size)
+    ]
+
+
+async def refused(call: Awaitable[object]) -> RemoteRefusal:
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await call
+    refusal = from_error(caught.value)
+    assert isinstance(refusal, RemoteRefusal)
+    assert refusal.says.ru and refusal.says.kk
+    return refusal
+
+
+async def until(look: Callable[[], Awaitable[Any]]) -> Any:
+    """What `look` gives, once it gives something."""
+    deadline = time.monotonic() + SOON_SECONDS
+    while True:
+        found = await look()
+        if found:
+            return found
+        assert time.monotonic() < deadline, "it did not happen"
+        await asyncio.sleep(0.1)

@@ -1,0 +1,212 @@
+"""Following: the stream of changes, outcomes from violations and fines, deadlines that pass."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from chassis.clock import new_id, system_clock
+from chassis.db import SYSTEM, Database
+from citizen_reports.model.law import read_law
+from citizen_reports.usecases.followup import FollowUp
+from citizen_reports.usecases.settling import Settler
+from google.protobuf.message import Message
+from sqlalchemy import text
+from tartip.common.v1 import common_pb2
+from tartip.fines.v1 import events_pb2 as fine_events
+from tartip.reports.v1 import reports_pb2 as pb
+from tartip.violations.v1 import events_pb2 as violation_events
+from tartip_cli.testing import RunningTestMesh
+
+from .conftest import As, Register, draft, refused, until
+
+
+async def test_a_watch_resumes_without_a_gap_and_without_a_double(
+    halyk: As, register: Register
+) -> None:
+    stream = halyk.watch("0")
+    made = [await register(by=halyk) for _ in range(2)]
+    first = await _read(stream, 3)
+    stream.cancel()
+    made += await asyncio.gather(*(register(by=halyk) for _ in range(6)))
+    stream = halyk.watch(first[-1].resume_token)
+    rest = await _read(stream, 2 * len(made) - 3)
+    changes = first + rest
+    assert [int(change.resume_token) for change in changes] == list(range(1, len(changes) + 1))
+    for report_id, receipt in made:
+        told = [change for change in changes if change.report_id == report_id]
+        assert [change.status for change in told] == [
+            pb.REPORT_STATUS_REGISTERED, pb.REPORT_STATUS_ROUTED,
+        ]  # fmt: skip
+        assert {change.number for change in told} == {receipt.number}
+    stream.cancel()
+
+
+async def test_a_watch_sees_changes_made_by_writers_at_the_same_time(
+    as_: Callable[..., As], register: Register
+) -> None:
+    partner = as_("eurasian")
+    stream = partner.watch("0")
+    reading = asyncio.ensure_future(_read(stream, 40))
+    await asyncio.gather(*(register(by=partner) for _ in range(20)))
+    changes = await reading
+    stream.cancel()
+    assert [int(change.resume_token) for change in changes] == list(range(1, 41))
+
+
+async def test_an_empty_token_begins_with_the_next_change(
+    as_: Callable[..., As], register: Register
+) -> None:
+    partner = as_("egov")
+    await register(by=partner)
+    stream = partner.watch("")
+    reading = asyncio.ensure_future(_read(stream, 1))
+    await asyncio.sleep(1)
+    report_id, _ = await register(by=partner)
+    assert (await reading)[0].report_id == report_id
+    stream.cancel()
+
+
+async def test_a_token_that_was_not_given_is_refused(kaspi: As) -> None:
+    for token in ("x", "-1", "999999999", "٣"):
+        assert (await refused(_read(kaspi.watch(token), 1))).code == "RESUME_TOKEN_WRONG"
+
+
+async def test_what_came_of_a_report_is_told_once_however_often_it_is_delivered(
+    kaspi: As, register: Register, engines: RunningTestMesh
+) -> None:
+    report_id, _ = await register()
+    detected = violation_events.ViolationDetected(report_id=report_id, region="KZ-75")
+    confirmed = violation_events.ViolationConfirmed(report_id=report_id, region="KZ-75")
+    issued = fine_events.FineIssued(report_id=report_id, region="KZ-75", number="F-1")
+    await _publish(engines, "violations", "violations.v1.detected", detected, times=3)
+    await until(lambda: _outcome(kaspi, report_id, "violation_detected"))
+    await _publish(engines, "fines", "fines.v1.issued", issued, times=3)
+    await until(lambda: _outcome(kaspi, report_id, "fine_issued"))
+    # The confirmation comes late: a stream of its own promises no order across streams.
+    await _publish(engines, "violations", "violations.v1.confirmed", confirmed)
+    device = violation_events.ViolationDetected(violation_id=str(new_id()), region="KZ-75")
+    await _publish(engines, "violations", "violations.v1.detected", device)
+    await asyncio.sleep(1)
+    stream = kaspi.watch("0")
+    seen = []
+    async for change in stream:
+        if change.report_id == report_id:
+            seen.append(change.outcome)
+            if change.outcome == "fine_issued":
+                break
+    assert seen == ["", "", "violation_detected", "fine_issued"]
+    report = (await kaspi.app("GetReport", pb.GetReportRequest(report_id=report_id))).report
+    assert (report.outcome, report.version) == ("fine_issued", 5)
+    stream.cancel()
+
+
+async def test_an_overdue_emergency_climbs_the_ladder_step_by_step(
+    register: Register, db: Database, dispatcher: As
+) -> None:
+    report_id, receipt = await register(draft(category=pb.CATEGORY_INCIDENT_WITH_CHILD))
+    due = receipt.due_at.ToDatetime(tzinfo=system_clock().tzinfo)
+    early = followup(db, lambda: due - timedelta(seconds=5))
+    try:
+        await early.check_deadline(f"{report_id}:1:1")
+    except Exception as error:
+        assert type(error).__name__ == "WaitUntilDue"
+    late = followup(db, lambda: due + timedelta(seconds=1))
+    for _ in range(3):  # a lease that ran out does the work again
+        await late.check_deadline(f"{report_id}:1:1")
+    assert await _count(db, report_id, "reports.v1.overdue") == 1
+    await late.check_deadline(f"{report_id}:1:2")
+    assert await _count(db, report_id, "reports.v1.overdue") == 2
+    request = pb.ReportDeskGetReportRequest(report_id=report_id)
+    steps = (await dispatcher.at_desk("GetReport", request)).report.steps
+    assert [step.note for step in steps][-2:] == [
+        "overdue, step 1: supervisor", "overdue, step 2: head of the regional department",
+    ]  # fmt: skip
+
+
+async def test_a_deadline_that_was_met_does_nothing(
+    register: Register, db: Database, dispatcher: As
+) -> None:
+    report_id, receipt = await register(draft(category=pb.CATEGORY_ROAD_ACCIDENT))
+    await dispatcher.at_desk("TakeReport", pb.TakeReportRequest(report_id=report_id))
+    due = receipt.due_at.ToDatetime(tzinfo=system_clock().tzinfo)
+    await followup(db, lambda: due + timedelta(hours=1)).check_deadline(f"{report_id}:1:1")
+    assert await _count(db, report_id, "reports.v1.overdue") == 0
+
+
+async def test_an_undisputed_answer_is_closed(
+    register: Register, db: Database, dispatcher: As, kaspi: As
+) -> None:
+    report_id, _ = await register()
+    await dispatcher.at_desk("TakeReport", pb.TakeReportRequest(report_id=report_id))
+    answer = pb.AnswerReportRequest(report_id=report_id, answer="Done")
+    answered = (await dispatcher.at_desk("AnswerReport", answer)).report
+    later = followup(db, lambda: system_clock() + timedelta(days=31))
+    await later.close(f"{report_id}:{answered.report.version}")
+    report = (await kaspi.app("GetReport", pb.GetReportRequest(report_id=report_id))).report
+    assert report.status == pb.REPORT_STATUS_CLOSED
+
+
+async def test_a_second_report_of_the_same_is_told_to_the_desk_as_a_possible_duplicate(
+    register: Register, halyk: As, dispatcher: As
+) -> None:
+    near = common_pb2.Place(latitude=43.30001, longitude=76.90001, region="KZ-75")
+    same = common_pb2.Place(latitude=43.30011, longitude=76.90011, region="KZ-75")
+    far = common_pb2.Place(latitude=43.30101, longitude=76.90001, region="KZ-75")
+    _, first = await register(draft(place=near))
+    second, _ = await register(draft(place=same), by=halyk)
+    third, _ = await register(draft(place=far), by=halyk)
+
+    async def notes(report_id: str) -> list[str]:
+        request = pb.ReportDeskGetReportRequest(report_id=report_id)
+        steps = (await dispatcher.at_desk("GetReport", request)).report.steps
+        return [step.note for step in steps if step.note.startswith("possible")]
+
+    assert await until(lambda: notes(second)) == [f"possible duplicate of {first.number}"]
+    assert await notes(third) == []
+
+
+def followup(db: Database, clock: Callable[[], datetime]) -> FollowUp:
+    law = read_law()
+    nowhere: Any = None
+    return FollowUp(db, clock, law, Settler(law.deadlines), nowhere)
+
+
+async def _read(stream: Any, count: int) -> list[pb.WatchReportsResponse]:
+    found: list[pb.WatchReportsResponse] = []
+    async with asyncio.timeout(20):
+        async for change in stream:
+            found.append(change)
+            if len(found) == count:
+                break
+    return found
+
+
+async def _outcome(kaspi: As, report_id: str, wanted: str) -> bool:
+    report = (await kaspi.app("GetReport", pb.GetReportRequest(report_id=report_id))).report
+    return bool(report.outcome == wanted)
+
+
+async def _count(db: Database, report_id: str, subject: str) -> int:
+    query = text("SELECT count(*) FROM outbox WHERE aggregate = :a AND subject = :s")
+    async with db.begin(SYSTEM) as tx:
+        counted = await tx.scalar(query.bindparams(a=f"report:{UUID(report_id)}", s=subject))
+    return int(counted)
+
+
+async def _publish(engines: RunningTestMesh, user: str, subject: str, event: Message, *,
+                   times: int = 1) -> None:  # fmt: skip
+    """As the owner's relay does; more than once as after the loss of a stream."""
+    client = await engines.nats_client(user)
+    headers = {
+        "ce-id": str(new_id()), "tartip-aggregate": "x", "tartip-version": "1",
+        "tartip-region": "KZ-75", "tartip-story": "",
+    }  # fmt: skip
+    try:
+        for _ in range(times):
+            await client.jetstream().publish(
+                subject, event.SerializeToString(), headers=headers, timeout=5
+            )
+    finally:
+        await client.close()

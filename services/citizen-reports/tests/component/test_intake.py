@@ -1,0 +1,178 @@
+"""Handing in: once, checked whole, answered at once; nobody sees another partner's."""
+
+import asyncio
+import re
+from typing import Any
+
+from chassis.clock import new_id
+from chassis.db import SYSTEM, Database
+from sqlalchemy import text
+from tartip.common.v1 import common_pb2
+from tartip.reports.v1 import reports_pb2 as pb
+
+from .conftest import As, Register, complaint, draft, refused
+
+
+async def test_a_report_is_registered_with_number_unit_and_deadline(
+    kaspi: As, register: Register
+) -> None:
+    report_id, receipt = await register()
+    assert re.fullmatch(r"KZ75-\d{4}-\d{7}", receipt.number)
+    assert receipt.unit in ("KZ-75-traffic", "KZ-75-duty")
+    assert receipt.deadline_rule.startswith("appc.76.answer@")
+    assert receipt.due_at.seconds > receipt.registered_at.seconds
+    assert re.fullmatch(r"[0-9a-f]{64}", receipt.content_sha256)
+    report = (await kaspi.app("GetReport", pb.GetReportRequest(number=receipt.number))).report
+    assert (report.report_id, report.status) == (report_id, pb.REPORT_STATUS_ROUTED)
+    assert report.receipt == receipt
+
+
+async def test_opening_again_with_the_same_content_answers_the_same(kaspi: As) -> None:
+    given = draft()
+    first = await kaspi.app("OpenReport", given)
+    assert (await kaspi.app("OpenReport", given)) == first
+    assert first.report.status == pb.REPORT_STATUS_OPEN
+
+
+async def test_the_same_id_with_other_content_is_refused_by_name(kaspi: As) -> None:
+    given = draft()
+    await kaspi.app("OpenReport", given)
+    given.text = "something else"
+    assert (await refused(kaspi.app("OpenReport", given))).code == "ID_REUSED"
+
+
+async def test_an_id_of_another_partner_is_refused_without_a_word_about_it(
+    kaspi: As, halyk: As
+) -> None:
+    given = draft()
+    await kaspi.app("OpenReport", given)
+    assert (await refused(halyk.app("OpenReport", given))).code == "ID_REUSED"
+
+
+async def test_parallel_opens_and_submits_make_one_report_with_one_number(
+    kaspi: As, db: Database
+) -> None:
+    given = draft()
+    opened = await asyncio.gather(*(kaspi.app("OpenReport", given) for _ in range(8)))
+    assert len({answer.SerializeToString() for answer in opened}) == 1
+    request = pb.SubmitReportRequest(report_id=given.report_id)
+    receipts = await asyncio.gather(*(kaspi.app("SubmitReport", request) for _ in range(8)))
+    assert len({answer.receipt.SerializeToString() for answer in receipts}) == 1
+    async with db.begin(SYSTEM) as tx:
+        query = text("SELECT count(*) FROM outbox WHERE aggregate = :a AND subject = :s")
+        known = query.bindparams(a=f"report:{given.report_id}", s="reports.v1.received")
+        assert await tx.scalar(known) == 1
+
+
+async def test_numbers_of_a_region_have_no_gap_and_no_double(register: Register) -> None:
+    astana = common_pb2.Place(latitude=51.17, longitude=71.45, region="KZ-71")
+    made = await asyncio.gather(*(register(draft(place=astana)) for _ in range(12)))
+    counts = sorted(int(receipt.number.rpartition("-")[2]) for _, receipt in made)
+    assert counts == list(range(counts[0], counts[0] + 12))
+
+
+async def test_every_wrong_field_is_named_at_once(kaspi: As) -> None:
+    refusal = await refused(
+        kaspi.app("OpenReport", pb.OpenReportRequest(
+            report_id="1", category=99, language="de", officer="somebody",  # type: ignore[arg-type]
+            reporter=pb.Reporter(iin="900101300018"),
+        ))
+    )  # fmt: skip
+    assert refusal.code == "BAD_REQUEST"
+    assert {(error.field, error.code) for error in refusal.fields} == {
+        ("report_id", "REPORT_ID_WRONG"), ("category", "CATEGORY_UNKNOWN"),
+        ("place", "PLACE_REQUIRED"), ("occurred_at", "OCCURRED_AT_REQUIRED"),
+        ("language", "LANGUAGE_UNKNOWN"), ("reporter.iin", "IIN_INVALID"),
+    }  # fmt: skip
+
+
+async def test_one_wrong_field_gives_the_refusal_its_name(kaspi: As) -> None:
+    unknown = draft(category=pb.CATEGORY_UNSPECIFIED)
+    assert (await refused(kaspi.app("OpenReport", unknown))).code == "CATEGORY_UNKNOWN"
+    nowhere = draft(place=common_pb2.Place(region="KZ-75"))
+    assert (await refused(kaspi.app("OpenReport", nowhere))).code == "PLACE_REQUIRED"
+    unnamed = complaint(officer="")
+    assert (await refused(kaspi.app("OpenReport", unnamed))).code == "OFFICER_REQUIRED"
+
+
+async def test_hostile_values_are_refused_and_not_broken_on(kaspi: As) -> None:
+    wild = draft()
+    wild.occurred_at.seconds = 10**15
+    assert (await refused(kaspi.app("OpenReport", wild))).code == "OCCURRED_AT_REQUIRED"
+    nan = draft(place=common_pb2.Place(latitude=float("nan"), longitude=1e300, region="KZ-75"))
+    assert (await refused(kaspi.app("OpenReport", nan))).code == "PLACE_OUTSIDE"
+    nul = draft(
+        text="a\x00b", place=common_pb2.Place(latitude=43.24, longitude=76.9, region="KZ-75")
+    )
+    assert (await kaspi.app("OpenReport", nul)).report.version == 1
+
+
+async def test_another_partners_report_and_a_missing_one_answer_the_same(
+    halyk: As, register: Register
+) -> None:
+    report_id, receipt = await register()
+    foreign = [
+        ("GetReport", pb.GetReportRequest(report_id=report_id)),
+        ("GetReport", pb.GetReportRequest(number=receipt.number)),
+        ("SubmitReport", pb.SubmitReportRequest(report_id=report_id)),
+        ("ReplyToQuestion", pb.ReplyToQuestionRequest(report_id=report_id, text="x")),
+        ("DisputeAnswer", pb.DisputeAnswerRequest(report_id=report_id, text="x")),
+    ]
+    missing = pb.GetReportRequest(report_id=str(new_id()))
+    expected = await refused(halyk.app("GetReport", missing))
+    assert expected.code == "REPORT_NOT_FOUND"
+    for method, request in foreign:
+        told = await refused(halyk.app(method, request))
+        assert (told.code, told.kind, told.facts) == (expected.code, expected.kind, {}), method
+    listed = await _all(halyk)
+    assert report_id not in {report.report_id for report in listed}
+
+
+async def test_a_partners_list_is_in_order_and_whole_across_pages(
+    kaspi: As, register: Register
+) -> None:
+    made = [(await register())[0] for _ in range(5)]
+    listed = [report.report_id for report in await _all(kaspi, size=2)]
+    assert [report_id for report_id in listed if report_id in made] == made
+    assert len(listed) == len(set(listed))
+
+
+async def test_an_anonymous_report_without_iin_is_taken(register: Register) -> None:
+    _, receipt = await register(draft(reporter=pb.Reporter()))
+    assert receipt.number
+
+
+async def test_nothing_personal_lies_open_in_the_database(register: Register, db: Database) -> None:
+    await register(draft(
+        text="MARKER-text", reporter=pb.Reporter(iin="900101300017", name="MARKER-name"),
+        place=common_pb2.Place(latitude=43.2389, longitude=76.9455, address="MARKER-address"),
+    ))  # fmt: skip
+    await register(complaint(officer="MARKER-officer"))
+    async with db.begin(SYSTEM) as tx:
+        tables = ("reports", "reporters", "contents", "steps", "changes", "outbox", "audit",
+                  "work", "requests")  # fmt: skip
+        for table in tables:
+            for needle in ("MARKER", "900101300017", "43.2389"):
+                hits: Any = await tx.scalar(
+                    text(
+                        f"SELECT count(*) FROM {table} t WHERE t::text LIKE '%{needle}%'"
+                        f" OR t::text LIKE '%{needle.encode().hex()}%'"
+                    )
+                )
+                assert hits == 0, (table, needle)
+
+
+async def test_an_operator_or_a_service_cannot_hand_in(dispatcher: As) -> None:
+    assert (await refused(dispatcher.app("OpenReport", draft()))).code == "NOT_ALLOWED"
+
+
+async def _all(caller: As, size: int = 100) -> list[pb.Report]:
+    found: list[pb.Report] = []
+    token = ""
+    while True:
+        page = common_pb2.Page(size=size, token=token)
+        answer = await caller.app("ListReports", pb.ListReportsRequest(page=page))
+        found += answer.reports
+        token = answer.next_page_token
+        if not token:
+            return found

@@ -1,0 +1,91 @@
+"""Until when: on the working calendar of Almaty, by a versioned table."""
+
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from citizen_reports.model.deadlines import read_calendar, read_deadlines
+from citizen_reports.model.refusals import CalendarYearMissing
+from citizen_reports.model.report import Category, Deadline
+
+ALMATY = ZoneInfo("Asia/Almaty")
+DEADLINES = read_deadlines()
+
+
+def at(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=ALMATY)
+
+
+@pytest.mark.parametrize(
+    ("registered", "category", "due"),
+    [
+        # Wednesday 3 June 2026: fifteen working days end on Wednesday 24 June at 24:00.
+        ("2026-06-03T10:00", Category.TRAFFIC_VIOLATION, "2026-06-25T00:00"),
+        ("2026-06-03T10:00", Category.OTHER, "2026-06-25T00:00"),
+        # After office hours and on a day off it counts as registered on the next working day.
+        ("2026-06-03T18:30", Category.OTHER, "2026-06-26T00:00"),
+        ("2026-06-06T12:00", Category.OTHER, "2026-06-30T00:00"),
+        # Twenty, over the Day of the Capital on Monday 6 July.
+        ("2026-06-15T10:00", Category.COMPLAINT_ABOUT_OFFICER, "2026-07-15T00:00"),
+        # Over the New Year, into another year's table.
+        ("2026-12-15T10:00", Category.OTHER, "2027-01-12T00:00"),
+        # Nauryz on a weekend moves to the two working days after it.
+        ("2026-03-19T10:00", Category.OTHER, "2026-04-15T00:00"),
+        ("2026-06-03T10:00", Category.INCIDENT, "2026-06-04T10:00"),
+        ("2026-06-06T03:00", Category.DOMESTIC_VIOLENCE, "2026-06-06T03:07"),
+    ],
+)
+def test_a_term_ends_where_the_law_says(registered: str, category: Category, due: str) -> None:
+    assert DEADLINES.of(category, "KZ-75", at(registered)).due_at == at(due)
+
+
+def test_an_emergency_outside_the_cities_has_fifteen_minutes() -> None:
+    moment = at("2026-06-03T10:00")
+    due = DEADLINES.of(Category.ROAD_ACCIDENT, "KZ-19", moment)
+    assert due.due_at - moment == timedelta(minutes=15)
+
+
+def test_the_day_is_almatys_whatever_the_zone_of_the_clock() -> None:
+    # 20:00 UTC on Tuesday is 01:00 on Wednesday in Almaty.
+    assert DEADLINES.of(Category.OTHER, "KZ-75", datetime(2026, 6, 2, 20, tzinfo=UTC)).due_at == at(
+        "2026-06-25T00:00"
+    )
+
+
+def test_a_year_without_a_table_is_refused_by_name() -> None:
+    with pytest.raises(CalendarYearMissing) as caught:
+        DEADLINES.of(Category.OTHER, "KZ-75", at("2027-12-20T10:00"))
+    assert caught.value.facts == {"year": "2028"}
+
+
+def test_every_category_has_a_rule_in_every_region() -> None:
+    for category in Category:
+        assert DEADLINES.of(category, "KZ-62", at("2026-06-03T10:00")).rule
+
+
+def test_a_deadline_names_its_rule_version_and_hash() -> None:
+    told = DEADLINES.of(Category.OTHER, "KZ-75", at("2026-06-03T10:00")).rule
+    assert told == f"appc.76.answer@{DEADLINES.version}#{DEADLINES.digest}"
+
+
+def test_a_disputed_emergency_has_the_time_of_an_answer() -> None:
+    due = DEADLINES.of_dispute(Category.ROAD_ACCIDENT, "KZ-75", at("2026-06-03T10:00"))
+    assert due.due_at == at("2026-06-25T00:00")
+
+
+def test_waiting_never_ends_a_term_on_a_day_off() -> None:
+    friday_night = Deadline(at("2026-06-06T00:00"), "appc.76.answer@1#x")
+    assert DEADLINES.after_waiting(friday_night, timedelta(0)) == friday_night
+    moved = DEADLINES.after_waiting(friday_night, timedelta(hours=5))
+    assert moved.due_at == at("2026-06-09T00:00")
+
+
+def test_taking_does_not_move_a_deadline_that_an_answer_meets() -> None:
+    due = DEADLINES.of(Category.OTHER, "KZ-75", at("2026-06-03T10:00"))
+    assert DEADLINES.after_taking(due, at("2026-06-03T10:00")) == due
+
+
+def test_every_table_of_a_year_holds_days_of_that_year() -> None:
+    for year, days in read_calendar().holidays.items():
+        assert {day.year for day in days} == {year}
+        assert len(days) >= 15

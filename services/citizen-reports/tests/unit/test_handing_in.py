@@ -1,0 +1,187 @@
+"""What may be handed in: drafts, places, pieces of pictures; and where it goes."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+from chassis.refusals import BadRequest
+from citizen_reports.model.draft import Draft, Place, Reporter, is_iin
+from citizen_reports.model.media import (
+    Announced,
+    Media,
+    MediaState,
+    Piece,
+    check_piece,
+)
+from citizen_reports.model.plates import normal_plate
+from citizen_reports.model.refusals import MediaDiffers, MediaGap
+from citizen_reports.model.regions import read_regions
+from citizen_reports.model.report import Category
+from citizen_reports.model.routing import read_routing
+from citizen_reports.pictures import is_picture_or_film
+
+NOW = datetime(2026, 11, 23, 6, 0, tzinfo=UTC)
+REGIONS = read_regions()
+ROUTING = read_routing()
+DRAFT = Draft(
+    category=Category.TRAFFIC_VIOLATION, place=Place(43.2389, 76.9455, "KZ-75", ""),
+    occurred_at=NOW, text="", reporter=Reporter(), language="kk", officer="",
+)  # fmt: skip
+
+
+def codes(**changes: Any) -> set[str]:
+    with pytest.raises(BadRequest) as caught:
+        replace(DRAFT, **changes).checked(REGIONS, NOW, report_id_ok=True)
+    return {error.code for error in caught.value.fields}
+
+
+def test_a_right_draft_is_taken() -> None:
+    assert DRAFT.checked(REGIONS, NOW, report_id_ok=True).place.region == "KZ-75"
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"category": None}, "CATEGORY_UNKNOWN"),
+        ({"place": None}, "PLACE_REQUIRED"),
+        ({"place": Place(0.0, 0.0, "", "")}, "PLACE_REQUIRED"),
+        ({"place": Place(0.0, 0.0, "KZ-75", "")}, "PLACE_REQUIRED"),
+        ({"place": Place(55.75, 37.61, "", "")}, "PLACE_OUTSIDE"),
+        ({"place": Place(43.2389, 76.9455, "KZ-ALA", "")}, "REGION_UNKNOWN"),
+        ({"place": Place(43.2389, 76.9455, "KZ-71", "")}, "REGION_MISMATCH"),
+        ({"place": Place(43.2389, 76.9455, "KZ-75", "x" * 501)}, "ADDRESS_TOO_LONG"),
+        ({"occurred_at": None}, "OCCURRED_AT_REQUIRED"),
+        ({"occurred_at": NOW + timedelta(minutes=6)}, "OCCURRED_IN_FUTURE"),
+        ({"occurred_at": NOW - timedelta(days=400)}, "OCCURRED_TOO_LONG_AGO"),
+        ({"text": "x" * 4001}, "TEXT_TOO_LONG"),
+        ({"language": ""}, "LANGUAGE_UNKNOWN"),
+        ({"officer": "x"}, "OFFICER_NOT_EXPECTED"),
+        ({"category": Category.COMPLAINT_ABOUT_OFFICER}, "OFFICER_REQUIRED"),
+        ({"reporter": Reporter(iin="900101300018")}, "IIN_INVALID"),
+        ({"reporter": Reporter(phone="call me")}, "PHONE_INVALID"),
+        ({"reporter": Reporter(name="x" * 201)}, "NAME_TOO_LONG"),
+    ],
+)
+def test_each_wrong_field_has_its_own_code(changes: dict[str, Any], code: str) -> None:
+    assert codes(**changes) == {code}
+
+
+def test_all_wrong_fields_are_told_at_once() -> None:
+    assert codes(language="", text="x" * 4001, occurred_at=None) == {
+        "LANGUAGE_UNKNOWN", "TEXT_TOO_LONG", "OCCURRED_AT_REQUIRED",
+    }  # fmt: skip
+
+
+def test_a_complaint_needs_a_region_but_no_point() -> None:
+    complaint = replace(
+        DRAFT, category=Category.COMPLAINT_ABOUT_OFFICER, officer="badge 1",
+        place=Place(0.0, 0.0, "KZ-75", ""),
+    )  # fmt: skip
+    assert complaint.checked(REGIONS, NOW, report_id_ok=True).place.region == "KZ-75"
+
+
+@pytest.mark.parametrize("region", REGIONS.by_code.values(), ids=lambda region: region.code)
+def test_a_region_is_derived_at_its_centre_and_fits_it(region: Any) -> None:
+    assert REGIONS.derive(region.latitude, region.longitude) == region.code
+    assert REGIONS.fits(region.code, region.latitude, region.longitude)
+
+
+def test_there_are_twenty_regions() -> None:
+    assert len(REGIONS.by_code) == 20
+
+
+@pytest.mark.parametrize("iin", ["061211600012", "900101300017"])
+def test_an_iin_with_a_right_check_digit_is_one(iin: str) -> None:
+    assert is_iin(iin)
+
+
+@pytest.mark.parametrize("iin", ["900101300018", "90010130001", "٩٠٠١٠١٣٠٠٠١٧", "9001013000170"])
+def test_other_digits_are_no_iin(iin: str) -> None:
+    assert not is_iin(iin)
+
+
+@pytest.mark.parametrize(
+    ("category", "hour", "unit"),
+    [
+        (Category.TRAFFIC_VIOLATION, 10, "KZ-75-traffic"),
+        (Category.TRAFFIC_VIOLATION, 3, "KZ-75-duty"),
+        (Category.TRAFFIC_VIOLATION, 20, "KZ-75-duty"),
+        (Category.ROAD_ACCIDENT, 10, "KZ-75-duty"),
+        (Category.DOMESTIC_VIOLENCE, 3, "KZ-75-protection"),
+        (Category.INCIDENT_WITH_CHILD, 12, "KZ-75-protection"),
+        (Category.OTHER, 12, "KZ-75-order"),
+        (Category.COMPLAINT_ABOUT_OFFICER, 12, "internal-security"),
+    ],
+)
+def test_a_unit_follows_from_category_region_and_hour(
+    category: Category, hour: int, unit: str
+) -> None:
+    moment = datetime(2026, 6, 3, hour, tzinfo=UTC) - timedelta(hours=5)
+    assert ROUTING.unit_for(category, "KZ-75", moment) == unit
+
+
+def test_what_no_rule_covers_goes_to_the_manual_queue() -> None:
+    assert replace(ROUTING, rules=()).unit_for(Category.OTHER, "KZ-75", NOW) == "KZ-75-manual"
+
+
+def test_a_complaint_can_be_sent_to_oversight_alone() -> None:
+    units = ROUTING.units_for(Category.COMPLAINT_ABOUT_OFFICER, "KZ-75")
+    assert units == {"internal-security"}
+    for category in set(Category) - {Category.COMPLAINT_ABOUT_OFFICER}:
+        assert "internal-security" not in ROUTING.units_for(category, "KZ-75")
+
+
+TOLD = Announced(total_bytes=10, sha256="a" * 64, content_type="image/png")
+MEDIA = Media(UUID(int=1), UUID(int=2), TOLD, 4, MediaState.RECEIVING)
+
+
+@pytest.mark.parametrize(
+    ("offset", "content", "new"),
+    [(4, b"4567", b"4567"), (0, b"0123", b""), (2, b"2345", b"45"), (4, b"456789", b"456789")],
+)
+def test_what_arrived_already_is_not_taken_twice(offset: int, content: bytes, new: bytes) -> None:
+    assert MEDIA.new_part_of(Piece(UUID(int=2), offset, content, TOLD)) == new
+
+
+def test_a_gap_tells_from_where_to_go_on() -> None:
+    with pytest.raises(MediaGap) as caught:
+        MEDIA.new_part_of(Piece(UUID(int=2), 5, b"5", TOLD))
+    assert caught.value.facts == {"received_bytes": "4"}
+
+
+def test_a_piece_of_something_else_is_refused() -> None:
+    for other in (replace(TOLD, sha256="b" * 64), replace(TOLD, total_bytes=11)):
+        with pytest.raises(MediaDiffers):
+            MEDIA.new_part_of(Piece(UUID(int=2), 4, b"4", other))
+    with pytest.raises(MediaDiffers):
+        MEDIA.new_part_of(Piece(UUID(int=2), 4, b"4567890", TOLD))
+
+
+def test_a_piece_is_checked_whole() -> None:
+    wrong = Piece(UUID(int=2), -1, b"", Announced(21 * 1024**2, "x", "text/html"))
+    with pytest.raises(BadRequest) as caught:
+        check_piece(wrong, media_id_ok=False)
+    assert {error.code for error in caught.value.fields} == {
+        "MEDIA_ID_WRONG", "OFFSET_WRONG", "CONTENT_REQUIRED", "MEDIA_TOO_LARGE", "SHA256_WRONG",
+        "MEDIA_TYPE_UNKNOWN",
+    }  # fmt: skip
+
+
+def test_bytes_that_decode_as_nothing_are_no_picture() -> None:
+    for content_type in ("image/jpeg", "image/png", "image/webp", "video/mp4"):
+        assert not is_picture_or_film(b"GIF89a not this either", content_type)
+    assert is_picture_or_film(b"\x00\x00\x00\x18ftypmp42", "video/mp4")
+
+
+@pytest.mark.parametrize(
+    ("typed", "plate"),
+    [
+        ("453 DXA 12", "453DXA12"), ("453dха12", "453DXA12"), ("KZ 453 DXA 12", "453DXA12"),
+        ("А123ВС", "A123BC"), ("", ""), ("?", ""), ("ABCDEF", ""), ("123456", ""),
+        ("453DXA12; DROP", ""),
+    ],
+)  # fmt: skip
+def test_a_plate_is_brought_to_one_form_or_refused(typed: str, plate: str) -> None:
+    assert normal_plate(typed) == plate

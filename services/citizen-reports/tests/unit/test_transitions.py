@@ -1,0 +1,145 @@
+"""The way of a report: every pair of action and status, row by row."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import pytest
+from chassis.refusals import Refusal
+from citizen_reports.model.deadlines import read_deadlines
+from citizen_reports.model.refusals import (
+    AlreadyDisputed,
+    NothingAsked,
+    NotTraffic,
+    ReportNotAnswered,
+    StatusNotAllowed,
+)
+from citizen_reports.model.report import (
+    OUTCOMES,
+    TRANSITIONS,
+    Action,
+    Category,
+    Deadline,
+    Receipt,
+    Report,
+    Status,
+    number_of,
+)
+
+NOW = datetime(2026, 11, 23, 6, 0, tzinfo=UTC)  # a Monday, 11:00 in Almaty
+DEADLINES = read_deadlines()
+DUE = DEADLINES.of(Category.TRAFFIC_VIOLATION, "KZ-75", NOW)
+RECEIPT = Receipt("KZ75-2026-0000001", NOW, DUE, "KZ-75-traffic", b"x" * 32)
+
+
+def a_report(status: Status, category: Category = Category.TRAFFIC_VIOLATION) -> Report:
+    report = Report(
+        report_id=UUID(int=1), partner="kaspi", category=category, region="KZ-75", status=status,
+        language="kk", occurred_at=NOW, opened_at=NOW, story="",
+    )  # fmt: skip
+    if status is Status.OPEN:
+        return report
+    waits = NOW if status is Status.WAITS_FOR_REPORTER else None
+    return replace(report, receipt=RECEIPT, deadline=DUE, deadline_number=1, waits_since=waits)
+
+
+def act(action: Action, report: Report) -> Report:
+    later = NOW + timedelta(hours=1)
+    moves = {
+        Action.SUBMIT: lambda: report.submit(RECEIPT),
+        Action.ROUTE: lambda: report.route("KZ-75-duty"),
+        Action.TAKE: lambda: report.take("s", frozenset({"supervisor"}), DEADLINES),
+        Action.ASK: lambda: report.ask(later),
+        Action.REPLY: lambda: report.reply(later, DEADLINES),
+        Action.ACCEPT: lambda: report.accept_traffic("RED_LIGHT"),
+        Action.ANSWER: lambda: report.answer("o", later),
+        Action.DISPUTE: lambda: report.dispute(later, DUE),
+        Action.CLOSE: report.close,
+    }
+    return moves[action]()
+
+
+@pytest.mark.parametrize("status", Status)
+@pytest.mark.parametrize("action", Action)
+def test_the_table_alone_says_what_is_allowed(action: Action, status: Status) -> None:
+    target = TRANSITIONS.get((action, status))
+    report = a_report(status)
+    if target is None:
+        with pytest.raises(Refusal) as caught:
+            act(action, report)
+        assert isinstance(caught.value, StatusNotAllowed | NothingAsked | ReportNotAnswered)
+    else:
+        moved = act(action, report)
+        assert (moved.status, moved.version) == (target, report.version + 1)
+
+
+def test_a_closed_report_never_moves_again() -> None:
+    assert not [action for action, status in TRANSITIONS if status is Status.CLOSED]
+
+
+def test_a_disputed_report_is_taken_by_oversight_alone() -> None:
+    with pytest.raises(StatusNotAllowed):
+        a_report(Status.DISPUTED).take("d", frozenset({"dispatcher"}), DEADLINES)
+
+
+def test_an_answer_is_disputed_once() -> None:
+    disputed = replace(a_report(Status.ANSWERED), disputed_at=NOW)
+    with pytest.raises(AlreadyDisputed):
+        disputed.dispute(NOW, DUE)
+
+
+def test_only_traffic_becomes_a_candidate_and_only_once() -> None:
+    with pytest.raises(NotTraffic):
+        a_report(Status.IN_WORK, Category.OTHER).accept_traffic("RED_LIGHT")
+    accepted = a_report(Status.IN_WORK).accept_traffic("RED_LIGHT")
+    with pytest.raises(StatusNotAllowed):
+        accepted.accept_traffic("RED_LIGHT")
+
+
+def test_the_clock_stands_while_the_reporter_is_asked() -> None:
+    asked = a_report(Status.IN_WORK).ask(NOW)
+    assert not asked.is_overdue(DUE.due_at + timedelta(days=9))
+    replied = asked.reply(NOW + timedelta(days=1), DEADLINES)
+    assert replied.deadline is not None
+    assert replied.deadline.due_at == DUE.due_at + timedelta(days=1)
+    assert replied.deadline_number == asked.deadline_number + 1
+
+
+def test_the_moment_of_the_deadline_is_overdue_and_the_one_before_is_not() -> None:
+    report = a_report(Status.ROUTED)
+    assert report.is_overdue(DUE.due_at)
+    assert not report.is_overdue(DUE.due_at - timedelta(microseconds=1))
+
+
+def test_taking_an_emergency_starts_the_clock_of_its_answer() -> None:
+    due = DEADLINES.of(Category.INCIDENT_WITH_CHILD, "KZ-75", NOW)
+    report = replace(
+        a_report(Status.ROUTED, Category.INCIDENT_WITH_CHILD), deadline=due, escalation_step=2
+    )
+    taken = report.take("d", frozenset({"dispatcher"}), DEADLINES)
+    assert taken.deadline is not None and taken.deadline.rule.startswith("appc.76.answer@")
+    assert (taken.deadline_number, taken.escalation_step) == (2, 0)
+
+
+def test_an_overtaken_outcome_changes_nothing() -> None:
+    report = a_report(Status.IN_WORK)
+    issued = report.with_outcome("fine_issued")
+    assert issued.version == report.version + 1
+    for outcome in ("violation_detected", "violation_confirmed", "fine_issued"):
+        assert issued.with_outcome(outcome) is issued
+    assert issued.with_outcome("violation_annulled").outcome == "violation_annulled"
+    assert set(OUTCOMES) == {
+        "violation_detected", "violation_confirmed", "violation_rejected", "violation_annulled",
+        "fine_issued",
+    }  # fmt: skip
+
+
+def test_a_number_names_region_year_and_count() -> None:
+    assert number_of("KZ-75", 2026, 12) == "KZ75-2026-0000012"
+
+
+def test_a_rerouted_report_belongs_to_nobody() -> None:
+    report = replace(a_report(Status.IN_WORK), operator="o")
+    routed = report.route("KZ-75-duty")
+    assert (routed.operator, routed.unit, routed.deadline) == ("", "KZ-75-duty", report.deadline)
+    assert isinstance(routed.deadline, Deadline)
