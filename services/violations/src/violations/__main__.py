@@ -1,0 +1,8 @@
+"""`python -m violations serve | migrate`."""
+
+from chassis.runtime import main
+
+from violations.app import SERVICE
+
+if __name__ == "__main__":
+    main(SERVICE)

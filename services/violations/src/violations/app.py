@@ -1,0 +1,61 @@
+"""What the service consists of and how its parts are joined."""
+
+from pathlib import Path
+
+from chassis.consumer import Subscription
+from chassis.runtime import Chassis, Service
+from chassis.telemetry import UUID_SHAPE
+from tartip.inference.v1 import events_pb2 as inference_events
+from tartip.reports.v1 import events_pb2 as report_events
+from tartip.violations.v1 import violations_pb2, violations_pb2_grpc
+
+from violations import rules
+from violations.clients import CameraRegister, ReportRegister
+from violations.consumers import on_evidence_accepted, on_plate_read
+from violations.grpc_api import POLICY, ViolationsApi
+from violations.settings import ViolationsSettings
+from violations.signatures import OfficerAuthority
+from violations.usecases import Assessment, Desk
+
+MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
+
+
+async def build(chassis: Chassis[ViolationsSettings]) -> None:
+    settings = chassis.settings
+    desk = Desk(chassis.db, chassis.clock, OfficerAuthority.open(settings.officer_ca))
+    assessment = Assessment(
+        chassis.db, chassis.clock, rules=rules.load(),
+        cameras=CameraRegister(chassis.channels, settings.camera_registry_address),
+        reports=ReportRegister(chassis.channels, settings.citizen_reports_address),
+    )  # fmt: skip
+    chassis.serve(
+        violations_pb2.DESCRIPTOR.services_by_name["Violations"],
+        violations_pb2_grpc.add_ViolationsServicer_to_server,
+        ViolationsApi(desk),
+        POLICY,
+    )
+    chassis.publish_from("VIOLATIONS")
+    chassis.consume("INFERENCE", {
+        "inference.v1.plate_read":
+            Subscription(inference_events.PlateRead, on_plate_read(assessment)),
+    })  # fmt: skip
+    chassis.consume("REPORTS", {
+        "reports.v1.traffic_evidence_accepted":
+            Subscription(report_events.TrafficEvidenceAccepted, on_evidence_accepted(assessment)),
+    })  # fmt: skip
+    chassis.do("assess", assessment.assess)
+    chassis.do("ask_report", assessment.ask_report)
+
+
+SERVICE = Service(
+    "violations",
+    settings=ViolationsSettings,
+    build=build,
+    schema="violations",
+    migrations=MIGRATIONS,
+    ids={
+        "violation": UUID_SHAPE,
+        "camera": UUID_SHAPE,
+        "report": UUID_SHAPE + "|KZ[0-9]{2}-[0-9]{4}-[0-9]{7}",
+    },
+)

@@ -1,0 +1,98 @@
+"""The peers that are asked: the camera register and the report desk."""
+
+from uuid import UUID
+
+from chassis.channels import Channels, peers_refusals
+from chassis.clock import from_timestamp, parse_id
+from chassis.refusals import Refusal
+from tartip.cameras.v1 import cameras_pb2, cameras_pb2_grpc
+from tartip.reports.v1 import reports_pb2, reports_pb2_grpc
+
+from violations.model import Place
+from violations.rules import Camera, Verification, normalised_plate
+from violations.usecases import Report
+
+TIMEOUT_SECONDS = 5.0
+PURPOSE = (("tartip-purpose", "traffic evidence becomes a violation candidate"),)
+
+
+class CameraRegister:
+    """Implements usecases.Cameras."""
+
+    def __init__(self, channels: Channels, address: str) -> None:
+        self._stub = cameras_pb2_grpc.CameraRegistryStub(channels.to(address, "camera-registry"))
+
+    async def camera(self, camera_id: UUID) -> Camera | None:
+        request = cameras_pb2.GetCameraRequest(camera_id=str(camera_id))
+        try:
+            with peers_refusals():
+                answer = await self._stub.GetCamera(request, timeout=TIMEOUT_SECONDS)
+        except Refusal as refusal:
+            if refusal.reason == "CAMERA_NOT_FOUND":
+                return None
+            raise
+        return camera_from(answer.camera)
+
+
+class ReportRegister:
+    """Implements usecases.Reports."""
+
+    def __init__(self, channels: Channels, address: str) -> None:
+        self._stub = reports_pb2_grpc.ReportDeskStub(channels.to(address, "citizen-reports"))
+
+    async def report(self, report_id: UUID) -> Report | None:
+        request = reports_pb2.ReportDeskGetReportRequest(report_id=str(report_id))
+        try:
+            with peers_refusals():
+                answer = await self._stub.GetReport(
+                    request, timeout=TIMEOUT_SECONDS, metadata=PURPOSE
+                )
+        except Refusal as refusal:
+            if refusal.reason == "REPORT_NOT_FOUND":
+                return None
+            raise
+        return report_from(answer.report)
+
+
+def camera_from(camera: cameras_pb2.Camera) -> Camera:
+    given = camera.description
+    camera_id = parse_id(camera.camera_id)
+    assert camera_id is not None
+    return Camera(
+        camera_id=camera_id,
+        place=Place(
+            given.place.latitude, given.place.longitude, given.place.region, given.place.address
+        ),
+        device_name=f"{given.make} {given.model}".strip() or given.name,
+        serial=given.serial,
+        certificate_number=given.certificate_number,
+        verifications=tuple(
+            Verification(
+                one.number, from_timestamp(one.valid_from), from_timestamp(one.valid_until)
+            )
+            for one in given.verifications
+        ),
+        speed_tolerance_kmh=given.speed_tolerance_kmh,
+        dedupe_seconds=given.dedupe_seconds or 600,
+    )
+
+
+def report_from(desk: reports_pb2.DeskReport) -> Report | None:
+    """None where no evidence was accepted."""
+    report_id = parse_id(desk.report.report_id)
+    plate = normalised_plate(desk.accepted_plate)
+    if report_id is None or not plate or not desk.accepted_offence_code:
+        return None
+    return Report(
+        report_id=report_id,
+        place=Place(
+            desk.place.latitude, desk.place.longitude, desk.place.region, desk.place.address
+        ),
+        occurred_at=from_timestamp(desk.occurred_at),
+        plate=plate,
+        offence_code=desk.accepted_offence_code,
+        evidence_sha256=tuple(
+            media.evidence_sha256 for media in desk.media if media.evidence_sha256
+        ),
+        story=desk.story,
+    )

@@ -1,0 +1,126 @@
+"""What this service hears: plate reads and citizens' accepted evidence."""
+
+import math
+import re
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from uuid import UUID
+
+from chassis.clock import from_timestamp, parse_id
+from chassis.consumer import Meta, Poison
+from chassis.db import Tx
+from google.protobuf.timestamp_pb2 import Timestamp
+from tartip.inference.v1 import events_pb2 as inference_events
+from tartip.inference.v1 import inference_pb2
+from tartip.reports.v1 import events_pb2 as report_events
+
+from violations.model import Box, Plate, Readings
+from violations.storage import Read
+from violations.usecases import Assessment, reads_total
+
+SHA256_HEX = re.compile(r"[0-9a-f]{64}")
+TEXT_MAX = 200
+OnRead = Callable[[Tx, inference_events.PlateRead, Meta], Awaitable[None]]
+OnEvidence = Callable[[Tx, report_events.TrafficEvidenceAccepted, Meta], Awaitable[None]]
+
+
+def on_plate_read(assessment: Assessment) -> OnRead:
+    async def take(tx: Tx, event: inference_events.PlateRead, meta: Meta) -> None:
+        if not event.HasField("readings"):
+            # Nothing was measured: no violation can follow, and the plate is not kept.
+            reads_total.add(1, {"outcome": "no_readings"})
+            return
+        await assessment.take_read(tx, read_from(event, meta.story))
+
+    return take
+
+
+def on_evidence_accepted(assessment: Assessment) -> OnEvidence:
+    async def take(tx: Tx, event: report_events.TrafficEvidenceAccepted, meta: Meta) -> None:
+        await assessment.take_evidence(tx, _id(event.report_id, "report_id"))
+
+    return take
+
+
+def read_from(event: inference_events.PlateRead, story: str) -> Read:
+    """Raises Poison, naming the field and never its content."""
+    given = event.readings
+    return Read(
+        read_id=_id(event.read_id, "read_id"),
+        camera_id=_id(event.camera_id, "camera_id"),
+        captured_at=_moment(event.captured_at, "captured_at"),
+        plate=_plate(event.plate),
+        readings=Readings(
+            device_serial=_text(given.device_serial, "device_serial"),
+            device_time=_moment(given.device_time, "device_time"),
+            counter=given.counter,
+            frame_sha256=given.frame_sha256.hex(),
+            speed_kmh=_optional(given, "speed_kmh"),
+            speed_limit_kmh=_optional(given, "speed_limit_kmh"),
+            signal_phase=_phase(given.signal_phase),
+            signal_age_seconds=_optional(given, "signal_age_seconds"),
+            past_stop_line=given.past_stop_line if given.HasField("past_stop_line") else None,
+        ),
+        evidence_sha256=_digest(event.evidence_sha256),
+        models_fingerprint=_text(event.models_fingerprint, "models_fingerprint"),
+        story=story,
+    )
+
+
+def _plate(given: inference_pb2.Plate) -> Plate:
+    if not given.text:
+        raise Poison("plate.text")
+    box = (given.box.x, given.box.y, given.box.width, given.box.height)
+    numbers = (given.confidence, *box, *given.character_confidences)
+    if not all(math.isfinite(number) for number in numbers):
+        raise Poison("plate")
+    return Plate(
+        _text(given.text, "plate.text"), given.confidence, Box(*box),
+        tuple(given.character_confidences), _text(given.country, "plate.country"),
+        _text(given.plate_type, "plate.plate_type"),
+    )  # fmt: skip
+
+
+def _id(text: str, field: str) -> UUID:
+    parsed = parse_id(text)
+    if parsed is None:
+        raise Poison(field)
+    return parsed
+
+
+def _moment(stamp: Timestamp, field: str) -> datetime:
+    try:
+        moment = from_timestamp(stamp)
+    except (ValueError, OverflowError) as error:
+        raise Poison(field) from error
+    if moment.timestamp() <= 0:
+        raise Poison(field)
+    return moment
+
+
+def _text(text: str, field: str) -> str:
+    if len(text) > TEXT_MAX or "\x00" in text:
+        raise Poison(field)
+    return text
+
+
+def _digest(text: str) -> str:
+    if not SHA256_HEX.fullmatch(text):
+        raise Poison("evidence_sha256")
+    return text
+
+
+def _optional(given: inference_pb2.Readings, field: str) -> float | None:
+    """A measured number; None where it was not measured."""
+    if not given.HasField(field):  # type: ignore[arg-type]
+        return None
+    value = float(getattr(given, field))
+    if not math.isfinite(value):
+        raise Poison(f"readings.{field}")
+    return value
+
+
+def _phase(number: int) -> str:
+    value = inference_pb2.SignalPhase.DESCRIPTOR.values_by_number.get(number)
+    name = value.name.removeprefix("SIGNAL_PHASE_") if value else ""
+    return "" if name == "UNSPECIFIED" else name

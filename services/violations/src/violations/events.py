@@ -1,0 +1,46 @@
+"""One function for each published fact: ids, region and code; never a plate."""
+
+from datetime import datetime
+
+from chassis.clock import to_timestamp
+from chassis.db import Event
+from google.protobuf.message import Message
+from tartip.violations.v1 import events_pb2
+
+from violations.model import Verdict, Violation
+
+
+def violation_detected(violation: Violation) -> Event:
+    return _event("detected", violation, events_pb2.ViolationDetected(
+        violation_id=str(violation.violation_id), region=violation.place.region,
+        offence_code=violation.offence.code, occurred_at=to_timestamp(violation.occurred_at),
+        report_id=str(violation.report_id or ""),
+    ))  # fmt: skip
+
+
+def violation_decided(violation: Violation, verdict: Verdict, now: datetime) -> Event:
+    """confirmed, rejected or annulled."""
+    told = {
+        "violation_id": str(violation.violation_id), "region": violation.place.region,
+        "report_id": str(violation.report_id or ""),
+    }  # fmt: skip
+    moment = to_timestamp(now)
+    if verdict is Verdict.REJECT:
+        return _event("rejected", violation, events_pb2.ViolationRejected(
+            **told, rejected_at=moment
+        ))  # fmt: skip
+    if verdict is Verdict.ANNUL:
+        return _event("annulled", violation, events_pb2.ViolationAnnulled(
+            **told, annulled_at=moment
+        ))  # fmt: skip
+    return _event("confirmed", violation, events_pb2.ViolationConfirmed(
+        **told, offence_code=violation.offence.code,
+        occurred_at=to_timestamp(violation.occurred_at), confirmed_at=moment,
+    ))  # fmt: skip
+
+
+def _event(fact: str, violation: Violation, message: Message) -> Event:
+    return Event(
+        f"violations.v1.{fact}", str(violation.violation_id), violation.version,
+        violation.place.region, message, story=violation.story,
+    )  # fmt: skip

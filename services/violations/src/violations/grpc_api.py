@@ -1,0 +1,222 @@
+"""Violations over gRPC: proto → use case → proto, and who may call what."""
+
+from datetime import datetime
+from uuid import UUID
+
+from chassis import telemetry
+from chassis.calls import current_caller
+from chassis.clock import parse_id, to_timestamp
+from chassis.grpc_server import Policy
+from chassis.identity import allow
+from chassis.pages import PageSpec, next_token, read_page
+from chassis.refusals import Checks, PageTokenWrong, checks
+from grpc.aio import ServicerContext
+from tartip.common.v1 import common_pb2
+from tartip.inference.v1 import inference_pb2
+from tartip.violations.v1 import violations_pb2 as pb
+from tartip.violations.v1 import violations_pb2_grpc
+
+from violations.model import (
+    Device,
+    Plate,
+    Readings,
+    State,
+    Verdict,
+    Violation,
+    ViolationNotFound,
+)
+from violations.storage import Filters
+from violations.usecases import Desk
+
+LIST = "violations"
+TEXT_MAX = 40
+_SERVICE = "/tartip.violations.v1.Violations/"
+_INSPECTORS = allow(roles=("inspector",))
+_READERS = ("inspector", "supervisor", "internal_security", "auditor")
+POLICY: Policy = {
+    _SERVICE + "GetViolation": allow(services=("fines",), roles=_READERS),
+    _SERVICE + "ListViolations": allow(roles=_READERS),
+    _SERVICE + "PrepareDecision": _INSPECTORS,
+    _SERVICE + "ConfirmViolation": _INSPECTORS,
+    _SERVICE + "RejectViolation": _INSPECTORS,
+    _SERVICE + "AnnulViolation": allow(roles=("supervisor",)),
+}
+_VERDICTS = {pb.VERDICT_CONFIRM: Verdict.CONFIRM, pb.VERDICT_REJECT: Verdict.REJECT}
+
+
+class ViolationsApi(violations_pb2_grpc.ViolationsServicer):
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    async def GetViolation(self, request: pb.GetViolationRequest,
+                           context: ServicerContext) -> pb.GetViolationResponse:  # fmt: skip
+        violation = await self._desk.get(_known_id(request.violation_id), current_caller())
+        telemetry.tell_story(violation.story)
+        return pb.GetViolationResponse(violation=to_proto(violation))
+
+    async def ListViolations(self, request: pb.ListViolationsRequest,
+                             context: ServicerContext) -> pb.ListViolationsResponse:  # fmt: skip
+        filters = read_filters(request)
+        spec = read_page(request.page.size, request.page.token, of=LIST)
+        found = await self._desk.page(
+            filters, after=_after(spec), size=spec.size, caller=current_caller()
+        )
+        keys: list[tuple[str, ...]] = [
+            (one.occurred_at.isoformat(), str(one.violation_id)) for one in found
+        ]
+        return pb.ListViolationsResponse(
+            violations=[to_proto(one) for one in found],
+            next_page_token=next_token(keys, spec, of=LIST),
+        )
+
+    async def PrepareDecision(self, request: pb.PrepareDecisionRequest,
+                              context: ServicerContext) -> pb.PrepareDecisionResponse:  # fmt: skip
+        with checks() as check:
+            verdict = _VERDICTS.get(request.verdict)
+            check.that(verdict is not None, "verdict", "VERDICT_CONFIRM or VERDICT_REJECT")
+        assert verdict is not None
+        canonical = await self._desk.prepare(
+            _known_id(request.violation_id), verdict, reason=request.reason,
+            caller=current_caller(),
+        )  # fmt: skip
+        return pb.PrepareDecisionResponse(canonical=canonical)
+
+    async def ConfirmViolation(self, request: pb.ConfirmViolationRequest,
+                               context: ServicerContext) -> pb.ConfirmViolationResponse:  # fmt: skip  # noqa: E501
+        violation = await self._decide(Verdict.CONFIRM, request)
+        return pb.ConfirmViolationResponse(violation=to_proto(violation))
+
+    async def RejectViolation(self, request: pb.RejectViolationRequest,
+                              context: ServicerContext) -> pb.RejectViolationResponse:  # fmt: skip
+        violation = await self._decide(Verdict.REJECT, request)
+        return pb.RejectViolationResponse(violation=to_proto(violation))
+
+    async def AnnulViolation(self, request: pb.AnnulViolationRequest,
+                             context: ServicerContext) -> pb.AnnulViolationResponse:  # fmt: skip
+        with checks() as check:
+            decision_id = _decision_id(check, request.decision_id)
+        violation = await self._desk.annul(
+            _known_id(request.violation_id), decision_id, reason=request.reason,
+            caller=current_caller(),
+        )  # fmt: skip
+        telemetry.tell_story(violation.story)
+        return pb.AnnulViolationResponse(violation=to_proto(violation))
+
+    async def _decide(
+        self, verdict: Verdict, request: pb.ConfirmViolationRequest | pb.RejectViolationRequest
+    ) -> Violation:
+        with checks() as check:
+            decision_id = _decision_id(check, request.decision_id)
+            for field in ("canonical", "signature", "certificate"):
+                check.that(bool(getattr(request, field)), field, "required")
+        violation = await self._desk.decide(
+            verdict, _known_id(request.violation_id), decision_id, canonical=request.canonical,
+            signature=request.signature, certificate=request.certificate, caller=current_caller(),
+        )  # fmt: skip
+        telemetry.tell_story(violation.story)
+        return violation
+
+
+def read_filters(request: pb.ListViolationsRequest) -> Filters:
+    """Raises BadRequest with every wrong filter."""
+    with checks() as check:
+        check.that(request.state in pb.ViolationState.values(), "state", "a state, or nothing")
+        for field, text in (("region", request.region), ("offence_code", request.offence_code)):
+            right = len(text) <= TEXT_MAX and "\x00" not in text
+            check.that(right, field, f"at most {TEXT_MAX} characters")
+    name = pb.ViolationState.Name(request.state).removeprefix("VIOLATION_STATE_")
+    state = None if name == "UNSPECIFIED" else State(name)
+    return Filters(state, request.region, request.offence_code)
+
+
+def to_proto(one: Violation) -> pb.Violation:
+    message = pb.Violation(
+        violation_id=str(one.violation_id),
+        state=pb.ViolationState.Value(f"VIOLATION_STATE_{one.state}"),
+        source=pb.ViolationSource.Value(f"VIOLATION_SOURCE_{one.source}"),
+        camera_id=str(one.camera_id or ""),
+        place=common_pb2.Place(
+            latitude=one.place.latitude, longitude=one.place.longitude, region=one.place.region,
+            address=one.place.address,
+        ),
+        occurred_at=to_timestamp(one.occurred_at),
+        offence=pb.Offence(
+            code=one.offence.code, article=one.offence.article,
+            rules_version=one.offence.rules_version, rules_sha256=one.offence.rules_sha256,
+        ),
+        over_kmh=None if one.over_kmh is None else float(one.over_kmh),
+        evidence_sha256=one.evidence_sha256, models_fingerprint=one.models_fingerprint,
+        version=one.version, hold_reason=one.hold.value, report_id=str(one.report_id or ""),
+        story=one.story,
+    )  # fmt: skip
+    if one.plate.text:
+        message.plate.CopyFrom(_plate(one.plate))
+    if one.readings is not None:
+        message.readings.CopyFrom(_readings(one.readings))
+    if one.device is not None:
+        message.device.CopyFrom(_device(one.device))
+    if one.decision is not None:
+        message.decision.CopyFrom(pb.Decision(
+            decision_id=str(one.decision.decision_id), officer=one.decision.officer,
+            decided_at=to_timestamp(one.decision.decided_at), reason=one.decision.reason,
+            canonical=one.decision.canonical, signature=one.decision.signature,
+            certificate=one.decision.certificate,
+        ))  # fmt: skip
+    return message
+
+
+def _plate(plate: Plate) -> inference_pb2.Plate:
+    return inference_pb2.Plate(
+        text=plate.text, confidence=plate.confidence,
+        box=inference_pb2.Box(x=plate.box.x, y=plate.box.y, width=plate.box.width,
+                              height=plate.box.height),
+        character_confidences=plate.character_confidences, country=plate.country,
+        plate_type=plate.plate_type,
+    )  # fmt: skip
+
+
+def _readings(readings: Readings) -> inference_pb2.Readings:
+    phase = readings.signal_phase or "UNSPECIFIED"
+    return inference_pb2.Readings(
+        device_serial=readings.device_serial, device_time=to_timestamp(readings.device_time),
+        counter=readings.counter, frame_sha256=bytes.fromhex(readings.frame_sha256),
+        speed_kmh=readings.speed_kmh, speed_limit_kmh=readings.speed_limit_kmh,
+        signal_phase=inference_pb2.SignalPhase.Value(f"SIGNAL_PHASE_{phase}"),
+        signal_age_seconds=readings.signal_age_seconds, past_stop_line=readings.past_stop_line,
+    )  # fmt: skip
+
+
+def _device(device: Device) -> pb.Device:
+    return pb.Device(
+        name=device.name, serial=device.serial, certificate_number=device.certificate_number,
+        verification_number=device.verification_number,
+        verification_from=to_timestamp(device.verification_from),
+        verification_until=to_timestamp(device.verification_until),
+    )  # fmt: skip
+
+
+def _known_id(text: str) -> UUID:
+    violation_id = parse_id(text)
+    if violation_id is None:
+        raise ViolationNotFound
+    telemetry.annotate(violation=text)
+    return violation_id
+
+
+def _decision_id(check: Checks, text: str) -> UUID:
+    decision_id = parse_id(text)
+    check.that(decision_id is not None, "decision_id", "a UUIDv7 in lower case")
+    return decision_id or UUID(int=0)
+
+
+def _after(spec: PageSpec) -> tuple[datetime, UUID] | None:
+    if not spec.after:
+        return None
+    try:
+        moment, violation_id = spec.after
+        after = datetime.fromisoformat(moment), UUID(violation_id)
+    except ValueError as error:
+        raise PageTokenWrong from error
+    if after[0].tzinfo is None:
+        raise PageTokenWrong
+    return after

@@ -1,0 +1,339 @@
+"""A violation: where it stands, what moves it on, and the bytes an officer signs.
+
+Pure: no clock, no storage. Which readings break which rule stands in `rules`.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+import rfc8785
+from chassis.refusals import Kind, Refusal, Says
+
+REASON_MAX = 500
+CANONICAL_TYPE = "tartip-violation-decision-v1"
+
+
+class State(StrEnum):
+    REVIEW = "REVIEW"
+    CONFIRMED = "CONFIRMED"
+    REJECTED = "REJECTED"
+    ANNULLED = "ANNULLED"
+
+
+class Verdict(StrEnum):
+    CONFIRM = "CONFIRM"
+    REJECT = "REJECT"
+    ANNUL = "ANNUL"
+
+
+class Source(StrEnum):
+    DEVICE = "DEVICE"
+    CITIZEN = "CITIZEN"
+
+
+class Hold(StrEnum):
+    """Why a violation may not become an automatic prescription; it stays in review, seen."""
+
+    NONE = ""
+    # KoAP 802(1)(3): a citizen's evidence is a reason to open a case, with a protocol.
+    CITIZEN_EVIDENCE = "CITIZEN_EVIDENCE"
+    # KoAP 807(1)(2), 810: immunity, service and military plates.
+    PLATE_NOT_AUTOMATIC = "PLATE_NOT_AUTOMATIC"
+    # KoAP 31: a device certified and verified when it measured.
+    DEVICE_NOT_VERIFIED = "DEVICE_NOT_VERIFIED"
+    DEVICE_NOT_CERTIFIED = "DEVICE_NOT_CERTIFIED"
+    DEVICE_DIFFERS = "DEVICE_DIFFERS"
+    # In no known form and not sure either.
+    PLATE_UNSURE = "PLATE_UNSURE"
+
+
+class ViolationNotFound(Refusal):
+    kind = Kind.NOT_FOUND
+    code = "VIOLATION_NOT_FOUND"
+    says = Says(
+        en="There is no such violation in the regions you may see.",
+        ru="В доступных вам регионах такого нарушения нет.",
+        kk="Сізге қолжетімді өңірлерде мұндай құқық бұзушылық жоқ.",
+    )
+
+
+class ViolationAlreadyDecided(Refusal):
+    kind = Kind.STATE
+    code = "VIOLATION_ALREADY_DECIDED"
+    says = Says(
+        en="This violation is already decided.",
+        ru="По этому нарушению решение уже принято.",
+        kk="Бұл құқық бұзушылық бойынша шешім қабылданған.",
+    )
+
+
+class ViolationNotConfirmed(Refusal):
+    kind = Kind.STATE
+    code = "VIOLATION_NOT_CONFIRMED"
+    says = Says(
+        en="Only a confirmed violation can be annulled.",
+        ru="Отменить можно только подтверждённое нарушение.",
+        kk="Тек расталған құқық бұзушылықтың күшін жоюға болады.",
+    )
+
+
+class NotAutomatic(Refusal):
+    kind = Kind.STATE
+    code = "NOT_AUTOMATIC"
+    says = Says(
+        en="This cannot become an automatic prescription; the hold reason tells why.",
+        ru="Автоматическое предписание здесь невозможно; причина указана.",
+        kk="Мұнда автоматты нұсқама шығаруға болмайды; себебі көрсетілген.",
+    )
+
+
+class PlateUnsure(Refusal):
+    kind = Kind.STATE
+    code = "PLATE_UNSURE"
+    says = Says(
+        en="The plate fits no known form and was not read for sure.",
+        ru="Номер не подходит ни под один известный образец и прочитан неуверенно.",
+        kk="Нөмір ешқандай белгілі үлгіге сай емес және сенімсіз оқылған.",
+    )
+
+
+class ReasonRequired(Refusal):
+    kind = Kind.INVALID
+    code = "REASON_REQUIRED"
+    says = Says(
+        en="Say why, in at most 500 characters.",
+        ru="Укажите причину, не более 500 символов.",
+        kk="Себебін көрсетіңіз, 500 таңбадан аспасын.",
+    )
+
+
+class PurposeRequired(Refusal):
+    kind = Kind.INVALID
+    code = "PURPOSE_REQUIRED"
+    says = Says(
+        en="Say for what purpose personal data are read (metadata tartip-purpose).",
+        ru="Укажите цель чтения персональных данных (метаданные tartip-purpose).",
+        kk="Дербес деректерді оқу мақсатын көрсетіңіз (tartip-purpose метадеректері).",
+    )
+
+
+class DecisionNotPrepared(Refusal):
+    kind = Kind.STATE
+    code = "DECISION_NOT_PREPARED"
+    says = Says(
+        en="These are not the bytes of this decision on this violation as it is now. Prepare anew.",
+        ru="Подписано не то решение по нарушению в его нынешнем виде. Подготовьте заново.",
+        kk="Қол қойылған мәтін қазіргі күйге сай емес. Қайта дайындаңыз.",
+    )
+
+
+@dataclass(frozen=True)
+class Place:
+    latitude: float
+    longitude: float
+    region: str
+    address: str
+
+
+@dataclass(frozen=True)
+class Box:
+    x: float = 0
+    y: float = 0
+    width: float = 0
+    height: float = 0
+
+
+@dataclass(frozen=True)
+class Plate:
+    text: str
+    confidence: float = 0
+    box: Box = Box()
+    character_confidences: tuple[float, ...] = ()
+    country: str = ""
+    plate_type: str = ""
+
+    @property
+    def has_known_form(self) -> bool:
+        return bool(self.country or self.plate_type)
+
+    def is_sure(self, sure_from: float) -> bool:
+        return min((self.confidence, *self.character_confidences)) >= sure_from
+
+
+@dataclass(frozen=True)
+class Readings:
+    device_serial: str
+    device_time: datetime
+    counter: int
+    frame_sha256: str
+    speed_kmh: float | None = None
+    speed_limit_kmh: float | None = None
+    signal_phase: str = ""
+    signal_age_seconds: float | None = None
+    past_stop_line: bool | None = None
+
+
+@dataclass(frozen=True)
+class Device:
+    """The device as a prescription must name it (KoAP 822-1)."""
+
+    name: str
+    serial: str
+    certificate_number: str
+    verification_number: str = ""
+    verification_from: datetime | None = None
+    verification_until: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Offence:
+    code: str
+    article: str
+    rules_version: str
+    rules_sha256: str
+
+
+@dataclass(frozen=True)
+class Decision:
+    decision_id: UUID
+    officer: str
+    decided_at: datetime
+    reason: str
+    canonical: bytes = b""
+    signature: bytes = b""
+    certificate: bytes = b""
+
+
+# One row for each state and verdict: the next state, or the refusal.
+TRANSITIONS: dict[tuple[State, Verdict], State | type[Refusal]] = {
+    (State.REVIEW, Verdict.CONFIRM): State.CONFIRMED,
+    (State.REVIEW, Verdict.REJECT): State.REJECTED,
+    (State.REVIEW, Verdict.ANNUL): ViolationNotConfirmed,
+    (State.CONFIRMED, Verdict.CONFIRM): ViolationAlreadyDecided,
+    (State.CONFIRMED, Verdict.REJECT): ViolationAlreadyDecided,
+    (State.CONFIRMED, Verdict.ANNUL): State.ANNULLED,
+    (State.REJECTED, Verdict.CONFIRM): ViolationAlreadyDecided,
+    (State.REJECTED, Verdict.REJECT): ViolationAlreadyDecided,
+    (State.REJECTED, Verdict.ANNUL): ViolationNotConfirmed,
+    (State.ANNULLED, Verdict.CONFIRM): ViolationAlreadyDecided,
+    (State.ANNULLED, Verdict.REJECT): ViolationAlreadyDecided,
+    (State.ANNULLED, Verdict.ANNUL): ViolationNotConfirmed,
+}
+
+
+@dataclass(frozen=True)
+class Violation:
+    violation_id: UUID
+    source: Source
+    camera_id: UUID | None
+    place: Place
+    occurred_at: datetime
+    plate: Plate
+    offence: Offence
+    readings: Readings | None
+    over_kmh: Decimal | None
+    device: Device | None
+    evidence_sha256: tuple[str, ...]
+    models_fingerprint: str
+    hold: Hold
+    report_id: UUID | None
+    story: str
+    state: State = State.REVIEW
+    version: int = 1
+    decision: Decision | None = None
+
+    def next_state(self, verdict: Verdict) -> State:
+        """Raises the refusal that the transition table names, or the hold's."""
+        target = TRANSITIONS[self.state, verdict]
+        if not isinstance(target, State):
+            raise target(facts={"state": self.state.value})
+        if target is State.CONFIRMED and self.hold is Hold.PLATE_UNSURE:
+            raise PlateUnsure
+        if target is State.CONFIRMED and self.hold:
+            raise NotAutomatic(facts={"hold_reason": self.hold.value})
+        return target
+
+    def decide(self, verdict: Verdict, decision: Decision) -> "Violation":
+        state = self.next_state(verdict)
+        return replace(self, state=state, decision=decision, version=self.version + 1)
+
+
+def required_reason(verdict: Verdict, reason: str) -> str:
+    """The reason as it is kept. Raises ReasonRequired."""
+    told = reason.strip()
+    needed = verdict is not Verdict.CONFIRM
+    if len(told) > REASON_MAX or "\x00" in told or (needed and not told):
+        raise ReasonRequired
+    return told
+
+
+def canonical_decision(
+    violation: Violation, verdict: Verdict, *, officer: str, reason: str
+) -> bytes:
+    """RFC 8785 JSON of all that the decision is about, as the violation is now."""
+    return rfc8785.dumps(
+        {
+            "type": CANONICAL_TYPE,
+            "violation_id": str(violation.violation_id),
+            "version": violation.version,
+            "verdict": verdict.value.lower(),
+            "reason": reason,
+            "officer": officer,
+            "source": violation.source.value.lower(),
+            "camera_id": str(violation.camera_id or ""),
+            "report_id": str(violation.report_id or ""),
+            "region": violation.place.region,
+            "occurred_at": _text(violation.occurred_at),
+            "plate": violation.plate.text,
+            "offence": {
+                "code": violation.offence.code,
+                "article": violation.offence.article,
+                "rules_version": violation.offence.rules_version,
+                "rules_sha256": violation.offence.rules_sha256,
+            },
+            "over_kmh": "" if violation.over_kmh is None else str(violation.over_kmh),
+            "readings": _readings(violation.readings),
+            "device": _device(violation.device),
+            "evidence_sha256": list(violation.evidence_sha256),
+            "models_fingerprint": violation.models_fingerprint,
+        }
+    )
+
+
+def _readings(readings: Readings | None) -> dict[str, Any]:
+    if readings is None:
+        return {}
+    return {
+        "device_serial": readings.device_serial,
+        "device_time": _text(readings.device_time),
+        "counter": str(readings.counter),
+        "frame_sha256": readings.frame_sha256,
+        "speed_kmh": readings.speed_kmh,
+        "speed_limit_kmh": readings.speed_limit_kmh,
+        "signal_phase": readings.signal_phase.lower(),
+        "signal_age_seconds": readings.signal_age_seconds,
+        "past_stop_line": readings.past_stop_line,
+    }
+
+
+def _device(device: Device | None) -> dict[str, Any]:
+    if device is None:
+        return {}
+    return {
+        "name": device.name,
+        "serial": device.serial,
+        "certificate_number": device.certificate_number,
+        "verification_number": device.verification_number,
+        "verification_from": _text(device.verification_from),
+        "verification_until": _text(device.verification_until),
+    }
+
+
+def _text(moment: datetime | None) -> str:
+    if moment is None:
+        return ""
+    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")

@@ -1,0 +1,12 @@
+"""What this service is told besides the chassis's settings."""
+
+from pathlib import Path
+
+from chassis.settings import Settings
+
+
+class ViolationsSettings(Settings):
+    camera_registry_address: str = ""
+    citizen_reports_address: str = ""
+    # PEM of the authorities whose certificates officers sign with.
+    officer_ca: Path = Path()

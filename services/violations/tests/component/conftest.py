@@ -1,0 +1,372 @@
+"""The real service as a process of its own, on real PostgreSQL and NATS; its two peers are small
+gRPC servers here, under the peers' own certificates."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+import pytest_asyncio
+from chassis.channels import Channels
+from chassis.clock import new_id, to_timestamp
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from tartip.cameras.v1 import cameras_pb2, cameras_pb2_grpc
+from tartip.common.v1 import common_pb2
+from tartip.inference.v1 import events_pb2 as inference_events
+from tartip.inference.v1 import inference_pb2
+from tartip.reports.v1 import reports_pb2, reports_pb2_grpc
+from tartip.violations.v1 import violations_pb2 as pb
+from tartip.violations.v1 import violations_pb2_grpc
+from tartip_cli.testing import RunningTestMesh
+
+SERVICE = "violations"
+START_SECONDS = 60
+
+
+def stamp(moment: datetime) -> Timestamp:
+    made = to_timestamp(moment)
+    assert made is not None
+    return made
+
+
+class Peers(
+    cameras_pb2_grpc.CameraRegistryServicer,
+    reports_pb2_grpc.ReportDeskServicer,
+):
+    """Cameras and reports that tests put in; `away` makes both unreachable."""
+
+    def __init__(self) -> None:
+        self.cameras: dict[str, cameras_pb2.Camera] = {}
+        self.reports: dict[str, reports_pb2.DeskReport] = {}
+        self.away = False
+        self.asked = 0
+        self.purposes: list[str] = []
+        self.lock = threading.Lock()
+
+    def GetCamera(self, request: Any, context: Any) -> Any:
+        self._count(context)
+        camera = self.cameras.get(request.camera_id)
+        if camera is None:
+            _refuse(context, "CAMERA_NOT_FOUND")
+        return cameras_pb2.GetCameraResponse(camera=camera)
+
+    def GetReport(self, request: Any, context: Any) -> Any:
+        self._count(context)
+        metadata = dict(context.invocation_metadata())
+        self.purposes.append(metadata.get("tartip-purpose", ""))
+        report = self.reports.get(request.report_id)
+        if report is None:
+            _refuse(context, "REPORT_NOT_FOUND")
+        return reports_pb2.ReportDeskGetReportResponse(report=report)
+
+    def _count(self, context: Any) -> None:
+        with self.lock:
+            self.asked += 1
+        if self.away:
+            context.abort(grpc.StatusCode.UNAVAILABLE, "away")
+
+
+def _refuse(context: Any, reason: str) -> None:
+    from chassis.refusals import Kind, Refusal
+    from chassis.statuses import DETAILS_KEY, to_status
+
+    refusal = type("Gone", (Refusal,), {"kind": Kind.NOT_FOUND, "code": reason})()
+    details = ((DETAILS_KEY, to_status(refusal).SerializeToString()),)
+    context.set_trailing_metadata(details)
+    context.abort(grpc.StatusCode.NOT_FOUND, reason)
+
+
+@pytest.fixture(scope="session")
+def peer_server(engines: RunningTestMesh) -> Iterator[tuple[Peers, str]]:
+    peers = Peers()
+    pair = engines.certificates.service("camera-registry")
+    credentials = grpc.ssl_server_credentials(
+        [(pair.key.read_bytes(), pair.certificate.read_bytes())],
+        engines.certificates.authority.read_bytes(), require_client_auth=True,
+    )  # fmt: skip
+    server = grpc.server(ThreadPoolExecutor(4))
+    cameras_pb2_grpc.add_CameraRegistryServicer_to_server(peers, server)
+    reports_pb2_grpc.add_ReportDeskServicer_to_server(peers, server)
+    port = server.add_secure_port("127.0.0.1:0", credentials)
+    server.start()
+    yield peers, f"127.0.0.1:{port}"
+    server.stop(None)
+
+
+@pytest.fixture(scope="session")
+def service(
+    engines: RunningTestMesh,
+    peer_server: tuple[Peers, str],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[str]:
+    """The address of the service, migrated and serving."""
+    environment = {**os.environ, **engines.owner_environment(SERVICE)}
+    environment["TARTIP_CAMERA_REGISTRY_ADDRESS"] = peer_server[1]
+    environment["TARTIP_CITIZEN_REPORTS_ADDRESS"] = peer_server[1]
+    run = [sys.executable, "-m", SERVICE]
+    subprocess.run([*run, "migrate"], env=environment, check=True, timeout=START_SECONDS)
+    log = (tmp_path_factory.mktemp("log") / "violations.log").open("wb")
+    process = subprocess.Popen([*run, "serve"], env=environment, stdout=log, stderr=log)
+    try:
+        _wait_until_serving(engines, Path(log.name), process)
+        yield engines.address(SERVICE)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0, Path(log.name).read_text()[-3000:]
+
+
+def _wait_until_serving(
+    engines: RunningTestMesh, log: Path, process: subprocess.Popen[bytes]
+) -> None:
+    pair = engines.certificates.service("tartip-cli")
+    credentials = grpc.ssl_channel_credentials(
+        engines.certificates.authority.read_bytes(), pair.key.read_bytes(),
+        pair.certificate.read_bytes(),
+    )  # fmt: skip
+    deadline = time.monotonic() + START_SECONDS
+    with grpc.secure_channel(engines.address(SERVICE), credentials) as channel:
+        while True:
+            try:
+                health_pb2_grpc.HealthStub(channel).Check(
+                    health_pb2.HealthCheckRequest(), timeout=1
+                )
+                return
+            except grpc.RpcError:
+                assert process.poll() is None, log.read_text()[-3000:]
+                assert time.monotonic() < deadline, log.read_text()[-3000:]
+                time.sleep(0.1)
+
+
+@pytest.fixture
+def peers(peer_server: tuple[Peers, str]) -> Peers:
+    return peer_server[0]
+
+
+@dataclass
+class As:
+    """Calls of one caller: a certificate and, where it speaks for an operator, a token."""
+
+    channels: Channels
+    address: str
+    metadata: tuple[tuple[str, str], ...] = ()
+    stub: Any = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.stub = violations_pb2_grpc.ViolationsStub(self.channels.to(self.address, SERVICE))
+
+    async def call(self, method: str, request: Message) -> Any:
+        return await getattr(self.stub, method)(request, timeout=5, metadata=self.metadata)
+
+
+@pytest_asyncio.fixture
+async def as_(engines: RunningTestMesh, service: str) -> AsyncIterator[Callable[..., As]]:
+    opened: list[Channels] = []
+
+    def open_as(
+        name: str = "operator-gateway", *, kind: str = "service", operator: str = "",
+        purpose: str = "",
+    ) -> As:  # fmt: skip
+        pair = getattr(engines.certificates, kind)(name)
+        channels = Channels(cert=pair.certificate, key=pair.key, ca=engines.certificates.authority)
+        opened.append(channels)
+        metadata = []
+        if operator:
+            metadata.append(("authorization", f"Bearer {engines.token(operator)}"))
+        if purpose:
+            metadata.append(("tartip-purpose", purpose))
+        return As(channels, service, tuple(metadata))
+
+    yield open_as
+    for channels in opened:
+        await channels.close()
+
+
+@pytest.fixture
+def inspector(as_: Callable[..., As]) -> As:
+    return as_(operator="inspector-almaty")
+
+
+@pytest.fixture
+def camera(peers: Peers) -> cameras_pb2.Camera:
+    """A verified speed camera in Almaty with a tolerance of 2 km/h; tests may change it."""
+    now = datetime.now(UTC)
+    made = cameras_pb2.Camera(
+        camera_id=str(new_id()),
+        description=cameras_pb2.CameraDescription(
+            name="Abai", serial=f"SN-{new_id()}", make="Sergek", model="S2",
+            certificate_number="KZ.C.1", speed_tolerance_kmh=2.0, dedupe_seconds=600,
+            place=common_pb2.Place(
+                latitude=43.24, longitude=76.95, region="KZ-75", address="Abai 1"
+            ),
+            verifications=[
+                cameras_pb2.Verification(
+                    number="V-1", valid_from=stamp(now - timedelta(days=100)),
+                    valid_until=stamp(now + timedelta(days=100)),
+                )
+            ],
+        ),
+    )  # fmt: skip
+    peers.cameras[made.camera_id] = made
+    return made
+
+
+@dataclass(frozen=True)
+class Publisher:
+    """Publishes as the service that owns the subject, with the headers that its relay gives."""
+
+    engines: RunningTestMesh
+
+    async def send(self, subject: str, message: Message, *, user: str, event_id: str = "",
+                   story: str = "") -> str:  # fmt: skip
+        client = await self.engines.nats_client(user)
+        told = event_id or str(new_id())
+        headers = {
+            "ce-id": told, "ce-type": subject, "tartip-aggregate": str(new_id()),
+            "tartip-version": "1", "tartip-region": "KZ-75", "tartip-story": story or "ab" * 16,
+            "traceparent": f"00-{story or 'ab' * 16}-{'cd' * 8}-01",
+        }  # fmt: skip
+        await client.jetstream().publish(
+            subject, message.SerializeToString(), headers=headers, timeout=5
+        )
+        await client.close()
+        return told
+
+    async def read(self, event: inference_events.PlateRead, **headers: str) -> str:
+        return await self.send(
+            "inference.v1.plate_read", event, user="inference-gateway", **headers
+        )
+
+
+@pytest.fixture
+def publisher(engines: RunningTestMesh, service: str) -> Publisher:
+    return Publisher(engines)
+
+
+@pytest.fixture
+def plate_read(camera: cameras_pb2.Camera) -> Callable[..., inference_events.PlateRead]:
+    """A read of a speeding car; `plate` and readings as the test wants them."""
+
+    def make(
+        plate: str = "", *, at: datetime | None = None, plate_type: str = "car_person",
+        confidence: float = 0.97, measured: bool = True, **readings: Any,
+    ) -> inference_events.PlateRead:  # fmt: skip
+        moment = at or datetime.now(UTC)
+        event = inference_events.PlateRead(
+            read_id=str(new_id()), camera_id=camera.camera_id, region="KZ-75",
+            captured_at=stamp(moment), evidence_sha256="ef" * 32, models_fingerprint="sha256:m",
+            plate=inference_pb2.Plate(
+                text=plate or f"{new_id().int % 1000:03d}ABC02", confidence=confidence,
+                box=inference_pb2.Box(x=1, y=2, width=3, height=4),
+                character_confidences=[confidence] * 8, country="KZ", plate_type=plate_type,
+            ),
+        )  # fmt: skip
+        if measured:
+            given = {"speed_kmh": 92.0, "speed_limit_kmh": 60.0} | readings
+            event.readings.CopyFrom(inference_pb2.Readings(
+                device_serial=camera.description.serial, device_time=stamp(moment), counter=1,
+                frame_sha256=b"\x01" * 32, **given,
+            ))  # fmt: skip
+        return event
+
+    return make
+
+
+Wait = Callable[..., Awaitable[list[pb.Violation]]]
+
+
+@pytest.fixture
+def violations_of(inspector: As) -> Wait:
+    """The violations that one camera (or report) led to, once there are that many."""
+
+    async def wait(
+        camera_id: str = "", *, report_id: str = "", count: int = 1, caller: As | None = None
+    ) -> list[pb.Violation]:
+        async with asyncio.timeout(20):
+            while True:
+                found = await _all(caller or inspector)
+                chosen = [
+                    one
+                    for one in found
+                    if (camera_id and one.camera_id == camera_id)
+                    or (report_id and one.report_id == report_id)
+                ]
+                if len(chosen) >= count:
+                    return chosen
+                await asyncio.sleep(0.1)
+
+    return wait
+
+
+async def _all(caller: As) -> list[pb.Violation]:
+    found: list[pb.Violation] = []
+    token = ""
+    while True:
+        page = common_pb2.Page(size=200, token=token)
+        answer = await caller.call("ListViolations", pb.ListViolationsRequest(page=page))
+        found += answer.violations
+        token = answer.next_page_token
+        if not token:
+            return found
+
+
+@dataclass(frozen=True)
+class Signer:
+    """An officer's browser or card."""
+
+    engines: RunningTestMesh
+
+    def sign(self, canonical: bytes, officer: str = "inspector-almaty") -> tuple[bytes, bytes]:
+        """Signature and certificate."""
+        pair = self.engines.certificates.officer(officer)
+        key = serialization.load_pem_private_key(pair.key.read_bytes(), password=None)
+        assert isinstance(key, ec.EllipticCurvePrivateKey)
+        signature = key.sign(canonical, ec.ECDSA(hashes.SHA256()))
+        return signature, pair.certificate.read_bytes()
+
+
+@pytest.fixture
+def signer(engines: RunningTestMesh) -> Signer:
+    return Signer(engines)
+
+
+@pytest.fixture
+def prepared(inspector: As, signer: Signer) -> Callable[..., Awaitable[Any]]:
+    """A request for a decision, prepared and signed as an inspector's client does it."""
+
+    async def make(
+        violation_id: str, *, verdict: int = pb.VERDICT_CONFIRM, reason: str = "",
+        officer: str = "inspector-almaty",
+    ) -> Any:  # fmt: skip
+        request = pb.PrepareDecisionRequest(
+            violation_id=violation_id,
+            verdict=verdict,
+            reason=reason,  # type: ignore[arg-type]
+        )
+        canonical = (await inspector.call("PrepareDecision", request)).canonical
+        signature, certificate = signer.sign(canonical, officer)
+        shape = (
+            pb.ConfirmViolationRequest
+            if verdict == pb.VERDICT_CONFIRM
+            else pb.RejectViolationRequest
+        )
+        return shape(
+            decision_id=str(new_id()), violation_id=violation_id, canonical=canonical,
+            signature=signature, certificate=certificate,
+        )  # fmt: skip
+
+    return make

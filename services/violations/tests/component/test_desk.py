@@ -1,0 +1,358 @@
+"""The officers' desk: who sees what, what is signed, what is decided once."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import asyncpg
+import grpc
+import pytest
+import pytest_asyncio
+from chassis.clock import new_id, to_timestamp
+from chassis.refusals import RemoteRefusal
+from chassis.statuses import from_error
+from tartip.cameras.v1 import cameras_pb2
+from tartip.common.v1 import common_pb2
+from tartip.violations.v1 import events_pb2
+from tartip.violations.v1 import violations_pb2 as pb
+from tartip_cli.testing import RunningTestMesh
+
+As = Callable[..., Any]
+Reads = Callable[..., Any]
+Prepared = Callable[..., Awaitable[Any]]
+Wait = Callable[..., Awaitable[list[pb.Violation]]]
+
+
+async def refused(call: Awaitable[object]) -> RemoteRefusal:
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await call
+    refusal = from_error(caught.value)
+    assert isinstance(refusal, RemoteRefusal)
+    assert refusal.says.ru and refusal.says.kk
+    return refusal
+
+
+@pytest_asyncio.fixture
+async def violation_id(
+    publisher: Any, plate_read: Reads, camera: cameras_pb2.Camera, violations_of: Wait
+) -> str:
+    """A violation in review."""
+    await publisher.read(plate_read())
+    return (await violations_of(camera.camera_id))[0].violation_id
+
+
+async def facts_about(engines: RunningTestMesh, aggregate: str, *, count: int) -> list[Any]:
+    """Messages of the stream VIOLATIONS about one violation, in order."""
+    client = await engines.nats_client("provisioner")
+    try:
+        async with asyncio.timeout(20):
+            while True:
+                jetstream = client.jetstream()
+                last = (await jetstream.stream_info("VIOLATIONS")).state.last_seq
+                messages = [
+                    await jetstream.get_msg("VIOLATIONS", sequence)
+                    for sequence in range(1, last + 1)
+                ]
+                found = [
+                    msg for msg in messages if (msg.headers or {})["tartip-aggregate"] == aggregate
+                ]
+                if len(found) >= count:
+                    return found
+                await asyncio.sleep(0.1)
+    finally:
+        await client.close()
+
+
+async def test_a_confirmed_violation_keeps_what_was_signed_and_tells_it_once(
+    inspector: Any, violation_id: str, prepared: Prepared, engines: RunningTestMesh
+) -> None:
+    request = await prepared(violation_id)
+    confirmed = (await inspector.call("ConfirmViolation", request)).violation
+    assert (confirmed.state, confirmed.version) == (pb.VIOLATION_STATE_CONFIRMED, 2)
+    decision = confirmed.decision
+    assert (decision.officer, decision.canonical) == ("inspector-almaty", request.canonical)
+    assert (decision.signature, decision.certificate) == (request.signature, request.certificate)
+    again = (await inspector.call("ConfirmViolation", request)).violation
+    assert again == confirmed
+    messages = await facts_about(engines, violation_id, count=2)
+    assert [msg.subject for msg in messages] == [
+        "violations.v1.detected", "violations.v1.confirmed"
+    ]  # fmt: skip
+    assert {(msg.headers or {})["tartip-story"] for msg in messages} == {confirmed.story}
+    told = events_pb2.ViolationConfirmed.FromString(messages[1].data)
+    assert told.violation_id == violation_id and told.confirmed_at == decision.decided_at
+    assert confirmed.plate.text.encode() not in b"".join(msg.data for msg in messages)
+
+
+async def test_rejecting_needs_a_reason_and_is_told(
+    inspector: Any, violation_id: str, prepared: Prepared, engines: RunningTestMesh
+) -> None:
+    bare = pb.PrepareDecisionRequest(violation_id=violation_id, verdict=pb.VERDICT_REJECT)
+    assert (await refused(inspector.call("PrepareDecision", bare))).code == "REASON_REQUIRED"
+    request = await prepared(violation_id, verdict=pb.VERDICT_REJECT, reason="misread")
+    rejected = (await inspector.call("RejectViolation", request)).violation
+    assert rejected.state == pb.VIOLATION_STATE_REJECTED and rejected.decision.reason == "misread"
+    messages = await facts_about(engines, violation_id, count=2)
+    assert messages[1].subject == "violations.v1.rejected"
+
+
+async def test_a_violation_is_decided_once(
+    inspector: Any, violation_id: str, prepared: Prepared
+) -> None:
+    requests = [await prepared(violation_id) for _ in range(8)]
+    outcomes = await asyncio.gather(
+        *(inspector.call("ConfirmViolation", request) for request in requests),
+        return_exceptions=True,
+    )
+    errors = [one for one in outcomes if isinstance(one, grpc.aio.AioRpcError)]
+    assert len(errors) == 7
+    assert {from_error(error).reason for error in errors} == {"VIOLATION_ALREADY_DECIDED"}
+    late = pb.PrepareDecisionRequest(violation_id=violation_id, verdict=pb.VERDICT_CONFIRM)
+    refusal = await refused(inspector.call("PrepareDecision", late))
+    assert (refusal.code, refusal.facts) == ("VIOLATION_ALREADY_DECIDED", {"state": "CONFIRMED"})
+
+
+async def test_a_decision_id_is_used_for_one_decision(
+    inspector: Any, violation_id: str, prepared: Prepared, publisher: Any, plate_read: Reads,
+    camera: cameras_pb2.Camera, violations_of: Wait,
+) -> None:  # fmt: skip
+    request = await prepared(violation_id)
+    await inspector.call("ConfirmViolation", request)
+    await publisher.read(plate_read())
+    both = await violations_of(camera.camera_id, count=2)
+    [other] = [one.violation_id for one in both if one.violation_id != violation_id]
+    second = await prepared(other)
+    second.decision_id = request.decision_id
+    assert (await refused(inspector.call("ConfirmViolation", second))).code == "ID_REUSED"
+
+
+async def test_what_was_not_prepared_so_is_not_decided(
+    inspector: Any, violation_id: str, prepared: Prepared, signer: Any
+) -> None:
+    request = await prepared(violation_id)
+    told = json.loads(request.canonical)
+    for changed in (
+        json.dumps(told).encode(),  # the same facts, not canonical
+        json.dumps(told | {"plate": "000AAA01"}, separators=(",", ":"), sort_keys=True).encode(),
+        json.dumps(told | {"reason": "\ud800"}).encode(),
+        b"[" * 5_000,
+        b"{}",
+        b"nonsense",
+    ):
+        request.canonical = changed
+        request.signature, request.certificate = signer.sign(changed)
+        refusal = await refused(inspector.call("ConfirmViolation", request))
+        assert refusal.code == "DECISION_NOT_PREPARED"
+
+
+async def test_a_confirmation_is_no_rejection(
+    inspector: Any, violation_id: str, prepared: Prepared
+) -> None:
+    confirm = await prepared(violation_id)
+    reject = pb.RejectViolationRequest(
+        decision_id=confirm.decision_id, violation_id=violation_id, canonical=confirm.canonical,
+        signature=confirm.signature, certificate=confirm.certificate,
+    )  # fmt: skip
+    assert (await refused(inspector.call("RejectViolation", reject))).code == "REASON_REQUIRED"
+
+
+async def test_only_the_officers_own_signature_decides(
+    inspector: Any, violation_id: str, prepared: Prepared, signer: Any, engines: RunningTestMesh
+) -> None:
+    request = await prepared(violation_id)
+    foreign = await prepared(violation_id, officer="inspector-astana")
+    assert (
+        await refused(inspector.call("ConfirmViolation", foreign))
+    ).code == "CERTIFICATE_OF_OTHER_OFFICER"
+    foreign.certificate = request.certificate
+    assert (await refused(inspector.call("ConfirmViolation", foreign))).code == "SIGNATURE_WRONG"
+    foreign.certificate = engines.certificates.service("tartip-cli").certificate.read_bytes()
+    assert (
+        await refused(inspector.call("ConfirmViolation", foreign))
+    ).code == "CERTIFICATE_NOT_TRUSTED"
+    await inspector.call("ConfirmViolation", request)
+
+
+async def test_an_expired_verification_is_seen_but_never_confirmed(
+    inspector: Any, publisher: Any, plate_read: Reads, camera: cameras_pb2.Camera,
+    violations_of: Wait, prepared: Prepared,
+) -> None:  # fmt: skip
+    yesterday = to_timestamp(datetime.now(UTC) - timedelta(days=1))
+    camera.description.verifications[0].valid_until.CopyFrom(yesterday)  # type: ignore[arg-type]
+    await publisher.read(plate_read())
+    [violation] = await violations_of(camera.camera_id)
+    assert violation.hold_reason == "DEVICE_NOT_VERIFIED"
+    prepare = pb.PrepareDecisionRequest(
+        violation_id=violation.violation_id, verdict=pb.VERDICT_CONFIRM
+    )
+    refusal = await refused(inspector.call("PrepareDecision", prepare))
+    assert refusal.code == "NOT_AUTOMATIC"
+    assert refusal.facts == {"hold_reason": "DEVICE_NOT_VERIFIED"}
+    request = await prepared(
+        violation.violation_id, verdict=pb.VERDICT_REJECT, reason="not verified"
+    )
+    await inspector.call("RejectViolation", request)
+
+
+@pytest.mark.parametrize("plate_type", ["police", "diplomat", "special"])
+async def test_service_and_immune_plates_are_held(
+    publisher: Any, plate_read: Reads, camera: cameras_pb2.Camera, violations_of: Wait,
+    plate_type: str,
+) -> None:  # fmt: skip
+    await publisher.read(plate_read(plate_type=plate_type))
+    [violation] = await violations_of(camera.camera_id)
+    assert violation.hold_reason == "PLATE_NOT_AUTOMATIC"
+
+
+async def test_low_confidence_is_shown_and_left_to_the_officer(
+    inspector: Any, publisher: Any, plate_read: Reads, camera: cameras_pb2.Camera,
+    violations_of: Wait, prepared: Prepared,
+) -> None:  # fmt: skip
+    await publisher.read(plate_read(confidence=0.5))
+    [violation] = await violations_of(camera.camera_id)
+    request = await prepared(violation.violation_id)
+    confirmed = (await inspector.call("ConfirmViolation", request)).violation
+    assert confirmed.plate.confidence == 0.5
+
+
+async def test_a_supervisor_annuls_what_was_confirmed(
+    as_: As, inspector: Any, violation_id: str, prepared: Prepared, engines: RunningTestMesh
+) -> None:
+    supervisor = as_(operator="supervisor-almaty")
+    annul = pb.AnnulViolationRequest(
+        decision_id=str(new_id()), violation_id=violation_id, reason="stolen car"
+    )
+    assert (await refused(inspector.call("AnnulViolation", annul))).code == "NOT_ALLOWED"
+    assert (
+        await refused(supervisor.call("AnnulViolation", annul))
+    ).code == "VIOLATION_NOT_CONFIRMED"
+    await inspector.call("ConfirmViolation", await prepared(violation_id))
+    bare = pb.AnnulViolationRequest(decision_id=annul.decision_id, violation_id=violation_id)
+    assert (await refused(supervisor.call("AnnulViolation", bare))).code == "REASON_REQUIRED"
+    annulled = (await supervisor.call("AnnulViolation", annul)).violation
+    assert annulled.state == pb.VIOLATION_STATE_ANNULLED
+    assert (annulled.decision.officer, annulled.decision.reason) == (
+        "supervisor-almaty", "stolen car"
+    )  # fmt: skip
+    assert (await supervisor.call("AnnulViolation", annul)).violation == annulled
+    messages = await facts_about(engines, violation_id, count=3)
+    assert messages[2].subject == "violations.v1.annulled"
+
+
+async def test_another_regions_officer_finds_nothing(as_: As, violation_id: str) -> None:
+    astana = as_(operator="inspector-astana")
+    get = pb.GetViolationRequest(violation_id=violation_id)
+    assert (await refused(astana.call("GetViolation", get))).code == "VIOLATION_NOT_FOUND"
+    prepare = pb.PrepareDecisionRequest(violation_id=violation_id, verdict=pb.VERDICT_CONFIRM)
+    assert (await refused(astana.call("PrepareDecision", prepare))).code == "VIOLATION_NOT_FOUND"
+    answer = await astana.call("ListViolations", pb.ListViolationsRequest(region="KZ-75"))
+    assert not answer.violations
+
+
+async def test_fines_reads_for_a_purpose(as_: As, violation_id: str) -> None:
+    get = pb.GetViolationRequest(violation_id=violation_id)
+    assert (await refused(as_("fines").call("GetViolation", get))).code == "PURPOSE_REQUIRED"
+    answer = await as_("fines", purpose="issue a prescription").call("GetViolation", get)
+    assert answer.violation.plate.text
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "operator"),
+    [
+        ("operator-gateway", "service", ""),
+        ("citizen-reports", "service", ""),
+        ("kaspi", "partner", ""),
+        ("edge-1", "device", ""),
+        ("operator-gateway", "service", "dispatcher-almaty"),
+        ("operator-gateway", "service", "finance-1"),
+    ],
+)
+async def test_others_read_nothing(
+    as_: As, violation_id: str, name: str, kind: str, operator: str
+) -> None:
+    caller = as_(name, kind=kind, operator=operator, purpose="curiosity")
+    get = pb.GetViolationRequest(violation_id=violation_id)
+    assert (await refused(caller.call("GetViolation", get))).code == "NOT_ALLOWED"
+
+
+@pytest.mark.parametrize("violation_id", ["", "nonsense"])
+async def test_an_id_that_is_none_is_not_found(inspector: Any, violation_id: str) -> None:
+    get = pb.GetViolationRequest(violation_id=violation_id)
+    assert (await refused(inspector.call("GetViolation", get))).code == "VIOLATION_NOT_FOUND"
+
+
+async def test_every_wrong_field_of_a_decision_is_named(inspector: Any) -> None:
+    refusal = await refused(inspector.call("ConfirmViolation", pb.ConfirmViolationRequest()))
+    assert {error.field for error in refusal.fields} == {
+        "decision_id", "canonical", "signature", "certificate"
+    }  # fmt: skip
+    refusal = await refused(inspector.call("ListViolations", pb.ListViolationsRequest(
+        state=77, region="x" * 50, page=common_pb2.Page(size=1)  # type: ignore[arg-type]
+    )))  # fmt: skip
+    assert {error.field for error in refusal.fields} == {"state", "region"}
+
+
+async def test_the_queue_goes_oldest_first_through_all_pages(
+    as_: As, publisher: Any, plate_read: Reads, camera: cameras_pb2.Camera, violations_of: Wait
+) -> None:
+    camera.description.place.region = "KZ-47"
+    now = datetime.now(UTC)
+    for age in (3, 1, 2):
+        await publisher.read(plate_read(at=now - timedelta(minutes=age)))
+    auditor = as_(operator="auditor-1")
+    await violations_of(camera.camera_id, count=3, caller=auditor)
+    seen: list[Any] = []
+    token = ""
+    while True:
+        request = pb.ListViolationsRequest(
+            state=pb.VIOLATION_STATE_REVIEW, region="KZ-47", offence_code="SPEED_20_40",
+            page=common_pb2.Page(size=2, token=token),
+        )  # fmt: skip
+        answer = await auditor.call("ListViolations", request)
+        seen += answer.violations
+        token = answer.next_page_token
+        if not token:
+            break
+    moments = [one.occurred_at.ToDatetime() for one in seen]
+    assert len(moments) == 3 and moments == sorted(moments)
+
+
+async def test_every_read_and_decision_is_in_the_audit_log(
+    as_: As, inspector: Any, violation_id: str, prepared: Prepared, engines: RunningTestMesh
+) -> None:
+    get = pb.GetViolationRequest(violation_id=violation_id)
+    caller = as_(operator="inspector-almaty", purpose="case 7")
+    await caller.call("GetViolation", get)
+    request = await prepared(violation_id)
+    await inspector.call("ConfirmViolation", request)
+    connection = await asyncpg.connect(engines.database.url)
+    rows = await connection.fetch("SELECT canonical FROM violations.audit ORDER BY position")
+    await connection.close()
+    told = [json.loads(row["canonical"]) for row in rows]
+    mine = [one for one in told if one["object"] == f"violation:{violation_id}"]
+    assert [one["action"] for one in mine] == ["detect", "read", "prepare", "confirm"]
+    assert mine[1]["actor"] == "operator/inspector-almaty" and mine[1]["purpose"] == "case 7"
+    assert mine[3]["facts"]["decision"] == request.decision_id
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "DELETE FROM violations",
+        "UPDATE violations SET over_kmh = 1",
+        "UPDATE decisions SET officer = 'x'",
+        "DELETE FROM decisions",
+        "SELECT * FROM camera_registry.cameras",
+    ],
+)
+async def test_the_service_may_not_change_what_was_measured_or_decided(
+    engines: RunningTestMesh, service: str, statement: str
+) -> None:
+    connection = await asyncpg.connect(engines.database.runtime_url("violations"))
+    try:
+        with pytest.raises((asyncpg.InsufficientPrivilegeError, asyncpg.UndefinedTableError)):
+            await connection.execute(statement)
+    finally:
+        await connection.close()
