@@ -43,6 +43,10 @@ UNVERIFIED = replace(
         ({"device": replace(DEVICE, serial="")}, "DEVICE_INCOMPLETE"),
         ({"speed_kmh": None}, "READINGS_MISSING"),
         ({"over_kmh": None}, "READINGS_MISSING"),
+        ({"speed_limit_kmh": None}, "READINGS_MISSING"),
+        ({"over_kmh": 40.5, "speed_kmh": 103.0}, "READINGS_DIFFER"),  # another bracket
+        ({"over_kmh": 34.0}, "READINGS_DIFFER"),  # more than measured less limit
+        ({"over_kmh": 40.0, "speed_kmh": 102.0}, ""),
         ({"device": UNVERIFIED}, "DEVICE_NOT_VERIFIED"),
         ({"device": replace(DEVICE, verification_until=NOW - timedelta(seconds=1))},
          "DEVICE_NOT_VERIFIED"),

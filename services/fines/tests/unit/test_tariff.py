@@ -6,7 +6,7 @@ from datetime import date
 import pytest
 from fines.lawbooks import read_lawbooks
 from fines.model.refusals import TableYearMissing
-from fines.model.tariff import half
+from fines.model.tariff import half, speed_code
 
 TARIFF = read_lawbooks().tariff
 JUNE = date(2026, 6, 3)
@@ -58,6 +58,16 @@ def test_an_offence_of_december_sent_in_january_costs_the_new_base_value() -> No
     assert row is not None
     assert TARIFF.amount(row, date(2025, 12, 31)).full_minor == 39_320_00
     assert TARIFF.amount(row, date(2026, 1, 1)).full_minor == 43_250_00
+
+
+@pytest.mark.parametrize(
+    ("over", "code"),
+    [(9.99, ""), (10, "SPEED_10_20"), (20, "SPEED_10_20"), (20.01, "SPEED_20_40"),
+     (40, "SPEED_20_40"), (40.01, "SPEED_40_60"), (59.99, "SPEED_40_60"), (60, "SPEED_60_PLUS"),
+     (140, "SPEED_60_PLUS")],
+)  # fmt: skip
+def test_a_speed_on_the_border_falls_to_the_drivers_side(over: float, code: str) -> None:
+    assert speed_code(over) == code
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from fines.model.identifiers import (
     may_be_fined_automatically,
     normalised_plate,
 )
-from fines.model.tariff import Article
+from fines.model.tariff import Article, speed_code
 
 SENT_WITHIN_DAYS = 10
 LIMITATION_MONTHS = 2
@@ -55,6 +55,7 @@ PLATE_NOT_AUTOMATIC = "PLATE_NOT_AUTOMATIC"
 DEVICE_INCOMPLETE = "DEVICE_INCOMPLETE"
 DEVICE_NOT_VERIFIED = "DEVICE_NOT_VERIFIED"
 READINGS_MISSING = "READINGS_MISSING"
+READINGS_DIFFER = "READINGS_DIFFER"
 
 
 @dataclass(frozen=True)
@@ -175,6 +176,7 @@ def why_not_prescribed(violation: ConfirmedViolation, article: Article | None) -
         _why_not_the_article(violation, article)
         or _why_not_the_plate(violation.plate)
         or _why_not_the_device(violation, article)
+        or _why_not_the_speed(violation, article)
     )
 
 
@@ -208,11 +210,22 @@ def _why_not_the_device(violation: ConfirmedViolation, article: Article | None) 
         and device.verification_until
         and device.verification_from <= violation.occurred_at <= device.verification_until
     )
-    if article.measures_speed and (violation.speed_kmh is None or violation.over_kmh is None):
-        return READINGS_MISSING
     # A device that measures nothing needs a certificate alone; one that has run out still tells.
     if not verified and (article.measures_speed or device.verification_number):
         return DEVICE_NOT_VERIFIED
+    return ""
+
+
+def _why_not_the_speed(violation: ConfirmedViolation, article: Article | None) -> str:
+    """The readings must carry the bracket that the officer confirmed."""
+    assert article is not None
+    if not article.measures_speed:
+        return ""
+    speed, limit, over = violation.speed_kmh, violation.speed_limit_kmh, violation.over_kmh
+    if speed is None or limit is None or over is None:
+        return READINGS_MISSING
+    if over > speed - limit or speed_code(over) != article.code:
+        return READINGS_DIFFER
     return ""
 
 

@@ -81,6 +81,20 @@ class Tariff:
         )
 
 
+def speed_code(over_kmh: float) -> str:
+    """The bracket of Art. 592; a value on the border of two falls to the lower, save "60 and more".
+
+    `over_kmh` is what was measured, less the device's tolerance, less the limit.
+    """
+    if over_kmh < 10:
+        return ""
+    if over_kmh <= 20:
+        return "SPEED_10_20"
+    if over_kmh <= 40:
+        return "SPEED_20_40"
+    return "SPEED_40_60" if over_kmh < 60 else "SPEED_60_PLUS"
+
+
 def half(amount_minor: int) -> int:
     """50 %; half a tiyn falls to the payer."""
     assert amount_minor >= 0

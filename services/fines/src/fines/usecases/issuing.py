@@ -38,7 +38,7 @@ from fines.model.tariff import Amount, Article
 from fines.storage import fines, ledger
 from fines.usecases.cancelling import cancel_in
 
-HELD_ASKED_AGAIN = timedelta(seconds=30)
+ASKED_AGAIN_FIRST, ASKED_AGAIN_LAST = timedelta(seconds=30), timedelta(hours=1)
 ISSUING = Scope("system", "system", ("*",), purpose="issue-fine")
 DELIVERING = Scope("system", "system", ("*",), purpose="deliver-fine")
 
@@ -173,8 +173,10 @@ class Issuing:
             fine = await fines.get(tx, number)
             particulars = await fines.open_particulars(tx, fine)
             tx.audit("deliver", f"fine:{number}", region=fine.region)
-        if fine.state is not State.ISSUED or particulars is None:
+        if fine.state is not State.ISSUED:
             return
+        if particulars is None:
+            raise LookupError("the owner was erased before the letter went")
         telemetry.annotate(fine=number, violation=fine.violation_id)
         self._dates_of(self._clock())  # a table that lacks the year is found before the letter goes
         letter = prescription(
@@ -187,6 +189,8 @@ class Issuing:
         delivered_at = await self._post.deliver(number, self._seal.sign(letter))
         async with self._db.begin(SYSTEM) as tx:
             fine = await fines.get_for_update(tx, number)
+            if fine.state is State.CANCELLED:  # while the letter was on its way
+                await tx.schedule("tell_cancelled", number, due_at=self._clock())
             if fine.state is not State.ISSUED:
                 return
             dates = self._dates_of(delivered_at)
@@ -280,7 +284,8 @@ class Issuing:
                 await fines.save(tx, fine.held(reason))
                 tx.audit("hold", f"fine:{number}", region=fine.region, facts={"reason": reason})
         if reason in ASKED_AGAIN:
-            raise WaitUntilDue(HELD_ASKED_AGAIN)
+            age = self._clock() - fine.occurred_at
+            raise WaitUntilDue(min(max(age / 20, ASKED_AGAIN_FIRST), ASKED_AGAIN_LAST))
 
     async def _issue(self, number: str, article: Article, particulars: Particulars) -> None:
         now = self._clock()
