@@ -83,6 +83,8 @@ def make_app(
         openapi_url="/v1/openapi.json",
         docs_url=None,  # FastAPI's page loads its scripts from a stranger
         redoc_url=None,
+        # FastAPI's own telemetry would put what it likes onto spans and logs; `Edge` does it here.
+        telemetry={"tracing": False, "metrics": False, "logs": False},
     )
 
     @app.exception_handler(Refusal)
