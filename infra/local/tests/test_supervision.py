@@ -13,9 +13,13 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+from tartip_cli.database import Database
+from tartip_cli.home import Home
 from tartip_cli.ports import holder_of
 from tartip_cli.postgres import erase_cluster
+from tartip_cli.settings import find_checkout
 from tartip_cli.testing import RunningTestMesh, start_mesh, wait_until
+from tartip_cli.topology import SCHEMAS
 
 ENGINES = ("services", "triton")
 
@@ -163,3 +167,35 @@ def test_a_part_that_cannot_start_says_why(own: RunningTestMesh, tmp_path: Path)
     )
     assert refused.returncode == 8 and "does not answer" in refused.stderr, refused.stderr
     assert time.monotonic() - began < 60
+
+
+async def test_an_outside_database_is_provisioned_by_a_plain_administrator(
+    own: RunningTestMesh, tmp_path: Path
+) -> None:
+    """As in a managed database: a role that may make roles and databases, but is no superuser."""
+    administrator = await asyncpg.connect(own.database.url)
+    await administrator.execute("CREATE ROLE landlord LOGIN CREATEDB CREATEROLE PASSWORD 'rent'")
+    for schema in SCHEMAS:
+        await administrator.execute(f"DROP SCHEMA {schema} CASCADE")
+        for role in (f"{schema}_owner", f"{schema}_runtime"):
+            await administrator.execute(f"DROP OWNED BY {role}; DROP ROLE {role}")
+    await administrator.execute("ALTER DATABASE tartip OWNER TO landlord")
+    await administrator.close()
+    outside = Database(
+        f"postgresql://landlord:rent@127.0.0.1:{own.ports.postgres}/tartip",
+        Home(tmp_path / "tenant"),
+        find_checkout() / "infra" / "postgres",
+    )
+    outside.home.prepare()
+    for _ in range(2):  # once to make, once to find made
+        await outside.provision()
+    owner = await asyncpg.connect(outside.owner_url("fines"))
+    await owner.execute("CREATE TABLE paid (id int); GRANT SELECT ON paid TO fines_runtime")
+    await owner.close()
+    runtime = await asyncpg.connect(outside.runtime_url("fines"))
+    assert await runtime.fetch("SELECT * FROM paid") == []
+    await runtime.close()
+    other = await asyncpg.connect(outside.runtime_url("violations"))
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await other.execute("SELECT * FROM fines.paid")
+    await other.close()

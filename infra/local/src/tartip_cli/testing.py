@@ -40,7 +40,7 @@ if TYPE_CHECKING:  # unit tests load this module too and should not wait for gRP
 
 __all__ = ["RunningTestMesh", "engines", "mesh", "nats", "postgres", "start_mesh"]
 
-_READY_SECONDS = 180.0
+_READY_SECONDS = 300.0
 _STOP_SECONDS = 120.0
 _SERVICE_NAMES = tuple(service.name for service in SERVICES)
 
