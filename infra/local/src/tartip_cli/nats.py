@@ -162,7 +162,10 @@ class NatsServer:
         if not self._store.is_dir():
             return False  # its folder was taken away under it; the supervisor starts it anew
         varz = await asyncio.to_thread(_get_json, f"http://{LOOPBACK}:{self.monitor_port}/varz")
-        if varz.get("jetstream", {}).get("config", {}).get("sync_always") is not True:
+        configuration = varz.get("jetstream", {}).get("config")
+        if not configuration:
+            raise ConnectionError("JetStream has not started yet")
+        if configuration.get("sync_always") is not True:
             raise Failure("NATS does not sync every write; its configuration is not ours")
         return await self.broker.answers()
 
