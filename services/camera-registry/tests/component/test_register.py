@@ -26,9 +26,8 @@ async def refused(call: Awaitable[object]) -> RemoteRefusal:
 
 
 def place(**changes: Any) -> common_pb2.Place:
-    return common_pb2.Place(
-        **{"latitude": 43.24, "longitude": 76.95, "region": "KZ-75", "address": ""} | changes
-    )
+    given: dict[str, Any] = {"latitude": 43.24, "longitude": 76.95, "region": "KZ-75"}
+    return common_pb2.Place(**given | changes)
 
 
 async def test_a_registered_camera_is_read_as_it_was_described(
@@ -161,7 +160,9 @@ async def test_filters_narrow_a_list(
 
 async def test_a_wrong_list_request_names_its_fields(administrator: Any) -> None:
     request = pb.ListCamerasRequest(
-        region="KZ-99", kind=77, area=pb.Area(latitude=91, radius_metres=60_000)
+        region="KZ-99",
+        kind=77,  # type: ignore[arg-type]
+        area=pb.Area(latitude=91, radius_metres=60_000),
     )
     refusal = await refused(administrator.call("ListCameras", request))
     assert {error.field for error in refusal.fields} == {
@@ -245,5 +246,6 @@ async def test_a_call_without_a_deadline_is_refused(as_: As, service: str) -> No
         stub = bare.unary_unary(
             "/tartip.cameras.v1.CameraRegistry/GetStatistics",
             request_serializer=pb.GetStatisticsRequest.SerializeToString,
+            response_deserializer=pb.GetStatisticsResponse.FromString,
         )
         assert (await refused(stub(pb.GetStatisticsRequest()))).code == "DEADLINE_REQUIRED"

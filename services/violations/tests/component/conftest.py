@@ -20,16 +20,18 @@ import pytest
 import pytest_asyncio
 from chassis.channels import Channels
 from chassis.clock import new_id, to_timestamp
+from chassis.refusals import Kind, Refusal
+from chassis.statuses import DETAILS_KEY, to_status
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from tartip.cameras.v1 import cameras_pb2, cameras_pb2_grpc
+from tartip.cameras.v1 import cameras_pb2
 from tartip.common.v1 import common_pb2
 from tartip.inference.v1 import events_pb2 as inference_events
 from tartip.inference.v1 import inference_pb2
-from tartip.reports.v1 import reports_pb2, reports_pb2_grpc
+from tartip.reports.v1 import reports_pb2
 from tartip.violations.v1 import violations_pb2 as pb
 from tartip.violations.v1 import violations_pb2_grpc
 from tartip_cli.testing import RunningTestMesh
@@ -44,10 +46,7 @@ def stamp(moment: datetime) -> Timestamp:
     return made
 
 
-class Peers(
-    cameras_pb2_grpc.CameraRegistryServicer,
-    reports_pb2_grpc.ReportDeskServicer,
-):
+class Peers:
     """Cameras and reports that tests put in; `away` makes both unreachable."""
 
     def __init__(self) -> None:
@@ -82,13 +81,23 @@ class Peers(
 
 
 def _refuse(context: Any, reason: str) -> None:
-    from chassis.refusals import Kind, Refusal
-    from chassis.statuses import DETAILS_KEY, to_status
-
     refusal = type("Gone", (Refusal,), {"kind": Kind.NOT_FOUND, "code": reason})()
     details = ((DETAILS_KEY, to_status(refusal).SerializeToString()),)
     context.set_trailing_metadata(details)
     context.abort(grpc.StatusCode.NOT_FOUND, reason)
+
+
+def _serve(server: grpc.Server, service: str, **methods: tuple[Any, type[Message]]) -> None:
+    """The methods that violations calls, and no others."""
+    handlers = {
+        name: grpc.unary_unary_rpc_method_handler(
+            answer,
+            request_deserializer=request.FromString,
+            response_serializer=lambda message: message.SerializeToString(),
+        )
+        for name, (answer, request) in methods.items()
+    }
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, handlers),))
 
 
 @pytest.fixture(scope="session")
@@ -100,8 +109,10 @@ def peer_server(engines: RunningTestMesh) -> Iterator[tuple[Peers, str]]:
         engines.certificates.authority.read_bytes(), require_client_auth=True,
     )  # fmt: skip
     server = grpc.server(ThreadPoolExecutor(4))
-    cameras_pb2_grpc.add_CameraRegistryServicer_to_server(peers, server)
-    reports_pb2_grpc.add_ReportDeskServicer_to_server(peers, server)
+    _serve(server, "tartip.cameras.v1.CameraRegistry", GetCamera=(
+        peers.GetCamera, cameras_pb2.GetCameraRequest))  # fmt: skip
+    _serve(server, "tartip.reports.v1.ReportDesk", GetReport=(
+        peers.GetReport, reports_pb2.ReportDeskGetReportRequest))  # fmt: skip
     port = server.add_secure_port("127.0.0.1:0", credentials)
     server.start()
     yield peers, f"127.0.0.1:{port}"
@@ -349,13 +360,13 @@ def prepared(inspector: As, signer: Signer) -> Callable[..., Awaitable[Any]]:
     """A request for a decision, prepared and signed as an inspector's client does it."""
 
     async def make(
-        violation_id: str, *, verdict: int = pb.VERDICT_CONFIRM, reason: str = "",
+        violation_id: str, *, verdict: pb.Verdict.ValueType = pb.VERDICT_CONFIRM, reason: str = "",
         officer: str = "inspector-almaty",
     ) -> Any:  # fmt: skip
         request = pb.PrepareDecisionRequest(
             violation_id=violation_id,
             verdict=verdict,
-            reason=reason,  # type: ignore[arg-type]
+            reason=reason,
         )
         canonical = (await inspector.call("PrepareDecision", request)).canonical
         signature, certificate = signer.sign(canonical, officer)

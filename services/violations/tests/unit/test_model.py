@@ -123,7 +123,9 @@ def test_another_violation_is_signed_with_other_bytes(other: Violation) -> None:
 def test_rejecting_and_annulling_need_a_reason() -> None:
     assert required_reason(Verdict.CONFIRM, "") == ""
     assert required_reason(Verdict.REJECT, " misread ") == "misread"
-    for verdict, reason in ((Verdict.REJECT, " "), (Verdict.ANNUL, ""), (Verdict.CONFIRM, "x" * 501),
-                            (Verdict.REJECT, "a\x00b")):  # fmt: skip
+    for verdict, reason in (
+        (Verdict.REJECT, " "), (Verdict.ANNUL, ""), (Verdict.CONFIRM, "x" * 501),
+        (Verdict.REJECT, "a\x00b"),
+    ):  # fmt: skip
         with pytest.raises(ReasonRequired):
             required_reason(verdict, reason)

@@ -68,7 +68,7 @@ def test_other_bytes_or_another_key_do_not() -> None:
     other = ec.generate_private_key(ec.SECP256R1())
     for wrong in ({"signed": CONTENT + b" "}, {"key": other}):
         with pytest.raises(SignatureWrong):
-            verify(**wrong)  # type: ignore[arg-type]
+            verify(**wrong)
     with pytest.raises(SignatureWrong):
         AUTHORITY.verify(
             officer="inspector-almaty", canonical=CONTENT, signature=b"not DER", now=NOW,
