@@ -164,6 +164,16 @@ class StorageAway(Refusal):
     )
 
 
+class Stopping(Refusal):
+    kind = Kind.AWAY
+    code = "STOPPING"
+    says = Says(
+        en="This server is stopping. Connect again and go on from the last token.",
+        ru="Сервер останавливается. Подключитесь снова и продолжите с последнего токена.",
+        kk="Сервер тоқтап жатыр. Қайта қосылып, соңғы токеннен жалғастырыңыз.",
+    )
+
+
 class ClockUnsure(Refusal):
     kind = Kind.AWAY
     code = "CLOCK_UNSURE"
@@ -208,6 +218,7 @@ class RemoteRefusal(Refusal):
         facts: dict[str, str],
     ) -> None:
         super().__init__(fields=fields, facts=facts)
+        self.args = (code,)
         self.kind = kind  # type: ignore[misc]  # of this one refusal, not of its class
         self.code = code  # type: ignore[misc]
         self.says = says  # type: ignore[misc]
