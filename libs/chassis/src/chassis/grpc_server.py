@@ -6,8 +6,10 @@ gets INTERNAL with an error id, the log the rest. Long-lived streams are counted
 and need no deadline.
 """
 
+import asyncio
 import logging
 import time
+import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -29,12 +31,14 @@ from chassis.refusals import (
     NotAllowed,
     Overloaded,
     Refusal,
+    Stopping,
     StorageAway,
 )
 from chassis.statuses import DETAILS_KEY, to_status
 
 CALLS_MAX = 64
 STREAMS_MAX = 256
+STREAM_END_SECONDS = 2.0
 MESSAGE_BYTES_MAX = 9 * 1024 * 1024
 OPEN_SERVICES = ("/grpc.health.v1.Health/", "/grpc.reflection.v1alpha.ServerReflection/")
 OPTIONS = [
@@ -56,6 +60,8 @@ class Gate(grpc.aio.ServerInterceptor):
         self._tokens = tokens
         self._running_calls = 0
         self._running_streams = 0
+        self._endless: weakref.WeakSet[asyncio.Task[Any]] = weakref.WeakSet()
+        self._stopping = False
 
     async def intercept_service(
         self,
@@ -117,16 +123,24 @@ class Gate(grpc.aio.ServerInterceptor):
             # context fails. The span is ended by hand, the context goes with the call's task.
             span = _server_span(method, context).__enter__()
             refusal: Refusal | None = None
+            task = asyncio.current_task()
             try:
                 if self._running_streams >= STREAMS_MAX:
                     raise Overloaded
                 self._running_streams += 1
                 try:
                     await self._admit(method, context, span, needs_deadline=False)
+                    if task is not None and context.time_remaining() is None:
+                        self._endless.add(task)
                     async for reply in inner(request, context):
                         yield reply
                 finally:
                     self._running_streams -= 1
+            except asyncio.CancelledError:
+                if not self._stopping or task is None:
+                    raise
+                task.uncancel()
+                refusal = _noted(Stopping(), span)
             except Exception as error:
                 refusal = _noted(error, span)
             finally:
@@ -135,6 +149,15 @@ class Gate(grpc.aio.ServerInterceptor):
                 await _abort(context, refusal)
 
         return serve
+
+    async def end_endless_streams(self) -> None:
+        """Those without a deadline would outlast any patience; their callers resume elsewhere."""
+        self._stopping = True
+        tasks = tuple(self._endless)
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks, timeout=STREAM_END_SECONDS)
 
     async def _admit(
         self, method: str, context: grpc.aio.ServicerContext, span: Any, *, needs_deadline: bool
@@ -218,8 +241,9 @@ class GrpcServer:
     ) -> None:
         self._address = address
         self._policy = policy
+        self._gate = Gate(policy, tokens)
         self.server = grpc.aio.server(
-            interceptors=[Gate(policy, tokens)],
+            interceptors=[self._gate],
             options=OPTIONS,
             maximum_concurrent_rpcs=CALLS_MAX + STREAMS_MAX + 64,
         )
@@ -240,6 +264,7 @@ class GrpcServer:
 
     async def stop(self, grace_seconds: float) -> None:
         await self._health.enter_graceful_shutdown()
+        await self._gate.end_endless_streams()
         await self.server.stop(grace_seconds)
 
     def _check_policy(self, services: tuple[str, ...]) -> None:
