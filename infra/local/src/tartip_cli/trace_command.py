@@ -62,15 +62,15 @@ def _draw(story: Story) -> None:
     )
     for trace_id in story.traces:
         console.print(f"[dim]trace {trace_id}[/]", highlight=False)
-        table = _table()
+        table = _table(headed=trace_id == story.traces[0])
         for depth, span in _tree([span for span in story.spans if span.trace_id == trace_id]):
             table.add_row(*_row(span, depth, story, colours[span.service]))
         console.print(table)
 
 
-def _table() -> Table:
+def _table(*, headed: bool) -> Table:
     """The same widths for every trace, so that all bars are on one scale."""
-    table = Table(box=None, padding=(0, 1, 0, 0), header_style="dim")
+    table = Table(box=None, padding=(0, 1, 0, 0), header_style="dim", show_header=headed)
     widths = {"service": 17, "operation": 0, "offset ms": 10, "ms": 9, "": _BAR_CELLS}
     spare = console.width - sum(widths.values()) - len(widths)
     for header, width in widths.items():
