@@ -53,6 +53,8 @@ class Asked:
 
     requests: list[Any] = field(default_factory=list)
     callers: list[Any] = field(default_factory=list)
+    # What stands in the review queue.
+    queue: list[str] = field(default_factory=list)
 
     def note(self, request: Any) -> None:
         self.requests.append(request)
@@ -69,11 +71,7 @@ class PeerViolations(violations_pb2_grpc.ViolationsServicer):
         assert operator is not None
         if "KZ-75" not in operator.regions:
             raise ViolationNotFound
-        violation = violations_pb2.Violation(
-            violation_id=request.violation_id, state="VIOLATION_STATE_REVIEW"
-        )
-        violation.place.region = "KZ-75"
-        return violations_pb2.GetViolationResponse(violation=violation)
+        return violations_pb2.GetViolationResponse(violation=_violation(request.violation_id))
 
     async def ConfirmViolation(self, request: Any, context: Any) -> Any:
         self._asked.note(request)
@@ -83,7 +81,31 @@ class PeerViolations(violations_pb2_grpc.ViolationsServicer):
 
     async def ListViolations(self, request: Any, context: Any) -> Any:
         self._asked.note(request)
-        return violations_pb2.ListViolationsResponse(next_page_token="further")
+        found = [_violation(violation_id) for violation_id in self._asked.queue]
+        return violations_pb2.ListViolationsResponse(
+            violations=found, next_page_token="" if found else "further"
+        )
+
+    async def PrepareDecision(self, request: Any, context: Any) -> Any:
+        self._asked.note(request)
+        canonical = f"{request.verdict} {request.violation_id} {request.reason}"
+        return violations_pb2.PrepareDecisionResponse(canonical=canonical.encode())
+
+    async def RejectViolation(self, request: Any, context: Any) -> Any:
+        self._asked.note(request)
+        return violations_pb2.RejectViolationResponse(
+            violation=violations_pb2.Violation(violation_id=request.violation_id, version=2)
+        )
+
+
+def _violation(violation_id: str) -> violations_pb2.Violation:
+    violation = violations_pb2.Violation(
+        violation_id=violation_id, state=violations_pb2.VIOLATION_STATE_REVIEW,
+        evidence_sha256=[SHA],
+    )  # fmt: skip
+    violation.place.region = "KZ-75"
+    violation.plate.text = "777ABA02"
+    return violation
 
 
 class PeerInference(inference_pb2_grpc.InferenceServicer):

@@ -325,5 +325,5 @@ class Publisher:
 
 async def _until(condition: Any) -> None:
     async with asyncio.timeout(20):
-        while not condition():  # noqa: ASYNC110 (what is waited for lies in another process)
+        while not condition():
             await asyncio.sleep(0.05)
