@@ -57,9 +57,7 @@ def test_frame_evidence_is_sealed_on_disk_and_reads_back_as_it_came(
     assert entry["region"] == "KZ-75"
 
 
-def test_evidence_of_another_region_is_as_good_as_none(
-    reports: As, as_: Callable[..., As]
-) -> None:
+def test_evidence_of_another_region_is_as_good_as_none(reports: As, as_: Callable[..., As]) -> None:
     sha256 = reports.store(content(), region="KZ-75")
     with refused("EVIDENCE_NOT_FOUND"):
         as_("operator-gateway", operator="inspector-astana").read(sha256)

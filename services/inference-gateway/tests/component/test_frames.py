@@ -62,9 +62,7 @@ def test_the_same_frame_is_answered_the_same_and_told_once(
     assert len(rows(f"SELECT 1 FROM frames WHERE frame_id = '{frame_id}'")) == 1
 
 
-def test_the_same_id_with_other_content_is_refused(
-    edge: As, device: Device, scene: bytes
-) -> None:
+def test_the_same_id_with_other_content_is_refused(edge: As, device: Device, scene: bytes) -> None:
     at, frame_id = now(), str(new_id())
     edge.ingest(device, scene, frame_id=frame_id, at=at)
     with refused("ID_REUSED"):
@@ -72,9 +70,7 @@ def test_the_same_id_with_other_content_is_refused(
     with refused("ID_REUSED"):
         edge.ingest(device, scene, frame_id=frame_id, at=at - timedelta(seconds=1))
     with refused("ID_REUSED"):
-        edge.ingest(
-            device, scene, frame_id=frame_id, at=at, readings=device.sign(scene, at)
-        )
+        edge.ingest(device, scene, frame_id=frame_id, at=at, readings=device.sign(scene, at))
 
 
 def test_ids_are_kept_apart_by_caller(
@@ -132,9 +128,7 @@ def test_clocks_that_differ_are_named(edge: As, device: Device, scene: bytes) ->
         edge.ingest(device, scene, at=now() + timedelta(minutes=1))
     at = now()
     with refused("BAD_REQUEST") as told:
-        edge.ingest(
-            device, scene, at=at, readings=device.sign(scene, at - timedelta(seconds=30))
-        )
+        edge.ingest(device, scene, at=at, readings=device.sign(scene, at - timedelta(seconds=30)))
     assert [error.field for error in told[0].fields] == ["captured_at"]
 
 

@@ -117,7 +117,15 @@ def test_a_playlist_has_no_container() -> None:
 
 @pytest.mark.parametrize(
     "address",
-    ["", "http://camera/1", "rtsp://", "file:///etc/passwd", "rtsp://host:99999/x", "rtsp:/x", "/x"],
+    [
+        "",
+        "http://camera/1",
+        "rtsp://",
+        "file:///etc/passwd",
+        "rtsp://host:99999/x",
+        "rtsp:/x",
+        "/x",
+    ],
 )
 def test_only_rtsp_addresses_are_pulled(address: str) -> None:
     with pytest.raises(AddressNotRtsp):
