@@ -48,7 +48,7 @@ class ViolationsPeer(violations_pb2_grpc.ViolationsServicer):
         self, request: violations_pb2.GetViolationRequest, context: grpc.ServicerContext
     ) -> violations_pb2.GetViolationResponse:
         metadata = dict(context.invocation_metadata())
-        names = context.auth_context()["peer_spiffe_id"]
+        names: Any = context.auth_context()["peer_spiffe_id"]
         assert list(names) == [b"spiffe://tartip/service/fines"]
         self.asked.append((request.violation_id, str(metadata.get("tartip-purpose"))))
         if request.violation_id not in self.known:

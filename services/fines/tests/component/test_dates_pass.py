@@ -1,5 +1,6 @@
 """What time brings, on the real database with a clock that the test turns."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -212,6 +213,33 @@ async def test_issuing_again_changes_nothing(bench: Bench, plate: str, database:
     assert await bench.fine(fine.number) == fine
     count = "SELECT count(*) FROM entries WHERE number = $1"
     assert await database.fetchval(count, fine.number) == 1
+
+
+async def test_issuing_and_annulling_at_once_leave_nothing_owed(
+    bench: Bench, plate: str, database: Any
+) -> None:
+    async def annul(number: str) -> None:
+        violation_id = (await bench.fine(number)).violation_id
+        async with bench.db.begin(SYSTEM) as tx:
+            await bench.issuing.note_annulled(
+                tx,
+                violation_id,
+                region=REGION,
+                report_id="",
+                annulled_at=bench.clock(),
+                story=STORY,
+            )
+
+    for _ in range(10):
+        number = await bench.confirmed(plate)
+        await asyncio.gather(bench.issuing.issue(number), annul(number))
+        assert (await bench.fine(number)).state.value == "cancelled"
+        held = await database.fetchval(
+            "SELECT coalesce(sum(CASE WHEN debit_account LIKE 'receivable:%' THEN amount_minor"
+            " ELSE -amount_minor END), 0) FROM entries WHERE number = $1",
+            number,
+        )
+        assert held == 0
 
 
 async def test_a_missing_base_value_holds_by_name(bench: Bench, plate: str) -> None:

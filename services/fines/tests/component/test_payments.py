@@ -1,6 +1,8 @@
 """The banks' counter over mutual TLS: found by exact key, quoted, paid once, refunded."""
 
 import asyncio
+import base64
+import json
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any
@@ -289,6 +291,39 @@ async def test_revenue_adds_up_and_the_ledger_balances(
     assert answer.total.discounts.amount_minor == before.discounts.amount_minor + half
     backwards = pb.GetRevenueRequest(from_day=today, until_day="2020-01-01")
     assert (await finance.refused("GetRevenue", backwards)).reason == "BAD_REQUEST"
+
+
+@pytest.mark.parametrize(
+    ("method", "request_", "fields"),
+    [
+        ("ListFines", pb.ListFinesRequest(region="\0", violation_id="\0"),
+         {"region", "violation_id"}),
+        ("ListFines", pb.ListFinesRequest(state=99), {"state"}),  # type: ignore[arg-type]
+        ("ListFines", pb.ListFinesRequest(page=common_pb2.Page(size=-1)), {"page.size"}),
+        ("GetRevenue", pb.GetRevenueRequest(from_day="9999-12-31", until_day="0001-01-01"),
+         {"from_day", "until_day"}),
+        ("GetRevenue", pb.GetRevenueRequest(from_day="20260101", until_day="", region="x"),
+         {"from_day", "until_day", "region"}),
+    ],
+)  # fmt: skip
+async def test_every_wrong_field_of_an_operator_is_named(
+    operator: Callable[[str], As], method: str, request_: Any, fields: set[str]
+) -> None:
+    name = "finance-1" if method == "GetRevenue" else "inspector-almaty"
+    refused = await operator(name).refused(method, request_)
+    assert {error.field for error in refused.fields} == fields
+
+
+@pytest.mark.parametrize(
+    "after", [("x", "y"), ("2026-01-01", "000000000000000"), ("2026-01-01T00:00:00+00:00", "\0")]
+)
+async def test_a_forged_page_token_is_refused(
+    operator: Callable[[str], As], after: tuple[str, str]
+) -> None:
+    token = base64.urlsafe_b64encode(json.dumps(["fines", *after]).encode()).decode()
+    request = pb.ListFinesRequest(page=common_pb2.Page(token=token))
+    refused = await operator("inspector-almaty").refused("ListFines", request)
+    assert refused.reason == "PAGE_TOKEN_WRONG"
 
 
 async def test_who_may_do_what(a_fine: Any, kaspi: As, operator: Callable[[str], As]) -> None:

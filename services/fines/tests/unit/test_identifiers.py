@@ -40,7 +40,7 @@ def test_at_most_one_check_digit_fits(body: str) -> None:
 
 
 def test_a_number_without_possible_check_digit_is_invalid() -> None:
-    bodies = (f"{number:011d}" for number in range(1, 5000))
+    bodies = (f"{number:011d}" for number in range(1, 800))
     without = [b for b in bodies if not any(has_check_digit(f"{b}{d}") for d in range(10))]
     assert without, "some bodies give ten twice"
 

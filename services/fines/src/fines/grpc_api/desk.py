@@ -1,5 +1,6 @@
 """`tartip.fines.v1.Fines`: the operators' side."""
 
+import re
 from datetime import date
 from uuid import UUID
 
@@ -53,6 +54,12 @@ class FinesApi(fines_pb2_grpc.FinesServicer):
         self, request: fines_pb2.ListFinesRequest, context: grpc.aio.ServicerContext
     ) -> fines_pb2.ListFinesResponse:
         spec = read_page(request.page.size, request.page.token, of=LIST)
+        with checks() as check:
+            known = request.state in STATES or not request.state
+            check.that(known, "state", "must be a state of fines, or none")
+            _check_region(check, request.region)
+            is_id = re.fullmatch(r"[0-9a-f-]{36}", request.violation_id) is not None
+            check.that(is_id or not request.violation_id, "violation_id", "must be an id, or none")
         found, token = await self._desk.page(
             spec,
             current_caller(),
@@ -89,7 +96,7 @@ class FinesApi(fines_pb2_grpc.FinesServicer):
     async def GetRevenue(
         self, request: fines_pb2.GetRevenueRequest, context: grpc.aio.ServicerContext
     ) -> fines_pb2.GetRevenueResponse:
-        first, last = _days(request.from_day, request.until_day)
+        first, last = _days(request)
         report = await self._desk.revenue(first, last, request.region, current_caller())
         return fines_pb2.GetRevenueResponse(
             total=total_message(report.rows, request.region),
@@ -118,9 +125,15 @@ def read_id(check: Checks, field: str, text: str) -> UUID | None:
     return found
 
 
-def _days(from_day: str, until_day: str) -> tuple[date, date]:
-    first, last = read_day(from_day), read_day(until_day)
+def _check_region(check: Checks, region: str) -> None:
+    is_region = re.fullmatch(r"KZ-[0-9]{2}", region) is not None
+    check.that(is_region or not region, "region", "must be a region such as KZ-75, or none")
+
+
+def _days(request: fines_pb2.GetRevenueRequest) -> tuple[date, date]:
+    first, last = read_day(request.from_day), read_day(request.until_day)
     with checks() as check:
+        _check_region(check, request.region)
         check.that(first is not None, "from_day", "must be YYYY-MM-DD")
         if check.that(last is not None, "until_day", "must be YYYY-MM-DD") and first and last:
             check.that(

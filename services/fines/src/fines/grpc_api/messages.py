@@ -12,6 +12,7 @@ from fines.model.ledger import Entry, Payment
 from fines.storage.ledger import RevenueRow
 from fines.usecases.counter import Quote
 
+YEARS = range(2000, 2101)
 _STATES: "dict[State, fines_pb2.FineState.ValueType]" = {
     State.AWAITING: fines_pb2.FINE_STATE_AWAITING,
     State.ISSUED: fines_pb2.FINE_STATE_ISSUED,
@@ -129,4 +130,4 @@ def read_day(text: str) -> date | None:
         day = date.fromisoformat(text)
     except ValueError:
         return None
-    return day if day.isoformat() == text else None
+    return day if day.isoformat() == text and day.year in YEARS else None

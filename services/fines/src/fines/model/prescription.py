@@ -21,6 +21,7 @@ from fines.model.tariff import Article, speed_code
 
 SENT_WITHIN_DAYS = 10
 LIMITATION_MONTHS = 2
+ROUNDING_KMH = 1e-6
 
 # Holds that may end by themselves: asked again. All others wait for a person.
 OWNER_NOT_FOUND = "OWNER_NOT_FOUND"
@@ -224,7 +225,7 @@ def _why_not_the_speed(violation: ConfirmedViolation, article: Article | None) -
     speed, limit, over = violation.speed_kmh, violation.speed_limit_kmh, violation.over_kmh
     if speed is None or limit is None or over is None:
         return READINGS_MISSING
-    if over > speed - limit or speed_code(over) != article.code:
+    if over > speed - limit + ROUNDING_KMH or speed_code(over) != article.code:
         return READINGS_DIFFER
     return ""
 

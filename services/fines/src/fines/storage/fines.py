@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, literal, select, text, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 
 from fines.model.fine import PAYABLE, Fine, SealedParticulars, State
+from fines.model.identifiers import is_number
 from fines.model.prescription import Particulars
 from fines.model.refusals import FineNotFound
 from fines.storage.tables import fines, from_fine, to_fine
@@ -137,10 +138,13 @@ async def _one(tx: Tx, condition: ColumnElement[bool], *, lock: bool = False) ->
 
 def _read_key(after: tuple[str, ...]) -> tuple[datetime, str]:
     try:
-        moment, number = after
-        return datetime.fromisoformat(moment), number
+        told, number = after
+        moment = datetime.fromisoformat(told)
     except ValueError as error:
         raise PageTokenWrong from error
+    if moment.tzinfo is None or not is_number(number):
+        raise PageTokenWrong
+    return moment, number
 
 
 async def _page(

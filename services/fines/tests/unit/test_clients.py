@@ -1,0 +1,116 @@
+"""The embedded register, post and seal; and the mapper of violations, field by field."""
+
+import hashlib
+import json
+import re
+import stat
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from chassis.clock import to_timestamp
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from fines.clients import ElectronicSeal, LetterFolder, VehicleFile, to_violation
+from fines.letters import SIGNATURE_PLACE
+from fines.model.refusals import RegisterAway
+from tartip.common.v1 import common_pb2
+from tartip.inference.v1 import inference_pb2
+from tartip.violations.v1 import violations_pb2
+
+OWNER = {"iin": "900101300017", "name": "A", "address": "B", "phone": "C"}
+CAR: dict[str, Any] = {"make": "D", "model": "E", "owner": OWNER}
+
+
+async def test_the_register_is_read_again_when_it_changes(tmp_path: Path) -> None:
+    path = tmp_path / "vehicles.json"
+    path.write_text(json.dumps({"453DXA12": CAR}))
+    register = VehicleFile(path)
+    (found,) = await register.registrations("453DXA12")
+    assert asdict(found.owner) == {
+        "number": "900101300017", "name": "A", "address": "B", "phone": "C",
+    }  # fmt: skip
+    assert (found.make, found.model) == ("D", "E")
+    assert await register.registrations("454DXA12") == ()
+    path.write_text(json.dumps({"453DXA12": CAR, "454DXA12": [CAR, CAR]}))
+    assert len(await register.registrations("454DXA12")) == 2
+
+
+async def test_two_spellings_of_one_plate_are_two_owners(tmp_path: Path) -> None:
+    path = tmp_path / "vehicles.json"
+    path.write_text(json.dumps({"453DXA12": CAR, "453 dxa 12": CAR}))
+    assert len(await VehicleFile(path).registrations("453DXA12")) == 2
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"453DXA12": 5}', '{"453DXA12": {}}'])
+async def test_a_register_that_is_none_is_away(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "vehicles.json"
+    path.write_text(content)
+    with pytest.raises(RegisterAway):
+        await VehicleFile(path).registrations("453DXA12")
+    with pytest.raises(RegisterAway):
+        await VehicleFile(tmp_path / "none").registrations("453DXA12")
+
+
+async def test_the_first_letter_stands_and_tells_when_it_was_delivered(tmp_path: Path) -> None:
+    folder = LetterFolder(tmp_path / "letters")
+    first = await folder.deliver("1", "a letter")
+    assert await folder.deliver("1", "another") == first
+    path = tmp_path / "letters" / "1.html"
+    assert path.read_text() == "a letter"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+
+
+def test_the_seal_can_be_verified_from_the_letter_alone() -> None:
+    letter = f"<p>text</p>{SIGNATURE_PLACE}"
+    signed = ElectronicSeal(Ed25519PrivateKey.generate()).sign(letter)
+    signature, digest, public = re.findall(r"\b[0-9a-f]{64,128}\b", signed)
+    shown = re.search(r"<p>ЭЦҚ.*?</p>", signed, re.S)
+    assert shown is not None
+    original = signed.replace(shown.group(0), SIGNATURE_PLACE)
+    assert hashlib.sha256(original.encode()).hexdigest() == digest
+    key = Ed25519PublicKey.from_public_bytes(bytes.fromhex(public))
+    key.verify(bytes.fromhex(signature), f"tartip-letter-v1\n{digest}".encode())
+
+
+def test_every_field_of_a_violation_arrives_in_its_place() -> None:
+    moments = [datetime(2026, 1, day, tzinfo=UTC) for day in range(1, 5)]
+    stamps = [to_timestamp(moment) for moment in moments]
+    told = to_violation(
+        violations_pb2.Violation(
+            violation_id="v", state=violations_pb2.VIOLATION_STATE_CONFIRMED,
+            source=violations_pb2.VIOLATION_SOURCE_DEVICE, hold_reason="h",
+            offence=violations_pb2.Offence(
+                code="c", article="a", rules_version="rv", rules_sha256="rs"
+            ),
+            occurred_at=stamps[0], plate=inference_pb2.Plate(text="p"),
+            place=common_pb2.Place(latitude=1, longitude=2, address="ad"),
+            device=violations_pb2.Device(
+                name="dn", serial="ds", certificate_number="dc", verification_number="dv",
+                verification_from=stamps[1], verification_until=stamps[2],
+            ),
+            readings=inference_pb2.Readings(speed_kmh=3, speed_limit_kmh=4), over_kmh=5,
+            evidence_sha256=["e"],
+            decision=violations_pb2.Decision(officer="o", decided_at=stamps[3]),
+        )
+    )  # fmt: skip
+    assert asdict(told) == {
+        "violation_id": "v", "is_confirmed": True, "from_device": True, "hold_reason": "h",
+        "offence_code": "c", "article": "a", "rules_version": "rv@sha256:rs",
+        "occurred_at": moments[0], "plate": "p", "address": "ad", "latitude": 1, "longitude": 2,
+        "device": {
+            "name": "dn", "serial": "ds", "certificate_number": "dc", "verification_number": "dv",
+            "verification_from": moments[1], "verification_until": moments[2],
+        },
+        "speed_kmh": 3, "speed_limit_kmh": 4, "over_kmh": 5, "evidence_sha256": ("e",),
+        "officer": "o", "decided_at": moments[3],
+    }  # fmt: skip
+
+
+def test_what_a_violation_does_not_tell_stays_unknown() -> None:
+    told = to_violation(violations_pb2.Violation())
+    assert (told.speed_kmh, told.over_kmh, told.decided_at) == (None, None, None)
+    assert (told.is_confirmed, told.from_device) == (False, False)
+    assert told.device.verification_until is None
