@@ -128,5 +128,5 @@ class Ledger(RuleBasedStateMachine):
             return
 
 
-Ledger.TestCase.settings = settings(max_examples=30, stateful_step_count=25, deadline=None)
+Ledger.TestCase.settings = settings(max_examples=25, stateful_step_count=20, deadline=None)
 TestLedger = Ledger.TestCase
