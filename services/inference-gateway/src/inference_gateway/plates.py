@@ -26,7 +26,9 @@ FITTING_BONUS: Final = 1.5
 UNFITTING_RANK: Final = 0.7
 LEGIBLE: Final = 0.90
 LEGIBLE_AGREED: Final = 0.60
-EXCHANGE_COST: Final = 0.9
+EXCHANGE_COST: Final = 0.95
+"""The form settles O or 0; still the reader saw the other."""
+SEAL_COST: Final = 0.85
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +144,7 @@ def _confidences(reading: Reading, seen: Characters) -> tuple[float, ...]:
         confidences[place] *= EXCHANGE_COST
     if reading.dropped is not None:
         del confidences[reading.dropped]
-        confidences = [confidence * EXCHANGE_COST for confidence in confidences]
+        confidences = [confidence * SEAL_COST for confidence in confidences]
     return tuple(confidences[-len(reading.text) :])  # a KZ mark at the left was taken off
 
 
