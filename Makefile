@@ -8,6 +8,12 @@ VENV := .venv/bin
 MEMBERS := libs/chassis infra/local infra/scenes $(wildcard services/*)
 export UV_LINK_MODE ?= copy
 export UV_NO_PROGRESS ?= 1
+# Trust whom the machine trusts: behind a company's proxy the tools' own lists do not suffice.
+ifneq ($(wildcard /etc/ssl/certs/ca-certificates.crt),)
+export UV_SYSTEM_CERTS ?= 1
+export NODE_USE_SYSTEM_CA ?= 1
+export PIP_CERT ?= /etc/ssl/certs/ca-certificates.crt
+endif
 
 .PHONY: help setup proto models run test check unit journeys bench accuracy nightly lock release-contracts clean
 
