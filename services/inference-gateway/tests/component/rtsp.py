@@ -14,7 +14,11 @@ from typing import Any
 import av
 
 RATE = 10
-SDP = "v=0\r\no=- 0 0 IN IP4 127.0.0.1\r\ns=film\r\nt=0 0\r\nm=video 0 RTP/AVP 26\r\n"
+CODEC = {"crf": "18", "preset": "ultrafast", "tune": "zerolatency", "g": "5"}
+SDP = (
+    "v=0\r\no=- 0 0 IN IP4 127.0.0.1\r\ns=film\r\nt=0 0\r\nm=video 0 RTP/AVP 96\r\n"
+    "a=rtpmap:96 H264/90000\r\na=fmtp:96 packetization-mode=1\r\n"
+)
 
 
 class RtspServer:
@@ -58,31 +62,27 @@ class RtspServer:
         receiver = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         receiver.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
         receiver.bind(("127.0.0.1", 0))
-        receiver.setblocking(False)
         target = f"rtp://127.0.0.1:{receiver.getsockname()[1]}"
+        # Beside the muxer, which sends a frame faster than a socket holds it.
+        threading.Thread(target=_hand_on, args=(receiver, connection), daemon=True).start()
         with receiver, av.open(target, "w", format="rtp") as output:
-            stream: Any = output.add_stream("mjpeg", rate=RATE, options={"huffman": "default"})
+            stream: Any = output.add_stream("h264", rate=RATE, options=CODEC)
             height, width = self._pictures[0].shape[:2]
-            stream.width, stream.height, stream.pix_fmt = width, height, "yuvj420p"
-            stream.bit_rate = 40_000_000
+            stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
             number = 0
             while not self._stopped and number != self.hang_up_after:
                 picture = self._pictures[number % len(self._pictures)]
                 frame = av.VideoFrame.from_ndarray(picture, format="bgr24")
                 frame.pts, frame.time_base = number, Fraction(1, RATE)
-                output.mux(stream.encode(frame.reformat(format="yuvj420p")))
+                output.mux(stream.encode(frame))
                 time.sleep(1 / RATE)
-                _hand_on(receiver, connection)
                 number += 1
 
 
 def _hand_on(receiver: socket.socket, connection: socket.socket) -> None:
-    while True:
-        try:
-            packet = receiver.recv(65536)
-        except BlockingIOError:
-            return
-        connection.sendall(b"$\x00" + len(packet).to_bytes(2, "big") + packet)
+    with contextlib.suppress(OSError):
+        while packet := receiver.recv(65536):
+            connection.sendall(b"$\x00" + len(packet).to_bytes(2, "big") + packet)
 
 
 def _request(lines: Any) -> tuple[str, str] | None:

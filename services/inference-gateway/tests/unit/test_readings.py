@@ -8,6 +8,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from inference_gateway.readings import Readings, SignedReadings
 
 KEY = Ed25519PrivateKey.generate()
+OTHER = Ed25519PrivateKey.generate().public_key().public_bytes_raw()
 PUBLIC = KEY.public_key().public_bytes_raw()
 SPEED = Readings(
     device_serial="KZ-0001",
