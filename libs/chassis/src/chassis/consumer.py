@@ -209,12 +209,15 @@ class Consumer:
         headers = dict(msg.headers or {})
         event_id = headers.get("ce-id") or f"{self._stream}:{msg.metadata.sequence.stream}"
         async with self._db.begin(SYSTEM) as tx:
+            # Whatever it holds, it may be about a person.
+            key = await tx.new_data_key("dead_letter")
             await tx.execute(
                 insert(dead_letters)
                 .values(
                     event_id=event_id,
                     subject=msg.subject,
-                    payload=msg.data,
+                    key_id=key.key_id,
+                    payload=key.seal(msg.data, f"dead_letters.payload:{event_id}"),
                     headers=json.dumps(headers),
                     error=reason,
                 )

@@ -60,6 +60,7 @@ dead_letters = Table(
     metadata,
     Column("event_id", Text, primary_key=True),
     Column("subject", Text, nullable=False),
+    Column("key_id", Uuid, nullable=False),
     Column("payload", LargeBinary, nullable=False),
     Column("headers", Text, nullable=False),
     Column("error", Text, nullable=False),
