@@ -12,7 +12,7 @@ from citizen_reports.grpc_api import APPS_POLICY, DESK_POLICY, CitizenReportsApi
 from citizen_reports.model.law import read_law
 from citizen_reports.settings import ReportsSettings
 from citizen_reports.usecases.desk import Desk
-from citizen_reports.usecases.followup import FollowUp
+from citizen_reports.usecases.followup import RECORD_OUTCOME, FollowUp
 from citizen_reports.usecases.intake import FIND_DUPLICATES, STORE_MEDIA, Intake
 from citizen_reports.usecases.settling import CLOSE, DEADLINE, Settler
 from citizen_reports.usecases.uploads import Uploads
@@ -43,6 +43,7 @@ async def build(chassis: Chassis[ReportsSettings]) -> None:
     chassis.do(CLOSE, followup.close)
     chassis.do(STORE_MEDIA, followup.store_media)
     chassis.do(FIND_DUPLICATES, followup.find_duplicates)
+    chassis.do(RECORD_OUTCOME, followup.record_outcome)
     chassis.loop("watching", watching.run)
 
 

@@ -35,7 +35,7 @@ def _on_outcome(followup: FollowUp, outcome: str) -> Handler:
         if not event.report_id:  # a device's, not a citizen's
             return
         try:
-            await followup.record_outcome(tx, UUID(event.report_id), outcome)
+            await followup.note_outcome(tx, UUID(event.report_id), outcome)
         except (ValueError, ReportNotFound) as error:
             raise Poison("no such report") from error
 

@@ -19,6 +19,7 @@ from citizen_reports.model.report import Report, Status
 from citizen_reports.storage import contents, media, reports
 from citizen_reports.usecases.settling import SYSTEM_ACTOR, Settler, tell
 
+RECORD_OUTCOME = "record_outcome"
 SAME_WITHIN = timedelta(minutes=10)
 SAME_WITHIN_KM = 0.05
 
@@ -115,14 +116,26 @@ class FollowUp:
                 note=f"possible duplicate of {original.number}",
             )
 
-    async def record_outcome(self, tx: Tx, report_id: UUID, outcome: str) -> None:
-        """In the consumer's transaction; a fact that is overtaken changes nothing."""
+    async def note_outcome(self, tx: Tx, report_id: UUID, outcome: str) -> None:
+        """In the consumer's transaction, which many facts share: each is decided by itself later.
+
+        Locking reports of many partners in one transaction could meet another's locks crosswise.
+        """
+        await reports.report_by_id(tx, report_id)
+        await tx.schedule(RECORD_OUTCOME, f"{report_id}:{outcome}", self._clock())
+
+    async def record_outcome(self, key: str) -> None:
+        """`key` is report:outcome. A fact that others have overtaken changes nothing."""
+        report_id, outcome = key.split(":")
         now = self._clock()
-        report = await reports.report_by_id(tx, report_id, lock=True)
-        tell(report)
-        known = report.with_outcome(outcome)
-        if known is not report:
-            await self._settler.settle(tx, report, known, at=now, actor=SYSTEM_ACTOR, note=outcome)
+        async with self._db.begin(SYSTEM) as tx:
+            report = await reports.report_by_id(tx, UUID(report_id), lock=True)
+            tell(report)
+            known = report.with_outcome(outcome)
+            if known is not report:
+                await self._settler.settle(
+                    tx, report, known, at=now, actor=SYSTEM_ACTOR, note=outcome
+                )
 
     def _wait_if_early(self, report: Report) -> None:
         """Work is never due before its time, but a clock may have been put back."""
