@@ -7,6 +7,7 @@ from chassis.refusals import Refusal
 from fines.model import ledger
 from fines.model.fine import PAYABLE, Fine, State
 from fines.model.ledger import Entry, EntryKind
+from fines.model.refusals import MoveNotAllowed
 from fines.model.tariff import Amount, half
 from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
@@ -124,7 +125,7 @@ class Ledger(RuleBasedStateMachine):
             return
         try:
             self.fines[fine.number] = move(fine)  # type: ignore[operator]
-        except Refusal:
+        except MoveNotAllowed:
             return
 
 

@@ -50,7 +50,7 @@ def test_base_value_in_force_on_the_day(day: str, value: int) -> None:
 def test_a_year_without_base_value_is_refused_by_name(day: str) -> None:
     with pytest.raises(TableYearMissing) as refused:
         TARIFF.base_value_on(date.fromisoformat(day))
-    assert refused.value.facts == {"table": "base_values", "year": day[:4]}
+    assert (refused.value.table, refused.value.year) == ("base_values", int(day[:4]))
 
 
 def test_an_offence_of_december_sent_in_january_costs_the_new_base_value() -> None:

@@ -156,5 +156,5 @@ class Fine:
     def _moved(self, move: Move) -> "Fine":
         target = TRANSITIONS.get((self.state, move))
         if target is None:
-            raise MoveNotAllowed(facts={"state": self.state.value, "move": move.value})
+            raise MoveNotAllowed(f"{move.value} from {self.state.value}")
         return replace(self, state=target, version=self.version + 1)

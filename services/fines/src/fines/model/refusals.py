@@ -1,4 +1,4 @@
-"""Every "no" of this service, by name."""
+"""Every "no" of this service, by name; at the end, what its workers meet and no caller sees."""
 
 from chassis.refusals import Kind, Refusal, Says
 
@@ -45,17 +45,6 @@ class FineAlreadyCancelled(Refusal):
     )
 
 
-class MoveNotAllowed(Refusal):
-    """A move that the transition table does not know."""
-
-    code = "MOVE_NOT_ALLOWED"
-    says = Says(
-        en="The fine is in a state that does not allow this.",
-        ru="Состояние штрафа не допускает этого действия.",
-        kk="Айыппұлдың күйі бұл әрекетке жол бермейді.",
-    )
-
-
 class AmountDiffers(Refusal):
     code = "AMOUNT_DIFFERS"
     says = Says(
@@ -81,26 +70,18 @@ class PaymentNotFound(Refusal):
     says = Says(en="There is no such payment.", ru="Такого платежа нет.", kk="Мұндай төлем жоқ.")
 
 
-class TableYearMissing(Refusal):
+class MoveNotAllowed(Exception):
+    """A move that the transition table does not know: a bug, no caller can ask for it."""
+
+
+class TableYearMissing(Exception):
     """A yearly table of the law does not hold the year that a decision needs."""
 
-    kind = Kind.AWAY
-    code = "TABLE_YEAR_MISSING"
-    says = Says(
-        en="A yearly table of the law lacks the year that is needed; nothing is decided without.",
-        ru="В таблице нет нужного года; без него решение не принимается.",
-        kk="Кестеде қажетті жыл жоқ; онсыз шешім қабылданбайды.",
-    )
-
     def __init__(self, table: str, year: int) -> None:
-        super().__init__(facts={"table": table, "year": str(year)})
+        super().__init__(f"TABLE_YEAR_MISSING: {table} of {year}")
+        self.table = table
+        self.year = year
 
 
-class RegisterAway(Refusal):
-    kind = Kind.AWAY
-    code = "REGISTER_AWAY"
-    says = Says(
-        en="The vehicle register cannot be read.",
-        ru="Реестр транспортных средств недоступен.",
-        kk="Көлік тізілімі қолжетімсіз.",
-    )
+class RegisterAway(Exception):
+    """The vehicle register cannot be read."""
