@@ -238,7 +238,14 @@ class _Demonstration:
         from tartip_scenes.scenes import draw_scene
         from tartip_scenes.streets import Signal
 
-        from tartip_cli.journeys import ReportToAnswer, Watcher, open_report, patiently, wait_for
+        from tartip_cli.journeys import (
+            ALMATY,
+            ReportToAnswer,
+            Watcher,
+            open_report,
+            patiently,
+            wait_for,
+        )  # fmt: skip
         from tartip_cli.vehicles import synthetic_iin
 
         rng = random.Random(self._next_seed())
@@ -265,8 +272,8 @@ class _Demonstration:
                 step.reference = journey.report_id
             with self.teller.step(name, "the app hands it in and gets a receipt") as step:
                 receipt = await patiently(journey.submit)
-                due = receipt.due_at.ToDatetime(tzinfo=dt.UTC)
-                step.result = f"no. {receipt.number}, answer due {due:%Y-%m-%d %H:%M} UTC"
+                due = receipt.due_at.ToDatetime(tzinfo=dt.UTC).astimezone(ALMATY)
+                step.result = f"no. {receipt.number}, answer due by {due:%Y-%m-%d %H:%M} in Almaty"
                 step.reference = self.numbers["report"] = receipt.number
             with self.teller.step(name, "the report reaches its unit (REST)") as step:
                 found = await wait_for("the report", journey.find_on_desk, seconds=_WAIT_SECONDS)

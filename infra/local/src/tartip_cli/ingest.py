@@ -239,8 +239,10 @@ class _Ingestion:
         return Progress(console=console, disable=self.as_json, transient=True)
 
     def _tell(self) -> None:
-        table = Table("file", "plates", "objects", "events")
-        for name, plates, objects, events in self.rows:
+        table = Table()
+        for header in ("file", "plates", "objects", "events"):
+            table.add_column(header, overflow="fold")
+        for name, plates, objects, events in sorted(self.rows):
             style = "red" if plates.startswith("refused") else ""
             table.add_row(Text(name), Text(plates, style=style), Text(objects), events)
         console.print(table)

@@ -1,0 +1,133 @@
+"""The commands that others build on, run as they are run by hand."""
+
+from __future__ import annotations
+
+import base64
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import cv2
+import pytest
+from tartip_cli.failures import Exit
+from tartip_cli.readings import as_json
+from tartip_cli.settings import inherited_environment
+from tartip_cli.testing import RunningTestMesh
+from tartip_scenes.scenes import draw_film
+
+pytestmark = pytest.mark.mesh
+
+
+def tartip(home: Path, *arguments: str, seconds: float = 180) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "tartip_cli", *arguments],
+        env={**inherited_environment(), "TARTIP_HOME": str(home)},
+        capture_output=True,
+        text=True,
+        timeout=seconds,
+        check=False,
+    )
+
+
+def test_the_demonstration_tells_both_journeys_and_may_be_repeated(
+    mesh: RunningTestMesh, sample_cameras: Any
+) -> None:
+    told = []
+    for _ in range(2):
+        done = tartip(mesh.home.path, "demo", "--json")
+        assert done.returncode == 0, done.stderr
+        told.append(json.loads(done.stdout))
+    first, second = told
+    assert len(first["steps"]) == len(second["steps"]) >= 15
+    assert first["cameras"] == second["cameras"]
+    assert first["fine"] != second["fine"] and first["report"] != second["report"]
+    assert all(len(step["trace_id"]) == 32 for step in first["steps"])
+    for number in (first["fine"], first["report"]):
+        story = tartip(mesh.home.path, "trace", number, "--json")
+        assert story.returncode == 0, story.stderr
+        assert len(json.loads(story.stdout)["services"]) >= 4
+
+
+def test_ingest_prints_an_object_a_line_and_names_what_is_refused(
+    mesh: RunningTestMesh, sample_cameras: Any, new_frame: Any, tmp_path: Path
+) -> None:
+    journey, vehicle = new_frame()
+    (tmp_path / "car.jpg").write_bytes(journey.picture)
+    (tmp_path / "letter.jpg").write_bytes(b"not a picture at all" * 50)
+    signed = {
+        **as_json(journey.signed.readings),
+        "signature": base64.b64encode(journey.signed.signature).decode(),
+    }
+    readings = tmp_path / "readings.json"
+    readings.write_text(json.dumps({"car.jpg": signed}))
+    done = tartip(
+        mesh.home.path, "ingest", str(tmp_path / "*.jpg"), "--camera", journey.camera_id,
+        "--readings", str(readings), "--json",
+    )  # fmt: skip
+    assert done.returncode == Exit.REFUSED, done.stderr
+    answers = {Path(a["file"]).name: a for a in map(json.loads, done.stdout.splitlines())}
+    car = answers["car.jpg"]
+    assert car["plates"][0]["text"] == vehicle.plate and len(car["plates"][0]["box"]) == 4
+    assert [event["subject"] for event in car["events"]] == ["inference.v1.plate_read"]
+    assert answers["letter.jpg"]["refused"] == "NOT_A_PICTURE"
+
+
+def test_ingest_looks_at_a_film_frame_by_frame(
+    mesh: RunningTestMesh, sample_cameras: Any, personal: set[str], tmp_path: Path
+) -> None:
+    path = tmp_path / "film.mp4"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), 4.0, (1280, 720))
+    text = ""
+    for scene in draw_film(77, frames=8):
+        text = scene.truth.text
+        writer.write(scene.picture)
+    writer.release()
+    personal.add(text)
+    done = tartip(
+        mesh.home.path, "ingest", str(path), "--camera", sample_cameras[2].camera_id,
+        "--fps", "2", "--json",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr + done.stdout
+    answers = [json.loads(line) for line in done.stdout.splitlines()]
+    assert len(answers) in (3, 4, 5)
+    assert text in {plate["text"] for answer in answers for plate in answer["plates"]}
+
+
+def test_ingest_without_a_camera_says_how_to_find_one(mesh: RunningTestMesh) -> None:
+    done = tartip(mesh.home.path, "ingest", "car.jpg")
+    assert done.returncode == Exit.USAGE
+    assert "tartip seed" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_seed_says_the_same_cameras_again(mesh: RunningTestMesh, sample_cameras: Any) -> None:
+    said = [json.loads(tartip(mesh.home.path, "seed", "--json").stdout) for _ in range(2)]
+    assert said[0] == said[1]
+    assert [c["camera_id"] for c in said[0]["cameras"]] == [c.camera_id for c in sample_cameras]
+
+
+def test_a_mesh_that_does_not_run_gives_one_clear_line(tmp_path: Path) -> None:
+    for command in (("demo",), ("seed",), ("verify",), ("ingest", __file__, "--camera", "x")):
+        done = tartip(tmp_path, *command)
+        assert done.returncode == Exit.NOT_RUNNING, done.stderr
+        assert len(done.stderr.strip().splitlines()) == 1 and "tartip up" in done.stderr
+
+
+def test_the_audit_logs_fit_and_a_changed_past_is_found(mesh: RunningTestMesh) -> None:
+    done = tartip(mesh.home.path, "verify", "--json")
+    told = json.loads(done.stdout)
+    assert done.returncode == 0 and told["fits"], told
+    assert len(told["logs"]) == 5
+    kept = mesh.home.path / "verify.json"
+    seen = json.loads(kept.read_text())
+    if not seen:
+        pytest.skip("nothing is sealed yet: the sealer works once a minute")
+    service = next(iter(seen))
+    forged = {**seen, service: {**seen[service], "root": "00" * 32}}
+    kept.write_text(json.dumps(forged))
+    done = tartip(mesh.home.path, "verify", "--json")
+    assert done.returncode == 1
+    wrong = {log["service"]: log["wrong"] for log in json.loads(done.stdout)["logs"]}
+    assert wrong[service] and not any(wrong[name] for name in wrong if name != service)
+    kept.write_text(json.dumps(seen))
