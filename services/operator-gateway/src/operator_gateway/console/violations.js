@@ -87,9 +87,11 @@ export async function violationsView(view) {
       rows = rows.filter((row) => row !== violation);
       chosen = Math.min(chosen, Math.max(0, rows.length - 1));
       draw();
-      await show();
-    } catch (error) { view.failed(error); }
-    finally { deciding = false; }
+    } catch (error) {
+      view.failed(error);
+      return;
+    } finally { deciding = false; }
+    await view.guard(show);
   }
 
   view.keys = { j: () => move(1), k: () => move(-1), c: () => decide("confirm"), r: () => decide("reject") };
