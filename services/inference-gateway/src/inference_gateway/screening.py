@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from uuid import UUID, uuid5
 
 import cv2
+from chassis import telemetry
 from chassis.db import Scope
 from chassis.identity import Caller
 
@@ -95,18 +96,29 @@ class Screening:
             self._best[track.number] = _Sighting(shot.seconds, jpeg, fingerprint)
 
     async def _tell(self, track: Track) -> FrameResult:
-        sighting = self._best.pop(track.number)
+        sighting, subject = self._best.pop(track.number), self.subject
         result = FrameResult(
-            self.subject.id_of("track", track.number),
+            subject.id_of("track", track.number),
             self._moment(sighting.seconds),
             (plate_of(track),),
             models_fingerprint=sighting.fingerprint,
         )
-        kept = await self.vault.seal(sighting.jpeg, "image/jpeg")
-        subject = self.subject
-        return await self.intake.settle(
-            Settling(subject.camera, subject.caller, subject.scope, subject.content, result, kept)
-        )
+        # A story of its own: a stream runs for days, and its plates have nothing to do with each
+        # other.
+        with telemetry.span(
+            "plate passed",
+            parent=telemetry.context_from(""),
+            links=telemetry.link_to(telemetry.traceparent()),
+            attributes={
+                "tartip.camera": str(subject.camera.camera_id),
+                "tartip.frame": str(result.frame_id),
+            },
+        ):
+            kept = await self.vault.seal(sighting.jpeg, "image/jpeg")
+            settling = Settling(
+                subject.camera, subject.caller, subject.scope, subject.content, result, kept
+            )
+            return await self.intake.settle(settling)
 
     def _moment(self, seconds: float) -> datetime:
         return self.subject.started_at + timedelta(seconds=seconds)

@@ -17,7 +17,7 @@ from chassis.clock import Clock
 from chassis.db import Database, Scope, Tx
 from chassis.identity import Caller
 from chassis.refusals import IdReused, Refusal
-from chassis.telemetry import current_story
+from chassis.telemetry import SpanKind, current_story, span
 
 from inference_gateway import measures, storage
 from inference_gateway.cameras import Cameras
@@ -73,11 +73,12 @@ class Eyes:
     async def look(self, picture: Picture) -> tuple[Sight, str]:
         """What is seen, and the fingerprint of the models. Within a `turn`."""
         started = time.perf_counter()
-        try:
-            fingerprint = await self._looker.fingerprint()
-            sight = await self._looker.look(picture)
-        except ExceptionGroup as group:
-            raise _named(group) from group
+        with span("look", kind=SpanKind.CLIENT, attributes={"peer.service": "triton"}):
+            try:
+                fingerprint = await self._looker.fingerprint()
+                sight = await self._looker.look(picture)
+            except ExceptionGroup as group:
+                raise _named(group) from group
         measures.looking_duration.record((time.perf_counter() - started) * 1e3)
         measures.frames_looked_at.add(1)
         return sight, fingerprint
