@@ -85,7 +85,8 @@ def upgrade() -> None:
     op.execute("CREATE INDEX reports_of_partner ON reports (partner, opened_at, report_id)")
     op.execute("CREATE INDEX reports_due ON reports (due_at, report_id) WHERE status <> 'open'")
     op.execute("CREATE INDEX reports_cell ON reports (cell, occurred_at)")
-    grant(op, "reports", "SELECT, INSERT, UPDATE", runtime)
+    # Deleted are drafts alone, when nobody submits them.
+    grant(op, "reports", "SELECT, INSERT, UPDATE, DELETE", runtime)
     protect_rows(op, "reports", visible=f"{IS_PARTNER} OR {FOR_THE_DESK} OR {FOR_VIOLATIONS}")
 
     op.execute(
@@ -98,7 +99,7 @@ def upgrade() -> None:
         )
         """
     )
-    grant(op, "reporters", "SELECT, INSERT", runtime)
+    grant(op, "reporters", "SELECT, INSERT, DELETE", runtime)
     may_know = (
         f"{has_role('dispatcher')} OR {has_role('supervisor')} OR {has_role('internal_security')}"
     )
@@ -121,7 +122,7 @@ def upgrade() -> None:
         )
         """
     )
-    _follow("contents", "SELECT, INSERT, UPDATE (question, answer, plate)")
+    _follow("contents", "SELECT, INSERT, DELETE, UPDATE (question, answer, plate)")
     op.execute(
         """
         CREATE TABLE steps (
@@ -153,7 +154,7 @@ def upgrade() -> None:
         )
         """
     )
-    _follow("media", "SELECT, INSERT, UPDATE")
+    _follow("media", "SELECT, INSERT, UPDATE, DELETE")
     op.execute(
         """
         CREATE TABLE media_chunks (

@@ -13,7 +13,7 @@ from citizen_reports.model.law import read_law
 from citizen_reports.settings import ReportsSettings
 from citizen_reports.usecases.desk import Desk
 from citizen_reports.usecases.followup import RECORD_OUTCOME, FollowUp
-from citizen_reports.usecases.intake import FIND_DUPLICATES, STORE_MEDIA, Intake
+from citizen_reports.usecases.intake import DROP_DRAFT, FIND_DUPLICATES, STORE_MEDIA, Intake
 from citizen_reports.usecases.settling import CLOSE, DEADLINE, Settler
 from citizen_reports.usecases.uploads import Uploads
 from citizen_reports.usecases.watching import Watching
@@ -41,6 +41,7 @@ async def build(chassis: Chassis[ReportsSettings]) -> None:
     chassis.consume("FINES", consumers.fines(followup))
     chassis.do(DEADLINE, followup.check_deadline)
     chassis.do(CLOSE, followup.close)
+    chassis.do(DROP_DRAFT, followup.drop_draft)
     chassis.do(STORE_MEDIA, followup.store_media)
     chassis.do(FIND_DUPLICATES, followup.find_duplicates)
     chassis.do(RECORD_OUTCOME, followup.record_outcome)

@@ -19,7 +19,7 @@ from tartip.reports.v1 import reports_pb2 as pb
 from tartip.violations.v1 import events_pb2 as violation_events
 from tartip_cli.testing import RunningTestMesh
 
-from .conftest import As, Register, draft, refused, until
+from .conftest import As, Register, draft, jpeg, pieces_of, refused, until
 
 
 async def test_a_watch_resumes_without_a_gap_and_without_a_double(
@@ -146,6 +146,20 @@ async def test_an_undisputed_answer_is_closed(
     await later.close(f"{report_id}:{answered.report.version}")
     report = (await kaspi.app("GetReport", pb.GetReportRequest(report_id=report_id))).report
     assert report.status == pb.REPORT_STATUS_CLOSED
+
+
+async def test_a_draft_that_nobody_submits_is_dropped_with_its_pictures(
+    register: Register, kaspi: As, db: Database
+) -> None:
+    given = draft()
+    await kaspi.app("OpenReport", given)
+    await kaspi.app("PutMedia", pieces_of(given.report_id, jpeg())[0])
+    submitted, _ = await register()
+    for report_id in (given.report_id, given.report_id, submitted):
+        await followup(db, system_clock).drop_draft(report_id)
+    gone = pb.GetReportRequest(report_id=given.report_id)
+    assert (await refused(kaspi.app("GetReport", gone))).code == "REPORT_NOT_FOUND"
+    assert (await kaspi.app("GetReport", pb.GetReportRequest(report_id=submitted))).report.version
 
 
 async def test_a_second_report_of_the_same_is_told_to_the_desk_as_a_possible_duplicate(

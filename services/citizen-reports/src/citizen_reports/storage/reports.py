@@ -8,7 +8,7 @@ from uuid import UUID
 from chassis.db import Tx
 from chassis.pages import PageSpec
 from chassis.refusals import PageTokenWrong
-from sqlalchemy import Row, select, tuple_, update
+from sqlalchemy import Row, delete, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 
 from citizen_reports.model.refusals import ReportNotFound
@@ -21,7 +21,14 @@ from citizen_reports.model.report import (
     Report,
     Status,
 )
-from citizen_reports.storage.tables import number_series, reports
+from citizen_reports.storage.tables import (
+    contents,
+    media,
+    media_chunks,
+    number_series,
+    reporters,
+    reports,
+)
 
 
 @dataclass(frozen=True)
@@ -46,6 +53,13 @@ async def report_by_id(tx: Tx, report_id: UUID, *, lock: bool = False) -> Report
     return _found((await tx.execute(query.with_for_update() if lock else query)).one_or_none())
 
 
+async def find_report(tx: Tx, report_id: UUID) -> Report | None:
+    """Locked; None where it is gone."""
+    query = select(reports).where(reports.c.report_id == report_id).with_for_update()
+    row = (await tx.execute(query)).one_or_none()
+    return to_report(row) if row else None
+
+
 async def report_by_number(tx: Tx, number: str) -> Report:
     query = select(reports).where(reports.c.number == number)
     return _found((await tx.execute(query)).one_or_none())
@@ -62,6 +76,14 @@ async def save_report(tx: Tx, before: Report, after: Report) -> None:
     )
     if saved.rowcount != 1:
         raise LookupError(f"report {before.report_id} was not locked before it was changed")
+
+
+async def drop_draft(tx: Tx, report_id: UUID) -> None:
+    """Everything of a report that was never submitted, and the key it was sealed with."""
+    key_id = await tx.scalar(select(contents.c.key_id).where(contents.c.report_id == report_id))
+    for table in (media_chunks, media, reporters, contents, reports):
+        await tx.execute(delete(table).where(table.c.report_id == report_id))
+    await tx.destroy_data_key(key_id)
 
 
 async def reports_of_partner(tx: Tx, partner: str, spec: PageSpec) -> list[Report]:

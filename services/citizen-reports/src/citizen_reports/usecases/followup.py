@@ -74,6 +74,16 @@ class FollowUp:
             )
             tx.audit("close", f"report:{report.number}", region=report.region)
 
+    async def drop_draft(self, key: str) -> None:
+        """`key` is the report. One that was submitted in time stays for ever."""
+        async with self._db.begin(SYSTEM) as tx:
+            report = await reports.find_report(tx, UUID(key))
+            if report is None or report.status is not Status.OPEN:
+                return
+            tell(report)
+            await reports.drop_draft(tx, report.report_id)
+            tx.audit("drop_draft", f"report:{report.report_id}", region=report.region)
+
     async def store_media(self, key: str) -> None:
         """`key` is report:media. The pieces go once the whole lies in the evidence store."""
         report_id, media_id = map(UUID, key.split(":"))

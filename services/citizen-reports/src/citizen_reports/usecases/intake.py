@@ -5,7 +5,7 @@ The partner is the caller of the transaction's scope: row-level security says wh
 
 import hashlib
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import h3
@@ -34,6 +34,9 @@ from citizen_reports.usecases.settling import REPORTER, SYSTEM_ACTOR, Settler, t
 
 STORE_MEDIA = "store_media"
 FIND_DUPLICATES = "find_duplicates"
+DROP_DRAFT = "drop_draft"
+# What somebody wrote and did not hand in is not kept.
+DRAFT_LIFE = timedelta(days=7)
 # About 0.1 km2: enough to find what lies near, too coarse to tell a home.
 CELL_RESOLUTION = 9
 REPORTS_OF_PARTNER = "reports of a partner"
@@ -69,6 +72,7 @@ class Intake:
             if not await reports.add_report(tx, report):
                 raise IdReused  # by another partner; of which nothing more is told
             await contents.add_contents(tx, report, checked)
+            await tx.schedule(DROP_DRAFT, str(report_id), now + DRAFT_LIFE)
             tx.audit("open", f"report:{report_id}", region=report.region)
             return AppView(report, "", "", 0)
 
