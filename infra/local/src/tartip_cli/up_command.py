@@ -48,6 +48,9 @@ def up(
     detach: Annotated[
         bool, typer.Option("--detach", "-d", help="Return when it is ready.")
     ] = False,
+    demo: Annotated[
+        bool, typer.Option("--demo", help="Once ready, tell both journeys, then stay up.")
+    ] = False,
     without: Without = [],  # noqa: B006 (Typer's way to say "none")
     as_json: AsJson = False,
 ) -> None:
@@ -63,7 +66,7 @@ def up(
     require_packages(tuple(s.package for s in SERVICES if s.name not in left_out))
     mesh = Mesh.build(settings, without=left_out)
     _log_to(mesh.home)
-    asyncio.run(_run(mesh, as_json=as_json))
+    asyncio.run(_run(mesh, demo=demo, as_json=as_json))
 
 
 def down(as_json: AsJson = False) -> None:
@@ -103,7 +106,7 @@ async def _migrate(mesh: Mesh) -> None:
         await mesh.migrate(name)
 
 
-async def _run(mesh: Mesh, *, as_json: bool) -> None:
+async def _run(mesh: Mesh, *, demo: bool, as_json: bool) -> None:
     states: dict[str, State] = {part.name: State.WAITING for part in mesh.parts}
     began = time.monotonic()
     with Live(console=console, refresh_per_second=4, transient=True) as live:
@@ -114,15 +117,18 @@ async def _run(mesh: Mesh, *, as_json: bool) -> None:
 
         supervisor = Supervisor(mesh, show)
         async with asyncio.TaskGroup() as group:
-            telling = group.create_task(_tell_when_ready(supervisor, began, as_json=as_json))
+            telling = group.create_task(_tell(supervisor, live, began, demo=demo, as_json=as_json))
             await supervisor.run()
             telling.cancel()
     if not as_json:
         console.print("The mesh has stopped.")
 
 
-async def _tell_when_ready(supervisor: Supervisor, began: float, *, as_json: bool) -> None:
+async def _tell(
+    supervisor: Supervisor, live: Live, began: float, *, demo: bool, as_json: bool
+) -> None:
     await supervisor.ready.wait()
+    live.stop()
     mesh = supervisor.mesh
     seconds = time.monotonic() - began
     if as_json:
@@ -132,6 +138,25 @@ async def _tell_when_ready(supervisor: Supervisor, began: float, *, as_json: boo
     for part in mesh.parts:
         console.print(f"  {part.name:18} {part.address}", highlight=False)
     console.print(f"  {'data and logs':18} {mesh.home.path}", highlight=False)
+    if demo:
+        await _demonstrate()
+
+
+async def _demonstrate() -> None:
+    """In a process of its own, as anybody would; the mesh stays up however it ends."""
+    console.print("\nThe demonstration (`tartip demo` tells it again):", highlight=False)
+    process = await asyncio.create_subprocess_exec(sys.executable, "-m", "tartip_cli", "demo")
+    try:
+        code = await process.wait()
+    except asyncio.CancelledError:
+        process.terminate()
+        raise
+    if code == 0:
+        console.print("The mesh stays up; Ctrl-C stops it.", highlight=False)
+    else:
+        console.print(
+            f"The demonstration ended with {code}; the mesh stays up, `tartip logs` tells more."
+        )
 
 
 def _table(states: dict[str, State], seconds: float) -> Table:
