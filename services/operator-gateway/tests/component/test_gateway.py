@@ -308,6 +308,32 @@ async def test_an_open_stream_does_not_hold_the_gateway_back(another_gateway: An
         await reading  # the stream ended in order, not by a broken connection
 
 
+async def test_the_live_feed_outlives_the_brokers_death(gateway: Any) -> None:
+    frames = Frames()
+    async with gateway.client() as client, asyncio.TaskGroup() as group:
+        headers = gateway.headers("inspector-almaty")
+        reading = group.create_task(frames.read(client, headers=headers))
+        await frames.open.wait()
+        await asyncio.to_thread(gateway.engines.kill_and_wait, "nats")
+        marker = str(new_id())
+        await Publisher(gateway.engines, marker)("violations", "violations.v1.detected", "after")
+        await _until(lambda: any(marker in fact["id"] for fact in frames.facts))
+        reading.cancel()
+
+
+async def test_a_request_is_one_trace_from_the_edge_on(gateway: Any) -> None:
+    headers = gateway.headers("inspector-almaty") | {"traceparent": f"00-{'ab' * 16}-{'cd' * 8}-01"}
+    async with gateway.client() as client:
+        answer = await client.get("/v1/violations/v-7", headers=headers)
+    trace = answer.headers["tartip-trace"]
+    assert trace != "ab" * 16  # a stranger's trace is not believed
+    await _until(lambda: gateway.engines.story(trace) is not None)
+    spans = gateway.engines.story(trace).spans
+    assert {span.name for span in spans} == {
+        "GET /v1/violations/{violation_id}", "tartip.violations.v1.Violations/GetViolation",
+    }  # fmt: skip
+
+
 class Publisher:
     """Publishes as a service does, under its own credentials."""
 
@@ -324,6 +350,6 @@ class Publisher:
 
 
 async def _until(condition: Any) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not condition():
             await asyncio.sleep(0.05)
