@@ -61,6 +61,7 @@ class Gate(grpc.aio.ServerInterceptor):
         self._running_calls = 0
         self._running_streams = 0
         self._endless: weakref.WeakSet[asyncio.Task[Any]] = weakref.WeakSet()
+        self._waiting: set[asyncio.Task[Any] | None] = set()
         self._stopping = False
 
     async def intercept_service(
@@ -132,12 +133,23 @@ class Gate(grpc.aio.ServerInterceptor):
                     await self._admit(method, context, span, needs_deadline=False)
                     if task is not None and context.time_remaining() is None:
                         self._endless.add(task)
-                    async for reply in inner(request, context):
+                    replies = aiter(inner(request, context))
+                    while True:
+                        # Only here may it be interrupted: never while a reply is on its way.
+                        self._waiting.add(task)
+                        try:
+                            reply = await anext(replies)
+                        except StopAsyncIteration:
+                            break
+                        finally:
+                            self._waiting.discard(task)
                         yield reply
+                        if self._stopping and task in self._endless:
+                            raise Stopping
                 finally:
                     self._running_streams -= 1
             except asyncio.CancelledError:
-                if not self._stopping or task is None:
+                if task is None or task not in self._endless or not self._stopping:
                     raise
                 task.uncancel()
                 refusal = _noted(Stopping(), span)
@@ -155,7 +167,8 @@ class Gate(grpc.aio.ServerInterceptor):
         self._stopping = True
         tasks = tuple(self._endless)
         for task in tasks:
-            task.cancel()
+            if task in self._waiting:
+                task.cancel()
         if tasks:
             await asyncio.wait(tasks, timeout=STREAM_END_SECONDS)
 
