@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import socket
+import sys
 from collections.abc import Iterator
 
 import uvicorn
@@ -33,6 +35,7 @@ from operator_gateway.settings import GatewaySettings
 from operator_gateway.tickets import Tickets
 
 GRACE_SECONDS = 5
+BACKLOG = 256
 ROUTERS = (
     cameras_routes.router, violations_routes.router, fines_routes.router, reports_routes.router,
     evidence_routes.router, statistics_routes.router, audit_routes.router, events_routes.router,
@@ -77,9 +80,10 @@ class Gateway:
 
 
 async def serve_until(stopping: asyncio.Event, app: FastAPI, address: str, feed: LiveFeed) -> None:
-    server = _Server(server_config(app, address))
+    listening = listen_on(address)
+    server = _Server(server_config(app))
     async with asyncio.TaskGroup() as group:
-        serving = group.create_task(server.serve())
+        serving = group.create_task(server.serve(sockets=[listening]))
         stopped = group.create_task(stopping.wait())
         await asyncio.wait({serving, stopped}, return_when=asyncio.FIRST_COMPLETED)
         stopped.cancel()
@@ -87,11 +91,19 @@ async def serve_until(stopping: asyncio.Event, app: FastAPI, address: str, feed:
         server.should_exit = True
 
 
-def server_config(app: FastAPI, address: str) -> uvicorn.Config:
+def listen_on(address: str) -> socket.socket:
+    """Ends the process with one clear line where the address cannot be had."""
     host, _, port = address.rpartition(":")
+    try:
+        return socket.create_server((host, int(port)), backlog=BACKLOG)
+    except (OSError, ValueError, OverflowError) as error:
+        sys.exit(f"cannot listen on {address} ({error}): free it or set TARTIP_HTTP_ADDRESS")
+
+
+def server_config(app: FastAPI) -> uvicorn.Config:
     return uvicorn.Config(
-        app, host=host, port=int(port), http="h11", ws="none", lifespan="off",
-        limit_concurrency=128, backlog=256, timeout_keep_alive=5,
+        app, http="h11", ws="none", lifespan="off",
+        limit_concurrency=128, backlog=BACKLOG, timeout_keep_alive=5,
         timeout_graceful_shutdown=GRACE_SECONDS, h11_max_incomplete_event_size=16_384,
         server_header=False, proxy_headers=False, forwarded_allow_ips=[],
         access_log=False, log_config=None,
