@@ -74,6 +74,8 @@ class Event:
     region: str
     message: Message
     story: str = ""
+    # Set for a fact that holds personal data: its row is sealed until the relay sends it.
+    sealed: bool = False
     event_id: UUID = field(default_factory=new_id)
 
 
@@ -151,7 +153,8 @@ class Tx:
                 "region": fact.region,
                 "story": story,
                 "traceparent": parent,
-                "payload": fact.message.SerializeToString(),
+                "sealed": fact.sealed,
+                "payload": self._payload(fact),
             }
         )
 
@@ -211,6 +214,12 @@ class Tx:
     def blind_index(self, key_class: str, field_name: str, value: str) -> bytes:
         return self._keyring.blind_index(key_class, field_name, value)
 
+    def _payload(self, fact: Event) -> bytes:
+        content = fact.message.SerializeToString()
+        if not fact.sealed:
+            return content
+        return self._keyring.own_key("outbox").seal(content, payload_place(fact.event_id))
+
     async def flush(self) -> None:
         if self._events:
             await self.execute(insert(tables.outbox), self._events)
@@ -242,6 +251,10 @@ class Tx:
         if other is None:  # the person was erased: nothing may be kept under that name again
             raise KeyError("erased")
         return other
+
+
+def payload_place(event_id: UUID) -> str:
+    return f"outbox.payload:{event_id}"
 
 
 class Database:

@@ -7,28 +7,31 @@ is kept is published again: consumers de-duplicate by event id.
 
 import asyncio
 import logging
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from nats.js.errors import NotFoundError
-from sqlalchemy import func, select, text, update
+from sqlalchemy import delete, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.engine import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis import telemetry
 from chassis.bus import Bus
-from chassis.db import Database
-from chassis.tables import outbox, outbox_streams
+from chassis.db import Database, payload_place
+from chassis.tables import inbox, outbox, outbox_streams
 
 BATCH = 200
 POLL_SECONDS = 0.1
 KEEP_DAYS = 7
+INBOX_KEEP_DAYS = 30
+FORGET_SECONDS = 3600.0
 PUBLISH_TIMEOUT_SECONDS = 5.0
 STREAM_CHECK_SECONDS = 2.0
 log = logging.getLogger(__name__)
 
 
-def headers_of(row: "Row[tuple[object, ...]]", source: str) -> dict[str, str]:
+def headers_of(row: Row[Any], source: str) -> dict[str, str]:
     """CloudEvents in the NATS binding (binary mode), and what consumers route and order by."""
     return {
         "Nats-Msg-Id": str(row.event_id),
@@ -55,9 +58,12 @@ class Relay:
 
     async def run(self) -> None:
         async with self._db.singleton("relay") as connection:
-            checked_at = 0.0
+            checked_at = forgot_at = 0.0
             while True:
                 now = asyncio.get_running_loop().time()
+                if now - forgot_at > FORGET_SECONDS:
+                    await self._forget_old(connection)
+                    forgot_at = now
                 if now - checked_at > STREAM_CHECK_SECONDS:
                     await self._look_for_new_streams(connection)
                     checked_at = now
@@ -92,11 +98,11 @@ class Relay:
             await asyncio.sleep(1.0)
         return len(sent)
 
-    async def _publish(self, row: "Row[tuple[object, ...]]") -> bool:
+    async def _publish(self, row: Row[Any]) -> bool:
         try:
             await self._bus.jetstream.publish(
                 row.subject,
-                row.payload,
+                self._content(row),
                 timeout=PUBLISH_TIMEOUT_SECONDS,
                 headers=headers_of(row, self._source),
             )
@@ -104,6 +110,23 @@ class Relay:
             log.warning("event not published yet: %s", type(error).__name__)
             return False
         return True
+
+    def _content(self, row: Row[Any]) -> bytes:
+        if not row.sealed:
+            return bytes(row.payload)
+        key = self._db.keyring.own_key("outbox")
+        return key.open(bytes(row.payload), payload_place(row.event_id))
+
+    async def _forget_old(self, connection: AsyncConnection) -> None:
+        """What was published and kept long enough; an inbox row outlives its fact in any outbox."""
+        age = func.clock_timestamp() - outbox.c.created_at
+        await connection.execute(
+            delete(outbox).where(
+                outbox.c.published_at.is_not(None), age > timedelta(days=KEEP_DAYS)
+            )
+        )
+        age = func.clock_timestamp() - inbox.c.consumed_at
+        await connection.execute(delete(inbox).where(age > timedelta(days=INBOX_KEEP_DAYS)))
 
     async def _look_for_new_streams(self, connection: AsyncConnection) -> None:
         for stream in self._streams:

@@ -70,6 +70,11 @@ class Keyring:
         index_key = hmac.digest(self._key(key_class), b"blind-index:" + field.encode(), "sha256")
         return hmac.digest(index_key, value.encode(), hashlib.sha256)[:INDEX_BYTES]
 
+    def own_key(self, key_class: str) -> DataKey:
+        """One key for all rows of a class that belong to nobody in particular."""
+        plain = hmac.digest(self._key(key_class), b"own-key", "sha256")
+        return DataKey(UUID(int=0), b"", plain)
+
     def signing_key(self, name: str) -> Ed25519PrivateKey:
         """PEM as a provisioner writes it, or the 32 bytes that are made here at first need."""
         raw = self._key(name)

@@ -8,6 +8,7 @@ added and read, never changed.
 from alembic.operations import Operations
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
     DateTime,
     Identity,
@@ -35,6 +36,7 @@ outbox = Table(
     Column("region", Text, nullable=False),
     Column("story", Text, nullable=False),
     Column("traceparent", Text, nullable=False),
+    Column("sealed", Boolean, nullable=False, server_default=text("false")),
     Column("payload", LargeBinary, nullable=False),
     Column("created_at", _moment, nullable=False, server_default=text("clock_timestamp()")),
     Column("published_at", _moment),
@@ -138,9 +140,9 @@ data_keys = Table(
 )
 
 _GRANTS = {
-    outbox: "SELECT, INSERT, UPDATE (published_at)",
+    outbox: "SELECT, INSERT, UPDATE (published_at), DELETE",
     outbox_streams: "SELECT, INSERT, UPDATE",
-    inbox: "SELECT, INSERT",
+    inbox: "SELECT, INSERT, DELETE",
     dead_letters: "SELECT, INSERT, UPDATE",
     requests: "SELECT, INSERT",
     work: "SELECT, INSERT, UPDATE",

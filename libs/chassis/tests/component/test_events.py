@@ -66,6 +66,19 @@ async def test_every_fact_has_its_effect_once(
         assert await effects(db, at_least=100) == names
 
 
+async def test_a_sealed_fact_is_readable_by_its_consumer_and_not_in_its_row(
+    db: Database, producer: Bus, consumer_bus: Bus
+) -> None:
+    async with flowing(db, producer, consumer_bus):
+        async with db.begin(SYSTEM) as tx:
+            secret = StringValue(value="plate-like secret")
+            tx.emit(Event(SUBJECT, "camera:x", 1, "KZ-75", secret, sealed=True))
+        assert await effects(db, at_least=1) == ["plate-like secret"]
+    async with db.begin(SYSTEM) as tx:
+        row = (await tx.execute(text("SELECT payload FROM outbox"))).one()
+    assert b"secret" not in bytes(row.payload)
+
+
 async def test_a_fact_published_twice_has_its_effect_once(
     db: Database, producer: Bus, consumer_bus: Bus
 ) -> None:

@@ -33,7 +33,7 @@ def plate_read(
         evidence_sha256=frame.evidence_sha256,
         models_fingerprint=frame.models_fingerprint,
     )
-    return Event(PLATE_READ, str(read_id), 1, camera.region, message)
+    return Event(PLATE_READ, str(read_id), 1, camera.region, message, sealed=True)
 
 
 def plate_to_proto(plate: ReadPlate) -> inference_pb2.Plate:
