@@ -109,11 +109,8 @@ class Screening:
             "plate passed",
             parent=telemetry.context_from(""),
             links=telemetry.link_to(telemetry.traceparent()),
-            attributes={
-                "tartip.camera": str(subject.camera.camera_id),
-                "tartip.frame": str(result.frame_id),
-            },
         ):
+            telemetry.annotate(camera=str(subject.camera.camera_id), frame=str(result.frame_id))
             kept = await self.vault.seal(sighting.jpeg, "image/jpeg")
             settling = Settling(
                 subject.camera, subject.caller, subject.scope, subject.content, result, kept
