@@ -102,7 +102,7 @@ class Desk:
 
     async def ask(self, report_id: UUID, question: str, caller: Caller) -> DeskView:
         """The deadline waits until the reporter has replied."""
-        _require(question, "question", "QUESTION_REQUIRED")
+        _require(question, "question", code="QUESTION_REQUIRED")
         now, operator = self._clock(), caller.scope.name
         async with self._db.begin(caller.scope) as tx:
             report = await self._locked(tx, report_id, caller)
@@ -113,7 +113,7 @@ class Desk:
             return await self._view(tx, asked)
 
     async def answer(self, report_id: UUID, answer: str, caller: Caller) -> DeskView:
-        _require(answer, "answer", "ANSWER_REQUIRED")
+        _require(answer, "answer", code="ANSWER_REQUIRED")
         now, operator = self._clock(), caller.scope.name
         async with self._db.begin(caller.scope) as tx:
             report = await self._locked(tx, report_id, caller)
@@ -201,7 +201,7 @@ async def _evidence(tx: Tx, report_id: UUID) -> list[str]:
     return stored
 
 
-def _require(text: str, field: str, code: str) -> None:
+def _require(text: str, field: str, *, code: str) -> None:
     with checks() as check:
         check.that(bool(text.strip()), field, "what the reporter reads", code=code)
         check.that(len(text) <= TEXT_MAX, field, f"at most {TEXT_MAX} characters",
