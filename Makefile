@@ -15,7 +15,7 @@ export NODE_USE_SYSTEM_CA ?= 1
 export PIP_CERT ?= /etc/ssl/certs/ca-certificates.crt
 endif
 
-.PHONY: help setup proto models run test check unit journeys bench accuracy nightly lock release-contracts clean
+.PHONY: help setup proto models run test check unit journeys lock release-contracts clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
