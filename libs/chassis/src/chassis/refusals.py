@@ -166,7 +166,7 @@ class StorageAway(Refusal):
 
 class Stopping(Refusal):
     kind = Kind.AWAY
-    code = "STOPPING"
+    code = "SERVER_STOPPING"
     says = Says(
         en="This server is stopping. Connect again and go on from the last token.",
         ru="Сервер останавливается. Подключитесь снова и продолжите с последнего токена.",

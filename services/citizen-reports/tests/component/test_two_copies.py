@@ -57,7 +57,7 @@ async def test_a_watch_goes_on_at_the_other_copy_when_one_stops(
     last = await stream.read()
     begun = time.monotonic()
     process.send_signal(signal.SIGTERM)
-    assert (await refused(_drain(stream))).code == "STOPPING"
+    assert (await refused(_drain(stream))).code == "SERVER_STOPPING"
     assert process.wait(STOP_SECONDS) == 0
     assert time.monotonic() - begun < STOP_SECONDS
     resumed = kaspi.watch(last.resume_token)
