@@ -67,12 +67,13 @@ class Screening:
     vault: Vault
     _tracks: PlateTracks = field(default_factory=PlateTracks)
     _best: dict[int, _Sighting] = field(default_factory=dict)
+    _untold: list[Track] = field(default_factory=list)
 
     async def look(self, shot: Shot) -> list[FrameResult]:
         """What is in this frame, and after it the tracks that ended before it."""
         async with self.eyes.turn(patient=True):
             sight, fingerprint = await self.eyes.look(shot.picture)
-        ended = self._tracks.add(sight.plates, at=shot.seconds)
+        self._untold += self._tracks.add(sight.plates, at=shot.seconds)
         await self._remember(shot, sight, fingerprint)
         seen = FrameResult(
             self.subject.id_of("frame", shot.number),
@@ -81,11 +82,12 @@ class Screening:
             objects_of(sight),
             models_fingerprint=fingerprint,
         )
-        return [seen, *[await self._tell(track) for track in ended]]
+        return [seen, *await self._tell_all()]
 
     async def finish(self) -> list[FrameResult]:
         """The tracks that were still open."""
-        return [await self._tell(track) for track in self._tracks.finish()]
+        self._untold += self._tracks.finish()
+        return await self._tell_all()
 
     async def _remember(self, shot: Shot, sight: Sight, fingerprint: str) -> None:
         best = [track for track in self._tracks.open if any(track.best is p for p in sight.plates)]
@@ -95,8 +97,18 @@ class Screening:
         for track in best:
             self._best[track.number] = _Sighting(shot.seconds, jpeg, fingerprint)
 
+    async def _tell_all(self) -> list[FrameResult]:
+        """A track leaves the list once it is told, so one that was interrupted is told again."""
+        results = []
+        while self._untold:
+            track = self._untold[0]
+            results.append(await self._tell(track))
+            self._untold.pop(0)
+            del self._best[track.number]
+        return results
+
     async def _tell(self, track: Track) -> FrameResult:
-        sighting, subject = self._best.pop(track.number), self.subject
+        sighting, subject = self._best[track.number], self.subject
         result = FrameResult(
             subject.id_of("track", track.number),
             self._moment(sighting.seconds),

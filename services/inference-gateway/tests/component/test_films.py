@@ -10,6 +10,7 @@ from typing import Any
 import av
 import pytest
 from chassis.clock import from_timestamp, new_id
+from tartip.inference.v1 import inference_pb2
 from tartip_scenes.scenes import Light, draw_film
 
 from .conftest import As, Device, Plates, Process, refused
@@ -94,6 +95,20 @@ def test_a_stream_is_watched_and_its_plates_told(
     told = plates.of(device, at_least=1)
     assert TEXT in [read.plate.text for read in told]
     assert b"secret-word" not in service.log.read_bytes()
+
+
+def test_what_was_seen_is_told_when_the_caller_leaves(
+    edge: As, device: Device, server: RtspServer, plates: Plates
+) -> None:
+    request = inference_pb2.WatchStreamRequest(
+        camera_id=device.camera_id, address=server.address, frames_per_second=5.0
+    )
+    answers = edge.stub.WatchStream(request)
+    for answer in answers:
+        if TEXT in [plate.text for plate in answer.result.plates]:
+            break
+    answers.cancel()
+    assert TEXT in [read.plate.text for read in plates.of(device, at_least=1)]
 
 
 def test_a_stream_that_breaks_is_opened_again(edge: As, device: Device, server: RtspServer) -> None:
