@@ -74,7 +74,7 @@ def new_frame(
     def make(measured: dict[str, Any] | None = None, **chosen: Any) -> tuple[FrameToTenge, Vehicle]:
         wanted = SPEEDING if measured is None else measured
         light = "signal_phase" in wanted
-        camera = sample_cameras[1 if light else 0]
+        camera = chosen.pop("camera", sample_cameras[1 if light else 0])
         vehicle = samples.next_vehicle(mesh.home, samples.vehicles_path(mesh.home, None))
         owner = vehicle.owner
         personal.update((vehicle.plate, owner.number, owner.name, owner.phone, owner.address))

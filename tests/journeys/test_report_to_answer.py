@@ -79,7 +79,7 @@ async def test_a_complaint_about_an_officer_is_seen_by_internal_security_alone(
     await hand_in(journey)
     path = f"/v1/reports/{journey.report_id}"
     for operator in ("dispatcher-almaty", "supervisor-almaty", "inspector-almaty"):
-        with pytest.raises(Refusal, match="REPORT_NOT_FOUND|NOT_ALLOWED"):
+        with pytest.raises(Refusal, match=r"REPORT_NOT_FOUND|NOT_ALLOWED"):
             await outside.as_operator(operator).get(path, purpose="curiosity")
     seen = await outside.as_operator("security-1").get(path, purpose="complaint")
     assert seen.body["report"]["report"]["category"] == "complaint_about_officer"

@@ -85,6 +85,7 @@ class FrameToTenge:
     frame_id: str = field(default_factory=lambda: str(new_id()))
     decision_id: str = field(default_factory=lambda: str(new_id()))
     payment_id: str = field(default_factory=lambda: str(new_id()))
+    _signed: dict[str, dict[str, str]] = field(default_factory=dict)
 
     async def send_frame(self) -> inference_pb2.FrameResult:
         stub = inference_pb2_grpc.InferenceStub(self.outside.as_device("edge-1", INFERENCE_GATEWAY))
@@ -101,31 +102,38 @@ class FrameToTenge:
 
     async def find_in_queue(self, evidence_sha256: str) -> Answer | None:
         """The violation that this frame gave, by the evidence it names."""
-        desk, token = self.outside.as_operator(self.inspector), ""
+        found = await self.violations_of(evidence_sha256, state="review")
+        return found[0] if found else None
+
+    async def violations_of(self, evidence_sha256: str, **query: str) -> list[Answer]:
+        """Every violation that names this frame; there should be one at most."""
+        desk, token, found = self.outside.as_operator(self.inspector), "", list[Answer]()
         while True:
-            page = await desk.get(
-                "/v1/violations", state="review", page_size=_PAGE, page_token=token
-            )
-            for violation in page.body["violations"]:
-                if evidence_sha256 in violation["evidence_sha256"]:
-                    return Answer(violation, page.trace_id)
+            page = await desk.get("/v1/violations", page_size=_PAGE, page_token=token, **query)
+            found += [
+                Answer(violation, page.trace_id)
+                for violation in page.body["violations"]
+                if evidence_sha256 in violation["evidence_sha256"]
+            ]
             token = page.body["next_page_token"]
             if not token:
-                return None
+                return found
 
     async def violation(self, violation_id: str) -> Answer:
         desk = self.outside.as_operator(self.inspector)
         return await desk.get(f"/v1/violations/{violation_id}", purpose="demonstration: review")
 
     async def decide(self, violation_id: str, verdict: str = "confirm", reason: str = "") -> Answer:
-        """Prepare, sign with the officer's own key, hand in."""
+        """Prepare, sign with the officer's own key, hand in; again it is the same decision."""
         desk = self.outside.as_operator(self.inspector)
-        prepared = await desk.post(
-            f"/v1/violations/{violation_id}/decision/prepare",
-            {"verdict": verdict, "reason": reason},
-        )
-        canonical = base64.b64decode(prepared.body["canonical"])
-        body = {"decision_id": self.decision_id, **self.signature_over(canonical)}
+        if violation_id not in self._signed:
+            prepared = await desk.post(
+                f"/v1/violations/{violation_id}/decision/prepare",
+                {"verdict": verdict, "reason": reason},
+            )
+            canonical = base64.b64decode(prepared.body["canonical"])
+            self._signed[violation_id] = self.signature_over(canonical)
+        body = {"decision_id": self.decision_id, **self._signed[violation_id]}
         return await desk.post(f"/v1/violations/{violation_id}/{verdict}", body)
 
     def signature_over(self, canonical: bytes) -> dict[str, str]:

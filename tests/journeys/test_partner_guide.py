@@ -1,0 +1,50 @@
+"""The guide for partners, followed to the letter: its program, run with nothing but `proto/`."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tartip_cli.journeys import wait_for
+from tartip_cli.testing import RunningTestMesh
+
+pytestmark = pytest.mark.mesh
+ROOT = Path(__file__).resolve().parents[2]
+GUIDE = ROOT / "docs" / "partners.md"
+
+
+async def test_the_guides_program_pays_once_and_hands_a_report_in(
+    new_frame: Any, mesh: RunningTestMesh, tmp_path: Path
+) -> None:
+    journey, vehicle = new_frame()
+    result = await journey.send_frame()
+    found = await wait_for("the violation", lambda: journey.find_in_queue(result.evidence_sha256))
+    violation_id = found.body["violation_id"]
+    await journey.decide(violation_id)
+    await wait_for("the fine", lambda: journey.find_fine(violation_id))
+
+    program = tmp_path / "partner.py"
+    (code,) = re.findall(r"```python\n(.*?)```", GUIDE.read_text(), re.DOTALL)
+    program.write_text(code)
+    protos = [str(path) for path in sorted((ROOT / "proto").rglob("*.proto"))]
+    stubs = [f"-I{ROOT / 'proto'}", f"--python_out={tmp_path}", f"--grpc_python_out={tmp_path}"]
+    subprocess.run([sys.executable, "-m", "grpc_tools.protoc", *stubs, *protos], check=True)
+
+    bank = mesh.certificates.partner("halyk")
+    told = subprocess.run(
+        [
+            sys.executable, str(program), mesh.address("fines"), mesh.address("citizen-reports"),
+            str(mesh.certificates.authority), str(bank.certificate), str(bank.key),
+            vehicle.owner.number,
+        ],
+        cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert told.returncode == 0, told.stderr
+    assert "paid once: entry" in told.stdout
+    assert "other content under the same id: ID_REUSED" in told.stdout
+    assert re.search(r"report KZ75-\d{4}-\d{7}, an answer is due by", told.stdout)
+    assert "now: REPORT_STATUS_ROUTED" in told.stdout
