@@ -15,7 +15,7 @@ from tartip.audit.v1 import audit_pb2, audit_pb2_grpc
 
 from chassis import merkle
 from chassis.clock import Clock, to_timestamp
-from chassis.db import SYSTEM, Database
+from chassis.db import SYSTEM, Database, require_held
 from chassis.refusals import Kind, PageTokenWrong, Refusal, Says
 from chassis.sealing import public_bytes
 from chassis.tables import audit, audit_heads, audit_leaves, audit_pending
@@ -70,8 +70,9 @@ class Sealer:
         self._key = db.keyring.signing_key("audit")
 
     async def run(self) -> None:
-        async with self._db.singleton("sealer"):
+        async with self._db.singleton("sealer") as connection:
             while True:
+                await require_held(connection)
                 while await self.seal() == BATCH:
                     pass
                 await asyncio.sleep(self._every_seconds)

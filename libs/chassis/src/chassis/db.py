@@ -332,6 +332,11 @@ class Database:
         await self._engine.dispose()
 
 
+async def require_held(connection: AsyncConnection) -> None:
+    """Raises when the connection of a singleton, and so its lock, was lost."""
+    await connection.execute(text("SELECT 1"))
+
+
 _SET_SCOPE = text(
     "SELECT set_config('app.kind', :kind, true), set_config('app.name', :name, true),"
     " set_config('app.regions', :regions, true), set_config('app.roles', :roles, true)"

@@ -96,7 +96,7 @@ class Gate(grpc.aio.ServerInterceptor):
     def _unary(self, method: str, inner: Callable[..., Awaitable[Any]]) -> Callable[..., Any]:
         async def serve(request: Any, context: grpc.aio.ServicerContext) -> Any:
             started = time.perf_counter()
-            with _server_span(method, context) as span:
+            with telemetry.span(**_span_of(method, context)) as span:
                 try:
                     if self._running_calls >= CALLS_MAX:
                         raise Overloaded
@@ -120,9 +120,7 @@ class Gate(grpc.aio.ServerInterceptor):
         self, method: str, inner: Callable[..., AsyncIterator[Any]]
     ) -> Callable[..., Any]:
         async def serve(request: Any, context: grpc.aio.ServicerContext) -> AsyncIterator[Any]:
-            # Entered, never left: the generator may be closed from another task, where leaving a
-            # context fails. The span is ended by hand, the context goes with the call's task.
-            span = _server_span(method, context).__enter__()
+            span = telemetry.begin(**_span_of(method, context))
             refusal: Refusal | None = None
             task = asyncio.current_task()
             try:
@@ -198,15 +196,15 @@ def _peer(context: grpc.aio.ServicerContext) -> tuple[str, str]:
     return caller_from_spiffe(uris)
 
 
-def _server_span(method: str, context: grpc.aio.ServicerContext) -> Any:
+def _span_of(method: str, context: grpc.aio.ServicerContext) -> dict[str, Any]:
     metadata = {key: value for key, value in context.invocation_metadata() or ()}
     service, _, name = method.lstrip("/").partition("/")
-    return telemetry.span(
-        f"{service}/{name}",
-        kind=telemetry.SpanKind.SERVER,
-        parent=telemetry.context_from(str(metadata.get("traceparent", ""))),
-        attributes={"rpc.system": "grpc", "rpc.service": service, "rpc.method": name},
-    )
+    return {
+        "name": f"{service}/{name}",
+        "kind": telemetry.SpanKind.SERVER,
+        "parent": telemetry.context_from(str(metadata.get("traceparent", ""))),
+        "attributes": {"rpc.system": "grpc", "rpc.service": service, "rpc.method": name},
+    }
 
 
 def _noted(error: Exception, span: Any) -> Refusal:

@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from contextvars import ContextVar, Token
 
 from opentelemetry import metrics, trace
-from opentelemetry.context import Context
+from opentelemetry.context import Context, attach
 from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.metrics import MeterProvider
@@ -220,6 +220,24 @@ def span(
             raise
         finally:
             _reset(token)
+
+
+def begin(
+    name: str,
+    *,
+    kind: SpanKind,
+    parent: Context,
+    attributes: Mapping[str, str | int],
+) -> Span:
+    """A span that is current for the rest of this task and is ended by hand.
+
+    For streams: a generator may be closed from another task, where leaving a context fails.
+    """
+    started = tracer.start_span(name, context=parent, kind=kind)
+    for key, value in attributes.items():
+        set_attribute(started, key, value)
+    attach(trace.set_span_in_context(started, parent))
+    return started
 
 
 def _reset(token: Token[str]) -> None:

@@ -6,7 +6,7 @@ from datetime import datetime
 from uuid import UUID
 
 from chassis.clock import Clock
-from chassis.db import SYSTEM, Database, Scope
+from chassis.db import SYSTEM, Database, Scope, require_held
 from chassis.identity import Caller
 from chassis.refusals import IdReused
 
@@ -118,7 +118,7 @@ class Watch:
     async def keep_looking_for_silence(self, hears_since: Callable[[], datetime | None]) -> None:
         async with self._db.singleton("silence") as connection:
             while True:
-                await connection.exec_driver_sql("SELECT 1")  # raises when the lock was lost
+                await require_held(connection)
                 while await self.look_for_silence(hears_since()) == SWEEP_BATCH:
                     pass
                 await asyncio.sleep(SWEEP_SECONDS)

@@ -14,8 +14,6 @@ from importlib import resources
 from typing import Any
 from uuid import UUID
 
-from chassis.refusals import Kind, Refusal, Says
-
 from violations.model import Device, Hold, Offence, Place, Plate, Readings
 
 # One zone in the whole country, UTC+5, since 01.03.2024: older than any table here.
@@ -23,14 +21,8 @@ ALMATY = timezone(timedelta(hours=5), "Asia/Almaty")
 CYRILLIC = str.maketrans("АВЕКМНОРСТУХ", "ABEKMHOPCTYX")
 
 
-class RulesMissing(Refusal):
-    kind = Kind.STATE
-    code = "RULES_MISSING"
-    says = Says(
-        en="No rule table was in force at that moment.",
-        ru="На этот момент нет действующей таблицы правил.",
-        kk="Бұл сәтте күші бар ережелер кестесі жоқ.",
-    )
+class RulesMissing(LookupError):
+    """No rule table was in force at that moment: an officer decides, nobody is answered this."""
 
 
 @dataclass(frozen=True)
@@ -107,7 +99,7 @@ class RuleBook:
         for table in self._tables:
             if table.holds_on(day):
                 return table
-        raise RulesMissing(facts={"date": day.isoformat()})
+        raise RulesMissing(day.isoformat())
 
 
 def load() -> RuleBook:

@@ -139,7 +139,7 @@ def test_a_day_without_a_table_is_refused_by_name() -> None:
     before = datetime(2024, 12, 3, 18, 59, tzinfo=UTC)  # 23:59 in Almaty
     with pytest.raises(RulesMissing) as caught:
         BOOK.at(before)
-    assert caught.value.facts == {"date": "2024-12-03"}
+    assert caught.value.args == ("2024-12-03",)
     assert BOOK.at(before + timedelta(minutes=1)) is RULES
 
 
