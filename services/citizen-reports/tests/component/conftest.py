@@ -46,6 +46,7 @@ class Evidence(inference_pb2_grpc.InferenceServicer):
     """Keeps what it is sent under its SHA-256, as the inference gateway does; `away` refuses."""
 
     kept: dict[str, bytes] = field(default_factory=dict)
+    roles: dict[str, str] = field(default_factory=dict)
     away: bool = False
 
     def StoreEvidence(self, requests: Any, context: Any) -> Any:
@@ -55,6 +56,7 @@ class Evidence(inference_pb2_grpc.InferenceServicer):
         content = b"".join(request.content for request in requests)
         assert hashlib.sha256(content).hexdigest() == header.sha256
         self.kept[header.sha256] = content
+        self.roles[header.sha256] = header.only_role
         return inference_pb2.StoreEvidenceResponse(sha256=header.sha256, size_bytes=len(content))
 
 

@@ -11,7 +11,7 @@ from chassis.db import SYSTEM, Database
 from sqlalchemy import text
 from tartip.reports.v1 import reports_pb2 as pb
 
-from .conftest import As, Evidence, draft, jpeg, pieces_of, refused, until
+from .conftest import As, Evidence, complaint, draft, jpeg, pieces_of, refused, until
 
 
 @pytest.fixture(scope="module")
@@ -74,6 +74,23 @@ async def test_pieces_are_sealed_and_gone_once_the_whole_is_evidence(
     async with db.begin(SYSTEM) as tx:
         query = text("SELECT count(*) FROM media_chunks WHERE report_id = :id")
         assert await tx.scalar(query.bindparams(id=UUID(report_id))) == 0
+
+
+async def test_media_of_a_complaint_are_for_internal_security_alone(
+    kaspi: As, evidence: Evidence
+) -> None:
+    for given, role in ((complaint(), "internal_security"), (draft(), "")):
+        content = jpeg(90, noise=True)
+        await kaspi.app("OpenReport", given)
+        await kaspi.app("PutMedia", pieces_of(given.report_id, content)[0])
+        await kaspi.app("SubmitReport", pb.SubmitReportRequest(report_id=given.report_id))
+        digest = hashlib.sha256(content).hexdigest()
+        await until(lambda digest=digest: kept(evidence, digest))
+        assert evidence.roles[digest] == role
+
+
+async def kept(evidence: Evidence, digest: str) -> bool:
+    return digest in evidence.kept
 
 
 async def test_what_is_not_a_picture_is_refused_by_name_and_can_be_sent_again(kaspi: As) -> None:

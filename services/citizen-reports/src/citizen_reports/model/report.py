@@ -147,6 +147,11 @@ class Report:
         return self.category is Category.COMPLAINT_ABOUT_OFFICER
 
     @property
+    def evidence_role(self) -> str:
+        """The one role that may read its media; "" where every desk role of the region may."""
+        return "internal_security" if self.is_complaint else ""
+
+    @property
     def is_emergency(self) -> bool:
         return self.category in EMERGENCIES
 

@@ -25,7 +25,9 @@ SAME_WITHIN_KM = 0.05
 
 
 class EvidenceStore(Protocol):
-    async def store(self, announced: Announced, region: str, pieces: AsyncIterator[bytes]) -> str:
+    async def store(
+        self, announced: Announced, region: str, only_role: str, pieces: AsyncIterator[bytes]
+    ) -> str:
         """Gives the SHA-256 under which it lies there."""
         ...
 
@@ -94,7 +96,9 @@ class FollowUp:
             if item is None or item.state is not MediaState.COMPLETE:
                 return
             pieces = await media.chunks_of(tx, item)
-        stored = await self._evidence.store(item.announced, report.region, _each(pieces))
+        stored = await self._evidence.store(
+            item.announced, report.region, report.evidence_role, _each(pieces)
+        )
         async with self._db.begin(SYSTEM) as tx:
             current = await media.media_by_id(tx, report_id, media_id, lock=True)
             if current is None or current.state is not MediaState.COMPLETE:
