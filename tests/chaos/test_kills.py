@@ -42,6 +42,7 @@ KILLED_AT = {
     "nats": "sent",
     "postgres": "confirmed",
 }
+MOMENTS = ("sending", "sent", "queued", "confirmed", "submitted", "taken")
 Reached = Callable[[str], None]
 
 
@@ -62,15 +63,34 @@ class Moments:
 async def test_journeys_end_once_though_a_part_is_killed(
     part: str, mesh: RunningTestMesh, outside: Outside, new_frame: Any, new_report: Any
 ) -> None:
+    await walk_and_kill(part, KILLED_AT[part], mesh, outside, new_frame, new_report)
+
+
+@pytest.mark.skipif(not os.environ.get("TARTIP_NIGHTLY"), reason="long: set TARTIP_NIGHTLY=1")
+@pytest.mark.parametrize("moment", MOMENTS)
+@pytest.mark.parametrize("part", KILLED_AT)
+async def test_any_part_may_be_killed_at_any_moment(
+    part: str, moment: str, mesh: RunningTestMesh, outside: Outside, new_frame: Any, new_report: Any
+) -> None:
+    await walk_and_kill(part, moment, mesh, outside, new_frame, new_report)
+
+
+async def walk_and_kill(
+    part: str, moment: str, mesh: RunningTestMesh, outside: Outside, new_frame: Any, new_report: Any
+) -> None:
+    """Two frames and two reports on their way at once, and one part dies among them."""
     mesh.wait_ready()
     # A device sends its frames in order: two at once come from two cameras.
     frames = [new_frame(), new_frame(RED_LIGHT)]
     citizens = [new_report() for _ in range(REPORTS)]
     watcher, moments = Watcher(outside), Moments()
+    walking: list[asyncio.Task[Any]] = []
+    killed: list[int] = []
 
     async def kill() -> None:
-        await moments.of(KILLED_AT[part]).wait()
-        await asyncio.to_thread(mesh.kill, part)
+        await moments.of(moment).wait()
+        assert not all(journey.done() for journey in walking), "nothing was under way"
+        killed.append(await asyncio.to_thread(mesh.kill, part))
 
     async with watching(watcher), asyncio.TaskGroup() as group:
         group.create_task(kill())
@@ -78,9 +98,13 @@ async def test_journeys_end_once_though_a_part_is_killed(
             group.create_task(pay_a_fine(journey, vehicle, moments.reached))
             for journey, vehicle in frames
         ]
-        for journey in citizens:
+        answered = [
             group.create_task(get_an_answer(journey, watcher, moments.reached))
+            for journey in citizens
+        ]
+        walking += [*paid, *answered]
     await asyncio.to_thread(mesh.wait_ready)
+    assert mesh.pid(part) not in (None, *killed)
     for task, (journey, _) in zip(paid, frames, strict=True):
         await assert_fined_once(mesh, journey, *task.result())
     for journey in citizens:
@@ -177,6 +201,7 @@ async def get_an_answer(journey: ReportToAnswer, watcher: Watcher, reached: Reac
     assert await patiently(journey.submit, seconds=SECONDS) == receipt
     await wait_for("the report", journey.find_on_desk, seconds=SECONDS)
     await act(journey, "take", then="in_work")
+    reached("taken")
     await act(journey, "answer", then="answered", answer="Меры приняты.")
     await wait_for(
         "the answer",
