@@ -7,11 +7,13 @@ token of another list is refused.
 import base64
 import json
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from chassis.refusals import PageTokenWrong, checks
 
 SIZE_DEFAULT = 50
 SIZE_MAX = 200
+TOKEN_MAX = 2000
 
 
 @dataclass(frozen=True)
@@ -28,13 +30,33 @@ def read_page(size: int, token: str, *, of: str) -> PageSpec:
         check.that(0 <= size <= SIZE_MAX, "page.size", f"must be 0 to {SIZE_MAX}")
     if not token:
         return PageSpec(size or SIZE_DEFAULT, ())
+    if len(token) > TOKEN_MAX:
+        raise PageTokenWrong
     try:
         name, *after = json.loads(base64.urlsafe_b64decode(token.encode()))
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise PageTokenWrong from error
-    if name != of or not after or not all(isinstance(part, str) for part in after):
+    if name != of or not after or not all(_is_text(part) for part in after):
         raise PageTokenWrong
     return PageSpec(size or SIZE_DEFAULT, tuple(after))
+
+
+def moment_in(text: str) -> datetime:
+    """A key that is a moment, in UTC. Raises PageTokenWrong."""
+    try:
+        moment = datetime.fromisoformat(text)
+        if moment.tzinfo is None:
+            raise PageTokenWrong
+        return moment.astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        raise PageTokenWrong from error
+
+
+def _is_text(part: object) -> bool:
+    """Text that the database can compare with: neither NUL nor half a surrogate pair."""
+    if not isinstance(part, str) or "\x00" in part:
+        return False
+    return not any("\ud800" <= character <= "\udfff" for character in part)
 
 
 def next_token(rows: list[tuple[str, ...]], spec: PageSpec, *, of: str) -> str:

@@ -8,7 +8,7 @@ from chassis.calls import current_caller
 from chassis.clock import parse_id, to_timestamp
 from chassis.grpc_server import Policy
 from chassis.identity import allow
-from chassis.pages import PageSpec, next_token, read_page
+from chassis.pages import PageSpec, moment_in, next_token, read_page
 from chassis.refusals import Checks, PageTokenWrong, checks
 from grpc.aio import ServicerContext
 from tartip.common.v1 import common_pb2
@@ -214,9 +214,6 @@ def _after(spec: PageSpec) -> tuple[datetime, UUID] | None:
         return None
     try:
         moment, violation_id = spec.after
-        after = datetime.fromisoformat(moment), UUID(violation_id)
+        return moment_in(moment), UUID(violation_id)
     except ValueError as error:
         raise PageTokenWrong from error
-    if after[0].tzinfo is None:
-        raise PageTokenWrong
-    return after

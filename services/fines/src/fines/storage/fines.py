@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from chassis.db import Tx
-from chassis.pages import PageSpec
+from chassis.pages import PageSpec, moment_in
 from chassis.refusals import PageTokenWrong
 from sqlalchemy import ColumnElement, literal, select, text, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
@@ -139,12 +139,11 @@ async def _one(tx: Tx, condition: ColumnElement[bool], *, lock: bool = False) ->
 def _read_key(after: tuple[str, ...]) -> tuple[datetime, str]:
     try:
         told, number = after
-        moment = datetime.fromisoformat(told)
     except ValueError as error:
         raise PageTokenWrong from error
-    if moment.tzinfo is None or not is_number(number):
+    if not is_number(number):
         raise PageTokenWrong
-    return moment, number
+    return moment_in(told), number
 
 
 async def _page(
