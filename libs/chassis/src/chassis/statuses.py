@@ -10,6 +10,8 @@ from chassis.refusals import FieldError, Kind, Refusal, RemoteRefusal, Says
 
 DETAILS_KEY = "grpc-status-details-bin"
 DOMAIN = "tartip"
+# Trailers are safe up to 8 KiB, in base64, with all that stands around the fields.
+FIELDS_BYTES_MAX = 4096
 # What is said where a peer could not say it: gRPC's own text names addresses and types.
 _PLAIN = {
     Kind.AWAY: Says(
@@ -31,6 +33,24 @@ _PLAIN_OTHERWISE = Says(
 _KINDS = {kind.grpc_status: kind for kind in reversed(Kind)}
 
 
+def _bad_request(fields: tuple[FieldError, ...]) -> error_details_pb2.BadRequest:
+    """As many as a trailer carries: a larger one is thrown away whole by the caller's library."""
+    bad = error_details_pb2.BadRequest()
+    for told, error in enumerate(fields):
+        bad.field_violations.add(
+            field=error.field, description=error.description, reason=error.code
+        )
+        if bad.ByteSize() > FIELDS_BYTES_MAX:
+            left = len(fields) - told
+            bad.field_violations[-1].CopyFrom(
+                error_details_pb2.BadRequest.FieldViolation(
+                    field="…", description=f"{left} more", reason=error.code
+                )
+            )
+            break
+    return bad
+
+
 def to_status(refusal: Refusal) -> status_pb2.Status:
     details: list[any_pb2.Any] = []
 
@@ -41,16 +61,7 @@ def to_status(refusal: Refusal) -> status_pb2.Status:
 
     add(error_details_pb2.ErrorInfo(reason=refusal.reason, domain=DOMAIN, metadata=refusal.facts))
     if refusal.fields:
-        add(
-            error_details_pb2.BadRequest(
-                field_violations=[
-                    error_details_pb2.BadRequest.FieldViolation(
-                        field=error.field, description=error.description, reason=error.code
-                    )
-                    for error in refusal.fields
-                ]
-            )
-        )
+        add(_bad_request(refusal.fields))
     for locale in ("kk", "ru", "en"):
         add(
             error_details_pb2.LocalizedMessage(locale=locale, message=getattr(refusal.says, locale))
