@@ -24,6 +24,7 @@ from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 from opentelemetry.trace import Link, Span, SpanContext
 from opentelemetry.trace import SpanKind as SpanKind
 from opentelemetry.trace import Status as Status
@@ -84,7 +85,7 @@ class JsonLines(logging.Formatter):
             "level": record.levelname,
             "service": self._service,
             "logger": record.name,
-            "message": record.getMessage(),
+            "message": _message(record),
         }
         if context.is_valid:
             line["trace_id"] = f"{context.trace_id:032x}"
@@ -97,6 +98,12 @@ class JsonLines(logging.Formatter):
         return json.dumps(line, ensure_ascii=False)
 
 
+def _message(record: logging.LogRecord) -> str:
+    """The event loop's own complaints go on with an exception's text, which may hold a row."""
+    told = record.getMessage()
+    return told.partition("\n")[0] if record.name == "asyncio" else told
+
+
 def set_up(service: str, *, endpoint: str, log_level: str) -> None:
     """Once a process, before anything is traced. An empty endpoint exports nothing."""
     handler = logging.StreamHandler(sys.stdout)
@@ -105,7 +112,8 @@ def set_up(service: str, *, endpoint: str, log_level: str) -> None:
     for chatty in ("httpx", "nats", "opentelemetry", "grpc"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     resource = Resource.create({"service.name": service, "service.namespace": "tartip"})
-    provider = TracerProvider(resource=resource)
+    # Whatever the caller's traceparent asks for: a stranger must not be able to act unseen.
+    provider = TracerProvider(resource=resource, sampler=ALWAYS_ON)
     readers = []
     if endpoint:
         base = endpoint.rstrip("/")
