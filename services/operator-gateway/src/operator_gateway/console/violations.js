@@ -27,7 +27,7 @@ export async function violationsView(view) {
     list.replaceChildren(...rows.map((row, at) => h("li", {
       class: "row", role: "option", "aria-selected": String(at === chosen), onclick: () => move(at - chosen),
     },
-      h("div", { class: "top" }, plate(row), h("span", { class: "tag" }, row.offence?.article || row.offence?.code || "")),
+      h("div", { class: "top" }, h("strong", {}, headline(row)), h("span", { class: "tag" }, row.offence?.article || "")),
       h("div", { class: "small soft" }, `${moment(row.occurred_at)} · ${row.place?.region ?? ""}`),
       row.hold_reason ? h("span", { class: "tag warn" }, row.hold_reason) : null)));
     if (next) list.append(h("li", { class: "row" }, h("button", { onclick: () => view.guard(() => load(next)) }, t("more"))));
@@ -107,6 +107,9 @@ export async function violationsView(view) {
   ];
 }
 
+// A list carries no plates: reading one is audited, so it begins with opening the case.
+const headline = (row) => row.over_kmh != null ? `+${row.over_kmh} ${t("kmh")}`
+  : row.offence?.code === "RED_LIGHT" ? t("red_light") : row.offence?.code ?? "";
 const plate = (row) => h("span", { class: "plate" }, row.plate?.text || "—");
 
 function about(violation) {
