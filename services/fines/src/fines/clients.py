@@ -18,6 +18,7 @@ from chassis.clock import from_timestamp
 from chassis.sealing import public_bytes
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from google.protobuf.timestamp_pb2 import Timestamp
+from tartip.inference.v1 import inference_pb2
 from tartip.violations.v1 import violations_pb2, violations_pb2_grpc
 
 from fines.letters import SIGNATURE_PLACE
@@ -27,6 +28,11 @@ from fines.model.refusals import RegisterAway
 
 PURPOSE = (("tartip-purpose", "issue-fine"),)
 TIMEOUT_SECONDS = 5.0
+PHASES = {
+    inference_pb2.SIGNAL_PHASE_RED: "RED",
+    inference_pb2.SIGNAL_PHASE_YELLOW: "YELLOW",
+    inference_pb2.SIGNAL_PHASE_GREEN: "GREEN",
+}
 
 
 class ViolationsClient:
@@ -61,6 +67,11 @@ def to_violation(told: violations_pb2.Violation) -> ConfirmedViolation:
         speed_kmh=readings.speed_kmh if readings.HasField("speed_kmh") else None,
         speed_limit_kmh=readings.speed_limit_kmh if readings.HasField("speed_limit_kmh") else None,
         over_kmh=told.over_kmh if told.HasField("over_kmh") else None,
+        signal_phase=_phase(readings.signal_phase),
+        signal_age_seconds=(
+            readings.signal_age_seconds if readings.HasField("signal_age_seconds") else None
+        ),
+        past_stop_line=readings.past_stop_line if readings.HasField("past_stop_line") else None,
         evidence_sha256=tuple(told.evidence_sha256),
         officer=told.decision.officer,
         decided_at=_moment(told.decision.HasField("decided_at"), told.decision.decided_at),
@@ -76,6 +87,11 @@ def _device(told: violations_pb2.Device) -> Device:
         verification_from=_moment(told.HasField("verification_from"), told.verification_from),
         verification_until=_moment(told.HasField("verification_until"), told.verification_until),
     )
+
+
+def _phase(told: inference_pb2.SignalPhase.ValueType) -> str:
+    """What a newer peer might tell and we cannot name is left unsaid."""
+    return PHASES.get(told, "")
 
 
 def _moment(present: bool, stamp: Timestamp) -> datetime | None:

@@ -91,7 +91,11 @@ def test_every_field_of_a_violation_arrives_in_its_place() -> None:
                 name="dn", serial="ds", certificate_number="dc", verification_number="dv",
                 verification_from=stamps[1], verification_until=stamps[2],
             ),
-            readings=inference_pb2.Readings(speed_kmh=3, speed_limit_kmh=4), over_kmh=5,
+            readings=inference_pb2.Readings(
+                speed_kmh=3, speed_limit_kmh=4, signal_phase=inference_pb2.SIGNAL_PHASE_RED,
+                signal_age_seconds=6, past_stop_line=True,
+            ),
+            over_kmh=5,
             evidence_sha256=["e"],
             decision=violations_pb2.Decision(officer="o", decided_at=stamps[3]),
         )
@@ -104,7 +108,8 @@ def test_every_field_of_a_violation_arrives_in_its_place() -> None:
             "name": "dn", "serial": "ds", "certificate_number": "dc", "verification_number": "dv",
             "verification_from": moments[1], "verification_until": moments[2],
         },
-        "speed_kmh": 3, "speed_limit_kmh": 4, "over_kmh": 5, "evidence_sha256": ("e",),
+        "speed_kmh": 3, "speed_limit_kmh": 4, "over_kmh": 5, "signal_phase": "RED",
+        "signal_age_seconds": 6, "past_stop_line": True, "evidence_sha256": ("e",),
         "officer": "o", "decided_at": moments[3],
     }  # fmt: skip
 
@@ -112,5 +117,6 @@ def test_every_field_of_a_violation_arrives_in_its_place() -> None:
 def test_what_a_violation_does_not_tell_stays_unknown() -> None:
     told = to_violation(violations_pb2.Violation())
     assert (told.speed_kmh, told.over_kmh, told.decided_at) == (None, None, None)
+    assert (told.signal_phase, told.signal_age_seconds, told.past_stop_line) == ("", None, None)
     assert (told.is_confirmed, told.from_device) == (False, False)
     assert told.device.verification_until is None

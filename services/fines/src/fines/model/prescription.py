@@ -89,6 +89,9 @@ class ConfirmedViolation:
     speed_kmh: float | None
     speed_limit_kmh: float | None
     over_kmh: float | None
+    signal_phase: str
+    signal_age_seconds: float | None
+    past_stop_line: bool | None
     evidence_sha256: tuple[str, ...]
     officer: str
     decided_at: datetime | None
@@ -136,6 +139,10 @@ class Particulars:
     decided_at: str
     rules_version: str
     evidence_sha256: list[str] = field(default_factory=list)
+    # "RED", "YELLOW", "GREEN", "" where no light was read.
+    signal_phase: str = ""
+    signal_age_seconds: float | None = None
+    past_stop_line: bool | None = None
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -265,6 +272,9 @@ def particulars_of(violation: ConfirmedViolation, registration: Registration) ->
         decided_at=violation.decided_at.isoformat() if violation.decided_at else "",
         rules_version=violation.rules_version,
         evidence_sha256=list(violation.evidence_sha256),
+        signal_phase=violation.signal_phase,
+        signal_age_seconds=violation.signal_age_seconds,
+        past_stop_line=violation.past_stop_line,
     )
 
 
