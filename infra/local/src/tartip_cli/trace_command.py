@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import itertools
-import re
 from typing import Annotated
 
 import typer
-from rich.table import Table
 from rich.text import Text
 
 from tartip_cli.console import App, AsJson, console, print_json
 from tartip_cli.failures import Exit, Failure
 from tartip_cli.home import Home
 from tartip_cli.settings import read_settings
-from tartip_cli.spans import Span, SpanFiles
+from tartip_cli.spans import SpanFiles
 from tartip_cli.story import Story, find_story
-
-_BAR_CELLS = 30
-_PACKAGE = re.compile(r"\btartip\.[a-z]+\.v1\.(?=[A-Z])")
-_COLOURS = ("cyan", "green", "magenta", "yellow", "blue", "bright_cyan", "bright_green")
-_MAX_DEPTH = 12
+from tartip_cli.waterfall import lasting, waterfall
 
 
 def register(app: App) -> None:
@@ -51,69 +44,14 @@ def trace(
 
 
 def _draw(story: Story) -> None:
-    colours = dict(zip(story.services, itertools.cycle(_COLOURS), strict=False))
     failed = sum(span.error is not None for span in story.spans)
-    total_ms = (story.end_ns - story.start_ns) / 1e6
+    refused = sum("tartip.refusal" in span.attributes for span in story.spans)
     console.print(
         f"[bold]{story.query}[/]  {len(story.spans)} spans, {len(story.services)} services, "
-        f"{len(story.traces)} traces, {total_ms:,.0f} ms"
+        f"{len(story.traces)} traces, {lasting(story.end_ns - story.start_ns)}"
+        + (f", [yellow]{refused} refused[/]" if refused else "")
         + (f", [red]{failed} with errors[/]" if failed else ""),
-        highlight=False,
-    )
-    for trace_id in story.traces:
-        console.print(f"[dim]trace {trace_id}[/]", highlight=False)
-        table = _table(headed=trace_id == story.traces[0])
-        for depth, span in _tree([span for span in story.spans if span.trace_id == trace_id]):
-            table.add_row(*_row(span, depth, story, colours[span.service]))
-        console.print(table)
-
-
-def _table(*, headed: bool) -> Table:
-    """The same widths for every trace, so that all bars are on one scale."""
-    table = Table(box=None, padding=(0, 1, 0, 0), header_style="dim", show_header=headed)
-    widths = {"service": 17, "operation": 0, "offset ms": 10, "ms": 9, "": _BAR_CELLS}
-    spare = console.width - sum(widths.values()) - len(widths)
-    for header, width in widths.items():
-        table.add_column(
-            header,
-            width=width or max(spare, 20),
-            justify="right" if header.endswith("ms") else "left",
-            no_wrap=True,
-            overflow="ellipsis",
-        )
-    return table
-
-
-def _row(span: Span, depth: int, story: Story, colour: str) -> tuple[Text, ...]:
-    style = "red" if span.error is not None else ""
-    told = f"  ✗ {span.error}" if span.error is not None else ""
-    return (
-        Text(span.service, style=colour),
-        Text("  " * min(depth, _MAX_DEPTH) + _PACKAGE.sub("", span.name) + told, style=style),
-        Text(f"{(span.start_ns - story.start_ns) / 1e6:,.1f}"),
-        Text(f"{span.duration_ms:,.1f}", style=style),
-        _bar(span, story, "red" if span.error is not None else colour),
-    )
-
-
-def _bar(span: Span, story: Story, colour: str) -> Text:
-    total = max(story.end_ns - story.start_ns, 1)
-    begin = int((span.start_ns - story.start_ns) * _BAR_CELLS / total)
-    length = max(1, round((span.end_ns - span.start_ns) * _BAR_CELLS / total))
-    begin = min(begin, _BAR_CELLS - 1)
-    return Text(" " * begin + "█" * min(length, _BAR_CELLS - begin), style=colour)
-
-
-def _tree(spans: list[Span]) -> list[tuple[int, Span]]:
-    """Children under their parents, each level in order of start; orphans stand at the top."""
-    ids = {span.span_id for span in spans}
-    children: dict[str, list[Span]] = {}
-    for span in spans:
-        children.setdefault(span.parent_id if span.parent_id in ids else "", []).append(span)
-    found: list[tuple[int, Span]] = []
-    waiting = [(0, span) for span in reversed(children.get("", []))]
-    while waiting:
-        depth, span = waiting.pop()
-        found.append((depth, span))
-        waiting += [(depth + 1, child) for child in reversed(children.get(span.span_id, []))]
-    return found
+        highlight=False, soft_wrap=True,
+    )  # fmt: skip
+    for piece in waterfall(story, console.width):
+        console.print(piece, soft_wrap=isinstance(piece, Text))
