@@ -158,7 +158,7 @@ async def test_a_service_publishes_and_another_fetches_its_own(nats: RunningTest
     assert message.data == b"fact"
     await message.ack_sync()
     info = await reader.jetstream().consumer_info("VIOLATIONS", "fines")
-    assert info.config.max_deliver == 6
+    assert info.config.max_deliver == -1
     with pytest.raises(NO_ANSWER):
         await reader.jetstream(timeout=QUICKLY).add_consumer(
             "VIOLATIONS", ConsumerConfig(durable_name="fines", max_deliver=100)

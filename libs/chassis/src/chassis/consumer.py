@@ -3,7 +3,8 @@
 Inbox row and effect stand in one transaction, shared by a batch; if that fails, each event is tried
 by itself. A handler's outcome is explicit: it returns (done), raises `Later` or anything unknown
 (redelivered with a delay, a dead letter at the last delivery), or raises `Poison` (a dead letter at
-once). While the database is away nothing is pulled and what was pulled waits here.
+once). While the database is away, or its clock is not ours, nothing is pulled and what was pulled
+waits here.
 """
 
 import asyncio
@@ -28,6 +29,10 @@ from chassis.tables import dead_letters, inbox
 BATCH = 32
 FETCH_SECONDS = 5.0
 LAST_DELIVERY = 5
+# The broker itself never gives an event up (streams.yaml): what kills the process at every delivery
+# is taken alone from the one number on, and a dead letter beyond the other.
+SUSPECT_FROM = 3
+DELIVERIES_MAX = 12
 DELAYS_SECONDS = (1, 5, 30, 120, 600)
 log = logging.getLogger(__name__)
 
@@ -70,6 +75,10 @@ class _Delivery:
     event: Message
     handler: Handler
     traceparent: str
+
+    @property
+    def is_suspect(self) -> bool:
+        return int(self.msg.metadata.num_delivered) > SUSPECT_FROM
 
 
 class Consumer:
@@ -129,7 +138,15 @@ class Consumer:
                 await asyncio.sleep(1.0)
 
     async def _handle(self, messages: Sequence[Msg]) -> None:
-        deliveries = [d for d in [await self._decode(msg) for msg in messages] if d is not None]
+        decoded = [d for d in [await self._decode(msg) for msg in messages] if d is not None]
+        await self._apply_together([d for d in decoded if not d.is_suspect])
+        # Whoever had one of these before may have died of it, or of its neighbour: not in a batch,
+        # and not always in the same order.
+        suspects = [d for d in decoded if d.is_suspect]
+        for delivery in random.sample(suspects, len(suspects)):
+            await self._apply_alone(delivery)
+
+    async def _apply_together(self, deliveries: Sequence[_Delivery]) -> None:
         if not deliveries:
             return
         try:
@@ -184,11 +201,19 @@ class Consumer:
                 await self._bury(delivery.msg, f"poison: {error}")
                 return
             except Exception as error:
-                if storage_is_away(error):
+                if storage_is_away(error) and not await self._storage_answers():
                     await self._bus_keeps_waiting(delivery.msg)
                     continue
                 await self._retry_or_bury(delivery.msg, error)
                 return
+
+    async def _storage_answers(self) -> bool:
+        """If it does, what was too slow for it is this event's own affair."""
+        try:
+            await self._db.ping()
+        except Exception:
+            return False
+        return True
 
     async def _bus_keeps_waiting(self, msg: Msg) -> None:
         """The database's absence burns no deliveries: the broker is told that work goes on."""
@@ -232,6 +257,9 @@ class Consumer:
         subscription = self._subscriptions.get(msg.subject)
         if subscription is None:  # a fact this service has no use for
             await msg.ack()
+            return None
+        if msg.metadata.num_delivered > DELIVERIES_MAX:
+            await self._bury(msg, "delivered too often")
             return None
         try:
             event = subscription.message()

@@ -13,6 +13,7 @@ reads it. While one is open no call to a peer may be made; the client intercepto
 import asyncio
 import hashlib
 import json
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
@@ -27,6 +28,7 @@ from sqlalchemy import Executable, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from chassis import tables
@@ -36,6 +38,7 @@ from chassis.sealing import DataKey, Keyring
 from chassis.telemetry import SpanKind, current_story, span, traceparent
 
 CLOCK_TOLERANCE_SECONDS = 2.0
+log = logging.getLogger(__name__)
 _in_transaction: ContextVar[bool] = ContextVar("in_transaction", default=False)
 
 
@@ -80,7 +83,12 @@ class Event:
 
 
 def storage_is_away(error: BaseException) -> bool:
-    """Whether an error means that the database cannot be reached, rather than a wrong statement."""
+    """Whether an error means that the database cannot be reached, rather than a wrong statement.
+
+    So does one whose clock is not ours: nothing is decided there, and nothing given up.
+    """
+    if isinstance(error, ClockUnsure | PoolTimeout):
+        return True
     if isinstance(error, DBAPIError):
         if isinstance(error, OperationalError | InterfaceError) or error.connection_invalidated:
             return True
@@ -304,12 +312,17 @@ class Database:
                 _in_transaction.reset(token)
 
     async def ping(self) -> None:
-        """Raises when the database cannot be reached; compares its clock with ours."""
+        """Raises when the database cannot be reached, or ClockUnsure when its clock is not ours."""
         async with self._engine.connect() as connection:
+            asked_at = self._clock()
             theirs = await connection.scalar(text("SELECT clock_timestamp()"))
-            self._clock_is_sure = (
-                abs((theirs - self._clock()).total_seconds()) <= CLOCK_TOLERANCE_SECONDS
-            )
+            told_at = self._clock()
+        # Theirs lies between ours if the clocks agree, however long the answer took.
+        apart = max((asked_at - theirs).total_seconds(), (theirs - told_at).total_seconds())
+        self._clock_is_sure = apart <= CLOCK_TOLERANCE_SECONDS
+        if not self._clock_is_sure:
+            log.error("the database's clock is %.1f s from ours: nothing is decided", apart)
+            raise ClockUnsure
 
     @asynccontextmanager
     async def singleton(self, name: str) -> AsyncIterator[AsyncConnection]:

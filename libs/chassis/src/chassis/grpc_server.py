@@ -19,6 +19,7 @@ from google.protobuf import descriptor_pool
 from grpc_health.v1 import _async as health_aio
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from chassis import calls, telemetry
 from chassis.clock import new_id
@@ -231,6 +232,8 @@ async def _abort(context: grpc.aio.ServicerContext, refusal: Refusal) -> None:
 def _as_refusal(error: Exception) -> Refusal:
     if isinstance(error, Refusal):
         return error
+    if isinstance(error, PoolTimeout):  # more calls than connections, for too long
+        return Overloaded()
     if storage_is_away(error):
         log.warning("storage away: %s", type(error).__name__)
         return StorageAway()

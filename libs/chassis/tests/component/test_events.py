@@ -3,10 +3,11 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from chassis.bus import Bus
-from chassis.consumer import Consumer, Meta, Poison, Subscription
+from chassis.consumer import DELIVERIES_MAX, Consumer, Meta, Poison, Subscription
 from chassis.db import SYSTEM, Database, Event, Tx
 from chassis.outbox import Relay
 from chassis.tables import dead_letters
@@ -126,6 +127,69 @@ async def test_poison_stops_nothing_and_is_kept(
         assert await effects(db, at_least=2) == ["a", "b"]
     async with db.begin(SYSTEM) as tx:
         assert await tx.scalar(select(func.count()).select_from(dead_letters)) == 1
+
+
+async def test_what_is_too_slow_for_the_database_stops_nothing(
+    db: Database, producer: Bus, consumer_bus: Bus
+) -> None:
+    is_slow = True
+
+    async def slow(tx: Tx, event: StringValue, meta: Meta) -> None:
+        if event.value == "bad" and is_slow:
+            await tx.execute(text("SET LOCAL statement_timeout = '50ms'"))
+            await tx.execute(text("SELECT pg_sleep(1)"))
+        await write(tx, event, meta)
+
+    async with flowing(db, producer, consumer_bus, slow):
+        await emit(db, "a", "bad", "b")
+        assert await effects(db, at_least=2) == ["a", "b"]
+        is_slow = False
+        assert await effects(db, at_least=3) == ["a", "b", "bad"]
+
+
+async def test_while_the_clocks_differ_events_wait_and_none_is_given_up(
+    db: Database, producer: Bus, consumer_bus: Bus
+) -> None:
+    ours, tries = [timedelta(0)], 0
+    db._clock = lambda: datetime.now(UTC) + ours[0]
+
+    async def steps(tx: Tx, event: StringValue, meta: Meta) -> None:
+        nonlocal tries
+        tries += event.value == "skewed"  # the stream may still hold what other tests sent
+        if tries == 1 and not ours[0]:
+            ours[0] = timedelta(hours=26)
+            await db.ping()
+        await write(tx, event, meta)
+
+    async with flowing(db, producer, consumer_bus, steps):
+        await emit(db, "skewed")
+        await asyncio.sleep(6)
+        assert tries == 1
+        ours[0] = timedelta(0)
+        await db.ping()
+        assert await effects(db, at_least=1) == ["skewed"]
+
+
+async def test_an_event_that_was_delivered_too_often_is_kept_as_a_dead_letter(
+    db: Database, producer: Bus, consumer_bus: Bus
+) -> None:
+    """As if the process died of it each time: fetched, never answered."""
+    await emit(db, "deadly")
+    relay = Relay(db, producer, source="scratch", streams=("CAMERAS",))
+    publishing = asyncio.ensure_future(relay.run())
+    bound = await consumer_bus.jetstream.pull_subscribe_bind(
+        consumer="inference-gateway", stream="CAMERAS", inbox_prefix=consumer_bus.inbox_prefix
+    )
+    for _ in range(DELIVERIES_MAX):
+        [message] = await bound.fetch(1, timeout=10)
+        await message.nak()
+    await bound.unsubscribe()
+    publishing.cancel()
+    async with flowing(db, producer, consumer_bus):
+        await emit(db, "harmless")
+        assert await effects(db, at_least=1) == ["harmless"]
+    async with db.begin(SYSTEM) as tx:
+        assert await tx.scalar(select(dead_letters.c.error)) == "delivered too often"
 
 
 async def test_losing_the_whole_stream_loses_nothing(
