@@ -7,6 +7,7 @@ they were, so that none can be changed, dropped or put in between unnoticed.
 
 import asyncio
 import logging
+import re
 from datetime import UTC, datetime
 
 import grpc
@@ -154,9 +155,10 @@ class AuditApi(audit_pb2_grpc.AuditServicer):
         self, request: audit_pb2.ListEntriesRequest, context: grpc.aio.ServicerContext
     ) -> audit_pb2.ListEntriesResponse:
         limit = min(max(request.page.size or 50, 1), 200)
-        if request.page.token and not request.page.token.isdigit():
+        token = request.page.token
+        if token and not re.fullmatch(r"[0-9]{1,18}", token):
             raise PageTokenWrong
-        first = int(request.page.token or request.from_index)
+        first = int(token) if token else request.from_index
         async with self._db.begin(SYSTEM) as tx:
             rows = (
                 await tx.execute(

@@ -3,11 +3,15 @@
 from datetime import UTC, datetime
 from typing import Any
 
+import pytest
 from chassis import merkle
-from chassis.audit import Sealer, head_text
+from chassis.audit import AuditApi, Sealer, head_text
 from chassis.db import SYSTEM, Database
+from chassis.refusals import PageTokenWrong
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from sqlalchemy import text
+from tartip.audit.v1 import audit_pb2
+from tartip.common.v1.common_pb2 import Page
 
 
 async def sealed(db: Database, entries: int) -> Any:
@@ -42,3 +46,10 @@ async def test_nothing_waiting_makes_no_new_head(db: Database) -> None:
     await sealed(db, 2)
     sealer = Sealer(db, lambda: datetime.now(UTC), service="scratch", every_seconds=60)
     assert await sealer.seal() == 0
+
+
+@pytest.mark.parametrize("wrong", ["²", "9" * 40, "-1", "x"])
+async def test_a_page_token_of_nobody_is_refused_by_name(db: Database, wrong: str) -> None:
+    request = audit_pb2.ListEntriesRequest(page=Page(token=wrong))
+    with pytest.raises(PageTokenWrong):
+        await AuditApi(db, "scratch").ListEntries(request, None)  # type: ignore[arg-type]
