@@ -26,11 +26,28 @@ ADMINISTRATOR = "cameras-1"
 OWNER_BIN = "100140000003"
 SPEED_TOLERANCE_KMH = 2.0
 _VALID_DAYS = 365
-_SITES: tuple[tuple[str, str, str, float, float, str], ...] = (
-    ("SPEED", "speed_point", "Sample: Abai avenue, speed at a point", 43.2389, 76.9286, "KZ-75"),
-    ("LIGHT", "red_light", "Sample: Dostyk avenue, stop line", 43.2330, 76.9560, "KZ-75"),
-    ("VIEW", "overview", "Sample: Mangilik El avenue, overview", 51.0909, 71.4187, "KZ-71"),
-)
+
+
+@dataclass(frozen=True)
+class _Site:
+    mark: str
+    kind: str
+    name: str
+    latitude: float
+    longitude: float
+    region: str
+    address: str
+
+
+_SITES = (
+    _Site("SPEED", "speed_point", "Sample: Abai avenue, speed at a point", 43.2389, 76.9286,
+          "KZ-75", "Алматы, Абай даңғылы / проспект Абая, 900"),
+    _Site("LIGHT", "red_light", "Sample: Dostyk avenue, stop line", 43.2330, 76.9560,
+          "KZ-75", "Алматы, Достық даңғылы / проспект Достык, 900"),
+    _Site("VIEW", "overview", "Sample: Mangilik El avenue, overview", 51.0909, 71.4187,
+          "KZ-71", "Астана, Мәңгілік Ел даңғылы / проспект Мангилик Ел, 900"),
+)  # fmt: skip
+"""Made up: the streets are there, the house numbers are not."""
 
 
 @dataclass(frozen=True)
@@ -51,10 +68,10 @@ def sample_cameras(home: Home, *, now: dt.datetime) -> list[SampleCamera]:
     known: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
     cameras = []
     for site in _SITES:
-        kept = known.get(site[0])
+        kept = known.get(site.mark)
         if kept is None or dt.datetime.fromisoformat(kept["valid_until"]) < now:
             kept = _described(home, site, now)
-            known[site[0]] = kept
+            known[site.mark] = kept
         cameras.append(_camera(home, kept))
     write_private(path, json.dumps(known, ensure_ascii=False, indent=1).encode())
     return cameras
@@ -93,12 +110,10 @@ def next_vehicle(home: Home, path: Path) -> Vehicle:
     return persons[place % len(persons)]
 
 
-def _described(home: Home, site: tuple[str, str, str, float, float, str],
-               now: dt.datetime) -> dict[str, Any]:  # fmt: skip
-    mark, kind, name, latitude, longitude, region = site
-    serial = f"TT-{mark}-{home.identity()[:6].upper()}-{now:%y%m%d}"
+def _described(home: Home, site: _Site, now: dt.datetime) -> dict[str, Any]:
+    serial = f"TT-{site.mark}-{home.identity()[:6].upper()}-{now:%y%m%d}"
     valid_from, valid_until = now - dt.timedelta(days=30), now + dt.timedelta(days=_VALID_DAYS)
-    measures = kind != "overview"
+    measures = site.kind != "overview"
     verification = {
         "number": f"VT-{serial}",
         "valid_from": valid_from.isoformat(),
@@ -106,9 +121,14 @@ def _described(home: Home, site: tuple[str, str, str, float, float, str],
     }
     device = Device.open(_folder(home) / "devices", serial)
     description = {
-        "name": name,
-        "place": {"latitude": latitude, "longitude": longitude, "region": region, "address": ""},
-        "kind": kind,
+        "name": site.name,
+        "place": {
+            "latitude": site.latitude,
+            "longitude": site.longitude,
+            "region": site.region,
+            "address": site.address,
+        },
+        "kind": site.kind,
         "serial": serial,
         "make": "Tartip",
         "model": "Sample 1",
@@ -119,7 +139,7 @@ def _described(home: Home, site: tuple[str, str, str, float, float, str],
         "verifications": [verification] if measures else [],
         "device_key": base64.b64encode(device.public_key).decode() if measures else "",
         "certificate_number": f"TC-{serial}" if measures else "",
-        "speed_tolerance_kmh": SPEED_TOLERANCE_KMH if kind == "speed_point" else 0.0,
+        "speed_tolerance_kmh": SPEED_TOLERANCE_KMH if site.kind == "speed_point" else 0.0,
         "dedupe_seconds": 600,
     }
     body = {"camera_id": str(new_id()), "description": description}
