@@ -7,6 +7,7 @@ is kept is published again: consumers de-duplicate by event id.
 
 import asyncio
 import logging
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -28,6 +29,7 @@ INBOX_KEEP_DAYS = 30
 FORGET_SECONDS = 3600.0
 PUBLISH_TIMEOUT_SECONDS = 5.0
 STREAM_CHECK_SECONDS = 2.0
+PAUSE_SECONDS, PAUSE_SECONDS_MAX = 1.0, 30.0
 log = logging.getLogger(__name__)
 
 
@@ -49,12 +51,19 @@ def headers_of(row: Row[Any], source: str) -> dict[str, str]:
     }
 
 
+@dataclass(frozen=True)
+class _Pause:
+    until: float
+    seconds: float
+
+
 class Relay:
     def __init__(self, db: Database, bus: Bus, *, source: str, streams: tuple[str, ...]) -> None:
         self._db = db
         self._bus = bus
         self._source = source
         self._streams = streams
+        self._paused: dict[str, _Pause] = {}
 
     async def run(self) -> None:
         async with self._db.singleton("relay") as connection:
@@ -73,18 +82,22 @@ class Relay:
 
     async def publish_batch(self, connection: AsyncConnection) -> int:
         """Publishes the oldest unpublished rows, all in flight at once; returns how many went."""
+        unpublished = outbox.c.published_at.is_(None)
+        oldest = select(outbox.c.created_at).where(unpublished).order_by(outbox.c.position)
+        since = await connection.scalar(oldest.limit(1))
+        telemetry.outbox_age.set((datetime.now(UTC) - since).total_seconds() if since else 0.0)
+        if since is None:
+            return 0
+        now = asyncio.get_running_loop().time()
+        stuck = [subject for subject, pause in self._paused.items() if pause.until > now]
         rows = (
             await connection.execute(
                 select(outbox)
-                .where(outbox.c.published_at.is_(None))
+                .where(unpublished, outbox.c.subject.not_in(stuck))
                 .order_by(outbox.c.position)
                 .limit(BATCH)
             )
         ).all()
-        age = (datetime.now(UTC) - rows[0].created_at).total_seconds() if rows else 0.0
-        telemetry.outbox_age.set(age)
-        if not rows:
-            return 0
         outcomes = await asyncio.gather(*(self._publish(row) for row in rows))
         sent = [row.position for row, stored in zip(rows, outcomes, strict=True) if stored]
         if sent:
@@ -94,9 +107,20 @@ class Relay:
                 .values(published_at=func.clock_timestamp())
             )
             telemetry.events_published.add(len(sent))
-        if len(sent) < len(rows):
-            await asyncio.sleep(1.0)
+        tried = {row.subject for row in rows}
+        failed = {row.subject for row, stored in zip(rows, outcomes, strict=True) if not stored}
+        self._pause(failed, tried - failed)
         return len(sent)
+
+    def _pause(self, failed: set[str], well: set[str]) -> None:
+        """A subject that the broker does not take, a full stream's say, holds up no other."""
+        now = asyncio.get_running_loop().time()
+        for subject in well:
+            self._paused.pop(subject, None)
+        for subject in failed:
+            known = self._paused.get(subject)
+            seconds = min(known.seconds * 2, PAUSE_SECONDS_MAX) if known else PAUSE_SECONDS
+            self._paused[subject] = _Pause(now + seconds, seconds)
 
     async def _publish(self, row: Row[Any]) -> bool:
         try:

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
 from chassis.bus import Bus
 from chassis.consumer import DELIVERIES_MAX, Consumer, Meta, Poison, Subscription
 from chassis.db import SYSTEM, Database, Event, Tx
@@ -148,8 +149,9 @@ async def test_what_is_too_slow_for_the_database_stops_nothing(
 
 
 async def test_while_the_clocks_differ_events_wait_and_none_is_given_up(
-    db: Database, producer: Bus, consumer_bus: Bus
+    db: Database, producer: Bus, consumer_bus: Bus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("chassis.consumer.DELAYS_SECONDS", (0.1,) * 5)
     ours, tries = [timedelta(0)], 0
     db._clock = lambda: datetime.now(UTC) + ours[0]
 
@@ -190,6 +192,17 @@ async def test_an_event_that_was_delivered_too_often_is_kept_as_a_dead_letter(
         assert await effects(db, at_least=1) == ["harmless"]
     async with db.begin(SYSTEM) as tx:
         assert await tx.scalar(select(dead_letters.c.error)) == "delivered too often"
+
+
+async def test_facts_that_the_broker_does_not_take_hold_up_no_others(
+    db: Database, producer: Bus, consumer_bus: Bus
+) -> None:
+    async with db.begin(SYSTEM) as tx:
+        for number in range(250):  # nobody's subject: refused, as a full stream refuses
+            tx.emit(Event("fines.v1.issued", f"fine:{number}", 1, "KZ-75", StringValue()))
+    await emit(db, "passes")
+    async with flowing(db, producer, consumer_bus):
+        assert await effects(db, at_least=1, seconds=20) == ["passes"]
 
 
 async def test_losing_the_whole_stream_loses_nothing(
