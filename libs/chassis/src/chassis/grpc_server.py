@@ -16,6 +16,7 @@ from typing import Any
 
 import grpc
 from google.protobuf import descriptor_pool
+from google.protobuf.message import DecodeError
 from grpc_health.v1 import _async as health_aio
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
@@ -26,8 +27,10 @@ from chassis.clock import new_id
 from chassis.db import storage_is_away
 from chassis.identity import Allow, Caller, TokenVerifier, caller_from_spiffe
 from chassis.refusals import (
+    BadRequest,
     Broken,
     DeadlineRequired,
+    FieldError,
     Kind,
     NotAllowed,
     Overloaded,
@@ -74,8 +77,9 @@ class Gate(grpc.aio.ServerInterceptor):
         method = handler_call_details.method
         if handler is None or method.startswith(OPEN_SERVICES):
             return handler  # type: ignore[no-any-return]
+        read = handler.request_deserializer
         shape: dict[str, Any] = {
-            "request_deserializer": handler.request_deserializer,
+            "request_deserializer": read if handler.request_streaming else _or_unreadable(read),
             "response_serializer": handler.response_serializer,
         }
         if handler.response_streaming:
@@ -104,6 +108,7 @@ class Gate(grpc.aio.ServerInterceptor):
                     self._running_calls += 1
                     try:
                         await self._admit(method, context, span, needs_deadline=True)
+                        _require_readable(request)
                         return await inner(request, context)
                     finally:
                         self._running_calls -= 1
@@ -130,6 +135,7 @@ class Gate(grpc.aio.ServerInterceptor):
                 self._running_streams += 1
                 try:
                     await self._admit(method, context, span, needs_deadline=False)
+                    _require_readable(request)
                     if task is not None and context.time_remaining() is None:
                         self._endless.add(task)
                     replies = aiter(inner(request, context))
@@ -188,6 +194,26 @@ class Gate(grpc.aio.ServerInterceptor):
             raise DeadlineRequired
         deadline = None if remaining is None else time.monotonic() + remaining
         calls.bind(calls.Call(caller, method, deadline, token))
+
+
+class _Unreadable:
+    """What came instead of a request; the library would answer UNKNOWN and log it as a bug."""
+
+
+def _or_unreadable(read: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
+    def attempt(content: bytes) -> Any:
+        try:
+            return read(content)
+        except DecodeError:
+            return _Unreadable()
+
+    return attempt
+
+
+def _require_readable(request: Any) -> None:
+    if isinstance(request, _Unreadable):
+        wrong = FieldError("", BadRequest.code, "not a message of this method's type")
+        raise BadRequest(fields=(wrong,))
 
 
 def _peer(context: grpc.aio.ServicerContext) -> tuple[str, str]:

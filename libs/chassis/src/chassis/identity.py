@@ -152,7 +152,11 @@ class TokenVerifier:
                         keys = await client.get(found.raise_for_status().json()["jwks_uri"])
                         self._keys = KeySet.import_key_set(keys.raise_for_status().json())
                         self._fetched_at = time.monotonic()
-                except (httpx.HTTPError, KeyError, ValueError) as error:
+                except (httpx.HTTPError, JoseError, KeyError, ValueError) as error:
                     if self._keys is None:
                         raise NotAuthenticated from error
+                    # The known keys serve on, and nobody else waits for a silent issuer just now.
+                    self._fetched_at = time.monotonic() - (
+                        KEYS_KEPT_SECONDS - KEYS_ASKED_AGAIN_SECONDS
+                    )
             return self._keys

@@ -1,0 +1,52 @@
+"""The gate over real mutual TLS: what is no request is refused by name, and is no bug of ours."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import grpc
+import pytest
+from chassis.channels import peers_refusals
+from chassis.grpc_server import GrpcServer
+from chassis.identity import TokenVerifier, allow
+from chassis.refusals import Refusal
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from tartip.audit.v1 import audit_pb2, audit_pb2_grpc
+
+SERVICE = "tartip.audit.v1.Audit"
+METHODS = ("GetHead", "ListEntries", "ProveInclusion", "ProveConsistency")
+
+
+class Crowded(audit_pb2_grpc.AuditServicer):
+    async def GetHead(self, request: Any, context: Any) -> audit_pb2.GetHeadResponse:
+        raise PoolTimeout("QueuePool limit of size 4 overflow 4 reached")
+
+
+@pytest.fixture
+async def channel(postgres: Any) -> AsyncIterator[grpc.aio.Channel]:
+    pair, ca = postgres.certificates.service("fines"), postgres.certificates.authority
+    address = f"127.0.0.1:{postgres.ports.base + 4}"  # its service does not run here
+    server = GrpcServer(
+        address, tokens=TokenVerifier("http://127.0.0.1:9"), cert=pair.certificate, key=pair.key,
+        ca=ca,
+        policy={f"/{SERVICE}/{name}": allow(services=("tartip-cli",)) for name in METHODS},
+    )  # fmt: skip
+    audit_pb2_grpc.add_AuditServicer_to_server(Crowded(), server.server)
+    await server.start((SERVICE,))
+    caller = postgres.certificates.service("tartip-cli")
+    credentials = grpc.ssl_channel_credentials(
+        ca.read_bytes(), caller.key.read_bytes(), caller.certificate.read_bytes()
+    )
+    async with grpc.aio.secure_channel(address, credentials) as opened:
+        yield opened
+    await server.stop(0)
+
+
+async def test_bytes_that_are_no_message_are_refused_by_name(channel: grpc.aio.Channel) -> None:
+    call = channel.unary_unary(f"/{SERVICE}/ListEntries")
+    with pytest.raises(Refusal, match="BAD_REQUEST"), peers_refusals():
+        await call(b"\xff\xff\xff", timeout=5)
+
+
+async def test_more_calls_than_connections_are_an_overload(channel: grpc.aio.Channel) -> None:
+    with pytest.raises(Refusal, match="OVERLOADED"), peers_refusals():
+        await audit_pb2_grpc.AuditStub(channel).GetHead(audit_pb2.GetHeadRequest(), timeout=5)
