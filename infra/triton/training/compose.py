@@ -10,8 +10,11 @@ from typing import Final
 import cv2
 import numpy as np
 import numpy.typing as npt
+from tartip_scenes import brush
+from tartip_scenes.cars import SHEET_PER_MILLIMETRE, DrawnCar, View, draw_car
 from tartip_scenes.plates import (
     FONTS,
+    FORMS,
     DrawnPlate,
     PlateKind,
     draw_plate,
@@ -24,7 +27,14 @@ Corners = npt.NDArray[np.float32]
 
 SIDE: Final = 256
 MOST_PLATES: Final = 2
-KINDS: Final = (*([PlateKind.PERSON] * 5), *([PlateKind.EU] * 5), *PlateKind)
+KINDS: Final = (
+    *([PlateKind.PERSON] * 5),
+    *([PlateKind.EU] * 5),
+    PlateKind.SQUARE,
+    *PlateKind,
+)
+LEAST_SHOWN: Final = 9.0
+"""Pixels from edge to edge below which nobody could read a plate."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,17 +43,58 @@ class Sample:
     plates: list[Corners]
 
 
+@dataclass(frozen=True, slots=True)
+class Garage:
+    """Whole cars, drawn once, in several sizes; the plate's place is that of one kind's size."""
+
+    cars: dict[tuple[int, int], list[tuple[DrawnCar, ...]]]
+
+    @classmethod
+    def drawn(cls, rng: np.random.Generator, *, each: int) -> "Garage":
+        cars = {}
+        for wide, tall in {FORMS[kind].size for kind in KINDS}:
+            size = {
+                "plate_height": tall * SHEET_PER_MILLIMETRE,
+                "plate_width": wide * SHEET_PER_MILLIMETRE,
+            }
+            count = each if wide == 520 else 1 + each // 10
+            views = [list(View)[int(rng.integers(2))] for _ in range(count)]
+            cars[wide, tall] = [_smaller(draw_car(rng, view, **size)) for view in views]
+        return cls(cars)
+
+
+def _smaller(car: DrawnCar) -> tuple[DrawnCar, ...]:
+    """The car and its quarters, so that a car far away is not skipped through."""
+    sizes = [car]
+    for _ in range(2):
+        last = sizes[-1]
+        half = {"fx": 0.5, "fy": 0.5, "interpolation": cv2.INTER_AREA}
+        sheet, mask = cv2.resize(last.sheet, None, **half), cv2.resize(last.mask, None, **half)
+        places = tuple((x / 2, y / 2) for x, y in last.plate)
+        lamps = tuple((x / 2, y / 2) for x, y in last.lamps)
+        sizes.append(DrawnCar(sheet, mask, places, lamps, last.outline))
+    return tuple(sizes)
+
+
 def compose(
-    rng: np.random.Generator, photographs: list[Picture], fonts: tuple[str, ...] = FONTS
+    rng: np.random.Generator,
+    photographs: list[Picture],
+    garage: Garage,
+    fonts: tuple[str, ...] = FONTS,
 ) -> Sample:
     scene = _background(rng, photographs)
+    if rng.random() < 0.12:  # night: what does not shine is dark
+        scene = (scene * rng.uniform(0.12, 0.45)).astype(np.uint8)
     plates: list[Corners] = []
     for _ in range(int(rng.choice([0, 1, 1, 1, 2]))):
         plate = draw_plate(rng, kind=KINDS[int(rng.integers(len(KINDS)))], fonts=fonts)
         corners = _place(rng, plate)
         if any(np.abs(corners.mean(0) - other.mean(0)).max() < 64 for other in plates):
             continue
-        scene = _car_body(rng, scene, corners)
+        if not plates and rng.random() < 0.45:
+            scene = _whole_car(rng, scene, corners, garage.cars[FORMS[plate.kind].size])
+        else:
+            scene = _car_body(rng, scene, corners)
         worn = DrawnPlate(soil(plate.picture, rng, strength=0.4), plate.text, plate.kind)
         scene = paste_plate(scene, _lit(rng, worn), corners)
         plates.append(corners)
@@ -91,26 +142,45 @@ def _background(rng: np.random.Generator, photographs: list[Picture]) -> Picture
 
 
 def _place(rng: np.random.Generator, plate: DrawnPlate) -> Corners:
+    """Where the plate's corners fall when it hangs in space, turned, before a near camera."""
+    while True:
+        corners = _turned(rng, plate)
+        across, down = corners[1] - corners[0], corners[3] - corners[0]
+        shown = abs(float(across[0] * down[1] - across[1] * down[0]))
+        longest = max(float(np.linalg.norm(across)), float(np.linalg.norm(down)))
+        spread = np.ptp(corners, axis=0)
+        if shown / longest < LEAST_SHOWN * 0.5 or spread[0] < LEAST_SHOWN or spread.max() > SIDE:
+            continue
+        reach = spread / 2
+        centre = rng.uniform(
+            np.minimum(reach * 0.95, SIDE / 2), np.maximum(SIDE - reach * 0.95, SIDE / 2)
+        )
+        return (corners - corners.mean(0) + centre).astype(np.float32)
+
+
+def _turned(rng: np.random.Generator, plate: DrawnPlate) -> Corners:
     height, width = plate.picture.shape[:2]
-    wide = float(np.exp(rng.uniform(np.log(22), np.log(190))))
+    wide = float(np.exp(rng.uniform(np.log(20), np.log(240))))
     if height * 2 > width:
-        wide *= 0.6
-    tall = wide * height / width * rng.uniform(0.85, 1.25)
-    oblique = rng.random() < 0.35
-    if oblique:  # seen from the side: narrower, and more skewed
-        wide *= rng.uniform(0.45, 1.0)
-    centre = np.array(
-        [rng.uniform(wide * 0.45, SIDE - wide * 0.45), rng.uniform(tall, SIDE - tall)]
-    )
+        wide *= 0.65
+    tall = wide * height / width * rng.uniform(0.92, 1.12)
     square = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) * [wide / 2, tall / 2]
-    square[:, 1] += square[:, 0] * np.tan(np.deg2rad(rng.normal(0, 15 if oblique else 6)))
-    square[:, 0] += square[:, 1] * np.tan(np.deg2rad(rng.normal(0, 6)))
-    turn = np.deg2rad(rng.normal(0, 5))
-    rotation = np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
-    if oblique:  # the far end is lower
-        square[:, 1] *= 1 + square[:, 0] / wide * rng.uniform(-0.4, 0.4)
-    wobble = rng.uniform(-0.02, 0.02, (4, 2)) * wide
-    return (square @ rotation + wobble + centre).astype(np.float32)
+    yaw = rng.uniform(-68, 68) if rng.random() < 0.4 else rng.normal(0, 14)
+    yaw, pitch, roll = np.deg2rad([yaw, rng.normal(6, 9), rng.normal(0, 4)])
+    # a camera over the road looks down, so a plate turned away also leans
+    lean = pitch if rng.random() < 0.7 else 0.0
+    about_y = np.array([[np.cos(yaw), 0, -np.sin(yaw)], [0, 1, 0], [np.sin(yaw), 0, np.cos(yaw)]])
+    about_x = np.array(
+        [[1, 0, 0], [0, np.cos(lean), -np.sin(lean)], [0, np.sin(lean), np.cos(lean)]]
+    )
+    about_z = np.array(
+        [[np.cos(roll), -np.sin(roll), 0], [np.sin(roll), np.cos(roll), 0], [0, 0, 1]]
+    )
+    placed = np.column_stack([square, np.zeros(4)]) @ (about_z @ about_x @ about_y).T
+    away = wide * rng.uniform(3.5, 14)
+    shown = placed[:, :2] * (away / (away + placed[:, 2]))[:, None]
+    wobble = rng.uniform(-0.012, 0.012, (4, 2)) * wide
+    return (shown + wobble).astype(np.float32)
 
 
 def _lit(rng: np.random.Generator, plate: DrawnPlate) -> DrawnPlate:
@@ -122,6 +192,33 @@ def _lit(rng: np.random.Generator, plate: DrawnPlate) -> DrawnPlate:
         edge = int(rng.integers(0, light.shape[0]))
         light[:edge] *= rng.uniform(0.4, 0.8)
     return DrawnPlate(np.clip(light, 0, 255).astype(np.uint8), plate.text, plate.kind)
+
+
+def _whole_car(
+    rng: np.random.Generator,
+    scene: Picture,
+    corners: Corners,
+    cars: list[tuple[DrawnCar, ...]],
+) -> Picture:
+    """A drawn car, seen as its plate is seen."""
+    sizes = cars[int(rng.integers(len(cars)))]
+    wide = float(np.linalg.norm(corners[1] - corners[0]))
+    car = next((one for one in sizes[::-1] if one.plate[1][0] - one.plate[0][0] >= wide), sizes[0])
+    places = np.array(car.plate, np.float32)
+    warp = cv2.getPerspectiveTransform(places, np.ascontiguousarray(corners, np.float32))
+    sheet = cv2.warpPerspective(car.sheet, warp, (SIDE, SIDE), flags=cv2.INTER_LINEAR)
+    mask = cv2.warpPerspective(car.mask, warp, (SIDE, SIDE), flags=cv2.INTER_LINEAR)
+    light = rng.uniform(0.15, 0.6) if scene.mean() < 50 else rng.uniform(0.6, 1.15)
+    share = mask[..., None].astype(np.float32) / 255
+    shown = scene * (1 - share) + np.clip(sheet * light, 0, 255) * share
+    painted: Picture = shown.astype(np.uint8)
+    if light < 0.6 and rng.random() < 0.7:
+        lamps = cv2.perspectiveTransform(np.array([car.lamps], np.float32), warp)[0]
+        for x, y in lamps.tolist():
+            if 0 <= x < SIDE and 0 <= y < SIDE:
+                colour = (50, 40, 235) if rng.random() < 0.5 else (215, 235, 245)
+                brush.glow(painted, (x, y), max(2.0, wide * 0.2), colour, 0.85)
+    return painted
 
 
 def _car_body(rng: np.random.Generator, scene: Picture, corners: Corners) -> Picture:

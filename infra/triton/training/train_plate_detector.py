@@ -3,7 +3,8 @@
     python train_plate_detector.py --looks 90000 --seed 1
 
 Needs the environment of training/README.md. The same seed composes the same pictures and shows
-them in the same order; the time is the machine's (14 minutes on two free cores).
+them in the same order; the time is the machine's (14 minutes on two free cores). With `--start` it goes
+on from weights that it made before.
 """
 
 import argparse
@@ -12,13 +13,15 @@ import json
 import math
 import multiprocessing
 import time
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 import backgrounds
 import numpy as np
+import onnx
 import torch
-from compose import MOST_PLATES, SIDE, compose
+from compose import MOST_PLATES, SIDE, Garage, compose
 from detector import (
     STRIDE,
     PlateDetector,
@@ -30,11 +33,16 @@ from detector import (
 from numpy.typing import NDArray
 from tartip_scenes.plates import FONTS, HELD_OUT_FONTS
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 BATCH: Final = 16
 PEAK_RATE: Final = 2e-3
 CELLS: Final = SIDE // STRIDE
-REPORT_SECONDS: Final = 60.0
+CARS: Final = 30
+CALIBRATION: Final = 96
+REMEMBERED: Final = 0.998
+"""Weights are averaged over the last steps; what is exported is the average."""
+REPORT_SECONDS: Final = 120.0
 MATCH_SHARE: Final = 0.25
 """A detection counts when its corners lie within this share of the plate's width, on average."""
 
@@ -50,7 +58,11 @@ def main() -> None:
     train = composed(options.samples, options.seed, options, FONTS)
     held_out = composed(options.held_out, options.seed + 10_000, options, HELD_OUT_FONTS)
     print(f"{options.samples} pictures composed in {time.monotonic() - started:.0f} s", flush=True)
-    network = trained(train, held_out, looks=options.looks, seed=options.seed)
+    network = PlateDetector()
+    if options.start:
+        resume(network, options.start, normalised(torch.from_numpy(train[0][:CALIBRATION])))
+        print(f"starting at {score(network, held_out, limit=0.4)}", flush=True)
+    network = trained(network, train, held_out, looks=options.looks, seed=options.seed)
     figures = {f"at {limit}": score(network, held_out, limit=limit) for limit in (0.3, 0.4, 0.5)}
     for name, figure in figures.items():
         print(f"held out {name}: {figure}", flush=True)
@@ -71,12 +83,17 @@ def composed(
     return np.concatenate([p for p, _ in pieces]), np.concatenate([c for _, c in pieces])
 
 
-def trained(train: Composed, held_out: Composed, *, looks: int, seed: int) -> PlateDetector:
+def trained(
+    network: PlateDetector, train: Composed, held_out: Composed, *, looks: int, seed: int
+) -> PlateDetector:
     """Show pictures until `looks` were looked at, each several times."""
     pictures, corners = torch.from_numpy(train[0]), torch.from_numpy(train[1])
     wanted = [targets(corners[at : at + 500], CELLS) for at in range(0, len(corners), 500)]
     heat, offsets, weights = (torch.cat(list(parts)) for parts in zip(*wanted, strict=True))
-    network = PlateDetector().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    smoothed = AveragedModel(
+        network, multi_avg_fn=get_ema_multi_avg_fn(REMEMBERED), use_buffers=True
+    )
     optimiser = torch.optim.AdamW(network.parameters(), lr=PEAK_RATE, weight_decay=1e-3)
     shuffle = torch.Generator().manual_seed(seed)
     started = reported = time.monotonic()
@@ -85,7 +102,7 @@ def trained(train: Composed, held_out: Composed, *, looks: int, seed: int) -> Pl
         for batch in torch.randperm(len(pictures), generator=shuffle).split(BATCH):
             share = seen / looks
             if share >= 1:
-                return network
+                return _inner(smoothed)
             for group in optimiser.param_groups:
                 warm = min(1.0, seen / BATCH / 100 + 0.05)
                 group["lr"] = PEAK_RATE * warm * (0.5 * (1 + math.cos(math.pi * share)) + 0.01)
@@ -97,15 +114,59 @@ def trained(train: Composed, held_out: Composed, *, looks: int, seed: int) -> Pl
             (centres + distance * 0.5).backward()  # type: ignore[no-untyped-call]
             nn.utils.clip_grad_norm_(network.parameters(), 10.0)
             optimiser.step()
+            smoothed.update_parameters(network)
             seen += len(batch)
             if time.monotonic() - reported > REPORT_SECONDS:
                 reported = time.monotonic()
                 small = (held_out[0][:200], held_out[1][:200])
                 print(
                     f"{reported - started:4.0f} s, {seen} pictures, centres {centres.item():.3f},"
-                    f" corners {distance.item():.3f}, held out {score(network, small, limit=0.4)}",
+                    f" corners {distance.item():.3f}, held out {score(_inner(smoothed), small, limit=0.4)}",
                     flush=True,
                 )
+
+
+def _inner(smoothed: AveragedModel) -> PlateDetector:
+    network = smoothed.module
+    assert isinstance(network, PlateDetector)
+    return network
+
+
+def resume(network: PlateDetector, weights: Path, pictures: Tensor) -> None:
+    """Put exported weights back, and the batch statistics that the export had folded into them."""
+    graph = onnx.load(str(weights)).graph
+    values = {one.name: onnx.numpy_helper.to_array(one) for one in graph.initializer}
+    folded = [
+        [torch.tensor(values[name]) for name in node.input[1:]]
+        for node in graph.node
+        if node.op_type == "Conv"
+    ]
+    layers = [layer for layer in network.modules() if isinstance(layer, nn.Sequential)]
+    pairs = [(layer[0], layer[1]) for layer in layers if isinstance(layer[0], nn.Conv2d)]
+    assert len(folded) == len(pairs) + 1
+    taken = []
+    for (convolution, statistics), (weight, bias) in zip(pairs, folded, strict=False):
+        convolution.weight.data.copy_(weight)
+        taken.append(convolution.register_forward_hook(partial(_measured, statistics, bias)))
+    network.head.weight.data.copy_(folded[-1][0])
+    network.head.bias.data.copy_(folded[-1][1])  # type: ignore[union-attr]
+    network.eval()
+    with torch.no_grad():
+        network(pictures)
+    for hook in taken:
+        hook.remove()
+    network.train()
+
+
+def _measured(
+    statistics: nn.BatchNorm2d, bias: Tensor, _module: nn.Module, _given: object, output: Tensor
+) -> None:
+    """Set a normalisation so that it takes nothing away from what the layer gives now."""
+    mean, variance = output.mean((0, 2, 3)), output.var((0, 2, 3))
+    statistics.running_mean = mean
+    statistics.running_var = variance
+    statistics.weight.data.copy_((variance + statistics.eps).sqrt())
+    statistics.bias.data.copy_(bias + mean)
 
 
 def score(network: PlateDetector, held_out: Composed, *, limit: float) -> dict[str, float]:
@@ -162,10 +223,11 @@ def _compose_part(job: tuple[int, int, Path, tuple[str, ...]]) -> Composed:
     count, seed, folder, fonts = job
     photographs = backgrounds.load(folder)
     rng = np.random.default_rng(seed)
+    garage = Garage.drawn(rng, each=CARS)
     pictures = np.zeros((count, SIDE, SIDE, 3), np.uint8)
     corners = np.zeros((count, MOST_PLATES, 4, 2), np.float32)
     for index in range(count):
-        sample = compose(rng, photographs, fonts)
+        sample = compose(rng, photographs, garage, fonts)
         pictures[index] = sample.picture
         for place, plate in enumerate(sample.plates):
             corners[index, place] = plate
@@ -192,7 +254,7 @@ def _write_card(options: argparse.Namespace, figures: dict[str, dict[str, float]
         "licence": "Apache-2.0",
         "sha256": hashlib.sha256(weights.read_bytes()).hexdigest(),
         "command": f"train_plate_detector.py --looks {options.looks} --seed {options.seed}"
-        f" --samples {options.samples}",
+        f" --samples {options.samples}" + (f" --start {options.start}" if options.start else ""),
         "pictures_composed": options.samples,
         "held_out": {"fonts": list(HELD_OUT_FONTS), "pictures": options.held_out, **figures},
     }
@@ -204,6 +266,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--looks", type=int, default=90_000, help="pictures shown in all")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--start", type=Path, help="weights to go on from")
     parser.add_argument("--samples", type=int, default=12_000)
     parser.add_argument("--held-out", type=int, default=500)
     parser.add_argument("--threads", type=int, default=1)

@@ -19,6 +19,7 @@ SHEET_WIDTH: Final = 1000
 SHEET_HEIGHT: Final = 860
 PLATE_WIDTH: Final = 262.0
 """Of the sheet: a plate of 520 mm on a car 1.8 m wide."""
+SHEET_PER_MILLIMETRE: Final = PLATE_WIDTH / 520
 
 _PAINTS: Final[tuple[Colour, ...]] = (
     (238, 238, 236), (188, 190, 192), (128, 128, 130), (48, 46, 46), (62, 40, 36),
@@ -46,14 +47,16 @@ class DrawnCar:
     outline: tuple[float, float, float, float]
 
 
-def draw_car(rng: np.random.Generator, view: View, *, plate_height: float) -> DrawnCar:
+def draw_car(
+    rng: np.random.Generator, view: View, *, plate_height: float, plate_width: float = PLATE_WIDTH
+) -> DrawnCar:
     shape = _Shape.random(rng, view)
     sheet = np.zeros((SHEET_HEIGHT, SHEET_WIDTH, 3), np.uint8)
     mask = np.zeros((SHEET_HEIGHT, SHEET_WIDTH), np.uint8)
     _silhouette(shape, sheet, mask)
     lamps = (_rear if view is View.REAR else _front)(rng, shape, sheet)
     top = shape.plate_top
-    left, right = 500 - PLATE_WIDTH / 2, 500 + PLATE_WIDTH / 2
+    left, right = 500 - plate_width / 2, 500 + plate_width / 2
     plate = ((left, top), (right, top), (right, top + plate_height), (left, top + plate_height))
     brush.rounded(sheet, (left - 12, top - 9, right + 12, top + plate_height + 9), 7, _DARK)
     _reflections(rng, shape, sheet, mask)

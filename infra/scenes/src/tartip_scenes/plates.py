@@ -67,9 +67,16 @@ class PlateKind(StrEnum):
     DIPLOMAT = "diplomat"
     CONSUL = "consul"
     SQUARE = "square"
+    MOTORCYCLE_SQUARE = "motorcycle_square"
     EU = "eu"
     UKRAINE = "ukraine"
     RUSSIA = "russia"
+    EU_SQUARE = "eu_square"
+    UKRAINE_SQUARE = "ukraine_square"
+    UKRAINE_MOTORCYCLE = "ukraine_motorcycle"
+    TRACTOR = "tractor"
+    BRAZIL = "brazil"
+    NORTH_AMERICA = "north_america"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +84,15 @@ class PlateForm:
     """How one kind looks. `groups` are patterns: d digit, l letter, r region digit, else literal.
 
     `others` are further patterns that occur; a sealed form may carry a round sticker or a dash
-    between its first groups.
+    between its first groups. `rows` counts the groups of each row; no rows is one line. A
+    captioned form bears small print above its one line.
     """
 
     groups: tuple[str, ...]
     others: tuple[tuple[str, ...], ...] = ()
     sealed: bool = False
     rows: tuple[int, ...] = ()
+    captioned: bool = False
     background: Colour = WHITE
     ink: Colour = BLACK
     band: str = "none"
@@ -111,7 +120,16 @@ FORMS: Final[dict[PlateKind, PlateForm]] = {
     PlateKind.CONSUL: PlateForm(
         ("HC", "ddd", "rr"), background=YELLOW, band="flag", boxed_region=True
     ),
-    PlateKind.SQUARE: PlateForm(("rr", "lll", "ddd"), rows=(1, 2), band="flag", size=(280, 202)),
+    PlateKind.SQUARE: PlateForm(
+        ("rr", "lll", "ddd"),
+        others=(("rr", "ll", "ddd"),),
+        rows=(2, 1),
+        band="flag",
+        size=(280, 202),
+    ),
+    PlateKind.MOTORCYCLE_SQUARE: PlateForm(
+        ("rr", "ll", "dd"), rows=(2, 1), band="flag", size=(240, 190)
+    ),
     PlateKind.EU: PlateForm(
         ("ll", "ddd", "ll"),
         others=(
@@ -135,6 +153,47 @@ FORMS: Final[dict[PlateKind, PlateForm]] = {
         ("ll", "dddd", "ll"), band="eu", country="UA", small_letters=False
     ),
     PlateKind.RUSSIA: PlateForm(("l", "ddd", "ll", "dd"), boxed_region=True),
+    PlateKind.EU_SQUARE: PlateForm(
+        ("ll", "ddd", "ll"),
+        others=(("ll", "ll", "dd"), ("lll", "dddd", ""), ("l", "ll", "ddd"), ("dld", "dddd", "")),
+        rows=(1, 2),
+        band="eu",
+        small_letters=False,
+        size=(280, 200),
+    ),
+    PlateKind.UKRAINE_SQUARE: PlateForm(
+        ("ll", "ll", "dddd"),
+        rows=(2, 1),
+        band="eu",
+        country="UA",
+        small_letters=False,
+        size=(300, 150),
+    ),
+    PlateKind.UKRAINE_MOTORCYCLE: PlateForm(
+        ("ll", "dddd", "ll"),
+        rows=(1, 1, 1),
+        band="eu",
+        country="UA",
+        small_letters=False,
+        size=(220, 174),
+    ),
+    PlateKind.TRACTOR: PlateForm(
+        ("ddddd", "ll"), others=(("dddd", "ll"),), rows=(1, 1), size=(288, 206)
+    ),
+    PlateKind.BRAZIL: PlateForm(
+        ("lll", "dddd"),
+        background=(205, 205, 203),
+        captioned=True,
+        small_letters=False,
+        size=(400, 130),
+    ),
+    PlateKind.NORTH_AMERICA: PlateForm(
+        ("lll", "dddd"),
+        others=(("ddd", "lll"), ("lld", "ldl"), ("ddd", "ldd"), ("dldd", "ldl")),
+        captioned=True,
+        small_letters=False,
+        size=(305, 152),
+    ),
 }
 KAZAKH_KINDS: Final = (
     *(kind for kind in PlateKind if FORMS[kind].band == "flag"),
@@ -142,6 +201,7 @@ KAZAKH_KINDS: Final = (
     PlateKind.ENTITY_1993,
 )
 ONE_LINE_KAZAKH_KINDS: Final = tuple(kind for kind in KAZAKH_KINDS if not FORMS[kind].rows)
+TWO_ROW_KAZAKH_KINDS: Final = tuple(kind for kind in KAZAKH_KINDS if FORMS[kind].rows)
 EU_COUNTRIES: Final = ("D", "PL", "SK", "CZ", "A", "F", "I", "LT", "LV", "H", "RO", "BG", "EST")
 
 
@@ -172,6 +232,8 @@ def draw_plate(
     groups = _random_groups(form, rng) if text is None else _split(form, text, kind)
     width, height = form.size
     background = YELLOW if form.sealed and rng.random() < 0.15 else form.background
+    if form.captioned and rng.random() < 0.4:
+        background = _varied(background, rng, spread=60)
     sheet = Image.new("RGB", (width, height), _varied(background, rng, spread=12))
     pen = ImageDraw.Draw(sheet)
     ink = _varied(form.ink, rng, spread=18)
@@ -182,6 +244,8 @@ def draw_plate(
     left = _draw_band(pen, form, ink=ink, rng=rng)
     if form.rows:
         _draw_rows(sheet, groups, form, font=font, ink=ink, left=left, rng=rng)
+    elif form.captioned:
+        _draw_captioned(sheet, groups, font=font, ink=ink, rng=rng)
     else:
         _draw_line(sheet, groups, form, font=font, ink=ink, left=left, rng=rng)
     picture = np.ascontiguousarray(np.asarray(sheet, np.uint8))
@@ -364,21 +428,54 @@ def _draw_rows(
     left: int,
     rng: np.random.Generator,
 ) -> None:
-    """Two rows: the first `rows[0]` groups... above, the rest below."""
+    """The rows share the height evenly; only the first one makes room for the country's band."""
     width, height = form.size
-    upper, lower = groups[: form.rows[1]], groups[form.rows[1] :]
-    middle = height / 2
-    for row, (start, top, bottom) in (
-        (upper, (left, 0.10 * height, middle - 6)),
-        (lower, (24, middle + 6, 0.9 * height)),
-    ):
-        gap = rng.uniform(6, 18)
-        cell = (width - 16 - start - gap * (len(row) - 1)) / sum(len(group) for group in row)
-        x = float(start)
-        for group in row:
+    share = 0.8 * height / len(form.rows)
+    apart = rng.uniform(8, 20)
+    first = 0
+    for row, count in enumerate(form.rows):
+        shown = [group for group in groups[first : first + count] if group]
+        top = 0.1 * height + share * row + apart / 2 * (row > 0)
+        bottom = 0.1 * height + share * (row + 1) - apart / 2 * (row < len(form.rows) - 1)
+        start = float(left if row == 0 or form.band == "eu" else 24)
+        gap = rng.uniform(6, 26)
+        room = width - 16 - start - gap * (len(shown) - 1)
+        cell = min(0.75 * (bottom - top) + 14, room / sum(len(group) for group in shown))
+        x = start + (room - cell * sum(len(group) for group in shown)) / 2
+        for group in shown:
             box = (x, top, x + cell * len(group), bottom)
             _draw_text(sheet, group, box, font=font, ink=ink, rng=rng)
             x += cell * len(group) + gap
+        first += count
+
+
+def _draw_captioned(
+    sheet: Image.Image,
+    groups: tuple[str, ...],
+    *,
+    font: ImageFont.FreeTypeFont,
+    ink: Colour,
+    rng: np.random.Generator,
+) -> None:
+    """A place's name in small print above, sometimes more of it below, the number between."""
+    width, height = sheet.size
+    top, bottom = rng.uniform(0.28, 0.34) * height, rng.uniform(0.82, 0.9) * height
+    prints = [(0.08 * height, top - 0.07 * height)]
+    if rng.random() < 0.3:
+        bottom = 0.78 * height
+        prints.append((0.82 * height, 0.93 * height))
+    for above, below in prints:
+        name = "".join(str(letter) for letter in rng.choice(list(LETTERS), rng.integers(5, 14)))
+        half = len(name) * (below - above) * rng.uniform(0.3, 0.5)
+        box = (width / 2 - half, above, width / 2 + half, below)
+        _draw_text(sheet, name, box, font=font, ink=_varied(ink, rng, spread=60), rng=rng)
+    gap = rng.uniform(14, 34)
+    cell = min(0.09 * width + 18, (width - 40 - gap) / sum(len(group) for group in groups))
+    x = (width - cell * sum(len(group) for group in groups) - gap) / 2
+    for group in groups:
+        end = x + cell * len(group)
+        _draw_text(sheet, group, (x, top, end, bottom), font=font, ink=ink, rng=rng)
+        x = end + gap
 
 
 def _draw_text(

@@ -16,7 +16,14 @@ import numpy as np
 import numpy.typing as npt
 
 from tartip_scenes import brush
-from tartip_scenes.cars import PLATE_WIDTH, SHEET_HEIGHT, SHEET_WIDTH, DrawnCar, View, draw_car
+from tartip_scenes.cars import (
+    SHEET_HEIGHT,
+    SHEET_PER_MILLIMETRE,
+    SHEET_WIDTH,
+    DrawnCar,
+    View,
+    draw_car,
+)
 from tartip_scenes.plates import (
     FONTS,
     FORMS,
@@ -182,7 +189,12 @@ class _Stage:
         chosen = view or list(View)[int(rng.integers(2))]
         return cls(
             street=street(rng, signal=signal),
-            car=draw_car(rng, chosen, plate_height=PLATE_WIDTH * tall / wide),
+            car=draw_car(
+                rng,
+                chosen,
+                plate_height=tall * SHEET_PER_MILLIMETRE,
+                plate_width=wide * SHEET_PER_MILLIMETRE,
+            ),
             plate=worn,
             view=chosen,
             light=light or list(Light)[int(rng.choice(3, p=[0.6, 0.2, 0.2]))],

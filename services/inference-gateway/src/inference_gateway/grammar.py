@@ -95,6 +95,11 @@ FOREIGN_FORMS: Final = (
     ForeignForm("", re.compile(r"^[A-Z]{3}\d{4}$"), seal_after=3),
     ForeignForm("", re.compile(r"^[A-Z]{2}\d{5}$"), seal_after=2),
 )
+FOREIGN_ROWS: Final = (
+    ForeignForm("UA", re.compile(r"^[ABCEHIKMOPTX]{4}\d{4}$")),
+    ForeignForm("UA", re.compile(r"^\d{4,5}[ABCEHIKMOPTX]{2}$")),
+)
+"""Forms that occur on plates of rows only."""
 FOREIGN: Final = "foreign"
 SEALS: Final = frozenset("8B3S0")
 
@@ -114,6 +119,10 @@ class Reading:
     """Places whose character was read as its twin."""
     dropped: int | None = None
     """Place in the text as read of a sticker that was taken for a character."""
+    doubtful: tuple[int, ...] = ()
+    """Places whose look-alike would make it another Kazakh form, so that only the reader tells."""
+    order: tuple[int, ...] = ()
+    """Of each character its place in the text as read; empty where nothing was reordered."""
 
     @property
     def fits(self) -> bool:
@@ -142,11 +151,52 @@ def understood(text: str, *, marked_kz: bool = False) -> Reading:
 
 def two_rows(upper: str, lower: str) -> Reading | None:
     """A square plate: its region stands first above; written out in the order of one line."""
-    found = SQUARE.match(normalised(upper) + normalised(lower))
+    above, below = normalised(upper).removeprefix("KZ"), normalised(lower)
+    plain, parted = above + below, len(above)
+    exact = _square(plain)
+    if exact and exact.parted == parted:
+        return exact.reading
+    likely = [(places, found) for places, text in _twins(plain) if (found := _square(text))]
+    for places, found in likely:
+        if found.parted == parted:
+            return replace(found.reading, exchanged=places)
+    if exact:
+        return exact.reading
+    if not likely:
+        return None
+    places, found = likely[0]
+    return replace(found.reading, exchanged=places, ambiguous=len(likely) > 1)
+
+
+def rows_understood(rows: tuple[str, ...]) -> Reading:
+    """The likeliest hypothesis for a plate of rows; a Kazakh one has two, the region first."""
+    kazakh = two_rows(*rows) if len(rows) == 2 else None
+    if kazakh:
+        return kazakh
+    plain = normalised("".join(rows))
+    found = next((form for form in FOREIGN_ROWS if form.pattern.match(plain)), None)
+    if found is None:
+        return _foreign(plain)
+    return Reading(plain, found.country, FOREIGN, Owner.FOREIGN)
+
+
+@dataclass(frozen=True, slots=True)
+class _Square:
+    reading: Reading
+    parted: int
+    """Where letters end and digits begin; the rows part there too if nothing was misread."""
+
+
+def _square(plain: str) -> _Square | None:
+    found = SQUARE.match(plain)
     if found is None:
         return None
-    text = found["digits"] + found["letters"] + found["region"]
-    return Reading(text, "KZ", "square", Owner.EITHER, found["region"], automatic_fine=True)
+    region = found["region"]
+    parts = [range(*found.span(part)) for part in ("digits", "letters", "region")]
+    order = tuple(place for part in parts for place in part)
+    text = "".join(plain[place] for place in order)
+    kazakh = Reading(text, "KZ", "square", Owner.EITHER, region, automatic_fine=True, order=order)
+    return _Square(kazakh, found.end("letters"))
 
 
 def _kazakh(plain: str, *, marked_kz: bool) -> Reading | None:
@@ -164,7 +214,19 @@ def _kazakh(plain: str, *, marked_kz: bool) -> Reading | None:
         _region(plain, first.name),
         first.automatic_fine,
         ambiguous=len(fitting) > 1,
+        doubtful=_doubtful(plain, first),
     )
+
+
+def _doubtful(plain: str, form: PlateType) -> tuple[int, ...]:
+    """0 and O in `360NZ11` and `36ONZ11`: a firm's car and a trailer."""
+    places = []
+    for place, character in enumerate(plain):
+        twin = TWINS.get(character)
+        other = plain[:place] + twin + plain[place + 1 :] if twin else ""
+        if any(row.pattern.match(other) for row in KAZAKH_TYPES if row.name != form.name):
+            places.append(place)
+    return tuple(places)
 
 
 def _foreign(plain: str) -> Reading:
@@ -176,16 +238,21 @@ def _foreign(plain: str) -> Reading:
 
 def _with_twins(plain: str) -> Iterator[Reading]:
     """Readings that fit a form once look-alikes are exchanged, fewest exchanges first."""
+    for chosen, text in _twins(plain):
+        found = _kazakh(text, marked_kz=False) or _foreign(text)
+        if found.fits:
+            yield replace(found, exchanged=chosen)
+
+
+def _twins(plain: str) -> Iterator[tuple[tuple[int, ...], str]]:
+    """The text with look-alikes exchanged, and where, fewest exchanges first."""
     places = [place for place, character in enumerate(plain) if character in TWINS]
     for count in range(1, MOST_EXCHANGES + 1):
         for chosen in combinations(places, count):
             characters = list(plain)
             for place in chosen:
                 characters[place] = TWINS[characters[place]]
-            text = "".join(characters)
-            found = _kazakh(text, marked_kz=False) or _foreign(text)
-            if found.fits:
-                yield replace(found, exchanged=chosen)
+            yield chosen, "".join(characters)
 
 
 def _without_seal(plain: str) -> Reading | None:

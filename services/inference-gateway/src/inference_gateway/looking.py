@@ -9,10 +9,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Protocol, TypeVar
 
-from inference_gateway import pipeline, plates
+from inference_gateway import pipeline, plates, shots
 from inference_gateway.geometry import Floats
-from inference_gateway.pipeline import Candidate, Picture, Scaled, SeenObject, View
+from inference_gateway.pipeline import Candidate, Picture, Scaled, SeenObject
 from inference_gateway.plates import Plate
+from inference_gateway.shots import Shown, Texts, Views
 
 LOOK_SECONDS: Final = 20.0
 
@@ -89,33 +90,44 @@ class Looker:
         """One view of every candidate, then more views of those that look like text."""
         if not candidates:
             return []
-        first = await self._views(picture, candidates, (pipeline.WHOLE,), until)
-        again = plates.worth_reading_again(first)
+        shown = await _threaded(lambda: shots.of(picture, candidates))
+        first = await self._shots(picture, shown, shots.FIRST, until)
+        again = plates.worth_reading_again([one.all for one in first])
         if not again:
             return []
-        chosen = [candidates[place] for place in again]
+        chosen = shots.affordable([shown[place] for place in again])
         async with asyncio.TaskGroup() as together:
-            more = together.create_task(self._views(picture, chosen, pipeline.MORE_VIEWS, until))
-            second = together.create_task(self._second_voter(picture, chosen, until))
-        return _plates(chosen, first[again], more.result(), second.result())
+            more = together.create_task(self._shots(picture, chosen, shots.MORE, until))
+            second = together.create_task(
+                self._second_voter(picture, [one.candidate for one in chosen], until)
+            )
+        found = [
+            plates.read(
+                one.candidate,
+                first[place].line + views.line,
+                plates.characters(vote),
+                views.rows_with(first[place]),
+            )
+            for one, place, views, vote in zip(
+                chosen, again, more.result(), second.result(), strict=False
+            )
+        ]
+        return plates.ranked([plate for plate in found if plate is not None])
 
-    async def _views(
+    async def _shots(
         self,
         picture: Picture,
-        candidates: list[Candidate],
-        views: tuple[View, ...],
+        shown: list[Shown],
+        views: Views,
         until: float,
-    ) -> Floats:
+    ) -> list[Texts]:
         batch = await _threaded(
             lambda: pipeline.for_reader(
-                [
-                    pipeline.rectified(picture, seen.corners, view)
-                    for seen in candidates
-                    for view in views
-                ]
+                [crop for one in shown for crop in shots.crops(picture, one, views)]
             )
         )
-        return await self._ask("plate_reader", batch, until)
+        answers = await self._ask("plate_reader", batch, until)
+        return shots.texts([plates.characters(answer) for answer in answers], shown, views)
 
     async def _second_voter(
         self, picture: Picture, candidates: list[Candidate], until: float
@@ -130,20 +142,6 @@ class Looker:
     async def _ask(self, model: str, images: Picture, until: float) -> Floats:
         left = until - asyncio.get_running_loop().time()
         return await self._models.run(model, images, seconds=left)
-
-
-def _plates(
-    candidates: list[Candidate], first: Floats, more: Floats, second: Floats
-) -> list[Plate]:
-    each = len(pipeline.MORE_VIEWS)
-    found = []
-    for place, candidate in enumerate(candidates):
-        views = [first[place], *more[place * each : (place + 1) * each]]
-        texts = [plates.characters(view) for view in views]
-        plate = plates.read(candidate, texts, plates.characters(second[place]))
-        if plate is not None:
-            found.append(plate)
-    return plates.ranked(found)
 
 
 async def _threaded(work: Callable[[], Result]) -> Result:

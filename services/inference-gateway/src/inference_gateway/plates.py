@@ -6,12 +6,13 @@ agree. The weakest character decides how far a plate may be trusted.
 
 from collections import defaultdict
 from dataclasses import dataclass
+from itertools import product
 from typing import Final
 
 import numpy as np
 
 from inference_gateway.geometry import Box, Floats
-from inference_gateway.grammar import Owner, Reading, understood
+from inference_gateway.grammar import Owner, Reading, rows_understood, understood
 from inference_gateway.pipeline import CHARACTERS, Candidate
 
 BLANK: Final = 0
@@ -26,6 +27,8 @@ FITTING_BONUS: Final = 1.5
 UNFITTING_RANK: Final = 0.7
 LEGIBLE: Final = 0.90
 LEGIBLE_AGREED: Final = 0.60
+SURE: Final = 0.98
+"""Asked of a character whose look-alike would make the plate one of another form."""
 EXCHANGE_COST: Final = 0.95
 """The form settles O or 0; still the reader saw the other."""
 SEAL_COST: Final = 0.85
@@ -45,6 +48,10 @@ class Characters:
     @property
     def weakest(self) -> float:
         return min(self.confidences, default=0.0)
+
+
+NO_SECOND_VOTE: Final = Characters("", ())
+"""The second voter knows plates of one line only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,26 +91,74 @@ def characters(chances: Floats) -> Characters:
     return Characters(text, tuple(confidences))
 
 
-def worth_reading_again(chances: Floats) -> list[int]:
+def worth_reading_again(shots: list[list[Characters]]) -> list[int]:
     """Which of the candidates showed enough characters to look at them in more views."""
     return [
-        place for place, seen in enumerate(chances) if len(characters(seen).text) >= FEWEST_SEEN
+        place
+        for place, seen in enumerate(shots)
+        if max((len(shot.text) for shot in seen), default=0) >= FEWEST_SEEN
     ]
 
 
-def read(candidate: Candidate, views: list[Characters], kazakh: Characters) -> Plate | None:
-    """The plate that the views of one candidate support most; None when it is none."""
+def read(
+    candidate: Candidate,
+    views: list[Characters],
+    kazakh: Characters,
+    rows: tuple[list[Characters], ...] = (),
+) -> Plate | None:
+    """The plate that the views of one candidate support most; None when it is none.
+
+    `rows` holds the views of each row by itself where the plate seems to have several.
+    """
+    line = _supported([(view, understood(view.text)) for view in views])
+    found = [_plate(candidate, *line, kazakh)] if line and _plausible(line[0], candidate) else []
+    together = _rows_together(rows)
+    alone = [] if together and together[1].fits else [_row_alone(row) for row in rows]
+    for seen in (together, *alone):
+        if seen and seen[0].mean >= PLAUSIBLE and _mixed(seen[0].text):
+            found.append(_plate(candidate, *seen, NO_SECOND_VOTE))
+    return max(found, key=_rank, default=None)
+
+
+def _rows_together(rows: tuple[list[Characters], ...]) -> tuple[Characters, Reading] | None:
+    """What the rows say one after the other."""
+    if not rows:
+        return None
+    joined = []
+    for chosen in product(*rows):
+        if all(row.text for row in chosen):
+            text = "".join(row.text for row in chosen)
+            confidences = tuple(value for row in chosen for value in row.confidences)
+            reading = rows_understood(tuple(row.text for row in chosen))
+            joined.append((Characters(text, confidences), reading))
+    return _supported(joined)
+
+
+def _row_alone(row: list[Characters]) -> tuple[Characters, Reading] | None:
+    """One row as the whole number: what stands above or below it is small print."""
+    return _supported([(view, understood(view.text)) for view in row])
+
+
+def _supported(views: list[tuple[Characters, Reading]]) -> tuple[Characters, Reading] | None:
+    """The view whose text has most support, the surest of its kind."""
     support: dict[str, float] = defaultdict(float)
-    seen: dict[str, Characters] = {}
-    for view in views:
+    seen: dict[str, tuple[Characters, Reading]] = {}
+    for view, reading in views:
         if len(view.text) in LENGTHS:
             support[view.text] += view.weakest / len(views)
-            if view.text not in seen or view.weakest > seen[view.text].weakest:
-                seen[view.text] = view
-    chosen = max(seen, key=lambda text: (_weight(text, support[text]), len(text)), default="")
-    if not chosen or not _plausible(seen[chosen], candidate):
+            if view.text not in seen or view.weakest > seen[view.text][0].weakest:
+                seen[view.text] = (view, reading)
+    if not seen:
         return None
-    return _plate(candidate, seen[chosen], kazakh)
+    return max(
+        seen.values(),
+        key=lambda one: (_weight(one[1], support[one[0].text]), len(one[0].text)),
+    )
+
+
+def _mixed(text: str) -> bool:
+    """Letters and digits; what has one of them only is lettering where rows are guessed."""
+    return not (text.isalpha() or text.isdigit())
 
 
 def ranked(plates: list[Plate]) -> list[Plate]:
@@ -111,16 +166,17 @@ def ranked(plates: list[Plate]) -> list[Plate]:
     return sorted(plates, key=_rank, reverse=True)
 
 
-def _weight(text: str, support: float) -> float:
-    return round(support * (FITTING_BONUS if understood(text).fits else 1.0), 2)
+def _weight(reading: Reading, support: float) -> float:
+    return round(support * (FITTING_BONUS if reading.fits else 1.0), 2)
 
 
-def _plate(candidate: Candidate, seen: Characters, kazakh: Characters) -> Plate:
-    reading = understood(seen.text)
+def _plate(candidate: Candidate, seen: Characters, reading: Reading, kazakh: Characters) -> Plate:
     confidences = _confidences(reading, seen)
     agreed = reading.country == "KZ" and reading.text == kazakh.text
     weakest = min(confidences)
-    enough = weakest >= (LEGIBLE_AGREED if agreed else LEGIBLE)
+    enough = weakest >= (LEGIBLE_AGREED if agreed else LEGIBLE) and all(
+        confidences[place] >= (LEGIBLE if agreed else SURE) for place in reading.doubtful
+    )
     return Plate(
         reading.text,
         weakest,
@@ -142,6 +198,9 @@ def _confidences(reading: Reading, seen: Characters) -> tuple[float, ...]:
     confidences = list(seen.confidences)
     for place in reading.exchanged:
         confidences[place] *= EXCHANGE_COST
+    if reading.order:
+        skipped = len(confidences) - len(reading.order)  # a KZ mark
+        return tuple(confidences[skipped + place] for place in reading.order)
     if reading.dropped is not None:
         del confidences[reading.dropped]
         confidences = [confidence * SEAL_COST for confidence in confidences]

@@ -1,0 +1,94 @@
+"""Which crops of a candidate the reader sees, all in one batch, and whose text is whose.
+
+Pure. A candidate is shown as one line; where it seems to have rows, each row is shown as well.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from inference_gateway.pipeline import MORE_VIEWS, WHOLE, Candidate, Picture, View, rectified
+from inference_gateway.plates import Characters
+from inference_gateway.rows import (
+    FIRST_ROW_VIEW,
+    MORE_ROW_VIEWS,
+    Span,
+    row_pictures,
+    row_spans,
+)
+
+MOST_CROPS: Final = 48
+"""As many as the reader takes in one batch."""
+
+
+@dataclass(frozen=True, slots=True)
+class Views:
+    line: tuple[View, ...]
+    row: tuple[View, ...]
+
+    def count(self, shown: "Shown") -> int:
+        return len(self.line) + len(self.row) * len(shown.spans)
+
+
+FIRST: Final = Views((WHOLE,), (FIRST_ROW_VIEW,))
+MORE: Final = Views(MORE_VIEWS, MORE_ROW_VIEWS)
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A candidate and where its rows lie; no spans mean that it has one line."""
+
+    candidate: Candidate
+    spans: tuple[Span, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """What the reader saw of one candidate: as one line, and row by row."""
+
+    line: list[Characters]
+    rows: tuple[list[Characters], ...]
+
+    @property
+    def all(self) -> list[Characters]:
+        return [*self.line, *(text for row in self.rows for text in row)]
+
+    def rows_with(self, other: "Texts") -> tuple[list[Characters], ...]:
+        return tuple(mine + more for mine, more in zip(self.rows, other.rows, strict=True))
+
+
+def of(picture: Picture, candidates: list[Candidate]) -> list[Shown]:
+    return [Shown(seen, row_spans(picture, seen.corners)) for seen in candidates]
+
+
+def affordable(shown: list[Shown]) -> list[Shown]:
+    """The first of them, as many as one batch holds."""
+    kept, crops_in_all = [], 0
+    for one in shown:
+        crops_in_all += MORE.count(one)
+        if crops_in_all > MOST_CROPS:
+            break
+        kept.append(one)
+    return kept
+
+
+def crops(picture: Picture, shown: Shown, views: Views) -> list[Picture]:
+    """Line views first, then each row view from above."""
+    line = [rectified(picture, shown.candidate.corners, view) for view in views.line]
+    rows = [
+        crop
+        for view in views.row
+        for crop in row_pictures(picture, shown.candidate.corners, shown.spans, view)
+    ]
+    return line + rows
+
+
+def texts(answers: list[Characters], shown: list[Shown], views: Views) -> list[Texts]:
+    """The answers to `crops` of all that was shown, given back to each."""
+    result, start = [], 0
+    for one in shown:
+        mine = answers[start : start + views.count(one)]
+        start += len(mine)
+        rows = len(one.spans)
+        line, below = mine[: len(views.line)], mine[len(views.line) :]
+        result.append(Texts(line, tuple(below[row::rows] for row in range(rows))))
+    return result

@@ -1,0 +1,118 @@
+"""Rows of a plate are found on rendered ones, and their texts become one reading."""
+
+import numpy as np
+import pytest
+from inference_gateway import shots
+from inference_gateway.grammar import rows_understood, two_rows
+from inference_gateway.pipeline import CHARACTERS, READER_HEIGHT, Candidate
+from inference_gateway.plates import Characters, read
+from inference_gateway.rows import row_pictures, row_spans
+from tartip_scenes.plates import (
+    HELD_OUT_FONTS,
+    ONE_LINE_KAZAKH_KINDS,
+    TWO_ROW_KAZAKH_KINDS,
+    PlateKind,
+    draw_plate,
+    paste_plate,
+)
+
+TURNED = np.array([[60, 50], [186, 64], [180, 150], [56, 132]], np.float32)
+FLAT = np.array([[40, 60], [240, 60], [240, 103], [40, 103]], np.float32)
+
+
+def shown(kind: PlateKind, seed: int, corners: np.ndarray) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    street = rng.integers(90, 130, (200, 300, 3), np.uint8)
+    return paste_plate(street, draw_plate(rng, kind=kind, fonts=HELD_OUT_FONTS), corners)
+
+
+def seen(text: str, confidence: float = 0.97) -> Characters:
+    return Characters(text, (confidence,) * len(text))
+
+
+@pytest.mark.parametrize("kind", TWO_ROW_KAZAKH_KINDS)
+@pytest.mark.parametrize("seed", range(6))
+def test_square_plate_has_two_rows_that_part_in_its_middle(kind: PlateKind, seed: int) -> None:
+    spans = row_spans(shown(kind, seed, TURNED), TURNED)
+    assert len(spans) == 2
+    assert 0.42 < spans[0][1] < 0.58
+    assert (spans[0][0], spans[0][1], spans[1][1]) == (0.0, spans[1][0], 1.0)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_motorcycle_plate_of_three_rows_has_three(seed: int) -> None:
+    picture = shown(PlateKind.UKRAINE_MOTORCYCLE, seed, TURNED)
+    assert len(row_spans(picture, TURNED)) == 3
+
+
+@pytest.mark.parametrize("kind", ONE_LINE_KAZAKH_KINDS)
+def test_plate_of_one_line_has_no_rows(kind: PlateKind) -> None:
+    assert row_spans(shown(kind, 3, FLAT), FLAT) == ()
+    askew = FLAT * np.array([0.45, 1], np.float32) + np.array([60, 0], np.float32)
+    assert row_spans(shown(kind, 3, askew), askew) == ()
+
+
+def test_small_print_above_is_a_row_of_its_own() -> None:
+    above, below = row_spans(shown(PlateKind.BRAZIL, 2, FLAT * [1, 1.5]), FLAT * [1, 1.5])
+    assert above[1] < 0.4 < below[1]
+
+
+def test_each_row_is_as_high_as_the_reader_wants_it() -> None:
+    picture = shown(PlateKind.SQUARE, 1, TURNED)
+    crops = row_pictures(picture, TURNED, row_spans(picture, TURNED))
+    assert [crop.shape[0] for crop in crops] == [READER_HEIGHT, READER_HEIGHT]
+    assert all(crop.shape[1] > 2 * READER_HEIGHT for crop in crops)
+
+
+def test_answers_of_one_batch_find_their_rows_again() -> None:
+    line = shots.Shown(Candidate(FLAT, 0.9), ())
+    square = shots.Shown(Candidate(TURNED, 0.9), ((0.0, 0.5), (0.5, 1.0)))
+    picture = shown(PlateKind.SQUARE, 1, TURNED)
+    count = sum(len(shots.crops(picture, one, shots.MORE)) for one in (line, square))
+    answers = [seen(CHARACTERS[place] * 3) for place in range(count)]
+    first, second = shots.texts(answers, [line, square], shots.MORE)
+    assert (len(first.line), first.rows) == (3, ())
+    assert [[text.text[0] for text in row] for row in second.rows] == [["6", "8"], ["7", "9"]]
+
+
+def test_no_more_is_shown_than_one_batch_holds() -> None:
+    square = shots.Shown(Candidate(TURNED, 0.9), ((0.0, 0.5), (0.5, 1.0)))
+    kept = shots.affordable([square] * 12)
+    assert sum(shots.MORE.count(one) for one in kept) <= shots.MOST_CROPS
+
+
+def test_rows_are_written_in_the_order_of_one_line() -> None:
+    rows = ([seen("KZ02ABC"), seen("02ABC")], [seen("123", 0.91), seen("123", 0.95)])
+    plate = read(Candidate(TURNED, 0.9), [seen("")], seen(""), rows)
+    assert plate is not None
+    assert (plate.text, plate.country, plate.plate_type) == ("123ABC02", "KZ", "square")
+    assert plate.character_confidences == (0.95,) * 3 + (0.97,) * 5
+    assert plate.legible
+
+
+def test_number_below_small_print_is_the_plate() -> None:
+    rows = ([seen("RECIFEPE")], [seen("PVX0095")])
+    plate = read(Candidate(FLAT, 0.9), [seen("")], seen(""), rows)
+    assert plate is not None
+    assert (plate.text, plate.country) == ("PVX0095", "")
+
+
+def test_rows_of_words_are_no_plate() -> None:
+    rows = ([seen("SALON")], [seen("KRASY")])
+    assert read(Candidate(FLAT, 0.9), [seen("")], seen(""), rows) is None
+
+
+def test_where_the_rows_part_tells_a_letter_from_a_digit() -> None:
+    reading = two_rows("12AB0", "34")
+    assert reading is not None
+    assert (reading.text, reading.exchanged) == ("34ABO12", (4,))
+    plain = two_rows("12AB", "034")
+    assert plain is not None
+    assert (plain.text, plain.exchanged) == ("034AB12", ())
+
+
+def test_foreign_rows_stay_foreign() -> None:
+    assert rows_understood(("APET", "7007")).country == "UA"
+    assert rows_understood(("10922", "BX")).plate_type == "foreign"
+    assert rows_understood(("BE", "0886", "AA")).country == "UA"
+    assert not rows_understood(("BR", "AT31")).fits
