@@ -67,11 +67,11 @@ async def _demo(settings: Settings, seed: int, *, as_json: bool) -> None:
     if as_json:
         print_json({"steps": story.teller.as_json(), **story.numbers})
     else:
-        console.print(story.teller.table("What happened"))
+        console.print(story.teller.table("What happened", width=console.width))
         console.print(
-            f"Operators' console: {mesh.gateway_url}/   API: {mesh.gateway_url}/v1/docs\n"
-            f"One whole story:    tartip trace {story.numbers['fine']}   "
-            f"tartip trace {story.numbers['report']}",
+            f"\nOperators' console: {mesh.gateway_url}/   API: {mesh.gateway_url}/v1/docs\n"
+            f"One whole story:    tartip trace {story.numbers['fine']}\n"
+            f"Another one:        tartip trace {story.numbers['report']}",
             highlight=False, soft_wrap=True,
         )  # fmt: skip
 

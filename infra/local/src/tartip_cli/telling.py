@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,6 +15,10 @@ from rich.text import Text
 
 from tartip_cli.client_traces import current_trace_id
 from tartip_cli.console import console
+
+_LONGEST_ID = 36
+"""A UUID; a trace id and the numbers are shorter."""
+_ROOMY_CELLS = 110
 
 
 @dataclass
@@ -46,11 +51,7 @@ class Teller:
         step.seconds = time.monotonic() - began
         self.steps.append(step)
         if not self._quiet:
-            console.print(
-                f"[green]✓[/] {step.number:2}. {what}: {step.result}  "
-                f"[dim]{step.seconds * 1000:,.0f} ms  tartip trace {step.trace_id}[/]",
-                highlight=False, soft_wrap=True,
-            )  # fmt: skip
+            console.print(_told(step))
 
     @contextmanager
     def _showing(self, text: str) -> Iterator[None]:
@@ -60,22 +61,47 @@ class Teller:
         with console.status(text):
             yield
 
-    def table(self, title: str) -> Table:
-        table = Table(title=title, title_justify="left", header_style="bold")
-        table.add_column("", justify="right")
-        for header in ("journey", "step", "what came of it"):
-            table.add_column(header, overflow="fold")
-        table.add_column("ms", justify="right")
-        table.add_column("look at it: tartip trace …", overflow="fold", min_width=16)
-        for step in self.steps:
-            table.add_row(
-                str(step.number), step.journey, step.what, Text(step.result),
-                f"{step.seconds * 1000:,.0f}", Text(step.reference or step.trace_id),
-            )  # fmt: skip
+    def table(self, title: str, *, width: int) -> Table:
+        """A row a step, what came of it where there is room; what to copy is never broken."""
+        has_room = width >= _ROOMY_CELLS
+        table = Table(
+            title=title, title_justify="left", header_style="bold", box=None, padding=(0, 1, 0, 0)
+        )
+        table.add_column("", justify="right", no_wrap=True)
+        table.add_column("step", overflow="fold")
+        if has_room:
+            table.add_column("what came of it", overflow="fold")
+        table.add_column("ms", justify="right", no_wrap=True)
+        table.add_column("tartip trace …", no_wrap=True, min_width=_LONGEST_ID)
+        for journey, steps in itertools.groupby(self.steps, key=lambda step: step.journey):
+            table.add_row("", Text(journey, style="bold"))
+            for step in steps:
+                result = [Text(step.result)] if has_room else []
+                table.add_row(
+                    str(step.number), step.what, *result, _milliseconds(step),
+                    Text(step.reference or step.trace_id),
+                )  # fmt: skip
         return table
 
     def as_json(self) -> list[dict[str, object]]:
         return [{**asdict(step), "seconds": round(step.seconds, 3)} for step in self.steps]
+
+
+def _told(step: Step) -> Table:
+    """A step as it ends; a long result goes on under itself, a trace id stands whole."""
+    row = Table.grid(padding=(0, 1, 0, 0))
+    row.add_column(no_wrap=True)
+    row.add_column(overflow="fold")
+    trace = Text(f"{_milliseconds(step)} ms  tartip trace {step.trace_id}", style="dim")
+    row.add_row(
+        Text.assemble(("✓", "green"), f" {step.number:2}."),
+        Text.assemble(f"{step.what}: {step.result}\n", trace),
+    )
+    return row
+
+
+def _milliseconds(step: Step) -> str:
+    return f"{step.seconds * 1000:,.0f}"
 
 
 def money(amount_minor: int, currency: str = "KZT") -> str:
