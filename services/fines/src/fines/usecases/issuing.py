@@ -161,11 +161,14 @@ class Issuing:
             return
         hold = why_not_in_time(fine.occurred_at, self._clock())
         finding = _Finding(hold) if hold else await self._ask_peers(fine)
-        if finding.hold:
-            await self._hold(number, finding.hold)
+        # Asking took its time: the day that counts is the one on which the fine is issued.
+        now = self._clock()
+        hold = finding.hold or why_not_in_time(fine.occurred_at, now)
+        if hold:
+            await self._hold(number, hold)
         else:
             assert finding.article and finding.particulars
-            await self._issue(number, finding.article, finding.particulars)
+            await self._issue(number, finding.article, finding.particulars, now)
 
     async def deliver(self, number: str) -> None:
         """Work: sends the letter; the moment of delivery starts every term."""
@@ -178,6 +181,10 @@ class Issuing:
         if particulars is None:
             raise LookupError("the owner was erased before the letter went")
         telemetry.annotate(fine=number, violation=fine.violation_id)
+        late = why_not_in_time(fine.occurred_at, self._clock())
+        if late:
+            await self._withdraw(number, late)
+            return
         self._dates_of(self._clock())  # a table that lacks the year is found before the letter goes
         letter = prescription(
             fine,
@@ -200,6 +207,18 @@ class Issuing:
             the_day_after = start_of(dates.discount_until + timedelta(days=1))
             await tx.schedule("tell_discount_ended", number, due_at=the_day_after)
             await tx.schedule("come_into_force", number, due_at=start_of(dates.in_force_on))
+
+    async def _withdraw(self, number: str, reason: str) -> None:
+        """Art. 822-1(3) counts until it is sent: what could not go in time is taken back unsent."""
+        async with self._db.begin(DELIVERING) as tx:
+            fine = await fines.get_for_update(tx, number)
+            if fine.state is not State.ISSUED:
+                return
+            await cancel_in(tx, fine, self._clock())
+            # A letter may have gone although nobody could write that down any more.
+            await tx.schedule("tell_cancelled", number, due_at=self._clock())
+            facts = {"cause": reason}
+            tx.audit("cancel", f"fine:{number}", region=fine.region, facts=facts)
 
     async def come_into_force(self, number: str) -> None:
         """Work, at the start of the day on which the appeal term has run out."""
@@ -287,8 +306,9 @@ class Issuing:
             age = self._clock() - fine.occurred_at
             raise WaitUntilDue(min(max(age / 20, ASKED_AGAIN_FIRST), ASKED_AGAIN_LAST))
 
-    async def _issue(self, number: str, article: Article, particulars: Particulars) -> None:
-        now = self._clock()
+    async def _issue(
+        self, number: str, article: Article, particulars: Particulars, now: datetime
+    ) -> None:
         amount = self._amount_on(article, now)
         if amount is None:
             await self._hold(number, YEAR_MISSING_HOLD)
