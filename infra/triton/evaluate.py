@@ -5,27 +5,35 @@
 
 Chosen is the plate that the pipeline itself puts first; the truth is not looked at before. Texts
 are compared without spaces and dashes, with O as 0 and I as 1; the strict count is printed as well.
-`--scenes 60` reads rendered Kazakh plates instead, in fonts that no model was trained on.
+`--scenes 60` reads rendered Kazakh plates instead, in fonts that no model was trained on;
+`--rows 60` those of two rows; `--first` chooses other streets.
 """
 
 import argparse
 import asyncio
 import csv
 import fnmatch
+import math
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Final
 
+from inference_gateway.grammar import two_rows
 from inference_gateway.looking import Looker
 from inference_gateway.pictures import open_picture
 from inference_gateway.plates import Plate
 from inference_gateway.triton import Credentials, TritonModels
-from tartip_scenes.plates import HELD_OUT_FONTS, ONE_LINE_KAZAKH_KINDS
+from tartip_scenes.plates import (
+    HELD_OUT_FONTS,
+    ONE_LINE_KAZAKH_KINDS,
+    TWO_ROW_KAZAKH_KINDS,
+    PlateKind,
+)
 from tartip_scenes.scenes import Scene, draw_scene
 
 MEASURED: Final = ("eub_*", "ua_[0-9]*", "kz_01*")
@@ -64,7 +72,12 @@ class Outcome:
 
 def main() -> int:
     options = _options()
-    chosen = scenes(options.scenes) if options.scenes else photographs(options)
+    if options.rows:
+        chosen = scenes(options.rows, options.first, TWO_ROW_KAZAKH_KINDS)
+    elif options.scenes:
+        chosen = scenes(options.scenes, options.first, ONE_LINE_KAZAKH_KINDS)
+    else:
+        chosen = photographs(options)
     outcomes = asyncio.run(outcomes_of(chosen, options))
     for outcome in outcomes:
         print(_line(outcome))
@@ -73,7 +86,7 @@ def main() -> int:
     acting = [outcome for outcome in outcomes if outcome.plates and outcome.plates[0].legible]
     print(f"read exactly: {right} of {len(outcomes)} (to the letter: {strict})")
     good = sum(outcome.right for outcome in acting)
-    print(f"called legible: {len(acting)}, of which right: {good}")
+    print(f"called legible: {len(acting)}, of which right: {good}{_interval(good, len(acting))}")
     print(f"seconds a picture: {sum(o.seconds for o in outcomes) / max(1, len(outcomes)):.2f}")
     return 0 if right >= options.at_least else 1
 
@@ -92,18 +105,16 @@ def photographs(options: argparse.Namespace) -> list[Shown]:
     ]
 
 
-def scenes(count: int) -> list[Shown]:
-    """Rendered streets: every one-line Kazakh form in turn, fonts never trained on."""
-    shown = []
+def scenes(count: int, first: int, kinds: tuple[PlateKind, ...]) -> Iterator[Shown]:
+    """Rendered streets: the forms in turn, in fonts never trained on."""
     for seed in range(count):
-        kind = ONE_LINE_KAZAKH_KINDS[seed % len(ONE_LINE_KAZAKH_KINDS)]
-        scene = draw_scene(FIRST_SCENE + seed, kind=kind, fonts=HELD_OUT_FONTS)
-        name = f"{kind.value} {scene.truth.light.value}"
-        shown.append(Shown(name, frozenset({scene.truth.text}), partial(_jpeg, scene)))
-    return shown
+        kind = kinds[seed % len(kinds)]
+        scene = draw_scene(first + seed, kind=kind, fonts=HELD_OUT_FONTS)
+        name = f"{first + seed} {kind.value} {scene.truth.light.value}"
+        yield Shown(name, frozenset({_written(scene)}), partial(_jpeg, scene))
 
 
-async def outcomes_of(chosen: list[Shown], options: argparse.Namespace) -> list[Outcome]:
+async def outcomes_of(chosen: Iterable[Shown], options: argparse.Namespace) -> list[Outcome]:
     credentials = Credentials(options.cert, options.key, options.ca)
     models = TritonModels(options.url, credentials)
     try:
@@ -131,6 +142,23 @@ def _line(outcome: Outcome) -> str:
     return f"{mark} {outcome.shown.name:20s} {truth:16s} {found or '-'}"
 
 
+def _written(scene: Scene) -> str:
+    """The text in the order of one line."""
+    squared = two_rows(scene.truth.text, "") if scene.truth.kind in TWO_ROW_KAZAKH_KINDS else None
+    return squared.text if squared else scene.truth.text
+
+
+def _interval(right: int, count: int) -> str:
+    """Wilson's interval of 95 %."""
+    if not count:
+        return ""
+    share, z = right / count, 1.96
+    middle = (share + z * z / (2 * count)) / (1 + z * z / count)
+    half = math.sqrt(share * (1 - share) / count + (z / (2 * count)) ** 2) * z
+    half /= 1 + z * z / count
+    return f" ({share:.1%}, 95 % interval {middle - half:.1%} to {min(1.0, middle + half):.1%})"
+
+
 def _jpeg(scene: Scene) -> bytes:
     return scene.jpeg
 
@@ -153,6 +181,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--photographs", default=os.environ.get("TARTIP_PHOTOGRAPHS", ""))
     parser.add_argument("--all", action="store_true", help="every labelled picture")
     parser.add_argument("--scenes", type=int, default=0, help="read so many rendered streets")
+    parser.add_argument("--rows", type=int, default=0, help="the same with plates of two rows")
+    parser.add_argument("--first", type=int, default=FIRST_SCENE, help="seed of the first street")
     parser.add_argument("--at-least", type=int, default=0, help="fail below this count")
     return parser.parse_args()
 

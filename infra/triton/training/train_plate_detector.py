@@ -3,8 +3,8 @@
     python train_plate_detector.py --looks 90000 --seed 1
 
 Needs the environment of training/README.md. The same seed composes the same pictures and shows
-them in the same order; the time is the machine's (14 minutes on two free cores). With `--start` it goes
-on from weights that it made before.
+them in the same order; the time is the machine's (14 minutes on two free cores). With `--start` it
+goes on from weights that it made before.
 """
 
 import argparse
@@ -119,9 +119,10 @@ def trained(
             if time.monotonic() - reported > REPORT_SECONDS:
                 reported = time.monotonic()
                 small = (held_out[0][:200], held_out[1][:200])
+                figures = score(_inner(smoothed), small, limit=0.4)
                 print(
                     f"{reported - started:4.0f} s, {seen} pictures, centres {centres.item():.3f},"
-                    f" corners {distance.item():.3f}, held out {score(_inner(smoothed), small, limit=0.4)}",
+                    f" corners {distance.item():.3f}, held out {figures}",
                     flush=True,
                 )
 

@@ -38,7 +38,8 @@ COCO_LABELS: Final = {
 VEHICLES: Final = frozenset({"car", "motorcycle", "bus", "train", "truck"})
 
 PLATE_STRIDE: Final = 8
-PLATE_SIDES: Final = (640, 960)
+PLATE_SIDES: Final = (320, 640, 960)
+"""A plate that fills a picture is found in the smallest, one far away in the largest."""
 CROP_SIDE: Final = 384
 MOST_CROPS: Final = 4
 SMALLEST_CROP: Final = 40
