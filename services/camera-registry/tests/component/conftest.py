@@ -1,73 +1,31 @@
 """The real service as a process of its own, on real PostgreSQL and NATS, called over mutual TLS."""
 
-import os
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
-import grpc
 import pytest
 import pytest_asyncio
 from chassis.channels import Channels
 from chassis.clock import new_id, to_timestamp
 from google.protobuf.timestamp_pb2 import Timestamp
-from grpc_health.v1 import health_pb2, health_pb2_grpc
 from tartip.cameras.v1 import cameras_pb2 as pb
 from tartip.cameras.v1 import cameras_pb2_grpc
 from tartip.common.v1 import common_pb2
+from tartip_cli.service_testing import migrated, serving
 from tartip_cli.testing import RunningTestMesh
 
 SERVICE = "camera-registry"
-PACKAGE = "camera_registry"
-START_SECONDS = 60
 
 
 @pytest.fixture(scope="session")
 def service(engines: RunningTestMesh, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of the service, migrated and serving."""
-    environment = {
-        **os.environ,
-        **engines.owner_environment(SERVICE),
-        "TARTIP_SEAL_EVERY_SECONDS": "0.3",
-    }
-    run = [sys.executable, "-m", PACKAGE]
-    subprocess.run([*run, "migrate"], env=environment, check=True, timeout=START_SECONDS)
-    log = (tmp_path_factory.mktemp("log") / "service.log").open("wb")
-    process = subprocess.Popen([*run, "serve"], env=environment, stdout=log, stderr=log)
-    try:
-        _wait_until_serving(engines, Path(log.name), process)
-        yield engines.address(SERVICE)
-    finally:
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(30) == 0, Path(log.name).read_text()[-3000:]
-
-
-def _wait_until_serving(
-    engines: RunningTestMesh, log: Path, process: subprocess.Popen[bytes]
-) -> None:
-    pair = engines.certificates.service("tartip-cli")
-    credentials = grpc.ssl_channel_credentials(
-        engines.certificates.authority.read_bytes(), pair.key.read_bytes(),
-        pair.certificate.read_bytes(),
-    )  # fmt: skip
-    deadline = time.monotonic() + START_SECONDS
-    with grpc.secure_channel(engines.address(SERVICE), credentials) as channel:
-        while True:
-            try:
-                health_pb2_grpc.HealthStub(channel).Check(
-                    health_pb2.HealthCheckRequest(), timeout=1
-                )
-                return
-            except grpc.RpcError:
-                assert process.poll() is None, log.read_text()[-3000:]
-                assert time.monotonic() < deadline, log.read_text()[-3000:]
-                time.sleep(0.1)
+    environment = migrated(engines, SERVICE, TARTIP_SEAL_EVERY_SECONDS="0.3")
+    log = tmp_path_factory.mktemp("log") / "service.log"
+    with serving(engines, SERVICE, environment, log) as address:
+        yield address
 
 
 @dataclass

@@ -6,10 +6,6 @@ The one peer it calls, the evidence store, is a small gRPC server here, under it
 import asyncio
 import hashlib
 import io
-import os
-import signal
-import subprocess
-import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -27,17 +23,16 @@ from chassis.db import Database
 from chassis.refusals import RemoteRefusal
 from chassis.sealing import Keyring
 from chassis.statuses import from_error
-from grpc_health.v1 import health_pb2, health_pb2_grpc
 from PIL import Image
 from tartip.common.v1 import common_pb2
 from tartip.inference.v1 import inference_pb2, inference_pb2_grpc
 from tartip.reports.v1 import reports_pb2 as pb
 from tartip.reports.v1 import reports_pb2_grpc
+from tartip_cli.service_testing import migrated, serving
 from tartip_cli.testing import RunningTestMesh
 
 SERVICE = "citizen-reports"
 PACKAGE = "citizen_reports"
-START_SECONDS = 60
 SOON_SECONDS = 20.0
 
 
@@ -47,6 +42,7 @@ class Evidence(inference_pb2_grpc.InferenceServicer):
 
     kept: dict[str, bytes] = field(default_factory=dict)
     roles: dict[str, str] = field(default_factory=dict)
+    address: str = ""
     away: bool = False
 
     def StoreEvidence(self, requests: Any, context: Any) -> Any:
@@ -70,7 +66,7 @@ def evidence(engines: RunningTestMesh) -> Iterator[Evidence]:
         [(pair.key.read_bytes(), pair.certificate.read_bytes())],
         engines.certificates.authority.read_bytes(), require_client_auth=True,
     )  # fmt: skip
-    assert server.add_secure_port(engines.address("inference-gateway"), credentials)
+    kept.address = f"127.0.0.1:{server.add_secure_port('127.0.0.1:0', credentials)}"
     server.start()
     yield kept
     server.stop(None)
@@ -81,39 +77,10 @@ def service(
     engines: RunningTestMesh, evidence: Evidence, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[str]:
     """The address of the service, migrated and serving."""
-    environment = {**os.environ, **engines.owner_environment(SERVICE)}
-    run = [sys.executable, "-m", PACKAGE]
-    subprocess.run([*run, "migrate"], env=environment, check=True, timeout=START_SECONDS)
-    log = (tmp_path_factory.mktemp("log") / "service.log").open("wb")
-    process = subprocess.Popen([*run, "serve"], env=environment, stdout=log, stderr=log)
-    try:
-        _wait_until_serving(engines, Path(log.name), process)
-        yield engines.address(SERVICE)
-    finally:
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(40) == 0, Path(log.name).read_text()[-3000:]
-
-
-def _wait_until_serving(
-    engines: RunningTestMesh, log: Path, process: subprocess.Popen[bytes]
-) -> None:
-    pair = engines.certificates.service("tartip-cli")
-    credentials = grpc.ssl_channel_credentials(
-        engines.certificates.authority.read_bytes(), pair.key.read_bytes(),
-        pair.certificate.read_bytes(),
-    )  # fmt: skip
-    deadline = time.monotonic() + START_SECONDS
-    with grpc.secure_channel(engines.address(SERVICE), credentials) as channel:
-        while True:
-            try:
-                health_pb2_grpc.HealthStub(channel).Check(
-                    health_pb2.HealthCheckRequest(), timeout=1
-                )
-                return
-            except grpc.RpcError:
-                assert process.poll() is None, log.read_text()[-3000:]
-                assert time.monotonic() < deadline, log.read_text()[-3000:]
-                time.sleep(0.1)
+    environment = migrated(engines, SERVICE, TARTIP_INFERENCE_GATEWAY_ADDRESS=evidence.address)
+    log = tmp_path_factory.mktemp("log") / "service.log"
+    with serving(engines, SERVICE, environment, log) as address:
+        yield address
 
 
 @dataclass

@@ -14,18 +14,23 @@ from tartip.reports.v1 import reports_pb2 as pb
 from tartip_cli.ports import free_base
 from tartip_cli.testing import RunningTestMesh
 
-from .conftest import PACKAGE, SERVICE, As, Register, draft, refused, until
+from .conftest import PACKAGE, SERVICE, As, Evidence, Register, draft, refused, until
 
 STOP_SECONDS = 10
 
 
 @pytest_asyncio.fixture
 async def other(
-    engines: RunningTestMesh, service: str, kaspi: As, tmp_path: Path
+    engines: RunningTestMesh, evidence: Evidence, service: str, kaspi: As, tmp_path: Path
 ) -> AsyncIterator[tuple[subprocess.Popen[bytes], As]]:
     """A second copy, and a caller of it."""
     address = f"127.0.0.1:{free_base().base}"
-    environment = {**os.environ, **engines.environment(SERVICE), "TARTIP_GRPC_ADDRESS": address}
+    environment = {
+        **os.environ,
+        **engines.environment(SERVICE),
+        "TARTIP_GRPC_ADDRESS": address,
+        "TARTIP_INFERENCE_GATEWAY_ADDRESS": evidence.address,
+    }
     with (tmp_path / "other.log").open("wb") as log:
         process = subprocess.Popen(  # noqa: ASYNC220 (a process of its own, not awaited)
             [sys.executable, "-m", PACKAGE, "serve"], env=environment, stdout=log, stderr=log

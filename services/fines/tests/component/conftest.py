@@ -2,10 +2,6 @@
 
 import asyncio
 import json
-import os
-import signal
-import subprocess
-import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent import futures
@@ -22,16 +18,15 @@ from chassis.channels import Channels, peers_refusals
 from chassis.clock import new_id, to_timestamp
 from chassis.refusals import Refusal
 from google.protobuf.message import Message
-from grpc_health.v1 import health_pb2, health_pb2_grpc
 from tartip.common.v1 import common_pb2
 from tartip.fines.v1 import fines_pb2 as pb
 from tartip.fines.v1 import fines_pb2_grpc
 from tartip.inference.v1 import inference_pb2
 from tartip.violations.v1 import events_pb2, violations_pb2, violations_pb2_grpc
+from tartip_cli.service_testing import migrated, serving
 from tartip_cli.testing import RunningTestMesh
 
 SERVICE = "fines"
-START_SECONDS = 60
 REGION = "KZ-75"
 STORY = "0af7651916cd43dd8448eb211c80319c"
 PERSON, FIRM = "900101300017", "100140000003"
@@ -43,6 +38,7 @@ class ViolationsPeer(violations_pb2_grpc.ViolationsServicer):
     def __init__(self) -> None:
         self.known: dict[str, violations_pb2.Violation] = {}
         self.asked: list[tuple[str, str]] = []
+        self.address = ""
 
     def GetViolation(
         self, request: violations_pb2.GetViolationRequest, context: grpc.ServicerContext
@@ -67,7 +63,7 @@ def peer(engines: RunningTestMesh) -> Iterator[ViolationsPeer]:
     answers = ViolationsPeer()  # type: ignore[abstract]  # the one method that fines calls
     server = grpc.server(futures.ThreadPoolExecutor(4))
     violations_pb2_grpc.add_ViolationsServicer_to_server(answers, server)
-    assert server.add_secure_port(engines.address("violations"), credentials)
+    answers.address = f"127.0.0.1:{server.add_secure_port('127.0.0.1:0', credentials)}"
     server.start()
     yield answers
     server.stop(1).wait()
@@ -104,18 +100,17 @@ def letters(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def environment(engines: RunningTestMesh, vehicles: Vehicles, letters: Path) -> dict[str, str]:
+def environment(
+    engines: RunningTestMesh, peer: ViolationsPeer, vehicles: Vehicles, letters: Path
+) -> dict[str, str]:
     """Migrated, and what the service's process is told."""
-    told = {
-        **os.environ,
-        **engines.owner_environment(SERVICE),
-        "TARTIP_VEHICLES_FILE": str(vehicles.path),
-        "TARTIP_LETTERS_DIR": str(letters),
-    }
-    subprocess.run(
-        [sys.executable, "-m", "fines", "migrate"], env=told, check=True, timeout=START_SECONDS
+    return migrated(
+        engines,
+        SERVICE,
+        TARTIP_VEHICLES_FILE=str(vehicles.path),
+        TARTIP_LETTERS_DIR=str(letters),
+        TARTIP_VIOLATIONS_ADDRESS=peer.address,
     )
-    return told
 
 
 @pytest.fixture(scope="module")
@@ -124,36 +119,9 @@ def service(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[str]:  # fmt: skip
     """The address of the service while this module runs."""
-    log = (tmp_path_factory.mktemp("log") / "service.log").open("wb")
-    command = [sys.executable, "-m", "fines", "serve"]
-    process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
-    try:
-        _wait_until_serving(engines, Path(log.name), process)
-        yield engines.address(SERVICE)
-    finally:
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(30) == 0, Path(log.name).read_text()[-3000:]
-
-
-def _wait_until_serving(
-    engines: RunningTestMesh, log: Path, process: subprocess.Popen[bytes]
-) -> None:
-    pair = engines.certificates.service("tartip-cli")
-    credentials = grpc.ssl_channel_credentials(
-        engines.certificates.authority.read_bytes(), pair.key.read_bytes(),
-        pair.certificate.read_bytes(),
-    )  # fmt: skip
-    deadline = time.monotonic() + START_SECONDS
-    with grpc.secure_channel(engines.address(SERVICE), credentials) as channel:
-        while True:
-            try:
-                stub = health_pb2_grpc.HealthStub(channel)
-                stub.Check(health_pb2.HealthCheckRequest(), timeout=1)
-                return
-            except grpc.RpcError:
-                assert process.poll() is None, log.read_text()[-3000:]
-                assert time.monotonic() < deadline, log.read_text()[-3000:]
-                time.sleep(0.1)
+    log = tmp_path_factory.mktemp("log") / "service.log"
+    with serving(engines, SERVICE, environment, log) as address:
+        yield address
 
 
 @dataclass

@@ -107,7 +107,7 @@ async def bench(
     channels = Channels(cert=pair.certificate, key=pair.key, ca=engines.certificates.authority)
     issuing = Issuing(
         db, clock, read_lawbooks(), DayCount.WORKING,
-        violations=ViolationsClient(channels.to(engines.address("violations"), "violations")),
+        violations=ViolationsClient(channels.to(peer.address, "violations")),
         register=VehicleFile(vehicles.path),
         post=LetterFolder(tmp_path),
         seal=ElectronicSeal(keyring.signing_key("letter")),

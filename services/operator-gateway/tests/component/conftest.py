@@ -55,6 +55,8 @@ class Asked:
     callers: list[Any] = field(default_factory=list)
     # What stands in the review queue.
     queue: list[str] = field(default_factory=list)
+    # Where they listen: the variables that tell a gateway so.
+    addresses: dict[str, str] = field(default_factory=dict)
 
     def note(self, request: Any) -> None:
         self.requests.append(request)
@@ -153,15 +155,17 @@ class RunningGateway:
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def peers(engines: Any) -> AsyncIterator[Asked]:
-    asked = Asked()
+    # Nobody listens for these two: the gateway must say so, whoever else runs in this session.
+    absent = ("TARTIP_FINES_ADDRESS", "TARTIP_CITIZEN_REPORTS_ADDRESS")
+    asked = Asked(addresses={name: free_address() for name in absent})
     running = [
-        await _serve(engines, "violations",
+        await _serve(engines, asked, "violations",
                      violations_pb2.DESCRIPTOR.services_by_name["Violations"],
                      violations_pb2_grpc.add_ViolationsServicer_to_server, PeerViolations(asked)),
-        await _serve(engines, "inference-gateway",
+        await _serve(engines, asked, "inference-gateway",
                      inference_pb2.DESCRIPTOR.services_by_name["Inference"],
                      inference_pb2_grpc.add_InferenceServicer_to_server, PeerInference()),
-        await _serve(engines, "camera-registry",
+        await _serve(engines, asked, "camera-registry",
                      cameras_pb2.DESCRIPTOR.services_by_name["CameraRegistry"],
                      cameras_pb2_grpc.add_CameraRegistryServicer_to_server, PeerCameras()),
     ]  # fmt: skip
@@ -170,12 +174,14 @@ async def peers(engines: Any) -> AsyncIterator[Asked]:
         await server.stop(1)
 
 
-async def _serve(engines: Any, name: str, service: Any, add: Callable[..., None],
+async def _serve(engines: Any, asked: Asked, name: str, service: Any, add: Callable[..., None],
                  servicer: Any) -> GrpcServer:  # fmt: skip
     pair = engines.certificates.service(name)
     policy = {f"/{service.full_name}/{method.name}": ANYBODY for method in service.methods}
+    address = free_address()
+    asked.addresses[f"TARTIP_{name.upper().replace('-', '_')}_ADDRESS"] = address
     server = GrpcServer(
-        engines.address(name), policy=policy, tokens=TokenVerifier(engines.oidc_issuer),
+        address, policy=policy, tokens=TokenVerifier(engines.oidc_issuer),
         cert=pair.certificate, key=pair.key, ca=engines.certificates.authority,
     )  # fmt: skip
     add(servicer, server.server)
@@ -212,7 +218,7 @@ def free_address() -> str:
 
 
 def start_gateway(engines: Any, peers: Asked, log: Path, *, address: str = "") -> RunningGateway:
-    environment = engines.environment("operator-gateway")
+    environment = engines.environment("operator-gateway") | peers.addresses
     address = address or environment["TARTIP_HTTP_ADDRESS"]
     process = subprocess.Popen(
         [sys.executable, "-m", "operator_gateway", "serve"],

@@ -2,17 +2,11 @@
 gRPC servers here, under the peers' own certificates."""
 
 import asyncio
-import os
-import signal
-import subprocess
-import sys
 import threading
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import grpc
@@ -26,7 +20,6 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
-from grpc_health.v1 import health_pb2, health_pb2_grpc
 from tartip.cameras.v1 import cameras_pb2
 from tartip.common.v1 import common_pb2
 from tartip.inference.v1 import events_pb2 as inference_events
@@ -34,10 +27,10 @@ from tartip.inference.v1 import inference_pb2
 from tartip.reports.v1 import reports_pb2
 from tartip.violations.v1 import violations_pb2 as pb
 from tartip.violations.v1 import violations_pb2_grpc
+from tartip_cli.service_testing import migrated, serving
 from tartip_cli.testing import RunningTestMesh
 
 SERVICE = "violations"
-START_SECONDS = 60
 
 
 def stamp(moment: datetime) -> Timestamp:
@@ -126,41 +119,16 @@ def service(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[str]:
     """The address of the service, migrated and serving."""
-    environment = {**os.environ, **engines.owner_environment(SERVICE)}
-    environment["TARTIP_CAMERA_REGISTRY_ADDRESS"] = peer_server[1]
-    environment["TARTIP_CITIZEN_REPORTS_ADDRESS"] = peer_server[1]
-    run = [sys.executable, "-m", SERVICE]
-    subprocess.run([*run, "migrate"], env=environment, check=True, timeout=START_SECONDS)
-    log = (tmp_path_factory.mktemp("log") / "violations.log").open("wb")
-    process = subprocess.Popen([*run, "serve"], env=environment, stdout=log, stderr=log)
-    try:
-        _wait_until_serving(engines, Path(log.name), process)
-        yield engines.address(SERVICE)
-    finally:
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(30) == 0, Path(log.name).read_text()[-3000:]
-
-
-def _wait_until_serving(
-    engines: RunningTestMesh, log: Path, process: subprocess.Popen[bytes]
-) -> None:
-    pair = engines.certificates.service("tartip-cli")
-    credentials = grpc.ssl_channel_credentials(
-        engines.certificates.authority.read_bytes(), pair.key.read_bytes(),
-        pair.certificate.read_bytes(),
-    )  # fmt: skip
-    deadline = time.monotonic() + START_SECONDS
-    with grpc.secure_channel(engines.address(SERVICE), credentials) as channel:
-        while True:
-            try:
-                health_pb2_grpc.HealthStub(channel).Check(
-                    health_pb2.HealthCheckRequest(), timeout=1
-                )
-                return
-            except grpc.RpcError:
-                assert process.poll() is None, log.read_text()[-3000:]
-                assert time.monotonic() < deadline, log.read_text()[-3000:]
-                time.sleep(0.1)
+    _, address = peer_server
+    environment = migrated(
+        engines,
+        SERVICE,
+        TARTIP_CAMERA_REGISTRY_ADDRESS=address,
+        TARTIP_CITIZEN_REPORTS_ADDRESS=address,
+    )
+    log = tmp_path_factory.mktemp("log") / "service.log"
+    with serving(engines, SERVICE, environment, log) as address:
+        yield address
 
 
 @pytest.fixture
