@@ -22,14 +22,20 @@ MOST_CROPS: Final = 48
 
 @dataclass(frozen=True, slots=True)
 class Views:
+    """The views of a line and of each row; what has rows is seen as a line once, to be sure."""
+
     line: tuple[View, ...]
     row: tuple[View, ...]
+    line_with_rows: tuple[View, ...] = ()
+
+    def of_line(self, shown: "Shown") -> tuple[View, ...]:
+        return self.line_with_rows if shown.spans else self.line
 
     def count(self, shown: "Shown") -> int:
-        return len(self.line) + len(self.row) * len(shown.spans)
+        return len(self.of_line(shown)) + len(self.row) * len(shown.spans)
 
 
-FIRST: Final = Views((WHOLE,), (FIRST_ROW_VIEW,))
+FIRST: Final = Views((WHOLE,), (FIRST_ROW_VIEW,), (WHOLE,))
 MORE: Final = Views(MORE_VIEWS, MORE_ROW_VIEWS)
 
 
@@ -73,7 +79,7 @@ def affordable(shown: list[Shown]) -> list[Shown]:
 
 def crops(picture: Picture, shown: Shown, views: Views) -> list[Picture]:
     """Line views first, then each row view from above."""
-    line = [rectified(picture, shown.candidate.corners, view) for view in views.line]
+    line = [rectified(picture, shown.candidate.corners, view) for view in views.of_line(shown)]
     rows = [
         crop
         for view in views.row
@@ -89,6 +95,7 @@ def texts(answers: list[Characters], shown: list[Shown], views: Views) -> list[T
         mine = answers[start : start + views.count(one)]
         start += len(mine)
         rows = len(one.spans)
-        line, below = mine[: len(views.line)], mine[len(views.line) :]
+        lines = len(views.of_line(one))
+        line, below = mine[:lines], mine[lines:]
         result.append(Texts(line, tuple(below[row::rows] for row in range(rows))))
     return result
