@@ -1,0 +1,151 @@
+"""People in a still picture, from several looks at it: three sizes, each as it is and mirrored.
+
+The detector knows people of a certain size; each look is asked only about those that have it
+there. What most looks agree on is a person; counting many is told apart from being sure of each.
+"""
+
+from dataclasses import dataclass, field
+from typing import Final
+
+import cv2
+import numpy as np
+
+from inference_gateway.geometry import Box, Floats, strongest
+from inference_gateway.pipeline import (
+    LETTERBOX_GREY,
+    OBJECT_OVERLAP,
+    OBJECT_STRIDES,
+    Picture,
+    SeenObject,
+)
+
+PERSON: Final = 0
+ASK_FROM: Final = 0.15
+KNOWN_PIXELS: Final = (16.0, 380.0)
+"""The longer side of people that the detector knows, in pixels of what it is shown."""
+SAME_PERSON: Final = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """The longer side that the picture is brought to, and whether it is mirrored."""
+
+    side: int
+    mirrored: bool
+
+
+def looks(*sides: int) -> tuple[Look, ...]:
+    return tuple(Look(side, mirrored) for side in sides for mirrored in (False, True))
+
+
+@dataclass(frozen=True, slots=True)
+class PeopleRule:
+    looks: tuple[Look, ...]
+    threshold: float
+
+
+COUNTING: Final = PeopleRule(looks(640, 960), 0.28)
+"""Misses and inventions weigh each other out: for how many there are."""
+CERTAIN: Final = PeopleRule(looks(640, 960, 1280), 0.34)
+"""For boxes that stand for somebody."""
+
+
+@dataclass(slots=True)
+class _Candidate:
+    box: Box
+    seen: dict[Look, SeenObject] = field(default_factory=dict)
+
+
+def shown(picture: Picture, look: Look) -> Picture:
+    """What the detector gets: letterboxed to multiples of 32."""
+    height, width = picture.shape[:2]
+    scale = look.side / max(height, width)
+    small = cv2.resize(
+        picture[:, ::-1] if look.mirrored else picture,
+        (max(1, round(width * scale)), max(1, round(height * scale))),
+        interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR,
+    )
+    canvas = _canvas(height, width, scale)
+    image: Picture = np.full((*canvas, 3), LETTERBOX_GREY, np.uint8)
+    image[: small.shape[0], : small.shape[1]] = small
+    return image
+
+
+def people_in_look(anchors: Floats, picture: Picture, look: Look) -> list[SeenObject]:
+    """People from the anchors [a, 6] of what was shown, in pixels of the picture."""
+    height, width = picture.shape[:2]
+    scale = look.side / max(height, width)
+    rows, columns = _canvas(height, width, scale)
+    centres = np.concatenate([_centres(rows, columns, stride) for stride in OBJECT_STRIDES])
+    chosen = (anchors[:, 5] == PERSON) & (anchors[:, 4] > ASK_FROM)
+    middle, sides = centres[chosen], anchors[chosen, :4]
+    edges = np.concatenate([middle - sides[:, :2], middle + sides[:, 2:]], 1) / scale
+    if look.mirrored:
+        edges[:, [0, 2]] = width - edges[:, [2, 0]]
+    scores = [float(score) for score in anchors[chosen, 4]]
+    boxes = [Box(x0, y0, x1 - x0, y1 - y0) for x0, y0, x1, y1 in edges.tolist()]
+    kept = strongest(boxes, scores, overlap=OBJECT_OVERLAP)
+    return [
+        SeenObject("person", scores[place], boxes[place])
+        for place in kept
+        if KNOWN_PIXELS[0] <= _long_side(boxes[place]) * scale <= KNOWN_PIXELS[1]
+    ]
+
+
+def people(
+    seen: dict[Look, list[SeenObject]], picture: Picture, rule: PeopleRule
+) -> list[SeenObject]:
+    """What the looks agree on, surest first; its score is the mean over the looks that could
+    have seen it."""
+    candidates: list[_Candidate] = []
+    everything = [(look, one) for look in rule.looks for one in seen[look]]
+    for look, one in sorted(everything, key=lambda pair: -pair[1].score):
+        fitting = [c for c in candidates if look not in c.seen]
+        best = max(fitting, key=lambda c: c.box.overlap(one.box), default=None)
+        if best is None or best.box.overlap(one.box) <= SAME_PERSON:
+            candidates.append(_Candidate(one.box, {look: one}))
+        else:
+            best.seen[look] = one
+            best.box = _middle_of(list(best.seen.values()))
+    longest = max(picture.shape[:2])
+    scores = [_agreed(candidate, rule, longest) for candidate in candidates]
+    boxes = [candidate.box for candidate in candidates]
+    kept = strongest(boxes, scores, overlap=OBJECT_OVERLAP)
+    return [SeenObject("person", scores[p], boxes[p]) for p in kept if scores[p] > rule.threshold]
+
+
+def _agreed(candidate: _Candidate, rule: PeopleRule, longest: int) -> float:
+    length = _long_side(candidate.box)
+    able = sum(
+        1.2 * KNOWN_PIXELS[0] <= length * look.side / longest <= 0.9 * KNOWN_PIXELS[1]
+        for look in rule.looks
+    )
+    total = sum(one.score for one in candidate.seen.values())
+    return total / max(1, able, len(candidate.seen))
+
+
+def _middle_of(seen: list[SeenObject]) -> Box:
+    """The mean box, each weighed by its score."""
+    total = sum(one.score for one in seen)
+    shares = [(one.score / total, one.box) for one in seen]
+    return Box(
+        sum(share * box.x for share, box in shares),
+        sum(share * box.y for share, box in shares),
+        sum(share * box.width for share, box in shares),
+        sum(share * box.height for share, box in shares),
+    )
+
+
+def _canvas(height: int, width: int, scale: float) -> tuple[int, int]:
+    rows, columns = (-(-max(1, round(length * scale)) // 32) * 32 for length in (height, width))
+    return rows, columns
+
+
+def _long_side(box: Box) -> float:
+    return max(box.width, box.height)
+
+
+def _centres(height: int, width: int, stride: int) -> Floats:
+    rows, columns = np.mgrid[0 : height // stride, 0 : width // stride]
+    places = np.stack([columns.ravel(), rows.ravel()], 1)
+    return np.asarray((places + 0.5) * stride, np.float32)

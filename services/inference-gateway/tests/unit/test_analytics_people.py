@@ -1,0 +1,37 @@
+"""People in stills: looks are put together, and each is asked only about sizes it knows."""
+
+import numpy as np
+from inference_gateway.analytics.people import Look, PeopleRule, looks, people, shown
+from inference_gateway.geometry import Box
+from inference_gateway.pipeline import SeenObject
+
+PICTURE = np.zeros((480, 640, 3), np.uint8)
+RULE = PeopleRule(looks(640, 960), 0.28)
+
+
+def person(x: float, score: float) -> SeenObject:
+    return SeenObject("person", score, Box(x, 100, 40, 100))
+
+
+def test_person_whom_all_looks_see_is_one_person() -> None:
+    seen = {look: [person(100 + place, 0.5)] for place, look in enumerate(RULE.looks)}
+    (found,) = people(seen, PICTURE, RULE)
+    assert found.score == 0.5
+    assert 100 < found.box.x < 103
+
+
+def test_what_one_look_alone_sees_is_nobody() -> None:
+    seen = {look: [] for look in RULE.looks}
+    seen[RULE.looks[0]] = [person(100, 0.9)]
+    assert people(seen, PICTURE, RULE) == []
+
+
+def test_two_who_stand_together_are_two() -> None:
+    seen = {look: [person(100, 0.5), person(125, 0.5)] for look in RULE.looks}
+    assert len(people(seen, PICTURE, RULE)) == 2
+
+
+def test_what_is_shown_has_sides_that_the_detector_takes() -> None:
+    image = shown(PICTURE, Look(640, mirrored=True))
+    assert image.shape == (480, 640, 3)
+    assert shown(PICTURE[:400, :333], Look(640, mirrored=False)).shape == (640, 544, 3)
