@@ -26,6 +26,8 @@ KEYS_ASKED_AGAIN_SECONDS = 5.0
 CLOCK_SKEW_SECONDS = 5
 TRUST_DOMAIN = "spiffe://tartip/"
 KINDS = ("service", "partner", "device")
+# The services that hand operators' tokens on; any other certificate with a token is refused.
+SPEAK_FOR_OPERATORS = frozenset({"operator-gateway"})
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,8 @@ class Allow:
 
     def admits(self, caller: Caller) -> bool:
         if caller.operator is not None:
-            return caller.kind == "service" and bool(self.roles & caller.operator.roles)
+            speaks = caller.kind == "service" and caller.name in SPEAK_FOR_OPERATORS
+            return speaks and bool(self.roles & caller.operator.roles)
         if caller.kind == "service":
             return caller.name in self.services
         return self.partners if caller.kind == "partner" else self.devices

@@ -33,6 +33,7 @@ def test_any_other_name_is_nobody(uri: str) -> None:
         (allow(roles=["inspector"]), GATEWAY, True),
         (allow(roles=["supervisor"]), GATEWAY, False),
         (allow(roles=["inspector"]), Caller("partner", "kaspi", INSPECTOR), False),
+        (allow(roles=["inspector"]), Caller("service", "violations", INSPECTOR), False),
         (allow(services=["operator-gateway"]), GATEWAY, False),
         (allow(), Caller("service", "fines"), False),
     ],

@@ -42,6 +42,7 @@ def upgrade() -> None:
             version bigint NOT NULL CHECK (version > 0),
             registered_at timestamptz NOT NULL,
             retired_at timestamptz,
+            retired_why text NOT NULL DEFAULT '',
             CHECK ((status = 'RETIRED') = (retired_at IS NOT NULL))
         ) WITH (fillfactor = 80)
         """

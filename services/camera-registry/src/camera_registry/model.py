@@ -157,6 +157,8 @@ class Camera:
     version: int
     registered_at: datetime
     retired_at: datetime | None = None
+    # Free text of an administrator: kept here, in no log.
+    retired_why: str = ""
 
     @classmethod
     def register(cls, camera_id: UUID, description: Description, now: datetime) -> "Camera":
@@ -169,13 +171,13 @@ class Camera:
             raise CameraChangedMeanwhile(facts={"version": str(self.version)})
         return replace(self, description=description, version=self.version + 1)
 
-    def retire(self, now: datetime) -> "Camera":
+    def retire(self, now: datetime, *, why: str = "") -> "Camera":
         """Retiring a retired camera changes nothing."""
         if self.retired_at is not None:
             return self
         return replace(
             self, status=CameraStatus.RETIRED, status_as_of=now, retired_at=now,
-            version=self.version + 1,
+            retired_why=why, version=self.version + 1,
         )  # fmt: skip
 
 

@@ -55,6 +55,7 @@ cameras = Table(
     Column("speed_tolerance_kmh", Double), Column("dedupe_seconds", Integer),
     Column("status", Text), Column("status_as_of", _moment), Column("last_seen", _moment),
     Column("version", BigInteger), Column("registered_at", _moment), Column("retired_at", _moment),
+    Column("retired_why", Text),
 )  # fmt: skip
 _SIGNED_OF_LIFE = (CameraStatus.ONLINE, CameraStatus.DEGRADED)
 
@@ -254,13 +255,14 @@ def _row(camera: Camera) -> dict[str, Any]:
         "status": camera.status.value, "status_as_of": camera.status_as_of,
         "version": camera.version, "registered_at": camera.registered_at,
         "retired_at": camera.retired_at,
+        "retired_why": camera.retired_why,
     }  # fmt: skip
 
 
 def _camera(row: Any) -> Camera:
     return Camera(
         row.camera_id, _description(row), CameraStatus(row.status), row.status_as_of, row.version,
-        row.registered_at, row.retired_at,
+        row.registered_at, row.retired_at, row.retired_why,
     )  # fmt: skip
 
 

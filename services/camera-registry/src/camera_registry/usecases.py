@@ -60,13 +60,13 @@ class Register:
     async def retire(self, camera_id: UUID, *, reason: str, caller: Caller) -> Camera:
         async with self._db.begin(caller.scope) as tx:
             current = await storage.get(tx, camera_id, for_update=True)
-            retired = current.retire(self._clock())
+            retired = current.retire(self._clock(), why=reason)
             if retired is current:
                 return current
             await storage.save(tx, retired)
             tx.emit(camera_retired(retired))
-            tx.audit("retire", f"camera:{camera_id}", region=retired.description.place.region,
-                     facts={"reason": reason})  # fmt: skip
+            region = retired.description.place.region
+            tx.audit("retire", f"camera:{camera_id}", region=region)
         return retired
 
     async def get(self, camera_id: UUID, *, caller: Caller) -> Camera:

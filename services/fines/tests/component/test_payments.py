@@ -293,6 +293,24 @@ async def test_revenue_adds_up_and_the_ledger_balances(
     assert (await finance.refused("GetRevenue", backwards)).reason == "BAD_REQUEST"
 
 
+async def test_a_ledger_that_was_tampered_with_shows_in_the_figures(
+    a_fine: Any, engines: Any, operator: Callable[[str], As]
+) -> None:
+    finance, today = operator("finance-1"), a_fine["delivered_on"].isoformat()
+    request = pb.GetRevenueRequest(from_day=today, until_day=today, region="KZ-75")
+    raw = await asyncpg.connect(engines.database.url)
+    try:  # past every trigger and grant, as whoever holds the disk can
+        await raw.execute("SET session_replication_role = replica")
+        number = a_fine["number"]
+        take = "UPDATE fines.entries SET amount_minor = amount_minor {} WHERE number = $1"
+        await raw.execute(take.format("- 100"), number)
+        assert (await finance.call("GetRevenue", request)).imbalance_minor == 100
+        await raw.execute(take.format("+ 100"), number)
+        assert (await finance.call("GetRevenue", request)).imbalance_minor == 0
+    finally:
+        await raw.close()
+
+
 @pytest.mark.parametrize(
     ("method", "request_", "fields"),
     [

@@ -1,12 +1,12 @@
 """Reports as rows: found under the transaction's scope, locked, saved, listed."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from chassis.db import Tx
-from chassis.pages import PageSpec
+from chassis.pages import PageSpec, moment_in
 from chassis.refusals import PageTokenWrong
 from sqlalchemy import Row, delete, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
@@ -218,8 +218,7 @@ def _moment_and_id(after: tuple[str, ...]) -> tuple[datetime, UUID]:
     """Where a page ended. Raises PageTokenWrong for a token that was tampered with."""
     try:
         moment, report_id = after
-        parsed = datetime.fromisoformat(moment)
-        return parsed.replace(tzinfo=parsed.tzinfo or UTC), UUID(report_id)
+        return moment_in(moment), UUID(report_id)
     except ValueError as error:
         raise PageTokenWrong from error
 

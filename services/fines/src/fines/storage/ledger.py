@@ -7,13 +7,14 @@ from typing import Any
 from uuid import UUID
 
 from chassis.db import Tx
-from sqlalchemy import Text, case, cast, func, select
+from sqlalchemy import case, func, literal, select
 from sqlalchemy.dialects.postgresql import insert
 
 from fines.model.days import start_of
+from fines.model.fine import OWED
 from fines.model.ledger import Entry, EntryKind, Payment
 from fines.model.refusals import BankReferenceReused, PaymentNotFound
-from fines.storage.tables import entries, from_entry, payments, to_entry, to_payment
+from fines.storage.tables import entries, fines, from_entry, payments, to_entry, to_payment
 
 
 @dataclass(frozen=True)
@@ -118,12 +119,25 @@ async def revenue(tx: Tx, first: date, last: date, region: str) -> list[RevenueR
 
 
 async def imbalance(tx: Tx) -> int:
-    """Debits less credits, each account by itself and then all together: 0, always."""
-    legs = (
-        select(cast(entries.c.debit_account, Text).label("account"), entries.c.amount_minor)
-        .union_all(select(entries.c.credit_account, -entries.c.amount_minor))
+    """By how much what the ledger says is owed differs from what the fines say: 0, always.
+
+    Summed fine by fine without signs, so that two errors cannot hide each other.
+    """
+    account = literal("receivable:") + entries.c.number
+    held = (
+        select(
+            entries.c.number,
+            func.sum(
+                case((entries.c.debit_account == account, entries.c.amount_minor), else_=0)
+                - case((entries.c.credit_account == account, entries.c.amount_minor), else_=0)
+            ).label("minor"),
+        )
+        .group_by(entries.c.number)
         .subquery()
     )
-    by_account = select(func.sum(legs.c.amount_minor).label("held")).group_by(legs.c.account)
-    total = await tx.scalar(select(func.coalesce(func.sum(by_account.subquery().c.held), 0)))
-    return int(total)
+    is_owed = fines.c.state.in_([state.value for state in OWED])
+    owed = case((is_owed, func.coalesce(fines.c.amount_minor, 0)), else_=0)
+    differences = select(
+        func.coalesce(func.sum(func.abs(func.coalesce(held.c.minor, 0) - owed)), 0)
+    ).select_from(fines.outerjoin(held, held.c.number == fines.c.number))
+    return int(await tx.scalar(differences))
