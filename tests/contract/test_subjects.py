@@ -37,7 +37,7 @@ def named_in(text: str) -> set[str]:
 
 
 def in_proto() -> dict[str, str]:
-    """Subject to message: a message is an event when the comment above it begins with its subject."""
+    """Subject to message: the comment above an event begins with its subject."""
     found = {}
     for path in sorted((ROOT / "proto").rglob("events.proto")):
         text = path.read_text()

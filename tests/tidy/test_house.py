@@ -195,15 +195,15 @@ def test_the_table_of_streams_knows_every_subject_that_services_use() -> None:
         ].values()
         for subject in stream["subjects"]
     ]
-    used = set()
-    for source in sources(*SERVICES):
-        for node in ast.walk(source.tree):
-            if isinstance(node, ast.Constant) and isinstance(node.value, str):
-                if re.fullmatch(
-                    r"(cameras|inference|violations|fines|reports|complaints)\.v1\.[a-z_]+",
-                    node.value,
-                ):
-                    used.add(node.value)
+    said = re.compile(r"(cameras|inference|violations|fines|reports|complaints)\.v1\.[a-z_]+")
+    used = {
+        node.value
+        for source in sources(*SERVICES)
+        for node in ast.walk(source.tree)
+        if isinstance(node, ast.Constant)
+        and isinstance(node.value, str)
+        and said.fullmatch(node.value)
+    }
     assert used
     for subject in used:
         assert any(
