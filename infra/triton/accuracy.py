@@ -58,6 +58,23 @@ TRAFFIC: Final = {  # line that is crossed forward by those who count; how many 
 }
 
 
+LIMITS: Final = """
+## What these numbers cannot carry
+
+- The settings were chosen while looking at these same pictures and films; none of them is blind.
+- The four MOT17 frames follow each other at once: their twenty tall boxes are five people.
+- Counting (640 and 960 px looks) and being sure of each person (1280 px beside them) are two
+  settings; the counting one misses about as many as it invents: trust its sum, not its boxes.
+- People read by eye as "12 or more" count as 12; at least 16 of the 19 found there are people.
+  In bus.jpg the man in the pale coat is missed; in 75612 heads are counted beside their bodies.
+- The line over the motorway reaches to the edge of the road (0.70 of the width): the truth's list
+  counts a fourth lane, whose cars cross at 0.60, outside of the 0.53 that it names. Two cars stand
+  on the line in the first frame; they may count or not.
+- Two films have a bag, and all films without one together last four minutes. A left object is one
+  that somebody touched: what is thrown from outside of the picture is not told.
+- No film has measured speeds; that the speed's interval holds is tested on drawn cars only."""
+
+
 class Detector:
     """The served object detector, in a process of Triton's own Python."""
 
@@ -147,6 +164,7 @@ def main() -> int:
         vehicle_table(folder, detector, report)
     finally:
         detector.close()
+    report.say(LIMITS)
     (ROOT / "docs" / "ACCURACY.md").write_text("\n".join(report.lines) + "\n")
     return 0
 
@@ -182,18 +200,23 @@ def people_table(folder: Path, detector: Detector, report: Report) -> None:
         report.show(f"people_mot_{number}", picture, [one.box for one in sure])
         report.say(f"| MOT17-02 frame {number} | {people} | {count} | {errors[-1]:.0%} |")
     tall, tall_found, seen_tall, seen_found, claimed, right = totals.tolist()
-    empty = sum(most == 0 for _, most in STILLS.values())
     report.say(
-        f"\nMean error of counts over {len(errors)} pictures with people: "
-        f"{np.mean(errors):.1%} against the middle of the range, {np.mean(inside):.1%} "
-        f"outside of the range (aim: under 15 %). People invented in {empty} pictures "
-        f"without any: {invented}."
+        f"\nTaller than {TALL_PIXELS} px in MOT17, boxes overlapping by {FOUND}: of those at least "
+        f"a quarter visible {_share(seen_found, seen_tall)} found (aim 0.95); with those hidden "
+        f"behind others {_share(tall_found, tall)}; of the tall boxes {_share(right, claimed)} "
+        f"right (aim 0.90)."
     )
-    report.say(f"\nTaller than {TALL_PIXELS} px in MOT17: at least a quarter visible "
-               f"{seen_found} of {seen_tall} found, recall {seen_found / seen_tall:.2f} "
-               f"(aim 0.95); with those hidden behind others {tall_found} of {tall}, "
-               f"{tall_found / tall:.2f}. Of {claimed} tall boxes {right} right, precision "
-               f"{right / max(1, claimed):.2f} (aim 0.90). Overlap {FOUND}.")  # fmt: skip
+
+
+def _share(good: int, of: int) -> str:
+    """A count, its share and the 95 % interval after Wilson."""
+    if of == 0:
+        return "0 of 0"
+    share, square = good / of, 1.96**2
+    middle = (share + square / 2 / of) / (1 + square / of)
+    reach = 1.96 * (share * (1 - share) / of + square / 4 / of**2) ** 0.5 / (1 + square / of)
+    least, most = max(0, middle - reach), min(1, middle + reach)
+    return f"{good} of {of} ({share:.2f}; {least:.2f} to {most:.2f})"
 
 
 @dataclass(frozen=True)
