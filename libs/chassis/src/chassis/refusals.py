@@ -108,9 +108,9 @@ class NotAuthenticated(Refusal):
     kind = Kind.UNAUTHENTICATED
     code = "NOT_AUTHENTICATED"
     says = Says(
-        en="No known certificate or token came with this call.",
-        ru="Вызов не содержит известного сертификата или токена.",
-        kk="Шақыруда белгілі сертификат немесе токен жоқ.",
+        en="No known certificate came with this call, or its token does not hold: sign in again.",
+        ru="Нет известного сертификата, или токен недействителен: войдите снова.",
+        kk="Белгілі сертификат жоқ немесе токен жарамсыз: қайта кіріңіз.",
     )
 
 
