@@ -46,7 +46,7 @@ SMALLEST_CROP: Final = 40
 PLATE_THRESHOLD: Final = 0.2
 REFINED_THRESHOLD: Final = 0.3
 PLATE_OVERLAP: Final = 0.25
-MOST_CANDIDATES: Final = 12
+MOST_CANDIDATES: Final = 8
 REFINING_SIZE: Final = (256, 160)
 REFINING_REACH: Final = 2.2
 """A candidate is looked at again in a window this many times its width."""

@@ -162,8 +162,8 @@ def _mixed(text: str) -> bool:
 
 
 def ranked(plates: list[Plate]) -> list[Plate]:
-    """Most trustworthy first."""
-    return sorted(plates, key=_rank, reverse=True)
+    """Most trustworthy first: what may be acted upon before what may not."""
+    return sorted(plates, key=lambda plate: (plate.legible, _rank(plate)), reverse=True)
 
 
 def _weight(reading: Reading, support: float) -> float:
