@@ -3,10 +3,19 @@
 A module offers `register(app)`. To add a command group, write the module and add it to `_GROUPS`.
 """
 
-from tartip_cli import demo, ingest, seed, status_command, trace_command, up_command, verify
+from tartip_cli import (
+    demo,
+    ingest,
+    redrive,
+    seed,
+    status_command,
+    trace_command,
+    up_command,
+    verify,
+)
 from tartip_cli.console import new_app
 
-_GROUPS = (up_command, status_command, trace_command, demo, ingest, seed, verify)
+_GROUPS = (up_command, status_command, trace_command, demo, ingest, seed, verify, redrive)
 
 app = new_app("Tartip: cameras, violations, fines and citizens' reports, on this machine.")
 for group in _GROUPS:

@@ -34,9 +34,13 @@ log = logging.getLogger(__name__)
 
 
 def headers_of(row: Row[Any], source: str) -> dict[str, str]:
-    """CloudEvents in the NATS binding (binary mode), and what consumers route and order by."""
+    """CloudEvents in the NATS binding (binary mode), and what consumers route and order by.
+
+    An event that is driven again is a new message to the broker and the same event to consumers.
+    """
+    again = f".{row.redriven}" if row.redriven else ""
     return {
-        "Nats-Msg-Id": str(row.event_id),
+        "Nats-Msg-Id": f"{row.event_id}{again}",
         "ce-specversion": "1.0",
         "ce-id": str(row.event_id),
         "ce-source": f"tartip/{source}",

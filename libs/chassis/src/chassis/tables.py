@@ -40,6 +40,8 @@ outbox = Table(
     Column("payload", LargeBinary, nullable=False),
     Column("created_at", _moment, nullable=False, server_default=text("clock_timestamp()")),
     Column("published_at", _moment),
+    # How often somebody drove it again after it had died at a consumer (`tartip redrive`).
+    Column("redriven", Integer, nullable=False, server_default=text("0")),
 )
 
 outbox_streams = Table(

@@ -5,7 +5,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
+import asyncpg
 import pytest
 from chassis.bus import Bus
 from chassis.consumer import DELIVERIES_MAX, Consumer, Meta, Poison, Subscription
@@ -14,8 +16,11 @@ from chassis.outbox import Relay
 from chassis.refusals import ClockUnsure
 from chassis.tables import dead_letters
 from google.protobuf.wrappers_pb2 import StringValue
-from sqlalchemy import func, select, text
+from sqlalchemy import func, insert, select, text
+from tartip_cli import redrive
+from tartip_cli.failures import Failure
 
+SCHEMA = "chassis_scratch"
 SUBJECT = "cameras.v1.registered"
 
 
@@ -129,6 +134,51 @@ async def test_poison_stops_nothing_and_is_kept(
         assert await effects(db, at_least=2) == ["a", "b"]
     async with db.begin(SYSTEM) as tx:
         assert await tx.scalar(select(func.count()).select_from(dead_letters)) == 1
+
+
+async def test_a_dead_letter_that_is_driven_again_has_its_effect_once(
+    db: Database, producer: Bus, consumer_bus: Bus, postgres: Any
+) -> None:
+    is_mended = False
+
+    async def poisoned(tx: Tx, event: StringValue, meta: Meta) -> None:
+        if event.value == "bad" and not is_mended:
+            raise Poison("cannot be understood")
+        await write(tx, event, meta)
+
+    owner = await asyncpg.connect(postgres.database.url)
+    async with flowing(db, producer, consumer_bus, poisoned):
+        await emit(db, "bad", "a")
+        await effects(db, at_least=1)
+        async with asyncio.timeout(20):
+            while not (letters := await redrive.dead_letters(owner, [SCHEMA])):
+                await asyncio.sleep(0.1)
+        is_mended = True
+        [letter] = await redrive.drive_again(owner, [SCHEMA], letters[0].event_id)
+        assert await effects(db, at_least=2) == ["a", "bad"]
+    assert await redrive.dead_letters(owner, [SCHEMA]) == []
+    with pytest.raises(Failure, match="no dead letter"):
+        await redrive.drive_again(owner, [SCHEMA], letter.event_id)
+    await owner.close()
+
+
+async def test_a_dead_letter_whose_event_is_no_longer_kept_says_so_and_stays(
+    db: Database, postgres: Any
+) -> None:
+    async with db.begin(SYSTEM) as tx:
+        key = await tx.new_data_key("dead_letter")
+        await tx.execute(
+            insert(dead_letters).values(
+                event_id=str(uuid4()), subject=SUBJECT, key_id=key.key_id, payload=b"",
+                headers="{}", error="poison",
+            )
+        )  # fmt: skip
+    owner = await asyncpg.connect(postgres.database.url)
+    [letter] = await redrive.dead_letters(owner, [SCHEMA])
+    with pytest.raises(Failure, match="seven days"):
+        await redrive.drive_again(owner, [SCHEMA], letter.event_id)
+    assert await redrive.dead_letters(owner, [SCHEMA]) == [letter]
+    await owner.close()
 
 
 async def test_what_is_too_slow_for_the_database_stops_nothing(
