@@ -113,6 +113,22 @@ def test_ctrl_c_stops_everything_in_order(own: RunningTestMesh) -> None:
     assert tartip(own, "down").returncode == 9
 
 
+def test_ctrl_c_while_schemas_migrate_is_an_ordinary_end(tmp_path: Path) -> None:
+    starting = start_mesh(tmp_path / "interrupted", without=("triton",))
+    try:
+        logs = starting.home.logs
+        wait_until(lambda: any(logs.glob("*.migrate.log")), seconds=60)
+        os.killpg(starting.supervisor.pid, signal.SIGINT)  # as a terminal does
+        code = starting.supervisor.wait(timeout=60)
+        told = starting.home.log_of("up").read_text()
+        assert code == 0, told
+        assert told.strip().splitlines()[-1] == "The mesh has stopped."
+        assert "KeyboardInterrupt" not in "".join(p.read_text() for p in logs.glob("*.migrate.log"))
+    finally:
+        starting.stop()
+        erase_cluster(starting.home)
+
+
 def test_a_taken_port_is_named_with_its_holder(tmp_path: Path, engines: RunningTestMesh) -> None:
     port = engines.ports.postgres
     assert (holder_of(port) or "").startswith("postgres (pid")

@@ -7,6 +7,7 @@ the gateway. A part with an outside address is watched and not started.
 from __future__ import annotations
 
 import asyncio
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from tartip_cli.failures import Exit, Failure
 from tartip_cli.home import Home
 from tartip_cli.keys import Keys
 from tartip_cli.nats import Broker, NatsServer
-from tartip_cli.parts import OutsidePart, Part
+from tartip_cli.parts import OutsidePart, Part, launched
 from tartip_cli.pki import Certificates
 from tartip_cli.ports import LOOPBACK, Ports, require_free
 from tartip_cli.postgres import Cluster
@@ -92,15 +93,17 @@ class Mesh:
             **self.services.environment(service),
             "TARTIP_OWNER_DATABASE_URL": self.database.owner_url(service.schema),
         }
+        command = (sys.executable, "-m", service.package, "migrate")
         log = self.home.log_of(f"{name}.migrate")
         with log.open("wb") as output:
             process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", service.package, "migrate"),
+                *launched(command, user=None, death_signal=signal.SIGTERM),
                 env=environment,
                 cwd=self.settings.checkout,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
+                start_new_session=True,  # Ctrl-C is for us
             )
             try:
                 code = await asyncio.wait_for(process.wait(), _MIGRATION_SECONDS)

@@ -11,6 +11,7 @@ import signal
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
+from tartip_cli.failures import Failure
 from tartip_cli.lock import Lock, RunningMesh, end_orphans
 from tartip_cli.mesh import Mesh
 from tartip_cli.parts import OutsidePart, Part
@@ -71,17 +72,19 @@ class Supervisor:
             "pid": os.getpid(),
             "rss_bytes": pss_bytes(os.getpid()),
         }
+        states = [part.state for part in self.watched]  # at one moment: memory takes its time
         parts = [
             {
                 "name": part.name,
-                "state": part.state,
+                "state": state,
                 "address": part.part.address,
                 "pid": part.pid,
                 "rss_bytes": part.pss_bytes(),
             }
-            for part in self.watched
+            for part, state in zip(self.watched, states, strict=True)
         ]
-        return {"ready": self._all_ready(), "parts": [*parts, own]}
+        ready = all(state is State.READY for state in states)
+        return {"ready": ready, "parts": [*parts, own]}
 
     async def _run(self) -> None:
         self.mesh.prepare()
@@ -111,16 +114,20 @@ class Supervisor:
         """A service starts as soon as its own schema is up to date; it waits for no other's."""
         if part.name in self.mesh.migrated_services:
             async with turns:
+                if self._stop.is_set():
+                    return
                 self._on_change(part.name, State.MIGRATING)
-                await self.mesh.migrate(part.name)
+                try:
+                    await self.mesh.migrate(part.name)
+                except Failure:
+                    if self._stop.is_set():  # its database was stopped under it
+                        return
+                    raise
         await part.keep()
 
     async def _stop_all(self) -> None:
         for stage in reversed(self._stages):
             await asyncio.gather(*(part.stop(at_once=self._at_once) for part in stage))
-
-    def _all_ready(self) -> bool:
-        return self.ready.is_set() and all(part.state is State.READY for part in self.watched)
 
     def _watch(self, part: Part | OutsidePart) -> Watched:
         if isinstance(part, OutsidePart):
