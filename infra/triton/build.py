@@ -45,6 +45,9 @@ def main() -> int:
     target = parser.parse_args().target
     try:
         build(target)
+    except KeyboardInterrupt:
+        print("\nset-up stopped; run it again, it goes on where it was", file=sys.stderr)
+        return 130
     except (BuildFailed, OSError) as problem:
         print(f"Triton could not be set up: {problem}", file=sys.stderr)
         return 1
