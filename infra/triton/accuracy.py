@@ -25,7 +25,7 @@ from inference_gateway.analytics.left_object import LeftObjectFact, LeftObjects,
 from inference_gateway.analytics.places import Frame, Line, Point
 from inference_gateway.analytics.tracking import Trails
 from inference_gateway.analytics.vehicles import MovingObjects, VehicleCounter, joined
-from inference_gateway.geometry import Box, strongest
+from inference_gateway.geometry import Box
 from inference_gateway.pipeline import Picture, SeenObject
 
 ROOT: Final = Path(__file__).resolve().parents[2]
@@ -65,7 +65,7 @@ LIMITS: Final = """
 - The four MOT17 frames follow each other at once: their twenty tall boxes are five people.
 - Counting (640 and 960 px looks) and being sure of each person (1280 px beside them) are two
   settings; the counting one misses about as many as it invents: trust its sum, not its boxes.
-- People read by eye as "12 or more" count as 12; at least 16 of the 19 found there are people.
+- People read by eye as "12 or more" count as 12; most of the 19 found there are people.
   In bus.jpg the man in the pale coat is missed; in 75612 heads are counted beside their bodies.
 - The line over the motorway reaches to the edge of the road (0.70 of the width): the truth's list
   counts a fourth lane, whose cars cross at 0.60, outside of the 0.53 that it names. Two cars stand
@@ -104,15 +104,10 @@ class Detector:
             for look in persons.CERTAIN.looks
         }
 
-    def film_objects(self, picture: Picture) -> list[SeenObject]:
-        """All objects, and only the strongest of vehicles in one place."""
-        height, width = picture.shape[:2]
-        image = persons.shown(picture, FILM_LOOK)
-        scale = FILM_LOOK.side / max(height, width)
-        scaled = pipeline.Scaled(image[None], ((scale, scale),), ((0.0, 0.0),))
-        seen = pipeline.objects_seen(self.anchors(image), scaled)
-        kept = strongest([o.box for o in seen], [o.score for o in seen], overlap=0.6)
-        return [seen[place] for place in kept]
+    def film_vehicles(self, picture: Picture) -> list[SeenObject]:
+        """Faint ones too: they start no trail, but what moves there is known."""
+        anchors = self.anchors(persons.shown(picture, FILM_LOOK))
+        return persons.objects_in_look(anchors, picture, FILM_LOOK, labels=pipeline.VEHICLES)
 
     def film_people(self, picture: Picture) -> list[Box]:
         anchors = self.anchors(persons.shown(picture, FILM_LOOK))
@@ -199,6 +194,13 @@ def people_table(folder: Path, detector: Detector, report: Report) -> None:
         totals += _tall(sure, marked)
         report.show(f"people_mot_{number}", picture, [one.box for one in sure])
         report.say(f"| MOT17-02 frame {number} | {people} | {count} | {errors[-1]:.0%} |")
+    empty = sum(most == 0 for _, most in STILLS.values())
+    report.say(
+        f"\nMean error of counts over {len(errors)} pictures with people: "
+        f"{np.mean(errors):.1%} against the middle of the range, {np.mean(inside):.1%} "
+        f"outside of the range (aim: under 15 %). People invented in {empty} pictures "
+        f"without any: {invented}."
+    )
     tall, tall_found, seen_tall, seen_found, claimed, right = totals.tolist()
     report.say(
         f"\nTaller than {TALL_PIXELS} px in MOT17, boxes overlapping by {FOUND}: of those at least "
@@ -313,7 +315,7 @@ def _counted(film: Path, line: Line, detector: Detector) -> VehicleCounter:
     counter: VehicleCounter | None = None
     for at, picture in _frames(film, rate):
         counter = counter or VehicleCounter(line, Frame(picture.shape[1], picture.shape[0]))
-        objects = joined(detector.film_objects(picture), moving.add(picture))
+        objects = joined(detector.film_vehicles(picture), moving.add(picture))
         counter.add(trails.add(objects, at=at), at=at)
     if counter is None:
         raise SystemExit(f"{film} has no frames")

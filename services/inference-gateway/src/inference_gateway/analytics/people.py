@@ -12,6 +12,7 @@ import numpy as np
 
 from inference_gateway.geometry import Box, Floats, strongest
 from inference_gateway.pipeline import (
+    COCO_LABELS,
     LETTERBOX_GREY,
     OBJECT_OVERLAP,
     OBJECT_STRIDES,
@@ -19,7 +20,7 @@ from inference_gateway.pipeline import (
     SeenObject,
 )
 
-PERSON: Final = 0
+PEOPLE: Final = frozenset({"person"})
 ASK_FROM: Final = 0.15
 KNOWN_PIXELS: Final = (16.0, 380.0)
 """The longer side of people that the detector knows, in pixels of what it is shown."""
@@ -73,23 +74,33 @@ def shown(picture: Picture, look: Look) -> Picture:
 
 def people_in_look(anchors: Floats, picture: Picture, look: Look) -> list[SeenObject]:
     """People from the anchors [a, 6] of what was shown, in pixels of the picture."""
+    scale = look.side / max(picture.shape[:2])
+    return [
+        seen
+        for seen in objects_in_look(anchors, picture, look, labels=PEOPLE)
+        if KNOWN_PIXELS[0] <= _long_side(seen.box) * scale <= KNOWN_PIXELS[1]
+    ]
+
+
+def objects_in_look(
+    anchors: Floats, picture: Picture, look: Look, *, labels: frozenset[str]
+) -> list[SeenObject]:
+    """Objects with these labels, faint ones too; of those in one place the strongest alone."""
     height, width = picture.shape[:2]
     scale = look.side / max(height, width)
     rows, columns = _canvas(height, width, scale)
     centres = np.concatenate([_centres(rows, columns, stride) for stride in OBJECT_STRIDES])
-    chosen = (anchors[:, 5] == PERSON) & (anchors[:, 4] > ASK_FROM)
+    codes = [code for code, label in COCO_LABELS.items() if label in labels]
+    chosen = np.isin(anchors[:, 5], codes) & (anchors[:, 4] > ASK_FROM)
     middle, sides = centres[chosen], anchors[chosen, :4]
     edges = np.concatenate([middle - sides[:, :2], middle + sides[:, 2:]], 1) / scale
     if look.mirrored:
         edges[:, [0, 2]] = width - edges[:, [2, 0]]
     scores = [float(score) for score in anchors[chosen, 4]]
+    names = [COCO_LABELS[int(code)] for code in anchors[chosen, 5]]
     boxes = [Box(x0, y0, x1 - x0, y1 - y0) for x0, y0, x1, y1 in edges.tolist()]
     kept = strongest(boxes, scores, overlap=OBJECT_OVERLAP)
-    return [
-        SeenObject("person", scores[place], boxes[place])
-        for place in kept
-        if KNOWN_PIXELS[0] <= _long_side(boxes[place]) * scale <= KNOWN_PIXELS[1]
-    ]
+    return [SeenObject(names[place], scores[place], boxes[place]) for place in kept]
 
 
 def people(
