@@ -9,18 +9,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Annotated, Any
 from uuid import UUID
 
 import asyncpg
 import typer
-from rich.table import Table
-from rich.text import Text
 
 from tartip_cli.console import App, AsJson, console, print_json
 from tartip_cli.failures import Exit, Failure
+from tartip_cli.home import Home
 from tartip_cli.lock import running_mesh
 from tartip_cli.mesh import Mesh
 from tartip_cli.settings import read_settings
@@ -80,7 +79,8 @@ def redrive(
     if as_json:
         print_json({"dead_letters": [letter.as_json() for letter in letters]})
     elif letters:
-        console.print(_table(letters))
+        for letter in letters:
+            console.print(_told(letter), markup=False, highlight=False)
         console.print("`tartip redrive EVENT_ID` publishes one again.", highlight=False)
     else:
         console.print("no dead letters")
@@ -188,22 +188,18 @@ async def _connected(url: str) -> Any:
 
 def _database_url() -> str:
     settings = read_settings()
-    mesh = Mesh.build(settings)
-    if settings.database_url is None and running_mesh(mesh.home) is None:
-        raise Failure(
-            f"no mesh runs from {mesh.home.path}: start it with `tartip up` (or `make run`)",
-            Exit.NOT_RUNNING,
-        )
-    return mesh.database.url
+    if settings.database_url is None:
+        running = running_mesh(Home(settings.home))
+        if running is None:
+            raise Failure(
+                f"no mesh runs from {settings.home}: start it with `tartip up` (or `make run`)",
+                Exit.NOT_RUNNING,
+            )
+        settings = replace(settings, port_base=running.port_base)
+    return Mesh.build(settings).database.url
 
 
-def _table(letters: list[DeadLetter]) -> Table:
-    table = Table(title="Dead letters", title_justify="left")
-    for header in ("service", "event", "subject", "error", "died at (UTC)"):
-        table.add_column(header, overflow="fold")
-    for letter in letters:
-        table.add_row(
-            letter.service, letter.event_id, letter.subject, Text(letter.error),
-            f"{letter.died_at.astimezone(UTC):%Y-%m-%d %H:%M:%S}",
-        )  # fmt: skip
-    return table
+def _told(letter: DeadLetter) -> str:
+    """In two lines, with the id whole: it is there to be copied."""
+    died = f"{letter.died_at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+    return f"{letter.event_id}  {died}\n  {letter.service}: {letter.subject}, {letter.error}"
