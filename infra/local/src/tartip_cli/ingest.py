@@ -2,7 +2,8 @@
 
 With --json one object a line: {"file", "plates": [{"text", "confidence", "box": [x, y, w, h]}],
 "objects": [{"label", "score", "box"}], "faces": [{"box", "match"}], "events": […]}; boxes in pixels
-of the picture as given. A refused file is {"file", "refused", "fields"}; the exit code is then 11.
+of the picture as given. A refused file is {"file", "refused", "message", "fields"}, a file that
+cannot be read is refused as NO_FILE; the exit code is then 11.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from tartip_cli.settings import Settings, read_settings
 from tartip_cli.topology import INFERENCE_GATEWAY
 
 if TYPE_CHECKING:
-    from chassis.refusals import Refusal
+    from chassis.refusals import FieldError, Refusal
     from tartip.inference.v1 import inference_pb2 as inference
     from tartip.inference.v1 import inference_pb2_grpc
 
@@ -39,6 +40,7 @@ _IN_FLIGHT = 4
 _LOOK_SECONDS = 45.0
 _FILM_SECONDS = 3600.0
 _PIECE_BYTES = 256 * 1024
+_NO_FILE = "NO_FILE"
 _RTSP = ("rtsp://", "rtsps://")
 
 
@@ -94,6 +96,8 @@ class Source:
 
     name: str
     path: Path | None
+    missing: str = ""
+    """Why there is nothing to look at."""
 
     @property
     def is_film(self) -> bool:
@@ -134,6 +138,15 @@ class _Ingestion:
             self._tell()
 
     async def _look(self, mesh: Outside, source: Source) -> None:
+        if source.missing:
+            self._refuse(source, _NO_FILE, source.missing)
+            return
+        try:
+            await self._ask(mesh, source)
+        except OSError as error:
+            self._refuse(source, _NO_FILE, f"cannot read it: {error.strerror or error}")
+
+    async def _ask(self, mesh: Outside, source: Source) -> None:
         from chassis import telemetry
         from chassis.refusals import Refusal
         from opentelemetry.context import Context
@@ -166,7 +179,9 @@ class _Ingestion:
         from tartip_cli.journeys import patiently
 
         request = inference.IngestFrameRequest(
-            frame_id=str(new_id()), camera_id=self.camera, picture=await _content(path)
+            frame_id=str(new_id()),
+            camera_id=self.camera,
+            picture=await asyncio.to_thread(path.read_bytes),
         )
         signed = self.readings.of(path)
         if signed is None:
@@ -226,14 +241,23 @@ class _Ingestion:
         self.rows.append((source.name, plates, objects, str(len(result.events) or "")))
 
     def _take_refusal(self, source: Source, refusal: Refusal) -> None:
-        self.refused[refusal.reason] = self.refused.get(refusal.reason, 0) + 1
-        wrong = [
-            {"field": e.field, "code": e.code, "description": e.description} for e in refusal.fields
-        ]
+        says = refusal.says.en
+        if refusal.reason == "CAMERA_NOT_FOUND":
+            says += " `tartip seed` registers sample cameras and prints their ids."
+        self._refuse(source, refusal.reason, says, refusal.fields)
+
+    def _refuse(
+        self, source: Source, reason: str, says: str, fields: tuple[FieldError, ...] = ()
+    ) -> None:
+        self.refused[reason] = self.refused.get(reason, 0) + 1
         if self.as_json:
-            print_json({"file": source.name, "refused": refusal.reason, "fields": wrong})
+            wrong = [
+                {"field": e.field, "code": e.code, "description": e.description} for e in fields
+            ]
+            print_json({"file": source.name, "refused": reason, "message": says, "fields": wrong})
             return
-        self.rows.append((source.name, f"refused: {refusal.reason}", refusal.says.en, ""))
+        named = "; ".join(f"{e.field}: {e.description}" for e in fields)
+        self.rows.append((source.name, f"refused: {reason}", named or says, ""))
 
     def _progress(self) -> Progress:
         return Progress(console=console, disable=self.as_json, transient=True)
@@ -308,7 +332,7 @@ def _box(box: inference.Box) -> list[float]:
 
 
 def _sources(given: list[str]) -> list[Source]:
-    """Every file behind the given names, in order; a name with nothing behind it is refused."""
+    """Every file behind the given names, in order; a name with nothing behind it says why."""
     found: list[Source] = []
     for name in given:
         if name.startswith(_RTSP):
@@ -322,14 +346,11 @@ def _sources(given: list[str]) -> list[Source]:
         else:
             matches = sorted(glob.glob(name))  # noqa: PTH207 (a pattern may be absolute)
             files = [Path(match) for match in matches if Path(match).is_file()]
-        if not files:
-            raise Failure(f"there is no file {name}", Exit.NOT_FOUND)
-        found += [Source(str(file), file) for file in files]
+        if files:
+            found += [Source(str(file), file) for file in files]
+        else:
+            why = f"no pictures in {name}" if path.is_dir() else f"there is no file {name}"
+            found.append(Source(name, None, missing=why))
+    if all(source.missing for source in found):
+        raise Failure("; ".join(source.missing for source in found), Exit.NOT_FOUND)
     return found
-
-
-async def _content(path: Path) -> bytes:
-    try:
-        return await asyncio.to_thread(path.read_bytes)
-    except OSError as error:
-        raise Failure(f"cannot read {path}: {error.strerror}", Exit.NOT_FOUND) from error
