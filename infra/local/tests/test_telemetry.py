@@ -56,9 +56,9 @@ def test_a_story_is_found_by_trace_and_by_subject(engines: RunningTestMesh) -> N
 
 
 def test_the_command_draws_and_prints_json(engines: RunningTestMesh) -> None:
-    tell_a_story(engines, "F-1002")
+    tell_a_story(engines, "202600000001002")
     environment = {"TARTIP_HOME": str(engines.home.path), "COLUMNS": "140"}
-    command = [sys.executable, "-m", "tartip_cli", "trace", "F-1002"]
+    command = [sys.executable, "-m", "tartip_cli", "trace", "202600000001002"]
     drawn = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     assert "issue" in drawn.stdout and "no owner" in drawn.stdout and "█" in drawn.stdout
     printed = subprocess.run(
@@ -66,9 +66,12 @@ def test_the_command_draws_and_prints_json(engines: RunningTestMesh) -> None:
     )
     document = json.loads(printed.stdout)
     assert document["services"] == ["violations", "fines"]
-    command[-1] = "F-0"
+    command[-1] = "202600000009999"
     missing = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    assert missing.returncode == 10 and missing.stderr.startswith("tartip: no span names F-0")
+    assert missing.returncode == 10 and missing.stderr.startswith("tartip: no span names 2026")
+    command[-1] = "F-0"
+    mistyped = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert mistyped.returncode == 2 and "has 15 digits" in mistyped.stderr
 
 
 @pytest.mark.parametrize("body", [b"no protobuf at all", b"\x1f\x8b broken"])

@@ -57,7 +57,11 @@ def logs(
     path = home.log_of(part)
     if not path.is_file():
         known = sorted(file.stem for file in home.logs.glob("*.log"))
-        raise Failure(f"no log of {part}; there are: {', '.join(known) or 'none'}", Exit.NOT_FOUND)
+        if not known:
+            raise Failure(
+                "no mesh has run from this folder yet: start it with `tartip up`", Exit.NOT_RUNNING
+            )
+        raise Failure(f"no log of {part}; there are: {', '.join(known)}", Exit.NOT_FOUND)
     with path.open(errors="replace") as file:
         for line in itertools.chain(collections.deque(file, maxlen=lines), _growth(file, follow)):
             if as_json:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 
 import typer
@@ -14,6 +15,9 @@ from tartip_cli.settings import read_settings
 from tartip_cli.spans import SpanFiles
 from tartip_cli.story import Story, find_story
 from tartip_cli.waterfall import lasting, waterfall
+
+_REPORT = re.compile(r"[A-Z]{2}[0-9]{2}-[0-9]{4}-[0-9]{7}")
+_NAMES = re.compile(r"[0-9]{15}|[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 def register(app: App) -> None:
@@ -28,8 +32,14 @@ def trace(
 ) -> None:
     """Draw what happened, across all services, from the first request to the last event."""
     settings = read_settings()
+    files = SpanFiles(Home(settings.home).spans)
+    if not files.files() and not settings.otlp_endpoint:
+        raise Failure(
+            "no mesh has run from this folder yet: start it with `tartip up`", Exit.NOT_RUNNING
+        )
+    query = _normal(query)
     with console.status("looking through the spans …"):
-        story = find_story(SpanFiles(Home(settings.home).spans), query)
+        story = find_story(files, query)
     if story is None:
         where = (
             f"the collector at {settings.otlp_endpoint} has the spans"
@@ -41,6 +51,20 @@ def trace(
         print_json(story.as_json())
     else:
         _draw(story)
+
+
+def _normal(query: str) -> str:
+    """As spans name it; a text that can name nothing is told so at once."""
+    text = query.strip()
+    if _REPORT.fullmatch(text.upper()):
+        return text.upper()
+    if _NAMES.fullmatch(text.lower()):
+        return text.lower()
+    raise Failure(
+        f"{query} is no number: a fine's has 15 digits, a report's looks like KZ75-2026-0000001, "
+        "a violation's is a UUID, a trace id has 32 hexadecimal digits",
+        Exit.USAGE,
+    )
 
 
 def _draw(story: Story) -> None:

@@ -109,6 +109,8 @@ async def _migrate(mesh: Mesh) -> None:
 async def _run(mesh: Mesh, *, demo: bool, as_json: bool) -> None:
     states: dict[str, State] = {part.name: State.WAITING for part in mesh.parts}
     began = time.monotonic()
+    if not console.is_terminal and not as_json:
+        console.print("starting the mesh …")
     with Live(console=console, refresh_per_second=4, transient=True) as live:
 
         def show(name: str, state: State) -> None:

@@ -211,13 +211,15 @@ def _compare_with_earlier(
 
 def _table(findings: list[Finding]) -> Table:
     table = Table(title="Audit logs", title_justify="left")
-    for header in ("service", "entries", "sealed at", "root", "proofs", "verdict"):
-        table.add_column(header, justify="right" if header in ("entries", "proofs") else "left")
+    table.add_column("service", no_wrap=True)
+    for header in ("entries", "sealed", "root", "proofs", "verdict"):
+        number = header in ("entries", "proofs")
+        table.add_column(header, justify="right" if number else "left", no_wrap=header != "verdict")
     for finding in findings:
         verdict = "[red]" + "; ".join(finding.wrong) if finding.wrong else "[green]fits"
         empty = finding.entries == 0 and not finding.wrong
         table.add_row(
-            finding.service, str(finding.entries), finding.sealed_at[:19], finding.root[:16],
-            str(finding.proofs), "[dim]nothing sealed yet" if empty else verdict,
+            finding.service, str(finding.entries), finding.sealed_at[11:19], finding.root[:12],
+            str(finding.proofs), "[dim]nothing yet" if empty else verdict,
         )  # fmt: skip
     return table
