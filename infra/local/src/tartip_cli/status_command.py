@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import itertools
+import json
 import time
 from collections.abc import Iterator
 from typing import Annotated, Any, TextIO
@@ -52,7 +53,10 @@ def logs(
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as it grows.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Print the log of a part; with --json one object a line, {"part", "line"}."""
+    """Print the log of a part.
+
+    With --json one object a line, {"part", "line"}; services write objects, the others text.
+    """
     home = Home(read_settings().home)
     path = home.log_of(part)
     if not path.is_file():
@@ -65,9 +69,17 @@ def logs(
     with path.open(errors="replace") as file:
         for line in itertools.chain(collections.deque(file, maxlen=lines), _growth(file, follow)):
             if as_json:
-                print_json({"part": part, "line": line.rstrip("\n")})
+                print_json({"part": part, "line": _content(line.rstrip("\n"))})
             else:
                 typer.echo(line, nl=False)
+
+
+def _content(line: str) -> object:
+    """What a service wrote, as it meant it."""
+    try:
+        return json.loads(line) if line.startswith("{") else line
+    except ValueError:
+        return line
 
 
 def _growth(file: TextIO, follow: bool) -> Iterator[str]:
