@@ -15,7 +15,7 @@ export NODE_USE_SYSTEM_CA ?= 1
 export PIP_CERT ?= /etc/ssl/certs/ca-certificates.crt
 endif
 
-.PHONY: help setup proto models run test check unit journeys lock release-contracts clean
+.PHONY: help setup proto models run test check unit journeys nightly accuracy lock release-contracts clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -63,6 +63,12 @@ unit: .venv/.members ## the pure rules alone, in seconds
 
 journeys: setup ## the two journeys on the whole mesh
 	@$(VENV)/pytest tests/journeys tests/telemetry
+
+nightly: setup ## the long kill tests: every part at every moment
+	@TARTIP_NIGHTLY=1 $(VENV)/pytest tests/chaos
+
+accuracy: setup ## figures on real pictures (TARTIP_PHOTOGRAPHS) into docs/ACCURACY.md
+	@$(VENV)/python infra/triton/accuracy.py
 
 lock: ## resolve the members' dependencies anew into requirements.lock
 	@$(VENV)/uv pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url \

@@ -8,22 +8,21 @@ import math
 from dataclasses import dataclass
 from typing import Final
 
-from chassis.refusals import Kind, Refusal, Says
-
 from inference_gateway.geometry import Box
 
 SMALLEST_AREA: Final = 1e-5
 SHORTEST_LINE: Final = 1e-3
 
 
-class PlaceUnusable(Refusal):
-    kind = Kind.INVALID
-    code = "PLACE_UNUSABLE"
-    says = Says(
-        en="This polygon or line cannot be watched: see the reason, draw it again.",
-        ru="Этот многоугольник или линию нельзя использовать: смотрите причину и начертите снова.",
-        kk="Бұл көпбұрышты не сызықты бақылау мүмкін емес: себебін қарап, қайта сызыңыз.",
-    )
+class PlaceUnusable(ValueError):
+    """A polygon, line or calibration that cannot be watched; `facts` name it and the reason.
+
+    Nobody configures these over the wire yet: with the first RPC that does, this becomes a refusal.
+    """
+
+    def __init__(self, *, facts: dict[str, str]) -> None:
+        super().__init__(": ".join(facts.values()))
+        self.facts = facts
 
 
 @dataclass(frozen=True, slots=True)

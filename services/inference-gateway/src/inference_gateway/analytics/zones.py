@@ -10,8 +10,6 @@ from datetime import datetime, time
 from enum import StrEnum
 from typing import Final
 
-from chassis.refusals import Kind, Refusal, Says
-
 from inference_gateway.analytics.places import Frame, Line, Point, Polygon
 from inference_gateway.analytics.tracking import Trail
 from inference_gateway.geometry import Box
@@ -20,14 +18,12 @@ ALL_DAYS: Final = frozenset(range(7))
 FORGET_SECONDS: Final = 30.0
 
 
-class RuleUnusable(Refusal):
-    kind = Kind.INVALID
-    code = "RULE_UNUSABLE"
-    says = Says(
-        en="This rule can never hold: see the reason and correct it.",
-        ru="Это правило никогда не сработает: смотрите причину и исправьте.",
-        kk="Бұл ереже ешқашан орындалмайды: себебін қарап, түзетіңіз.",
-    )
+class RuleUnusable(ValueError):
+    """A rule that can never hold; `facts` name it and the reason. See `PlaceUnusable`."""
+
+    def __init__(self, *, facts: dict[str, str]) -> None:
+        super().__init__(": ".join(facts.values()))
+        self.facts = facts
 
 
 class Happening(StrEnum):
