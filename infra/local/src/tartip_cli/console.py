@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from typing import Annotated, Any
 
@@ -23,6 +24,11 @@ def print_json(value: object) -> None:
     sys.stdout.flush()
 
 
+def hint(text: str) -> str:
+    """Names the command as it can be typed here: `make setup` puts it into .venv alone."""
+    return text if shutil.which("tartip") else text.replace("`tartip ", "`.venv/bin/tartip ")
+
+
 class App(typer.Typer):
     """A Typer application in which a `Failure` is a line and an exit code."""
 
@@ -35,7 +41,9 @@ class App(typer.Typer):
             failure = _failure_of(error)
             if failure is None:
                 raise
-            errors.print(f"tartip: {failure.message}", style="red", markup=False, soft_wrap=True)
+            errors.print(
+                f"tartip: {hint(failure.message)}", style="red", markup=False, soft_wrap=True
+            )
             sys.exit(failure.code)
 
 

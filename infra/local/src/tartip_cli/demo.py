@@ -12,12 +12,13 @@ import contextlib
 import datetime as dt
 import random
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from chassis.refusals import Refusal
 
-from tartip_cli.console import App, AsJson, console, print_json
+from tartip_cli.console import App, AsJson, console, hint, print_json
 from tartip_cli.failures import Exit, Failure, from_group
 from tartip_cli.settings import Settings, read_settings
 
@@ -70,8 +71,10 @@ async def _demo(settings: Settings, seed: int, *, as_json: bool) -> None:
         console.print(story.teller.table("What happened", width=console.width))
         console.print(
             f"\nOperators' console: {mesh.gateway_url}/   API: {mesh.gateway_url}/v1/docs\n"
-            f"One whole story:    tartip trace {story.numbers['fine']}\n"
-            f"Another one:        tartip trace {story.numbers['report']}",
+            + hint(f"One whole story:    `tartip trace {story.numbers['fine']}`\n")
+            + hint(f"Another one:        `tartip trace {story.numbers['report']}`\n")
+            + f"For a bank's tests: fine {story.numbers['open_fine']} stays open; its vehicle is "
+            f"{story.numbers['open_plate']}, and who owns it stands in {story.vehicles}",
             highlight=False, soft_wrap=True,
         )  # fmt: skip
 
@@ -82,9 +85,16 @@ class _Demonstration:
     def __init__(self, settings: Settings, mesh: Any, teller: Any, seed: int) -> None:
         self.teller = teller
         self.numbers: dict[str, Any] = {"seed": seed}
-        self._settings = settings
+        self._settings: Settings = settings
         self._mesh = mesh
         self._seed = seed
+
+    @property
+    def vehicles(self) -> Path:
+        """The register that the fines service reads."""
+        from tartip_cli import samples
+
+        return samples.vehicles_path(self._mesh.home, self._settings.vehicles_file)
 
     @property
     def at(self) -> str:
@@ -94,10 +104,7 @@ class _Demonstration:
     async def tell(self) -> None:
         from tartip_cli import samples
 
-        home = self._mesh.home
-        vehicles = samples.vehicles_path(home, self._settings.vehicles_file)
-        samples.ensure_vehicles(vehicles)
-        self._vehicles = vehicles
+        samples.ensure_vehicles(self.vehicles)
         speed, light, _ = await self._register_cameras()
         await self._frame_to_tenge(speed)
         await self._red_light(light)
@@ -165,7 +172,7 @@ class _Demonstration:
 
         from tartip_cli.journeys import wait_for
 
-        journey, _ = await self._measured(
+        journey, vehicle = await self._measured(
             "red light", camera, signal_phase=inference.SIGNAL_PHASE_RED,
             signal_age_seconds=2.4, past_stop_line=True,
         )  # fmt: skip
@@ -174,7 +181,8 @@ class _Demonstration:
             found = await wait_for(
                 "the fine", lambda: journey.find_fine(violation_id), seconds=_WAIT_SECONDS
             )
-            step.reference = found.body["number"]
+            step.reference = self.numbers["open_fine"] = found.body["number"]
+            self.numbers["open_plate"] = vehicle.plate
             step.result = (
                 f"no. {found.body['number']}, in force on {found.body['dates']['in_force_on']}"
             )
@@ -187,7 +195,7 @@ class _Demonstration:
         from tartip_cli import samples
         from tartip_cli.journeys import FrameToTenge, patiently
 
-        vehicle = samples.next_vehicle(self._mesh.home, self._vehicles)
+        vehicle = samples.next_vehicle(self._mesh.home, self.vehicles)
         light = Signal.RED if "signal_phase" in measured else Signal.NONE
         with self.teller.step(name, "a camera sends a frame with signed readings (gRPC)") as step:
             for number in range(1, _FRAMES + 1):

@@ -23,7 +23,7 @@ from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 
-from tartip_cli.console import App, AsJson, console, print_json
+from tartip_cli.console import App, AsJson, console, hint, print_json
 from tartip_cli.failures import Exit, Failure
 from tartip_cli.settings import Settings, read_settings
 from tartip_cli.topology import INFERENCE_GATEWAY
@@ -243,7 +243,7 @@ class _Ingestion:
     def _take_refusal(self, source: Source, refusal: Refusal) -> None:
         says = refusal.says.en
         if refusal.reason == "CAMERA_NOT_FOUND":
-            says += " `tartip seed` registers sample cameras and prints their ids."
+            says += hint(" `tartip seed` registers sample cameras and prints their ids.")
         self._refuse(source, refusal.reason, says, refusal.fields)
 
     def _refuse(

@@ -17,7 +17,7 @@ from uuid import UUID
 import asyncpg
 import typer
 
-from tartip_cli.console import App, AsJson, console, print_json
+from tartip_cli.console import App, AsJson, console, hint, print_json
 from tartip_cli.failures import Exit, Failure
 from tartip_cli.home import Home
 from tartip_cli.lock import running_mesh
@@ -81,7 +81,7 @@ def redrive(
     elif letters:
         for letter in letters:
             console.print(_told(letter), markup=False, highlight=False)
-        console.print("`tartip redrive EVENT_ID` publishes one again.", highlight=False)
+        console.print(hint("`tartip redrive EVENT_ID` publishes one again."), highlight=False)
     else:
         console.print("no dead letters")
 

@@ -13,7 +13,7 @@ import typer
 from rich.table import Table
 
 from tartip_cli.client import ask_status
-from tartip_cli.console import App, AsJson, console, print_json
+from tartip_cli.console import App, AsJson, console, hint, print_json
 from tartip_cli.failures import Exit, Failure
 from tartip_cli.home import Home
 from tartip_cli.settings import read_settings
@@ -38,7 +38,7 @@ def status(as_json: AsJson = False) -> None:
     if as_json:
         print_json(found)
     elif answer is None:
-        console.print("The mesh does not run; `tartip up` starts it.")
+        console.print(hint("The mesh does not run; `tartip up` starts it."))
     else:
         console.print(_table(found))
     if not found["ready"]:

@@ -18,7 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tartip_cli.client import ask_status
-from tartip_cli.console import App, AsJson, console, print_json
+from tartip_cli.console import App, AsJson, console, hint, print_json
 from tartip_cli.failures import Exit, Failure
 from tartip_cli.home import Home
 from tartip_cli.lock import is_locked, running_mesh
@@ -146,7 +146,7 @@ async def _tell(
 
 async def _demonstrate() -> None:
     """In a process of its own, as anybody would; the mesh stays up however it ends."""
-    console.print("\nThe demonstration (`tartip demo` tells it again):", highlight=False)
+    console.print(hint("\nThe demonstration (`tartip demo` tells it again):"), highlight=False)
     process = await asyncio.create_subprocess_exec(sys.executable, "-m", "tartip_cli", "demo")
     try:
         code = await process.wait()
@@ -157,7 +157,9 @@ async def _demonstrate() -> None:
         console.print("The mesh stays up; Ctrl-C stops it.", highlight=False)
     else:
         console.print(
-            f"The demonstration ended with {code}; the mesh stays up, `tartip logs` tells more."
+            hint(
+                f"The demonstration ended with {code}; the mesh stays up, `tartip logs` tells more."
+            )
         )
 
 
@@ -197,7 +199,7 @@ def _detach(settings: Settings, without: list[str], as_json: bool) -> None:
     if as_json:
         print_json(ask_status(home))
     else:
-        console.print("The mesh is ready and runs in the background; `tartip down` stops it.")
+        console.print(hint("The mesh is ready and runs in the background; `tartip down` stops it."))
 
 
 def _ready(home: Home) -> bool:
