@@ -6,7 +6,8 @@
 Chosen is the plate that the pipeline itself puts first; the truth is not looked at before. Texts
 are compared without spaces and dashes, with O as 0 and I as 1; the strict count is printed as well.
 `--scenes 60` reads rendered Kazakh plates instead, in fonts that no model was trained on;
-`--rows 60` those of two rows; `--first` chooses other streets.
+`--rows 60` those of two rows; `--first` chooses other streets. `--without FOLDER` looks at pictures
+that bear no plate: nothing on them may be called legible.
 """
 
 import argparse
@@ -38,6 +39,8 @@ from tartip_scenes.scenes import Scene, draw_scene
 
 MEASURED: Final = ("eub_*", "ua_[0-9]*", "kz_01*")
 FIRST_SCENE: Final = 50_000
+PATIENCE: Final = 120.0
+"""Measuring may share the machine; nothing waits for an answer here."""
 AMBIGUOUS: Final = str.maketrans("OI", "01")
 
 
@@ -76,11 +79,11 @@ def main() -> int:
         chosen = scenes(options.rows, options.first, TWO_ROW_KAZAKH_KINDS)
     elif options.scenes:
         chosen = scenes(options.scenes, options.first, ONE_LINE_KAZAKH_KINDS)
+    elif options.without:
+        chosen = plateless(options.without)
     else:
         chosen = photographs(options)
     outcomes = asyncio.run(outcomes_of(chosen, options))
-    for outcome in outcomes:
-        print(_line(outcome))
     right = sum(outcome.right for outcome in outcomes)
     strict = sum(outcome.strict for outcome in outcomes)
     acting = [outcome for outcome in outcomes if outcome.plates and outcome.plates[0].legible]
@@ -105,6 +108,12 @@ def photographs(options: argparse.Namespace) -> list[Shown]:
     ]
 
 
+def plateless(folder: Path) -> list[Shown]:
+    """Every photograph in a folder where there is no plate."""
+    found = sorted(path for path in folder.rglob("*") if path.suffix in {".jpg", ".png"})
+    return [Shown(path.name, frozenset(), path.read_bytes) for path in found]
+
+
 def scenes(count: int, first: int, kinds: tuple[PlateKind, ...]) -> Iterator[Shown]:
     """Rendered streets: the forms in turn, in fonts never trained on."""
     for seed in range(count):
@@ -118,8 +127,12 @@ async def outcomes_of(chosen: Iterable[Shown], options: argparse.Namespace) -> l
     credentials = Credentials(options.cert, options.key, options.ca)
     models = TritonModels(options.url, credentials)
     try:
-        looker = Looker(models)
-        return [await _look(looker, shown) for shown in chosen]
+        looker = Looker(models, seconds=PATIENCE)
+        outcomes = []
+        for shown in chosen:
+            outcomes.append(await _look(looker, shown))
+            print(_line(outcomes[-1]), flush=True)
+        return outcomes
     finally:
         await models.close()
 
@@ -183,6 +196,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--scenes", type=int, default=0, help="read so many rendered streets")
     parser.add_argument("--rows", type=int, default=0, help="the same with plates of two rows")
     parser.add_argument("--first", type=int, default=FIRST_SCENE, help="seed of the first street")
+    parser.add_argument("--without", type=Path, help="a folder of pictures without plates")
     parser.add_argument("--at-least", type=int, default=0, help="fail below this count")
     return parser.parse_args()
 

@@ -256,6 +256,8 @@ def _twins(plain: str) -> Iterator[tuple[tuple[int, ...], str]]:
 
 
 def _without_seal(plain: str) -> Reading | None:
+    if _kazakh(plain, marked_kz=True):
+        return None  # it may well be a character: a Kazakh form that only a KZ mark would prove
     for form in FOREIGN_FORMS:
         place = form.seal_after
         if place is None or len(plain) <= place or plain[place] not in SEALS:

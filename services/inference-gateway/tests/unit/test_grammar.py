@@ -81,3 +81,8 @@ def test_square_plates_are_written_in_the_order_of_one_line() -> None:
 
 def test_normalising_takes_cyrillic_twins_and_separators() -> None:
     assert normalised("кz 098-рas 05") == "KZ098PAS05"
+
+
+def test_no_sticker_is_seen_in_what_may_be_a_kazakh_plate() -> None:
+    assert understood("XV312215").text == "XV312215"
+    assert understood("KE855123").dropped == 2
