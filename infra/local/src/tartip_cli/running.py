@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from pathlib import Path
 
@@ -44,7 +45,7 @@ class State(enum.StrEnum):
 OnChange = Callable[[str, State], None]
 
 
-class Watched:
+class Watched(ABC):
     """What all parts have in common: a state that others can wait for."""
 
     def __init__(self, part: Part | OutsidePart, on_change: OnChange) -> None:
@@ -64,8 +65,9 @@ class Watched:
     def pss_bytes(self) -> int:
         return 0
 
+    @abstractmethod
     async def keep(self) -> None:
-        raise NotImplementedError
+        """Bring it up, and again whenever it goes."""
 
     async def stop(self, *, at_once: bool = False) -> None:
         self._become(State.STOPPED)
