@@ -19,14 +19,14 @@ from typing import Final
 
 import cv2
 import numpy as np
-from inference_gateway import pipeline
 from inference_gateway.analytics import people as persons
 from inference_gateway.analytics.left_object import LeftObjectFact, LeftObjects, Stage
 from inference_gateway.analytics.places import Frame, Line, Point
 from inference_gateway.analytics.tracking import Trails
 from inference_gateway.analytics.vehicles import MovingObjects, VehicleCounter, joined
-from inference_gateway.geometry import Box
-from inference_gateway.pipeline import Picture, SeenObject
+from inference_gateway.seeing import pipeline
+from inference_gateway.seeing.geometry import Box
+from inference_gateway.seeing.pipeline import Picture, SeenObject
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 FILM_LOOK: Final = persons.Look(640, mirrored=False)

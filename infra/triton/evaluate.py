@@ -24,11 +24,11 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from inference_gateway.grammar import two_rows
-from inference_gateway.looking import Looker
-from inference_gateway.pictures import open_picture
-from inference_gateway.plates import Plate
-from inference_gateway.triton import Credentials, TritonModels
+from inference_gateway.seeing.grammar import two_rows
+from inference_gateway.seeing.looking import Looker
+from inference_gateway.seeing.pictures import open_picture
+from inference_gateway.seeing.plates import Plate
+from inference_gateway.seeing.triton import Credentials, TritonModels
 from tartip_scenes.plates import (
     HELD_OUT_FONTS,
     ONE_LINE_KAZAKH_KINDS,

@@ -6,9 +6,9 @@ from chassis.clock import new_id, to_timestamp
 from chassis.db import Event
 from tartip.inference.v1 import events_pb2, inference_pb2
 
-from inference_gateway.geometry import Box
 from inference_gateway.model import Camera, FrameResult, ReadPlate
 from inference_gateway.readings import Readings
+from inference_gateway.seeing.geometry import Box
 
 PLATE_READ = "inference.v1.plate_read"
 PHASES = {

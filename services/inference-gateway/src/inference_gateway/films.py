@@ -16,7 +16,7 @@ import numpy as np
 from av.error import FFmpegError
 from chassis.refusals import Kind, Refusal, Says
 
-from inference_gateway.pictures import MOST_PIXELS, Picture, PictureTooLarge
+from inference_gateway.seeing.pictures import MOST_PIXELS, Picture, PictureTooLarge
 
 FRAMES_PER_SECOND_DEFAULT = 2.0
 FRAMES_PER_SECOND_MAX = 30.0

@@ -16,12 +16,12 @@ from chassis.identity import Caller
 
 from inference_gateway.evidence import Vault
 from inference_gateway.films import Shot
-from inference_gateway.grammar import understood
-from inference_gateway.looking import Sight
 from inference_gateway.model import Camera, FrameResult, ReadPlate
-from inference_gateway.pictures import Picture
-from inference_gateway.plates import LEGIBLE
-from inference_gateway.tracks import PlateTracks, Track
+from inference_gateway.seeing.grammar import understood
+from inference_gateway.seeing.looking import Sight
+from inference_gateway.seeing.pictures import Picture
+from inference_gateway.seeing.plates import LEGIBLE
+from inference_gateway.seeing.tracks import PlateTracks, Track
 from inference_gateway.usecases import (
     Eyes,
     Intake,

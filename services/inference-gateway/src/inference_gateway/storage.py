@@ -24,7 +24,6 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import insert
 
-from inference_gateway.geometry import Box
 from inference_gateway.model import (
     Camera,
     CounterWentBack,
@@ -33,6 +32,7 @@ from inference_gateway.model import (
     ReadPlate,
     Seen,
 )
+from inference_gateway.seeing.geometry import Box
 
 KEY_CLASS = "evidence"
 metadata = MetaData()

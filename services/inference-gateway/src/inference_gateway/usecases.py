@@ -24,7 +24,6 @@ from inference_gateway.cameras import Cameras
 from inference_gateway.events import plate_read
 from inference_gateway.evidence import Vault
 from inference_gateway.limits import Queues, Turnstile
-from inference_gateway.looking import Sight
 from inference_gateway.model import (
     ArrivedFrame,
     Camera,
@@ -38,9 +37,10 @@ from inference_gateway.model import (
     check_frame,
     measured,
 )
-from inference_gateway.pictures import Picture, open_picture
-from inference_gateway.plates import Plate
 from inference_gateway.readings import Readings
+from inference_gateway.seeing.looking import Sight
+from inference_gateway.seeing.pictures import Picture, open_picture
+from inference_gateway.seeing.plates import Plate
 from inference_gateway.storage import EvidencePlace, KeptEvidence
 
 LOOKS_AT_ONCE = 4

@@ -5,8 +5,8 @@ import time
 
 import numpy as np
 import pytest
-from inference_gateway.looking import Looker
-from inference_gateway.triton import MODELS, Credentials, ModelsAway, TritonModels
+from inference_gateway.seeing.looking import Looker
+from inference_gateway.seeing.triton import MODELS, Credentials, ModelsAway, TritonModels
 from tartip_cli.pki import KeyPair
 from tartip_cli.testing import RunningTestMesh
 from tartip_scenes.scenes import Light, draw_scene

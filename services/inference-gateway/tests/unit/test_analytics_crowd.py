@@ -4,7 +4,7 @@ import pytest
 from inference_gateway.analytics.crowd import CrowdChange, CrowdRule, CrowdWatch
 from inference_gateway.analytics.places import WHOLE_PICTURE, Frame
 from inference_gateway.analytics.zones import RuleUnusable
-from inference_gateway.geometry import Box
+from inference_gateway.seeing.geometry import Box
 
 FRAME = Frame(100, 100)
 

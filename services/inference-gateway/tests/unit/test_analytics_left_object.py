@@ -2,7 +2,7 @@
 
 import numpy as np
 from inference_gateway.analytics.left_object import LeftObjectRule, LeftObjects, Stage
-from inference_gateway.geometry import Box
+from inference_gateway.seeing.geometry import Box
 
 BAG = Box(50, 60, 10, 10)
 OWNER = Box(40, 37, 13, 33)

@@ -2,8 +2,8 @@
 
 import numpy as np
 from inference_gateway.analytics.people import Look, PeopleRule, looks, people, shown
-from inference_gateway.geometry import Box
-from inference_gateway.pipeline import SeenObject
+from inference_gateway.seeing.geometry import Box
+from inference_gateway.seeing.pipeline import SeenObject
 
 PICTURE = np.zeros((480, 640, 3), np.uint8)
 RULE = PeopleRule(looks(640, 960), 0.28)

@@ -9,7 +9,7 @@ from inference_gateway.analytics.places import (
     Point,
     Polygon,
 )
-from inference_gateway.geometry import Box
+from inference_gateway.seeing.geometry import Box
 
 BOW_TIE = (Point(0.1, 0.1), Point(0.9, 0.9), Point(0.9, 0.1), Point(0.1, 0.8))
 

@@ -1,8 +1,8 @@
 """Trails: the same thing keeps its number, another one never gets it."""
 
 from inference_gateway.analytics.tracking import Trails
-from inference_gateway.geometry import Box
-from inference_gateway.pipeline import SeenObject
+from inference_gateway.seeing.geometry import Box
+from inference_gateway.seeing.pipeline import SeenObject
 
 
 def seen(x: float, y: float = 50, score: float = 0.8, label: str = "car") -> SeenObject:

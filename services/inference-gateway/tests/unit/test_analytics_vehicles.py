@@ -11,8 +11,8 @@ from inference_gateway.analytics.vehicles import (
     VehicleCounter,
     joined,
 )
-from inference_gateway.geometry import Box
-from inference_gateway.pipeline import SeenObject
+from inference_gateway.seeing.geometry import Box
+from inference_gateway.seeing.pipeline import SeenObject
 
 FRAME = Frame(480, 270)
 MIDDLE = Line("middle", Point(0.5, 1), Point(0.5, 0))

@@ -13,8 +13,8 @@ from inference_gateway.analytics.zones import (
     ZoneRule,
     ZoneWatch,
 )
-from inference_gateway.geometry import Box
-from inference_gateway.pipeline import SeenObject
+from inference_gateway.seeing.geometry import Box
+from inference_gateway.seeing.pipeline import SeenObject
 
 FRAME = Frame(100, 100)
 RIGHT_HALF = Polygon("yard", (Point(0.5, 0), Point(1, 0), Point(1, 1), Point(0.5, 1)))

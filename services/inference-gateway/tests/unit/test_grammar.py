@@ -1,7 +1,7 @@
 """The table of forms, row by row, and the rule that nothing foreign is bent into it."""
 
 import pytest
-from inference_gateway.grammar import Owner, normalised, two_rows, understood
+from inference_gateway.seeing.grammar import Owner, normalised, two_rows, understood
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,6 @@ from chassis.clock import new_id
 from chassis.refusals import BadRequest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from inference_gateway import storage
-from inference_gateway.geometry import Box
 from inference_gateway.model import (
     ArrivedFrame,
     Camera,
@@ -26,6 +25,7 @@ from inference_gateway.model import (
     measured,
 )
 from inference_gateway.readings import Readings, SignedReadings
+from inference_gateway.seeing.geometry import Box
 
 NOW = datetime(2026, 3, 1, 12, 30, tzinfo=UTC)
 KEY = Ed25519PrivateKey.generate()

@@ -8,8 +8,8 @@ from contextlib import suppress
 import numpy as np
 import pytest
 from chassis.refusals import Refusal
-from inference_gateway import pictures
-from inference_gateway.pictures import (
+from inference_gateway.seeing import pictures
+from inference_gateway.seeing.pictures import (
     NotAPicture,
     PictureAnimated,
     PictureTooLarge,

@@ -1,9 +1,9 @@
 """Geometry of the pipeline: what goes to the models comes back in the picture's own pixels."""
 
 import numpy as np
-from inference_gateway import pipeline
-from inference_gateway.geometry import Box, strongest
-from inference_gateway.pipeline import Candidate, SeenObject
+from inference_gateway.seeing import pipeline
+from inference_gateway.seeing.geometry import Box, strongest
+from inference_gateway.seeing.pipeline import Candidate, SeenObject
 
 QUAD = np.array([[100, 60], [200, 64], [200, 88], [100, 84]], np.float32)
 

@@ -1,10 +1,10 @@
 """Reading, voting and the decision whether a plate is legible."""
 
 import numpy as np
-from inference_gateway.geometry import Box
-from inference_gateway.pipeline import CHARACTERS, Candidate
-from inference_gateway.plates import Characters, Plate, characters, ranked, read
-from inference_gateway.tracks import PlateTracks, voted
+from inference_gateway.seeing.geometry import Box
+from inference_gateway.seeing.pipeline import CHARACTERS, Candidate
+from inference_gateway.seeing.plates import Characters, Plate, characters, ranked, read
+from inference_gateway.seeing.tracks import PlateTracks, voted
 
 QUAD = np.array([[10, 10], [110, 10], [110, 32], [10, 32]], np.float32)
 

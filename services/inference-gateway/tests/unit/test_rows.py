@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from inference_gateway import shots
-from inference_gateway.grammar import rows_understood, two_rows
-from inference_gateway.pipeline import CHARACTERS, READER_HEIGHT, Candidate
-from inference_gateway.plates import Characters, read
-from inference_gateway.rows import row_pictures, row_spans
+from inference_gateway.seeing import shots
+from inference_gateway.seeing.grammar import rows_understood, two_rows
+from inference_gateway.seeing.pipeline import CHARACTERS, READER_HEIGHT, Candidate
+from inference_gateway.seeing.plates import Characters, read
+from inference_gateway.seeing.rows import row_pictures, row_spans
 from tartip_scenes.plates import (
     HELD_OUT_FONTS,
     ONE_LINE_KAZAKH_KINDS,

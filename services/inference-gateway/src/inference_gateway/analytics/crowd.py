@@ -13,7 +13,7 @@ from typing import Final
 
 from inference_gateway.analytics.places import Frame, Polygon
 from inference_gateway.analytics.zones import ALWAYS, RuleUnusable, Schedule
-from inference_gateway.geometry import Box
+from inference_gateway.seeing.geometry import Box
 
 SMOOTHING_SECONDS: Final = 4.0
 END_SHARE: Final = 0.8

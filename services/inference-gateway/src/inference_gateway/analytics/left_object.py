@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from inference_gateway.analytics.places import WHOLE_PICTURE, Polygon
-from inference_gateway.geometry import Box
+from inference_gateway.seeing.geometry import Box
 
 Image = npt.NDArray[np.uint8]
 Plane = npt.NDArray[np.float32]

@@ -10,8 +10,8 @@ from typing import Final
 import cv2
 import numpy as np
 
-from inference_gateway.geometry import Box, Floats, strongest
-from inference_gateway.pipeline import (
+from inference_gateway.seeing.geometry import Box, Floats, strongest
+from inference_gateway.seeing.pipeline import (
     COCO_LABELS,
     LETTERBOX_GREY,
     OBJECT_OVERLAP,

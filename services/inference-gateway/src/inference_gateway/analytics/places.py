@@ -8,7 +8,7 @@ import math
 from dataclasses import dataclass
 from typing import Final
 
-from inference_gateway.geometry import Box
+from inference_gateway.seeing.geometry import Box
 
 SMALLEST_AREA: Final = 1e-5
 SHORTEST_LINE: Final = 1e-3

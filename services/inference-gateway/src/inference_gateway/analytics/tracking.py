@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
-from inference_gateway.geometry import Box
-from inference_gateway.pipeline import SeenObject
+from inference_gateway.seeing.geometry import Box
+from inference_gateway.seeing.pipeline import SeenObject
 
 REMEMBERED_PLACES: Final = 256
 SPEED_SHARE: Final = 0.5

@@ -18,8 +18,8 @@ import numpy.typing as npt
 from inference_gateway.analytics.places import Frame, Line, PlaceUnusable, Point
 from inference_gateway.analytics.tracking import Sighting, Trail
 from inference_gateway.analytics.zones import Happening, LineRule, ZoneFact, ZoneWatch
-from inference_gateway.geometry import Box
-from inference_gateway.pipeline import VEHICLES, Picture, SeenObject
+from inference_gateway.seeing.geometry import Box
+from inference_gateway.seeing.pipeline import VEHICLES, Picture, SeenObject
 
 MOVING: Final = "moving object"
 """What moves like a vehicle and was not recognised as one."""

@@ -12,7 +12,7 @@ from typing import Final
 
 from inference_gateway.analytics.places import Frame, Line, Point, Polygon
 from inference_gateway.analytics.tracking import Trail
-from inference_gateway.geometry import Box
+from inference_gateway.seeing.geometry import Box
 
 ALL_DAYS: Final = frozenset(range(7))
 FORGET_SECONDS: Final = 30.0

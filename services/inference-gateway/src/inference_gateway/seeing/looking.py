@@ -9,11 +9,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Protocol, TypeVar
 
-from inference_gateway import pipeline, plates, shots
-from inference_gateway.geometry import Floats
-from inference_gateway.pipeline import Candidate, Picture, Scaled, SeenObject
-from inference_gateway.plates import Plate
-from inference_gateway.shots import Shown, Texts, Views
+from inference_gateway.seeing import pipeline, plates, shots
+from inference_gateway.seeing.geometry import Floats
+from inference_gateway.seeing.pipeline import Candidate, Picture, Scaled, SeenObject
+from inference_gateway.seeing.plates import Plate
+from inference_gateway.seeing.shots import Shown, Texts, Views
 
 LOOK_SECONDS: Final = 20.0
 

@@ -11,9 +11,9 @@ from typing import Final
 
 import numpy as np
 
-from inference_gateway.geometry import Box, Floats
-from inference_gateway.grammar import Owner, Reading, rows_understood, understood
-from inference_gateway.pipeline import CHARACTERS, Candidate
+from inference_gateway.seeing.geometry import Box, Floats
+from inference_gateway.seeing.grammar import Owner, Reading, rows_understood, understood
+from inference_gateway.seeing.pipeline import CHARACTERS, Candidate
 
 BLANK: Final = 0
 LENGTHS: Final = range(5, 10)

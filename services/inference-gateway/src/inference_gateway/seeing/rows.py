@@ -11,8 +11,8 @@ from typing import Final
 import cv2
 import numpy as np
 
-from inference_gateway.geometry import Floats
-from inference_gateway.pipeline import Picture, View, rectified
+from inference_gateway.seeing.geometry import Floats
+from inference_gateway.seeing.pipeline import Picture, View, rectified
 
 WIDEST: Final = 3.6
 """Width to height above which a plate has one line; less may also be one line seen askew, or one

@@ -6,9 +6,9 @@ Pure. A candidate is shown as one line; where it seems to have rows, each row is
 from dataclasses import dataclass
 from typing import Final
 
-from inference_gateway.pipeline import MORE_VIEWS, WHOLE, Candidate, Picture, View, rectified
-from inference_gateway.plates import Characters
-from inference_gateway.rows import (
+from inference_gateway.seeing.pipeline import MORE_VIEWS, WHOLE, Candidate, Picture, View, rectified
+from inference_gateway.seeing.plates import Characters
+from inference_gateway.seeing.rows import (
     FIRST_ROW_VIEW,
     MORE_ROW_VIEWS,
     Span,

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from inference_gateway.geometry import Box, Floats, strongest
+from inference_gateway.seeing.geometry import Box, Floats, strongest
 
 Picture = npt.NDArray[np.uint8]
 

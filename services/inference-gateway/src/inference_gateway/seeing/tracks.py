@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
-from inference_gateway.plates import Characters, Plate
+from inference_gateway.seeing.plates import Characters, Plate
 
 SAME_PLACE: Final = 0.2
 FORGET_SECONDS: Final = 3.0

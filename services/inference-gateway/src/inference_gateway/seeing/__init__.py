@@ -1,0 +1,1 @@
+"""From bytes to what is in a picture: decoding, the models in Triton, objects, plates, faces."""
