@@ -10,13 +10,14 @@ from inference_gateway.cameras import Cameras
 from inference_gateway.clients import RegisterClient
 from inference_gateway.consumers import SUBSCRIPTIONS
 from inference_gateway.evidence import Vault
+from inference_gateway.eyes import Eyes
 from inference_gateway.grpc_api.inference import POLICY, InferenceApi
 from inference_gateway.objects import SealedObjects
 from inference_gateway.seeing.looking import Looker
 from inference_gateway.seeing.triton import Credentials, TritonModels
 from inference_gateway.settings import InferenceSettings
 from inference_gateway.showing import Showing
-from inference_gateway.usecases import Eyes, Intake
+from inference_gateway.usecases import Intake
 
 MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
 

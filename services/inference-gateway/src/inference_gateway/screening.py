@@ -15,6 +15,7 @@ from chassis.db import Scope
 from chassis.identity import Caller
 
 from inference_gateway.evidence import Vault
+from inference_gateway.eyes import Eyes
 from inference_gateway.films import Shot
 from inference_gateway.model import Camera, FrameResult, ReadPlate
 from inference_gateway.seeing.grammar import understood
@@ -23,7 +24,6 @@ from inference_gateway.seeing.pictures import Picture
 from inference_gateway.seeing.plates import LEGIBLE
 from inference_gateway.seeing.tracks import PlateTracks, Track
 from inference_gateway.usecases import (
-    Eyes,
     Intake,
     Settling,
     objects_of,

@@ -19,12 +19,13 @@ from chassis.db import Database
 from chassis.identity import Caller
 
 from inference_gateway.evidence import Vault
+from inference_gateway.eyes import Eyes
 from inference_gateway.films import FilmTooLarge, Shot, StreamAway, film_shots, stream_shots
 from inference_gateway.limits import Turnstile
 from inference_gateway.model import FrameResult, check_moment
 from inference_gateway.reels import Live, stepped
 from inference_gateway.screening import Screening, Subject
-from inference_gateway.usecases import Eyes, Intake, check_camera_in_use
+from inference_gateway.usecases import Intake, check_camera_in_use
 
 FILM_BYTES_MAX = 256 * 1024 * 1024
 FILMS_AT_ONCE = 2

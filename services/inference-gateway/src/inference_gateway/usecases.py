@@ -6,24 +6,21 @@ counter and events are put down together. The same frame again gets the kept ans
 
 import asyncio
 import hashlib
-import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from typing import Protocol
 from uuid import UUID
 
 from chassis.clock import Clock
 from chassis.db import Database, Scope, Tx
 from chassis.identity import Caller
 from chassis.refusals import IdReused, Refusal
-from chassis.telemetry import SpanKind, current_story, span
+from chassis.telemetry import current_story
 
 from inference_gateway import measures, storage
 from inference_gateway.cameras import Cameras
 from inference_gateway.events import plate_read
 from inference_gateway.evidence import Vault
-from inference_gateway.limits import Queues, Turnstile
+from inference_gateway.eyes import Eyes
+from inference_gateway.limits import Queues
 from inference_gateway.model import (
     ArrivedFrame,
     Camera,
@@ -39,49 +36,9 @@ from inference_gateway.model import (
 )
 from inference_gateway.readings import Readings
 from inference_gateway.seeing.looking import Sight
-from inference_gateway.seeing.pictures import Picture, open_picture
+from inference_gateway.seeing.pictures import open_picture
 from inference_gateway.seeing.plates import Plate
 from inference_gateway.storage import EvidencePlace, KeptEvidence
-
-LOOKS_AT_ONCE = 4
-LOOKS_WAITING_MAX = 24
-
-
-class Looker(Protocol):
-    """The models, through whatever serves them."""
-
-    async def look(self, picture: Picture) -> Sight:
-        """Raises ModelsAway."""
-
-    async def fingerprint(self) -> str:
-        """Of the models that look. Raises ModelsAway."""
-
-
-class Eyes:
-    """Bounded looking, counted and timed."""
-
-    def __init__(self, looker: Looker) -> None:
-        self._looker = looker
-        self._turnstile = Turnstile(places=LOOKS_AT_ONCE, waiting_max=LOOKS_WAITING_MAX)
-
-    @asynccontextmanager
-    async def turn(self, *, patient: bool = False) -> AsyncIterator[None]:
-        """A place to decode and look in. Raises Overloaded."""
-        async with self._turnstile.turn(patient=patient):
-            yield
-
-    async def look(self, picture: Picture) -> tuple[Sight, str]:
-        """What is seen, and the fingerprint of the models. Within a `turn`."""
-        started = time.perf_counter()
-        with span("look", kind=SpanKind.CLIENT, attributes={"peer.service": "triton"}):
-            try:
-                fingerprint = await self._looker.fingerprint()
-                sight = await self._looker.look(picture)
-            except ExceptionGroup as group:
-                raise _named(group) from group
-        measures.looking_duration.record((time.perf_counter() - started) * 1e3)
-        measures.frames_looked_at.add(1)
-        return sight, fingerprint
 
 
 class Intake:
@@ -237,13 +194,3 @@ def content_type(picture: bytes) -> str:
     if picture.startswith(b"\xff\xd8"):
         return "image/jpeg"
     return "image/png" if picture.startswith(b"\x89PNG") else "image/webp"
-
-
-def _named(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """The refusal in a group of failures that were under way together."""
-    for error in group.exceptions:
-        if isinstance(error, Refusal):
-            return error
-        if isinstance(error, BaseExceptionGroup):
-            return _named(error)
-    return group

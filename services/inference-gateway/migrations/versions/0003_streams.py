@@ -1,0 +1,10 @@
+"""streams: being written."""
+
+revision = "0003"
+down_revision = "0002"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    del op, runtime_role, IN_REGION, grant, protect_rows

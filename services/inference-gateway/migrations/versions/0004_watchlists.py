@@ -1,0 +1,10 @@
+"""watchlists: being written."""
+
+revision = "0004"
+down_revision = "0003"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    del op, runtime_role, IN_REGION, grant, protect_rows

@@ -1,0 +1,64 @@
+"""Looking through the models: how much at once, counted and timed."""
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Protocol
+
+from chassis.refusals import Refusal
+from chassis.telemetry import SpanKind, span
+
+from inference_gateway import measures
+from inference_gateway.limits import Turnstile
+from inference_gateway.seeing.looking import Sight
+from inference_gateway.seeing.pictures import Picture
+
+LOOKS_AT_ONCE = 4
+LOOKS_WAITING_MAX = 24
+
+
+class Looker(Protocol):
+    """The models, through whatever serves them."""
+
+    async def look(self, picture: Picture) -> Sight:
+        """Raises ModelsAway."""
+
+    async def fingerprint(self) -> str:
+        """Of the models that look. Raises ModelsAway."""
+
+
+class Eyes:
+    """Bounded looking, counted and timed."""
+
+    def __init__(self, looker: Looker) -> None:
+        self._looker = looker
+        self._turnstile = Turnstile(places=LOOKS_AT_ONCE, waiting_max=LOOKS_WAITING_MAX)
+
+    @asynccontextmanager
+    async def turn(self, *, patient: bool = False) -> AsyncIterator[None]:
+        """A place to decode and look in. Raises Overloaded."""
+        async with self._turnstile.turn(patient=patient):
+            yield
+
+    async def look(self, picture: Picture) -> tuple[Sight, str]:
+        """What is seen, and the fingerprint of the models. Within a `turn`."""
+        started = time.perf_counter()
+        with span("look", kind=SpanKind.CLIENT, attributes={"peer.service": "triton"}):
+            try:
+                fingerprint = await self._looker.fingerprint()
+                sight = await self._looker.look(picture)
+            except ExceptionGroup as group:
+                raise _named(group) from group
+        measures.looking_duration.record((time.perf_counter() - started) * 1e3)
+        measures.frames_looked_at.add(1)
+        return sight, fingerprint
+
+
+def _named(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The refusal in a group of failures that were under way together."""
+    for error in group.exceptions:
+        if isinstance(error, Refusal):
+            return error
+        if isinstance(error, BaseExceptionGroup):
+            return _named(error)
+    return group
