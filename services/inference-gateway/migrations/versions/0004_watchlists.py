@@ -7,4 +7,4 @@ depends_on = None
 
 
 def upgrade() -> None:
-    del op, runtime_role, IN_REGION, grant, protect_rows
+    """Nothing yet."""
