@@ -9,7 +9,7 @@ from chassis.refusals import Refusal
 from chassis.telemetry import SpanKind, span
 
 from inference_gateway import measures
-from inference_gateway.limits import Turnstile
+from inference_gateway.limits import Shed, Turnstile, Urgency
 from inference_gateway.seeing.looking import Sight
 from inference_gateway.seeing.pictures import Picture
 
@@ -35,10 +35,23 @@ class Eyes:
         self._turnstile = Turnstile(places=LOOKS_AT_ONCE, waiting_max=LOOKS_WAITING_MAX)
 
     @asynccontextmanager
-    async def turn(self, *, patient: bool = False) -> AsyncIterator[None]:
-        """A place to decode and look in. Raises Overloaded."""
-        async with self._turnstile.turn(patient=patient):
-            yield
+    async def turn(
+        self,
+        *,
+        urgency: Urgency = Urgency.NORMAL,
+        deadline: float | None = None,
+        patient: bool = False,
+    ) -> AsyncIterator[None]:
+        """A place to decode and look in, by `deadline` on the loop's clock; see `Turnstile`.
+
+        Raises Shed, which a caller is told as OVERLOADED; the `patient` wait instead.
+        """
+        try:
+            async with self._turnstile.turn(urgency=urgency, deadline=deadline, patient=patient):
+                yield
+        except Shed as shed:
+            measures.frames_dropped.add(1, {"reason": shed.why.value})
+            raise
 
     async def look(self, picture: Picture) -> tuple[Sight, str]:
         """What is seen, and the fingerprint of the models. Within a `turn`."""

@@ -1,13 +1,19 @@
-"""Places, the queue before them, and turns in the order of arrival."""
+"""Places, the line before them, who is called first and who is dropped; turns in order."""
 
 import asyncio
+from collections import Counter
 
 import pytest
 from chassis.refusals import Overloaded
-from inference_gateway.limits import Queues, Turnstile
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from inference_gateway.limits import Dropped, Line, Queues, Shed, Ticket, Turnstile, Urgency
+
+LOW, NORMAL, URGENT = Urgency.LOW, Urgency.NORMAL, Urgency.URGENT
+TICK = 0.0002
 
 
-async def test_who_finds_the_queue_full_is_refused_and_the_patient_wait() -> None:
+async def test_who_finds_the_line_full_of_earlier_ones_is_served_and_the_patient_wait() -> None:
     turnstile, release, done = Turnstile(places=1, waiting_max=1), asyncio.Event(), list[str]()
 
     async def come(name: str, *, patient: bool = False) -> None:
@@ -17,17 +23,59 @@ async def test_who_finds_the_queue_full_is_refused_and_the_patient_wait() -> Non
 
     async with asyncio.TaskGroup() as group:
         group.create_task(come("inside"))
-        group.create_task(come("waiting"))
+        waiting = group.create_task(_shed(turnstile))
         await asyncio.sleep(0)
-        with pytest.raises(Overloaded):
-            await come("too many")
+        group.create_task(come("newer"))
         group.create_task(come("patient", patient=True))
         await asyncio.sleep(0)
         release.set()
-    assert done == ["inside", "waiting", "patient"]
+    assert waiting.result() is Dropped.SHED
+    assert done == ["inside", "newer", "patient"]
+    assert (turnstile.offered, turnstile.done, turnstile.dropped.total()) == (4, 3, 1)
 
 
-async def test_who_gives_up_waiting_leaves_the_queue() -> None:
+async def _shed(turnstile: Turnstile, **asked: Urgency) -> Dropped:
+    with pytest.raises(Overloaded) as told:
+        async with turnstile.turn(**asked):
+            raise AssertionError("had a turn")
+    assert isinstance(told.value, Shed)
+    return told.value.why
+
+
+async def test_the_least_urgent_is_shed_for_the_urgent_and_called_last() -> None:
+    turnstile, release, done = Turnstile(places=1, waiting_max=2), asyncio.Event(), list[str]()
+
+    async def come(name: str, urgency: Urgency) -> None:
+        async with turnstile.turn(urgency=urgency):
+            await release.wait()
+            done.append(name)
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(come("inside", LOW))
+        await asyncio.sleep(0)
+        group.create_task(come("normal", NORMAL))
+        shed = group.create_task(_shed(turnstile, urgency=LOW))
+        await asyncio.sleep(0)
+        group.create_task(come("urgent", URGENT))
+        late = group.create_task(_shed(turnstile, urgency=LOW))
+        await asyncio.sleep(0)
+        release.set()
+    assert shed.result() is late.result() is Dropped.SHED
+    assert done == ["inside", "urgent", "normal"]
+
+
+async def test_who_waits_past_its_deadline_is_dropped_though_nobody_leaves() -> None:
+    turnstile = Turnstile(places=1, waiting_max=4)
+    async with turnstile.turn():
+        soon = asyncio.get_running_loop().time() + 0.01
+        with pytest.raises(Shed) as told:
+            async with turnstile.turn(deadline=soon):
+                raise AssertionError("had a turn")
+    assert told.value.why is Dropped.STALE
+    assert turnstile.waiting == 0
+
+
+async def test_who_gives_up_waiting_leaves_the_line() -> None:
     turnstile = Turnstile(places=1, waiting_max=1)
     async with turnstile.turn():
         for _ in range(3):
@@ -36,6 +84,85 @@ async def test_who_gives_up_waiting_leaves_the_queue() -> None:
                     pass
     async with turnstile.turn():
         pass
+    assert turnstile.dropped == Counter({Dropped.LEFT: 3})
+
+
+def test_of_the_least_urgent_the_stalest_is_shed() -> None:
+    line = Line(3)
+    tickets = [
+        Ticket(-urgency, deadline, number)
+        for number, (urgency, deadline) in enumerate(
+            [(URGENT, 1.0), (LOW, 9.0), (LOW, 3.0), (NORMAL, 0.5)]
+        )
+    ]
+    assert [line.enter(ticket) for ticket in tickets] == [None, None, None, tickets[2]]
+    assert [line.next() for _ in range(4)] == [tickets[0], tickets[3], tickets[1], None]
+
+
+arrivals = st.lists(
+    st.tuples(
+        st.integers(0, 20),  # when it comes, in ticks
+        st.sampled_from(Urgency),
+        st.integers(0, 8),  # how many ticks it may wait
+        st.booleans(),  # patient
+        st.integers(0, 6),  # how many ticks its turn takes
+        st.one_of(st.none(), st.integers(0, 12)),  # after how many ticks its caller goes away
+    ),
+    max_size=40,
+)
+
+
+@settings(max_examples=100, deadline=None)
+@given(arrivals, st.integers(1, 3), st.integers(0, 4))
+def test_all_that_were_offered_are_done_dropped_inside_or_waiting(
+    coming: list[tuple[int, Urgency, int, bool, int, int | None]], places: int, waiting_max: int
+) -> None:
+    outcomes: Counter[str] = Counter()
+    turnstile = Turnstile(places=places, waiting_max=waiting_max)
+
+    def adds_up() -> None:
+        there = turnstile.inside + turnstile.waiting
+        assert turnstile.offered == turnstile.done + turnstile.dropped.total() + there
+        assert 0 <= turnstile.inside <= places
+
+    async def come(at: int, urgency: Urgency, wait: int, patient: bool, takes: int) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            await asyncio.sleep(at * TICK)
+            deadline = loop.time() + wait * TICK
+            async with turnstile.turn(urgency=urgency, deadline=deadline, patient=patient):
+                adds_up()
+                for _ in range(takes):
+                    await asyncio.sleep(TICK)
+                    adds_up()
+            outcomes["done"] += 1
+        except Shed as shed:
+            assert not patient
+            outcomes[shed.why] += 1
+        finally:
+            adds_up()
+
+    async def walk() -> None:
+        loop = asyncio.get_running_loop()
+        tasks = []
+        for at, urgency, wait, patient, takes, leaves in coming:
+            tasks.append(asyncio.ensure_future(come(at, urgency, wait, patient, takes)))
+            if leaves is not None:
+                loop.call_later((at + leaves) * TICK, tasks[-1].cancel)
+        await asyncio.gather(*tasks, return_exceptions=True)
+        failed = [
+            task.exception()
+            for task in tasks
+            if not task.cancelled() and task.exception() is not None
+        ]
+        assert failed == []
+
+    asyncio.run(walk())
+    adds_up()
+    assert turnstile.inside == turnstile.waiting == 0
+    assert turnstile.done >= outcomes["done"]
+    assert turnstile.dropped[Dropped.SHED] == outcomes[Dropped.SHED]
+    assert turnstile.dropped[Dropped.STALE] == outcomes[Dropped.STALE]
 
 
 async def test_a_device_is_served_in_the_order_it_came_and_others_beside_it() -> None:
