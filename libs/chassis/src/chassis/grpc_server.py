@@ -236,7 +236,7 @@ def _span_of(method: str, context: grpc.aio.ServicerContext) -> dict[str, Any]:
 
 def _noted(error: Exception, span: Any) -> Refusal:
     """The refusal that the caller will get, written to the span; a bug is logged here, once."""
-    refusal = _as_refusal(error)
+    refusal = as_refusal(error)
     telemetry.set_attribute(span, "tartip.refusal", refusal.reason)
     telemetry.set_attribute(span, "rpc.grpc.status_code", refusal.kind.grpc_status.value[0])
     telemetry.refusals_total.add(1, {"reason": refusal.reason})
@@ -255,7 +255,8 @@ async def _abort(context: grpc.aio.ServicerContext, refusal: Refusal) -> None:
     )
 
 
-def _as_refusal(error: Exception) -> Refusal:
+def as_refusal(error: Exception) -> Refusal:
+    """What a caller is told of an error; what is not known is a bug with an id of its own."""
     if isinstance(error, Refusal):
         return error
     if isinstance(error, PoolTimeout):  # more calls than connections, for too long

@@ -11,7 +11,7 @@ from inference_gateway.clients import RegisterClient
 from inference_gateway.consumers import SUBSCRIPTIONS
 from inference_gateway.evidence import Vault
 from inference_gateway.eyes import Eyes
-from inference_gateway.grpc_api.inference import POLICY, InferenceApi
+from inference_gateway.grpc_api.edge import POLICY, EdgeApi
 from inference_gateway.objects import SealedObjects
 from inference_gateway.seeing.looking import Looker
 from inference_gateway.seeing.triton import Credentials, TritonModels
@@ -40,7 +40,7 @@ async def build(chassis: Chassis[InferenceSettings]) -> None:
     chassis.serve(
         inference_pb2.DESCRIPTOR.services_by_name["Inference"],
         inference_pb2_grpc.add_InferenceServicer_to_server,
-        InferenceApi(intake, showing, vault),
+        EdgeApi(intake, showing, vault),
         POLICY,
     )
     chassis.consume("CAMERAS", SUBSCRIPTIONS)
