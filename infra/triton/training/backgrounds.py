@@ -28,6 +28,9 @@ PANORAMAS: Final = "@pmndrs/assets@1.7.0"
 PANORAMAS_SHA256: Final = "152bd218a3390703f184f0c6ce16e73c8f0a87f32d38530d418a09d33d8208dc"
 LONGEST_SIDE: Final = 1200
 SMALLEST_SIDE: Final = 200
+FLAT_SHARE: Final = 0.45
+DRAWINGS_SKIPPED: Final = 4
+"""Packages bring many diagrams; one in four is enough lettering to be left alone."""
 LEFT_OUT: Final = re.compile(
     r"licenseplate|lena|messi|left\d|right\d|digits|calib|mask|tmpl|templ|gradient|squirrel"
     r"|astronaut|phantom|cell|retina|ihc|microaneurysms|chessboard|logo|hubble|moon|matte|trimap"
@@ -54,10 +57,11 @@ def fetch(folder: Path) -> None:
 
 
 def load(folder: Path) -> list[Picture]:
-    """Every usable photograph and panorama, in a stable order."""
-    pictures = [
-        _shrunk(picture) for picture in map(_read, _photographs(folder)) if _usable(picture)
-    ]
+    """Every usable photograph and panorama and some of the drawings, in a stable order."""
+    found = [_shrunk(picture) for picture in map(_read, _photographs(folder)) if _usable(picture)]
+    drawings = [picture for picture in found if _is_drawing(picture)]
+    pictures = [picture for picture in found if not _is_drawing(picture)]
+    pictures += drawings[::DRAWINGS_SKIPPED]
     for panorama in sorted((folder / "package" / "hdri").glob("*.exr.js")):
         pictures.append(_tone_mapped(panorama))
     return pictures
@@ -85,6 +89,12 @@ def _read(path: Path) -> Picture | None:
 
 def _usable(picture: Picture | None) -> bool:
     return picture is not None and min(picture.shape[:2]) > SMALLEST_SIDE
+
+
+def _is_drawing(picture: Picture) -> bool:
+    """Diagrams, pages and screens: most pixels are exactly like their neighbours."""
+    beside = np.abs(np.diff(picture.astype(np.int16), axis=1)).max(2)
+    return float((beside == 0).mean()) > FLAT_SHARE
 
 
 def _shrunk(picture: Picture | None) -> Picture:

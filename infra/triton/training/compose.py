@@ -29,8 +29,10 @@ SIDE: Final = 256
 MOST_PLATES: Final = 2
 KINDS: Final = (
     *([PlateKind.PERSON] * 5),
-    *([PlateKind.EU] * 5),
-    PlateKind.SQUARE,
+    *([PlateKind.EU] * 6),
+    *([PlateKind.NORTH_AMERICA] * 3),
+    *([PlateKind.BRAZIL] * 2),
+    *([PlateKind.SQUARE, PlateKind.TRACTOR, PlateKind.UKRAINE_MOTORCYCLE, PlateKind.EU_SQUARE]),
     *PlateKind,
 )
 LEAST_SHOWN: Final = 9.0
@@ -95,6 +97,8 @@ def compose(
             scene = _whole_car(rng, scene, corners, garage.cars[FORMS[plate.kind].size])
         else:
             scene = _car_body(rng, scene, corners)
+        if rng.random() < 0.25:
+            _holder(rng, scene, corners)
         worn = DrawnPlate(soil(plate.picture, rng, strength=0.4), plate.text, plate.kind)
         scene = paste_plate(scene, _lit(rng, worn), corners)
         plates.append(corners)
@@ -112,6 +116,8 @@ def photographed(rng: np.random.Generator, scene: Picture) -> Picture:
     if rng.random() < 0.15:
         shot = _smeared(rng, shot)
     light = shot.astype(np.float32) * rng.uniform(0.55, 1.3) + rng.uniform(-25, 30)
+    if rng.random() < 0.4:  # each camera has a curve of its own
+        light = 255 * (np.clip(light, 0, 255) / 255) ** np.float32(np.exp(rng.normal(0, 0.4)))
     width = light.shape[1]
     if rng.random() < 0.3:
         ramp = np.linspace(rng.uniform(0.5, 1.1), rng.uniform(0.5, 1.1), width)
@@ -160,7 +166,9 @@ def _place(rng: np.random.Generator, plate: DrawnPlate) -> Corners:
 
 def _turned(rng: np.random.Generator, plate: DrawnPlate) -> Corners:
     height, width = plate.picture.shape[:2]
-    wide = float(np.exp(rng.uniform(np.log(20), np.log(240))))
+    wide = float(np.exp(rng.uniform(np.log(18), np.log(250))))
+    if rng.random() < 0.2:
+        wide = float(rng.uniform(90, 250))
     if height * 2 > width:
         wide *= 0.65
     tall = wide * height / width * rng.uniform(0.92, 1.12)
@@ -231,7 +239,11 @@ def _car_body(rng: np.random.Generator, scene: Picture, corners: Corners) -> Pic
     above, below = reach_y * rng.uniform(0.5, 1.2), reach_y * rng.uniform(0.3, 1.0)
     body = scene.copy()
     paint = _paint(rng)
-    cv2.rectangle(body, _at(x - reach_x, y - above), _at(x + reach_x, y + below), paint, -1)
+    (left, top), (right, bottom) = _at(x - reach_x, y - above), _at(x + reach_x, y + below)
+    cv2.rectangle(body, (left, top), (right, bottom), paint, -1)
+    if rng.random() < 0.5:
+        part = slice(max(0, top), max(0, bottom)), slice(max(0, left), max(0, right))
+        body[part] = _polished(rng, body, scene)[part]
     _lines(rng, body, (x, y), (reach_x, above, below))
     if rng.random() < 0.5:
         for side in (-1, 1):
@@ -253,6 +265,42 @@ def _car_body(rng: np.random.Generator, scene: Picture, corners: Corners) -> Pic
         frame = (corners - [x, y]) * [rng.uniform(1.02, 1.1), rng.uniform(1.06, 1.3)] + [x, y]
         cv2.fillPoly(body, [frame.astype(np.int32)], _grey(rng, 0, 70))
     return body
+
+
+def _polished(rng: np.random.Generator, body: Picture, around: Picture) -> Picture:
+    """Paint in which the street is reflected, drawn out sideways and darker below."""
+    blur = (int(rng.integers(5, 25)) * 2 + 1, int(rng.integers(1, 6)) * 2 + 1)
+    mirrored = cv2.GaussianBlur(around[::-1], blur, 0).astype(np.float32)
+    light = np.linspace(rng.uniform(0.9, 1.4), rng.uniform(0.4, 1.0), SIDE, dtype=np.float32)
+    share = rng.uniform(0.15, 0.6)
+    shown = body * light[:, None, None] * (1 - share) + mirrored * share
+    return np.clip(shown, 0, 255).astype(np.uint8)
+
+
+def _holder(rng: np.random.Generator, scene: Picture, corners: Corners) -> None:
+    """A dealer's frame around the plate, with his name on its lower edge or on its upper one."""
+    above, below = rng.permutation([rng.uniform(0.02, 0.1), rng.uniform(0.15, 0.3)])
+    unit = np.array([[0, 0], [1, 0], [1, 1], [0, 1]], np.float32)
+    turned = cv2.getPerspectiveTransform(unit, np.ascontiguousarray(corners, np.float32))
+    side = rng.uniform(0.01, 0.05)
+    edges = [[-side, -above], [1 + side, -above], [1 + side, 1 + below], [-side, 1 + below]]
+    outline = cv2.perspectiveTransform(np.array([edges], np.float32), turned)[0]
+    frame = _grey(rng, 10, 80) if rng.random() < 0.7 else _paint(rng)
+    cv2.fillPoly(scene, [np.round(outline).astype(np.int32)], frame, cv2.LINE_AA)
+    if rng.random() < 0.3:
+        return
+    middle = 1 + below / 2 if below > above else -above / 2
+    share = float(max(above, below)) * 0.6
+    text = "".join(str(mark) for mark in rng.choice(list("ABCDEHIKLMNOPRSTUV.- "), 18))
+    strip = np.full((20, 360), 0, np.uint8)
+    cv2.putText(strip, text, (4, 16), int(rng.choice([0, 2])), 0.6, 255, 1, cv2.LINE_AA)
+    stretched = np.array([[0.05, 0], [0.95, 0], [0.95, 1], [0.05, 1]], np.float32)
+    stretched[:, 1] = middle + (stretched[:, 1] - 0.5) * share
+    placed = cv2.perspectiveTransform(stretched[None], turned)[0]
+    source = np.array([[0, 0], [360, 0], [360, 20], [0, 20]], np.float32)
+    warp = cv2.getPerspectiveTransform(source, placed)
+    ink = cv2.warpPerspective(strip, warp, (SIDE, SIDE), flags=cv2.INTER_AREA)[..., None] / 255
+    scene[:] = (scene * (1 - ink) + np.array(_grey(rng, 140, 256)) * ink).astype(np.uint8)
 
 
 def _lines(

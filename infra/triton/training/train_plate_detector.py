@@ -37,6 +37,8 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 BATCH: Final = 16
 PEAK_RATE: Final = 2e-3
+LAST_SHARE: Final = 0.002
+"""Of the peak, at the end: small steps settle the corners."""
 CELLS: Final = SIDE // STRIDE
 CARS: Final = 30
 CALIBRATION: Final = 96
@@ -62,7 +64,9 @@ def main() -> None:
     if options.start:
         resume(network, options.start, normalised(torch.from_numpy(train[0][:CALIBRATION])))
         print(f"starting at {score(network, held_out, limit=0.4)}", flush=True)
-    network = trained(network, train, held_out, looks=options.looks, seed=options.seed)
+    network = trained(
+        network, train, held_out, looks=options.looks, seed=options.seed, rate=options.rate
+    )
     figures = {f"at {limit}": score(network, held_out, limit=limit) for limit in (0.3, 0.4, 0.5)}
     for name, figure in figures.items():
         print(f"held out {name}: {figure}", flush=True)
@@ -84,7 +88,13 @@ def composed(
 
 
 def trained(
-    network: PlateDetector, train: Composed, held_out: Composed, *, looks: int, seed: int
+    network: PlateDetector,
+    train: Composed,
+    held_out: Composed,
+    *,
+    looks: int,
+    seed: int,
+    rate: float = PEAK_RATE,
 ) -> PlateDetector:
     """Show pictures until `looks` were looked at, each several times."""
     pictures, corners = torch.from_numpy(train[0]), torch.from_numpy(train[1])
@@ -94,7 +104,7 @@ def trained(
     smoothed = AveragedModel(
         network, multi_avg_fn=get_ema_multi_avg_fn(REMEMBERED), use_buffers=True
     )
-    optimiser = torch.optim.AdamW(network.parameters(), lr=PEAK_RATE, weight_decay=1e-3)
+    optimiser = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=1e-3)
     shuffle = torch.Generator().manual_seed(seed)
     started = reported = time.monotonic()
     seen = 0
@@ -105,7 +115,8 @@ def trained(
                 return _inner(smoothed)
             for group in optimiser.param_groups:
                 warm = min(1.0, seen / BATCH / 100 + 0.05)
-                group["lr"] = PEAK_RATE * warm * (0.5 * (1 + math.cos(math.pi * share)) + 0.01)
+                falling = 0.5 * (1 + math.cos(math.pi * share)) + LAST_SHARE
+                group["lr"] = rate * warm * falling
             seen_as = _varied(normalised(pictures[batch]), grey=seen // BATCH % 3 == 0)
             with torch.autocast("cpu", dtype=torch.bfloat16):
                 cells = network(seen_as.contiguous(memory_format=torch.channels_last))
@@ -255,7 +266,8 @@ def _write_card(options: argparse.Namespace, figures: dict[str, dict[str, float]
         "licence": "Apache-2.0",
         "sha256": hashlib.sha256(weights.read_bytes()).hexdigest(),
         "command": f"train_plate_detector.py --looks {options.looks} --seed {options.seed}"
-        f" --samples {options.samples}" + (f" --start {options.start}" if options.start else ""),
+        f" --samples {options.samples} --rate {options.rate}"
+        + (f" --start {options.start}" if options.start else ""),
         "pictures_composed": options.samples,
         "held_out": {"fonts": list(HELD_OUT_FONTS), "pictures": options.held_out, **figures},
     }
@@ -267,6 +279,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--looks", type=int, default=90_000, help="pictures shown in all")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--rate", type=float, default=PEAK_RATE, help="the highest learning rate")
     parser.add_argument("--start", type=Path, help="weights to go on from")
     parser.add_argument("--samples", type=int, default=12_000)
     parser.add_argument("--held-out", type=int, default=500)

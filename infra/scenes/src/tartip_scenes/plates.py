@@ -50,6 +50,8 @@ BLACK: Final[Colour] = (20, 18, 18)
 NAVY: Final[Colour] = (120, 40, 20)
 SKY: Final[Colour] = (200, 170, 20)
 GOLD: Final[Colour] = (40, 205, 250)
+_INKS: Final[tuple[Colour, ...]] = ((120, 40, 20), (40, 30, 150), (60, 90, 20), (90, 50, 60))
+"""Coloured letters of plates with a picture."""
 
 
 class PlateKind(StrEnum):
@@ -85,7 +87,7 @@ class PlateForm:
 
     `others` are further patterns that occur; a sealed form may carry a round sticker or a dash
     between its first groups. `rows` counts the groups of each row; no rows is one line. A
-    captioned form bears small print above its one line.
+    captioned form bears small print above its one line, a pictured one colours behind it.
     """
 
     groups: tuple[str, ...]
@@ -93,6 +95,7 @@ class PlateForm:
     sealed: bool = False
     rows: tuple[int, ...] = ()
     captioned: bool = False
+    pictured: bool = False
     background: Colour = WHITE
     ink: Colour = BLACK
     band: str = "none"
@@ -191,6 +194,7 @@ FORMS: Final[dict[PlateKind, PlateForm]] = {
         ("lll", "dddd"),
         others=(("ddd", "lll"), ("lld", "ldl"), ("ddd", "ldd"), ("dldd", "ldl")),
         captioned=True,
+        pictured=True,
         small_letters=False,
         size=(305, 152),
     ),
@@ -235,8 +239,12 @@ def draw_plate(
     if form.captioned and rng.random() < 0.4:
         background = _varied(background, rng, spread=60)
     sheet = Image.new("RGB", (width, height), _varied(background, rng, spread=12))
+    if form.pictured and rng.random() < 0.5:
+        sheet = _pictured(background, form.size, rng)
     pen = ImageDraw.Draw(sheet)
     ink = _varied(form.ink, rng, spread=18)
+    if form.pictured and rng.random() < 0.7:
+        ink = _INKS[int(rng.integers(len(_INKS)))]
     font = _font(str(rng.choice(list(fonts))), GLYPH_SIZE)
     if rng.random() < 0.95:
         edge = int(rng.integers(2, 6))
@@ -300,6 +308,23 @@ def paste_plate(
     mask = cv2.warpPerspective(np.ones(face.shape[:2], np.float32), warp, (width, height))
     blended = scene * (1 - mask[..., None]) + shown * mask[..., None]
     return blended.astype(np.uint8)
+
+
+def _pictured(background: Colour, size: tuple[int, int], rng: np.random.Generator) -> Image.Image:
+    """A pale picture behind the number: colours that run into one another, hills, a sun."""
+    width, height = size
+    ends = np.array([_varied(background, rng, spread=70) for _ in range(2)], np.float32)
+    share = np.linspace(0, 1, height, dtype=np.float32)[:, None, None]
+    sheet = np.repeat(ends[0] * (1 - share) + ends[1] * share, width, 1).astype(np.uint8)
+    for _ in range(int(rng.integers(0, 4))):
+        layer = sheet.copy()
+        centre = (int(rng.integers(0, width)), int(rng.integers(0, height)))
+        axes = (int(rng.integers(10, width // 2)), int(rng.integers(8, height // 3)))
+        tint = _varied(background, rng, spread=110)
+        cv2.ellipse(layer, centre, axes, float(rng.integers(0, 180)), 0, 360, tint, -1)
+        part = float(rng.uniform(0.2, 0.6))
+        sheet = cv2.addWeighted(layer, part, sheet, 1 - part, 0).astype(np.uint8)
+    return Image.fromarray(np.ascontiguousarray(sheet))
 
 
 def _random_groups(form: PlateForm, rng: np.random.Generator) -> tuple[str, ...]:
