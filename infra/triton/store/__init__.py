@@ -1,0 +1,1 @@
+"""The model store: manifests are checked, packages fetched, a Triton repository written."""

