@@ -7,7 +7,7 @@ leaves the call to end by itself, and it keeps its place among those in flight u
 import asyncio
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -48,6 +48,32 @@ MODELS: Final[Mapping[str, Served]] = {
 }
 
 
+OUTSIDE_OUTPUT: Final = "boxes"
+CATALOGUE: Final = "object_detector"
+"""The model whose configuration names the outside ones; Triton's own list is closed to callers."""
+
+
+@dataclass(frozen=True, slots=True)
+class OutsideModel:
+    """An object model that joined by its manifest (`docs/adding-a-model.md`).
+
+    It takes [n, h, w, 3] BGR bytes, sides multiples of 32, and gives [n, k, 6]: x1, y1, x2, y2 in
+    pixels of the input, score 0 to 1 (0: an empty row), place in `labels`.
+    """
+
+    labels: tuple[str, ...]
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What the server says of its models, and until when that is believed."""
+
+    fingerprint: str = ""
+    outside: Mapping[str, OutsideModel] = field(default_factory=dict)
+    until: float = 0.0
+
+
 class ModelsAway(Refusal):
     kind = Kind.AWAY
     code = "MODELS_AWAY"
@@ -81,7 +107,7 @@ class TritonModels:
             certificate_chain=str(credentials.certificate),
             channel_args=list(CHANNEL_OPTIONS),
         )
-        self._fingerprint, self._fingerprint_until = "", 0.0
+        self._told = _Told()
         self._places = asyncio.Semaphore(most_in_flight)
         self._in_flight: set[asyncio.Future[npt.NDArray[np.float32]]] = set()
 
@@ -120,22 +146,11 @@ class TritonModels:
 
     async def fingerprint(self) -> str:
         """One digest over the weights of all models, as the server names them; or `ModelsAway`."""
-        now = asyncio.get_running_loop().time()
-        if now < self._fingerprint_until:
-            return self._fingerprint
-        told = []
-        try:
-            for model in sorted(MODELS):
-                answer: Any = await self._client.get_model_config(
-                    model, as_json=True, client_timeout=READY_SECONDS
-                )
-                known = answer["config"].get("parameters", {}).get("fingerprint", {})
-                told.append(f"{model}={known.get('string_value', 'unknown')}")
-        except InferenceServerException as problem:
-            raise ModelsAway from problem
-        self._fingerprint = "sha256:" + hashlib.sha256("\n".join(told).encode()).hexdigest()
-        self._fingerprint_until = now + FINGERPRINT_SECONDS
-        return self._fingerprint
+        return (await self._asked()).fingerprint
+
+    async def object_models(self) -> Mapping[str, OutsideModel]:
+        """The outside object models that are served now, by name; or `ModelsAway`."""
+        return (await self._asked()).outside
 
     async def close(self) -> None:
         """Wait for what is in flight, then hang up."""
@@ -147,8 +162,42 @@ class TritonModels:
         image = triton.InferInput("image", list(images.shape), "UINT8")
         image.set_data_from_numpy(images)
         answer: Any = await self._client.infer(model, [image], client_timeout=CALL_SECONDS)
-        result: npt.NDArray[np.float32] = answer.as_numpy(MODELS[model].output)
+        output = MODELS[model].output if model in MODELS else OUTSIDE_OUTPUT
+        result: npt.NDArray[np.float32] = answer.as_numpy(output)
         return result
+
+    async def _asked(self) -> _Told:
+        now = asyncio.get_running_loop().time()
+        if now < self._told.until:
+            return self._told
+        try:
+            own = {model: await self._parameters(model) for model in sorted(MODELS)}
+            named = own[CATALOGUE].get("outside_models", "")
+            outside = {
+                name: await self._parameters(name)
+                for name in sorted(filter(None, named.split(",")))
+            }
+        except InferenceServerException as problem:
+            raise ModelsAway from problem
+        weights = {name: told.get("fingerprint", "unknown") for name, told in own.items()}
+        weights |= {name: told.get("fingerprint", "unknown") for name, told in outside.items()}
+        listed = "\n".join(f"{name}={digest}" for name, digest in weights.items())
+        self._told = _Told(
+            "sha256:" + hashlib.sha256(listed.encode()).hexdigest(),
+            {
+                name: OutsideModel(tuple(told["labels"].split(",")), weights[name])
+                for name, told in outside.items()
+            },
+            now + FINGERPRINT_SECONDS,
+        )
+        return self._told
+
+    async def _parameters(self, model: str) -> dict[str, str]:
+        answer: Any = await self._client.get_model_config(
+            model, as_json=True, client_timeout=READY_SECONDS
+        )
+        told = answer["config"].get("parameters", {})
+        return {key: value.get("string_value", "") for key, value in told.items()}
 
     def _ended(self, call: asyncio.Future[npt.NDArray[np.float32]]) -> None:
         self._in_flight.discard(call)
