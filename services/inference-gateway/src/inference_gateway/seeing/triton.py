@@ -45,6 +45,8 @@ MODELS: Final[Mapping[str, Served]] = {
     "plate_detector": Served("cells"),
     "plate_reader": Served("chances"),
     "plate_reader_kz": Served("chances"),
+    "face_detector": Served("cells"),
+    "face_embedder": Served("template"),
 }
 
 
