@@ -1,0 +1,103 @@
+"""The Kazakh plate reader: a small convolutional network that reads one line of a plate.
+
+Forty columns of a grey crop 32 high and 160 wide give one chance each for blank, digits and
+letters (connectionist temporal classification). While it learns, a second head says which character
+stands at which place; without it the columns take much longer to find their characters.
+"""
+
+from typing import Final
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+CHARACTERS: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+CLASSES: Final = len(CHARACTERS) + 1
+LONGEST: Final = 9
+COLUMNS: Final = 40
+WIDTH: Final = 160
+HEIGHT: Final = 32
+FEATURES: Final = 144
+
+
+def _layer(
+    inputs: int,
+    outputs: int,
+    *,
+    size: tuple[int, int] = (3, 3),
+    stride: int = 1,
+    padding: tuple[int, int] = (1, 1),
+) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, size, stride, padding, bias=False),
+        nn.BatchNorm2d(outputs),
+        nn.ReLU(inplace=True),
+    )
+
+
+class PlateReader(nn.Module):
+    """Takes normalised crops [n, 1, 32, 160]; gives columns [n, 37, 40] and places [n, 9, 37]."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.features = nn.Sequential(
+            _layer(1, 28, stride=2),
+            _layer(28, 48),
+            nn.MaxPool2d(2),
+            _layer(48, 72),
+            _layer(72, 96),
+            nn.MaxPool2d((2, 1)),
+            _layer(96, 128),
+            _layer(128, FEATURES, size=(4, 1), padding=(0, 0)),
+            _layer(FEATURES, FEATURES, size=(1, 5), padding=(0, 2)),
+        )
+        self.head = nn.Sequential(nn.Dropout(0.1), nn.Conv2d(FEATURES, CLASSES, 1))
+        self.slots = nn.Linear(FEATURES * COLUMNS // 2, LONGEST * CLASSES)
+
+    def forward(self, crops: Tensor) -> tuple[Tensor, Tensor]:
+        features = self.features(crops)
+        columns: Tensor = self.head(features).squeeze(2)
+        pooled = functional.avg_pool1d(features.squeeze(2), 2).flatten(1)
+        places: Tensor = self.slots(pooled).view(len(crops), LONGEST, CLASSES)
+        return columns, places
+
+
+class ServedReader(nn.Module):
+    """What is exported: bytes in, chances of each column out; the second head stays behind."""
+
+    def __init__(self, reader: PlateReader) -> None:
+        super().__init__()
+        self.features, self.head = reader.features, reader.head
+
+    def forward(self, image: Tensor) -> Tensor:
+        columns = self.head(self.features(normalised(image))).squeeze(2)
+        return columns.softmax(1).permute(0, 2, 1)
+
+
+def normalised(images: Tensor) -> Tensor:
+    """Bytes [n, 32, 160, 1] to the network's range [n, 1, 32, 160]."""
+    return (images.permute(0, 3, 1, 2).float() - 127.5) / 64
+
+
+def encoded(text: str) -> list[int]:
+    """Classes of a text, filled up with blanks."""
+    classes = [CHARACTERS.index(character) + 1 for character in text]
+    return classes + [0] * (LONGEST - len(classes))
+
+
+def decoded(classes: list[int]) -> str:
+    """The text of the likeliest class in each column: repeats and blanks drop."""
+    kept = [one for one, before in zip(classes, [0, *classes], strict=False) if one != before]
+    return "".join(CHARACTERS[one - 1] for one in kept if one)
+
+
+def loss(columns: Tensor, places: Tensor, wanted: Tensor) -> Tensor:
+    """Of the columns and of the second head together; `wanted` holds classes [n, 9]."""
+    count = len(wanted)
+    log_chances = columns.float().log_softmax(1).permute(2, 0, 1)
+    lengths = (wanted > 0).sum(1)
+    lined_up = functional.ctc_loss(
+        log_chances, wanted, torch.full((count,), COLUMNS), lengths, zero_infinity=True
+    )
+    placed = functional.cross_entropy(places.float().reshape(-1, CLASSES), wanted.reshape(-1))
+    return lined_up + placed
