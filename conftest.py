@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-pytest_plugins = ["tartip_cli.testing"]
+pytest_plugins = ["tartip_cli.testing", "tartip_cli.rtsp_testing"]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -149,8 +149,10 @@ class Turnstile:
     async def _wait(self, ticket: Ticket, loop: asyncio.AbstractEventLoop) -> None:
         assert ticket.called is not None
         self._call_next(loop.time())  # before anybody is shed: those who wait in vain
+        if self.inside < self._places:
+            self.inside += 1
+            return
         self._drop(self._line.enter(ticket), Dropped.SHED)
-        self._call_next(loop.time())
         try:
             async with asyncio.timeout_at(None if ticket.patient else ticket.deadline):
                 await ticket.called

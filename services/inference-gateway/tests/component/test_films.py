@@ -11,10 +11,10 @@ import av
 import pytest
 from chassis.clock import from_timestamp, new_id
 from tartip.inference.v1 import inference_pb2
+from tartip_scenes.rtsp import RtspServer
 from tartip_scenes.scenes import Light, draw_film
 
 from .conftest import As, Device, Plates, Process, refused
-from .rtsp import RtspServer
 
 pytestmark = pytest.mark.usefixtures("triton")
 FRAMES, RATE, TEXT = 12, 4, "725BDE07"

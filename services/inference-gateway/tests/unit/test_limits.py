@@ -64,6 +64,14 @@ async def test_the_least_urgent_is_shed_for_the_urgent_and_called_last() -> None
     assert done == ["inside", "urgent", "normal"]
 
 
+async def test_where_nobody_may_wait_the_places_are_given_all_the_same() -> None:
+    turnstile = Turnstile(places=2, waiting_max=0)
+    async with turnstile.turn(), turnstile.turn():
+        assert await _shed(turnstile) is Dropped.SHED
+    async with turnstile.turn():
+        pass
+
+
 async def test_who_waits_past_its_deadline_is_dropped_though_nobody_leaves() -> None:
     turnstile = Turnstile(places=1, waiting_max=4)
     async with turnstile.turn():
