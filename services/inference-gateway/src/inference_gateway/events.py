@@ -1,12 +1,13 @@
 """The facts that this service publishes, as protobuf."""
 
+from dataclasses import dataclass
 from uuid import UUID
 
 from chassis.clock import new_id, to_timestamp
 from chassis.db import Event
 from tartip.inference.v1 import events_pb2, inference_pb2
 
-from inference_gateway.model import Camera, FrameResult, ReadPlate
+from inference_gateway.model import Camera, Emitted, FrameResult, ReadPlate, measured
 from inference_gateway.readings import Readings
 from inference_gateway.seeing.geometry import Box
 
@@ -36,6 +37,30 @@ def plate_read(
     return Event(PLATE_READ, str(read_id), 1, camera.region, message, sealed=True)
 
 
+@dataclass(frozen=True)
+class Told:
+    """A fact to publish, and how the answer speaks of it."""
+
+    event: Event
+    emitted: Emitted
+
+
+def plates_told(
+    frame: FrameResult, camera: Camera, readings: Readings | None = None
+) -> tuple[Told, ...]:
+    """Every plate of a frame whose evidence is named in it."""
+    about = measured(frame.plates)
+    told = []
+    for place, plate in enumerate(frame.plates):
+        event = plate_read(plate, frame, camera, readings if place == about else None)
+        emitted = Emitted(
+            event.event_id, event.subject, what="plate read", track=plate.track, box=plate.box,
+            confidence=plate.confidence, at=frame.captured_at,
+        )  # fmt: skip
+        told.append(Told(event, emitted))
+    return tuple(told)
+
+
 def plate_to_proto(plate: ReadPlate) -> inference_pb2.Plate:
     return inference_pb2.Plate(
         text=plate.text,
@@ -44,6 +69,7 @@ def plate_to_proto(plate: ReadPlate) -> inference_pb2.Plate:
         character_confidences=plate.character_confidences,
         country=plate.country,
         plate_type=plate.plate_type,
+        track=plate.track,
     )
 
 

@@ -10,7 +10,7 @@ from chassis.telemetry import SpanKind, span
 
 from inference_gateway import measures
 from inference_gateway.limits import Shed, Turnstile, Urgency
-from inference_gateway.seeing.looking import Sight
+from inference_gateway.seeing.looking import STILL, Sight, Wanted
 from inference_gateway.seeing.pictures import Picture
 
 LOOKS_AT_ONCE = 4
@@ -20,7 +20,7 @@ LOOKS_WAITING_MAX = 24
 class Looker(Protocol):
     """The models, through whatever serves them."""
 
-    async def look(self, picture: Picture) -> Sight:
+    async def look(self, picture: Picture, wanted: Wanted) -> Sight:
         """Raises ModelsAway."""
 
     async def fingerprint(self) -> str:
@@ -53,13 +53,13 @@ class Eyes:
             measures.frames_dropped.add(1, {"reason": shed.why.value})
             raise
 
-    async def look(self, picture: Picture) -> tuple[Sight, str]:
-        """What is seen, and the fingerprint of the models. Within a `turn`."""
+    async def look(self, picture: Picture, wanted: Wanted = STILL) -> tuple[Sight, str]:
+        """What is seen of what is wanted, and the fingerprint of the models. Within a `turn`."""
         started = time.perf_counter()
         with span("look", kind=SpanKind.CLIENT, attributes={"peer.service": "triton"}):
             try:
                 fingerprint = await self._looker.fingerprint()
-                sight = await self._looker.look(picture)
+                sight = await self._looker.look(picture, wanted)
             except ExceptionGroup as group:
                 raise _named(group) from group
         measures.looking_duration.record((time.perf_counter() - started) * 1e3)

@@ -3,8 +3,9 @@
 Pure: no clock, no storage. Moments and ids are passed in.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from enum import StrEnum
 from uuid import UUID
 
 import rfc8785
@@ -126,6 +127,8 @@ class ReadPlate:
     country: str
     plate_type: str
     legible: bool
+    # Number of its track in the film or stream; 0 where there is none.
+    track: int = 0
 
 
 @dataclass(frozen=True)
@@ -135,12 +138,36 @@ class Seen:
     label: str
     score: float
     box: Box
+    track: int = 0
+
+
+class FaceVerdict(StrEnum):
+    NO_MATCH = "no_match"
+    UNKNOWN = "unknown"
+    CANDIDATE = "candidate"
+
+
+@dataclass(frozen=True)
+class SeenFace:
+    """A face that was searched for; `candidate_id` of a candidate alone."""
+
+    box: Box
+    verdict: FaceVerdict
+    candidate_id: UUID | None = None
 
 
 @dataclass(frozen=True)
 class Emitted:
+    """A fact that was put down because of a frame, in the words of an answer."""
+
     event_id: UUID
     subject: str
+    what: str = ""
+    rule: str = ""
+    track: int = 0
+    box: Box | None = None
+    confidence: float = 0.0
+    at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -149,10 +176,16 @@ class FrameResult:
     captured_at: datetime
     plates: tuple[ReadPlate, ...] = ()
     objects: tuple[Seen, ...] = ()
-    faces: tuple[Box, ...] = ()
+    faces: tuple[SeenFace, ...] = ()
     events: tuple[Emitted, ...] = ()
     evidence_sha256: str = ""
     models_fingerprint: str = ""
+
+    @property
+    def as_kept(self) -> "FrameResult":
+        """Nothing is kept of a face that is in no list, not even where it was."""
+        candidates = tuple(face for face in self.faces if face.verdict is FaceVerdict.CANDIDATE)
+        return replace(self, faces=candidates)
 
 
 def check_frame(frame: ArrivedFrame, camera: Camera, now: datetime) -> None:

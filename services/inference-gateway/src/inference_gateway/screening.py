@@ -1,19 +1,22 @@
-"""Looks at the frames of one film or stream and tells a plate once, when its track has ended.
+"""Looks at the frames of one film or stream and makes of them what is to be kept and told.
 
-The readings of a track vote; the frame of its best reading becomes the evidence. Ids of tracks
-follow from the film's id, so a film that is sent again after a crash tells nothing twice.
+A plate is told once, when its track has ended: its readings vote, and the frame of the best one
+is the evidence. Ids follow from the film's id, so a film that is sent again after a crash tells
+nothing twice. Nothing here touches the database: `Intake.settle_in` does.
 """
 
 import asyncio
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from uuid import UUID, uuid5
 
 import cv2
-from chassis import telemetry
 from chassis.db import Scope
 from chassis.identity import Caller
 
+from inference_gateway.events import plates_told
 from inference_gateway.evidence import Vault
 from inference_gateway.eyes import Eyes
 from inference_gateway.films import Shot
@@ -23,15 +26,10 @@ from inference_gateway.seeing.looking import Sight
 from inference_gateway.seeing.pictures import Picture
 from inference_gateway.seeing.plates import LEGIBLE
 from inference_gateway.seeing.tracks import PlateTracks, Track
-from inference_gateway.usecases import (
-    Intake,
-    Settling,
-    objects_of,
-    plates_of,
-    read_plate,
-)
+from inference_gateway.usecases import Settling, objects_of, plates_of, read_plate
 
 JPEG_QUALITY = 95
+Turn = Callable[[], AbstractAsyncContextManager[None]]
 
 
 @dataclass(frozen=True)
@@ -49,6 +47,9 @@ class Subject:
     def id_of(self, kind: str, number: int) -> UUID:
         return uuid5(self.screening_id, f"{kind}:{number}")
 
+    def moment(self, seconds: float) -> datetime:
+        return self.started_at + timedelta(seconds=seconds)
+
 
 @dataclass(frozen=True)
 class _Sighting:
@@ -59,35 +60,52 @@ class _Sighting:
     fingerprint: str
 
 
+@dataclass(frozen=True)
+class _Untold:
+    """What is to be settled once its evidence is sealed; `jpeg` is empty where none is kept."""
+
+    result: FrameResult
+    jpeg: bytes = b""
+
+
 @dataclass
 class Screening:
+    """One film or stream; its frames must come in the order of their time."""
+
     subject: Subject
-    intake: Intake
     eyes: Eyes
     vault: Vault
+    # How a place to look is got; by default one waits as long as it takes.
+    turn: Turn | None = None
     _tracks: PlateTracks = field(default_factory=PlateTracks)
     _best: dict[int, _Sighting] = field(default_factory=dict)
-    _untold: list[Track] = field(default_factory=list)
+    _untold: list[_Untold] = field(default_factory=list)
+    _ready: list[Settling] = field(default_factory=list)
 
-    async def look(self, shot: Shot) -> list[FrameResult]:
-        """What is in this frame, and after it the tracks that ended before it."""
-        async with self.eyes.turn(patient=True):
+    async def take(self, shot: Shot) -> list[Settling]:
+        """What is in this frame, and after it what ended before it.
+
+        Every settling must be settled, in this order. After Shed or ModelsAway the frame counts as
+        never shown; after EvidenceAway the next call tells what this one could not.
+        """
+        async with self.turn() if self.turn else self.eyes.turn(patient=True):
             sight, fingerprint = await self.eyes.look(shot.picture)
-        self._untold += self._tracks.add(sight.plates, at=shot.seconds)
+        ended = self._tracks.add(sight.plates, at=shot.seconds)
         await self._remember(shot, sight, fingerprint)
         seen = FrameResult(
             self.subject.id_of("frame", shot.number),
-            self._moment(shot.seconds),
+            self.subject.moment(shot.seconds),
             plates_of(sight),
             objects_of(sight),
             models_fingerprint=fingerprint,
         )
-        return [seen, *await self._tell_all()]
+        self._untold += [_Untold(seen), *(self._passage(track) for track in ended)]
+        return await self._sealed()
 
-    async def finish(self) -> list[FrameResult]:
+    async def finish(self) -> list[Settling]:
         """The tracks that were still open."""
-        self._untold += self._tracks.finish()
-        return await self._tell_all()
+        self._untold += [self._passage(track) for track in self._tracks.finish()]
+        return await self._sealed()
 
     async def _remember(self, shot: Shot, sight: Sight, fingerprint: str) -> None:
         best = [track for track in self._tracks.open if any(track.best is p for p in sight.plates)]
@@ -97,52 +115,46 @@ class Screening:
         for track in best:
             self._best[track.number] = _Sighting(shot.seconds, jpeg, fingerprint)
 
-    async def _tell_all(self) -> list[FrameResult]:
-        """A track leaves the list once it is told, so one that was interrupted is told again."""
-        results = []
-        while self._untold:
-            track = self._untold[0]
-            results.append(await self._tell(track))
-            self._untold.pop(0)
-            del self._best[track.number]
-        return results
-
-    async def _tell(self, track: Track) -> FrameResult:
-        sighting, subject = self._best[track.number], self.subject
+    def _passage(self, track: Track) -> _Untold:
+        sighting = self._best.pop(track.number)
         result = FrameResult(
-            subject.id_of("track", track.number),
-            self._moment(sighting.seconds),
+            self.subject.id_of("track", track.number),
+            self.subject.moment(sighting.seconds),
             (plate_of(track),),
             models_fingerprint=sighting.fingerprint,
         )
-        # A story of its own: a stream runs for days, and its plates have nothing to do with each
-        # other.
-        with telemetry.span(
-            "plate passed",
-            parent=telemetry.context_from(""),
-            links=telemetry.link_to(telemetry.traceparent()),
-        ):
-            telemetry.annotate(camera=str(subject.camera.camera_id), frame=str(result.frame_id))
-            kept = await self.vault.seal(sighting.jpeg, "image/jpeg")
-            settling = Settling(
-                subject.camera, subject.caller, subject.scope, subject.content, result, kept
-            )
-            return await self.intake.settle(settling)
+        return _Untold(result, sighting.jpeg)
 
-    def _moment(self, seconds: float) -> datetime:
-        return self.subject.started_at + timedelta(seconds=seconds)
+    async def _sealed(self) -> list[Settling]:
+        """What is untold leaves its list only once it is sealed, so nothing of it is lost."""
+        while self._untold:
+            self._ready.append(await self._settling(self._untold[0]))
+            self._untold.pop(0)
+        ready, self._ready = self._ready, []
+        return ready
+
+    async def _settling(self, untold: _Untold) -> Settling:
+        subject, result = self.subject, untold.result
+        about = Settling(
+            subject.camera, subject.caller, subject.scope, subject.content, result, is_scene=True
+        )
+        if not untold.jpeg:
+            return about
+        kept = await self.vault.seal(untold.jpeg, "image/jpeg")
+        result = replace(result, evidence_sha256=kept.sha256)
+        return replace(about, result=result, kept=kept, facts=plates_told(result, subject.camera))
 
 
 def plate_of(track: Track) -> ReadPlate:
     """What the track's readings agree on, where its best frame saw it."""
-    best, vote = read_plate(track.best), track.vote
+    best, vote = replace(read_plate(track.best), track=track.number), track.vote
     if vote.text == best.text:
         return best
     reading = understood(vote.text)
     legible = vote.weakest >= LEGIBLE and not reading.ambiguous
     return ReadPlate(
         vote.text, vote.weakest, vote.confidences, best.box, reading.country,
-        reading.plate_type, legible,
+        reading.plate_type, legible, track.number,
     )  # fmt: skip
 
 

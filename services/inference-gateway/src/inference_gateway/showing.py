@@ -7,6 +7,7 @@ that breaks is opened again with growing delays; its address is in no log, span 
 import asyncio
 import hashlib
 import tempfile
+from collections import deque
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -25,7 +26,7 @@ from inference_gateway.limits import Turnstile
 from inference_gateway.model import FrameResult, check_moment
 from inference_gateway.reels import Live, stepped
 from inference_gateway.screening import Screening, Subject
-from inference_gateway.usecases import Intake, check_camera_in_use
+from inference_gateway.usecases import Intake, Settling, check_camera_in_use
 
 FILM_BYTES_MAX = 256 * 1024 * 1024
 FILMS_AT_ONCE = 2
@@ -81,13 +82,13 @@ class Showing:
     async def _screened(
         self, subject: Subject, file: IO[bytes], frames_per_second: float
     ) -> AsyncIterator[Shown]:
-        screening = Screening(subject, self._intake, self._eyes, self._vault)
+        screening = Screening(subject, self._eyes, self._vault)
         async with stepped(film_shots(file, frames_per_second)) as shots:
             async for shot in shots:
-                for result in await screening.look(shot):
-                    yield Shown(result, shot.progress)
-        for result in await screening.finish():
-            yield Shown(result, 1.0)
+                for settling in await screening.take(shot):
+                    yield Shown(await self._intake.settle(settling), shot.progress)
+        for settling in await screening.finish():
+            yield Shown(await self._intake.settle(settling), 1.0)
 
     async def watch(
         self,
@@ -103,22 +104,33 @@ class Showing:
         check_camera_in_use(camera)
         watch_id = new_id()
         subject = Subject(watch_id, camera, caller, scope, watch_id.bytes, self._clock())
-        screening = Screening(subject, self._intake, self._eyes, self._vault)
+        screening, untold = Screening(subject, self._eyes, self._vault), deque[Settling]()
         async with self._streams.turn():
             looked = 0
             try:
                 async for shot in self._live(address, frames_per_second):
                     since = (self._clock() - subject.started_at).total_seconds()
-                    for result in await screening.look(replace(shot, number=looked, seconds=since)):
+                    untold += await screening.take(replace(shot, number=looked, seconds=since))
+                    async for result in self._settled(untold):
                         yield result
                     looked += 1
                     if looked == max_frames:
                         break
-                for result in await screening.finish():
+                untold += await screening.finish()
+                async for result in self._settled(untold):
                     yield result
             finally:
                 # The caller left or the stream broke: what was seen is told all the same.
-                await screening.finish()
+                untold += await screening.finish()
+                async for _ in self._settled(untold):
+                    pass
+
+    async def _settled(self, untold: deque[Settling]) -> AsyncIterator[FrameResult]:
+        """One leaves the line once it is settled, so one that was interrupted is settled again."""
+        while untold:
+            result = await self._intake.settle(untold[0])
+            untold.popleft()
+            yield result
 
     async def _live(self, address: str, frames_per_second: float) -> AsyncIterator[Shot]:
         """Raises StreamAway at once where nothing answers, later where nothing comes back."""

@@ -28,9 +28,11 @@ from inference_gateway.model import (
     Camera,
     CounterWentBack,
     Emitted,
+    FaceVerdict,
     FrameResult,
     ReadPlate,
     Seen,
+    SeenFace,
 )
 from inference_gateway.seeing.geometry import Box
 
@@ -198,7 +200,7 @@ async def keep_frame(
 ) -> None:
     """The answer for good; sealed when there is a key. Without one it must hold no plate."""
     assert key is not None or not result.plates
-    content = result_bytes(result)
+    content = result_bytes(result.as_kept)
     if key is not None:
         content = key.seal(content, _place(caller, result.frame_id))
     await tx.execute(
@@ -293,9 +295,9 @@ def result_from(content: bytes) -> FrameResult:
         frame_id=UUID(told["frame_id"]),
         captured_at=datetime.fromisoformat(told["captured_at"]),
         plates=tuple(_plate(plate) for plate in told["plates"]),
-        objects=tuple(Seen(s["label"], s["score"], Box(**s["box"])) for s in told["objects"]),
-        faces=tuple(Box(**box) for box in told["faces"]),
-        events=tuple(Emitted(UUID(e["event_id"]), e["subject"]) for e in told["events"]),
+        objects=tuple(Seen(**{**seen, "box": Box(**seen["box"])}) for seen in told["objects"]),
+        faces=tuple(_face(face) for face in told["faces"]),
+        events=tuple(_emitted(event) for event in told["events"]),
         evidence_sha256=told["evidence_sha256"],
         models_fingerprint=told["models_fingerprint"],
     )
@@ -309,6 +311,20 @@ def _plate(told: dict[str, Any]) -> ReadPlate:
             "character_confidences": tuple(told["character_confidences"]),
         }
     )
+
+
+def _face(told: dict[str, Any]) -> SeenFace:
+    candidate_id = UUID(told["candidate_id"]) if told["candidate_id"] else None
+    return SeenFace(Box(**told["box"]), FaceVerdict(told["verdict"]), candidate_id)
+
+
+def _emitted(told: dict[str, Any]) -> Emitted:
+    read: dict[str, Any] = {**told, "event_id": UUID(told["event_id"])}
+    if told.get("box"):
+        read["box"] = Box(**told["box"])
+    if told.get("at"):
+        read["at"] = datetime.fromisoformat(told["at"])
+    return Emitted(**read)
 
 
 def _place(caller: str, frame_id: UUID) -> str:

@@ -13,11 +13,11 @@ from chassis.clock import Clock
 from chassis.db import Database, Scope, Tx
 from chassis.identity import Caller
 from chassis.refusals import IdReused, Refusal
-from chassis.telemetry import current_story
+from chassis.telemetry import annotate, context_from, current_story, link_to, span, traceparent
 
 from inference_gateway import measures, storage
 from inference_gateway.cameras import Cameras
-from inference_gateway.events import plate_read
+from inference_gateway.events import PLATE_READ, Told, plates_told
 from inference_gateway.evidence import Vault
 from inference_gateway.eyes import Eyes
 from inference_gateway.limits import Queues
@@ -27,13 +27,13 @@ from inference_gateway.model import (
     CameraNotFound,
     CameraRetired,
     CounterWentBack,
-    Emitted,
     FrameResult,
     ReadPlate,
     Seen,
     check_frame,
     measured,
 )
+from inference_gateway.quarantine.ward import Ward
 from inference_gateway.readings import Readings
 from inference_gateway.seeing.looking import Sight
 from inference_gateway.seeing.pictures import open_picture
@@ -43,13 +43,20 @@ from inference_gateway.storage import EvidencePlace, KeptEvidence
 
 class Intake:
     def __init__(
-        self, db: Database, cameras: Cameras, eyes: Eyes, vault: Vault, clock: Clock
+        self,
+        db: Database,
+        cameras: Cameras,
+        eyes: Eyes,
+        vault: Vault,
+        clock: Clock,
+        ward: Ward,
     ) -> None:
         self._db = db
         self._cameras = cameras
         self._eyes = eyes
         self._vault = vault
         self._clock = clock
+        self._ward = ward
         self._devices = Queues()
 
     async def camera_for(self, camera_id: UUID, caller: Caller) -> tuple[Camera, Scope]:
@@ -69,12 +76,13 @@ class Intake:
 
     async def _ingest(self, frame: ArrivedFrame, caller: Caller) -> FrameResult:
         camera, scope = await self.camera_for(frame.camera_id, caller)
-        if frame.readings is None:
-            return await self._look_once(frame, camera, caller, scope)
-        # Readings of one device are taken in the order they came, or a slower look at an earlier
-        # frame would find the counter of a later one.
-        async with self._devices.of(camera.device_key):
-            return await self._look_once(frame, camera, caller, scope)
+        async with self._ward.watching(frame, camera, caller, scope):
+            if frame.readings is None:
+                return await self._look_once(frame, camera, caller, scope)
+            # Readings of one device are taken in the order they came, or a slower look at an
+            # earlier frame would find the counter of a later one.
+            async with self._devices.of(camera.device_key):
+                return await self._look_once(frame, camera, caller, scope)
 
     async def _look_once(
         self, frame: ArrivedFrame, camera: Camera, caller: Caller, scope: Scope
@@ -96,17 +104,34 @@ class Intake:
         kept = None
         if result.plates or readings is not None:
             kept = await self._vault.seal(frame.picture, content_type(frame.picture))
-        settling = Settling(camera, caller, scope, frame.content, result, kept, readings)
-        return await self.settle(settling)
+            result = replace(result, evidence_sha256=kept.sha256)
+        facts = plates_told(result, camera, readings)
+        if readings is not None and facts and measured(result.plates) is None:
+            measures.readings_unassigned.add(1)
+        return await self.settle(
+            Settling(camera, caller, scope, frame.content, result, facts, kept, readings)
+        )
 
     async def settle(self, settling: "Settling") -> FrameResult:
-        """Keeps what was seen and tells it, once; the kept answer when it was told before."""
+        """`settle_in` in a transaction of its own."""
         async with self._db.begin(settling.scope) as tx:
-            caller, frame_id = settling.caller.key, settling.result.frame_id
-            if not await tx.once(caller, frame_id, settling.content):
-                return await storage.kept_result(tx, caller, frame_id)
-            if settling.readings is not None:
-                await storage.count_up(tx, settling.camera.device_key, settling.readings.counter)
+            return await self.settle_in(tx, settling)
+
+    async def settle_in(self, tx: Tx, settling: "Settling") -> FrameResult:
+        """Keeps what was seen and tells it, once; the kept answer when it was told before."""
+        if settling.is_passing:
+            return settling.result
+        caller, frame_id = settling.caller.key, settling.result.frame_id
+        if not await tx.once(caller, frame_id, settling.content):
+            return await storage.kept_result(tx, caller, frame_id)
+        if settling.readings is not None:
+            await storage.count_up(tx, settling.camera.device_key, settling.readings.counter)
+        if not settling.is_scene:
+            return await _keep(tx, settling)
+        # A story of its own: a stream runs for days, and what passes in it has nothing to do with
+        # what passed before.
+        with span("something passed", parent=context_from(""), links=link_to(traceparent())):
+            annotate(camera=str(settling.camera.camera_id), frame=str(frame_id))
             return await _keep(tx, settling)
 
     async def _answered(
@@ -131,28 +156,31 @@ class Intake:
 
 @dataclass(frozen=True)
 class Settling:
-    """What one transaction keeps: a result, the evidence of it, and whose it is."""
+    """What one transaction keeps: a result, its facts and evidence, and whose it is."""
 
     camera: Camera
     caller: Caller
     scope: Scope
     content: bytes
     result: FrameResult
-    kept: KeptEvidence | None
+    facts: tuple[Told, ...] = ()
+    kept: KeptEvidence | None = None
     readings: Readings | None = None
+    # Of a film or stream, not a frame that somebody sent alone.
+    is_scene: bool = False
+
+    @property
+    def is_passing(self) -> bool:
+        """A frame of a film in which nothing happened: it is answered, and nothing is kept."""
+        return self.is_scene and not self.facts
 
 
 async def _keep(tx: Tx, settling: Settling) -> FrameResult:
     camera, kept = settling.camera, settling.kept
-    result = replace(settling.result, evidence_sha256=kept.sha256 if kept else "")
-    about = measured(result.plates)
-    if settling.readings is not None and result.plates and about is None:
-        measures.readings_unassigned.add(1)
-    facts = [
-        plate_read(plate, result, camera, settling.readings if place == about else None)
-        for place, plate in enumerate(result.plates)
-    ]
-    result = replace(result, events=tuple(Emitted(f.event_id, f.subject) for f in facts))
+    result = replace(settling.result, events=tuple(told.emitted for told in settling.facts))
+    key = kept.key if kept else None
+    if key is None and result.plates:
+        key = await tx.new_data_key(storage.KEY_CLASS)
     if kept is not None:
         await storage.keep_evidence(tx, kept, EvidencePlace(camera.region))
         tx.audit(
@@ -161,11 +189,12 @@ async def _keep(tx: Tx, settling: Settling) -> FrameResult:
         )  # fmt: skip
     await storage.keep_frame(
         tx, result, caller=settling.caller.key, camera=camera, story=current_story(),
-        key=kept.key if kept else None,
+        key=key,
     )  # fmt: skip
-    for fact in facts:
-        tx.emit(fact)
-    measures.plates_read.add(len(facts))
+    for told in settling.facts:
+        tx.emit(told.event)
+        if told.event.subject == PLATE_READ:
+            measures.plates_read.add(1)
     return result
 
 

@@ -15,12 +15,14 @@ from inference_gateway.model import (
     Camera,
     CameraRetired,
     Emitted,
+    FaceVerdict,
     FrameFromFuture,
     FrameResult,
     ReadingsNotSigned,
     ReadingsOfOtherFrame,
     ReadPlate,
     Seen,
+    SeenFace,
     check_frame,
     measured,
 )
@@ -131,10 +133,26 @@ def test_a_result_comes_back_from_storage_as_it_was() -> None:
         frame_id=new_id(),
         captured_at=NOW + timedelta(microseconds=7),
         plates=(plate("123ABC02"), replace(plate("A1"), character_confidences=(0.5, 0.25))),
-        objects=(Seen("car", 0.75, Box(9.0, 8.0, 7.0, 6.0)),),
-        faces=(Box(5.0, 4.0, 3.0, 2.0),),
-        events=(Emitted(UUID(int=3), "inference.v1.plate_read"),),
+        objects=(Seen("car", 0.75, Box(9.0, 8.0, 7.0, 6.0), track=4),),
+        faces=(
+            SeenFace(Box(5.0, 4.0, 3.0, 2.0), FaceVerdict.NO_MATCH),
+            SeenFace(Box(1.0, 2.0, 3.0, 4.0), FaceVerdict.CANDIDATE, UUID(int=9)),
+        ),
+        events=(
+            Emitted(UUID(int=3), "inference.v1.plate_read"),
+            Emitted(
+                UUID(int=4),
+                "inference.v1.zone_crossed",
+                "entered",
+                "gate",
+                7,
+                Box(0.5, 1.5, 2.5, 3.5),
+                0.625,
+                NOW,
+            ),
+        ),
         evidence_sha256="ab" * 32,
         models_fingerprint="sha256:cd",
     )
     assert storage.result_from(storage.result_bytes(result)) == result
+    assert [face.candidate_id for face in result.as_kept.faces] == [UUID(int=9)]

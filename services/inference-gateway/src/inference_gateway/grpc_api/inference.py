@@ -24,7 +24,7 @@ from inference_gateway.films import (
     FRAMES_PER_SECOND_MAX,
     check_rtsp,
 )
-from inference_gateway.model import ArrivedFrame, FrameResult
+from inference_gateway.model import ArrivedFrame, Emitted, FaceVerdict, FrameResult, SeenFace
 from inference_gateway.readings import Readings, SignedReadings
 from inference_gateway.showing import Film, Showing
 from inference_gateway.storage import EvidencePlace
@@ -56,6 +56,11 @@ PHASES = {
     inference_pb2.SIGNAL_PHASE_GREEN: "green",
     inference_pb2.SIGNAL_PHASE_YELLOW: "yellow",
     inference_pb2.SIGNAL_PHASE_RED: "red",
+}
+VERDICTS = {
+    FaceVerdict.NO_MATCH: inference_pb2.FACE_VERDICT_NO_MATCH,
+    FaceVerdict.UNKNOWN: inference_pb2.FACE_VERDICT_UNKNOWN,
+    FaceVerdict.CANDIDATE: inference_pb2.FACE_VERDICT_CANDIDATE,
 }
 
 
@@ -168,17 +173,31 @@ def to_proto(result: FrameResult) -> inference_pb2.FrameResult:
         captured_at=to_timestamp(result.captured_at),
         plates=[plate_to_proto(plate) for plate in result.plates],
         objects=[
-            inference_pb2.SeenObject(label=seen.label, score=seen.score, box=box_to_proto(seen.box))
+            inference_pb2.SeenObject(
+                label=seen.label, score=seen.score, box=box_to_proto(seen.box), track=seen.track
+            )
             for seen in result.objects
         ],
-        faces=[inference_pb2.SeenFace(box=box_to_proto(box)) for box in result.faces],
-        events=[
-            inference_pb2.EmittedEvent(event_id=str(event.event_id), subject=event.subject)
-            for event in result.events
-        ],
+        faces=[face_to_proto(face) for face in result.faces],
+        events=[emitted_to_proto(event) for event in result.events],
         evidence_sha256=result.evidence_sha256,
         models_fingerprint=result.models_fingerprint,
     )
+
+
+def face_to_proto(face: SeenFace) -> inference_pb2.SeenFace:
+    return inference_pb2.SeenFace(
+        box=box_to_proto(face.box), verdict=VERDICTS[face.verdict],
+        candidate_id=str(face.candidate_id or ""),
+    )  # fmt: skip
+
+
+def emitted_to_proto(event: Emitted) -> inference_pb2.EmittedEvent:
+    return inference_pb2.EmittedEvent(
+        event_id=str(event.event_id), subject=event.subject, what=event.what, rule=event.rule,
+        track=event.track, box=box_to_proto(event.box) if event.box else None,
+        confidence=event.confidence, at=to_timestamp(event.at) if event.at else None,
+    )  # fmt: skip
 
 
 async def _header(messages: AsyncIterator[inference_pb2.IngestFilmRequest]) -> (

@@ -5,10 +5,12 @@ crops of the picture.
 """
 
 import asyncio
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Final, Protocol, TypeVar
 
+from inference_gateway.analytics import people
+from inference_gateway.analytics.people import Look
 from inference_gateway.seeing import pipeline, plates, shots
 from inference_gateway.seeing.geometry import Floats
 from inference_gateway.seeing.pipeline import Candidate, Picture, Scaled, SeenObject
@@ -29,11 +31,41 @@ class Models(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a look is to find; objects are seen wherever plates are read.
+
+    `looks` are further sizes for the object detector, whose faint boxes are given too.
+    """
+
+    plates: bool = False
+    objects: bool = False
+    looks: frozenset[Look] = frozenset()
+
+    def __or__(self, other: "Wanted") -> "Wanted":
+        return Wanted(
+            self.plates or other.plates,
+            self.objects or other.objects,
+            self.looks | other.looks,
+        )
+
+
+NOTHING: Final = Wanted()
+STILL: Final = Wanted(plates=True, objects=True)
+"""What a camera without a configuration is looked at for."""
+FILM_LOOK: Final = Look(640, mirrored=False)
+"""The one look a frame that functions over time are content with."""
+KINDS: Final = (people.PEOPLE, pipeline.VEHICLES, pipeline.THINGS)
+"""Of two boxes in one place the stronger stays, within each of these."""
+
+
+@dataclass(frozen=True, slots=True)
 class Sight:
     """What was seen in one picture."""
 
-    plates: tuple[Plate, ...]
-    objects: tuple[SeenObject, ...]
+    plates: tuple[Plate, ...] = ()
+    objects: tuple[SeenObject, ...] = ()
+    looked: Mapping[Look, tuple[SeenObject, ...]] = field(default_factory=dict)
+    """By look, with faint boxes; people only where the look knows their size."""
 
 
 class Looker:
@@ -41,22 +73,40 @@ class Looker:
         self._models = models
         self._seconds = seconds
 
-    async def look(self, picture: Picture) -> Sight:
-        """Objects and plates in a picture; `ModelsAway` when the models do not answer in time."""
+    async def look(self, picture: Picture, wanted: Wanted = STILL) -> Sight:
+        """What is wanted of a picture; `ModelsAway` when the models do not answer in time."""
         until = asyncio.get_running_loop().time() + self._seconds
         async with asyncio.TaskGroup() as together:
             whole = [
                 together.create_task(self._plates_in_whole(picture, side, until))
-                for side in pipeline.PLATE_SIDES
+                for side in (pipeline.PLATE_SIDES if wanted.plates else ())
             ]
-            seeing = together.create_task(self._objects(picture, until))
-        objects = seeing.result()
+            looking = {
+                look: together.create_task(self._in_look(picture, look, until))
+                for look in wanted.looks
+            }
+            seeing = None
+            if (wanted.plates or wanted.objects) and FILM_LOOK not in wanted.looks:
+                seeing = together.create_task(self._objects(picture, until))
+        looked = {look: task.result() for look, task in looking.items()}
+        objects = seeing.result() if seeing else pipeline.certain(looked.get(FILM_LOOK, ()))
         found = [candidate for task in whole for candidate in task.result()]
+        read = await self._plates(picture, objects, found, until) if wanted.plates else []
+        return Sight(tuple(read), tuple(objects), looked=looked)
+
+    async def _plates(
+        self,
+        picture: Picture,
+        objects: list[SeenObject],
+        found: list[Candidate],
+        until: float,
+    ) -> list[Plate]:
+        """Looks into the vehicles too, looks again at every candidate, and reads."""
         crops = await _threaded(lambda: pipeline.vehicle_crops(picture, objects))
         if crops is not None:
             found += await self._candidates(crops, until)
         candidates = await self._refined(picture, pipeline.distinct(found), until)
-        return Sight(tuple(await self._read(picture, candidates, until)), tuple(objects))
+        return await self._read(picture, candidates, until)
 
     async def fingerprint(self) -> str:
         """Of the models that look; `ModelsAway` when they do not answer."""
@@ -66,6 +116,11 @@ class Looker:
         scaled = await _threaded(lambda: pipeline.for_objects(picture))
         anchors = await self._ask("object_detector", scaled.images, until)
         return await _threaded(lambda: pipeline.objects_seen(anchors[0], scaled))
+
+    async def _in_look(self, picture: Picture, look: Look, until: float) -> tuple[SeenObject, ...]:
+        shown = await _threaded(lambda: people.shown(picture, look))
+        anchors = (await self._ask("object_detector", shown[None], until))[0]
+        return await _threaded(lambda: _seen_in_look(anchors, picture, look))
 
     async def _plates_in_whole(self, picture: Picture, side: int, until: float) -> list[Candidate]:
         scaled = await _threaded(lambda: pipeline.for_plates(picture, side=side))
@@ -142,6 +197,14 @@ class Looker:
     async def _ask(self, model: str, images: Picture, until: float) -> Floats:
         left = until - asyncio.get_running_loop().time()
         return await self._models.run(model, images, seconds=left)
+
+
+def _seen_in_look(anchors: Floats, picture: Picture, look: Look) -> tuple[SeenObject, ...]:
+    _, *others = KINDS
+    found = people.people_in_look(anchors, picture, look)
+    for labels in others:
+        found += people.objects_in_look(anchors, picture, look, labels=labels)
+    return tuple(found)
 
 
 async def _threaded(work: Callable[[], Result]) -> Result:

@@ -5,6 +5,7 @@ comes out is in pixels of the picture that went in.
 """
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -36,6 +37,7 @@ COCO_LABELS: Final = {
 }
 """Classes outside of this list were seen to be mistakes on streets (kites, refrigerators)."""
 VEHICLES: Final = frozenset({"car", "motorcycle", "bus", "train", "truck"})
+THINGS: Final = frozenset({"bicycle", "backpack", "handbag", "suitcase"})
 
 PLATE_STRIDE: Final = 8
 PLATE_SIDES: Final = (320, 640, 960)
@@ -138,8 +140,7 @@ def objects_seen(anchors: Floats, scaled: Scaled) -> list[SeenObject]:
     scale = np.array(scaled.scales[0] * 2, np.float32)
     found: list[SeenObject] = []
     for code, label in COCO_LABELS.items():
-        threshold = VEHICLE_THRESHOLD if label in VEHICLES else OBJECT_THRESHOLD
-        chosen = (anchors[:, 5] == code) & (anchors[:, 4] > threshold)
+        chosen = (anchors[:, 5] == code) & (anchors[:, 4] > threshold_of(label))
         middle, sides = centres[chosen], anchors[chosen, :4]
         edges = np.concatenate([middle - sides[:, :2], middle + sides[:, 2:]], 1) / scale
         scores = [float(score) for score in anchors[chosen, 4]]
@@ -147,6 +148,16 @@ def objects_seen(anchors: Floats, scaled: Scaled) -> list[SeenObject]:
         for index in strongest(boxes, scores, overlap=OBJECT_OVERLAP):
             found.append(SeenObject(label, scores[index], boxes[index]))
     return sorted(found, key=lambda seen: -seen.score)
+
+
+def threshold_of(label: str) -> float:
+    return VEHICLE_THRESHOLD if label in VEHICLES else OBJECT_THRESHOLD
+
+
+def certain(seen: Iterable[SeenObject]) -> list[SeenObject]:
+    """Those above their thresholds, strongest first."""
+    found = [one for one in seen if one.score > threshold_of(one.label)]
+    return sorted(found, key=lambda one: -one.score)
 
 
 def plate_candidates(cells: Floats, scaled: Scaled) -> list[Candidate]:
