@@ -29,12 +29,8 @@ from inference_gateway.seeing.looking import Looker
 from inference_gateway.seeing.pictures import open_picture
 from inference_gateway.seeing.plates import Plate
 from inference_gateway.seeing.triton import Credentials, TritonModels
-from tartip_scenes.plates import (
-    HELD_OUT_FONTS,
-    ONE_LINE_KAZAKH_KINDS,
-    TWO_ROW_KAZAKH_KINDS,
-    PlateKind,
-)
+from tartip_scenes.forms import ONE_LINE_KAZAKH_KINDS, TWO_ROW_KAZAKH_KINDS, PlateKind
+from tartip_scenes.lettering import HELD_OUT_FONTS
 from tartip_scenes.scenes import Scene, draw_scene
 
 MEASURED: Final = ("eub_*", "ua_[0-9]*", "kz_01*")

@@ -2,19 +2,16 @@
 
 import numpy as np
 import pytest
-from tartip_scenes.plates import (
-    FONT_FOLDER,
-    FONTS,
+from tartip_scenes.forms import (
     FORMS,
-    HELD_OUT_FONTS,
     KAZAKH_KINDS,
     ONE_LINE_KAZAKH_KINDS,
     PlateKind,
-    draw_plate,
-    paste_plate,
     random_text,
-    soil,
 )
+from tartip_scenes.lettering import FONT_FOLDER, FONTS, HELD_OUT_FONTS
+from tartip_scenes.plates import draw_plate
+from tartip_scenes.wear import paste_plate, soil
 
 
 @pytest.mark.parametrize("kind", list(PlateKind))

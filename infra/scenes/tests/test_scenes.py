@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 from tartip_scenes.cars import View
-from tartip_scenes.plates import PlateKind
+from tartip_scenes.forms import PlateKind
 from tartip_scenes.scenes import Light, Truth, draw_film, draw_scene
 from tartip_scenes.streets import HEIGHT, WIDTH, Signal
 

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from tartip_scenes import brush
 from tartip_scenes.cars import SHEET_PER_MILLIMETRE, DrawnCar, View, draw_car
-from tartip_scenes.plates import FORMS
+from tartip_scenes.forms import FORMS
 
 Picture = npt.NDArray[np.uint8]
 Corners = npt.NDArray[np.float32]

@@ -13,15 +13,10 @@ import numpy.typing as npt
 from bodies import Garage, car_body, grey, holder, paint, whole_car
 from exposure import lit, photographed
 from poses import turned
-from tartip_scenes.plates import (
-    FONTS,
-    FORMS,
-    DrawnPlate,
-    PlateKind,
-    draw_plate,
-    paste_plate,
-    soil,
-)
+from tartip_scenes.forms import FORMS, PlateKind
+from tartip_scenes.lettering import FONTS
+from tartip_scenes.plates import DrawnPlate, draw_plate
+from tartip_scenes.wear import paste_plate, soil
 
 Picture = npt.NDArray[np.uint8]
 Corners = npt.NDArray[np.float32]

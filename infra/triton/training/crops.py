@@ -17,18 +17,16 @@ from inference_gateway.seeing.rows import FIRST_ROW_VIEW, row_pictures
 from poses import turned
 from reader import CHARACTERS, LONGEST
 from tartip_scenes import brush
-from tartip_scenes.plates import (
+from tartip_scenes.forms import (
     FORMS,
     KAZAKH_KINDS,
     ONE_LINE_KAZAKH_KINDS,
     TWO_ROW_KAZAKH_KINDS,
-    DrawnPlate,
     PlateKind,
-    draw_plate,
-    paste_plate,
     random_text,
-    soil,
 )
+from tartip_scenes.plates import DrawnPlate, draw_plate
+from tartip_scenes.wear import paste_plate, soil
 
 Picture = npt.NDArray[np.uint8]
 Corners = npt.NDArray[np.float32]

@@ -3,15 +3,13 @@
     python train_plate_detector.py --looks 90000 --seed 1
 
 Needs the environment of training/README.md. The same seed composes the same pictures and shows
-them in the same order; the time is the machine's (14 minutes on two free cores). With `--start` it
-goes on from weights that it made before.
+them in the same order. Both the pictures and what was learned so far are kept in `--work`;
+`--resume` goes on from there. `--start` begins with weights that were exported before.
 """
 
 import argparse
 import hashlib
 import json
-import math
-import multiprocessing
 import time
 from functools import partial
 from pathlib import Path
@@ -21,7 +19,9 @@ import backgrounds
 import numpy as np
 import onnx
 import torch
-from compose import MOST_PLATES, SIDE, Garage, compose
+from bodies import Garage
+from compose import MOST_PLATES, SIDE, Picture, compose
+from course import Course, Plan
 from detector import (
     STRIDE,
     PlateDetector,
@@ -31,20 +31,16 @@ from detector import (
     targets,
 )
 from numpy.typing import NDArray
-from tartip_scenes.plates import FONTS, HELD_OUT_FONTS
+from tartip_scenes.lettering import FONTS, HELD_OUT_FONTS
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 BATCH: Final = 16
 PEAK_RATE: Final = 2e-3
-LAST_SHARE: Final = 0.002
-"""Of the peak, at the end: small steps settle the corners."""
 CELLS: Final = SIDE // STRIDE
 CARS: Final = 30
 CALIBRATION: Final = 96
-REMEMBERED: Final = 0.998
-"""Weights are averaged over the last steps; what is exported is the average."""
-REPORT_SECONDS: Final = 120.0
+SCORED_ON_THE_WAY: Final = 200
+PIECE: Final = 1000
 MATCH_SHARE: Final = 0.25
 """A detection counts when its corners lie within this share of the plate's width, on average."""
 
@@ -54,97 +50,71 @@ Composed = tuple[NDArray[np.uint8], NDArray[np.float32]]
 def main() -> None:
     options = _options()
     torch.manual_seed(options.seed)
-    torch.set_num_threads(options.threads)
-    backgrounds.fetch(options.backgrounds)
+    torch.set_num_threads(1)
+    if not options.offline:
+        backgrounds.fetch(options.backgrounds)
     started = time.monotonic()
     train = composed(options.samples, options.seed, options, FONTS)
     held_out = composed(options.held_out, options.seed + 10_000, options, HELD_OUT_FONTS)
     print(f"{options.samples} pictures composed in {time.monotonic() - started:.0f} s", flush=True)
     network = PlateDetector()
     if options.start:
-        resume(network, options.start, normalised(torch.from_numpy(train[0][:CALIBRATION])))
+        take_up(network, options.start, normalised(torch.from_numpy(train[0][:CALIBRATION])))
         print(f"starting at {score(network, held_out, limit=0.4)}", flush=True)
-    network = trained(
-        network, train, held_out, looks=options.looks, seed=options.seed, rate=options.rate
-    )
+    checkpoint = options.work / "plate_detector.checkpoint"
+    plan = Plan(options.looks, BATCH, options.rate, options.seed, checkpoint, options.resume)
+    course = Course(network, plan)
+    network = trained(course, train, held_out)
     figures = {f"at {limit}": score(network, held_out, limit=limit) for limit in (0.3, 0.4, 0.5)}
     for name, figure in figures.items():
         print(f"held out {name}: {figure}", flush=True)
     export(network, options.out / "plate_detector.onnx")
-    _write_card(options, figures)
+    _write_card(options, course, figures)
 
 
 def composed(
     count: int, seed: int, options: argparse.Namespace, fonts: tuple[str, ...]
 ) -> Composed:
-    """Compose `count` pictures in as many processes as there are threads."""
-    parts = options.threads
-    jobs = [
-        (count // parts, seed * 100 + part, options.backgrounds, fonts) for part in range(parts)
-    ]
-    with multiprocessing.get_context("spawn").Pool(parts) as pool:
-        pieces = pool.map(_compose_part, jobs)
-    return np.concatenate([p for p, _ in pieces]), np.concatenate([c for _, c in pieces])
+    """Compose `count` pictures in pieces; a piece made before is taken from `--work`."""
+    options.work.mkdir(parents=True, exist_ok=True)
+    pictures = np.zeros((count, SIDE, SIDE, 3), np.uint8)
+    corners = np.zeros((count, MOST_PLATES, 4, 2), np.float32)
+    photographs: list[Picture] = []
+    for start in range(0, count, PIECE):
+        size = min(PIECE, count - start)
+        kept = options.work / f"pictures-{seed}-{start}-{size}.npz"
+        if not kept.exists():
+            photographs = photographs or backgrounds.load(options.backgrounds)
+            piece = _compose_piece(size, [seed, start], photographs, fonts)
+            np.savez(kept, pictures=piece[0], corners=piece[1])
+        with np.load(kept) as held:
+            pictures[start : start + size] = held["pictures"]
+            corners[start : start + size] = held["corners"]
+    return pictures, corners
 
 
-def trained(
-    network: PlateDetector,
-    train: Composed,
-    held_out: Composed,
-    *,
-    looks: int,
-    seed: int,
-    rate: float = PEAK_RATE,
-) -> PlateDetector:
-    """Show pictures until `looks` were looked at, each several times."""
+def trained(course: Course, train: Composed, held_out: Composed) -> PlateDetector:
+    """Take the course over the composed pictures."""
     pictures, corners = torch.from_numpy(train[0]), torch.from_numpy(train[1])
-    wanted = [targets(corners[at : at + 500], CELLS) for at in range(0, len(corners), 500)]
-    heat, offsets, weights = (torch.cat(list(parts)) for parts in zip(*wanted, strict=True))
-    network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    smoothed = AveragedModel(
-        network, multi_avg_fn=get_ema_multi_avg_fn(REMEMBERED), use_buffers=True
-    )
-    optimiser = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=1e-3)
-    shuffle = torch.Generator().manual_seed(seed)
-    started = reported = time.monotonic()
-    seen = 0
-    while True:
-        for batch in torch.randperm(len(pictures), generator=shuffle).split(BATCH):
-            share = seen / looks
-            if share >= 1:
-                return _inner(smoothed)
-            for group in optimiser.param_groups:
-                warm = min(1.0, seen / BATCH / 100 + 0.05)
-                falling = 0.5 * (1 + math.cos(math.pi * share)) + LAST_SHARE
-                group["lr"] = rate * warm * falling
-            seen_as = _varied(normalised(pictures[batch]), grey=seen // BATCH % 3 == 0)
-            with torch.autocast("cpu", dtype=torch.bfloat16):
-                cells = network(seen_as.contiguous(memory_format=torch.channels_last))
-            centres, distance = loss(cells.float(), heat[batch], offsets[batch], weights[batch])
-            optimiser.zero_grad()
-            (centres + distance * 0.5).backward()  # type: ignore[no-untyped-call]
-            nn.utils.clip_grad_norm_(network.parameters(), 10.0)
-            optimiser.step()
-            smoothed.update_parameters(network)
-            seen += len(batch)
-            if time.monotonic() - reported > REPORT_SECONDS:
-                reported = time.monotonic()
-                small = (held_out[0][:200], held_out[1][:200])
-                figures = score(_inner(smoothed), small, limit=0.4)
-                print(
-                    f"{reported - started:4.0f} s, {seen} pictures, centres {centres.item():.3f},"
-                    f" corners {distance.item():.3f}, held out {figures}",
-                    flush=True,
-                )
+    small = (held_out[0][:SCORED_ON_THE_WAY], held_out[1][:SCORED_ON_THE_WAY])
 
+    def loss_of(chosen: Tensor, step: int) -> Tensor:
+        seen = _varied(normalised(pictures[chosen]), grey=step % 3 == 0)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            cells = course.network(seen.contiguous(memory_format=torch.channels_last))
+        centres, distance = loss(cells.float(), *targets(corners[chosen], CELLS))
+        return centres + distance * 0.5
 
-def _inner(smoothed: AveragedModel) -> PlateDetector:
-    network = smoothed.module
+    def report(network: nn.Module) -> str:
+        assert isinstance(network, PlateDetector)
+        return str(score(network, small, limit=0.4))
+
+    network = course.run(len(pictures), loss_of, report)
     assert isinstance(network, PlateDetector)
     return network
 
 
-def resume(network: PlateDetector, weights: Path, pictures: Tensor) -> None:
+def take_up(network: PlateDetector, weights: Path, pictures: Tensor) -> None:
     """Put exported weights back, and the batch statistics that the export had folded into them."""
     graph = onnx.load(str(weights)).graph
     values = {one.name: onnx.numpy_helper.to_array(one) for one in graph.initializer}
@@ -231,9 +201,9 @@ def export(network: PlateDetector, path: Path) -> None:
     print(f"{path}: {path.stat().st_size} bytes", flush=True)
 
 
-def _compose_part(job: tuple[int, int, Path, tuple[str, ...]]) -> Composed:
-    count, seed, folder, fonts = job
-    photographs = backgrounds.load(folder)
+def _compose_piece(
+    count: int, seed: list[int], photographs: list[Picture], fonts: tuple[str, ...]
+) -> Composed:
     rng = np.random.default_rng(seed)
     garage = Garage.drawn(rng, each=CARS)
     pictures = np.zeros((count, SIDE, SIDE, 3), np.uint8)
@@ -258,7 +228,9 @@ def _distance(found: NDArray[np.float64], truth: NDArray[np.float32]) -> float:
     return float(np.linalg.norm(found - truth, axis=1).mean()) / width
 
 
-def _write_card(options: argparse.Namespace, figures: dict[str, dict[str, float]]) -> None:
+def _write_card(
+    options: argparse.Namespace, course: Course, figures: dict[str, dict[str, float]]
+) -> None:
     weights = options.out / "plate_detector.onnx"
     card = {
         "name": "plate_detector",
@@ -269,6 +241,7 @@ def _write_card(options: argparse.Namespace, figures: dict[str, dict[str, float]
         f" --samples {options.samples} --rate {options.rate}"
         + (f" --start {options.start}" if options.start else ""),
         "pictures_composed": options.samples,
+        "loss": {"first": round(course.first_loss, 3), "last": round(course.loss, 3)},
         "held_out": {"fonts": list(HELD_OUT_FONTS), "pictures": options.held_out, **figures},
     }
     (options.out / "plate_detector.training.json").write_text(json.dumps(card, indent=2) + "\n")
@@ -283,7 +256,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--start", type=Path, help="weights to go on from")
     parser.add_argument("--samples", type=int, default=12_000)
     parser.add_argument("--held-out", type=int, default=500)
-    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--resume", action="store_true", help="go on after the last checkpoint")
+    parser.add_argument("--offline", action="store_true", help="with the photographs at hand")
+    parser.add_argument("--work", type=Path, default=root / ".triton/training")
     parser.add_argument("--out", type=Path, default=root / "infra/triton/weights")
     parser.add_argument("--backgrounds", type=Path, default=root / ".triton/backgrounds")
     return parser.parse_args()

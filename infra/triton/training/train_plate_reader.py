@@ -33,7 +33,8 @@ from reader import (
     loss,
     normalised,
 )
-from tartip_scenes.plates import FONTS, FORMS, HELD_OUT_FONTS, KAZAKH_KINDS, PlateKind
+from tartip_scenes.forms import FORMS, KAZAKH_KINDS, PlateKind
+from tartip_scenes.lettering import FONTS, HELD_OUT_FONTS
 from torch import Tensor, nn
 
 BATCH: Final = 32

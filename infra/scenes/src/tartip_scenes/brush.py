@@ -10,8 +10,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from tartip_scenes.plates import Picture
-
+Picture = npt.NDArray[np.uint8]
 Colour = tuple[int, int, int]
 Point = tuple[float, float]
 Mask = npt.NDArray[np.float32]

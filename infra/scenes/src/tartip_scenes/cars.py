@@ -12,8 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tartip_scenes import brush
-from tartip_scenes.brush import Colour, Point
-from tartip_scenes.plates import Picture
+from tartip_scenes.brush import Colour, Picture, Point
 
 SHEET_WIDTH: Final = 1000
 SHEET_HEIGHT: Final = 860

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tartip_scenes import brush
+from tartip_scenes.brush import Picture
 from tartip_scenes.cars import (
     SHEET_HEIGHT,
     SHEET_PER_MILLIMETRE,
@@ -24,18 +25,11 @@ from tartip_scenes.cars import (
     View,
     draw_car,
 )
-from tartip_scenes.plates import (
-    FONTS,
-    FORMS,
-    Corners,
-    DrawnPlate,
-    Picture,
-    PlateKind,
-    draw_plate,
-    paste_plate,
-    soil,
-)
+from tartip_scenes.forms import FORMS, PlateKind
+from tartip_scenes.lettering import FONTS
+from tartip_scenes.plates import Corners, DrawnPlate, draw_plate
 from tartip_scenes.streets import HEIGHT, WIDTH, Signal, lit_lamp, street
+from tartip_scenes.wear import paste_plate, soil
 
 JPEG_QUALITY: Final = 88
 FILM_STEPS: Final = 12

@@ -10,8 +10,7 @@ import cv2
 import numpy as np
 
 from tartip_scenes import brush
-from tartip_scenes.brush import Colour
-from tartip_scenes.plates import Picture
+from tartip_scenes.brush import Colour, Picture
 
 WIDTH: Final = 1280
 HEIGHT: Final = 720

@@ -7,14 +7,10 @@ from inference_gateway.seeing.grammar import rows_understood, two_rows
 from inference_gateway.seeing.pipeline import CHARACTERS, READER_HEIGHT, Candidate
 from inference_gateway.seeing.plates import Characters, read
 from inference_gateway.seeing.rows import row_pictures, row_spans
-from tartip_scenes.plates import (
-    HELD_OUT_FONTS,
-    ONE_LINE_KAZAKH_KINDS,
-    TWO_ROW_KAZAKH_KINDS,
-    PlateKind,
-    draw_plate,
-    paste_plate,
-)
+from tartip_scenes.forms import ONE_LINE_KAZAKH_KINDS, TWO_ROW_KAZAKH_KINDS, PlateKind
+from tartip_scenes.lettering import HELD_OUT_FONTS
+from tartip_scenes.plates import draw_plate
+from tartip_scenes.wear import paste_plate
 
 TURNED = np.array([[60, 50], [186, 64], [180, 150], [56, 132]], np.float32)
 FLAT = np.array([[40, 60], [240, 60], [240, 103], [40, 103]], np.float32)

@@ -1,0 +1,216 @@
+"""The forms of plates as a table: what is written where, in which colours and sizes.
+
+Every Kazakh form is here, and foreign ones beside them. A text that fits a form can be made up.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+import numpy as np
+
+DIGITS: Final = "0123456789"
+LETTERS: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+REGION_CODES: Final = tuple(f"{code:02d}" for code in range(1, 21))
+
+Colour = tuple[int, int, int]
+WHITE: Final[Colour] = (242, 244, 244)
+YELLOW: Final[Colour] = (50, 205, 240)
+RED: Final[Colour] = (50, 35, 200)
+EU_BLUE: Final[Colour] = (170, 60, 10)
+BLACK: Final[Colour] = (20, 18, 18)
+NAVY: Final[Colour] = (120, 40, 20)
+SKY: Final[Colour] = (200, 170, 20)
+GOLD: Final[Colour] = (40, 205, 250)
+
+
+class PlateKind(StrEnum):
+    """The forms that can be drawn; the first ones are Kazakh."""
+
+    PERSON = "person"
+    ENTITY = "entity"
+    MOTORCYCLE = "motorcycle"
+    TRAILER = "trailer"
+    FOREIGN_OWNER = "foreign_owner"
+    PERSON_1993 = "person_1993"
+    ENTITY_1993 = "entity_1993"
+    POLICE = "police"
+    SPECIAL = "special"
+    DIPLOMAT = "diplomat"
+    CONSUL = "consul"
+    SQUARE = "square"
+    MOTORCYCLE_SQUARE = "motorcycle_square"
+    EU = "eu"
+    UKRAINE = "ukraine"
+    RUSSIA = "russia"
+    EU_SQUARE = "eu_square"
+    UKRAINE_SQUARE = "ukraine_square"
+    UKRAINE_MOTORCYCLE = "ukraine_motorcycle"
+    TRACTOR = "tractor"
+    BRAZIL = "brazil"
+    NORTH_AMERICA = "north_america"
+
+
+@dataclass(frozen=True, slots=True)
+class PlateForm:
+    """How one kind looks. `groups` are patterns: d digit, l letter, r region digit, else literal.
+
+    `others` are further patterns that occur; a sealed form may carry a round sticker or a dash
+    between its first groups. `rows` counts the groups of each row; no rows is one line. A
+    captioned form bears small print above its one line, a pictured one colours behind it.
+    """
+
+    groups: tuple[str, ...]
+    others: tuple[tuple[str, ...], ...] = ()
+    sealed: bool = False
+    rows: tuple[int, ...] = ()
+    captioned: bool = False
+    pictured: bool = False
+    background: Colour = WHITE
+    ink: Colour = BLACK
+    band: str = "none"
+    country: str = ""
+    boxed_region: bool = False
+    small_letters: bool = True
+    size: tuple[int, int] = (520, 112)
+
+
+FORMS: Final[dict[PlateKind, PlateForm]] = {
+    PlateKind.PERSON: PlateForm(("ddd", "lll", "rr"), band="flag", boxed_region=True),
+    PlateKind.ENTITY: PlateForm(("ddd", "ll", "rr"), band="flag", boxed_region=True),
+    PlateKind.MOTORCYCLE: PlateForm(("dd", "ll", "rr"), band="flag", boxed_region=True),
+    PlateKind.TRAILER: PlateForm(("dd", "lll", "rr"), band="flag", boxed_region=True),
+    PlateKind.FOREIGN_OWNER: PlateForm(
+        ("l", "dddd", "rr"), background=YELLOW, band="flag", boxed_region=True
+    ),
+    PlateKind.PERSON_1993: PlateForm(("l", "ddd", "lll"), small_letters=False),
+    PlateKind.ENTITY_1993: PlateForm(("l", "ddd", "ll"), small_letters=False),
+    PlateKind.POLICE: PlateForm(("ddd", "KP", "rr"), ink=NAVY, band="flag", boxed_region=True),
+    PlateKind.SPECIAL: PlateForm(("ll", "dddd", "rr"), band="flag", boxed_region=True),
+    PlateKind.DIPLOMAT: PlateForm(
+        ("D", "dddd", "rr"), background=RED, ink=WHITE, band="flag", boxed_region=True
+    ),
+    PlateKind.CONSUL: PlateForm(
+        ("HC", "ddd", "rr"), background=YELLOW, band="flag", boxed_region=True
+    ),
+    PlateKind.SQUARE: PlateForm(
+        ("rr", "lll", "ddd"),
+        others=(("rr", "ll", "ddd"),),
+        rows=(2, 1),
+        band="flag",
+        size=(280, 202),
+    ),
+    PlateKind.MOTORCYCLE_SQUARE: PlateForm(
+        ("rr", "ll", "dd"), rows=(2, 1), band="flag", size=(240, 190)
+    ),
+    PlateKind.EU: PlateForm(
+        ("ll", "ddd", "ll"),
+        others=(
+            ("dld", "dddd"),
+            ("l", "ddd"),
+            ("ll", "dddd"),
+            ("lll", "dddd"),
+            ("ll", "ddddd"),
+            ("lldd", "lll"),
+            ("l", "ll", "ddd"),
+            ("ld", "lll"),
+            ("lll", "ddd"),
+            ("dd", "lll", "d"),
+            ("llllll",),
+        ),
+        sealed=True,
+        band="eu",
+        small_letters=False,
+    ),
+    PlateKind.UKRAINE: PlateForm(
+        ("ll", "dddd", "ll"), band="eu", country="UA", small_letters=False
+    ),
+    PlateKind.RUSSIA: PlateForm(("l", "ddd", "ll", "dd"), boxed_region=True),
+    PlateKind.EU_SQUARE: PlateForm(
+        ("ll", "ddd", "ll"),
+        others=(("ll", "ll", "dd"), ("lll", "dddd", ""), ("l", "ll", "ddd"), ("dld", "dddd", "")),
+        rows=(1, 2),
+        band="eu",
+        small_letters=False,
+        size=(280, 200),
+    ),
+    PlateKind.UKRAINE_SQUARE: PlateForm(
+        ("ll", "ll", "dddd"),
+        rows=(2, 1),
+        band="eu",
+        country="UA",
+        small_letters=False,
+        size=(300, 150),
+    ),
+    PlateKind.UKRAINE_MOTORCYCLE: PlateForm(
+        ("ll", "dddd", "ll"),
+        rows=(1, 1, 1),
+        band="eu",
+        country="UA",
+        small_letters=False,
+        size=(220, 174),
+    ),
+    PlateKind.TRACTOR: PlateForm(
+        ("ddddd", "ll"), others=(("dddd", "ll"),), rows=(1, 1), size=(288, 206)
+    ),
+    PlateKind.BRAZIL: PlateForm(
+        ("lll", "dddd"),
+        background=(205, 205, 203),
+        captioned=True,
+        small_letters=False,
+        size=(400, 130),
+    ),
+    PlateKind.NORTH_AMERICA: PlateForm(
+        ("lll", "dddd"),
+        others=(("ddd", "lll"), ("lld", "ldl"), ("ddd", "ldd"), ("dldd", "ldl")),
+        captioned=True,
+        pictured=True,
+        small_letters=False,
+        size=(305, 152),
+    ),
+}
+KAZAKH_KINDS: Final = (
+    *(kind for kind in PlateKind if FORMS[kind].band == "flag"),
+    PlateKind.PERSON_1993,
+    PlateKind.ENTITY_1993,
+)
+ONE_LINE_KAZAKH_KINDS: Final = tuple(kind for kind in KAZAKH_KINDS if not FORMS[kind].rows)
+TWO_ROW_KAZAKH_KINDS: Final = tuple(kind for kind in KAZAKH_KINDS if FORMS[kind].rows)
+EU_COUNTRIES: Final = ("D", "PL", "SK", "CZ", "A", "F", "I", "LT", "LV", "H", "RO", "BG", "EST")
+
+
+def random_text(kind: PlateKind, rng: np.random.Generator) -> str:
+    """A made-up text that fits the kind's form."""
+    return "".join(random_groups(FORMS[kind], rng))
+
+
+def random_groups(form: PlateForm, rng: np.random.Generator) -> tuple[str, ...]:
+    """The same, parted as the form parts it."""
+    groups = form.groups
+    if form.others and rng.random() < 0.6:
+        groups = form.others[int(rng.integers(len(form.others)))]
+    return tuple(_random_group(group, rng) for group in groups)
+
+
+def split(form: PlateForm, text: str, kind: PlateKind) -> tuple[str, ...]:
+    """A given text, parted as the form parts it; ValueError where its length fits none."""
+    known = [[len(group) for group in groups] for groups in (form.groups, *form.others)]
+    lengths = next((sizes for sizes in known if sum(sizes) == len(text)), known[0])
+    if len(text) != sum(lengths):
+        raise ValueError(f"{kind.value} plates have {sum(lengths)} characters, not {len(text)}")
+    ends = np.cumsum(lengths)
+    return tuple(text[end - size : end] for end, size in zip(ends, lengths, strict=True))
+
+
+def _random_group(pattern: str, rng: np.random.Generator) -> str:
+    if pattern == "rr":
+        return str(rng.choice(REGION_CODES))
+    alphabets = {"d": DIGITS, "l": LETTERS}
+    return "".join(str(rng.choice(list(alphabets.get(mark, mark)))) for mark in pattern)
+
+
+def varied(colour: Colour, rng: np.random.Generator, *, spread: int) -> Colour:
+    """The colour, each part of it moved by up to `spread`."""
+    shift = rng.integers(-spread, spread + 1, 3)
+    red, green, blue = (int(np.clip(c + s, 0, 255)) for c, s in zip(colour, shift, strict=True))
+    return red, green, blue
