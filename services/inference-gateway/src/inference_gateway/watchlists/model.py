@@ -1,0 +1,288 @@
+"""Entries of the watch-lists, candidates and their reviews, and the rules they live by.
+
+Pure: no clock, no storage. Nobody decides alone: an entry comes in force by a second person, and
+a candidate becomes a lead by two people, neither of whom asked for the entry.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Final
+from uuid import UUID
+
+import rfc8785
+from chassis.refusals import Checks, Kind, Refusal, Says
+
+from inference_gateway.seeing.geometry import Box
+
+LONGEST: Final = timedelta(days=180)
+# A person who stands before a camera is one candidate, until this long not seen there.
+SAME_SIGHTING: Final = timedelta(seconds=60)
+# Nobody looked at it: whoever was seen is left alone again.
+UNREVIEWED_KEPT: Final = timedelta(hours=24)
+DISMISSED_KEPT: Final = timedelta(days=7)
+REVIEWERS_FOR_A_LEAD: Final = 2
+CASE_NUMBER: Final = (3, 60)
+PURPOSE: Final = (10, 500)
+REASON_MAX: Final = 500
+PICTURE_BYTES_MAX: Final = 8 * 1024 * 1024
+
+
+class NoFace(Refusal):
+    kind = Kind.INVALID
+    code = "NO_FACE"
+    says = Says(
+        en="No face was found in the picture. Send one that shows the person from the front.",
+        ru="На снимке не найдено лицо. Отправьте снимок человека анфас.",
+        kk="Суретте бет табылмады. Адамның бетін алдынан түсірген сурет жіберіңіз.",
+    )
+
+
+class SeveralFaces(Refusal):
+    kind = Kind.INVALID
+    code = "SEVERAL_FACES"
+    says = Says(
+        en="The picture shows more than one face. Send one of the person alone.",
+        ru="На снимке несколько лиц. Отправьте снимок только этого человека.",
+        kk="Суретте бірнеше бет бар. Тек сол адамның суретін жіберіңіз.",
+    )
+
+
+class FaceTooPoor(Refusal):
+    """`facts["why"]` names what is wrong with it."""
+
+    kind = Kind.INVALID
+    code = "FACE_TOO_POOR"
+    says = Says(
+        en="The face is too small, blurred, turned away or badly lit to search by.",
+        ru="Лицо слишком мелкое, размытое, отвёрнутое или плохо освещённое для поиска.",
+        kk="Бет іздеуге тым ұсақ, бұлыңғыр, бұрылған немесе нашар жарықталған.",
+    )
+
+
+class EntryNotFound(Refusal):
+    kind = Kind.NOT_FOUND
+    code = "ENTRY_NOT_FOUND"
+    says = Says(
+        en="There is no such entry in the regions you may act for.",
+        ru="В доступных вам регионах такой записи нет.",
+        kk="Сізге қолжетімді өңірлерде мұндай жазба жоқ.",
+    )
+
+
+class ApproverIsRequester(Refusal):
+    kind = Kind.FORBIDDEN
+    code = "APPROVER_IS_REQUESTER"
+    says = Says(
+        en="Who asked for an entry may not approve it. Somebody else must.",
+        ru="Запросивший запись не может её утвердить. Это делает другой сотрудник.",
+        kk="Жазбаны сұраған адам оны бекіте алмайды. Мұны басқа қызметкер жасайды.",
+    )
+
+
+class EntryClosed(Refusal):
+    kind = Kind.STATE
+    code = "ENTRY_CLOSED"
+    says = Says(
+        en="The entry was withdrawn or has expired. Ask for a new one.",
+        ru="Запись отозвана или истекла. Запросите новую.",
+        kk="Жазба қайтарып алынған немесе мерзімі өткен. Жаңасын сұраңыз.",
+    )
+
+
+class CandidateNotFound(Refusal):
+    kind = Kind.NOT_FOUND
+    code = "CANDIDATE_NOT_FOUND"
+    says = Says(
+        en="There is no such candidate in the regions you may act for.",
+        ru="В доступных вам регионах такого кандидата нет.",
+        kk="Сізге қолжетімді өңірлерде мұндай үміткер жоқ.",
+    )
+
+
+class ReviewerIsRequester(Refusal):
+    kind = Kind.FORBIDDEN
+    code = "REVIEWER_IS_REQUESTER"
+    says = Says(
+        en="Who asked for the entry may not review its candidates.",
+        ru="Запросивший запись не может проверять её кандидатов.",
+        kk="Жазбаны сұраған адам оның үміткерлерін тексере алмайды.",
+    )
+
+
+class CandidateDecided(Refusal):
+    kind = Kind.STATE
+    code = "CANDIDATE_DECIDED"
+    says = Says(
+        en="This candidate is decided already.",
+        ru="По этому кандидату решение уже принято.",
+        kk="Бұл үміткер бойынша шешім қабылданған.",
+    )
+
+
+class ReviewedAlready(Refusal):
+    kind = Kind.STATE
+    code = "REVIEWED_ALREADY"
+    says = Says(
+        en="You have reviewed this candidate. Somebody else must.",
+        ru="Вы уже проверили этого кандидата. Нужен другой сотрудник.",
+        kk="Сіз бұл үміткерді тексердіңіз. Басқа қызметкер керек.",
+    )
+
+
+class Basis(StrEnum):
+    COURT_ORDER = "COURT_ORDER"
+    WANTED_PERSON = "WANTED_PERSON"
+    MISSING_PERSON = "MISSING_PERSON"
+
+
+class EntryState(StrEnum):
+    REQUESTED = "REQUESTED"
+    IN_FORCE = "IN_FORCE"
+    WITHDRAWN = "WITHDRAWN"
+    EXPIRED = "EXPIRED"
+
+
+CLOSED: Final = frozenset({EntryState.WITHDRAWN, EntryState.EXPIRED})
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What an officer asks for; `basis` is None where none was named."""
+
+    entry_id: UUID
+    region: str
+    basis: Basis | None
+    case_number: str
+    purpose: str
+    expires_at: datetime
+    picture_sha256: bytes
+
+    @property
+    def content(self) -> bytes:
+        """What the same id must come with again."""
+        return rfc8785.dumps(
+            {
+                "region": self.region,
+                "basis": str(self.basis),
+                "case_number": self.case_number,
+                "purpose": self.purpose,
+                "expires_at": self.expires_at.isoformat(),
+                "picture": self.picture_sha256.hex(),
+            }
+        )
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Somebody who is searched for. Whom the picture shows, the case file knows."""
+
+    entry_id: UUID
+    region: str
+    basis: Basis
+    case_number: str
+    purpose: str
+    requested_by: str
+    requested_at: datetime
+    expires_at: datetime
+    state: EntryState = EntryState.REQUESTED
+    approved_by: str = ""
+    approved_at: datetime | None = None
+
+    def approve(self, officer: str, now: datetime) -> "Entry":
+        """Raises ApproverIsRequester or EntryClosed; an entry in force stays as it is."""
+        if officer == self.requested_by:
+            raise ApproverIsRequester
+        if self.state in CLOSED or now >= self.expires_at:
+            raise EntryClosed
+        if self.state is EntryState.IN_FORCE:
+            return self
+        return replace(self, state=EntryState.IN_FORCE, approved_by=officer, approved_at=now)
+
+    def withdraw(self) -> "Entry":
+        """A closed entry stays as it is."""
+        return self if self.state in CLOSED else replace(self, state=EntryState.WITHDRAWN)
+
+    def expire(self, now: datetime) -> "Entry":
+        """What is closed, or still has time, stays as it is."""
+        if self.state in CLOSED or now < self.expires_at:
+            return self
+        return replace(self, state=EntryState.EXPIRED)
+
+
+class Verdict(StrEnum):
+    SAME_PERSON = "SAME_PERSON"
+    OTHER_PERSON = "OTHER_PERSON"
+
+
+class CandidateState(StrEnum):
+    OPEN = "OPEN"
+    LEAD = "LEAD"
+    DISMISSED = "DISMISSED"
+
+
+@dataclass(frozen=True)
+class Review:
+    reviewer: str
+    verdict: Verdict
+    reason: str
+    reviewed_at: datetime
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A face that a camera saw near an entry; `closeness` is 0 to 1, how alike."""
+
+    candidate_id: UUID
+    entry_id: UUID
+    camera_id: UUID
+    region: str
+    captured_at: datetime
+    closeness: float
+    box: Box
+    evidence_sha256: str
+    models_fingerprint: str
+    state: CandidateState = CandidateState.OPEN
+    reviews: tuple[Review, ...] = ()
+
+    def review(self, review: Review, *, requester: str) -> "Candidate":
+        """Raises ReviewerIsRequester, CandidateDecided or ReviewedAlready."""
+        if review.reviewer == requester:
+            raise ReviewerIsRequester
+        if self.state is not CandidateState.OPEN:
+            raise CandidateDecided
+        if any(earlier.reviewer == review.reviewer for earlier in self.reviews):
+            raise ReviewedAlready
+        reviews = (*self.reviews, review)
+        return replace(self, reviews=reviews, state=_decided(reviews))
+
+
+def _decided(reviews: tuple[Review, ...]) -> CandidateState:
+    if any(review.verdict is Verdict.OTHER_PERSON for review in reviews):
+        return CandidateState.DISMISSED
+    if len(reviews) >= REVIEWERS_FOR_A_LEAD:
+        return CandidateState.LEAD
+    return CandidateState.OPEN
+
+
+def closeness(distance: float) -> float:
+    """1 for the same template, 0 from a distance (L2) of 1 on."""
+    return max(0.0, 1.0 - distance)
+
+
+def check_asked(check: Checks, asked: Asked, now: datetime) -> None:
+    """Every rule about what is asked for; the region is checked against the caller's elsewhere."""
+    check.that(asked.basis is not None, "basis", "must name the lawful ground of the search")
+    _check_text(check, asked.case_number, "case_number", CASE_NUMBER)
+    _check_text(check, asked.purpose, "purpose", PURPOSE)
+    check.that(
+        now < asked.expires_at <= now + LONGEST,
+        "expires_at",
+        f"must be in the future, at most {LONGEST.days} days ahead",
+    )
+
+
+def _check_text(check: Checks, text: str, field: str, lengths: tuple[int, int]) -> None:
+    shortest, longest = lengths
+    right = shortest <= len(text.strip()) <= longest and len(text) <= longest and text.isprintable()
+    check.that(right, field, f"must be {shortest} to {longest} characters in one line")

@@ -1,0 +1,62 @@
+"""Searches the faces of a frame in the entries that are in force for the camera's region.
+
+What is found near an entry is kept by `FacesSeen.keep`, in the transaction of its frame. Of any
+other face there is a box in the answer, and nothing else anywhere: its template is overwritten as
+soon as it has been compared, and no face is compared where nobody is searched for.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from chassis.db import Tx
+
+from inference_gateway.events import Told
+from inference_gateway.model import Camera, SeenFace
+from inference_gateway.seeing.pictures import Picture
+
+
+@dataclass(frozen=True)
+class KeptFaces:
+    """The faces as the answer is to give them, and the facts that were told (emitted already)."""
+
+    faces: tuple[SeenFace, ...]
+    told: tuple[Told, ...]
+
+
+class FacesSeen(Protocol):
+    """What one frame's faces came to."""
+
+    @property
+    def faces(self) -> tuple[SeenFace, ...]:
+        """For an answer about a frame of which nothing is kept."""
+
+    @property
+    def has_candidates(self) -> bool:
+        """Whether `keep` has anything to do; a frame with candidates is never merely passing."""
+
+    async def keep(self, tx: Tx) -> KeptFaces:
+        """Candidates, their evidence and events, within the transaction that keeps the frame.
+
+        The scope of `tx` must see the camera's region. A person who is still before the same
+        camera (60 s) is no new candidate: the face then carries the id of the one there is.
+        """
+
+
+class FaceSearch(Protocol):
+    async def look(
+        self,
+        picture: Picture,
+        camera: Camera,
+        captured_at: datetime,
+        *,
+        content: Callable[[], bytes],
+        fingerprint: str,
+    ) -> FacesSeen:
+        """Finds and searches the faces of a BGR picture; raises ModelsAway or EvidenceAway.
+
+        `content` gives the frame as JPEG, PNG or WebP; it is asked for (in a thread) only where
+        there is a new candidate, and then sealed. `fingerprint` is of the models that looked. To
+        be called within a turn to look, outside of any transaction.
+        """
