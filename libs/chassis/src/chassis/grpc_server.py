@@ -10,7 +10,7 @@ import asyncio
 import logging
 import time
 import weakref
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +79,7 @@ class Gate(grpc.aio.ServerInterceptor):
             return handler  # type: ignore[no-any-return]
         read = handler.request_deserializer
         shape: dict[str, Any] = {
-            "request_deserializer": read if handler.request_streaming else _or_unreadable(read),
+            "request_deserializer": _or_unreadable(read),
             "response_serializer": handler.response_serializer,
         }
         if handler.response_streaming:
@@ -108,8 +108,7 @@ class Gate(grpc.aio.ServerInterceptor):
                     self._running_calls += 1
                     try:
                         await self._admit(method, context, span, needs_deadline=True)
-                        _require_readable(request)
-                        return await inner(request, context)
+                        return await inner(_readable(request), context)
                     finally:
                         self._running_calls -= 1
                 except Exception as error:
@@ -135,10 +134,10 @@ class Gate(grpc.aio.ServerInterceptor):
                 self._running_streams += 1
                 try:
                     await self._admit(method, context, span, needs_deadline=False)
-                    _require_readable(request)
+                    readable = _readable(request)
                     if task is not None and context.time_remaining() is None:
                         self._endless.add(task)
-                    replies = aiter(inner(request, context))
+                    replies = aiter(inner(readable, context))
                     while True:
                         # Only here may it be interrupted: never while a reply is on its way.
                         self._waiting.add(task)
@@ -210,10 +209,19 @@ def _or_unreadable(read: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
     return attempt
 
 
-def _require_readable(request: Any) -> None:
+def _readable(request: Any) -> Any:
+    """A request, or a stream of them. Raises BadRequest, a stream at its unreadable message."""
+    if isinstance(request, AsyncIterable):
+        return _each_readable(request)
     if isinstance(request, _Unreadable):
         wrong = FieldError("", BadRequest.code, "not a message of this method's type")
         raise BadRequest(fields=(wrong,))
+    return request
+
+
+async def _each_readable(requests: AsyncIterable[Any]) -> AsyncIterator[Any]:
+    async for request in requests:
+        yield _readable(request)
 
 
 def _peer(context: grpc.aio.ServicerContext) -> tuple[str, str]:

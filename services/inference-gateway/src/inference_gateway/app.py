@@ -13,6 +13,7 @@ from inference_gateway.evidence import Vault
 from inference_gateway.eyes import Eyes
 from inference_gateway.grpc_api.edge import POLICY, EdgeApi
 from inference_gateway.objects import SealedObjects
+from inference_gateway.quarantine.ward import Ward
 from inference_gateway.seeing.looking import Looker
 from inference_gateway.seeing.triton import Credentials, TritonModels
 from inference_gateway.settings import InferenceSettings
@@ -35,17 +36,19 @@ async def build(chassis: Chassis[InferenceSettings]) -> None:
     vault = Vault(chassis.db, SealedObjects(settings.evidence_url), chassis.clock)
     eyes = Eyes(Looker(models))
     cameras = Cameras(chassis.db, register, chassis.clock)
-    intake = Intake(chassis.db, cameras, eyes, vault, chassis.clock)
+    ward = Ward(chassis.db, chassis.clock)
+    intake = Intake(chassis.db, cameras, eyes, vault, chassis.clock, ward)
     showing = Showing(chassis.db, intake, eyes, vault, chassis.clock)
     chassis.serve(
         inference_pb2.DESCRIPTOR.services_by_name["Inference"],
         inference_pb2_grpc.add_InferenceServicer_to_server,
-        EdgeApi(intake, showing, vault),
+        EdgeApi(intake, showing, vault, ward),
         POLICY,
     )
     chassis.consume("CAMERAS", SUBSCRIPTIONS)
     chassis.publish_from("INFERENCE")
     chassis.loop("evidence sweeper", vault.keep_sweeping)
+    chassis.loop("quarantine sweeper", ward.keep_sweeping)
 
 
 SERVICE = Service(

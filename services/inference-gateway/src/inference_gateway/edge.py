@@ -18,8 +18,8 @@ from inference_gateway.model import FrameResult
 
 # Read from one stream and not answered yet.
 UNANSWERED_MAX = 8
-# Of all streams together: fewer than wait for the models at most, so that no box is shed by boxes.
-AT_ONCE = 16
+# Of all streams together: twice the places before the models, so that boxes do not shed boxes.
+AT_ONCE = 8
 # Of one stream, each with a frame under way or one that must come again.
 CAMERAS_MAX = 64
 AGAIN = frozenset({Kind.AWAY, Kind.OVERLOADED, Kind.TIMEOUT, Kind.CONFLICT})

@@ -1,15 +1,19 @@
-"""`Inference` whole: what `InferenceApi` answers, and the streams of edge boxes."""
+"""`Inference` whole: what `InferenceApi` answers, the streams of edge boxes, the quarantine."""
 
 import logging
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
 
 import grpc
 from chassis import telemetry
 from chassis.calls import current_caller
+from chassis.clock import parse_id, to_timestamp
 from chassis.grpc_server import Policy, as_refusal
 from chassis.identity import allow
-from chassis.refusals import Kind, Refusal
+from chassis.pages import PageSpec, moment_in, next_token, read_page
+from chassis.refusals import Kind, PageTokenWrong, Refusal, checks
 from tartip.inference.v1 import inference_pb2
 
 from inference_gateway import measures
@@ -18,13 +22,17 @@ from inference_gateway.evidence import Vault
 from inference_gateway.grpc_api import inference
 from inference_gateway.grpc_api.inference import InferenceApi, read_frame, to_proto
 from inference_gateway.model import FrameResult
+from inference_gateway.quarantine.model import Quarantined
+from inference_gateway.quarantine.ward import Ward
 from inference_gateway.showing import Showing
 from inference_gateway.usecases import Intake
 
 POLICY: Policy = {
     **inference.POLICY,
     f"{inference.SERVICE}SendFrames": allow(devices=True),
+    f"{inference.SERVICE}ListQuarantine": allow(roles=("camera_administrator", "auditor")),
 }
+LIST = "quarantine"
 log = logging.getLogger(__name__)
 
 
@@ -44,8 +52,9 @@ class SentFrame:
 
 
 class EdgeApi(InferenceApi):
-    def __init__(self, intake: Intake, showing: Showing, vault: Vault) -> None:
+    def __init__(self, intake: Intake, showing: Showing, vault: Vault, ward: Ward) -> None:
         super().__init__(intake, showing, vault)
+        self._ward = ward
         self._boxes = Boxes(self._take)
 
     async def SendFrames(
@@ -55,6 +64,26 @@ class EdgeApi(InferenceApi):
     ) -> AsyncIterator[inference_pb2.SendFramesResponse]:
         async for answer in self._boxes.answers(_frames(request_iterator)):
             yield told(answer)
+
+    async def ListQuarantine(
+        self, request: inference_pb2.ListQuarantineRequest, context: grpc.aio.ServicerContext
+    ) -> inference_pb2.ListQuarantineResponse:
+        camera_id = None
+        if request.camera_id:
+            with checks() as check:
+                camera_id = parse_id(request.camera_id)
+                check.that(camera_id is not None, "camera_id", "must be a UUIDv7 in lower case")
+        spec = read_page(request.page.size, request.page.token, of=LIST)
+        found = await self._ward.page(
+            camera_id, after=_after(spec), size=spec.size, caller=current_caller()
+        )
+        keys: list[tuple[str, ...]] = [
+            (one.arrived_at.isoformat(), str(one.quarantine_id)) for one in found
+        ]
+        return inference_pb2.ListQuarantineResponse(
+            frames=[quarantined_to_proto(one) for one in found],
+            next_page_token=next_token(keys, spec, of=LIST),
+        )
 
     async def _take(self, sent: SentFrame) -> FrameResult:
         """A story of its own: a stream runs for days, and its frames have little in common."""
@@ -108,3 +137,24 @@ def told(answer: Answer) -> inference_pb2.SendFramesResponse:
 def _sentence(refusal: Refusal) -> str:
     wrong = "; ".join(f"{error.field}: {error.description}" for error in refusal.fields)
     return f"{refusal.says.en} {wrong}".strip()
+
+
+def quarantined_to_proto(one: Quarantined) -> inference_pb2.QuarantinedFrame:
+    return inference_pb2.QuarantinedFrame(
+        quarantine_id=str(one.quarantine_id), camera_id=str(one.camera_id), region=one.region,
+        sender=one.sender, reason=one.reason, frame_id=str(one.frame_id),
+        captured_at=to_timestamp(one.captured_at), picture_sha256=one.picture_sha256.hex(),
+        signed_sha256=one.signed_sha256.hex() if one.signed_sha256 else "",
+        counter=one.counter or 0, counter_before=one.counter_before or 0,
+        device_time=to_timestamp(one.device_time), arrived_at=to_timestamp(one.arrived_at),
+    )  # fmt: skip
+
+
+def _after(spec: PageSpec) -> tuple[datetime, UUID] | None:
+    if not spec.after:
+        return None
+    try:
+        moment, quarantine_id = spec.after
+        return moment_in(moment), UUID(quarantine_id)
+    except ValueError as error:
+        raise PageTokenWrong from error

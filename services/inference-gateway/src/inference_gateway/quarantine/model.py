@@ -1,0 +1,56 @@
+"""Which refused frames are quarantined, and what is kept of one: pure."""
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+from chassis.refusals import Refusal
+
+from inference_gateway.model import (
+    ArrivedFrame,
+    CounterWentBack,
+    FrameFromFuture,
+    ReadingsNotSigned,
+    ReadingsOfOtherFrame,
+)
+
+# A clock that is set wrong drifts by seconds; a moment farther ahead was made up.
+FAR_AHEAD: Final = timedelta(minutes=10)
+# Of one sender and day; what comes above is counted alone.
+ROWS_A_DAY: Final = 100
+KEPT: Final = timedelta(days=180)
+
+
+@dataclass(frozen=True)
+class Quarantined:
+    """What a frame claimed; its picture is not kept."""
+
+    quarantine_id: UUID
+    camera_id: UUID
+    region: str
+    # "device/edge-1": who sent it, as the certificate or token says.
+    sender: str
+    reason: str
+    frame_id: UUID
+    captured_at: datetime
+    picture_sha256: bytes
+    # Digest of the picture that the readings were signed for.
+    signed_sha256: bytes | None
+    counter: int | None
+    # The last counter that was taken from the camera's device.
+    counter_before: int | None
+    device_time: datetime | None
+    story: str
+    arrived_at: datetime
+
+    @property
+    def day(self) -> date:
+        return self.arrived_at.date()
+
+
+def is_suspect(refusal: Refusal, frame: ArrivedFrame, now: datetime) -> bool:
+    """Whether a refused frame may be an attack rather than a fault."""
+    if isinstance(refusal, FrameFromFuture):
+        return frame.captured_at > now + FAR_AHEAD
+    return isinstance(refusal, ReadingsNotSigned | ReadingsOfOtherFrame | CounterWentBack)

@@ -1,0 +1,89 @@
+"""The tables of the quarantine, and every statement over them."""
+
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from chassis.db import Tx
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Date,
+    DateTime,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    Uuid,
+    delete,
+    select,
+    tuple_,
+)
+from sqlalchemy.dialects.postgresql import insert
+
+from inference_gateway.quarantine.model import Quarantined
+
+_metadata = MetaData()
+_moment = DateTime(timezone=True)
+
+quarantine = Table(
+    "quarantine", _metadata,
+    Column("quarantine_id", Uuid, primary_key=True), Column("camera_id", Uuid),
+    Column("region", Text), Column("sender", Text), Column("reason", Text),
+    Column("frame_id", Uuid), Column("captured_at", _moment),
+    Column("picture_sha256", LargeBinary), Column("signed_sha256", LargeBinary),
+    Column("counter", BigInteger), Column("counter_before", BigInteger),
+    Column("device_time", _moment), Column("story", Text), Column("arrived_at", _moment),
+)  # fmt: skip
+quarantine_days = Table(
+    "quarantine_days", _metadata,
+    Column("sender", Text, primary_key=True), Column("day", Date, primary_key=True),
+    Column("arrived", BigInteger),
+)  # fmt: skip
+
+
+async def count(tx: Tx, one: Quarantined) -> int:
+    """How many have come of its sender that day, this one included."""
+    new = insert(quarantine_days).values(sender=one.sender, day=one.day, arrived=1)
+    counted = await tx.execute(
+        new.on_conflict_do_update(
+            index_elements=["sender", "day"], set_={"arrived": quarantine_days.c.arrived + 1}
+        ).returning(quarantine_days.c.arrived)
+    )
+    return int(counted.scalar_one())
+
+
+async def keep(tx: Tx, one: Quarantined) -> None:
+    await tx.execute(insert(quarantine).values(**asdict(one)))
+
+
+async def page(
+    tx: Tx, *, camera_id: UUID | None, after: tuple[datetime, UUID] | None, size: int
+) -> list[Quarantined]:
+    """Newest first."""
+    order = tuple_(quarantine.c.arrived_at, quarantine.c.quarantine_id)
+    query = select(quarantine).order_by(
+        quarantine.c.arrived_at.desc(), quarantine.c.quarantine_id.desc()
+    )
+    if camera_id is not None:
+        query = query.where(quarantine.c.camera_id == camera_id)
+    if after is not None:
+        query = query.where(order < tuple_(*after))
+    return [_quarantined(row) for row in await tx.execute(query.limit(size))]
+
+
+async def forget(tx: Tx, before: datetime) -> int:
+    """Takes away what came before; returns how many."""
+    await tx.execute(delete(quarantine_days).where(quarantine_days.c.day < before.date()))
+    gone = await tx.execute(delete(quarantine).where(quarantine.c.arrived_at < before))
+    return int(gone.rowcount)
+
+
+def _quarantined(row: Any) -> Quarantined:
+    signed = row.signed_sha256
+    return Quarantined(
+        row.quarantine_id, row.camera_id, row.region, row.sender, row.reason, row.frame_id,
+        row.captured_at, bytes(row.picture_sha256), None if signed is None else bytes(signed),
+        row.counter, row.counter_before, row.device_time, row.story, row.arrived_at,
+    )  # fmt: skip

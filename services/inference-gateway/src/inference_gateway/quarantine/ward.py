@@ -1,0 +1,94 @@
+"""Keeps what suspicious frames claimed, in a transaction of its own before the refusal is told."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import datetime
+from uuid import UUID
+
+from chassis.clock import Clock, new_id
+from chassis.db import SYSTEM, Database, Scope
+from chassis.identity import Caller
+from chassis.refusals import Refusal
+from chassis.telemetry import current_story
+
+from inference_gateway import measures
+from inference_gateway.model import ArrivedFrame, Camera
+from inference_gateway.quarantine import storage
+from inference_gateway.quarantine.model import KEPT, ROWS_A_DAY, Quarantined, is_suspect
+from inference_gateway.storage import last_counter
+
+SHA256_BYTES = 32
+SWEEP_SECONDS = 6 * 3600.0
+log = logging.getLogger(__name__)
+
+
+class Ward:
+    def __init__(self, db: Database, clock: Clock) -> None:
+        self._db = db
+        self._clock = clock
+
+    @asynccontextmanager
+    async def watching(
+        self, frame: ArrivedFrame, camera: Camera, caller: Caller, scope: Scope
+    ) -> AsyncIterator[None]:
+        """Quarantines the frame if it is refused, within, for what may be an attack."""
+        try:
+            yield
+        except Refusal as refusal:
+            now = self._clock()
+            if is_suspect(refusal, frame, now):
+                await self._keep(claims(frame, camera, caller, refusal, now), camera, scope)
+            raise
+
+    async def _keep(self, one: Quarantined, camera: Camera, scope: Scope) -> None:
+        async with self._db.begin(scope) as tx:
+            kept = await storage.count(tx, one) <= ROWS_A_DAY
+            if kept:
+                before = await last_counter(tx, camera.device_key)
+                await storage.keep(tx, replace(one, counter_before=before))
+                tx.audit(
+                    "quarantine", f"camera:{one.camera_id}", region=one.region,
+                    facts={"frame": str(one.frame_id), "reason": one.reason,
+                           "quarantine": str(one.quarantine_id)},
+                )  # fmt: skip
+        measures.frames_quarantined.add(1, {"reason": one.reason, "kept": str(kept).lower()})
+
+    async def page(
+        self, camera_id: UUID | None, *, after: tuple[datetime, UUID] | None, size: int,
+        caller: Caller,
+    ) -> list[Quarantined]:  # fmt: skip
+        """Newest first, of the caller's regions."""
+        async with self._db.begin(caller.scope) as tx:
+            return await storage.page(tx, camera_id=camera_id, after=after, size=size)
+
+    async def keep_sweeping(self) -> None:
+        async with self._db.singleton("quarantine sweeper"):
+            while True:
+                async with self._db.begin(SYSTEM) as tx:
+                    gone = await storage.forget(tx, self._clock() - KEPT)
+                if gone:
+                    log.info("%s quarantined frames were forgotten", gone)
+                await asyncio.sleep(SWEEP_SECONDS)
+
+
+def claims(
+    frame: ArrivedFrame, camera: Camera, caller: Caller, refusal: Refusal, now: datetime
+) -> Quarantined:
+    """What there is to be kept of a frame, but for the counter before it."""
+    told = frame.readings.readings if frame.readings else None
+    return Quarantined(
+        quarantine_id=new_id(), camera_id=camera.camera_id, region=camera.region,
+        sender=caller.key, reason=refusal.reason, frame_id=frame.frame_id,
+        captured_at=frame.captured_at, picture_sha256=frame.picture_sha256,
+        signed_sha256=_digest(told.frame_sha256) if told else None,
+        counter=told.counter if told else None, counter_before=None,
+        device_time=told.device_time if told else None, story=current_story(), arrived_at=now,
+    )  # fmt: skip
+
+
+def _digest(claimed: bytes) -> bytes | None:
+    """None for what is not as long as a digest: a sender could have anything kept here."""
+    return claimed if len(claimed) == SHA256_BYTES else None
