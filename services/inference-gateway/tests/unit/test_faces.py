@@ -57,6 +57,32 @@ def test_looks_that_find_the_same_face_tell_it_once() -> None:
     assert faces.distinct([[weak], [strong, other]]) == [strong, other]
 
 
+def test_a_small_face_is_looked_at_again_more_closely() -> None:
+    rough = Found(Box(310, 130, 80, 80), POINTS + np.float32(5), 0.6)
+    large = Found(Box(0, 0, 200, 240), POINTS, 0.8)
+    close = faces.windows(picture(), [rough, large])
+    assert close is not None
+    assert (close.places, close.images.shape) == ((0,), (1, 160, 160, 3))
+    look = faces.Shown(close.images, (close.scales[0],) * 2)
+    left, top = close.origins[0]
+    inside = Box(BOX.x - left, BOX.y - top, BOX.width, BOX.height)
+    cells = cells_for(inside, POINTS - np.float32([left, top]), look)
+    again = faces.refined(cells[None], close, [rough, large])
+    assert np.allclose(again[0].landmarks, POINTS, atol=0.2)
+    assert large in again
+
+
+def test_a_face_that_is_not_seen_again_stays_as_it_was() -> None:
+    rough = Found(Box(310, 130, 80, 80), POINTS, 0.6)
+    close = faces.windows(picture(), [rough])
+    assert close is not None
+    assert faces.refined(np.zeros((1, 15, 40, 40), np.float32), close, [rough]) == [rough]
+
+
+def test_faces_seen_large_need_no_windows() -> None:
+    assert faces.windows(picture(), [Found(Box(0, 0, 200, 240), POINTS, 0.8)]) is None
+
+
 def test_no_heat_no_face() -> None:
     look = faces.shown(picture(), side=640)
     assert faces.found(np.zeros((15, 120, 160), np.float32), look) == []
@@ -161,7 +187,9 @@ class Scripted:
         self.asked.append((model, images.shape))
         if model == "face_embedder":
             return np.arange(len(images) * 128, dtype=np.float32).reshape(-1, 128)
-        _, rows, columns, _ = images.shape
+        count, rows, columns, _ = images.shape
+        if rows == 160:
+            return np.zeros((count, 15, 40, 40), np.float32)
         scale = max(rows, columns) / 640
         look = faces.Shown(images, (scale, scale))
         return cells_for(BOX, POINTS, look)[None]

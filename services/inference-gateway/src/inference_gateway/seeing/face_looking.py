@@ -37,6 +37,10 @@ class FaceLooker:
                 together.create_task(self._found(picture, side)) for side in faces.sides(picture)
             ]
         seen = faces.distinct([look.result() for look in looks])
+        close = await asyncio.to_thread(lambda: faces.windows(picture, seen))
+        if close is not None:
+            cells = await self._models.run(DETECTOR, close.images, seconds=self._seconds)
+            seen = faces.refined(cells, close, seen)
         return await asyncio.to_thread(lambda: [faces.judged(picture, face) for face in seen])
 
     async def templates(self, picture: Picture, chosen: list[Face]) -> Floats:

@@ -24,7 +24,13 @@ MULTIPLE: Final = 32
 STRIDE: Final = 4
 FOUND: Final = 0.5
 OVERLAP: Final = 0.3
-MOST_FACES: Final = 64
+MOST_FACES: Final = 32
+WINDOW_SIDE: Final = 160
+WINDOW_FACE: Final = 72
+"""How large a face is brought into its window when it is looked at again."""
+LARGE_ENOUGH: Final = 96
+"""In pixels of the look; a face that was seen so large needs no second look."""
+SEEN_AGAIN: Final = 0.3
 CHIP_SIDE: Final = 150
 TEMPLATE_LENGTH: Final = 128
 CHIP_POINTS: Final[Floats] = np.array(
@@ -55,7 +61,8 @@ class Quality:
     eye_pixels: float
     """Between the eyes, in the picture as given."""
     sharpness: float
-    """Share of fine detail among all contrast, measured in the chip; 0 is a smear."""
+    """Share of fine detail among all contrast of the chip at half its size, where noise has mostly
+    gone; 0 is a smear."""
     turn: float
     """0 is straight; 1 is when the nose stands over an eye, or over the eyes' or mouth's height."""
     brightness: float
@@ -95,10 +102,11 @@ class Likeness(StrEnum):
     OTHER = "other"
 
 
-ENROLMENT: Final = Demand(40.0, 0.02, 0.7, (40.0, 225.0), 18.0)
+ENROLMENT: Final = Demand(40.0, 0.12, 0.7, (40.0, 225.0), 18.0)
 """For the one picture that every search is compared with."""
-SEARCH: Final = Demand(16.0, 0.01, 0.9, (25.0, 235.0), 12.0)
-"""For a face that a camera saw; what falls short is called unknown, never a match."""
+SEARCH: Final = Demand(12.0, 0.04, 0.9, (25.0, 235.0), 12.0)
+"""For a face that a camera saw; what falls short is called unknown, never a match. Blurred faces
+grow alike: without this, strangers would come near each other (docs/ACCURACY.md)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +196,54 @@ def distinct(looks: list[list[Found]]) -> list[Found]:
     return [everything[place] for place in kept]
 
 
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """Small faces, each in a window of its own: uint8 [n, 160, 160, 3]; `places` says which."""
+
+    images: Picture
+    places: tuple[int, ...]
+    scales: tuple[float, ...]
+    origins: tuple[tuple[float, float], ...]
+
+
+def windows(picture: Picture, seen: list[Found]) -> Windows | None:
+    """A closer look at the faces that were seen small; None when there is none."""
+    longest = max(picture.shape[:2])
+    factor = sides(picture)[-1] / longest
+    images, places, scales, origins = [], [], [], []
+    for place, face in enumerate(seen):
+        size = max(face.box.width, face.box.height)
+        if size * factor >= LARGE_ENOUGH:
+            continue
+        scale = WINDOW_FACE / max(size, 1.0)
+        left = face.box.x + face.box.width / 2 - WINDOW_SIDE / 2 / scale
+        top = face.box.y + face.box.height / 2 - WINDOW_SIDE / 2 / scale
+        placed = np.array([[scale, 0, -left * scale], [0, scale, -top * scale]], np.float32)
+        method = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+        grey = (LETTERBOX_GREY,) * 3
+        side = (WINDOW_SIDE, WINDOW_SIDE)
+        images.append(cv2.warpAffine(picture, placed, side, flags=method, borderValue=grey))
+        places.append(place)
+        scales.append(scale)
+        origins.append((left, top))
+    if not images:
+        return None
+    return Windows(np.stack(images).astype(np.uint8), tuple(places), tuple(scales), tuple(origins))
+
+
+def refined(cells: Floats, close: Windows, seen: list[Found]) -> list[Found]:
+    """Each face with the box and the points of its closer look, where that saw it again."""
+    result = list(seen)
+    for index, place in enumerate(close.places):
+        scale, (left, top) = close.scales[index], close.origins[index]
+        look = Shown(close.images[index : index + 1], (scale, scale))
+        moved = [_moved(face, left, top) for face in found(cells[index], look)]
+        again = max(moved, key=lambda face: face.box.overlap(seen[place].box), default=None)
+        if again is not None and again.box.overlap(seen[place].box) >= SEEN_AGAIN:
+            result[place] = again
+    return distinct([result])
+
+
 def judged(picture: Picture, face: Found) -> Face:
     """The face with its quality."""
     grey = cv2.cvtColor(chip(picture, face.landmarks), cv2.COLOR_BGR2GRAY).astype(np.float32)
@@ -248,10 +304,15 @@ def likeness(found_distance: float, face: Face) -> Likeness:
     return Likeness.ACTING if sure else Likeness.UNKNOWN
 
 
+def _moved(face: Found, left: float, top: float) -> Found:
+    box = Box(face.box.x + left, face.box.y + top, face.box.width, face.box.height)
+    return Found(box, face.landmarks + np.array([left, top], np.float32), face.score)
+
+
 def _sharpness(grey: Floats) -> float:
-    """How much of the middle of the chip is detail finer than two pixels."""
-    edge = CHIP_SIDE // 6
-    inner = np.ascontiguousarray(grey[edge:-edge, edge:-edge])
+    half = cv2.resize(grey, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+    edge = CHIP_SIDE // 12
+    inner = np.ascontiguousarray(half[edge:-edge, edge:-edge])
     detail = cv2.Laplacian(inner, cv2.CV_32F)
     return float(detail.var() / max(float(inner.var()), 1.0))
 
