@@ -15,7 +15,7 @@ export NODE_USE_SYSTEM_CA ?= 1
 export PIP_CERT ?= /etc/ssl/certs/ca-certificates.crt
 endif
 
-.PHONY: help setup proto models run test check unit journeys nightly accuracy lock release-contracts clean
+.PHONY: help setup proto models run test check unit journeys nightly accuracy bench lock release-contracts clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -69,6 +69,9 @@ nightly: setup ## the long kill tests: every part at every moment
 
 accuracy: setup ## figures on real pictures (TARTIP_PHOTOGRAPHS) into docs/ACCURACY.md
 	@$(VENV)/python infra/triton/accuracy.py
+
+bench: setup ## speed, memory and endurance, each beside its bare counterpart, into docs/BENCH.md
+	@$(VENV)/tartip bench
 
 lock: ## resolve the members' dependencies anew into requirements.lock
 	@$(VENV)/uv pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url \

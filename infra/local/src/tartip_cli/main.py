@@ -4,6 +4,7 @@ A module offers `register(app)`. To add a command group, write the module and ad
 """
 
 from tartip_cli import (
+    bench_command,
     demo,
     ingest,
     redrive,
@@ -15,7 +16,17 @@ from tartip_cli import (
 )
 from tartip_cli.console import new_app
 
-_GROUPS = (up_command, status_command, trace_command, demo, ingest, seed, verify, redrive)
+_GROUPS = (
+    up_command,
+    status_command,
+    trace_command,
+    demo,
+    ingest,
+    seed,
+    verify,
+    redrive,
+    bench_command,
+)
 
 app = new_app("Tartip: cameras, violations, fines and citizens' reports, on this machine.")
 for group in _GROUPS:

@@ -76,6 +76,18 @@ def pss_bytes(pid: int) -> int:
     return 0
 
 
+def cpu_seconds(root: int) -> float:
+    """Processor time, user's and system's, that a process and all below it have spent.
+
+    What children spent that have ended is in it as far as their parent has waited for them.
+    """
+    ticks = 0
+    for pid in _tree(root):
+        fields = _stat(pid)
+        ticks += sum(map(int, fields[11:15])) if fields is not None else 0
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
 def processes_in(folder: Path) -> list[int]:
     """Processes whose current folder is this one (all of a PostgreSQL cluster's are)."""
     wanted = str(folder.resolve())

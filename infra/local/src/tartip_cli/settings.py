@@ -30,6 +30,7 @@ class Settings:
     evidence_url: str | None = None
     oidc_issuer: str | None = None
     vehicles_file: Path | None = None
+    photographs: Path | None = None
     log_level: str = "INFO"
     environment: str = "embedded"
 
@@ -39,6 +40,7 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
     checkout = find_checkout()
     home = env.get("TARTIP_HOME")
     vehicles = env.get("TARTIP_VEHICLES_FILE")
+    photographs = env.get("TARTIP_PHOTOGRAPHS")
     return Settings(
         home=Path(home).expanduser().absolute() if home else checkout / ".tartip",
         checkout=checkout,
@@ -51,6 +53,7 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         evidence_url=env.get("TARTIP_EVIDENCE_URL") or None,
         oidc_issuer=env.get("TARTIP_OIDC_ISSUER") or None,
         vehicles_file=Path(vehicles) if vehicles else None,
+        photographs=Path(photographs) if photographs else None,
         log_level=env.get("TARTIP_LOG_LEVEL", "INFO"),
         environment=env.get("TARTIP_ENVIRONMENT", "embedded"),
     )

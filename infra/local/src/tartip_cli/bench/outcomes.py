@@ -1,0 +1,61 @@
+"""What a bench found: figures, each beside its bare counterpart and its target."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Spread:
+    """The median of several measurements, the least and the greatest."""
+
+    median: float
+    least: float
+    greatest: float
+
+    @staticmethod
+    def of(values: Sequence[float]) -> Spread:
+        return Spread(statistics.median(values), min(values), max(values))
+
+    def told(self, digits: int) -> str:
+        if self.least == self.greatest:
+            return f"{self.median:.{digits}f}"
+        return f"{self.median:.{digits}f} ({self.least:.{digits}f} to {self.greatest:.{digits}f})"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figure:
+    """One row: what was measured, and what it was measured against."""
+
+    name: str
+    measured: str
+    bare: str = ""
+    target: str = ""
+    met: bool | None = None
+    """None where there is no target."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What one part of the bench found."""
+
+    part: str
+    title: str
+    figures: tuple[Figure, ...]
+    notes: tuple[str, ...] = ()
+    seconds: float = 0.0
+    raw: dict[str, Any] = field(default_factory=dict)
+    """The numbers behind the figures, for programs."""
+
+    @property
+    def missed(self) -> bool:
+        return any(figure.met is False for figure in self.figures)
+
+    def took(self, seconds: float) -> Outcome:
+        return replace(self, seconds=round(seconds, 1))
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)

@@ -1,0 +1,94 @@
+"""Asks the inference gateway about a picture, a film or a stream: results with the share done."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from chassis.channels import peers_refusals, refusals_of
+from chassis.clock import new_id
+from tartip.inference.v1 import inference_pb2 as inference
+from tartip.inference.v1 import inference_pb2_grpc
+
+from tartip_cli.ingest.sources import Source, SourceReadings
+from tartip_cli.journeys import patiently
+from tartip_cli.partner import Outside
+from tartip_cli.topology import INFERENCE_GATEWAY
+
+_LOOK_SECONDS = 45.0
+_FILM_SECONDS = 3600.0
+_PIECE_BYTES = 256 * 1024
+
+Results = AsyncIterator[tuple[inference.FrameResult, float]]
+
+
+@dataclass(frozen=True)
+class Asking:
+    mesh: Outside
+    camera: str
+    fps: float
+    frames: int
+    readings: SourceReadings
+
+    def results(self, source: Source) -> Results:
+        """Each result with how much is done, 0 to 1; 0 where that is not known."""
+        if source.path is None:
+            return self._stream(source.name)
+        if source.is_film:
+            return self._film(source.path)
+        return self._picture(source.path)
+
+    async def _picture(self, path: Path) -> Results:
+        request = inference.IngestFrameRequest(
+            frame_id=str(new_id()),
+            camera_id=self.camera,
+            picture=await asyncio.to_thread(path.read_bytes),
+        )
+        signed = self.readings.of(path)
+        if signed is None:
+            request.captured_at.FromDatetime(_now())
+        else:
+            request.readings.CopyFrom(signed)
+            request.captured_at.CopyFrom(signed.readings.device_time)
+
+        async def send() -> inference.IngestFrameResponse:
+            with peers_refusals():
+                return await self._stub.IngestFrame(request, timeout=_LOOK_SECONDS)
+
+        yield (await patiently(send)).result, 1.0
+
+    async def _film(self, path: Path) -> Results:
+        header = inference.FilmHeader(
+            film_id=str(new_id()), camera_id=self.camera, frames_per_second=self.fps
+        )
+        header.started_at.FromDatetime(_now())
+
+        async def pieces() -> AsyncIterator[inference.IngestFilmRequest]:
+            yield inference.IngestFilmRequest(header=header)
+            with path.open("rb") as film:
+                while piece := await asyncio.to_thread(film.read, _PIECE_BYTES):
+                    yield inference.IngestFilmRequest(content=piece)
+
+        async for answer in refusals_of(self._stub.IngestFilm(pieces(), timeout=_FILM_SECONDS)):
+            yield answer.result, answer.progress
+
+    async def _stream(self, address: str) -> Results:
+        request = inference.WatchStreamRequest(
+            camera_id=self.camera, address=address, frames_per_second=self.fps,
+            max_frames=self.frames,
+        )  # fmt: skip
+        looked = 0
+        async for answer in refusals_of(self._stub.WatchStream(request)):
+            looked += 1
+            yield answer.result, min(1.0, looked / self.frames) if self.frames else 0.0
+
+    @property
+    def _stub(self) -> inference_pb2_grpc.InferenceAsyncStub:
+        return inference_pb2_grpc.InferenceStub(self.mesh.as_command_line(INFERENCE_GATEWAY))
+
+
+def _now() -> dt.datetime:
+    return dt.datetime.now(dt.UTC).replace(tzinfo=None)

@@ -1,0 +1,196 @@
+"""The command `tartip ingest`: what to look at, several at once, told as it comes.
+
+The exit code is 11 when something was refused; the rest is looked at all the same.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tartip_cli.console import App, AsJson, hint, print_json
+from tartip_cli.failures import Exit, Failure
+from tartip_cli.ingest.progress import Progress
+from tartip_cli.ingest.sources import Source, SourceReadings, sources_of
+from tartip_cli.ingest.summary import Summary
+from tartip_cli.settings import Settings, read_settings
+
+if TYPE_CHECKING:
+    from chassis.refusals import FieldError, Refusal
+    from tartip.inference.v1 import inference_pb2 as inference
+
+    from tartip_cli.ingest.copies import Copies
+    from tartip_cli.partner import Outside
+
+IN_FLIGHT = 4
+_NO_FILE = "NO_FILE"
+
+
+def register(app: App) -> None:
+    app.command()(ingest)
+
+
+def ingest(
+    files: Annotated[
+        list[str], typer.Argument(help="Pictures, films, folders, patterns, or rtsp:// addresses.")
+    ],
+    camera: Annotated[
+        str, typer.Option("--camera", "-c", help="Id of a registered camera.", show_default=False)
+    ] = "",
+    readings: Annotated[
+        Path | None,
+        typer.Option("--readings", help="JSON of the device's signed readings; see below."),
+    ] = None,
+    fps: Annotated[
+        float, typer.Option("--fps", min=0.0, max=30.0, help="Frames a second of films to look at.")
+    ] = 2.0,
+    frames: Annotated[
+        int,
+        typer.Option("--frames", min=0, help="Stop an rtsp:// address after so many."),
+    ] = 0,
+    draw: Annotated[
+        Path | None,
+        typer.Option("--draw", help="Folder for copies with what was seen drawn on them."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Look at pictures, films and streams, and tell what was seen.
+
+    --readings: the object that the device signed (counter, device_serial, device_time,
+    frame_sha256 and what it measured) with its "signature" in base64; or, for several pictures, an
+    object of such objects by file name. Without readings no violation arises.
+
+    --draw: boxes by class, track numbers, plates as they were read, and each event for two seconds.
+    Pictures are copied as JPEG, films as MP4. What is drawn may hold faces and plates: such copies
+    are yours to guard.
+
+    Exit code 11 if the mesh refused a file; the others are still looked at.
+    """
+    if not camera:
+        raise Failure(
+            "which camera took it? Add --camera ID; `tartip seed` registers sample cameras and "
+            "prints their ids, GET /v1/cameras of the gateway lists all",
+            Exit.USAGE,
+        )
+    sources = sources_of(files)
+    if draw is not None and any(source.is_stream for source in sources):
+        raise Failure("--draw copies files; leave it out for an rtsp:// address", Exit.USAGE)
+    work = _Ingestion(
+        camera, SourceReadings.read(readings), fps, frames, as_json=as_json, draw=draw
+    )
+    asyncio.run(work.run(read_settings(), sources))
+    if work.summary.refused:
+        raise typer.Exit(Exit.REFUSED)
+
+
+@dataclass
+class _Ingestion:
+    """One run: several files in flight, results as they come, refusals counted by name."""
+
+    camera: str
+    readings: SourceReadings
+    fps: float
+    frames: int
+    as_json: bool = field(kw_only=True)
+    draw: Path | None = field(kw_only=True)
+    summary: Summary = field(default_factory=Summary)
+
+    async def run(self, settings: Settings, sources: list[Source]) -> None:
+        from tartip_cli.client_traces import traced
+        from tartip_cli.partner import outside
+
+        places = asyncio.Semaphore(IN_FLIGHT)
+        copies = self._copies()
+        async with outside(settings) as mesh:
+            with (
+                traced(settings.otlp_endpoint or mesh.otlp_endpoint),
+                Progress(sources) as progress,
+            ):
+
+                async def one(source: Source) -> None:
+                    async with places:
+                        await self._look(mesh, source, progress, copies)
+
+                async with asyncio.TaskGroup() as group:
+                    for source in sources:
+                        group.create_task(one(source))
+        if not self.as_json:
+            self.summary.tell(None if copies is None else copies.folder)
+
+    def _copies(self) -> Copies | None:
+        if self.draw is None:
+            return None
+        from tartip_cli.ingest.copies import Copies
+
+        self.draw.mkdir(parents=True, exist_ok=True)
+        return Copies(self.draw)
+
+    async def _look(
+        self, mesh: Outside, source: Source, progress: Progress, copies: Copies | None
+    ) -> None:
+        from chassis import telemetry
+        from chassis.refusals import Refusal
+        from opentelemetry.context import Context
+
+        if source.missing:
+            self._refuse(source, _NO_FILE, source.missing)
+            progress.ended(source)
+            return
+        kept: list[inference.FrameResult] = []
+        with telemetry.span("ingest", parent=Context()):
+            try:
+                await self._ask(mesh, source, progress, kept if copies else None)
+            except Refusal as refusal:
+                self._take_refusal(source, refusal)
+            except OSError as error:
+                self._refuse(source, _NO_FILE, f"cannot read it: {error.strerror or error}")
+        if copies is not None and kept:
+            progress.drawing(source)
+            await asyncio.to_thread(
+                copies.draw, source, kept, lambda share: progress.drawn(source, share)
+            )
+        progress.ended(source)
+
+    async def _ask(
+        self,
+        mesh: Outside,
+        source: Source,
+        progress: Progress,
+        kept: list[inference.FrameResult] | None,
+    ) -> None:
+        from tartip_cli.ingest.asking import Asking
+
+        asking = Asking(mesh, self.camera, self.fps, self.frames, self.readings)
+        async for result, share in asking.results(source):
+            if kept is not None:
+                kept.append(result)
+            self._take(source, result)
+            progress.looked(source, share, self.summary.of(source))
+
+    def _take(self, source: Source, result: inference.FrameResult) -> None:
+        self.summary.take(source, result)
+        if self.as_json:
+            from tartip_cli.ingest.shapes import as_json_of
+
+            print_json({"file": source.name, **as_json_of(result)})
+
+    def _take_refusal(self, source: Source, refusal: Refusal) -> None:
+        says = refusal.says.en
+        if refusal.reason == "CAMERA_NOT_FOUND":
+            says += hint(" `tartip seed` registers sample cameras and prints their ids.")
+        self._refuse(source, refusal.reason, says, refusal.fields)
+
+    def _refuse(
+        self, source: Source, reason: str, says: str, fields: tuple[FieldError, ...] = ()
+    ) -> None:
+        named = "; ".join(f"{e.field}: {e.description}" for e in fields)
+        self.summary.refuse(source, reason, named or says)
+        if self.as_json:
+            wrong = [
+                {"field": e.field, "code": e.code, "description": e.description} for e in fields
+            ]
+            print_json({"file": source.name, "refused": reason, "message": says, "fields": wrong})

@@ -1,0 +1,244 @@
+"""Copies of pictures and films with what was seen drawn on them.
+
+A film's copy has all its frames, as MP4 with H.264: between two looks a box moves in a straight
+line to where its track is next, or the nearest of its kind. A caption stays for two seconds.
+"""
+
+from __future__ import annotations
+
+import threading
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import av
+import cv2
+import numpy as np
+from PIL import Image, ImageOps
+
+from tartip_cli.ingest.drawing import Caption, Mark, Picture, draw, enlarged, marks_of
+from tartip_cli.ingest.sources import Source
+from tartip_cli.ingest.summary import kind_of
+
+if TYPE_CHECKING:
+    from tartip.inference.v1 import inference_pb2 as inference
+
+CAPTION_SECONDS: Final = 2.0
+JPEG_QUALITY: Final = 92
+_STALE_SECONDS: Final = 1.5
+_NEARER_HALF: Final = 0.5
+_REACH: Final = 1.5
+"""How far a thing without a track may move between two looks, as a share of its size."""
+_CONSTANT_RATE_FACTOR: Final = "21"
+_RATE_MAX: Final = 60
+
+Share = Callable[[float], None]
+
+
+@dataclass
+class Copies:
+    """The folder that they are written to; no two get one name."""
+
+    folder: Path
+    _names: set[str] = field(default_factory=set)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def draw(self, source: Source, results: Sequence[inference.FrameResult], tell: Share) -> Path:
+        """Blocking. Raises OSError when it cannot be written."""
+        assert source.path is not None
+        path = self._name_for(source.path, ".mp4" if source.is_film else ".jpg")
+        if source.is_film:
+            _draw_film(source.path, path, Looks.of(results), tell)
+        else:
+            _draw_picture(source.path, path, results)
+        return path
+
+    def _name_for(self, path: Path, suffix: str) -> Path:
+        with self._lock:
+            name, number = f"{path.stem}{suffix}", 2
+            while name in self._names:
+                name, number = f"{path.stem}-{number}{suffix}", number + 1
+            self._names.add(name)
+        return self.folder / name
+
+
+@dataclass(frozen=True)
+class Looks:
+    """What was seen when, in seconds from the first look at the film."""
+
+    times: tuple[float, ...]
+    marks: tuple[tuple[tuple[int, Mark], ...], ...]
+    """Of each look its marks with their tracks."""
+    captions: tuple[tuple[float, Caption], ...]
+
+    @staticmethod
+    def of(results: Sequence[inference.FrameResult]) -> Looks:
+        frames = [result for result in results if not _is_of_track(result)]
+        start = min((_seconds(result.captured_at) for result in frames), default=0.0)
+        ordered = sorted(frames, key=lambda result: _seconds(result.captured_at))
+        captions = [
+            (max(0.0, at - start), caption)
+            for result in results
+            for at, caption in _captions(result)
+        ]
+        return Looks(
+            tuple(_seconds(result.captured_at) - start for result in ordered),
+            tuple(tuple(_tracked(result)) for result in ordered),
+            tuple(sorted(captions, key=lambda told: told[0])),
+        )
+
+    def at(self, seconds: float) -> list[Mark]:
+        """The marks at a moment; between two looks on their way from one to the other.
+
+        What has no partner in the other look is shown for the nearer half of the time between.
+        """
+        place = bisect_right(self.times, seconds + 1e-6) - 1
+        if place < 0 or seconds - self.times[place] > self._patience:
+            return []
+        now = self.marks[place]
+        if place + 1 == len(self.times):
+            return [mark for _, mark in now]
+        share = (seconds - self.times[place]) / (self.times[place + 1] - self.times[place])
+        later = list(self.marks[place + 1])
+        shown = []
+        for track, mark in now:
+            partner = _partner(track, mark, later)
+            if partner is not None:
+                later.remove(partner)
+                shown.append(_between(mark, partner[1], share))
+            elif share < _NEARER_HALF:
+                shown.append(mark)
+        return shown + [mark for _, mark in later if share >= _NEARER_HALF]
+
+    def captions_at(self, seconds: float) -> list[Caption]:
+        return [told for at, told in self.captions if at <= seconds < at + CAPTION_SECONDS]
+
+    @property
+    def _patience(self) -> float:
+        """How long a look holds: a film that was looked at seldom should not look blind."""
+        gaps = np.diff(self.times)
+        return max(_STALE_SECONDS, 1.5 * float(np.median(gaps))) if len(gaps) else _STALE_SECONDS
+
+
+def _draw_picture(given: Path, path: Path, results: Sequence[inference.FrameResult]) -> None:
+    with Image.open(given) as image:
+        upright = ImageOps.exif_transpose(image).convert("RGB")
+    picture, scale = enlarged(np.ascontiguousarray(np.asarray(upright, np.uint8)[..., ::-1]))
+    marks = [mark for result in results for mark in marks_of(result)]
+    captions = [caption for result in results for _, caption in _captions(result)]
+    drawn = draw(picture, marks, captions, scale=scale)
+    encoded = cv2.imencode(".jpg", drawn, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1]
+    path.write_bytes(encoded.tobytes())
+
+
+def _draw_film(given: Path, path: Path, looks: Looks, tell: Share) -> None:
+    with av.open(str(given)) as source, av.open(str(path), "w", format="mp4") as target:
+        stream = source.streams.video[0]
+        stream.thread_type = "AUTO"
+        rate = _rate(stream)
+        length = float(source.duration / av.time_base) if source.duration else 0.0
+        out: Any = None
+        for picture, seconds in _frames(source, stream, rate):
+            canvas, scale = enlarged(picture)
+            drawn = _even(draw(canvas, looks.at(seconds), looks.captions_at(seconds), scale=scale))
+            if out is None:
+                out = target.add_stream("libx264", rate=rate)
+                out.height, out.width = drawn.shape[:2]
+                out.pix_fmt = "yuv420p"
+                out.options = {"crf": _CONSTANT_RATE_FACTOR, "preset": "veryfast"}
+                out.time_base = Fraction(1, 90_000)
+            frame = av.VideoFrame.from_ndarray(drawn, format="bgr24")
+            frame.pts, frame.time_base = round(seconds * 90_000), Fraction(1, 90_000)
+            target.mux(out.encode(frame))
+            tell(min(1.0, seconds / length) if length else 0.0)
+        if out is not None:
+            target.mux(out.encode())
+
+
+def _frames(source: Any, stream: Any, rate: Fraction) -> Iterator[tuple[Picture, float]]:
+    """Every frame and its seconds from the first, as the gateway counts them."""
+    first, last = None, -1.0
+    try:
+        for place, frame in enumerate(source.decode(stream)):
+            at = place / float(rate) if frame.time is None else float(frame.time)
+            first = at if first is None else first
+            seconds = max(0.0, at - first)
+            if seconds <= last:  # a broken index: the encoder wants moments that grow
+                continue
+            last = seconds
+            picture = frame.to_ndarray(format="bgr24")
+            quarters = round(frame.rotation / 90) % 4
+            yield np.ascontiguousarray(np.rot90(picture, quarters)), seconds
+    except (av.FFmpegError, ValueError):
+        return  # a film that was cut off ends where it was cut
+
+
+def _rate(stream: Any) -> Fraction:
+    rate = stream.average_rate or stream.guessed_rate or Fraction(25)
+    return Fraction(min(rate, _RATE_MAX)).limit_denominator(1001)
+
+
+def _even(picture: Picture) -> Picture:
+    """H.264 wants even sides."""
+    height, width = (side - side % 2 for side in picture.shape[:2])
+    return np.ascontiguousarray(picture[:height, :width])
+
+
+def _partner(track: int, mark: Mark, later: Sequence[tuple[int, Mark]]) -> tuple[int, Mark] | None:
+    """The same thing in the next look: by its track, else the nearest alike within its size."""
+    alike = [one for one in later if one[1].kind == mark.kind and one[0] == track]
+    if track:
+        return alike[0] if alike else None
+    reach = _REACH * max(mark.box[2], mark.box[3])
+    near = [(_distance(mark, one[1]), place) for place, one in enumerate(alike)]
+    nearest = min(near, default=(reach, -1))
+    return alike[nearest[1]] if nearest[0] < reach else None
+
+
+def _distance(one: Mark, other: Mark) -> float:
+    (ax, ay, aw, ah), (bx, by, bw, bh) = one.box, other.box
+    return float(np.hypot(ax + aw / 2 - bx - bw / 2, ay + ah / 2 - by - bh / 2))
+
+
+def _between(mark: Mark, later: Mark, share: float) -> Mark:
+    x, y, width, height = (a + (b - a) * share for a, b in zip(mark.box, later.box, strict=True))
+    return replace(mark, box=(x, y, width, height))
+
+
+def _tracked(result: inference.FrameResult) -> list[tuple[int, Mark]]:
+    seen = [*result.objects, *result.faces, *result.plates]
+    return [
+        (int(getattr(one, "track", 0)), mark)
+        for one, mark in zip(seen, marks_of(result), strict=True)
+    ]
+
+
+def _is_of_track(result: inference.FrameResult) -> bool:
+    """The result that a plate has of its own once its track has ended."""
+    told = any(event.subject.endswith("plate_read") for event in result.events)
+    return told and not result.objects and not result.faces
+
+
+def _captions(result: inference.FrameResult) -> Iterator[tuple[float, Caption]]:
+    """Each event with its moment; a plate's event stands in the place of its plate."""
+    reads = [event for event in result.events if event.subject.endswith("plate_read")]
+    for event in result.events:
+        text = kind_of(event)
+        if event in reads:
+            of_it = [plate for plate in result.plates if event.track and plate.track == event.track]
+            if not of_it and len(reads) == len(result.plates):
+                of_it = [result.plates[reads.index(event)]]
+            text += ": " + ", ".join(plate.text for plate in of_it or result.plates)
+        elif event.track:
+            text += f" #{event.track}"
+        box = event.box
+        where = (box.x, box.y, box.width, box.height) if event.HasField("box") else None
+        moment = event.at if event.HasField("at") else result.captured_at
+        yield _seconds(moment), Caption(text, where)
+
+
+def _seconds(stamp: Any) -> float:
+    return float(stamp.seconds) + float(stamp.nanos) / 1e9

@@ -1,0 +1,84 @@
+"""The JSON that `tartip ingest` prints: the shape that others build on.
+
+One object a result: {"file", "plates": [{"text", "confidence", "box": [x, y, w, h], …}],
+"objects": [{"label", "score", "box", "track"}], "faces": [{"box", "match", "verdict"}],
+"events": [{"id", "subject", "what", "rule", "track", "box", "confidence", "at"}], "at", …}; boxes
+in pixels of the picture as given, `match` null unless a candidate was kept. A refused file is
+{"file", "refused", "message", "fields"}, a file that cannot be read is refused as NO_FILE.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tartip.inference.v1 import inference_pb2 as inference
+
+if TYPE_CHECKING:
+    from google.protobuf.timestamp_pb2 import Timestamp
+
+VERDICTS = {
+    inference.FACE_VERDICT_NO_MATCH: "no match",
+    inference.FACE_VERDICT_UNKNOWN: "unknown",
+    inference.FACE_VERDICT_CANDIDATE: "candidate",
+}
+
+
+def as_json_of(result: inference.FrameResult) -> dict[str, Any]:
+    return {
+        "plates": [_plate(plate) for plate in result.plates],
+        "objects": [
+            {
+                "label": seen.label,
+                "score": round(seen.score, 4),
+                "box": box_of(seen.box),
+                "track": seen.track,
+            }
+            for seen in result.objects
+        ],
+        "faces": [_face(face) for face in result.faces],
+        "events": [_event(event) for event in result.events],
+        "at": _moment(result.captured_at),
+        "frame": result.frame_id,
+        "evidence": result.evidence_sha256,
+    }
+
+
+def box_of(box: inference.Box) -> list[float]:
+    return [round(side, 1) for side in (box.x, box.y, box.width, box.height)]
+
+
+def _plate(plate: inference.Plate) -> dict[str, Any]:
+    return {
+        "text": plate.text,
+        "confidence": round(plate.confidence, 4),
+        "box": box_of(plate.box),
+        "country": plate.country,
+        "type": plate.plate_type,
+        "track": plate.track,
+    }
+
+
+def _face(face: inference.SeenFace) -> dict[str, Any]:
+    candidate = face.verdict == inference.FACE_VERDICT_CANDIDATE
+    return {
+        "box": box_of(face.box),
+        "match": {"candidate_id": face.candidate_id} if candidate else None,
+        "verdict": VERDICTS.get(face.verdict, ""),
+    }
+
+
+def _event(event: inference.EmittedEvent) -> dict[str, Any]:
+    return {
+        "id": event.event_id,
+        "subject": event.subject,
+        "what": event.what,
+        "rule": event.rule,
+        "track": event.track,
+        "box": box_of(event.box) if event.HasField("box") else None,
+        "confidence": round(event.confidence, 4),
+        "at": _moment(event.at) if event.HasField("at") else None,
+    }
+
+
+def _moment(stamp: Timestamp) -> str:
+    return stamp.ToJsonString()

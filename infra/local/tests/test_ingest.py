@@ -1,0 +1,170 @@
+"""What `tartip ingest` tells and draws of results: the JSON, the table's sums, the copies."""
+
+import datetime as dt
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pytest
+from tartip.inference.v1 import inference_pb2 as inference
+from tartip_cli.failures import Failure
+from tartip_cli.ingest.copies import CAPTION_SECONDS, Copies, Looks
+from tartip_cli.ingest.drawing import Mark, draw, enlarged
+from tartip_cli.ingest.shapes import as_json_of
+from tartip_cli.ingest.sources import Source, sources_of
+from tartip_cli.ingest.summary import Summary, kind_of
+
+START = dt.datetime(2026, 11, 20, 10, 0, 0, tzinfo=dt.UTC)
+FILM = Source("film.mp4", Path("film.mp4"))
+PICTURE = Source("picture.jpg", Path("picture.jpg"))
+
+
+def box(x: float, y: float, width: float = 40, height: float = 20) -> inference.Box:
+    return inference.Box(x=x, y=y, width=width, height=height)
+
+
+def frame(
+    seconds: float,
+    *,
+    objects: tuple[inference.SeenObject, ...] = (),
+    plates: tuple[inference.Plate, ...] = (),
+    events: tuple[inference.EmittedEvent, ...] = (),
+) -> inference.FrameResult:
+    result = inference.FrameResult(objects=objects, plates=plates, events=events)
+    result.captured_at.FromDatetime((START + dt.timedelta(seconds=seconds)).replace(tzinfo=None))
+    return result
+
+
+def car(x: float, track: int = 0) -> inference.SeenObject:
+    return inference.SeenObject(label="car", score=0.8, box=box(x, 50), track=track)
+
+
+def plate_read(text: str, track: int = 0) -> dict[str, tuple[object, ...]]:
+    return {
+        "plates": (inference.Plate(text=text, confidence=0.9, box=box(10, 60), track=track),),
+        "events": (
+            inference.EmittedEvent(event_id="e", subject="inference.v1.plate_read", track=track),
+        ),
+    }
+
+
+def test_json_keeps_its_shape_and_a_match_stands_for_a_candidate_alone() -> None:
+    result = frame(0, objects=(car(5, track=3),), **plate_read("453DXA02"))  # type: ignore[arg-type]
+    result.faces.add(box=box(1, 2), verdict=inference.FACE_VERDICT_NO_MATCH)
+    result.faces.add(box=box(3, 4), verdict=inference.FACE_VERDICT_CANDIDATE, candidate_id="c-1")
+    told = as_json_of(result)
+    assert told["plates"][0]["text"] == "453DXA02"
+    assert told["plates"][0]["box"] == [10.0, 60.0, 40.0, 20.0]
+    assert told["objects"] == [
+        {"label": "car", "score": 0.8, "box": [5.0, 50.0, 40.0, 20.0], "track": 3}
+    ]
+    assert [face["match"] for face in told["faces"]] == [None, {"candidate_id": "c-1"}]
+    assert told["events"][0]["subject"] == "inference.v1.plate_read"
+    assert told["events"][0]["box"] is None
+
+
+def test_a_thing_with_a_track_counts_once_and_a_film_tells_plates_that_have_left() -> None:
+    summary = Summary()
+    guess = inference.Plate(text="4S3DXA02", confidence=0.3, box=box(1, 1))
+    for seconds in range(3):
+        summary.take(FILM, frame(seconds, objects=(car(seconds, 1), car(90, 2)), plates=(guess,)))
+    summary.take(FILM, frame(2, **plate_read("453DXA02", 1)))  # type: ignore[arg-type]
+    seen = summary.of(FILM)
+    assert (seen.frames, dict(seen.objects), list(seen.plates)) == (3, {"car": 2}, ["453DXA02"])
+    assert seen.events == {"plate read": 1}
+
+
+def test_without_tracks_the_most_at_once_is_told() -> None:
+    summary = Summary()
+    summary.take(FILM, frame(0, objects=(car(0), car(90))))
+    summary.take(FILM, frame(1, objects=(car(10),)))
+    assert summary.of(FILM).objects == {"car": 2}
+
+
+def test_a_picture_tells_what_it_shows() -> None:
+    summary = Summary()
+    summary.take(PICTURE, frame(0, plates=(inference.Plate(text="A", confidence=0.2),)))
+    assert summary.of(PICTURE).plates == {"A": pytest.approx(0.2)}
+
+
+def test_an_event_is_named_by_what_happened_and_its_rule() -> None:
+    event = inference.EmittedEvent(subject="inference.v1.zone_crossed", what="entered", rule="gate")
+    assert kind_of(event) == "zone crossed: entered (gate)"
+
+
+def test_between_two_looks_a_box_is_on_its_way() -> None:
+    looks = Looks.of([frame(0, objects=(car(0, 1),)), frame(1, objects=(car(100, 1),))])
+    assert [mark.box[0] for mark in looks.at(0.25)] == [pytest.approx(25)]
+    assert [mark.box[0] for mark in looks.at(1.0)] == [pytest.approx(100)]
+    assert looks.at(5.0) == []
+
+
+def test_without_a_track_the_nearest_alike_is_its_next_place() -> None:
+    looks = Looks.of([frame(0, objects=(car(0), car(300))), frame(1, objects=(car(20),))])
+    assert sorted(mark.box[0] for mark in looks.at(0.25)) == [pytest.approx(5), 300]
+    assert [mark.box[0] for mark in looks.at(0.75)] == [pytest.approx(15)]
+
+
+def test_a_caption_stays_two_seconds_from_when_it_happened() -> None:
+    looks = Looks.of([frame(0, objects=(car(0, 1),)), frame(4, **plate_read("453DXA02", 1))])  # type: ignore[arg-type]
+    assert looks.captions_at(3.9) == []
+    assert "453DXA02" in looks.captions_at(4.0)[0].text
+    assert looks.captions_at(4.0 + CAPTION_SECONDS) == []
+
+
+def test_labels_do_not_cover_each_other_and_leave_the_given_picture_alone() -> None:
+    picture = np.full((600, 1000, 3), 90, np.uint8)
+    marks = [Mark("car", (400.0, 300.0, 60.0, 40.0), (0, 0, 250), f"car {n}") for n in range(3)]
+    filled = [
+        int((draw(picture, marks[:count], []) == marks[0].colour).all(2).sum())
+        for count in (1, 2, 3)
+    ]
+    assert (picture == 90).all()
+    label = filled[1] - filled[0]
+    assert label > 300
+    assert filled[2] - filled[1] == pytest.approx(label, rel=0.1)
+
+
+def test_a_small_picture_is_enlarged_with_its_boxes() -> None:
+    picture, scale = enlarged(np.zeros((240, 320, 3), np.uint8))
+    assert picture.shape == (720, 960, 3)
+    assert scale == 3.0
+
+
+def test_a_copy_of_a_film_has_all_its_frames_with_what_was_seen_between(tmp_path: Path) -> None:
+    film = tmp_path / "film.avi"
+    with av.open(str(film), "w") as out:
+        stream = out.add_stream("mjpeg", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 321, 241, "yuvj420p"
+        for _ in range(20):
+            grey = np.full((241, 321, 3), 128, np.uint8)
+            out.mux(stream.encode(av.VideoFrame.from_ndarray(grey, format="bgr24")))
+        out.mux(stream.encode())
+    (tmp_path / "drawn").mkdir()
+    copies, shares = Copies(tmp_path / "drawn"), list[float]()
+    results = [frame(0, objects=(car(0, 1),)), frame(1, objects=(car(200, 1),))]
+    path = copies.draw(Source("film.avi", film), results, shares.append)
+    assert path.name == "film.mp4"
+    assert copies.draw(Source("film.avi", film), results, shares.append).name == "film-2.mp4"
+    with av.open(str(path)) as copy:
+        assert copy.streams.video[0].codec_context.name == "h264"
+        pictures = [shown.to_ndarray(format="bgr24") for shown in copy.decode(video=0)]
+    assert len(pictures) == 20
+    assert pictures[0].shape[1] == 960
+    # Half way between two looks the box is half way: its upper edge crosses the middle there.
+    changed = cv2.absdiff(pictures[5], np.full_like(pictures[5], 128)).max(2) > 40
+    across = np.nonzero(changed.any(0))[0]
+    assert 280 < across.min() < 320
+    assert shares[-1] == pytest.approx(1.0, abs=0.1)
+
+
+def test_an_address_is_shown_without_its_password() -> None:
+    source = sources_of(["rtsp://operator:secret@camera.example:554/main"])[0]
+    assert source.is_stream
+    assert source.shown == "rtsp://camera.example:554/main"
+
+
+def test_nothing_behind_any_name_is_told(tmp_path: Path) -> None:
+    with pytest.raises(Failure, match="no pictures in"):
+        sources_of([str(tmp_path)])

@@ -1,0 +1,78 @@
+"""Writes down what looking at pictures asks of Triton: every tensor, and what it waited for.
+
+`tartip bench` sends the very same requests without the gateway. Run by the project's Python:
+
+    python infra/triton/requests_of.py --address … --certificate … --key … --authority … \
+        --out FILE.npz PICTURE…
+
+FILE.npz holds the tensors by number, and under "plan" the JSON of a list a picture of
+{"model", "tensor", "after": [places in that list]}.
+"""
+
+import argparse
+import asyncio
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from inference_gateway.seeing.geometry import Floats
+from inference_gateway.seeing.looking import Looker
+from inference_gateway.seeing.pictures import Picture, open_picture
+from inference_gateway.seeing.triton import Credentials, TritonModels
+
+
+@dataclass
+class Listening:
+    """The models, and beside them everything that they were asked."""
+
+    models: TritonModels
+    asked: list[dict[str, Any]] = field(default_factory=list)
+    tensors: list[Picture] = field(default_factory=list)
+    _answered: set[int] = field(default_factory=set)
+
+    async def run(self, model: str, images: Picture, *, seconds: float) -> Floats:
+        place = len(self.asked)
+        self.asked.append(
+            {"model": model, "tensor": len(self.tensors), "after": sorted(self._answered)}
+        )
+        self.tensors.append(images)
+        answer = await self.models.run(model, images, seconds=seconds)
+        self._answered.add(place)
+        return answer
+
+    async def fingerprint(self) -> str:
+        return await self.models.fingerprint()
+
+    def next_picture(self) -> list[dict[str, Any]]:
+        asked, self.asked, self._answered = self.asked, [], set()
+        return asked
+
+
+async def main() -> None:
+    options = _options()
+    models = TritonModels(
+        options.address, Credentials(options.certificate, options.key, options.authority)
+    )
+    listening = Listening(models)
+    looker, plan = Looker(listening), []
+    for path in options.pictures:
+        await looker.look(open_picture(path.read_bytes()))
+        plan.append(listening.next_picture())
+    await models.close()
+    tensors = {str(place): tensor for place, tensor in enumerate(listening.tensors)}
+    np.savez(options.out, plan=np.array(json.dumps(plan)), **tensors)  # type: ignore[arg-type]
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--address", required=True)
+    for name in ("--certificate", "--key", "--authority", "--out"):
+        parser.add_argument(name, type=Path, required=True)
+    parser.add_argument("pictures", nargs="+", type=Path)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
