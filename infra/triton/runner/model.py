@@ -2,8 +2,10 @@
 
 Requests that Triton has batched are joined, run once and cut apart again. Threads come from the
 model's configuration (`intra_op_threads`): on few cores more instances serve better than threads.
+A file that has not the SHA-256 which the configuration names is not loaded.
 """
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -26,9 +28,12 @@ class TritonPythonModel:
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        folder = Path(args["model_repository"]) / args["model_version"]
+        path = Path(args["model_repository"]) / args["model_version"] / "model.onnx"
+        content = path.read_bytes()  # what is checked is what is run
+        if hashlib.sha256(content).hexdigest() != parameters.get("fingerprint"):
+            raise triton.TritonModelException(f"{path} was changed since it was built")
         self._session = onnxruntime.InferenceSession(
-            str(folder / "model.onnx"), options, providers=["CPUExecutionProvider"]
+            content, options, providers=["CPUExecutionProvider"]
         )
         self._inputs = [entry["name"] for entry in config["input"]]
         self._outputs = [entry["name"] for entry in config["output"]]

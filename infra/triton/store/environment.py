@@ -100,7 +100,8 @@ def reads(path: Path) -> str:
 def put(source: Path, target: Path) -> None:
     """Copy so that nobody ever sees a half; who has the old file open keeps it."""
     draft = target.with_name(f".{target.name}.{os.getpid()}")
-    shutil.copy2(source, draft)
+    shutil.copyfile(source, draft)
+    draft.chmod(0o755 if source.stat().st_mode & 0o100 else 0o644)
     draft.replace(target)
 
 

@@ -1,7 +1,6 @@
 """Writes the Triton repository: for each manifest a folder with configuration, runner and ONNX."""
 
 import json
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +12,12 @@ from store.failures import BuildFailed
 from store.manifest import FromOutside, Manifest
 from store.sources import source_folder
 
+FILES: Final = ("config.pbtxt", "1/model.py", "1/model.onnx")
+"""What a model's folder holds, and nothing else."""
 RUNNER: Final = HERE / "runner/model.py"
 FINGERPRINTS: Final = "fingerprints.json"
+SEAL: Final = "seal.json"
+"""SHA-256 of each file of the repository; Triton's start compares (`tartip_cli/model_seal.py`)."""
 CATALOGUE: Final = "object_detector"
 """The model whose configuration names the outside ones, so that the gateway can ask for them."""
 
@@ -37,10 +40,13 @@ def write_repository(models: Mapping[str, Kept], target: Path) -> bool:
     folder.mkdir(exist_ok=True)
     outside = sorted(name for name, kept in models.items() if kept.is_outside)
     changed = [name for name, kept in models.items() if _model(kept, outside, target)]
-    for each in folder.iterdir():
-        if each.name not in models:
-            shutil.rmtree(each)
-            changed.append(each.name)
+    known = {folder / name / file for name in models for file in FILES}
+    for path in sorted(folder.rglob("*"), reverse=True):
+        if path not in known and (not path.is_dir() or path.is_symlink()):
+            path.unlink()
+            changed.append(path.name)
+        elif path.is_dir() and not any(path.iterdir()):
+            path.rmdir()
     _write_fingerprints(target)
     return bool(changed)
 
@@ -101,10 +107,18 @@ def _model(kept: Kept, outside: list[str], target: Path) -> bool:
 
 
 def _write_fingerprints(target: Path) -> None:
-    """What Triton's start checks the models against, and what each event carries."""
-    found = {path.parts[-3]: digest(path) for path in target.glob("models/*/1/model.onnx")}
-    text = json.dumps(dict(sorted(found.items())), indent=2)
-    (target / FINGERPRINTS).write_text(text + "\n")
+    """What was written: the ONNX of each model for people, every file for Triton's start."""
+    folder = target / "models"
+    sealed = {
+        str(path.relative_to(folder)): digest(path) for path in folder.rglob("*") if path.is_file()
+    }
+    weights = {name.split("/")[0]: it for name, it in sealed.items() if name.endswith(".onnx")}
+    for name, told in ((SEAL, sealed), (FINGERPRINTS, weights)):
+        text = json.dumps(dict(sorted(told.items())), indent=2) + "\n"
+        if reads(target / name) != text:
+            draft = target / f".{name}"
+            draft.write_text(text)
+            draft.replace(target / name)
 
 
 def _same(one: Path, other: Path) -> bool:

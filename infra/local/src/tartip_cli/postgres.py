@@ -165,6 +165,7 @@ def erase_cluster(home: Home) -> None:
     """Remove the cluster for good, wherever it lies; tests do this, the command never."""
     place = home.postgres.resolve()
     shutil.rmtree(place.parent if place.is_relative_to(_REACHABLE) else place, ignore_errors=True)
+    shutil.rmtree(_REACHABLE / f"{home.identity()}.triton", ignore_errors=True)
 
 
 async def _clear_crash(folder: Path) -> None:

@@ -10,7 +10,7 @@ import signal
 import subprocess
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from tartip_cli.failures import Exit, Failure
@@ -148,8 +148,8 @@ class RunningPart(Watched):
 
     async def _run_once(self) -> None:
         self._become(State.STARTING)
-        if self.part.prepare is not None:
-            await self.part.prepare()
+        if self.part.prepare is not None and not await self._prepared(self.part.prepare):
+            return
         if self._stopping:
             return
         process = await self._spawn()
@@ -163,6 +163,17 @@ class RunningPart(Watched):
         # Whatever it left in its process group would hold its port or its files.
         ProcessId(process.pid, "").signal_group(signal.SIGKILL)
         self._pid_file.unlink(missing_ok=True)
+
+    async def _prepared(self, step: Callable[[], Awaitable[None]]) -> bool:
+        """Refused at first, the run ends; later on the others go on, and it is tried again."""
+        try:
+            await step()
+        except Failure as failure:
+            if not self.was_ready.is_set():
+                raise
+            log.error("%s: %s", self.name, failure.message)
+            return False
+        return True
 
     async def _spawn(self) -> asyncio.subprocess.Process:
         part = self.part

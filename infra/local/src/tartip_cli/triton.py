@@ -1,24 +1,27 @@
 """NVIDIA Triton, started from the environment that `infra/triton/build.py` makes.
 
 gRPC alone, on the loopback address, with mutual TLS; no HTTP, and no model can be loaded or
-unloaded while it runs. Its Python stubs find numpy through PATH and libpython through
-LD_LIBRARY_PATH.
+unloaded while it runs. A model that is not as the set-up made it keeps it from starting. Its Python
+stubs find numpy through PATH and libpython through LD_LIBRARY_PATH. As root it gets a user of its
+own (`triton_place.py`).
 """
 
 from __future__ import annotations
 
+import asyncio
 import os
 import secrets
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from tartip_cli.failures import Exit, Failure
 from tartip_cli.home import Home, write_private
-from tartip_cli.parts import Part
+from tartip_cli.parts import Part, UnixUser
 from tartip_cli.pki import Certificates, KeyPair
 from tartip_cli.ports import LOOPBACK
 from tartip_cli.service_part import secure_channel
 from tartip_cli.topology import COMMAND_LINE
+from tartip_cli.triton_place import Place, fill, make_own, own_folder, place_of, triton_user
 
 # Triton cannot tell callers apart, so it trusts these two certificates and not their authority.
 _CALLERS = ("inference-gateway", COMMAND_LINE)
@@ -27,6 +30,7 @@ _RESTRICTED = "shared-memory,model-repository,trace,logging:tartip-closed"
 _SERVER_READY = "/inference.GRPCInferenceService/ServerReady"
 _READY_ANSWER = b"\x08\x01"  # ServerReadyResponse { ready: true }
 _PROBE_SECONDS = 2.0
+_TRUSTED, _CERTIFICATE, _KEY = "triton-callers.pem", "triton.pem", "triton.key"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,22 +43,38 @@ class Triton:
     client: KeyPair
 
     def part(self) -> Part:
+        user = triton_user()
+        place, own = place_of(self.folder, user), own_folder(self.home, user)
+
+        async def prepare() -> None:
+            await asyncio.to_thread(fill, place, self.folder)
+            self._prepare(own, user)
+
         return Part(
             name="triton",
             address=self.address,
-            command=self._command(),
-            environment=self._environment(),
-            folder=self.home.run,
+            command=self._command(place, own),
+            environment=self._environment(place, own),
+            folder=own,
             log=self.home.log_of("triton"),
-            prepare=self.prepare,
+            prepare=prepare,
             probe=self.answers,
+            user=user,
         )
 
-    async def prepare(self) -> None:
+    def _prepare(self, own: Path, user: UnixUser | None) -> None:
         """Say who may call, and drop the shared memory that a killed Triton leaves behind."""
+        if user is not None:
+            make_own(own, user)
         callers = (self.certificates.service(name) for name in _CALLERS)
         content = b"".join(caller.certificate.read_bytes() for caller in callers)
-        write_private(self._trusted, content)
+        write_private(own / _TRUSTED, content)
+        pair = self.certificates.service("triton")
+        write_private(own / _CERTIFICATE, pair.certificate.read_bytes())
+        write_private(own / _KEY, pair.key.read_bytes())
+        if user is not None:
+            for name in (_TRUSTED, _CERTIFICATE, _KEY):
+                shutil.chown(own / name, user.uid, user.gid)
         self._clear_shared_memory()
 
     async def answers(self) -> bool:
@@ -71,13 +91,13 @@ class Triton:
         for path in Path("/dev/shm").glob(f"{self._shared_memory}*"):
             path.unlink(missing_ok=True)
 
-    def _command(self) -> tuple[str, ...]:
-        pair = self.certificates.service("triton")
+    def _command(self, place: Place, own: Path) -> tuple[str, ...]:
         port = self.address.rpartition(":")[2]
+        server = place.packages / "pytriton" / "tritonserver"
         return (
-            str(self._packages / "pytriton" / "tritonserver" / "bin" / "tritonserver"),
-            f"--model-repository={self.folder / 'models'}",
-            f"--backend-directory={self._packages / 'pytriton' / 'tritonserver' / 'backends'}",
+            str(server / "bin" / "tritonserver"),
+            f"--model-repository={place.models}",
+            f"--backend-directory={server / 'backends'}",
             "--model-control-mode=none",
             "--allow-http=false",
             "--allow-grpc=true",
@@ -85,9 +105,9 @@ class Triton:
             f"--grpc-port={port}",
             "--grpc-use-ssl=true",
             "--grpc-use-ssl-mutual=true",
-            f"--grpc-server-cert={pair.certificate}",
-            f"--grpc-server-key={pair.key}",
-            f"--grpc-root-cert={self._trusted}",
+            f"--grpc-server-cert={own / _CERTIFICATE}",
+            f"--grpc-server-key={own / _KEY}",
+            f"--grpc-root-cert={own / _TRUSTED}",
             f"--grpc-restricted-protocol={_RESTRICTED}={secrets.token_hex(16)}",
             f"--backend-config=python,shm-region-prefix-name={self._shared_memory}",
             "--allow-metrics=true",
@@ -97,32 +117,17 @@ class Triton:
             "--log-verbose=0",
         )
 
-    def _environment(self) -> dict[str, str]:
-        environment = self.folder / "venv"
-        libraries = [self._packages / "nvidia_pytriton.libs", self.folder / "libpython"]
+    def _environment(self, place: Place, own: Path) -> dict[str, str]:
         return {
-            "PATH": os.pathsep.join([str(environment / "bin"), os.environ.get("PATH", os.defpath)]),
-            "LD_LIBRARY_PATH": os.pathsep.join(str(library) for library in libraries),
-            "PYTHONPATH": str(self._packages),
+            "PATH": os.pathsep.join([str(place.programs), os.environ.get("PATH", os.defpath)]),
+            "LD_LIBRARY_PATH": os.pathsep.join(str(library) for library in place.libraries),
+            "PYTHONPATH": str(place.packages),
             "PYTHONDONTWRITEBYTECODE": "1",
+            "PYTHONNOUSERSITE": "1",
             "OMP_NUM_THREADS": "1",
+            "HOME": str(own),
         }
-
-    @property
-    def _trusted(self) -> Path:
-        return self.home.run / "triton-callers.pem"
 
     @property
     def _shared_memory(self) -> str:
         return f"tartip-{self.home.identity()}-"
-
-    @property
-    def _packages(self) -> Path:
-        found = sorted((self.folder / "venv" / "lib").glob("python3.*/site-packages"))
-        if not found or not (found[0] / "pytriton").is_dir():
-            raise Failure(
-                f"Triton is not set up in {self.folder}: run `make setup`, or set "
-                "TARTIP_TRITON_URL to a running one",
-                Exit.MISSING_REQUIREMENT,
-            )
-        return found[0]

@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 from inference_gateway.seeing.triton import Credentials, TritonModels
 from tartip_cli.home import Home
-from tartip_cli.parts import launched
+from tartip_cli.parts import Part, launched
 from tartip_cli.pki import Certificates
 from tartip_cli.ports import free_base
+from tartip_cli.postgres import erase_cluster
 from tartip_cli.settings import inherited_environment
 from tartip_cli.triton import Triton
 
@@ -36,7 +37,7 @@ class Served:
 
 
 @pytest.fixture
-def described(tmp_path: Path) -> Callable[[Path], Triton]:
+def described(tmp_path: Path) -> Iterator[Callable[[Path], Triton]]:
     """Triton as a part of a mesh of its own, not started."""
     home = Home(tmp_path / "home")
     home.prepare()
@@ -54,16 +55,21 @@ def described(tmp_path: Path) -> Callable[[Path], Triton]:
             client=certificates.service("tartip-cli"),
         )
 
-    return describe
+    yield describe
+    erase_cluster(home)
 
 
-@contextmanager
-def running(triton: Triton, log: Path) -> Iterator[Served]:
+def prepare(triton: Triton) -> Part:
+    """What the supervisor does before each start."""
     part = triton.part()
     assert part.prepare is not None
     asyncio.run(_awaited(part.prepare))
+    return part
+
+
+def spawn(part: Part, log: Path) -> subprocess.Popen[bytes]:
     with log.open("ab") as output:
-        child = subprocess.Popen(
+        return subprocess.Popen(
             launched(part.command, user=part.user, death_signal=signal.SIGKILL),
             env={**inherited_environment(), **part.environment},
             cwd=part.folder,
@@ -72,6 +78,20 @@ def running(triton: Triton, log: Path) -> Iterator[Served]:
             stderr=output,
             start_new_session=True,
         )
+
+
+def starts(part: Part, log: Path, *, seconds: float) -> int:
+    """The code with which it ends by itself; the test fails if it does not."""
+    child = spawn(part, log)
+    try:
+        return child.wait(seconds)
+    finally:
+        child.kill()
+
+
+@contextmanager
+def running(triton: Triton, log: Path) -> Iterator[Served]:
+    child = spawn(prepare(triton), log)
     try:
         deadline = time.monotonic() + START_SECONDS
         while not _answers(triton):

@@ -28,7 +28,7 @@ from tartip.cameras.v1 import cameras_pb2, cameras_pb2_grpc
 from tartip.cameras.v1 import events_pb2 as camera_events
 from tartip.common.v1 import common_pb2
 from tartip.inference.v1 import events_pb2, inference_pb2, inference_pb2_grpc
-from tartip_cli.parts import launched
+from tartip_cli.parts import UnixUser, launched
 from tartip_cli.settings import find_checkout, inherited_environment
 from tartip_cli.testing import RunningTestMesh
 from tartip_cli.triton import Triton
@@ -128,12 +128,13 @@ class Process:
     environment: dict[str, str]
     log: Path
     ready: Callable[[], bool]
+    user: UnixUser | None = None
     child: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         with self.log.open("ab") as output:
             self.child = subprocess.Popen(
-                launched(self.command, user=None, death_signal=signal.SIGKILL),
+                launched(self.command, user=self.user, death_signal=signal.SIGKILL),
                 env=self.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -176,6 +177,7 @@ def triton(engines: RunningTestMesh, tmp_path_factory: pytest.TempPathFactory) -
         {**inherited_environment(), **part.environment},
         tmp_path_factory.mktemp("triton") / "triton.log",
         lambda: _answers(part.probe),
+        part.user,
     )
     process.start()
     yield process
