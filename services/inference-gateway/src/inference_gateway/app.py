@@ -19,6 +19,7 @@ from inference_gateway.seeing.triton import Credentials, TritonModels
 from inference_gateway.settings import InferenceSettings
 from inference_gateway.showing import Showing
 from inference_gateway.usecases import Intake
+from inference_gateway.watchlists.parts import join as join_watchlists
 
 MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
 
@@ -45,8 +46,9 @@ async def build(chassis: Chassis[InferenceSettings]) -> None:
         EdgeApi(intake, showing, vault, ward),
         POLICY,
     )
+    join_watchlists(chassis, models, eyes, vault)
     chassis.consume("CAMERAS", SUBSCRIPTIONS)
-    chassis.publish_from("INFERENCE")
+    chassis.publish_from("INFERENCE", "SIGHTINGS")
     chassis.loop("evidence sweeper", vault.keep_sweeping)
     chassis.loop("quarantine sweeper", ward.keep_sweeping)
 
@@ -57,5 +59,5 @@ SERVICE = Service(
     build=build,
     schema="inference",
     migrations=MIGRATIONS,
-    ids={"camera": UUID_SHAPE, "frame": UUID_SHAPE},
+    ids={"camera": UUID_SHAPE, "frame": UUID_SHAPE, "entry": UUID_SHAPE},
 )

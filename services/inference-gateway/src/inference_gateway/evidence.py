@@ -64,9 +64,9 @@ class PurposeRequired(Refusal):
     kind = Kind.INVALID
     code = "PURPOSE_REQUIRED"
     says = Says(
-        en="Say why you read this: send the purpose with the call.",
-        ru="Укажите цель чтения: передайте её вместе с вызовом.",
-        kk="Оқу мақсатын көрсетіңіз: оны шақырумен бірге жіберіңіз.",
+        en="Say what this is for: send the purpose with the call.",
+        ru="Укажите цель обращения: передайте её вместе с вызовом.",
+        kk="Өтініш мақсатын көрсетіңіз: оны шақырумен бірге жіберіңіз.",
     )
 
 

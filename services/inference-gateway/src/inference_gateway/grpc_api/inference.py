@@ -41,7 +41,14 @@ POLICY: Policy = {
     f"{SERVICE}StoreEvidence": allow(services=("citizen-reports",)),
     f"{SERVICE}ReadEvidence": allow(
         services=("violations", "citizen-reports"),
-        roles=("inspector", "supervisor", "auditor", "dispatcher", "internal_security"),
+        roles=(
+            "inspector",
+            "supervisor",
+            "auditor",
+            "dispatcher",
+            "internal_security",
+            "watchlist_officer",
+        ),
     ),
 }
 PIECE_BYTES = 512 * 1024

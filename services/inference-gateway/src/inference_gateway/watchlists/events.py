@@ -1,0 +1,25 @@
+"""The fact that a face was near somebody who is searched for; it does not say to whom."""
+
+from chassis.clock import to_timestamp
+from chassis.db import Event
+from tartip.inference.v1 import events_pb2
+
+from inference_gateway.events import Told
+from inference_gateway.model import Emitted
+from inference_gateway.watchlists.model import Candidate
+
+FACE_CANDIDATE = "inference.v1.face_candidate"
+
+
+def face_candidate(one: Candidate) -> Told:
+    message = events_pb2.FaceCandidate(
+        candidate_id=str(one.candidate_id), camera_id=str(one.camera_id), region=one.region,
+        captured_at=to_timestamp(one.captured_at), closeness=one.closeness,
+        evidence_sha256=one.evidence_sha256, models_fingerprint=one.models_fingerprint,
+    )  # fmt: skip
+    event = Event(FACE_CANDIDATE, str(one.candidate_id), 1, one.region, message)
+    emitted = Emitted(
+        event.event_id, event.subject, what="face candidate", box=one.box,
+        confidence=one.closeness, at=one.captured_at,
+    )  # fmt: skip
+    return Told(event, emitted)

@@ -1,0 +1,149 @@
+"""The templates of all entries in force, in memory, and the exact search among them.
+
+Every template is compared, as half floats (256 bytes each, half of what floats take); what that
+rounding costs is measured by `timing.py`. One gallery a region: a camera searches its own alone.
+"""
+
+import threading
+from dataclasses import dataclass
+from typing import Final
+
+import faiss
+import numpy as np
+import numpy.typing as npt
+
+from inference_gateway.seeing.faces import TEMPLATE_LENGTH
+from inference_gateway.seeing.geometry import Floats
+
+SHARD_ROWS: Final = 65_536
+"""Memory grows by so many at most, and what an earlier size held is given back early."""
+MOST_NEAR: Final = 3
+"""Entries told of one face: somebody may be searched for in more than one case."""
+NOBODY: Final = 0
+# Of a row that is free: as a half float far from any template, and still finite when squared.
+FREE: Final = 0x7B
+
+
+@dataclass(frozen=True, slots=True)
+class Near:
+    """An entry's number, and the distance (L2) of its template."""
+
+    number: int
+    distance: float
+
+
+class Shard:
+    """Some rows of templates and the numbers of their entries."""
+
+    def __init__(self) -> None:
+        self._index = faiss.IndexScalarQuantizer(
+            TEMPLATE_LENGTH, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_L2
+        )
+        self._numbers: npt.NDArray[np.int64] = np.zeros(0, np.int64)
+
+    @property
+    def rows(self) -> int:
+        return int(self._index.ntotal)
+
+    def add(self, numbers: npt.NDArray[np.int64], templates: Floats) -> None:
+        self._index.add(np.ascontiguousarray(templates, np.float32))
+        self._numbers = np.concatenate([self._numbers, numbers])
+
+    def put(self, row: int, number: int, template: Floats) -> None:
+        """Into a row that is free."""
+        self._codes()[row] = template.astype(np.float16).view(np.uint8)
+        self._numbers[row] = number
+
+    def remove(self, number: int) -> bool:
+        """Overwrites the template; False where the entry is not here."""
+        found = np.flatnonzero(self._numbers == number)
+        if not len(found):
+            return False
+        self._codes()[found] = FREE
+        self._numbers[found] = NOBODY
+        return True
+
+    def free_row(self) -> int | None:
+        free = np.flatnonzero(self._numbers == NOBODY)
+        return int(free[0]) if len(free) else None
+
+    def search(self, queries: Floats) -> tuple[Floats, npt.NDArray[np.int64]]:
+        """Squared distances and numbers [n, MOST_NEAR], nearest first; NOBODY where none is."""
+        squared, rows = self._index.search(queries, MOST_NEAR)
+        return squared, np.where(rows >= 0, self._numbers[rows], NOBODY)
+
+    def _codes(self) -> npt.NDArray[np.uint8]:
+        """The index's own memory, [rows, bytes of a template]; not valid after the next `add`."""
+        codes = self._index.codes
+        view: npt.NDArray[np.uint8] = faiss.rev_swig_ptr(codes.data(), codes.size())
+        return view.reshape(-1, self._index.code_size)
+
+
+class RegionGallery:
+    """All entries of one region. Its methods block; one runs at a time."""
+
+    def __init__(self) -> None:
+        self._shards: list[Shard] = []
+        self._lock = threading.Lock()
+        self._size = 0
+
+    def __len__(self) -> int:
+        return self._size
+
+    def add(self, number: int, template: Floats) -> None:
+        """`template` is [128]. An entry that is there already is replaced."""
+        with self._lock:
+            self._remove(number)
+            self._size += 1
+            for shard in self._shards:
+                row = shard.free_row()
+                if row is not None:
+                    shard.put(row, number, template)
+                    return
+            self._append(np.array([number]), template[None])
+
+    def fill(self, numbers: npt.NDArray[np.int64], templates: Floats) -> None:
+        """Many at once, none of which is there: [n] and [n, 128]."""
+        with self._lock:
+            self._size += len(numbers)
+            self._append(numbers, templates)
+
+    def remove(self, number: int) -> None:
+        """Nothing happens where the entry is not there."""
+        with self._lock:
+            self._remove(number)
+
+    def search(self, queries: Floats, *, within: float) -> list[list[Near]]:
+        """For each of the queries [n, 128] float32 the nearest entries, at most MOST_NEAR."""
+        with self._lock:
+            found = [shard.search(queries) for shard in self._shards]
+        return [_nearest(found, place, within) for place in range(len(queries))]
+
+    def _append(self, numbers: npt.NDArray[np.int64], templates: Floats) -> None:
+        while len(numbers):
+            if not self._shards or self._shards[-1].rows >= SHARD_ROWS:
+                self._shards.append(Shard())
+            room = SHARD_ROWS - self._shards[-1].rows
+            self._shards[-1].add(numbers[:room], templates[:room])
+            numbers, templates = numbers[room:], templates[room:]
+
+    def _remove(self, number: int) -> None:
+        if any(shard.remove(number) for shard in self._shards):
+            self._size -= 1
+
+
+def _nearest(
+    found: list[tuple[Floats, npt.NDArray[np.int64]]], place: int, within: float
+) -> list[Near]:
+    near = [
+        Near(int(number), float(np.sqrt(max(squared, 0.0))))
+        for all_squared, numbers in found
+        for squared, number in zip(all_squared[place], numbers[place], strict=True)
+        if number != NOBODY and squared <= within * within
+    ]
+    return sorted(near, key=lambda one: one.distance)[:MOST_NEAR]
+
+
+def one_thread() -> None:
+    """Searches stay within the core that asks; of cores there are others to feed."""
+    faiss.omp_set_num_threads(1)

@@ -1,0 +1,96 @@
+"""What one frame's faces came to, and how its candidates are kept: see `search.FacesSeen`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from uuid import UUID
+
+from chassis.clock import Clock
+from chassis.db import Tx
+
+from inference_gateway.events import Told
+from inference_gateway.model import FaceVerdict, SeenFace
+from inference_gateway.storage import EvidencePlace, KeptEvidence, keep_evidence
+from inference_gateway.watchlists import storage
+from inference_gateway.watchlists.events import face_candidate
+from inference_gateway.watchlists.model import Candidate
+from inference_gateway.watchlists.search import KeptFaces
+
+
+@dataclass(frozen=True)
+class Found:
+    """A candidate for one face, which is named by its place in the answer."""
+
+    face: int
+    one: Candidate
+
+
+@dataclass(frozen=True)
+class WatchedFaces:
+    """`evidence` is there when one of what was found is new."""
+
+    clock: Clock
+    seen: tuple[SeenFace, ...] = ()
+    found: tuple[Found, ...] = ()
+    evidence: KeptEvidence | None = None
+
+    @property
+    def faces(self) -> tuple[SeenFace, ...]:
+        return self._answer({found.one.entry_id: found.one.candidate_id for found in self.found})
+
+    @property
+    def has_candidates(self) -> bool:
+        return bool(self.found)
+
+    async def keep(self, tx: Tx) -> KeptFaces:
+        keeping = _Keeping(tx, self.evidence, self.clock)
+        # In one order for all, so that two frames do not wait for each other's entries.
+        for found in sorted(self.found, key=lambda each: each.one.entry_id):
+            await keeping.keep(found.one)
+        return KeptFaces(self._answer(keeping.ids), tuple(keeping.told))
+
+    def _answer(self, ids: Mapping[UUID, UUID]) -> tuple[SeenFace, ...]:
+        """`ids` are of candidates, by their entry; a face with several gets the nearest one's."""
+        told = list(self.seen)
+        for found in sorted(self.found, key=lambda each: each.one.closeness):
+            if found.one.entry_id in ids:
+                told[found.face] = replace(
+                    told[found.face],
+                    verdict=FaceVerdict.CANDIDATE,
+                    candidate_id=ids[found.one.entry_id],
+                )
+        return tuple(told)
+
+
+@dataclass
+class _Keeping:
+    """Candidates on their way into one transaction."""
+
+    tx: Tx
+    evidence: KeptEvidence | None
+    clock: Clock
+    ids: dict[UUID, UUID] = field(default_factory=dict)
+    told: list[Told] = field(default_factory=list)
+
+    async def keep(self, one: Candidate) -> None:
+        """Nothing is kept where the entry has closed since the face was compared."""
+        if not await storage.hold_in_force(self.tx, one.entry_id, self.clock()):
+            return
+        known = await storage.seen_just_now(self.tx, one.entry_id, one.camera_id, one.captured_at)
+        if known is not None:
+            await storage.saw_again(self.tx, known, one.captured_at)
+            self.ids[one.entry_id] = known
+        elif self.evidence is not None:
+            await self._keep_new(one, self.evidence)
+
+    async def _keep_new(self, one: Candidate, evidence: KeptEvidence) -> None:
+        if not self.told:
+            await keep_evidence(self.tx, evidence, EvidencePlace(one.region, storage.OFFICER))
+        await storage.add_candidate(self.tx, one, self.clock())
+        fact = face_candidate(one)
+        self.tx.emit(fact.event)
+        self.tx.audit(
+            "find_candidate", f"candidate:{one.candidate_id}", region=one.region,
+            facts={"entry": str(one.entry_id), "camera": str(one.camera_id)},
+        )  # fmt: skip
+        self.told.append(fact)
+        self.ids[one.entry_id] = one.candidate_id

@@ -1,0 +1,217 @@
+"""What watch-list officers decide: each decision one transaction, with its audit entry in it.
+
+The picture of an entry is forgotten as soon as its template is made; the template is sealed under
+a key of its own, which is destroyed when the entry ends.
+"""
+
+import asyncio
+import hashlib
+import logging
+from uuid import UUID
+
+from chassis.clock import Clock
+from chassis.db import SYSTEM, Database
+from chassis.identity import Caller
+from chassis.refusals import Checks, IdReused
+from chassis.telemetry import current_story
+
+from inference_gateway.evidence import PurposeRequired
+from inference_gateway.eyes import Eyes
+from inference_gateway.seeing.face_looking import FaceLooker, forget
+from inference_gateway.seeing.faces import Usable
+from inference_gateway.seeing.geometry import Floats
+from inference_gateway.seeing.pictures import Picture, open_picture
+from inference_gateway.storage import request_fingerprint
+from inference_gateway.watchlists import storage
+from inference_gateway.watchlists.lists import Lists
+from inference_gateway.watchlists.model import (
+    Asked,
+    Candidate,
+    CandidateState,
+    Entry,
+    EntryState,
+    FaceTooPoor,
+    NoFace,
+    Review,
+    SeveralFaces,
+    Verdict,
+    check_asked,
+)
+from inference_gateway.watchlists.storage import Closing
+from inference_gateway.watchlists.watching import models_away_by_name
+
+SWEEP_SECONDS = 30.0
+SWEPT_AT_ONCE = 100
+log = logging.getLogger(__name__)
+
+
+class WatchDesk:
+    def __init__(
+        self, db: Database, lists: Lists, eyes: Eyes, looker: FaceLooker, clock: Clock
+    ) -> None:
+        self._db = db
+        self._lists = lists
+        self._eyes = eyes
+        self._looker = looker
+        self._clock = clock
+
+    def check(self, check: Checks, asked: Asked, caller: Caller) -> None:
+        """Every rule about a request that can be told without its picture."""
+        check_asked(check, asked, self._clock())
+        check.that(
+            caller.scope.sees(asked.region), "region", "must be a region that you may act for"
+        )
+
+    async def request(self, asked: Asked, picture: bytes, caller: Caller) -> Entry:
+        """`asked` was checked. The same again is answered as before, without another look."""
+        _require_purpose(caller)
+        answered = await self._answered(asked, caller)
+        if answered is not None:
+            return answered
+        async with self._eyes.turn():
+            template = await self._template(await asyncio.to_thread(open_picture, picture))
+        try:
+            return await self._add(asked, template, caller)
+        finally:
+            forget(template)
+
+    async def approve(self, entry_id: UUID, caller: Caller) -> Entry:
+        _require_purpose(caller)
+        async with self._db.begin(caller.scope) as tx:
+            entry = await storage.entry(tx, entry_id, for_update=True)
+            approved = entry.approve(caller.scope.name, self._clock())
+            if approved is not entry:
+                await storage.put_in_force(tx, approved)
+            tx.audit("approve_entry", f"entry:{entry_id}", region=entry.region)
+        await self._lists.refresh()
+        return approved
+
+    async def withdraw(self, entry_id: UUID, reason: str, caller: Caller) -> Entry:
+        _require_purpose(caller)
+        async with self._db.begin(caller.scope) as tx:
+            entry = await storage.entry(tx, entry_id, for_update=True)
+            withdrawn = entry.withdraw()
+            if withdrawn is not entry:
+                closing = Closing(caller.scope.name, self._clock(), reason)
+                await storage.close(tx, withdrawn, closing)
+            tx.audit("withdraw_entry", f"entry:{entry_id}", region=entry.region)
+        await self._lists.refresh()
+        return withdrawn
+
+    async def entries(
+        self, state: EntryState | None, *, after: UUID | None, size: int, caller: Caller
+    ) -> list[Entry]:
+        _require_purpose(caller)
+        async with self._db.begin(caller.scope) as tx:
+            page = await storage.entries_page(tx, state, after=after, size=size)
+            for entry in page:
+                tx.audit("read_entry", f"entry:{entry.entry_id}", region=entry.region)
+        return page
+
+    async def candidates(
+        self,
+        *,
+        entry_id: UUID | None,
+        state: CandidateState | None,
+        before: UUID | None,
+        size: int,
+        caller: Caller,
+    ) -> list[Candidate]:
+        _require_purpose(caller)
+        async with self._db.begin(caller.scope) as tx:
+            page = await storage.candidates_page(
+                tx, entry_id=entry_id, state=state, before=before, size=size
+            )
+            for one in page:
+                tx.audit("read_candidate", f"candidate:{one.candidate_id}", region=one.region)
+        return page
+
+    async def review(
+        self, candidate_id: UUID, verdict: Verdict, reason: str, caller: Caller
+    ) -> Candidate:
+        _require_purpose(caller)
+        async with self._db.begin(caller.scope) as tx:
+            one, requester = await storage.candidate_for_review(tx, candidate_id)
+            review = Review(caller.scope.name, verdict, reason, self._clock())
+            reviewed = one.review(review, requester=requester)
+            await storage.add_review(tx, reviewed)
+            tx.audit(
+                "review_candidate", f"candidate:{candidate_id}", region=one.region,
+                facts={"verdict": verdict.value, "state": reviewed.state.value},
+            )  # fmt: skip
+        return reviewed
+
+    async def keep_sweeping(self) -> None:
+        async with self._db.singleton("watch-list sweeper"):
+            while True:
+                await self.sweep()
+                await asyncio.sleep(SWEEP_SECONDS)
+
+    async def sweep(self) -> int:
+        """Ends what is past its time, forgets what nobody confirmed; how many decisions it took."""
+        taken = 0
+        while swept := await self._sweep_once():
+            taken += swept
+        if taken:
+            log.info("%s watch-list entries and candidates have run out", taken)
+            await self._lists.refresh()
+        return taken
+
+    async def _sweep_once(self) -> int:
+        now = self._clock()
+        async with self._db.begin(SYSTEM) as tx:
+            overdue = await storage.overdue(tx, now, most=SWEPT_AT_ONCE)
+            for entry in overdue:
+                await storage.close(tx, entry.expire(now), Closing("", now))
+                tx.audit("expire_entry", f"entry:{entry.entry_id}", region=entry.region)
+            unreviewed = await storage.unreviewed(tx, now, most=SWEPT_AT_ONCE)
+            for one in unreviewed:
+                await storage.decide(tx, one.candidate_id, CandidateState.DISMISSED, now)
+                tx.audit("dismiss_candidate", f"candidate:{one.candidate_id}", region=one.region)
+            forgettable = await storage.forgettable(tx, now, most=SWEPT_AT_ONCE)
+            for one in forgettable:
+                await storage.forget_evidence(tx, one, now)
+                tx.audit("forget_candidate", f"candidate:{one.candidate_id}", region=one.region)
+        return len(overdue) + len(unreviewed) + len(forgettable)
+
+    async def _answered(self, asked: Asked, caller: Caller) -> Entry | None:
+        """The entry of a request that was taken before. Raises IdReused."""
+        async with self._db.begin(caller.scope) as tx:
+            known = await request_fingerprint(tx, caller.key, asked.entry_id)
+            if known is None:
+                return None
+            if known != hashlib.sha256(asked.content).digest():
+                raise IdReused
+            return await storage.entry(tx, asked.entry_id)
+
+    async def _template(self, picture: Picture) -> Floats:
+        """Of the one face in a picture [1, 128]. Raises NoFace, SeveralFaces or FaceTooPoor."""
+        async with models_away_by_name():
+            faces = await self._looker.faces(picture)
+            if not faces:
+                raise NoFace
+            if len(faces) > 1:
+                raise SeveralFaces(facts={"faces": str(len(faces))})
+            usable = faces[0].for_enrolment
+            if usable is not Usable.YES:
+                raise FaceTooPoor(facts={"why": usable.value})
+            return await self._looker.templates(picture, faces)
+
+    async def _add(self, asked: Asked, template: Floats, caller: Caller) -> Entry:
+        assert asked.basis is not None
+        officer = caller.scope.name
+        entry = Entry(
+            asked.entry_id, asked.region, asked.basis, asked.case_number, asked.purpose,
+            officer, self._clock(), asked.expires_at,
+        )  # fmt: skip
+        async with self._db.begin(caller.scope) as tx:
+            if not await tx.once(caller.key, asked.entry_id, asked.content):
+                return await storage.entry(tx, asked.entry_id)
+            await storage.add_entry(tx, entry, template.tobytes(), story=current_story())
+            tx.audit("request_entry", f"entry:{asked.entry_id}", region=asked.region)
+        return entry
+
+
+def _require_purpose(caller: Caller) -> None:
+    if not caller.purpose.strip():
+        raise PurposeRequired
