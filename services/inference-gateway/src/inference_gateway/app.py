@@ -4,7 +4,7 @@ from pathlib import Path
 
 from chassis.runtime import Chassis, Service
 from chassis.telemetry import UUID_SHAPE
-from tartip.inference.v1 import inference_pb2, inference_pb2_grpc
+from tartip.inference.v1 import inference_pb2, inference_pb2_grpc, streams_pb2, streams_pb2_grpc
 
 from inference_gateway.cameras import Cameras
 from inference_gateway.clients import RegisterClient
@@ -18,6 +18,9 @@ from inference_gateway.seeing.looking import Looker
 from inference_gateway.seeing.triton import Credentials, TritonModels
 from inference_gateway.settings import InferenceSettings
 from inference_gateway.showing import Showing
+from inference_gateway.streams import grpc_api as streams_api
+from inference_gateway.streams.usecases import Desk as StreamsDesk
+from inference_gateway.streams.worker import Worker
 from inference_gateway.usecases import Intake
 from inference_gateway.watchlists.parts import join as join_watchlists
 
@@ -47,6 +50,13 @@ async def build(chassis: Chassis[InferenceSettings]) -> None:
         POLICY,
     )
     join_watchlists(chassis, models, eyes, vault)
+    chassis.serve(
+        streams_pb2.DESCRIPTOR.services_by_name["Streams"],
+        streams_pb2_grpc.add_StreamsServicer_to_server,
+        streams_api.StreamsApi(StreamsDesk(chassis.db, intake)),
+        streams_api.POLICY,
+    )
+    chassis.loop("streams", Worker(chassis.db, intake, cameras, eyes, vault).run)
     chassis.consume("CAMERAS", SUBSCRIPTIONS)
     chassis.publish_from("INFERENCE", "SIGHTINGS")
     chassis.loop("evidence sweeper", vault.keep_sweeping)

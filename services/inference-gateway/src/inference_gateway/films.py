@@ -7,6 +7,7 @@ frames each time.
 
 import math
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO, Any
 from urllib.parse import urlsplit
@@ -21,7 +22,16 @@ from inference_gateway.seeing.pictures import MOST_PIXELS, Picture, PictureTooLa
 FRAMES_PER_SECOND_DEFAULT = 2.0
 FRAMES_PER_SECOND_MAX = 30.0
 OPEN_SECONDS = 8.0
-READ_SECONDS = 10.0
+READ_SECONDS = 5.0
+STREAM_OPTIONS = {
+    # TCP first: over UDP a busy network turns plates into grey blocks.
+    "rtsp_flags": "prefer_tcp",
+    "protocol_whitelist": "rtsp,rtsps,rtp,srtp,tcp,tls,udp,crypto",
+    # Nothing is read ahead to guess what the first frame tells: at one frame a second that would
+    # take eight.
+    "analyzeduration": "0",
+    "probesize": "32",
+}
 TRANSPORT_PACKET_BYTES = 188
 
 
@@ -125,19 +135,32 @@ def film_shots(file: IO[bytes], frames_per_second: float) -> Iterator[Shot]:
 
 def stream_shots(address: str, frames_per_second: float) -> Iterator[Shot]:
     """Ends when the stream does. Raises StreamAway; the address is in no message."""
-    options = {
-        # TCP first: over UDP a busy network turns plates into grey blocks.
-        "rtsp_flags": "prefer_tcp",
-        "protocol_whitelist": "rtsp,rtsps,rtp,srtp,tcp,tls,udp,crypto",
-    }
+    with opened_stream(address) as container:
+        yield from _shots(container, frames_per_second)
+
+
+@contextmanager
+def opened_stream(address: str) -> Iterator[Any]:
+    """PyAV's container of an RTSP stream, its one decoder in this thread.
+
+    Raises StreamAway for whatever goes wrong in the block too; the address is in no message.
+    """
     try:
         with av.open(
-            address, "r", format="rtsp", options=options, timeout=(OPEN_SECONDS, READ_SECONDS)
+            address,
+            "r",
+            format="rtsp",
+            options=STREAM_OPTIONS,
+            timeout=(OPEN_SECONDS, READ_SECONDS),
         ) as container:
-            yield from _shots(container, frames_per_second)
+            coder = container.streams.video[0].codec_context
+            coder.thread_count = 1
+            coder.options = {"max_pixels": str(MOST_PIXELS)}
+            yield container
     except (FFmpegError, ValueError, IndexError) as error:
         # Their text holds the address, and with it perhaps a password.
-        raise StreamAway(facts={"error": type(error).__name__}) from None
+        facts = {"error": type(error).__name__}
+        raise StreamAway(facts=facts) from None
 
 
 def container_of(start: bytes) -> str | None:
@@ -156,22 +179,29 @@ def container_of(start: bytes) -> str | None:
 
 def _shots(container: Any, frames_per_second: float) -> Iterator[Shot]:
     stream = container.streams.video[0]
-    if stream.codec_context.width * stream.codec_context.height > MOST_PIXELS:
-        raise PictureTooLarge
+    check_size(stream.codec_context)
     length = container.duration / av.time_base if container.duration else 0.0
     rate = float(stream.average_rate or 25)
     sampling, first = Sampling(frames_per_second), None
     for place, frame in enumerate(container.decode(stream)):
+        check_size(frame)
         at = place / rate if frame.time is None else float(frame.time)
         first = at if first is None else first
         seconds = max(0.0, at - first)
         number = sampling.number(seconds)
         if number is not None:
             progress = min(1.0, seconds / length) if length else 0.0
-            yield Shot(number, seconds, _upright(frame), progress)
+            yield Shot(number, seconds, upright(frame), progress)
 
 
-def _upright(frame: Any) -> Picture:
+def check_size(picture: Any) -> None:
+    """Of a frame, or of what a codec announces; both have a width and a height."""
+    if picture.width * picture.height > MOST_PIXELS:
+        raise PictureTooLarge
+
+
+def upright(frame: Any) -> Picture:
+    """A decoded frame as a BGR picture, turned as its film asks."""
     picture: Picture = frame.to_ndarray(format="bgr24")
     quarters = round(frame.rotation / 90) % 4
     return np.ascontiguousarray(np.rot90(picture, quarters)) if quarters else picture

@@ -102,6 +102,11 @@ class Screening:
         self._untold += [_Untold(seen), *(self._passage(track) for track in ended)]
         return await self._sealed()
 
+    async def stand(self, seconds: float) -> list[Settling]:
+        """A moment at which the picture was as when it was last looked at: what ended before it."""
+        self._untold += [self._passage(track) for track in self._tracks.stand(at=seconds)]
+        return await self._sealed()
+
     async def finish(self) -> list[Settling]:
         """The tracks that were still open."""
         self._untold += [self._passage(track) for track in self._tracks.finish()]

@@ -41,11 +41,12 @@ class PlateTracks:
         self._forget_seconds = forget_seconds
         self._open: list[Track] = []
         self._next = 1
+        self._looked_at = 0.0
 
     def add(self, plates: Iterable[Plate], *, at: float) -> list[Track]:
         """Take a frame's plates in; returns the tracks that have ended before it."""
-        ended = [track for track in self._open if at - track.last_seen > self._forget_seconds]
-        self._open = [track for track in self._open if track not in ended]
+        ended = self._ended_by(at)
+        self._looked_at = at
         free = list(self._open)
         for plate in plates:
             track = _nearest(plate, free)
@@ -56,6 +57,14 @@ class PlateTracks:
                 _extend(track, plate, at=at)
         return ended
 
+    def stand(self, *, at: float) -> list[Track]:
+        """The picture is what it was: plates in it stay, read no further; ended tracks as `add`."""
+        for track in self._open:
+            if track.last_seen == self._looked_at:
+                track.last_seen = at
+        self._looked_at = at
+        return self._ended_by(at)
+
     @property
     def open(self) -> tuple[Track, ...]:
         """Those that have not ended yet."""
@@ -64,6 +73,11 @@ class PlateTracks:
     def finish(self) -> list[Track]:
         """End all that are open, as when a film is over."""
         ended, self._open = self._open, []
+        return ended
+
+    def _ended_by(self, at: float) -> list[Track]:
+        ended = [track for track in self._open if at - track.last_seen > self._forget_seconds]
+        self._open = [track for track in self._open if track not in ended]
         return ended
 
     def _started(self, plate: Plate, *, at: float) -> Track:

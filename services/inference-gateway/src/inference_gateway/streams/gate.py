@@ -1,0 +1,115 @@
+"""Which pictures of a fixed camera need to be looked at, and whether it shows anything at all.
+
+Pure. A picture is compared in small with the last one that was looked at, so what changes slowly
+adds up. Noise of the sensor and of the codec lies in all blocks alike; what moves lies in some. A
+bright car at the far end of a street is a few small pixels, so blocks are small and overlap.
+"""
+
+import zlib
+from dataclasses import dataclass
+from enum import StrEnum
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+GREY_WIDTH = 320
+BLOCK = 4
+# Mean difference of a block, in levels of grey: never motion below the first, always above the
+# second, and in between where it stands out of what all blocks differ by.
+DIFFERENCE_MIN, DIFFERENCE_SURE = 5.0, 14.0
+STANDS_OUT = 6.0
+LOOK_AGAIN_SECONDS = 5.0
+FROZEN_SECONDS = 8.0
+# Limited range: black is 16; a lens cap at night, with noise.
+BLACK_MEAN, BLACK_BRIGHTEST = 26.0, 48.0
+
+Grey = npt.NDArray[np.uint8]
+
+
+class Shows(StrEnum):
+    """What a stream that answers shows."""
+
+    LIVE = "live"
+    FROZEN = "frozen"
+    BLACK = "black"
+
+
+@dataclass
+class Gate:
+    """One camera's gate: `opens` for pictures to be looked at, told by `looked` when one was."""
+
+    _seen: Grey | None = None
+    _seen_at: float = 0.0
+
+    def opens(self, grey: Grey, at: float) -> bool:
+        """Whether this picture, at a moment in seconds, must be looked at."""
+        if self._seen is None or self._seen.shape != grey.shape:
+            return True
+        if at - self._seen_at >= LOOK_AGAIN_SECONDS:
+            return True
+        return moved(self._seen, grey)
+
+    def looked(self, grey: Grey, at: float) -> None:
+        self._seen, self._seen_at = grey, at
+
+    def forget(self) -> None:
+        """What was seen says nothing of what comes: another film, or a look that failed."""
+        self._seen = None
+
+
+def moved(before: Grey, after: Grey) -> bool:
+    """Whether something moved between two small grey pictures [h,w]."""
+    difference: Grey = np.asarray(cv2.absdiff(_smooth(before), _smooth(after)), np.uint8)
+    # Twice, half a block apart: what lies across the edge of blocks lies within one of the others.
+    blocks = np.concatenate([_blocks(difference), _blocks(difference[BLOCK // 2 :, BLOCK // 2 :])])
+    middle = float(np.median(blocks))
+    spread = 1.4826 * float(np.median(np.abs(blocks - middle)))
+    bound = middle + max(STANDS_OUT * spread, DIFFERENCE_MIN)
+    return bool(blocks.max() > min(bound, DIFFERENCE_SURE))
+
+
+def _smooth(grey: Grey) -> Grey:
+    return np.asarray(cv2.blur(grey, (3, 3)), np.uint8)
+
+
+def _blocks(difference: Grey) -> npt.NDArray[np.float32]:
+    """The mean of each block, flat."""
+    height, width = (side // BLOCK * BLOCK for side in difference.shape)
+    small = cv2.resize(
+        difference[:height, :width].astype(np.float32),
+        (width // BLOCK, height // BLOCK),
+        interpolation=cv2.INTER_AREA,
+    )
+    return np.asarray(small, np.float32).reshape(-1)
+
+
+@dataclass
+class Watchman:
+    """Tells a frozen or black picture from a live one.
+
+    A sensor's picture is never the same to the bit; one that is, for longer than codecs repeat
+    themselves, comes from a camera that hangs.
+    """
+
+    _print: int = 0
+    _same_since: float | None = None
+    state: Shows = Shows.LIVE
+
+    def see(self, luma: bytes | memoryview, grey: Grey, at: float) -> Shows:
+        """`luma` is all of the picture's brightness, `grey` the same in small."""
+        mark = zlib.crc32(luma)
+        if self._same_since is None or mark != self._print:
+            self._print, self._same_since = mark, at
+        if _is_black(grey):
+            self.state = Shows.BLACK
+        elif at - self._same_since >= FROZEN_SECONDS:
+            self.state = Shows.FROZEN
+        else:
+            self.state = Shows.LIVE
+        return self.state
+
+
+def _is_black(grey: Grey) -> bool:
+    smooth = _smooth(grey)
+    return bool(smooth.mean() < BLACK_MEAN and np.percentile(smooth, 99.9) < BLACK_BRIGHTEST)

@@ -1,0 +1,136 @@
+"""Streams, their leases and the ledger of their frames. Pure.
+
+A frame is due every 1 / frames_per_second from the moment that the stream was put: slot 0, 1, 2…
+Each slot comes to exactly one outcome, in order, so that offered is always the sum of outcomes.
+"""
+
+import math
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID, uuid5
+
+FRAMES_PER_SECOND_DEFAULT = 2.0
+
+
+class Outcome(StrEnum):
+    """What became of a slot; also the columns that count them."""
+
+    LOOKED_AT = "looked_at"
+    UNCHANGED = "unchanged"
+    STALE = "stale"
+    SHED = "shed"
+    STREAM_AWAY = "stream_away"
+    GARBLED = "garbled"
+    MODELS_AWAY = "models_away"
+    NO_WORKER = "no_worker"
+    FAILED = "failed"
+
+
+DROPPED = tuple(
+    outcome for outcome in Outcome if outcome not in (Outcome.LOOKED_AT, Outcome.UNCHANGED)
+)
+
+
+class StreamState(StrEnum):
+    WAITING = "waiting"
+    LIVE = "live"
+    FROZEN = "frozen"
+    BLACK = "black"
+    AWAY = "away"
+    GARBLED = "garbled"
+
+
+@dataclass(frozen=True)
+class Stream:
+    """A stream as its row tells. `accounted_until` is the first slot without an outcome."""
+
+    camera_id: UUID
+    region: str
+    address_sealed: bytes = field(repr=False)
+    frames_per_second: float
+    put_at: datetime
+    state: StreamState
+    state_since: datetime
+    worker: str
+    generation: int
+    accounted_until: int
+    counts: dict[Outcome, int]
+
+    @property
+    def counted_until(self) -> float:
+        """In seconds of the epoch."""
+        return self.put_at.timestamp() + self.accounted_until / self.frames_per_second
+
+    @property
+    def screening_id(self) -> UUID:
+        """Of what one worker sees while it holds the lease; other holders have other ones."""
+        return uuid5(self.camera_id, f"{self.put_at.isoformat()}:{self.generation}")
+
+
+@dataclass(frozen=True)
+class Advance:
+    """The slots from `begin` to before `end` and what became of them, by the holder of a lease."""
+
+    camera_id: UUID
+    generation: int
+    begin: int
+    end: int
+    counts: dict[Outcome, int]
+    state: StreamState
+
+    def __post_init__(self) -> None:
+        assert sum(self.counts.values()) == self.end - self.begin, "a slot has one outcome"
+
+
+def slot_at(seconds: float, *, put_at: float, frames_per_second: float) -> int:
+    """The slot that a moment lies in; moments in seconds of the epoch."""
+    return math.floor((seconds - put_at) * frames_per_second + 1e-6)
+
+
+class Slots:
+    """Gives every slot from `until` on its outcome, in order."""
+
+    def __init__(self, until: int) -> None:
+        self.until = until
+        self._begin = until
+        self._counts: Counter[Outcome] = Counter()
+        # Slots a frame came for, and a newer frame before anybody had time for it.
+        self._came: set[int] = set()
+
+    def came(self, slot: int) -> None:
+        if slot >= self.until:
+            self._came.add(slot)
+
+    def skip_to(self, slot: int, missing: Outcome) -> None:
+        """Slots before this one: stale where a frame had come, `missing` where none had."""
+        if slot <= self.until:
+            return
+        stale = sum(1 for came in self._came if came < slot)
+        self._count(Outcome.STALE, stale)
+        self._count(missing, slot - self.until - stale)
+        self._came = {came for came in self._came if came >= slot}
+        self.until = slot
+
+    def settle(self, slot: int, outcome: Outcome) -> None:
+        """The next slot, all before it being accounted for."""
+        assert slot == self.until, "slots come to an outcome in order"
+        self._came.discard(slot)
+        self._count(outcome, 1)
+        self.until = slot + 1
+
+    def take(self) -> tuple[int, int, dict[Outcome, int]]:
+        """What came to an outcome since the last time: first slot, slot after the last, counts."""
+        taken = (self._begin, self.until, dict(self._counts))
+        self._begin, self._counts = self.until, Counter()
+        return taken
+
+    def _count(self, outcome: Outcome, slots: int) -> None:
+        if slots:
+            self._counts[outcome] += slots
+
+
+def fair_share(streams: int, workers: int) -> int:
+    """How many streams a worker may hold."""
+    return math.ceil(streams / max(1, workers))

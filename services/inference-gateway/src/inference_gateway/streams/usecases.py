@@ -1,0 +1,70 @@
+"""Putting, removing and listing streams: one decision each, in the camera's region."""
+
+from dataclasses import replace
+from uuid import UUID
+
+from chassis.db import Database
+from chassis.identity import Caller
+from chassis.sealing import Keyring
+
+from inference_gateway.films import check_rtsp
+from inference_gateway.streams import storage
+from inference_gateway.streams.model import FRAMES_PER_SECOND_DEFAULT, Stream
+from inference_gateway.usecases import Intake, check_camera_in_use
+
+KEY_CLASS = "streams"
+
+
+class Desk:
+    def __init__(self, db: Database, intake: Intake) -> None:
+        self._db = db
+        self._intake = intake
+
+    async def put(
+        self, camera_id: UUID, address: str, *, frames_per_second: float, caller: Caller
+    ) -> Stream:
+        check_rtsp(address)
+        camera, scope = await self._intake.camera_for(camera_id, caller)
+        check_camera_in_use(camera)
+        rate = frames_per_second or FRAMES_PER_SECOND_DEFAULT
+        # A stream that was put while the camera stood in another region is replaced too.
+        async with self._db.begin(replace(scope, regions=("*",))) as tx:
+            known = await storage.stream_of(tx, camera_id)
+            if known is not None and self._is_same(known, address, rate):
+                return known
+            sealed = seal_address(self._db.keyring, camera_id, address)
+            put = await storage.put_stream(
+                tx, camera_id, camera.region, address=sealed, frames_per_second=rate
+            )
+            tx.audit("put_stream", f"camera:{camera_id}", region=camera.region)
+        return put
+
+    async def remove(self, camera_id: UUID, caller: Caller) -> None:
+        camera, scope = await self._intake.camera_for(camera_id, caller)
+        async with self._db.begin(replace(scope, regions=("*",))) as tx:
+            if await storage.remove_stream(tx, camera_id):
+                tx.audit("remove_stream", f"camera:{camera_id}", region=camera.region)
+
+    async def page(
+        self, region: str, *, after: UUID | None, size: int, caller: Caller
+    ) -> list[Stream]:
+        async with self._db.begin(caller.scope) as tx:
+            return await storage.list_streams(tx, region, size=size, after=after)
+
+    def _is_same(self, known: Stream, address: str, frames_per_second: float) -> bool:
+        same_address = open_address(self._db.keyring, known) == address
+        return same_address and known.frames_per_second == frames_per_second
+
+
+def seal_address(keyring: Keyring, camera_id: UUID, address: str) -> bytes:
+    return keyring.own_key(KEY_CLASS).seal(address, _place(camera_id))
+
+
+def open_address(keyring: Keyring, stream: Stream) -> str:
+    """Raises cryptography's InvalidTag where the key is another."""
+    key = keyring.own_key(KEY_CLASS)
+    return key.open_text(stream.address_sealed, _place(stream.camera_id))
+
+
+def _place(camera_id: UUID) -> str:
+    return f"streams.address:{camera_id}"

@@ -1,0 +1,311 @@
+"""One copy of the service among those that share the streams: leases, watches, and their ledger.
+
+Two steps a second apart: leases are kept up and streams taken or given back; what came to an
+outcome is committed, with the facts that were seen. While the database is away watching goes on,
+bounded; when it is back, whoever still holds a lease goes on, and who does not forgets.
+"""
+
+import asyncio
+import contextlib
+import logging
+import socket
+import time
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from chassis.clock import new_id
+from chassis.db import SYSTEM, Database, storage_is_away
+from chassis.identity import Caller
+from chassis.refusals import Refusal
+from cryptography.exceptions import InvalidTag
+
+from inference_gateway import measures
+from inference_gateway.cameras import Cameras
+from inference_gateway.evidence import Vault
+from inference_gateway.eyes import Eyes
+from inference_gateway.model import Camera
+from inference_gateway.screening import Screening, Subject
+from inference_gateway.streams import storage
+from inference_gateway.streams.model import Advance, Outcome, Stream, StreamState
+from inference_gateway.streams.usecases import open_address
+from inference_gateway.streams.watch import Watch
+from inference_gateway.usecases import Intake, Settling
+
+HOLD_SECONDS = 1.0
+COMMIT_SECONDS = 1.0
+STATEMENT_SECONDS = 5.0
+CAMERA_SECONDS = 2.0
+STOP_SECONDS = 8.0
+CALLER = Caller("service", "inference-gateway")
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class Kept:
+    """A watch, its task, and what of it is on its way to the database."""
+
+    watch: Watch
+    task: "asyncio.Task[None]"
+    screening: Screening | None = None
+    sent: Advance | None = None
+    facts: list[Settling] = field(default_factory=list)
+    leaving: bool = False
+
+    def batch(self) -> Advance | None:
+        """The step to write: the same again until it is known to be written."""
+        if self.sent is None:
+            self.watch.close_missed()
+            begin, end, counts = self.watch.slots.take()
+            if begin == end and not self.watch.pending and self.watch.state == self.watch.told:
+                return None
+            stream = self.watch.stream
+            self.watch.told = self.watch.state
+            self.sent = Advance(
+                stream.camera_id, stream.generation, begin, end, counts, self.watch.state
+            )
+            self.facts, self.watch.pending = self.watch.pending, []
+        return self.sent
+
+    def written(self) -> None:
+        if self.sent is not None:
+            count(self.sent.counts)
+        self.sent, self.facts = None, []
+
+
+class Worker:
+    """`run` for ever; give its streams back when cancelled."""
+
+    def __init__(
+        self,
+        db: Database,
+        intake: Intake,
+        cameras: Cameras,
+        eyes: Eyes,
+        vault: Vault,
+    ) -> None:
+        self._db = db
+        self._intake = intake
+        self._cameras = cameras
+        self._eyes = eyes
+        self._vault = vault
+        self.name = f"{socket.gethostname()}-{new_id().hex[-10:]}"
+        self._kept: dict[UUID, Kept] = {}
+        self._news = asyncio.Event()
+        # What to add to this process's steady clock for the database's moment.
+        self._ahead = time.time() - time.monotonic()
+
+    def now(self) -> float:
+        """The database's moment, in seconds of the epoch, as it was told last; steady between."""
+        return time.monotonic() + self._ahead
+
+    async def run(self) -> None:
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._keep_holding(group))
+                group.create_task(self._keep_committing())
+        finally:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(STOP_SECONDS):
+                    await self._leave()
+
+    async def _keep_holding(self, group: asyncio.TaskGroup) -> None:
+        while True:
+            begun = time.monotonic()
+            try:
+                async with asyncio.timeout(STATEMENT_SECONDS):
+                    await self._hold(group)
+            except Exception as error:
+                _complain("leases not kept up", error)
+            await asyncio.sleep(max(0.1, begun + HOLD_SECONDS - time.monotonic()))
+
+    async def _hold(self, group: asyncio.TaskGroup) -> None:
+        leaving = [camera for camera, kept in self._kept.items() if kept.leaving]
+        asked = time.monotonic()
+        async with self._db.begin(SYSTEM) as tx:
+            holding = await storage.hold(tx, self.name, leaving=leaving)
+        self._ahead = holding.now - (asked + time.monotonic()) / 2
+        held = {stream.camera_id: stream for stream in holding.streams}
+        for camera_id, kept in list(self._kept.items()):
+            stream = held.get(camera_id)
+            if stream is None or stream.generation != kept.watch.stream.generation:
+                self._forget(camera_id)
+        for stream in holding.streams:
+            if stream.camera_id not in self._kept:
+                self._begin(stream, group)
+        staying = sorted(camera for camera, kept in self._kept.items() if not kept.leaving)
+        for camera_id in staying[len(staying) - holding.too_many :]:
+            self._kept[camera_id].leaving = True
+            self._kept[camera_id].task.cancel()
+        measures.streams_held.set(len(self._kept))
+        self._measure_states()
+
+    def _begin(self, stream: Stream, group: asyncio.TaskGroup) -> None:
+        try:
+            address = open_address(self._db.keyring, stream)
+        except InvalidTag:
+            log.error("the address of a stream does not open: its key is another")
+            return
+        watch = Watch(stream, address, clock=self.now, news=self._news.set)
+        kept = Kept(watch, group.create_task(self._watch(stream, watch)))
+        self._kept[stream.camera_id] = kept
+
+    async def _watch(self, stream: Stream, watch: Watch) -> None:
+        """One stream, for as long as it is held. What breaks is begun again."""
+        while True:
+            try:
+                camera = await self._camera_of(stream)
+                if camera.retired:
+                    async with self._db.begin(SYSTEM) as tx:
+                        await storage.remove_stream(tx, stream.camera_id)
+                    return
+                screening = self._screening(stream, camera, watch)
+                if (kept := self._kept.get(stream.camera_id)) is not None:
+                    kept.screening = screening
+                await watch.run(screening)
+            except Exception as error:
+                _complain("a stream's watch broke", error)
+            await asyncio.sleep(CAMERA_SECONDS)
+
+    async def _camera_of(self, stream: Stream) -> Camera:
+        return await self._cameras.by_id(stream.camera_id)
+
+    def _screening(self, stream: Stream, camera: Camera, watch: Watch) -> Screening:
+        scope = CALLER.scope
+        subject = Subject(
+            stream.screening_id, camera, CALLER, scope, stream.screening_id.bytes, stream.put_at
+        )
+        return Screening(subject, self._eyes, self._vault, turn=lambda: watch.turn_in(self._eyes))
+
+    def _forget(self, camera_id: UUID) -> None:
+        """Somebody else's now: what is not committed is not ours to tell."""
+        kept = self._kept.pop(camera_id)
+        kept.task.cancel()
+        measures.streams_lost.add(1)
+
+    async def _keep_committing(self) -> None:
+        while True:
+            begun = time.monotonic()
+            try:
+                async with asyncio.timeout(STATEMENT_SECONDS):
+                    await self._finish_leaving()
+                    await self._commit(list(self._kept))
+                    await self._give_back_finished()
+            except Exception as error:
+                _complain("frames of streams not committed", error)
+                await asyncio.sleep(COMMIT_SECONDS)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(max(0.05, begun + COMMIT_SECONDS - time.monotonic())):
+                    await self._news.wait()
+            self._news.clear()
+
+    async def _finish_leaving(self) -> None:
+        """Tells the open tracks of watches that were told to stop."""
+        for kept in self._kept.values():
+            if kept.leaving and kept.task.done() and kept.screening is not None:
+                kept.watch.pending += [
+                    settling
+                    for settling in await kept.screening.finish()
+                    if not settling.is_passing
+                ]
+                kept.screening = None
+
+    async def _give_back_finished(self) -> None:
+        done = [
+            camera
+            for camera, kept in self._kept.items()
+            if kept.leaving and kept.task.done() and kept.sent is None and kept.screening is None
+        ]
+        if done:
+            async with self._db.begin(SYSTEM) as tx:
+                await storage.give_back(tx, self.name, done)
+            for camera in done:
+                del self._kept[camera]
+
+    async def _commit(self, cameras: Iterable[UUID]) -> None:
+        """All steps in one transaction; one by one where that fails for another reason than its
+        database being away."""
+        steps = {
+            camera: step
+            for camera in cameras
+            if (kept := self._kept.get(camera)) is not None and (step := kept.batch()) is not None
+        }
+        if not steps:
+            return
+        try:
+            await self._write(list(steps.values()))
+        except Exception as error:
+            if storage_is_away(error):
+                raise
+            _complain("steps of streams are written one by one", error)
+            for step in steps.values():
+                await self._write_alone(step)
+
+    async def _write(self, steps: list[Advance]) -> None:
+        async with self._db.begin(SYSTEM) as tx:
+            advanced = await storage.advance(tx, steps)
+            for camera in sorted(advanced):
+                for settling in self._kept[camera].facts:
+                    await self._intake.settle_in(tx, settling)
+            others = [step.camera_id for step in steps if step.camera_id not in advanced]
+            known = await storage.progress(tx, others) if others else {}
+        for step in steps:
+            kept = self._kept.get(step.camera_id)
+            if kept is None or kept.sent is not step:
+                continue
+            # A step that is not written now was, when an answer was lost; else the lease is.
+            if step.camera_id in advanced or known.get(step.camera_id) == (
+                step.generation,
+                step.end,
+            ):
+                kept.written()
+            else:
+                self._forget(step.camera_id)
+
+    async def _write_alone(self, step: Advance) -> None:
+        """A step without what cannot be told: that is logged, and its frames stay counted."""
+        try:
+            await self._write([step])
+            return
+        except Exception as error:
+            if storage_is_away(error):
+                raise
+            _complain("facts of a stream were not kept", error)
+        if (kept := self._kept.get(step.camera_id)) is not None:
+            measures.stream_facts_lost.add(len(kept.facts))
+            kept.facts = []
+            await self._write([step])
+
+    async def _leave(self) -> None:
+        """What was seen is told, and the streams are anybody's."""
+        for kept in self._kept.values():
+            kept.leaving = True
+        try:
+            await self._finish_leaving()
+            await self._commit(list(self._kept))
+            await self._commit(list(self._kept))
+        except Exception as error:
+            _complain("the last frames of streams were not committed", error)
+        try:
+            async with self._db.begin(SYSTEM) as tx:
+                await storage.give_back(tx, self.name)
+        except Exception as error:
+            _complain("streams were not given back, their leases run out", error)
+        self._kept.clear()
+
+    def _measure_states(self) -> None:
+        states = Counter(kept.watch.state for kept in self._kept.values())
+        for state in StreamState:
+            measures.streams_by_state.set(states[state], {"state": state.value})
+
+
+def count(outcomes: dict[Outcome, int]) -> None:
+    for outcome, frames in outcomes.items():
+        measures.stream_frames.add(frames, {"outcome": outcome.value})
+
+
+def _complain(what: str, error: BaseException) -> None:
+    told = error.reason if isinstance(error, Refusal) else type(error).__name__
+    known = isinstance(error, Refusal) or storage_is_away(error)
+    log.warning("%s: %s", what, told, exc_info=None if known else error)
