@@ -284,7 +284,7 @@ def _request(lines: Any) -> tuple[str, str, str] | None:
     method, path, sequence = "", "", "0"
     while line := lines.readline().decode(errors="replace").strip():
         if not method:
-            method, target = (f"{line}  ".split(" ") + [""])[:2]
+            method, target = f"{line}  ".split(" ")[:2]
             path = target.partition("://")[2].partition("/")[2].split("/")[0]
         elif line.lower().startswith("cseq:"):
             sequence = line.split(":")[1].strip()
