@@ -77,7 +77,7 @@ async def _compared(run: Run, name: str, pictures: list[Path]) -> list[_Pair]:
     pairs = []
     async with bare.triton_client(ground) as client:
         await bare.rate(client, plans[:AT_ONCE], at_once=AT_ONCE)
-        await _rate(ground, camera, contents[:AT_ONCE])
+        await rate_of(ground, camera, contents[:AT_ONCE], at_once=AT_ONCE)
         times, rounds = run.sized(full=3, quick=1), run.sized(full=7, quick=3)
         for place in range(rounds):
             run.tell(f"{name}, pair {place + 1} of {rounds}")
@@ -87,7 +87,7 @@ async def _compared(run: Run, name: str, pictures: list[Path]) -> list[_Pair]:
             for leg in legs:
                 before = {part: ground.cpu_seconds(part) for part in _PARTS}
                 rates[leg] = await (
-                    _rate(ground, camera, contents * times)
+                    rate_of(ground, camera, contents * times, at_once=AT_ONCE)
                     if leg == "ours"
                     else bare.rate(client, plans * times, at_once=AT_ONCE)
                 )
@@ -101,7 +101,7 @@ async def _compared(run: Run, name: str, pictures: list[Path]) -> list[_Pair]:
     return pairs
 
 
-async def _rate(ground: Ground, camera: str, pictures: Sequence[bytes]) -> float:
+async def rate_of(ground: Ground, camera: str, pictures: Sequence[bytes], *, at_once: int) -> float:
     """Pictures a second; each is answered once its transaction is committed."""
     stub = inference_pb2_grpc.InferenceStub(ground.outside.as_device("edge-1", INFERENCE_GATEWAY))
     waiting = iter(pictures)
@@ -117,7 +117,7 @@ async def _rate(ground: Ground, camera: str, pictures: Sequence[bytes]) -> float
 
     began = time.perf_counter()
     async with asyncio.TaskGroup() as group:
-        for _ in range(AT_ONCE):
+        for _ in range(at_once):
             group.create_task(work())
     return len(pictures) / (time.perf_counter() - began)
 
