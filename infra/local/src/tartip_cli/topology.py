@@ -108,6 +108,19 @@ OPERATORS = (
     Operator(
         id="watchlist-1", name="Nurlan Watchlist", roles=("watchlist_officer",), regions=("*",)
     ),
+    # An entry and its candidates are never one person's affair: it takes three.
+    Operator(
+        id="watchlist-2", name="Ainur Watchlist", roles=("watchlist_officer",), regions=("*",)
+    ),
+    Operator(
+        id="watchlist-3", name="Yerlan Watchlist", roles=("watchlist_officer",), regions=("*",)
+    ),
+    Operator(
+        id="watchlist-astana",
+        name="Dina Watchlist",
+        roles=("watchlist_officer",),
+        regions=("KZ-71",),
+    ),
     Operator(id="auditor-1", name="Madina Auditor", roles=("auditor",), regions=("*",)),
 )
 

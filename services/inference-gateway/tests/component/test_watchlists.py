@@ -1,0 +1,465 @@
+"""Watch-lists on the real service: asked for by one, put in force by another, reviewed by two."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import cv2
+import grpc
+import numpy as np
+import pytest
+from chassis.clock import new_id, system_clock, to_timestamp
+from chassis.db import Database, Scope
+from chassis.sealing import Keyring
+from inference_gateway.evidence import Vault
+from inference_gateway.eyes import Eyes
+from inference_gateway.model import Camera, FaceVerdict
+from inference_gateway.objects import SealedObjects
+from inference_gateway.seeing.face_looking import FaceLooker
+from inference_gateway.seeing.looking import Looker
+from inference_gateway.seeing.pictures import open_picture
+from inference_gateway.seeing.triton import Credentials, TritonModels
+from inference_gateway.watchlists.keeping import WatchedFaces
+from inference_gateway.watchlists.lists import Lists
+from inference_gateway.watchlists.search import KeptFaces
+from inference_gateway.watchlists.usecases import WatchDesk
+from inference_gateway.watchlists.watching import FaceWatch
+from tartip.inference.v1 import events_pb2, watchlists_pb2_grpc
+from tartip.inference.v1 import watchlists_pb2 as pb
+from tartip_cli.testing import RunningTestMesh
+from tartip_scenes.faces import draw_face
+
+from .conftest import CALL_SECONDS, SERVICE, As, Process, credentials, refused
+
+REGION = "KZ-31"
+FINGERPRINT = "sha256:test"
+
+
+def jpeg(picture: Any) -> bytes:
+    return bytes(cv2.imencode(".jpg", picture)[1])
+
+
+def face(seed: int = 4) -> bytes:
+    return jpeg(draw_face(seed).picture)
+
+
+@dataclass
+class Officer:
+    """Calls of one watch-list officer."""
+
+    stub: Any
+    token: str
+    purpose: str = "test of the lists"
+
+    def call(self, method: str, request: Any) -> Any:
+        metadata = (("authorization", f"Bearer {self.token}"), ("tartip-purpose", self.purpose))
+        return getattr(self.stub, method)(request, timeout=CALL_SECONDS, metadata=metadata)
+
+    def ask(self, **changes: Any) -> pb.Entry:
+        return self.call("RequestEntry", asked(**changes)).entry  # type: ignore[no-any-return]
+
+    def approve(self, entry_id: str) -> pb.Entry:
+        request = pb.ApproveEntryRequest(entry_id=entry_id)
+        return self.call("ApproveEntry", request).entry  # type: ignore[no-any-return]
+
+    def withdraw(self, entry_id: str) -> pb.Entry:
+        request = pb.WithdrawEntryRequest(entry_id=entry_id, reason="found")
+        return self.call("WithdrawEntry", request).entry  # type: ignore[no-any-return]
+
+    def candidates(self, entry_id: str) -> list[pb.Candidate]:
+        request = pb.ListCandidatesRequest(entry_id=entry_id)
+        return list(self.call("ListCandidates", request).candidates)
+
+    def review(self, candidate_id: str, verdict: pb.Verdict = pb.VERDICT_SAME_PERSON) -> (
+        pb.Candidate
+    ):  # fmt: skip
+        request = pb.ReviewCandidateRequest(candidate_id=candidate_id, verdict=verdict)
+        return self.call("ReviewCandidate", request).candidate  # type: ignore[no-any-return]
+
+
+def asked(**changes: Any) -> pb.RequestEntryRequest:
+    told: dict[str, Any] = {
+        "entry_id": str(new_id()), "region": REGION, "basis": pb.BASIS_MISSING_PERSON,
+        "case_number": "C-2026/17", "purpose": "to find somebody who is missed",
+        "expires_at": to_timestamp(datetime.now(UTC) + timedelta(days=30)), "picture": face(),
+    }  # fmt: skip
+    return pb.RequestEntryRequest(**{**told, **changes})
+
+
+@pytest.fixture
+def as_officer(
+    engines: RunningTestMesh, triton: Process, service: Process
+) -> Iterator[Callable[[str], Officer]]:
+    channel = grpc.secure_channel(
+        engines.address(SERVICE), credentials(engines, "service", "operator-gateway")
+    )
+    stub = watchlists_pb2_grpc.WatchlistsStub(channel)
+    yield lambda name: Officer(stub, engines.token(name))
+    channel.close()
+
+
+@pytest.fixture
+def one(as_officer: Callable[[str], Officer]) -> Officer:
+    return as_officer("watchlist-1")
+
+
+@pytest.fixture
+def other(as_officer: Callable[[str], Officer]) -> Officer:
+    return as_officer("watchlist-2")
+
+
+@pytest.fixture
+def third(as_officer: Callable[[str], Officer]) -> Officer:
+    return as_officer("watchlist-3")
+
+
+@pytest.fixture
+def in_force(one: Officer, other: Officer) -> Iterator[str]:
+    """An entry that is searched for during the test."""
+    entry_id = other.approve(one.ask().entry_id).entry_id
+    yield entry_id
+    one.withdraw(entry_id)
+
+
+@dataclass
+class Beside:
+    """The same parts as in the service, in this process, on the same database and models."""
+
+    db: Database
+    lists: Lists
+    watch: FaceWatch
+    desk: WatchDesk
+
+    async def see(
+        self, picture: bytes, *, camera: Camera, at: datetime, keep: bool = True
+    ) -> tuple[WatchedFaces, KeptFaces | None]:
+        shown = await asyncio.to_thread(open_picture, picture)
+        seen = await self.watch.look(
+            shown, camera, at, content=lambda: picture, fingerprint=FINGERPRINT
+        )
+        if not keep:
+            return seen, None
+        async with self.db.begin(Scope("device", "edge-1", (camera.region,))) as tx:
+            return seen, await seen.keep(tx)
+
+
+@asynccontextmanager
+async def beside(
+    engines: RunningTestMesh, *, later: timedelta = timedelta(0)
+) -> AsyncIterator[Beside]:
+    told = engines.environment(SERVICE)
+    keyring = Keyring(engines.keys.folder / SERVICE)
+
+    def clock() -> datetime:
+        return system_clock() + later
+
+    db = Database(told["TARTIP_DATABASE_URL"], service="test", keyring=keyring, clock=clock)
+    pair = engines.certificates.service(SERVICE)
+    models = TritonModels(
+        told["TARTIP_TRITON_URL"],
+        Credentials(pair.certificate, pair.key, engines.certificates.authority),
+    )
+    lists, looker = Lists(db), FaceLooker(models)
+    await lists.refresh()
+    vault = Vault(db, SealedObjects(told["TARTIP_EVIDENCE_URL"]), clock)
+    desk = WatchDesk(db, lists, Eyes(Looker(models)), looker, clock)
+    try:
+        yield Beside(db, lists, FaceWatch(db, lists, looker, vault, clock), desk)
+    finally:
+        await models.close()
+        await db.close()
+
+
+def camera(region: str = REGION) -> Camera:
+    return Camera(new_id(), region, 1, "SN-1", b"k" * 32, False)
+
+
+def audited(rows: Callable[[str], list[Any]], object_ref: str) -> list[tuple[str, str, str]]:
+    entries = [json.loads(row["canonical"]) for row in rows("SELECT canonical FROM audit")]
+    return [
+        (entry["action"], entry["actor"], entry["purpose"])
+        for entry in entries
+        if entry["object"] == object_ref
+    ]
+
+
+def test_an_entry_is_asked_for_approved_by_another_and_ended(
+    one: Officer, other: Officer, rows: Callable[[str], list[Any]]
+) -> None:
+    request = asked()
+    entry = one.call("RequestEntry", request).entry
+    assert (entry.state, entry.requested_by) == (pb.ENTRY_STATE_REQUESTED, "watchlist-1")
+    assert one.call("RequestEntry", request).entry == entry
+    with refused("APPROVER_IS_REQUESTER"):
+        one.approve(entry.entry_id)
+    approved = other.approve(entry.entry_id)
+    assert (approved.state, approved.approved_by) == (pb.ENTRY_STATE_IN_FORCE, "watchlist-2")
+    assert other.approve(entry.entry_id) == approved
+    ended = one.withdraw(entry.entry_id)
+    assert ended.state == pb.ENTRY_STATE_WITHDRAWN
+    assert other.withdraw(entry.entry_id) == ended
+    with refused("ENTRY_CLOSED"):
+        other.approve(entry.entry_id)
+    [row] = rows(
+        "SELECT template_sealed, wrapped, destroyed_at FROM watch_entries"
+        f" JOIN data_keys USING (key_id) WHERE entry_id = '{entry.entry_id}'"
+    )
+    assert row["template_sealed"] is None
+    assert row["wrapped"] is None and row["destroyed_at"] is not None
+    told = audited(rows, f"entry:{entry.entry_id}")
+    assert {(action, actor) for action, actor, _ in told} == {
+        ("request_entry", "operator/watchlist-1"), ("approve_entry", "operator/watchlist-2"),
+        ("withdraw_entry", "operator/watchlist-1"), ("withdraw_entry", "operator/watchlist-2"),
+    }  # fmt: skip
+    assert {purpose for _, _, purpose in told} == {"test of the lists"}
+
+
+def test_a_request_says_all_that_is_wrong_with_it(one: Officer) -> None:
+    with refused("BAD_REQUEST") as told:
+        one.ask(
+            entry_id="x", region="Almaty", basis=pb.BASIS_UNSPECIFIED, case_number="C",
+            purpose="because", expires_at=to_timestamp(datetime.now(UTC) - timedelta(days=1)),
+            picture=b"",
+        )  # fmt: skip
+    assert {error.field for error in told[0].fields} == {
+        "entry_id", "region", "basis", "case_number", "purpose", "expires_at", "picture",
+    }  # fmt: skip
+
+
+def test_a_picture_must_show_one_good_face(one: Officer) -> None:
+    grey = np.full((320, 320, 3), 128, np.uint8)
+    small = cv2.resize(draw_face(4).picture, (96, 96), interpolation=cv2.INTER_AREA)
+    two = np.concatenate([draw_face(4).picture, draw_face(7).picture], axis=1)
+    for picture, reason in (
+        (jpeg(grey), "NO_FACE"), (jpeg(two), "SEVERAL_FACES"), (jpeg(small), "FACE_TOO_POOR"),
+        (b"not a picture", "NOT_A_PICTURE"), (face()[:2000], "PICTURE_TRUNCATED"),
+        (bytes(8 * 1024 * 1024 + 1), "PICTURE_TOO_LARGE"),
+    ):  # fmt: skip
+        with refused(reason):
+            one.ask(picture=picture)
+
+
+def test_an_id_stands_for_one_request(one: Officer, other: Officer) -> None:
+    entry = one.ask()
+    with refused("ID_REUSED"):
+        one.ask(entry_id=entry.entry_id, case_number="C-2026/18")
+    with refused("ID_REUSED"):
+        one.ask(entry_id=entry.entry_id, picture=face(5))
+    with refused("ID_REUSED"):
+        other.ask(entry_id=entry.entry_id)
+
+
+def test_every_call_needs_a_purpose_and_the_role(
+    one: Officer, as_officer: Callable[[str], Officer]
+) -> None:
+    calls = (
+        ("RequestEntry", asked()), ("ApproveEntry", pb.ApproveEntryRequest()),
+        ("WithdrawEntry", pb.WithdrawEntryRequest()), ("ListEntries", pb.ListEntriesRequest()),
+        ("ListCandidates", pb.ListCandidatesRequest()),
+        ("ReviewCandidate", pb.ReviewCandidateRequest(verdict=pb.VERDICT_SAME_PERSON)),
+    )  # fmt: skip
+    stranger, silent = as_officer("inspector-almaty"), replace(one, purpose=" ")
+    for method, request in calls:
+        with refused("NOT_ALLOWED"):
+            stranger.call(method, request)
+    for method, request in (calls[0], calls[3], calls[4]):
+        with refused("PURPOSE_REQUIRED"):
+            silent.call(method, request)
+    with refused("PURPOSE_REQUIRED"):
+        silent.approve(str(new_id()))
+    with refused("ENTRY_NOT_FOUND"):
+        one.withdraw(str(new_id()))
+    with refused("CANDIDATE_NOT_FOUND"):
+        one.review(str(new_id()))
+
+
+def test_an_officer_sees_the_entries_of_his_regions_alone(
+    one: Officer, as_officer: Callable[[str], Officer], rows: Callable[[str], list[Any]]
+) -> None:
+    entry = one.ask()
+    stranger = as_officer("watchlist-astana")
+    for decide in (stranger.approve, stranger.withdraw):
+        with refused("ENTRY_NOT_FOUND"):
+            decide(entry.entry_id)
+    with refused("BAD_REQUEST") as told:
+        stranger.ask()
+    assert [error.field for error in told[0].fields] == ["region"]
+    listing = pb.ListEntriesRequest(state=pb.ENTRY_STATE_REQUESTED)
+    assert entry in one.call("ListEntries", listing).entries
+    assert entry not in stranger.call("ListEntries", listing).entries
+    assert ("read_entry", "operator/watchlist-1", one.purpose) in audited(
+        rows, f"entry:{entry.entry_id}"
+    )
+
+
+def test_who_is_searched_for_becomes_a_lead_by_two_reviewers(
+    engines: RunningTestMesh, in_force: str, one: Officer, other: Officer, third: Officer
+) -> None:
+    where, at = camera(), datetime.now(UTC)
+    passing = face(5)
+
+    async def pass_by() -> tuple[Any, Any]:
+        async with beside(engines) as parts:
+            _, first = await parts.see(passing, camera=where, at=at)
+            again, kept_again = await parts.see(
+                face(6), camera=where, at=at + timedelta(seconds=50)
+            )
+            assert kept_again is not None and first is not None
+            assert (again.evidence, kept_again.told) == (None, ())
+            assert kept_again.faces[0].candidate_id == first.faces[0].candidate_id
+            return first, kept_again
+
+    first, _ = asyncio.run(pass_by())
+    [seen], [told] = first.faces, first.told
+    assert seen.verdict is FaceVerdict.CANDIDATE
+    assert told.event.message == events_pb2.FaceCandidate(
+        candidate_id=str(seen.candidate_id), camera_id=str(where.camera_id), region=REGION,
+        captured_at=to_timestamp(at), closeness=told.event.message.closeness,
+        evidence_sha256=told.event.message.evidence_sha256, models_fingerprint=FINGERPRINT,
+    )  # fmt: skip
+    [candidate] = one.candidates(in_force)
+    assert candidate.candidate_id == str(seen.candidate_id)
+    assert 0.5 < candidate.closeness < 1
+    assert candidate.state == pb.CANDIDATE_STATE_OPEN
+    with refused("REVIEWER_IS_REQUESTER"):
+        one.review(candidate.candidate_id)
+    assert other.review(candidate.candidate_id).state == pb.CANDIDATE_STATE_OPEN
+    with refused("REVIEWED_ALREADY"):
+        other.review(candidate.candidate_id)
+    lead = third.review(candidate.candidate_id)
+    assert lead.state == pb.CANDIDATE_STATE_LEAD
+    assert [review.reviewer for review in lead.reviews] == ["watchlist-2", "watchlist-3"]
+    with refused("CANDIDATE_DECIDED"):
+        third.review(candidate.candidate_id)
+
+
+def test_the_frame_of_a_candidate_is_for_watch_list_officers_alone(
+    engines: RunningTestMesh, in_force: str, one: Officer, as_: Callable[..., As]
+) -> None:
+    passing = face(8)
+
+    async def pass_by() -> None:
+        async with beside(engines) as parts:
+            await parts.see(passing, camera=camera(), at=datetime.now(UTC))
+
+    asyncio.run(pass_by())
+    sha256 = one.candidates(in_force)[0].evidence_sha256
+    officer = as_("operator-gateway", operator="watchlist-2")
+    assert officer.read(sha256) == ("image/jpeg", passing)
+    with refused("EVIDENCE_NOT_FOUND"):
+        as_("operator-gateway", operator="auditor-1").read(sha256)
+
+
+def test_one_other_person_dismisses_and_what_nobody_reviews_is_forgotten(
+    engines: RunningTestMesh, in_force: str, one: Officer, other: Officer, as_: Callable[..., As]
+) -> None:
+    async def pass_by() -> None:
+        async with beside(engines) as parts:
+            for seed in (1, 2):
+                await parts.see(face(seed), camera=camera(), at=datetime.now(UTC))
+
+    async def a_day_later() -> None:
+        async with beside(engines, later=timedelta(hours=25)) as parts:
+            assert await parts.desk.sweep() >= 2
+
+    asyncio.run(pass_by())
+    unseen, dismissed = one.candidates(in_force)
+    answer = other.review(dismissed.candidate_id, pb.VERDICT_OTHER_PERSON)
+    assert answer.state == pb.CANDIDATE_STATE_DISMISSED
+    asyncio.run(a_day_later())
+    assert {each.state for each in one.candidates(in_force)} == {pb.CANDIDATE_STATE_DISMISSED}
+    officer = as_("operator-gateway", operator="watchlist-1")
+    assert officer.read(dismissed.evidence_sha256)
+    with refused("EVIDENCE_NOT_FOUND"):
+        officer.read(unseen.evidence_sha256)
+
+
+def test_a_face_in_another_region_or_of_a_closed_entry_is_nobodys(
+    engines: RunningTestMesh, one: Officer, other: Officer
+) -> None:
+    entry_id = other.approve(one.ask().entry_id).entry_id
+
+    async def pass_by() -> None:
+        async with beside(engines) as parts:
+            elsewhere, _ = await parts.see(face(), camera=camera("KZ-39"), at=datetime.now(UTC))
+            assert not elsewhere.has_candidates
+            seen, _ = await parts.see(face(), camera=camera(), at=datetime.now(UTC), keep=False)
+            assert seen.has_candidates
+            await asyncio.to_thread(one.withdraw, entry_id)
+            async with parts.db.begin(Scope("device", "edge-1", (REGION,))) as tx:
+                kept = await seen.keep(tx)
+            assert kept.told == ()
+            assert [each.verdict for each in kept.faces] == [FaceVerdict.UNKNOWN]
+            await parts.lists.refresh()
+            after, _ = await parts.see(face(), camera=camera(), at=datetime.now(UTC))
+            assert not after.has_candidates
+
+    asyncio.run(pass_by())
+    assert one.candidates(entry_id) == []
+
+
+def test_an_entry_past_its_time_ends_by_itself(
+    engines: RunningTestMesh, one: Officer, other: Officer, rows: Callable[[str], list[Any]]
+) -> None:
+    soon = to_timestamp(datetime.now(UTC) + timedelta(days=2))
+    entry = other.approve(one.ask(expires_at=soon).entry_id)
+
+    async def later() -> None:
+        async with beside(engines, later=timedelta(days=3)) as parts:
+            assert await parts.desk.sweep() >= 1
+
+    asyncio.run(later())
+    listing = pb.ListEntriesRequest(state=pb.ENTRY_STATE_EXPIRED)
+    ids = [each.entry_id for each in one.call("ListEntries", listing).entries]
+    assert entry.entry_id in ids
+    with refused("ENTRY_CLOSED"):
+        other.approve(entry.entry_id)
+    [row] = rows(
+        "SELECT wrapped FROM watch_entries JOIN data_keys USING (key_id)"
+        f" WHERE entry_id = '{entry.entry_id}'"
+    )
+    assert row["wrapped"] is None
+
+
+def test_pages_of_entries_come_in_order_and_once(one: Officer) -> None:
+    made = [one.ask().entry_id for _ in range(3)]
+    seen: list[str] = []
+    request = pb.ListEntriesRequest(state=pb.ENTRY_STATE_REQUESTED)
+    request.page.size = 2
+    while True:
+        answer = one.call("ListEntries", request)
+        seen += [entry.entry_id for entry in answer.entries]
+        if not answer.next_page_token:
+            break
+        request.page.token = answer.next_page_token
+    assert seen == sorted(set(seen))
+    assert set(made) <= set(seen)
+    with refused("PAGE_TOKEN_WRONG"):
+        candidates = pb.ListCandidatesRequest()
+        candidates.page.token = request.page.token
+        one.call("ListCandidates", candidates)
+
+
+def test_a_kill_in_the_middle_of_a_request_loses_and_doubles_nothing(
+    one: Officer, service: Process, rows: Callable[[str], list[Any]]
+) -> None:
+    requests = [asked(picture=face(seed)) for seed in range(4)]
+    for wait_seconds, request in zip((0.0, 0.05, 0.15, 0.3), requests, strict=True):
+        metadata = (("authorization", f"Bearer {one.token}"), ("tartip-purpose", "test"))
+        call = one.stub.RequestEntry.future(request, timeout=CALL_SECONDS, metadata=metadata)
+        with pytest.raises(grpc.FutureTimeoutError):
+            call.exception(timeout=wait_seconds or 0.001)
+        service.kill()
+        service.start()
+        entry = one.call("RequestEntry", request).entry
+        assert one.call("RequestEntry", request).entry == entry
+        [row] = rows(
+            "SELECT (SELECT count(*) FROM watch_entries"
+            f" WHERE entry_id = '{request.entry_id}') AS entries"
+        )
+        assert row["entries"] == 1
+        assert len(audited(rows, f"entry:{request.entry_id}")) == 1
