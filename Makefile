@@ -67,8 +67,8 @@ journeys: setup ## the two journeys on the whole mesh
 nightly: setup ## the long kill tests: every part at every moment
 	@TARTIP_NIGHTLY=1 $(VENV)/pytest tests/chaos
 
-accuracy: setup ## figures on real pictures (TARTIP_PHOTOGRAPHS) into docs/ACCURACY.md
-	@$(VENV)/python infra/triton/accuracy.py
+accuracy: setup ## figures on real pictures (TARTIP_PHOTOGRAPHS) into docs/ACCURACY.md; ONLY=faces
+	@PYTHONPATH=infra/triton $(VENV)/python -m accuracy $(if $(ONLY),--only $(ONLY))
 
 bench: setup ## speed, memory and endurance, each beside its bare counterpart, into docs/BENCH.md
 	@$(VENV)/tartip bench

@@ -1,0 +1,1 @@
+"""Measures every function on real pictures and films and writes docs/ACCURACY.md."""

@@ -1,0 +1,84 @@
+"""Frames of films and pictures from files; what cannot be opened is told once and left out."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import cv2
+import numpy as np
+from inference_gateway.seeing.pictures import open_picture
+from inference_gateway.seeing.pipeline import Picture
+from rich.console import Console
+from rich.progress import track
+
+FILM_ENDINGS: Final = frozenset({".mp4", ".avi", ".mov", ".mkv", ".webm"})
+PICTURE_ENDINGS: Final = frozenset({".jpg", ".jpeg", ".png", ".webp"})
+LIKELY_RATE: Final = 25.0
+NOTES: Final = Console(stderr=True)
+
+
+def films(folder: Path) -> list[Path]:
+    """Every film under a folder, in the order of their names."""
+    return sorted(p for p in folder.rglob("*") if p.suffix.lower() in FILM_ENDINGS)
+
+
+def pictures(folder: Path) -> list[Path]:
+    """Every picture under a folder, in the order of their names."""
+    return sorted(p for p in folder.rglob("*") if p.suffix.lower() in PICTURE_ENDINGS)
+
+
+def opened(path: Path) -> Picture | None:
+    """The picture as the gateway would open it, without its limit on bytes."""
+    if not path.is_file():
+        NOTES.print(f"left out: {path} is not there", style="yellow")
+        return None
+    content = path.read_bytes()
+    try:
+        return open_picture(content)
+    except Exception:
+        found = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
+        if found is None:
+            NOTES.print(f"left out: {path} is no picture", style="yellow")
+            return None
+        return np.asarray(found, np.uint8)
+
+
+def frames(film: Path, per_second: float | None = None) -> Iterator[tuple[float, Picture]]:
+    """Seconds and frames, about so many a second; all of them without a number."""
+    rate, count = rate_of(film), frames_of(film)
+    step = max(1, round(rate / per_second)) if per_second else 1
+    capture = cv2.VideoCapture(str(film))
+    try:
+        for number in track(
+            range(count), film.name, console=NOTES, transient=True, update_period=1.0
+        ):
+            if number % step:
+                if not capture.grab():
+                    return
+                continue
+            more, picture = capture.read()
+            if not more:
+                return
+            yield number / rate, np.asarray(picture, np.uint8)
+    finally:
+        capture.release()
+
+
+def rate_of(film: Path) -> float:
+    """Frames a second, as the file says."""
+    rate = _property(film, cv2.CAP_PROP_FPS)
+    return rate if 1 <= rate <= 240 else LIKELY_RATE
+
+
+def frames_of(film: Path) -> int:
+    """How many frames the file says that it has; more than it may really have."""
+    told = int(_property(film, cv2.CAP_PROP_FRAME_COUNT))
+    return told if told > 0 else 10_000_000
+
+
+def _property(film: Path, what: int) -> float:
+    capture = cv2.VideoCapture(str(film))
+    try:
+        return float(capture.get(what))
+    finally:
+        capture.release()

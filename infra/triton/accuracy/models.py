@@ -1,0 +1,77 @@
+"""The served models in a process of Triton's own Python: what Triton would answer, without it.
+
+`ModelsAlone` has the methods that looking needs, so that plates and faces are measured by the
+gateway's own code; `ask` is the same for code that does not wait.
+"""
+
+import asyncio
+import json
+import os
+import subprocess
+import threading
+from pathlib import Path
+from typing import IO, Final, Self
+
+import numpy as np
+import numpy.typing as npt
+from inference_gateway.seeing.geometry import Floats
+
+ROOT: Final = Path(__file__).resolve().parents[3]
+TRITON: Final = ROOT / ".triton"
+
+
+class ModelsAlone:
+    """One request at a time; close it, or use it as a context."""
+
+    def __init__(self, home: Path = TRITON) -> None:
+        self._repository = home / "models"
+        if not self._repository.is_dir():
+            raise SystemExit("no models: run `make models` first")
+        command = [home / "venv/bin/python", Path(__file__).with_name("alone.py"), self._repository]
+        self._process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+        )
+        self._turn = threading.Lock()
+
+    def ask(self, model: str, images: npt.NDArray[np.uint8]) -> Floats:
+        """The model's answer to a batch."""
+        if not (self._repository / model / "1/model.onnx").exists():
+            raise SystemExit(f"no {model}: run `make models` first")
+        with self._turn:
+            return self._answered(model, images)
+
+    def _answered(self, model: str, images: npt.NDArray[np.uint8]) -> Floats:
+        questions, answers = self._pipes()
+        asked = json.dumps({"model": model, "shape": images.shape})
+        questions.write(asked.encode() + b"\n" + np.ascontiguousarray(images).tobytes())
+        questions.flush()
+        told = answers.readline()
+        if not told:
+            raise SystemExit(f"{model} could not run; what it said stands above")
+        shape = json.loads(told)["shape"]
+        content = bytearray(answers.read(4 * int(np.prod(shape))))
+        return np.frombuffer(content, np.float32).reshape(shape)
+
+    async def run(
+        self, model: str, images: npt.NDArray[np.uint8], *, seconds: float
+    ) -> npt.NDArray[np.float32]:
+        """As `TritonModels.run`, but with all the time that it takes."""
+        return await asyncio.to_thread(self.ask, model, images)
+
+    async def fingerprint(self) -> str:
+        return "alone"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pipes()[0].close()
+        self._process.wait(10)
+
+    def _pipes(self) -> tuple[IO[bytes], IO[bytes]]:
+        questions, answers = self._process.stdin, self._process.stdout
+        assert questions is not None and answers is not None
+        return questions, answers

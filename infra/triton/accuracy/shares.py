@@ -1,0 +1,35 @@
+"""Counts, their shares and Wilson's 95 % intervals."""
+
+import math
+from dataclasses import dataclass
+from typing import Final, Self
+
+Z: Final = 1.96
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """So many of so many; adding two joins what was counted."""
+
+    good: int = 0
+    of: int = 0
+
+    def __add__(self, other: Self) -> "Share":
+        return Share(self.good + other.good, self.of + other.of)
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Where the true share lies with a chance of 95 %, after Wilson."""
+        if not self.of:
+            return 0.0, 1.0
+        share, square = self.good / self.of, Z**2
+        middle = (share + square / 2 / self.of) / (1 + square / self.of)
+        spread = math.sqrt(share * (1 - share) / self.of + square / 4 / self.of**2)
+        reach = Z * spread / (1 + square / self.of)
+        return max(0.0, middle - reach), min(1.0, middle + reach)
+
+    def __str__(self) -> str:
+        if not self.of:
+            return "none to count"
+        least, most = self.interval
+        return f"{self.good} of {self.of} ({self.good / self.of:.1%}; {least:.1%} to {most:.1%})"
