@@ -17,7 +17,7 @@ import onnxruntime
 
 
 def main(model: str, questions: str, answers: str) -> None:
-    told: dict[str, Any] = _declared(model)
+    told: dict[str, Any] = declared(model)
     print(json.dumps(told), flush=True)
     if told["outside_files"] or told["domains"]:
         return
@@ -37,7 +37,7 @@ def main(model: str, questions: str, answers: str) -> None:
     print(json.dumps(milliseconds))
 
 
-def _declared(path: str) -> dict[str, Any]:
+def declared(path: str) -> dict[str, Any]:
     """Names, types and shapes; files beside it and operators of others, neither of which may be."""
     model = onnx.load(path, load_external_data=False)
     outside = [

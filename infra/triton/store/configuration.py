@@ -1,5 +1,6 @@
 """Triton's configuration of a model, and its agreement with the manifest."""
 
+import enum
 from pathlib import Path
 from typing import Final
 
@@ -12,6 +13,23 @@ from store.manifest import Manifest
 FILE: Final = "config.pbtxt"
 QUEUE_SECONDS: Final = 5
 QUEUE_SIZE: Final = 64
+GPU_BATCH_DELAY: Final = 500
+"""Microseconds: on a GPU a batch of several pictures costs little more than one."""
+TENSORRT: Final = {
+    # Half precision gives other numbers than those that were measured: whoever wants it measures.
+    "precision_mode": "FP32",
+    "max_workspace_size_bytes": str(2**30),
+    "trt_engine_cache_enable": "1",
+    "trt_engine_cache_path": "/engines",
+}
+
+
+class Served(enum.StrEnum):
+    """By what: the Triton of this set-up, or NVIDIA's container on a GPU."""
+
+    HERE = "here"
+    ONNXRUNTIME = "onnxruntime"
+    TENSORRT = "tensorrt"
 
 
 def read_configuration(folder: Path, manifest: Manifest) -> model_config_pb2.ModelConfig:
@@ -40,16 +58,35 @@ def of_manifest(manifest: Manifest) -> model_config_pb2.ModelConfig:
     return config
 
 
-def with_facts(config: model_config_pb2.ModelConfig, manifest: Manifest, **more: str) -> str:
-    """The text that Triton reads: instances, and what callers may want to know of the model."""
+def text_of(
+    config: model_config_pb2.ModelConfig, manifest: Manifest, served: Served, **more: str
+) -> str:
+    """What Triton reads: how it is run here, and what callers may want to know of the model."""
     del config.instance_group[:]
-    config.instance_group.add(kind="KIND_CPU", count=manifest.instances)
     told = {"fingerprint": manifest.sha256, "task": manifest.task, **more}
     if manifest.labels:
         told["labels"] = ",".join(manifest.labels)
     for key, value in told.items():
         config.parameters[key].string_value = value
+    if served is Served.HERE:
+        config.instance_group.add(kind="KIND_CPU", count=manifest.instances)
+    else:
+        _on_gpu(config, manifest, tensorrt=served is Served.TENSORRT)
     return text_format.MessageToString(config)
+
+
+def _on_gpu(config: model_config_pb2.ModelConfig, manifest: Manifest, *, tensorrt: bool) -> None:
+    """NVIDIA's backend for ONNX; TensorRT takes what it can run, in full precision."""
+    config.backend = "onnxruntime"
+    config.default_model_filename = "model.onnx"
+    config.parameters.pop("intra_op_threads", None)
+    config.instance_group.add(kind="KIND_GPU", count=manifest.instances)
+    config.dynamic_batching.max_queue_delay_microseconds = GPU_BATCH_DELAY
+    if tensorrt:
+        accelerator = config.optimization.execution_accelerators.gpu_execution_accelerator.add(
+            name="tensorrt"
+        )
+        accelerator.parameters.update(TENSORRT)
 
 
 def _check_agrees(manifest: Manifest, config: model_config_pb2.ModelConfig) -> None:

@@ -1,12 +1,13 @@
 """Writes the Triton repository: for each manifest a folder with configuration, runner and ONNX."""
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from store.configuration import of_manifest, read_configuration, with_facts
+from store.configuration import Served, of_manifest, read_configuration, text_of
 from store.environment import HERE, digest, put, reads, run
 from store.failures import BuildFailed
 from store.manifest import FromOutside, Manifest
@@ -34,20 +35,27 @@ class Kept:
         return isinstance(self.manifest.source, FromOutside)
 
 
-def write_repository(models: Mapping[str, Kept], target: Path) -> bool:
-    """Make `target/models` hold just these models, and `target/fingerprints.json` tell of them."""
+def write_repository(
+    models: Mapping[str, Kept], target: Path, *, tools: Path, served: Served = Served.HERE
+) -> bool:
+    """Make `target/models` hold just these models, and seal them.
+
+    `tools` is the folder that holds Triton's environment and what npm brought.
+    """
     folder = target / "models"
     folder.mkdir(exist_ok=True)
     outside = sorted(name for name, kept in models.items() if kept.is_outside)
-    changed = [name for name, kept in models.items() if _model(kept, outside, target)]
-    known = {folder / name / file for name in models for file in FILES}
-    for path in sorted(folder.rglob("*"), reverse=True):
-        if path not in known and (not path.is_dir() or path.is_symlink()):
-            path.unlink()
-            changed.append(path.name)
-        elif path.is_dir() and not any(path.iterdir()):
-            path.rmdir()
-    _write_fingerprints(target)
+    changed = []
+    for name, kept in models.items():
+        place = folder / name
+        (place / "1").mkdir(parents=True, exist_ok=True)
+        made = make_onnx(kept, place / "1/model.onnx", tools)
+        written = _configure(kept, place / "config.pbtxt", outside, served)
+        ran = served is Served.HERE and _renew(RUNNER, place / "1/model.py")
+        changed += [name] * (made or written or ran)
+    files = FILES if served is Served.HERE else [name for name in FILES if name != "1/model.py"]
+    changed += _sweep(folder, {folder / name / file for name in models for file in files})
+    _seal(target)
     return bool(changed)
 
 
@@ -61,17 +69,17 @@ def together(
     return kept | {name: Kept(manifest, at / name) for name, manifest in outside.items()}
 
 
-def make_onnx(kept: Kept, onnx: Path, target: Path) -> bool:
+def make_onnx(kept: Kept, onnx: Path, tools: Path) -> bool:
     """Put the ONNX that the manifest promises at `onnx`, converted where it says so."""
     manifest = kept.manifest
-    source = source_folder(manifest, target, beside=kept.folder) / manifest.entry()
+    source = source_folder(manifest, tools, beside=kept.folder) / manifest.entry()
     if onnx.is_file() and digest(onnx) == manifest.sha256:
         return False
     made = source
     if manifest.build is not None:
-        made = target / f"{manifest.name}.onnx"
+        made = onnx.with_name(f".{os.getpid()}")
         run(
-            [str(target / "venv/bin/python"), "-m", "graphs", manifest.build, str(source),
+            [str(tools / "venv/bin/python"), "-m", "graphs", manifest.build, str(source),
              str(made)],
             failure=f"{manifest.name} could not be converted",
             folder=HERE,
@@ -87,26 +95,33 @@ def make_onnx(kept: Kept, onnx: Path, target: Path) -> bool:
     return True
 
 
-def _model(kept: Kept, outside: list[str], target: Path) -> bool:
+def _configure(kept: Kept, path: Path, outside: list[str], served: Served) -> bool:
     manifest = kept.manifest
-    folder = target / "models" / manifest.name
-    (folder / "1").mkdir(parents=True, exist_ok=True)
-    changed = make_onnx(kept, folder / "1/model.onnx", target)
-    if not _same(RUNNER, folder / "1/model.py"):
-        put(RUNNER, folder / "1/model.py")
-        changed = True
     # What an outside model needs follows from its manifest; a configuration of its own could ask
     # Triton for anything.
     own = of_manifest(manifest) if kept.is_outside else read_configuration(kept.folder, manifest)
     named = {"outside_models": ",".join(outside)} if manifest.name == CATALOGUE else {}
-    text = with_facts(own, manifest, **named)
-    if reads(folder / "config.pbtxt") != text:
-        (folder / "config.pbtxt").write_text(text)
-        changed = True
-    return changed
+    text = text_of(own, manifest, served, **named)
+    if reads(path) == text:
+        return False
+    path.write_text(text)
+    path.chmod(0o644)
+    return True
 
 
-def _write_fingerprints(target: Path) -> None:
+def _sweep(folder: Path, known: set[Path]) -> list[str]:
+    """Remove what nobody named; gives its names."""
+    gone = []
+    for path in sorted(folder.rglob("*"), reverse=True):
+        if path not in known and (not path.is_dir() or path.is_symlink()):
+            path.unlink()
+            gone.append(path.name)
+        elif path.is_dir() and not any(path.iterdir()):
+            path.rmdir()
+    return gone
+
+
+def _seal(target: Path) -> None:
     """What was written: the ONNX of each model for people, every file for Triton's start."""
     folder = target / "models"
     sealed = {
@@ -121,5 +136,8 @@ def _write_fingerprints(target: Path) -> None:
             draft.replace(target / name)
 
 
-def _same(one: Path, other: Path) -> bool:
-    return other.is_file() and digest(one) == digest(other)
+def _renew(source: Path, target: Path) -> bool:
+    if target.is_file() and digest(source) == digest(target):
+        return False
+    put(source, target)
+    return True

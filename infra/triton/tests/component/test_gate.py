@@ -23,7 +23,9 @@ SMALL = ("object_detector", "plate_reader_kz")
 def store(target: Path) -> Path:
     """A store of few models, so that it starts fast."""
     own = read_manifests(HERE / "models")
-    write_repository(together({name: own[name] for name in SMALL}, {}, target), target)
+    write_repository(
+        together({name: own[name] for name in SMALL}, {}, target), target, tools=target
+    )
     return target
 
 
@@ -53,7 +55,9 @@ def test_what_is_built_again_is_in_order(store: Path) -> None:
     own = read_manifests(HERE / "models")
     for harm in ("weights", "runner", "configuration", "another model", "compiled"):
         _harm(store, harm)
-    assert write_repository(together({name: own[name] for name in SMALL}, {}, store), store)
+    assert write_repository(
+        together({name: own[name] for name in SMALL}, {}, store), store, tools=store
+    )
     check_models(store, models=store / "models")
 
 

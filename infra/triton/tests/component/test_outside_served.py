@@ -24,10 +24,14 @@ def test_an_outside_model_is_served_beside_ours(
 ) -> None:
     folder = outside().parent
     joined = read_outside(folder, target=target, tell=print)
-    write_repository(together(read_manifests(HERE / "models"), joined, folder), target)
+    write_repository(
+        together(read_manifests(HERE / "models"), joined, folder), target, tools=target
+    )
     with running(described(target), tmp_path / "triton.log") as served:
         asyncio.run(_finds_red_squares(served))
-    assert write_repository(together(read_manifests(HERE / "models"), {}, folder), target)
+    assert write_repository(
+        together(read_manifests(HERE / "models"), {}, folder), target, tools=target
+    )
     assert not (target / "models/red_squares").exists(), "what is no longer named is not served"
 
 
