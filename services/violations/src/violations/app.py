@@ -11,8 +11,14 @@ from tartip.violations.v1 import violations_pb2, violations_pb2_grpc
 
 from violations import rules
 from violations.clients import CameraRegister, ReportRegister
-from violations.consumers import on_evidence_accepted, on_plate_read
+from violations.consumers import (
+    on_evidence_accepted,
+    on_function_degraded,
+    on_function_recovered,
+    on_plate_read,
+)
 from violations.grpc_api import POLICY, ViolationsApi
+from violations.pauses import Pauses
 from violations.settings import ViolationsSettings
 from violations.signatures import OfficerAuthority
 from violations.usecases import Assessment, Desk
@@ -23,6 +29,7 @@ MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
 async def build(chassis: Chassis[ViolationsSettings]) -> None:
     settings = chassis.settings
     desk = Desk(chassis.db, chassis.clock, OfficerAuthority.open(settings.officer_ca))
+    pauses = Pauses(chassis.db, chassis.clock)
     assessment = Assessment(
         chassis.db, chassis.clock, rules=rules.load(),
         cameras=CameraRegister(chassis.channels, settings.camera_registry_address),
@@ -31,10 +38,16 @@ async def build(chassis: Chassis[ViolationsSettings]) -> None:
     chassis.serve(
         violations_pb2.DESCRIPTOR.services_by_name["Violations"],
         violations_pb2_grpc.add_ViolationsServicer_to_server,
-        ViolationsApi(desk),
+        ViolationsApi(desk, pauses),
         POLICY,
     )
     chassis.publish_from("VIOLATIONS")
+    chassis.consume("SIGHTINGS", {
+        "inference.v1.function_degraded":
+            Subscription(inference_events.FunctionDegraded, on_function_degraded(pauses)),
+        "inference.v1.function_recovered":
+            Subscription(inference_events.FunctionRecovered, on_function_recovered(pauses)),
+    })  # fmt: skip
     chassis.consume("INFERENCE", {
         "inference.v1.plate_read":
             Subscription(inference_events.PlateRead, on_plate_read(assessment)),
@@ -44,6 +57,8 @@ async def build(chassis: Chassis[ViolationsSettings]) -> None:
             Subscription(report_events.TrafficEvidenceAccepted, on_evidence_accepted(assessment)),
     })  # fmt: skip
     chassis.do("assess", assessment.assess)
+    chassis.do("assess_held", assessment.assess_held)
+    chassis.do("put_forward", pauses.put_forward)
     chassis.do("ask_report", assessment.ask_report)
 
 

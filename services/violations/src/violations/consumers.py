@@ -1,4 +1,4 @@
-"""What this service hears: plate reads and citizens' accepted evidence."""
+"""What this service hears: plate reads, how far they can be trusted, citizens' evidence."""
 
 import math
 import re
@@ -15,12 +15,15 @@ from tartip.inference.v1 import inference_pb2
 from tartip.reports.v1 import events_pb2 as report_events
 
 from violations.model import Box, Plate, Readings
+from violations.pauses import Degradation, Pauses
 from violations.storage import Read
 from violations.usecases import Assessment, reads_total
 
 SHA256_HEX = re.compile(r"[0-9a-f]{64}")
 TEXT_MAX = 200
 OnRead = Callable[[Tx, inference_events.PlateRead, Meta], Awaitable[None]]
+OnDegraded = Callable[[Tx, inference_events.FunctionDegraded, Meta], Awaitable[None]]
+OnRecovered = Callable[[Tx, inference_events.FunctionRecovered, Meta], Awaitable[None]]
 OnEvidence = Callable[[Tx, report_events.TrafficEvidenceAccepted, Meta], Awaitable[None]]
 
 
@@ -40,6 +43,30 @@ def on_evidence_accepted(assessment: Assessment) -> OnEvidence:
         await assessment.take_evidence(tx, _id(event.report_id, "report_id"))
 
     return take
+
+
+def on_function_degraded(pauses: Pauses) -> OnDegraded:
+    async def take(tx: Tx, event: inference_events.FunctionDegraded, meta: Meta) -> None:
+        if event.function == inference_events.PROBED_FUNCTION_PLATES:
+            await pauses.begin(tx, degradation_from(event))
+
+    return take
+
+
+def on_function_recovered(pauses: Pauses) -> OnRecovered:
+    async def take(tx: Tx, event: inference_events.FunctionRecovered, meta: Meta) -> None:
+        if event.function == inference_events.PROBED_FUNCTION_PLATES:
+            recovered_at = _moment(event.recovered_at, "recovered_at")
+            await pauses.end(tx, degradation_from(event), recovered_at)
+
+    return take
+
+
+def degradation_from(
+    event: inference_events.FunctionDegraded | inference_events.FunctionRecovered,
+) -> Degradation:
+    """Raises Poison."""
+    return Degradation(_id(event.degradation_id, "degradation_id"), _moment(event.since, "since"))
 
 
 def read_from(event: inference_events.PlateRead, story: str) -> Read:

@@ -25,6 +25,7 @@ from violations.model import (
     Violation,
     ViolationNotFound,
 )
+from violations.pauses import Pauses
 from violations.storage import Filters
 from violations.usecases import Desk
 
@@ -45,8 +46,9 @@ _VERDICTS = {pb.VERDICT_CONFIRM: Verdict.CONFIRM, pb.VERDICT_REJECT: Verdict.REJ
 
 
 class ViolationsApi(violations_pb2_grpc.ViolationsServicer):
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: Desk, pauses: Pauses) -> None:
         self._desk = desk
+        self._pauses = pauses
 
     async def GetViolation(self, request: pb.GetViolationRequest,
                            context: ServicerContext) -> pb.GetViolationResponse:  # fmt: skip
@@ -64,9 +66,12 @@ class ViolationsApi(violations_pb2_grpc.ViolationsServicer):
         keys: list[tuple[str, ...]] = [
             (one.occurred_at.isoformat(), str(one.violation_id)) for one in found
         ]
+        pause = await self._pauses.now()
         return pb.ListViolationsResponse(
             violations=[to_proto(one) for one in found],
             next_page_token=next_token(keys, spec, of=LIST),
+            paused_since=to_timestamp(pause.since),
+            held_reads=pause.held,
         )
 
     async def PrepareDecision(self, request: pb.PrepareDecisionRequest,
@@ -147,7 +152,7 @@ def to_proto(one: Violation) -> pb.Violation:
         over_kmh=None if one.over_kmh is None else float(one.over_kmh),
         evidence_sha256=one.evidence_sha256, models_fingerprint=one.models_fingerprint,
         version=one.version, hold_reason=one.hold.value, report_id=str(one.report_id or ""),
-        story=one.story,
+        story=one.story, caution=one.caution.value,
     )  # fmt: skip
     if one.plate.text:
         message.plate.CopyFrom(_plate(one.plate))

@@ -51,6 +51,14 @@ class Hold(StrEnum):
     PLATE_UNSURE = "PLATE_UNSURE"
 
 
+class Caution(StrEnum):
+    """What the officer must know before deciding; it forbids nothing and is signed, too."""
+
+    NONE = ""
+    # The golden probes of the inference gateway were answered wrongly or late at that time.
+    READ_WHILE_DEGRADED = "READ_WHILE_DEGRADED"
+
+
 class ViolationNotFound(Refusal):
     kind = Kind.NOT_FOUND
     code = "VIOLATION_NOT_FOUND"
@@ -245,6 +253,7 @@ class Violation:
     state: State = State.REVIEW
     version: int = 1
     decision: Decision | None = None
+    caution: Caution = Caution.NONE
 
     def next_state(self, verdict: Verdict) -> State:
         """Raises the refusal that the transition table names, or the hold's."""
@@ -275,8 +284,10 @@ def canonical_decision(
     violation: Violation, verdict: Verdict, *, officer: str, reason: str
 ) -> bytes:
     """RFC 8785 JSON of all that the decision is about, as the violation is now."""
+    caution = {"caution": violation.caution.value} if violation.caution else {}
     return rfc8785.dumps(
-        {
+        caution
+        | {
             "type": CANONICAL_TYPE,
             "violation_id": str(violation.violation_id),
             "version": violation.version,

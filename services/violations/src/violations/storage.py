@@ -26,6 +26,7 @@ from sqlalchemy import (
     Table,
     Text,
     Uuid,
+    func,
     select,
     text,
     tuple_,
@@ -35,6 +36,7 @@ from sqlalchemy.dialects.postgresql import JSONB, insert
 
 from violations.model import (
     Box,
+    Caution,
     Decision,
     Device,
     Hold,
@@ -60,7 +62,7 @@ reads = Table(
     Column("captured_at", _moment), Column("key_id", Uuid), Column("plate_sealed", LargeBinary),
     Column("readings", JSONB), Column("evidence_sha256", Text),
     Column("models_fingerprint", Text), Column("story", Text), Column("received_at", _moment),
-    Column("outcome", Text), Column("assessed_at", _moment),
+    Column("outcome", Text), Column("assessed_at", _moment), Column("held_by", Uuid),
 )  # fmt: skip
 
 violations = Table(
@@ -76,7 +78,13 @@ violations = Table(
     Column("readings", JSONB(none_as_null=True)), Column("over_kmh", Numeric),
     Column("device", JSONB(none_as_null=True)), Column("evidence_sha256", ARRAY(Text)),
     Column("models_fingerprint", Text), Column("hold", Text), Column("version", BigInteger),
-    Column("story", Text),
+    Column("story", Text), Column("caution", Text),
+)  # fmt: skip
+
+degradations = Table(
+    "degradations", _metadata,
+    Column("degradation_id", Uuid, primary_key=True), Column("since", _moment),
+    Column("told_at", _moment), Column("recovered_at", _moment),
 )  # fmt: skip
 
 decisions = Table(
@@ -101,6 +109,8 @@ class Read:
     evidence_sha256: str
     models_fingerprint: str
     story: str
+    # It waited while plates were not read for sure.
+    was_held: bool = False
 
 
 @dataclass(frozen=True)
@@ -137,7 +147,7 @@ async def pending_read(tx: Tx, read_id: UUID, *, for_update: bool = False) -> Re
     plate = key.open_text(bytes(row.plate_sealed), f"reads.plate:{read_id}")
     return Read(
         read_id, row.camera_id, row.captured_at, _plate(plate), _readings(row.readings),
-        row.evidence_sha256, row.models_fingerprint, row.story,
+        row.evidence_sha256, row.models_fingerprint, row.story, row.held_by is not None,
     )  # fmt: skip
 
 
@@ -148,6 +158,80 @@ async def close_read(tx: Tx, read_id: UUID, outcome: str, now: datetime) -> None
         .values(outcome=outcome, assessed_at=now, plate_sealed=None).returning(reads.c.key_id)
     )  # fmt: skip
     await tx.destroy_data_key(closed.one().key_id)
+
+
+async def beside_pauses(tx: Tx) -> None:
+    """Until this transaction ends no pause begins or ends."""
+    await tx.execute(text("SELECT pg_advisory_xact_lock_shared(hashtextextended('pauses', 2))"))
+
+
+async def alone_with_pauses(tx: Tx) -> None:
+    """Waits for all that decide by whether there is a pause."""
+    await tx.execute(text("SELECT pg_advisory_xact_lock(hashtextextended('pauses', 2))"))
+
+
+async def add_degradation(tx: Tx, degradation_id: UUID, *, since: datetime, now: datetime) -> bool:
+    """False when it is known."""
+    new = insert(degradations).values(degradation_id=degradation_id, since=since, told_at=now)
+    return bool((await tx.execute(new.on_conflict_do_nothing())).rowcount)
+
+
+async def end_degradation(tx: Tx, degradation_id: UUID, recovered_at: datetime) -> None:
+    await tx.execute(
+        update(degradations)
+        .where(degradations.c.degradation_id == degradation_id)
+        .values(recovered_at=recovered_at)
+    )
+
+
+async def open_degradation(tx: Tx) -> UUID | None:
+    query = select(degradations.c.degradation_id).where(degradations.c.recovered_at.is_(None))
+    found: UUID | None = await tx.scalar(query.limit(1))
+    return found
+
+
+async def paused_since(tx: Tx) -> datetime | None:
+    query = select(func.min(degradations.c.since)).where(degradations.c.recovered_at.is_(None))
+    found: datetime | None = await tx.scalar(query)
+    return found
+
+
+async def was_degraded(tx: Tx, moment: datetime) -> bool:
+    query = select(degradations.c.degradation_id).where(
+        degradations.c.since <= moment, degradations.c.recovered_at > moment
+    )
+    return await tx.scalar(query.limit(1)) is not None
+
+
+async def hold_read(tx: Tx, read_id: UUID, degradation_id: UUID) -> None:
+    await tx.execute(update(reads).where(reads.c.read_id == read_id).values(held_by=degradation_id))
+
+
+async def held_reads(tx: Tx, *, after: UUID | None, most: int) -> list[UUID]:
+    query = select(reads.c.read_id).where(_HELD).order_by(reads.c.read_id).limit(most)
+    if after is not None:
+        query = query.where(reads.c.read_id > after)
+    return list((await tx.execute(query)).scalars())
+
+
+async def count_held(tx: Tx) -> int:
+    return int(await tx.scalar(select(func.count()).select_from(reads).where(_HELD)))
+
+
+_HELD = reads.c.held_by.is_not(None) & reads.c.outcome.is_(None)
+
+
+async def caution_since(tx: Tx, since: datetime, caution: Caution) -> int:
+    """Of what a device recorded and nobody has decided; a decision prepared before is void."""
+    changed = await tx.execute(
+        update(violations)
+        .where(
+            violations.c.state == State.REVIEW.value, violations.c.caution == "",
+            violations.c.source == Source.DEVICE.value, violations.c.detected_at >= since,
+        )
+        .values(caution=caution.value, version=violations.c.version + 1)
+    )  # fmt: skip
+    return int(changed.rowcount)
 
 
 async def add_from_device(tx: Tx, violation: Violation, *, rule: str, read_id: UUID,
@@ -270,6 +354,7 @@ async def _sealed(tx: Tx, violation: Violation, index: bytes) -> dict[str, Any]:
         "evidence_sha256": list(violation.evidence_sha256),
         "models_fingerprint": violation.models_fingerprint, "hold": violation.hold.value,
         "version": violation.version, "story": violation.story,
+        "caution": violation.caution.value,
     }  # fmt: skip
 
 
@@ -319,7 +404,7 @@ def _violation(row: Any, plate: Plate, address: str, decision: Decision | None) 
         device=_device(row.device) if row.device else None,
         evidence_sha256=tuple(row.evidence_sha256), models_fingerprint=row.models_fingerprint,
         hold=Hold(row.hold), report_id=row.report_id, story=row.story, state=State(row.state),
-        version=row.version, decision=decision,
+        version=row.version, decision=decision, caution=Caution(row.caution),
     )  # fmt: skip
 
 

@@ -15,6 +15,7 @@ from chassis.identity import Caller
 from violations import storage
 from violations.events import violation_decided, violation_detected
 from violations.model import (
+    Caution,
     Decision,
     DecisionNotPrepared,
     Hold,
@@ -89,11 +90,16 @@ class Assessment:
         telemetry.annotate(camera=str(read.camera_id))
         camera = await self._cameras.camera(read.camera_id)
         async with self._db.begin(SYSTEM) as tx:
-            if await storage.pending_read(tx, read_id, for_update=True) is None:
+            await storage.beside_pauses(tx)
+            read = await storage.pending_read(tx, read_id, for_update=True)
+            if read is None:
                 return
-            outcome = await self._conclude(tx, read, camera)
-            await storage.close_read(tx, read_id, outcome, self._clock())
+            outcome = await self._hold_or_conclude(tx, read, camera)
         reads_total.add(1, {"outcome": outcome})
+
+    async def assess_held(self, key: str) -> None:
+        """Work `assess_held`: a read that waited out a degradation; the key ends with its id."""
+        await self.assess(key.rpartition(":")[2])
 
     async def take_evidence(self, tx: Tx, report_id: UUID) -> None:
         await tx.schedule("ask_report", str(report_id), due_at=self._clock())
@@ -120,6 +126,15 @@ class Assessment:
             if await storage.add_from_citizen(tx, violation, self._clock()):
                 _detected(tx, violation)
 
+    async def _hold_or_conclude(self, tx: Tx, read: Read, camera: Camera | None) -> str:
+        degradation = await storage.open_degradation(tx)
+        if degradation is not None:
+            await storage.hold_read(tx, read.read_id, degradation)
+            return "held"
+        outcome = await self._conclude(tx, read, camera)
+        await storage.close_read(tx, read.read_id, outcome, self._clock())
+        return outcome
+
     async def _conclude(self, tx: Tx, read: Read, camera: Camera | None) -> str:
         """What came of a read, in a word."""
         if camera is None:
@@ -137,6 +152,7 @@ class Assessment:
 
     async def _detect(self, tx: Tx, read: Read, camera: Camera, finding: Finding,
                       hold: Hold) -> bool:  # fmt: skip
+        doubtful = read.was_held or await storage.was_degraded(tx, read.captured_at)
         violation = Violation(
             violation_id=new_id(), source=Source.DEVICE, camera_id=camera.camera_id,
             place=camera.place, occurred_at=read.readings.device_time, plate=read.plate,
@@ -144,6 +160,7 @@ class Assessment:
             device=camera.device_at(read.readings.device_time),
             evidence_sha256=(read.evidence_sha256,), models_fingerprint=read.models_fingerprint,
             hold=hold, report_id=None, story=read.story,
+            caution=Caution.READ_WHILE_DEGRADED if doubtful else Caution.NONE,
         )  # fmt: skip
         added = await storage.add_from_device(
             tx, violation, rule=finding.rule, read_id=read.read_id,

@@ -1,0 +1,81 @@
+"""While plates are not read for sure, no read becomes a candidate: it waits, and nothing is lost.
+
+The inference gateway says when its golden probes find that plates are misread or late, and when
+they are read rightly again. Reads that come meanwhile are held; after the recovery they come
+forward with a caution that the officer sees and signs. What is in review since plates were last
+known to be read rightly gets the same caution, at once.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from chassis.clock import Clock
+from chassis.db import SYSTEM, Database, Tx
+from chassis.telemetry import meter
+
+from violations import storage
+from violations.model import Caution
+
+BATCH = 500
+held_reads = meter.create_gauge("tartip.violations.reads.held")
+
+
+@dataclass(frozen=True)
+class Degradation:
+    """A time in which what was read of plates is in doubt."""
+
+    degradation_id: UUID
+    since: datetime
+
+
+@dataclass(frozen=True)
+class Pause:
+    """What the desk is told: since when nothing comes forward, and how much waits."""
+
+    since: datetime | None
+    held: int
+
+
+class Pauses:
+    def __init__(self, db: Database, clock: Clock) -> None:
+        self._db = db
+        self._clock = clock
+
+    async def begin(self, tx: Tx, told: Degradation) -> None:
+        """In the consumer's transaction. A recovery that came first has begun it already."""
+        await storage.alone_with_pauses(tx)
+        if not await storage.add_degradation(
+            tx, told.degradation_id, since=told.since, now=self._clock()
+        ):
+            return
+        cautioned = await storage.caution_since(tx, told.since, Caution.READ_WHILE_DEGRADED)
+        tx.audit("pause", f"degradation:{told.degradation_id}", facts={"cautioned": str(cautioned)})
+
+    async def end(self, tx: Tx, told: Degradation, recovered_at: datetime) -> None:
+        """In the consumer's transaction; what was held comes forward soon."""
+        await self.begin(tx, told)
+        await storage.end_degradation(tx, told.degradation_id, recovered_at)
+        tx.audit("resume", f"degradation:{told.degradation_id}")
+        await tx.schedule("put_forward", str(told.degradation_id), due_at=self._clock())
+
+    async def put_forward(self, key: str) -> None:
+        """Work `put_forward`: all that is held, unless another degradation goes on."""
+        after: UUID | None = None
+        while True:
+            async with self._db.begin(SYSTEM) as tx:
+                if await storage.open_degradation(tx) is not None:
+                    return
+                held = await storage.held_reads(tx, after=after, most=BATCH)
+                for read_id in held:
+                    # A read may be held again: its work has a name of its own each time.
+                    await tx.schedule("assess_held", f"{key}:{read_id}", due_at=self._clock())
+            if len(held) < BATCH:
+                return
+            after = held[-1]
+
+    async def now(self) -> Pause:
+        async with self._db.begin(SYSTEM) as tx:
+            pause = Pause(await storage.paused_since(tx), await storage.count_held(tx))
+        held_reads.set(pause.held)
+        return pause
