@@ -55,13 +55,15 @@ def _quarantine() -> None:
 
 
 def _probes() -> None:
-    # `degradation_id` and `since` are there while the function is told to be degraded.
+    # `degradation_id` and `since` are there while the function is told to be degraded; `right_at`
+    # is when it was last right in all.
     op.execute(
         """
         CREATE TABLE probed_functions (
             function text PRIMARY KEY CHECK (function IN ('PLATES', 'FACES', 'OBJECTS')),
             degradation_id uuid,
             since timestamptz,
+            right_at timestamptz,
             wrong_since timestamptz,
             probes integer NOT NULL,
             answered_right integer NOT NULL,

@@ -13,7 +13,10 @@ from inference_gateway.evidence import Vault
 from inference_gateway.eyes import Eyes
 from inference_gateway.grpc_api.edge import POLICY, EdgeApi
 from inference_gateway.objects import SealedObjects
+from inference_gateway.probes import model as probes
+from inference_gateway.probes.rounds import Prober, Times
 from inference_gateway.quarantine.ward import Ward
+from inference_gateway.seeing.face_looking import FaceLooker
 from inference_gateway.seeing.looking import Looker
 from inference_gateway.seeing.triton import Credentials, TritonModels
 from inference_gateway.settings import InferenceSettings
@@ -49,18 +52,24 @@ async def build(chassis: Chassis[InferenceSettings]) -> None:
         EdgeApi(intake, showing, vault, ward),
         POLICY,
     )
-    join_watchlists(chassis, models, eyes, vault)
     chassis.serve(
         streams_pb2.DESCRIPTOR.services_by_name["Streams"],
         streams_pb2_grpc.add_StreamsServicer_to_server,
         streams_api.StreamsApi(StreamsDesk(chassis.db, intake)),
         streams_api.POLICY,
     )
+    join_watchlists(chassis, models, eyes, vault)
     chassis.loop("streams", Worker(chassis.db, intake, cameras, eyes, vault).run)
     chassis.consume("CAMERAS", SUBSCRIPTIONS)
     chassis.publish_from("INFERENCE", "SIGHTINGS")
     chassis.loop("evidence sweeper", vault.keep_sweeping)
     chassis.loop("quarantine sweeper", ward.keep_sweeping)
+    prober = Prober(
+        chassis.db, eyes, FaceLooker(models), chassis.clock, probes.load(),
+        Times(settings.probe_first_after_seconds, settings.probe_every_seconds,
+              settings.probe_again_after_seconds, settings.probe_slowest_seconds),
+    )  # fmt: skip
+    chassis.loop("golden probes", prober.keep_probing)
 
 
 SERVICE = Service(

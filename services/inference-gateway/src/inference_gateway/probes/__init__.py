@@ -1,0 +1,1 @@
+"""Golden probes: pictures of known truth that go through the live path again and again."""

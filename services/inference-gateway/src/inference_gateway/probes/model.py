@@ -1,0 +1,198 @@
+"""What a probe shows, when it is answered rightly, and what becomes of a function's standing: pure.
+
+A function that is wrong or late twice in a row is degraded, and told so once; it has recovered when
+a whole round was right and in time. In between nothing is told.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from enum import StrEnum
+from importlib import resources
+from math import ceil
+from typing import Any, Final
+from uuid import UUID
+
+import numpy as np
+
+from inference_gateway.seeing.geometry import Box, Floats
+from inference_gateway.seeing.looking import Sight
+from inference_gateway.seeing.pipeline import VEHICLES
+
+RIGHT_SHARE: Final = 0.85
+"""Of the probes of a function; fewer, and it is degraded."""
+SAME_PLACE: Final = 0.5
+"""Intersection over union of what was seen with the truth."""
+NEARER: Final = 1.5
+"""By so much is a drawn person nearer to himself than to the other one; see `tartip_scenes`."""
+
+
+class Function(StrEnum):
+    """Has the names of ProbedFunction in the contract."""
+
+    PLATES = "PLATES"
+    FACES = "FACES"
+    OBJECTS = "OBJECTS"
+
+
+@dataclass(frozen=True)
+class Probe:
+    """A picture and what is in it; what is empty or None is not probed by it."""
+
+    name: str
+    content: bytes = field(repr=False)
+    plate: str = ""
+    # "vehicle" stands for any of them.
+    label: str = ""
+    seen: Box | None = None
+    person: str = ""
+    face: Box | None = None
+
+
+@dataclass(frozen=True)
+class LookedAt:
+    """What came back for a probe; a sight or faces of None: no answer."""
+
+    probe: Probe
+    seconds: float
+    sight: Sight | None = None
+    faces: tuple[Box, ...] | None = None
+    # Of the one face, float32 [128].
+    template: Floats | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a round found of a function."""
+
+    function: Function
+    probes: int
+    right: int
+    slowest_seconds: float
+    slowest_allowed_seconds: float
+
+    @property
+    def right_at_least(self) -> int:
+        return ceil(RIGHT_SHARE * self.probes)
+
+    @property
+    def in_time(self) -> bool:
+        return self.slowest_seconds <= self.slowest_allowed_seconds
+
+    @property
+    def holds(self) -> bool:
+        return self.right >= self.right_at_least and self.in_time
+
+    @property
+    def is_whole(self) -> bool:
+        return self.right == self.probes and self.in_time
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What is known of a function between rounds."""
+
+    function: Function
+    # When a whole round was right last.
+    right_at: datetime | None = None
+    # When the first of the wrong rounds in a row ended.
+    wrong_since: datetime | None = None
+    degradation_id: UUID | None = None
+    since: datetime | None = None
+
+    @property
+    def is_sure(self) -> bool:
+        """Nothing is wrong, so that it need not be looked at again soon."""
+        return self.wrong_since is None and self.degradation_id is None
+
+    def after(self, found: Found, now: datetime, new_id: UUID) -> "Standing":
+        """The standing after a round; it is told when `degradation_id` has come or gone."""
+        if found.is_whole:
+            return Standing(self.function, right_at=now)
+        if found.holds:
+            return replace(self, wrong_since=None)
+        if self.degradation_id is not None:
+            return self
+        if self.wrong_since is None:
+            return replace(self, wrong_since=now)
+        # Whatever was told since it was last known to be right is in doubt.
+        since = self.right_at or self.wrong_since
+        return replace(self, degradation_id=new_id, since=since)
+
+
+def found_in(
+    looked: Sequence[LookedAt], *, slowest_allowed_seconds: float
+) -> Mapping[Function, Found]:
+    """What one round of all probes found of each function."""
+    judged: dict[Function, list[tuple[bool, float]]] = {function: [] for function in Function}
+    for one in looked:
+        if one.probe.plate:
+            judged[Function.PLATES].append((reads_right(one), one.seconds))
+        if one.probe.seen is not None:
+            judged[Function.OBJECTS].append((sees_right(one), one.seconds))
+        if one.probe.face is not None:
+            judged[Function.FACES].append((knows_right(one, looked), one.seconds))
+    return {
+        function: Found(
+            function,
+            len(answers),
+            sum(right for right, _ in answers),
+            max((seconds for _, seconds in answers), default=0.0),
+            slowest_allowed_seconds,
+        )
+        for function, answers in judged.items()
+    }
+
+
+def reads_right(one: LookedAt) -> bool:
+    """The plate, the whole plate and no other that may be acted upon."""
+    plates = one.sight.plates if one.sight else ()
+    return [plate.text for plate in plates if plate.legible] == [one.probe.plate]
+
+
+def sees_right(one: LookedAt) -> bool:
+    truth = one.probe.seen
+    labels = VEHICLES if one.probe.label == "vehicle" else {one.probe.label}
+    objects = one.sight.objects if one.sight else ()
+    return truth is not None and any(
+        seen.label in labels and seen.box.overlap(truth) >= SAME_PLACE for seen in objects
+    )
+
+
+def knows_right(one: LookedAt, everybody: Sequence[LookedAt]) -> bool:
+    """One face, in its place, and nearer to the same person's other picture than to any other's."""
+    if one.faces is None or one.probe.face is None or one.template is None:
+        return False
+    if len(one.faces) != 1 or one.faces[0].overlap(one.probe.face) < SAME_PLACE:
+        return False
+    own, others = _distances(one, everybody, same=True), _distances(one, everybody, same=False)
+    return bool(own and others) and max(own) * NEARER < min(others)
+
+
+def _distances(one: LookedAt, everybody: Sequence[LookedAt], *, same: bool) -> list[float]:
+    assert one.template is not None
+    return [
+        float(np.linalg.norm(one.template - other.template))
+        for other in everybody
+        if other is not one
+        and other.template is not None
+        and (other.probe.person == one.probe.person) is same
+    ]
+
+
+def load() -> tuple[Probe, ...]:
+    """The pictures that come with the package; drawn by `python -m tartip_scenes.probes`."""
+    folder = resources.files("inference_gateway") / "probes" / "pictures"
+    truth: list[dict[str, Any]] = json.loads((folder / "truth.json").read_text())
+    return tuple(
+        Probe(
+            told["picture"], (folder / told["picture"]).read_bytes(), told["plate"], told["label"],
+            _box(told["seen"]), told["person"], _box(told["face"]),
+        )
+        for told in truth
+    )  # fmt: skip
+
+
+def _box(told: list[float] | None) -> Box | None:
+    return Box(*told) if told else None

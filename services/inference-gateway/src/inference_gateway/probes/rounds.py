@@ -1,0 +1,132 @@
+"""Sends the golden probes through the live path, and tells when a function slips and when it holds.
+
+A probe waits for its turn like a frame of the least urgent camera, is looked at by the same models,
+and ends here: nothing of it is kept, no event says what was read. Of all copies of the service one
+probes.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from chassis.clock import Clock, new_id
+from chassis.db import SYSTEM, Database, Tx, require_held
+from chassis.refusals import Refusal
+
+from inference_gateway import measures
+from inference_gateway.eyes import Eyes
+from inference_gateway.limits import Urgency
+from inference_gateway.probes import storage
+from inference_gateway.probes.events import function_degraded, function_recovered
+from inference_gateway.probes.model import (
+    Found,
+    Function,
+    LookedAt,
+    Probe,
+    Standing,
+    found_in,
+)
+from inference_gateway.seeing.face_looking import FaceLooker, forget
+from inference_gateway.seeing.pictures import open_picture
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Times:
+    """When is probed, in seconds, and how long an answer may take."""
+
+    first_after: float
+    every: float
+    # While something is wrong: to be sure of it, and to see it recover.
+    again_after: float
+    slowest: float
+
+
+class Prober:
+    def __init__(
+        self,
+        db: Database,
+        eyes: Eyes,
+        faces: FaceLooker,
+        clock: Clock,
+        probes: tuple[Probe, ...],
+        times: Times,
+    ) -> None:
+        self._db = db
+        self._eyes = eyes
+        self._faces = faces
+        self._clock = clock
+        self._probes = probes
+        self._times = times
+        self._fingerprint = ""
+
+    async def keep_probing(self) -> None:
+        await asyncio.sleep(self._times.first_after)
+        async with self._db.singleton("golden probes") as held:
+            while True:
+                await require_held(held)
+                standings = await self.round()
+                sure = all(standing.is_sure for standing in standings)
+                await asyncio.sleep(self._times.every if sure else self._times.again_after)
+
+    async def round(self) -> list[Standing]:
+        """All probes once; what they found is kept and told in one transaction."""
+        looked = [await self._look(probe) for probe in self._probes]
+        found = found_in(looked, slowest_allowed_seconds=self._times.slowest)
+        for one in looked:
+            if one.template is not None:
+                forget(one.template)
+        async with self._db.begin(SYSTEM) as tx:
+            standings = [await self._settle(tx, found[function]) for function in Function]
+        _count(found, standings)
+        return standings
+
+    async def _look(self, probe: Probe) -> LookedAt:
+        async with self._eyes.turn(urgency=Urgency.LOW, patient=True):
+            started = time.perf_counter()
+            looked = LookedAt(probe, 0.0)
+            try:
+                picture = await asyncio.to_thread(open_picture, probe.content)
+                if probe.plate or probe.seen is not None:
+                    sight, self._fingerprint = await self._eyes.look(picture)
+                    looked = replace(looked, sight=sight)
+                if probe.face is not None:
+                    faces = await self._faces.faces(picture)
+                    boxes = tuple(face.box for face in faces)
+                    templates = await self._faces.templates(picture, faces[:1])
+                    template = templates[0] if faces else None
+                    looked = replace(looked, faces=boxes, template=template)
+            except* Refusal as refusals:
+                # No answer is a wrong answer: it is what the probe is there to find.
+                log.info("probe %s: %s", probe.name, refusals.exceptions[0])
+            return replace(looked, seconds=time.perf_counter() - started)
+
+    async def _settle(self, tx: Tx, found: Found) -> Standing:
+        now, before = self._clock(), await storage.standing(tx, found.function)
+        after = before.after(found, now, new_id())
+        await storage.keep(tx, after, found, fingerprint=self._fingerprint, now=now)
+        facts = {
+            "probes": str(found.probes), "right": str(found.right),
+            "slowest_ms": str(round(found.slowest_seconds * 1000)),
+        }  # fmt: skip
+        if after.degradation_id is not None and before.degradation_id is None:
+            log.warning("%s degraded: %s", found.function, facts)
+            tx.emit(function_degraded(after, found, self._fingerprint))
+            tx.audit("degrade", f"degradation:{after.degradation_id}", facts=facts)
+        if before.degradation_id is not None and after.degradation_id is None:
+            log.warning("%s recovered: %s", found.function, facts)
+            tx.emit(function_recovered(before, now, self._fingerprint))
+            tx.audit("recover", f"degradation:{before.degradation_id}", facts=facts)
+        return after
+
+
+def _count(found: Mapping[Function, Found], standings: list[Standing]) -> None:
+    for standing in standings:
+        label, round_ = {"function": standing.function.value.lower()}, found[standing.function]
+        measures.probes_answered.add(round_.right, {**label, "outcome": "right"})
+        measures.probes_answered.add(round_.probes - round_.right, {**label, "outcome": "wrong"})
+        measures.probes_slowest.set(round_.slowest_seconds, label)
+        measures.functions_degraded.set(int(standing.degradation_id is not None), label)
