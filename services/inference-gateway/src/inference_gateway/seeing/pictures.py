@@ -8,6 +8,7 @@ import io
 import warnings
 from typing import Final
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 from chassis.refusals import Kind, Refusal, Says
@@ -97,11 +98,12 @@ def _check_header(image: Image.Image) -> None:
 def _decoded(image: Image.Image) -> Picture:
     try:
         image.load()
-        upright = ImageOps.exif_transpose(image)
-        rgb = np.asarray(upright.convert("RGB"), np.uint8)
+        # In place and only where needed: each copy of a picture costs as much as a third of it.
+        ImageOps.exif_transpose(image, in_place=True)
+        rgb = np.asarray(image if image.mode == "RGB" else image.convert("RGB"), np.uint8)
     except Exception as problem:  # the header was good, so the rest is missing or spoilt
         raise PictureTruncated from problem
-    return np.ascontiguousarray(rgb[..., ::-1])
+    return np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), np.uint8)
 
 
 def _known_start(content: bytes) -> bool:
