@@ -10,6 +10,7 @@ import argparse
 import os
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -34,6 +35,7 @@ def main() -> int:
     if not options.photographs or not folder.is_dir():
         print("no pictures: set TARTIP_PHOTOGRAPHS to the folder that holds them", file=sys.stderr)
         return 1
+    parts = {**PARTS, "plates": partial(plates.measure, rendered=options.rendered)}
     chosen = options.only.split(",") if options.only else list(PARTS)
     if unknown := set(chosen) - set(PARTS):
         print(f"no part is called {min(unknown)}; there are {', '.join(PARTS)}", file=sys.stderr)
@@ -45,7 +47,7 @@ def main() -> int:
             if part in chosen:
                 started = time.monotonic()
                 page.start(part)
-                PARTS[part](folder, models, page)
+                parts[part](folder, models, page)
                 print(f"({part}: {time.monotonic() - started:.0f} s)\n", file=sys.stderr)
     page.write(options.document)
     print(f"written: {options.document}; failures: {options.failures / 'index.html'}")
@@ -56,6 +58,10 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Measure every function on real pictures.")
     parser.add_argument("--photographs", default=os.environ.get("TARTIP_PHOTOGRAPHS", ""))
     parser.add_argument("--only", default="", help=f"some of {','.join(PARTS)}")
+    parser.add_argument(
+        "--rendered", type=int, default=plates.RENDERED,
+        help="so many rendered plates of one line, and half as many of two rows",
+    )  # fmt: skip
     parser.add_argument("--document", type=Path, default=ROOT / "docs/ACCURACY.md")
     parser.add_argument(
         "--failures", type=Path, default=ROOT / ".tartip/accuracy-failures",

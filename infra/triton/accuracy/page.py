@@ -22,6 +22,8 @@ project made them. One setting, the default, for every picture and film. Shares 
 their counts and Wilson's 95 % interval. What failed is drawn into `.tartip/accuracy-failures`, to
 look through in its `index.html`.
 """
+NOTES: Final = Path(__file__).with_name("notes.md")
+"""Written by hand: what a person saw in the failures, and what the figures cannot carry."""
 _SECTION: Final = re.compile(r"<!-- part: (\w+) -->\n(.*?)<!-- end -->\n", re.DOTALL)
 _MOST_PIXELS: Final = 1280
 _LEFT_OUT: Final = re.compile(r"[^\w.-]+")
@@ -89,7 +91,7 @@ class Page:
             for part in self.order
             if part in kept
         ]
-        document.write_text("\n".join([HEAD, *parts]))
+        document.write_text("\n".join([HEAD, *parts, NOTES.read_text()]))
         self._write_sheet()
 
     def _folder(self) -> Path:

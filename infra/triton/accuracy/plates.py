@@ -6,7 +6,6 @@ are compared without spaces and dashes, with O as 0 and I as 1.
 
 import asyncio
 import csv
-import os
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -28,7 +27,7 @@ from accuracy.page import Page
 from accuracy.shares import Share
 
 PATIENCE: Final = 3600.0
-RENDERED: Final = int(os.environ.get("TARTIP_ACCURACY_SCENES", "120"))
+RENDERED: Final = 120
 FIRST_SCENE: Final = 240_000
 """Far from the seeds that training, tests and earlier measurements used."""
 DARK: Final = 70.0
@@ -58,7 +57,7 @@ class Answered:
         return "dark" if mean < DARK else "dim" if mean < DIM else "bright"
 
 
-def measure(folder: Path, models: ModelsAlone, page: Page) -> None:
+def measure(folder: Path, models: ModelsAlone, page: Page, *, rendered: int = RENDERED) -> None:
     looker = Looker(models, seconds=PATIENCE)
     page.say("## Plates\n")
     labelled = truth(folder / "plates")
@@ -68,7 +67,7 @@ def measure(folder: Path, models: ModelsAlone, page: Page) -> None:
     _whole(one_line, two_rows, page)
     _parted(one_line, page)
     _each_kazakh(one_line + two_rows, page)
-    _rendered(looker, page)
+    _rendered(rendered, looker, page)
     plateless = [row.path for row in labelled if not row.texts]
     plateless += [p for part in ("faces", "pedestrians") for p in pictures(folder / part)]
     _nothing_there(plateless, looker, page)
@@ -179,12 +178,12 @@ def _each_kazakh(answers: Iterable[tuple[Labelled, Answered]], page: Page) -> No
         page.table("picture | truth | read | legible", rows)
 
 
-def _rendered(looker: Looker, page: Page) -> None:
+def _rendered(number: int, looker: Looker, page: Page) -> None:
     """Streets and fonts that no model was trained on."""
     rows = []
     for what, count, kinds in (
-        ("one line", RENDERED, ONE_LINE_KAZAKH_KINDS),
-        ("two rows", RENDERED // 2, TWO_ROW_KAZAKH_KINDS),
+        ("one line", number, ONE_LINE_KAZAKH_KINDS),
+        ("two rows", number // 2, TWO_ROW_KAZAKH_KINDS),
     ):
         answers = []
         by_light: dict[str, Share] = defaultdict(Share)
