@@ -170,6 +170,8 @@ async def _take(tx: Tx, worker: str, most: int) -> list[Stream]:
             worker=worker,
             leased_until=_now + LEASE,
             generation=streams.c.generation + 1,
+            state=StreamState.WAITING.value,
+            state_since=_now,
             no_worker=streams.c.no_worker + until - streams.c.accounted_until,
             accounted_until=until,
         )
