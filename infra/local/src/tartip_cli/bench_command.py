@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     Measure = Callable[[Run], Awaitable[Outcome]]
 
-PARTS = ("pictures", "detector", "overload", "growth", "takeover", "cameras")
+PARTS = ("pictures", "detector", "overload", "growth", "takeover", "search", "cameras")
 
 
 def register(app: App) -> None:

@@ -13,43 +13,59 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-from tartip_scenes.rtsp import RtspServer, clip_of, film_of
+import numpy.typing as npt
+from tartip_scenes.rtsp import Access, Clip, RtspServer, clip_of, film_of
 from tartip_scenes.scenes import Light, draw_film
 
 CAMERAS: Final = 8
 RATE: Final = 2
 MINUTE: Final = 60 * RATE
+KEY_EVERY: Final = MINUTE // CAMERAS
 DRIVE: Final = 14
+_SEED: Final = 4
 _NOISE: Final = 3
 """Levels of grey: without a sensor's noise a picture that does not change is a frozen one."""
+_GRAINS: Final = 5
 _CODEC: Final = {"crf": "27", "preset": "veryfast"}
 
 
-def minute(seed: int) -> list[np.ndarray]:
-    """A minute of one camera, from another moment of it for each."""
-    noise = np.random.default_rng(seed)
-    drive = [scene.picture for scene in draw_film(seed, frames=DRIVE, light=Light.DAY)]
-    still = [drive[0]] * (MINUTE - DRIVE)
-    frames = [*still, *drive]
-    begin = seed * MINUTE // CAMERAS
-    shown = []
-    for picture in frames[begin:] + frames[:begin]:
-        grain = noise.integers(-_NOISE, _NOISE + 1, (*picture.shape[:2], 1), np.int16)
-        shown.append(np.clip(picture + grain, 0, 255).astype(np.uint8))
-    return shown
+def minute() -> list[npt.NDArray[np.uint8]]:
+    """A minute of a street: a car far away stands, then drives up."""
+    noise = np.random.default_rng(_SEED)
+    drive = [scene.picture for scene in draw_film(_SEED, frames=DRIVE, light=Light.DAY)]
+    grains = [
+        noise.integers(-_NOISE, _NOISE + 1, (*drive[0].shape[:2], 1), np.int16)
+        for _ in range(_GRAINS)
+    ]
+    return [
+        np.clip(picture + grains[place % _GRAINS], 0, 255).astype(np.uint8)
+        for place, picture in enumerate([drive[0]] * (MINUTE - DRIVE) + drive)
+    ]
+
+
+def beginning_at(clip: Clip, place: int) -> Clip:
+    """The same clip from a key frame on; it has no frames that refer to later ones."""
+    turned = clip.frames[place:] + clip.frames[:place]
+    moved = [
+        Access(
+            frame.units,
+            (frame.sent - turned[0].sent) % clip.length,
+            (frame.shown - turned[0].shown) % clip.length,
+        )
+        for frame in turned
+    ]
+    return Clip(tuple(moved), clip.length)
 
 
 def main(folder: Path) -> None:
-    """Films are kept in the folder: drawing and encoding them takes longer than most parts."""
-    clips = []
-    for seed in range(CAMERAS):
-        path = folder / f"camera-{seed}.mp4"
-        if not path.exists():
-            path.write_bytes(film_of(minute(seed), rate=RATE, key_every=RATE * 4, options=_CODEC))
-        clips.append(clip_of(path))
-    server = RtspServer(clips[0])
-    for place, clip in enumerate(clips):
-        server.put(f"camera-{place}", clip)
+    """The film is kept in the folder: drawing and encoding it takes some seconds."""
+    path = folder / "cameras.mp4"
+    if not path.exists():
+        path.write_bytes(film_of(minute(), rate=RATE, key_every=KEY_EVERY, options=_CODEC))
+    clip = clip_of(path)
+    server = RtspServer(clip)
+    for place in range(CAMERAS):
+        server.put(f"camera-{place}", beginning_at(clip, place * KEY_EVERY))
     addresses = [server.address_of(f"camera-{place}") for place in range(CAMERAS)]
     sys.stdout.write(json.dumps(addresses) + "\n")
     sys.stdout.flush()

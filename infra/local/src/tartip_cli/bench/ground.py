@@ -42,7 +42,7 @@ LEFT_OUT = ("violations", "fines", "citizen-reports", "operator-gateway")
 REGION = "KZ-75"
 _READY_SECONDS = 240.0
 _STOP_SECONDS = 60.0
-_CALL_SECONDS = 10.0
+_CALL_SECONDS = 30.0
 
 
 @dataclass(frozen=True, kw_only=True)

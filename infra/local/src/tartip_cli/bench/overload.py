@@ -38,7 +38,7 @@ _SHED = "OVERLOADED"
 
 
 @dataclass
-class _Class:
+class Flow:
     """What became of the pictures of one urgency."""
 
     offered: int = 0
@@ -74,12 +74,12 @@ async def measure(run: Run) -> Outcome:
     capacity = await rate_of(ground, normal, pictures * rounds, at_once=AT_ONCE)
     load = _Load(ground, itertools.cycle(pictures))
     run.tell(f"half of the capacity of {capacity:.2f} pictures a second")
-    calm = _Class()
+    calm = Flow()
     await load.send(((normal, calm, capacity * _BEFORE_SHARE),), run.sized(full=20, quick=10))
     await load.settled()
     seconds = run.sized(full=120, quick=30)
     run.tell(f"{TIMES:g} times the capacity for {seconds} s")
-    first, rest = _Class(), _Class()
+    first, rest = Flow(), Flow()
     await load.send(
         (
             (urgent, first, capacity * URGENT_SHARE),
@@ -144,7 +144,7 @@ class _Load:
     pictures: Iterator[bytes]
     _under_way: set[asyncio.Task[None]] = field(default_factory=set)
 
-    async def send(self, flows: Sequence[tuple[str, _Class, float]], seconds: float) -> None:
+    async def send(self, flows: Sequence[tuple[str, Flow, float]], seconds: float) -> None:
         """Each flow's camera, where its outcomes go, and its pictures a second."""
         async with asyncio.TaskGroup() as group:
             for camera, outcomes, rate in flows:
@@ -155,7 +155,7 @@ class _Load:
         if self._under_way:
             await asyncio.wait(self._under_way)
 
-    async def one(self, camera: str, outcomes: _Class, due: float) -> None:
+    async def one(self, camera: str, outcomes: Flow, due: float) -> None:
         stub = inference_pb2_grpc.InferenceStub(
             self.ground.outside.as_device("edge-1", INFERENCE_GATEWAY)
         )
@@ -172,7 +172,7 @@ class _Load:
         else:
             outcomes.seconds.append(asyncio.get_running_loop().time() - due)
 
-    async def _flow(self, camera: str, outcomes: _Class, rate: float, seconds: float) -> None:
+    async def _flow(self, camera: str, outcomes: Flow, rate: float, seconds: float) -> None:
         loop = asyncio.get_running_loop()
         began = loop.time()
         for number in range(int(rate * seconds)):
@@ -189,7 +189,7 @@ async def _recovery(load: _Load, camera: str, usual: float) -> float | None:
     began, quick = loop.time(), 0
     since = began
     while loop.time() - began < 3 * RECOVERY_SECONDS:
-        asked, outcome = loop.time(), _Class()
+        asked, outcome = loop.time(), Flow()
         await load.one(camera, outcome, asked)
         if outcome.seconds and statistics.mean(outcome.seconds) <= usual:
             quick += 1

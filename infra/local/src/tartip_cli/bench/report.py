@@ -29,7 +29,7 @@ def page(outcomes: Sequence[Outcome], *, quick: bool) -> str:
     parts = [_HEAD, f"This was a {kind} run of {took:.0f} minutes on {machine()}.\n"]
     parts += [_section(outcome) for outcome in outcomes]
     missed = [
-        f"- {outcome.title}: {figure.name} is {figure.measured}, aimed at {figure.target}."
+        f"- {outcome.title}: {figure.name} is {figure.measured}, aimed at: {figure.target}."
         for outcome in outcomes
         for figure in outcome.figures
         if figure.met is False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import functools
 import json
 import sys
 from collections.abc import AsyncIterator, Sequence
@@ -20,11 +21,10 @@ from tartip.inference.v1 import streams_pb2 as pb
 from tartip_cli.bench.ground import Ground
 from tartip_cli.failures import Exit, Failure
 from tartip_cli.journeys import patiently
-from tartip_cli.samples import ADMINISTRATOR
 from tartip_cli.topology import INFERENCE_GATEWAY
 
 FRAMES_PER_SECOND = 1.0
-_CALL_SECONDS = 10.0
+_CALL_SECONDS = 30.0
 _SERVER_SECONDS = 180.0
 _ZONE_CROSSED = "inference.v1.zone_crossed"
 
@@ -145,14 +145,18 @@ async def watched(
     """So many cameras: the first `plates` of them read plates, all tell who crosses a line."""
     cameras = [await ground.camera() for _ in range(count)]
     stub = _streams(ground)
-    for place, camera in enumerate(cameras):
-        await configure(ground, camera, line_function(plates=place < plates))
+
+    async def put(place: int, camera: str) -> None:
         request = pb.PutStreamRequest(
             camera_id=camera, address=addresses[place % len(addresses)],
             frames_per_second=FRAMES_PER_SECOND,
         )  # fmt: skip
         with peers_refusals():
             await stub.PutStream(request, timeout=_CALL_SECONDS)
+
+    for place, camera in enumerate(cameras):
+        await configure(ground, camera, line_function(plates=place < plates))
+        await patiently(functools.partial(put, place, camera))
     found = Cameras(ground, tuple(cameras))
     try:
         yield found
@@ -181,12 +185,14 @@ def line_function(*, plates: bool, urgency: int = 0) -> functions_pb2.CameraFunc
 
 
 async def configure(ground: Ground, camera: str, functions: functions_pb2.CameraFunctions) -> None:
-    stub = functions_pb2_grpc.FunctionsStub(ground.for_operators(INFERENCE_GATEWAY))
+    stub = functions_pb2_grpc.FunctionsStub(ground.outside.as_command_line(INFERENCE_GATEWAY))
     request = functions_pb2.ConfigureCameraRequest(camera_id=camera, functions=functions)
-    with peers_refusals():
-        await stub.ConfigureCamera(
-            request, metadata=await ground.speaking(ADMINISTRATOR), timeout=_CALL_SECONDS
-        )
+
+    async def ask() -> None:
+        with peers_refusals():
+            await stub.ConfigureCamera(request, timeout=_CALL_SECONDS)
+
+    await patiently(ask)
 
 
 def _streams(ground: Ground) -> streams_pb2_grpc.StreamsAsyncStub:
