@@ -145,6 +145,7 @@ def _copy_models(folder: Path, target: Path) -> None:
         shutil.copytree(folder / MODELS, draft)
         _open_up(draft)
         check_models(folder, models=draft)
+        os.utime(draft)  # copied with the age of its source, it would be the first one to go
         draft.rename(target)
     except OSError:
         shutil.rmtree(draft, ignore_errors=True)

@@ -1,0 +1,55 @@
+"""Faces through a real Triton: a drawn person is found, and known again from farther away."""
+
+import cv2
+import numpy as np
+from inference_gateway.seeing import faces
+from inference_gateway.seeing.face_looking import FaceLooker, forget
+from inference_gateway.seeing.geometry import Box
+from inference_gateway.seeing.pipeline import Picture
+from tartip_cli.testing import RunningTestMesh
+from tartip_scenes.faces import draw_face
+
+from .conftest import Process
+from .test_triton import models
+
+
+def framed(*people: Picture) -> Picture:
+    """People side by side in a camera's frame."""
+    frame = np.full((540, 960, 3), 120, np.uint8)
+    left = 40
+    for person in people:
+        height, width = person.shape[:2]
+        frame[100 : 100 + height, left : left + width] = person
+        left += width + 40
+    return frame
+
+
+async def test_a_drawn_person_is_found_and_known_again_from_afar(
+    engines: RunningTestMesh, triton: Process
+) -> None:
+    near = draw_face(4)
+    far = cv2.resize(near.picture, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+    picture = framed(near.picture, np.asarray(far, np.uint8))
+    served = models(engines)
+    try:
+        looker = FaceLooker(served)
+        seen = sorted(await looker.faces(picture), key=lambda face: face.box.x)
+        templates = await looker.templates(picture, seen)
+    finally:
+        await served.close()
+    x, y, width, height = near.box
+    assert len(seen) == 2
+    assert seen[0].box.overlap(Box(40 + x, 100 + y, width, height)) > 0.5
+    assert seen[0].quality.eye_pixels > 1.7 * seen[1].quality.eye_pixels
+    assert templates.shape == (2, faces.TEMPLATE_LENGTH)
+    assert faces.distance(templates[0], templates[1]) < faces.ACTING
+    forget(templates)
+    assert not templates.any()
+
+
+async def test_a_wall_has_no_face(engines: RunningTestMesh, triton: Process) -> None:
+    served = models(engines)
+    try:
+        assert await FaceLooker(served).faces(framed()) == []
+    finally:
+        await served.close()
