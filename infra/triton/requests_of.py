@@ -45,6 +45,9 @@ class Listening:
     async def fingerprint(self) -> str:
         return await self.models.fingerprint()
 
+    async def object_models(self) -> Any:
+        return await self.models.object_models()
+
     def next_picture(self) -> list[dict[str, Any]]:
         asked, self.asked, self._answered = self.asked, [], set()
         return asked
