@@ -25,7 +25,6 @@ from inference_gateway import measures
 from inference_gateway.cameras import Cameras
 from inference_gateway.evidence import Vault
 from inference_gateway.eyes import Eyes
-from inference_gateway.functions.model import CameraFunctions
 from inference_gateway.model import Camera
 from inference_gateway.screening import Screening, Subject
 from inference_gateway.streams import storage
@@ -177,17 +176,7 @@ class Worker:
         subject = Subject(
             stream.screening_id, camera, CALLER, scope, stream.screening_id.bytes, stream.put_at
         )
-
-        async def configured() -> CameraFunctions:
-            functions = await self._intake.functions_of(camera)
-            watch.urgency = functions.urgency
-            return functions
-
-        return Screening(
-            subject, self._eyes, self._vault, turn=lambda: watch.turn_in(self._eyes),
-            configured=configured, faces=self._intake.faces,
-            frames_per_second=stream.frames_per_second,
-        )  # fmt: skip
+        return Screening(subject, self._eyes, self._vault, turn=lambda: watch.turn_in(self._eyes))
 
     def _forget(self, camera_id: UUID) -> None:
         """Somebody else's now: what is not committed is not ours to tell."""
