@@ -7,6 +7,7 @@ from chassis.db import Tx
 from tartip.cameras.v1 import events_pb2
 
 from inference_gateway import storage
+from inference_gateway.streams.storage import remove_stream
 
 
 async def on_registered(tx: Tx, event: events_pb2.CameraRegistered, _: Meta) -> None:
@@ -24,6 +25,7 @@ async def on_retired(tx: Tx, event: events_pb2.CameraRetired, _: Meta) -> None:
     await storage.announce_camera(
         tx, UUID(event.camera_id), region=event.region, version=1, retired=True
     )
+    await remove_stream(tx, UUID(event.camera_id))
 
 
 SUBSCRIPTIONS = {

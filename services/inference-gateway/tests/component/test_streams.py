@@ -29,6 +29,7 @@ from .conftest import (
     Register,
     credentials,
     refused,
+    retired_event,
 )
 
 TEXT, RATE = "725BDE07", 4
@@ -284,6 +285,19 @@ def _free_port() -> int:
 
     with socket.create_server(("127.0.0.1", 0)) as found:
         return int(found.getsockname()[1])
+
+
+def test_the_stream_of_a_camera_that_is_retired_is_watched_no_longer(
+    desk: Desk, device: Device, server: RtspServer, tell: Callable[..., None]
+) -> None:
+    desk.put(device, server.address)
+    tell("retired", retired_event(device))
+    deadline = time.monotonic() + SECONDS
+    while device.camera_id in desk.all():
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    with refused("CAMERA_RETIRED"):
+        desk.put(device, server.address)
 
 
 def test_who_may_put_streams_and_what_is_no_stream(
