@@ -14,8 +14,8 @@ import numpy.typing as npt
 from exposure import lit, photographed
 from inference_gateway.seeing.pipeline import MORE_VIEWS, WHOLE, for_kazakh_reader, rectified
 from inference_gateway.seeing.rows import FIRST_ROW_VIEW, row_pictures
+from lines import CHARACTERS, LONGEST
 from poses import turned
-from reader import CHARACTERS, LONGEST
 from tartip_scenes import brush
 from tartip_scenes.forms import (
     FORMS,

@@ -8,15 +8,10 @@ stands at which place; without it the columns take much longer to find their cha
 from typing import Final
 
 import torch
+from lines import CLASSES, COLUMNS, LONGEST
 from torch import Tensor, nn
 from torch.nn import functional
 
-CHARACTERS: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-CLASSES: Final = len(CHARACTERS) + 1
-LONGEST: Final = 9
-COLUMNS: Final = 40
-WIDTH: Final = 160
-HEIGHT: Final = 32
 FEATURES: Final = 144
 
 
@@ -77,18 +72,6 @@ class ServedReader(nn.Module):
 def normalised(images: Tensor) -> Tensor:
     """Bytes [n, 32, 160, 1] to the network's range [n, 1, 32, 160]."""
     return (images.permute(0, 3, 1, 2).float() - 127.5) / 64
-
-
-def encoded(text: str) -> list[int]:
-    """Classes of a text, filled up with blanks."""
-    classes = [CHARACTERS.index(character) + 1 for character in text]
-    return classes + [0] * (LONGEST - len(classes))
-
-
-def decoded(classes: list[int]) -> str:
-    """The text of the likeliest class in each column: repeats and blanks drop."""
-    kept = [one for one, before in zip(classes, [0, *classes], strict=False) if one != before]
-    return "".join(CHARACTERS[one - 1] for one in kept if one)
 
 
 def loss(columns: Tensor, places: Tensor, wanted: Tensor) -> Tensor:

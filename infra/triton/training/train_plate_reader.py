@@ -21,18 +21,9 @@ import torch
 from course import Course, Plan
 from crops import CORNER_ERROR, crop
 from inference_gateway.seeing.grammar import understood
+from lines import HEIGHT, LONGEST, WIDTH, decoded, encoded, written
 from numpy.typing import NDArray
-from reader import (
-    HEIGHT,
-    LONGEST,
-    WIDTH,
-    PlateReader,
-    ServedReader,
-    decoded,
-    encoded,
-    loss,
-    normalised,
-)
+from reader import PlateReader, ServedReader, loss, normalised
 from tartip_scenes.forms import FORMS, KAZAKH_KINDS, PlateKind
 from tartip_scenes.lettering import FONTS, HELD_OUT_FONTS
 from torch import Tensor, nn
@@ -134,7 +125,7 @@ def score(network: nn.Module, held_out: Drawn) -> dict[str, float | int]:
         chances = torch.cat([served(part) for part in parts])
     network.train()
     texts = [decoded(columns) for columns in chances.argmax(2).tolist()]
-    truths = [decoded(_spread(one)) for one in held_out.classes.tolist()]
+    truths = [written(one) for one in held_out.classes.tolist()]
     right = np.array([text == truth for text, truth in zip(texts, truths, strict=True)])
     sure = np.array([_weakest(one) > SURE for one in chances.numpy()])
     forms = [list(PlateKind)[kind] for kind in held_out.kinds.tolist()]
@@ -174,11 +165,6 @@ def export(network: PlateReader, path: Path) -> None:
     model.producer_name = MAKER
     onnx.save(model, str(path))
     print(f"{path}: {path.stat().st_size} bytes", flush=True)
-
-
-def _spread(classes: list[int]) -> list[int]:
-    """Classes with blanks between, so that doubled characters stay two."""
-    return [one for place in classes for one in (place, 0)]
 
 
 def _weakest(chances: NDArray[np.float32]) -> float:
