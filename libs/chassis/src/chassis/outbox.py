@@ -31,6 +31,9 @@ PUBLISH_TIMEOUT_SECONDS = 5.0
 STREAM_CHECK_SECONDS = 2.0
 PAUSE_SECONDS, PAUSE_SECONDS_MAX = 1.0, 30.0
 log = logging.getLogger(__name__)
+_UNPUBLISHED = outbox.c.published_at.is_(None)
+# Made once: it is asked ten times a second for ever, and making it costs as much as asking.
+_OLDEST = select(outbox.c.created_at).where(_UNPUBLISHED).order_by(outbox.c.position).limit(1)
 
 
 def headers_of(row: Row[Any], source: str) -> dict[str, str]:
@@ -86,9 +89,7 @@ class Relay:
 
     async def publish_batch(self, connection: AsyncConnection) -> int:
         """Publishes the oldest unpublished rows, all in flight at once; returns how many went."""
-        unpublished = outbox.c.published_at.is_(None)
-        oldest = select(outbox.c.created_at).where(unpublished).order_by(outbox.c.position)
-        since = await connection.scalar(oldest.limit(1))
+        since = await connection.scalar(_OLDEST)
         telemetry.outbox_age.set((datetime.now(UTC) - since).total_seconds() if since else 0.0)
         if since is None:
             return 0
@@ -97,7 +98,7 @@ class Relay:
         rows = (
             await connection.execute(
                 select(outbox)
-                .where(unpublished, outbox.c.subject.not_in(stuck))
+                .where(_UNPUBLISHED, outbox.c.subject.not_in(stuck))
                 .order_by(outbox.c.position)
                 .limit(BATCH)
             )
