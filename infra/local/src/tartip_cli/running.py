@@ -235,6 +235,7 @@ async def verdict_of(probe: Probe) -> bool | None:
     except Failure:
         raise
     except Exception as error:  # any library's error means the same: no answer
+        _go_if_cancelled()
         log.debug("probe: %r", error)
         return None
 
@@ -245,9 +246,17 @@ async def _done(step: Callable[[], object]) -> bool:
     except Failure:
         raise
     except Exception as error:
+        _go_if_cancelled()
         log.warning("provisioning: %r", error)
         return False
     return True
+
+
+def _go_if_cancelled() -> None:
+    """A library may answer a cancellation with an error of its own; it must not get lost."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 async def _end(
