@@ -43,6 +43,7 @@ class Plate(Answer):
     character_confidences: list[float]
     country: str
     plate_type: str
+    track: int
 
 
 class Readings(Answer):
@@ -102,6 +103,7 @@ class Violation(Answer):
     hold_reason: str
     report_id: str
     story: str
+    caution: str = Field(description="What to know before deciding, such as READ_WHILE_DEGRADED.")
 
 
 class ViolationAnswer(Answer):
@@ -111,6 +113,10 @@ class ViolationAnswer(Answer):
 class ViolationPage(Answer):
     violations: list[Violation]
     next_page_token: str
+    paused_since: Moment = Field(
+        description="While plates are not read for sure: since when they may be wrong."
+    )
+    held_reads: int = Field(description="Plate reads that wait for that to end.")
 
 
 class Prepared(Answer):

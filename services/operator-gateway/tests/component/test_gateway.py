@@ -150,7 +150,9 @@ async def test_pages_pass_through(gateway: Any) -> None:
             "/v1/violations?state=review&page_size=7&page_token=abc", headers=headers
         )
         too_many = await client.get("/v1/violations?page_size=201", headers=headers)
-    assert answer.json() == {"violations": [], "next_page_token": "further"}
+    assert answer.json() == {
+        "violations": [], "next_page_token": "further", "paused_since": None, "held_reads": 0,
+    }  # fmt: skip
     asked = gateway.asked.requests[-1]
     assert (asked.state, asked.page.size, asked.page.token) == (1, 7, "abc")
     assert too_many.status_code == 422

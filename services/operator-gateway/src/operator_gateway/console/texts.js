@@ -28,6 +28,8 @@ const TEXTS = {
   "send": ["Жіберу", "Отправить", "Send"],
   "away": ["Шлюз жауап бермейді. Байланысты тексеріңіз.", "Шлюз не отвечает. Проверьте связь.", "The gateway does not answer. Check the connection."],
   "pick": ["Тізімнен таңдаңыз.", "Выберите из списка.", "Choose one from the list."],
+  "queue.paused": ["Нөмірлер сенімсіз оқылуда, жаңа істер күтуде:", "Номера читаются ненадёжно, новые дела ждут с", "Plates are not read for sure, new cases wait since"],
+  "caution.READ_WHILE_DEGRADED": ["Нөмірлер сенімсіз оқылған кезде жазылды: суретпен салыстырыңыз", "Записано, когда номера читались ненадёжно: сверьте со снимком", "Recorded while plates were not read for sure: compare with the picture"],
   "queue.empty": ["Кезек бос. Бәрі шешілген.", "Очередь пуста. Всё решено.", "The queue is empty. All is decided."],
   "reports.empty": ["Ашық өтініш жоқ.", "Открытых обращений нет.", "No open reports."],
   "fines.empty": ["Мұндай айыппұл жоқ.", "Таких штрафов нет.", "No such fines."],

@@ -10,7 +10,7 @@ let signer = null;
 export const forgetSigner = () => { signer = null; };
 
 export async function violationsView(view) {
-  let rows = [], next = "", chosen = 0, deciding = false;
+  let rows = [], next = "", paused = "", chosen = 0, deciding = false;
   const list = h("ul", { class: "list card", role: "listbox", tabIndex: 0, "aria-label": t("tab.violations") });
   const detail = h("section", { class: "card" });
 
@@ -18,6 +18,7 @@ export async function violationsView(view) {
     const page = await get(`/v1/violations?state=review&page_size=50&page_token=${encodeURIComponent(token)}`, PURPOSE);
     rows = token ? [...rows, ...page.violations] : page.violations;
     next = page.next_page_token;
+    paused = page.paused_since ? `${t("queue.paused")} ${moment(page.paused_since)} · ${page.held_reads}` : "";
     chosen = Math.min(chosen, Math.max(0, rows.length - 1));
     draw();
     await show();
@@ -29,9 +30,11 @@ export async function violationsView(view) {
     },
       h("div", { class: "top" }, h("strong", {}, headline(row)), h("span", { class: "tag" }, row.offence?.article || "")),
       h("div", { class: "small soft" }, `${moment(row.occurred_at)} · ${row.place?.region ?? ""}`),
-      row.hold_reason ? h("span", { class: "tag warn" }, row.hold_reason) : null)));
+      row.hold_reason ? h("span", { class: "tag warn" }, row.hold_reason) : null,
+      row.caution ? h("span", { class: "tag warn" }, t(`caution.${row.caution}`)) : null)));
     if (next) list.append(h("li", { class: "row" }, h("button", { onclick: () => view.guard(() => load(next)) }, t("more"))));
     if (!rows.length) list.replaceChildren(state("✓", t("queue.empty")));
+    if (paused) list.prepend(h("li", { class: "row", role: "note" }, h("span", { class: "tag warn" }, paused)));
     list.querySelector("[aria-selected=true]")?.scrollIntoView({ block: "nearest" });
   }
 
@@ -121,6 +124,7 @@ function about(violation) {
     ? `${device.verification_number} → ${moment(device.verification_until)}` : "";
   return h("div", {},
     violation.hold_reason ? h("div", { class: "hold" }, `${t("hold")}: ${violation.hold_reason}`) : null,
+    violation.caution ? h("div", { class: "hold" }, t(`caution.${violation.caution}`)) : null,
     facts([
       [t("plate"), h("span", {}, plate(violation), " ", h("span", { class: "soft small" },
         read ? `${read.country || "?"} · ${t("confidence")} ${Math.round(read.confidence * 100)} %` : ""))],
