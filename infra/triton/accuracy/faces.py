@@ -249,7 +249,7 @@ def _hardships(
              f"{FRAME[1]} x {FRAME[0]} and searched for with the other as it is; both ways "
              "round:\n")  # fmt: skip
     page.table(
-        "searched face | found | usable | one person: acting | unknown | "
+        "searched face | found | usable | one person: acting | unknown | no match | "
         "two people: acting | acting without the check of quality",
         rows,
     )
@@ -281,6 +281,7 @@ def _hard_row(
     return (
         f"{len(seen)} of {len(worse)}", f"{usable} of {len(seen)}",
         _share_of(same, Likeness.ACTING), _share_of(same, Likeness.UNKNOWN),
+        _share_of(same, Likeness.OTHER),
         _share_of(other, Likeness.ACTING), str(unchecked),
     )  # fmt: skip
 

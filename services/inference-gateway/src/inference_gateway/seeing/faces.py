@@ -297,11 +297,12 @@ def distance(template: Floats, other: Floats) -> float:
 
 
 def likeness(found_distance: float, face: Face) -> Likeness:
-    """How a face at this distance from an entry is to be taken; a poor one never acts."""
+    """How a face at this distance from an entry is to be taken; a poor one is never known."""
+    if face.for_search is not Usable.YES:
+        return Likeness.UNKNOWN
     if found_distance >= SAME_PERSON:
         return Likeness.OTHER
-    sure = found_distance < ACTING and face.for_search is Usable.YES
-    return Likeness.ACTING if sure else Likeness.UNKNOWN
+    return Likeness.ACTING if found_distance < ACTING else Likeness.UNKNOWN
 
 
 def _moved(face: Found, left: float, top: float) -> Found:
