@@ -102,6 +102,10 @@ class Cameras:
     ids: tuple[str, ...]
 
     async def streams(self) -> list[pb.Stream]:
+        """Asked again where the gateway has no time to tell."""
+        return await patiently(self._streams)
+
+    async def _streams(self) -> list[pb.Stream]:
         stub = _streams(self.ground)
         wanted, found, token = set(self.ids), list[pb.Stream](), ""
         while True:
@@ -116,8 +120,7 @@ class Cameras:
                 return found
 
     async def ledger(self) -> Ledger:
-        streams = await patiently(self.streams)
-        return Ledger.of(streams, asyncio.get_running_loop().time())
+        return Ledger.of(await self.streams(), asyncio.get_running_loop().time())
 
     async def delays(self) -> list[float]:
         """Seconds from a frame to the commit of the event that it gave."""

@@ -70,48 +70,72 @@ class Looks:
     """What was seen when, in seconds from the first look at the film."""
 
     times: tuple[float, ...]
-    marks: tuple[tuple[tuple[int, Mark], ...], ...]
-    """Of each look its marks with their tracks."""
+    loose: tuple[tuple[Mark, ...], ...]
+    """Of each look the marks without a track."""
+    tracks: tuple[tuple[tuple[float, Mark], ...], ...]
+    """Of each track its marks, by when."""
     captions: tuple[tuple[float, Caption], ...]
 
     @staticmethod
     def of(results: Sequence[inference.FrameResult]) -> Looks:
         frames = [result for result in results if not _is_of_track(result)]
         start = min((_seconds(result.captured_at) for result in frames), default=0.0)
-        ordered = sorted(frames, key=lambda result: _seconds(result.captured_at))
+        frames.sort(key=lambda result: _seconds(result.captured_at))
+        times = [_seconds(result.captured_at) - start for result in frames]
+        tracks: dict[tuple[str, int], list[tuple[float, Mark]]] = {}
+        loose = []
+        for seconds, result in zip(times, frames, strict=True):
+            seen = list(_tracked(result))
+            loose.append(tuple(mark for track, mark in seen if not track))
+            for track, mark in seen:
+                if track:
+                    tracks.setdefault((mark.kind, track), []).append((seconds, mark))
         captions = [
             (max(0.0, at - start), caption)
             for result in results
             for at, caption in _captions(result)
         ]
         return Looks(
-            tuple(_seconds(result.captured_at) - start for result in ordered),
-            tuple(tuple(_tracked(result)) for result in ordered),
+            tuple(times),
+            tuple(loose),
+            tuple(tuple(track) for track in tracks.values()),
             tuple(sorted(captions, key=lambda told: told[0])),
         )
 
     def at(self, seconds: float) -> list[Mark]:
-        """The marks at a moment; between two looks on their way from one to the other.
-
-        What has no partner in the other look is shown for the nearer half of the time between.
-        """
+        """The marks at a moment; between two looks on their way from one to the other."""
         place = bisect_right(self.times, seconds + 1e-6) - 1
         if place < 0 or seconds - self.times[place] > self._patience:
             return []
-        now = self.marks[place]
+        tracked = [self._of_track(track, seconds) for track in self.tracks]
+        return [*self._loose_at(place, seconds), *(mark for mark in tracked if mark is not None)]
+
+    def _loose_at(self, place: int, seconds: float) -> list[Mark]:
+        """What has no partner in the other look is shown for the nearer half of the time."""
+        now = self.loose[place]
         if place + 1 == len(self.times):
-            return [mark for _, mark in now]
+            return list(now)
         share = (seconds - self.times[place]) / (self.times[place + 1] - self.times[place])
-        later = list(self.marks[place + 1])
-        shown = []
-        for track, mark in now:
-            partner = _partner(track, mark, later)
+        later, shown = list(self.loose[place + 1]), []
+        for mark in now:
+            partner = _partner(mark, later)
             if partner is not None:
                 later.remove(partner)
-                shown.append(_between(mark, partner[1], share))
+                shown.append(_between(mark, partner, share))
             elif share < _NEARER_HALF:
                 shown.append(mark)
-        return shown + [mark for _, mark in later if share >= _NEARER_HALF]
+        return shown + [mark for mark in later if share >= _NEARER_HALF]
+
+    def _of_track(self, track: tuple[tuple[float, Mark], ...], seconds: float) -> Mark | None:
+        """Not every look is for everything, so a track may lack some of them."""
+        place = bisect_right(track, seconds + 1e-6, key=lambda seen: seen[0]) - 1
+        if place < 0:
+            return None
+        begin, mark = track[place]
+        if place + 1 < len(track) and track[place + 1][0] - begin <= self._patience:
+            end, later = track[place + 1]
+            return _between(mark, later, (seconds - begin) / (end - begin))
+        return mark if seconds - begin <= self._usual * _NEARER_HALF else None
 
     def captions_at(self, seconds: float) -> list[Caption]:
         return [told for at, told in self.captions if at <= seconds < at + CAPTION_SECONDS]
@@ -119,8 +143,12 @@ class Looks:
     @property
     def _patience(self) -> float:
         """How long a look holds: a film that was looked at seldom should not look blind."""
-        gaps = np.diff(self.times)
-        return max(_STALE_SECONDS, 1.5 * float(np.median(gaps))) if len(gaps) else _STALE_SECONDS
+        return max(_STALE_SECONDS, 1.5 * self._usual)
+
+    @property
+    def _usual(self) -> float:
+        """Seconds from look to look."""
+        return float(np.median(np.diff(self.times))) if len(self.times) > 1 else _STALE_SECONDS
 
 
 def _draw_picture(given: Path, path: Path, results: Sequence[inference.FrameResult]) -> None:
@@ -187,15 +215,12 @@ def _even(picture: Picture) -> Picture:
     return np.ascontiguousarray(picture[:height, :width])
 
 
-def _partner(track: int, mark: Mark, later: Sequence[tuple[int, Mark]]) -> tuple[int, Mark] | None:
-    """The same thing in the next look: by its track, else the nearest alike within its size."""
-    alike = [one for one in later if one[1].kind == mark.kind and one[0] == track]
-    if track:
-        return alike[0] if alike else None
+def _partner(mark: Mark, later: Sequence[Mark]) -> Mark | None:
+    """The nearest of its kind in the next look, if that is within its size."""
     reach = _REACH * max(mark.box[2], mark.box[3])
-    near = [(_distance(mark, one[1]), place) for place, one in enumerate(alike)]
-    nearest = min(near, default=(reach, -1))
-    return alike[nearest[1]] if nearest[0] < reach else None
+    alike = [other for other in later if other.kind == mark.kind]
+    nearest = min(alike, key=lambda other: _distance(mark, other), default=None)
+    return nearest if nearest is not None and _distance(mark, nearest) < reach else None
 
 
 def _distance(one: Mark, other: Mark) -> float:
