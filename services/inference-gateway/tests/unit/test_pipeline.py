@@ -61,10 +61,20 @@ def test_second_look_corrects_the_corners() -> None:
 
 
 def test_what_is_not_seen_again_is_let_go() -> None:
-    rough = Candidate(QUAD, 0.5)
+    rough = Candidate(QUAD, 0.39)
     window = pipeline.refining(picture(), [rough])
     empty = np.zeros((1, 9, 20, 32), np.float32)
     assert pipeline.refined(empty, window, [rough]) == []
+    (doubted,) = pipeline.refined(empty, window, [Candidate(QUAD, 0.9)])
+    assert doubted.score == 0.45
+
+
+def test_a_picture_no_larger_than_a_plate_is_taken_for_one() -> None:
+    (whole,) = pipeline.whole_as_plate(picture(42, 193))
+    assert whole.box == Box(0, 0, 193, 42)
+    assert pipeline.whole_as_plate(picture(720, 1280)) == []
+    assert pipeline.whole_as_plate(picture(150, 90)) == []
+    assert pipeline.whole_as_plate(picture(16, 400)) == []
 
 
 def test_objects_come_back_in_the_pictures_pixels() -> None:
@@ -89,9 +99,19 @@ def test_rectified_plate_has_the_readers_height() -> None:
     assert flat.shape[0] == pipeline.READER_HEIGHT
     assert 3.0 < flat.shape[1] / flat.shape[0] < 5.0
     batch = pipeline.for_reader([flat, flat[:, :100]])
-    assert batch.shape == (2, 48, 320, 3)
+    assert batch.shape == (2, 48, 224, 3)
     assert (batch[1, :, 101:] == 127).all()
     assert pipeline.for_kazakh_reader([flat]).shape == (1, 32, 160, 1)
+
+
+def test_plate_seen_from_the_side_is_drawn_out_as_wide_as_it_is() -> None:
+    pressed = np.array([[100, 100], [160, 120], [160, 160], [100, 140]], np.float32)
+    assert pipeline.aspect(pressed) < pipeline.OBLIQUE
+    plain = pipeline.rectified(picture(), pressed)
+    drawn = pipeline.rectified(picture(), pressed, pipeline.OBLIQUE_VIEWS[1])
+    assert plain.shape[1] < 100
+    assert drawn.shape[1] == int(pipeline.READER_HEIGHT * pipeline.ONE_LINE_ASPECT)
+    assert pipeline.for_reader([drawn]).shape[2] == 224
 
 
 def test_corners_outside_of_the_picture_do_no_harm() -> None:

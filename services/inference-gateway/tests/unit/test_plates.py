@@ -3,7 +3,14 @@
 import numpy as np
 from inference_gateway.seeing.geometry import Box
 from inference_gateway.seeing.pipeline import CHARACTERS, Candidate
-from inference_gateway.seeing.plates import Characters, Plate, characters, ranked, read
+from inference_gateway.seeing.plates import (
+    Characters,
+    Plate,
+    characters,
+    ranked,
+    read,
+    settled,
+)
 from inference_gateway.seeing.tracks import PlateTracks, voted
 
 QUAD = np.array([[10, 10], [110, 10], [110, 32], [10, 32]], np.float32)
@@ -65,6 +72,22 @@ def test_second_voter_lowers_the_bar_for_kazakh_plates_only() -> None:
     assert found is not None
     assert not found.legible
     assert not plate("RK891AU", 0.7).legible
+
+
+def test_what_only_one_look_took_for_a_plate_is_not_acted_upon() -> None:
+    assert plate("RK891AU", 0.99).legible
+    assert not plate("RK891AU", 0.99, score=0.45).legible
+
+
+def test_one_view_settles_what_is_sure_or_agreed_upon() -> None:
+    place = Candidate(QUAD, 0.9)
+    assert settled(place, [seen("RK891AU", 0.97)], seen(""))
+    assert not settled(place, [seen("RK891AU", 0.93)], seen(""))
+    assert settled(place, [seen("498VDZ08", 0.7)], seen("498VDZ08"))
+    assert not settled(place, [seen("498VDZ08", 0.7)], seen("498VDZ09"))
+    assert not settled(place, [seen("GWAGEN")], seen(""))
+    assert not settled(Candidate(QUAD, 0.4), [seen("RK891AU")], seen(""))
+    assert not settled(place, [seen("RK891AU"), seen("02RK")], seen(""))
 
 
 def test_text_of_no_known_form_is_never_legible() -> None:

@@ -72,6 +72,23 @@ def test_answers_of_one_batch_find_their_rows_again() -> None:
     assert [[text.text[0] for text in row] for row in second.rows] == [["3", "5"], ["4", "6"]]
 
 
+def test_a_narrow_plate_of_one_line_is_shown_drawn_out() -> None:
+    pressed = np.array([[100, 100], [160, 120], [160, 160], [100, 140]], np.float32)
+    picture = shown(PlateKind.UKRAINE, 2, pressed)
+    crops = shots.crops(picture, shots.Shown(Candidate(pressed, 0.9), ()), shots.MORE)
+    assert [crop.shape[1] > 200 for crop in crops] == [False, True, True]
+    straight = shots.crops(picture, shots.Shown(Candidate(FLAT, 0.9), ()), shots.MORE)
+    assert len(straight) == len(crops)
+
+
+def test_further_views_join_the_first() -> None:
+    first = shots.Texts([seen("A1")], ([seen("B")], [seen("C")]))
+    more = shots.Texts([seen("A2")], ([seen("D")], [seen("E")]))
+    joined = first.with_more(more)
+    assert [text.text for text in joined.line] == ["A1", "A2"]
+    assert [[text.text for text in row] for row in joined.rows] == [["D", "B"], ["E", "C"]]
+
+
 def test_no_more_is_shown_than_one_batch_holds() -> None:
     square = shots.Shown(Candidate(TURNED, 0.9), ((0.0, 0.5), (0.5, 1.0)))
     kept = shots.affordable([square] * 12)

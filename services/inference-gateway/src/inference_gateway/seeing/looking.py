@@ -106,6 +106,7 @@ class Looker:
         if crops is not None:
             found += await self._candidates(crops, until)
         candidates = await self._refined(picture, pipeline.distinct(found), until)
+        candidates += pipeline.whole_as_plate(picture)
         return await self._read(picture, candidates, until)
 
     async def fingerprint(self) -> str:
@@ -142,30 +143,30 @@ class Looker:
     async def _read(
         self, picture: Picture, candidates: list[Candidate], until: float
     ) -> list[Plate]:
-        """One view of every candidate, then more views of those that look like text."""
+        """One view of every candidate, then more of what looks like text and is not settled."""
         if not candidates:
             return []
         shown = await _threaded(lambda: shots.of(picture, candidates))
         first = await self._shots(picture, shown, shots.FIRST, until)
         again = plates.worth_reading_again([one.all for one in first])
+        again = again[: len(shots.affordable([shown[place] for place in again]))]
         if not again:
             return []
-        chosen = shots.affordable([shown[place] for place in again])
-        async with asyncio.TaskGroup() as together:
-            more = together.create_task(self._shots(picture, chosen, shots.MORE, until))
-            second = together.create_task(
-                self._second_voter(picture, [one.candidate for one in chosen], until)
-            )
+        candidates = [shown[place].candidate for place in again]
+        second = await self._second_voter(picture, candidates, until)
+        votes = dict(zip(again, map(plates.characters, second), strict=True))
+        unsettled = [
+            place
+            for place in again
+            if not plates.settled(shown[place].candidate, first[place].all, votes[place])
+        ]
+        more = await self._shots(picture, [shown[place] for place in unsettled], shots.MORE, until)
+        seen = dict(enumerate(first))
+        for place, views in zip(unsettled, more, strict=True):
+            seen[place] = first[place].with_more(views)
         found = [
-            plates.read(
-                one.candidate,
-                first[place].line + views.line,
-                plates.characters(vote),
-                views.rows_with(first[place]),
-            )
-            for one, place, views, vote in zip(
-                chosen, again, more.result(), second.result(), strict=False
-            )
+            plates.read(shown[place].candidate, seen[place].line, votes[place], seen[place].rows)
+            for place in again
         ]
         return plates.ranked([plate for plate in found if plate is not None])
 
@@ -176,6 +177,8 @@ class Looker:
         views: Views,
         until: float,
     ) -> list[Texts]:
+        if not shown:
+            return []
         batch = await _threaded(
             lambda: pipeline.for_reader(
                 [crop for one in shown for crop in shots.crops(picture, one, views)]

@@ -6,7 +6,7 @@ comes out is in pixels of the picture that went in.
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import cv2
@@ -46,7 +46,8 @@ CROP_SIDE: Final = 384
 MOST_CROPS: Final = 4
 SMALLEST_CROP: Final = 40
 PLATE_THRESHOLD: Final = 0.2
-REFINED_THRESHOLD: Final = 0.3
+REFINED_THRESHOLD: Final = 0.2
+"""No more is asked of the second look: the reader tells better what is a plate."""
 PLATE_OVERLAP: Final = 0.25
 MOST_CANDIDATES: Final = 8
 REFINING_SIZE: Final = (256, 160)
@@ -54,8 +55,13 @@ REFINING_REACH: Final = 2.2
 """A candidate is looked at again in a window this many times its width."""
 REFINING_SHIFT: Final = 0.35
 
+CUT_OUT_HEIGHT: Final = 160
+CUT_OUT_SCORE: Final = 0.5
+CUT_OUT_ASPECTS: Final = (1.0, 8.0)
+
 READER_HEIGHT: Final = 48
-READER_WIDTHS: Final = (320, 640)
+READER_WIDTHS: Final = (224, 320)
+"""A plate of one line, with its margins, fits into the first."""
 KZ_SIZE: Final = (160, 32)
 CHARACTERS: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
@@ -86,6 +92,8 @@ class View:
     left: float
     right: float
     down: float
+    aspect: float = 0.0
+    """Width to height to which a plate that seems narrower is drawn out."""
 
 
 WHOLE: Final = View(left=0.05, right=0.05, down=0.10)
@@ -95,6 +103,15 @@ MORE_VIEWS: Final = (
     View(left=-0.085, right=0.025, down=0.10),
 )
 """Tight, and twice without the country's band at the left, which is easily read as a letter."""
+ONE_LINE_ASPECT: Final = 4.4
+OBLIQUE: Final = 3.6
+"""A plate of one line that seems narrower than this is seen from the side, or is American."""
+OBLIQUE_VIEWS: Final = (
+    MORE_VIEWS[0],
+    replace(WHOLE, aspect=ONE_LINE_ASPECT),
+    replace(MORE_VIEWS[1], aspect=ONE_LINE_ASPECT),
+)
+"""Characters pressed together melt into one another for a reader; drawn out they come apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,6 +238,23 @@ def distinct(candidates: list[Candidate]) -> list[Candidate]:
     return [candidates[index] for index in kept[:MOST_CANDIDATES]]
 
 
+def whole_as_plate(picture: Picture) -> list[Candidate]:
+    """A picture no larger than a plate is likely a cut-out of one."""
+    height, width = picture.shape[:2]
+    narrowest, widest = CUT_OUT_ASPECTS
+    if height > CUT_OUT_HEIGHT or not narrowest <= width / height <= widest:
+        return []
+    corners = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
+    return [Candidate(corners, CUT_OUT_SCORE)]
+
+
+def aspect(corners: Floats) -> float:
+    """Width to height of a plate as it is seen."""
+    across = np.linalg.norm(corners[1] - corners[0]) + np.linalg.norm(corners[2] - corners[3])
+    down = np.linalg.norm(corners[3] - corners[0]) + np.linalg.norm(corners[2] - corners[1])
+    return float(across) / max(float(down), 1.0)
+
+
 def rectified(picture: Picture, corners: Floats, view: View = WHOLE) -> Picture:
     """The plate seen straight on, with the view's margins, as high as the reader wants it."""
     across = (corners[1] - corners[0] + corners[2] - corners[3]) / 2
@@ -229,7 +263,8 @@ def rectified(picture: Picture, corners: Floats, view: View = WHOLE) -> Picture:
     tall = float(np.linalg.norm(down)) * (1 + 2 * view.down)
     left, right, margin = across * view.left, across * view.right, down * view.down
     padded = corners + np.stack([-left - margin, right - margin, right + margin, margin - left])
-    width = int(np.clip(READER_HEIGHT * wide / max(tall, 1.0), READER_HEIGHT, READER_WIDTHS[-1]))
+    shown = max(wide / max(tall, 1.0), view.aspect)
+    width = int(np.clip(READER_HEIGHT * shown, READER_HEIGHT, READER_WIDTHS[-1]))
     finer = max(1, math.ceil(tall / READER_HEIGHT / 1.5))  # shrink by area, not by skipping pixels
     size = (width * finer, READER_HEIGHT * finer)
     target = np.array([[0, 0], [size[0], 0], [size[0], size[1]], [0, size[1]]], np.float32)

@@ -25,10 +25,14 @@ PLAUSIBLE_WORD_SCORE: Final = 0.6
 FEWEST_SEEN: Final = 3
 FITTING_BONUS: Final = 1.5
 UNFITTING_RANK: Final = 0.7
+LEGIBLE_SCORE: Final = 0.5
+"""What only one look took for a plate may be read, but not be acted upon."""
 LEGIBLE: Final = 0.90
 LEGIBLE_AGREED: Final = 0.60
 SURE: Final = 0.98
 """Asked of a character whose look-alike would make the plate one of another form."""
+SETTLED: Final = 0.95
+"""Where the second voter is silent, so sure must one view be to stand alone."""
 EXCHANGE_COST: Final = 0.95
 """The form settles O or 0; still the reader saw the other."""
 SEAL_COST: Final = 0.85
@@ -98,6 +102,12 @@ def worth_reading_again(shots: list[list[Characters]]) -> list[int]:
         for place, seen in enumerate(shots)
         if max((len(shot.text) for shot in seen), default=0) >= FEWEST_SEEN
     ]
+
+
+def settled(candidate: Candidate, seen: list[Characters], kazakh: Characters) -> bool:
+    """Whether one view of a line said so surely what fits a form that more need not be asked."""
+    plate = read(candidate, seen, kazakh) if len(seen) == 1 else None
+    return plate is not None and plate.legible and (plate.agreed or plate.confidence >= SETTLED)
 
 
 def read(
@@ -174,8 +184,10 @@ def _plate(candidate: Candidate, seen: Characters, reading: Reading, kazakh: Cha
     confidences = _confidences(reading, seen)
     agreed = reading.country == "KZ" and reading.text == kazakh.text
     weakest = min(confidences)
-    enough = weakest >= (LEGIBLE_AGREED if agreed else LEGIBLE) and all(
-        confidences[place] >= (LEGIBLE if agreed else SURE) for place in reading.doubtful
+    enough = (
+        candidate.score >= LEGIBLE_SCORE
+        and weakest >= (LEGIBLE_AGREED if agreed else LEGIBLE)
+        and all(confidences[place] >= (LEGIBLE if agreed else SURE) for place in reading.doubtful)
     )
     return Plate(
         reading.text,

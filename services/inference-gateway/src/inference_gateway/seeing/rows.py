@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from inference_gateway.seeing.geometry import Floats
-from inference_gateway.seeing.pipeline import Picture, View, rectified
+from inference_gateway.seeing.pipeline import Picture, View, aspect, rectified
 
 WIDEST: Final = 3.6
 """Width to height above which a plate has one line; less may also be one line seen askew, or one
@@ -38,9 +38,7 @@ Span = tuple[float, float]
 
 def row_spans(picture: Picture, corners: Floats) -> tuple[Span, ...]:
     """The rows of a plate, from above; empty where it shows one line."""
-    across = np.linalg.norm(corners[1] - corners[0]) + np.linalg.norm(corners[2] - corners[3])
-    down = np.linalg.norm(corners[3] - corners[0]) + np.linalg.norm(corners[2] - corners[1])
-    if across > WIDEST * max(float(down), 1.0):
+    if aspect(corners) > WIDEST:
         return ()
     strokes = _strokes(_straight(picture, corners))
     for places in (THREE_ROWS, TWO_ROWS):

@@ -6,7 +6,17 @@ Pure. A candidate is shown as one line; where it seems to have rows, each row is
 from dataclasses import dataclass
 from typing import Final
 
-from inference_gateway.seeing.pipeline import MORE_VIEWS, WHOLE, Candidate, Picture, View, rectified
+from inference_gateway.seeing.pipeline import (
+    MORE_VIEWS,
+    OBLIQUE,
+    OBLIQUE_VIEWS,
+    WHOLE,
+    Candidate,
+    Picture,
+    View,
+    aspect,
+    rectified,
+)
 from inference_gateway.seeing.plates import Characters
 from inference_gateway.seeing.rows import (
     FIRST_ROW_VIEW,
@@ -22,21 +32,26 @@ MOST_CROPS: Final = 48
 
 @dataclass(frozen=True, slots=True)
 class Views:
-    """The views of a line and of each row; what has rows is seen as a line once, to be sure."""
+    """The views of a line, of one seen from the side, and of each row; what has rows is seen as a
+    line once, to be sure."""
 
     line: tuple[View, ...]
     row: tuple[View, ...]
     line_with_rows: tuple[View, ...] = ()
+    oblique: tuple[View, ...] = ()
 
     def of_line(self, shown: "Shown") -> tuple[View, ...]:
-        return self.line_with_rows if shown.spans else self.line
+        if shown.spans:
+            return self.line_with_rows
+        narrow = aspect(shown.candidate.corners) < OBLIQUE
+        return self.oblique if narrow else self.line
 
     def count(self, shown: "Shown") -> int:
         return len(self.of_line(shown)) + len(self.row) * len(shown.spans)
 
 
-FIRST: Final = Views((WHOLE,), (FIRST_ROW_VIEW,), (WHOLE,))
-MORE: Final = Views(MORE_VIEWS, MORE_ROW_VIEWS)
+FIRST: Final = Views((WHOLE,), (FIRST_ROW_VIEW,), (WHOLE,), (WHOLE,))
+MORE: Final = Views(MORE_VIEWS, MORE_ROW_VIEWS, (), OBLIQUE_VIEWS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +73,10 @@ class Texts:
     def all(self) -> list[Characters]:
         return [*self.line, *(text for row in self.rows for text in row)]
 
-    def rows_with(self, other: "Texts") -> tuple[list[Characters], ...]:
-        return tuple(mine + more for mine, more in zip(self.rows, other.rows, strict=True))
+    def with_more(self, other: "Texts") -> "Texts":
+        """What was seen in further views as well; of each row those come first."""
+        rows = zip(self.rows, other.rows, strict=True)
+        return Texts(self.line + other.line, tuple(more + mine for mine, more in rows))
 
 
 def of(picture: Picture, candidates: list[Candidate]) -> list[Shown]:
