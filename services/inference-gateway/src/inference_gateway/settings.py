@@ -9,7 +9,7 @@ class InferenceSettings(Settings):
     camera_registry_address: str
     # Golden probes: the first round after the start, then one an hour, and more often while a
     # function is wrong; an answer that takes longer than the slowest is a wrong one.
-    probe_first_after_seconds: float = 60.0
+    probe_first_after_seconds: float = 300.0
     probe_every_seconds: float = 3600.0
     probe_again_after_seconds: float = 30.0
-    probe_slowest_seconds: float = 10.0
+    probe_slowest_seconds: float = 15.0
