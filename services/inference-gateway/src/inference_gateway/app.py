@@ -4,13 +4,24 @@ from pathlib import Path
 
 from chassis.runtime import Chassis, Service
 from chassis.telemetry import UUID_SHAPE
-from tartip.inference.v1 import inference_pb2, inference_pb2_grpc, streams_pb2, streams_pb2_grpc
+from tartip.inference.v1 import (
+    functions_pb2,
+    functions_pb2_grpc,
+    inference_pb2,
+    inference_pb2_grpc,
+    streams_pb2,
+    streams_pb2_grpc,
+)
 
 from inference_gateway.cameras import Cameras
 from inference_gateway.clients import RegisterClient
 from inference_gateway.consumers import SUBSCRIPTIONS
 from inference_gateway.evidence import Vault
 from inference_gateway.eyes import Eyes
+from inference_gateway.functions import grpc_api as functions_api
+from inference_gateway.functions.configurations import Configurations
+from inference_gateway.functions.usecases import Desk as FunctionsDesk
+from inference_gateway.functions.usecases import Outside
 from inference_gateway.grpc_api.edge import POLICY, EdgeApi
 from inference_gateway.objects import SealedObjects
 from inference_gateway.probes import model as probes
@@ -44,7 +55,9 @@ async def build(chassis: Chassis[InferenceSettings]) -> None:
     eyes = Eyes(Looker(models))
     cameras = Cameras(chassis.db, register, chassis.clock)
     ward = Ward(chassis.db, chassis.clock)
-    intake = Intake(chassis.db, cameras, eyes, vault, chassis.clock, ward)
+    configurations = Configurations(chassis.db)
+    faces = join_watchlists(chassis, models, eyes, vault)
+    intake = Intake(chassis.db, cameras, eyes, vault, chassis.clock, ward, configurations, faces)
     showing = Showing(chassis.db, intake, eyes, vault, chassis.clock)
     chassis.serve(
         inference_pb2.DESCRIPTOR.services_by_name["Inference"],
@@ -53,12 +66,19 @@ async def build(chassis: Chassis[InferenceSettings]) -> None:
         POLICY,
     )
     chassis.serve(
+        functions_pb2.DESCRIPTOR.services_by_name["Functions"],
+        functions_pb2_grpc.add_FunctionsServicer_to_server,
+        functions_api.FunctionsApi(
+            FunctionsDesk(chassis.db, intake, configurations, labels_of(models))
+        ),
+        functions_api.POLICY,
+    )
+    chassis.serve(
         streams_pb2.DESCRIPTOR.services_by_name["Streams"],
         streams_pb2_grpc.add_StreamsServicer_to_server,
         streams_api.StreamsApi(StreamsDesk(chassis.db, intake)),
         streams_api.POLICY,
     )
-    join_watchlists(chassis, models, eyes, vault)
     chassis.loop("streams", Worker(chassis.db, intake, cameras, eyes, vault).run)
     chassis.consume("CAMERAS", SUBSCRIPTIONS)
     chassis.publish_from("INFERENCE", "SIGHTINGS")
@@ -70,6 +90,13 @@ async def build(chassis: Chassis[InferenceSettings]) -> None:
               settings.probe_again_after_seconds, settings.probe_slowest_seconds),
     )  # fmt: skip
     chassis.loop("golden probes", prober.keep_probing)
+
+
+def labels_of(models: TritonModels) -> Outside:
+    async def ask() -> dict[str, tuple[str, ...]]:
+        return {name: model.labels for name, model in (await models.object_models()).items()}
+
+    return ask
 
 
 SERVICE = Service(

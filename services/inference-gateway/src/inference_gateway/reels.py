@@ -1,10 +1,11 @@
 """Steps the blocking samplers of `films` from the event loop, one thread for each.
 
 A film is stepped only as fast as it is looked at. A stream does not wait: the newest frame is kept,
-and every one that nobody had time for is counted.
+or what there is room for, and every one that nobody had time for is counted.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -33,11 +34,14 @@ async def stepped(shots: Iterator[Shot]) -> AsyncIterator[AsyncIterator[Shot]]:
 
 
 class Live:
-    """The newest shot of a stream that runs on by itself."""
+    """The shots of a stream that runs on by itself: the newest, or as many as there is room for."""
 
-    def __init__(self, open_shots: Callable[[], Iterator[Shot]]) -> None:
+    def __init__(self, open_shots: Callable[[], Iterator[Shot]], *, room: int = 0) -> None:
         self._open_shots = open_shots
-        self._newest: Shot | None = None
+        # Bytes of pictures; the oldest make room.
+        self._room = room
+        self._waiting: deque[Shot] = deque()
+        self._bytes = 0
         self._stopped = False
         self._news = asyncio.Event()
 
@@ -60,10 +64,9 @@ class Live:
         while True:
             await self._news.wait()
             self._news.clear()
-            shot, self._newest = self._newest, None
-            if shot is not None:
-                yield shot
-            if reading.done() and self._newest is None:
+            while self._waiting:
+                yield self._oldest()
+            if reading.done():
                 reading.result()
                 return
 
@@ -74,7 +77,14 @@ class Live:
             loop.call_soon_threadsafe(self._offer, shot)
 
     def _offer(self, shot: Shot) -> None:
-        if self._newest is not None:
+        self._waiting.append(shot)
+        self._bytes += shot.picture.nbytes
+        while len(self._waiting) > 1 and self._bytes > self._room:
+            self._oldest()
             measures.frames_dropped.add(1, {"reason": "newer_frame"})
-        self._newest = shot
         self._news.set()
+
+    def _oldest(self) -> Shot:
+        shot = self._waiting.popleft()
+        self._bytes -= shot.picture.nbytes
+        return shot

@@ -1,12 +1,13 @@
 """Looks at the frames of one film or stream and makes of them what is to be kept and told.
 
-A plate is told once, when its track has ended: its readings vote, and the frame of the best one
-is the evidence. Ids follow from the film's id, so a film that is sent again after a crash tells
-nothing twice. Nothing here touches the database: `Intake.settle_in` does.
+What the camera's functions tell of is told with the frame in which it happened; a plate once, when
+its track has ended: its readings vote, and the frame of the best one is the evidence. Ids follow
+from the film's id, so a film that is sent again after a crash tells nothing twice. Nothing here
+touches the database: `Intake.settle_in` does.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -16,20 +17,27 @@ import cv2
 from chassis.db import Scope
 from chassis.identity import Caller
 
-from inference_gateway.events import plates_told
+from inference_gateway.analytics.places import Frame
+from inference_gateway.events import Told, plates_told
 from inference_gateway.evidence import Vault
 from inference_gateway.eyes import Eyes
 from inference_gateway.films import Shot
-from inference_gateway.model import Camera, FrameResult, ReadPlate
+from inference_gateway.functions.function import Fact
+from inference_gateway.functions.model import DEFAULT, CameraFunctions
+from inference_gateway.functions.telling import told_of
+from inference_gateway.functions.watching import FRAMES_PER_SECOND, Watching, in_almaty
+from inference_gateway.model import Camera, FrameResult, ReadPlate, Seen
 from inference_gateway.seeing.grammar import understood
-from inference_gateway.seeing.looking import Sight
+from inference_gateway.seeing.looking import NOTHING, Sight, Wanted
 from inference_gateway.seeing.pictures import Picture
 from inference_gateway.seeing.plates import LEGIBLE
 from inference_gateway.seeing.tracks import PlateTracks, Track
-from inference_gateway.usecases import Settling, objects_of, plates_of, read_plate
+from inference_gateway.usecases import Settling, read_plate
+from inference_gateway.watchlists.search import FaceSearch, FacesSeen
 
 JPEG_QUALITY = 95
 Turn = Callable[[], AbstractAsyncContextManager[None]]
+Configured = Callable[[], Awaitable[CameraFunctions]]
 
 
 @dataclass(frozen=True)
@@ -44,8 +52,8 @@ class Subject:
     content: bytes
     started_at: datetime
 
-    def id_of(self, kind: str, number: int) -> UUID:
-        return uuid5(self.screening_id, f"{kind}:{number}")
+    def id_of(self, name: str) -> UUID:
+        return uuid5(self.screening_id, name)
 
     def moment(self, seconds: float) -> datetime:
         return self.started_at + timedelta(seconds=seconds)
@@ -66,6 +74,19 @@ class _Untold:
 
     result: FrameResult
     jpeg: bytes = b""
+    passage: bool = False
+    facts: tuple[Fact, ...] = ()
+    faces: FacesSeen | None = None
+    # Sets the things of one run of the functions apart from those of the next.
+    since: int = 0
+
+
+@dataclass(frozen=True)
+class _Shown:
+    """The frame that was looked at last, for moments at which nothing has changed."""
+
+    picture: Picture
+    objects: tuple[Seen, ...]
 
 
 @dataclass
@@ -77,6 +98,15 @@ class Screening:
     vault: Vault
     # How a place to look is got; by default one waits as long as it takes.
     turn: Turn | None = None
+    # Asked before every frame; a new configuration begins anew with nothing seen.
+    configured: Configured | None = None
+    faces: FaceSearch | None = None
+    frames_per_second: float = FRAMES_PER_SECOND
+    _watching: Watching | None = None
+    _since: int = 0
+    _first: int | None = None
+    _fingerprint: str = ""
+    _shown: _Shown | None = None
     _tracks: PlateTracks = field(default_factory=PlateTracks)
     _best: dict[int, _Sighting] = field(default_factory=dict)
     _untold: list[_Untold] = field(default_factory=list)
@@ -88,22 +118,28 @@ class Screening:
         Every settling must be settled, in this order. After Shed or ModelsAway the frame counts as
         never shown; after EvidenceAway the next call tells what this one could not.
         """
-        async with self.turn() if self.turn else self.eyes.turn(patient=True):
-            sight, fingerprint = await self.eyes.look(shot.picture)
-        ended = self._tracks.add(sight.plates, at=shot.seconds)
-        await self._remember(shot, sight, fingerprint)
-        seen = FrameResult(
-            self.subject.id_of("frame", shot.number),
-            self.subject.moment(shot.seconds),
-            plates_of(sight),
-            objects_of(sight),
-            models_fingerprint=fingerprint,
-        )
-        self._untold += [_Untold(seen), *(self._passage(track) for track in ended)]
+        watching = await self._watching_for(shot)
+        wanted = watching.wanted(shot.seconds)
+        sight, faces = Sight(), None
+        if wanted != NOTHING:
+            async with self.turn() if self.turn else self.eyes.turn(patient=True):
+                sight, fingerprint = await self.eyes.look(shot.picture, wanted)
+                if wanted.faces and self.faces:
+                    faces = await self._searched(self.faces, shot, fingerprint)
+            self._fingerprint = fingerprint
+        await self._seen(shot, watching, wanted, sight, faces)
         return await self._sealed()
 
     async def stand(self, seconds: float) -> list[Settling]:
-        """A moment at which the picture was as when it was last looked at: what ended before it."""
+        """A moment at which the picture was as when it was last looked at; time goes on."""
+        if self._watching is not None and self._shown is not None:
+            local = in_almaty(self.subject.moment(seconds))
+            facts = await asyncio.to_thread(self._watching.stand, seconds=seconds, local=local)
+            if facts:
+                name = f"stand:{round(seconds * 1000)}"
+                jpeg = await self._evidence(facts, self._shown.picture)
+                result = self._result(name, seconds, self._shown.objects)
+                self._untold.append(_Untold(result, jpeg, facts=facts, since=self._since))
         self._untold += [self._passage(track) for track in self._tracks.stand(at=seconds)]
         return await self._sealed()
 
@@ -112,23 +148,82 @@ class Screening:
         self._untold += [self._passage(track) for track in self._tracks.finish()]
         return await self._sealed()
 
-    async def _remember(self, shot: Shot, sight: Sight, fingerprint: str) -> None:
+    async def _watching_for(self, shot: Shot) -> Watching:
+        functions = await self.configured() if self.configured else DEFAULT
+        frame = Frame(shot.picture.shape[1], shot.picture.shape[0])
+        known = self._watching
+        if known is not None and known.functions is functions and known.frame == frame:
+            return known
+        begun = Watching(functions, frame, frames_per_second=self.frames_per_second)
+        self._watching, self._since, self._shown = begun, shot.number, None
+        self._first = shot.number if self._first is None else self._first
+        return begun
+
+    async def _searched(self, faces: FaceSearch, shot: Shot, fingerprint: str) -> FacesSeen:
+        return await faces.look(
+            shot.picture, self.subject.camera, self.subject.moment(shot.seconds),
+            content=lambda: _jpeg(shot.picture), fingerprint=fingerprint,
+        )  # fmt: skip
+
+    async def _seen(
+        self,
+        shot: Shot,
+        watching: Watching,
+        wanted: Wanted,
+        sight: Sight,
+        faces: FacesSeen | None,
+    ) -> None:
+        local = in_almaty(self.subject.moment(shot.seconds))
+        seen = await asyncio.to_thread(
+            watching.add, shot.picture, sight, wanted, seconds=shot.seconds, local=local
+        )
+        ended = self._tracks.add(sight.plates, at=shot.seconds) if wanted.plates else []
+        await self._remember(shot, sight)
+        objects = tuple(Seen(one.label, one.score, one.box, track) for one, track in seen.objects)
+        result = replace(
+            self._result(f"frame:{shot.number}", shot.seconds, objects),
+            plates=self._plates(sight),
+        )
+        jpeg = await self._evidence(seen.facts, shot.picture)
+        self._untold.append(_Untold(result, jpeg, facts=seen.facts, faces=faces, since=self._since))
+        self._untold += [self._passage(track) for track in ended]
+        self._shown = _Shown(shot.picture, objects) if watching.functions.over_time else None
+
+    def _plates(self, sight: Sight) -> tuple[ReadPlate, ...]:
+        numbers = {id(track.last): track.number for track in self._tracks.open}
+        return tuple(
+            replace(read_plate(plate), track=numbers.get(id(plate), 0)) for plate in sight.plates
+        )
+
+    def _result(self, name: str, seconds: float, objects: tuple[Seen, ...] = ()) -> FrameResult:
+        return FrameResult(
+            self.subject.id_of(name), self.subject.moment(seconds), objects=objects,
+            models_fingerprint=self._fingerprint,
+        )  # fmt: skip
+
+    async def _evidence(self, facts: tuple[Fact, ...], picture: Picture) -> bytes:
+        if not any(fact.with_evidence for fact in facts):
+            return b""
+        return await asyncio.to_thread(_jpeg, picture)
+
+    async def _remember(self, shot: Shot, sight: Sight) -> None:
         best = [track for track in self._tracks.open if any(track.best is p for p in sight.plates)]
         if not best:
             return
         jpeg = await asyncio.to_thread(_jpeg, shot.picture)
         for track in best:
-            self._best[track.number] = _Sighting(shot.seconds, jpeg, fingerprint)
+            self._best[track.number] = _Sighting(shot.seconds, jpeg, self._fingerprint)
 
     def _passage(self, track: Track) -> _Untold:
         sighting = self._best.pop(track.number)
+        name = f"track:{track.number}" if not self._first else f"track:{self._first}:{track.number}"
         result = FrameResult(
-            self.subject.id_of("track", track.number),
+            self.subject.id_of(name),
             self.subject.moment(sighting.seconds),
             (plate_of(track),),
             models_fingerprint=sighting.fingerprint,
         )
-        return _Untold(result, sighting.jpeg)
+        return _Untold(result, sighting.jpeg, passage=True)
 
     async def _sealed(self) -> list[Settling]:
         """What is untold leaves its list only once it is sealed, so nothing of it is lost."""
@@ -139,15 +234,23 @@ class Screening:
         return ready
 
     async def _settling(self, untold: _Untold) -> Settling:
-        subject, result = self.subject, untold.result
-        about = Settling(
-            subject.camera, subject.caller, subject.scope, subject.content, result, is_scene=True
+        subject, result, kept = self.subject, untold.result, None
+        if untold.jpeg:
+            kept = await self.vault.seal(untold.jpeg, "image/jpeg")
+            result = replace(result, evidence_sha256=kept.sha256)
+        return Settling(
+            subject.camera, subject.caller, subject.scope, subject.content, result,
+            self._told(untold, result), kept, faces=untold.faces, is_scene=True,
+        )  # fmt: skip
+
+    def _told(self, untold: _Untold, result: FrameResult) -> tuple[Told, ...]:
+        if untold.passage:
+            return plates_told(result, self.subject.camera)
+        names = self.subject.id_of(f"since:{untold.since}")
+        return tuple(
+            told_of(fact, names, self.subject.camera, result, self.subject.moment)
+            for fact in untold.facts
         )
-        if not untold.jpeg:
-            return about
-        kept = await self.vault.seal(untold.jpeg, "image/jpeg")
-        result = replace(result, evidence_sha256=kept.sha256)
-        return replace(about, result=result, kept=kept, facts=plates_told(result, subject.camera))
 
 
 def plate_of(track: Track) -> ReadPlate:

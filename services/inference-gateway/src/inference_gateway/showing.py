@@ -22,16 +22,20 @@ from chassis.identity import Caller
 from inference_gateway.evidence import Vault
 from inference_gateway.eyes import Eyes
 from inference_gateway.films import FilmTooLarge, Shot, StreamAway, film_shots, stream_shots
+from inference_gateway.functions.model import CameraFunctions
+from inference_gateway.functions.watching import frames_per_second as needed
 from inference_gateway.limits import Turnstile
 from inference_gateway.model import FrameResult, check_moment
 from inference_gateway.reels import Live, stepped
-from inference_gateway.screening import Screening, Subject
+from inference_gateway.screening import Configured, Screening, Subject
 from inference_gateway.usecases import Intake, Settling, check_camera_in_use
 
 FILM_BYTES_MAX = 256 * 1024 * 1024
 FILMS_AT_ONCE = 2
 FILMS_WAITING_MAX = 2
 STREAMS_AT_ONCE = 8
+# Of pictures that wait to be looked at, where the functions count what passes.
+ROOM_BYTES = 128 * 1024 * 1024
 DELAYS_SECONDS = (0.5, 1.0, 2.0, 4.0, 8.0)
 
 
@@ -76,14 +80,19 @@ class Showing:
                     # Known already or not: what was told of it is told once, track by track.
                     await tx.once(caller.key, film.film_id, content)
                 subject = Subject(film.film_id, camera, caller, scope, content, film.started_at)
-                async for shown in self._screened(subject, file, film.frames_per_second):
+                functions = await self._intake.functions_of(camera)
+                rate = film.frames_per_second or needed(functions)
+                async for shown in self._screened(subject, file, functions, rate):
                     yield shown
 
     async def _screened(
-        self, subject: Subject, file: IO[bytes], frames_per_second: float
+        self, subject: Subject, file: IO[bytes], functions: CameraFunctions, rate: float
     ) -> AsyncIterator[Shown]:
-        screening = Screening(subject, self._eyes, self._vault)
-        async with stepped(film_shots(file, frames_per_second)) as shots:
+        async def configured() -> CameraFunctions:
+            return functions  # of the whole film, so that it is looked at in one way
+
+        screening = self._screening(subject, configured, rate)
+        async with stepped(film_shots(file, rate)) as shots:
             async for shot in shots:
                 for settling in await screening.take(shot):
                     yield Shown(await self._intake.settle(settling), shot.progress)
@@ -104,13 +113,16 @@ class Showing:
         check_camera_in_use(camera)
         watch_id = new_id()
         subject = Subject(watch_id, camera, caller, scope, watch_id.bytes, self._clock())
-        screening, untold = Screening(subject, self._eyes, self._vault), deque[Settling]()
+        functions = await self._intake.functions_of(camera)
+        rate = frames_per_second or needed(functions)
+        room = ROOM_BYTES if functions.over_time else 0
+        screening = self._screening(subject, lambda: self._intake.functions_of(camera), rate)
+        untold = deque[Settling]()
         async with self._streams.turn():
             looked = 0
             try:
-                async for shot in self._live(address, frames_per_second):
-                    since = (self._clock() - subject.started_at).total_seconds()
-                    untold += await screening.take(replace(shot, number=looked, seconds=since))
+                async for shot in self._live(address, rate, room):
+                    untold += await screening.take(replace(shot, number=looked))
                     async for result in self._settled(untold):
                         yield result
                     looked += 1
@@ -132,18 +144,31 @@ class Showing:
             untold.popleft()
             yield result
 
-    async def _live(self, address: str, frames_per_second: float) -> AsyncIterator[Shot]:
-        """Raises StreamAway at once where nothing answers, later where nothing comes back."""
-        failures, shown = 0, False
+    def _screening(self, subject: Subject, configured: Configured, rate: float) -> Screening:
+        return Screening(
+            subject, self._eyes, self._vault, configured=configured, faces=self._intake.faces,
+            frames_per_second=rate,
+        )  # fmt: skip
+
+    async def _live(self, address: str, rate: float, room: int) -> AsyncIterator[Shot]:
+        """Raises StreamAway at once where nothing answers, later where nothing comes back.
+
+        Within one connection the stream's own clock counts: frames that waited were not taken late.
+        """
+        failures, begun, last = 0, self._clock(), None
         while True:
             try:
-                live = Live(lambda: stream_shots(address, frames_per_second))
+                ahead = None
+                live = Live(lambda: stream_shots(address, rate), room=room)
                 async with live.running() as shots:
                     async for shot in shots:
-                        failures, shown = 0, True
-                        yield shot
+                        if ahead is None:
+                            now = (self._clock() - begun).total_seconds()
+                            ahead = 0.0 if last is None else max(now, last + 1 / rate)
+                        failures, last = 0, ahead + shot.seconds
+                        yield replace(shot, seconds=last)
             except StreamAway:
-                if not shown:
+                if last is None:
                     raise
             if failures == len(DELAYS_SECONDS):
                 raise StreamAway

@@ -20,6 +20,8 @@ from inference_gateway.cameras import Cameras
 from inference_gateway.events import PLATE_READ, Told, plates_told
 from inference_gateway.evidence import Vault
 from inference_gateway.eyes import Eyes
+from inference_gateway.functions.configurations import Configurations
+from inference_gateway.functions.model import CameraFunctions
 from inference_gateway.limits import Queues
 from inference_gateway.model import (
     ArrivedFrame,
@@ -35,10 +37,11 @@ from inference_gateway.model import (
 )
 from inference_gateway.quarantine.ward import Ward
 from inference_gateway.readings import Readings
-from inference_gateway.seeing.looking import Sight
+from inference_gateway.seeing.looking import Sight, Wanted
 from inference_gateway.seeing.pictures import open_picture
 from inference_gateway.seeing.plates import Plate
 from inference_gateway.storage import EvidencePlace, KeptEvidence
+from inference_gateway.watchlists.search import FaceSearch, FacesSeen
 
 
 class Intake:
@@ -50,6 +53,8 @@ class Intake:
         vault: Vault,
         clock: Clock,
         ward: Ward,
+        configurations: Configurations,
+        faces: FaceSearch,
     ) -> None:
         self._db = db
         self._cameras = cameras
@@ -57,6 +62,8 @@ class Intake:
         self._vault = vault
         self._clock = clock
         self._ward = ward
+        self._configurations = configurations
+        self.faces = faces
         self._devices = Queues()
 
     async def camera_for(self, camera_id: UUID, caller: Caller) -> tuple[Camera, Scope]:
@@ -65,6 +72,10 @@ class Intake:
         if caller.operator is not None and not caller.scope.sees(camera.region):
             raise CameraNotFound
         return camera, replace(caller.scope, regions=(camera.region,))
+
+    async def functions_of(self, camera: Camera) -> CameraFunctions:
+        """What the camera's pictures are looked at for."""
+        return await self._configurations.of(camera.camera_id)
 
     async def ingest(self, frame: ArrivedFrame, caller: Caller) -> FrameResult:
         measures.frames_arrived.add(1)
@@ -93,9 +104,19 @@ class Intake:
         check_frame(frame, camera, self._clock())
         if frame.readings is not None:
             await self._check_counter(camera, frame.readings.readings, scope)
-        async with self._eyes.turn():
+        functions = await self.functions_of(camera)
+        wanted = Wanted(
+            plates=functions.plates, objects=True, outside_models=functions.outside_models
+        )
+        faces = None
+        async with self._eyes.turn(urgency=functions.urgency):
             picture = await asyncio.to_thread(open_picture, frame.picture)
-            sight, fingerprint = await self._eyes.look(picture)
+            sight, fingerprint = await self._eyes.look(picture, wanted)
+            if functions.faces:
+                faces = await self.faces.look(
+                    picture, camera, frame.captured_at, content=lambda: frame.picture,
+                    fingerprint=fingerprint,
+                )  # fmt: skip
         result = FrameResult(
             frame.frame_id, frame.captured_at, plates_of(sight), objects_of(sight),
             models_fingerprint=fingerprint,
@@ -109,7 +130,7 @@ class Intake:
         if readings is not None and facts and measured(result.plates) is None:
             measures.readings_unassigned.add(1)
         return await self.settle(
-            Settling(camera, caller, scope, frame.content, result, facts, kept, readings)
+            Settling(camera, caller, scope, frame.content, result, facts, kept, readings, faces)
         )
 
     async def settle(self, settling: "Settling") -> FrameResult:
@@ -120,7 +141,8 @@ class Intake:
     async def settle_in(self, tx: Tx, settling: "Settling") -> FrameResult:
         """Keeps what was seen and tells it, once; the kept answer when it was told before."""
         if settling.is_passing:
-            return settling.result
+            faces = settling.faces.faces if settling.faces else ()
+            return replace(settling.result, faces=faces)
         caller, frame_id = settling.caller.key, settling.result.frame_id
         if not await tx.once(caller, frame_id, settling.content):
             return await storage.kept_result(tx, caller, frame_id)
@@ -166,20 +188,26 @@ class Settling:
     facts: tuple[Told, ...] = ()
     kept: KeptEvidence | None = None
     readings: Readings | None = None
+    faces: FacesSeen | None = None
     # Of a film or stream, not a frame that somebody sent alone.
     is_scene: bool = False
 
     @property
     def is_passing(self) -> bool:
         """A frame of a film in which nothing happened: it is answered, and nothing is kept."""
-        return self.is_scene and not self.facts
+        leads = self.faces is not None and self.faces.has_candidates
+        return self.is_scene and not self.facts and not leads
 
 
 async def _keep(tx: Tx, settling: Settling) -> FrameResult:
     camera, kept = settling.camera, settling.kept
-    result = replace(settling.result, events=tuple(told.emitted for told in settling.facts))
+    result, facts = settling.result, settling.facts
+    if settling.faces is not None:
+        seen = await settling.faces.keep(tx)
+        result, facts = replace(result, faces=seen.faces), (*facts, *seen.told)
+    result = replace(result, events=tuple(told.emitted for told in facts))
     key = kept.key if kept else None
-    if key is None and result.plates:
+    if key is None and (result.plates or result.as_kept.faces):
         key = await tx.new_data_key(storage.KEY_CLASS)
     if kept is not None:
         await storage.keep_evidence(tx, kept, EvidencePlace(camera.region))

@@ -6,8 +6,9 @@ confident boxes before faint ones. A trail is told of once it was seen often eno
 
 import math
 from collections import Counter, deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Final
 
 from inference_gateway.seeing.geometry import Box
@@ -84,10 +85,13 @@ class Trail:
 class Trails:
     """The trails of one camera; frames must come in the order of their time."""
 
-    def __init__(self, rule: TrackingRule | None = None) -> None:
+    def __init__(
+        self, rule: TrackingRule | None = None, *, numbers: Iterator[int] | None = None
+    ) -> None:
         self._rule = rule or TrackingRule()
         self._open: list[Trail] = []
-        self._next = 1
+        # Of one camera: several kinds of trails may draw from the same.
+        self._numbers = numbers or count(1)
 
     def add(self, objects: Iterable[SeenObject], *, at: float) -> list[Trail]:
         """Take a frame's boxes in; returns the trails seen in it that are told of."""
@@ -129,9 +133,8 @@ class Trails:
         return max(0.0, 1 - math.dist((x, y), (u, v)) / (size * self._rule.reach))
 
     def _started(self, seen: SeenObject, at: float) -> Trail:
-        trail = Trail(self._next, at, at, seen.box, seen.score, Counter([seen.label]))
+        trail = Trail(next(self._numbers), at, at, seen.box, seen.score, Counter([seen.label]))
         trail.places.append(Sighting(at, seen.box))
-        self._next += 1
         return trail
 
 

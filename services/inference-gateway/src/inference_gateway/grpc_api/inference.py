@@ -20,7 +20,6 @@ from tartip.inference.v1 import inference_pb2, inference_pb2_grpc
 from inference_gateway.events import box_to_proto, plate_to_proto
 from inference_gateway.evidence import MOST_BYTES, EvidenceTooLarge, Vault
 from inference_gateway.films import (
-    FRAMES_PER_SECOND_DEFAULT,
     FRAMES_PER_SECOND_MAX,
     check_rtsp,
 )
@@ -284,7 +283,7 @@ def _digest(check: Checks, text: str, field: str) -> None:
 def _rate(check: Checks, rate: float, field: str) -> float:
     right = math.isfinite(rate) and 0 <= rate <= FRAMES_PER_SECOND_MAX
     check.that(right, field, f"must be 0 to {FRAMES_PER_SECOND_MAX:g}")
-    return rate or FRAMES_PER_SECOND_DEFAULT
+    return rate if right else 0.0
 
 
 def _moment(

@@ -12,7 +12,7 @@ from typing import Final, Protocol, TypeVar
 from inference_gateway.analytics import people
 from inference_gateway.analytics.people import Look
 from inference_gateway.seeing import pipeline, plates, shots
-from inference_gateway.seeing.geometry import Floats
+from inference_gateway.seeing.geometry import Box, Floats
 from inference_gateway.seeing.pipeline import Candidate, Picture, Scaled, SeenObject
 from inference_gateway.seeing.plates import Plate
 from inference_gateway.seeing.shots import Shown, Texts, Views
@@ -29,23 +29,37 @@ class Models(Protocol):
 
     async def fingerprint(self) -> str: ...
 
+    async def object_models(self) -> Mapping[str, "Labelled"]: ...
+
+
+class Labelled(Protocol):
+    """An outside object model, as far as its answers need it."""
+
+    @property
+    def labels(self) -> tuple[str, ...]: ...
+
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """What a look is to find; objects are seen wherever plates are read.
 
-    `looks` are further sizes for the object detector, whose faint boxes are given too.
+    `looks` are further sizes for the object detector, whose faint boxes are given too. Faces are
+    looked for by the search in the watch-lists, not here.
     """
 
     plates: bool = False
     objects: bool = False
+    faces: bool = False
     looks: frozenset[Look] = frozenset()
+    outside_models: tuple[str, ...] = ()
 
     def __or__(self, other: "Wanted") -> "Wanted":
         return Wanted(
             self.plates or other.plates,
             self.objects or other.objects,
+            self.faces or other.faces,
             self.looks | other.looks,
+            tuple(dict.fromkeys(self.outside_models + other.outside_models)),
         )
 
 
@@ -66,6 +80,8 @@ class Sight:
     objects: tuple[SeenObject, ...] = ()
     looked: Mapping[Look, tuple[SeenObject, ...]] = field(default_factory=dict)
     """By look, with faint boxes; people only where the look knows their size."""
+    outside: tuple[SeenObject, ...] = ()
+    """By outside models, with faint boxes."""
 
 
 class Looker:
@@ -85,6 +101,10 @@ class Looker:
                 look: together.create_task(self._in_look(picture, look, until))
                 for look in wanted.looks
             }
+            outside = [
+                together.create_task(self._outside(picture, name, until))
+                for name in wanted.outside_models
+            ]
             seeing = None
             if (wanted.plates or wanted.objects) and FILM_LOOK not in wanted.looks:
                 seeing = together.create_task(self._objects(picture, until))
@@ -92,7 +112,9 @@ class Looker:
         objects = seeing.result() if seeing else pipeline.certain(looked.get(FILM_LOOK, ()))
         found = [candidate for task in whole for candidate in task.result()]
         read = await self._plates(picture, objects, found, until) if wanted.plates else []
-        return Sight(tuple(read), tuple(objects), looked=looked)
+        others = tuple(one for task in outside for one in task.result())
+        objects = [*objects, *pipeline.certain(others)]
+        return Sight(tuple(read), tuple(objects), looked=looked, outside=others)
 
     async def _plates(
         self,
@@ -122,6 +144,15 @@ class Looker:
         shown = await _threaded(lambda: people.shown(picture, look))
         anchors = (await self._ask("object_detector", shown[None], until))[0]
         return await _threaded(lambda: _seen_in_look(anchors, picture, look))
+
+    async def _outside(self, picture: Picture, name: str, until: float) -> list[SeenObject]:
+        """One that is not served any more sees nothing, and the others go on."""
+        known = (await self._models.object_models()).get(name)
+        if known is None:
+            return []
+        shown = await _threaded(lambda: people.shown(picture, FILM_LOOK))
+        rows = (await self._ask(name, shown[None], until))[0]
+        return _outside_seen(rows, known.labels, FILM_LOOK.side / max(picture.shape[:2]))
 
     async def _plates_in_whole(self, picture: Picture, side: int, until: float) -> list[Candidate]:
         scaled = await _threaded(lambda: pipeline.for_plates(picture, side=side))
@@ -208,6 +239,15 @@ def _seen_in_look(anchors: Floats, picture: Picture, look: Look) -> tuple[SeenOb
     for labels in others:
         found += people.objects_in_look(anchors, picture, look, labels=labels)
     return tuple(found)
+
+
+def _outside_seen(rows: Floats, labels: tuple[str, ...], scale: float) -> list[SeenObject]:
+    found = []
+    for left, top, right, bottom, score, code in rows.tolist():
+        if score > people.ASK_FROM and 0 <= int(code) < len(labels):
+            box = Box(left / scale, top / scale, (right - left) / scale, (bottom - top) / scale)
+            found.append(SeenObject(labels[int(code)], score, box))
+    return found
 
 
 async def _threaded(work: Callable[[], Result]) -> Result:

@@ -11,7 +11,6 @@ import logging
 import socket
 import time
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -25,6 +24,7 @@ from inference_gateway import measures
 from inference_gateway.cameras import Cameras
 from inference_gateway.evidence import Vault
 from inference_gateway.eyes import Eyes
+from inference_gateway.functions.model import DEFAULT, CameraFunctions
 from inference_gateway.model import Camera
 from inference_gateway.screening import Screening, Subject
 from inference_gateway.streams import storage
@@ -37,6 +37,7 @@ HOLD_SECONDS = 1.0
 COMMIT_SECONDS = 1.0
 STATEMENT_SECONDS = 5.0
 CAMERA_SECONDS = 2.0
+CONFIGURED_SECONDS = 1.0
 STOP_SECONDS = 8.0
 CALLER = Caller("service", "inference-gateway")
 log = logging.getLogger(__name__)
@@ -72,6 +73,32 @@ class Kept:
         if self.sent is not None:
             count(self.sent.counts)
         self.sent, self.facts = None, []
+
+
+class Configured:
+    """A camera's configuration, as it was last told where the database is away."""
+
+    def __init__(self, camera: Camera, intake: Intake, watch: Watch) -> None:
+        self._camera = camera
+        self._intake = intake
+        self._watch = watch
+        self._known: CameraFunctions = DEFAULT
+        self._ask_at = 0.0
+
+    async def ask(self) -> None:
+        self._known = await self._intake.functions_of(self._camera)
+        self._watch.urgency = self._known.urgency
+
+    async def latest(self) -> CameraFunctions:
+        if time.monotonic() >= self._ask_at:
+            try:
+                async with asyncio.timeout(CONFIGURED_SECONDS):
+                    await self.ask()
+            except Exception as error:
+                if not storage_is_away(error):
+                    raise
+                self._ask_at = time.monotonic() + CAMERA_SECONDS
+        return self._known
 
 
 class Worker:
@@ -160,7 +187,7 @@ class Worker:
                     async with self._db.begin(SYSTEM) as tx:
                         await storage.remove_stream(tx, stream.camera_id)
                     return
-                screening = self._screening(stream, camera, watch)
+                screening = await self._screening(stream, camera, watch)
                 if (kept := self._kept.get(stream.camera_id)) is not None:
                     kept.screening = screening
                 await watch.run(screening)
@@ -171,12 +198,18 @@ class Worker:
     async def _camera_of(self, stream: Stream) -> Camera:
         return await self._cameras.by_id(stream.camera_id)
 
-    def _screening(self, stream: Stream, camera: Camera, watch: Watch) -> Screening:
-        scope = CALLER.scope
+    async def _screening(self, stream: Stream, camera: Camera, watch: Watch) -> Screening:
         subject = Subject(
-            stream.screening_id, camera, CALLER, scope, stream.screening_id.bytes, stream.put_at
-        )
-        return Screening(subject, self._eyes, self._vault, turn=lambda: watch.turn_in(self._eyes))
+            stream.screening_id, camera, CALLER, CALLER.scope, stream.screening_id.bytes,
+            stream.put_at,
+        )  # fmt: skip
+        configured = Configured(camera, self._intake, watch)
+        await configured.ask()
+        return Screening(
+            subject, self._eyes, self._vault, turn=lambda: watch.turn_in(self._eyes),
+            configured=configured.latest, faces=self._intake.faces,
+            frames_per_second=stream.frames_per_second,
+        )  # fmt: skip
 
     def _forget(self, camera_id: UUID) -> None:
         """Somebody else's now: what is not committed is not ours to tell."""
@@ -190,7 +223,7 @@ class Worker:
             try:
                 async with asyncio.timeout(STATEMENT_SECONDS):
                     await self._finish_leaving()
-                    await self._commit(list(self._kept))
+                    await self._commit()
                     await self._give_back_finished()
             except Exception as error:
                 _complain("frames of streams not committed", error)
@@ -202,14 +235,15 @@ class Worker:
 
     async def _finish_leaving(self) -> None:
         """Tells the open tracks of watches that were told to stop."""
-        for kept in self._kept.values():
-            if kept.leaving and kept.task.done() and kept.screening is not None:
-                kept.watch.pending += [
-                    settling
-                    for settling in await kept.screening.finish()
-                    if not settling.is_passing
-                ]
-                kept.screening = None
+        for kept in list(self._kept.values()):
+            if not (kept.leaving and kept.task.done()) or kept.screening is None:
+                continue
+            try:
+                kept.watch.keep(await kept.screening.finish())
+            except Exception as error:
+                _complain("the last facts of a stream were not told", error)
+                measures.stream_facts_lost.add(1)
+            kept.screening = None
 
     async def _give_back_finished(self) -> None:
         done = [
@@ -223,59 +257,52 @@ class Worker:
             for camera in done:
                 del self._kept[camera]
 
-    async def _commit(self, cameras: Iterable[UUID]) -> None:
+    async def _commit(self) -> None:
         """All steps in one transaction; one by one where that fails for another reason than its
         database being away."""
-        steps = {
-            camera: step
-            for camera in cameras
-            if (kept := self._kept.get(camera)) is not None and (step := kept.batch()) is not None
-        }
-        if not steps:
+        batch = [kept for kept in self._kept.values() if kept.batch() is not None]
+        if not batch:
             return
         try:
-            await self._write(list(steps.values()))
+            await self._write(batch)
         except Exception as error:
             if storage_is_away(error):
                 raise
             _complain("steps of streams are written one by one", error)
-            for step in steps.values():
-                await self._write_alone(step)
+            for kept in batch:
+                await self._write_alone(kept)
 
-    async def _write(self, steps: list[Advance]) -> None:
+    async def _write(self, batch: list[Kept]) -> None:
+        steps = {kept.sent.camera_id: kept.sent for kept in batch if kept.sent is not None}
         async with self._db.begin(SYSTEM) as tx:
-            advanced = await storage.advance(tx, steps)
-            for camera in sorted(advanced):
-                for settling in self._kept[camera].facts:
-                    await self._intake.settle_in(tx, settling)
-            others = [step.camera_id for step in steps if step.camera_id not in advanced]
+            advanced = await storage.advance(tx, list(steps.values()))
+            for kept in batch:
+                if kept.watch.stream.camera_id in advanced:
+                    for settling in kept.facts:
+                        await self._intake.settle_in(tx, settling)
+            others = [camera for camera in steps if camera not in advanced]
             known = await storage.progress(tx, others) if others else {}
-        for step in steps:
-            kept = self._kept.get(step.camera_id)
-            if kept is None or kept.sent is not step:
-                continue
+        for kept in batch:
+            camera = kept.watch.stream.camera_id
+            step = steps[camera]
             # A step that is not written now was, when an answer was lost; else the lease is.
-            if step.camera_id in advanced or known.get(step.camera_id) == (
-                step.generation,
-                step.end,
-            ):
+            if camera in advanced or known.get(camera) == (step.generation, step.end):
                 kept.written()
-            else:
-                self._forget(step.camera_id)
+            elif self._kept.get(camera) is kept:
+                self._forget(camera)
 
-    async def _write_alone(self, step: Advance) -> None:
+    async def _write_alone(self, kept: Kept) -> None:
         """A step without what cannot be told: that is logged, and its frames stay counted."""
         try:
-            await self._write([step])
+            await self._write([kept])
             return
         except Exception as error:
             if storage_is_away(error):
                 raise
             _complain("facts of a stream were not kept", error)
-        if (kept := self._kept.get(step.camera_id)) is not None:
-            measures.stream_facts_lost.add(len(kept.facts))
-            kept.facts = []
-            await self._write([step])
+        measures.stream_facts_lost.add(len(kept.facts))
+        kept.facts = []
+        await self._write([kept])
 
     async def _leave(self) -> None:
         """What was seen is told, and the streams are anybody's."""
@@ -283,8 +310,8 @@ class Worker:
             kept.leaving = True
         try:
             await self._finish_leaving()
-            await self._commit(list(self._kept))
-            await self._commit(list(self._kept))
+            await self._commit()
+            await self._commit()
         except Exception as error:
             _complain("the last frames of streams were not committed", error)
         try:

@@ -1,0 +1,51 @@
+"""The table of configurations, and every statement over it."""
+
+from uuid import UUID
+
+from chassis.db import Tx
+from sqlalchemy import BigInteger, Column, DateTime, LargeBinary, Table, Text, Uuid, func, select
+from sqlalchemy.dialects.postgresql import insert
+
+from inference_gateway.functions.model import Configuration, ConfigurationChangedMeanwhile
+from inference_gateway.model import Camera
+from inference_gateway.storage import metadata
+
+camera_functions = Table(
+    "camera_functions",
+    metadata,
+    Column("camera_id", Uuid, primary_key=True),
+    Column("region", Text),
+    Column("version", BigInteger),
+    Column("content", LargeBinary),
+    Column("configured_at", DateTime(timezone=True)),
+)
+
+
+async def configuration(tx: Tx, camera_id: UUID) -> Configuration:
+    """As far as the transaction's scope sees it; version 0 where there is none."""
+    found = select(camera_functions).where(camera_functions.c.camera_id == camera_id)
+    row = (await tx.execute(found)).one_or_none()
+    if row is None:
+        return Configuration()
+    return Configuration(row.version, bytes(row.content), row.configured_at)
+
+
+async def configure(tx: Tx, camera: Camera, content: bytes, *, from_version: int) -> int:
+    """The new version. Raises ConfigurationChangedMeanwhile, also for two at once."""
+    told = {
+        "region": camera.region,
+        "version": from_version + 1,
+        "content": content,
+        "configured_at": func.clock_timestamp(),
+    }
+    new = insert(camera_functions).values(camera_id=camera.camera_id, **told)
+    written = await tx.execute(
+        new.on_conflict_do_update(
+            index_elements=["camera_id"],
+            set_=told,
+            where=camera_functions.c.version == from_version,
+        )
+    )
+    if not written.rowcount:
+        raise ConfigurationChangedMeanwhile
+    return from_version + 1

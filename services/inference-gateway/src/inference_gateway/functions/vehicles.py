@@ -1,0 +1,94 @@
+"""Vehicles over a line, by class and direction, and their speed where the road is measured."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from tartip.inference.v1 import events_pb2
+from tartip.inference.v1 import functions_pb2 as pb
+
+from inference_gateway.analytics.places import Frame, Line, Point
+from inference_gateway.analytics.tracking import Trail
+from inference_gateway.analytics.vehicles import COUNTED, Road, Speed, VehicleCounter
+from inference_gateway.analytics.zones import Happening, ZoneFact
+from inference_gateway.functions.function import Fact, Kind, Moment, Pace, Telling
+from inference_gateway.functions.reading import Reader
+from inference_gateway.seeing.looking import FILM_LOOK, Wanted
+
+SUBJECT: Final = "inference.v1.vehicle_passed"
+FAST_FRAMES_PER_SECOND: Final = 30.0
+"""Vehicles are followed from frame to frame: as many as there are, up to this."""
+ANY_FRAME: Final = Frame(1000, 1000)
+FARTHEST_METRES: Final = 1e6
+
+
+@dataclass(frozen=True, slots=True)
+class VehicleRule:
+    line: Line
+    seen: tuple[Point, ...] = ()
+    metres: tuple[tuple[float, float], ...] = ()
+
+
+def read(reader: Reader, told: pb.VehicleFunction) -> VehicleRule:
+    line = reader.line(told.line, "line")
+    seen = tuple(Point(point.seen.x, point.seen.y) for point in told.calibration)
+    metres = tuple((point.east_metres, point.north_metres) for point in told.calibration)
+    rule = VehicleRule(line, seen, metres)
+    if seen:
+        far = [side for point in metres for side in point if not abs(side) <= FARTHEST_METRES]
+        if far or not all(0 <= side <= 1 for point in seen for side in (point.x, point.y)):
+            reader.place("calibration", lambda: Line("calibration", Point(-1, -1), Point(0, 0)))
+        else:
+            reader.place("calibration", lambda: Road(seen, metres, ANY_FRAME))
+    return rule
+
+
+class Vehicles:
+    def __init__(self, rules: tuple[VehicleRule, ...], frame: Frame) -> None:
+        self._counters = [VehicleCounter(rule.line, frame) for rule in rules]
+        self._roads = [Road(rule.seen, rule.metres, frame) if rule.seen else None for rule in rules]
+
+    def add(self, moment: Moment) -> list[Fact]:
+        trails = [trail for trail in moment.trails if trail.label in COUNTED]
+        by_number = {trail.number: trail for trail in trails}
+        facts = []
+        for counter, road in zip(self._counters, self._roads, strict=True):
+            for fact in counter.add(trails, at=moment.seconds):
+                facts.append(worded(fact, _speed(road, by_number[fact.trail])))
+        return facts
+
+
+def _speed(road: Road | None, trail: Trail) -> Speed | None:
+    return road.speed(trail) if road else None
+
+
+def worded(fact: ZoneFact, speed: Speed | None) -> Fact:
+    ahead = fact.happening is Happening.CROSSED_FORWARD
+    direction = events_pb2.DIRECTION_FORWARD if ahead else events_pb2.DIRECTION_BACKWARD
+
+    def message(told: Telling) -> events_pb2.VehiclePassed:
+        return events_pb2.VehiclePassed(
+            passage_id=str(told.thing_id),
+            label=fact.label,
+            direction=direction,
+            rule=fact.rule,
+            track=fact.trail,
+            confidence=fact.confidence,
+            speed_kmh=speed.kmh if speed else None,
+            speed_uncertainty_kmh=speed.uncertainty_kmh if speed else None,
+            **told.common(),
+        )
+
+    return Fact(
+        SUBJECT, f"{fact.label} {'forward' if ahead else 'backward'}",
+        f"passage:{fact.rule}:{fact.trail}:{fact.happening}", fact.at_seconds, message,
+        rule=fact.rule, track=fact.trail, box=fact.box, confidence=fact.confidence,
+        with_evidence=False,
+    )  # fmt: skip
+
+
+KIND: Final = Kind(
+    "vehicles",
+    read,
+    Vehicles,
+    Pace(Wanted(looks=frozenset({FILM_LOOK})), 5.0, frames_per_second=FAST_FRAMES_PER_SECOND),
+)

@@ -1,0 +1,151 @@
+"""Runs one camera's functions over its frames: what is to be looked for, and what it came to.
+
+Pure: sights and seconds in, facts out. The models look a few times a second; between looks boxes
+are carried along, so that trails, lines and counts see every frame. Trails of people, vehicles and
+things are kept apart, as they were measured, and are numbered together.
+"""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from itertools import count
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from inference_gateway.analytics.carrying import Carrier
+from inference_gateway.analytics.places import Frame
+from inference_gateway.analytics.tracking import TrackingRule, Trail, Trails
+from inference_gateway.analytics.vehicles import MovingObjects, joined
+from inference_gateway.functions.function import Fact, Function, Moment, Pace
+from inference_gateway.functions.model import CameraFunctions
+from inference_gateway.functions.registry import KINDS
+from inference_gateway.seeing.looking import FILM_LOOK, NOTHING, Sight, Wanted
+from inference_gateway.seeing.pipeline import VEHICLES, Picture, SeenObject, certain
+
+ALMATY: Final = ZoneInfo("Asia/Almaty")
+EVERY_FRAME: Final = 1000.0
+PLATE_LOOKS_PER_SECOND: Final = 2.5
+"""Where functions over time set a faster pace than plates and faces need."""
+FRAMES_PER_SECOND: Final = 2.0
+FORGET_FRAMES: Final = 2.5
+MOTION: Final = "vehicles"
+"""The function that is also told of what moves and is not recognised."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a frame came to: facts, and what stands in it with the numbers of its trails."""
+
+    facts: tuple[Fact, ...]
+    objects: tuple[tuple[SeenObject, int], ...]
+
+
+def frames_per_second(functions: CameraFunctions) -> float:
+    """How many frames of a film or stream its functions want to be shown."""
+    running = [kind.pace.frames_per_second for kind in KINDS if functions.rules.get(kind.field)]
+    return max([FRAMES_PER_SECOND, *running])
+
+
+def in_almaty(moment: datetime) -> datetime:
+    return moment.astimezone(ALMATY)
+
+
+class Watching:
+    """One camera's running functions; frames must come in the order of their time."""
+
+    def __init__(
+        self, functions: CameraFunctions, frame: Frame, *, frames_per_second: float
+    ) -> None:
+        running = [kind for kind in KINDS if functions.rules.get(kind.field)]
+        self.functions, self.frame = functions, frame
+        self._running: list[Function] = [
+            kind.start(functions.rules[kind.field], frame) for kind in running
+        ]
+        self._paces = [*_still_paces(functions), *(kind.pace for kind in running)]
+        self._looked: dict[int, float] = {}
+        self._carrier = Carrier() if running else None
+        self._moving = (
+            MovingObjects(frames_per_second=frames_per_second)
+            if functions.rules.get(MOTION)
+            else None
+        )
+        forget = max(TrackingRule().forget_seconds, FORGET_FRAMES / frames_per_second)
+        rule, numbers = TrackingRule(forget_seconds=forget), count(1)
+        self._people = Trails(rule, numbers=numbers)
+        self._vehicles = Trails(rule, numbers=numbers)
+        self._things = Trails(rule, numbers=numbers)
+        self._last: Moment | None = None
+
+    def wanted(self, seconds: float) -> Wanted:
+        """What the models are to look for in a frame of this moment; perhaps nothing."""
+        wanted = NOTHING
+        for place, pace in enumerate(self._paces):
+            if _slot(seconds, pace) > _slot(self._looked.get(place, -math.inf), pace):
+                wanted |= pace.wanted
+        if wanted.looks or wanted.objects:
+            wanted |= Wanted(outside_models=self.functions.outside_models)
+        return wanted
+
+    def add(
+        self, picture: Picture, sight: Sight, wanted: Wanted, *, seconds: float, local: datetime
+    ) -> Seen:
+        """Take a frame in, looked at for what was wanted of it."""
+        for place, pace in enumerate(self._paces):
+            if wanted | pace.wanted == wanted:
+                self._looked[place] = seconds
+        if self._carrier is None:
+            return Seen((), tuple((one, 0) for one in sight.objects))
+        fresh = None
+        if FILM_LOOK in wanted.looks:
+            fresh = [*sight.looked[FILM_LOOK], *sight.outside]
+        boxes = self._carrier.add(picture, fresh)
+        moving = self._moving.add(picture) if self._moving else []
+        trails = self._trails(boxes, moving, seconds)
+        moment = Moment(picture, sight, seconds, local, trails, wanted)
+        self._last = moment
+        numbers = {trail.box: trail.number for trail in trails}
+        shown = certain(joined_with(boxes, moving))
+        return Seen(self._facts(moment), tuple((one, numbers.get(one.box, 0)) for one in shown))
+
+    def stand(self, *, seconds: float, local: datetime) -> tuple[Fact, ...]:
+        """A moment at which the picture was as when it was last looked at; time goes on."""
+        last = self._last
+        if last is None:
+            return ()
+        return self._facts(replace(last, seconds=seconds, local=local))
+
+    def _facts(self, moment: Moment) -> tuple[Fact, ...]:
+        return tuple(fact for function in self._running for fact in function.add(moment))
+
+    def _trails(
+        self, boxes: list[SeenObject], moving: list[SeenObject], seconds: float
+    ) -> tuple[Trail, ...]:
+        people = [one for one in boxes if one.label == "person"]
+        things = [one for one in boxes if one.label not in VEHICLES and one.label != "person"]
+        return (
+            *self._people.add(people, at=seconds),
+            *self._vehicles.add(joined(boxes, moving), at=seconds),
+            *self._things.add(things, at=seconds),
+        )
+
+
+def joined_with(boxes: list[SeenObject], moving: list[SeenObject]) -> Iterable[SeenObject]:
+    others = [one for one in boxes if one.label not in VEHICLES]
+    return [*joined(boxes, moving), *others]
+
+
+def _still_paces(functions: CameraFunctions) -> list[Pace]:
+    """Of what single pictures are enough for; with nothing beside it, every frame is looked at."""
+    wanted = Wanted(plates=functions.plates, objects=True, faces=functions.faces)
+    often = PLATE_LOOKS_PER_SECOND if functions.over_time else EVERY_FRAME
+    if functions.over_time and not (functions.plates or functions.faces):
+        return []
+    return [Pace(wanted, often)]
+
+
+def _slot(seconds: float, pace: Pace) -> float:
+    """Times come as fractions: 0.1999999 belongs to 0.2."""
+    if math.isinf(seconds):
+        return seconds
+    return math.floor(seconds * pace.looks_per_second + 1e-6)
