@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tartip_cli.console import App, AsJson, console, errors, print_json
-from tartip_cli.failures import Exit, Failure
+from tartip_cli.failures import Exit, Failure, from_group
 from tartip_cli.settings import Settings, read_settings
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ async def _run(
             for name in chosen:
                 telling.part = name
                 began = time.monotonic()
-                outcome = await _measure(name)(run)
+                outcome = await _outcome(run, name)
                 outcome = outcome.took(time.monotonic() - began)
                 outcomes.append(outcome)
                 if as_json:
@@ -95,6 +95,23 @@ class _Telling:
         self._status.update(line)
         if not errors.is_terminal:
             errors.print(line, highlight=False)
+
+
+async def _outcome(run: Run, name: str) -> Outcome:
+    """A part that breaks is told as one; the others are measured all the same."""
+    from chassis.refusals import Refusal
+
+    from tartip_cli.bench.outcomes import Figure, Outcome
+
+    try:
+        return await _measure(name)(run)
+    except (Failure, Refusal, OSError, TimeoutError, BaseExceptionGroup) as error:
+        first = from_group(error) if isinstance(error, BaseExceptionGroup) else error
+        if isinstance(first, asyncio.CancelledError | KeyboardInterrupt):
+            raise
+        told = f"{type(first).__name__}: {first}"[:300]
+        missed = Figure(name="measured", measured=told, target="measured", met=False)
+        return Outcome(part=name, title=f"{name}: could not be measured", figures=(missed,))
 
 
 def _measure(name: str) -> Measure:

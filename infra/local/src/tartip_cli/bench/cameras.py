@@ -33,7 +33,7 @@ class _Sample:
 
 async def measure(run: Run) -> Outcome:
     ground = await run.ground()
-    seconds = run.sized(full=1800, quick=100)
+    seconds = run.sized(full=1800, quick=80)
     async with (
         camera_server(run.scratch) as addresses,
         watched(ground, addresses, CAMERAS, plates=PLATES) as cameras,

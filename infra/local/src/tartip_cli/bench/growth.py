@@ -32,7 +32,7 @@ class _Step:
 
 async def measure(run: Run) -> Outcome:
     ground = await run.ground()
-    seconds = run.sized(full=60, quick=20)
+    seconds = run.sized(full=45, quick=12)
     run.tell("nothing is watched")
     idle = await _idle(ground, run.sized(full=20, quick=8))
     steps = []
@@ -40,8 +40,8 @@ async def measure(run: Run) -> Outcome:
         for count in COUNTS:
             run.tell(f"{count} cameras")
             steps.append(await _step(ground, addresses, count, seconds, idle))
-    # One camera's minute has one car in it or none; sixteen have their share of both.
-    base = next(step for step in steps if step.cameras == 16)
+    # One camera shows a car or none in this time; more of them have their share of both.
+    base = steps[-2]
     ratio = steps[-1].cost_ms() / base.cost_ms()
     return Outcome(
         part="growth",
@@ -56,7 +56,8 @@ async def measure(run: Run) -> Outcome:
                 for step in steps
             ),
             Figure(
-                name="64 cameras beside 16, a frame", measured=f"{ratio:.2f}",
+                name=f"{steps[-1].cameras} cameras beside {base.cameras}, a frame",
+                measured=f"{ratio:.2f}",
                 target=f"at most {FLAT}", met=ratio <= FLAT,
             ),
         ),

@@ -78,7 +78,7 @@ async def _compared(run: Run, name: str, pictures: list[Path]) -> list[_Pair]:
     async with bare.triton_client(ground) as client:
         await bare.rate(client, plans[:AT_ONCE], at_once=AT_ONCE)
         await rate_of(ground, camera, contents[:AT_ONCE], at_once=AT_ONCE)
-        times, rounds = run.sized(full=3, quick=1), run.sized(full=7, quick=3)
+        times, rounds = run.sized(full=2, quick=1), run.sized(full=5, quick=3)
         for place in range(rounds):
             run.tell(f"{name}, pair {place + 1} of {rounds}")
             legs = ("ours", "bare") if place % 2 else ("bare", "ours")
