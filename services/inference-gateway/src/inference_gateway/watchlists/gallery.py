@@ -45,6 +45,10 @@ class Shard:
     def rows(self) -> int:
         return int(self._index.ntotal)
 
+    @property
+    def memory_bytes(self) -> int:
+        return int(self._index.codes.size()) + self._numbers.nbytes
+
     def add(self, numbers: npt.NDArray[np.int64], templates: Floats) -> None:
         self._index.add(np.ascontiguousarray(templates, np.float32))
         self._numbers = np.concatenate([self._numbers, numbers])
@@ -89,6 +93,11 @@ class RegionGallery:
 
     def __len__(self) -> int:
         return self._size
+
+    @property
+    def memory_bytes(self) -> int:
+        """Of templates and numbers."""
+        return sum(shard.memory_bytes for shard in self._shards)
 
     def add(self, number: int, template: Floats) -> None:
         """`template` is [128]. An entry that is there already is replaced."""

@@ -8,6 +8,7 @@ from inference_gateway.eyes import Eyes
 from inference_gateway.seeing.face_looking import FaceLooker
 from inference_gateway.seeing.triton import TritonModels
 from inference_gateway.settings import InferenceSettings
+from inference_gateway.watchlists.erasing import warn_unless_erasing
 from inference_gateway.watchlists.grpc_api import POLICY, WatchlistsApi
 from inference_gateway.watchlists.lists import Lists
 from inference_gateway.watchlists.search import FaceSearch
@@ -19,6 +20,7 @@ def join(
     chassis: Chassis[InferenceSettings], models: TritonModels, eyes: Eyes, vault: Vault
 ) -> FaceSearch:
     """Serves `Watchlists`, keeps the lists, and gives the search for the path of frames."""
+    warn_unless_erasing()
     looker, lists = FaceLooker(models), Lists(chassis.db)
     desk = WatchDesk(chassis.db, lists, eyes, looker, chassis.clock)
     chassis.serve(

@@ -1,0 +1,142 @@
+"""Times the gallery's search beside the same search in plain floats, and says what was missed.
+
+    python -m inference_gateway.watchlists.timing [--templates 1000000]
+
+Templates are drawn: no collection of a million real ones may exist here. Half of the queries are
+near somebody, half are strangers, for whom the nearest of a million is the hardest to name.
+"""
+
+import argparse
+import json
+import sys
+import time
+from dataclasses import asdict, dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from inference_gateway.seeing.faces import SAME_PERSON, TEMPLATE_LENGTH
+from inference_gateway.seeing.geometry import Floats
+from inference_gateway.watchlists.gallery import RegionGallery, one_thread
+
+TEMPLATES: Final = 1_000_000
+QUERIES: Final = 2000
+TIMED: Final = 100
+LENGTH: Final = 1.35
+"""Of dlib's templates, about."""
+SAME_PERSON_APART: Final = 0.35
+INNER_DIMENSIONS: Final = 32
+BLOCK: Final = 100
+EVERYBODY: Final = 10.0
+
+
+@dataclass(frozen=True)
+class SearchTiming:
+    """Milliseconds and MiB; `recall` is the share of queries whose nearest entry was named."""
+
+    templates: int
+    median_ms: float
+    p95_ms: float
+    memory_mib: float
+    bare_median_ms: float
+    bare_p95_ms: float
+    bare_memory_mib: float
+    queries: int
+    recall: float
+    recall_of_known: float
+    # Of those that the search in floats holds for the same person, and the other way.
+    decided_alike: float
+
+
+def bench_search(*, templates: int = TEMPLATES, queries: int = QUERIES) -> SearchTiming:
+    """Takes a minute or two and 1.5 GiB. One thread, one query at a time, as a frame asks."""
+    one_thread()
+    rng = np.random.default_rng(7)
+    known = drawn(rng, templates)
+    asked = np.concatenate([near_to(rng, known, queries // 2), drawn(rng, queries - queries // 2)])
+    gallery = RegionGallery()
+    gallery.fill(np.arange(1, templates + 1), known)
+    times, found = [], []
+    for place in range(queries):
+        started = time.perf_counter()
+        [near] = gallery.search(asked[place : place + 1], within=EVERYBODY)
+        times.append((time.perf_counter() - started) * 1e3)
+        found.append(near[0])
+    bare_times, numbers, distances = bare(known, asked)
+    same = np.array([one.number for one in found]) == numbers + 1
+    here = np.array([one.distance for one in found]) < SAME_PERSON
+    return SearchTiming(
+        templates=templates,
+        median_ms=float(np.median(times)),
+        p95_ms=float(np.percentile(times, 95)),
+        memory_mib=gallery.memory_bytes / 2**20,
+        bare_median_ms=float(np.median(bare_times)),
+        bare_p95_ms=float(np.percentile(bare_times, 95)),
+        bare_memory_mib=known.nbytes / 2**20,
+        queries=queries,
+        recall=float(same.mean()),
+        recall_of_known=float(same[: queries // 2].mean()),
+        decided_alike=float((here == (distances < SAME_PERSON)).mean()),
+    )
+
+
+def bare(known: Floats, asked: Floats) -> tuple[list[float], npt.NDArray[np.int64], Floats]:
+    """The same search by one product of matrix and vector: times, places and distances.
+
+    Timed query by query for the first TIMED; the truth of the rest comes from larger products.
+    """
+    lengths = np.einsum("ij,ij->i", known, known)
+    times = []
+    for query in asked[:TIMED]:
+        started = time.perf_counter()
+        squared = known @ query
+        squared *= -2
+        squared += lengths
+        squared.argmin()
+        times.append((time.perf_counter() - started) * 1e3)
+    places = np.empty(len(asked), np.int64)
+    for start in range(0, len(asked), BLOCK):
+        block = asked[start : start + BLOCK]
+        best = np.full(len(block), np.inf, np.float32)
+        for low in range(0, len(known), 100_000):
+            part = known[low : low + 100_000]
+            squared = lengths[low : low + 100_000, None] - 2 * (part @ block.T)
+            rows = squared.argmin(0)
+            values = squared[rows, np.arange(len(block))]
+            nearer = values < best
+            places[start : start + len(block)][nearer] = rows[nearer] + low
+            best = np.minimum(best, values)
+    distances = np.linalg.norm(known[places] - asked, axis=1)
+    return times, places, distances
+
+
+def drawn(rng: np.random.Generator, count: int) -> Floats:
+    """Templates [count, 128] that lie near a plane of fewer dimensions, as real ones do."""
+    plane = np.random.default_rng(1).standard_normal((INNER_DIMENSIONS, TEMPLATE_LENGTH))
+    inner = rng.standard_normal((count, INNER_DIMENSIONS), np.float32)
+    made = inner @ (plane / np.sqrt(INNER_DIMENSIONS)).astype(np.float32)
+    made += 0.3 * rng.standard_normal((count, TEMPLATE_LENGTH), np.float32)
+    made *= LENGTH / np.linalg.norm(made, axis=1, keepdims=True)
+    return np.asarray(made, np.float32)
+
+
+def near_to(rng: np.random.Generator, known: Floats, count: int) -> Floats:
+    """Other pictures of some of the known people."""
+    away = rng.standard_normal((count, TEMPLATE_LENGTH), np.float32)
+    away *= SAME_PERSON_APART / np.linalg.norm(away, axis=1, keepdims=True)
+    return known[rng.integers(0, len(known), count)] + away
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--templates", type=int, default=TEMPLATES)
+    arguments.add_argument("--queries", type=int, default=QUERIES)
+    told = arguments.parse_args()
+    timing = bench_search(templates=told.templates, queries=told.queries)
+    json.dump(asdict(timing), sys.stdout, indent=2)
+    sys.stdout.write("\n")
+
+
+if __name__ == "__main__":
+    main()
