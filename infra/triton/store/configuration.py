@@ -1,6 +1,7 @@
 """Triton's configuration of a model, and its agreement with the manifest."""
 
 import enum
+import os
 from pathlib import Path
 from typing import Final
 
@@ -69,7 +70,8 @@ def text_of(
     for key, value in told.items():
         config.parameters[key].string_value = value
     if served is Served.HERE:
-        config.instance_group.add(kind="KIND_CPU", count=manifest.instances)
+        cores = os.cpu_count() or 1
+        config.instance_group.add(kind="KIND_CPU", count=min(manifest.instances, cores))
     else:
         _on_gpu(config, manifest, tensorrt=served is Served.TENSORRT)
     return text_format.MessageToString(config)
@@ -81,6 +83,7 @@ def _on_gpu(config: model_config_pb2.ModelConfig, manifest: Manifest, *, tensorr
     config.default_model_filename = "model.onnx"
     config.parameters.pop("intra_op_threads", None)
     config.instance_group.add(kind="KIND_GPU", count=manifest.instances)
+    config.dynamic_batching.ClearField("preferred_batch_size")
     config.dynamic_batching.max_queue_delay_microseconds = GPU_BATCH_DELAY
     if tensorrt:
         accelerator = config.optimization.execution_accelerators.gpu_execution_accelerator.add(

@@ -119,6 +119,7 @@ class Manifest(_Part):
     accuracy: Annotated[dict[str, Any], Field(min_length=1)]
     """What was measured, on what, with counts."""
     instances: Annotated[int, Field(ge=1, le=16)] = 1
+    """How many run at once, one thread each; on a CPU never more than there are cores."""
     max_batch_size: Annotated[int, Field(ge=1, le=128)]
 
     def entry(self) -> str:

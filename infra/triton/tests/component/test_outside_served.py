@@ -45,9 +45,11 @@ async def _finds_red_squares(served: Served) -> None:
         _draw(pictures[0], left=100, top=40, side=60)
         _draw(pictures[1], left=400, top=200, side=32)
         boxes = await models.run(name, pictures, seconds=SECONDS)
+        anchors = await models.run("object_detector", pictures, seconds=SECONDS)
     finally:
         await models.close()
     assert boxes.shape == (2, 2, 6)
+    assert len(anchors) == 2, "a request of several pictures stays together"
     assert boxes[0, 0].tolist() == [100, 40, 160, 100, 1.0, 0]
     assert boxes[1, 1].tolist() == [400, 200, 432, 232, 1.0, 0]
     assert boxes[[0, 1], [1, 0], 4].tolist() == [0, 0]
