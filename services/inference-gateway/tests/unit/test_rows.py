@@ -6,7 +6,7 @@ from inference_gateway.seeing import shots
 from inference_gateway.seeing.grammar import rows_understood, two_rows
 from inference_gateway.seeing.pipeline import CHARACTERS, READER_HEIGHT, Candidate
 from inference_gateway.seeing.plates import Characters, read
-from inference_gateway.seeing.rows import row_pictures, row_spans
+from inference_gateway.seeing.rows import row_pictures, rows_of, tilted
 from tartip_scenes.forms import ONE_LINE_KAZAKH_KINDS, TWO_ROW_KAZAKH_KINDS, PlateKind
 from tartip_scenes.lettering import HELD_OUT_FONTS
 from tartip_scenes.plates import draw_plate
@@ -29,7 +29,7 @@ def seen(text: str, confidence: float = 0.97) -> Characters:
 @pytest.mark.parametrize("kind", TWO_ROW_KAZAKH_KINDS)
 @pytest.mark.parametrize("seed", range(6))
 def test_square_plate_has_two_rows_that_part_in_its_middle(kind: PlateKind, seed: int) -> None:
-    spans = row_spans(shown(kind, seed, TURNED), TURNED)
+    spans = rows_of(shown(kind, seed, TURNED), TURNED).spans
     assert len(spans) == 2
     assert 0.42 < spans[0][1] < 0.58
     assert (spans[0][0], spans[0][1], spans[1][1]) == (0.0, spans[1][0], 1.0)
@@ -38,24 +38,33 @@ def test_square_plate_has_two_rows_that_part_in_its_middle(kind: PlateKind, seed
 @pytest.mark.parametrize("seed", range(4))
 def test_motorcycle_plate_of_three_rows_has_three(seed: int) -> None:
     picture = shown(PlateKind.UKRAINE_MOTORCYCLE, seed, TURNED)
-    assert len(row_spans(picture, TURNED)) == 3
+    assert len(rows_of(picture, TURNED).spans) == 3
 
 
 @pytest.mark.parametrize("kind", ONE_LINE_KAZAKH_KINDS)
 def test_plate_of_one_line_has_no_rows(kind: PlateKind) -> None:
-    assert row_spans(shown(kind, 3, FLAT), FLAT) == ()
+    assert rows_of(shown(kind, 3, FLAT), FLAT).spans == ()
     askew = FLAT * np.array([0.45, 1], np.float32) + np.array([60, 0], np.float32)
-    assert row_spans(shown(kind, 3, askew), askew) == ()
+    assert rows_of(shown(kind, 3, askew), askew).spans == ()
+
+
+@pytest.mark.parametrize("tilt", [-0.26, 0.26])
+def test_rows_are_found_along_lines_that_the_corners_do_not_follow(tilt: float) -> None:
+    picture = shown(PlateKind.UKRAINE_MOTORCYCLE, 1, TURNED)
+    found = rows_of(picture, tilted(TURNED, tilt))
+    assert len(found.spans) == 3
+    assert found.tilt * tilt < 0
+    assert rows_of(picture, TURNED).tilt == 0
 
 
 def test_small_print_above_is_a_row_of_its_own() -> None:
-    above, below = row_spans(shown(PlateKind.BRAZIL, 2, FLAT * [1, 1.5]), FLAT * [1, 1.5])
+    above, below = rows_of(shown(PlateKind.BRAZIL, 2, FLAT * [1, 1.5]), FLAT * [1, 1.5]).spans
     assert above[1] < 0.4 < below[1]
 
 
 def test_each_row_is_as_high_as_the_reader_wants_it() -> None:
     picture = shown(PlateKind.SQUARE, 1, TURNED)
-    crops = row_pictures(picture, TURNED, row_spans(picture, TURNED))
+    crops = row_pictures(picture, TURNED, rows_of(picture, TURNED).spans)
     assert [crop.shape[0] for crop in crops] == [READER_HEIGHT, READER_HEIGHT]
     assert all(crop.shape[1] > 2 * READER_HEIGHT for crop in crops)
 

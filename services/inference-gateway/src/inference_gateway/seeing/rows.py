@@ -5,6 +5,7 @@ lies a strip in which nothing is written, all across. Rows are found on the plat
 and cut out of the picture itself, so that nothing is scaled twice.
 """
 
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
 
@@ -17,6 +18,9 @@ from inference_gateway.seeing.pipeline import Picture, View, aspect, rectified
 WIDEST: Final = 3.6
 """Width to height above which a plate has one line; less may also be one line seen askew, or one
 line below small print."""
+SQUARE: Final = 2.0
+TILTS: Final = (0.0, -0.08, 0.08, -0.16, 0.16)
+"""Corners of small plates are found least exactly; level ones come first."""
 ROWS_HEIGHT: Final = 96
 WITHOUT_BAND: Final = 0.2
 EDGE: Final = 0.06
@@ -36,11 +40,35 @@ Span = tuple[float, float]
 """A row's upper and lower end as shares of the plate's height."""
 
 
-def row_spans(picture: Picture, corners: Floats) -> tuple[Span, ...]:
-    """The rows of a plate, from above; empty where it shows one line."""
-    if aspect(corners) > WIDEST:
-        return ()
-    strokes = _strokes(_straight(picture, corners))
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """The rows of a plate from above, none where it shows one line, and how far they are tilted:
+    by which share of the plate's height its right side lies lower than its corners say."""
+
+    spans: tuple[Span, ...]
+    tilt: float = 0.0
+
+
+def rows_of(picture: Picture, corners: Floats) -> Rows:
+    """Where the rows lie; on a small or square plate also along lines that are a little tilted."""
+    shape = aspect(corners)
+    if shape > WIDEST:
+        return Rows(())
+    tilts = TILTS if shape < SQUARE else TILTS[:1]
+    found = [
+        Rows(_spans(_strokes(_straight(picture, tilted(corners, tilt)))), tilt) for tilt in tilts
+    ]
+    return max(found, key=lambda rows: len(rows.spans))
+
+
+def tilted(corners: Floats, tilt: float) -> Floats:
+    """The corners with the right side lower and the left one higher, each by half of the tilt."""
+    left, right = (corners[3] - corners[0]) * tilt / 2, (corners[2] - corners[1]) * tilt / 2
+    moved: Floats = (corners + np.stack([-left, right, right, -left])).astype(np.float32)
+    return moved
+
+
+def _spans(strokes: Floats) -> tuple[Span, ...]:
     for places in (THREE_ROWS, TWO_ROWS):
         gaps = [_gap(strokes, place) for place in places]
         if None not in gaps:

@@ -23,7 +23,8 @@ from inference_gateway.seeing.rows import (
     MORE_ROW_VIEWS,
     Span,
     row_pictures,
-    row_spans,
+    rows_of,
+    tilted,
 )
 
 MOST_CROPS: Final = 48
@@ -60,6 +61,7 @@ class Shown:
 
     candidate: Candidate
     spans: tuple[Span, ...]
+    tilt: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +82,10 @@ class Texts:
 
 
 def of(picture: Picture, candidates: list[Candidate]) -> list[Shown]:
-    return [Shown(seen, row_spans(picture, seen.corners)) for seen in candidates]
+    found = [rows_of(picture, seen.corners) for seen in candidates]
+    return [
+        Shown(seen, rows.spans, rows.tilt) for seen, rows in zip(candidates, found, strict=True)
+    ]
 
 
 def affordable(shown: list[Shown]) -> list[Shown]:
@@ -97,11 +102,8 @@ def affordable(shown: list[Shown]) -> list[Shown]:
 def crops(picture: Picture, shown: Shown, views: Views) -> list[Picture]:
     """Line views first, then each row view from above."""
     line = [rectified(picture, shown.candidate.corners, view) for view in views.of_line(shown)]
-    rows = [
-        crop
-        for view in views.row
-        for crop in row_pictures(picture, shown.candidate.corners, shown.spans, view)
-    ]
+    level = tilted(shown.candidate.corners, shown.tilt)
+    rows = [crop for view in views.row for crop in row_pictures(picture, level, shown.spans, view)]
     return line + rows
 
 
