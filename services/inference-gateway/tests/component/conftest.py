@@ -36,7 +36,7 @@ from tartip_scenes.scenes import Light, draw_scene
 
 SERVICE = "inference-gateway"
 PACKAGE = "inference_gateway"
-START_SECONDS = 60.0
+START_SECONDS = 180.0
 CALL_SECONDS = 40.0
 
 
