@@ -96,7 +96,7 @@ class Watchman:
     _same_since: float | None = None
     state: Shows = Shows.LIVE
 
-    def see(self, luma: bytes | memoryview, grey: Grey, at: float) -> Shows:
+    def see(self, luma: bytes, grey: Grey, at: float) -> Shows:
         """`luma` is all of the picture's brightness, `grey` the same in small."""
         mark = zlib.crc32(luma)
         if self._same_since is None or mark != self._print:

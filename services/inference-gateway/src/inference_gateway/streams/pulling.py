@@ -148,9 +148,14 @@ class Puller:
     def _arrival(self, frame: Any, at: float) -> Arrival:
         check_size(frame)
         grey = small_grey(frame)
-        luma = frame.planes[0]
-        shows = self._watchman.see(memoryview(luma), grey, at)
-        return Arrival(at, frame, grey, shows)
+        return Arrival(at, frame, grey, self._watchman.see(luma_of(frame), grey, at))
+
+
+def luma_of(frame: Any) -> bytes:
+    """The brightness of a decoded frame, without what lies beyond the ends of its lines."""
+    plane = frame.planes[0]
+    lines = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
+    return lines[: frame.height, : frame.width].tobytes()
 
 
 def small_grey(frame: Any) -> Grey:

@@ -114,12 +114,14 @@ class Watch:
         if len(self.pending) >= PENDING_MAX:
             return Outcome.SHED
         since = arrival.at - self.stream.put_at.timestamp()
-        if not self._gate.opens(arrival.grey, arrival.at):
-            self._keep(await screening.stand(since))
-            return Outcome.UNCHANGED
+        outcome = Outcome.LOOKED_AT
         try:
-            picture = await asyncio.to_thread(arrival.picture)
-            self._keep(await screening.take(Shot(slot, since, picture, 0.0)))
+            if self._gate.opens(arrival.grey, arrival.at):
+                picture = await asyncio.to_thread(arrival.picture)
+                self.keep(await screening.take(Shot(slot, since, picture, 0.0)))
+            else:
+                outcome = Outcome.UNCHANGED
+                self.keep(await screening.stand(since))
         except EvidenceAway:
             pass  # it was looked at; what is to be told of it is told with the next
         except Shed as shed:
@@ -134,10 +136,12 @@ class Watch:
         except Exception as error:
             log.error("a frame of a stream failed: %s", type(error).__name__, exc_info=error)
             return Outcome.FAILED
-        self._gate.looked(arrival.grey, arrival.at)
-        return Outcome.LOOKED_AT
+        if outcome is Outcome.LOOKED_AT:
+            self._gate.looked(arrival.grey, arrival.at)
+        return outcome
 
-    def _keep(self, settlings: list[Settling]) -> None:
+    def keep(self, settlings: list[Settling]) -> None:
+        """What the worker is to settle with the next step."""
         self.pending += [settling for settling in settlings if not settling.is_passing]
 
     def _wants(self, at: float) -> bool:
