@@ -31,6 +31,19 @@ def test_two_who_stand_together_are_two() -> None:
     assert len(people(seen, PICTURE, RULE)) == 2
 
 
+def test_a_head_is_no_second_person() -> None:
+    head = SeenObject("person", 0.6, Box(108, 102, 24, 30))
+    seen = {look: [person(100, 0.5), head] for look in RULE.looks}
+    (found,) = people(seen, PICTURE, RULE)
+    assert found.box.height == 100
+
+
+def test_a_child_in_front_of_somebody_is_a_second_person() -> None:
+    child = SeenObject("person", 0.6, Box(108, 150, 24, 48))
+    seen = {look: [person(100, 0.5), child] for look in RULE.looks}
+    assert len(people(seen, PICTURE, RULE)) == 2
+
+
 def test_what_is_shown_has_sides_that_the_detector_takes() -> None:
     image = shown(PICTURE, Look(640, mirrored=True))
     assert image.shape == (480, 640, 3)
