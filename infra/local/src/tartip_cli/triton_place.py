@@ -23,7 +23,7 @@ from tartip_cli.parts import UnixUser
 _REACHABLE = Path("/var/lib/tartip")
 _USER = "tartip-triton"
 _NUMBERS = range(64087, 64187)  # of those that systemd keeps for users that nobody made
-_KEPT_MODELS = 3
+_KEPT_MODELS = 8
 _NOT_SERVED = (
     "pip",
     "pip-*",
