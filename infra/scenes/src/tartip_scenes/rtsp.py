@@ -43,7 +43,7 @@ class Fault(Enum):
     GARBLED = "garbled"
     # Random bytes where packets should be.
     NOISE = "noise"
-    # Nobody is let in.
+    # Whoever is there is sent away, and nobody is let in.
     CLOSED = "closed"
     # The same picture for ever.
     FROZEN = "frozen"
@@ -217,6 +217,8 @@ class RtspServer:
             time.sleep(max(0.0, due - time.monotonic()))
             fault = self._faults.get(path, Fault.NONE)
             shown = turn * clip.length + frame.shown
+            if fault is Fault.CLOSED:
+                return
             if fault is Fault.CUT:
                 sender.half(frame, shown)
                 return

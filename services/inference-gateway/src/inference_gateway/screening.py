@@ -143,6 +143,15 @@ class Screening:
         self._untold += [self._passage(track) for track in self._tracks.stand(at=seconds)]
         return await self._sealed()
 
+    @property
+    def untold(self) -> int:
+        """How much waits for its evidence to be sealed."""
+        return len(self._untold)
+
+    async def tell(self) -> list[Settling]:
+        """What could not be told before. Raises EvidenceAway."""
+        return await self._sealed()
+
     async def finish(self) -> list[Settling]:
         """The tracks that were still open."""
         self._untold += [self._passage(track) for track in self._tracks.finish()]

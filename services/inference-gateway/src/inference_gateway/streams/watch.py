@@ -24,7 +24,8 @@ from inference_gateway.usecases import Settling
 # How long after it came a frame is still worth a look, and how late it may come at all.
 LOOK_WITHIN_SECONDS = 2.0
 LATE_SECONDS = 1.0
-# What may wait for the database; a stream that has more is not looked at meanwhile.
+# What may wait for the database, and what for the store of evidence; a stream that has more is not
+# looked at meanwhile.
 PENDING_MAX = 32
 log = logging.getLogger(__name__)
 
@@ -111,7 +112,7 @@ class Watch:
             self._news()
 
     async def _outcome(self, arrival: Arrival, slot: int, screening: Screening) -> Outcome:
-        if len(self.pending) >= PENDING_MAX:
+        if len(self.pending) >= PENDING_MAX or not await self._told(screening):
             return Outcome.SHED
         since = arrival.at - self.stream.put_at.timestamp()
         outcome = Outcome.LOOKED_AT
@@ -139,6 +140,16 @@ class Watch:
         if outcome is Outcome.LOOKED_AT:
             self._gate.looked(arrival.grey, arrival.at)
         return outcome
+
+    async def _told(self, screening: Screening) -> bool:
+        """Whether there is room for what is seen next; the store of evidence may be away."""
+        if screening.untold < PENDING_MAX:
+            return True
+        try:
+            self.keep(await screening.tell())
+        except EvidenceAway:
+            return False
+        return True
 
     def keep(self, settlings: list[Settling]) -> None:
         """What the worker is to settle with the next step."""
