@@ -106,7 +106,9 @@ class Intake:
             await self._check_counter(camera, frame.readings.readings, scope)
         functions = await self.functions_of(camera)
         wanted = Wanted(
-            plates=functions.plates, objects=True, outside_models=functions.outside_models
+            plates=functions.plates,
+            objects=not functions.faces_alone,
+            outside_models=functions.outside_models,
         )
         faces = None
         async with self._eyes.turn(urgency=functions.urgency):
