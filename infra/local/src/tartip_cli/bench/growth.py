@@ -49,7 +49,7 @@ async def measure(run: Run) -> Outcome:
         figures=(
             *(
                 Figure(
-                    name=f"{step.cameras} cameras",
+                    name=f"{step.cameras} camera" + "s" * (step.cameras > 1),
                     measured=f"{step.cost_ms():.1f} ms a frame ({step.frames} frames, "
                     f"{step.looked_at} looked at, {step.dropped} dropped)",
                 )
