@@ -33,6 +33,8 @@ STREAM_OPTIONS = {
     "probesize": "32",
 }
 TRANSPORT_PACKET_BYTES = 188
+# As a share of the interval between two frames.
+ROUNDING = 0.01
 
 
 class NotAFilm(Refusal):
@@ -95,8 +97,8 @@ class Sampling:
 
     def number(self, seconds: float) -> int | None:
         """The interval that this frame is the first of, None when another was before it."""
-        # Times come as fractions: 0.4999999 belongs to 0.5.
-        interval = math.floor(seconds * self._frames_per_second + 1e-6)
+        # Times come as fractions: 0.4999 belongs to 0.5. RTP counts in 90 000ths of a second.
+        interval = math.floor(seconds * self._frames_per_second + ROUNDING)
         if interval <= self._last:
             return None
         self._last = interval

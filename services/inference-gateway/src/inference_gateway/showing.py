@@ -35,7 +35,7 @@ FILMS_AT_ONCE = 2
 FILMS_WAITING_MAX = 2
 STREAMS_AT_ONCE = 8
 # Of pictures that wait to be looked at, where the functions count what passes.
-ROOM_BYTES = 128 * 1024 * 1024
+ROOM_BYTES = 256 * 1024 * 1024
 DELAYS_SECONDS = (0.5, 1.0, 2.0, 4.0, 8.0)
 
 

@@ -46,8 +46,14 @@ def ingest(
         typer.Option("--readings", help="JSON of the device's signed readings; see below."),
     ] = None,
     fps: Annotated[
-        float, typer.Option("--fps", min=0.0, max=30.0, help="Frames a second of films to look at.")
-    ] = 2.0,
+        float,
+        typer.Option(
+            "--fps",
+            min=0.0,
+            max=30.0,
+            help="Frames a second to look at; 0: as many as the camera's functions need.",
+        ),
+    ] = 0.0,
     frames: Annotated[
         int,
         typer.Option("--frames", min=0, help="Stop an rtsp:// address after so many."),

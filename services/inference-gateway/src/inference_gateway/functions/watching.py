@@ -29,6 +29,7 @@ PLATE_LOOKS_PER_SECOND: Final = 2.5
 """Where functions over time set a faster pace than plates and faces need."""
 FRAMES_PER_SECOND: Final = 2.0
 FORGET_FRAMES: Final = 2.5
+ROUNDING: Final = 0.01
 MOTION: Final = "vehicles"
 """The function that is also told of what moves and is not recognised."""
 
@@ -145,7 +146,7 @@ def _still_paces(functions: CameraFunctions) -> list[Pace]:
 
 
 def _slot(seconds: float, pace: Pace) -> float:
-    """Times come as fractions: 0.1999999 belongs to 0.2."""
+    """Times come as fractions: 0.1999 belongs to 0.2, or a stream is looked at in other frames."""
     if math.isinf(seconds):
         return seconds
-    return math.floor(seconds * pace.looks_per_second + 1e-6)
+    return math.floor(seconds * pace.looks_per_second + ROUNDING)
