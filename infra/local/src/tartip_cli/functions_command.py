@@ -66,24 +66,27 @@ def set_functions(
 
 
 async def _get(camera: str) -> pb.GetConfigurationResponse:
-    from tartip.inference.v1 import functions_pb2 as pb
-
     async with _stub() as stub:
-        answer: pb.GetConfigurationResponse = await stub.GetConfiguration(
-            pb.GetConfigurationRequest(camera_id=camera), timeout=_SECONDS
-        )
-        return answer
+        return await _kept(stub, camera)
 
 
 async def _set(camera: str, functions: pb.CameraFunctions, version: int) -> int:
     from tartip.inference.v1 import functions_pb2 as pb
 
-    if version < 0:
-        version = (await _get(camera)).version
     async with _stub() as stub:
+        if version < 0:
+            version = (await _kept(stub, camera)).version
         request = pb.ConfigureCameraRequest(camera_id=camera, version=version, functions=functions)
         answer: pb.ConfigureCameraResponse = await stub.ConfigureCamera(request, timeout=_SECONDS)
         return answer.version
+
+
+async def _kept(stub: Any, camera: str) -> pb.GetConfigurationResponse:
+    from tartip.inference.v1 import functions_pb2 as pb
+
+    request = pb.GetConfigurationRequest(camera_id=camera)
+    answer: pb.GetConfigurationResponse = await stub.GetConfiguration(request, timeout=_SECONDS)
+    return answer
 
 
 def _stub() -> Any:
@@ -111,5 +114,8 @@ def _read(file: Path) -> pb.CameraFunctions:
 def _as_json(functions: pb.CameraFunctions) -> dict[str, Any]:
     from google.protobuf import json_format
 
-    told: dict[str, Any] = json_format.MessageToDict(functions, preserving_proto_field_name=True)
+    # Zeros too: a corner at the picture's edge would seem to have no place.
+    told: dict[str, Any] = json_format.MessageToDict(
+        functions, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
+    )
     return told
