@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from chassis.clock import Clock, new_id
-from chassis.db import SYSTEM, Database, Tx, require_held
+from chassis.db import SYSTEM, Database, Tx
 from chassis.refusals import Refusal
 
 from inference_gateway import measures
@@ -64,13 +64,27 @@ class Prober:
         self._fingerprint = ""
 
     async def keep_probing(self) -> None:
+        """The lock is held for a round alone: its connection is one of a few."""
         await asyncio.sleep(self._times.first_after)
-        async with self._db.singleton("golden probes") as held:
-            while True:
-                await require_held(held)
-                standings = await self.round()
-                sure = all(standing.is_sure for standing in standings)
-                await asyncio.sleep(self._times.every if sure else self._times.again_after)
+        while True:
+            async with self._db.singleton("golden probes"):
+                wait = await self._until_due()
+                if wait <= 0:
+                    wait = self._pause(await self.round())
+            await asyncio.sleep(wait)
+
+    async def _until_due(self) -> float:
+        """Seconds until the next round; another copy may have had one."""
+        async with self._db.begin(SYSTEM) as tx:
+            last = await storage.last_round(tx)
+            standings = [await storage.standing(tx, function) for function in Function]
+        if last is None:
+            return 0.0
+        return self._pause(standings) - (self._clock() - last).total_seconds()
+
+    def _pause(self, standings: list[Standing]) -> float:
+        sure = all(standing.is_sure for standing in standings)
+        return self._times.every if sure else self._times.again_after
 
     async def round(self) -> list[Standing]:
         """All probes once; what they found is kept and told in one transaction."""

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from chassis.db import Tx
-from sqlalchemy import Column, DateTime, Double, Integer, MetaData, Table, Text, Uuid, select
+from sqlalchemy import Column, DateTime, Double, Integer, MetaData, Table, Text, Uuid, func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from inference_gateway.probes.model import Found, Function, Standing
@@ -25,6 +25,12 @@ async def standing(tx: Tx, function: Function) -> Standing:
     if row is None:
         return Standing(function)
     return Standing(function, row.right_at, row.wrong_since, row.degradation_id, row.since)
+
+
+async def last_round(tx: Tx) -> datetime | None:
+    """When the last probes of any copy of the service were answered."""
+    found: datetime | None = await tx.scalar(select(func.max(probed_functions.c.probed_at)))
+    return found
 
 
 async def keep(
