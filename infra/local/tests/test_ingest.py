@@ -106,6 +106,21 @@ def test_without_a_track_the_nearest_alike_is_its_next_place() -> None:
     assert [mark.box[0] for mark in looks.at(0.75)] == [pytest.approx(15)]
 
 
+def test_a_track_keeps_its_number_when_it_is_taken_for_something_else() -> None:
+    truck = inference.SeenObject(label="truck", score=0.6, box=box(100, 50), track=1)
+    looks = Looks.of([frame(0, objects=(car(0, 1),)), frame(1, objects=(truck,))])
+    assert len(looks.at(0.5)) == 1
+
+
+def test_where_it_happened_is_shown_shorter_than_what_happened() -> None:
+    event = inference.EmittedEvent(
+        event_id="e", subject="inference.v1.zone_crossed", what="entered", box=box(1, 2)
+    )
+    looks = Looks.of([frame(0, objects=(car(0, 1),), events=(event,))])
+    assert looks.captions_at(0.1)[0].box is not None
+    assert looks.captions_at(1.5)[0].box is None
+
+
 def test_a_caption_stays_two_seconds_from_when_it_happened() -> None:
     looks = Looks.of([frame(0, objects=(car(0, 1),)), frame(4, **plate_read("453DXA02", 1))])  # type: ignore[arg-type]
     assert looks.captions_at(3.9) == []

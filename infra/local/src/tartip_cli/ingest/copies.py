@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from tartip.inference.v1 import inference_pb2 as inference
 
 CAPTION_SECONDS: Final = 2.0
+PLACE_SECONDS: Final = 0.5
 JPEG_QUALITY: Final = 92
 _STALE_SECONDS: Final = 1.5
 _NEARER_HALF: Final = 0.5
@@ -89,7 +90,7 @@ class Looks:
             loose.append(tuple(mark for track, mark in seen if not track))
             for track, mark in seen:
                 if track:
-                    tracks.setdefault((mark.kind, track), []).append((seconds, mark))
+                    tracks.setdefault((mark.group, track), []).append((seconds, mark))
         captions = [
             (max(0.0, at - start), caption)
             for result in results
@@ -138,7 +139,12 @@ class Looks:
         return mark if seconds - begin <= self._usual * _NEARER_HALF else None
 
     def captions_at(self, seconds: float) -> list[Caption]:
-        return [told for at, told in self.captions if at <= seconds < at + CAPTION_SECONDS]
+        """Where it happened is shown for a moment only: the thing itself moves on."""
+        return [
+            told if seconds < at + PLACE_SECONDS else replace(told, box=None)
+            for at, told in self.captions
+            if at <= seconds < at + CAPTION_SECONDS
+        ]
 
     @property
     def _patience(self) -> float:
@@ -259,8 +265,10 @@ def _captions(result: inference.FrameResult) -> Iterator[tuple[float, Caption]]:
             text += ": " + ", ".join(plate.text for plate in of_it or result.plates)
         elif event.track:
             text += f" #{event.track}"
+        # A plate has its own box, and should stay readable.
+        marked = event.HasField("box") and event not in reads
         box = event.box
-        where = (box.x, box.y, box.width, box.height) if event.HasField("box") else None
+        where = (box.x, box.y, box.width, box.height) if marked else None
         moment = event.at if event.HasField("at") else result.captured_at
         yield _seconds(moment), Caption(text, where)
 

@@ -52,6 +52,11 @@ class Mark:
     label: str
     bold: bool = False
 
+    @property
+    def group(self) -> str:
+        """What shares one count of tracks: a truck may be taken for a car at another look."""
+        return self.kind if self.kind in ("plate", "face") else "object"
+
 
 @dataclass(frozen=True)
 class Caption:
@@ -102,10 +107,12 @@ def draw(
     taken: list[tuple[int, int, int, int]] = []
     for mark in reversed(marks):
         size = unit * (22 if mark.bold else 17)
-        _label(canvas, _scaled(mark.box, scale), mark.label, mark.colour, size, taken)
+        _label(
+            canvas, _scaled(mark.box, scale), mark.label, mark.colour, size, taken, bold=mark.bold
+        )
     for caption in captions:
         if caption.box is not None:
-            _outline(canvas, _scaled(caption.box, scale), _EVENT, unit * 2, bold=True)
+            _outline(canvas, _scaled(caption.box, scale), _EVENT, unit * 1.5, bold=True)
     _band(canvas, [caption.text for caption in captions], unit * 24)
     return canvas
 
@@ -127,13 +134,15 @@ def _label(
     colour: Colour,
     size: float,
     taken: list[tuple[int, int, int, int]],
+    *,
+    bold: bool,
 ) -> None:
     """Above the box, below it or within, wherever there is room that no other label has."""
     stamp = _stamp(text, max(11, round(size)), colour)
     tall, wide = stamp.shape[:2]
     height, width = canvas.shape[:2]
     steps = [box[1] - tall, box[3], box[1], box[3] - tall]
-    steps += [box[1] - tall * step for step in range(2, 6)]
+    steps.append(box[1] - 2 * tall)
     places = [
         (min(max(0, left), max(0, width - wide)), top)
         for left in (box[0], box[2] - wide, box[2])
@@ -145,6 +154,8 @@ def _label(
         for left, top in places
         if not _overlaps((left, top, left + wide, top + tall), taken)
     ]
+    if not free and not bold:
+        return  # a label upon another or far from its box says less than none
     left, top = next(iter(free or places), (0, 0))
     taken.append((left, top, left + wide, top + tall))
     _paste(canvas, stamp, left, top)
