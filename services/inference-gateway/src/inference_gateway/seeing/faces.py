@@ -105,8 +105,8 @@ class Likeness(StrEnum):
 ENROLMENT: Final = Demand(40.0, 0.12, 0.7, (40.0, 225.0), 18.0)
 """For the one picture that every search is compared with."""
 SEARCH: Final = Demand(12.0, 0.04, 0.9, (25.0, 235.0), 12.0)
-"""For a face that a camera saw; what falls short is called unknown, never a match. Blurred faces
-grow alike: without this, strangers would come near each other (docs/ACCURACY.md)."""
+"""For a face that a camera saw; what falls short is called unknown, never a match. Two blurred
+faces grow alike, whoever they are (docs/ACCURACY.md)."""
 
 
 @dataclass(frozen=True, slots=True)
