@@ -15,7 +15,7 @@ export NODE_USE_SYSTEM_CA ?= 1
 export PIP_CERT ?= /etc/ssl/certs/ca-certificates.crt
 endif
 
-.PHONY: help setup proto models run test check unit journeys nightly accuracy bench lock release-contracts clean
+.PHONY: help setup proto models run test check unit journeys nightly training-tools training-smoke accuracy bench lock release-contracts clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -64,8 +64,19 @@ unit: .venv/.members ## the pure rules alone, in seconds
 journeys: setup ## the two journeys on the whole mesh
 	@$(VENV)/pytest tests/journeys tests/telemetry
 
-nightly: setup ## the long kill tests: every part at every moment
-	@TARTIP_NIGHTLY=1 $(VENV)/pytest tests/chaos
+nightly: setup ## the long tests: every part killed at every moment, both trainings in small
+	@TARTIP_NIGHTLY=1 $(VENV)/pytest tests/chaos infra/triton/tests/test_training_smoke.py
+
+.triton/train/.synced: infra/triton/training/requirements.lock .venv/.python
+	@echo "set-up: torch and its friends (about 3 GB), for training alone"
+	@test -x .triton/train/bin/python || $(VENV)/python -m venv .triton/train
+	@$(VENV)/uv pip sync --quiet --require-hashes --python .triton/train/bin/python $<
+	@touch $@
+
+training-tools: .triton/train/.synced ## install what training needs into .triton/train, hash-checked
+
+training-smoke: .venv/.members ## both trainings in small (two minutes), where training-tools are
+	@TARTIP_NIGHTLY=1 $(VENV)/pytest -rs infra/triton/tests/test_training_smoke.py
 
 accuracy: setup ## figures on real pictures (TARTIP_PHOTOGRAPHS) into docs/ACCURACY.md; ONLY=faces
 	@PYTHONPATH=infra/triton $(VENV)/python -m accuracy $(if $(ONLY),--only $(ONLY))

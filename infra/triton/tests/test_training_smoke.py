@@ -35,9 +35,9 @@ pytestmark = [
 
 
 def test_plate_detector_learns_and_can_be_served(tmp_path: Path) -> None:
-    wanted = ("--looks", "1600", "--samples", "300", "--held-out", "40", "--offline")
+    wanted = ("--looks", "1600", "--samples", "300", "--held-out", "40", "--cars", "3", "--offline")
     card = trained("train_plate_detector.py", tmp_path, *wanted)
-    assert card["loss"]["last"] < 0.6 * card["loss"]["first"]
+    assert card["loss"]["last"] < 0.75 * card["loss"]["first"]
     cells = answered(tmp_path / "plate_detector.onnx", "2x160x256x3", tmp_path)
     assert cells.shape == (2, 9, 20, 32)
     assert cells[:, 0].min() >= 0 and cells[:, 0].max() <= 1

@@ -85,7 +85,7 @@ def composed(
         kept = options.work / f"pictures-{seed}-{start}-{size}.npz"
         if not kept.exists():
             photographs = photographs or backgrounds.load(options.backgrounds)
-            piece = _compose_piece(size, [seed, start], photographs, fonts)
+            piece = _compose_piece(size, [seed, start], photographs, fonts, options.cars)
             np.savez(kept, pictures=piece[0], corners=piece[1])
         with np.load(kept) as held:
             pictures[start : start + size] = held["pictures"]
@@ -202,10 +202,10 @@ def export(network: PlateDetector, path: Path) -> None:
 
 
 def _compose_piece(
-    count: int, seed: list[int], photographs: list[Picture], fonts: tuple[str, ...]
+    count: int, seed: list[int], photographs: list[Picture], fonts: tuple[str, ...], cars: int
 ) -> Composed:
     rng = np.random.default_rng(seed)
-    garage = Garage.drawn(rng, each=CARS)
+    garage = Garage.drawn(rng, each=cars)
     pictures = np.zeros((count, SIDE, SIDE, 3), np.uint8)
     corners = np.zeros((count, MOST_PLATES, 4, 2), np.float32)
     for index in range(count):
@@ -256,6 +256,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--start", type=Path, help="weights to go on from")
     parser.add_argument("--samples", type=int, default=12_000)
     parser.add_argument("--held-out", type=int, default=500)
+    parser.add_argument("--cars", type=int, default=CARS, help="whole cars drawn for each piece")
     parser.add_argument("--resume", action="store_true", help="go on after the last checkpoint")
     parser.add_argument("--offline", action="store_true", help="with the photographs at hand")
     parser.add_argument("--work", type=Path, default=root / ".triton/training")
