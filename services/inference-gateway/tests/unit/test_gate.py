@@ -16,6 +16,7 @@ from inference_gateway.streams.gate import (
     LOOK_AGAIN_SECONDS,
     Gate,
     Grey,
+    Need,
     Shows,
     Watchman,
     moved,
@@ -77,7 +78,7 @@ def test_light_that_changes_everywhere_is_looked_at_at_most_now_and_then() -> No
     scene, gate, opened = street(), Gate(), 0
     for number in range(50):
         grey = shot(scene + number * 0.2, noise=3, seed=number)
-        if gate.opens(grey, number * 0.5):
+        if gate.needs(grey, number * 0.5):
             gate.looked(grey, number * 0.5)
             opened += 1
     assert opened <= 1 + 25 / LOOK_AGAIN_SECONDS + 3
@@ -89,7 +90,7 @@ def test_what_creeps_adds_up() -> None:
         scene = street()
         scene[300:340, 400:440] = 100 + number
         grey = shot(scene, noise=2, seed=number)
-        if gate.opens(grey, number * 0.1):
+        if gate.needs(grey, number * 0.1):
             gate.looked(grey, number * 0.1)
             opened.append(number)
     assert 1 < len(opened) < 20
@@ -97,11 +98,14 @@ def test_what_creeps_adds_up() -> None:
 
 def test_a_look_that_failed_leaves_the_gate_open_and_another_size_opens_it() -> None:
     gate, grey = Gate(), shot(street(), noise=2, seed=1)
-    assert gate.opens(grey, 0.0) and gate.opens(grey, 0.1)
+    assert gate.needs(grey, 0.0) and gate.needs(grey, 0.1)
     gate.looked(grey, 0.1)
-    assert not gate.opens(grey, 0.2)
-    assert gate.opens(grey[:100], 0.3)
-    assert gate.opens(grey, 0.1 + LOOK_AGAIN_SECONDS)
+    assert not gate.needs(grey, 0.2)
+    assert gate.needs(grey[:100], 0.3)
+    assert gate.needs(grey, 0.1 + LOOK_AGAIN_SECONDS) is Need.AGAIN
+    gate.later(0.1 + LOOK_AGAIN_SECONDS)
+    assert not gate.needs(grey, 0.2 + LOOK_AGAIN_SECONDS)
+    assert gate.needs(shot(street(2), noise=2, seed=1), 0.2 + LOOK_AGAIN_SECONDS) is Need.YES
 
 
 def test_a_frozen_and_a_black_picture_are_told_and_a_sensor_at_night_is_neither() -> None:
@@ -153,7 +157,7 @@ def test_what_moves_in_real_films_is_never_gated(
     for at, grey, frame in film_greys(Path(os.environ["TARTIP_PHOTOGRAPHS"]) / name, 2.0):
         frames += 1
         calm = cv2.GaussianBlur(frame.to_ndarray(format="gray"), (0, 0), frame.width / 160)
-        if gate.opens(grey, at):
+        if gate.needs(grey, at):
             gate.looked(grey, at)
             looked_at = calm
         else:

@@ -7,7 +7,7 @@ bright car at the far end of a street is a few small pixels, so blocks are small
 
 import zlib
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 
 import cv2
 import numpy as np
@@ -19,7 +19,8 @@ BLOCK = 4
 # second, and in between where it stands out of what all blocks differ by.
 DIFFERENCE_MIN, DIFFERENCE_SURE = 5.0, 14.0
 STANDS_OUT = 6.0
-LOOK_AGAIN_SECONDS = 5.0
+LOOK_AGAIN_SECONDS = 8.0
+LATER_SECONDS = 3.0
 FROZEN_SECONDS = 8.0
 # Limited range: black is 16; a lens cap at night, with noise.
 BLACK_MEAN, BLACK_BRIGHTEST = 26.0, 48.0
@@ -35,27 +36,34 @@ class Shows(StrEnum):
     BLACK = "black"
 
 
+class Need(IntEnum):
+    """Whether a picture needs to be looked at."""
+
+    NO = 0
+    # Nothing moved; it is only some time since the last look.
+    AGAIN = 1
+    YES = 2
+
+
 @dataclass
 class Gate:
-    """One camera's gate: `opens` for pictures to be looked at, told by `looked` when one was."""
+    """One camera's gate: `needs` a look or not; `looked` tells it of one."""
 
     _seen: Grey | None = None
-    _seen_at: float = 0.0
+    _again_at: float = 0.0
 
-    def opens(self, grey: Grey, at: float) -> bool:
-        """Whether this picture, at a moment in seconds, must be looked at."""
-        if self._seen is None or self._seen.shape != grey.shape:
-            return True
-        if at - self._seen_at >= LOOK_AGAIN_SECONDS:
-            return True
-        return moved(self._seen, grey)
+    def needs(self, grey: Grey, at: float) -> Need:
+        """Of this picture, at a moment in seconds."""
+        if self._seen is None or self._seen.shape != grey.shape or moved(self._seen, grey):
+            return Need.YES
+        return Need.AGAIN if at >= self._again_at else Need.NO
+
+    def later(self, at: float) -> None:
+        """There was no time to look again though nothing moved: not at once."""
+        self._again_at = at + LATER_SECONDS
 
     def looked(self, grey: Grey, at: float) -> None:
-        self._seen, self._seen_at = grey, at
-
-    def forget(self) -> None:
-        """What was seen says nothing of what comes: another film, or a look that failed."""
-        self._seen = None
+        self._seen, self._again_at = grey, at + LOOK_AGAIN_SECONDS
 
 
 def moved(before: Grey, after: Grey) -> bool:

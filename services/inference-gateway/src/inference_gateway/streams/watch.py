@@ -16,7 +16,7 @@ from inference_gateway.films import Shot
 from inference_gateway.limits import Shed, Urgency
 from inference_gateway.objects import EvidenceAway
 from inference_gateway.screening import Screening
-from inference_gateway.streams.gate import Gate, Shows
+from inference_gateway.streams.gate import Gate, Need, Shows
 from inference_gateway.streams.model import Outcome, Slots, Stream, StreamState, slot_at
 from inference_gateway.streams.pulling import Arrival, Line, Puller
 from inference_gateway.usecases import Settling
@@ -24,6 +24,8 @@ from inference_gateway.usecases import Settling
 # How long after it came a frame is still worth a look, and how late it may come at all.
 LOOK_WITHIN_SECONDS = 2.0
 LATE_SECONDS = 1.0
+# The same where nothing moved: others go first.
+LOOK_AGAIN_WITHIN_SECONDS = 0.5
 # What may wait for the database, and what for the store of evidence; a stream that has more is not
 # looked at meanwhile.
 PENDING_MAX = 32
@@ -50,6 +52,7 @@ class Watch:
         self._clock = clock
         self._news = news
         self._gate = Gate()
+        self._need = Need.YES
         self._shows = Shows.LIVE
         self._newest: Arrival | None = None
         self._came = asyncio.Event()
@@ -93,8 +96,11 @@ class Watch:
     @asynccontextmanager
     async def turn_in(self, eyes: Eyes) -> AsyncIterator[None]:
         """A place among those who look, while the frame is worth it."""
-        deadline = asyncio.get_running_loop().time() + LOOK_WITHIN_SECONDS
-        async with eyes.turn(urgency=self.urgency, deadline=deadline):
+        urgency, within = self.urgency, LOOK_WITHIN_SECONDS
+        if self._need is Need.AGAIN:
+            urgency, within = Urgency.LOW, LOOK_AGAIN_WITHIN_SECONDS
+        deadline = asyncio.get_running_loop().time() + within
+        async with eyes.turn(urgency=urgency, deadline=deadline):
             yield
 
     async def _take(self, arrival: Arrival, screening: Screening) -> None:
@@ -114,32 +120,32 @@ class Watch:
     async def _outcome(self, arrival: Arrival, slot: int, screening: Screening) -> Outcome:
         if len(self.pending) >= PENDING_MAX or not await self._told(screening):
             return Outcome.SHED
-        since = arrival.at - self.stream.put_at.timestamp()
-        outcome = Outcome.LOOKED_AT
+        self._need = self._gate.needs(arrival.grey, arrival.at)
+        if self._need is not Need.NO:
+            outcome = await self._looked(arrival, slot, screening)
+            if outcome is Outcome.LOOKED_AT or self._need is Need.YES:
+                return outcome
+            # What was seen still stands: nothing has moved since.
+            self._gate.later(arrival.at)
         try:
-            if self._gate.opens(arrival.grey, arrival.at):
-                picture = await asyncio.to_thread(arrival.picture)
-                self.keep(await screening.take(Shot(slot, since, picture, 0.0)))
-            else:
-                outcome = Outcome.UNCHANGED
-                self.keep(await screening.stand(since))
+            self.keep(await screening.stand(self._since(arrival)))
+        except Exception as error:
+            return _failed(error)
+        return Outcome.UNCHANGED
+
+    async def _looked(self, arrival: Arrival, slot: int, screening: Screening) -> Outcome:
+        try:
+            picture = await asyncio.to_thread(arrival.picture)
+            self.keep(await screening.take(Shot(slot, self._since(arrival), picture, 0.0)))
         except EvidenceAway:
             pass  # it was looked at; what is to be told of it is told with the next
-        except Shed as shed:
-            return Outcome(shed.why.value)
-        except Overloaded:
-            return Outcome.SHED
-        except Refusal as refusal:
-            if refusal.kind in (Kind.AWAY, Kind.TIMEOUT):
-                return Outcome.MODELS_AWAY
-            log.warning("a frame of a stream was refused: %s", refusal.reason)
-            return Outcome.FAILED
         except Exception as error:
-            log.error("a frame of a stream failed: %s", type(error).__name__, exc_info=error)
-            return Outcome.FAILED
-        if outcome is Outcome.LOOKED_AT:
-            self._gate.looked(arrival.grey, arrival.at)
-        return outcome
+            return _failed(error)
+        self._gate.looked(arrival.grey, arrival.at)
+        return Outcome.LOOKED_AT
+
+    def _since(self, arrival: Arrival) -> float:
+        return arrival.at - self.stream.put_at.timestamp()
 
     async def _told(self, screening: Screening) -> bool:
         """Whether there is room for what is seen next; the store of evidence may be away."""
@@ -178,6 +184,20 @@ class Watch:
             put_at=self.stream.put_at.timestamp(),
             frames_per_second=self.stream.frames_per_second,
         )
+
+
+def _failed(error: Exception) -> Outcome:
+    """What a frame comes to that could not be looked at; tells what is an error of ours."""
+    if isinstance(error, EvidenceAway):
+        return Outcome.UNCHANGED  # told with the next
+    if isinstance(error, Shed):
+        return Outcome(error.why.value)
+    if isinstance(error, Overloaded):
+        return Outcome.SHED
+    if isinstance(error, Refusal) and error.kind in (Kind.AWAY, Kind.TIMEOUT):
+        return Outcome.MODELS_AWAY
+    log.error("a frame of a stream failed: %s", type(error).__name__, exc_info=error)
+    return Outcome.FAILED
 
 
 def _tell(
