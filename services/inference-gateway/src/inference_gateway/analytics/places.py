@@ -17,7 +17,7 @@ SHORTEST_LINE: Final = 1e-3
 class PlaceUnusable(ValueError):
     """A polygon, line or calibration that cannot be watched; `facts` name it and the reason.
 
-    Nobody configures these over the wire yet: with the first RPC that does, this becomes a refusal.
+    Who configures a camera is told by `functions.reading`, which makes it a refusal.
     """
 
     def __init__(self, *, facts: dict[str, str]) -> None:
