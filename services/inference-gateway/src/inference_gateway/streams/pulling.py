@@ -101,14 +101,16 @@ class Puller:
     def _run(self) -> None:
         failures = 0
         while not self._stopped.is_set():
-            came = False
+            came = opened = False
             try:
                 with opened_stream(self._address) as container:
+                    opened = True
                     for arrival in self._arrivals(container):
                         came = True
                         self._offer(arrival)
             except StreamAway as away:
-                garbled = away.facts.get("error") == InvalidDataError.__name__
+                # FFmpeg calls it invalid too when a server hangs up at the first word.
+                garbled = opened and away.facts.get("error") == InvalidDataError.__name__
                 self.line = Line.GARBLED if garbled else Line.AWAY
             except PictureTooLarge:
                 self.line = Line.GARBLED
