@@ -57,7 +57,10 @@ class Officer:
 
     def call(self, method: str, request: Any) -> Any:
         metadata = (("authorization", f"Bearer {self.token}"), ("tartip-purpose", self.purpose))
-        return getattr(self.stub, method)(request, timeout=CALL_SECONDS, metadata=metadata)
+        # A channel whose server was killed may be waiting before it tries again.
+        return getattr(self.stub, method)(
+            request, timeout=CALL_SECONDS, metadata=metadata, wait_for_ready=True
+        )
 
     def ask(self, **changes: Any) -> pb.Entry:
         return self.call("RequestEntry", asked(**changes)).entry  # type: ignore[no-any-return]
