@@ -1,6 +1,7 @@
 """Watch-lists on the real service: asked for by one, put in force by another, reviewed by two."""
 
 import asyncio
+import contextlib
 import json
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
@@ -454,7 +455,8 @@ def test_a_kill_in_the_middle_of_a_request_loses_and_doubles_nothing(
     for wait_seconds, request in zip((0.0, 0.05, 0.15, 0.3), requests, strict=True):
         metadata = (("authorization", f"Bearer {one.token}"), ("tartip-purpose", "test"))
         call = one.stub.RequestEntry.future(request, timeout=CALL_SECONDS, metadata=metadata)
-        with pytest.raises(grpc.FutureTimeoutError):
+        # The last may have been answered by now: then the kill comes after the commit.
+        with contextlib.suppress(grpc.FutureTimeoutError):
             call.exception(timeout=wait_seconds or 0.001)
         service.kill()
         service.start()
