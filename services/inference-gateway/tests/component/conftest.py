@@ -2,6 +2,7 @@
 register of cameras, is a small server in this process that speaks over the same mutual TLS."""
 
 import asyncio
+import contextlib
 import hashlib
 import os
 import signal
@@ -139,6 +140,7 @@ class Process:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
+                start_new_session=True,
             )
         deadline = time.monotonic() + START_SECONDS
         while not self.ready():
@@ -147,8 +149,10 @@ class Process:
             time.sleep(0.1)
 
     def kill(self) -> None:
+        """With whatever it started: a killed Triton's stubs do not always notice."""
         assert self.child is not None
-        self.child.kill()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.child.pid, signal.SIGKILL)
         self.child.wait()
 
     def stop(self) -> int:

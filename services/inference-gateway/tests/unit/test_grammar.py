@@ -86,3 +86,8 @@ def test_normalising_takes_cyrillic_twins_and_separators() -> None:
 def test_no_sticker_is_seen_in_what_may_be_a_kazakh_plate() -> None:
     assert understood("XV312215").text == "XV312215"
     assert understood("KE855123").dropped == 2
+
+
+def test_round_letters_of_a_kazakh_plate_are_for_the_reader_alone_to_tell() -> None:
+    assert understood("588OE18").doubtful == understood("588QE18").doubtful == (3,)
+    assert understood("588AE18").doubtful == ()

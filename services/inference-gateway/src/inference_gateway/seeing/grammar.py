@@ -14,6 +14,7 @@ from typing import Final
 
 REGION: Final = r"(?:0[1-9]|1\d|20)"
 CYRILLIC: Final = str.maketrans("АВЕКМНОРСТУХ", "ABEKMHOPCTYX")
+ROUND_LETTERS: Final = frozenset("OQ")
 TWINS: Final = {"O": "0", "0": "O", "I": "1", "1": "I", "Q": "0"}
 MOST_EXCHANGES: Final = 2
 
@@ -219,12 +220,19 @@ def _kazakh(plain: str, *, marked_kz: bool) -> Reading | None:
 
 
 def _doubtful(plain: str, form: PlateType) -> tuple[int, ...]:
-    """0 and O in `360NZ11` and `36ONZ11`: a firm's car and a trailer."""
+    """0 and O in `360NZ11` and `36ONZ11`: a firm's car and a trailer.
+
+    And O and Q: no letter is known to be left out on Kazakh plates, so `588OE18` and `588QE18` are
+    two people's cars.
+    """
     places = []
     for place, character in enumerate(plain):
         twin = TWINS.get(character)
         other = plain[:place] + twin + plain[place + 1 :] if twin else ""
-        if any(row.pattern.match(other) for row in KAZAKH_TYPES if row.name != form.name):
+        of_other_form = any(
+            row.pattern.match(other) for row in KAZAKH_TYPES if row.name != form.name
+        )
+        if of_other_form or character in ROUND_LETTERS:
             places.append(place)
     return tuple(places)
 
