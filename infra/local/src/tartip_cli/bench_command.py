@@ -34,7 +34,7 @@ def bench(
         list[str], typer.Option("--only", help=f"One part: {', '.join(PARTS)}; may be repeated.")
     ] = [],  # noqa: B006 (Typer's way to say "none")
     quick: Annotated[
-        bool, typer.Option("--quick", help="Shorter and fewer; under eight minutes in all.")
+        bool, typer.Option("--quick", help="Shorter and fewer; about nine minutes in all.")
     ] = False,
     write: Annotated[
         bool, typer.Option("--write/--no-write", help="Write docs/BENCH.md (all parts only).")
