@@ -70,8 +70,9 @@ def text_of(
     for key, value in told.items():
         config.parameters[key].string_value = value
     if served is Served.HERE:
-        cores = os.cpu_count() or 1
-        config.instance_group.add(kind="KIND_CPU", count=min(manifest.instances, cores))
+        # One more than there are cores: it computes while another's answer is on its way.
+        most = (os.cpu_count() or 1) + 1
+        config.instance_group.add(kind="KIND_CPU", count=min(manifest.instances, most))
     else:
         _on_gpu(config, manifest, tensorrt=served is Served.TENSORRT)
     return text_format.MessageToString(config)
