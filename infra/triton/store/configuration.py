@@ -12,8 +12,6 @@ from store.failures import BuildFailed
 from store.manifest import Manifest
 
 FILE: Final = "config.pbtxt"
-QUEUE_SECONDS: Final = 5
-QUEUE_SIZE: Final = 64
 GPU_BATCH_DELAY: Final = 500
 """Microseconds: on a GPU a batch of several pictures costs little more than one."""
 TENSORRT: Final = {
@@ -45,17 +43,13 @@ def read_configuration(folder: Path, manifest: Manifest) -> model_config_pb2.Mod
 
 
 def of_manifest(manifest: Manifest) -> model_config_pb2.ModelConfig:
-    """What follows from a manifest alone, with the queue that our own models have."""
+    """What follows from a manifest alone."""
     config = model_config_pb2.ModelConfig(
         name=manifest.name, backend="python", max_batch_size=manifest.max_batch_size
     )
     for tensors, entries in ((manifest.inputs, config.input), (manifest.outputs, config.output)):
         for name, tensor in tensors.items():
             entries.add(name=name, data_type=f"TYPE_{tensor.type}", dims=tensor.dims())
-    policy = config.dynamic_batching.default_queue_policy
-    policy.timeout_action = model_config_pb2.ModelQueuePolicy.REJECT
-    policy.default_timeout_microseconds = QUEUE_SECONDS * 1_000_000
-    policy.max_queue_size = QUEUE_SIZE
     return config
 
 
@@ -84,8 +78,8 @@ def _on_gpu(config: model_config_pb2.ModelConfig, manifest: Manifest, *, tensorr
     config.default_model_filename = "model.onnx"
     config.parameters.pop("intra_op_threads", None)
     config.instance_group.add(kind="KIND_GPU", count=manifest.instances)
-    config.dynamic_batching.ClearField("preferred_batch_size")
-    config.dynamic_batching.max_queue_delay_microseconds = GPU_BATCH_DELAY
+    if config.HasField("dynamic_batching"):
+        config.dynamic_batching.max_queue_delay_microseconds = GPU_BATCH_DELAY
     if tensorrt:
         accelerator = config.optimization.execution_accelerators.gpu_execution_accelerator.add(
             name="tensorrt"
