@@ -34,11 +34,8 @@ _CHANNEL_OPTIONS = (
     ("grpc.max_reconnect_backoff_ms", 1000),
 )
 # What a service frees is overwritten at once: no face stays in memory that was let go of. Blocks
-# that glibc keeps at hand for a thread, and Python for small objects, would escape it.
-ERASING = {
-    "GLIBC_TUNABLES": "glibc.malloc.perturb=165:glibc.malloc.tcache_count=0",
-    "PYTHONMALLOC": "malloc",
-}
+# that glibc keeps at hand for a thread would escape it.
+ERASING = {"GLIBC_TUNABLES": "glibc.malloc.perturb=165:glibc.malloc.tcache_count=0"}
 
 
 @dataclass(frozen=True, kw_only=True)

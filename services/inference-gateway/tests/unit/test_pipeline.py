@@ -1,6 +1,8 @@
 """Geometry of the pipeline: what goes to the models comes back in the picture's own pixels."""
 
+import cv2
 import numpy as np
+import pytest
 from inference_gateway.seeing import pipeline
 from inference_gateway.seeing.geometry import Box, strongest
 from inference_gateway.seeing.pipeline import Candidate, SeenObject
@@ -23,10 +25,23 @@ def cells_for(quad: np.ndarray, scaled: pipeline.Scaled, score: float = 0.9) -> 
     return cells
 
 
-def test_plate_corners_come_back_in_the_pictures_pixels() -> None:
-    scaled = pipeline.for_plates(picture(), side=640)
-    (found,) = pipeline.plate_candidates(cells_for(QUAD, scaled), scaled)
-    assert np.allclose(found.corners, QUAD, atol=0.01)
+@pytest.mark.parametrize("shape", [(240, 320), (700, 960), (1501, 2003), (20, 4000)])
+@pytest.mark.parametrize("side", pipeline.PLATE_SIDES)
+def test_plate_corners_come_back_in_the_pictures_pixels(shape: tuple[int, int], side: int) -> None:
+    shown = picture(*shape)
+    scaled = pipeline.for_plates(shown, pipeline.shrunk(shown), side=side)
+    assert min(scaled.images.shape[1:3]) >= 16 and max(scaled.images.shape[1:3]) == side
+    corners = QUAD * (shape[1] / 320, shape[0] / 240)
+    (found,) = pipeline.plate_candidates(cells_for(corners, scaled), scaled)
+    assert np.allclose(found.corners, corners, atol=0.02)
+
+
+def test_small_sizes_of_a_large_picture_look_as_if_made_of_itself() -> None:
+    noise = picture(1501, 2003)
+    shown = cv2.GaussianBlur(noise, (0, 0), 8)
+    by_way = pipeline.for_plates(shown, pipeline.shrunk(shown), side=320).images.astype(float)
+    itself = pipeline.for_plates(shown, shown, side=320).images.astype(float)
+    assert np.abs(by_way - itself).mean() < 0.5
 
 
 def test_vehicle_crops_are_one_batch_with_their_origins() -> None:
@@ -78,7 +93,7 @@ def test_a_picture_no_larger_than_a_plate_is_taken_for_one() -> None:
 
 
 def test_objects_come_back_in_the_pictures_pixels() -> None:
-    scaled = pipeline.for_objects(picture(416, 832))
+    scaled = pipeline.for_objects(picture(416, 832), picture(416, 832))
     rows, columns = scaled.images.shape[1] // 8, scaled.images.shape[2] // 8
     count = sum(
         (scaled.images.shape[1] // stride) * (scaled.images.shape[2] // stride)

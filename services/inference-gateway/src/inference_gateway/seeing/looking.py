@@ -92,9 +92,11 @@ class Looker:
     async def look(self, picture: Picture, wanted: Wanted = STILL) -> Sight:
         """What is wanted of a picture; `ModelsAway` when the models do not answer in time."""
         until = asyncio.get_running_loop().time() + self._seconds
+        whole_wanted = wanted.plates or wanted.objects
+        small = await _threaded(lambda: pipeline.shrunk(picture)) if whole_wanted else picture
         async with asyncio.TaskGroup() as together:
             whole = [
-                together.create_task(self._plates_in_whole(picture, side, until))
+                together.create_task(self._plates_in_whole(picture, small, side, until))
                 for side in (pipeline.PLATE_SIDES if wanted.plates else ())
             ]
             looking = {
@@ -106,8 +108,8 @@ class Looker:
                 for name in wanted.outside_models
             ]
             seeing = None
-            if (wanted.plates or wanted.objects) and FILM_LOOK not in wanted.looks:
-                seeing = together.create_task(self._objects(picture, until))
+            if whole_wanted and FILM_LOOK not in wanted.looks:
+                seeing = together.create_task(self._objects(picture, small, until))
         looked = {look: task.result() for look, task in looking.items()}
         objects = seeing.result() if seeing else pipeline.certain(looked.get(FILM_LOOK, ()))
         found = [candidate for task in whole for candidate in task.result()]
@@ -135,8 +137,8 @@ class Looker:
         """Of the models that look; `ModelsAway` when they do not answer."""
         return await self._models.fingerprint()
 
-    async def _objects(self, picture: Picture, until: float) -> list[SeenObject]:
-        scaled = await _threaded(lambda: pipeline.for_objects(picture))
+    async def _objects(self, picture: Picture, small: Picture, until: float) -> list[SeenObject]:
+        scaled = await _threaded(lambda: pipeline.for_objects(picture, small))
         anchors = await self._ask("object_detector", scaled.images, until)
         return await _threaded(lambda: pipeline.objects_seen(anchors[0], scaled))
 
@@ -154,8 +156,10 @@ class Looker:
         rows = (await self._ask(name, shown[None], until))[0]
         return _outside_seen(rows, known.labels, FILM_LOOK.side / max(picture.shape[:2]))
 
-    async def _plates_in_whole(self, picture: Picture, side: int, until: float) -> list[Candidate]:
-        scaled = await _threaded(lambda: pipeline.for_plates(picture, side=side))
+    async def _plates_in_whole(
+        self, picture: Picture, small: Picture, side: int, until: float
+    ) -> list[Candidate]:
+        scaled = await _threaded(lambda: pipeline.for_plates(picture, small, side=side))
         return await self._candidates(scaled, until)
 
     async def _candidates(self, scaled: Scaled, until: float) -> list[Candidate]:

@@ -123,14 +123,21 @@ class Scaled:
     origins: tuple[tuple[float, float], ...]
 
 
-def for_objects(picture: Picture) -> Scaled:
-    """The picture, letterboxed for the object detector."""
-    return _scaled([picture], [(0.0, 0.0)], side=OBJECT_SIDE, multiple=32)
+def shrunk(picture: Picture) -> Picture:
+    """A large picture as large as any detector sees it whole; the smaller sizes are made of this
+    one, since shrinking costs by the pixel."""
+    side = min(PLATE_SIDES[-1], max(picture.shape[:2]))
+    return _resized(picture, _fitting(picture, side, least=16))
 
 
-def for_plates(picture: Picture, *, side: int) -> Scaled:
+def for_objects(picture: Picture, small: Picture) -> Scaled:
+    """The picture, letterboxed for the object detector; `small` is the same picture `shrunk`."""
+    return _scaled([picture], [(0.0, 0.0)], side=OBJECT_SIDE, multiple=32, small=small)
+
+
+def for_plates(picture: Picture, small: Picture, *, side: int) -> Scaled:
     """The whole picture for the plate detector, its longer side brought to `side`."""
-    return _scaled([picture], [(0.0, 0.0)], side=side, multiple=16)
+    return _scaled([picture], [(0.0, 0.0)], side=side, multiple=16, small=small)
 
 
 def vehicle_crops(picture: Picture, objects: list[SeenObject]) -> Scaled | None:
@@ -302,22 +309,38 @@ def _scaled(
     *,
     side: int,
     multiple: int,
+    small: Picture | None = None,
 ) -> Scaled:
-    """Bring each picture's longer side to `side` and put all on equal canvases."""
+    """Bring each picture's longer side to `side` and put all on equal canvases.
+
+    `small` shows what the only picture shows, and is resized in its place.
+    """
     resized, scales = [], []
     for picture in pictures:
-        height, width = picture.shape[:2]
-        factor = side / max(height, width)
-        size = max(multiple, round(width * factor)), max(multiple, round(height * factor))
-        method = cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR
-        resized.append(cv2.resize(picture, size, interpolation=method))
-        scales.append((size[0] / width, size[1] / height))
+        size = _fitting(picture, side, least=multiple)
+        resized.append(_resized(picture if small is None else small, size))
+        scales.append((size[0] / picture.shape[1], size[1] / picture.shape[0]))
     tall = _up(max(image.shape[0] for image in resized), multiple)
     wide = _up(max(image.shape[1] for image in resized), multiple)
     canvas = np.full((len(resized), tall, wide, 3), LETTERBOX_GREY, np.uint8)
     for index, image in enumerate(resized):
         canvas[index, : image.shape[0], : image.shape[1]] = image
     return Scaled(canvas, tuple(scales), tuple(origins))
+
+
+def _fitting(picture: Picture, side: int, *, least: int) -> tuple[int, int]:
+    """Width and height when the longer of the two is `side`, neither under `least`."""
+    height, width = picture.shape[:2]
+    factor = side / max(height, width)
+    return max(least, round(width * factor)), max(least, round(height * factor))
+
+
+def _resized(picture: Picture, size: tuple[int, int]) -> Picture:
+    height, width = picture.shape[:2]
+    if size == (width, height):
+        return picture
+    method = cv2.INTER_AREA if max(size) < max(height, width) else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(picture, size, interpolation=method), np.uint8)
 
 
 def _near(seen: Candidate, candidate: Candidate) -> bool:

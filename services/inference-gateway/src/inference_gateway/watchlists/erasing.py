@@ -2,14 +2,15 @@
 
 A template that was compared is overwritten here, but the buffers it came through belong to others:
 to TLS, to gRPC, to protobuf, to Python. They free them, and the allocator can be told to overwrite
-what is freed: `GLIBC_TUNABLES=glibc.malloc.perturb=165:glibc.malloc.tcache_count=0` and
-`PYTHONMALLOC=malloc`. `tartip up` starts the service so; this tells when somebody else did not.
+what is freed: `GLIBC_TUNABLES=glibc.malloc.perturb=165:glibc.malloc.tcache_count=0`. `tartip up`
+starts the service so; this tells when somebody else did not. Python keeps blocks of up to 512 bytes
+to itself; a template has 512 bytes without its object, so none lies in them.
 """
 
 import ctypes
 import logging
 
-SIZES = (300, 600, 5000)
+SIZES = (512, 600, 5000)
 HEADER_BYTES = 64  # of a block and of an object; allocators write there anyway
 log = logging.getLogger(__name__)
 
@@ -19,7 +20,6 @@ def warn_unless_erasing() -> None:
         log.warning(
             "freed memory keeps what was in it, templates of faces that match nobody too: set"
             " GLIBC_TUNABLES=glibc.malloc.perturb=165:glibc.malloc.tcache_count=0"
-            " and PYTHONMALLOC=malloc"
         )
 
 
