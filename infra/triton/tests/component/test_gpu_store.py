@@ -74,9 +74,10 @@ def test_it_runs_on_the_gpu_by_the_onnx_backend(gpu_store: tuple[Served, Path], 
     assert group.kind == model_config_pb2.ModelInstanceGroup.KIND_GPU
     assert group.count == OURS[name].instances
     assert config.parameters["fingerprint"].string_value == OURS[name].sha256
-    assert not config.dynamic_batching.preferred_batch_size, "a GPU gains by batches"
-    policy = config.dynamic_batching.default_queue_policy
-    assert policy.default_timeout_microseconds > 0 and policy.max_queue_size > 0
+    if config.HasField("dynamic_batching"):
+        assert not config.dynamic_batching.preferred_batch_size, "a GPU gains by batches"
+        policy = config.dynamic_batching.default_queue_policy
+        assert policy.default_timeout_microseconds > 0 and policy.max_queue_size > 0
     named = [each.name for each in config.optimization.execution_accelerators
              .gpu_execution_accelerator]  # fmt: skip
     assert named == (["tensorrt"] if served is Served.TENSORRT else [])

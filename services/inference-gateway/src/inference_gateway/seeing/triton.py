@@ -19,7 +19,7 @@ from tritonclient.utils import InferenceServerException
 
 MOST_IN_FLIGHT: Final = 8
 CALL_SECONDS: Final = 60.0
-"""Far above Triton's own queue timeout (5 s), so that Triton gives up first, in order."""
+"""Far above what so few calls take together: what was sent is to end, not to be cancelled."""
 READY_SECONDS: Final = 2.0
 CHANNEL_OPTIONS: Final = (
     ("grpc.max_send_message_length", -1),
