@@ -1,6 +1,7 @@
 """What `tartip ingest` tells and draws of results: the JSON, the table's sums, the copies."""
 
 import datetime as dt
+import json
 from pathlib import Path
 
 import av
@@ -8,12 +9,15 @@ import cv2
 import numpy as np
 import pytest
 from tartip.inference.v1 import inference_pb2 as inference
+from tartip_cli.console import console
 from tartip_cli.failures import Failure
 from tartip_cli.ingest.copies import CAPTION_SECONDS, Copies, Looks
 from tartip_cli.ingest.drawing import Mark, draw, enlarged
 from tartip_cli.ingest.shapes import as_json_of
-from tartip_cli.ingest.sources import Source, sources_of
+from tartip_cli.ingest.sources import Source, SourceReadings, sources_of
 from tartip_cli.ingest.summary import Summary, kind_of
+from tartip_cli.main import app
+from typer.testing import CliRunner
 
 START = dt.datetime(2026, 11, 20, 10, 0, 0, tzinfo=dt.UTC)
 FILM = Source("film.mp4", Path("film.mp4"))
@@ -183,3 +187,38 @@ def test_an_address_is_shown_without_its_password() -> None:
 def test_nothing_behind_any_name_is_told(tmp_path: Path) -> None:
     with pytest.raises(Failure, match="no pictures in"):
         sources_of([str(tmp_path)])
+
+
+def test_a_copy_never_takes_the_place_of_its_original(tmp_path: Path) -> None:
+    original = tmp_path / "street.jpg"
+    original.write_bytes(b"as it was")
+    for given, folder in ((str(tmp_path), tmp_path), (str(original), tmp_path / ".")):
+        ran = CliRunner().invoke(
+            app, ["ingest", given, "--camera", "c", "--draw", str(folder)], catch_exceptions=True
+        )
+        assert isinstance(ran.exception, Failure) and "a folder of its own" in str(ran.exception)
+    assert original.read_bytes() == b"as it was"
+
+
+def test_pictures_of_one_device_go_in_the_order_it_counted_them(tmp_path: Path) -> None:
+    def signed(counter: int) -> dict[str, object]:
+        return {"counter": counter, "device_serial": "D-1", "signature": "c2lnbmVk",
+                "device_time": "2026-11-20T10:00:00Z", "frame_sha256": "00" * 32}  # fmt: skip
+
+    told = tmp_path / "readings.json"
+    told.write_text(json.dumps({"a.jpg": signed(9), "b.jpg": signed(7), "c.jpg": signed(8)}))
+    sources = [Source(name, Path(name)) for name in ("a.jpg", "b.jpg", "c.jpg")]
+    ordered = SourceReadings.read(told).in_order(sources)
+    assert [source.name for source in ordered] == ["b.jpg", "c.jpg", "a.jpg"]
+
+    told.write_text(json.dumps({"a.jpg": signed(9), "b.jpg": {"counter": 1}}))
+    with pytest.raises(Failure, match=r"b\.jpg"):
+        SourceReadings.read(told).in_order(sources)
+
+
+def test_the_table_names_an_address_without_its_password() -> None:
+    summary = Summary()
+    summary.take(Source("rtsp://user:secret@camera:554", None), frame(0))
+    with console.capture() as printed:
+        summary.tell(None)
+    assert "secret" not in printed.get() and "camera:554" in printed.get()

@@ -36,7 +36,7 @@ _CALL_SECONDS = 10.0
 _LOOK_SECONDS = 30.0
 _POLL_SECONDS = 0.3
 _PAUSES = (0.2, 0.5, 1.0, 2.0)
-_PASSING = (Kind.AWAY, Kind.TIMEOUT, Kind.OVERLOADED)
+PASSING = (Kind.AWAY, Kind.TIMEOUT, Kind.OVERLOADED)
 _PAGE = 200
 
 T = TypeVar("T")
@@ -53,7 +53,7 @@ async def patiently(step: Callable[[], Awaitable[T]], *, seconds: float = 60.0) 
         try:
             return await step()
         except Refusal as refusal:
-            if refusal.kind not in _PASSING or time.monotonic() > until:
+            if refusal.kind not in PASSING or time.monotonic() > until:
                 raise
         await asyncio.sleep(_PAUSES[min(tried, len(_PAUSES) - 1)])
         tried += 1
@@ -278,7 +278,7 @@ class Watcher:
                     self.seen.append(change)
                     self._token = change.resume_token
             except Refusal as refusal:
-                if refusal.kind not in _PASSING:
+                if refusal.kind not in PASSING:
                     raise
             await asyncio.sleep(_POLL_SECONDS)
 

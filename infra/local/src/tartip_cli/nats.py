@@ -164,7 +164,7 @@ class NatsServer:
         varz = await asyncio.to_thread(_get_json, f"http://{LOOPBACK}:{self.monitor_port}/varz")
         configuration = varz.get("jetstream", {}).get("config")
         if not configuration:
-            raise ConnectionError("JetStream has not started yet")
+            return False  # not started yet; or, the disk being full, switched off until a new start
         if configuration.get("sync_always") is not True:
             raise Failure("NATS does not sync every write; its configuration is not ours")
         return await self.broker.answers()

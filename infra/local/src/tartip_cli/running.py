@@ -72,6 +72,20 @@ class Watched(ABC):
     async def stop(self, *, at_once: bool = False) -> None:
         self._become(State.STOPPED)
 
+    async def _provisioned(self) -> bool:
+        """Refused at first, the run ends; later the others go on, and it is tried again."""
+        if self.part.provision is None:
+            return True
+        try:
+            await asyncio.wait_for(self.part.provision(), _START_SECONDS)
+        except Exception as error:  # any library's error means the same: not yet
+            _go_if_cancelled()
+            if isinstance(error, Failure) and not self.was_ready.is_set():
+                raise
+            log.warning("%s: provisioning: %r", self.name, error)
+            return False
+        return True
+
     def _become(self, state: State) -> None:
         if state is not self.state:
             log.info("%s: %s", self.name, state)
@@ -95,7 +109,7 @@ class WatchedOutsidePart(Watched):
                     Exit.PART_FAILED,
                 )
             if answered and self.state is not State.READY:
-                answered = self.part.provision is None or await _done(self.part.provision)
+                answered = await self._provisioned()
             if answered:
                 self._become(State.READY)
             elif self.was_ready.is_set():
@@ -152,7 +166,13 @@ class RunningPart(Watched):
             return
         if self._stopping:
             return
-        process = await self._spawn()
+        try:
+            process = await self._spawn()
+        except OSError as error:
+            if not self.was_ready.is_set():
+                raise
+            log.error("%s: cannot be started: %s", self.name, error)
+            return
         if self._stopping:  # told so while it was being started
             await _end(process, self.part.stop_signal, STOP_SECONDS)
         async with asyncio.TaskGroup() as group:
@@ -168,10 +188,10 @@ class RunningPart(Watched):
         """Refused at first, the run ends; later on the others go on, and it is tried again."""
         try:
             await step()
-        except Failure as failure:
+        except (Failure, OSError) as error:  # a full disk, for one
             if not self.was_ready.is_set():
                 raise
-            log.error("%s: %s", self.name, failure.message)
+            log.error("%s: %s", self.name, error)
             return False
         return True
 
@@ -190,7 +210,10 @@ class RunningPart(Watched):
             )
         self._process = process
         if identity := ProcessId.of(process.pid):
-            identity.write(self._pid_file)
+            try:
+                identity.write(self._pid_file)
+            except OSError as error:  # it runs; only an `up` after our own end would miss it
+                log.error("%s: its number is not kept: %s", self.name, error)
         return process
 
     async def _attend(self, process: asyncio.subprocess.Process) -> None:
@@ -215,9 +238,7 @@ class RunningPart(Watched):
                 self._become(State.READY if verdict else State.UNREADY)
 
     async def _comes_up(self) -> bool:
-        if not await answers(self.part.probe):
-            return False
-        return self.part.provision is None or await _done(self.part.provision)
+        return await answers(self.part.probe) and await self._provisioned()
 
     def _did_not_start(self, what: str) -> Failure:
         told = _last_line(self.part.log)
@@ -238,18 +259,6 @@ async def verdict_of(probe: Probe) -> bool | None:
         _go_if_cancelled()
         log.debug("probe: %r", error)
         return None
-
-
-async def _done(step: Callable[[], object]) -> bool:
-    try:
-        await asyncio.wait_for(step(), _START_SECONDS)  # type: ignore[arg-type]
-    except Failure:
-        raise
-    except Exception as error:
-        _go_if_cancelled()
-        log.warning("provisioning: %r", error)
-        return False
-    return True
 
 
 def _go_if_cancelled() -> None:

@@ -22,6 +22,11 @@ def new_id() -> UUID:
     return UUID(str(uuid6.uuid7()))
 
 
+def made_at(made: UUID) -> datetime:
+    """When an id of `new_id` was made, to the millisecond."""
+    return datetime.fromtimestamp((made.int >> 80) / 1000, UTC)
+
+
 def parse_id(text: str) -> UUID | None:
     """A UUIDv7 in its canonical lower-case form, or None."""
     try:

@@ -1,5 +1,6 @@
 """Looking through the models: how much at once, counted and timed."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -9,7 +10,7 @@ from chassis.refusals import Refusal
 from chassis.telemetry import SpanKind, span
 
 from inference_gateway import measures
-from inference_gateway.limits import Shed, Turnstile, Urgency
+from inference_gateway.limits import Dropped, Shed, Turnstile, Urgency
 from inference_gateway.seeing.looking import STILL, Sight, Wanted
 from inference_gateway.seeing.pictures import Picture
 
@@ -46,11 +47,15 @@ class Eyes:
 
         Raises Shed, which a caller is told as OVERLOADED; the `patient` wait instead.
         """
+        inside = False
         try:
             async with self._turnstile.turn(urgency=urgency, deadline=deadline, patient=patient):
+                inside = True
                 yield
-        except Shed as shed:
-            measures.frames_dropped.add(1, {"reason": shed.why.value})
+        except (Shed, asyncio.CancelledError) as gone:
+            if not inside:
+                why = gone.why if isinstance(gone, Shed) else Dropped.LEFT
+                measures.frames_dropped.add(1, {"reason": why.value})
             raise
 
     async def look(self, picture: Picture, wanted: Wanted = STILL) -> tuple[Sight, str]:

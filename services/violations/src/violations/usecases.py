@@ -8,7 +8,7 @@ from typing import Protocol
 from uuid import UUID
 
 from chassis import telemetry
-from chassis.clock import Clock, new_id
+from chassis.clock import Clock, made_at, new_id
 from chassis.db import SYSTEM, Database, Tx
 from chassis.identity import Caller
 
@@ -152,7 +152,12 @@ class Assessment:
 
     async def _detect(self, tx: Tx, read: Read, camera: Camera, finding: Finding,
                       hold: Hold) -> bool:  # fmt: skip
-        doubtful = read.was_held or await storage.was_degraded(tx, read.captured_at)
+        # The models looked when the read got its id: the frame may have been under way for hours.
+        doubtful = (
+            read.was_held
+            or await storage.was_degraded(tx, read.captured_at)
+            or await storage.was_degraded(tx, made_at(read.read_id))
+        )
         violation = Violation(
             violation_id=new_id(), source=Source.DEVICE, camera_id=camera.camera_id,
             place=camera.place, occurred_at=read.readings.device_time, plate=read.plate,

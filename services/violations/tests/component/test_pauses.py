@@ -111,6 +111,12 @@ async def test_a_late_read_of_a_doubtful_time_carries_the_caution_too(
     await gateway.recover(degradation, since)
     await publisher.read(plate_read("444ABC02", at=datetime.now(UTC) - timedelta(minutes=1)))
     assert (await violations_of(camera.camera_id))[0].caution == "READ_WHILE_DEGRADED"
+    # A frame that was long under way: captured well before, looked at by the models in doubt.
+    late = plate_read("555ABC02", at=datetime.now(UTC) - timedelta(hours=1))
+    await gateway.recover(str(new_id()), since)
+    await publisher.read(late)
+    found = await violations_of(camera.camera_id, count=2)
+    assert {one.caution for one in found} == {"READ_WHILE_DEGRADED"}
     event = inference_events.FunctionDegraded(
         degradation_id=degradation, function=inference_events.PROBED_FUNCTION_PLATES,
         since=to_timestamp(since),

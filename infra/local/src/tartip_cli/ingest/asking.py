@@ -10,17 +10,35 @@ from pathlib import Path
 
 from chassis.channels import peers_refusals, refusals_of
 from chassis.clock import new_id
+from chassis.refusals import Kind, Refusal, Says
 from tartip.inference.v1 import inference_pb2 as inference
 from tartip.inference.v1 import inference_pb2_grpc
 
 from tartip_cli.ingest.sources import Source, SourceReadings
-from tartip_cli.journeys import patiently
+from tartip_cli.journeys import PASSING, patiently
 from tartip_cli.partner import Outside
 from tartip_cli.topology import INFERENCE_GATEWAY
 
 _LOOK_SECONDS = 45.0
 _FILM_SECONDS = 3600.0
 _PIECE_BYTES = 256 * 1024
+_PICTURE_BYTES = 8 * 1024 * 1024
+"""The inference gateway takes no larger ones, and gRPC cuts off what is far larger."""
+_PATIENCE_SECONDS = 600.0
+_PAUSE_SECONDS = 2.0
+
+
+class _PictureTooLarge(Refusal):
+    """The gateway's own refusal, told before so much is sent."""
+
+    kind = Kind.INVALID
+    code = "PICTURE_TOO_LARGE"
+    says = Says(
+        en="The picture is too large: at most 8 MiB and 50 megapixels.",
+        ru="Изображение слишком большое: не более 8 МиБ и 50 мегапикселей.",
+        kk="Сурет тым үлкен: ең көбі 8 МиБ және 50 мегапиксель.",
+    )
+
 
 Results = AsyncIterator[tuple[inference.FrameResult, float]]
 
@@ -42,10 +60,11 @@ class Asking:
         return self._picture(source.path)
 
     async def _picture(self, path: Path) -> Results:
+        picture = await asyncio.to_thread(path.read_bytes)
+        if len(picture) > _PICTURE_BYTES:
+            raise _PictureTooLarge
         request = inference.IngestFrameRequest(
-            frame_id=str(new_id()),
-            camera_id=self.camera,
-            picture=await asyncio.to_thread(path.read_bytes),
+            frame_id=str(new_id()), camera_id=self.camera, picture=picture
         )
         signed = self.readings.of(path)
         if signed is None:
@@ -72,8 +91,21 @@ class Asking:
                 while piece := await asyncio.to_thread(film.read, _PIECE_BYTES):
                     yield inference.IngestFilmRequest(content=piece)
 
-        async for answer in refusals_of(self._stub.IngestFilm(pieces(), timeout=_FILM_SECONDS)):
-            yield answer.result, answer.progress
+        loop = asyncio.get_running_loop()
+        until = loop.time() + _PATIENCE_SECONDS
+        answered = False
+        while True:
+            try:
+                call = self._stub.IngestFilm(pieces(), timeout=_FILM_SECONDS)
+                async for answer in refusals_of(call):
+                    answered = True
+                    yield answer.result, answer.progress
+                return
+            except Refusal as refusal:
+                # Until its first answer nothing of the film is kept; others may be in front of it.
+                if answered or refusal.kind not in PASSING or loop.time() > until:
+                    raise
+            await asyncio.sleep(_PAUSE_SECONDS)
 
     async def _stream(self, address: str) -> Results:
         request = inference.WatchStreamRequest(

@@ -27,7 +27,10 @@ if TYPE_CHECKING:
     from tartip_cli.partner import Outside
 
 IN_FLIGHT = 4
+# As many as the inference gateway shows at once; a stream is watched beside all others.
+FILMS_IN_FLIGHT = 2
 _NO_FILE = "NO_FILE"
+_NO_COPY = "NO_COPY"
 
 
 def register(app: App) -> None:
@@ -85,9 +88,15 @@ def ingest(
     sources = sources_of(files)
     if draw is not None and any(source.is_stream for source in sources):
         raise Failure("--draw copies files; leave it out for an rtsp:// address", Exit.USAGE)
-    work = _Ingestion(
-        camera, SourceReadings.read(readings), fps, frames, as_json=as_json, draw=draw
-    )
+    if draw is not None and any(source.lies_in(draw) for source in sources):
+        raise Failure(
+            f"copies in {draw} would be written over the files themselves: give --draw a folder "
+            "of its own",
+            Exit.USAGE,
+        )
+    signed = SourceReadings.read(readings)
+    sources = signed.in_order(sources)
+    work = _Ingestion(camera, signed, fps, frames, as_json=as_json, draw=draw)
     asyncio.run(work.run(read_settings(), sources))
     if work.summary.refused:
         raise typer.Exit(Exit.REFUSED)
@@ -109,23 +118,30 @@ class _Ingestion:
         from tartip_cli.client_traces import traced
         from tartip_cli.partner import outside
 
-        places = asyncio.Semaphore(IN_FLIGHT)
+        # A device's counter only grows: its pictures are sent in that order, one after the other.
+        pictures = asyncio.Semaphore(1 if self.readings.by_name else IN_FLIGHT)
+        films = asyncio.Semaphore(FILMS_IN_FLIGHT)
         copies = self._copies()
-        async with outside(settings) as mesh:
-            with (
-                traced(settings.otlp_endpoint or mesh.otlp_endpoint),
-                Progress(sources) as progress,
-            ):
+        try:
+            async with outside(settings) as mesh:
+                with (
+                    traced(settings.otlp_endpoint or mesh.otlp_endpoint),
+                    Progress(sources) as progress,
+                ):
 
-                async def one(source: Source) -> None:
-                    async with places:
-                        await self._look(mesh, source, progress, copies)
+                    async def one(source: Source) -> None:
+                        if source.is_stream:
+                            await self._look(mesh, source, progress, copies)
+                            return
+                        async with films if source.is_film else pictures:
+                            await self._look(mesh, source, progress, copies)
 
-                async with asyncio.TaskGroup() as group:
-                    for source in sources:
-                        group.create_task(one(source))
-        if not self.as_json:
-            self.summary.tell(None if copies is None else copies.folder)
+                    async with asyncio.TaskGroup() as group:
+                        for source in sources:
+                            group.create_task(one(source))
+        finally:  # Ctrl-C is how a stream without --frames ends
+            if not self.as_json and (self.summary.files or self.summary.refused):
+                self.summary.tell(None if copies is None else copies.folder)
 
     def _copies(self) -> Copies | None:
         if self.draw is None:
@@ -155,11 +171,24 @@ class _Ingestion:
             except OSError as error:
                 self._refuse(source, _NO_FILE, f"cannot read it: {error.strerror or error}")
         if copies is not None and kept:
-            progress.drawing(source)
+            await self._draw(source, kept, progress, copies)
+        progress.ended(source)
+
+    async def _draw(
+        self,
+        source: Source,
+        kept: list[inference.FrameResult],
+        progress: Progress,
+        copies: Copies,
+    ) -> None:
+        """What cannot be drawn was looked at all the same, and the others go on."""
+        progress.drawing(source)
+        try:
             await asyncio.to_thread(
                 copies.draw, source, kept, lambda share: progress.drawn(source, share)
             )
-        progress.ended(source)
+        except (OSError, ValueError) as error:
+            self._refuse(source, _NO_COPY, f"cannot write its copy: {error}")
 
     async def _ask(
         self,

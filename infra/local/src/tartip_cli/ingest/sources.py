@@ -35,6 +35,9 @@ class Source:
     def is_stream(self) -> bool:
         return self.path is None and not self.missing
 
+    def lies_in(self, folder: Path) -> bool:
+        return self.path is not None and self.path.resolve().parent == folder.resolve()
+
     @property
     def shown(self) -> str:
         """The name for a line on a terminal: an address without what may be a password."""
@@ -90,6 +93,15 @@ class SourceReadings:
             return cls(by_name={name: dict(one) for name, one in content.items()})
         except (ValueError, TypeError, AttributeError) as error:
             raise Failure(f"{path} is no JSON object of signed readings", Exit.USAGE) from error
+
+    def in_order(self, sources: list[Source]) -> list[Source]:
+        """As the device counted them. Raises Failure where readings are not what a device signs."""
+
+        def counter(source: Source) -> int:
+            signed = self.of(source.path) if source.path is not None else None
+            return 0 if signed is None else signed.readings.counter
+
+        return sorted(sources, key=counter)
 
     def of(self, path: Path) -> inference.SignedReadings | None:
         from tartip.inference.v1 import inference_pb2 as inference

@@ -25,6 +25,8 @@ class Seen:
     """Of one file: a plate or thing that has a track counts once, however often it was seen."""
 
     in_film: bool = False
+    shown: str = ""
+    """Its name for a terminal."""
     frames: int = 0
     plates: dict[str, float] = field(default_factory=dict)
     """Text to the best confidence."""
@@ -72,7 +74,8 @@ class Summary:
     _refusals: list[tuple[str, str, str]] = field(default_factory=list)
 
     def of(self, source: Source) -> Seen:
-        return self.files.setdefault(source.name, Seen(in_film=source.is_film or source.is_stream))
+        in_film = source.is_film or source.is_stream
+        return self.files.setdefault(source.name, Seen(in_film=in_film, shown=source.shown))
 
     def take(self, source: Source, result: inference.FrameResult) -> None:
         self.of(source).take(result)
@@ -93,9 +96,9 @@ class Summary:
         table.add_column("frames", justify="right")
         for header in ("plates", "objects", "events"):
             table.add_column(header, overflow="fold")
-        for name, seen in sorted(self.files.items()):
+        for _, seen in sorted(self.files.items()):
             table.add_row(
-                Text(Path(name).name), str(seen.frames), Text(_plates(seen.plates)),
+                Text(seen.shown), str(seen.frames), Text(_plates(seen.plates)),
                 Text(_counts(seen.objects, {"face": seen.faces})), Text(_counts(seen.events)),
             )  # fmt: skip
         for name, reason, says in sorted(self._refusals):

@@ -6,8 +6,10 @@ leaves the call to end by itself, and it keeps its place among those in flight u
 
 import asyncio
 import hashlib
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,7 +20,9 @@ from tritonclient.grpc import aio as triton
 from tritonclient.utils import InferenceServerException
 
 MOST_IN_FLIGHT: Final = 8
-CALL_SECONDS: Final = 60.0
+MOST_OF_ONE: Final = 6
+"""Of one model: one that stands still leaves room for the others."""
+CALL_SECONDS: Final = 180.0
 """Far above what so few calls take together: what was sent is to end, not to be cancelled."""
 READY_SECONDS: Final = 2.0
 CHANNEL_OPTIONS: Final = (
@@ -28,6 +32,8 @@ CHANNEL_OPTIONS: Final = (
     # A Triton that was started again is found within a second, not within grpc's two minutes.
     ("grpc.max_reconnect_backoff_ms", 1000),
     ("grpc.keepalive_time_ms", 20_000),
+    # One that stands still for less than a minute has nothing cancelled under it.
+    ("grpc.keepalive_timeout_ms", 40_000),
 )
 FINGERPRINT_SECONDS: Final = 60.0
 """How long a fingerprint is kept: models change only when Triton starts anew."""
@@ -111,6 +117,9 @@ class TritonModels:
         )
         self._told = _Told()
         self._places = asyncio.Semaphore(most_in_flight)
+        self._of_model: defaultdict[str, asyncio.Semaphore] = defaultdict(
+            lambda: asyncio.Semaphore(min(MOST_OF_ONE, most_in_flight))
+        )
         self._in_flight: set[asyncio.Future[npt.NDArray[np.float32]]] = set()
 
     async def run(
@@ -121,18 +130,19 @@ class TritonModels:
         until = loop.time() + seconds
         try:
             async with asyncio.timeout_at(until):
-                await self._places.acquire()
+                await self._place_for(model)
         except TimeoutError as problem:
             raise ModelsAway(facts={"model": model}) from problem
         call = asyncio.ensure_future(self._call(model, images))
         self._in_flight.add(call)
-        call.add_done_callback(self._ended)
+        call.add_done_callback(partial(self._ended, model))
         done, _ = await asyncio.wait({call}, timeout=max(0.0, until - loop.time()))
         if not done:
             raise ModelsAway(facts={"model": model})
         try:
             return call.result()
         except InferenceServerException as problem:
+            self._told = _Told()  # whoever answers next may serve other models
             raise ModelsAway(facts={"model": model}) from problem
 
     async def ready(self) -> bool:
@@ -201,8 +211,17 @@ class TritonModels:
         told = answer["config"].get("parameters", {})
         return {key: value.get("string_value", "") for key, value in told.items()}
 
-    def _ended(self, call: asyncio.Future[npt.NDArray[np.float32]]) -> None:
+    async def _place_for(self, model: str) -> None:
+        await self._of_model[model].acquire()
+        try:
+            await self._places.acquire()
+        except BaseException:
+            self._of_model[model].release()
+            raise
+
+    def _ended(self, model: str, call: asyncio.Future[npt.NDArray[np.float32]]) -> None:
         self._in_flight.discard(call)
         self._places.release()
+        self._of_model[model].release()
         if not call.cancelled():
             call.exception()  # seen, so that a call nobody waits for ends quietly
