@@ -338,6 +338,11 @@ def edge(as_: Callable[..., As]) -> As:
 
 
 @pytest.fixture
+def command_line(as_: Callable[..., As]) -> As:
+    return as_("tartip-cli")
+
+
+@pytest.fixture
 def device(register: tuple[Register, str]) -> Device:
     """A camera that the register knows."""
     made = Device()

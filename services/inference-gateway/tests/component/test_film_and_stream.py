@@ -68,6 +68,7 @@ def seconds_of(results: list[inference_pb2.FrameResult]) -> list[float]:
 def test_a_film_and_its_stream_tell_the_same(
     name: str,
     edge: As,
+    command_line: As,
     device: Device,
     desk_of: Callable[..., Desk],  # noqa: F811
     rtsp_server: Callable[[bytes], str],
@@ -83,7 +84,7 @@ def test_a_film_and_its_stream_tell_the_same(
     request = inference_pb2.WatchStreamRequest(
         camera_id=device.camera_id, address=rtsp_server(film), max_frames=frames
     )
-    watched = [answer.result for answer in edge.stub.WatchStream(request, timeout=180)]
+    watched = [answer.result for answer in command_line.stub.WatchStream(request, timeout=180)]
     of_stream = told(watched)
 
     assert seconds_of(watched) == pytest.approx(

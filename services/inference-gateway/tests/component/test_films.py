@@ -88,9 +88,9 @@ def server(passage: list[Any]) -> Iterator[RtspServer]:
 
 
 def test_a_stream_is_watched_and_its_plates_told(
-    edge: As, device: Device, server: RtspServer, plates: Plates, service: Process
+    command_line: As, device: Device, server: RtspServer, plates: Plates, service: Process
 ) -> None:
-    results = edge.watch(device, server.address, max_frames=6)
+    results = command_line.watch(device, server.address, max_frames=6)
     assert len([result for result in results if not result.events]) == 6
     told = plates.of(device, at_least=1)
     assert TEXT in [read.plate.text for read in told]
@@ -98,12 +98,12 @@ def test_a_stream_is_watched_and_its_plates_told(
 
 
 def test_what_was_seen_is_told_when_the_caller_leaves(
-    edge: As, device: Device, server: RtspServer, plates: Plates
+    command_line: As, device: Device, server: RtspServer, plates: Plates
 ) -> None:
     request = inference_pb2.WatchStreamRequest(
         camera_id=device.camera_id, address=server.address, frames_per_second=5.0
     )
-    answers = edge.stub.WatchStream(request)
+    answers = command_line.stub.WatchStream(request)
     for answer in answers:
         if TEXT in [plate.text for plate in answer.result.plates]:
             break
@@ -111,19 +111,28 @@ def test_what_was_seen_is_told_when_the_caller_leaves(
     assert TEXT in [read.plate.text for read in plates.of(device, at_least=1)]
 
 
-def test_a_stream_that_breaks_is_opened_again(edge: As, device: Device, server: RtspServer) -> None:
+def test_a_stream_that_breaks_is_opened_again(
+    command_line: As, device: Device, server: RtspServer
+) -> None:
     server.hang_up_after = 15
-    results = edge.watch(device, server.address, max_frames=12)
+    results = command_line.watch(device, server.address, max_frames=12)
     assert len([result for result in results if not result.events]) == 12
     assert server.connections > 1
 
 
-def test_a_stream_that_is_not_there_is_named(edge: As, device: Device, service: Process) -> None:
+def test_a_stream_that_is_not_there_is_named(
+    command_line: As, device: Device, service: Process
+) -> None:
     with refused("STREAM_AWAY") as told:
-        edge.watch(device, "rtsp://camera:secret-word@127.0.0.1:9/live", max_frames=1)
+        command_line.watch(device, "rtsp://camera:secret-word@127.0.0.1:9/live", max_frames=1)
     assert "secret-word" not in str(told[0].facts)
     assert b"secret-word" not in service.log.read_bytes()
     with refused("ADDRESS_NOT_RTSP"):
-        edge.watch(device, "http://127.0.0.1:9/live", max_frames=1)
+        command_line.watch(device, "http://127.0.0.1:9/live", max_frames=1)
     with refused("CAMERA_NOT_FOUND"):
-        edge.watch(Device(), "rtsp://127.0.0.1:9/live", max_frames=1)
+        command_line.watch(Device(), "rtsp://127.0.0.1:9/live", max_frames=1)
+
+
+def test_a_device_may_not_have_addresses_opened(edge: As, device: Device) -> None:
+    with refused("NOT_ALLOWED"):
+        edge.watch(device, "rtsp://127.0.0.1:9/live", max_frames=1)

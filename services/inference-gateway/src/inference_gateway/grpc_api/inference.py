@@ -33,10 +33,12 @@ SERVICE = "/tartip.inference.v1.Inference/"
 TAKE_IN = allow(
     devices=True, services=("tartip-cli", "operator-gateway"), roles=("camera_administrator",)
 )
+# Not by devices: a box that was taken over must not have the gateway open addresses for it.
+WATCH = allow(services=("tartip-cli", "operator-gateway"), roles=("camera_administrator",))
 POLICY: Policy = {
     f"{SERVICE}IngestFrame": TAKE_IN,
     f"{SERVICE}IngestFilm": TAKE_IN,
-    f"{SERVICE}WatchStream": TAKE_IN,
+    f"{SERVICE}WatchStream": WATCH,
     f"{SERVICE}StoreEvidence": allow(services=("citizen-reports",)),
     f"{SERVICE}ReadEvidence": allow(
         services=("violations", "citizen-reports"),
