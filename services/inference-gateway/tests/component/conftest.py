@@ -155,6 +155,16 @@ class Process:
             os.killpg(self.child.pid, signal.SIGKILL)
         self.child.wait()
 
+    @contextmanager
+    def standing_still(self) -> Iterator[None]:
+        """With whatever it started: its sockets stay open, and nothing answers."""
+        assert self.child is not None
+        os.killpg(self.child.pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.killpg(self.child.pid, signal.SIGCONT)
+
     def stop(self) -> int:
         assert self.child is not None
         self.child.terminate()

@@ -39,6 +39,17 @@ class Sent:
                 time.sleep(0.3)
 
 
+def sent_frames(register: tuple[Register, str], count: int) -> list[Sent]:
+    """Each of a camera of its own, signed and ready to be sent."""
+    pictures = [picture_of(f"10{number}KLM05", seed=40 + number) for number in range(4)]
+    sent = []
+    for number in range(count):
+        device, at, picture = Device(), datetime.now(UTC), pictures[number % len(pictures)]
+        register[0].add(device)
+        sent.append(Sent(device, str(new_id()), picture, at, device.sign(picture, at)))
+    return sent
+
+
 def test_frames_under_way_at_a_kill_are_told_exactly_once(
     triton: Process,
     service: Process,
@@ -47,12 +58,7 @@ def test_frames_under_way_at_a_kill_are_told_exactly_once(
     plates: Plates,
     rows: Callable[[str], list[Any]],
 ) -> None:
-    pictures = [picture_of(f"10{number}KLM05", seed=40 + number) for number in range(4)]
-    sent = []
-    for number in range(FRAMES):
-        device, at, picture = Device(), datetime.now(UTC), pictures[number % len(pictures)]
-        register[0].add(device)
-        sent.append(Sent(device, str(new_id()), picture, at, device.sign(picture, at)))
+    sent = sent_frames(register, FRAMES)
     with ThreadPoolExecutor(FRAMES) as senders:
         answers = [senders.submit(frame.until_answered, edge) for frame in sent]
         for _ in range(2):
@@ -92,3 +98,21 @@ def test_while_the_models_are_away_nothing_is_kept_and_the_same_id_works_later(
             assert time.monotonic() < deadline
             time.sleep(0.5)
     assert result.plates
+
+
+def test_while_triton_stands_still_frames_wait_and_it_lives_on(
+    triton: Process, service: Process, edge: As, register: tuple[Register, str], plates: Plates
+) -> None:
+    sent = sent_frames(register, FRAMES)
+    assert triton.child is not None
+    before = triton.child.pid
+    with ThreadPoolExecutor(FRAMES) as senders:
+        with triton.standing_still():
+            answers = [senders.submit(frame.until_answered, edge) for frame in sent]
+            time.sleep(8.0)  # longer than anybody waits for a turn
+            assert not any(answer.done() for answer in answers)
+        results = [answer.result() for answer in answers]
+    assert triton.child.poll() is None and triton.child.pid == before
+    for frame, result in zip(sent, results, strict=True):
+        told = plates.of(frame.device, at_least=len(result.plates))
+        assert [read.plate.text for read in told] == [plate.text for plate in result.plates]
