@@ -38,6 +38,11 @@ from chassis.sealing import DataKey, Keyring
 from chassis.telemetry import SpanKind, current_story, span, traceparent
 
 CLOCK_TOLERANCE_SECONDS = 2.0
+# SQLSTATE: no connection, a shutdown, no room (disk, memory, connections), a failing disk, a
+# transaction broken off for another's sake; then an idle session's end, a statement cut short and
+# a lock not got in time.
+_AWAY_CLASSES = ("08", "57P", "53", "58", "40")
+_AWAY_STATES = frozenset({"25P03", "57014", "55P03"})
 log = logging.getLogger(__name__)
 _in_transaction: ContextVar[bool] = ContextVar("in_transaction", default=False)
 
@@ -83,9 +88,11 @@ class Event:
 
 
 def storage_is_away(error: BaseException) -> bool:
-    """Whether an error means that the database cannot be reached, rather than a wrong statement.
+    """Whether an error means that the database cannot do it now, rather than a wrong statement.
 
-    So does one whose clock is not ours: nothing is decided there, and nothing given up.
+    It cannot be reached, has no room left, or broke off one of two transactions that stood in each
+    other's way: the same again may work. So does one whose clock is not ours: nothing is decided
+    there, and nothing given up.
     """
     if isinstance(error, ClockUnsure | PoolTimeout):
         return True
@@ -93,7 +100,7 @@ def storage_is_away(error: BaseException) -> bool:
         if isinstance(error, OperationalError | InterfaceError) or error.connection_invalidated:
             return True
         state = str(getattr(error.orig, "sqlstate", "") or "")
-        return state.startswith(("08", "57P")) or state in {"53300", "25P03", "57014", "55P03"}
+        return state.startswith(_AWAY_CLASSES) or state in _AWAY_STATES
     return isinstance(error, OSError | asyncio.TimeoutError)
 
 
@@ -228,12 +235,29 @@ class Tx:
             return content
         return self._keyring.own_key("outbox").seal(content, payload_place(fact.event_id))
 
+    @asynccontextmanager
+    async def savepoint(self) -> AsyncIterator[None]:
+        """A part that may fail by itself: nothing of it stays then, its facts and audit included.
+
+        What it raises is raised on; who catches that goes on with the transaction.
+        """
+        await self.flush()
+        try:
+            async with self._connection.begin_nested():
+                yield
+                await self.flush()
+        except BaseException:
+            self._events, self._audit = [], []
+            raise
+
     async def flush(self) -> None:
-        if self._events:
-            await self.execute(insert(tables.outbox), self._events)
-        if self._audit:
-            await self.execute(insert(tables.audit), self._audit)
-            pending = [{"entry_id": row["entry_id"]} for row in self._audit]
+        events, self._events = self._events, []
+        audit, self._audit = self._audit, []
+        if events:
+            await self.execute(insert(tables.outbox), events)
+        if audit:
+            await self.execute(insert(tables.audit), audit)
+            pending = [{"entry_id": row["entry_id"]} for row in audit]
             await self.execute(insert(tables.audit_pending), pending)
 
     async def _find_key(self, condition: Any, key_class: str) -> DataKey | None:

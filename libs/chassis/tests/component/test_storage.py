@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 from chassis.channels import CallInsideTransaction, Channels
 from chassis.clock import new_id
-from chassis.db import SYSTEM, Database, Event, Scope
+from chassis.db import SYSTEM, Database, Event, Scope, storage_is_away
 from chassis.refusals import IdReused
 from chassis.scheduler import Scheduler
 from chassis.tables import audit, outbox, work
 from google.protobuf.wrappers_pb2 import StringValue
 from sqlalchemy import func, select, text
-from sqlalchemy.exc import ProgrammingError
+from sqlalchemy.exc import DBAPIError, IntegrityError, ProgrammingError
 
 
 def fact(name: str = "one") -> Event:
@@ -133,3 +133,58 @@ async def test_no_peer_is_called_inside_a_transaction(db: Database, postgres: An
         async with db.begin(SYSTEM):
             await call(b"")
     await channels.close()
+
+
+async def test_what_fails_at_a_savepoint_leaves_nothing_and_the_rest_stands(db: Database) -> None:
+    twice = fact("twice")
+    async with db.begin(SYSTEM) as tx:
+        tx.emit(fact("before"))
+        async with tx.savepoint():
+            tx.emit(twice)
+        with pytest.raises(IntegrityError):
+            async with tx.savepoint():
+                tx.audit("register", "camera:twice")
+                tx.emit(twice)
+        with pytest.raises(ValueError):
+            async with tx.savepoint():
+                tx.emit(fact("never"))
+                raise ValueError
+        tx.emit(fact("after"))
+    async with db.begin(SYSTEM) as tx:
+        told = set((await tx.execute(select(outbox.c.aggregate))).scalars())
+    assert told == {"camera:before", "camera:twice", "camera:after"}
+    assert await count(db, audit) == 0
+
+
+@pytest.mark.parametrize(
+    ("state", "away"),
+    [("53100", True), ("53200", True), ("53300", True), ("58030", True), ("40001", True),
+     ("57P01", True), ("57014", True), ("55P03", True),
+     ("23505", False), ("22003", False), ("P0001", False)],
+)  # fmt: skip
+async def test_what_may_work_later_is_told_from_what_never_will(
+    db: Database, state: str, away: bool
+) -> None:
+    with pytest.raises(DBAPIError) as raised:
+        async with db.begin(SYSTEM) as tx:
+            await tx.execute(
+                text(f"DO $$ BEGIN RAISE EXCEPTION 'told' USING ERRCODE = '{state}'; END $$")
+            )
+    assert storage_is_away(raised.value) is away
+
+
+async def test_a_transaction_that_another_stood_in_the_way_of_may_be_tried_again(
+    db: Database,
+) -> None:
+    met = asyncio.Barrier(2)
+
+    async def lock(*keys: int) -> None:
+        async with db.begin(SYSTEM) as tx:
+            for key in keys:
+                await tx.execute(text(f"SELECT pg_advisory_xact_lock({key})"))
+                if key == keys[0]:
+                    await met.wait()
+
+    failed = await asyncio.gather(lock(1, 2), lock(2, 1), return_exceptions=True)
+    [error] = [one for one in failed if one is not None]
+    assert isinstance(error, DBAPIError) and storage_is_away(error)

@@ -4,6 +4,7 @@ import pytest
 from inference_gateway.analytics.crowd import CrowdChange, CrowdRule, CrowdWatch
 from inference_gateway.analytics.places import WHOLE_PICTURE, Frame
 from inference_gateway.analytics.zones import RuleUnusable
+from inference_gateway.functions.crowds import worded
 from inference_gateway.seeing.geometry import Box
 
 FRAME = Frame(100, 100)
@@ -33,6 +34,15 @@ def test_rising_trend_is_told_before_the_limit() -> None:
     rule = CrowdRule(WHOLE_PICTURE, people=99, rising_per_minute=20, rising_seconds=20)
     changes = told([second // 2 for second in range(40)], rule)
     assert [change for change, _ in changes] == [CrowdChange.RISING]
+
+
+def test_two_rises_within_one_window_are_two_things() -> None:
+    rule = CrowdRule(WHOLE_PICTURE, people=99, rising_per_minute=9)
+    watch, facts = CrowdWatch(rule, frame=FRAME), []
+    for place, count in enumerate([0] * 20 + [10] * 7 + [0, 0, 40, 40]):
+        facts += watch.add([Box(10, 10, 10, 20)] * count, at=2.0 * place)
+    assert [(fact.since_seconds, fact.at_seconds) for fact in facts] == [(0, 54), (0, 60)]
+    assert len({worded(fact).thing for fact in facts}) == 2
 
 
 def test_density_needs_the_area() -> None:

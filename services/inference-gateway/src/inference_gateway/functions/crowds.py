@@ -62,7 +62,11 @@ class Crowds:
 
 def worded(fact: CrowdFact) -> Fact:
     count = fact.count
-    rises = fact.change is CrowdChange.RISING
+    # A rise is told as of its window's first moment, which two rises may share.
+    if fact.change is CrowdChange.RISING:
+        thing = f"rise:{fact.rule}:{fact.at_seconds:.3f}"
+    else:
+        thing = f"crowd:{fact.rule}:{fact.since_seconds:.3f}"
 
     def message(told: Telling) -> events_pb2.CrowdFormed:
         return events_pb2.CrowdFormed(
@@ -78,9 +82,7 @@ def worded(fact: CrowdFact) -> Fact:
         )
 
     return Fact(
-        SUBJECT, f"crowd {fact.change}",
-        f"{'rise' if rises else 'crowd'}:{fact.rule}:{fact.since_seconds:.3f}",
-        fact.at_seconds, message, rule=fact.rule,
+        SUBJECT, f"crowd {fact.change}", thing, fact.at_seconds, message, rule=fact.rule,
         version=2 if fact.change is CrowdChange.DISPERSED else 1,
     )  # fmt: skip
 

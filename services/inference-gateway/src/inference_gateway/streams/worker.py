@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from chassis.clock import new_id
-from chassis.db import SYSTEM, Database, storage_is_away
+from chassis.db import SYSTEM, Database, Tx, storage_is_away
 from chassis.identity import Caller
 from chassis.refusals import Refusal
 from cryptography.exceptions import InvalidTag
@@ -272,16 +272,24 @@ class Worker:
             for kept in batch:
                 await self._write_alone(kept)
 
-    async def _write(self, batch: list[Kept]) -> None:
+    async def _write(self, batch: list[Kept], *, apart: bool = False) -> None:
+        """With `apart`, what of the facts cannot be kept is left out, and nothing else."""
         steps = {kept.sent.camera_id: kept.sent for kept in batch if kept.sent is not None}
+        lost: list[Exception] = []
         async with self._db.begin(SYSTEM) as tx:
             advanced = await storage.advance(tx, list(steps.values()))
             for kept in batch:
                 if kept.watch.stream.camera_id in advanced:
                     for settling in kept.facts:
-                        await self._intake.settle_in(tx, settling)
+                        if apart:
+                            lost += await self._settle_apart(tx, settling)
+                        else:
+                            await self._intake.settle_in(tx, settling)
             others = [camera for camera in steps if camera not in advanced]
             known = await storage.progress(tx, others) if others else {}
+        for error in lost:
+            _complain("a fact of a stream was not kept", error)
+        measures.stream_facts_lost.add(len(lost))
         for kept in batch:
             camera = kept.watch.stream.camera_id
             step = steps[camera]
@@ -292,17 +300,25 @@ class Worker:
                 self._forget(camera)
 
     async def _write_alone(self, kept: Kept) -> None:
-        """A step without what cannot be told: that is logged, and its frames stay counted."""
+        """A step without those of its facts that cannot be told; its frames stay counted."""
         try:
-            await self._write([kept])
-            return
+            await self._write([kept], apart=True)
         except Exception as error:
             if storage_is_away(error):
                 raise
-            _complain("facts of a stream were not kept", error)
-        measures.stream_facts_lost.add(len(kept.facts))
-        kept.facts = []
-        await self._write([kept])
+            # Its own affair: the steps of others are written all the same.
+            _complain("a step of a stream was not written", error)
+
+    async def _settle_apart(self, tx: Tx, settling: Settling) -> list[Exception]:
+        """What kept a fact from being told, if anything did; the rest of the transaction stands."""
+        try:
+            async with tx.savepoint():
+                await self._intake.settle_in(tx, settling)
+        except Exception as error:
+            if storage_is_away(error):
+                raise
+            return [error]
+        return []
 
     async def _leave(self) -> None:
         """What was seen is told, and the streams are anybody's."""

@@ -1,0 +1,169 @@
+"""What a worker writes of the streams it holds, and what it leaves, on the real database.
+
+Workers here are of this process; the service that runs beside them shares the tables, so streams of
+these tests are leased for longer than it would wait.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, cast
+from uuid import UUID
+
+import asyncpg
+import pytest
+from chassis.clock import new_id, system_clock
+from chassis.db import SYSTEM, Database, Event, Tx
+from chassis.sealing import Keyring
+from chassis.tables import outbox
+from inference_gateway.events import Told
+from inference_gateway.model import Camera, Emitted, FrameResult
+from inference_gateway.streams import storage
+from inference_gateway.streams.model import Stream
+from inference_gateway.streams.watch import Watch
+from inference_gateway.streams.worker import CALLER, Kept, Worker
+from inference_gateway.usecases import Intake, Settling
+from sqlalchemy import delete, func, select, update
+from sqlalchemy.exc import DBAPIError
+from tartip.inference.v1 import events_pb2
+from tartip_cli.testing import RunningTestMesh
+
+from .conftest import SERVICE, Process
+
+REGION = "KZ-75"
+SUBJECT = "inference.v1.crowd_formed"
+NOTHING = cast(Any, None)  # what a test has no use for
+
+
+@pytest.fixture
+async def db(engines: RunningTestMesh, service: Process) -> AsyncIterator[Database]:
+    told = engines.environment(SERVICE)
+    database = Database(
+        told["TARTIP_DATABASE_URL"], service="test",
+        keyring=Keyring(Path(told["TARTIP_KEYS_DIR"])), clock=system_clock,
+    )  # fmt: skip
+    yield database
+    await database.close()
+
+
+@dataclass
+class Holder:
+    """A worker that holds streams of its own, none of which is pulled."""
+
+    db: Database
+    worker: Worker
+    cameras: list[UUID] = field(default_factory=list)
+
+    async def hold(self, *facts: Settling) -> Kept:
+        """A stream whose watch has these facts to tell."""
+        camera_id = new_id()
+        self.cameras.append(camera_id)
+        async with self.db.begin(SYSTEM) as tx:
+            stream = await leased(tx, camera_id, self.worker.name, timedelta(hours=1))
+        watch = Watch(stream, "rtsp://127.0.0.1:1/x", clock=self.worker.now, news=lambda: None)
+        watch.keep(list(facts))
+        kept = Kept(watch, asyncio.create_task(asyncio.sleep(0)))
+        self.worker._kept[camera_id] = kept
+        return kept
+
+    async def stream_of(self, kept: Kept) -> Stream:
+        async with self.db.begin(SYSTEM) as tx:
+            stream = await storage.stream_of(tx, kept.watch.stream.camera_id)
+        assert stream is not None
+        return stream
+
+    async def told(self, facts: Sequence[Settling]) -> list[bool]:
+        """Of each of the facts, whether it is in the outbox."""
+        ids = [fact.facts[0].event.event_id for fact in facts]
+        async with self.db.begin(SYSTEM) as tx:
+            query = select(outbox.c.event_id).where(outbox.c.event_id.in_(ids))
+            found = set((await tx.execute(query)).scalars())
+        return [event_id in found for event_id in ids]
+
+
+@pytest.fixture
+async def holder(db: Database) -> AsyncIterator[Holder]:
+    intake = Intake(db, *[NOTHING] * 7)
+    made = Holder(db, Worker(db, intake, NOTHING, NOTHING, NOTHING))
+    yield made
+    async with db.begin(SYSTEM) as tx:
+        mine = storage.streams.c.camera_id.in_(made.cameras)
+        await tx.execute(delete(storage.streams).where(mine))
+
+
+@pytest.fixture
+def owner(engines: RunningTestMesh) -> Callable[[str], Awaitable[None]]:
+    """Changes the service's schema as nobody may but its provisioner."""
+
+    async def execute(statements: str) -> None:
+        connection = await asyncpg.connect(engines.database.url)
+        await connection.execute(f"SET search_path = inference; {statements}")
+        await connection.close()
+
+    return execute
+
+
+async def leased(
+    tx: Tx, camera_id: UUID, worker: str | None, lease: timedelta, region: str = REGION
+) -> Stream:
+    """A stream of this region that a worker holds, or nobody."""
+    await storage.put_stream(tx, camera_id, region, address=b"sealed", frames_per_second=2.0)
+    await tx.execute(
+        update(storage.streams)
+        .where(storage.streams.c.camera_id == camera_id)
+        .values(worker=worker, leased_until=func.clock_timestamp() + lease if worker else None)
+    )
+    stream = await storage.stream_of(tx, camera_id)
+    assert stream is not None
+    return stream
+
+
+def seen(*, event_id: UUID | None = None, frame_id: UUID | None = None) -> Settling:
+    """A fact that is to be told."""
+    camera = Camera(new_id(), REGION, 1, "SN-1", b"k" * 32, False)
+    told = events_pb2.CrowdFormed(camera_id=str(camera.camera_id), region=REGION)
+    event = Event(SUBJECT, str(new_id()), 1, REGION, told, event_id=event_id or new_id())
+    result = FrameResult(frame_id or new_id(), datetime.now(UTC))
+    return Settling(
+        camera, CALLER, CALLER.scope, new_id().bytes, result,
+        (Told(event, Emitted(event.event_id, SUBJECT)),), is_scene=True,
+    )  # fmt: skip
+
+
+async def test_a_fact_that_cannot_be_kept_takes_no_other_with_it(holder: Holder) -> None:
+    before = seen()
+    # One whose event was told before, and one whose frame was, with other content.
+    twice = seen(event_id=before.facts[0].event.event_id)
+    other = seen(frame_id=before.result.frame_id)
+    facts = [before, twice, seen(), other, seen()]
+    kept, beside = await holder.hold(*facts), await holder.hold(seen())
+    await holder.worker._commit()
+    assert await holder.told([facts[0], facts[2], facts[4]]) == [True] * 3
+    assert await holder.told([other]) == [False]
+    for each in (kept, beside):
+        assert each.sent is None and not each.facts
+        assert (await holder.stream_of(each)).accounted_until == each.watch.slots.until
+
+
+async def test_facts_wait_while_the_disk_is_full(
+    holder: Holder, owner: Callable[[str], Awaitable[None]]
+) -> None:
+    facts = [seen(), seen()]
+    kept = await holder.hold(*facts)
+    full = facts[1].facts[0].event.event_id
+    await owner(
+        "CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS"
+        " $$ BEGIN RAISE EXCEPTION 'full' USING ERRCODE = '53100'; END $$;"
+        " CREATE TRIGGER full_disk BEFORE INSERT ON outbox FOR EACH ROW"
+        f" WHEN (NEW.event_id = '{full}') EXECUTE FUNCTION full_disk()"
+    )
+    try:
+        with pytest.raises(DBAPIError, match="full"):
+            await holder.worker._commit()
+    finally:
+        await owner("DROP TRIGGER full_disk ON outbox; DROP FUNCTION full_disk()")
+    assert kept.facts == facts
+    await holder.worker._commit()
+    assert await holder.told(facts) == [True, True]
