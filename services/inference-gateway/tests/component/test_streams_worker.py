@@ -20,12 +20,14 @@ from chassis.sealing import Keyring
 from chassis.tables import outbox
 from inference_gateway.events import Told
 from inference_gateway.model import Camera, Emitted, FrameResult
+from inference_gateway.storage import frames
 from inference_gateway.streams import storage
+from inference_gateway.streams import worker as worker_module
 from inference_gateway.streams.model import Stream
 from inference_gateway.streams.watch import Watch
 from inference_gateway.streams.worker import CALLER, Kept, Worker
 from inference_gateway.usecases import Intake, Settling
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, func, literal_column, select, update
 from sqlalchemy.exc import DBAPIError
 from tartip.inference.v1 import events_pb2
 from tartip_cli.testing import RunningTestMesh
@@ -165,5 +167,37 @@ async def test_facts_wait_while_the_disk_is_full(
     finally:
         await owner("DROP TRIGGER full_disk ON outbox; DROP FUNCTION full_disk()")
     assert kept.facts == facts
+    await holder.worker._commit()
+    assert await holder.told(facts) == [True, True]
+
+
+async def test_what_has_gathered_is_written_in_portions(holder: Holder) -> None:
+    facts = [[seen() for _ in range(60)] for _ in range(3)]
+    for of_one in facts:
+        await holder.hold(*of_one)
+    await holder.worker._commit()
+    ids = [fact.result.frame_id for of_one in facts for fact in of_one]
+    async with holder.db.begin(SYSTEM) as tx:
+        wrote: Any = literal_column("xmin::text")
+        query = select(func.count()).where(frames.c.frame_id.in_(ids)).group_by(wrote)
+        assert list((await tx.execute(query)).scalars()) == [60, 60, 60]
+
+
+async def test_a_portion_that_takes_too_long_is_tried_again_as_smaller_ones(
+    holder: Holder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    facts = [seen(), seen()]
+    first, second = [await holder.hold(fact) for fact in facts]
+    monkeypatch.setattr(worker_module, "PORTION_FACTS", 2)
+    holder.worker._portion_facts = 2
+    async with holder.db.begin(SYSTEM) as tx:
+        locked = storage.streams.c.camera_id == second.watch.stream.camera_id
+        await tx.execute(select(storage.streams).where(locked).with_for_update())
+        with monkeypatch.context() as patched:
+            patched.setattr(worker_module, "STATEMENT_SECONDS", 0.5)
+            for _ in range(2):
+                with pytest.raises(TimeoutError):
+                    await holder.worker._commit()
+        assert (first.sent, second.facts) == (None, [facts[1]])
     await holder.worker._commit()
     assert await holder.told(facts) == [True, True]

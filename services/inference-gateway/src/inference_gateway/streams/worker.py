@@ -11,6 +11,7 @@ import logging
 import socket
 import time
 from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -36,6 +37,8 @@ from inference_gateway.usecases import Intake, Settling
 HOLD_SECONDS = 1.0
 COMMIT_SECONDS = 1.0
 STATEMENT_SECONDS = 5.0
+# As many facts as one transaction takes well within its time; what has gathered goes in several.
+PORTION_FACTS = 100
 CAMERA_SECONDS = 2.0
 CONFIGURED_SECONDS = 1.0
 STOP_SECONDS = 8.0
@@ -120,6 +123,7 @@ class Worker:
         self.name = f"{socket.gethostname()}-{new_id().hex[-10:]}"
         self._kept: dict[UUID, Kept] = {}
         self._news = asyncio.Event()
+        self._portion_facts = PORTION_FACTS
         # What to add to this process's steady clock for the database's moment.
         self._ahead = time.time() - time.monotonic()
 
@@ -221,10 +225,9 @@ class Worker:
         while True:
             begun = time.monotonic()
             try:
-                async with asyncio.timeout(STATEMENT_SECONDS):
-                    await self._finish_leaving()
-                    await self._commit()
-                    await self._give_back_finished()
+                await self._finish_leaving()
+                await self._commit()
+                await self._give_back_finished()
             except Exception as error:
                 _complain("frames of streams not committed", error)
                 await asyncio.sleep(COMMIT_SECONDS)
@@ -252,31 +255,38 @@ class Worker:
             if kept.leaving and kept.task.done() and kept.sent is None and kept.screening is None
         ]
         if done:
-            async with self._db.begin(SYSTEM) as tx:
+            async with asyncio.timeout(STATEMENT_SECONDS), self._db.begin(SYSTEM) as tx:
                 await storage.give_back(tx, self.name, done)
             for camera in done:
                 del self._kept[camera]
 
     async def _commit(self) -> None:
-        """All steps in one transaction; one by one where that fails for another reason than its
-        database being away."""
+        """All steps, a portion a transaction; smaller ones where the database is too slow."""
         batch = [kept for kept in self._kept.values() if kept.batch() is not None]
-        if not batch:
-            return
+        for portion in portions(batch, most=self._portion_facts):
+            try:
+                await self._commit_together(portion)
+            except TimeoutError:
+                self._portion_facts = max(1, self._portion_facts // 2)
+                raise
+            self._portion_facts = min(PORTION_FACTS, self._portion_facts * 2)
+
+    async def _commit_together(self, portion: list[Kept]) -> None:
+        """One by one where that fails for another reason than its database being away."""
         try:
-            await self._write(batch)
+            await self._write(portion)
         except Exception as error:
             if storage_is_away(error):
                 raise
             _complain("steps of streams are written one by one", error)
-            for kept in batch:
+            for kept in portion:
                 await self._write_alone(kept)
 
     async def _write(self, batch: list[Kept], *, apart: bool = False) -> None:
         """With `apart`, what of the facts cannot be kept is left out, and nothing else."""
         steps = {kept.sent.camera_id: kept.sent for kept in batch if kept.sent is not None}
         lost: list[Exception] = []
-        async with self._db.begin(SYSTEM) as tx:
+        async with asyncio.timeout(STATEMENT_SECONDS), self._db.begin(SYSTEM) as tx:
             advanced = await storage.advance(tx, list(steps.values()))
             for kept in batch:
                 if kept.watch.stream.camera_id in advanced:
@@ -341,6 +351,20 @@ class Worker:
         states = Counter(kept.watch.state for kept in self._kept.values())
         for state in StreamState:
             measures.streams_by_state.set(states[state], {"state": state.value})
+
+
+def portions(batch: Iterable[Kept], *, most: int) -> Iterator[list[Kept]]:
+    """Steps that have no more than so many facts together, or one step that has more."""
+    portion: list[Kept] = []
+    facts = 0
+    for kept in batch:
+        if portion and facts + len(kept.facts) > most:
+            yield portion
+            portion, facts = [], 0
+        portion.append(kept)
+        facts += len(kept.facts)
+    if portion:
+        yield portion
 
 
 def count(outcomes: dict[Outcome, int]) -> None:
