@@ -201,3 +201,64 @@ async def test_a_portion_that_takes_too_long_is_tried_again_as_smaller_ones(
         assert (first.sent, second.facts) == (None, [facts[1]])
     await holder.worker._commit()
     assert await holder.told(facts) == [True, True]
+
+
+class Undone(Exception):
+    """Ends a transaction of which nothing is to stay."""
+
+
+async def alone(tx: Tx) -> None:
+    """Nobody else's streams count, whatever the service beside this test holds."""
+    await tx.execute(delete(storage.streams))
+    await tx.execute(delete(storage.workers))
+
+
+async def test_what_another_held_is_taken_only_by_who_is_steady(db: Database) -> None:
+    over, lost, free = timedelta(seconds=-1), [new_id(), new_id()], [new_id(), new_id()]
+    with pytest.raises(Undone):
+        async with db.begin(SYSTEM) as tx:
+            await alone(tx)
+            for camera_id in lost:
+                await leased(tx, camera_id, "killed", over)
+            for camera_id in free:
+                await leased(tx, camera_id, None, over)
+            held = []
+            for worker, steady in (("back", False), ("back", False), ("steady", True)):
+                holding = await storage.hold(tx, worker, leaving=(), steady=steady)
+                held.append({stream.camera_id for stream in holding.streams})
+            raise Undone
+    assert held == [set(free), set(free), set(lost)]
+
+
+async def test_who_held_streams_before_an_outage_holds_them_after_it(db: Database) -> None:
+    mine, theirs = new_id(), new_id()
+    with pytest.raises(Undone):
+        async with db.begin(SYSTEM) as tx:
+            await alone(tx)
+            for camera_id, worker in ((mine, "first back"), (theirs, "second back")):
+                await leased(tx, camera_id, worker, timedelta(seconds=-30))
+            held = []
+            for worker in ("first back", "second back"):
+                holding = await storage.hold(tx, worker, leaving=(), steady=False)
+                held.append([(stream.camera_id, stream.generation) for stream in holding.streams])
+            raise Undone
+    assert held == [[(mine, 0)], [(theirs, 0)]]
+
+
+async def test_a_worker_is_steady_once_it_held_for_a_lease_without_a_break(
+    holder: Holder,
+) -> None:
+    worker, lease = holder.worker, storage.LEASE.total_seconds()
+    assert not worker.is_steady
+    worker._steady_since -= lease
+    assert worker.is_steady
+    # Where the database is not.
+    away = Database("postgresql://nobody@127.0.0.1:1/x", service="test", keyring=NOTHING,
+                    clock=system_clock)  # fmt: skip
+    worker._db = away
+    async with asyncio.timeout(10), asyncio.TaskGroup() as group:
+        holding = group.create_task(worker._keep_holding(group))
+        while worker.is_steady:
+            await asyncio.sleep(0.05)
+        holding.cancel()
+    await away.close()

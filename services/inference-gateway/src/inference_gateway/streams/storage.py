@@ -122,11 +122,12 @@ async def list_streams(tx: Tx, region: str, *, size: int, after: UUID | None) ->
     return [_stream(row) for row in (await tx.execute(query)).all()]
 
 
-async def hold(tx: Tx, worker: str, *, leaving: Sequence[UUID]) -> Holding:
+async def hold(tx: Tx, worker: str, *, leaving: Sequence[UUID], steady: bool) -> Holding:
     """Says that a worker lives, keeps its leases up and takes free streams up to its share.
 
     What nobody held is accounted for as it is taken. Streams that the worker is `leaving` count as
-    given back already.
+    given back already. One that is not `steady` leaves alone what others held: after an outage of
+    the database all leases have run out, and whose they are is about to say that it lives.
     """
     await _show_life(tx, worker)
     mine = streams.c.worker == worker
@@ -141,7 +142,7 @@ async def hold(tx: Tx, worker: str, *, leaving: Sequence[UUID]) -> Holding:
     count = await tx.scalar(select(func.count()).select_from(streams))
     staying = sum(1 for stream in kept if stream.camera_id not in leaving)
     share = fair_share(int(count or 0), int(living or 0))
-    taken = await _take(tx, worker, share - staying) if staying < share else []
+    taken = await _take(tx, worker, share - staying, steady) if staying < share else []
     now = float(await tx.scalar(select(extract("epoch", _now))) or 0.0)
     return Holding(now, (*kept, *taken), max(0, staying - share))
 
@@ -152,10 +153,11 @@ async def _show_life(tx: Tx, worker: str) -> None:
     await tx.execute(delete(workers).where(workers.c.seen_at < _now - WORKER_FORGOTTEN))
 
 
-async def _take(tx: Tx, worker: str, most: int) -> list[Stream]:
+async def _take(tx: Tx, worker: str, most: int, steady: bool) -> list[Stream]:
+    nobodys = streams.c.worker.is_(None)
     free = (
         select(streams.c.camera_id)
-        .where(or_(streams.c.worker.is_(None), streams.c.leased_until < _now))
+        .where(or_(nobodys, streams.c.leased_until < _now) if steady else nobodys)
         .order_by(streams.c.camera_id)
         .limit(most)
         .with_for_update(skip_locked=True)

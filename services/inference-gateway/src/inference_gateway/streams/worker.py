@@ -124,12 +124,19 @@ class Worker:
         self._kept: dict[UUID, Kept] = {}
         self._news = asyncio.Event()
         self._portion_facts = PORTION_FACTS
+        # Since when its holding has run without a break.
+        self._steady_since = time.monotonic()
         # What to add to this process's steady clock for the database's moment.
         self._ahead = time.time() - time.monotonic()
 
     def now(self) -> float:
         """The database's moment, in seconds of the epoch, as it was told last; steady between."""
         return time.monotonic() + self._ahead
+
+    @property
+    def is_steady(self) -> bool:
+        """Whether for a whole lease nothing kept it, or others, from saying that they live."""
+        return time.monotonic() - self._steady_since >= storage.LEASE.total_seconds()
 
     async def run(self) -> None:
         try:
@@ -148,6 +155,7 @@ class Worker:
                 async with asyncio.timeout(STATEMENT_SECONDS):
                     await self._hold(group)
             except Exception as error:
+                self._steady_since = time.monotonic()
                 _complain("leases not kept up", error)
             await asyncio.sleep(max(0.1, begun + HOLD_SECONDS - time.monotonic()))
 
@@ -155,7 +163,7 @@ class Worker:
         leaving = [camera for camera, kept in self._kept.items() if kept.leaving]
         asked = time.monotonic()
         async with self._db.begin(SYSTEM) as tx:
-            holding = await storage.hold(tx, self.name, leaving=leaving)
+            holding = await storage.hold(tx, self.name, leaving=leaving, steady=self.is_steady)
         self._ahead = holding.now - (asked + time.monotonic()) / 2
         held = {stream.camera_id: stream for stream in holding.streams}
         for camera_id, kept in list(self._kept.items()):
