@@ -7,7 +7,7 @@ from chassis.db import Tx
 from tartip.cameras.v1 import events_pb2
 
 from inference_gateway import storage
-from inference_gateway.streams.storage import remove_stream
+from inference_gateway.streams.storage import move_stream, remove_stream
 
 
 async def on_registered(tx: Tx, event: events_pb2.CameraRegistered, _: Meta) -> None:
@@ -15,9 +15,12 @@ async def on_registered(tx: Tx, event: events_pb2.CameraRegistered, _: Meta) -> 
 
 
 async def on_changed(tx: Tx, event: events_pb2.CameraChanged, _: Meta) -> None:
-    await storage.announce_camera(
-        tx, UUID(event.camera_id), region=event.region, version=event.version
+    camera_id = UUID(event.camera_id)
+    is_newest = await storage.announce_camera(
+        tx, camera_id, region=event.region, version=event.version
     )
+    if is_newest:
+        await move_stream(tx, camera_id, event.region)
 
 
 async def on_retired(tx: Tx, event: events_pb2.CameraRetired, _: Meta) -> None:

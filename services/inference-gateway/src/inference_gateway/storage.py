@@ -150,21 +150,25 @@ async def cache_camera(tx: Tx, camera: Camera, fetched_at: datetime) -> None:
 
 async def announce_camera(
     tx: Tx, camera_id: UUID, *, region: str, version: int, retired: bool = False
-) -> None:
-    """An event told of a version: what is kept of an older one must be asked for again."""
+) -> bool:
+    """An event told of a version: what is kept of an older one must be asked for again.
+
+    Whether no newer one is known: events may come late, or twice.
+    """
     new = insert(cameras).values(
         camera_id=camera_id, region=region, known_version=version, version=0, serial="",
         device_key=b"", retired=retired,
     )  # fmt: skip
-    await tx.execute(
+    newest = await tx.scalar(
         new.on_conflict_do_update(
             index_elements=["camera_id"],
             set_={
                 "known_version": func.greatest(cameras.c.known_version, version),
                 "retired": cameras.c.retired | retired,
             },
-        )
+        ).returning(cameras.c.known_version)
     )
+    return bool(newest == version)
 
 
 async def request_fingerprint(tx: Tx, caller: str, request_id: UUID) -> bytes | None:

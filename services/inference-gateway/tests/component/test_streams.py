@@ -27,6 +27,7 @@ from .conftest import (
     Plates,
     Process,
     Register,
+    changed_event,
     credentials,
     refused,
     retired_event,
@@ -298,6 +299,20 @@ def test_the_stream_of_a_camera_that_is_retired_is_watched_no_longer(
         time.sleep(0.2)
     with refused("CAMERA_RETIRED"):
         desk.put(device, server.address)
+
+
+def test_the_stream_of_a_camera_that_moves_is_watched_in_its_new_region(
+    desk: Desk, device: Device, register: tuple[Register, str], server: RtspServer,
+    tell: Callable[..., None],
+) -> None:  # fmt: skip
+    put = desk.put(device, server.address)
+    held = desk.until(device, lambda s: s.worker != "")
+    device.region = "KZ-79"
+    register[0].add(device, version=2)
+    tell("changed", changed_event(device, 2))
+    moved = desk.until(device, lambda s: s.region == "KZ-79" and s.worker != "")
+    assert moved.generation > held.generation
+    assert desk.put(device, server.address).put_at == put.put_at
 
 
 def test_who_may_put_streams_and_what_is_no_stream(

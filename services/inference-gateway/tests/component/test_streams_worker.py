@@ -6,7 +6,7 @@ these tests are leased for longer than it would wait.
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
@@ -18,23 +18,28 @@ from chassis.clock import new_id, system_clock
 from chassis.db import SYSTEM, Database, Event, Tx
 from chassis.sealing import Keyring
 from chassis.tables import outbox
+from inference_gateway.cameras import Cameras
+from inference_gateway.consumers import on_changed
 from inference_gateway.events import Told
 from inference_gateway.model import Camera, Emitted, FrameResult
-from inference_gateway.storage import frames
+from inference_gateway.storage import cache_camera, frames
 from inference_gateway.streams import storage
 from inference_gateway.streams import worker as worker_module
 from inference_gateway.streams.model import Stream
+from inference_gateway.streams.usecases import Desk, seal_address
 from inference_gateway.streams.watch import Watch
 from inference_gateway.streams.worker import CALLER, Kept, Worker
 from inference_gateway.usecases import Intake, Settling
 from sqlalchemy import delete, func, literal_column, select, update
 from sqlalchemy.exc import DBAPIError
+from tartip.cameras.v1 import events_pb2 as camera_events
 from tartip.inference.v1 import events_pb2
 from tartip_cli.testing import RunningTestMesh
 
 from .conftest import SERVICE, Process
 
 REGION = "KZ-75"
+ADDRESS = "rtsp://127.0.0.1:1/x"
 SUBJECT = "inference.v1.crowd_formed"
 NOTHING = cast(Any, None)  # what a test has no use for
 
@@ -62,9 +67,10 @@ class Holder:
         """A stream whose watch has these facts to tell."""
         camera_id = new_id()
         self.cameras.append(camera_id)
+        address = seal_address(self.db.keyring, camera_id, ADDRESS)
         async with self.db.begin(SYSTEM) as tx:
-            stream = await leased(tx, camera_id, self.worker.name, timedelta(hours=1))
-        watch = Watch(stream, "rtsp://127.0.0.1:1/x", clock=self.worker.now, news=lambda: None)
+            stream = await leased(tx, camera_id, self.worker.name, timedelta(hours=1), address)
+        watch = Watch(stream, ADDRESS, clock=self.worker.now, news=lambda: None)
         watch.keep(list(facts))
         kept = Kept(watch, asyncio.create_task(asyncio.sleep(0)))
         self.worker._kept[camera_id] = kept
@@ -108,10 +114,10 @@ def owner(engines: RunningTestMesh) -> Callable[[str], Awaitable[None]]:
 
 
 async def leased(
-    tx: Tx, camera_id: UUID, worker: str | None, lease: timedelta, region: str = REGION
+    tx: Tx, camera_id: UUID, worker: str | None, lease: timedelta, address: bytes = b"sealed"
 ) -> Stream:
-    """A stream of this region that a worker holds, or nobody."""
-    await storage.put_stream(tx, camera_id, region, address=b"sealed", frames_per_second=2.0)
+    """A stream that a worker holds, or nobody."""
+    await storage.put_stream(tx, camera_id, REGION, address=address, frames_per_second=2.0)
     await tx.execute(
         update(storage.streams)
         .where(storage.streams.c.camera_id == camera_id)
@@ -262,3 +268,38 @@ async def test_a_worker_is_steady_once_it_held_for_a_lease_without_a_break(
             await asyncio.sleep(0.05)
         holding.cancel()
     await away.close()
+
+
+async def test_a_stream_moves_with_its_camera_and_no_late_event_moves_it_back(
+    holder: Holder,
+) -> None:
+    kept = await holder.hold(seen())
+    stream = kept.watch.stream
+    async with holder.db.begin(SYSTEM) as tx:
+        for version, region in ((3, "KZ-79"), (2, REGION), (3, "KZ-79")):
+            event = camera_events.CameraChanged(
+                camera_id=str(stream.camera_id), region=region, version=version
+            )
+            await on_changed(tx, event, NOTHING)
+        moved = await storage.stream_of(tx, stream.camera_id)
+    assert moved is not None
+    assert (moved.region, moved.worker) == ("KZ-79", "")
+    assert moved.generation == stream.generation + 1
+    # Who held it has nothing more to say of it.
+    await holder.worker._commit()
+    assert stream.camera_id not in holder.worker._kept
+
+
+async def test_a_stream_is_put_anew_where_its_camera_stands_elsewhere(holder: Holder) -> None:
+    camera = Camera(new_id(), REGION, 1, "SN-1", b"k" * 32, False)
+    holder.cameras.append(camera.camera_id)
+    cameras = Cameras(holder.db, NOTHING, system_clock)
+    desk = Desk(holder.db, Intake(holder.db, cameras, *[NOTHING] * 6))
+    put = []
+    for version, region in ((1, REGION), (1, REGION), (2, "KZ-79")):
+        async with holder.db.begin(SYSTEM) as tx:
+            told = replace(camera, version=version, region=region)
+            await cache_camera(tx, told, system_clock())
+        put.append(await desk.put(camera.camera_id, ADDRESS, frames_per_second=2.0, caller=CALLER))
+    assert [stream.region for stream in put] == [REGION, REGION, "KZ-79"]
+    assert put[0].put_at == put[1].put_at < put[2].put_at

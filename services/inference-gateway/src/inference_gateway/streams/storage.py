@@ -112,6 +112,19 @@ async def remove_stream(tx: Tx, camera_id: UUID) -> bool:
     return bool(removed.rowcount)
 
 
+async def move_stream(tx: Tx, camera_id: UUID, region: str) -> bool:
+    """To the region that its camera stands in now; whether that was another.
+
+    Whoever holds it is fenced off: it goes on in the new region under whoever takes it.
+    """
+    moved = await tx.execute(
+        update(streams)
+        .where(streams.c.camera_id == camera_id, streams.c.region != region)
+        .values(region=region, worker=None, leased_until=None, generation=streams.c.generation + 1)
+    )
+    return bool(moved.rowcount)
+
+
 async def list_streams(tx: Tx, region: str, *, size: int, after: UUID | None) -> list[Stream]:
     """By camera id; row-level security leaves out what the caller may not see."""
     query = _select().order_by(streams.c.camera_id).limit(size)

@@ -8,6 +8,7 @@ from chassis.identity import Caller
 from chassis.sealing import Keyring
 
 from inference_gateway.films import check_rtsp
+from inference_gateway.model import Camera
 from inference_gateway.streams import storage
 from inference_gateway.streams.model import FRAMES_PER_SECOND_DEFAULT, Stream
 from inference_gateway.usecases import Intake, check_camera_in_use
@@ -30,7 +31,7 @@ class Desk:
         # A stream that was put while the camera stood in another region is replaced too.
         async with self._db.begin(replace(scope, regions=("*",))) as tx:
             known = await storage.stream_of(tx, camera_id)
-            if known is not None and self._is_same(known, address, rate):
+            if known is not None and self._is_same(known, camera, address, rate):
                 return known
             sealed = seal_address(self._db.keyring, camera_id, address)
             put = await storage.put_stream(
@@ -51,9 +52,9 @@ class Desk:
         async with self._db.begin(caller.scope) as tx:
             return await storage.list_streams(tx, region, size=size, after=after)
 
-    def _is_same(self, known: Stream, address: str, frames_per_second: float) -> bool:
-        same_address = open_address(self._db.keyring, known) == address
-        return same_address and known.frames_per_second == frames_per_second
+    def _is_same(self, known: Stream, camera: Camera, address: str, rate: float) -> bool:
+        is_here = known.region == camera.region and known.frames_per_second == rate
+        return is_here and open_address(self._db.keyring, known) == address
 
 
 def seal_address(keyring: Keyring, camera_id: UUID, address: str) -> bytes:

@@ -199,6 +199,10 @@ class Worker:
                     async with self._db.begin(SYSTEM) as tx:
                         await storage.remove_stream(tx, stream.camera_id)
                     return
+                if camera.region != stream.region:  # it moved before its stream was put
+                    async with self._db.begin(SYSTEM) as tx:
+                        await storage.move_stream(tx, stream.camera_id, camera.region)
+                    return
                 screening = await self._screening(stream, camera, watch)
                 if (kept := self._kept.get(stream.camera_id)) is not None:
                     kept.screening = screening
