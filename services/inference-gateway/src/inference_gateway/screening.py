@@ -34,6 +34,7 @@ from inference_gateway.seeing.plates import LEGIBLE
 from inference_gateway.seeing.tracks import PlateTracks, Track
 from inference_gateway.usecases import Settling, read_plate
 from inference_gateway.watchlists.search import FaceSearch, FacesSeen
+from inference_gateway.wholly import wholly
 
 JPEG_QUALITY = 95
 Turn = Callable[[], AbstractAsyncContextManager[None]]
@@ -174,6 +175,7 @@ class Screening:
             content=lambda: _jpeg(shot.picture), fingerprint=fingerprint,
         )  # fmt: skip
 
+    @wholly
     async def _seen(
         self,
         shot: Shot,
@@ -224,7 +226,10 @@ class Screening:
             self._best[track.number] = _Sighting(shot.seconds, jpeg, self._fingerprint)
 
     def _passage(self, track: Track) -> _Untold:
-        sighting = self._best.pop(track.number)
+        # A frame that failed halfway leaves a track without a picture: it is told without one.
+        sighting = self._best.pop(track.number, None) or _Sighting(
+            track.last_seen, b"", self._fingerprint
+        )
         name = f"track:{track.number}" if not self._first else f"track:{self._first}:{track.number}"
         result = FrameResult(
             self.subject.id_of(name),

@@ -6,7 +6,7 @@ these tests are leased for longer than it would wait.
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
@@ -21,7 +21,12 @@ from chassis.tables import outbox
 from inference_gateway.cameras import Cameras
 from inference_gateway.consumers import on_changed
 from inference_gateway.events import Told
+from inference_gateway.evidence import Vault
 from inference_gateway.model import Camera, Emitted, FrameResult
+from inference_gateway.objects import SealedObjects
+from inference_gateway.screening import Screening, Subject, _Sighting
+from inference_gateway.seeing.geometry import Box
+from inference_gateway.seeing.plates import Plate
 from inference_gateway.storage import cache_camera, frames
 from inference_gateway.streams import storage
 from inference_gateway.streams import worker as worker_module
@@ -303,3 +308,74 @@ async def test_a_stream_is_put_anew_where_its_camera_stands_elsewhere(holder: Ho
         put.append(await desk.put(camera.camera_id, ADDRESS, frames_per_second=2.0, caller=CALLER))
     assert [stream.region for stream in put] == [REGION, REGION, "KZ-79"]
     assert put[0].put_at == put[1].put_at < put[2].put_at
+
+
+async def test_last_facts_wait_for_the_store_of_evidence_and_the_stream_for_them(
+    holder: Holder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker_module, "FINISH_AGAIN_SECONDS", 0.05)
+    folder = tmp_path / "store"
+    kept = await holder.hold(seen())
+    kept.screening = open_screening(kept, Vault(holder.db, away_at(folder), system_clock))
+    kept.leaving = True
+    finishing = asyncio.ensure_future(holder.worker._finish(kept))
+    # Its store is away, and steps are written all the same.
+    while kept.screening.untold == 0:
+        await asyncio.sleep(0.01)
+    await holder.worker._commit_and_give_back()
+    assert not finishing.done()
+    assert (await holder.stream_of(kept)).worker == holder.worker.name
+    # A step is on its way when the store is back: it is written first, then what was waited for.
+    kept.watch.keep([seen()])
+    assert kept.batch() is not None
+    folder.unlink()
+    folder.mkdir()
+    async with asyncio.timeout(10):
+        await finishing
+    [last] = kept.watch.pending
+    await holder.worker._commit_and_give_back()
+    assert (await holder.stream_of(kept)).worker == holder.worker.name
+    await holder.worker._commit_and_give_back()
+    assert await holder.told([last]) == [True]
+    stream = await holder.stream_of(kept)
+    assert stream.worker != holder.worker.name
+    assert kept.watch.stream.camera_id not in holder.worker._kept
+
+
+async def test_a_store_that_stays_away_does_not_keep_a_stream_for_ever(
+    holder: Holder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker_module, "FINISH_SECONDS", 0.0)
+    kept = await holder.hold()
+    vault = Vault(holder.db, away_at(tmp_path / "store"), system_clock)
+    kept.screening, kept.leaving = open_screening(kept, vault), True
+    await holder.worker._finish(kept)
+    await holder.worker._commit_and_give_back()
+    assert kept.watch.stream.camera_id not in holder.worker._kept
+
+
+def away_at(folder: Path) -> SealedObjects:
+    """A store of evidence whose folder is a file, until somebody makes it a folder again."""
+    objects = SealedObjects(folder.as_uri())
+    folder.rmdir()
+    folder.write_bytes(b"")
+    return objects
+
+
+def open_screening(kept: Kept, vault: Vault) -> Screening:
+    """One that has seen a plate which is still there."""
+    stream = kept.watch.stream
+    camera = Camera(stream.camera_id, REGION, 1, "SN-1", b"k" * 32, False)
+    subject = Subject(
+        stream.screening_id, camera, CALLER, CALLER.scope, stream.screening_id.bytes,
+        stream.put_at,
+    )  # fmt: skip
+    told: dict[str, Any] = {name.name: None for name in fields(Plate)}
+    told.update(
+        text="725BDE07", confidence=0.9, character_confidences=(0.9,) * 8,
+        box=Box(10, 10, 40, 10), country="KZ", plate_type="", legible=True,
+    )  # fmt: skip
+    made = Screening(subject, NOTHING, vault)
+    made._tracks.add([Plate(**told)], at=0.0)
+    made._best[1] = _Sighting(0.0, b"picture", "models")
+    return made

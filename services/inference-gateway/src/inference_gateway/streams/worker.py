@@ -27,6 +27,7 @@ from inference_gateway.evidence import Vault
 from inference_gateway.eyes import Eyes
 from inference_gateway.functions.model import DEFAULT, CameraFunctions
 from inference_gateway.model import Camera
+from inference_gateway.objects import EvidenceAway
 from inference_gateway.screening import Screening, Subject
 from inference_gateway.streams import storage
 from inference_gateway.streams.model import Advance, Outcome, Stream, StreamState
@@ -42,6 +43,11 @@ PORTION_FACTS = 100
 CAMERA_SECONDS = 2.0
 CONFIGURED_SECONDS = 1.0
 STOP_SECONDS = 8.0
+# How long the last facts of a stream wait for a store of evidence that is away, and how often it is
+# tried: nobody watches the stream meanwhile. When all of the worker stops there is less time.
+FINISH_SECONDS = 60.0
+FINISH_AGAIN_SECONDS = 2.0
+FINISH_ALL_SECONDS = 4.0
 CALLER = Caller("service", "inference-gateway")
 log = logging.getLogger(__name__)
 
@@ -56,6 +62,13 @@ class Kept:
     sent: Advance | None = None
     facts: list[Settling] = field(default_factory=list)
     leaving: bool = False
+    # Tells what its watch still had to tell, once it was told to leave.
+    finishing: "asyncio.Task[None] | None" = None
+
+    @property
+    def has_finished(self) -> bool:
+        """Nothing more comes of it than what is there to be written."""
+        return self.leaving and self.task.done() and self.screening is None
 
     def batch(self) -> Advance | None:
         """The step to write: the same again until it is known to be written."""
@@ -175,8 +188,10 @@ class Worker:
                 self._begin(stream, group)
         staying = sorted(camera for camera, kept in self._kept.items() if not kept.leaving)
         for camera_id in staying[len(staying) - holding.too_many :]:
-            self._kept[camera_id].leaving = True
-            self._kept[camera_id].task.cancel()
+            kept = self._kept[camera_id]
+            kept.leaving = True
+            kept.task.cancel()
+            kept.finishing = group.create_task(self._finish(kept))
         measures.streams_held.set(len(self._kept))
         self._measure_states()
 
@@ -231,15 +246,15 @@ class Worker:
         """Somebody else's now: what is not committed is not ours to tell."""
         kept = self._kept.pop(camera_id)
         kept.task.cancel()
+        if kept.finishing is not None:
+            kept.finishing.cancel()
         measures.streams_lost.add(1)
 
     async def _keep_committing(self) -> None:
         while True:
             begun = time.monotonic()
             try:
-                await self._finish_leaving()
-                await self._commit()
-                await self._give_back_finished()
+                await self._commit_and_give_back()
             except Exception as error:
                 _complain("frames of streams not committed", error)
                 await asyncio.sleep(COMMIT_SECONDS)
@@ -248,29 +263,48 @@ class Worker:
                     await self._news.wait()
             self._news.clear()
 
-    async def _finish_leaving(self) -> None:
-        """Tells the open tracks of watches that were told to stop."""
-        for kept in list(self._kept.values()):
-            if not (kept.leaving and kept.task.done()) or kept.screening is None:
-                continue
+    async def _finish(self, kept: Kept) -> None:
+        """Tells the open tracks of a watch that was told to stop, as soon as it has."""
+        await asyncio.wait([kept.task])
+        give_up_at = time.monotonic() + FINISH_SECONDS
+        while kept.screening is not None:
             try:
                 kept.watch.keep(await kept.screening.finish())
+                kept.screening = None
             except Exception as error:
-                _complain("the last facts of a stream were not told", error)
-                measures.stream_facts_lost.add(1)
-            kept.screening = None
+                _complain("the last facts of a stream are not told", error)
+                if not isinstance(error, EvidenceAway) or time.monotonic() >= give_up_at:
+                    _give_up(kept)
+                else:
+                    await asyncio.sleep(FINISH_AGAIN_SECONDS)
+        self._news.set()
 
-    async def _give_back_finished(self) -> None:
-        done = [
-            camera
-            for camera, kept in self._kept.items()
-            if kept.leaving and kept.task.done() and kept.sent is None and kept.screening is None
-        ]
+    async def _finish_all(self) -> None:
+        """The same for all of them, as far as there is time."""
+        finishing = [asyncio.ensure_future(self._finish(kept)) for kept in self._kept.values()]
+        if not finishing:
+            return
+        _, late = await asyncio.wait(finishing, timeout=FINISH_ALL_SECONDS)
+        for task in late:
+            task.cancel()
+        for kept in self._kept.values():
+            _give_up(kept)
+
+    async def _commit_and_give_back(self) -> None:
+        # Of those that had finished before, the step that is written now is the last.
+        last = [kept for kept in self._kept.values() if kept.has_finished and kept.sent is None]
+        await self._commit()
+        done = [kept for kept in last if kept.sent is None and not kept.watch.pending]
         if done:
-            async with asyncio.timeout(STATEMENT_SECONDS), self._db.begin(SYSTEM) as tx:
-                await storage.give_back(tx, self.name, done)
-            for camera in done:
-                del self._kept[camera]
+            await self._give_back(done)
+
+    async def _give_back(self, done: list[Kept]) -> None:
+        cameras = [kept.watch.stream.camera_id for kept in done]
+        async with asyncio.timeout(STATEMENT_SECONDS), self._db.begin(SYSTEM) as tx:
+            await storage.give_back(tx, self.name, cameras)
+        for camera_id, kept in zip(cameras, done, strict=True):
+            if self._kept.get(camera_id) is kept:
+                del self._kept[camera_id]
 
     async def _commit(self) -> None:
         """All steps, a portion a transaction; smaller ones where the database is too slow."""
@@ -347,7 +381,8 @@ class Worker:
         for kept in self._kept.values():
             kept.leaving = True
         try:
-            await self._finish_leaving()
+            await self._finish_all()
+            # What was on its way already, and what came after it.
             await self._commit()
             await self._commit()
         except Exception as error:
@@ -363,6 +398,14 @@ class Worker:
         states = Counter(kept.watch.state for kept in self._kept.values())
         for state in StreamState:
             measures.streams_by_state.set(states[state], {"state": state.value})
+
+
+def _give_up(kept: Kept) -> None:
+    """What is still untold of a watch that has ended is lost."""
+    if kept.screening is not None:
+        lost, kept.screening = max(1, kept.screening.untold), None
+        log.error("the last facts of a stream are lost: %s", lost)
+        measures.stream_facts_lost.add(lost)
 
 
 def portions(batch: Iterable[Kept], *, most: int) -> Iterator[list[Kept]]:

@@ -1,0 +1,117 @@
+"""A frame that was looked at is taken in whole: what ended before it and what is open is told."""
+
+import asyncio
+import threading
+from dataclasses import fields
+from datetime import UTC, datetime
+from typing import Any, cast
+
+import numpy as np
+import pytest
+from chassis.clock import new_id
+from chassis.db import SYSTEM
+from chassis.identity import Caller
+from inference_gateway import screening as screening_module
+from inference_gateway.eyes import Eyes
+from inference_gateway.films import Shot
+from inference_gateway.model import Camera
+from inference_gateway.screening import Screening, Subject
+from inference_gateway.seeing.geometry import Box
+from inference_gateway.seeing.looking import Sight, Wanted
+from inference_gateway.seeing.pictures import Picture
+from inference_gateway.seeing.plates import Plate
+from inference_gateway.storage import KeptEvidence
+from inference_gateway.usecases import Settling
+
+PICTURE = np.full((48, 64, 3), 90, np.uint8)
+
+
+class Shown:
+    """Models to whom every picture shows the next of these plates."""
+
+    def __init__(self, *texts: str) -> None:
+        self._texts = iter(texts)
+
+    async def look(self, picture: Picture, wanted: Wanted) -> Sight:
+        return Sight(plates=(plate(next(self._texts)),))
+
+    async def fingerprint(self) -> str:
+        return "models"
+
+
+class Sealed:
+    """A vault that keeps nothing."""
+
+    async def seal(self, content: bytes, content_type: str) -> KeptEvidence:
+        return KeptEvidence("0" * 64, content_type, len(content), cast(Any, None), "path")
+
+
+def plate(text: str) -> Plate:
+    told: dict[str, Any] = {name.name: None for name in fields(Plate)}
+    told.update(
+        text=text, confidence=0.9, character_confidences=(0.9,) * len(text),
+        box=Box(10, 10, 40, 10), country="KZ", plate_type="", legible=True,
+    )  # fmt: skip
+    return Plate(**told)
+
+
+def screening(*texts: str) -> Screening:
+    camera = Camera(new_id(), "KZ-75", 1, "SN-1", b"k" * 32, False)
+    caller = Caller("service", "inference-gateway")
+    subject = Subject(new_id(), camera, caller, SYSTEM, b"content", datetime.now(UTC))
+    return Screening(subject, Eyes(Shown(*texts)), cast(Any, Sealed()))
+
+
+def shot(number: int, seconds: float) -> Shot:
+    return Shot(number, seconds, PICTURE, 0.0)
+
+
+def read(settlings: list[Settling]) -> list[str]:
+    return [one.text for settling in settlings for one in settling.result.plates if settling.facts]
+
+
+async def cancelled_within(
+    task: "asyncio.Task[Any]", entered: threading.Event, leave: threading.Event
+) -> None:
+    """Cancelled while a thread does a part of it."""
+    await asyncio.to_thread(entered.wait, 10)
+    task.cancel()
+    await asyncio.sleep(0)
+    leave.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+async def test_a_watch_that_is_stopped_between_tracks_and_pictures_loses_no_plate(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    screened = screening("725BDE07", "463DXA02")
+    await screened.take(shot(0, 0.0))
+    entered, leave, encode = threading.Event(), threading.Event(), screening_module._jpeg
+
+    def slowly(picture: Picture) -> bytes:
+        entered.set()
+        leave.wait(10)
+        return encode(picture)
+
+    monkeypatch.setattr(screening_module, "_jpeg", slowly)
+    # So much later that the first plate's track has ended.
+    task = asyncio.ensure_future(screened.take(shot(9, 9.0)))
+    await cancelled_within(task, entered, leave)
+    assert read(await screened.finish()) == ["725BDE07", "463DXA02"]
+
+
+async def test_a_plate_without_a_picture_is_told_without_evidence(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    screened = screening("725BDE07")
+
+    def broken(picture: Picture) -> bytes:
+        raise MemoryError
+
+    with monkeypatch.context() as patched, pytest.raises(MemoryError):
+        patched.setattr(screening_module, "_jpeg", broken)
+        await screened.take(shot(0, 0.0))
+    [settling] = await screened.finish()
+    assert read([settling]) == ["725BDE07"]
+    assert (settling.kept, settling.result.evidence_sha256) == (None, "")
