@@ -123,6 +123,14 @@ class Tx:
     async def scalar(self, statement: Executable) -> Any:
         return await self._connection.scalar(statement)
 
+    async def now(self) -> datetime:
+        """The database's moment. Raises ClockUnsure when its clock is not ours."""
+        asked_at = self._clock()
+        theirs: datetime = await self._connection.scalar(_NOW)
+        if _apart(asked_at, theirs, self._clock()) > CLOCK_TOLERANCE_SECONDS:
+            raise ClockUnsure
+        return theirs
+
     async def once(self, caller: str, request_id: UUID, content: bytes) -> bool:
         """True the first time a caller uses an id; False for the same content again.
 
@@ -339,10 +347,9 @@ class Database:
         """Raises when the database cannot be reached, or ClockUnsure when its clock is not ours."""
         async with self._engine.connect() as connection:
             asked_at = self._clock()
-            theirs = await connection.scalar(text("SELECT clock_timestamp()"))
+            theirs = await connection.scalar(_NOW)
             told_at = self._clock()
-        # Theirs lies between ours if the clocks agree, however long the answer took.
-        apart = max((asked_at - theirs).total_seconds(), (theirs - told_at).total_seconds())
+        apart = _apart(asked_at, theirs, told_at)
         self._clock_is_sure = apart <= CLOCK_TOLERANCE_SECONDS
         if not self._clock_is_sure:
             log.error("the database's clock is %.1f s from ours: nothing is decided", apart)
@@ -374,6 +381,12 @@ async def require_held(connection: AsyncConnection) -> None:
     await connection.execute(text("SELECT 1"))
 
 
+def _apart(asked_at: datetime, theirs: datetime, told_at: datetime) -> float:
+    """Theirs lies between ours if the clocks agree, however long the answer took."""
+    return max((asked_at - theirs).total_seconds(), (theirs - told_at).total_seconds())
+
+
+_NOW = text("SELECT clock_timestamp()")
 _SET_SCOPE = text(
     "SELECT set_config('app.kind', :kind, true), set_config('app.name', :name, true),"
     " set_config('app.regions', :regions, true), set_config('app.roles', :roles, true)"

@@ -16,6 +16,7 @@ import asyncpg
 import pytest
 from chassis.clock import new_id, system_clock
 from chassis.db import SYSTEM, Database, Event, Tx
+from chassis.refusals import ClockUnsure
 from chassis.sealing import Keyring
 from chassis.tables import outbox
 from inference_gateway.cameras import Cameras
@@ -379,3 +380,20 @@ def open_screening(kept: Kept, vault: Vault) -> Screening:
     made._tracks.add([Plate(**told)], at=0.0)
     made._best[1] = _Sighting(0.0, b"picture", "models")
     return made
+
+
+async def test_nothing_is_held_by_a_clock_that_is_not_ours(holder: Holder) -> None:
+    known = holder.worker.now()
+    apart = Database(
+        holder.db.engine.url.render_as_string(hide_password=False), service="test",
+        keyring=holder.db.keyring, clock=lambda: system_clock() - timedelta(hours=1),
+    )  # fmt: skip
+    holder.worker._db = apart
+    async with asyncio.TaskGroup() as group:
+        with pytest.raises(ClockUnsure):
+            await holder.worker._hold(group)
+    await apart.close()
+    assert holder.worker.now() == pytest.approx(known, abs=5)
+    async with holder.db.begin(SYSTEM) as tx:
+        mine = storage.workers.c.worker == holder.worker.name
+        assert await tx.scalar(select(func.count()).select_from(storage.workers).where(mine)) == 0

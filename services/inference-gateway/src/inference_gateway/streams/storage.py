@@ -4,6 +4,7 @@ Every write of a holder names its generation and the slot it goes on from, so on
 lease writes nothing, and one who does not know whether its write arrived may write it again.
 """
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -80,8 +81,9 @@ _leased = and_(streams.c.worker.is_not(None), streams.c.leased_until > _now)
 class Holding:
     """What a worker holds now, and what of it is more than its share."""
 
-    # The database's moment, in seconds of the epoch.
+    # The database's moment, in seconds of the epoch, and when that was on our steady clock.
     now: float
+    told_at: float
     streams: tuple[Stream, ...]
     too_many: int
 
@@ -138,9 +140,11 @@ async def list_streams(tx: Tx, region: str, *, size: int, after: UUID | None) ->
 async def hold(tx: Tx, worker: str, *, leaving: Sequence[UUID], steady: bool) -> Holding:
     """Says that a worker lives, keeps its leases up and takes free streams up to its share.
 
-    What nobody held is accounted for as it is taken. Streams that the worker is `leaving` count as
-    given back already. One that is not `steady` leaves alone what others held: after an outage of
-    the database all leases have run out, and whose they are is about to say that it lives.
+    What nobody held is accounted for as it is taken, by the database's clock: ClockUnsure is raised
+    where that is not ours. Streams that the worker is `leaving` count as given back already.
+
+    One that is not `steady` leaves alone what others held: after an outage of the database all
+    leases have run out, and whose they are is about to say that it lives.
     """
     await _show_life(tx, worker)
     mine = streams.c.worker == worker
@@ -156,8 +160,10 @@ async def hold(tx: Tx, worker: str, *, leaving: Sequence[UUID], steady: bool) ->
     staying = sum(1 for stream in kept if stream.camera_id not in leaving)
     share = fair_share(int(count or 0), int(living or 0))
     taken = await _take(tx, worker, share - staying, steady) if staying < share else []
-    now = float(await tx.scalar(select(extract("epoch", _now))) or 0.0)
-    return Holding(now, (*kept, *taken), max(0, staying - share))
+    asked_at = time.monotonic()
+    now = (await tx.now()).timestamp()
+    told_at = (asked_at + time.monotonic()) / 2
+    return Holding(now, told_at, (*kept, *taken), max(0, staying - share))
 
 
 async def _show_life(tx: Tx, worker: str) -> None:

@@ -174,10 +174,9 @@ class Worker:
 
     async def _hold(self, group: asyncio.TaskGroup) -> None:
         leaving = [camera for camera, kept in self._kept.items() if kept.leaving]
-        asked = time.monotonic()
         async with self._db.begin(SYSTEM) as tx:
             holding = await storage.hold(tx, self.name, leaving=leaving, steady=self.is_steady)
-        self._ahead = holding.now - (asked + time.monotonic()) / 2
+        self._ahead = holding.now - holding.told_at
         held = {stream.camera_id: stream for stream in holding.streams}
         for camera_id, kept in list(self._kept.items()):
             stream = held.get(camera_id)
