@@ -61,6 +61,10 @@ async def db(engines: RunningTestMesh, service: Process) -> AsyncIterator[Databa
     await database.close()
 
 
+class Undone(Exception):
+    """Ends a transaction of which nothing is to stay."""
+
+
 @dataclass
 class Holder:
     """A worker that holds streams of its own, none of which is pulled."""
@@ -161,6 +165,27 @@ async def test_a_fact_that_cannot_be_kept_takes_no_other_with_it(holder: Holder)
         assert (await holder.stream_of(each)).accounted_until == each.watch.slots.until
 
 
+async def test_a_fact_that_another_transaction_stands_in_the_way_of_waits(
+    holder: Holder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = seen()
+    await holder.hold(known)
+    await holder.worker._commit()
+    # The first cannot be kept, so each is settled by itself; the second cannot be kept yet.
+    facts = [seen(frame_id=known.result.frame_id), seen(), seen()]
+    kept = await holder.hold(*facts)
+    with pytest.raises(Undone):
+        async with holder.db.begin(SYSTEM) as tx:
+            await tx.once(CALLER.key, facts[1].result.frame_id, b"other")
+            with monkeypatch.context() as patched, pytest.raises(TimeoutError):
+                patched.setattr(worker_module, "STATEMENT_SECONDS", 0.5)
+                await holder.worker._commit()
+            raise Undone
+    assert kept.facts == facts
+    await holder.worker._commit()
+    assert await holder.told(facts) == [False, True, True]
+
+
 async def test_facts_wait_while_the_disk_is_full(
     holder: Holder, owner: Callable[[str], Awaitable[None]]
 ) -> None:
@@ -213,10 +238,6 @@ async def test_a_portion_that_takes_too_long_is_tried_again_as_smaller_ones(
         assert (first.sent, second.facts) == (None, [facts[1]])
     await holder.worker._commit()
     assert await holder.told(facts) == [True, True]
-
-
-class Undone(Exception):
-    """Ends a transaction of which nothing is to stay."""
 
 
 async def alone(tx: Tx) -> None:
