@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import cv2
 import grpc
@@ -15,6 +16,7 @@ import numpy as np
 import pytest
 from chassis.clock import new_id, system_clock, to_timestamp
 from chassis.db import Database, Scope
+from chassis.identity import Caller, Operator
 from chassis.sealing import Keyring
 from inference_gateway.evidence import Vault
 from inference_gateway.eyes import Eyes
@@ -24,8 +26,10 @@ from inference_gateway.seeing.face_looking import FaceLooker
 from inference_gateway.seeing.looking import Looker
 from inference_gateway.seeing.pictures import open_picture
 from inference_gateway.seeing.triton import Credentials, TritonModels
+from inference_gateway.watchlists import storage
 from inference_gateway.watchlists.keeping import WatchedFaces
 from inference_gateway.watchlists.lists import Lists
+from inference_gateway.watchlists.model import EntryNotInForce, Verdict
 from inference_gateway.watchlists.search import KeptFaces
 from inference_gateway.watchlists.usecases import WatchDesk
 from inference_gateway.watchlists.watching import FaceWatch
@@ -427,6 +431,93 @@ def test_an_entry_past_its_time_ends_by_itself(
         f" WHERE entry_id = '{entry.entry_id}'"
     )
     assert row["wrapped"] is None
+
+
+def states(rows: Callable[[str], list[Any]], entry_id: str) -> list[tuple[str, bool]]:
+    """(state, whether its frame is forgotten) of an entry's candidates, oldest first."""
+    return [
+        (row["state"], row["forgotten_at"] is not None)
+        for row in rows(
+            "SELECT state, forgotten_at FROM watch_candidates"
+            f" WHERE entry_id = '{entry_id}' ORDER BY candidate_id"
+        )
+    ]
+
+
+def test_no_lead_comes_of_an_entry_that_was_withdrawn(
+    engines: RunningTestMesh,
+    one: Officer,
+    other: Officer,
+    third: Officer,
+    as_: Callable[..., As],
+    rows: Callable[[str], list[Any]],
+) -> None:
+    entry_id = other.approve(one.ask().entry_id).entry_id
+
+    async def pass_by() -> None:
+        async with beside(engines) as parts:
+            for seed in (4, 5):
+                await parts.see(face(seed), camera=camera(), at=datetime.now(UTC))
+
+    async def sweep() -> None:
+        async with beside(engines) as parts:
+            await parts.desk.sweep()
+
+    asyncio.run(pass_by())
+    reviewed, lead = one.candidates(entry_id)
+    assert other.review(reviewed.candidate_id).state == pb.CANDIDATE_STATE_OPEN
+    for reviewer in (other, third):
+        reviewer.review(lead.candidate_id)
+    one.withdraw(entry_id)
+    # At once: what forgets frames may have come by already.
+    assert [state for state, _ in states(rows, entry_id)] == ["LEAD", "DISMISSED"]
+    assert ("dismiss_candidate", "operator/watchlist-1", one.purpose) in audited(
+        rows, f"candidate:{reviewed.candidate_id}"
+    )
+    for candidate in (reviewed, lead):
+        with refused("ENTRY_NOT_IN_FORCE"):
+            third.review(candidate.candidate_id)
+    asyncio.run(sweep())
+    assert states(rows, entry_id) == [("LEAD", False), ("DISMISSED", True)]
+    officer = as_("operator-gateway", operator="watchlist-2")
+    assert officer.read(lead.evidence_sha256)
+    with refused("EVIDENCE_NOT_FOUND"):
+        officer.read(reviewed.evidence_sha256)
+
+
+def test_no_lead_comes_of_an_entry_past_its_time(
+    engines: RunningTestMesh,
+    one: Officer,
+    other: Officer,
+    third: Officer,
+    rows: Callable[[str], list[Any]],
+) -> None:
+    soon = to_timestamp(datetime.now(UTC) + timedelta(days=2))
+    entry_id = other.approve(one.ask(expires_at=soon).entry_id).entry_id
+
+    async def pass_by() -> None:
+        async with beside(engines) as parts:
+            await parts.see(face(), camera=camera(), at=datetime.now(UTC))
+
+    asyncio.run(pass_by())
+    [candidate] = one.candidates(entry_id)
+    other.review(candidate.candidate_id)
+
+    async def a_moment_after() -> None:
+        """The officer comes before the sweeper does."""
+        reviewer = Operator("watchlist-3", frozenset({storage.OFFICER}), (REGION,))
+        caller = Caller("service", "operator-gateway", reviewer, third.purpose)
+        async with beside(engines, later=timedelta(days=2)) as parts:
+            with pytest.raises(EntryNotInForce):
+                await parts.desk.review(
+                    UUID(candidate.candidate_id), Verdict.SAME_PERSON, "", caller
+                )
+            await parts.desk.sweep()
+
+    asyncio.run(a_moment_after())
+    assert states(rows, entry_id) == [("DISMISSED", True)]
+    with refused("ENTRY_NOT_IN_FORCE"):
+        third.review(candidate.candidate_id)
 
 
 def test_pages_of_entries_come_in_order_and_once(one: Officer) -> None:

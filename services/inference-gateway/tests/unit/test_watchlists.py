@@ -1,5 +1,6 @@
 """The rules of watch-lists: who may decide what, and what a request must say."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -44,6 +45,10 @@ def entry(**changes: Any) -> Entry:
         "requested_by": "officer-1", "requested_at": NOW, "expires_at": NOW + timedelta(days=30),
     }  # fmt: skip
     return Entry(**{**told, **changes})
+
+
+def in_force() -> Entry:
+    return entry().approve("officer-2", NOW)
 
 
 def candidate(*reviews: Review) -> Candidate:
@@ -124,26 +129,43 @@ def test_an_entry_ends_once() -> None:
     assert withdrawn.state is EntryState.WITHDRAWN
     assert withdrawn.withdraw() is withdrawn
     assert withdrawn.expire(withdrawn.expires_at) is withdrawn
-    in_force = entry().approve("officer-2", NOW)
-    assert in_force.expire(in_force.expires_at - timedelta(seconds=1)) is in_force
-    assert in_force.expire(in_force.expires_at).state is EntryState.EXPIRED
+    lasting = in_force()
+    assert lasting.expire(lasting.expires_at - timedelta(seconds=1)) is lasting
+    assert lasting.expire(lasting.expires_at).state is EntryState.EXPIRED
 
 
 def test_a_lead_takes_two_people_who_did_not_ask() -> None:
     one = candidate()
-    assert refusal(lambda: one.review(review("r"), requester="r")) == "REVIEWER_IS_REQUESTER"
-    once = one.review(review("a"), requester="r")
+    asker = review("officer-1")
+    assert refusal(lambda: one.review(asker, entry=in_force())) == "REVIEWER_IS_REQUESTER"
+    once = one.review(review("a"), entry=in_force())
     assert once.state is CandidateState.OPEN
-    assert refusal(lambda: once.review(review("a"), requester="r")) == "REVIEWED_ALREADY"
-    assert once.review(review("b"), requester="r").state is CandidateState.LEAD
+    assert refusal(lambda: once.review(review("a"), entry=in_force())) == "REVIEWED_ALREADY"
+    assert once.review(review("b"), entry=in_force()).state is CandidateState.LEAD
+
+
+def test_nothing_comes_of_a_candidate_whose_entry_is_over() -> None:
+    waiting = candidate(review("a"))
+    in_time = in_force()
+    over = (
+        entry(), in_time.withdraw(), in_time.expire(in_time.expires_at),
+        # Past its time, and nothing has closed it yet.
+        replace(in_time, expires_at=NOW),
+    )  # fmt: skip
+    for one in over:
+        for said in Verdict:
+            told = refusal(lambda one=one, said=said: waiting.review(review("b", said), entry=one))
+            assert told == "ENTRY_NOT_IN_FORCE"
+    last = replace(in_time, expires_at=NOW + timedelta(seconds=1))
+    assert waiting.review(review("b"), entry=last).state is CandidateState.LEAD
 
 
 def test_one_other_person_ends_a_candidate() -> None:
     other = review("b", Verdict.OTHER_PERSON)
-    ended = candidate(review("a")).review(other, requester="r")
+    ended = candidate(review("a")).review(other, entry=in_force())
     assert ended.state is CandidateState.DISMISSED
-    assert candidate().review(other, requester="r").state is CandidateState.DISMISSED
-    assert refusal(lambda: ended.review(review("c"), requester="r")) == "CANDIDATE_DECIDED"
+    assert candidate().review(other, entry=in_force()).state is CandidateState.DISMISSED
+    assert refusal(lambda: ended.review(review("c"), entry=in_force())) == "CANDIDATE_DECIDED"
 
 
 def test_between_the_thresholds_the_machine_does_not_know() -> None:

@@ -110,6 +110,16 @@ class ReviewerIsRequester(Refusal):
     )
 
 
+class EntryNotInForce(Refusal):
+    kind = Kind.STATE
+    code = "ENTRY_NOT_IN_FORCE"
+    says = Says(
+        en="The entry was withdrawn or has expired. Its candidates are not reviewed any more.",
+        ru="Запись отозвана или истекла. Её кандидаты больше не проверяются.",
+        kk="Жазба қайтарып алынған немесе мерзімі өткен. Оның үміткерлері енді тексерілмейді.",
+    )
+
+
 class CandidateDecided(Refusal):
     kind = Kind.STATE
     code = "CANDIDATE_DECIDED"
@@ -199,6 +209,10 @@ class Entry:
             return self
         return replace(self, state=EntryState.IN_FORCE, approved_by=officer, approved_at=now)
 
+    def is_in_force(self, now: datetime) -> bool:
+        """One past its time is not, though nothing may have closed it yet."""
+        return self.state is EntryState.IN_FORCE and now < self.expires_at
+
     def withdraw(self) -> "Entry":
         """A closed entry stays as it is."""
         return self if self.state in CLOSED else replace(self, state=EntryState.WITHDRAWN)
@@ -245,10 +259,13 @@ class Candidate:
     state: CandidateState = CandidateState.OPEN
     reviews: tuple[Review, ...] = ()
 
-    def review(self, review: Review, *, requester: str) -> "Candidate":
-        """Raises ReviewerIsRequester, CandidateDecided or ReviewedAlready."""
-        if review.reviewer == requester:
+    def review(self, review: Review, *, entry: Entry) -> "Candidate":
+        """Of its entry. Raises ReviewerIsRequester, EntryNotInForce, CandidateDecided or
+        ReviewedAlready."""
+        if review.reviewer == entry.requested_by:
             raise ReviewerIsRequester
+        if not entry.is_in_force(review.reviewed_at):
+            raise EntryNotInForce
         if self.state is not CandidateState.OPEN:
             raise CandidateDecided
         if any(earlier.reviewer == review.reviewer for earlier in self.reviews):

@@ -140,8 +140,8 @@ async def put_in_force(tx: Tx, entry: Entry) -> None:
     )  # fmt: skip
 
 
-async def close(tx: Tx, entry: Entry, closing: Closing) -> None:
-    """The template goes with its key."""
+async def close(tx: Tx, entry: Entry, closing: Closing) -> list[UUID]:
+    """The template goes with its key; gives the candidates that were open, and are dismissed."""
     closed = await tx.execute(
         update(entries).where(entries.c.entry_id == entry.entry_id)
         .values(state=entry.state.value, template_sealed=None, closed_by=closing.by,
@@ -149,6 +149,15 @@ async def close(tx: Tx, entry: Entry, closing: Closing) -> None:
         .returning(entries.c.key_id)
     )  # fmt: skip
     await tx.destroy_data_key(closed.one().key_id)
+    # Nobody is searched for any more: who was seen is left alone, and no lead comes of it.
+    dismissed = await tx.execute(
+        update(candidates).where(
+            candidates.c.entry_id == entry.entry_id,
+            candidates.c.state == CandidateState.OPEN.value,
+        ).values(state=CandidateState.DISMISSED.value, decided_at=closing.at)
+        .returning(candidates.c.candidate_id)
+    )  # fmt: skip
+    return [row.candidate_id for row in dismissed]
 
 
 async def entries_page(
@@ -247,18 +256,17 @@ async def add_candidate(tx: Tx, one: Candidate, now: datetime) -> None:
     )  # fmt: skip
 
 
-async def candidate_for_review(tx: Tx, candidate_id: UUID) -> tuple[Candidate, str]:
-    """The candidate, locked, and who asked for its entry. Raises CandidateNotFound."""
-    query = (
-        select(candidates, entries.c.requested_by)
-        .join(entries, entries.c.entry_id == candidates.c.entry_id)
-        .where(candidates.c.candidate_id == candidate_id).with_for_update(of=candidates)
-    )  # fmt: skip
-    row = (await tx.execute(query)).one_or_none()
+async def candidate_for_review(tx: Tx, candidate_id: UUID) -> tuple[Candidate, Entry]:
+    """The candidate, locked, and its entry. Raises CandidateNotFound.
+
+    Whoever closes the entry waits for the lock of an open candidate, and so for this decision.
+    """
+    query = select(candidates).where(candidates.c.candidate_id == candidate_id)
+    row = (await tx.execute(query.with_for_update())).one_or_none()
     if row is None:
         raise CandidateNotFound
     told = await _reviews_of(tx, [candidate_id])
-    return _candidate(row, told.get(candidate_id, ())), str(row.requested_by)
+    return _candidate(row, told.get(candidate_id, ())), await entry(tx, row.entry_id)
 
 
 async def add_review(tx: Tx, one: Candidate) -> None:

@@ -10,7 +10,7 @@ import logging
 from uuid import UUID
 
 from chassis.clock import Clock
-from chassis.db import SYSTEM, Database
+from chassis.db import SYSTEM, Database, Tx
 from chassis.identity import Caller
 from chassis.refusals import Checks, IdReused
 from chassis.telemetry import current_story
@@ -93,7 +93,7 @@ class WatchDesk:
             withdrawn = entry.withdraw()
             if withdrawn is not entry:
                 closing = Closing(caller.scope.name, self._clock(), reason)
-                await storage.close(tx, withdrawn, closing)
+                await _close(tx, withdrawn, closing)
             tx.audit("withdraw_entry", f"entry:{entry_id}", region=entry.region)
         await self._lists.refresh()
         return withdrawn
@@ -131,9 +131,9 @@ class WatchDesk:
     ) -> Candidate:
         _require_purpose(caller)
         async with self._db.begin(caller.scope) as tx:
-            one, requester = await storage.candidate_for_review(tx, candidate_id)
+            one, entry = await storage.candidate_for_review(tx, candidate_id)
             review = Review(caller.scope.name, verdict, reason, self._clock())
-            reviewed = one.review(review, requester=requester)
+            reviewed = one.review(review, entry=entry)
             await storage.add_review(tx, reviewed)
             tx.audit(
                 "review_candidate", f"candidate:{candidate_id}", region=one.region,
@@ -162,7 +162,7 @@ class WatchDesk:
         async with self._db.begin(SYSTEM) as tx:
             overdue = await storage.overdue(tx, now, most=SWEPT_AT_ONCE)
             for entry in overdue:
-                await storage.close(tx, entry.expire(now), Closing("", now))
+                await _close(tx, entry.expire(now), Closing("", now))
                 tx.audit("expire_entry", f"entry:{entry.entry_id}", region=entry.region)
             unreviewed = await storage.unreviewed(tx, now, most=SWEPT_AT_ONCE)
             for one in unreviewed:
@@ -210,6 +210,11 @@ class WatchDesk:
             await storage.add_entry(tx, entry, template.tobytes(), story=current_story())
             tx.audit("request_entry", f"entry:{asked.entry_id}", region=asked.region)
         return entry
+
+
+async def _close(tx: Tx, entry: Entry, closing: Closing) -> None:
+    for candidate_id in await storage.close(tx, entry, closing):
+        tx.audit("dismiss_candidate", f"candidate:{candidate_id}", region=entry.region)
 
 
 def _require_purpose(caller: Caller) -> None:
