@@ -1,15 +1,36 @@
 """Places, the line before them, who is called first and who is dropped; turns in order."""
 
 import asyncio
+import contextlib
 import selectors
 from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
+from chassis.clock import system_clock
+from chassis.db import Database
 from chassis.refusals import Overloaded
+from chassis.sealing import Keyring
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from inference_gateway.limits import Dropped, Line, Queues, Shed, Ticket, Turnstile, Urgency
+from inference_gateway.eyes import LOOKS_AT_ONCE, Eyes
+from inference_gateway.limits import (
+    PATIENCE_SECONDS,
+    Dropped,
+    Line,
+    Queues,
+    Shed,
+    Ticket,
+    Turnstile,
+    Urgency,
+)
+from inference_gateway.probes.model import load as probe_pictures
+from inference_gateway.probes.rounds import Prober, Times
+from inference_gateway.seeing.face_looking import FaceLooker
+from inference_gateway.seeing.triton import ModelsAway
 
 LOW, NORMAL, URGENT = Urgency.LOW, Urgency.NORMAL, Urgency.URGENT
 
@@ -203,6 +224,68 @@ def test_all_that_were_offered_are_done_dropped_inside_or_waiting(
     assert turnstile.done >= outcomes["done"]
     assert turnstile.dropped[Dropped.SHED] >= outcomes[Dropped.SHED]
     assert turnstile.dropped[Dropped.STALE] >= outcomes[Dropped.STALE]
+
+
+class Called(Exception):
+    """Somebody patient was, and goes away again."""
+
+
+class Timed(Eyes):
+    """Notes when somebody patient was called."""
+
+    called: float | None = None
+
+    @asynccontextmanager
+    async def turn(self, **asked: Any) -> AsyncIterator[None]:
+        async with super().turn(**asked):
+            if asked.get("patient"):
+                self.called = asyncio.get_running_loop().time()
+                raise Called
+            yield
+
+
+class NobodyLooks:
+    async def fingerprint(self) -> str:
+        raise ModelsAway
+
+    async def look(self, picture: Any, wanted: Any) -> Any:
+        raise ModelsAway
+
+    async def run(self, model: str, images: Any, *, seconds: float) -> Any:
+        raise ModelsAway
+
+
+def test_a_probe_comes_to_its_turn_while_other_frames_keep_coming(tmp_path: Path) -> None:
+    looker, until = NobodyLooks(), 10 * PATIENCE_SECONDS
+    eyes = Timed(looker)
+    db = Database(
+        "postgresql://nowhere", service="test", keyring=Keyring(tmp_path), clock=system_clock
+    )
+    probes, times = probe_pictures(), Times(0, 3600, 60, 5)
+    prober = Prober(db, eyes, FaceLooker(looker), system_clock, probes, times)
+
+    async def stream() -> None:
+        loop = asyncio.get_running_loop()
+        while loop.time() < until:
+            with contextlib.suppress(Shed):
+                async with eyes.turn(deadline=loop.time() + 2):
+                    await asyncio.sleep(1)
+
+    async def probe() -> None:
+        with contextlib.suppress(Called):
+            await prober._look(probes[0])
+
+    async def walk() -> None:
+        async with asyncio.TaskGroup() as group:
+            for _ in range(3 * LOOKS_AT_ONCE):
+                group.create_task(stream())
+            await asyncio.sleep(1)
+            group.create_task(probe())
+
+    with asyncio.Runner(loop_factory=SteppingLoop) as runner:
+        runner.run(walk())
+    assert eyes.called is not None
+    assert eyes.called <= 1 + PATIENCE_SECONDS
 
 
 async def test_a_device_is_served_in_the_order_it_came_and_others_beside_it() -> None:

@@ -1,11 +1,15 @@
 """What a round of golden probes comes to, and when a function's standing is told."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from uuid import UUID
 
 import numpy as np
 import pytest
+from chassis.db import Database
+from chassis.sealing import Keyring
+from inference_gateway.eyes import Eyes
 from inference_gateway.probes.model import (
     Found,
     Function,
@@ -17,13 +21,17 @@ from inference_gateway.probes.model import (
     load,
     reads_right,
     sees_right,
+    until_due,
 )
-from inference_gateway.seeing.geometry import Box
+from inference_gateway.probes.rounds import Prober, Times
+from inference_gateway.seeing.face_looking import FaceLooker
+from inference_gateway.seeing.geometry import Box, Floats
 from inference_gateway.seeing.grammar import Owner
-from inference_gateway.seeing.looking import Sight
-from inference_gateway.seeing.pictures import open_picture
+from inference_gateway.seeing.looking import Sight, Wanted
+from inference_gateway.seeing.pictures import Picture, open_picture
 from inference_gateway.seeing.pipeline import SeenObject
 from inference_gateway.seeing.plates import Plate
+from inference_gateway.seeing.triton import ModelsAway
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 ID, OTHER = UUID(int=1), UUID(int=2)
@@ -59,6 +67,23 @@ def test_a_single_wrong_round_is_forgotten() -> None:
     standing = Standing(Function.PLATES).after(BAD, at(0), ID).after(FAIR, at(1), ID)
     assert standing.is_sure
     assert standing.after(BAD, at(2), ID).degradation_id is None
+
+
+def test_a_clock_that_was_set_back_leaves_no_doubt_in_the_future() -> None:
+    ahead, first, second = at(24 * 60), at(60), at(61)
+    jumped = Standing(Function.PLATES, right_at=ahead)
+    degraded = jumped.after(BAD, first, ID).after(BAD, second, ID)
+    assert degraded.since == first
+    jumped = replace(jumped, wrong_since=ahead + timedelta(minutes=1))
+    assert jumped.after(BAD, first, ID).since == first
+
+
+def test_the_next_round_is_a_pause_away_at_most_whatever_the_clock_did() -> None:
+    assert until_due(3600, last=at(0), now=at(20)) == 2400
+    assert until_due(3600, last=at(0), now=at(70)) < 0
+    # Another copy's clock is a little ahead; or it jumped a day ahead and was set right again.
+    assert until_due(3600, last=at(1), now=at(0)) == 3600
+    assert until_due(3600, last=at(24 * 60), now=at(0)) == 0
 
 
 def test_only_a_whole_round_recovers() -> None:
@@ -117,6 +142,43 @@ def test_a_round_without_answers_finds_everything_wrong() -> None:
     assert {function: (one.probes, one.right) for function, one in found.items()} == {
         Function.PLATES: (8, 0), Function.OBJECTS: (9, 0), Function.FACES: (4, 0),
     }  # fmt: skip
+
+
+@dataclass
+class Broken:
+    """Models that answer with what nothing can be made of."""
+
+    error: Exception
+
+    async def fingerprint(self) -> str:
+        return "sha256:broken"
+
+    async def look(self, picture: Picture, wanted: Wanted) -> Sight:
+        raise self.error
+
+    async def run(self, model: str, images: Picture, *, seconds: float) -> Floats:
+        raise self.error
+
+
+@pytest.mark.parametrize(
+    "error",
+    [ValueError("of the picture"), IndexError("of the picture"), ModelsAway(),
+     ExceptionGroup("looks", [KeyError("of the picture")])],
+)  # fmt: skip
+async def test_an_answer_that_nothing_can_be_made_of_is_a_wrong_one(
+    error: Exception, caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    broken, keyring = Broken(error), Keyring(tmp_path)
+    db = Database("postgresql://nowhere", service="test", keyring=keyring, clock=lambda: NOON)
+    prober = Prober(
+        db, Eyes(broken), FaceLooker(broken), lambda: NOON, load(), Times(0, 3600, 60, 5)
+    )
+    caplog.set_level("INFO")
+    for probe in load():
+        looked = await prober._look(probe)
+        assert (looked.sight, looked.faces, looked.template) == (None, None, None)
+        assert f"probe {probe.name}: " in caplog.text
+    assert "of the picture" not in caplog.text
 
 
 def test_every_probe_that_comes_with_the_package_is_a_picture() -> None:

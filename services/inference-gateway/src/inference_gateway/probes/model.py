@@ -116,9 +116,20 @@ class Standing:
             return self
         if self.wrong_since is None:
             return replace(self, wrong_since=now)
-        # Whatever was told since it was last known to be right is in doubt.
-        since = self.right_at or self.wrong_since
+        # Whatever was told since it was last known to be right is in doubt. A clock that has been
+        # set back since may have told of moments that are still to come: the earliest holds.
+        known = (self.right_at, self.wrong_since, now)
+        since = min(moment for moment in known if moment is not None)
         return replace(self, degradation_id=new_id, since=since)
+
+
+def until_due(pause: float, *, last: datetime, now: datetime) -> float:
+    """Seconds until the next round, never more than the pause.
+
+    A last round far ahead of now was told by a clock that has been set back: it says nothing.
+    """
+    ahead = (last - now).total_seconds()
+    return 0.0 if ahead > pause else min(pause, pause + ahead)
 
 
 def found_in(

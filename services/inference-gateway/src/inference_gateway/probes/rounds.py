@@ -1,8 +1,8 @@
 """Sends the golden probes through the live path, and tells when a function slips and when it holds.
 
-A probe waits for its turn like a frame of the least urgent camera, is looked at by the same models,
-and ends here: nothing of it is kept, no event says what was read. Of all copies of the service one
-probes.
+A probe waits for its turn like a frame of any camera that has half a minute, is looked at by the same
+models, and ends here: nothing of it is kept, no event says what was read. Of all copies of the
+service one probes.
 """
 
 import asyncio
@@ -13,11 +13,9 @@ from dataclasses import dataclass, replace
 
 from chassis.clock import Clock, new_id
 from chassis.db import SYSTEM, Database, Tx
-from chassis.refusals import Refusal
 
 from inference_gateway import measures
 from inference_gateway.eyes import Eyes
-from inference_gateway.limits import Urgency
 from inference_gateway.probes import storage
 from inference_gateway.probes.events import function_degraded, function_recovered
 from inference_gateway.probes.model import (
@@ -27,6 +25,7 @@ from inference_gateway.probes.model import (
     Probe,
     Standing,
     found_in,
+    until_due,
 )
 from inference_gateway.seeing.face_looking import FaceLooker, forget
 from inference_gateway.seeing.pictures import open_picture
@@ -80,7 +79,7 @@ class Prober:
             standings = [await storage.standing(tx, function) for function in Function]
         if last is None:
             return 0.0
-        return self._pause(standings) - (self._clock() - last).total_seconds()
+        return until_due(self._pause(standings), last=last, now=self._clock())
 
     def _pause(self, standings: list[Standing]) -> float:
         sure = all(standing.is_sure for standing in standings)
@@ -99,7 +98,8 @@ class Prober:
         return standings
 
     async def _look(self, probe: Probe) -> LookedAt:
-        async with self._eyes.turn(urgency=Urgency.LOW, patient=True):
+        # Not of the least urgency: while others keep coming it would never be called.
+        async with self._eyes.turn(patient=True):
             started = time.perf_counter()
             looked = LookedAt(probe, 0.0)
             try:
@@ -113,9 +113,10 @@ class Prober:
                     templates = await self._faces.templates(picture, faces[:1])
                     template = templates[0] if faces else None
                     looked = replace(looked, faces=boxes, template=template)
-            except* Refusal as refusals:
-                # No answer is a wrong answer: it is what the probe is there to find.
-                log.info("probe %s: %s", probe.name, refusals.exceptions[0])
+            except Exception as error:
+                # No answer is a wrong answer, and so is one that nothing can be made of: it is
+                # what the probe is there to find.
+                log.info("probe %s: %s", probe.name, _kind_of(error))
             return replace(looked, seconds=time.perf_counter() - started)
 
     async def _settle(self, tx: Tx, found: Found) -> Standing:
@@ -135,6 +136,13 @@ class Prober:
             tx.emit(function_recovered(before, now, self._fingerprint))
             tx.audit("recover", f"degradation:{before.degradation_id}", facts=facts)
         return after
+
+
+def _kind_of(error: BaseException) -> str:
+    """Its type; of failures that were under way together, the first one's."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return type(error).__name__
 
 
 def _count(found: Mapping[Function, Found], standings: list[Standing]) -> None:
