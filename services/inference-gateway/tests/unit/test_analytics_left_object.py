@@ -1,9 +1,17 @@
 """Left objects: who brought it, who is beside it, and what is no object at all."""
 
+from datetime import UTC, datetime
+
 import numpy as np
 from inference_gateway.analytics.left_object import LeftObjectRule, LeftObjects, Stage
+from inference_gateway.analytics.places import Frame
+from inference_gateway.functions.function import Moment
+from inference_gateway.functions.left_objects import LeftBehind
 from inference_gateway.seeing.geometry import Box
+from inference_gateway.seeing.looking import FILM_LOOK, Sight, Wanted
+from inference_gateway.seeing.pipeline import SeenObject
 
+NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 BAG = Box(50, 60, 10, 10)
 OWNER = Box(40, 37, 13, 33)
 STEP = 0.4
@@ -50,6 +58,27 @@ def test_bag_with_its_owner_beside_it_is_not_left() -> None:
 def test_bag_that_is_fetched_is_reclaimed() -> None:
     stages = [stage for stage, _ in told(EMPTY, BROUGHT, ALONE, (4.0, False, None))]
     assert stages == [Stage.PUT, Stage.LEFT, Stage.RECLAIMED]
+
+
+def test_what_is_told_no_more_is_forgotten() -> None:
+    left = LeftBehind((SMALL,), Frame(120, 80))
+
+    def show(seconds: float, bag: bool, owner: Box | None, *, begin: float) -> list[str]:
+        told = []
+        for step in range(round(seconds / STEP)):
+            people = (SeenObject("person", 0.9, owner),) if owner else ()
+            moment = Moment(
+                street(bag=bag, owner=owner), Sight(looked={FILM_LOOK: people}),
+                begin + step * STEP, NOON, wanted=Wanted(looks=frozenset({FILM_LOOK})),
+            )  # fmt: skip
+            told += [fact.what for fact in left.add(moment)]
+        return told
+
+    assert show(*EMPTY, begin=0.0) + show(*BROUGHT, begin=4.0) == []
+    assert show(*ALONE, begin=10.0) == ["left"]
+    assert left._left == {(0, 1)}
+    assert show(4.0, False, None, begin=22.0) == ["reclaimed"]
+    assert left._left == set()
 
 
 def test_bag_that_stays_is_escalated() -> None:

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 from inference_gateway.analytics.places import Frame, Line, PlaceUnusable, Point
-from inference_gateway.analytics.tracking import Trails
+from inference_gateway.analytics.tracking import REMEMBERED_PLACES, Trails
 from inference_gateway.analytics.vehicles import (
+    COUNTED_KEPT_SECONDS,
     MOVING,
     MovingObjects,
     Road,
@@ -60,6 +61,29 @@ def test_car_is_counted_by_direction() -> None:
     there = [100 + 10.0 * step for step in range(25)]
     assert counted(there).forward == {"car": 1}
     assert counted(there[::-1]).backward == {"car": 1}
+
+
+def test_vehicles_that_have_long_left_are_forgotten() -> None:
+    trails, counter = Trails(), VehicleCounter(MIDDLE, FRAME)
+    for car in range(40):
+        for step in range(25):
+            at = 60.0 * car + step / 10
+            seen = [SeenObject("car", 0.9, Box(100 + 10.0 * step, 100, 40, 30))]
+            counter.add(trails.add(seen, at=at), at=at)
+    assert counter.forward == {"car": 40}
+    assert len(counter._counted) <= COUNTED_KEPT_SECONDS / 60 + 1
+
+
+def test_a_car_that_stood_there_for_long_is_counted_no_second_time() -> None:
+    there = [100 + 10.0 * step for step in range(25)]
+    # Longer than what has left is remembered; and until its way back is no part of its trail.
+    long, longer = REMEMBERED_PLACES + 10, round(COUNTED_KEPT_SECONDS / 0.5) + 10
+    xs = [*there, *there[-1:] * longer, *there[::-1], *there[:1] * long, *there]
+    trails, counter = Trails(), VehicleCounter(MIDDLE, FRAME)
+    for step, x in enumerate(xs):
+        seen = [SeenObject("car", 0.9, Box(x, 100, 40, 30))]
+        counter.add(trails.add(seen, at=step / 2), at=step / 2)
+    assert (counter.forward, counter.backward) == ({"car": 1}, {"car": 1})
 
 
 def test_what_trembles_on_the_line_is_not_counted() -> None:

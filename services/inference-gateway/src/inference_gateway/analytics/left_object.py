@@ -116,6 +116,11 @@ class LeftObjects:
             told += self._follow(thing, step, at)
         return [_unscaled(fact, scale) for fact in told]
 
+    @property
+    def followed(self) -> set[int]:
+        """The numbers of the objects that stand there; a number never comes again."""
+        return {thing.number for thing in self._objects}
+
     def _remember(self, people: list[Box], at: float) -> None:
         """Who is overlooked in a frame, and has left no gap, is still there."""
         assert self._scene is not None

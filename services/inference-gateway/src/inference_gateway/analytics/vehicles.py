@@ -37,6 +37,8 @@ CLOSING: Final = 5
 STRAIGHT: Final = 0.6
 """What goes to and fro, as a trail does that was handed from one thing to another, is not."""
 CORNER_ERROR_PIXELS: Final = 2.0
+COUNTED_KEPT_SECONDS: Final = 600.0
+"""Far longer than any trail goes on unseen (2.5 frames): its number never comes again."""
 PLACE_ERROR_SHARE: Final = 0.05
 SURE_DEVIATIONS: Final = 1.96
 
@@ -78,6 +80,14 @@ def joined(recognised: Iterable[SeenObject], moving: Iterable[SeenObject]) -> li
 
 
 @dataclass(slots=True)
+class _Counted:
+    """A trail that was counted, by the ways it went."""
+
+    last_seen: float
+    ways: set[Happening] = field(default_factory=set)
+
+
+@dataclass(slots=True)
 class VehicleCounter:
     """Counts whoever crosses a line, once each way, by class."""
 
@@ -85,7 +95,7 @@ class VehicleCounter:
     frame: Frame
     forward: Counter[str] = field(default_factory=Counter)
     backward: Counter[str] = field(default_factory=Counter)
-    _counted: set[tuple[int, Happening]] = field(default_factory=set)
+    _counted: dict[int, _Counted] = field(default_factory=dict)
     _watch: ZoneWatch = field(init=False)
 
     def __post_init__(self) -> None:
@@ -93,16 +103,25 @@ class VehicleCounter:
 
     def add(self, trails: Iterable[Trail], *, at: float) -> list[ZoneFact]:
         """Returns the crossings that count."""
-        steady = [trail for trail in trails if _has_moved(trail)]
-        told = []
-        for fact in self._watch.add(steady, at=at):
-            if (fact.trail, fact.happening) in self._counted:
+        seen, told = list(trails), []
+        self._forget({trail.number for trail in seen}, at)
+        for fact in self._watch.add([trail for trail in seen if _has_moved(trail)], at=at):
+            counted = self._counted.setdefault(fact.trail, _Counted(at))
+            if fact.happening in counted.ways:
                 continue
-            self._counted.add((fact.trail, fact.happening))
+            counted.ways.add(fact.happening)
             ahead = fact.happening is Happening.CROSSED_FORWARD
             (self.forward if ahead else self.backward)[fact.label] += 1
             told.append(fact)
         return told
+
+    def _forget(self, seen: set[int], at: float) -> None:
+        """Those that have long left; who stands there still is counted no second time."""
+        for number, counted in list(self._counted.items()):
+            if number in seen:
+                counted.last_seen = at
+            elif at - counted.last_seen > COUNTED_KEPT_SECONDS:
+                del self._counted[number]
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,6 +58,9 @@ class LeftBehind:
             for fact in watch.add(moment.picture, people, at=moment.seconds):
                 if self._is_told(place, fact):
                     facts.append(worded(fact, self._rules[place].zone.name))
+        # Fetched, or lost in a picture that changed as a whole: nothing more is told of it.
+        followed = [watch.followed for watch in self._watches]
+        self._left = {(place, number) for place, number in self._left if number in followed[place]}
         return facts
 
     def _is_told(self, place: int, fact: LeftObjectFact) -> bool:

@@ -1,8 +1,8 @@
 """Sends the golden probes through the live path, and tells when a function slips and when it holds.
 
-A probe waits for its turn like a frame of any camera that has half a minute, is looked at by the same
-models, and ends here: nothing of it is kept, no event says what was read. Of all copies of the
-service one probes.
+A probe waits for its turn like a frame that has half a minute, is looked at by the same models, and
+ends here: nothing of it is kept, no event says what was read. Of all copies of the service one
+probes.
 """
 
 import asyncio
