@@ -1,13 +1,15 @@
 """Evidence: sealed under a key of its own, addressed by the SHA-256 of its plain content.
 
 The object is written before the transaction that makes it evidence, so a crash leaves at most an
-object that no row knows; the sweeper takes those away. Reading is audited first: the row that says
-who read what and why is committed before the first byte leaves.
+object that no row knows; the sweeper takes those away, once they were found so twice. Reading is
+audited first: the row that says who read what and why is committed before the first byte leaves.
 """
 
 import asyncio
 import hashlib
 import logging
+import math
+import time
 from dataclasses import replace
 from datetime import timedelta
 
@@ -25,6 +27,9 @@ MOST_BYTES = 20 * 1024 * 1024
 SWEEP_SECONDS = 1800.0
 # Far above what a transaction may take: a younger object may still be about to get its row.
 ORPHAN_AGE = timedelta(hours=1)
+# After an outage of the database what waits for it is written within moments; an object that was
+# without a row so long before, while the database answered, is nobody's.
+SUSPECTED_SECONDS = SWEEP_SECONDS / 2
 SWEPT_DAYS = 2
 BATCH = 500
 log = logging.getLogger(__name__)
@@ -75,6 +80,8 @@ class Vault:
         self._db = db
         self._objects = objects
         self._clock = clock
+        # Objects that the last sweep found without a row, and when (monotonic) they first were.
+        self._suspects: dict[str, float] = {}
 
     async def seal(self, content: bytes, content_type: str) -> KeptEvidence:
         """Writes the sealed object. It is evidence only once `storage.keep_evidence` says so."""
@@ -126,9 +133,14 @@ class Vault:
                 await self.sweep()
                 await asyncio.sleep(SWEEP_SECONDS)
 
-    async def sweep(self, *, orphan_age: timedelta = ORPHAN_AGE) -> int:
-        """Deletes objects that a crash left without a row; returns how many."""
-        now, swept = self._clock(), 0
+    async def sweep(
+        self, *, orphan_age: timedelta = ORPHAN_AGE, suspected_seconds: float = SUSPECTED_SECONDS
+    ) -> int:
+        """Deletes objects that a crash left without a row; returns how many.
+
+        An object is deleted where an earlier sweep, so long before, found no row of it either.
+        """
+        now, swept, suspects = self._clock(), 0, dict[str, float]()
         for day in range(SWEPT_DAYS):
             old = [
                 path
@@ -136,17 +148,29 @@ class Vault:
                 if written < now - orphan_age
             ]
             for start in range(0, len(old), BATCH):
-                swept += await self._sweep_batch(old[start : start + BATCH])
+                left, deleted = await self._sweep_batch(
+                    old[start : start + BATCH], suspected_seconds
+                )
+                suspects |= left
+                swept += deleted
+        self._suspects = suspects
         return swept
 
-    async def _sweep_batch(self, paths: list[str]) -> int:
+    async def _sweep_batch(
+        self, paths: list[str], suspected_seconds: float
+    ) -> tuple[dict[str, float], int]:
+        """Those that are suspects from now on, and how many were deleted."""
         async with self._db.begin(SYSTEM) as tx:
             known = await storage.known_objects(tx, paths)
-        orphans = [path for path in paths if path not in known]
-        if orphans:
-            await self._objects.delete(orphans)
-            log.warning("%s objects without a row were taken away", len(orphans))
-        return len(orphans)
+        asked = time.monotonic()
+        orphans = {path: self._suspects.get(path, math.inf) for path in paths if path not in known}
+        gone = [path for path, since in orphans.items() if asked - since >= suspected_seconds]
+        if gone:
+            await self._objects.delete(gone)
+            log.warning("%s objects without a row were taken away", len(gone))
+        for path in gone:
+            del orphans[path]
+        return {path: min(since, asked) for path, since in orphans.items()}, len(gone)
 
 
 def _place(sha256: str) -> str:

@@ -10,10 +10,12 @@ from typing import Any
 
 import pytest
 from chassis.clock import system_clock
-from chassis.db import Database
+from chassis.db import SYSTEM, Database
 from chassis.sealing import Keyring
+from inference_gateway import storage
 from inference_gateway.evidence import Vault
 from inference_gateway.objects import SealedObjects
+from inference_gateway.storage import EvidencePlace
 from tartip_cli.testing import RunningTestMesh
 
 from .conftest import As, Device, Process, refused
@@ -139,7 +141,7 @@ def test_objects_that_a_crash_left_behind_are_swept_and_evidence_is_not(
     picture = content()
     sha256 = reports.store(picture)
 
-    async def sweep() -> tuple[int, int]:
+    async def sweep() -> None:
         environment = engines.environment("inference-gateway")
         db = Database(
             environment["TARTIP_DATABASE_URL"],
@@ -149,13 +151,20 @@ def test_objects_that_a_crash_left_behind_are_swept_and_evidence_is_not(
         )
         objects = SealedObjects(environment["TARTIP_EVIDENCE_URL"])
         vault = Vault(db, objects, system_clock)
-        orphan = await vault.seal(b"left behind", "image/jpeg")
-        young = await vault.sweep()
-        old = await vault.sweep(orphan_age=timedelta(0))
-        assert not (engines.home.evidence / orphan.object_path).exists()
+        orphan = await vault.seal(content(1000), "image/jpeg")
+        # Of a fact that waited while the database was away, for longer than an orphan's age.
+        waiting = await vault.seal(content(1000), "image/jpeg")
+        assert await vault.sweep() == 0
+        # The database is back, and the sweeper comes before whoever holds the fact.
+        assert await vault.sweep(orphan_age=timedelta(0)) == 0
+        async with db.begin(SYSTEM) as tx:
+            await storage.keep_evidence(tx, waiting, EvidencePlace("KZ-75"))
+        assert await vault.sweep(orphan_age=timedelta(0)) == 0
+        assert await vault.sweep(orphan_age=timedelta(0), suspected_seconds=0.0) >= 1
+        left = [(engines.home.evidence / kept.object_path).exists() for kept in (orphan, waiting)]
+        assert left == [False, True]
+        assert not {orphan.object_path, waiting.object_path} & set(vault._suspects)
         await db.close()
-        return young, old
 
-    young, old = asyncio.run(sweep())
-    assert (young, old >= 1) == (0, True)
+    asyncio.run(sweep())
     assert reports.read(sha256)[1] == picture
