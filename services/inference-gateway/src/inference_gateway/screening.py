@@ -116,12 +116,14 @@ class Screening:
     async def take(self, shot: Shot) -> list[Settling]:
         """What is in this frame, and after it what ended before it.
 
-        Every settling must be settled, in this order. After Shed or ModelsAway the frame counts as
-        never shown; after EvidenceAway the next call tells what this one could not.
+        Every settling must be settled, in this order. After Shed, ModelsAway or ListsAway the frame
+        counts as never shown; after EvidenceAway the next call tells what this one could not.
         """
         watching = await self._watching_for(shot)
         wanted = watching.wanted(shot.seconds)
         sight, faces = Sight(), None
+        if wanted.faces and self.faces:
+            self.faces.require_ready()
         if wanted != NOTHING:
             async with self.turn() if self.turn else self.eyes.turn(patient=True):
                 sight, fingerprint = await self.eyes.look(shot.picture, wanted)

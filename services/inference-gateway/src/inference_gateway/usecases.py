@@ -111,6 +111,8 @@ class Intake:
             outside_models=functions.outside_models,
         )
         faces = None
+        if functions.faces:
+            self.faces.require_ready()
         async with self._eyes.turn(urgency=functions.urgency):
             picture = await asyncio.to_thread(open_picture, frame.picture)
             sight, fingerprint = await self._eyes.look(picture, wanted)

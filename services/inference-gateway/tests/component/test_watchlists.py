@@ -520,6 +520,31 @@ def test_no_lead_comes_of_an_entry_past_its_time(
         third.review(candidate.candidate_id)
 
 
+def test_a_template_that_does_not_open_keeps_nobody_else_from_being_searched_for(
+    engines: RunningTestMesh,
+    in_force: str,
+    one: Officer,
+    other: Officer,
+    rows: Callable[[str], list[Any]],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    damaged = other.approve(one.ask(picture=face(9)).entry_id).entry_id
+    rows(
+        "UPDATE watch_entries SET template_sealed = set_byte(template_sealed, 40,"
+        f" 255 - get_byte(template_sealed, 40)) WHERE entry_id = '{damaged}'"
+    )
+
+    async def pass_by() -> None:
+        async with beside(engines) as parts:
+            seen, _ = await parts.see(face(), camera=camera(), at=datetime.now(UTC), keep=False)
+            assert {str(found.one.entry_id) for found in seen.found} == {in_force}
+
+    asyncio.run(pass_by())
+    one.withdraw(damaged)
+    [told] = [record for record in caplog.records if damaged in record.getMessage()]
+    assert (told.levelname, told.exc_info) == ("ERROR", None)
+
+
 def test_pages_of_entries_come_in_order_and_once(one: Officer) -> None:
     made = [one.ask().entry_id for _ in range(3)]
     seen: list[str] = []

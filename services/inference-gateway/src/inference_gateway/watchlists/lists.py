@@ -1,7 +1,7 @@
 """Keeps the galleries of this process the same as the lists in the database.
 
 Any copy of the service may change the lists; each looks for a new version every second, and the
-copy that made a change looks at once. Until everything was read nothing is searched.
+copy that made a change looks at once. Until everything was read no face is looked at.
 """
 
 import asyncio
@@ -10,11 +10,13 @@ from typing import Final
 
 import numpy as np
 from chassis.db import SYSTEM, Database, storage_is_away
+from cryptography.exceptions import InvalidTag
 
 from inference_gateway.seeing.faces import TEMPLATE_LENGTH
 from inference_gateway.seeing.geometry import Floats
 from inference_gateway.watchlists import storage
 from inference_gateway.watchlists.gallery import Near, RegionGallery, one_thread
+from inference_gateway.watchlists.model import ListsAway
 from inference_gateway.watchlists.storage import KEY_CLASS, Changed
 
 LOOK_EVERY_SECONDS: Final = 1.0
@@ -29,7 +31,7 @@ class Lists:
         self._regions: dict[str, RegionGallery] = {}
         self._version = 0
         self._reading = asyncio.Lock()
-        self._read = asyncio.Event()
+        self._is_read = False
         one_thread()
 
     async def keep_reading(self) -> None:
@@ -48,16 +50,21 @@ class Lists:
                 version = await storage.version(tx)
             if version > self._version:
                 await self._take_in()
-            self._read.set()
+            self._is_read = True
 
-    async def is_searching(self, region: str) -> bool:
-        """Whether anybody is searched for in a region; waits until the lists were read."""
-        await self._read.wait()
+    def require_read(self) -> None:
+        """Raises ListsAway until everything was read once."""
+        if not self._is_read:
+            raise ListsAway
+
+    def is_searching(self, region: str) -> bool:
+        """Whether anybody is searched for in a region. Raises ListsAway."""
+        self.require_read()
         return bool(len(self._regions.get(region, ())))
 
     async def search(self, region: str, queries: Floats, *, within: float) -> list[list[Near]]:
         """For each of the queries [n, 128] the entries near it. The queries are not kept."""
-        await self._read.wait()
+        self.require_read()
         gallery = self._regions.get(region)
         if gallery is None:
             return [[] for _ in queries]
@@ -88,8 +95,11 @@ class Lists:
     def _template(self, row: Changed) -> Floats | None:
         if row.sealed is None or row.wrapped is None:
             return None
-        key = self._db.keyring.unwrap(KEY_CLASS, row.key_id, row.wrapped)
-        plain = key.open(row.sealed, storage.template_place(row.entry_id))
-        template = np.frombuffer(plain, np.float32).copy()
-        assert template.shape == (TEMPLATE_LENGTH,)
-        return template
+        try:
+            key = self._db.keyring.unwrap(KEY_CLASS, row.key_id, row.wrapped)
+            plain = key.open(row.sealed, storage.template_place(row.entry_id))
+            return np.frombuffer(plain, np.float32).reshape(TEMPLATE_LENGTH).copy()
+        except (InvalidTag, ValueError):
+            # One that was damaged keeps nobody else from being searched for.
+            log.error("entry %s: its template does not open, it is not searched for", row.entry_id)
+            return None

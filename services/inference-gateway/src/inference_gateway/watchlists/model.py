@@ -140,6 +140,18 @@ class ReviewedAlready(Refusal):
     )
 
 
+class ListsAway(Refusal):
+    """Whether anybody is searched for is not known, so no face may pass unsearched."""
+
+    kind = Kind.AWAY
+    code = "WATCH_LISTS_AWAY"
+    says = Says(
+        en="The watch-lists have not been read yet. Try again; the same id is safe.",
+        ru="Списки разыскиваемых ещё не прочитаны. Повторите с тем же идентификатором.",
+        kk="Іздеудегілер тізімдері әлі оқылған жоқ. Сол идентификатормен қайталаңыз.",
+    )
+
+
 class Basis(StrEnum):
     COURT_ORDER = "COURT_ORDER"
     WANTED_PERSON = "WANTED_PERSON"

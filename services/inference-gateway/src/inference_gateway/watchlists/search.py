@@ -45,6 +45,9 @@ class FacesSeen(Protocol):
 
 
 class FaceSearch(Protocol):
+    def require_ready(self) -> None:
+        """Raises ListsAway: to be asked before a turn to look, so that none is held in vain."""
+
     async def look(
         self,
         picture: Picture,
@@ -54,7 +57,8 @@ class FaceSearch(Protocol):
         content: Callable[[], bytes],
         fingerprint: str,
     ) -> FacesSeen:
-        """Finds and searches the faces of a BGR picture; raises ModelsAway or EvidenceAway.
+        """Finds and searches the faces of a BGR picture; raises ModelsAway, ListsAway or
+        EvidenceAway.
 
         `content` gives the frame as JPEG, PNG or WebP; it is asked for (in a thread) only where
         there is a new candidate, and then sealed. `fingerprint` is of the models that looked. To

@@ -35,6 +35,9 @@ class FaceWatch:
         self._vault = vault
         self._clock = clock
 
+    def require_ready(self) -> None:
+        self._lists.require_read()
+
     async def look(
         self,
         picture: Picture,
@@ -44,7 +47,7 @@ class FaceWatch:
         content: Callable[[], bytes],
         fingerprint: str,
     ) -> WatchedFaces:
-        if not await self._lists.is_searching(camera.region):
+        if not self._lists.is_searching(camera.region):
             return WatchedFaces(self._clock)
         async with models_away_by_name():
             faces = await self._looker.faces(picture)

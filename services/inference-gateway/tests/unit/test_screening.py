@@ -1,0 +1,59 @@
+"""A frame of a film or stream on its way to a look."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+import pytest
+from chassis.db import Database, Scope
+from chassis.identity import Caller
+from chassis.sealing import Keyring
+from inference_gateway.evidence import Vault
+from inference_gateway.eyes import Eyes
+from inference_gateway.films import Shot
+from inference_gateway.functions.model import CameraFunctions
+from inference_gateway.limits import Urgency
+from inference_gateway.model import Camera
+from inference_gateway.objects import SealedObjects
+from inference_gateway.screening import Screening, Subject
+from inference_gateway.seeing.face_looking import FaceLooker
+from inference_gateway.watchlists.lists import Lists
+from inference_gateway.watchlists.model import ListsAway
+from inference_gateway.watchlists.watching import FaceWatch
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+class NobodyLooks:
+    async def fingerprint(self) -> str:
+        raise AssertionError
+
+    async def look(self, picture: Any, wanted: Any) -> Any:
+        raise AssertionError
+
+    async def run(self, model: str, images: Any, *, seconds: float) -> Any:
+        raise AssertionError
+
+
+async def test_no_place_is_held_while_the_watch_lists_have_not_been_read(tmp_path: Path) -> None:
+    db = Database(
+        "postgresql://nowhere", service="test", keyring=Keyring(tmp_path), clock=lambda: NOON
+    )
+    vault = Vault(db, SealedObjects(f"file://{tmp_path}"), lambda: NOON)
+    eyes, looker, lists = Eyes(NobodyLooks()), FaceLooker(NobodyLooks()), Lists(db)
+    faces = FaceWatch(db, lists, looker, vault, lambda: NOON)
+    caller, scope = Caller("device", "edge-1"), Scope("device", "edge-1", ("KZ-75",))
+    camera = Camera(UUID(int=1), "KZ-75", 1, "SN-1", bytes(32), retired=False)
+    subject = Subject(UUID(int=2), camera, caller, scope, b"", NOON)
+
+    async def configured() -> CameraFunctions:
+        return CameraFunctions(Urgency.NORMAL, plates=True, faces=True)
+
+    screening = Screening(subject, eyes, vault, configured=configured, faces=faces)
+    with pytest.raises(ListsAway):
+        await screening.take(Shot(0, 0.0, np.zeros((48, 64, 3), np.uint8), 0.0))
+    assert eyes._turnstile.offered == 0
+    with pytest.raises(ListsAway):
+        lists.is_searching("KZ-75")
