@@ -254,9 +254,10 @@ class Screening:
         if untold.jpeg:
             kept = await self.vault.seal(untold.jpeg, "image/jpeg")
             result = replace(result, evidence_sha256=kept.sha256)
+        faces = await untold.faces.sealed() if untold.faces else None
         return Settling(
             subject.camera, subject.caller, subject.scope, subject.content, result,
-            self._told(untold, result), kept, faces=untold.faces, is_scene=True,
+            self._told(untold, result), kept, faces=faces, is_scene=True,
         )  # fmt: skip
 
     def _told(self, untold: _Untold, result: FrameResult) -> tuple[Told, ...]:

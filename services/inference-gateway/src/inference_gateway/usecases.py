@@ -130,6 +130,8 @@ class Intake:
         if result.plates or readings is not None:
             kept = await self._vault.seal(frame.picture, content_type(frame.picture))
             result = replace(result, evidence_sha256=kept.sha256)
+        if faces is not None:
+            faces = await faces.sealed()
         facts = plates_told(result, camera, readings)
         if readings is not None and facts and measured(result.plates) is None:
             measures.readings_unassigned.add(1)

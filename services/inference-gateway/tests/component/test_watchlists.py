@@ -20,8 +20,11 @@ from chassis.identity import Caller, Operator
 from chassis.sealing import Keyring
 from inference_gateway.evidence import Vault
 from inference_gateway.eyes import Eyes
+from inference_gateway.films import Shot
+from inference_gateway.functions.model import CameraFunctions
 from inference_gateway.model import Camera, FaceVerdict
-from inference_gateway.objects import SealedObjects
+from inference_gateway.objects import EvidenceAway, SealedObjects
+from inference_gateway.screening import Screening, Subject
 from inference_gateway.seeing.face_looking import FaceLooker
 from inference_gateway.seeing.looking import Looker
 from inference_gateway.seeing.pictures import open_picture
@@ -139,6 +142,8 @@ class Beside:
 
     db: Database
     lists: Lists
+    eyes: Eyes
+    vault: Vault
     watch: FaceWatch
     desk: WatchDesk
 
@@ -149,6 +154,7 @@ class Beside:
         seen = await self.watch.look(
             shown, camera, at, content=lambda: picture, fingerprint=FINGERPRINT
         )
+        seen = await seen.sealed()
         if not keep:
             return seen, None
         async with self.db.begin(Scope("device", "edge-1", (camera.region,))) as tx:
@@ -171,12 +177,13 @@ async def beside(
         told["TARTIP_TRITON_URL"],
         Credentials(pair.certificate, pair.key, engines.certificates.authority),
     )
-    lists, looker = Lists(db), FaceLooker(models)
+    lists, looker, eyes = Lists(db), FaceLooker(models), Eyes(Looker(models))
     await lists.refresh()
     vault = Vault(db, SealedObjects(told["TARTIP_EVIDENCE_URL"]), clock)
-    desk = WatchDesk(db, lists, Eyes(Looker(models)), looker, clock)
+    desk = WatchDesk(db, lists, eyes, looker, clock)
     try:
-        yield Beside(db, lists, FaceWatch(db, lists, looker, vault, clock), desk)
+        watch = FaceWatch(db, lists, looker, vault, clock)
+        yield Beside(db, lists, eyes, vault, watch, desk)
     finally:
         await models.close()
         await db.close()
@@ -360,6 +367,43 @@ def test_the_frame_of_a_candidate_is_for_watch_list_officers_alone(
     assert officer.read(sha256) == ("image/jpeg", passing)
     with refused("EVIDENCE_NOT_FOUND"):
         as_("operator-gateway", operator="auditor-1").read(sha256)
+
+
+def test_a_match_outlives_an_outage_of_the_store_of_evidence(
+    engines: RunningTestMesh, in_force: str, one: Officer, as_: Callable[..., As]
+) -> None:
+    folder = engines.home.evidence
+    aside, where = folder.with_name("evidence-aside"), camera()
+    scope = Scope("device", "edge-1", (REGION,))
+    subject = Subject(
+        new_id(), where, Caller("device", "edge-1"), scope, b"stream", datetime.now(UTC)
+    )
+
+    async def configured() -> CameraFunctions:
+        return CameraFunctions(faces=True)
+
+    async def pass_by() -> None:
+        async with beside(engines) as parts:
+            screening = Screening(
+                subject, parts.eyes, parts.vault, configured=configured, faces=parts.watch
+            )
+            folder.rename(aside)
+            folder.touch()  # no folder can be made there
+            try:
+                with pytest.raises(EvidenceAway):
+                    await screening.take(Shot(0, 0.0, draw_face(4).picture, 0.0))
+            finally:
+                folder.unlink()
+                aside.rename(folder)
+            [settling] = await screening.tell()
+            assert settling.faces is not None and settling.faces.has_candidates
+            async with parts.db.begin(scope) as tx:
+                assert len((await settling.faces.keep(tx)).told) == 1
+
+    asyncio.run(pass_by())
+    [candidate] = one.candidates(in_force)
+    officer = as_("operator-gateway", operator="watchlist-2")
+    assert officer.read(candidate.evidence_sha256)[0] == "image/jpeg"
 
 
 def test_one_other_person_dismisses_and_what_nobody_reviews_is_forgotten(

@@ -8,8 +8,10 @@ from chassis.clock import Clock
 from chassis.db import Tx
 
 from inference_gateway.events import Told
+from inference_gateway.evidence import Vault
 from inference_gateway.model import FaceVerdict, SeenFace
 from inference_gateway.storage import EvidencePlace, KeptEvidence, keep_evidence
+from inference_gateway.usecases import content_type
 from inference_gateway.watchlists import storage
 from inference_gateway.watchlists.events import face_candidate
 from inference_gateway.watchlists.model import Candidate
@@ -26,11 +28,13 @@ class Found:
 
 @dataclass(frozen=True)
 class WatchedFaces:
-    """`evidence` is there when one of what was found is new."""
+    """`frame` is there when one of what was found is new; sealed, it is `evidence`."""
 
     clock: Clock
+    vault: Vault
     seen: tuple[SeenFace, ...] = ()
     found: tuple[Found, ...] = ()
+    frame: bytes = field(default=b"", repr=False)
     evidence: KeptEvidence | None = None
 
     @property
@@ -41,7 +45,17 @@ class WatchedFaces:
     def has_candidates(self) -> bool:
         return bool(self.found)
 
+    async def sealed(self) -> "WatchedFaces":
+        if not self.frame:
+            return self
+        kept = await self.vault.seal(self.frame, content_type(self.frame))
+        found = tuple(
+            replace(each, one=replace(each.one, evidence_sha256=kept.sha256)) for each in self.found
+        )
+        return replace(self, found=found, frame=b"", evidence=kept)
+
     async def keep(self, tx: Tx) -> KeptFaces:
+        assert not self.frame, "not sealed"
         keeping = _Keeping(tx, self.evidence, self.clock)
         # In one order for all, so that two frames do not wait for each other's entries.
         for found in sorted(self.found, key=lambda each: each.one.entry_id):

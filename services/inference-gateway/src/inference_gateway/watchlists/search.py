@@ -32,6 +32,12 @@ class FacesSeen(Protocol):
     def faces(self) -> tuple[SeenFace, ...]:
         """For an answer about a frame of which nothing is kept."""
 
+    async def sealed(self) -> "FacesSeen":
+        """The same with the frame of a new candidate sealed; without one, nothing is written.
+
+        To be called after the turn to look, before `keep`. Raises EvidenceAway: call it again.
+        """
+
     @property
     def has_candidates(self) -> bool:
         """Whether `keep` has anything to do; a frame with candidates is never merely passing."""
@@ -57,10 +63,9 @@ class FaceSearch(Protocol):
         content: Callable[[], bytes],
         fingerprint: str,
     ) -> FacesSeen:
-        """Finds and searches the faces of a BGR picture; raises ModelsAway, ListsAway or
-        EvidenceAway.
+        """Finds and searches the faces of a BGR picture; raises ModelsAway or ListsAway.
 
         `content` gives the frame as JPEG, PNG or WebP; it is asked for (in a thread) only where
-        there is a new candidate, and then sealed. `fingerprint` is of the models that looked. To
-        be called within a turn to look, outside of any transaction.
+        there is a new candidate, which `FacesSeen.sealed` seals. `fingerprint` is of the models
+        that looked. To be called within a turn to look, outside of any transaction.
         """

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 from chassis.clock import Clock, new_id
@@ -15,7 +15,6 @@ from inference_gateway.seeing.face_looking import FaceLooker, forget
 from inference_gateway.seeing.faces import ACTING, SAME_PERSON, Face, Usable
 from inference_gateway.seeing.pictures import Picture
 from inference_gateway.seeing.triton import ModelsAway
-from inference_gateway.usecases import content_type
 from inference_gateway.watchlists import storage
 from inference_gateway.watchlists.gallery import Near
 from inference_gateway.watchlists.keeping import Found, WatchedFaces
@@ -48,7 +47,7 @@ class FaceWatch:
         fingerprint: str,
     ) -> WatchedFaces:
         if not self._lists.is_searching(camera.region):
-            return WatchedFaces(self._clock)
+            return WatchedFaces(self._clock, self._vault)
         async with models_away_by_name():
             faces = await self._looker.faces(picture)
             near = await self._near(picture, faces, camera.region)
@@ -57,13 +56,10 @@ class FaceWatch:
         )
         sighting = _Sighting(camera, captured_at, fingerprint)
         found = await self._found(sighting, seen, nearest(near))
-        if all(each.is_known for each in found):
-            return WatchedFaces(self._clock, seen, tuple(each.found for each in found))
-        shown = await asyncio.to_thread(content)
-        evidence = await self._vault.seal(shown, content_type(shown))
-        return WatchedFaces(
-            self._clock, seen, tuple(_with(each.found, evidence.sha256) for each in found), evidence
-        )
+        is_new = any(not each.is_known for each in found)
+        frame = await asyncio.to_thread(content) if is_new else b""
+        told = tuple(each.found for each in found)
+        return WatchedFaces(self._clock, self._vault, seen, told, frame)
 
     async def _near(
         self, picture: Picture, faces: list[Face], region: str
@@ -149,7 +145,3 @@ async def models_away_by_name() -> AsyncIterator[None]:
     else:
         return
     raise ModelsAway from away
-
-
-def _with(found: Found, evidence_sha256: str) -> Found:
-    return replace(found, one=replace(found.one, evidence_sha256=evidence_sha256))
