@@ -22,7 +22,7 @@ from inference_gateway.streams.pulling import Arrival, Line, Puller
 from inference_gateway.usecases import Settling
 
 # How long after it came a frame is still worth a look, and how late it may come at all.
-LOOK_WITHIN_SECONDS = 2.0
+LOOK_WITHIN_SECONDS = 1.0
 LATE_SECONDS = 1.0
 # The same where nothing moved: others go first.
 LOOK_AGAIN_WITHIN_SECONDS = 0.5
