@@ -1,4 +1,4 @@
-"""Reads, violations, decisions and pauses: the only SQL of this service.
+"""The tables of reads, violations and decisions: the only SQL of this service.
 
 A plate, an address and the text of a decision are sealed with one data key an object; the plate is
 found again by its blind index. A read that shows no violation loses its key, and with it its plate.
@@ -13,8 +13,26 @@ from uuid import UUID
 from chassis.db import Tx
 from chassis.refusals import IdReused
 from chassis.sealing import DataKey
-from sqlalchemy import func, select, text, tuple_, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Column,
+    DateTime,
+    Double,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Numeric,
+    Table,
+    Text,
+    Uuid,
+    func,
+    select,
+    text,
+    tuple_,
+    update,
+)
+from sqlalchemy.dialects.postgresql import JSONB, insert
 
 from violations.model import (
     Box,
@@ -33,9 +51,50 @@ from violations.model import (
     ViolationNotFound,
 )
 from violations.rules import normalised_plate
-from violations.tables import decisions, degradations, reads, violations
 
 KEY_CLASS = "plate"
+_moment = DateTime(timezone=True)
+_metadata = MetaData()
+
+reads = Table(
+    "reads", _metadata,
+    Column("read_id", Uuid, primary_key=True), Column("camera_id", Uuid),
+    Column("captured_at", _moment), Column("key_id", Uuid), Column("plate_sealed", LargeBinary),
+    Column("readings", JSONB), Column("evidence_sha256", Text),
+    Column("models_fingerprint", Text), Column("story", Text), Column("received_at", _moment),
+    Column("outcome", Text), Column("assessed_at", _moment), Column("held_by", Uuid),
+)  # fmt: skip
+
+violations = Table(
+    "violations", _metadata,
+    Column("violation_id", Uuid, primary_key=True), Column("state", Text), Column("source", Text),
+    Column("region", Text), Column("camera_id", Uuid), Column("read_id", Uuid),
+    Column("report_id", Uuid), Column("latitude", Double), Column("longitude", Double),
+    Column("occurred_at", _moment), Column("detected_at", _moment), Column("key_id", Uuid),
+    Column("address_sealed", LargeBinary), Column("plate_sealed", LargeBinary),
+    Column("plate_index", LargeBinary), Column("rule", Text), Column("offence_code", Text),
+    Column("article", Text), Column("rules_version", Text), Column("rules_sha256", Text),
+    Column("dedupe_seconds", Integer), Column("dedupe_window", BigInteger),
+    Column("readings", JSONB(none_as_null=True)), Column("over_kmh", Numeric),
+    Column("device", JSONB(none_as_null=True)), Column("evidence_sha256", ARRAY(Text)),
+    Column("models_fingerprint", Text), Column("hold", Text), Column("version", BigInteger),
+    Column("story", Text), Column("caution", Text),
+)  # fmt: skip
+
+degradations = Table(
+    "degradations", _metadata,
+    Column("degradation_id", Uuid, primary_key=True), Column("since", _moment),
+    Column("told_at", _moment), Column("recovered_at", _moment),
+)  # fmt: skip
+
+decisions = Table(
+    "decisions", _metadata,
+    Column("decision_id", Uuid, primary_key=True), Column("violation_id", Uuid),
+    Column("region", Text), Column("verdict", Text), Column("officer", Text),
+    Column("decided_at", _moment), Column("reason_sealed", LargeBinary),
+    Column("canonical_sealed", LargeBinary), Column("signature", LargeBinary),
+    Column("certificate", LargeBinary),
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
