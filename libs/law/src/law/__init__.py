@@ -1,0 +1,1 @@
+"""The law as data and pure code, for every service that reckons with it."""

@@ -1,0 +1,27 @@
+"""The time of Asia/Almaty: UTC+6 until 29 February 2024, UTC+5 in the whole country since.
+
+Said here rather than asked of the host: one with old zone tables would be an hour off, and with it
+a day, near midnight.
+"""
+
+from datetime import UTC, date, datetime, time, timedelta, timezone
+
+ONE_ZONE_SINCE = datetime(2024, 2, 29, 19, tzinfo=UTC)
+UTC_PLUS_5, UTC_PLUS_6 = timezone(timedelta(hours=5)), timezone(timedelta(hours=6))
+
+
+def in_almaty(moment: datetime) -> datetime:
+    """The same moment with the offset that held in Almaty. Requires a moment with a zone."""
+    assert moment.tzinfo is not None
+    return moment.astimezone(UTC_PLUS_5 if moment >= ONE_ZONE_SINCE else UTC_PLUS_6)
+
+
+def almaty_day(moment: datetime) -> date:
+    """The calendar day in Almaty on which a moment falls."""
+    return in_almaty(moment).date()
+
+
+def start_of(day: date) -> datetime:
+    """The moment, in UTC, at which a day begins in Almaty."""
+    zone = UTC_PLUS_5 if day >= date(2024, 3, 1) else UTC_PLUS_6
+    return datetime.combine(day, time(), zone).astimezone(UTC)
