@@ -15,7 +15,7 @@ MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
 
 
 async def build(chassis: Chassis[Settings]) -> None:
-    register = Register(chassis.db, chassis.clock)
+    register = Register(chassis.db)
     watch = Watch(chassis.db, chassis.clock)
     listener = HeartbeatListener(chassis.bus, watch, chassis.clock)
     chassis.serve(

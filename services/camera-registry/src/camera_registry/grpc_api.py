@@ -83,7 +83,13 @@ class CameraRegistryApi(cameras_pb2_grpc.CameraRegistryServicer):
 
     async def GetCamera(self, request: pb.GetCameraRequest,
                         context: ServicerContext) -> pb.GetCameraResponse:  # fmt: skip
-        camera = await self._register.get(_known_id(request.camera_id), caller=current_caller())
+        as_of = None
+        if request.HasField("as_of"):
+            with checks() as check:
+                as_of = _read_moment(check, "as_of", request.as_of)
+        camera = await self._register.get(
+            _known_id(request.camera_id), as_of=as_of, caller=current_caller()
+        )
         return pb.GetCameraResponse(camera=to_proto(camera))
 
     async def ListCameras(self, request: pb.ListCamerasRequest,

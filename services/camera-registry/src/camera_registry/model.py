@@ -72,6 +72,16 @@ class CameraNotFound(Refusal):
     )
 
 
+class CameraNotRegisteredThen(Refusal):
+    kind = Kind.STATE
+    code = "CAMERA_NOT_REGISTERED_THEN"
+    says = Says(
+        en="At that moment this camera was not registered yet.",
+        ru="В этот момент камера ещё не была зарегистрирована.",
+        kk="Бұл сәтте камера әлі тіркелмеген еді.",
+    )
+
+
 class CameraRetired(Refusal):
     kind = Kind.STATE
     code = "CAMERA_RETIRED"

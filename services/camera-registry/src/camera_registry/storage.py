@@ -43,19 +43,31 @@ from camera_registry.model import (
 )
 
 _moment = DateTime(timezone=True)
+
+
+def _description_columns() -> list[Column[Any]]:
+    return [
+        Column("region", Text), Column("name", Text),
+        Column("latitude", Double), Column("longitude", Double), Column("address", Text),
+        Column("kind", Text), Column("serial", Text), Column("make", Text), Column("model", Text),
+        Column("azimuth_degrees", Double), Column("owner_bin", Text), Column("connected", Boolean),
+        Column("functions", ARRAY(Text)), Column("verifications", JSONB),
+        Column("device_key", LargeBinary), Column("certificate_number", Text),
+        Column("speed_tolerance_kmh", Double), Column("dedupe_seconds", Integer),
+    ]  # fmt: skip
+
+
 cameras = Table(
     "cameras", MetaData(),
-    Column("camera_id", Uuid, primary_key=True),
-    Column("region", Text), Column("name", Text),
-    Column("latitude", Double), Column("longitude", Double), Column("address", Text),
-    Column("kind", Text), Column("serial", Text), Column("make", Text), Column("model", Text),
-    Column("azimuth_degrees", Double), Column("owner_bin", Text), Column("connected", Boolean),
-    Column("functions", ARRAY(Text)), Column("verifications", JSONB),
-    Column("device_key", LargeBinary), Column("certificate_number", Text),
-    Column("speed_tolerance_kmh", Double), Column("dedupe_seconds", Integer),
+    Column("camera_id", Uuid, primary_key=True), *_description_columns(),
     Column("status", Text), Column("status_as_of", _moment), Column("last_seen", _moment),
     Column("version", BigInteger), Column("registered_at", _moment), Column("retired_at", _moment),
     Column("retired_why", Text),
+)  # fmt: skip
+versions = Table(
+    "camera_versions", MetaData(),
+    Column("camera_id", Uuid, primary_key=True), Column("version", BigInteger, primary_key=True),
+    Column("held_from", _moment), *_description_columns(),
 )  # fmt: skip
 _SIGNED_OF_LIFE = (CameraStatus.ONLINE, CameraStatus.DEGRADED)
 
@@ -82,9 +94,10 @@ class Counts:
 
 
 async def add(tx: Tx, camera: Camera) -> bool:
-    """False when the id is taken. Raises SerialTaken."""
+    """Adds a camera and its first version; False when the id is taken. Raises SerialTaken."""
     added = await tx.execute(insert(cameras).values(**_row(camera)).on_conflict_do_nothing())
     if added.rowcount:
+        await _add_version(tx, camera, held_from=camera.registered_at)
         return True
     id_taken = await tx.scalar(
         select(cameras.c.camera_id).where(cameras.c.camera_id == camera.camera_id)
@@ -103,8 +116,8 @@ async def get(tx: Tx, camera_id: UUID, *, for_update: bool = False) -> Camera:
     return _camera(row)
 
 
-async def save(tx: Tx, camera: Camera) -> None:
-    """Raises SerialTaken."""
+async def save(tx: Tx, camera: Camera, *, held_from: datetime) -> None:
+    """Writes the camera and its new version, which holds from this moment. Raises SerialTaken."""
     values = _row(camera)
     try:
         await tx.execute(
@@ -114,6 +127,18 @@ async def save(tx: Tx, camera: Camera) -> None:
         if "cameras_serial_key" in str(error.orig):
             raise SerialTaken from error
         raise
+    await _add_version(tx, camera, held_from=held_from)
+
+
+async def described_at(tx: Tx, camera_id: UUID, moment: datetime) -> Description | None:
+    """The description that held at a moment; None before the registration."""
+    then = (
+        select(versions)
+        .where(versions.c.camera_id == camera_id, versions.c.held_from <= moment)
+        .order_by(versions.c.version.desc()).limit(1)
+    )  # fmt: skip
+    row = (await tx.execute(then)).one_or_none()
+    return None if row is None else _description(row)
 
 
 async def page(tx: Tx, filters: Filters, *, after: UUID | None, size: int) -> list[Camera]:
@@ -190,6 +215,17 @@ async def _set_status(tx: Tx, ids: Iterable[UUID], status: CameraStatus,
     return [_camera(row) for row in changed]
 
 
+async def _add_version(tx: Tx, camera: Camera, *, held_from: datetime) -> None:
+    await tx.execute(
+        insert(versions).values(
+            camera_id=camera.camera_id,
+            version=camera.version,
+            held_from=held_from,
+            **_description_row(camera.description),
+        )
+    )
+
+
 async def _serial_is_taken(tx: Tx, serial: str) -> bool:
     return bool(await tx.scalar(select(text("1")).where(cameras.c.serial == serial)))
 
@@ -237,9 +273,18 @@ _SEEN = (
 
 
 def _row(camera: Camera) -> dict[str, Any]:
-    given = camera.description
     return {
-        "camera_id": camera.camera_id, "region": given.place.region, "name": given.name,
+        "camera_id": camera.camera_id, **_description_row(camera.description),
+        "status": camera.status.value, "status_as_of": camera.status_as_of,
+        "version": camera.version, "registered_at": camera.registered_at,
+        "retired_at": camera.retired_at,
+        "retired_why": camera.retired_why,
+    }  # fmt: skip
+
+
+def _description_row(given: Description) -> dict[str, Any]:
+    return {
+        "region": given.place.region, "name": given.name,
         "latitude": given.place.latitude, "longitude": given.place.longitude,
         "address": given.place.address, "kind": given.kind.value, "serial": given.serial,
         "make": given.make, "model": given.model, "azimuth_degrees": given.azimuth_degrees,
@@ -252,10 +297,6 @@ def _row(camera: Camera) -> dict[str, Any]:
         ],
         "device_key": given.device_key, "certificate_number": given.certificate_number,
         "speed_tolerance_kmh": given.speed_tolerance_kmh, "dedupe_seconds": given.dedupe_seconds,
-        "status": camera.status.value, "status_as_of": camera.status_as_of,
-        "version": camera.version, "registered_at": camera.registered_at,
-        "retired_at": camera.retired_at,
-        "retired_why": camera.retired_why,
     }  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
@@ -17,7 +18,13 @@ from camera_registry.events import (
     camera_retired,
     camera_status_changed,
 )
-from camera_registry.model import SILENCE, Camera, Description, RegionNotYours
+from camera_registry.model import (
+    SILENCE,
+    Camera,
+    CameraNotRegisteredThen,
+    Description,
+    RegionNotYours,
+)
 from camera_registry.storage import Counts, Filters
 
 SWEEP_SECONDS = 15.0
@@ -25,11 +32,14 @@ SWEEP_BATCH = 1000
 
 
 class Register:
-    """The administrator's writes and everybody's reads."""
+    """The administrator's writes and everybody's reads.
 
-    def __init__(self, db: Database, clock: Clock) -> None:
+    A version holds from the moment that the database's clock told when its change was decided: the
+    row was locked by then, so moments and versions of a camera are in the same order.
+    """
+
+    def __init__(self, db: Database) -> None:
         self._db = db
-        self._clock = clock
 
     async def register(self, camera_id: UUID, description: Description, *, content: bytes,
                        caller: Caller) -> Camera:  # fmt: skip
@@ -38,7 +48,7 @@ class Register:
         async with self._db.begin(caller.scope) as tx:
             if not await tx.once(caller.key, camera_id, content):
                 return await storage.get(tx, camera_id)
-            camera = Camera.register(camera_id, description, self._clock())
+            camera = Camera.register(camera_id, description, await tx.now())
             if not await storage.add(tx, camera):
                 raise IdReused
             tx.emit(camera_registered(camera))
@@ -51,8 +61,9 @@ class Register:
         async with self._db.begin(caller.scope) as tx:
             current = await storage.get(tx, camera_id, for_update=True)
             changed = current.change(description, from_version=from_version)
-            await storage.save(tx, changed)
-            tx.emit(camera_changed(changed, self._clock()))
+            now = await tx.now()
+            await storage.save(tx, changed, held_from=now)
+            tx.emit(camera_changed(changed, now))
             tx.audit("change", f"camera:{camera_id}", region=description.place.region,
                      facts={"version": str(changed.version)})  # fmt: skip
         return changed
@@ -60,18 +71,27 @@ class Register:
     async def retire(self, camera_id: UUID, *, reason: str, caller: Caller) -> Camera:
         async with self._db.begin(caller.scope) as tx:
             current = await storage.get(tx, camera_id, for_update=True)
-            retired = current.retire(self._clock(), why=reason)
+            now = await tx.now()
+            retired = current.retire(now, why=reason)
             if retired is current:
                 return current
-            await storage.save(tx, retired)
+            await storage.save(tx, retired, held_from=now)
             tx.emit(camera_retired(retired))
             region = retired.description.place.region
             tx.audit("retire", f"camera:{camera_id}", region=region)
         return retired
 
-    async def get(self, camera_id: UUID, *, caller: Caller) -> Camera:
+    async def get(self, camera_id: UUID, *, as_of: datetime | None = None,
+                  caller: Caller) -> Camera:  # fmt: skip
+        """As it is described now, or was at a moment. Raises CameraNotRegisteredThen."""
         async with self._db.begin(caller.scope) as tx:
-            return await storage.get(tx, camera_id)
+            camera = await storage.get(tx, camera_id)
+            if as_of is None:
+                return camera
+            described = await storage.described_at(tx, camera_id, as_of)
+        if described is None:
+            raise CameraNotRegisteredThen
+        return replace(camera, description=described)
 
     async def page(self, filters: Filters, *, after: UUID | None, size: int,
                    caller: Caller) -> list[Camera]:  # fmt: skip

@@ -161,6 +161,8 @@ async def _all_entries(audit: Any) -> list[Any]:
         "CREATE TABLE x ()",
         "DELETE FROM audit",
         "UPDATE audit SET canonical = ''",
+        "DELETE FROM camera_versions",
+        "UPDATE camera_versions SET speed_tolerance_kmh = 0",
     ],
 )
 async def test_the_service_may_not_delete_nor_change_tables_nor_the_audit_log(
