@@ -1,12 +1,10 @@
 """A camera as it was described at a moment: what a measurement of then is judged by."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
-from uuid import uuid4
 
 import asyncpg
 import grpc
@@ -143,26 +141,6 @@ async def test_a_repeated_registration_and_a_refused_change_leave_no_version(
     assert len(await held_from(engines, camera)) == 1
 
 
-@pytest.fixture
-def database(engines: RunningTestMesh) -> Iterator[tuple[str, str]]:
-    """An empty database with the service's schema alone: its owner's address, its provisioner's."""
-    name = f"scratch_{uuid4().hex}"
-
-    def on(url: str) -> str:
-        return urlunsplit(urlsplit(url)._replace(path=f"/{name}"))
-
-    async def execute(url: str, statement: str) -> None:
-        connection = await asyncpg.connect(url)
-        await connection.execute(statement)
-        await connection.close()
-
-    asyncio.run(execute(engines.database.url, f"CREATE DATABASE {name}"))
-    provisioner = on(engines.database.url)
-    asyncio.run(execute(provisioner, f"CREATE SCHEMA {SCHEMA} AUTHORIZATION {SCHEMA}_owner"))
-    yield on(engines.database.owner_url(SCHEMA)), provisioner
-    asyncio.run(execute(engines.database.url, f"DROP DATABASE {name}"))
-
-
 def upgrade(owner_url: str, revision: str) -> None:
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
@@ -171,10 +149,10 @@ def upgrade(owner_url: str, revision: str) -> None:
 
 
 def test_cameras_of_an_older_register_have_their_present_description_since_registration(
-    database: tuple[str, str],
+    empty_database: Any,
 ) -> None:
-    owner, provisioner = database
-    upgrade(owner, "0001")
+    provisioner = empty_database.provisioner
+    upgrade(empty_database.owner, "0001")
     camera_id = new_id()
 
     async def add() -> None:
@@ -197,5 +175,5 @@ def test_cameras_of_an_older_register_have_their_present_description_since_regis
         return [tuple(row) for row in rows]
 
     asyncio.run(add())
-    upgrade(owner, "head")
+    empty_database.migrate()
     assert asyncio.run(versions()) == [(5, True, "Old", ["PLATE"])]

@@ -127,6 +127,13 @@ class PeerCameras(cameras_pb2_grpc.CameraRegistryServicer):
             check.wrong("description.serial", "must not be empty")
         raise AssertionError
 
+    async def GetCamera(self, request: Any, context: Any) -> Any:
+        """A camera that was registered at the moment it was asked for, if one was named."""
+        camera = cameras_pb2.Camera(camera_id=request.camera_id)
+        if request.HasField("as_of"):
+            camera.registered_at.CopyFrom(request.as_of)
+        return cameras_pb2.GetCameraResponse(camera=camera)
+
 
 @dataclass
 class RunningGateway:
