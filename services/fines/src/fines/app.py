@@ -5,10 +5,13 @@ from pathlib import Path
 from chassis.consumer import Subscription
 from chassis.runtime import Chassis, Service
 from chassis.telemetry import UUID_SHAPE
+from law.owners import owner_rules
 from tartip.fines.v1 import fines_pb2, fines_pb2_grpc
 from tartip.violations.v1 import events_pb2
 
-from fines.clients import ElectronicSeal, LetterFolder, VehicleFile, ViolationsClient
+from fines.clients.post import ElectronicSeal, LetterFolder
+from fines.clients.vehicles import VehicleFile
+from fines.clients.violations import ViolationsClient
 from fines.consumers import on_annulled, on_confirmed
 from fines.grpc_api import counter, desk
 from fines.lawbooks import read_lawbooks
@@ -16,6 +19,7 @@ from fines.model.days import DayCount
 from fines.settings import FinesSettings
 from fines.usecases.counter import Counter
 from fines.usecases.desk import Desk
+from fines.usecases.inquiry import Inquiry
 from fines.usecases.issuing import Issuing
 
 LETTER_KEY = "letter"
@@ -23,13 +27,19 @@ LETTER_KEY = "letter"
 
 async def build(chassis: Chassis[FinesSettings]) -> None:
     settings = chassis.settings
+    lawbooks = read_lawbooks()
+    inquiry = Inquiry(
+        ViolationsClient(chassis.channels.to(settings.violations_address, "violations")),
+        VehicleFile(settings.vehicles_file),
+        lawbooks,
+        owner_rules(),
+    )
     issuing = Issuing(
         chassis.db,
         chassis.clock,
-        read_lawbooks(),
+        lawbooks,
         DayCount(settings.koap_day_count),
-        violations=ViolationsClient(chassis.channels.to(settings.violations_address, "violations")),
-        register=VehicleFile(settings.vehicles_file),
+        inquiry=inquiry,
         post=LetterFolder(settings.letters_dir),
         seal=ElectronicSeal(chassis.db.keyring.signing_key(LETTER_KEY)),
     )

@@ -8,7 +8,8 @@ from uuid import UUID
 from fines.lawbooks import read_lawbooks
 from fines.model.days import DayCount, almaty_day, legal_dates
 from fines.model.fine import Fine, SealedParticulars, State
-from fines.model.prescription import ConfirmedViolation, Device, Owner, Registration
+from fines.model.ownership import Owner, Registration
+from fines.model.prescription import ConfirmedViolation, Device
 from fines.model.tariff import Amount
 
 LAWBOOKS = read_lawbooks()
@@ -16,8 +17,12 @@ NOW = datetime(2026, 6, 3, 6, 0, tzinfo=UTC)
 AMOUNT = Amount(1_297_501, 648_750, 4325_00, 3, "table@sha256:0")
 SEALED = SealedParticulars(UUID(int=1), b"sealed", b"owner", b"plate")
 DATES = legal_dates(almaty_day(NOW), LAWBOOKS.calendar, DayCount.WORKING)
+PERSON, FIRM, CHILD = "900101300017", "100140000003", "200101500013"
 REGISTRATION = Registration(
-    "Toyota", "Camry", Owner("900101300017", "Test Owner", "Almaty, Abai 1", "+77010000000")
+    "Toyota",
+    "Camry",
+    Owner(PERSON, "Test Owner", "Almaty, Abai 1", "+77010000000"),
+    since=NOW - timedelta(days=1000),
 )
 
 

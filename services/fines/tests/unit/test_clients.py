@@ -1,57 +1,20 @@
-"""The embedded register, post and seal; and the mapper of violations, field by field."""
+"""The embedded post and seal; and the mapper of violations, field by field."""
 
 import hashlib
-import json
 import re
 import stat
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
-import pytest
 from chassis.clock import to_timestamp
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from fines.clients import ElectronicSeal, LetterFolder, VehicleFile, to_violation
+from fines.clients.post import ElectronicSeal, LetterFolder
+from fines.clients.violations import to_violation
 from fines.letters import SIGNATURE_PLACE
-from fines.model.refusals import RegisterAway
 from tartip.common.v1 import common_pb2
 from tartip.inference.v1 import inference_pb2
 from tartip.violations.v1 import violations_pb2
-
-OWNER = {"iin": "900101300017", "name": "A", "address": "B", "phone": "C"}
-CAR: dict[str, Any] = {"make": "D", "model": "E", "owner": OWNER}
-
-
-async def test_the_register_is_read_again_when_it_changes(tmp_path: Path) -> None:
-    path = tmp_path / "vehicles.json"
-    path.write_text(json.dumps({"453DXA12": CAR}))
-    register = VehicleFile(path)
-    (found,) = await register.registrations("453DXA12")
-    assert asdict(found.owner) == {
-        "number": "900101300017", "name": "A", "address": "B", "phone": "C",
-    }  # fmt: skip
-    assert (found.make, found.model) == ("D", "E")
-    assert await register.registrations("454DXA12") == ()
-    path.write_text(json.dumps({"453DXA12": CAR, "454DXA12": [CAR, CAR]}))
-    assert len(await register.registrations("454DXA12")) == 2
-
-
-async def test_two_spellings_of_one_plate_are_two_owners(tmp_path: Path) -> None:
-    path = tmp_path / "vehicles.json"
-    path.write_text(json.dumps({"453DXA12": CAR, "453 dxa 12": CAR}))
-    assert len(await VehicleFile(path).registrations("453DXA12")) == 2
-
-
-@pytest.mark.parametrize("content", ["{", "[]", '{"453DXA12": 5}', '{"453DXA12": {}}'])
-async def test_a_register_that_is_none_is_away(tmp_path: Path, content: str) -> None:
-    path = tmp_path / "vehicles.json"
-    path.write_text(content)
-    with pytest.raises(RegisterAway):
-        await VehicleFile(path).registrations("453DXA12")
-    with pytest.raises(RegisterAway):
-        await VehicleFile(tmp_path / "none").registrations("453DXA12")
-
 
 async def test_the_first_letter_stands_and_tells_when_it_was_delivered(tmp_path: Path) -> None:
     folder = LetterFolder(tmp_path / "letters")

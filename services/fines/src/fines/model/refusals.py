@@ -85,3 +85,7 @@ class TableYearMissing(Exception):
 
 class RegisterAway(Exception):
     """The vehicle register cannot be read."""
+
+
+class RegisterRecordWrong(Exception):
+    """What the vehicle register holds of this plate is no record."""

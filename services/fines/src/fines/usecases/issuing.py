@@ -20,37 +20,20 @@ from fines.letters import cancellation_notice, discount_notice, prescription
 from fines.model import ledger as rules
 from fines.model.days import DayCount, LegalDates, almaty_day, legal_dates, start_of
 from fines.model.fine import Fine, State
-from fines.model.identifiers import new_number, normalised_plate
-from fines.model.prescription import (
-    ASKED_AGAIN,
-    REGISTER_AWAY,
-    ConfirmedViolation,
-    Particulars,
-    Registration,
-    particulars_of,
-    why_not_in_time,
-    why_not_prescribed,
-    why_not_the_owner,
-)
-from fines.model.prescription import TABLE_YEAR_MISSING as YEAR_MISSING_HOLD
-from fines.model.refusals import RegisterAway, TableYearMissing
+from fines.model.holds import LOOKED_AT_AGAIN, Hold
+from fines.model.identifiers import new_number
+from fines.model.ownership import Registration
+from fines.model.prescription import particulars_of, time_hold
+from fines.model.refusals import TableYearMissing
 from fines.model.tariff import Amount, Article
 from fines.storage import fines, ledger
 from fines.usecases.cancelling import cancel_in
+from fines.usecases.inquiry import Facts, Inquiry
 
-ASKED_AGAIN_FIRST, ASKED_AGAIN_LAST = timedelta(seconds=30), timedelta(hours=1)
-ISSUING = Scope("system", "system", ("*",), purpose="issue-fine")
+LOOKED_AT_AGAIN_FIRST, LOOKED_AT_AGAIN_LAST = timedelta(seconds=30), timedelta(hours=1)
+PURPOSE = "issue-fine"
+ISSUING = Scope("system", "system", ("*",), purpose=PURPOSE)
 DELIVERING = Scope("system", "system", ("*",), purpose="deliver-fine")
-
-
-class ViolationsPeer(Protocol):
-    async def violation(self, violation_id: str) -> ConfirmedViolation: ...
-
-
-class VehicleRegister(Protocol):
-    async def registrations(self, plate: str) -> tuple[Registration, ...]:
-        """Raises RegisterAway."""
-        ...
 
 
 class Post(Protocol):
@@ -76,12 +59,12 @@ class Confirmed:
 
 
 @dataclass(frozen=True)
-class _Finding:
-    """What the peers answered: a hold by name, or everything that issuing needs."""
+class _Case:
+    """What the peers answered: a hold, or everything that issuing needs."""
 
-    hold: str
-    article: Article | None = None
-    particulars: Particulars | None = None
+    hold: Hold
+    facts: Facts | None = None
+    registration: Registration | None = None
 
 
 class Issuing:
@@ -92,8 +75,7 @@ class Issuing:
         lawbooks: Lawbooks,
         day_count: DayCount,
         *,
-        violations: ViolationsPeer,
-        register: VehicleRegister,
+        inquiry: Inquiry,
         post: Post,
         seal: Seal,
     ) -> None:
@@ -101,8 +83,7 @@ class Issuing:
         self._clock = clock
         self._lawbooks = lawbooks
         self._day_count = day_count
-        self._violations = violations
-        self._register = register
+        self._inquiry = inquiry
         self._post = post
         self._seal = seal
 
@@ -159,16 +140,15 @@ class Issuing:
         fine = await self._read(number)
         if fine.state is not State.AWAITING:
             return
-        hold = why_not_in_time(fine.occurred_at, self._clock())
-        finding = _Finding(hold) if hold else await self._ask_peers(fine)
+        case = await self._ask_peers(fine)
         # Asking took its time: the day that counts is the one on which the fine is issued.
         now = self._clock()
-        hold = finding.hold or why_not_in_time(fine.occurred_at, now)
+        hold = case.hold or time_hold(fine.occurred_at, now)
         if hold:
             await self._hold(number, hold)
         else:
-            assert finding.article and finding.particulars
-            await self._issue(number, finding.article, finding.particulars, now)
+            assert case.facts and case.facts.article and case.registration
+            await self._issue(number, case.facts, case.registration, now)
 
     async def deliver(self, number: str) -> None:
         """Work: sends the letter; the moment of delivery starts every term."""
@@ -181,7 +161,7 @@ class Issuing:
         if particulars is None:
             raise LookupError("the owner was erased before the letter went")
         telemetry.annotate(fine=number, violation=fine.violation_id)
-        late = why_not_in_time(fine.occurred_at, self._clock())
+        late = time_hold(fine.occurred_at, self._clock())
         if late:
             await self._withdraw(number, late)
             return
@@ -273,28 +253,19 @@ class Issuing:
         telemetry.annotate(fine=number, violation=fine.violation_id)
         return fine
 
-    async def _ask_peers(self, fine: Fine) -> _Finding:
-        violation = await self._violations.violation(fine.violation_id)
-        assert violation.violation_id == fine.violation_id
-        occurred_on = almaty_day(violation.occurred_at)
-        article = self._lawbooks.tariff.article_on(violation.offence_code, occurred_on)
-        hold = why_not_in_time(violation.occurred_at, self._clock()) or why_not_prescribed(
-            violation, article
-        )
+    async def _ask_peers(self, fine: Fine) -> _Case:
+        """No peer is asked about what is held already."""
+        hold = time_hold(fine.occurred_at, self._clock())
         if hold:
-            return _Finding(hold)
-        plate = normalised_plate(violation.plate)
-        assert plate is not None
-        try:
-            found = await self._register.registrations(plate)
-        except RegisterAway:
-            return _Finding(REGISTER_AWAY)
-        hold = why_not_the_owner(found)
+            return _Case(hold)
+        facts = await self._inquiry.facts(fine.violation_id, PURPOSE)
+        hold = time_hold(facts.violation.occurred_at, self._clock()) or _first(facts.holds)
         if hold:
-            return _Finding(hold)
-        return _Finding("", article, particulars_of(violation, found[0]))
+            return _Case(hold)
+        ownership = await self._inquiry.owner_at_offence(facts.violation)
+        return _Case(_first(ownership.holds), facts, ownership.registration)
 
-    async def _hold(self, number: str, reason: str) -> None:
+    async def _hold(self, number: str, reason: Hold) -> None:
         async with self._db.begin(ISSUING) as tx:
             fine = await fines.get_for_update(tx, number)
             if fine.state is not State.AWAITING:
@@ -302,28 +273,34 @@ class Issuing:
             if fine.hold_reason != reason:
                 await fines.save(tx, fine.held(reason))
                 tx.audit("hold", f"fine:{number}", region=fine.region, facts={"reason": reason})
-        if reason in ASKED_AGAIN:
+        if reason in LOOKED_AT_AGAIN:
             age = self._clock() - fine.occurred_at
-            raise WaitUntilDue(min(max(age / 20, ASKED_AGAIN_FIRST), ASKED_AGAIN_LAST))
+            raise WaitUntilDue(min(max(age / 20, LOOKED_AT_AGAIN_FIRST), LOOKED_AT_AGAIN_LAST))
 
     async def _issue(
-        self, number: str, article: Article, particulars: Particulars, now: datetime
+        self, number: str, facts: Facts, registration: Registration, now: datetime
     ) -> None:
+        article = facts.article
+        assert article is not None
         amount = self._amount_on(article, now)
         if amount is None:
-            await self._hold(number, YEAR_MISSING_HOLD)
+            await self._hold(number, Hold.TABLE_YEAR_MISSING)
             return
         async with self._db.begin(ISSUING) as tx:
             fine = await fines.get_for_update(tx, number)
             if fine.state is not State.AWAITING:
                 return
-            sealed = await fines.seal(tx, number, particulars)
+            sealed = await fines.seal(tx, number, particulars_of(facts.violation, registration))
             issued = fine.issue(article, amount, sealed, now)
             await fines.save(tx, issued)
             await ledger.post(tx, rules.on_issue(issued, now))
             tx.emit(events.fine_issued(issued))
-            facts = {"article": article.article, "tariff": amount.tariff_version}
-            tx.audit("issue", f"fine:{number}", region=fine.region, facts=facts)
+            tx.audit(
+                "issue",
+                f"fine:{number}",
+                region=fine.region,
+                facts={"article": article.article, "tariff": amount.tariff_version},
+            )
             await tx.schedule("deliver", number, due_at=now)
 
     def _amount_on(self, article: Article, now: datetime) -> Amount | None:
@@ -340,3 +317,7 @@ class Issuing:
     def _not_before(self, moment: datetime) -> None:
         if self._clock() < moment:
             raise WaitUntilDue(moment - self._clock())
+
+
+def _first(holds: tuple[Hold, ...]) -> Hold:
+    return holds[0] if holds else Hold.NONE
