@@ -5,6 +5,7 @@ from pathlib import Path
 from chassis.consumer import Subscription
 from chassis.runtime import Chassis, Service
 from chassis.telemetry import UUID_SHAPE
+from law import guards
 from law.owners import owner_rules
 from tartip.fines.v1 import fines_pb2, fines_pb2_grpc
 from tartip.violations.v1 import events_pb2
@@ -21,6 +22,7 @@ from fines.usecases.counter import Counter
 from fines.usecases.desk import Desk
 from fines.usecases.inquiry import Inquiry
 from fines.usecases.issuing import Issuing
+from fines.usecases.recheck import Recheck
 
 LETTER_KEY = "letter"
 
@@ -32,6 +34,7 @@ async def build(chassis: Chassis[FinesSettings]) -> None:
         ViolationsClient(chassis.channels.to(settings.violations_address, "violations")),
         VehicleFile(settings.vehicles_file),
         lawbooks,
+        guards.load(),
         owner_rules(),
     )
     issuing = Issuing(
@@ -40,14 +43,14 @@ async def build(chassis: Chassis[FinesSettings]) -> None:
         lawbooks,
         DayCount(settings.koap_day_count),
         inquiry=inquiry,
-        post=LetterFolder(settings.letters_dir),
+        post=LetterFolder(settings.letters_dir, chassis.clock),
         seal=ElectronicSeal(chassis.db.keyring.signing_key(LETTER_KEY)),
     )
     services = fines_pb2.DESCRIPTOR.services_by_name
     chassis.serve(
         services["Fines"],
         fines_pb2_grpc.add_FinesServicer_to_server,
-        desk.FinesApi(Desk(chassis.db, chassis.clock)),
+        desk.FinesApi(Desk(chassis.db, chassis.clock), Recheck(chassis.db, inquiry)),
         desk.POLICY,
     )
     chassis.serve(

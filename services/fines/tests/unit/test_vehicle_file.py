@@ -1,4 +1,4 @@
-"""The embedded register: asked for a date, and never more wrong than the one record that is wrong."""
+"""The embedded register: asked for a date, and no more wrong than the one record that is wrong."""
 
 import json
 from dataclasses import asdict

@@ -6,6 +6,7 @@ import os
 from datetime import UTC, datetime
 from pathlib import Path
 
+from chassis.clock import Clock, system_clock
 from chassis.sealing import public_bytes
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -15,8 +16,9 @@ from fines.letters import SIGNATURE_PLACE
 class LetterFolder:
     """The embedded post: a letter is delivered when its file lies whole in the folder."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, clock: Clock = system_clock) -> None:
         self._folder = folder
+        self._clock = clock
 
     async def deliver(self, name: str, letter: str) -> datetime:
         return await asyncio.to_thread(self._put, f"{name}.html", letter.encode())
@@ -36,6 +38,9 @@ class LetterFolder:
             with os.fdopen(handle, "wb") as file:
                 file.write(letter)
                 file.flush()
+                # The host's clock dates files, and ours may be moved.
+                now = self._clock().timestamp()
+                os.utime(file.fileno(), (now, now))
                 os.fsync(file.fileno())
             draft.rename(path)
         finally:
