@@ -120,6 +120,19 @@ RU = Words(
     before_stop_line="до стоп-линии",
 )  # fmt: skip
 
+CANCELLED_KK = "№ {number} айыппұл жойылды. Төлеудің қажеті жоқ."
+CANCELLED_RU = "Штраф № {number} отменён. Платить не нужно."
+REFUNDED_KK = (
+    "№ {number} айыппұл жойылды. Төленген {amount} қайтарылады: «{bank}» оны {value_date} күнгі "
+    "төлем (банктегі нөмірі {bank_reference}) жасалған шотқа аударады. Қайтару {refunded_on} күні "
+    "ресімделді, оның нөмірі {refund_id}."
+)
+REFUNDED_RU = (
+    "Штраф № {number} отменён. Уплаченные {amount} возвращаются: «{bank}» зачислит их на счёт, с "
+    "которого поступила оплата от {value_date} (номер в банке {bank_reference}). Возврат оформлен "
+    "{refunded_on}, его номер {refund_id}."
+)
+
 
 def readings(told: Particulars, words: Words) -> str:
     """What the device measured: a speed, a traffic light, both or nothing."""

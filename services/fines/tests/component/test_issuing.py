@@ -11,17 +11,8 @@ from tartip.fines.v1 import events_pb2 as facts
 from tartip.fines.v1 import fines_pb2 as pb
 from tartip.violations.v1 import violations_pb2
 
-from .conftest import (
-    STORY,
-    As,
-    Vehicles,
-    ViolationsPeer,
-    a_violation,
-    annulled,
-    confirmed,
-    moment,
-    until,
-)
+from .conftest import As, until
+from .facts import STORY, Vehicles, ViolationsPeer, a_violation, annulled, confirmed, moment
 
 Publish = Callable[..., Awaitable[str]]
 FineOf = Callable[..., Awaitable[Any]]

@@ -9,13 +9,14 @@ from typing import Any
 
 import asyncpg
 import pytest
-from chassis.clock import new_id
+from chassis.clock import new_id, system_clock
 from chassis.refusals import Refusal
 from tartip.common.v1 import common_pb2
 from tartip.fines.v1 import fines_pb2 as pb
 from tartip_cli.testing import RunningTestMesh
 
-from .conftest import FIRM, PERSON, As, Vehicles, ViolationsPeer, a_violation, confirmed, payment_of
+from .conftest import As
+from .facts import FIRM, PERSON, Vehicles, ViolationsPeer, a_violation, confirmed, payment_of
 
 Publish = Callable[..., Awaitable[str]]
 FineOf = Callable[..., Awaitable[Any]]
@@ -45,8 +46,10 @@ async def test_found_by_plate_by_number_and_by_owner_and_by_nothing_else(
 async def test_pages_of_open_fines_meet_each_fine_once(
     vehicles: Vehicles, peer: ViolationsPeer, publish: Publish, fine_of: FineOf, kaspi: As
 ) -> None:
-    vehicles.register("997FRM02", number=FIRM)
-    violations = [a_violation("997FRM02") for _ in range(5)]
+    vehicles.register("997FR02", number=FIRM)
+    violations = [
+        a_violation("997FR02", at=system_clock() - timedelta(hours=hours)) for hours in range(1, 6)
+    ]
     for violation in violations:
         peer.known[violation.violation_id] = violation
         await publish("confirmed", confirmed(violation))

@@ -70,6 +70,26 @@ class PaymentNotFound(Refusal):
     says = Says(en="There is no such payment.", ru="Такого платежа нет.", kk="Мұндай төлем жоқ.")
 
 
+class PurposeRequired(Refusal):
+    kind = Kind.INVALID
+    code = "PURPOSE_REQUIRED"
+    says = Says(
+        en="Say for what purpose fines are rechecked (metadata tartip-purpose).",
+        ru="Укажите цель перепроверки штрафов (метаданные tartip-purpose).",
+        kk="Айыппұлдарды қайта тексеру мақсатын көрсетіңіз (tartip-purpose метадеректері).",
+    )
+
+
+class VehicleRegisterAway(Refusal):
+    kind = Kind.AWAY
+    code = "VEHICLE_REGISTER_AWAY"
+    says = Says(
+        en="The vehicle register cannot be read. Try again later.",
+        ru="Реестр транспортных средств недоступен. Повторите позже.",
+        kk="Көлік құралдарының тізілімі қолжетімсіз. Кейінірек қайталаңыз.",
+    )
+
+
 class MoveNotAllowed(Exception):
     """A move that the transition table does not know: a bug, no caller can ask for it."""
 
@@ -83,5 +103,13 @@ class TableYearMissing(Exception):
         self.year = year
 
 
+class ViolationMissing(Exception):
+    """The violations service knows no such violation."""
+
+
 class RegisterAway(Exception):
     """The vehicle register cannot be read."""
+
+
+class RegisterRecordWrong(Exception):
+    """What the vehicle register holds of this plate is no record."""
