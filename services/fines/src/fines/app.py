@@ -30,7 +30,7 @@ async def build(chassis: Chassis[FinesSettings]) -> None:
         DayCount(settings.koap_day_count),
         violations=ViolationsClient(chassis.channels.to(settings.violations_address, "violations")),
         register=VehicleFile(settings.vehicles_file),
-        post=LetterFolder(settings.letters_dir),
+        post=LetterFolder(settings.letters_dir, chassis.clock),
         seal=ElectronicSeal(chassis.db.keyring.signing_key(LETTER_KEY)),
     )
     services = fines_pb2.DESCRIPTOR.services_by_name

@@ -14,7 +14,7 @@ from typing import Any
 
 import grpc
 from chassis.channels import peers_refusals
-from chassis.clock import from_timestamp
+from chassis.clock import Clock, from_timestamp, system_clock
 from chassis.sealing import public_bytes
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -149,8 +149,9 @@ def _registration(record: dict[str, Any]) -> Registration:
 class LetterFolder:
     """The embedded post: a letter is delivered when its file lies whole in the folder."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, clock: Clock = system_clock) -> None:
         self._folder = folder
+        self._clock = clock
 
     async def deliver(self, name: str, letter: str) -> datetime:
         return await asyncio.to_thread(self._put, f"{name}.html", letter.encode())
@@ -170,6 +171,9 @@ class LetterFolder:
             with os.fdopen(handle, "wb") as file:
                 file.write(letter)
                 file.flush()
+                # The host's clock dates files, and ours may be moved.
+                now = self._clock().timestamp()
+                os.utime(file.fileno(), (now, now))
                 os.fsync(file.fileno())
             draft.rename(path)
         finally:

@@ -8,7 +8,7 @@ from typing import Protocol
 from uuid import UUID
 
 from chassis import telemetry
-from chassis.clock import Clock, made_at, new_id
+from chassis.clock import Clock, made_at, new_id, real_clock
 from chassis.db import SYSTEM, Database, Tx
 from chassis.identity import Caller
 
@@ -224,7 +224,11 @@ class Desk:
             if canonical != canonical_decision(current, verdict, officer=officer, reason=reason):
                 raise DecisionNotPrepared
             self._authority.verify(
-                officer=officer, canonical=canonical, signature=signature, pem=certificate, now=now
+                officer=officer,
+                canonical=canonical,
+                signature=signature,
+                pem=certificate,
+                now=real_clock(),  # certificates do not move with the clock of the mesh
             )
             decision = Decision(
                 decision_id, officer, now, reason, canonical, signature, certificate
