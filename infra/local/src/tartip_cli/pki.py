@@ -14,6 +14,7 @@ import ipaddress
 from dataclasses import dataclass
 from pathlib import Path
 
+from chassis.clock import real_clock
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -153,7 +154,7 @@ def _builder(
     public_key: ec.EllipticCurvePublicKey,
     life: dt.timedelta,
 ) -> x509.CertificateBuilder:
-    now = dt.datetime.now(dt.UTC)
+    now = real_clock()
     return (
         x509.CertificateBuilder()
         .subject_name(_name(common_name))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import datetime as dt
 from typing import Annotated
 
 import typer
@@ -36,6 +35,7 @@ def seed(
 
 
 async def _seed(settings: Settings, count: int, *, again: bool, as_json: bool) -> None:
+    from chassis.clock import system_clock
     from chassis.refusals import Refusal
 
     from tartip_cli import samples, vehicles
@@ -46,7 +46,7 @@ async def _seed(settings: Settings, count: int, *, again: bool, as_json: bool) -
         path = samples.vehicles_path(mesh.home, settings.vehicles_file)
         if again or not path.exists():
             vehicles.write(path, vehicles.made_up(count))
-        cameras = samples.sample_cameras(mesh.home, now=dt.datetime.now(dt.UTC))
+        cameras = samples.sample_cameras(mesh.home, now=system_clock())
         with console.status("registering sample cameras …"):
             try:
                 await patiently(lambda: samples.register(mesh, cameras))

@@ -6,6 +6,7 @@ that kind is not started and the outside one is used in its place.
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -33,6 +34,22 @@ class Settings:
     photographs: Path | None = None
     log_level: str = "INFO"
     environment: str = "embedded"
+    clock_offset: dt.timedelta = dt.timedelta()
+    """How far the time of the services is from this machine's."""
+
+    def allowed(self) -> Settings:
+        """Itself; a Failure where an earnest run was told what is for trials alone."""
+        if not self.clock_offset:
+            return self
+        from chassis.settings import TRIALS  # pydantic takes its time to load
+
+        if self.environment not in TRIALS:
+            raise Failure(
+                f"the clock is moved for trials alone ({', '.join(sorted(TRIALS))}): refused with "
+                f"TARTIP_ENVIRONMENT={self.environment}",
+                Exit.USAGE,
+            )
+        return self
 
 
 def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
@@ -56,7 +73,8 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         photographs=Path(photographs) if photographs else None,
         log_level=env.get("TARTIP_LOG_LEVEL", "INFO"),
         environment=env.get("TARTIP_ENVIRONMENT", "embedded"),
-    )
+        clock_offset=_offset(env.get("TARTIP_CLOCK_OFFSET")),
+    ).allowed()
 
 
 def inherited_environment() -> dict[str, str]:
@@ -76,6 +94,17 @@ def find_checkout() -> Path:
         "cannot find infra/nats/streams.yaml: run tartip inside a checkout of the repository",
         Exit.MISSING_REQUIREMENT,
     )
+
+
+def _offset(text: str | None) -> dt.timedelta:
+    if not text:
+        return dt.timedelta()
+    from chassis.settings import parse_offset  # pydantic takes its time to load
+
+    try:
+        return parse_offset(text)
+    except ValueError as error:
+        raise Failure(f"TARTIP_CLOCK_OFFSET: {error}", Exit.USAGE) from error
 
 
 def _port(env: Mapping[str, str], name: str, default: int) -> int:

@@ -136,7 +136,12 @@ class Supervisor:
 
     def _description(self) -> RunningMesh:
         ports = self.mesh.ports
-        return RunningMesh(pid=os.getpid(), port_base=ports.base, gateway_port=ports.gateway)
+        return RunningMesh(
+            pid=os.getpid(),
+            port_base=ports.base,
+            gateway_port=ports.gateway,
+            clock_offset_seconds=self.mesh.settings.clock_offset.total_seconds(),
+        )
 
     @asynccontextmanager
     async def _signals(self) -> AsyncIterator[None]:

@@ -198,14 +198,21 @@ def running_mesh_in(path: Path, *, without: tuple[str, ...]) -> Iterator[Running
 
 
 def start_mesh(path: Path, *, without: tuple[str, ...] = ()) -> RunningTestMesh:
-    """Start a supervisor in a folder and ports of its own; it dies with this process."""
+    """A supervisor in a folder and ports of its own and in our time; it dies with this process."""
+    from chassis.clock import clock_offset
+
     from tartip_cli.mesh import Mesh
     from tartip_cli.parts import launched
 
     checkout = find_checkout()
     ports = free_base()
+    offset = clock_offset()
     settings = Settings(
-        home=path, checkout=checkout, port_base=ports.base, gateway_port=ports.gateway
+        home=path,
+        checkout=checkout,
+        port_base=ports.base,
+        gateway_port=ports.gateway,
+        clock_offset=offset,
     )
     left_out = frozenset(without) | (set(_SERVICE_NAMES) if "services" in without else set())
     description = Mesh.build(settings, without=left_out)
@@ -220,6 +227,7 @@ def start_mesh(path: Path, *, without: tuple[str, ...] = ()) -> RunningTestMesh:
                 "TARTIP_HOME": str(path),
                 "TARTIP_PORT_BASE": str(ports.base),
                 "TARTIP_GATEWAY_PORT": str(ports.gateway),
+                "TARTIP_CLOCK_OFFSET": str(offset.total_seconds()),
             },
             cwd=checkout,
             stdin=subprocess.DEVNULL,

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from chassis.db import Tx
 from chassis.sealing import DataKey
-from chassis.tables import data_keys, requests
+from chassis.tables import data_keys, requests, service_now
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -274,7 +274,7 @@ async def count_up(tx: Tx, device_key: bytes, counter: int) -> None:
     grown = await tx.execute(
         new.on_conflict_do_update(
             index_elements=["device_key"],
-            set_={"counter": counter, "counted_at": func.clock_timestamp()},
+            set_={"counter": counter, "counted_at": service_now},
             where=device_counters.c.counter < counter,
         )
     )
