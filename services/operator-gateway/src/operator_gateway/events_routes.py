@@ -48,8 +48,9 @@ async def live_events(
 ) -> StreamingResponse:
     """Facts of the operator's regions as they happen: `event: fact` with ids only.
 
-    `dropped` tells how many were lost because the client was slow, `gap` that resuming left a
-    hole, `expired` that the token has run out. Comments are heartbeats.
+    `ready` comes first and names the position from which the stream goes on. `dropped` tells how
+    many were lost because the client was slow, `gap` that resuming left a hole, `expired` that the
+    token has run out. Comments are heartbeats.
     """
     state = request.app.state
     holder = await onward_of(request, credentials) if credentials else state.tickets.take(ticket)
@@ -69,6 +70,7 @@ async def live_events(
 async def _frames(feed: LiveFeed, listener: Listener, holder: Onward) -> AsyncIterator[str]:
     try:
         yield f"retry: {RETRY_MS}\n: live\n\n"
+        yield frame(Told("ready", listener.position))
         async for told in told_to(listener, heartbeat_seconds=HEARTBEAT_SECONDS):
             if time.time() >= holder.token_expires_at:
                 yield "event: expired\ndata: {}\n\n"
