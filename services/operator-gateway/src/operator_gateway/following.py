@@ -90,4 +90,9 @@ def live_event(message: Msg) -> LiveEvent:
         stream=metadata.stream, sequence=metadata.sequence.stream, subject=message.subject,
         aggregate=headers.get("tartip-aggregate", ""), region=headers.get("tartip-region", ""),
         at=metadata.timestamp.astimezone(UTC), story=headers.get("tartip-story", ""),
+        version=_number(headers.get("tartip-version", "")),
     )  # fmt: skip
+
+
+def _number(text: str) -> int:
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 18 else 0

@@ -54,6 +54,8 @@ class LiveEvent:
     region: str
     at: datetime
     story: str
+    # Of the aggregate, as the fact left it; 0 where it is not said.
+    version: int = 0
 
 
 @dataclass(frozen=True)
