@@ -95,4 +95,9 @@ def live_event(message: Msg) -> LiveEvent:
         aggregate=headers.get("tartip-aggregate", ""), region=headers.get("tartip-region", ""),
         at=metadata.timestamp.astimezone(UTC) + clock_offset(),
         story=headers.get("tartip-story", ""),
+        version=_number(headers.get("tartip-version", "")),
     )  # fmt: skip
+
+
+def _number(text: str) -> int:
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 18 else 0

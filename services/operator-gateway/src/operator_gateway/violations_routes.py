@@ -21,6 +21,7 @@ from operator_gateway.shapes import (
     Reason,
     Region,
     Request,
+    ShownVersion,
     client_made_id,
 )
 
@@ -104,6 +105,13 @@ class Violation(Answer):
     report_id: str
     story: str
     caution: str = Field(description="What to know before deciding, such as READ_WHILE_DEGRADED.")
+    actions: list[str] = Field(description="What this operator may do with it now.")
+    original_sha256: list[str] = Field(
+        description="What was received, in the order of evidence_sha256, the form that is shown."
+    )
+    conflicting_violation_ids: list[str] = Field(
+        description="The same vehicle elsewhere, sooner than it drives."
+    )
 
 
 class ViolationAnswer(Answer):
@@ -132,6 +140,7 @@ class ViolationListing(Listing):
 class PrepareDecision(Request):
     verdict: Literal["confirm", "reject"]
     reason: Reason = Field("", description="Required to reject.")
+    version: ShownVersion = 0
 
 
 class SignedDecision(Request):
@@ -144,6 +153,7 @@ class SignedDecision(Request):
 class AnnulViolation(Request):
     decision_id: ClientMadeId | None = None
     reason: Reason
+    version: ShownVersion = 0
 
 
 @router.get("")

@@ -132,6 +132,9 @@ def to_desk_report(view: DeskView) -> reports_pb2.DeskReport:
         story=report.story,
         accepted_plate=written.plate,
         accepted_offence_code=report.offence_code,
+        due_at=to_timestamp(report.due_at),
+        actions=[action.value for action in view.actions],
+        emergency=report.is_emergency,
     )  # fmt: skip
 
 

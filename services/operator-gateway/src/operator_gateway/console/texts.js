@@ -79,12 +79,8 @@ const TEXTS = {
   "reporter": ["Өтініш беруші", "Заявитель", "Reporter"],
   "anonymous": ["көрсетілмеген", "не указан", "not shown"],
   "text": ["Мәтіні", "Текст", "Text"],
-  "take": ["Жұмысқа алу", "Взять в работу", "Take"],
-  "ask": ["Сұрау", "Спросить", "Ask"],
-  "answer": ["Жауап беру", "Ответить", "Answer"],
-  "route": ["Бағыттау", "Направить", "Route"],
-  "accept": ["Дәлелді қабылдау", "Принять доказательство", "Accept evidence"],
-  "red_light": ["Қызыл жарық", "Красный свет", "Red light"],
+  "ask": ["Сұрақ", "Вопрос", "Question"],
+  "answer": ["Жауап", "Ответ", "Answer"],
   "offence": ["Бұзушылық коды", "Код нарушения", "Offence code"],
   "done": ["Орындалды", "Готово", "Done"],
   "steps": ["Қадамдар", "Шаги", "Steps"],
@@ -109,6 +105,7 @@ const TEXTS = {
   "state.confirmed": ["расталған", "подтверждено", "confirmed"],
   "state.rejected": ["қабылданбаған", "отклонено", "rejected"],
   "state.annulled": ["күші жойылған", "аннулировано", "annulled"],
+  "state.awaiting": ["дайындалуда", "готовится", "awaiting issue"],
   "state.issued": ["шығарылған", "вынесен", "issued"],
   "state.delivered": ["тапсырылған", "вручён", "delivered"],
   "state.paid": ["төленген", "оплачен", "paid"],
@@ -163,6 +160,143 @@ const TEXTS = {
   "phase.red": ["қызыл", "красный", "red"],
   "phase.yellow": ["сары", "жёлтый", "yellow"],
   "phase.green": ["жасыл", "зелёный", "green"],
+  "skip": ["Мазмұнға өту", "К содержанию", "Skip to content"],
+  "close": ["Жабу", "Закрыть", "Close"],
+  "open": ["Ашу", "Открыть", "Open"],
+  "until": ["дейін", "до", "until"],
+  "version": ["Нұсқасы", "Версия", "Version"],
+  "violation": ["Құқық бұзушылық", "Нарушение", "Violation"],
+  "report": ["Өтініш", "Обращение", "Report"],
+  "seconds": ["с", "с", "s"],
+  "km": ["км", "км", "km"],
+  "case": ["Ашық іс", "Открытое дело", "The open case"],
+  "case.loading": ["Бұл іс әлі жүктелген жоқ.", "Это дело ещё не загружено.", "This case has not loaded yet."],
+  "case.not.listed": ["Бұл іс сол жақтағы тізімде жоқ.", "Этого дела нет в списке слева.", "This case is not in the list beside it."],
+  "case.changed.text": ["Іс осы арада өзгерді. Жазғаныңыз сақталды: жабыңыз, істі қарап, қайта ашыңыз.", "Дело тем временем изменилось. Ваш текст сохранён: закройте, посмотрите дело и откройте снова.", "The case has changed meanwhile. Your text is kept: close this, look at the case and open it again."],
+  "text.kept": ["Жазғаныңыз сақталды.", "Ваш текст сохранён.", "Your text is kept."],
+  "action.closed": ["Бұл іспен қазір бұл әрекетті жасауға болмайды.", "С этим делом сейчас так поступить нельзя.", "This cannot be done with this case now."],
+  "action.take": ["Жұмысқа алу", "Взять в работу", "Take"],
+  "action.answer": ["Жауап беру", "Ответить", "Answer"],
+  "action.ask": ["Сұрау", "Спросить", "Ask"],
+  "action.route": ["Бағыттау", "Направить", "Route"],
+  "action.accept_traffic_evidence": ["Дәлелді қабылдау", "Принять доказательство", "Accept evidence"],
+  "question": ["Өтініш берушіге сұрақ", "Вопрос заявителю", "Question to the reporter"],
+  "annul": ["Күшін жою", "Аннулировать", "Annul"],
+  "annulled": ["Күші жойылды", "Аннулировано", "Annulled"],
+  "queue.none": ["Мұндай іс жоқ.", "Таких дел нет.", "No such cases."],
+  "evidence": ["Дәлел суреті", "Снимок-доказательство", "Evidence picture"],
+  "evidence.loading": ["Сурет жүктелуде…", "Загрузка снимка…", "Loading the picture…"],
+  "evidence.failed": ["Сурет жүктелмеді.", "Снимок не загрузился.", "The picture did not load."],
+  "evidence.differs": ["Келген сурет дәлелдің хешіне сай емес: оған сүйеніп шешім қабылданбайды.", "Полученный снимок не соответствует хешу доказательства: решать по нему нельзя.", "The picture that came does not fit the hash of the evidence: nothing is decided by it."],
+  "evidence.first": ["Алдымен сурет толық жүктелуі керек.", "Сначала должен загрузиться снимок.", "The picture must have loaded first."],
+  "evidence.hash": ["Дәлел хеші (SHA-256)", "Хеш доказательства (SHA-256)", "Evidence hash (SHA-256)"],
+  "signed.too": ["Қол қойылатын қалған деректер", "Что ещё войдёт в подпись", "What else is signed"],
+  "device.time": ["Құрылғы уақыты", "Время прибора", "Device time"],
+  "certificate": ["Сертификат", "Сертификат", "Certificate"],
+  "models": ["Модельдер", "Модели", "Models"],
+  "line.past": ["стоп-сызықтан өткен", "за стоп-линией", "past the stop line"],
+  "line.before": ["стоп-сызыққа дейін", "до стоп-линии", "before the stop line"],
+  "differs": ["Қол қойылмады: қол қойылатын деректер экрандағыдан өзгеше.", "Не подписано: подписываемое отличается от показанного.", "Not signed: what would be signed differs from what is shown."],
+  "field": ["Өріс", "Поле", "Field"],
+  "shown": ["Экранда", "На экране", "On the screen"],
+  "to.sign": ["Қол қоюға", "На подпись", "To be signed"],
+  "field.form": ["мәтін үлгісі", "форма текста", "form of the text"],
+  "field.violation_id": ["белгісі", "идентификатор", "id"],
+  "field.version": ["нұсқасы", "версия", "version"],
+  "field.verdict": ["шешім", "решение", "verdict"],
+  "field.reason": ["себебі", "причина", "reason"],
+  "field.officer": ["қызметкер", "сотрудник", "officer"],
+  "field.plate": ["нөмір", "номер", "plate"],
+  "field.offence.code": ["бұзушылық коды", "код нарушения", "offence code"],
+  "field.offence.article": ["бап", "статья", "article"],
+  "field.occurred_at": ["уақыты", "время", "time"],
+  "field.region": ["өңір", "регион", "region"],
+  "field.over_kmh": ["асыру", "превышение", "over the limit"],
+  "field.readings.speed_kmh": ["жылдамдық", "скорость", "speed"],
+  "field.readings.speed_limit_kmh": ["жылдамдық шегі", "ограничение скорости", "speed limit"],
+  "field.readings.signal_phase": ["бағдаршам", "сигнал светофора", "signal"],
+  "field.evidence_sha256": ["дәлел хеші", "хеш доказательства", "evidence hash"],
+  "conflicts": ["Бұл іспен бірге болуы мүмкін емес", "Не может быть одновременно с этим", "Cannot be true beside this one"],
+  "apart": ["айырма", "разницы", "apart"],
+  "purpose": ["Мақсаты", "Цель", "Purpose"],
+  "purpose.title": ["Дербес деректерді не үшін ашасыз?", "Для чего вы открываете персональные данные?", "Why do you open personal data?"],
+  "purpose.about": ["Әр ашу осы мақсатпен мөрленген журналға жазылады. Мақсат осы кезекке 30 минутқа сақталады.", "Каждое открытие записывается с этой целью в опечатанный журнал. Цель действует для этой очереди 30 минут.", "Each opening is written into the sealed log with this purpose. It holds for this queue for 30 minutes."],
+  "purpose.own": ["Өз сөзіңізбен", "Своими словами", "In your own words"],
+  "purpose.choose": ["Мақсатты таңдау", "Выбрать цель", "Choose purpose"],
+  "purpose.none": ["таңдалмаған", "не выбрана", "not chosen"],
+  "purpose.needed": ["Істі ашу үшін мақсатты таңдаңыз.", "Чтобы открыть дело, выберите цель.", "Choose a purpose to open the case."],
+  "purpose.review": ["Бұзушылықты қарау", "Рассмотрение нарушения", "Review of a violation"],
+  "purpose.objection": ["Жүргізушінің шағымы", "Жалоба водителя", "A driver's objection"],
+  "purpose.court": ["Сот сұрауы", "Запрос суда", "Request of a court"],
+  "purpose.handling": ["Өтінішті қарау", "Рассмотрение обращения", "Handling of a report"],
+  "purpose.oversight": ["Бақылау тексерісі", "Контрольная проверка", "Supervisory check"],
+  "purpose.enquiry": ["Айыппұл туралы сұрау", "Справка о штрафе", "Enquiry about a fine"],
+  "keys.title": ["Пернелер", "Клавиши", "Keys"],
+  "keys.help": ["пернелер", "клавиши", "keys"],
+  "keys.tabs": ["бөлімге өту", "перейти в раздел", "go to a tab"],
+  "keys.leave": ["өрістен шығу, терезені жабу", "выйти из поля, закрыть окно", "leave a field, close a dialog"],
+  "keys.layout": ["Пернелер кез келген жаймада орны бойынша жұмыс істейді.", "Клавиши работают по месту в любой раскладке.", "Keys work by their place, in every layout."],
+  "key.next": ["келесі іс", "следующее дело", "next case"],
+  "key.previous": ["алдыңғы іс", "предыдущее дело", "previous case"],
+  "key.filter": ["сүзгі", "фильтр", "filter"],
+  "due.stands": ["мерзім тоқтатылған", "срок остановлен", "clock stands"],
+  "due.receipt": ["Түбіртектегі мерзім", "Срок по талону", "Due by the receipt"],
+  "held.by": ["Кімде", "У кого", "Held by"],
+  "held.mine": ["сізде", "у вас", "you"],
+  "held.nobody": ["ешкімде", "ни у кого", "nobody"],
+  "accepted": ["Қабылданған дәлел", "Принятое доказательство", "Accepted evidence"],
+  "outcome": ["Нәтижесі", "Итог", "Outcome"],
+  "outcome.violation_detected": ["бұзушылық анықталды", "выявлено нарушение", "violation detected"],
+  "outcome.violation_confirmed": ["бұзушылық расталды", "нарушение подтверждено", "violation confirmed"],
+  "outcome.violation_rejected": ["бұзушылық қабылданбады", "нарушение отклонено", "violation rejected"],
+  "outcome.violation_annulled": ["бұзушылық жойылды", "нарушение аннулировано", "violation annulled"],
+  "outcome.fine_issued": ["айыппұл шығарылды", "вынесен штраф", "fine issued"],
+  "actor.reporter": ["өтініш беруші", "заявитель", "reporter"],
+  "actor.system": ["жүйе", "система", "system"],
+  "note.overdue": ["мерзімі өтті, саты", "просрочено, ступень", "overdue, step"],
+  "note.duplicate": ["мүмкін қайталама:", "возможный дубль:", "possible duplicate of"],
+  "ladder.supervisor": ["супервайзер", "супервайзер", "supervisor"],
+  "ladder.head of the regional department": ["өңірлік департамент басшысы", "начальник департамента региона", "head of the regional department"],
+  "ladder.ministry": ["министрлік", "министерство", "ministry"],
+  "reports.order": ["Алдымен мерзімі жақындары; соңында өтініш берушіні күтетіндер.", "Сначала ближайший срок; в конце те, что ждут заявителя.", "Most urgent deadline first; last those that wait for a reporter."],
+  "all.open": ["Барлық ашық", "Все открытые", "All open"],
+  "all.categories": ["Барлық санат", "Все категории", "All categories"],
+  "group.emergencies": ["Шұғыл", "Экстренные", "Emergencies"],
+  "group.rest": ["Кезек", "Очередь", "Queue"],
+  "emergency": ["шұғыл", "экстренное", "emergency"],
+  "emergencies": ["Шұғыл", "Экстренные", "Emergencies"],
+  "sound.on": ["Дыбыс қосулы", "Звук включён", "Sound on"],
+  "sound.off": ["Дыбыс өшірулі", "Звук выключен", "Sound off"],
+  "sound.blocked": ["Дыбыс үшін кез келген пернені басыңыз", "Для звука нажмите любую клавишу", "Press any key to allow sound"],
+  "live.lost": ["Тікелей байланыс үзілді: тізімдер ескі болуы мүмкін.", "Прямая связь прервана: списки могли устареть.", "The live connection is lost: lists may be out of date."],
+  "role.inspector": ["инспектор", "инспектор", "inspector"],
+  "role.dispatcher": ["диспетчер", "диспетчер", "dispatcher"],
+  "role.supervisor": ["супервайзер", "супервайзер", "supervisor"],
+  "role.internal_security": ["өз қауіпсіздігі", "собственная безопасность", "internal security"],
+  "role.camera_administrator": ["камера әкімшісі", "администратор камер", "camera administrator"],
+  "role.finance": ["қаржы", "финансы", "finance"],
+  "role.watchlist_officer": ["іздеу тізімдері", "розыскные списки", "watch-list officer"],
+  "role.auditor": ["аудитор", "аудитор", "auditor"],
+  "wrong.ANSWER_REQUIRED": ["Жауапты жазыңыз.", "Напишите ответ.", "Write the answer."],
+  "wrong.QUESTION_REQUIRED": ["Сұрақты жазыңыз.", "Напишите вопрос.", "Write the question."],
+  "wrong.REASON_REQUIRED": ["Себебін жазыңыз.", "Укажите причину.", "Say why."],
+  "wrong.REASON_TOO_LONG": ["Тым ұзын: 500 таңбадан аспасын.", "Слишком длинно: не более 500 знаков.", "Too long: at most 500 characters."],
+  "wrong.TEXT_TOO_LONG": ["Тым ұзын: 4000 таңбадан аспасын.", "Слишком длинно: не более 4000 знаков.", "Too long: at most 4000 characters."],
+  "wrong.UNIT_UNKNOWN": ["Бұл өңірдің мұндай бөлімшесі жоқ.", "В этом регионе нет такого подразделения.", "The region has no such unit."],
+  "wrong.PLATE_INVALID": ["Нөмірді көліктегідей жазыңыз.", "Запишите номер как на машине.", "Write the plate as it stands on the vehicle."],
+  "wrong.OFFENCE_CODE_WRONG": ["Код RED_LIGHT сияқты болуы керек.", "Код должен быть вида RED_LIGHT.", "The code looks like RED_LIGHT."],
+  "offence.SPEED_10_20": ["Жылдамдық +10…20", "Скорость +10…20", "Speeding by 10 to 20"],
+  "offence.SPEED_20_40": ["Жылдамдық +20…40", "Скорость +20…40", "Speeding by 20 to 40"],
+  "offence.SPEED_40_60": ["Жылдамдық +40…60", "Скорость +40…60", "Speeding by 40 to 60"],
+  "offence.SPEED_60_PLUS": ["Жылдамдық +60 және көп", "Скорость +60 и больше", "Speeding by 60 and more"],
+  "offence.RED_LIGHT": ["Қызыл жарық", "Красный свет", "Red light"],
+  "offence.SIGN_MARKING": ["Белгі немесе таңба", "Знак или разметка", "Sign or marking"],
+  "hold.CITIZEN_EVIDENCE": ["азаматтың дәлелі: хаттама керек", "доказательство гражданина: нужен протокол", "a citizen's evidence: it needs a protocol"],
+  "hold.PLATE_NOT_AUTOMATIC": ["иммунитет, қызметтік немесе әскери нөмір", "иммунитет, служебный или военный номер", "immunity, service or military plate"],
+  "hold.DEVICE_NOT_VERIFIED": ["құрылғы сол уақытта тексерілмеген", "прибор не был поверен на тот момент", "the device was not verified at that time"],
+  "hold.DEVICE_NOT_CERTIFIED": ["құрылғының сертификаты жоқ", "у прибора нет сертификата", "the device has no certificate"],
+  "hold.DEVICE_DIFFERS": ["басқа құрылғы өлшеген", "измерял другой прибор", "another device measured"],
+  "hold.PLATE_UNSURE": ["нөмір сенімсіз оқылған", "номер прочитан неуверенно", "the plate was not read for sure"],
 };
 
 export const language = () => chosen;
@@ -172,7 +306,21 @@ export function chooseLanguage(name) {
 }
 
 // A name that has no label stands for itself: a code newer than this page is still shown.
-export const t = (name) => TEXTS[name]?.[known.indexOf(chosen)] ?? name.slice(name.indexOf(".") + 1);
+const label = (name) => Object.hasOwn(TEXTS, name) ? TEXTS[name][known.indexOf(chosen)] : undefined;
+export const t = (name) => label(name) ?? name.slice(name.indexOf(".") + 1);
+// A code of the API in words: `code("hold", "PLATE_UNSURE")`.
+export const code = (group, value) => value ? t(`${group}.${value}`) : "";
+
+export const fieldName = (name) => label(`field.${name}`) ?? label(name) ?? name;
+export const fieldText = (wrong) => label(`wrong.${wrong.code}`) ?? wrong.description;
+
+// What is told of a call that was refused, or of one that nobody answered.
+export function refusalText(error) {
+  if (error.differences) return `${t("differs")} ${error.differences.map(({ field }) => fieldName(field)).join(", ")}`;
+  if (!error.reason) return t("away");
+  const fields = error.fields.map((wrong) => `${fieldName(wrong.field)}: ${fieldText(wrong)}`).join("; ");
+  return [error.message, fields].filter(Boolean).join(" ");
+}
 
 // Kazakh figures are written as Russian ones; many browsers know no Kazakh and would show "M11".
 const LOCALES = { kk: "ru-KZ", ru: "ru-KZ", en: "en-GB" };
@@ -180,6 +328,7 @@ export const moment = (text) => text ? new Intl.DateTimeFormat(LOCALES[chosen], 
   day: "2-digit", month: "2-digit", year: "numeric", hour: "2-digit", minute: "2-digit",
   timeZone: "Asia/Almaty",
 }).format(new Date(text)) : "";
+export const fullMoment = (text) => text ? `${moment(text)}:${String(new Date(text).getUTCSeconds()).padStart(2, "0")}` : "";
 export const clock = (text) => new Intl.DateTimeFormat(LOCALES[chosen], {
   timeStyle: "medium", timeZone: "Asia/Almaty",
 }).format(new Date(text));
@@ -189,12 +338,12 @@ export const sum = (money) => money ? new Intl.NumberFormat(LOCALES[chosen], {
   maximumFractionDigits: money.amount_minor % 100 ? 2 : 0,
 }).format(money.amount_minor / 100) : "";
 
-// "2 d 3 h" of a span in milliseconds, two units at most.
+// "2 d 3 h" of a span in milliseconds, two units at most; seconds where it is less than a minute.
 export function span(milliseconds) {
   const minutes = Math.floor(Math.abs(milliseconds) / 60_000);
+  if (!minutes) return `${Math.round(Math.abs(milliseconds) / 1000)} ${t("seconds")}`;
   const units = { kk: ["күн", "сағ", "мин"], ru: ["дн", "ч", "мин"], en: ["d", "h", "min"] }[chosen];
   const parts = [Math.floor(minutes / 1440), Math.floor(minutes / 60) % 24, minutes % 60];
   const first = parts.findIndex((part) => part > 0);
-  if (first < 0) return `0 ${units[2]}`;
   return parts.slice(first, first + 2).map((part, at) => `${part} ${units[first + at]}`).join(" ");
 }
