@@ -10,7 +10,7 @@ from chassis.migrations import runtime_role
 from chassis.tables import IN_REGION, IS_OPERATOR, IS_PARTNER, IS_SERVICE, grant, protect_rows
 
 revision = "0003"
-down_revision = "0001"
+down_revision = "0002"
 branch_labels = None
 depends_on = None
 
