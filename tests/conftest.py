@@ -43,15 +43,13 @@ def personal() -> set[str]:
 def sample_cameras(mesh: RunningTestMesh) -> Iterator[list[SampleCamera]]:
     """Registered once, in the way of a camera administrator; spans of the tests are exported."""
     samples.ensure_vehicles(samples.vehicles_path(mesh.home, None))
-    cameras = samples.sample_cameras(mesh.home, now=dt.datetime.now(dt.UTC))
 
-    async def register() -> None:
+    async def register() -> list[SampleCamera]:
         async with outside_of(mesh) as outside:
-            await samples.register(outside, cameras)
+            return (await samples.registered(outside, now=dt.datetime.now(dt.UTC)))[0]
 
     with traced(f"http://127.0.0.1:{mesh.ports.supervisor}"):
-        asyncio.run(register())
-        yield cameras
+        yield asyncio.run(register())
 
 
 @pytest.fixture

@@ -115,9 +115,11 @@ class _Demonstration:
         from tartip_cli import samples
         from tartip_cli.journeys import patiently
 
-        cameras = samples.sample_cameras(self._mesh.home, now=dt.datetime.now(dt.UTC))
+        now = dt.datetime.now(dt.UTC)
         with self.teller.step("cameras", "an administrator registers cameras (REST)") as step:
-            step.trace_id = await patiently(lambda: samples.register(self._mesh, cameras))
+            cameras, step.trace_id = await patiently(
+                lambda: samples.registered(self._mesh, now=now)
+            )
             step.result = ", ".join(f"{camera.kind} in {camera.region}" for camera in cameras)
         self.numbers["cameras"] = [camera.camera_id for camera in cameras]
         return cameras

@@ -80,6 +80,7 @@ class ServiceParts:
             "TARTIP_TLS_CERT": str(pair.certificate),
             "TARTIP_TLS_KEY": str(pair.key),
             "TARTIP_TLS_CA": str(self.certificates.authority),
+            "TARTIP_TLS_CLIENT_AUTHORITIES": str(self.certificates.client_authorities),
             "TARTIP_KEYS_DIR": str(self.home.keys / service.name),
             "TARTIP_OIDC_ISSUER": self.addresses.oidc,
             "TARTIP_TRITON_URL": self.addresses.triton,

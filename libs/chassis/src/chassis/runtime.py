@@ -24,6 +24,7 @@ from tartip.audit.v1 import audit_pb2, audit_pb2_grpc
 
 from chassis import telemetry
 from chassis.audit import AuditApi, Sealer
+from chassis.authorities import Authorities
 from chassis.bus import Bus, client_tls
 from chassis.channels import Channels
 from chassis.clock import Clock, system_clock
@@ -207,7 +208,7 @@ async def _serve_grpc(chassis: Chassis[Any], stopping: asyncio.Event) -> None:
         tokens=chassis.tokens,
         cert=settings.tls_cert,
         key=settings.tls_key,
-        ca=settings.tls_ca,
+        authorities=Authorities.in_folder(settings.tls_client_authorities),
     )
     for _, add, servicer in chassis.servicers:
         add(servicer, server.server)

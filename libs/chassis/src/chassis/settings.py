@@ -21,7 +21,10 @@ class Settings(BaseSettings):
     nats_seed_file: Path | None = None
     tls_cert: Path = Path()
     tls_key: Path = Path()
+    # Who certifies the servers that this service calls.
     tls_ca: Path = Path()
+    # A folder: who certifies its callers, <kind>.pem for each kind (see authorities).
+    tls_client_authorities: Path = Path()
     grpc_address: str = ""
     keys_dir: Path = Path()
     oidc_issuer: str = ""

@@ -18,6 +18,7 @@ from typing import Any
 import httpx
 import pytest
 import pytest_asyncio
+from chassis.authorities import Authorities
 from chassis.calls import current_caller
 from chassis.grpc_server import GrpcServer
 from chassis.identity import TokenVerifier, allow
@@ -127,6 +128,13 @@ class PeerCameras(cameras_pb2_grpc.CameraRegistryServicer):
             check.wrong("description.serial", "must not be empty")
         raise AssertionError
 
+    async def GetCamera(self, request: Any, context: Any) -> Any:
+        """A camera that was registered at the moment it was asked for, if one was named."""
+        camera = cameras_pb2.Camera(camera_id=request.camera_id)
+        if request.HasField("as_of"):
+            camera.registered_at.CopyFrom(request.as_of)
+        return cameras_pb2.GetCameraResponse(camera=camera)
+
 
 @dataclass
 class RunningGateway:
@@ -182,7 +190,8 @@ async def _serve(engines: Any, asked: Asked, name: str, service: Any, add: Calla
     asked.addresses[f"TARTIP_{name.upper().replace('-', '_')}_ADDRESS"] = address
     server = GrpcServer(
         address, policy=policy, tokens=TokenVerifier(engines.oidc_issuer),
-        cert=pair.certificate, key=pair.key, ca=engines.certificates.authority,
+        cert=pair.certificate, key=pair.key,
+        authorities=Authorities.in_folder(engines.certificates.client_authorities),
     )  # fmt: skip
     add(servicer, server.server)
     await server.start((service.full_name,))
