@@ -8,10 +8,12 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import random
+import struct
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import pytest
+from chassis.clock import new_id
 from tartip.inference.v1 import inference_pb2 as inference
 from tartip.reports.v1 import reports_pb2 as reports
 from tartip_cli import samples
@@ -81,6 +83,18 @@ def new_frame(
         scene = draw_scene(seed, text=vehicle.plate, signal=signal, light=Light.DAY)
         signed = camera.device.sign(scene.jpeg, dt.datetime.now(dt.UTC), **wanted)
         return FrameToTenge(outside, camera.camera_id, scene.jpeg, signed, **chosen), vehicle
+
+    return make
+
+
+@pytest.fixture
+def retaken() -> Callable[[bytes], bytes]:
+    """The same scene as another file, by a comment in its head: a device gives each measurement a
+    picture of its own."""
+
+    def make(jpeg: bytes) -> bytes:
+        comment = str(new_id()).encode()
+        return jpeg[:2] + b"\xff\xfe" + struct.pack(">H", len(comment) + 2) + comment + jpeg[2:]
 
     return make
 
