@@ -24,6 +24,7 @@ AUDIENCES: Mapping[str, frozenset[str]] = {
     "inference.v1.face_candidate": frozenset({"watchlist_officer"}),
     "inference.v1.plate_read": frozenset(),
     "inference.v1.": REVIEWERS | {"dispatcher"},
+    "violations.v1.conflict_found": frozenset({"supervisor"}),
     "violations.v1.": REVIEWERS,
     "fines.v1.": REVIEWERS | {"finance"},
     "reports.v1.": frozenset({"dispatcher", "supervisor"}),

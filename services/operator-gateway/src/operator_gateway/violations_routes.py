@@ -7,6 +7,7 @@ from fastapi import APIRouter, Query
 from pydantic import Field
 from tartip.violations.v1 import violations_pb2
 
+from operator_gateway.cameras_routes import CameraKind
 from operator_gateway.onward import AsOperator, Onward
 from operator_gateway.shapes import (
     Answer,
@@ -71,7 +72,11 @@ class Device(Answer):
     certificate_number: str
     verification_number: str
     verification_from: Moment
-    verification_until: Moment
+    verification_until: Moment = Field(description="Its day in Almaty is the last one.")
+    kind: CameraKind | None
+    tolerance_kmh: float | None = Field(
+        description="Taken off the measured speed in favour of the driver."
+    )
 
 
 class Decision(Answer):

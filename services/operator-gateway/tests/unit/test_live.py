@@ -44,6 +44,8 @@ async def told(feed_listener: object, count: int) -> list[Told]:
     ("roles", "subject", "known"),
     [
         ({"inspector"}, "violations.v1.detected", True),
+        ({"supervisor"}, "violations.v1.conflict_found", True),
+        (EVERY_ROLE - {"supervisor"}, "violations.v1.conflict_found", False),
         ({"inspector"}, "reports.v1.received", False),
         ({"dispatcher"}, "reports.v1.received", True),
         ({"dispatcher"}, "violations.v1.detected", False),

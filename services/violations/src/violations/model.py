@@ -1,20 +1,19 @@
-"""A violation: where it stands, what moves it on, and the bytes an officer signs.
+"""A violation: where it stands, what moves it on, and what holds it back.
 
-Pure: no clock, no storage. Which readings break which rule stands in `rules`.
+Pure: no clock, no storage. Which readings break which rule stands in `rules`, the bytes that an
+officer signs in `canonical`.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any
 from uuid import UUID
 
-import rfc8785
 from chassis.refusals import Kind, Refusal, Says
 
 REASON_MAX = 500
-CANONICAL_TYPE = "tartip-violation-decision-v1"
 
 
 class State(StrEnum):
@@ -49,6 +48,20 @@ class Hold(StrEnum):
     DEVICE_DIFFERS = "DEVICE_DIFFERS"
     # In no known form and not sure either.
     PLATE_UNSURE = "PLATE_UNSURE"
+    # What no device can have measured, see law.guards.
+    SPEED_MISSING = "SPEED_MISSING"
+    SPEED_IMPLAUSIBLE = "SPEED_IMPLAUSIBLE"
+    SPEED_LIMIT_IMPLAUSIBLE = "SPEED_LIMIT_IMPLAUSIBLE"
+    SIGNAL_MISSING = "SIGNAL_MISSING"
+    SIGNAL_IMPLAUSIBLE = "SIGNAL_IMPLAUSIBLE"
+    SIGNAL_ALLOWED_PASSING = "SIGNAL_ALLOWED_PASSING"
+    STOP_LINE_NOT_PASSED = "STOP_LINE_NOT_PASSED"
+    DEVICE_CLOCK_AHEAD = "DEVICE_CLOCK_AHEAD"
+    DEVICE_CLOCK_BEHIND = "DEVICE_CLOCK_BEHIND"
+    # The same vehicle elsewhere, sooner than it drives.
+    IMPOSSIBLE_JOURNEY = "IMPOSSIBLE_JOURNEY"
+    # Evidence that a citizen handed in stands in another violation.
+    EVIDENCE_REUSED = "EVIDENCE_REUSED"
 
 
 class Caution(StrEnum):
@@ -57,6 +70,24 @@ class Caution(StrEnum):
     NONE = ""
     # The golden probes of the inference gateway were answered wrongly or late at that time.
     READ_WHILE_DEGRADED = "READ_WHILE_DEGRADED"
+    # In a known form, and some character was read with doubt: another plate has that form, too.
+    PLATE_NOT_SURE = "PLATE_NOT_SURE"
+
+
+class Outcome(StrEnum):
+    """What came of a read or of a citizen's evidence, in a word."""
+
+    VIOLATION = "violation"
+    DUPLICATE = "duplicate"
+    EVIDENCE_REUSED = "evidence_reused"
+    NO_OFFENCE = "no_offence"
+    KIND_UNFIT = "kind_unfit"
+    RULES_MISSING = "rules_missing"
+    CAMERA_UNKNOWN = "camera_unknown"
+    CAMERA_NOT_REGISTERED_THEN = "camera_not_registered_then"
+    HELD = "held"
+    NO_READINGS = "no_readings"
+    REPORT_WITHOUT_EVIDENCE = "report_without_evidence"
 
 
 class ViolationNotFound(Refusal):
@@ -86,6 +117,16 @@ class ViolationNotConfirmed(Refusal):
         en="Only a confirmed violation can be annulled.",
         ru="Отменить можно только подтверждённое нарушение.",
         kk="Тек расталған құқық бұзушылықтың күшін жоюға болады.",
+    )
+
+
+class ViolationChangedMeanwhile(Refusal):
+    kind = Kind.CONFLICT
+    code = "VIOLATION_CHANGED_MEANWHILE"
+    says = Says(
+        en="This violation has changed since you read it. Read it again.",
+        ru="Нарушение изменилось после того, как вы его прочитали. Прочитайте его заново.",
+        kk="Сіз оқығаннан кейін құқық бұзушылық өзгерді. Қайта оқыңыз.",
     )
 
 
@@ -195,6 +236,10 @@ class Device:
     verification_number: str = ""
     verification_from: datetime | None = None
     verification_until: datetime | None = None
+    # "SPEED_POINT"; empty in what was recorded before kinds were kept.
+    kind: str = ""
+    # Taken off the measured speed; None where no speed was measured.
+    tolerance_kmh: float | None = None
 
 
 @dataclass(frozen=True)
@@ -232,6 +277,13 @@ TRANSITIONS: dict[tuple[State, Verdict], State | type[Refusal]] = {
     (State.ANNULLED, Verdict.ANNUL): ViolationNotConfirmed,
 }
 
+# Who may decide what.
+ROLES: dict[Verdict, str] = {
+    Verdict.CONFIRM: "inspector",
+    Verdict.REJECT: "inspector",
+    Verdict.ANNUL: "supervisor",
+}
+
 
 @dataclass(frozen=True)
 class Violation:
@@ -254,6 +306,26 @@ class Violation:
     version: int = 1
     decision: Decision | None = None
     caution: Caution = Caution.NONE
+    # Violations that cannot stand beside this one.
+    conflicting: tuple[UUID, ...] = ()
+
+    def check_version(self, shown: int) -> None:
+        """0 is not compared. Raises ViolationChangedMeanwhile."""
+        if shown and shown != self.version:
+            raise ViolationChangedMeanwhile(facts={"version": str(self.version)})
+
+    def verdicts_of(self, roles: Collection[str]) -> tuple[Verdict, ...]:
+        """What somebody in these roles may decide now."""
+        return tuple(
+            verdict for verdict, role in ROLES.items() if role in roles and self._allows(verdict)
+        )
+
+    def _allows(self, verdict: Verdict) -> bool:
+        try:
+            self.next_state(verdict)
+        except Refusal:
+            return False
+        return True
 
     def next_state(self, verdict: Verdict) -> State:
         """Raises the refusal that the transition table names, or the hold's."""
@@ -278,73 +350,3 @@ def required_reason(verdict: Verdict, reason: str) -> str:
     if len(told) > REASON_MAX or "\x00" in told or (needed and not told):
         raise ReasonRequired
     return told
-
-
-def canonical_decision(
-    violation: Violation, verdict: Verdict, *, officer: str, reason: str
-) -> bytes:
-    """RFC 8785 JSON of all that the decision is about, as the violation is now."""
-    caution = {"caution": violation.caution.value} if violation.caution else {}
-    return rfc8785.dumps(
-        caution
-        | {
-            "type": CANONICAL_TYPE,
-            "violation_id": str(violation.violation_id),
-            "version": violation.version,
-            "verdict": verdict.value.lower(),
-            "reason": reason,
-            "officer": officer,
-            "source": violation.source.value.lower(),
-            "camera_id": str(violation.camera_id or ""),
-            "report_id": str(violation.report_id or ""),
-            "region": violation.place.region,
-            "occurred_at": _text(violation.occurred_at),
-            "plate": violation.plate.text,
-            "offence": {
-                "code": violation.offence.code,
-                "article": violation.offence.article,
-                "rules_version": violation.offence.rules_version,
-                "rules_sha256": violation.offence.rules_sha256,
-            },
-            "over_kmh": "" if violation.over_kmh is None else str(violation.over_kmh),
-            "readings": _readings(violation.readings),
-            "device": _device(violation.device),
-            "evidence_sha256": list(violation.evidence_sha256),
-            "models_fingerprint": violation.models_fingerprint,
-        }
-    )
-
-
-def _readings(readings: Readings | None) -> dict[str, Any]:
-    if readings is None:
-        return {}
-    return {
-        "device_serial": readings.device_serial,
-        "device_time": _text(readings.device_time),
-        "counter": str(readings.counter),
-        "frame_sha256": readings.frame_sha256,
-        "speed_kmh": readings.speed_kmh,
-        "speed_limit_kmh": readings.speed_limit_kmh,
-        "signal_phase": readings.signal_phase.lower(),
-        "signal_age_seconds": readings.signal_age_seconds,
-        "past_stop_line": readings.past_stop_line,
-    }
-
-
-def _device(device: Device | None) -> dict[str, Any]:
-    if device is None:
-        return {}
-    return {
-        "name": device.name,
-        "serial": device.serial,
-        "certificate_number": device.certificate_number,
-        "verification_number": device.verification_number,
-        "verification_from": _text(device.verification_from),
-        "verification_until": _text(device.verification_until),
-    }
-
-
-def _text(moment: datetime | None) -> str:
-    if moment is None:
-        return ""
-    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")

@@ -91,6 +91,12 @@ class ReadingBounds:
             return None
         return speed - self.speed.tolerance_kmh(kind, speed, of_camera) - limit
 
+    def tolerance_kmh(self, kind: str, measured: Measured, of_camera: float = 0.0) -> Decimal:
+        """What is taken off the measured speed. Requires one."""
+        speed = _number(measured.speed_kmh)
+        assert speed is not None
+        return self.speed.tolerance_kmh(kind, speed, of_camera)
+
     def _why_not_the_speed(self, measured: Measured) -> HoldReason | None:
         if measured.speed_kmh is None or measured.speed_limit_kmh is None:
             return HoldReason.SPEED_MISSING
