@@ -143,8 +143,10 @@ def vehicles_path(home: Home, chosen: Path | None) -> Path:
 
 
 def ensure_vehicles(path: Path) -> bool:
-    """Write the made-up register where there is none; whether it was written."""
+    """Write the made-up register where there is none; whether it was written. One from before
+    ownerships had dates gets them."""
     if path.exists():
+        vehicles.complete(path)
         return False
     vehicles.write(path, vehicles.made_up())
     return True

@@ -103,6 +103,10 @@ class TableYearMissing(Exception):
         self.year = year
 
 
+class OwnerErased(Exception):
+    """The owner was erased: nothing may be kept under that number again."""
+
+
 class ViolationMissing(Exception):
     """The violations service knows no such violation."""
 

@@ -14,7 +14,7 @@ from sqlalchemy.dialects.postgresql import insert
 from fines.model.fine import ISSUED_STATES, PAYABLE, Fine, SealedParticulars, State
 from fines.model.identifiers import is_number
 from fines.model.prescription import Particulars
-from fines.model.refusals import FineNotFound
+from fines.model.refusals import FineNotFound, OwnerErased
 from fines.storage.tables import fines, from_fine, to_fine
 
 PERSON, PLATE = "person", "plate"
@@ -113,8 +113,12 @@ async def payable_page(
 
 
 async def seal(tx: Tx, number: str, particulars: Particulars) -> SealedParticulars:
+    """Raises OwnerErased."""
     owner = particulars.owner.number
-    key = await tx.data_key_of(PERSON, owner)
+    try:
+        key = await tx.data_key_of(PERSON, owner)
+    except KeyError as error:
+        raise OwnerErased from error
     return SealedParticulars(
         key_id=key.key_id,
         sealed=key.seal(json.dumps(particulars.as_json(), ensure_ascii=False), _place(number)),

@@ -25,7 +25,7 @@ from fines.model.guards import time_hold
 from fines.model.holds import LOOKED_AT_AGAIN, Hold
 from fines.model.identifiers import new_number
 from fines.model.prescription import Particulars, particulars_of
-from fines.model.refusals import TableYearMissing, ViolationMissing
+from fines.model.refusals import OwnerErased, TableYearMissing, ViolationMissing
 from fines.model.tariff import Amount, Article
 from fines.model.violation import ConfirmedViolation
 from fines.storage import fines, ledger, payments
@@ -323,11 +323,13 @@ class Issuing:
                     await self._issue_in(tx, fine, case, amount, now)
         except ConflictFound as found:
             await self._hold(number, found.conflict.hold, found.conflict.numbers)
+        except OwnerErased:
+            await self._hold(number, Hold.OWNER_ERASED)
 
     async def _issue_in(
         self, tx: Tx, fine: Fine, case: _Case, amount: Amount, now: datetime
     ) -> None:
-        """Raises ConflictFound."""
+        """Raises ConflictFound or OwnerErased."""
         sealed = await fines.seal(tx, fine.number, case.particulars)
         await claim(tx, Record(fine.number, sealed.plate_index, case.violation, case.guards))
         issued = fine.issue(case.article, amount, sealed, now)

@@ -21,7 +21,7 @@ from fines.usecases.inquiry import Facts, Inquiry, Ownership
 PURPOSE = "recheck-fine"
 # What a fine is compared with lies in every region, whoever asks; only his own are shown to him.
 COMPARING = Scope("system", "system", ("*",), purpose=PURPOSE)
-PAGE_SIZE = 100
+PAGE_SIZE = 20
 AT_ONCE = 4
 
 
