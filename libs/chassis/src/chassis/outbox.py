@@ -189,4 +189,5 @@ class Relay:
 
 async def _days_ago(connection: AsyncConnection, days: int) -> datetime:
     """By the database's clock: ours may have jumped, and what is deleted is gone."""
-    return await connection.scalar(_NOW) - timedelta(days=days)
+    now: datetime = await connection.scalar(_NOW)
+    return now - timedelta(days=days)

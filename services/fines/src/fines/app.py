@@ -26,7 +26,7 @@ async def build(chassis: Chassis[FinesSettings]) -> None:
     issuing = Issuing(
         chassis.db,
         chassis.clock,
-        read_lawbooks(),
+        read_lawbooks(assume_years=settings.assume_years),
         DayCount(settings.koap_day_count),
         violations=ViolationsClient(chassis.channels.to(settings.violations_address, "violations")),
         register=VehicleFile(settings.vehicles_file),

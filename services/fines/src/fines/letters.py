@@ -6,7 +6,7 @@ The same fine gives the same letter, byte for byte: a letter that is written aga
 from collections.abc import Iterable
 
 from fines.lawbooks import Authority
-from fines.letter_page import hashes, heading, listed, page, sums, table
+from fines.letter_page import hashes, heading, listed, page, sums, table, warning
 from fines.letter_words import KK, NOTHING, RU, Words, readings
 from fines.model.days import (
     APPEAL_DAYS,
@@ -36,6 +36,7 @@ def prescription(
     article: Article,
     authority: Authority,
     day_count: DayCount,
+    assumed_years: Iterable[int] = (),
 ) -> str:
     """An HTML page; `SIGNATURE_PLACE` is where the authority's electronic seal goes."""
     sections = (
@@ -48,7 +49,8 @@ def prescription(
         )
         for words in (KK, RU)
     )
-    return page(fine.number, [*sections, f'<footer class="hash">{SIGNATURE_PLACE}</footer>'])
+    body = [*sections, f'<footer class="hash">{SIGNATURE_PLACE}</footer>']
+    return page(fine.number, [*_trial(assumed_years), *body])
 
 
 def discount_notice(fine: Fine) -> str:
@@ -58,6 +60,7 @@ def discount_notice(fine: Fine) -> str:
     return page(
         fine.number,
         [
+            *_trial(fine.assumed_years),
             f"<p lang=kk>№ {fine.number} айыппұл: жеңілдік мерзімі өтті, төлеуге {full}.</p>",
             f"<p lang=ru>Штраф № {fine.number}: льготный срок истёк, к оплате {full}.</p>",
         ],
@@ -68,10 +71,19 @@ def cancellation_notice(fine: Fine) -> str:
     return page(
         fine.number,
         [
+            *_trial(fine.assumed_years),
             f"<p lang=kk>№ {fine.number} айыппұл жойылды. Төленген сома қайтарылады.</p>",
             f"<p lang=ru>Штраф № {fine.number} отменён. Уплаченная сумма возвращается.</p>",
         ],
     )
+
+
+def _trial(assumed_years: Iterable[int]) -> list[str]:
+    """Above everything else, on a letter that nobody owes anything by."""
+    years = ", ".join(map(str, assumed_years))
+    if not years:
+        return []
+    return [warning(words.assumed.format(years=years), words.language) for words in (KK, RU)]
 
 
 def tenge(amount_minor: int) -> str:

@@ -59,6 +59,7 @@ class Fine(Answer):
     story: str
     owner_masked: str
     hold_reason: str
+    assumed_years: list[int]
 
 
 class FineAnswer(Answer):
