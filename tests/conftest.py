@@ -6,12 +6,12 @@ What a journey sends that must never be seen in spans or logs is gathered in `pe
 from __future__ import annotations
 
 import asyncio
-import datetime as dt
 import random
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import pytest
+from chassis.clock import system_clock
 from tartip.inference.v1 import inference_pb2 as inference
 from tartip.reports.v1 import reports_pb2 as reports
 from tartip_cli import samples
@@ -43,7 +43,7 @@ def personal() -> set[str]:
 def sample_cameras(mesh: RunningTestMesh) -> Iterator[list[SampleCamera]]:
     """Registered once, in the way of a camera administrator; spans of the tests are exported."""
     samples.ensure_vehicles(samples.vehicles_path(mesh.home, None))
-    cameras = samples.sample_cameras(mesh.home, now=dt.datetime.now(dt.UTC))
+    cameras = samples.sample_cameras(mesh.home, now=system_clock())
 
     async def register() -> None:
         async with outside_of(mesh) as outside:
@@ -81,7 +81,7 @@ def new_frame(
         signal = Signal.RED if light else Signal.NONE
         seed = chosen.pop("seed", sum(vehicle.plate.encode()))
         scene = draw_scene(seed, text=vehicle.plate, signal=signal, light=Light.DAY)
-        signed = camera.device.sign(scene.jpeg, dt.datetime.now(dt.UTC), **wanted)
+        signed = camera.device.sign(scene.jpeg, system_clock(), **wanted)
         return FrameToTenge(outside, camera.camera_id, scene.jpeg, signed, **chosen), vehicle
 
     return make

@@ -6,7 +6,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent import futures
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ import grpc
 import pytest
 import pytest_asyncio
 from chassis.channels import Channels, peers_refusals
-from chassis.clock import new_id, to_timestamp
+from chassis.clock import new_id, system_clock, to_timestamp
 from chassis.refusals import Refusal
 from google.protobuf.message import Message
 from tartip.common.v1 import common_pb2
@@ -207,7 +207,7 @@ def moment(at: datetime) -> Any:
 
 
 def a_violation(plate: str, **changes: Any) -> violations_pb2.Violation:
-    now = datetime.now(UTC)
+    now = system_clock()
     told: dict[str, Any] = {
         "violation_id": str(new_id()),
         "state": violations_pb2.VIOLATION_STATE_CONFIRMED,
@@ -245,7 +245,7 @@ def confirmed(violation: violations_pb2.Violation) -> events_pb2.ViolationConfir
 def annulled(violation: violations_pb2.Violation) -> events_pb2.ViolationAnnulled:
     return events_pb2.ViolationAnnulled(
         violation_id=violation.violation_id, region=violation.place.region,
-        annulled_at=moment(datetime.now(UTC)),
+        annulled_at=moment(system_clock()),
     )  # fmt: skip
 
 

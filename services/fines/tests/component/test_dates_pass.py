@@ -11,7 +11,7 @@ from uuid import UUID
 import pytest
 import pytest_asyncio
 from chassis.channels import Channels
-from chassis.clock import new_id
+from chassis.clock import new_id, system_clock
 from chassis.db import SYSTEM, Database
 from chassis.identity import Caller
 from chassis.refusals import BadRequest
@@ -33,7 +33,7 @@ KASPI = Caller("partner", "kaspi")
 
 @dataclass
 class TurnedClock:
-    now: datetime = field(default_factory=lambda: datetime.now(UTC))
+    now: datetime = field(default_factory=system_clock)
 
     def __call__(self) -> datetime:
         return self.now
@@ -106,7 +106,7 @@ async def bench(
     pair = engines.certificates.service("fines")
     channels = Channels(cert=pair.certificate, key=pair.key, ca=engines.certificates.authority)
     issuing = Issuing(
-        db, clock, read_lawbooks(), DayCount.WORKING,
+        db, clock, read_lawbooks(assume_years=True), DayCount.WORKING,
         violations=ViolationsClient(channels.to(peer.address, "violations")),
         register=VehicleFile(vehicles.path),
         post=LetterFolder(tmp_path),
@@ -244,14 +244,15 @@ async def test_issuing_and_annulling_at_once_leave_nothing_owed(
 
 async def test_a_missing_base_value_holds_by_name(bench: Bench, plate: str) -> None:
     number = await bench.confirmed(plate)
-    bench.clock.now = datetime(2028, 1, 3, tzinfo=UTC)
+    bench.issuing._lawbooks = read_lawbooks()
+    bench.clock.now = datetime(2099, 1, 3, tzinfo=UTC)
     violation = a_violation(plate, violation_id=(await bench.fine(number)).violation_id)
-    violation.occurred_at.FromDatetime(datetime(2028, 1, 2))  # noqa: DTZ001
-    violation.device.verification_until.FromDatetime(datetime(2029, 1, 2))  # noqa: DTZ001
+    violation.occurred_at.FromDatetime(datetime(2099, 1, 2))  # noqa: DTZ001
+    violation.device.verification_until.FromDatetime(datetime(2100, 1, 2))  # noqa: DTZ001
     bench.peer.known[violation.violation_id] = violation
     async with bench.db.begin(SYSTEM) as tx:
         fine = await stored.get(tx, number)
-        moved = type(fine)(**vars(fine) | {"occurred_at": datetime(2028, 1, 2, tzinfo=UTC)})
+        moved = type(fine)(**vars(fine) | {"occurred_at": datetime(2099, 1, 2, tzinfo=UTC)})
         await stored.save(tx, moved)
     with pytest.raises(WaitUntilDue):
         await bench.issuing.issue(number)

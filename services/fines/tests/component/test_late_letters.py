@@ -1,12 +1,12 @@
 """The term for sending a prescription counts until it is sent, not until it is written."""
 
 from collections.abc import AsyncIterator, Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from chassis.clock import new_id
+from chassis.clock import new_id, system_clock
 from chassis.db import SYSTEM, Database
 from chassis.sealing import Keyring
 from fines.lawbooks import read_lawbooks
@@ -56,12 +56,12 @@ class Desk:
 
     def __init__(self, db: Database) -> None:
         # Ahead of the clock on the wall: a service that runs beside finds nothing due.
-        self.now = datetime.now(UTC).replace(hour=6, minute=0) + timedelta(days=2)
+        self.now = system_clock().replace(hour=6, minute=0) + timedelta(days=2)
         self.outside = Outside(lambda: self.now)
         self._db = db
         self.issuing = Issuing(
-            db, lambda: self.now, read_lawbooks(), DayCount.WORKING, violations=self.outside,
-            register=self.outside, post=self.outside, seal=self.outside,
+            db, lambda: self.now, read_lawbooks(assume_years=True), DayCount.WORKING,
+            violations=self.outside, register=self.outside, post=self.outside, seal=self.outside,
         )  # fmt: skip
 
     async def confirmed(self) -> str:
@@ -80,7 +80,7 @@ class Desk:
 async def desk(environment: dict[str, str], tmp_path: Path) -> AsyncIterator[Desk]:
     db = Database(
         environment["TARTIP_DATABASE_URL"], service="fines", keyring=Keyring(tmp_path / "keys"),
-        clock=lambda: datetime.now(UTC),
+        clock=system_clock,
     )  # fmt: skip
     yield Desk(db)
     await db.close()

@@ -6,14 +6,14 @@ import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import grpc
 import pytest
 import pytest_asyncio
 from chassis.channels import Channels
-from chassis.clock import new_id, to_timestamp
+from chassis.clock import new_id, system_clock, to_timestamp
 from chassis.refusals import Kind, Refusal
 from chassis.statuses import DETAILS_KEY, to_status
 from cryptography.hazmat.primitives import hashes, serialization
@@ -183,7 +183,7 @@ def inspector(as_: Callable[..., As]) -> As:
 @pytest.fixture
 def camera(peers: Peers) -> cameras_pb2.Camera:
     """A verified speed camera in Almaty with a tolerance of 2 km/h; tests may change it."""
-    now = datetime.now(UTC)
+    now = system_clock()
     made = cameras_pb2.Camera(
         camera_id=str(new_id()),
         description=cameras_pb2.CameraDescription(
@@ -244,7 +244,7 @@ def plate_read(camera: cameras_pb2.Camera) -> Callable[..., inference_events.Pla
         plate: str = "", *, at: datetime | None = None, plate_type: str = "car_person",
         confidence: float = 0.97, measured: bool = True, **readings: Any,
     ) -> inference_events.PlateRead:  # fmt: skip
-        moment = at or datetime.now(UTC)
+        moment = at or system_clock()
         event = inference_events.PlateRead(
             read_id=str(new_id()), camera_id=camera.camera_id, region="KZ-75",
             captured_at=stamp(moment), evidence_sha256="ef" * 32, models_fingerprint="sha256:m",
