@@ -6,14 +6,13 @@ What a journey sends that must never be seen in spans or logs is gathered in `pe
 from __future__ import annotations
 
 import asyncio
-import datetime as dt
 import random
 import struct
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import pytest
-from chassis.clock import new_id
+from chassis.clock import new_id, system_clock
 from tartip.inference.v1 import inference_pb2 as inference
 from tartip.reports.v1 import reports_pb2 as reports
 from tartip_cli import samples
@@ -48,7 +47,7 @@ def sample_cameras(mesh: RunningTestMesh) -> Iterator[list[SampleCamera]]:
 
     async def register() -> list[SampleCamera]:
         async with outside_of(mesh) as outside:
-            return (await samples.registered(outside, now=dt.datetime.now(dt.UTC)))[0]
+            return (await samples.registered(outside, now=system_clock()))[0]
 
     with traced(f"http://127.0.0.1:{mesh.ports.supervisor}"):
         yield asyncio.run(register())
@@ -81,7 +80,7 @@ def new_frame(
         signal = Signal.RED if light else Signal.NONE
         seed = chosen.pop("seed", sum(vehicle.plate.encode()))
         scene = draw_scene(seed, text=vehicle.plate, signal=signal, light=Light.DAY)
-        signed = camera.device.sign(scene.jpeg, dt.datetime.now(dt.UTC), **wanted)
+        signed = camera.device.sign(scene.jpeg, system_clock(), **wanted)
         return FrameToTenge(outside, camera.camera_id, scene.jpeg, signed, **chosen), vehicle
 
     return make

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from chassis.channels import peers_refusals
-from chassis.clock import new_id
+from chassis.clock import new_id, system_clock
 from tartip.fines.v1 import fines_pb2, fines_pb2_grpc
 from tartip_cli import samples
 from tartip_cli.failures import Exit
@@ -80,7 +80,7 @@ async def test_an_issued_fine_of_the_wrong_owner_is_named_by_the_recheck(
     journey, vehicle = new_frame()
     number = await to_delivered_fine(journey)
     # The register learns that the car had been sold long before.
-    personal.add(sell(mesh, vehicle, dt.datetime.now(dt.UTC) - dt.timedelta(days=9)))
+    personal.add(sell(mesh, vehicle, system_clock() - dt.timedelta(days=9)))
     done = tartip(mesh.home.path, "fines", "recheck", "--region", "KZ-75", "--json")
     assert done.returncode == Exit.FINDINGS, done.stderr
     answer = json.loads(done.stdout)

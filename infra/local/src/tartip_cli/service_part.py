@@ -89,6 +89,7 @@ class ServiceParts:
             "TARTIP_LOG_LEVEL": self.settings.log_level,
             "TARTIP_ENVIRONMENT": self.settings.environment,
             "TARTIP_CLOCK_OFFSET": str(self.settings.clock_offset.total_seconds()),
+            "TARTIP_ASSUME_YEARS": str(int(self.settings.assumes_years)),
             "GRPC_ENABLE_FORK_SUPPORT": "0",
             "MALLOC_ARENA_MAX": "2",  # glibc's arenas per thread cost memory and gain nothing here
             "PYTHONUNBUFFERED": "1",

@@ -36,16 +36,29 @@ class Settings:
     environment: str = "embedded"
     clock_offset: dt.timedelta = dt.timedelta()
     """How far the time of the services is from this machine's."""
+    assume_years: bool | None = None
+    """Whether years of which the law has not told follow from the last; unsaid, a trial does."""
+
+    @property
+    def is_trial(self) -> bool:
+        from chassis.settings import TRIALS  # pydantic takes its time to load
+
+        return self.environment in TRIALS
+
+    @property
+    def assumes_years(self) -> bool:
+        return self.is_trial and self.assume_years is not False
 
     def allowed(self) -> Settings:
         """Itself; a Failure where an earnest run was told what is for trials alone."""
-        if not self.clock_offset:
-            return self
-        from chassis.settings import TRIALS  # pydantic takes its time to load
-
-        if self.environment not in TRIALS:
+        chosen = {
+            "TARTIP_CLOCK_OFFSET": self.clock_offset,
+            "TARTIP_ASSUME_YEARS": self.assume_years,
+        }
+        wrong = [name for name, value in chosen.items() if value]
+        if wrong and not self.is_trial:
             raise Failure(
-                f"the clock is moved for trials alone ({', '.join(sorted(TRIALS))}): refused with "
+                f"{', '.join(wrong)}: for trials alone, refused with "
                 f"TARTIP_ENVIRONMENT={self.environment}",
                 Exit.USAGE,
             )
@@ -74,6 +87,7 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         log_level=env.get("TARTIP_LOG_LEVEL", "INFO"),
         environment=env.get("TARTIP_ENVIRONMENT", "embedded"),
         clock_offset=_offset(env.get("TARTIP_CLOCK_OFFSET")),
+        assume_years=_switch(env, "TARTIP_ASSUME_YEARS"),
     ).allowed()
 
 
@@ -105,6 +119,15 @@ def _offset(text: str | None) -> dt.timedelta:
         return parse_offset(text)
     except ValueError as error:
         raise Failure(f"TARTIP_CLOCK_OFFSET: {error}", Exit.USAGE) from error
+
+
+def _switch(env: Mapping[str, str], name: str) -> bool | None:
+    text = env.get(name)
+    if not text:
+        return None
+    if text not in ("0", "1"):
+        raise Failure(f"{name}={text} is neither 0 nor 1", Exit.USAGE)
+    return text == "1"
 
 
 def _port(env: Mapping[str, str], name: str, default: int) -> int:

@@ -6,6 +6,7 @@ supervisor process, which dies with the tests; `postgres` and `nats` share one.
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import os
 import shutil
@@ -197,8 +198,13 @@ def running_mesh_in(path: Path, *, without: tuple[str, ...]) -> Iterator[Running
         erase_cluster(running.home)
 
 
-def start_mesh(path: Path, *, without: tuple[str, ...] = ()) -> RunningTestMesh:
-    """A supervisor in a folder and ports of its own and in our time; it dies with this process."""
+def start_mesh(
+    path: Path, *, without: tuple[str, ...] = (), moved_by: dt.timedelta | None = None
+) -> RunningTestMesh:
+    """A supervisor in a folder and ports of its own; it dies with this process.
+
+    Its services live in this process's time, or in one that is moved from the host's.
+    """
     from chassis.clock import clock_offset
 
     from tartip_cli.mesh import Mesh
@@ -206,7 +212,7 @@ def start_mesh(path: Path, *, without: tuple[str, ...] = ()) -> RunningTestMesh:
 
     checkout = find_checkout()
     ports = free_base()
-    offset = clock_offset()
+    offset = clock_offset() if moved_by is None else moved_by
     settings = Settings(
         home=path,
         checkout=checkout,

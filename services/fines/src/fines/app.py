@@ -29,7 +29,7 @@ LETTER_KEY = "letter"
 
 async def build(chassis: Chassis[FinesSettings]) -> None:
     settings = chassis.settings
-    lawbooks = read_lawbooks()
+    lawbooks = read_lawbooks(assume_years=settings.assume_years)
     inquiry = Inquiry(
         ViolationsClient(chassis.channels.to(settings.violations_address, "violations")),
         VehicleFile(settings.vehicles_file),

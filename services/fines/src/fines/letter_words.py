@@ -36,6 +36,8 @@ class Words:
     seconds: str
     past_stop_line: str
     before_stop_line: str
+    assumed: str
+    """Of a trial: what was reckoned with years that the law has not told."""
 
     def choose(self, *, kk: str, ru: str) -> str:
         return kk if self.language == "kk" else ru
@@ -79,6 +81,8 @@ KK = Words(
     seconds="{} с",
     past_stop_line="тоқтау сызығынан кейін",
     before_stop_line="тоқтау сызығына дейін",
+    assumed="СЫНАҚ ҚҰЖАТЫ. {years} жылдың есептік көрсеткіші немесе жұмыс күндері заңмен әлі "
+    "белгіленбеген және шартты түрде алынған. Құжаттың заңдық күші жоқ, төлеу қажет емес.",
 )  # fmt: skip
 RU = Words(
     language="ru",
@@ -118,6 +122,8 @@ RU = Words(
     seconds="{} с",
     past_stop_line="за стоп-линией",
     before_stop_line="до стоп-линии",
+    assumed="ПРОБНЫЙ ДОКУМЕНТ. Расчётный показатель или рабочие дни на {years} год законом ещё не "
+    "установлены и приняты условно. Документ не имеет юридической силы, платить не нужно.",
 )  # fmt: skip
 
 CANCELLED_KK = "№ {number} айыппұл жойылды. Төлеудің қажеті жоқ."

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from html import escape
 
 from fines.lawbooks import Authority
-from fines.letter_page import hashes, heading, listed, page, sums, table
+from fines.letter_page import hashes, heading, listed, page, sums, table, warning
 from fines.letter_words import (
     CANCELLED_KK,
     CANCELLED_RU,
@@ -48,6 +48,7 @@ def prescription(
     article: Article,
     authority: Authority,
     day_count: DayCount,
+    assumed_years: Iterable[int] = (),
 ) -> str:
     """An HTML page; `SIGNATURE_PLACE` is where the authority's electronic seal goes."""
     sections = (
@@ -60,7 +61,8 @@ def prescription(
         )
         for words in (KK, RU)
     )
-    return page(fine.number, [*sections, f'<footer class="hash">{SIGNATURE_PLACE}</footer>'])
+    body = [*sections, f'<footer class="hash">{SIGNATURE_PLACE}</footer>']
+    return page(fine.number, [*_trial(assumed_years), *body])
 
 
 def discount_notice(fine: Fine) -> str:
@@ -70,6 +72,7 @@ def discount_notice(fine: Fine) -> str:
     return page(
         fine.number,
         [
+            *_trial(fine.assumed_years),
             f"<p lang=kk>№ {fine.number} айыппұл: жеңілдік мерзімі өтті, төлеуге {full}.</p>",
             f"<p lang=ru>Штраф № {fine.number}: льготный срок истёк, к оплате {full}.</p>",
         ],
@@ -86,6 +89,7 @@ def cancellation_notice(fine: Fine, payment: Payment | None) -> str:
     return page(
         fine.number,
         [
+            *_trial(fine.assumed_years),
             f'<p lang="kk">{escape(kk.format(**parts))}</p>',
             f'<p lang="ru">{escape(ru.format(**parts))}</p>',
         ],
@@ -101,6 +105,14 @@ def _refund_parts(payment: Payment, refund: Refund) -> dict[str, str]:
         "refunded_on": in_almaty(refund.refunded_at).date().isoformat(),
         "refund_id": str(refund.refund_id),
     }
+
+
+def _trial(assumed_years: Iterable[int]) -> list[str]:
+    """Above everything else, on a letter that nobody owes anything by."""
+    years = ", ".join(map(str, assumed_years))
+    if not years:
+        return []
+    return [warning(words.assumed.format(years=years), words.language) for words in (KK, RU)]
 
 
 def tenge(amount_minor: int) -> str:

@@ -62,6 +62,7 @@ class Fine(Answer):
     owner_masked: str
     hold_reason: str
     conflicting_numbers: list[str]
+    assumed_years: list[int]
 
 
 class FineAnswer(Answer):

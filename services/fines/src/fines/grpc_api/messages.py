@@ -48,6 +48,7 @@ def fine_message(fine: Fine, *, owner_masked: str = "", for_bank: bool = False) 
         owner_masked="" if for_bank else owner_masked,
         hold_reason="" if for_bank else fine.hold_reason,
         conflicting_numbers=() if for_bank else fine.conflicts,
+        assumed_years=fine.assumed_years,
     )
     if fine.amount:
         message.amount.CopyFrom(money(fine.amount.full_minor))

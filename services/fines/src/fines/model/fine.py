@@ -101,6 +101,13 @@ class Fine:
     delivered_at: datetime | None = None
     dates: LegalDates | None = None
 
+    @property
+    def assumed_years(self) -> tuple[int, ...]:
+        """Years of which the law had told no base value or calendar: of a trial alone."""
+        amount = self.amount.assumed_years if self.amount else ()
+        dates = self.dates.assumed_years if self.dates else ()
+        return tuple(sorted({*amount, *dates}))
+
     def issue(
         self, article: Article, amount: Amount, particulars: SealedParticulars, now: datetime
     ) -> "Fine":

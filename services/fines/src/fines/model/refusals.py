@@ -1,6 +1,7 @@
 """Every "no" of this service, by name; at the end, what its workers meet and no caller sees."""
 
 from chassis.refusals import Kind, Refusal, Says
+from law.refusals import TableYearMissing as TableYearMissing
 
 
 class FineNotFound(Refusal):
@@ -92,15 +93,6 @@ class VehicleRegisterAway(Refusal):
 
 class MoveNotAllowed(Exception):
     """A move that the transition table does not know: a bug, no caller can ask for it."""
-
-
-class TableYearMissing(Exception):
-    """A yearly table of the law does not hold the year that a decision needs."""
-
-    def __init__(self, table: str, year: int) -> None:
-        super().__init__(f"TABLE_YEAR_MISSING: {table} of {year}")
-        self.table = table
-        self.year = year
 
 
 class OwnerErased(Exception):

@@ -5,7 +5,7 @@ transaction; one transaction decides. Each step may run again: the state says wh
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -171,13 +171,15 @@ class Issuing:
         if late:
             await self._withdraw(number, late)
             return
-        self._dates_of(self._clock())  # a table that lacks the year is found before the letter goes
+        # A table that lacks the year is found before the letter goes.
+        foreseen = replace(fine, dates=self._dates_of(self._clock()))
         letter = prescription(
             fine,
             particulars,
             self._lawbooks.tariff.articles[fine.offence_code],
             self._lawbooks.authorities[fine.region],
             self._day_count,
+            foreseen.assumed_years,
         )
         delivered_at = await self._post.deliver(number, self._seal.sign(letter))
         async with self._db.begin(SYSTEM) as tx:
