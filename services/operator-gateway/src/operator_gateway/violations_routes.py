@@ -7,6 +7,7 @@ from fastapi import APIRouter, Query
 from pydantic import Field
 from tartip.violations.v1 import violations_pb2
 
+from operator_gateway.cameras_routes import CameraKind
 from operator_gateway.onward import AsOperator, Onward
 from operator_gateway.shapes import (
     Answer,
@@ -73,6 +74,8 @@ class Device(Answer):
     verification_number: str
     verification_from: Moment
     verification_until: Moment
+    kind: CameraKind | None
+    tolerance_kmh: float | None
 
 
 class Decision(Answer):

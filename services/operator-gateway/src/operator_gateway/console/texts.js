@@ -297,6 +297,17 @@ const TEXTS = {
   "hold.DEVICE_NOT_CERTIFIED": ["құрылғының сертификаты жоқ", "у прибора нет сертификата", "the device has no certificate"],
   "hold.DEVICE_DIFFERS": ["басқа құрылғы өлшеген", "измерял другой прибор", "another device measured"],
   "hold.PLATE_UNSURE": ["нөмір сенімсіз оқылған", "номер прочитан неуверенно", "the plate was not read for sure"],
+  "tolerance": ["дәлсіздік", "погрешность", "tolerance"],
+  "position": ["Координаттары", "Координаты", "Position"],
+  "conflict.found": ["Расталған іске жаңа іс қайшы келеді: ол ұсталды.", "Подтверждённому делу противоречит новое: оно задержано.", "A new case contradicts a confirmed one and is held."],
+  "live.violations.v1.conflict_found": ["Қайшы істер", "Противоречие дел", "Cases that contradict"],
+  "field.place.latitude": ["ендік", "широта", "latitude"],
+  "field.place.longitude": ["бойлық", "долгота", "longitude"],
+  "field.place.address": ["мекенжай", "адрес", "address"],
+  "field.device.tolerance_kmh": ["дәлсіздік", "погрешность", "tolerance"],
+  "field.device.kind": ["камера түрі", "вид камеры", "kind of camera"],
+  "field.caution": ["ескерту", "предупреждение", "caution"],
+  "field.conflicting_violation_ids": ["қайшы істер", "противоречащие дела", "contradicting cases"],
 };
 
 export const language = () => chosen;
