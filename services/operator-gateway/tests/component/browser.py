@@ -58,6 +58,11 @@ class Console:
         await self.page.goto(self.gateway.url + (f"/#{tab}" if tab else ""))
         await self.page.select_option("#operator", operator)
         await self.page.keyboard.press("Enter")
+        await self.is_loaded()
+
+    async def is_loaded(self) -> None:
+        """Signed in, and the tab shows what it has."""
+        await self.page.wait_for_selector("nav [aria-current=page]")
         await self.page.wait_for_selector("main h1:not(.unseen)")
 
     async def choose_purpose(self, own: str = "") -> None:
@@ -132,7 +137,7 @@ async def chromium() -> AsyncIterator[Any]:
     async with async_playwright() as driver:
         browser = await driver.chromium.launch(
             executable_path=CHROMIUM,
-            args=["--no-sandbox", "--autoplay-policy=user-gesture-required"],
+            args=["--no-sandbox", "--autoplay-policy=document-user-activation-required"],
         )
         yield browser
         await browser.close()

@@ -123,6 +123,7 @@ def a_violation(violation_id: str, **changes: Any) -> violations_pb2.Violation:
     readings.frame_sha256 = bytes.fromhex("ef" * 32)
     readings.speed_kmh, readings.speed_limit_kmh = 91.5, 60
     violation.device.name, violation.device.serial = "Sergek", "SN-1"
+    violation.device.kind, violation.device.tolerance_kmh = cameras_pb2.CAMERA_KIND_SPEED_POINT, 3
     violation.device.verification_number = "V-7"
     violation.device.verification_until.CopyFrom(to_timestamp(NOON + timedelta(days=90)))
     violation.MergeFrom(violations_pb2.Violation(**changes))
@@ -131,8 +132,11 @@ def a_violation(violation_id: str, **changes: Any) -> violations_pb2.Violation:
 
 def canonical_of(violation: violations_pb2.Violation, request: Any, officer: str) -> dict[str, Any]:
     readings, device = violation.readings, violation.device
-    caution = {"caution": violation.caution} if violation.caution else {}
-    return caution | {
+    others = list(violation.conflicting_violation_ids)
+    warned = {"caution": violation.caution, "conflicting_violation_ids": others}
+    place = {name: getattr(violation.place, name) for name in ("latitude", "longitude", "address")}
+    return {name: value for name, value in warned.items() if value} | {
+        "place": place,
         "type": "tartip-violation-decision-v1", "violation_id": violation.violation_id,
         "version": violation.version, "verdict": {1: "confirm", 2: "reject"}[request.verdict],
         "reason": request.reason, "officer": officer, "source": "device",
@@ -153,7 +157,8 @@ def canonical_of(violation: violations_pb2.Violation, request: Any, officer: str
             "name": device.name, "serial": device.serial,
             "certificate_number": device.certificate_number,
             "verification_number": device.verification_number, "verification_from": "",
-            "verification_until": _text(device.verification_until),
+            "verification_until": _text(device.verification_until), "kind": "speed_point",
+            "tolerance_kmh": device.tolerance_kmh,
         },
         "evidence_sha256": list(violation.evidence_sha256),
         "models_fingerprint": violation.models_fingerprint,

@@ -54,9 +54,15 @@ export function expected(violation, { verdict, reason, officer }) {
     ...(device ? expectedDevice(device) : { device: {} }),
     evidence_sha256: violation.evidence_sha256,
     models_fingerprint: violation.models_fingerprint,
+    ...(place ? expectedPlace(place) : {}),
     ...(violation.caution ? { caution: violation.caution } : {}),
+    ...(violation.conflicting_violation_ids.length ? { conflicting_violation_ids: violation.conflicting_violation_ids } : {}),
   };
 }
+
+const expectedPlace = ({ latitude, longitude, address }) => ({
+  "place.latitude": latitude, "place.longitude": longitude, "place.address": address,
+});
 
 const expectedReadings = (readings) => ({
   "readings.device_serial": readings.device_serial,
@@ -77,6 +83,8 @@ const expectedDevice = (device) => ({
   "device.verification_number": device.verification_number,
   "device.verification_from": micros(device.verification_from),
   "device.verification_until": micros(device.verification_until),
+  "device.kind": device.kind ?? "",
+  "device.tolerance_kmh": device.tolerance_kmh,
 });
 
 // One level of nesting becomes "readings.speed_kmh"; empty objects stay.

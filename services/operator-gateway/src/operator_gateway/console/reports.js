@@ -84,6 +84,7 @@ export async function reportsView(view) {
       notify(`${t("done")}: ${report.report.receipt?.number ?? ""}`);
       queue.put(report);
       panel.show(report);
+      emergencies.look();
       refresh();
     } catch (error) {
       if (error.outdates && panel.id === id) panel.reload();

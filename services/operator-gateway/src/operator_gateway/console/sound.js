@@ -10,6 +10,8 @@ class Alarm extends EventTarget {
   constructor() {
     super();
     this.context = null;
+    // An emergency called while the page could not sound: it is heard as soon as it can.
+    this.owed = false;
     const touched = () => this.arm();
     document.addEventListener("pointerdown", touched, { capture: true });
     document.addEventListener("keydown", touched, { capture: true });
@@ -32,17 +34,21 @@ class Alarm extends EventTarget {
     if (!this.on || !currentSession() || this.context?.state === "running") return;
     if (!this.context) {
       this.context = new AudioContext();
-      this.context.onstatechange = () => this.changed();
+      this.context.onstatechange = () => {
+        if (this.owed && this.state === "on") this.play();
+        this.changed();
+      };
     }
     this.context.resume();
   }
 
   ring() {
     if (this.state === "on") this.play();
-    else if (this.on) this.changed();
+    else { this.owed = this.on; this.changed(); }
   }
 
   play() {
+    this.owed = false;
     for (const [pitch, after] of TONES) {
       const tone = new OscillatorNode(this.context, { frequency: pitch });
       const loudness = new GainNode(this.context, { gain: VOLUME });

@@ -341,6 +341,16 @@ const TEXTS = {
   "hold.EVIDENCE_DIFFERS": ["құрылғы қол қойған кадр дәлелдер арасында жоқ", "кадра, подписанного прибором, нет среди доказательств", "the frame that the device signed is not among the evidence"],
   "hold.DEVICE_INCOMPLETE": ["құрылғы деректері толық емес", "данные прибора неполны", "the device's data are incomplete"],
   "hold.READINGS_DIFFER": ["көрсеткіштер бұл бапқа сай емес", "показания не подтверждают эту статью", "the readings do not carry this offence"],
+  "tolerance": ["дәлсіздік", "погрешность", "tolerance"],
+  "position": ["Координаттары", "Координаты", "Position"],
+  "conflict.found": ["Расталған іске жаңа іс қайшы келеді: ол ұсталды.", "Подтверждённому делу противоречит новое: оно задержано.", "A new case contradicts a confirmed one and is held."],
+  "field.place.latitude": ["ендік", "широта", "latitude"],
+  "field.place.longitude": ["бойлық", "долгота", "longitude"],
+  "field.place.address": ["мекенжай", "адрес", "address"],
+  "field.device.tolerance_kmh": ["дәлсіздік", "погрешность", "tolerance"],
+  "field.device.kind": ["камера түрі", "вид камеры", "kind of camera"],
+  "field.caution": ["ескерту", "предупреждение", "caution"],
+  "field.conflicting_violation_ids": ["қайшы істер", "противоречащие дела", "contradicting cases"],
 };
 
 export const language = () => chosen;

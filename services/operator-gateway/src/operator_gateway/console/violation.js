@@ -38,7 +38,7 @@ export function about(violation) {
       plate ? `${plate.country || "?"} · ${t("confidence")} ${Math.round(plate.confidence * 100)} %` : ""))],
     [t("rule"), offence ? `${offence.article} (${code("offence", offence.code)})` : ""],
     [t("over"), violation.over_kmh != null ? `${violation.over_kmh} ${t("kmh")}` : ""],
-    [t("speed"), readings?.speed_kmh != null ? `${readings.speed_kmh} ${t("kmh")} (${t("limit")} ${readings.speed_limit_kmh ?? "?"})` : ""],
+    [t("speed"), speed(violation)],
     [t("signal"), signal(readings)],
     [t("when"), fullMoment(violation.occurred_at)],
     [t("where"), written(whereOf(violation))],
@@ -46,6 +46,12 @@ export function about(violation) {
     [t("verification"), device?.verification_number ? `${device.verification_number} → ${moment(device.verification_until)}` : ""],
     [t("source"), violation.source ? t(`source.${violation.source}`) : ""],
   ]);
+}
+
+function speed({ readings, device }) {
+  if (readings?.speed_kmh == null) return "";
+  const tolerance = device?.tolerance_kmh == null ? "" : `, ${t("tolerance")} ${device.tolerance_kmh}`;
+  return `${readings.speed_kmh} ${t("kmh")} (${t("limit")} ${readings.speed_limit_kmh ?? "?"}${tolerance})`;
 }
 
 function signal(readings) {
@@ -62,7 +68,8 @@ export function signedToo(violation) {
   return h("details", { class: "small" }, h("summary", {}, t("signed.too")), facts([
     [t("id"), mono(violation.violation_id)], [t("version"), mono(violation.version)],
     [t("evidence.hash"), violation.evidence_sha256.map((sha) => h("div", { class: "mono" }, sha))],
-    [t("camera"), mono(violation.camera_id)], [t("report"), mono(violation.report_id)],
+    [t("camera"), mono([violation.camera_id, code("kind", device?.kind)].filter(Boolean).join(" · "))],
+    [t("position"), violation.place ? `${violation.place.latitude}, ${violation.place.longitude}` : ""], [t("report"), mono(violation.report_id)],
     [t("device"), mono([readings?.device_serial, readings?.counter].filter(Boolean).join(" · "))],
     [t("device.time"), readings ? fullMoment(readings.device_time) : ""],
     [t("certificate"), mono(device?.certificate_number)],

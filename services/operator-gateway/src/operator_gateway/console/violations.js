@@ -26,7 +26,9 @@ export async function violationsView(view) {
   const deciding = new Set();
   // Violations whose every picture stands on the screen and is the one of its hash.
   const verified = new WeakSet();
-  let wanted = "review", evidence = { id: "", loaded: new Map() };
+  let wanted = "review", paused = "", evidence = { id: "", loaded: new Map() };
+  // Confirmed ones that a new violation contradicts, since this page was opened.
+  const contradicted = new Set();
 
   const panel = new CasePanel({
     view, draw, idOf: (violation) => violation.violation_id, versionOf: (violation) => violation.version,
@@ -41,9 +43,18 @@ export async function violationsView(view) {
   async function fetchPage(token, signal) {
     const query = new URLSearchParams({ state: wanted, page_size: 50, page_token: token });
     const page = await get(`/v1/violations?${query}`, { purpose: purposeOf(QUEUE), signal });
-    const since = page.paused_since && `${t("queue.paused")} ${moment(page.paused_since)} · ${page.held_reads}`;
-    queue.notes.replaceChildren(...(since ? [h("p", { class: "hold" }, since)] : []));
+    paused = page.paused_since ? `${t("queue.paused")} ${moment(page.paused_since)} · ${page.held_reads}` : "";
+    drawNotes();
     return { rows: page.violations, next: page.next_page_token };
+  }
+
+  function drawNotes() {
+    queue.notes.replaceChildren(...(paused ? [h("p", { class: "hold" }, paused)] : []), ...[...contradicted].map((id) =>
+      h("p", { class: "hold" }, t("conflict.found"), " ", h("button", { onclick: () => {
+        contradicted.delete(id);
+        drawNotes();
+        panel.open(id);
+      } }, t("open")))));
   }
 
   function drawRow(row) {
@@ -167,8 +178,10 @@ export async function violationsView(view) {
     Slash: { label: t("key.filter"), run: () => filter.focus() },
   };
   view.follow("violations.v1.", (fact) => {
-    const shown = panel.shown();
-    if (fact && fact.id === shown?.id && fact.version > shown.version && !deciding.has(fact.id)) panel.reload();
+    const shown = panel.shown(), conflict = fact?.subject === "violations.v1.conflict_found";
+    if (conflict) { contradicted.add(fact.id); drawNotes(); }
+    const isNews = fact && fact.id === shown?.id && (conflict || fact.version > shown.version);
+    if (isNews && !deciding.has(fact.id)) panel.reload();
     refresh();
   });
   drawKey();
