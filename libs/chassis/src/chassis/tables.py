@@ -166,6 +166,11 @@ def install_v1(op: Operations, runtime_role: str) -> None:
         grant(op, table.name, privileges, runtime_role)
 
 
+def index_attempts(op: Operations) -> None:
+    """For services that record attempts (`attempts`): what `ListAttempts` finds them by."""
+    op.execute(f"CREATE INDEX audit_attempts ON audit (position) WHERE {IS_ATTEMPT}")
+
+
 def grant(op: Operations, table: str, privileges: str, runtime_role: str) -> None:
     op.execute(f'GRANT {privileges} ON {table} TO "{runtime_role}"')
 
@@ -184,6 +189,9 @@ def protect_rows(op: Operations, table: str, *, visible: str) -> None:
     )
 
 
+# How the canonical form of an attempt begins: its names stand in order.
+_ATTEMPT = '{"action":"open_refused",'
+IS_ATTEMPT = f"substring(canonical FROM 1 FOR {len(_ATTEMPT)}) = '{_ATTEMPT}'::bytea"
 IS_SYSTEM = "current_setting('app.kind', true) = 'system'"
 IN_REGION = (
     "(current_setting('app.regions', true) = '*'"

@@ -13,7 +13,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from tartip.audit.v1 import audit_pb2, audit_pb2_grpc
 
 SERVICE = "tartip.audit.v1.Audit"
-METHODS = ("GetHead", "ListEntries", "ProveInclusion", "ProveConsistency")
+METHODS = ("GetHead", "ListEntries", "ProveInclusion", "ProveConsistency", "ListAttempts")
 
 
 class Crowded(audit_pb2_grpc.AuditServicer):

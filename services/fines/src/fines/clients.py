@@ -15,6 +15,7 @@ from typing import Any
 import grpc
 from chassis.channels import peers_refusals
 from chassis.clock import from_timestamp
+from chassis.purpose import purpose_metadata
 from chassis.sealing import public_bytes
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -26,7 +27,7 @@ from fines.model.identifiers import normalised_plate
 from fines.model.prescription import ConfirmedViolation, Device, Owner, Registration
 from fines.model.refusals import RegisterAway
 
-PURPOSE = (("tartip-purpose", "issue-fine"),)
+PURPOSE = purpose_metadata("issue-fine")
 TIMEOUT_SECONDS = 5.0
 PHASES = {
     inference_pb2.SIGNAL_PHASE_RED: "RED",

@@ -16,6 +16,7 @@ import pytest
 import pytest_asyncio
 from chassis.channels import Channels, peers_refusals
 from chassis.clock import new_id, to_timestamp
+from chassis.purpose import purpose_in, purpose_metadata
 from chassis.refusals import Refusal
 from google.protobuf.message import Message
 from tartip.common.v1 import common_pb2
@@ -46,7 +47,7 @@ class ViolationsPeer(violations_pb2_grpc.ViolationsServicer):
         metadata = dict(context.invocation_metadata())
         names: Any = context.auth_context()["peer_spiffe_id"]
         assert list(names) == [b"spiffe://tartip/service/fines"]
-        self.asked.append((request.violation_id, str(metadata.get("tartip-purpose"))))
+        self.asked.append((request.violation_id, purpose_in(metadata)))
         if request.violation_id not in self.known:
             context.abort(grpc.StatusCode.NOT_FOUND, "no such violation")
         return violations_pb2.GetViolationResponse(violation=self.known[request.violation_id])
@@ -130,7 +131,7 @@ class As:
 
     channels: Channels
     address: str
-    metadata: tuple[tuple[str, str], ...] = ()
+    metadata: tuple[tuple[str, str | bytes], ...] = ()
 
     async def call(self, method: str, request: Any) -> Any:
         channel = self.channels.to(self.address, SERVICE)
@@ -150,13 +151,15 @@ async def as_(engines: RunningTestMesh, service: str) -> AsyncIterator[Callable[
     """`as_("operator-gateway", operator="finance-1")`, `as_("kaspi", kind="partner")`."""
     opened: list[Channels] = []
 
-    def open_as(name: str, *, kind: str = "service", operator: str = "") -> As:
+    def open_as(
+        name: str, *, kind: str = "service", operator: str = "", purpose: str = "test"
+    ) -> As:
         pair = getattr(engines.certificates, kind)(name)
         channels = Channels(cert=pair.certificate, key=pair.key, ca=engines.certificates.authority)
         opened.append(channels)
         token = engines.token(operator) if operator else ""
-        metadata = (("authorization", f"Bearer {token}"),) if token else ()
-        return As(channels, service, metadata)
+        signed_in = (("authorization", f"Bearer {token}"),) if token else ()
+        return As(channels, service, (*signed_in, *purpose_metadata(purpose)))
 
     yield open_as
     for channels in opened:

@@ -62,6 +62,7 @@ class Media(Answer):
     content_type: str
     size_bytes: int
     evidence_sha256: str
+    shown_sha256: str
 
 
 class ReportStep(Answer):

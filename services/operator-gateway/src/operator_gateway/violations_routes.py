@@ -97,6 +97,7 @@ class Violation(Answer):
     over_kmh: float | None
     device: Device | None
     evidence_sha256: list[str]
+    original_sha256: list[str]
     decision: Decision | None
     models_fingerprint: str
     version: int

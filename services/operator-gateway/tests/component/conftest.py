@@ -21,6 +21,7 @@ import pytest_asyncio
 from chassis.calls import current_caller
 from chassis.grpc_server import GrpcServer
 from chassis.identity import TokenVerifier, allow
+from chassis.purpose import PurposeRequired
 from chassis.refusals import Kind, Refusal, Says, checks
 from joserfc import jwt
 from joserfc.jwk import ECKey
@@ -39,12 +40,6 @@ class ViolationNotFound(Refusal):
     kind = Kind.NOT_FOUND
     code = "VIOLATION_NOT_FOUND"
     says = Says(en="No such violation.", ru="Нет такого нарушения.", kk="Мұндай бұзушылық жоқ.")
-
-
-class PurposeRequired(Refusal):
-    kind = Kind.INVALID
-    code = "PURPOSE_REQUIRED"
-    says = Says(en="Say why.", ru="Укажите цель.", kk="Мақсатын айтыңыз.")
 
 
 @dataclass
@@ -74,6 +69,18 @@ class PeerViolations(violations_pb2_grpc.ViolationsServicer):
         if "KZ-75" not in operator.regions:
             raise ViolationNotFound
         return violations_pb2.GetViolationResponse(violation=_violation(request.violation_id))
+
+    async def OpenEvidence(self, request: Any, context: Any) -> AsyncIterator[Any]:
+        self._asked.note(request)
+        if not current_caller().purpose:
+            raise PurposeRequired
+        kind = "image/jpeg" if request.sha256 == SHA else "text/html"
+        yield violations_pb2.OpenEvidenceResponse(
+            content_type=kind, content=PICTURE[:1000], sha256=request.sha256,
+            original_sha256="0e" * 32, size_bytes=len(PICTURE),
+        )  # fmt: skip
+        for start in range(1000, len(PICTURE), 100_000):
+            yield violations_pb2.OpenEvidenceResponse(content=PICTURE[start : start + 100_000])
 
     async def ConfirmViolation(self, request: Any, context: Any) -> Any:
         self._asked.note(request)
@@ -111,13 +118,7 @@ def _violation(violation_id: str) -> violations_pb2.Violation:
 
 
 class PeerInference(inference_pb2_grpc.InferenceServicer):
-    async def ReadEvidence(self, request: Any, context: Any) -> AsyncIterator[Any]:
-        if not current_caller().purpose:
-            raise PurposeRequired
-        kind = "image/jpeg" if request.sha256 == SHA else "text/html"
-        yield inference_pb2.ReadEvidenceResponse(content_type=kind, content=PICTURE[:1000])
-        for start in range(1000, len(PICTURE), 100_000):
-            yield inference_pb2.ReadEvidenceResponse(content=PICTURE[start : start + 100_000])
+    """Answers operators nothing."""
 
 
 class PeerCameras(cameras_pb2_grpc.CameraRegistryServicer):

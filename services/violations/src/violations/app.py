@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from chassis.audit_entry import AuditRules
 from chassis.consumer import Subscription
 from chassis.runtime import Chassis, Service
 from chassis.telemetry import UUID_SHAPE
@@ -10,7 +11,7 @@ from tartip.reports.v1 import events_pb2 as report_events
 from tartip.violations.v1 import violations_pb2, violations_pb2_grpc
 
 from violations import rules
-from violations.clients import CameraRegister, ReportRegister
+from violations.clients import CameraRegister, EvidenceStore, ReportRegister
 from violations.consumers import (
     on_evidence_accepted,
     on_function_degraded,
@@ -18,6 +19,7 @@ from violations.consumers import (
     on_plate_read,
 )
 from violations.grpc_api import POLICY, ViolationsApi
+from violations.openings import Frames, Openings
 from violations.pauses import Pauses
 from violations.settings import ViolationsSettings
 from violations.signatures import OfficerAuthority
@@ -28,7 +30,11 @@ MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
 
 async def build(chassis: Chassis[ViolationsSettings]) -> None:
     settings = chassis.settings
-    desk = Desk(chassis.db, chassis.clock, OfficerAuthority.open(settings.officer_ca))
+    openings = Openings(chassis.db, chassis.clock)
+    desk = Desk(chassis.db, chassis.clock, OfficerAuthority.open(settings.officer_ca), openings)
+    frames = Frames(
+        chassis.db, openings, EvidenceStore(chassis.channels, settings.inference_gateway_address)
+    )
     pauses = Pauses(chassis.db, chassis.clock)
     assessment = Assessment(
         chassis.db, chassis.clock, rules=rules.load(),
@@ -38,7 +44,7 @@ async def build(chassis: Chassis[ViolationsSettings]) -> None:
     chassis.serve(
         violations_pb2.DESCRIPTOR.services_by_name["Violations"],
         violations_pb2_grpc.add_ViolationsServicer_to_server,
-        ViolationsApi(desk, pauses),
+        ViolationsApi(desk, pauses, frames),
         POLICY,
     )
     chassis.publish_from("VIOLATIONS")
@@ -73,4 +79,5 @@ SERVICE = Service(
         "camera": UUID_SHAPE,
         "report": UUID_SHAPE + "|KZ[0-9]{2}-[0-9]{4}-[0-9]{7}",
     },
+    audit=AuditRules(records_attempts=True),
 )

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
+from itertools import zip_longest
 from typing import Any
 from uuid import UUID
 
@@ -119,13 +120,13 @@ class ReasonRequired(Refusal):
     )
 
 
-class PurposeRequired(Refusal):
-    kind = Kind.INVALID
-    code = "PURPOSE_REQUIRED"
+class EvidenceNotFound(Refusal):
+    kind = Kind.NOT_FOUND
+    code = "EVIDENCE_NOT_FOUND"
     says = Says(
-        en="Say for what purpose personal data are read (metadata tartip-purpose).",
-        ru="Укажите цель чтения персональных данных (метаданные tartip-purpose).",
-        kk="Дербес деректерді оқу мақсатын көрсетіңіз (tartip-purpose метадеректері).",
+        en="This violation has no such evidence.",
+        ru="У этого нарушения нет такого доказательства.",
+        kk="Бұл құқық бұзушылықта мұндай дәлел жоқ.",
     )
 
 
@@ -206,6 +207,19 @@ class Offence:
 
 
 @dataclass(frozen=True)
+class Frame:
+    """A frame in evidence: the original, and the form that officers are shown, "" if not known."""
+
+    original_sha256: str
+    shown_sha256: str = ""
+
+    @property
+    def sha256(self) -> str:
+        """Of what an officer sees and signs."""
+        return self.shown_sha256 or self.original_sha256
+
+
+@dataclass(frozen=True)
 class Decision:
     decision_id: UUID
     officer: str
@@ -254,6 +268,25 @@ class Violation:
     version: int = 1
     decision: Decision | None = None
     caution: Caution = Caution.NONE
+    # The forms of `evidence_sha256` that officers are shown, in the same order; "" where it is not
+    # known yet, as of violations from before there were two forms.
+    shown_sha256: tuple[str, ...] = ()
+
+    @property
+    def frames(self) -> tuple["Frame", ...]:
+        return tuple(
+            Frame(original, shown)
+            for original, shown in zip_longest(
+                self.evidence_sha256, self.shown_sha256, fillvalue=""
+            )
+        )
+
+    def frame(self, sha256: str) -> "Frame":
+        """The frame of which this is a form. Raises EvidenceNotFound."""
+        for frame in self.frames:
+            if sha256 and sha256 in (frame.original_sha256, frame.shown_sha256):
+                return frame
+        raise EvidenceNotFound
 
     def next_state(self, verdict: Verdict) -> State:
         """Raises the refusal that the transition table names, or the hold's."""
@@ -287,6 +320,7 @@ def canonical_decision(
     caution = {"caution": violation.caution.value} if violation.caution else {}
     return rfc8785.dumps(
         caution
+        | _originals(violation)
         | {
             "type": CANONICAL_TYPE,
             "violation_id": str(violation.violation_id),
@@ -309,10 +343,17 @@ def canonical_decision(
             "over_kmh": "" if violation.over_kmh is None else str(violation.over_kmh),
             "readings": _readings(violation.readings),
             "device": _device(violation.device),
-            "evidence_sha256": list(violation.evidence_sha256),
+            "evidence_sha256": [frame.sha256 for frame in violation.frames],
             "models_fingerprint": violation.models_fingerprint,
         }
     )
+
+
+def _originals(violation: Violation) -> dict[str, Any]:
+    """Left out where no other form is known: `evidence_sha256` are the originals then."""
+    if not any(violation.shown_sha256):
+        return {}
+    return {"original_sha256": list(violation.evidence_sha256)}
 
 
 def _readings(readings: Readings | None) -> dict[str, Any]:

@@ -63,6 +63,7 @@ reads = Table(
     Column("readings", JSONB), Column("evidence_sha256", Text),
     Column("models_fingerprint", Text), Column("story", Text), Column("received_at", _moment),
     Column("outcome", Text), Column("assessed_at", _moment), Column("held_by", Uuid),
+    Column("shown_sha256", Text),
 )  # fmt: skip
 
 violations = Table(
@@ -78,7 +79,7 @@ violations = Table(
     Column("readings", JSONB(none_as_null=True)), Column("over_kmh", Numeric),
     Column("device", JSONB(none_as_null=True)), Column("evidence_sha256", ARRAY(Text)),
     Column("models_fingerprint", Text), Column("hold", Text), Column("version", BigInteger),
-    Column("story", Text), Column("caution", Text),
+    Column("story", Text), Column("caution", Text), Column("shown_sha256", ARRAY(Text)),
 )  # fmt: skip
 
 degradations = Table(
@@ -111,6 +112,8 @@ class Read:
     story: str
     # It waited while plates were not read for sure.
     was_held: bool = False
+    # Of the form that officers are shown; "" where it is not known.
+    shown_sha256: str = ""
 
 
 @dataclass(frozen=True)
@@ -130,7 +133,7 @@ async def add_read(tx: Tx, read: Read, now: datetime) -> bool:
             read_id=read.read_id, camera_id=read.camera_id, captured_at=read.captured_at,
             key_id=key.key_id, plate_sealed=sealed, readings=_readings_json(read.readings),
             evidence_sha256=read.evidence_sha256, models_fingerprint=read.models_fingerprint,
-            story=read.story, received_at=now,
+            story=read.story, received_at=now, shown_sha256=read.shown_sha256,
         )
         .on_conflict_do_nothing()
     )  # fmt: skip
@@ -148,6 +151,7 @@ async def pending_read(tx: Tx, read_id: UUID, *, for_update: bool = False) -> Re
     return Read(
         read_id, row.camera_id, row.captured_at, _plate(plate), _readings(row.readings),
         row.evidence_sha256, row.models_fingerprint, row.story, row.held_by is not None,
+        row.shown_sha256,
     )  # fmt: skip
 
 
@@ -291,6 +295,29 @@ async def get(tx: Tx, violation_id: UUID, *, for_update: bool = False) -> Violat
                       await _last_decision(tx, violation_id, key))  # fmt: skip
 
 
+async def region_of(tx: Tx, violation_id: UUID) -> str | None:
+    query = select(violations.c.region).where(violations.c.violation_id == violation_id)
+    found: str | None = await tx.scalar(query)
+    return found
+
+
+async def note_shown(tx: Tx, violation: Violation, original_sha256: str, shown_sha256: str) -> None:
+    """Of an undecided violation; a decision that was prepared before is void."""
+    shown = [
+        shown_sha256 if frame.original_sha256 == original_sha256 else frame.shown_sha256
+        for frame in violation.frames
+    ]
+    await tx.execute(
+        update(violations)
+        .where(
+            violations.c.violation_id == violation.violation_id,
+            violations.c.version == violation.version,
+            violations.c.state == State.REVIEW.value,
+        )
+        .values(shown_sha256=shown, version=violation.version + 1)
+    )
+
+
 async def save_decision(tx: Tx, decided: Violation, verdict: Verdict) -> None:
     """Raises IdReused where another officer's decision has this id."""
     decision = decided.decision
@@ -354,7 +381,7 @@ async def _sealed(tx: Tx, violation: Violation, index: bytes) -> dict[str, Any]:
         "evidence_sha256": list(violation.evidence_sha256),
         "models_fingerprint": violation.models_fingerprint, "hold": violation.hold.value,
         "version": violation.version, "story": violation.story,
-        "caution": violation.caution.value,
+        "caution": violation.caution.value, "shown_sha256": list(violation.shown_sha256),
     }  # fmt: skip
 
 
@@ -405,6 +432,7 @@ def _violation(row: Any, plate: Plate, address: str, decision: Decision | None) 
         evidence_sha256=tuple(row.evidence_sha256), models_fingerprint=row.models_fingerprint,
         hold=Hold(row.hold), report_id=row.report_id, story=row.story, state=State(row.state),
         version=row.version, decision=decision, caution=Caution(row.caution),
+        shown_sha256=tuple(row.shown_sha256),
     )  # fmt: skip
 
 

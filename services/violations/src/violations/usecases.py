@@ -22,13 +22,13 @@ from violations.model import (
     Offence,
     Place,
     Plate,
-    PurposeRequired,
     Source,
     Verdict,
     Violation,
     canonical_decision,
     required_reason,
 )
+from violations.openings import Openings
 from violations.rules import Camera, Finding, RuleBook, RulesMissing, findings, hold_of
 from violations.signatures import OfficerAuthority
 from violations.storage import Filters, Read
@@ -48,6 +48,8 @@ class Report:
     offence_code: str
     evidence_sha256: tuple[str, ...]
     story: str
+    # Of the forms that officers are shown, in the same order; "" where it is not known.
+    shown_sha256: tuple[str, ...] = ()
 
 
 class Cameras(Protocol):
@@ -119,7 +121,7 @@ class Assessment:
             occurred_at=report.occurred_at, plate=Plate(report.plate), offence=offence,
             readings=None, over_kmh=None, device=None, evidence_sha256=report.evidence_sha256,
             models_fingerprint="", hold=Hold.CITIZEN_EVIDENCE, report_id=report.report_id,
-            story=report.story or telemetry.current_story(),
+            story=report.story or telemetry.current_story(), shown_sha256=report.shown_sha256,
         )  # fmt: skip
         telemetry.annotate(report=str(report.report_id))
         async with self._db.begin(SYSTEM) as tx:
@@ -166,6 +168,7 @@ class Assessment:
             evidence_sha256=(read.evidence_sha256,), models_fingerprint=read.models_fingerprint,
             hold=hold, report_id=None, story=read.story,
             caution=Caution.READ_WHILE_DEGRADED if doubtful else Caution.NONE,
+            shown_sha256=(read.shown_sha256,) if read.shown_sha256 else (),
         )  # fmt: skip
         added = await storage.add_from_device(
             tx, violation, rule=finding.rule, read_id=read.read_id,
@@ -179,16 +182,17 @@ class Assessment:
 class Desk:
     """Officers read, confirm and reject; a supervisor annuls."""
 
-    def __init__(self, db: Database, clock: Clock, authority: OfficerAuthority) -> None:
+    def __init__(
+        self, db: Database, clock: Clock, authority: OfficerAuthority, openings: Openings
+    ) -> None:
         self._db = db
         self._clock = clock
         self._authority = authority
+        self._openings = openings
 
     async def get(self, violation_id: UUID, caller: Caller) -> Violation:
-        """Audited with the purpose; a service must name one, an operator's is review."""
-        if caller.operator is None and not caller.purpose.strip():
-            raise PurposeRequired
-        async with self._db.begin(caller.scope) as tx:
+        """Audited with the purpose."""
+        async with self._openings.begin(violation_id, caller) as tx:
             violation = await storage.get(tx, violation_id)
             tx.audit("read", f"violation:{violation_id}", region=violation.place.region)
         return violation
@@ -202,7 +206,7 @@ class Desk:
                       caller: Caller) -> bytes:  # fmt: skip
         """The bytes to sign; nothing is kept, for they follow from the violation as it is."""
         told = required_reason(verdict, reason)
-        async with self._db.begin(caller.scope) as tx:
+        async with self._openings.begin(violation_id, caller) as tx:
             violation = await storage.get(tx, violation_id)
             violation.next_state(verdict)
             tx.audit("prepare", f"violation:{violation_id}", region=violation.place.region,
@@ -215,7 +219,7 @@ class Desk:
         """Confirms or rejects what was prepared and signed."""
         officer, now = officer_of(caller), self._clock()
         content = b"\n".join((verdict.value.encode(), violation_id.bytes, canonical))
-        async with self._db.begin(caller.scope) as tx:
+        async with self._openings.begin(violation_id, caller) as tx:
             if not await tx.once(caller.key, decision_id, content):
                 return await storage.get(tx, violation_id)
             current = await storage.get(tx, violation_id, for_update=True)
@@ -235,7 +239,7 @@ class Desk:
                     caller: Caller) -> Violation:  # fmt: skip
         told, now = required_reason(Verdict.ANNUL, reason), self._clock()
         content = b"\n".join((b"ANNUL", violation_id.bytes, told.encode()))
-        async with self._db.begin(caller.scope) as tx:
+        async with self._openings.begin(violation_id, caller) as tx:
             if not await tx.once(caller.key, decision_id, content):
                 return await storage.get(tx, violation_id)
             current = await storage.get(tx, violation_id, for_update=True)

@@ -1,5 +1,7 @@
 """`ReportDesk`: for operators, and for the service that makes violations of accepted evidence."""
 
+from collections.abc import AsyncIterator
+
 import grpc
 from chassis.calls import current_caller
 from chassis.grpc_server import Policy
@@ -9,6 +11,7 @@ from tartip.reports.v1 import reports_pb2, reports_pb2_grpc
 
 from citizen_reports.grpc_api.convert import (
     category_or_none,
+    media_id_of,
     number_of,
     report_id_of,
     status_or_none,
@@ -16,23 +19,28 @@ from citizen_reports.grpc_api.convert import (
 )
 from citizen_reports.storage.reports import QueueFilter
 from citizen_reports.usecases.desk import QUEUE_LIST, Desk
+from citizen_reports.usecases.openings import SentMedia
 
 Context = grpc.aio.ServicerContext
 DESK = ("dispatcher", "supervisor", "inspector", "internal_security")
 POLICY: Policy = {
-    f"/tartip.reports.v1.ReportDesk/{method}": allow(roles=DESK)
-    for method in ("ListReports", "TakeReport", "RouteReport", "AskReporter", "AnswerReport")
+    f"/tartip.reports.v1.ReportDesk/{method}": allow(roles=DESK, purpose=True)
+    for method in ("OpenEvidence", "TakeReport", "RouteReport", "AskReporter", "AnswerReport")
 } | {
-    "/tartip.reports.v1.ReportDesk/GetReport": allow(roles=DESK, services=("violations",)),
+    "/tartip.reports.v1.ReportDesk/ListReports": allow(roles=DESK),
+    "/tartip.reports.v1.ReportDesk/GetReport": allow(
+        roles=DESK, services=("violations",), purpose=True
+    ),
     "/tartip.reports.v1.ReportDesk/AcceptTrafficEvidence": allow(
-        roles=("dispatcher", "supervisor", "inspector")
+        roles=("dispatcher", "supervisor", "inspector"), purpose=True
     ),
 }
 
 
 class ReportDeskApi(reports_pb2_grpc.ReportDeskServicer):
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: Desk, sent: SentMedia) -> None:
         self._desk = desk
+        self._sent = sent
 
     async def ListReports(
         self, request: reports_pb2.ReportDeskListReportsRequest, context: Context
@@ -56,6 +64,19 @@ class ReportDeskApi(reports_pb2_grpc.ReportDeskServicer):
         else:
             view = await self._desk.by_id(report_id_of(request.report_id), caller)
         return reports_pb2.ReportDeskGetReportResponse(report=to_desk_report(view))
+
+    async def OpenEvidence(
+        self, request: reports_pb2.OpenEvidenceRequest, context: Context
+    ) -> AsyncIterator[reports_pb2.OpenEvidenceResponse]:
+        report_id, media_id = report_id_of(request.report_id), media_id_of(request.media_id)
+        async for piece in self._sent.open(report_id, media_id, current_caller()):
+            yield reports_pb2.OpenEvidenceResponse(
+                content_type=piece.content_type,
+                sha256=piece.sha256,
+                original_sha256=piece.original_sha256,
+                size_bytes=piece.size_bytes,
+                content=piece.content,
+            )
 
     async def TakeReport(self, request: reports_pb2.TakeReportRequest,
                          context: Context) -> reports_pb2.TakeReportResponse:  # fmt: skip

@@ -15,12 +15,13 @@ from citizen_reports.model.draft import TEXT_MAX, Reporter
 from citizen_reports.model.law import Law
 from citizen_reports.model.media import Media, MediaState
 from citizen_reports.model.plates import normal_plate
-from citizen_reports.model.refusals import NoEvidence, ReportNotFound
+from citizen_reports.model.refusals import NoEvidence
 from citizen_reports.model.report import Report, Status
 from citizen_reports.storage import contents, media, reports
 from citizen_reports.storage.contents import Contents, Step
 from citizen_reports.storage.reports import QueueFilter
-from citizen_reports.usecases.settling import CLOSE, Settler, tell
+from citizen_reports.usecases.openings import Openings, bar_who_is_complained_about, is_about
+from citizen_reports.usecases.settling import CLOSE, Settler, record, tell
 
 QUEUE_LIST = "reports for the desk"
 REASON_MAX = 500
@@ -39,11 +40,14 @@ class DeskView:
 
 
 class Desk:
-    def __init__(self, db: Database, clock: Clock, law: Law, settler: Settler) -> None:
+    def __init__(
+        self, db: Database, clock: Clock, law: Law, settler: Settler, openings: Openings
+    ) -> None:
         self._db = db
         self._clock = clock
         self._law = law
         self._settler = settler
+        self._openings = openings
 
     async def list_queue(self, wanted: QueueFilter, spec: PageSpec, caller: Caller, *,
                    overdue_only: bool) -> tuple[list[DeskView], str]:  # fmt: skip
@@ -55,33 +59,35 @@ class Desk:
             wanted = replace(wanted, overdue_at=now)
         async with self._db.begin(caller.scope) as tx:
             found = await reports.reports_for_desk(tx, wanted, spec)
+            shown = [report for report in found if not await is_about(tx, report, caller)]
+            _record_listing(tx, shown, wanted)
         keys = [(r.deadline.due_at.isoformat(), str(r.report_id)) for r in found if r.deadline]
-        views = [DeskView(report, report.is_overdue(now)) for report in found]
+        views = [DeskView(report, report.is_overdue(now)) for report in shown]
         return views, next_token(list(keys), spec, of=QUEUE_LIST)
 
     async def by_id(self, report_id: UUID, caller: Caller) -> DeskView:
-        async with self._db.begin(caller.scope) as tx:
+        async with self._openings.begin(report_id, caller) as tx:
             return await self._read(tx, await reports.report_by_id(tx, report_id), caller)
 
     async def by_number(self, number: str, caller: Caller) -> DeskView:
-        async with self._db.begin(caller.scope) as tx:
+        async with self._openings.begin(number, caller) as tx:
             return await self._read(tx, await reports.report_by_number(tx, number), caller)
 
     async def take(self, report_id: UUID, caller: Caller) -> DeskView:
         """Two at once: the second is refused; the same operator again is answered."""
         now, operator = self._clock(), caller.scope.name
-        async with self._db.begin(caller.scope) as tx:
+        async with self._openings.begin(report_id, caller) as tx:
             report = await self._locked(tx, report_id, caller)
             if report.status is Status.IN_WORK and report.operator == operator:
                 return await self._view(tx, report)
             taken = report.take(operator, frozenset(caller.scope.roles), self._law.deadlines)
             await self._settler.settle(tx, report, taken, at=now, actor=operator)
-            tx.audit("take", f"report:{report.number}", region=report.region)
+            record(tx, "take", report)
             return await self._view(tx, taken)
 
     async def route(self, report_id: UUID, unit: str, reason: str, caller: Caller) -> DeskView:
         now, operator = self._clock(), caller.scope.name
-        async with self._db.begin(caller.scope) as tx:
+        async with self._openings.begin(report_id, caller) as tx:
             report = await self._locked(tx, report_id, caller)
             with checks() as check:
                 known = self._law.routing.units_for(report.category, report.region)
@@ -96,33 +102,32 @@ class Desk:
                 tx, report, routed, at=now, actor=operator, note=f"{unit}: {reason}",
                 fact=events.report_routed(routed, now),
             )  # fmt: skip
-            tx.audit("route", f"report:{report.number}", region=report.region,
-                     facts={"unit": unit})  # fmt: skip
+            record(tx, "route", report, unit=unit)
             return await self._view(tx, routed)
 
     async def ask(self, report_id: UUID, question: str, caller: Caller) -> DeskView:
         """The deadline waits until the reporter has replied."""
         _require(question, "question", code="QUESTION_REQUIRED")
         now, operator = self._clock(), caller.scope.name
-        async with self._db.begin(caller.scope) as tx:
+        async with self._openings.begin(report_id, caller) as tx:
             report = await self._locked(tx, report_id, caller)
             asked = report.ask(now)
             await contents.set_content(tx, report_id, question=question)
             await self._settler.settle(tx, report, asked, at=now, actor=operator, note=question)
-            tx.audit("ask", f"report:{report.number}", region=report.region)
+            record(tx, "ask", report)
             return await self._view(tx, asked)
 
     async def answer(self, report_id: UUID, answer: str, caller: Caller) -> DeskView:
         _require(answer, "answer", code="ANSWER_REQUIRED")
         now, operator = self._clock(), caller.scope.name
-        async with self._db.begin(caller.scope) as tx:
+        async with self._openings.begin(report_id, caller) as tx:
             report = await self._locked(tx, report_id, caller)
             answered = report.answer(operator, now)
             await contents.set_content(tx, report_id, answer=answer, question="")
             await self._settler.settle(tx, report, answered, at=now, actor=operator, note=answer)
             close_at = now + timedelta(days=self._law.deadlines.dispute_days)
             await tx.schedule(CLOSE, f"{report_id}:{answered.version}", close_at)
-            tx.audit("answer", f"report:{report.number}", region=report.region)
+            record(tx, "answer", report)
             return await self._view(tx, answered)
 
     async def accept_traffic_evidence(self, report_id: UUID, plate: str, offence_code: str,
@@ -130,7 +135,7 @@ class Desk:
         """A candidate for an officer to decide; a report that lies routed is taken first."""
         now, operator = self._clock(), caller.scope.name
         normal = normal_plate(plate)
-        async with self._db.begin(caller.scope) as tx:
+        async with self._openings.begin(report_id, caller) as tx:
             report = await self._locked(tx, report_id, caller)
             with checks() as check:
                 check.that(bool(normal), "plate", "as it stands on the vehicle",
@@ -149,20 +154,19 @@ class Desk:
                 tx, taken, accepted, at=now, actor=operator, note=offence_code,
                 fact=events.traffic_evidence_accepted(accepted, evidence),
             )  # fmt: skip
-            tx.audit("accept_traffic_evidence", f"report:{report.number}", region=report.region,
-                     facts={"offence_code": offence_code})  # fmt: skip
+            record(tx, "accept_traffic_evidence", report, offence_code=offence_code)
             return await self._view(tx, accepted)
 
     async def _locked(self, tx: Tx, report_id: UUID, caller: Caller) -> Report:
         report = await reports.report_by_id(tx, report_id, lock=True)
-        await _bar_who_is_complained_about(tx, report, caller)
+        await bar_who_is_complained_about(tx, report, caller)
         tell(report)
         return report
 
     async def _read(self, tx: Tx, report: Report, caller: Caller) -> DeskView:
-        await _bar_who_is_complained_about(tx, report, caller)
+        await bar_who_is_complained_about(tx, report, caller)
         tell(report)
-        tx.audit("read", f"report:{report.name}", region=report.region)
+        record(tx, "read", report)
         if caller.operator is None:
             return await self._view_for_service(tx, report)
         return await self._view(tx, report)
@@ -185,12 +189,12 @@ class Desk:
         return DeskView(report, report.is_overdue(self._clock()), seen, media=tuple(items))
 
 
-async def _bar_who_is_complained_about(tx: Tx, report: Report, caller: Caller) -> None:
-    """Internal security, too, has officers: one that a complaint names does not see it."""
-    if report.is_complaint:
-        officer = (await contents.contents_of(tx, report.report_id)).officer
-        if caller.scope.name.casefold() in officer.casefold():
-            raise ReportNotFound
+def _record_listing(tx: Tx, shown: list[Report], wanted: QueueFilter) -> None:
+    """A list tells of violence, a child or a complaint that there is one, and where."""
+    confidential = [report.name for report in shown if report.is_confidential]
+    if confidential:
+        facts = {"confidential": " ".join(confidential), "listed": str(len(shown))}
+        tx.audit("list", "reports", region=wanted.region, facts=facts, confidential=True)
 
 
 async def _evidence(tx: Tx, report_id: UUID) -> list[str]:

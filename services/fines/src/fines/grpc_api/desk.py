@@ -30,7 +30,7 @@ REASON_LENGTH_MAX = 500
 REVENUE_DAYS_MAX = 366
 _READERS = ("inspector", "supervisor", "auditor")
 POLICY: Policy = {
-    "/tartip.fines.v1.Fines/GetFine": allow(roles=_READERS),
+    "/tartip.fines.v1.Fines/GetFine": allow(roles=_READERS, purpose=True),
     "/tartip.fines.v1.Fines/ListFines": allow(roles=_READERS),
     "/tartip.fines.v1.Fines/CancelFine": allow(roles=("supervisor",)),
     "/tartip.fines.v1.Fines/GetRevenue": allow(roles=("finance",)),

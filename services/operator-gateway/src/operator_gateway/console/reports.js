@@ -133,10 +133,10 @@ function about({ report, place, text, reporter, unit, operator, occurred_at, ste
       h("li", {}, `${moment(step.at)} · ${t(`state.${step.status}`)} · ${step.actor} ${step.note}`))));
 }
 
-function pictures({ media }) {
+function pictures({ report, media }) {
   return media.filter((one) => one.evidence_sha256 && one.content_type.startsWith("image/")).map((one) => {
     const place = h("div", { class: "evidence alone" });
-    blob(`/v1/evidence/${one.evidence_sha256}`, PURPOSE).then(createImageBitmap).then((image) => {
+    blob(`/v1/reports/${report.report_id}/media/${one.media_id}`, PURPOSE).then(createImageBitmap).then((image) => {
       const canvas = h("canvas", { width: image.width, height: image.height, role: "img" });
       canvas.getContext("2d").drawImage(image, 0, 0);
       place.replaceChildren(canvas);

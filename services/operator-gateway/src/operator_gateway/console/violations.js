@@ -146,7 +146,7 @@ function about(violation) {
 async function picture(place, violation) {
   const [sha] = violation.evidence_sha256;
   if (!sha) { place.replaceChildren(state("◌", t("evidence.none"))); return; }
-  const image = await createImageBitmap(await blob(`/v1/evidence/${sha}`, PURPOSE));
+  const image = await createImageBitmap(await blob(`/v1/violations/${violation.violation_id}/evidence/${sha}`, PURPOSE));
   const box = violation.plate?.box;
   const whole = h("canvas", { width: image.width, height: image.height, role: "img", "aria-label": violation.plate?.text ?? "" });
   const pen = whole.getContext("2d");
