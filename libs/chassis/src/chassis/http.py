@@ -6,6 +6,7 @@ query string. A fresh trace begins here: a stranger's traceparent and baggage ar
 
 import asyncio
 import logging
+import re
 import time
 from http import HTTPStatus
 from typing import Any
@@ -120,7 +121,28 @@ def make_app(
 
 
 def _language(request: Request) -> str:
-    return request.headers.get("accept-language", "en")[:2].lower()
+    return negotiated_language(request.headers.get("accept-language", ""))
+
+
+def negotiated_language(accepted: str) -> str:
+    """The language we speak that a header Accept-Language likes best (RFC 9110); else English."""
+    best, best_quality = "en", 0.0
+    for wish in accepted.lower().split(","):
+        name, *parameters = wish.split(";")
+        language = name.strip().partition("-")[0]
+        quality = _quality(parameters)
+        if language in LANGUAGES and quality > best_quality:
+            best, best_quality = language, quality
+    return best
+
+
+def _quality(parameters: list[str]) -> float:
+    """1 where it is not said; 0 where it is no number from 0 to 1."""
+    given = [p.strip() for p in parameters if p.strip().startswith("q=")]
+    if not given:
+        return 1.0
+    found = re.fullmatch(r"q=(0(\.\d{0,3})?|1(\.0{0,3})?)", given[0])
+    return float(found[1]) if found else 0.0
 
 
 class Edge:

@@ -3,7 +3,6 @@
 import json
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -12,6 +11,7 @@ from chassis.attempts import Attempt, Attempts, Record
 from chassis.audit import Sealer, head_text
 from chassis.audit_api import AuditApi
 from chassis.audit_entry import AuditRules
+from chassis.clock import system_clock
 from chassis.db import SYSTEM, Database, Event, Scope, Tx
 from chassis.identity import Caller, Operator
 from chassis.refusals import Kind, PageTokenWrong, Refusal
@@ -68,7 +68,7 @@ async def sealed(db: Database, entries: int) -> Any:
 
 
 async def seal(db: Database) -> int:
-    return await Sealer(db, lambda: datetime.now(UTC), service="scratch", every_seconds=60).seal()
+    return await Sealer(db, system_clock, service="scratch", every_seconds=60).seal()
 
 
 async def newest_head(db: Database) -> Any:
@@ -231,7 +231,7 @@ async def ask(db: Database, caller: Caller, asked: str, hidden: Record | None) -
         assert tx.scope.kind == "system"
         return hidden
 
-    attempts = Attempts(db, lambda: datetime.now(UTC), fact)
+    attempts = Attempts(db, system_clock, fact)
     with pytest.raises(ThingNotFound):
         async with attempts.recorded(caller, asked, find, ThingNotFound):
             raise ThingNotFound

@@ -6,11 +6,12 @@ The one peer it calls, the evidence store, is a small gRPC server here, under it
 import asyncio
 import hashlib
 import io
+import itertools
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -178,13 +179,18 @@ async def db(engines: RunningTestMesh, service: str) -> AsyncIterator[Database]:
     await database.close()
 
 
+# 100 m apart: none is a possible duplicate of another unless its test says so.
+_PLACES = itertools.cycle(range(250))
+
+
 def draft(**changes: Any) -> pb.OpenReportRequest:
     """A right report of a traffic violation in Almaty, and what the test changes in it."""
-    occurred = changes.pop("occurred", datetime.now(UTC) - timedelta(minutes=2))
+    occurred = changes.pop("occurred", system_clock() - timedelta(minutes=2))
     given: dict[str, Any] = {
         "report_id": str(new_id()), "category": pb.CATEGORY_TRAFFIC_VIOLATION,
         "place": common_pb2.Place(
-            latitude=43.2389, longitude=76.9455, region="KZ-75", address="Abai 44"
+            latitude=43.1 + next(_PLACES) * 0.001, longitude=77.05, region="KZ-75",
+            address="Abai 44",
         ),
         "occurred_at": to_timestamp(occurred), "text": "drove through the red light",
         "reporter": pb.Reporter(iin="900101300017", name="Test Person", phone="+77010000000"),

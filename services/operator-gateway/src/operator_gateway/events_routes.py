@@ -1,10 +1,10 @@
 """Live events by server-sent events, for a bearer token or a single-use ticket."""
 
 import json
-import time
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
+from chassis.clock import real_clock
 from chassis.refusals import Overloaded
 from fastapi import APIRouter, Header, Query, Request
 from fastapi.responses import StreamingResponse
@@ -21,6 +21,8 @@ HEARTBEAT_SECONDS = 15.0
 # Below uvicorn's bound on connections, so that streams never shut the calls out.
 LISTENERS_MAX = 64
 RETRY_MS = 2000
+# An event and no comment: a page must be able to notice that a connection is dead.
+HEARTBEAT = "event: heartbeat\ndata: {}\n\n"
 
 
 class TicketAnswer(Answer):
@@ -48,8 +50,9 @@ async def live_events(
 ) -> StreamingResponse:
     """Facts of the operator's regions as they happen: `event: fact` with ids only.
 
-    `dropped` tells how many were lost because the client was slow, `gap` that resuming left a
-    hole, `expired` that the token has run out. Comments are heartbeats.
+    `ready` comes first and names the position from which the stream goes on. `dropped` tells how
+    many were lost because the client was slow, `gap` that resuming left a hole, `expired` that the
+    token has run out; `heartbeat` comes every 15 s.
     """
     state = request.app.state
     holder = await onward_of(request, credentials) if credentials else state.tickets.take(ticket)
@@ -69,11 +72,12 @@ async def live_events(
 async def _frames(feed: LiveFeed, listener: Listener, holder: Onward) -> AsyncIterator[str]:
     try:
         yield f"retry: {RETRY_MS}\n: live\n\n"
+        yield frame(Told("ready", listener.position))
         async for told in told_to(listener, heartbeat_seconds=HEARTBEAT_SECONDS):
-            if time.time() >= holder.token_expires_at:
+            if real_clock().timestamp() >= holder.token_expires_at:
                 yield "event: expired\ndata: {}\n\n"
                 return
-            yield frame(told) if told else ": heartbeat\n\n"
+            yield frame(told) if told else HEARTBEAT
     finally:
         feed.leave(listener)
 
@@ -87,6 +91,7 @@ def frame(told: Told) -> str:
             "region": told.event.region,
             "at": told.event.at.isoformat(),
             "story": told.event.story,
+            "version": told.event.version,
         }
     elif told.missed:
         values = {"missed": told.missed}

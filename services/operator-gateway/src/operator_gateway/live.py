@@ -1,14 +1,16 @@
 """The live feed: facts as they happen, to those operators who may know of them.
 
 A fact is told by its subject, the id it is about, its region and its time, no more; payloads never
-reach this process. Who wants the rest asks the owner, by an audited call. Clients that cannot keep
-up lose the oldest facts and are told how many.
+reach this process. Who wants the rest asks the owner, by an audited call. What a client missed
+while it was away is replayed whole, as far back as it is known. Clients that cannot keep up lose
+the oldest facts and are told how many; the position that they are given goes on past those.
 """
 
 import asyncio
+import heapq
 import re
 from collections import deque
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -28,11 +30,20 @@ AUDIENCES: Mapping[str, frozenset[str]] = {
     "inference.v1.face_candidate": frozenset({"watchlist_officer"}),
     "inference.v1.plate_read": frozenset(),
     "inference.v1.": REVIEWERS | {"dispatcher"},
+    "violations.v1.conflict_found": frozenset({"supervisor"}),
     "violations.v1.": REVIEWERS,
     "fines.v1.": REVIEWERS | {"finance"},
     "reports.v1.": frozenset({"dispatcher", "supervisor"}),
 }
-STREAMS = ("CAMERAS", "FINES", "REPORTS", "SIGHTINGS", "VIOLATIONS")
+# The subjects of each stream that is followed begin with this.
+SUBJECTS = {
+    "CAMERAS": "cameras.v1.",
+    "FINES": "fines.v1.",
+    "REPORTS": "reports.v1.",
+    "SIGHTINGS": "inference.v1.",
+    "VIOLATIONS": "violations.v1.",
+}
+STREAMS = tuple(SUBJECTS)
 _POSITION = re.compile(r"[A-Z]+\.\d{1,18}(-[A-Z]+\.\d{1,18})*")
 Position = dict[str, int]
 
@@ -48,6 +59,8 @@ class LiveEvent:
     region: str
     at: datetime
     story: str
+    # Of the aggregate, as the fact left it; 0 where it is not said.
+    version: int = 0
 
 
 @dataclass(frozen=True)
@@ -70,6 +83,15 @@ def may_know(operator: Operator, event: LiveEvent) -> bool:
     return False
 
 
+def may_follow(operator: Operator, stream: str) -> bool:
+    """Whether any fact of this stream could be told to the operator."""
+    return any(
+        roles & operator.roles
+        for prefix, roles in AUDIENCES.items()
+        if prefix.startswith(SUBJECTS[stream])
+    )
+
+
 def read_position(text: str) -> Position | None:
     """The position that an event id names; None where it names none."""
     if len(text) > 200 or not _POSITION.fullmatch(text):
@@ -85,29 +107,48 @@ def write_position(position: Position) -> str:
 
 
 class Listener:
-    """One client's bounded queue."""
+    """One client's queues: what is replayed to it, and what has come since, which is bounded."""
 
-    def __init__(self, operator: Operator, position: Position) -> None:
+    def __init__(
+        self, operator: Operator, position: Position, replayed: Iterable[LiveEvent] = ()
+    ) -> None:
         self._operator = operator
+        # Where a client that was told all so far resumes.
         self._position = position
+        self._replayed = deque(event for event in replayed if may_know(operator, event))
         self._waiting: deque[LiveEvent] = deque()
-        self._dropped = 0
+        # How many facts were lost since it was last told, and how far they went.
+        self._missed = 0
+        self._missed_to: Position = {}
         self._gap = False
         self._something = asyncio.Event()
+        if self._replayed:
+            self._something.set()
         self.closed = False
+
+    @property
+    def position(self) -> str:
+        return write_position(self._position)
 
     def offer(self, event: LiveEvent) -> None:
         if not may_know(self._operator, event):
             return
         if len(self._waiting) >= QUEUED_EVENTS:
-            self._waiting.popleft()
-            self._dropped += 1
+            lost = self._waiting.popleft()
+            self._missed += 1
+            self._missed_to[lost.stream] = lost.sequence
         self._waiting.append(event)
         self._something.set()
 
     def tell_gap(self) -> None:
         self._gap = True
         self._something.set()
+
+    def begin_anew(self, stream: str) -> None:
+        """The stream's numbers begin again: what lay between is not known."""
+        self._position[stream] = 0
+        if may_follow(self._operator, stream):
+            self.tell_gap()
 
     def close(self) -> None:
         self.closed = True
@@ -120,23 +161,27 @@ class Listener:
                 await self._something.wait()
         except TimeoutError:
             return None
-        return self._take()
-
-    def _take(self) -> Told | None:
-        told: Told | None = None
-        if self._gap:
-            self._gap = False
-            told = Told("gap", write_position(self._position))
-        elif self._dropped:
-            told = Told("dropped", write_position(self._position), missed=self._dropped)
-            self._dropped = 0
-        elif self._waiting:
-            event = self._waiting.popleft()
-            self._position[event.stream] = event.sequence
-            told = Told("fact", write_position(self._position), event)
-        if not (self._gap or self._dropped or self._waiting or self.closed):
+        told = self._take()
+        if not (self._gap or self._replayed or self._missed or self._waiting or self.closed):
             self._something.clear()
         return told
+
+    def _take(self) -> Told | None:
+        if self._gap:
+            self._gap = False
+            return Told("gap", self.position)
+        if self._replayed:
+            return self._fact(self._replayed.popleft())
+        if self._missed:
+            missed, self._missed = self._missed, 0
+            self._position |= self._missed_to
+            self._missed_to = {}
+            return Told("dropped", self.position, missed=missed)
+        return self._fact(self._waiting.popleft()) if self._waiting else None
+
+    def _fact(self, event: LiveEvent) -> Told:
+        self._position[event.stream] = event.sequence
+        return Told("fact", self.position, event)
 
 
 class LiveFeed:
@@ -166,15 +211,23 @@ class LiveFeed:
         """The stream was made anew: its numbers begin again."""
         self._heard[stream].clear()
         self._latest[stream] = 0
+        for listener in self._listeners:
+            listener.begin_anew(stream)
 
     def latest(self, stream: str) -> int:
         return self._latest[stream]
 
     def listen(self, operator: Operator, after: Position | None = None) -> Listener:
         """A listener from now on, or from a position where what came since is still known."""
-        listener = Listener(operator, dict(self._latest) | (after or {}))
-        if after is not None:
-            self._replay(listener, after)
+        resumed = {
+            stream: self._resumed(stream, number) for stream, number in (after or {}).items()
+        }
+        missed = (self._heard_after(stream, number) for stream, number in resumed.items())
+        # By time over all streams, and in each by its own order, whatever its clock said.
+        replayed = heapq.merge(*missed, key=lambda event: event.at)
+        listener = Listener(operator, self._latest | resumed, replayed)
+        if any(self._has_gap(operator, stream, number) for stream, number in (after or {}).items()):
+            listener.tell_gap()
         self._listeners.add(listener)
         if self._closed:
             listener.close()
@@ -188,15 +241,17 @@ class LiveFeed:
         for listener in self._listeners:
             listener.close()
 
-    def _replay(self, listener: Listener, after: Position) -> None:
-        for stream, sequence in after.items():
-            heard = self._heard[stream]
-            oldest = heard[0].sequence if heard else self._latest[stream] + 1
-            if sequence > self._latest[stream] or sequence + 1 < oldest:
-                listener.tell_gap()
-            for event in list(heard):
-                if event.sequence > sequence:
-                    listener.offer(event)
+    def _resumed(self, stream: str, sequence: int) -> int:
+        """Where to go on: a number that the stream has not reached is of one that was lost."""
+        return sequence if sequence <= self._latest[stream] else 0
+
+    def _heard_after(self, stream: str, sequence: int) -> list[LiveEvent]:
+        return [event for event in self._heard[stream] if event.sequence > sequence]
+
+    def _has_gap(self, operator: Operator, stream: str, sequence: int) -> bool:
+        heard, latest = self._heard[stream], self._latest[stream]
+        oldest = heard[0].sequence if heard else latest + 1
+        return may_follow(operator, stream) and (sequence > latest or sequence + 1 < oldest)
 
 
 async def told_to(listener: Listener, *, heartbeat_seconds: float) -> AsyncIterator[Told | None]:

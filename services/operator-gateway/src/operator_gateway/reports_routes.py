@@ -8,7 +8,17 @@ from pydantic import Field
 from tartip.reports.v1 import reports_pb2
 
 from operator_gateway.onward import AsOperator, Onward
-from operator_gateway.shapes import Answer, Id, Listing, Moment, Place, Reason, Region, Request
+from operator_gateway.shapes import (
+    Answer,
+    Id,
+    Listing,
+    Moment,
+    Place,
+    Reason,
+    Region,
+    Request,
+    ShownVersion,
+)
 
 router = APIRouter(prefix="/v1/reports", tags=["reports"])
 
@@ -33,6 +43,7 @@ class Receipt(Answer):
     registered_at: Moment
     due_at: Moment
     deadline_rule: str
+    assumed_years: list[int]
     unit: str
     content_sha256: str
 
@@ -87,6 +98,9 @@ class DeskReport(Answer):
     story: str
     accepted_plate: str
     accepted_offence_code: str
+    due_at: Moment = Field(description="As it is now; null while nothing is due.")
+    actions: list[str] = Field(description="What this operator may do with it now.")
+    emergency: bool = Field(description="It counts in minutes.")
 
 
 class DeskReportAnswer(Answer):
@@ -103,31 +117,41 @@ class ReportListing(Listing):
     category: Category | None = None
     region: Region = ""
     overdue_only: bool = False
+    emergencies_only: bool = False
+
+
+class TakeReport(Request):
+    version: ShownVersion = 0
 
 
 class RouteReport(Request):
     unit: str = Field(max_length=100)
     reason: Reason
+    version: ShownVersion = 0
 
 
 class AskReporter(Request):
     question: str = Field(max_length=4000)
+    version: ShownVersion = 0
 
 
 class AnswerReport(Request):
     answer: str = Field(max_length=4000)
+    version: ShownVersion = 0
 
 
 class AcceptTrafficEvidence(Request):
     plate: str = Field(max_length=16, description="As the operator reads it from the picture.")
     offence_code: str = Field(max_length=64, examples=["RED_LIGHT"])
+    version: ShownVersion = 0
 
 
 @router.get("")
 async def list_reports(
     listing: Annotated[ReportListing, Query()], onward: AsOperator
 ) -> DeskReportPage:
-    """The queue, most urgent deadline first; without texts, reporters, media and steps."""
+    """The queue, most urgent deadline first and last what waits for a reporter; without texts,
+    reporters, media and steps."""
     request = listing.message(reports_pb2.ReportDeskListReportsRequest)
     return DeskReportPage.of(await onward.call(onward.peers.reports.ListReports, request))
 
@@ -146,9 +170,12 @@ async def get_report(report_id: Id, onward: AsOperator) -> DeskReportAnswer:
 
 
 @router.post("/{report_id}/take")
-async def take_report(report_id: Id, onward: AsOperator) -> DeskReportAnswer:
+async def take_report(
+    report_id: Id, onward: AsOperator, body: TakeReport | None = None
+) -> DeskReportAnswer:
     """Takes a report into work under the operator's name."""
-    request = reports_pb2.TakeReportRequest(report_id=report_id)
+    body = body or TakeReport()
+    request = body.message(reports_pb2.TakeReportRequest, report_id=report_id)
     return await _told(onward, onward.peers.reports.TakeReport, request)
 
 

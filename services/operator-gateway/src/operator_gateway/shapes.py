@@ -51,6 +51,14 @@ Bytes = Annotated[
 ]
 Instant = Annotated[AwareDatetime, AfterValidator(_of_our_time)]
 Count = Annotated[int, Field(ge=0, le=2**63 - 1)]
+ShownVersion = Annotated[
+    int,
+    Field(
+        ge=0,
+        le=2**63 - 1,
+        description="`version` of what was shown: an action meant for another is refused. 0: any.",
+    ),
+]
 Day = Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$", examples=["2026-11-22"])]
 Region = Annotated[str, Field(max_length=6, examples=["KZ-75"])]
 

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Query
 from pydantic import Field
 from tartip.violations.v1 import violations_pb2
 
+from operator_gateway.cameras_routes import CameraKind
 from operator_gateway.onward import AsOperator, Onward
 from operator_gateway.shapes import (
     Answer,
@@ -21,6 +22,7 @@ from operator_gateway.shapes import (
     Reason,
     Region,
     Request,
+    ShownVersion,
     client_made_id,
 )
 
@@ -71,7 +73,11 @@ class Device(Answer):
     certificate_number: str
     verification_number: str
     verification_from: Moment
-    verification_until: Moment
+    verification_until: Moment = Field(description="Its day in Almaty is the last one.")
+    kind: CameraKind | None
+    tolerance_kmh: float | None = Field(
+        description="Taken off the measured speed in favour of the driver."
+    )
 
 
 class Decision(Answer):
@@ -97,7 +103,6 @@ class Violation(Answer):
     over_kmh: float | None
     device: Device | None
     evidence_sha256: list[str]
-    original_sha256: list[str]
     decision: Decision | None
     models_fingerprint: str
     version: int
@@ -105,6 +110,13 @@ class Violation(Answer):
     report_id: str
     story: str
     caution: str = Field(description="What to know before deciding, such as READ_WHILE_DEGRADED.")
+    actions: list[str] = Field(description="What this operator may do with it now.")
+    original_sha256: list[str] = Field(
+        description="What was received, in the order of evidence_sha256, the form that is shown."
+    )
+    conflicting_violation_ids: list[str] = Field(
+        description="The same vehicle elsewhere, sooner than it drives."
+    )
 
 
 class ViolationAnswer(Answer):
@@ -133,6 +145,7 @@ class ViolationListing(Listing):
 class PrepareDecision(Request):
     verdict: Literal["confirm", "reject"]
     reason: Reason = Field("", description="Required to reject.")
+    version: ShownVersion = 0
 
 
 class SignedDecision(Request):
@@ -145,6 +158,7 @@ class SignedDecision(Request):
 class AnnulViolation(Request):
     decision_id: ClientMadeId | None = None
     reason: Reason
+    version: ShownVersion = 0
 
 
 @router.get("")

@@ -1,7 +1,7 @@
 """The gateway as its own process, between real peers over mutual TLS, a real broker and issuer.
 
-The peers are small servers behind the chassis's own gate: they verify certificate and token
-themselves, as the owners of data do.
+The peers (`peers.py`) are small servers behind the chassis's own gate: they verify certificate and
+token themselves, as the owners of data do.
 """
 
 import os
@@ -11,122 +11,40 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 import pytest_asyncio
-from chassis.calls import current_caller
+from chassis.authorities import Authorities
+from chassis.clock import new_id
 from chassis.grpc_server import GrpcServer
 from chassis.identity import TokenVerifier, allow
-from chassis.purpose import PurposeRequired
-from chassis.refusals import Kind, Refusal, Says, checks
 from joserfc import jwt
 from joserfc.jwk import ECKey
 from tartip.cameras.v1 import cameras_pb2, cameras_pb2_grpc
+from tartip.fines.v1 import fines_pb2, fines_pb2_grpc
 from tartip.inference.v1 import inference_pb2, inference_pb2_grpc
+from tartip.reports.v1 import reports_pb2, reports_pb2_grpc
 from tartip.violations.v1 import violations_pb2, violations_pb2_grpc
 
-ANYBODY = allow(
-    roles=("inspector", "supervisor", "camera_administrator", "finance", "auditor", "dispatcher")
+from .browser import chromium, console
+from .peers import (
+    Asked,
+    PeerCameras,
+    PeerFines,
+    PeerInference,
+    PeerReports,
+    PeerViolations,
 )
-SHA = "ab" * 32
-PICTURE = bytes(range(256)) * 4096
 
-
-class ViolationNotFound(Refusal):
-    kind = Kind.NOT_FOUND
-    code = "VIOLATION_NOT_FOUND"
-    says = Says(en="No such violation.", ru="Нет такого нарушения.", kk="Мұндай бұзушылық жоқ.")
-
-
-@dataclass
-class Asked:
-    """What the peers were asked, and by whom."""
-
-    requests: list[Any] = field(default_factory=list)
-    callers: list[Any] = field(default_factory=list)
-    # What stands in the review queue.
-    queue: list[str] = field(default_factory=list)
-    # Where they listen: the variables that tell a gateway so.
-    addresses: dict[str, str] = field(default_factory=dict)
-
-    def note(self, request: Any) -> None:
-        self.requests.append(request)
-        self.callers.append(current_caller())
-
-
-class PeerViolations(violations_pb2_grpc.ViolationsServicer):
-    def __init__(self, asked: Asked) -> None:
-        self._asked = asked
-
-    async def GetViolation(self, request: Any, context: Any) -> Any:
-        self._asked.note(request)
-        operator = current_caller().operator
-        assert operator is not None
-        if "KZ-75" not in operator.regions:
-            raise ViolationNotFound
-        return violations_pb2.GetViolationResponse(violation=_violation(request.violation_id))
-
-    async def OpenEvidence(self, request: Any, context: Any) -> AsyncIterator[Any]:
-        self._asked.note(request)
-        if not current_caller().purpose:
-            raise PurposeRequired
-        kind = "image/jpeg" if request.sha256 == SHA else "text/html"
-        yield violations_pb2.OpenEvidenceResponse(
-            content_type=kind, content=PICTURE[:1000], sha256=request.sha256,
-            original_sha256="0e" * 32, size_bytes=len(PICTURE),
-        )  # fmt: skip
-        for start in range(1000, len(PICTURE), 100_000):
-            yield violations_pb2.OpenEvidenceResponse(content=PICTURE[start : start + 100_000])
-
-    async def ConfirmViolation(self, request: Any, context: Any) -> Any:
-        self._asked.note(request)
-        return violations_pb2.ConfirmViolationResponse(
-            violation=violations_pb2.Violation(violation_id=request.violation_id, version=2)
-        )
-
-    async def ListViolations(self, request: Any, context: Any) -> Any:
-        self._asked.note(request)
-        found = [_violation(violation_id) for violation_id in self._asked.queue]
-        return violations_pb2.ListViolationsResponse(
-            violations=found, next_page_token="" if found else "further"
-        )
-
-    async def PrepareDecision(self, request: Any, context: Any) -> Any:
-        self._asked.note(request)
-        canonical = f"{request.verdict} {request.violation_id} {request.reason}"
-        return violations_pb2.PrepareDecisionResponse(canonical=canonical.encode())
-
-    async def RejectViolation(self, request: Any, context: Any) -> Any:
-        self._asked.note(request)
-        return violations_pb2.RejectViolationResponse(
-            violation=violations_pb2.Violation(violation_id=request.violation_id, version=2)
-        )
-
-
-def _violation(violation_id: str) -> violations_pb2.Violation:
-    violation = violations_pb2.Violation(
-        violation_id=violation_id, state=violations_pb2.VIOLATION_STATE_REVIEW,
-        evidence_sha256=[SHA],
-    )  # fmt: skip
-    violation.place.region = "KZ-75"
-    violation.plate.text = "777ABA02"
-    return violation
-
-
-class PeerInference(inference_pb2_grpc.InferenceServicer):
-    """Answers operators nothing."""
-
-
-class PeerCameras(cameras_pb2_grpc.CameraRegistryServicer):
-    async def RegisterCamera(self, request: Any, context: Any) -> Any:
-        with checks() as check:
-            check.wrong("camera_id", "must be a UUIDv7")
-            check.wrong("description.serial", "must not be empty")
-        raise AssertionError
+__all__ = ["chromium", "console"]  # fixtures of the browser tests
+ANYBODY = allow(
+    roles=("inspector", "supervisor", "camera_administrator", "finance", "auditor", "dispatcher",
+           "internal_security")
+)  # fmt: skip
 
 
 @dataclass
@@ -156,9 +74,7 @@ class RunningGateway:
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def peers(engines: Any) -> AsyncIterator[Asked]:
-    # Nobody listens for these two: the gateway must say so, whoever else runs in this session.
-    absent = ("TARTIP_FINES_ADDRESS", "TARTIP_CITIZEN_REPORTS_ADDRESS")
-    asked = Asked(addresses={name: free_address() for name in absent})
+    asked = Asked()
     running = [
         await _serve(engines, asked, "violations",
                      violations_pb2.DESCRIPTOR.services_by_name["Violations"],
@@ -169,6 +85,11 @@ async def peers(engines: Any) -> AsyncIterator[Asked]:
         await _serve(engines, asked, "camera-registry",
                      cameras_pb2.DESCRIPTOR.services_by_name["CameraRegistry"],
                      cameras_pb2_grpc.add_CameraRegistryServicer_to_server, PeerCameras()),
+        await _serve(engines, asked, "fines", fines_pb2.DESCRIPTOR.services_by_name["Fines"],
+                     fines_pb2_grpc.add_FinesServicer_to_server, PeerFines(asked)),
+        await _serve(engines, asked, "citizen-reports",
+                     reports_pb2.DESCRIPTOR.services_by_name["ReportDesk"],
+                     reports_pb2_grpc.add_ReportDeskServicer_to_server, PeerReports(asked)),
     ]  # fmt: skip
     yield asked
     for server in running:
@@ -183,7 +104,8 @@ async def _serve(engines: Any, asked: Asked, name: str, service: Any, add: Calla
     asked.addresses[f"TARTIP_{name.upper().replace('-', '_')}_ADDRESS"] = address
     server = GrpcServer(
         address, policy=policy, tokens=TokenVerifier(engines.oidc_issuer),
-        cert=pair.certificate, key=pair.key, ca=engines.certificates.authority,
+        cert=pair.certificate, key=pair.key,
+        authorities=Authorities.in_folder(engines.certificates.client_authorities),
     )  # fmt: skip
     add(servicer, server.server)
     await server.start((service.full_name,))
@@ -212,14 +134,45 @@ def another_gateway(engines: Any, peers: Asked, gateway: RunningGateway, tmp_pat
     running.process.wait()
 
 
+@pytest.fixture
+def lonely_gateway(engines: Any, peers: Asked, gateway: RunningGateway, tmp_path: Path) -> (
+    Iterator[RunningGateway]
+):  # fmt: skip
+    """One for whose fines nobody listens: it must say so."""
+    absent = {"TARTIP_FINES_ADDRESS": free_address()}
+    running = start_gateway(engines, peers, tmp_path / "log", address=free_address(), **absent)
+    yield running
+    running.process.kill()
+    running.process.wait()
+
+
+class Publisher:
+    """Publishes as a service does, under its own credentials."""
+
+    def __init__(self, engines: Any, marker: str = "") -> None:
+        self._engines = engines
+        self._marker = marker
+
+    async def __call__(self, user: str, subject: str, name: str, *, region: str = "KZ-75",
+                       version: int = 1) -> None:  # fmt: skip
+        client = await self._engines.nats_client(user)
+        aggregate = f"{self._marker}-{name}" if self._marker else name
+        headers = {"Nats-Msg-Id": str(new_id()), "tartip-region": region, "tartip-story": "ab" * 16,
+                   "tartip-aggregate": aggregate, "tartip-version": str(version)}  # fmt: skip
+        await client.jetstream().publish(subject, b"secret payload", headers=headers)
+        await client.close()
+
+
 def free_address() -> str:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return f"127.0.0.1:{probe.getsockname()[1]}"
 
 
-def start_gateway(engines: Any, peers: Asked, log: Path, *, address: str = "") -> RunningGateway:
-    environment = engines.environment("operator-gateway") | peers.addresses
+def start_gateway(
+    engines: Any, peers: Asked, log: Path, *, address: str = "", **absent: str
+) -> RunningGateway:
+    environment = engines.environment("operator-gateway") | peers.addresses | absent
     address = address or environment["TARTIP_HTTP_ADDRESS"]
     process = subprocess.Popen(
         [sys.executable, "-m", "operator_gateway", "serve"],

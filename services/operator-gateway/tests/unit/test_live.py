@@ -8,9 +8,11 @@ from operator_gateway.events_routes import frame
 from operator_gateway.live import (
     QUEUED_EVENTS,
     REPLAYED_EVENTS,
+    Listener,
     LiveEvent,
     LiveFeed,
     Told,
+    may_follow,
     may_know,
     read_position,
     write_position,
@@ -35,15 +37,28 @@ def fact(
     )  # fmt: skip
 
 
-async def told(feed_listener: object, count: int) -> list[Told]:
-    found = [await feed_listener.next(within_seconds=0.05) for _ in range(count)]  # type: ignore[attr-defined]
+async def told(listener: Listener, count: int) -> list[Told]:
+    found = [await listener.next(within_seconds=0.05) for _ in range(count)]
     return [one for one in found if one is not None]
+
+
+async def all_told(listener: Listener) -> list[Told]:
+    found: list[Told] = []
+    while (one := await listener.next(within_seconds=0.05)) is not None:
+        found.append(one)
+    return found
+
+
+def facts_in(heard: list[Told]) -> list[tuple[str, int]]:
+    return [(one.event.stream, one.event.sequence) for one in heard if one.event]
 
 
 @pytest.mark.parametrize(
     ("roles", "subject", "known"),
     [
         ({"inspector"}, "violations.v1.detected", True),
+        ({"supervisor"}, "violations.v1.conflict_found", True),
+        (EVERY_ROLE - {"supervisor"}, "violations.v1.conflict_found", False),
         ({"inspector"}, "reports.v1.received", False),
         ({"dispatcher"}, "reports.v1.received", True),
         ({"dispatcher"}, "violations.v1.detected", False),
@@ -102,6 +117,93 @@ async def test_a_client_resumes_after_the_last_fact_it_had() -> None:
     heard = await told(feed.listen(INSPECTOR, {"VIOLATIONS": 2}), 3)
     assert [one.event.sequence for one in heard if one.event] == [3, 4]
     assert read_position(heard[-1].position)["VIOLATIONS"] == 4  # type: ignore[index]
+
+
+SUPERVISOR = Operator("supervisor-1", frozenset({"supervisor"}), ("KZ-75",))
+
+
+def two_streams(count: int) -> LiveFeed:
+    """`count` facts of each of two streams, heard by turns."""
+    feed = LiveFeed()
+    for sequence in range(1, count + 1):
+        feed.hear(fact(sequence))
+        feed.hear(fact(sequence, subject="reports.v1.received"))
+    return feed
+
+
+async def test_resuming_from_the_beginning_gives_all_that_is_known_and_drops_nothing() -> None:
+    feed = two_streams(QUEUED_EVENTS + 200)
+    heard = await all_told(feed.listen(SUPERVISOR, {"VIOLATIONS": 0, "REPORTS": 0}))
+    assert {one.kind for one in heard} == {"fact"}
+    facts = facts_in(heard)
+    assert len(facts) == len(set(facts)) == 2 * (QUEUED_EVENTS + 200)
+    for stream in ("VIOLATIONS", "REPORTS"):
+        assert [n for s, n in facts if s == stream] == list(range(1, QUEUED_EVENTS + 201))
+
+
+async def test_resuming_in_the_middle_gives_exactly_the_rest_of_each_stream() -> None:
+    feed = two_streams(128)
+    first = await told(feed.listen(SUPERVISOR, {"VIOLATIONS": 0, "REPORTS": 0}), 100)
+    position = read_position(first[-1].position)
+    rest = await all_told(feed.listen(SUPERVISOR, position))
+    assert sorted(facts_in(first) + facts_in(rest)) == sorted(
+        (stream, number) for stream in ("VIOLATIONS", "REPORTS") for number in range(1, 129)
+    )
+
+
+async def test_what_was_told_as_dropped_is_not_told_again() -> None:
+    """The position goes on past it, also where all of a stream was lost."""
+    feed = LiveFeed()
+    listener = feed.listen(SUPERVISOR)
+    for sequence in range(1, 11):
+        feed.hear(fact(sequence, subject="reports.v1.received"))
+    for sequence in range(1, QUEUED_EVENTS + 1):
+        feed.hear(fact(sequence))
+    dropped = (await told(listener, 1))[0]
+    assert (dropped.kind, dropped.missed) == ("dropped", 10)
+    position = read_position(dropped.position)
+    assert position is not None and position["REPORTS"] == 10
+    assert len(facts_in(await all_told(feed.listen(SUPERVISOR, position)))) == QUEUED_EVENTS
+
+
+async def test_what_comes_during_a_replay_is_told_after_it() -> None:
+    feed = two_streams(300)
+    listener = feed.listen(SUPERVISOR, {"REPORTS": 0})
+    await told(listener, 10)
+    feed.hear(fact(301, subject="reports.v1.received"))
+    assert [n for _, n in facts_in(await all_told(listener))] == list(range(11, 302))
+
+
+async def test_a_client_can_resume_before_it_was_told_anything() -> None:
+    feed = two_streams(5)
+    listener = feed.listen(SUPERVISOR)
+    position = read_position(listener.position)
+    feed.leave(listener)
+    feed.hear(fact(6, subject="reports.v1.received"))
+    assert facts_in(await all_told(feed.listen(SUPERVISOR, position))) == [("REPORTS", 6)]
+
+
+async def test_a_stream_made_anew_is_a_gap_for_those_who_follow_it_and_goes_on_from_its_start() -> (
+    None
+):
+    feed = two_streams(50)
+    listener = feed.listen(SUPERVISOR)
+    feed.forget("REPORTS")
+    told_now = await told(listener, 1)
+    assert [one.kind for one in told_now] == ["gap"]
+    position = read_position(told_now[0].position)
+    feed.hear(fact(1, subject="reports.v1.received"))
+    assert facts_in(await all_told(feed.listen(SUPERVISOR, position))) == [("REPORTS", 1)]
+    assert facts_in(await all_told(feed.listen(SUPERVISOR, {"REPORTS": 50}))) == [("REPORTS", 1)]
+
+
+async def test_a_hole_in_a_stream_that_is_not_for_this_operator_is_no_gap() -> None:
+    feed = LiveFeed()
+    for sequence in range(1, REPLAYED_EVENTS + 10):
+        feed.hear(fact(sequence, subject="fines.v1.issued"))
+    dispatcher = Operator("dispatcher-1", frozenset({"dispatcher"}), ("KZ-75",))
+    assert not may_follow(dispatcher, "FINES")
+    assert await all_told(feed.listen(dispatcher, {"FINES": 2, "REPORTS": 0})) == []
 
 
 async def test_a_hole_in_what_is_kept_is_told() -> None:

@@ -51,6 +51,7 @@ REQUESTS: list[tuple[type[BaseModel], type[Message]]] = [
     (violations_routes.SignedDecision, violations_pb2.ConfirmViolationRequest),
     (violations_routes.AnnulViolation, violations_pb2.AnnulViolationRequest),
     (fines_routes.CancelFine, fines_pb2.CancelFineRequest),
+    (reports_routes.TakeReport, reports_pb2.TakeReportRequest),
     (reports_routes.RouteReport, reports_pb2.RouteReportRequest),
     (reports_routes.AskReporter, reports_pb2.AskReporterRequest),
     (reports_routes.AnswerReport, reports_pb2.AnswerReportRequest),

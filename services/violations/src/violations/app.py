@@ -6,12 +6,15 @@ from chassis.audit_entry import AuditRules
 from chassis.consumer import Subscription
 from chassis.runtime import Chassis, Service
 from chassis.telemetry import UUID_SHAPE
+from law import guards
 from tartip.inference.v1 import events_pb2 as inference_events
 from tartip.reports.v1 import events_pb2 as report_events
 from tartip.violations.v1 import violations_pb2, violations_pb2_grpc
 
 from violations import rules
+from violations.assessment import Assessment
 from violations.clients import CameraRegister, EvidenceStore, ReportRegister
+from violations.conflicts import Conflicts
 from violations.consumers import (
     on_evidence_accepted,
     on_function_degraded,
@@ -19,32 +22,32 @@ from violations.consumers import (
     on_plate_read,
 )
 from violations.grpc_api import POLICY, ViolationsApi
-from violations.openings import Frames, Openings
+from violations.openings import Forms, Frames, Openings
 from violations.pauses import Pauses
 from violations.settings import ViolationsSettings
 from violations.signatures import OfficerAuthority
-from violations.usecases import Assessment, Desk
+from violations.usecases import Desk
 
 MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
 
 
 async def build(chassis: Chassis[ViolationsSettings]) -> None:
     settings = chassis.settings
+    conflicts = Conflicts(chassis.db, chassis.clock)
+    authority = OfficerAuthority.open(settings.officer_ca)
     openings = Openings(chassis.db, chassis.clock)
-    desk = Desk(chassis.db, chassis.clock, OfficerAuthority.open(settings.officer_ca), openings)
-    frames = Frames(
-        chassis.db, openings, EvidenceStore(chassis.channels, settings.inference_gateway_address)
-    )
+    desk = Desk(chassis.db, chassis.clock, authority, conflicts, openings)
+    store = EvidenceStore(chassis.channels, settings.inference_gateway_address)
     pauses = Pauses(chassis.db, chassis.clock)
     assessment = Assessment(
-        chassis.db, chassis.clock, rules=rules.load(),
+        chassis.db, chassis.clock, rules=rules.load(), guards=guards.load(),
         cameras=CameraRegister(chassis.channels, settings.camera_registry_address),
         reports=ReportRegister(chassis.channels, settings.citizen_reports_address),
     )  # fmt: skip
     chassis.serve(
         violations_pb2.DESCRIPTOR.services_by_name["Violations"],
         violations_pb2_grpc.add_ViolationsServicer_to_server,
-        ViolationsApi(desk, pauses, frames),
+        ViolationsApi(desk, pauses, Frames(openings, store)),
         POLICY,
     )
     chassis.publish_from("VIOLATIONS")
@@ -65,7 +68,9 @@ async def build(chassis: Chassis[ViolationsSettings]) -> None:
     chassis.do("assess", assessment.assess)
     chassis.do("assess_held", assessment.assess_held)
     chassis.do("put_forward", pauses.put_forward)
+    chassis.do("settle_conflicts", conflicts.settle)
     chassis.do("ask_report", assessment.ask_report)
+    chassis.do("learn_forms", Forms(chassis.db, store).learn)
 
 
 SERVICE = Service(

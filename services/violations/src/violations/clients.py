@@ -1,46 +1,52 @@
 """The peers that are asked: the camera register, the report desk and the store of evidence."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from datetime import datetime
 from uuid import UUID
 
 from chassis.channels import Channels, peers_refusals, refusals_of
-from chassis.clock import from_timestamp, parse_id
+from chassis.clock import from_timestamp, parse_id, to_timestamp
 from chassis.purpose import purpose_metadata
 from chassis.refusals import Refusal
 from tartip.cameras.v1 import cameras_pb2, cameras_pb2_grpc
 from tartip.inference.v1 import inference_pb2, inference_pb2_grpc
 from tartip.reports.v1 import reports_pb2, reports_pb2_grpc
 
-from violations.model import Place
+from violations.assessment import Report
+from violations.model import Outcome, Place
 from violations.openings import Piece
 from violations.rules import Camera, Verification, normalised_plate
-from violations.usecases import Report
 
 TIMEOUT_SECONDS = 5.0
 EVIDENCE_SECONDS = 30.0
+DEDUPE_SECONDS_DEFAULT = 600
+NO_CAMERA = {
+    "CAMERA_NOT_FOUND": Outcome.CAMERA_UNKNOWN,
+    "CAMERA_NOT_REGISTERED_THEN": Outcome.CAMERA_NOT_REGISTERED_THEN,
+}
 PURPOSE = purpose_metadata("traffic evidence becomes a violation candidate")
 
 
 class CameraRegister:
-    """Implements usecases.Cameras."""
+    """Implements assessment.Cameras."""
 
     def __init__(self, channels: Channels, address: str) -> None:
         self._stub = cameras_pb2_grpc.CameraRegistryStub(channels.to(address, "camera-registry"))
 
-    async def camera(self, camera_id: UUID) -> Camera | None:
-        request = cameras_pb2.GetCameraRequest(camera_id=str(camera_id))
+    async def camera(self, camera_id: UUID, as_of: datetime) -> Camera | Outcome:
+        request = cameras_pb2.GetCameraRequest(camera_id=str(camera_id), as_of=to_timestamp(as_of))
         try:
             with peers_refusals():
                 answer = await self._stub.GetCamera(request, timeout=TIMEOUT_SECONDS)
         except Refusal as refusal:
-            if refusal.reason == "CAMERA_NOT_FOUND":
-                return None
-            raise
+            if refusal.reason not in NO_CAMERA:
+                raise
+            return NO_CAMERA[refusal.reason]
         return camera_from(answer.camera)
 
 
 class ReportRegister:
-    """Implements usecases.Reports."""
+    """Implements assessment.Reports."""
 
     def __init__(self, channels: Channels, address: str) -> None:
         self._stub = reports_pb2_grpc.ReportDeskStub(channels.to(address, "citizen-reports"))
@@ -60,14 +66,16 @@ class ReportRegister:
 
 
 class EvidenceStore:
-    """Implements openings.Evidence; the purpose of the call that is served travels on."""
+    """Implements openings.Evidence; the purpose of a call that is served travels on by itself."""
 
     def __init__(self, channels: Channels, address: str) -> None:
         self._stub = inference_pb2_grpc.InferenceStub(channels.to(address, "inference-gateway"))
 
-    async def read(self, sha256: str) -> AsyncIterator[Piece]:
+    async def read(self, sha256: str, purpose: str = "") -> AsyncGenerator[Piece, None]:
         request = inference_pb2.ReadEvidenceRequest(sha256=sha256)
-        call = self._stub.ReadEvidence(request, timeout=EVIDENCE_SECONDS)
+        call = self._stub.ReadEvidence(
+            request, timeout=EVIDENCE_SECONDS, metadata=purpose_metadata(purpose)
+        )
         try:
             async for answer in refusals_of(call):
                 yield Piece(
@@ -87,6 +95,7 @@ def camera_from(camera: cameras_pb2.Camera) -> Camera:
     assert camera_id is not None
     return Camera(
         camera_id=camera_id,
+        kind=kind_name(given.kind),
         place=Place(
             given.place.latitude, given.place.longitude, given.place.region, given.place.address
         ),
@@ -100,8 +109,14 @@ def camera_from(camera: cameras_pb2.Camera) -> Camera:
             for one in given.verifications
         ),
         speed_tolerance_kmh=given.speed_tolerance_kmh,
-        dedupe_seconds=given.dedupe_seconds or 600,
+        dedupe_seconds=given.dedupe_seconds or DEDUPE_SECONDS_DEFAULT,
     )
+
+
+def kind_name(kind: int) -> str:
+    """A kind that is newer than this service has no name, and finds nothing."""
+    value = cameras_pb2.CameraKind.DESCRIPTOR.values_by_number.get(kind)
+    return value.name.removeprefix("CAMERA_KIND_") if value and kind else ""
 
 
 def report_from(desk: reports_pb2.DeskReport) -> Report | None:

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime
 from uuid import UUID
 
-from chassis.clock import from_timestamp, parse_id
+from chassis.clock import from_timestamp, made_at, parse_id
 from chassis.consumer import Meta, Poison
 from chassis.db import Tx
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -14,10 +14,10 @@ from tartip.inference.v1 import events_pb2 as inference_events
 from tartip.inference.v1 import inference_pb2
 from tartip.reports.v1 import events_pb2 as report_events
 
-from violations.model import Box, Plate, Readings
+from violations.assessment import Assessment, reads_total
+from violations.model import Box, Outcome, Plate, Readings
 from violations.pauses import Degradation, Pauses
-from violations.storage import Read
-from violations.usecases import Assessment, reads_total
+from violations.storage.reads import Read
 
 SHA256_HEX = re.compile(r"[0-9a-f]{64}")
 TEXT_MAX = 200
@@ -31,7 +31,7 @@ def on_plate_read(assessment: Assessment) -> OnRead:
     async def take(tx: Tx, event: inference_events.PlateRead, meta: Meta) -> None:
         if not event.HasField("readings"):
             # Nothing was measured: no violation can follow, and the plate is not kept.
-            reads_total.add(1, {"outcome": "no_readings"})
+            reads_total.add(1, {"outcome": Outcome.NO_READINGS.value})
             return
         await assessment.take_read(tx, read_from(event, meta.story))
 
@@ -71,11 +71,14 @@ def degradation_from(
 
 def read_from(event: inference_events.PlateRead, story: str) -> Read:
     """Raises Poison, naming the field and never its content."""
-    given = event.readings
+    given, read_id = event.readings, _id(event.read_id, "read_id")
+    # A gateway that does not say it yet gave the read its id when it looked.
+    arrived = event.HasField("received_at")
     return Read(
-        read_id=_id(event.read_id, "read_id"),
+        read_id=read_id,
         camera_id=_id(event.camera_id, "camera_id"),
         captured_at=_moment(event.captured_at, "captured_at"),
+        arrived_at=_moment(event.received_at, "received_at") if arrived else made_at(read_id),
         plate=_plate(event.plate),
         readings=Readings(
             device_serial=_text(given.device_serial, "device_serial"),

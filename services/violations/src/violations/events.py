@@ -9,6 +9,7 @@ from google.protobuf.message import Message
 from tartip.violations.v1 import events_pb2
 
 from violations.model import Verdict, Violation
+from violations.neighbours import Neighbour
 
 
 def violation_detected(violation: Violation) -> Event:
@@ -49,6 +50,18 @@ def violation_decided(violation: Violation, verdict: Verdict, now: datetime) -> 
         **told, offence_code=violation.offence.code,
         occurred_at=to_timestamp(violation.occurred_at), confirmed_at=moment,
     ))  # fmt: skip
+
+
+def conflict_found(confirmed: Neighbour, held: Violation) -> Event:
+    """Told where the confirmed one is: it may be fined already, and only a supervisor annuls it."""
+    message = events_pb2.ViolationConflictFound(
+        violation_id=str(confirmed.violation_id), region=confirmed.region,
+        conflicting_violation_id=str(held.violation_id),
+    )  # fmt: skip
+    return Event(
+        "violations.v1.conflict_found", str(confirmed.violation_id), confirmed.version,
+        confirmed.region, message, story=held.story,
+    )  # fmt: skip
 
 
 def _event(fact: str, violation: Violation, message: Message) -> Event:

@@ -8,16 +8,18 @@ from chassis import telemetry
 from chassis.calls import current_caller
 from chassis.clock import parse_id, to_timestamp
 from chassis.grpc_server import Policy
-from chassis.identity import allow
+from chassis.identity import Caller, allow
 from chassis.pages import PageSpec, moment_in, next_token, read_page
 from chassis.refusals import Checks, PageTokenWrong, checks
 from grpc.aio import ServicerContext
+from tartip.cameras.v1 import cameras_pb2
 from tartip.common.v1 import common_pb2
 from tartip.inference.v1 import inference_pb2
 from tartip.violations.v1 import violations_pb2 as pb
 from tartip.violations.v1 import violations_pb2_grpc
 
 from violations.model import (
+    ROLES,
     Device,
     Plate,
     Readings,
@@ -28,13 +30,14 @@ from violations.model import (
 )
 from violations.openings import Frames
 from violations.pauses import Pauses
-from violations.storage import Filters
+from violations.storage.violations import Filters
 from violations.usecases import Desk
 
 LIST = "violations"
 TEXT_MAX = 40
 _SERVICE = "/tartip.violations.v1.Violations/"
-_INSPECTORS = allow(roles=("inspector",), purpose=True)
+_INSPECTORS = allow(roles=(ROLES[Verdict.CONFIRM],), purpose=True)
+_SUPERVISORS = allow(roles=(ROLES[Verdict.ANNUL],), purpose=True)
 _READERS = ("inspector", "supervisor", "internal_security", "auditor")
 POLICY: Policy = {
     _SERVICE + "GetViolation": allow(services=("fines",), roles=_READERS, purpose=True),
@@ -43,7 +46,7 @@ POLICY: Policy = {
     _SERVICE + "PrepareDecision": _INSPECTORS,
     _SERVICE + "ConfirmViolation": _INSPECTORS,
     _SERVICE + "RejectViolation": _INSPECTORS,
-    _SERVICE + "AnnulViolation": allow(roles=("supervisor",), purpose=True),
+    _SERVICE + "AnnulViolation": _SUPERVISORS,
 }
 _VERDICTS = {pb.VERDICT_CONFIRM: Verdict.CONFIRM, pb.VERDICT_REJECT: Verdict.REJECT}
 
@@ -58,13 +61,12 @@ class ViolationsApi(violations_pb2_grpc.ViolationsServicer):
                            context: ServicerContext) -> pb.GetViolationResponse:  # fmt: skip
         violation = await self._desk.get(_known_id(request.violation_id), current_caller())
         telemetry.tell_story(violation.story)
-        return pb.GetViolationResponse(violation=to_proto(violation))
+        return pb.GetViolationResponse(violation=to_proto(violation, current_caller()))
 
     async def OpenEvidence(
         self, request: pb.OpenEvidenceRequest, context: ServicerContext
     ) -> AsyncIterator[pb.OpenEvidenceResponse]:
         violation_id = _known_id(request.violation_id)
-        telemetry.annotate(violation=request.violation_id)
         async for piece in self._frames.open(violation_id, request.sha256, current_caller()):
             yield pb.OpenEvidenceResponse(
                 content_type=piece.content_type,
@@ -77,16 +79,14 @@ class ViolationsApi(violations_pb2_grpc.ViolationsServicer):
     async def ListViolations(self, request: pb.ListViolationsRequest,
                              context: ServicerContext) -> pb.ListViolationsResponse:  # fmt: skip
         filters = read_filters(request)
-        spec = read_page(request.page.size, request.page.token, of=LIST)
-        found = await self._desk.page(
-            filters, after=_after(spec), size=spec.size, caller=current_caller()
-        )
+        spec, caller = read_page(request.page.size, request.page.token, of=LIST), current_caller()
+        found = await self._desk.page(filters, after=_after(spec), size=spec.size, caller=caller)
         keys: list[tuple[str, ...]] = [
             (one.occurred_at.isoformat(), str(one.violation_id)) for one in found
         ]
         pause = await self._pauses.now()
         return pb.ListViolationsResponse(
-            violations=[to_proto(one) for one in found],
+            violations=[to_proto(one, caller) for one in found],
             next_page_token=next_token(keys, spec, of=LIST),
             paused_since=to_timestamp(pause.since),
             held_reads=pause.held,
@@ -97,33 +97,35 @@ class ViolationsApi(violations_pb2_grpc.ViolationsServicer):
         with checks() as check:
             verdict = _VERDICTS.get(request.verdict)
             check.that(verdict is not None, "verdict", "VERDICT_CONFIRM or VERDICT_REJECT")
+            _check_version(check, request.version)
         assert verdict is not None
         canonical = await self._desk.prepare(
             _known_id(request.violation_id), verdict, reason=request.reason,
-            caller=current_caller(),
+            version=request.version, caller=current_caller(),
         )  # fmt: skip
         return pb.PrepareDecisionResponse(canonical=canonical)
 
     async def ConfirmViolation(self, request: pb.ConfirmViolationRequest,
                                context: ServicerContext) -> pb.ConfirmViolationResponse:  # fmt: skip  # noqa: E501
         violation = await self._decide(Verdict.CONFIRM, request)
-        return pb.ConfirmViolationResponse(violation=to_proto(violation))
+        return pb.ConfirmViolationResponse(violation=to_proto(violation, current_caller()))
 
     async def RejectViolation(self, request: pb.RejectViolationRequest,
                               context: ServicerContext) -> pb.RejectViolationResponse:  # fmt: skip
         violation = await self._decide(Verdict.REJECT, request)
-        return pb.RejectViolationResponse(violation=to_proto(violation))
+        return pb.RejectViolationResponse(violation=to_proto(violation, current_caller()))
 
     async def AnnulViolation(self, request: pb.AnnulViolationRequest,
                              context: ServicerContext) -> pb.AnnulViolationResponse:  # fmt: skip
         with checks() as check:
             decision_id = _decision_id(check, request.decision_id)
+            _check_version(check, request.version)
         violation = await self._desk.annul(
             _known_id(request.violation_id), decision_id, reason=request.reason,
-            caller=current_caller(),
+            version=request.version, caller=current_caller(),
         )  # fmt: skip
         telemetry.tell_story(violation.story)
-        return pb.AnnulViolationResponse(violation=to_proto(violation))
+        return pb.AnnulViolationResponse(violation=to_proto(violation, current_caller()))
 
     async def _decide(
         self, verdict: Verdict, request: pb.ConfirmViolationRequest | pb.RejectViolationRequest
@@ -152,7 +154,8 @@ def read_filters(request: pb.ListViolationsRequest) -> Filters:
     return Filters(state, request.region, request.offence_code)
 
 
-def to_proto(one: Violation) -> pb.Violation:
+def to_proto(one: Violation, caller: Caller) -> pb.Violation:
+    """With what this caller may do about it now."""
     message = pb.Violation(
         violation_id=str(one.violation_id),
         state=pb.ViolationState.Value(f"VIOLATION_STATE_{one.state}"),
@@ -171,7 +174,8 @@ def to_proto(one: Violation) -> pb.Violation:
         evidence_sha256=[frame.sha256 for frame in one.frames],
         original_sha256=one.evidence_sha256, models_fingerprint=one.models_fingerprint,
         version=one.version, hold_reason=one.hold.value, report_id=str(one.report_id or ""),
-        story=one.story, caution=one.caution.value,
+        story=one.story, caution=one.caution.value, actions=actions_of(one, caller),
+        conflicting_violation_ids=[str(other) for other in one.conflicting],
     )  # fmt: skip
     if one.plate.text:
         message.plate.CopyFrom(_plate(one.plate))
@@ -187,6 +191,13 @@ def to_proto(one: Violation) -> pb.Violation:
             certificate=one.decision.certificate,
         ))  # fmt: skip
     return message
+
+
+def actions_of(one: Violation, caller: Caller) -> list[str]:
+    """Nothing for services, and nothing in regions that are not the operator's."""
+    if caller.operator is None or not caller.scope.sees(one.place.region):
+        return []
+    return [verdict.value.lower() for verdict in one.verdicts_of(caller.operator.roles)]
 
 
 def _plate(plate: Plate) -> inference_pb2.Plate:
@@ -216,6 +227,8 @@ def _device(device: Device) -> pb.Device:
         verification_number=device.verification_number,
         verification_from=to_timestamp(device.verification_from),
         verification_until=to_timestamp(device.verification_until),
+        kind=cameras_pb2.CameraKind.Value(f"CAMERA_KIND_{device.kind or 'UNSPECIFIED'}"),
+        tolerance_kmh=device.tolerance_kmh,
     )  # fmt: skip
 
 
@@ -225,6 +238,10 @@ def _known_id(text: str) -> UUID:
         raise ViolationNotFound
     telemetry.annotate(violation=text)
     return violation_id
+
+
+def _check_version(check: Checks, version: int) -> None:
+    check.that(version >= 0, "version", "the version that was shown, or 0")
 
 
 def _decision_id(check: Checks, text: str) -> UUID:

@@ -1,21 +1,20 @@
-"""A violation: where it stands, what moves it on, and the bytes an officer signs.
+"""A violation: where it stands, what moves it on, and what holds it back.
 
-Pure: no clock, no storage. Which readings break which rule stands in `rules`.
+Pure: no clock, no storage. Which readings break which rule stands in `rules`, the bytes that an
+officer signs in `canonical`.
 """
 
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from itertools import zip_longest
-from typing import Any
 from uuid import UUID
 
-import rfc8785
 from chassis.refusals import Kind, Refusal, Says
 
 REASON_MAX = 500
-CANONICAL_TYPE = "tartip-violation-decision-v1"
 
 
 class State(StrEnum):
@@ -50,6 +49,20 @@ class Hold(StrEnum):
     DEVICE_DIFFERS = "DEVICE_DIFFERS"
     # In no known form and not sure either.
     PLATE_UNSURE = "PLATE_UNSURE"
+    # What no device can have measured, see law.guards.
+    SPEED_MISSING = "SPEED_MISSING"
+    SPEED_IMPLAUSIBLE = "SPEED_IMPLAUSIBLE"
+    SPEED_LIMIT_IMPLAUSIBLE = "SPEED_LIMIT_IMPLAUSIBLE"
+    SIGNAL_MISSING = "SIGNAL_MISSING"
+    SIGNAL_IMPLAUSIBLE = "SIGNAL_IMPLAUSIBLE"
+    SIGNAL_ALLOWED_PASSING = "SIGNAL_ALLOWED_PASSING"
+    STOP_LINE_NOT_PASSED = "STOP_LINE_NOT_PASSED"
+    DEVICE_CLOCK_AHEAD = "DEVICE_CLOCK_AHEAD"
+    DEVICE_CLOCK_BEHIND = "DEVICE_CLOCK_BEHIND"
+    # The same vehicle elsewhere, sooner than it drives.
+    IMPOSSIBLE_JOURNEY = "IMPOSSIBLE_JOURNEY"
+    # Evidence that a citizen handed in stands in another violation.
+    EVIDENCE_REUSED = "EVIDENCE_REUSED"
 
 
 class Caution(StrEnum):
@@ -58,6 +71,24 @@ class Caution(StrEnum):
     NONE = ""
     # The golden probes of the inference gateway were answered wrongly or late at that time.
     READ_WHILE_DEGRADED = "READ_WHILE_DEGRADED"
+    # In a known form, and some character was read with doubt: another plate has that form, too.
+    PLATE_NOT_SURE = "PLATE_NOT_SURE"
+
+
+class Outcome(StrEnum):
+    """What came of a read or of a citizen's evidence, in a word."""
+
+    VIOLATION = "violation"
+    DUPLICATE = "duplicate"
+    EVIDENCE_REUSED = "evidence_reused"
+    NO_OFFENCE = "no_offence"
+    KIND_UNFIT = "kind_unfit"
+    RULES_MISSING = "rules_missing"
+    CAMERA_UNKNOWN = "camera_unknown"
+    CAMERA_NOT_REGISTERED_THEN = "camera_not_registered_then"
+    HELD = "held"
+    NO_READINGS = "no_readings"
+    REPORT_WITHOUT_EVIDENCE = "report_without_evidence"
 
 
 class ViolationNotFound(Refusal):
@@ -87,6 +118,16 @@ class ViolationNotConfirmed(Refusal):
         en="Only a confirmed violation can be annulled.",
         ru="Отменить можно только подтверждённое нарушение.",
         kk="Тек расталған құқық бұзушылықтың күшін жоюға болады.",
+    )
+
+
+class ViolationChangedMeanwhile(Refusal):
+    kind = Kind.CONFLICT
+    code = "VIOLATION_CHANGED_MEANWHILE"
+    says = Says(
+        en="This violation has changed since you read it. Read it again.",
+        ru="Нарушение изменилось после того, как вы его прочитали. Прочитайте его заново.",
+        kk="Сіз оқығаннан кейін құқық бұзушылық өзгерді. Қайта оқыңыз.",
     )
 
 
@@ -196,6 +237,10 @@ class Device:
     verification_number: str = ""
     verification_from: datetime | None = None
     verification_until: datetime | None = None
+    # "SPEED_POINT"; empty in what was recorded before kinds were kept.
+    kind: str = ""
+    # Taken off the measured speed; None where no speed was measured.
+    tolerance_kmh: float | None = None
 
 
 @dataclass(frozen=True)
@@ -246,6 +291,13 @@ TRANSITIONS: dict[tuple[State, Verdict], State | type[Refusal]] = {
     (State.ANNULLED, Verdict.ANNUL): ViolationNotConfirmed,
 }
 
+# Who may decide what.
+ROLES: dict[Verdict, str] = {
+    Verdict.CONFIRM: "inspector",
+    Verdict.REJECT: "inspector",
+    Verdict.ANNUL: "supervisor",
+}
+
 
 @dataclass(frozen=True)
 class Violation:
@@ -268,6 +320,8 @@ class Violation:
     version: int = 1
     decision: Decision | None = None
     caution: Caution = Caution.NONE
+    # Violations that cannot stand beside this one.
+    conflicting: tuple[UUID, ...] = ()
     # The forms of `evidence_sha256` that officers are shown, in the same order; "" where it is not
     # known yet, as of violations from before there were two forms.
     shown_sha256: tuple[str, ...] = ()
@@ -281,12 +335,56 @@ class Violation:
             )
         )
 
+    @property
+    def evidence_hashes(self) -> frozenset[str]:
+        """Of both forms: a file that differs in what was written around the picture is the same."""
+        return frozenset({*self.evidence_sha256, *filter(None, self.shown_sha256)})
+
     def frame(self, sha256: str) -> "Frame":
         """The frame of which this is a form. Raises EvidenceNotFound."""
         for frame in self.frames:
             if sha256 and sha256 in (frame.original_sha256, frame.shown_sha256):
                 return frame
         raise EvidenceNotFound
+
+    def with_frames(self, frames: Sequence["Frame"]) -> "Violation":
+        return replace(
+            self,
+            evidence_sha256=tuple(frame.original_sha256 for frame in frames),
+            shown_sha256=tuple(frame.shown_sha256 for frame in frames),
+        )
+
+    @property
+    def has_unknown_forms(self) -> bool:
+        return any(not frame.shown_sha256 for frame in self.frames)
+
+    def with_forms(self, known: Mapping[str, str]) -> "Violation":
+        """`known` by the hash of the original. One version on where another hash is signed now."""
+        frames = [
+            replace(frame, shown_sha256=frame.shown_sha256 or known.get(frame.original_sha256, ""))
+            for frame in self.frames
+        ]
+        learnt = self.with_frames(frames)
+        is_same = [one.sha256 for one in learnt.frames] == [one.sha256 for one in self.frames]
+        return learnt if is_same else replace(learnt, version=self.version + 1)
+
+    def check_version(self, shown: int) -> None:
+        """0 is not compared. Raises ViolationChangedMeanwhile."""
+        if shown and shown != self.version:
+            raise ViolationChangedMeanwhile(facts={"version": str(self.version)})
+
+    def verdicts_of(self, roles: Collection[str]) -> tuple[Verdict, ...]:
+        """What somebody in these roles may decide now."""
+        return tuple(
+            verdict for verdict, role in ROLES.items() if role in roles and self._allows(verdict)
+        )
+
+    def _allows(self, verdict: Verdict) -> bool:
+        try:
+            self.next_state(verdict)
+        except Refusal:
+            return False
+        return True
 
     def next_state(self, verdict: Verdict) -> State:
         """Raises the refusal that the transition table names, or the hold's."""
@@ -311,81 +409,3 @@ def required_reason(verdict: Verdict, reason: str) -> str:
     if len(told) > REASON_MAX or "\x00" in told or (needed and not told):
         raise ReasonRequired
     return told
-
-
-def canonical_decision(
-    violation: Violation, verdict: Verdict, *, officer: str, reason: str
-) -> bytes:
-    """RFC 8785 JSON of all that the decision is about, as the violation is now."""
-    caution = {"caution": violation.caution.value} if violation.caution else {}
-    return rfc8785.dumps(
-        caution
-        | _originals(violation)
-        | {
-            "type": CANONICAL_TYPE,
-            "violation_id": str(violation.violation_id),
-            "version": violation.version,
-            "verdict": verdict.value.lower(),
-            "reason": reason,
-            "officer": officer,
-            "source": violation.source.value.lower(),
-            "camera_id": str(violation.camera_id or ""),
-            "report_id": str(violation.report_id or ""),
-            "region": violation.place.region,
-            "occurred_at": _text(violation.occurred_at),
-            "plate": violation.plate.text,
-            "offence": {
-                "code": violation.offence.code,
-                "article": violation.offence.article,
-                "rules_version": violation.offence.rules_version,
-                "rules_sha256": violation.offence.rules_sha256,
-            },
-            "over_kmh": "" if violation.over_kmh is None else str(violation.over_kmh),
-            "readings": _readings(violation.readings),
-            "device": _device(violation.device),
-            "evidence_sha256": [frame.sha256 for frame in violation.frames],
-            "models_fingerprint": violation.models_fingerprint,
-        }
-    )
-
-
-def _originals(violation: Violation) -> dict[str, Any]:
-    """Left out where no other form is known: `evidence_sha256` are the originals then."""
-    if not any(violation.shown_sha256):
-        return {}
-    return {"original_sha256": list(violation.evidence_sha256)}
-
-
-def _readings(readings: Readings | None) -> dict[str, Any]:
-    if readings is None:
-        return {}
-    return {
-        "device_serial": readings.device_serial,
-        "device_time": _text(readings.device_time),
-        "counter": str(readings.counter),
-        "frame_sha256": readings.frame_sha256,
-        "speed_kmh": readings.speed_kmh,
-        "speed_limit_kmh": readings.speed_limit_kmh,
-        "signal_phase": readings.signal_phase.lower(),
-        "signal_age_seconds": readings.signal_age_seconds,
-        "past_stop_line": readings.past_stop_line,
-    }
-
-
-def _device(device: Device | None) -> dict[str, Any]:
-    if device is None:
-        return {}
-    return {
-        "name": device.name,
-        "serial": device.serial,
-        "certificate_number": device.certificate_number,
-        "verification_number": device.verification_number,
-        "verification_from": _text(device.verification_from),
-        "verification_until": _text(device.verification_until),
-    }
-
-
-def _text(moment: datetime | None) -> str:
-    if moment is None:
-        return ""
-    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")

@@ -4,20 +4,23 @@ What row security hides from an operator is answered like what does not exist; t
 recorded, and internal security is told.
 """
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
 
 from chassis.attempts import Attempts, Record
 from chassis.clock import Clock
-from chassis.db import Database, Tx
+from chassis.db import SYSTEM, Database, Tx
 from chassis.identity import Caller
+from chassis.refusals import Kind, Refusal
 
-from violations import storage
 from violations.events import access_refused
-from violations.model import EvidenceNotFound, Frame, Violation, ViolationNotFound
+from violations.model import EvidenceNotFound, ViolationNotFound
+from violations.storage import evidence, violations
+
+LEARNING = "the form of evidence that officers are shown"
 
 
 @dataclass(frozen=True)
@@ -32,8 +35,8 @@ class Piece:
 
 
 class Evidence(Protocol):
-    def read(self, sha256: str) -> AsyncIterator[Piece]:
-        """The shown form of an original."""
+    def read(self, sha256: str, purpose: str = "") -> AsyncGenerator[Piece, None]:
+        """The shown form of an original, for the purpose of the call that is served or this."""
         ...
 
 
@@ -47,7 +50,7 @@ class Openings:
         """A transaction that opens one violation for the caller."""
 
         async def find(tx: Tx) -> Record | None:
-            region = await storage.region_of(tx, violation_id)
+            region = await violations.region_of(tx, violation_id)
             return None if region is None else Record(asked, region)
 
         asked = f"violation:{violation_id}"
@@ -62,15 +65,14 @@ class Openings:
 class Frames:
     """What `OpenEvidence` answers."""
 
-    def __init__(self, db: Database, openings: Openings, evidence: Evidence) -> None:
-        self._db = db
+    def __init__(self, openings: Openings, evidence: Evidence) -> None:
         self._openings = openings
         self._evidence = evidence
 
     async def open(self, violation_id: UUID, sha256: str, caller: Caller) -> AsyncIterator[Piece]:
         """The entry that says who opens it is committed before the first byte is asked for."""
         async with self._openings.begin(violation_id, caller) as tx:
-            violation = await storage.get(tx, violation_id)
+            violation = await violations.get(tx, violation_id)
             frame = violation.frame(sha256)
             tx.audit(
                 "open_evidence",
@@ -79,13 +81,40 @@ class Frames:
                 facts={"sha256": frame.original_sha256},
             )
         async for piece in self._evidence.read(frame.original_sha256):
-            if piece.sha256 and piece.sha256 != frame.sha256:
-                await self._learn(violation, frame, piece.sha256, caller)
             yield piece
 
-    async def _learn(
-        self, violation: Violation, frame: Frame, shown_sha256: str, caller: Caller
-    ) -> None:
-        """Of a frame from before there were two forms; what was decided stays as it was signed."""
-        async with self._db.begin(caller.scope) as tx:
-            await storage.note_shown(tx, violation, frame.original_sha256, shown_sha256)
+
+class Forms:
+    """Learns the shown forms of frames that came without: of before there were two forms."""
+
+    def __init__(self, db: Database, evidence: Evidence) -> None:
+        self._db = db
+        self._evidence = evidence
+
+    async def learn(self, key: str) -> None:
+        """Work `learn_forms`; the key is the violation. What was decided stays as it was signed."""
+        violation_id = UUID(key)
+        async with self._db.begin(SYSTEM) as tx:
+            violation = await violations.get(tx, violation_id)
+        known = {
+            frame.original_sha256: await self._form_of(frame.original_sha256)
+            for frame in violation.frames
+            if not frame.shown_sha256
+        }
+        async with self._db.begin(SYSTEM) as tx:
+            current = await violations.get(tx, violation_id, for_update=True)
+            learnt = current.with_forms(known)
+            if learnt.frames != current.frames:
+                await violations.note_shown(tx, learnt)
+                used = await evidence.uses_of(tx, learnt.evidence_hashes)
+                await evidence.use(tx, violation_id, learnt.evidence_hashes - used.keys())
+
+    async def _form_of(self, original_sha256: str) -> str:
+        """ "" where it cannot be shown."""
+        try:
+            async with aclosing(self._evidence.read(original_sha256, LEARNING)) as pieces:
+                return (await anext(pieces)).sha256
+        except Refusal as refusal:
+            if refusal.kind not in (Kind.STATE, Kind.NOT_FOUND):
+                raise
+            return ""

@@ -14,8 +14,8 @@ from chassis.clock import Clock
 from chassis.db import SYSTEM, Database, Tx
 from chassis.telemetry import meter
 
-from violations import storage
 from violations.model import Caution
+from violations.storage import pauses
 
 BATCH = 500
 held_reads = meter.create_gauge("tartip.violations.reads.held")
@@ -44,18 +44,18 @@ class Pauses:
 
     async def begin(self, tx: Tx, told: Degradation) -> None:
         """In the consumer's transaction. A recovery that came first has begun it already."""
-        await storage.alone_with_pauses(tx)
-        if not await storage.add_degradation(
+        await pauses.alone_with_pauses(tx)
+        if not await pauses.add_degradation(
             tx, told.degradation_id, since=told.since, now=self._clock()
         ):
             return
-        cautioned = await storage.caution_since(tx, told.since, Caution.READ_WHILE_DEGRADED)
+        cautioned = await pauses.caution_since(tx, told.since, Caution.READ_WHILE_DEGRADED)
         tx.audit("pause", f"degradation:{told.degradation_id}", facts={"cautioned": str(cautioned)})
 
     async def end(self, tx: Tx, told: Degradation, recovered_at: datetime) -> None:
         """In the consumer's transaction; what was held comes forward soon."""
         await self.begin(tx, told)
-        await storage.end_degradation(tx, told.degradation_id, recovered_at)
+        await pauses.end_degradation(tx, told.degradation_id, recovered_at)
         tx.audit("resume", f"degradation:{told.degradation_id}")
         await tx.schedule("put_forward", str(told.degradation_id), due_at=self._clock())
 
@@ -64,9 +64,9 @@ class Pauses:
         after: UUID | None = None
         while True:
             async with self._db.begin(SYSTEM) as tx:
-                if await storage.open_degradation(tx) is not None:
+                if await pauses.open_degradation(tx) is not None:
                     return
-                held = await storage.held_reads(tx, after=after, most=BATCH)
+                held = await pauses.held_reads(tx, after=after, most=BATCH)
                 for read_id in held:
                     # A read may be held again: its work has a name of its own each time.
                     await tx.schedule("assess_held", f"{key}:{read_id}", due_at=self._clock())
@@ -76,6 +76,6 @@ class Pauses:
 
     async def now(self) -> Pause:
         async with self._db.begin(SYSTEM) as tx:
-            pause = Pause(await storage.paused_since(tx), await storage.count_held(tx))
+            pause = Pause(await pauses.paused_since(tx), await pauses.count_held(tx))
         held_reads.set(pause.held)
         return pause

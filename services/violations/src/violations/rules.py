@@ -1,28 +1,25 @@
 """The rule tables: law as data, versioned, with validity dates and a hash; and what they conclude.
 
-Pure but for `load`, which reads the tables that come with the package. A moment that no table
-covers is refused by name: yesterday's law is not guessed from today's.
+Pure but for `load`, which reads the tables that come with the package. What a device can have
+measured at all, and how exactly, stands in `law.guards`.
 """
 
 import hashlib
 import json
 import re
-from dataclasses import dataclass
-from datetime import date, datetime, timedelta, timezone
+from dataclasses import dataclass, replace
+from datetime import date, datetime
 from decimal import Decimal
 from importlib import resources
 from typing import Any
 from uuid import UUID
 
-from violations.model import Device, Hold, Offence, Place, Plate, Readings
+from law.editions import Editions
+from law.guards import Guards, HoldReason, Measured, Rule, is_verified
 
-# One zone in the whole country, UTC+5, since 01.03.2024: older than any table here.
-ALMATY = timezone(timedelta(hours=5), "Asia/Almaty")
+from violations.model import Caution, Device, Hold, Offence, Place, Plate, Readings
+
 CYRILLIC = str.maketrans("АВЕКМНОРСТУХ", "ABEKMHOPCTYX")
-
-
-class RulesMissing(LookupError):
-    """No rule table was in force at that moment: an officer decides, nobody is answered this."""
 
 
 @dataclass(frozen=True)
@@ -50,9 +47,9 @@ class Rules:
     sha256: str
     valid_from: date
     valid_until: date | None
-    speed_rule: str
+    speed_rule: Rule
     brackets: tuple[Bracket, ...]
-    red_light_rule: str
+    red_light_rule: Rule
     red_light_code: str
     red_light_phase: str
     red_light_grace_seconds: Decimal
@@ -69,9 +66,9 @@ class Rules:
             sha256=hashlib.sha256(raw).hexdigest(),
             valid_from=date.fromisoformat(told["valid_from"]),
             valid_until=date.fromisoformat(told["valid_until"]) if told["valid_until"] else None,
-            speed_rule=told["speed"]["rule"],
+            speed_rule=Rule(told["speed"]["rule"]),
             brackets=tuple(Bracket(**one) for one in told["speed"]["brackets"]),
-            red_light_rule=red["rule"],
+            red_light_rule=Rule(red["rule"]),
             red_light_code=red["code"],
             red_light_phase=red["phase"],
             red_light_grace_seconds=red["grace_seconds"],
@@ -80,33 +77,15 @@ class Rules:
             articles=told["articles"],
         )
 
-    def holds_on(self, day: date) -> bool:
-        return self.valid_from <= day and (self.valid_until is None or day <= self.valid_until)
-
     def offence(self, code: str) -> Offence:
         return Offence(code, self.articles.get(code, ""), self.version, self.sha256)
 
 
-class RuleBook:
-    """All tables; the newest one in force on the day in Almaty decides."""
-
-    def __init__(self, tables: tuple[Rules, ...]) -> None:
-        self._tables = tuple(sorted(tables, key=lambda table: table.valid_from, reverse=True))
-
-    def at(self, moment: datetime) -> Rules:
-        """Raises RulesMissing."""
-        day = moment.astimezone(ALMATY).date()
-        for table in self._tables:
-            if table.holds_on(day):
-                return table
-        raise RulesMissing(day.isoformat())
-
-
-def load() -> RuleBook:
+def load() -> Editions[Rules]:
     """The tables of the package's folder `law`."""
     folder = resources.files("violations") / "law"
     tables = [entry.read_bytes() for entry in folder.iterdir() if entry.name.endswith(".json")]
-    return RuleBook(tuple(Rules.read(raw) for raw in tables))
+    return Editions(Rules.read(raw) for raw in tables)
 
 
 @dataclass(frozen=True)
@@ -116,14 +95,16 @@ class Verification:
     valid_until: datetime
 
     def covers(self, moment: datetime) -> bool:
-        return self.valid_from <= moment < self.valid_until
+        return is_verified(self.valid_from, self.valid_until, moment)
 
 
 @dataclass(frozen=True)
 class Camera:
-    """What the register tells of the camera that measured."""
+    """What the register tells of the camera as it was when it measured."""
 
     camera_id: UUID
+    # "SPEED_POINT": what it was built for.
+    kind: str
     place: Place
     device_name: str
     serial: str
@@ -135,60 +116,75 @@ class Camera:
     def verification_at(self, moment: datetime) -> Verification | None:
         return next((one for one in self.verifications if one.covers(moment)), None)
 
-    def device_at(self, moment: datetime) -> Device:
-        verification = self.verification_at(moment)
-        if verification is None:
-            return Device(self.device_name, self.serial, self.certificate_number)
-        return Device(
+    def device_at(self, moment: datetime, tolerance_kmh: Decimal | None = None) -> Device:
+        device = Device(
             self.device_name,
             self.serial,
             self.certificate_number,
-            verification.number,
-            verification.valid_from,
-            verification.valid_until,
+            kind=self.kind,
+            tolerance_kmh=None if tolerance_kmh is None else float(tolerance_kmh),
+        )
+        verification = self.verification_at(moment)
+        if verification is None:
+            return device
+        return replace(
+            device,
+            verification_number=verification.number,
+            verification_from=verification.valid_from,
+            verification_until=verification.valid_until,
         )
 
 
 @dataclass(frozen=True)
 class Finding:
-    """An offence that readings show. `rule` is what is seen once in the dedupe window: two
-    brackets of speed in one passage are one offence."""
+    """An offence that readings show. Of each `rule` one passage shows one: two brackets of speed
+    are one offence. `tolerance_kmh` is what was taken off a measured speed."""
 
-    rule: str
+    rule: Rule
     offence: Offence
     over_kmh: Decimal | None = None
+    tolerance_kmh: Decimal | None = None
 
 
-def findings(readings: Readings, camera: Camera, rules: Rules) -> list[Finding]:
-    found = [_speeding(readings, camera, rules), _red_light(readings, rules)]
+def findings(readings: Readings, camera: Camera, rules: Rules, guards: Guards) -> list[Finding]:
+    """What the readings show, whether or not a camera of this kind may find it."""
+    found = [_speeding(readings, camera, rules, guards), _red_light(readings, rules)]
     return [one for one in found if one is not None]
 
 
-def excess_kmh(readings: Readings, tolerance_kmh: float) -> Decimal | None:
-    """Measured less the device's error less the limit; None where either was not measured."""
-    if readings.speed_kmh is None or readings.speed_limit_kmh is None:
-        return None
-    # Through text: 82.1 is meant, not the binary number nearest to it.
-    measured, limit, error = (
-        Decimal(repr(value))
-        for value in (readings.speed_kmh, readings.speed_limit_kmh, tolerance_kmh)
-    )
-    return measured - error - limit
-
-
-def hold_of(plate: Plate, readings: Readings, camera: Camera, rules: Rules) -> Hold:
+def hold_of(
+    plate: Plate,
+    readings: Readings,
+    arrived_at: datetime,
+    *,
+    finding: Finding,
+    camera: Camera,
+    rules: Rules,
+    guards: Guards,
+) -> Hold:
     """Why no automatic prescription may follow, the gravest reason first."""
-    if readings.device_serial != camera.serial:
-        return Hold.DEVICE_DIFFERS
-    if camera.verification_at(readings.device_time) is None:
-        return Hold.DEVICE_NOT_VERIFIED
-    if not camera.certificate_number:
-        return Hold.DEVICE_NOT_CERTIFIED
-    if plate.plate_type in rules.plates_not_automatic:
-        return Hold.PLATE_NOT_AUTOMATIC
-    if not plate.has_known_form and not plate.is_sure(rules.plate_sure_from):
-        return Hold.PLATE_UNSURE
-    return Hold.NONE
+    return (
+        _why_not_the_device(readings, arrived_at, camera, guards)
+        or _hold(guards.readings.why_held(finding.rule, measured(readings)))
+        or _why_not_the_plate(plate, rules)
+    )
+
+
+def caution_of(plate: Plate, rules: Rules, *, doubtful: bool) -> Caution:
+    """What the officer must compare with the picture. `doubtful`: plates were misread then."""
+    if doubtful:
+        return Caution.READ_WHILE_DEGRADED
+    return Caution.NONE if plate.is_sure(rules.plate_sure_from) else Caution.PLATE_NOT_SURE
+
+
+def measured(readings: Readings) -> Measured:
+    return Measured(
+        readings.speed_kmh,
+        readings.speed_limit_kmh,
+        readings.signal_phase,
+        readings.signal_age_seconds,
+        readings.past_stop_line,
+    )
 
 
 def normalised_plate(text: str) -> str:
@@ -196,13 +192,41 @@ def normalised_plate(text: str) -> str:
     return re.sub(r"[^A-Z0-9]", "", text.upper().translate(CYRILLIC))
 
 
-def _speeding(readings: Readings, camera: Camera, rules: Rules) -> Finding | None:
-    excess = excess_kmh(readings, camera.speed_tolerance_kmh)
+def _why_not_the_device(
+    readings: Readings, arrived_at: datetime, camera: Camera, guards: Guards
+) -> Hold:
+    if readings.device_serial != camera.serial:
+        return Hold.DEVICE_DIFFERS
+    clock = guards.device_clock.why_held(readings.device_time, arrived_at)
+    if clock is not None:
+        return _hold(clock)
+    if camera.verification_at(readings.device_time) is None:
+        return Hold.DEVICE_NOT_VERIFIED
+    return Hold.NONE if camera.certificate_number else Hold.DEVICE_NOT_CERTIFIED
+
+
+def _why_not_the_plate(plate: Plate, rules: Rules) -> Hold:
+    """A plate of a known form that was read with doubt is left to the officer, who is warned."""
+    if plate.plate_type in rules.plates_not_automatic:
+        return Hold.PLATE_NOT_AUTOMATIC
+    if not plate.has_known_form and not plate.is_sure(rules.plate_sure_from):
+        return Hold.PLATE_UNSURE
+    return Hold.NONE
+
+
+def _hold(reason: HoldReason | None) -> Hold:
+    return Hold.NONE if reason is None else Hold(reason.value)
+
+
+def _speeding(readings: Readings, camera: Camera, rules: Rules, guards: Guards) -> Finding | None:
+    given = measured(readings)
+    excess = guards.readings.excess_kmh(camera.kind, given, camera.speed_tolerance_kmh)
     if excess is None:
         return None
+    tolerance = guards.readings.tolerance_kmh(camera.kind, given, camera.speed_tolerance_kmh)
     for bracket in rules.brackets:
         if bracket.holds(excess):
-            return Finding(rules.speed_rule, rules.offence(bracket.code), excess)
+            return Finding(rules.speed_rule, rules.offence(bracket.code), excess, tolerance)
     return None
 
 
@@ -210,6 +234,7 @@ def _red_light(readings: Readings, rules: Rules) -> Finding | None:
     if readings.signal_phase != rules.red_light_phase or not readings.past_stop_line:
         return None
     age = readings.signal_age_seconds
-    if age is None or Decimal(repr(age)) <= rules.red_light_grace_seconds:
+    # A negative age is a device at fault: it is found, and held.
+    if age is None or 0 <= Decimal(repr(age)) <= rules.red_light_grace_seconds:
         return None
     return Finding(rules.red_light_rule, rules.offence(rules.red_light_code))

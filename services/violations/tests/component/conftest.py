@@ -3,6 +3,8 @@ gRPC servers here, under the peers' own certificates."""
 
 import asyncio
 import inspect
+import itertools
+import json
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -10,11 +12,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import asyncpg
 import grpc
 import pytest
 import pytest_asyncio
 from chassis.channels import Channels
-from chassis.clock import new_id, to_timestamp
+from chassis.clock import new_id, system_clock, to_timestamp
 from chassis.purpose import purpose_in, purpose_metadata
 from chassis.refusals import Kind, Refusal
 from chassis.statuses import DETAILS_KEY, to_status
@@ -46,20 +49,32 @@ class Peers:
 
     def __init__(self) -> None:
         self.cameras: dict[str, cameras_pb2.Camera] = {}
+        self.later: dict[str, cameras_pb2.Camera] = {}
         self.reports: dict[str, reports_pb2.DeskReport] = {}
         self.away = False
         self.asked = 0
+        self.as_of: list[datetime] = []
         self.purposes: list[str] = []
         # By the hash of the original: the shown form's hash and content.
         self.frames: dict[str, tuple[str, bytes]] = {}
         self.read: list[tuple[str, str]] = []
+        # Hashes for which the store is away.
+        self.held_back: set[str] = set()
         self.lock = threading.Lock()
 
     def GetCamera(self, request: Any, context: Any) -> Any:
+        """`cameras` hold descriptions as of `registered_at`, newer ones in `later`."""
         self._count(context)
+        as_of = request.as_of.ToDatetime(tzinfo=UTC)
+        self.as_of.append(as_of)
         camera = self.cameras.get(request.camera_id)
         if camera is None:
-            _refuse(context, "CAMERA_NOT_FOUND")
+            _refuse(context, "CAMERA_NOT_FOUND", grpc.StatusCode.NOT_FOUND)
+        if camera.HasField("registered_at") and as_of < camera.registered_at.ToDatetime(tzinfo=UTC):
+            _refuse(context, "CAMERA_NOT_REGISTERED_THEN", grpc.StatusCode.FAILED_PRECONDITION)
+        later = self.later.get(request.camera_id)
+        if later is not None and as_of >= later.registered_at.ToDatetime(tzinfo=UTC):
+            camera = later
         return cameras_pb2.GetCameraResponse(camera=camera)
 
     def GetReport(self, request: Any, context: Any) -> Any:
@@ -67,16 +82,18 @@ class Peers:
         self.purposes.append(purpose_in(dict(context.invocation_metadata())))
         report = self.reports.get(request.report_id)
         if report is None:
-            _refuse(context, "REPORT_NOT_FOUND")
+            _refuse(context, "REPORT_NOT_FOUND", grpc.StatusCode.NOT_FOUND)
         return reports_pb2.ReportDeskGetReportResponse(report=report)
 
     def ReadEvidence(self, request: Any, context: Any) -> Any:
         """In two pieces."""
         self._count(context)
         self.read.append((request.sha256, purpose_in(dict(context.invocation_metadata()))))
+        if request.sha256 in self.held_back:
+            context.abort(grpc.StatusCode.UNAVAILABLE, "away")
         frame = self.frames.get(request.sha256)
         if frame is None:
-            _refuse(context, "EVIDENCE_NOT_FOUND")
+            _refuse(context, "EVIDENCE_NOT_FOUND", grpc.StatusCode.NOT_FOUND)
         shown_sha256, content = frame
         yield inference_pb2.ReadEvidenceResponse(
             content_type="image/jpeg", content=content[:5], sha256=shown_sha256,
@@ -91,11 +108,12 @@ class Peers:
             context.abort(grpc.StatusCode.UNAVAILABLE, "away")
 
 
-def _refuse(context: Any, reason: str) -> None:
-    refusal = type("Gone", (Refusal,), {"kind": Kind.NOT_FOUND, "code": reason})()
+def _refuse(context: Any, reason: str, status: grpc.StatusCode) -> None:
+    kind = Kind.NOT_FOUND if status is grpc.StatusCode.NOT_FOUND else Kind.STATE
+    refusal = type("Gone", (Refusal,), {"kind": kind, "code": reason})()
     details = ((DETAILS_KEY, to_status(refusal).SerializeToString()),)
     context.set_trailing_metadata(details)
-    context.abort(grpc.StatusCode.NOT_FOUND, reason)
+    context.abort(status, reason)
 
 
 def _handler_of(answer: Any) -> Any:
@@ -212,27 +230,37 @@ def inspector(as_: Callable[..., As]) -> As:
 
 
 @pytest.fixture
-def camera(peers: Peers) -> cameras_pb2.Camera:
-    """A verified speed camera in Almaty with a tolerance of 2 km/h; tests may change it."""
-    now = datetime.now(UTC)
-    made = cameras_pb2.Camera(
-        camera_id=str(new_id()),
-        description=cameras_pb2.CameraDescription(
-            name="Abai", serial=f"SN-{new_id()}", make="Sergek", model="S2",
-            certificate_number="KZ.C.1", speed_tolerance_kmh=2.0, dedupe_seconds=600,
-            place=common_pb2.Place(
-                latitude=43.24, longitude=76.95, region="KZ-75", address="Abai 1"
-            ),
-            verifications=[
-                cameras_pb2.Verification(
-                    number="V-1", valid_from=stamp(now - timedelta(days=100)),
-                    valid_until=stamp(now + timedelta(days=100)),
-                )
-            ],
-        ),
-    )  # fmt: skip
-    peers.cameras[made.camera_id] = made
-    return made
+def new_camera(peers: Peers) -> Callable[..., cameras_pb2.Camera]:
+    """A verified speed camera in Almaty with a tolerance of 2 km/h; what is given differs."""
+
+    def make(**given: Any) -> cameras_pb2.Camera:
+        now = system_clock()
+        place = common_pb2.Place(latitude=43.24, longitude=76.95, region="KZ-75", address="Abai 1")
+        verification = cameras_pb2.Verification(
+            number="V-1",
+            valid_from=stamp(now - timedelta(days=100)),
+            valid_until=stamp(now + timedelta(days=100)),
+        )
+        usual = {
+            "name": "Abai", "serial": f"SN-{new_id()}", "make": "Sergek", "model": "S2",
+            "kind": cameras_pb2.CAMERA_KIND_SPEED_POINT, "certificate_number": "KZ.C.1",
+            "speed_tolerance_kmh": 2.0, "dedupe_seconds": 600, "place": place,
+            "verifications": [verification],
+        }  # fmt: skip
+        made = cameras_pb2.Camera(
+            camera_id=str(new_id()),
+            description=cameras_pb2.CameraDescription(**(usual | given)),  # type: ignore[arg-type]
+        )
+        peers.cameras[made.camera_id] = made
+        return made
+
+    return make
+
+
+@pytest.fixture
+def camera(new_camera: Callable[..., cameras_pb2.Camera]) -> cameras_pb2.Camera:
+    """The camera of a test, which may change it."""
+    return new_camera()
 
 
 @dataclass(frozen=True)
@@ -267,20 +295,43 @@ def publisher(engines: RunningTestMesh, service: str) -> Publisher:
     return Publisher(engines)
 
 
+_numbers = itertools.count()
+
+
+def next_plate() -> str:
+    """A plate that no other read of this session has."""
+    number = next(_numbers)
+    letters = "".join(chr(ord("A") + number // 1000 // 26**place % 26) for place in (1, 0))
+    return f"{number % 1000:03d}P{letters}02"
+
+
+@pytest.fixture
+def new_plate() -> Callable[[], str]:
+    return next_plate
+
+
+@pytest.fixture
+def plate() -> str:
+    return next_plate()
+
+
 @pytest.fixture
 def plate_read(camera: cameras_pb2.Camera) -> Callable[..., inference_events.PlateRead]:
-    """A read of a speeding car; `plate` and readings as the test wants them."""
+    """A read of a speeding car; `plate` and readings as the test wants them. Frames that tell no
+    `arrived_at` arrive as they are measured, each with a picture of its own."""
 
     def make(
         plate: str = "", *, at: datetime | None = None, plate_type: str = "car_person",
-        confidence: float = 0.97, measured: bool = True, **readings: Any,
+        confidence: float = 0.97, measured: bool = True, by: cameras_pb2.Camera = camera,
+        arrived_at: datetime | None = None, evidence: str = "", **readings: Any,
     ) -> inference_events.PlateRead:  # fmt: skip
-        moment = at or datetime.now(UTC)
+        moment = at or system_clock()
         event = inference_events.PlateRead(
-            read_id=str(new_id()), camera_id=camera.camera_id, region="KZ-75",
-            captured_at=stamp(moment), evidence_sha256="ef" * 32, models_fingerprint="sha256:m",
+            read_id=str(new_id()), camera_id=by.camera_id, region=by.description.place.region,
+            captured_at=stamp(moment), received_at=stamp(arrived_at or moment),
+            evidence_sha256=evidence or new_id().hex * 2, models_fingerprint="sha256:m",
             plate=inference_pb2.Plate(
-                text=plate or f"{new_id().int % 1000:03d}ABC02", confidence=confidence,
+                text=plate or next_plate(), confidence=confidence,
                 box=inference_pb2.Box(x=1, y=2, width=3, height=4),
                 character_confidences=[confidence] * 8, country="KZ", plate_type=plate_type,
             ),
@@ -288,7 +339,7 @@ def plate_read(camera: cameras_pb2.Camera) -> Callable[..., inference_events.Pla
         if measured:
             given = {"speed_kmh": 92.0, "speed_limit_kmh": 60.0} | readings
             event.readings.CopyFrom(inference_pb2.Readings(
-                device_serial=camera.description.serial, device_time=stamp(moment), counter=1,
+                device_serial=by.description.serial, device_time=stamp(moment), counter=1,
                 frame_sha256=b"\x01" * 32, **given,
             ))  # fmt: skip
         return event
@@ -297,6 +348,66 @@ def plate_read(camera: cameras_pb2.Camera) -> Callable[..., inference_events.Pla
 
 
 Wait = Callable[..., Awaitable[list[pb.Violation]]]
+Outcome = Callable[[str], Awaitable[asyncpg.Record]]
+
+
+@pytest.fixture
+def outcome_of(engines: RunningTestMesh) -> Outcome:
+    """The row of a read, once something has come of it."""
+
+    async def wait(read_id: str) -> asyncpg.Record:
+        query = "SELECT * FROM violations.reads WHERE read_id = $1 AND outcome IS NOT NULL"
+        connection = await asyncpg.connect(engines.database.url)
+        try:
+            async with asyncio.timeout(20):
+                while True:
+                    row = await connection.fetchrow(query, read_id)
+                    if row is not None:
+                        return row
+                    await asyncio.sleep(0.1)
+        finally:
+            await connection.close()
+
+    return wait
+
+
+@pytest.fixture
+def audited(engines: RunningTestMesh) -> Callable[[str], Awaitable[list[dict[str, Any]]]]:
+    """The audit entries about one object, in order."""
+
+    async def read(object_ref: str) -> list[dict[str, Any]]:
+        connection = await asyncpg.connect(engines.database.url)
+        rows = await connection.fetch("SELECT canonical FROM violations.audit ORDER BY position")
+        await connection.close()
+        entries = [json.loads(row["canonical"]) for row in rows]
+        return [entry for entry in entries if entry["object"] == object_ref]
+
+    return read
+
+
+@pytest.fixture
+def facts_about(engines: RunningTestMesh) -> Callable[..., Awaitable[list[Any]]]:
+    """Messages of the stream VIOLATIONS about one violation, in order, once there are that many."""
+
+    async def wait(aggregate: str, *, count: int) -> list[Any]:
+        client = await engines.nats_client("provisioner")
+        try:
+            async with asyncio.timeout(20):
+                while True:
+                    found = await _messages(client.jetstream(), aggregate)
+                    if len(found) >= count:
+                        return found
+                    await asyncio.sleep(0.1)
+        finally:
+            await client.close()
+
+    return wait
+
+
+async def _messages(jetstream: Any, aggregate: str) -> list[Any]:
+    last = (await jetstream.stream_info("VIOLATIONS")).state.last_seq
+    messages = [await jetstream.get_msg("VIOLATIONS", number) for number in range(1, last + 1)]
+    return [msg for msg in messages if (msg.headers or {})["tartip-aggregate"] == aggregate]
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from typing import Any
 
 import asyncpg
 import pytest
-from chassis.clock import new_id
+from chassis.clock import new_id, system_clock
 from tartip.cameras.v1 import cameras_pb2
 from tartip.common.v1 import common_pb2
 from tartip.inference.v1 import inference_pb2
@@ -16,24 +16,15 @@ from tartip.reports.v1 import reports_pb2
 from tartip.violations.v1 import violations_pb2 as pb
 from tartip_cli.testing import RunningTestMesh
 
+Outcome = Callable[[str], Awaitable[asyncpg.Record]]
 Reads = Callable[..., Any]
 Wait = Callable[..., Awaitable[list[pb.Violation]]]
 
 
-async def outcome_of(engines: RunningTestMesh, read_id: str) -> asyncpg.Record:
-    connection = await asyncpg.connect(engines.database.url)
-    try:
-        async with asyncio.timeout(20):
-            while True:
-                row = await connection.fetchrow(
-                    "SELECT * FROM violations.reads WHERE read_id = $1 AND outcome IS NOT NULL",
-                    read_id,
-                )
-                if row is not None:
-                    return row
-                await asyncio.sleep(0.1)
-    finally:
-        await connection.close()
+RED = {
+    "signal_phase": inference_pb2.SIGNAL_PHASE_RED, "signal_age_seconds": 1.2,
+    "past_stop_line": True,
+}  # fmt: skip
 
 
 async def test_a_speeding_car_comes_to_the_queue_with_all_that_a_prescription_needs(
@@ -57,7 +48,8 @@ async def test_a_speeding_car_comes_to_the_queue_with_all_that_a_prescription_ne
     assert violation.device == pb.Device(
         name="Sergek S2", serial=camera.description.serial, certificate_number="KZ.C.1",
         verification_number="V-1", verification_from=verification.valid_from,
-        verification_until=verification.valid_until,
+        verification_until=verification.valid_until, kind=cameras_pb2.CAMERA_KIND_SPEED_POINT,
+        tolerance_kmh=2.0,
     )  # fmt: skip
     assert list(violation.evidence_sha256) == [event.evidence_sha256]
     assert violation.story == "12" * 16 and not violation.hold_reason and violation.version == 1
@@ -71,52 +63,73 @@ async def test_a_list_shows_no_plate(
     assert not listed.HasField("plate") and not listed.place.address
 
 
-async def test_a_red_light_and_the_speed_of_one_read_are_two_violations(
-    publisher: Any, plate_read: Reads, camera: cameras_pb2.Camera, violations_of: Wait
-) -> None:
-    await publisher.read(plate_read(
-        signal_phase=inference_pb2.SIGNAL_PHASE_RED, signal_age_seconds=1.2, past_stop_line=True
-    ))  # fmt: skip
-    found = await violations_of(camera.camera_id, count=2)
-    assert {one.offence.code for one in found} == {"SPEED_20_40", "RED_LIGHT"}
+@pytest.mark.parametrize(
+    ("kind", "code"),
+    [
+        (cameras_pb2.CAMERA_KIND_SPEED_POINT, "SPEED_20_40"),
+        (cameras_pb2.CAMERA_KIND_SPEED_SECTION, "SPEED_20_40"),
+        (cameras_pb2.CAMERA_KIND_RED_LIGHT, "RED_LIGHT"),
+    ],
+)
+async def test_a_camera_finds_what_it_was_built_for_and_nothing_else(
+    publisher: Any, plate_read: Reads, camera: cameras_pb2.Camera, violations_of: Wait,
+    outcome_of: Outcome, kind: Any, code: str,
+) -> None:  # fmt: skip
+    camera.description.kind = kind
+    event = plate_read(**RED)
+    await publisher.read(event)
+    assert (await outcome_of(event.read_id))["outcome"] == "violation"
+    [found] = await violations_of(camera.camera_id)
+    assert (found.offence.code, found.device.kind) == (code, kind)
+
+
+@pytest.mark.parametrize("kind", ["UNSPECIFIED", "OVERVIEW", "FACE", "ANPR", "BODY", "DRONE"])
+async def test_an_overview_camera_finds_nothing(
+    publisher: Any, plate_read: Reads, camera: cameras_pb2.Camera, outcome_of: Outcome,
+    kind: str,
+) -> None:  # fmt: skip
+    camera.description.kind = cameras_pb2.CameraKind.Value(f"CAMERA_KIND_{kind}")
+    event = plate_read(**RED)
+    await publisher.read(event)
+    assert (await outcome_of(event.read_id))["outcome"] == "kind_unfit"
 
 
 async def test_an_event_delivered_twice_has_one_effect(
     publisher: Any, plate_read: Reads, camera: cameras_pb2.Camera, violations_of: Wait,
-    engines: RunningTestMesh,
+    outcome_of: Outcome,
 ) -> None:  # fmt: skip
     event = plate_read()
     told = await publisher.read(event)
     await publisher.read(event, event_id=told)
     await publisher.read(event)  # the same read under another event
-    await outcome_of(engines, event.read_id)
+    await outcome_of(event.read_id)
     await asyncio.sleep(1)
     assert len(await violations_of(camera.camera_id)) == 1
 
 
 async def test_a_plate_is_seen_once_in_the_window_whatever_the_bracket(
     publisher: Any, plate_read: Reads, camera: cameras_pb2.Camera, violations_of: Wait,
-    engines: RunningTestMesh,
+    outcome_of: Outcome,
 ) -> None:  # fmt: skip
-    plate, now = "777ABC02", datetime.now(UTC)
+    plate, now = "777ABC02", system_clock()
     first = plate_read(plate, at=now - timedelta(minutes=20))
     again = plate_read(plate, at=now - timedelta(minutes=11), speed_kmh=115.0)
     later = plate_read(plate, at=now - timedelta(minutes=1))
     for event in (first, again, later):
         await publisher.read(event)
-        await outcome_of(engines, event.read_id)
-    assert (await outcome_of(engines, again.read_id))["outcome"] == "duplicate"
+        await outcome_of(event.read_id)
+    assert (await outcome_of(again.read_id))["outcome"] == "duplicate"
     assert len(await violations_of(camera.camera_id, count=2)) == 2
 
 
 async def test_twenty_reads_of_one_passage_at_once_are_one_violation(
     publisher: Any, plate_read: Reads, camera: cameras_pb2.Camera, violations_of: Wait,
-    engines: RunningTestMesh,
+    outcome_of: Outcome,
 ) -> None:  # fmt: skip
-    now = datetime.now(UTC)
+    now = system_clock()
     events = [plate_read("888ABC02", at=now + timedelta(milliseconds=n)) for n in range(20)]
     await asyncio.gather(*(publisher.read(event) for event in events))
-    outcomes = [(await outcome_of(engines, event.read_id))["outcome"] for event in events]
+    outcomes = [(await outcome_of(event.read_id))["outcome"] for event in events]
     assert sorted(outcomes) == ["duplicate"] * 19 + ["violation"]
     assert len(await violations_of(camera.camera_id)) == 1
 
@@ -131,13 +144,14 @@ async def test_twenty_reads_of_one_passage_at_once_are_one_violation(
 async def test_a_read_that_shows_nothing_is_counted_and_loses_its_plate(
     publisher: Any,
     plate_read: Reads,
+    outcome_of: Outcome,
     engines: RunningTestMesh,
     changes: dict[str, Any],
     outcome: str,
 ) -> None:
     event = plate_read(**changes)
     await publisher.read(event)
-    row = await outcome_of(engines, event.read_id)
+    row = await outcome_of(event.read_id)
     assert (row["outcome"], row["plate_sealed"]) == (outcome, None)
     connection = await asyncpg.connect(engines.database.url)
     key = await connection.fetchrow(
@@ -149,12 +163,12 @@ async def test_a_read_that_shows_nothing_is_counted_and_loses_its_plate(
 
 async def test_an_unknown_camera_ends_the_matter(
     publisher: Any, plate_read: Reads, peers: Any, camera: cameras_pb2.Camera,
-    engines: RunningTestMesh,
+    outcome_of: Outcome,
 ) -> None:  # fmt: skip
     del peers.cameras[camera.camera_id]
     event = plate_read()
     await publisher.read(event)
-    assert (await outcome_of(engines, event.read_id))["outcome"] == "camera_unknown"
+    assert (await outcome_of(event.read_id))["outcome"] == "camera_unknown"
 
 
 async def test_a_read_waits_while_the_register_is_away(
@@ -174,12 +188,12 @@ async def test_a_read_waits_while_the_register_is_away(
 
 
 async def test_a_read_without_readings_leaves_nothing(
-    publisher: Any, plate_read: Reads, engines: RunningTestMesh
+    publisher: Any, plate_read: Reads, outcome_of: Outcome, engines: RunningTestMesh
 ) -> None:
     silent, measured = plate_read(measured=False), plate_read()
     await publisher.read(silent)
     await publisher.read(measured)
-    await outcome_of(engines, measured.read_id)
+    await outcome_of(measured.read_id)
     connection = await asyncpg.connect(engines.database.url)
     kept = await connection.fetchval(
         "SELECT count(*) FROM violations.reads WHERE read_id = $1", silent.read_id

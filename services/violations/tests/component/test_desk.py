@@ -3,14 +3,14 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import asyncpg
 import grpc
 import pytest
 import pytest_asyncio
-from chassis.clock import new_id, to_timestamp
+from chassis.clock import new_id, system_clock, to_timestamp
 from chassis.refusals import RemoteRefusal
 from chassis.statuses import from_error
 from tartip.cameras.v1 import cameras_pb2
@@ -43,30 +43,8 @@ async def violation_id(
     return (await violations_of(camera.camera_id))[0].violation_id
 
 
-async def facts_about(engines: RunningTestMesh, aggregate: str, *, count: int) -> list[Any]:
-    """Messages of the stream VIOLATIONS about one violation, in order."""
-    client = await engines.nats_client("provisioner")
-    try:
-        async with asyncio.timeout(20):
-            while True:
-                jetstream = client.jetstream()
-                last = (await jetstream.stream_info("VIOLATIONS")).state.last_seq
-                messages = [
-                    await jetstream.get_msg("VIOLATIONS", sequence)
-                    for sequence in range(1, last + 1)
-                ]
-                found = [
-                    msg for msg in messages if (msg.headers or {})["tartip-aggregate"] == aggregate
-                ]
-                if len(found) >= count:
-                    return found
-                await asyncio.sleep(0.1)
-    finally:
-        await client.close()
-
-
 async def test_a_confirmed_violation_keeps_what_was_signed_and_tells_it_once(
-    inspector: Any, violation_id: str, prepared: Prepared, engines: RunningTestMesh
+    inspector: Any, violation_id: str, prepared: Prepared, facts_about: Prepared
 ) -> None:
     request = await prepared(violation_id)
     confirmed = (await inspector.call("ConfirmViolation", request)).violation
@@ -76,7 +54,7 @@ async def test_a_confirmed_violation_keeps_what_was_signed_and_tells_it_once(
     assert (decision.signature, decision.certificate) == (request.signature, request.certificate)
     again = (await inspector.call("ConfirmViolation", request)).violation
     assert again == confirmed
-    messages = await facts_about(engines, violation_id, count=2)
+    messages = await facts_about(violation_id, count=2)
     assert [msg.subject for msg in messages] == [
         "violations.v1.detected", "violations.v1.confirmed"
     ]  # fmt: skip
@@ -87,14 +65,14 @@ async def test_a_confirmed_violation_keeps_what_was_signed_and_tells_it_once(
 
 
 async def test_rejecting_needs_a_reason_and_is_told(
-    inspector: Any, violation_id: str, prepared: Prepared, engines: RunningTestMesh
+    inspector: Any, violation_id: str, prepared: Prepared, facts_about: Prepared
 ) -> None:
     bare = pb.PrepareDecisionRequest(violation_id=violation_id, verdict=pb.VERDICT_REJECT)
     assert (await refused(inspector.call("PrepareDecision", bare))).code == "REASON_REQUIRED"
     request = await prepared(violation_id, verdict=pb.VERDICT_REJECT, reason="misread")
     rejected = (await inspector.call("RejectViolation", request)).violation
     assert rejected.state == pb.VIOLATION_STATE_REJECTED and rejected.decision.reason == "misread"
-    messages = await facts_about(engines, violation_id, count=2)
+    messages = await facts_about(violation_id, count=2)
     assert messages[1].subject == "violations.v1.rejected"
 
 
@@ -179,7 +157,7 @@ async def test_an_expired_verification_is_seen_but_never_confirmed(
     inspector: Any, publisher: Any, plate_read: Reads, camera: cameras_pb2.Camera,
     violations_of: Wait, prepared: Prepared,
 ) -> None:  # fmt: skip
-    yesterday = to_timestamp(datetime.now(UTC) - timedelta(days=1))
+    yesterday = to_timestamp(system_clock() - timedelta(days=1))
     camera.description.verifications[0].valid_until.CopyFrom(yesterday)  # type: ignore[arg-type]
     await publisher.read(plate_read())
     [violation] = await violations_of(camera.camera_id)
@@ -218,7 +196,7 @@ async def test_low_confidence_is_shown_and_left_to_the_officer(
 
 
 async def test_a_supervisor_annuls_what_was_confirmed(
-    as_: As, inspector: Any, violation_id: str, prepared: Prepared, engines: RunningTestMesh
+    as_: As, inspector: Any, violation_id: str, prepared: Prepared, facts_about: Prepared
 ) -> None:
     supervisor = as_(operator="supervisor-almaty")
     annul = pb.AnnulViolationRequest(
@@ -237,7 +215,7 @@ async def test_a_supervisor_annuls_what_was_confirmed(
         "supervisor-almaty", "stolen car"
     )  # fmt: skip
     assert (await supervisor.call("AnnulViolation", annul)).violation == annulled
-    messages = await facts_about(engines, violation_id, count=3)
+    messages = await facts_about(violation_id, count=3)
     assert messages[2].subject == "violations.v1.annulled"
 
 
@@ -299,7 +277,7 @@ async def test_the_queue_goes_oldest_first_through_all_pages(
     as_: As, publisher: Any, plate_read: Reads, camera: cameras_pb2.Camera, violations_of: Wait
 ) -> None:
     camera.description.place.region = "KZ-47"
-    now = datetime.now(UTC)
+    now = system_clock()
     for age in (3, 1, 2):
         await publisher.read(plate_read(at=now - timedelta(minutes=age)))
     auditor = as_(operator="auditor-1")
@@ -321,18 +299,14 @@ async def test_the_queue_goes_oldest_first_through_all_pages(
 
 
 async def test_every_read_and_decision_is_in_the_audit_log(
-    as_: As, inspector: Any, violation_id: str, prepared: Prepared, engines: RunningTestMesh
+    as_: As, inspector: Any, violation_id: str, prepared: Prepared, audited: Prepared
 ) -> None:
     get = pb.GetViolationRequest(violation_id=violation_id)
     caller = as_(operator="inspector-almaty", purpose="case 7")
     await caller.call("GetViolation", get)
     request = await prepared(violation_id)
     await inspector.call("ConfirmViolation", request)
-    connection = await asyncpg.connect(engines.database.url)
-    rows = await connection.fetch("SELECT canonical FROM violations.audit ORDER BY position")
-    await connection.close()
-    told = [json.loads(row["canonical"]) for row in rows]
-    mine = [one for one in told if one["object"] == f"violation:{violation_id}"]
+    mine = await audited(f"violation:{violation_id}")
     assert [one["action"] for one in mine] == ["detect", "read", "prepare", "confirm"]
     assert mine[1]["actor"] == "operator/inspector-almaty" and mine[1]["purpose"] == "case 7"
     assert mine[3]["facts"]["decision"] == request.decision_id
@@ -345,6 +319,10 @@ async def test_every_read_and_decision_is_in_the_audit_log(
         "UPDATE violations SET over_kmh = 1",
         "UPDATE decisions SET officer = 'x'",
         "DELETE FROM decisions",
+        "DELETE FROM conflicts",
+        "UPDATE conflicts SET holds = false",
+        "DELETE FROM evidence_uses",
+        "UPDATE evidence_uses SET violation_id = NULL",
         "SELECT * FROM camera_registry.cameras",
     ],
 )
@@ -357,3 +335,60 @@ async def test_the_service_may_not_change_what_was_measured_or_decided(
             await connection.execute(statement)
     finally:
         await connection.close()
+
+
+async def test_a_decision_is_prepared_on_the_version_that_was_shown(
+    inspector: Any, violation_id: str
+) -> None:
+    def request(version: int) -> pb.PrepareDecisionRequest:
+        return pb.PrepareDecisionRequest(
+            violation_id=violation_id, verdict=pb.VERDICT_CONFIRM, version=version
+        )
+
+    unversioned = await inspector.call("PrepareDecision", request(0))
+    assert (await inspector.call("PrepareDecision", request(1))) == unversioned
+    refusal = await refused(inspector.call("PrepareDecision", request(2)))
+    assert (refusal.code, refusal.facts) == ("VIOLATION_CHANGED_MEANWHILE", {"version": "1"})
+    refusal = await refused(inspector.call("PrepareDecision", request(-1)))
+    assert [error.field for error in refusal.fields] == ["version"]
+
+
+async def test_what_is_annulled_is_the_version_that_was_shown(
+    as_: As, inspector: Any, violation_id: str, prepared: Prepared
+) -> None:
+    supervisor = as_(operator="supervisor-almaty")
+    await inspector.call("ConfirmViolation", await prepared(violation_id))
+    annul = pb.AnnulViolationRequest(
+        decision_id=str(new_id()), violation_id=violation_id, reason="stolen car", version=1
+    )
+    refusal = await refused(supervisor.call("AnnulViolation", annul))
+    assert (refusal.code, refusal.facts) == ("VIOLATION_CHANGED_MEANWHILE", {"version": "2"})
+    annul.version = -2
+    refusal = await refused(supervisor.call("AnnulViolation", annul))
+    assert [error.field for error in refusal.fields] == ["version"]
+    annul.version = 2
+    annulled = (await supervisor.call("AnnulViolation", annul)).violation
+    assert (await supervisor.call("AnnulViolation", annul)).violation == annulled
+
+
+async def test_each_reader_is_told_what_he_may_do_now(
+    as_: As, inspector: Any, violation_id: str, prepared: Prepared
+) -> None:
+    async def offered(caller: Any) -> list[str]:
+        got = await caller.call("GetViolation", pb.GetViolationRequest(violation_id=violation_id))
+        listed = (await caller.call("ListViolations", pb.ListViolationsRequest())).violations
+        [row] = [one for one in listed if one.violation_id == violation_id]
+        assert row.actions == got.violation.actions
+        return list(got.violation.actions)
+
+    supervisor, auditor = as_(operator="supervisor-almaty"), as_(operator="auditor-1")
+    assert await offered(inspector) == ["confirm", "reject"]
+    assert await offered(supervisor) == await offered(auditor) == []
+    confirmed = await inspector.call("ConfirmViolation", await prepared(violation_id))
+    assert not confirmed.violation.actions
+    assert await offered(inspector) == []
+    assert await offered(supervisor) == ["annul"]
+    fines = await as_("fines", purpose="issue a prescription").call(
+        "GetViolation", pb.GetViolationRequest(violation_id=violation_id)
+    )
+    assert not fines.violation.actions

@@ -1,18 +1,25 @@
 """The rule tables: brackets with their ties, red light with its grace, and what holds back."""
 
+import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from importlib import resources
+from typing import Any
 
 import pytest
 from chassis.clock import new_id
 from hypothesis import given
 from hypothesis import strategies as st
-from violations.model import Hold, Place, Plate, Readings
+from law import guards
+from law.editions import EditionMissing, Editions
+from violations.model import Caution, Hold, Place, Plate, Readings
 from violations.rules import (
     Camera,
-    RulesMissing,
+    Finding,
+    Rules,
     Verification,
+    caution_of,
     findings,
     hold_of,
     load,
@@ -22,17 +29,29 @@ from violations.rules import (
 NOW = datetime(2026, 6, 3, 7, tzinfo=UTC)
 BOOK = load()
 RULES = BOOK.at(NOW)
+GUARDS = guards.load().at(NOW)
 CAMERA = Camera(
-    camera_id=new_id(), place=Place(43.24, 76.95, "KZ-75", ""), device_name="Sergek S2",
-    serial="SN-1", certificate_number="KZ.C.1",
+    camera_id=new_id(),
+    kind="SPEED_POINT",
+    place=Place(43.24, 76.95, "KZ-75", ""),
+    device_name="Sergek S2",
+    serial="SN-1",
+    certificate_number="KZ.C.1",
     verifications=(
         Verification("V-1", NOW - timedelta(days=400), NOW - timedelta(days=35)),
-        Verification("V-2", NOW - timedelta(days=35), NOW + timedelta(days=330)),
+        Verification("V-2", NOW - timedelta(days=34), NOW + timedelta(days=330)),
     ),
-    speed_tolerance_kmh=2.0, dedupe_seconds=600,
-)  # fmt: skip
+    speed_tolerance_kmh=2.0,
+    dedupe_seconds=600,
+)
 READINGS = Readings("SN-1", NOW, 1, "00" * 32)
+SPEEDING = replace(READINGS, speed_kmh=92.0, speed_limit_kmh=60.0)
+RED = replace(READINGS, signal_phase="RED", signal_age_seconds=2.4, past_stop_line=True)
 PLATE = Plate("453DXA02", 0.95, country="KZ", plate_type="car_person")
+
+
+def found_by(readings: Readings, camera: Camera = CAMERA) -> list[Finding]:
+    return findings(readings, camera, RULES, GUARDS)
 
 
 @pytest.mark.parametrize(
@@ -50,8 +69,9 @@ PLATE = Plate("453DXA02", 0.95, country="KZ", plate_type="car_person")
     ],
 )
 def test_the_excess_after_tolerance_chooses_the_bracket(over: str, code: str | None) -> None:
-    speed = float(Decimal(over) + 2 + 60)
-    found = findings(replace(READINGS, speed_kmh=speed, speed_limit_kmh=60.0), CAMERA, RULES)
+    camera = replace(CAMERA, speed_tolerance_kmh=5.0)
+    speed = float(Decimal(over) + 5 + 60)
+    found = found_by(replace(READINGS, speed_kmh=speed, speed_limit_kmh=60.0), camera)
     assert [one.offence.code for one in found] == ([code] if code else [])
     if found:
         assert found[0].over_kmh == Decimal(over)
@@ -60,7 +80,15 @@ def test_the_excess_after_tolerance_chooses_the_bracket(over: str, code: str | N
 def test_tenths_are_counted_as_written_and_not_in_binary() -> None:
     readings = replace(READINGS, speed_kmh=82.3, speed_limit_kmh=60.0)
     camera = replace(CAMERA, speed_tolerance_kmh=2.3)
-    assert findings(readings, camera, RULES)[0].offence.code == "SPEED_10_20"  # exactly 20
+    assert found_by(readings, camera)[0].offence.code == "SPEED_10_20"  # exactly 20
+
+
+def test_a_camera_that_gives_no_tolerance_has_that_of_its_kind() -> None:
+    camera = replace(CAMERA, speed_tolerance_kmh=0.0)
+    [found] = found_by(replace(SPEEDING, speed_kmh=81.0), camera)
+    assert (found.offence.code, found.over_kmh, found.tolerance_kmh) == ("SPEED_10_20", 19, 2)
+    device = camera.device_at(NOW, found.tolerance_kmh)
+    assert (device.kind, device.tolerance_kmh) == ("SPEED_POINT", 2.0)
 
 
 @given(st.decimals(min_value=0, max_value=300, places=2))
@@ -77,6 +105,8 @@ def test_brackets_neither_overlap_nor_leave_a_gap(excess: Decimal) -> None:
         ("RED", 30.0, False, False),
         ("RED", 30.0, None, False),
         ("RED", None, True, False),
+        ("RED", 0.0, True, False),
+        ("RED", -0.1, True, True),  # a device at fault: found, and held
         ("YELLOW", 3.0, True, False),
         ("GREEN", 3.0, True, False),
         ("", 3.0, True, False),
@@ -86,61 +116,146 @@ def test_red_light_is_passing_the_line_on_red_after_the_grace(
     phase: str, age: float | None, past: bool | None, offends: bool
 ) -> None:
     readings = replace(READINGS, signal_phase=phase, signal_age_seconds=age, past_stop_line=past)
-    found = findings(readings, CAMERA, RULES)
+    found = found_by(readings)
     assert [one.offence.article for one in found] == (["599(1)"] if offends else [])
 
 
 def test_one_read_may_show_two_offences() -> None:
-    readings = replace(
-        READINGS, speed_kmh=100.0, speed_limit_kmh=60.0, signal_phase="RED",
-        signal_age_seconds=2.0, past_stop_line=True,
-    )  # fmt: skip
-    assert {one.rule for one in findings(readings, CAMERA, RULES)} == {"SPEED", "RED_LIGHT"}
+    readings = replace(RED, speed_kmh=100.0, speed_limit_kmh=60.0)
+    assert {one.rule for one in found_by(readings)} == {"SPEED", "RED_LIGHT"}
 
 
 def test_nothing_measured_is_no_offence() -> None:
-    assert findings(READINGS, CAMERA, RULES) == []
-    assert findings(replace(READINGS, speed_kmh=200.0), CAMERA, RULES) == []
+    assert found_by(READINGS) == []
+    assert found_by(replace(READINGS, speed_kmh=200.0)) == []
+
+
+def held(
+    *, plate: Plate = PLATE, readings: Readings = SPEEDING, camera: Camera = CAMERA,
+    late: timedelta = timedelta(),
+) -> Hold:  # fmt: skip
+    [finding] = found_by(readings, camera)
+    return hold_of(
+        plate, readings, NOW + late, finding=finding, camera=camera, rules=RULES, guards=GUARDS
+    )
+
+
+def test_a_drive_without_fault_is_not_held() -> None:
+    assert held() is Hold.NONE
+    assert held(readings=RED) is Hold.NONE
 
 
 @pytest.mark.parametrize(
-    ("plate", "readings", "camera", "hold"),
+    ("differs", "hold"),
     [
-        (PLATE, READINGS, CAMERA, Hold.NONE),
-        (PLATE, replace(READINGS, device_serial="SN-2"), CAMERA, Hold.DEVICE_DIFFERS),
-        (PLATE, replace(READINGS, device_time=NOW + timedelta(days=330)), CAMERA,
-         Hold.DEVICE_NOT_VERIFIED),
-        (PLATE, READINGS, replace(CAMERA, verifications=()), Hold.DEVICE_NOT_VERIFIED),
-        (PLATE, READINGS, replace(CAMERA, certificate_number=""), Hold.DEVICE_NOT_CERTIFIED),
-        (replace(PLATE, plate_type="police"), READINGS, CAMERA, Hold.PLATE_NOT_AUTOMATIC),
-        (replace(PLATE, plate_type="diplomat"), READINGS, CAMERA, Hold.PLATE_NOT_AUTOMATIC),
-        (replace(PLATE, plate_type="military"), READINGS, CAMERA, Hold.PLATE_NOT_AUTOMATIC),
-        # Low confidence is shown to the officer, who may confirm what he sees himself.
-        (replace(PLATE, confidence=0.4), READINGS, CAMERA, Hold.NONE),
-        (Plate("QQ1", 0.4), READINGS, CAMERA, Hold.PLATE_UNSURE),
-        (Plate("QQ1", 0.95, character_confidences=(0.99, 0.8)), READINGS, CAMERA,
-         Hold.PLATE_UNSURE),
-        (Plate("QQ1", 0.95), READINGS, CAMERA, Hold.NONE),
+        ({"readings": replace(SPEEDING, device_serial="SN-2")}, Hold.DEVICE_DIFFERS),
+        ({"readings": replace(SPEEDING, device_time=NOW + timedelta(days=331)),
+          "late": timedelta(days=331)}, Hold.DEVICE_NOT_VERIFIED),
+        ({"camera": replace(CAMERA, verifications=())}, Hold.DEVICE_NOT_VERIFIED),
+        ({"camera": replace(CAMERA, certificate_number="")}, Hold.DEVICE_NOT_CERTIFIED),
+        ({"late": timedelta(days=9)}, Hold.DEVICE_CLOCK_BEHIND),
+        ({"late": timedelta(seconds=-6)}, Hold.DEVICE_CLOCK_AHEAD),
+        ({"readings": replace(SPEEDING, speed_kmh=71.0, speed_limit_kmh=0.0)},
+         Hold.SPEED_LIMIT_IMPLAUSIBLE),
+        ({"readings": replace(SPEEDING, speed_limit_kmh=-40.0)}, Hold.SPEED_LIMIT_IMPLAUSIBLE),
+        ({"readings": replace(SPEEDING, speed_kmh=999.0)}, Hold.SPEED_IMPLAUSIBLE),
+        ({"readings": replace(RED, signal_age_seconds=-1.0)}, Hold.SIGNAL_IMPLAUSIBLE),
+        ({"readings": replace(RED, signal_age_seconds=7_200.0)}, Hold.SIGNAL_IMPLAUSIBLE),
+        ({"plate": replace(PLATE, plate_type="police")}, Hold.PLATE_NOT_AUTOMATIC),
+        ({"plate": replace(PLATE, plate_type="diplomat")}, Hold.PLATE_NOT_AUTOMATIC),
+        ({"plate": replace(PLATE, plate_type="military")}, Hold.PLATE_NOT_AUTOMATIC),
+        ({"plate": Plate("QQ1", 0.4)}, Hold.PLATE_UNSURE),
+        ({"plate": Plate("QQ1", 0.95, character_confidences=(0.99, 0.8))}, Hold.PLATE_UNSURE),
+        ({"plate": Plate("QQ1", 0.95)}, Hold.NONE),
     ],
 )  # fmt: skip
-def test_the_gravest_reason_holds_back(
-    plate: Plate, readings: Readings, camera: Camera, hold: Hold
-) -> None:
-    assert hold_of(plate, readings, camera, RULES) is hold
+def test_what_is_in_doubt_is_held_by_name(differs: dict[str, Any], hold: Hold) -> None:
+    assert held(**differs) is hold
+
+
+def test_the_gravest_reason_holds_back() -> None:
+    camera = replace(CAMERA, verifications=(), certificate_number="")
+    readings = replace(SPEEDING, speed_limit_kmh=0.0, device_serial="SN-2")
+    plate = Plate("QQ1", 0.4, plate_type="police")
+    late = timedelta(days=9)
+    seen = []
+    for _ in range(6):
+        seen.append(held(plate=plate, readings=readings, camera=camera, late=late))
+        match seen[-1]:
+            case Hold.DEVICE_DIFFERS:
+                readings = replace(readings, device_serial="SN-1")
+            case Hold.DEVICE_CLOCK_BEHIND:
+                late = timedelta()
+            case Hold.DEVICE_NOT_VERIFIED:
+                camera = replace(camera, verifications=CAMERA.verifications)
+            case Hold.DEVICE_NOT_CERTIFIED:
+                camera = replace(camera, certificate_number="KZ.C.1")
+            case Hold.SPEED_LIMIT_IMPLAUSIBLE:
+                readings = replace(readings, speed_limit_kmh=60.0)
+    assert seen == [
+        Hold.DEVICE_DIFFERS, Hold.DEVICE_CLOCK_BEHIND, Hold.DEVICE_NOT_VERIFIED,
+        Hold.DEVICE_NOT_CERTIFIED, Hold.SPEED_LIMIT_IMPLAUSIBLE, Hold.PLATE_NOT_AUTOMATIC,
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("plate", [replace(PLATE, country=""), replace(PLATE, plate_type="")])
+def test_a_country_or_a_type_makes_a_known_form(plate: Plate) -> None:
+    """What is read with doubt in a known form is left to the officer, who is warned."""
+    doubted = replace(plate, character_confidences=(0.99, 0.4))
+    assert held(plate=doubted) is Hold.NONE
+    assert caution_of(doubted, RULES, doubtful=False) is Caution.PLATE_NOT_SURE
+    assert caution_of(plate, RULES, doubtful=False) is Caution.NONE
+
+
+def test_the_weakest_character_decides_whether_a_plate_is_sure() -> None:
+    at_the_bound = replace(PLATE, character_confidences=(0.99, 0.9))
+    assert caution_of(at_the_bound, RULES, doubtful=False) is Caution.NONE
+    below = replace(PLATE, character_confidences=(0.99, 0.899))
+    assert caution_of(below, RULES, doubtful=False) is Caution.PLATE_NOT_SURE
+    assert caution_of(replace(PLATE, confidence=0.8), RULES, doubtful=False) is (
+        Caution.PLATE_NOT_SURE
+    )
+    assert caution_of(below, RULES, doubtful=True) is Caution.READ_WHILE_DEGRADED
+
+
+def test_whatever_guards_answer_about_readings_and_clocks_is_a_hold() -> None:
+    about_others = {"SAME_PASSAGE", "CAMERA_KIND_UNFIT", "TOLERANCE_TOO_SMALL"}  # those of fines
+    assert {reason.value for reason in guards.HoldReason} - about_others <= {
+        hold.value for hold in Hold
+    }
 
 
 def test_the_verification_in_force_at_the_measurement_is_the_one_named() -> None:
     assert CAMERA.device_at(NOW).verification_number == "V-2"
     assert CAMERA.device_at(NOW - timedelta(days=36)).verification_number == "V-1"
+    assert CAMERA.device_at(NOW + timedelta(days=330)).verification_number == "V-2"  # its last day
     assert CAMERA.device_at(NOW + timedelta(days=331)).verification_number == ""
 
 
 def test_a_day_without_a_table_is_refused_by_name() -> None:
     before = datetime(2024, 12, 3, 18, 59, tzinfo=UTC)  # 23:59 in Almaty
-    with pytest.raises(RulesMissing) as caught:
+    with pytest.raises(EditionMissing) as caught:
         BOOK.at(before)
     assert caught.value.args == ("2024-12-03",)
     assert BOOK.at(before + timedelta(minutes=1)) is RULES
+
+
+def test_a_table_that_is_over_decides_nothing_and_the_newer_of_two_decides() -> None:
+    raw = (resources.files("violations") / "law" / "rules-2024-12-04.json").read_bytes()
+    old, new = (Rules.read(edition(raw, **dates)) for dates in (
+        {"version": "old", "valid_from": "2025-01-01", "valid_until": "2025-12-31"},
+        {"version": "new", "valid_from": "2025-07-01", "valid_until": "2026-06-03"},
+    ))  # fmt: skip
+    for book in (Editions([old, new]), Editions([new, old])):
+        assert book.at(datetime(2025, 6, 30, tzinfo=UTC)) is old
+        assert book.at(datetime(2025, 7, 1, tzinfo=UTC)) is new
+        assert book.at(datetime(2026, 6, 3, 18, 59, tzinfo=UTC)) is new
+        with pytest.raises(EditionMissing):
+            book.at(datetime(2026, 6, 3, 19, 0, tzinfo=UTC))
+
+
+def edition(raw: bytes, **changed: str) -> bytes:
+    return json.dumps(json.loads(raw) | changed).encode()
 
 
 def test_a_decision_can_be_traced_to_the_table_by_version_and_hash() -> None:

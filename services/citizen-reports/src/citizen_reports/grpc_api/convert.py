@@ -6,6 +6,7 @@ from uuid import UUID
 
 from chassis.clock import parse_id, to_timestamp
 from google.protobuf.timestamp_pb2 import Timestamp
+from law.assumed import assumed_years
 from tartip.common.v1 import common_pb2
 from tartip.reports.v1 import reports_pb2
 
@@ -86,6 +87,7 @@ def to_receipt(receipt: Receipt) -> reports_pb2.Receipt:
         deadline_rule=receipt.deadline.rule,
         unit=receipt.unit,
         content_sha256=receipt.content_sha256.hex(),
+        assumed_years=assumed_years(receipt.deadline.rule),
     )
 
 
@@ -141,6 +143,9 @@ def to_desk_report(view: DeskView) -> reports_pb2.DeskReport:
         story=report.story,
         accepted_plate=written.plate,
         accepted_offence_code=report.offence_code,
+        due_at=to_timestamp(report.due_at),
+        actions=[action.value for action in view.actions],
+        emergency=report.is_emergency,
     )  # fmt: skip
 
 

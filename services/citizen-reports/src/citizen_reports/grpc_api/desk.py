@@ -1,6 +1,7 @@
 """`ReportDesk`: for operators, and for the service that makes violations of accepted evidence."""
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import grpc
 from chassis.calls import current_caller
@@ -17,22 +18,30 @@ from citizen_reports.grpc_api.convert import (
     status_or_none,
     to_desk_report,
 )
+from citizen_reports.model.actions import DESK_ROLES, ROLES, DeskAction
 from citizen_reports.storage.reports import QueueFilter
-from citizen_reports.usecases.desk import QUEUE_LIST, Desk
+from citizen_reports.usecases.desk import QUEUE_LIST, Desk, Shown
 from citizen_reports.usecases.openings import SentMedia
 
 Context = grpc.aio.ServicerContext
-DESK = ("dispatcher", "supervisor", "inspector", "internal_security")
+DESK = tuple(sorted(DESK_ROLES))
+METHODS = {
+    "TakeReport": DeskAction.TAKE,
+    "RouteReport": DeskAction.ROUTE,
+    "AskReporter": DeskAction.ASK,
+    "AnswerReport": DeskAction.ANSWER,
+    "AcceptTrafficEvidence": DeskAction.ACCEPT_TRAFFIC_EVIDENCE,
+}
 POLICY: Policy = {
-    f"/tartip.reports.v1.ReportDesk/{method}": allow(roles=DESK, purpose=True)
-    for method in ("OpenEvidence", "TakeReport", "RouteReport", "AskReporter", "AnswerReport")
+    f"/tartip.reports.v1.ReportDesk/{method}": allow(
+        roles=tuple(sorted(ROLES[action])), purpose=True
+    )
+    for method, action in METHODS.items()
 } | {
     "/tartip.reports.v1.ReportDesk/ListReports": allow(roles=DESK),
+    "/tartip.reports.v1.ReportDesk/OpenEvidence": allow(roles=DESK, purpose=True),
     "/tartip.reports.v1.ReportDesk/GetReport": allow(
         roles=DESK, services=("violations",), purpose=True
-    ),
-    "/tartip.reports.v1.ReportDesk/AcceptTrafficEvidence": allow(
-        roles=("dispatcher", "supervisor", "inspector"), purpose=True
     ),
 }
 
@@ -47,7 +56,10 @@ class ReportDeskApi(reports_pb2_grpc.ReportDeskServicer):
     ) -> reports_pb2.ReportDeskListReportsResponse:
         spec = read_page(request.page.size, request.page.token, of=QUEUE_LIST)
         wanted = QueueFilter(
-            status_or_none(request.status), category_or_none(request.category), request.region
+            status_or_none(request.status),
+            category_or_none(request.category),
+            request.region,
+            emergencies_only=request.emergencies_only,
         )
         views, token = await self._desk.list_queue(
             wanted, spec, current_caller(), overdue_only=request.overdue_only
@@ -80,34 +92,35 @@ class ReportDeskApi(reports_pb2_grpc.ReportDeskServicer):
 
     async def TakeReport(self, request: reports_pb2.TakeReportRequest,
                          context: Context) -> reports_pb2.TakeReportResponse:  # fmt: skip
-        view = await self._desk.take(report_id_of(request.report_id), current_caller())
+        view = await self._desk.take(_shown(request), current_caller())
         return reports_pb2.TakeReportResponse(report=to_desk_report(view))
 
     async def RouteReport(self, request: reports_pb2.RouteReportRequest,
                           context: Context) -> reports_pb2.RouteReportResponse:  # fmt: skip
         view = await self._desk.route(
-            report_id_of(request.report_id), request.unit, request.reason, current_caller()
+            _shown(request), request.unit, request.reason, current_caller()
         )
         return reports_pb2.RouteReportResponse(report=to_desk_report(view))
 
     async def AskReporter(self, request: reports_pb2.AskReporterRequest,
                           context: Context) -> reports_pb2.AskReporterResponse:  # fmt: skip
-        view = await self._desk.ask(
-            report_id_of(request.report_id), request.question, current_caller()
-        )
+        view = await self._desk.ask(_shown(request), request.question, current_caller())
         return reports_pb2.AskReporterResponse(report=to_desk_report(view))
 
     async def AnswerReport(self, request: reports_pb2.AnswerReportRequest,
                            context: Context) -> reports_pb2.AnswerReportResponse:  # fmt: skip
-        view = await self._desk.answer(
-            report_id_of(request.report_id), request.answer, current_caller()
-        )
+        view = await self._desk.answer(_shown(request), request.answer, current_caller())
         return reports_pb2.AnswerReportResponse(report=to_desk_report(view))
 
     async def AcceptTrafficEvidence(
         self, request: reports_pb2.AcceptTrafficEvidenceRequest, context: Context
     ) -> reports_pb2.AcceptTrafficEvidenceResponse:
         view = await self._desk.accept_traffic_evidence(
-            report_id_of(request.report_id), request.plate, request.offence_code, current_caller()
+            _shown(request), request.plate, request.offence_code, current_caller()
         )
         return reports_pb2.AcceptTrafficEvidenceResponse(report=to_desk_report(view))
+
+
+def _shown(request: Any) -> Shown:
+    """Of a request that names a report and the version of it that the operator saw."""
+    return Shown(report_id_of(request.report_id), request.version)

@@ -134,6 +134,16 @@ class StatusNotAllowed(Refusal):
     )
 
 
+class ReportChangedMeanwhile(Refusal):
+    kind = Kind.CONFLICT
+    code = "REPORT_CHANGED_MEANWHILE"
+    says = Says(
+        en="The report has changed since it was shown. Read it again.",
+        ru="Сообщение изменилось после того, как было показано. Откройте его заново.",
+        kk="Хабарлама көрсетілгеннен кейін өзгерді. Оны қайта ашыңыз.",
+    )
+
+
 class NotTraffic(Refusal):
     code = "NOT_TRAFFIC"
     says = Says(

@@ -178,10 +178,15 @@ class Report:
         """Number once there is one: what stories, audit and people call it."""
         return self.number or str(self.report_id)
 
-    def is_overdue(self, now: datetime) -> bool:
+    @property
+    def due_at(self) -> datetime | None:
+        """Until when the desk must act, as it is now; None where no clock runs."""
         if self.deadline is None or self.status not in CLOCK_RUNS:
-            return False
-        return now >= self.deadline.due_at
+            return None
+        return self.deadline.due_at
+
+    def is_overdue(self, now: datetime) -> bool:
+        return self.due_at is not None and now >= self.due_at
 
     def submit(self, receipt: Receipt) -> "Report":
         return replace(

@@ -4,7 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from chassis.db import Tx
-from sqlalchemy import Row, delete, select, update
+from sqlalchemy import Row, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from citizen_reports.model.media import Announced, Media, MediaState
@@ -16,6 +16,16 @@ async def media_of(tx: Tx, report_id: UUID) -> list[Media]:
     """In the order they began to arrive."""
     query = select(media).where(media.c.report_id == report_id).order_by(media.c.position)
     return [_to_media(row) for row in await tx.execute(query)]
+
+
+async def stored_counts(tx: Tx, report_ids: list[UUID]) -> dict[UUID, int]:
+    """Pictures and films of each report in the evidence store; reports without one are left out."""
+    query = (
+        select(media.c.report_id, func.count().label("stored"))
+        .where(media.c.report_id.in_(report_ids), media.c.state == MediaState.STORED.value)
+        .group_by(media.c.report_id)
+    )
+    return {row.report_id: row.stored for row in await tx.execute(query)}
 
 
 async def media_by_id(

@@ -8,12 +8,13 @@ from uuid import UUID
 from chassis.db import Tx
 from chassis.pages import PageSpec, moment_in
 from chassis.refusals import PageTokenWrong
-from sqlalchemy import Row, delete, select, tuple_, update
+from sqlalchemy import Row, Select, delete, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 
 from citizen_reports.model.refusals import ReportNotFound
 from citizen_reports.model.report import (
     CLOCK_RUNS,
+    EMERGENCIES,
     QUEUE,
     Category,
     Deadline,
@@ -30,6 +31,8 @@ from citizen_reports.storage.tables import (
     reports,
 )
 
+_CLOCK_STANDS = reports.c.status == Status.WAITS_FOR_REPORTER.value
+
 
 @dataclass(frozen=True)
 class QueueFilter:
@@ -39,6 +42,7 @@ class QueueFilter:
     category: Category | None = None
     region: str = ""
     overdue_at: datetime | None = None
+    emergencies_only: bool = False
 
 
 async def add_report(tx: Tx, report: Report) -> bool:
@@ -105,23 +109,41 @@ async def reports_of_partner(tx: Tx, partner: str, spec: PageSpec) -> list[Repor
 
 
 async def reports_for_desk(tx: Tx, wanted: QueueFilter, spec: PageSpec) -> list[Report]:
-    """Most urgent deadline first."""
+    """Most urgent deadline first; last those whose clock stands, for they have none now."""
+    query = _narrowed(select(reports), wanted)
+    order = (_CLOCK_STANDS, reports.c.due_at, reports.c.report_id)
+    if spec.after:
+        query = query.where(tuple_(*order) > tuple_(*_place_in_queue(spec.after)))
+    return [to_report(row) for row in await tx.execute(query.order_by(*order).limit(spec.size))]
+
+
+def place_in_queue(report: Report) -> tuple[str, ...]:
+    """What a page token says of where a page ended; see `reports_for_desk`."""
+    assert report.deadline is not None
+    stands = "1" if report.status is Status.WAITS_FOR_REPORTER else "0"
+    return stands, report.deadline.due_at.isoformat(), str(report.report_id)
+
+
+def _place_in_queue(after: tuple[str, ...]) -> tuple[bool, datetime, UUID]:
+    """Raises PageTokenWrong for a token that was tampered with."""
+    if len(after) != 3 or after[0] not in ("0", "1"):
+        raise PageTokenWrong
+    return after[0] == "1", *_moment_and_id(after[1:])
+
+
+def _narrowed(query: Select[Any], wanted: QueueFilter) -> Select[Any]:
     statuses = [wanted.status.value] if wanted.status else [status.value for status in QUEUE]
-    query = select(reports).where(reports.c.status.in_(statuses))
+    query = query.where(reports.c.status.in_(statuses))
     if wanted.category is not None:
         query = query.where(reports.c.category == wanted.category.value)
+    if wanted.emergencies_only:
+        query = query.where(reports.c.category.in_([kind.value for kind in EMERGENCIES]))
     if wanted.region:
         query = query.where(reports.c.region == wanted.region)
     if wanted.overdue_at is not None:
         running = [status.value for status in CLOCK_RUNS]
         query = query.where(reports.c.due_at <= wanted.overdue_at, reports.c.status.in_(running))
-    if spec.after:
-        due_at, report_id = _moment_and_id(spec.after)
-        query = query.where(
-            tuple_(reports.c.due_at, reports.c.report_id) > tuple_(due_at, report_id)
-        )
-    query = query.order_by(reports.c.due_at, reports.c.report_id).limit(spec.size)
-    return [to_report(row) for row in await tx.execute(query)]
+    return query
 
 
 async def reports_near(tx: Tx, report: Report, cells: list[str], within: timedelta) -> list[Report]:

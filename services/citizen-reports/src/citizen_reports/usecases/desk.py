@@ -1,5 +1,6 @@
 """What operators do with reports; row-level security narrows all to region, role and kind."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from uuid import UUID
@@ -11,11 +12,12 @@ from chassis.pages import PageSpec, next_token
 from chassis.refusals import checks
 
 from citizen_reports import events
+from citizen_reports.model.actions import Actor, DeskAction, Files, accept_evidence, allowed_actions
 from citizen_reports.model.draft import TEXT_MAX, Reporter
 from citizen_reports.model.law import Law
 from citizen_reports.model.media import Media, MediaState
 from citizen_reports.model.plates import normal_plate
-from citizen_reports.model.refusals import NoEvidence
+from citizen_reports.model.refusals import ReportChangedMeanwhile
 from citizen_reports.model.report import Report, Status
 from citizen_reports.storage import contents, media, reports
 from citizen_reports.storage.contents import Contents, Step
@@ -33,10 +35,25 @@ class DeskView:
 
     report: Report
     overdue: bool
+    # What the operator who looks may do with it now.
+    actions: tuple[DeskAction, ...] = ()
     contents: Contents = field(default_factory=Contents)
     reporter: Reporter = field(default_factory=Reporter)
     media: tuple[Media, ...] = ()
     steps: tuple[Step, ...] = ()
+
+
+@dataclass(frozen=True)
+class Shown:
+    """The report that an action is meant for, and its version as shown; 0 is not compared."""
+
+    report_id: UUID
+    version: int = 0
+
+    def require_unchanged(self, report: Report) -> None:
+        """Raises ReportChangedMeanwhile."""
+        if self.version not in (0, report.version):
+            raise ReportChangedMeanwhile(facts={"version": str(report.version)})
 
 
 class Desk:
@@ -59,11 +76,16 @@ class Desk:
             wanted = replace(wanted, overdue_at=now)
         async with self._db.begin(caller.scope) as tx:
             found = await reports.reports_for_desk(tx, wanted, spec)
-            shown = [report for report in found if not await is_about(tx, report, caller)]
-            _record_listing(tx, shown, wanted)
-        keys = [(r.deadline.due_at.isoformat(), str(r.report_id)) for r in found if r.deadline]
-        views = [DeskView(report, report.is_overdue(now)) for report in shown]
-        return views, next_token(list(keys), spec, of=QUEUE_LIST)
+            listed = [report for report in found if not await is_about(tx, report, caller)]
+            stored = await media.stored_counts(tx, [report.report_id for report in listed])
+            _record_listing(tx, listed, wanted)
+        views = []
+        for report in listed:
+            files = Files(stored.get(report.report_id, 0))
+            actions = self._actions(report, files, caller)
+            views.append(DeskView(report, report.is_overdue(now), actions))
+        keys = [reports.place_in_queue(report) for report in found]
+        return views, next_token(keys, spec, of=QUEUE_LIST)
 
     async def by_id(self, report_id: UUID, caller: Caller) -> DeskView:
         async with self._openings.begin(report_id, caller) as tx:
@@ -73,22 +95,23 @@ class Desk:
         async with self._openings.begin(number, caller) as tx:
             return await self._read(tx, await reports.report_by_number(tx, number), caller)
 
-    async def take(self, report_id: UUID, caller: Caller) -> DeskView:
+    async def take(self, shown: Shown, caller: Caller) -> DeskView:
         """Two at once: the second is refused; the same operator again is answered."""
         now, operator = self._clock(), caller.scope.name
-        async with self._openings.begin(report_id, caller) as tx:
-            report = await self._locked(tx, report_id, caller)
+        async with self._openings.begin(shown.report_id, caller) as tx:
+            report = await self._lock(tx, shown.report_id, caller)
             if report.status is Status.IN_WORK and report.operator == operator:
-                return await self._view(tx, report)
+                return await self._view(tx, report, caller)
+            shown.require_unchanged(report)
             taken = report.take(operator, frozenset(caller.scope.roles), self._law.deadlines)
             await self._settler.settle(tx, report, taken, at=now, actor=operator)
             record(tx, "take", report)
-            return await self._view(tx, taken)
+            return await self._view(tx, taken, caller)
 
-    async def route(self, report_id: UUID, unit: str, reason: str, caller: Caller) -> DeskView:
+    async def route(self, shown: Shown, unit: str, reason: str, caller: Caller) -> DeskView:
         now, operator = self._clock(), caller.scope.name
-        async with self._openings.begin(report_id, caller) as tx:
-            report = await self._locked(tx, report_id, caller)
+        async with self._openings.begin(shown.report_id, caller) as tx:
+            report = await self._lock_unchanged(tx, shown, caller)
             with checks() as check:
                 known = self._law.routing.units_for(report.category, report.region)
                 check.that(unit in known, "unit", "a unit of the report's region",
@@ -103,61 +126,65 @@ class Desk:
                 fact=events.report_routed(routed, now),
             )  # fmt: skip
             record(tx, "route", report, unit=unit)
-            return await self._view(tx, routed)
+            return await self._view(tx, routed, caller)
 
-    async def ask(self, report_id: UUID, question: str, caller: Caller) -> DeskView:
+    async def ask(self, shown: Shown, question: str, caller: Caller) -> DeskView:
         """The deadline waits until the reporter has replied."""
         _require(question, "question", code="QUESTION_REQUIRED")
         now, operator = self._clock(), caller.scope.name
-        async with self._openings.begin(report_id, caller) as tx:
-            report = await self._locked(tx, report_id, caller)
+        async with self._openings.begin(shown.report_id, caller) as tx:
+            report = await self._lock_unchanged(tx, shown, caller)
             asked = report.ask(now)
-            await contents.set_content(tx, report_id, question=question)
+            await contents.set_content(tx, shown.report_id, question=question)
             await self._settler.settle(tx, report, asked, at=now, actor=operator, note=question)
             record(tx, "ask", report)
-            return await self._view(tx, asked)
+            return await self._view(tx, asked, caller)
 
-    async def answer(self, report_id: UUID, answer: str, caller: Caller) -> DeskView:
+    async def answer(self, shown: Shown, answer: str, caller: Caller) -> DeskView:
         _require(answer, "answer", code="ANSWER_REQUIRED")
         now, operator = self._clock(), caller.scope.name
-        async with self._openings.begin(report_id, caller) as tx:
-            report = await self._locked(tx, report_id, caller)
+        async with self._openings.begin(shown.report_id, caller) as tx:
+            report = await self._lock_unchanged(tx, shown, caller)
             answered = report.answer(operator, now)
-            await contents.set_content(tx, report_id, answer=answer, question="")
+            await contents.set_content(tx, shown.report_id, answer=answer, question="")
             await self._settler.settle(tx, report, answered, at=now, actor=operator, note=answer)
             close_at = now + timedelta(days=self._law.deadlines.dispute_days)
-            await tx.schedule(CLOSE, f"{report_id}:{answered.version}", close_at)
+            await tx.schedule(CLOSE, f"{shown.report_id}:{answered.version}", close_at)
             record(tx, "answer", report)
-            return await self._view(tx, answered)
+            return await self._view(tx, answered, caller)
 
-    async def accept_traffic_evidence(self, report_id: UUID, plate: str, offence_code: str,
+    async def accept_traffic_evidence(self, shown: Shown, plate: str, offence_code: str,
                                       caller: Caller) -> DeskView:  # fmt: skip
         """A candidate for an officer to decide; a report that lies routed is taken first."""
         now, operator = self._clock(), caller.scope.name
         normal = normal_plate(plate)
-        async with self._openings.begin(report_id, caller) as tx:
-            report = await self._locked(tx, report_id, caller)
+        async with self._openings.begin(shown.report_id, caller) as tx:
+            report = await self._lock_unchanged(tx, shown, caller)
             with checks() as check:
                 check.that(bool(normal), "plate", "as it stands on the vehicle",
                            code="PLATE_INVALID")  # fmt: skip
                 check.that(_is_code(offence_code), "offence_code", "such as RED_LIGHT",
                            code="OFFENCE_CODE_WRONG")  # fmt: skip
-            taken = report
-            if report.status is Status.ROUTED:
-                taken = report.take(operator, frozenset(caller.scope.roles), self._law.deadlines)
-            accepted = taken.accept_traffic(offence_code)
-            evidence = await _evidence(tx, report_id)
+            items = await media.media_of(tx, shown.report_id)
+            taken, accepted = accept_evidence(
+                report, offence_code, actor_of(caller), self._law.deadlines, _files(items)
+            )
             if taken is not report:
                 await self._settler.settle(tx, report, taken, at=now, actor=operator)
-            await contents.set_content(tx, report_id, plate=normal)
+            await contents.set_content(tx, shown.report_id, plate=normal)
             await self._settler.settle(
                 tx, taken, accepted, at=now, actor=operator, note=offence_code,
-                fact=events.traffic_evidence_accepted(accepted, evidence),
+                fact=events.traffic_evidence_accepted(accepted, _stored(items)),
             )  # fmt: skip
             record(tx, "accept_traffic_evidence", report, offence_code=offence_code)
-            return await self._view(tx, accepted)
+            return await self._view(tx, accepted, caller)
 
-    async def _locked(self, tx: Tx, report_id: UUID, caller: Caller) -> Report:
+    async def _lock_unchanged(self, tx: Tx, shown: Shown, caller: Caller) -> Report:
+        report = await self._lock(tx, shown.report_id, caller)
+        shown.require_unchanged(report)
+        return report
+
+    async def _lock(self, tx: Tx, report_id: UUID, caller: Caller) -> Report:
         report = await reports.report_by_id(tx, report_id, lock=True)
         await bar_who_is_complained_about(tx, report, caller)
         tell(report)
@@ -169,40 +196,51 @@ class Desk:
         record(tx, "read", report)
         if caller.operator is None:
             return await self._view_for_service(tx, report)
-        return await self._view(tx, report)
+        return await self._view(tx, report, caller)
 
-    async def _view(self, tx: Tx, report: Report) -> DeskView:
+    async def _view(self, tx: Tx, report: Report, caller: Caller) -> DeskView:
+        items = await media.media_of(tx, report.report_id)
         return DeskView(
             report=report,
             overdue=report.is_overdue(self._clock()),
+            actions=self._actions(report, _files(items), caller),
             contents=await contents.contents_of(tx, report.report_id),
             reporter=await contents.reporter_of(tx, report.report_id),
-            media=tuple(await media.media_of(tx, report.report_id)),
+            media=tuple(items),
             steps=tuple(await contents.steps_of(tx, report.report_id)),
         )
+
+    def _actions(self, report: Report, files: Files, caller: Caller) -> tuple[DeskAction, ...]:
+        return allowed_actions(report, actor_of(caller), self._law.deadlines, files, self._clock())
 
     async def _view_for_service(self, tx: Tx, report: Report) -> DeskView:
         """What a violation candidate is made of; not what the reporter wrote."""
         written = await contents.contents_of(tx, report.report_id)
         items = await media.media_of(tx, report.report_id)
         seen = Contents(place=written.place, plate=written.plate)
-        return DeskView(report, report.is_overdue(self._clock()), seen, media=tuple(items))
+        return DeskView(report, report.is_overdue(self._clock()), contents=seen, media=tuple(items))
 
 
-def _record_listing(tx: Tx, shown: list[Report], wanted: QueueFilter) -> None:
+def _record_listing(tx: Tx, listed: list[Report], wanted: QueueFilter) -> None:
     """A list tells of violence, a child or a complaint that there is one, and where."""
-    confidential = [report.name for report in shown if report.is_confidential]
+    confidential = [report.name for report in listed if report.is_confidential]
     if confidential:
-        facts = {"confidential": " ".join(confidential), "listed": str(len(shown))}
+        facts = {"confidential": " ".join(confidential), "listed": str(len(listed))}
         tx.audit("list", "reports", region=wanted.region, facts=facts, confidential=True)
 
 
-async def _evidence(tx: Tx, report_id: UUID) -> list[str]:
-    items = await media.media_of(tx, report_id)
-    stored = [item.evidence_sha256 for item in items if item.state is MediaState.STORED]
-    if not stored:
-        raise NoEvidence(facts={"waiting": str(len(items))})
-    return stored
+def actor_of(caller: Caller) -> Actor:
+    return Actor(caller.scope.name, frozenset(caller.scope.roles))
+
+
+def _files(items: Sequence[Media]) -> Files:
+    stored = len(_stored(items))
+    return Files(stored, len(items) - stored)
+
+
+def _stored(items: Sequence[Media]) -> list[str]:
+    """Hashes under which pieces lie in the evidence store."""
+    return [item.evidence_sha256 for item in items if item.state is MediaState.STORED]
 
 
 def _require(text: str, field: str, *, code: str) -> None:

@@ -15,6 +15,7 @@ from chassis.identity import Caller
 from chassis.pages import PageSpec, next_token
 from chassis.refusals import IdReused, checks
 from chassis.telemetry import current_story
+from law.zone import almaty_day
 
 from citizen_reports import events
 from citizen_reports.model.draft import TEXT_MAX, CheckedDraft, Draft
@@ -22,7 +23,6 @@ from citizen_reports.model.law import Law
 from citizen_reports.model.media import Media, MediaState
 from citizen_reports.model.refusals import MediaIncomplete, MediaNotAPicture
 from citizen_reports.model.report import Receipt, Report, Status
-from citizen_reports.model.routing import LOCAL
 from citizen_reports.storage import contents, media, reports
 from citizen_reports.usecases.numbering import drawn_number
 from citizen_reports.usecases.openings import Openings
@@ -148,7 +148,7 @@ class Intake:
 
     async def _receipt(self, tx: Tx, report: Report, items: list[Media], now: datetime) -> Receipt:
         law = self._law
-        year = now.astimezone(LOCAL).year
+        year = almaty_day(now).year
         deadline = law.deadlines.of(report.category, report.region, now)
         unit = law.routing.unit_for(report.category, report.region, now)
         digest = await _content_digest(tx, report, items)

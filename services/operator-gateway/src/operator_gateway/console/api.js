@@ -3,14 +3,25 @@
 import { language } from "./texts.js";
 
 const KEPT = "tartip.session";
+// What was shown is not what there is any more: it must be read again before anything else is done.
+const OUTDATED = new Set([
+  "VIOLATION_ALREADY_DECIDED", "VIOLATION_NOT_CONFIRMED", "VIOLATION_CHANGED_MEANWHILE",
+  "DECISION_NOT_PREPARED", "REPORT_CHANGED_MEANWHILE", "STATUS_NOT_ALLOWED",
+]);
+
 export class Refused extends Error {
-  constructor(status, told) {
-    super(told.title ?? String(status));
+  constructor(status, problem) {
+    super(problem.title ?? String(status));
     this.status = status;
-    this.reason = told.reason ?? String(status);
-    this.fields = told.errors ?? [];
+    this.reason = problem.reason ?? String(status);
+    this.fields = problem.errors ?? [];
+    this.facts = problem.facts ?? {};
   }
+
+  get outdates() { return OUTDATED.has(this.reason); }
 }
+// Given up because something else was chosen: nobody waits for the answer.
+export const isAbort = (error) => error?.name === "AbortError";
 
 let session = JSON.parse(sessionStorage.getItem(KEPT) ?? "null");
 export const currentSession = () => session;
@@ -23,9 +34,9 @@ export function keepSession(next) {
 
 async function read(answer) {
   if (answer.ok) return answer;
-  let told = {};
-  try { told = await answer.json(); } catch { /* not a problem document: the status must do */ }
-  throw new Refused(answer.status, told);
+  let problem = {};
+  try { problem = await answer.json(); } catch { /* not a problem document: the status must do */ }
+  throw new Refused(answer.status, problem);
 }
 
 export async function open(path) {
@@ -53,17 +64,18 @@ async function freshToken() {
   return session?.token ?? "";
 }
 
-async function send(method, path, { body, purpose } = {}) {
+async function send(method, path, { body, purpose, signal } = {}) {
   const headers = { Authorization: `Bearer ${await freshToken()}`, "Accept-Language": language() };
-  if (purpose) headers["Tartip-Purpose"] = purpose;
+  // A header holds ASCII alone: a purpose in any script travels percent-encoded.
+  if (purpose) headers["Tartip-Purpose"] = encodeURIComponent(purpose);
   if (body !== undefined) headers["Content-Type"] = "application/json";
   const content = body === undefined ? undefined : JSON.stringify(body);
-  return read(await fetch(path, { method, headers, body: content }));
+  return read(await fetch(path, { method, headers, body: content, signal }));
 }
 
-export const get = async (path, purpose) => (await send("GET", path, { purpose })).json();
+export const get = async (path, options) => (await send("GET", path, options)).json();
 export const post = async (path, body, purpose) => (await send("POST", path, { body, purpose })).json();
-export const blob = async (path, purpose) => (await send("GET", path, { purpose })).blob();
+export const blob = async (path, options) => (await send("GET", path, options)).blob();
 
 // UUIDv7: 48 bits of time, then chance.
 export function newId() {

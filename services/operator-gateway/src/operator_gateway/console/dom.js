@@ -20,6 +20,12 @@ export function facts(pairs) {
   return h("dl", { class: "facts" }, shown.flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]));
 }
 
+// What people wrote: marks that turn the direction of text are shown, not obeyed.
+const DIRECTION_MARKS = /[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
+export const visible = (text) => (text ?? "").replace(DIRECTION_MARKS,
+  (mark) => `⟦U+${mark.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}⟧`);
+export const written = (text) => h("span", { class: "written", dir: "auto" }, visible(text));
+
 let hiding;
 export function notify(text, bad = false) {
   const notice = document.getElementById("notice");
@@ -29,30 +35,12 @@ export function notify(text, bad = false) {
   hiding = setTimeout(() => { notice.className = ""; }, bad ? 8000 : 3500);
 }
 
-// Asks in a dialog; answers the values of its fields, or null. Enter sends, except in a long text.
-export function ask(title, fields, { send, cancel }) {
-  const dialog = document.getElementById("ask");
-  return new Promise((resolve) => {
-    let answer = null;
-    const inputs = fields.map(({ label, long, value = "" }) => {
-      const input = h(long ? "textarea" : "input", { maxLength: long ? 4000 : 100 });
-      input.value = value;
-      return [label, input];
-    });
-    const finish = () => { answer = inputs.map(([, input]) => input.value.trim()); dialog.close(); };
-    dialog.onkeydown = (event) => {
-      event.stopPropagation();
-      const sends = event.key === "Enter" && (event.ctrlKey || event.target.tagName === "INPUT");
-      if (sends) { event.preventDefault(); finish(); }
-    };
-    dialog.onclose = () => resolve(answer);
-    dialog.replaceChildren(h("div", { class: "stack" },
-      h("h1", {}, title),
-      inputs.map(([label, input]) => h("label", { class: "stack" }, label, input)),
-      h("div", { class: "end" },
-        h("button", { onclick: () => dialog.close() }, cancel, " ", h("kbd", {}, "Esc")),
-        h("button", { class: "main", onclick: finish }, send, " ", h("kbd", {}, "Ctrl+⏎")))));
-    dialog.showModal();
-    inputs[0]?.[1].focus();
+// Puts `wanted` elements into `parent` in their order, moving and removing as little as possible, so
+// that focus and scroll position stay where they are.
+export function arrange(parent, wanted) {
+  const keep = new Set(wanted);
+  for (const child of [...parent.children]) if (!keep.has(child)) child.remove();
+  wanted.forEach((element, at) => {
+    if (parent.children[at] !== element) parent.insertBefore(element, parent.children[at] ?? null);
   });
 }

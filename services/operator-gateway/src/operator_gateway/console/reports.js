@@ -1,146 +1,138 @@
-// The report desk: the most urgent first, and deadlines that shout before they pass.
+// The report desk: the most urgent deadline first, and emergencies above all filters.
 
-import { blob, get, post } from "./api.js";
-import { ask, facts, h, notify, state } from "./dom.js";
-import { moment, span, t } from "./texts.js";
+import { currentSession, get, post, Refused } from "./api.js";
+import { askFor } from "./dialog.js";
+import { emergencies } from "./emergencies.js";
+import { h, notify } from "./dom.js";
+import { keyHint } from "./keys.js";
+import { purposeChip, purposeOf, requirePurpose } from "./purpose.js";
+import { CasePanel, Queue } from "./queue.js";
+import { about, drawRow, heading, headline, isCalling, pictures, steps } from "./report.js";
+import { t } from "./texts.js";
 
-const PURPOSE = "report-desk";
-const WAITING = new Set(["answered", "closed", "waits_for_reporter"]);
-const SOON = 0.25, NOW = 0.1, HOUR = 3_600_000;
-
-// How loud a deadline is: by what is left of it, and never quiet in its last hours.
-export function urgency(report, now = Date.now()) {
-  const { receipt, status } = report ?? {};
-  if (!receipt?.due_at || WAITING.has(status)) return { level: "calm", left: null };
-  const due = Date.parse(receipt.due_at), whole = due - Date.parse(receipt.registered_at);
-  const left = due - now;
-  if (left <= 0) return { level: "over", left };
-  if (left < whole * NOW || left < HOUR) return { level: "now", left };
-  if (left < whole * SOON || left < 24 * HOUR) return { level: "soon", left };
-  return { level: "calm", left };
-}
-
-function dueTag(report) {
-  const { level, left } = urgency(report);
-  if (left === null) return null;
-  const kind = { calm: "", soon: "warn", now: "bad", over: "bad shout" }[level];
-  const text = level === "over" ? `${t("due.over")} ${span(left)}` : `${t("due.in")} ${span(left)}`;
-  return h("span", { class: `tag ${kind}` }, text);
-}
+const QUEUE = "reports";
+const STATES = ["registered", "routed", "in_work", "waits_for_reporter", "disputed", "answered", "closed"];
+const CATEGORIES = ["road_accident", "traffic_violation", "domestic_violence", "incident", "incident_with_child", "other"];
+// What each action is called here, its key, and what it asks; which of them are offered the API says.
+const ACTIONS = {
+  take: { key: "KeyT", kind: "main" },
+  answer: { key: "KeyA", fields: () => [{ name: "answer", label: t("answer"), long: true }] },
+  ask: { key: "KeyQ", fields: () => [{ name: "question", label: t("question"), long: true }] },
+  route: { key: "KeyD", fields: () => [{ name: "unit", label: t("unit") }, { name: "reason", label: t("reason"), max: 500 }] },
+  accept_traffic_evidence: { key: "KeyE", path: "accept-traffic-evidence", fields: () => [
+    { name: "plate", label: t("plate"), max: 16 }, { name: "offence_code", label: t("offence"), value: "RED_LIGHT", max: 40 }] },
+};
 
 export async function reportsView(view) {
-  let rows = [], next = "", chosen = 0, overdueOnly = false;
-  const list = h("ul", { class: "list card", role: "listbox", tabIndex: 0, "aria-label": t("tab.reports") });
-  const detail = h("section", { class: "card" }, state("☰", t("pick")));
-
-  async function load(token = "") {
-    const page = await get(`/v1/reports?overdue_only=${overdueOnly}&page_size=50&page_token=${encodeURIComponent(token)}`, PURPOSE);
-    rows = token ? [...rows, ...page.reports] : page.reports;
-    next = page.next_page_token;
-    chosen = Math.min(chosen, Math.max(0, rows.length - 1));
-    draw();
-  }
-
-  function draw() {
-    list.replaceChildren(...rows.map(({ report, place }, at) => {
-      const loud = { soon: "due-soon", now: "due-now", over: "due-now", calm: "" }[urgency(report).level];
-      return h("li", {
-        class: `row ${loud}`, role: "option", "aria-selected": String(at === chosen),
-        onclick: () => { chosen = at; draw(); view.guard(show); },
-      },
-        h("div", { class: "top" }, h("b", {}, t(`category.${report?.category ?? "other"}`)), dueTag(report)),
-        h("div", { class: "small soft" },
-          `${report?.receipt?.number ?? report?.report_id ?? ""} · ${t(`state.${report?.status}`)} · ${place?.region ?? ""}`));
-    }));
-    if (next) list.append(h("li", { class: "row" }, h("button", { onclick: () => view.guard(() => load(next)) }, t("more"))));
-    if (!rows.length) list.replaceChildren(state("✓", t("reports.empty")));
-    list.querySelector("[aria-selected=true]")?.scrollIntoView({ block: "nearest" });
-  }
-
-  async function show() {
-    const id = rows[chosen]?.report?.report_id;
-    if (!id) return;
-    const { report } = await get(`/v1/reports/${id}`, PURPOSE);
-    if (view.shown()) detail.replaceChildren(about(report), ...pictures(report), actions(report));
-  }
-
-  function actions({ report }) {
-    const act = async (path, title, fields, bodyOf) => {
-      let body = {};
-      if (fields) {
-        const answer = await ask(title, fields, { send: t("send"), cancel: t("cancel") });
-        if (!answer) return;
-        body = bodyOf(answer);
-      }
-      await view.guard(async () => {
-        await post(`/v1/reports/${report.report_id}/${path}`, body, PURPOSE);
-        notify(t("done"));
-        await load();
-        await show();
-      });
-    };
-    const long = (label) => [{ label, long: true }];
-    const button = (key, kind, run) => h("button", { class: kind, onclick: run }, t(key));
-    return h("div", { class: "decide" },
-      button("take", "main", () => act("take")),
-      button("answer", "", () => act("answer", t("answer"), long(t("answer")), ([answer]) => ({ answer }))),
-      button("ask", "", () => act("ask", t("ask"), long(t("ask")), ([question]) => ({ question }))),
-      button("route", "", () => act("route", t("route"), [{ label: t("unit") }, { label: t("reason") }],
-        ([unit, reason]) => ({ unit, reason }))),
-      report.category === "traffic_violation"
-        ? button("accept", "", () => act("accept-traffic-evidence", t("accept"),
-          [{ label: t("plate") }, { label: t("offence"), value: "RED_LIGHT" }],
-          ([plate, code]) => ({ plate, offence_code: code })))
-        : null);
-  }
-
-  const filter = h("label", { class: "small" }, h("input", {
-    type: "checkbox", onchange: (event) => { overdueOnly = event.target.checked; view.guard(() => load()); },
-  }), " ", t("overdue.only"));
-  const move = (by) => { chosen = Math.max(0, Math.min(rows.length - 1, chosen + by)); draw(); return view.guard(show); };
-  view.keys = { j: () => move(1), k: () => move(-1) };
-  view.every(30_000, draw);
-  await load();
-  if (rows.length) await view.guard(show);
-  return [
-    h("div", { class: "bar" }, h("h1", {}, t("tab.reports")), filter, h("span", { class: "grow" }),
-      h("span", { class: "soft small" }, h("kbd", {}, "j"), " ", h("kbd", {}, "k"), ` ${t("move")}`),
-      h("button", { onclick: () => view.guard(() => load()) }, t("refresh"))),
-    h("div", { class: "split" }, list, detail),
-  ];
-}
-
-function about({ report, place, text, reporter, unit, operator, occurred_at, steps, story, partner }) {
-  return h("div", {},
-    h("div", { class: "bar" }, h("h1", {}, t(`category.${report.category}`)),
-      h("span", { class: "tag" }, t(`state.${report.status}`)), dueTag(report)),
-    facts([
-      [t("number"), report.receipt?.number],
-      [t("due"), moment(report.receipt?.due_at)],
-      [t("when"), moment(occurred_at)],
-      [t("where"), [place?.region, place?.address].filter(Boolean).join(", ")],
-      [t("reporter"), [reporter?.name, reporter?.phone].filter(Boolean).join(", ") || t("anonymous")],
-      [t("source"), partner],
-      [t("unit"), unit],
-      [t("sign.operator"), operator],
-      [t("story"), h("span", { class: "mono" }, story)],
-    ]),
-    h("h2", {}, t("text")), h("p", {}, text || "—"),
-    report.question ? h("p", { class: "hold" }, `${t("ask")}: ${report.question}`) : null,
-    report.answer ? h("p", {}, h("b", {}, `${t("answer")}: `), report.answer) : null,
-    h("h2", {}, t("steps")),
-    h("ol", { class: "small" }, steps.map((step) =>
-      h("li", {}, `${moment(step.at)} · ${t(`state.${step.status}`)} · ${step.actor} ${step.note}`))));
-}
-
-function pictures({ report, media }) {
-  return media.filter((one) => one.evidence_sha256 && one.content_type.startsWith("image/")).map((one) => {
-    const place = h("div", { class: "evidence alone" });
-    blob(`/v1/reports/${report.report_id}/media/${one.media_id}`, PURPOSE).then(createImageBitmap).then((image) => {
-      const canvas = h("canvas", { width: image.width, height: image.height, role: "img" });
-      canvas.getContext("2d").drawImage(image, 0, 0);
-      place.replaceChildren(canvas);
-    }).catch((error) => place.replaceChildren(state("⚠", error.message)));
-    return place;
+  const acting = new Set();
+  const wanted = { status: "", category: "", overdue: false };
+  const panel = new CasePanel({
+    view, draw, idOf: (whole) => whole.report.report_id, versionOf: (whole) => whole.report.version,
+    allow: () => requirePurpose(QUEUE),
+    load: async (id, signal) => (await get(`/v1/reports/${id}`, { purpose: purposeOf(QUEUE), signal })).report,
   });
+  const queue = new Queue({
+    view, panel, label: t("tab.reports"), idOf: (row) => row.report?.report_id, headline, drawRow, fetchPage,
+    empty: () => t("reports.empty"), pinned: () => emergencies.rows.filter(isCalling),
+  });
+
+  async function fetchPage(token, signal) {
+    const query = new URLSearchParams({ page_size: 50, page_token: token, overdue_only: wanted.overdue });
+    for (const name of ["status", "category"]) if (wanted[name]) query.set(name, wanted[name]);
+    const page = await get(`/v1/reports?${query}`, { purpose: purposeOf(QUEUE), signal });
+    return { rows: page.reports, next: page.next_page_token };
+  }
+
+  function draw(shownIn, whole) {
+    const options = { purpose: purposeOf(QUEUE), signal: shownIn.signal };
+    const bar = h("div", { class: "decide" });
+    drawButtons(bar, whole);
+    return [heading(whole), about(whole), ...pictures(whole, options), steps(whole), bar];
+  }
+
+  function drawButtons(bar, whole) {
+    const offered = Object.keys(ACTIONS).filter((action) => whole.actions.includes(action));
+    bar.hidden = !offered.length;
+    bar.replaceChildren(...offered.map((action) => h("button", {
+      class: ACTIONS[action].kind ?? "", disabled: acting.has(whole.report.report_id), "data-action": action,
+      onclick: () => act(action),
+    }, t(`action.${action}`), " ", keyHint(ACTIONS[action].key))));
+  }
+
+  async function act(action) {
+    const bound = panel.shown();
+    if (!bound) { notify(t(panel.id ? "case.loading" : "pick"), true); return; }
+    if (acting.has(bound.id)) return;
+    if (!bound.data.actions.includes(action)) { notify(t("action.closed"), true); return; }
+    const { fields, path = action } = ACTIONS[action];
+    const run = (body = {}) => carryOut(bound, path, body);
+    if (!fields) { await run().catch((error) => view.failed(error)); return; }
+    await askFor({
+      key: `${currentSession().operator}:${bound.id}:${action}`, caseId: bound.id, title: t(`action.${action}`),
+      about: `${headline(bound.data)} · ${bound.data.report.receipt?.number ?? ""}`,
+      fields: fields(), send: t("send"), submit: run,
+    });
+  }
+
+  async function carryOut({ id, version }, path, body) {
+    acting.add(id);
+    redrawButtons(id);
+    try {
+      const purpose = await requirePurpose(QUEUE);
+      if (!purpose) throw new Refused(0, { title: t("purpose.needed"), reason: "PURPOSE_REQUIRED" });
+      const { report } = await post(`/v1/reports/${id}/${path}`, { ...body, version }, purpose);
+      notify(`${t("done")}: ${report.report.receipt?.number ?? ""}`);
+      queue.put(report);
+      panel.show(report);
+      emergencies.look();
+      refresh();
+    } catch (error) {
+      if (error.outdates && panel.id === id) panel.reload();
+      if (error.outdates) refresh();
+      throw error;
+    } finally {
+      acting.delete(id);
+      redrawButtons(id);
+    }
+  }
+
+  function redrawButtons(id) {
+    const shown = panel.shown(), bar = panel.element.querySelector(".decide");
+    if (shown?.id === id && bar) drawButtons(bar, shown.data);
+  }
+
+  const choose = (name, label, options) => h("select", { "aria-label": label, onchange: (event) => {
+    wanted[name] = event.target.value;
+    view.guard(() => queue.restart());
+  } }, h("option", { value: "" }, label), options);
+  const filter = choose("status", t("all.open"), STATES.map((name) => h("option", { value: name }, t(`state.${name}`))));
+  const overdue = h("label", { class: "small" }, h("input", { type: "checkbox", onchange: (event) => {
+    wanted.overdue = event.target.checked;
+    view.guard(() => queue.restart());
+  } }), " ", t("overdue.only"));
+  const refresh = view.oneAtATime(() => queue.reload());
+
+  view.keys = {
+    KeyJ: { label: t("key.next"), run: () => queue.move(1), held: true },
+    KeyK: { label: t("key.previous"), run: () => queue.move(-1), held: true },
+    ...Object.fromEntries(Object.entries(ACTIONS).map(([action, { key }]) =>
+      [key, { label: t(`action.${action}`), run: () => act(action) }])),
+    Slash: { label: t("key.filter"), run: () => filter.focus() },
+  };
+  view.follow("reports.v1.", (fact) => {
+    const shown = panel.shown();
+    if (fact && fact.id === shown?.id && fact.version > shown.version && !acting.has(fact.id)) panel.reload();
+    refresh();
+  });
+  view.onleave(emergencies.subscribe(() => queue.draw()));
+  view.every(30_000, () => queue.draw());
+  await queue.restart();
+  return [
+    h("div", { class: "bar" }, h("h1", {}, t("tab.reports")), filter,
+      choose("category", t("all.categories"), CATEGORIES.map((name) => h("option", { value: name }, t(`category.${name}`)))),
+      overdue, purposeChip(view, QUEUE), h("span", { class: "grow" }), view.keysHint(),
+      h("button", { onclick: () => view.guard(() => queue.reload()) }, t("refresh"))),
+    h("p", { class: "soft small order" }, t("reports.order")),
+    h("div", { class: "split" }, queue.element, panel.element),
+  ];
 }

@@ -1,7 +1,7 @@
 // The officer's signature, made here: the key is read from a file of the officer's and never sent.
 
 const fromBase64 = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
-const toBase64 = (bytes) => btoa(String.fromCharCode(...bytes));
+const toBase64 = (bytes) => btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""));
 
 // From the files that the officer picked: a PEM private key (PKCS 8) and a PEM certificate, in one
 // file or two. Throws "key" or "certificate" where it is missing.
@@ -17,12 +17,13 @@ export async function readSigner(files) {
   return { key: signer, certificate: btoa(certificate[0] + "\n") };
 }
 
-// The body of a decision over the prepared bytes.
-export async function signed(signer, canonical, decisionId) {
+// The body of a decision over the prepared bytes, which `checked` held against the screen.
+export async function signed(signer, bytes, decisionId) {
   const algorithm = { name: "ECDSA", hash: "SHA-256" };
-  const raw = new Uint8Array(await crypto.subtle.sign(algorithm, signer.key, fromBase64(canonical)));
+  const raw = new Uint8Array(await crypto.subtle.sign(algorithm, signer.key, bytes));
   return {
-    decision_id: decisionId, canonical, signature: toBase64(der(raw)), certificate: signer.certificate,
+    decision_id: decisionId, canonical: toBase64(bytes), signature: toBase64(der(raw)),
+    certificate: signer.certificate,
   };
 }
 

@@ -1,58 +1,157 @@
-// The review queue, by keyboard alone: j and k move, c confirms, r rejects.
+// The review queue, by keyboard alone. A decision is of the case on the screen, in the version shown,
+// and is signed only where the bytes to sign say what the screen says.
 
-import { blob, get, newId, post } from "./api.js";
-import { ask, facts, h, notify, state } from "./dom.js";
+import { currentSession, get, newId, post, Refused } from "./api.js";
+import { checked, Differs } from "./canonical.js";
+import { askFor } from "./dialog.js";
+import { h, notify } from "./dom.js";
+import { keyHint } from "./keys.js";
+import { purposeChip, purposeOf, requirePurpose } from "./purpose.js";
+import { CasePanel, Queue } from "./queue.js";
 import { readSigner, signed } from "./signing.js";
-import { moment, t } from "./texts.js";
+import { code, fieldName, moment, refusalText, t } from "./texts.js";
+import { about, conflicts, decidedBy, heading, headline, showEvidence, signedToo, warnings } from "./violation.js";
 
-const PURPOSE = "violation-review";
+const QUEUE = "violations";
+const STATES = ["review", "confirmed", "rejected", "annulled"];
+const DECISIONS = {
+  confirm: { key: "KeyC", kind: "main", done: "confirmed" },
+  reject: { key: "KeyR", kind: "danger", done: "rejected", asks: true },
+  annul: { key: "KeyX", kind: "danger", done: "annulled", asks: true },
+};
 let signer = null;
 export const forgetSigner = () => { signer = null; };
 
 export async function violationsView(view) {
-  let rows = [], next = "", paused = "", chosen = 0, deciding = false;
-  const list = h("ul", { class: "list card", role: "listbox", tabIndex: 0, "aria-label": t("tab.violations") });
-  const detail = h("section", { class: "card" });
+  const deciding = new Set();
+  // Violations whose every picture stands on the screen and is the one of its hash.
+  const verified = new WeakSet();
+  let wanted = "review", paused = "", evidence = { id: "", loaded: new Map() };
+  // Confirmed ones that a new violation contradicts, since this page was opened.
+  const contradicted = new Set();
 
-  async function load(token = "") {
-    const page = await get(`/v1/violations?state=review&page_size=50&page_token=${encodeURIComponent(token)}`, PURPOSE);
-    rows = token ? [...rows, ...page.violations] : page.violations;
-    next = page.next_page_token;
+  const panel = new CasePanel({
+    view, draw, idOf: (violation) => violation.violation_id, versionOf: (violation) => violation.version,
+    allow: () => requirePurpose(QUEUE),
+    load: async (id, signal) => (await get(`/v1/violations/${id}`, { purpose: purposeOf(QUEUE), signal })).violation,
+  });
+  const queue = new Queue({
+    view, panel, label: t("tab.violations"), idOf: (row) => row.violation_id, headline, drawRow, fetchPage,
+    empty: () => t(wanted === "review" ? "queue.empty" : "queue.none"),
+  });
+
+  async function fetchPage(token, signal) {
+    const query = new URLSearchParams({ state: wanted, page_size: 50, page_token: token });
+    const page = await get(`/v1/violations?${query}`, { purpose: purposeOf(QUEUE), signal });
     paused = page.paused_since ? `${t("queue.paused")} ${moment(page.paused_since)} · ${page.held_reads}` : "";
-    chosen = Math.min(chosen, Math.max(0, rows.length - 1));
-    draw();
-    await show();
+    drawNotes();
+    return { rows: page.violations, next: page.next_page_token };
   }
 
-  function draw() {
-    list.replaceChildren(...rows.map((row, at) => h("li", {
-      class: "row", role: "option", "aria-selected": String(at === chosen), onclick: () => move(at - chosen),
-    },
+  function drawNotes() {
+    queue.notes.replaceChildren(...(paused ? [h("p", { class: "hold" }, paused)] : []), ...[...contradicted].map((id) =>
+      h("p", { class: "hold" }, t("conflict.found"), " ", h("button", { onclick: () => {
+        contradicted.delete(id);
+        drawNotes();
+        panel.open(id);
+      } }, t("open")))));
+  }
+
+  function drawRow(row) {
+    return { content: [
       h("div", { class: "top" }, h("strong", {}, headline(row)), h("span", { class: "tag" }, row.offence?.article || "")),
       h("div", { class: "small soft" }, `${moment(row.occurred_at)} · ${row.place?.region ?? ""}`),
-      row.hold_reason ? h("span", { class: "tag warn" }, row.hold_reason) : null,
-      row.caution ? h("span", { class: "tag warn" }, t(`caution.${row.caution}`)) : null)));
-    if (next) list.append(h("li", { class: "row" }, h("button", { onclick: () => view.guard(() => load(next)) }, t("more"))));
-    if (!rows.length) list.replaceChildren(state("✓", t("queue.empty")));
-    if (paused) list.prepend(h("li", { class: "row", role: "note" }, h("span", { class: "tag warn" }, paused)));
-    list.querySelector("[aria-selected=true]")?.scrollIntoView({ block: "nearest" });
+      row.hold_reason ? h("span", { class: "tag warn" }, code("hold", row.hold_reason)) : null,
+      row.caution ? h("span", { class: "tag warn" }, code("caution", row.caution)) : null,
+    ] };
   }
 
-  async function move(by) {
-    chosen = Math.max(0, Math.min(rows.length - 1, chosen + by));
-    draw();
-    await view.guard(show);
+  function draw(shownIn, violation) {
+    if (evidence.id !== violation.violation_id) evidence = { id: violation.violation_id, loaded: new Map() };
+    const place = h("div", { class: "evidence alone" }), bar = h("div", { class: "decide" });
+    const options = { purpose: purposeOf(QUEUE), signal: shownIn.signal };
+    const load = async () => {
+      drawButtons(bar, violation);
+      const there = await showEvidence(place, violation, { ...options, loaded: evidence.loaded, again: load });
+      if (there) verified.add(violation);
+      if (panel.data === violation && !panel.outdated) drawButtons(bar, violation);
+    };
+    load();
+    return [heading(violation), decidedBy(violation), ...warnings(violation), place, about(violation),
+      conflicts(violation, { ...options, open: (other) => panel.open(other.violation_id, { headline: headline(other) }) }),
+      signedToo(violation), bar].filter(Boolean);
   }
 
-  async function show() {
-    const id = rows[chosen]?.violation_id;
-    if (!id) { detail.replaceChildren(state("☰", t("pick"))); return; }
-    const { violation } = await get(`/v1/violations/${id}`, PURPOSE);
-    if (rows[chosen]?.violation_id !== id || !view.shown()) return;
-    const pictures = h("div", { class: "evidence alone" }, state("…", t("loading")));
-    detail.replaceChildren(pictures, about(violation), buttons());
-    await picture(pictures, violation).catch((error) =>
-      pictures.replaceChildren(state("⚠", `${t("evidence.none")} ${error.message}`)));
+  const isReady = (violation, verdict) => verdict === "annul"
+    || (verified.has(violation) && (verdict !== "confirm" || violation.evidence_sha256.length > 0));
+
+  function drawButtons(place, violation) {
+    const offered = Object.keys(DECISIONS).filter((verdict) => violation.actions.includes(verdict));
+    const waits = offered.some((verdict) => !isReady(violation, verdict));
+    place.hidden = !offered.length;
+    place.replaceChildren(...offered.map((verdict) => h("button", {
+      class: DECISIONS[verdict].kind, disabled: !isReady(violation, verdict) || deciding.has(violation.violation_id),
+      "data-action": verdict, onclick: () => decide(verdict),
+    }, t(verdict), " ", keyHint(DECISIONS[verdict].key))),
+    h("span", { class: "soft small" }, t(waits ? "evidence.first" : "key.stays")));
+  }
+
+  async function decide(verdict) {
+    const bound = panel.shown(), violation = bound?.data;
+    if (!bound) { notify(t(panel.id ? "case.loading" : "pick"), true); return; }
+    if (deciding.has(bound.id)) return;
+    if (!violation.actions.includes(verdict)) { notify(t("action.closed"), true); return; }
+    if (!isReady(violation, verdict)) { notify(t("evidence.first"), true); return; }
+    if (!signer && verdict !== "annul") { notify(t("key.needed"), true); keyButton.focus(); return; }
+    const run = ({ reason = "" } = {}) => carryOut(bound, verdict, reason);
+    if (!DECISIONS[verdict].asks) { await run().catch((error) => failed(bound, error)); return; }
+    await askFor({
+      key: `${currentSession().operator}:${bound.id}:${verdict}`, caseId: bound.id, title: t(verdict),
+      about: `${violation.plate?.text ?? ""} · ${headline(violation)} · ${moment(violation.occurred_at)}`,
+      fields: [{ name: "reason", label: t("reason"), long: true, max: 500 }], send: t(verdict), submit: run,
+    });
+  }
+
+  async function carryOut(bound, verdict, reason) {
+    deciding.add(bound.id);
+    redrawButtons(bound.id);
+    try {
+      const purpose = await requirePurpose(QUEUE);
+      if (!purpose) throw new Refused(0, { title: t("purpose.needed"), reason: "PURPOSE_REQUIRED" });
+      const violation = await (verdict === "annul" ? annul : sign)(bound, verdict, reason, purpose);
+      notify(`${t(DECISIONS[verdict].done)}: ${headline(violation)}`);
+      queue.put(violation, violation.state !== wanted);
+      panel.show(violation);
+    } catch (error) {
+      if (error.outdates && panel.id === bound.id) panel.reload();
+      if (error.outdates) refresh();
+      throw error;
+    } finally {
+      deciding.delete(bound.id);
+      redrawButtons(bound.id);
+    }
+  }
+
+  async function sign({ id, version, data }, verdict, reason, purpose) {
+    const { canonical } = await post(`/v1/violations/${id}/decision/prepare`, { verdict, reason, version }, purpose);
+    const bytes = checked(canonical, data, { verdict, reason, officer: currentSession().operator });
+    const body = await signed(signer, bytes, newId());
+    return (await post(`/v1/violations/${id}/${verdict}`, body, purpose)).violation;
+  }
+
+  const annul = async ({ id, version }, verdict, reason, purpose) =>
+    (await post(`/v1/violations/${id}/annul`, { decision_id: newId(), reason, version }, purpose)).violation;
+
+  function failed(bound, error) {
+    if (error instanceof Differs && panel.id === bound.id) {
+      panel.element.querySelector(".differs")?.remove();
+      panel.element.querySelector(".decide").before(differences(error));
+    } else view.failed(error);
+  }
+
+  function redrawButtons(id) {
+    const shown = panel.shown(), place = panel.element.querySelector(".decide");
+    if (shown?.id === id && place) drawButtons(place, shown.data);
   }
 
   const keyPicker = h("input", {
@@ -65,100 +164,41 @@ export async function violationsView(view) {
   });
   const keyButton = h("button", { title: t("key.stays"), onclick: () => keyPicker.click() });
   const drawKey = () => keyButton.replaceChildren(`${signer ? "✓ " : ""}${t(signer ? "key.ready" : "key.choose")}`);
+  const filter = h("select", { "aria-label": t("status"), onchange: (event) => {
+    wanted = event.target.value;
+    view.guard(() => queue.restart());
+  } }, STATES.map((name) => h("option", { value: name }, t(`state.${name}`))));
+  const refresh = view.oneAtATime(() => queue.reload());
 
-  const buttons = () => h("div", { class: "decide" },
-    h("button", { class: "main", onclick: () => decide("confirm") }, t("confirm"), " ", h("kbd", {}, "c")),
-    h("button", { class: "danger", onclick: () => decide("reject") }, t("reject"), " ", h("kbd", {}, "r")),
-    h("span", { class: "soft small" }, t("key.stays")));
-
-  async function decide(verdict) {
-    const violation = rows[chosen];
-    if (!violation || deciding) return;
-    if (!signer) { notify(t("key.needed"), true); keyButton.focus(); return; }
-    let reason = "";
-    if (verdict === "reject") {
-      const answer = await ask(t("reject"), [{ label: t("reason"), long: true }], { send: t("reject"), cancel: t("cancel") });
-      if (!answer) return;
-      [reason] = answer;
-    }
-    deciding = true;
-    try {
-      const base = `/v1/violations/${violation.violation_id}`;
-      const { canonical } = await post(`${base}/decision/prepare`, { verdict, reason }, PURPOSE);
-      await post(`${base}/${verdict}`, await signed(signer, canonical, newId()), PURPOSE);
-      notify(t(verdict === "confirm" ? "confirmed" : "rejected"));
-      rows = rows.filter((row) => row !== violation);
-      chosen = Math.min(chosen, Math.max(0, rows.length - 1));
-      draw();
-    } catch (error) {
-      view.failed(error);
-      return;
-    } finally { deciding = false; }
-    await view.guard(show);
-  }
-
-  view.keys = { j: () => move(1), k: () => move(-1), c: () => decide("confirm"), r: () => decide("reject") };
+  view.keys = {
+    KeyJ: { label: t("key.next"), run: () => queue.move(1), held: true },
+    KeyK: { label: t("key.previous"), run: () => queue.move(-1), held: true },
+    ...Object.fromEntries(Object.entries(DECISIONS).map(([verdict, { key }]) =>
+      [key, { label: t(verdict), run: () => decide(verdict) }])),
+    Slash: { label: t("key.filter"), run: () => filter.focus() },
+  };
+  view.follow("violations.v1.", (fact) => {
+    const shown = panel.shown(), conflict = fact?.subject === "violations.v1.conflict_found";
+    if (conflict) { contradicted.add(fact.id); drawNotes(); }
+    const isNews = fact && fact.id === shown?.id && (conflict || fact.version > shown.version);
+    if (isNews && !deciding.has(fact.id)) panel.reload();
+    refresh();
+  });
   drawKey();
-  await load();
+  await queue.restart();
   return [
-    h("div", { class: "bar" },
-      h("h1", {}, t("tab.violations")), h("span", { class: "grow" }),
-      h("span", { class: "soft small" }, h("kbd", {}, "j"), " ", h("kbd", {}, "k"), ` ${t("move")} `,
-        h("kbd", {}, "c"), ` ${t("confirm")} `, h("kbd", {}, "r"), ` ${t("reject")}`),
-      keyButton, keyPicker, h("button", { onclick: () => view.guard(() => load()) }, t("refresh"))),
-    h("div", { class: "split" }, list, detail),
+    h("div", { class: "bar" }, h("h1", {}, t("tab.violations")), filter, purposeChip(view, QUEUE),
+      h("span", { class: "grow" }), view.keysHint(), keyButton, keyPicker,
+      h("button", { onclick: () => view.guard(() => queue.reload()) }, t("refresh"))),
+    h("div", { class: "split" }, queue.element, panel.element),
   ];
 }
 
-// A list carries no plates: reading one is audited, so it begins with opening the case.
-const headline = (row) => row.over_kmh != null ? `+${row.over_kmh} ${t("kmh")}`
-  : row.offence?.code === "RED_LIGHT" ? t("red_light") : row.offence?.code ?? "";
-const plate = (row) => h("span", { class: "plate" }, row.plate?.text || "—");
-
-function about(violation) {
-  const { readings, device, offence, plate: read } = violation;
-  const speed = readings?.speed_kmh != null ? `${readings.speed_kmh} ${t("kmh")} (${t("limit")} ${readings.speed_limit_kmh ?? "?"})` : "";
-  const signal = readings?.signal_phase
-    ? `${t(`phase.${readings.signal_phase}`)}${readings.signal_age_seconds != null ? `, ${readings.signal_age_seconds} s` : ""}` : "";
-  const verification = device?.verification_number
-    ? `${device.verification_number} → ${moment(device.verification_until)}` : "";
-  return h("div", {},
-    violation.hold_reason ? h("div", { class: "hold" }, `${t("hold")}: ${violation.hold_reason}`) : null,
-    violation.caution ? h("div", { class: "hold" }, t(`caution.${violation.caution}`)) : null,
-    facts([
-      [t("plate"), h("span", {}, plate(violation), " ", h("span", { class: "soft small" },
-        read ? `${read.country || "?"} · ${t("confidence")} ${Math.round(read.confidence * 100)} %` : ""))],
-      [t("rule"), offence ? `${offence.article} (${offence.code})` : ""],
-      [t("over"), violation.over_kmh != null ? `${violation.over_kmh} ${t("kmh")}` : ""],
-      [t("speed"), speed],
-      [t("signal"), signal],
-      [t("when"), moment(violation.occurred_at)],
-      [t("where"), [violation.place?.region, violation.place?.address].filter(Boolean).join(", ")],
-      [t("camera"), h("span", { class: "mono" }, violation.camera_id)],
-      [t("device"), [device?.name, device?.serial].filter(Boolean).join(", ")],
-      [t("verification"), verification],
-      [t("source"), violation.source ? t(`source.${violation.source}`) : ""],
-      [t("rules"), offence?.rules_version],
-      [t("story"), h("span", { class: "mono" }, violation.story)],
-    ]));
-}
-
-async function picture(place, violation) {
-  const [sha] = violation.evidence_sha256;
-  if (!sha) { place.replaceChildren(state("◌", t("evidence.none"))); return; }
-  const image = await createImageBitmap(await blob(`/v1/violations/${violation.violation_id}/evidence/${sha}`, PURPOSE));
-  const box = violation.plate?.box;
-  const whole = h("canvas", { width: image.width, height: image.height, role: "img", "aria-label": violation.plate?.text ?? "" });
-  const pen = whole.getContext("2d");
-  pen.drawImage(image, 0, 0);
-  if (!box?.width) { place.replaceChildren(whole); return; }
-  pen.strokeStyle = "#f2b705";
-  pen.lineWidth = Math.max(2, image.width / 300);
-  pen.strokeRect(box.x, box.y, box.width, box.height);
-  const close = h("canvas", { width: 360, height: 150, role: "img", "aria-label": t("plate") });
-  const [wide, tall] = [box.width * 1.3, Math.max(box.height * 1.5, box.width * 1.3 * 150 / 360)];
-  close.getContext("2d").drawImage(image, box.x + box.width / 2 - wide / 2, box.y + box.height / 2 - tall / 2,
-    wide, tall, 0, 0, 360, 150);
-  place.className = "evidence";
-  place.replaceChildren(whole, h("div", { class: "stack" }, close, h("div", {}, plate(violation))));
+// What would be signed and is not what is shown: nothing was signed.
+function differences(error) {
+  return h("div", { class: "differs", role: "alert" }, h("b", {}, t("differs")),
+    h("table", {}, h("thead", {}, h("tr", {}, ["field", "shown", "to.sign"].map((name) => h("th", {}, t(name))))),
+      h("tbody", {}, error.differences.map(({ field, shown, signed: said }) => h("tr", {},
+        h("td", {}, fieldName(field)), h("td", {}, JSON.stringify(shown)), h("td", {}, JSON.stringify(said)))))),
+    h("p", {}, refusalText(error)));
 }

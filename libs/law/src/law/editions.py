@@ -1,0 +1,47 @@
+"""Tables of law by validity: which edition was in force on a day.
+
+An edition holds from its first day to its last, both inclusive, in Almaty; None as the last day
+means until another begins. Where two overlap the newer one is in force.
+"""
+
+from collections.abc import Iterable
+from datetime import date, datetime
+from typing import Generic, Protocol, TypeVar
+
+from law.zone import almaty_day
+
+
+class Edition(Protocol):
+    @property
+    def valid_from(self) -> date: ...
+
+    @property
+    def valid_until(self) -> date | None: ...
+
+
+E = TypeVar("E", bound=Edition)
+
+
+class EditionMissing(LookupError):
+    """No edition was in force on that day: yesterday's law is not guessed from today's."""
+
+
+class Editions(Generic[E]):
+    def __init__(self, editions: Iterable[E]) -> None:
+        self._newest_first = sorted(editions, key=lambda one: one.valid_from, reverse=True)
+
+    def at(self, moment: datetime) -> E:
+        """The edition in force on the day in Almaty. Raises EditionMissing."""
+        return self.on(almaty_day(moment))
+
+    def on(self, day: date) -> E:
+        """Raises EditionMissing."""
+        for edition in self._newest_first:
+            if is_in_force(edition, day):
+                return edition
+        raise EditionMissing(day.isoformat())
+
+
+def is_in_force(edition: Edition, day: date) -> bool:
+    last = edition.valid_until
+    return edition.valid_from <= day and (last is None or day <= last)

@@ -1,0 +1,22 @@
+"""The clock of a device, bounded by when its frame arrived.
+
+A device may be late, for it keeps frames through an outage of its line; it cannot be early.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from law.guards.holds import HoldReason
+
+
+@dataclass(frozen=True)
+class DeviceClock:
+    ahead_max: timedelta
+    behind_max: timedelta
+
+    def why_held(self, measured_at: datetime, received_at: datetime) -> HoldReason | None:
+        if measured_at > received_at + self.ahead_max:
+            return HoldReason.DEVICE_CLOCK_AHEAD
+        if measured_at < received_at - self.behind_max:
+            return HoldReason.DEVICE_CLOCK_BEHIND
+        return None

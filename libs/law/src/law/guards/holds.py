@@ -1,0 +1,24 @@
+"""The names under which a recorded fact is held for an officer. They are part of the contracts."""
+
+from enum import StrEnum
+
+
+class HoldReason(StrEnum):
+    # Readings: see `readings`.
+    SPEED_MISSING = "SPEED_MISSING"
+    SPEED_IMPLAUSIBLE = "SPEED_IMPLAUSIBLE"
+    SPEED_LIMIT_IMPLAUSIBLE = "SPEED_LIMIT_IMPLAUSIBLE"
+    TOLERANCE_TOO_SMALL = "TOLERANCE_TOO_SMALL"
+    SIGNAL_MISSING = "SIGNAL_MISSING"
+    SIGNAL_IMPLAUSIBLE = "SIGNAL_IMPLAUSIBLE"
+    SIGNAL_ALLOWED_PASSING = "SIGNAL_ALLOWED_PASSING"
+    STOP_LINE_NOT_PASSED = "STOP_LINE_NOT_PASSED"
+    # The device's clock against arrival: see `device_clock`.
+    DEVICE_CLOCK_AHEAD = "DEVICE_CLOCK_AHEAD"
+    DEVICE_CLOCK_BEHIND = "DEVICE_CLOCK_BEHIND"
+    # A camera of a kind that may not find this rule: see `camera_kinds`.
+    CAMERA_KIND_UNFIT = "CAMERA_KIND_UNFIT"
+    # Beside other facts: see `passage` and `journey`.
+    SAME_PASSAGE = "SAME_PASSAGE"
+    EVIDENCE_REUSED = "EVIDENCE_REUSED"
+    IMPOSSIBLE_JOURNEY = "IMPOSSIBLE_JOURNEY"

@@ -1,0 +1,128 @@
+"""What a device can have measured: limits that roads have, speeds that cars reach, its own error.
+
+A reading out of bounds is no smaller or larger offence; it is a device at fault, and held.
+"""
+
+import math
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+
+from law.guards.holds import HoldReason
+
+
+class Rule(StrEnum):
+    """What a device can find: one passage breaks each of them once, whatever the bracket."""
+
+    SPEED = "SPEED"
+    RED_LIGHT = "RED_LIGHT"
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a device read; None (and "" for the phase) where it read nothing."""
+
+    speed_kmh: float | None = None
+    speed_limit_kmh: float | None = None
+    signal_phase: str = ""
+    signal_age_seconds: float | None = None
+    past_stop_line: bool | None = None
+
+
+@dataclass(frozen=True)
+class Tolerance:
+    """The error that a type of device has, at the least: in km/h, and as a share of the speed."""
+
+    kmh: Decimal
+    share: Decimal
+
+    def at(self, speed_kmh: Decimal) -> Decimal:
+        return max(self.kmh, speed_kmh * self.share)
+
+
+@dataclass(frozen=True)
+class SpeedBounds:
+    limit_min_kmh: Decimal
+    limit_max_kmh: Decimal
+    limit_step_kmh: Decimal
+    speed_min_kmh: Decimal
+    speed_max_kmh: Decimal
+    # Of a kind that is not named the largest holds.
+    tolerances: dict[str, Tolerance]
+
+    def is_limit(self, kmh: Decimal) -> bool:
+        between = self.limit_min_kmh <= kmh <= self.limit_max_kmh
+        return between and kmh % self.limit_step_kmh == 0
+
+    def is_speed(self, kmh: Decimal) -> bool:
+        return self.speed_min_kmh <= kmh <= self.speed_max_kmh
+
+    def tolerance_kmh(self, kind: str, speed_kmh: Decimal, of_camera: float) -> Decimal:
+        """What is taken off in favour of the driver: the camera's, or its kind's if more."""
+        named = self.tolerances.get(kind)
+        floors = [named] if named else list(self.tolerances.values())
+        return max(_decimal(of_camera), *(floor.at(speed_kmh) for floor in floors))
+
+
+@dataclass(frozen=True)
+class SignalBounds:
+    phase: str
+    age_max_seconds: float
+
+
+@dataclass(frozen=True)
+class ReadingBounds:
+    speed: SpeedBounds
+    signal: SignalBounds
+
+    def why_held(self, rule: Rule, measured: Measured) -> HoldReason | None:
+        """Why readings cannot carry an offence against this rule, or None."""
+        if rule is Rule.SPEED:
+            return self._why_not_the_speed(measured)
+        return self._why_not_the_signal(measured)
+
+    def excess_kmh(self, kind: str, measured: Measured, of_camera: float = 0.0) -> Decimal | None:
+        """Speed less tolerance less limit; None where either was not measured.
+
+        `of_camera` is the tolerance that the register gives for the camera, km/h.
+        """
+        speed, limit = _number(measured.speed_kmh), _number(measured.speed_limit_kmh)
+        if speed is None or limit is None:
+            return None
+        return speed - self.speed.tolerance_kmh(kind, speed, of_camera) - limit
+
+    def tolerance_kmh(self, kind: str, measured: Measured, of_camera: float = 0.0) -> Decimal:
+        """What is taken off the measured speed. Requires one."""
+        speed = _number(measured.speed_kmh)
+        assert speed is not None
+        return self.speed.tolerance_kmh(kind, speed, of_camera)
+
+    def _why_not_the_speed(self, measured: Measured) -> HoldReason | None:
+        if measured.speed_kmh is None or measured.speed_limit_kmh is None:
+            return HoldReason.SPEED_MISSING
+        speed, limit = _number(measured.speed_kmh), _number(measured.speed_limit_kmh)
+        if limit is None or not self.speed.is_limit(limit):
+            return HoldReason.SPEED_LIMIT_IMPLAUSIBLE
+        if speed is None or not self.speed.is_speed(speed):
+            return HoldReason.SPEED_IMPLAUSIBLE
+        return None
+
+    def _why_not_the_signal(self, measured: Measured) -> HoldReason | None:
+        age = measured.signal_age_seconds
+        if not measured.signal_phase or age is None or measured.past_stop_line is None:
+            return HoldReason.SIGNAL_MISSING
+        if measured.signal_phase != self.signal.phase:
+            return HoldReason.SIGNAL_ALLOWED_PASSING
+        if not 0 <= age <= self.signal.age_max_seconds:  # NaN is between nothing
+            return HoldReason.SIGNAL_IMPLAUSIBLE
+        return None if measured.past_stop_line else HoldReason.STOP_LINE_NOT_PASSED
+
+
+def _number(value: float | None) -> Decimal | None:
+    """None for what is no number."""
+    return None if value is None or not math.isfinite(value) else _decimal(value)
+
+
+def _decimal(value: float) -> Decimal:
+    """Through text: 82.1 is meant, not the binary number nearest to it."""
+    return Decimal(repr(value))

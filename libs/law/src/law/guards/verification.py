@@ -1,0 +1,13 @@
+"""Whether a verification of a measuring device (KoAP Arts. 31, 822-1) covers a moment.
+
+A certificate of verification says "valid until" and a day: it holds through that day, in Almaty.
+It holds from the moment of the verification and not from the morning of that day.
+"""
+
+from datetime import datetime
+
+from law.zone import almaty_day
+
+
+def is_verified(valid_from: datetime, valid_until: datetime, at: datetime) -> bool:
+    return valid_from <= at and almaty_day(at) <= almaty_day(valid_until)

@@ -1,0 +1,94 @@
+"""What an operator may do with a report now: the deciding functions themselves, tried out.
+
+There is no second table of what is allowed. An action is listed where its decision would not be
+refused, and the API's policy of roles is made from `ROLES`.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from chassis.refusals import Refusal
+
+from citizen_reports.model.refusals import NoEvidence
+from citizen_reports.model.report import DeadlineTable, Report, Status
+
+
+class DeskAction(StrEnum):
+    TAKE = "take"
+    ROUTE = "route"
+    ASK = "ask"
+    ANSWER = "answer"
+    ACCEPT_TRAFFIC_EVIDENCE = "accept_traffic_evidence"
+
+
+DESK_ROLES = frozenset({"dispatcher", "supervisor", "inspector", "internal_security"})
+# Which roles may do what, besides what region and category let them see.
+ROLES: Mapping[DeskAction, frozenset[str]] = {
+    DeskAction.TAKE: DESK_ROLES,
+    DeskAction.ROUTE: DESK_ROLES,
+    DeskAction.ASK: DESK_ROLES,
+    DeskAction.ANSWER: DESK_ROLES,
+    # Complaints are never traffic evidence.
+    DeskAction.ACCEPT_TRAFFIC_EVIDENCE: DESK_ROLES - {"internal_security"},
+}
+
+
+@dataclass(frozen=True)
+class Actor:
+    """The operator who acts at the desk."""
+
+    operator_id: str
+    roles: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Files:
+    """How many pictures and films of a report lie in the evidence store, and how many wait."""
+
+    stored: int = 0
+    waiting: int = 0
+
+
+def accept_evidence(
+    report: Report, offence_code: str, actor: Actor, deadlines: DeadlineTable, files: Files
+) -> tuple[Report, Report]:
+    """The report in work (taken now where it lay routed), and accepted.
+
+    Raises StatusNotAllowed, NotTraffic or NoEvidence.
+    """
+    in_work = report
+    if report.status is Status.ROUTED:
+        in_work = report.take(actor.operator_id, actor.roles, deadlines)
+    accepted = in_work.accept_traffic(offence_code)
+    if not files.stored:
+        raise NoEvidence(facts={"waiting": str(files.waiting)})
+    return in_work, accepted
+
+
+def allowed_actions(
+    report: Report, actor: Actor, deadlines: DeadlineTable, files: Files, now: datetime
+) -> tuple[DeskAction, ...]:
+    attempts: dict[DeskAction, Callable[[], object]] = {
+        DeskAction.TAKE: lambda: report.take(actor.operator_id, actor.roles, deadlines),
+        DeskAction.ROUTE: lambda: report.route(report.unit),
+        DeskAction.ASK: lambda: report.ask(now),
+        DeskAction.ANSWER: lambda: report.answer(actor.operator_id, now),
+        DeskAction.ACCEPT_TRAFFIC_EVIDENCE: lambda: accept_evidence(
+            report, report.offence_code, actor, deadlines, files
+        ),
+    }
+    return tuple(
+        action
+        for action, attempt in attempts.items()
+        if actor.roles & ROLES[action] and _is_accepted(attempt)
+    )
+
+
+def _is_accepted(attempt: Callable[[], object]) -> bool:
+    try:
+        attempt()
+    except Refusal:
+        return False
+    return True

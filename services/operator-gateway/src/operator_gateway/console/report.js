@@ -1,0 +1,111 @@
+// How one report is shown, and how loud its deadline is.
+
+import { currentSession, isAbort } from "./api.js";
+import { facts, h, state, visible, written } from "./dom.js";
+import { EvidenceDiffers, loadEvidence, reportMediaPath } from "./evidence.js";
+import { code, moment, refusalText, span, t } from "./texts.js";
+
+const SOON = 0.25, NOW = 0.1, HOUR = 3_600_000;
+// Nobody is under way to these yet.
+const UNATTENDED = new Set(["registered", "routed", "disputed"]);
+
+// By what is left until the deadline as it is now, and never quiet in its last hours.
+export function urgency({ due_at: dueAt, report }, now = Date.now()) {
+  if (!dueAt) return { level: "calm", left: null };
+  const due = Date.parse(dueAt), left = due - now;
+  const whole = due - Date.parse(report?.receipt?.registered_at ?? dueAt);
+  if (left <= 0) return { level: "over", left };
+  if (left < whole * NOW || left < HOUR) return { level: "now", left };
+  if (left < whole * SOON || left < 24 * HOUR) return { level: "soon", left };
+  return { level: "calm", left };
+}
+
+// An emergency that somebody must do something about now.
+export const isCalling = (row) => row.emergency && (row.overdue || UNATTENDED.has(row.report?.status));
+
+export function dueTag(row) {
+  const { level, left } = urgency(row);
+  if (left === null) return row.report?.status === "waits_for_reporter" ? h("span", { class: "tag" }, t("due.stands")) : null;
+  const kind = { calm: "", soon: "warn", now: "bad", over: "bad shout" }[level];
+  return h("span", { class: `tag ${kind}` }, `${t(level === "over" ? "due.over" : "due.in")} ${span(left)}`);
+}
+
+export const headline = (row) => t(`category.${row.report?.category ?? "other"}`);
+export const holder = ({ operator }) => !operator ? "" : operator === currentSession()?.operator ? t("held.mine") : operator;
+
+export function drawRow(row) {
+  const { report, place, unit } = row;
+  const loud = { soon: "due-soon", now: "due-now", over: "due-now", calm: "" }[urgency(row).level];
+  return { kind: loud, content: [
+    h("div", { class: "top" }, h("b", {}, headline(row)), dueTag(row)),
+    h("div", { class: "small soft" },
+      [report?.receipt?.number ?? report?.report_id, t(`state.${report?.status}`), place?.region].filter(Boolean).join(" · ")),
+    h("div", { class: "small soft" }, [unit, holder(row) && `${t("held.by")} ${holder(row)}`].filter(Boolean).join(" · ")),
+  ] };
+}
+
+export function heading(whole) {
+  const { report, emergency } = whole;
+  return h("div", { class: "bar" }, h("h2", { class: "title" }, headline(whole)),
+    h("span", { class: "tag" }, t(`state.${report.status}`)),
+    emergency ? h("span", { class: "tag bad" }, t("emergency")) : null, dueTag(whole));
+}
+
+export function about(whole) {
+  const { report, place, text, reporter, unit, occurred_at: occurredAt, story, partner } = whole;
+  return h("div", {},
+    facts([
+      [t("number"), h("span", { class: "mono" }, report.receipt?.number ?? "")],
+      [t("due"), whole.due_at ? moment(whole.due_at) : report.status === "waits_for_reporter" ? t("due.stands") : "—"],
+      [t("due.receipt"), moved(whole) ? moment(report.receipt?.due_at) : ""],
+      [t("unit"), unit],
+      [t("held.by"), holder(whole) || t("held.nobody")],
+      [t("when"), moment(occurredAt)],
+      [t("where"), written([place?.region, place?.address].filter(Boolean).join(", "))],
+      [t("reporter"), written([reporter?.name, reporter?.phone].filter(Boolean).join(", ") || t("anonymous"))],
+      [t("source"), partner],
+      [t("outcome"), report.outcome ? code("outcome", report.outcome) : ""],
+      [t("accepted"), whole.accepted_plate ? `${visible(whole.accepted_plate)} · ${code("offence", whole.accepted_offence_code)}` : ""],
+      [t("story"), h("span", { class: "mono" }, story)],
+    ]),
+    h("h3", {}, t("text")), h("p", { class: "written", dir: "auto" }, visible(text) || "—"),
+    report.question ? h("p", { class: "hold" }, `${t("ask")}: `, written(report.question)) : null,
+    report.answer ? h("p", {}, h("b", {}, `${t("answer")}: `), written(report.answer)) : null);
+}
+
+const moved = ({ due_at: dueAt, report }) => dueAt && report.receipt?.due_at
+  && Date.parse(dueAt) !== Date.parse(report.receipt.due_at);
+
+export function steps({ steps: all }) {
+  return h("section", {}, h("h3", {}, t("steps")), h("ol", { class: "small" }, all.map((step) =>
+    h("li", {}, `${moment(step.at)} · ${t(`state.${step.status}`)} · ${code("actor", step.actor)} `, written(noteText(step.note))))));
+}
+
+// What the service notes by itself is said in the operator's language; what people wrote stays as it is.
+function noteText(note) {
+  const overdue = note.match(/^overdue, step (\d+): (.+)$/);
+  if (overdue) return `${t("note.overdue")} ${overdue[1]}: ${code("ladder", overdue[2])}`;
+  const duplicate = note.match(/^possible duplicate of (\S+)$/);
+  return duplicate ? `${t("note.duplicate")} ${duplicate[1]}` : code("outcome", note);
+}
+
+export function pictures(whole, { purpose, signal }) {
+  return whole.media.filter((item) => item.evidence_sha256).map((item) => {
+    const place = h("div", { class: "evidence alone" }, state("…", t("evidence.loading")));
+    loadEvidence(reportMediaPath(whole.report, item), item.shown_sha256, { purpose, signal })
+      .then((piece) => place.replaceChildren(drawn(piece)))
+      .catch((error) => {
+        if (isAbort(error)) return;
+        const text = error instanceof EvidenceDiffers ? t("evidence.differs") : `${t("evidence.failed")} ${refusalText(error)}`;
+        place.replaceChildren(state("⚠", text));
+      });
+    return place;
+  });
+}
+
+function drawn({ bitmap, film }) {
+  if (film) return h("video", { src: film, controls: true, "aria-label": t("evidence") });
+  const canvas = h("canvas", { width: bitmap.width, height: bitmap.height, role: "img", "aria-label": t("evidence") });
+  canvas.getContext("2d").drawImage(bitmap, 0, 0);
+  return canvas;
+}

@@ -1,0 +1,406 @@
+"""The owners of data as small servers, with cases that change as theirs do."""
+
+import hashlib
+import io
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import rfc8785
+from chassis.calls import current_caller
+from chassis.clock import to_timestamp
+from chassis.purpose import PurposeRequired
+from chassis.refusals import Kind, Refusal, Says, checks
+from PIL import Image, ImageDraw
+from tartip.cameras.v1 import cameras_pb2, cameras_pb2_grpc
+from tartip.fines.v1 import fines_pb2, fines_pb2_grpc
+from tartip.inference.v1 import inference_pb2_grpc
+from tartip.reports.v1 import reports_pb2, reports_pb2_grpc
+from tartip.violations.v1 import violations_pb2, violations_pb2_grpc
+
+SHA = "ab" * 32
+PICTURE = bytes(range(256)) * 4096
+NOON = datetime(2026, 11, 27, 7, 0, 0, 250, tzinfo=UTC)
+
+
+def a_photograph() -> bytes:
+    picture = Image.new("RGB", (960, 540), (92, 104, 110))
+    pen = ImageDraw.Draw(picture)
+    pen.rectangle((300, 180, 660, 430), fill=(170, 30, 40))
+    pen.rectangle((400, 360, 560, 400), fill="white")
+    pen.text((420, 370), "777 ABA 02", fill="black")
+    written = io.BytesIO()
+    picture.save(written, "JPEG", quality=90)
+    return written.getvalue()
+
+
+PHOTOGRAPH = a_photograph()
+PHOTOGRAPH_SHA = hashlib.sha256(PHOTOGRAPH).hexdigest()
+ORIGINAL_SHA = "0e" * 32
+
+
+class ViolationNotFound(Refusal):
+    kind = Kind.NOT_FOUND
+    code = "VIOLATION_NOT_FOUND"
+    says = Says(en="No such violation.", ru="Нет такого нарушения.", kk="Мұндай бұзушылық жоқ.")
+
+
+class ViolationAlreadyDecided(Refusal):
+    code = "VIOLATION_ALREADY_DECIDED"
+    says = Says(en="Already decided.", ru="Решение уже принято.", kk="Шешім қабылданған.")
+
+
+class ViolationChangedMeanwhile(Refusal):
+    kind = Kind.CONFLICT
+    code = "VIOLATION_CHANGED_MEANWHILE"
+    says = Says(en="Changed meanwhile.", ru="Тем временем изменилось.", kk="Осы арада өзгерді.")
+
+
+class ReportNotFound(Refusal):
+    kind = Kind.NOT_FOUND
+    code = "REPORT_NOT_FOUND"
+    says = Says(en="No such report.", ru="Нет такого сообщения.", kk="Мұндай хабарлама жоқ.")
+
+
+class ReportChangedMeanwhile(Refusal):
+    kind = Kind.CONFLICT
+    code = "REPORT_CHANGED_MEANWHILE"
+    says = Says(en="Changed meanwhile.", ru="Тем временем изменилось.", kk="Осы арада өзгерді.")
+
+
+@dataclass
+class Asked:
+    """What the peers were asked, and by whom; and the cases that they hold."""
+
+    requests: list[Any] = field(default_factory=list)
+    callers: list[Any] = field(default_factory=list)
+    violations: dict[str, violations_pb2.Violation] = field(default_factory=dict)
+    reports: dict[str, reports_pb2.DeskReport] = field(default_factory=dict)
+    # What stands in the canonical bytes instead of the violation's own, by field; "" as it stands.
+    tampered: dict[str, Any] = field(default_factory=dict)
+    spelled: bytes = b""
+    fines: int = 0
+    # Where they listen: the variables that tell a gateway so.
+    addresses: dict[str, str] = field(default_factory=dict)
+
+    def note(self, request: Any) -> None:
+        self.requests.append(request)
+        self.callers.append(current_caller())
+
+    def of(self, kind: type) -> list[Any]:
+        return [request for request in self.requests if isinstance(request, kind)]
+
+    def clear(self) -> None:
+        for held in (self.requests, self.callers, self.violations, self.reports, self.tampered):
+            held.clear()
+        self.spelled, self.fines = b"", 0
+
+
+def a_violation(violation_id: str, **changes: Any) -> violations_pb2.Violation:
+    violation = violations_pb2.Violation(
+        violation_id=violation_id, state=violations_pb2.VIOLATION_STATE_REVIEW, version=1,
+        source=violations_pb2.VIOLATION_SOURCE_DEVICE, camera_id="camera-1", over_kmh=28.5,
+        occurred_at=to_timestamp(NOON), evidence_sha256=[PHOTOGRAPH_SHA],
+        original_sha256=[ORIGINAL_SHA],
+        actions=["confirm", "reject"], models_fingerprint="models-1",
+    )  # fmt: skip
+    place = violation.place
+    place.region, place.address = "KZ-75", "Abai 44"
+    place.latitude, place.longitude = 43.238, 76.945
+    violation.plate.text, violation.plate.confidence = "777ABA02", 0.97
+    box = violation.plate.box
+    box.x, box.y, box.width, box.height = 400, 360, 160, 40
+    offence = violation.offence
+    offence.code, offence.article = "SPEED_20_40", "592(2)"
+    offence.rules_version, offence.rules_sha256 = "2024-12-04.1", "cd" * 32
+    readings = violation.readings
+    readings.device_serial, readings.counter = "SN-1", 41
+    readings.device_time.CopyFrom(violation.occurred_at)
+    readings.frame_sha256 = bytes.fromhex("ef" * 32)
+    readings.speed_kmh, readings.speed_limit_kmh = 91.5, 60
+    violation.device.name, violation.device.serial = "Sergek", "SN-1"
+    violation.device.kind, violation.device.tolerance_kmh = cameras_pb2.CAMERA_KIND_SPEED_POINT, 3
+    violation.device.verification_number = "V-7"
+    violation.device.verification_until.CopyFrom(to_timestamp(NOON + timedelta(days=90)))
+    violation.MergeFrom(violations_pb2.Violation(**changes))
+    return violation
+
+
+def canonical_of(violation: violations_pb2.Violation, request: Any, officer: str) -> dict[str, Any]:
+    readings, device = violation.readings, violation.device
+    others = list(violation.conflicting_violation_ids)
+    warned = {"caution": violation.caution, "conflicting_violation_ids": others}
+    place = {name: getattr(violation.place, name) for name in ("latitude", "longitude", "address")}
+    return {name: value for name, value in warned.items() if value} | {
+        "place": place,
+        "type": "tartip-violation-decision-v1", "violation_id": violation.violation_id,
+        "version": violation.version, "verdict": {1: "confirm", 2: "reject"}[request.verdict],
+        "reason": request.reason, "officer": officer, "source": "device",
+        "camera_id": violation.camera_id, "report_id": "", "region": violation.place.region,
+        "occurred_at": _text(violation.occurred_at), "plate": violation.plate.text,
+        "offence": {
+            name: getattr(violation.offence, name)
+            for name in ("code", "article", "rules_version", "rules_sha256")
+        },
+        "over_kmh": str(violation.over_kmh),
+        "readings": {
+            "device_serial": readings.device_serial, "device_time": _text(readings.device_time),
+            "counter": str(readings.counter), "frame_sha256": readings.frame_sha256.hex(),
+            "speed_kmh": readings.speed_kmh, "speed_limit_kmh": readings.speed_limit_kmh,
+            "signal_phase": "", "signal_age_seconds": None, "past_stop_line": None,
+        },
+        "device": {
+            "name": device.name, "serial": device.serial,
+            "certificate_number": device.certificate_number,
+            "verification_number": device.verification_number, "verification_from": "",
+            "verification_until": _text(device.verification_until), "kind": "speed_point",
+            "tolerance_kmh": device.tolerance_kmh,
+        },
+        "evidence_sha256": list(violation.evidence_sha256),
+        "original_sha256": list(violation.original_sha256),
+        "models_fingerprint": violation.models_fingerprint,
+    }  # fmt: skip
+
+
+def _text(stamp: Any) -> str:
+    moment: datetime = stamp.ToDatetime(tzinfo=UTC)
+    return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+class PeerViolations(violations_pb2_grpc.ViolationsServicer):
+    def __init__(self, asked: Asked) -> None:
+        self._asked = asked
+
+    async def GetViolation(self, request: Any, context: Any) -> Any:
+        self._asked.note(request)
+        operator = current_caller().operator
+        assert operator is not None
+        if "KZ-75" not in operator.regions:
+            raise ViolationNotFound
+        found = self._asked.violations.get(request.violation_id)
+        violation = found or a_violation(request.violation_id)
+        return violations_pb2.GetViolationResponse(violation=violation)
+
+    async def OpenEvidence(self, request: Any, context: Any) -> AsyncIterator[Any]:
+        self._asked.note(request)
+        if not current_caller().purpose:
+            raise PurposeRequired
+        is_photograph = request.sha256 == PHOTOGRAPH_SHA
+        content = PHOTOGRAPH if is_photograph else PICTURE
+        yield violations_pb2.OpenEvidenceResponse(
+            content_type="image/jpeg" if is_photograph or request.sha256 == SHA else "text/html",
+            content=content[:1000], sha256=request.sha256, original_sha256=ORIGINAL_SHA,
+            size_bytes=len(content),
+        )  # fmt: skip
+        for start in range(1000, len(content), 100_000):
+            yield violations_pb2.OpenEvidenceResponse(content=content[start : start + 100_000])
+
+    async def ListViolations(self, request: Any, context: Any) -> Any:
+        self._asked.note(request)
+        rows = [one for one in self._asked.violations.values() if one.state == request.state]
+        size = request.page.size or 50
+        start = int(request.page.token) if request.page.token.isdigit() else 0
+        more = str(start + size) if len(rows) > start + size else ""
+        token = more if self._asked.violations else "further"
+        found = rows[start : start + size]
+        return violations_pb2.ListViolationsResponse(violations=found, next_page_token=token)
+
+    async def PrepareDecision(self, request: Any, context: Any) -> Any:
+        self._asked.note(request)
+        violation = self._undecided(request)
+        operator = current_caller().operator
+        assert operator is not None
+        said = canonical_of(violation, request, operator.operator_id)
+        canonical = self._asked.spelled or rfc8785.dumps(said | self._asked.tampered)
+        return violations_pb2.PrepareDecisionResponse(canonical=canonical)
+
+    async def ConfirmViolation(self, request: Any, context: Any) -> Any:
+        decided = self._decide(request, violations_pb2.VIOLATION_STATE_CONFIRMED)
+        return violations_pb2.ConfirmViolationResponse(violation=decided)
+
+    async def RejectViolation(self, request: Any, context: Any) -> Any:
+        decided = self._decide(request, violations_pb2.VIOLATION_STATE_REJECTED)
+        return violations_pb2.RejectViolationResponse(violation=decided)
+
+    def _undecided(self, request: Any) -> violations_pb2.Violation:
+        found = self._asked.violations.get(request.violation_id)
+        violation = found or a_violation(request.violation_id)
+        if violation.state != violations_pb2.VIOLATION_STATE_REVIEW:
+            raise ViolationAlreadyDecided
+        if getattr(request, "version", 0) not in (0, violation.version):
+            raise ViolationChangedMeanwhile
+        return violation
+
+    def _decide(self, request: Any, state: Any) -> violations_pb2.Violation:
+        self._asked.note(request)
+        operator = current_caller().operator
+        assert operator is not None
+        return decide(self._undecided(request), state, operator.operator_id)
+
+
+def decide(violation: violations_pb2.Violation, state: Any, officer: str) -> Any:
+    """As the owner does it, whoever asked: one version on, decided, nothing more to do."""
+    violation.state, violation.version = state, violation.version + 1
+    del violation.actions[:]
+    violation.decision.officer, violation.decision.decided_at.seconds = officer, 1_795_000_000
+    return violation
+
+
+class PeerInference(inference_pb2_grpc.InferenceServicer):
+    """Answers operators nothing."""
+
+
+class PeerCameras(cameras_pb2_grpc.CameraRegistryServicer):
+    async def RegisterCamera(self, request: Any, context: Any) -> Any:
+        with checks() as check:
+            check.wrong("camera_id", "must be a UUIDv7")
+            check.wrong("description.serial", "must not be empty")
+        raise AssertionError
+
+    async def GetStatistics(self, request: Any, context: Any) -> Any:
+        row = {"registered": 3, "connected": 2, "with_ai": 1, "online": 1}
+        return cameras_pb2.GetStatisticsResponse(
+            total=cameras_pb2.RegionStatistics(**row),
+            regions=[cameras_pb2.RegionStatistics(region="KZ-75", **row)],
+        )
+
+    async def GetCamera(self, request: Any, context: Any) -> Any:
+        """A camera that was registered at the moment it was asked for, if one was named."""
+        camera = cameras_pb2.Camera(camera_id=request.camera_id)
+        if request.HasField("as_of"):
+            camera.registered_at.CopyFrom(request.as_of)
+        return cameras_pb2.GetCameraResponse(camera=camera)
+
+
+class PeerFines(fines_pb2_grpc.FinesServicer):
+    def __init__(self, asked: Asked) -> None:
+        self._asked = asked
+
+    async def ListFines(self, request: Any, context: Any) -> Any:
+        fines = [self._fine(str(100_000_000_000_000 + at)) for at in range(self._asked.fines)]
+        return fines_pb2.ListFinesResponse(fines=fines)
+
+    async def GetFine(self, request: Any, context: Any) -> Any:
+        self._asked.note(request)
+        return fines_pb2.GetFineResponse(fine=self._fine(request.number))
+
+    def _fine(self, number: str) -> fines_pb2.Fine:
+        fine = fines_pb2.Fine(
+            number=number, state=fines_pb2.FINE_STATE_DELIVERED, region="KZ-75", version=1,
+            article="592(2)", offence_code="SPEED_20_40", issued_at=to_timestamp(NOON),
+            occurred_at=to_timestamp(NOON), owner_masked="9001••••••17",
+        )  # fmt: skip
+        fine.amount.amount_minor, fine.amount.currency = 3_932_000, "KZT"
+        return fine
+
+
+# What may be done in which status, and what it leads to.
+STEPS = {
+    "take": {"ROUTED": "IN_WORK", "DISPUTED": "IN_WORK"},
+    "route": {"ROUTED": "ROUTED", "IN_WORK": "ROUTED"},
+    "ask": {"IN_WORK": "WAITS_FOR_REPORTER"},
+    "answer": {"IN_WORK": "ANSWERED", "WAITS_FOR_REPORTER": "ANSWERED"},
+}
+
+
+def a_report(report_id: str, due: datetime, **changes: Any) -> reports_pb2.DeskReport:
+    report = reports_pb2.DeskReport(
+        unit="KZ-75-duty", occurred_at=to_timestamp(NOON), text="A car stands on the pavement.",
+        partner="kaspi", due_at=to_timestamp(due), overdue=due < datetime.now(UTC),
+    )  # fmt: skip
+    inner = report.report
+    inner.report_id, inner.version = report_id, 1
+    inner.status = reports_pb2.REPORT_STATUS_ROUTED
+    inner.category = changes.pop("category", reports_pb2.CATEGORY_OTHER)
+    inner.receipt.number = f"KZ75-2026-{report_id[-1] * 7}"
+    inner.receipt.registered_at.CopyFrom(to_timestamp(NOON))
+    inner.receipt.due_at.CopyFrom(to_timestamp(due))
+    report.place.region, report.place.address = "KZ-75", "Abai 44"
+    report.reporter.name = "Test Person"
+    report.MergeFrom(reports_pb2.DeskReport(**changes))
+    return offered(report)
+
+
+def offered(report: reports_pb2.DeskReport) -> reports_pb2.DeskReport:
+    status = reports_pb2.ReportStatus.Name(report.report.status).removeprefix("REPORT_STATUS_")
+    report.actions[:] = [action for action, steps in STEPS.items() if status in steps]
+    return report
+
+
+def advance(report: reports_pb2.DeskReport, action: str, operator: str) -> reports_pb2.DeskReport:
+    """As the owner does it: status, holder, version, step and deadline."""
+    status = reports_pb2.ReportStatus.Name(report.report.status).removeprefix("REPORT_STATUS_")
+    target = STEPS[action][status]
+    report.report.status = reports_pb2.ReportStatus.Value(f"REPORT_STATUS_{target}")
+    report.report.version += 1
+    report.operator = operator
+    step = report.steps.add(status=report.report.status, actor=operator)
+    step.at.CopyFrom(to_timestamp(datetime.now(UTC)))
+    if action == "take":
+        report.due_at.CopyFrom(to_timestamp(datetime.now(UTC) + timedelta(days=30)))
+    if target in ("ANSWERED", "WAITS_FOR_REPORTER"):
+        report.ClearField("due_at")
+    report.overdue = False
+    return offered(report)
+
+
+class PeerReports(reports_pb2_grpc.ReportDeskServicer):
+    def __init__(self, asked: Asked) -> None:
+        self._asked = asked
+
+    async def ListReports(self, request: Any, context: Any) -> Any:
+        rows = [one for one in self._asked.reports.values() if self._fits(one, request)]
+        rows.sort(key=lambda row: row.due_at.seconds if row.HasField("due_at") else 2**40)
+        size = request.page.size or 50
+        start = int(request.page.token or 0)
+        more = str(start + size) if len(rows) > start + size else ""
+        found = rows[start : start + size]
+        return reports_pb2.ReportDeskListReportsResponse(reports=found, next_page_token=more)
+
+    def _fits(self, row: reports_pb2.DeskReport, request: Any) -> bool:
+        closed = (reports_pb2.REPORT_STATUS_ANSWERED, reports_pb2.REPORT_STATUS_CLOSED)
+        status = row.report.status
+        fits_status = status == request.status if request.status else status not in closed
+        fits_category = request.category in (0, row.report.category)
+        is_wanted = row.overdue or not request.overdue_only
+        return (
+            fits_status and fits_category and is_wanted
+            and (row.emergency or not request.emergencies_only)
+        )  # fmt: skip
+
+    async def GetReport(self, request: Any, context: Any) -> Any:
+        self._asked.note(request)
+        report = self._found(request)
+        return reports_pb2.ReportDeskGetReportResponse(report=report)
+
+    async def TakeReport(self, request: Any, context: Any) -> Any:
+        return reports_pb2.TakeReportResponse(report=self._act(request, "take"))
+
+    async def AskReporter(self, request: Any, context: Any) -> Any:
+        return reports_pb2.AskReporterResponse(report=self._act(request, "ask"))
+
+    async def AnswerReport(self, request: Any, context: Any) -> Any:
+        report = self._unchanged(request)
+        with checks() as check:
+            long_enough = len(request.answer) > 3
+            check.that(long_enough, "answer", "what the reporter reads", code="ANSWER_REQUIRED")
+        report.report.answer = request.answer
+        return reports_pb2.AnswerReportResponse(report=self._act(request, "answer"))
+
+    def _found(self, request: Any) -> reports_pb2.DeskReport:
+        if request.report_id not in self._asked.reports:
+            raise ReportNotFound
+        return self._asked.reports[request.report_id]
+
+    def _unchanged(self, request: Any) -> reports_pb2.DeskReport:
+        report = self._found(request)
+        if request.version not in (0, report.report.version):
+            raise ReportChangedMeanwhile
+        return report
+
+    def _act(self, request: Any, action: str) -> reports_pb2.DeskReport:
+        self._asked.note(request)
+        operator = current_caller().operator
+        assert operator is not None
+        return advance(self._unchanged(request), action, operator.operator_id)

@@ -1,0 +1,183 @@
+"""Emergencies appear by themselves: in the list, in the title and by a sound, where they may."""
+
+import asyncio
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from tartip.reports.v1 import reports_pb2 as pb
+
+from .browser import HEARS_TONES, PROMISE_MS, Console, OpenConsole, expect, needs_chromium
+from .conftest import Publisher
+from .peers import a_report
+
+pytestmark = needs_chromium
+ACCIDENT, VIOLENCE, CHILD = (
+    pb.CATEGORY_ROAD_ACCIDENT, pb.CATEGORY_DOMESTIC_VIOLENCE, pb.CATEGORY_INCIDENT_WITH_CHILD,
+)  # fmt: skip
+
+
+class Desk:
+    """A dispatcher's page, and citizens who report emergencies meanwhile."""
+
+    def __init__(self, console: Console, gateway: Any) -> None:
+        self.console = console
+        self.page = console.page
+        self._reports = gateway.asked.reports
+        self._publish = Publisher(gateway.engines)
+
+    async def receive(self, report_id: str, category: Any = ACCIDENT) -> None:
+        due = datetime.now(UTC) + timedelta(minutes=7)
+        self._reports[report_id] = a_report(report_id, due, category=category, emergency=True)
+        await self._publish("citizen-reports", "reports.v1.received", f"report:{report_id}")
+
+    async def worsen(self, report_id: str) -> None:
+        report = self._reports[report_id]
+        report.overdue = True
+        report.report.version += 1
+        await self._publish("citizen-reports", "reports.v1.overdue", f"report:{report_id}",
+                            version=report.report.version)  # fmt: skip
+
+    async def title_is(self, title: str) -> None:
+        await expect(self.page).to_have_title(title, timeout=PROMISE_MS)
+
+    async def tones(self) -> int:
+        found: int = await self.page.evaluate("window.tones")
+        return found
+
+    async def are_heard(self, tones: int) -> None:
+        """So many since the page was opened; two make one call."""
+        async with asyncio.timeout(PROMISE_MS / 1000):
+            while await self.tones() != tones:
+                await asyncio.sleep(0.05)
+
+
+@pytest.fixture
+def open_desk(console: OpenConsole, gateway: Any) -> Any:
+    async def open_as(tab: str = "reports", operator: str = "dispatcher-almaty") -> Desk:
+        opened = await console(operator, tab)
+        return Desk(opened, gateway)
+
+    return open_as
+
+
+async def test_a_new_emergency_appears_in_list_and_title_and_is_heard(open_desk: Any) -> None:
+    desk = await open_desk()
+    await desk.title_is("Tartip")
+    await desk.receive("accident-1")
+    await desk.title_is("(1) Tartip")
+    await expect(desk.console.row("accident-1")).to_be_visible(timeout=PROMISE_MS)
+    await desk.are_heard(2)
+    await desk.receive("accident-2")
+    await desk.title_is("(2) Tartip")
+    await desk.are_heard(4)
+
+
+async def test_an_emergency_is_told_whatever_tab_and_filter_are_chosen(open_desk: Any) -> None:
+    desk = await open_desk("cameras")
+    await desk.receive("accident-1")
+    await desk.title_is("(1) Tartip")
+    await expect(desk.page.locator("#alarm .calling")).to_have_text("Экстренные: 1")
+    await desk.page.locator("#alarm .calling").click()
+    await desk.page.get_by_label("Все категории").select_option("other")
+    await expect(desk.console.row("accident-1")).to_be_visible()
+    await desk.receive("accident-2")
+    await expect(desk.console.row("accident-2")).to_be_visible(timeout=PROMISE_MS)
+
+
+@pytest.mark.parametrize("category", [VIOLENCE, CHILD])
+async def test_violence_and_children_make_no_sound_and_nothing_but_a_number(
+    open_desk: Any, category: Any
+) -> None:
+    desk = await open_desk("cameras")
+    await desk.receive("report-1", category)
+    await desk.title_is("(1) Tartip")
+    assert await desk.tones() == 0
+    assert "насили" not in (await desk.page.locator("body").inner_text()).lower()
+    assert await desk.page.locator("#notice.shown").count() == 0
+    await desk.receive("accident-1")
+    await desk.title_is("(2) Tartip")
+    await desk.are_heard(2)
+
+
+async def test_a_worsening_emergency_is_heard_again(open_desk: Any) -> None:
+    desk = await open_desk()
+    await desk.receive("accident-1")
+    await desk.title_is("(1) Tartip")
+    for heard in (4, 6):  # overdue, and a step further up the ladder
+        await desk.worsen("accident-1")
+        await desk.are_heard(heard)
+    await expect(desk.console.row("accident-1")).to_have_class("row due-now")
+
+
+async def test_what_was_there_at_sign_in_is_counted_and_not_heard(
+    open_desk: Any, gateway: Any
+) -> None:
+    due = datetime.now(UTC) + timedelta(minutes=3)
+    gateway.asked.reports["accident-1"] = a_report(
+        "accident-1", due, category=ACCIDENT, emergency=True
+    )
+    desk = await open_desk()
+    await desk.title_is("(1) Tartip")
+    assert await desk.tones() == 0
+
+
+async def test_an_emergency_that_came_while_the_connection_was_lost_is_told_when_it_is_back(
+    open_desk: Any,
+) -> None:
+    desk = await open_desk()
+    await desk.page.context.set_offline(True)
+    await desk.page.evaluate("import('/console/feed.js').then(({ feed }) => feed.again())")
+    await expect(desk.page.locator("#feed-lost")).to_be_visible()
+    await desk.receive("accident-1")
+    await desk.page.context.set_offline(False)
+    await desk.title_is("(1) Tartip")
+    await expect(desk.page.locator("#feed-lost")).to_be_hidden()
+    await desk.are_heard(2)
+
+
+async def test_taking_an_emergency_ends_its_call(open_desk: Any) -> None:
+    desk = await open_desk()
+    await desk.receive("accident-1")
+    await desk.title_is("(1) Tartip")
+    await desk.console.row("accident-1").click()
+    await desk.console.choose_purpose()
+    await desk.console.is_ready("accident-1", "take")
+    await desk.console.press("KeyT")
+    await desk.console.is_ready("accident-1", "answer")
+    await desk.title_is("Tartip")
+
+
+async def test_the_sound_is_switched_off_for_each_operator_for_good(open_desk: Any) -> None:
+    desk = await open_desk()
+    await desk.page.locator("#alarm .sound").click()
+    await expect(desk.page.locator("#alarm .sound")).to_contain_text("Звук выключен")
+    await desk.page.reload()
+    await expect(desk.page.locator("#alarm .sound")).to_contain_text("Звук выключен")
+    await desk.receive("accident-1")
+    await desk.title_is("(1) Tartip")
+    assert await desk.tones() == 0
+    assert await desk.page.evaluate("localStorage.getItem('tartip.sound.dispatcher-almaty')")
+    assert not await desk.page.evaluate("localStorage.getItem('tartip.sound.supervisor-almaty')")
+
+
+async def test_a_page_that_may_not_sound_yet_says_so_and_sounds_as_soon_as_it_may(
+    open_desk: Any, gateway: Any
+) -> None:
+    """A browser lets a page sound only after somebody has touched it."""
+    first = await open_desk()
+    page = await first.page.context.new_page()
+    session = await first.page.evaluate("sessionStorage.getItem('tartip.session')")
+    await page.add_init_script(HEARS_TONES)
+    await page.add_init_script(f"sessionStorage.setItem('tartip.session', {json.dumps(session)})")
+    await page.goto(gateway.url)
+    desk = Desk(Console(page, gateway), gateway)
+    await desk.console.is_loaded()
+    await expect(page.locator("#alarm .sound")).to_contain_text("нажмите любую клавишу")
+    await desk.receive("accident-1")
+    await desk.title_is("(1) Tartip")
+    assert await desk.tones() == 0
+    await page.keyboard.press("Shift")
+    await desk.are_heard(2)
+    await expect(page.locator("#alarm .sound")).to_contain_text("Звук включён")

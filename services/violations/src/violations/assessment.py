@@ -1,0 +1,219 @@
+"""From a plate read or a citizen's evidence to a violation in review, or to none."""
+
+from collections.abc import Awaitable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+from uuid import UUID
+
+from chassis import telemetry
+from chassis.clock import Clock, made_at, new_id
+from chassis.db import SYSTEM, Database, Tx
+from law.editions import EditionMissing, Editions
+from law.guards import Guards
+
+from violations.model import Hold, Offence, Outcome, Place, Plate, Source, Violation
+from violations.recording import record_measured, record_reported
+from violations.rules import Camera, Finding, Rules, caution_of, findings, hold_of
+from violations.storage import pauses, reads
+from violations.storage.reads import Read
+
+reads_total = telemetry.meter.create_counter("tartip.violations.reads")
+
+
+@dataclass(frozen=True)
+class Report:
+    """A citizen's report whose evidence the desk accepted."""
+
+    report_id: UUID
+    place: Place
+    occurred_at: datetime
+    plate: str
+    offence_code: str
+    evidence_sha256: tuple[str, ...]
+    story: str
+    # Of the forms that officers are shown, in the same order; "" where it is not known.
+    shown_sha256: tuple[str, ...] = ()
+
+
+class Cameras(Protocol):
+    def camera(self, camera_id: UUID, as_of: datetime) -> Awaitable[Camera | Outcome]:
+        """As it was described then, or what a read of it comes to where there is no such camera."""
+        ...
+
+
+class Reports(Protocol):
+    def report(self, report_id: UUID) -> Awaitable[Report | None]:
+        """None where no evidence of such a report was accepted."""
+        ...
+
+
+class Assessment:
+    """Reads are judged by the rules in force at their measurement, and the guards at arrival."""
+
+    def __init__(
+        self,
+        db: Database,
+        clock: Clock,
+        *,
+        rules: Editions[Rules],
+        guards: Editions[Guards],
+        cameras: Cameras,
+        reports: Reports,
+    ) -> None:
+        self._db = db
+        self._clock = clock
+        self._rules = rules
+        self._guards = guards
+        self._cameras = cameras
+        self._reports = reports
+
+    async def take_read(self, tx: Tx, read: Read) -> None:
+        """In the consumer's transaction: kept, and assessed soon."""
+        now = self._clock()
+        if await reads.add_read(tx, read, now):
+            await tx.schedule("assess", str(read.read_id), due_at=now)
+
+    async def assess(self, key: str) -> None:
+        """Work `assess`: asks the register, then decides in one transaction."""
+        read_id = UUID(key)
+        async with self._db.begin(SYSTEM) as tx:
+            read = await reads.pending_read(tx, read_id)
+        if read is None:
+            return
+        telemetry.annotate(camera=str(read.camera_id))
+        camera = await self._cameras.camera(read.camera_id, self._measured_at(read))
+        async with self._db.begin(SYSTEM) as tx:
+            await pauses.beside_pauses(tx)
+            read = await reads.pending_read(tx, read_id, for_update=True)
+            if read is None:
+                return
+            outcome = await self._hold_or_conclude(tx, read, camera)
+        reads_total.add(1, {"outcome": outcome.value})
+
+    async def assess_held(self, key: str) -> None:
+        """Work `assess_held`: a read that waited out a degradation; the key ends with its id."""
+        await self.assess(key.rpartition(":")[2])
+
+    async def take_evidence(self, tx: Tx, report_id: UUID) -> None:
+        await tx.schedule("ask_report", str(report_id), due_at=self._clock())
+
+    async def ask_report(self, key: str) -> None:
+        """Work `ask_report`: a citizen's evidence becomes a candidate, held for an officer."""
+        report = await self._reports.report(UUID(key))
+        if report is None:
+            reads_total.add(1, {"outcome": Outcome.REPORT_WITHOUT_EVIDENCE.value})
+            return
+        telemetry.annotate(report=str(report.report_id))
+        violation, now = self._reported(report), self._clock()
+        async with self._db.begin(SYSTEM) as tx:
+            outcome = await record_reported(tx, violation, guards=self._guards.at(now), now=now)
+        if outcome is Outcome.EVIDENCE_REUSED:
+            reads_total.add(1, {"outcome": outcome.value})
+
+    def _reported(self, report: Report) -> Violation:
+        try:
+            offence = self._rules.at(report.occurred_at).offence(report.offence_code)
+        except EditionMissing:  # an officer decides it anyway, and sees that no table applies
+            offence = Offence(report.offence_code, "", "", "")
+        return Violation(
+            violation_id=new_id(),
+            source=Source.CITIZEN,
+            camera_id=None,
+            place=report.place,
+            occurred_at=report.occurred_at,
+            plate=Plate(report.plate),
+            offence=offence,
+            readings=None,
+            over_kmh=None,
+            device=None,
+            evidence_sha256=report.evidence_sha256,
+            models_fingerprint="",
+            hold=Hold.CITIZEN_EVIDENCE,
+            report_id=report.report_id,
+            story=report.story or telemetry.current_story(),
+            shown_sha256=report.shown_sha256,
+        )
+
+    def _measured_at(self, read: Read) -> datetime:
+        """As of when the register is asked: the device's moment, unless its clock is wrong."""
+        measured_at = read.readings.device_time
+        try:
+            clock = self._guards.at(read.arrived_at).device_clock
+        except EditionMissing:  # the read will end by that name
+            return measured_at
+        return read.arrived_at if clock.why_held(measured_at, read.arrived_at) else measured_at
+
+    async def _hold_or_conclude(self, tx: Tx, read: Read, camera: Camera | Outcome) -> Outcome:
+        degradation = await pauses.open_degradation(tx)
+        if degradation is not None:
+            await pauses.hold_read(tx, read.read_id, degradation)
+            return Outcome.HELD
+        outcome = await self._conclude(tx, read, camera)
+        await reads.close_read(tx, read.read_id, outcome, self._clock())
+        return outcome
+
+    async def _conclude(self, tx: Tx, read: Read, camera: Camera | Outcome) -> Outcome:
+        if isinstance(camera, Outcome):
+            return camera
+        try:
+            rules = self._rules.at(read.readings.device_time)
+            guards = self._guards.at(read.arrived_at)
+        except EditionMissing:
+            return Outcome.RULES_MISSING
+        found = findings(read.readings, camera, rules, guards)
+        fit = [one for one in found if guards.camera_kinds.may_find(camera.kind, one.rule)]
+        if not fit:
+            return Outcome.KIND_UNFIT if found else Outcome.NO_OFFENCE
+        came = [await self._record(tx, read, camera, one, rules, guards) for one in fit]
+        return Outcome.VIOLATION if Outcome.VIOLATION in came else came[0]
+
+    async def _record(
+        self, tx: Tx, read: Read, camera: Camera, finding: Finding, rules: Rules, guards: Guards
+    ) -> Outcome:
+        hold = hold_of(
+            read.plate,
+            read.readings,
+            read.arrived_at,
+            finding=finding,
+            camera=camera,
+            rules=rules,
+            guards=guards,
+        )
+        caution = caution_of(read.plate, rules, doubtful=await self._is_doubtful(tx, read))
+        violation = Violation(
+            violation_id=new_id(),
+            source=Source.DEVICE,
+            camera_id=camera.camera_id,
+            place=camera.place,
+            occurred_at=read.readings.device_time,
+            plate=read.plate,
+            offence=finding.offence,
+            readings=read.readings,
+            over_kmh=finding.over_kmh,
+            device=camera.device_at(read.readings.device_time, finding.tolerance_kmh),
+            evidence_sha256=(read.evidence_sha256,),
+            models_fingerprint=read.models_fingerprint,
+            hold=hold,
+            report_id=None,
+            story=read.story,
+            caution=caution,
+            shown_sha256=(read.shown_sha256,) if read.shown_sha256 else (),
+        )
+        return await record_measured(
+            tx,
+            violation,
+            rule=finding.rule,
+            read_id=read.read_id,
+            dedupe_seconds=camera.dedupe_seconds,
+            guards=guards,
+            now=self._clock(),
+        )
+
+    async def _is_doubtful(self, tx: Tx, read: Read) -> bool:
+        # The models looked when the read got its id: the frame may have been under way for hours.
+        return (
+            read.was_held
+            or await pauses.was_degraded(tx, read.captured_at)
+            or await pauses.was_degraded(tx, made_at(read.read_id))
+        )

@@ -1,0 +1,90 @@
+"""Violations that contradict each other: both held, both shown, none cancelled by itself."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime
+from uuid import UUID
+
+from chassis.clock import Clock
+from chassis.db import SYSTEM, Database, Tx
+
+from violations.events import conflict_found
+from violations.model import Hold, State, Violation
+from violations.neighbours import Neighbour, holds_others
+from violations.storage import neighbours
+
+
+def beside(violation: Violation, others: Iterable[Neighbour]) -> Violation:
+    """A new violation as the ones that contradict it leave it. A hold of its own stays."""
+    others = list(others)
+    held = any(_hold_each_other(violation, other) for other in others)
+    return replace(
+        violation,
+        hold=violation.hold or (Hold.IMPOSSIBLE_JOURNEY if held else Hold.NONE),
+        conflicting=tuple(sorted(other.violation_id for other in others)),
+    )
+
+
+async def relate(tx: Tx, violation: Violation, others: Iterable[Neighbour], now: datetime) -> None:
+    """A new violation and these others, which are locked, contradict each other.
+
+    What is in review is held; what is confirmed stays, and a supervisor is told.
+    """
+    for other in others:
+        holds = _hold_each_other(violation, other)
+        await neighbours.add_conflict(
+            tx, violation.violation_id, violation.place.region, other, holds=holds, now=now
+        )
+        if other.state is State.REVIEW:
+            hold = other.hold or (Hold.IMPOSSIBLE_JOURNEY if holds else Hold.NONE)
+            await _change(tx, other, hold, because_of=violation.violation_id)
+        elif other.state is State.CONFIRMED and holds:
+            tx.emit(conflict_found(other, violation))
+            facts = {"conflicting": str(violation.violation_id)}
+            tx.audit(
+                "conflict", f"violation:{other.violation_id}", region=other.region, facts=facts
+            )
+
+
+class Conflicts:
+    """What a decision brings about for the violations that the decided one contradicted."""
+
+    def __init__(self, db: Database, clock: Clock) -> None:
+        self._db = db
+        self._clock = clock
+
+    async def note_withdrawn(self, tx: Tx, withdrawn: Violation) -> None:
+        """In the transaction that rejects or annuls it. Others may be of regions not seen here."""
+        if withdrawn.conflicting:
+            key = f"{withdrawn.violation_id}:{withdrawn.version}"
+            await tx.schedule("settle_conflicts", key, due_at=self._clock())
+
+    async def settle(self, key: str) -> None:
+        """Work `settle_conflicts`: what nothing contradicts any more is an officer's to decide."""
+        withdrawn = UUID(key.partition(":")[0])
+        async with self._db.begin(SYSTEM) as tx:
+            ids = await neighbours.conflicting_with(tx, withdrawn)
+            for other in await neighbours.locked(tx, ids):
+                held = other.state is State.REVIEW and other.hold is Hold.IMPOSSIBLE_JOURNEY
+                if held and not await neighbours.is_contradicted(tx, other.violation_id):
+                    await _change(tx, other, Hold.NONE, because_of=withdrawn)
+
+
+def _hold_each_other(violation: Violation, other: Neighbour) -> bool:
+    return holds_others(violation) and holds_others(other) and other.is_open_or_confirmed
+
+
+async def _change(tx: Tx, other: Neighbour, hold: Hold, *, because_of: UUID) -> None:
+    """Its hold may stay as it is: what contradicts it is new, and a prepared decision void."""
+    await neighbours.set_hold(tx, other, hold)
+    action = "conflict" if hold is other.hold else "hold" if hold else "release"
+    tx.audit(
+        action,
+        f"violation:{other.violation_id}",
+        region=other.region,
+        facts={
+            "hold": hold.value,
+            "conflicting": str(because_of),
+            "version": str(other.version + 1),
+        },
+    )

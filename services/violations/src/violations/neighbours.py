@@ -1,0 +1,71 @@
+"""Other violations of the same vehicle, near in time: one passage, or a journey no car makes.
+
+Pure: no clock, no storage.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+from law.guards import Guards, Journey, Sighting
+
+from violations.model import Hold, Source, State, Violation
+
+# Nothing can be concluded from a moment or a place that is itself in doubt.
+MOMENT_IN_DOUBT = frozenset(
+    {Hold.DEVICE_DIFFERS, Hold.DEVICE_CLOCK_AHEAD, Hold.DEVICE_CLOCK_BEHIND}
+)
+
+
+@dataclass(frozen=True)
+class Neighbour:
+    """As much of a violation as is held against another one."""
+
+    violation_id: UUID
+    source: Source
+    state: State
+    hold: Hold
+    version: int
+    region: str
+    camera_id: UUID | None
+    rule: str
+    sighting: Sighting
+
+    @property
+    def is_open_or_confirmed(self) -> bool:
+        return self.state in (State.REVIEW, State.CONFIRMED)
+
+
+def sighting_of(violation: Violation) -> Sighting:
+    place = violation.place
+    return Sighting(place.latitude, place.longitude, violation.occurred_at)
+
+
+def holds_others(one: Violation | Neighbour) -> bool:
+    """Whether a device measured where and when: a citizen's word holds nobody's case."""
+    return one.source is Source.DEVICE and one.hold not in MOMENT_IN_DOUBT
+
+
+def is_same_passage(
+    violation: Violation, rule: str, other: Neighbour, *, guards: Guards, camera_window: timedelta
+) -> bool:
+    """Whether a device recorded this passage before; `camera_window` is for the same camera."""
+    if other.source is not Source.DEVICE or other.rule != rule:
+        return False
+    here = sighting_of(violation)
+    if other.camera_id == violation.camera_id:
+        return here.time_to(other.sighting) <= camera_window
+    return guards.passage.is_same(here, other.sighting)
+
+
+def contradicting(
+    violation: Violation, others: Iterable[Neighbour], journey: Journey
+) -> list[Neighbour]:
+    """Those that cannot stand beside this one; what was rejected or annulled proves nothing."""
+    here = sighting_of(violation)
+    return [
+        other
+        for other in others
+        if other.is_open_or_confirmed and not journey.is_possible(here, other.sighting)
+    ]

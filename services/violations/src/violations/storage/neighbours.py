@@ -1,0 +1,130 @@
+"""Other violations of the same vehicle, and which of them contradict each other."""
+
+from collections.abc import Collection
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from chassis.db import Tx
+from law.guards import Sighting
+from sqlalchemy import Select, literal, select, text, update
+from sqlalchemy.dialects.postgresql import insert
+
+from violations.model import Hold, Plate, Source, State
+from violations.neighbours import Neighbour
+from violations.storage.columns import plate_index
+from violations.storage.tables import conflicts, violations
+
+# Of one vehicle, within the horizon of a journey. A plate that is recorded more often than this is
+# copied many times over, and the newest records show it as well as all would.
+NEIGHBOURS_MAX = 200
+
+
+async def lock_vehicle(tx: Tx, plate: Plate) -> None:
+    """Until this transaction ends nothing else is recorded of this plate."""
+    index = plate_index(tx, plate).hex()
+    await tx.execute(
+        text("SELECT pg_advisory_xact_lock(hashtextextended(:plate, 1))"), {"plate": index}
+    )
+
+
+async def near(tx: Tx, plate: Plate, at: datetime, *, within: timedelta) -> list[Neighbour]:
+    query = (
+        _neighbours()
+        .where(
+            violations.c.plate_index == plate_index(tx, plate),
+            violations.c.occurred_at.between(at - within, at + within),
+        )
+        .order_by(violations.c.occurred_at.desc())
+        .limit(NEIGHBOURS_MAX)
+    )
+    return [_neighbour(row) for row in await tx.execute(query)]
+
+
+async def locked(tx: Tx, ids: Collection[UUID]) -> list[Neighbour]:
+    """As they are now, and until this transaction ends."""
+    query = _neighbours().where(violations.c.violation_id.in_(ids))
+    # In one order for all, so that nobody waits in a ring.
+    query = query.order_by(violations.c.violation_id).with_for_update()
+    return [_neighbour(row) for row in await tx.execute(query)]
+
+
+async def conflicting_with(tx: Tx, violation_id: UUID) -> list[UUID]:
+    query = select(conflicts.c.conflicting_id).where(conflicts.c.violation_id == violation_id)
+    return list((await tx.execute(query)).scalars())
+
+
+async def add_conflict(
+    tx: Tx, violation_id: UUID, region: str, other: Neighbour, *, holds: bool, now: datetime
+) -> None:
+    """Both ways. `holds`: neither can become a prescription while the other stands."""
+    both = (
+        (violation_id, other.violation_id, region),
+        (other.violation_id, violation_id, other.region),
+    )
+    rows = [
+        {
+            "violation_id": one,
+            "conflicting_id": another,
+            "region": its_region,
+            "holds": holds,
+            "found_at": now,
+        }
+        for one, another, its_region in both
+    ]
+    await tx.execute(insert(conflicts).values(rows).on_conflict_do_nothing())
+
+
+async def is_contradicted(tx: Tx, violation_id: UUID) -> bool:
+    """Whether something still stands that holds this one."""
+    other = violations.alias()
+    query = (
+        select(literal(True))
+        .select_from(conflicts.join(other, other.c.violation_id == conflicts.c.conflicting_id))
+        .where(
+            conflicts.c.violation_id == violation_id,
+            conflicts.c.holds,
+            other.c.state.in_((State.REVIEW.value, State.CONFIRMED.value)),
+        )
+        .limit(1)
+    )
+    return await tx.scalar(query) is not None
+
+
+async def set_hold(tx: Tx, other: Neighbour, hold: Hold) -> None:
+    """A decision that was prepared before is void: the version rises."""
+    await tx.execute(
+        update(violations)
+        .where(violations.c.violation_id == other.violation_id)
+        .values(hold=hold.value, version=violations.c.version + 1)
+    )
+
+
+def _neighbours() -> Select[Any]:
+    return select(
+        violations.c.violation_id,
+        violations.c.source,
+        violations.c.state,
+        violations.c.hold,
+        violations.c.version,
+        violations.c.region,
+        violations.c.camera_id,
+        violations.c.rule,
+        violations.c.latitude,
+        violations.c.longitude,
+        violations.c.occurred_at,
+    )
+
+
+def _neighbour(row: Any) -> Neighbour:
+    return Neighbour(
+        row.violation_id,
+        Source(row.source),
+        State(row.state),
+        Hold(row.hold),
+        row.version,
+        row.region,
+        row.camera_id,
+        row.rule,
+        Sighting(row.latitude, row.longitude, row.occurred_at),
+    )

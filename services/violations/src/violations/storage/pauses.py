@@ -1,0 +1,85 @@
+"""Times in which plates were not read for sure, and the reads that wait for their end."""
+
+from datetime import datetime
+from uuid import UUID
+
+from chassis.db import Tx
+from sqlalchemy import func, select, text, update
+from sqlalchemy.dialects.postgresql import insert
+
+from violations.model import Caution, Source, State
+from violations.storage.tables import degradations, reads, violations
+
+
+async def beside_pauses(tx: Tx) -> None:
+    """Until this transaction ends no pause begins or ends."""
+    await tx.execute(text("SELECT pg_advisory_xact_lock_shared(hashtextextended('pauses', 2))"))
+
+
+async def alone_with_pauses(tx: Tx) -> None:
+    """Waits for all that decide by whether there is a pause."""
+    await tx.execute(text("SELECT pg_advisory_xact_lock(hashtextextended('pauses', 2))"))
+
+
+async def add_degradation(tx: Tx, degradation_id: UUID, *, since: datetime, now: datetime) -> bool:
+    """False when it is known."""
+    new = insert(degradations).values(degradation_id=degradation_id, since=since, told_at=now)
+    return bool((await tx.execute(new.on_conflict_do_nothing())).rowcount)
+
+
+async def end_degradation(tx: Tx, degradation_id: UUID, recovered_at: datetime) -> None:
+    await tx.execute(
+        update(degradations)
+        .where(degradations.c.degradation_id == degradation_id)
+        .values(recovered_at=recovered_at)
+    )
+
+
+async def open_degradation(tx: Tx) -> UUID | None:
+    query = select(degradations.c.degradation_id).where(degradations.c.recovered_at.is_(None))
+    found: UUID | None = await tx.scalar(query.limit(1))
+    return found
+
+
+async def paused_since(tx: Tx) -> datetime | None:
+    query = select(func.min(degradations.c.since)).where(degradations.c.recovered_at.is_(None))
+    found: datetime | None = await tx.scalar(query)
+    return found
+
+
+async def was_degraded(tx: Tx, moment: datetime) -> bool:
+    query = select(degradations.c.degradation_id).where(
+        degradations.c.since <= moment, degradations.c.recovered_at > moment
+    )
+    return await tx.scalar(query.limit(1)) is not None
+
+
+async def hold_read(tx: Tx, read_id: UUID, degradation_id: UUID) -> None:
+    await tx.execute(update(reads).where(reads.c.read_id == read_id).values(held_by=degradation_id))
+
+
+async def held_reads(tx: Tx, *, after: UUID | None, most: int) -> list[UUID]:
+    query = select(reads.c.read_id).where(_HELD).order_by(reads.c.read_id).limit(most)
+    if after is not None:
+        query = query.where(reads.c.read_id > after)
+    return list((await tx.execute(query)).scalars())
+
+
+async def count_held(tx: Tx) -> int:
+    return int(await tx.scalar(select(func.count()).select_from(reads).where(_HELD)))
+
+
+_HELD = reads.c.held_by.is_not(None) & reads.c.outcome.is_(None)
+
+
+async def caution_since(tx: Tx, since: datetime, caution: Caution) -> int:
+    """Of what a device recorded and nobody has decided; a decision prepared before is void."""
+    changed = await tx.execute(
+        update(violations)
+        .where(
+            violations.c.state == State.REVIEW.value, violations.c.caution != caution.value,
+            violations.c.source == Source.DEVICE.value, violations.c.detected_at >= since,
+        )
+        .values(caution=caution.value, version=violations.c.version + 1)
+    )  # fmt: skip
+    return int(changed.rowcount)

@@ -1,0 +1,92 @@
+"""Plate reads that wait for assessment. One that shows nothing loses its key, and its plate."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from chassis.db import Tx
+from sqlalchemy import select, update
+from sqlalchemy.dialects.postgresql import insert
+
+from violations.model import Plate, Readings
+from violations.storage.columns import plate_from, plate_text, readings_from, readings_json
+from violations.storage.tables import KEY_CLASS, reads
+
+
+@dataclass(frozen=True)
+class Read:
+    """A plate read with readings, not assessed yet."""
+
+    read_id: UUID
+    camera_id: UUID
+    captured_at: datetime
+    # When its frame reached the inference gateway.
+    arrived_at: datetime
+    plate: Plate
+    readings: Readings
+    evidence_sha256: str
+    models_fingerprint: str
+    story: str
+    # It waited while plates were not read for sure.
+    was_held: bool = False
+    # Of the form that officers are shown; "" where it is not known.
+    shown_sha256: str = ""
+
+
+async def add_read(tx: Tx, read: Read, now: datetime) -> bool:
+    """False when this read is known."""
+    key = await tx.new_data_key(KEY_CLASS)
+    sealed = key.seal(plate_text(read.plate), f"reads.plate:{read.read_id}")
+    added = await tx.execute(
+        insert(reads)
+        .values(
+            read_id=read.read_id,
+            camera_id=read.camera_id,
+            captured_at=read.captured_at,
+            key_id=key.key_id,
+            plate_sealed=sealed,
+            readings=readings_json(read.readings),
+            evidence_sha256=read.evidence_sha256,
+            models_fingerprint=read.models_fingerprint,
+            story=read.story,
+            received_at=now,
+            arrived_at=read.arrived_at,
+            shown_sha256=read.shown_sha256,
+        )
+        .on_conflict_do_nothing()
+    )
+    return bool(added.rowcount)
+
+
+async def pending_read(tx: Tx, read_id: UUID, *, for_update: bool = False) -> Read | None:
+    """None once it was assessed."""
+    query = select(reads).where(reads.c.read_id == read_id, reads.c.outcome.is_(None))
+    row = (await tx.execute(query.with_for_update() if for_update else query)).one_or_none()
+    if row is None:
+        return None
+    key = await tx.data_key(KEY_CLASS, row.key_id)
+    plate = key.open_text(bytes(row.plate_sealed), f"reads.plate:{read_id}")
+    return Read(
+        read_id=read_id,
+        camera_id=row.camera_id,
+        captured_at=row.captured_at,
+        arrived_at=row.arrived_at or row.received_at,
+        plate=plate_from(plate),
+        readings=readings_from(row.readings),
+        evidence_sha256=row.evidence_sha256,
+        models_fingerprint=row.models_fingerprint,
+        story=row.story,
+        was_held=row.held_by is not None,
+        shown_sha256=row.shown_sha256,
+    )
+
+
+async def close_read(tx: Tx, read_id: UUID, outcome: str, now: datetime) -> None:
+    """What the read led to stays; its plate goes, for the violation has its own."""
+    closed = await tx.execute(
+        update(reads)
+        .where(reads.c.read_id == read_id)
+        .values(outcome=outcome, assessed_at=now, plate_sealed=None)
+        .returning(reads.c.key_id)
+    )
+    await tx.destroy_data_key(closed.one().key_id)

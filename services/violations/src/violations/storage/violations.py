@@ -1,0 +1,238 @@
+"""Violations and decisions.
+
+A plate, an address and the text of a decision are sealed with one data key an object; the plate is
+found again by its blind index.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from chassis.db import Tx
+from chassis.refusals import IdReused
+from chassis.sealing import DataKey
+from sqlalchemy import select, tuple_, update
+from sqlalchemy.dialects.postgresql import insert
+
+from violations.model import (
+    Caution,
+    Decision,
+    Hold,
+    Offence,
+    Place,
+    Plate,
+    Source,
+    State,
+    Verdict,
+    Violation,
+    ViolationNotFound,
+)
+from violations.storage.columns import (
+    device_from,
+    device_json,
+    plate_from,
+    plate_index,
+    plate_text,
+    readings_from,
+    readings_json,
+)
+from violations.storage.tables import KEY_CLASS, conflicts, decisions, violations
+
+
+@dataclass(frozen=True)
+class Filters:
+    state: State | None = None
+    region: str = ""
+    offence_code: str = ""
+
+
+async def add(
+    tx: Tx,
+    violation: Violation,
+    *,
+    rule: str,
+    now: datetime,
+    read_id: UUID | None = None,
+    dedupe_seconds: int = 0,
+) -> None:
+    """`read_id` and `dedupe_seconds` of what a device measured."""
+    values = await _sealed(tx, violation) | {
+        "rule": rule,
+        "read_id": read_id,
+        "dedupe_seconds": dedupe_seconds,
+        "detected_at": now,
+    }
+    await tx.execute(insert(violations).values(**values))
+
+
+async def is_of_report(tx: Tx, report_id: UUID) -> bool:
+    """Whether the report has become a violation before."""
+    query = select(violations.c.violation_id).where(violations.c.report_id == report_id)
+    return await tx.scalar(query) is not None
+
+
+async def get(tx: Tx, violation_id: UUID, *, for_update: bool = False) -> Violation:
+    """Raises ViolationNotFound, also where the region is not the caller's."""
+    query = select(violations).where(violations.c.violation_id == violation_id)
+    row = (await tx.execute(query.with_for_update() if for_update else query)).one_or_none()
+    if row is None:
+        raise ViolationNotFound
+    key = await tx.data_key(KEY_CLASS, row.key_id)
+    found = _violation(row, _open_plate(key, row), _open_address(key, row))
+    conflicting = await _conflicting(tx, [violation_id])
+    return replace(
+        found,
+        decision=await _last_decision(tx, violation_id, key),
+        conflicting=conflicting.get(violation_id, ()),
+    )
+
+
+async def region_of(tx: Tx, violation_id: UUID) -> str | None:
+    query = select(violations.c.region).where(violations.c.violation_id == violation_id)
+    found: str | None = await tx.scalar(query)
+    return found
+
+
+async def note_shown(tx: Tx, violation: Violation) -> None:
+    """Of an undecided one, locked here."""
+    await tx.execute(
+        update(violations)
+        .where(
+            violations.c.violation_id == violation.violation_id,
+            violations.c.state == State.REVIEW.value,
+        )
+        .values(shown_sha256=list(violation.shown_sha256), version=violation.version)
+    )
+
+
+async def save_decision(tx: Tx, decided: Violation, verdict: Verdict) -> None:
+    """Raises IdReused where another officer's decision has this id."""
+    decision = decided.decision
+    assert decision is not None
+    await tx.execute(
+        update(violations)
+        .where(violations.c.violation_id == decided.violation_id,
+               violations.c.version == decided.version - 1)
+        .values(state=decided.state.value, version=decided.version)
+    )  # fmt: skip
+    key = await _key_of(tx, decided.violation_id)
+    place = f"{decision.decision_id}"
+    added = await tx.execute(insert(decisions).values(
+        decision_id=decision.decision_id, violation_id=decided.violation_id,
+        region=decided.place.region, verdict=verdict.value, officer=decision.officer,
+        decided_at=decision.decided_at,
+        reason_sealed=key.seal(decision.reason, f"decisions.reason:{place}"),
+        canonical_sealed=key.seal(decision.canonical, f"decisions.canonical:{place}"),
+        signature=decision.signature, certificate=decision.certificate,
+    ).on_conflict_do_nothing(index_elements=["decision_id"]))  # fmt: skip
+    if not added.rowcount:
+        raise IdReused
+
+
+async def page(tx: Tx, filters: Filters, *, after: tuple[datetime, UUID] | None,
+               size: int) -> list[Violation]:  # fmt: skip
+    """Oldest first, without plates, addresses and decisions: who needs those reads one."""
+    order = tuple_(violations.c.occurred_at, violations.c.violation_id)
+    query = select(violations).order_by(
+        violations.c.occurred_at, violations.c.violation_id
+    ).limit(size)  # fmt: skip
+    # One that contradicts another of the caller's regions may be read, and is not in the queue.
+    if not tx.scope.sees_all_regions:
+        query = query.where(violations.c.region.in_(tx.scope.regions))
+    if filters.state is not None:
+        query = query.where(violations.c.state == filters.state.value)
+    if filters.region:
+        query = query.where(violations.c.region == filters.region)
+    if filters.offence_code:
+        query = query.where(violations.c.offence_code == filters.offence_code)
+    if after is not None:
+        query = query.where(order > tuple_(*after))
+    found = [_violation(row, Plate(""), "") for row in await tx.execute(query)]
+    conflicting = await _conflicting(tx, [one.violation_id for one in found])
+    return [replace(one, conflicting=conflicting.get(one.violation_id, ())) for one in found]
+
+
+async def _conflicting(tx: Tx, ids: list[UUID]) -> dict[UUID, tuple[UUID, ...]]:
+    query = (
+        select(conflicts.c.violation_id, conflicts.c.conflicting_id)
+        .where(conflicts.c.violation_id.in_(ids))
+        .order_by(conflicts.c.conflicting_id)
+    )
+    found: dict[UUID, tuple[UUID, ...]] = {}
+    for row in await tx.execute(query):
+        found[row.violation_id] = (*found.get(row.violation_id, ()), row.conflicting_id)
+    return found
+
+
+async def _sealed(tx: Tx, violation: Violation) -> dict[str, Any]:
+    """The columns of a new violation."""
+    key = await tx.new_data_key(KEY_CLASS)
+    violation_id = violation.violation_id
+    return {
+        "violation_id": violation_id, "state": violation.state.value,
+        "source": violation.source.value, "region": violation.place.region,
+        "camera_id": violation.camera_id, "report_id": violation.report_id,
+        "latitude": violation.place.latitude, "longitude": violation.place.longitude,
+        "occurred_at": violation.occurred_at, "key_id": key.key_id,
+        "address_sealed": key.seal(violation.place.address, f"violations.address:{violation_id}"),
+        "plate_sealed": key.seal(plate_text(violation.plate), f"violations.plate:{violation_id}"),
+        "plate_index": plate_index(tx, violation.plate), "offence_code": violation.offence.code,
+        "article": violation.offence.article, "rules_version": violation.offence.rules_version,
+        "rules_sha256": violation.offence.rules_sha256,
+        "readings": readings_json(violation.readings) if violation.readings else None,
+        "over_kmh": violation.over_kmh,
+        "device": device_json(violation.device) if violation.device else None,
+        "evidence_sha256": list(violation.evidence_sha256),
+        "models_fingerprint": violation.models_fingerprint, "hold": violation.hold.value,
+        "version": violation.version, "story": violation.story,
+        "caution": violation.caution.value, "shown_sha256": list(violation.shown_sha256),
+    }  # fmt: skip
+
+
+async def _key_of(tx: Tx, violation_id: UUID) -> DataKey:
+    key_id = await tx.scalar(
+        select(violations.c.key_id).where(violations.c.violation_id == violation_id)
+    )
+    return await tx.data_key(KEY_CLASS, key_id)
+
+
+async def _last_decision(tx: Tx, violation_id: UUID, key: DataKey) -> Decision | None:
+    query = (
+        select(decisions).where(decisions.c.violation_id == violation_id)
+        .order_by(decisions.c.decided_at.desc()).limit(1)
+    )  # fmt: skip
+    row = (await tx.execute(query)).one_or_none()
+    if row is None:
+        return None
+    place = f"{row.decision_id}"
+    return Decision(
+        row.decision_id, row.officer, row.decided_at,
+        key.open_text(bytes(row.reason_sealed), f"decisions.reason:{place}"),
+        key.open(bytes(row.canonical_sealed), f"decisions.canonical:{place}"),
+        bytes(row.signature), bytes(row.certificate),
+    )  # fmt: skip
+
+
+def _open_plate(key: DataKey, row: Any) -> Plate:
+    return plate_from(
+        key.open_text(bytes(row.plate_sealed), f"violations.plate:{row.violation_id}")
+    )
+
+
+def _open_address(key: DataKey, row: Any) -> str:
+    return key.open_text(bytes(row.address_sealed), f"violations.address:{row.violation_id}")
+
+
+def _violation(row: Any, plate: Plate, address: str) -> Violation:
+    return Violation(
+        violation_id=row.violation_id, source=Source(row.source), camera_id=row.camera_id,
+        place=Place(row.latitude, row.longitude, row.region, address),
+        occurred_at=row.occurred_at, plate=plate,
+        offence=Offence(row.offence_code, row.article, row.rules_version, row.rules_sha256),
+        readings=readings_from(row.readings) if row.readings else None, over_kmh=row.over_kmh,
+        device=device_from(row.device) if row.device else None,
+        evidence_sha256=tuple(row.evidence_sha256), models_fingerprint=row.models_fingerprint,
+        hold=Hold(row.hold), report_id=row.report_id, story=row.story, state=State(row.state),
+        version=row.version, caution=Caution(row.caution), shown_sha256=tuple(row.shown_sha256),
+    )  # fmt: skip
