@@ -213,7 +213,7 @@ async def test_a_foreign_signature_confirms_nothing(new_frame: Any, outside: Out
     found = await wait_for("the violation", lambda: journey.find_in_queue(result.evidence_sha256))
     path = f"/v1/violations/{found.body['violation_id']}"
     desk = outside.as_operator("inspector-almaty")
-    prepared = await desk.post(f"{path}/decision/prepare", {"verdict": "confirm"})
+    prepared = await desk.post(f"{path}/decision/prepare", {"verdict": "confirm"}, purpose="test")
     canonical = base64.b64decode(prepared.body["canonical"])
     other = outside.certificates.officer("inspector-astana")
     own = outside.certificates.officer("inspector-almaty")
@@ -233,7 +233,9 @@ async def test_a_foreign_signature_confirms_nothing(new_frame: Any, outside: Out
         }
         body = {key: base64.b64encode(part).decode() for key, part in parts.items()}
         with pytest.raises(Refusal) as refused:
-            await desk.post(f"{path}/confirm", {"decision_id": str(new_id()), **body})
+            await desk.post(
+                f"{path}/confirm", {"decision_id": str(new_id()), **body}, purpose="test"
+            )
         assert refused.value.reason == name
 
 

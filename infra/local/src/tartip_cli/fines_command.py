@@ -75,12 +75,13 @@ async def _rechecked(
 ) -> AsyncIterator[pb.RecheckIssuedFinesResponse]:
     """Every answer once: a stream that breaks off goes on after the last one received."""
     from chassis.channels import refusals_of
+    from chassis.purpose import purpose_metadata
     from chassis.refusals import Refusal
     from tartip.fines.v1 import fines_pb2 as pb
 
     from tartip_cli.journeys import PASSING
 
-    metadata, token, broken = (("tartip-purpose", purpose),), "", 0
+    metadata, token, broken = purpose_metadata(purpose), "", 0
     while True:
         request = pb.RecheckIssuedFinesRequest(region=region, resume_token=token)
         try:

@@ -14,7 +14,7 @@ import asyncio
 import hashlib
 import json
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -32,6 +32,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from chassis import tables
+from chassis.audit_entry import CONFIDENTIAL, OPEN, AuditEntry
 from chassis.clock import Clock, clock_offset, new_id
 from chassis.refusals import ClockUnsure, IdReused
 from chassis.sealing import DataKey, Keyring
@@ -182,22 +183,32 @@ class Tx:
         )
 
     def audit(
-        self, action: str, object_ref: str, *, region: str = "", facts: dict[str, str] | None = None
-    ) -> None:
-        """Who did or saw what and why: ids only. `object_ref` is "type:id"."""
-        entry_id = new_id()
-        entry: dict[str, Any] = {
-            "id": str(entry_id),
-            "at": self._clock().isoformat(),
-            "action": action,
-            "object": object_ref,
-            "actor": f"{self.scope.kind}/{self.scope.name}",
-            "purpose": self.scope.purpose,
-            "region": region,
-            "facts": facts or {},
-            "trace": current_story(),
-        }
-        self._audit.append({"entry_id": entry_id, "canonical": rfc8785.dumps(entry)})
+        self,
+        action: str,
+        object_ref: str,
+        *,
+        region: str = "",
+        facts: Mapping[str, str] | None = None,
+        confidential: bool = False,
+    ) -> UUID:
+        """Who did or saw what and why: ids only. `object_ref` is "type:id". Gives the entry's id.
+
+        What is confidential is sealed like the rest and seen by no auditor.
+        """
+        entry = AuditEntry(
+            new_id(),
+            self._clock(),
+            action,
+            object_ref,
+            actor=f"{self.scope.kind}/{self.scope.name}",
+            purpose=self.scope.purpose,
+            region=region,
+            facts=facts or {},
+            audit_class=CONFIDENTIAL if confidential else OPEN,
+            trace=current_story(),
+        )
+        self._audit.append({"entry_id": entry.entry_id, "canonical": entry.canonical()})
+        return entry.entry_id
 
     async def schedule(self, kind: str, key: str, due_at: datetime) -> None:
         """Durable work: `kind` is done for `key` once, at or after `due_at`."""

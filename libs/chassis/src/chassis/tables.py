@@ -175,6 +175,11 @@ def install_v1(op: Operations, runtime_role: str) -> None:
         grant(op, table.name, privileges, runtime_role)
 
 
+def index_attempts(op: Operations) -> None:
+    """For services that record attempts (`attempts`): what `ListAttempts` finds them by."""
+    op.execute(f"CREATE INDEX audit_attempts ON audit (position) WHERE {IS_ATTEMPT}")
+
+
 def install_v2(op: Operations, runtime_role: str) -> None:
     """`service_now()`, and by it every default of this schema that was the database's own clock."""
     op.execute(_SERVICE_NOW)
@@ -212,6 +217,9 @@ def protect_rows(op: Operations, table: str, *, visible: str) -> None:
     )
 
 
+# How the canonical form of an attempt begins: its names stand in order.
+_ATTEMPT = '{"action":"open_refused",'
+IS_ATTEMPT = f"substring(canonical FROM 1 FOR {len(_ATTEMPT)}) = '{_ATTEMPT}'::bytea"
 IS_SYSTEM = "current_setting('app.kind', true) = 'system'"
 IN_REGION = (
     "(current_setting('app.regions', true) = '*'"

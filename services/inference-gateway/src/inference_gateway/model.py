@@ -192,6 +192,8 @@ class FrameResult:
     events: tuple[Emitted, ...] = ()
     evidence_sha256: str = ""
     models_fingerprint: str = ""
+    # Of the form of that evidence that operators are shown.
+    shown_sha256: str = ""
 
     @property
     def as_kept(self) -> "FrameResult":

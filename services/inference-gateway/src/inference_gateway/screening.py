@@ -254,7 +254,7 @@ class Screening:
         subject, result, kept = self.subject, untold.result, None
         if untold.jpeg:
             kept = await self.vault.seal(untold.jpeg, "image/jpeg")
-            result = replace(result, evidence_sha256=kept.sha256)
+            result = replace(result, evidence_sha256=kept.sha256, shown_sha256=kept.shown_sha256)
         faces = await untold.faces.sealed() if untold.faces else None
         return Settling(
             subject.camera, subject.caller, subject.scope, subject.content, result,

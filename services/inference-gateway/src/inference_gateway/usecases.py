@@ -131,7 +131,7 @@ class Intake:
         kept = None
         if result.plates or readings is not None:
             kept = await self._vault.seal(frame.picture, content_type(frame.picture))
-            result = replace(result, evidence_sha256=kept.sha256)
+            result = replace(result, evidence_sha256=kept.sha256, shown_sha256=kept.shown_sha256)
         if faces is not None:
             faces = await faces.sealed()
         facts = plates_told(result, camera, readings, frame.received_at)
