@@ -209,6 +209,17 @@ class Tx:
             .on_conflict_do_nothing()
         )
 
+    async def reschedule(self, kind: str, key: str, due_at: datetime) -> None:
+        """The same at another moment, and again where it was done already."""
+        again = {"due_at": due_at, "attempts": 0, "leased_until": None, "last_error": None,
+                 "done_at": None}  # fmt: skip
+        row = {"kind": kind, "key": key, "traceparent": traceparent(), "story": current_story()}
+        await self.execute(
+            insert(tables.work)
+            .values(**row, due_at=due_at)
+            .on_conflict_do_update(index_elements=["kind", "key"], set_=again)
+        )
+
     async def new_data_key(self, key_class: str) -> DataKey:
         """A key for one object."""
         return await self._store_key(key_class, None)

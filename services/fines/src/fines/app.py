@@ -12,21 +12,25 @@ from fines.clients import ElectronicSeal, LetterFolder, VehicleFile, ViolationsC
 from fines.consumers import on_annulled, on_confirmed
 from fines.grpc_api import counter, desk
 from fines.lawbooks import read_lawbooks
+from fines.measures import measure_missing_tables
 from fines.model.days import DayCount
 from fines.settings import FinesSettings
 from fines.usecases.counter import Counter
 from fines.usecases.desk import Desk
 from fines.usecases.issuing import Issuing
+from fines.usecases.redating import Redating
 
 LETTER_KEY = "letter"
 
 
 async def build(chassis: Chassis[FinesSettings]) -> None:
     settings = chassis.settings
+    lawbooks = read_lawbooks(assume_years=settings.assume_years)
+    measure_missing_tables(lawbooks.yearly, chassis.clock)
     issuing = Issuing(
         chassis.db,
         chassis.clock,
-        read_lawbooks(assume_years=settings.assume_years),
+        lawbooks,
         DayCount(settings.koap_day_count),
         violations=ViolationsClient(chassis.channels.to(settings.violations_address, "violations")),
         register=VehicleFile(settings.vehicles_file),
@@ -37,7 +41,10 @@ async def build(chassis: Chassis[FinesSettings]) -> None:
     chassis.serve(
         services["Fines"],
         fines_pb2_grpc.add_FinesServicer_to_server,
-        desk.FinesApi(Desk(chassis.db, chassis.clock)),
+        desk.FinesApi(
+            Desk(chassis.db, chassis.clock),
+            Redating(chassis.db, chassis.clock, lawbooks.calendar),
+        ),
         desk.POLICY,
     )
     chassis.serve(

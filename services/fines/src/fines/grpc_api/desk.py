@@ -1,6 +1,7 @@
 """`tartip.fines.v1.Fines`: the operators' side."""
 
 import re
+from collections.abc import AsyncIterator
 from datetime import date
 from uuid import UUID
 
@@ -22,9 +23,12 @@ from fines.grpc_api.messages import (
     revenue_message,
     total_message,
 )
+from fines.grpc_api.redating import POLICY as REDATING_POLICY
+from fines.grpc_api.redating import redate_fines
 from fines.model.identifiers import is_number
 from fines.model.refusals import FineNotFound
 from fines.usecases.desk import LIST, Desk
+from fines.usecases.redating import Redating
 
 REASON_LENGTH_MAX = 500
 REVENUE_DAYS_MAX = 366
@@ -35,12 +39,14 @@ POLICY: Policy = {
     "/tartip.fines.v1.Fines/CancelFine": allow(roles=("supervisor",)),
     "/tartip.fines.v1.Fines/GetRevenue": allow(roles=("finance",)),
     "/tartip.fines.v1.Fines/ListEntries": allow(roles=("finance", "auditor")),
+    **REDATING_POLICY,
 }
 
 
 class FinesApi(fines_pb2_grpc.FinesServicer):
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: Desk, redating: Redating) -> None:
         self._desk = desk
+        self._redating = redating
 
     async def GetFine(
         self, request: fines_pb2.GetFineRequest, context: grpc.aio.ServicerContext
@@ -109,6 +115,12 @@ class FinesApi(fines_pb2_grpc.FinesServicer):
     ) -> fines_pb2.ListEntriesResponse:
         entries = await self._desk.entries(known_number(request.number), current_caller())
         return fines_pb2.ListEntriesResponse(entries=[entry_message(entry) for entry in entries])
+
+    async def RedateFines(
+        self, request: fines_pb2.RedateFinesRequest, context: grpc.aio.ServicerContext
+    ) -> AsyncIterator[fines_pb2.RedateFinesResponse]:
+        async for told in redate_fines(self._redating, request, current_caller()):
+            yield told
 
 
 def known_number(number: str) -> str:
