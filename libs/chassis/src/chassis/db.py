@@ -33,7 +33,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from chassis import tables
 from chassis.audit_entry import CONFIDENTIAL, OPEN, AuditEntry
-from chassis.clock import Clock, clock_offset, new_id
+from chassis.clock import Clock, new_id
 from chassis.refusals import ClockUnsure, IdReused
 from chassis.sealing import DataKey, Keyring
 from chassis.telemetry import SpanKind, current_story, span, traceparent
@@ -220,6 +220,17 @@ class Tx:
             .on_conflict_do_nothing()
         )
 
+    async def reschedule(self, kind: str, key: str, due_at: datetime) -> None:
+        """The same at another moment, and again where it was done already."""
+        again = {"due_at": due_at, "attempts": 0, "leased_until": None, "last_error": None,
+                 "done_at": None}  # fmt: skip
+        row = {"kind": kind, "key": key, "traceparent": traceparent(), "story": current_story()}
+        await self.execute(
+            insert(tables.work)
+            .values(**row, due_at=due_at)
+            .on_conflict_do_update(index_elements=["kind", "key"], set_=again)
+        )
+
     async def new_data_key(self, key_class: str) -> DataKey:
         """A key for one object."""
         return await self._store_key(key_class, None)
@@ -321,7 +332,7 @@ class Database:
             pool_timeout=5,
             pool_recycle=1800,
             pool_pre_ping=True,
-            connect_args={"timeout": 5, "server_settings": session_settings(service)},
+            connect_args={"timeout": 5, "server_settings": tables.session_settings(service)},
         )
         self.keyring = keyring
         self._clock = clock
@@ -389,14 +400,6 @@ class Database:
 
     async def close(self) -> None:
         await self._engine.dispose()
-
-
-def session_settings(application: str) -> dict[str, str]:
-    """What a session is told as it begins; the offset is what `service_now()` adds."""
-    settings = {"application_name": application}
-    if offset := clock_offset():
-        settings["app.clock_offset"] = f"{offset.total_seconds()} seconds"
-    return settings
 
 
 async def require_held(connection: AsyncConnection) -> None:

@@ -168,6 +168,8 @@ const TEXTS = {
   "live.fines.v1.cancelled": ["Айыппұл жойылды", "Штраф отменён", "Fine cancelled"],
   "live.fines.v1.in_force": ["Айыппұл күшіне енді", "Штраф вступил в силу", "Fine in force"],
   "live.fines.v1.overdue": ["Айыппұл мерзімі өтті", "Штраф просрочен", "Fine overdue"],
+  "assumed_years": ["Сынақ: жылы шартты түрде алынған", "Пробный режим: год принят условно", "Trial: a year is assumed"],
+  "live.fines.v1.redated": ["Айыппұл мерзімдері ұзартылды", "Сроки штрафа продлены", "Terms of a fine extended"],
   "live.reports.v1.received": ["Өтініш түсті", "Обращение поступило", "Report received"],
   "live.reports.v1.routed": ["Өтініш бағытталды", "Обращение направлено", "Report routed"],
   "live.reports.v1.status_changed": ["Өтініш күйі өзгерді", "Состояние обращения", "Report status changed"],
