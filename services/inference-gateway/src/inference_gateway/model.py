@@ -180,6 +180,8 @@ class FrameResult:
     events: tuple[Emitted, ...] = ()
     evidence_sha256: str = ""
     models_fingerprint: str = ""
+    # What had to be mended before the picture could be looked at.
+    notes: tuple[str, ...] = ()
 
     @property
     def as_kept(self) -> "FrameResult":

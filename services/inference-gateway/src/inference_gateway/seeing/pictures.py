@@ -1,18 +1,23 @@
 """Opens pictures that strangers send: by content, within limits, each refusal by its own name.
 
 Size and frame count are read from the header before anything is decoded. The result is BGR as
-OpenCV keeps it, turned the way its EXIF orientation says.
+OpenCV keeps it, as people see the picture: turned the way its EXIF orientation says, over white
+where it is transparent, sixteen bits brought to eight.
 """
 
 import io
 import warnings
+from dataclasses import dataclass
 from typing import Final
 
+import av
 import cv2
 import numpy as np
 import numpy.typing as npt
+from av.error import FFmpegError
 from chassis.refusals import Kind, Refusal, Says
 from PIL import Image, ImageOps, UnidentifiedImageError
+from vision.containers import picture_format_of
 
 Picture = npt.NDArray[np.uint8]
 
@@ -21,6 +26,10 @@ MOST_PIXELS: Final = 50_000_000
 FORMATS: Final = ("JPEG", "PNG", "WEBP")
 ANIMATED_FORMATS: Final = ("GIF", "PNG", "WEBP")
 SMALLEST_SIDE: Final = 16
+END_OF_JPEG: Final = b"\xff\xd9"
+# Rows of a transparent picture that are laid over white at once: a copy of it all is dear.
+ROWS_AT_ONCE: Final = 256
+SIXTEEN_BITS: Final = 65535
 
 # What Pillow thinks of strangers' pictures is told by our own names, not on standard error. Once
 # and here: a filter that is set around a call is seen by the other threads.
@@ -35,6 +44,18 @@ class NotAPicture(Refusal):
         en="This is not a picture that can be opened. Send a JPEG, PNG or WebP.",
         ru="Это не изображение, которое можно открыть. Отправьте JPEG, PNG или WebP.",
         kk="Бұл ашылатын сурет емес. JPEG, PNG немесе WebP жіберіңіз.",
+    )
+
+
+class PictureFormatNotTaken(Refusal):
+    kind = Kind.INVALID
+    code = "PICTURE_FORMAT_NOT_TAKEN"
+    says = Says(
+        en="Pictures of this format (HEIC, HEIF, AVIF) are not taken. Send a JPEG, PNG or WebP.",
+        ru="Изображения этого формата (HEIC, HEIF, AVIF) не принимаются. Отправьте JPEG, PNG "
+        "или WebP.",
+        kk="Бұл форматтағы (HEIC, HEIF, AVIF) суреттер қабылданбайды. JPEG, PNG немесе WebP "
+        "жіберіңіз.",
     )
 
 
@@ -68,10 +89,40 @@ class PictureAnimated(Refusal):
     )
 
 
+@dataclass(frozen=True, slots=True)
+class OpenedPicture:
+    """A picture, and what had to be mended before it could be looked at."""
+
+    picture: Picture
+    notes: tuple[str, ...] = ()
+
+
 def open_picture(content: bytes) -> Picture:
     """Decode one still picture, or refuse by name. Blocking: call it from a thread."""
+    return read_picture(content).picture
+
+
+def read_picture(content: bytes) -> OpenedPicture:
+    """The same, with what had to be mended."""
     if len(content) > MOST_BYTES:
         raise PictureTooLarge(facts={"received_bytes": str(len(content))})
+    check_format(content)
+    try:
+        return OpenedPicture(_picture_of(content))
+    except PictureTruncated:
+        mended = content + END_OF_JPEG
+        if not _lacks_end_alone(mended):
+            raise
+        return OpenedPicture(_picture_of(mended), ("end_marker_added",))
+
+
+def check_format(start: bytes) -> None:
+    """Raises PictureFormatNotTaken for content that begins so."""
+    if known := picture_format_of(start):
+        raise PictureFormatNotTaken(facts={"format": known})
+
+
+def _picture_of(content: bytes) -> Picture:
     image = _opened(content)
     _check_header(image)
     return _decoded(image)
@@ -86,6 +137,21 @@ def _opened(content: bytes) -> Image.Image:
         raise NotAPicture from problem
     except Exception as problem:  # decoders fail in many ways on hostile headers
         raise (PictureTruncated if _known_start(content) else NotAPicture) from problem
+
+
+def _lacks_end_alone(mended: bytes) -> bool:
+    """Whether a JPEG is whole now that it has an end marker.
+
+    Pillow, like libjpeg, fills what is missing with grey and says nothing; FFmpeg tells.
+    """
+    if not mended.startswith(b"\xff\xd8\xff"):
+        return False
+    coder = av.CodecContext.create("mjpeg", "r")
+    coder.options = {"err_detect": "explode", "max_pixels": str(MOST_PIXELS)}
+    try:
+        return bool(coder.decode(av.Packet(mended)))
+    except (FFmpegError, ValueError):
+        return False
 
 
 def _check_header(image: Image.Image) -> None:
@@ -103,10 +169,39 @@ def _decoded(image: Image.Image) -> Picture:
         image.load()
         # In place and only where needed: each copy of a picture costs as much as a third of it.
         ImageOps.exif_transpose(image, in_place=True)
-        rgb = np.asarray(image if image.mode == "RGB" else image.convert("RGB"), np.uint8)
+        rgb = np.asarray(_as_seen(image), np.uint8)
     except Exception as problem:  # the header was good, so the rest is missing or spoilt
         raise PictureTruncated from problem
     return np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), np.uint8)
+
+
+def _as_seen(image: Image.Image) -> Image.Image:
+    """RGB, as people see it on a white page."""
+    if image.mode.startswith(("I", "F")):
+        return _of_eight_bits(image)
+    if image.has_transparency_data:
+        return _over_white(image)
+    return image if image.mode == "RGB" else image.convert("RGB")
+
+
+def _of_eight_bits(image: Image.Image) -> Image.Image:
+    """Grey of sixteen bits; Pillow itself would cut off all that is brighter than 255."""
+    grey = np.asarray(image)
+    hole = image.info.get("transparency")
+    eight = (grey.astype(np.float32) * (255 / SIXTEEN_BITS) + 0.5).clip(0, 255).astype(np.uint8)
+    if isinstance(hole, int):
+        eight[grey == hole] = 255
+    return Image.fromarray(eight).convert("RGB")
+
+
+def _over_white(image: Image.Image) -> Image.Image:
+    """What lies under full transparency is in the file, and nobody sees it."""
+    page = Image.new("RGB", image.size, "white")
+    for top in range(0, image.height, ROWS_AT_ONCE):
+        place = (0, top, image.width, min(image.height, top + ROWS_AT_ONCE))
+        rows = image.crop(place).convert("RGBA")
+        page.paste(rows, place, rows)
+    return page
 
 
 def _known_start(content: bytes) -> bool:
