@@ -21,6 +21,7 @@ from sqlalchemy import (
     Uuid,
     bindparam,
     func,
+    or_,
     select,
     text,
     update,
@@ -70,6 +71,7 @@ class Filters:
     status: CameraStatus | None = None
     circle: Circle | None = None
     with_retired: bool = False
+    serial_or_name: str = ""
 
 
 @dataclass(frozen=True)
@@ -206,6 +208,9 @@ def _conditions(filters: Filters) -> list[Any]:
         conditions.append(cameras.c.status == filters.status.value)
     if filters.circle is not None:
         conditions.extend(_inside(filters.circle))
+    if called := filters.serial_or_name:
+        by_name = func.lower(cameras.c.name) == func.lower(called)
+        conditions.append(or_(cameras.c.serial == called, by_name))
     if not filters.with_retired and filters.status is not CameraStatus.RETIRED:
         conditions.append(cameras.c.retired_at.is_(None))
     return conditions
