@@ -1,16 +1,11 @@
-"""What a file is, by its first bytes, and how long a film is, by its packets. Pure but for reading.
+"""What a file is, by its first bytes: no name and no ending is believed.
 
-No name and no ending is believed; a film's demuxer is named, so that no playlist is ever followed.
+A film's demuxer is named, so that no playlist or script is ever followed.
 """
 
 from collections.abc import Iterator
-from contextlib import suppress
 from itertools import islice
-from typing import Any, Final
-
-from av.error import FFmpegError
-
-from vision.media_clock import MediaClock
+from typing import IO, Final
 
 START_BYTES: Final = 4096
 """Of a file's beginning, as many as `container_of` and `picture_format_of` look at."""
@@ -19,9 +14,6 @@ TRANSPORT_PACKET_SIZES: Final = (188, 192, 204)
 TRANSPORT_SYNC: Final = 0x47
 TRANSPORT_PACKETS: Final = 4
 BOXES_MAX: Final = 1000
-FRAMES_PER_SECOND: Final = 25.0
-RATES: Final = (1 / 3600, 240.0)
-"""Frames a second that a file is believed to have."""
 # Brands of ISO files that hold a picture, as they are called by people.
 _PICTURE_BRANDS: Final = {
     b"heic": "HEIC", b"heix": "HEIC", b"heim": "HEIC", b"heis": "HEIC", b"hevc": "HEIC",
@@ -47,39 +39,13 @@ def picture_format_of(start: bytes) -> str:
     return _PICTURE_BRANDS.get(start[8:12], "") if start[4:8] == b"ftyp" else ""
 
 
-def lacks_index(file: Any) -> bool:
+def lacks_index(file: IO[bytes]) -> bool:
     """Whether an MP4 or MOV has its pictures and not the index that comes after them: it was cut.
 
     Reads the headers of the outermost boxes alone; leaves the file where it ends up.
     """
     boxes = set(islice(_box_names(file), BOXES_MAX))
     return b"mdat" in boxes and not boxes & {b"moov", b"moof"}
-
-
-def usual_step(stream: Any) -> float:
-    """Seconds from frame to frame, as the file says."""
-    least, most = RATES
-    rate = float(stream.average_rate or stream.guessed_rate or FRAMES_PER_SECOND)
-    return 1 / min(max(rate, least), most)
-
-
-def packets_of(container: Any, stream: Any) -> Iterator[Any]:
-    """Every packet of a film's stream, up to where the file is broken or cut."""
-    with suppress(FFmpegError):
-        yield from container.demux(stream)
-
-
-def timed(container: Any) -> MediaClock:
-    """The clock of an open film after its last packet, whose `end` is the film's length.
-
-    By the stamps of packets: nothing is decoded. Raises IndexError where there are no pictures.
-    """
-    stream = container.streams.video[0]
-    clock = MediaClock(usual_step=usual_step(stream))
-    for packet in packets_of(container, stream):
-        if packet.size:
-            clock.date(None if packet.dts is None else float(packet.dts * packet.time_base))
-    return clock
 
 
 def _is_transport_stream(start: bytes) -> bool:
@@ -92,7 +58,7 @@ def _is_transport_stream(start: bytes) -> bool:
     )
 
 
-def _box_names(file: Any) -> Iterator[bytes]:
+def _box_names(file: IO[bytes]) -> Iterator[bytes]:
     file.seek(0)
     while len(header := file.read(8)) == 8:
         size = int.from_bytes(header[:4], "big")

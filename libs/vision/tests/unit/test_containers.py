@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from vision.containers import container_of, lacks_index, picture_format_of, timed
+from vision.containers import container_of, lacks_index, picture_format_of
+from vision.packets import timed
 
 PACKET = bytes([0x47]) + bytes(187)
 

@@ -15,9 +15,10 @@ from typing import IO, Any
 import av
 from av.error import FFmpegError
 from chassis.refusals import Kind, Refusal, Says
-from vision.containers import START_BYTES, container_of, lacks_index, packets_of, timed, usual_step
+from vision.containers import START_BYTES, container_of, lacks_index
 from vision.frames import picture_of, pixel_aspect_of, shown_size
 from vision.media_clock import MediaClock
+from vision.packets import packets_of, timed, usual_step
 
 from inference_gateway.film_account import FilmAccount, Outcome
 from inference_gateway.seeing.pictures import (
@@ -138,7 +139,10 @@ class FilmFile:
         return FilmFile(file, demuxer, clock.end, announced)
 
     def shots(self, frames_per_second: float, account: FilmAccount) -> Iterator[Shot]:
-        """Raises PictureTooLarge, FilmNotDecodable. What was cut off ends where it was cut."""
+        """Raises PictureTooLarge, FilmNotDecodable, NotAFilm where it holds no picture at all.
+
+        What was cut off ends where it was cut.
+        """
         shown = False
         try:
             with _opened(self.file, self.demuxer) as container:
@@ -147,9 +151,13 @@ class FilmFile:
                     yield shot
         except (FFmpegError, ValueError, IndexError) as error:
             if not shown:
-                raise FilmNotDecodable from error
+                raise self._nothing_shown from error
         if not shown:
-            raise FilmNotDecodable
+            raise self._nothing_shown
+
+    @property
+    def _nothing_shown(self) -> type[Refusal]:
+        return FilmNotDecodable if self.seconds else NotAFilm
 
     def _shots(
         self, container: Any, frames_per_second: float, account: FilmAccount

@@ -18,6 +18,7 @@ from av.error import FFmpegError
 from chassis.refusals import Kind, Refusal, Says
 from PIL import Image, ImageOps, UnidentifiedImageError
 from vision.containers import picture_format_of
+from vision.stills import END_OF_JPEG, as_seen
 
 Picture = npt.NDArray[np.uint8]
 
@@ -26,10 +27,6 @@ MOST_PIXELS: Final = 50_000_000
 FORMATS: Final = ("JPEG", "PNG", "WEBP")
 ANIMATED_FORMATS: Final = ("GIF", "PNG", "WEBP")
 SMALLEST_SIDE: Final = 16
-END_OF_JPEG: Final = b"\xff\xd9"
-# Rows of a transparent picture that are laid over white at once: a copy of it all is dear.
-ROWS_AT_ONCE: Final = 256
-SIXTEEN_BITS: Final = 65535
 
 # What Pillow thinks of strangers' pictures is told by our own names, not on standard error. Once
 # and here: a filter that is set around a call is seen by the other threads.
@@ -169,39 +166,10 @@ def _decoded(image: Image.Image) -> Picture:
         image.load()
         # In place and only where needed: each copy of a picture costs as much as a third of it.
         ImageOps.exif_transpose(image, in_place=True)
-        rgb = np.asarray(_as_seen(image), np.uint8)
+        rgb = np.asarray(as_seen(image), np.uint8)
     except Exception as problem:  # the header was good, so the rest is missing or spoilt
         raise PictureTruncated from problem
     return np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), np.uint8)
-
-
-def _as_seen(image: Image.Image) -> Image.Image:
-    """RGB, as people see it on a white page."""
-    if image.mode.startswith(("I", "F")):
-        return _of_eight_bits(image)
-    if image.has_transparency_data:
-        return _over_white(image)
-    return image if image.mode == "RGB" else image.convert("RGB")
-
-
-def _of_eight_bits(image: Image.Image) -> Image.Image:
-    """Grey of sixteen bits; Pillow itself would cut off all that is brighter than 255."""
-    grey = np.asarray(image)
-    hole = image.info.get("transparency")
-    eight = (grey.astype(np.float32) * (255 / SIXTEEN_BITS) + 0.5).clip(0, 255).astype(np.uint8)
-    if isinstance(hole, int):
-        eight[grey == hole] = 255
-    return Image.fromarray(eight).convert("RGB")
-
-
-def _over_white(image: Image.Image) -> Image.Image:
-    """What lies under full transparency is in the file, and nobody sees it."""
-    page = Image.new("RGB", image.size, "white")
-    for top in range(0, image.height, ROWS_AT_ONCE):
-        place = (0, top, image.width, min(image.height, top + ROWS_AT_ONCE))
-        rows = image.crop(place).convert("RGBA")
-        page.paste(rows, place, rows)
-    return page
 
 
 def _known_start(content: bytes) -> bool:
