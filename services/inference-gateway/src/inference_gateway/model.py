@@ -194,6 +194,8 @@ class FrameResult:
     models_fingerprint: str = ""
     # Of the form of that evidence that operators are shown.
     shown_sha256: str = ""
+    # What had to be mended before the picture could be looked at.
+    notes: tuple[str, ...] = ()
 
     @property
     def as_kept(self) -> "FrameResult":

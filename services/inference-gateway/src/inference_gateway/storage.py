@@ -256,6 +256,7 @@ def result_from(content: bytes) -> FrameResult:
         events=tuple(_emitted(event) for event in told["events"]),
         evidence_sha256=told["evidence_sha256"],
         models_fingerprint=told["models_fingerprint"],
+        notes=tuple(told.get("notes", ())),
     )
 
 

@@ -278,9 +278,15 @@ class As:
         answer = self.stub.IngestFrame(request, timeout=CALL_SECONDS, metadata=self.metadata)
         return answer.result  # type: ignore[no-any-return]
 
-    def show(
+    def show(self, device: Device, film: bytes, **told: Any) -> list[Any]:
+        """The answers that hold a result; see `show_all`."""
+        return [a for a in self.show_all(device, film, **told) if a.HasField("result")]
+
+    def show_all(
         self, device: Device, film: bytes, *, film_id: str, at: datetime, rate: float = 4.0
     ) -> list[inference_pb2.IngestFilmResponse]:
+        """With the account at the end."""
+
         def parts() -> Iterator[inference_pb2.IngestFilmRequest]:
             header = inference_pb2.FilmHeader(
                 film_id=film_id, camera_id=device.camera_id, started_at=to_timestamp(at),

@@ -20,12 +20,11 @@ from tartip.inference.v1 import inference_pb2, inference_pb2_grpc
 
 from inference_gateway.events import box_to_proto, plate_to_proto
 from inference_gateway.evidence import MOST_BYTES, EvidenceTooLarge, ShownEvidence, Vault
-from inference_gateway.films import (
-    FRAMES_PER_SECOND_MAX,
-    check_rtsp,
-)
+from inference_gateway.film_account import FilmSummary
+from inference_gateway.films import FRAMES_PER_SECOND_MAX
 from inference_gateway.model import ArrivedFrame, Emitted, FaceVerdict, FrameResult, SeenFace
 from inference_gateway.readings import Readings, SignedReadings
+from inference_gateway.rtsp import rtsp_address
 from inference_gateway.showing import Film, Showing
 from inference_gateway.storage import EvidencePlace
 from inference_gateway.usecases import Intake
@@ -89,7 +88,9 @@ class InferenceApi(inference_pb2_grpc.InferenceServicer):
         pieces = _contents(request_iterator)
         async for shown in self._showing.show(film, pieces, current_caller()):
             yield inference_pb2.IngestFilmResponse(
-                result=to_proto(shown.result), progress=shown.progress
+                result=to_proto(shown.result) if shown.result else None,
+                progress=shown.progress,
+                summary=summary_to_proto(shown.summary) if shown.summary else None,
             )
 
     async def WatchStream(
@@ -102,10 +103,10 @@ class InferenceApi(inference_pb2_grpc.InferenceServicer):
             check.that(
                 len(request.address) <= ADDRESS_MAX, "address", f"at most {ADDRESS_MAX} characters"
             )
-        check_rtsp(request.address)
+        address = rtsp_address(request.address)
         telemetry.annotate(camera=request.camera_id)
         async for result in self._showing.watch(
-            camera_id, request.address, frames_per_second=rate, max_frames=request.max_frames,
+            camera_id, address, frames_per_second=rate, max_frames=request.max_frames,
             caller=current_caller(),
         ):  # fmt: skip
             yield inference_pb2.WatchStreamResponse(result=to_proto(result))
@@ -204,6 +205,18 @@ def to_proto(result: FrameResult) -> inference_pb2.FrameResult:
         events=[emitted_to_proto(event) for event in result.events],
         evidence_sha256=result.evidence_sha256,
         models_fingerprint=result.models_fingerprint,
+        notes=result.notes,
+    )
+
+
+def summary_to_proto(summary: FilmSummary) -> inference_pb2.FilmSummary:
+    return inference_pb2.FilmSummary(
+        offered_seconds=summary.offered_ms / 1000,
+        looked_at_seconds=summary.looked_at_ms / 1000,
+        left_out_seconds={outcome.word: ms / 1000 for outcome, ms in summary.left_out_ms.items()},
+        discontinuities=summary.discontinuities,
+        notes=summary.notes,
+        started_at=to_timestamp(summary.started_at),
     )
 
 
