@@ -6,12 +6,13 @@ What a journey sends that must never be seen in spans or logs is gathered in `pe
 from __future__ import annotations
 
 import asyncio
-import datetime as dt
 import random
+import struct
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import pytest
+from chassis.clock import new_id, system_clock
 from tartip.inference.v1 import inference_pb2 as inference
 from tartip.reports.v1 import reports_pb2 as reports
 from tartip_cli import samples
@@ -43,15 +44,13 @@ def personal() -> set[str]:
 def sample_cameras(mesh: RunningTestMesh) -> Iterator[list[SampleCamera]]:
     """Registered once, in the way of a camera administrator; spans of the tests are exported."""
     samples.ensure_vehicles(samples.vehicles_path(mesh.home, None))
-    cameras = samples.sample_cameras(mesh.home, now=dt.datetime.now(dt.UTC))
 
-    async def register() -> None:
+    async def register() -> list[SampleCamera]:
         async with outside_of(mesh) as outside:
-            await samples.register(outside, cameras)
+            return (await samples.registered(outside, now=system_clock()))[0]
 
     with traced(f"http://127.0.0.1:{mesh.ports.supervisor}"):
-        asyncio.run(register())
-        yield cameras
+        yield asyncio.run(register())
 
 
 @pytest.fixture
@@ -81,8 +80,20 @@ def new_frame(
         signal = Signal.RED if light else Signal.NONE
         seed = chosen.pop("seed", sum(vehicle.plate.encode()))
         scene = draw_scene(seed, text=vehicle.plate, signal=signal, light=Light.DAY)
-        signed = camera.device.sign(scene.jpeg, dt.datetime.now(dt.UTC), **wanted)
+        signed = camera.device.sign(scene.jpeg, system_clock(), **wanted)
         return FrameToTenge(outside, camera.camera_id, scene.jpeg, signed, **chosen), vehicle
+
+    return make
+
+
+@pytest.fixture
+def retaken() -> Callable[[bytes], bytes]:
+    """The same scene as another file, by a comment in its head: a device gives each measurement a
+    picture of its own."""
+
+    def make(jpeg: bytes) -> bytes:
+        comment = str(new_id()).encode()
+        return jpeg[:2] + b"\xff\xfe" + struct.pack(">H", len(comment) + 2) + comment + jpeg[2:]
 
     return make
 

@@ -142,6 +142,26 @@ async def test_a_certificate_without_credentials_is_nobody(nats: RunningTestMesh
         )
 
 
+@pytest.mark.parametrize(
+    ("kind", "name"), [("partner", "kaspi"), ("device", "edge-1"), ("officer", "inspector-almaty")]
+)
+async def test_credentials_under_the_certificate_of_no_service_are_refused(
+    nats: RunningTestMesh, kind: str, name: str
+) -> None:
+    pair = getattr(nats.certificates, kind)(name)
+    context = ssl.create_default_context(cafile=str(nats.certificates.authority))
+    context.load_cert_chain(str(pair.certificate), str(pair.key))
+    with pytest.raises((NatsError, OSError)):
+        await nats_library.connect(
+            nats.nats_url,
+            tls=context,
+            nkeys_seed=str(nats.keys.nats_seed("edge-1")),
+            allow_reconnect=False,
+            connect_timeout=2,
+            error_cb=ignore,
+        )
+
+
 async def ignore(_: Exception) -> None:
     """connect() raises it as well."""
 

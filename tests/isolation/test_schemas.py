@@ -107,3 +107,32 @@ async def test_commits_are_on_the_disk_before_they_are_answered(postgres: Runnin
     async with connected(postgres.database.url) as administrator:
         for setting in ("fsync", "full_page_writes", "synchronous_commit", "data_checksums"):
             assert await administrator.fetchval(f"SHOW {setting}") == "on", setting
+
+
+OWN_CLOCK = """
+WITH said AS (
+    SELECT c.relnamespace AS schema, c.relname AS name, pg_get_expr(d.adbin, d.adrelid) AS text
+        FROM pg_attrdef d JOIN pg_class c ON c.oid = d.adrelid
+    UNION ALL
+    SELECT pronamespace, proname, prosrc FROM pg_proc WHERE proname <> 'service_now'
+    UNION ALL
+    SELECT c.relnamespace, p.polname,
+        concat(pg_get_expr(p.polqual, p.polrelid), pg_get_expr(p.polwithcheck, p.polrelid))
+        FROM pg_policy p JOIN pg_class c ON c.oid = p.polrelid
+)
+SELECT n.nspname || '.' || said.name FROM said JOIN pg_namespace n ON n.oid = said.schema
+WHERE n.nspname = ANY($1::text[]) AND replace(said.text, 'service_now()', '')
+    ~* '(now|_timestamp|timeofday) *\\(|current_timestamp|current_date|localtimestamp'
+"""
+
+
+@pytest.mark.mesh
+async def test_nothing_in_a_schema_asks_the_databases_own_clock(mesh: RunningTestMesh) -> None:
+    """Defaults, functions and policies: the time of the services is `service_now()`."""
+    async with connected(mesh.database.url) as administrator:
+        known = await administrator.fetch(
+            "SELECT pronamespace::regnamespace::text AS schema FROM pg_proc"
+            " WHERE proname = 'service_now'"
+        )
+        assert {row["schema"] for row in known} == set(SCHEMAS)
+        assert await administrator.fetch(OWN_CLOCK, list(SCHEMAS)) == []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import datetime as dt
 import time
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ import grpc
 import numpy as np
 import pytest
 from chassis.channels import Channels, peers_refusals
-from chassis.clock import new_id
+from chassis.clock import new_id, system_clock
 from chassis.refusals import Refusal
 from joserfc import jwt
 from tartip.reports.v1 import reports_pb2 as reports
@@ -45,7 +44,7 @@ async def test_a_picture_that_is_none_is_refused_by_name(
 ) -> None:
     journey, _ = new_frame()
     picture = PICTURES[name]()
-    signed = sample_cameras[0].device.sign(picture, dt.datetime.now(dt.UTC), speed_kmh=90.0)
+    signed = sample_cameras[0].device.sign(picture, system_clock(), speed_kmh=90.0)
     wrong = dataclasses.replace(journey, picture=picture, signed=signed)
     with pytest.raises(Refusal) as refused:
         await wrong.send_frame()
@@ -53,7 +52,7 @@ async def test_a_picture_that_is_none_is_refused_by_name(
     # Nothing was kept under its id: the right picture may use it.
     right = dataclasses.replace(journey, frame_id=wrong.frame_id)
     right.signed = sample_cameras[0].device.sign(
-        right.picture, dt.datetime.now(dt.UTC), speed_kmh=50.0, speed_limit_kmh=60.0
+        right.picture, system_clock(), speed_kmh=50.0, speed_limit_kmh=60.0
     )
     assert (await right.send_frame()).frame_id == wrong.frame_id
 
@@ -67,7 +66,7 @@ async def test_readings_that_the_device_did_not_sign_are_refused(
     forged.signed.readings.speed_kmh = 188.0
     with pytest.raises(Refusal, match="READINGS_NOT_SIGNED"):
         await forged.send_frame()
-    other = sample_cameras[0].device.sign(b"another frame", dt.datetime.now(dt.UTC), speed_kmh=90.0)
+    other = sample_cameras[0].device.sign(b"another frame", system_clock(), speed_kmh=90.0)
     with pytest.raises(Refusal, match="READINGS_OF_OTHER_FRAME"):
         await dataclasses.replace(forged, signed=other).send_frame()
 

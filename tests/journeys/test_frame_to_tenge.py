@@ -65,18 +65,19 @@ async def test_the_same_frame_twice_gives_one_violation(new_frame: Any) -> None:
 
 
 async def test_a_second_frame_of_the_same_offence_is_not_a_second_violation(
-    new_frame: Any, sample_cameras: Any
+    new_frame: Any, sample_cameras: Any, retaken: Any
 ) -> None:
     journey, _vehicle = new_frame()
     result = await journey.send_frame()
     await wait_for("the violation", lambda: journey.find_in_queue(result.evidence_sha256))
     camera = sample_cameras[0]
     moment = journey.signed.readings.device_time.ToDatetime()
+    picture = retaken(journey.picture)
     signed = camera.device.sign(
-        journey.picture, (moment + timedelta(seconds=1)).replace(tzinfo=UTC),
+        picture, (moment + timedelta(seconds=1)).replace(tzinfo=UTC),
         speed_kmh=87.0, speed_limit_kmh=60.0,
     )  # fmt: skip
-    second = dataclasses.replace(journey, frame_id=str(new_id()), signed=signed)
+    second = dataclasses.replace(journey, frame_id=str(new_id()), picture=picture, signed=signed)
     await second.send_frame()
     probe, _ = new_frame()  # what came after has been decided: so has what came before
     later = await probe.send_frame()

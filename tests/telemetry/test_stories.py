@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import base64
 import dataclasses
-import datetime as dt
 import json
 import re
 import time
@@ -15,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from chassis.clock import new_id
+from chassis.clock import new_id, system_clock
 from chassis.telemetry import ATTRIBUTES, UUID_SHAPE
 from tartip.reports.v1 import reports_pb2 as reports
 from tartip_cli import samples
@@ -193,7 +192,7 @@ def test_no_subject_and_no_outbox_row_names_a_person(
 
 async def new_camera(mesh: RunningTestMesh, outside: Outside) -> SampleCamera:
     """A speed camera that no service has ever asked about."""
-    known = samples.sample_cameras(mesh.home, now=dt.datetime.now(dt.UTC))[0]
+    known = samples.sample_cameras(mesh.home, now=system_clock())[0]
     camera_id = str(new_id())
     device = Device.open(mesh.home.path / "demo" / "devices", f"TEST-{camera_id[-12:]}")
     described = {

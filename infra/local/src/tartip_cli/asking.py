@@ -1,4 +1,4 @@
-"""One question to the inference gateway under the command line's own certificate."""
+"""One question to a service under the command line's own certificate."""
 
 from __future__ import annotations
 
@@ -12,12 +12,16 @@ from tartip_cli.client_traces import traced
 from tartip_cli.partner import outside
 from tartip_cli.refusing import refusals_told
 from tartip_cli.settings import Settings
-from tartip_cli.topology import INFERENCE_GATEWAY
+from tartip_cli.topology import INFERENCE_GATEWAY, Service
 
 
 @asynccontextmanager
-async def asked(settings: Settings, stub: Callable[[grpc.aio.Channel], Any]) -> AsyncIterator[Any]:
+async def asked(
+    settings: Settings,
+    stub: Callable[[grpc.aio.Channel], Any],
+    service: Service = INFERENCE_GATEWAY,
+) -> AsyncIterator[Any]:
     """The stub of a running mesh; what it refuses ends the command with one clear line."""
     async with outside(settings) as mesh:
         with traced(settings.otlp_endpoint or mesh.otlp_endpoint), refusals_told():
-            yield stub(mesh.as_command_line(INFERENCE_GATEWAY))
+            yield stub(mesh.as_command_line(service))

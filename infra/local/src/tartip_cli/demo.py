@@ -16,7 +16,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from chassis.clock import system_clock
 from chassis.refusals import Refusal
+from law.zone import almaty_day, in_almaty
 
 from tartip_cli.console import App, AsJson, console, hint, print_json
 from tartip_cli.failures import Exit, Failure, from_group
@@ -115,9 +117,11 @@ class _Demonstration:
         from tartip_cli import samples
         from tartip_cli.journeys import patiently
 
-        cameras = samples.sample_cameras(self._mesh.home, now=dt.datetime.now(dt.UTC))
+        now = system_clock()
         with self.teller.step("cameras", "an administrator registers cameras (REST)") as step:
-            step.trace_id = await patiently(lambda: samples.register(self._mesh, cameras))
+            cameras, step.trace_id = await patiently(
+                lambda: samples.registered(self._mesh, now=now)
+            )
             step.result = ", ".join(f"{camera.kind} in {camera.region}" for camera in cameras)
         self.numbers["cameras"] = [camera.camera_id for camera in cameras]
         return cameras
@@ -203,7 +207,7 @@ class _Demonstration:
                     draw_scene, self._next_seed(), text=vehicle.plate, signal=light
                 )
                 picture = scene.jpeg
-                signed = camera.device.sign(picture, dt.datetime.now(dt.UTC), **measured)
+                signed = camera.device.sign(picture, system_clock(), **measured)
                 journey = FrameToTenge(self._mesh, camera.camera_id, picture, signed)
                 result = await patiently(journey.send_frame)
                 seen = [plate for plate in result.plates if plate.text == vehicle.plate]
@@ -247,7 +251,6 @@ class _Demonstration:
         from tartip_scenes.streets import Signal
 
         from tartip_cli.journeys import (
-            ALMATY,
             ReportToAnswer,
             Watcher,
             open_report,
@@ -280,7 +283,7 @@ class _Demonstration:
                 step.reference = journey.report_id
             with self.teller.step(name, "the app hands it in and gets a receipt") as step:
                 receipt = await patiently(journey.submit)
-                due = receipt.due_at.ToDatetime(tzinfo=dt.UTC).astimezone(ALMATY)
+                due = in_almaty(receipt.due_at.ToDatetime(tzinfo=dt.UTC))
                 step.result = f"no. {receipt.number}, answer due by {due:%Y-%m-%d %H:%M} in Almaty"
                 step.reference = self.numbers["report"] = receipt.number
             with self.teller.step(name, "the report reaches its unit (REST)") as step:
@@ -306,10 +309,10 @@ class _Demonstration:
                 step.reference = receipt.number
 
     async def _figures(self) -> None:
-        from tartip_cli.journeys import ALMATY, patiently
+        from tartip_cli.journeys import patiently
         from tartip_cli.telling import money
 
-        today = dt.datetime.now(ALMATY).date().isoformat()
+        today = almaty_day(system_clock()).isoformat()
         desk = self._mesh.as_operator("finance-1")
         with self.teller.step("figures", "finance reads the revenue of today (REST)") as step:
             figures = await patiently(

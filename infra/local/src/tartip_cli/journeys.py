@@ -17,10 +17,11 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from chassis.channels import peers_refusals, refusals_of
-from chassis.clock import new_id, to_timestamp
+from chassis.clock import new_id, system_clock, to_timestamp
 from chassis.refusals import Kind, Refusal
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from law.zone import almaty_day
 from tartip.common.v1 import common_pb2 as common
 from tartip.fines.v1 import fines_pb2, fines_pb2_grpc
 from tartip.inference.v1 import inference_pb2, inference_pb2_grpc
@@ -30,7 +31,6 @@ from tartip_cli.partner import Answer, Outside
 from tartip_cli.pki import KeyPair
 from tartip_cli.topology import CITIZEN_REPORTS, FINES, INFERENCE_GATEWAY
 
-ALMATY = dt.timezone(dt.timedelta(hours=5), "Asia/Almaty")
 PIECE_BYTES = 64 * 1024
 _CALL_SECONDS = 10.0
 _LOOK_SECONDS = 30.0
@@ -172,7 +172,7 @@ class FrameToTenge:
             number=quote.number,
             amount=quote.amount_now,
             bank_reference=self.payment_id.replace("-", "")[:20].upper(),
-            value_date=dt.datetime.now(ALMATY).date().isoformat(),
+            value_date=almaty_day(system_clock()).isoformat(),
         )
         with peers_refusals():
             answer = await self._payments.PayFine(request, timeout=_CALL_SECONDS)
@@ -299,7 +299,7 @@ def open_report(
         report_id=str(new_id()),
         category=category,  # type: ignore[arg-type]
         place=common.Place(latitude=43.2330, longitude=76.9560, region=region, address=address),
-        occurred_at=to_timestamp(dt.datetime.now(dt.UTC) - dt.timedelta(minutes=4)),
+        occurred_at=to_timestamp(system_clock() - dt.timedelta(minutes=4)),
         text=text,
         reporter=reporter,
         language="ru",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import fcntl
 import json
 import os
@@ -24,6 +25,13 @@ class RunningMesh:
     pid: int
     port_base: int
     gateway_port: int
+    clock_offset_seconds: float = 0.0
+
+    def share_clock(self) -> None:
+        """From now on this process lives in the time of that mesh."""
+        from chassis.clock import move_clock
+
+        move_clock(dt.timedelta(seconds=self.clock_offset_seconds))
 
 
 class Lock:

@@ -6,6 +6,7 @@ A module offers `register(app)`. To add a command group, write the module and ad
 from tartip_cli import (
     bench_command,
     demo,
+    fines_command,
     functions_command,
     ingest,
     redrive,
@@ -26,6 +27,7 @@ _GROUPS = (
     ingest,
     functions_command,
     streams_command,
+    fines_command,
     seed,
     verify,
     redrive,

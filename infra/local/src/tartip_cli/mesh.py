@@ -12,6 +12,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 
+from tartip_cli import vehicles
 from tartip_cli.database import Database
 from tartip_cli.failures import Exit, Failure
 from tartip_cli.home import Home
@@ -69,9 +70,11 @@ class Mesh:
         return tuple(s.name for s in SERVICES if s.schema is not None and s.name in present)
 
     def prepare(self) -> None:
-        """Keys and certificates: kept where they must be, renewed where they may be."""
+        """Keys and certificates: kept where they must be, renewed where they may be. A vehicle
+        register from before ownerships had dates gets them."""
         self.certificates.renew()
         self.keys.provision(self.streams.user_names)
+        vehicles.complete(self.home.path / "vehicles.json")
 
     def require_free_ports(self) -> None:
         for part in self.parts:

@@ -7,12 +7,12 @@ exists in the embedded run only and listens on the loopback address only.
 
 from __future__ import annotations
 
-import time
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import parse_qs
 
+from chassis.clock import real_clock
 from joserfc import jwt
 from joserfc.jwk import ECKey, KeySet
 from starlette.requests import Request
@@ -42,7 +42,7 @@ class Issuer:
         return cls(url, key)
 
     def token(self, operator: Operator) -> str:
-        now = int(time.time())
+        now = int(real_clock().timestamp())
         claims = {
             "iss": self.url,
             "aud": AUDIENCE,

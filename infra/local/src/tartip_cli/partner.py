@@ -53,7 +53,7 @@ class Outside:
 
     @classmethod
     def of_running(cls, settings: Settings) -> Outside:
-        """The mesh that runs from this data folder; a clear line if none does."""
+        """The mesh that runs from this data folder, in its time; a clear line if none does."""
         home = Home(settings.home)
         mesh = running_mesh(home)
         if mesh is None:
@@ -61,6 +61,7 @@ class Outside:
                 f"no mesh runs from {home.path}: start it with `tartip up` (or `make run`)",
                 Exit.NOT_RUNNING,
             )
+        mesh.share_clock()
         ports = Ports(base=mesh.port_base, gateway=mesh.gateway_port)
         issuer = settings.oidc_issuer or f"http://{LOOPBACK}:{ports.supervisor}/oidc"
         return cls(home=home, ports=ports, oidc_issuer=issuer)

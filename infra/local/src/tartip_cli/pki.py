@@ -1,8 +1,10 @@
 """The certificate authorities of the embedded run and the certificates they sign.
 
-The mesh's authority and the officers' are made at the first run and kept; every leaf is made anew
-at each start, so that no certificate outlives a run by more than its sixty days. Identity is the
-URI in the subject's alternative names (`spiffe://tartip/{service,partner,device}/<name>`).
+Services, partners, devices and officers have an authority each, made at the first run and kept;
+every leaf is made anew at each start, so that no certificate outlives a run by more than its sixty
+days. Identity is the URI in the subject's alternative names
+(`spiffe://tartip/{service,partner,device}/<name>`) and counts only under the authority of its kind.
+A service's leaf may serve and call, a partner's and a device's only call, an officer's only sign.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ import ipaddress
 from dataclasses import dataclass
 from pathlib import Path
 
+from chassis.clock import real_clock
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -23,6 +26,13 @@ from tartip_cli.topology import COMMAND_LINE, DEVICES, OPERATORS, PARTNERS, SERV
 _AUTHORITY_LIFE = dt.timedelta(days=3650)
 _LEAF_LIFE = dt.timedelta(days=60)
 _BACKDATED = dt.timedelta(minutes=5)
+_NAMES = {
+    "service": (*(service.name for service in SERVICES), "nats", "triton", COMMAND_LINE),
+    "partner": PARTNERS,
+    "device": DEVICES,
+}
+# The one authority of an older folder: nobody trusts what it signed any more.
+_RETIRED = "ca.key"
 
 
 @dataclass(frozen=True)
@@ -46,8 +56,11 @@ class Authority:
             _make_authority(files, name)
         return cls(files)
 
-    def issue(self, pair: KeyPair, *, common_name: str, uri: str | None) -> None:
-        """Sign a new key; a certificate with a URI may serve and call, one without only signs."""
+    def issue(
+        self, pair: KeyPair, *, common_name: str, uri: str | None, serves: bool = False
+    ) -> None:
+        """Sign a new key; a certificate with a URI may call and perhaps serve, one without only
+        signs."""
         key = ec.generate_private_key(ec.SECP256R1())
         issuer = x509.load_pem_x509_certificate(self.files.certificate.read_bytes())
         signer = _load_key(self.files.key)
@@ -58,13 +71,10 @@ class Authority:
             x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), False
         )
         if uri is not None:
-            builder = builder.add_extension(_names(uri), False)
-            builder = builder.add_extension(
-                x509.ExtendedKeyUsage(
-                    [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
-                ),
-                False,
-            )
+            builder = builder.add_extension(_names(uri, serves=serves), False)
+            usages = [ExtendedKeyUsageOID.CLIENT_AUTH]
+            usages += [ExtendedKeyUsageOID.SERVER_AUTH] if serves else []
+            builder = builder.add_extension(x509.ExtendedKeyUsage(usages), False)
         certificate = builder.sign(signer, hashes.SHA256())
         write_private(pair.key, _pem(key))
         write_private(pair.certificate, certificate.public_bytes(serialization.Encoding.PEM))
@@ -78,7 +88,13 @@ class Certificates:
 
     @property
     def authority(self) -> Path:
+        """Whom everybody trusts to certify a server: the authority of services."""
         return self.folder / "ca.pem"
+
+    @property
+    def client_authorities(self) -> Path:
+        """The folder in which `<kind>.pem` certifies callers of that kind."""
+        return self.folder / "authorities"
 
     @property
     def officer_authority(self) -> Path:
@@ -98,21 +114,20 @@ class Certificates:
         return self._pair("officer", operator_id)
 
     def renew(self) -> None:
-        mesh = Authority.open(self.folder, "ca")
+        """Authorities where there are none yet, and every leaf anew, in the place of the old."""
+        for folder in ("authorities", *_NAMES, "officer"):
+            (self.folder / folder).mkdir(mode=0o700, exist_ok=True)
+        for kind, names in _NAMES.items():
+            authority = Authority.open(self.client_authorities, kind)
+            for name in names:
+                uri, pair = f"spiffe://tartip/{kind}/{name}", self._pair(kind, name)
+                authority.issue(pair, common_name=name, uri=uri, serves=kind == "service")
         officers = Authority.open(self.folder, "officer-ca")
-        names = {
-            "service": (*(service.name for service in SERVICES), "nats", "triton", COMMAND_LINE),
-            "partner": PARTNERS,
-            "device": DEVICES,
-        }
-        for kind, members in names.items():
-            (self.folder / kind).mkdir(mode=0o700, exist_ok=True)
-            for name in members:
-                uri = f"spiffe://tartip/{kind}/{name}"
-                mesh.issue(self._pair(kind, name), common_name=name, uri=uri)
-        (self.folder / "officer").mkdir(mode=0o700, exist_ok=True)
         for operator in OPERATORS:
             officers.issue(self.officer(operator.id), common_name=operator.id, uri=None)
+        services = (self.client_authorities / "service.pem").read_bytes()
+        write_private(self.authority, services)
+        (self.folder / _RETIRED).unlink(missing_ok=True)
 
     def _pair(self, kind: str, name: str) -> KeyPair:
         return KeyPair(self.folder / kind / f"{name}.pem", self.folder / kind / f"{name}.key")
@@ -139,7 +154,7 @@ def _builder(
     public_key: ec.EllipticCurvePublicKey,
     life: dt.timedelta,
 ) -> x509.CertificateBuilder:
-    now = dt.datetime.now(dt.UTC)
+    now = real_clock()
     return (
         x509.CertificateBuilder()
         .subject_name(_name(common_name))
@@ -155,14 +170,14 @@ def _name(common_name: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
 
 
-def _names(uri: str) -> x509.SubjectAlternativeName:
-    return x509.SubjectAlternativeName(
-        [
-            x509.UniformResourceIdentifier(uri),
+def _names(uri: str, *, serves: bool) -> x509.SubjectAlternativeName:
+    names: list[x509.GeneralName] = [x509.UniformResourceIdentifier(uri)]
+    if serves:
+        names += [
             x509.DNSName("localhost"),
             x509.IPAddress(ipaddress.ip_address("127.0.0.1")),
         ]
-    )
+    return x509.SubjectAlternativeName(names)
 
 
 def _key_usage(*, authority: bool = False) -> x509.KeyUsage:

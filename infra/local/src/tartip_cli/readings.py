@@ -48,10 +48,10 @@ class Device:
     def sign(
         self, picture: bytes, taken_at: dt.datetime, **measured: Any
     ) -> inference.SignedReadings:
-        """Readings of one frame. The counter is the clock in microseconds: it never goes back."""
+        """Readings of one frame. The counter is the host's clock, in microseconds."""
         readings = inference.Readings(
             device_serial=self.serial,
-            counter=time.time_ns() // 1000,
+            counter=time.time_ns() // 1000,  # tidy: it must grow, whatever our clock says
             frame_sha256=hashlib.sha256(picture).digest(),
             **measured,
         )

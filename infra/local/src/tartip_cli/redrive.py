@@ -16,6 +16,7 @@ from uuid import UUID
 
 import asyncpg
 import typer
+from chassis.clock import system_clock
 
 from tartip_cli.console import App, AsJson, console, hint, print_json
 from tartip_cli.failures import Exit, Failure
@@ -145,9 +146,9 @@ async def _remove(connection: asyncpg.Connection, letter: DeadLetter) -> None:
         letter.event_id,
     )
     await connection.execute(
-        f"UPDATE {letter.schema}.data_keys SET wrapped = NULL,"
-        " destroyed_at = clock_timestamp() WHERE key_id = $1",
+        f"UPDATE {letter.schema}.data_keys SET wrapped = NULL, destroyed_at = $2 WHERE key_id = $1",
         key_id,
+        system_clock(),
     )
 
 
@@ -195,6 +196,7 @@ def _database_url() -> str:
                 f"no mesh runs from {settings.home}: start it with `tartip up` (or `make run`)",
                 Exit.NOT_RUNNING,
             )
+        running.share_clock()
         settings = replace(settings, port_base=running.port_base)
     return Mesh.build(settings).database.url
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import datetime as dt
 from typing import Annotated
 
 import typer
@@ -28,14 +27,15 @@ def seed(
 ) -> None:
     """Register sample cameras and write the vehicle register; prints the cameras' ids.
 
-    Doing it again changes nothing: the same cameras keep their ids. A camera id is what
-    `tartip ingest FILE --camera ID` wants.
+    Doing it again changes nothing: the same cameras keep their ids, and one that was retired or
+    changed since gets a successor. A camera id is what `tartip ingest FILE --camera ID` wants.
     """
     settings = read_settings()
     asyncio.run(_seed(settings, vehicles, again=again, as_json=as_json))
 
 
 async def _seed(settings: Settings, count: int, *, again: bool, as_json: bool) -> None:
+    from chassis.clock import system_clock
     from chassis.refusals import Refusal
 
     from tartip_cli import samples, vehicles
@@ -46,10 +46,10 @@ async def _seed(settings: Settings, count: int, *, again: bool, as_json: bool) -
         path = samples.vehicles_path(mesh.home, settings.vehicles_file)
         if again or not path.exists():
             vehicles.write(path, vehicles.made_up(count))
-        cameras = samples.sample_cameras(mesh.home, now=dt.datetime.now(dt.UTC))
+        now = system_clock()
         with console.status("registering sample cameras …"):
             try:
-                await patiently(lambda: samples.register(mesh, cameras))
+                cameras, _ = await patiently(lambda: samples.registered(mesh, now=now))
             except Refusal as refusal:
                 raise Failure(
                     f"refused, {refusal.reason}: {refusal.says.en}", Exit.REFUSED

@@ -80,6 +80,7 @@ class ServiceParts:
             "TARTIP_TLS_CERT": str(pair.certificate),
             "TARTIP_TLS_KEY": str(pair.key),
             "TARTIP_TLS_CA": str(self.certificates.authority),
+            "TARTIP_TLS_CLIENT_AUTHORITIES": str(self.certificates.client_authorities),
             "TARTIP_KEYS_DIR": str(self.home.keys / service.name),
             "TARTIP_OIDC_ISSUER": self.addresses.oidc,
             "TARTIP_TRITON_URL": self.addresses.triton,
@@ -87,6 +88,8 @@ class ServiceParts:
             "OTEL_EXPORTER_OTLP_ENDPOINT": self.addresses.otlp,
             "TARTIP_LOG_LEVEL": self.settings.log_level,
             "TARTIP_ENVIRONMENT": self.settings.environment,
+            "TARTIP_CLOCK_OFFSET": str(self.settings.clock_offset.total_seconds()),
+            "TARTIP_ASSUME_YEARS": str(int(self.settings.assumes_years)),
             "GRPC_ENABLE_FORK_SUPPORT": "0",
             "MALLOC_ARENA_MAX": "2",  # glibc's arenas per thread cost memory and gain nothing here
             "PYTHONUNBUFFERED": "1",

@@ -6,6 +6,7 @@ that kind is not started and the outside one is used in its place.
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -33,6 +34,35 @@ class Settings:
     photographs: Path | None = None
     log_level: str = "INFO"
     environment: str = "embedded"
+    clock_offset: dt.timedelta = dt.timedelta()
+    """How far the time of the services is from this machine's."""
+    assume_years: bool | None = None
+    """Whether years of which the law has not told follow from the last; unsaid, a trial does."""
+
+    @property
+    def is_trial(self) -> bool:
+        from chassis.settings import TRIALS  # pydantic takes its time to load
+
+        return self.environment in TRIALS
+
+    @property
+    def assumes_years(self) -> bool:
+        return self.is_trial and self.assume_years is not False
+
+    def allowed(self) -> Settings:
+        """Itself; a Failure where an earnest run was told what is for trials alone."""
+        chosen = {
+            "TARTIP_CLOCK_OFFSET": self.clock_offset,
+            "TARTIP_ASSUME_YEARS": self.assume_years,
+        }
+        wrong = [name for name, value in chosen.items() if value]
+        if wrong and not self.is_trial:
+            raise Failure(
+                f"{', '.join(wrong)}: for trials alone, refused with "
+                f"TARTIP_ENVIRONMENT={self.environment}",
+                Exit.USAGE,
+            )
+        return self
 
 
 def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
@@ -56,7 +86,9 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         photographs=Path(photographs) if photographs else None,
         log_level=env.get("TARTIP_LOG_LEVEL", "INFO"),
         environment=env.get("TARTIP_ENVIRONMENT", "embedded"),
-    )
+        clock_offset=_offset(env.get("TARTIP_CLOCK_OFFSET")),
+        assume_years=_switch(env, "TARTIP_ASSUME_YEARS"),
+    ).allowed()
 
 
 def inherited_environment() -> dict[str, str]:
@@ -76,6 +108,26 @@ def find_checkout() -> Path:
         "cannot find infra/nats/streams.yaml: run tartip inside a checkout of the repository",
         Exit.MISSING_REQUIREMENT,
     )
+
+
+def _offset(text: str | None) -> dt.timedelta:
+    if not text:
+        return dt.timedelta()
+    from chassis.settings import parse_offset  # pydantic takes its time to load
+
+    try:
+        return parse_offset(text)
+    except ValueError as error:
+        raise Failure(f"TARTIP_CLOCK_OFFSET: {error}", Exit.USAGE) from error
+
+
+def _switch(env: Mapping[str, str], name: str) -> bool | None:
+    text = env.get(name)
+    if not text:
+        return None
+    if text not in ("0", "1"):
+        raise Failure(f"{name}={text} is neither 0 nor 1", Exit.USAGE)
+    return text == "1"
 
 
 def _port(env: Mapping[str, str], name: str, default: int) -> int:

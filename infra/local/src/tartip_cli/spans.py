@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import json
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from chassis.clock import real_clock
 
 MAX_BYTES = 256 * 1024 * 1024
 
@@ -45,7 +46,7 @@ class SpanFiles:
     def append(self, document: dict[str, Any]) -> None:
         line = json.dumps(document, separators=(",", ":"), ensure_ascii=False) + "\n"
         content = line.encode()
-        hour = dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H")
+        hour = real_clock().strftime("%Y-%m-%dT%H")
         with (self._folder / f"{self._prefix}{hour}.jsonl").open("ab") as file:
             file.write(content)
         self._written_since_check += len(content)

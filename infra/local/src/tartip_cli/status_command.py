@@ -28,8 +28,9 @@ def register(app: App) -> None:
 
 
 def status(as_json: AsJson = False) -> None:
-    """Show each part's state, address, process and memory.
+    """Show each part's state, address, process and memory, and what must not be overlooked.
 
+    That is a clock that is moved, years that are assumed, tables of the law that are missing.
     Memory (`rss_bytes`) is the proportional set size of the part's process tree: pages that
     processes share are counted once over all of them. Exit code 0 if all is ready, 9 if not.
     """
@@ -41,6 +42,8 @@ def status(as_json: AsJson = False) -> None:
         console.print(hint("The mesh does not run; `tartip up` starts it."))
     else:
         console.print(_table(found))
+        for notice in found.get("notices", []):
+            console.print(notice["text"], style="bold red", highlight=False)
     if not found["ready"]:
         raise typer.Exit(Exit.NOT_RUNNING)
 

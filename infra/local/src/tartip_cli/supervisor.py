@@ -11,6 +11,10 @@ import signal
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
+from chassis.clock import system_clock
+from law.notices import notices
+from law.yearly import read_yearly_tables
+
 from tartip_cli.failures import Failure
 from tartip_cli.lock import Lock, RunningMesh, end_orphans
 from tartip_cli.mesh import Mesh
@@ -34,6 +38,7 @@ class Supervisor:
         self._stop = asyncio.Event()
         self._at_once = False
         self._on_change = on_change
+        self._yearly_tables = read_yearly_tables(assume_years=mesh.settings.assumes_years)
         self._stages = [[self._watch(part) for part in stage] for stage in mesh.stages]
 
     @property
@@ -84,7 +89,19 @@ class Supervisor:
             for part, state in zip(self.watched, states, strict=True)
         ]
         ready = all(state is State.READY for state in states)
-        return {"ready": ready, "parts": [*parts, own]}
+        return {"ready": ready, "parts": [*parts, own], **self._time()}
+
+    def _time(self) -> dict[str, object]:
+        """The moment that the services live in, and what is not in earnest or not known in it."""
+        now, offset = system_clock(), self.mesh.settings.clock_offset
+        return {
+            "now": now.isoformat(),
+            "clock_offset_seconds": offset.total_seconds(),
+            "notices": [
+                {"code": one.code, "text": one.says.en, **one.facts}
+                for one in notices(now, self._yearly_tables, offset)
+            ],
+        }
 
     async def _run(self) -> None:
         self.mesh.prepare()
@@ -136,7 +153,12 @@ class Supervisor:
 
     def _description(self) -> RunningMesh:
         ports = self.mesh.ports
-        return RunningMesh(pid=os.getpid(), port_base=ports.base, gateway_port=ports.gateway)
+        return RunningMesh(
+            pid=os.getpid(),
+            port_base=ports.base,
+            gateway_port=ports.gateway,
+            clock_offset_seconds=self.mesh.settings.clock_offset.total_seconds(),
+        )
 
     @asynccontextmanager
     async def _signals(self) -> AsyncIterator[None]:

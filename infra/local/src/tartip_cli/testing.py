@@ -6,6 +6,7 @@ supervisor process, which dies with the tests; `postgres` and `nats` share one.
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import os
 import shutil
@@ -197,15 +198,27 @@ def running_mesh_in(path: Path, *, without: tuple[str, ...]) -> Iterator[Running
         erase_cluster(running.home)
 
 
-def start_mesh(path: Path, *, without: tuple[str, ...] = ()) -> RunningTestMesh:
-    """Start a supervisor in a folder and ports of its own; it dies with this process."""
+def start_mesh(
+    path: Path, *, without: tuple[str, ...] = (), moved_by: dt.timedelta | None = None
+) -> RunningTestMesh:
+    """A supervisor in a folder and ports of its own; it dies with this process.
+
+    Its services live in this process's time, or in one that is moved from the host's.
+    """
+    from chassis.clock import clock_offset
+
     from tartip_cli.mesh import Mesh
     from tartip_cli.parts import launched
 
     checkout = find_checkout()
     ports = free_base()
+    offset = clock_offset() if moved_by is None else moved_by
     settings = Settings(
-        home=path, checkout=checkout, port_base=ports.base, gateway_port=ports.gateway
+        home=path,
+        checkout=checkout,
+        port_base=ports.base,
+        gateway_port=ports.gateway,
+        clock_offset=offset,
     )
     left_out = frozenset(without) | (set(_SERVICE_NAMES) if "services" in without else set())
     description = Mesh.build(settings, without=left_out)
@@ -220,6 +233,7 @@ def start_mesh(path: Path, *, without: tuple[str, ...] = ()) -> RunningTestMesh:
                 "TARTIP_HOME": str(path),
                 "TARTIP_PORT_BASE": str(ports.base),
                 "TARTIP_GATEWAY_PORT": str(ports.gateway),
+                "TARTIP_CLOCK_OFFSET": str(offset.total_seconds()),
             },
             cwd=checkout,
             stdin=subprocess.DEVNULL,

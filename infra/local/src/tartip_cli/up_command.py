@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import logging
 import os
 import signal
@@ -10,9 +11,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Annotated
 
 import typer
+from chassis.clock import move_clock, real_clock
+from law.zone import almaty_day
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
@@ -37,6 +41,15 @@ Without = Annotated[
     list[str], typer.Option("--without", help="Leave a part out (for trials).", hidden=True)
 ]
 
+Today = Annotated[
+    dt.datetime | None,
+    typer.Option(
+        "--today",
+        formats=["%Y-%m-%d"],
+        help="Live on this day in Almaty, at this time of day (TARTIP_CLOCK_OFFSET; for trials).",
+    ),
+]
+
 
 def register(app: App) -> None:
     app.command()(up)
@@ -51,11 +64,12 @@ def up(
     demo: Annotated[
         bool, typer.Option("--demo", help="Once ready, tell both journeys, then stay up.")
     ] = False,
+    today: Today = None,
     without: Without = [],  # noqa: B006 (Typer's way to say "none")
     as_json: AsJson = False,
 ) -> None:
     """Run the whole mesh on this machine until Ctrl-C."""
-    settings = read_settings()
+    settings = _living_on(today, read_settings())
     require_machine()
     if detach:
         _detach(settings, without, as_json)
@@ -64,6 +78,7 @@ def up(
     if "services" in left_out:
         left_out |= {service.name for service in SERVICES}
     require_packages(tuple(s.package for s in SERVICES if s.name not in left_out))
+    move_clock(settings.clock_offset)
     mesh = Mesh.build(settings, without=left_out)
     _log_to(mesh.home)
     asyncio.run(_run(mesh, demo=demo, as_json=as_json))
@@ -171,6 +186,13 @@ def _table(states: dict[str, State], seconds: float) -> Table:
     return table
 
 
+def _living_on(today: dt.datetime | None, settings: Settings) -> Settings:
+    if today is None:
+        return settings
+    offset = today.date() - almaty_day(real_clock())
+    return replace(settings, clock_offset=offset).allowed()
+
+
 def _detach(settings: Settings, without: list[str], as_json: bool) -> None:
     home = Home(settings.home)
     home.prepare()
@@ -185,6 +207,7 @@ def _detach(settings: Settings, without: list[str], as_json: bool) -> None:
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
+            env={**os.environ, "TARTIP_CLOCK_OFFSET": str(settings.clock_offset.total_seconds())},
         )
 
     def settled() -> bool:

@@ -1,6 +1,8 @@
 """The embedded vehicle register: a file of made-up vehicles and owners, the same from any seed.
 
 Names, addresses and numbers belong to nobody; IINs and BINs have right dates and check digits.
+Every record says since when the vehicle is its owner's, for a fine is the owner's of that day; some
+vehicles were somebody else's before.
 """
 
 from __future__ import annotations
@@ -9,13 +11,18 @@ import json
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 from tartip_cli.home import write_private
 
 COUNT = 2000
 _SEED = 20261122
 _ENTITIES = 0.1
+_SECOND_HAND = 0.1
+# Everybody in the register was of age by then, and nobody is fined for what came before.
+_FIRST_DAY, _DAYS = date(2019, 1, 1), 2000
 _WEIGHTS = (range(1, 12), (3, 4, 5, 6, 7, 8, 9, 10, 11, 1, 2))
 _LETTERS = "ABCDEFGHKLMNPRSTUVWXYZ"
 _MODELS = (
@@ -49,10 +56,14 @@ class Vehicle:
     make: str
     model: str
     owner: Owner
+    since: date
+    """The first day on which it was this owner's."""
+    seller: Owner | None = None
+    """Whose it was until then."""
 
     @property
     def of_a_person(self) -> bool:
-        return self.owner.number[4] not in "456"
+        return _is_person(self.owner)
 
 
 def made_up(count: int = COUNT, *, seed: int = _SEED) -> list[Vehicle]:
@@ -66,30 +77,70 @@ def made_up(count: int = COUNT, *, seed: int = _SEED) -> list[Vehicle]:
 
 
 def write(path: Path, vehicles: list[Vehicle]) -> None:
-    """The form that the fines service reads: plate to vehicle and owner."""
-    content = {
-        vehicle.plate: {
-            "make": vehicle.make,
-            "model": vehicle.model,
-            "owner": {
-                "iin" if vehicle.of_a_person else "bin": vehicle.owner.number,
-                "name": vehicle.owner.name,
-                "address": vehicle.owner.address,
-                "phone": vehicle.owner.phone,
-            },
-        }
-        for vehicle in vehicles
-    }
-    write_private(path, json.dumps(content, ensure_ascii=False, indent=1).encode())
+    """The form that the fines service reads: plate to the records of its owners."""
+    _write(path, {vehicle.plate: _records(vehicle) for vehicle in vehicles})
 
 
 def read(path: Path) -> Iterator[Vehicle]:
-    """What is there; a plate that stands twice has no one owner and is left out."""
-    for plate, record in json.loads(path.read_text()).items():
-        if not isinstance(record, list):
-            told = dict(record["owner"])
-            number = told.pop("iin", "") or told.pop("bin")
-            yield Vehicle(plate, record["make"], record["model"], Owner(number=number, **told))
+    """Vehicles with the owner whose they are now; a plate that has not one such is left out."""
+    for plate, value in json.loads(path.read_text()).items():
+        records = value if isinstance(value, list) else [value]
+        current = [record for record in records if record.get("until") is None]
+        if len(current) == 1 and "since" in current[0]:
+            yield _vehicle_of(plate, current[0])
+
+
+def complete(path: Path) -> int:
+    """Gives the made-up records of a register from before ownerships had dates their dates; how
+    many. What somebody else wrote there stays as it is, and what cannot be read, too: fines that
+    need it are held by name."""
+    try:
+        content = json.loads(path.read_text())
+    except (FileNotFoundError, ValueError):
+        return 0
+    if not isinstance(content, dict):
+        return 0
+    undated = {v.plate: v for v in made_up() if content.get(v.plate) == _undated(v)}
+    if undated:
+        _write(path, content | {plate: _records(v) for plate, v in undated.items()})
+    return len(undated)
+
+
+def _write(path: Path, content: dict[str, Any]) -> None:
+    write_private(path, json.dumps(content, ensure_ascii=False, indent=1).encode())
+
+
+def _records(vehicle: Vehicle) -> list[dict[str, Any]]:
+    since = vehicle.since.isoformat()
+    records = [_undated(vehicle) | {"since": since}]
+    if vehicle.seller is not None:
+        before = {"since": _FIRST_DAY.isoformat(), "until": since}
+        records.append(_undated(vehicle) | before | {"owner": _owner_fields(vehicle.seller)})
+    return records
+
+
+def _undated(vehicle: Vehicle) -> dict[str, Any]:
+    return {"make": vehicle.make, "model": vehicle.model, "owner": _owner_fields(vehicle.owner)}
+
+
+def _owner_fields(owner: Owner) -> dict[str, str]:
+    return {
+        "iin" if _is_person(owner) else "bin": owner.number,
+        "name": owner.name,
+        "address": owner.address,
+        "phone": owner.phone,
+    }
+
+
+def _vehicle_of(plate: str, record: dict[str, Any]) -> Vehicle:
+    told = dict(record["owner"])
+    number = told.pop("iin", "") or told.pop("bin")
+    since = date.fromisoformat(record["since"][:10])
+    return Vehicle(plate, record["make"], record["model"], Owner(number=number, **told), since)
+
+
+def _is_person(owner: Owner) -> bool:
+    return owner.number[4] not in "456"
 
 
 def synthetic_iin(rng: random.Random) -> str:
@@ -121,11 +172,19 @@ def _vehicle(rng: random.Random, *, entity: bool) -> Vehicle:
     letters = "".join(rng.choices(_LETTERS, k=2 if entity else 3))
     plate = f"{rng.randint(1, 999):03d}{letters}{rng.choice(('02', '02', '02', '01', '05'))}"
     make, model = rng.choice(_MODELS)
+    owner = _owner(rng, entity=entity)
+    # Drawn apart, so that who owns which plate is what it was before ownerships had dates.
+    history = random.Random(f"{_SEED}:{plate}")
+    since = _FIRST_DAY + timedelta(days=history.randint(1, _DAYS))
+    second_hand = history.random() < _SECOND_HAND
+    seller = _owner(history, entity=entity) if second_hand else None
+    return Vehicle(plate, make, model, owner, since, seller)
+
+
+def _owner(rng: random.Random, *, entity: bool) -> Owner:
     address = f"Almaty, {rng.choice(_STREETS)} {rng.randint(1, 90)}, {rng.randint(1, 120)}"
     phone = f"+7700{rng.randint(0, 9_999_999):07d}"
     if entity:
-        owner = Owner(synthetic_bin(rng), rng.choice(_FIRMS), address, phone)
-    else:
-        name = f"{rng.choice(_FAMILY)} {rng.choice(_GIVEN)}"
-        owner = Owner(synthetic_iin(rng), name, address, phone)
-    return Vehicle(plate, make, model, owner)
+        return Owner(synthetic_bin(rng), rng.choice(_FIRMS), address, phone)
+    name = f"{rng.choice(_FAMILY)} {rng.choice(_GIVEN)}"
+    return Owner(synthetic_iin(rng), name, address, phone)

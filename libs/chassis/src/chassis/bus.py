@@ -7,27 +7,47 @@ streams and consumers are made by the operator of the broker, never here.
 import json
 import logging
 import ssl
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import nats
 from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.errors import SlowConsumerError
 from nats.js import JetStreamContext
 from nats.js.errors import NotFoundError
 
 log = logging.getLogger(__name__)
 
 
+class _Complaints:
+    """What the client library complains of. A message for which a listener has no room is the
+    listener's affair; the rest is logged."""
+
+    def __init__(self) -> None:
+        self.dropped: dict[object, Callable[[], None]] = {}
+
+    async def hear(self, error: Exception) -> None:
+        if isinstance(error, SlowConsumerError) and error.sub in self.dropped:
+            self.dropped[error.sub]()
+        else:
+            log.warning("nats: %s", type(error).__name__)
+
+
 class Bus:
-    def __init__(self, client: Client, name: str) -> None:
+    def __init__(self, client: Client, name: str, complaints: _Complaints) -> None:
         self.client = client
         self.name = name
+        self._complaints = complaints
         self.jetstream: JetStreamContext = client.jetstream(timeout=5)
 
     @classmethod
     async def connect(
         cls, url: str, *, name: str, seed_file: Path | None, tls: ssl.SSLContext | None
     ) -> "Bus":
+        complaints = _Complaints()
         client = await nats.connect(
             url,
             name=name,
@@ -39,14 +59,46 @@ class Bus:
             ping_interval=10,
             max_outstanding_pings=2,
             connect_timeout=5,
-            error_cb=_log_error,
+            error_cb=complaints.hear,
             pending_size=0,
         )
-        return cls(client, name)
+        return cls(client, name, complaints)
 
     @property
     def is_connected(self) -> bool:
         return self.client.is_connected
+
+    @property
+    def reconnects(self) -> int:
+        """How often the broker was lost and found again: in between, core messages were missed."""
+        return int(self.client.stats["reconnects"])
+
+    @asynccontextmanager
+    async def listening(
+        self,
+        subject: str,
+        heard: Callable[[Msg], None],
+        *,
+        dropped: Callable[[], None],
+        pending_max: int,
+    ) -> AsyncIterator[None]:
+        """Core messages while the block runs: all, for as long as the broker is not lost.
+
+        `dropped` is called for each that came while `pending_max` were waiting.
+        """
+
+        async def hear(msg: Msg) -> None:
+            heard(msg)
+
+        subscription = await self.client.subscribe(subject, cb=hear, pending_msgs_limit=pending_max)
+        self._complaints.dropped[subscription] = dropped
+        try:
+            if self.is_connected:
+                await self.client.flush()
+            yield
+        finally:
+            del self._complaints.dropped[subscription]
+            await subscription.unsubscribe()
 
     @property
     def inbox_prefix(self) -> bytes:
@@ -70,7 +122,3 @@ def client_tls(cert: Path, key: Path, ca: Path) -> ssl.SSLContext:
     context.load_cert_chain(str(cert), str(key))
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     return context
-
-
-async def _log_error(error: Exception) -> None:
-    log.warning("nats: %s", type(error).__name__)

@@ -1,11 +1,18 @@
 """Time and ids, passed in rather than looked up.
 
-A `Clock` answers the moment in UTC. Ids are UUIDv7 in lower case: they sort by the time they were
-made, which keeps indexes short and pages in order.
+A `Clock` answers the moment in UTC. There are two of them:
+
+- `system_clock` is the time that the services live in: the host's, moved by TARTIP_CLOCK_OFFSET
+  (tests and the sandbox run in another year). What services decide, record and count goes by it;
+  the database is moved by the same with `service_now()` (see `tables`), and ids carry it.
+- `real_clock` is the host's and never moves: certificates, tokens and the broker go by it.
+
+Ids are UUIDv7 in lower case: they sort by the time they were made, which keeps indexes short and
+pages in order.
 """
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import uuid6
@@ -13,13 +20,33 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 Clock = Callable[[], datetime]
 
+_ONE_MILLISECOND = timedelta(milliseconds=1)
+_TIME_BITS_FROM = 80  # of a UUIDv7: milliseconds of the epoch stand above
+_offset = timedelta()
 
-def system_clock() -> datetime:
+
+def move_clock(offset: timedelta) -> None:
+    """Moves this process's `system_clock` and ids; once, before anything asks for the time."""
+    global _offset
+    _offset = offset
+
+
+def clock_offset() -> timedelta:
+    """How far this process's `system_clock` is from the host's; negative lies in the past."""
+    return _offset
+
+
+def real_clock() -> datetime:
     return datetime.now(UTC)
 
 
+def system_clock() -> datetime:
+    return real_clock() + _offset
+
+
 def new_id() -> UUID:
-    return UUID(str(uuid6.uuid7()))
+    made = uuid6.uuid7().int + (_offset // _ONE_MILLISECOND << _TIME_BITS_FROM)
+    return UUID(int=made)
 
 
 def made_at(made: UUID) -> datetime:

@@ -32,7 +32,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from chassis import tables
-from chassis.clock import Clock, new_id
+from chassis.clock import Clock, clock_offset, new_id
 from chassis.refusals import ClockUnsure, IdReused
 from chassis.sealing import DataKey, Keyring
 from chassis.telemetry import SpanKind, current_story, span, traceparent
@@ -310,7 +310,7 @@ class Database:
             pool_timeout=5,
             pool_recycle=1800,
             pool_pre_ping=True,
-            connect_args={"timeout": 5, "server_settings": {"application_name": service}},
+            connect_args={"timeout": 5, "server_settings": session_settings(service)},
         )
         self.keyring = keyring
         self._clock = clock
@@ -319,6 +319,10 @@ class Database:
     @property
     def engine(self) -> AsyncEngine:
         return self._engine
+
+    @property
+    def clock(self) -> Clock:
+        return self._clock
 
     @asynccontextmanager
     async def begin(self, scope: Scope) -> AsyncIterator[Tx]:
@@ -376,6 +380,14 @@ class Database:
         await self._engine.dispose()
 
 
+def session_settings(application: str) -> dict[str, str]:
+    """What a session is told as it begins; the offset is what `service_now()` adds."""
+    settings = {"application_name": application}
+    if offset := clock_offset():
+        settings["app.clock_offset"] = f"{offset.total_seconds()} seconds"
+    return settings
+
+
 async def require_held(connection: AsyncConnection) -> None:
     """Raises when the connection of a singleton, and so its lock, was lost."""
     await connection.execute(text("SELECT 1"))
@@ -386,7 +398,7 @@ def _apart(asked_at: datetime, theirs: datetime, told_at: datetime) -> float:
     return max((asked_at - theirs).total_seconds(), (theirs - told_at).total_seconds())
 
 
-_NOW = text("SELECT clock_timestamp()")
+_NOW: Any = select(tables.service_now)
 _SET_SCOPE = text(
     "SELECT set_config('app.kind', :kind, true), set_config('app.name', :name, true),"
     " set_config('app.regions', :regions, true), set_config('app.roles', :roles, true)"

@@ -23,9 +23,10 @@ from grpc_reflection.v1alpha import reflection
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from chassis import calls, telemetry
+from chassis.authorities import Authorities
 from chassis.clock import new_id
 from chassis.db import storage_is_away
-from chassis.identity import Allow, Caller, TokenVerifier, caller_from_spiffe
+from chassis.identity import Allow, Caller, TokenVerifier
 from chassis.refusals import (
     BadRequest,
     Broken,
@@ -59,9 +60,10 @@ Policy = Mapping[str, Allow]
 
 
 class Gate(grpc.aio.ServerInterceptor):
-    def __init__(self, policy: Policy, tokens: TokenVerifier) -> None:
+    def __init__(self, policy: Policy, tokens: TokenVerifier, authorities: Authorities) -> None:
         self._policy = policy
         self._tokens = tokens
+        self._authorities = authorities
         self._running_calls = 0
         self._running_streams = 0
         self._endless: weakref.WeakSet[asyncio.Task[Any]] = weakref.WeakSet()
@@ -180,7 +182,7 @@ class Gate(grpc.aio.ServerInterceptor):
         self, method: str, context: grpc.aio.ServicerContext, span: Any, *, needs_deadline: bool
     ) -> None:
         metadata = {key: value for key, value in context.invocation_metadata() or ()}
-        kind, name = _peer(context)
+        kind, name = self._authorities.caller(_chain(context))
         token = str(metadata.get("authorization", "")).removeprefix("Bearer ").strip()
         operator = await self._tokens.verify(token) if token else None
         caller = Caller(kind, name, operator, str(metadata.get("tartip-purpose", ""))[:200])
@@ -224,11 +226,11 @@ async def _each_readable(requests: AsyncIterable[Any]) -> AsyncIterator[Any]:
         yield _readable(request)
 
 
-def _peer(context: grpc.aio.ServicerContext) -> tuple[str, str]:
+def _chain(context: grpc.aio.ServicerContext) -> bytes:
+    """What the caller showed, in PEM, its own certificate first; nothing where it showed none."""
     found = context.auth_context() or {}
-    names = found.get("peer_spiffe_id") or found.get("x509_subject_alternative_name") or ()
-    uris = [name.decode() if isinstance(name, bytes) else str(name) for name in names]
-    return caller_from_spiffe(uris)
+    shown = (*found.get("x509_pem_cert", ()), *found.get("x509_pem_cert_chain", ()))
+    return b"\n".join(shown)
 
 
 def _span_of(method: str, context: grpc.aio.ServicerContext) -> dict[str, Any]:
@@ -286,11 +288,11 @@ class GrpcServer:
         tokens: TokenVerifier,
         cert: Path,
         key: Path,
-        ca: Path,
+        authorities: Authorities,
     ) -> None:
         self._address = address
         self._policy = policy
-        self._gate = Gate(policy, tokens)
+        self._gate = Gate(policy, tokens, authorities)
         self.server = grpc.aio.server(
             interceptors=[self._gate],
             options=OPTIONS,
@@ -299,7 +301,7 @@ class GrpcServer:
         self._health = health_aio.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self.server)
         credentials = grpc.ssl_server_credentials(
-            [(key.read_bytes(), cert.read_bytes())], ca.read_bytes(), require_client_auth=True
+            [(key.read_bytes(), cert.read_bytes())], authorities.bundle, require_client_auth=True
         )
         if self.server.add_secure_port(address, credentials) == 0:
             raise OSError(f"cannot listen on {address}")

@@ -1,8 +1,9 @@
 """Who calls: partner, device or service by certificate; operator by the token a service hands on.
 
-A certificate names its holder in the URI SAN spiffe://tartip/{service,partner,device}/<name>. An
-operator's token is an OIDC access token (audience "tartip") with the claims `sub`, `roles` and
-`regions`; whoever owns the data verifies it again, against the issuer's published keys.
+A certificate names its holder in the URI SAN spiffe://tartip/{service,partner,device}/<name>; the
+authority of that kind must have signed it (`authorities`). An operator's token is an OIDC access
+token (audience "tartip") with the claims `sub`, `roles` and `regions`; whoever owns the data
+verifies it again, against the issuer's published keys.
 """
 
 import asyncio
@@ -95,13 +96,14 @@ def allow(
 
 
 def caller_from_spiffe(uris: Iterable[str]) -> tuple[str, str]:
-    """(kind, name) of the certificate's one SPIFFE id. Raises NotAuthenticated."""
-    for uri in uris:
-        if uri.startswith(TRUST_DOMAIN):
-            kind, _, name = uri.removeprefix(TRUST_DOMAIN).partition("/")
-            if kind in KINDS and name and "/" not in name:
-                return kind, name
-    raise NotAuthenticated
+    """(kind, name) of the certificate's one URI, its SPIFFE id. Raises NotAuthenticated."""
+    named = list(uris)
+    if len(named) != 1 or not named[0].startswith(TRUST_DOMAIN):
+        raise NotAuthenticated
+    kind, _, name = named[0].removeprefix(TRUST_DOMAIN).partition("/")
+    if kind not in KINDS or not name or "/" in name:
+        raise NotAuthenticated
+    return kind, name
 
 
 class TokenVerifier:

@@ -12,6 +12,8 @@ from alembic.config import Config
 from sqlalchemy import Connection, pool, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from chassis.db import session_settings
+
 
 def migrate(folder: Path, *, owner_url: str, schema: str) -> None:
     """Brings `schema` to the newest version of the history in `folder`."""
@@ -28,7 +30,9 @@ def run_env() -> None:
 async def _run_env() -> None:
     url, schema = context.config.attributes["owner_url"], context.config.attributes["schema"]
     engine = create_async_engine(
-        url.replace("postgresql://", "postgresql+asyncpg://", 1), poolclass=pool.NullPool
+        url.replace("postgresql://", "postgresql+asyncpg://", 1),
+        poolclass=pool.NullPool,
+        connect_args={"server_settings": session_settings(f"migrate {schema}")},
     )
     async with engine.connect() as connection:
         await connection.execute(text("SET lock_timeout = '5s'"))

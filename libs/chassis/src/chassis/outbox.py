@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from nats.js.errors import NotFoundError
-from sqlalchemy import delete, func, select, text, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.engine import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -20,7 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from chassis import telemetry
 from chassis.bus import Bus
 from chassis.db import Database, payload_place
-from chassis.tables import inbox, outbox, outbox_streams
+from chassis.tables import inbox, outbox, outbox_streams, service_now
 
 BATCH = 200
 POLL_SECONDS = 0.1
@@ -32,6 +32,7 @@ STREAM_CHECK_SECONDS = 2.0
 PAUSE_SECONDS, PAUSE_SECONDS_MAX = 1.0, 30.0
 log = logging.getLogger(__name__)
 _UNPUBLISHED = outbox.c.published_at.is_(None)
+_NOW: Any = select(service_now)
 # Made once: it is asked ten times a second for ever, and making it costs as much as asking.
 _OLDEST = select(outbox.c.created_at).where(_UNPUBLISHED).order_by(outbox.c.position).limit(1)
 
@@ -90,7 +91,8 @@ class Relay:
     async def publish_batch(self, connection: AsyncConnection) -> int:
         """Publishes the oldest unpublished rows, all in flight at once; returns how many went."""
         since = await connection.scalar(_OLDEST)
-        telemetry.outbox_age.set((datetime.now(UTC) - since).total_seconds() if since else 0.0)
+        age = self._db.clock() - since if since else timedelta()
+        telemetry.outbox_age.set(age.total_seconds())
         if since is None:
             return 0
         now = asyncio.get_running_loop().time()
@@ -107,9 +109,7 @@ class Relay:
         sent = [row.position for row, stored in zip(rows, outcomes, strict=True) if stored]
         if sent:
             await connection.execute(
-                update(outbox)
-                .where(outbox.c.position.in_(sent))
-                .values(published_at=func.clock_timestamp())
+                update(outbox).where(outbox.c.position.in_(sent)).values(published_at=service_now)
             )
             telemetry.events_published.add(len(sent))
         tried = {row.subject for row in rows}
@@ -148,14 +148,12 @@ class Relay:
 
     async def _forget_old(self, connection: AsyncConnection) -> None:
         """What was published and kept long enough; an inbox row outlives its fact in any outbox."""
-        age = func.clock_timestamp() - outbox.c.created_at
+        before = await _days_ago(connection, KEEP_DAYS)
         await connection.execute(
-            delete(outbox).where(
-                outbox.c.published_at.is_not(None), age > timedelta(days=KEEP_DAYS)
-            )
+            delete(outbox).where(outbox.c.published_at.is_not(None), outbox.c.created_at < before)
         )
-        age = func.clock_timestamp() - inbox.c.consumed_at
-        await connection.execute(delete(inbox).where(age > timedelta(days=INBOX_KEEP_DAYS)))
+        before = await _days_ago(connection, INBOX_KEEP_DAYS)
+        await connection.execute(delete(inbox).where(inbox.c.consumed_at < before))
 
     async def _look_for_new_streams(self, connection: AsyncConnection) -> None:
         for stream in self._streams:
@@ -171,7 +169,7 @@ class Relay:
                 log.warning("stream %s was made anew: publishing what was kept", stream)
                 await connection.execute(
                     update(outbox)
-                    .where(outbox.c.created_at > text(f"now() - interval '{KEEP_DAYS} days'"))
+                    .where(outbox.c.created_at > await _days_ago(connection, KEEP_DAYS))
                     .values(published_at=None)
                 )
             upsert = insert(outbox_streams).values(stream=stream, made_at=made_at)
@@ -187,3 +185,9 @@ class Relay:
         except Exception as error:
             log.warning("stream %s does not answer: %s", stream, type(error).__name__)
             return None
+
+
+async def _days_ago(connection: AsyncConnection, days: int) -> datetime:
+    """By the database's clock: ours may have jumped, and what is deleted is gone."""
+    now: datetime = await connection.scalar(_NOW)
+    return now - timedelta(days=days)

@@ -24,9 +24,10 @@ from tartip.audit.v1 import audit_pb2, audit_pb2_grpc
 
 from chassis import telemetry
 from chassis.audit import AuditApi, Sealer
+from chassis.authorities import Authorities
 from chassis.bus import Bus, client_tls
 from chassis.channels import Channels
-from chassis.clock import Clock, system_clock
+from chassis.clock import Clock, clock_offset, move_clock, system_clock
 from chassis.consumer import Consumer, Subscription
 from chassis.db import Database
 from chassis.grpc_server import GrpcServer, Policy
@@ -35,7 +36,7 @@ from chassis.migrations import migrate
 from chassis.outbox import Relay
 from chassis.scheduler import Scheduler, WorkHandler
 from chassis.sealing import Keyring
-from chassis.settings import Settings
+from chassis.settings import Settings, read
 
 GRACE_SECONDS = 20.0
 PING_SECONDS = 5.0
@@ -130,7 +131,8 @@ class Service(Generic[S]):
 def main(service: Service[Any]) -> None:
     """`serve` (the default) or `migrate`; exits 2 on anything else."""
     verb = sys.argv[1] if len(sys.argv) > 1 else "serve"
-    settings = service.settings()
+    settings = read(service.settings)
+    move_clock(settings.clock_offset)
     if verb == "migrate" and service.migrations is not None:
         migrate(service.migrations, owner_url=settings.owner_database_url, schema=service.schema)
     elif verb == "serve":
@@ -144,6 +146,8 @@ async def run(service: Service[S], settings: S) -> None:
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    if offset := clock_offset():
+        log.warning("the clock is moved by %s: it is %s here", offset, system_clock().isoformat())
     async with chassis_of(service, settings) as chassis:
         await service.build(chassis)
         if service.serve_http is not None:
@@ -207,7 +211,7 @@ async def _serve_grpc(chassis: Chassis[Any], stopping: asyncio.Event) -> None:
         tokens=chassis.tokens,
         cert=settings.tls_cert,
         key=settings.tls_key,
-        ca=settings.tls_ca,
+        authorities=Authorities.in_folder(settings.tls_client_authorities),
     )
     for _, add, servicer in chassis.servicers:
         add(servicer, server.server)

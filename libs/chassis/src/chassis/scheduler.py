@@ -11,13 +11,13 @@ import random
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 
-from sqlalchemy import Row, func, select, update
+from sqlalchemy import Row, select, update
 
 from chassis import telemetry
 from chassis.clock import Clock
 from chassis.db import SYSTEM, Database, storage_is_away
 from chassis.refusals import Kind, Refusal
-from chassis.tables import work
+from chassis.tables import service_now, work
 
 POLL_SECONDS = 0.25
 BATCH = 16
@@ -109,7 +109,7 @@ class Scheduler:
                 )
             await self._again(row, timedelta(seconds=delay * random.uniform(0.8, 1.2)), told)
         else:
-            await self._mark(row, {"done_at": func.clock_timestamp(), "last_error": None})
+            await self._mark(row, {"done_at": service_now, "last_error": None})
 
     async def _again(self, row: Row[tuple[object, ...]], delay: timedelta, told: str) -> None:
         await self._mark(

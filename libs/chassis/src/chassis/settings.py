@@ -1,17 +1,47 @@
 """What every service is told from outside: names, addresses and files, nothing of its domain.
 
 A service subclasses `Settings` with its own few fields. Values come from the environment with the
-prefix TARTIP_; the collector's address has OpenTelemetry's own name.
+prefix TARTIP_; the collector's address has OpenTelemetry's own name. What only a trial may have is
+named in `for_trials_alone`: any other run refuses to start with it.
 """
 
+from datetime import timedelta
 from pathlib import Path
+from typing import Annotated, Any, ClassVar, TypeVar
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PREFIX = "TARTIP_"
+# The values of TARTIP_ENVIRONMENT in which nobody is fined in earnest; a new name is none of them.
+TRIALS = frozenset({"embedded", "sandbox"})
+OFFSET_MAX = timedelta(days=36525)
+_duration = TypeAdapter(timedelta)
+
+
+def parse_offset(value: Any) -> timedelta:
+    """A number of seconds ("3600", "-86400") or an ISO 8601 duration ("P48D", "-PT12H").
+
+    Raises ValueError for anything else, and for more than a hundred years either way.
+    """
+    if isinstance(value, timedelta):
+        return value
+    text = str(value).strip().upper()
+    try:
+        is_iso = text.lstrip("+-").startswith("P")
+        offset = _duration.validate_python(text) if is_iso else timedelta(seconds=float(text))
+    except (ValidationError, ValueError, OverflowError) as error:
+        raise ValueError(
+            f"{value!r} is neither a number of seconds nor an ISO 8601 duration such as P48D"
+        ) from error
+    if abs(offset) > OFFSET_MAX:
+        raise ValueError(f"{value!r} is more than a hundred years")
+    return offset
 
 
 class Settings(BaseSettings):
-    model_config = SettingsConfigDict(env_prefix="TARTIP_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
+    for_trials_alone: ClassVar[tuple[str, ...]] = ("clock_offset",)
 
     environment: str = "embedded"
     log_level: str = "INFO"
@@ -21,9 +51,45 @@ class Settings(BaseSettings):
     nats_seed_file: Path | None = None
     tls_cert: Path = Path()
     tls_key: Path = Path()
+    # Who certifies the servers that this service calls.
     tls_ca: Path = Path()
+    # A folder: who certifies its callers, <kind>.pem for each kind (see authorities).
+    tls_client_authorities: Path = Path()
     grpc_address: str = ""
     keys_dir: Path = Path()
     oidc_issuer: str = ""
     otlp_endpoint: str = Field("", validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT")
     seal_every_seconds: float = 60.0
+    # How far the time of the services is from the host's; see `clock`.
+    clock_offset: Annotated[timedelta, BeforeValidator(parse_offset)] = timedelta()
+
+    @model_validator(mode="after")
+    def _is_no_trial_in_earnest(self) -> "Settings":
+        chosen = [name for name in self.for_trials_alone if getattr(self, name)]
+        if chosen and self.environment not in TRIALS:
+            named = ", ".join(PREFIX + name.upper() for name in chosen)
+            raise ValueError(
+                f"{named}: for trials alone ({PREFIX}ENVIRONMENT {' or '.join(sorted(TRIALS))}), "
+                f"refused with {PREFIX}ENVIRONMENT={self.environment}"
+            )
+        return self
+
+
+S = TypeVar("S", bound=Settings)
+
+
+def read(settings: type[S]) -> S:
+    """From the environment. Raises SystemExit that names every wrong variable in a line."""
+    try:
+        return settings()  # type: ignore[call-arg]  # from the environment
+    except ValidationError as error:
+        wrong = [_told(found["loc"], found["msg"]) for found in error.errors()]
+        raise SystemExit("; ".join(wrong)) from error
+
+
+def _told(place: tuple[int | str, ...], message: str) -> str:
+    message = message.removeprefix("Value error, ")
+    if not place:
+        return message
+    name = str(place[0])  # a field's, or a variable's that has a name of its own
+    return f"{name if name.isupper() else PREFIX + name.upper()}: {message}"

@@ -3,7 +3,12 @@
 A service's Alembic history calls `install_v1(op, runtime_role)` once; a later change of these
 tables comes as `install_v2` and so on. Grants are the rule, not decoration: audit rows can be
 added and read, never changed.
+
+The database's time is `service_now()` and nothing else (`service_now` in SQLAlchemy's terms): the
+database's clock, moved by as much as the clock of the process that asks (see `clock`).
 """
+
+from typing import Any
 
 from alembic.operations import Operations
 from sqlalchemy import (
@@ -19,11 +24,15 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     Uuid,
+    func,
     text,
 )
 
 metadata = MetaData()
 _moment = DateTime(timezone=True)
+service_now: Any = func.service_now(type_=_moment)
+# As the first version made them; `install_v2` lets them follow the moved clock.
+_at_first = text("clock_timestamp()")  # tidy: of the first version
 
 outbox = Table(
     "outbox",
@@ -38,7 +47,7 @@ outbox = Table(
     Column("traceparent", Text, nullable=False),
     Column("sealed", Boolean, nullable=False, server_default=text("false")),
     Column("payload", LargeBinary, nullable=False),
-    Column("created_at", _moment, nullable=False, server_default=text("clock_timestamp()")),
+    Column("created_at", _moment, nullable=False, server_default=_at_first),
     Column("published_at", _moment),
     # How often somebody drove it again after it had died at a consumer (`tartip redrive`).
     Column("redriven", Integer, nullable=False, server_default=text("0")),
@@ -56,7 +65,7 @@ inbox = Table(
     metadata,
     Column("event_id", Uuid, primary_key=True),
     Column("subject", Text, nullable=False),
-    Column("consumed_at", _moment, nullable=False, server_default=text("clock_timestamp()")),
+    Column("consumed_at", _moment, nullable=False, server_default=_at_first),
 )
 
 dead_letters = Table(
@@ -68,7 +77,7 @@ dead_letters = Table(
     Column("payload", LargeBinary, nullable=False),
     Column("headers", Text, nullable=False),
     Column("error", Text, nullable=False),
-    Column("died_at", _moment, nullable=False, server_default=text("clock_timestamp()")),
+    Column("died_at", _moment, nullable=False, server_default=_at_first),
 )
 
 requests = Table(
@@ -77,7 +86,7 @@ requests = Table(
     Column("caller", Text, primary_key=True),
     Column("request_id", Uuid, primary_key=True),
     Column("fingerprint", LargeBinary, nullable=False),
-    Column("made_at", _moment, nullable=False, server_default=text("clock_timestamp()")),
+    Column("made_at", _moment, nullable=False, server_default=_at_first),
 )
 
 work = Table(
@@ -164,6 +173,25 @@ def install_v1(op: Operations, runtime_role: str) -> None:
     op.execute("CREATE INDEX work_due ON work (due_at) WHERE done_at IS NULL")
     for table, privileges in _GRANTS.items():
         grant(op, table.name, privileges, runtime_role)
+
+
+def install_v2(op: Operations, runtime_role: str) -> None:
+    """`service_now()`, and by it every default of this schema that was the database's own clock."""
+    op.execute(_SERVICE_NOW)
+    op.execute(f'GRANT EXECUTE ON FUNCTION service_now() TO "{runtime_role}"')
+    for table, column in op.get_bind().execute(_OWN_CLOCK).all():
+        op.execute(f"ALTER TABLE {table} ALTER COLUMN {column} SET DEFAULT service_now()")
+
+
+_SERVICE_NOW = (
+    "CREATE FUNCTION service_now() RETURNS timestamptz"  # tidy: the one that asks for all others
+    " LANGUAGE sql VOLATILE PARALLEL SAFE AS $$ SELECT clock_timestamp()"
+    " + coalesce(nullif(current_setting('app.clock_offset', true), ''), '0')::interval $$"
+)
+_OWN_CLOCK = text(
+    "SELECT table_name, column_name FROM information_schema.columns"  # tidy: what is replaced
+    " WHERE table_schema = current_schema() AND column_default LIKE '%clock_timestamp()%'"
+)
 
 
 def grant(op: Operations, table: str, privileges: str, runtime_role: str) -> None:

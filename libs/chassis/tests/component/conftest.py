@@ -1,7 +1,6 @@
 """A scratch schema with the chassis's tables, its runtime role, and two users of the broker."""
 
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -10,9 +9,10 @@ import pytest
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
 from chassis.bus import Bus, client_tls
+from chassis.clock import system_clock
 from chassis.db import Database
 from chassis.sealing import Keyring
-from chassis.tables import install_v1
+from chassis.tables import install_v1, install_v2
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
@@ -39,7 +39,7 @@ async def db(postgres: Any, tmp_path: Path) -> AsyncIterator[Database]:
     host = f"{ROLE}:scratch@{parts.hostname}:{parts.port}"
     database = Database(
         urlunsplit(("postgresql", host, parts.path, "", "")),
-        service="scratch", keyring=Keyring(tmp_path / "keys"), clock=lambda: datetime.now(UTC),
+        service="scratch", keyring=Keyring(tmp_path / "keys"), clock=system_clock,
     )  # fmt: skip
     yield database
     await database.close()
@@ -51,7 +51,9 @@ async def db(postgres: Any, tmp_path: Path) -> AsyncIterator[Database]:
 
 
 def _install(connection: Connection) -> None:
-    install_v1(Operations(MigrationContext.configure(connection)), ROLE)
+    operations = Operations(MigrationContext.configure(connection))
+    install_v1(operations, ROLE)
+    install_v2(operations, ROLE)
 
 
 async def connected(nats: Any, user: str) -> Bus:

@@ -1,11 +1,11 @@
 """What was done and seen is sealed, and what was changed afterwards shows."""
 
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from chassis import merkle
 from chassis.audit import AuditApi, Sealer, head_text
+from chassis.clock import system_clock
 from chassis.db import SYSTEM, Database
 from chassis.refusals import PageTokenWrong
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -15,7 +15,7 @@ from tartip.common.v1.common_pb2 import Page
 
 
 async def sealed(db: Database, entries: int) -> Any:
-    sealer = Sealer(db, lambda: datetime.now(UTC), service="scratch", every_seconds=60)
+    sealer = Sealer(db, system_clock, service="scratch", every_seconds=60)
     async with db.begin(SYSTEM) as tx:
         for number in range(entries):
             tx.audit("read", f"fine:{number}")
@@ -44,7 +44,7 @@ async def test_a_head_covers_every_entry_in_order_and_is_signed(db: Database) ->
 
 async def test_nothing_waiting_makes_no_new_head(db: Database) -> None:
     await sealed(db, 2)
-    sealer = Sealer(db, lambda: datetime.now(UTC), service="scratch", every_seconds=60)
+    sealer = Sealer(db, system_clock, service="scratch", every_seconds=60)
     assert await sealer.seal() == 0
 
 

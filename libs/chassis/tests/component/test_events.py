@@ -3,13 +3,14 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
 import asyncpg
 import pytest
 from chassis.bus import Bus
+from chassis.clock import system_clock
 from chassis.consumer import DELIVERIES_MAX, Consumer, Meta, Poison, Subscription
 from chassis.db import SYSTEM, Database, Event, Tx
 from chassis.outbox import Relay
@@ -204,7 +205,7 @@ async def test_while_the_clocks_differ_events_wait_and_none_is_given_up(
 ) -> None:
     monkeypatch.setattr("chassis.consumer.DELAYS_SECONDS", (0.1,) * 5)
     ours, tries = [timedelta(0)], 0
-    db._clock = lambda: datetime.now(UTC) + ours[0]
+    db._clock = lambda: system_clock() + ours[0]
 
     async def steps(tx: Tx, event: StringValue, meta: Meta) -> None:
         nonlocal tries

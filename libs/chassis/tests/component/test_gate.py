@@ -1,16 +1,19 @@
 """The gate over real mutual TLS: what is no request is refused by name, and is no bug of ours."""
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import grpc
 import pytest
+from chassis.authorities import Authorities
 from chassis.channels import peers_refusals
 from chassis.grpc_server import GrpcServer
 from chassis.identity import TokenVerifier, allow
 from chassis.refusals import Refusal
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from tartip.audit.v1 import audit_pb2, audit_pb2_grpc
+from tartip_cli.pki import Authority, KeyPair
 
 SERVICE = "tartip.audit.v1.Audit"
 METHODS = ("GetHead", "ListEntries", "ProveInclusion", "ProveConsistency")
@@ -22,23 +25,45 @@ class Crowded(audit_pb2_grpc.AuditServicer):
 
 
 @pytest.fixture
-async def channel(postgres: Any) -> AsyncIterator[grpc.aio.Channel]:
-    pair, ca = postgres.certificates.service("fines"), postgres.certificates.authority
+async def address(postgres: Any) -> AsyncIterator[str]:
+    pair = postgres.certificates.service("fines")
     address = f"127.0.0.1:{postgres.ports.base + 4}"  # its service does not run here
     server = GrpcServer(
         address, tokens=TokenVerifier("http://127.0.0.1:9"), cert=pair.certificate, key=pair.key,
-        ca=ca,
+        authorities=Authorities.in_folder(postgres.certificates.client_authorities),
         policy={f"/{SERVICE}/{name}": allow(services=("tartip-cli",)) for name in METHODS},
     )  # fmt: skip
     audit_pb2_grpc.add_AuditServicer_to_server(Crowded(), server.server)
     await server.start((SERVICE,))
-    caller = postgres.certificates.service("tartip-cli")
-    credentials = grpc.ssl_channel_credentials(
-        ca.read_bytes(), caller.key.read_bytes(), caller.certificate.read_bytes()
-    )
-    async with grpc.aio.secure_channel(address, credentials) as opened:
-        yield opened
+    yield address
     await server.stop(0)
+
+
+def calling_as(postgres: Any, pair: KeyPair, address: str) -> grpc.aio.Channel:
+    ca = postgres.certificates.authority
+    credentials = grpc.ssl_channel_credentials(
+        ca.read_bytes(), pair.key.read_bytes(), pair.certificate.read_bytes()
+    )
+    return grpc.aio.secure_channel(address, credentials)
+
+
+@pytest.fixture
+async def channel(postgres: Any, address: str) -> AsyncIterator[grpc.aio.Channel]:
+    pair = postgres.certificates.service("tartip-cli")
+    async with calling_as(postgres, pair, address) as opened:
+        yield opened
+
+
+@pytest.mark.parametrize("kind", ["partner", "device"])
+async def test_an_authority_of_outsiders_names_no_service(
+    postgres: Any, address: str, kind: str, tmp_path: Path
+) -> None:
+    pair = KeyPair(tmp_path / "forged.pem", tmp_path / "forged.key")
+    authority = Authority.open(postgres.certificates.client_authorities, kind)
+    authority.issue(pair, common_name="forged", uri="spiffe://tartip/service/tartip-cli")
+    async with calling_as(postgres, pair, address) as channel:
+        with pytest.raises(Refusal, match="NOT_AUTHENTICATED"), peers_refusals():
+            await audit_pb2_grpc.AuditStub(channel).GetHead(audit_pb2.GetHeadRequest(), timeout=5)
 
 
 async def test_bytes_that_are_no_message_are_refused_by_name(channel: grpc.aio.Channel) -> None:

@@ -1,12 +1,12 @@
 """One visible transaction: with everything that belongs to it, or with nothing."""
 
 import asyncio
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from chassis.channels import CallInsideTransaction, Channels
-from chassis.clock import new_id
+from chassis.clock import new_id, system_clock
 from chassis.db import SYSTEM, Database, Event, Scope, storage_is_away
 from chassis.refusals import IdReused
 from chassis.scheduler import Scheduler
@@ -30,7 +30,7 @@ async def test_a_decision_that_fails_leaves_no_fact_and_no_audit_row(db: Databas
         async with db.begin(SYSTEM) as tx:
             tx.emit(fact())
             tx.audit("register", "camera:one")
-            await tx.schedule("look", "one", datetime.now(UTC))
+            await tx.schedule("look", "one", system_clock())
             raise ValueError
     assert [await count(db, table) for table in (outbox, audit, work)] == [0, 0, 0]
 
@@ -112,9 +112,9 @@ async def test_scheduled_work_is_done_once_after_it_failed(db: Database) -> None
 
     async with db.begin(SYSTEM) as tx:
         for _ in range(3):  # the same work three times is one piece of work
-            await tx.schedule("look", "one", datetime.now(UTC) - timedelta(seconds=1))
-        await tx.schedule("look", "later", datetime.now(UTC) + timedelta(hours=1))
-    schedulers = [Scheduler(db, lambda: datetime.now(UTC), {"look": handler}) for _ in range(2)]
+            await tx.schedule("look", "one", system_clock() - timedelta(seconds=1))
+        await tx.schedule("look", "later", system_clock() + timedelta(hours=1))
+    schedulers = [Scheduler(db, system_clock, {"look": handler}) for _ in range(2)]
     tasks = [asyncio.ensure_future(scheduler.run()) for scheduler in schedulers]
     async with asyncio.timeout(10):
         while len(done) < 2:

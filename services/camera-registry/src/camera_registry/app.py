@@ -1,22 +1,24 @@
 """What the service consists of and how its parts are joined."""
 
+from datetime import timedelta
 from pathlib import Path
 
 from chassis.runtime import Chassis, Service
-from chassis.settings import Settings
 from chassis.telemetry import UUID_SHAPE
 from tartip.cameras.v1 import cameras_pb2, cameras_pb2_grpc
 
 from camera_registry.consumers import HeartbeatListener
 from camera_registry.grpc_api import POLICY, CameraRegistryApi
+from camera_registry.settings import RegistrySettings
 from camera_registry.usecases import Register, Watch
 
 MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
 
 
-async def build(chassis: Chassis[Settings]) -> None:
-    register = Register(chassis.db, chassis.clock)
-    watch = Watch(chassis.db, chassis.clock)
+async def build(chassis: Chassis[RegistrySettings]) -> None:
+    silence = timedelta(seconds=chassis.settings.silence_seconds)
+    register = Register(chassis.db, chassis.clock, silence=silence)
+    watch = Watch(chassis.db, silence=silence)
     listener = HeartbeatListener(chassis.bus, watch, chassis.clock)
     chassis.serve(
         cameras_pb2.DESCRIPTOR.services_by_name["CameraRegistry"],
@@ -26,12 +28,11 @@ async def build(chassis: Chassis[Settings]) -> None:
     )
     chassis.publish_from("CAMERAS")
     chassis.loop("heartbeats", listener.run)
-    chassis.loop("silence", lambda: watch.keep_looking_for_silence(listener.hears_since))
 
 
 SERVICE = Service(
     "camera-registry",
-    settings=Settings,
+    settings=RegistrySettings,
     build=build,
     schema="camera_registry",
     migrations=MIGRATIONS,

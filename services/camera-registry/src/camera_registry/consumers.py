@@ -1,7 +1,13 @@
-"""Heartbeats from core NATS, folded into batches: signs of life, not facts; some may be lost."""
+"""Heartbeats from core NATS, folded into batches: signs of life, not facts; some may be lost.
+
+Who listens judges, and alone: of several copies of the service one holds the lock. It writes what
+it heard before it calls anybody silent, and knows since when it missed nothing.
+"""
 
 import asyncio
 import logging
+import time
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from uuid import UUID
 
@@ -9,71 +15,124 @@ from chassis.bus import Bus
 from chassis.clock import Clock, from_timestamp, parse_id
 from google.protobuf.message import DecodeError
 from nats.aio.msg import Msg
-from nats.errors import TimeoutError as NatsTimeout
 from tartip.cameras.v1 import events_pb2
 
+from camera_registry.hearing import Dated, Folded, Hearing, Look, dated
+from camera_registry.measures import heartbeats, heartbeats_deaf, heartbeats_lost
+from camera_registry.model import CameraStatus
 from camera_registry.usecases import Watch
 
 SUBJECT = "cameras.heartbeats.*"
-BATCH = 1000
-BATCH_SECONDS = 1.0
+LOOK_SECONDS = 1.0
 PENDING_MAX = 50_000
 log = logging.getLogger(__name__)
 
 
 class HeartbeatListener:
-    """Two copies of the service share the heartbeats through a queue group."""
+    """Hears, writes what it heard, and goes through the register for the silent, in turns."""
 
-    def __init__(self, bus: Bus, watch: Watch, clock: Clock) -> None:
+    def __init__(
+        self, bus: Bus, watch: Watch, clock: Clock, *, pending_max: int = PENDING_MAX
+    ) -> None:
         self._bus = bus
         self._watch = watch
         self._clock = clock
-        self._hears_since: datetime | None = None
+        self._pending_max = pending_max
+        self._folded = Folded()
+        self._hearing = Hearing()
+        self._lost = 0
+        self._lost_before = 0
+        self._deaf = False
 
+    @property
     def hears_since(self) -> datetime | None:
-        """Since when no gap is known; None while the broker is away."""
-        return self._hears_since if self._bus.is_connected else None
+        """Since when nothing was missed; None while deaf."""
+        return self._hearing.since
 
     async def run(self) -> None:
-        self._hears_since = None
-        subscription = await self._bus.client.subscribe(
-            SUBJECT, queue=self._bus.name, pending_msgs_limit=PENDING_MAX
-        )
+        async with self._watch.alone() as require_alone:
+            self._hearing.begin()
+            async with self._bus.listening(
+                SUBJECT, self._hear, dropped=self._lose, pending_max=self._pending_max
+            ):
+                await self._keep_watch(require_alone)
+
+    async def _keep_watch(self, require_alone: Callable[[], Awaitable[None]]) -> None:
+        sweep = Sweep(self._watch)
+        while True:
+            if not sweep.under_way:
+                await asyncio.sleep(LOOK_SECONDS)
+            await require_alone()
+            await self._write()
+            now = self._look()
+            await sweep.go_on(self._hearing.since, now)
+
+    def _hear(self, msg: Msg) -> None:
+        arrived_at = self._clock()
+        beat = read_heartbeat(msg)
+        if beat is None:
+            heartbeats.add(1, {"outcome": "unreadable"})
+            return
+        camera_id, region, sent_at = beat
+        outcome = dated(sent_at, arrived_at, silence=self._watch.silence)
+        heartbeats.add(1, {"outcome": outcome})
+        if outcome is Dated.WELL and not self._folded.add(
+            camera_id, region, min(sent_at, arrived_at)
+        ):
+            self._lose()
+
+    def _lose(self) -> None:
+        self._lost += 1
+        heartbeats_lost.add(1)
+
+    async def _write(self) -> None:
+        """What could not be written is heard still, unless something newer was."""
+        taken = self._folded.take()
         try:
-            while True:
-                beats = await self._gather(subscription)
-                self._note_whether_we_hear()
-                if beats:
-                    await self._watch.hear(beats)
-        finally:
-            self._hears_since = None
-            await subscription.unsubscribe()
+            await self._watch.hear(taken, self._clock())
+        except Exception:
+            for camera_id, (region, at) in taken.items():
+                self._folded.add(camera_id, region, at)
+            raise
 
-    def _note_whether_we_hear(self) -> None:
-        if not self._bus.is_connected:
-            self._hears_since = None
-        elif self._hears_since is None:
-            self._hears_since = self._clock()
+    def _look(self) -> datetime:
+        now = self._clock()
+        why = self._hearing.look(
+            Look(now, time.monotonic(), self._bus.is_connected, self._bus.reconnects, self._lost)
+        )
+        self._tell(why)
+        verdict = self._watch.verdict(self._hearing.since, now)
+        heartbeats_deaf.set(int(verdict is CameraStatus.UNKNOWN))
+        return now
 
-    async def _gather(self, subscription: object) -> dict[UUID, tuple[str, datetime]]:
-        """The latest beat of each camera that arrives within BATCH_SECONDS, at most BATCH."""
-        beats: dict[UUID, tuple[str, datetime]] = {}
-        until = asyncio.get_running_loop().time() + BATCH_SECONDS
-        while len(beats) < BATCH:
-            remaining = until - asyncio.get_running_loop().time()
-            if remaining <= 0:
-                break
-            try:
-                msg = await subscription.next_msg(timeout=remaining)  # type: ignore[attr-defined]
-            except (TimeoutError, NatsTimeout):
-                break
-            beat = read_heartbeat(msg)
-            if beat is not None:
-                camera_id, region, sent_at = beat
-                known = beats.get(camera_id)
-                if known is None or known[1] < sent_at:
-                    beats[camera_id] = (region, sent_at)
-        return beats
+    def _tell(self, why: str) -> None:
+        """One line when it becomes deaf and one when it hears again, however much was lost."""
+        if why and not self._deaf:
+            log.warning("deaf to heartbeats: %s", why)
+        if not why:
+            if self._deaf:
+                lost = self._lost - self._lost_before
+                log.warning("hearing heartbeats again; %d were lost", lost)
+            self._lost_before = self._lost
+        self._deaf = bool(why)
+
+
+class Sweep:
+    """Goes through the register for the silent, one chunk at a time, and then rests."""
+
+    def __init__(self, watch: Watch) -> None:
+        self._watch = watch
+        self._after: UUID | None = None
+        self._begin_at = 0.0
+        self.under_way = False
+
+    async def go_on(self, hears_since: datetime | None, now: datetime) -> None:
+        if not self.under_way and time.monotonic() < self._begin_at:
+            return
+        self._after = await self._watch.judge_silent(self._after, hears_since, now)
+        self.under_way = self._after is not None
+        if not self.under_way:
+            self._begin_at = time.monotonic() + self._watch.sweep_seconds
 
 
 def read_heartbeat(msg: Msg) -> tuple[UUID, str, datetime] | None:

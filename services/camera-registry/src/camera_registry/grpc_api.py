@@ -1,5 +1,6 @@
 """CameraRegistry over gRPC: proto → use case → proto, and who may call what."""
 
+from dataclasses import asdict
 from datetime import datetime
 from typing import TypeVar
 from uuid import UUID
@@ -19,7 +20,7 @@ from tartip.common.v1 import common_pb2
 
 from camera_registry import model
 from camera_registry.model import AiFunction, CameraKind, CameraNotFound, CameraStatus
-from camera_registry.storage import Counts, Filters
+from camera_registry.storage.cameras import Counts, Filters
 from camera_registry.usecases import Register
 
 EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
@@ -83,7 +84,13 @@ class CameraRegistryApi(cameras_pb2_grpc.CameraRegistryServicer):
 
     async def GetCamera(self, request: pb.GetCameraRequest,
                         context: ServicerContext) -> pb.GetCameraResponse:  # fmt: skip
-        camera = await self._register.get(_known_id(request.camera_id), caller=current_caller())
+        as_of = None
+        if request.HasField("as_of"):
+            with checks() as check:
+                as_of = _read_moment(check, "as_of", request.as_of)
+        camera = await self._register.get(
+            _known_id(request.camera_id), as_of=as_of, caller=current_caller()
+        )
         return pb.GetCameraResponse(camera=to_proto(camera))
 
     async def ListCameras(self, request: pb.ListCamerasRequest,
@@ -107,10 +114,7 @@ class CameraRegistryApi(cameras_pb2_grpc.CameraRegistryServicer):
         with checks() as check:
             _check_region(check, request.region)
         found = await self._register.statistics(request.region, caller=current_caller())
-        total = Counts(
-            "", sum(one.registered for one in found), sum(one.connected for one in found),
-            sum(one.with_ai for one in found), sum(one.online for one in found),
-        )  # fmt: skip
+        total = Counts("", *(sum(figures) for figures in zip(*map(_figures, found), strict=True)))
         return pb.GetStatisticsResponse(
             total=_statistics(total), regions=[_statistics(one) for one in found]
         )
@@ -202,6 +206,7 @@ def to_proto(camera: model.Camera) -> pb.Camera:
         version=camera.version,
         registered_at=to_timestamp(camera.registered_at),
         retired_at=to_timestamp(camera.retired_at),
+        retired_reason=camera.retired_why,
     )  # fmt: skip
 
 
@@ -233,8 +238,9 @@ def _read_moment(check: Checks, field: str, stamp: Timestamp) -> datetime:
     return moment
 
 
+def _figures(one: Counts) -> tuple[int, ...]:
+    return one.registered, one.connected, one.with_ai, one.online, one.offline, one.unknown
+
+
 def _statistics(one: Counts) -> pb.RegionStatistics:
-    return pb.RegionStatistics(
-        region=one.region, registered=one.registered, connected=one.connected,
-        with_ai=one.with_ai, online=one.online,
-    )  # fmt: skip
+    return pb.RegionStatistics(**asdict(one))

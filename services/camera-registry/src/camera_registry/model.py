@@ -11,7 +11,7 @@ from uuid import UUID
 
 from chassis.refusals import Checks, Kind, Refusal, Says
 
-# Minutes without a heartbeat after which a camera counts as offline.
+# The interval without a heartbeat after which a camera is no longer known to be alive.
 SILENCE = timedelta(minutes=3)
 DEDUPE_SECONDS_DEFAULT = 600
 DEDUPE_SECONDS_MAX = 24 * 3600
@@ -62,6 +62,21 @@ class CameraStatus(StrEnum):
     RETIRED = "RETIRED"
 
 
+# Statuses that only signs of life keep up.
+ALIVE = (CameraStatus.ONLINE, CameraStatus.DEGRADED)
+
+
+def verdict_on_silence(
+    hears_since: datetime | None, now: datetime, silence: timedelta
+) -> CameraStatus:
+    """What a camera silent for an interval is: offline, if we listened for all of it.
+
+    `hears_since` is None while we are deaf. Who was deaf must not call others dumb, nor alive.
+    """
+    listened = hears_since is not None and now - hears_since >= silence
+    return CameraStatus.OFFLINE if listened else CameraStatus.UNKNOWN
+
+
 class CameraNotFound(Refusal):
     kind = Kind.NOT_FOUND
     code = "CAMERA_NOT_FOUND"
@@ -69,6 +84,16 @@ class CameraNotFound(Refusal):
         en="There is no such camera in the regions you may see.",
         ru="В доступных вам регионах такой камеры нет.",
         kk="Сізге қолжетімді өңірлерде мұндай камера жоқ.",
+    )
+
+
+class CameraNotRegisteredThen(Refusal):
+    kind = Kind.STATE
+    code = "CAMERA_NOT_REGISTERED_THEN"
+    says = Says(
+        en="At that moment this camera was not registered yet.",
+        ru="В этот момент камера ещё не была зарегистрирована.",
+        kk="Бұл сәтте камера әлі тіркелмеген еді.",
     )
 
 
@@ -157,7 +182,7 @@ class Camera:
     version: int
     registered_at: datetime
     retired_at: datetime | None = None
-    # Free text of an administrator: kept here, in no log.
+    # Free text of an administrator, about no person.
     retired_why: str = ""
 
     @classmethod

@@ -1,8 +1,9 @@
 """What is decided about cameras: one method, one decision, one transaction."""
 
-import asyncio
-from collections.abc import Callable, Mapping
-from datetime import datetime
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from chassis.clock import Clock
@@ -10,26 +11,41 @@ from chassis.db import SYSTEM, Database, Scope, require_held
 from chassis.identity import Caller
 from chassis.refusals import IdReused
 
-from camera_registry import storage
 from camera_registry.events import (
     camera_changed,
     camera_registered,
     camera_retired,
     camera_status_changed,
 )
-from camera_registry.model import SILENCE, Camera, Description, RegionNotYours
-from camera_registry.storage import Counts, Filters
+from camera_registry.model import (
+    Camera,
+    CameraNotRegisteredThen,
+    CameraStatus,
+    Description,
+    RegionNotYours,
+    verdict_on_silence,
+)
+from camera_registry.storage import cameras, life
+from camera_registry.storage.cameras import Counts, Filters
 
-SWEEP_SECONDS = 15.0
-SWEEP_BATCH = 1000
+# Heartbeats written, and cameras judged, in one transaction.
+BATCH = 1000
+CHUNK = 5000
+SWEEPS_PER_SILENCE = 12
 
 
 class Register:
-    """The administrator's writes and everybody's reads."""
+    """The administrator's writes and everybody's reads.
 
-    def __init__(self, db: Database, clock: Clock) -> None:
+    A version holds from the moment that the database's clock told when its change was decided: the
+    row was locked by then, so moments and versions of a camera are in the same order.
+    """
+
+    def __init__(self, db: Database, clock: Clock, *, silence: timedelta) -> None:
         self._db = db
         self._clock = clock
+        # By then the watch has judged a silence, if there is a watch.
+        self._doubt = silence * (1 + 2 / SWEEPS_PER_SILENCE)
 
     async def register(self, camera_id: UUID, description: Description, *, content: bytes,
                        caller: Caller) -> Camera:  # fmt: skip
@@ -37,9 +53,9 @@ class Register:
         _require_region(caller.scope, description)
         async with self._db.begin(caller.scope) as tx:
             if not await tx.once(caller.key, camera_id, content):
-                return await storage.get(tx, camera_id)
-            camera = Camera.register(camera_id, description, self._clock())
-            if not await storage.add(tx, camera):
+                return await cameras.get(tx, camera_id, alive_since=self._alive_since())
+            camera = Camera.register(camera_id, description, await tx.now())
+            if not await cameras.add(tx, camera):
                 raise IdReused
             tx.emit(camera_registered(camera))
             tx.audit("register", f"camera:{camera_id}", region=description.place.region)
@@ -49,79 +65,100 @@ class Register:
                      caller: Caller) -> Camera:  # fmt: skip
         _require_region(caller.scope, description)
         async with self._db.begin(caller.scope) as tx:
-            current = await storage.get(tx, camera_id, for_update=True)
+            current = await cameras.get_for_update(tx, camera_id)
             changed = current.change(description, from_version=from_version)
-            await storage.save(tx, changed)
-            tx.emit(camera_changed(changed, self._clock()))
+            now = await tx.now()
+            await cameras.save(tx, changed, held_from=now)
+            tx.emit(camera_changed(changed, now))
             tx.audit("change", f"camera:{camera_id}", region=description.place.region,
                      facts={"version": str(changed.version)})  # fmt: skip
         return changed
 
     async def retire(self, camera_id: UUID, *, reason: str, caller: Caller) -> Camera:
         async with self._db.begin(caller.scope) as tx:
-            current = await storage.get(tx, camera_id, for_update=True)
-            retired = current.retire(self._clock(), why=reason)
+            current = await cameras.get_for_update(tx, camera_id)
+            now = await tx.now()
+            retired = current.retire(now, why=reason)
             if retired is current:
                 return current
-            await storage.save(tx, retired)
+            await cameras.save(tx, retired, held_from=now)
             tx.emit(camera_retired(retired))
             region = retired.description.place.region
-            tx.audit("retire", f"camera:{camera_id}", region=region)
+            tx.audit("retire", f"camera:{camera_id}", region=region, facts={"reason": reason})
         return retired
 
-    async def get(self, camera_id: UUID, *, caller: Caller) -> Camera:
+    async def get(self, camera_id: UUID, *, as_of: datetime | None = None,
+                  caller: Caller) -> Camera:  # fmt: skip
+        """As it is described now, or was at a moment. Raises CameraNotRegisteredThen."""
         async with self._db.begin(caller.scope) as tx:
-            return await storage.get(tx, camera_id)
+            camera = await cameras.get(tx, camera_id, alive_since=self._alive_since())
+            if as_of is None:
+                return camera
+            described = await cameras.described_at(tx, camera_id, as_of)
+        if described is None:
+            raise CameraNotRegisteredThen
+        return replace(camera, description=described)
 
     async def page(self, filters: Filters, *, after: UUID | None, size: int,
                    caller: Caller) -> list[Camera]:  # fmt: skip
         async with self._db.begin(caller.scope) as tx:
-            return await storage.page(tx, filters, after=after, size=size)
+            return await cameras.page(
+                tx, filters, after=after, size=size, alive_since=self._alive_since()
+            )
 
     async def statistics(self, region: str, *, caller: Caller) -> list[Counts]:
         async with self._db.begin(caller.scope) as tx:
-            return await storage.counts(tx, region)
+            return await cameras.counts(tx, region, alive_since=self._alive_since())
+
+    def _alive_since(self) -> datetime:
+        """What is written as alive and was last heard of before is known no more."""
+        return self._clock() - self._doubt
 
 
 class Watch:
-    """Signs of life: a status is written down when it changes, a heartbeat only remembered."""
+    """Signs of life and their absence: a status is a fact when it changes, a heartbeat is none."""
 
-    def __init__(self, db: Database, clock: Clock) -> None:
+    def __init__(self, db: Database, *, silence: timedelta) -> None:
         self._db = db
-        self._clock = clock
+        self.silence = silence
+        self.sweep_seconds = silence.total_seconds() / SWEEPS_PER_SILENCE
 
-    async def hear(self, beats: Mapping[UUID, tuple[str, datetime]]) -> int:
-        """One transaction for a batch of heartbeats, id → (region, moment)."""
-        now = self._clock()
-        fresh = {
-            camera_id: (region, min(sent_at, now))
-            for camera_id, (region, sent_at) in beats.items()
-            if now - sent_at < SILENCE
-        }
-        async with self._db.begin(SYSTEM) as tx:
-            woken = await storage.heard(tx, fresh)
-            for camera in woken:
-                tx.emit(camera_status_changed(camera))
-        return len(woken)
+    @asynccontextmanager
+    async def alone(self) -> AsyncIterator[Callable[[], Awaitable[None]]]:
+        """Waits until no other copy of the service watches; what it gives raises when one may."""
+        async with self._db.singleton("heartbeats") as connection:
+            yield lambda: require_held(connection)
 
-    async def look_for_silence(self, hears_since: datetime | None) -> int:
-        """Silence counts only while we listen: who is deaf must not call others dumb."""
-        now = self._clock()
-        if hears_since is None or now - hears_since < SILENCE:
-            return 0
+    async def hear(self, beats: life.Beats, now: datetime) -> None:
+        """A transaction for each batch of heartbeats, id → (region, moment)."""
+        fresh = [beat for beat in beats.items() if now - beat[1][1] < self.silence]
+        for start in range(0, len(fresh), BATCH):
+            async with self._db.begin(SYSTEM) as tx:
+                batch = dict(fresh[start : start + BATCH])
+                for camera in await life.heard(tx, batch, now=now):
+                    tx.emit(camera_status_changed(camera))
+
+    def verdict(self, hears_since: datetime | None, now: datetime) -> CameraStatus:
+        """What a camera silent for an interval is now."""
+        return verdict_on_silence(hears_since, now, self.silence)
+
+    async def judge_silent(
+        self, after: UUID | None, hears_since: datetime | None, now: datetime
+    ) -> UUID | None:
+        """Judges the next chunk of cameras; where the one after it begins, None at the end."""
         async with self._db.begin(SYSTEM) as tx:
-            silent = await storage.fall_silent(tx, before=now - SILENCE, now=now, limit=SWEEP_BATCH)
+            until = await life.chunk_end(tx, after=after, size=CHUNK)
+            silent = await life.fall_silent(
+                tx,
+                after=after,
+                until=until,
+                before=now - self.silence,
+                now=now,
+                status=self.verdict(hears_since, now),
+            )
             for camera in silent:
                 tx.emit(camera_status_changed(camera))
-        return len(silent)
-
-    async def keep_looking_for_silence(self, hears_since: Callable[[], datetime | None]) -> None:
-        async with self._db.singleton("silence") as connection:
-            while True:
-                await require_held(connection)
-                while await self.look_for_silence(hears_since()) == SWEEP_BATCH:
-                    pass
-                await asyncio.sleep(SWEEP_SECONDS)
+        return until
 
 
 def _require_region(scope: Scope, description: Description) -> None:

@@ -1,14 +1,20 @@
 """The real service as a process of its own, on real PostgreSQL and NATS, called over mutual TLS."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+from uuid import uuid4
 
+import asyncpg
 import pytest
 import pytest_asyncio
 from chassis.channels import Channels
 from chassis.clock import new_id, to_timestamp
+from chassis.migrations import migrate
 from google.protobuf.timestamp_pb2 import Timestamp
 from tartip.cameras.v1 import cameras_pb2 as pb
 from tartip.cameras.v1 import cameras_pb2_grpc
@@ -17,6 +23,8 @@ from tartip_cli.service_testing import migrated, serving
 from tartip_cli.testing import RunningTestMesh
 
 SERVICE = "camera-registry"
+SCHEMA = "camera_registry"
+MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
 
 
 @pytest.fixture(scope="session")
@@ -109,3 +117,52 @@ def register(
         return camera
 
     return send
+
+
+@dataclass(frozen=True)
+class Scratch:
+    """A database with this service's schema alone: the addresses of its roles."""
+
+    owner: str
+    runtime: str
+    provisioner: str
+
+    def migrate(self) -> None:
+        migrate(MIGRATIONS, owner_url=self.owner, schema=SCHEMA)
+
+
+@pytest.fixture
+def empty_database(engines: RunningTestMesh) -> Iterator[Scratch]:
+    """Before any migration."""
+    name = f"scratch_{uuid4().hex}"
+
+    def on(url: str) -> str:
+        return urlunsplit(urlsplit(url)._replace(path=f"/{name}"))
+
+    def execute(url: str, *statements: str) -> None:
+        async def run() -> None:
+            connection = await asyncpg.connect(url)
+            for statement in statements:
+                await connection.execute(statement)
+            await connection.close()
+
+        asyncio.run(run())
+
+    database = engines.database
+    execute(database.url, f"CREATE DATABASE {name}")
+    scratch = Scratch(
+        on(database.owner_url(SCHEMA)), on(database.runtime_url(SCHEMA)), on(database.url)
+    )
+    execute(
+        scratch.provisioner,
+        f"CREATE SCHEMA {SCHEMA} AUTHORIZATION {SCHEMA}_owner",
+        f"GRANT USAGE ON SCHEMA {SCHEMA} TO {SCHEMA}_runtime",
+    )
+    yield scratch
+    execute(database.url, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def scratch(empty_database: Scratch) -> Scratch:
+    empty_database.migrate()
+    return empty_database

@@ -107,13 +107,29 @@ async def test_a_heartbeat_brings_a_camera_online_and_only_a_change_is_a_fact(
     ]  # fmt: skip
 
 
-async def test_a_heartbeat_of_another_region_or_of_long_ago_says_nothing(
-    engines: RunningTestMesh, administrator: Any, register: Register
+@pytest.mark.parametrize(
+    ("region", "dated"),
+    [
+        ("KZ-71", timedelta(0)),
+        ("KZ-75", timedelta(minutes=-4)),
+        ("KZ-75", timedelta(minutes=2)),
+        ("KZ-75", timedelta(days=1)),
+    ],
+)
+async def test_a_heartbeat_of_another_region_or_of_another_time_says_nothing(
+    engines: RunningTestMesh,
+    administrator: Any,
+    register: Register,
+    region: str,
+    dated: timedelta,
 ) -> None:
-    camera = await register()
-    await beat(engines, camera.camera_id, "KZ-71", datetime.now(UTC))
-    await beat(engines, camera.camera_id, "KZ-75", datetime.now(UTC) - timedelta(hours=1))
-    await asyncio.sleep(1.5)
+    camera, after_it = await register(), await register()
+    await beat(engines, camera.camera_id, region, datetime.now(UTC) + dated)
+    await beat(engines, after_it.camera_id, "KZ-75", datetime.now(UTC))
+    await until(
+        lambda: status_of(administrator, after_it.camera_id),
+        lambda found: found[0] == pb.CAMERA_STATUS_ONLINE,
+    )
     assert (await status_of(administrator, camera.camera_id))[0] == pb.CAMERA_STATUS_UNKNOWN
 
 
@@ -144,6 +160,24 @@ async def test_a_write_is_audited_and_sealed_under_a_signed_head(
     assert merkle.verify_inclusion(leaf, mine[0].leaf_index, head.tree_size, path, head.root)
 
 
+async def test_the_reason_for_retiring_is_audited(
+    as_: As, administrator: Any, register: Register
+) -> None:
+    camera = await register()
+    retire = pb.RetireCameraRequest(camera_id=camera.camera_id, reason="struck by lightning")
+    await administrator.call("RetireCamera", retire)
+    caller = as_("tartip-cli")
+    audit = audit_pb2_grpc.AuditStub(caller.channels.to(caller.address, "camera-registry"))
+
+    async def retirements() -> list[dict[str, Any]]:
+        entries = [json.loads(entry.canonical) for entry in await _all_entries(audit)]
+        about = f"camera:{camera.camera_id}"
+        return [e["facts"] for e in entries if (e["action"], e["object"]) == ("retire", about)]
+
+    await until(retirements, bool)
+    assert await retirements() == [{"reason": "struck by lightning"}]
+
+
 async def _all_entries(audit: Any) -> list[Any]:
     entries: list[Any] = []
     while True:
@@ -161,6 +195,8 @@ async def _all_entries(audit: Any) -> list[Any]:
         "CREATE TABLE x ()",
         "DELETE FROM audit",
         "UPDATE audit SET canonical = ''",
+        "DELETE FROM camera_versions",
+        "UPDATE camera_versions SET speed_tolerance_kmh = 0",
     ],
 )
 async def test_the_service_may_not_delete_nor_change_tables_nor_the_audit_log(

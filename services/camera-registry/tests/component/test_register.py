@@ -113,6 +113,7 @@ async def test_a_retired_camera_stays_retired(
     retire = pb.RetireCameraRequest(camera_id=camera.camera_id, reason="broken")
     retired = (await administrator.call("RetireCamera", retire)).camera
     assert retired.status == pb.CAMERA_STATUS_RETIRED and retired.HasField("retired_at")
+    assert retired.retired_reason == "broken"
     assert (await administrator.call("RetireCamera", retire)).camera == retired
     change = pb.ChangeCameraRequest(camera_id=camera.camera_id, version=2, description=describe())
     assert (await refused(administrator.call("ChangeCamera", change))).code == "CAMERA_RETIRED"
@@ -180,7 +181,7 @@ async def test_statistics_count_by_region_without_retired_ones(
     gone = await register(describe(place=place(region="KZ-10")))
     await administrator.call("RetireCamera", pb.RetireCameraRequest(camera_id=gone.camera_id))
     answer = await administrator.call("GetStatistics", pb.GetStatisticsRequest(region="KZ-10"))
-    counts = pb.RegionStatistics(region="KZ-10", registered=2, connected=1, with_ai=1)
+    counts = pb.RegionStatistics(region="KZ-10", registered=2, connected=1, with_ai=1, unknown=2)
     assert list(answer.regions) == [counts]
     assert answer.total.registered == 2
 

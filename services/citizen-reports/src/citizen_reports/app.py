@@ -23,7 +23,7 @@ MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
 
 async def build(chassis: Chassis[ReportsSettings]) -> None:
     db, clock = chassis.db, chassis.clock
-    law = read_law()
+    law = read_law(assume_years=chassis.settings.assume_years)
     settler = Settler(law.deadlines)
     channel = chassis.channels.to(chassis.settings.inference_gateway_address, "inference-gateway")
     followup = FollowUp(db, clock, law, settler, InferenceGateway(channel))

@@ -11,7 +11,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -163,7 +163,7 @@ _PLACES = itertools.cycle(range(250))
 
 def draft(**changes: Any) -> pb.OpenReportRequest:
     """A right report of a traffic violation in Almaty, and what the test changes in it."""
-    occurred = changes.pop("occurred", datetime.now(UTC) - timedelta(minutes=2))
+    occurred = changes.pop("occurred", system_clock() - timedelta(minutes=2))
     given: dict[str, Any] = {
         "report_id": str(new_id()), "category": pb.CATEGORY_TRAFFIC_VIOLATION,
         "place": common_pb2.Place(

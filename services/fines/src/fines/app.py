@@ -5,10 +5,14 @@ from pathlib import Path
 from chassis.consumer import Subscription
 from chassis.runtime import Chassis, Service
 from chassis.telemetry import UUID_SHAPE
+from law import guards
+from law.owners import owner_rules
 from tartip.fines.v1 import fines_pb2, fines_pb2_grpc
 from tartip.violations.v1 import events_pb2
 
-from fines.clients import ElectronicSeal, LetterFolder, VehicleFile, ViolationsClient
+from fines.clients.post import ElectronicSeal, LetterFolder
+from fines.clients.vehicles import VehicleFile
+from fines.clients.violations import ViolationsClient
 from fines.consumers import on_annulled, on_confirmed
 from fines.grpc_api import counter, desk
 from fines.lawbooks import read_lawbooks
@@ -16,28 +20,37 @@ from fines.model.days import DayCount
 from fines.settings import FinesSettings
 from fines.usecases.counter import Counter
 from fines.usecases.desk import Desk
+from fines.usecases.inquiry import Inquiry
 from fines.usecases.issuing import Issuing
+from fines.usecases.recheck import Recheck
 
 LETTER_KEY = "letter"
 
 
 async def build(chassis: Chassis[FinesSettings]) -> None:
     settings = chassis.settings
+    lawbooks = read_lawbooks(assume_years=settings.assume_years)
+    inquiry = Inquiry(
+        ViolationsClient(chassis.channels.to(settings.violations_address, "violations")),
+        VehicleFile(settings.vehicles_file),
+        lawbooks,
+        guards.load(),
+        owner_rules(),
+    )
     issuing = Issuing(
         chassis.db,
         chassis.clock,
-        read_lawbooks(),
+        lawbooks,
         DayCount(settings.koap_day_count),
-        violations=ViolationsClient(chassis.channels.to(settings.violations_address, "violations")),
-        register=VehicleFile(settings.vehicles_file),
-        post=LetterFolder(settings.letters_dir),
+        inquiry=inquiry,
+        post=LetterFolder(settings.letters_dir, chassis.clock),
         seal=ElectronicSeal(chassis.db.keyring.signing_key(LETTER_KEY)),
     )
     services = fines_pb2.DESCRIPTOR.services_by_name
     chassis.serve(
         services["Fines"],
         fines_pb2_grpc.add_FinesServicer_to_server,
-        desk.FinesApi(Desk(chassis.db, chassis.clock)),
+        desk.FinesApi(Desk(chassis.db, chassis.clock), Recheck(chassis.db, inquiry)),
         desk.POLICY,
     )
     chassis.serve(

@@ -9,11 +9,26 @@ from tartip.common.v1 import common_pb2
 from tartip.fines.v1 import events_pb2
 
 from fines.model.fine import Fine
-from fines.model.ledger import Payment
+from fines.model.ledger import Payment, Refund
 
 
 def money(amount_minor: int) -> common_pb2.Money:
     return common_pb2.Money(amount_minor=amount_minor, currency="KZT")
+
+
+def fine_held(fine: Fine, now: datetime) -> Event:
+    return _event(
+        fine,
+        "held",
+        events_pb2.FineHeld(
+            number=fine.number,
+            violation_id=fine.violation_id,
+            region=fine.region,
+            hold_reason=fine.hold_reason,
+            held_at=to_timestamp(now),
+            conflicting_numbers=fine.conflicts,
+        ),
+    )
 
 
 def fine_issued(fine: Fine) -> Event:
@@ -61,7 +76,7 @@ def fine_paid(fine: Fine, payment: Payment) -> Event:
     )
 
 
-def fine_refunded(fine: Fine, payment: Payment, now: datetime) -> Event:
+def fine_refunded(fine: Fine, payment: Payment, refund: Refund) -> Event:
     return _event(
         fine,
         "refunded",
@@ -69,8 +84,10 @@ def fine_refunded(fine: Fine, payment: Payment, now: datetime) -> Event:
             number=fine.number,
             region=fine.region,
             payment_id=str(payment.payment_id),
-            amount=money(payment.amount_minor),
-            refunded_at=to_timestamp(now),
+            amount=money(refund.amount_minor),
+            refunded_at=to_timestamp(refund.refunded_at),
+            refund_id=str(refund.refund_id),
+            reason=refund.reason.value,
         ),
     )
 

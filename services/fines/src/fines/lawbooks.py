@@ -1,13 +1,13 @@
-"""The tables of the law that come with this service, read once when it starts."""
+"""The tables of the law that fines are reckoned with, read once when the service starts."""
 
 import json
 from dataclasses import dataclass
 from importlib import resources
 
-from fines.model.days import Calendar
-from fines.model.tariff import Tariff
+from law.calendar import Calendar
+from law.yearly import read_yearly_tables
 
-CALENDAR_YEARS = (2025, 2026, 2027)
+from fines.model.tariff import Tariff
 
 
 @dataclass(frozen=True)
@@ -27,11 +27,13 @@ class Lawbooks:
     authorities: dict[str, Authority]
 
 
-def read_lawbooks() -> Lawbooks:
+def read_lawbooks(*, assume_years: bool = False) -> Lawbooks:
+    """`assume_years` is for trials alone; see `law.yearly`."""
+    yearly = read_yearly_tables(assume_years=assume_years)
     rows = json.loads(_table("authorities"))["authorities"]
     return Lawbooks(
-        tariff=Tariff.parse(_table("articles"), _table("base_values")),
-        calendar=Calendar.parse(*(_table(f"calendar-{year}") for year in CALENDAR_YEARS)),
+        tariff=Tariff.parse(_table("articles"), yearly.base_values),
+        calendar=yearly.calendar,
         authorities={
             row["region"]: Authority(
                 row["name_kk"], row["name_ru"], row["address_kk"], row["address_ru"]

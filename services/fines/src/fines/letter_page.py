@@ -9,6 +9,8 @@ _STYLE = """
 body { font: 9pt/1.3 "Noto Sans", "DejaVu Sans", Arial, sans-serif; color: #111; margin: 0 }
 h1 { font-size: 13pt; line-height: 1.25; margin: 0 0 3mm; text-align: center }
 h1 span { display: block; font-size: 11pt; letter-spacing: .04em; margin-top: 1mm }
+.warning { border: 2pt solid #c00; color: #c00; font-size: 12pt; font-weight: bold;
+  padding: 2mm 4mm; margin: 0 0 3mm; text-align: center; print-color-adjust: exact }
 .due { border: 1.5pt solid #111; padding: 2.5mm 4mm; margin: 0 0 3mm; break-inside: avoid }
 .due dl { display: flex; gap: 12mm; margin: 0 }
 .due dt { font-size: 8.5pt }
@@ -43,6 +45,10 @@ def page(number: str, body: Iterable[str]) -> str:
 
 def heading(title: str, number: str) -> str:
     return f"<h1>{escape(title)}<span>№ {escape(number)}</span></h1>"
+
+
+def warning(text: str, language: str) -> str:
+    return f'<p class="warning" lang="{language}">{escape(text)}</p>'
 
 
 def sums(amounts: Iterable[tuple[str, str]], note: str) -> str:

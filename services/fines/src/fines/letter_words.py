@@ -36,6 +36,8 @@ class Words:
     seconds: str
     past_stop_line: str
     before_stop_line: str
+    assumed: str
+    """Of a trial: what was reckoned with years that the law has not told."""
 
     def choose(self, *, kk: str, ru: str) -> str:
         return kk if self.language == "kk" else ru
@@ -79,6 +81,8 @@ KK = Words(
     seconds="{} с",
     past_stop_line="тоқтау сызығынан кейін",
     before_stop_line="тоқтау сызығына дейін",
+    assumed="СЫНАҚ ҚҰЖАТЫ. {years} жылдың есептік көрсеткіші немесе жұмыс күндері заңмен әлі "
+    "белгіленбеген және шартты түрде алынған. Құжаттың заңдық күші жоқ, төлеу қажет емес.",
 )  # fmt: skip
 RU = Words(
     language="ru",
@@ -118,7 +122,22 @@ RU = Words(
     seconds="{} с",
     past_stop_line="за стоп-линией",
     before_stop_line="до стоп-линии",
+    assumed="ПРОБНЫЙ ДОКУМЕНТ. Расчётный показатель или рабочие дни на {years} год законом ещё не "
+    "установлены и приняты условно. Документ не имеет юридической силы, платить не нужно.",
 )  # fmt: skip
+
+CANCELLED_KK = "№ {number} айыппұл жойылды. Төлеудің қажеті жоқ."
+CANCELLED_RU = "Штраф № {number} отменён. Платить не нужно."
+REFUNDED_KK = (
+    "№ {number} айыппұл жойылды. Төленген {amount} қайтарылады: «{bank}» оны {value_date} күнгі "
+    "төлем (банктегі нөмірі {bank_reference}) жасалған шотқа аударады. Қайтару {refunded_on} күні "
+    "ресімделді, оның нөмірі {refund_id}."
+)
+REFUNDED_RU = (
+    "Штраф № {number} отменён. Уплаченные {amount} возвращаются: «{bank}» зачислит их на счёт, с "
+    "которого поступила оплата от {value_date} (номер в банке {bank_reference}). Возврат оформлен "
+    "{refunded_on}, его номер {refund_id}."
+)
 
 
 def readings(told: Particulars, words: Words) -> str:

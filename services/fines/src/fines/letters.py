@@ -4,10 +4,21 @@ The same fine gives the same letter, byte for byte: a letter that is written aga
 """
 
 from collections.abc import Iterable
+from html import escape
 
 from fines.lawbooks import Authority
-from fines.letter_page import hashes, heading, listed, page, sums, table
-from fines.letter_words import KK, NOTHING, RU, Words, readings
+from fines.letter_page import hashes, heading, listed, page, sums, table, warning
+from fines.letter_words import (
+    CANCELLED_KK,
+    CANCELLED_RU,
+    KK,
+    NOTHING,
+    REFUNDED_KK,
+    REFUNDED_RU,
+    RU,
+    Words,
+    readings,
+)
 from fines.model.days import (
     APPEAL_DAYS,
     CONSIDERED_DAYS,
@@ -18,6 +29,7 @@ from fines.model.days import (
 )
 from fines.model.fine import Fine
 from fines.model.identifiers import is_bin
+from fines.model.ledger import Payment, Refund
 from fines.model.prescription import Particulars
 from fines.model.tariff import Article
 
@@ -36,6 +48,7 @@ def prescription(
     article: Article,
     authority: Authority,
     day_count: DayCount,
+    assumed_years: Iterable[int] = (),
 ) -> str:
     """An HTML page; `SIGNATURE_PLACE` is where the authority's electronic seal goes."""
     sections = (
@@ -48,7 +61,8 @@ def prescription(
         )
         for words in (KK, RU)
     )
-    return page(fine.number, [*sections, f'<footer class="hash">{SIGNATURE_PLACE}</footer>'])
+    body = [*sections, f'<footer class="hash">{SIGNATURE_PLACE}</footer>']
+    return page(fine.number, [*_trial(assumed_years), *body])
 
 
 def discount_notice(fine: Fine) -> str:
@@ -58,20 +72,47 @@ def discount_notice(fine: Fine) -> str:
     return page(
         fine.number,
         [
+            *_trial(fine.assumed_years),
             f"<p lang=kk>№ {fine.number} айыппұл: жеңілдік мерзімі өтті, төлеуге {full}.</p>",
             f"<p lang=ru>Штраф № {fine.number}: льготный срок истёк, к оплате {full}.</p>",
         ],
     )
 
 
-def cancellation_notice(fine: Fine) -> str:
+def cancellation_notice(fine: Fine, payment: Payment | None) -> str:
+    """That nothing is owed; where it was paid, what goes back, by which bank and since when."""
+    kk, ru = CANCELLED_KK, CANCELLED_RU
+    parts = {"number": fine.number}
+    if payment and payment.refund:
+        kk, ru = REFUNDED_KK, REFUNDED_RU
+        parts |= _refund_parts(payment, payment.refund)
     return page(
         fine.number,
         [
-            f"<p lang=kk>№ {fine.number} айыппұл жойылды. Төленген сома қайтарылады.</p>",
-            f"<p lang=ru>Штраф № {fine.number} отменён. Уплаченная сумма возвращается.</p>",
+            *_trial(fine.assumed_years),
+            f'<p lang="kk">{escape(kk.format(**parts))}</p>',
+            f'<p lang="ru">{escape(ru.format(**parts))}</p>',
         ],
     )
+
+
+def _refund_parts(payment: Payment, refund: Refund) -> dict[str, str]:
+    return {
+        "amount": tenge(refund.amount_minor),
+        "bank": payment.partner,
+        "value_date": payment.value_date.isoformat(),
+        "bank_reference": payment.bank_reference,
+        "refunded_on": in_almaty(refund.refunded_at).date().isoformat(),
+        "refund_id": str(refund.refund_id),
+    }
+
+
+def _trial(assumed_years: Iterable[int]) -> list[str]:
+    """Above everything else, on a letter that nobody owes anything by."""
+    years = ", ".join(map(str, assumed_years))
+    if not years:
+        return []
+    return [warning(words.assumed.format(years=years), words.language) for words in (KK, RU)]
 
 
 def tenge(amount_minor: int) -> str:

@@ -1,15 +1,19 @@
 """What fines alone is told from outside."""
 
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 from chassis.settings import Settings
 
 
 class FinesSettings(Settings):
+    for_trials_alone: ClassVar[tuple[str, ...]] = (*Settings.for_trials_alone, "assume_years")
+
     violations_address: str = ""
     # plate -> {"make", "model", "owner": {"iin" or "bin", "name", "address", "phone"}}
     vehicles_file: Path = Path()
     letters_dir: Path = Path()
     # How KoAP's terms in days are counted (Art. 739).
     koap_day_count: Literal["WORKING", "CALENDAR"] = "WORKING"
+    # Years of which the law has not told base value or calendar follow from the last known.
+    assume_years: bool = False

@@ -1,12 +1,10 @@
 """The real service as a process, on real PostgreSQL and NATS; violations answers from here."""
 
 import asyncio
-import json
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent import futures
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,41 +13,20 @@ import grpc
 import pytest
 import pytest_asyncio
 from chassis.channels import Channels, peers_refusals
-from chassis.clock import new_id, to_timestamp
+from chassis.clock import new_id
+from chassis.db import Database
 from chassis.refusals import Refusal
+from fines.clients.vehicles import VehicleFile
 from google.protobuf.message import Message
-from tartip.common.v1 import common_pb2
-from tartip.fines.v1 import fines_pb2 as pb
 from tartip.fines.v1 import fines_pb2_grpc
-from tartip.inference.v1 import inference_pb2
-from tartip.violations.v1 import events_pb2, violations_pb2, violations_pb2_grpc
+from tartip.violations.v1 import violations_pb2, violations_pb2_grpc
 from tartip_cli.service_testing import migrated, serving
 from tartip_cli.testing import RunningTestMesh
 
+from .bench import Bench, TurnedClock, keyring_of
+from .facts import REGION, STORY, Vehicles, ViolationsPeer, a_violation, confirmed
+
 SERVICE = "fines"
-REGION = "KZ-75"
-STORY = "0af7651916cd43dd8448eb211c80319c"
-PERSON, FIRM = "900101300017", "100140000003"
-
-
-class ViolationsPeer(violations_pb2_grpc.ViolationsServicer):
-    """Answers what a test put there; notes who asked and for what purpose."""
-
-    def __init__(self) -> None:
-        self.known: dict[str, violations_pb2.Violation] = {}
-        self.asked: list[tuple[str, str]] = []
-        self.address = ""
-
-    def GetViolation(
-        self, request: violations_pb2.GetViolationRequest, context: grpc.ServicerContext
-    ) -> violations_pb2.GetViolationResponse:
-        metadata = dict(context.invocation_metadata())
-        names: Any = context.auth_context()["peer_spiffe_id"]
-        assert list(names) == [b"spiffe://tartip/service/fines"]
-        self.asked.append((request.violation_id, str(metadata.get("tartip-purpose"))))
-        if request.violation_id not in self.known:
-            context.abort(grpc.StatusCode.NOT_FOUND, "no such violation")
-        return violations_pb2.GetViolationResponse(violation=self.known[request.violation_id])
 
 
 @pytest.fixture(scope="session")
@@ -67,24 +44,6 @@ def peer(engines: RunningTestMesh) -> Iterator[ViolationsPeer]:
     server.start()
     yield answers
     server.stop(1).wait()
-
-
-@dataclass
-class Vehicles:
-    """The embedded vehicle register: each test registers plates of its own."""
-
-    path: Path
-    told: dict[str, Any] = field(default_factory=dict)
-
-    def register(self, plate: str, *, number: str = PERSON, times: int = 1) -> None:
-        owner = {
-            "iin" if number == PERSON else "bin": number, "name": "Test Owner",
-            "address": "Almaty, Abai 1", "phone": "+77010000000",
-        }  # fmt: skip
-        self.told[plate] = [{"make": "Toyota", "model": "Camry", "owner": owner}] * times
-        draft = self.path.with_suffix(".draft")
-        draft.write_text(json.dumps(self.told))
-        draft.rename(self.path)
 
 
 @pytest.fixture(scope="session")
@@ -202,53 +161,6 @@ async def publish(engines: RunningTestMesh) -> AsyncIterator[Callable[..., Await
     await client.close()
 
 
-def moment(at: datetime) -> Any:
-    return to_timestamp(at)
-
-
-def a_violation(plate: str, **changes: Any) -> violations_pb2.Violation:
-    now = datetime.now(UTC)
-    told: dict[str, Any] = {
-        "violation_id": str(new_id()),
-        "state": violations_pb2.VIOLATION_STATE_CONFIRMED,
-        "source": violations_pb2.VIOLATION_SOURCE_DEVICE,
-        "camera_id": str(new_id()),
-        "place": common_pb2.Place(
-            latitude=43.24, longitude=76.95, region=REGION, address="Dostyk 5"
-        ),
-        "occurred_at": moment(now - timedelta(hours=1)),
-        "plate": inference_pb2.Plate(text=plate, confidence=0.99),
-        "offence": violations_pb2.Offence(code="SPEED_20_40", article="592(2)",
-                                          rules_version="rules-1", rules_sha256="00" * 32),
-        "readings": inference_pb2.Readings(speed_kmh=93, speed_limit_kmh=60),
-        "over_kmh": 31.0,
-        "device": violations_pb2.Device(
-            name="Sergek S2", serial="SN-1", certificate_number="KZ.C.1",
-            verification_number="V-1", verification_from=moment(now - timedelta(days=30)),
-            verification_until=moment(now + timedelta(days=30)),
-        ),
-        "evidence_sha256": ["ab" * 32],
-        "decision": violations_pb2.Decision(officer="inspector-almaty", decided_at=moment(now)),
-        "story": STORY,
-    }  # fmt: skip
-    return violations_pb2.Violation(**told | changes)
-
-
-def confirmed(violation: violations_pb2.Violation) -> events_pb2.ViolationConfirmed:
-    return events_pb2.ViolationConfirmed(
-        violation_id=violation.violation_id, region=violation.place.region,
-        offence_code=violation.offence.code, occurred_at=violation.occurred_at,
-        confirmed_at=violation.decision.decided_at, report_id=violation.report_id,
-    )  # fmt: skip
-
-
-def annulled(violation: violations_pb2.Violation) -> events_pb2.ViolationAnnulled:
-    return events_pb2.ViolationAnnulled(
-        violation_id=violation.violation_id, region=violation.place.region,
-        annulled_at=moment(datetime.now(UTC)),
-    )  # fmt: skip
-
-
 @pytest_asyncio.fixture
 async def database(engines: RunningTestMesh, environment: dict[str, str]) -> AsyncIterator[Any]:
     """The administrator's eyes: sees every row, past row security."""
@@ -308,11 +220,23 @@ async def a_fine(
     return await fine_of(violation)
 
 
-def payment_of(row: Any, **changes: Any) -> pb.PayFineRequest:
-    told: dict[str, Any] = {
-        "payment_id": str(new_id()), "number": row["number"],
-        "amount": common_pb2.Money(amount_minor=row["discounted_minor"], currency="KZT"),
-        "bank_reference": f"RRN{time.monotonic_ns()}",
-        "value_date": row["delivered_on"].isoformat(),
-    }  # fmt: skip
-    return pb.PayFineRequest(**told | changes)
+@pytest_asyncio.fixture
+async def bench(
+    engines: RunningTestMesh,
+    environment: dict[str, str],
+    peer: ViolationsPeer,
+    vehicles: Vehicles,
+    tmp_path: Path,
+    database: Any,
+) -> AsyncIterator[Bench]:
+    clock, keyring = TurnedClock(), keyring_of(environment)
+    url = engines.database.runtime_url(SERVICE)
+    db = Database(url, service=SERVICE, keyring=keyring, clock=clock)
+    pair = engines.certificates.service(SERVICE)
+    channels = Channels(cert=pair.certificate, key=pair.key, ca=engines.certificates.authority)
+    found = Bench(db, clock, peer, VehicleFile(vehicles.path), tmp_path, channels)
+    yield found
+    # Nothing that is due in this clock is left to a service that runs later, in another.
+    await database.execute("DELETE FROM work WHERE key = ANY($1::text[])", found.numbers)
+    await channels.close()
+    await db.close()

@@ -2,26 +2,18 @@
 
 import stat
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from chassis.clock import system_clock
 from tartip.common.v1 import common_pb2
 from tartip.fines.v1 import events_pb2 as facts
 from tartip.fines.v1 import fines_pb2 as pb
 from tartip.violations.v1 import violations_pb2
 
-from .conftest import (
-    STORY,
-    As,
-    Vehicles,
-    ViolationsPeer,
-    a_violation,
-    annulled,
-    confirmed,
-    moment,
-    until,
-)
+from .conftest import As, until
+from .facts import STORY, Vehicles, ViolationsPeer, a_violation, annulled, confirmed, moment
 
 Publish = Callable[..., Awaitable[str]]
 FineOf = Callable[..., Awaitable[Any]]
@@ -130,7 +122,9 @@ async def test_an_unknown_owner_holds_the_fine_until_the_register_knows(
     assert (shown.state, shown.hold_reason) == (pb.FINE_STATE_AWAITING, "OWNER_NOT_FOUND")
     assert not shown.HasField("amount")
     vehicles.register("999NEW02")
-    await database.execute("UPDATE work SET due_at = now() WHERE key = $1", shown.number)
+    await database.execute(
+        "UPDATE work SET due_at = $2 WHERE key = $1", shown.number, system_clock()
+    )
     row = await fine_of(violation)
     assert row["hold_reason"] == ""
 
@@ -148,7 +142,7 @@ async def test_two_owners_hold_the_fine(
 async def test_what_the_law_forbids_is_held_by_name(
     plate: str, peer: ViolationsPeer, publish: Publish, database: Any, service: str
 ) -> None:
-    now = datetime.now(UTC)
+    now = system_clock()
     old = moment(now - timedelta(days=12))
     reasons = {
         "SENT_TOO_LATE": a_violation(plate, occurred_at=old),

@@ -8,16 +8,22 @@ from uuid import UUID
 from fines.lawbooks import read_lawbooks
 from fines.model.days import DayCount, almaty_day, legal_dates
 from fines.model.fine import Fine, SealedParticulars, State
-from fines.model.prescription import ConfirmedViolation, Device, Owner, Registration
+from fines.model.ownership import Owner, Registration
 from fines.model.tariff import Amount
+from fines.model.violation import ConfirmedViolation, Decision, Device, Readings
+from law.guards import Measured
 
 LAWBOOKS = read_lawbooks()
 NOW = datetime(2026, 6, 3, 6, 0, tzinfo=UTC)
 AMOUNT = Amount(1_297_501, 648_750, 4325_00, 3, "table@sha256:0")
 SEALED = SealedParticulars(UUID(int=1), b"sealed", b"owner", b"plate")
 DATES = legal_dates(almaty_day(NOW), LAWBOOKS.calendar, DayCount.WORKING)
+PERSON, FIRM, CHILD = "900101300017", "100140000003", "200101500013"
 REGISTRATION = Registration(
-    "Toyota", "Camry", Owner("900101300017", "Test Owner", "Almaty, Abai 1", "+77010000000")
+    "Toyota",
+    "Camry",
+    Owner(PERSON, "Test Owner", "Almaty, Abai 1", "+77010000000"),
+    since=NOW - timedelta(days=1000),
 )
 
 
@@ -40,8 +46,28 @@ def fine_in(state: State, **changes: Any) -> Fine:
     return replace(fine, **changes)
 
 
+FRAME, ORIGINAL = "ab" * 32, "cd" * 32
+SPEEDING = Measured(speed_kmh=93.0, speed_limit_kmh=60.0)
+RED = Measured(signal_phase="RED", signal_age_seconds=2.4, past_stop_line=True)
+DEVICE = Device(
+    name="Sergek S2",
+    serial="SN-1",
+    certificate_number="KZ.C.1",
+    verification_number="V-1",
+    verification_from=NOW - timedelta(days=100),
+    verification_until=NOW + timedelta(days=100),
+    kind="SPEED_POINT",
+    tolerance_kmh=2.0,
+)
+
+
+def readings(measured: Measured = SPEEDING, **changes: Any) -> Readings:
+    return replace(Readings(DEVICE.serial, NOW, ORIGINAL, measured), **changes)
+
+
 def violation(**changes: Any) -> ConfirmedViolation:
-    told = ConfirmedViolation(
+    """Speeding by 31 km/h, without fault."""
+    found = ConfirmedViolation(
         violation_id="violation",
         is_confirmed=True,
         from_device=True,
@@ -54,18 +80,23 @@ def violation(**changes: Any) -> ConfirmedViolation:
         address="Almaty, Dostyk 5",
         latitude=43.24,
         longitude=76.95,
-        device=Device(
-            "Sergek S2", "SN-1", "KZ.C.1", "V-1", NOW - timedelta(days=100),
-            NOW + timedelta(days=100),
-        ),
-        speed_kmh=93.0,
-        speed_limit_kmh=60.0,
+        device=DEVICE,
+        readings=readings(),
         over_kmh=31.0,
-        signal_phase="",
-        signal_age_seconds=None,
-        past_stop_line=None,
-        evidence_sha256=("ab" * 32,),
-        officer="inspector-almaty",
-        decided_at=NOW,
-    )  # fmt: skip
-    return replace(told, **changes)
+        evidence_sha256=(FRAME,),
+        original_sha256=(ORIGINAL,),
+        decision=Decision("decision", "inspector-almaty", NOW),
+    )
+    return replace(found, **changes)
+
+
+def red_light(measured: Measured = RED, **changes: Any) -> ConfirmedViolation:
+    """Passing a red light, without fault; a red-light camera measures no speed."""
+    told: dict[str, Any] = {
+        "offence_code": "RED_LIGHT",
+        "article": "599(1)",
+        "device": replace(DEVICE, kind="RED_LIGHT", tolerance_kmh=None),
+        "readings": readings(measured),
+        "over_kmh": None,
+    }
+    return violation(**told | changes)

@@ -1,56 +1,22 @@
-"""The embedded register, post and seal; and the mapper of violations, field by field."""
+"""The embedded post and seal; and the mapper of violations, field by field."""
 
 import hashlib
-import json
 import re
 import stat
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
-import pytest
 from chassis.clock import to_timestamp
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from fines.clients import ElectronicSeal, LetterFolder, VehicleFile, to_violation
+from fines.clients.post import ElectronicSeal, LetterFolder
+from fines.clients.violations import to_violation
 from fines.letters import SIGNATURE_PLACE
-from fines.model.refusals import RegisterAway
+from law.guards import Measured
+from tartip.cameras.v1 import cameras_pb2
 from tartip.common.v1 import common_pb2
 from tartip.inference.v1 import inference_pb2
 from tartip.violations.v1 import violations_pb2
-
-OWNER = {"iin": "900101300017", "name": "A", "address": "B", "phone": "C"}
-CAR: dict[str, Any] = {"make": "D", "model": "E", "owner": OWNER}
-
-
-async def test_the_register_is_read_again_when_it_changes(tmp_path: Path) -> None:
-    path = tmp_path / "vehicles.json"
-    path.write_text(json.dumps({"453DXA12": CAR}))
-    register = VehicleFile(path)
-    (found,) = await register.registrations("453DXA12")
-    assert asdict(found.owner) == {
-        "number": "900101300017", "name": "A", "address": "B", "phone": "C",
-    }  # fmt: skip
-    assert (found.make, found.model) == ("D", "E")
-    assert await register.registrations("454DXA12") == ()
-    path.write_text(json.dumps({"453DXA12": CAR, "454DXA12": [CAR, CAR]}))
-    assert len(await register.registrations("454DXA12")) == 2
-
-
-async def test_two_spellings_of_one_plate_are_two_owners(tmp_path: Path) -> None:
-    path = tmp_path / "vehicles.json"
-    path.write_text(json.dumps({"453DXA12": CAR, "453 dxa 12": CAR}))
-    assert len(await VehicleFile(path).registrations("453DXA12")) == 2
-
-
-@pytest.mark.parametrize("content", ["{", "[]", '{"453DXA12": 5}', '{"453DXA12": {}}'])
-async def test_a_register_that_is_none_is_away(tmp_path: Path, content: str) -> None:
-    path = tmp_path / "vehicles.json"
-    path.write_text(content)
-    with pytest.raises(RegisterAway):
-        await VehicleFile(path).registrations("453DXA12")
-    with pytest.raises(RegisterAway):
-        await VehicleFile(tmp_path / "none").registrations("453DXA12")
 
 
 async def test_the_first_letter_stands_and_tells_when_it_was_delivered(tmp_path: Path) -> None:
@@ -76,9 +42,9 @@ def test_the_seal_can_be_verified_from_the_letter_alone() -> None:
 
 
 def test_every_field_of_a_violation_arrives_in_its_place() -> None:
-    moments = [datetime(2026, 1, day, tzinfo=UTC) for day in range(1, 5)]
+    moments = [datetime(2026, 1, day, tzinfo=UTC) for day in range(1, 6)]
     stamps = [to_timestamp(moment) for moment in moments]
-    told = to_violation(
+    found = to_violation(
         violations_pb2.Violation(
             violation_id="v", state=violations_pb2.VIOLATION_STATE_CONFIRMED,
             source=violations_pb2.VIOLATION_SOURCE_DEVICE, hold_reason="h",
@@ -90,33 +56,48 @@ def test_every_field_of_a_violation_arrives_in_its_place() -> None:
             device=violations_pb2.Device(
                 name="dn", serial="ds", certificate_number="dc", verification_number="dv",
                 verification_from=stamps[1], verification_until=stamps[2],
+                kind=cameras_pb2.CAMERA_KIND_SPEED_POINT, tolerance_kmh=7,
             ),
             readings=inference_pb2.Readings(
+                device_serial="rd", device_time=stamps[4], frame_sha256=bytes(32),
                 speed_kmh=3, speed_limit_kmh=4, signal_phase=inference_pb2.SIGNAL_PHASE_RED,
                 signal_age_seconds=6, past_stop_line=True,
             ),
-            over_kmh=5,
-            evidence_sha256=["e"],
-            decision=violations_pb2.Decision(officer="o", decided_at=stamps[3]),
+            over_kmh=5, evidence_sha256=["e"], original_sha256=["g"],
+            decision=violations_pb2.Decision(decision_id="i", officer="o", decided_at=stamps[3]),
         )
     )  # fmt: skip
-    assert asdict(told) == {
+    assert asdict(found) == {
         "violation_id": "v", "is_confirmed": True, "from_device": True, "hold_reason": "h",
         "offence_code": "c", "article": "a", "rules_version": "rv@sha256:rs",
         "occurred_at": moments[0], "plate": "p", "address": "ad", "latitude": 1, "longitude": 2,
         "device": {
             "name": "dn", "serial": "ds", "certificate_number": "dc", "verification_number": "dv",
             "verification_from": moments[1], "verification_until": moments[2],
+            "kind": "SPEED_POINT", "tolerance_kmh": 7,
         },
-        "speed_kmh": 3, "speed_limit_kmh": 4, "over_kmh": 5, "signal_phase": "RED",
-        "signal_age_seconds": 6, "past_stop_line": True, "evidence_sha256": ("e",),
-        "officer": "o", "decided_at": moments[3],
+        "readings": {
+            "device_serial": "rd", "measured_at": moments[4], "frame_sha256": "00" * 32,
+            "measured": {
+                "speed_kmh": 3, "speed_limit_kmh": 4, "signal_phase": "RED",
+                "signal_age_seconds": 6, "past_stop_line": True,
+            },
+        },
+        "over_kmh": 5, "evidence_sha256": ("e",), "original_sha256": ("g",),
+        "decision": {"decision_id": "i", "officer": "o", "decided_at": moments[3]},
     }  # fmt: skip
 
 
 def test_what_a_violation_does_not_tell_stays_unknown() -> None:
-    told = to_violation(violations_pb2.Violation())
-    assert (told.speed_kmh, told.over_kmh, told.decided_at) == (None, None, None)
-    assert (told.signal_phase, told.signal_age_seconds, told.past_stop_line) == ("", None, None)
-    assert (told.is_confirmed, told.from_device) == (False, False)
-    assert told.device.verification_until is None
+    found = to_violation(violations_pb2.Violation())
+    assert (found.readings, found.over_kmh, found.decision.decided_at) == (None, None, None)
+    assert (found.is_confirmed, found.from_device) == (False, False)
+    device = found.device
+    assert (device.verification_until, device.kind, device.tolerance_kmh) == (None, "", None)
+    read = to_violation(violations_pb2.Violation(readings=inference_pb2.Readings()))
+    assert read.measured == Measured()
+
+
+def test_a_kind_of_camera_that_is_not_known_here_keeps_its_number() -> None:
+    device = violations_pb2.Device(kind=99)  # type: ignore[arg-type]
+    assert to_violation(violations_pb2.Violation(device=device)).device.kind == "99"

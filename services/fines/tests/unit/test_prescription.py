@@ -1,7 +1,6 @@
-"""What holds a fine back, by name, in order of precedence; and that the letter states it all."""
+"""The letter states all that the law demands, in both languages, and nothing that is not so."""
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -9,100 +8,12 @@ from fines.letters import SIGNATURE_PLACE, discount_notice, prescription, tenge
 from fines.model.days import DayCount
 from fines.model.fine import State
 from fines.model.identifiers import normalised_plate
-from fines.model.prescription import (
-    ASKED_AGAIN,
-    Particulars,
-    particulars_of,
-    why_not_in_time,
-    why_not_prescribed,
-    why_not_the_owner,
-)
+from fines.model.prescription import Particulars, particulars_of
+from law.guards import Measured
 
-from .samples import LAWBOOKS, NOW, REGISTRATION, fine_in, violation
+from .samples import LAWBOOKS, REGISTRATION, fine_in, red_light, violation
 
 ARTICLES = LAWBOOKS.tariff.articles
-DEVICE = violation().device
-UNVERIFIED = replace(
-    DEVICE, verification_number="", verification_from=None, verification_until=None
-)
-
-
-@pytest.mark.parametrize(
-    ("changes", "reason"),
-    [
-        ({}, ""),
-        ({"is_confirmed": False, "from_device": False}, "VIOLATION_NOT_CONFIRMED"),
-        ({"from_device": False}, "CITIZEN_EVIDENCE_NEEDS_PROTOCOL"),
-        ({"hold_reason": "military"}, "VIOLATION_HELD"),
-        ({"offence_code": "UNKNOWN"}, "ARTICLE_UNKNOWN"),
-        ({"article": "592(3)"}, "ARTICLE_DIFFERS"),
-        ({"offence_code": "NO_SIGNAL", "article": "595(1)"}, "ARTICLE_NOT_AUTOMATIC"),
-        ({"offence_code": "ONCOMING", "article": "596(3)"}, "ARTICLE_NOT_AUTOMATIC"),
-        ({"plate": "???"}, "PLATE_WRONG"),
-        ({"plate": "123KP02"}, "PLATE_NOT_AUTOMATIC"),
-        ({"device": replace(DEVICE, serial="")}, "DEVICE_INCOMPLETE"),
-        ({"speed_kmh": None}, "READINGS_MISSING"),
-        ({"over_kmh": None}, "READINGS_MISSING"),
-        ({"speed_limit_kmh": None}, "READINGS_MISSING"),
-        ({"over_kmh": 40.5, "speed_kmh": 103.0}, "READINGS_DIFFER"),  # another bracket
-        ({"over_kmh": 34.0}, "READINGS_DIFFER"),  # more than measured less limit
-        ({"over_kmh": 40.0, "speed_kmh": 102.0}, ""),
-        ({"device": UNVERIFIED}, "DEVICE_NOT_VERIFIED"),
-        ({"device": replace(DEVICE, verification_until=NOW - timedelta(seconds=1))},
-         "DEVICE_NOT_VERIFIED"),
-        ({"device": replace(DEVICE, verification_from=NOW + timedelta(seconds=1))},
-         "DEVICE_NOT_VERIFIED"),
-        ({"device": replace(DEVICE, verification_from=NOW, verification_until=NOW)}, ""),
-    ],
-)  # fmt: skip
-def test_holds(changes: dict[str, Any], reason: str) -> None:
-    told = violation(**changes)
-    assert why_not_prescribed(told, ARTICLES.get(told.offence_code)) == reason
-
-
-def test_a_device_that_measures_nothing_needs_no_verification_but_no_expired_one_either() -> None:
-    red = {"offence_code": "RED_LIGHT", "article": "599(1)", "speed_kmh": None, "over_kmh": None}
-    article = ARTICLES["RED_LIGHT"]
-    assert why_not_prescribed(violation(**red, device=UNVERIFIED), article) == ""
-    expired = replace(DEVICE, verification_until=NOW - timedelta(days=1))
-    assert why_not_prescribed(violation(**red, device=expired), article) == "DEVICE_NOT_VERIFIED"
-
-
-def test_phone_before_march_2026_is_not_automatic() -> None:
-    phone = {"offence_code": "PHONE", "article": "591(1)", "speed_kmh": None, "over_kmh": None}
-    early = datetime(2026, 3, 11, tzinfo=UTC)
-    device = replace(DEVICE, verification_from=early)
-    told = violation(**phone, occurred_at=early, device=device)
-    assert why_not_prescribed(told, ARTICLES["PHONE"]) == "ARTICLE_NOT_AUTOMATIC"
-    assert why_not_prescribed(violation(**phone), ARTICLES["PHONE"]) == ""
-
-
-@pytest.mark.parametrize(
-    ("days", "reason"),
-    [(0, ""), (10, ""), (11, "SENT_TOO_LATE"), (61, "SENT_TOO_LATE"), (62, "LIMITATION_EXPIRED")],
-)
-def test_ten_days_to_send_and_two_months_of_liability(days: int, reason: str) -> None:
-    assert why_not_in_time(NOW, NOW + timedelta(days=days)) == reason
-
-
-def test_an_offence_of_the_future_waits() -> None:
-    assert why_not_in_time(NOW + timedelta(seconds=1), NOW) == "OCCURRED_IN_FUTURE"
-    assert "OCCURRED_IN_FUTURE" in ASKED_AGAIN
-
-
-@pytest.mark.parametrize(
-    ("found", "reason"),
-    [
-        ((REGISTRATION,), ""),
-        ((), "OWNER_NOT_FOUND"),
-        ((REGISTRATION, REGISTRATION), "OWNER_NOT_UNIQUE"),
-        ((replace(REGISTRATION, owner=replace(REGISTRATION.owner, number="900101300018")),),
-         "OWNER_NUMBER_WRONG"),
-        ((replace(REGISTRATION, owner=replace(REGISTRATION.owner, name=" ")),), "OWNER_INCOMPLETE"),
-    ],
-)  # fmt: skip
-def test_exactly_one_owner(found: Any, reason: str) -> None:
-    assert why_not_the_owner(found) == reason
 
 
 def test_particulars_survive_json() -> None:
@@ -146,8 +57,7 @@ def test_the_letter_states_what_the_law_demands_in_both_languages() -> None:
 def test_the_letter_states_what_the_device_read_of_the_light(
     read: dict[str, Any], kk: str, ru: str
 ) -> None:
-    nothing = {"speed_kmh": None, "speed_limit_kmh": None, "over_kmh": None}
-    red = violation(**{**nothing, "offence_code": "RED_LIGHT", "article": "599(1)", **read})
+    red = red_light(Measured(**read))
     letter = prescription(
         fine_in(State.ISSUED), particulars_of(red, REGISTRATION), ARTICLES["RED_LIGHT"],
         LAWBOOKS.authorities["KZ-75"], DayCount.WORKING,

@@ -5,8 +5,8 @@ from datetime import date
 
 import pytest
 from fines.lawbooks import read_lawbooks
-from fines.model.refusals import TableYearMissing
 from fines.model.tariff import half, speed_code
+from law.refusals import TableYearMissing
 
 TARIFF = read_lawbooks().tariff
 JUNE = date(2026, 6, 3)
@@ -36,21 +36,19 @@ def test_amounts_of_2026(code: str, article: str, full: int, discounted: int) ->
     assert (amount.full_minor, amount.discounted_minor) == (full, discounted)
 
 
-@pytest.mark.parametrize(
-    ("day", "value"),
-    [("2020-03-31", 2651_00), ("2020-04-01", 2778_00), ("2021-01-01", 2917_00),
-     ("2022-12-31", 3063_00), ("2023-01-01", 3450_00), ("2024-06-01", 3692_00),
-     ("2025-12-31", 3932_00), ("2026-01-01", 4325_00), ("2026-12-31", 4325_00)],
-)  # fmt: skip
-def test_base_value_in_force_on_the_day(day: str, value: int) -> None:
-    assert TARIFF.base_value_on(date.fromisoformat(day)) == value
-
-
-@pytest.mark.parametrize("day", ["2027-01-01", "2019-12-31"])
-def test_a_year_without_base_value_is_refused_by_name(day: str) -> None:
+def test_a_year_without_base_value_is_refused_by_name() -> None:
+    until = replace(TARIFF.base_values, until=date(2026, 12, 31))
     with pytest.raises(TableYearMissing) as refused:
-        TARIFF.base_value_on(date.fromisoformat(day))
-    assert (refused.value.table, refused.value.year) == ("base_values", int(day[:4]))
+        replace(TARIFF, base_values=until).amount(TARIFF.articles["RED_LIGHT"], date(2027, 1, 1))
+    assert (refused.value.table, refused.value.year) == ("base_values", 2027)
+
+
+def test_an_assumed_base_value_stands_in_the_amount_for_ever() -> None:
+    until = replace(TARIFF.base_values, until=date(2026, 12, 31)).assuming()
+    row = TARIFF.articles["RED_LIGHT"]
+    amount = replace(TARIFF, base_values=until).amount(row, date(2028, 2, 29))
+    assert (amount.full_minor, amount.assumed_years) == (43_250_00, (2028,))
+    assert TARIFF.amount(row, JUNE).assumed_years == ()
 
 
 def test_an_offence_of_december_sent_in_january_costs_the_new_base_value() -> None:

@@ -1,6 +1,7 @@
 """The facts that this service publishes, as protobuf."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from chassis.clock import new_id, to_timestamp
@@ -20,7 +21,11 @@ PHASES = {
 
 
 def plate_read(
-    plate: ReadPlate, frame: FrameResult, camera: Camera, readings: Readings | None
+    plate: ReadPlate,
+    frame: FrameResult,
+    camera: Camera,
+    readings: Readings | None,
+    received_at: datetime | None,
 ) -> Event:
     """One plate of one frame; `readings` only where they are about this very vehicle."""
     read_id: UUID = new_id()
@@ -33,6 +38,7 @@ def plate_read(
         readings=readings_to_proto(readings) if readings else None,
         evidence_sha256=frame.evidence_sha256,
         models_fingerprint=frame.models_fingerprint,
+        received_at=to_timestamp(received_at),
     )
     return Event(PLATE_READ, str(read_id), 1, camera.region, message, sealed=True)
 
@@ -46,13 +52,20 @@ class Told:
 
 
 def plates_told(
-    frame: FrameResult, camera: Camera, readings: Readings | None = None
+    frame: FrameResult,
+    camera: Camera,
+    readings: Readings | None = None,
+    received_at: datetime | None = None,
 ) -> tuple[Told, ...]:
-    """Every plate of a frame whose evidence is named in it."""
+    """Every plate of a frame whose evidence is named in it.
+
+    `received_at` is when a frame with readings reached this service.
+    """
     about = measured(frame.plates)
     told = []
     for place, plate in enumerate(frame.plates):
-        event = plate_read(plate, frame, camera, readings if place == about else None)
+        about_this = readings if place == about else None
+        event = plate_read(plate, frame, camera, about_this, received_at)
         emitted = Emitted(
             event.event_id, event.subject, what="plate read", track=plate.track, box=plate.box,
             confidence=plate.confidence, at=frame.captured_at,

@@ -13,7 +13,7 @@ import time
 from dataclasses import replace
 from datetime import timedelta
 
-from chassis.clock import Clock
+from chassis.clock import Clock, real_clock
 from chassis.db import SYSTEM, Database, Scope
 from chassis.identity import Caller
 from chassis.refusals import Kind, Refusal, Says
@@ -141,11 +141,13 @@ class Vault:
         An object is deleted where an earlier sweep, so long before, found no row of it either.
         """
         now, swept, suspects = self._clock(), 0, dict[str, float]()
+        # The store dates its objects by its own clock, which nobody moves.
+        old_enough = real_clock() - orphan_age
         for day in range(SWEPT_DAYS):
             old = [
                 path
                 async for path, written in self._objects.under(f"{now - timedelta(day):%Y-%m-%d}")
-                if written < now - orphan_age
+                if written < old_enough
             ]
             for start in range(0, len(old), BATCH):
                 left, deleted = await self._sweep_batch(

@@ -80,6 +80,16 @@ class CounterWentBack(Refusal):
     )
 
 
+class PictureSignedBefore(Refusal):
+    kind = Kind.STATE
+    code = "PICTURE_SIGNED_BEFORE"
+    says = Says(
+        en="The device has signed this very picture before, with other readings.",
+        ru="Устройство уже подписало этот снимок с другими показаниями.",
+        kk="Құрылғы дәл осы суретке басқа көрсеткіштермен қол қойған.",
+    )
+
+
 @dataclass(frozen=True)
 class Camera:
     """What this service keeps of a camera."""
@@ -100,6 +110,8 @@ class ArrivedFrame:
     picture: bytes
     picture_sha256: bytes
     readings: SignedReadings | None
+    # When it reached this service.
+    received_at: datetime | None = None
 
     @property
     def content(self) -> bytes:

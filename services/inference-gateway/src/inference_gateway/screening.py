@@ -16,6 +16,7 @@ from uuid import UUID, uuid5
 import cv2
 from chassis.db import Scope
 from chassis.identity import Caller
+from law.zone import in_almaty
 
 from inference_gateway.analytics.places import Frame
 from inference_gateway.events import Told, plates_told
@@ -25,7 +26,7 @@ from inference_gateway.films import Shot
 from inference_gateway.functions.function import Fact
 from inference_gateway.functions.model import DEFAULT, CameraFunctions
 from inference_gateway.functions.telling import told_of
-from inference_gateway.functions.watching import FRAMES_PER_SECOND, Watching, in_almaty
+from inference_gateway.functions.watching import FRAMES_PER_SECOND, Watching
 from inference_gateway.model import Camera, FrameResult, ReadPlate, Seen
 from inference_gateway.seeing.grammar import understood
 from inference_gateway.seeing.looking import NOTHING, Sight, Wanted

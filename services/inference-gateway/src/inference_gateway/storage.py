@@ -8,7 +8,7 @@ from uuid import UUID
 
 from chassis.db import Tx
 from chassis.sealing import DataKey
-from chassis.tables import data_keys, requests
+from chassis.tables import data_keys, requests, service_now
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -30,6 +30,7 @@ from inference_gateway.model import (
     Emitted,
     FaceVerdict,
     FrameResult,
+    PictureSignedBefore,
     ReadPlate,
     Seen,
     SeenFace,
@@ -83,6 +84,14 @@ device_counters = Table(
     Column("device_key", LargeBinary, primary_key=True),
     Column("counter", BigInteger),
     Column("counted_at", _moment),
+)
+signed_pictures = Table(
+    "signed_pictures",
+    metadata,
+    Column("device_key", LargeBinary, primary_key=True),
+    Column("picture_sha256", LargeBinary, primary_key=True),
+    Column("counter", BigInteger),
+    Column("signed_at", _moment),
 )
 
 
@@ -274,12 +283,29 @@ async def count_up(tx: Tx, device_key: bytes, counter: int) -> None:
     grown = await tx.execute(
         new.on_conflict_do_update(
             index_elements=["device_key"],
-            set_={"counter": counter, "counted_at": func.clock_timestamp()},
+            set_={"counter": counter, "counted_at": service_now},
             where=device_counters.c.counter < counter,
         )
     )
     if not grown.rowcount:
         raise CounterWentBack
+
+
+async def note_signed(tx: Tx, device_key: bytes, picture_sha256: bytes, counter: int) -> None:
+    """Raises PictureSignedBefore: a picture is evidence of one measurement."""
+    new = insert(signed_pictures).values(
+        device_key=device_key, picture_sha256=picture_sha256, counter=counter
+    )
+    if not (await tx.execute(new.on_conflict_do_nothing())).rowcount:
+        raise PictureSignedBefore
+
+
+async def was_signed(tx: Tx, device_key: bytes, picture_sha256: bytes) -> bool:
+    query = select(signed_pictures.c.counter).where(
+        signed_pictures.c.device_key == device_key,
+        signed_pictures.c.picture_sha256 == picture_sha256,
+    )
+    return await tx.scalar(query) is not None
 
 
 async def last_counter(tx: Tx, device_key: bytes) -> int | None:

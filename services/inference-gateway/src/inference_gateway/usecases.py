@@ -30,6 +30,7 @@ from inference_gateway.model import (
     CameraRetired,
     CounterWentBack,
     FrameResult,
+    PictureSignedBefore,
     ReadPlate,
     Seen,
     check_frame,
@@ -79,6 +80,7 @@ class Intake:
 
     async def ingest(self, frame: ArrivedFrame, caller: Caller) -> FrameResult:
         measures.frames_arrived.add(1)
+        frame = replace(frame, received_at=self._clock())
         try:
             return await self._ingest(frame, caller)
         except Refusal as refusal:
@@ -103,7 +105,7 @@ class Intake:
             return answered
         check_frame(frame, camera, self._clock())
         if frame.readings is not None:
-            await self._check_counter(camera, frame.readings.readings, scope)
+            await self._check_new(camera, frame.readings.readings, scope)
         functions = await self.functions_of(camera)
         wanted = Wanted(
             plates=functions.plates,
@@ -132,7 +134,7 @@ class Intake:
             result = replace(result, evidence_sha256=kept.sha256)
         if faces is not None:
             faces = await faces.sealed()
-        facts = plates_told(result, camera, readings)
+        facts = plates_told(result, camera, readings, frame.received_at)
         if readings is not None and facts and measured(result.plates) is None:
             measures.readings_unassigned.add(1)
         return await self.settle(
@@ -153,7 +155,9 @@ class Intake:
         if not await tx.once(caller, frame_id, settling.content):
             return await storage.kept_result(tx, caller, frame_id)
         if settling.readings is not None:
-            await storage.count_up(tx, settling.camera.device_key, settling.readings.counter)
+            key, readings = settling.camera.device_key, settling.readings
+            await storage.count_up(tx, key, readings.counter)
+            await storage.note_signed(tx, key, readings.frame_sha256, readings.counter)
         if not settling.is_scene:
             return await _keep(tx, settling)
         # A story of its own: a stream runs for days, and what passes in it has nothing to do with
@@ -174,12 +178,15 @@ class Intake:
                 raise IdReused
             return await storage.kept_result(tx, caller.key, frame.frame_id)
 
-    async def _check_counter(self, camera: Camera, readings: Readings, scope: Scope) -> None:
+    async def _check_new(self, camera: Camera, readings: Readings, scope: Scope) -> None:
         """Spares the models what the transaction would refuse."""
         async with self._db.begin(scope) as tx:
             last = await storage.last_counter(tx, camera.device_key)
+            signed = await storage.was_signed(tx, camera.device_key, readings.frame_sha256)
         if last is not None and readings.counter <= last:
             raise CounterWentBack
+        if signed:
+            raise PictureSignedBefore
 
 
 @dataclass(frozen=True)

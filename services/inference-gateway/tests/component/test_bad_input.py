@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from PIL import Image
 from tartip.inference.v1 import inference_pb2
 
-from .conftest import As, Device, Process, Register, refused
+from .conftest import As, Device, Process, Register, refused, retaken
 
 pytestmark = pytest.mark.usefixtures("triton")
 Frame = inference_pb2.IngestFrameRequest
@@ -192,11 +192,11 @@ def test_each_wrong_frame_has_its_name_and_the_next_good_one_is_read(
         answer = edge.stub.IngestFrame(frame, timeout=40)
         return answer.result  # type: ignore[no-any-return]
 
-    assert ingest(bench.frame(bench.scene)).plates
+    assert ingest(bench.frame(retaken(bench.scene))).plates
     for reason, made in FRAMES.values():
         with refused(reason):
             ingest(made(bench))
-    assert ingest(bench.frame(bench.scene)).plates
+    assert ingest(bench.frame(retaken(bench.scene))).plates
 
     mine = f"camera_id = '{bench.device.camera_id}'"
     assert rows(f"SELECT count(*) AS n FROM frames WHERE {mine}")[0]["n"] == 2
@@ -210,7 +210,7 @@ def test_each_wrong_frame_has_its_name_and_the_next_good_one_is_read(
 def test_the_same_frames_over_a_boxs_stream(edge: As, bench: Bench) -> None:
     frames = [made(bench) for _, made in FRAMES.values()]
     requests = (inference_pb2.SendFramesRequest(frame=one)
-                for one in (*frames, bench.frame(bench.scene)))  # fmt: skip
+                for one in (*frames, bench.frame(retaken(bench.scene))))  # fmt: skip
     *answers, last = edge.stub.SendFrames(requests, timeout=120)
     assert [answer.refusal.reason for answer in answers] == [
         reason for reason, _ in FRAMES.values()

@@ -25,6 +25,7 @@ from .conftest import (
     credentials,
     picture_of,
     refused,
+    retaken,
 )
 
 pytestmark = pytest.mark.usefixtures("triton")
@@ -71,7 +72,7 @@ def test_frames_are_answered_in_order_and_a_refusal_ends_nothing(
         frame_of(device, scene, captured_at=to_timestamp(at + timedelta(hours=1))),
         frame_of(Device(), scene),
         frame_of(device, b"not a picture, but called one"),
-        frame_of(device, scene),
+        frame_of(device, retaken(scene)),
     ]
     answers = sent(edge, frames)
     assert [answer.frame_id for answer in answers] == [frame.frame_id for frame in frames]
@@ -111,7 +112,7 @@ def test_a_server_that_stops_ends_the_stream_and_the_rest_is_sent_again(
 ) -> None:
     """As a box does: what was not answered stays with it, and goes out again in order."""
     pictures = [picture_of(f"20{number}KLM05", seed=60 + number) for number in range(3)]
-    unanswered = [frame_of(device, pictures[number % 3]) for number in range(9)]
+    unanswered = [frame_of(device, retaken(pictures[number % 3])) for number in range(9)]
     told: dict[str, inference_pb2.FrameResult] = {}
     stopped, ended = threading.Event(), threading.Event()
 
@@ -182,12 +183,13 @@ def test_what_may_be_an_attack_is_quarantined_without_its_picture(
         frame_of(device, scene, readings=device.sign(b"another picture", datetime.now(UTC))),
         frame_of(device, scene, frame_id=str(new_id()), readings=replayed.readings,
                  captured_at=replayed.captured_at),
+        frame_of(device, scene),
         frame_of(device, scene, captured_at=to_timestamp(late)),
         # A clock a minute ahead is a fault, and refused as one.
         frame_of(device, scene, captured_at=to_timestamp(late - timedelta(minutes=119))),
     ]  # fmt: skip
     suspect = ["READINGS_NOT_SIGNED", "READINGS_OF_OTHER_FRAME", "COUNTER_WENT_BACK",
-               "FRAME_FROM_FUTURE"]  # fmt: skip
+               "PICTURE_SIGNED_BEFORE", "FRAME_FROM_FUTURE"]  # fmt: skip
     assert reasons(sent(edge, frames)) == ["taken", *suspect, "FRAME_FROM_FUTURE"]
     listed = quarantine(as_("operator-gateway", operator="cameras-1"), device)
     assert [one.reason for one in reversed(listed)] == suspect

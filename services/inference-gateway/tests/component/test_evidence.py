@@ -135,6 +135,28 @@ def test_evidence_changed_where_it_lies_is_not_given_out(
         reports.read(sha256)
 
 
+def test_a_young_object_is_nobodys_orphan_however_far_the_clock_is_moved(
+    engines: RunningTestMesh, service: Process
+) -> None:
+    """The store dates objects by its own clock: in 400 days they are as young as today."""
+
+    async def sweep() -> None:
+        environment = engines.environment("inference-gateway")
+        keyring = Keyring(engines.keys.folder / "inference-gateway")
+        db = Database(
+            environment["TARTIP_DATABASE_URL"], service="test", keyring=keyring, clock=system_clock
+        )
+        objects = SealedObjects(environment["TARTIP_EVIDENCE_URL"])
+        vault = Vault(db, objects, lambda: system_clock() + timedelta(days=400))
+        young = await vault.seal(content(1000), "image/jpeg")
+        for _ in range(2):
+            assert await vault.sweep(suspected_seconds=0.0) == 0
+        assert (engines.home.evidence / young.object_path).exists()
+        await db.close()
+
+    asyncio.run(sweep())
+
+
 def test_objects_that_a_crash_left_behind_are_swept_and_evidence_is_not(
     engines: RunningTestMesh, service: Process, reports: As
 ) -> None:

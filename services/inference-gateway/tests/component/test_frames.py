@@ -23,6 +23,7 @@ from .conftest import (
     changed_event,
     picture_of,
     refused,
+    retaken,
     retired_event,
 )
 
@@ -47,6 +48,7 @@ def test_a_plate_is_read_told_and_kept(
     assert told.region == "KZ-75"
     assert told.evidence_sha256 == result.evidence_sha256 == readings.readings.frame_sha256.hex()
     assert told.captured_at == result.captured_at
+    assert at <= told.received_at.ToDatetime(tzinfo=UTC) <= now()
     assert [event.subject for event in result.events] == ["inference.v1.plate_read"]
 
 
@@ -121,6 +123,22 @@ def test_a_counter_never_goes_back(edge: As, device: Device, scene: bytes) -> No
         edge.ingest(device, scene, at=at, readings=early)
     with refused("COUNTER_WENT_BACK"):
         edge.ingest(device, scene, at=at, readings=late)
+
+
+def test_a_picture_is_evidence_of_one_measurement(
+    edge: As, device: Device, scene: bytes, plates: Plates
+) -> None:
+    at, frame_id = now(), str(new_id())
+    first = device.sign(scene, at)
+    answered = edge.ingest(device, scene, frame_id=frame_id, at=at, readings=first)
+    faster = device.sign(scene, at, speed_kmh=140.0)
+    with refused("PICTURE_SIGNED_BEFORE"):
+        edge.ingest(device, scene, at=at, readings=faster)
+    # The frame itself, sent again, is answered as it was; another picture is taken.
+    assert edge.ingest(device, scene, frame_id=frame_id, at=at, readings=first) == answered
+    other = retaken(scene)
+    edge.ingest(device, other, at=at, readings=device.sign(other, at))
+    assert len(plates.of(device, at_least=2)) == 2
 
 
 def test_clocks_that_differ_are_named(edge: As, device: Device, scene: bytes) -> None:

@@ -9,10 +9,12 @@ from collections.abc import Iterator
 import uvicorn
 from chassis.bus import Bus
 from chassis.channels import Channels
+from chassis.clock import system_clock
 from chassis.http import make_app
 from chassis.runtime import Chassis, Service
 from chassis.telemetry import UUID_SHAPE
 from fastapi import FastAPI
+from law.yearly import read_yearly_tables
 
 from operator_gateway import (
     audit_routes,
@@ -22,6 +24,7 @@ from operator_gateway import (
     evidence_routes,
     fines_routes,
     health,
+    notices_routes,
     reports_routes,
     sign_in_routes,
     statistics_routes,
@@ -39,7 +42,7 @@ BACKLOG = 256
 ROUTERS = (
     cameras_routes.router, violations_routes.router, fines_routes.router, reports_routes.router,
     evidence_routes.router, statistics_routes.router, audit_routes.router, events_routes.router,
-    sign_in_routes.router, health.router, console_routes.router,
+    sign_in_routes.router, notices_routes.router, health.router, console_routes.router,
 )  # fmt: skip
 
 
@@ -55,6 +58,8 @@ def application(settings: GatewaySettings, channels: Channels, tokens: Verifies,
     app.state.feed = feed
     app.state.tickets = Tickets()
     app.state.issuer = settings.oidc_issuer
+    app.state.clock = system_clock
+    app.state.yearly_tables = read_yearly_tables(assume_years=settings.assume_years)
     app.state.readies = health.Readies(channels, settings.peer_addresses, bus)
     for router in ROUTERS:
         app.include_router(router)

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Query
 from pydantic import Field, model_validator
 from tartip.cameras.v1 import cameras_pb2
 
+from operator_gateway.mapping import to_message
 from operator_gateway.onward import AsOperator
 from operator_gateway.shapes import (
     Answer,
@@ -68,6 +69,7 @@ class Camera(Answer):
     version: int
     registered_at: Moment
     retired_at: Moment
+    retired_reason: str
 
 
 class CameraAnswer(Answer):
@@ -164,8 +166,11 @@ async def list_cameras(
 
 
 @router.get("/{camera_id}")
-async def get_camera(camera_id: Id, onward: AsOperator) -> CameraAnswer:
-    request = cameras_pb2.GetCameraRequest(camera_id=camera_id)
+async def get_camera(
+    camera_id: Id, onward: AsOperator, as_of: Annotated[Instant | None, Query()] = None
+) -> CameraAnswer:
+    """One camera, with `as_of` as it was described at that moment."""
+    request = to_message({"camera_id": camera_id, "as_of": as_of}, cameras_pb2.GetCameraRequest)
     reply = await onward.call(onward.peers.cameras.GetCamera, request)
     telemetry.annotate(camera=reply.camera.camera_id)
     return CameraAnswer.of(reply)

@@ -1,10 +1,10 @@
 """Live events by server-sent events, for a bearer token or a single-use ticket."""
 
 import json
-import time
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
+from chassis.clock import real_clock
 from chassis.refusals import Overloaded
 from fastapi import APIRouter, Header, Query, Request
 from fastapi.responses import StreamingResponse
@@ -74,7 +74,7 @@ async def _frames(feed: LiveFeed, listener: Listener, holder: Onward) -> AsyncIt
         yield f"retry: {RETRY_MS}\n: live\n\n"
         yield frame(Told("ready", listener.position))
         async for told in told_to(listener, heartbeat_seconds=HEARTBEAT_SECONDS):
-            if time.time() >= holder.token_expires_at:
+            if real_clock().timestamp() >= holder.token_expires_at:
                 yield "event: expired\ndata: {}\n\n"
                 return
             yield frame(told) if told else HEARTBEAT

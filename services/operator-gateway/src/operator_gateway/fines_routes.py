@@ -1,5 +1,6 @@
 """Fines and their ledger over REST."""
 
+from contextlib import aclosing
 from typing import Annotated, Any, Literal
 
 from chassis import telemetry
@@ -24,6 +25,7 @@ from operator_gateway.shapes import (
 
 router = APIRouter(prefix="/v1/fines", tags=["fines"])
 
+RECHECKED_FINES = 50
 FineState = Literal[
     "awaiting", "issued", "delivered", "paid", "cancelled", "appealed", "in_force", "overdue"
 ]
@@ -59,6 +61,8 @@ class Fine(Answer):
     story: str
     owner_masked: str
     hold_reason: str
+    conflicting_numbers: list[str]
+    assumed_years: list[int]
 
 
 class FineAnswer(Answer):
@@ -87,6 +91,29 @@ class FineListing(Listing):
     state: FineState | None = None
     region: Region = ""
     violation_id: str = Field("", max_length=64)
+    held: bool = Field(False, description="Only fines that a hold keeps from being issued.")
+    hold_reason: str = Field("", max_length=64, description="Only fines held for this reason.")
+
+
+class RecheckListing(Listing):
+    region: Region = ""
+
+
+class RecheckedFine(Answer):
+    number: str
+    violation_id: str
+    region: str
+    state: FineState | None
+    amount: Money | None
+    hold_reasons: list[str]
+    conflicting_numbers: list[str]
+
+
+class RecheckPage(Answer):
+    fines: list[RecheckedFine] = Field(description="Those that would be held today.")
+    checked: int = Field(description="How many fines this page looked at.")
+    remaining: int
+    next_page_token: str
 
 
 class CancelFine(Request):
@@ -96,9 +123,38 @@ class CancelFine(Request):
 
 @router.get("")
 async def list_fines(listing: Annotated[FineListing, Query()], onward: AsOperator) -> FinePage:
-    """Fines by state and region, newest first, or the one of a violation."""
+    """Fines by state, region and hold, newest first, or the one of a violation."""
     request = listing.message(fines_pb2.ListFinesRequest)
     return FinePage.of(await onward.call(onward.peers.fines.ListFines, request))
+
+
+@router.get("/recheck")
+async def recheck_fines(
+    listing: Annotated[RecheckListing, Query()], onward: AsOperator
+) -> RecheckPage:
+    """Issued fines that today's guards would hold; changes nothing. Role supervisor or auditor.
+
+    `page_size` bounds how many fines are looked at; the header Tartip-Purpose is required.
+    """
+    request = fines_pb2.RecheckIssuedFinesRequest(
+        region=listing.region, resume_token=listing.page_token
+    )
+    found: list[RecheckedFine] = []
+    checked, remaining, token = 0, 0, ""
+    answers = onward.stream(onward.peers.fines.RecheckIssuedFines, request)
+    async with aclosing(answers):  # type: ignore[type-var]  # it is a generator
+        async for answer in answers:
+            checked, remaining, token = checked + 1, answer.remaining, answer.resume_token
+            if answer.hold_reasons:
+                found.append(RecheckedFine.of(answer))
+            if checked == (listing.page_size or RECHECKED_FINES):
+                break
+    return RecheckPage(
+        fines=found,
+        checked=checked,
+        remaining=remaining,
+        next_page_token=token if remaining else "",
+    )
 
 
 @router.get("/{number}")

@@ -6,9 +6,10 @@ the server when this process goes.
 """
 
 import logging
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, timedelta
 
 from chassis.bus import Bus
+from chassis.clock import clock_offset, real_clock
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 from nats.errors import TimeoutError as NatsTimeout
@@ -76,20 +77,24 @@ class Follower:
         return ConsumerConfig(
             deliver_subject=inbox, deliver_policy=since, ack_policy=AckPolicy.NONE,
             opt_start_seq=heard + 1 if heard else None,
-            opt_start_time=None if heard else datetime.now(UTC) - LOOK_BACK,
+            opt_start_time=None if heard else real_clock() - LOOK_BACK,
             max_deliver=1, mem_storage=True, num_replicas=1, headers_only=True,
             idle_heartbeat=HEARTBEAT_SECONDS, inactive_threshold=FORGOTTEN_AFTER_SECONDS,
         )  # fmt: skip
 
 
 def live_event(message: Msg) -> LiveEvent:
-    """From the headers alone; one that is missing stays empty, and an empty region is nobody's."""
+    """From the headers alone; one that is missing stays empty, and an empty region is nobody's.
+
+    The broker's clock is real; what operators see is of the time that the services live in.
+    """
     headers = message.headers or {}
     metadata = message.metadata
     return LiveEvent(
         stream=metadata.stream, sequence=metadata.sequence.stream, subject=message.subject,
         aggregate=headers.get("tartip-aggregate", ""), region=headers.get("tartip-region", ""),
-        at=metadata.timestamp.astimezone(UTC), story=headers.get("tartip-story", ""),
+        at=metadata.timestamp.astimezone(UTC) + clock_offset(),
+        story=headers.get("tartip-story", ""),
         version=_number(headers.get("tartip-version", "")),
     )  # fmt: skip
 

@@ -43,6 +43,7 @@ class Receipt(Answer):
     registered_at: Moment
     due_at: Moment
     deadline_rule: str
+    assumed_years: list[int]
     unit: str
     content_sha256: str
 

@@ -1,15 +1,21 @@
 """What the gateway is told from outside: where it listens and where its peers do."""
 
+from typing import ClassVar
+
 from chassis.settings import Settings
 
 
 class GatewaySettings(Settings):
+    for_trials_alone: ClassVar[tuple[str, ...]] = (*Settings.for_trials_alone, "assume_years")
+
     http_address: str = "127.0.0.1:8080"
     camera_registry_address: str = ""
     inference_gateway_address: str = ""
     violations_address: str = ""
     fines_address: str = ""
     citizen_reports_address: str = ""
+    # Whether the services assume years of which the law has not told: said in the notices.
+    assume_years: bool = False
 
     @property
     def peer_addresses(self) -> dict[str, str]:

@@ -18,6 +18,8 @@ class RegionStatistics(Answer):
     connected: int
     with_ai: int
     online: int
+    offline: int
+    unknown: int
 
 
 class CameraStatistics(Answer):

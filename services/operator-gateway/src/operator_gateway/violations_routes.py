@@ -73,9 +73,11 @@ class Device(Answer):
     certificate_number: str
     verification_number: str
     verification_from: Moment
-    verification_until: Moment
+    verification_until: Moment = Field(description="Its day in Almaty is the last one.")
     kind: CameraKind | None
-    tolerance_kmh: float | None
+    tolerance_kmh: float | None = Field(
+        description="Taken off the measured speed in favour of the driver."
+    )
 
 
 class Decision(Answer):

@@ -18,6 +18,7 @@ from typing import Any
 import httpx
 import pytest
 import pytest_asyncio
+from chassis.authorities import Authorities
 from chassis.clock import new_id
 from chassis.grpc_server import GrpcServer
 from chassis.identity import TokenVerifier, allow
@@ -103,7 +104,8 @@ async def _serve(engines: Any, asked: Asked, name: str, service: Any, add: Calla
     asked.addresses[f"TARTIP_{name.upper().replace('-', '_')}_ADDRESS"] = address
     server = GrpcServer(
         address, policy=policy, tokens=TokenVerifier(engines.oidc_issuer),
-        cert=pair.certificate, key=pair.key, ca=engines.certificates.authority,
+        cert=pair.certificate, key=pair.key,
+        authorities=Authorities.in_folder(engines.certificates.client_authorities),
     )  # fmt: skip
     add(servicer, server.server)
     await server.start((service.full_name,))

@@ -262,6 +262,13 @@ class PeerCameras(cameras_pb2_grpc.CameraRegistryServicer):
             regions=[cameras_pb2.RegionStatistics(region="KZ-75", **row)],
         )
 
+    async def GetCamera(self, request: Any, context: Any) -> Any:
+        """A camera that was registered at the moment it was asked for, if one was named."""
+        camera = cameras_pb2.Camera(camera_id=request.camera_id)
+        if request.HasField("as_of"):
+            camera.registered_at.CopyFrom(request.as_of)
+        return cameras_pb2.GetCameraResponse(camera=camera)
+
 
 class PeerFines(fines_pb2_grpc.FinesServicer):
     def __init__(self, asked: Asked) -> None:

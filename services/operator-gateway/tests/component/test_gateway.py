@@ -56,6 +56,18 @@ async def test_every_wrong_field_of_the_owner_is_handed_on(gateway: Any) -> None
     ]  # fmt: skip
 
 
+async def test_a_camera_may_be_asked_for_as_it_was_described_at_a_moment(gateway: Any) -> None:
+    path, then = f"/v1/cameras/{new_id()}", "2026-06-03T09:00:00Z"
+    headers = gateway.headers("inspector-almaty")
+    async with gateway.client() as client:
+        asked = await client.get(path, params={"as_of": then}, headers=headers)
+        now = await client.get(path, headers=headers)
+        wrong = await client.get(path, params={"as_of": "yesterday"}, headers=headers)
+    assert asked.json()["camera"]["registered_at"] == then
+    assert now.json()["camera"]["registered_at"] is None
+    assert wrong.status_code == 422
+
+
 @pytest.mark.parametrize(
     ("claims", "reason"),
     [
@@ -85,7 +97,8 @@ async def test_what_is_no_token_is_refused(gateway: Any, value: str) -> None:
 async def test_every_path_but_the_open_ones_asks_for_a_token(gateway: Any) -> None:
     async with gateway.client() as client:
         paths = (await client.get("/v1/openapi.json")).json()["paths"]
-        is_open = {"/healthz", "/readyz", "/v1/sign-in", "/v1/sign-in/development"}
+        is_open = {"/healthz", "/readyz", "/v1/sign-in", "/v1/sign-in/development",
+                   "/v1/notices"}  # fmt: skip
         for path, methods in paths.items():
             for method in set(methods) - {"parameters"}:
                 if path in is_open:

@@ -57,6 +57,8 @@ def facts_in(heard: list[Told]) -> list[tuple[str, int]]:
     ("roles", "subject", "known"),
     [
         ({"inspector"}, "violations.v1.detected", True),
+        ({"supervisor"}, "violations.v1.conflict_found", True),
+        (EVERY_ROLE - {"supervisor"}, "violations.v1.conflict_found", False),
         ({"inspector"}, "reports.v1.received", False),
         ({"dispatcher"}, "reports.v1.received", True),
         ({"dispatcher"}, "violations.v1.detected", False),

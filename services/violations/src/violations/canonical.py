@@ -86,7 +86,7 @@ def _device(device: Device | None) -> dict[str, Any]:
         "verification_number": device.verification_number,
         "verification_from": _text(device.verification_from),
         "verification_until": _text(device.verification_until),
-        "kind": device.kind.lower(),
+        "kind": device.kind.lower() or None,
         "tolerance_kmh": device.tolerance_kmh,
     }
 

@@ -7,7 +7,6 @@ its time runs from when it was due.
 from __future__ import annotations
 
 import asyncio
-import datetime as dt
 import itertools
 import statistics
 from collections import Counter
@@ -15,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from chassis.channels import peers_refusals
-from chassis.clock import new_id
+from chassis.clock import new_id, system_clock
 from chassis.refusals import Refusal
 from tartip.inference.v1 import functions_pb2, inference_pb2, inference_pb2_grpc
 
@@ -162,7 +161,7 @@ class _Load:
         request = inference_pb2.IngestFrameRequest(
             frame_id=str(new_id()), camera_id=camera, picture=next(self.pictures)
         )
-        request.captured_at.FromDatetime(dt.datetime.now(dt.UTC).replace(tzinfo=None))
+        request.captured_at.FromDatetime(system_clock().replace(tzinfo=None))
         outcomes.offered += 1
         try:
             with peers_refusals():

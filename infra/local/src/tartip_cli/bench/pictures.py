@@ -6,14 +6,13 @@ Through the gateway means: gRPC in, decoded, looked at, sealed, event and frame 
 from __future__ import annotations
 
 import asyncio
-import datetime as dt
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from chassis.channels import peers_refusals
-from chassis.clock import new_id
+from chassis.clock import new_id, system_clock
 from tartip.inference.v1 import inference_pb2, inference_pb2_grpc
 
 from tartip_cli.bench import bare
@@ -111,7 +110,7 @@ async def rate_of(ground: Ground, camera: str, pictures: Sequence[bytes], *, at_
             request = inference_pb2.IngestFrameRequest(
                 frame_id=str(new_id()), camera_id=camera, picture=picture
             )
-            request.captured_at.FromDatetime(dt.datetime.now(dt.UTC).replace(tzinfo=None))
+            request.captured_at.FromDatetime(system_clock().replace(tzinfo=None))
             with peers_refusals():
                 await stub.IngestFrame(request, timeout=_LOOK_SECONDS)
 

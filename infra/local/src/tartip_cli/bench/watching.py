@@ -14,6 +14,7 @@ from pathlib import Path
 
 import asyncpg
 from chassis.channels import peers_refusals
+from chassis.clock import system_clock
 from tartip.common.v1 import common_pb2
 from tartip.inference.v1 import events_pb2, functions_pb2, functions_pb2_grpc, streams_pb2_grpc
 from tartip.inference.v1 import streams_pb2 as pb
@@ -67,7 +68,7 @@ class Ledger:
         for stream in streams:
             for reason, frames in stream.counts.dropped.items():
                 dropped[reason] = dropped.get(reason, 0) + frames
-        now = dt.datetime.now(dt.UTC)
+        now = system_clock()
         return Ledger(
             at,
             sum(stream.counts.offered for stream in streams),

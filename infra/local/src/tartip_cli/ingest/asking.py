@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from chassis.channels import peers_refusals, refusals_of
-from chassis.clock import new_id
+from chassis.clock import new_id, system_clock
 from chassis.refusals import Kind, Refusal, Says
 from tartip.inference.v1 import inference_pb2 as inference
 from tartip.inference.v1 import inference_pb2_grpc
@@ -123,4 +123,4 @@ class Asking:
 
 
 def _now() -> dt.datetime:
-    return dt.datetime.now(dt.UTC).replace(tzinfo=None)
+    return system_clock().replace(tzinfo=None)

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from chassis.clock import parse_id, to_timestamp
 from google.protobuf.timestamp_pb2 import Timestamp
+from law.assumed import assumed_years
 from tartip.common.v1 import common_pb2
 from tartip.reports.v1 import reports_pb2
 
@@ -78,6 +79,7 @@ def to_receipt(receipt: Receipt) -> reports_pb2.Receipt:
         deadline_rule=receipt.deadline.rule,
         unit=receipt.unit,
         content_sha256=receipt.content_sha256.hex(),
+        assumed_years=assumed_years(receipt.deadline.rule),
     )
 
 

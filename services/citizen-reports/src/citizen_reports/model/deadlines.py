@@ -1,4 +1,4 @@
-"""Until when: the rule for a category and region, counted on the working calendar of Asia/Almaty.
+"""Until when: the rule for a category and region, counted on the country's working days (`law`).
 
 Terms in days begin on the day after registration (after office hours: after the next working day),
 skip days off and end at 24:00 of their last day. A year without a table is refused by name: a
@@ -7,53 +7,57 @@ deadline is never guessed.
 
 import hashlib
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import datetime, time, timedelta
 from importlib.resources import files
-from zoneinfo import ZoneInfo
+
+from law.calendar import Calendar
+from law.refusals import TableYearMissing
+from law.yearly import read_yearly_tables
+from law.zone import almaty_day, in_almaty, start_of
 
 from citizen_reports.model.refusals import CalendarYearMissing
 from citizen_reports.model.report import Category, Deadline
 
+_ONE_DAY = timedelta(days=1)
+
 
 @dataclass(frozen=True)
-class Calendar:
-    """Days off of each year that has a table."""
+class OfficeHours:
+    """The country's working days, and the hour from which a report counts as of the next one."""
 
-    zone: ZoneInfo
-    office_closes: time
-    holidays: dict[int, frozenset[date]]
-
-    def is_working(self, day: date) -> bool:
-        if day.year not in self.holidays:
-            raise CalendarYearMissing(facts={"year": str(day.year)})
-        return day.weekday() < 5 and day not in self.holidays[day.year]
-
-    def next_working(self, day: date) -> date:
-        """`day` itself where it is one."""
-        while not self.is_working(day):
-            day += timedelta(days=1)
-        return day
+    calendar: Calendar
+    closes: time
 
     def after_working_days(self, moment: datetime, days: int) -> datetime:
         """24:00 of the last of `days` working days after the day of registration."""
-        local = moment.astimezone(self.zone)
-        day = local.date()
-        if local.time() >= self.office_closes:
-            day += timedelta(days=1)
-        day = self.next_working(day)
-        for _ in range(days):
-            day = self.next_working(day + timedelta(days=1))
-        return self.end_of(day)
-
-    def end_of(self, day: date) -> datetime:
-        return datetime.combine(day + timedelta(days=1), time(), self.zone)
+        local = in_almaty(moment)
+        day = local.date() + _ONE_DAY * (local.time() >= self.closes)
+        with _refused_by_name():
+            return start_of(self.calendar.after(self.calendar.next_working(day), days) + _ONE_DAY)
 
     def at_least(self, moment: datetime) -> datetime:
         """The end of the working day that `moment` falls on or before."""
         # 24:00 is told as 00:00 of the next day: one that ends a working day stays as it is.
-        day = (moment.astimezone(self.zone) - timedelta(microseconds=1)).date()
-        return self.end_of(self.next_working(day))
+        day = almaty_day(moment - timedelta(microseconds=1))
+        with _refused_by_name():
+            return start_of(self.calendar.next_working(day) + _ONE_DAY)
+
+    def version_of(self, first: datetime, due_at: datetime) -> str:
+        """The tables of the years from `first` until a term's last day, which ends at `due_at`."""
+        return self.calendar.version_of(
+            almaty_day(first), almaty_day(due_at - timedelta(microseconds=1))
+        )
+
+
+@contextmanager
+def _refused_by_name() -> Iterator[None]:
+    try:
+        yield
+    except TableYearMissing as missing:
+        raise CalendarYearMissing(facts={"year": str(missing.year)}) from missing
 
 
 @dataclass(frozen=True)
@@ -81,7 +85,8 @@ class EscalationStep:
 
 @dataclass(frozen=True)
 class Deadlines:
-    """One version of the table; `told` on a deadline names rule, version and hash."""
+    """One version of the table; what a deadline came from names rule, version and hash, and with
+    them the calendars that it was counted on."""
 
     version: str
     digest: str
@@ -89,7 +94,7 @@ class Deadlines:
     escalation: tuple[EscalationStep, ...]
     emergency_escalation: tuple[EscalationStep, ...]
     dispute_days: int
-    calendar: Calendar
+    hours: OfficeHours
 
     def of(self, category: Category, region: str, registered_at: datetime) -> Deadline:
         rule = next(rule for rule in self.rules if rule.covers(category, region))
@@ -108,9 +113,13 @@ class Deadlines:
     def after_waiting(self, current: Deadline, waited: timedelta) -> Deadline:
         """The time that the reporter took is given back; days end at 24:00 of a working day."""
         due_at = current.due_at + waited
-        if self._named(current.rule).working_days:
-            due_at = self.calendar.at_least(due_at)
-        return Deadline(due_at, current.rule)
+        if not self._named(current.rule).working_days:
+            return Deadline(due_at, current.rule)
+        due_at = self.hours.at_least(due_at)
+        calendar = self.hours.version_of(due_at, due_at)
+        if calendar in current.rule:
+            return Deadline(due_at, current.rule)
+        return Deadline(due_at, f"{current.rule} {calendar}")
 
     def ladder(self, *, emergency: bool) -> tuple[EscalationStep, ...]:
         return self.emergency_escalation if emergency else self.escalation
@@ -120,24 +129,15 @@ class Deadlines:
         return next(rule for rule in self.rules if rule.id == rule_id)
 
     def _count(self, rule: DeadlineRule, registered_at: datetime) -> Deadline:
-        told = f"{rule.id}@{self.version}#{self.digest}"
-        if rule.working_days:
-            due_at = self.calendar.after_working_days(registered_at, rule.working_days)
-        else:
-            due_at = registered_at + timedelta(minutes=rule.minutes)
-        return Deadline(due_at, told)
+        source = f"{rule.id}@{self.version}#{self.digest}"
+        if not rule.working_days:
+            return Deadline(registered_at + timedelta(minutes=rule.minutes), source)
+        due_at = self.hours.after_working_days(registered_at, rule.working_days)
+        return Deadline(due_at, f"{source} {self.hours.version_of(registered_at, due_at)}")
 
 
-def read_calendar() -> Calendar:
-    table = json.loads((files("citizen_reports") / "law" / "holidays.json").read_text())
-    years = {
-        int(year): frozenset(map(date.fromisoformat, days)) for year, days in table["years"].items()
-    }
-    closes = time.fromisoformat(table["office_closes"])
-    return Calendar(ZoneInfo(table["time_zone"]), closes, years)
-
-
-def read_deadlines() -> Deadlines:
+def read_deadlines(*, assume_years: bool = False) -> Deadlines:
+    """`assume_years` is for trials alone; see `law.yearly`."""
     raw = (files("citizen_reports") / "law" / "deadlines.json").read_bytes()
     table = json.loads(raw)
     return Deadlines(
@@ -147,7 +147,10 @@ def read_deadlines() -> Deadlines:
         escalation=tuple(EscalationStep(**row) for row in table["escalation"]),
         emergency_escalation=tuple(EscalationStep(**row) for row in table["emergency_escalation"]),
         dispute_days=table["dispute_days"],
-        calendar=read_calendar(),
+        hours=OfficeHours(
+            read_yearly_tables(assume_years=assume_years).calendar,
+            time.fromisoformat(table["office_closes"]),
+        ),
     )
 
 

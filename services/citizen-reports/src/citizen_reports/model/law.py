@@ -14,5 +14,6 @@ class Law:
     regions: Regions
 
 
-def read_law() -> Law:
-    return Law(read_deadlines(), read_routing(), read_regions())
+def read_law(*, assume_years: bool = False) -> Law:
+    """`assume_years` is for trials alone; see `law.yearly`."""
+    return Law(read_deadlines(assume_years=assume_years), read_routing(), read_regions())

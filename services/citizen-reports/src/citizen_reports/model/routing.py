@@ -8,11 +8,10 @@ import json
 from dataclasses import dataclass
 from datetime import datetime
 from importlib.resources import files
-from zoneinfo import ZoneInfo
+
+from law.zone import in_almaty
 
 from citizen_reports.model.report import Category
-
-LOCAL = ZoneInfo("Asia/Almaty")
 
 
 @dataclass(frozen=True)
@@ -33,7 +32,7 @@ class Routing:
     def unit_for(self, category: Category, region: str, moment: datetime) -> str:
         if category is Category.COMPLAINT_ABOUT_OFFICER:
             return self.complaint_unit
-        hour = moment.astimezone(LOCAL).hour
+        hour = in_almaty(moment).hour
         for rule in self.rules:
             if rule.category is category and rule.from_hour <= hour < rule.until_hour:
                 return f"{region}-{rule.unit}"

@@ -15,6 +15,7 @@ from chassis.identity import Caller
 from chassis.pages import PageSpec, next_token
 from chassis.refusals import IdReused, checks
 from chassis.telemetry import current_story
+from law.zone import almaty_day
 
 from citizen_reports import events
 from citizen_reports.model.draft import TEXT_MAX, CheckedDraft, Draft
@@ -28,7 +29,6 @@ from citizen_reports.model.report import (
     Status,
     number_of,
 )
-from citizen_reports.model.routing import LOCAL
 from citizen_reports.storage import contents, media, reports
 from citizen_reports.usecases.settling import REPORTER, SYSTEM_ACTOR, Settler, tell
 
@@ -149,7 +149,7 @@ class Intake:
 
     async def _receipt(self, tx: Tx, report: Report, items: list[Media], now: datetime) -> Receipt:
         law = self._law
-        year = now.astimezone(LOCAL).year
+        year = almaty_day(now).year
         count_from = COMPLAINTS_COUNT_FROM if report.is_complaint else 0
         series = f"{report.region}/{year}{'/complaints' if report.is_complaint else ''}"
         # The rules first: the counter is held for as short a time as can be.

@@ -1,6 +1,7 @@
 """`tartip.fines.v1.FinePayments`: the banks' side."""
 
 import re
+from datetime import date
 
 import grpc
 from chassis import telemetry
@@ -8,20 +9,27 @@ from chassis.calls import current_caller
 from chassis.clock import parse_id
 from chassis.grpc_server import Policy
 from chassis.identity import allow
-from chassis.pages import read_page
 from chassis.refusals import Checks, checks
 from tartip.fines.v1 import fines_pb2, fines_pb2_grpc
 
 from fines.grpc_api.desk import known_number, read_id
-from fines.grpc_api.messages import fine_message, payment_message, quote_message, read_day
+from fines.grpc_api.messages import (
+    PAYMENT_STATES,
+    fine_message,
+    payment_message,
+    quote_message,
+    read_day,
+)
+from fines.grpc_api.pages import PageQuery
 from fines.model.identifiers import is_number, is_owner_number, normalised_plate
 from fines.model.refusals import PaymentNotFound
-from fines.usecases.counter import LOOKUP, Counter, PaymentOrder
+from fines.storage.payments import PaymentFilter
+from fines.usecases.counter import Counter, PaymentOrder
 
 AMOUNT_MINOR_MAX = 10**12
 POLICY: Policy = {
     f"/tartip.fines.v1.FinePayments/{method}": allow(partners=True)
-    for method in ("LookupFines", "QuoteFine", "PayFine", "GetPayment")
+    for method in ("LookupFines", "QuoteFine", "PayFine", "GetPayment", "ListPayments")
 }
 
 
@@ -34,14 +42,15 @@ class FinePaymentsApi(fines_pb2_grpc.FinePaymentsServicer):
     ) -> fines_pb2.LookupFinesResponse:
         with checks() as check:
             kind, value = _lookup_key(check, request)
-        spec = read_page(request.page.size, request.page.token, of=LOOKUP)
+        query = PageQuery.read("open-fines", request)
         if kind == "number" and not is_number(value):
             return fines_pb2.LookupFinesResponse()
-        found, token = await self._counter.look_up(kind, value, spec, current_caller())
+        found, keys = await self._counter.look_up(kind, value, query.spec, current_caller())
         if len(found) == 1:
             telemetry.annotate(fine=found[0].number)
         return fines_pb2.LookupFinesResponse(
-            fines=[fine_message(fine, for_bank=True) for fine in found], next_page_token=token
+            fines=[fine_message(fine, for_bank=True) for fine in found],
+            next_page_token=query.next_token(keys),
         )
 
     async def QuoteFine(
@@ -68,6 +77,17 @@ class FinePaymentsApi(fines_pb2_grpc.FinePaymentsServicer):
         payment = await self._counter.payment(payment_id, current_caller())
         return fines_pb2.GetPaymentResponse(payment=payment_message(payment))
 
+    async def ListPayments(
+        self, request: fines_pb2.ListPaymentsRequest, context: grpc.aio.ServicerContext
+    ) -> fines_pb2.ListPaymentsResponse:
+        wanted = _filter(request)
+        query = PageQuery.read("payments", request)
+        found, keys = await self._counter.payments(query.spec, wanted, current_caller())
+        return fines_pb2.ListPaymentsResponse(
+            payments=[payment_message(payment) for payment in found],
+            next_page_token=query.next_token(keys),
+        )
+
 
 def _lookup_key(check: Checks, request: fines_pb2.LookupFinesRequest) -> tuple[str, str]:
     kind = request.WhichOneof("key")
@@ -82,6 +102,36 @@ def _lookup_key(check: Checks, request: fines_pb2.LookupFinesRequest) -> tuple[s
     named = bool(request.number)
     check.that(named, "key", "owner, plate or number", code="LOOKUP_KEY_REQUIRED")
     return "number", request.number
+
+
+def _filter(request: fines_pb2.ListPaymentsRequest) -> PaymentFilter:
+    with checks() as check:
+        known = request.state in PAYMENT_STATES or not request.state
+        check.that(known, "state", "must be a state of payments, or none")
+        right = is_number(request.number) or not request.number
+        check.that(right, "number", "must be the number of a fine, or none")
+        value_dates = _days(check, request, "value_date_from", "value_date_until")
+        posted = _days(check, request, "posted_from", "posted_until")
+    return PaymentFilter(
+        state=PAYMENT_STATES.get(request.state),
+        number=request.number,
+        value_date_from=value_dates[0],
+        value_date_until=value_dates[1],
+        posted_from=posted[0],
+        posted_until=posted[1],
+    )
+
+
+def _days(
+    check: Checks, request: fines_pb2.ListPaymentsRequest, first: str, last: str
+) -> tuple[date | None, date | None]:
+    """The first and the last day of a range; either may be open."""
+    days = [read_day(getattr(request, name)) for name in (first, last)]
+    for name, day in zip((first, last), days, strict=True):
+        check.that(day is not None or not getattr(request, name), name, "must be YYYY-MM-DD")
+    if days[0] and days[1]:
+        check.that(days[0] <= days[1], last, f"must not be before {first}")
+    return days[0], days[1]
 
 
 def _order(request: fines_pb2.PayFineRequest) -> PaymentOrder:

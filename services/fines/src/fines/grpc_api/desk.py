@@ -1,6 +1,7 @@
 """`tartip.fines.v1.Fines`: the operators' side."""
 
 import re
+from collections.abc import AsyncIterator
 from datetime import date
 from uuid import UUID
 
@@ -10,8 +11,7 @@ from chassis.calls import current_caller
 from chassis.clock import parse_id
 from chassis.grpc_server import Policy
 from chassis.identity import allow
-from chassis.pages import read_page
-from chassis.refusals import Checks, checks
+from chassis.refusals import Checks, PageTokenWrong, checks
 from tartip.fines.v1 import fines_pb2, fines_pb2_grpc
 
 from fines.grpc_api.messages import (
@@ -19,12 +19,17 @@ from fines.grpc_api.messages import (
     entry_message,
     fine_message,
     read_day,
+    rechecked_message,
     revenue_message,
     total_message,
 )
+from fines.grpc_api.pages import PageQuery
+from fines.model.holds import Hold
 from fines.model.identifiers import is_number
-from fines.model.refusals import FineNotFound
-from fines.usecases.desk import LIST, Desk
+from fines.model.refusals import FineNotFound, PurposeRequired
+from fines.storage.fines import FineFilter
+from fines.usecases.desk import Desk
+from fines.usecases.recheck import Recheck
 
 REASON_LENGTH_MAX = 500
 REVENUE_DAYS_MAX = 366
@@ -34,13 +39,17 @@ POLICY: Policy = {
     "/tartip.fines.v1.Fines/ListFines": allow(roles=_READERS),
     "/tartip.fines.v1.Fines/CancelFine": allow(roles=("supervisor",)),
     "/tartip.fines.v1.Fines/GetRevenue": allow(roles=("finance",)),
+    "/tartip.fines.v1.Fines/RecheckIssuedFines": allow(
+        roles=("supervisor", "auditor"), services=("tartip-cli",)
+    ),
     "/tartip.fines.v1.Fines/ListEntries": allow(roles=("finance", "auditor")),
 }
 
 
 class FinesApi(fines_pb2_grpc.FinesServicer):
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: Desk, recheck: Recheck) -> None:
         self._desk = desk
+        self._recheck = recheck
 
     async def GetFine(
         self, request: fines_pb2.GetFineRequest, context: grpc.aio.ServicerContext
@@ -53,22 +62,11 @@ class FinesApi(fines_pb2_grpc.FinesServicer):
     async def ListFines(
         self, request: fines_pb2.ListFinesRequest, context: grpc.aio.ServicerContext
     ) -> fines_pb2.ListFinesResponse:
-        spec = read_page(request.page.size, request.page.token, of=LIST)
-        with checks() as check:
-            known = request.state in STATES or not request.state
-            check.that(known, "state", "must be a state of fines, or none")
-            _check_region(check, request.region)
-            is_id = re.fullmatch(r"[0-9a-f-]{36}", request.violation_id) is not None
-            check.that(is_id or not request.violation_id, "violation_id", "must be an id, or none")
-        found, token = await self._desk.page(
-            spec,
-            current_caller(),
-            state=STATES.get(request.state),
-            region=request.region,
-            violation_id=request.violation_id,
-        )
+        wanted = _filter(request)
+        query = PageQuery.read("fines", request)
+        found, keys = await self._desk.page(query.spec, wanted, current_caller())
         return fines_pb2.ListFinesResponse(
-            fines=[fine_message(fine) for fine in found], next_page_token=token
+            fines=[fine_message(fine) for fine in found], next_page_token=query.next_token(keys)
         )
 
     async def CancelFine(
@@ -110,6 +108,19 @@ class FinesApi(fines_pb2_grpc.FinesServicer):
         entries = await self._desk.entries(known_number(request.number), current_caller())
         return fines_pb2.ListEntriesResponse(entries=[entry_message(entry) for entry in entries])
 
+    async def RecheckIssuedFines(
+        self, request: fines_pb2.RecheckIssuedFinesRequest, context: grpc.aio.ServicerContext
+    ) -> AsyncIterator[fines_pb2.RecheckIssuedFinesResponse]:
+        caller = current_caller()
+        if not caller.purpose:
+            raise PurposeRequired
+        with checks() as check:
+            _check_region(check, request.region)
+        if request.resume_token and not is_number(request.resume_token):
+            raise PageTokenWrong
+        async for found in self._recheck.issued(request.region, request.resume_token, caller):
+            yield rechecked_message(found)
+
 
 def known_number(number: str) -> str:
     """What cannot be a number is nobody's fine; only what can be one is put on a span."""
@@ -123,6 +134,24 @@ def read_id(check: Checks, field: str, text: str) -> UUID | None:
     found = parse_id(text)
     check.that(found is not None, field, "must be a UUIDv7 in lower case")
     return found
+
+
+def _filter(request: fines_pb2.ListFinesRequest) -> FineFilter:
+    with checks() as check:
+        known = request.state in STATES or not request.state
+        check.that(known, "state", "must be a state of fines, or none")
+        _check_region(check, request.region)
+        is_id = re.fullmatch(r"[0-9a-f-]{36}", request.violation_id) is not None
+        check.that(is_id or not request.violation_id, "violation_id", "must be an id, or none")
+        is_hold = request.hold_reason in {hold.value for hold in Hold}
+        check.that(is_hold, "hold_reason", "must be a hold reason of fines, or none")
+    return FineFilter(
+        state=STATES.get(request.state),
+        region=request.region,
+        violation_id=request.violation_id,
+        held=request.held,
+        hold_reason=request.hold_reason,
+    )
 
 
 def _check_region(check: Checks, region: str) -> None:

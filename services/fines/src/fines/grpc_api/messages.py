@@ -8,9 +8,10 @@ from tartip.fines.v1 import fines_pb2
 from fines.events import money
 from fines.model.days import LegalDates
 from fines.model.fine import Fine, State
-from fines.model.ledger import Entry, Payment
+from fines.model.ledger import Entry, Payment, PaymentState, Refund
 from fines.storage.ledger import RevenueRow
 from fines.usecases.counter import Quote
+from fines.usecases.recheck import Rechecked
 
 YEARS = range(2000, 2101)
 _STATES: "dict[State, fines_pb2.FineState.ValueType]" = {
@@ -24,6 +25,11 @@ _STATES: "dict[State, fines_pb2.FineState.ValueType]" = {
     State.OVERDUE: fines_pb2.FINE_STATE_OVERDUE,
 }
 STATES = {told: state for state, told in _STATES.items()}
+_PAYMENT_STATES: "dict[PaymentState, fines_pb2.PaymentState.ValueType]" = {
+    PaymentState.POSTED: fines_pb2.PAYMENT_STATE_POSTED,
+    PaymentState.REFUNDED: fines_pb2.PAYMENT_STATE_REFUNDED,
+}
+PAYMENT_STATES = {number: state for state, number in _PAYMENT_STATES.items()}
 
 
 def fine_message(fine: Fine, *, owner_masked: str = "", for_bank: bool = False) -> fines_pb2.Fine:
@@ -41,6 +47,8 @@ def fine_message(fine: Fine, *, owner_masked: str = "", for_bank: bool = False) 
         story=fine.story,
         owner_masked="" if for_bank else owner_masked,
         hold_reason="" if for_bank else fine.hold_reason,
+        conflicting_numbers=() if for_bank else fine.conflicts,
+        assumed_years=fine.assumed_years,
     )
     if fine.amount:
         message.amount.CopyFrom(money(fine.amount.full_minor))
@@ -85,6 +93,19 @@ def payment_message(payment: Payment) -> fines_pb2.Payment:
         value_date=payment.value_date.isoformat(),
         posted_at=to_timestamp(payment.posted_at),
         entry_id=str(payment.entry_id),
+        state=_PAYMENT_STATES[payment.state],
+        refund=_refund(payment.refund),
+    )
+
+
+def _refund(refund: Refund | None) -> fines_pb2.Refund | None:
+    if refund is None:
+        return None
+    return fines_pb2.Refund(
+        refund_id=str(refund.refund_id),
+        amount=money(refund.amount_minor),
+        refunded_at=to_timestamp(refund.refunded_at),
+        reason=refund.reason.value,
     )
 
 
@@ -96,6 +117,22 @@ def entry_message(entry: Entry) -> fines_pb2.Entry:
         amount=money(entry.amount_minor),
         posted_at=to_timestamp(entry.posted_at),
         kind=entry.kind.value,
+    )
+
+
+def rechecked_message(found: Rechecked) -> fines_pb2.RecheckIssuedFinesResponse:
+    fine = found.fine
+    assert fine.amount
+    return fines_pb2.RecheckIssuedFinesResponse(
+        number=fine.number,
+        violation_id=fine.violation_id,
+        region=fine.region,
+        state=_STATES[fine.state],
+        amount=money(fine.amount.full_minor),
+        hold_reasons=[hold.value for hold in found.holds],
+        conflicting_numbers=found.conflicts,
+        resume_token=fine.number,
+        remaining=found.remaining,
     )
 
 

@@ -65,6 +65,8 @@ TRANSITIONS: dict[tuple[State, Move], State] = {
 PAYABLE = frozenset(state for state, move in TRANSITIONS if move is Move.PAY)
 # The owner owes the amount; the ledger's receivable says the same.
 OWED = frozenset({State.ISSUED, State.APPEALED}) | PAYABLE
+# Somebody was fined, whatever has become of it since, save that it was taken back.
+ISSUED_STATES = frozenset(State) - {State.AWAITING, State.CANCELLED}
 
 
 @dataclass(frozen=True)
@@ -89,13 +91,22 @@ class Fine:
     state: State = State.AWAITING
     # Facts published so far: the version of the aggregate that an event carries.
     version: int = 0
+    # The name of a Hold, "" where nothing holds it; and the issued fines that it stands against.
     hold_reason: str = ""
+    conflicts: tuple[str, ...] = ()
     article: str = ""
     amount: Amount | None = None
     issued_at: datetime | None = None
     particulars: SealedParticulars | None = None
     delivered_at: datetime | None = None
     dates: LegalDates | None = None
+
+    @property
+    def assumed_years(self) -> tuple[int, ...]:
+        """Years of which the law had told no base value or calendar: of a trial alone."""
+        amount = self.amount.assumed_years if self.amount else ()
+        dates = self.dates.assumed_years if self.dates else ()
+        return tuple(sorted({*amount, *dates}))
 
     def issue(
         self, article: Article, amount: Amount, particulars: SealedParticulars, now: datetime
@@ -109,6 +120,7 @@ class Fine:
             particulars=particulars,
             issued_at=now,
             hold_reason="",
+            conflicts=(),
         )
 
     def deliver(self, delivered_at: datetime, dates: LegalDates) -> "Fine":
@@ -142,9 +154,9 @@ class Fine:
         """One more fact is published in the same decision."""
         return replace(self, version=self.version + 1)
 
-    def held(self, reason: str) -> "Fine":
+    def held(self, reason: str, conflicts: tuple[str, ...] = ()) -> "Fine":
         assert self.state is State.AWAITING
-        return replace(self, hold_reason=reason)
+        return replace(self, hold_reason=reason, conflicts=conflicts)
 
     def due_on(self, day: date) -> int:
         """What was due on a day, whatever has become of the fine since."""

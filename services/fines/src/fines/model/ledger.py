@@ -42,6 +42,28 @@ class Entry:
         assert self.debit_account != self.credit_account
 
 
+class RefundReason(Enum):
+    """Why a payment was given back; a code of the contract with banks."""
+
+    VIOLATION_ANNULLED = "VIOLATION_ANNULLED"
+    FINE_CANCELLED = "FINE_CANCELLED"
+
+
+@dataclass(frozen=True)
+class Refund:
+    """Money that goes back to its payer through the bank that took it."""
+
+    refund_id: UUID
+    amount_minor: int
+    refunded_at: datetime
+    reason: RefundReason
+
+
+class PaymentState(Enum):
+    POSTED = "posted"
+    REFUNDED = "refunded"
+
+
 @dataclass(frozen=True)
 class Payment:
     payment_id: UUID
@@ -53,6 +75,11 @@ class Payment:
     value_date: date
     posted_at: datetime
     entry_id: UUID
+    refund: Refund | None = None
+
+    @property
+    def state(self) -> PaymentState:
+        return PaymentState.REFUNDED if self.refund else PaymentState.POSTED
 
 
 def receivable(number: str) -> str:
@@ -102,6 +129,12 @@ def on_cancellation(fine: Fine, posted: Iterable[Entry], now: datetime) -> tuple
     standing = list(posted)
     assert not any(entry.reverses for entry in standing)
     return tuple(_reversal(fine, entry, now) for entry in reversed(standing))
+
+
+def refund_in(reversal: Iterable[Entry], reason: RefundReason) -> Refund:
+    """The refund that the cancellation of a paid fine posts."""
+    (entry,) = (entry for entry in reversal if entry.kind is EntryKind.REFUND)
+    return Refund(entry.entry_id, entry.amount_minor, entry.posted_at, reason)
 
 
 def _reversal(fine: Fine, entry: Entry, now: datetime) -> Entry:

@@ -1,6 +1,7 @@
 """Every "no" of this service, by name; at the end, what its workers meet and no caller sees."""
 
 from chassis.refusals import Kind, Refusal, Says
+from law.refusals import TableYearMissing as TableYearMissing
 
 
 class FineNotFound(Refusal):
@@ -70,18 +71,41 @@ class PaymentNotFound(Refusal):
     says = Says(en="There is no such payment.", ru="Такого платежа нет.", kk="Мұндай төлем жоқ.")
 
 
+class PurposeRequired(Refusal):
+    kind = Kind.INVALID
+    code = "PURPOSE_REQUIRED"
+    says = Says(
+        en="Say for what purpose fines are rechecked (metadata tartip-purpose).",
+        ru="Укажите цель перепроверки штрафов (метаданные tartip-purpose).",
+        kk="Айыппұлдарды қайта тексеру мақсатын көрсетіңіз (tartip-purpose метадеректері).",
+    )
+
+
+class VehicleRegisterAway(Refusal):
+    kind = Kind.AWAY
+    code = "VEHICLE_REGISTER_AWAY"
+    says = Says(
+        en="The vehicle register cannot be read. Try again later.",
+        ru="Реестр транспортных средств недоступен. Повторите позже.",
+        kk="Көлік құралдарының тізілімі қолжетімсіз. Кейінірек қайталаңыз.",
+    )
+
+
 class MoveNotAllowed(Exception):
     """A move that the transition table does not know: a bug, no caller can ask for it."""
 
 
-class TableYearMissing(Exception):
-    """A yearly table of the law does not hold the year that a decision needs."""
+class OwnerErased(Exception):
+    """The owner was erased: nothing may be kept under that number again."""
 
-    def __init__(self, table: str, year: int) -> None:
-        super().__init__(f"TABLE_YEAR_MISSING: {table} of {year}")
-        self.table = table
-        self.year = year
+
+class ViolationMissing(Exception):
+    """The violations service knows no such violation."""
 
 
 class RegisterAway(Exception):
     """The vehicle register cannot be read."""
+
+
+class RegisterRecordWrong(Exception):
+    """What the vehicle register holds of this plate is no record."""

@@ -1,4 +1,4 @@
-"""How much: articles and base values (MCI) as tables with validity dates.
+"""How much: articles as a table with validity dates, times the base value (MCI) of `law`.
 
 The article is the one in force when the offence happened; the base value the one in force on the
 day the prescription is sent (KoAP Arts. 44(1), 802(4)). A decision records which tables it used.
@@ -9,7 +9,8 @@ import json
 from dataclasses import dataclass
 from datetime import date
 
-from fines.model.refusals import TableYearMissing
+from law.assumed import assumed_years
+from law.base_values import BaseValues
 
 
 @dataclass(frozen=True)
@@ -35,49 +36,41 @@ class Amount:
     base_values: int
     tariff_version: str
 
+    @property
+    def assumed_years(self) -> tuple[int, ...]:
+        return assumed_years(self.tariff_version)
+
 
 @dataclass(frozen=True)
 class Tariff:
     articles: dict[str, Article]
     articles_from: date
-    base_values: tuple[tuple[date, int], ...]
-    base_values_until: date
+    base_values: BaseValues
     version: str
 
     @classmethod
-    def parse(cls, articles: bytes, base_values: bytes) -> "Tariff":
-        rows, values = json.loads(articles), json.loads(base_values)
-        steps = tuple(
-            (date.fromisoformat(row["valid_from"]), int(row["amount_minor"]))
-            for row in values["values"]
-        )
-        assert steps == tuple(sorted(steps)) and all(value > 0 for _, value in steps)
+    def parse(cls, articles: bytes, base_values: BaseValues) -> "Tariff":
+        rows = json.loads(articles)
         return cls(
             articles={row["code"]: _article(row) for row in rows["articles"]},
             articles_from=date.fromisoformat(rows["valid_from"]),
-            base_values=steps,
-            base_values_until=date.fromisoformat(values["valid_until"]),
-            version=f"{_named(rows, articles)} {_named(values, base_values)}",
+            base_values=base_values,
+            version=f"{rows['version']}@sha256:{hashlib.sha256(articles).hexdigest()}",
         )
 
     def article_on(self, code: str, occurred_on: date) -> Article | None:
         return self.articles.get(code) if occurred_on >= self.articles_from else None
 
-    def base_value_on(self, day: date) -> int:
+    def amount(self, article: Article, sent_on: date) -> Amount:
         """Raises TableYearMissing."""
-        if day > self.base_values_until or day < self.base_values[0][0]:
-            raise TableYearMissing("base_values", day.year)
-        return next(value for since, value in reversed(self.base_values) if since <= day)
-
-    def amount(self, article: Article, issued_on: date) -> Amount:
-        value = self.base_value_on(issued_on)
-        full = article.base_values * value
+        value = self.base_values.on(sent_on)
+        full = article.base_values * value.amount_minor
         return Amount(
             full_minor=full,
             discounted_minor=half(full) if article.discount else full,
-            base_value_minor=value,
+            base_value_minor=value.amount_minor,
             base_values=article.base_values,
-            tariff_version=self.version,
+            tariff_version=f"{self.version} {value.version}",
         )
 
 
@@ -113,7 +106,3 @@ def _article(row: dict[str, object]) -> Article:
         substance_kk=str(row["substance_kk"]),
         substance_ru=str(row["substance_ru"]),
     )
-
-
-def _named(table: dict[str, object], raw: bytes) -> str:
-    return f"{table['version']}@sha256:{hashlib.sha256(raw).hexdigest()}"

@@ -1,23 +1,36 @@
 """Fines: adding, finding, locking, saving; opening what the letter states about a person."""
 
 import json
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from chassis.db import Tx
 from chassis.pages import PageSpec, moment_in
 from chassis.refusals import PageTokenWrong
-from sqlalchemy import ColumnElement, literal, select, text, tuple_, update
+from sqlalchemy import ColumnElement, func, literal, select, text, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 
-from fines.model.fine import PAYABLE, Fine, SealedParticulars, State
+from fines.model.fine import ISSUED_STATES, PAYABLE, Fine, SealedParticulars, State
 from fines.model.identifiers import is_number
 from fines.model.prescription import Particulars
-from fines.model.refusals import FineNotFound
+from fines.model.refusals import FineNotFound, OwnerErased
 from fines.storage.tables import fines, from_fine, to_fine
 
 PERSON, PLATE = "person", "plate"
 _NAME_KEY = text("SELECT set_config('app.lookup', :key, true)")
+
+
+@dataclass(frozen=True)
+class FineFilter:
+    """What holds together; None, "" and False do not narrow."""
+
+    state: State | None = None
+    region: str = ""
+    violation_id: str = ""
+    # Kept from being issued, whatever the reason; or for this one.
+    held: bool = False
+    hold_reason: str = ""
 
 
 async def name_key(tx: Tx, kind: str, value: str) -> None:
@@ -60,17 +73,31 @@ async def of_violation_for_update(tx: Tx, violation_id: str) -> Fine | None:
 
 
 async def page(
-    tx: Tx, spec: PageSpec, *, state: State | None, region: str, violation_id: str
+    tx: Tx, spec: PageSpec, wanted: FineFilter
 ) -> tuple[list[Fine], list[tuple[str, ...]]]:
     """Newest first, by when the violation was confirmed; with each row's key."""
     query = select(fines)
-    if state:
-        query = query.where(fines.c.state == state.value)
-    if region:
-        query = query.where(fines.c.region == region)
-    if violation_id:
-        query = query.where(fines.c.violation_id == violation_id)
+    if wanted.state:
+        query = query.where(fines.c.state == wanted.state.value)
+    if wanted.region:
+        query = query.where(fines.c.region == wanted.region)
+    if wanted.violation_id:
+        query = query.where(fines.c.violation_id == wanted.violation_id)
+    if wanted.held or wanted.hold_reason:
+        query = query.where(fines.c.state == State.AWAITING.value, fines.c.hold_reason != "")
+    if wanted.hold_reason:
+        query = query.where(fines.c.hold_reason == wanted.hold_reason)
     return await _page(tx, query, fines.c.confirmed_at, spec)
+
+
+async def issued_from(tx: Tx, region: str, after: str, size: int) -> list[Fine]:
+    """Issued and not cancelled, by number, beyond the one named `after`."""
+    query = select(fines).where(*_issued(region, after)).order_by(fines.c.number).limit(size)
+    return [to_fine(row) for row in await tx.execute(query)]
+
+
+async def count_issued(tx: Tx, region: str, after: str) -> int:
+    return int(await tx.scalar(select(func.count()).where(*_issued(region, after))))
 
 
 async def payable_page(
@@ -86,14 +113,23 @@ async def payable_page(
 
 
 async def seal(tx: Tx, number: str, particulars: Particulars) -> SealedParticulars:
+    """Raises OwnerErased."""
     owner = particulars.owner.number
-    key = await tx.data_key_of(PERSON, owner)
+    try:
+        key = await tx.data_key_of(PERSON, owner)
+    except KeyError as error:
+        raise OwnerErased from error
     return SealedParticulars(
         key_id=key.key_id,
         sealed=key.seal(json.dumps(particulars.as_json(), ensure_ascii=False), _place(number)),
-        owner_index=tx.blind_index(PERSON, "owner", owner),
+        owner_index=owner_index(tx, owner),
         plate_index=tx.blind_index(PLATE, "plate", particulars.plate),
     )
+
+
+def owner_index(tx: Tx, number: str) -> bytes:
+    """By which the fines of one owner are found."""
+    return tx.blind_index(PERSON, "owner", number)
 
 
 async def open_particulars(tx: Tx, fine: Fine) -> Particulars | None:
@@ -120,6 +156,11 @@ async def note_cancel_reason(tx: Tx, number: str, reason: str) -> None:
             cancel_reason=key.seal(reason, f"fines.cancel_reason:{number}"),
         )
     )
+
+
+def _issued(region: str, after: str) -> list[ColumnElement[bool]]:
+    found = [fines.c.state.in_([state.value for state in ISSUED_STATES]), fines.c.number > after]
+    return [*found, fines.c.region == region] if region else found
 
 
 def _place(number: str) -> str:

@@ -1,10 +1,9 @@
-"""The ledger and the payments: added and read, never changed; and the figures drawn from them."""
+"""The ledger: added and read, never changed; and the figures drawn from it."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
-from uuid import UUID
 
 from chassis.db import Tx
 from sqlalchemy import case, func, literal, select
@@ -12,9 +11,8 @@ from sqlalchemy.dialects.postgresql import insert
 
 from fines.model.days import start_of
 from fines.model.fine import OWED
-from fines.model.ledger import Entry, EntryKind, Payment
-from fines.model.refusals import BankReferenceReused, PaymentNotFound
-from fines.storage.tables import entries, fines, from_entry, payments, to_entry, to_payment
+from fines.model.ledger import Entry, EntryKind
+from fines.storage.tables import entries, fines, from_entry, to_entry
 
 
 @dataclass(frozen=True)
@@ -40,36 +38,6 @@ async def entries_of(tx: Tx, number: str) -> tuple[Entry, ...]:
         select(entries).where(entries.c.number == number).order_by(entries.c.position)
     )
     return tuple(to_entry(row) for row in rows)
-
-
-async def add_payment(tx: Tx, payment: Payment) -> None:
-    """Raises BankReferenceReused."""
-    added = await tx.execute(
-        insert(payments)
-        .values(**vars(payment))
-        .on_conflict_do_nothing(index_elements=["partner", "bank_reference"])
-    )
-    if not added.rowcount:
-        raise BankReferenceReused
-
-
-async def payment(tx: Tx, partner: str, payment_id: UUID) -> Payment:
-    """Raises PaymentNotFound."""
-    row = (
-        await tx.execute(
-            select(payments).where(
-                payments.c.partner == partner, payments.c.payment_id == payment_id
-            )
-        )
-    ).one_or_none()
-    if row is None:
-        raise PaymentNotFound
-    return to_payment(row)
-
-
-async def payment_of(tx: Tx, number: str) -> Payment | None:
-    row = (await tx.execute(select(payments).where(payments.c.number == number))).one_or_none()
-    return to_payment(row) if row else None
 
 
 async def revenue(tx: Tx, first: date, last: date, region: str) -> list[RevenueRow]:

@@ -4,6 +4,7 @@ from datetime import date
 from typing import Any
 
 from sqlalchemy import (
+    ARRAY,
     BigInteger,
     Column,
     Date,
@@ -20,7 +21,7 @@ from sqlalchemy import (
 
 from fines.model.days import DayCount, LegalDates
 from fines.model.fine import Fine, SealedParticulars, State
-from fines.model.ledger import Entry, EntryKind, Payment
+from fines.model.ledger import Entry, EntryKind, Payment, Refund, RefundReason
 from fines.model.tariff import Amount
 
 metadata = MetaData()
@@ -40,6 +41,7 @@ fines = Table(
     Column("state", Text, nullable=False),
     Column("version", BigInteger, nullable=False),
     Column("hold_reason", Text, nullable=False),
+    Column("conflicts", ARRAY(Text), nullable=False),
     Column("article", Text, nullable=False),
     Column("amount_minor", BigInteger),
     Column("discounted_minor", BigInteger),
@@ -94,6 +96,25 @@ payments = Table(
     Column("entry_id", Uuid, nullable=False),
 )
 
+evidence = Table(
+    "evidence",
+    metadata,
+    Column("sha256", Text, primary_key=True),
+    Column("number", Text, nullable=False),
+)
+
+refunds = Table(
+    "refunds",
+    metadata,
+    Column("partner", Text, primary_key=True),
+    Column("payment_id", Uuid, primary_key=True),
+    Column("region", Text, nullable=False),
+    Column("refund_id", Uuid, nullable=False),
+    Column("amount_minor", BigInteger, nullable=False),
+    Column("refunded_at", _moment, nullable=False),
+    Column("reason", Text, nullable=False),
+)
+
 
 def to_fine(row: Row[Any]) -> Fine:
     return Fine(
@@ -107,6 +128,7 @@ def to_fine(row: Row[Any]) -> Fine:
         state=State(row.state),
         version=row.version,
         hold_reason=row.hold_reason,
+        conflicts=tuple(row.conflicts),
         article=row.article,
         amount=_amount(row),
         issued_at=row.issued_at,
@@ -128,6 +150,7 @@ def from_fine(fine: Fine) -> dict[str, Any]:
         "state": fine.state.value,
         "version": fine.version,
         "hold_reason": fine.hold_reason,
+        "conflicts": list(fine.conflicts),
         "article": fine.article,
         "issued_at": fine.issued_at,
         "delivered_at": fine.delivered_at,
@@ -213,7 +236,14 @@ def from_entry(entry: Entry) -> dict[str, Any]:
     return vars(entry) | {"kind": entry.kind.value}
 
 
+def from_payment(payment: Payment) -> dict[str, Any]:
+    values = dict(vars(payment))
+    del values["refund"]  # has a row of its own
+    return values
+
+
 def to_payment(row: Row[Any]) -> Payment:
+    """A row of payments with its refund beside it, where there is one."""
     return Payment(
         payment_id=row.payment_id,
         partner=row.partner,
@@ -224,4 +254,16 @@ def to_payment(row: Row[Any]) -> Payment:
         value_date=row.value_date,
         posted_at=row.posted_at,
         entry_id=row.entry_id,
+        refund=_refund(row),
+    )
+
+
+def _refund(row: Row[Any]) -> Refund | None:
+    if row.refund_id is None:
+        return None
+    return Refund(
+        refund_id=row.refund_id,
+        amount_minor=row.refund_minor,
+        refunded_at=row.refunded_at,
+        reason=RefundReason(row.reason),
     )

@@ -7,22 +7,24 @@ from chassis.db import Tx
 from fines import events
 from fines.model import ledger as rules
 from fines.model.fine import Fine, State
-from fines.storage import fines, ledger
+from fines.storage import fines, ledger, payments
 
 
-async def cancel_in(tx: Tx, fine: Fine, now: datetime) -> Fine:
-    """Inside the caller's transaction, with `fine` locked. Raises FineAlreadyCancelled."""
+async def cancel_in(tx: Tx, fine: Fine, now: datetime, reason: rules.RefundReason) -> Fine:
+    """Inside the caller's transaction, with `fine` locked; `reason` is what the bank is told where
+    a payment goes back. Raises FineAlreadyCancelled."""
     cancelled = fine.cancel()
     if fine.amount is None:
         await fines.save(tx, cancelled)
         return cancelled
-    await ledger.post(
-        tx, rules.on_cancellation(fine, await ledger.entries_of(tx, fine.number), now)
-    )
+    reversal = rules.on_cancellation(fine, await ledger.entries_of(tx, fine.number), now)
+    await ledger.post(tx, reversal)
     if fine.state is State.PAID:
-        payment = await ledger.payment_of(tx, fine.number)
+        payment = await payments.of_fine(tx, fine.number)
         assert payment is not None
-        tx.emit(events.fine_refunded(cancelled, payment, now))
+        refund = rules.refund_in(reversal, reason)
+        await payments.add_refund(tx, payment, refund)
+        tx.emit(events.fine_refunded(cancelled, payment, refund))
         cancelled = cancelled.told()
     await fines.save(tx, cancelled)
     tx.emit(events.fine_cancelled(cancelled, now))

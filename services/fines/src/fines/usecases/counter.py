@@ -8,7 +8,7 @@ from chassis import telemetry
 from chassis.clock import Clock
 from chassis.db import Database, Tx, canonical_json
 from chassis.identity import Caller
-from chassis.pages import PageSpec, next_token
+from chassis.pages import PageSpec
 from chassis.refusals import checks
 
 from fines import events
@@ -17,9 +17,8 @@ from fines.model.days import almaty_day
 from fines.model.fine import PAYABLE, Fine
 from fines.model.ledger import EntryKind, Payment
 from fines.model.refusals import AmountDiffers, FineNotPayable
-from fines.storage import fines, ledger
+from fines.storage import fines, ledger, payments
 
-LOOKUP = "open-fines"
 # A bank posts within two working days; the longest holidays and an outage fit in between.
 VALUE_DATE_AGE_DAYS_MAX = 10
 
@@ -64,8 +63,8 @@ class Counter:
 
     async def look_up(
         self, kind: str, value: str, spec: PageSpec, caller: Caller
-    ) -> tuple[list[Fine], str]:
-        """Open fines under one exact key; `kind` is owner, plate or number."""
+    ) -> tuple[list[Fine], list[tuple[str, ...]]]:
+        """Open fines under one exact key, with each row's key; `kind` is owner, plate or number."""
         async with self._db.begin(caller.scope) as tx:
             key = self._index(tx, kind, value)
             await fines.name_key(tx, kind, key)
@@ -74,7 +73,7 @@ class Counter:
             tx.audit("look_up", "fines", facts=facts)
             for fine in found:
                 tx.audit("read", f"fine:{fine.number}", region=fine.region, facts={"key": kind})
-        return found, next_token(keys, spec, of=LOOKUP)
+        return found, keys
 
     async def quote(self, number: str, caller: Caller) -> Quote:
         """Raises FineNotFound or FineNotPayable."""
@@ -97,7 +96,7 @@ class Counter:
         async with self._db.begin(caller.scope) as tx:
             await fines.name_key(tx, "number", order.number)
             if not await tx.once(caller.key, order.payment_id, order.content()):
-                return await ledger.payment(tx, caller.name, order.payment_id)
+                return await payments.get(tx, caller.name, order.payment_id)
             fine = await fines.get_for_update(tx, order.number)
             telemetry.tell_story(fine.story)
             paid = fine.pay()
@@ -112,9 +111,18 @@ class Counter:
     async def payment(self, payment_id: UUID, caller: Caller) -> Payment:
         """Raises PaymentNotFound, also for another bank's."""
         async with self._db.begin(caller.scope) as tx:
-            payment = await ledger.payment(tx, caller.name, payment_id)
+            payment = await payments.get(tx, caller.name, payment_id)
             tx.audit("read_payment", f"payment:{payment_id}", region=payment.region)
         return payment
+
+    async def payments(
+        self, spec: PageSpec, wanted: payments.PaymentFilter, caller: Caller
+    ) -> tuple[list[Payment], list[tuple[str, ...]]]:
+        """The caller's own, the latest posted first, with each row's key."""
+        async with self._db.begin(caller.scope) as tx:
+            found, keys = await payments.page(tx, spec, caller.name, wanted)
+            tx.audit("list_payments", "payments", facts={"found": str(len(found))})
+        return found, keys
 
     def _index(self, tx: Tx, kind: str, value: str) -> str:
         if kind == "number":
@@ -160,5 +168,5 @@ class Counter:
             entry_id=posted[0].entry_id,
         )
         await ledger.post(tx, posted)
-        await ledger.add_payment(tx, payment)
+        await payments.add(tx, payment)
         return payment

@@ -7,14 +7,12 @@ from uuid import UUID
 from chassis.clock import Clock
 from chassis.db import Database, canonical_json
 from chassis.identity import Caller
-from chassis.pages import PageSpec, next_token
+from chassis.pages import PageSpec
 
-from fines.model.fine import Fine, State
-from fines.model.ledger import Entry
+from fines.model.fine import Fine
+from fines.model.ledger import Entry, RefundReason
 from fines.storage import fines, ledger
 from fines.usecases.cancelling import cancel_in
-
-LIST = "fines"
 
 
 @dataclass(frozen=True)
@@ -37,15 +35,13 @@ class Desk:
         return fine, particulars.owner_masked if particulars else ""
 
     async def page(
-        self, spec: PageSpec, caller: Caller, *, state: State | None, region: str, violation_id: str
-    ) -> tuple[list[Fine], str]:
-        """Lists tell nothing of a person: the owner is shown one fine at a time."""
+        self, spec: PageSpec, wanted: fines.FineFilter, caller: Caller
+    ) -> tuple[list[Fine], list[tuple[str, ...]]]:
+        """Lists tell nothing of a person: the owner is shown one fine at a time. With row keys."""
         async with self._db.begin(caller.scope) as tx:
-            found, keys = await fines.page(
-                tx, spec, state=state, region=region, violation_id=violation_id
-            )
-            tx.audit("list", "fines", region=region, facts={"found": str(len(found))})
-        return found, next_token(keys, spec, of=LIST)
+            found, keys = await fines.page(tx, spec, wanted)
+            tx.audit("list", "fines", region=wanted.region, facts={"found": str(len(found))})
+        return found, keys
 
     async def cancel(
         self, number: str, *, cancellation_id: UUID, reason: str, caller: Caller
@@ -56,7 +52,7 @@ class Desk:
             if not await tx.once(caller.key, cancellation_id, content):
                 return await fines.get(tx, number)
             fine = await fines.get_for_update(tx, number)
-            cancelled = await cancel_in(tx, fine, self._clock())
+            cancelled = await cancel_in(tx, fine, self._clock(), RefundReason.FINE_CANCELLED)
             await fines.note_cancel_reason(tx, number, reason)
             tx.audit("cancel", f"fine:{number}", region=fine.region, facts={"cause": "supervisor"})
         return cancelled

@@ -5,7 +5,7 @@ transaction; one transaction decides. Each step may run again: the state says wh
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -13,6 +13,7 @@ from chassis import telemetry
 from chassis.clock import Clock
 from chassis.db import SYSTEM, Database, Scope, Tx
 from chassis.scheduler import WaitUntilDue
+from law.guards import Guards
 
 from fines import events
 from fines.lawbooks import Lawbooks
@@ -20,37 +21,23 @@ from fines.letters import cancellation_notice, discount_notice, prescription
 from fines.model import ledger as rules
 from fines.model.days import DayCount, LegalDates, almaty_day, legal_dates, start_of
 from fines.model.fine import Fine, State
-from fines.model.identifiers import new_number, normalised_plate
-from fines.model.prescription import (
-    ASKED_AGAIN,
-    REGISTER_AWAY,
-    ConfirmedViolation,
-    Particulars,
-    Registration,
-    particulars_of,
-    why_not_in_time,
-    why_not_prescribed,
-    why_not_the_owner,
-)
-from fines.model.prescription import TABLE_YEAR_MISSING as YEAR_MISSING_HOLD
-from fines.model.refusals import RegisterAway, TableYearMissing
+from fines.model.guards import time_hold
+from fines.model.holds import LOOKED_AT_AGAIN, Hold
+from fines.model.identifiers import new_number
+from fines.model.prescription import Particulars, particulars_of
+from fines.model.refusals import OwnerErased, TableYearMissing, ViolationMissing
 from fines.model.tariff import Amount, Article
-from fines.storage import fines, ledger
+from fines.model.violation import ConfirmedViolation
+from fines.storage import fines, ledger, payments
+from fines.storage.conflicts import claim_evidence
 from fines.usecases.cancelling import cancel_in
+from fines.usecases.conflicts import ConflictFound, Record, claim
+from fines.usecases.inquiry import Inquiry
 
-ASKED_AGAIN_FIRST, ASKED_AGAIN_LAST = timedelta(seconds=30), timedelta(hours=1)
-ISSUING = Scope("system", "system", ("*",), purpose="issue-fine")
+LOOKED_AT_AGAIN_FIRST, LOOKED_AT_AGAIN_LAST = timedelta(seconds=30), timedelta(hours=1)
+PURPOSE = "issue-fine"
+ISSUING = Scope("system", "system", ("*",), purpose=PURPOSE)
 DELIVERING = Scope("system", "system", ("*",), purpose="deliver-fine")
-
-
-class ViolationsPeer(Protocol):
-    async def violation(self, violation_id: str) -> ConfirmedViolation: ...
-
-
-class VehicleRegister(Protocol):
-    async def registrations(self, plate: str) -> tuple[Registration, ...]:
-        """Raises RegisterAway."""
-        ...
 
 
 class Post(Protocol):
@@ -76,12 +63,13 @@ class Confirmed:
 
 
 @dataclass(frozen=True)
-class _Finding:
-    """What the peers answered: a hold by name, or everything that issuing needs."""
+class _Case:
+    """What the peers answered, where nothing holds the fine: everything that issuing needs."""
 
-    hold: str
-    article: Article | None = None
-    particulars: Particulars | None = None
+    violation: ConfirmedViolation
+    article: Article
+    guards: Guards
+    particulars: Particulars
 
 
 class Issuing:
@@ -92,8 +80,7 @@ class Issuing:
         lawbooks: Lawbooks,
         day_count: DayCount,
         *,
-        violations: ViolationsPeer,
-        register: VehicleRegister,
+        inquiry: Inquiry,
         post: Post,
         seal: Seal,
     ) -> None:
@@ -101,8 +88,7 @@ class Issuing:
         self._clock = clock
         self._lawbooks = lawbooks
         self._day_count = day_count
-        self._violations = violations
-        self._register = register
+        self._inquiry = inquiry
         self._post = post
         self._seal = seal
 
@@ -130,7 +116,7 @@ class Issuing:
                 tx, violation_id, region=region, report_id=report_id, at=annulled_at, story=story
             )
         elif fine.state is not State.CANCELLED:
-            await cancel_in(tx, fine, self._clock())
+            await cancel_in(tx, fine, self._clock(), rules.RefundReason.VIOLATION_ANNULLED)
             facts = {"cause": "annulled"}
             tx.audit("cancel", f"fine:{fine.number}", region=fine.region, facts=facts)
 
@@ -152,23 +138,23 @@ class Issuing:
             fine = await fines.of_violation_for_update(tx, violation_id)
             assert fine is not None
             if fine.state is not State.CANCELLED:
-                await cancel_in(tx, fine, self._clock())
+                await cancel_in(tx, fine, self._clock(), rules.RefundReason.VIOLATION_ANNULLED)
 
     async def issue(self, number: str) -> None:
         """Work: asks the peers, then issues or holds by name."""
         fine = await self._read(number)
         if fine.state is not State.AWAITING:
             return
-        hold = why_not_in_time(fine.occurred_at, self._clock())
-        finding = _Finding(hold) if hold else await self._ask_peers(fine)
+        case = await self._ask_peers(fine)
         # Asking took its time: the day that counts is the one on which the fine is issued.
         now = self._clock()
-        hold = finding.hold or why_not_in_time(fine.occurred_at, now)
-        if hold:
-            await self._hold(number, hold)
+        late = time_hold(fine.occurred_at, now)
+        if isinstance(case, Hold):
+            await self._hold(number, case)
+        elif late:
+            await self._hold(number, late)
         else:
-            assert finding.article and finding.particulars
-            await self._issue(number, finding.article, finding.particulars, now)
+            await self._issue(number, case, now)
 
     async def deliver(self, number: str) -> None:
         """Work: sends the letter; the moment of delivery starts every term."""
@@ -181,17 +167,19 @@ class Issuing:
         if particulars is None:
             raise LookupError("the owner was erased before the letter went")
         telemetry.annotate(fine=number, violation=fine.violation_id)
-        late = why_not_in_time(fine.occurred_at, self._clock())
+        late = time_hold(fine.occurred_at, self._clock())
         if late:
             await self._withdraw(number, late)
             return
-        self._dates_of(self._clock())  # a table that lacks the year is found before the letter goes
+        # A table that lacks the year is found before the letter goes.
+        foreseen = replace(fine, dates=self._dates_of(self._clock()))
         letter = prescription(
             fine,
             particulars,
             self._lawbooks.tariff.articles[fine.offence_code],
             self._lawbooks.authorities[fine.region],
             self._day_count,
+            foreseen.assumed_years,
         )
         delivered_at = await self._post.deliver(number, self._seal.sign(letter))
         async with self._db.begin(SYSTEM) as tx:
@@ -214,7 +202,7 @@ class Issuing:
             fine = await fines.get_for_update(tx, number)
             if fine.state is not State.ISSUED:
                 return
-            await cancel_in(tx, fine, self._clock())
+            await cancel_in(tx, fine, self._clock(), rules.RefundReason.FINE_CANCELLED)
             # A letter may have gone although nobody could write that down any more.
             await tx.schedule("tell_cancelled", number, due_at=self._clock())
             facts = {"cause": reason}
@@ -254,8 +242,19 @@ class Issuing:
 
     async def tell_cancelled(self, number: str) -> None:
         """Work: whoever had the letter learns that nothing is owed."""
-        fine = await self._read(number)
-        await self._post.deliver(f"{number}.cancelled", cancellation_notice(fine))
+        async with self._db.begin(SYSTEM) as tx:
+            fine = await fines.get(tx, number)
+            payment = await payments.of_fine(tx, number)
+        telemetry.annotate(fine=number, violation=fine.violation_id)
+        await self._post.deliver(f"{number}.cancelled", cancellation_notice(fine, payment))
+
+    async def record_evidence(self, number: str) -> None:
+        """Work: a fine from before frames were entered gets its own entered, as far as they are
+        free."""
+        async with self._db.begin(ISSUING) as tx:
+            particulars = await fines.open_particulars(tx, await fines.get(tx, number))
+            if particulars is not None:
+                await claim_evidence(tx, number, particulars.evidence_sha256)
 
     def work(self) -> dict[str, Callable[[str], Awaitable[None]]]:
         return {
@@ -265,6 +264,7 @@ class Issuing:
             "fall_overdue": self.fall_overdue,
             "tell_discount_ended": self.tell_discount_ended,
             "tell_cancelled": self.tell_cancelled,
+            "record_evidence": self.record_evidence,
         }
 
     async def _read(self, number: str) -> Fine:
@@ -273,58 +273,78 @@ class Issuing:
         telemetry.annotate(fine=number, violation=fine.violation_id)
         return fine
 
-    async def _ask_peers(self, fine: Fine) -> _Finding:
-        violation = await self._violations.violation(fine.violation_id)
-        assert violation.violation_id == fine.violation_id
-        occurred_on = almaty_day(violation.occurred_at)
-        article = self._lawbooks.tariff.article_on(violation.offence_code, occurred_on)
-        hold = why_not_in_time(violation.occurred_at, self._clock()) or why_not_prescribed(
-            violation, article
-        )
+    async def _ask_peers(self, fine: Fine) -> _Case | Hold:
+        """The gravest hold, or the case. No peer is asked about what is held already."""
+        hold = time_hold(fine.occurred_at, self._clock())
         if hold:
-            return _Finding(hold)
-        plate = normalised_plate(violation.plate)
-        assert plate is not None
+            return hold
         try:
-            found = await self._register.registrations(plate)
-        except RegisterAway:
-            return _Finding(REGISTER_AWAY)
-        hold = why_not_the_owner(found)
+            facts = await self._inquiry.facts(fine.violation_id, PURPOSE)
+        except ViolationMissing:
+            return Hold.VIOLATION_NOT_CONFIRMED
+        hold = time_hold(facts.violation.occurred_at, self._clock()) or _first(facts.holds)
         if hold:
-            return _Finding(hold)
-        return _Finding("", article, particulars_of(violation, found[0]))
+            return hold
+        ownership = await self._inquiry.owner_at_offence(facts.violation)
+        if ownership.holds:
+            return ownership.holds[0]
+        assert facts.article and facts.guards and ownership.registration
+        particulars = particulars_of(facts.violation, ownership.registration)
+        return _Case(facts.violation, facts.article, facts.guards, particulars)
 
-    async def _hold(self, number: str, reason: str) -> None:
+    async def _hold(self, number: str, reason: Hold, conflicts: tuple[str, ...] = ()) -> None:
         async with self._db.begin(ISSUING) as tx:
             fine = await fines.get_for_update(tx, number)
             if fine.state is not State.AWAITING:
                 return
-            if fine.hold_reason != reason:
-                await fines.save(tx, fine.held(reason))
-                tx.audit("hold", f"fine:{number}", region=fine.region, facts={"reason": reason})
-        if reason in ASKED_AGAIN:
+            if (fine.hold_reason, fine.conflicts) != (reason, conflicts):
+                await self._note_hold(tx, fine.held(reason, conflicts))
+        if reason in LOOKED_AT_AGAIN:
             age = self._clock() - fine.occurred_at
-            raise WaitUntilDue(min(max(age / 20, ASKED_AGAIN_FIRST), ASKED_AGAIN_LAST))
+            raise WaitUntilDue(min(max(age / 20, LOOKED_AT_AGAIN_FIRST), LOOKED_AT_AGAIN_LAST))
 
-    async def _issue(
-        self, number: str, article: Article, particulars: Particulars, now: datetime
-    ) -> None:
-        amount = self._amount_on(article, now)
+    async def _note_hold(self, tx: Tx, held: Fine) -> None:
+        """What waits for a person is published: supervisors of the region hear of it."""
+        needs_a_person = held.conflicts or held.hold_reason not in LOOKED_AT_AGAIN
+        if needs_a_person:
+            held = held.told()
+            tx.emit(events.fine_held(held, self._clock()))
+        await fines.save(tx, held)
+        facts = {"reason": held.hold_reason, "conflicts": " ".join(held.conflicts)}
+        tx.audit("hold", f"fine:{held.number}", region=held.region, facts=facts)
+
+    async def _issue(self, number: str, case: _Case, now: datetime) -> None:
+        amount = self._amount_on(case.article, now)
         if amount is None:
-            await self._hold(number, YEAR_MISSING_HOLD)
+            await self._hold(number, Hold.TABLE_YEAR_MISSING)
             return
-        async with self._db.begin(ISSUING) as tx:
-            fine = await fines.get_for_update(tx, number)
-            if fine.state is not State.AWAITING:
-                return
-            sealed = await fines.seal(tx, number, particulars)
-            issued = fine.issue(article, amount, sealed, now)
-            await fines.save(tx, issued)
-            await ledger.post(tx, rules.on_issue(issued, now))
-            tx.emit(events.fine_issued(issued))
-            facts = {"article": article.article, "tariff": amount.tariff_version}
-            tx.audit("issue", f"fine:{number}", region=fine.region, facts=facts)
-            await tx.schedule("deliver", number, due_at=now)
+        try:
+            async with self._db.begin(ISSUING) as tx:
+                fine = await fines.get_for_update(tx, number)
+                if fine.state is State.AWAITING:
+                    await self._issue_in(tx, fine, case, amount, now)
+        except ConflictFound as found:
+            await self._hold(number, found.conflict.hold, found.conflict.numbers)
+        except OwnerErased:
+            await self._hold(number, Hold.OWNER_ERASED)
+
+    async def _issue_in(
+        self, tx: Tx, fine: Fine, case: _Case, amount: Amount, now: datetime
+    ) -> None:
+        """Raises ConflictFound or OwnerErased."""
+        sealed = await fines.seal(tx, fine.number, case.particulars)
+        await claim(tx, Record(fine.number, sealed.plate_index, case.violation, case.guards))
+        issued = fine.issue(case.article, amount, sealed, now)
+        await fines.save(tx, issued)
+        await ledger.post(tx, rules.on_issue(issued, now))
+        tx.emit(events.fine_issued(issued))
+        tables = {
+            "article": case.article.article,
+            "tariff": amount.tariff_version,
+            "guards": f"{case.guards.version}@sha256:{case.guards.sha256}",
+        }
+        tx.audit("issue", f"fine:{fine.number}", region=fine.region, facts=tables)
+        await tx.schedule("deliver", fine.number, due_at=now)
 
     def _amount_on(self, article: Article, now: datetime) -> Amount | None:
         """None where a yearly table that this fine will need is missing."""
@@ -340,3 +360,7 @@ class Issuing:
     def _not_before(self, moment: datetime) -> None:
         if self._clock() < moment:
             raise WaitUntilDue(moment - self._clock())
+
+
+def _first(holds: tuple[Hold, ...]) -> Hold:
+    return holds[0] if holds else Hold.NONE

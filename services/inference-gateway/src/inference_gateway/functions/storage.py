@@ -3,7 +3,8 @@
 from uuid import UUID
 
 from chassis.db import Tx
-from sqlalchemy import BigInteger, Column, DateTime, LargeBinary, Table, Text, Uuid, func, select
+from chassis.tables import service_now
+from sqlalchemy import BigInteger, Column, DateTime, LargeBinary, Table, Text, Uuid, select
 from sqlalchemy.dialects.postgresql import insert
 
 from inference_gateway.functions.model import Configuration, ConfigurationChangedMeanwhile
@@ -36,7 +37,7 @@ async def configure(tx: Tx, camera: Camera, content: bytes, *, from_version: int
         "region": camera.region,
         "version": from_version + 1,
         "content": content,
-        "configured_at": func.clock_timestamp(),
+        "configured_at": service_now,
     }
     new = insert(camera_functions).values(camera_id=camera.camera_id, **told)
     written = await tx.execute(

@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import count
 from typing import Final
-from zoneinfo import ZoneInfo
 
 from inference_gateway.analytics.carrying import Carrier
 from inference_gateway.analytics.places import Frame
@@ -23,7 +22,6 @@ from inference_gateway.functions.registry import KINDS
 from inference_gateway.seeing.looking import FILM_LOOK, NOTHING, Sight, Wanted
 from inference_gateway.seeing.pipeline import VEHICLES, Picture, SeenObject, certain
 
-ALMATY: Final = ZoneInfo("Asia/Almaty")
 EVERY_FRAME: Final = 1000.0
 PLATE_LOOKS_PER_SECOND: Final = 2.5
 """Where functions over time set a faster pace than plates and faces need."""
@@ -46,10 +44,6 @@ def frames_per_second(functions: CameraFunctions) -> float:
     """How many frames of a film or stream its functions want to be shown."""
     running = [kind.pace.frames_per_second for kind in KINDS if functions.rules.get(kind.field)]
     return max([FRAMES_PER_SECOND, *running])
-
-
-def in_almaty(moment: datetime) -> datetime:
-    return moment.astimezone(ALMATY)
 
 
 class Watching:

@@ -11,6 +11,7 @@ from inference_gateway.model import (
     ArrivedFrame,
     CounterWentBack,
     FrameFromFuture,
+    PictureSignedBefore,
     ReadingsNotSigned,
     ReadingsOfOtherFrame,
 )
@@ -53,4 +54,6 @@ def is_suspect(refusal: Refusal, frame: ArrivedFrame, now: datetime) -> bool:
     """Whether a refused frame may be an attack rather than a fault."""
     if isinstance(refusal, FrameFromFuture):
         return frame.captured_at > now + FAR_AHEAD
-    return isinstance(refusal, ReadingsNotSigned | ReadingsOfOtherFrame | CounterWentBack)
+    return isinstance(
+        refusal, ReadingsNotSigned | ReadingsOfOtherFrame | CounterWentBack | PictureSignedBefore
+    )

@@ -12,6 +12,7 @@ from typing import Any
 from uuid import UUID
 
 from chassis.db import Tx
+from chassis.tables import service_now as _now
 from sqlalchemy import (
     BigInteger,
     Column,
@@ -73,7 +74,6 @@ workers = Table(
     Column("worker", Text, primary_key=True),
     Column("seen_at", _moment),
 )
-_now: Any = func.clock_timestamp(type_=_moment)
 _leased = and_(streams.c.worker.is_not(None), streams.c.leased_until > _now)
 
 

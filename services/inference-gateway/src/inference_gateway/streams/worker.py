@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from chassis.clock import new_id
+from chassis.clock import new_id, system_clock
 from chassis.db import SYSTEM, Database, Tx, storage_is_away
 from chassis.identity import Caller
 from chassis.refusals import Refusal
@@ -140,7 +140,7 @@ class Worker:
         # Since when its holding has run without a break.
         self._steady_since = time.monotonic()
         # What to add to this process's steady clock for the database's moment.
-        self._ahead = time.time() - time.monotonic()
+        self._ahead = system_clock().timestamp() - time.monotonic()
 
     def now(self) -> float:
         """The database's moment, in seconds of the epoch, as it was told last; steady between."""

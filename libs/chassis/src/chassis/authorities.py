@@ -1,0 +1,68 @@
+"""Who certifies whom: each kind of caller has a certificate authority of its own.
+
+The name in a certificate counts only where the authority of that kind signed it: whoever certifies
+outsiders must not be able to name a service. TLS accepts the certificates of all kinds; which kind
+one is, is found out here, from the certificate itself.
+"""
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.x509.oid import ExtensionOID
+from cryptography.x509.verification import PolicyBuilder, Store, VerificationError
+
+from chassis.identity import KINDS, caller_from_spiffe
+from chassis.refusals import NotAuthenticated
+
+KNOWN_MAX = 4096
+
+
+class Authorities:
+    """Who may certify callers, kind → PEM: several certificates while an authority changes."""
+
+    def __init__(self, pem: Mapping[str, bytes]) -> None:
+        self._pem = dict(pem)
+        self._verifiers = {
+            kind: PolicyBuilder().store(Store(x509.load_pem_x509_certificates(content)))
+            for kind, content in pem.items()
+        }
+        self._known: OrderedDict[bytes, tuple[str, str]] = OrderedDict()
+
+    @classmethod
+    def in_folder(cls, folder: Path) -> "Authorities":
+        """`<kind>.pem` for each kind of caller. Raises OSError or ValueError."""
+        return cls({kind: (folder / f"{kind}.pem").read_bytes() for kind in KINDS})
+
+    @property
+    def bundle(self) -> bytes:
+        """Whose certificates a connection may show."""
+        return b"\n".join(self._pem.values())
+
+    def caller(self, chain: bytes) -> tuple[str, str]:
+        """(kind, name) of certificates in PEM, the caller's own first, then what leads up from it.
+
+        Raises NotAuthenticated where the authority of its kind did not sign it.
+        """
+        known = self._known.get(chain)
+        if known is None:
+            known = self._known[chain] = self._verified(chain)
+            if len(self._known) > KNOWN_MAX:
+                self._known.popitem(last=False)
+        return known
+
+    def _verified(self, chain: bytes) -> tuple[str, str]:
+        try:
+            leaf, *others = x509.load_pem_x509_certificates(chain)
+            kind, name = caller_from_spiffe(_uris(leaf))
+            self._verifiers[kind].build_client_verifier().verify(leaf, others)
+        except (ValueError, x509.ExtensionNotFound, VerificationError) as error:
+            raise NotAuthenticated from error
+        return kind, name
+
+
+def _uris(certificate: x509.Certificate) -> list[str]:
+    names = certificate.extensions.get_extension_for_oid(ExtensionOID.SUBJECT_ALTERNATIVE_NAME)
+    assert isinstance(names.value, x509.SubjectAlternativeName)
+    return names.value.get_values_for_type(x509.UniformResourceIdentifier)

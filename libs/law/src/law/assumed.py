@@ -1,0 +1,17 @@
+"""Years that a trial assumes, as they stand in the versions of what was decided with them.
+
+The mark travels with the version, so whatever is decided says for ever what it was decided with.
+"""
+
+import re
+
+_MARK = re.compile(r"assumed:(\d{4})")
+
+
+def mark_of(year: int) -> str:
+    return f"assumed:{year}"
+
+
+def assumed_years(*versions: str) -> tuple[int, ...]:
+    """The years that are marked in these versions, in order."""
+    return tuple(sorted({int(year) for version in versions for year in _MARK.findall(version)}))

@@ -1,0 +1,127 @@
+"""Working days by yearly tables: days off, and Saturdays and Sundays that are worked.
+
+The year is the country's: what the law makes a holiday, the days that holidays on a weekend move
+to, and what an order of the minister moves. A year that no table holds is refused by name; only a
+trial may assume it (`assumed_year`), and every version then says so.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from law.assumed import mark_of
+from law.refusals import TableYearMissing
+
+CALENDAR = "calendar"
+_ONE_DAY = timedelta(days=1)
+_SATURDAY = 5
+
+
+@dataclass(frozen=True)
+class CalendarYear:
+    """The days of one year that are not what their weekday says."""
+
+    days_off: frozenset[date]
+    working_days: frozenset[date]
+    version: str
+
+    @classmethod
+    def parse(cls, raw: bytes) -> "tuple[int, CalendarYear]":
+        """The year and its table. Raises ValueError for a day that its weekday settles already."""
+        table = json.loads(raw)
+        days_off = frozenset(map(date.fromisoformat, table["days_off"]))
+        working_days = frozenset(map(date.fromisoformat, table["working_days"]))
+        for day in days_off | working_days:
+            if day.year != table["year"] or (day.weekday() < _SATURDAY) == (day in working_days):
+                raise ValueError(f"{day} does not belong into the calendar of {table['year']}")
+        digest = hashlib.sha256(raw).hexdigest()[:16]
+        return table["year"], cls(days_off, working_days, f"{table['version']} sha256:{digest}")
+
+    def is_working(self, day: date) -> bool:
+        if day.weekday() < _SATURDAY:
+            return day not in self.days_off
+        return day in self.working_days
+
+
+@dataclass(frozen=True)
+class Holiday:
+    """One of the law on holidays (Arts. 3 to 5) that has a date of its own."""
+
+    name: str
+    month: int
+    day: int
+    # On a weekend it is kept on the next working day; Christmas and Kurban Ait are not.
+    moves: bool
+
+
+@dataclass(frozen=True)
+class Holidays:
+    """Those of the last law that is known, from which a trial assumes a year."""
+
+    holidays: tuple[Holiday, ...]
+    version: str
+
+    @classmethod
+    def parse(cls, raw: bytes) -> "Holidays":
+        table = json.loads(raw)
+        digest = hashlib.sha256(raw).hexdigest()[:16]
+        rows = tuple(Holiday(**row) for row in table["holidays"])
+        return cls(rows, f"{table['version']} sha256:{digest}")
+
+    def assumed_year(self, year: int) -> CalendarYear:
+        """Holidays with a date and the days they move to; nothing that is decreed year by year."""
+        dates = {date(year, one.month, one.day): one.moves for one in self.holidays}
+        days_off = set(dates)
+        for day in sorted(day for day, moves in dates.items() if moves):
+            if day.weekday() >= _SATURDAY:
+                days_off.add(_next_working(day, days_off))
+        weekdays = frozenset(day for day in days_off if day.weekday() < _SATURDAY)
+        return CalendarYear(weekdays, frozenset(), f"{mark_of(year)} by {self.version}")
+
+
+def _next_working(day: date, days_off: set[date]) -> date:
+    while day.weekday() >= _SATURDAY or day in days_off:
+        day += _ONE_DAY
+    return day
+
+
+@dataclass(frozen=True)
+class Calendar:
+    """All years that have a table; with `assumes`, later ones as well."""
+
+    years: Mapping[int, CalendarYear]
+    assumes: Holidays | None = None
+
+    def year(self, year: int) -> CalendarYear:
+        """Raises TableYearMissing."""
+        if year in self.years:
+            return self.years[year]
+        if self.assumes is None or year < max(self.years):
+            raise TableYearMissing(CALENDAR, year)
+        return self.assumes.assumed_year(year)
+
+    def holds(self, year: int) -> bool:
+        """Whether the law has told it; what is assumed is not held."""
+        return year in self.years
+
+    def is_working(self, day: date) -> bool:
+        """Raises TableYearMissing."""
+        return self.year(day.year).is_working(day)
+
+    def next_working(self, day: date) -> date:
+        """`day` itself where it is one. Raises TableYearMissing."""
+        while not self.is_working(day):
+            day += _ONE_DAY
+        return day
+
+    def after(self, day: date, working_days: int) -> date:
+        """The last day of a term that starts on `day`, which is not counted (KoAP 739)."""
+        for _ in range(working_days):
+            day = self.next_working(day + _ONE_DAY)
+        return day
+
+    def version_of(self, first: date, last: date) -> str:
+        """Tables and hashes of all years of a term. Raises TableYearMissing."""
+        return ", ".join(self.year(year).version for year in range(first.year, last.year + 1))

@@ -1,0 +1,20 @@
+"""What the law, as tables, cannot answer."""
+
+from chassis.refusals import Kind, Refusal, Says
+
+
+class TableYearMissing(Refusal):
+    """A yearly table does not hold the year that a decision needs: nothing is guessed."""
+
+    kind = Kind.AWAY
+    code = "TABLE_YEAR_MISSING"
+    says = Says(
+        en="A yearly table of the law does not hold this year yet.",
+        ru="В годовой таблице закона ещё нет этого года.",
+        kk="Заңның жылдық кестесінде бұл жыл әлі жоқ.",
+    )
+
+    def __init__(self, table: str, year: int) -> None:
+        super().__init__(facts={"table": table, "year": str(year)})
+        self.table = table
+        self.year = year

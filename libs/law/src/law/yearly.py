@@ -1,0 +1,62 @@
+"""The yearly tables that come with this package, and which of them are missing on a day."""
+
+from dataclasses import dataclass
+from datetime import date
+from importlib import resources
+
+from law.base_values import BASE_VALUES, BaseValues
+from law.calendar import CALENDAR, Calendar, CalendarYear, Holidays
+
+# From which month on the next year's table is missed: a fine that is delivered in October counts
+# its terms into the next year, its base value is known with the budget law of December.
+MISSED_FROM_MONTH = {CALENDAR: 9, BASE_VALUES: 12}
+
+
+@dataclass(frozen=True)
+class MissingTable:
+    table: str
+    year: int
+
+
+@dataclass(frozen=True)
+class YearlyTables:
+    calendar: Calendar
+    base_values: BaseValues
+
+    @property
+    def assumes(self) -> bool:
+        return self.base_values.assumes
+
+    def missing(self, today: date) -> tuple[MissingTable, ...]:
+        """What the law has not told and decisions need, or will soon; assumed or not."""
+        holders: dict[str, Calendar | BaseValues] = {
+            CALENDAR: self.calendar,
+            BASE_VALUES: self.base_values,
+        }
+        return tuple(
+            MissingTable(table, year)
+            for table, holder in holders.items()
+            for year in _needed(today, MISSED_FROM_MONTH[table])
+            if not holder.holds(year)
+        )
+
+
+def read_yearly_tables(*, assume_years: bool = False) -> YearlyTables:
+    """`assume_years` is for trials alone: later years follow from the last that is known."""
+    years = dict(CalendarYear.parse(raw) for raw in _tables("calendar-"))
+    [holidays] = map(Holidays.parse, _tables("holidays"))
+    [base_values] = map(BaseValues.parse, _tables("base_values"))
+    if not assume_years:
+        return YearlyTables(Calendar(years), base_values)
+    return YearlyTables(Calendar(years, assumes=holidays), base_values.assuming())
+
+
+def _needed(today: date, next_from_month: int) -> tuple[int, ...]:
+    if today.month < next_from_month:
+        return (today.year,)
+    return (today.year, today.year + 1)
+
+
+def _tables(prefix: str) -> list[bytes]:
+    folder = resources.files("law") / "tables"
+    return [entry.read_bytes() for entry in folder.iterdir() if entry.name.startswith(prefix)]

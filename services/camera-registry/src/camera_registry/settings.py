@@ -1,0 +1,11 @@
+"""What the register is told from outside, beyond what every service is."""
+
+from chassis.settings import Settings
+from pydantic import Field
+
+from camera_registry.model import SILENCE
+
+
+class RegistrySettings(Settings):
+    # The interval without a heartbeat after which a camera is no longer known to be alive.
+    silence_seconds: float = Field(SILENCE.total_seconds(), ge=1, le=3600)

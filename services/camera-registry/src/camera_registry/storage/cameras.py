@@ -1,0 +1,208 @@
+"""Cameras and their versions: added, read, changed, listed, counted."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from chassis.db import Tx
+from sqlalchemy import ColumnElement, Select, and_, case, func, select, text, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import IntegrityError
+
+from camera_registry.model import (
+    ALIVE,
+    EARTH_RADIUS_METRES,
+    AiFunction,
+    Camera,
+    CameraKind,
+    CameraNotFound,
+    CameraStatus,
+    Circle,
+    Description,
+    SerialTaken,
+)
+from camera_registry.storage.tables import (
+    camera_of,
+    camera_row,
+    cameras,
+    description_of,
+    description_row,
+    versions,
+)
+
+
+@dataclass(frozen=True)
+class Filters:
+    """Every one that is set narrows the list."""
+
+    region: str = ""
+    function: AiFunction | None = None
+    kind: CameraKind | None = None
+    status: CameraStatus | None = None
+    circle: Circle | None = None
+    with_retired: bool = False
+
+
+@dataclass(frozen=True)
+class Counts:
+    region: str
+    registered: int = 0
+    connected: int = 0
+    with_ai: int = 0
+    online: int = 0
+    offline: int = 0
+    unknown: int = 0
+
+
+async def add(tx: Tx, camera: Camera) -> bool:
+    """Adds a camera and its first version; False when the id is taken. Raises SerialTaken."""
+    added = await tx.execute(insert(cameras).values(**camera_row(camera)).on_conflict_do_nothing())
+    if added.rowcount:
+        await _add_version(tx, camera, held_from=camera.registered_at)
+        return True
+    id_taken = await tx.scalar(
+        select(cameras.c.camera_id).where(cameras.c.camera_id == camera.camera_id)
+    )
+    if id_taken is None and await _serial_is_taken(tx, camera.description.serial):
+        raise SerialTaken
+    return False
+
+
+async def get(tx: Tx, camera_id: UUID, *, alive_since: datetime) -> Camera:
+    """Raises CameraNotFound, also where the region is not the caller's."""
+    query = _select_known(alive_since).where(cameras.c.camera_id == camera_id)
+    row = (await tx.execute(query)).one_or_none()
+    if row is None:
+        raise CameraNotFound
+    return camera_of(row)
+
+
+async def get_for_update(tx: Tx, camera_id: UUID) -> Camera:
+    """As it is written, for who writes it again. Raises CameraNotFound."""
+    query = select(cameras).where(cameras.c.camera_id == camera_id).with_for_update()
+    row = (await tx.execute(query)).one_or_none()
+    if row is None:
+        raise CameraNotFound
+    return camera_of(row)
+
+
+async def save(tx: Tx, camera: Camera, *, held_from: datetime) -> None:
+    """Writes the camera and its new version, which holds from this moment. Raises SerialTaken."""
+    values = camera_row(camera)
+    try:
+        await tx.execute(
+            update(cameras).where(cameras.c.camera_id == camera.camera_id).values(**values)
+        )
+    except IntegrityError as error:
+        if "cameras_serial_key" in str(error.orig):
+            raise SerialTaken from error
+        raise
+    await _add_version(tx, camera, held_from=held_from)
+
+
+async def described_at(tx: Tx, camera_id: UUID, moment: datetime) -> Description | None:
+    """The description that held at a moment; None before the registration."""
+    then = (
+        select(versions)
+        .where(versions.c.camera_id == camera_id, versions.c.held_from <= moment)
+        .order_by(versions.c.version.desc())
+        .limit(1)
+    )
+    row = (await tx.execute(then)).one_or_none()
+    return None if row is None else description_of(row)
+
+
+async def page(
+    tx: Tx, filters: Filters, *, after: UUID | None, size: int, alive_since: datetime
+) -> list[Camera]:
+    query = _select_known(alive_since).order_by(cameras.c.camera_id).limit(size)
+    if after is not None:
+        query = query.where(cameras.c.camera_id > after)
+    for condition in _conditions(filters, alive_since):
+        query = query.where(condition)
+    return [camera_of(row) for row in await tx.execute(query)]
+
+
+async def counts(tx: Tx, region: str, *, alive_since: datetime) -> list[Counts]:
+    """By region, without retired ones; all regions the scope sees where `region` is empty."""
+    status = _status_known(alive_since)
+    query = (
+        select(
+            cameras.c.region,
+            func.count().label("registered"),
+            func.count().filter(cameras.c.connected).label("connected"),
+            func.count().filter(func.cardinality(cameras.c.functions) > 0).label("with_ai"),
+            func.count().filter(status == CameraStatus.ONLINE).label("online"),
+            func.count().filter(status == CameraStatus.OFFLINE).label("offline"),
+            func.count().filter(status == CameraStatus.UNKNOWN).label("unknown"),
+        )
+        .where(cameras.c.retired_at.is_(None))
+        .group_by(cameras.c.region)
+        .order_by(cameras.c.region)
+    )
+    if region:
+        query = query.where(cameras.c.region == region)
+    return [Counts(**row._mapping) for row in await tx.execute(query)]
+
+
+def _status_known(alive_since: datetime) -> ColumnElement[str]:
+    """Online only while somebody looks: what is written holds until `alive_since` and no longer.
+
+    While the listener works it has written down a silence before this can be asked.
+    """
+    unheard = and_(cameras.c.status.in_(ALIVE), cameras.c.status_as_of < alive_since)
+    return case((unheard, CameraStatus.UNKNOWN.value), else_=cameras.c.status)
+
+
+def _select_known(alive_since: datetime) -> Select[Any]:
+    others = [column for column in cameras.c if column is not cameras.c.status]
+    return select(*others, _status_known(alive_since).label("status"))
+
+
+async def _add_version(tx: Tx, camera: Camera, *, held_from: datetime) -> None:
+    await tx.execute(
+        insert(versions).values(
+            camera_id=camera.camera_id,
+            version=camera.version,
+            held_from=held_from,
+            **description_row(camera.description),
+        )
+    )
+
+
+async def _serial_is_taken(tx: Tx, serial: str) -> bool:
+    return bool(await tx.scalar(select(text("1")).where(cameras.c.serial == serial)))
+
+
+def _conditions(filters: Filters, alive_since: datetime) -> list[Any]:
+    conditions: list[Any] = []
+    if filters.region:
+        conditions.append(cameras.c.region == filters.region)
+    if filters.function is not None:
+        conditions.append(cameras.c.functions.contains([filters.function.value]))
+    if filters.kind is not None:
+        conditions.append(cameras.c.kind == filters.kind.value)
+    if filters.status is not None:
+        conditions.append(_status_known(alive_since) == filters.status.value)
+    if filters.circle is not None:
+        conditions.extend(_inside(filters.circle))
+    if not filters.with_retired and filters.status is not CameraStatus.RETIRED:
+        conditions.append(cameras.c.retired_at.is_(None))
+    return conditions
+
+
+def _inside(circle: Circle) -> list[Any]:
+    """The index narrows to a box; the great-circle distance (haversine) decides."""
+    south, west, north, east = circle.box
+    half_height = func.radians(cameras.c.latitude - circle.latitude) / 2
+    half_width = func.radians(cameras.c.longitude - circle.longitude) / 2
+    chord = func.power(func.sin(half_height), 2) + func.cos(
+        func.radians(circle.latitude)
+    ) * func.cos(func.radians(cameras.c.latitude)) * func.power(func.sin(half_width), 2)
+    distance = 2 * EARTH_RADIUS_METRES * func.asin(func.sqrt(func.least(1.0, chord)))
+    return [
+        cameras.c.latitude.between(south, north),
+        cameras.c.longitude.between(west, east),
+        distance <= circle.radius_metres,
+    ]

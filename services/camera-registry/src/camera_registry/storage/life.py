@@ -1,0 +1,102 @@
+"""Signs of life and their absence, written into the cameras' rows in batches."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from chassis.db import Tx
+from sqlalchemy import bindparam, case, func, or_, select, update
+
+from camera_registry.model import ALIVE, Camera, CameraStatus
+from camera_registry.storage.tables import camera_of, cameras, moment
+
+# How far a sign of life may seem to lie ahead because two copies' clocks differ.
+CLOCKS_APART = timedelta(seconds=5)
+Beats = Mapping[UUID, tuple[str, datetime]]
+
+
+async def heard(tx: Tx, beats: Beats, *, now: datetime) -> list[Camera]:
+    """Writes signs of life, id → (region, moment); returns the cameras that came online."""
+    lock = (
+        select(cameras.c.camera_id, cameras.c.region, cameras.c.status)
+        .where(cameras.c.camera_id.in_(sorted(beats)), cameras.c.retired_at.is_(None))
+        .order_by(cameras.c.camera_id)
+        .with_for_update()
+    )
+    known = [row for row in await tx.execute(lock) if beats[row.camera_id][0] == row.region]
+    if not known:
+        return []
+    signs = [{"beat_id": row.camera_id, "beat_at": beats[row.camera_id][1]} for row in known]
+    await tx.execute(_sign_of_life(now), signs)
+    woken = [row.camera_id for row in known if row.status not in ALIVE]
+    return await _set_status(tx, woken, CameraStatus.ONLINE, as_of=cameras.c.last_seen)
+
+
+async def chunk_end(tx: Tx, *, after: UUID | None, size: int) -> UUID | None:
+    """The last id of the next `size` cameras in order of id; None where fewer are left."""
+    query = select(cameras.c.camera_id).order_by(cameras.c.camera_id).offset(size - 1).limit(1)
+    if after is not None:
+        query = query.where(cameras.c.camera_id > after)
+    found: UUID | None = await tx.scalar(query)
+    return found
+
+
+async def fall_silent(
+    tx: Tx,
+    *,
+    after: UUID | None,
+    until: UUID | None,
+    before: datetime,
+    now: datetime,
+    status: CameraStatus,
+) -> list[Camera]:
+    """Gives `status` to cameras of a range of ids that gave no sign of life since `before`.
+
+    One whose last sign lies ahead of now was heard before the clock was set back: silent too. Of
+    what becomes unknown the moment stays at which it was last known.
+    """
+    silent = (
+        select(cameras.c.camera_id)
+        .where(
+            cameras.c.retired_at.is_(None),
+            cameras.c.status != status.value,
+            or_(cameras.c.last_seen < before, cameras.c.last_seen > now + CLOCKS_APART),
+        )
+        .order_by(cameras.c.camera_id)
+        .with_for_update(skip_locked=True)
+    )
+    if after is not None:
+        silent = silent.where(cameras.c.camera_id > after)
+    if until is not None:
+        silent = silent.where(cameras.c.camera_id <= until)
+    ids = [row.camera_id for row in await tx.execute(silent)]
+    last_known = func.least(cameras.c.status_as_of, now)
+    as_of: Any = last_known if status is CameraStatus.UNKNOWN else now
+    return await _set_status(tx, ids, status, as_of=as_of)
+
+
+async def _set_status(tx: Tx, ids: list[UUID], status: CameraStatus, *, as_of: Any) -> list[Camera]:
+    if not ids:
+        return []
+    changed = await tx.execute(
+        update(cameras)
+        .where(cameras.c.camera_id.in_(ids))
+        .values(status=status.value, status_as_of=as_of)
+        .returning(cameras)
+    )
+    return [camera_of(row) for row in changed]
+
+
+def _sign_of_life(now: datetime) -> Any:
+    beat_at = bindparam("beat_at", type_=moment)
+    latest = case(
+        # Left from before the clock was set back: it must not win.
+        (cameras.c.last_seen > now, beat_at),
+        else_=func.greatest(cameras.c.last_seen, beat_at),
+    )
+    return (
+        update(cameras)
+        .where(cameras.c.camera_id == bindparam("beat_id"))
+        .values(last_seen=latest, status_as_of=latest)
+    )

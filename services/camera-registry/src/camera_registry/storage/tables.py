@@ -1,0 +1,160 @@
+"""The tables of the register, and cameras as their rows."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    Double,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    Uuid,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+
+from camera_registry.model import (
+    AiFunction,
+    Camera,
+    CameraKind,
+    CameraStatus,
+    Description,
+    Place,
+    Verification,
+)
+
+moment = DateTime(timezone=True)
+
+
+def _description_columns() -> list[Column[Any]]:
+    return [
+        Column("region", Text),
+        Column("name", Text),
+        Column("latitude", Double),
+        Column("longitude", Double),
+        Column("address", Text),
+        Column("kind", Text),
+        Column("serial", Text),
+        Column("make", Text),
+        Column("model", Text),
+        Column("azimuth_degrees", Double),
+        Column("owner_bin", Text),
+        Column("connected", Boolean),
+        Column("functions", ARRAY(Text)),
+        Column("verifications", JSONB),
+        Column("device_key", LargeBinary),
+        Column("certificate_number", Text),
+        Column("speed_tolerance_kmh", Double),
+        Column("dedupe_seconds", Integer),
+    ]
+
+
+cameras = Table(
+    "cameras",
+    MetaData(),
+    Column("camera_id", Uuid, primary_key=True),
+    *_description_columns(),
+    Column("status", Text),
+    Column("status_as_of", moment),
+    Column("last_seen", moment),
+    Column("version", BigInteger),
+    Column("registered_at", moment),
+    Column("retired_at", moment),
+    Column("retired_why", Text),
+)
+versions = Table(
+    "camera_versions",
+    MetaData(),
+    Column("camera_id", Uuid, primary_key=True),
+    Column("version", BigInteger, primary_key=True),
+    Column("held_from", moment),
+    *_description_columns(),
+)
+
+
+def camera_row(camera: Camera) -> dict[str, Any]:
+    return {
+        "camera_id": camera.camera_id,
+        **description_row(camera.description),
+        "status": camera.status.value,
+        "status_as_of": camera.status_as_of,
+        "version": camera.version,
+        "registered_at": camera.registered_at,
+        "retired_at": camera.retired_at,
+        "retired_why": camera.retired_why,
+    }
+
+
+def description_row(given: Description) -> dict[str, Any]:
+    return {
+        "region": given.place.region,
+        "name": given.name,
+        "latitude": given.place.latitude,
+        "longitude": given.place.longitude,
+        "address": given.place.address,
+        "kind": given.kind.value,
+        "serial": given.serial,
+        "make": given.make,
+        "model": given.model,
+        "azimuth_degrees": given.azimuth_degrees,
+        "owner_bin": given.owner_bin,
+        "connected": given.connected,
+        "functions": [function.value for function in given.functions],
+        "verifications": [
+            {
+                "number": one.number,
+                "valid_from": one.valid_from.isoformat(),
+                "valid_until": one.valid_until.isoformat(),
+            }
+            for one in given.verifications
+        ],
+        "device_key": given.device_key,
+        "certificate_number": given.certificate_number,
+        "speed_tolerance_kmh": given.speed_tolerance_kmh,
+        "dedupe_seconds": given.dedupe_seconds,
+    }
+
+
+def camera_of(row: Any) -> Camera:
+    return Camera(
+        row.camera_id,
+        description_of(row),
+        CameraStatus(row.status),
+        row.status_as_of,
+        row.version,
+        row.registered_at,
+        row.retired_at,
+        row.retired_why,
+    )
+
+
+def description_of(row: Any) -> Description:
+    return Description(
+        name=row.name,
+        place=Place(row.latitude, row.longitude, row.region, row.address),
+        kind=CameraKind(row.kind),
+        serial=row.serial,
+        make=row.make,
+        model=row.model,
+        azimuth_degrees=row.azimuth_degrees,
+        owner_bin=row.owner_bin,
+        connected=row.connected,
+        functions=tuple(AiFunction(name) for name in row.functions),
+        verifications=tuple(
+            Verification(
+                one["number"],
+                datetime.fromisoformat(one["valid_from"]),
+                datetime.fromisoformat(one["valid_until"]),
+            )
+            for one in row.verifications
+        ),
+        device_key=bytes(row.device_key),
+        certificate_number=row.certificate_number,
+        speed_tolerance_kmh=row.speed_tolerance_kmh,
+        dedupe_seconds=row.dedupe_seconds,
+    )

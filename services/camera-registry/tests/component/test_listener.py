@@ -1,0 +1,340 @@
+"""The listener as it lives: killed, deaf, flooded, doubled. An interval is three seconds here."""
+
+import asyncio
+import logging
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import grpc
+import pytest
+from camera_registry.consumers import HeartbeatListener
+from camera_registry.usecases import Watch
+from chassis.bus import Bus, client_tls
+from chassis.channels import Channels
+from chassis.clock import from_timestamp, new_id, to_timestamp
+from chassis.db import Database
+from chassis.sealing import Keyring
+from tartip.cameras.v1 import cameras_pb2 as pb
+from tartip.cameras.v1 import cameras_pb2_grpc, events_pb2
+from tartip_cli.testing import RunningTestMesh
+
+SERVICE = "camera-registry"
+INTERVAL = timedelta(seconds=3)
+UNKNOWN, ONLINE, OFFLINE = (
+    pb.CAMERA_STATUS_UNKNOWN,
+    pb.CAMERA_STATUS_ONLINE,
+    pb.CAMERA_STATUS_OFFLINE,
+)
+
+
+class Copy:
+    """A copy of the service on the scratch database, which a test may kill and start again."""
+
+    def __init__(self, engines: RunningTestMesh, environment: dict[str, str], log: Path) -> None:
+        self.address = f"127.0.0.1:{free_port()}"
+        self._environment = environment | {"TARTIP_GRPC_ADDRESS": self.address}
+        self._log = log
+        self._engines = engines
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        with self._log.open("ab") as output:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "camera_registry", "serve"],
+                env=self._environment, stdout=output, stderr=output,
+            )  # fmt: skip
+
+    def kill(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+
+    async def says(self, text: str) -> None:
+        async with asyncio.timeout(60):
+            while not self.told(text):
+                await asyncio.sleep(0.1)
+
+    def told(self, text: str) -> list[str]:
+        return [line for line in self._log.read_text().splitlines() if text in line]
+
+
+@contextmanager
+def copy_of(engines: RunningTestMesh, scratch: Any, log: Path, **told: str) -> Iterator[Copy]:
+    environment = {**os.environ, **engines.environment(SERVICE)}
+    environment |= {
+        "TARTIP_DATABASE_URL": scratch.runtime,
+        "TARTIP_SILENCE_SECONDS": str(INTERVAL.total_seconds()),
+        **told,
+    }
+    copy = Copy(engines, environment, log)
+    copy.start()
+    try:
+        yield copy
+    finally:
+        copy.kill()
+
+
+class Register:
+    """The register as an administrator reaches it, and its cameras as an edge box reports them."""
+
+    def __init__(self, engines: RunningTestMesh, copy: Copy, describe: Any, edge: Any) -> None:
+        pair = engines.certificates.service("operator-gateway")
+        self._channels = Channels(
+            cert=pair.certificate, key=pair.key, ca=engines.certificates.authority
+        )
+        self._engines = engines
+        self._describe = describe
+        self._edge = edge
+        self._stub: Any = cameras_pb2_grpc.CameraRegistryStub(
+            self._channels.to(copy.address, SERVICE)
+        )
+
+    async def ask(self, method: str, request: Any) -> Any:
+        """Again for as long as the service is not there."""
+        token = self._engines.token("cameras-1")
+        metadata = (("authorization", f"Bearer {token}"),)
+        async with asyncio.timeout(60):
+            while True:
+                try:
+                    return await getattr(self._stub, method)(request, timeout=5, metadata=metadata)
+                except grpc.aio.AioRpcError as error:
+                    if error.code() is not grpc.StatusCode.UNAVAILABLE:
+                        raise
+                    await asyncio.sleep(0.1)
+
+    async def camera(self) -> str:
+        camera_id = str(new_id())
+        request = pb.RegisterCameraRequest(camera_id=camera_id, description=self._describe())
+        await self.ask("RegisterCamera", request)
+        return camera_id
+
+    async def status(self, camera_id: str) -> int:
+        answer = await self.ask("GetCamera", pb.GetCameraRequest(camera_id=camera_id))
+        return int(answer.camera.status)
+
+    async def until(self, camera_id: str, status: int) -> None:
+        async with asyncio.timeout(60):
+            while await self.status(camera_id) != status:
+                await asyncio.sleep(0.1)
+
+    async def beat(self, camera_id: str) -> datetime:
+        sent_at = datetime.now(UTC)
+        message = events_pb2.CameraHeartbeat(camera_id=camera_id, sent_at=to_timestamp(sent_at))
+        await self._edge.publish("cameras.heartbeats.KZ-75", message.SerializeToString())
+        await self._edge.flush()
+        return sent_at
+
+    @asynccontextmanager
+    async def beating(self, camera_id: str) -> AsyncIterator[None]:
+        async def keep_beating() -> None:
+            while True:
+                await self.beat(camera_id)
+                await asyncio.sleep(0.3)
+
+        async with asyncio.TaskGroup() as group:
+            task = group.create_task(keep_beating())
+            yield
+            task.cancel()
+
+    async def close(self) -> None:
+        await self._channels.close()
+
+
+@pytest.fixture
+async def reach(
+    engines: RunningTestMesh, describe: Any
+) -> AsyncIterator[Callable[[Copy], Register]]:
+    edge = await engines.nats_client("edge-1")
+    opened: list[Register] = []
+
+    def open_to(copy: Copy) -> Register:
+        opened.append(Register(engines, copy, describe, edge))
+        return opened[-1]
+
+    yield open_to
+    for register in opened:
+        await register.close()
+    await edge.close()
+
+
+async def facts(scratch: Any, camera_id: str) -> list[tuple[int, datetime]]:
+    """What was told of a camera's status, in order: status and as of when."""
+    connection = await asyncpg.connect(scratch.provisioner)
+    rows = await connection.fetch(
+        "SELECT payload FROM camera_registry.outbox WHERE aggregate = $1"
+        " AND subject = 'cameras.v1.status_changed' ORDER BY position",
+        camera_id,
+    )
+    await connection.close()
+    told = [events_pb2.CameraStatusChanged.FromString(row["payload"]) for row in rows]
+    return [(event.status, from_timestamp(event.as_of)) for event in told]
+
+
+async def test_after_a_kill_what_is_silent_is_unknown_and_offline_only_when_we_have_listened(
+    engines: RunningTestMesh, scratch: Any, reach: Any, tmp_path: Path
+) -> None:
+    with copy_of(engines, scratch, tmp_path / "log") as copy:
+        register = reach(copy)
+        silent, alive = await register.camera(), await register.camera()
+        async with register.beating(alive):
+            last = await register.beat(silent)
+            await register.until(silent, ONLINE)
+            copy.kill()
+            await asyncio.sleep(INTERVAL.total_seconds())  # nobody looks
+            restarted_at = datetime.now(UTC)
+            copy.start()
+            await register.until(alive, ONLINE)
+            await register.until(silent, OFFLINE)
+        told = await facts(scratch, silent)
+        assert [status for status, _ in told] == [ONLINE, UNKNOWN, OFFLINE]
+        assert [as_of for _, as_of in told[:2]] == [last, last]
+        assert told[2][1] - restarted_at >= INTERVAL
+        assert OFFLINE not in [status for status, _ in await facts(scratch, alive)]
+
+
+class Gate:
+    """A way to the broker that can be closed and opened."""
+
+    def __init__(self, address: str) -> None:
+        host, _, port = address.rpartition("//")[2].rpartition(":")
+        self._target = (host, int(port))
+        self._writers: set[asyncio.StreamWriter] = set()
+        self._open = True
+        self.port = 0
+
+    async def serve(self) -> asyncio.Server:
+        server = await asyncio.start_server(self._pass_on, "127.0.0.1", 0)
+        self.port = server.sockets[0].getsockname()[1]
+        return server
+
+    def close(self) -> None:
+        self._open = False
+        for writer in self._writers:
+            writer.transport.abort()
+
+    def open(self) -> None:
+        self._open = True
+
+    async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if not self._open:
+            writer.transport.abort()
+            return
+        there, back = await asyncio.open_connection(*self._target)
+        self._writers |= {writer, back}
+        await asyncio.gather(copied(reader, back), copied(there, writer))
+
+
+async def copied(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with suppress(ConnectionError):
+        while content := await reader.read(65536):
+            writer.write(content)
+            await writer.drain()
+    writer.close()
+
+
+async def test_while_the_broker_is_away_what_is_silent_is_unknown_and_never_offline(
+    engines: RunningTestMesh, scratch: Any, reach: Any, tmp_path: Path
+) -> None:
+    gate = Gate(engines.nats_url)
+    server = await gate.serve()
+    url = f"tls://127.0.0.1:{gate.port}"
+    with copy_of(engines, scratch, tmp_path / "log", TARTIP_NATS_URL=url) as copy:
+        register = reach(copy)
+        camera = await register.camera()
+        async with register.beating(camera):
+            await register.until(camera, ONLINE)
+            await copy.says("hearing heartbeats again")
+            gate.close()
+            await register.until(camera, UNKNOWN)
+            gate.open()
+            await register.until(camera, ONLINE)
+        told = [status for status, _ in await facts(scratch, camera)]
+        assert told == [ONLINE, UNKNOWN, ONLINE]
+        assert len(copy.told("deaf to heartbeats: the broker is away")) == 1
+        assert len(copy.told("deaf to heartbeats")) == 2  # and at the beginning
+    server.close()
+
+
+async def test_another_copy_takes_over_when_the_one_that_listens_dies(
+    engines: RunningTestMesh, scratch: Any, reach: Any, tmp_path: Path
+) -> None:
+    with copy_of(engines, scratch, tmp_path / "one") as one:
+        camera = await reach(one).camera()
+        with copy_of(engines, scratch, tmp_path / "other") as other:
+            register = reach(other)
+            async with register.beating(camera):
+                await register.until(camera, ONLINE)
+                one.kill()
+                began = datetime.now(UTC)
+                async with asyncio.timeout(60):
+                    while (await known(register, camera)) <= began:
+                        await asyncio.sleep(0.1)
+
+
+async def known(register: Register, camera: str) -> datetime:
+    answer = await register.ask("GetCamera", pb.GetCameraRequest(camera_id=camera))
+    return from_timestamp(answer.camera.status_as_of)
+
+
+async def test_lost_heartbeats_are_counted_and_make_the_listener_deaf_with_one_line_each_time(
+    engines: RunningTestMesh,
+    scratch: Any,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A flood in one packet finds room for five: the rest is lost, and known to be."""
+    caplog.set_level(logging.WARNING)
+    db = Database(
+        scratch.runtime, service="test", keyring=Keyring(tmp_path), clock=lambda: datetime.now(UTC)
+    )
+    pair = engines.certificates.service(SERVICE)
+    bus = await Bus.connect(
+        engines.nats_url, name=SERVICE, seed_file=engines.keys.nats_seed(SERVICE),
+        tls=client_tls(pair.certificate, pair.key, engines.certificates.authority),
+    )  # fmt: skip
+    edge = await engines.nats_client("edge-1")
+    listener = HeartbeatListener(
+        bus, Watch(db, silence=timedelta(minutes=3)), lambda: datetime.now(UTC), pending_max=5
+    )
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(listener.run())
+        await said(caplog, "hearing heartbeats again; 0 were lost")
+        before = listener.hears_since
+        message = events_pb2.CameraHeartbeat(
+            camera_id=str(new_id()), sent_at=to_timestamp(datetime.now(UTC))
+        ).SerializeToString()
+        for _ in range(500):
+            await edge.publish("cameras.heartbeats.KZ-75", message)
+        await edge.flush()
+        await said(caplog, "deaf to heartbeats: heartbeats were lost")
+        await said(caplog, "hearing heartbeats again", times=2)
+        after = listener.hears_since
+        task.cancel()
+    assert before is not None and after is not None and after > before
+    told = [record.getMessage() for record in caplog.records]
+    assert len([line for line in told if "deaf" in line]) == 2  # at the beginning, and by the flood
+    assert not [line for line in told if "SlowConsumer" in line]
+    [lost] = [line.split("; ")[1].split()[0] for line in told if "again" in line][1:]
+    assert 0 < int(lost) < 500
+    for opened in (bus, edge, db):
+        await opened.close()
+
+
+async def said(caplog: pytest.LogCaptureFixture, text: str, *, times: int = 1) -> None:
+    async with asyncio.timeout(30):
+        while len([r for r in caplog.records if text in r.getMessage()]) < times:
+            await asyncio.sleep(0.05)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

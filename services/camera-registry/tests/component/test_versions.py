@@ -1,0 +1,179 @@
+"""A camera as it was described at a moment: what a measurement of then is judged by."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import grpc
+import pytest
+from alembic import command
+from alembic.config import Config
+from chassis.clock import from_timestamp, new_id, to_timestamp
+from chassis.statuses import from_error
+from tartip.cameras.v1 import cameras_pb2 as pb
+from tartip.common.v1 import common_pb2
+from tartip_cli.testing import RunningTestMesh
+
+As = Callable[..., Any]
+Register = Callable[..., Awaitable[pb.Camera]]
+Describe = Callable[..., pb.CameraDescription]
+SCHEMA = "camera_registry"
+MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
+INSTANT = timedelta(microseconds=1)
+
+
+async def as_of(caller: Any, camera_id: str, moment: Any) -> pb.Camera:
+    request = pb.GetCameraRequest(camera_id=camera_id, as_of=to_timestamp(moment))
+    camera: pb.Camera = (await caller.call("GetCamera", request)).camera
+    return camera
+
+
+async def reason_of(call: Awaitable[object]) -> str:
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await call
+    return from_error(caught.value).reason
+
+
+async def change(administrator: Any, camera: pb.Camera, given: pb.CameraDescription) -> pb.Camera:
+    request = pb.ChangeCameraRequest(
+        camera_id=camera.camera_id, version=camera.version, description=given
+    )
+    changed: pb.Camera = (await administrator.call("ChangeCamera", request)).camera
+    return changed
+
+
+async def held_from(engines: RunningTestMesh, camera: pb.Camera) -> list[Any]:
+    """From when each version of a camera held, the first first."""
+    connection = await asyncpg.connect(engines.database.url)
+    rows = await connection.fetch(
+        f"SELECT held_from FROM {SCHEMA}.camera_versions WHERE camera_id = $1 ORDER BY version",
+        camera.camera_id,
+    )
+    await connection.close()
+    return [row["held_from"] for row in rows]
+
+
+async def test_a_camera_is_told_as_it_was_described_at_a_moment(
+    engines: RunningTestMesh, administrator: Any, register: Register, describe: Describe
+) -> None:
+    first = describe()
+    camera = await register(first)
+    second = describe(
+        serial=first.serial, speed_tolerance_kmh=1.0, verifications=[], device_key=b"",
+        place=common_pb2.Place(latitude=43.3, longitude=76.8, region="KZ-75", address="Moved"),
+    )  # fmt: skip
+    changed = await change(administrator, camera, second)
+    registered, moved = await held_from(engines, camera)
+    assert registered == from_timestamp(camera.registered_at)
+    for moment, given in ((registered, first), (moved - INSTANT, first), (moved, second)):
+        told = await as_of(administrator, camera.camera_id, moment)
+        assert told.description == given
+        # What is not described is of now.
+        assert (told.version, told.status) == (changed.version, changed.status)
+
+
+async def test_the_future_is_described_as_the_present(
+    administrator: Any, register: Register, describe: Describe
+) -> None:
+    camera = await register()
+    changed = await change(administrator, camera, describe(serial=camera.description.serial))
+    ahead = from_timestamp(camera.registered_at) + timedelta(days=400)
+    assert await as_of(administrator, camera.camera_id, ahead) == changed
+
+
+async def test_before_its_registration_a_camera_is_refused_by_name(
+    administrator: Any, register: Register
+) -> None:
+    camera = await register()
+    before = from_timestamp(camera.registered_at) - INSTANT
+    assert await reason_of(as_of(administrator, camera.camera_id, before)) == (
+        "CAMERA_NOT_REGISTERED_THEN"
+    )
+
+
+async def test_a_retired_camera_is_still_told_as_it_was(
+    administrator: Any, register: Register
+) -> None:
+    camera = await register()
+    await administrator.call("RetireCamera", pb.RetireCameraRequest(camera_id=camera.camera_id))
+    told = await as_of(administrator, camera.camera_id, from_timestamp(camera.registered_at))
+    assert told.description == camera.description
+    assert told.status == pb.CAMERA_STATUS_RETIRED and told.HasField("retired_at")
+
+
+async def test_a_moment_outside_of_the_calendar_is_a_wrong_field(
+    administrator: Any, register: Register
+) -> None:
+    request = pb.GetCameraRequest(camera_id=(await register()).camera_id)
+    request.as_of.seconds = 10**15
+    assert await reason_of(administrator.call("GetCamera", request)) == "BAD_REQUEST"
+
+
+async def test_who_sees_a_camera_sees_all_that_it_was_and_nobody_else_anything(
+    as_: As, administrator: Any, register: Register, describe: Describe
+) -> None:
+    """There and back again: a hidden version must not be answered by the one before it."""
+    camera = await register()
+    home, serial = camera.description.place, camera.description.serial
+    away = common_pb2.Place(latitude=51.1, longitude=71.4, region="KZ-71")
+    gone = await change(administrator, camera, describe(serial=serial, place=away, name="Away"))
+    almaty = as_("operator-gateway", operator="inspector-almaty")
+    astana = as_("operator-gateway", operator="inspector-astana")
+    now = from_timestamp(camera.registered_at) + timedelta(days=1)
+    then = from_timestamp(camera.registered_at)
+    assert await reason_of(as_of(almaty, camera.camera_id, then)) == "CAMERA_NOT_FOUND"
+    assert (await as_of(astana, camera.camera_id, then)).description == camera.description
+    back = await change(administrator, gone, describe(serial=serial, place=home))
+    assert (await as_of(almaty, camera.camera_id, now)).description == back.description
+    assert await reason_of(as_of(astana, camera.camera_id, now)) == "CAMERA_NOT_FOUND"
+
+
+async def test_a_repeated_registration_and_a_refused_change_leave_no_version(
+    engines: RunningTestMesh, administrator: Any, register: Register, describe: Describe
+) -> None:
+    camera, other = await register(), await register()
+    await register(camera.description, camera.camera_id)
+    taken = describe(serial=other.description.serial)
+    assert await reason_of(change(administrator, camera, taken)) == "SERIAL_TAKEN"
+    assert len(await held_from(engines, camera)) == 1
+
+
+def upgrade(owner_url: str, revision: str) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    config.attributes.update(owner_url=owner_url, schema=SCHEMA)
+    command.upgrade(config, revision)
+
+
+def test_cameras_of_an_older_register_have_their_present_description_since_registration(
+    empty_database: Any,
+) -> None:
+    provisioner = empty_database.provisioner
+    upgrade(empty_database.owner, "0001")
+    camera_id = new_id()
+
+    async def add() -> None:
+        connection = await asyncpg.connect(provisioner)
+        await connection.execute(
+            f"INSERT INTO {SCHEMA}.cameras VALUES ($1, 'KZ-75', 'Old', 43, 76, '', 'ANPR', 'S',"
+            " '', '', 0, '', true, '{PLATE}', '[]', '', '', 0, 600, 'UNKNOWN', now(), null, 5,"
+            " '2025-03-01T00:00:00Z')",
+            camera_id,
+        )
+        await connection.close()
+
+    async def versions() -> list[Any]:
+        connection = await asyncpg.connect(provisioner)
+        rows = await connection.fetch(
+            "SELECT v.version, v.held_from = c.registered_at AS since, v.name, v.functions"
+            f" FROM {SCHEMA}.camera_versions v JOIN {SCHEMA}.cameras c USING (camera_id)"
+        )
+        await connection.close()
+        return [tuple(row) for row in rows]
+
+    asyncio.run(add())
+    empty_database.migrate()
+    assert asyncio.run(versions()) == [(5, True, "Old", ["PLATE"])]

@@ -1,0 +1,68 @@
+"""The embedded post, a folder, and the authority's electronic seal on what goes there."""
+
+import asyncio
+import hashlib
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+from chassis.clock import Clock, system_clock
+from chassis.sealing import public_bytes
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from fines.letters import SIGNATURE_PLACE
+
+
+class LetterFolder:
+    """The embedded post: a letter is delivered when its file lies whole in the folder."""
+
+    def __init__(self, folder: Path, clock: Clock = system_clock) -> None:
+        self._folder = folder
+        self._clock = clock
+
+    async def deliver(self, name: str, letter: str) -> datetime:
+        return await asyncio.to_thread(self._put, f"{name}.html", letter.encode())
+
+    def _put(self, name: str, letter: bytes) -> datetime:
+        path = self._folder / name
+        if not path.exists():
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._write(path, letter)
+        # The first time it lay there is the moment, however often we are asked.
+        return datetime.fromtimestamp(path.stat().st_mtime, UTC)
+
+    def _write(self, path: Path, letter: bytes) -> None:
+        draft = path.with_name(f".{path.name}.{os.getpid()}.draft")
+        try:
+            handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            with os.fdopen(handle, "wb") as file:
+                file.write(letter)
+                file.flush()
+                # The host's clock dates files, and ours may be moved.
+                now = self._clock().timestamp()
+                os.utime(file.fileno(), (now, now))
+                os.fsync(file.fileno())
+            draft.rename(path)
+        finally:
+            draft.unlink(missing_ok=True)
+        folder = os.open(self._folder, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+class ElectronicSeal:
+    """The authority's signature (Ed25519) over the SHA-256 of the letter without it."""
+
+    def __init__(self, key: Ed25519PrivateKey) -> None:
+        self._key = key
+
+    def sign(self, content: str) -> str:
+        digest = hashlib.sha256(content.encode()).hexdigest()
+        signature = self._key.sign(f"tartip-letter-v1\n{digest}".encode()).hex()
+        shown = (
+            f"<p>ЭЦҚ / ЭЦП (Ed25519): {signature}<br>SHA-256: {digest}<br>"
+            f"{public_bytes(self._key).hex()}</p>"
+        )
+        return content.replace(SIGNATURE_PLACE, shown)

@@ -1,0 +1,155 @@
+"""What keeps a fine from being issued: the whole fact is checked again before anybody is fined.
+
+A hold has a name and is shown; nothing is ever issued silently late, on readings that a device
+cannot have made, or on a device whose papers did not cover the measurement.
+"""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from law.guards import Guards, Measured, Rule, is_verified
+from law.zone import almaty_day
+
+from fines.model.days import months_after
+from fines.model.holds import Hold
+from fines.model.identifiers import may_be_fined_automatically, normalised_plate
+from fines.model.tariff import Article, speed_code
+from fines.model.violation import ConfirmedViolation, Decision, Device
+
+SENT_WITHIN_DAYS = 10
+LIMITATION_MONTHS = 2
+ROUNDING_KMH = Decimal("0.000001")
+# A light that has only just turned red fines nobody. The violations service says the same in its
+# own table; where the two disagree, nobody is fined.
+RED_LIGHT_GRACE_SECONDS = 0.5
+
+
+def time_hold(occurred_at: datetime, now: datetime) -> Hold:
+    """Arts. 62 and 822-1(3). Both in calendar days, the narrower reading, in the owner's favour."""
+    occurred_on, today = almaty_day(occurred_at), almaty_day(now)
+    if occurred_at > now:
+        return Hold.OCCURRED_IN_FUTURE
+    if today > months_after(occurred_on, LIMITATION_MONTHS):
+        return Hold.LIMITATION_EXPIRED
+    if today > occurred_on + timedelta(days=SENT_WITHIN_DAYS):
+        return Hold.SENT_TOO_LATE
+    return Hold.NONE
+
+
+def fact_holds(
+    violation: ConfirmedViolation, article: Article | None, guards: Guards | None
+) -> Iterator[Hold]:
+    """All that forbids an automatic prescription, in order of precedence.
+
+    `article` and `guards` are those in force when it happened, None where none was.
+    """
+    if not violation.is_confirmed:
+        yield Hold.VIOLATION_NOT_CONFIRMED
+    elif not violation.from_device:
+        yield Hold.CITIZEN_EVIDENCE
+    elif violation.hold_reason:
+        yield Hold.VIOLATION_HELD
+    elif article is None or guards is None:
+        yield Hold.ARTICLE_UNKNOWN
+    else:
+        yield from _article_holds(violation, article)
+        yield from _plate_holds(violation.plate)
+        yield from _decision_holds(violation.decision)
+        yield from _evidence_holds(violation)
+        yield from _device_holds(violation, article)
+        yield from _reading_holds(violation, article, guards)
+
+
+def _article_holds(violation: ConfirmedViolation, article: Article) -> Iterator[Hold]:
+    # Two services hold the law as tables; where they disagree, nobody is fined.
+    if violation.article != article.article:
+        yield Hold.ARTICLE_DIFFERS
+    since = article.automatic_from
+    if since is None or almaty_day(violation.occurred_at) < since or not article.base_values:
+        yield Hold.ARTICLE_NOT_AUTOMATIC
+
+
+def _plate_holds(text: str) -> Iterator[Hold]:
+    plate = normalised_plate(text)
+    if plate is None:
+        yield Hold.PLATE_WRONG
+    elif not may_be_fined_automatically(plate):
+        yield Hold.PLATE_NOT_AUTOMATIC
+
+
+def _decision_holds(decision: Decision) -> Iterator[Hold]:
+    """A machine fines nobody: a named officer decided."""
+    if not (decision.decision_id and decision.officer and decision.decided_at):
+        yield Hold.DECISION_MISSING
+
+
+def _evidence_holds(violation: ConfirmedViolation) -> Iterator[Hold]:
+    if not violation.evidence_sha256:
+        yield Hold.EVIDENCE_MISSING
+    elif violation.readings and violation.readings.frame_sha256 not in violation.frames:
+        yield Hold.EVIDENCE_DIFFERS
+
+
+def _device_holds(violation: ConfirmedViolation, article: Article) -> Iterator[Hold]:
+    device = violation.device
+    if not (device.name and device.serial and device.certificate_number):
+        yield Hold.DEVICE_INCOMPLETE
+    if violation.readings and violation.readings.device_serial != device.serial:
+        yield Hold.DEVICE_DIFFERS
+    # A device that measures nothing needs a certificate alone; one that has run out still tells.
+    needs_verification = article.measures_speed or bool(device.verification_number)
+    if needs_verification and not _was_verified(device, violation.measured_at):
+        yield Hold.DEVICE_NOT_VERIFIED
+
+
+def _was_verified(device: Device, at: datetime) -> bool:
+    since, until = device.verification_from, device.verification_until
+    if not device.verification_number or since is None or until is None:
+        return False
+    return is_verified(since, until, at)
+
+
+def _reading_holds(
+    violation: ConfirmedViolation, article: Article, guards: Guards
+) -> Iterator[Hold]:
+    rule, kind = guards.rule_of(article.code), violation.device.kind
+    if kind and (rule is None or not guards.camera_kinds.may_find(kind, rule)):
+        yield Hold.CAMERA_KIND_UNFIT
+    if rule is None:  # no device measures it: the officer decided by the pictures alone
+        return
+    reason = guards.readings.why_held(rule, violation.measured)
+    if reason is not None:
+        yield Hold(reason.value)
+    elif abs(violation.measured_at - violation.occurred_at) > guards.journey.clock_slack:
+        yield Hold.READINGS_DIFFER
+    elif rule is Rule.SPEED:
+        yield from _speed_holds(violation, article, guards)
+    elif not _is_past_grace(violation.measured):
+        yield Hold.READINGS_DIFFER
+
+
+def _speed_holds(violation: ConfirmedViolation, article: Article, guards: Guards) -> Iterator[Hold]:
+    """The excess is reckoned again, and must carry the bracket that the officer confirmed."""
+    device, measured = violation.device, violation.measured
+    told = device.tolerance_kmh
+    assert measured.speed_kmh is not None
+    least = guards.readings.speed.tolerance_kmh(
+        device.kind, Decimal(repr(measured.speed_kmh)), of_camera=0.0
+    )
+    if told is not None and Decimal(repr(told)) + ROUNDING_KMH < least:
+        yield Hold.TOLERANCE_TOO_SMALL
+        return
+    excess = guards.readings.excess_kmh(device.kind, measured, told or 0.0)
+    over = violation.over_kmh
+    if over is None:
+        yield Hold.SPEED_MISSING
+        return
+    assert excess is not None
+    if Decimal(repr(over)) > excess + ROUNDING_KMH or speed_code(over) != article.code:
+        yield Hold.READINGS_DIFFER
+
+
+def _is_past_grace(measured: Measured) -> bool:
+    age = measured.signal_age_seconds
+    return age is not None and age > RED_LIGHT_GRACE_SECONDS

@@ -1,0 +1,78 @@
+"""Why a fine is not issued: each hold has a name, is shown, and is nothing that passes silently."""
+
+from enum import StrEnum
+
+
+class Hold(StrEnum):
+    """Stored as text; what operators read stands in the console's texts as `hold.<CODE>`."""
+
+    NONE = ""
+    # The owner, as the vehicle register names it for the moment of the offence.
+    OWNER_NOT_FOUND = "OWNER_NOT_FOUND"
+    OWNER_NOT_UNIQUE = "OWNER_NOT_UNIQUE"
+    OWNER_NUMBER_WRONG = "OWNER_NUMBER_WRONG"
+    OWNER_INCOMPLETE = "OWNER_INCOMPLETE"
+    OWNER_KIND_DIFFERS = "OWNER_KIND_DIFFERS"
+    OWNER_TOO_YOUNG = "OWNER_TOO_YOUNG"
+    OWNER_ERASED = "OWNER_ERASED"
+    REGISTER_RECORD_WRONG = "REGISTER_RECORD_WRONG"
+    REGISTER_AWAY = "REGISTER_AWAY"
+    # Terms and tables.
+    OCCURRED_IN_FUTURE = "OCCURRED_IN_FUTURE"
+    LIMITATION_EXPIRED = "LIMITATION_EXPIRED"
+    SENT_TOO_LATE = "SENT_TOO_LATE"
+    TABLE_YEAR_MISSING = "TABLE_YEAR_MISSING"
+    # The violation and the article.
+    VIOLATION_NOT_CONFIRMED = "VIOLATION_NOT_CONFIRMED"
+    VIOLATION_HELD = "VIOLATION_HELD"
+    CITIZEN_EVIDENCE = "CITIZEN_EVIDENCE_NEEDS_PROTOCOL"
+    ARTICLE_UNKNOWN = "ARTICLE_UNKNOWN"
+    ARTICLE_DIFFERS = "ARTICLE_DIFFERS"
+    ARTICLE_NOT_AUTOMATIC = "ARTICLE_NOT_AUTOMATIC"
+    DECISION_MISSING = "DECISION_MISSING"
+    # The plate, the evidence, the device and what it read. Names that `law.guards` gives are its.
+    PLATE_WRONG = "PLATE_WRONG"
+    PLATE_NOT_AUTOMATIC = "PLATE_NOT_AUTOMATIC"
+    EVIDENCE_MISSING = "EVIDENCE_MISSING"
+    EVIDENCE_DIFFERS = "EVIDENCE_DIFFERS"
+    DEVICE_INCOMPLETE = "DEVICE_INCOMPLETE"
+    DEVICE_DIFFERS = "DEVICE_DIFFERS"
+    DEVICE_NOT_VERIFIED = "DEVICE_NOT_VERIFIED"
+    DEVICE_CLOCK_AHEAD = "DEVICE_CLOCK_AHEAD"
+    DEVICE_CLOCK_BEHIND = "DEVICE_CLOCK_BEHIND"
+    CAMERA_KIND_UNFIT = "CAMERA_KIND_UNFIT"
+    SPEED_MISSING = "SPEED_MISSING"
+    SPEED_IMPLAUSIBLE = "SPEED_IMPLAUSIBLE"
+    SPEED_LIMIT_IMPLAUSIBLE = "SPEED_LIMIT_IMPLAUSIBLE"
+    TOLERANCE_TOO_SMALL = "TOLERANCE_TOO_SMALL"
+    SIGNAL_MISSING = "SIGNAL_MISSING"
+    SIGNAL_IMPLAUSIBLE = "SIGNAL_IMPLAUSIBLE"
+    SIGNAL_ALLOWED_PASSING = "SIGNAL_ALLOWED_PASSING"
+    STOP_LINE_NOT_PASSED = "STOP_LINE_NOT_PASSED"
+    READINGS_DIFFER = "READINGS_DIFFER"
+    # Beside another fine.
+    EVIDENCE_REUSED = "EVIDENCE_REUSED"
+    SAME_PASSAGE = "SAME_PASSAGE"
+    IMPOSSIBLE_JOURNEY = "IMPOSSIBLE_JOURNEY"
+    # Found by a recheck alone: the register names somebody else for that moment today.
+    OWNER_DIFFERS = "OWNER_DIFFERS"
+
+
+# May end by themselves, so they are looked at again. All others wait for a person.
+LOOKED_AT_AGAIN = frozenset(
+    {
+        Hold.OWNER_NOT_FOUND,
+        Hold.OWNER_NOT_UNIQUE,
+        Hold.OWNER_NUMBER_WRONG,
+        Hold.OWNER_INCOMPLETE,
+        Hold.OWNER_KIND_DIFFERS,
+        Hold.OWNER_TOO_YOUNG,
+        Hold.REGISTER_RECORD_WRONG,
+        Hold.REGISTER_AWAY,
+        Hold.OCCURRED_IN_FUTURE,
+        Hold.TABLE_YEAR_MISSING,
+        Hold.VIOLATION_NOT_CONFIRMED,
+        # Two records contradict each other until one of the fines is cancelled.
+        Hold.IMPOSSIBLE_JOURNEY,
+    }
+)

@@ -1,0 +1,76 @@
+"""A confirmed violation as the violations service tells it: what was recorded, by which device, and
+who decided."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from law.guards import Measured
+
+
+@dataclass(frozen=True)
+class Device:
+    """As it was when it measured (KoAP Art. 822-1)."""
+
+    name: str
+    serial: str
+    certificate_number: str
+    verification_number: str
+    verification_from: datetime | None
+    verification_until: datetime | None
+    # What the camera was built for, "SPEED_POINT"; "" in what was recorded before kinds were kept.
+    kind: str = ""
+    # What was taken off the measured speed, km/h; None in what was recorded before it was told.
+    tolerance_kmh: float | None = None
+
+
+@dataclass(frozen=True)
+class Readings:
+    """What the device signed together with its frame."""
+
+    device_serial: str
+    measured_at: datetime
+    frame_sha256: str
+    measured: Measured
+
+
+@dataclass(frozen=True)
+class Decision:
+    decision_id: str
+    officer: str
+    decided_at: datetime | None
+
+
+@dataclass(frozen=True)
+class ConfirmedViolation:
+    violation_id: str
+    is_confirmed: bool
+    from_device: bool
+    hold_reason: str
+    offence_code: str
+    article: str
+    rules_version: str
+    occurred_at: datetime
+    plate: str
+    address: str
+    latitude: float
+    longitude: float
+    device: Device
+    readings: Readings | None
+    over_kmh: float | None
+    # The forms that officers were shown, and the originals that devices signed; hex.
+    evidence_sha256: tuple[str, ...]
+    original_sha256: tuple[str, ...]
+    decision: Decision
+
+    @property
+    def measured(self) -> Measured:
+        return self.readings.measured if self.readings else Measured()
+
+    @property
+    def measured_at(self) -> datetime:
+        return self.readings.measured_at if self.readings else self.occurred_at
+
+    @property
+    def frames(self) -> frozenset[str]:
+        """Every name under which a frame of this violation is known."""
+        return frozenset(self.evidence_sha256) | frozenset(self.original_sha256)

@@ -1,0 +1,53 @@
+"""What a fine is compared with before it is issued: its frames, and its vehicle's other fines."""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from chassis.db import Tx
+from sqlalchemy import func, select
+from sqlalchemy.dialects.postgresql import insert
+
+from fines.model.fine import ISSUED_STATES, Fine
+from fines.storage.tables import evidence, fines, to_fine
+
+
+async def lock_vehicle(tx: Tx, plate_index: bytes) -> None:
+    """Until the transaction ends nobody else decides about this plate."""
+    name = f"fines:plate:{plate_index.hex()}"
+    await tx.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(name, 0))))
+
+
+async def claim_evidence(tx: Tx, number: str, frames: Iterable[str]) -> None:
+    """Enters frames under a fine; those that another has keep its number. Two at once: the second
+    waits for the first's commit."""
+    # In one order, so that two that share several frames never wait for each other.
+    rows = [{"sha256": sha256, "number": number} for sha256 in sorted(frames)]
+    if rows:
+        await tx.execute(insert(evidence).on_conflict_do_nothing(), rows)
+
+
+async def fines_on_evidence(tx: Tx, number: str, frames: Iterable[str]) -> tuple[str, ...]:
+    """Other fines, cancelled ones too, that carry one of these frames."""
+    found = await tx.execute(
+        select(evidence.c.number)
+        .where(evidence.c.sha256.in_(list(frames)), evidence.c.number != number)
+        .distinct()
+        .order_by(evidence.c.number)
+    )
+    return tuple(found.scalars())
+
+
+async def fines_of_vehicle(
+    tx: Tx, plate_index: bytes, *, around: datetime, within: timedelta
+) -> list[Fine]:
+    """Issued and not cancelled, within so much time of a moment, the earliest issued first."""
+    rows = await tx.execute(
+        select(fines)
+        .where(
+            fines.c.plate_index == plate_index,
+            fines.c.occurred_at.between(around - within, around + within),
+            fines.c.state.in_([state.value for state in ISSUED_STATES]),
+        )
+        .order_by(fines.c.issued_at, fines.c.number)
+    )
+    return [to_fine(row) for row in rows]

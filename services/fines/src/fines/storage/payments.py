@@ -1,0 +1,133 @@
+"""Payments and refunds: added and read, never changed. A bank sees its own alone (row security)."""
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+from uuid import UUID
+
+from chassis.clock import parse_id
+from chassis.db import Tx
+from chassis.pages import PageSpec, moment_in
+from chassis.refusals import PageTokenWrong
+from law.zone import start_of
+from sqlalchemy import ColumnElement, Select, literal, select, tuple_
+from sqlalchemy.dialects.postgresql import insert
+
+from fines.model.ledger import Payment, PaymentState, Refund
+from fines.model.refusals import BankReferenceReused, PaymentNotFound
+from fines.storage.tables import from_payment, payments, refunds, to_payment
+
+_ONE_DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class PaymentFilter:
+    """What holds together; None and "" do not narrow. Days are Almaty's, both ends included."""
+
+    state: PaymentState | None = None
+    number: str = ""
+    value_date_from: date | None = None
+    value_date_until: date | None = None
+    posted_from: date | None = None
+    posted_until: date | None = None
+
+
+async def add(tx: Tx, payment: Payment) -> None:
+    """Raises BankReferenceReused."""
+    added = await tx.execute(
+        insert(payments)
+        .values(**from_payment(payment))
+        .on_conflict_do_nothing(index_elements=["partner", "bank_reference"])
+    )
+    if not added.rowcount:
+        raise BankReferenceReused
+
+
+async def add_refund(tx: Tx, payment: Payment, refund: Refund) -> None:
+    await tx.execute(
+        insert(refunds).values(
+            partner=payment.partner,
+            payment_id=payment.payment_id,
+            region=payment.region,
+            refund_id=refund.refund_id,
+            amount_minor=refund.amount_minor,
+            refunded_at=refund.refunded_at,
+            reason=refund.reason.value,
+        )
+    )
+
+
+async def get(tx: Tx, partner: str, payment_id: UUID) -> Payment:
+    """Raises PaymentNotFound."""
+    found = _with_refunds().where(
+        payments.c.partner == partner, payments.c.payment_id == payment_id
+    )
+    row = (await tx.execute(found)).one_or_none()
+    if row is None:
+        raise PaymentNotFound
+    return to_payment(row)
+
+
+async def of_fine(tx: Tx, number: str) -> Payment | None:
+    row = (await tx.execute(_with_refunds().where(payments.c.number == number))).one_or_none()
+    return to_payment(row) if row else None
+
+
+async def page(
+    tx: Tx, spec: PageSpec, partner: str, wanted: PaymentFilter
+) -> tuple[list[Payment], list[tuple[str, ...]]]:
+    """A bank's own, the latest posted first; with each row's key."""
+    query = _with_refunds().where(payments.c.partner == partner, *_conditions(wanted))
+    if spec.after:
+        key = tuple_(payments.c.posted_at, payments.c.payment_id)
+        query = query.where(key < tuple_(*map(literal, _read_key(spec.after))))
+    query = query.order_by(payments.c.posted_at.desc(), payments.c.payment_id.desc())
+    found = [to_payment(row) for row in await tx.execute(query.limit(spec.size))]
+    return found, [(one.posted_at.isoformat(), str(one.payment_id)) for one in found]
+
+
+def _conditions(wanted: PaymentFilter) -> list[ColumnElement[bool]]:
+    posted_at, value_date = payments.c.posted_at, payments.c.value_date
+    found: list[ColumnElement[bool]] = []
+    if wanted.state is PaymentState.POSTED:
+        found.append(refunds.c.refund_id.is_(None))
+    if wanted.state is PaymentState.REFUNDED:
+        found.append(refunds.c.refund_id.is_not(None))
+    if wanted.number:
+        found.append(payments.c.number == wanted.number)
+    if wanted.value_date_from:
+        found.append(value_date >= wanted.value_date_from)
+    if wanted.value_date_until:
+        found.append(value_date <= wanted.value_date_until)
+    if wanted.posted_from:
+        found.append(posted_at >= start_of(wanted.posted_from))
+    if wanted.posted_until:
+        found.append(posted_at < start_of(wanted.posted_until + _ONE_DAY))
+    return found
+
+
+def _with_refunds() -> Select[Any]:
+    return select(
+        payments,
+        refunds.c.refund_id,
+        refunds.c.amount_minor.label("refund_minor"),
+        refunds.c.refunded_at,
+        refunds.c.reason,
+    ).select_from(
+        payments.outerjoin(
+            refunds,
+            (refunds.c.partner == payments.c.partner)
+            & (refunds.c.payment_id == payments.c.payment_id),
+        )
+    )
+
+
+def _read_key(after: tuple[str, ...]) -> tuple[Any, UUID]:
+    try:
+        posted_at, written = after
+    except ValueError as error:
+        raise PageTokenWrong from error
+    payment_id = parse_id(written)
+    if payment_id is None:
+        raise PageTokenWrong
+    return moment_in(posted_at), payment_id

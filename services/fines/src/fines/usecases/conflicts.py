@@ -1,0 +1,109 @@
+"""Whether a fine repeats or contradicts one that was issued: nobody is fined twice for one passage.
+
+The violations service looks for the same before an officer decides; here it is looked for again,
+by what the facts themselves say and not by the ids under which they came.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from chassis.db import Tx
+from law.guards import Guards, Sighting
+
+from fines.model.fine import Fine
+from fines.model.holds import Hold
+from fines.model.violation import ConfirmedViolation
+from fines.storage import conflicts as stored
+from fines.storage import fines
+
+
+@dataclass(frozen=True)
+class Record:
+    """What is compared: one violation under the number of its fine."""
+
+    number: str
+    plate_index: bytes
+    violation: ConfirmedViolation
+    guards: Guards
+
+    @property
+    def sighting(self) -> Sighting:
+        found = self.violation
+        return Sighting(found.latitude, found.longitude, found.occurred_at)
+
+
+@dataclass(frozen=True)
+class Conflict:
+    hold: Hold
+    # Of the issued fines that it is about.
+    numbers: tuple[str, ...]
+
+
+class ConflictFound(Exception):
+    """The fine is held and nothing of its issue stays."""
+
+    def __init__(self, conflict: Conflict) -> None:
+        super().__init__(conflict.hold.value)
+        self.conflict = conflict
+
+
+async def claim(tx: Tx, record: Record) -> None:
+    """In the transaction that issues: it alone decides about this plate and these frames now.
+    Raises ConflictFound."""
+    await stored.lock_vehicle(tx, record.plate_index)
+    await stored.claim_evidence(tx, record.number, record.violation.frames)
+    found = await conflicts_of(tx, record, lambda other: True)
+    if found:
+        raise ConflictFound(found[0])
+
+
+async def conflicts_of(tx: Tx, record: Record, counts: Callable[[Fine], bool]) -> list[Conflict]:
+    """The gravest first. `counts` says which other fines of the vehicle are compared."""
+    repeated = await stored.fines_on_evidence(tx, record.number, record.violation.frames)
+    passages, journeys = [], []
+    for other in await _others(tx, record):
+        if not counts(other):
+            continue
+        place = await _sighting_of(tx, other)
+        if _is_same_passage(record, other, place):
+            passages.append(other.number)
+        elif place and not record.guards.journey.is_possible(record.sighting, place):
+            journeys.append(other.number)
+    found = (
+        Conflict(Hold.EVIDENCE_REUSED, repeated),
+        Conflict(Hold.SAME_PASSAGE, tuple(passages)),
+        Conflict(Hold.IMPOSSIBLE_JOURNEY, tuple(journeys)),
+    )
+    return [conflict for conflict in found if conflict.numbers]
+
+
+async def _others(tx: Tx, record: Record) -> list[Fine]:
+    guards = record.guards
+    within = max(guards.journey.horizon, guards.passage.window) + guards.journey.clock_slack
+    found = await stored.fines_of_vehicle(
+        tx, record.plate_index, around=record.violation.occurred_at, within=within
+    )
+    return [other for other in found if other.number != record.number]
+
+
+async def _sighting_of(tx: Tx, other: Fine) -> Sighting | None:
+    """None where the owner was erased, and the place with the rest."""
+    particulars = await fines.open_particulars(tx, other)
+    if particulars is None:
+        return None
+    return Sighting(particulars.latitude, particulars.longitude, other.occurred_at)
+
+
+def _is_same_passage(record: Record, other: Fine, place: Sighting | None) -> bool:
+    """One rule broken once; a place that nobody can tell any more is taken for the same."""
+    if not _is_same_rule(record.guards, record.violation.offence_code, other.offence_code):
+        return False
+    here = record.sighting
+    there = place or Sighting(here.latitude, here.longitude, other.occurred_at)
+    return record.guards.passage.is_same(here, there)
+
+
+def _is_same_rule(guards: Guards, one: str, other: str) -> bool:
+    """Two brackets of speed are one rule."""
+    rule = guards.rule_of(one)
+    return one == other or (rule is not None and rule is guards.rule_of(other))

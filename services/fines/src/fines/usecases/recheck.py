@@ -1,0 +1,98 @@
+"""Whether a fine that was issued would be issued today: a look at each, and no change to any.
+
+Guards grow and registers are put right after fines went out. What is found here waits for a
+supervisor; nothing cancels itself.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+
+from chassis.db import Database, Scope
+from chassis.identity import Caller
+
+from fines.model.fine import Fine
+from fines.model.holds import Hold
+from fines.model.refusals import VehicleRegisterAway, ViolationMissing
+from fines.storage import fines
+from fines.usecases.conflicts import Conflict, Record, conflicts_of
+from fines.usecases.inquiry import Facts, Inquiry, Ownership
+
+PURPOSE = "recheck-fine"
+# What a fine is compared with lies in every region, whoever asks; only his own are shown to him.
+COMPARING = Scope("system", "system", ("*",), purpose=PURPOSE)
+PAGE_SIZE = 20
+AT_ONCE = 4
+
+
+@dataclass(frozen=True)
+class Rechecked:
+    """A fine and what would hold it today, the gravest first; `remaining` come after it."""
+
+    fine: Fine
+    holds: tuple[Hold, ...]
+    conflicts: tuple[str, ...]
+    remaining: int = 0
+
+
+class Recheck:
+    def __init__(self, db: Database, inquiry: Inquiry) -> None:
+        self._db = db
+        self._inquiry = inquiry
+
+    async def issued(self, region: str, after: str, caller: Caller) -> AsyncIterator[Rechecked]:
+        """Every fine that is issued and not cancelled, by number, beyond the one named `after`.
+        Raises VehicleRegisterAway."""
+        async with self._db.begin(caller.scope) as tx:
+            remaining = await fines.count_issued(tx, region, after)
+        while page := await self._page(region, after, caller):
+            for start in range(0, len(page), AT_ONCE):
+                batch = page[start : start + AT_ONCE]
+                for found in await asyncio.gather(*map(self._check, batch)):
+                    remaining = max(0, remaining - 1)
+                    yield replace(found, remaining=remaining)
+            after = page[-1].number
+
+    async def _page(self, region: str, after: str, caller: Caller) -> list[Fine]:
+        """The next fines; each is in the log before it is looked at."""
+        async with self._db.begin(caller.scope) as tx:
+            page = await fines.issued_from(tx, region, after, PAGE_SIZE)
+            for fine in page:
+                tx.audit("recheck", f"fine:{fine.number}", region=fine.region)
+        return page
+
+    async def _check(self, fine: Fine) -> Rechecked:
+        try:
+            facts = await self._inquiry.facts(fine.violation_id, PURPOSE)
+        except ViolationMissing:
+            return Rechecked(fine, (Hold.VIOLATION_NOT_CONFIRMED,), ())
+        ownership = await self._inquiry.owner_at_offence(facts.violation)
+        if Hold.REGISTER_AWAY in ownership.holds:  # says nothing of this fine, nor of the next
+            raise VehicleRegisterAway
+        differs, conflicts = await self._compare(fine, facts, ownership)
+        holds = (*facts.holds, *ownership.holds, *differs, *(found.hold for found in conflicts))
+        numbers = dict.fromkeys(number for found in conflicts for number in found.numbers)
+        return Rechecked(fine, holds, tuple(numbers))
+
+    async def _compare(
+        self, fine: Fine, facts: Facts, ownership: Ownership
+    ) -> tuple[tuple[Hold, ...], list[Conflict]]:
+        """With whom was fined, and with the fines that had been issued before."""
+        assert fine.particulars
+        owner = ownership.registration
+        async with self._db.begin(COMPARING) as tx:
+            differs = owner is not None and (
+                fines.owner_index(tx, owner.owner.number) != fine.particulars.owner_index
+            )
+            conflicts = []
+            if facts.guards is not None:
+                record = Record(
+                    fine.number, fine.particulars.plate_index, facts.violation, facts.guards
+                )
+                conflicts = await conflicts_of(tx, record, lambda other: _came_before(other, fine))
+        return (Hold.OWNER_DIFFERS,) * differs, conflicts
+
+
+def _came_before(other: Fine, fine: Fine) -> bool:
+    assert other.issued_at and fine.issued_at
+    return (other.issued_at, other.number) < (fine.issued_at, fine.number)

@@ -1,0 +1,224 @@
+"""A bank sees what became of its own payments and of no others; the payer's letter says it, too."""
+
+import asyncio
+import base64
+import json
+from collections.abc import Awaitable, Callable
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import pytest
+from chassis.clock import new_id
+from chassis.pages import PageSpec
+from fines.model.ledger import PaymentState
+from fines.storage.payments import PaymentFilter
+from tartip.common.v1 import common_pb2
+from tartip.fines.v1 import events_pb2
+from tartip.fines.v1 import fines_pb2 as pb
+from tartip.violations.v1 import violations_pb2
+from tartip_cli.testing import RunningTestMesh
+
+from .bench import KASPI, Bench
+from .conftest import As, until
+from .facts import annulled, payment_of
+
+Publish = Callable[..., Awaitable[str]]
+FIRST = PageSpec(50, ())
+
+
+async def test_a_bank_sees_the_refund_of_its_payment_and_no_other_bank_does(
+    a_fine: Any, kaspi: As, halyk: As, operator: Callable[[str], As], database: Any
+) -> None:
+    request = payment_of(a_fine)
+    paid = (await kaspi.call("PayFine", request)).payment
+    assert (paid.state, paid.HasField("refund")) == (pb.PAYMENT_STATE_POSTED, False)
+    cancel = pb.CancelFineRequest(
+        cancellation_id=str(new_id()), number=a_fine["number"], reason="the plate was misread"
+    )
+    await operator("supervisor-almaty").call("CancelFine", cancel)
+
+    get = pb.GetPaymentRequest(payment_id=request.payment_id)
+    seen = (await kaspi.call("GetPayment", get)).payment
+    entry = await database.fetchrow(
+        "SELECT * FROM entries WHERE number = $1 AND kind = 'refund'", a_fine["number"]
+    )
+    assert seen.state == pb.PAYMENT_STATE_REFUNDED
+    assert seen.refund.refund_id == str(entry["entry_id"])
+    assert seen.refund.amount == paid.amount
+    assert seen.refund.amount.amount_minor == entry["amount_minor"]
+    assert (
+        seen.refund.refunded_at.ToDatetime(tzinfo=entry["posted_at"].tzinfo) == (entry["posted_at"])
+    )
+    assert seen.refund.reason == "FINE_CANCELLED"
+    # The same payment sent again is the same payment, as it is by now.
+    assert (await kaspi.call("PayFine", request)).payment == seen
+
+    refunded = pb.ListPaymentsRequest(state=pb.PAYMENT_STATE_REFUNDED, number=a_fine["number"])
+    assert list((await kaspi.call("ListPayments", refunded)).payments) == [seen]
+    assert not (await halyk.call("ListPayments", refunded)).payments
+    assert (await halyk.refused("GetPayment", get)).reason == "PAYMENT_NOT_FOUND"
+
+
+async def test_an_annulled_violation_is_told_to_the_bank_as_the_reason(
+    a_fine: Any, kaspi: As, publish: Publish, database: Any, letters: Path
+) -> None:
+    request = payment_of(a_fine)
+    await kaspi.call("PayFine", request)
+    violation = violations_pb2.Violation(
+        violation_id=a_fine["violation_id"], place=common_pb2.Place(region="KZ-75")
+    )
+    await publish("annulled", annulled(violation))
+    get = pb.GetPaymentRequest(payment_id=request.payment_id)
+
+    async def refund() -> Any:
+        payment = (await kaspi.call("GetPayment", get)).payment
+        return payment.refund if payment.HasField("refund") else None
+
+    seen = await until(refund)
+    assert seen.reason == "VIOLATION_ANNULLED"
+    payload = await database.fetchval(
+        "SELECT payload FROM outbox WHERE aggregate = $1 AND subject = 'fines.v1.refunded'",
+        a_fine["number"],
+    )
+    told = events_pb2.FineRefunded.FromString(payload)
+    assert (told.refund_id, told.reason) == (seen.refund_id, "VIOLATION_ANNULLED")
+    letter = letters / f"{a_fine['number']}.cancelled.html"
+    text = await until(lambda: _text(letter))
+    kazakh, russian = text.split('<p lang="ru">')
+    for stated in ("«kaspi»", request.bank_reference, request.value_date, seen.refund_id):
+        assert stated in kazakh and stated in russian
+
+
+async def _text(path: Path) -> str:
+    return await asyncio.to_thread(lambda: path.read_text() if path.exists() else "")
+
+
+async def test_pages_meet_each_payment_of_the_bank_once_the_latest_first(
+    bench: Bench, plate: str
+) -> None:
+    paid = [await a_payment(bench, plate, hours_ago=20 - place) for place in range(5)]
+    found, after = [], ()
+    while True:
+        wanted = PaymentFilter(posted_from=date(2026, 6, 3), posted_until=date(2026, 6, 3))
+        page, keys = await bench.counter.payments(PageSpec(2, after), wanted, KASPI)
+        found += [payment.payment_id for payment in page if payment.payment_id in paid]
+        if len(page) < 2:
+            break
+        after = keys[-1]
+    assert found == paid[::-1]
+
+
+async def test_filters_hold_together(bench: Bench, plate: str) -> None:
+    """In days of Almaty: what is posted in its last second belongs to the day."""
+    first = await a_payment(bench, plate, hours_ago=20)
+    fine = await payment(bench, first)
+    bench.turn_to(date(2026, 6, 4), hours=0)
+    bench.clock.now -= timedelta(microseconds=1)
+    second = await a_payment(bench, plate, hours_ago=10)
+    bench.turn_to(date(2026, 6, 4), hours=0)
+    third = await a_payment(bench, plate, hours_ago=5)
+    await bench.annul((await bench.fine(fine.number)).violation_id)
+    mine = {first, second, third}
+
+    async def listed(**wanted: Any) -> set[UUID]:
+        page, _ = await bench.counter.payments(FIRST, PaymentFilter(**wanted), KASPI)
+        return {found.payment_id for found in page} & mine
+
+    third_of, fourth = date(2026, 6, 3), date(2026, 6, 4)
+    assert await listed() == mine
+    assert await listed(state=PaymentState.REFUNDED) == {first}
+    assert await listed(state=PaymentState.POSTED) == {second, third}
+    assert await listed(number=fine.number) == {first}
+    assert await listed(number=fine.number, state=PaymentState.POSTED) == set()
+    assert await listed(posted_until=third_of) == {first, second}
+    assert await listed(posted_from=fourth) == {third}
+    assert await listed(value_date_until=third_of) == {first, second}
+    assert await listed(value_date_from=fourth) == {third}
+    assert await listed(value_date_from=third_of, posted_until=third_of) == {first, second}
+
+
+async def test_a_page_token_belongs_to_the_filters_it_was_given_for(
+    kaspi: As, operator: Callable[[str], As]
+) -> None:
+    forged = base64.urlsafe_b64encode(json.dumps(["payments", "x", "y"]).encode()).decode()
+    request = pb.ListPaymentsRequest(page=common_pb2.Page(token=forged))
+    assert (await kaspi.refused("ListPayments", request)).reason == "PAGE_TOKEN_WRONG"
+    inspector = operator("inspector-almaty")
+    page = await inspector.call("ListFines", pb.ListFinesRequest(page=common_pb2.Page(size=1)))
+    assert page.next_page_token
+    token = common_pb2.Page(size=1, token=page.next_page_token)
+    assert await inspector.call("ListFines", pb.ListFinesRequest(page=token))
+    other = pb.ListFinesRequest(region="KZ-75", page=token)
+    assert (await inspector.refused("ListFines", other)).reason == "PAGE_TOKEN_WRONG"
+
+
+@pytest.mark.parametrize(
+    ("request_", "fields"),
+    [
+        (pb.ListPaymentsRequest(state=99), {"state"}),  # type: ignore[arg-type]
+        (pb.ListPaymentsRequest(number="1", posted_from="x", value_date_until="2026-13-01"),
+         {"number", "posted_from", "value_date_until"}),
+        (pb.ListPaymentsRequest(posted_from="2026-06-04", posted_until="2026-06-03"),
+         {"posted_until"}),
+        (pb.ListPaymentsRequest(value_date_from="2026-06-04", value_date_until="2026-06-03"),
+         {"value_date_until"}),
+        (pb.ListPaymentsRequest(page=common_pb2.Page(size=201)), {"page.size"}),
+    ],
+)  # fmt: skip
+async def test_every_wrong_filter_is_named(kaspi: As, request_: Any, fields: set[str]) -> None:
+    refused = await kaspi.refused("ListPayments", request_)
+    assert {error.field for error in refused.fields} == fields
+
+
+async def test_operators_and_services_list_no_payments(
+    kaspi: As, operator: Callable[[str], As], as_: Callable[..., As]
+) -> None:
+    for caller in (operator("finance-1"), operator("supervisor-almaty"), as_("violations")):
+        refused = await caller.refused("ListPayments", pb.ListPaymentsRequest())
+        assert refused.reason == "NOT_ALLOWED"
+
+
+async def test_row_security_shows_a_bank_its_own_payments_and_refunds_alone(
+    bench: Bench, plate: str, engines: RunningTestMesh
+) -> None:
+    payment_id = await a_payment(bench, plate, hours_ago=1)
+    await bench.annul((await bench.fine((await payment(bench, payment_id)).number)).violation_id)
+    connection = await asyncpg.connect(engines.database.runtime_url("fines"))
+
+    async def seen(table: str, **scope: str) -> int:
+        async with connection.transaction():
+            for name, value in scope.items():
+                await connection.execute("SELECT set_config($1, $2, true)", f"app.{name}", value)
+            count = f"SELECT count(*) FROM {table} WHERE payment_id = $1"
+            return int(await connection.fetchval(count, payment_id))
+
+    try:
+        for table in ("payments", "refunds"):
+            assert await seen(table, kind="partner", name="kaspi") == 1
+            assert await seen(table, kind="partner", name="halyk") == 0
+            assert await seen(table, kind="partner", name="halyk", regions="*") == 0
+            assert await seen(table, kind="service", name="kaspi", regions="*") == 0
+            assert await seen(table) == 0
+            for change in ("UPDATE {} SET amount_minor = 1", "DELETE FROM {}", "TRUNCATE {}"):
+                with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                    await connection.execute(change.format(table))
+    finally:
+        await connection.close()
+
+
+async def a_payment(bench: Bench, plate: str, *, hours_ago: int) -> UUID:
+    """Of a fine of its own, paid now."""
+    violation = bench.violation(plate, at=bench.clock.now - timedelta(hours=hours_ago))
+    fine = await bench.issued(violation)
+    await bench.issuing.deliver(fine.number)
+    fine = await bench.fine(fine.number)
+    paid = await bench.pay(fine.number, fine.amount.discounted_minor, fine.dates.delivered_on)
+    assert isinstance(paid.payment_id, UUID)
+    return paid.payment_id
+
+
+async def payment(bench: Bench, payment_id: UUID) -> Any:
+    return await bench.counter.payment(payment_id, KASPI)

@@ -1,0 +1,24 @@
+"""What a letter says where amount or dates rest on a year that the law has not told."""
+
+from dataclasses import replace
+
+from fines.letters import discount_notice, prescription
+from fines.model.days import DayCount
+from fines.model.fine import State
+from fines.model.prescription import particulars_of
+
+from .samples import AMOUNT, LAWBOOKS, REGISTRATION, fine_in, violation
+
+
+def test_every_letter_of_a_trial_says_first_that_nobody_owes_it() -> None:
+    fine = fine_in(State.DELIVERED, amount=replace(AMOUNT, tariff_version="mci assumed:2027"))
+    assert fine.assumed_years == (2027,)
+    letter = prescription(
+        fine, particulars_of(violation(), REGISTRATION), LAWBOOKS.tariff.articles["RED_LIGHT"],
+        LAWBOOKS.authorities["KZ-75"], DayCount.WORKING, (2027, 2028),
+    )  # fmt: skip
+    for page, years in ((letter, "2027, 2028"), (discount_notice(fine), "2027")):
+        assert page.index("ПРОБНЫЙ ДОКУМЕНТ") < page.index(fine.number, page.index("<main>"))
+        assert years in page and "СЫНАҚ ҚҰЖАТЫ" in page
+    known = fine_in(State.DELIVERED)
+    assert known.assumed_years == () and "ПРОБНЫЙ" not in discount_notice(known)

@@ -1,0 +1,54 @@
+"""What everybody must know before he trusts a date or an amount; the console shows it on each page.
+
+Open to all: it is said before anybody signs in, and tells nothing of anybody.
+"""
+
+from datetime import datetime
+
+from chassis.clock import Clock, clock_offset
+from fastapi import APIRouter
+from fastapi import Request as HttpRequest
+from law.notices import notices
+from law.yearly import YearlyTables
+
+from operator_gateway.shapes import Answer
+
+router = APIRouter(prefix="/v1", tags=["notices"])
+
+
+class Notice(Answer):
+    """`code` is CLOCK_MOVED, YEAR_ASSUMED or YEAR_MISSING; the text in all three languages."""
+
+    code: str
+    kk: str
+    ru: str
+    en: str
+    facts: dict[str, str]
+
+
+class Notices(Answer):
+    """`now` is the moment that the mesh lives in; ages and deadlines are shown against it."""
+
+    now: datetime
+    notices: list[Notice]
+
+
+@router.get("/notices")
+async def list_notices(request: HttpRequest) -> Notices:
+    """Empty in production, save where a yearly table of the law has to be added."""
+    clock: Clock = request.app.state.clock
+    tables: YearlyTables = request.app.state.yearly_tables
+    now = clock()
+    return Notices(
+        now=now,
+        notices=[
+            Notice(
+                code=one.code,
+                kk=one.says.kk,
+                ru=one.says.ru,
+                en=one.says.en,
+                facts=dict(one.facts),
+            )
+            for one in notices(now, tables, clock_offset())
+        ],
+    )
