@@ -202,7 +202,7 @@ class PeerViolations(violations_pb2_grpc.ViolationsServicer):
         size = request.page.size or 50
         start = int(request.page.token) if request.page.token.isdigit() else 0
         more = str(start + size) if len(rows) > start + size else ""
-        token = more if self._asked.violations else "further"
+        token = "further" if request.page.token == "abc" else more
         found = rows[start : start + size]
         return violations_pb2.ListViolationsResponse(violations=found, next_page_token=token)
 

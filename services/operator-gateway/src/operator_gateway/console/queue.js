@@ -150,7 +150,7 @@ export class Queue {
     try {
       let page = await this.fetchPage("", signal);
       const rows = page.rows;
-      while (page.next && rows.length < wanted) {
+      while (page.next && page.rows.length && rows.length < wanted) {
         page = await this.fetchPage(page.next, signal);
         rows.push(...page.rows);
       }

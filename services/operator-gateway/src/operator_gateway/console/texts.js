@@ -6,7 +6,7 @@ const wished = (navigator.languages ?? []).map((name) => name.slice(0, 2)).find(
 let chosen = localStorage.getItem(KEPT) ?? wished ?? "kk";
 
 // name: [kk, ru, en]
-const TEXTS = {
+export const TEXTS = {
   "tab.violations": ["Бұзушылықтар", "Нарушения", "Violations"],
   "tab.reports": ["Өтініштер", "Обращения", "Reports"],
   "tab.fines": ["Айыппұлдар", "Штрафы", "Fines"],
