@@ -16,7 +16,7 @@ import grpc
 import pytest
 import pytest_asyncio
 from chassis.channels import Channels
-from chassis.clock import new_id, to_timestamp
+from chassis.clock import new_id, system_clock, to_timestamp
 from chassis.refusals import Kind, Refusal
 from chassis.statuses import DETAILS_KEY, to_status
 from cryptography.hazmat.primitives import hashes, serialization
@@ -199,7 +199,7 @@ def new_camera(peers: Peers) -> Callable[..., cameras_pb2.Camera]:
     """A verified speed camera in Almaty with a tolerance of 2 km/h; what is given differs."""
 
     def make(**given: Any) -> cameras_pb2.Camera:
-        now = datetime.now(UTC)
+        now = system_clock()
         place = common_pb2.Place(latitude=43.24, longitude=76.95, region="KZ-75", address="Abai 1")
         verification = cameras_pb2.Verification(
             number="V-1",
@@ -290,7 +290,7 @@ def plate_read(camera: cameras_pb2.Camera) -> Callable[..., inference_events.Pla
         confidence: float = 0.97, measured: bool = True, by: cameras_pb2.Camera = camera,
         arrived_at: datetime | None = None, evidence: str = "", **readings: Any,
     ) -> inference_events.PlateRead:  # fmt: skip
-        moment = at or datetime.now(UTC)
+        moment = at or system_clock()
         event = inference_events.PlateRead(
             read_id=str(new_id()), camera_id=by.camera_id, region=by.description.place.region,
             captured_at=stamp(moment), received_at=stamp(arrived_at or moment),

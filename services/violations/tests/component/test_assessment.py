@@ -7,7 +7,7 @@ from typing import Any
 
 import asyncpg
 import pytest
-from chassis.clock import new_id
+from chassis.clock import new_id, system_clock
 from tartip.cameras.v1 import cameras_pb2
 from tartip.common.v1 import common_pb2
 from tartip.inference.v1 import inference_pb2
@@ -111,7 +111,7 @@ async def test_a_plate_is_seen_once_in_the_window_whatever_the_bracket(
     publisher: Any, plate_read: Reads, camera: cameras_pb2.Camera, violations_of: Wait,
     outcome_of: Outcome,
 ) -> None:  # fmt: skip
-    plate, now = "777ABC02", datetime.now(UTC)
+    plate, now = "777ABC02", system_clock()
     first = plate_read(plate, at=now - timedelta(minutes=20))
     again = plate_read(plate, at=now - timedelta(minutes=11), speed_kmh=115.0)
     later = plate_read(plate, at=now - timedelta(minutes=1))
@@ -126,7 +126,7 @@ async def test_twenty_reads_of_one_passage_at_once_are_one_violation(
     publisher: Any, plate_read: Reads, camera: cameras_pb2.Camera, violations_of: Wait,
     outcome_of: Outcome,
 ) -> None:  # fmt: skip
-    now = datetime.now(UTC)
+    now = system_clock()
     events = [plate_read("888ABC02", at=now + timedelta(milliseconds=n)) for n in range(20)]
     await asyncio.gather(*(publisher.read(event) for event in events))
     outcomes = [(await outcome_of(event.read_id))["outcome"] for event in events]

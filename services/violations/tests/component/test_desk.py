@@ -3,14 +3,14 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import asyncpg
 import grpc
 import pytest
 import pytest_asyncio
-from chassis.clock import new_id, to_timestamp
+from chassis.clock import new_id, system_clock, to_timestamp
 from chassis.refusals import RemoteRefusal
 from chassis.statuses import from_error
 from tartip.cameras.v1 import cameras_pb2
@@ -157,7 +157,7 @@ async def test_an_expired_verification_is_seen_but_never_confirmed(
     inspector: Any, publisher: Any, plate_read: Reads, camera: cameras_pb2.Camera,
     violations_of: Wait, prepared: Prepared,
 ) -> None:  # fmt: skip
-    yesterday = to_timestamp(datetime.now(UTC) - timedelta(days=1))
+    yesterday = to_timestamp(system_clock() - timedelta(days=1))
     camera.description.verifications[0].valid_until.CopyFrom(yesterday)  # type: ignore[arg-type]
     await publisher.read(plate_read())
     [violation] = await violations_of(camera.camera_id)
@@ -276,7 +276,7 @@ async def test_the_queue_goes_oldest_first_through_all_pages(
     as_: As, publisher: Any, plate_read: Reads, camera: cameras_pb2.Camera, violations_of: Wait
 ) -> None:
     camera.description.place.region = "KZ-47"
-    now = datetime.now(UTC)
+    now = system_clock()
     for age in (3, 1, 2):
         await publisher.read(plate_read(at=now - timedelta(minutes=age)))
     auditor = as_(operator="auditor-1")

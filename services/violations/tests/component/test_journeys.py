@@ -2,13 +2,13 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, timedelta
 from typing import Any
 
 import grpc
 import pytest
 import pytest_asyncio
-from chassis.clock import new_id, to_timestamp
+from chassis.clock import new_id, system_clock, to_timestamp
 from chassis.statuses import from_error
 from tartip.cameras.v1 import cameras_pb2
 from tartip.common.v1 import common_pb2
@@ -31,7 +31,7 @@ async def recorded(
     publisher: Any, plate_read: Reads, plate: str, outcome_of: Outcome, as_: As
 ) -> Callable[..., Awaitable[str]]:
     """The violation that comes of a read of one car by a camera, in seconds from an hour ago."""
-    began = datetime.now(UTC) - timedelta(hours=1)
+    began = system_clock() - timedelta(hours=1)
     auditor = as_(operator="auditor-1")
 
     async def record(by: cameras_pb2.Camera, seconds: float = 0, **given: Any) -> str:
@@ -268,7 +268,7 @@ async def test_a_device_whose_clock_is_wrong_holds_nobody_elses(
 ) -> None:
     here = await recorded(camera)
     there = await recorded(
-        new_camera(place=ASTANA), seconds=2, arrived_at=datetime.now(UTC) + timedelta(days=2)
+        new_camera(place=ASTANA), seconds=2, arrived_at=system_clock() + timedelta(days=2)
     )
     first, second = await shown(here), await shown(there)
     assert (first.hold_reason, second.hold_reason) == ("", "DEVICE_CLOCK_BEHIND")
@@ -319,7 +319,7 @@ async def test_two_cities_at_once_hold_both_whoever_is_first(
     shown: Any,
     as_: As,
 ) -> None:
-    cameras, now = (camera, new_camera(place=ASTANA)), datetime.now(UTC)
+    cameras, now = (camera, new_camera(place=ASTANA)), system_clock()
     for number in range(5):
         plate = f"{number:03d}QQW02"
         events = [plate_read(plate, at=now, by=one) for one in cameras]

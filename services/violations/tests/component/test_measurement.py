@@ -6,7 +6,7 @@ from typing import Any
 
 import grpc
 import pytest
-from chassis.clock import to_timestamp
+from chassis.clock import system_clock, to_timestamp
 from chassis.statuses import from_error
 from tartip.cameras.v1 import cameras_pb2
 from tartip.common.v1 import common_pb2
@@ -38,7 +38,7 @@ async def test_a_device_clock_is_bounded_both_ways_by_when_the_frame_arrived(
     hold: str,
 ) -> None:
     """The frame's own moment agrees with the device's, and proves nothing."""
-    now = datetime.now(UTC)
+    now = system_clock()
     await publisher.read(plate_read(at=now - late, arrived_at=now))
     [violation] = await violations_of(camera.camera_id)
     assert violation.hold_reason == hold
@@ -47,7 +47,7 @@ async def test_a_device_clock_is_bounded_both_ways_by_when_the_frame_arrived(
 async def test_without_a_moment_of_arrival_the_read_itself_tells_it(
     publisher: Any, plate_read: Reads, camera: cameras_pb2.Camera, violations_of: Wait
 ) -> None:
-    event = plate_read(at=datetime.now(UTC) - timedelta(days=9))
+    event = plate_read(at=system_clock() - timedelta(days=9))
     event.ClearField("received_at")
     await publisher.read(event)
     [violation] = await violations_of(camera.camera_id)
@@ -62,7 +62,7 @@ async def test_tolerance_place_kind_and_papers_are_those_of_the_measurement(
     peers: Any,
     inspector: Any,
 ) -> None:
-    measured_at = datetime.now(UTC) - timedelta(hours=3)
+    measured_at = system_clock() - timedelta(hours=3)
     changed = cameras_pb2.Camera()
     changed.CopyFrom(camera)
     changed.registered_at.CopyFrom(stamp(measured_at + timedelta(hours=1)))
@@ -74,7 +74,7 @@ async def test_tolerance_place_kind_and_papers_are_those_of_the_measurement(
         common_pb2.Place(latitude=51.17, longitude=71.45, region="KZ-71", address="moved")
     )
     peers.later[camera.camera_id] = changed
-    event = plate_read(at=measured_at, arrived_at=datetime.now(UTC))
+    event = plate_read(at=measured_at, arrived_at=system_clock())
     await publisher.read(event)
     [listed] = await violations_of(camera.camera_id)
     get = pb.GetViolationRequest(violation_id=listed.violation_id)
@@ -89,7 +89,7 @@ async def test_tolerance_place_kind_and_papers_are_those_of_the_measurement(
 async def test_a_device_with_a_wrong_clock_is_looked_up_as_of_arrival(
     publisher: Any, plate_read: Reads, camera: cameras_pb2.Camera, violations_of: Wait, peers: Any
 ) -> None:
-    now = datetime.now(UTC)
+    now = system_clock()
     camera.registered_at.CopyFrom(stamp(now - timedelta(hours=1)))
     await publisher.read(plate_read(at=now - timedelta(days=9), arrived_at=now))
     [violation] = await violations_of(camera.camera_id)
@@ -100,7 +100,7 @@ async def test_a_device_with_a_wrong_clock_is_looked_up_as_of_arrival(
 async def test_a_read_of_before_the_camera_was_registered_ends_by_name(
     publisher: Any, plate_read: Reads, camera: cameras_pb2.Camera, outcome_of: Outcome
 ) -> None:
-    now = datetime.now(UTC)
+    now = system_clock()
     camera.registered_at.CopyFrom(stamp(now - timedelta(hours=1)))
     event = plate_read(at=now - timedelta(hours=2), arrived_at=now)
     await publisher.read(event)

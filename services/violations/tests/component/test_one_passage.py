@@ -2,11 +2,11 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
-from chassis.clock import new_id, to_timestamp
+from chassis.clock import new_id, system_clock, to_timestamp
 from tartip.cameras.v1 import cameras_pb2
 from tartip.common.v1 import common_pb2
 from tartip.reports.v1 import events_pb2 as report_events
@@ -66,7 +66,7 @@ async def test_two_cameras_that_see_one_passage_give_one_violation(
     second: str,
 ) -> None:
     beside = new_camera(place=north_of(camera, metres))
-    now = datetime.now(UTC) - timedelta(minutes=5)
+    now = system_clock() - timedelta(minutes=5)
     first = plate_read(plate, at=now)
     again = plate_read(plate, at=now + timedelta(seconds=seconds), by=beside, speed_kmh=115.0)
     assert await outcomes(first, again) == ["violation", second]
@@ -82,7 +82,7 @@ async def test_another_plate_or_another_rule_is_another_violation(
     light = new_camera(
         place=north_of(camera, 1), kind=cameras_pb2.CAMERA_KIND_RED_LIGHT, speed_tolerance_kmh=0.0
     )
-    now = datetime.now(UTC)
+    now = system_clock()
     red = {"signal_phase": 3, "signal_age_seconds": 2.4, "past_stop_line": True}
     events = (
         plate_read(plate, at=now),
@@ -96,7 +96,7 @@ async def test_a_camera_may_widen_the_window_of_its_own_and_never_narrow_it(
     outcomes: Any, plate_read: Reads, new_camera: Cameras, new_plate: Callable[[], str]
 ) -> None:
     hasty, slow = new_camera(dedupe_seconds=1), new_camera(dedupe_seconds=600)
-    now = datetime.now(UTC)
+    now = system_clock()
 
     def after(seconds: float, plate: str, by: Any) -> Any:
         return plate_read(plate, at=now - timedelta(hours=1) + timedelta(seconds=seconds), by=by)
@@ -125,7 +125,7 @@ async def test_one_passage_before_ten_cameras_at_once_is_one_violation(
     outcome_of: Outcome,
     plate: str,
 ) -> None:
-    now = datetime.now(UTC)
+    now = system_clock()
     row = [new_camera(place=north_of(camera, metres)) for metres in range(0, 100, 10)]
     events = [plate_read(plate, at=now, by=one) for one in row]
     await asyncio.gather(*(publisher.read(event) for event in events))
@@ -141,7 +141,7 @@ async def test_evidence_of_one_violation_is_refused_to_another_by_name(
     violations_of: Wait,
     audited: Audited,
 ) -> None:
-    evidence, now = new_id().hex * 2, datetime.now(UTC)
+    evidence, now = new_id().hex * 2, system_clock()
     first = plate_read(at=now - timedelta(hours=1), evidence=evidence)
     again = plate_read(first.plate.text, at=now, evidence=evidence)  # signed anew
     elsewhere = plate_read(at=now, evidence=evidence, by=new_camera())
@@ -194,7 +194,7 @@ async def test_a_citizen_who_hands_in_known_evidence_is_answered_by_an_officer(
         place=camera.description.place,
         accepted_plate=event.plate.text,
         accepted_offence_code="SIGN_MARKING",
-        occurred_at=to_timestamp(datetime.now(UTC)),
+        occurred_at=to_timestamp(system_clock()),
         media=[reports_pb2.Media(evidence_sha256=sha) for sha in (event.evidence_sha256, own)],
     )
     peers.reports[report.report.report_id] = report

@@ -3,13 +3,13 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import asyncpg
 import grpc
 import pytest
-from chassis.clock import new_id, to_timestamp
+from chassis.clock import new_id, system_clock, to_timestamp
 from tartip.cameras.v1 import cameras_pb2
 from tartip.inference.v1 import events_pb2 as inference_events
 from tartip.violations.v1 import violations_pb2 as pb
@@ -39,7 +39,7 @@ class Gateway:
     async def recover(self, degradation_id: str, since: datetime) -> None:
         event = inference_events.FunctionRecovered(
             degradation_id=degradation_id, function=self.function, since=to_timestamp(since),
-            recovered_at=to_timestamp(datetime.now(UTC)),
+            recovered_at=to_timestamp(system_clock()),
         )  # fmt: skip
         subject = "inference.v1.function_recovered"
         await self.publisher.send(subject, event, user="inference-gateway")
@@ -68,7 +68,7 @@ async def test_reads_wait_out_a_degradation_and_come_forward_with_a_caution(
     gateway: Gateway, publisher: Any, plate_read: Reads, camera: cameras_pb2.Camera,
     violations_of: Wait, inspector: Any, prepared: Callable[..., Awaitable[Any]],
 ) -> None:  # fmt: skip
-    since = datetime.now(UTC) - timedelta(minutes=30)
+    since = system_clock() - timedelta(minutes=30)
     await publisher.read(plate_read("111ABC02"))
     [early] = await violations_of(camera.camera_id)
     assert early.caution == ""
@@ -105,14 +105,14 @@ async def test_a_late_read_of_a_doubtful_time_carries_the_caution_too(
     gateway: Gateway, publisher: Any, plate_read: Reads, camera: cameras_pb2.Camera,
     violations_of: Wait, inspector: Any, engines: RunningTestMesh,
 ) -> None:  # fmt: skip
-    since = datetime.now(UTC) - timedelta(minutes=2)
+    since = system_clock() - timedelta(minutes=2)
     degradation = str(new_id())
     # The recovery overtakes the news of it: both are known once, and nothing stays paused.
     await gateway.recover(degradation, since)
-    await publisher.read(plate_read("444ABC02", at=datetime.now(UTC) - timedelta(minutes=1)))
+    await publisher.read(plate_read("444ABC02", at=system_clock() - timedelta(minutes=1)))
     assert (await violations_of(camera.camera_id))[0].caution == "READ_WHILE_DEGRADED"
     # A frame that was long under way: captured well before, looked at by the models in doubt.
-    late = plate_read("555ABC02", at=datetime.now(UTC) - timedelta(hours=1))
+    late = plate_read("555ABC02", at=system_clock() - timedelta(hours=1))
     await gateway.recover(str(new_id()), since)
     await publisher.read(late)
     found = await violations_of(camera.camera_id, count=2)
@@ -131,7 +131,7 @@ async def test_other_functions_pause_nothing(
     inspector: Any, engines: RunningTestMesh,
 ) -> None:  # fmt: skip
     faces = Gateway(publisher, inference_events.PROBED_FUNCTION_FACES)
-    await faces.degrade(datetime.now(UTC))
+    await faces.degrade(system_clock())
     await publisher.read(plate_read("555ABC02"))
     assert (await violations_of(camera.camera_id))[0].caution == ""
     assert not paused(await inspector.call("ListViolations", pb.ListViolationsRequest()))
