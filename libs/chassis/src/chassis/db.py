@@ -32,7 +32,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from chassis import tables
-from chassis.clock import Clock, clock_offset, new_id
+from chassis.clock import Clock, new_id
 from chassis.refusals import ClockUnsure, IdReused
 from chassis.sealing import DataKey, Keyring
 from chassis.telemetry import SpanKind, current_story, span, traceparent
@@ -321,7 +321,7 @@ class Database:
             pool_timeout=5,
             pool_recycle=1800,
             pool_pre_ping=True,
-            connect_args={"timeout": 5, "server_settings": session_settings(service)},
+            connect_args={"timeout": 5, "server_settings": tables.session_settings(service)},
         )
         self.keyring = keyring
         self._clock = clock
@@ -389,14 +389,6 @@ class Database:
 
     async def close(self) -> None:
         await self._engine.dispose()
-
-
-def session_settings(application: str) -> dict[str, str]:
-    """What a session is told as it begins; the offset is what `service_now()` adds."""
-    settings = {"application_name": application}
-    if offset := clock_offset():
-        settings["app.clock_offset"] = f"{offset.total_seconds()} seconds"
-    return settings
 
 
 async def require_held(connection: AsyncConnection) -> None:

@@ -28,6 +28,8 @@ from sqlalchemy import (
     text,
 )
 
+from chassis.clock import clock_offset
+
 metadata = MetaData()
 _moment = DateTime(timezone=True)
 service_now: Any = func.service_now(type_=_moment)
@@ -192,6 +194,14 @@ _OWN_CLOCK = text(
     "SELECT table_name, column_name FROM information_schema.columns"  # tidy: what is replaced
     " WHERE table_schema = current_schema() AND column_default LIKE '%clock_timestamp()%'"
 )
+
+
+def session_settings(application: str) -> dict[str, str]:
+    """What a session is told as it begins; the offset is what `service_now()` adds."""
+    settings = {"application_name": application}
+    if offset := clock_offset():
+        settings["app.clock_offset"] = f"{offset.total_seconds()} seconds"
+    return settings
 
 
 def grant(op: Operations, table: str, privileges: str, runtime_role: str) -> None:
