@@ -31,6 +31,19 @@ def tartip(home: Path, *arguments: str, seconds: float = 180) -> subprocess.Comp
     )
 
 
+def test_open_fines_are_reckoned_anew_by_a_command_that_finds_them_right(
+    mesh: RunningTestMesh, sample_cameras: Any
+) -> None:
+    for arguments in (("--dry-run",), (), ("--purpose", "after the table of 2027")):
+        done = tartip(mesh.home.path, "fines", "redate", "--json", *arguments)
+        assert done.returncode == Exit.OK, done.stderr
+        told = json.loads(done.stdout)
+        assert told["dry_run"] is ("--dry-run" in arguments)
+        assert (told["changed"], told["refused"]) == ([], [])
+    shown = tartip(mesh.home.path, "fines", "redate")
+    assert shown.stdout.strip().endswith(f"{told['looked_at']} open fines looked at, 0 changed.")
+
+
 def test_the_demonstration_tells_both_journeys_and_may_be_repeated(
     mesh: RunningTestMesh, sample_cameras: Any
 ) -> None:

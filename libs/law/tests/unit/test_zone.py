@@ -19,10 +19,19 @@ def test_a_moment_falls_on_the_day_of_almaty(moment: datetime, day: date) -> Non
     assert almaty_day(moment) == day
 
 
-@pytest.mark.parametrize("day", [date(2023, 6, 1), date(2026, 11, 28), date(2028, 2, 29)])
+@pytest.mark.parametrize(
+    "day",
+    [date(2023, 6, 1), date(2024, 2, 29), date(2024, 3, 1), date(2026, 11, 28), date(2028, 2, 29)],
+)
 def test_a_day_begins_at_its_midnight(day: date) -> None:
     assert in_almaty(start_of(day)).date() == day
     assert in_almaty(start_of(day)).hour == 0
+
+
+def test_the_last_day_with_the_old_offset_has_an_hour_more() -> None:
+    """At midnight of 1 March 2024 clocks went back to eleven in the evening."""
+    assert start_of(date(2024, 2, 29)) == datetime(2024, 2, 28, 18, tzinfo=UTC)
+    assert start_of(date(2024, 3, 1)) == datetime(2024, 2, 29, 19, tzinfo=UTC)
 
 
 def test_a_moment_without_a_zone_is_a_bug() -> None:

@@ -6,8 +6,9 @@ from datetime import timedelta
 import pytest
 from citizen_reports.grpc_api.desk import METHODS, POLICY
 from citizen_reports.model.actions import Actor, DeskAction, Files, allowed_actions
-from citizen_reports.model.deadlines import Calendar, read_deadlines
+from citizen_reports.model.deadlines import read_deadlines
 from citizen_reports.model.report import QUEUE, Category, Report, Status
+from law.calendar import Calendar
 
 from .test_transitions import DUE, NOW, a_report
 
@@ -68,8 +69,7 @@ def test_what_a_missing_calendar_would_refuse_is_not_offered() -> None:
         deadline=DEADLINES.of(Category.INCIDENT_WITH_CHILD, "KZ-75", NOW),
     )
     assert TAKE in offered(emergency)
-    calendar = Calendar(DEADLINES.calendar.zone, DEADLINES.calendar.office_closes, {})
-    bare = replace(DEADLINES, calendar=calendar)
+    bare = replace(DEADLINES, hours=replace(DEADLINES.hours, calendar=Calendar({})))
     assert TAKE not in allowed_actions(emergency, DISPATCHER, bare, Files(), NOW)
 
 

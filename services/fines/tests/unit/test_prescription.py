@@ -1,6 +1,7 @@
 """The letter states all that the law demands, in both languages, and nothing that is not so."""
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -75,6 +76,24 @@ def test_what_a_register_holds_cannot_change_the_letter() -> None:
     )  # fmt: skip
     assert "<script>" not in letter and "&lt;script&gt;" in letter
     assert "7 календарных дней" in letter
+
+
+@pytest.mark.parametrize(
+    ("moment", "stated"),
+    [
+        (datetime(2024, 2, 29, 17, 30, tzinfo=UTC), "2024-02-29 23:30:00"),
+        (datetime(2024, 2, 29, 19, 30, tzinfo=UTC), "2024-03-01 00:30:00"),
+    ],
+)
+def test_the_letter_states_the_time_of_almaty_as_it_was_then(moment: datetime, stated: str) -> None:
+    letter = prescription(
+        fine_in(State.ISSUED, occurred_at=moment),
+        particulars_of(violation(), REGISTRATION),
+        ARTICLES["RED_LIGHT"],
+        LAWBOOKS.authorities["KZ-75"],
+        DayCount.WORKING,
+    )
+    assert letter.count(stated) == 2
 
 
 def test_amounts_are_written_with_tiyn() -> None:

@@ -10,11 +10,12 @@ from typing import Any
 import rfc8785
 from chassis.calls import current_caller
 from chassis.clock import to_timestamp
+from chassis.purpose import PurposeRequired
 from chassis.refusals import Kind, Refusal, Says, checks
 from PIL import Image, ImageDraw
 from tartip.cameras.v1 import cameras_pb2, cameras_pb2_grpc
 from tartip.fines.v1 import fines_pb2, fines_pb2_grpc
-from tartip.inference.v1 import inference_pb2, inference_pb2_grpc
+from tartip.inference.v1 import inference_pb2_grpc
 from tartip.reports.v1 import reports_pb2, reports_pb2_grpc
 from tartip.violations.v1 import violations_pb2, violations_pb2_grpc
 
@@ -36,6 +37,7 @@ def a_photograph() -> bytes:
 
 PHOTOGRAPH = a_photograph()
 PHOTOGRAPH_SHA = hashlib.sha256(PHOTOGRAPH).hexdigest()
+ORIGINAL_SHA = "0e" * 32
 
 
 class ViolationNotFound(Refusal):
@@ -65,12 +67,6 @@ class ReportChangedMeanwhile(Refusal):
     kind = Kind.CONFLICT
     code = "REPORT_CHANGED_MEANWHILE"
     says = Says(en="Changed meanwhile.", ru="Тем временем изменилось.", kk="Осы арада өзгерді.")
-
-
-class PurposeRequired(Refusal):
-    kind = Kind.INVALID
-    code = "PURPOSE_REQUIRED"
-    says = Says(en="Say why.", ru="Укажите цель.", kk="Мақсатын айтыңыз.")
 
 
 @dataclass
@@ -106,6 +102,7 @@ def a_violation(violation_id: str, **changes: Any) -> violations_pb2.Violation:
         violation_id=violation_id, state=violations_pb2.VIOLATION_STATE_REVIEW, version=1,
         source=violations_pb2.VIOLATION_SOURCE_DEVICE, camera_id="camera-1", over_kmh=28.5,
         occurred_at=to_timestamp(NOON), evidence_sha256=[PHOTOGRAPH_SHA],
+        original_sha256=[ORIGINAL_SHA],
         actions=["confirm", "reject"], models_fingerprint="models-1",
     )  # fmt: skip
     place = violation.place
@@ -161,6 +158,7 @@ def canonical_of(violation: violations_pb2.Violation, request: Any, officer: str
             "tolerance_kmh": device.tolerance_kmh,
         },
         "evidence_sha256": list(violation.evidence_sha256),
+        "original_sha256": list(violation.original_sha256),
         "models_fingerprint": violation.models_fingerprint,
     }  # fmt: skip
 
@@ -183,6 +181,20 @@ class PeerViolations(violations_pb2_grpc.ViolationsServicer):
         found = self._asked.violations.get(request.violation_id)
         violation = found or a_violation(request.violation_id)
         return violations_pb2.GetViolationResponse(violation=violation)
+
+    async def OpenEvidence(self, request: Any, context: Any) -> AsyncIterator[Any]:
+        self._asked.note(request)
+        if not current_caller().purpose:
+            raise PurposeRequired
+        is_photograph = request.sha256 == PHOTOGRAPH_SHA
+        content = PHOTOGRAPH if is_photograph else PICTURE
+        yield violations_pb2.OpenEvidenceResponse(
+            content_type="image/jpeg" if is_photograph or request.sha256 == SHA else "text/html",
+            content=content[:1000], sha256=request.sha256, original_sha256=ORIGINAL_SHA,
+            size_bytes=len(content),
+        )  # fmt: skip
+        for start in range(1000, len(content), 100_000):
+            yield violations_pb2.OpenEvidenceResponse(content=content[start : start + 100_000])
 
     async def ListViolations(self, request: Any, context: Any) -> Any:
         self._asked.note(request)
@@ -236,16 +248,7 @@ def decide(violation: violations_pb2.Violation, state: Any, officer: str) -> Any
 
 
 class PeerInference(inference_pb2_grpc.InferenceServicer):
-    async def ReadEvidence(self, request: Any, context: Any) -> AsyncIterator[Any]:
-        if not current_caller().purpose:
-            raise PurposeRequired
-        if request.sha256 == PHOTOGRAPH_SHA:
-            yield inference_pb2.ReadEvidenceResponse(content_type="image/jpeg", content=PHOTOGRAPH)
-            return
-        kind = "image/jpeg" if request.sha256 == SHA else "text/html"
-        yield inference_pb2.ReadEvidenceResponse(content_type=kind, content=PICTURE[:1000])
-        for start in range(1000, len(PICTURE), 100_000):
-            yield inference_pb2.ReadEvidenceResponse(content=PICTURE[start : start + 100_000])
+    """Answers operators nothing."""
 
 
 class PeerCameras(cameras_pb2_grpc.CameraRegistryServicer):

@@ -16,7 +16,7 @@ from .peers import PHOTOGRAPH_SHA, a_violation, decide
 pytestmark = needs_chromium
 CASES = ("violation-1", "violation-2", "violation-3")
 CONFIRMED = violations_pb2.VIOLATION_STATE_CONFIRMED
-EVIDENCE = "**/v1/evidence/**"
+EVIDENCE = "**/v1/violations/*/evidence/**"
 
 
 def each_violation(**changes: Any) -> dict[str, violations_pb2.Violation]:
@@ -188,6 +188,7 @@ async def test_a_picture_of_another_hash_is_not_shown_and_nothing_is_signed(
         ("occurred_at", "2026-11-27T07:00:00.000251Z", "время"),
         ("over_kmh", "48.5", "превышение"),
         ("evidence_sha256", ["ab" * 32], "хеш доказательства"),
+        ("original_sha256", ["ab" * 32], "хеш оригинала"),
         ("offence", {"code": "RED_LIGHT"}, "код нарушения"),
         ("readings", {"speed_kmh": 111.5}, "скорость"),
         ("surcharge", "1000", "surcharge"),

@@ -95,7 +95,7 @@ function noteText(note) {
 export function pictures(whole, { purpose, signal }) {
   return whole.media.filter((item) => item.evidence_sha256).map((item) => {
     const place = h("div", { class: "evidence alone" }, state("…", t("evidence.loading")));
-    loadEvidence(reportMediaPath(whole.report, item), item.shown_sha256 || item.evidence_sha256, { purpose, signal })
+    loadEvidence(reportMediaPath(whole.report, item), item.shown_sha256, { purpose, signal })
       .then((piece) => place.replaceChildren(drawn(piece)))
       .catch((error) => {
         if (!isAbort(error)) place.replaceChildren(state("⚠", evidenceText(error)));

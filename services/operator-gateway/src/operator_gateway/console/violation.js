@@ -69,6 +69,7 @@ export function signedToo(violation) {
   return h("details", { class: "small" }, h("summary", {}, t("signed.too")), facts([
     [t("id"), mono(violation.violation_id)], [t("version"), mono(violation.version)],
     [t("evidence.hash"), violation.evidence_sha256.map((sha) => h("div", { class: "mono" }, sha))],
+    [t("evidence.original"), violation.original_sha256.map((sha) => h("div", { class: "mono" }, sha))],
     [t("camera"), mono([violation.camera_id, code("kind", device?.kind)].filter(Boolean).join(" · "))],
     [t("position"), violation.place ? `${violation.place.latitude}, ${violation.place.longitude}` : ""], [t("report"), mono(violation.report_id)],
     [t("device"), mono([readings?.device_serial, readings?.counter].filter(Boolean).join(" · "))],

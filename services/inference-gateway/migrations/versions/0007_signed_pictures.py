@@ -4,8 +4,8 @@ from alembic import op
 from chassis.migrations import runtime_role
 from chassis.tables import grant
 
-revision = "0006"
-down_revision = "0005"
+revision = "0007"
+down_revision = "0006"
 branch_labels = None
 depends_on = None
 
@@ -17,7 +17,7 @@ def upgrade() -> None:
             device_key bytea NOT NULL,
             picture_sha256 bytea NOT NULL CHECK (octet_length(picture_sha256) = 32),
             counter bigint NOT NULL,
-            signed_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+            signed_at timestamptz NOT NULL DEFAULT service_now(),
             PRIMARY KEY (device_key, picture_sha256)
         )
         """

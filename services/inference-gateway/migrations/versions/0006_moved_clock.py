@@ -4,8 +4,8 @@ from alembic import op
 from chassis.migrations import runtime_role
 from chassis.tables import install_v2
 
-revision = "0007"
-down_revision = "0006"
+revision = "0006"
+down_revision = "0005"
 branch_labels = None
 depends_on = None
 
