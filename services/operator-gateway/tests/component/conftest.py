@@ -31,14 +31,8 @@ from tartip.reports.v1 import reports_pb2, reports_pb2_grpc
 from tartip.violations.v1 import violations_pb2, violations_pb2_grpc
 
 from .browser import chromium, console
-from .peers import (
-    Asked,
-    PeerCameras,
-    PeerFines,
-    PeerInference,
-    PeerReports,
-    PeerViolations,
-)
+from .peers import Asked, PeerCameras, PeerFines, PeerInference, PeerViolations
+from .report_peer import PeerReports
 
 __all__ = ["chromium", "console"]  # fixtures of the browser tests
 ANYBODY = allow(

@@ -8,7 +8,7 @@ from tartip.reports.v1 import reports_pb2 as pb
 
 from .browser import PROMISE_MS, Console, OpenConsole, expect, needs_chromium
 from .conftest import Publisher
-from .peers import a_report, advance
+from .report_peer import a_report, advance
 
 pytestmark = needs_chromium
 NOW = datetime.now(UTC)

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from .browser import Console, OpenConsole, decoded, expect, needs_chromium
-from .peers import PHOTOGRAPH_SHA, a_report, a_violation
+from .peers import PHOTOGRAPH_SHA, a_violation
+from .report_peer import a_report
 
 try:
     from axe_playwright_python.async_playwright import Axe

@@ -358,7 +358,9 @@ export const TEXTS = {
   "field.device.kind": ["камера түрі", "вид камеры", "kind of camera"],
   "field.caution": ["ескерту", "предупреждение", "caution"],
   "field.conflicting_violation_ids": ["қайшы істер", "противоречащие дела", "contradicting cases"],
-  "assumed_years": ["Сынақ: жылы шартты түрде алынған", "Пробный режим: год принят условно", "Trial: a year is assumed"],
+  "live.inference.v1.access_refused": ["Жасырын нәрсені ашу әрекеті", "Попытка открыть скрытое", "Attempt to open what is hidden"],
+  "live.violations.v1.access_refused": ["Жасырын нәрсені ашу әрекеті", "Попытка открыть скрытое", "Attempt to open what is hidden"],
+  "live.reports.v1.access_refused": ["Жасырын нәрсені ашу әрекеті", "Попытка открыть скрытое", "Attempt to open what is hidden"],
 };
 
 export const language = () => chosen;
