@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from .browser import Console, OpenConsole, decoded, expect, needs_chromium
-from .peers import PHOTOGRAPH_SHA, a_report, a_violation
+from .peers import PHOTOGRAPH_SHA, a_violation
+from .report_peer import a_report
 
 try:
     from axe_playwright_python.async_playwright import Axe
@@ -201,6 +202,21 @@ async def test_a_session_that_ended_keeps_what_was_typed(console: OpenConsole, c
     await desk.page.keyboard.press("Control+Enter")
     await expect(desk.page.locator("dialog[open] .refusal")).to_contain_text("Войдите снова")
     await expect(desk.page.locator("#field-reason")).to_have_value("not ours")
+
+
+async def test_a_moved_clock_is_told_on_every_page_and_deadlines_are_counted_by_it(
+    console: OpenConsole, cases: None, moved_gateway: Any
+) -> None:
+    due = dt.datetime.now(dt.UTC) + dt.timedelta(days=100, hours=1)
+    moved_gateway.asked.reports["report-9"] = a_report("report-9", due)
+    desk = await console("dispatcher-almaty", "reports", at=moved_gateway)
+    notice = desk.page.locator("#notices [data-code=CLOCK_MOVED]")
+    await expect(notice).to_contain_text("часы переведены")
+    await expect(desk.row("report-9")).to_contain_text("осталось 10 дн")
+    await desk.page.get_by_role("button", name="Выйти").click()
+    await expect(desk.page.locator("#operator")).to_be_visible()
+    await desk.page.select_option("#language", "kk")
+    await expect(notice).to_contain_text("сағат жылжытылған")
 
 
 async def reports(desk: Console) -> None:

@@ -2,8 +2,9 @@
 
 import { get, isAbort } from "./api.js";
 import { facts, h, state, visible, written } from "./dom.js";
-import { EvidenceDiffers, loadEvidence, violationEvidencePath } from "./evidence.js";
-import { code, fullMoment, moment, refusalText, span, t } from "./texts.js";
+import { evidenceText, loadEvidence, violationEvidencePath } from "./evidence.js";
+import { fullMoment, moment, span } from "./formats.js";
+import { code, refusalText, t } from "./texts.js";
 
 // A list carries no plates: reading one is audited, so it begins with opening the case.
 export const headline = (row) => row.over_kmh != null ? `+${row.over_kmh} ${t("kmh")}` : code("offence", row.offence?.code);
@@ -99,9 +100,8 @@ export async function showEvidence(place, violation, { purpose, signal, loaded, 
     return true;
   } catch (error) {
     if (isAbort(error)) return false;
-    const text = error instanceof EvidenceDiffers ? t("evidence.differs") : `${t("evidence.failed")} ${refusalText(error)}`;
     place.replaceChildren(h("div", { class: "state failed", role: "alert" },
-      h("span", { class: "sign", "aria-hidden": "true" }, "⚠"), h("p", {}, text), h("button", { onclick: again }, t("retry"))));
+      h("span", { class: "sign", "aria-hidden": "true" }, "⚠"), h("p", {}, evidenceText(error)), h("button", { onclick: again }, t("retry"))));
     return false;
   }
 }
