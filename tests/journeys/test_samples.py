@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import json
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from chassis.clock import new_id
+from chassis.clock import new_id, system_clock
 from tartip_cli import samples
 from tartip_cli.home import Home
 from tartip_cli.partner import Outside
@@ -67,7 +66,7 @@ async def test_a_sample_camera_that_is_of_no_use_any_more_gets_a_successor(
     ) as outside:
         first = await registered(outside)
         assert await registered(outside) == first
-        spoiled = (await samples.registered(outside, now=dt.datetime.now(dt.UTC)))[0][0]
+        spoiled = (await samples.registered(outside, now=system_clock()))[0][0]
         await spoil(outside, spoiled)
         second = await registered(outside)
         assert second[0] != first[0] and second[1:] == first[1:]
@@ -78,5 +77,5 @@ async def test_a_sample_camera_that_is_of_no_use_any_more_gets_a_successor(
 
 
 async def registered(outside: Outside) -> list[str]:
-    cameras, _ = await samples.registered(outside, now=dt.datetime.now(dt.UTC))
+    cameras, _ = await samples.registered(outside, now=system_clock())
     return [camera.camera_id for camera in cameras]
