@@ -142,10 +142,25 @@ async def test_a_certificate_without_credentials_is_nobody(nats: RunningTestMesh
         )
 
 
-@pytest.mark.parametrize(
-    ("kind", "name"), [("partner", "kaspi"), ("device", "edge-1"), ("officer", "inspector-almaty")]
-)
-async def test_credentials_under_the_certificate_of_no_service_are_refused(
+async def test_an_edge_box_publishes_heartbeats_under_its_own_certificate(
+    nats: RunningTestMesh,
+) -> None:
+    register = await nats.nats_client("camera-registry")
+    heard = await register.subscribe("cameras.heartbeats.*")
+    await register.flush()
+    pair = nats.certificates.device("edge-1")
+    context = ssl.create_default_context(cafile=str(nats.certificates.authority))
+    context.load_cert_chain(str(pair.certificate), str(pair.key))
+    box = await nats_library.connect(
+        nats.nats_url, tls=context, nkeys_seed=str(nats.keys.nats_seed("edge-1")), error_cb=ignore
+    )
+    await box.publish("cameras.heartbeats.KZ-75", b"alive")
+    assert (await heard.next_msg(timeout=10)).data == b"alive"
+    await box.close()
+
+
+@pytest.mark.parametrize(("kind", "name"), [("partner", "kaspi"), ("officer", "inspector-almaty")])
+async def test_credentials_under_a_certificate_that_is_not_for_the_broker_are_refused(
     nats: RunningTestMesh, kind: str, name: str
 ) -> None:
     pair = getattr(nats.certificates, kind)(name)

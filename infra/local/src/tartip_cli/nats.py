@@ -139,7 +139,7 @@ class NatsServer:
                 "tls {",
                 f"  cert_file: {json.dumps(str(pair.certificate))}",
                 f"  key_file: {json.dumps(str(pair.key))}",
-                f"  ca_file: {json.dumps(str(certificates.authority))}",
+                f"  ca_file: {json.dumps(str(certificates.broker_clients))}",
                 "  verify: true",
                 "}",
                 "accounts {",

@@ -97,6 +97,11 @@ class Certificates:
         return self.folder / "authorities"
 
     @property
+    def broker_clients(self) -> Path:
+        """Who certifies callers of the broker: services, and devices for their heartbeats."""
+        return self.folder / "broker-clients.pem"
+
+    @property
     def officer_authority(self) -> Path:
         return self.folder / "officer-ca.pem"
 
@@ -125,8 +130,11 @@ class Certificates:
         officers = Authority.open(self.folder, "officer-ca")
         for operator in OPERATORS:
             officers.issue(self.officer(operator.id), common_name=operator.id, uri=None)
-        services = (self.client_authorities / "service.pem").read_bytes()
+        services, devices = (
+            (self.client_authorities / f"{kind}.pem").read_bytes() for kind in ("service", "device")
+        )
         write_private(self.authority, services)
+        write_private(self.broker_clients, services + devices)
         (self.folder / _RETIRED).unlink(missing_ok=True)
 
     def _pair(self, kind: str, name: str) -> KeyPair:
