@@ -6,13 +6,14 @@ What a journey sends that must never be seen in spans or logs is gathered in `pe
 from __future__ import annotations
 
 import asyncio
+import io
 import random
-import struct
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import pytest
 from chassis.clock import new_id, system_clock
+from PIL import Image, ImageDraw
 from tartip.inference.v1 import inference_pb2 as inference
 from tartip.reports.v1 import reports_pb2 as reports
 from tartip_cli import samples
@@ -88,12 +89,17 @@ def new_frame(
 
 @pytest.fixture
 def retaken() -> Callable[[bytes], bytes]:
-    """The same scene as another file, by a comment in its head: a device gives each measurement a
-    picture of its own."""
+    """The same scene as another picture, as a device takes one for each measurement: its upper edge
+    has the shades of an id. A comment in the head would not do, for it is not shown."""
 
     def make(jpeg: bytes) -> bytes:
-        comment = str(new_id()).encode()
-        return jpeg[:2] + b"\xff\xfe" + struct.pack(">H", len(comment) + 2) + comment + jpeg[2:]
+        picture, made = Image.open(io.BytesIO(jpeg)), io.BytesIO()
+        draw = ImageDraw.Draw(picture)
+        for place, colour in enumerate(new_id().bytes):
+            corner = (16 * place, 0, 16 * place + 15, 15)
+            draw.rectangle(corner, fill=(colour, colour, colour))
+        picture.save(made, "JPEG", quality="keep")
+        return made.getvalue()
 
     return make
 

@@ -117,20 +117,21 @@ async def test_a_camera_may_widen_the_window_of_its_own_and_never_narrow_it(
     assert await outcomes(after(400, plate, beside)) == ["violation"]
 
 
-async def test_one_passage_before_ten_cameras_at_once_is_one_violation(
+async def test_one_passage_before_four_cameras_at_once_is_one_violation(
     publisher: Any,
     plate_read: Reads,
     camera: cameras_pb2.Camera,
     new_camera: Cameras,
     outcome_of: Outcome,
-    plate: str,
+    new_plate: Callable[[], str],
 ) -> None:
-    now = system_clock()
-    row = [new_camera(place=north_of(camera, metres)) for metres in range(0, 100, 10)]
-    events = [plate_read(plate, at=now, by=one) for one in row]
-    await asyncio.gather(*(publisher.read(event) for event in events))
-    came = [(await outcome_of(event.read_id))["outcome"] for event in events]
-    assert sorted(came) == ["duplicate"] * 9 + ["violation"]
+    row = [new_camera(place=north_of(camera, metres)) for metres in range(0, 40, 10)]
+    for _ in range(6):  # who is first differs
+        plate, now = new_plate(), system_clock()
+        events = [plate_read(plate, at=now, by=one) for one in row]
+        await asyncio.gather(*(publisher.read(event) for event in events))
+        came = [(await outcome_of(event.read_id))["outcome"] for event in events]
+        assert sorted(came) == ["duplicate"] * 3 + ["violation"]
 
 
 async def test_evidence_of_one_violation_is_refused_to_another_by_name(
