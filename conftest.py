@@ -8,6 +8,12 @@ import pytest
 pytest_plugins = ["tartip_cli.testing", "tartip_cli.rtsp_testing"]
 
 
+OUTSIDE = {
+    "photographs": ("TARTIP_PHOTOGRAPHS", "photographs"),
+    "cases": ("TARTIP_CASES", "small inputs that are odd"),
+}
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--today",
@@ -33,12 +39,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Photographs are not part of the project: without them their tests say so."""
-    if os.environ.get("TARTIP_PHOTOGRAPHS"):
-        return
-    left_out = pytest.mark.skip(
-        reason="left out: TARTIP_PHOTOGRAPHS names no folder of photographs"
-    )
-    for item in items:
-        if "photographs" in item.keywords:
-            item.add_marker(left_out)
+    """What is not part of the project: without it the tests that need it say so."""
+    for marker, (variable, what) in OUTSIDE.items():
+        if os.environ.get(variable):
+            continue
+        left_out = pytest.mark.skip(reason=f"left out: {variable} names no folder of {what}")
+        for item in items:
+            if marker in item.keywords:
+                item.add_marker(left_out)

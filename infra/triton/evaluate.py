@@ -24,12 +24,18 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+import numpy as np
 from inference_gateway.seeing.grammar import two_rows
 from inference_gateway.seeing.looking import Looker
 from inference_gateway.seeing.pictures import open_picture
 from inference_gateway.seeing.plates import Plate
 from inference_gateway.seeing.triton import Credentials, TritonModels
-from tartip_scenes.forms import ONE_LINE_KAZAKH_KINDS, TWO_ROW_KAZAKH_KINDS, PlateKind
+from tartip_scenes.forms import (
+    ONE_LINE_KAZAKH_KINDS,
+    TWO_ROW_KAZAKH_KINDS,
+    PlateKind,
+    alike_text,
+)
 from tartip_scenes.lettering import HELD_OUT_FONTS
 from tartip_scenes.scenes import Scene, draw_scene
 
@@ -110,12 +116,18 @@ def plateless(folder: Path) -> list[Shown]:
     return [Shown(path.name, frozenset(), path.read_bytes) for path in found]
 
 
-def scenes(count: int, first: int, kinds: tuple[PlateKind, ...]) -> Iterator[Shown]:
-    """Rendered streets: the forms in turn, in fonts never trained on."""
-    for seed in range(count):
-        kind = kinds[seed % len(kinds)]
-        scene = draw_scene(first + seed, kind=kind, fonts=HELD_OUT_FONTS)
-        name = f"{first + seed} {kind.value} {scene.truth.light.value}"
+def scenes(
+    count: int, first: int, kinds: tuple[PlateKind, ...], *, alike: bool = False
+) -> Iterator[Shown]:
+    """Rendered streets: the forms in turn, in fonts never trained on.
+
+    `alike` writes the plates with letters and digits that look like one another.
+    """
+    for seed in range(first, first + count):
+        kind = kinds[(seed - first) % len(kinds)]
+        text = alike_text(kind, np.random.default_rng([seed, 1])) if alike else None
+        scene = draw_scene(seed, kind=kind, text=text, fonts=HELD_OUT_FONTS)
+        name = f"{seed} {kind.value} {scene.truth.light.value}"
         yield Shown(name, frozenset({_written(scene)}), partial(_jpeg, scene))
 
 

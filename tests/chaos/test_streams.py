@@ -32,7 +32,8 @@ from tartip_cli.ports import LOOPBACK, free_base
 from tartip_cli.settings import inherited_environment
 from tartip_cli.testing import RunningTestMesh
 from tartip_cli.topology import service_named
-from tartip_scenes.rtsp import RtspServer, clip_of, film_of
+from tartip_scenes.clips import clip_of, film_of
+from tartip_scenes.rtsp import RtspServer
 from tartip_scenes.scenes import Light, draw_film
 
 pytestmark = pytest.mark.mesh

@@ -100,7 +100,7 @@ def test_every_refusal_of_the_chassis_stands_in_the_common_contract() -> None:
 
 
 def test_every_refusal_speaks_three_languages() -> None:
-    folders = [*(ROOT / "services").glob("*/src"), ROOT / "libs" / "chassis" / "src"]
+    folders = [*(ROOT / "services").glob("*/src"), *(ROOT / "libs").glob("*/src")]
     for path in (p for folder in folders for p in sorted(folder.rglob("*.py"))):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("Says"):

@@ -12,7 +12,7 @@ import grpc
 import numpy as np
 import pytest
 from chassis.channels import Channels, peers_refusals
-from chassis.clock import new_id, system_clock
+from chassis.clock import new_id, real_clock, system_clock
 from chassis.refusals import Refusal
 from joserfc import jwt
 from tartip.reports.v1 import reports_pb2 as reports
@@ -143,7 +143,7 @@ async def test_another_partners_report_answers_as_one_that_does_not_exist(
 async def test_an_expired_token_is_refused(mesh: RunningTestMesh, outside: Outside) -> None:
     desk = outside.as_operator("inspector-almaty")
     issuer = Issuer.open(mesh.home.oidc, mesh.oidc_issuer)
-    past = int(time.time()) - 3600
+    past = int(real_clock().timestamp()) - 3600
     claims = {
         "iss": issuer.url, "aud": "tartip", "sub": "inspector-almaty", "roles": ["inspector"],
         "regions": ["KZ-75"], "iat": past - 900, "exp": past,
@@ -213,7 +213,7 @@ async def test_a_foreign_signature_confirms_nothing(new_frame: Any, outside: Out
     found = await wait_for("the violation", lambda: journey.find_in_queue(result.evidence_sha256))
     path = f"/v1/violations/{found.body['violation_id']}"
     desk = outside.as_operator("inspector-almaty")
-    prepared = await desk.post(f"{path}/decision/prepare", {"verdict": "confirm"})
+    prepared = await desk.post(f"{path}/decision/prepare", {"verdict": "confirm"}, purpose="test")
     canonical = base64.b64decode(prepared.body["canonical"])
     other = outside.certificates.officer("inspector-astana")
     own = outside.certificates.officer("inspector-almaty")
@@ -233,7 +233,9 @@ async def test_a_foreign_signature_confirms_nothing(new_frame: Any, outside: Out
         }
         body = {key: base64.b64encode(part).decode() for key, part in parts.items()}
         with pytest.raises(Refusal) as refused:
-            await desk.post(f"{path}/confirm", {"decision_id": str(new_id()), **body})
+            await desk.post(
+                f"{path}/confirm", {"decision_id": str(new_id()), **body}, purpose="test"
+            )
         assert refused.value.reason == name
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import subprocess
@@ -11,11 +12,15 @@ from typing import Any
 
 import cv2
 import pytest
+from chassis.clock import new_id
+from tartip_cli import samples
 from tartip_cli.failures import Exit
+from tartip_cli.partner import Outside
 from tartip_cli.readings import as_json
 from tartip_cli.settings import inherited_environment
 from tartip_cli.testing import RunningTestMesh
-from tartip_scenes.scenes import draw_film
+from tartip_scenes.rtsp import RtspServer
+from tartip_scenes.scenes import draw_film, draw_scene
 
 pytestmark = pytest.mark.mesh
 
@@ -29,6 +34,19 @@ def tartip(home: Path, *arguments: str, seconds: float = 180) -> subprocess.Comp
         timeout=seconds,
         check=False,
     )
+
+
+def test_open_fines_are_reckoned_anew_by_a_command_that_finds_them_right(
+    mesh: RunningTestMesh, sample_cameras: Any
+) -> None:
+    for arguments in (("--dry-run",), (), ("--purpose", "after the table of 2027")):
+        done = tartip(mesh.home.path, "fines", "redate", "--json", *arguments)
+        assert done.returncode == Exit.OK, done.stderr
+        told = json.loads(done.stdout)
+        assert told["dry_run"] is ("--dry-run" in arguments)
+        assert (told["changed"], told["refused"]) == ([], [])
+    shown = tartip(mesh.home.path, "fines", "redate")
+    assert shown.stdout.strip().endswith(f"{told['looked_at']} open fines looked at, 0 changed.")
 
 
 def test_the_demonstration_tells_both_journeys_and_may_be_repeated(
@@ -87,12 +105,76 @@ def test_ingest_looks_at_a_film_frame_by_frame(
     personal.add(text)
     done = tartip(
         mesh.home.path, "ingest", str(path), "--camera", sample_cameras[2].camera_id,
-        "--fps", "2", "--json",
+        "--fps", "2", "--taken-at", "2026-11-20 18:30", "--json",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr + done.stdout
     answers = [json.loads(line) for line in done.stdout.splitlines()]
     assert len(answers) in (3, 4, 5)
     assert text in {plate["text"] for answer in answers for plate in answer["plates"]}
+    assert all(answer["at"].startswith("2026-11-20T13:30:0") for answer in answers)
+    assert ["account" in answer for answer in answers] == [False] * (len(answers) - 1) + [True]
+    account = answers[-1]["account"]
+    assert account["offered_seconds"] == account["looked_at_seconds"] == pytest.approx(2.0)
+    assert (account["left_out_seconds"], account["started_at_by"]) == ({}, "given")
+    told = tartip(mesh.home.path, "ingest", str(path), "--camera", sample_cameras[2].camera_id)
+    assert "seconds of film" in told.stdout and "now, less its length" in told.stdout
+
+
+def test_ingest_finds_a_camera_by_its_serial_or_its_name(
+    mesh: RunningTestMesh, sample_cameras: Any, tmp_path: Path
+) -> None:
+    (tmp_path / "street.jpg").write_bytes(draw_scene(7).jpeg)
+    camera = sample_cameras[2]
+    for called in (camera.device.serial, camera.name.upper(), camera.camera_id):
+        done = tartip(
+            mesh.home.path, "ingest", str(tmp_path / "street.jpg"), "--camera", called, "--json"
+        )
+        assert done.returncode == 0, done.stderr
+    done = tartip(mesh.home.path, "ingest", str(tmp_path / "street.jpg"), "--camera", "no such")
+    assert done.returncode == Exit.NOT_FOUND
+    assert "no such" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_ingest_lists_the_cameras_where_several_have_the_name(
+    mesh: RunningTestMesh, sample_cameras: Any
+) -> None:
+    name = f"Sample: twin {new_id()}"
+    ids = [str(new_id()) for _ in range(2)]
+
+    async def register() -> None:
+        async with Outside(
+            home=mesh.home, ports=mesh.ports, oidc_issuer=mesh.oidc_issuer
+        ) as outside:
+            for camera_id in ids:
+                described = {
+                    **sample_cameras[2].body["description"], "name": name, "serial": camera_id
+                }  # fmt: skip
+                body = {"camera_id": camera_id, "description": described}
+                await outside.as_operator(samples.ADMINISTRATOR).post("/v1/cameras", body)
+
+    asyncio.run(register())
+    done = tartip(mesh.home.path, "ingest", __file__, "--camera", name)
+    assert done.returncode == Exit.USAGE
+    assert all(camera_id in done.stderr for camera_id in ids)
+
+
+def test_ingest_names_why_a_stream_cannot_be_watched(
+    mesh: RunningTestMesh, sample_cameras: Any
+) -> None:
+    server = RtspServer([scene.picture for scene in draw_film(3, frames=4)])
+    server.guard("live", "viewer:right-word")
+    capitals = " RTSP" + server.address.removeprefix("rtsp")
+    for address, reason in (
+        (capitals, "STREAM_UNAUTHORIZED"),
+        ("rtsp://viewer:secret-word@127.0.0.1:9/live", "STREAM_AWAY"),
+    ):
+        done = tartip(
+            mesh.home.path, "ingest", address, "--camera", sample_cameras[2].camera_id, "--json",
+            seconds=60,
+        )  # fmt: skip
+        assert done.returncode == Exit.REFUSED, done.stderr
+        assert json.loads(done.stdout)["refused"] == reason
+    server.stop()
 
 
 def test_ingest_without_a_camera_says_how_to_find_one(mesh: RunningTestMesh) -> None:

@@ -15,6 +15,8 @@ CLOCK = CHASSIS / "clock.py"
 LAW = ROOT / "libs" / "law" / "src"
 COMMAND_LINE = ROOT / "infra" / "local" / "src"
 MIGRATIONS = sorted((ROOT / "services").glob("*/migrations"))
+LAWFUL = ("fines", "violations", "citizen-reports")
+MESH_TESTS = [path for path in (ROOT / "tests").iterdir() if path.is_dir() and path.name != "tidy"]
 # Made defaults by the database's own clock, which `install_v2` replaced since.
 SUPERSEDED = {"0001_frames_and_evidence.py"}
 SQL_NOW = re.compile(
@@ -86,3 +88,9 @@ def test_sql_asks_for_the_time_by_service_now_alone() -> None:
 def test_code_asks_the_chassis_for_the_time() -> None:
     """Reason: all live in `system_clock`; `real_clock` says who must not."""
     assert findings(asks_the_host, *SERVICES, CHASSIS, LAW, COMMAND_LINE) == []
+
+
+def test_tests_on_real_parts_live_in_the_time_of_the_services() -> None:
+    """Reason: they run in other years (TARTIP_CLOCK_OFFSET), where "now" is not the host's."""
+    lawful = [ROOT / "services" / name / "tests" / "component" for name in LAWFUL]
+    assert findings(asks_the_host, *lawful, *MESH_TESTS) == []

@@ -50,6 +50,8 @@ def test_status_says_loudly_which_day_it_is_and_what_is_assumed(moved: RunningTe
     assert shown.returncode == 0, shown.stderr
     assert "Trial: the clock is moved, today is 2090-12-24." in shown.stdout
     assert "Trial: the base value (MCI) of 2091 is assumed" in shown.stdout
+    began = moved.home.log_of("up").read_text()
+    assert "Trial: the clock is moved, today is 2090-12-24." in began
     told = json.loads(tartip(moved.home.path, "status", "--json").stdout)
     now = dt.datetime.fromisoformat(told["now"])
     offset = dt.timedelta(seconds=told["clock_offset_seconds"])

@@ -32,6 +32,7 @@ from tartip_cli.pki import KeyPair
 from tartip_cli.topology import CITIZEN_REPORTS, FINES, INFERENCE_GATEWAY
 
 PIECE_BYTES = 64 * 1024
+REVIEW, TRIAGE = "demonstration: review", "demonstration: triage"
 _CALL_SECONDS = 10.0
 _LOOK_SECONDS = 30.0
 _POLL_SECONDS = 0.3
@@ -101,7 +102,7 @@ class FrameToTenge:
         return answer.result
 
     async def find_in_queue(self, evidence_sha256: str) -> Answer | None:
-        """The violation that this frame gave, by the evidence it names."""
+        """The violation that this frame gave, by the hash of the frame as it was sent."""
         found = await self.violations_of(evidence_sha256, state="review")
         return found[0] if found else None
 
@@ -113,7 +114,7 @@ class FrameToTenge:
             found += [
                 Answer(violation, page.trace_id)
                 for violation in page.body["violations"]
-                if evidence_sha256 in violation["evidence_sha256"]
+                if evidence_sha256 in violation["original_sha256"]
             ]
             token = page.body["next_page_token"]
             if not token:
@@ -121,7 +122,7 @@ class FrameToTenge:
 
     async def violation(self, violation_id: str) -> Answer:
         desk = self.outside.as_operator(self.inspector)
-        return await desk.get(f"/v1/violations/{violation_id}", purpose="demonstration: review")
+        return await desk.get(f"/v1/violations/{violation_id}", purpose=REVIEW)
 
     async def decide(self, violation_id: str, verdict: str = "confirm", reason: str = "") -> Answer:
         """Prepare, sign with the officer's own key, hand in; again it is the same decision."""
@@ -130,11 +131,12 @@ class FrameToTenge:
             prepared = await desk.post(
                 f"/v1/violations/{violation_id}/decision/prepare",
                 {"verdict": verdict, "reason": reason},
+                purpose=REVIEW,
             )
             canonical = base64.b64decode(prepared.body["canonical"])
             self._signed[violation_id] = self.signature_over(canonical)
         body = {"decision_id": self.decision_id, **self._signed[violation_id]}
-        return await desk.post(f"/v1/violations/{violation_id}/{verdict}", body)
+        return await desk.post(f"/v1/violations/{violation_id}/{verdict}", body, purpose=REVIEW)
 
     def signature_over(self, canonical: bytes) -> dict[str, str]:
         pair = self.outside.certificates.officer(self.inspector)
@@ -239,7 +241,7 @@ class ReportToAnswer:
     async def find_on_desk(self) -> Answer | None:
         """The report in full, once it has reached a unit."""
         desk = self.outside.as_operator(self.dispatcher)
-        answer = await desk.get(f"/v1/reports/{self.report_id}", purpose="demonstration: triage")
+        answer = await desk.get(f"/v1/reports/{self.report_id}", purpose=TRIAGE)
         found = answer.body["report"]
         ready = found["report"]["status"] == "routed"
         stored = all(media["evidence_sha256"] for media in found["media"])
@@ -248,7 +250,7 @@ class ReportToAnswer:
     async def act(self, step: str, **body: str) -> Answer:
         """`take`, `answer`, `accept-traffic-evidence`, …: one step of the desk."""
         desk = self.outside.as_operator(self.dispatcher)
-        answer = await desk.post(f"/v1/reports/{self.report_id}/{step}", body)
+        answer = await desk.post(f"/v1/reports/{self.report_id}/{step}", body, purpose=TRIAGE)
         return Answer(answer.body["report"], answer.trace_id)
 
     @property

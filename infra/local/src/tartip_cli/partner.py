@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 import grpc
 import httpx
@@ -134,7 +135,7 @@ class Desk:
     async def _ask(self, method: str, path: str, *, purpose: str, **request: Any) -> Answer:
         headers = {"authorization": f"Bearer {await self._fresh_token()}"}
         if purpose:
-            headers["tartip-purpose"] = purpose
+            headers["tartip-purpose"] = quote(purpose, safe=" ")
         with telemetry.span(
             f"{method} gateway", kind=telemetry.SpanKind.CLIENT,
             attributes={"http.request.method": method, "peer.service": "operator-gateway"},

@@ -47,7 +47,7 @@ class _Films:
         self._port = port
 
     def serve(self, film: bytes | Path) -> str:
-        from tartip_scenes.rtsp import looped
+        from tartip_scenes.clips import looped
 
         self._count += 1
         name = f"film{self._count}"
@@ -77,7 +77,8 @@ def _start_gstreamer(folder: Path) -> subprocess.Popen[str] | None:
 
 
 def _small_servers() -> Iterator[ServeFilm]:
-    from tartip_scenes.rtsp import RtspServer, clip_of
+    from tartip_scenes.clips import clip_of
+    from tartip_scenes.rtsp import RtspServer
 
     servers: list[RtspServer] = []
 

@@ -42,10 +42,14 @@ def status(as_json: AsJson = False) -> None:
         console.print(hint("The mesh does not run; `tartip up` starts it."))
     else:
         console.print(_table(found))
-        for notice in found.get("notices", []):
-            console.print(notice["text"], style="bold red", highlight=False)
+        show_notices(found)
     if not found["ready"]:
         raise typer.Exit(Exit.NOT_RUNNING)
+
+
+def show_notices(status_: dict[str, Any]) -> None:
+    for notice in status_.get("notices", []):
+        console.print(notice["text"], style="bold red", highlight=False)
 
 
 def logs(

@@ -94,13 +94,11 @@ class Supervisor:
     def _time(self) -> dict[str, object]:
         """The moment that the services live in, and what is not in earnest or not known in it."""
         now, offset = system_clock(), self.mesh.settings.clock_offset
+        told = notices(now, self._yearly_tables, offset)
         return {
             "now": now.isoformat(),
             "clock_offset_seconds": offset.total_seconds(),
-            "notices": [
-                {"code": one.code, "text": one.says.en, **one.facts}
-                for one in notices(now, self._yearly_tables, offset)
-            ],
+            "notices": [{"code": one.code, "text": one.says.en, **one.facts} for one in told],
         }
 
     async def _run(self) -> None:

@@ -30,6 +30,7 @@ from tartip_cli.mesh import Mesh
 from tartip_cli.requirements import require_machine, require_packages
 from tartip_cli.running import STOP_SECONDS, State
 from tartip_cli.settings import Settings, read_settings
+from tartip_cli.status_command import show_notices
 from tartip_cli.supervisor import Supervisor
 from tartip_cli.topology import SERVICES
 
@@ -148,13 +149,15 @@ async def _tell(
     live.stop()
     mesh = supervisor.mesh
     seconds = time.monotonic() - began
+    status = await asyncio.to_thread(supervisor.status)
     if as_json:
-        print_json(await asyncio.to_thread(supervisor.status))
+        print_json(status)
         return
     console.print(f"The mesh is ready after {seconds:.1f} s. Ctrl-C stops it.")
     for part in mesh.parts:
         console.print(f"  {part.name:18} {part.address}", highlight=False)
     console.print(f"  {'data and logs':18} {mesh.home.path}", highlight=False)
+    show_notices(status)
     if demo:
         await _demonstrate()
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from tartip_cli.partner import Outside
 
 _SECONDS = 30.0
+_PURPOSE = "tartip verify: the log is checked from outside"
 _PAGE = 200
 
 
@@ -139,25 +140,32 @@ class _Log:
             return None
 
     async def leaves(self, tree_size: int, wrong: list[str]) -> list[bytes]:
-        """Leaf hashes of the first entries, computed here from the entries themselves."""
+        """Leaf hashes of the first entries, computed here from the entries themselves where this
+        command may see them."""
         from chassis import merkle
         from chassis.channels import peers_refusals
+        from chassis.purpose import purpose_metadata
         from tartip.audit.v1 import audit_pb2
         from tartip.common.v1 import common_pb2 as common
 
         leaves: list[bytes] = []
+        token = ""
         while len(leaves) < tree_size:
             request = audit_pb2.ListEntriesRequest(
-                from_index=len(leaves), page=common.Page(size=_PAGE)
+                page=common.Page(size=_PAGE, token=token), with_hidden=True
             )
             with peers_refusals():
-                page = await self._stub.ListEntries(request, timeout=_SECONDS)
+                page = await self._stub.ListEntries(
+                    request, timeout=_SECONDS, metadata=purpose_metadata(_PURPOSE)
+                )
             for entry in page.entries[: tree_size - len(leaves)]:
                 if entry.leaf_index != len(leaves):
                     wrong.append(f"entry {len(leaves)} is missing")
                     return leaves
-                leaves.append(merkle.leaf_hash(entry.canonical))
-            if not page.entries:
+                canonical = entry.canonical
+                leaves.append(merkle.leaf_hash(canonical) if canonical else entry.leaf_hash)
+            token = page.next_page_token
+            if not token:
                 break
         return leaves
 

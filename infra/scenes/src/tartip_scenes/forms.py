@@ -3,6 +3,7 @@
 Every Kazakh form is here, and foreign ones beside them. A text that fits a form can be made up.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -11,6 +12,9 @@ import numpy as np
 
 DIGITS: Final = "0123456789"
 LETTERS: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+ALPHABETS: Final = {"d": DIGITS, "l": LETTERS}
+LOOK_ALIKES: Final = {"d": "012568", "l": "BDGIOQSZ"}
+"""Digits and letters that readers take for one another."""
 REGION_CODES: Final = tuple(f"{code:02d}" for code in range(1, 21))
 
 Colour = tuple[int, int, int]
@@ -184,6 +188,11 @@ def random_text(kind: PlateKind, rng: np.random.Generator) -> str:
     return "".join(random_groups(FORMS[kind], rng))
 
 
+def alike_text(kind: PlateKind, rng: np.random.Generator) -> str:
+    """The same, of digits and letters that look alike wherever the form leaves a choice."""
+    return "".join(_random_group(group, rng, LOOK_ALIKES) for group in FORMS[kind].groups)
+
+
 def random_groups(form: PlateForm, rng: np.random.Generator) -> tuple[str, ...]:
     """The same, parted as the form parts it."""
     groups = form.groups
@@ -202,10 +211,11 @@ def split(form: PlateForm, text: str, kind: PlateKind) -> tuple[str, ...]:
     return tuple(text[end - size : end] for end, size in zip(ends, lengths, strict=True))
 
 
-def _random_group(pattern: str, rng: np.random.Generator) -> str:
+def _random_group(
+    pattern: str, rng: np.random.Generator, alphabets: Mapping[str, str] = ALPHABETS
+) -> str:
     if pattern == "rr":
         return str(rng.choice(REGION_CODES))
-    alphabets = {"d": DIGITS, "l": LETTERS}
     return "".join(str(rng.choice(list(alphabets.get(mark, mark)))) for mark in pattern)
 
 

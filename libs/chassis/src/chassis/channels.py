@@ -1,4 +1,4 @@
-"""Channels to peers: mutual TLS, the caller's deadline, the trace, and refusals handed on by name.
+"""Channels to peers: mutual TLS, the caller's deadline and purpose, the trace, refusals by name.
 
 A call to a peer while a transaction is open is a bug and raises. The deadline of the call being
 served travels: a peer gets what is left of it, less a little for the way back.
@@ -13,6 +13,7 @@ import grpc
 
 from chassis import calls, telemetry
 from chassis.db import in_transaction
+from chassis.purpose import ASCII_METADATA_KEY, METADATA_KEY, purpose_metadata
 from chassis.refusals import DeadlineRequired
 from chassis.statuses import from_error
 
@@ -86,6 +87,9 @@ def _details(details: grpc.aio.ClientCallDetails, *, streams: bool) -> grpc.aio.
     metadata = grpc.aio.Metadata(*(details.metadata or ()))
     metadata.add("traceparent", telemetry.traceparent())
     call, timeout = calls.current_or_none(), details.timeout
+    if call and not {METADATA_KEY, ASCII_METADATA_KEY} & {key for key, _ in metadata}:
+        for key, value in purpose_metadata(call.caller.purpose):
+            metadata.add(key, value)
     if not streams:
         timeout = timeout or DEFAULT_SECONDS
         remaining = call.remaining_seconds if call else None

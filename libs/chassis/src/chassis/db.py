@@ -14,7 +14,7 @@ import asyncio
 import hashlib
 import json
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -32,7 +32,8 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from chassis import tables
-from chassis.clock import Clock, clock_offset, new_id
+from chassis.audit_entry import CONFIDENTIAL, OPEN, AuditEntry
+from chassis.clock import Clock, new_id
 from chassis.refusals import ClockUnsure, IdReused
 from chassis.sealing import DataKey, Keyring
 from chassis.telemetry import SpanKind, current_story, span, traceparent
@@ -182,22 +183,32 @@ class Tx:
         )
 
     def audit(
-        self, action: str, object_ref: str, *, region: str = "", facts: dict[str, str] | None = None
-    ) -> None:
-        """Who did or saw what and why: ids only. `object_ref` is "type:id"."""
-        entry_id = new_id()
-        entry: dict[str, Any] = {
-            "id": str(entry_id),
-            "at": self._clock().isoformat(),
-            "action": action,
-            "object": object_ref,
-            "actor": f"{self.scope.kind}/{self.scope.name}",
-            "purpose": self.scope.purpose,
-            "region": region,
-            "facts": facts or {},
-            "trace": current_story(),
-        }
-        self._audit.append({"entry_id": entry_id, "canonical": rfc8785.dumps(entry)})
+        self,
+        action: str,
+        object_ref: str,
+        *,
+        region: str = "",
+        facts: Mapping[str, str] | None = None,
+        confidential: bool = False,
+    ) -> UUID:
+        """Who did or saw what and why: ids only. `object_ref` is "type:id". Gives the entry's id.
+
+        What is confidential is sealed like the rest and seen by no auditor.
+        """
+        entry = AuditEntry(
+            new_id(),
+            self._clock(),
+            action,
+            object_ref,
+            actor=f"{self.scope.kind}/{self.scope.name}",
+            purpose=self.scope.purpose,
+            region=region,
+            facts=facts or {},
+            audit_class=CONFIDENTIAL if confidential else OPEN,
+            trace=current_story(),
+        )
+        self._audit.append({"entry_id": entry.entry_id, "canonical": entry.canonical()})
+        return entry.entry_id
 
     async def schedule(self, kind: str, key: str, due_at: datetime) -> None:
         """Durable work: `kind` is done for `key` once, at or after `due_at`."""
@@ -207,6 +218,17 @@ class Tx:
                 kind=kind, key=key, due_at=due_at, traceparent=traceparent(), story=current_story()
             )
             .on_conflict_do_nothing()
+        )
+
+    async def reschedule(self, kind: str, key: str, due_at: datetime) -> None:
+        """The same at another moment, and again where it was done already."""
+        again = {"due_at": due_at, "attempts": 0, "leased_until": None, "last_error": None,
+                 "done_at": None}  # fmt: skip
+        row = {"kind": kind, "key": key, "traceparent": traceparent(), "story": current_story()}
+        await self.execute(
+            insert(tables.work)
+            .values(**row, due_at=due_at)
+            .on_conflict_do_update(index_elements=["kind", "key"], set_=again)
         )
 
     async def new_data_key(self, key_class: str) -> DataKey:
@@ -310,7 +332,7 @@ class Database:
             pool_timeout=5,
             pool_recycle=1800,
             pool_pre_ping=True,
-            connect_args={"timeout": 5, "server_settings": session_settings(service)},
+            connect_args={"timeout": 5, "server_settings": tables.session_settings(service)},
         )
         self.keyring = keyring
         self._clock = clock
@@ -378,14 +400,6 @@ class Database:
 
     async def close(self) -> None:
         await self._engine.dispose()
-
-
-def session_settings(application: str) -> dict[str, str]:
-    """What a session is told as it begins; the offset is what `service_now()` adds."""
-    settings = {"application_name": application}
-    if offset := clock_offset():
-        settings["app.clock_offset"] = f"{offset.total_seconds()} seconds"
-    return settings
 
 
 async def require_held(connection: AsyncConnection) -> None:

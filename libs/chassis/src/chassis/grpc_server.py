@@ -27,6 +27,7 @@ from chassis.authorities import Authorities
 from chassis.clock import new_id
 from chassis.db import storage_is_away
 from chassis.identity import Allow, Caller, TokenVerifier
+from chassis.purpose import PurposeRequired, purpose_in
 from chassis.refusals import (
     BadRequest,
     Broken,
@@ -185,11 +186,13 @@ class Gate(grpc.aio.ServerInterceptor):
         kind, name = self._authorities.caller(_chain(context))
         token = str(metadata.get("authorization", "")).removeprefix("Bearer ").strip()
         operator = await self._tokens.verify(token) if token else None
-        caller = Caller(kind, name, operator, str(metadata.get("tartip-purpose", ""))[:200])
+        caller = Caller(kind, name, operator, purpose_in(metadata))
         telemetry.set_attribute(span, "tartip.caller", f"{kind}/{name}")
         rule = self._policy.get(method)
         if rule is None or not rule.admits(caller):
             raise NotAllowed
+        if rule.purpose and not caller.purpose:
+            raise PurposeRequired
         remaining = context.time_remaining()
         if remaining is None and needs_deadline:
             raise DeadlineRequired

@@ -69,12 +69,14 @@ class Caller:
 
 @dataclass(frozen=True)
 class Allow:
-    """Who may call one method. Operators come through a service and need one of `roles`."""
+    """Who may call one method, and whether they must say what for (its answer holds a person's
+    data). Operators come through a service and need one of `roles`."""
 
     partners: bool = False
     devices: bool = False
     services: frozenset[str] = field(default_factory=frozenset)
     roles: frozenset[str] = field(default_factory=frozenset)
+    purpose: bool = False
 
     def admits(self, caller: Caller) -> bool:
         if caller.operator is not None:
@@ -91,8 +93,9 @@ def allow(
     devices: bool = False,
     services: Iterable[str] = (),
     roles: Iterable[str] = (),
+    purpose: bool = False,
 ) -> Allow:
-    return Allow(partners, devices, frozenset(services), frozenset(roles))
+    return Allow(partners, devices, frozenset(services), frozenset(roles), purpose)
 
 
 def caller_from_spiffe(uris: Iterable[str]) -> tuple[str, str]:

@@ -12,7 +12,7 @@ from alembic.config import Config
 from sqlalchemy import Connection, pool, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from chassis.db import session_settings
+from chassis.tables import session_settings
 
 
 def migrate(folder: Path, *, owner_url: str, schema: str) -> None:

@@ -23,7 +23,10 @@ from google.protobuf import descriptor
 from tartip.audit.v1 import audit_pb2, audit_pb2_grpc
 
 from chassis import telemetry
-from chassis.audit import AuditApi, Sealer
+from chassis.audit import Sealer
+from chassis.audit_api import POLICY as AUDIT_POLICY
+from chassis.audit_api import AuditApi
+from chassis.audit_entry import AuditRules
 from chassis.authorities import Authorities
 from chassis.bus import Bus, client_tls
 from chassis.channels import Channels
@@ -31,7 +34,7 @@ from chassis.clock import Clock, clock_offset, move_clock, system_clock
 from chassis.consumer import Consumer, Subscription
 from chassis.db import Database
 from chassis.grpc_server import GrpcServer, Policy
-from chassis.identity import TokenVerifier, allow
+from chassis.identity import TokenVerifier
 from chassis.migrations import migrate
 from chassis.outbox import Relay
 from chassis.scheduler import Scheduler, WorkHandler
@@ -43,10 +46,6 @@ PING_SECONDS = 5.0
 RESTART_SECONDS = 1.0
 log = logging.getLogger(__name__)
 S = TypeVar("S", bound=Settings)
-AUDIT_POLICY: Policy = {
-    f"/tartip.audit.v1.Audit/{method}": allow(services=("tartip-cli",), roles=("auditor",))
-    for method in ("GetHead", "ListEntries", "ProveInclusion", "ProveConsistency")
-}
 
 
 @dataclass
@@ -121,6 +120,8 @@ class Service(Generic[S]):
     migrations: Path | None = None
     # Its ids that spans may carry, each with its shape: {"order": UUID_SHAPE}.
     ids: Mapping[str, str] = field(default_factory=dict)
+    # What auditors see of its log.
+    audit: AuditRules = field(default_factory=AuditRules)
     # What serves instead of gRPC, for the one service that is an HTTP edge.
     serve_http: Callable[[Chassis[S], asyncio.Event], Awaitable[None]] | None = None
 
@@ -154,7 +155,7 @@ async def run(service: Service[S], settings: S) -> None:
             async with _looping(chassis):
                 await service.serve_http(chassis, stopping)
         else:
-            await _serve_grpc(chassis, stopping)
+            await _serve_grpc(chassis, stopping, service.audit)
     telemetry.shut_down()
     log.info("stopped")
 
@@ -196,13 +197,13 @@ async def chassis_of(service: Service[S], settings: S) -> AsyncIterator[Chassis[
                 await stop()
 
 
-async def _serve_grpc(chassis: Chassis[Any], stopping: asyncio.Event) -> None:
+async def _serve_grpc(chassis: Chassis[Any], stopping: asyncio.Event, rules: AuditRules) -> None:
     settings = chassis.settings
     audit = audit_pb2.DESCRIPTOR.services_by_name["Audit"]
     chassis.serve(
         audit,
         audit_pb2_grpc.add_AuditServicer_to_server,
-        AuditApi(chassis.db, chassis.name),
+        AuditApi(chassis.db, chassis.name, rules),
         AUDIT_POLICY,
     )
     server = GrpcServer(

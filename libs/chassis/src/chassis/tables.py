@@ -28,6 +28,8 @@ from sqlalchemy import (
     text,
 )
 
+from chassis.clock import clock_offset
+
 metadata = MetaData()
 _moment = DateTime(timezone=True)
 service_now: Any = func.service_now(type_=_moment)
@@ -175,6 +177,11 @@ def install_v1(op: Operations, runtime_role: str) -> None:
         grant(op, table.name, privileges, runtime_role)
 
 
+def index_attempts(op: Operations) -> None:
+    """For services that record attempts (`attempts`): what `ListAttempts` finds them by."""
+    op.execute(f"CREATE INDEX audit_attempts ON audit (position) WHERE {IS_ATTEMPT}")
+
+
 def install_v2(op: Operations, runtime_role: str) -> None:
     """`service_now()`, and by it every default of this schema that was the database's own clock."""
     op.execute(_SERVICE_NOW)
@@ -192,6 +199,14 @@ _OWN_CLOCK = text(
     "SELECT table_name, column_name FROM information_schema.columns"  # tidy: what is replaced
     " WHERE table_schema = current_schema() AND column_default LIKE '%clock_timestamp()%'"
 )
+
+
+def session_settings(application: str) -> dict[str, str]:
+    """What a session is told as it begins; the offset is what `service_now()` adds."""
+    settings = {"application_name": application}
+    if offset := clock_offset():
+        settings["app.clock_offset"] = f"{offset.total_seconds()} seconds"
+    return settings
 
 
 def grant(op: Operations, table: str, privileges: str, runtime_role: str) -> None:
@@ -212,6 +227,9 @@ def protect_rows(op: Operations, table: str, *, visible: str) -> None:
     )
 
 
+# How the canonical form of an attempt begins: its names stand in order.
+_ATTEMPT = '{"action":"open_refused",'
+IS_ATTEMPT = f"substring(canonical FROM 1 FOR {len(_ATTEMPT)}) = '{_ATTEMPT}'::bytea"
 IS_SYSTEM = "current_setting('app.kind', true) = 'system'"
 IN_REGION = (
     "(current_setting('app.regions', true) = '*'"

@@ -1,6 +1,6 @@
 """A scratch schema with the chassis's tables, its runtime role, and two users of the broker."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -12,7 +12,7 @@ from chassis.bus import Bus, client_tls
 from chassis.clock import system_clock
 from chassis.db import Database
 from chassis.sealing import Keyring
-from chassis.tables import install_v1, install_v2
+from chassis.tables import index_attempts, install_v1, install_v2
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
@@ -54,6 +54,22 @@ def _install(connection: Connection) -> None:
     operations = Operations(MigrationContext.configure(connection))
     install_v1(operations, ROLE)
     install_v2(operations, ROLE)
+    index_attempts(operations)
+
+
+@pytest.fixture
+def owner_execute(postgres: Any, db: Database) -> Callable[..., Awaitable[None]]:
+    """A statement that the runtime role may not execute."""
+
+    async def execute(statement: str, values: dict[str, Any]) -> None:
+        parts = urlsplit(postgres.database.url)
+        engine = create_async_engine(urlunsplit(parts._replace(scheme="postgresql+asyncpg")))
+        async with engine.begin() as connection:
+            await connection.execute(text(f"SET search_path = {SCHEMA}"))
+            await connection.execute(text(statement), values)
+        await engine.dispose()
+
+    return execute
 
 
 async def connected(nats: Any, user: str) -> Bus:

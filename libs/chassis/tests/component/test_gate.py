@@ -16,7 +16,7 @@ from tartip.audit.v1 import audit_pb2, audit_pb2_grpc
 from tartip_cli.pki import Authority, KeyPair
 
 SERVICE = "tartip.audit.v1.Audit"
-METHODS = ("GetHead", "ListEntries", "ProveInclusion", "ProveConsistency")
+METHODS = ("GetHead", "ListEntries", "ProveInclusion", "ProveConsistency", "ListAttempts")
 
 
 class Crowded(audit_pb2_grpc.AuditServicer):

@@ -188,3 +188,34 @@ async def test_a_transaction_that_another_stood_in_the_way_of_may_be_tried_again
     failed = await asyncio.gather(lock(1, 2), lock(2, 1), return_exceptions=True)
     [error] = [one for one in failed if one is not None]
     assert isinstance(error, DBAPIError) and storage_is_away(error)
+
+
+async def test_work_that_is_rescheduled_is_done_again_at_its_new_time(db: Database) -> None:
+    done: list[str] = []
+
+    async def handler(key: str) -> None:
+        done.append(key)
+
+    scheduler = Scheduler(db, system_clock, {"look": handler})
+
+    async def run_due() -> None:
+        for row in await scheduler._lease():
+            await scheduler._do(row)
+
+    past = system_clock() - timedelta(seconds=1)
+    async with db.begin(SYSTEM) as tx:
+        await tx.schedule("look", "one", past)
+    await run_due()
+    async with db.begin(SYSTEM) as tx:
+        await tx.schedule("look", "one", past)  # done once is done
+    await run_due()
+    assert done == ["one"]
+    async with db.begin(SYSTEM) as tx:
+        await tx.reschedule("look", "one", system_clock() + timedelta(hours=1))
+        await tx.reschedule("look", "new", past)
+    await run_due()
+    assert done == ["one", "new"]
+    async with db.begin(SYSTEM) as tx:
+        await tx.reschedule("look", "one", past)
+    await run_due()
+    assert done == ["one", "new", "one"]

@@ -18,10 +18,10 @@ from law.zone import almaty_day
 CLOCK_MOVED, YEAR_ASSUMED, YEAR_MISSING = "CLOCK_MOVED", "YEAR_ASSUMED", "YEAR_MISSING"
 _TABLES = {
     CALENDAR: Says(
-        en="working calendar", ru="Производственный календарь", kk="Жұмыс күндерінің күнтізбесі"
+        en="working calendar", ru="производственный календарь", kk="жұмыс күндерінің күнтізбесі"
     ),
     BASE_VALUES: Says(
-        en="base value (MCI)", ru="Месячный расчётный показатель", kk="Айлық есептік көрсеткіш"
+        en="base value (MCI)", ru="месячный расчётный показатель", kk="айлық есептік көрсеткіш"
     ),
 }
 
@@ -68,7 +68,7 @@ def _missing(missing: MissingTable, is_assumed: bool) -> Notice:
         return Notice(YEAR_ASSUMED, says, facts)
     says = Says(
         en=f"The {name.en} of {year} is missing: what needs it is held or refused.",
-        ru=f"{name.ru} на {year} год отсутствует: всё, что от него зависит, приостановлено.",
+        ru=f"Отсутствует {name.ru} на {year} год: всё, что от него зависит, приостановлено.",
         kk=f"{year} жылғы {name.kk} жоқ: оған тәуелді нәрсенің бәрі тоқтатылды.",
     )
     return Notice(YEAR_MISSING, says, facts)

@@ -7,6 +7,7 @@ it heard before it calls anybody silent, and knows since when it missed nothing.
 import asyncio
 import logging
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from uuid import UUID
@@ -18,7 +19,7 @@ from nats.aio.msg import Msg
 from tartip.cameras.v1 import events_pb2
 
 from camera_registry.hearing import Dated, Folded, Hearing, Look, dated
-from camera_registry.measures import heartbeats, heartbeats_deaf, heartbeats_lost
+from camera_registry.measures import heartbeats, heartbeats_deaf
 from camera_registry.model import CameraStatus
 from camera_registry.usecases import Watch
 
@@ -40,8 +41,10 @@ class HeartbeatListener:
         self._pending_max = pending_max
         self._folded = Folded()
         self._hearing = Hearing()
+        # Counted here and handed to the metrics at each look: it would cost more than the decoding.
+        self._outcomes: Counter[str] = Counter()
         self._lost = 0
-        self._lost_before = 0
+        self._lost_before_episode = 0
         self._deaf = False
 
     @property
@@ -71,11 +74,11 @@ class HeartbeatListener:
         arrived_at = self._clock()
         beat = read_heartbeat(msg)
         if beat is None:
-            heartbeats.add(1, {"outcome": "unreadable"})
+            self._outcomes["unreadable"] += 1
             return
         camera_id, region, sent_at = beat
         outcome = dated(sent_at, arrived_at, silence=self._watch.silence)
-        heartbeats.add(1, {"outcome": outcome})
+        self._outcomes[outcome] += 1
         if outcome is Dated.WELL and not self._folded.add(
             camera_id, region, min(sent_at, arrived_at)
         ):
@@ -83,7 +86,7 @@ class HeartbeatListener:
 
     def _lose(self) -> None:
         self._lost += 1
-        heartbeats_lost.add(1)
+        self._outcomes["lost"] += 1
 
     async def _write(self) -> None:
         """What could not be written is heard still, unless something newer was."""
@@ -100,20 +103,23 @@ class HeartbeatListener:
         why = self._hearing.look(
             Look(now, time.monotonic(), self._bus.is_connected, self._bus.reconnects, self._lost)
         )
-        self._tell(why)
+        self._log_episode(why)
         verdict = self._watch.verdict(self._hearing.since, now)
         heartbeats_deaf.set(int(verdict is CameraStatus.UNKNOWN))
+        for outcome, count in self._outcomes.items():
+            heartbeats.add(count, {"outcome": outcome})
+        self._outcomes.clear()
         return now
 
-    def _tell(self, why: str) -> None:
+    def _log_episode(self, why: str) -> None:
         """One line when it becomes deaf and one when it hears again, however much was lost."""
         if why and not self._deaf:
             log.warning("deaf to heartbeats: %s", why)
         if not why:
             if self._deaf:
-                lost = self._lost - self._lost_before
+                lost = self._lost - self._lost_before_episode
                 log.warning("hearing heartbeats again; %d were lost", lost)
-            self._lost_before = self._lost
+            self._lost_before_episode = self._lost
         self._deaf = bool(why)
 
 

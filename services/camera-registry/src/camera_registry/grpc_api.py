@@ -34,12 +34,14 @@ _READERS = allow(
         "watchlist_officer", "auditor",
     ),
 )  # fmt: skip
+# The command line finds a camera by the serial or name that its user gives.
+_LISTERS = allow(services=(*_READERS.services, "tartip-cli"), roles=_READERS.roles)
 POLICY: Policy = {
     _SERVICE + "RegisterCamera": _WRITERS,
     _SERVICE + "ChangeCamera": _WRITERS,
     _SERVICE + "RetireCamera": _WRITERS,
     _SERVICE + "GetCamera": _READERS,
-    _SERVICE + "ListCameras": _READERS,
+    _SERVICE + "ListCameras": _LISTERS,
     _SERVICE + "GetStatistics": _READERS,
 }
 
@@ -168,6 +170,11 @@ def read_filters(request: pb.ListCamerasRequest) -> Filters:
             ("status", request.status, pb.CameraStatus),
         ):
             check.that(given in enum.values(), field, "a value of its kind, or nothing")
+        check.that(
+            len(request.serial_or_name) <= model.TEXT_MAX,
+            "serial_or_name",
+            f"at most {model.TEXT_MAX} characters",
+        )
     return Filters(
         region=request.region,
         function=_read_enum(AiFunction, pb.AiFunction, request.function),
@@ -175,6 +182,7 @@ def read_filters(request: pb.ListCamerasRequest) -> Filters:
         status=_read_enum(CameraStatus, pb.CameraStatus, request.status),
         circle=circle,
         with_retired=request.with_retired,
+        serial_or_name=request.serial_or_name,
     )
 
 

@@ -2,8 +2,7 @@
 
 from chassis.telemetry import meter
 
-# By outcome: heard, ahead or behind (of what its date may be), unreadable.
+# By outcome: heard; ahead or behind of what its date may be; unreadable; lost for want of room.
 heartbeats = meter.create_counter("tartip.heartbeats")
-heartbeats_lost = meter.create_counter("tartip.heartbeats.lost")
 # 1 while a silence proves nothing because something may have been missed in the last interval.
 heartbeats_deaf = meter.create_gauge("tartip.heartbeats.deaf")

@@ -11,6 +11,7 @@ import pytest
 from chassis import merkle
 from chassis.audit import head_text
 from chassis.clock import from_timestamp, to_timestamp
+from chassis.purpose import purpose_metadata
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from nats.aio.msg import Msg
 from tartip.audit.v1 import audit_pb2, audit_pb2_grpc
@@ -182,7 +183,9 @@ async def _all_entries(audit: Any) -> list[Any]:
     entries: list[Any] = []
     while True:
         request = audit_pb2.ListEntriesRequest(from_index=len(entries))
-        answer = await audit.ListEntries(request, timeout=5)
+        answer = await audit.ListEntries(
+            request, timeout=5, metadata=purpose_metadata("test of the log")
+        )
         entries += answer.entries
         if not answer.next_page_token:
             return entries

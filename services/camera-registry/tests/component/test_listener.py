@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
@@ -15,6 +16,7 @@ from typing import Any
 import asyncpg
 import grpc
 import pytest
+from camera_registry import consumers
 from camera_registry.consumers import HeartbeatListener
 from camera_registry.usecases import Watch
 from chassis.bus import Bus, client_tls
@@ -28,6 +30,7 @@ from tartip_cli.testing import RunningTestMesh
 
 SERVICE = "camera-registry"
 INTERVAL = timedelta(seconds=3)
+LOOK = timedelta(seconds=consumers.LOOK_SECONDS)
 UNKNOWN, ONLINE, OFFLINE = (
     pb.CAMERA_STATUS_UNKNOWN,
     pb.CAMERA_STATUS_ONLINE,
@@ -59,20 +62,20 @@ class Copy:
 
     async def says(self, text: str) -> None:
         async with asyncio.timeout(60):
-            while not self.told(text):
+            while not self.lines_with(text):
                 await asyncio.sleep(0.1)
 
-    def told(self, text: str) -> list[str]:
+    def lines_with(self, text: str) -> list[str]:
         return [line for line in self._log.read_text().splitlines() if text in line]
 
 
 @contextmanager
-def copy_of(engines: RunningTestMesh, scratch: Any, log: Path, **told: str) -> Iterator[Copy]:
+def copy_of(engines: RunningTestMesh, scratch: Any, log: Path, **variables: str) -> Iterator[Copy]:
     environment = {**os.environ, **engines.environment(SERVICE)}
     environment |= {
         "TARTIP_DATABASE_URL": scratch.runtime,
         "TARTIP_SILENCE_SECONDS": str(INTERVAL.total_seconds()),
-        **told,
+        **variables,
     }
     copy = Copy(engines, environment, log)
     copy.start()
@@ -125,6 +128,15 @@ class Register:
             while await self.status(camera_id) != status:
                 await asyncio.sleep(0.1)
 
+    async def heard_since(self, camera_id: str, moment: datetime) -> None:
+        request = pb.GetCameraRequest(camera_id=camera_id)
+        async with asyncio.timeout(60):
+            while True:
+                camera = (await self.ask("GetCamera", request)).camera
+                if camera.status == ONLINE and from_timestamp(camera.status_as_of) > moment:
+                    return
+                await asyncio.sleep(0.1)
+
     async def beat(self, camera_id: str) -> datetime:
         sent_at = datetime.now(UTC)
         message = events_pb2.CameraHeartbeat(camera_id=camera_id, sent_at=to_timestamp(sent_at))
@@ -174,8 +186,8 @@ async def facts(scratch: Any, camera_id: str) -> list[tuple[int, datetime]]:
         camera_id,
     )
     await connection.close()
-    told = [events_pb2.CameraStatusChanged.FromString(row["payload"]) for row in rows]
-    return [(event.status, from_timestamp(event.as_of)) for event in told]
+    events = [events_pb2.CameraStatusChanged.FromString(row["payload"]) for row in rows]
+    return [(event.status, from_timestamp(event.as_of)) for event in events]
 
 
 async def test_after_a_kill_what_is_silent_is_unknown_and_offline_only_when_we_have_listened(
@@ -193,10 +205,10 @@ async def test_after_a_kill_what_is_silent_is_unknown_and_offline_only_when_we_h
             copy.start()
             await register.until(alive, ONLINE)
             await register.until(silent, OFFLINE)
-        told = await facts(scratch, silent)
-        assert [status for status, _ in told] == [ONLINE, UNKNOWN, OFFLINE]
-        assert [as_of for _, as_of in told[:2]] == [last, last]
-        assert told[2][1] - restarted_at >= INTERVAL
+        changes = await facts(scratch, silent)
+        assert [status for status, _ in changes] == [ONLINE, UNKNOWN, OFFLINE]
+        assert [as_of for _, as_of in changes[:2]] == [last, last]
+        assert changes[2][1] - restarted_at >= INTERVAL
         assert OFFLINE not in [status for status, _ in await facts(scratch, alive)]
 
 
@@ -256,32 +268,28 @@ async def test_while_the_broker_is_away_what_is_silent_is_unknown_and_never_offl
             await register.until(camera, UNKNOWN)
             gate.open()
             await register.until(camera, ONLINE)
-        told = [status for status, _ in await facts(scratch, camera)]
-        assert told == [ONLINE, UNKNOWN, ONLINE]
-        assert len(copy.told("deaf to heartbeats: the broker is away")) == 1
-        assert len(copy.told("deaf to heartbeats")) == 2  # and at the beginning
+        statuses = [status for status, _ in await facts(scratch, camera)]
+        assert statuses == [ONLINE, UNKNOWN, ONLINE]
+        assert len(copy.lines_with("deaf to heartbeats: the broker is away")) == 1
+        assert len(copy.lines_with("deaf to heartbeats")) == 2  # and at the beginning
     server.close()
 
 
-async def test_another_copy_takes_over_when_the_one_that_listens_dies(
+async def test_one_copy_listens_and_another_takes_over_when_it_dies(
     engines: RunningTestMesh, scratch: Any, reach: Any, tmp_path: Path
 ) -> None:
-    with copy_of(engines, scratch, tmp_path / "one") as one:
-        camera = await reach(one).camera()
-        with copy_of(engines, scratch, tmp_path / "other") as other:
-            register = reach(other)
-            async with register.beating(camera):
-                await register.until(camera, ONLINE)
-                one.kill()
-                began = datetime.now(UTC)
-                async with asyncio.timeout(60):
-                    while (await known(register, camera)) <= began:
-                        await asyncio.sleep(0.1)
-
-
-async def known(register: Register, camera: str) -> datetime:
-    answer = await register.ask("GetCamera", pb.GetCameraRequest(camera_id=camera))
-    return from_timestamp(answer.camera.status_as_of)
+    with copy_of(engines, scratch, tmp_path / "first") as first:
+        camera = await reach(first).camera()
+        async with reach(first).beating(camera):
+            await reach(first).until(camera, ONLINE)
+            with copy_of(engines, scratch, tmp_path / "second") as second:
+                register = reach(second)
+                await register.status(camera)  # it serves
+                await register.heard_since(camera, datetime.now(UTC) + 3 * LOOK)
+                assert not second.lines_with("deaf to heartbeats")
+                first.kill()
+                await register.heard_since(camera, datetime.now(UTC))
+                assert second.lines_with("deaf to heartbeats: it has just begun")
 
 
 async def test_lost_heartbeats_are_counted_and_make_the_listener_deaf_with_one_line_each_time(
@@ -289,8 +297,16 @@ async def test_lost_heartbeats_are_counted_and_make_the_listener_deaf_with_one_l
     scratch: Any,
     tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A flood in one packet finds room for five: the rest is lost, and known to be."""
+    counted: Counter[str] = Counter()
+
+    class Metric:
+        def add(self, count: int, labels: dict[str, str]) -> None:
+            counted[labels["outcome"]] += count
+
+    monkeypatch.setattr(consumers, "heartbeats", Metric())
     caplog.set_level(logging.WARNING)
     db = Database(
         scratch.runtime, service="test", keyring=Keyring(tmp_path), clock=lambda: datetime.now(UTC)
@@ -319,11 +335,13 @@ async def test_lost_heartbeats_are_counted_and_make_the_listener_deaf_with_one_l
         after = listener.hears_since
         task.cancel()
     assert before is not None and after is not None and after > before
-    told = [record.getMessage() for record in caplog.records]
-    assert len([line for line in told if "deaf" in line]) == 2  # at the beginning, and by the flood
-    assert not [line for line in told if "SlowConsumer" in line]
-    [lost] = [line.split("; ")[1].split()[0] for line in told if "again" in line][1:]
-    assert 0 < int(lost) < 500
+    lines = [record.getMessage() for record in caplog.records]
+    assert (
+        len([line for line in lines if "deaf" in line]) == 2
+    )  # at the beginning, and by the flood
+    assert not [line for line in lines if "SlowConsumer" in line]
+    [lost] = [line.split("; ")[1].split()[0] for line in lines if "again" in line][1:]
+    assert 0 < int(lost) == counted["lost"] == 500 - counted["heard"]
     for opened in (bus, edge, db):
         await opened.close()
 

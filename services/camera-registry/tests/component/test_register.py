@@ -159,6 +159,26 @@ async def test_filters_narrow_a_list(
     assert [camera.camera_id for camera in answer.cameras] == [near.camera_id]
 
 
+async def test_a_camera_is_found_by_its_serial_or_its_name_and_by_no_part_of_them(
+    as_: As, register: Register, describe: Describe
+) -> None:
+    name = f"Абай мен Достық {new_id()}"
+    made = await register(describe(name=name))
+    alike = await register(describe(name=name.lower()))
+    command_line = as_("tartip-cli")
+
+    async def found(text: str) -> set[str]:
+        request = pb.ListCamerasRequest(serial_or_name=text)
+        answer = await command_line.call("ListCameras", request)
+        return {camera.camera_id for camera in answer.cameras}
+
+    assert await found(made.description.serial) == {made.camera_id}
+    assert await found(name.upper()) == {made.camera_id, alike.camera_id}
+    assert await found(name[:-1]) == await found(made.description.serial[:-1]) == set()
+    refusal = await refused(found("x" * 201))
+    assert [error.field for error in refusal.fields] == ["serial_or_name"]
+
+
 async def test_a_wrong_list_request_names_its_fields(administrator: Any) -> None:
     request = pb.ListCamerasRequest(
         region="KZ-99",

@@ -56,7 +56,7 @@ async def held_from(engines: RunningTestMesh, camera: pb.Camera) -> list[Any]:
     return [row["held_from"] for row in rows]
 
 
-async def test_a_camera_is_told_as_it_was_described_at_a_moment(
+async def test_a_camera_is_answered_as_it_was_described_at_a_moment(
     engines: RunningTestMesh, administrator: Any, register: Register, describe: Describe
 ) -> None:
     first = describe()
@@ -69,10 +69,10 @@ async def test_a_camera_is_told_as_it_was_described_at_a_moment(
     registered, moved = await held_from(engines, camera)
     assert registered == from_timestamp(camera.registered_at)
     for moment, given in ((registered, first), (moved - INSTANT, first), (moved, second)):
-        told = await as_of(administrator, camera.camera_id, moment)
-        assert told.description == given
+        described = await as_of(administrator, camera.camera_id, moment)
+        assert described.description == given
         # What is not described is of now.
-        assert (told.version, told.status) == (changed.version, changed.status)
+        assert (described.version, described.status) == (changed.version, changed.status)
 
 
 async def test_the_future_is_described_as_the_present(
@@ -94,14 +94,14 @@ async def test_before_its_registration_a_camera_is_refused_by_name(
     )
 
 
-async def test_a_retired_camera_is_still_told_as_it_was(
+async def test_a_retired_camera_is_still_answered_as_it_was(
     administrator: Any, register: Register
 ) -> None:
     camera = await register()
     await administrator.call("RetireCamera", pb.RetireCameraRequest(camera_id=camera.camera_id))
-    told = await as_of(administrator, camera.camera_id, from_timestamp(camera.registered_at))
-    assert told.description == camera.description
-    assert told.status == pb.CAMERA_STATUS_RETIRED and told.HasField("retired_at")
+    retired = await as_of(administrator, camera.camera_id, from_timestamp(camera.registered_at))
+    assert retired.description == camera.description
+    assert retired.status == pb.CAMERA_STATUS_RETIRED and retired.HasField("retired_at")
 
 
 async def test_a_moment_outside_of_the_calendar_is_a_wrong_field(

@@ -17,19 +17,19 @@ SECOND_LATER = replace(FIRST, at=NOW + SECOND, monotonic=51.0)
 
 
 def test_a_listener_that_has_just_begun_has_missed_what_came_before() -> None:
-    ear = Hearing()
-    assert ear.since is None
-    assert ear.look(FIRST)
-    assert ear.since == NOW
+    hearing_state = Hearing()
+    assert hearing_state.since is None
+    assert hearing_state.look(FIRST)
+    assert hearing_state.since == NOW
 
 
 def test_nothing_is_missed_while_all_goes_well() -> None:
-    ear = Hearing()
-    ear.look(FIRST)
+    hearing_state = Hearing()
+    hearing_state.look(FIRST)
     for seconds in range(1, 600):
         look = replace(FIRST, at=NOW + seconds * SECOND, monotonic=50.0 + seconds)
-        assert ear.look(look) == ""
-    assert ear.since == NOW
+        assert hearing_state.look(look) == ""
+    assert hearing_state.since == NOW
 
 
 @pytest.mark.parametrize(
@@ -46,28 +46,28 @@ def test_nothing_is_missed_while_all_goes_well() -> None:
     ],
 )
 def test_who_was_deaf_begins_to_listen_anew(what: str, change: dict[str, Any]) -> None:
-    ear = Hearing()
-    ear.look(FIRST)
+    hearing_state = Hearing()
+    hearing_state.look(FIRST)
     look = replace(SECOND_LATER, **change)
-    assert ear.look(look), what
-    assert ear.since == look.at
+    assert hearing_state.look(look), what
+    assert hearing_state.since == look.at
 
 
 def test_while_the_broker_is_away_nothing_is_heard() -> None:
-    ear = Hearing()
-    ear.look(FIRST)
+    hearing_state = Hearing()
+    hearing_state.look(FIRST)
     away = replace(SECOND_LATER, connected=False)
-    assert ear.look(away) and ear.since is None
+    assert hearing_state.look(away) and hearing_state.since is None
     back = replace(away, at=NOW + 2 * SECOND, monotonic=52.0, connected=True, reconnects=1)
-    assert ear.look(back) and ear.since == back.at
+    assert hearing_state.look(back) and hearing_state.since == back.at
 
 
 def test_a_new_subscription_has_missed_what_came_before_it() -> None:
-    ear = Hearing()
-    ear.look(FIRST)
-    ear.begin()
-    ear.look(SECOND_LATER)
-    assert ear.since == SECOND_LATER.at
+    hearing_state = Hearing()
+    hearing_state.look(FIRST)
+    hearing_state.begin()
+    hearing_state.look(SECOND_LATER)
+    assert hearing_state.since == SECOND_LATER.at
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from chassis.audit_entry import AuditRules
 from chassis.runtime import Chassis, Service
 from chassis.telemetry import UUID_SHAPE
 from tartip.reports.v1 import reports_pb2, reports_pb2_grpc
@@ -14,6 +15,7 @@ from citizen_reports.settings import ReportsSettings
 from citizen_reports.usecases.desk import Desk
 from citizen_reports.usecases.followup import RECORD_OUTCOME, FollowUp
 from citizen_reports.usecases.intake import DROP_DRAFT, FIND_DUPLICATES, STORE_MEDIA, Intake
+from citizen_reports.usecases.openings import Openings, SentMedia
 from citizen_reports.usecases.settling import CLOSE, DEADLINE, Settler
 from citizen_reports.usecases.uploads import Uploads
 from citizen_reports.usecases.watching import Watching
@@ -26,10 +28,11 @@ async def build(chassis: Chassis[ReportsSettings]) -> None:
     law = read_law(assume_years=chassis.settings.assume_years)
     settler = Settler(law.deadlines)
     channel = chassis.channels.to(chassis.settings.inference_gateway_address, "inference-gateway")
-    followup = FollowUp(db, clock, law, settler, InferenceGateway(channel))
+    evidence, openings = InferenceGateway(channel), Openings(db, clock)
+    followup = FollowUp(db, clock, law, settler, evidence)
     watching = Watching(db)
-    apps = CitizenReportsApi(Intake(db, clock, law, settler), Uploads(db), watching)
-    desk = ReportDeskApi(Desk(db, clock, law, settler))
+    apps = CitizenReportsApi(Intake(db, clock, law, settler, openings), Uploads(db), watching)
+    desk = ReportDeskApi(Desk(db, clock, law, settler, openings), SentMedia(db, openings, evidence))
 
     services = reports_pb2.DESCRIPTOR.services_by_name
     chassis.serve(services["CitizenReports"], reports_pb2_grpc.add_CitizenReportsServicer_to_server,
@@ -55,4 +58,5 @@ SERVICE = Service(
     schema="citizen_reports",
     migrations=MIGRATIONS,
     ids={"report": UUID_SHAPE + "|KZ[0-9]{2}-[0-9]{4}-[0-9]{7}"},
+    audit=AuditRules(hidden_unclassified=frozenset({"report"}), records_attempts=True),
 )

@@ -3,12 +3,15 @@
 from collections.abc import AsyncIterator
 
 import grpc
-from chassis.channels import peers_refusals
+from chassis.channels import peers_refusals, refusals_of
 from tartip.inference.v1 import inference_pb2, inference_pb2_grpc
 
-from citizen_reports.model.media import Announced
+from citizen_reports.model.media import Announced, Stored
+from citizen_reports.model.report import Report
+from citizen_reports.usecases.openings import Piece
 
 STORE_SECONDS = 30.0
+READ_SECONDS = 30.0
 
 
 class InferenceGateway:
@@ -16,23 +19,40 @@ class InferenceGateway:
         self._stub = inference_pb2_grpc.InferenceStub(channel)
 
     async def store(
-        self, announced: Announced, region: str, only_role: str, pieces: AsyncIterator[bytes]
-    ) -> str:
+        self, announced: Announced, report: Report, pieces: AsyncIterator[bytes]
+    ) -> Stored:
         with peers_refusals():
             answer = await self._stub.StoreEvidence(
-                _requests(announced, region, only_role, pieces), timeout=STORE_SECONDS
+                _requests(announced, report, pieces), timeout=STORE_SECONDS
             )
-        return str(answer.sha256)
+        return Stored(answer.sha256, answer.shown_sha256)
+
+    async def read(self, sha256: str, *, confidential: bool) -> AsyncIterator[Piece]:
+        """The purpose of the call that is served travels on."""
+        request = inference_pb2.ReadEvidenceRequest(sha256=sha256, confidential=confidential)
+        call = self._stub.ReadEvidence(request, timeout=READ_SECONDS)
+        try:
+            async for answer in refusals_of(call):
+                yield Piece(
+                    answer.content,
+                    answer.content_type,
+                    answer.sha256,
+                    answer.original_sha256,
+                    answer.size_bytes,
+                )
+        finally:
+            call.cancel()
 
 
 async def _requests(
-    announced: Announced, region: str, only_role: str, pieces: AsyncIterator[bytes]
+    announced: Announced, report: Report, pieces: AsyncIterator[bytes]
 ) -> AsyncIterator[inference_pb2.StoreEvidenceRequest]:
     header = inference_pb2.EvidenceHeader(
         sha256=announced.sha256,
         content_type=announced.content_type,
-        region=region,
-        only_role=only_role,
+        region=report.region,
+        only_role=report.evidence_role,
+        confidential=report.is_confidential,
     )
     yield inference_pb2.StoreEvidenceRequest(header=header)
     async for piece in pieces:

@@ -5,6 +5,7 @@ Complaints about officers go out on subjects of their own (another stream), with
 
 from datetime import datetime
 
+from chassis.attempts import Attempt
 from chassis.clock import to_timestamp
 from chassis.db import Event
 from google.protobuf.message import Message
@@ -56,6 +57,21 @@ def traffic_evidence_accepted(report: Report, evidence_sha256: list[str]) -> Eve
         report_id=str(report.report_id), region=report.region, offence_code=report.offence_code,
         occurred_at=to_timestamp(report.occurred_at), evidence_sha256=evidence_sha256,
     ))  # fmt: skip
+
+
+def access_refused(attempt: Attempt) -> Event:
+    """The same for reports of every kind, complaints too: it tells neither which nor who asked."""
+    return Event(
+        "reports.v1.access_refused",
+        f"attempt:{attempt.attempt_id}",
+        1,
+        attempt.region,
+        events_pb2.AccessRefused(
+            attempt_id=str(attempt.attempt_id),
+            region=attempt.region,
+            attempted_at=to_timestamp(attempt.attempted_at),
+        ),
+    )
 
 
 def _event(report: Report, fact: str, message: Message) -> Event:

@@ -21,6 +21,7 @@ import pytest_asyncio
 from chassis.channels import Channels
 from chassis.clock import new_id, system_clock, to_timestamp
 from chassis.db import Database
+from chassis.purpose import purpose_in, purpose_metadata
 from chassis.refusals import RemoteRefusal
 from chassis.sealing import Keyring
 from chassis.statuses import from_error
@@ -35,6 +36,7 @@ from tartip_cli.testing import RunningTestMesh
 SERVICE = "citizen-reports"
 PACKAGE = "citizen_reports"
 SOON_SECONDS = 20.0
+SHOWN = "5" * 64
 
 
 @dataclass
@@ -42,7 +44,8 @@ class Evidence(inference_pb2_grpc.InferenceServicer):
     """Keeps what it is sent under its SHA-256, as the inference gateway does; `away` refuses."""
 
     kept: dict[str, bytes] = field(default_factory=dict)
-    roles: dict[str, str] = field(default_factory=dict)
+    headers: dict[str, inference_pb2.EvidenceHeader] = field(default_factory=dict)
+    read: list[tuple[inference_pb2.ReadEvidenceRequest, str]] = field(default_factory=list)
     address: str = ""
     away: bool = False
 
@@ -53,8 +56,20 @@ class Evidence(inference_pb2_grpc.InferenceServicer):
         content = b"".join(request.content for request in requests)
         assert hashlib.sha256(content).hexdigest() == header.sha256
         self.kept[header.sha256] = content
-        self.roles[header.sha256] = header.only_role
-        return inference_pb2.StoreEvidenceResponse(sha256=header.sha256, size_bytes=len(content))
+        self.headers[header.sha256] = header
+        return inference_pb2.StoreEvidenceResponse(
+            sha256=header.sha256, size_bytes=len(content), shown_sha256=SHOWN
+        )
+
+    def ReadEvidence(self, request: Any, context: Any) -> Any:
+        """The "shown form" is the content backwards."""
+        self.read.append((request, purpose_in(dict(context.invocation_metadata()))))
+        content = self.kept[request.sha256][::-1]
+        yield inference_pb2.ReadEvidenceResponse(
+            content_type="image/jpeg", content=content[:100], sha256=SHOWN,
+            original_sha256=request.sha256, size_bytes=len(content),
+        )  # fmt: skip
+        yield inference_pb2.ReadEvidenceResponse(content=content[100:])
 
 
 @pytest.fixture(scope="session")
@@ -90,7 +105,7 @@ class As:
 
     channels: Channels
     address: str
-    metadata: tuple[tuple[str, str], ...] = ()
+    metadata: tuple[tuple[str, str | bytes], ...] = ()
     apps: Any = field(init=False)
     desk: Any = field(init=False)
 
@@ -105,6 +120,11 @@ class As:
     async def at_desk(self, method: str, request: Any) -> Any:
         return await getattr(self.desk, method)(request, timeout=10, metadata=self.metadata)
 
+    async def open_media(self, report_id: str, media_id: str) -> list[pb.OpenEvidenceResponse]:
+        request = pb.OpenEvidenceRequest(report_id=report_id, media_id=media_id)
+        answers = self.desk.OpenEvidence(request, timeout=10, metadata=self.metadata)
+        return [answer async for answer in answers]
+
     def watch(self, token: str) -> Any:
         return self.apps.WatchReports(pb.WatchReportsRequest(resume_token=token))
 
@@ -114,15 +134,17 @@ async def as_(engines: RunningTestMesh, service: str) -> AsyncIterator[Callable[
     """`as_("kaspi")`, `as_(operator="dispatcher-almaty")`, `as_("violations", kind="service")`"""
     opened: list[Channels] = []
 
-    def open_as(name: str = "operator-gateway", *, kind: str = "", operator: str = "") -> As:
+    def open_as(
+        name: str = "operator-gateway", *, kind: str = "", operator: str = "",
+        purpose: str = "case 12",
+    ) -> As:  # fmt: skip
         kind = kind or ("service" if operator else "partner")
         pair = getattr(engines.certificates, kind)(name)
         channels = Channels(cert=pair.certificate, key=pair.key, ca=engines.certificates.authority)
         opened.append(channels)
-        metadata: tuple[tuple[str, str], ...] = ()
+        metadata: tuple[tuple[str, str | bytes], ...] = purpose_metadata(purpose)
         if operator:
-            token = engines.token(operator)
-            metadata = (("authorization", f"Bearer {token}"), ("tartip-purpose", "case 12"))
+            metadata = (("authorization", f"Bearer {engines.token(operator)}"), *metadata)
         return As(channels, service, metadata)
 
     yield open_as

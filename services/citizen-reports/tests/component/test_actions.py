@@ -3,10 +3,10 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from chassis.clock import system_clock
 from tartip.common.v1 import common_pb2
 from tartip.reports.v1 import reports_pb2 as pb
 
@@ -179,7 +179,7 @@ async def test_the_deadline_told_is_the_one_that_holds_now(
     assert not answered.HasField("due_at")
     dispute = pb.DisputeAnswerRequest(report_id=report_id, text="Still there")
     await desks.kaspi.app("DisputeAnswer", dispute)
-    assert (await read(dispatcher, report_id)).due_at.seconds > datetime.now(UTC).timestamp()
+    assert (await read(dispatcher, report_id)).due_at.seconds > system_clock().timestamp()
 
 
 async def test_the_order_of_the_queue_is_that_of_the_deadlines_told(

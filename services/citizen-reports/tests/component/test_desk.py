@@ -149,17 +149,6 @@ async def test_a_complaint_about_an_officer_is_seen_by_internal_security_alone(
     assert areas == ["complaints"]
 
 
-async def test_numbers_of_a_region_do_not_tell_that_there_was_a_complaint(
-    register: Register,
-) -> None:
-    place = common_pb2.Place(latitude=53.21, longitude=63.62, region="KZ-39")
-    _, before = await register(draft(place=place))
-    await register(complaint(place=place))
-    _, after = await register(draft(place=place))
-    counts = [int(receipt.number.rpartition("-")[2]) for receipt in (before, after)]
-    assert counts[1] == counts[0] + 1
-
-
 async def test_an_officer_of_internal_security_does_not_see_a_complaint_that_names_him(
     as_: Callable[..., As], register: Register
 ) -> None:

@@ -64,13 +64,6 @@ async def test_parallel_opens_and_submits_make_one_report_with_one_number(
         assert await tx.scalar(known) == 1
 
 
-async def test_numbers_of_a_region_have_no_gap_and_no_double(register: Register) -> None:
-    astana = common_pb2.Place(latitude=51.17, longitude=71.45, region="KZ-71")
-    made = await asyncio.gather(*(register(draft(place=astana)) for _ in range(12)))
-    counts = sorted(int(receipt.number.rpartition("-")[2]) for _, receipt in made)
-    assert counts == list(range(counts[0], counts[0] + 12))
-
-
 async def test_every_wrong_field_is_named_at_once(kaspi: As) -> None:
     refusal = await refused(
         kaspi.app("OpenReport", pb.OpenReportRequest(

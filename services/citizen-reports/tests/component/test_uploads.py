@@ -87,7 +87,7 @@ async def test_media_of_a_complaint_are_for_internal_security_alone(
         await kaspi.app("SubmitReport", pb.SubmitReportRequest(report_id=given.report_id))
         digest = hashlib.sha256(content).hexdigest()
         await until(lambda digest=digest: kept(evidence, digest))
-        assert evidence.roles[digest] == role
+        assert evidence.headers[digest].only_role == role
 
 
 async def kept(evidence: Evidence, digest: str) -> bool:

@@ -16,6 +16,7 @@ from citizen_reports.model.refusals import (
 )
 from citizen_reports.model.report import (
     OUTCOMES,
+    SERIALS,
     TRANSITIONS,
     Action,
     Category,
@@ -134,8 +135,9 @@ def test_an_overtaken_outcome_changes_nothing() -> None:
     }  # fmt: skip
 
 
-def test_a_number_names_region_year_and_count() -> None:
+def test_a_number_names_region_and_year_and_has_seven_digits() -> None:
     assert number_of("KZ-75", 2026, 12) == "KZ75-2026-0000012"
+    assert number_of("KZ-75", 2026, SERIALS - 1) == "KZ75-2026-9999999"
 
 
 def test_a_rerouted_report_belongs_to_nobody() -> None:

@@ -16,6 +16,7 @@ from fines.clients.violations import ViolationsClient
 from fines.consumers import on_annulled, on_confirmed
 from fines.grpc_api import counter, desk
 from fines.lawbooks import read_lawbooks
+from fines.measures import measure_missing_tables
 from fines.model.days import DayCount
 from fines.settings import FinesSettings
 from fines.usecases.counter import Counter
@@ -23,6 +24,7 @@ from fines.usecases.desk import Desk
 from fines.usecases.inquiry import Inquiry
 from fines.usecases.issuing import Issuing
 from fines.usecases.recheck import Recheck
+from fines.usecases.redating import Redating
 
 LETTER_KEY = "letter"
 
@@ -37,6 +39,7 @@ async def build(chassis: Chassis[FinesSettings]) -> None:
         guards.load(),
         owner_rules(),
     )
+    measure_missing_tables(lawbooks.yearly, chassis.clock)
     issuing = Issuing(
         chassis.db,
         chassis.clock,
@@ -50,7 +53,11 @@ async def build(chassis: Chassis[FinesSettings]) -> None:
     chassis.serve(
         services["Fines"],
         fines_pb2_grpc.add_FinesServicer_to_server,
-        desk.FinesApi(Desk(chassis.db, chassis.clock), Recheck(chassis.db, inquiry)),
+        desk.FinesApi(
+            Desk(chassis.db, chassis.clock),
+            Recheck(chassis.db, inquiry),
+            Redating(chassis.db, chassis.clock, lawbooks.calendar),
+        ),
         desk.POLICY,
     )
     chassis.serve(

@@ -128,6 +128,23 @@ def fine_overdue(fine: Fine) -> Event:
     )
 
 
+def fine_redated(fine: Fine, now: datetime) -> Event:
+    assert fine.dates
+    return _event(
+        fine,
+        "redated",
+        events_pb2.FineRedated(
+            number=fine.number,
+            region=fine.region,
+            discount_until=fine.dates.discount_until.isoformat(),
+            appeal_until=fine.dates.appeal_until.isoformat(),
+            in_force_on=fine.dates.in_force_on.isoformat(),
+            voluntary_until=fine.dates.voluntary_until.isoformat(),
+            redated_at=to_timestamp(now),
+        ),
+    )
+
+
 def _event(fine: Fine, fact: str, message: Message) -> Event:
     return Event(
         subject=f"fines.v1.{fact}",

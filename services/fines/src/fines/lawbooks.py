@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from importlib import resources
 
 from law.calendar import Calendar
-from law.yearly import read_yearly_tables
+from law.yearly import YearlyTables, read_yearly_tables
 
 from fines.model.tariff import Tariff
 
@@ -25,6 +25,10 @@ class Lawbooks:
     tariff: Tariff
     calendar: Calendar
     authorities: dict[str, Authority]
+
+    @property
+    def yearly(self) -> YearlyTables:
+        return YearlyTables(self.calendar, self.tariff.base_values)
 
 
 def read_lawbooks(*, assume_years: bool = False) -> Lawbooks:

@@ -15,6 +15,7 @@ import pytest_asyncio
 from chassis.channels import Channels, peers_refusals
 from chassis.clock import new_id
 from chassis.db import Database
+from chassis.purpose import purpose_metadata
 from chassis.refusals import Refusal
 from fines.clients.vehicles import VehicleFile
 from google.protobuf.message import Message
@@ -93,7 +94,7 @@ class As:
 
     channels: Channels
     address: str
-    metadata: tuple[tuple[str, str], ...] = ()
+    metadata: tuple[tuple[str, str | bytes], ...] = ()
 
     async def call(self, method: str, request: Any) -> Any:
         channel = self.channels.to(self.address, SERVICE)
@@ -113,13 +114,15 @@ async def as_(engines: RunningTestMesh, service: str) -> AsyncIterator[Callable[
     """`as_("operator-gateway", operator="finance-1")`, `as_("kaspi", kind="partner")`."""
     opened: list[Channels] = []
 
-    def open_as(name: str, *, kind: str = "service", operator: str = "") -> As:
+    def open_as(
+        name: str, *, kind: str = "service", operator: str = "", purpose: str = "test"
+    ) -> As:
         pair = getattr(engines.certificates, kind)(name)
         channels = Channels(cert=pair.certificate, key=pair.key, ca=engines.certificates.authority)
         opened.append(channels)
         token = engines.token(operator) if operator else ""
-        metadata = (("authorization", f"Bearer {token}"),) if token else ()
-        return As(channels, service, metadata)
+        signed_in = (("authorization", f"Bearer {token}"),) if token else ()
+        return As(channels, service, (*signed_in, *purpose_metadata(purpose)))
 
     yield open_as
     for channels in opened:

@@ -10,6 +10,7 @@ from typing import Any
 
 import grpc
 from chassis.clock import new_id, system_clock, to_timestamp
+from chassis.purpose import purpose_in
 from tartip.cameras.v1 import cameras_pb2
 from tartip.common.v1 import common_pb2
 from tartip.fines.v1 import fines_pb2 as pb
@@ -65,9 +66,7 @@ class ViolationsPeer(violations_pb2_grpc.ViolationsServicer):
         metadata = dict(context.invocation_metadata())
         names: Any = context.auth_context()["peer_spiffe_id"]
         assert list(names) == [b"spiffe://tartip/service/fines"]
-        purpose = metadata.get("tartip-purpose-bin") or metadata.get("tartip-purpose") or ""
-        told = purpose.decode() if isinstance(purpose, bytes) else purpose
-        self.asked.append((request.violation_id, told))
+        self.asked.append((request.violation_id, purpose_in(metadata)))
         if request.violation_id not in self.known:
             context.abort(grpc.StatusCode.NOT_FOUND, "no such violation")
         return violations_pb2.GetViolationResponse(violation=self.known[request.violation_id])

@@ -29,6 +29,13 @@ async def test_the_first_letter_stands_and_tells_when_it_was_delivered(tmp_path:
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
 
 
+async def test_a_letter_is_delivered_in_the_time_that_the_service_lives_in(tmp_path: Path) -> None:
+    moment = datetime(2031, 6, 3, 12, tzinfo=UTC)
+    folder = LetterFolder(tmp_path, lambda: moment)
+    assert await folder.deliver("1", "a letter") == moment
+    assert await LetterFolder(tmp_path).deliver("1", "a letter") == moment
+
+
 def test_the_seal_can_be_verified_from_the_letter_alone() -> None:
     letter = f"<p>text</p>{SIGNATURE_PLACE}"
     signed = ElectronicSeal(Ed25519PrivateKey.generate()).sign(letter)

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from chassis.audit_entry import AuditRules
 from chassis.runtime import Chassis, Service
 from chassis.telemetry import UUID_SHAPE
 from tartip.inference.v1 import (
@@ -106,4 +107,5 @@ SERVICE = Service(
     schema="inference",
     migrations=MIGRATIONS,
     ids={"camera": UUID_SHAPE, "frame": UUID_SHAPE, "entry": UUID_SHAPE},
+    audit=AuditRules(hidden_unclassified=frozenset({"evidence"}), records_attempts=True),
 )

@@ -37,6 +37,7 @@ def plate_read(
         plate=plate_to_proto(plate),
         readings=readings_to_proto(readings) if readings else None,
         evidence_sha256=frame.evidence_sha256,
+        shown_sha256=frame.shown_sha256,
         models_fingerprint=frame.models_fingerprint,
         received_at=to_timestamp(received_at),
     )

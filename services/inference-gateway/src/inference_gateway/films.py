@@ -1,40 +1,40 @@
-"""Opens films and streams with PyAV and samples frames from them. Blocking: runs in threads.
+"""Opens films with PyAV and samples frames from them. Blocking: runs in threads.
 
 A film's container is told by its content and its demuxer named, so that no playlist or script is
 ever followed. What is sampled is the first frame of every interval, so that a film gives the same
-frames each time.
+frames each time; what became of all the others stands in its account.
 """
 
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import IO, Any
-from urllib.parse import urlsplit
 
 import av
-import numpy as np
 from av.error import FFmpegError
 from chassis.refusals import Kind, Refusal, Says
+from vision.containers import START_BYTES, container_of, lacks_index
+from vision.frames import picture_of, pixel_aspect_of, shown_size
+from vision.media_clock import MediaClock
+from vision.packets import packets_of, timed, usual_step
 
-from inference_gateway.seeing.pictures import MOST_PIXELS, Picture, PictureTooLarge
+from inference_gateway.film_account import FilmAccount, Outcome
+from inference_gateway.seeing.pictures import (
+    MOST_PIXELS,
+    Picture,
+    PictureTooLarge,
+    check_format,
+)
 
 FRAMES_PER_SECOND_DEFAULT = 2.0
 FRAMES_PER_SECOND_MAX = 30.0
-OPEN_SECONDS = 8.0
-READ_SECONDS = 5.0
-STREAM_OPTIONS = {
-    # TCP first: over UDP a busy network turns plates into grey blocks.
-    "rtsp_flags": "prefer_tcp",
-    "protocol_whitelist": "rtsp,rtsps,rtp,srtp,tcp,tls,udp,crypto",
-    # Nothing is read ahead to guess what the first frame tells: at one frame a second that would
-    # take eight.
-    "analyzeduration": "0",
-    "probesize": "32",
-}
-TRANSPORT_PACKET_BYTES = 188
+FILM_SECONDS_MAX = 6 * 3600.0
 # As a share of the interval between two frames.
 ROUNDING = 0.01
+# So many frames may be wanting at an end before that is worth a word: codecs hold some back.
+FRAMES_HELD_BACK = 1.5
 
 
 class NotAFilm(Refusal):
@@ -47,6 +47,31 @@ class NotAFilm(Refusal):
     )
 
 
+class FilmTruncated(Refusal):
+    kind = Kind.INVALID
+    code = "FILM_TRUNCATED"
+    says = Says(
+        en="The film was cut off before its index, without which it cannot be opened. Send all "
+        "of the file.",
+        ru="Видео обрезано до его индекса, без которого его нельзя открыть. Отправьте файл "
+        "целиком.",
+        kk="Бейне индексіне жетпей кесілген, онсыз ашылмайды. Файлды толығымен жіберіңіз.",
+    )
+
+
+class FilmNotDecodable(Refusal):
+    kind = Kind.INVALID
+    code = "FILM_NOT_DECODABLE"
+    says = Says(
+        en="The film can be opened, but not one of its pictures decoded: its codec is not known "
+        "or its parameter sets are missing.",
+        ru="Видео открывается, но ни один его кадр не декодируется: кодек неизвестен или нет "
+        "его наборов параметров.",
+        kk="Бейне ашылады, бірақ бірде-бір кадры декодталмайды: кодегі белгісіз немесе "
+        "параметрлер жинағы жоқ.",
+    )
+
+
 class FilmTooLarge(Refusal):
     kind = Kind.INVALID
     code = "FILM_TOO_LARGE"
@@ -54,26 +79,6 @@ class FilmTooLarge(Refusal):
         en="The film is too large: at most 256 MiB. Send it in parts.",
         ru="Видео слишком большое: не более 256 МиБ. Отправьте его частями.",
         kk="Бейне тым үлкен: ең көбі 256 МиБ. Бөліп жіберіңіз.",
-    )
-
-
-class AddressNotRtsp(Refusal):
-    kind = Kind.INVALID
-    code = "ADDRESS_NOT_RTSP"
-    says = Says(
-        en="This is not an RTSP address. Give one such as rtsp://host:554/path.",
-        ru="Это не адрес RTSP. Укажите адрес вида rtsp://host:554/path.",
-        kk="Бұл RTSP мекенжайы емес. rtsp://host:554/path түрінде көрсетіңіз.",
-    )
-
-
-class StreamAway(Refusal):
-    kind = Kind.AWAY
-    code = "STREAM_AWAY"
-    says = Says(
-        en="The stream does not answer, or stopped and did not come back.",
-        ru="Поток не отвечает или прервался и не возобновился.",
-        kk="Ағын жауап бермейді немесе үзіліп, қайта қосылмады.",
     )
 
 
@@ -105,105 +110,142 @@ class Sampling:
         return interval
 
 
-def check_rtsp(address: str) -> None:
-    try:
-        parts = urlsplit(address)
-        port = parts.port
-    except ValueError as error:
-        raise AddressNotRtsp from error
-    if parts.scheme not in ("rtsp", "rtsps") or not parts.hostname or port == 0:
-        raise AddressNotRtsp
+@dataclass(frozen=True)
+class FilmFile:
+    """A film that can be opened; lengths in seconds."""
+
+    file: IO[bytes]
+    demuxer: str
+    # Of what is in the file, by its packets.
+    seconds: float
+    # As its header says; 0 where it does not, or its stamps cannot be believed.
+    announced_seconds: float
+
+    @staticmethod
+    def of(file: IO[bytes]) -> "FilmFile":
+        """Raises NotAFilm, FilmTruncated, PictureFormatNotTaken or PictureTooLarge."""
+        file.seek(0)
+        start = file.read(START_BYTES)
+        check_format(start)
+        demuxer = container_of(start)
+        if demuxer is None:
+            raise NotAFilm
+        try:
+            with _opened(file, demuxer) as container:
+                clock = timed(container)
+                announced = 0.0 if clock.jumps else _announced(container)
+        except (FFmpegError, ValueError, IndexError) as error:
+            raise (FilmTruncated if lacks_index(file) else NotAFilm) from error
+        return FilmFile(file, demuxer, clock.end, announced)
+
+    def shots(self, frames_per_second: float, account: FilmAccount) -> Iterator[Shot]:
+        """Raises PictureTooLarge, FilmNotDecodable, NotAFilm where it holds no picture at all.
+
+        What was cut off ends where it was cut.
+        """
+        shown = False
+        try:
+            with _opened(self.file, self.demuxer) as container:
+                for shot in self._shots(container, frames_per_second, account):
+                    shown = True
+                    yield shot
+        except (FFmpegError, ValueError, IndexError) as error:
+            if not shown:
+                raise self._nothing_shown from error
+        if not shown:
+            raise self._nothing_shown
+
+    @property
+    def _nothing_shown(self) -> type[Refusal]:
+        return FilmNotDecodable if self.seconds else NotAFilm
+
+    def _shots(
+        self, container: Any, frames_per_second: float, account: FilmAccount
+    ) -> Iterator[Shot]:
+        stream = container.streams.video[0]
+        aspect = pixel_aspect_of(stream)
+        sampling, clock = Sampling(frames_per_second), MediaClock(usual_step=usual_step(stream))
+        for frame in _decoded(container, stream, account):
+            seconds = clock.date(frame.time)
+            if seconds >= FILM_SECONDS_MAX:
+                break
+            if frame.is_corrupt:
+                account.frame(seconds, Outcome.DAMAGED)
+                continue
+            check_size(frame, aspect)
+            number = sampling.number(seconds)
+            account.frame(seconds, Outcome.NOT_SAMPLED if number is None else Outcome.LOOKED_AT)
+            if number is not None:
+                _note(account, frame, aspect)
+                progress = min(1.0, seconds / self.seconds) if self.seconds else 0.0
+                yield Shot(number, seconds, picture_of(frame, aspect), progress)
+        self._account_for_rest(account, clock)
+
+    def _account_for_rest(self, account: FilmAccount, clock: MediaClock) -> None:
+        account.discontinuities = clock.jumps
+        if clock.jumps or clock.bridged:
+            account.notes.add("stamps_bridged")
+        is_over = clock.seconds < FILM_SECONDS_MAX
+        account.end(clock.end if is_over else FILM_SECONDS_MAX)
+        held_back = FRAMES_HELD_BACK * clock.usual_step
+        if self.seconds > clock.end + held_back:
+            account.leave_out(
+                self.seconds, Outcome.UNDECODABLE if is_over else Outcome.BEYOND_LIMIT
+            )
+        if self.announced_seconds > self.seconds + held_back:
+            account.leave_out(self.announced_seconds, Outcome.MISSING)
 
 
-def film_shots(file: IO[bytes], frames_per_second: float) -> Iterator[Shot]:
-    """Raises NotAFilm or PictureTooLarge. A film that was cut off ends where it was cut."""
-    file.seek(0)
-    demuxer = container_of(file.read(4 * TRANSPORT_PACKET_BYTES))
-    file.seek(0)
-    if demuxer is None:
-        raise NotAFilm
-    shots = 0
-    try:
-        with av.open(file, "r", format=demuxer) as container:
-            for shot in _shots(container, frames_per_second):
-                shots += 1
-                yield shot
-    except (FFmpegError, ValueError, IndexError) as error:
-        if not shots:
-            raise NotAFilm from error
-    if not shots:
-        raise NotAFilm
+def film_shots(
+    file: IO[bytes], frames_per_second: float, account: FilmAccount | None = None
+) -> Iterator[Shot]:
+    """As `FilmFile.of` and its `shots`."""
+    film = FilmFile.of(file)
+    yield from film.shots(frames_per_second, account or FilmAccount(frames_per_second))
 
 
-def stream_shots(address: str, frames_per_second: float) -> Iterator[Shot]:
-    """Ends when the stream does. Raises StreamAway; the address is in no message."""
-    with opened_stream(address) as container:
-        yield from _shots(container, frames_per_second)
-
-
-@contextmanager
-def opened_stream(address: str) -> Iterator[Any]:
-    """PyAV's container of an RTSP stream, its one decoder in this thread.
-
-    Raises StreamAway for whatever goes wrong in the block too; the address is in no message.
-    """
-    try:
-        with av.open(
-            address,
-            "r",
-            format="rtsp",
-            options=STREAM_OPTIONS,
-            timeout=(OPEN_SECONDS, READ_SECONDS),
-        ) as container:
-            coder = container.streams.video[0].codec_context
-            coder.thread_count = 1
-            coder.options = {"max_pixels": str(MOST_PIXELS)}
-            yield container
-    except (FFmpegError, ValueError, IndexError) as error:
-        # Their text holds the address, and with it perhaps a password.
-        facts = {"error": type(error).__name__}
-        raise StreamAway(facts=facts) from None
-
-
-def container_of(start: bytes) -> str | None:
-    """The demuxer for content that begins so."""
-    if start[4:8] in (b"ftyp", b"moov", b"mdat", b"wide", b"free"):
-        return "mov"
-    if start.startswith(b"\x1a\x45\xdf\xa3"):
-        return "matroska"
-    if start.startswith(b"RIFF") and start[8:12] == b"AVI ":
-        return "avi"
-    packets = start[::TRANSPORT_PACKET_BYTES]
-    if len(packets) >= 3 and set(packets[:3]) == {0x47}:
-        return "mpegts"
-    return None
-
-
-def _shots(container: Any, frames_per_second: float) -> Iterator[Shot]:
-    stream = container.streams.video[0]
-    check_size(stream.codec_context)
-    length = container.duration / av.time_base if container.duration else 0.0
-    rate = float(stream.average_rate or 25)
-    sampling, first = Sampling(frames_per_second), None
-    for place, frame in enumerate(container.decode(stream)):
-        check_size(frame)
-        at = place / rate if frame.time is None else float(frame.time)
-        first = at if first is None else first
-        seconds = max(0.0, at - first)
-        number = sampling.number(seconds)
-        if number is not None:
-            progress = min(1.0, seconds / length) if length else 0.0
-            yield Shot(number, seconds, upright(frame), progress)
-
-
-def check_size(picture: Any) -> None:
+def check_size(picture: Any, pixel_aspect: Fraction = Fraction(1)) -> None:
     """Of a frame, or of what a codec announces; both have a width and a height."""
-    if picture.width * picture.height > MOST_PIXELS:
+    width, height = shown_size(picture.width, picture.height, pixel_aspect)
+    if width * height > MOST_PIXELS:
         raise PictureTooLarge
 
 
-def upright(frame: Any) -> Picture:
-    """A decoded frame as a BGR picture, turned as its film asks."""
-    picture: Picture = frame.to_ndarray(format="bgr24")
-    quarters = round(frame.rotation / 90) % 4
-    return np.ascontiguousarray(np.rot90(picture, quarters)) if quarters else picture
+@contextmanager
+def _opened(file: IO[bytes], demuxer: str) -> Iterator[Any]:
+    """PyAV's container, its decoder bounded."""
+    file.seek(0)
+    with av.open(file, "r", format=demuxer) as container:
+        coder = container.streams.video[0].codec_context
+        if coder is None:
+            raise FilmNotDecodable
+        check_size(coder)
+        coder.options = {"max_pixels": str(MOST_PIXELS)}
+        yield container
+
+
+def _announced(container: Any) -> float:
+    """Of its pictures, where the container says so; of all where there is nothing else in it."""
+    stream = container.streams.video[0]
+    if stream.duration:
+        return float(stream.duration * stream.time_base)
+    alone = len(container.streams) == 1
+    return container.duration / av.time_base if container.duration and alone else 0.0
+
+
+def _decoded(container: Any, stream: Any, account: FilmAccount) -> Iterator[Any]:
+    """Every frame that the decoder makes, damaged ones too; what it stumbles over is told."""
+    for packet in packets_of(container, stream):
+        frames: list[Any] = []
+        try:
+            frames = packet.decode()
+        except FFmpegError:
+            account.undecodable()
+        yield from frames
+
+
+def _note(account: FilmAccount, frame: Any, aspect: Fraction) -> None:
+    if frame.interlaced_frame:
+        account.notes.add("deinterlaced")
+    if aspect != 1:
+        account.notes.add("pixels_squared")

@@ -192,6 +192,10 @@ class FrameResult:
     events: tuple[Emitted, ...] = ()
     evidence_sha256: str = ""
     models_fingerprint: str = ""
+    # Of the form of that evidence that operators are shown.
+    shown_sha256: str = ""
+    # What had to be mended before the picture could be looked at.
+    notes: tuple[str, ...] = ()
 
     @property
     def as_kept(self) -> "FrameResult":

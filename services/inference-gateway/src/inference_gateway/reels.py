@@ -1,4 +1,4 @@
-"""Steps the blocking samplers of `films` from the event loop, one thread for each.
+"""Steps the blocking samplers of `films` and `rtsp` from the event loop, one thread for each.
 
 A film is stepped only as fast as it is looked at. A stream does not wait: the newest frame is kept,
 or what there is room for, and every one that nobody had time for is counted.
@@ -6,12 +6,20 @@ or what there is room for, and every one that nobody had time for is counted.
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 
 from inference_gateway import measures
 from inference_gateway.films import Shot
+from inference_gateway.rtsp import (
+    FIRST_SHOT_SECONDS,
+    StreamAway,
+    StreamNotDecodable,
+    StreamShots,
+)
+
+DELAYS_SECONDS = (0.5, 1.0, 2.0, 4.0, 8.0)
 
 
 @asynccontextmanager
@@ -31,6 +39,44 @@ async def stepped(shots: Iterator[Shot]) -> AsyncIterator[AsyncIterator[Shot]]:
         if close is not None:
             thread.submit(close)
         thread.shutdown(wait=False)
+
+
+async def live_shots(stream: StreamShots, *, room: int) -> AsyncGenerator[Shot, None]:
+    """The shots of a stream, which is opened again with growing delays when it breaks.
+
+    What keeps it from being watched at all is raised within ten seconds, what keeps it from coming
+    back after the last delay. A wrong password is never tried again: cameras lock their accounts.
+    """
+    by: float | None = asyncio.get_running_loop().time() + FIRST_SHOT_SECONDS
+    failures = 0
+    while True:
+        try:
+            async with aclosing(_connection(stream, room=room, first_by=by)) as shots:
+                async for shot in shots:
+                    failures, by = 0, None
+                    yield shot
+        except (StreamAway, StreamNotDecodable):
+            if by is not None or failures == len(DELAYS_SECONDS):
+                raise
+        if by is not None or failures == len(DELAYS_SECONDS):
+            raise StreamAway
+        await asyncio.sleep(DELAYS_SECONDS[failures])
+        failures += 1
+
+
+async def _connection(
+    stream: StreamShots, *, room: int, first_by: float | None
+) -> AsyncGenerator[Shot, None]:
+    """Of one connection; its first must come by a moment of the loop's clock."""
+    async with Live(stream.connection, room=room).running() as shots:
+        try:
+            async with asyncio.timeout_at(first_by):
+                shot = await anext(shots, None)
+        except TimeoutError:
+            raise (StreamNotDecodable if stream.answers else StreamAway) from None
+        while shot is not None:
+            yield shot
+            shot = await anext(shots, None)
 
 
 class Live:

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from uuid import UUID, uuid5
 
 import cv2
+from chassis.clock import Clock, system_clock
 from chassis.db import Scope
 from chassis.identity import Caller
 from law.zone import in_almaty
@@ -53,12 +54,14 @@ class Subject:
     # The content that the id stands for; the same for every track of it.
     content: bytes
     started_at: datetime
+    now: Clock = system_clock
 
     def id_of(self, name: str) -> UUID:
         return uuid5(self.screening_id, name)
 
     def moment(self, seconds: float) -> datetime:
-        return self.started_at + timedelta(seconds=seconds)
+        """When that was; never ahead of now, whatever clocks do meanwhile."""
+        return min(self.started_at + timedelta(seconds=seconds), self.now())
 
 
 @dataclass(frozen=True)
@@ -254,7 +257,7 @@ class Screening:
         subject, result, kept = self.subject, untold.result, None
         if untold.jpeg:
             kept = await self.vault.seal(untold.jpeg, "image/jpeg")
-            result = replace(result, evidence_sha256=kept.sha256)
+            result = replace(result, evidence_sha256=kept.sha256, shown_sha256=kept.shown_sha256)
         faces = await untold.faces.sealed() if untold.faces else None
         return Settling(
             subject.camera, subject.caller, subject.scope, subject.content, result,

@@ -1,16 +1,18 @@
 """Films that are sent and streams that are pulled, turned into screenings.
 
-A film lies in a file without a name while it is looked at: a kill leaves nothing of it. A stream
-that breaks is opened again with growing delays; its address is in no log, span or error.
+A film lies in a file without a name while it is looked at: a kill leaves nothing of it. The
+address of a stream is in no log, span or error.
 """
 
 import asyncio
 import hashlib
 import tempfile
+import time
 from collections import deque
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import IO
 from uuid import UUID
 
@@ -21,12 +23,14 @@ from chassis.identity import Caller
 
 from inference_gateway.evidence import Vault
 from inference_gateway.eyes import Eyes
-from inference_gateway.films import FilmTooLarge, Shot, StreamAway, film_shots, stream_shots
+from inference_gateway.film_account import FilmAccount, FilmSummary
+from inference_gateway.films import FilmFile, FilmTooLarge
 from inference_gateway.functions.model import CameraFunctions
 from inference_gateway.functions.watching import frames_per_second as needed
 from inference_gateway.limits import Turnstile
 from inference_gateway.model import FrameResult, check_moment
-from inference_gateway.reels import Live, stepped
+from inference_gateway.reels import live_shots, stepped
+from inference_gateway.rtsp import FIRST_AGE_SECONDS, StreamShots
 from inference_gateway.screening import Configured, Screening, Subject
 from inference_gateway.usecases import Intake, Settling, check_camera_in_use
 
@@ -36,7 +40,6 @@ FILMS_WAITING_MAX = 2
 STREAMS_AT_ONCE = 8
 # Of pictures that wait to be looked at, where the functions count what passes.
 ROOM_BYTES = 256 * 1024 * 1024
-DELAYS_SECONDS = (0.5, 1.0, 2.0, 4.0, 8.0)
 
 
 @dataclass(frozen=True)
@@ -49,8 +52,11 @@ class Film:
 
 @dataclass(frozen=True)
 class Shown:
-    result: FrameResult
+    """A result as a film goes on, or the account at its end."""
+
+    result: FrameResult | None
     progress: float
+    summary: FilmSummary | None = None
 
 
 class Showing:
@@ -79,20 +85,33 @@ class Showing:
                 async with self._db.begin(scope) as tx:
                     # Known already or not: what was told of it is told once, track by track.
                     await tx.once(caller.key, film.film_id, content)
-                subject = Subject(film.film_id, camera, caller, scope, content, film.started_at)
+                reel = await asyncio.to_thread(FilmFile.of, file)
+                started_at = self._begun(film, reel)
+                subject = Subject(
+                    film.film_id, camera, caller, scope, content, started_at, self._clock
+                )
                 functions = await self._intake.functions_of(camera)
                 rate = film.frames_per_second or needed(functions)
-                async for shown in self._screened(subject, file, functions, rate):
+                account = FilmAccount(rate)
+                if started_at != film.started_at:
+                    account.notes.add("start_moved")
+                async for shown in self._screened(subject, reel, functions, account):
                     yield shown
+                yield Shown(None, 1.0, account.summary(started_at))
+
+    def _begun(self, film: Film, reel: FilmFile) -> datetime:
+        """As the caller says; earlier where the film would otherwise not be over yet."""
+        return min(film.started_at, self._clock() - timedelta(seconds=reel.seconds))
 
     async def _screened(
-        self, subject: Subject, file: IO[bytes], functions: CameraFunctions, rate: float
+        self, subject: Subject, reel: FilmFile, functions: CameraFunctions, account: FilmAccount
     ) -> AsyncIterator[Shown]:
         async def configured() -> CameraFunctions:
             return functions  # of the whole film, so that it is looked at in one way
 
+        rate = account.frames_per_second
         screening = self._screening(subject, configured, rate)
-        async with stepped(film_shots(file, rate)) as shots:
+        async with stepped(reel.shots(rate, account)) as shots:
             async for shot in shots:
                 for settling in await screening.take(shot):
                     yield Shown(await self._intake.settle(settling), shot.progress)
@@ -112,16 +131,20 @@ class Showing:
         camera, scope = await self._intake.camera_for(camera_id, caller)
         check_camera_in_use(camera)
         watch_id = new_id()
-        subject = Subject(watch_id, camera, caller, scope, watch_id.bytes, self._clock())
+        # The first picture may have been taken a little before it is asked for.
+        began = time.monotonic() - FIRST_AGE_SECONDS
+        began_at = self._clock() - timedelta(seconds=FIRST_AGE_SECONDS)
+        subject = Subject(watch_id, camera, caller, scope, watch_id.bytes, began_at, self._clock)
         functions = await self._intake.functions_of(camera)
         rate = frames_per_second or needed(functions)
         room = ROOM_BYTES if functions.over_time else 0
         screening = self._screening(subject, lambda: self._intake.functions_of(camera), rate)
+        stream = StreamShots(address, rate, lambda: time.monotonic() - began)
         untold = deque[Settling]()
-        async with self._streams.turn():
+        async with self._streams.turn(), aclosing(live_shots(stream, room=room)) as shots:
             looked = 0
             try:
-                async for shot in self._live(address, rate, room):
+                async for shot in shots:
                     untold += await screening.take(replace(shot, number=looked))
                     async for result in self._settled(untold):
                         yield result
@@ -149,31 +172,6 @@ class Showing:
             subject, self._eyes, self._vault, configured=configured, faces=self._intake.faces,
             frames_per_second=rate,
         )  # fmt: skip
-
-    async def _live(self, address: str, rate: float, room: int) -> AsyncIterator[Shot]:
-        """Raises StreamAway at once where nothing answers, later where nothing comes back.
-
-        Within one connection the stream's own clock counts: frames that waited were not taken late.
-        """
-        failures, begun, last = 0, self._clock(), None
-        while True:
-            try:
-                ahead = None
-                live = Live(lambda: stream_shots(address, rate), room=room)
-                async with live.running() as shots:
-                    async for shot in shots:
-                        if ahead is None:
-                            now = (self._clock() - begun).total_seconds()
-                            ahead = 0.0 if last is None else max(now, last + 1 / rate)
-                        failures, last = 0, ahead + shot.seconds
-                        yield replace(shot, seconds=last)
-            except StreamAway:
-                if last is None:
-                    raise
-            if failures == len(DELAYS_SECONDS):
-                raise StreamAway
-            await asyncio.sleep(DELAYS_SECONDS[failures])
-            failures += 1
 
 
 async def _spool(pieces: AsyncIterator[bytes], file: IO[bytes]) -> bytes:

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from chassis.db import Tx
 from chassis.sealing import DataKey
-from chassis.tables import data_keys, requests, service_now
+from chassis.tables import requests, service_now
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -24,6 +24,10 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import insert
 
+from inference_gateway.evidence.storage import KEY_CLASS as KEY_CLASS
+from inference_gateway.evidence.storage import EvidencePlace as EvidencePlace
+from inference_gateway.evidence.storage import KeptEvidence as KeptEvidence
+from inference_gateway.evidence.storage import keep_evidence as keep_evidence
 from inference_gateway.model import (
     Camera,
     CounterWentBack,
@@ -37,7 +41,6 @@ from inference_gateway.model import (
 )
 from inference_gateway.seeing.geometry import Box
 
-KEY_CLASS = "evidence"
 metadata = MetaData()
 _moment = DateTime(timezone=True)
 
@@ -66,18 +69,6 @@ frames = Table(
     Column("key_id", Uuid),
     Column("result", LargeBinary),
 )
-evidence = Table(
-    "evidence",
-    metadata,
-    Column("sha256", Text, primary_key=True),
-    Column("region", Text, primary_key=True),
-    Column("only_role", Text, primary_key=True),
-    Column("content_type", Text),
-    Column("size_bytes", BigInteger),
-    Column("key_id", Uuid),
-    Column("object_path", Text),
-    Column("stored_at", _moment),
-)
 device_counters = Table(
     "device_counters",
     metadata,
@@ -101,25 +92,6 @@ class CachedCamera:
 
     camera: Camera | None
     fetched_at: datetime | None
-
-
-@dataclass(frozen=True)
-class KeptEvidence:
-    """A sealed object, and what opens it."""
-
-    sha256: str
-    content_type: str
-    size_bytes: int
-    key: DataKey
-    object_path: str
-
-
-@dataclass(frozen=True)
-class EvidencePlace:
-    """Who may read a piece of evidence."""
-
-    region: str
-    only_role: str = ""
 
 
 async def cached_camera(tx: Tx, camera_id: UUID) -> CachedCamera:
@@ -231,52 +203,6 @@ async def keep_frame(
     )
 
 
-async def keep_evidence(tx: Tx, kept: KeptEvidence, place: EvidencePlace) -> None:
-    """The row that makes a sealed object evidence; the first object of a content stays."""
-    await tx.execute(
-        insert(data_keys).values(
-            key_id=kept.key.key_id, key_class=KEY_CLASS, wrapped=kept.key.wrapped
-        )
-    )
-    await tx.execute(
-        insert(evidence)
-        .values(
-            sha256=kept.sha256,
-            region=place.region,
-            only_role=place.only_role,
-            content_type=kept.content_type,
-            size_bytes=kept.size_bytes,
-            key_id=kept.key.key_id,
-            object_path=kept.object_path,
-        )
-        .on_conflict_do_nothing()
-    )
-
-
-async def find_evidence(tx: Tx, sha256: str) -> tuple[KeptEvidence, str] | None:
-    """The object and its region, as far as the transaction's scope sees it."""
-    row = (
-        await tx.execute(
-            select(evidence).where(evidence.c.sha256 == sha256).order_by(evidence.c.only_role)
-        )
-    ).first()
-    if row is None:
-        return None
-    try:
-        key = await tx.data_key(KEY_CLASS, row.key_id)
-    except KeyError:  # destroyed, and with it the content
-        return None
-    kept = KeptEvidence(row.sha256, row.content_type, row.size_bytes, key, row.object_path)
-    return kept, str(row.region)
-
-
-async def known_objects(tx: Tx, paths: list[str]) -> set[str]:
-    found = await tx.execute(
-        select(evidence.c.object_path).where(evidence.c.object_path.in_(paths))
-    )
-    return set(found.scalars())
-
-
 async def count_up(tx: Tx, device_key: bytes, counter: int) -> None:
     """Raises CounterWentBack; the row stays locked until the transaction ends."""
     new = insert(device_counters).values(device_key=device_key, counter=counter)
@@ -330,6 +256,7 @@ def result_from(content: bytes) -> FrameResult:
         events=tuple(_emitted(event) for event in told["events"]),
         evidence_sha256=told["evidence_sha256"],
         models_fingerprint=told["models_fingerprint"],
+        notes=tuple(told.get("notes", ())),
     )
 
 

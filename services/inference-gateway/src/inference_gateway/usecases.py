@@ -39,7 +39,7 @@ from inference_gateway.model import (
 from inference_gateway.quarantine.ward import Ward
 from inference_gateway.readings import Readings
 from inference_gateway.seeing.looking import Sight, Wanted
-from inference_gateway.seeing.pictures import open_picture
+from inference_gateway.seeing.pictures import read_picture
 from inference_gateway.seeing.plates import Plate
 from inference_gateway.storage import EvidencePlace, KeptEvidence
 from inference_gateway.watchlists.search import FaceSearch, FacesSeen
@@ -103,7 +103,10 @@ class Intake:
         answered = await self._answered(frame, caller, scope)
         if answered is not None:
             return answered
-        check_frame(frame, camera, self._clock())
+        now = self._clock()
+        check_frame(frame, camera, now)
+        # A camera's clock may run a little ahead of ours; what it saw is dated now, not then.
+        taken_at = min(frame.captured_at, now)
         if frame.readings is not None:
             await self._check_new(camera, frame.readings.readings, scope)
         functions = await self.functions_of(camera)
@@ -116,22 +119,22 @@ class Intake:
         if functions.faces:
             self.faces.require_ready()
         async with self._eyes.turn(urgency=functions.urgency):
-            picture = await asyncio.to_thread(open_picture, frame.picture)
-            sight, fingerprint = await self._eyes.look(picture, wanted)
+            opened = await asyncio.to_thread(read_picture, frame.picture)
+            sight, fingerprint = await self._eyes.look(opened.picture, wanted)
             if functions.faces:
                 faces = await self.faces.look(
-                    picture, camera, frame.captured_at, content=lambda: frame.picture,
+                    opened.picture, camera, taken_at, content=lambda: frame.picture,
                     fingerprint=fingerprint,
                 )  # fmt: skip
         result = FrameResult(
-            frame.frame_id, frame.captured_at, plates_of(sight), objects_of(sight),
-            models_fingerprint=fingerprint,
+            frame.frame_id, taken_at, plates_of(sight), objects_of(sight),
+            models_fingerprint=fingerprint, notes=opened.notes,
         )  # fmt: skip
         readings = frame.readings.readings if frame.readings else None
         kept = None
         if result.plates or readings is not None:
             kept = await self._vault.seal(frame.picture, content_type(frame.picture))
-            result = replace(result, evidence_sha256=kept.sha256)
+            result = replace(result, evidence_sha256=kept.sha256, shown_sha256=kept.shown_sha256)
         if faces is not None:
             faces = await faces.sealed()
         facts = plates_told(result, camera, readings, frame.received_at)

@@ -21,6 +21,7 @@ from typing import Any
 import grpc
 import pytest
 from chassis.clock import new_id, to_timestamp
+from chassis.purpose import purpose_metadata
 from chassis.refusals import Refusal
 from chassis.statuses import from_error
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -256,6 +257,7 @@ class As:
 
     stub: Any
     metadata: tuple[tuple[str, str], ...]
+    shown: str = ""
 
     def ingest(
         self,
@@ -276,9 +278,15 @@ class As:
         answer = self.stub.IngestFrame(request, timeout=CALL_SECONDS, metadata=self.metadata)
         return answer.result  # type: ignore[no-any-return]
 
-    def show(
+    def show(self, device: Device, film: bytes, **told: Any) -> list[Any]:
+        """The answers that hold a result; see `show_all`."""
+        return [a for a in self.show_all(device, film, **told) if a.HasField("result")]
+
+    def show_all(
         self, device: Device, film: bytes, *, film_id: str, at: datetime, rate: float = 4.0
     ) -> list[inference_pb2.IngestFilmResponse]:
+        """With the account at the end."""
+
         def parts() -> Iterator[inference_pb2.IngestFilmRequest]:
             header = inference_pb2.FilmHeader(
                 film_id=film_id, camera_id=device.camera_id, started_at=to_timestamp(at),
@@ -301,25 +309,42 @@ class As:
         return [answer.result for answer in answers]
 
     def store(
-        self, content: bytes, *, sha256: str | None = None, region: str = "KZ-75", role: str = ""
+        self,
+        content: bytes,
+        *,
+        sha256: str | None = None,
+        region: str = "KZ-75",
+        role: str = "",
+        confidential: bool = False,
     ) -> str:
+        """Leaves the hash of the shown form in `shown`."""
+
         def parts() -> Iterator[inference_pb2.StoreEvidenceRequest]:
             header = inference_pb2.EvidenceHeader(
                 sha256=sha256 or hashlib.sha256(content).hexdigest(),
                 content_type="image/jpeg", region=region, only_role=role,
+                confidential=confidential,
             )  # fmt: skip
             yield inference_pb2.StoreEvidenceRequest(header=header)
             for start in range(0, len(content), 500_000):
                 yield inference_pb2.StoreEvidenceRequest(content=content[start : start + 500_000])
 
         answer = self.stub.StoreEvidence(parts(), timeout=CALL_SECONDS, metadata=self.metadata)
+        assert answer.size_bytes == len(content)
+        self.shown = str(answer.shown_sha256)
         return str(answer.sha256)
 
-    def read(self, sha256: str, *, purpose: str = "test") -> tuple[str, bytes]:
-        request = inference_pb2.ReadEvidenceRequest(sha256=sha256)
-        metadata = (*self.metadata, ("tartip-purpose", purpose))
+    def read(
+        self, sha256: str, *, purpose: str = "test", confidential: bool = False
+    ) -> tuple[str, bytes]:
+        """The content type and the shown form; what the first message says of it must be true."""
+        request = inference_pb2.ReadEvidenceRequest(sha256=sha256, confidential=confidential)
+        metadata = (*self.metadata, *purpose_metadata(purpose))
         answers = list(self.stub.ReadEvidence(request, timeout=CALL_SECONDS, metadata=metadata))
-        return answers[0].content_type, b"".join(answer.content for answer in answers)
+        first, content = answers[0], b"".join(answer.content for answer in answers)
+        assert first.sha256 == hashlib.sha256(content).hexdigest()
+        assert (first.original_sha256, first.size_bytes) == (sha256, len(content))
+        return first.content_type, content
 
 
 @pytest.fixture

@@ -156,12 +156,12 @@ def index_spoilt(table: bytes) -> Callable[[bytes], bytes]:
     return spoil
 
 
-FILMS: dict[str, Callable[[bytes], bytes]] = {
-    "no index": without_index,
-    "sizes that are none": index_spoilt(b"stsz"),
-    "places beyond the end": index_spoilt(b"stco"),
-    "times that are none": index_spoilt(b"stts"),
-    "no film at all": lambda _: b"RIFF\x00\x00\x00\x00AVI nothing behind it",
+FILMS: dict[str, tuple[str, Callable[[bytes], bytes]]] = {
+    "no index": ("FILM_TRUNCATED", without_index),
+    "sizes that are none": ("NOT_A_FILM", index_spoilt(b"stsz")),
+    "places beyond the end": ("NOT_A_FILM", index_spoilt(b"stco")),
+    "times that are none": ("NOT_A_FILM", index_spoilt(b"stts")),
+    "no film at all": ("NOT_A_FILM", lambda _: b"RIFF\x00\x00\x00\x00AVI nothing behind it"),
 }
 
 
@@ -224,7 +224,7 @@ def test_films_with_a_broken_index_are_refused_and_the_whole_one_is_shown(
     edge: As, bench: Bench
 ) -> None:
     whole, at = film(), datetime.now(UTC) - timedelta(minutes=1)
-    for spoil in FILMS.values():
-        with refused("NOT_A_FILM"):
+    for reason, spoil in FILMS.values():
+        with refused(reason):
             edge.show(bench.device, spoil(whole), film_id=str(new_id()), at=at)
     assert len(edge.show(bench.device, whole, film_id=str(new_id()), at=at)) == 8

@@ -8,11 +8,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from chassis.clock import new_id
+from chassis.clock import from_timestamp, new_id
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from PIL import Image
 from tartip.inference.v1 import inference_pb2
 from tartip_cli.testing import RunningTestMesh
+from tartip_scenes.scenes import Light, draw_scene
+from tartip_scenes.streets import Signal
 
 from .conftest import (
     As,
@@ -292,3 +294,41 @@ def test_no_plate_is_in_logs_or_readable_columns(
     kept = rows(f"SELECT result FROM frames WHERE frame_id = '{result.frame_id}'")
     assert text not in kept[0]["result"]
     assert not [row for row in rows("SELECT canonical FROM audit") if text in row["canonical"]]
+
+
+def test_a_letter_that_looks_like_a_digit_is_read_by_its_place_in_the_form(
+    edge: As, device: Device
+) -> None:
+    """At a red light the reader takes this plate's first Z for a 2, and holds a Z possible."""
+    text = "682ZFZ02"
+    scene = draw_scene(sum(text.encode()), text=text, signal=Signal.RED, light=Light.DAY)
+    [plate] = edge.ingest(device, scene.jpeg).plates
+    assert (plate.text, plate.country) == (text, "KZ")
+    assert plate.confidence < 0.5
+
+
+def test_a_plate_that_nobody_sees_under_full_transparency_is_not_read(
+    edge: As, device: Device, scene: bytes
+) -> None:
+    with Image.open(io.BytesIO(scene)) as image:
+        shown = image.convert("RGBA")
+    [plate] = edge.ingest(device, scene).plates
+    box = plate.box
+    left, top = int(box.x - box.width), int(box.y - box.height)
+    hole = Image.new("L", (int(3 * box.width), int(3 * box.height)), 0)
+    alpha = shown.getchannel("A")
+    alpha.paste(hole, (left, top))
+    shown.putalpha(alpha)
+    stream = io.BytesIO()
+    shown.save(stream, "PNG")
+    assert not edge.ingest(device, stream.getvalue()).plates
+
+
+def test_a_frame_of_a_camera_whose_clock_is_ahead_is_dated_now(
+    edge: As, device: Device, scene: bytes, plates: Plates
+) -> None:
+    ahead = now() + timedelta(seconds=4)
+    result = edge.ingest(device, scene, at=ahead)
+    [told] = plates.of(device, at_least=1)
+    assert from_timestamp(result.captured_at) == from_timestamp(told.captured_at) <= now()
+    assert now() - from_timestamp(told.captured_at) < timedelta(seconds=60)

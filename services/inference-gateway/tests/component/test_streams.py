@@ -3,7 +3,6 @@
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,15 +10,13 @@ from typing import Any
 import grpc
 import numpy as np
 import pytest
-from chassis.clock import from_timestamp
 from tartip.inference.v1 import streams_pb2 as pb
-from tartip.inference.v1 import streams_pb2_grpc
 from tartip_cli.testing import RunningTestMesh
-from tartip_scenes.rtsp import Fault, RtspServer, clip_of, film_of
+from tartip_scenes.clips import clip_of, film_of
+from tartip_scenes.rtsp import Fault, RtspServer
 from tartip_scenes.scenes import Light, draw_film
 
 from .conftest import (
-    CALL_SECONDS,
     PACKAGE,
     SERVICE,
     As,
@@ -32,78 +29,15 @@ from .conftest import (
     refused,
     retired_event,
 )
+from .streams_desk import SECONDS, Desk, channel_to, opened_desk
 
 TEXT, RATE = "725BDE07", 4
-SECONDS = 60.0
-
-
-@dataclass
-class Desk:
-    """Calls of one caller at one copy of the service."""
-
-    channel: grpc.Channel
-    metadata: tuple[tuple[str, str], ...] = ()
-    put_here: list[str] = field(default_factory=list)
-
-    def _call(self, method: str, request: Any) -> Any:
-        stub = streams_pb2_grpc.StreamsStub(self.channel)
-        return getattr(stub, method)(request, timeout=CALL_SECONDS, metadata=self.metadata)
-
-    def put(self, device: Device, address: str, *, rate: float = 2.0) -> pb.Stream:
-        request = pb.PutStreamRequest(
-            camera_id=device.camera_id, address=address, frames_per_second=rate
-        )
-        put = self._call("PutStream", request).stream
-        self.put_here.append(device.camera_id)
-        return put  # type: ignore[no-any-return]
-
-    def remove(self, camera_id: str) -> None:
-        self._call("RemoveStream", pb.RemoveStreamRequest(camera_id=camera_id))
-
-    def all(self) -> dict[str, pb.Stream]:
-        return {s.camera_id: s for s in self._call("ListStreams", pb.ListStreamsRequest()).streams}
-
-    def of(self, device: Device) -> pb.Stream:
-        return self.all()[device.camera_id]
-
-    def until(self, device: Device, holds: Callable[[pb.Stream], bool]) -> pb.Stream:
-        deadline = time.monotonic() + SECONDS
-        while True:
-            try:
-                stream = self.of(device)
-            except grpc.RpcError as error:
-                assert error.code() is grpc.StatusCode.UNAVAILABLE, error
-            else:
-                assert_adds_up(stream)
-                if holds(stream):
-                    return stream
-            assert time.monotonic() < deadline, stream
-            time.sleep(0.2)
-
-
-def assert_adds_up(stream: pb.Stream) -> None:
-    """Offered is what the clock says was due, and each of it came to one outcome."""
-    counts = stream.counts
-    dropped = sum(counts.dropped.values())
-    assert counts.offered == counts.looked_at + counts.unchanged + dropped
-    seconds = from_timestamp(stream.counted_until) - from_timestamp(stream.put_at)
-    assert counts.offered == round(seconds.total_seconds() * stream.frames_per_second)
 
 
 @pytest.fixture
 def desk(engines: RunningTestMesh, service: Process) -> Iterator[Desk]:
-    with _channel(engines, engines.address(SERVICE)) as channel:
-        made = Desk(channel)
+    with opened_desk(engines) as made:
         yield made
-        for camera_id in made.put_here:
-            made.remove(camera_id)
-
-
-def _channel(engines: RunningTestMesh, address: str) -> grpc.Channel:
-    return grpc.secure_channel(
-        address, credentials(engines, "service", "tartip-cli"),
-        options=[("grpc.enable_http_proxy", 0)],
-    )  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -264,7 +198,7 @@ class _Another:
         )
 
     def _answers(self) -> bool:
-        with _channel(self._engines, self._address) as channel:
+        with channel_to(self._engines, self._address) as channel:
             try:
                 Desk(channel).all()
             except grpc.RpcError:
@@ -273,7 +207,7 @@ class _Another:
 
     def __enter__(self) -> tuple[Process, Desk]:
         self._process.start()
-        self._channel = _channel(self._engines, self._address)
+        self._channel = channel_to(self._engines, self._address)
         return self._process, Desk(self._channel)
 
     def __exit__(self, *_: object) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import hashlib
 import json
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
@@ -55,6 +56,10 @@ def face(seed: int = 4) -> bytes:
     return jpeg(draw_face(seed).picture)
 
 
+def with_comment(picture: bytes) -> bytes:
+    return picture[:2] + b"\xff\xfe\x00\x08Secret" + picture[2:]
+
+
 @dataclass
 class Officer:
     """Calls of one watch-list officer."""
@@ -84,6 +89,13 @@ class Officer:
     def candidates(self, entry_id: str) -> list[pb.Candidate]:
         request = pb.ListCandidatesRequest(entry_id=entry_id)
         return list(self.call("ListCandidates", request).candidates)
+
+    def open(self, candidate_id: str) -> tuple[str, bytes]:
+        request = pb.OpenEvidenceRequest(candidate_id=candidate_id)
+        answers = list(self.call("OpenEvidence", request))
+        content = b"".join(answer.content for answer in answers)
+        assert answers[0].sha256 == hashlib.sha256(content).hexdigest()
+        return answers[0].content_type, content
 
     def review(self, candidate_id: str, verdict: pb.Verdict = pb.VERDICT_SAME_PERSON) -> (
         pb.Candidate
@@ -180,7 +192,7 @@ async def beside(
     lists, looker, eyes = Lists(db), FaceLooker(models), Eyes(Looker(models))
     await lists.refresh()
     vault = Vault(db, SealedObjects(told["TARTIP_EVIDENCE_URL"]), clock)
-    desk = WatchDesk(db, lists, eyes, looker, clock)
+    desk = WatchDesk(db, lists, eyes, looker, clock, vault)
     try:
         watch = FaceWatch(db, lists, looker, vault, clock)
         yield Beside(db, lists, eyes, vault, watch, desk)
@@ -353,20 +365,36 @@ def test_who_is_searched_for_becomes_a_lead_by_two_reviewers(
 
 
 def test_the_frame_of_a_candidate_is_for_watch_list_officers_alone(
-    engines: RunningTestMesh, in_force: str, one: Officer, as_: Callable[..., As]
-) -> None:
-    passing = face(8)
+    engines: RunningTestMesh, in_force: str, one: Officer, other: Officer,
+    as_: Callable[..., As], as_officer: Callable[[str], Officer],
+    rows: Callable[[str], list[Any]],
+) -> None:  # fmt: skip
+    plain = face(8)
+    passing = with_comment(plain)
 
     async def pass_by() -> None:
         async with beside(engines) as parts:
             await parts.see(passing, camera=camera(), at=datetime.now(UTC))
 
     asyncio.run(pass_by())
-    sha256 = one.candidates(in_force)[0].evidence_sha256
-    officer = as_("operator-gateway", operator="watchlist-2")
-    assert officer.read(sha256) == ("image/jpeg", passing)
+    candidate = one.candidates(in_force)[0]
+    opened = other.open(candidate.candidate_id)
+    assert opened == ("image/jpeg", plain), "without what a camera wrote into it"
     with refused("EVIDENCE_NOT_FOUND"):
-        as_("operator-gateway", operator="auditor-1").read(sha256)
+        as_("violations").read(candidate.evidence_sha256)
+    [(_, actor, purpose)] = [
+        one
+        for one in audited(rows, f"candidate:{candidate.candidate_id}")
+        if one[0] == "open_evidence"
+    ]
+    assert (actor, purpose) == ("operator/watchlist-2", other.purpose)
+    stranger = as_officer("watchlist-astana")
+    with refused("CANDIDATE_NOT_FOUND"):
+        stranger.open(candidate.candidate_id)
+    attempts = audited(rows, f"candidate:{candidate.candidate_id}")
+    assert ("open_refused", "operator/watchlist-astana", stranger.purpose) in attempts
+    with refused("NOT_ALLOWED"):
+        as_officer("auditor-1").open(candidate.candidate_id)
 
 
 def test_a_match_outlives_an_outage_of_the_store_of_evidence(
@@ -402,17 +430,21 @@ def test_a_match_outlives_an_outage_of_the_store_of_evidence(
 
     asyncio.run(pass_by())
     [candidate] = one.candidates(in_force)
-    officer = as_("operator-gateway", operator="watchlist-2")
-    assert officer.read(candidate.evidence_sha256)[0] == "image/jpeg"
+    assert one.open(candidate.candidate_id)[0] == "image/jpeg"
 
 
 def test_one_other_person_dismisses_and_what_nobody_reviews_is_forgotten(
-    engines: RunningTestMesh, in_force: str, one: Officer, other: Officer, as_: Callable[..., As]
+    engines: RunningTestMesh,
+    in_force: str,
+    one: Officer,
+    other: Officer,
+    rows: Callable[[str], list[Any]],
 ) -> None:
     async def pass_by() -> None:
         async with beside(engines) as parts:
             for seed in (1, 2):
-                await parts.see(face(seed), camera=camera(), at=datetime.now(UTC))
+                passing = with_comment(face(seed))
+                await parts.see(passing, camera=camera(), at=datetime.now(UTC))
 
     async def a_day_later() -> None:
         async with beside(engines, later=timedelta(hours=25)) as parts:
@@ -420,14 +452,22 @@ def test_one_other_person_dismisses_and_what_nobody_reviews_is_forgotten(
 
     asyncio.run(pass_by())
     unseen, dismissed = one.candidates(in_force)
+    shown = {
+        row["sha256"]: row["shown_sha256"]
+        for row in rows("SELECT sha256, shown_sha256 FROM evidence")
+    }
     answer = other.review(dismissed.candidate_id, pb.VERDICT_OTHER_PERSON)
     assert answer.state == pb.CANDIDATE_STATE_DISMISSED
     asyncio.run(a_day_later())
     assert {each.state for each in one.candidates(in_force)} == {pb.CANDIDATE_STATE_DISMISSED}
-    officer = as_("operator-gateway", operator="watchlist-1")
-    assert officer.read(dismissed.evidence_sha256)
+    assert one.open(dismissed.candidate_id)
     with refused("EVIDENCE_NOT_FOUND"):
-        officer.read(unseen.evidence_sha256)
+        one.open(unseen.candidate_id)
+    forgotten, kept = unseen.evidence_sha256, dismissed.evidence_sha256
+    forms = {forgotten: shown[forgotten], kept: shown[kept]}
+    left = {row["sha256"] for row in rows("SELECT sha256 FROM evidence")}
+    assert not {forgotten, forms[forgotten]} & left, "both forms, and their keys"
+    assert {kept, forms[kept]} <= left
 
 
 def test_a_face_in_another_region_or_of_a_closed_entry_is_nobodys(
@@ -493,7 +533,6 @@ def test_no_lead_comes_of_an_entry_that_was_withdrawn(
     one: Officer,
     other: Officer,
     third: Officer,
-    as_: Callable[..., As],
     rows: Callable[[str], list[Any]],
 ) -> None:
     entry_id = other.approve(one.ask().entry_id).entry_id
@@ -523,10 +562,9 @@ def test_no_lead_comes_of_an_entry_that_was_withdrawn(
             third.review(candidate.candidate_id)
     asyncio.run(sweep())
     assert states(rows, entry_id) == [("LEAD", False), ("DISMISSED", True)]
-    officer = as_("operator-gateway", operator="watchlist-2")
-    assert officer.read(lead.evidence_sha256)
+    assert other.open(lead.candidate_id)
     with refused("EVIDENCE_NOT_FOUND"):
-        officer.read(reviewed.evidence_sha256)
+        other.open(reviewed.candidate_id)
 
 
 def test_no_lead_comes_of_an_entry_past_its_time(

@@ -6,14 +6,16 @@ from fractions import Fraction
 import av
 import numpy as np
 import pytest
+from inference_gateway.film_account import FilmAccount, FilmSummary, Outcome
 from inference_gateway.films import (
-    AddressNotRtsp,
+    FilmNotDecodable,
+    FilmTruncated,
     NotAFilm,
     Sampling,
-    check_rtsp,
-    container_of,
     film_shots,
 )
+from inference_gateway.seeing.pictures import PictureFormatNotTaken
+from vision.containers import container_of
 
 
 def film(container: str = "mp4", *, frames: int = 30, rate: int = 10) -> bytes:
@@ -115,23 +117,64 @@ def test_a_playlist_has_no_container() -> None:
     assert container_of(b"#EXTM3U\n") is None
 
 
-@pytest.mark.parametrize(
-    "address",
-    [
-        "",
-        "http://camera/1",
-        "rtsp://",
-        "file:///etc/passwd",
-        "rtsp://host:99999/x",
-        "rtsp:/x",
-        "/x",
-    ],
-)
-def test_only_rtsp_addresses_are_pulled(address: str) -> None:
-    with pytest.raises(AddressNotRtsp):
-        check_rtsp(address)
+@pytest.mark.parametrize("brand", [b"heic", b"mif1", b"avif"])
+def test_a_picture_that_is_not_taken_is_named_and_no_film(brand: bytes) -> None:
+    content = b"\x00\x00\x00\x18ftyp" + brand + bytes(300)
+    with pytest.raises(PictureFormatNotTaken) as refused:
+        list(film_shots(io.BytesIO(content), 2))
+    assert refused.value.facts == {"format": {b"mif1": "HEIF"}.get(brand, brand.decode().upper())}
 
 
-@pytest.mark.parametrize("address", ["rtsp://10.0.0.1/live", "rtsps://u:p@camera.kz:322/1?x=y"])
-def test_rtsp_addresses_are_let_through(address: str) -> None:
-    check_rtsp(address)
+def test_a_film_that_was_cut_before_its_index_is_named() -> None:
+    whole = film()
+    with pytest.raises(FilmTruncated):
+        list(film_shots(io.BytesIO(whole[: whole.index(b"moov") - 4]), 2))
+
+
+def account_of(content: bytes, rate: float = 2.0) -> FilmSummary:
+    account = FilmAccount(rate)
+    for _ in film_shots(io.BytesIO(content), rate, account):
+        pass
+    return account.summary()
+
+
+def test_a_whole_film_was_looked_at_whole() -> None:
+    assert account_of(film()) == FilmSummary(3_000, 3_000, {})
+
+
+def test_what_was_cut_off_is_missing_where_the_film_announces_it() -> None:
+    whole = film("matroska", frames=200)
+    found = account_of(whole[: len(whole) // 2])
+    assert found.offered_ms == 20_000
+    assert set(found.left_out_ms) == {Outcome.MISSING}
+    assert 5_000 < found.left_out_ms[Outcome.MISSING] < 15_000
+
+
+def spoilt(content: bytes, frames: range) -> bytes:
+    """A film some of whose packets hold nothing of use."""
+    given, file = io.BytesIO(content), io.BytesIO()
+    with av.open(given) as source, av.open(file, "w", format="matroska") as output:
+        stream = output.add_stream_from_template(source.streams.video[0])
+        for number, packet in enumerate(source.demux(video=0)):
+            if packet.size:
+                kept = packet
+                if number in frames:
+                    kept = av.Packet(bytes(packet.size))
+                    kept.pts, kept.dts, kept.time_base = packet.pts, packet.dts, packet.time_base
+                kept.stream = stream
+                output.mux(kept)
+    return file.getvalue()
+
+
+def test_what_cannot_be_decoded_in_the_middle_and_at_the_end_is_named() -> None:
+    broken = spoilt(film("matroska", frames=60), range(20, 40))
+    found = account_of(broken)
+    assert (found.offered_ms, found.looked_at_ms) == (6_000, 4_000)
+    assert found.left_out_ms == {Outcome.UNDECODABLE: 2_000}
+    ends = account_of(spoilt(film("matroska", frames=60), range(40, 60)))
+    assert (ends.offered_ms, ends.left_out_ms) == (6_000, {Outcome.UNDECODABLE: 2_000})
+
+
+def test_a_film_of_which_nothing_can_be_decoded_is_named() -> None:
+    with pytest.raises(FilmNotDecodable):
+        account_of(spoilt(film("matroska"), range(30)))

@@ -91,3 +91,58 @@ def test_no_sticker_is_seen_in_what_may_be_a_kazakh_plate() -> None:
 def test_round_letters_of_a_kazakh_plate_are_for_the_reader_alone_to_tell() -> None:
     assert understood("588OE18").doubtful == understood("588QE18").doubtful == (3,)
     assert understood("588AE18").doubtful == ()
+
+
+@pytest.mark.parametrize(
+    ("read", "place", "meant"),
+    [
+        ("6822FZ02", 3, "682ZFZ02"),
+        ("68ZZFZ02", 2, "682ZFZ02"),
+        ("4988DZ08", 3, "498BDZ08"),
+        ("49BVDZ08", 2, "498VDZ08"),
+        ("4985DZ08", 3, "498SDZ08"),
+        ("49SVDZ08", 2, "495VDZ08"),
+        ("4986DZ08", 3, "498GDZ08"),
+        ("49GVDZ08", 2, "496VDZ08"),
+        ("498VDZ0B", 7, "498VDZ08"),
+        ("8123ABC", 0, "B123ABC"),
+    ],
+)
+def test_a_look_alike_is_exchanged_by_position_where_the_reader_held_it_possible(
+    read: str, place: int, meant: str
+) -> None:
+    reading = understood(read, possible=frozenset({place}))
+    assert (reading.text, reading.country, reading.mended) == (meant, "KZ", (place,))
+    for elsewhere in (frozenset(), frozenset({5})):
+        assert understood(read, possible=elsewhere).text == read
+
+
+def test_twins_and_look_alikes_may_both_be_exchanged_but_no_more_than_two() -> None:
+    everywhere = frozenset(range(8))
+    reading = understood("O822FZ02", possible=everywhere)
+    assert (reading.text, reading.exchanged, reading.mended) == ("082ZFZ02", (0,), (3,))
+    assert understood("OB22FZ02", possible=everywhere).text == "OB22FZ02"
+
+
+@pytest.mark.parametrize("text", ["29SLF02", "88ZJG02", "SB1234"])
+def test_what_may_be_an_unproven_form_is_never_mended_into_another(text: str) -> None:
+    assert understood(text, possible=frozenset(range(len(text)))).text == text
+
+
+@pytest.mark.parametrize("text", ["S52SB0Z", "8625G0S", "6552G0S", "B208G06"])
+def test_where_look_alikes_make_two_plates_of_a_text_it_stays_as_it_was_read(text: str) -> None:
+    assert understood(text, possible=frozenset(range(len(text)))).text == text
+
+
+@pytest.mark.parametrize("text", ["AB1234CE", "A123BC77", "BB135BO", "498VDZ08", "1B98339"])
+def test_a_text_that_fits_is_not_mended(text: str) -> None:
+    assert understood(text, possible=frozenset(range(len(text)))) == understood(text)
+
+
+def test_a_square_plate_is_mended_by_position_too() -> None:
+    reading = two_rows("02 2BC", "123", possible=frozenset({2}))
+    assert reading is not None
+    assert (reading.text, reading.mended) == ("123ZBC02", (2,))
+    marked = two_rows("KZ02 2BC", "123", possible=frozenset({4}))
+    assert marked is not None and marked.text == "123ZBC02"
+    assert two_rows("02 2BC", "123") is None

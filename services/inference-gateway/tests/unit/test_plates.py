@@ -132,3 +132,52 @@ def test_two_plates_are_two_tracks() -> None:
     tracks.add([plate("123ABC02", 0.9), plate("456DEF01", 0.9, x=300)], at=0.0)
     tracks.add([plate("123ABC02", 0.9, x=5), plate("456DEF01", 0.9, x=305)], at=0.2)
     assert sorted(track.vote.text for track in tracks.finish()) == ["123ABC02", "456DEF01"]
+
+
+def unsure(text: str, place: int, other: str, share: float) -> Characters:
+    """A reader's answer that holds another character possible in one place."""
+    table = chances(text)
+    for step in (3 * place, 3 * place + 1):
+        table[step, CHARACTERS.index(text[place]) + 1] = 0.99 - share
+        table[step, CHARACTERS.index(other) + 1] = share
+    return characters(table)
+
+
+def test_a_reader_tells_the_chance_of_what_looks_like_a_character() -> None:
+    told = unsure("6822FZ02", 3, "Z", 0.3)
+    assert told.text == "6822FZ02"
+    assert told.alternatives[3] == np.float32(0.3)
+    assert told.alternatives[4] == 0.0  # nothing looks like an F
+    assert told.possible == {3}
+
+
+def test_a_mended_character_has_its_own_chance_and_is_never_acted_upon() -> None:
+    for voter in ("682ZFZ02", ""):
+        found = read(Candidate(QUAD, 0.95), [unsure("6822FZ02", 3, "Z", 0.3)], seen(voter))
+        assert found is not None
+        assert (found.text, found.country) == ("682ZFZ02", "KZ")
+        assert round(found.confidence, 2) == 0.3
+        assert not found.legible
+
+
+def test_what_the_reader_did_not_hold_possible_stays_in_no_known_form() -> None:
+    found = read(Candidate(QUAD, 0.95), [unsure("6822FZ02", 3, "Z", 0.05)], seen("682ZFZ02"))
+    assert found is not None
+    assert (found.text, found.country, found.legible) == ("6822FZ02", "", False)
+
+
+def test_a_square_plates_rows_are_mended_where_the_reader_held_it_possible() -> None:
+    rows = ([unsure("022BC", 2, "Z", 0.2)], [seen("123")])
+    found = read(Candidate(QUAD, 0.95), [seen("")], seen(""), rows)
+    assert found is not None
+    assert (found.text, round(found.confidence, 2), found.legible) == ("123ZBC02", 0.2, False)
+
+
+def test_readings_of_other_frames_outvote_a_mended_one() -> None:
+    tracks = PlateTracks()
+    mended = read(Candidate(QUAD, 0.95), [unsure("6822FZ02", 3, "Z", 0.3)], seen(""))
+    assert mended is not None
+    tracks.add([mended], at=0.0)
+    tracks.add([plate("682SFZ02", 0.95)], at=0.5)
+    [track] = tracks.finish()
+    assert track.vote.text == "682SFZ02"

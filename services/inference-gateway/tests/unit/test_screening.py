@@ -1,6 +1,6 @@
 """A frame of a film or stream on its way to a look."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -57,3 +57,12 @@ async def test_no_place_is_held_while_the_watch_lists_have_not_been_read(tmp_pat
     assert eyes._turnstile.offered == 0
     with pytest.raises(ListsAway):
         lists.is_searching("KZ-75")
+
+
+def test_nothing_is_dated_later_than_now_whatever_clocks_do() -> None:
+    camera = Camera(UUID(int=1), "KZ-75", 1, "SN-1", bytes(32), retired=False)
+    caller, scope = Caller("device", "edge-1"), Scope("device", "edge-1", ("KZ-75",))
+    set_back = NOON + timedelta(seconds=30)
+    subject = Subject(UUID(int=2), camera, caller, scope, b"", NOON, lambda: set_back)
+    assert subject.moment(10.0) == NOON + timedelta(seconds=10)
+    assert subject.moment(3600.0) == set_back

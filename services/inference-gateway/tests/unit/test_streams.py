@@ -1,5 +1,4 @@
-"""Slots come to one outcome each, leases are shared fairly, and a frame's moment follows its own
-clock."""
+"""Slots come to one outcome each, and leases are shared fairly."""
 
 from collections import Counter
 from dataclasses import fields
@@ -19,7 +18,6 @@ from inference_gateway.streams.model import (
     fair_share,
     slot_at,
 )
-from inference_gateway.streams.pulling import PACE_SECONDS, Pace
 
 steps = st.lists(
     st.tuples(
@@ -83,25 +81,6 @@ def test_a_step_that_does_not_add_up_is_a_bug() -> None:
 def test_shares_are_fair_and_leave_nothing_over(streams: int, workers: int, share: int) -> None:
     assert fair_share(streams, workers) == share
     assert share * max(1, workers) >= streams
-
-
-def test_frames_of_a_burst_keep_their_distance() -> None:
-    pace = Pace()
-    moments = [pace.moment(shown, 100.0 + came) for shown, came in
-               [(0.0, 0.0), (0.2, 0.2), (0.4, 1.0), (0.6, 1.0), (0.8, 1.0)]]  # fmt: skip
-    assert moments == pytest.approx([100.0, 100.2, 100.4, 100.6, 100.8], abs=0.02)
-
-
-@pytest.mark.parametrize("jump", [-500.0, 500.0, PACE_SECONDS * 2])
-def test_a_clock_that_jumps_is_begun_again_and_no_frame_lies_in_the_future(jump: float) -> None:
-    pace = Pace()
-    pace.moment(10.0, 100.0)
-    assert pace.moment(10.0 + jump, 101.0) == pytest.approx(101.0)
-    assert pace.moment(11.0 + jump, 102.0) == pytest.approx(102.0, abs=0.02)
-
-
-def test_a_frame_without_a_moment_is_shown_when_it_came() -> None:
-    assert Pace().moment(None, 7.0) == 7.0
 
 
 def plate(text: str) -> Plate:

@@ -3,6 +3,7 @@
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query
+from pydantic import Field
 from tartip.audit.v1 import audit_pb2
 
 from operator_gateway.onward import AsOperator
@@ -32,6 +33,7 @@ class HeadAnswer(Answer):
 class AuditEntry(Answer):
     leaf_index: int
     canonical: Base64
+    leaf_hash: Base64
 
 
 class AuditPage(Answer):
@@ -45,6 +47,24 @@ class Proof(Answer):
 
 class AuditListing(Listing):
     from_index: Count = 0
+    with_hidden: bool = Field(
+        False, description="Also what this auditor may not see, by its hash: to check the log."
+    )
+
+
+class Attempt(Answer):
+    attempt_id: str
+    attempted_at: Moment
+    object: str
+    actor: str
+    purpose: str
+    region: str
+    hidden: bool
+
+
+class AttemptsPage(Answer):
+    attempts: list[Attempt]
+    next_page_token: str
 
 
 class InclusionQuery(Request):
@@ -68,7 +88,9 @@ async def get_head(service: ServiceName, onward: AsOperator) -> HeadAnswer:
 async def list_entries(
     service: ServiceName, listing: Annotated[AuditListing, Query()], onward: AsOperator
 ) -> AuditPage:
-    """Sealed entries in order."""
+    """Sealed entries in order, of the auditor's regions; none about a complaint, domestic violence
+    or a child. A page may hold fewer than asked for and go on. Reading them is audited: the header
+    Tartip-Purpose is required."""
     request = listing.message(audit_pb2.ListEntriesRequest)
     return AuditPage.of(await onward.call(_audit(onward, service).ListEntries, request))
 
@@ -89,6 +111,16 @@ async def prove_consistency(
     """That an older tree is the beginning of a newer one."""
     request = query.message(audit_pb2.ProveConsistencyRequest)
     return Proof.of(await onward.call(_audit(onward, service).ProveConsistency, request))
+
+
+@router.get("/attempts")
+async def list_attempts(
+    service: ServiceName, listing: Annotated[Listing, Query()], onward: AsOperator
+) -> AttemptsPage:
+    """Attempts to open what was hidden from the one who asked, newest first. Role
+    internal_security; the header Tartip-Purpose is required."""
+    request = listing.message(audit_pb2.ListAttemptsRequest)
+    return AttemptsPage.of(await onward.call(_audit(onward, service).ListAttempts, request))
 
 
 def _audit(onward: AsOperator, service: str) -> Any:

@@ -125,6 +125,7 @@ class CameraListing(Listing):
     kind: CameraKind | None = None
     status: CameraStatus | None = None
     with_retired: bool = False
+    serial_or_name: str = Field("", max_length=200)
     latitude: float | None = Field(None, ge=-90, le=90)
     longitude: float | None = Field(None, ge=-180, le=180)
     radius_metres: float | None = Field(None, gt=0, le=50_000)
@@ -161,7 +162,7 @@ async def register_camera(
 async def list_cameras(
     listing: Annotated[CameraListing, Query()], onward: AsOperator
 ) -> CameraPage:
-    """Cameras by region, capability, status and area, in order of id."""
+    """Cameras by region, capability, status, area, serial and name, in order of id."""
     return CameraPage.of(await onward.call(onward.peers.cameras.ListCameras, listing.request()))
 
 

@@ -1,43 +1,82 @@
-"""Evidence, streamed through from its owner: nothing of it rests here or in the browser's cache."""
+"""Evidence, opened by the owner of its record and streamed through: nothing of it rests here or in
+the browser's cache."""
 
-from collections.abc import AsyncIterator
-from typing import Annotated
+from collections.abc import AsyncIterator, Callable
+from typing import Annotated, Any
 
+from chassis import telemetry
 from fastapi import APIRouter, Path
 from fastapi.responses import StreamingResponse
-from tartip.inference.v1 import inference_pb2
+from tartip.reports.v1 import reports_pb2
+from tartip.violations.v1 import violations_pb2
 
-from operator_gateway.onward import AsOperator
+from operator_gateway.onward import AsOperator, Onward
+from operator_gateway.shapes import Id
 
-router = APIRouter(prefix="/v1/evidence", tags=["evidence"])
+router = APIRouter(prefix="/v1", tags=["evidence"])
 
 SHOWN_TYPES = frozenset({"image/jpeg", "image/png", "image/webp", "video/mp4"})
-Sha256 = Annotated[str, Path(pattern="^[0-9a-f]{64}$", description="Of the content, hex.")]
+Sha256 = Annotated[str, Path(pattern="^[0-9a-f]{64}$", description="Of the shown form, hex.")]
+ANSWERS: dict[int | str, dict[str, Any]] = {
+    200: {
+        "content": {kind: {} for kind in sorted(SHOWN_TYPES)},
+        "headers": {
+            "Tartip-Sha256": {
+                "description": "Of what is answered: the picture or film without what a device "
+                "wrote around it. Hex.",
+                "schema": {"type": "string"},
+            },
+            "Tartip-Original-Sha256": {
+                "description": "Of the original that it was made of. Hex.",
+                "schema": {"type": "string"},
+            },
+        },
+    }
+}
 
 
 @router.get(
-    "/{sha256}", response_class=StreamingResponse,
-    responses={200: {"content": {kind: {} for kind in sorted(SHOWN_TYPES)}}},
-)  # fmt: skip
-async def read_evidence(sha256: Sha256, onward: AsOperator) -> StreamingResponse:
-    """One piece of evidence; the header Tartip-Purpose is required and goes into the audit log."""
-    request = inference_pb2.ReadEvidenceRequest(sha256=sha256)
-    messages = onward.stream(onward.peers.inference.ReadEvidence, request)
+    "/violations/{violation_id}/evidence/{sha256}",
+    response_class=StreamingResponse,
+    responses=ANSWERS,
+)
+async def open_violation_evidence(
+    violation_id: Id, sha256: Sha256, onward: AsOperator
+) -> StreamingResponse:
+    """A frame of a violation; the header Tartip-Purpose is required and goes into the audit log."""
+    telemetry.annotate(violation=violation_id)
+    request = violations_pb2.OpenEvidenceRequest(violation_id=violation_id, sha256=sha256)
+    return await _opened(onward, onward.peers.violations.OpenEvidence, request)
+
+
+@router.get(
+    "/reports/{report_id}/media/{media_id}", response_class=StreamingResponse, responses=ANSWERS
+)
+async def open_report_media(report_id: Id, media_id: Id, onward: AsOperator) -> StreamingResponse:
+    """A picture or film of a report; the header Tartip-Purpose is required, as above."""
+    telemetry.annotate(report=report_id)
+    request = reports_pb2.OpenEvidenceRequest(report_id=report_id, media_id=media_id)
+    return await _opened(onward, onward.peers.reports.OpenEvidence, request)
+
+
+async def _opened(onward: Onward, method: Callable[..., Any], request: object) -> StreamingResponse:
+    messages = onward.stream(method, request)
     # The first message before the status: a refusal must still be able to become one.
-    first = await anext(messages, inference_pb2.ReadEvidenceResponse())
-    shown = first.content_type in SHOWN_TYPES
+    first = await anext(messages)
+    is_shown = first.content_type in SHOWN_TYPES
+    placed = "inline" if is_shown else "attachment"
     headers = {
         "Cache-Control": "no-store",
-        "Content-Disposition": f'{"inline" if shown else "attachment"}; filename="{sha256}"',
+        "Content-Disposition": f'{placed}; filename="{first.sha256}"',
         "Content-Security-Policy": "default-src 'none'; sandbox; frame-ancestors 'none'",
+        "Tartip-Sha256": first.sha256,
+        "Tartip-Original-Sha256": first.original_sha256,
     }
-    media_type = first.content_type if shown else "application/octet-stream"
+    media_type = first.content_type if is_shown else "application/octet-stream"
     return StreamingResponse(_contents(first.content, messages), 200, headers, media_type)
 
 
-async def _contents(first: bytes, rest: AsyncIterator[inference_pb2.ReadEvidenceResponse]) -> (
-    AsyncIterator[bytes]
-):  # fmt: skip
+async def _contents(first: bytes, rest: AsyncIterator[Any]) -> AsyncIterator[bytes]:
     try:
         yield first
         async for message in rest:

@@ -21,7 +21,11 @@ QUEUED_EVENTS = 256
 
 # Which roles may know of which facts. Complaints and plate reads are not followed at all.
 REVIEWERS = frozenset({"inspector", "supervisor"})
+INTERNAL_SECURITY = frozenset({"internal_security"})
 AUDIENCES: Mapping[str, frozenset[str]] = {
+    "inference.v1.access_refused": INTERNAL_SECURITY,
+    "violations.v1.access_refused": INTERNAL_SECURITY,
+    "reports.v1.access_refused": INTERNAL_SECURITY,
     "cameras.v1.": REVIEWERS | {"camera_administrator", "dispatcher"},
     "inference.v1.face_candidate": frozenset({"watchlist_officer"}),
     "inference.v1.plate_read": frozenset(),
@@ -70,6 +74,7 @@ class Told:
 
 
 def may_know(operator: Operator, event: LiveEvent) -> bool:
+    """The first prefix that fits decides."""
     if "*" not in operator.regions and event.region not in operator.regions:
         return False
     for prefix, roles in AUDIENCES.items():

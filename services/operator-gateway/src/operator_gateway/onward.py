@@ -10,10 +10,12 @@ import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, Protocol, TypeVar
+from urllib.parse import unquote_to_bytes
 
 from chassis.channels import Channels, peers_refusals, refusals_of
 from chassis.identity import Operator
-from chassis.refusals import BadRequest, FieldError, NotAuthenticated
+from chassis.purpose import LENGTH_MAX, PurposeWrong, checked_purpose, purpose_metadata
+from chassis.refusals import NotAuthenticated
 from fastapi import Depends, Header, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from tartip.audit.v1 import audit_pb2_grpc
@@ -28,9 +30,10 @@ from operator_gateway.settings import GatewaySettings
 CALL_SECONDS = 5.0
 STREAM_SECONDS = 30.0
 TOKEN_LENGTH_MAX = 8192
-PURPOSE_LENGTH_MAX = 200
+# Of a header: four bytes a character at most, three characters for each.
+PURPOSE_HEADER_MAX = LENGTH_MAX * 4 * 3
 _TOKEN = re.compile(r"[A-Za-z0-9_=-]+(\.[A-Za-z0-9_=-]+){2}")
-_PURPOSE = re.compile(r"[\x20-\x7e]*")
+_VISIBLE = re.compile(r"([\x20-\x24\x26-\x7e]|%[0-9A-Fa-f]{2})*")
 T = TypeVar("T")
 
 
@@ -75,9 +78,8 @@ class Onward:
     peers: Peers
 
     @property
-    def metadata(self) -> tuple[tuple[str, str], ...]:
-        bearer = ("authorization", f"Bearer {self.token}")
-        return (bearer, ("tartip-purpose", self.purpose)) if self.purpose else (bearer,)
+    def metadata(self) -> tuple[tuple[str, str | bytes], ...]:
+        return (("authorization", f"Bearer {self.token}"), *purpose_metadata(self.purpose))
 
     async def call(self, method: Callable[..., Awaitable[T]], request: object) -> T:
         """Raises the peer's refusal as ours."""
@@ -98,20 +100,33 @@ bearer = HTTPBearer(auto_error=False, description="An OIDC access token with aud
 Bearer = Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]
 Purpose = Annotated[
     str,
-    Header(alias="Tartip-Purpose", max_length=PURPOSE_LENGTH_MAX,
-           description="Why personal data is looked at; it is written to the owner's audit log."),
-]  # fmt: skip
+    Header(
+        alias="Tartip-Purpose",
+        description="Why personal data is looked at, at most 200 characters in any script, as "
+        "percent-encoded UTF-8 (RFC 3986); it is written to the owner's audit log.",
+    ),
+]
 
 
 async def onward_of(request: Request, credentials: Bearer, purpose: Purpose = "") -> Onward:
-    """Raises NotAuthenticated, TokenExpired or BadRequest (a purpose that no header may hold)."""
+    """Raises NotAuthenticated, TokenExpired or PurposeWrong."""
     if credentials is None:
         raise NotAuthenticated
-    if not _PURPOSE.fullmatch(purpose):
-        wrong = FieldError("Tartip-Purpose", "BAD_REQUEST", "must be visible ASCII characters")
-        raise BadRequest(fields=(wrong,))
-    state = request.app.state
-    return await sign_in(state.tokens, credentials.credentials, purpose=purpose, peers=state.peers)
+    said, state = decoded_purpose(purpose), request.app.state
+    return await sign_in(state.tokens, credentials.credentials, purpose=said, peers=state.peers)
+
+
+def decoded_purpose(header: str) -> str:
+    """Of percent-encoded UTF-8, so ASCII without a percent sign is what it was.
+
+    Raises PurposeWrong.
+    """
+    if len(header) > PURPOSE_HEADER_MAX or not _VISIBLE.fullmatch(header):
+        raise PurposeWrong
+    try:
+        return checked_purpose(unquote_to_bytes(header).decode())
+    except UnicodeDecodeError as error:
+        raise PurposeWrong from error
 
 
 async def sign_in(tokens: Verifies, token: str, *, purpose: str, peers: Peers) -> Onward:

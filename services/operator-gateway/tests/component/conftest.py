@@ -31,14 +31,8 @@ from tartip.reports.v1 import reports_pb2, reports_pb2_grpc
 from tartip.violations.v1 import violations_pb2, violations_pb2_grpc
 
 from .browser import chromium, console
-from .peers import (
-    Asked,
-    PeerCameras,
-    PeerFines,
-    PeerInference,
-    PeerReports,
-    PeerViolations,
-)
+from .peers import Asked, PeerCameras, PeerFines, PeerInference, PeerViolations
+from .report_peer import PeerReports
 
 __all__ = ["chromium", "console"]  # fixtures of the browser tests
 ANYBODY = allow(
@@ -146,6 +140,18 @@ def lonely_gateway(engines: Any, peers: Asked, gateway: RunningGateway, tmp_path
     running.process.wait()
 
 
+@pytest.fixture
+def moved_gateway(engines: Any, peers: Asked, gateway: RunningGateway, tmp_path: Path) -> (
+    Iterator[RunningGateway]
+):  # fmt: skip
+    """One that lives ninety days ahead."""
+    ahead = {"TARTIP_CLOCK_OFFSET": str(90 * 24 * 3600)}
+    running = start_gateway(engines, peers, tmp_path / "log", address=free_address(), **ahead)
+    yield running
+    running.process.kill()
+    running.process.wait()
+
+
 class Publisher:
     """Publishes as a service does, under its own credentials."""
 
@@ -170,9 +176,9 @@ def free_address() -> str:
 
 
 def start_gateway(
-    engines: Any, peers: Asked, log: Path, *, address: str = "", **absent: str
+    engines: Any, peers: Asked, log: Path, *, address: str = "", **variables: str
 ) -> RunningGateway:
-    environment = engines.environment("operator-gateway") | peers.addresses | absent
+    environment = engines.environment("operator-gateway") | peers.addresses | variables
     address = address or environment["TARTIP_HTTP_ADDRESS"]
     process = subprocess.Popen(
         [sys.executable, "-m", "operator_gateway", "serve"],

@@ -10,12 +10,13 @@ from typing import Any
 import rfc8785
 from chassis.calls import current_caller
 from chassis.clock import to_timestamp
+from chassis.purpose import PurposeRequired
 from chassis.refusals import Kind, Refusal, Says, checks
 from PIL import Image, ImageDraw
 from tartip.cameras.v1 import cameras_pb2, cameras_pb2_grpc
 from tartip.fines.v1 import fines_pb2, fines_pb2_grpc
-from tartip.inference.v1 import inference_pb2, inference_pb2_grpc
-from tartip.reports.v1 import reports_pb2, reports_pb2_grpc
+from tartip.inference.v1 import inference_pb2_grpc
+from tartip.reports.v1 import reports_pb2
 from tartip.violations.v1 import violations_pb2, violations_pb2_grpc
 
 SHA = "ab" * 32
@@ -36,6 +37,7 @@ def a_photograph() -> bytes:
 
 PHOTOGRAPH = a_photograph()
 PHOTOGRAPH_SHA = hashlib.sha256(PHOTOGRAPH).hexdigest()
+ORIGINAL_SHA = "0e" * 32
 
 
 class ViolationNotFound(Refusal):
@@ -53,24 +55,6 @@ class ViolationChangedMeanwhile(Refusal):
     kind = Kind.CONFLICT
     code = "VIOLATION_CHANGED_MEANWHILE"
     says = Says(en="Changed meanwhile.", ru="Тем временем изменилось.", kk="Осы арада өзгерді.")
-
-
-class ReportNotFound(Refusal):
-    kind = Kind.NOT_FOUND
-    code = "REPORT_NOT_FOUND"
-    says = Says(en="No such report.", ru="Нет такого сообщения.", kk="Мұндай хабарлама жоқ.")
-
-
-class ReportChangedMeanwhile(Refusal):
-    kind = Kind.CONFLICT
-    code = "REPORT_CHANGED_MEANWHILE"
-    says = Says(en="Changed meanwhile.", ru="Тем временем изменилось.", kk="Осы арада өзгерді.")
-
-
-class PurposeRequired(Refusal):
-    kind = Kind.INVALID
-    code = "PURPOSE_REQUIRED"
-    says = Says(en="Say why.", ru="Укажите цель.", kk="Мақсатын айтыңыз.")
 
 
 @dataclass
@@ -106,6 +90,7 @@ def a_violation(violation_id: str, **changes: Any) -> violations_pb2.Violation:
         violation_id=violation_id, state=violations_pb2.VIOLATION_STATE_REVIEW, version=1,
         source=violations_pb2.VIOLATION_SOURCE_DEVICE, camera_id="camera-1", over_kmh=28.5,
         occurred_at=to_timestamp(NOON), evidence_sha256=[PHOTOGRAPH_SHA],
+        original_sha256=[ORIGINAL_SHA],
         actions=["confirm", "reject"], models_fingerprint="models-1",
     )  # fmt: skip
     place = violation.place
@@ -161,6 +146,7 @@ def canonical_of(violation: violations_pb2.Violation, request: Any, officer: str
             "tolerance_kmh": device.tolerance_kmh,
         },
         "evidence_sha256": list(violation.evidence_sha256),
+        "original_sha256": list(violation.original_sha256),
         "models_fingerprint": violation.models_fingerprint,
     }  # fmt: skip
 
@@ -184,13 +170,27 @@ class PeerViolations(violations_pb2_grpc.ViolationsServicer):
         violation = found or a_violation(request.violation_id)
         return violations_pb2.GetViolationResponse(violation=violation)
 
+    async def OpenEvidence(self, request: Any, context: Any) -> AsyncIterator[Any]:
+        self._asked.note(request)
+        if not current_caller().purpose:
+            raise PurposeRequired
+        is_photograph = request.sha256 == PHOTOGRAPH_SHA
+        content = PHOTOGRAPH if is_photograph else PICTURE
+        yield violations_pb2.OpenEvidenceResponse(
+            content_type="image/jpeg" if is_photograph or request.sha256 == SHA else "text/html",
+            content=content[:1000], sha256=request.sha256, original_sha256=ORIGINAL_SHA,
+            size_bytes=len(content),
+        )  # fmt: skip
+        for start in range(1000, len(content), 100_000):
+            yield violations_pb2.OpenEvidenceResponse(content=content[start : start + 100_000])
+
     async def ListViolations(self, request: Any, context: Any) -> Any:
         self._asked.note(request)
         rows = [one for one in self._asked.violations.values() if one.state == request.state]
         size = request.page.size or 50
         start = int(request.page.token) if request.page.token.isdigit() else 0
         more = str(start + size) if len(rows) > start + size else ""
-        token = more if self._asked.violations else "further"
+        token = "further" if request.page.token == "abc" else more
         found = rows[start : start + size]
         return violations_pb2.ListViolationsResponse(violations=found, next_page_token=token)
 
@@ -236,16 +236,7 @@ def decide(violation: violations_pb2.Violation, state: Any, officer: str) -> Any
 
 
 class PeerInference(inference_pb2_grpc.InferenceServicer):
-    async def ReadEvidence(self, request: Any, context: Any) -> AsyncIterator[Any]:
-        if not current_caller().purpose:
-            raise PurposeRequired
-        if request.sha256 == PHOTOGRAPH_SHA:
-            yield inference_pb2.ReadEvidenceResponse(content_type="image/jpeg", content=PHOTOGRAPH)
-            return
-        kind = "image/jpeg" if request.sha256 == SHA else "text/html"
-        yield inference_pb2.ReadEvidenceResponse(content_type=kind, content=PICTURE[:1000])
-        for start in range(1000, len(PICTURE), 100_000):
-            yield inference_pb2.ReadEvidenceResponse(content=PICTURE[start : start + 100_000])
+    """Answers operators nothing."""
 
 
 class PeerCameras(cameras_pb2_grpc.CameraRegistryServicer):
@@ -290,114 +281,3 @@ class PeerFines(fines_pb2_grpc.FinesServicer):
         )  # fmt: skip
         fine.amount.amount_minor, fine.amount.currency = 3_932_000, "KZT"
         return fine
-
-
-# What may be done in which status, and what it leads to.
-STEPS = {
-    "take": {"ROUTED": "IN_WORK", "DISPUTED": "IN_WORK"},
-    "route": {"ROUTED": "ROUTED", "IN_WORK": "ROUTED"},
-    "ask": {"IN_WORK": "WAITS_FOR_REPORTER"},
-    "answer": {"IN_WORK": "ANSWERED", "WAITS_FOR_REPORTER": "ANSWERED"},
-}
-
-
-def a_report(report_id: str, due: datetime, **changes: Any) -> reports_pb2.DeskReport:
-    report = reports_pb2.DeskReport(
-        unit="KZ-75-duty", occurred_at=to_timestamp(NOON), text="A car stands on the pavement.",
-        partner="kaspi", due_at=to_timestamp(due), overdue=due < datetime.now(UTC),
-    )  # fmt: skip
-    inner = report.report
-    inner.report_id, inner.version = report_id, 1
-    inner.status = reports_pb2.REPORT_STATUS_ROUTED
-    inner.category = changes.pop("category", reports_pb2.CATEGORY_OTHER)
-    inner.receipt.number = f"KZ75-2026-{report_id[-1] * 7}"
-    inner.receipt.registered_at.CopyFrom(to_timestamp(NOON))
-    inner.receipt.due_at.CopyFrom(to_timestamp(due))
-    report.place.region, report.place.address = "KZ-75", "Abai 44"
-    report.reporter.name = "Test Person"
-    report.MergeFrom(reports_pb2.DeskReport(**changes))
-    return offered(report)
-
-
-def offered(report: reports_pb2.DeskReport) -> reports_pb2.DeskReport:
-    status = reports_pb2.ReportStatus.Name(report.report.status).removeprefix("REPORT_STATUS_")
-    report.actions[:] = [action for action, steps in STEPS.items() if status in steps]
-    return report
-
-
-def advance(report: reports_pb2.DeskReport, action: str, operator: str) -> reports_pb2.DeskReport:
-    """As the owner does it: status, holder, version, step and deadline."""
-    status = reports_pb2.ReportStatus.Name(report.report.status).removeprefix("REPORT_STATUS_")
-    target = STEPS[action][status]
-    report.report.status = reports_pb2.ReportStatus.Value(f"REPORT_STATUS_{target}")
-    report.report.version += 1
-    report.operator = operator
-    step = report.steps.add(status=report.report.status, actor=operator)
-    step.at.CopyFrom(to_timestamp(datetime.now(UTC)))
-    if action == "take":
-        report.due_at.CopyFrom(to_timestamp(datetime.now(UTC) + timedelta(days=30)))
-    if target in ("ANSWERED", "WAITS_FOR_REPORTER"):
-        report.ClearField("due_at")
-    report.overdue = False
-    return offered(report)
-
-
-class PeerReports(reports_pb2_grpc.ReportDeskServicer):
-    def __init__(self, asked: Asked) -> None:
-        self._asked = asked
-
-    async def ListReports(self, request: Any, context: Any) -> Any:
-        rows = [one for one in self._asked.reports.values() if self._fits(one, request)]
-        rows.sort(key=lambda row: row.due_at.seconds if row.HasField("due_at") else 2**40)
-        size = request.page.size or 50
-        start = int(request.page.token or 0)
-        more = str(start + size) if len(rows) > start + size else ""
-        found = rows[start : start + size]
-        return reports_pb2.ReportDeskListReportsResponse(reports=found, next_page_token=more)
-
-    def _fits(self, row: reports_pb2.DeskReport, request: Any) -> bool:
-        closed = (reports_pb2.REPORT_STATUS_ANSWERED, reports_pb2.REPORT_STATUS_CLOSED)
-        status = row.report.status
-        fits_status = status == request.status if request.status else status not in closed
-        fits_category = request.category in (0, row.report.category)
-        is_wanted = row.overdue or not request.overdue_only
-        return (
-            fits_status and fits_category and is_wanted
-            and (row.emergency or not request.emergencies_only)
-        )  # fmt: skip
-
-    async def GetReport(self, request: Any, context: Any) -> Any:
-        self._asked.note(request)
-        report = self._found(request)
-        return reports_pb2.ReportDeskGetReportResponse(report=report)
-
-    async def TakeReport(self, request: Any, context: Any) -> Any:
-        return reports_pb2.TakeReportResponse(report=self._act(request, "take"))
-
-    async def AskReporter(self, request: Any, context: Any) -> Any:
-        return reports_pb2.AskReporterResponse(report=self._act(request, "ask"))
-
-    async def AnswerReport(self, request: Any, context: Any) -> Any:
-        report = self._unchanged(request)
-        with checks() as check:
-            long_enough = len(request.answer) > 3
-            check.that(long_enough, "answer", "what the reporter reads", code="ANSWER_REQUIRED")
-        report.report.answer = request.answer
-        return reports_pb2.AnswerReportResponse(report=self._act(request, "answer"))
-
-    def _found(self, request: Any) -> reports_pb2.DeskReport:
-        if request.report_id not in self._asked.reports:
-            raise ReportNotFound
-        return self._asked.reports[request.report_id]
-
-    def _unchanged(self, request: Any) -> reports_pb2.DeskReport:
-        report = self._found(request)
-        if request.version not in (0, report.report.version):
-            raise ReportChangedMeanwhile
-        return report
-
-    def _act(self, request: Any, action: str) -> reports_pb2.DeskReport:
-        self._asked.note(request)
-        operator = current_caller().operator
-        assert operator is not None
-        return advance(self._unchanged(request), action, operator.operator_id)

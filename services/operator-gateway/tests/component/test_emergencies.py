@@ -10,7 +10,7 @@ from tartip.reports.v1 import reports_pb2 as pb
 
 from .browser import HEARS_TONES, PROMISE_MS, Console, OpenConsole, expect, needs_chromium
 from .conftest import Publisher
-from .peers import a_report
+from .report_peer import a_report
 
 pytestmark = needs_chromium
 ACCIDENT, VIOLENCE, CHILD = (

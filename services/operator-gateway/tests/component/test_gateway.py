@@ -5,6 +5,7 @@ import json
 import signal
 import time
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -190,19 +191,45 @@ async def test_a_peer_that_is_away_is_told_as_away(lonely_gateway: Any) -> None:
 
 async def test_evidence_is_streamed_and_kept_nowhere(gateway: Any) -> None:
     headers = gateway.headers("inspector-almaty") | {"Tartip-Purpose": "review"}
+    path = f"/v1/violations/{new_id()}/evidence"
     async with gateway.client() as client:
-        shown = await client.get(f"/v1/evidence/{SHA}", headers=headers)
-        strange = await client.get(f"/v1/evidence/{'cd' * 32}", headers=headers)
-        no_purpose = await client.get(
-            f"/v1/evidence/{SHA}", headers=gateway.headers("inspector-almaty")
-        )
+        shown = await client.get(f"{path}/{SHA}", headers=headers)
+        strange = await client.get(f"{path}/{'cd' * 32}", headers=headers)
+        no_purpose = await client.get(f"{path}/{SHA}", headers=gateway.headers("inspector-almaty"))
+        gone = await client.get(f"/v1/evidence/{SHA}", headers=headers)
     assert shown.content == bytes(range(256)) * 4096
     assert shown.headers["content-type"] == "image/jpeg"
     assert shown.headers["cache-control"] == "no-store"
     assert shown.headers["x-content-type-options"] == "nosniff"
+    assert shown.headers["tartip-sha256"] == SHA
+    assert shown.headers["tartip-original-sha256"] == "0e" * 32
+    assert gone.status_code == 404
     assert strange.headers["content-type"] == "application/octet-stream"
     assert strange.headers["content-disposition"].startswith("attachment")
     assert (no_purpose.status_code, no_purpose.json()["reason"]) == (422, "PURPOSE_REQUIRED")
+
+
+@pytest.mark.parametrize("said", ["тексеру: 12-іс", "проверка № 12", "case 12", "100 %", "х" * 200])
+async def test_a_purpose_comes_in_any_script(gateway: Any, said: str) -> None:
+    headers = gateway.headers("inspector-almaty", **{"Tartip-Purpose": quote(said)})
+    async with gateway.client() as client:
+        answer = await client.get(f"/v1/violations/{new_id()}", headers=headers)
+    assert answer.status_code == 200, answer.text
+    assert gateway.asked.callers[-1].purpose == said
+
+
+@pytest.mark.parametrize(
+    "header",
+    [quote("х" * 201), "a%0Ab", "a%00b", "%E2%80%AE", "%FF", "%ED%A0%80", "100 %", "a%2", "%zz",
+     "тексеру".encode(), "é".encode("latin-1"), "x" * 201],
+)  # fmt: skip
+async def test_a_purpose_that_is_no_plain_text_is_refused_by_name(
+    gateway: Any, header: str | bytes
+) -> None:
+    headers = gateway.headers("inspector-almaty") | {"Tartip-Purpose": header}
+    async with gateway.client() as client:
+        answer = await client.get(f"/v1/violations/{new_id()}", headers=headers)
+    assert (answer.status_code, answer.json()["reason"]) == (422, "PURPOSE_WRONG")
 
 
 async def test_the_page_runs_no_inline_script(gateway: Any) -> None:

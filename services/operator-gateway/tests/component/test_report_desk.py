@@ -8,7 +8,7 @@ from tartip.reports.v1 import reports_pb2 as pb
 
 from .browser import PROMISE_MS, Console, OpenConsole, expect, needs_chromium
 from .conftest import Publisher
-from .peers import a_report, advance
+from .report_peer import a_report, advance
 
 pytestmark = needs_chromium
 NOW = datetime.now(UTC)
@@ -106,7 +106,7 @@ async def test_a_filter_leaves_the_open_report_and_marks_that_it_is_not_in_the_l
     await expect(desk.page.locator("[role=option]")).to_have_count(1, timeout=PROMISE_MS)
     assert await ids(desk) == ["report-1"]
     await desk.is_open("report-3")
-    await expect(desk.page.locator(".case > .hold").first).to_contain_text("нет в списке")
+    await expect(desk.page.locator(".unlisted")).to_contain_text("нет в списке")
     assert await desk.page.locator("[aria-selected=true]").count() == 0
     await desk.press("KeyT")
     await desk.is_ready("report-3", "answer")
@@ -237,7 +237,7 @@ async def test_deadline_unit_and_holder_are_those_of_now(
     assert await ids(desk) == ["report-2", "report-1", "report-3"]
     await expect(desk.row("report-1")).to_contain_text("осталось 89 дн")
     await expect(desk.row("report-3")).to_contain_text("срок остановлен")
-    await expect(desk.row("report-3")).to_contain_text("У кого supervisor-almaty")
+    await expect(desk.row("report-3")).to_contain_text("У кого: supervisor-almaty")
     await expect(desk.row("report-1")).to_contain_text("KZ-75-duty")
     classes = [await desk.row(name).get_attribute("class") for name in REPORTS]
     assert ["due-now" in (one or "") for one in classes] == [False, True, False]

@@ -69,6 +69,13 @@ def facts_in(heard: list[Told]) -> list[tuple[str, int]]:
         (EVERY_ROLE, "inference.v1.plate_read", False),
         (EVERY_ROLE, "complaints.v1.received", False),
         ({"auditor"}, "fines.v1.paid", False),
+        ({"internal_security"}, "reports.v1.access_refused", True),
+        ({"internal_security"}, "violations.v1.access_refused", True),
+        ({"internal_security"}, "inference.v1.access_refused", True),
+        (EVERY_ROLE - {"internal_security"}, "reports.v1.access_refused", False),
+        (EVERY_ROLE - {"internal_security"}, "violations.v1.access_refused", False),
+        (EVERY_ROLE - {"internal_security"}, "inference.v1.access_refused", False),
+        ({"internal_security"}, "reports.v1.received", False),
     ],
 )
 def test_a_role_is_told_what_concerns_it(roles: set[str], subject: str, *, known: bool) -> None:

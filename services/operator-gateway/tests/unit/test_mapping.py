@@ -41,6 +41,7 @@ ANSWERS: list[tuple[type[Answer], type[Message]]] = [
     (audit_routes.HeadAnswer, audit_pb2.GetHeadResponse),
     (audit_routes.AuditPage, audit_pb2.ListEntriesResponse),
     (audit_routes.Proof, audit_pb2.ProveInclusionResponse),
+    (audit_routes.AttemptsPage, audit_pb2.ListAttemptsResponse),
 ]
 REQUESTS: list[tuple[type[BaseModel], type[Message]]] = [
     (cameras_routes.RegisterCamera, cameras_pb2.RegisterCameraRequest),

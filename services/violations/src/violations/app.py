@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from chassis.audit_entry import AuditRules
 from chassis.consumer import Subscription
 from chassis.runtime import Chassis, Service
 from chassis.telemetry import UUID_SHAPE
@@ -12,7 +13,7 @@ from tartip.violations.v1 import violations_pb2, violations_pb2_grpc
 
 from violations import rules
 from violations.assessment import Assessment
-from violations.clients import CameraRegister, ReportRegister
+from violations.clients import CameraRegister, EvidenceStore, ReportRegister
 from violations.conflicts import Conflicts
 from violations.consumers import (
     on_evidence_accepted,
@@ -21,6 +22,7 @@ from violations.consumers import (
     on_plate_read,
 )
 from violations.grpc_api import POLICY, ViolationsApi
+from violations.openings import Forms, Frames, Openings
 from violations.pauses import Pauses
 from violations.settings import ViolationsSettings
 from violations.signatures import OfficerAuthority
@@ -33,7 +35,9 @@ async def build(chassis: Chassis[ViolationsSettings]) -> None:
     settings = chassis.settings
     conflicts = Conflicts(chassis.db, chassis.clock)
     authority = OfficerAuthority.open(settings.officer_ca)
-    desk = Desk(chassis.db, chassis.clock, authority, conflicts)
+    openings = Openings(chassis.db, chassis.clock)
+    desk = Desk(chassis.db, chassis.clock, authority, conflicts, openings)
+    store = EvidenceStore(chassis.channels, settings.inference_gateway_address)
     pauses = Pauses(chassis.db, chassis.clock)
     assessment = Assessment(
         chassis.db, chassis.clock, rules=rules.load(), guards=guards.load(),
@@ -43,7 +47,7 @@ async def build(chassis: Chassis[ViolationsSettings]) -> None:
     chassis.serve(
         violations_pb2.DESCRIPTOR.services_by_name["Violations"],
         violations_pb2_grpc.add_ViolationsServicer_to_server,
-        ViolationsApi(desk, pauses),
+        ViolationsApi(desk, pauses, Frames(openings, store)),
         POLICY,
     )
     chassis.publish_from("VIOLATIONS")
@@ -66,6 +70,7 @@ async def build(chassis: Chassis[ViolationsSettings]) -> None:
     chassis.do("put_forward", pauses.put_forward)
     chassis.do("settle_conflicts", conflicts.settle)
     chassis.do("ask_report", assessment.ask_report)
+    chassis.do("learn_forms", Forms(chassis.db, store).learn)
 
 
 SERVICE = Service(
@@ -79,4 +84,5 @@ SERVICE = Service(
         "camera": UUID_SHAPE,
         "report": UUID_SHAPE + "|KZ[0-9]{2}-[0-9]{4}-[0-9]{7}",
     },
+    audit=AuditRules(records_attempts=True),
 )

@@ -32,6 +32,8 @@ class Report:
     offence_code: str
     evidence_sha256: tuple[str, ...]
     story: str
+    # Of the forms that officers are shown, in the same order; "" where it is not known.
+    shown_sha256: tuple[str, ...] = ()
 
 
 class Cameras(Protocol):
@@ -130,6 +132,7 @@ class Assessment:
             hold=Hold.CITIZEN_EVIDENCE,
             report_id=report.report_id,
             story=report.story or telemetry.current_story(),
+            shown_sha256=report.shown_sha256,
         )
 
     def _measured_at(self, read: Read) -> datetime:
@@ -195,6 +198,7 @@ class Assessment:
             report_id=None,
             story=read.story,
             caution=caution,
+            shown_sha256=(read.shown_sha256,) if read.shown_sha256 else (),
         )
         return await record_measured(
             tx,

@@ -39,7 +39,8 @@ def canonical_decision(
             "over_kmh": "" if violation.over_kmh is None else str(violation.over_kmh),
             "readings": _readings(violation.readings),
             "device": _device(violation.device),
-            "evidence_sha256": list(violation.evidence_sha256),
+            "evidence_sha256": [frame.sha256 for frame in violation.frames],
+            "original_sha256": list(violation.evidence_sha256),
             "models_fingerprint": violation.models_fingerprint,
         }
     )

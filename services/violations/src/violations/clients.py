@@ -1,25 +1,30 @@
-"""The peers that are asked: the camera register and the report desk."""
+"""The peers that are asked: the camera register, the report desk and the store of evidence."""
 
+from collections.abc import AsyncGenerator
 from datetime import datetime
 from uuid import UUID
 
-from chassis.channels import Channels, peers_refusals
+from chassis.channels import Channels, peers_refusals, refusals_of
 from chassis.clock import from_timestamp, parse_id, to_timestamp
+from chassis.purpose import purpose_metadata
 from chassis.refusals import Refusal
 from tartip.cameras.v1 import cameras_pb2, cameras_pb2_grpc
+from tartip.inference.v1 import inference_pb2, inference_pb2_grpc
 from tartip.reports.v1 import reports_pb2, reports_pb2_grpc
 
 from violations.assessment import Report
 from violations.model import Outcome, Place
+from violations.openings import Piece
 from violations.rules import Camera, Verification, normalised_plate
 
 TIMEOUT_SECONDS = 5.0
+EVIDENCE_SECONDS = 30.0
 DEDUPE_SECONDS_DEFAULT = 600
 NO_CAMERA = {
     "CAMERA_NOT_FOUND": Outcome.CAMERA_UNKNOWN,
     "CAMERA_NOT_REGISTERED_THEN": Outcome.CAMERA_NOT_REGISTERED_THEN,
 }
-PURPOSE = (("tartip-purpose", "traffic evidence becomes a violation candidate"),)
+PURPOSE = purpose_metadata("traffic evidence becomes a violation candidate")
 
 
 class CameraRegister:
@@ -60,6 +65,30 @@ class ReportRegister:
         return report_from(answer.report)
 
 
+class EvidenceStore:
+    """Implements openings.Evidence; the purpose of a call that is served travels on by itself."""
+
+    def __init__(self, channels: Channels, address: str) -> None:
+        self._stub = inference_pb2_grpc.InferenceStub(channels.to(address, "inference-gateway"))
+
+    async def read(self, sha256: str, purpose: str = "") -> AsyncGenerator[Piece, None]:
+        request = inference_pb2.ReadEvidenceRequest(sha256=sha256)
+        call = self._stub.ReadEvidence(
+            request, timeout=EVIDENCE_SECONDS, metadata=purpose_metadata(purpose)
+        )
+        try:
+            async for answer in refusals_of(call):
+                yield Piece(
+                    answer.content,
+                    answer.content_type,
+                    answer.sha256,
+                    answer.original_sha256,
+                    answer.size_bytes,
+                )
+        finally:
+            call.cancel()
+
+
 def camera_from(camera: cameras_pb2.Camera) -> Camera:
     given = camera.description
     camera_id = parse_id(camera.camera_id)
@@ -96,6 +125,7 @@ def report_from(desk: reports_pb2.DeskReport) -> Report | None:
     plate = normalised_plate(desk.accepted_plate)
     if report_id is None or not plate or not desk.accepted_offence_code:
         return None
+    stored = [media for media in desk.media if media.evidence_sha256]
     return Report(
         report_id=report_id,
         place=Place(
@@ -104,8 +134,7 @@ def report_from(desk: reports_pb2.DeskReport) -> Report | None:
         occurred_at=from_timestamp(desk.occurred_at),
         plate=plate,
         offence_code=desk.accepted_offence_code,
-        evidence_sha256=tuple(
-            media.evidence_sha256 for media in desk.media if media.evidence_sha256
-        ),
+        evidence_sha256=tuple(media.evidence_sha256 for media in stored),
         story=desk.story,
+        shown_sha256=tuple(media.shown_sha256 for media in stored),
     )

@@ -94,6 +94,7 @@ def read_from(event: inference_events.PlateRead, story: str) -> Read:
         evidence_sha256=_digest(event.evidence_sha256),
         models_fingerprint=_text(event.models_fingerprint, "models_fingerprint"),
         story=story,
+        shown_sha256=_digest(event.shown_sha256) if event.shown_sha256 else "",
     )
 
 

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from chassis.attempts import Attempt
 from chassis.clock import to_timestamp
 from chassis.db import Event
 from google.protobuf.message import Message
@@ -17,6 +18,17 @@ def violation_detected(violation: Violation) -> Event:
         offence_code=violation.offence.code, occurred_at=to_timestamp(violation.occurred_at),
         report_id=str(violation.report_id or ""),
     ))  # fmt: skip
+
+
+def access_refused(attempt: Attempt) -> Event:
+    """Tells neither what was asked for nor who asked."""
+    return Event(
+        "violations.v1.access_refused", f"attempt:{attempt.attempt_id}", 1, attempt.region,
+        events_pb2.AccessRefused(
+            attempt_id=str(attempt.attempt_id), region=attempt.region,
+            attempted_at=to_timestamp(attempt.attempted_at),
+        ),
+    )  # fmt: skip
 
 
 def violation_decided(violation: Violation, verdict: Verdict, now: datetime) -> Event:

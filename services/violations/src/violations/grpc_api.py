@@ -1,5 +1,6 @@
 """Violations over gRPC: proto → use case → proto, and who may call what."""
 
+from collections.abc import AsyncIterator
 from datetime import datetime
 from uuid import UUID
 
@@ -27,6 +28,7 @@ from violations.model import (
     Violation,
     ViolationNotFound,
 )
+from violations.openings import Frames
 from violations.pauses import Pauses
 from violations.storage.violations import Filters
 from violations.usecases import Desk
@@ -34,11 +36,12 @@ from violations.usecases import Desk
 LIST = "violations"
 TEXT_MAX = 40
 _SERVICE = "/tartip.violations.v1.Violations/"
-_INSPECTORS = allow(roles=(ROLES[Verdict.CONFIRM],))
-_SUPERVISORS = allow(roles=(ROLES[Verdict.ANNUL],))
+_INSPECTORS = allow(roles=(ROLES[Verdict.CONFIRM],), purpose=True)
+_SUPERVISORS = allow(roles=(ROLES[Verdict.ANNUL],), purpose=True)
 _READERS = ("inspector", "supervisor", "internal_security", "auditor")
 POLICY: Policy = {
-    _SERVICE + "GetViolation": allow(services=("fines",), roles=_READERS),
+    _SERVICE + "GetViolation": allow(services=("fines",), roles=_READERS, purpose=True),
+    _SERVICE + "OpenEvidence": allow(roles=_READERS, purpose=True),
     _SERVICE + "ListViolations": allow(roles=_READERS),
     _SERVICE + "PrepareDecision": _INSPECTORS,
     _SERVICE + "ConfirmViolation": _INSPECTORS,
@@ -49,15 +52,29 @@ _VERDICTS = {pb.VERDICT_CONFIRM: Verdict.CONFIRM, pb.VERDICT_REJECT: Verdict.REJ
 
 
 class ViolationsApi(violations_pb2_grpc.ViolationsServicer):
-    def __init__(self, desk: Desk, pauses: Pauses) -> None:
+    def __init__(self, desk: Desk, pauses: Pauses, frames: Frames) -> None:
         self._desk = desk
         self._pauses = pauses
+        self._frames = frames
 
     async def GetViolation(self, request: pb.GetViolationRequest,
                            context: ServicerContext) -> pb.GetViolationResponse:  # fmt: skip
         violation = await self._desk.get(_known_id(request.violation_id), current_caller())
         telemetry.tell_story(violation.story)
         return pb.GetViolationResponse(violation=to_proto(violation, current_caller()))
+
+    async def OpenEvidence(
+        self, request: pb.OpenEvidenceRequest, context: ServicerContext
+    ) -> AsyncIterator[pb.OpenEvidenceResponse]:
+        violation_id = _known_id(request.violation_id)
+        async for piece in self._frames.open(violation_id, request.sha256, current_caller()):
+            yield pb.OpenEvidenceResponse(
+                content_type=piece.content_type,
+                sha256=piece.sha256,
+                original_sha256=piece.original_sha256,
+                size_bytes=piece.size_bytes,
+                content=piece.content,
+            )
 
     async def ListViolations(self, request: pb.ListViolationsRequest,
                              context: ServicerContext) -> pb.ListViolationsResponse:  # fmt: skip
@@ -154,7 +171,8 @@ def to_proto(one: Violation, caller: Caller) -> pb.Violation:
             rules_version=one.offence.rules_version, rules_sha256=one.offence.rules_sha256,
         ),
         over_kmh=None if one.over_kmh is None else float(one.over_kmh),
-        evidence_sha256=one.evidence_sha256, models_fingerprint=one.models_fingerprint,
+        evidence_sha256=[frame.sha256 for frame in one.frames],
+        original_sha256=one.evidence_sha256, models_fingerprint=one.models_fingerprint,
         version=one.version, hold_reason=one.hold.value, report_id=str(one.report_id or ""),
         story=one.story, caution=one.caution.value, actions=actions_of(one, caller),
         conflicting_violation_ids=[str(other) for other in one.conflicting],

@@ -4,11 +4,12 @@ Pure: no clock, no storage. Which readings break which rule stands in `rules`, t
 officer signs in `canonical`.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
+from itertools import zip_longest
 from uuid import UUID
 
 from chassis.refusals import Kind, Refusal, Says
@@ -160,13 +161,13 @@ class ReasonRequired(Refusal):
     )
 
 
-class PurposeRequired(Refusal):
-    kind = Kind.INVALID
-    code = "PURPOSE_REQUIRED"
+class EvidenceNotFound(Refusal):
+    kind = Kind.NOT_FOUND
+    code = "EVIDENCE_NOT_FOUND"
     says = Says(
-        en="Say for what purpose personal data are read (metadata tartip-purpose).",
-        ru="Укажите цель чтения персональных данных (метаданные tartip-purpose).",
-        kk="Дербес деректерді оқу мақсатын көрсетіңіз (tartip-purpose метадеректері).",
+        en="This violation has no such evidence.",
+        ru="У этого нарушения нет такого доказательства.",
+        kk="Бұл құқық бұзушылықта мұндай дәлел жоқ.",
     )
 
 
@@ -251,6 +252,19 @@ class Offence:
 
 
 @dataclass(frozen=True)
+class Frame:
+    """A frame in evidence: the original, and the form that officers are shown, "" if not known."""
+
+    original_sha256: str
+    shown_sha256: str = ""
+
+    @property
+    def sha256(self) -> str:
+        """Of what an officer sees and signs."""
+        return self.shown_sha256 or self.original_sha256
+
+
+@dataclass(frozen=True)
 class Decision:
     decision_id: UUID
     officer: str
@@ -308,6 +322,51 @@ class Violation:
     caution: Caution = Caution.NONE
     # Violations that cannot stand beside this one.
     conflicting: tuple[UUID, ...] = ()
+    # The forms of `evidence_sha256` that officers are shown, in the same order; "" where it is not
+    # known yet, as of violations from before there were two forms.
+    shown_sha256: tuple[str, ...] = ()
+
+    @property
+    def frames(self) -> tuple["Frame", ...]:
+        return tuple(
+            Frame(original, shown)
+            for original, shown in zip_longest(
+                self.evidence_sha256, self.shown_sha256, fillvalue=""
+            )
+        )
+
+    @property
+    def evidence_hashes(self) -> frozenset[str]:
+        """Of both forms: a file that differs in what was written around the picture is the same."""
+        return frozenset({*self.evidence_sha256, *filter(None, self.shown_sha256)})
+
+    def frame(self, sha256: str) -> "Frame":
+        """The frame of which this is a form. Raises EvidenceNotFound."""
+        for frame in self.frames:
+            if sha256 and sha256 in (frame.original_sha256, frame.shown_sha256):
+                return frame
+        raise EvidenceNotFound
+
+    def with_frames(self, frames: Sequence["Frame"]) -> "Violation":
+        return replace(
+            self,
+            evidence_sha256=tuple(frame.original_sha256 for frame in frames),
+            shown_sha256=tuple(frame.shown_sha256 for frame in frames),
+        )
+
+    @property
+    def has_unknown_forms(self) -> bool:
+        return any(not frame.shown_sha256 for frame in self.frames)
+
+    def with_forms(self, known: Mapping[str, str]) -> "Violation":
+        """`known` by the hash of the original. One version on where another hash is signed now."""
+        frames = [
+            replace(frame, shown_sha256=frame.shown_sha256 or known.get(frame.original_sha256, ""))
+            for frame in self.frames
+        ]
+        learnt = self.with_frames(frames)
+        is_same = [one.sha256 for one in learnt.frames] == [one.sha256 for one in self.frames]
+        return learnt if is_same else replace(learnt, version=self.version + 1)
 
     def check_version(self, shown: int) -> None:
         """0 is not compared. Raises ViolationChangedMeanwhile."""

@@ -30,7 +30,7 @@ async def record_measured(
 ) -> Outcome:
     """A device's. `dedupe_seconds` is the camera's own window."""
     await neighbours.lock_vehicle(tx, violation.plate)
-    used = await evidence.uses_of(tx, violation.evidence_sha256)
+    used = await evidence.uses_of(tx, violation.evidence_hashes)
     if used:
         _refuse_evidence(tx, violation, used, read_id)
         return Outcome.EVIDENCE_REUSED
@@ -58,7 +58,7 @@ async def record_reported(
     await neighbours.lock_vehicle(tx, violation.plate)
     if await violations.is_of_report(tx, violation.report_id):
         return Outcome.DUPLICATE
-    used = await evidence.uses_of(tx, violation.evidence_sha256)
+    used = await evidence.uses_of(tx, violation.evidence_hashes)
     others = contradicting(violation, await _near(tx, violation, guards), guards.journey)
     against = await _locked(tx, others, *used.values())
     violation = beside(_without(violation, used), against)
@@ -82,15 +82,21 @@ async def _locked(tx: Tx, others: list[Neighbour], *more: UUID) -> list[Neighbou
 def _without(violation: Violation, used: dict[str, UUID]) -> Violation:
     if not used:
         return violation
-    left = tuple(sha256 for sha256 in violation.evidence_sha256 if sha256 not in used)
-    return replace(violation, evidence_sha256=left, hold=Hold.EVIDENCE_REUSED)
+    left = [
+        frame
+        for frame in violation.frames
+        if not {frame.original_sha256, frame.shown_sha256} & used.keys()
+    ]
+    return replace(violation.with_frames(left), hold=Hold.EVIDENCE_REUSED)
 
 
 async def _put_down(
     tx: Tx, violation: Violation, against: list[Neighbour], guards: Guards, now: datetime
 ) -> None:
     """What goes with a new row: its evidence, what contradicts it, the fact, the audit entry."""
-    await evidence.use(tx, violation.violation_id, violation.evidence_sha256)
+    await evidence.use(tx, violation.violation_id, violation.evidence_hashes)
+    if violation.has_unknown_forms:
+        await tx.schedule("learn_forms", str(violation.violation_id), due_at=now)
     await relate(tx, violation, against, now)
     telemetry.annotate(violation=str(violation.violation_id))
     tx.emit(violation_detected(violation))

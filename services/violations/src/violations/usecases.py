@@ -14,12 +14,12 @@ from violations.events import violation_decided
 from violations.model import (
     Decision,
     DecisionNotPrepared,
-    PurposeRequired,
     Verdict,
     Violation,
     ViolationNotFound,
     required_reason,
 )
+from violations.openings import Openings
 from violations.signatures import OfficerAuthority
 from violations.storage import violations
 from violations.storage.violations import Filters
@@ -31,18 +31,22 @@ class Desk:
     """Officers read, confirm and reject; a supervisor annuls."""
 
     def __init__(
-        self, db: Database, clock: Clock, authority: OfficerAuthority, conflicts: Conflicts
+        self,
+        db: Database,
+        clock: Clock,
+        authority: OfficerAuthority,
+        conflicts: Conflicts,
+        openings: Openings,
     ) -> None:
         self._db = db
         self._clock = clock
         self._authority = authority
         self._conflicts = conflicts
+        self._openings = openings
 
     async def get(self, violation_id: UUID, caller: Caller) -> Violation:
-        """Audited with the purpose; a service must name one, an operator's is review."""
-        if caller.operator is None and not caller.purpose.strip():
-            raise PurposeRequired
-        async with self._db.begin(caller.scope) as tx:
+        """Audited with the purpose."""
+        async with self._openings.begin(violation_id, caller) as tx:
             violation = await violations.get(tx, violation_id)
             tx.audit("read", f"violation:{violation_id}", region=violation.place.region)
         return violation
@@ -60,7 +64,7 @@ class Desk:
         `version` is the one that was shown, 0 where it does not matter.
         """
         told = required_reason(verdict, reason)
-        async with self._db.begin(caller.scope) as tx:
+        async with self._openings.begin(violation_id, caller) as tx:
             violation = await violations.get(tx, violation_id)
             if not caller.scope.sees(violation.place.region):  # shown beside one of his, no more
                 raise ViolationNotFound
@@ -76,7 +80,7 @@ class Desk:
         """Confirms or rejects what was prepared and signed."""
         officer, now = officer_of(caller), self._clock()
         content = b"\n".join((verdict.value.encode(), violation_id.bytes, canonical))
-        async with self._db.begin(caller.scope) as tx:
+        async with self._openings.begin(violation_id, caller) as tx:
             if not await tx.once(caller.key, decision_id, content):
                 return await violations.get(tx, violation_id)
             current = await violations.get(tx, violation_id, for_update=True)
@@ -102,7 +106,7 @@ class Desk:
         """`version` as in `prepare`."""
         told, now = required_reason(Verdict.ANNUL, reason), self._clock()
         content = b"\n".join((b"ANNUL", violation_id.bytes, told.encode()))
-        async with self._db.begin(caller.scope) as tx:
+        async with self._openings.begin(violation_id, caller) as tx:
             if not await tx.once(caller.key, decision_id, content):
                 return await violations.get(tx, violation_id)
             current = await violations.get(tx, violation_id, for_update=True)

@@ -2,6 +2,7 @@
 gRPC servers here, under the peers' own certificates."""
 
 import asyncio
+import inspect
 import itertools
 import json
 import threading
@@ -17,6 +18,7 @@ import pytest
 import pytest_asyncio
 from chassis.channels import Channels
 from chassis.clock import new_id, system_clock, to_timestamp
+from chassis.purpose import purpose_in, purpose_metadata
 from chassis.refusals import Kind, Refusal
 from chassis.statuses import DETAILS_KEY, to_status
 from cryptography.hazmat.primitives import hashes, serialization
@@ -43,7 +45,7 @@ def stamp(moment: datetime) -> Timestamp:
 
 
 class Peers:
-    """Cameras and reports that tests put in; `away` makes both unreachable."""
+    """Cameras, reports and frames that tests put in; `away` makes all unreachable."""
 
     def __init__(self) -> None:
         self.cameras: dict[str, cameras_pb2.Camera] = {}
@@ -53,6 +55,11 @@ class Peers:
         self.asked = 0
         self.as_of: list[datetime] = []
         self.purposes: list[str] = []
+        # By the hash of the original: the shown form's hash and content.
+        self.frames: dict[str, tuple[str, bytes]] = {}
+        self.read: list[tuple[str, str]] = []
+        # Hashes for which the store is away.
+        self.held_back: set[str] = set()
         self.lock = threading.Lock()
 
     def GetCamera(self, request: Any, context: Any) -> Any:
@@ -72,12 +79,27 @@ class Peers:
 
     def GetReport(self, request: Any, context: Any) -> Any:
         self._count(context)
-        metadata = dict(context.invocation_metadata())
-        self.purposes.append(metadata.get("tartip-purpose", ""))
+        self.purposes.append(purpose_in(dict(context.invocation_metadata())))
         report = self.reports.get(request.report_id)
         if report is None:
             _refuse(context, "REPORT_NOT_FOUND", grpc.StatusCode.NOT_FOUND)
         return reports_pb2.ReportDeskGetReportResponse(report=report)
+
+    def ReadEvidence(self, request: Any, context: Any) -> Any:
+        """In two pieces."""
+        self._count(context)
+        self.read.append((request.sha256, purpose_in(dict(context.invocation_metadata()))))
+        if request.sha256 in self.held_back:
+            context.abort(grpc.StatusCode.UNAVAILABLE, "away")
+        frame = self.frames.get(request.sha256)
+        if frame is None:
+            _refuse(context, "EVIDENCE_NOT_FOUND", grpc.StatusCode.NOT_FOUND)
+        shown_sha256, content = frame
+        yield inference_pb2.ReadEvidenceResponse(
+            content_type="image/jpeg", content=content[:5], sha256=shown_sha256,
+            original_sha256=request.sha256, size_bytes=len(content),
+        )  # fmt: skip
+        yield inference_pb2.ReadEvidenceResponse(content=content[5:])
 
     def _count(self, context: Any) -> None:
         with self.lock:
@@ -94,10 +116,16 @@ def _refuse(context: Any, reason: str, status: grpc.StatusCode) -> None:
     context.abort(status, reason)
 
 
+def _handler_of(answer: Any) -> Any:
+    if inspect.isgeneratorfunction(answer):
+        return grpc.unary_stream_rpc_method_handler
+    return grpc.unary_unary_rpc_method_handler
+
+
 def _serve(server: grpc.Server, service: str, **methods: tuple[Any, type[Message]]) -> None:
     """The methods that violations calls, and no others."""
     handlers = {
-        name: grpc.unary_unary_rpc_method_handler(
+        name: _handler_of(answer)(
             answer,
             request_deserializer=request.FromString,
             response_serializer=lambda message: message.SerializeToString(),
@@ -120,6 +148,8 @@ def peer_server(engines: RunningTestMesh) -> Iterator[tuple[Peers, str]]:
         peers.GetCamera, cameras_pb2.GetCameraRequest))  # fmt: skip
     _serve(server, "tartip.reports.v1.ReportDesk", GetReport=(
         peers.GetReport, reports_pb2.ReportDeskGetReportRequest))  # fmt: skip
+    _serve(server, "tartip.inference.v1.Inference", ReadEvidence=(
+        peers.ReadEvidence, inference_pb2.ReadEvidenceRequest))  # fmt: skip
     port = server.add_secure_port("127.0.0.1:0", credentials)
     server.start()
     yield peers, f"127.0.0.1:{port}"
@@ -139,6 +169,7 @@ def service(
         SERVICE,
         TARTIP_CAMERA_REGISTRY_ADDRESS=address,
         TARTIP_CITIZEN_REPORTS_ADDRESS=address,
+        TARTIP_INFERENCE_GATEWAY_ADDRESS=address,
     )
     log = tmp_path_factory.mktemp("log") / "service.log"
     with serving(engines, SERVICE, environment, log) as address:
@@ -156,7 +187,7 @@ class As:
 
     channels: Channels
     address: str
-    metadata: tuple[tuple[str, str], ...] = ()
+    metadata: tuple[tuple[str, str | bytes], ...] = ()
     stub: Any = field(init=False)
 
     def __post_init__(self) -> None:
@@ -165,6 +196,11 @@ class As:
     async def call(self, method: str, request: Message) -> Any:
         return await getattr(self.stub, method)(request, timeout=5, metadata=self.metadata)
 
+    async def open(self, violation_id: str, sha256: str) -> list[pb.OpenEvidenceResponse]:
+        request = pb.OpenEvidenceRequest(violation_id=violation_id, sha256=sha256)
+        answers = self.stub.OpenEvidence(request, timeout=5, metadata=self.metadata)
+        return [answer async for answer in answers]
+
 
 @pytest_asyncio.fixture
 async def as_(engines: RunningTestMesh, service: str) -> AsyncIterator[Callable[..., As]]:
@@ -172,16 +208,15 @@ async def as_(engines: RunningTestMesh, service: str) -> AsyncIterator[Callable[
 
     def open_as(
         name: str = "operator-gateway", *, kind: str = "service", operator: str = "",
-        purpose: str = "",
+        purpose: str = "test",
     ) -> As:  # fmt: skip
         pair = getattr(engines.certificates, kind)(name)
         channels = Channels(cert=pair.certificate, key=pair.key, ca=engines.certificates.authority)
         opened.append(channels)
-        metadata = []
+        metadata: list[tuple[str, str | bytes]] = []
         if operator:
             metadata.append(("authorization", f"Bearer {engines.token(operator)}"))
-        if purpose:
-            metadata.append(("tartip-purpose", purpose))
+        metadata += purpose_metadata(purpose)
         return As(channels, service, tuple(metadata))
 
     yield open_as

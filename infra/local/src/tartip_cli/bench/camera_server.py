@@ -14,7 +14,8 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-from tartip_scenes.rtsp import Access, Clip, RtspServer, clip_of, film_of
+from tartip_scenes.clips import Access, Clip, clip_of, film_of
+from tartip_scenes.rtsp import RtspServer
 from tartip_scenes.scenes import Light, draw_film
 
 CAMERAS: Final = 8

@@ -14,6 +14,8 @@ from chassis.refusals import Kind, Refusal, Says
 from tartip.inference.v1 import inference_pb2 as inference
 from tartip.inference.v1 import inference_pb2_grpc
 
+from tartip_cli.ingest.accounts import Account
+from tartip_cli.ingest.hours import Began, began
 from tartip_cli.ingest.sources import Source, SourceReadings
 from tartip_cli.journeys import PASSING, patiently
 from tartip_cli.partner import Outside
@@ -40,7 +42,16 @@ class _PictureTooLarge(Refusal):
     )
 
 
-Results = AsyncIterator[tuple[inference.FrameResult, float]]
+@dataclass(frozen=True)
+class Told:
+    """A result and how much is done, 0 to 1 (0 where that is not known), or a film's account."""
+
+    result: inference.FrameResult | None
+    share: float
+    account: Account | None = None
+
+
+Answers = AsyncIterator[Told]
 
 
 @dataclass(frozen=True)
@@ -50,16 +61,16 @@ class Asking:
     fps: float
     frames: int
     readings: SourceReadings
+    taken_at: dt.datetime | None = None
 
-    def results(self, source: Source) -> Results:
-        """Each result with how much is done, 0 to 1; 0 where that is not known."""
+    def answers(self, source: Source) -> Answers:
         if source.path is None:
             return self._stream(source.name)
         if source.is_film:
             return self._film(source.path)
         return self._picture(source.path)
 
-    async def _picture(self, path: Path) -> Results:
+    async def _picture(self, path: Path) -> Answers:
         picture = await asyncio.to_thread(path.read_bytes)
         if len(picture) > _PICTURE_BYTES:
             raise _PictureTooLarge
@@ -68,7 +79,7 @@ class Asking:
         )
         signed = self.readings.of(path)
         if signed is None:
-            request.captured_at.FromDatetime(_now())
+            request.captured_at.FromDatetime(_plain(self.taken_at or system_clock()))
         else:
             request.readings.CopyFrom(signed)
             request.captured_at.CopyFrom(signed.readings.device_time)
@@ -77,13 +88,14 @@ class Asking:
             with peers_refusals():
                 return await self._stub.IngestFrame(request, timeout=_LOOK_SECONDS)
 
-        yield (await patiently(send)).result, 1.0
+        yield Told((await patiently(send)).result, 1.0)
 
-    async def _film(self, path: Path) -> Results:
+    async def _film(self, path: Path) -> Answers:
+        start = await asyncio.to_thread(began, path, self.taken_at, now=system_clock())
         header = inference.FilmHeader(
             film_id=str(new_id()), camera_id=self.camera, frames_per_second=self.fps
         )
-        header.started_at.FromDatetime(_now())
+        header.started_at.FromDatetime(_plain(start.at))
 
         async def pieces() -> AsyncIterator[inference.IngestFilmRequest]:
             yield inference.IngestFilmRequest(header=header)
@@ -99,7 +111,7 @@ class Asking:
                 call = self._stub.IngestFilm(pieces(), timeout=_FILM_SECONDS)
                 async for answer in refusals_of(call):
                     answered = True
-                    yield answer.result, answer.progress
+                    yield _told(answer, start)
                 return
             except Refusal as refusal:
                 # Until its first answer nothing of the film is kept; others may be in front of it.
@@ -107,7 +119,7 @@ class Asking:
                     raise
             await asyncio.sleep(_PAUSE_SECONDS)
 
-    async def _stream(self, address: str) -> Results:
+    async def _stream(self, address: str) -> Answers:
         request = inference.WatchStreamRequest(
             camera_id=self.camera, address=address, frames_per_second=self.fps,
             max_frames=self.frames,
@@ -115,12 +127,18 @@ class Asking:
         looked = 0
         async for answer in refusals_of(self._stub.WatchStream(request)):
             looked += 1
-            yield answer.result, min(1.0, looked / self.frames) if self.frames else 0.0
+            yield Told(answer.result, min(1.0, looked / self.frames) if self.frames else 0.0)
 
     @property
     def _stub(self) -> inference_pb2_grpc.InferenceAsyncStub:
         return inference_pb2_grpc.InferenceStub(self.mesh.as_command_line(INFERENCE_GATEWAY))
 
 
-def _now() -> dt.datetime:
-    return system_clock().replace(tzinfo=None)
+def _told(answer: inference.IngestFilmResponse, start: Began) -> Told:
+    account = Account(answer.summary, start) if answer.HasField("summary") else None
+    return Told(answer.result if answer.HasField("result") else None, answer.progress, account)
+
+
+def _plain(moment: dt.datetime) -> dt.datetime:
+    """UTC without saying so, as protobuf wants it."""
+    return moment.astimezone(dt.UTC).replace(tzinfo=None)

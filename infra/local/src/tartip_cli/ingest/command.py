@@ -6,14 +6,17 @@ The exit code is 11 when something was refused; the rest is looked at all the sa
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from chassis.clock import system_clock
 
 from tartip_cli.console import App, AsJson, hint, print_json
 from tartip_cli.failures import Exit, Failure
+from tartip_cli.ingest.hours import parse_hour
 from tartip_cli.ingest.progress import Progress
 from tartip_cli.ingest.sources import Source, SourceReadings, sources_of
 from tartip_cli.ingest.summary import Summary
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
     from chassis.refusals import FieldError, Refusal
     from tartip.inference.v1 import inference_pb2 as inference
 
+    from tartip_cli.ingest.asking import Told
     from tartip_cli.ingest.copies import Copies
     from tartip_cli.partner import Outside
 
@@ -42,7 +46,13 @@ def ingest(
         list[str], typer.Argument(help="Pictures, films, folders, patterns, or rtsp:// addresses.")
     ],
     camera: Annotated[
-        str, typer.Option("--camera", "-c", help="Id of a registered camera.", show_default=False)
+        str,
+        typer.Option(
+            "--camera",
+            "-c",
+            help="A registered camera: its id, serial number or name.",
+            show_default=False,
+        ),
     ] = "",
     readings: Annotated[
         Path | None,
@@ -61,6 +71,14 @@ def ingest(
         int,
         typer.Option("--frames", min=0, help="Stop an rtsp:// address after so many."),
     ] = 0,
+    taken_at: Annotated[
+        str,
+        typer.Option(
+            "--taken-at",
+            help="When the one picture or film was taken or began: RFC 3339, or Almaty's time.",
+            show_default=False,
+        ),
+    ] = "",
     draw: Annotated[
         Path | None,
         typer.Option("--draw", help="Folder for copies with what was seen drawn on them."),
@@ -77,12 +95,17 @@ def ingest(
     Pictures are copied as JPEG, films as MP4. What is drawn may hold faces and plates: such copies
     are yours to guard.
 
+    --taken-at: without it a film began when its file says that it was made, where that can be true,
+    else so that it is over now; the end of the output says which. That output also accounts for
+    every second of each film: looked at, or left out and why.
+
     Exit code 11 if the mesh refused a file; the others are still looked at.
     """
     if not camera:
         raise Failure(
-            "which camera took it? Add --camera ID; `tartip seed` registers sample cameras and "
-            "prints their ids, GET /v1/cameras of the gateway lists all",
+            "which camera took it? Add --camera with its id, serial number or name; "
+            "`tartip seed` registers sample cameras and prints their ids, GET /v1/cameras of the "
+            "gateway lists all",
             Exit.USAGE,
         )
     sources = sources_of(files)
@@ -96,10 +119,44 @@ def ingest(
         )
     signed = SourceReadings.read(readings)
     sources = signed.in_order(sources)
-    work = _Ingestion(camera, signed, fps, frames, as_json=as_json, draw=draw)
+    hour = _hour(taken_at, sources)
+    work = _Ingestion(camera, signed, fps, frames, hour, as_json=as_json, draw=draw)
     asyncio.run(work.run(read_settings(), sources))
     if work.summary.refused:
         raise typer.Exit(Exit.REFUSED)
+
+
+def _hour(taken_at: str, sources: list[Source]) -> dt.datetime | None:
+    if not taken_at:
+        return None
+    if len(sources) != 1 or sources[0].is_stream:
+        raise Failure("--taken-at is the hour of one picture or film; give one file", Exit.USAGE)
+    return parse_hour(taken_at, now=system_clock())
+
+
+@dataclass
+class _Lines:
+    """One file's results as lines of JSON; the last of a film's also holds its account."""
+
+    source: Source
+    _last: dict[str, Any] | None = None
+
+    def take(self, told: Told) -> None:
+        from tartip_cli.ingest.accounts import account_as_json
+        from tartip_cli.ingest.shapes import as_json_of
+
+        if told.account is not None and self._last is not None:
+            self._last["account"] = account_as_json(told.account)
+        if told.result is not None:
+            self.end()
+            self._last = {"file": self.source.name, **as_json_of(told.result)}
+        if not self.source.is_film:
+            self.end()
+
+    def end(self) -> None:
+        if self._last is not None:
+            print_json(self._last)
+        self._last = None
 
 
 @dataclass
@@ -110,11 +167,13 @@ class _Ingestion:
     readings: SourceReadings
     fps: float
     frames: int
+    taken_at: dt.datetime | None
     as_json: bool = field(kw_only=True)
     draw: Path | None = field(kw_only=True)
     summary: Summary = field(default_factory=Summary)
 
     async def run(self, settings: Settings, sources: list[Source]) -> None:
+        from tartip_cli.cameras import camera_id_of
         from tartip_cli.client_traces import traced
         from tartip_cli.partner import outside
 
@@ -124,6 +183,7 @@ class _Ingestion:
         copies = self._copies()
         try:
             async with outside(settings) as mesh:
+                self.camera = await camera_id_of(mesh, self.camera)
                 with (
                     traced(settings.otlp_endpoint or mesh.otlp_endpoint),
                     Progress(sources) as progress,
@@ -199,19 +259,32 @@ class _Ingestion:
     ) -> None:
         from tartip_cli.ingest.asking import Asking
 
-        asking = Asking(mesh, self.camera, self.fps, self.frames, self.readings)
-        async for result, share in asking.results(source):
-            if kept is not None:
-                kept.append(result)
-            self._take(source, result)
-            progress.looked(source, share, self.summary.of(source))
+        asking = Asking(
+            mesh, self.camera, self.fps, self.frames, self.readings, self.taken_at
+        )  # fmt: skip
+        lines = _Lines(source) if self.as_json else None
+        try:
+            async for told in asking.answers(source):
+                if told.account is not None:
+                    self.summary.account(source, told.account)
+                if lines is not None:
+                    lines.take(told)
+                if told.result is not None:
+                    self._take(source, told.result, kept)
+                    progress.looked(source, told.share, self.summary.of(source))
+        finally:
+            if lines is not None:
+                lines.end()
 
-    def _take(self, source: Source, result: inference.FrameResult) -> None:
+    def _take(
+        self,
+        source: Source,
+        result: inference.FrameResult,
+        kept: list[inference.FrameResult] | None,
+    ) -> None:
         self.summary.take(source, result)
-        if self.as_json:
-            from tartip_cli.ingest.shapes import as_json_of
-
-            print_json({"file": source.name, **as_json_of(result)})
+        if kept is not None:
+            kept.append(result)
 
     def _take_refusal(self, source: Source, refusal: Refusal) -> None:
         says = refusal.says.en

@@ -6,9 +6,11 @@ line to where its track is next, or the nearest of its kind. A caption stays for
 
 from __future__ import annotations
 
+import io
 import threading
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
@@ -18,6 +20,10 @@ import av
 import cv2
 import numpy as np
 from PIL import Image, ImageOps
+from vision.frames import picture_of, pixel_aspect_of
+from vision.media_clock import MediaClock
+from vision.packets import packets_of, timed, usual_step
+from vision.stills import END_OF_JPEG, as_seen
 
 from tartip_cli.ingest.drawing import Caption, Mark, Picture, draw, enlarged, marks_of
 from tartip_cli.ingest.sources import Source
@@ -158,8 +164,11 @@ class Looks:
 
 
 def _draw_picture(given: Path, path: Path, results: Sequence[inference.FrameResult]) -> None:
-    with Image.open(given) as image:
-        upright = ImageOps.exif_transpose(image).convert("RGB")
+    content = given.read_bytes()
+    if content.startswith(b"\xff\xd8"):
+        content += END_OF_JPEG  # after its own it is not read
+    with Image.open(io.BytesIO(content)) as image:
+        upright = as_seen(ImageOps.exif_transpose(image))
     picture, scale = enlarged(np.ascontiguousarray(np.asarray(upright, np.uint8)[..., ::-1]))
     marks = [mark for result in results for mark in marks_of(result)]
     captions = [caption for result in results for _, caption in _captions(result)]
@@ -173,9 +182,9 @@ def _draw_film(given: Path, path: Path, looks: Looks, tell: Share) -> None:
         stream = source.streams.video[0]
         stream.thread_type = "AUTO"
         rate = _rate(stream)
-        length = float(source.duration / av.time_base) if source.duration else 0.0
+        length = _length_of(given)
         out: Any = None
-        for picture, seconds in _frames(source, stream, rate):
+        for picture, seconds in _frames(source, stream):
             canvas, scale = enlarged(picture)
             drawn = _even(draw(canvas, looks.at(seconds), looks.captions_at(seconds), scale=scale))
             if out is None:
@@ -192,22 +201,23 @@ def _draw_film(given: Path, path: Path, looks: Looks, tell: Share) -> None:
             target.mux(out.encode())
 
 
-def _frames(source: Any, stream: Any, rate: Fraction) -> Iterator[tuple[Picture, float]]:
-    """Every frame and its seconds from the first, as the gateway counts them."""
-    first, last = None, -1.0
-    try:
-        for place, frame in enumerate(source.decode(stream)):
-            at = place / float(rate) if frame.time is None else float(frame.time)
-            first = at if first is None else first
-            seconds = max(0.0, at - first)
-            if seconds <= last:  # a broken index: the encoder wants moments that grow
-                continue
-            last = seconds
-            picture = frame.to_ndarray(format="bgr24")
-            quarters = round(frame.rotation / 90) % 4
-            yield np.ascontiguousarray(np.rot90(picture, quarters)), seconds
-    except (av.FFmpegError, ValueError):
-        return  # a film that was cut off ends where it was cut
+def _frames(source: Any, stream: Any) -> Iterator[tuple[Picture, float]]:
+    """Every frame and its seconds from the first, as the gateway shows and counts them."""
+    clock, aspect, last = MediaClock(usual_step=usual_step(stream)), pixel_aspect_of(stream), -1.0
+    for packet in packets_of(source, stream):
+        frames: list[Any] = []
+        with suppress(av.FFmpegError):
+            frames = packet.decode()
+        for frame in frames:
+            seconds = clock.date(frame.time)
+            if seconds > last:  # the encoder wants moments that grow
+                last = seconds
+                yield picture_of(frame, aspect), seconds
+
+
+def _length_of(given: Path) -> float:
+    with av.open(str(given)) as source:
+        return timed(source).end
 
 
 def _rate(stream: Any) -> Fraction:

@@ -3,8 +3,10 @@
 One object a result: {"file", "plates": [{"text", "confidence", "box": [x, y, w, h], …}],
 "objects": [{"label", "score", "box", "track"}], "faces": [{"box", "match", "verdict"}],
 "events": [{"id", "subject", "what", "rule", "track", "box", "confidence", "at"}], "at", …}; boxes
-in pixels of the picture as given, `match` null unless a candidate was kept. A refused file is
-{"file", "refused", "message", "fields"}, a file that cannot be read is refused as NO_FILE.
+in pixels of the picture as people see it, `match` null unless a candidate was kept. The last object
+of a film also has "account": {"offered_seconds", "looked_at_seconds", "left_out_seconds": {reason:
+seconds}, "discontinuities", "notes", "started_at", "started_at_by"}. A refused file is {"file",
+"refused", "message", "fields"}, a file that cannot be read is refused as NO_FILE.
 """
 
 from __future__ import annotations
@@ -40,6 +42,7 @@ def as_json_of(result: inference.FrameResult) -> dict[str, Any]:
         "at": _moment(result.captured_at),
         "frame": result.frame_id,
         "evidence": result.evidence_sha256,
+        "notes": list(result.notes),
     }
 
 

@@ -6,15 +6,20 @@ import base64
 import glob
 import json
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from vision.containers import START_BYTES, container_of, picture_format_of
 
 from tartip_cli.failures import Exit, Failure
 
 if TYPE_CHECKING:
     from tartip.inference.v1 import inference_pb2 as inference
 
-_FILMS = frozenset({".mp4", ".m4v", ".mov", ".mkv", ".avi", ".webm", ".ts", ".mpg", ".mpeg"})
+_FILMS = frozenset(
+    {".mp4", ".m4v", ".mov", ".mkv", ".avi", ".webm", ".ts", ".m2ts", ".mts", ".mpg", ".mpeg"}
+)
 _RTSP = ("rtsp://", "rtsps://")
 
 
@@ -27,9 +32,14 @@ class Source:
     missing: str = ""
     """Why there is nothing to look at."""
 
-    @property
+    @cached_property
     def is_film(self) -> bool:
-        return self.path is not None and self.path.suffix.lower() in _FILMS
+        """By its content; where that is not known, by its name."""
+        if self.path is None:
+            return False
+        start = _start_of(self.path)
+        named = self.path.suffix.lower() in _FILMS and not picture_format_of(start)
+        return named or container_of(start) is not None
 
     @property
     def is_stream(self) -> bool:
@@ -54,10 +64,21 @@ def sources_of(given: list[str]) -> list[Source]:
     """
     found: list[Source] = []
     for name in given:
-        found += [Source(name, None)] if name.startswith(_RTSP) else _files(name)
+        address = name.strip()
+        is_stream = address.lower().startswith(_RTSP)
+        found += [Source(address, None)] if is_stream else _files(name)
     if all(source.missing for source in found):
         raise Failure("; ".join(source.missing for source in found), Exit.NOT_FOUND)
     return found
+
+
+def _start_of(path: Path) -> bytes:
+    """What cannot be read says so when it is sent."""
+    try:
+        with path.open("rb") as file:
+            return file.read(START_BYTES)
+    except OSError:
+        return b""
 
 
 def _files(name: str) -> list[Source]:

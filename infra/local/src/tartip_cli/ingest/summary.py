@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tartip_cli.console import console
+from tartip_cli.ingest.accounts import Account, account_table, words_of
 from tartip_cli.ingest.sources import Source
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ class Seen:
     """Text to the best confidence."""
     faces: int = 0
     events: Counter[str] = field(default_factory=Counter)
+    notes: set[str] = field(default_factory=set)
+    """What had to be mended before it could be looked at."""
     _tracks: dict[str, set[int]] = field(default_factory=dict)
     _most_at_once: Counter[str] = field(default_factory=Counter)
 
@@ -48,6 +51,7 @@ class Seen:
             else:
                 now[seen.label] += 1
         self._most_at_once |= now
+        self.notes.update(result.notes)
         self.faces = max(self.faces, len(result.faces))
         self.events.update(kind_of(event) for event in result.events)
         # A track that has ended has a result of its own beside the frame's.
@@ -70,6 +74,7 @@ class Seen:
 @dataclass
 class Summary:
     files: dict[str, Seen] = field(default_factory=dict)
+    accounts: dict[str, Account] = field(default_factory=dict)
     refused: Counter[str] = field(default_factory=Counter)
     _refusals: list[tuple[str, str, str]] = field(default_factory=list)
 
@@ -80,12 +85,17 @@ class Summary:
     def take(self, source: Source, result: inference.FrameResult) -> None:
         self.of(source).take(result)
 
+    def account(self, source: Source, account: Account) -> None:
+        self.accounts[source.shown] = account
+
     def refuse(self, source: Source, reason: str, says: str) -> None:
         self.refused[reason] += 1
         self._refusals.append((source.shown, reason, says))
 
     def tell(self, copies: Path | None) -> None:
         console.print(self._table())
+        if self.accounts:
+            console.print(account_table(self.accounts))
         console.print(self._totals(), highlight=False)
         if copies is not None:
             console.print(f"Copies with what was seen: {copies}", highlight=False)
@@ -97,8 +107,9 @@ class Summary:
         for header in ("plates", "objects", "events"):
             table.add_column(header, overflow="fold")
         for _, seen in sorted(self.files.items()):
+            name = f"{seen.shown} ({words_of(sorted(seen.notes))})" if seen.notes else seen.shown
             table.add_row(
-                Text(seen.shown), str(seen.frames), Text(_plates(seen.plates)),
+                Text(name), str(seen.frames), Text(_plates(seen.plates)),
                 Text(_counts(seen.objects, {"face": seen.faces})), Text(_counts(seen.events)),
             )  # fmt: skip
         for name, reason, says in sorted(self._refusals):

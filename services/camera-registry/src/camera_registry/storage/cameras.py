@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from chassis.db import Tx
-from sqlalchemy import ColumnElement, Select, and_, case, func, select, text, update
+from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 
@@ -42,6 +42,7 @@ class Filters:
     status: CameraStatus | None = None
     circle: Circle | None = None
     with_retired: bool = False
+    serial_or_name: str = ""
 
 
 @dataclass(frozen=True)
@@ -187,6 +188,9 @@ def _conditions(filters: Filters, alive_since: datetime) -> list[Any]:
         conditions.append(_status_known(alive_since) == filters.status.value)
     if filters.circle is not None:
         conditions.extend(_inside(filters.circle))
+    if called := filters.serial_or_name:
+        by_name = func.lower(cameras.c.name) == func.lower(called)
+        conditions.append(or_(cameras.c.serial == called, by_name))
     if not filters.with_retired and filters.status is not CameraStatus.RETIRED:
         conditions.append(cameras.c.retired_at.is_(None))
     return conditions

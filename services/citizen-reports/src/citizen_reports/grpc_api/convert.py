@@ -12,7 +12,7 @@ from tartip.reports.v1 import reports_pb2
 
 from citizen_reports.events import CATEGORIES, STATUSES
 from citizen_reports.model.draft import Draft, Place, Reporter
-from citizen_reports.model.refusals import ReportNotFound
+from citizen_reports.model.refusals import MediaNotFound, ReportNotFound
 from citizen_reports.model.report import Category, Receipt, Report, Status
 from citizen_reports.storage.changes import Change
 from citizen_reports.usecases.desk import DeskView
@@ -28,6 +28,14 @@ def report_id_of(text: str) -> UUID:
     parsed = parse_id(text)
     if parsed is None:
         raise ReportNotFound
+    return parsed
+
+
+def media_id_of(text: str) -> UUID:
+    """An id that could not have been given belongs to nothing. Raises MediaNotFound."""
+    parsed = parse_id(text)
+    if parsed is None:
+        raise MediaNotFound
     return parsed
 
 
@@ -120,6 +128,7 @@ def to_desk_report(view: DeskView) -> reports_pb2.DeskReport:
                 content_type=item.announced.content_type,
                 size_bytes=item.announced.total_bytes,
                 evidence_sha256=item.evidence_sha256,
+                shown_sha256=item.shown_sha256,
             )
             for item in view.media
         ],

@@ -1,5 +1,6 @@
 """`ReportDesk`: for operators, and for the service that makes violations of accepted evidence."""
 
+from collections.abc import AsyncIterator
 from typing import Any
 
 import grpc
@@ -11,6 +12,7 @@ from tartip.reports.v1 import reports_pb2, reports_pb2_grpc
 
 from citizen_reports.grpc_api.convert import (
     category_or_none,
+    media_id_of,
     number_of,
     report_id_of,
     status_or_none,
@@ -19,6 +21,7 @@ from citizen_reports.grpc_api.convert import (
 from citizen_reports.model.actions import DESK_ROLES, ROLES, DeskAction
 from citizen_reports.storage.reports import QueueFilter
 from citizen_reports.usecases.desk import QUEUE_LIST, Desk, Shown
+from citizen_reports.usecases.openings import SentMedia
 
 Context = grpc.aio.ServicerContext
 DESK = tuple(sorted(DESK_ROLES))
@@ -30,17 +33,23 @@ METHODS = {
     "AcceptTrafficEvidence": DeskAction.ACCEPT_TRAFFIC_EVIDENCE,
 }
 POLICY: Policy = {
-    f"/tartip.reports.v1.ReportDesk/{method}": allow(roles=tuple(sorted(ROLES[action])))
+    f"/tartip.reports.v1.ReportDesk/{method}": allow(
+        roles=tuple(sorted(ROLES[action])), purpose=True
+    )
     for method, action in METHODS.items()
 } | {
     "/tartip.reports.v1.ReportDesk/ListReports": allow(roles=DESK),
-    "/tartip.reports.v1.ReportDesk/GetReport": allow(roles=DESK, services=("violations",)),
+    "/tartip.reports.v1.ReportDesk/OpenEvidence": allow(roles=DESK, purpose=True),
+    "/tartip.reports.v1.ReportDesk/GetReport": allow(
+        roles=DESK, services=("violations",), purpose=True
+    ),
 }
 
 
 class ReportDeskApi(reports_pb2_grpc.ReportDeskServicer):
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: Desk, sent: SentMedia) -> None:
         self._desk = desk
+        self._sent = sent
 
     async def ListReports(
         self, request: reports_pb2.ReportDeskListReportsRequest, context: Context
@@ -67,6 +76,19 @@ class ReportDeskApi(reports_pb2_grpc.ReportDeskServicer):
         else:
             view = await self._desk.by_id(report_id_of(request.report_id), caller)
         return reports_pb2.ReportDeskGetReportResponse(report=to_desk_report(view))
+
+    async def OpenEvidence(
+        self, request: reports_pb2.OpenEvidenceRequest, context: Context
+    ) -> AsyncIterator[reports_pb2.OpenEvidenceResponse]:
+        report_id, media_id = report_id_of(request.report_id), media_id_of(request.media_id)
+        async for piece in self._sent.open(report_id, media_id, current_caller()):
+            yield reports_pb2.OpenEvidenceResponse(
+                content_type=piece.content_type,
+                sha256=piece.sha256,
+                original_sha256=piece.original_sha256,
+                size_bytes=piece.size_bytes,
+                content=piece.content,
+            )
 
     async def TakeReport(self, request: reports_pb2.TakeReportRequest,
                          context: Context) -> reports_pb2.TakeReportResponse:  # fmt: skip

@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from uuid import UUID
 
@@ -44,13 +44,32 @@ class Piece:
 
 
 @dataclass(frozen=True)
+class Stored:
+    """What lies in the evidence store: the original, and the form that operators are shown, which
+    is "" where it cannot be shown."""
+
+    evidence_sha256: str
+    shown_sha256: str
+
+
+@dataclass(frozen=True)
 class Media:
     report_id: UUID
     media_id: UUID
     announced: Announced
     received_bytes: int
     state: MediaState
+    # Of the original, and of the form that operators are shown; "" until they are known.
     evidence_sha256: str = ""
+    shown_sha256: str = ""
+
+    def stored_as(self, stored: Stored) -> "Media":
+        return replace(
+            self,
+            state=MediaState.STORED,
+            evidence_sha256=stored.evidence_sha256,
+            shown_sha256=stored.shown_sha256,
+        )
 
     @property
     def is_whole(self) -> bool:

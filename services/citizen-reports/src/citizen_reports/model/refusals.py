@@ -69,6 +69,25 @@ class MediaNotAPicture(Refusal):
     )
 
 
+class MediaNotFound(Refusal):
+    kind = Kind.NOT_FOUND
+    code = "MEDIA_NOT_FOUND"
+    says = Says(
+        en="This report has no such picture or film.",
+        ru="В этом сообщении нет такого снимка или видео.",
+        kk="Бұл хабарламада мұндай сурет не бейне жоқ.",
+    )
+
+
+class MediaNotStored(Refusal):
+    code = "MEDIA_NOT_STORED"
+    says = Says(
+        en="This file does not lie in the evidence store yet; try again in a minute.",
+        ru="Этот файл ещё не помещён в хранилище доказательств; повторите через минуту.",
+        kk="Бұл файл дәлелдер қоймасына әлі қойылмаған; бір минуттан кейін қайталаңыз.",
+    )
+
+
 class ResumeTokenWrong(Refusal):
     kind = Kind.INVALID
     code = "RESUME_TOKEN_WRONG"

@@ -34,6 +34,16 @@ EMERGENCIES = frozenset(
 )
 
 
+# Until reports have classes of their own: what auditors do not see the entries of.
+CONFIDENTIAL = frozenset(
+    {
+        Category.COMPLAINT_ABOUT_OFFICER,
+        Category.DOMESTIC_VIOLENCE,
+        Category.INCIDENT_WITH_CHILD,
+    }
+)
+
+
 class Status(StrEnum):
     OPEN = "open"
     REGISTERED = "registered"
@@ -147,6 +157,10 @@ class Report:
         return self.category is Category.COMPLAINT_ABOUT_OFFICER
 
     @property
+    def is_confidential(self) -> bool:
+        return self.category in CONFIDENTIAL
+
+    @property
     def evidence_role(self) -> str:
         """The one role that may read its media; "" where every desk role of the region may."""
         return "internal_security" if self.is_complaint else ""
@@ -246,10 +260,12 @@ class Report:
         )
 
 
-def number_of(region: str, year: int, count: int) -> str:
-    """KZ75-2026-0000012"""
-    return f"{region.replace('-', '')}-{year}-{count:07d}"
+# Numbers of all kinds are drawn from these at random: one tells neither the kind of a report nor
+# how many there were before it. All seven digits are drawn: one of them as a check digit would
+# leave a million for a region and year, which a large city may need.
+SERIALS = 10**7
 
 
-# Complaints count in a series of their own, so that no gap in a region's numbers tells of one.
-COMPLAINTS_COUNT_FROM = 9_000_000
+def number_of(region: str, year: int, serial: int) -> str:
+    """KZ75-2026-4081937"""
+    return f"{region.replace('-', '')}-{year}-{serial:07d}"

@@ -89,6 +89,17 @@ async def contents_of(tx: Tx, report_id: UUID) -> Contents:
     )
 
 
+async def officer_of(tx: Tx, report_id: UUID) -> str:
+    """What a complaint says of the officer; "" where its key was destroyed."""
+    row = (
+        await tx.execute(
+            select(contents.c.key_id, contents.c.officer).where(contents.c.report_id == report_id)
+        )
+    ).one()
+    key = await _key(tx, REPORT, row.key_id)
+    return _open(key, "officer", report_id, row.officer) if key else ""
+
+
 async def set_content(tx: Tx, report_id: UUID, **values: str) -> None:
     """`question`, `answer` or `plate`; an empty one is taken away."""
     key = await report_key(tx, report_id)

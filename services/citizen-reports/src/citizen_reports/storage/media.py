@@ -91,6 +91,7 @@ def _to_row(item: Media) -> dict[str, Any]:
         "received_bytes": item.received_bytes,
         "state": item.state.value,
         "evidence_sha256": item.evidence_sha256,
+        "shown_sha256": item.shown_sha256,
     }
 
 
@@ -102,4 +103,5 @@ def _to_media(row: Row[Any]) -> Media:
         received_bytes=row.received_bytes,
         state=MediaState(row.state),
         evidence_sha256=row.evidence_sha256,
+        shown_sha256=row.shown_sha256,
     )

@@ -26,7 +26,7 @@ from citizen_reports.storage.tables import (
     contents,
     media,
     media_chunks,
-    number_series,
+    report_numbers,
     reporters,
     reports,
 )
@@ -61,6 +61,13 @@ async def find_report(tx: Tx, report_id: UUID) -> Report | None:
     """Locked; None where it is gone."""
     query = select(reports).where(reports.c.report_id == report_id).with_for_update()
     row = (await tx.execute(query)).one_or_none()
+    return to_report(row) if row else None
+
+
+async def find_by_key(tx: Tx, key: UUID | str) -> Report | None:
+    """By id or number; None where the scope sees none."""
+    column = reports.c.number if isinstance(key, str) else reports.c.report_id
+    row = (await tx.execute(select(reports).where(column == key))).one_or_none()
     return to_report(row) if row else None
 
 
@@ -156,15 +163,10 @@ async def reports_near(tx: Tx, report: Report, cells: list[str], within: timedel
     return [to_report(row) for row in await tx.execute(query)]
 
 
-async def next_count(tx: Tx, series: str, *, count_from: int = 0) -> int:
-    """The next number of a series, without gaps: held until the transaction ends."""
-    count: int = await tx.scalar(
-        insert(number_series)
-        .values(series=series, last=count_from + 1)
-        .on_conflict_do_update(index_elements=["series"], set_={"last": number_series.c.last + 1})
-        .returning(number_series.c.last)
-    )
-    return count
+async def claim_number(tx: Tx, number: str) -> bool:
+    """False where it is taken, by a report of whomever; two at once wait for each other."""
+    added = await tx.execute(insert(report_numbers).values(number=number).on_conflict_do_nothing())
+    return bool(added.rowcount)
 
 
 def to_row(report: Report) -> dict[str, Any]:

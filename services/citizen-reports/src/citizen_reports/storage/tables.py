@@ -93,6 +93,7 @@ media = Table(
     Column("received_bytes", Integer, nullable=False),
     Column("state", Text, nullable=False),
     Column("evidence_sha256", Text, nullable=False),
+    Column("shown_sha256", Text, nullable=False),
 )  # fmt: skip
 
 media_chunks = Table(
@@ -120,8 +121,4 @@ partner_sequences = Table(
     Column("last", BigInteger, nullable=False),
 )  # fmt: skip
 
-number_series = Table(
-    "number_series", metadata,
-    Column("series", Text, primary_key=True),
-    Column("last", BigInteger, nullable=False),
-)  # fmt: skip
+report_numbers = Table("report_numbers", metadata, Column("number", Text, primary_key=True))

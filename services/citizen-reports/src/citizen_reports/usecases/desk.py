@@ -17,12 +17,13 @@ from citizen_reports.model.draft import TEXT_MAX, Reporter
 from citizen_reports.model.law import Law
 from citizen_reports.model.media import Media, MediaState
 from citizen_reports.model.plates import normal_plate
-from citizen_reports.model.refusals import ReportChangedMeanwhile, ReportNotFound
+from citizen_reports.model.refusals import ReportChangedMeanwhile
 from citizen_reports.model.report import Report, Status
 from citizen_reports.storage import contents, media, reports
 from citizen_reports.storage.contents import Contents, Step
 from citizen_reports.storage.reports import QueueFilter
-from citizen_reports.usecases.settling import CLOSE, Settler, tell
+from citizen_reports.usecases.openings import Openings, bar_who_is_complained_about, is_about
+from citizen_reports.usecases.settling import CLOSE, Settler, record, tell
 
 QUEUE_LIST = "reports for the desk"
 REASON_MAX = 500
@@ -56,11 +57,14 @@ class Shown:
 
 
 class Desk:
-    def __init__(self, db: Database, clock: Clock, law: Law, settler: Settler) -> None:
+    def __init__(
+        self, db: Database, clock: Clock, law: Law, settler: Settler, openings: Openings
+    ) -> None:
         self._db = db
         self._clock = clock
         self._law = law
         self._settler = settler
+        self._openings = openings
 
     async def list_queue(self, wanted: QueueFilter, spec: PageSpec, caller: Caller, *,
                    overdue_only: bool) -> tuple[list[DeskView], str]:  # fmt: skip
@@ -72,9 +76,11 @@ class Desk:
             wanted = replace(wanted, overdue_at=now)
         async with self._db.begin(caller.scope) as tx:
             found = await reports.reports_for_desk(tx, wanted, spec)
-            stored = await media.stored_counts(tx, [report.report_id for report in found])
+            listed = [report for report in found if not await is_about(tx, report, caller)]
+            stored = await media.stored_counts(tx, [report.report_id for report in listed])
+            _record_listing(tx, listed, wanted)
         views = []
-        for report in found:
+        for report in listed:
             files = Files(stored.get(report.report_id, 0))
             actions = self._actions(report, files, caller)
             views.append(DeskView(report, report.is_overdue(now), actions))
@@ -82,29 +88,29 @@ class Desk:
         return views, next_token(keys, spec, of=QUEUE_LIST)
 
     async def by_id(self, report_id: UUID, caller: Caller) -> DeskView:
-        async with self._db.begin(caller.scope) as tx:
+        async with self._openings.begin(report_id, caller) as tx:
             return await self._read(tx, await reports.report_by_id(tx, report_id), caller)
 
     async def by_number(self, number: str, caller: Caller) -> DeskView:
-        async with self._db.begin(caller.scope) as tx:
+        async with self._openings.begin(number, caller) as tx:
             return await self._read(tx, await reports.report_by_number(tx, number), caller)
 
     async def take(self, shown: Shown, caller: Caller) -> DeskView:
         """Two at once: the second is refused; the same operator again is answered."""
         now, operator = self._clock(), caller.scope.name
-        async with self._db.begin(caller.scope) as tx:
+        async with self._openings.begin(shown.report_id, caller) as tx:
             report = await self._lock(tx, shown.report_id, caller)
             if report.status is Status.IN_WORK and report.operator == operator:
                 return await self._view(tx, report, caller)
             shown.require_unchanged(report)
             taken = report.take(operator, frozenset(caller.scope.roles), self._law.deadlines)
             await self._settler.settle(tx, report, taken, at=now, actor=operator)
-            tx.audit("take", f"report:{report.number}", region=report.region)
+            record(tx, "take", report)
             return await self._view(tx, taken, caller)
 
     async def route(self, shown: Shown, unit: str, reason: str, caller: Caller) -> DeskView:
         now, operator = self._clock(), caller.scope.name
-        async with self._db.begin(caller.scope) as tx:
+        async with self._openings.begin(shown.report_id, caller) as tx:
             report = await self._lock_unchanged(tx, shown, caller)
             with checks() as check:
                 known = self._law.routing.units_for(report.category, report.region)
@@ -119,33 +125,32 @@ class Desk:
                 tx, report, routed, at=now, actor=operator, note=f"{unit}: {reason}",
                 fact=events.report_routed(routed, now),
             )  # fmt: skip
-            tx.audit("route", f"report:{report.number}", region=report.region,
-                     facts={"unit": unit})  # fmt: skip
+            record(tx, "route", report, unit=unit)
             return await self._view(tx, routed, caller)
 
     async def ask(self, shown: Shown, question: str, caller: Caller) -> DeskView:
         """The deadline waits until the reporter has replied."""
         _require(question, "question", code="QUESTION_REQUIRED")
         now, operator = self._clock(), caller.scope.name
-        async with self._db.begin(caller.scope) as tx:
+        async with self._openings.begin(shown.report_id, caller) as tx:
             report = await self._lock_unchanged(tx, shown, caller)
             asked = report.ask(now)
             await contents.set_content(tx, shown.report_id, question=question)
             await self._settler.settle(tx, report, asked, at=now, actor=operator, note=question)
-            tx.audit("ask", f"report:{report.number}", region=report.region)
+            record(tx, "ask", report)
             return await self._view(tx, asked, caller)
 
     async def answer(self, shown: Shown, answer: str, caller: Caller) -> DeskView:
         _require(answer, "answer", code="ANSWER_REQUIRED")
         now, operator = self._clock(), caller.scope.name
-        async with self._db.begin(caller.scope) as tx:
+        async with self._openings.begin(shown.report_id, caller) as tx:
             report = await self._lock_unchanged(tx, shown, caller)
             answered = report.answer(operator, now)
             await contents.set_content(tx, shown.report_id, answer=answer, question="")
             await self._settler.settle(tx, report, answered, at=now, actor=operator, note=answer)
             close_at = now + timedelta(days=self._law.deadlines.dispute_days)
             await tx.schedule(CLOSE, f"{shown.report_id}:{answered.version}", close_at)
-            tx.audit("answer", f"report:{report.number}", region=report.region)
+            record(tx, "answer", report)
             return await self._view(tx, answered, caller)
 
     async def accept_traffic_evidence(self, shown: Shown, plate: str, offence_code: str,
@@ -153,7 +158,7 @@ class Desk:
         """A candidate for an officer to decide; a report that lies routed is taken first."""
         now, operator = self._clock(), caller.scope.name
         normal = normal_plate(plate)
-        async with self._db.begin(caller.scope) as tx:
+        async with self._openings.begin(shown.report_id, caller) as tx:
             report = await self._lock_unchanged(tx, shown, caller)
             with checks() as check:
                 check.that(bool(normal), "plate", "as it stands on the vehicle",
@@ -171,8 +176,7 @@ class Desk:
                 tx, taken, accepted, at=now, actor=operator, note=offence_code,
                 fact=events.traffic_evidence_accepted(accepted, _stored(items)),
             )  # fmt: skip
-            tx.audit("accept_traffic_evidence", f"report:{report.number}", region=report.region,
-                     facts={"offence_code": offence_code})  # fmt: skip
+            record(tx, "accept_traffic_evidence", report, offence_code=offence_code)
             return await self._view(tx, accepted, caller)
 
     async def _lock_unchanged(self, tx: Tx, shown: Shown, caller: Caller) -> Report:
@@ -182,14 +186,14 @@ class Desk:
 
     async def _lock(self, tx: Tx, report_id: UUID, caller: Caller) -> Report:
         report = await reports.report_by_id(tx, report_id, lock=True)
-        await _bar_who_is_complained_about(tx, report, caller)
+        await bar_who_is_complained_about(tx, report, caller)
         tell(report)
         return report
 
     async def _read(self, tx: Tx, report: Report, caller: Caller) -> DeskView:
-        await _bar_who_is_complained_about(tx, report, caller)
+        await bar_who_is_complained_about(tx, report, caller)
         tell(report)
-        tx.audit("read", f"report:{report.name}", region=report.region)
+        record(tx, "read", report)
         if caller.operator is None:
             return await self._view_for_service(tx, report)
         return await self._view(tx, report, caller)
@@ -217,12 +221,12 @@ class Desk:
         return DeskView(report, report.is_overdue(self._clock()), contents=seen, media=tuple(items))
 
 
-async def _bar_who_is_complained_about(tx: Tx, report: Report, caller: Caller) -> None:
-    """Internal security, too, has officers: one that a complaint names does not see it."""
-    if report.is_complaint:
-        officer = (await contents.contents_of(tx, report.report_id)).officer
-        if caller.scope.name.casefold() in officer.casefold():
-            raise ReportNotFound
+def _record_listing(tx: Tx, listed: list[Report], wanted: QueueFilter) -> None:
+    """A list tells of violence, a child or a complaint that there is one, and where."""
+    confidential = [report.name for report in listed if report.is_confidential]
+    if confidential:
+        facts = {"confidential": " ".join(confidential), "listed": str(len(listed))}
+        tx.audit("list", "reports", region=wanted.region, facts=facts, confidential=True)
 
 
 def actor_of(caller: Caller) -> Actor:

@@ -13,11 +13,11 @@ from chassis.scheduler import WaitUntilDue
 
 from citizen_reports import events
 from citizen_reports.model.law import Law
-from citizen_reports.model.media import Announced, MediaState
+from citizen_reports.model.media import Announced, MediaState, Stored
 from citizen_reports.model.regions import distance_km
 from citizen_reports.model.report import Report, Status
 from citizen_reports.storage import contents, media, reports
-from citizen_reports.usecases.settling import SYSTEM_ACTOR, Settler, tell
+from citizen_reports.usecases.settling import SYSTEM_ACTOR, Settler, record, tell
 
 RECORD_OUTCOME = "record_outcome"
 SAME_WITHIN = timedelta(minutes=10)
@@ -26,9 +26,9 @@ SAME_WITHIN_KM = 0.05
 
 class EvidenceStore(Protocol):
     async def store(
-        self, announced: Announced, region: str, only_role: str, pieces: AsyncIterator[bytes]
-    ) -> str:
-        """Gives the SHA-256 under which it lies there."""
+        self, announced: Announced, report: Report, pieces: AsyncIterator[bytes]
+    ) -> Stored:
+        """Gives the hashes under which it lies there."""
         ...
 
 
@@ -74,7 +74,7 @@ class FollowUp:
             await self._settler.settle(
                 tx, report, report.close(), at=self._clock(), actor=SYSTEM_ACTOR
             )
-            tx.audit("close", f"report:{report.number}", region=report.region)
+            record(tx, "close", report)
 
     async def drop_draft(self, key: str) -> None:
         """`key` is the report. One that was submitted in time stays for ever."""
@@ -84,7 +84,7 @@ class FollowUp:
                 return
             tell(report)
             await reports.drop_draft(tx, report.report_id)
-            tx.audit("drop_draft", f"report:{report.report_id}", region=report.region)
+            record(tx, "drop_draft", report)
 
     async def store_media(self, key: str) -> None:
         """`key` is report:media. The pieces go once the whole lies in the evidence store."""
@@ -96,16 +96,12 @@ class FollowUp:
             if item is None or item.state is not MediaState.COMPLETE:
                 return
             pieces = await media.chunks_of(tx, item)
-        stored = await self._evidence.store(
-            item.announced, report.region, report.evidence_role, _each(pieces)
-        )
+        stored = await self._evidence.store(item.announced, report, _each(pieces))
         async with self._db.begin(SYSTEM) as tx:
             current = await media.media_by_id(tx, report_id, media_id, lock=True)
             if current is None or current.state is not MediaState.COMPLETE:
                 return
-            await media.save_media(
-                tx, replace(current, state=MediaState.STORED, evidence_sha256=stored)
-            )
+            await media.save_media(tx, current.stored_as(stored))
             await media.drop_chunks(tx, current)
 
     async def find_duplicates(self, key: str) -> None:
@@ -168,8 +164,7 @@ class FollowUp:
             note=f"overdue, step {step}: {rung.to}", fact=events.report_overdue(escalated),
         )  # fmt: skip
         await self._settler.start_clock(tx, escalated, step_index=step)
-        tx.audit("escalate", f"report:{report.number}", region=report.region,
-                 facts={"step": str(step)})  # fmt: skip
+        record(tx, "escalate", report, step=str(step))
 
     async def _earlier(self, tx: Tx, report: Report) -> Report | None:
         here = (await contents.contents_of(tx, report.report_id)).place

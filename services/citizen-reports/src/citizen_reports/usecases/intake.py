@@ -22,15 +22,11 @@ from citizen_reports.model.draft import TEXT_MAX, CheckedDraft, Draft
 from citizen_reports.model.law import Law
 from citizen_reports.model.media import Media, MediaState
 from citizen_reports.model.refusals import MediaIncomplete, MediaNotAPicture
-from citizen_reports.model.report import (
-    COMPLAINTS_COUNT_FROM,
-    Receipt,
-    Report,
-    Status,
-    number_of,
-)
+from citizen_reports.model.report import Receipt, Report, Status
 from citizen_reports.storage import contents, media, reports
-from citizen_reports.usecases.settling import REPORTER, SYSTEM_ACTOR, Settler, tell
+from citizen_reports.usecases.numbering import drawn_number
+from citizen_reports.usecases.openings import Openings
+from citizen_reports.usecases.settling import REPORTER, SYSTEM_ACTOR, Settler, record, tell
 
 STORE_MEDIA = "store_media"
 FIND_DUPLICATES = "find_duplicates"
@@ -53,11 +49,14 @@ class AppView:
 
 
 class Intake:
-    def __init__(self, db: Database, clock: Clock, law: Law, settler: Settler) -> None:
+    def __init__(
+        self, db: Database, clock: Clock, law: Law, settler: Settler, openings: Openings
+    ) -> None:
         self._db = db
         self._clock = clock
         self._law = law
         self._settler = settler
+        self._openings = openings
 
     async def open(self, report_id: UUID | None, draft: Draft, content: bytes,
                    caller: Caller) -> AppView:  # fmt: skip
@@ -73,7 +72,7 @@ class Intake:
                 raise IdReused  # by another partner; of which nothing more is told
             await contents.add_contents(tx, report, checked)
             await tx.schedule(DROP_DRAFT, str(report_id), now + DRAFT_LIFE)
-            tx.audit("open", f"report:{report_id}", region=report.region)
+            record(tx, "open", report)
             return AppView(report, "", "", 0)
 
     async def submit(self, report_id: UUID, caller: Caller) -> Receipt:
@@ -102,16 +101,16 @@ class Intake:
                 await tx.schedule(STORE_MEDIA, f"{report_id}:{item.media_id}", now)
             if report.cell and not report.is_complaint:
                 await tx.schedule(FIND_DUPLICATES, str(report_id), now)
-            tx.audit("submit", f"report:{routed.number}", region=report.region)
+            record(tx, "submit", routed)
             tell(routed)
             return registered.receipt
 
     async def by_id(self, report_id: UUID, caller: Caller) -> AppView:
-        async with self._db.begin(caller.scope) as tx:
+        async with self._openings.begin(report_id, caller) as tx:
             return await self._told(tx, await reports.report_by_id(tx, report_id))
 
     async def by_number(self, number: str, caller: Caller) -> AppView:
-        async with self._db.begin(caller.scope) as tx:
+        async with self._openings.begin(number, caller) as tx:
             return await self._told(tx, await reports.report_by_number(tx, number))
 
     async def list_opened(self, spec: PageSpec, caller: Caller) -> tuple[list[AppView], str]:
@@ -131,7 +130,7 @@ class Intake:
             replied = report.reply(now, self._law.deadlines)
             await contents.set_content(tx, report_id, question="")
             await self._settler.settle(tx, report, replied, at=now, actor=REPORTER, note=text)
-            tx.audit("reply", f"report:{report.number}", region=report.region)
+            record(tx, "reply", report)
             return await self._view(tx, replied)
 
     async def dispute(self, report_id: UUID, text: str, caller: Caller) -> AppView:
@@ -144,20 +143,17 @@ class Intake:
             deadline = self._law.deadlines.of_dispute(report.category, report.region, now)
             disputed = report.dispute(now, deadline)
             await self._settler.settle(tx, report, disputed, at=now, actor=REPORTER, note=text)
-            tx.audit("dispute", f"report:{report.number}", region=report.region)
+            record(tx, "dispute", report)
             return await self._view(tx, disputed)
 
     async def _receipt(self, tx: Tx, report: Report, items: list[Media], now: datetime) -> Receipt:
         law = self._law
         year = almaty_day(now).year
-        count_from = COMPLAINTS_COUNT_FROM if report.is_complaint else 0
-        series = f"{report.region}/{year}{'/complaints' if report.is_complaint else ''}"
-        # The rules first: the counter is held for as short a time as can be.
         deadline = law.deadlines.of(report.category, report.region, now)
         unit = law.routing.unit_for(report.category, report.region, now)
         digest = await _content_digest(tx, report, items)
-        count = await reports.next_count(tx, series, count_from=count_from)
-        return Receipt(number_of(report.region, year, count), now, deadline, unit, digest)
+        number = await drawn_number(tx, report.region, year)
+        return Receipt(number, now, deadline, unit, digest)
 
     async def _told(self, tx: Tx, report: Report) -> AppView:
         tell(report)

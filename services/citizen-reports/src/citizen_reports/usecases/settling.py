@@ -22,6 +22,17 @@ def tell(report: Report) -> None:
     telemetry.tell_story(report.story)
 
 
+def record(tx: Tx, action: str, report: Report, **facts: str) -> None:
+    """The audit entry of what is done with a report, or of who looks at it."""
+    tx.audit(
+        action,
+        f"report:{report.name}",
+        region=report.region,
+        facts=facts,
+        confidential=report.is_confidential,
+    )
+
+
 class Settler:
     """Writes a decision down; part of every use case that changes a registered report."""
 

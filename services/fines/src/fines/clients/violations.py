@@ -6,6 +6,7 @@ from typing import Any
 import grpc
 from chassis.channels import peers_refusals
 from chassis.clock import from_timestamp
+from chassis.purpose import purpose_metadata
 from chassis.refusals import Kind, Refusal
 from google.protobuf.timestamp_pb2 import Timestamp
 from law.guards import Measured
@@ -35,7 +36,7 @@ class ViolationsClient:
         try:
             with peers_refusals():
                 answer = await self._stub.GetViolation(
-                    request, timeout=TIMEOUT_SECONDS, metadata=(("tartip-purpose", purpose),)
+                    request, timeout=TIMEOUT_SECONDS, metadata=purpose_metadata(purpose)
                 )
         except Refusal as refusal:
             if refusal.kind is Kind.NOT_FOUND:

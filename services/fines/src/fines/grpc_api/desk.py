@@ -24,32 +24,37 @@ from fines.grpc_api.messages import (
     total_message,
 )
 from fines.grpc_api.pages import PageQuery
+from fines.grpc_api.redating import POLICY as REDATING_POLICY
+from fines.grpc_api.redating import redate_fines
 from fines.model.holds import Hold
 from fines.model.identifiers import is_number
-from fines.model.refusals import FineNotFound, PurposeRequired
+from fines.model.refusals import FineNotFound
 from fines.storage.fines import FineFilter
 from fines.usecases.desk import Desk
 from fines.usecases.recheck import Recheck
+from fines.usecases.redating import Redating
 
 REASON_LENGTH_MAX = 500
 REVENUE_DAYS_MAX = 366
 _READERS = ("inspector", "supervisor", "auditor")
 POLICY: Policy = {
-    "/tartip.fines.v1.Fines/GetFine": allow(roles=_READERS),
+    "/tartip.fines.v1.Fines/GetFine": allow(roles=_READERS, purpose=True),
     "/tartip.fines.v1.Fines/ListFines": allow(roles=_READERS),
     "/tartip.fines.v1.Fines/CancelFine": allow(roles=("supervisor",)),
     "/tartip.fines.v1.Fines/GetRevenue": allow(roles=("finance",)),
     "/tartip.fines.v1.Fines/RecheckIssuedFines": allow(
-        roles=("supervisor", "auditor"), services=("tartip-cli",)
+        roles=("supervisor", "auditor"), services=("tartip-cli",), purpose=True
     ),
     "/tartip.fines.v1.Fines/ListEntries": allow(roles=("finance", "auditor")),
+    **REDATING_POLICY,
 }
 
 
 class FinesApi(fines_pb2_grpc.FinesServicer):
-    def __init__(self, desk: Desk, recheck: Recheck) -> None:
+    def __init__(self, desk: Desk, recheck: Recheck, redating: Redating) -> None:
         self._desk = desk
         self._recheck = recheck
+        self._redating = redating
 
     async def GetFine(
         self, request: fines_pb2.GetFineRequest, context: grpc.aio.ServicerContext
@@ -112,14 +117,18 @@ class FinesApi(fines_pb2_grpc.FinesServicer):
         self, request: fines_pb2.RecheckIssuedFinesRequest, context: grpc.aio.ServicerContext
     ) -> AsyncIterator[fines_pb2.RecheckIssuedFinesResponse]:
         caller = current_caller()
-        if not caller.purpose:
-            raise PurposeRequired
         with checks() as check:
             _check_region(check, request.region)
         if request.resume_token and not is_number(request.resume_token):
             raise PageTokenWrong
         async for found in self._recheck.issued(request.region, request.resume_token, caller):
             yield rechecked_message(found)
+
+    async def RedateFines(
+        self, request: fines_pb2.RedateFinesRequest, context: grpc.aio.ServicerContext
+    ) -> AsyncIterator[fines_pb2.RedateFinesResponse]:
+        async for told in redate_fines(self._redating, request, current_caller()):
+            yield told
 
 
 def known_number(number: str) -> str:

@@ -14,7 +14,7 @@ from fines.usecases.counter import Quote
 from fines.usecases.recheck import Rechecked
 
 YEARS = range(2000, 2101)
-_STATES: "dict[State, fines_pb2.FineState.ValueType]" = {
+STATE_MESSAGES: "dict[State, fines_pb2.FineState.ValueType]" = {
     State.AWAITING: fines_pb2.FINE_STATE_AWAITING,
     State.ISSUED: fines_pb2.FINE_STATE_ISSUED,
     State.DELIVERED: fines_pb2.FINE_STATE_DELIVERED,
@@ -24,7 +24,7 @@ _STATES: "dict[State, fines_pb2.FineState.ValueType]" = {
     State.IN_FORCE: fines_pb2.FINE_STATE_IN_FORCE,
     State.OVERDUE: fines_pb2.FINE_STATE_OVERDUE,
 }
-STATES = {told: state for state, told in _STATES.items()}
+STATES = {told: state for state, told in STATE_MESSAGES.items()}
 _PAYMENT_STATES: "dict[PaymentState, fines_pb2.PaymentState.ValueType]" = {
     PaymentState.POSTED: fines_pb2.PAYMENT_STATE_POSTED,
     PaymentState.REFUNDED: fines_pb2.PAYMENT_STATE_REFUNDED,
@@ -36,13 +36,13 @@ def fine_message(fine: Fine, *, owner_masked: str = "", for_bank: bool = False) 
     message = fines_pb2.Fine(
         number=fine.number,
         violation_id=fine.violation_id,
-        state=_STATES[fine.state],
+        state=STATE_MESSAGES[fine.state],
         region=fine.region,
         article=fine.article,
         offence_code=fine.offence_code,
         occurred_at=to_timestamp(fine.occurred_at),
         issued_at=to_timestamp(fine.issued_at),
-        dates=_dates(fine.dates),
+        dates=dates_message(fine.dates),
         version=fine.version,
         story=fine.story,
         owner_masked="" if for_bank else owner_masked,
@@ -59,7 +59,7 @@ def fine_message(fine: Fine, *, owner_masked: str = "", for_bank: bool = False) 
     return message
 
 
-def _dates(dates: LegalDates | None) -> fines_pb2.LegalDates | None:
+def dates_message(dates: LegalDates | None) -> fines_pb2.LegalDates | None:
     if dates is None:
         return None
     return fines_pb2.LegalDates(
@@ -127,7 +127,7 @@ def rechecked_message(found: Rechecked) -> fines_pb2.RecheckIssuedFinesResponse:
         number=fine.number,
         violation_id=fine.violation_id,
         region=fine.region,
-        state=_STATES[fine.state],
+        state=STATE_MESSAGES[fine.state],
         amount=money(fine.amount.full_minor),
         hold_reasons=[hold.value for hold in found.holds],
         conflicting_numbers=found.conflicts,

@@ -41,6 +41,9 @@ class Move(Enum):
     UPHOLD = "uphold"
     COME_INTO_FORCE = "come_into_force"
     FALL_OVERDUE = "fall_overdue"
+    # Where its terms turned out to be longer; see `redating`.
+    REOPEN_APPEAL = "reopen_appeal"
+    REOPEN_PAYMENT = "reopen_payment"
     CANCEL = "cancel"
 
 
@@ -57,8 +60,11 @@ TRANSITIONS: dict[tuple[State, Move], State] = {
     (State.APPEALED, Move.CANCEL): State.CANCELLED,
     (State.IN_FORCE, Move.PAY): State.PAID,
     (State.IN_FORCE, Move.FALL_OVERDUE): State.OVERDUE,
+    (State.IN_FORCE, Move.REOPEN_APPEAL): State.DELIVERED,
     (State.IN_FORCE, Move.CANCEL): State.CANCELLED,
     (State.OVERDUE, Move.PAY): State.PAID,
+    (State.OVERDUE, Move.REOPEN_PAYMENT): State.IN_FORCE,
+    (State.OVERDUE, Move.REOPEN_APPEAL): State.DELIVERED,
     (State.OVERDUE, Move.CANCEL): State.CANCELLED,
     (State.PAID, Move.CANCEL): State.CANCELLED,
 }

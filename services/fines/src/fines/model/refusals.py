@@ -71,16 +71,6 @@ class PaymentNotFound(Refusal):
     says = Says(en="There is no such payment.", ru="Такого платежа нет.", kk="Мұндай төлем жоқ.")
 
 
-class PurposeRequired(Refusal):
-    kind = Kind.INVALID
-    code = "PURPOSE_REQUIRED"
-    says = Says(
-        en="Say for what purpose fines are rechecked (metadata tartip-purpose).",
-        ru="Укажите цель перепроверки штрафов (метаданные tartip-purpose).",
-        kk="Айыппұлдарды қайта тексеру мақсатын көрсетіңіз (tartip-purpose метадеректері).",
-    )
-
-
 class VehicleRegisterAway(Refusal):
     kind = Kind.AWAY
     code = "VEHICLE_REGISTER_AWAY"

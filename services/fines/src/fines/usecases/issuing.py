@@ -220,7 +220,7 @@ class Issuing:
             await fines.save(tx, in_force)
             tx.emit(events.fine_in_force(in_force))
             after = start_of(in_force.dates.voluntary_until + timedelta(days=1))
-            await tx.schedule("fall_overdue", number, due_at=after)
+            await tx.reschedule("fall_overdue", number, due_at=after)
 
     async def fall_overdue(self, number: str) -> None:
         """Work, when the term of voluntary payment is over."""

@@ -3,8 +3,9 @@
 import hashlib
 import math
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
+from typing import Any, TypeVar
 from uuid import UUID
 
 import grpc
@@ -18,13 +19,12 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from tartip.inference.v1 import inference_pb2, inference_pb2_grpc
 
 from inference_gateway.events import box_to_proto, plate_to_proto
-from inference_gateway.evidence import MOST_BYTES, EvidenceTooLarge, Vault
-from inference_gateway.films import (
-    FRAMES_PER_SECOND_MAX,
-    check_rtsp,
-)
+from inference_gateway.evidence import MOST_BYTES, EvidenceTooLarge, ShownEvidence, Vault
+from inference_gateway.film_account import FilmSummary
+from inference_gateway.films import FRAMES_PER_SECOND_MAX
 from inference_gateway.model import ArrivedFrame, Emitted, FaceVerdict, FrameResult, SeenFace
 from inference_gateway.readings import Readings, SignedReadings
+from inference_gateway.rtsp import rtsp_address
 from inference_gateway.showing import Film, Showing
 from inference_gateway.storage import EvidencePlace
 from inference_gateway.usecases import Intake
@@ -40,19 +40,11 @@ POLICY: Policy = {
     f"{SERVICE}IngestFilm": TAKE_IN,
     f"{SERVICE}WatchStream": WATCH,
     f"{SERVICE}StoreEvidence": allow(services=("citizen-reports",)),
-    f"{SERVICE}ReadEvidence": allow(
-        services=("violations", "citizen-reports"),
-        roles=(
-            "inspector",
-            "supervisor",
-            "auditor",
-            "dispatcher",
-            "internal_security",
-            "watchlist_officer",
-        ),
-    ),
+    # The owners of records decide which operator sees what of them, and ask in their own name.
+    f"{SERVICE}ReadEvidence": allow(services=("violations", "citizen-reports"), purpose=True),
 }
 PIECE_BYTES = 512 * 1024
+M = TypeVar("M", bound=Any)
 COUNTER_MAX = 2**53 - 1
 SERIAL_MAX = 100
 ADDRESS_MAX = 2000
@@ -96,7 +88,9 @@ class InferenceApi(inference_pb2_grpc.InferenceServicer):
         pieces = _contents(request_iterator)
         async for shown in self._showing.show(film, pieces, current_caller()):
             yield inference_pb2.IngestFilmResponse(
-                result=to_proto(shown.result), progress=shown.progress
+                result=to_proto(shown.result) if shown.result else None,
+                progress=shown.progress,
+                summary=summary_to_proto(shown.summary) if shown.summary else None,
             )
 
     async def WatchStream(
@@ -109,10 +103,10 @@ class InferenceApi(inference_pb2_grpc.InferenceServicer):
             check.that(
                 len(request.address) <= ADDRESS_MAX, "address", f"at most {ADDRESS_MAX} characters"
             )
-        check_rtsp(request.address)
+        address = rtsp_address(request.address)
         telemetry.annotate(camera=request.camera_id)
         async for result in self._showing.watch(
-            camera_id, request.address, frames_per_second=rate, max_frames=request.max_frames,
+            camera_id, address, frames_per_second=rate, max_frames=request.max_frames,
             caller=current_caller(),
         ):  # fmt: skip
             yield inference_pb2.WatchStreamResponse(result=to_proto(result))
@@ -130,22 +124,43 @@ class InferenceApi(inference_pb2_grpc.InferenceServicer):
                 raise EvidenceTooLarge
         with checks() as check:
             check.that(len(content) > 0, "content", "must not be empty")
-        await self._vault.store(
-            bytes(content), sha256=header.sha256, content_type=header.content_type,
-            place=EvidencePlace(header.region, header.only_role), caller=current_caller(),
-        )  # fmt: skip
-        return inference_pb2.StoreEvidenceResponse(sha256=header.sha256, size_bytes=len(content))
+        kept = await self._vault.store(
+            bytes(content),
+            sha256=header.sha256,
+            content_type=header.content_type,
+            place=EvidencePlace(header.region, header.only_role),
+            caller=current_caller(),
+            confidential=header.confidential,
+        )
+        return inference_pb2.StoreEvidenceResponse(
+            sha256=kept.sha256, size_bytes=kept.size_bytes, shown_sha256=kept.shown_sha256
+        )
 
     async def ReadEvidence(
         self, request: inference_pb2.ReadEvidenceRequest, context: grpc.aio.ServicerContext
     ) -> AsyncIterator[inference_pb2.ReadEvidenceResponse]:
         with checks() as check:
             _digest(check, request.sha256, "sha256")
-        content_type, content = await self._vault.read(request.sha256, current_caller().scope)
-        for start in range(0, len(content), PIECE_BYTES):
-            yield inference_pb2.ReadEvidenceResponse(
-                content_type=content_type if start == 0 else "",
-                content=content[start : start + PIECE_BYTES],
+        shown = await self._vault.read(
+            request.sha256, current_caller().scope, confidential=request.confidential
+        )
+        for message in in_pieces(shown, inference_pb2.ReadEvidenceResponse):
+            yield message
+
+
+def in_pieces(shown: ShownEvidence, message: type[M]) -> Iterator[M]:
+    """What it is in the first message alone, content in all."""
+    for start in range(0, len(shown.content), PIECE_BYTES):
+        content = shown.content[start : start + PIECE_BYTES]
+        if start:
+            yield message(content=content)
+        else:
+            yield message(
+                content=content,
+                content_type=shown.content_type,
+                sha256=shown.sha256,
+                original_sha256=shown.original_sha256,
+                size_bytes=len(shown.content),
             )
 
 
@@ -190,6 +205,18 @@ def to_proto(result: FrameResult) -> inference_pb2.FrameResult:
         events=[emitted_to_proto(event) for event in result.events],
         evidence_sha256=result.evidence_sha256,
         models_fingerprint=result.models_fingerprint,
+        notes=result.notes,
+    )
+
+
+def summary_to_proto(summary: FilmSummary) -> inference_pb2.FilmSummary:
+    return inference_pb2.FilmSummary(
+        offered_seconds=summary.offered_ms / 1000,
+        looked_at_seconds=summary.looked_at_ms / 1000,
+        left_out_seconds={outcome.word: ms / 1000 for outcome, ms in summary.left_out_ms.items()},
+        discontinuities=summary.discontinuities,
+        notes=summary.notes,
+        started_at=to_timestamp(summary.started_at),
     )
 
 

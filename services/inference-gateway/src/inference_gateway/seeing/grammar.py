@@ -2,11 +2,13 @@
 
 A text is first taken as it was read. Kazakhstan is a hypothesis beside others: a text that fits no
 Kazakh form stays what it is and is never bent into one. Letters and digits that look alike may be
-exchanged only where a form asks for it, and the exchange is reported.
+exchanged only where a form asks for it, and the exchange is reported. O and 0, I and 1 are one
+shape on many plates; Z and 2, B and 8, S and 5, G and 6 are not, and are exchanged only where the
+reader itself held the other possible: else a trailer's 29SLF02 would become a car's 295LF02.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import combinations
@@ -16,7 +18,11 @@ REGION: Final = r"(?:0[1-9]|1\d|20)"
 CYRILLIC: Final = str.maketrans("АВЕКМНОРСТУХ", "ABEKMHOPCTYX")
 ROUND_LETTERS: Final = frozenset("OQ")
 TWINS: Final = {"O": "0", "0": "O", "I": "1", "1": "I", "Q": "0"}
+LOOK_ALIKES: Final = {
+    "Z": "2", "2": "Z", "B": "8", "8": "B", "S": "5", "5": "S", "G": "6", "6": "G",
+}  # fmt: skip
 MOST_EXCHANGES: Final = 2
+NOWHERE: Final[frozenset[int]] = frozenset()
 
 
 class Owner(StrEnum):
@@ -118,6 +124,8 @@ class Reading:
     ambiguous: bool = False
     exchanged: tuple[int, ...] = ()
     """Places whose character was read as its twin."""
+    mended: tuple[int, ...] = ()
+    """Places whose character was read as its look-alike, which the reader held possible."""
     dropped: int | None = None
     """Place in the text as read of a sticker that was taken for a character."""
     doubtful: tuple[int, ...] = ()
@@ -136,10 +144,13 @@ def normalised(text: str) -> str:
     return re.sub(r"[^A-Z0-9]", "", text.upper().translate(CYRILLIC))
 
 
-def understood(text: str, *, marked_kz: bool = False) -> Reading:
+def understood(
+    text: str, *, marked_kz: bool = False, possible: frozenset[int] = NOWHERE
+) -> Reading:
     """The likeliest hypothesis for a text as it was read; it need not fit any form.
 
-    `marked_kz` says that a KZ mark was seen on the plate, which lets weaker forms count as well.
+    `marked_kz` says that a KZ mark was seen on the plate, which lets weaker forms count as well;
+    `possible` are the places where the reader held the look-alike possible.
     """
     plain = normalised(text)
     if plain.startswith("KZ") and (stripped := _kazakh(plain[2:], marked_kz=True)):
@@ -147,31 +158,37 @@ def understood(text: str, *, marked_kz: bool = False) -> Reading:
     direct = _kazakh(plain, marked_kz=marked_kz) or _foreign(plain)
     if direct.fits:
         return direct
-    return next(_with_twins(plain), None) or _without_seal(plain) or direct
+    twin = next(_with_twins(plain), None)
+    return twin or _with_look_alikes(plain, possible) or _without_seal(plain) or direct
 
 
-def two_rows(upper: str, lower: str) -> Reading | None:
+def two_rows(upper: str, lower: str, *, possible: frozenset[int] = NOWHERE) -> Reading | None:
     """A square plate: its region stands first above; written out in the order of one line."""
-    above, below = normalised(upper).removeprefix("KZ"), normalised(lower)
-    plain, parted = above + below, len(above)
+    marked, below = normalised(upper), normalised(lower)
+    above = marked.removeprefix("KZ")
+    plain, parted, skipped = above + below, len(above), len(marked) - len(above)
     exact = _square(plain)
     if exact and exact.parted == parted:
         return exact.reading
     likely = [(places, found) for places, text in _twins(plain) if (found := _square(text))]
+    if not exact and not likely:
+        shifted = frozenset(place - skipped for place in possible if place >= skipped)
+        return _square_with_look_alikes(plain, parted, shifted)
     for places, found in likely:
         if found.parted == parted:
             return replace(found.reading, exchanged=places)
     if exact:
         return exact.reading
-    if not likely:
-        return None
     places, found = likely[0]
     return replace(found.reading, exchanged=places, ambiguous=len(likely) > 1)
 
 
-def rows_understood(rows: tuple[str, ...]) -> Reading:
-    """The likeliest hypothesis for a plate of rows; a Kazakh one has two, the region first."""
-    kazakh = two_rows(*rows) if len(rows) == 2 else None
+def rows_understood(rows: tuple[str, ...], *, possible: frozenset[int] = NOWHERE) -> Reading:
+    """The likeliest hypothesis for a plate of rows; a Kazakh one has two, the region first.
+
+    `possible` counts places through all rows.
+    """
+    kazakh = two_rows(*rows, possible=possible) if len(rows) == 2 else None
     if kazakh:
         return kazakh
     plain = normalised("".join(rows))
@@ -253,14 +270,52 @@ def _with_twins(plain: str) -> Iterator[Reading]:
 
 
 def _twins(plain: str) -> Iterator[tuple[tuple[int, ...], str]]:
-    """The text with look-alikes exchanged, and where, fewest exchanges first."""
-    places = [place for place, character in enumerate(plain) if character in TWINS]
+    """The text with twins exchanged, and where, fewest exchanges first."""
+    others = {place: TWINS[read] for place, read in enumerate(plain) if read in TWINS}
+    return _exchanged(plain, others)
+
+
+def _look_alikes(
+    plain: str, possible: frozenset[int]
+) -> Iterator[tuple[tuple[int, ...], tuple[int, ...], str]]:
+    """The text with at least one look-alike exchanged: twins' places, look-alikes' places, text."""
+    alike = {place: LOOK_ALIKES[plain[place]] for place in possible if plain[place] in LOOK_ALIKES}
+    twins = {place: TWINS[read] for place, read in enumerate(plain) if read in TWINS}
+    for chosen, text in _exchanged(plain, twins | alike):
+        mended = tuple(place for place in chosen if place in alike)
+        if mended:
+            yield tuple(place for place in chosen if place not in alike), mended, text
+
+
+def _exchanged(plain: str, others: Mapping[int, str]) -> Iterator[tuple[tuple[int, ...], str]]:
+    """The text with the other character in some of these places, fewest of them first."""
     for count in range(1, MOST_EXCHANGES + 1):
-        for chosen in combinations(places, count):
+        for chosen in combinations(sorted(others), count):
             characters = list(plain)
             for place in chosen:
-                characters[place] = TWINS[characters[place]]
+                characters[place] = others[place]
             yield chosen, "".join(characters)
+
+
+def _with_look_alikes(plain: str, possible: frozenset[int]) -> Reading | None:
+    """The one Kazakh reading that look-alikes make of it; None where there are several."""
+    if _kazakh(plain, marked_kz=True):
+        return None  # it may well be what it says: a form that only a KZ mark would prove
+    found = {
+        text: replace(reading, exchanged=twins, mended=mended)
+        for twins, mended, text in _look_alikes(plain, possible)
+        if (reading := _kazakh(text, marked_kz=False))
+    }
+    return next(iter(found.values())) if len(found) == 1 else None
+
+
+def _square_with_look_alikes(plain: str, parted: int, possible: frozenset[int]) -> Reading | None:
+    found = {
+        text: replace(square.reading, exchanged=twins, mended=mended)
+        for twins, mended, text in _look_alikes(plain, possible)
+        if (square := _square(text)) and square.parted == parted
+    }
+    return next(iter(found.values())) if len(found) == 1 else None
 
 
 def _without_seal(plain: str) -> Reading | None:

@@ -1,18 +1,24 @@
 """Opens pictures that strangers send: by content, within limits, each refusal by its own name.
 
 Size and frame count are read from the header before anything is decoded. The result is BGR as
-OpenCV keeps it, turned the way its EXIF orientation says.
+OpenCV keeps it, as people see the picture: turned the way its EXIF orientation says, over white
+where it is transparent, sixteen bits brought to eight.
 """
 
 import io
 import warnings
+from dataclasses import dataclass
 from typing import Final
 
+import av
 import cv2
 import numpy as np
 import numpy.typing as npt
+from av.error import FFmpegError
 from chassis.refusals import Kind, Refusal, Says
 from PIL import Image, ImageOps, UnidentifiedImageError
+from vision.containers import picture_format_of
+from vision.stills import END_OF_JPEG, as_seen
 
 Picture = npt.NDArray[np.uint8]
 
@@ -35,6 +41,18 @@ class NotAPicture(Refusal):
         en="This is not a picture that can be opened. Send a JPEG, PNG or WebP.",
         ru="Это не изображение, которое можно открыть. Отправьте JPEG, PNG или WebP.",
         kk="Бұл ашылатын сурет емес. JPEG, PNG немесе WebP жіберіңіз.",
+    )
+
+
+class PictureFormatNotTaken(Refusal):
+    kind = Kind.INVALID
+    code = "PICTURE_FORMAT_NOT_TAKEN"
+    says = Says(
+        en="Pictures of this format (HEIC, HEIF, AVIF) are not taken. Send a JPEG, PNG or WebP.",
+        ru="Изображения этого формата (HEIC, HEIF, AVIF) не принимаются. Отправьте JPEG, PNG "
+        "или WebP.",
+        kk="Бұл форматтағы (HEIC, HEIF, AVIF) суреттер қабылданбайды. JPEG, PNG немесе WebP "
+        "жіберіңіз.",
     )
 
 
@@ -68,10 +86,40 @@ class PictureAnimated(Refusal):
     )
 
 
+@dataclass(frozen=True, slots=True)
+class OpenedPicture:
+    """A picture, and what had to be mended before it could be looked at."""
+
+    picture: Picture
+    notes: tuple[str, ...] = ()
+
+
 def open_picture(content: bytes) -> Picture:
     """Decode one still picture, or refuse by name. Blocking: call it from a thread."""
+    return read_picture(content).picture
+
+
+def read_picture(content: bytes) -> OpenedPicture:
+    """The same, with what had to be mended."""
     if len(content) > MOST_BYTES:
         raise PictureTooLarge(facts={"received_bytes": str(len(content))})
+    check_format(content)
+    try:
+        return OpenedPicture(_picture_of(content))
+    except PictureTruncated:
+        mended = content + END_OF_JPEG
+        if not _lacks_end_alone(mended):
+            raise
+        return OpenedPicture(_picture_of(mended), ("end_marker_added",))
+
+
+def check_format(start: bytes) -> None:
+    """Raises PictureFormatNotTaken for content that begins so."""
+    if known := picture_format_of(start):
+        raise PictureFormatNotTaken(facts={"format": known})
+
+
+def _picture_of(content: bytes) -> Picture:
     image = _opened(content)
     _check_header(image)
     return _decoded(image)
@@ -86,6 +134,21 @@ def _opened(content: bytes) -> Image.Image:
         raise NotAPicture from problem
     except Exception as problem:  # decoders fail in many ways on hostile headers
         raise (PictureTruncated if _known_start(content) else NotAPicture) from problem
+
+
+def _lacks_end_alone(mended: bytes) -> bool:
+    """Whether a JPEG is whole now that it has an end marker.
+
+    Pillow, like libjpeg, fills what is missing with grey and says nothing; FFmpeg tells.
+    """
+    if not mended.startswith(b"\xff\xd8\xff"):
+        return False
+    coder = av.CodecContext.create("mjpeg", "r")
+    coder.options = {"err_detect": "explode", "max_pixels": str(MOST_PIXELS)}
+    try:
+        return bool(coder.decode(av.Packet(mended)))
+    except (FFmpegError, ValueError):
+        return False
 
 
 def _check_header(image: Image.Image) -> None:
@@ -103,7 +166,7 @@ def _decoded(image: Image.Image) -> Picture:
         image.load()
         # In place and only where needed: each copy of a picture costs as much as a third of it.
         ImageOps.exif_transpose(image, in_place=True)
-        rgb = np.asarray(image if image.mode == "RGB" else image.convert("RGB"), np.uint8)
+        rgb = np.asarray(as_seen(image), np.uint8)
     except Exception as problem:  # the header was good, so the rest is missing or spoilt
         raise PictureTruncated from problem
     return np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), np.uint8)

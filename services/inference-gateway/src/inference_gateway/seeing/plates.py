@@ -12,10 +12,17 @@ from typing import Final
 import numpy as np
 
 from inference_gateway.seeing.geometry import Box, Floats
-from inference_gateway.seeing.grammar import Owner, Reading, rows_understood, understood
+from inference_gateway.seeing.grammar import (
+    LOOK_ALIKES,
+    Owner,
+    Reading,
+    rows_understood,
+    understood,
+)
 from inference_gateway.seeing.pipeline import CHARACTERS, Candidate
 
 BLANK: Final = 0
+_COLUMNS: Final = {character: place + 1 for place, character in enumerate(CHARACTERS)}
 LENGTHS: Final = range(5, 10)
 PLAUSIBLE: Final = 0.35
 """Mean confidence below which a candidate is taken for no plate at all."""
@@ -36,14 +43,22 @@ SETTLED: Final = 0.95
 EXCHANGE_COST: Final = 0.95
 """The form settles O or 0; still the reader saw the other."""
 SEAL_COST: Final = 0.85
+POSSIBLE: Final = 0.1
+"""Chance of a look-alike from which on it may be meant. Of rendered plates that were mended at any
+chance, the wrong ones had at most 0.03 (docs/ACCURACY.md)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Characters:
-    """What a reader saw, one confidence a character."""
+    """What a reader saw, one confidence a character.
+
+    `alternatives` has the chance of each character's look-alike in its place, 0 where there is
+    none; empty where the reader's chances are not known any more.
+    """
 
     text: str
     confidences: tuple[float, ...]
+    alternatives: tuple[float, ...] = ()
 
     @property
     def mean(self) -> float:
@@ -52,6 +67,12 @@ class Characters:
     @property
     def weakest(self) -> float:
         return min(self.confidences, default=0.0)
+
+    @property
+    def possible(self) -> frozenset[int]:
+        """Places where the look-alike may be meant as well."""
+        places = enumerate(self.alternatives)
+        return frozenset(place for place, chance in places if chance >= POSSIBLE)
 
 
 NO_SECOND_VOTE: Final = Characters("", ())
@@ -81,18 +102,22 @@ class Plate:
 def characters(chances: Floats) -> Characters:
     """The likeliest text of one plate from [steps, classes]; what is no letter or digit drops."""
     best = chances.argmax(1)
-    text, confidences = "", []
+    text = ""
+    held: list[tuple[float, float]] = []
     previous = BLANK
     for step, column in enumerate(best.tolist()):
-        chance = float(chances[step, column])
         if 0 < column <= len(CHARACTERS):
+            read = CHARACTERS[column - 1]
+            alike = _COLUMNS.get(LOOK_ALIKES.get(read, ""))
+            now = (float(chances[step, column]), float(chances[step, alike]) if alike else 0.0)
             if column != previous:
-                text += CHARACTERS[column - 1]
-                confidences.append(chance)
+                text += read
+                held.append(now)
             else:
-                confidences[-1] = max(confidences[-1], chance)
+                held[-1] = (max(held[-1][0], now[0]), max(held[-1][1], now[1]))
         previous = column
-    return Characters(text, tuple(confidences))
+    confidences, alternatives = zip(*held, strict=True) if held else ((), ())
+    return Characters(text, confidences, alternatives)
 
 
 def worth_reading_again(shots: list[list[Characters]]) -> list[int]:
@@ -120,7 +145,7 @@ def read(
 
     `rows` holds the views of each row by itself where the plate seems to have several.
     """
-    line = _supported([(view, understood(view.text)) for view in views])
+    line = _supported([(view, _understood(view)) for view in views])
     found = [_plate(candidate, *line, kazakh)] if line and _plausible(line[0], candidate) else []
     together = _rows_together(rows)
     alone = [] if together and together[1].fits else [_row_alone(row) for row in rows]
@@ -137,16 +162,29 @@ def _rows_together(rows: tuple[list[Characters], ...]) -> tuple[Characters, Read
     joined = []
     for chosen in product(*rows):
         if all(row.text for row in chosen):
-            text = "".join(row.text for row in chosen)
-            confidences = tuple(value for row in chosen for value in row.confidences)
-            reading = rows_understood(tuple(row.text for row in chosen))
-            joined.append((Characters(text, confidences), reading))
+            whole = _joined(chosen)
+            rows_read = tuple(row.text for row in chosen)
+            joined.append((whole, rows_understood(rows_read, possible=whole.possible)))
     return _supported(joined)
 
 
 def _row_alone(row: list[Characters]) -> tuple[Characters, Reading] | None:
     """One row as the whole number: what stands above or below it is small print."""
-    return _supported([(view, understood(view.text)) for view in row])
+    return _supported([(view, _understood(view)) for view in row])
+
+
+def _understood(view: Characters) -> Reading:
+    return understood(view.text, possible=view.possible)
+
+
+def _joined(rows: tuple[Characters, ...]) -> Characters:
+    """As one text; without alternatives where those of a row are not known."""
+    known = all(len(row.alternatives) == len(row.text) for row in rows)
+    return Characters(
+        "".join(row.text for row in rows),
+        tuple(value for row in rows for value in row.confidences),
+        tuple(value for row in rows for value in row.alternatives) if known else (),
+    )
 
 
 def _supported(views: list[tuple[Characters, Reading]]) -> tuple[Characters, Reading] | None:
@@ -208,10 +246,12 @@ def _plate(candidate: Candidate, seen: Characters, reading: Reading, kazakh: Cha
 def _confidences(reading: Reading, seen: Characters) -> tuple[float, ...]:
     """One a character of the reading; what was concluded and not read costs some."""
     confidences = list(seen.confidences)
+    skipped = len(confidences) - len(reading.order) if reading.order else 0  # a KZ mark
     for place in reading.exchanged:
-        confidences[place] *= EXCHANGE_COST
+        confidences[skipped + place] *= EXCHANGE_COST
+    for place in reading.mended:
+        confidences[skipped + place] = seen.alternatives[skipped + place]
     if reading.order:
-        skipped = len(confidences) - len(reading.order)  # a KZ mark
         return tuple(confidences[skipped + place] for place in reading.order)
     if reading.dropped is not None:
         del confidences[reading.dropped]

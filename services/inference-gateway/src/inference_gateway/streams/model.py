@@ -22,6 +22,7 @@ class Outcome(StrEnum):
     STALE = "stale"
     SHED = "shed"
     STREAM_AWAY = "stream_away"
+    UNAUTHORIZED = "unauthorized"
     GARBLED = "garbled"
     MODELS_AWAY = "models_away"
     NO_WORKER = "no_worker"
@@ -39,6 +40,7 @@ class StreamState(StrEnum):
     FROZEN = "frozen"
     BLACK = "black"
     AWAY = "away"
+    UNAUTHORIZED = "unauthorized"
     GARBLED = "garbled"
 
 

@@ -7,23 +7,32 @@ What the stream sends is never trusted: a decoder that stumbles costs a frame, n
 import logging
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 import numpy as np
-from av.error import FFmpegError, InvalidDataError
+from av.error import InvalidDataError
+from vision.media_clock import MediaClock
 
-from inference_gateway.films import StreamAway, check_size, opened_stream, upright
+from inference_gateway.rtsp import (
+    DatedFrame,
+    Decoder,
+    StreamAway,
+    StreamNotDecodable,
+    StreamUnauthorized,
+    opened_stream,
+)
 from inference_gateway.seeing.pictures import Picture, PictureTooLarge
 from inference_gateway.streams.gate import GREY_WIDTH, Grey, Shows, Watchman
 
 DELAYS_SECONDS = (0.5, 1.0, 2.0, 4.0, 8.0)
+# After a wrong password: cameras lock the account of who tries too often.
+UNAUTHORIZED_DELAY_SECONDS = 60.0
 # How long a stream may send nothing that can be decoded before that is its state.
 GARBLED_SECONDS = 2.0
-# How far the frames of one connection may be from the pace of their own clock.
-PACE_SECONDS = 1.5
+# At most so long before it came a frame is dated; what comes later than that comes in a burst.
+LATE_SECONDS_MAX = 1.0
 log = logging.getLogger(__name__)
 
 
@@ -33,6 +42,7 @@ class Line(StrEnum):
     OPENING = "opening"
     LIVE = "live"
     AWAY = "away"
+    UNAUTHORIZED = "unauthorized"
     GARBLED = "garbled"
 
 
@@ -40,35 +50,17 @@ class Line(StrEnum):
 class Arrival:
     """A frame that came: its moment in seconds of the epoch, and its brightness in small."""
 
-    at: float
-    frame: Any
+    dated: DatedFrame
     grey: Grey
     shows: Shows
 
+    @property
+    def at(self) -> float:
+        return self.dated.at
+
     def picture(self) -> Picture:
-        """BGR, upright; costs as much as a frame is large."""
-        return upright(self.frame)
-
-
-class Pace:
-    """The moments of a connection's frames: their own clock's, begun at the first to come.
-
-    Frames that come in a burst after a hitch of the network keep their distance; a clock that
-    jumps, or runs away from ours, is begun again.
-    """
-
-    def __init__(self) -> None:
-        self._offset: float | None = None
-
-    def moment(self, shown: float | None, now: float) -> float:
-        if shown is None:
-            return now
-        offset = now - shown
-        if self._offset is None or not 0 <= offset - self._offset <= PACE_SECONDS:
-            self._offset = offset
-        # A clock that is slower than ours is followed, a little with each frame.
-        self._offset += (offset - self._offset) * 0.002
-        return min(now, shown + self._offset)
+        """BGR, as people see it; costs as much as a frame is large. Raises PictureTooLarge."""
+        return self.dated.picture()
 
 
 class Puller:
@@ -88,7 +80,7 @@ class Puller:
         self._offer = offer
         self._stopped = threading.Event()
         self._watchman = Watchman()
-        self._good_at = clock()
+        self._media_clock = MediaClock(late_max=LATE_SECONDS_MAX)
         self.line = Line.OPENING
 
     def start(self) -> None:
@@ -101,56 +93,55 @@ class Puller:
     def _run(self) -> None:
         failures = 0
         while not self._stopped.is_set():
-            came = opened = False
-            try:
-                with opened_stream(self._address) as container:
-                    opened = True
-                    for arrival in self._arrivals(container):
-                        came = True
-                        self._offer(arrival)
-            except StreamAway as away:
-                # FFmpeg calls it invalid too when a server hangs up at the first word.
-                garbled = opened and away.facts.get("error") == InvalidDataError.__name__
-                self.line = Line.GARBLED if garbled else Line.AWAY
-            except PictureTooLarge:
-                self.line = Line.GARBLED
-            except Exception as error:
-                log.error("a stream's reader broke: %s", type(error).__name__, exc_info=error)
-                self.line = Line.GARBLED
-            else:
-                self.line = Line.AWAY
+            came, self.line = self._pull()
             failures = 0 if came else min(failures + 1, len(DELAYS_SECONDS) - 1)
-            self._stopped.wait(DELAYS_SECONDS[failures])
+            refused = self.line is Line.UNAUTHORIZED
+            self._stopped.wait(UNAUTHORIZED_DELAY_SECONDS if refused else DELAYS_SECONDS[failures])
+
+    def _pull(self) -> tuple[bool, Line]:
+        """One connection, until it ends: whether a frame came over it, and how the line is now."""
+        came = opened = False
+        try:
+            with opened_stream(self._address) as container:
+                opened = True
+                for arrival in self._arrivals(container):
+                    came = True
+                    self._offer(arrival)
+        except StreamAway as away:
+            # FFmpeg calls it invalid too when a server hangs up at the first word.
+            garbled = opened and away.facts.get("error") == InvalidDataError.__name__
+            return came, Line.GARBLED if garbled else Line.AWAY
+        except StreamUnauthorized:
+            return came, Line.UNAUTHORIZED
+        except (StreamNotDecodable, PictureTooLarge):
+            return came, Line.GARBLED
+        except Exception as error:
+            log.error("a stream's reader broke: %s", type(error).__name__, exc_info=error)
+            return came, Line.GARBLED
+        return came, Line.AWAY
 
     def _arrivals(self, container: Any) -> Iterator[Arrival]:
         stream = container.streams.video[0]
         # Frames that no other refers to are of no use to the rest, and not all are looked at.
         stream.codec_context.skip_frame = "NONREF"
-        pace, self._good_at = Pace(), self._clock()
+        decoder = Decoder(container, self._media_clock, self._clock)
         for packet in container.demux(stream):
             if self._stopped.is_set():
                 return
-            for frame in self._decoded(packet):
-                at = pace.moment(frame.time, self._clock())
-                if self._wants(at):
-                    yield self._arrival(frame, at)
+            frames = decoder.frames(packet)
+            if frames:
+                self.line = Line.LIVE
+            elif packet.size and decoder.blind_seconds > GARBLED_SECONDS:
+                self.line = Line.GARBLED
+            for dated in frames:
+                if self._wants(dated.at):
+                    yield self._arrival(dated)
 
-    def _decoded(self, packet: Any) -> list[Any]:
-        """The good frames of a packet; tells a stream that has none for too long garbled."""
-        frames: list[Any] = []
-        with suppress(FFmpegError):  # what is lost shows in the line's state, and in the ledger
-            frames = [frame for frame in packet.decode() if not frame.is_corrupt]
-        now = self._clock()
-        if frames:
-            self._good_at, self.line = now, Line.LIVE
-        elif packet.size and now - self._good_at > GARBLED_SECONDS:
-            self.line = Line.GARBLED
-        return frames
-
-    def _arrival(self, frame: Any, at: float) -> Arrival:
-        check_size(frame)
-        grey = small_grey(frame)
-        return Arrival(at, frame, grey, self._watchman.see(luma_of(frame), grey, at))
+    def _arrival(self, dated: DatedFrame) -> Arrival:
+        dated.check_size()
+        grey = small_grey(dated.frame)
+        shows = self._watchman.see(luma_of(dated.frame), grey, dated.at)
+        return Arrival(dated, grey, shows)
 
 
 def luma_of(frame: Any) -> bytes:

@@ -7,8 +7,8 @@ from chassis.db import Database
 from chassis.identity import Caller
 from chassis.sealing import Keyring
 
-from inference_gateway.films import check_rtsp
 from inference_gateway.model import Camera
+from inference_gateway.rtsp import rtsp_address
 from inference_gateway.streams import storage
 from inference_gateway.streams.model import FRAMES_PER_SECOND_DEFAULT, Stream
 from inference_gateway.usecases import Intake, check_camera_in_use
@@ -24,7 +24,7 @@ class Desk:
     async def put(
         self, camera_id: UUID, address: str, *, frames_per_second: float, caller: Caller
     ) -> Stream:
-        check_rtsp(address)
+        address = rtsp_address(address)
         camera, scope = await self._intake.camera_for(camera_id, caller)
         check_camera_in_use(camera)
         rate = frames_per_second or FRAMES_PER_SECOND_DEFAULT

@@ -23,7 +23,7 @@ from inference_gateway.usecases import Settling
 
 # How long after it came a frame is still worth a look, and how late it may come at all.
 LOOK_WITHIN_SECONDS = 1.0
-LATE_SECONDS = 1.0
+LATE_SECONDS = 1.5
 # The same where nothing moved: others go first.
 LOOK_AGAIN_WITHIN_SECONDS = 0.5
 # What may wait for the database, and what for the store of evidence; a stream that has more is not
@@ -71,6 +71,8 @@ class Watch:
         match self._puller.line:
             case Line.OPENING | Line.AWAY:
                 return StreamState.AWAY
+            case Line.UNAUTHORIZED:
+                return StreamState.UNAUTHORIZED
             case Line.GARBLED:
                 return StreamState.GARBLED
         return StreamState(self._shows.value)
@@ -176,7 +178,12 @@ class Watch:
 
     @property
     def _missing(self) -> Outcome:
-        return Outcome.GARBLED if self._puller.line is Line.GARBLED else Outcome.STREAM_AWAY
+        match self._puller.line:
+            case Line.GARBLED:
+                return Outcome.GARBLED
+            case Line.UNAUTHORIZED:
+                return Outcome.UNAUTHORIZED
+        return Outcome.STREAM_AWAY
 
     def _slot(self, at: float) -> int:
         return slot_at(

@@ -13,6 +13,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from uuid import UUID
 
 from chassis.clock import new_id, system_clock
@@ -231,7 +232,7 @@ class Worker:
     async def _screening(self, stream: Stream, camera: Camera, watch: Watch) -> Screening:
         subject = Subject(
             stream.screening_id, camera, CALLER, CALLER.scope, stream.screening_id.bytes,
-            stream.put_at,
+            stream.put_at, lambda: datetime.fromtimestamp(self.now(), UTC),
         )  # fmt: skip
         configured = Configured(camera, self._intake, watch)
         await configured.ask()

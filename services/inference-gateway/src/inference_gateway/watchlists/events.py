@@ -1,5 +1,6 @@
 """The fact that a face was near somebody who is searched for; it does not say to whom."""
 
+from chassis.attempts import Attempt
 from chassis.clock import to_timestamp
 from chassis.db import Event
 from tartip.inference.v1 import events_pb2
@@ -9,6 +10,18 @@ from inference_gateway.model import Emitted
 from inference_gateway.watchlists.model import Candidate
 
 FACE_CANDIDATE = "inference.v1.face_candidate"
+ACCESS_REFUSED = "inference.v1.access_refused"
+
+
+def access_refused(attempt: Attempt) -> Event:
+    """Tells neither what was asked for nor who asked."""
+    message = events_pb2.AccessRefused(
+        attempt_id=str(attempt.attempt_id),
+        region=attempt.region,
+        attempted_at=to_timestamp(attempt.attempted_at),
+    )
+    aggregate = f"attempt:{attempt.attempt_id}"
+    return Event(ACCESS_REFUSED, aggregate, 1, attempt.region, message)
 
 
 def face_candidate(one: Candidate) -> Told:

@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -17,6 +18,7 @@ from tartip.inference.v1 import watchlists_pb2 as pb
 from tartip.inference.v1 import watchlists_pb2_grpc
 
 from inference_gateway.events import box_to_proto
+from inference_gateway.grpc_api.inference import in_pieces
 from inference_gateway.watchlists.model import (
     REASON_MAX,
     Asked,
@@ -34,12 +36,12 @@ from inference_gateway.watchlists.storage import OFFICER
 from inference_gateway.watchlists.usecases import WatchDesk
 
 _SERVICE = "/tartip.inference.v1.Watchlists/"
-_OFFICERS = allow(roles=(OFFICER,))
+_OFFICERS = allow(roles=(OFFICER,), purpose=True)
 POLICY: Policy = {
     _SERVICE + method: _OFFICERS
     for method in (
         "RequestEntry", "ApproveEntry", "WithdrawEntry", "ListEntries", "ListCandidates",
-        "ReviewCandidate",
+        "OpenEvidence", "ReviewCandidate",
     )
 }  # fmt: skip
 ENTRIES = "watch entries"
@@ -117,6 +119,16 @@ class WatchlistsApi(watchlists_pb2_grpc.WatchlistsServicer):
             candidates=[candidate_to_proto(one) for one in page],
             next_page_token=next_token(keys, spec, of=CANDIDATES),
         )
+
+    async def OpenEvidence(
+        self, request: pb.OpenEvidenceRequest, context: grpc.aio.ServicerContext
+    ) -> AsyncIterator[pb.OpenEvidenceResponse]:
+        candidate_id = parse_id(request.candidate_id)
+        if candidate_id is None:
+            raise CandidateNotFound
+        shown = await self._desk.open_evidence(candidate_id, current_caller())
+        for message in in_pieces(shown, pb.OpenEvidenceResponse):
+            yield message
 
     async def ReviewCandidate(
         self, request: pb.ReviewCandidateRequest, context: grpc.aio.ServicerContext

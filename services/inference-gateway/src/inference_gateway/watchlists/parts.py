@@ -22,7 +22,7 @@ def join(
     """Serves `Watchlists`, keeps the lists, and gives the search for the path of frames."""
     warn_unless_erasing()
     looker, lists = FaceLooker(models), Lists(chassis.db)
-    desk = WatchDesk(chassis.db, lists, eyes, looker, chassis.clock)
+    desk = WatchDesk(chassis.db, lists, eyes, looker, chassis.clock, vault)
     chassis.serve(
         watchlists_pb2.DESCRIPTOR.services_by_name["Watchlists"],
         watchlists_pb2_grpc.add_WatchlistsServicer_to_server,

@@ -20,7 +20,6 @@ from sqlalchemy import (
     Table,
     Text,
     Uuid,
-    delete,
     or_,
     select,
     tuple_,
@@ -28,8 +27,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import insert
 
+from inference_gateway.evidence.storage import EvidencePlace, is_shown_form, take_away
 from inference_gateway.seeing.geometry import Box
-from inference_gateway.storage import evidence
 from inference_gateway.watchlists.model import (
     DISMISSED_KEPT,
     SAME_SIGHTING,
@@ -256,6 +255,21 @@ async def add_candidate(tx: Tx, one: Candidate, now: datetime) -> None:
     )  # fmt: skip
 
 
+async def candidate(tx: Tx, candidate_id: UUID) -> Candidate:
+    """Raises CandidateNotFound."""
+    query = select(candidates).where(candidates.c.candidate_id == candidate_id)
+    row = (await tx.execute(query)).one_or_none()
+    if row is None:
+        raise CandidateNotFound
+    return _candidate(row, ())
+
+
+async def region_of(tx: Tx, candidate_id: UUID) -> str | None:
+    query = select(candidates.c.region).where(candidates.c.candidate_id == candidate_id)
+    found: str | None = await tx.scalar(query)
+    return found
+
+
 async def candidate_for_review(tx: Tx, candidate_id: UUID) -> tuple[Candidate, Entry]:
     """The candidate, locked, and its entry. Raises CandidateNotFound.
 
@@ -341,22 +355,23 @@ async def forget_evidence(tx: Tx, one: Candidate, now: datetime) -> None:
         update(candidates).where(candidates.c.candidate_id == one.candidate_id)
         .values(forgotten_at=now)
     )  # fmt: skip
-    others = await tx.scalar(
+    place = EvidencePlace(one.region, OFFICER)
+    if await _is_wanted(tx, one.evidence_sha256, place):
+        return
+    shown_sha256 = await take_away(tx, one.evidence_sha256, place)
+    if shown_sha256 and not await _is_wanted(tx, shown_sha256, place):
+        await take_away(tx, shown_sha256, place)
+
+
+async def _is_wanted(tx: Tx, sha256: str, place: EvidencePlace) -> bool:
+    """Whether it is the frame of a candidate that is kept, or the shown form of another frame."""
+    kept = await tx.scalar(
         select(candidates.c.candidate_id).where(
-            candidates.c.evidence_sha256 == one.evidence_sha256,
-            candidates.c.region == one.region, candidates.c.forgotten_at.is_(None),
+            candidates.c.evidence_sha256 == sha256,
+            candidates.c.region == place.region, candidates.c.forgotten_at.is_(None),
         ).limit(1)
     )  # fmt: skip
-    if others is not None:
-        return
-    gone = await tx.execute(
-        delete(evidence).where(
-            evidence.c.sha256 == one.evidence_sha256, evidence.c.region == one.region,
-            evidence.c.only_role == OFFICER,
-        ).returning(evidence.c.key_id)
-    )  # fmt: skip
-    for row in gone:
-        await tx.destroy_data_key(row.key_id)
+    return kept is not None or await is_shown_form(tx, sha256, place)
 
 
 async def _next_version(tx: Tx) -> int:

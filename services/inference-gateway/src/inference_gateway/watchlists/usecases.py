@@ -7,15 +7,18 @@ a key of its own, which is destroyed when the entry ends.
 import asyncio
 import hashlib
 import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from uuid import UUID
 
+from chassis.attempts import Attempts, Record
 from chassis.clock import Clock
 from chassis.db import SYSTEM, Database, Tx
 from chassis.identity import Caller
 from chassis.refusals import Checks, IdReused
 from chassis.telemetry import current_story
 
-from inference_gateway.evidence import PurposeRequired
+from inference_gateway.evidence import ShownEvidence, Vault
 from inference_gateway.eyes import Eyes
 from inference_gateway.seeing.face_looking import FaceLooker, forget
 from inference_gateway.seeing.faces import Usable
@@ -23,10 +26,12 @@ from inference_gateway.seeing.geometry import Floats
 from inference_gateway.seeing.pictures import Picture, open_picture
 from inference_gateway.storage import request_fingerprint
 from inference_gateway.watchlists import storage
+from inference_gateway.watchlists.events import access_refused
 from inference_gateway.watchlists.lists import Lists
 from inference_gateway.watchlists.model import (
     Asked,
     Candidate,
+    CandidateNotFound,
     CandidateState,
     Entry,
     EntryState,
@@ -47,13 +52,21 @@ log = logging.getLogger(__name__)
 
 class WatchDesk:
     def __init__(
-        self, db: Database, lists: Lists, eyes: Eyes, looker: FaceLooker, clock: Clock
+        self,
+        db: Database,
+        lists: Lists,
+        eyes: Eyes,
+        looker: FaceLooker,
+        clock: Clock,
+        vault: Vault,
     ) -> None:
         self._db = db
         self._lists = lists
         self._eyes = eyes
         self._looker = looker
         self._clock = clock
+        self._vault = vault
+        self._attempts = Attempts(db, clock, access_refused)
 
     def check(self, check: Checks, asked: Asked, caller: Caller) -> None:
         """Every rule about a request that can be told without its picture."""
@@ -64,7 +77,6 @@ class WatchDesk:
 
     async def request(self, asked: Asked, picture: bytes, caller: Caller) -> Entry:
         """`asked` was checked. The same again is answered as before, without another look."""
-        _require_purpose(caller)
         answered = await self._answered(asked, caller)
         if answered is not None:
             return answered
@@ -76,7 +88,6 @@ class WatchDesk:
             forget(template)
 
     async def approve(self, entry_id: UUID, caller: Caller) -> Entry:
-        _require_purpose(caller)
         async with self._db.begin(caller.scope) as tx:
             entry = await storage.entry(tx, entry_id, for_update=True)
             approved = entry.approve(caller.scope.name, self._clock())
@@ -87,7 +98,6 @@ class WatchDesk:
         return approved
 
     async def withdraw(self, entry_id: UUID, reason: str, caller: Caller) -> Entry:
-        _require_purpose(caller)
         async with self._db.begin(caller.scope) as tx:
             entry = await storage.entry(tx, entry_id, for_update=True)
             withdrawn = entry.withdraw()
@@ -101,7 +111,6 @@ class WatchDesk:
     async def entries(
         self, state: EntryState | None, *, after: UUID | None, size: int, caller: Caller
     ) -> list[Entry]:
-        _require_purpose(caller)
         async with self._db.begin(caller.scope) as tx:
             page = await storage.entries_page(tx, state, after=after, size=size)
             for entry in page:
@@ -117,7 +126,6 @@ class WatchDesk:
         size: int,
         caller: Caller,
     ) -> list[Candidate]:
-        _require_purpose(caller)
         async with self._db.begin(caller.scope) as tx:
             page = await storage.candidates_page(
                 tx, entry_id=entry_id, state=state, before=before, size=size
@@ -126,11 +134,23 @@ class WatchDesk:
                 tx.audit("read_candidate", f"candidate:{one.candidate_id}", region=one.region)
         return page
 
+    async def open_evidence(self, candidate_id: UUID, caller: Caller) -> ShownEvidence:
+        """The entry that says who opens it is committed before anything of it is read."""
+        async with self._opening(candidate_id, caller) as tx:
+            one = await storage.candidate(tx, candidate_id)
+            found = await self._vault.find(tx, one.evidence_sha256)
+            tx.audit(
+                "open_evidence",
+                f"candidate:{candidate_id}",
+                region=one.region,
+                facts={"sha256": one.evidence_sha256},
+            )
+        return await self._vault.shown(found, caller.scope)
+
     async def review(
         self, candidate_id: UUID, verdict: Verdict, reason: str, caller: Caller
     ) -> Candidate:
-        _require_purpose(caller)
-        async with self._db.begin(caller.scope) as tx:
+        async with self._opening(candidate_id, caller) as tx:
             one, entry = await storage.candidate_for_review(tx, candidate_id)
             review = Review(caller.scope.name, verdict, reason, self._clock())
             reviewed = one.review(review, entry=entry)
@@ -140,6 +160,21 @@ class WatchDesk:
                 facts={"verdict": verdict.value, "state": reviewed.state.value},
             )  # fmt: skip
         return reviewed
+
+    @asynccontextmanager
+    async def _opening(self, candidate_id: UUID, caller: Caller) -> AsyncIterator[Tx]:
+        """A transaction that opens one candidate for the caller."""
+
+        async def find(tx: Tx) -> Record | None:
+            region = await storage.region_of(tx, candidate_id)
+            return None if region is None else Record(asked, region)
+
+        asked = f"candidate:{candidate_id}"
+        async with (
+            self._attempts.recorded(caller, asked, find, CandidateNotFound),
+            self._db.begin(caller.scope) as tx,
+        ):
+            yield tx
 
     async def keep_sweeping(self) -> None:
         async with self._db.singleton("watch-list sweeper"):
@@ -215,8 +250,3 @@ class WatchDesk:
 async def _close(tx: Tx, entry: Entry, closing: Closing) -> None:
     for candidate_id in await storage.close(tx, entry, closing):
         tx.audit("dismiss_candidate", f"candidate:{candidate_id}", region=entry.region)
-
-
-def _require_purpose(caller: Caller) -> None:
-    if not caller.purpose.strip():
-        raise PurposeRequired

@@ -20,6 +20,13 @@ export class Refused extends Error {
 
   get outdates() { return OUTDATED.has(this.reason); }
 }
+// Nobody answered.
+export class Away extends Error {
+  constructor(cause) {
+    super("away", { cause });
+    this.isAway = true;
+  }
+}
 // Given up because something else was chosen: nobody waits for the answer.
 export const isAbort = (error) => error?.name === "AbortError";
 
@@ -32,6 +39,10 @@ export function keepSession(next) {
   else sessionStorage.removeItem(KEPT);
 }
 
+async function call(path, options) {
+  try { return await fetch(path, options); } catch (error) { throw isAbort(error) ? error : new Away(error); }
+}
+
 async function read(answer) {
   if (answer.ok) return answer;
   let problem = {};
@@ -40,11 +51,11 @@ async function read(answer) {
 }
 
 export async function open(path) {
-  return (await read(await fetch(path, { headers: { "Accept-Language": language() } }))).json();
+  return (await read(await call(path, { headers: { "Accept-Language": language() } }))).json();
 }
 
 export async function developmentToken(operator) {
-  const answer = await fetch("/v1/sign-in/development", {
+  const answer = await call("/v1/sign-in/development", {
     method: "POST", body: JSON.stringify({ operator }),
     headers: { "Content-Type": "application/json", "Accept-Language": language() },
   });
@@ -53,7 +64,7 @@ export async function developmentToken(operator) {
 
 export async function me(token) {
   const headers = { Authorization: `Bearer ${token}`, "Accept-Language": language() };
-  return (await read(await fetch("/v1/me", { headers }))).json();
+  return (await read(await call("/v1/me", { headers }))).json();
 }
 
 async function freshToken() {
@@ -70,12 +81,17 @@ async function send(method, path, { body, purpose, signal } = {}) {
   if (purpose) headers["Tartip-Purpose"] = encodeURIComponent(purpose);
   if (body !== undefined) headers["Content-Type"] = "application/json";
   const content = body === undefined ? undefined : JSON.stringify(body);
-  return read(await fetch(path, { method, headers, body: content, signal }));
+  return read(await call(path, { method, headers, body: content, signal }));
 }
 
-export const get = async (path, options) => (await send("GET", path, options)).json();
-export const post = async (path, body, purpose) => (await send("POST", path, { body, purpose })).json();
-export const blob = async (path, options) => (await send("GET", path, options)).blob();
+// The whole of an answer, "json" or "blob"; one that breaks off is none.
+async function whole(answer, form) {
+  try { return await answer[form](); } catch (error) { throw isAbort(error) ? error : new Away(error); }
+}
+
+export const get = async (path, options) => whole(await send("GET", path, options), "json");
+export const post = async (path, body, purpose) => whole(await send("POST", path, { body, purpose }), "json");
+export const blob = async (path, options) => whole(await send("GET", path, options), "blob");
 
 // UUIDv7: 48 bits of time, then chance.
 export function newId() {

@@ -53,6 +53,7 @@ export function expected(violation, { verdict, reason, officer }) {
     ...(readings ? expectedReadings(readings) : { readings: {} }),
     ...(device ? expectedDevice(device) : { device: {} }),
     evidence_sha256: violation.evidence_sha256,
+    original_sha256: violation.original_sha256,
     models_fingerprint: violation.models_fingerprint,
     ...(place ? expectedPlace(place) : {}),
     ...(violation.caution ? { caution: violation.caution } : {}),

@@ -8,6 +8,7 @@ import { feed } from "./feed.js";
 import { camerasView, finesView } from "./figures.js";
 import { keyHint, listenToKeys, showKeys } from "./keys.js";
 import { liveView } from "./live.js";
+import { drawNotices, watchNotices } from "./notices.js";
 import { forgetPurposes } from "./purpose.js";
 import { reportsView } from "./reports.js";
 import { alarm } from "./sound.js";
@@ -109,6 +110,7 @@ function drawHeader() {
     h("button", { "aria-current": current?.name === name ? "page" : null, onclick: () => show(name) },
       t(`tab.${name}`), " ", h("kbd", {}, String(at + 1)))));
   drawAlarm();
+  drawNotices();
 }
 
 // How many emergencies call, and whether they may be heard.
@@ -120,7 +122,7 @@ function drawAlarm() {
   place.replaceChildren(
     h("button", { class: count ? "calling" : "", type: "button", onclick: () => show("reports") }, `${t("emergencies")}: ${count}`),
     h("button", { class: `sound ${sound}`, type: "button", "aria-pressed": String(sound !== "off"), onclick: () => alarm.toggle() },
-      h("span", { "aria-hidden": "true" }, sound === "off" ? "🔕" : "🔔"), ` ${t(`sound.${sound}`)}`));
+      h("span", { "aria-hidden": "true" }, sound === "off" ? "○" : "♪"), ` ${t(`sound.${sound}`)}`));
 }
 
 function signOut(why = "") {
@@ -195,4 +197,6 @@ document.getElementById("language").addEventListener("change", (event) => {
   if (!session) { drawHeader(); signIn(); } else show(current?.name ?? tabsOf(session)[0]);
 });
 document.getElementById("sign-out").addEventListener("click", () => signOut());
+// Deadlines are counted by the services' moment; a gateway that does not answer is waited for no longer.
+await Promise.race([watchNotices(), new Promise((goOn) => setTimeout(goOn, 2000))]);
 begin();

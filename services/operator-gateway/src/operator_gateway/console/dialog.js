@@ -50,10 +50,9 @@ export function askFor({ key, caseId, title, about, fields, send, submit }) {
     }
 
     function refused(error) {
-      tell(refusalText(error));
-      for (const wrong of error.fields ?? []) {
-        inputs.find(({ name }) => name === wrong.field)?.mark(fieldText(wrong));
-      }
+      const fieldOf = (wrong) => inputs.find(({ name }) => name === wrong.field);
+      tell(refusalText(error, (wrong) => !fieldOf(wrong)));
+      for (const wrong of error.fields ?? []) fieldOf(wrong)?.mark(fieldText(wrong));
       if (error.outdates) outdate(`${refusalText(error)} ${t("text.kept")}`);
       (inputs.find(({ input }) => input.getAttribute("aria-invalid")) ?? inputs[0])?.input.focus();
     }

@@ -16,7 +16,7 @@ export const state = (sign, text, ...more) =>
   h("div", { class: "state" }, h("span", { class: "sign", "aria-hidden": "true" }, sign), text, ...more);
 
 export function facts(pairs) {
-  const shown = pairs.filter(([, value]) => value !== "" && value !== null && value !== undefined);
+  const shown = pairs.filter(([, value]) => value !== "" && value !== null && value !== undefined && value.length !== 0);
   return h("dl", { class: "facts" }, shown.flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]));
 }
 

@@ -4,12 +4,13 @@
 
 import { currentSession, get, isAbort } from "./api.js";
 import { feed } from "./feed.js";
+import { purposeOf } from "./purpose.js";
 import { isCalling } from "./report.js";
 import { alarm } from "./sound.js";
 
 const ROLES = ["dispatcher", "supervisor"];
 const SILENT = new Set(["domestic_violence", "incident_with_child"]);
-// Where the feed is silent or broken, they are still looked for.
+// While the feed is broken they are looked for all the same; otherwise not, for a look at them is logged.
 const LOOK_AGAIN_MILLISECONDS = 30_000;
 
 class Emergencies {
@@ -33,7 +34,7 @@ class Emergencies {
     this.stop();
     if (!currentSession()?.roles.some((role) => ROLES.includes(role))) return;
     this.leave = feed.subscribe((kind, fact) => this.hear(kind, fact));
-    this.timer = setInterval(() => this.look(), LOOK_AGAIN_MILLISECONDS);
+    this.timer = setInterval(() => { if (!feed.connected) this.look(); }, LOOK_AGAIN_MILLISECONDS);
     this.look();
   }
 
@@ -60,7 +61,8 @@ class Emergencies {
       const rows = [];
       let token = "";
       do {
-        const page = await get(`/v1/reports?emergencies_only=true&page_size=200&page_token=${encodeURIComponent(token)}`, { signal });
+        const page = await get(`/v1/reports?emergencies_only=true&page_size=200&page_token=${encodeURIComponent(token)}`,
+          { purpose: purposeOf("reports"), signal });
         rows.push(...page.reports);
         token = page.next_page_token;
       } while (token);

@@ -2,28 +2,36 @@
 // signed, and only then put on the screen.
 
 import { blob } from "./api.js";
+import { refusalText, t } from "./texts.js";
 
 // Where the evidence of a case lies; the one place that knows.
-export const violationEvidencePath = (violation, sha256) => `/v1/evidence/${sha256}`;
-export const reportMediaPath = (report, media) => `/v1/evidence/${media.evidence_sha256}`;
+export const violationEvidencePath = (violation, sha256) => `/v1/violations/${violation.violation_id}/evidence/${sha256}`;
+export const reportMediaPath = (report, media) => `/v1/reports/${report.report_id}/media/${media.media_id}`;
 
-// The bytes that came are not those of the hash.
-export class EvidenceDiffers extends Error {}
+// The bytes that came are not those of the hash, or no picture.
+class EvidenceDiffers extends Error {}
+class EvidenceUnreadable extends Error {}
+
+export function evidenceText(error) {
+  if (error instanceof EvidenceDiffers) return t("evidence.differs");
+  return error instanceof EvidenceUnreadable ? t("evidence.unreadable") : `${t("evidence.failed")} ${refusalText(error)}`;
+}
 
 export async function sha256Of(bytes) {
   const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
   return [...digest].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-// { bitmap } of a picture or { film } as an address of this page's own; `sha256` is what must lie there.
+// { bitmap } of a picture or { film } as an address of this page's own; `sha256` is what must lie there, ""
+// where it is not known (media from before operators were shown a form of their own).
 export async function loadEvidence(path, sha256, { purpose, signal }) {
   const content = await blob(path, { purpose, signal });
-  if (await sha256Of(await content.arrayBuffer()) !== sha256) throw new EvidenceDiffers();
+  if (sha256 && await sha256Of(await content.arrayBuffer()) !== sha256) throw new EvidenceDiffers();
   signal?.throwIfAborted();
   if (content.type.startsWith("video/")) {
     const film = URL.createObjectURL(content);
     signal?.addEventListener("abort", () => URL.revokeObjectURL(film));
     return { film };
   }
-  return { bitmap: await createImageBitmap(content) };
+  try { return { bitmap: await createImageBitmap(content) }; } catch { throw new EvidenceUnreadable(); }
 }

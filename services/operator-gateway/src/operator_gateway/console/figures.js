@@ -2,9 +2,10 @@
 
 import { get, isAbort } from "./api.js";
 import { arrange, facts, h, state, visible } from "./dom.js";
+import { count, moment, sum } from "./formats.js";
 import { purposeChip, purposeOf, requirePurpose } from "./purpose.js";
 import { CasePanel } from "./queue.js";
-import { code, count, moment, sum, t } from "./texts.js";
+import { code, t } from "./texts.js";
 
 const QUEUE = "fines";
 const STATES = ["awaiting", "issued", "delivered", "paid", "cancelled", "appealed", "in_force", "overdue"];
@@ -19,11 +20,12 @@ export async function finesView(view) {
     h("th", { scope: "col", class: ["amount", "discount"].includes(name) ? "number" : "" }, t(name))))), body);
   const place = h("div", { class: "card table", onkeydown: onkey });
   const panel = new CasePanel({
-    view, draw: (_, fine) => about(fine, () => panel.close()), idOf: (fine) => fine.number, versionOf: (fine) => fine.version ?? 0,
-    allow: () => requirePurpose(QUEUE),
+    view, draw: (_, fine) => about(fine, { close: () => panel.close(), open: show }),
+    idOf: (fine) => fine.number, versionOf: (fine) => fine.version, allow: () => requirePurpose(QUEUE),
     load: async (number, signal) =>
       (await get(`/v1/fines/${encodeURIComponent(number)}`, { purpose: purposeOf(QUEUE), signal })).fine,
   });
+  const show = (number) => panel.open(number, { headline: number });
   panel.onchange = draw;
 
   async function load(token = "") {
@@ -48,7 +50,7 @@ export async function finesView(view) {
   }
 
   function line(fine) {
-    const row = lines.get(fine.number) ?? h("tr", { class: "pickable", onclick: () => panel.open(fine.number, { headline: fine.number }) });
+    const row = lines.get(fine.number) ?? h("tr", { class: "pickable", onclick: () => show(fine.number) });
     lines.set(fine.number, row);
     const chosen = fine.number === panel.id;
     row.classList.toggle("chosen", chosen);
@@ -74,7 +76,7 @@ export async function finesView(view) {
     buttons[Math.max(0, Math.min(buttons.length - 1, at + by))].focus();
   }
 
-  const find = () => { if (search.value.trim()) panel.open(search.value.trim(), { headline: search.value.trim() }); };
+  const find = () => { if (search.value.trim()) show(search.value.trim()); };
   const search = h("input", { placeholder: t("number"), "aria-label": t("number"), maxLength: 64,
     onkeydown: (event) => { if (event.key === "Enter") find(); } });
   const filter = h("select", { "aria-label": t("status"), onchange: (event) => { wanted = event.target.value; view.guard(() => load()); } },
@@ -90,21 +92,24 @@ export async function finesView(view) {
   ];
 }
 
-function about(fine, close) {
+function about(fine, { close, open }) {
   return [
     h("div", { class: "bar" }, h("h2", { class: "title mono" }, fine.number),
       h("span", { class: `tag ${LOUD[fine.state] ?? ""}` }, t(`state.${fine.state}`)),
       h("span", { class: "grow" }),
       h("button", { onclick: close, "aria-label": t("close") }, "✕")),
     fine.hold_reason ? h("div", { class: "hold" }, code("hold", fine.hold_reason)) : null,
+    fine.assumed_years.length ? h("div", { class: "hold" }, `${t("assumed_years")}: ${fine.assumed_years.join(", ")}`) : null,
     facts([
+      [t("fine.conflicts"), fine.conflicting_numbers.map((number) =>
+        h("button", { class: "link mono", type: "button", onclick: () => open(number) }, number))],
       [t("rule"), `${fine.article} (${code("offence", fine.offence_code)})`],
       [t("amount"), sum(fine.amount)], [t("discount"), sum(fine.discounted_amount)],
       [t("discount.until"), fine.dates?.discount_until], [t("appeal.until"), fine.dates?.appeal_until],
       [t("pay.until"), fine.dates?.voluntary_until], [t("owner"), visible(fine.owner_masked)],
       [t("when"), moment(fine.occurred_at)], [t("issued"), moment(fine.issued_at)],
-      [t("violation"), h("span", { class: "mono" }, fine.violation_id)],
-      [t("story"), h("span", { class: "mono" }, fine.story)],
+      [t("violation"), fine.violation_id && h("span", { class: "mono" }, fine.violation_id)],
+      [t("story"), fine.story && h("span", { class: "mono" }, fine.story)],
     ]),
   ].filter(Boolean);
 }

@@ -25,9 +25,9 @@ export function listenToKeys(keysNow, tabAt) {
       return;
     }
     const digit = event.code.match(/^(?:Digit|Numpad)([1-9])$/);
-    const act = event.shiftKey
-      ? (event.code === "Slash" ? { run: () => showKeys(keysNow()) } : null)
-      : (digit ? tabAt(Number(digit[1])) : keysNow()[event.code]);
+    const asks = event.key === "?" || (event.shiftKey && event.code === "Slash");
+    const act = asks ? { run: () => showKeys(keysNow()) }
+      : event.shiftKey ? null : digit ? tabAt(Number(digit[1])) : keysNow()[event.code];
     if (!act) return;
     event.preventDefault();
     if (!event.repeat || act.held) act.run();

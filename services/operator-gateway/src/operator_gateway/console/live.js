@@ -2,7 +2,8 @@
 
 import { feed } from "./feed.js";
 import { h, state } from "./dom.js";
-import { clock, t } from "./texts.js";
+import { clock } from "./formats.js";
+import { t } from "./texts.js";
 
 const KEPT_ROWS = 200;
 

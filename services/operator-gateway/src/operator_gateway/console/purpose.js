@@ -4,7 +4,8 @@
 import { currentSession } from "./api.js";
 import { chooseText } from "./dialog.js";
 import { h } from "./dom.js";
-import { clock, t } from "./texts.js";
+import { clock } from "./formats.js";
+import { t } from "./texts.js";
 
 const KEPT = "tartip.purposes";
 const KEPT_MILLISECONDS = 30 * 60_000;

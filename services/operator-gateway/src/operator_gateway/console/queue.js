@@ -20,7 +20,7 @@ export class CasePanel {
     this.listed = true;
     this.onchange = () => {};
     this.element = h("section", { class: "card case", tabIndex: -1, "aria-label": t("case") });
-    this.away = h("p", { class: "hold", hidden: true }, t("case.not.listed"));
+    this.away = h("p", { class: "unlisted", hidden: true }, t("case.not.listed"));
     this.close();
     view.onleave(() => this.abort());
   }
@@ -135,42 +135,47 @@ export class Queue {
     return [above, this.rows.filter((row) => !known.has(this.idOf(row)))];
   }
 
-  // From the beginning, as after a change of filters.
+  // From the beginning, as after a change of filters: what was asked for before is given up.
   async restart() {
     await this.list(1);
     this.element.scrollTop = 0;
   }
 
-  // The same rows again as they are now, and no fewer.
-  async reload() { await this.list(this.rows.length || 1); }
+  // The same rows again as they are now, and no fewer; after what is being asked for already.
+  async reload() {
+    await this.running?.catch(() => {}); // whoever asked for it is told
+    await this.list(this.rows.length || 1);
+  }
 
-  async list(wanted) {
+  list(wanted) { return this.running = this.ask((signal) => this.fetchRows(wanted, signal)); }
+
+  async fetchRows(wanted, signal) {
+    let page = await this.fetchPage("", signal);
+    const rows = page.rows;
+    while (page.next && page.rows.length && rows.length < wanted) {
+      page = await this.fetchPage(page.next, signal);
+      rows.push(...page.rows);
+    }
+    return { rows, next: page.next };
+  }
+
+  async ask(fetchRows) {
     this.listing?.abort();
     const { signal } = this.listing = new AbortController();
     try {
-      let page = await this.fetchPage("", signal);
-      const rows = page.rows;
-      while (page.next && rows.length < wanted) {
-        page = await this.fetchPage(page.next, signal);
-        rows.push(...page.rows);
-      }
+      const { rows, next } = await fetchRows(signal);
       if (signal.aborted) return;
-      Object.assign(this, { rows, next: page.next });
+      Object.assign(this, { rows, next });
       this.draw();
     } catch (error) { if (!isAbort(error)) throw error; }
   }
 
-  async more() {
-    this.listing?.abort();
-    const { signal } = this.listing = new AbortController();
-    try {
+  more() {
+    const known = new Set(this.rows.map(this.idOf));
+    return this.running = this.ask(async (signal) => {
       const page = await this.fetchPage(this.next, signal);
-      if (signal.aborted) return;
-      const known = new Set(this.rows.map(this.idOf));
-      this.rows.push(...page.rows.filter((row) => !known.has(this.idOf(row))));
-      this.next = page.next;
-      this.draw();
-    } catch (error) { if (!isAbort(error)) throw error; }
+      return { rows: [...this.rows, ...page.rows.filter((row) => !known.has(this.idOf(row)))], next: page.next };
+    });
   }
 
   // A row as an action or the live feed made it; `gone` where it does not belong here any more.

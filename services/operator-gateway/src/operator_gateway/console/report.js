@@ -2,15 +2,17 @@
 
 import { currentSession, isAbort } from "./api.js";
 import { facts, h, state, visible, written } from "./dom.js";
-import { EvidenceDiffers, loadEvidence, reportMediaPath } from "./evidence.js";
-import { code, moment, refusalText, span, t } from "./texts.js";
+import { evidenceText, loadEvidence, reportMediaPath } from "./evidence.js";
+import { moment, span } from "./formats.js";
+import { meshNow } from "./notices.js";
+import { code, t } from "./texts.js";
 
 const SOON = 0.25, NOW = 0.1, HOUR = 3_600_000;
 // Nobody is under way to these yet.
 const UNATTENDED = new Set(["registered", "routed", "disputed"]);
 
 // By what is left until the deadline as it is now, and never quiet in its last hours.
-export function urgency({ due_at: dueAt, report }, now = Date.now()) {
+export function urgency({ due_at: dueAt, report }, now = meshNow()) {
   if (!dueAt) return { level: "calm", left: null };
   const due = Date.parse(dueAt), left = due - now;
   const whole = due - Date.parse(report?.receipt?.registered_at ?? dueAt);
@@ -31,7 +33,7 @@ export function dueTag(row) {
 }
 
 export const headline = (row) => t(`category.${row.report?.category ?? "other"}`);
-export const holder = ({ operator }) => !operator ? "" : operator === currentSession()?.operator ? t("held.mine") : operator;
+const isMine = ({ operator }) => operator && operator === currentSession()?.operator;
 
 export function drawRow(row) {
   const { report, place, unit } = row;
@@ -40,7 +42,7 @@ export function drawRow(row) {
     h("div", { class: "top" }, h("b", {}, headline(row)), dueTag(row)),
     h("div", { class: "small soft" },
       [report?.receipt?.number ?? report?.report_id, t(`state.${report?.status}`), place?.region].filter(Boolean).join(" · ")),
-    h("div", { class: "small soft" }, [unit, holder(row) && `${t("held.by")} ${holder(row)}`].filter(Boolean).join(" · ")),
+    h("div", { class: "small soft" }, [unit, isMine(row) ? t("held.mine") : row.operator && `${t("held.by")}: ${row.operator}`].filter(Boolean).join(" · ")),
   ] };
 }
 
@@ -59,14 +61,15 @@ export function about(whole) {
       [t("due"), whole.due_at ? moment(whole.due_at) : report.status === "waits_for_reporter" ? t("due.stands") : "—"],
       [t("due.receipt"), moved(whole) ? moment(report.receipt?.due_at) : ""],
       [t("unit"), unit],
-      [t("held.by"), holder(whole) || t("held.nobody")],
+      [t("held.by"), isMine(whole) ? t("held.mine") : whole.operator || t("held.nobody")],
       [t("when"), moment(occurredAt)],
       [t("where"), written([place?.region, place?.address].filter(Boolean).join(", "))],
       [t("reporter"), written([reporter?.name, reporter?.phone].filter(Boolean).join(", ") || t("anonymous"))],
       [t("source"), partner],
       [t("outcome"), report.outcome ? code("outcome", report.outcome) : ""],
       [t("accepted"), whole.accepted_plate ? `${visible(whole.accepted_plate)} · ${code("offence", whole.accepted_offence_code)}` : ""],
-      [t("story"), h("span", { class: "mono" }, story)],
+        [t("assumed_years"), (report.receipt?.assumed_years ?? []).join(", ")],
+      [t("story"), story && h("span", { class: "mono" }, story)],
     ]),
     h("h3", {}, t("text")), h("p", { class: "written", dir: "auto" }, visible(text) || "—"),
     report.question ? h("p", { class: "hold" }, `${t("ask")}: `, written(report.question)) : null,
@@ -92,12 +95,10 @@ function noteText(note) {
 export function pictures(whole, { purpose, signal }) {
   return whole.media.filter((item) => item.evidence_sha256).map((item) => {
     const place = h("div", { class: "evidence alone" }, state("…", t("evidence.loading")));
-    loadEvidence(reportMediaPath(whole.report, item), item.shown_sha256 || item.evidence_sha256, { purpose, signal })
+    loadEvidence(reportMediaPath(whole.report, item), item.shown_sha256, { purpose, signal })
       .then((piece) => place.replaceChildren(drawn(piece)))
       .catch((error) => {
-        if (isAbort(error)) return;
-        const text = error instanceof EvidenceDiffers ? t("evidence.differs") : `${t("evidence.failed")} ${refusalText(error)}`;
-        place.replaceChildren(state("⚠", text));
+        if (!isAbort(error)) place.replaceChildren(state("⚠", evidenceText(error)));
       });
     return place;
   });

@@ -130,9 +130,9 @@ export async function reportsView(view) {
   return [
     h("div", { class: "bar" }, h("h1", {}, t("tab.reports")), filter,
       choose("category", t("all.categories"), CATEGORIES.map((name) => h("option", { value: name }, t(`category.${name}`)))),
-      overdue, purposeChip(view, QUEUE), h("span", { class: "grow" }), view.keysHint(),
+      overdue, purposeChip(view, QUEUE), h("span", { class: "grow" }),
       h("button", { onclick: () => view.guard(() => queue.reload()) }, t("refresh"))),
-    h("p", { class: "soft small order" }, t("reports.order")),
+    h("div", { class: "soft small order" }, t("reports.order"), h("span", { class: "grow" }), view.keysHint()),
     h("div", { class: "split" }, queue.element, panel.element),
   ];
 }

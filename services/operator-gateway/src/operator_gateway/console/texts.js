@@ -1,4 +1,4 @@
-// Labels in Kazakh, Russian and English, and how dates and sums are written.
+// Labels in Kazakh, Russian and English; what codes of the API mean.
 
 const KEPT = "tartip.language";
 const known = ["kk", "ru", "en"];
@@ -6,7 +6,7 @@ const wished = (navigator.languages ?? []).map((name) => name.slice(0, 2)).find(
 let chosen = localStorage.getItem(KEPT) ?? wished ?? "kk";
 
 // name: [kk, ru, en]
-const TEXTS = {
+export const TEXTS = {
   "tab.violations": ["Бұзушылықтар", "Нарушения", "Violations"],
   "tab.reports": ["Өтініштер", "Обращения", "Reports"],
   "tab.fines": ["Айыппұлдар", "Штрафы", "Fines"],
@@ -27,6 +27,7 @@ const TEXTS = {
   "cancel": ["Болдырмау", "Отмена", "Cancel"],
   "send": ["Жіберу", "Отправить", "Send"],
   "away": ["Шлюз жауап бермейді. Байланысты тексеріңіз.", "Шлюз не отвечает. Проверьте связь.", "The gateway does not answer. Check the connection."],
+  "broken": ["Бет бұзылды. Қайта жүктеңіз.", "Страница сломалась. Загрузите её заново.", "This page broke. Load it again."],
   "pick": ["Тізімнен таңдаңыз.", "Выберите из списка.", "Choose one from the list."],
   "queue.paused": ["Нөмірлер сенімсіз оқылуда, жаңа істер күтуде:", "Номера читаются ненадёжно, новые дела ждут с", "Plates are not read for sure, new cases wait since"],
   "caution.READ_WHILE_DEGRADED": ["Нөмірлер сенімсіз оқылған кезде жазылды: суретпен салыстырыңыз", "Записано, когда номера читались ненадёжно: сверьте со снимком", "Recorded while plates were not read for sure: compare with the picture"],
@@ -168,6 +169,8 @@ const TEXTS = {
   "live.fines.v1.cancelled": ["Айыппұл жойылды", "Штраф отменён", "Fine cancelled"],
   "live.fines.v1.in_force": ["Айыппұл күшіне енді", "Штраф вступил в силу", "Fine in force"],
   "live.fines.v1.overdue": ["Айыппұл мерзімі өтті", "Штраф просрочен", "Fine overdue"],
+  "assumed_years": ["Сынақ: жылы шартты түрде алынған", "Пробный режим: год принят условно", "Trial: a year is assumed"],
+  "live.fines.v1.redated": ["Айыппұл мерзімдері ұзартылды", "Сроки штрафа продлены", "Terms of a fine extended"],
   "live.reports.v1.received": ["Өтініш түсті", "Обращение поступило", "Report received"],
   "live.reports.v1.routed": ["Өтініш бағытталды", "Обращение направлено", "Report routed"],
   "live.reports.v1.status_changed": ["Өтініш күйі өзгерді", "Состояние обращения", "Report status changed"],
@@ -199,13 +202,16 @@ const TEXTS = {
   "question": ["Өтініш берушіге сұрақ", "Вопрос заявителю", "Question to the reporter"],
   "annul": ["Күшін жою", "Аннулировать", "Annul"],
   "annulled": ["Күші жойылды", "Аннулировано", "Annulled"],
+  "queue.order": ["Алдымен ең ескісі.", "Сначала старые.", "Oldest first."],
   "queue.none": ["Мұндай іс жоқ.", "Таких дел нет.", "No such cases."],
   "evidence": ["Дәлел суреті", "Снимок-доказательство", "Evidence picture"],
   "evidence.loading": ["Сурет жүктелуде…", "Загрузка снимка…", "Loading the picture…"],
   "evidence.failed": ["Сурет жүктелмеді.", "Снимок не загрузился.", "The picture did not load."],
+  "evidence.unreadable": ["Дәлел сурет ретінде ашылмады.", "Доказательство не открывается как снимок.", "The evidence does not open as a picture."],
   "evidence.differs": ["Келген сурет дәлелдің хешіне сай емес: оған сүйеніп шешім қабылданбайды.", "Полученный снимок не соответствует хешу доказательства: решать по нему нельзя.", "The picture that came does not fit the hash of the evidence: nothing is decided by it."],
   "evidence.first": ["Алдымен сурет толық жүктелуі керек.", "Сначала должен загрузиться снимок.", "The picture must have loaded first."],
   "evidence.hash": ["Дәлел хеші (SHA-256)", "Хеш доказательства (SHA-256)", "Evidence hash (SHA-256)"],
+  "evidence.original": ["Түпнұсқа хеші", "Хеш оригинала", "Hash of the original"],
   "signed.too": ["Қол қойылатын қалған деректер", "Что ещё войдёт в подпись", "What else is signed"],
   "device.time": ["Құрылғы уақыты", "Время прибора", "Device time"],
   "certificate": ["Сертификат", "Сертификат", "Certificate"],
@@ -232,6 +238,7 @@ const TEXTS = {
   "field.readings.speed_limit_kmh": ["жылдамдық шегі", "ограничение скорости", "speed limit"],
   "field.readings.signal_phase": ["бағдаршам", "сигнал светофора", "signal"],
   "field.evidence_sha256": ["дәлел хеші", "хеш доказательства", "evidence hash"],
+  "field.original_sha256": ["түпнұсқа хеші", "хеш оригинала", "hash of the original"],
   "conflicts": ["Бұл іспен бірге болуы мүмкін емес", "Не может быть одновременно с этим", "Cannot be true beside this one"],
   "apart": ["айырма", "разницы", "apart"],
   "purpose": ["Мақсаты", "Цель", "Purpose"],
@@ -351,6 +358,9 @@ const TEXTS = {
   "field.device.kind": ["камера түрі", "вид камеры", "kind of camera"],
   "field.caution": ["ескерту", "предупреждение", "caution"],
   "field.conflicting_violation_ids": ["қайшы істер", "противоречащие дела", "contradicting cases"],
+  "live.inference.v1.access_refused": ["Жасырын нәрсені ашу әрекеті", "Попытка открыть скрытое", "Attempt to open what is hidden"],
+  "live.violations.v1.access_refused": ["Жасырын нәрсені ашу әрекеті", "Попытка открыть скрытое", "Attempt to open what is hidden"],
+  "live.reports.v1.access_refused": ["Жасырын нәрсені ашу әрекеті", "Попытка открыть скрытое", "Attempt to open what is hidden"],
 };
 
 export const language = () => chosen;
@@ -369,35 +379,14 @@ export const fieldName = (name) => label(`field.${name}`) ?? label(name) ?? name
 export const fieldText = (wrong) => label(`wrong.${wrong.code}`) ?? wrong.description;
 
 // What is told of a call that was refused, or of one that nobody answered.
-export function refusalText(error) {
+// `isWanted` leaves out wrong fields that are told beside their input.
+export function refusalText(error, isWanted = () => true) {
   if (error.differences) return `${t("differs")} ${error.differences.map(({ field }) => fieldName(field)).join(", ")}`;
-  if (!error.reason) return t("away");
-  const fields = error.fields.map((wrong) => `${fieldName(wrong.field)}: ${fieldText(wrong)}`).join("; ");
+  if (error.isAway) return t("away");
+  if (!error.reason) {
+    reportError(error); // a fault of this page, and no refusal
+    return t("broken");
+  }
+  const fields = error.fields.filter(isWanted).map((wrong) => `${fieldName(wrong.field)}: ${fieldText(wrong)}`).join("; ");
   return [error.message, fields].filter(Boolean).join(" ");
-}
-
-// Kazakh figures are written as Russian ones; many browsers know no Kazakh and would show "M11".
-const LOCALES = { kk: "ru-KZ", ru: "ru-KZ", en: "en-GB" };
-export const moment = (text) => text ? new Intl.DateTimeFormat(LOCALES[chosen], {
-  day: "2-digit", month: "2-digit", year: "numeric", hour: "2-digit", minute: "2-digit",
-  timeZone: "Asia/Almaty",
-}).format(new Date(text)) : "";
-export const fullMoment = (text) => text ? `${moment(text)}:${String(new Date(text).getUTCSeconds()).padStart(2, "0")}` : "";
-export const clock = (text) => new Intl.DateTimeFormat(LOCALES[chosen], {
-  timeStyle: "medium", timeZone: "Asia/Almaty",
-}).format(new Date(text));
-export const count = (number) => new Intl.NumberFormat(LOCALES[chosen]).format(number);
-export const sum = (money) => money ? new Intl.NumberFormat(LOCALES[chosen], {
-  style: "currency", currency: money.currency || "KZT", currencyDisplay: "narrowSymbol",
-  maximumFractionDigits: money.amount_minor % 100 ? 2 : 0,
-}).format(money.amount_minor / 100) : "";
-
-// "2 d 3 h" of a span in milliseconds, two units at most; seconds where it is less than a minute.
-export function span(milliseconds) {
-  const minutes = Math.floor(Math.abs(milliseconds) / 60_000);
-  if (!minutes) return `${Math.round(Math.abs(milliseconds) / 1000)} ${t("seconds")}`;
-  const units = { kk: ["күн", "сағ", "мин"], ru: ["дн", "ч", "мин"], en: ["d", "h", "min"] }[chosen];
-  const parts = [Math.floor(minutes / 1440), Math.floor(minutes / 60) % 24, minutes % 60];
-  const first = parts.findIndex((part) => part > 0);
-  return parts.slice(first, first + 2).map((part, at) => `${part} ${units[first + at]}`).join(" ");
 }

@@ -2,8 +2,9 @@
 
 import { get, isAbort } from "./api.js";
 import { facts, h, state, visible, written } from "./dom.js";
-import { EvidenceDiffers, loadEvidence, violationEvidencePath } from "./evidence.js";
-import { code, fullMoment, moment, refusalText, span, t } from "./texts.js";
+import { evidenceText, loadEvidence, violationEvidencePath } from "./evidence.js";
+import { fullMoment, moment, span } from "./formats.js";
+import { code, refusalText, t } from "./texts.js";
 
 // A list carries no plates: reading one is audited, so it begins with opening the case.
 export const headline = (row) => row.over_kmh != null ? `+${row.over_kmh} ${t("kmh")}` : code("offence", row.offence?.code);
@@ -68,6 +69,7 @@ export function signedToo(violation) {
   return h("details", { class: "small" }, h("summary", {}, t("signed.too")), facts([
     [t("id"), mono(violation.violation_id)], [t("version"), mono(violation.version)],
     [t("evidence.hash"), violation.evidence_sha256.map((sha) => h("div", { class: "mono" }, sha))],
+    [t("evidence.original"), violation.original_sha256.map((sha) => h("div", { class: "mono" }, sha))],
     [t("camera"), mono([violation.camera_id, code("kind", device?.kind)].filter(Boolean).join(" · "))],
     [t("position"), violation.place ? `${violation.place.latitude}, ${violation.place.longitude}` : ""], [t("report"), mono(violation.report_id)],
     [t("device"), mono([readings?.device_serial, readings?.counter].filter(Boolean).join(" · "))],
@@ -98,9 +100,8 @@ export async function showEvidence(place, violation, { purpose, signal, loaded, 
     return true;
   } catch (error) {
     if (isAbort(error)) return false;
-    const text = error instanceof EvidenceDiffers ? t("evidence.differs") : `${t("evidence.failed")} ${refusalText(error)}`;
     place.replaceChildren(h("div", { class: "state failed", role: "alert" },
-      h("span", { class: "sign", "aria-hidden": "true" }, "⚠"), h("p", {}, text), h("button", { onclick: again }, t("retry"))));
+      h("span", { class: "sign", "aria-hidden": "true" }, "⚠"), h("p", {}, evidenceText(error)), h("button", { onclick: again }, t("retry"))));
     return false;
   }
 }

@@ -4,12 +4,13 @@
 import { currentSession, get, newId, post, Refused } from "./api.js";
 import { checked, Differs } from "./canonical.js";
 import { askFor } from "./dialog.js";
-import { h, notify } from "./dom.js";
+import { h, notify, written } from "./dom.js";
+import { moment } from "./formats.js";
 import { keyHint } from "./keys.js";
 import { purposeChip, purposeOf, requirePurpose } from "./purpose.js";
 import { CasePanel, Queue } from "./queue.js";
 import { readSigner, signed } from "./signing.js";
-import { code, fieldName, moment, refusalText, t } from "./texts.js";
+import { code, fieldName, t } from "./texts.js";
 import { about, conflicts, decidedBy, heading, headline, showEvidence, signedToo, warnings } from "./violation.js";
 
 const QUEUE = "violations";
@@ -145,7 +146,9 @@ export async function violationsView(view) {
   function failed(bound, error) {
     if (error instanceof Differs && panel.id === bound.id) {
       panel.element.querySelector(".differs")?.remove();
-      panel.element.querySelector(".decide").before(differences(error));
+      const table = differences(error);
+      panel.element.querySelector(".bar").after(table);
+      table.scrollIntoView({ block: "nearest" });
     } else view.failed(error);
   }
 
@@ -188,17 +191,19 @@ export async function violationsView(view) {
   await queue.restart();
   return [
     h("div", { class: "bar" }, h("h1", {}, t("tab.violations")), filter, purposeChip(view, QUEUE),
-      h("span", { class: "grow" }), view.keysHint(), keyButton, keyPicker,
+      h("span", { class: "grow" }), keyButton, keyPicker,
       h("button", { onclick: () => view.guard(() => queue.reload()) }, t("refresh"))),
+    h("div", { class: "soft small order" }, t("queue.order"), h("span", { class: "grow" }), view.keysHint()),
     h("div", { class: "split" }, queue.element, panel.element),
   ];
 }
+
+const plain = (value) => typeof value === "string" ? value : JSON.stringify(value);
 
 // What would be signed and is not what is shown: nothing was signed.
 function differences(error) {
   return h("div", { class: "differs", role: "alert" }, h("b", {}, t("differs")),
     h("table", {}, h("thead", {}, h("tr", {}, ["field", "shown", "to.sign"].map((name) => h("th", {}, t(name))))),
       h("tbody", {}, error.differences.map(({ field, shown, signed: said }) => h("tr", {},
-        h("td", {}, fieldName(field)), h("td", {}, JSON.stringify(shown)), h("td", {}, JSON.stringify(said)))))),
-    h("p", {}, refusalText(error)));
+        h("td", {}, fieldName(field)), h("td", {}, written(plain(shown))), h("td", {}, written(plain(said))))))));
 }

@@ -29,6 +29,8 @@ class Read:
     story: str
     # It waited while plates were not read for sure.
     was_held: bool = False
+    # Of the form that officers are shown; "" where it is not known.
+    shown_sha256: str = ""
 
 
 async def add_read(tx: Tx, read: Read, now: datetime) -> bool:
@@ -49,6 +51,7 @@ async def add_read(tx: Tx, read: Read, now: datetime) -> bool:
             story=read.story,
             received_at=now,
             arrived_at=read.arrived_at,
+            shown_sha256=read.shown_sha256,
         )
         .on_conflict_do_nothing()
     )
@@ -74,6 +77,7 @@ async def pending_read(tx: Tx, read_id: UUID, *, for_update: bool = False) -> Re
         models_fingerprint=row.models_fingerprint,
         story=row.story,
         was_held=row.held_by is not None,
+        shown_sha256=row.shown_sha256,
     )
 
 

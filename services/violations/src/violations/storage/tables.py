@@ -28,7 +28,7 @@ reads = Table(
     Column("readings", JSONB), Column("evidence_sha256", Text),
     Column("models_fingerprint", Text), Column("story", Text), Column("received_at", _moment),
     Column("outcome", Text), Column("assessed_at", _moment), Column("held_by", Uuid),
-    Column("arrived_at", _moment),
+    Column("arrived_at", _moment), Column("shown_sha256", Text),
 )  # fmt: skip
 
 violations = Table(
@@ -44,7 +44,7 @@ violations = Table(
     Column("readings", JSONB(none_as_null=True)), Column("over_kmh", Numeric),
     Column("device", JSONB(none_as_null=True)), Column("evidence_sha256", ARRAY(Text)),
     Column("models_fingerprint", Text), Column("hold", Text), Column("version", BigInteger),
-    Column("story", Text), Column("caution", Text),
+    Column("story", Text), Column("caution", Text), Column("shown_sha256", ARRAY(Text)),
 )  # fmt: skip
 
 degradations = Table(

@@ -88,6 +88,24 @@ async def get(tx: Tx, violation_id: UUID, *, for_update: bool = False) -> Violat
     )
 
 
+async def region_of(tx: Tx, violation_id: UUID) -> str | None:
+    query = select(violations.c.region).where(violations.c.violation_id == violation_id)
+    found: str | None = await tx.scalar(query)
+    return found
+
+
+async def note_shown(tx: Tx, violation: Violation) -> None:
+    """Of an undecided one, locked here."""
+    await tx.execute(
+        update(violations)
+        .where(
+            violations.c.violation_id == violation.violation_id,
+            violations.c.state == State.REVIEW.value,
+        )
+        .values(shown_sha256=list(violation.shown_sha256), version=violation.version)
+    )
+
+
 async def save_decision(tx: Tx, decided: Violation, verdict: Verdict) -> None:
     """Raises IdReused where another officer's decision has this id."""
     decision = decided.decision
@@ -168,7 +186,7 @@ async def _sealed(tx: Tx, violation: Violation) -> dict[str, Any]:
         "evidence_sha256": list(violation.evidence_sha256),
         "models_fingerprint": violation.models_fingerprint, "hold": violation.hold.value,
         "version": violation.version, "story": violation.story,
-        "caution": violation.caution.value,
+        "caution": violation.caution.value, "shown_sha256": list(violation.shown_sha256),
     }  # fmt: skip
 
 
@@ -216,5 +234,5 @@ def _violation(row: Any, plate: Plate, address: str) -> Violation:
         device=device_from(row.device) if row.device else None,
         evidence_sha256=tuple(row.evidence_sha256), models_fingerprint=row.models_fingerprint,
         hold=Hold(row.hold), report_id=row.report_id, story=row.story, state=State(row.state),
-        version=row.version, caution=Caution(row.caution),
+        version=row.version, caution=Caution(row.caution), shown_sha256=tuple(row.shown_sha256),
     )  # fmt: skip

@@ -1,5 +1,8 @@
 """Evidence: sealed under a key of its own, addressed by the SHA-256 of its plain content.
 
+Two forms of it are kept: the original as it came, and the one that operators are shown, which is
+the picture or film and nothing else of the file; they are one where there was nothing to leave out.
+
 The object is written before the transaction that makes it evidence, so a crash leaves at most an
 object that no row knows; the sweeper takes those away, once they were found so twice. Reading is
 audited first: the row that says who read what and why is committed before the first byte leaves.
@@ -10,18 +13,19 @@ import hashlib
 import logging
 import math
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from chassis.clock import Clock, real_clock
-from chassis.db import SYSTEM, Database, Scope
+from chassis.db import SYSTEM, Database, Scope, Tx
 from chassis.identity import Caller
 from chassis.refusals import Kind, Refusal, Says
 from cryptography.exceptions import InvalidTag
 
-from inference_gateway import storage
+from inference_gateway.evidence import storage
+from inference_gateway.evidence.shown_forms import EvidenceNotShowable, shown_form
+from inference_gateway.evidence.storage import KEY_CLASS, EvidencePlace, FoundEvidence, KeptEvidence
 from inference_gateway.objects import SealedObjects
-from inference_gateway.storage import KEY_CLASS, EvidencePlace, KeptEvidence
 
 MOST_BYTES = 20 * 1024 * 1024
 SWEEP_SECONDS = 1800.0
@@ -65,14 +69,14 @@ class EvidenceNotFound(Refusal):
     )
 
 
-class PurposeRequired(Refusal):
-    kind = Kind.INVALID
-    code = "PURPOSE_REQUIRED"
-    says = Says(
-        en="Say what this is for: send the purpose with the call.",
-        ru="Укажите цель обращения: передайте её вместе с вызовом.",
-        kk="Өтініш мақсатын көрсетіңіз: оны шақырумен бірге жіберіңіз.",
-    )
+@dataclass(frozen=True)
+class ShownEvidence:
+    """What is shown of a piece of evidence, and of which original it is the form."""
+
+    content_type: str
+    content: bytes
+    sha256: str
+    original_sha256: str
 
 
 class Vault:
@@ -84,13 +88,12 @@ class Vault:
         self._suspects: dict[str, float] = {}
 
     async def seal(self, content: bytes, content_type: str) -> KeptEvidence:
-        """Writes the sealed object. It is evidence only once `storage.keep_evidence` says so."""
-        digest = hashlib.sha256(content).hexdigest()
-        key = self._db.keyring.new_data_key(KEY_CLASS)
-        path = f"{self._clock():%Y-%m-%d}/{digest}.{key.key_id}"
-        sealed = await asyncio.to_thread(key.seal, content, _place(digest))
-        await self._objects.put(path, sealed)
-        return KeptEvidence(digest, content_type, len(content), key, path)
+        """Writes the sealed original, and the form that operators are shown where it is another.
+
+        They are evidence only once `storage.keep_evidence` says so.
+        """
+        kept = await self._seal(content, content_type)
+        return await self._with_form(kept, content)
 
     async def store(
         self,
@@ -100,7 +103,8 @@ class Vault:
         content_type: str,
         place: EvidencePlace,
         caller: Caller,
-    ) -> None:
+        confidential: bool,
+    ) -> KeptEvidence:
         """Raises EvidenceDigestMismatch. The same content again changes nothing."""
         if hashlib.sha256(content).hexdigest() != sha256:
             raise EvidenceDigestMismatch
@@ -108,24 +112,73 @@ class Vault:
         # The rows are of the region that the owner named, not of the caller's.
         async with self._db.begin(replace(caller.scope, regions=("*",))) as tx:
             await storage.keep_evidence(tx, kept, place)
-            tx.audit("keep_evidence", f"evidence:{sha256}", region=place.region)
+            tx.audit(
+                "keep_evidence",
+                f"evidence:{sha256}",
+                region=place.region,
+                confidential=confidential,
+            )
+        return kept
 
-    async def read(self, sha256: str, scope: Scope) -> tuple[str, bytes]:
-        """(content type, content). Raises PurposeRequired or EvidenceNotFound."""
-        if not scope.purpose.strip():
-            raise PurposeRequired
+    async def read(self, sha256: str, scope: Scope, *, confidential: bool) -> ShownEvidence:
+        """Raises EvidenceNotFound or EvidenceNotShowable."""
         async with self._db.begin(scope) as tx:
-            found = await storage.find_evidence(tx, sha256)
-            if found is None:
-                raise EvidenceNotFound
-            kept, region = found
-            tx.audit("read_evidence", f"evidence:{sha256}", region=region)
+            found = await self.find(tx, sha256)
+            tx.audit(
+                "read_evidence",
+                f"evidence:{sha256}",
+                region=found.place.region,
+                confidential=confidential,
+            )
+        return await self.shown(found, scope)
+
+    async def find(self, tx: Tx, sha256: str) -> FoundEvidence:
+        """By the hash of the original. Raises EvidenceNotFound."""
+        found = await storage.find_evidence(tx, sha256)
+        if found is None:
+            raise EvidenceNotFound
+        return found
+
+    async def shown(self, found: FoundEvidence, scope: Scope) -> ShownEvidence:
+        """Outside of any transaction, after the entry that says who reads it was committed.
+
+        What was kept before there were two forms gets its other one now. Raises
+        EvidenceNotShowable.
+        """
+        if found.shown_sha256 is None:
+            kept = await self._with_form(found.kept, await self._opened(found.kept))
+            async with self._db.begin(scope) as tx:
+                await storage.note_shown(tx, kept, found.place)
+        else:
+            kept = replace(found.kept, is_showable=bool(found.shown_sha256))
+        if not kept.is_showable:
+            raise EvidenceNotShowable
+        form = kept.shown or kept
+        return ShownEvidence(form.content_type, await self._opened(form), form.sha256, kept.sha256)
+
+    async def _with_form(self, kept: KeptEvidence, content: bytes) -> KeptEvidence:
+        try:
+            form = await asyncio.to_thread(shown_form, content)
+        except EvidenceNotShowable:
+            return replace(kept, is_showable=False)
+        if form.content == content and form.content_type == kept.content_type:
+            return kept
+        return replace(kept, shown=await self._seal(form.content, form.content_type))
+
+    async def _seal(self, content: bytes, content_type: str) -> KeptEvidence:
+        digest = hashlib.sha256(content).hexdigest()
+        key = self._db.keyring.new_data_key(KEY_CLASS)
+        path = f"{self._clock():%Y-%m-%d}/{digest}.{key.key_id}"
+        sealed = await asyncio.to_thread(key.seal, content, _place(digest))
+        await self._objects.put(path, sealed)
+        return KeptEvidence(digest, content_type, len(content), key, path)
+
+    async def _opened(self, kept: KeptEvidence) -> bytes:
         sealed = await self._objects.get(kept.object_path)
         try:
-            content = await asyncio.to_thread(kept.key.open, sealed, _place(sha256))
+            return await asyncio.to_thread(kept.key.open, sealed, _place(kept.sha256))
         except InvalidTag as error:
             raise RuntimeError("evidence was changed where it lies") from error
-        return kept.content_type, content
 
     async def keep_sweeping(self) -> None:
         async with self._db.singleton("evidence sweeper"):

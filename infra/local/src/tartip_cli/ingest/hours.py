@@ -1,0 +1,85 @@
+"""When a recorded film began: as its user says, as its file says, or so that it is over now."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Final
+
+from tartip_cli.failures import Exit, Failure
+
+EARLIEST: Final = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
+"""Clocks that were never set begin in 1904 or 1970."""
+
+
+class By(StrEnum):
+    """Who says when it began."""
+
+    USER = "given"
+    FILE = "the file's own creation time"
+    ARRIVAL = "now, less its length"
+
+
+@dataclass(frozen=True)
+class Began:
+    at: dt.datetime
+    by: By
+
+
+def parse_hour(text: str, *, now: dt.datetime) -> dt.datetime:
+    """RFC 3339, or without a zone the time of Almaty. Raises Failure, also for the future."""
+    from law.zone import start_of
+
+    try:
+        told = dt.datetime.fromisoformat(text.strip())
+    except ValueError as error:
+        raise Failure(
+            f"--taken-at {text} is no moment: give one such as 2026-11-27T18:30:00 (Almaty) or "
+            "2026-11-27T13:30:00Z",
+            Exit.USAGE,
+        ) from error
+    if told.tzinfo is None:
+        midnight = told.replace(hour=0, minute=0, second=0, microsecond=0)
+        told = start_of(told.date()) + (told - midnight)
+    if told > now:
+        raise Failure(f"--taken-at {text} is in the future", Exit.USAGE)
+    return told.astimezone(dt.UTC)
+
+
+def began(path: Path, given: dt.datetime | None, *, now: dt.datetime) -> Began:
+    """Blocking: reads through the file, decoding nothing."""
+    if given is not None:
+        return Began(given, By.USER)
+    seconds, created = _measured(path)
+    length = dt.timedelta(seconds=seconds)
+    if created is not None and EARLIEST <= created <= now - length:
+        return Began(created, By.FILE)
+    return Began(now - length, By.ARRIVAL)
+
+
+def _measured(path: Path) -> tuple[float, dt.datetime | None]:
+    """Length in seconds and creation time; nothing of what is no film: the mesh names it."""
+    import av
+    from vision.containers import START_BYTES, container_of
+    from vision.packets import timed
+
+    with path.open("rb") as file:
+        demuxer = container_of(file.read(START_BYTES))
+        file.seek(0)
+        if demuxer is None:
+            return 0.0, None
+        try:
+            with av.open(file, format=demuxer) as container:
+                return timed(container).end, _created(container.metadata)
+        except (av.FFmpegError, ValueError, IndexError):
+            return 0.0, None
+
+
+def _created(told: dict[str, str]) -> dt.datetime | None:
+    try:
+        created = dt.datetime.fromisoformat(told.get("creation_time", ""))
+    except ValueError:
+        return None
+    return created if created.tzinfo else created.replace(tzinfo=dt.UTC)

@@ -1,0 +1,74 @@
+"""Attempts to open what the one who asks is not shown: recorded, and internal security is told.
+
+The answer stays what it was: "not found", as for what does not exist, which is recorded as well.
+The same steps are taken in both cases, so that neither answer nor time tells them apart.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from chassis.audit_entry import HIDDEN, OPEN_REFUSED, UNKNOWN
+from chassis.clock import Clock
+from chassis.db import SYSTEM, Database, Event, Tx
+from chassis.identity import Caller
+from chassis.refusals import Refusal
+
+
+@dataclass(frozen=True)
+class Record:
+    """What was asked for, as the log names it."""
+
+    object_ref: str
+    region: str = ""
+    confidential: bool = False
+
+
+@dataclass(frozen=True)
+class Attempt:
+    attempt_id: UUID
+    region: str
+    attempted_at: datetime
+
+
+# Sees everything; None where there is no such record.
+Find = Callable[[Tx], Awaitable[Record | None]]
+
+
+class Attempts:
+    def __init__(self, db: Database, clock: Clock, event: Callable[[Attempt], Event]) -> None:
+        self._db = db
+        self._clock = clock
+        self._event = event
+
+    @asynccontextmanager
+    async def recorded(
+        self, caller: Caller, asked: str, find: Find, *refusals: type[Refusal]
+    ) -> AsyncIterator[None]:
+        """Around a transaction that may be refused with one of `refusals`; they are raised on.
+
+        `asked` is "type:id" as it was asked for. What a service asks by itself is no attempt.
+        """
+        try:
+            yield
+        except refusals:
+            if caller.operator is not None or caller.kind != "service":
+                await self._record(caller, asked, find)
+            raise
+
+    async def _record(self, caller: Caller, asked: str, find: Find) -> None:
+        async with self._db.begin(SYSTEM) as tx:
+            hidden = await find(tx)
+        record, at = hidden or Record(asked), self._clock()
+        async with self._db.begin(caller.scope) as tx:
+            attempt_id = tx.audit(
+                OPEN_REFUSED,
+                record.object_ref,
+                region=record.region,
+                facts={"record": HIDDEN if hidden else UNKNOWN},
+                confidential=record.confidential,
+            )
+            if hidden:
+                tx.emit(self._event(Attempt(attempt_id, hidden.region, at)))

@@ -1,0 +1,235 @@
+"""Answers `tartip.audit.v1`: heads, entries and proofs, and attempts to open what was hidden.
+
+Who reads sees the entries of his regions that are open; the tree holds them all, so what checks it
+from outside gets the hashes of the others. Reading is audited in the same log.
+"""
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import grpc
+from sqlalchemy import Row, select, text
+from tartip.audit.v1 import audit_pb2, audit_pb2_grpc
+
+from chassis import merkle
+from chassis.audit_entry import HIDDEN, AuditEntry, AuditRules, read_entry
+from chassis.calls import current_caller
+from chassis.clock import to_timestamp
+from chassis.db import SYSTEM, Database, Scope, Tx
+from chassis.identity import Caller, allow
+from chassis.pages import next_token, read_page
+from chassis.refusals import Kind, PageTokenWrong, Refusal, Says
+from chassis.tables import IS_ATTEMPT, audit, audit_heads, audit_leaves
+
+SERVICE = "/tartip.audit.v1.Audit/"
+POLICY = {
+    f"{SERVICE}{method}": allow(services=("tartip-cli",), roles=("auditor",))
+    for method in ("GetHead", "ProveInclusion", "ProveConsistency")
+} | {
+    f"{SERVICE}ListEntries": allow(services=("tartip-cli",), roles=("auditor",), purpose=True),
+    f"{SERVICE}ListAttempts": allow(roles=("internal_security",), purpose=True),
+}
+ATTEMPTS = "attempts"
+PAGE_DEFAULT, PAGE_MAX = 50, 200
+
+
+class NothingSealed(Refusal):
+    kind = Kind.STATE
+    code = "NOTHING_SEALED"
+    says = Says(
+        en="Nothing has been sealed yet; try again in a minute.",
+        ru="Ещё ничего не запечатано; повторите через минуту.",
+        kk="Әзірге ештеңе мөрленген жоқ; бір минуттан кейін қайталаңыз.",
+    )
+
+
+class EntryNotSealed(Refusal):
+    kind = Kind.NOT_FOUND
+    code = "ENTRY_NOT_SEALED"
+    says = Says(
+        en="No sealed entry has this index.",
+        ru="Нет запечатанной записи с этим номером.",
+        kk="Бұл нөмірмен мөрленген жазба жоқ.",
+    )
+
+
+class TreeSizeUnknown(Refusal):
+    kind = Kind.INVALID
+    code = "TREE_SIZE_UNKNOWN"
+    says = Says(
+        en="There is no head of this size.",
+        ru="Нет вершины такого размера.",
+        kk="Мұндай өлшемдегі төбе жоқ.",
+    )
+
+
+class AuditApi(audit_pb2_grpc.AuditServicer):
+    def __init__(self, db: Database, service: str, rules: AuditRules) -> None:
+        self._db = db
+        self._service = service
+        self._rules = rules
+
+    async def GetHead(
+        self, request: audit_pb2.GetHeadRequest, context: grpc.aio.ServicerContext
+    ) -> audit_pb2.GetHeadResponse:
+        async with self._db.begin(SYSTEM) as tx:
+            head = (
+                await tx.execute(
+                    select(audit_heads).order_by(audit_heads.c.tree_size.desc()).limit(1)
+                )
+            ).one_or_none()
+        if head is None:
+            raise NothingSealed
+        return audit_pb2.GetHeadResponse(
+            head=audit_pb2.Head(
+                service=self._service,
+                tree_size=head.tree_size,
+                root=bytes(head.root),
+                sealed_at=to_timestamp(head.sealed_at),
+                signature=bytes(head.signature),
+                public_key=bytes(head.public_key),
+            )
+        )
+
+    async def ListEntries(
+        self, request: audit_pb2.ListEntriesRequest, context: grpc.aio.ServicerContext
+    ) -> audit_pb2.ListEntriesResponse:
+        """A page is `limit` leaves long; who may not see them all gets fewer."""
+        limit = min(max(request.page.size or PAGE_DEFAULT, 1), PAGE_MAX)
+        token = request.page.token
+        if token and not re.fullmatch(r"[0-9]{1,18}", token):
+            raise PageTokenWrong
+        first = int(token) if token else request.from_index
+        caller = current_caller()
+        async with self._db.begin(caller.scope) as tx:
+            leaves = await _leaves_from(tx, first, limit)
+            shown = [self._shown(leaf, caller.scope) for leaf in leaves]
+            _audit_reading(tx, self._service, caller, shown, is_further_page=bool(token))
+        return audit_pb2.ListEntriesResponse(
+            entries=[entry for entry in shown if entry.canonical or request.with_hidden],
+            next_page_token=str(leaves[-1].leaf_index + 1) if len(leaves) == limit else "",
+        )
+
+    async def ListAttempts(
+        self, request: audit_pb2.ListAttemptsRequest, context: grpc.aio.ServicerContext
+    ) -> audit_pb2.ListAttemptsResponse:
+        spec = read_page(request.page.size, request.page.token, of=ATTEMPTS)
+        before = _position_in(spec.after)
+        caller = current_caller()
+        async with self._db.begin(caller.scope) as tx:
+            rows = (
+                await _attempts_before(tx, before, spec.size)
+                if self._rules.records_attempts
+                else []
+            )
+            entries = [entry for row in rows if (entry := read_entry(bytes(row.canonical)))]
+            seen = [entry for entry in entries if caller.scope.sees(entry.region)]
+            if seen:
+                tx.audit("read_attempts", f"audit:{self._service}", facts={"read": str(len(seen))})
+        keys: list[tuple[str, ...]] = [(str(row.position),) for row in rows]
+        return audit_pb2.ListAttemptsResponse(
+            attempts=[_attempt_to_proto(entry) for entry in seen],
+            next_page_token=next_token(keys, spec, of=ATTEMPTS),
+        )
+
+    async def ProveInclusion(
+        self, request: audit_pb2.ProveInclusionRequest, context: grpc.aio.ServicerContext
+    ) -> audit_pb2.ProveInclusionResponse:
+        leaves = await self._leaves(request.tree_size)
+        if not 0 <= request.leaf_index < len(leaves):
+            raise EntryNotSealed
+        path = merkle.inclusion_path(leaves, request.leaf_index)
+        return audit_pb2.ProveInclusionResponse(path=path)
+
+    async def ProveConsistency(
+        self, request: audit_pb2.ProveConsistencyRequest, context: grpc.aio.ServicerContext
+    ) -> audit_pb2.ProveConsistencyResponse:
+        if request.first_size > request.second_size or request.first_size < 0:
+            raise TreeSizeUnknown
+        leaves = await self._leaves(request.second_size)
+        path = merkle.consistency_path(leaves, request.first_size)
+        return audit_pb2.ProveConsistencyResponse(path=path)
+
+    async def _leaves(self, tree_size: int) -> list[bytes]:
+        async with self._db.begin(SYSTEM) as tx:
+            known = await tx.scalar(
+                select(audit_heads.c.tree_size).where(audit_heads.c.tree_size == tree_size)
+            )
+            if known is None:
+                raise TreeSizeUnknown
+            rows = await tx.execute(
+                select(audit_leaves.c.leaf_hash)
+                .where(audit_leaves.c.leaf_index < tree_size)
+                .order_by(audit_leaves.c.leaf_index)
+            )
+            return [bytes(row.leaf_hash) for row in rows]
+
+    def _shown(self, leaf: Row[Any], scope: Scope) -> audit_pb2.AuditEntry:
+        """The hash is that of the entry as it lies here now: one that was changed shows."""
+        canonical = bytes(leaf.canonical)
+        leaf_hash, entry = merkle.leaf_hash(canonical), read_entry(canonical)
+        if entry is None or not self._rules.are_open(entry) or not scope.sees(entry.region):
+            canonical = b""
+        return audit_pb2.AuditEntry(
+            leaf_index=leaf.leaf_index, canonical=canonical, leaf_hash=leaf_hash
+        )
+
+
+def _audit_reading(
+    tx: Tx,
+    service: str,
+    caller: Caller,
+    page: Sequence[audit_pb2.AuditEntry],
+    *,
+    is_further_page: bool,
+) -> None:
+    """A person's every page that shows something; of a service, that it began to read."""
+    if caller.operator is None:
+        if not is_further_page:
+            first = str(page[0].leaf_index) if page else ""
+            tx.audit("read_audit", f"audit:{service}", facts={"from": first})
+        return
+    read = [entry.leaf_index for entry in page if entry.canonical]
+    if read:
+        facts = {"from": str(read[0]), "to": str(read[-1]), "read": str(len(read))}
+        tx.audit("read_audit", f"audit:{service}", facts=facts)
+
+
+async def _leaves_from(tx: Tx, first: int, limit: int) -> Sequence[Row[Any]]:
+    found = await tx.execute(
+        select(audit_leaves.c.leaf_index, audit.c.canonical)
+        .join(audit, audit.c.entry_id == audit_leaves.c.entry_id)
+        .where(audit_leaves.c.leaf_index >= first)
+        .order_by(audit_leaves.c.leaf_index)
+        .limit(limit)
+    )
+    return found.all()
+
+
+async def _attempts_before(tx: Tx, before: int | None, limit: int) -> Sequence[Row[Any]]:
+    query = select(audit.c.position, audit.c.canonical).where(text(IS_ATTEMPT))
+    if before is not None:
+        query = query.where(audit.c.position < before)
+    return (await tx.execute(query.order_by(audit.c.position.desc()).limit(limit))).all()
+
+
+def _position_in(after: tuple[str, ...]) -> int | None:
+    """Raises PageTokenWrong."""
+    if not after:
+        return None
+    if not re.fullmatch(r"[0-9]{1,18}", after[0]):
+        raise PageTokenWrong
+    return int(after[0])
+
+
+def _attempt_to_proto(entry: AuditEntry) -> audit_pb2.Attempt:
+    return audit_pb2.Attempt(
+        attempt_id=str(entry.entry_id),
+        attempted_at=to_timestamp(entry.at),
+        object=entry.object_ref,
+        actor=entry.actor,
+        purpose=entry.purpose,
+        region=entry.region,
+        hidden=entry.facts.get("record") == HIDDEN,
+    )

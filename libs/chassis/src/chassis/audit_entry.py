@@ -1,0 +1,88 @@
+"""One entry of the audit log: its canonical form, and who among its readers may see it."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+import rfc8785
+
+# An auditor sees what is open; what is confidential is in the log and in the tree all the same.
+OPEN, CONFIDENTIAL = "open", "confidential"
+# Somebody was answered "not found"; see `attempts`.
+OPEN_REFUSED = "open_refused"
+HIDDEN, UNKNOWN = "hidden", "unknown"
+
+
+@dataclass(frozen=True)
+class AuditEntry:
+    """Who (`actor`) did or saw what and why: ids only. `object_ref` is "type:id"."""
+
+    entry_id: UUID
+    at: datetime
+    action: str
+    object_ref: str
+    actor: str
+    purpose: str
+    region: str = ""
+    facts: Mapping[str, str] = field(default_factory=dict)
+    # "" for entries of before there were classes.
+    audit_class: str = OPEN
+    trace: str = ""
+
+    @property
+    def object_type(self) -> str:
+        return self.object_ref.partition(":")[0]
+
+    def canonical(self) -> bytes:
+        """RFC 8785 JSON: what a leaf of the tree hashes."""
+        return rfc8785.dumps(
+            {
+                "id": str(self.entry_id),
+                "at": self.at.isoformat(),
+                "action": self.action,
+                "object": self.object_ref,
+                "actor": self.actor,
+                "purpose": self.purpose,
+                "region": self.region,
+                "class": self.audit_class,
+                "facts": dict(self.facts),
+                "trace": self.trace,
+            }
+        )
+
+
+@dataclass(frozen=True)
+class AuditRules:
+    """What a service says of its log."""
+
+    # Types of objects whose entries of before there were classes auditors do not see.
+    hidden_unclassified: frozenset[str] = frozenset()
+    # Whether it records attempts (its migrations made the index that lists them).
+    records_attempts: bool = False
+
+    def are_open(self, entry: AuditEntry) -> bool:
+        if entry.audit_class:
+            return entry.audit_class == OPEN
+        return entry.object_type not in self.hidden_unclassified
+
+
+def read_entry(canonical: bytes) -> AuditEntry | None:
+    """None for what is no entry: whoever put it there, it is shown to nobody."""
+    try:
+        told = json.loads(canonical)
+        return AuditEntry(
+            UUID(told["id"]),
+            datetime.fromisoformat(told["at"]),
+            told["action"],
+            told["object"],
+            told["actor"],
+            told["purpose"],
+            told["region"],
+            dict(told["facts"]),
+            told.get("class", ""),
+            told["trace"],
+        )
+    except (ValueError, KeyError, TypeError):
+        return None

@@ -1,0 +1,68 @@
+"""Why a person's data is looked at: said with the call, in any script, and handed on to peers.
+
+On the wire it is the gRPC metadata `tartip-purpose-bin` (UTF-8); ASCII alone may come as
+`tartip-purpose`. Which methods need one stands in their policy (`allow(…, purpose=True)`).
+"""
+
+import unicodedata
+from collections.abc import Mapping
+
+from chassis.refusals import Kind, Refusal, Says
+
+METADATA_KEY = "tartip-purpose-bin"
+ASCII_METADATA_KEY = "tartip-purpose"
+LENGTH_MAX = 200
+# Control characters, halves of surrogate pairs, line and paragraph separators.
+_REFUSED_CATEGORIES = frozenset({"Cc", "Cs", "Zl", "Zp"})
+# They turn the order of what stands beside them in a log or on a page.
+_DIRECTION_MARKS = frozenset(
+    "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+)
+
+
+class PurposeRequired(Refusal):
+    kind = Kind.INVALID
+    code = "PURPOSE_REQUIRED"
+    says = Says(
+        en="Say what this is for: send the purpose with the call.",
+        ru="Укажите цель обращения: передайте её вместе с вызовом.",
+        kk="Өтініш мақсатын көрсетіңіз: оны шақырумен бірге жіберіңіз.",
+    )
+
+
+class PurposeWrong(Refusal):
+    kind = Kind.INVALID
+    code = "PURPOSE_WRONG"
+    says = Says(
+        en="A purpose is at most 200 characters of plain text, without control characters.",
+        ru="Цель обращения: не более 200 символов обычного текста, без управляющих символов.",
+        kk="Өтініш мақсаты: басқару таңбаларынсыз, 200 таңбадан аспайтын қарапайым мәтін.",
+    )
+
+
+def checked_purpose(text: str) -> str:
+    """The purpose as it is recorded; "" where none was said. Raises PurposeWrong."""
+    purpose = unicodedata.normalize("NFC", text.strip(" "))
+    if len(purpose) > LENGTH_MAX or any(map(_is_refused, purpose)):
+        raise PurposeWrong
+    return "" if purpose.isspace() else purpose
+
+
+def purpose_in(metadata: Mapping[str, str | bytes]) -> str:
+    """What a call's metadata says. Raises PurposeWrong."""
+    encoded = metadata.get(METADATA_KEY)
+    if not isinstance(encoded, bytes):
+        return checked_purpose(str(metadata.get(ASCII_METADATA_KEY, "")))
+    try:
+        return checked_purpose(encoded.decode())
+    except UnicodeDecodeError as error:
+        raise PurposeWrong from error
+
+
+def purpose_metadata(purpose: str) -> tuple[tuple[str, bytes], ...]:
+    """What a call carries; nothing where there is no purpose."""
+    return ((METADATA_KEY, purpose.encode()),) if purpose else ()
+
+
+def _is_refused(character: str) -> bool:
+    return unicodedata.category(character) in _REFUSED_CATEGORIES or character in _DIRECTION_MARKS

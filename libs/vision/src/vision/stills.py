@@ -1,0 +1,40 @@
+"""A still picture as people see it on a white page."""
+
+from typing import Final
+
+import numpy as np
+from PIL import Image
+
+END_OF_JPEG: Final = b"\xff\xd9"
+# Rows of a transparent picture that are laid over white at once: a copy of it all is dear.
+ROWS_AT_ONCE: Final = 256
+SIXTEEN_BITS: Final = 65535
+
+
+def as_seen(image: Image.Image) -> Image.Image:
+    """RGB, as people see it on a white page."""
+    if image.mode.startswith(("I", "F")):
+        return _of_eight_bits(image)
+    if image.has_transparency_data:
+        return _over_white(image)
+    return image if image.mode == "RGB" else image.convert("RGB")
+
+
+def _of_eight_bits(image: Image.Image) -> Image.Image:
+    """Grey of sixteen bits; Pillow itself would cut off all that is brighter than 255."""
+    grey = np.asarray(image)
+    hole = image.info.get("transparency")
+    eight = (grey.astype(np.float32) * (255 / SIXTEEN_BITS) + 0.5).clip(0, 255).astype(np.uint8)
+    if isinstance(hole, int):
+        eight[grey == hole] = 255
+    return Image.fromarray(eight).convert("RGB")
+
+
+def _over_white(image: Image.Image) -> Image.Image:
+    """What lies under full transparency is in the file, and nobody sees it."""
+    page = Image.new("RGB", image.size, "white")
+    for top in range(0, image.height, ROWS_AT_ONCE):
+        place = (0, top, image.width, min(image.height, top + ROWS_AT_ONCE))
+        rows = image.crop(place).convert("RGBA")
+        page.paste(rows, place, rows)
+    return page

@@ -1,0 +1,31 @@
+"""What fines measure beside what every service does."""
+
+from collections.abc import Iterable
+
+from chassis.clock import Clock
+from chassis.telemetry import meter
+from law.base_values import BASE_VALUES
+from law.calendar import CALENDAR
+from law.yearly import YearlyTables
+from law.zone import almaty_day
+from opentelemetry.metrics import CallbackOptions, Observation
+
+
+def measure_missing_tables(tables: YearlyTables, clock: Clock) -> None:
+    """`tartip.law.tables_missing`: years that each yearly table lacks now, or will soon.
+
+    The next year's base value counts from 1 December on, its calendar from 1 September on: an alert
+    on anything above 0 comes while there is time to add the table.
+    """
+
+    def observe(_: CallbackOptions) -> Iterable[Observation]:
+        return missing_tables(tables, clock)
+
+    meter.create_observable_gauge("tartip.law.tables_missing", callbacks=[observe])
+
+
+def missing_tables(tables: YearlyTables, clock: Clock) -> list[Observation]:
+    missing = [one.table for one in tables.missing(almaty_day(clock()))]
+    return [
+        Observation(missing.count(table), {"table": table}) for table in (CALENDAR, BASE_VALUES)
+    ]

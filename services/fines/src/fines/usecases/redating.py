@@ -1,0 +1,95 @@
+"""Open fines reckoned anew with the calendars of today: one transaction a fine.
+
+Run after a yearly table was put right (`tartip fines redate`). It may be broken off and run again:
+what is right already stays as it is.
+"""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import timedelta
+
+from chassis.clock import Clock
+from chassis.db import Database, Scope, Tx
+from chassis.identity import Caller
+from law.calendar import Calendar
+from law.refusals import TableYearMissing
+from law.zone import almaty_day, start_of
+
+from fines import events
+from fines.model.fine import Fine, State
+from fines.model.redating import changed_terms, redated
+from fines.storage import fines, open_fines
+
+PURPOSE = "redate-fines"
+PAGE = 200
+
+
+@dataclass(frozen=True)
+class Redated:
+    """A fine before and after; `refusal` says why it could not be reckoned, "" where it was."""
+
+    before: Fine
+    after: Fine
+    remaining: int
+    refusal: str = ""
+
+
+class Redating:
+    def __init__(self, db: Database, clock: Clock, calendar: Calendar) -> None:
+        self._db = db
+        self._clock = clock
+        self._calendar = calendar
+
+    async def run(self, after: str, caller: Caller, *, dry_run: bool) -> AsyncIterator[Redated]:
+        """Every open fine beyond the number `after`, in order."""
+        scope = Scope("system", caller.name, ("*",), purpose=caller.purpose or PURPOSE)
+        async with self._db.begin(scope) as tx:
+            remaining = await open_fines.count(tx, after)
+        while page := await self._page(after, scope):
+            for number in page:
+                remaining = max(0, remaining - 1)
+                found = await self._redate(number, scope, remaining, dry_run=dry_run)
+                if found:
+                    yield found
+            after = page[-1]
+
+    async def _page(self, after: str, scope: Scope) -> list[str]:
+        async with self._db.begin(scope) as tx:
+            return await open_fines.numbers(tx, after, PAGE)
+
+    async def _redate(
+        self, number: str, scope: Scope, remaining: int, *, dry_run: bool
+    ) -> Redated | None:
+        async with self._db.begin(scope) as tx:
+            fine = await open_fines.for_update(tx, number)
+            if fine is None:  # paid or cancelled since
+                return None
+            try:
+                again = redated(fine, self._calendar, almaty_day(self._clock()))
+            except TableYearMissing as missing:
+                return Redated(fine, fine, remaining, refusal=missing.reason)
+            if again is not fine and not dry_run:
+                await self._save(tx, fine, again)
+            return Redated(fine, again, remaining)
+
+    async def _save(self, tx: Tx, before: Fine, after: Fine) -> None:
+        assert before.dates and after.dates
+        await fines.save(tx, after)
+        tx.emit(events.fine_redated(after, self._clock()))
+        facts = changed_terms(before.dates, after.dates)
+        facts |= {"calendar": after.dates.calendar_version, "state": after.state.value}
+        tx.audit("redate", f"fine:{after.number}", region=after.region, facts=facts)
+        await self._schedule(tx, after)
+
+    async def _schedule(self, tx: Tx, fine: Fine) -> None:
+        """What the dates bring by themselves comes on the new ones, also where it came already."""
+        assert fine.dates
+        if fine.state is State.IN_FORCE:
+            over = start_of(fine.dates.voluntary_until + timedelta(days=1))
+            await tx.reschedule("fall_overdue", fine.number, due_at=over)
+        if fine.state is State.DELIVERED:
+            in_force = start_of(fine.dates.in_force_on)
+            await tx.reschedule("come_into_force", fine.number, due_at=in_force)
+            whole_sum = start_of(fine.dates.discount_until + timedelta(days=1))
+            if whole_sum > self._clock():
+                await tx.reschedule("tell_discount_ended", fine.number, due_at=whole_sum)

@@ -1,0 +1,108 @@
+"""The form of evidence that operators are shown: the picture or film, and nothing else of the file.
+
+Copied without loss where the file is laid out as its format says; turned upright and encoded anew
+where its EXIF says how to hold it, so that boxes in it mean the same. What it is goes by its first
+bytes, not by what somebody said.
+"""
+
+import io
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from chassis.refusals import Refusal, Says
+from PIL import Image, ImageOps
+
+from inference_gateway.evidence.film_copies import copied_film
+from inference_gateway.evidence.stripping import (
+    JPEG_START,
+    PNG_START,
+    NotStrippable,
+    stripped_jpeg,
+    stripped_png,
+    stripped_webp,
+)
+from inference_gateway.seeing.pictures import FORMATS, MOST_PIXELS
+
+QUALITY: Final = 95
+_UPRIGHT: Final = 1
+_ORIENTATION: Final = 0x0112
+_STRIP: Final[dict[str, Callable[[bytes], bytes]]] = {
+    "image/jpeg": stripped_jpeg,
+    "image/png": stripped_png,
+    "image/webp": stripped_webp,
+}
+_FORMATS: Final = {"image/jpeg": "JPEG", "image/png": "PNG", "image/webp": "WEBP"}
+# A picture opened costs four bytes a pixel and more: one at a time.
+_opening = threading.Lock()
+
+
+class EvidenceNotShowable(Refusal):
+    code = "EVIDENCE_NOT_SHOWABLE"
+    says = Says(
+        en="This file cannot be shown: it is no picture or film that can be opened. It is kept.",
+        ru="Этот файл нельзя показать: это не снимок и не видео. Он хранится.",
+        kk="Бұл файлды көрсетуге болмайды: ол сурет те, бейне де емес. Ол сақталады.",
+    )
+
+
+@dataclass(frozen=True)
+class ShownForm:
+    content_type: str
+    content: bytes
+
+
+def shown_form(content: bytes) -> ShownForm:
+    """Blocking: call it from a thread. Raises EvidenceNotShowable."""
+    content_type = _type_of(content)
+    make = copied_film if content_type == "video/mp4" else _upright_picture
+    try:
+        return ShownForm(content_type, make(content))
+    except Exception as problem:  # decoders fail in many ways on hostile files
+        raise EvidenceNotShowable from problem
+
+
+def _type_of(content: bytes) -> str:
+    if content.startswith(JPEG_START):
+        return "image/jpeg"
+    if content.startswith(PNG_START):
+        return "image/png"
+    if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
+        return "image/webp"
+    if content[4:8] == b"ftyp":
+        return "video/mp4"
+    raise EvidenceNotShowable
+
+
+def _upright_picture(content: bytes) -> bytes:
+    """The header is read before anything is decoded; see `pictures` for the limit."""
+    content_type = _type_of(content)
+    strip = _STRIP[content_type]
+    stripped = _stripped(strip, content)
+    with Image.open(io.BytesIO(content), formats=FORMATS) as image:
+        if image.width * image.height > MOST_PIXELS:
+            raise EvidenceNotShowable
+        if stripped == content:  # nothing was left out, so there is no EXIF
+            return content
+        with _opening:  # a PNG is decoded even for its EXIF, which may stand behind the picture
+            if stripped is not None and image.getexif().get(_ORIENTATION, _UPRIGHT) == _UPRIGHT:
+                return stripped
+            return strip(_encoded_upright(image, _FORMATS[content_type]))
+
+
+def _stripped(strip: Callable[[bytes], bytes], content: bytes) -> bytes | None:
+    """None where it must be opened and encoded anew."""
+    try:
+        return strip(content)
+    except NotStrippable:
+        return None
+
+
+def _encoded_upright(image: Image.Image, file_format: str) -> bytes:
+    written = io.BytesIO()
+    turned = ImageOps.exif_transpose(image)
+    if file_format == "JPEG" and turned.mode not in ("L", "RGB"):
+        turned = turned.convert("RGB")
+    turned.save(written, file_format, quality=QUALITY, subsampling=0)
+    return written.getvalue()

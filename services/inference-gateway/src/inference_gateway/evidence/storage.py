@@ -1,0 +1,192 @@
+"""The table of evidence, and every statement over it."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from chassis.db import Tx
+from chassis.sealing import DataKey
+from chassis.tables import data_keys
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ColumnElement,
+    DateTime,
+    MetaData,
+    Table,
+    Text,
+    Uuid,
+    delete,
+    select,
+    update,
+)
+from sqlalchemy.dialects.postgresql import insert
+
+KEY_CLASS = "evidence"
+_metadata = MetaData()
+_moment = DateTime(timezone=True)
+
+evidence = Table(
+    "evidence",
+    _metadata,
+    Column("sha256", Text, primary_key=True),
+    Column("region", Text, primary_key=True),
+    Column("only_role", Text, primary_key=True),
+    Column("content_type", Text),
+    Column("size_bytes", BigInteger),
+    Column("key_id", Uuid),
+    Column("object_path", Text),
+    Column("stored_at", _moment),
+    # Of the row beside this one that holds the form operators are shown: its own where nothing was
+    # left out, "" where it cannot be shown, NULL where nobody has made it yet.
+    Column("shown_sha256", Text),
+)
+
+
+@dataclass(frozen=True)
+class KeptEvidence:
+    """A sealed object, and what opens it."""
+
+    sha256: str
+    content_type: str
+    size_bytes: int
+    key: DataKey
+    object_path: str
+    # The form that operators are shown, where it is another.
+    shown: "KeptEvidence | None" = None
+    is_showable: bool = True
+
+    @property
+    def shown_sha256(self) -> str:
+        """ "" where it cannot be shown."""
+        return (self.shown or self).sha256 if self.is_showable else ""
+
+
+@dataclass(frozen=True)
+class EvidencePlace:
+    """Who may read a piece of evidence."""
+
+    region: str
+    only_role: str = ""
+
+
+@dataclass(frozen=True)
+class FoundEvidence:
+    kept: KeptEvidence
+    place: EvidencePlace
+    # As in the table; the form itself is in `kept.shown` where it is another.
+    shown_sha256: str | None
+
+
+async def keep_evidence(tx: Tx, kept: KeptEvidence, place: EvidencePlace) -> None:
+    """The rows that make sealed objects evidence; the first object of a content stays."""
+    if kept.shown is not None:
+        await _add_evidence(tx, kept.shown, place)
+    if not await _add_evidence(tx, kept, place):
+        await _set_shown(tx, kept, place)
+
+
+async def note_shown(tx: Tx, kept: KeptEvidence, place: EvidencePlace) -> None:
+    """The form of evidence that was kept without one."""
+    if kept.shown is not None:
+        await _add_evidence(tx, kept.shown, place)
+    await _set_shown(tx, kept, place)
+
+
+async def _add_evidence(tx: Tx, kept: KeptEvidence, place: EvidencePlace) -> bool:
+    """False where this content is there already."""
+    await tx.execute(
+        insert(data_keys).values(
+            key_id=kept.key.key_id, key_class=KEY_CLASS, wrapped=kept.key.wrapped
+        )
+    )
+    added = await tx.execute(
+        insert(evidence)
+        .values(
+            sha256=kept.sha256,
+            region=place.region,
+            only_role=place.only_role,
+            content_type=kept.content_type,
+            size_bytes=kept.size_bytes,
+            key_id=kept.key.key_id,
+            object_path=kept.object_path,
+            shown_sha256=kept.shown_sha256,
+        )
+        .on_conflict_do_nothing()
+    )
+    return bool(added.rowcount)
+
+
+async def _set_shown(tx: Tx, kept: KeptEvidence, place: EvidencePlace) -> None:
+    """Where it is not known yet and the scope sees the row; else its first reader does it."""
+    await tx.execute(
+        update(evidence)
+        .where(*_is(kept.sha256, place), evidence.c.shown_sha256.is_(None))
+        .values(shown_sha256=kept.shown_sha256)
+    )
+
+
+async def find_evidence(tx: Tx, sha256: str) -> FoundEvidence | None:
+    """As far as the transaction's scope sees it."""
+    row = (
+        await tx.execute(
+            select(evidence).where(evidence.c.sha256 == sha256).order_by(evidence.c.only_role)
+        )
+    ).first()
+    kept = None if row is None else await _kept(tx, row)
+    if row is None or kept is None:
+        return None
+    place = EvidencePlace(row.region, row.only_role)
+    if row.shown_sha256 in (None, "", sha256):
+        return FoundEvidence(kept, place, row.shown_sha256)
+    shown = (await tx.execute(select(evidence).where(*_is(row.shown_sha256, place)))).one()
+    form = await _kept(tx, shown)
+    return FoundEvidence(replace(kept, shown=form), place, row.shown_sha256) if form else None
+
+
+async def _kept(tx: Tx, row: Any) -> KeptEvidence | None:
+    try:
+        key = await tx.data_key(KEY_CLASS, row.key_id)
+    except KeyError:  # destroyed, and with it the content
+        return None
+    return KeptEvidence(row.sha256, row.content_type, row.size_bytes, key, row.object_path)
+
+
+def _is(sha256: str, place: EvidencePlace) -> tuple[ColumnElement[bool], ...]:
+    return (
+        evidence.c.sha256 == sha256,
+        evidence.c.region == place.region,
+        evidence.c.only_role == place.only_role,
+    )
+
+
+async def known_objects(tx: Tx, paths: list[str]) -> set[str]:
+    found = await tx.execute(
+        select(evidence.c.object_path).where(evidence.c.object_path.in_(paths))
+    )
+    return set(found.scalars())
+
+
+async def is_shown_form(tx: Tx, sha256: str, place: EvidencePlace) -> bool:
+    """Of another original that is kept in this place."""
+    query = select(evidence.c.sha256).where(
+        evidence.c.shown_sha256 == sha256,
+        evidence.c.sha256 != sha256,
+        evidence.c.region == place.region,
+        evidence.c.only_role == place.only_role,
+    )
+    return await tx.scalar(query.limit(1)) is not None
+
+
+async def take_away(tx: Tx, sha256: str, place: EvidencePlace) -> str:
+    """The row and the key of what it holds; gives the hash of its other form, "" if it had none."""
+    gone = (
+        await tx.execute(
+            delete(evidence)
+            .where(*_is(sha256, place))
+            .returning(evidence.c.key_id, evidence.c.shown_sha256)
+        )
+    ).one_or_none()
+    if gone is None:
+        return ""
+    await tx.destroy_data_key(gone.key_id)
+    return str(gone.shown_sha256 or "") if gone.shown_sha256 != sha256 else ""

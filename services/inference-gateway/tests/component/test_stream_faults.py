@@ -1,0 +1,186 @@
+"""Cameras that misbehave on purpose: what they show is dated near now, what they are has a name.
+
+Served by the project's own RTSP server; the same faults by another server where the cases are.
+"""
+
+import time
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from chassis.refusals import Refusal
+from inference_gateway.films import Shot
+from inference_gateway.rtsp import LATE_SECONDS_MAX, StreamShots
+from tartip.inference.v1 import streams_pb2 as pb
+from tartip_cli.testing import RunningTestMesh
+from tartip_scenes.clips import clip_of, film_of
+from tartip_scenes.rtsp import (
+    RtspServer,
+    jumping,
+    spiking,
+    standing_still,
+)
+from tartip_scenes.scenes import Light, draw_film
+
+from .conftest import As, Device, Process, refused
+from .streams_desk import Desk, opened_desk
+
+RATE, SHOTS, HOURS = 10, 12, 9800.0
+PROMISED_SECONDS = 10.0
+X265 = {"crf": "24", "x265-params": "log-level=none", "tag": "hvc1"}
+DATED = {
+    "right": None,
+    "single frames are hours ahead": spiking(HOURS),
+    "from a moment on all are": jumping(HOURS, after_seconds=2.0),
+    "or back": jumping(-HOURS, after_seconds=2.0),
+    "stamps stand still": standing_still,
+}
+
+
+@pytest.fixture(scope="module")
+def pictures() -> list[Any]:
+    return [s.picture for s in draw_film(5, frames=10, text="725BDE07", light=Light.DAY)]
+
+
+@pytest.fixture(scope="module")
+def server(pictures: list[Any]) -> Iterator[RtspServer]:
+    clip = clip_of(film_of(pictures, rate=RATE, key_every=5))
+    hevc = clip_of(film_of(pictures, rate=RATE, key_every=5, codec="hevc", options=X265))
+    made = RtspServer(clip)
+    for path, stamps in DATED.items():
+        if stamps is not None:
+            made.stamp(_path(path), stamps)
+    made.put("hevc", hevc)
+    made.put("hevc-blind", hevc.without_parameters())
+    made.put("h264-blind", clip.without_parameters())
+    made.guard("guarded", "viewer:right-word")
+    made.refuse_tcp("udp")
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def desk(engines: RunningTestMesh, service: Process) -> Iterator[Desk]:
+    with opened_desk(engines) as made:
+        yield made
+
+
+def _path(words: str) -> str:
+    return words.replace(" ", "-")
+
+
+def watched(address: str, shots: int = SHOTS) -> list[tuple[float, Shot]]:
+    """Each shot with the second at which it came, on the clock that it is dated by."""
+    began = time.monotonic() - 1.0
+    stream = StreamShots(address, 2.0, lambda: time.monotonic() - began)
+    found = []
+    for shot in stream.connection():
+        found.append((time.monotonic() - began, shot))
+        if len(found) == shots:
+            break
+    return found
+
+
+def assert_near_now(found: list[tuple[float, Shot]]) -> None:
+    """Never ahead, at most a little behind, and one shot for every half second that passed."""
+    assert len(found) == SHOTS
+    for came, shot in found:
+        assert came - LATE_SECONDS_MAX - 1.0 <= shot.seconds <= came
+    moments = [shot.seconds for _, shot in found]
+    assert moments == sorted(moments)
+    assert all(later - before < 1.5 for before, later in pairwise(moments[1:]))
+    assert [s.number for _, s in found] == list(range(found[0][1].number, found[-1][1].number + 1))
+
+
+@pytest.mark.parametrize("path", DATED)
+def test_what_a_camera_shows_is_dated_near_now_whatever_its_stamps(
+    path: str, server: RtspServer
+) -> None:
+    assert_near_now(watched(server.address_of(_path(path))))
+
+
+@pytest.mark.parametrize("path", ["udp", "hevc"])
+def test_cameras_over_udp_and_with_h265_are_watched(path: str, server: RtspServer) -> None:
+    assert len(watched(server.address_of(path), shots=3)) == 3
+
+
+def test_capitals_and_the_right_password_open_a_stream(
+    triton: Process, command_line: As, device: Device, server: RtspServer
+) -> None:
+    address = server.address_of("guarded", password="viewer:right-word")
+    capitals = " RTSP" + address.removeprefix("rtsp")
+    assert command_line.watch(device, capitals, max_frames=1)
+
+
+@pytest.mark.parametrize(
+    ("path", "reason"),
+    [
+        ("guarded", "STREAM_UNAUTHORIZED"),
+        ("h264-blind", "STREAM_NOT_DECODABLE"),
+        ("hevc-blind", "STREAM_NOT_DECODABLE"),
+        ("", "STREAM_AWAY"),
+    ],
+)
+def test_each_reason_why_a_stream_cannot_be_watched_has_a_name_in_time(
+    path: str, reason: str, command_line: As, device: Device, server: RtspServer, service: Process
+) -> None:
+    address = server.address_of(path) if path else "rtsp://viewer:secret-word@127.0.0.1:9/live"
+    begun = time.monotonic()
+    with refused(reason) as told:
+        command_line.watch(device, address, max_frames=1)
+    assert time.monotonic() - begun < 3 * PROMISED_SECONDS
+    assert "word" not in str(told[0].facts)
+    assert b"secret-word" not in service.log.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("path", "state", "reason"),
+    [
+        ("guarded", pb.STREAM_STATE_UNAUTHORIZED, "unauthorized"),
+        ("hevc-blind", pb.STREAM_STATE_GARBLED, "garbled"),
+    ],
+)
+def test_a_stream_that_is_watched_for_ever_says_the_same(
+    path: str,
+    state: int,
+    reason: str,
+    desk: Desk,
+    device: Device,
+    server: RtspServer,
+) -> None:
+    begun = time.monotonic()
+    desk.put(device, server.address_of(path), rate=4.0)
+    desk.until(device, lambda s: s.state == state and s.counts.dropped[reason] > 0)
+    assert time.monotonic() - begun < 3 * PROMISED_SECONDS
+
+
+def test_a_wrong_password_is_not_tried_again_and_again(
+    desk: Desk,
+    device: Device,
+    pictures: list[Any],
+) -> None:
+    guarded = RtspServer(pictures, rate=RATE)
+    guarded.guard("live", "viewer:right-word")
+    desk.put(device, guarded.address, rate=4.0)
+    desk.until(device, lambda s: s.counts.dropped["unauthorized"] > 12)
+    assert guarded.connections == 1
+    guarded.stop()
+
+
+def test_stamps_that_stand_still_cost_a_watched_stream_no_slot(
+    triton: Process,
+    desk: Desk,
+    device: Device,
+    server: RtspServer,
+) -> None:
+    desk.put(device, server.address_of(_path("stamps stand still")), rate=4.0)
+    first = desk.until(device, lambda s: s.state == pb.STREAM_STATE_LIVE)
+    later = desk.until(device, lambda s: s.counts.offered > first.counts.offered + 40)
+    assert later.counts.dropped["stream_away"] <= first.counts.dropped["stream_away"] + 2
+
+
+def test_a_refusal_of_a_stream_holds_no_word_of_its_address() -> None:
+    with pytest.raises(Refusal) as told:
+        watched("rtsp://viewer:secret-word@127.0.0.1:9/live")
+    assert "secret" not in repr(told.value.facts) + str(told.value)

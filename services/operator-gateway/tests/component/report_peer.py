@@ -1,0 +1,142 @@
+"""The report desk as a small server: reports move on as their owner moves them."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from chassis.calls import current_caller
+from chassis.clock import to_timestamp
+from chassis.refusals import Kind, Refusal, Says, checks
+from tartip.reports.v1 import reports_pb2, reports_pb2_grpc
+
+from .peers import NOON, ORIGINAL_SHA, PHOTOGRAPH, PHOTOGRAPH_SHA, Asked
+
+
+class ReportNotFound(Refusal):
+    kind = Kind.NOT_FOUND
+    code = "REPORT_NOT_FOUND"
+    says = Says(en="No such report.", ru="Нет такого сообщения.", kk="Мұндай хабарлама жоқ.")
+
+
+class ReportChangedMeanwhile(Refusal):
+    kind = Kind.CONFLICT
+    code = "REPORT_CHANGED_MEANWHILE"
+    says = Says(en="Changed meanwhile.", ru="Тем временем изменилось.", kk="Осы арада өзгерді.")
+
+
+# What may be done in which status, and what it leads to.
+STEPS = {
+    "take": {"ROUTED": "IN_WORK", "DISPUTED": "IN_WORK"},
+    "route": {"ROUTED": "ROUTED", "IN_WORK": "ROUTED"},
+    "ask": {"IN_WORK": "WAITS_FOR_REPORTER"},
+    "answer": {"IN_WORK": "ANSWERED", "WAITS_FOR_REPORTER": "ANSWERED"},
+}
+
+
+def a_report(report_id: str, due: datetime, **changes: Any) -> reports_pb2.DeskReport:
+    report = reports_pb2.DeskReport(
+        unit="KZ-75-duty", occurred_at=to_timestamp(NOON), text="A car stands on the pavement.",
+        partner="kaspi", due_at=to_timestamp(due), overdue=due < datetime.now(UTC),
+    )  # fmt: skip
+    inner = report.report
+    inner.report_id, inner.version = report_id, 1
+    inner.status = reports_pb2.REPORT_STATUS_ROUTED
+    inner.category = changes.pop("category", reports_pb2.CATEGORY_OTHER)
+    inner.receipt.number = f"KZ75-2026-{report_id[-1] * 7}"
+    inner.receipt.registered_at.CopyFrom(to_timestamp(NOON))
+    inner.receipt.due_at.CopyFrom(to_timestamp(due))
+    report.place.region, report.place.address = "KZ-75", "Abai 44"
+    report.reporter.name = "Test Person"
+    report.MergeFrom(reports_pb2.DeskReport(**changes))
+    return offered(report)
+
+
+def offered(report: reports_pb2.DeskReport) -> reports_pb2.DeskReport:
+    status = reports_pb2.ReportStatus.Name(report.report.status).removeprefix("REPORT_STATUS_")
+    report.actions[:] = [action for action, steps in STEPS.items() if status in steps]
+    return report
+
+
+def advance(report: reports_pb2.DeskReport, action: str, operator: str) -> reports_pb2.DeskReport:
+    """As the owner does it: status, holder, version, step and deadline."""
+    status = reports_pb2.ReportStatus.Name(report.report.status).removeprefix("REPORT_STATUS_")
+    target = STEPS[action][status]
+    report.report.status = reports_pb2.ReportStatus.Value(f"REPORT_STATUS_{target}")
+    report.report.version += 1
+    report.operator = operator
+    step = report.steps.add(status=report.report.status, actor=operator)
+    step.at.CopyFrom(to_timestamp(datetime.now(UTC)))
+    if action == "take":
+        report.due_at.CopyFrom(to_timestamp(datetime.now(UTC) + timedelta(days=30)))
+    if target in ("ANSWERED", "WAITS_FOR_REPORTER"):
+        report.ClearField("due_at")
+    report.overdue = False
+    return offered(report)
+
+
+class PeerReports(reports_pb2_grpc.ReportDeskServicer):
+    def __init__(self, asked: Asked) -> None:
+        self._asked = asked
+
+    async def ListReports(self, request: Any, context: Any) -> Any:
+        rows = [one for one in self._asked.reports.values() if self._fits(one, request)]
+        rows.sort(key=lambda row: row.due_at.seconds if row.HasField("due_at") else 2**40)
+        size = request.page.size or 50
+        start = int(request.page.token or 0)
+        more = str(start + size) if len(rows) > start + size else ""
+        found = rows[start : start + size]
+        return reports_pb2.ReportDeskListReportsResponse(reports=found, next_page_token=more)
+
+    def _fits(self, row: reports_pb2.DeskReport, request: Any) -> bool:
+        closed = (reports_pb2.REPORT_STATUS_ANSWERED, reports_pb2.REPORT_STATUS_CLOSED)
+        status = row.report.status
+        fits_status = status == request.status if request.status else status not in closed
+        fits_category = request.category in (0, row.report.category)
+        is_wanted = row.overdue or not request.overdue_only
+        return (
+            fits_status and fits_category and is_wanted
+            and (row.emergency or not request.emergencies_only)
+        )  # fmt: skip
+
+    async def GetReport(self, request: Any, context: Any) -> Any:
+        self._asked.note(request)
+        report = self._found(request)
+        return reports_pb2.ReportDeskGetReportResponse(report=report)
+
+    async def OpenEvidence(self, request: Any, context: Any) -> AsyncIterator[Any]:
+        self._asked.note(request)
+        yield reports_pb2.OpenEvidenceResponse(
+            content_type="image/jpeg", content=PHOTOGRAPH, sha256=PHOTOGRAPH_SHA,
+            original_sha256=ORIGINAL_SHA, size_bytes=len(PHOTOGRAPH),
+        )  # fmt: skip
+
+    async def TakeReport(self, request: Any, context: Any) -> Any:
+        return reports_pb2.TakeReportResponse(report=self._act(request, "take"))
+
+    async def AskReporter(self, request: Any, context: Any) -> Any:
+        return reports_pb2.AskReporterResponse(report=self._act(request, "ask"))
+
+    async def AnswerReport(self, request: Any, context: Any) -> Any:
+        report = self._unchanged(request)
+        with checks() as check:
+            long_enough = len(request.answer) > 3
+            check.that(long_enough, "answer", "what the reporter reads", code="ANSWER_REQUIRED")
+        report.report.answer = request.answer
+        return reports_pb2.AnswerReportResponse(report=self._act(request, "answer"))
+
+    def _found(self, request: Any) -> reports_pb2.DeskReport:
+        if request.report_id not in self._asked.reports:
+            raise ReportNotFound
+        return self._asked.reports[request.report_id]
+
+    def _unchanged(self, request: Any) -> reports_pb2.DeskReport:
+        report = self._found(request)
+        if request.version not in (0, report.report.version):
+            raise ReportChangedMeanwhile
+        return report
+
+    def _act(self, request: Any, action: str) -> reports_pb2.DeskReport:
+        self._asked.note(request)
+        operator = current_caller().operator
+        assert operator is not None
+        return advance(self._unchanged(request), action, operator.operator_id)

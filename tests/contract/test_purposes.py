@@ -1,0 +1,56 @@
+"""A purpose is demanded exactly where the contract says so, and by the gate alone."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from camera_registry.grpc_api import POLICY as CAMERAS
+from chassis.audit_api import POLICY as AUDIT
+from chassis.identity import Allow
+from citizen_reports.grpc_api import APPS_POLICY, DESK_POLICY
+from fines.grpc_api.counter import POLICY as FINE_PAYMENTS
+from fines.grpc_api.desk import POLICY as FINES
+from inference_gateway.functions.grpc_api import POLICY as FUNCTIONS
+from inference_gateway.grpc_api.edge import POLICY as INFERENCE
+from inference_gateway.streams.grpc_api import POLICY as STREAMS
+from inference_gateway.watchlists.grpc_api import POLICY as WATCHLISTS
+from violations.grpc_api import POLICY as VIOLATIONS
+
+ROOT = Path(__file__).resolve().parents[2]
+POLICIES: Mapping[str, Allow] = {
+    **CAMERAS, **AUDIT, **APPS_POLICY, **DESK_POLICY, **FINE_PAYMENTS, **FINES,
+    **FUNCTIONS, **INFERENCE, **STREAMS, **WATCHLISTS, **VIOLATIONS,
+}  # fmt: skip
+SERVICE = re.compile(r"^service (\w+) \{(.*?)^\}", re.MULTILINE | re.DOTALL)
+RPC = re.compile(r"((?:^\s*//.*\n)+)\s*rpc (\w+)\(", re.MULTILINE)
+
+
+def documented() -> dict[str, bool]:
+    """Every method, and whether its comment names PURPOSE_REQUIRED."""
+    found = {}
+    for path in sorted((ROOT / "proto" / "tartip").rglob("*.proto")):
+        text = path.read_text()
+        package = re.search(r"^package ([\w.]+);", text, re.MULTILINE)
+        assert package is not None
+        for service, body in SERVICE.findall(text):
+            for comment, method in RPC.findall(body):
+                name = f"/{package.group(1)}.{service}/{method}"
+                found[name] = "PURPOSE_REQUIRED" in comment
+    return found
+
+
+def test_every_method_is_in_both() -> None:
+    assert set(documented()) == set(POLICIES)
+
+
+@pytest.mark.parametrize("method", sorted(POLICIES))
+def test_a_purpose_is_demanded_where_the_contract_says_so(method: str) -> None:
+    assert POLICIES[method].purpose == documented()[method]
+
+
+def test_no_service_has_a_rule_of_its_own() -> None:
+    for path in (ROOT / "services").glob("*/src/**/*.py"):
+        assert "PURPOSE_REQUIRED" not in path.read_text(), path
