@@ -49,6 +49,7 @@ async def test_the_guides_program_pays_once_and_hands_a_report_in(
         tmp_path,
     )
     assert "paid once: entry" in told
+    assert "what became of it: PAYMENT_STATE_POSTED" in told
     assert "other content under the same id: ID_REUSED" in told
     assert re.search(r"report KZ75-\d{4}-\d{7}, an answer is due by", told)
     assert "now: REPORT_STATUS_ROUTED" in told

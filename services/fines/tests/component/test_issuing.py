@@ -129,6 +129,32 @@ async def test_an_unknown_owner_holds_the_fine_until_the_register_knows(
     assert row["hold_reason"] == ""
 
 
+async def test_held_fines_are_listed_by_their_reason(
+    peer: ViolationsPeer,
+    publish: Publish,
+    database: Any,
+    a_fine: Any,
+    operator: Callable[[str], As],
+) -> None:
+    violation = a_violation("992HLD02")
+    peer.known[violation.violation_id] = violation
+    await publish("confirmed", confirmed(violation))
+    await _held(database, violation, "OWNER_NOT_FOUND")
+    supervisor, page = operator("supervisor-almaty"), common_pb2.Page(size=200)
+
+    async def listed(**wanted: Any) -> set[str]:
+        answer = await supervisor.call("ListFines", pb.ListFinesRequest(page=page, **wanted))
+        return {fine.violation_id for fine in answer.fines}
+
+    everybody = {violation.violation_id, a_fine["violation_id"]}
+    assert everybody <= await listed()
+    assert everybody & await listed(held=True) == {violation.violation_id}
+    assert everybody & await listed(hold_reason="OWNER_NOT_FOUND") == {violation.violation_id}
+    assert everybody & await listed(hold_reason="OWNER_TOO_YOUNG") == set()
+    refused = await supervisor.refused("ListFines", pb.ListFinesRequest(hold_reason="x"))
+    assert [error.field for error in refused.fields] == ["hold_reason"]
+
+
 async def test_two_owners_hold_the_fine(
     peer: ViolationsPeer, publish: Publish, database: Any, vehicles: Vehicles, service: str
 ) -> None:

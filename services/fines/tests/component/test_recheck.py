@@ -20,7 +20,6 @@ from .conftest import SERVICE, As
 from .facts import FIRM, Vehicles, ownership, under_another_id
 
 COMMAND_LINE = Caller("service", "tartip-cli", purpose="recheck")
-PURPOSE = ("tartip-purpose", "recheck")
 
 
 def supervisor(*regions: str) -> Caller:
@@ -165,24 +164,22 @@ async def test_the_stream_resumes_after_the_last_fine_that_was_received(
 
 
 @pytest.mark.parametrize(
-    ("caller", "metadata", "request_", "reason"),
+    ("caller", "chosen", "request_", "reason"),
     [
-        (("tartip-cli", {}), (), {}, "PURPOSE_REQUIRED"),
-        (("operator-gateway", {"operator": "inspector-almaty"}), (PURPOSE,), {}, "NOT_ALLOWED"),
-        (("operator-gateway", {"operator": "finance-1"}), (PURPOSE,), {}, "NOT_ALLOWED"),
-        (("kaspi", {"kind": "partner"}), (PURPOSE,), {}, "NOT_ALLOWED"),
-        (("violations", {}), (PURPOSE,), {}, "NOT_ALLOWED"),
-        (("tartip-cli", {}), (PURPOSE,), {"resume_token": "x"}, "PAGE_TOKEN_WRONG"),
-        (("tartip-cli", {}), (PURPOSE,), {"region": "Almaty"}, "BAD_REQUEST"),
+        ("tartip-cli", {"purpose": ""}, {}, "PURPOSE_REQUIRED"),
+        ("operator-gateway", {"operator": "inspector-almaty"}, {}, "NOT_ALLOWED"),
+        ("operator-gateway", {"operator": "finance-1"}, {}, "NOT_ALLOWED"),
+        ("kaspi", {"kind": "partner"}, {}, "NOT_ALLOWED"),
+        ("violations", {}, {}, "NOT_ALLOWED"),
+        ("tartip-cli", {}, {"resume_token": "x"}, "PAGE_TOKEN_WRONG"),
+        ("tartip-cli", {}, {"region": "Almaty"}, "BAD_REQUEST"),
     ],
 )
 async def test_who_may_recheck_and_how_it_is_asked(
-    as_: Callable[..., As], caller: Any, metadata: Any, request_: Any, reason: str
+    as_: Callable[..., As], caller: str, chosen: Any, request_: Any, reason: str
 ) -> None:
-    name, chosen = caller
-    asking = as_(name, **chosen)
     with pytest.raises(Refusal) as refused:
-        await rechecked(asking, pb.RecheckIssuedFinesRequest(**request_), metadata)
+        await rechecked(as_(caller, **chosen), pb.RecheckIssuedFinesRequest(**request_))
     assert refused.value.reason == reason
 
 
@@ -195,11 +192,11 @@ async def test_supervisors_and_auditors_may_recheck(
 
 
 async def rechecked(
-    caller: As, request: pb.RecheckIssuedFinesRequest, metadata: Any = (PURPOSE,)
+    caller: As, request: pb.RecheckIssuedFinesRequest
 ) -> list[pb.RecheckIssuedFinesResponse]:
     channel: grpc.aio.Channel = caller.channels.to(caller.address, SERVICE)
     stub = fines_pb2_grpc.FinesStub(channel)
-    answers = stub.RecheckIssuedFines(request, timeout=60, metadata=(*caller.metadata, *metadata))
+    answers = stub.RecheckIssuedFines(request, timeout=60, metadata=caller.metadata)
     return [found async for found in refusals_of(answers)]
 
 
