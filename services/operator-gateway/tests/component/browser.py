@@ -67,11 +67,11 @@ class Console:
 
     async def choose_purpose(self, own: str = "") -> None:
         """The first that is offered, or words of one's own."""
-        await self.page.wait_for_selector("dialog[open] input[type=radio]")
+        await self.page.wait_for_selector("#choose[open]")
         if own:
             await self.page.fill("#own-text", own)
         await self.page.keyboard.press("Enter")
-        await expect(self.page.locator("dialog[open]")).to_have_count(0)
+        await expect(self.page.locator("#choose[open]")).to_have_count(0)
 
     async def press(self, code: str, *, layout: str = "cyrillic", repeat: bool = False) -> None:
         """A real key, as a keyboard of this layout sends it."""

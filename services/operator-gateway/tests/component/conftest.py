@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ import httpx
 import pytest
 import pytest_asyncio
 from chassis.authorities import Authorities
-from chassis.clock import new_id
+from chassis.clock import clock_offset, new_id
 from chassis.grpc_server import GrpcServer
 from chassis.identity import TokenVerifier, allow
 from joserfc import jwt
@@ -144,8 +145,8 @@ def lonely_gateway(engines: Any, peers: Asked, gateway: RunningGateway, tmp_path
 def moved_gateway(engines: Any, peers: Asked, gateway: RunningGateway, tmp_path: Path) -> (
     Iterator[RunningGateway]
 ):  # fmt: skip
-    """One that lives ninety days ahead."""
-    ahead = {"TARTIP_CLOCK_OFFSET": str(90 * 24 * 3600)}
+    """One that lives ninety days ahead of the others."""
+    ahead = {"TARTIP_CLOCK_OFFSET": str((clock_offset() + timedelta(days=90)).total_seconds())}
     running = start_gateway(engines, peers, tmp_path / "log", address=free_address(), **ahead)
     yield running
     running.process.kill()

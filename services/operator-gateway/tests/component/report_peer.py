@@ -1,11 +1,11 @@
 """The report desk as a small server: reports move on as their owner moves them."""
 
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from chassis.calls import current_caller
-from chassis.clock import to_timestamp
+from chassis.clock import system_clock, to_timestamp
 from chassis.refusals import Kind, Refusal, Says, checks
 from tartip.reports.v1 import reports_pb2, reports_pb2_grpc
 
@@ -36,7 +36,7 @@ STEPS = {
 def a_report(report_id: str, due: datetime, **changes: Any) -> reports_pb2.DeskReport:
     report = reports_pb2.DeskReport(
         unit="KZ-75-duty", occurred_at=to_timestamp(NOON), text="A car stands on the pavement.",
-        partner="kaspi", due_at=to_timestamp(due), overdue=due < datetime.now(UTC),
+        partner="kaspi", due_at=to_timestamp(due), overdue=due < system_clock(),
     )  # fmt: skip
     inner = report.report
     inner.report_id, inner.version = report_id, 1
@@ -65,9 +65,9 @@ def advance(report: reports_pb2.DeskReport, action: str, operator: str) -> repor
     report.report.version += 1
     report.operator = operator
     step = report.steps.add(status=report.report.status, actor=operator)
-    step.at.CopyFrom(to_timestamp(datetime.now(UTC)))
+    step.at.CopyFrom(to_timestamp(system_clock()))
     if action == "take":
-        report.due_at.CopyFrom(to_timestamp(datetime.now(UTC) + timedelta(days=30)))
+        report.due_at.CopyFrom(to_timestamp(system_clock() + timedelta(days=30)))
     if target in ("ANSWERED", "WAITS_FOR_REPORTER"):
         report.ClearField("due_at")
     report.overdue = False

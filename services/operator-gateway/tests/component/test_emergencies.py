@@ -2,10 +2,11 @@
 
 import asyncio
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from chassis.clock import system_clock
 from tartip.reports.v1 import reports_pb2 as pb
 
 from .browser import HEARS_TONES, PROMISE_MS, Console, OpenConsole, expect, needs_chromium
@@ -28,7 +29,7 @@ class Desk:
         self._publish = Publisher(gateway.engines)
 
     async def receive(self, report_id: str, category: Any = ACCIDENT) -> None:
-        due = datetime.now(UTC) + timedelta(minutes=7)
+        due = system_clock() + timedelta(minutes=7)
         self._reports[report_id] = a_report(report_id, due, category=category, emergency=True)
         await self._publish("citizen-reports", "reports.v1.received", f"report:{report_id}")
 
@@ -114,7 +115,7 @@ async def test_a_worsening_emergency_is_heard_again(open_desk: Any) -> None:
 async def test_what_was_there_at_sign_in_is_counted_and_not_heard(
     open_desk: Any, gateway: Any
 ) -> None:
-    due = datetime.now(UTC) + timedelta(minutes=3)
+    due = system_clock() + timedelta(minutes=3)
     gateway.asked.reports["accident-1"] = a_report(
         "accident-1", due, category=ACCIDENT, emergency=True
     )

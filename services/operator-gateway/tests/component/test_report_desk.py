@@ -1,9 +1,10 @@
 """The report desk in a real browser: an answer goes to whom it was written for."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from chassis.clock import system_clock
 from tartip.reports.v1 import reports_pb2 as pb
 
 from .browser import PROMISE_MS, Console, OpenConsole, expect, needs_chromium
@@ -11,7 +12,7 @@ from .conftest import Publisher
 from .report_peer import a_report, advance
 
 pytestmark = needs_chromium
-NOW = datetime.now(UTC)
+NOW = system_clock()
 REPORTS = ("report-1", "report-2", "report-3")
 
 

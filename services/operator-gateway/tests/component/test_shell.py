@@ -4,6 +4,7 @@ import datetime as dt
 from typing import Any
 
 import pytest
+from chassis.clock import system_clock
 
 from .browser import Console, OpenConsole, decoded, expect, needs_chromium
 from .peers import PHOTOGRAPH_SHA, a_violation
@@ -20,7 +21,7 @@ OWN = "Сот сұрауы № 12, іс бойынша"
 
 @pytest.fixture
 def cases(gateway: Any, console: OpenConsole) -> None:
-    asked, soon = gateway.asked, dt.datetime.now(dt.UTC) + dt.timedelta(hours=1)
+    asked, soon = gateway.asked, system_clock() + dt.timedelta(hours=1)
     for number in (1, 2):
         asked.violations[f"violation-{number}"] = a_violation(f"violation-{number}")
         asked.reports[f"report-{number}"] = a_report(f"report-{number}", soon)
@@ -84,6 +85,29 @@ async def test_a_purpose_holds_for_half_an_hour(console: OpenConsole, cases: Non
     await desk.press("KeyJ")
     await desk.page.wait_for_selector("dialog[open]")
     assert desk.opened() == []
+
+
+async def test_a_purpose_that_runs_out_while_one_writes_is_asked_for_and_the_text_stays(
+    console: OpenConsole, cases: None
+) -> None:
+    desk = await console("dispatcher-almaty", "reports")
+    await desk.page.locator(".purpose").click()
+    await desk.choose_purpose()
+    await desk.row("report-1").click()
+    await desk.is_ready("report-1", "take")
+    await desk.press("KeyT")
+    await desk.is_ready("report-1", "answer")
+    await desk.press("KeyA")
+    await desk.page.fill("#ask textarea", "The street was swept.")
+    await desk.page.evaluate("sessionStorage.removeItem('tartip.purposes')")
+    await desk.page.keyboard.press("Control+Enter")
+    await desk.page.wait_for_selector("#choose[open]")
+    await desk.page.keyboard.press("Escape")
+    await expect(desk.page.locator("#ask .refusal")).to_contain_text("выберите цель")
+    await expect(desk.page.locator("#ask textarea")).to_have_value("The street was swept.")
+    await desk.page.keyboard.press("Control+Enter")
+    await desk.choose_purpose()
+    await expect(desk.page.locator(".case")).to_contain_text("The street was swept.")
 
 
 async def test_a_purpose_is_of_its_operator(console: OpenConsole, cases: None) -> None:
@@ -207,7 +231,7 @@ async def test_a_session_that_ended_keeps_what_was_typed(console: OpenConsole, c
 async def test_a_moved_clock_is_told_on_every_page_and_deadlines_are_counted_by_it(
     console: OpenConsole, cases: None, moved_gateway: Any
 ) -> None:
-    due = dt.datetime.now(dt.UTC) + dt.timedelta(days=100, hours=1)
+    due = system_clock() + dt.timedelta(days=100, hours=1)
     moved_gateway.asked.reports["report-9"] = a_report("report-9", due)
     desk = await console("dispatcher-almaty", "reports", at=moved_gateway)
     notice = desk.page.locator("#notices [data-code=CLOCK_MOVED]")

@@ -135,7 +135,7 @@ function signOut(why = "") {
   forgetSigner();
   // What was typed stays for the operator whose session merely ran out; by name it is found again.
   if (!why) { forgetPurposes(); forgetDrafts(); }
-  document.getElementById("ask").close();
+  document.querySelectorAll("dialog").forEach((dialog) => dialog.close());
   drawHeader();
   signIn(why);
 }

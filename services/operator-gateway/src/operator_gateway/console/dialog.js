@@ -4,80 +4,97 @@
 import { h } from "./dom.js";
 import { fieldText, refusalText, t } from "./texts.js";
 
-const drafts = new Map();
+let drafts = new Map();
 let open = null;
 
 // What was typed for a case belongs to that operator in this tab alone.
-export const forgetDrafts = () => drafts.clear();
+export const forgetDrafts = () => { drafts = new Map(); };
 
 // The case of the open dialog has changed: nothing is sent from here any more, the text stays.
 export const outdate = (caseId) => { if (open?.caseId === caseId) open.outdate(); };
 
-// Asks for `fields` ({ name, label, long, value }) and hands their values to `submit`, which may
+// Asks for `fields` ({ name, label, long, value, max }) and hands their values to `submit`, which may
 // refuse by throwing; resolves to whether it was accepted. `key` names the draft, `caseId` the case.
-export function askFor({ key, caseId, title, about, fields, send, submit }) {
-  const dialog = document.getElementById("ask");
-  return new Promise((resolve) => {
-    let accepted = false, sending = false, outdated = false;
+export const askFor = (question) => new Promise((resolve) => { new Question(question, resolve).show(); });
+
+class Question {
+  constructor({ key, caseId, title, about, fields, send, submit }, resolve) {
+    Object.assign(this, { key, caseId, title, about, submit, resolve, drafts });
+    this.dialog = document.getElementById("ask");
     const kept = drafts.get(key) ?? {};
-    const inputs = fields.map((field) => makeField(field, kept[field.name]));
-    const values = () => Object.fromEntries(inputs.map(({ name, input }) => [name, input.value]));
-    const refusal = h("p", { class: "refusal", role: "alert", hidden: true });
-    const sendButton = h("button", { class: "main", type: "button", onclick: () => finish() },
-      send, " ", h("kbd", {}, "Ctrl+⏎"));
-    const tell = (text) => { refusal.textContent = text; refusal.hidden = false; };
-    const outdate = (text) => {
-      outdated = true;
-      sendButton.disabled = true;
-      tell(text ?? t("case.changed.text"));
-    };
+    this.inputs = fields.map((field) => makeField(field, kept[field.name]));
+    this.refusal = h("p", { class: "refusal", role: "alert", hidden: true });
+    this.button = h("button", { class: "main", type: "button", onclick: () => this.finish() }, send, " ", h("kbd", {}, "Ctrl+⏎"));
+    this.accepted = this.sending = this.outdated = false;
+  }
 
-    async function finish() {
-      if (sending || outdated) return;
-      sending = sendButton.disabled = true;
-      refusal.hidden = true;
-      inputs.forEach(({ mark }) => mark(""));
-      drafts.set(key, values());
-      try {
-        await submit(Object.fromEntries(Object.entries(values()).map(([name, text]) => [name, text.trim()])));
-        accepted = true;
-        drafts.delete(key);
-        dialog.close();
-      } catch (error) { refused(error); } finally {
-        sending = false;
-        sendButton.disabled = outdated;
-      }
-    }
-
-    function refused(error) {
-      const fieldOf = (wrong) => inputs.find(({ name }) => name === wrong.field);
-      tell(refusalText(error, (wrong) => !fieldOf(wrong)));
-      for (const wrong of error.fields ?? []) fieldOf(wrong)?.mark(fieldText(wrong));
-      if (error.outdates) outdate(`${refusalText(error)} ${t("text.kept")}`);
-      (inputs.find(({ input }) => input.getAttribute("aria-invalid")) ?? inputs[0])?.input.focus();
-    }
-
-    dialog.onkeydown = (event) => {
-      event.stopPropagation();
-      const sends = event.key === "Enter" && !event.isComposing && !event.repeat
-        && (event.ctrlKey || event.metaKey || event.target.tagName === "INPUT");
-      if (sends) { event.preventDefault(); finish(); }
-    };
-    dialog.onclose = () => {
-      if (!accepted && Object.values(values()).some((text) => text.trim())) drafts.set(key, values());
-      open = null;
-      resolve(accepted);
-    };
-    show(dialog, title, [
-      about ? h("p", { class: "soft" }, about) : null,
-      inputs.map(({ whole }) => whole), refusal,
-      h("div", { class: "end" },
-        h("button", { type: "button", onclick: () => dialog.close() }, t("cancel"), " ", h("kbd", {}, "Esc")), sendButton),
+  show() {
+    this.dialog.onkeydown = (event) => this.onkey(event);
+    this.dialog.onclose = () => this.closed();
+    show(this.dialog, this.title, [
+      this.about ? h("p", { class: "soft" }, this.about) : null,
+      this.inputs.map(({ whole }) => whole), this.refusal,
+      h("div", { class: "end" }, cancelButton(this.dialog), this.button),
     ]);
-    open = { caseId, outdate };
-    inputs[0]?.input.focus();
-  });
+    open = this;
+    this.inputs[0]?.input.focus();
+  }
+
+  get values() { return Object.fromEntries(this.inputs.map(({ name, input }) => [name, input.value])); }
+
+  onkey(event) {
+    event.stopPropagation();
+    const sends = event.key === "Enter" && !event.isComposing && !event.repeat
+      && (event.ctrlKey || event.metaKey || event.target.tagName === "INPUT");
+    if (sends) { event.preventDefault(); this.finish(); }
+  }
+
+  async finish() {
+    if (this.sending || this.outdated) return;
+    this.sending = this.button.disabled = true;
+    this.refusal.hidden = true;
+    this.inputs.forEach(({ mark }) => mark(""));
+    const { values } = this;
+    this.drafts.set(this.key, values);
+    try {
+      await this.submit(Object.fromEntries(Object.entries(values).map(([name, text]) => [name, text.trim()])));
+      this.accepted = true;
+      this.drafts.delete(this.key);
+      this.dialog.close();
+    } catch (error) { this.refused(error); } finally {
+      this.sending = false;
+      this.button.disabled = this.outdated;
+    }
+  }
+
+  refused(error) {
+    const fieldOf = (wrong) => this.inputs.find(({ name }) => name === wrong.field);
+    this.tell(refusalText(error, (wrong) => !fieldOf(wrong)));
+    for (const wrong of error.fields ?? []) fieldOf(wrong)?.mark(fieldText(wrong));
+    if (error.outdates) this.outdate(`${refusalText(error)} ${t("text.kept")}`);
+    (this.inputs.find(({ input }) => input.getAttribute("aria-invalid")) ?? this.inputs[0])?.input.focus();
+  }
+
+  outdate(text = t("case.changed.text")) {
+    this.outdated = this.button.disabled = true;
+    this.tell(text);
+  }
+
+  tell(text) {
+    this.refusal.textContent = text;
+    this.refusal.hidden = false;
+  }
+
+  closed() {
+    const { values } = this;
+    if (!this.accepted && Object.values(values).some((text) => text.trim())) this.drafts.set(this.key, values);
+    open = null;
+    this.resolve(this.accepted);
+  }
 }
+
+const cancelButton = (dialog) =>
+  h("button", { type: "button", onclick: () => dialog.close() }, t("cancel"), " ", h("kbd", {}, "Esc"));
 
 function makeField({ name, label, long, value = "", max }, kept) {
   const id = `field-${name}`;
@@ -97,21 +114,14 @@ function makeField({ name, label, long, value = "", max }, kept) {
 
 // Asks for one of `choices` or for words of one's own; resolves to the text, "" where none was given.
 export function chooseText({ title, about, choices, chosen, own, send }) {
-  const dialog = document.getElementById("ask");
+  // Of its own: a purpose may have run out while a question is open, whose text is to stay.
+  const dialog = document.getElementById("choose");
+  const { radios, ownRadio, text } = makeChoices(choices, chosen, own);
   return new Promise((resolve) => {
     let answer = "";
-    const text = h("input", { id: "own-text", maxLength: 200, dir: "auto", "aria-label": own });
-    const ownRadio = h("input", { type: "radio", name: "choice", value: "" });
-    const radios = choices.map((choice) => h("input", { type: "radio", name: "choice", value: choice }));
-    const known = radios.find((radio) => radio.value === chosen);
-    if (known) known.checked = true;
-    else if (chosen) { ownRadio.checked = true; text.value = chosen; } else radios[0].checked = true;
-    text.addEventListener("input", () => { ownRadio.checked = true; });
     const finish = () => {
-      const picked = radios.find((radio) => radio.checked)?.value ?? text.value.trim();
-      if (!picked) { text.focus(); return; }
-      answer = picked;
-      dialog.close();
+      answer = radios.find((radio) => radio.checked)?.value ?? text.value.trim();
+      if (answer) dialog.close(); else text.focus();
     };
     dialog.onkeydown = (event) => {
       event.stopPropagation();
@@ -120,15 +130,26 @@ export function chooseText({ title, about, choices, chosen, own, send }) {
     dialog.onclose = () => resolve(answer);
     show(dialog, title, [
       h("p", { class: "soft" }, about),
-      h("div", { class: "stack tight", role: "radiogroup", "aria-labelledby": "ask-title" },
+      h("div", { class: "stack tight", role: "radiogroup", "aria-labelledby": "choose-title" },
         radios.map((radio) => h("label", { class: "choice" }, radio, " ", radio.value)),
         h("label", { class: "choice" }, ownRadio, " ", own), text),
-      h("div", { class: "end" },
-        h("button", { type: "button", onclick: () => dialog.close() }, t("cancel"), " ", h("kbd", {}, "Esc")),
+      h("div", { class: "end" }, cancelButton(dialog),
         h("button", { class: "main", type: "button", onclick: finish }, send, " ", h("kbd", {}, "⏎"))),
     ]);
     (radios.find((radio) => radio.checked) ?? text).focus();
   });
+}
+
+// What was chosen before is chosen, or else the first.
+function makeChoices(choices, chosen, own) {
+  const text = h("input", { id: "own-text", maxLength: 200, dir: "auto", "aria-label": own });
+  const ownRadio = h("input", { type: "radio", name: "choice", value: "" });
+  const radios = choices.map((choice) => h("input", { type: "radio", name: "choice", value: choice }));
+  const isOwn = chosen && !choices.includes(chosen);
+  if (isOwn) text.value = chosen;
+  (isOwn ? ownRadio : radios.find((radio) => radio.value === chosen) ?? radios[0]).checked = true;
+  text.addEventListener("input", () => { ownRadio.checked = true; });
+  return { radios, ownRadio, text };
 }
 
 export function tellIn(title, content) {
@@ -142,7 +163,8 @@ export function tellIn(title, content) {
 
 // Modal, so the browser keeps the focus inside and gives it back afterwards.
 function show(dialog, title, content) {
-  dialog.setAttribute("aria-labelledby", "ask-title");
-  dialog.replaceChildren(h("div", { class: "stack" }, h("h2", { id: "ask-title", class: "title" }, title), ...content.flat()));
+  const id = `${dialog.id}-title`;
+  dialog.setAttribute("aria-labelledby", id);
+  dialog.replaceChildren(h("div", { class: "stack" }, h("h2", { id, class: "title" }, title), ...content.flat()));
   dialog.showModal();
 }

@@ -13,83 +13,100 @@ const LOUD = { paid: "good", overdue: "bad", in_force: "warn", appealed: "warn" 
 const HEADS = ["number", "status", "rule", "region", "issued", "amount", "discount", "discount.until", "pay.until"];
 
 export async function finesView(view) {
-  let rows = [], next = "", wanted = "", listing = null;
-  const lines = new Map();
-  const body = h("tbody");
-  const table = h("table", {}, h("caption", { class: "unseen" }, t("tab.fines")), h("thead", {}, h("tr", {}, HEADS.map((name) =>
-    h("th", { scope: "col", class: ["amount", "discount"].includes(name) ? "number" : "" }, t(name))))), body);
-  const place = h("div", { class: "card table", onkeydown: onkey });
-  const panel = new CasePanel({
-    view, draw: (_, fine) => about(fine, { close: () => panel.close(), open: show }),
-    idOf: (fine) => fine.number, versionOf: (fine) => fine.version, allow: () => requirePurpose(QUEUE),
-    load: async (number, signal) =>
-      (await get(`/v1/fines/${encodeURIComponent(number)}`, { purpose: purposeOf(QUEUE), signal })).fine,
-  });
-  const show = (number) => panel.open(number, { headline: number });
-  panel.onchange = draw;
+  const fines = new Fines(view);
+  await fines.load();
+  return fines.elements();
+}
 
-  async function load(token = "") {
-    listing?.abort();
-    const { signal } = listing = new AbortController();
-    const query = new URLSearchParams({ page_size: 50, page_token: token, ...(wanted ? { state: wanted } : {}) });
+class Fines {
+  constructor(view) {
+    this.view = view;
+    Object.assign(this, { rows: [], next: "", wanted: "", listing: null, lines: new Map() });
+    this.body = h("tbody");
+    this.table = h("table", {}, h("caption", { class: "unseen" }, t("tab.fines")), h("thead", {}, h("tr", {}, HEADS.map((name) =>
+      h("th", { scope: "col", class: ["amount", "discount"].includes(name) ? "number" : "" }, t(name))))), this.body);
+    this.place = h("div", { class: "card table", onkeydown: (event) => this.onkey(event) });
+    this.panel = new CasePanel({
+      view, draw: (_, fine) => about(fine, { close: () => this.panel.close(), open: (number) => this.open(number) }),
+      idOf: (fine) => fine.number, versionOf: (fine) => fine.version, allow: () => requirePurpose(QUEUE),
+      load: async (number, signal) =>
+        (await get(`/v1/fines/${encodeURIComponent(number)}`, { purpose: purposeOf(QUEUE), signal })).fine,
+    });
+    this.panel.onchange = () => this.draw();
+    this.search = h("input", { placeholder: t("number"), "aria-label": t("number"), maxLength: 64,
+      onkeydown: (event) => { if (event.key === "Enter") this.find(); } });
+    view.onleave(() => this.listing?.abort());
+    view.keys = { Slash: { label: t("find"), run: () => this.search.focus() } };
+  }
+
+  open(number) { this.panel.open(number, { headline: number }); }
+  find() { if (this.search.value.trim()) this.open(this.search.value.trim()); }
+
+  async load(token = "") {
+    this.listing?.abort();
+    const { signal } = this.listing = new AbortController();
+    const query = new URLSearchParams({ page_size: 50, page_token: token, ...(this.wanted ? { state: this.wanted } : {}) });
     try {
       const page = await get(`/v1/fines?${query}`, { purpose: purposeOf(QUEUE), signal });
       if (signal.aborted) return;
-      rows = token ? [...rows, ...page.fines] : page.fines;
-      next = page.next_page_token;
-      draw();
+      this.rows = token ? [...this.rows, ...page.fines] : page.fines;
+      this.next = page.next_page_token;
+      this.draw();
     } catch (error) { if (!isAbort(error)) throw error; }
   }
 
-  function draw() {
+  draw() {
+    const { panel, rows, place } = this;
     panel.element.hidden = !panel.id;
     panel.mark(!panel.id || rows.some(({ number }) => number === panel.id));
-    arrange(body, rows.map(line));
-    const rest = next ? [h("div", { class: "after" }, h("button", { onclick: () => view.guard(() => load(next)) }, t("more")))] : [];
-    if (rows.length) arrange(place, [table, ...rest]); else place.replaceChildren(state("◌", t("fines.empty")));
+    arrange(this.body, rows.map((fine) => this.line(fine)));
+    const more = () => this.view.guard(() => this.load(this.next));
+    const rest = this.next ? [h("div", { class: "after" }, h("button", { onclick: more }, t("more")))] : [];
+    if (rows.length) arrange(place, [this.table, ...rest]); else place.replaceChildren(state("◌", t("fines.empty")));
   }
 
-  function line(fine) {
-    const row = lines.get(fine.number) ?? h("tr", { class: "pickable", onclick: () => show(fine.number) });
-    lines.set(fine.number, row);
-    const chosen = fine.number === panel.id;
-    row.classList.toggle("chosen", chosen);
-    const button = row.querySelector("button") ?? h("button", { class: "link mono", type: "button" }, fine.number);
-    button.setAttribute("aria-expanded", String(chosen));
+  line(fine) {
+    const row = this.lines.get(fine.number) ?? this.newLine(fine.number);
+    row.classList.toggle("chosen", fine.number === this.panel.id);
+    row.querySelector("button").setAttribute("aria-expanded", String(fine.number === this.panel.id));
     const cells = [
       h("span", {}, h("span", { class: `tag ${LOUD[fine.state] ?? ""}` }, t(`state.${fine.state}`)),
         fine.hold_reason ? h("div", { class: "small soft" }, code("hold", fine.hold_reason)) : null),
       fine.article, fine.region, moment(fine.issued_at), sum(fine.amount), sum(fine.discounted_amount),
       fine.dates?.discount_until ?? "", fine.dates?.voluntary_until ?? "",
     ].map((content, at) => h("td", { class: at === 4 || at === 5 ? "number" : "" }, content));
-    const first = row.firstElementChild ?? h("td", {}, button);
-    arrange(row, [first, ...cells]);
+    arrange(row, [row.firstElementChild, ...cells]);
+    return row;
+  }
+
+  newLine(number) {
+    const row = h("tr", { class: "pickable", onclick: () => this.open(number) },
+      h("td", {}, h("button", { class: "link mono", type: "button" }, number)));
+    this.lines.set(number, row);
     return row;
   }
 
   // Up and down go from fine to fine.
-  function onkey(event) {
+  onkey(event) {
     const by = { ArrowDown: 1, ArrowUp: -1 }[event.code];
-    const buttons = [...body.querySelectorAll("button.link")], at = buttons.indexOf(document.activeElement);
+    const buttons = [...this.body.querySelectorAll("button.link")], at = buttons.indexOf(document.activeElement);
     if (!by || at < 0) return;
     event.preventDefault();
     buttons[Math.max(0, Math.min(buttons.length - 1, at + by))].focus();
   }
 
-  const find = () => { if (search.value.trim()) show(search.value.trim()); };
-  const search = h("input", { placeholder: t("number"), "aria-label": t("number"), maxLength: 64,
-    onkeydown: (event) => { if (event.key === "Enter") find(); } });
-  const filter = h("select", { "aria-label": t("status"), onchange: (event) => { wanted = event.target.value; view.guard(() => load()); } },
-    h("option", { value: "" }, t("all")), STATES.map((name) => h("option", { value: name }, t(`state.${name}`))));
-  view.onleave(() => listing?.abort());
-  view.keys = { Slash: { label: t("find"), run: () => search.focus() } };
-  await load();
-  return [
-    h("div", { class: "bar" }, h("h1", {}, t("tab.fines")), filter, purposeChip(view, QUEUE), h("span", { class: "grow" }), search,
-      h("button", { onclick: find }, t("find")),
-      h("button", { onclick: () => view.guard(() => load()) }, t("refresh"))),
-    panel.element, place,
-  ];
+  elements() {
+    const filter = h("select", { "aria-label": t("status"), onchange: (event) => {
+      this.wanted = event.target.value;
+      this.view.guard(() => this.load());
+    } }, h("option", { value: "" }, t("all")), STATES.map((name) => h("option", { value: name }, t(`state.${name}`))));
+    return [
+      h("div", { class: "bar" }, h("h1", {}, t("tab.fines")), filter, purposeChip(this.view, QUEUE), h("span", { class: "grow" }),
+        this.search, h("button", { onclick: () => this.find() }, t("find")),
+        h("button", { onclick: () => this.view.guard(() => this.load()) }, t("refresh"))),
+      this.panel.element, this.place,
+    ];
+  }
 }
 
 function about(fine, { close, open }) {
