@@ -70,10 +70,10 @@ def _path(words: str) -> str:
     return words.replace(" ", "-")
 
 
-def watched(address: str, shots: int = SHOTS) -> list[tuple[float, Shot]]:
+def watched(address: str, shots: int = SHOTS, *, rate: float = 2.0) -> list[tuple[float, Shot]]:
     """Each shot with the second at which it came, on the clock that it is dated by."""
     began = time.monotonic() - 1.0
-    stream = StreamShots(address, 2.0, lambda: time.monotonic() - began)
+    stream = StreamShots(address, rate, lambda: time.monotonic() - began)
     found = []
     for shot in stream.connection():
         found.append((time.monotonic() - began, shot))
@@ -100,6 +100,12 @@ def test_what_a_camera_shows_is_dated_near_now_whatever_its_stamps(
     path: str, server: RtspServer
 ) -> None:
     assert_near_now(watched(server.address_of(_path(path))))
+
+
+def test_frames_of_a_good_camera_keep_the_distance_of_their_stamps(server: RtspServer) -> None:
+    moments = [shot.seconds for _, shot in watched(server.address_of("right"), rate=30.0)]
+    steps = [later - before for before, later in pairwise(moments)]
+    assert steps == pytest.approx([1 / RATE] * (SHOTS - 1), abs=0.001)
 
 
 @pytest.mark.parametrize("path", ["udp", "hevc"])
