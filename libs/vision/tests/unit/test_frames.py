@@ -2,6 +2,7 @@
 
 import io
 from fractions import Fraction
+from types import SimpleNamespace
 from typing import Any
 
 import av
@@ -35,9 +36,11 @@ def test_pixels_that_are_not_square_are_drawn_out(aspect: str, size: tuple[int, 
     assert picture_of(frame, found).shape == (size[1], size[0], 3)
 
 
-def test_an_aspect_that_no_camera_has_is_a_mistake_of_the_file() -> None:
-    frame, found = decoded(np.full((48, 64, 3), 90, np.uint8), aspect="200:1")
-    assert picture_of(frame, found).shape == (48, 64, 3)
+@pytest.mark.parametrize("told", [Fraction(200), Fraction(1, 200), None, Fraction(0)])
+def test_an_aspect_that_no_camera_has_is_a_mistake_of_the_file(told: Fraction | None) -> None:
+    coder = SimpleNamespace(sample_aspect_ratio=None)
+    stream = SimpleNamespace(sample_aspect_ratio=told, codec_context=coder)
+    assert pixel_aspect_of(stream) == 1
     assert shown_size(64, 48, Fraction(1)) == (64, 48)
 
 

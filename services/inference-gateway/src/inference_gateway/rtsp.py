@@ -158,6 +158,8 @@ class Decoder:
         self._clock = clock
         self._now = now
         self._good_at = now()
+        # FFmpeg counts the stamps of a connection from its first frame, and leaves that without.
+        self._unstamped: float | None = 0.0
 
     @property
     def blind_seconds(self) -> float:
@@ -173,7 +175,12 @@ class Decoder:
             return []
         self._good_at = now = self._now()
         aspect = pixel_aspect_of(self._stream)
-        return [DatedFrame(self._clock.date(frame.time, now), frame, aspect) for frame in frames]
+        return [DatedFrame(self._dated(frame, now), frame, aspect) for frame in frames]
+
+    def _dated(self, frame: Any, now: float) -> float:
+        stamp = self._unstamped if frame.time is None else frame.time
+        self._unstamped = None
+        return self._clock.date(stamp, now)
 
 
 class StreamShots:
