@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from audit_log.api import POLICY as AUDIT
 from camera_registry.grpc_api import POLICY as CAMERAS
-from chassis.audit_api import POLICY as AUDIT
 from chassis.identity import Allow
 from citizen_reports.grpc_api import APPS_POLICY, DESK_POLICY
 from fines.grpc_api.counter import POLICY as FINE_PAYMENTS

@@ -89,7 +89,7 @@ async def _verify(settings: Settings, samples: int) -> list[Finding]:
 async def _check(
     mesh: Outside, service: Service, known: dict[str, Any], finding: Finding, samples: int
 ) -> None:
-    from chassis import merkle
+    from audit_log import merkle
 
     log = _Log(mesh, service)
     head = await log.head()
@@ -142,7 +142,7 @@ class _Log:
     async def leaves(self, tree_size: int, wrong: list[str]) -> list[bytes]:
         """Leaf hashes of the first entries, computed here from the entries themselves where this
         command may see them."""
-        from chassis import merkle
+        from audit_log import merkle
         from chassis.channels import peers_refusals
         from chassis.purpose import purpose_metadata
         from tartip.audit.v1 import audit_pb2
@@ -179,7 +179,7 @@ class _Log:
 
 
 def _signed(head: audit_pb2.Head) -> bool:
-    from chassis.audit import head_text
+    from audit_log.sealer import head_text
     from chassis.clock import from_timestamp
     from cryptography.exceptions import InvalidSignature
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -196,7 +196,7 @@ def _compare_with_earlier(
     known: dict[str, Any], finding: Finding, head: audit_pb2.Head, leaves: list[bytes]
 ) -> None:
     """A log only grows, and under one key; the head is remembered when it fits."""
-    from chassis import merkle
+    from audit_log import merkle
 
     earlier = known.get(finding.service)
     if head.service != finding.service:

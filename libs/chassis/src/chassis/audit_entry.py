@@ -53,21 +53,6 @@ class AuditEntry:
         )
 
 
-@dataclass(frozen=True)
-class AuditRules:
-    """What a service says of its log."""
-
-    # Types of objects whose entries of before there were classes auditors do not see.
-    hidden_unclassified: frozenset[str] = frozenset()
-    # Whether it records attempts (its migrations made the index that lists them).
-    records_attempts: bool = False
-
-    def are_open(self, entry: AuditEntry) -> bool:
-        if entry.audit_class:
-            return entry.audit_class == OPEN
-        return entry.object_type not in self.hidden_unclassified
-
-
 def read_entry(canonical: bytes) -> AuditEntry | None:
     """None for what is no entry: whoever put it there, it is shown to nobody."""
     try:

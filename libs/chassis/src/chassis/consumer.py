@@ -23,8 +23,9 @@ from sqlalchemy.dialects.postgresql import insert
 
 from chassis import telemetry
 from chassis.bus import Bus
-from chassis.db import SYSTEM, Database, Tx, storage_is_away
+from chassis.db import Database, storage_is_away
 from chassis.tables import dead_letters, inbox
+from chassis.transaction import SYSTEM, Tx
 
 BATCH = 32
 FETCH_SECONDS = 5.0
@@ -235,7 +236,7 @@ class Consumer:
         event_id = headers.get("ce-id") or f"{self._stream}:{msg.metadata.sequence.stream}"
         async with self._db.begin(SYSTEM) as tx:
             # Whatever it holds, it may be about a person.
-            key = await tx.new_data_key("dead_letter")
+            key = await tx.keys.new("dead_letter")
             await tx.execute(
                 insert(dead_letters)
                 .values(

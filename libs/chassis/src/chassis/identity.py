@@ -17,8 +17,8 @@ from joserfc import jwt
 from joserfc.errors import ExpiredTokenError, JoseError
 from joserfc.jwk import KeySet
 
-from chassis.db import Scope
 from chassis.refusals import NotAuthenticated, TokenExpired
+from chassis.transaction import Scope
 
 AUDIENCE = "tartip"
 ALGORITHMS = ["RS256", "ES256"]

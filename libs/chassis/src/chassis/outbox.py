@@ -19,7 +19,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis import telemetry
 from chassis.bus import Bus
-from chassis.db import Database, payload_place
+from chassis.db import Database
+from chassis.event import open_payload
 from chassis.tables import inbox, outbox, outbox_streams, service_now
 
 BATCH = 200
@@ -143,8 +144,7 @@ class Relay:
     def _content(self, row: Row[Any]) -> bytes:
         if not row.sealed:
             return bytes(row.payload)
-        key = self._db.keyring.own_key("outbox")
-        return key.open(bytes(row.payload), payload_place(row.event_id))
+        return open_payload(bytes(row.payload), row.event_id, self._db.keyring)
 
     async def _forget_old(self, connection: AsyncConnection) -> None:
         """What was published and kept long enough; an inbox row outlives its fact in any outbox."""

@@ -20,17 +20,13 @@ from typing import Any, Generic, TypeVar
 
 import uvloop
 from google.protobuf import descriptor
-from tartip.audit.v1 import audit_pb2, audit_pb2_grpc
+from vault.keyring import Keyring
 
 from chassis import telemetry
-from chassis.audit import Sealer
-from chassis.audit_api import POLICY as AUDIT_POLICY
-from chassis.audit_api import AuditApi
-from chassis.audit_entry import AuditRules
 from chassis.authorities import Authorities
 from chassis.bus import Bus, client_tls
 from chassis.channels import Channels
-from chassis.clock import Clock, clock_offset, move_clock, system_clock
+from chassis.clock import Clock, clock_offset, move_clock, new_id, system_clock
 from chassis.consumer import Consumer, Subscription
 from chassis.db import Database
 from chassis.grpc_server import GrpcServer, Policy
@@ -38,7 +34,6 @@ from chassis.identity import TokenVerifier
 from chassis.migrations import migrate
 from chassis.outbox import Relay
 from chassis.scheduler import Scheduler, WorkHandler
-from chassis.sealing import Keyring
 from chassis.settings import Settings, read
 
 GRACE_SECONDS = 20.0
@@ -120,8 +115,6 @@ class Service(Generic[S]):
     migrations: Path | None = None
     # Its ids that spans may carry, each with its shape: {"order": UUID_SHAPE}.
     ids: Mapping[str, str] = field(default_factory=dict)
-    # What auditors see of its log.
-    audit: AuditRules = field(default_factory=AuditRules)
     # What serves instead of gRPC, for the one service that is an HTTP edge.
     serve_http: Callable[[Chassis[S], asyncio.Event], Awaitable[None]] | None = None
 
@@ -155,7 +148,7 @@ async def run(service: Service[S], settings: S) -> None:
             async with _looping(chassis):
                 await service.serve_http(chassis, stopping)
         else:
-            await _serve_grpc(chassis, stopping, service.audit)
+            await _serve_grpc(chassis, stopping)
     telemetry.shut_down()
     log.info("stopped")
 
@@ -171,7 +164,7 @@ async def chassis_of(service: Service[S], settings: S) -> AsyncIterator[Chassis[
             db = Database(
                 settings.database_url,
                 service=service.name,
-                keyring=Keyring(settings.keys_dir),
+                keyring=Keyring(settings.keys_dir, new_id=new_id),
                 clock=system_clock,
             )
             closing.push_async_callback(db.close)
@@ -197,15 +190,8 @@ async def chassis_of(service: Service[S], settings: S) -> AsyncIterator[Chassis[
                 await stop()
 
 
-async def _serve_grpc(chassis: Chassis[Any], stopping: asyncio.Event, rules: AuditRules) -> None:
+async def _serve_grpc(chassis: Chassis[Any], stopping: asyncio.Event) -> None:
     settings = chassis.settings
-    audit = audit_pb2.DESCRIPTOR.services_by_name["Audit"]
-    chassis.serve(
-        audit,
-        audit_pb2_grpc.add_AuditServicer_to_server,
-        AuditApi(chassis.db, chassis.name, rules),
-        AUDIT_POLICY,
-    )
     server = GrpcServer(
         settings.grpc_address,
         policy=chassis.policy,
@@ -216,10 +202,6 @@ async def _serve_grpc(chassis: Chassis[Any], stopping: asyncio.Event, rules: Aud
     )
     for _, add, servicer in chassis.servicers:
         add(servicer, server.server)
-    sealer = Sealer(
-        chassis.db, chassis.clock, service=chassis.name, every_seconds=settings.seal_every_seconds
-    )
-    chassis.loop("sealer", sealer.run)
     chassis.loop("database clock", lambda: _keep_pinging(chassis.db))
     if chassis.work:
         chassis.loop("scheduler", Scheduler(chassis.db, chassis.clock, chassis.work).run)

@@ -15,9 +15,10 @@ from sqlalchemy import Row, select, update
 
 from chassis import telemetry
 from chassis.clock import Clock
-from chassis.db import SYSTEM, Database, storage_is_away
+from chassis.db import Database, storage_is_away
 from chassis.refusals import Kind, Refusal
 from chassis.tables import service_now, work
+from chassis.transaction import SYSTEM
 
 POLL_SECONDS = 0.25
 BATCH = 16

@@ -27,6 +27,7 @@ from sqlalchemy import (
     func,
     text,
 )
+from vault import data_keys as vault_keys
 
 from chassis.clock import clock_offset
 
@@ -140,17 +141,7 @@ audit_heads = Table(
     Column("public_key", LargeBinary, nullable=False),
 )
 
-data_keys = Table(
-    "data_keys",
-    metadata,
-    Column("key_id", Uuid, primary_key=True),
-    Column("key_class", Text, nullable=False),
-    # Blind index of the person the key belongs to; empty for a key of one object.
-    Column("person", LargeBinary),
-    Column("wrapped", LargeBinary),
-    Column("destroyed_at", _moment),
-    UniqueConstraint("key_class", "person"),
-)
+data_keys = vault_keys.data_keys.to_metadata(metadata)
 
 _GRANTS = {
     outbox: "SELECT, INSERT, UPDATE (published_at), DELETE",

@@ -1,75 +1,10 @@
-"""A scratch schema with the chassis's tables, its runtime role, and two users of the broker."""
+"""Two users of the broker."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from pathlib import Path
+from collections.abc import AsyncIterator
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 import pytest
-from alembic.migration import MigrationContext
-from alembic.operations import Operations
 from chassis.bus import Bus, client_tls
-from chassis.clock import system_clock
-from chassis.db import Database
-from chassis.sealing import Keyring
-from chassis.tables import index_attempts, install_v1, install_v2
-from sqlalchemy import Connection, text
-from sqlalchemy.ext.asyncio import create_async_engine
-
-SCHEMA, ROLE = "chassis_scratch", "chassis_scratch_runtime"
-
-
-@pytest.fixture
-async def db(postgres: Any, tmp_path: Path) -> AsyncIterator[Database]:
-    parts = urlsplit(postgres.database.url)
-    owner = urlunsplit(parts._replace(scheme="postgresql+asyncpg"))
-    engine = create_async_engine(owner)
-    async with engine.begin() as connection:
-        await connection.execute(text(f"DROP SCHEMA IF EXISTS {SCHEMA} CASCADE"))
-        await connection.execute(text(f"DROP ROLE IF EXISTS {ROLE}"))
-        await connection.execute(text(f"CREATE ROLE {ROLE} LOGIN PASSWORD 'scratch'"))
-        await connection.execute(text(f"ALTER ROLE {ROLE} SET search_path = {SCHEMA}"))
-        await connection.execute(text(f"CREATE SCHEMA {SCHEMA}"))
-        await connection.execute(text(f"GRANT USAGE ON SCHEMA {SCHEMA} TO {ROLE}"))
-        await connection.execute(text(f"GRANT CONNECT ON DATABASE {parts.path[1:]} TO {ROLE}"))
-        await connection.execute(text(f"SET search_path = {SCHEMA}"))
-        await connection.run_sync(_install)
-        await connection.execute(text("CREATE TABLE effects (name text NOT NULL)"))
-        await connection.execute(text(f"GRANT SELECT, INSERT ON effects TO {ROLE}"))
-    host = f"{ROLE}:scratch@{parts.hostname}:{parts.port}"
-    database = Database(
-        urlunsplit(("postgresql", host, parts.path, "", "")),
-        service="scratch", keyring=Keyring(tmp_path / "keys"), clock=system_clock,
-    )  # fmt: skip
-    yield database
-    await database.close()
-    async with engine.begin() as connection:
-        await connection.execute(text(f"DROP SCHEMA {SCHEMA} CASCADE"))
-        await connection.execute(text(f"DROP OWNED BY {ROLE}"))
-        await connection.execute(text(f"DROP ROLE {ROLE}"))
-    await engine.dispose()
-
-
-def _install(connection: Connection) -> None:
-    operations = Operations(MigrationContext.configure(connection))
-    install_v1(operations, ROLE)
-    install_v2(operations, ROLE)
-    index_attempts(operations)
-
-
-@pytest.fixture
-def owner_execute(postgres: Any, db: Database) -> Callable[..., Awaitable[None]]:
-    """A statement that the runtime role may not execute."""
-
-    async def execute(statement: str, values: dict[str, Any]) -> None:
-        parts = urlsplit(postgres.database.url)
-        engine = create_async_engine(urlunsplit(parts._replace(scheme="postgresql+asyncpg")))
-        async with engine.begin() as connection:
-            await connection.execute(text(f"SET search_path = {SCHEMA}"))
-            await connection.execute(text(statement), values)
-        await engine.dispose()
-
-    return execute
 
 
 async def connected(nats: Any, user: str) -> Bus:

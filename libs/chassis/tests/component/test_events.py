@@ -12,10 +12,12 @@ import pytest
 from chassis.bus import Bus
 from chassis.clock import system_clock
 from chassis.consumer import DELIVERIES_MAX, Consumer, Meta, Poison, Subscription
-from chassis.db import SYSTEM, Database, Event, Tx
+from chassis.db import Database
+from chassis.event import Event
 from chassis.outbox import Relay
 from chassis.refusals import ClockUnsure
 from chassis.tables import dead_letters
+from chassis.transaction import SYSTEM, Tx
 from google.protobuf.wrappers_pb2 import StringValue
 from sqlalchemy import func, insert, select, text
 from tartip_cli import redrive
@@ -167,7 +169,7 @@ async def test_a_dead_letter_whose_event_is_no_longer_kept_says_so_and_stays(
     db: Database, postgres: Any
 ) -> None:
     async with db.begin(SYSTEM) as tx:
-        key = await tx.new_data_key("dead_letter")
+        key = await tx.keys.new("dead_letter")
         await tx.execute(
             insert(dead_letters).values(
                 event_id=str(uuid4()), subject=SUBJECT, key_id=key.key_id, payload=b"",

@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 from chassis.channels import CallInsideTransaction, Channels
 from chassis.clock import new_id, system_clock
-from chassis.db import SYSTEM, Database, Event, Scope, storage_is_away
+from chassis.db import Database, storage_is_away
+from chassis.event import Event
 from chassis.refusals import IdReused
 from chassis.scheduler import Scheduler
 from chassis.tables import audit, outbox, work
+from chassis.transaction import SYSTEM, Scope
 from google.protobuf.wrappers_pb2 import StringValue
 from sqlalchemy import func, select, text
 from sqlalchemy.exc import DBAPIError, IntegrityError, ProgrammingError
@@ -79,14 +81,16 @@ async def test_a_scope_ends_with_its_transaction(db: Database) -> None:
 
 async def test_a_person_has_one_key_and_an_erased_person_none(db: Database) -> None:
     async with db.begin(SYSTEM) as tx:
-        key = await tx.data_key_of("person", "900101300017")
+        key = await tx.keys.of_person("person", "900101300017")
         sealed = key.seal("Алия", "t.c:1")
     async with db.begin(SYSTEM) as tx:
-        assert (await tx.data_key_of("person", "900101300017")).open_text(sealed, "t.c:1") == "Алия"
+        assert (await tx.keys.of_person("person", "900101300017")).open_text(
+            sealed, "t.c:1"
+        ) == "Алия"
         await tx.execute(text("UPDATE data_keys SET wrapped = NULL, destroyed_at = now()"))
     with pytest.raises(KeyError):
         async with db.begin(SYSTEM) as tx:
-            await tx.data_key("person", key.key_id)
+            await tx.keys.get("person", key.key_id)
 
 
 async def test_only_one_holds_a_singleton(db: Database) -> None:

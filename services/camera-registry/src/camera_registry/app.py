@@ -3,6 +3,7 @@
 from datetime import timedelta
 from pathlib import Path
 
+from audit_log.service import serve_audit_log
 from chassis.runtime import Chassis, Service
 from chassis.telemetry import UUID_SHAPE
 from tartip.cameras.v1 import cameras_pb2, cameras_pb2_grpc
@@ -26,6 +27,7 @@ async def build(chassis: Chassis[RegistrySettings]) -> None:
         CameraRegistryApi(register),
         POLICY,
     )
+    serve_audit_log(chassis)
     chassis.publish_from("CAMERAS")
     chassis.loop("heartbeats", listener.run)
 

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from chassis.clock import to_timestamp
-from chassis.db import Event
+from chassis.event import Event
 from google.protobuf.message import Message
 from tartip.cameras.v1 import cameras_pb2, events_pb2
 

@@ -7,9 +7,10 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from chassis.clock import Clock
-from chassis.db import SYSTEM, Database, Scope, require_held
+from chassis.db import Database, require_held
 from chassis.identity import Caller
 from chassis.refusals import IdReused
+from chassis.transaction import SYSTEM, Scope
 
 from camera_registry.events import (
     camera_changed,

@@ -8,8 +8,8 @@ from typing import Any
 
 import asyncpg
 import pytest
-from chassis import merkle
-from chassis.audit import head_text
+from audit_log import merkle
+from audit_log.sealer import head_text
 from chassis.clock import from_timestamp, to_timestamp
 from chassis.purpose import purpose_metadata
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey

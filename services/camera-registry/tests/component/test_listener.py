@@ -23,10 +23,10 @@ from chassis.bus import Bus, client_tls
 from chassis.channels import Channels
 from chassis.clock import from_timestamp, new_id, to_timestamp
 from chassis.db import Database
-from chassis.sealing import Keyring
 from tartip.cameras.v1 import cameras_pb2 as pb
 from tartip.cameras.v1 import cameras_pb2_grpc, events_pb2
 from tartip_cli.testing import RunningTestMesh
+from vault.keyring import Keyring
 
 SERVICE = "camera-registry"
 INTERVAL = timedelta(seconds=3)

@@ -18,7 +18,7 @@ from chassis.clock import new_id
 from chassis.db import Database
 from chassis.identity import Caller, Operator
 from chassis.refusals import Checks
-from chassis.sealing import Keyring
+from vault.keyring import Keyring
 
 UNKNOWN, ONLINE, OFFLINE = CameraStatus.UNKNOWN, CameraStatus.ONLINE, CameraStatus.OFFLINE
 SECOND = timedelta(seconds=1)

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from chassis.audit_entry import AuditRules
+from audit_log.rules import AuditRules
+from audit_log.service import serve_audit_log
 from chassis.runtime import Chassis, Service
 from chassis.telemetry import UUID_SHAPE
 from tartip.reports.v1 import reports_pb2, reports_pb2_grpc
@@ -39,6 +40,9 @@ async def build(chassis: Chassis[ReportsSettings]) -> None:
                   apps, APPS_POLICY)  # fmt: skip
     chassis.serve(services["ReportDesk"], reports_pb2_grpc.add_ReportDeskServicer_to_server,
                   desk, DESK_POLICY)  # fmt: skip
+    serve_audit_log(
+        chassis, AuditRules(hidden_unclassified=frozenset({"report"}), records_attempts=True)
+    )
     chassis.publish_from("REPORTS", "COMPLAINTS")
     chassis.consume("VIOLATIONS", consumers.violations(followup))
     chassis.consume("FINES", consumers.fines(followup))
@@ -58,5 +62,4 @@ SERVICE = Service(
     schema="citizen_reports",
     migrations=MIGRATIONS,
     ids={"report": UUID_SHAPE + "|KZ[0-9]{2}-[0-9]{4}-[0-9]{7}"},
-    audit=AuditRules(hidden_unclassified=frozenset({"report"}), records_attempts=True),
 )

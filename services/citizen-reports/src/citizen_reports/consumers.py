@@ -4,7 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from chassis.consumer import Handler, Meta, Poison, Subscription
-from chassis.db import Tx
+from chassis.transaction import Tx
 from tartip.fines.v1 import events_pb2 as fine_events
 from tartip.violations.v1 import events_pb2 as violation_events
 

@@ -5,9 +5,9 @@ Complaints about officers go out on subjects of their own (another stream), with
 
 from datetime import datetime
 
-from chassis.attempts import Attempt
+from audit_log.attempts import Attempt
 from chassis.clock import to_timestamp
-from chassis.db import Event
+from chassis.event import Event
 from google.protobuf.message import Message
 from tartip.reports.v1 import events_pb2, reports_pb2
 

@@ -23,7 +23,6 @@ from chassis.clock import new_id, system_clock, to_timestamp
 from chassis.db import Database
 from chassis.purpose import purpose_in, purpose_metadata
 from chassis.refusals import RemoteRefusal
-from chassis.sealing import Keyring
 from chassis.statuses import from_error
 from PIL import Image
 from tartip.common.v1 import common_pb2
@@ -32,6 +31,7 @@ from tartip.reports.v1 import reports_pb2 as pb
 from tartip.reports.v1 import reports_pb2_grpc
 from tartip_cli.service_testing import migrated, serving
 from tartip_cli.testing import RunningTestMesh
+from vault.keyring import Keyring
 
 SERVICE = "citizen-reports"
 PACKAGE = "citizen_reports"

@@ -5,7 +5,8 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from chassis.db import SYSTEM, Database
+from chassis.db import Database
+from chassis.transaction import SYSTEM
 from sqlalchemy import text
 from tartip.common.v1 import common_pb2
 from tartip.reports.v1 import events_pb2

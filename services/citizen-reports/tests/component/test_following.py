@@ -7,7 +7,8 @@ from typing import Any
 from uuid import UUID
 
 from chassis.clock import new_id, system_clock
-from chassis.db import SYSTEM, Database
+from chassis.db import Database
+from chassis.transaction import SYSTEM
 from citizen_reports.model.law import read_law
 from citizen_reports.usecases.followup import FollowUp
 from citizen_reports.usecases.settling import Settler

@@ -5,7 +5,8 @@ import re
 from typing import Any
 
 from chassis.clock import new_id
-from chassis.db import SYSTEM, Database
+from chassis.db import Database
+from chassis.transaction import SYSTEM
 from sqlalchemy import text
 from tartip.common.v1 import common_pb2
 from tartip.reports.v1 import reports_pb2 as pb

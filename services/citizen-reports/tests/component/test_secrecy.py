@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 from chassis.clock import new_id
-from chassis.db import SYSTEM, Database
+from chassis.db import Database
+from chassis.transaction import SYSTEM
 from sqlalchemy import text
 from tartip.reports.v1 import events_pb2
 from tartip.reports.v1 import reports_pb2 as pb

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from chassis.clock import to_timestamp
-from chassis.db import Event
+from chassis.event import Event
 from google.protobuf.message import Message
 from tartip.common.v1 import common_pb2
 from tartip.fines.v1 import events_pb2

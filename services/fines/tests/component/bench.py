@@ -11,9 +11,9 @@ from typing import Any
 
 from chassis.channels import Channels
 from chassis.clock import new_id
-from chassis.db import SYSTEM, Database
+from chassis.db import Database
 from chassis.identity import Caller
-from chassis.sealing import Keyring
+from chassis.transaction import SYSTEM
 from fines.clients.post import ElectronicSeal, LetterFolder
 from fines.clients.vehicles import VehicleFile
 from fines.clients.violations import ViolationsClient
@@ -29,6 +29,7 @@ from law import guards
 from law.owners import owner_rules
 from law.zone import start_of
 from tartip.violations.v1 import violations_pb2
+from vault.keyring import Keyring
 
 from .facts import STORY, ViolationsPeer, a_violation
 

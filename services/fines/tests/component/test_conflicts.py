@@ -6,8 +6,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from chassis.db import SYSTEM
 from chassis.scheduler import WaitUntilDue
+from chassis.transaction import SYSTEM
 from tartip.cameras.v1 import cameras_pb2
 from tartip.common.v1 import common_pb2
 from tartip.fines.v1 import events_pb2
@@ -235,7 +235,7 @@ async def test_a_place_that_went_with_an_erased_owner_is_taken_for_the_same(
 
 async def erase(bench: Bench, fine: Any) -> None:
     async with bench.db.begin(SYSTEM) as tx:
-        await tx.destroy_data_key(fine.particulars.key_id)
+        await tx.keys.destroy(fine.particulars.key_id)
 
 
 async def test_frames_of_fines_from_before_are_entered_from_what_is_sealed(

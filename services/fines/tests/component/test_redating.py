@@ -12,10 +12,10 @@ import pytest
 import pytest_asyncio
 from chassis.channels import refusals_of
 from chassis.clock import new_id
-from chassis.db import SYSTEM, Database
+from chassis.db import Database
 from chassis.identity import Caller
 from chassis.refusals import Refusal
-from chassis.sealing import Keyring
+from chassis.transaction import SYSTEM
 from fines.lawbooks import read_lawbooks
 from fines.model import ledger as rules
 from fines.model.days import DayCount, legal_dates, start_of
@@ -26,6 +26,7 @@ from fines.usecases.redating import Redated, Redating
 from law.calendar import Calendar, CalendarYear
 from tartip.fines.v1 import fines_pb2 as pb
 from tartip.fines.v1 import fines_pb2_grpc
+from vault.keyring import Keyring
 
 CLI = Caller("service", "tartip-cli", purpose="the table of 2027 was wrong")
 LAWBOOKS = read_lawbooks()
@@ -57,7 +58,7 @@ class Desk:
         article = LAWBOOKS.tariff.articles["RED_LIGHT"]
         amount = LAWBOOKS.tariff.amount(article, date(2026, 6, 3))
         async with self._db.begin(SYSTEM) as tx:
-            key = await tx.new_data_key("person")
+            key = await tx.keys.new("person")
             sealed = SealedParticulars(key.key_id, b"-", new_id().bytes, new_id().bytes)
             waiting = Fine(new_number(), str(new_id()), "", "KZ-75", "0" * 32, "RED_LIGHT", at)
             issued = waiting.issue(article, amount, sealed, at)

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from chassis.audit_entry import AuditRules
+from audit_log.rules import AuditRules
+from audit_log.service import serve_audit_log
 from chassis.runtime import Chassis, Service
 from chassis.telemetry import UUID_SHAPE
 from tartip.inference.v1 import (
@@ -82,6 +83,9 @@ async def build(chassis: Chassis[InferenceSettings]) -> None:
     )
     chassis.loop("streams", Worker(chassis.db, intake, cameras, eyes, vault).run)
     chassis.consume("CAMERAS", SUBSCRIPTIONS)
+    serve_audit_log(
+        chassis, AuditRules(hidden_unclassified=frozenset({"evidence"}), records_attempts=True)
+    )
     chassis.publish_from("INFERENCE", "SIGHTINGS")
     chassis.loop("evidence sweeper", vault.keep_sweeping)
     chassis.loop("quarantine sweeper", ward.keep_sweeping)
@@ -107,5 +111,4 @@ SERVICE = Service(
     schema="inference",
     migrations=MIGRATIONS,
     ids={"camera": UUID_SHAPE, "frame": UUID_SHAPE, "entry": UUID_SHAPE},
-    audit=AuditRules(hidden_unclassified=frozenset({"evidence"}), records_attempts=True),
 )

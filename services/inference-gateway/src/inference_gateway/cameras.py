@@ -10,8 +10,9 @@ from typing import Protocol
 from uuid import UUID
 
 from chassis.clock import Clock
-from chassis.db import SYSTEM, Database
+from chassis.db import Database
 from chassis.refusals import Kind, Refusal
+from chassis.transaction import SYSTEM
 
 from inference_gateway import storage
 from inference_gateway.model import Camera

@@ -3,7 +3,7 @@
 from uuid import UUID
 
 from chassis.consumer import Meta, Subscription
-from chassis.db import Tx
+from chassis.transaction import Tx
 from tartip.cameras.v1 import events_pb2
 
 from inference_gateway import storage

@@ -5,7 +5,7 @@ from datetime import datetime
 from uuid import UUID
 
 from chassis.clock import new_id, to_timestamp
-from chassis.db import Event
+from chassis.event import Event
 from tartip.inference.v1 import events_pb2, inference_pb2
 
 from inference_gateway.model import Camera, Emitted, FrameResult, ReadPlate, measured

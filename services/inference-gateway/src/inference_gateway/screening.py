@@ -15,8 +15,8 @@ from uuid import UUID, uuid5
 
 import cv2
 from chassis.clock import Clock, system_clock
-from chassis.db import Scope
 from chassis.identity import Caller
+from chassis.transaction import Scope
 from law.zone import in_almaty
 
 from inference_gateway.analytics.places import Frame

@@ -6,9 +6,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from chassis.db import Tx
-from chassis.sealing import DataKey
 from chassis.tables import requests, service_now
+from chassis.transaction import Tx
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -23,6 +22,7 @@ from sqlalchemy import (
     select,
 )
 from sqlalchemy.dialects.postgresql import insert
+from vault.keyring import DataKey
 
 from inference_gateway.evidence.storage import KEY_CLASS as KEY_CLASS
 from inference_gateway.evidence.storage import EvidencePlace as EvidencePlace
@@ -169,7 +169,7 @@ async def kept_result(tx: Tx, caller: str, frame_id: UUID) -> FrameResult:
     ).one()
     content = bytes(row.result)
     if row.key_id is not None:
-        key = await tx.data_key(KEY_CLASS, row.key_id)
+        key = await tx.keys.get(KEY_CLASS, row.key_id)
         content = key.open(content, _place(caller, frame_id))
     return result_from(content)
 

@@ -10,10 +10,11 @@ from dataclasses import dataclass, replace
 from uuid import UUID
 
 from chassis.clock import Clock
-from chassis.db import Database, Scope, Tx
+from chassis.db import Database
 from chassis.identity import Caller
 from chassis.refusals import IdReused, Refusal
 from chassis.telemetry import annotate, context_from, current_story, link_to, span, traceparent
+from chassis.transaction import Scope, Tx
 
 from inference_gateway import measures, storage
 from inference_gateway.cameras import Cameras
@@ -224,7 +225,7 @@ async def _keep(tx: Tx, settling: Settling) -> FrameResult:
     result = replace(result, events=tuple(told.emitted for told in facts))
     key = kept.key if kept else None
     if key is None and (result.plates or result.as_kept.faces):
-        key = await tx.new_data_key(storage.KEY_CLASS)
+        key = await tx.keys.new(storage.KEY_CLASS)
     if kept is not None:
         await storage.keep_evidence(tx, kept, EvidencePlace(camera.region))
         tx.audit(

@@ -15,14 +15,15 @@ import cv2
 import numpy as np
 import pytest
 from chassis.clock import system_clock
-from chassis.db import SYSTEM, Database
-from chassis.sealing import Keyring
+from chassis.db import Database
+from chassis.transaction import SYSTEM
 from inference_gateway import storage
 from inference_gateway.evidence import Vault
 from inference_gateway.objects import SealedObjects
 from inference_gateway.storage import EvidencePlace
 from PIL import Image
 from tartip_cli.testing import RunningTestMesh
+from vault.keyring import Keyring
 
 from .conftest import As, Device, Plates, Process, refused
 

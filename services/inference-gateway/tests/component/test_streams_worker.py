@@ -15,10 +15,11 @@ from uuid import UUID
 import asyncpg
 import pytest
 from chassis.clock import new_id, system_clock
-from chassis.db import SYSTEM, Database, Event, Tx
+from chassis.db import Database
+from chassis.event import Event
 from chassis.refusals import ClockUnsure
-from chassis.sealing import Keyring
 from chassis.tables import outbox
+from chassis.transaction import SYSTEM, Tx
 from inference_gateway.cameras import Cameras
 from inference_gateway.consumers import on_changed
 from inference_gateway.events import Told
@@ -41,6 +42,7 @@ from sqlalchemy.exc import DBAPIError
 from tartip.cameras.v1 import events_pb2 as camera_events
 from tartip.inference.v1 import events_pb2
 from tartip_cli.testing import RunningTestMesh
+from vault.keyring import Keyring
 
 from .conftest import SERVICE, Process
 

@@ -16,9 +16,9 @@ import grpc
 import numpy as np
 import pytest
 from chassis.clock import new_id, system_clock, to_timestamp
-from chassis.db import Database, Scope
+from chassis.db import Database
 from chassis.identity import Caller, Operator
-from chassis.sealing import Keyring
+from chassis.transaction import Scope
 from inference_gateway.evidence import Vault
 from inference_gateway.eyes import Eyes
 from inference_gateway.films import Shot
@@ -41,6 +41,7 @@ from tartip.inference.v1 import events_pb2, watchlists_pb2_grpc
 from tartip.inference.v1 import watchlists_pb2 as pb
 from tartip_cli.testing import RunningTestMesh
 from tartip_scenes.faces import draw_face
+from vault.keyring import Keyring
 
 from .conftest import CALL_SECONDS, SERVICE, As, Process, credentials, refused
 

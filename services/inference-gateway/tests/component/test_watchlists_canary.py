@@ -18,7 +18,7 @@ import grpc
 import numpy as np
 import pytest
 from chassis.clock import new_id
-from chassis.db import SYSTEM
+from chassis.transaction import SYSTEM
 from inference_gateway.seeing.pictures import open_picture
 from inference_gateway.watchlists import storage
 from inference_gateway.watchlists.model import Basis, Entry

@@ -13,7 +13,6 @@ import pytest
 from chassis.clock import system_clock
 from chassis.db import Database
 from chassis.refusals import Overloaded
-from chassis.sealing import Keyring
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from inference_gateway.eyes import LOOKS_AT_ONCE, Eyes
@@ -31,6 +30,7 @@ from inference_gateway.probes.model import load as probe_pictures
 from inference_gateway.probes.rounds import Prober, Times
 from inference_gateway.seeing.face_looking import FaceLooker
 from inference_gateway.seeing.triton import ModelsAway
+from vault.keyring import Keyring
 
 LOW, NORMAL, URGENT = Urgency.LOW, Urgency.NORMAL, Urgency.URGENT
 

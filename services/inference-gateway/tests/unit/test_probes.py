@@ -8,7 +8,6 @@ from uuid import UUID
 import numpy as np
 import pytest
 from chassis.db import Database
-from chassis.sealing import Keyring
 from inference_gateway.eyes import Eyes
 from inference_gateway.probes.model import (
     Found,
@@ -32,6 +31,7 @@ from inference_gateway.seeing.pictures import Picture, open_picture
 from inference_gateway.seeing.pipeline import SeenObject
 from inference_gateway.seeing.plates import Plate
 from inference_gateway.seeing.triton import ModelsAway
+from vault.keyring import Keyring
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 ID, OTHER = UUID(int=1), UUID(int=2)

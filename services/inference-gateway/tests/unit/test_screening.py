@@ -7,9 +7,9 @@ from uuid import UUID
 
 import numpy as np
 import pytest
-from chassis.db import Database, Scope
+from chassis.db import Database
 from chassis.identity import Caller
-from chassis.sealing import Keyring
+from chassis.transaction import Scope
 from inference_gateway.evidence import Vault
 from inference_gateway.eyes import Eyes
 from inference_gateway.films import Shot
@@ -22,6 +22,7 @@ from inference_gateway.seeing.face_looking import FaceLooker
 from inference_gateway.watchlists.lists import Lists
 from inference_gateway.watchlists.model import ListsAway
 from inference_gateway.watchlists.watching import FaceWatch
+from vault.keyring import Keyring
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 

@@ -9,8 +9,8 @@ from typing import Any, cast
 import numpy as np
 import pytest
 from chassis.clock import new_id
-from chassis.db import SYSTEM
 from chassis.identity import Caller
+from chassis.transaction import SYSTEM
 from inference_gateway import screening as screening_module
 from inference_gateway.eyes import Eyes
 from inference_gateway.films import Shot

@@ -10,7 +10,6 @@ import uvicorn
 from chassis.bus import Bus
 from chassis.channels import Channels
 from chassis.clock import system_clock
-from chassis.http import make_app
 from chassis.runtime import Chassis, Service
 from chassis.telemetry import UUID_SHAPE
 from fastapi import FastAPI
@@ -32,6 +31,7 @@ from operator_gateway import (
 )
 from operator_gateway.edge import BrowserHeaders
 from operator_gateway.following import Follower
+from operator_gateway.http import make_app
 from operator_gateway.live import STREAMS, LiveFeed
 from operator_gateway.onward import Peers, Verifies
 from operator_gateway.settings import GatewaySettings

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from chassis.audit_entry import AuditRules
+from audit_log.rules import AuditRules
+from audit_log.service import serve_audit_log
 from chassis.consumer import Subscription
 from chassis.runtime import Chassis, Service
 from chassis.telemetry import UUID_SHAPE
@@ -50,6 +51,7 @@ async def build(chassis: Chassis[ViolationsSettings]) -> None:
         ViolationsApi(desk, pauses, Frames(openings, store)),
         POLICY,
     )
+    serve_audit_log(chassis, AuditRules(records_attempts=True))
     chassis.publish_from("VIOLATIONS")
     chassis.consume("SIGHTINGS", {
         "inference.v1.function_degraded":
@@ -84,5 +86,4 @@ SERVICE = Service(
         "camera": UUID_SHAPE,
         "report": UUID_SHAPE + "|KZ[0-9]{2}-[0-9]{4}-[0-9]{7}",
     },
-    audit=AuditRules(records_attempts=True),
 )

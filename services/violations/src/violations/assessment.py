@@ -8,7 +8,8 @@ from uuid import UUID
 
 from chassis import telemetry
 from chassis.clock import Clock, made_at, new_id
-from chassis.db import SYSTEM, Database, Tx
+from chassis.db import Database
+from chassis.transaction import SYSTEM, Tx
 from law.editions import EditionMissing, Editions
 from law.guards import Guards
 

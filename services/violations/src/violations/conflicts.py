@@ -6,7 +6,8 @@ from datetime import datetime
 from uuid import UUID
 
 from chassis.clock import Clock
-from chassis.db import SYSTEM, Database, Tx
+from chassis.db import Database
+from chassis.transaction import SYSTEM, Tx
 
 from violations.events import conflict_found
 from violations.model import Hold, State, Violation

@@ -2,9 +2,9 @@
 
 from datetime import datetime
 
-from chassis.attempts import Attempt
+from audit_log.attempts import Attempt
 from chassis.clock import to_timestamp
-from chassis.db import Event
+from chassis.event import Event
 from google.protobuf.message import Message
 from tartip.violations.v1 import events_pb2
 

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
 
-from chassis.attempts import Attempts, Record
+from audit_log.attempts import Attempts, Record
 from chassis.clock import Clock
-from chassis.db import SYSTEM, Database, Tx
+from chassis.db import Database
 from chassis.identity import Caller
 from chassis.refusals import Kind, Refusal
+from chassis.transaction import SYSTEM, Tx
 
 from violations.events import access_refused
 from violations.model import EvidenceNotFound, ViolationNotFound

@@ -11,8 +11,9 @@ from datetime import datetime
 from uuid import UUID
 
 from chassis.clock import Clock
-from chassis.db import SYSTEM, Database, Tx
+from chassis.db import Database
 from chassis.telemetry import meter
+from chassis.transaction import SYSTEM, Tx
 
 from violations.model import Caution
 from violations.storage import pauses

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from chassis import telemetry
-from chassis.db import Tx
+from chassis.transaction import Tx
 from law.guards import Guards, Rule
 
 from violations.conflicts import beside, relate

@@ -5,8 +5,9 @@ from datetime import datetime
 from uuid import UUID
 
 from chassis.clock import Clock, real_clock
-from chassis.db import Database, Tx
+from chassis.db import Database
 from chassis.identity import Caller
+from chassis.transaction import Tx
 
 from violations.canonical import canonical_decision
 from violations.conflicts import Conflicts

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from chassis.db import Tx
+from chassis.transaction import Tx
 from sqlalchemy import bindparam, case, func, or_, select, update
 
 from camera_registry.model import ALIVE, Camera, CameraStatus

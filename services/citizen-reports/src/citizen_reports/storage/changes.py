@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from chassis.db import Tx
+from chassis.transaction import Tx
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 

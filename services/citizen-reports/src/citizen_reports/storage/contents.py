@@ -9,10 +9,10 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from uuid import UUID
 
-from chassis.db import Tx
-from chassis.sealing import DataKey
+from chassis.transaction import Tx
 from sqlalchemy import select, update
 from sqlalchemy.dialects.postgresql import insert
+from vault.keyring import DataKey
 
 from citizen_reports.model.draft import CheckedDraft, Place, Reporter
 from citizen_reports.model.report import Report, Status
@@ -42,7 +42,7 @@ class Step:
 
 
 async def add_contents(tx: Tx, report: Report, draft: CheckedDraft) -> None:
-    key = await tx.new_data_key(REPORT)
+    key = await tx.keys.new(REPORT)
     place = json.dumps(asdict(draft.place))
     sealed = {"text": draft.text, "place": place, "officer": draft.officer}
     await tx.execute(
@@ -58,9 +58,9 @@ async def add_contents(tx: Tx, report: Report, draft: CheckedDraft) -> None:
 
 async def _add_reporter(tx: Tx, report: Report, reporter: Reporter) -> None:
     if reporter.iin:
-        key = await tx.data_key_of(PERSON, reporter.iin)
+        key = await tx.keys.of_person(PERSON, reporter.iin)
     else:
-        key = await tx.new_data_key(PERSON)
+        key = await tx.keys.new(PERSON)
     sealed = key.seal(json.dumps(asdict(reporter)), f"reporters.sealed:{report.report_id}")
     await tx.execute(
         insert(reporters).values(
@@ -153,12 +153,12 @@ async def steps_of(tx: Tx, report_id: UUID) -> list[Step]:
 async def report_key(tx: Tx, report_id: UUID) -> DataKey:
     """The key of what was written and sent. Raises KeyError when it was destroyed."""
     key_id = await tx.scalar(select(contents.c.key_id).where(contents.c.report_id == report_id))
-    return await tx.data_key(REPORT, key_id)
+    return await tx.keys.get(REPORT, key_id)
 
 
 async def _key(tx: Tx, key_class: str, key_id: UUID) -> DataKey | None:
     try:
-        return await tx.data_key(key_class, key_id)
+        return await tx.keys.get(key_class, key_id)
     except KeyError:  # erased
         return None
 

@@ -5,9 +5,9 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from chassis.db import Tx
 from chassis.pages import PageSpec, moment_in
 from chassis.refusals import PageTokenWrong
+from chassis.transaction import Tx
 from sqlalchemy import Row, Select, delete, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 
@@ -94,7 +94,7 @@ async def drop_draft(tx: Tx, report_id: UUID) -> None:
     key_id = await tx.scalar(select(contents.c.key_id).where(contents.c.report_id == report_id))
     for table in (media_chunks, media, reporters, contents, reports):
         await tx.execute(delete(table).where(table.c.report_id == report_id))
-    await tx.destroy_data_key(key_id)
+    await tx.keys.destroy(key_id)
 
 
 async def reports_of_partner(tx: Tx, partner: str, spec: PageSpec) -> list[Report]:

@@ -6,10 +6,11 @@ from datetime import timedelta
 from uuid import UUID
 
 from chassis.clock import Clock
-from chassis.db import Database, Tx
+from chassis.db import Database
 from chassis.identity import Caller
 from chassis.pages import PageSpec, next_token
 from chassis.refusals import checks
+from chassis.transaction import Tx
 
 from citizen_reports import events
 from citizen_reports.model.actions import Actor, DeskAction, Files, accept_evidence, allowed_actions

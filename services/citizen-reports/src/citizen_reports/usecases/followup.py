@@ -8,8 +8,9 @@ from uuid import UUID
 
 import h3
 from chassis.clock import Clock
-from chassis.db import SYSTEM, Database, Tx
+from chassis.db import Database
 from chassis.scheduler import WaitUntilDue
+from chassis.transaction import SYSTEM, Tx
 
 from citizen_reports import events
 from citizen_reports.model.law import Law

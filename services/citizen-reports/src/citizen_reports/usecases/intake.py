@@ -10,11 +10,12 @@ from uuid import UUID
 
 import h3
 from chassis.clock import Clock
-from chassis.db import Database, Tx, canonical_json
+from chassis.db import Database, canonical_json
 from chassis.identity import Caller
 from chassis.pages import PageSpec, next_token
 from chassis.refusals import IdReused, checks
 from chassis.telemetry import current_story
+from chassis.transaction import Tx
 from law.zone import almaty_day
 
 from citizen_reports import events

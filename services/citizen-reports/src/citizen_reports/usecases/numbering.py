@@ -3,7 +3,7 @@
 import secrets
 from collections.abc import Callable
 
-from chassis.db import Tx
+from chassis.transaction import Tx
 
 from citizen_reports.model.report import SERIALS, number_of
 from citizen_reports.storage import reports

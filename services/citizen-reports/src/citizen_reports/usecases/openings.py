@@ -10,10 +10,11 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 from uuid import UUID
 
-from chassis.attempts import Attempts, Record
+from audit_log.attempts import Attempts, Record
 from chassis.clock import Clock
-from chassis.db import Database, Tx
+from chassis.db import Database
 from chassis.identity import Caller
+from chassis.transaction import Tx
 
 from citizen_reports.events import access_refused
 from citizen_reports.model.media import Media, MediaState

@@ -3,7 +3,8 @@
 from datetime import datetime, timedelta
 
 from chassis import telemetry
-from chassis.db import Event, Tx
+from chassis.event import Event
+from chassis.transaction import Tx
 
 from citizen_reports import events
 from citizen_reports.model.deadlines import Deadlines

@@ -4,8 +4,9 @@ import asyncio
 from dataclasses import replace
 from uuid import UUID
 
-from chassis.db import Database, Tx
+from chassis.db import Database
 from chassis.identity import Caller
+from chassis.transaction import Tx
 
 from citizen_reports.model.media import (
     MEDIA_MAX,

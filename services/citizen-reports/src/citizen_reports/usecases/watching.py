@@ -6,8 +6,9 @@ One look at the counters every 200 ms serves all who watch; only who has somethi
 import asyncio
 from collections.abc import AsyncIterator
 
-from chassis.db import SYSTEM, Database
+from chassis.db import Database
 from chassis.identity import Caller
+from chassis.transaction import SYSTEM
 
 from citizen_reports.model.refusals import ResumeTokenWrong
 from citizen_reports.storage import changes

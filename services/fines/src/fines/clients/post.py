@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from chassis.clock import Clock, system_clock
-from chassis.sealing import public_bytes
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from vault.keyring import public_bytes
 
 from fines.letters import SIGNATURE_PLACE
 

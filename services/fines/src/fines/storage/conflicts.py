@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from chassis.db import Tx
+from chassis.transaction import Tx
 from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 

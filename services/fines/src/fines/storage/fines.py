@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from chassis.db import Tx
 from chassis.pages import PageSpec, moment_in
 from chassis.refusals import PageTokenWrong
+from chassis.transaction import Tx
 from sqlalchemy import ColumnElement, func, literal, select, text, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 
@@ -116,20 +116,20 @@ async def seal(tx: Tx, number: str, particulars: Particulars) -> SealedParticula
     """Raises OwnerErased."""
     owner = particulars.owner.number
     try:
-        key = await tx.data_key_of(PERSON, owner)
+        key = await tx.keys.of_person(PERSON, owner)
     except KeyError as error:
         raise OwnerErased from error
     return SealedParticulars(
         key_id=key.key_id,
         sealed=key.seal(json.dumps(particulars.as_json(), ensure_ascii=False), _place(number)),
         owner_index=owner_index(tx, owner),
-        plate_index=tx.blind_index(PLATE, "plate", particulars.plate),
+        plate_index=tx.keys.blind_index(PLATE, "plate", particulars.plate),
     )
 
 
 def owner_index(tx: Tx, number: str) -> bytes:
     """By which the fines of one owner are found."""
-    return tx.blind_index(PERSON, "owner", number)
+    return tx.keys.blind_index(PERSON, "owner", number)
 
 
 async def open_particulars(tx: Tx, fine: Fine) -> Particulars | None:
@@ -137,7 +137,7 @@ async def open_particulars(tx: Tx, fine: Fine) -> Particulars | None:
     if fine.particulars is None:
         return None
     try:
-        key = await tx.data_key(PERSON, fine.particulars.key_id)
+        key = await tx.keys.get(PERSON, fine.particulars.key_id)
     except KeyError:
         return None
     return Particulars.from_json(
@@ -147,7 +147,7 @@ async def open_particulars(tx: Tx, fine: Fine) -> Particulars | None:
 
 async def note_cancel_reason(tx: Tx, number: str, reason: str) -> None:
     """Free text of an operator may name people: sealed, under a key of its own."""
-    key = await tx.new_data_key(PERSON)
+    key = await tx.keys.new(PERSON)
     await tx.execute(
         update(fines)
         .where(fines.c.number == number)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
-from chassis.db import Tx
+from chassis.transaction import Tx
 from sqlalchemy import case, func, literal, select
 from sqlalchemy.dialects.postgresql import insert
 

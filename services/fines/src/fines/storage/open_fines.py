@@ -1,6 +1,6 @@
 """Fines whose terms may be reckoned anew, in order of their numbers."""
 
-from chassis.db import Tx
+from chassis.transaction import Tx
 from sqlalchemy import ColumnElement, func, select
 
 from fines.model.fine import Fine

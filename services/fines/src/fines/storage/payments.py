@@ -6,9 +6,9 @@ from typing import Any
 from uuid import UUID
 
 from chassis.clock import parse_id
-from chassis.db import Tx
 from chassis.pages import PageSpec, moment_in
 from chassis.refusals import PageTokenWrong
+from chassis.transaction import Tx
 from law.zone import start_of
 from sqlalchemy import ColumnElement, Select, literal, select, tuple_
 from sqlalchemy.dialects.postgresql import insert

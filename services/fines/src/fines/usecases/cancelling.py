@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from chassis.db import Tx
+from chassis.transaction import Tx
 
 from fines import events
 from fines.model import ledger as rules

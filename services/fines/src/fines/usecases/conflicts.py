@@ -7,7 +7,7 @@ by what the facts themselves say and not by the ids under which they came.
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from chassis.db import Tx
+from chassis.transaction import Tx
 from law.guards import Guards, Sighting
 
 from fines.model.fine import Fine

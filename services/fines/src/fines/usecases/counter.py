@@ -6,10 +6,11 @@ from uuid import UUID
 
 from chassis import telemetry
 from chassis.clock import Clock
-from chassis.db import Database, Tx, canonical_json
+from chassis.db import Database, canonical_json
 from chassis.identity import Caller
 from chassis.pages import PageSpec
 from chassis.refusals import checks
+from chassis.transaction import Tx
 
 from fines import events
 from fines.model import ledger as rules
@@ -128,7 +129,7 @@ class Counter:
         if kind == "number":
             return value
         key_class = fines.PERSON if kind == "owner" else fines.PLATE
-        return tx.blind_index(key_class, kind, value).hex()
+        return tx.keys.blind_index(key_class, kind, value).hex()
 
     def _check_due(self, fine: Fine, order: PaymentOrder) -> None:
         assert fine.dates

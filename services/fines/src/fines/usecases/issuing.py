@@ -11,8 +11,9 @@ from typing import Protocol
 
 from chassis import telemetry
 from chassis.clock import Clock
-from chassis.db import SYSTEM, Database, Scope, Tx
+from chassis.db import Database
 from chassis.scheduler import WaitUntilDue
+from chassis.transaction import SYSTEM, Scope, Tx
 from law.guards import Guards
 
 from fines import events

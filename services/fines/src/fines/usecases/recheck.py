@@ -8,8 +8,9 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 
-from chassis.db import Database, Scope
+from chassis.db import Database
 from chassis.identity import Caller
+from chassis.transaction import Scope
 
 from fines.model.fine import Fine
 from fines.model.holds import Hold

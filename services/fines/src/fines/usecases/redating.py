@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from chassis.clock import Clock
-from chassis.db import Database, Scope, Tx
+from chassis.db import Database
 from chassis.identity import Caller
+from chassis.transaction import Scope, Tx
 from law.calendar import Calendar
 from law.refusals import TableYearMissing
 from law.zone import almaty_day, start_of

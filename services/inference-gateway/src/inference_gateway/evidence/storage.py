@@ -3,9 +3,8 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
-from chassis.db import Tx
-from chassis.sealing import DataKey
 from chassis.tables import data_keys
+from chassis.transaction import Tx
 from sqlalchemy import (
     BigInteger,
     Column,
@@ -20,6 +19,7 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.dialects.postgresql import insert
+from vault.keyring import DataKey
 
 KEY_CLASS = "evidence"
 _metadata = MetaData()
@@ -145,7 +145,7 @@ async def find_evidence(tx: Tx, sha256: str) -> FoundEvidence | None:
 
 async def _kept(tx: Tx, row: Any) -> KeptEvidence | None:
     try:
-        key = await tx.data_key(KEY_CLASS, row.key_id)
+        key = await tx.keys.get(KEY_CLASS, row.key_id)
     except KeyError:  # destroyed, and with it the content
         return None
     return KeptEvidence(row.sha256, row.content_type, row.size_bytes, key, row.object_path)
@@ -188,5 +188,5 @@ async def take_away(tx: Tx, sha256: str, place: EvidencePlace) -> str:
     ).one_or_none()
     if gone is None:
         return ""
-    await tx.destroy_data_key(gone.key_id)
+    await tx.keys.destroy(gone.key_id)
     return str(gone.shown_sha256 or "") if gone.shown_sha256 != sha256 else ""

@@ -17,9 +17,10 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from chassis.clock import Clock, real_clock
-from chassis.db import SYSTEM, Database, Scope, Tx
+from chassis.db import Database
 from chassis.identity import Caller
 from chassis.refusals import Kind, Refusal, Says
+from chassis.transaction import SYSTEM, Scope, Tx
 from cryptography.exceptions import InvalidTag
 
 from inference_gateway.evidence import storage

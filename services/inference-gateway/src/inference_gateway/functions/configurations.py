@@ -5,7 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from uuid import UUID
 
-from chassis.db import SYSTEM, Database
+from chassis.db import Database
+from chassis.transaction import SYSTEM
 
 from inference_gateway.functions import storage
 from inference_gateway.functions.configuring import kept_functions

@@ -2,8 +2,8 @@
 
 from uuid import UUID
 
-from chassis.db import Tx
 from chassis.tables import service_now
+from chassis.transaction import Tx
 from sqlalchemy import BigInteger, Column, DateTime, LargeBinary, Table, Text, Uuid, select
 from sqlalchemy.dialects.postgresql import insert
 

@@ -5,7 +5,7 @@ from datetime import datetime
 from uuid import UUID, uuid5
 
 from chassis.clock import to_timestamp
-from chassis.db import Event
+from chassis.event import Event
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from inference_gateway.events import Told

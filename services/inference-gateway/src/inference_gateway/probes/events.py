@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from chassis.clock import to_timestamp
-from chassis.db import Event
+from chassis.event import Event
 from tartip.inference.v1 import events_pb2
 
 from inference_gateway.probes.model import Found, Standing

@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from chassis.clock import Clock, new_id
-from chassis.db import SYSTEM, Database, Tx
+from chassis.db import Database
+from chassis.transaction import SYSTEM, Tx
 
 from inference_gateway import measures
 from inference_gateway.eyes import Eyes

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from chassis.db import Tx
+from chassis.transaction import Tx
 from sqlalchemy import Column, DateTime, Double, Integer, MetaData, Table, Text, Uuid, func, select
 from sqlalchemy.dialects.postgresql import insert
 

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from chassis.db import Tx
+from chassis.transaction import Tx
 from sqlalchemy import (
     BigInteger,
     Column,

@@ -9,10 +9,11 @@ from datetime import datetime
 from uuid import UUID
 
 from chassis.clock import Clock, new_id
-from chassis.db import SYSTEM, Database, Scope
+from chassis.db import Database
 from chassis.identity import Caller
 from chassis.refusals import Refusal
 from chassis.telemetry import current_story
+from chassis.transaction import SYSTEM, Scope
 
 from inference_gateway import measures
 from inference_gateway.model import ArrivedFrame, Camera

@@ -11,8 +11,8 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from chassis.db import Tx
 from chassis.tables import service_now as _now
+from chassis.transaction import Tx
 from sqlalchemy import (
     BigInteger,
     Column,

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from chassis.db import Database
 from chassis.identity import Caller
-from chassis.sealing import Keyring
+from vault.keyring import Keyring
 
 from inference_gateway.model import Camera
 from inference_gateway.rtsp import rtsp_address

@@ -17,9 +17,10 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from chassis.clock import new_id, system_clock
-from chassis.db import SYSTEM, Database, Tx, storage_is_away
+from chassis.db import Database, storage_is_away
 from chassis.identity import Caller
 from chassis.refusals import Refusal
+from chassis.transaction import SYSTEM, Tx
 from cryptography.exceptions import InvalidTag
 
 from inference_gateway import measures

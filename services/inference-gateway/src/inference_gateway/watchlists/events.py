@@ -1,8 +1,8 @@
 """The fact that a face was near somebody who is searched for; it does not say to whom."""
 
-from chassis.attempts import Attempt
+from audit_log.attempts import Attempt
 from chassis.clock import to_timestamp
-from chassis.db import Event
+from chassis.event import Event
 from tartip.inference.v1 import events_pb2
 
 from inference_gateway.events import Told

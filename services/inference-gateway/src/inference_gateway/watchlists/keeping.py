@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 from chassis.clock import Clock
-from chassis.db import Tx
+from chassis.transaction import Tx
 
 from inference_gateway.events import Told
 from inference_gateway.evidence import Vault

@@ -9,7 +9,8 @@ import logging
 from typing import Final
 
 import numpy as np
-from chassis.db import SYSTEM, Database, storage_is_away
+from chassis.db import Database, storage_is_away
+from chassis.transaction import SYSTEM
 from cryptography.exceptions import InvalidTag
 
 from inference_gateway.seeing.faces import TEMPLATE_LENGTH

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from chassis.db import Tx
+from chassis.transaction import Tx
 
 from inference_gateway.events import Told
 from inference_gateway.model import Camera, SeenFace

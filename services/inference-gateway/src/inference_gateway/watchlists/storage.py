@@ -6,9 +6,9 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from chassis.db import Tx
 from chassis.refusals import IdReused
 from chassis.tables import data_keys
+from chassis.transaction import Tx
 from sqlalchemy import (
     ARRAY,
     BigInteger,
@@ -107,7 +107,7 @@ def template_place(entry_id: UUID) -> str:
 
 async def add_entry(tx: Tx, entry: Entry, template: bytes, *, story: str) -> None:
     """Raises IdReused when another caller has used the id."""
-    key = await tx.new_data_key(KEY_CLASS)
+    key = await tx.keys.new(KEY_CLASS)
     added = await tx.execute(
         insert(entries).values(
             entry_id=entry.entry_id, region=entry.region, basis=entry.basis.value,
@@ -147,7 +147,7 @@ async def close(tx: Tx, entry: Entry, closing: Closing) -> list[UUID]:
                 closed_at=closing.at, close_reason=closing.reason, change=await _next_version(tx))
         .returning(entries.c.key_id)
     )  # fmt: skip
-    await tx.destroy_data_key(closed.one().key_id)
+    await tx.keys.destroy(closed.one().key_id)
     # Nobody is searched for any more: who was seen is left alone, and no lead comes of it.
     dismissed = await tx.execute(
         update(candidates).where(

@@ -11,12 +11,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from uuid import UUID
 
-from chassis.attempts import Attempts, Record
+from audit_log.attempts import Attempts, Record
 from chassis.clock import Clock
-from chassis.db import SYSTEM, Database, Tx
+from chassis.db import Database
 from chassis.identity import Caller
 from chassis.refusals import Checks, IdReused
 from chassis.telemetry import current_story
+from chassis.transaction import SYSTEM, Tx
 
 from inference_gateway.evidence import ShownEvidence, Vault
 from inference_gateway.eyes import Eyes

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from chassis.clock import Clock, new_id
-from chassis.db import SYSTEM, Database
+from chassis.db import Database
+from chassis.transaction import SYSTEM
 
 from inference_gateway.evidence import Vault
 from inference_gateway.model import Camera, FaceVerdict, SeenFace

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from chassis.db import Tx
+from chassis.transaction import Tx
 
 from violations.model import Box, Device, Plate, Readings
 from violations.rules import normalised_plate
@@ -13,7 +13,7 @@ from violations.storage.tables import KEY_CLASS
 
 
 def plate_index(tx: Tx, plate: Plate) -> bytes:
-    return tx.blind_index(KEY_CLASS, "plate", normalised_plate(plate.text))
+    return tx.keys.blind_index(KEY_CLASS, "plate", normalised_plate(plate.text))
 
 
 def plate_text(plate: Plate) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from uuid import UUID
 
-from chassis.db import Tx
+from chassis.transaction import Tx
 from sqlalchemy import select, text
 from sqlalchemy.dialects.postgresql import insert
 

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from chassis.db import Tx
+from chassis.transaction import Tx
 from law.guards import Sighting
 from sqlalchemy import Select, literal, select, text, update
 from sqlalchemy.dialects.postgresql import insert

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from chassis.db import Tx
+from chassis.transaction import Tx
 from sqlalchemy import select, update
 from sqlalchemy.dialects.postgresql import insert
 
@@ -35,7 +35,7 @@ class Read:
 
 async def add_read(tx: Tx, read: Read, now: datetime) -> bool:
     """False when this read is known."""
-    key = await tx.new_data_key(KEY_CLASS)
+    key = await tx.keys.new(KEY_CLASS)
     sealed = key.seal(plate_text(read.plate), f"reads.plate:{read.read_id}")
     added = await tx.execute(
         insert(reads)
@@ -64,7 +64,7 @@ async def pending_read(tx: Tx, read_id: UUID, *, for_update: bool = False) -> Re
     row = (await tx.execute(query.with_for_update() if for_update else query)).one_or_none()
     if row is None:
         return None
-    key = await tx.data_key(KEY_CLASS, row.key_id)
+    key = await tx.keys.get(KEY_CLASS, row.key_id)
     plate = key.open_text(bytes(row.plate_sealed), f"reads.plate:{read_id}")
     return Read(
         read_id=read_id,
@@ -89,4 +89,4 @@ async def close_read(tx: Tx, read_id: UUID, outcome: str, now: datetime) -> None
         .values(outcome=outcome, assessed_at=now, plate_sealed=None)
         .returning(reads.c.key_id)
     )
-    await tx.destroy_data_key(closed.one().key_id)
+    await tx.keys.destroy(closed.one().key_id)

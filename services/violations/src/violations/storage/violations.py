@@ -9,11 +9,11 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from chassis.db import Tx
 from chassis.refusals import IdReused
-from chassis.sealing import DataKey
+from chassis.transaction import Tx
 from sqlalchemy import select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
+from vault.keyring import DataKey
 
 from violations.model import (
     Caution,
@@ -78,7 +78,7 @@ async def get(tx: Tx, violation_id: UUID, *, for_update: bool = False) -> Violat
     row = (await tx.execute(query.with_for_update() if for_update else query)).one_or_none()
     if row is None:
         raise ViolationNotFound
-    key = await tx.data_key(KEY_CLASS, row.key_id)
+    key = await tx.keys.get(KEY_CLASS, row.key_id)
     found = _violation(row, _open_plate(key, row), _open_address(key, row))
     conflicting = await _conflicting(tx, [violation_id])
     return replace(
@@ -167,7 +167,7 @@ async def _conflicting(tx: Tx, ids: list[UUID]) -> dict[UUID, tuple[UUID, ...]]:
 
 async def _sealed(tx: Tx, violation: Violation) -> dict[str, Any]:
     """The columns of a new violation."""
-    key = await tx.new_data_key(KEY_CLASS)
+    key = await tx.keys.new(KEY_CLASS)
     violation_id = violation.violation_id
     return {
         "violation_id": violation_id, "state": violation.state.value,
@@ -194,7 +194,7 @@ async def _key_of(tx: Tx, violation_id: UUID) -> DataKey:
     key_id = await tx.scalar(
         select(violations.c.key_id).where(violations.c.violation_id == violation_id)
     )
-    return await tx.data_key(KEY_CLASS, key_id)
+    return await tx.keys.get(KEY_CLASS, key_id)
 
 
 async def _last_decision(tx: Tx, violation_id: UUID, key: DataKey) -> Decision | None:

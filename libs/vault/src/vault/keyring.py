@@ -1,4 +1,4 @@
-"""Column encryption: one data key a person, wrapped by the key of its class; blind indexes.
+"""Column encryption: data keys, wrapped by the key of their class; blind indexes.
 
 AES-256-GCM with a random nonce; the associated data names table, column and row, so that a sealed
 value moved to another row does not open. Destroying a data key erases what it sealed, backups
@@ -9,15 +9,14 @@ values are linkable, so only high-entropy values (IIN, plate, phone) are indexed
 import hashlib
 import hmac
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
-from chassis.clock import new_id
 
 NONCE_BYTES = 12
 INDEX_BYTES = 16
@@ -50,12 +49,14 @@ class DataKey:
 class Keyring:
     """The key-encryption keys of one service: a file a class, made at first need, mode 0600."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, new_id: Callable[[], UUID] = uuid4) -> None:
+        """`new_id` gives the ids of new data keys; in order of time, their index stays short."""
         self._folder = folder
+        self._new_id = new_id
         self._keys: dict[str, bytes] = {}
 
     def new_data_key(self, key_class: str) -> DataKey:
-        key_id, plain = new_id(), AESGCM.generate_key(256)
+        key_id, plain = self._new_id(), AESGCM.generate_key(256)
         nonce = os.urandom(NONCE_BYTES)
         wrapped = nonce + AESGCM(self._key(key_class)).encrypt(nonce, plain, key_id.bytes)
         return DataKey(key_id, wrapped, plain)

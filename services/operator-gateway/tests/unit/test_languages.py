@@ -1,7 +1,7 @@
 """Which of our languages a client gets."""
 
 import pytest
-from chassis.http import negotiated_language
+from operator_gateway.http import negotiated_language
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,11 @@ from uuid import UUID
 
 from chassis.audit_entry import HIDDEN, OPEN_REFUSED, UNKNOWN
 from chassis.clock import Clock
-from chassis.db import SYSTEM, Database, Event, Tx
+from chassis.db import Database
+from chassis.event import Event
 from chassis.identity import Caller
 from chassis.refusals import Refusal
+from chassis.transaction import SYSTEM, Tx
 
 
 @dataclass(frozen=True)

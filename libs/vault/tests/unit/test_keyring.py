@@ -4,8 +4,8 @@ import stat
 from pathlib import Path
 
 import pytest
-from chassis.sealing import Keyring
 from cryptography.exceptions import InvalidTag
+from vault.keyring import Keyring
 
 
 def test_a_sealed_value_does_not_open_in_another_row(tmp_path: Path) -> None:

@@ -6,15 +6,18 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from chassis import calls, merkle
-from chassis.attempts import Attempt, Attempts, Record
-from chassis.audit import Sealer, head_text
-from chassis.audit_api import AuditApi
-from chassis.audit_entry import AuditRules
+from audit_log import merkle
+from audit_log.api import AuditApi
+from audit_log.attempts import Attempt, Attempts, Record
+from audit_log.rules import AuditRules
+from audit_log.sealer import Sealer, head_text
+from chassis import calls
 from chassis.clock import system_clock
-from chassis.db import SYSTEM, Database, Event, Scope, Tx
+from chassis.db import Database
+from chassis.event import Event
 from chassis.identity import Caller, Operator
 from chassis.refusals import Kind, PageTokenWrong, Refusal
+from chassis.transaction import SYSTEM, Scope, Tx
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from sqlalchemy import text
 from tartip.audit.v1 import audit_pb2

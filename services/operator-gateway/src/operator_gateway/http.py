@@ -11,16 +11,15 @@ import time
 from http import HTTPStatus
 from typing import Any
 
+from chassis import telemetry
+from chassis.clock import new_id
+from chassis.refusals import BadRequest, Broken, FieldError, Kind, Refusal, Says
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from opentelemetry.context import Context
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-
-from chassis import telemetry
-from chassis.clock import new_id
-from chassis.refusals import BadRequest, Broken, FieldError, Kind, Refusal, Says
 
 BODY_BYTES_MAX = 1024 * 1024
 UPLOAD_BYTES_MAX = 21 * 1024 * 1024

@@ -9,18 +9,20 @@ from collections.abc import Sequence
 from typing import Any
 
 import grpc
-from sqlalchemy import Row, select, text
-from tartip.audit.v1 import audit_pb2, audit_pb2_grpc
-
-from chassis import merkle
-from chassis.audit_entry import HIDDEN, AuditEntry, AuditRules, read_entry
+from chassis.audit_entry import HIDDEN, AuditEntry, read_entry
 from chassis.calls import current_caller
 from chassis.clock import to_timestamp
-from chassis.db import SYSTEM, Database, Scope, Tx
+from chassis.db import Database
 from chassis.identity import Caller, allow
 from chassis.pages import next_token, read_page
 from chassis.refusals import Kind, PageTokenWrong, Refusal, Says
 from chassis.tables import IS_ATTEMPT, audit, audit_heads, audit_leaves
+from chassis.transaction import SYSTEM, Scope, Tx
+from sqlalchemy import Row, select, text
+from tartip.audit.v1 import audit_pb2, audit_pb2_grpc
+
+from audit_log import merkle
+from audit_log.rules import AuditRules
 
 SERVICE = "/tartip.audit.v1.Audit/"
 POLICY = {

@@ -1,6 +1,6 @@
 """Proofs of RFC 9162 hold for every honest tree and for no dishonest one."""
 
-from chassis import merkle
+from audit_log import merkle
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -9,13 +9,14 @@ questions about it.
 import asyncio
 from datetime import UTC, datetime
 
-from sqlalchemy import delete, insert, select
-
-from chassis import merkle
 from chassis.clock import Clock
-from chassis.db import SYSTEM, Database, require_held
-from chassis.sealing import public_bytes
+from chassis.db import Database, require_held
 from chassis.tables import audit, audit_heads, audit_leaves, audit_pending
+from chassis.transaction import SYSTEM
+from sqlalchemy import delete, insert, select
+from vault.keyring import public_bytes
+
+from audit_log import merkle
 
 BATCH = 1000
 HASH_BYTES = 32

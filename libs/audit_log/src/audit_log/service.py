@@ -1,0 +1,27 @@
+"""How a service gets its audit log: one call in its `build`."""
+
+from typing import Any
+
+from chassis.runtime import Chassis
+from tartip.audit.v1 import audit_pb2, audit_pb2_grpc
+
+from audit_log.api import POLICY, AuditApi
+from audit_log.rules import AuditRules
+from audit_log.sealer import Sealer
+
+
+def serve_audit_log(chassis: Chassis[Any], rules: AuditRules | None = None) -> None:
+    """Serves `tartip.audit.v1` and seals what `Tx.audit` wrote."""
+    chassis.serve(
+        audit_pb2.DESCRIPTOR.services_by_name["Audit"],
+        audit_pb2_grpc.add_AuditServicer_to_server,
+        AuditApi(chassis.db, chassis.name, rules or AuditRules()),
+        POLICY,
+    )
+    sealer = Sealer(
+        chassis.db,
+        chassis.clock,
+        service=chassis.name,
+        every_seconds=chassis.settings.seal_every_seconds,
+    )
+    chassis.loop("sealer", sealer.run)

@@ -1,0 +1,36 @@
+"""Rows of durable work, written with the effect that makes them due; `scheduler` does them."""
+
+from datetime import datetime
+
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from chassis import tables
+from chassis.telemetry import current_story, traceparent
+
+
+async def schedule(connection: AsyncConnection, kind: str, key: str, due_at: datetime) -> None:
+    """Nothing where `kind` is scheduled for `key`, or was done, already."""
+    await connection.execute(
+        insert(tables.work).values(**_row(kind, key), due_at=due_at).on_conflict_do_nothing()
+    )
+
+
+async def reschedule(connection: AsyncConnection, kind: str, key: str, due_at: datetime) -> None:
+    """At another moment, and again where it was done already."""
+    again = {
+        "due_at": due_at,
+        "attempts": 0,
+        "leased_until": None,
+        "last_error": None,
+        "done_at": None,
+    }
+    await connection.execute(
+        insert(tables.work)
+        .values(**_row(kind, key), due_at=due_at)
+        .on_conflict_do_update(index_elements=["kind", "key"], set_=again)
+    )
+
+
+def _row(kind: str, key: str) -> dict[str, str]:
+    return {"kind": kind, "key": key, "traceparent": traceparent(), "story": current_story()}

@@ -1,0 +1,105 @@
+"""The data keys of one schema: one a person or object, stored wrapped, destroyed for good.
+
+Destroying a key erases what was sealed with it, backups of the sealed columns included.
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    Column,
+    DateTime,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    select,
+    update,
+)
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from vault.keyring import DataKey, Keyring
+
+data_keys = Table(
+    "data_keys",
+    MetaData(),
+    Column("key_id", Uuid, primary_key=True),
+    Column("key_class", Text, nullable=False),
+    # Blind index of the person the key belongs to; empty for a key of one object.
+    Column("person", LargeBinary),
+    Column("wrapped", LargeBinary),
+    Column("destroyed_at", DateTime(timezone=True)),
+    UniqueConstraint("key_class", "person"),
+)
+
+
+class DataKeys:
+    """The data keys that an open transaction reads and writes."""
+
+    def __init__(
+        self, connection: AsyncConnection, keyring: Keyring, clock: Callable[[], datetime]
+    ) -> None:
+        self._connection = connection
+        self._keyring = keyring
+        self._clock = clock
+
+    async def new(self, key_class: str) -> DataKey:
+        """A key for one object."""
+        return await self._store(key_class, None)
+
+    async def of_person(self, key_class: str, person: str) -> DataKey:
+        """The key of a person, named by a high-entropy value such as an IIN; made at first need.
+
+        Raises KeyError when that person was erased: nothing may be stored under the name again.
+        """
+        index = self.blind_index(key_class, "person", person)
+        found = await self._find(data_keys.c.person == index, key_class)
+        return found or await self._store(key_class, index)
+
+    async def get(self, key_class: str, key_id: UUID) -> DataKey:
+        """Raises KeyError when it was destroyed, or never was."""
+        found = await self._find(data_keys.c.key_id == key_id, key_class)
+        if found is None:
+            raise KeyError(key_id)
+        return found
+
+    async def destroy(self, key_id: UUID) -> None:
+        """Erases for good what was sealed with it, backups included."""
+        await self._connection.execute(
+            update(data_keys)
+            .where(data_keys.c.key_id == key_id)
+            .values(wrapped=None, destroyed_at=self._clock())
+        )
+
+    def blind_index(self, key_class: str, field_name: str, value: str) -> bytes:
+        """16 bytes, equal for equal values of one field and class."""
+        return self._keyring.blind_index(key_class, field_name, value)
+
+    async def _find(self, condition: Any, key_class: str) -> DataKey | None:
+        row = (
+            await self._connection.execute(
+                select(data_keys).where(condition, data_keys.c.key_class == key_class)
+            )
+        ).one_or_none()
+        if row is None or row.wrapped is None:
+            return None
+        return self._keyring.unwrap(key_class, row.key_id, row.wrapped)
+
+    async def _store(self, key_class: str, person: bytes | None) -> DataKey:
+        key = self._keyring.new_data_key(key_class)
+        added = await self._connection.execute(
+            insert(data_keys)
+            .values(key_id=key.key_id, key_class=key_class, person=person, wrapped=key.wrapped)
+            .on_conflict_do_nothing()
+        )
+        if added.rowcount:
+            return key
+        other = await self._find(data_keys.c.person == person, key_class)
+        if other is None:
+            raise KeyError("erased")
+        return other
