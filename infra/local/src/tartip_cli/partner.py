@@ -17,7 +17,8 @@ import grpc
 import httpx
 from chassis import telemetry
 from chassis.channels import Channels
-from chassis.refusals import FieldError, Kind, RemoteRefusal, Says
+from chassis.refusals import FieldError, Kind, RemoteRefusal
+from chassis.texts import Says
 
 from tartip_cli.failures import Exit, Failure
 from tartip_cli.home import Home

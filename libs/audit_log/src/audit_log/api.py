@@ -15,7 +15,7 @@ from chassis.clock import to_timestamp
 from chassis.db import Database
 from chassis.identity import Caller, allow
 from chassis.pages import next_token, read_page
-from chassis.refusals import Kind, PageTokenWrong, Refusal, Says
+from chassis.refusals import Kind, PageTokenWrong, Refusal
 from chassis.tables import IS_ATTEMPT, audit, audit_heads, audit_leaves
 from chassis.transaction import SYSTEM, Scope, Tx
 from sqlalchemy import Row, select, text
@@ -39,31 +39,16 @@ PAGE_DEFAULT, PAGE_MAX = 50, 200
 class NothingSealed(Refusal):
     kind = Kind.STATE
     code = "NOTHING_SEALED"
-    says = Says(
-        en="Nothing has been sealed yet; try again in a minute.",
-        ru="Ещё ничего не запечатано; повторите через минуту.",
-        kk="Әзірге ештеңе мөрленген жоқ; бір минуттан кейін қайталаңыз.",
-    )
 
 
 class EntryNotSealed(Refusal):
     kind = Kind.NOT_FOUND
     code = "ENTRY_NOT_SEALED"
-    says = Says(
-        en="No sealed entry has this index.",
-        ru="Нет запечатанной записи с этим номером.",
-        kk="Бұл нөмірмен мөрленген жазба жоқ.",
-    )
 
 
 class TreeSizeUnknown(Refusal):
     kind = Kind.INVALID
     code = "TREE_SIZE_UNKNOWN"
-    says = Says(
-        en="There is no head of this size.",
-        ru="Нет вершины такого размера.",
-        kk="Мұндай өлшемдегі төбе жоқ.",
-    )
 
 
 class AuditApi(audit_pb2_grpc.AuditServicer):

@@ -7,7 +7,7 @@ On the wire it is the gRPC metadata `tartip-purpose-bin` (UTF-8); ASCII alone ma
 import unicodedata
 from collections.abc import Mapping
 
-from chassis.refusals import Kind, Refusal, Says
+from chassis.refusals import Kind, Refusal
 
 METADATA_KEY = "tartip-purpose-bin"
 ASCII_METADATA_KEY = "tartip-purpose"
@@ -23,21 +23,11 @@ _DIRECTION_MARKS = frozenset(
 class PurposeRequired(Refusal):
     kind = Kind.INVALID
     code = "PURPOSE_REQUIRED"
-    says = Says(
-        en="Say what this is for: send the purpose with the call.",
-        ru="Укажите цель обращения: передайте её вместе с вызовом.",
-        kk="Өтініш мақсатын көрсетіңіз: оны шақырумен бірге жіберіңіз.",
-    )
 
 
 class PurposeWrong(Refusal):
     kind = Kind.INVALID
     code = "PURPOSE_WRONG"
-    says = Says(
-        en="A purpose is at most 200 characters of plain text, without control characters.",
-        ru="Цель обращения: не более 200 символов обычного текста, без управляющих символов.",
-        kk="Өтініш мақсаты: басқару таңбаларынсыз, 200 таңбадан аспайтын қарапайым мәтін.",
-    )
 
 
 def checked_purpose(text: str) -> str:

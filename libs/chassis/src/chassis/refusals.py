@@ -3,7 +3,7 @@
     class FineAlreadyPaid(Refusal):
         kind = Kind.STATE
         code = "FINE_ALREADY_PAID"
-        says = Says(en="This fine is already paid.", ru="…", kk="…")
+        # and in texts/en.ftl, ru.ftl, kk.ftl: FINE_ALREADY_PAID = This fine is already paid.
 
 `Checks` collects every wrong field of a request, so that a caller learns of all of them at once.
 """
@@ -15,6 +15,8 @@ from enum import Enum
 from typing import ClassVar
 
 import grpc
+
+from chassis.texts import Says, says_of
 
 
 class Kind(Enum):
@@ -42,15 +44,6 @@ class Kind(Enum):
 
 
 @dataclass(frozen=True)
-class Says:
-    """One sentence for a person, in the three languages of the apps."""
-
-    en: str
-    ru: str
-    kk: str
-
-
-@dataclass(frozen=True)
 class FieldError:
     """A wrong field: its path in the request, its own code, and what would be right."""
 
@@ -64,7 +57,6 @@ class Refusal(Exception):
 
     kind: ClassVar[Kind] = Kind.STATE
     code: ClassVar[str] = "REFUSED"
-    says: ClassVar[Says] = Says(en="Refused.", ru="Отказано.", kk="Бас тартылды.")
 
     def __init__(self, *, fields: tuple[FieldError, ...] = (), facts: dict[str, str] | None = None):
         super().__init__(self.code)
@@ -76,17 +68,18 @@ class Refusal(Exception):
     def reason(self) -> str:
         return self.code
 
+    @property
+    def says(self) -> Says:
+        """The sentence of this code among the texts of the package that refuses."""
+        owner = next(known for known in type(self).__mro__ if "code" in vars(known))
+        return says_of(owner.__module__.partition(".")[0], self.code)
+
 
 class BadRequest(Refusal):
     """Wrong fields, all of them. Where all have one code of their own, it is the reason."""
 
     kind = Kind.INVALID
     code = "BAD_REQUEST"
-    says = Says(
-        en="Some fields are wrong; each is listed with what would be right.",
-        ru="Некоторые поля заполнены неверно; каждое указано с пояснением.",
-        kk="Кейбір өрістер қате; әрқайсысы түсіндірмесімен көрсетілген.",
-    )
 
     @property
     def reason(self) -> str:
@@ -97,101 +90,51 @@ class BadRequest(Refusal):
 class IdReused(Refusal):
     kind = Kind.EXISTS
     code = "ID_REUSED"
-    says = Says(
-        en="This id was already used with other content. Make a new id for a new request.",
-        ru="Этот идентификатор уже использован с другим содержанием. Создайте новый.",
-        kk="Бұл идентификатор басқа мазмұнмен қолданылған. Жаңасын жасаңыз.",
-    )
 
 
 class NotAuthenticated(Refusal):
     kind = Kind.UNAUTHENTICATED
     code = "NOT_AUTHENTICATED"
-    says = Says(
-        en="No known certificate came with this call, or its token does not hold: sign in again.",
-        ru="Нет известного сертификата, или токен недействителен: войдите снова.",
-        kk="Белгілі сертификат жоқ немесе токен жарамсыз: қайта кіріңіз.",
-    )
 
 
 class TokenExpired(Refusal):
     kind = Kind.UNAUTHENTICATED
     code = "TOKEN_EXPIRED"
-    says = Says(
-        en="The token has expired. Sign in again.",
-        ru="Срок действия токена истёк. Войдите снова.",
-        kk="Токеннің мерзімі өтті. Қайта кіріңіз.",
-    )
 
 
 class NotAllowed(Refusal):
     kind = Kind.FORBIDDEN
     code = "NOT_ALLOWED"
-    says = Says(
-        en="You may not do this.",
-        ru="У вас нет права на это действие.",
-        kk="Бұл әрекетке құқығыңыз жоқ.",
-    )
 
 
 class DeadlineRequired(Refusal):
     kind = Kind.INVALID
     code = "DEADLINE_REQUIRED"
-    says = Says(
-        en="The call carries no deadline. Set one of a few seconds.",
-        ru="Вызов не содержит срока ожидания. Укажите несколько секунд.",
-        kk="Шақыруда күту мерзімі жоқ. Бірнеше секунд көрсетіңіз.",
-    )
 
 
 class Overloaded(Refusal):
     kind = Kind.OVERLOADED
     code = "OVERLOADED"
-    says = Says(
-        en="Too much work at the moment. Try again shortly; the same id is safe.",
-        ru="Слишком большая нагрузка. Повторите чуть позже с тем же идентификатором.",
-        kk="Жүктеме тым көп. Сәл кейін сол идентификатормен қайталаңыз.",
-    )
 
 
 class StorageAway(Refusal):
     kind = Kind.AWAY
     code = "STORAGE_AWAY"
-    says = Says(
-        en="The database cannot be reached. Try again; the same id is safe.",
-        ru="База данных недоступна. Повторите с тем же идентификатором.",
-        kk="Дерекқор қолжетімсіз. Сол идентификатормен қайталаңыз.",
-    )
 
 
 class Stopping(Refusal):
     kind = Kind.AWAY
     code = "SERVER_STOPPING"
-    says = Says(
-        en="This server is stopping. Connect again and go on from the last token.",
-        ru="Сервер останавливается. Подключитесь снова и продолжите с последнего токена.",
-        kk="Сервер тоқтап жатыр. Қайта қосылып, соңғы токеннен жалғастырыңыз.",
-    )
 
 
 class ClockUnsure(Refusal):
     kind = Kind.AWAY
     code = "CLOCK_UNSURE"
-    says = Says(
-        en="The service's clock and its database's differ; nothing is decided until they agree.",
-        ru="Часы службы и базы данных расходятся; решения приостановлены.",
-        kk="Қызмет пен дерекқор сағаттары сәйкес емес; шешімдер тоқтатылды.",
-    )
 
 
 class PageTokenWrong(Refusal):
     kind = Kind.INVALID
     code = "PAGE_TOKEN_WRONG"
-    says = Says(
-        en="This page token was not given by this list.",
-        ru="Этот токен страницы не выдан этим списком.",
-        kk="Бұл бет токенін осы тізім бермеген.",
-    )
 
 
 class Broken(Refusal):
@@ -199,11 +142,6 @@ class Broken(Refusal):
 
     kind = Kind.BROKEN
     code = "INTERNAL"
-    says = Says(
-        en="Something broke on our side. Quote the error id when you ask.",
-        ru="Произошла внутренняя ошибка. При обращении назовите её номер.",
-        kk="Ішкі қате болды. Хабарласқанда қате нөмірін айтыңыз.",
-    )
 
 
 class RemoteRefusal(Refusal):
@@ -221,7 +159,11 @@ class RemoteRefusal(Refusal):
         self.args = (code,)
         self.kind = kind  # type: ignore[misc]  # of this one refusal, not of its class
         self.code = code  # type: ignore[misc]
-        self.says = says  # type: ignore[misc]
+        self._says = says
+
+    @property
+    def says(self) -> Says:
+        return self._says
 
 
 class Checks:

@@ -6,30 +6,16 @@ import grpc
 from google.protobuf import any_pb2
 from google.rpc import error_details_pb2, status_pb2
 
-from chassis.refusals import FieldError, Kind, Refusal, RemoteRefusal, Says
+from chassis.refusals import FieldError, Kind, Refusal, RemoteRefusal
+from chassis.texts import Says, says_of
 
 DETAILS_KEY = "grpc-status-details-bin"
 DOMAIN = "tartip"
 # Trailers are safe up to 8 KiB, in base64, with all that stands around the fields.
 FIELDS_BYTES_MAX = 4096
 # What is said where a peer could not say it: gRPC's own text names addresses and types.
-_PLAIN = {
-    Kind.AWAY: Says(
-        en="A part of the system does not answer. Try again; the same id is safe.",
-        ru="Часть системы не отвечает. Повторите с тем же идентификатором.",
-        kk="Жүйенің бір бөлігі жауап бермейді. Сол идентификатормен қайталаңыз.",
-    ),
-    Kind.TIMEOUT: Says(
-        en="A part of the system did not answer in time. Ask again; the same id is safe.",
-        ru="Часть системы не ответила вовремя. Повторите с тем же идентификатором.",
-        kk="Жүйенің бір бөлігі уақытында жауап бермеді. Сол идентификатормен қайталаңыз.",
-    ),
-}
-_PLAIN_OTHERWISE = Says(
-    en="A part of the system refused without a reason.",
-    ru="Часть системы отказала без указания причины.",
-    kk="Жүйенің бір бөлігі себебін айтпай бас тартты.",
-)
+_PLAIN = {Kind.AWAY: "PEER_AWAY", Kind.TIMEOUT: "PEER_LATE"}
+_PLAIN_OTHERWISE = "PEER_REFUSED"
 _KINDS = {kind.grpc_status: kind for kind in reversed(Kind)}
 
 
@@ -77,7 +63,7 @@ def from_error(error: grpc.aio.AioRpcError) -> Refusal:
         kind = Kind.AWAY
     code, facts = error.code().name, dict[str, str]()
     fields: list[FieldError] = []
-    plain = _PLAIN.get(kind, _PLAIN_OTHERWISE)
+    plain = says_of("chassis", _PLAIN.get(kind, _PLAIN_OTHERWISE))
     says = {"en": plain.en, "ru": plain.ru, "kk": plain.kk}
     for item in error.trailing_metadata() or ():
         key, value = cast(tuple[str, str | bytes], item)

@@ -8,22 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from chassis.refusals import Says
+from chassis.texts import Says, says_with
 
-from law.base_values import BASE_VALUES
-from law.calendar import CALENDAR
 from law.yearly import MissingTable, YearlyTables
 from law.zone import almaty_day
 
 CLOCK_MOVED, YEAR_ASSUMED, YEAR_MISSING = "CLOCK_MOVED", "YEAR_ASSUMED", "YEAR_MISSING"
-_TABLES = {
-    CALENDAR: Says(
-        en="working calendar", ru="производственный календарь", kk="жұмыс күндерінің күнтізбесі"
-    ),
-    BASE_VALUES: Says(
-        en="base value (MCI)", ru="месячный расчётный показатель", kk="айлық есептік көрсеткіш"
-    ),
-}
 
 
 @dataclass(frozen=True)
@@ -43,32 +33,14 @@ def notices(now: datetime, tables: YearlyTables, clock_offset: timedelta) -> tup
 
 def _moved(now: datetime, clock_offset: timedelta) -> Notice:
     today = almaty_day(now).isoformat()
-    return Notice(
-        CLOCK_MOVED,
-        Says(
-            en=f"Trial: the clock is moved, today is {today}.",
-            ru=f"Пробный режим: часы переведены, сегодня {today}.",
-            kk=f"Сынақ режимі: сағат жылжытылған, бүгін {today}.",
-        ),
-        {"offset_seconds": str(round(clock_offset.total_seconds())), "today": today},
-    )
+    facts = {"offset_seconds": str(round(clock_offset.total_seconds())), "today": today}
+    return _notice(CLOCK_MOVED, facts)
 
 
 def _missing(missing: MissingTable, is_assumed: bool) -> Notice:
-    name, year = _TABLES[missing.table], missing.year
-    facts = {"table": missing.table, "year": str(year)}
-    if is_assumed:
-        says = Says(
-            en=f"Trial: the {name.en} of {year} is assumed; what is decided with it is not valid.",
-            ru=f"Пробный режим: {name.ru} на {year} год принят условно; решения с ним "
-            "недействительны.",
-            kk=f"Сынақ режимі: {year} жылғы {name.kk} шартты түрде алынған; онымен қабылданған "
-            "шешімдер жарамсыз.",
-        )
-        return Notice(YEAR_ASSUMED, says, facts)
-    says = Says(
-        en=f"The {name.en} of {year} is missing: what needs it is held or refused.",
-        ru=f"Отсутствует {name.ru} на {year} год: всё, что от него зависит, приостановлено.",
-        kk=f"{year} жылғы {name.kk} жоқ: оған тәуелді нәрсенің бәрі тоқтатылды.",
-    )
-    return Notice(YEAR_MISSING, says, facts)
+    facts = {"table": missing.table, "year": str(missing.year)}
+    return _notice(YEAR_ASSUMED if is_assumed else YEAR_MISSING, facts)
+
+
+def _notice(code: str, facts: dict[str, str]) -> Notice:
+    return Notice(code, says_with("law", code, facts), facts)

@@ -1,6 +1,6 @@
 """What the law, as tables, cannot answer."""
 
-from chassis.refusals import Kind, Refusal, Says
+from chassis.refusals import Kind, Refusal
 
 
 class TableYearMissing(Refusal):
@@ -8,11 +8,6 @@ class TableYearMissing(Refusal):
 
     kind = Kind.AWAY
     code = "TABLE_YEAR_MISSING"
-    says = Says(
-        en="A yearly table of the law does not hold this year yet.",
-        ru="В годовой таблице закона ещё нет этого года.",
-        kk="Заңның жылдық кестесінде бұл жыл әлі жоқ.",
-    )
 
     def __init__(self, table: str, year: int) -> None:
         super().__init__(facts={"table": table, "year": str(year)})

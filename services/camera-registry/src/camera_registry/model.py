@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
-from chassis.refusals import Checks, Kind, Refusal, Says
+from chassis.refusals import Checks, Kind, Refusal
 
 # The interval without a heartbeat after which a camera is no longer known to be alive.
 SILENCE = timedelta(minutes=3)
@@ -80,61 +80,31 @@ def verdict_on_silence(
 class CameraNotFound(Refusal):
     kind = Kind.NOT_FOUND
     code = "CAMERA_NOT_FOUND"
-    says = Says(
-        en="There is no such camera in the regions you may see.",
-        ru="В доступных вам регионах такой камеры нет.",
-        kk="Сізге қолжетімді өңірлерде мұндай камера жоқ.",
-    )
 
 
 class CameraNotRegisteredThen(Refusal):
     kind = Kind.STATE
     code = "CAMERA_NOT_REGISTERED_THEN"
-    says = Says(
-        en="At that moment this camera was not registered yet.",
-        ru="В этот момент камера ещё не была зарегистрирована.",
-        kk="Бұл сәтте камера әлі тіркелмеген еді.",
-    )
 
 
 class CameraRetired(Refusal):
     kind = Kind.STATE
     code = "CAMERA_RETIRED"
-    says = Says(
-        en="This camera was taken out of service for good.",
-        ru="Эта камера окончательно выведена из эксплуатации.",
-        kk="Бұл камера пайдаланудан біржола шығарылған.",
-    )
 
 
 class CameraChangedMeanwhile(Refusal):
     kind = Kind.CONFLICT
     code = "CAMERA_CHANGED_MEANWHILE"
-    says = Says(
-        en="Somebody changed this camera since you read it. Read it again.",
-        ru="Камера изменена после того, как вы её прочитали. Прочитайте её заново.",
-        kk="Сіз оқығаннан кейін камера өзгертілген. Қайта оқыңыз.",
-    )
 
 
 class SerialTaken(Refusal):
     kind = Kind.EXISTS
     code = "SERIAL_TAKEN"
-    says = Says(
-        en="Another camera in the register has this serial number.",
-        ru="Камера с таким серийным номером уже есть в реестре.",
-        kk="Тізілімде мұндай сериялық нөмірі бар камера бұрыннан бар.",
-    )
 
 
 class RegionNotYours(Refusal):
     kind = Kind.FORBIDDEN
     code = "NOT_ALLOWED"
-    says = Says(
-        en="This region is not among yours.",
-        ru="Этот регион вам не доступен.",
-        kk="Бұл өңір сізге қолжетімсіз.",
-    )
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
-from chassis.refusals import Kind, Overloaded, Refusal, Says
+from chassis.refusals import Kind, Overloaded, Refusal
 
 from inference_gateway.model import FrameResult
 
@@ -28,11 +28,6 @@ AGAIN = frozenset({Kind.AWAY, Kind.OVERLOADED, Kind.TIMEOUT, Kind.CONFLICT})
 class ReadingsRequired(Refusal):
     kind = Kind.INVALID
     code = "READINGS_REQUIRED"
-    says = Says(
-        en="A frame of an edge box carries readings that its device has signed.",
-        ru="Кадр пограничного устройства должен содержать подписанные им показания.",
-        kk="Шеткі құрылғының кадрында құрылғы қол қойған көрсеткіштер болуы керек.",
-    )
 
 
 class Sent(Protocol):

@@ -14,7 +14,7 @@ from typing import IO, Any
 
 import av
 from av.error import FFmpegError
-from chassis.refusals import Kind, Refusal, Says
+from chassis.refusals import Kind, Refusal
 from vision.containers import START_BYTES, container_of, lacks_index
 from vision.frames import picture_of, pixel_aspect_of, shown_size
 from vision.media_clock import MediaClock
@@ -40,46 +40,21 @@ FRAMES_HELD_BACK = 1.5
 class NotAFilm(Refusal):
     kind = Kind.INVALID
     code = "NOT_A_FILM"
-    says = Says(
-        en="This is not a film that can be opened. Send MP4, MOV, Matroska, AVI or MPEG-TS.",
-        ru="Это не видео, которое можно открыть. Отправьте MP4, MOV, Matroska, AVI или MPEG-TS.",
-        kk="Бұл ашылатын бейне емес. MP4, MOV, Matroska, AVI немесе MPEG-TS жіберіңіз.",
-    )
 
 
 class FilmTruncated(Refusal):
     kind = Kind.INVALID
     code = "FILM_TRUNCATED"
-    says = Says(
-        en="The film was cut off before its index, without which it cannot be opened. Send all "
-        "of the file.",
-        ru="Видео обрезано до его индекса, без которого его нельзя открыть. Отправьте файл "
-        "целиком.",
-        kk="Бейне индексіне жетпей кесілген, онсыз ашылмайды. Файлды толығымен жіберіңіз.",
-    )
 
 
 class FilmNotDecodable(Refusal):
     kind = Kind.INVALID
     code = "FILM_NOT_DECODABLE"
-    says = Says(
-        en="The film can be opened, but not one of its pictures decoded: its codec is not known "
-        "or its parameter sets are missing.",
-        ru="Видео открывается, но ни один его кадр не декодируется: кодек неизвестен или нет "
-        "его наборов параметров.",
-        kk="Бейне ашылады, бірақ бірде-бір кадры декодталмайды: кодегі белгісіз немесе "
-        "параметрлер жинағы жоқ.",
-    )
 
 
 class FilmTooLarge(Refusal):
     kind = Kind.INVALID
     code = "FILM_TOO_LARGE"
-    says = Says(
-        en="The film is too large: at most 256 MiB. Send it in parts.",
-        ru="Видео слишком большое: не более 256 МиБ. Отправьте его частями.",
-        kk="Бейне тым үлкен: ең көбі 256 МиБ. Бөліп жіберіңіз.",
-    )
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from enum import StrEnum
 from uuid import UUID
 
 import rfc8785
-from chassis.refusals import Kind, Refusal, Says, checks
+from chassis.refusals import Kind, Refusal, checks
 
 from inference_gateway.readings import SignedReadings
 from inference_gateway.seeing.geometry import Box
@@ -23,71 +23,36 @@ APART_MAX = timedelta(seconds=5)
 class CameraNotFound(Refusal):
     kind = Kind.NOT_FOUND
     code = "CAMERA_NOT_FOUND"
-    says = Says(
-        en="There is no such camera in the regions you may act for.",
-        ru="В доступных вам регионах такой камеры нет.",
-        kk="Сізге қолжетімді өңірлерде мұндай камера жоқ.",
-    )
 
 
 class CameraRetired(Refusal):
     kind = Kind.STATE
     code = "CAMERA_RETIRED"
-    says = Says(
-        en="This camera was taken out of service for good; its pictures are not taken in.",
-        ru="Эта камера окончательно выведена из эксплуатации; её снимки не принимаются.",
-        kk="Бұл камера пайдаланудан біржола шығарылған; суреттері қабылданбайды.",
-    )
 
 
 class FrameFromFuture(Refusal):
     kind = Kind.INVALID
     code = "FRAME_FROM_FUTURE"
-    says = Says(
-        en="The frame claims to be taken in the future. Set the clock of its source right.",
-        ru="Время съёмки кадра в будущем. Проверьте часы источника.",
-        kk="Кадр уақыты болашақта. Дереккөздің сағатын түзетіңіз.",
-    )
 
 
 class ReadingsNotSigned(Refusal):
     kind = Kind.INVALID
     code = "READINGS_NOT_SIGNED"
-    says = Says(
-        en="The readings are not signed by the key that the register holds for this camera.",
-        ru="Показания не подписаны ключом, указанным в реестре для этой камеры.",
-        kk="Көрсеткіштерге тізілімде осы камераға тіркелген кілтпен қол қойылмаған.",
-    )
 
 
 class ReadingsOfOtherFrame(Refusal):
     kind = Kind.INVALID
     code = "READINGS_OF_OTHER_FRAME"
-    says = Says(
-        en="The readings were signed for another picture.",
-        ru="Показания подписаны для другого снимка.",
-        kk="Көрсеткіштерге басқа сурет үшін қол қойылған.",
-    )
 
 
 class CounterWentBack(Refusal):
     kind = Kind.STATE
     code = "COUNTER_WENT_BACK"
-    says = Says(
-        en="The device's counter did not grow: these readings were seen, or came out of order.",
-        ru="Счётчик устройства не вырос: показания уже были приняты или пришли не по порядку.",
-        kk="Құрылғы есептегіші өспеді: көрсеткіштер бұрын қабылданған немесе реті бұзылған.",
-    )
 
 
 class PictureSignedBefore(Refusal):
     kind = Kind.STATE
     code = "PICTURE_SIGNED_BEFORE"
-    says = Says(
-        en="The device has signed this very picture before, with other readings.",
-        ru="Устройство уже подписало этот снимок с другими показаниями.",
-        kk="Құрылғы дәл осы суретке басқа көрсеткіштермен қол қойған.",
-    )
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import obstore
-from chassis.refusals import Kind, Refusal, Says
+from chassis.refusals import Kind, Refusal
 from obstore.exceptions import BaseError
 from obstore.store import from_url
 
@@ -24,11 +24,6 @@ GET_SECONDS = 30.0
 class EvidenceAway(Refusal):
     kind = Kind.AWAY
     code = "EVIDENCE_AWAY"
-    says = Says(
-        en="The store of evidence cannot be reached. Try again; the same id is safe.",
-        ru="Хранилище доказательств недоступно. Повторите с тем же идентификатором.",
-        kk="Дәлелдер қоймасы қолжетімсіз. Сол идентификатормен қайталаңыз.",
-    )
 
 
 class SealedObjects:

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import av
 from av.error import FFmpegError, HTTPForbiddenError, HTTPUnauthorizedError
-from chassis.refusals import Kind, Refusal, Says
+from chassis.refusals import Kind, Refusal
 from vision.frames import picture_of, pixel_aspect_of
 from vision.media_clock import MediaClock
 
@@ -45,44 +45,21 @@ STREAM_OPTIONS = {
 class AddressNotRtsp(Refusal):
     kind = Kind.INVALID
     code = "ADDRESS_NOT_RTSP"
-    says = Says(
-        en="This is not an RTSP address. Give one such as rtsp://host:554/path.",
-        ru="Это не адрес RTSP. Укажите адрес вида rtsp://host:554/path.",
-        kk="Бұл RTSP мекенжайы емес. rtsp://host:554/path түрінде көрсетіңіз.",
-    )
 
 
 class StreamAway(Refusal):
     kind = Kind.AWAY
     code = "STREAM_AWAY"
-    says = Says(
-        en="The stream does not answer, or stopped and did not come back.",
-        ru="Поток не отвечает или прервался и не возобновился.",
-        kk="Ағын жауап бермейді немесе үзіліп, қайта қосылмады.",
-    )
 
 
 class StreamUnauthorized(Refusal):
     kind = Kind.STATE
     code = "STREAM_UNAUTHORIZED"
-    says = Says(
-        en="The camera refuses the user name or password in the stream's address.",
-        ru="Камера не принимает имя пользователя или пароль из адреса потока.",
-        kk="Камера ағын мекенжайындағы пайдаланушы атын немесе құпиясөзді қабылдамайды.",
-    )
 
 
 class StreamNotDecodable(Refusal):
     kind = Kind.STATE
     code = "STREAM_NOT_DECODABLE"
-    says = Says(
-        en="The stream answers, but not one of its pictures can be decoded: its codec is not "
-        "known or its parameter sets are missing.",
-        ru="Поток отвечает, но ни один его кадр не декодируется: кодек неизвестен или нет его "
-        "наборов параметров.",
-        kk="Ағын жауап береді, бірақ бірде-бір кадры декодталмайды: кодегі белгісіз немесе "
-        "параметрлер жинағы жоқ.",
-    )
 
 
 def rtsp_address(text: str) -> str:

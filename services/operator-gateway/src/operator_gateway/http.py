@@ -13,7 +13,7 @@ from typing import Any
 
 from chassis import telemetry
 from chassis.clock import new_id
-from chassis.refusals import BadRequest, Broken, FieldError, Kind, Refusal, Says
+from chassis.refusals import BadRequest, Broken, FieldError, Kind, Refusal
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
@@ -31,19 +31,11 @@ log = logging.getLogger(__name__)
 class BodyTooLarge(Refusal):
     kind = Kind.INVALID
     code = "BODY_TOO_LARGE"
-    says = Says(
-        en="The body is too large.", ru="Тело запроса слишком велико.", kk="Сұраным тым үлкен."
-    )
 
 
 class BodyTooSlow(Refusal):
     kind = Kind.TIMEOUT
     code = "BODY_TOO_SLOW"
-    says = Says(
-        en="The body took too long to arrive.",
-        ru="Тело запроса поступало слишком долго.",
-        kk="Сұраным тым ұзақ келді.",
-    )
 
 
 # What HTTP has a finer status for than the kind of refusal.

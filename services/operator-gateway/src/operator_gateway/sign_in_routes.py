@@ -7,7 +7,7 @@ exists in the embedded run only and says so in its discovery document.
 from typing import Annotated, Any
 
 import httpx
-from chassis.refusals import Kind, Refusal, Says
+from chassis.refusals import Kind, Refusal
 from fastapi import APIRouter, Request
 from pydantic import Field
 
@@ -24,31 +24,16 @@ OPERATORS_CLAIM = "tartip_development_operators"
 class IssuerAway(Refusal):
     kind = Kind.AWAY
     code = "ISSUER_AWAY"
-    says = Says(
-        en="The token issuer does not answer. Try again shortly.",
-        ru="Служба выдачи токенов не отвечает. Повторите чуть позже.",
-        kk="Токен беретін қызмет жауап бермейді. Сәл кейін қайталаңыз.",
-    )
 
 
 class NotDevelopment(Refusal):
     kind = Kind.FORBIDDEN
     code = "ISSUER_NOT_DEVELOPMENT"
-    says = Says(
-        en="This token issuer is not the development one; sign in with it directly.",
-        ru="Это не служба токенов для разработки; войдите через неё напрямую.",
-        kk="Бұл әзірлеуге арналған токен қызметі емес; оның өзі арқылы кіріңіз.",
-    )
 
 
 class OperatorUnknown(Refusal):
     kind = Kind.NOT_FOUND
     code = "OPERATOR_UNKNOWN"
-    says = Says(
-        en="The development issuer knows no such operator.",
-        ru="Служба токенов для разработки не знает такого оператора.",
-        kk="Әзірлеу токен қызметі мұндай операторды білмейді.",
-    )
 
 
 class KnownOperator(Answer):

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from chassis.refusals import Kind, NotAuthenticated, Overloaded, Refusal, Says
+from chassis.refusals import Kind, NotAuthenticated, Overloaded, Refusal
 
 from operator_gateway.onward import Onward
 
@@ -18,11 +18,6 @@ TICKETS_MAX = 1000
 class TicketSpent(Refusal):
     kind = Kind.UNAUTHENTICATED
     code = "TICKET_SPENT"
-    says = Says(
-        en="This ticket was used, is too old, or never existed. Ask for a new one.",
-        ru="Этот билет использован, устарел или не существовал. Запросите новый.",
-        kk="Бұл билет қолданылған, ескірген немесе болмаған. Жаңасын сұраңыз.",
-    )
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@ import rfc8785
 from chassis.calls import current_caller
 from chassis.clock import to_timestamp
 from chassis.purpose import PurposeRequired
-from chassis.refusals import Kind, Refusal, Says, checks
+from chassis.refusals import Kind, Refusal, checks
+from chassis.texts import Says
 from PIL import Image, ImageDraw
 from tartip.cameras.v1 import cameras_pb2, cameras_pb2_grpc
 from tartip.fines.v1 import fines_pb2, fines_pb2_grpc

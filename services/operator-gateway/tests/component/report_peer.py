@@ -6,7 +6,8 @@ from typing import Any
 
 from chassis.calls import current_caller
 from chassis.clock import system_clock, to_timestamp
-from chassis.refusals import Kind, Refusal, Says, checks
+from chassis.refusals import Kind, Refusal, checks
+from chassis.texts import Says
 from tartip.reports.v1 import reports_pb2, reports_pb2_grpc
 
 from .peers import NOON, ORIGINAL_SHA, PHOTOGRAPH, PHOTOGRAPH_SHA, Asked

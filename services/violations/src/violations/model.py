@@ -12,7 +12,7 @@ from enum import StrEnum
 from itertools import zip_longest
 from uuid import UUID
 
-from chassis.refusals import Kind, Refusal, Says
+from chassis.refusals import Kind, Refusal
 
 REASON_MAX = 500
 
@@ -94,91 +94,46 @@ class Outcome(StrEnum):
 class ViolationNotFound(Refusal):
     kind = Kind.NOT_FOUND
     code = "VIOLATION_NOT_FOUND"
-    says = Says(
-        en="There is no such violation in the regions you may see.",
-        ru="В доступных вам регионах такого нарушения нет.",
-        kk="Сізге қолжетімді өңірлерде мұндай құқық бұзушылық жоқ.",
-    )
 
 
 class ViolationAlreadyDecided(Refusal):
     kind = Kind.STATE
     code = "VIOLATION_ALREADY_DECIDED"
-    says = Says(
-        en="This violation is already decided.",
-        ru="По этому нарушению решение уже принято.",
-        kk="Бұл құқық бұзушылық бойынша шешім қабылданған.",
-    )
 
 
 class ViolationNotConfirmed(Refusal):
     kind = Kind.STATE
     code = "VIOLATION_NOT_CONFIRMED"
-    says = Says(
-        en="Only a confirmed violation can be annulled.",
-        ru="Отменить можно только подтверждённое нарушение.",
-        kk="Тек расталған құқық бұзушылықтың күшін жоюға болады.",
-    )
 
 
 class ViolationChangedMeanwhile(Refusal):
     kind = Kind.CONFLICT
     code = "VIOLATION_CHANGED_MEANWHILE"
-    says = Says(
-        en="This violation has changed since you read it. Read it again.",
-        ru="Нарушение изменилось после того, как вы его прочитали. Прочитайте его заново.",
-        kk="Сіз оқығаннан кейін құқық бұзушылық өзгерді. Қайта оқыңыз.",
-    )
 
 
 class NotAutomatic(Refusal):
     kind = Kind.STATE
     code = "NOT_AUTOMATIC"
-    says = Says(
-        en="This cannot become an automatic prescription; the hold reason tells why.",
-        ru="Автоматическое предписание здесь невозможно; причина указана.",
-        kk="Мұнда автоматты нұсқама шығаруға болмайды; себебі көрсетілген.",
-    )
 
 
 class PlateUnsure(Refusal):
     kind = Kind.STATE
     code = "PLATE_UNSURE"
-    says = Says(
-        en="The plate fits no known form and was not read for sure.",
-        ru="Номер не подходит ни под один известный образец и прочитан неуверенно.",
-        kk="Нөмір ешқандай белгілі үлгіге сай емес және сенімсіз оқылған.",
-    )
 
 
 class ReasonRequired(Refusal):
     kind = Kind.INVALID
     code = "REASON_REQUIRED"
-    says = Says(
-        en="Say why, in at most 500 characters.",
-        ru="Укажите причину, не более 500 символов.",
-        kk="Себебін көрсетіңіз, 500 таңбадан аспасын.",
-    )
 
 
 class EvidenceNotFound(Refusal):
     kind = Kind.NOT_FOUND
     code = "EVIDENCE_NOT_FOUND"
-    says = Says(
-        en="This violation has no such evidence.",
-        ru="У этого нарушения нет такого доказательства.",
-        kk="Бұл құқық бұзушылықта мұндай дәлел жоқ.",
-    )
 
 
 class DecisionNotPrepared(Refusal):
     kind = Kind.STATE
     code = "DECISION_NOT_PREPARED"
-    says = Says(
-        en="These are not the bytes of this decision on this violation as it is now. Prepare anew.",
-        ru="Подписано не то решение по нарушению в его нынешнем виде. Подготовьте заново.",
-        kk="Қол қойылған мәтін қазіргі күйге сай емес. Қайта дайындаңыз.",
-    )
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ ECDSA over P-256 with SHA-256 (DER), made by the officer's own key; only the pub
 from datetime import datetime
 from pathlib import Path
 
-from chassis.refusals import Kind, Refusal, Says
+from chassis.refusals import Kind, Refusal
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
@@ -19,31 +19,16 @@ PEM_BYTES_MAX = 16 * 1024
 class SignatureWrong(Refusal):
     kind = Kind.FORBIDDEN
     code = "SIGNATURE_WRONG"
-    says = Says(
-        en="The signature does not fit these bytes and this certificate.",
-        ru="Подпись не соответствует этим данным и этому сертификату.",
-        kk="Қолтаңба бұл деректер мен сертификатқа сай емес.",
-    )
 
 
 class CertificateNotTrusted(Refusal):
     kind = Kind.FORBIDDEN
     code = "CERTIFICATE_NOT_TRUSTED"
-    says = Says(
-        en="This certificate was not issued by the officers' authority, or is not valid now.",
-        ru="Сертификат не выдан центром сертификации сотрудников или сейчас недействителен.",
-        kk="Сертификатты қызметкерлер орталығы бермеген немесе ол қазір жарамсыз.",
-    )
 
 
 class CertificateOfOtherOfficer(Refusal):
     kind = Kind.FORBIDDEN
     code = "CERTIFICATE_OF_OTHER_OFFICER"
-    says = Says(
-        en="This certificate belongs to another officer.",
-        ru="Сертификат принадлежит другому сотруднику.",
-        kk="Сертификат басқа қызметкерге тиесілі.",
-    )
 
 
 class OfficerAuthority:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from chassis.channels import peers_refusals, refusals_of
 from chassis.clock import new_id, system_clock
-from chassis.refusals import Kind, Refusal, Says
+from chassis.refusals import Kind, Refusal
 from tartip.inference.v1 import inference_pb2 as inference
 from tartip.inference.v1 import inference_pb2_grpc
 
@@ -35,11 +35,6 @@ class _PictureTooLarge(Refusal):
 
     kind = Kind.INVALID
     code = "PICTURE_TOO_LARGE"
-    says = Says(
-        en="The picture is too large: at most 8 MiB and 50 megapixels.",
-        ru="Изображение слишком большое: не более 8 МиБ и 50 мегапикселей.",
-        kk="Сурет тым үлкен: ең көбі 8 МиБ және 50 мегапиксель.",
-    )
 
 
 @dataclass(frozen=True)

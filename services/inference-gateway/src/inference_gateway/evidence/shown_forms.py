@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from chassis.refusals import Refusal, Says
+from chassis.refusals import Refusal
 from PIL import Image, ImageOps
 
 from inference_gateway.evidence.film_copies import copied_film
@@ -40,11 +40,6 @@ _opening = threading.Lock()
 
 class EvidenceNotShowable(Refusal):
     code = "EVIDENCE_NOT_SHOWABLE"
-    says = Says(
-        en="This file cannot be shown: it is no picture or film that can be opened. It is kept.",
-        ru="Этот файл нельзя показать: это не снимок и не видео. Он хранится.",
-        kk="Бұл файлды көрсетуге болмайды: ол сурет те, бейне де емес. Ол сақталады.",
-    )
 
 
 @dataclass(frozen=True)

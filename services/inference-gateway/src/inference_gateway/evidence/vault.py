@@ -19,7 +19,7 @@ from datetime import timedelta
 from chassis.clock import Clock, real_clock
 from chassis.db import Database
 from chassis.identity import Caller
-from chassis.refusals import Kind, Refusal, Says
+from chassis.refusals import Kind, Refusal
 from chassis.transaction import SYSTEM, Scope, Tx
 from cryptography.exceptions import InvalidTag
 
@@ -43,31 +43,16 @@ log = logging.getLogger(__name__)
 class EvidenceTooLarge(Refusal):
     kind = Kind.INVALID
     code = "EVIDENCE_TOO_LARGE"
-    says = Says(
-        en="The evidence is too large: at most 20 MiB.",
-        ru="Доказательство слишком велико: не более 20 МиБ.",
-        kk="Дәлел тым үлкен: ең көбі 20 МиБ.",
-    )
 
 
 class EvidenceDigestMismatch(Refusal):
     kind = Kind.INVALID
     code = "EVIDENCE_DIGEST_MISMATCH"
-    says = Says(
-        en="What arrived does not have the digest that was announced. Send it again.",
-        ru="Полученные данные не соответствуют заявленной контрольной сумме. Отправьте снова.",
-        kk="Келген деректер мәлімделген бақылау сомасына сәйкес емес. Қайта жіберіңіз.",
-    )
 
 
 class EvidenceNotFound(Refusal):
     kind = Kind.NOT_FOUND
     code = "EVIDENCE_NOT_FOUND"
-    says = Says(
-        en="There is no such evidence among what you may read.",
-        ru="Среди доступных вам материалов такого доказательства нет.",
-        kk="Сізге қолжетімді материалдар арасында мұндай дәлел жоқ.",
-    )
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from chassis.refusals import Kind as RefusalKind
-from chassis.refusals import Refusal, Says
+from chassis.refusals import Refusal
 
 from inference_gateway.limits import Urgency
 
@@ -14,11 +14,6 @@ from inference_gateway.limits import Urgency
 class ConfigurationChangedMeanwhile(Refusal):
     kind = RefusalKind.CONFLICT
     code = "CONFIGURATION_CHANGED_MEANWHILE"
-    says = Says(
-        en="Somebody else configured this camera meanwhile. Read it again, then change it.",
-        ru="Настройки камеры за это время изменил кто-то другой. Прочитайте их снова.",
-        kk="Осы уақытта камера баптауын басқа біреу өзгертті. Қайта оқып, содан кейін өзгертіңіз.",
-    )
 
 
 @dataclass(frozen=True)

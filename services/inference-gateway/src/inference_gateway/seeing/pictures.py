@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 from av.error import FFmpegError
-from chassis.refusals import Kind, Refusal, Says
+from chassis.refusals import Kind, Refusal
 from PIL import Image, ImageOps, UnidentifiedImageError
 from vision.containers import picture_format_of
 from vision.stills import END_OF_JPEG, as_seen
@@ -37,53 +37,26 @@ warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 class NotAPicture(Refusal):
     kind = Kind.INVALID
     code = "NOT_A_PICTURE"
-    says = Says(
-        en="This is not a picture that can be opened. Send a JPEG, PNG or WebP.",
-        ru="Это не изображение, которое можно открыть. Отправьте JPEG, PNG или WebP.",
-        kk="Бұл ашылатын сурет емес. JPEG, PNG немесе WebP жіберіңіз.",
-    )
 
 
 class PictureFormatNotTaken(Refusal):
     kind = Kind.INVALID
     code = "PICTURE_FORMAT_NOT_TAKEN"
-    says = Says(
-        en="Pictures of this format (HEIC, HEIF, AVIF) are not taken. Send a JPEG, PNG or WebP.",
-        ru="Изображения этого формата (HEIC, HEIF, AVIF) не принимаются. Отправьте JPEG, PNG "
-        "или WebP.",
-        kk="Бұл форматтағы (HEIC, HEIF, AVIF) суреттер қабылданбайды. JPEG, PNG немесе WebP "
-        "жіберіңіз.",
-    )
 
 
 class PictureTruncated(Refusal):
     kind = Kind.INVALID
     code = "PICTURE_TRUNCATED"
-    says = Says(
-        en="The picture ends too early. Send the whole file.",
-        ru="Изображение обрывается. Отправьте файл целиком.",
-        kk="Сурет толық емес. Файлды толығымен жіберіңіз.",
-    )
 
 
 class PictureTooLarge(Refusal):
     kind = Kind.INVALID
     code = "PICTURE_TOO_LARGE"
-    says = Says(
-        en="The picture is too large: at most 8 MiB and 50 megapixels.",
-        ru="Изображение слишком большое: не более 8 МиБ и 50 мегапикселей.",
-        kk="Сурет тым үлкен: ең көбі 8 МиБ және 50 мегапиксель.",
-    )
 
 
 class PictureAnimated(Refusal):
     kind = Kind.INVALID
     code = "PICTURE_ANIMATED"
-    says = Says(
-        en="The picture moves. Send a single picture, or a film as a film.",
-        ru="Изображение анимированное. Отправьте одиночный снимок или видео.",
-        kk="Сурет анимациялы. Жалғыз сурет немесе бейне жіберіңіз.",
-    )
 
 
 @dataclass(frozen=True, slots=True)

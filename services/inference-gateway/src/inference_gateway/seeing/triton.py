@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
-from chassis.refusals import Kind, Refusal, Says
+from chassis.refusals import Kind, Refusal
 from tritonclient.grpc import aio as triton
 from tritonclient.utils import InferenceServerException
 
@@ -85,11 +85,6 @@ class _Told:
 class ModelsAway(Refusal):
     kind = Kind.AWAY
     code = "MODELS_AWAY"
-    says = Says(
-        en="The models do not answer at the moment. Try again; the same id is safe.",
-        ru="Модели сейчас не отвечают. Повторите с тем же идентификатором.",
-        kk="Модельдер қазір жауап бермейді. Сол идентификатормен қайталаңыз.",
-    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from typing import Final
 from uuid import UUID
 
 import rfc8785
-from chassis.refusals import Checks, Kind, Refusal, Says
+from chassis.refusals import Checks, Kind, Refusal
 
 from inference_gateway.seeing.geometry import Box
 
@@ -31,21 +31,11 @@ PICTURE_BYTES_MAX: Final = 8 * 1024 * 1024
 class NoFace(Refusal):
     kind = Kind.INVALID
     code = "NO_FACE"
-    says = Says(
-        en="No face was found in the picture. Send one that shows the person from the front.",
-        ru="На снимке не найдено лицо. Отправьте снимок человека анфас.",
-        kk="Суретте бет табылмады. Адамның бетін алдынан түсірген сурет жіберіңіз.",
-    )
 
 
 class SeveralFaces(Refusal):
     kind = Kind.INVALID
     code = "SEVERAL_FACES"
-    says = Says(
-        en="The picture shows more than one face. Send one of the person alone.",
-        ru="На снимке несколько лиц. Отправьте снимок только этого человека.",
-        kk="Суретте бірнеше бет бар. Тек сол адамның суретін жіберіңіз.",
-    )
 
 
 class FaceTooPoor(Refusal):
@@ -53,91 +43,46 @@ class FaceTooPoor(Refusal):
 
     kind = Kind.INVALID
     code = "FACE_TOO_POOR"
-    says = Says(
-        en="The face is too small, blurred, turned away or badly lit to search by.",
-        ru="Лицо слишком мелкое, размытое, отвёрнутое или плохо освещённое для поиска.",
-        kk="Бет іздеуге тым ұсақ, бұлыңғыр, бұрылған немесе нашар жарықталған.",
-    )
 
 
 class EntryNotFound(Refusal):
     kind = Kind.NOT_FOUND
     code = "ENTRY_NOT_FOUND"
-    says = Says(
-        en="There is no such entry in the regions you may act for.",
-        ru="В доступных вам регионах такой записи нет.",
-        kk="Сізге қолжетімді өңірлерде мұндай жазба жоқ.",
-    )
 
 
 class ApproverIsRequester(Refusal):
     kind = Kind.FORBIDDEN
     code = "APPROVER_IS_REQUESTER"
-    says = Says(
-        en="Who asked for an entry may not approve it. Somebody else must.",
-        ru="Запросивший запись не может её утвердить. Это делает другой сотрудник.",
-        kk="Жазбаны сұраған адам оны бекіте алмайды. Мұны басқа қызметкер жасайды.",
-    )
 
 
 class EntryClosed(Refusal):
     kind = Kind.STATE
     code = "ENTRY_CLOSED"
-    says = Says(
-        en="The entry was withdrawn or has expired. Ask for a new one.",
-        ru="Запись отозвана или истекла. Запросите новую.",
-        kk="Жазба қайтарып алынған немесе мерзімі өткен. Жаңасын сұраңыз.",
-    )
 
 
 class CandidateNotFound(Refusal):
     kind = Kind.NOT_FOUND
     code = "CANDIDATE_NOT_FOUND"
-    says = Says(
-        en="There is no such candidate in the regions you may act for.",
-        ru="В доступных вам регионах такого кандидата нет.",
-        kk="Сізге қолжетімді өңірлерде мұндай үміткер жоқ.",
-    )
 
 
 class ReviewerIsRequester(Refusal):
     kind = Kind.FORBIDDEN
     code = "REVIEWER_IS_REQUESTER"
-    says = Says(
-        en="Who asked for the entry may not review its candidates.",
-        ru="Запросивший запись не может проверять её кандидатов.",
-        kk="Жазбаны сұраған адам оның үміткерлерін тексере алмайды.",
-    )
 
 
 class EntryNotInForce(Refusal):
     kind = Kind.STATE
     code = "ENTRY_NOT_IN_FORCE"
-    says = Says(
-        en="The entry was withdrawn or has expired. Its candidates are not reviewed any more.",
-        ru="Запись отозвана или истекла. Её кандидаты больше не проверяются.",
-        kk="Жазба қайтарып алынған немесе мерзімі өткен. Оның үміткерлері енді тексерілмейді.",
-    )
 
 
 class CandidateDecided(Refusal):
     kind = Kind.STATE
     code = "CANDIDATE_DECIDED"
-    says = Says(
-        en="This candidate is decided already.",
-        ru="По этому кандидату решение уже принято.",
-        kk="Бұл үміткер бойынша шешім қабылданған.",
-    )
 
 
 class ReviewedAlready(Refusal):
     kind = Kind.STATE
     code = "REVIEWED_ALREADY"
-    says = Says(
-        en="You have reviewed this candidate. Somebody else must.",
-        ru="Вы уже проверили этого кандидата. Нужен другой сотрудник.",
-        kk="Сіз бұл үміткерді тексердіңіз. Басқа қызметкер керек.",
-    )
 
 
 class ListsAway(Refusal):
@@ -145,11 +90,6 @@ class ListsAway(Refusal):
 
     kind = Kind.AWAY
     code = "WATCH_LISTS_AWAY"
-    says = Says(
-        en="The watch-lists have not been read yet. Try again; the same id is safe.",
-        ru="Списки разыскиваемых ещё не прочитаны. Повторите с тем же идентификатором.",
-        kk="Іздеудегілер тізімдері әлі оқылған жоқ. Сол идентификатормен қайталаңыз.",
-    )
 
 
 class Basis(StrEnum):

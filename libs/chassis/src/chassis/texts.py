@@ -1,0 +1,54 @@
+"""What is said to people, in the three languages of the apps.
+
+A package that says something has a folder `texts` with a Fluent file a language (en.ftl, ru.ftl,
+kk.ftl); a message is found by its key, which for a refusal is its code.
+"""
+
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Final
+
+from fluent.runtime import FluentBundle, FluentResource
+
+LANGUAGES: Final = ("en", "ru", "kk")
+
+
+@dataclass(frozen=True)
+class Says:
+    """One sentence for a person, in each language."""
+
+    en: str
+    ru: str
+    kk: str
+
+
+@cache
+def says_of(package: str, key: str) -> Says:
+    """The message `key` of a top-level package. Raises LookupError where a language lacks it."""
+    return says_with(package, key, {})
+
+
+def says_with(package: str, key: str, values: dict[str, str]) -> Says:
+    """The same for a message with variables, each replaced by its value."""
+    en, ru, kk = (_text(package, language, key, values) for language in LANGUAGES)
+    return Says(en, ru, kk)
+
+
+def _text(package: str, language: str, key: str, values: dict[str, str]) -> str:
+    bundle = _bundle(package, language)
+    pattern = bundle.get_message(key).value
+    if pattern is None:
+        raise LookupError(key)
+    text, errors = bundle.format_pattern(pattern, values)
+    if errors:
+        raise LookupError(f"{key}: {errors[0]}")
+    return str(text)
+
+
+@cache
+def _bundle(package: str, language: str) -> FluentBundle:
+    bundle = FluentBundle([language], use_isolating=False)
+    file = files(package) / "texts" / f"{language}.ftl"
+    bundle.add_resource(FluentResource(file.read_text("utf-8")))
+    return bundle

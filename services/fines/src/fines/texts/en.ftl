@@ -1,0 +1,9 @@
+AMOUNT_DIFFERS = The amount is not what was due on the value date. Quote the fine again.
+BANK_REFERENCE_REUSED = This bank reference already stands on another payment.
+FINE_ALREADY_CANCELLED = This fine is already cancelled.
+FINE_ALREADY_PAID = This fine is already paid.
+FINE_CANCELLED = This fine was cancelled; nothing is owed.
+FINE_NOT_FOUND = There is no such fine.
+FINE_NOT_PAYABLE = This fine cannot be paid now.
+PAYMENT_NOT_FOUND = There is no such payment.
+VEHICLE_REGISTER_AWAY = The vehicle register cannot be read. Try again later.

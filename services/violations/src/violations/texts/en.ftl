@@ -1,0 +1,12 @@
+CERTIFICATE_NOT_TRUSTED = This certificate was not issued by the officers' authority, or is not valid now.
+CERTIFICATE_OF_OTHER_OFFICER = This certificate belongs to another officer.
+DECISION_NOT_PREPARED = These are not the bytes of this decision on this violation as it is now. Prepare anew.
+EVIDENCE_NOT_FOUND = This violation has no such evidence.
+NOT_AUTOMATIC = This cannot become an automatic prescription; the hold reason tells why.
+PLATE_UNSURE = The plate fits no known form and was not read for sure.
+REASON_REQUIRED = Say why, in at most 500 characters.
+SIGNATURE_WRONG = The signature does not fit these bytes and this certificate.
+VIOLATION_ALREADY_DECIDED = This violation is already decided.
+VIOLATION_CHANGED_MEANWHILE = This violation has changed since you read it. Read it again.
+VIOLATION_NOT_CONFIRMED = Only a confirmed violation can be annulled.
+VIOLATION_NOT_FOUND = There is no such violation in the regions you may see.
