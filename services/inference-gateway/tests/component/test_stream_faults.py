@@ -108,6 +108,17 @@ def test_frames_of_a_good_camera_keep_the_distance_of_their_stamps(server: RtspS
     assert steps == pytest.approx([1 / RATE] * (SHOTS - 1), abs=0.001)
 
 
+def test_a_stream_is_sampled_from_its_first_frame_on_whenever_that_comes(
+    server: RtspServer,
+) -> None:
+    """As a film is, so that both give the same frames."""
+    address = server.address_of("right")
+    for _ in range(3):
+        moments = [shot.seconds for _, shot in watched(address, 3, rate=1.0)]
+        steps = [later - before for before, later in pairwise(moments)]
+        assert steps == pytest.approx([1.0, 1.0], abs=0.001)
+
+
 @pytest.mark.parametrize("path", ["udp", "hevc"])
 def test_cameras_over_udp_and_with_h265_are_watched(path: str, server: RtspServer) -> None:
     assert len(watched(server.address_of(path), shots=3)) == 3
