@@ -58,7 +58,7 @@ class Watching:
             kind.start(functions.rules[kind.field], frame) for kind in running
         ]
         self._paces = [*_still_paces(functions), *(kind.pace for kind in running)]
-        # Looks are counted from the first frame on: a film and its stream are looked at in the same.
+        # Looks are counted from the first frame on: a film and its stream get the same ones.
         self._first_at: float | None = None
         self._looked: dict[int, float] = {}
         self._carrier = Carrier() if running else None
