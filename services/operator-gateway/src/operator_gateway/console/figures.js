@@ -133,7 +133,7 @@ function about(fine, { close, open }) {
 
 export async function camerasView(view) {
   const { total, regions } = await get("/v1/statistics/cameras");
-  const names = ["registered", "connected", "with_ai", "online"];
+  const names = ["registered", "connected", "with_ai", "online", "offline", "unknown"];
   const bar = h("div", { class: "bar" }, h("h1", {}, t("tab.cameras")), h("span", { class: "grow" }),
     h("button", { onclick: () => view.again() }, t("refresh")));
   if (!total?.registered) return [bar, h("div", { class: "card" }, state("◌", t("cameras.empty")))];

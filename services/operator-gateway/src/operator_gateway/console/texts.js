@@ -114,6 +114,8 @@ export const TEXTS = {
   "connected": ["Қосылған", "Подключено", "Connected"],
   "with_ai": ["ЖИ бар", "С ИИ", "With AI"],
   "online": ["Желіде", "В сети", "Online"],
+  "offline": ["Желіде емес", "Не в сети", "Offline"],
+  "unknown": ["Белгісіз", "Неизвестно", "Unknown"],
   "region": ["Өңір", "Регион", "Region"],
   "event": ["Оқиға", "Событие", "Event"],
   "id": ["Белгісі", "Идентификатор", "Id"],
