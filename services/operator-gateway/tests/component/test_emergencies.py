@@ -138,6 +138,18 @@ async def test_an_emergency_that_came_while_the_connection_was_lost_is_told_when
     await desk.are_heard(2)
 
 
+async def test_a_look_that_failed_is_soon_followed_by_another(open_desk: Any) -> None:
+    """Nothing else may happen for long that would make the page look again."""
+    desk = await open_desk("cameras")
+    await desk.title_is("Tartip")
+    looks = "**/v1/reports?emergencies_only=true*"
+    await desk.page.route(looks, lambda route: route.abort(), times=1)
+    async with desk.page.expect_event("requestfailed"):
+        await desk.receive("accident-1")
+    await desk.title_is("(1) Tartip")
+    await desk.are_heard(2)
+
+
 async def test_taking_an_emergency_ends_its_call(open_desk: Any) -> None:
     desk = await open_desk()
     await desk.receive("accident-1")

@@ -1,5 +1,6 @@
 """The report desk in a real browser: an answer goes to whom it was written for."""
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 
@@ -211,6 +212,28 @@ async def test_a_report_taken_by_another_says_so_and_closes_by_the_live_feed(
     await expect(desk.page.locator(".facts")).to_contain_text("supervisor-almaty")
     assert await desk.button("take").count() == 0
     await expect(desk.row("report-2")).to_contain_text("supervisor-almaty")
+
+
+async def test_a_change_by_another_while_an_action_is_under_way_is_shown(
+    console: OpenConsole, desk_reports: Any, gateway: Any
+) -> None:
+    """The answer to taking it comes after the news that it went elsewhere."""
+    desk = await at_desk(console)
+    await desk.row("report-2").click()
+    await desk.is_ready("report-2", "take")
+    release = await desk.hold("**/take")
+    await desk.press("KeyT")
+    while not desk.asked.of(pb.TakeReportRequest):
+        await asyncio.sleep(0.02)
+    changed = pb.DeskReport()
+    changed.CopyFrom(desk_reports["report-2"])
+    desk_reports["report-2"] = advance(changed, "route", "supervisor-almaty")
+    publish = Publisher(gateway.engines)
+    await publish("citizen-reports", "reports.v1.status_changed", "report:report-2", version=3)
+    await expect(desk.row("report-2")).to_contain_text("supervisor-almaty", timeout=PROMISE_MS)
+    release.set()
+    await expect(desk.page.locator(".facts")).to_contain_text("supervisor-almaty")
+    await desk.is_ready("report-2", "take")
 
 
 async def test_ones_own_action_is_not_read_again_for_the_fact_that_tells_of_it(

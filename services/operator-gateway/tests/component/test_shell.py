@@ -183,6 +183,18 @@ async def test_fines_are_gone_through_by_keyboard(console: OpenConsole, cases: N
     await expect(desk.page.locator(".case[data-state=shown]")).to_contain_text("100000000000001")
 
 
+async def test_while_fines_load_for_a_filter_none_of_the_former_list_is_offered(
+    console: OpenConsole, cases: None
+) -> None:
+    desk = await console("inspector-almaty", "fines")
+    await expect(desk.page.locator("td button")).to_have_count(44)
+    release = await desk.hold("**/v1/fines?*state=paid*")
+    await desk.page.select_option(".bar select", "paid")
+    await expect(desk.page.locator("td button")).to_have_count(0)
+    release.set()
+    await expect(desk.page.locator("td button")).to_have_count(44)
+
+
 @pytest.mark.parametrize(
     ("language", "titles"),
     [
