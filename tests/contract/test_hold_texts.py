@@ -8,7 +8,7 @@ from fines.model.holds import Hold
 from law.guards import HoldReason
 
 ROOT = Path(__file__).resolve().parents[2]
-TEXTS = ROOT / "services/operator-gateway/src/operator_gateway/console/texts.js"
+TEXTS = ROOT / "services/operator-gateway/src/operator_gateway/console/codes.js"
 
 
 @pytest.mark.parametrize("reason", sorted({*HoldReason, *Hold} - {""}))

@@ -2,12 +2,14 @@
 
 import asyncio
 import hashlib
+import re
 from typing import Any
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
+from tartip.cameras.v1 import cameras_pb2
 from tartip.violations.v1 import violations_pb2
 
 from .browser import DELAY_SECONDS, PROMISE_MS, Console, OpenConsole, expect, needs_chromium
@@ -545,6 +547,29 @@ async def test_a_hold_has_words_in_three_languages(
     desk = await at_desk(console, with_key=False)
     await desk.page.select_option("#language", language)
     await expect(desk.row("violation-1")).to_contain_text(hold)
+
+
+@pytest.mark.parametrize(
+    ("language", "until"), [("kk", r"\d\d:\d\d дейін"), ("ru", r"до \d\d"), ("en", r"until \d\d")]
+)
+async def test_how_long_a_purpose_holds_is_said_in_the_order_of_the_language(
+    console: OpenConsole, queue: Any, language: str, until: str
+) -> None:
+    desk = await at_desk(console, with_key=False)
+    await desk.page.select_option("#language", language)
+    await expect(desk.page.locator(".purpose")).to_have_text(re.compile(until))
+
+
+async def test_every_kind_of_camera_has_words(console: OpenConsole, queue: Any) -> None:
+    desk = await at_desk(console, with_key=False)
+    texts = await desk.page.evaluate("import('/console/texts.js').then((texts) => texts.TEXTS)")
+    kinds = {name.lower() for name in cameras_pb2.CameraKind.DESCRIPTOR.values_by_name}
+    named = {name.removeprefix("kind.") for name in texts if name.startswith("kind.")}
+    assert {f"camera_kind_{name}" for name in named} == kinds - {"camera_kind_unspecified"}
+    await desk.press("KeyJ")
+    await desk.is_ready("violation-1", "confirm")
+    await desk.page.locator("summary").click()
+    await expect(desk.page.locator("details .facts")).to_contain_text("скорость в точке")
 
 
 async def test_the_signature_is_der_for_every_sign_of_its_numbers(
