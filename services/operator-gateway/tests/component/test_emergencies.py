@@ -9,7 +9,15 @@ import pytest
 from chassis.clock import system_clock
 from tartip.reports.v1 import reports_pb2 as pb
 
-from .browser import HEARS_TONES, PROMISE_MS, Console, OpenConsole, expect, needs_chromium
+from .browser import (
+    DELAY_SECONDS,
+    HEARS_TONES,
+    PROMISE_MS,
+    Console,
+    OpenConsole,
+    expect,
+    needs_chromium,
+)
 from .conftest import Publisher
 from .report_peer import a_report
 
@@ -63,9 +71,13 @@ def open_desk(console: OpenConsole, gateway: Any) -> Any:
     return open_as
 
 
-async def test_a_new_emergency_appears_in_list_and_title_and_is_heard(open_desk: Any) -> None:
+@pytest.mark.parametrize("seconds", [0, DELAY_SECONDS])
+async def test_a_new_emergency_appears_in_list_and_title_and_is_heard(
+    open_desk: Any, seconds: float
+) -> None:
     desk = await open_desk()
     await desk.title_is("Tartip")
+    await desk.console.delay("**/v1/reports?*", seconds)
     await desk.receive("accident-1")
     await desk.title_is("(1) Tartip")
     await expect(desk.console.row("accident-1")).to_be_visible(timeout=PROMISE_MS)

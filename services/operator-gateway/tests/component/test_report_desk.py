@@ -134,6 +134,7 @@ async def test_a_refused_answer_keeps_what_was_typed_and_names_the_wrong_field(
 ) -> None:
     desk = await at_desk(console)
     await taken(desk, "report-2")
+    await desk.delay("**/answer")
     await desk.press("KeyA")
     await desk.page.fill("dialog[open] textarea", "ok")
     await desk.page.keyboard.press("Control+Enter")

@@ -118,9 +118,13 @@ async def test_a_decision_pressed_in_time_is_of_the_case_it_was_pressed_for(
 
 async def test_an_answer_that_comes_late_is_never_shown(console: OpenConsole, queue: Any) -> None:
     desk = await at_desk(console)
-    await desk.delay("**/v1/violations/violation-1")
-    await desk.row("violation-1").click()
-    await desk.row("violation-3").click()
+    former = "**/v1/violations/violation-1"
+    await desk.delay(former)
+    async with desk.page.expect_request(former):
+        await desk.row("violation-1").click()
+    async with desk.page.expect_event("requestfailed") as given_up:
+        await desk.row("violation-3").click()
+    assert (await given_up.value).url.endswith("violation-1")
     await desk.is_open("violation-3")
     await asyncio.sleep(DELAY_SECONDS + 0.5)  # nothing is to happen: there is no event to wait for
     await desk.is_open("violation-3")
@@ -258,6 +262,7 @@ async def test_a_case_decided_by_another_says_by_whom_and_closes_when_it_is_refu
     await desk.press("KeyR")
     await desk.page.fill("dialog[open] textarea", "too dark to read")
     decide(queue["violation-1"], CONFIRMED, "inspector-2")
+    await desk.delay("**/decision/prepare")
     await desk.page.keyboard.press("Control+Enter")
     await expect(desk.page.locator("dialog[open] .refusal")).to_contain_text("уже принято")
     assert await desk.page.input_value("dialog[open] textarea") == "too dark to read"

@@ -11,8 +11,10 @@ let open = null;
 export const forgetDrafts = () => { drafts = new Map(); };
 
 // The case of the open dialog has changed: nothing is sent from here any more, the text stays. What is
-// under way is answered by the case's owner.
-export const outdate = (caseId) => { if (open?.caseId === caseId && !open.sending) open.outdate(); };
+// under way is answered by the case's owner, and why something was refused stays to be read.
+export const outdate = (caseId) => {
+  if (open?.caseId === caseId && !open.sending && !open.outdated) open.outdate();
+};
 
 // Asks for `fields` ({ name, label, long, value, max }) and hands their values to `submit`, which may
 // refuse by throwing; resolves to whether it was accepted. `key` names the draft, `caseId` the case.
