@@ -9,7 +9,7 @@ from law.guards import HoldReason
 from violations.model import Hold as ViolationHold
 
 ROOT = Path(__file__).resolve().parents[2]
-TEXTS = ROOT / "services/operator-gateway/src/operator_gateway/console/texts.js"
+TEXTS = ROOT / "services/operator-gateway/src/operator_gateway/console/codes.js"
 
 
 @pytest.mark.parametrize("reason", sorted({*HoldReason, *Hold, *ViolationHold} - {""}))

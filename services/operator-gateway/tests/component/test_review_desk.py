@@ -1,12 +1,15 @@
 """The review desk in a real browser: what stands on the screen is decided, and nothing else."""
 
 import asyncio
+import hashlib
+import re
 from typing import Any
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
+from tartip.cameras.v1 import cameras_pb2
 from tartip.violations.v1 import violations_pb2
 
 from .browser import DELAY_SECONDS, PROMISE_MS, Console, OpenConsole, expect, needs_chromium
@@ -115,9 +118,13 @@ async def test_a_decision_pressed_in_time_is_of_the_case_it_was_pressed_for(
 
 async def test_an_answer_that_comes_late_is_never_shown(console: OpenConsole, queue: Any) -> None:
     desk = await at_desk(console)
-    await desk.delay("**/v1/violations/violation-1")
-    await desk.row("violation-1").click()
-    await desk.row("violation-3").click()
+    former = "**/v1/violations/violation-1"
+    await desk.delay(former)
+    async with desk.page.expect_request(former):
+        await desk.row("violation-1").click()
+    async with desk.page.expect_event("requestfailed") as given_up:
+        await desk.row("violation-3").click()
+    assert (await given_up.value).url.endswith("violation-1")
     await desk.is_open("violation-3")
     await asyncio.sleep(DELAY_SECONDS + 0.5)  # nothing is to happen: there is no event to wait for
     await desk.is_open("violation-3")
@@ -160,6 +167,32 @@ async def test_a_picture_that_does_not_load_keeps_the_decision_closed(
     await desk.page.unroute(EVIDENCE)
     await desk.page.locator(".evidence [role=alert] button").click()
     await desk.is_ready("violation-1", "confirm")
+
+
+async def test_a_film_can_still_be_looked_at_when_its_case_was_read_again(
+    console: OpenConsole, queue: Any, gateway: Any
+) -> None:
+    film = b"bytes of a film"
+    queue["violation-1"].evidence_sha256[:] = [hashlib.sha256(film).hexdigest()]
+    desk = await at_desk(console)
+    await desk.page.evaluate("""() => {
+        window.revoked = [];
+        const revoke = URL.revokeObjectURL;
+        URL.revokeObjectURL = (url) => { window.revoked.push(url); revoke.call(URL, url); };
+    }""")
+    answer = {"content_type": "video/mp4", "body": film}
+    await desk.page.route(EVIDENCE, lambda route: route.fulfill(**answer))
+    await desk.press("KeyJ")
+    await desk.is_ready("violation-1", "confirm")
+    queue["violation-1"].version += 1
+    publish = Publisher(gateway.engines)
+    await publish("violations", "violations.v1.confirmed", "violation:violation-1", version=2)
+    changed = desk.page.locator(".case[data-case-version='2']")
+    await expect(changed).to_have_count(1, timeout=PROMISE_MS)
+    await desk.is_ready("violation-1", "confirm")
+    shown = "revoked.includes(document.querySelector('.evidence video').src)"
+    assert await desk.page.evaluate("revoked.length") == 1
+    assert not await desk.page.evaluate(shown)
 
 
 async def test_a_picture_of_another_hash_is_not_shown_and_nothing_is_signed(
@@ -229,6 +262,7 @@ async def test_a_case_decided_by_another_says_by_whom_and_closes_when_it_is_refu
     await desk.press("KeyR")
     await desk.page.fill("dialog[open] textarea", "too dark to read")
     decide(queue["violation-1"], CONFIRMED, "inspector-2")
+    await desk.delay("**/decision/prepare")
     await desk.page.keyboard.press("Control+Enter")
     await expect(desk.page.locator("dialog[open] .refusal")).to_contain_text("уже принято")
     assert await desk.page.input_value("dialog[open] textarea") == "too dark to read"
@@ -254,6 +288,112 @@ async def test_a_case_decided_by_another_is_closed_by_the_live_feed(
     await expect(desk.row("violation-1")).to_have_count(0)
     await desk.press("KeyC")
     await desk.says("сейчас так поступить нельзя")
+
+
+async def test_a_case_decided_by_another_while_it_loads_is_shown_as_decided(
+    console: OpenConsole, queue: Any, gateway: Any
+) -> None:
+    """The answer was made before the decision and comes after the news of it."""
+    desk = await at_desk(console)
+    release = await desk.hold("**/v1/violations/violation-1")
+    async with desk.page.expect_request("**/v1/violations/violation-1"):
+        await desk.row("violation-1").click()
+    while not desk.opened():
+        await asyncio.sleep(0.02)
+    was = a_violation("violation-1")
+    was.CopyFrom(queue["violation-1"])
+    queue["violation-1"] = decide(was, CONFIRMED, "inspector-2")
+    publish = Publisher(gateway.engines)
+    await publish("violations", "violations.v1.confirmed", "violation:violation-1", version=2)
+    await expect(desk.row("violation-1")).to_have_count(0, timeout=PROMISE_MS)
+    release.set()
+    await expect(desk.page.locator(".decided")).to_contain_text("inspector-2", timeout=PROMISE_MS)
+    assert await desk.page.locator(".case [data-action]").count() == 0
+
+
+@pytest.mark.parametrize("position", ["unreadable", ""])
+async def test_a_case_decided_while_news_were_missed_is_read_again(
+    console: OpenConsole, queue: Any, position: str
+) -> None:
+    """A stream that cannot be resumed, and one that begins only now."""
+    desk = await at_desk(console)
+    await desk.press("KeyJ")
+    await desk.is_ready("violation-1", "confirm")
+    decide(queue["violation-1"], CONFIRMED, "inspector-2")  # and no fact of it arrives
+    await desk.page.evaluate(
+        """(position) => import("/console/feed.js").then(({ feed }) => {
+            feed.again();
+            feed.position = position;
+        })""",
+        position,
+    )
+    await expect(desk.page.locator(".decided")).to_contain_text("inspector-2", timeout=PROMISE_MS)
+    assert await desk.page.locator(".case [data-action]").count() == 0
+
+
+async def test_a_stream_that_goes_on_where_it_broke_off_reads_no_case_again(
+    console: OpenConsole, queue: Any, gateway: Any
+) -> None:
+    """Each reading is logged: there is none without need."""
+    desk = await at_desk(console)
+    await desk.press("KeyJ")
+    await desk.is_ready("violation-1", "confirm")
+    await desk.page.evaluate("import('/console/feed.js').then(({ feed }) => feed.again())")
+    decide(queue["violation-2"], CONFIRMED, "inspector-2")
+    publish = Publisher(gateway.engines)
+    await publish("violations", "violations.v1.confirmed", "violation:violation-2", version=2)
+    await expect(desk.row("violation-2")).to_have_count(0, timeout=PROMISE_MS)
+    await desk.is_ready("violation-1", "confirm")
+    assert desk.opened() == ["violation-1"]
+
+
+async def test_an_answer_that_comes_late_leaves_the_question_that_is_open_now(
+    console: OpenConsole, queue: Any
+) -> None:
+    """Else what is being typed would go on as commands."""
+    desk = await at_desk(console)
+    release = await rejected_and_left(desk)
+    await desk.press("KeyR")
+    await desk.page.fill("dialog[open] textarea", "co")
+    release.set()
+    await desk.says("Отклонено")
+    await expect(desk.page.locator("dialog[open] textarea")).to_have_value("co")
+    await expect(desk.page.locator("dialog[open] button.main")).to_be_enabled()
+    assert [one.violation_id for one in desk.signed()] == ["violation-1"]
+
+
+@pytest.mark.parametrize("where", ["next", "fines"])
+async def test_a_refusal_that_comes_late_names_the_case_it_is_of(
+    console: OpenConsole, queue: Any, where: str
+) -> None:
+    desk = await at_desk(console)
+    release = await rejected_and_left(desk, refused=True)
+    if where == "fines":
+        await desk.page.keyboard.press("2")
+        await desk.page.wait_for_selector("h1:text-is('Штрафы')")
+    release.set()
+    await desk.says("777ABA02")
+    await desk.says("Решение уже принято")
+
+
+async def rejected_and_left(desk: Console, *, refused: bool = False) -> asyncio.Event:
+    """A rejection is under way, its dialog closed, and the next case open; the answer is held."""
+    await desk.press("KeyJ")
+    await desk.is_ready("violation-1", "reject")
+    pattern = "**/v1/violations/violation-1/decision/prepare"
+    release = await desk.hold(pattern)
+    await desk.press("KeyR")
+    await desk.page.fill("dialog[open] textarea", "too dark")
+    async with desk.page.expect_request(pattern):
+        await desk.page.keyboard.press("Control+Enter")
+    while not desk.asked.of(violations_pb2.PrepareDecisionRequest):
+        await asyncio.sleep(0.02)
+    if refused:
+        decide(desk.asked.violations["violation-1"], CONFIRMED, "inspector-2")
+    await desk.page.keyboard.press("Escape")
+    await desk.press("KeyJ")
+    await desk.is_ready("violation-2", "reject")
+    return release
 
 
 async def test_a_version_that_was_not_shown_is_not_decided(
@@ -287,6 +427,44 @@ async def test_a_filter_never_opens_another_case(console: OpenConsole, queue: An
     await expect(desk.page.locator(".unlisted")).to_contain_text("нет в списке")
     assert desk.opened() == ["violation-1"]
     assert await desk.page.locator("[aria-selected=true]").count() == 0
+
+
+async def test_while_a_filter_loads_no_row_and_no_page_of_the_former_list_is_offered(
+    console: OpenConsole, gateway: Any
+) -> None:
+    held = {f"v-{number:03}": a_violation(f"v-{number:03}") for number in range(120)}
+    for case in list(held)[60:]:
+        decide(held[case], CONFIRMED, "inspector-2")
+    gateway.asked.violations.update(held)
+    desk = await at_desk(console)
+    await expect(desk.page.locator("[role=option]")).to_have_count(50)
+    release = await desk.hold("**/v1/violations?state=confirmed*")
+    await desk.page.select_option(".bar select", "confirmed")
+    await expect(desk.page.locator("[role=option]")).to_have_count(0)
+    await expect(desk.page.get_by_role("button", name="Показать ещё")).to_have_count(0)
+    await desk.press("KeyJ")
+    release.set()
+    await expect(desk.page.locator("[role=option]")).to_have_count(50)
+    assert desk.opened() == []
+    await desk.page.get_by_role("button", name="Показать ещё").click()
+    await expect(desk.page.locator("[role=option]")).to_have_count(60)
+    shown = await desk.page.locator("[role=option]").evaluate_all(
+        "rows => rows.map((row) => row.dataset.id)"
+    )
+    assert shown == list(held)[60:]
+
+
+async def test_a_filter_whose_list_does_not_come_says_so_and_can_be_tried_again(
+    console: OpenConsole, queue: Any
+) -> None:
+    decide(queue["violation-3"], CONFIRMED, "inspector-2")
+    desk = await at_desk(console)
+    await desk.page.route("**/v1/violations?state=confirmed*", lambda route: route.abort(), times=1)
+    await desk.page.select_option(".bar select", "confirmed")
+    await expect(desk.page.locator(".list [role=alert]")).to_contain_text("Шлюз не отвечает")
+    assert await desk.page.locator("[role=option]").count() == 0
+    await desk.page.locator(".list [role=alert] button").click()
+    await expect(desk.row("violation-3")).to_be_visible()
 
 
 async def test_what_is_on_the_page_before_stays_when_more_is_shown(
@@ -374,6 +552,29 @@ async def test_a_hold_has_words_in_three_languages(
     desk = await at_desk(console, with_key=False)
     await desk.page.select_option("#language", language)
     await expect(desk.row("violation-1")).to_contain_text(hold)
+
+
+@pytest.mark.parametrize(
+    ("language", "until"), [("kk", r"\d\d:\d\d дейін"), ("ru", r"до \d\d"), ("en", r"until \d\d")]
+)
+async def test_how_long_a_purpose_holds_is_said_in_the_order_of_the_language(
+    console: OpenConsole, queue: Any, language: str, until: str
+) -> None:
+    desk = await at_desk(console, with_key=False)
+    await desk.page.select_option("#language", language)
+    await expect(desk.page.locator(".purpose")).to_have_text(re.compile(until))
+
+
+async def test_every_kind_of_camera_has_words(console: OpenConsole, queue: Any) -> None:
+    desk = await at_desk(console, with_key=False)
+    texts = await desk.page.evaluate("import('/console/texts.js').then((texts) => texts.TEXTS)")
+    kinds = {name.lower() for name in cameras_pb2.CameraKind.DESCRIPTOR.values_by_name}
+    named = {name.removeprefix("kind.") for name in texts if name.startswith("kind.")}
+    assert {f"camera_kind_{name}" for name in named} == kinds - {"camera_kind_unspecified"}
+    await desk.press("KeyJ")
+    await desk.is_ready("violation-1", "confirm")
+    await desk.page.locator("summary").click()
+    await expect(desk.page.locator("details .facts")).to_contain_text("скорость в точке")
 
 
 async def test_the_signature_is_der_for_every_sign_of_its_numbers(
