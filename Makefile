@@ -64,8 +64,9 @@ unit: .venv/.members ## the pure rules alone, in seconds
 journeys: setup ## the two journeys on the whole mesh
 	@$(VENV)/pytest tests/journeys tests/telemetry
 
-nightly: setup ## the long tests: every part killed at every moment, other years, both trainings in small
+nightly: setup ## the long tests: every part killed at every moment, other years, long films, both trainings
 	@TARTIP_NIGHTLY=1 $(VENV)/pytest tests/chaos tests/years infra/triton/tests/test_training_smoke.py
+	@TARTIP_NIGHTLY=1 $(VENV)/pytest -m nightly services
 
 .triton/train/.synced: infra/triton/training/requirements.lock .venv/.python
 	@echo "set-up: torch and its friends (about 3 GB), for training alone"

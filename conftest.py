@@ -40,6 +40,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What is not part of the project: without it the tests that need it say so."""
+    if not os.environ.get("TARTIP_NIGHTLY"):
+        by_night = pytest.mark.skip(reason="left out: long, for `make nightly`")
+        for item in items:
+            if "nightly" in item.keywords:
+                item.add_marker(by_night)
     for marker, (variable, what) in OUTSIDE.items():
         if os.environ.get(variable):
             continue

@@ -78,7 +78,7 @@ def mesh_of_another_day(
 
 
 @pytest.mark.mesh
-@pytest.mark.skipif(not NIGHTLY, reason="left out: three minutes, for `make nightly`")
+@pytest.mark.nightly
 @pytest.mark.parametrize("mesh_of_another_day", DAYS, indirect=True, ids=str)
 def test_the_mesh_tells_both_journeys_on_another_day(mesh_of_another_day: RunningTestMesh) -> None:
     done = subprocess.run(

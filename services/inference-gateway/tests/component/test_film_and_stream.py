@@ -67,7 +67,9 @@ def seconds_of(results: list[inference_pb2.FrameResult]) -> list[float]:
 
 
 @pytest.mark.skipif(not FOLDER, reason="TARTIP_PHOTOGRAPHS is not set")
-@pytest.mark.parametrize("name", FILMS)
+@pytest.mark.parametrize(
+    "name", [pytest.param("topdown_road.avi", marks=pytest.mark.nightly), "car_and_cyclist.mp4"]
+)
 def test_a_film_and_its_stream_tell_the_same(
     name: str,
     edge: As,

@@ -22,6 +22,7 @@ AWAY_SECONDS, GONE_SECONDS = 18.7, 23.0
 @pytest.mark.photographs
 @pytest.mark.skipif(not FOLDER, reason="TARTIP_PHOTOGRAPHS is not set")
 @pytest.mark.usefixtures("triton")
+@pytest.mark.nightly
 def test_a_left_bag_is_told_of_once_with_its_frame(
     edge: As,
     as_: Callable[..., As],
