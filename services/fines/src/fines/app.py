@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from chassis.audit_entry import AuditRules
 from chassis.consumer import Subscription
 from chassis.runtime import Chassis, Service
 from chassis.telemetry import UUID_SHAPE
@@ -88,5 +89,6 @@ SERVICE = Service(
     build=build,
     schema="fines",
     migrations=Path(__file__).parents[2] / "migrations",
+    audit=AuditRules(records_attempts=True),
     ids={"fine": "[0-9]{15}", "payment": UUID_SHAPE, "violation": UUID_SHAPE},
 )

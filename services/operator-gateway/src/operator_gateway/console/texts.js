@@ -318,6 +318,7 @@ export const TEXTS = {
   "live.inference.v1.access_refused": ["Жасырын нәрсені ашу әрекеті", "Попытка открыть скрытое", "Attempt to open what is hidden"],
   "live.violations.v1.access_refused": ["Жасырын нәрсені ашу әрекеті", "Попытка открыть скрытое", "Attempt to open what is hidden"],
   "live.reports.v1.access_refused": ["Жасырын нәрсені ашу әрекеті", "Попытка открыть скрытое", "Attempt to open what is hidden"],
+  "live.fines.v1.access_refused": ["Жасырын нәрсені ашу әрекеті", "Попытка открыть скрытое", "Attempt to open what is hidden"],
 };
 
 export const language = () => chosen;
