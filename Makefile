@@ -46,8 +46,8 @@ models: .venv/.members ## build Triton's environment and model store into .trito
 run: setup ## the whole mesh on this machine, then the demonstration; Ctrl-C stops it
 	@$(VENV)/tartip up --demo
 
-test: setup check ## all the tests, on real parts
-	@$(VENV)/pytest
+test: setup check ## all the tests, on real parts, in two workers
+	@$(VENV)/pytest -n 2 --dist loadgroup --no-loadscope-reorder --durations=10
 
 check: .venv/.members ## format, lint, types, imports, contracts
 	@$(VENV)/ruff format --check --quiet .
