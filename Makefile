@@ -47,7 +47,7 @@ run: setup ## the whole mesh on this machine, then the demonstration; Ctrl-C sto
 	@$(VENV)/tartip up --demo
 
 test: setup check ## all the tests, on real parts, in two workers
-	@$(VENV)/pytest -n 2 --dist loadgroup --no-loadscope-reorder --durations=10
+	@$(VENV)/pytest -n 2 --no-loadscope-reorder --durations=10
 
 check: .venv/.members ## format, lint, types, imports, contracts
 	@$(VENV)/ruff format --check --quiet .

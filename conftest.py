@@ -6,6 +6,7 @@ them: the tests of the whole mesh, those of Triton, and otherwise those of a fol
 
 import datetime as dt
 import os
+from typing import Any
 
 import pytest
 
@@ -18,9 +19,19 @@ OUTSIDE = {
 }
 
 
-MODELS = ("services/inference-gateway/tests/component", "infra/triton/tests/component")
-# Begun first, in this order, so that no worker is left alone with a long one at the end.
-LONGEST = ("models", "services/operator-gateway/tests/component", "mesh")
+# Folders of tests that stand on the same part. Those of the first groups are begun first, so that
+# no worker is left alone with a long one at the end.
+GROUPS = {
+    "services/inference-gateway/tests/component": "models",
+    "infra/triton/tests/component": "models",
+    "services/operator-gateway/tests/component": "browser",
+    "tests/chaos": "mesh",
+    "tests/isolation": "mesh",
+    "tests/journeys": "mesh",
+    "tests/telemetry": "mesh",
+    "tests/years": "mesh",
+}
+BEGUN_FIRST = ("models", "browser", "mesh")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -50,21 +61,28 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     _leave_out(items)
     if hasattr(config, "workerinput"):
-        for item in items:
-            item.add_marker(pytest.mark.xdist_group(_group_of(item)))
-        items.sort(key=lambda item: _rank(_group_of(item)))
+        items.sort(key=lambda item: _rank(group_of(item.nodeid)))
 
 
-def _group_of(item: pytest.Item) -> str:
-    """What stays in one worker."""
-    folder = item.path.parent.relative_to(item.config.rootpath).as_posix()
-    if "mesh" in getattr(item, "fixturenames", ()):
-        return "mesh"
-    return "models" if folder in MODELS else folder
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    from xdist.scheduler.loadscope import LoadScopeScheduling
+
+    class ByGroup(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return group_of(nodeid)
+
+    return ByGroup(config, log)
+
+
+def group_of(nodeid: str) -> str:
+    """What stays in one worker: the tests of a folder, or of those that stand on the same part."""
+    folder = nodeid.partition("::")[0].rpartition("/")[0]
+    return GROUPS.get(folder, folder)
 
 
 def _rank(group: str) -> int:
-    return LONGEST.index(group) if group in LONGEST else len(LONGEST)
+    return BEGUN_FIRST.index(group) if group in BEGUN_FIRST else len(BEGUN_FIRST)
 
 
 def _leave_out(items: list[pytest.Item]) -> None:

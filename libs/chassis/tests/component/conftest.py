@@ -1,6 +1,7 @@
 """A scratch schema with the chassis's tables, its runtime role, and two users of the broker."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -13,6 +14,7 @@ from chassis.clock import system_clock
 from chassis.db import Database
 from chassis.sealing import Keyring
 from chassis.tables import index_attempts, install_v1, install_v2
+from nats.js.api import DeliverPolicy
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
@@ -88,6 +90,17 @@ async def producer(nats: Any) -> AsyncIterator[Bus]:
 
 @pytest.fixture
 async def consumer_bus(nats: Any) -> AsyncIterator[Bus]:
+    await begun_anew(nats)
     bus = await connected(nats, "inference-gateway")
     yield bus
     await bus.close()
+
+
+async def begun_anew(nats: Any) -> None:
+    """The consumer of the inference gateway, which its own tests may have left with much to do."""
+    client = await nats.nats_client("provisioner")
+    stream = client.jetstream()
+    known = (await stream.consumer_info("CAMERAS", "inference-gateway")).config
+    await stream.delete_consumer("CAMERAS", "inference-gateway")
+    await stream.add_consumer("CAMERAS", replace(known, deliver_policy=DeliverPolicy.NEW))
+    await client.close()
