@@ -46,8 +46,8 @@ models: .venv/.members ## build Triton's environment and model store into .trito
 run: setup ## the whole mesh on this machine, then the demonstration; Ctrl-C stops it
 	@$(VENV)/tartip up --demo
 
-test: setup check ## all the tests, on real parts
-	@$(VENV)/pytest
+test: setup check ## all the tests, on real parts, in two workers
+	@$(VENV)/pytest -n 2 --no-loadscope-reorder --durations=10
 
 check: .venv/.members ## format, lint, types, imports, contracts
 	@$(VENV)/ruff format --check --quiet .
@@ -64,8 +64,9 @@ unit: .venv/.members ## the pure rules alone, in seconds
 journeys: setup ## the two journeys on the whole mesh
 	@$(VENV)/pytest tests/journeys tests/telemetry
 
-nightly: setup ## the long tests: every part killed at every moment, other years, both trainings in small
+nightly: setup ## the long tests: every part killed at every moment, other years, long films, both trainings
 	@TARTIP_NIGHTLY=1 $(VENV)/pytest tests/chaos tests/years infra/triton/tests/test_training_smoke.py
+	@TARTIP_NIGHTLY=1 $(VENV)/pytest -m nightly services
 
 .triton/train/.synced: infra/triton/training/requirements.lock .venv/.python
 	@echo "set-up: torch and its friends (about 3 GB), for training alone"

@@ -1,7 +1,12 @@
-"""What all tests share: real parts, started once a session (see `tartip_cli.testing`)."""
+"""What all tests share: real parts, started once a session (see `tartip_cli.testing`).
+
+`make test` runs two workers side by side. What stands on the same expensive part stays in one of
+them: the tests of the whole mesh, those of Triton, and otherwise those of a folder.
+"""
 
 import datetime as dt
 import os
+from typing import Any
 
 import pytest
 
@@ -12,6 +17,21 @@ OUTSIDE = {
     "photographs": ("TARTIP_PHOTOGRAPHS", "photographs"),
     "cases": ("TARTIP_CASES", "small inputs that are odd"),
 }
+
+
+# Folders of tests that stand on the same part. Those of the first groups are begun first, so that
+# no worker is left alone with a long one at the end.
+GROUPS = {
+    "services/inference-gateway/tests/component": "models",
+    "infra/triton/tests/component": "models",
+    "services/operator-gateway/tests/component": "browser",
+    "tests/chaos": "mesh",
+    "tests/isolation": "mesh",
+    "tests/journeys": "mesh",
+    "tests/telemetry": "mesh",
+    "tests/years": "mesh",
+}
+BEGUN_FIRST = ("models", "browser", "mesh")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -38,8 +58,40 @@ def pytest_configure(config: pytest.Config) -> None:
         move_clock(parse_offset(offset))
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What is not part of the project: without it the tests that need it say so."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    _leave_out(items)
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: _rank(group_of(item.nodeid)))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    from xdist.scheduler.loadscope import LoadScopeScheduling
+
+    class ByGroup(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return group_of(nodeid)
+
+    return ByGroup(config, log)
+
+
+def group_of(nodeid: str) -> str:
+    """What stays in one worker: the tests of a folder, or of those that stand on the same part."""
+    folder = nodeid.partition("::")[0].rpartition("/")[0]
+    return GROUPS.get(folder, folder)
+
+
+def _rank(group: str) -> int:
+    return BEGUN_FIRST.index(group) if group in BEGUN_FIRST else len(BEGUN_FIRST)
+
+
+def _leave_out(items: list[pytest.Item]) -> None:
+    """What is for the night; and what is not part of the project: the tests that need it say so."""
+    if not os.environ.get("TARTIP_NIGHTLY"):
+        by_night = pytest.mark.skip(reason="left out: long, for `make nightly`")
+        for item in items:
+            if "nightly" in item.keywords:
+                item.add_marker(by_night)
     for marker, (variable, what) in OUTSIDE.items():
         if os.environ.get(variable):
             continue

@@ -151,6 +151,7 @@ def seen(stream: pb.Stream) -> int:
     return int(stream.counts.looked_at + stream.counts.unchanged)
 
 
+@pytest.mark.nightly
 async def test_every_frame_is_accounted_for_and_every_event_told_once(
     mesh: RunningTestMesh, outside: Outside, cameras: RtspServer
 ) -> None:

@@ -39,7 +39,7 @@ def tartip(home: Path, *arguments: str, seconds: float = 180) -> subprocess.Comp
 def test_open_fines_are_reckoned_anew_by_a_command_that_finds_them_right(
     mesh: RunningTestMesh, sample_cameras: Any
 ) -> None:
-    for arguments in (("--dry-run",), (), ("--purpose", "after the table of 2027")):
+    for arguments in (("--dry-run",), (), ("--purpose", "2027 жылғы кестеден кейін")):
         done = tartip(mesh.home.path, "fines", "redate", "--json", *arguments)
         assert done.returncode == Exit.OK, done.stderr
         told = json.loads(done.stdout)

@@ -154,6 +154,7 @@ async def test_two_cities_two_seconds_apart_hold_both_by_name(
     prepared = await outside.as_operator("inspector-almaty").post(
         f"/v1/violations/{here['violation_id']}/decision/prepare",
         {"verdict": "reject", "reason": "a copied plate"},
+        purpose="test",
     )
     signed = json.loads(base64.b64decode(prepared.body["canonical"]))
     assert signed["conflicting_violation_ids"] == [there["violation_id"]]

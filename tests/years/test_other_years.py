@@ -27,7 +27,7 @@ DAYS = (date(2027, 1, 15), date(2028, 2, 29))
 LAWFUL = ("fines", "violations", "citizen-reports")
 UNIT = ("libs/law/tests/unit", *(f"services/{name}/tests/unit" for name in LAWFUL))
 NIGHTLY = bool(os.environ.get("TARTIP_NIGHTLY"))
-# One of each service, and one mesh, where there is no night for all of them.
+# One of each service where there is no night for all of them.
 COMPONENT = tuple(f"services/{name}/tests/component" for name in LAWFUL) if NIGHTLY else (
     "services/fines/tests/component/test_issuing.py"
     "::test_a_confirmation_told_three_times_makes_one_fine",
@@ -57,7 +57,7 @@ def test_the_rules_hold_on_another_day(day: date) -> None:
     assert done.returncode == 0, done.stdout[-5000:]
 
 
-@pytest.mark.parametrize("day", DAYS, ids=str)
+@pytest.mark.parametrize("day", DAYS if NIGHTLY else DAYS[:1], ids=str)
 def test_the_services_of_the_law_work_on_another_day(day: date) -> None:
     seconds = offset_to(day).total_seconds()
     done = pytest_of(*COMPONENT, TARTIP_CLOCK_OFFSET=str(seconds))
@@ -78,9 +78,8 @@ def mesh_of_another_day(
 
 
 @pytest.mark.mesh
-@pytest.mark.parametrize(
-    "mesh_of_another_day", DAYS if NIGHTLY else DAYS[1:], indirect=True, ids=str
-)
+@pytest.mark.nightly
+@pytest.mark.parametrize("mesh_of_another_day", DAYS, indirect=True, ids=str)
 def test_the_mesh_tells_both_journeys_on_another_day(mesh_of_another_day: RunningTestMesh) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "tartip_cli", "demo", "--json"],

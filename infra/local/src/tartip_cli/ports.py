@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import socket
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from tartip_cli.topology import Service
 LOOPBACK = "127.0.0.1"
 _POSTGRES, _NATS, _NATS_MONITOR, _TRITON, _TRITON_METRICS, _SUPERVISOR = range(10, 16)
 _SPAN_OF_PORTS = 16
+_APART = 97
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,8 +70,8 @@ def require_free(port: int, part: str, *, variable: str = "TARTIP_PORT_BASE") ->
 
 def free_base(candidates: range = range(21000, 31000, 20)) -> Ports:
     """A base whose whole span is free right now; for tests and trial runs."""
-    offset = (Path("/proc/self").resolve().name,)
-    start = int(offset[0]) % len(candidates)
+    # Far from where a process begins that was started just after this one, and looks as well.
+    start = os.getpid() * _APART % len(candidates)
     for index in range(len(candidates)):
         base = candidates[(start + index) % len(candidates)]
         if all(_bind_error(base + step) is None for step in range(_SPAN_OF_PORTS + 1)):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
     from tartip.fines.v1 import fines_pb2 as pb
 
 _PURPOSE = "recheck of issued fines"
-_ATTEMPTS, _PAUSE_SECONDS = 10, 1.0
 
 
 def recheck(
@@ -47,47 +45,28 @@ def recheck(
 async def _recheck(
     settings: Settings, region: str, purpose: str
 ) -> tuple[int, list[pb.RecheckIssuedFinesResponse]]:
+    from chassis.purpose import purpose_metadata
+    from tartip.fines.v1 import fines_pb2 as pb
     from tartip.fines.v1 import fines_pb2_grpc
 
     from tartip_cli.asking import asked
+    from tartip_cli.resuming import every_answer
     from tartip_cli.topology import FINES
+
+    def call(token: str) -> Any:
+        request = pb.RecheckIssuedFinesRequest(region=region, resume_token=token)
+        return stub.RecheckIssuedFines(request, metadata=purpose_metadata(purpose))
 
     checked, held = 0, []
     with Progress(console=errors, transient=True) as progress:
         task = progress.add_task("looking at issued fines", total=None)
         async with asked(settings, fines_pb2_grpc.FinesStub, FINES) as stub:
-            async for fine in _rechecked(stub, region, purpose):
+            async for fine in every_answer(call):
                 checked += 1
                 progress.update(task, completed=checked, total=checked + fine.remaining)
                 if fine.hold_reasons:
                     held.append(fine)
     return checked, held
-
-
-async def _rechecked(
-    stub: Any, region: str, purpose: str
-) -> AsyncIterator[pb.RecheckIssuedFinesResponse]:
-    """Every answer once: a stream that breaks off goes on after the last one received."""
-    from chassis.channels import refusals_of
-    from chassis.purpose import purpose_metadata
-    from chassis.refusals import Refusal
-    from tartip.fines.v1 import fines_pb2 as pb
-
-    from tartip_cli.journeys import PASSING
-
-    metadata, token, broken = purpose_metadata(purpose), "", 0
-    while True:
-        request = pb.RecheckIssuedFinesRequest(region=region, resume_token=token)
-        try:
-            async for fine in refusals_of(stub.RecheckIssuedFines(request, metadata=metadata)):
-                token, broken = fine.resume_token, 0
-                yield fine
-            return
-        except Refusal as refusal:
-            broken += 1
-            if refusal.kind not in PASSING or broken > _ATTEMPTS:
-                raise
-        await asyncio.sleep(_PAUSE_SECONDS)
 
 
 def _shape(fine: pb.RecheckIssuedFinesResponse) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
     from tartip.fines.v1 import fines_pb2 as pb
 
 _PURPOSE = "calendar put right"
-_ATTEMPTS, _PAUSE_SECONDS = 10, 1.0
 _TERMS = ("discount_until", "considered_on", "appeal_until", "in_force_on", "voluntary_until")
 
 
@@ -56,47 +54,27 @@ def redate(
 
 
 async def _redate(settings: Settings, dry_run: bool, purpose: str) -> list[pb.RedateFinesResponse]:
+    from chassis.purpose import purpose_metadata
+    from tartip.fines.v1 import fines_pb2 as pb
     from tartip.fines.v1 import fines_pb2_grpc
 
-    from tartip_cli.client_traces import traced
-    from tartip_cli.partner import outside
-    from tartip_cli.refusing import refusals_told
+    from tartip_cli.asking import asked
+    from tartip_cli.resuming import every_answer
     from tartip_cli.topology import FINES
 
-    found = []
+    def call(token: str) -> Any:
+        request = pb.RedateFinesRequest(dry_run=dry_run, resume_token=token)
+        return stub.RedateFines(request, metadata=purpose_metadata(purpose))
+
+    found: list[pb.RedateFinesResponse] = []
     with Progress(console=errors, transient=True) as progress:
         task = progress.add_task("reckoning open fines", total=None)
-        async with outside(settings) as mesh:
-            stub = fines_pb2_grpc.FinesStub(mesh.as_command_line(FINES))
-            with traced(settings.otlp_endpoint or mesh.otlp_endpoint), refusals_told():
-                async for fine in _redated(stub, dry_run, purpose):
-                    found.append(fine)
-                    total = len(found) + fine.remaining
-                    progress.update(task, completed=len(found), total=total)
+        async with asked(settings, fines_pb2_grpc.FinesStub, FINES) as stub:
+            async for fine in every_answer(call):
+                found.append(fine)
+                total = len(found) + fine.remaining
+                progress.update(task, completed=len(found), total=total)
     return found
-
-
-async def _redated(stub: Any, dry_run: bool, purpose: str) -> AsyncIterator[pb.RedateFinesResponse]:
-    """Every answer once: a stream that breaks off goes on after the last one received."""
-    from chassis.channels import refusals_of
-    from chassis.refusals import Refusal
-    from tartip.fines.v1 import fines_pb2 as pb
-
-    from tartip_cli.journeys import PASSING
-
-    metadata, token, broken = (("tartip-purpose", purpose),), "", 0
-    while True:
-        request = pb.RedateFinesRequest(dry_run=dry_run, resume_token=token)
-        try:
-            async for fine in refusals_of(stub.RedateFines(request, metadata=metadata)):
-                token, broken = fine.resume_token, 0
-                yield fine
-            return
-        except Refusal as refusal:
-            broken += 1
-            if refusal.kind not in PASSING or broken > _ATTEMPTS:
-                raise
-        await asyncio.sleep(_PAUSE_SECONDS)
 
 
 def _shape(fine: pb.RedateFinesResponse) -> dict[str, Any]:

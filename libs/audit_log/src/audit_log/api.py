@@ -111,7 +111,7 @@ class AuditApi(audit_pb2_grpc.AuditServicer):
                 else []
             )
             entries = [entry for row in rows if (entry := read_entry(bytes(row.canonical)))]
-            seen = [entry for entry in entries if caller.scope.sees(entry.region)]
+            seen = [entry for entry in entries if _is_told_of(caller.scope, entry)]
             if seen:
                 tx.audit("read_attempts", f"audit:{self._service}", facts={"read": str(len(seen))})
         keys: list[tuple[str, ...]] = [(str(row.position),) for row in rows]
@@ -199,6 +199,11 @@ async def _attempts_before(tx: Tx, before: int | None, limit: int) -> Sequence[R
     if before is not None:
         query = query.where(audit.c.position < before)
     return (await tx.execute(query.order_by(audit.c.position.desc()).limit(limit))).all()
+
+
+def _is_told_of(scope: Scope, attempt: AuditEntry) -> bool:
+    """Of others' attempts alone: one's own would tell what is hidden from what does not exist."""
+    return scope.sees(attempt.region) and attempt.actor != scope.actor
 
 
 def _position_in(after: tuple[str, ...]) -> int | None:

@@ -311,3 +311,14 @@ async def test_internal_security_lists_the_attempts_of_its_regions_newest_first(
     assert len(await written(db, "read_attempts")) == 3
     elsewhere = reader(db, auditor("KZ-10", role="internal_security"), **rules)
     assert not (await elsewhere.attempts()).attempts
+
+
+async def test_an_attempt_of_ones_own_is_listed_for_others_alone(db: Database) -> None:
+    """Else the list would tell him what the answer does not: that it exists and is hidden."""
+    barred = auditor("KZ-75", role="internal_security")
+    await ask(db, barred, "thing:1", Record("thing:1", "KZ-75", confidential=True))
+    rules = {"records_attempts": True}
+    assert not (await reader(db, barred, **rules).attempts()).attempts
+    colleague = auditor("KZ-75", role="security")
+    [attempt] = (await reader(db, colleague, **rules).attempts()).attempts
+    assert attempt.object == "thing:1"

@@ -35,7 +35,7 @@ def checked_purpose(text: str) -> str:
     purpose = unicodedata.normalize("NFC", text.strip(" "))
     if len(purpose) > LENGTH_MAX or any(map(_is_refused, purpose)):
         raise PurposeWrong
-    return "" if purpose.isspace() else purpose
+    return purpose if any(map(_is_visible, purpose)) else ""
 
 
 def purpose_in(metadata: Mapping[str, str | bytes]) -> str:
@@ -52,6 +52,11 @@ def purpose_in(metadata: Mapping[str, str | bytes]) -> str:
 def purpose_metadata(purpose: str) -> tuple[tuple[str, bytes], ...]:
     """What a call carries; nothing where there is no purpose."""
     return ((METADATA_KEY, purpose.encode()),) if purpose else ()
+
+
+def _is_visible(character: str) -> bool:
+    """Neither blank nor a joiner or mark, which show only beside another character."""
+    return unicodedata.category(character)[0] in "LNPS"
 
 
 def _is_refused(character: str) -> bool:

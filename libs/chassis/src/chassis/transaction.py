@@ -39,6 +39,11 @@ class Scope:
     purpose: str = ""
 
     @property
+    def actor(self) -> str:
+        """As entries of the audit log name it."""
+        return f"{self.kind}/{self.name}"
+
+    @property
     def sees_all_regions(self) -> bool:
         return "*" in self.regions
 
@@ -106,7 +111,7 @@ class Tx:
             self._clock(),
             action,
             object_ref,
-            actor=f"{self.scope.kind}/{self.scope.name}",
+            actor=self.scope.actor,
             purpose=self.scope.purpose,
             region=region,
             facts=facts or {},

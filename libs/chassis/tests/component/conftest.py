@@ -1,10 +1,12 @@
 """Two users of the broker."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from chassis.bus import Bus, client_tls
+from nats.js.api import DeliverPolicy
 
 
 async def connected(nats: Any, user: str) -> Bus:
@@ -23,6 +25,17 @@ async def producer(nats: Any) -> AsyncIterator[Bus]:
 
 @pytest.fixture
 async def consumer_bus(nats: Any) -> AsyncIterator[Bus]:
+    await begun_anew(nats)
     bus = await connected(nats, "inference-gateway")
     yield bus
     await bus.close()
+
+
+async def begun_anew(nats: Any) -> None:
+    """The consumer of the inference gateway, which its own tests may have left with much to do."""
+    client = await nats.nats_client("provisioner")
+    stream = client.jetstream()
+    known = (await stream.consumer_info("CAMERAS", "inference-gateway")).config
+    await stream.delete_consumer("CAMERAS", "inference-gateway")
+    await stream.add_consumer("CAMERAS", replace(known, deliver_policy=DeliverPolicy.NEW))
+    await client.close()

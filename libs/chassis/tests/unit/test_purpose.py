@@ -22,7 +22,9 @@ def test_ascii_metadata_stays_accepted_and_the_other_wins() -> None:
     assert purpose_in(both) == "тексеру"
 
 
-@pytest.mark.parametrize("nothing", ["", "   ", "\u00a0", "\u3000 "])
+@pytest.mark.parametrize(
+    "nothing", ["", "   ", "\u00a0", "\u3000 ", "\u200b", " \u200d\ufeff", "\u00ad\ufe0f"]
+)
 def test_blanks_are_no_purpose(nothing: str) -> None:
     assert checked_purpose(nothing) == ""
 

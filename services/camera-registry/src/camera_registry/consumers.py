@@ -78,11 +78,12 @@ class HeartbeatListener:
             return
         camera_id, region, sent_at = beat
         outcome = dated(sent_at, arrived_at, silence=self._watch.silence)
-        self._outcomes[outcome] += 1
         if outcome is Dated.WELL and not self._folded.add(
             camera_id, region, min(sent_at, arrived_at)
         ):
             self._lose()
+        else:
+            self._outcomes[outcome] += 1
 
     def _lose(self) -> None:
         self._lost += 1

@@ -2,13 +2,16 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from camera_registry import hearing
+from camera_registry.consumers import HeartbeatListener
 from camera_registry.hearing import AHEAD_MAX, Dated, Folded, Hearing, Look, dated
 from camera_registry.model import SILENCE, CameraStatus, verdict_on_silence
-from chassis.clock import new_id
+from chassis.clock import new_id, to_timestamp
+from tartip.cameras.v1 import events_pb2
 
 NOW = datetime(2026, 6, 3, 12, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
@@ -117,3 +120,21 @@ def test_what_finds_no_room_is_told_and_what_is_known_goes_on(
     assert folded.add(known, "KZ-75", NOW) and folded.add(new_id(), "KZ-75", NOW)
     assert not folded.add(new_id(), "KZ-75", NOW)
     assert folded.add(known, "KZ-75", NOW + SECOND)
+
+
+def test_a_heartbeat_has_one_outcome_and_what_finds_no_room_is_lost(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(hearing, "FOLDED_MAX", 1)
+    watch = SimpleNamespace(silence=SILENCE)
+    listener = HeartbeatListener(cast(Any, None), cast(Any, watch), lambda: NOW)
+    beat = events_pb2.CameraHeartbeat(sent_at=to_timestamp(NOW))
+    for _ in range(2):
+        beat.camera_id = str(new_id())
+        listener._hear(
+            cast(
+                Any,
+                SimpleNamespace(data=beat.SerializeToString(), subject="cameras.heartbeats.KZ-75"),
+            )
+        )
+    assert listener._outcomes == {"heard": 1, "lost": 1}

@@ -1,5 +1,6 @@
 """Who must not see does not see, and his attempt is seen."""
 
+import base64
 import hashlib
 import json
 from collections.abc import Callable
@@ -119,7 +120,8 @@ async def test_an_item_of_another_report_is_not_opened_through_mine(
 ) -> None:
     mine, _, _ = await with_media(kaspi, dispatcher, draft())
     _, secret, _ = await with_media(kaspi, as_(operator="security-1"), complaint())
-    for media_id in (secret.media_id, str(new_id()), "nonsense"):
+    _, visible, _ = await with_media(kaspi, dispatcher, draft())
+    for media_id in (secret.media_id, visible.media_id, str(new_id()), "nonsense"):
         assert (await refused(dispatcher.open_media(mine, media_id))).code == "MEDIA_NOT_FOUND"
 
 
@@ -219,6 +221,40 @@ async def test_an_officer_does_not_find_the_complaint_about_him_in_the_list(
     assert about_another in listed and about_him not in listed
 
 
+async def test_the_pages_of_a_list_do_not_tell_of_the_complaint_about_who_looks(
+    as_: Callable[..., As], register: Register
+) -> None:
+    about_him = {(await register(complaint(officer="security-1")))[0] for _ in range(3)}
+    about_another, _ = await register(complaint())
+    security, token, listed = as_(operator="security-1"), "", set[str]()
+    while True:
+        request = pb.ReportDeskListReportsRequest(category=pb.CATEGORY_COMPLAINT_ABOUT_OFFICER)
+        request.page.size, request.page.token = 1, token
+        answer = await security.at_desk("ListReports", request)
+        listed |= {row.report.report_id for row in answer.reports}
+        token = answer.next_page_token
+        if not token:
+            break
+        assert len(answer.reports) == 1, "no page is short because something is hidden"
+        position = base64.urlsafe_b64decode(token).decode()
+        assert not any(report_id in position for report_id in about_him)
+    assert about_another in listed and not listed & about_him
+
+
+async def test_media_of_a_complaint_are_hidden_from_whom_it_is_about(
+    kaspi: As, as_: Callable[..., As], db: Database
+) -> None:
+    given = complaint(officer="security-1")
+    piece = pieces_of(given.report_id, jpeg(next(sides)))[0]
+    await kaspi.app("OpenReport", given)
+    await kaspi.app("PutMedia", piece)
+    await kaspi.app("SubmitReport", pb.SubmitReportRequest(report_id=given.report_id))
+    opening = as_(operator="security-1").open_media(given.report_id, piece.media_id)
+    assert (await refused(opening)).code == "REPORT_NOT_FOUND"
+    [attempt] = await attempts_of(db, "security-1", given.report_id)
+    assert attempt["class"] == "confidential"
+
+
 @pytest.mark.parametrize(
     ("operator", "given"),
     [
@@ -315,3 +351,17 @@ async def test_whatever_answers_with_a_report_in_full_needs_a_purpose(
     assert refusal.code == "PURPOSE_REQUIRED"
     assert (await refused(silent.open_media(report_id, str(new_id())))).code == "PURPOSE_REQUIRED"
     assert (await silent.at_desk("ListReports", pb.ReportDeskListReportsRequest())).reports
+
+
+async def test_auditors_see_no_report_at_the_desk(
+    as_: Callable[..., As], register: Register
+) -> None:
+    report_id, receipt = await register()
+    auditor = as_(operator="auditor-1")
+    for method, request in (
+        ("ListReports", pb.ReportDeskListReportsRequest()),
+        ("GetReport", pb.ReportDeskGetReportRequest(report_id=report_id)),
+        ("GetReport", pb.ReportDeskGetReportRequest(number=receipt.number)),
+    ):
+        assert (await refused(auditor.at_desk(method, request))).code == "NOT_ALLOWED"
+    assert (await refused(auditor.open_media(report_id, str(new_id())))).code == "NOT_ALLOWED"

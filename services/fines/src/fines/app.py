@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from audit_log.rules import AuditRules
 from audit_log.service import serve_audit_log
 from chassis.consumer import Subscription
 from chassis.runtime import Chassis, Service
@@ -67,7 +68,7 @@ async def build(chassis: Chassis[FinesSettings]) -> None:
         counter.FinePaymentsApi(Counter(chassis.db, chassis.clock)),
         counter.POLICY,
     )
-    serve_audit_log(chassis)
+    serve_audit_log(chassis, AuditRules(records_attempts=True))
     chassis.publish_from("FINES")
     chassis.consume(
         "VIOLATIONS",

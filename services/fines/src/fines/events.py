@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from audit_log.attempts import Attempt
 from chassis.clock import to_timestamp
 from chassis.event import Event
 from google.protobuf.message import Message
@@ -14,6 +15,21 @@ from fines.model.ledger import Payment, Refund
 
 def money(amount_minor: int) -> common_pb2.Money:
     return common_pb2.Money(amount_minor=amount_minor, currency="KZT")
+
+
+def access_refused(attempt: Attempt) -> Event:
+    """Tells neither what was asked for nor who asked."""
+    return Event(
+        "fines.v1.access_refused",
+        f"attempt:{attempt.attempt_id}",
+        1,
+        attempt.region,
+        events_pb2.AccessRefused(
+            attempt_id=str(attempt.attempt_id),
+            region=attempt.region,
+            attempted_at=to_timestamp(attempt.attempted_at),
+        ),
+    )
 
 
 def fine_held(fine: Fine, now: datetime) -> Event:

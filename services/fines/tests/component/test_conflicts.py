@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from chassis.clock import new_id
 from chassis.scheduler import WaitUntilDue
 from chassis.transaction import SYSTEM
 from tartip.cameras.v1 import cameras_pb2
@@ -142,6 +143,44 @@ async def test_a_plate_in_two_cities_at_once_holds_the_second_until_the_first_is
     assert (issued.state.value, issued.hold_reason, issued.conflicts) == ("issued", "", ())
 
 
+async def test_what_is_confirmed_and_not_fined_yet_waits_for_the_record_that_contradicts_it(
+    bench: Bench, plate: str
+) -> None:
+    """The other is held in violations: no fine of it would ever be compared."""
+    moment = bench.clock.now - timedelta(hours=1)
+    there = bench.violation(plate, at=moment + timedelta(seconds=2), place=ASTANA)
+    there.state, there.hold_reason = violations_pb2.VIOLATION_STATE_REVIEW, "IMPOSSIBLE_JOURNEY"
+    bench.peer.known[there.violation_id] = there
+    here = bench.violation(
+        plate, at=moment, conflicting_violation_ids=[str(new_id()), there.violation_id]
+    )
+    assert await held(bench, here) == ("IMPOSSIBLE_JOURNEY", ())
+    there.state = violations_pb2.VIOLATION_STATE_REJECTED
+    await bench.issuing.issue(bench.numbers[-1])
+    assert await bench.state(bench.numbers[-1]) == "issued"
+
+
+@pytest.mark.parametrize(
+    "differs",
+    [
+        {"source": violations_pb2.VIOLATION_SOURCE_CITIZEN, "hold_reason": "CITIZEN_EVIDENCE"},
+        {"hold_reason": "DEVICE_CLOCK_BEHIND"},
+        {"hold_reason": "DEVICE_DIFFERS"},
+        {"state": violations_pb2.VIOLATION_STATE_ANNULLED},
+        {"place": north(1)},
+    ],
+)
+async def test_what_proves_nothing_holds_no_fine(
+    bench: Bench, plate: str, differs: dict[str, Any]
+) -> None:
+    moment = bench.clock.now - timedelta(hours=1)
+    held_there = {"state": violations_pb2.VIOLATION_STATE_REVIEW, "place": ASTANA}
+    there = bench.violation(plate, at=moment, **held_there | differs)
+    bench.peer.known[there.violation_id] = there
+    here = bench.violation(plate, at=moment, conflicting_violation_ids=[there.violation_id])
+    assert (await bench.issued(here)).state.value == "issued"
+
+
 async def test_a_car_that_drove_from_one_city_to_the_other_is_fined_in_both(
     bench: Bench, plate: str
 ) -> None:
@@ -175,6 +214,8 @@ async def test_twenty_ids_of_one_passage_at_once_are_one_fine(
     bench: Bench, plate: str, database: Any
 ) -> None:
     moment = bench.clock.now - timedelta(hours=1)
+    # The owner is known: nobody waits for the key of a new one, which would make one of them first.
+    await bench.issued(bench.violation(plate, at=moment - timedelta(hours=5)))
     numbers = [await bench.confirmed(bench.violation(plate, at=moment)) for _ in range(20)]
     await asyncio.gather(*map(bench.issuing.issue, numbers))
     states = [await bench.state(number) for number in numbers]

@@ -89,6 +89,22 @@ async def test_of_two_fines_of_one_passage_the_one_issued_later_is_named(
     assert found[third.number].conflicts == (first.number, second.number)
 
 
+async def test_a_fine_that_a_record_without_a_fine_contradicts_is_named(
+    bench: Bench, plate: str
+) -> None:
+    """What contradicts it is held in violations, where it waits for the same look."""
+    moment = bench.clock.now - timedelta(hours=2)
+    violation = bench.violation(plate, at=moment)
+    await bench.issued(violation)
+    elsewhere = common_pb2.Place(latitude=51.16, longitude=71.44, region="KZ-71", address="x")
+    astana = bench.violation(plate, at=moment + timedelta(seconds=2), place=elsewhere)
+    astana.state = violations_pb2.VIOLATION_STATE_REVIEW
+    bench.peer.known[astana.violation_id] = astana
+    violation.conflicting_violation_ids.append(astana.violation_id)
+    (found,) = (await bench.rechecked(COMMAND_LINE)).values()
+    assert (found.holds, found.conflicts) == (("IMPOSSIBLE_JOURNEY",), ())
+
+
 async def test_cancelled_and_held_fines_are_not_rechecked_and_paid_ones_are(
     bench: Bench, plate: str, vehicles: Vehicles
 ) -> None:

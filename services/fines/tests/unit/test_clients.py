@@ -71,6 +71,7 @@ def test_every_field_of_a_violation_arrives_in_its_place() -> None:
                 signal_age_seconds=6, past_stop_line=True,
             ),
             over_kmh=5, evidence_sha256=["e"], original_sha256=["g"],
+            conflicting_violation_ids=["w", "x"],
             decision=violations_pb2.Decision(decision_id="i", officer="o", decided_at=stamps[3]),
         )
     )  # fmt: skip
@@ -92,6 +93,7 @@ def test_every_field_of_a_violation_arrives_in_its_place() -> None:
         },
         "over_kmh": 5, "evidence_sha256": ("e",), "original_sha256": ("g",),
         "decision": {"decision_id": "i", "officer": "o", "decided_at": moments[3]},
+        "is_in_review": False, "conflicting": ("w", "x"),
     }  # fmt: skip
 
 

@@ -140,7 +140,7 @@ class FilmFile:
         stream = container.streams.video[0]
         aspect = pixel_aspect_of(stream)
         sampling, clock = Sampling(frames_per_second), MediaClock(usual_step=usual_step(stream))
-        for frame in _decoded(container, stream, account):
+        for frame in _decoded(container, stream, account, clock):
             seconds = clock.date(frame.time)
             if seconds >= FILM_SECONDS_MAX:
                 break
@@ -208,15 +208,37 @@ def _announced(container: Any) -> float:
     return container.duration / av.time_base if container.duration and alone else 0.0
 
 
-def _decoded(container: Any, stream: Any, account: FilmAccount) -> Iterator[Any]:
+def _decoded(container: Any, stream: Any, account: FilmAccount, clock: MediaClock) -> Iterator[Any]:
     """Every frame that the decoder makes, damaged ones too; what it stumbles over is told."""
+    stamps: list[int | None] = []
+    begun = False
     for packet in packets_of(container, stream):
         frames: list[Any] = []
+        if packet.size and not begun:
+            stamps.append(packet.pts)
         try:
             frames = packet.decode()
         except FFmpegError:
             account.undecodable()
+        if frames and not begun:
+            begun = True
+            _pass_lost_beginning(stamps, frames[0], account, clock)
         yield from frames
+
+
+def _pass_lost_beginning(
+    stamps: list[int | None], first: Any, account: FilmAccount, clock: MediaClock
+) -> None:
+    """The film's time runs from its first picture, decodable or not: a recording may begin within
+    a group of pictures. `stamps` are those of all packets up to the first frame."""
+    if first.pts is None or first.pts not in stamps:
+        return
+    lost = stamps[: stamps.index(first.pts)]
+    # Packets come in the order of decoding, frames in that of showing.
+    for stamp in sorted(stamp for stamp in lost if stamp is not None):
+        clock.date(float(stamp * first.time_base))
+    if lost:
+        account.undecodable()
 
 
 def _note(account: FilmAccount, frame: Any, aspect: Fraction) -> None:

@@ -171,6 +171,8 @@ class StreamShots:
         self._now = now
         self._sampling = Sampling(frames_per_second)
         self._clock = MediaClock(late_max=LATE_SECONDS_MAX, first_age=FIRST_AGE_SECONDS)
+        # Sampled from the first frame on, as a film is: the same pictures give the same frames.
+        self._first_at: float | None = None
         self.answers = False
         """Whether anything of a picture ever came."""
 
@@ -181,8 +183,13 @@ class StreamShots:
             for packet in container.demux(container.streams.video[0]):
                 self.answers = self.answers or packet.size > 0
                 for dated in decoder.frames(packet):
-                    number = self._sampling.number(dated.at)
+                    number = self._interval(dated.at)
                     if number is not None:
                         yield Shot(number, dated.at, dated.picture(), 0.0)
                 if decoder.blind_seconds > DECODE_SECONDS:
                     raise StreamNotDecodable
+
+    def _interval(self, at: float) -> int | None:
+        if self._first_at is None:
+            self._first_at = at
+        return self._sampling.number(at - self._first_at)

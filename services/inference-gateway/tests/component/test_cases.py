@@ -21,6 +21,7 @@ from chassis.clock import from_timestamp, new_id
 from inference_gateway.rtsp import LATE_SECONDS_MAX
 
 from .conftest import As, Device, Plates, refused
+from .test_stream_faults import assert_near_now, watched
 
 CASES = Path(os.environ.get("TARTIP_CASES", ""))
 pytestmark = [pytest.mark.cases, pytest.mark.usefixtures("triton")]
@@ -132,10 +133,22 @@ def test_facts_of_a_misbehaving_camera_are_dated_near_now(
     dated = [from_timestamp(one.captured_at) for one in (*results, *told)]
     earliest = begun - timedelta(seconds=LATE_SECONDS_MAX)
     assert all(earliest <= moment <= ended for moment in dated)
-    # Five a second were asked for: what was looked at lies close together.
     looked = [from_timestamp(one.captured_at) for one in results if not one.events]
     assert len(looked) == FRAMES
     assert looked == sorted(looked)
+
+
+@pytest.mark.parametrize(
+    ("film", "option"),
+    [
+        ("jumpfwd.ts", "spike=9800"),
+        ("anamorphic.mp4", "tsjump=9800@2"),
+        ("anamorphic.mp4", "freezets=1"),
+    ],
+)
+def test_every_half_second_of_a_misbehaving_camera_is_looked_at(film: str, option: str) -> None:
+    with misbehaving(film, option) as port:
+        assert_near_now(watched(f"rtsp://127.0.0.1:{port}/x"))
 
 
 @pytest.mark.parametrize(

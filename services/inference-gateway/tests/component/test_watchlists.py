@@ -313,6 +313,8 @@ def test_an_officer_sees_the_entries_of_his_regions_alone(
     for decide in (stranger.approve, stranger.withdraw):
         with refused("ENTRY_NOT_FOUND"):
             decide(entry.entry_id)
+    attempts = audited(rows, f"entry:{entry.entry_id}")
+    assert attempts.count(("open_refused", "operator/watchlist-astana", stranger.purpose)) == 2
     with refused("BAD_REQUEST") as told:
         stranger.ask()
     assert [error.field for error in told[0].fields] == ["region"]

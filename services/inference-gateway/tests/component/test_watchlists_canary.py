@@ -115,6 +115,7 @@ def pass_by(
         return list(pool.map(lambda _: edge.ingest(device, picture), range(times)))
 
 
+@pytest.mark.nightly
 def test_a_face_that_matches_nobody_leaves_nothing(
     triton: Process,
     service: Process,

@@ -2,12 +2,15 @@
 
 import io
 from fractions import Fraction
+from typing import Any
 
 import av
 import numpy as np
 import pytest
+from inference_gateway import films
 from inference_gateway.film_account import FilmAccount, FilmSummary, Outcome
 from inference_gateway.films import (
+    FilmFile,
     FilmNotDecodable,
     FilmTruncated,
     NotAFilm,
@@ -18,11 +21,18 @@ from inference_gateway.seeing.pictures import PictureFormatNotTaken
 from vision.containers import container_of
 
 
-def film(container: str = "mp4", *, frames: int = 30, rate: int = 10) -> bytes:
+def film(
+    container: str = "mp4",
+    *,
+    frames: int = 30,
+    rate: int = 10,
+    codec: str = "mpeg4",
+    **options: str,
+) -> bytes:
     """Grey frames, each a little lighter than the one before."""
     file = io.BytesIO()
     with av.open(file, "w", format=container) as output:
-        stream = output.add_stream("mpeg4", rate=rate)
+        stream: Any = output.add_stream(codec, rate=rate, options=options)
         stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
         for number in range(frames):
             grey = np.full((48, 64, 3), number * 8 % 256, np.uint8)
@@ -150,6 +160,11 @@ def test_what_was_cut_off_is_missing_where_the_film_announces_it() -> None:
     assert 5_000 < found.left_out_ms[Outcome.MISSING] < 15_000
 
 
+def test_what_lies_beyond_the_limit_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(films, "FILM_SECONDS_MAX", 2.0)
+    assert account_of(film()) == FilmSummary(3_000, 2_000, {Outcome.BEYOND_LIMIT: 1_000})
+
+
 def spoilt(content: bytes, frames: range) -> bytes:
     """A film some of whose packets hold nothing of use."""
     given, file = io.BytesIO(content), io.BytesIO()
@@ -178,3 +193,30 @@ def test_what_cannot_be_decoded_in_the_middle_and_at_the_end_is_named() -> None:
 def test_a_film_of_which_nothing_can_be_decoded_is_named() -> None:
     with pytest.raises(FilmNotDecodable):
         account_of(spoilt(film("matroska"), range(30)))
+
+
+def test_what_comes_after_a_lost_beginning_is_dated_by_its_place_in_the_film() -> None:
+    broken = io.BytesIO(spoilt(film("matroska", frames=60), range(20)))
+    assert [shot.seconds for shot in film_shots(broken, 1)] == pytest.approx([2.0, 3.0, 4.0, 5.0])
+    found = account_of(broken.getvalue())
+    assert (found.offered_ms, found.left_out_ms) == (6_000, {Outcome.UNDECODABLE: 2_000})
+
+
+def test_a_recording_that_begins_within_a_group_of_pictures_keeps_its_time() -> None:
+    """Groups of two seconds, with pictures that are shown before those that they refer to."""
+    whole = film("mpegts", frames=60, codec="h264", g="20", sc_threshold="0", bf="2")
+    cut = whole[len(whole) // 2 // 188 * 188 :]
+    of_whole, of_cut = (FilmFile.of(io.BytesIO(content)) for content in (whole, cut))
+    lost = of_cut.seconds % 2.0
+    assert lost > 0.5
+    account = FilmAccount(10.0)
+    seconds = [shot.seconds for shot in of_cut.shots(10.0, account)]
+    # Of pictures that are shown in another order the first ones are not in the file.
+    assert seconds[0] == pytest.approx(lost, abs=0.2)
+    assert seconds == pytest.approx([seconds[0] + number / 10 for number in range(20)])
+    assert account.summary().looked_at_ms == 2_000
+    assert account.summary().left_out_ms == {Outcome.UNDECODABLE: round(seconds[0] * 1000)}
+    whole_account = FilmAccount(10.0)
+    in_whole = [shot.seconds for shot in of_whole.shots(10.0, whole_account)]
+    assert in_whole == pytest.approx([number / 10 for number in range(60)])
+    assert whole_account.summary() == FilmSummary(6_000, 6_000, {})

@@ -129,6 +129,14 @@ def test_a_camera_is_asked_for_no_more_than_its_functions_want() -> None:
     assert sum(wanted == Wanted() for wanted in asked) == 20
 
 
+@pytest.mark.parametrize("first", [0.0, 0.031, 1234.567, 87_654.3])
+def test_the_same_frames_are_looked_at_whenever_the_first_of_them_comes(first: float) -> None:
+    watching = Watching(functions(vehicles=[{"line": MIDDLE}]), SIZE, frames_per_second=30)
+    asked = [wanted for _, wanted, _ in shown(watching, [()] * 30, rate=30, first=first)]
+    looked = [number for number, wanted in enumerate(asked) if FILM_LOOK in wanted.looks]
+    assert looked == [0, 6, 12, 18, 24]
+
+
 def test_a_look_that_failed_is_asked_for_again() -> None:
     watching = Watching(functions(left_objects={}), SIZE, frames_per_second=5)
     assert watching.wanted(0.0) == watching.wanted(0.1) == Wanted(looks=frozenset({FILM_LOOK}))
@@ -191,12 +199,12 @@ def test_a_box_goes_with_what_moves_under_it_and_is_dropped_where_that_is_lost()
 
 
 def shown(
-    watching: Watching, frames: list[tuple[Box, ...]], *, rate: float
+    watching: Watching, frames: list[tuple[Box, ...]], *, rate: float, first: float = 0.0
 ) -> list[tuple[float, Wanted, tuple[Fact, ...]]]:
     """Shows cars in these places, with what models would see where they are asked."""
     told = []
     for number, boxes in enumerate(frames):
-        seconds = number / rate
+        seconds = first + number / rate
         wanted = watching.wanted(seconds)
         cars = tuple(SeenObject("car", 0.8, box) for box in boxes)
         sight = Sight(looked=dict.fromkeys(wanted.looks, cars))

@@ -73,7 +73,9 @@ def test_changing_any_reading_breaks_the_signature(change: dict[str, object]) ->
 
 
 @pytest.mark.parametrize(
-    "key", [b"", bytes(31), Ed25519PrivateKey.generate().public_key().public_bytes_raw()]
+    "key",
+    [b"", bytes(31), Ed25519PrivateKey.generate().public_key().public_bytes_raw()],
+    ids=["none", "short", "another"],
 )
 def test_another_key_or_none_proves_nothing(key: bytes) -> None:
     assert not signed(SPEED).signed_by(key)

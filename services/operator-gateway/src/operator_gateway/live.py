@@ -25,6 +25,7 @@ INTERNAL_SECURITY = frozenset({"internal_security"})
 AUDIENCES: Mapping[str, frozenset[str]] = {
     "inference.v1.access_refused": INTERNAL_SECURITY,
     "violations.v1.access_refused": INTERNAL_SECURITY,
+    "fines.v1.access_refused": INTERNAL_SECURITY,
     "reports.v1.access_refused": INTERNAL_SECURITY,
     "cameras.v1.": REVIEWERS | {"camera_administrator", "dispatcher"},
     "inference.v1.face_candidate": frozenset({"watchlist_officer"}),

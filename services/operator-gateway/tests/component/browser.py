@@ -93,6 +93,18 @@ class Console:
 
         await self.page.route(pattern, later)
 
+    async def hold(self, pattern: str) -> asyncio.Event:
+        """The first answer to what matches is made at once and arrives when the event is set."""
+        release = asyncio.Event()
+
+        async def held(route: Any) -> None:
+            answer = await route.fetch()
+            await release.wait()
+            await route.fulfill(response=answer)
+
+        await self.page.route(pattern, held, times=1)
+        return release
+
     def row(self, case_id: str) -> Any:
         return self.page.locator(f"[role=option][data-id='{case_id}']")
 

@@ -34,6 +34,7 @@ from tartip.violations.v1 import violations_pb2, violations_pb2_grpc
 from .browser import chromium, console
 from .peers import Asked, PeerCameras, PeerFines, PeerInference, PeerViolations
 from .report_peer import PeerReports
+from .review_desk import each_violation
 
 __all__ = ["chromium", "console"]  # fixtures of the browser tests
 ANYBODY = allow(
@@ -196,3 +197,10 @@ def start_gateway(
             assert process.poll() is None, log.read_text()
             assert time.monotonic() < deadline, "the gateway does not come up"
             time.sleep(0.1)
+
+
+@pytest.fixture
+def queue(gateway: Any, console: Any) -> dict[str, violations_pb2.Violation]:
+    gateway.asked.violations.update(each_violation())
+    held: dict[str, violations_pb2.Violation] = gateway.asked.violations
+    return held

@@ -248,7 +248,8 @@ class PeerCameras(cameras_pb2_grpc.CameraRegistryServicer):
         raise AssertionError
 
     async def GetStatistics(self, request: Any, context: Any) -> Any:
-        row = {"registered": 3, "connected": 2, "with_ai": 1, "online": 1}
+        row = {"registered": 9, "connected": 8, "with_ai": 1, "online": 4, "offline": 3,
+               "unknown": 2}  # fmt: skip
         return cameras_pb2.GetStatisticsResponse(
             total=cameras_pb2.RegionStatistics(**row),
             regions=[cameras_pb2.RegionStatistics(region="KZ-75", **row)],

@@ -9,7 +9,15 @@ import pytest
 from chassis.clock import system_clock
 from tartip.reports.v1 import reports_pb2 as pb
 
-from .browser import HEARS_TONES, PROMISE_MS, Console, OpenConsole, expect, needs_chromium
+from .browser import (
+    DELAY_SECONDS,
+    HEARS_TONES,
+    PROMISE_MS,
+    Console,
+    OpenConsole,
+    expect,
+    needs_chromium,
+)
 from .conftest import Publisher
 from .report_peer import a_report
 
@@ -63,9 +71,13 @@ def open_desk(console: OpenConsole, gateway: Any) -> Any:
     return open_as
 
 
-async def test_a_new_emergency_appears_in_list_and_title_and_is_heard(open_desk: Any) -> None:
+@pytest.mark.parametrize("seconds", [0, DELAY_SECONDS])
+async def test_a_new_emergency_appears_in_list_and_title_and_is_heard(
+    open_desk: Any, seconds: float
+) -> None:
     desk = await open_desk()
     await desk.title_is("Tartip")
+    await desk.console.delay("**/v1/reports?*", seconds)
     await desk.receive("accident-1")
     await desk.title_is("(1) Tartip")
     await expect(desk.console.row("accident-1")).to_be_visible(timeout=PROMISE_MS)
@@ -135,6 +147,18 @@ async def test_an_emergency_that_came_while_the_connection_was_lost_is_told_when
     await desk.page.context.set_offline(False)
     await desk.title_is("(1) Tartip")
     await expect(desk.page.locator("#feed-lost")).to_be_hidden()
+    await desk.are_heard(2)
+
+
+async def test_a_look_that_failed_is_soon_followed_by_another(open_desk: Any) -> None:
+    """Nothing else may happen for long that would make the page look again."""
+    desk = await open_desk("cameras")
+    await desk.title_is("Tartip")
+    looks = "**/v1/reports?emergencies_only=true*"
+    await desk.page.route(looks, lambda route: route.abort(), times=1)
+    async with desk.page.expect_event("requestfailed"):
+        await desk.receive("accident-1")
+    await desk.title_is("(1) Tartip")
     await desk.are_heard(2)
 
 

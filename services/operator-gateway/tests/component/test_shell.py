@@ -183,6 +183,39 @@ async def test_fines_are_gone_through_by_keyboard(console: OpenConsole, cases: N
     await expect(desk.page.locator(".case[data-state=shown]")).to_contain_text("100000000000001")
 
 
+async def test_while_fines_load_for_a_filter_none_of_the_former_list_is_offered(
+    console: OpenConsole, cases: None
+) -> None:
+    desk = await console("inspector-almaty", "fines")
+    await expect(desk.page.locator("td button")).to_have_count(44)
+    release = await desk.hold("**/v1/fines?*state=paid*")
+    await desk.page.select_option(".bar select", "paid")
+    await expect(desk.page.locator("td button")).to_have_count(0)
+    release.set()
+    await expect(desk.page.locator("td button")).to_have_count(44)
+
+
+@pytest.mark.parametrize(
+    ("language", "titles"),
+    [
+        ("kk", ["Тіркелген", "Қосылған", "ЖИ бар", "Желіде", "Желіде емес", "Белгісіз"]),
+        ("ru", ["Зарегистрировано", "Подключено", "С ИИ", "В сети", "Не в сети", "Неизвестно"]),
+        ("en", ["Registered", "Connected", "With AI", "Online", "Offline", "Unknown"]),
+    ],
+)
+async def test_cameras_that_are_offline_or_unknown_are_counted_apart(
+    console: OpenConsole, language: str, titles: list[str]
+) -> None:
+    desk = await console("inspector-almaty", "cameras")
+    await desk.page.select_option("#language", language)
+    tiles = desk.page.locator(".tile")
+    counts = ["9", "8", "1", "4", "3", "2"]
+    whole = [f"{number}{title}" for number, title in zip(counts, titles, strict=True)]
+    await expect(tiles).to_have_text(whole)
+    await expect(desk.page.locator("thead th.number")).to_have_text(titles)
+    await expect(desk.page.locator("tbody td.number")).to_have_text(counts)
+
+
 async def test_the_page_speaks_three_languages(console: OpenConsole, cases: None) -> None:
     desk = await console("inspector-almaty", "violations")
     for language, title in (("kk", "Бұзушылықтар"), ("ru", "Нарушения"), ("en", "Violations")):

@@ -72,9 +72,11 @@ def facts_in(heard: list[Told]) -> list[tuple[str, int]]:
         ({"internal_security"}, "reports.v1.access_refused", True),
         ({"internal_security"}, "violations.v1.access_refused", True),
         ({"internal_security"}, "inference.v1.access_refused", True),
+        ({"internal_security"}, "fines.v1.access_refused", True),
         (EVERY_ROLE - {"internal_security"}, "reports.v1.access_refused", False),
         (EVERY_ROLE - {"internal_security"}, "violations.v1.access_refused", False),
         (EVERY_ROLE - {"internal_security"}, "inference.v1.access_refused", False),
+        (EVERY_ROLE - {"internal_security"}, "fines.v1.access_refused", False),
         ({"internal_security"}, "reports.v1.received", False),
     ],
 )

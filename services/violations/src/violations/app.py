@@ -72,7 +72,7 @@ async def build(chassis: Chassis[ViolationsSettings]) -> None:
     chassis.do("put_forward", pauses.put_forward)
     chassis.do("settle_conflicts", conflicts.settle)
     chassis.do("ask_report", assessment.ask_report)
-    chassis.do("learn_forms", Forms(chassis.db, store).learn)
+    chassis.do("learn_forms", Forms(chassis.db, chassis.clock, store).learn)
 
 
 SERVICE = Service(

@@ -1,6 +1,6 @@
 """Violations that contradict each other: both held, both shown, none cancelled by itself."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
@@ -45,6 +45,19 @@ async def relate(tx: Tx, violation: Violation, others: Iterable[Neighbour], now:
             tx.audit(
                 "conflict", f"violation:{other.violation_id}", region=other.region, facts=facts
             )
+
+
+async def hold_for_evidence(
+    tx: Tx, violation_id: UUID, others: Collection[UUID], now: datetime
+) -> None:
+    """Evidence of one in review turns out to stand in others: it is held, and both are shown."""
+    found = {one.violation_id: one for one in await neighbours.locked(tx, {violation_id, *others})}
+    own = found.pop(violation_id)
+    for other in found.values():
+        await neighbours.add_conflict(tx, violation_id, own.region, other, holds=False, now=now)
+        if other.state is State.REVIEW:
+            await _change(tx, other, other.hold, because_of=violation_id)
+    await _change(tx, own, own.hold or Hold.EVIDENCE_REUSED, because_of=min(others))
 
 
 class Conflicts:

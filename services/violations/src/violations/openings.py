@@ -4,7 +4,7 @@ What row security hides from an operator is answered like what does not exist; t
 recorded, and internal security is told.
 """
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from typing import Protocol
@@ -17,8 +17,9 @@ from chassis.identity import Caller
 from chassis.refusals import Kind, Refusal
 from chassis.transaction import SYSTEM, Tx
 
+from violations.conflicts import hold_for_evidence
 from violations.events import access_refused
-from violations.model import EvidenceNotFound, ViolationNotFound
+from violations.model import EvidenceNotFound, State, ViolationNotFound
 from violations.storage import evidence, violations
 
 LEARNING = "the form of evidence that officers are shown"
@@ -88,12 +89,14 @@ class Frames:
 class Forms:
     """Learns the shown forms of frames that came without: of before there were two forms."""
 
-    def __init__(self, db: Database, evidence: Evidence) -> None:
+    def __init__(self, db: Database, clock: Clock, evidence: Evidence) -> None:
         self._db = db
+        self._clock = clock
         self._evidence = evidence
 
     async def learn(self, key: str) -> None:
-        """Work `learn_forms`; the key is the violation. What was decided stays as it was signed."""
+        """Work `learn_forms`; the key is the violation. What was decided stays as it was signed;
+        a form that stands in another violation stays there, and this one is held."""
         violation_id = UUID(key)
         async with self._db.begin(SYSTEM) as tx:
             violation = await violations.get(tx, violation_id)
@@ -103,12 +106,16 @@ class Forms:
             if not frame.shown_sha256
         }
         async with self._db.begin(SYSTEM) as tx:
+            # Evidence before rows, as whatever records locks them.
+            used = await evidence.uses_of(tx, violation.with_forms(known).evidence_hashes)
             current = await violations.get(tx, violation_id, for_update=True)
-            learnt = current.with_forms(known)
+            learnt = current.with_forms(_without(known, used, violation_id))
             if learnt.frames != current.frames:
                 await violations.note_shown(tx, learnt)
-                used = await evidence.uses_of(tx, learnt.evidence_hashes)
                 await evidence.use(tx, violation_id, learnt.evidence_hashes - used.keys())
+            others = set(used.values()) - {violation_id, *current.conflicting}
+            if others and current.state is State.REVIEW:
+                await hold_for_evidence(tx, violation_id, others, self._clock())
 
     async def _form_of(self, original_sha256: str) -> str:
         """ "" where it cannot be shown."""
@@ -119,3 +126,14 @@ class Forms:
             if refusal.kind not in (Kind.STATE, Kind.NOT_FOUND):
                 raise
             return ""
+
+
+def _without(
+    known: Mapping[str, str], used: Mapping[str, UUID], violation_id: UUID
+) -> dict[str, str]:
+    """Original → shown, but for forms that stand in another violation."""
+    return {
+        original: shown
+        for original, shown in known.items()
+        if used.get(shown, violation_id) == violation_id
+    }

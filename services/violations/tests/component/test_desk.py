@@ -229,6 +229,13 @@ async def test_another_regions_officer_finds_nothing(as_: As, violation_id: str)
     assert not answer.violations
 
 
+async def test_a_list_needs_no_purpose_and_holds_no_plate(as_: As, violation_id: str) -> None:
+    listing = pb.ListViolationsRequest(region="KZ-75")
+    answer = await as_(operator="inspector-almaty", purpose="").call("ListViolations", listing)
+    assert violation_id in {one.violation_id for one in answer.violations}
+    assert not any(one.plate.text for one in answer.violations)
+
+
 async def test_fines_reads_for_a_purpose(as_: As, violation_id: str) -> None:
     get = pb.GetViolationRequest(violation_id=violation_id)
     silent = as_("fines", purpose="")

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any
 
+import asyncpg
 import pytest
 from chassis.clock import new_id, system_clock, to_timestamp
 from tartip.cameras.v1 import cameras_pb2
@@ -12,6 +13,7 @@ from tartip.common.v1 import common_pb2
 from tartip.reports.v1 import events_pb2 as report_events
 from tartip.reports.v1 import reports_pb2
 from tartip.violations.v1 import violations_pb2 as pb
+from tartip_cli.testing import RunningTestMesh
 
 Audited = Callable[[str], Awaitable[list[dict[str, Any]]]]
 Cameras = Callable[..., cameras_pb2.Camera]
@@ -19,6 +21,14 @@ Outcome = Callable[[str], Awaitable[Any]]
 Reads = Callable[..., Any]
 Wait = Callable[..., Awaitable[list[pb.Violation]]]
 METRE = 1 / 111_195  # degrees of latitude
+# The violation of a read as if it had been recorded every other minute from then on.
+MANY_LATER = """
+INSERT INTO violations.violations
+SELECT (jsonb_populate_record(one, jsonb_build_object(
+    'violation_id', gen_random_uuid(),
+    'occurred_at', one.occurred_at + number * interval '2 minutes'))).*
+FROM violations.violations AS one, generate_series(1, 250) AS number WHERE read_id = $1
+"""
 
 
 def north_of(camera: cameras_pb2.Camera, metres: float) -> common_pb2.Place:
@@ -132,6 +142,27 @@ async def test_one_passage_before_four_cameras_at_once_is_one_violation(
         await asyncio.gather(*(publisher.read(event) for event in events))
         came = [(await outcome_of(event.read_id))["outcome"] for event in events]
         assert sorted(came) == ["duplicate"] * 3 + ["violation"]
+
+
+async def test_a_passage_is_known_however_often_the_plate_was_recorded_later(
+    outcomes: Any,
+    plate_read: Reads,
+    camera: cameras_pb2.Camera,
+    new_camera: Cameras,
+    plate: str,
+    engines: RunningTestMesh,
+) -> None:
+    """A frame that was kept through an outage comes when hundreds of records are newer."""
+    began = system_clock() - timedelta(hours=10)
+    first = plate_read(plate, at=began)
+    again = plate_read(
+        plate, at=began + timedelta(seconds=1), by=new_camera(place=north_of(camera, 1))
+    )
+    assert await outcomes(first) == ["violation"]
+    connection = await asyncpg.connect(engines.database.url)
+    await connection.execute(MANY_LATER, first.read_id)
+    await connection.close()
+    assert await outcomes(again) == ["duplicate"]
 
 
 async def test_evidence_of_one_violation_is_refused_to_another_by_name(

@@ -207,6 +207,39 @@ async def test_the_same_picture_in_another_file_stands_in_one_violation_alone(
     assert entries[0]["facts"]["evidence"] == frame.shown_sha256
 
 
+async def test_a_violation_of_before_whose_picture_stands_in_another_is_held(
+    inspector: Any,
+    frame: Frame,
+    peers: Any,
+    violation_of: Violations,
+    publisher: Any,
+    plate_read: Any,
+    new_camera: Any,
+    violations_of: Wait,
+    engines: RunningTestMesh,
+) -> None:
+    """That they show one picture is known once both have been looked at."""
+    first_id = await violation_of(frame)
+    other = Frame(content=frame.content)
+    peers.frames[other.original_sha256] = (other.shown_sha256, other.content)
+    read = plate_read(by=new_camera(), evidence=other.original_sha256)
+    await publisher.read(read)
+    [second] = await violations_of(read.camera_id)
+    second_id = second.violation_id
+    await done(engines, second_id)
+    first, second = [
+        (await inspector.call("GetViolation", pb.GetViolationRequest(violation_id=one))).violation
+        for one in (first_id, second_id)
+    ]
+    assert (first.hold_reason, second.hold_reason) == ("", "EVIDENCE_REUSED")
+    assert list(second.evidence_sha256) == [other.original_sha256]
+    assert list(second.conflicting_violation_ids) == [first_id]
+    assert list(first.conflicting_violation_ids) == [second_id]
+    assert (first.version, second.version) == (2, 2)  # what was prepared before is void
+    [entry] = await audited(engines, "hold", second_id)
+    assert entry["facts"]["conflicting"] == first_id
+
+
 async def test_a_frame_of_another_violation_is_not_opened_through_mine(
     inspector: Any, frame: Frame, violation_of: Violations, engines: RunningTestMesh, peers: Any
 ) -> None:

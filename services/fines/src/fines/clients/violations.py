@@ -69,6 +69,8 @@ def to_violation(found: violations_pb2.Violation) -> ConfirmedViolation:
             officer=found.decision.officer,
             decided_at=_stamp(found.decision.HasField("decided_at"), found.decision.decided_at),
         ),
+        is_in_review=found.state == violations_pb2.VIOLATION_STATE_REVIEW,
+        conflicting=tuple(found.conflicting_violation_ids),
     )
 
 

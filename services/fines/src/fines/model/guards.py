@@ -23,6 +23,10 @@ ROUNDING_KMH = Decimal("0.000001")
 # A light that has only just turned red fines nobody. The violations service says the same in its
 # own table; where the two disagree, nobody is fined.
 RED_LIGHT_GRACE_SECONDS = 0.5
+# Holds of violations whose moment or place is itself in doubt: they prove nothing about another.
+MOMENT_IN_DOUBT = frozenset(
+    {Hold.DEVICE_DIFFERS, Hold.DEVICE_CLOCK_AHEAD, Hold.DEVICE_CLOCK_BEHIND}
+)
 
 
 def time_hold(occurred_at: datetime, now: datetime) -> Hold:
@@ -59,6 +63,14 @@ def fact_holds(
         yield from _evidence_holds(violation)
         yield from _device_holds(violation, article)
         yield from _reading_holds(violation, article, guards)
+
+
+def contradicts(other: ConfirmedViolation, one: ConfirmedViolation, guards: Guards) -> bool:
+    """Whether a device recorded the vehicle, elsewhere, sooner than it drives; what was rejected or
+    annulled proves nothing, and no more does a citizen's word."""
+    stands = other.is_confirmed or other.is_in_review
+    proves = other.from_device and other.hold_reason not in MOMENT_IN_DOUBT
+    return stands and proves and not guards.journey.is_possible(one.sighting, other.sighting)
 
 
 def _article_holds(violation: ConfirmedViolation, article: Article) -> Iterator[Hold]:

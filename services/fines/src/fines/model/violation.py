@@ -4,7 +4,7 @@ who decided."""
 from dataclasses import dataclass
 from datetime import datetime
 
-from law.guards import Measured
+from law.guards import Measured, Sighting
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,14 @@ class ConfirmedViolation:
     evidence_sha256: tuple[str, ...]
     original_sha256: tuple[str, ...]
     decision: Decision
+    # Neither decided nor confirmed: an officer has yet to look at it.
+    is_in_review: bool = False
+    # Violations that cannot stand beside this one, whatever has become of them since.
+    conflicting: tuple[str, ...] = ()
+
+    @property
+    def sighting(self) -> Sighting:
+        return Sighting(self.latitude, self.longitude, self.occurred_at)
 
     @property
     def measured(self) -> Measured:

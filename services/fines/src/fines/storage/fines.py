@@ -60,6 +60,12 @@ async def get(tx: Tx, number: str) -> Fine:
     return await _one(tx, fines.c.number == number)
 
 
+async def region_of(tx: Tx, number: str) -> str | None:
+    """None where there is no such fine."""
+    found: str | None = await tx.scalar(select(fines.c.region).where(fines.c.number == number))
+    return found
+
+
 async def get_for_update(tx: Tx, number: str) -> Fine:
     """Raises FineNotFound."""
     return await _one(tx, fines.c.number == number, lock=True)

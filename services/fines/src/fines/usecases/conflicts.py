@@ -26,11 +26,6 @@ class Record:
     violation: ConfirmedViolation
     guards: Guards
 
-    @property
-    def sighting(self) -> Sighting:
-        found = self.violation
-        return Sighting(found.latitude, found.longitude, found.occurred_at)
-
 
 @dataclass(frozen=True)
 class Conflict:
@@ -67,7 +62,7 @@ async def conflicts_of(tx: Tx, record: Record, counts: Callable[[Fine], bool]) -
         place = await _sighting_of(tx, other)
         if _is_same_passage(record, other, place):
             passages.append(other.number)
-        elif place and not record.guards.journey.is_possible(record.sighting, place):
+        elif place and not record.guards.journey.is_possible(record.violation.sighting, place):
             journeys.append(other.number)
     found = (
         Conflict(Hold.EVIDENCE_REUSED, repeated),
@@ -98,7 +93,7 @@ def _is_same_passage(record: Record, other: Fine, place: Sighting | None) -> boo
     """One rule broken once; a place that nobody can tell any more is taken for the same."""
     if not _is_same_rule(record.guards, record.violation.offence_code, other.offence_code):
         return False
-    here = record.sighting
+    here = record.violation.sighting
     there = place or Sighting(here.latitude, here.longitude, other.occurred_at)
     return record.guards.passage.is_same(here, there)
 

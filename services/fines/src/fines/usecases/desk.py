@@ -13,6 +13,7 @@ from fines.model.fine import Fine
 from fines.model.ledger import Entry, RefundReason
 from fines.storage import fines, ledger
 from fines.usecases.cancelling import cancel_in
+from fines.usecases.openings import Openings
 
 
 @dataclass(frozen=True)
@@ -25,10 +26,11 @@ class Desk:
     def __init__(self, db: Database, clock: Clock) -> None:
         self._db = db
         self._clock = clock
+        self._openings = Openings(db, clock)
 
     async def get(self, number: str, caller: Caller) -> tuple[Fine, str]:
         """The fine and its owner's masked number. Raises FineNotFound."""
-        async with self._db.begin(caller.scope) as tx:
+        async with self._openings.begin(number, caller) as tx:
             fine = await fines.get(tx, number)
             particulars = await fines.open_particulars(tx, fine)
             tx.audit("read", f"fine:{number}", region=fine.region)
@@ -48,7 +50,7 @@ class Desk:
     ) -> Fine:
         """Raises IdReused, FineNotFound, FineAlreadyCancelled."""
         content = canonical_json({"number": number, "reason": reason, "rpc": "CancelFine"})
-        async with self._db.begin(caller.scope) as tx:
+        async with self._openings.begin(number, caller) as tx:
             if not await tx.once(caller.key, cancellation_id, content):
                 return await fines.get(tx, number)
             fine = await fines.get_for_update(tx, number)
@@ -66,7 +68,7 @@ class Desk:
 
     async def entries(self, number: str, caller: Caller) -> tuple[Entry, ...]:
         """Raises FineNotFound."""
-        async with self._db.begin(caller.scope) as tx:
+        async with self._openings.begin(number, caller) as tx:
             fine = await fines.get(tx, number)
             tx.audit("entries", f"fine:{number}", region=fine.region)
             return await ledger.entries_of(tx, number)

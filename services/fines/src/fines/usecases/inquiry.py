@@ -12,11 +12,11 @@ from law.owners import OwnerRules
 from law.zone import almaty_day
 
 from fines.lawbooks import Lawbooks
-from fines.model.guards import fact_holds
+from fines.model.guards import contradicts, fact_holds
 from fines.model.holds import Hold
 from fines.model.identifiers import normalised_plate
 from fines.model.ownership import Registration, owner_holds
-from fines.model.refusals import RegisterAway, RegisterRecordWrong
+from fines.model.refusals import RegisterAway, RegisterRecordWrong, ViolationMissing
 from fines.model.tariff import Article
 from fines.model.violation import ConfirmedViolation
 
@@ -74,7 +74,23 @@ class Inquiry:
             violation.offence_code, almaty_day(violation.occurred_at)
         )
         guards = self._guards_at(violation.occurred_at)
-        return Facts(violation, article, guards, tuple(fact_holds(violation, article, guards)))
+        holds = tuple(fact_holds(violation, article, guards))
+        if guards is not None and await self._is_contradicted(violation, guards, purpose):
+            holds = (*holds, Hold.IMPOSSIBLE_JOURNEY)
+        return Facts(violation, article, guards, holds)
+
+    async def _is_contradicted(
+        self, violation: ConfirmedViolation, guards: Guards, purpose: str
+    ) -> bool:
+        """By a record that the violations service holds: no fine of it is there to compare."""
+        for violation_id in violation.conflicting:
+            try:
+                other = await self._violations.violation(violation_id, purpose)
+            except ViolationMissing:
+                continue
+            if contradicts(other, violation, guards):
+                return True
+        return False
 
     async def owner_at_offence(self, violation: ConfirmedViolation) -> Ownership:
         """The register is asked for the moment of the offence, not for today's owner."""

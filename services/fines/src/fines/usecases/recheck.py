@@ -71,9 +71,10 @@ class Recheck:
         if Hold.REGISTER_AWAY in ownership.holds:  # says nothing of this fine, nor of the next
             raise VehicleRegisterAway
         differs, conflicts = await self._compare(fine, facts, ownership)
-        holds = (*facts.holds, *ownership.holds, *differs, *(found.hold for found in conflicts))
+        beside = (found.hold for found in conflicts)
+        holds = dict.fromkeys((*facts.holds, *ownership.holds, *differs, *beside))
         numbers = dict.fromkeys(number for found in conflicts for number in found.numbers)
-        return Rechecked(fine, holds, tuple(numbers))
+        return Rechecked(fine, tuple(holds), tuple(numbers))
 
     async def _compare(
         self, fine: Fine, facts: Facts, ownership: Ownership

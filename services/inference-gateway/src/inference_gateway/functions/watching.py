@@ -58,6 +58,8 @@ class Watching:
             kind.start(functions.rules[kind.field], frame) for kind in running
         ]
         self._paces = [*_still_paces(functions), *(kind.pace for kind in running)]
+        # Looks are counted from the first frame on: a film and its stream get the same ones.
+        self._first_at: float | None = None
         self._looked: dict[int, float] = {}
         self._carrier = Carrier() if running else None
         self._moving = (
@@ -74,9 +76,11 @@ class Watching:
 
     def wanted(self, seconds: float) -> Wanted:
         """What the models are to look for in a frame of this moment; perhaps nothing."""
-        wanted = NOTHING
+        if self._first_at is None:
+            self._first_at = seconds
+        passed, wanted = seconds - self._first_at, NOTHING
         for place, pace in enumerate(self._paces):
-            if _slot(seconds, pace) > _slot(self._looked.get(place, -math.inf), pace):
+            if _slot(passed, pace) > _slot(self._looked.get(place, -math.inf), pace):
                 wanted |= pace.wanted
         if wanted.looks or wanted.objects:
             wanted |= Wanted(outside_models=self.functions.outside_models)
@@ -86,9 +90,10 @@ class Watching:
         self, picture: Picture, sight: Sight, wanted: Wanted, *, seconds: float, local: datetime
     ) -> Seen:
         """Take a frame in, looked at for what was wanted of it."""
+        passed = seconds - (self._first_at or 0.0)
         for place, pace in enumerate(self._paces):
             if wanted | pace.wanted == wanted:
-                self._looked[place] = seconds
+                self._looked[place] = passed
         if self._carrier is None:
             return Seen((), tuple((one, 0) for one in sight.objects))
         fresh = None

@@ -264,7 +264,15 @@ async def candidate(tx: Tx, candidate_id: UUID) -> Candidate:
     return _candidate(row, ())
 
 
-async def region_of(tx: Tx, candidate_id: UUID) -> str | None:
+async def region_of_entry(tx: Tx, entry_id: UUID) -> str | None:
+    """None where there is no such entry."""
+    query = select(entries.c.region).where(entries.c.entry_id == entry_id)
+    found: str | None = await tx.scalar(query)
+    return found
+
+
+async def region_of_candidate(tx: Tx, candidate_id: UUID) -> str | None:
+    """None where there is no such candidate."""
     query = select(candidates.c.region).where(candidates.c.candidate_id == candidate_id)
     found: str | None = await tx.scalar(query)
     return found

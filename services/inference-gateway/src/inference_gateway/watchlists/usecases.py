@@ -8,14 +8,14 @@ import asyncio
 import hashlib
 import logging
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from uuid import UUID
 
-from audit_log.attempts import Attempts, Record
+from audit_log.attempts import Attempts, Find, Record
 from chassis.clock import Clock
 from chassis.db import Database
 from chassis.identity import Caller
-from chassis.refusals import Checks, IdReused
+from chassis.refusals import Checks, IdReused, Refusal
 from chassis.telemetry import current_story
 from chassis.transaction import SYSTEM, Tx
 
@@ -35,6 +35,7 @@ from inference_gateway.watchlists.model import (
     CandidateNotFound,
     CandidateState,
     Entry,
+    EntryNotFound,
     EntryState,
     FaceTooPoor,
     NoFace,
@@ -89,7 +90,7 @@ class WatchDesk:
             forget(template)
 
     async def approve(self, entry_id: UUID, caller: Caller) -> Entry:
-        async with self._db.begin(caller.scope) as tx:
+        async with self._opening_entry(entry_id, caller) as tx:
             entry = await storage.entry(tx, entry_id, for_update=True)
             approved = entry.approve(caller.scope.name, self._clock())
             if approved is not entry:
@@ -99,7 +100,7 @@ class WatchDesk:
         return approved
 
     async def withdraw(self, entry_id: UUID, reason: str, caller: Caller) -> Entry:
-        async with self._db.begin(caller.scope) as tx:
+        async with self._opening_entry(entry_id, caller) as tx:
             entry = await storage.entry(tx, entry_id, for_update=True)
             withdrawn = entry.withdraw()
             if withdrawn is not entry:
@@ -137,7 +138,7 @@ class WatchDesk:
 
     async def open_evidence(self, candidate_id: UUID, caller: Caller) -> ShownEvidence:
         """The entry that says who opens it is committed before anything of it is read."""
-        async with self._opening(candidate_id, caller) as tx:
+        async with self._opening_candidate(candidate_id, caller) as tx:
             one = await storage.candidate(tx, candidate_id)
             found = await self._vault.find(tx, one.evidence_sha256)
             tx.audit(
@@ -151,7 +152,7 @@ class WatchDesk:
     async def review(
         self, candidate_id: UUID, verdict: Verdict, reason: str, caller: Caller
     ) -> Candidate:
-        async with self._opening(candidate_id, caller) as tx:
+        async with self._opening_candidate(candidate_id, caller) as tx:
             one, entry = await storage.candidate_for_review(tx, candidate_id)
             review = Review(caller.scope.name, verdict, reason, self._clock())
             reviewed = one.review(review, entry=entry)
@@ -162,17 +163,33 @@ class WatchDesk:
             )  # fmt: skip
         return reviewed
 
-    @asynccontextmanager
-    async def _opening(self, candidate_id: UUID, caller: Caller) -> AsyncIterator[Tx]:
-        """A transaction that opens one candidate for the caller."""
+    def _opening_entry(self, entry_id: UUID, caller: Caller) -> AbstractAsyncContextManager[Tx]:
+        asked = f"entry:{entry_id}"
 
         async def find(tx: Tx) -> Record | None:
-            region = await storage.region_of(tx, candidate_id)
+            region = await storage.region_of_entry(tx, entry_id)
             return None if region is None else Record(asked, region)
 
+        return self._opening(asked, find, EntryNotFound, caller)
+
+    def _opening_candidate(
+        self, candidate_id: UUID, caller: Caller
+    ) -> AbstractAsyncContextManager[Tx]:
         asked = f"candidate:{candidate_id}"
+
+        async def find(tx: Tx) -> Record | None:
+            region = await storage.region_of_candidate(tx, candidate_id)
+            return None if region is None else Record(asked, region)
+
+        return self._opening(asked, find, CandidateNotFound, caller)
+
+    @asynccontextmanager
+    async def _opening(
+        self, asked: str, find: Find, not_found: type[Refusal], caller: Caller
+    ) -> AsyncIterator[Tx]:
+        """A transaction that opens one record for the caller; who may not see it leaves a trace."""
         async with (
-            self._attempts.recorded(caller, asked, find, CandidateNotFound),
+            self._attempts.recorded(caller, asked, find, not_found),
             self._db.begin(caller.scope) as tx,
         ):
             yield tx

@@ -41,7 +41,8 @@ class View {
   // `hear` gets each fact whose subject begins so, and null where facts may have been missed.
   follow(prefix, hear) {
     this.onleave(feed.subscribe((kind, detail) => {
-      if (kind === "fact") { if (detail.subject.startsWith(prefix)) hear(detail); } else if (["ready", "gap", "dropped"].includes(kind)) hear(null);
+      if (kind === "fact" && detail.subject.startsWith(prefix)) hear(detail);
+      if (["gap", "dropped"].includes(kind) || (kind === "ready" && !detail)) hear(null);
     }));
   }
   // Runs at once; asked again meanwhile, once more afterwards.

@@ -5,9 +5,10 @@ import { currentSession, Refused } from "./api.js";
 import { askFor } from "./dialog.js";
 import { h, notify } from "./dom.js";
 import { keyHint } from "./keys.js";
+import { CasePanel } from "./panel.js";
 import { purposeOf, requirePurpose } from "./purpose.js";
-import { CasePanel, Queue } from "./queue.js";
-import { t } from "./texts.js";
+import { Queue } from "./queue.js";
+import { refusalText, t } from "./texts.js";
 
 export class Desk {
   // `queueName` names the purpose, `subjects` the facts that concern it, `actions` what may be offered:
@@ -44,11 +45,11 @@ export class Desk {
 
   // A fact of this area, or null where some may have been missed.
   hear(fact) {
-    if (fact && this.isNews(fact, this.panel.shown()) && !this.acting.has(fact.id)) this.panel.reload();
+    if (!fact) this.panel.reload({ changed: false });
+    else this.panel.hear(fact.id, fact.version);
+    if (!this.acting.has(fact?.id)) this.panel.catchUp();
     this.refresh();
   }
-
-  isNews(fact, shown) { return fact.id === shown?.id && fact.version > shown.version; }
 
   drawButtons(bar, data) {
     const offered = Object.keys(this.actions).filter((name) => this.actionsOf(data).includes(name));
@@ -104,6 +105,7 @@ export class Desk {
     } finally {
       this.acting.delete(bound.id);
       this.redrawButtons(bound.id);
+      this.panel.catchUp();
     }
   }
 
@@ -112,7 +114,13 @@ export class Desk {
     this.refresh();
   }
 
-  failed(_, error) { this.view.failed(error); }
+  // Where something else is on the screen by now, what is told names the case it is of.
+  failed(bound, error) {
+    if (this.isShown(bound.id) || error.status === 401) this.view.failed(error);
+    else notify(`${this.nameOf(bound.data)}: ${refusalText(error)}`, true);
+  }
+
+  isShown(id) { return this.view.shown() && this.panel.id === id; }
 
   // A choice above the list; another choice is another list, and the open case stays as it is.
   select(name, label, options) {

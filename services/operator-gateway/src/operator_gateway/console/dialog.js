@@ -1,7 +1,7 @@
 // Questions in a dialog. What was typed is kept until it was accepted: a refusal leaves the dialog
 // open with the text and the wrong fields, closing it keeps a draft for the same case and action.
 
-import { h } from "./dom.js";
+import { h, notify } from "./dom.js";
 import { fieldText, refusalText, t } from "./texts.js";
 
 let drafts = new Map();
@@ -10,8 +10,11 @@ let open = null;
 // What was typed for a case belongs to that operator in this tab alone.
 export const forgetDrafts = () => { drafts = new Map(); };
 
-// The case of the open dialog has changed: nothing is sent from here any more, the text stays.
-export const outdate = (caseId) => { if (open?.caseId === caseId) open.outdate(); };
+// The case of the open dialog has changed: nothing is sent from here any more, the text stays. What is
+// under way is answered by the case's owner, and why something was refused stays to be read.
+export const outdate = (caseId) => {
+  if (open?.caseId === caseId && !open.sending && !open.outdated) open.outdate();
+};
 
 // Asks for `fields` ({ name, label, long, value, max }) and hands their values to `submit`, which may
 // refuse by throwing; resolves to whether it was accepted. `key` names the draft, `caseId` the case.
@@ -40,6 +43,8 @@ class Question {
     this.inputs[0]?.input.focus();
   }
 
+  // The dialog may have been closed since, and ask another question now.
+  get isOpen() { return open === this; }
   get values() { return Object.fromEntries(this.inputs.map(({ name, input }) => [name, input.value])); }
 
   onkey(event) {
@@ -60,7 +65,7 @@ class Question {
       await this.submit(Object.fromEntries(Object.entries(values).map(([name, text]) => [name, text.trim()])));
       this.accepted = true;
       this.drafts.delete(this.key);
-      this.dialog.close();
+      if (this.isOpen) this.dialog.close();
     } catch (error) { this.refused(error); } finally {
       this.sending = false;
       this.button.disabled = this.outdated;
@@ -68,6 +73,7 @@ class Question {
   }
 
   refused(error) {
+    if (!this.isOpen) { notify(`${this.about}: ${refusalText(error)}`, true); return; }
     const fieldOf = (wrong) => this.inputs.find(({ name }) => name === wrong.field);
     this.tell(refusalText(error, (wrong) => !fieldOf(wrong)));
     for (const wrong of error.fields ?? []) fieldOf(wrong)?.mark(fieldText(wrong));

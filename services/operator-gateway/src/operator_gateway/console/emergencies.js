@@ -12,6 +12,9 @@ const ROLES = ["dispatcher", "supervisor"];
 const SILENT = new Set(["domestic_violence", "incident_with_child"]);
 // While the feed is broken they are looked for all the same; otherwise not, for a look at them is logged.
 const LOOK_AGAIN_MILLISECONDS = 30_000;
+// A look that failed is made up for: nothing else may happen for long that would make one look again.
+const TRY_AGAIN_MILLISECONDS = 1500;
+const mayPass = (error) => error.isAway || error.status === 429 || error.status >= 500;
 
 class Emergencies {
   constructor() {
@@ -41,6 +44,7 @@ class Emergencies {
   stop() {
     this.leave?.();
     clearInterval(this.timer);
+    clearTimeout(this.trying);
     this.asking?.abort();
     Object.assign(this, { rows: [], known: null, asking: null, askAgain: false, leave: null });
     this.worsened.clear();
@@ -56,6 +60,7 @@ class Emergencies {
   // One look at a time; what happened meanwhile is looked at by the next.
   async look() {
     if (this.asking) { this.askAgain = true; return; }
+    clearTimeout(this.trying);
     const { signal } = this.asking = new AbortController();
     try {
       const rows = [];
@@ -68,7 +73,7 @@ class Emergencies {
       } while (token);
       if (!signal.aborted) this.take(rows);
     } catch (error) {
-      if (isAbort(error)) return; // the next look is not far
+      if (!isAbort(error) && mayPass(error)) this.trying = setTimeout(() => this.look(), TRY_AGAIN_MILLISECONDS);
     } finally {
       if (!signal.aborted) {
         this.asking = null;

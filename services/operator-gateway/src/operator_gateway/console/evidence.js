@@ -2,6 +2,7 @@
 // signed, and only then put on the screen.
 
 import { blob } from "./api.js";
+import { h } from "./dom.js";
 import { refusalText, t } from "./texts.js";
 
 // Where the evidence of a case lies; the one place that knows.
@@ -22,16 +23,19 @@ export async function sha256Of(bytes) {
   return [...digest].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-// { bitmap } of a picture or { film } as an address of this page's own; `sha256` is what must lie there, ""
+// { bitmap } of a picture or { film } with its bytes; `sha256` is what must lie there, ""
 // where it is not known (media from before operators were shown a form of their own).
 export async function loadEvidence(path, sha256, { purpose, signal }) {
   const content = await blob(path, { purpose, signal });
   if (sha256 && await sha256Of(await content.arrayBuffer()) !== sha256) throw new EvidenceDiffers();
   signal?.throwIfAborted();
-  if (content.type.startsWith("video/")) {
-    const film = URL.createObjectURL(content);
-    signal?.addEventListener("abort", () => URL.revokeObjectURL(film));
-    return { film };
-  }
+  if (content.type.startsWith("video/")) return { film: content };
   try { return { bitmap: await createImageBitmap(content) }; } catch { throw new EvidenceUnreadable(); }
+}
+
+// A film to look at for as long as `signal` holds; drawn again, it gets an address of its own again.
+export function drawFilm(film, signal) {
+  const src = URL.createObjectURL(film);
+  signal?.addEventListener("abort", () => URL.revokeObjectURL(src));
+  return h("video", { src, controls: true, "aria-label": t("evidence") });
 }

@@ -15,7 +15,8 @@ export class Feed {
     this.running = false;
   }
 
-  // `hear(kind, detail)`: "fact" with the fact, "ready", "gap", "dropped" (its number), "lost", "refused".
+  // `hear(kind, detail)`: "fact" with the fact, "ready" (whether it goes on where it broke off), "gap",
+  // "dropped" (its number), "lost", "refused".
   subscribe(hear) {
     this.listeners.add(hear);
     return () => this.listeners.delete(hear);
@@ -43,14 +44,15 @@ export class Feed {
     try {
       const { ticket } = await post("/v1/events/tickets", undefined);
       if (!this.running) return;
-      const query = new URLSearchParams({ ticket, ...(this.position ? { resume_after: this.position } : {}) });
-      this.listen(new EventSource(`/v1/events?${query}`));
+      const resumes = Boolean(this.position);
+      const query = new URLSearchParams({ ticket, ...(resumes ? { resume_after: this.position } : {}) });
+      this.listen(new EventSource(`/v1/events?${query}`), resumes);
     } catch (error) {
       if (error.status === 401) { this.stop(); this.tell("refused", error); } else this.again();
     }
   }
 
-  listen(source) {
+  listen(source, resumes) {
     this.source = source;
     const on = (kind, act) => source.addEventListener(kind, (event) => {
       if (source !== this.source) return;
@@ -58,7 +60,7 @@ export class Feed {
       if (event.lastEventId) this.position = event.lastEventId;
       act?.(event.data ? JSON.parse(event.data) : {});
     });
-    on("ready", () => { this.connected = true; this.tell("ready"); });
+    on("ready", () => { this.connected = true; this.tell("ready", resumes); });
     on("fact", (fact) => this.tell("fact", fact));
     on("dropped", ({ missed }) => this.tell("dropped", missed));
     on("gap", () => this.tell("gap"));

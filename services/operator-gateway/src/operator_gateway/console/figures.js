@@ -3,8 +3,9 @@
 import { get, isAbort } from "./api.js";
 import { arrange, facts, h, state, visible } from "./dom.js";
 import { count, moment, sum } from "./formats.js";
+import { CasePanel, failedState } from "./panel.js";
 import { purposeChip, purposeOf, requirePurpose } from "./purpose.js";
-import { CasePanel } from "./queue.js";
+import { fetchRows } from "./queue.js";
 import { code, t } from "./texts.js";
 
 const QUEUE = "fines";
@@ -21,7 +22,7 @@ export async function finesView(view) {
 class Fines {
   constructor(view) {
     this.view = view;
-    Object.assign(this, { rows: [], next: "", wanted: "", listing: null, lines: new Map() });
+    Object.assign(this, { rows: [], next: "", wanted: "", loading: false, failure: null, listing: null, lines: new Map() });
     this.body = h("tbody");
     this.table = h("table", {}, h("caption", { class: "unseen" }, t("tab.fines")), h("thead", {}, h("tr", {}, HEADS.map((name) =>
       h("th", { scope: "col", class: ["amount", "discount"].includes(name) ? "number" : "" }, t(name))))), this.body);
@@ -42,17 +43,35 @@ class Fines {
   open(number) { this.panel.open(number, { headline: number }); }
   find() { if (this.search.value.trim()) this.open(this.search.value.trim()); }
 
+  async fetchPage(token, signal) {
+    const query = new URLSearchParams({ page_size: 50, page_token: token, ...(this.wanted ? { state: this.wanted } : {}) });
+    const page = await get(`/v1/fines?${query}`, { purpose: purposeOf(QUEUE), signal });
+    return { rows: page.fines, next: page.next_page_token };
+  }
+
+  // The list of another filter: what stood here is of none any more.
+  async restart() {
+    Object.assign(this, { rows: [], next: "", loading: true, failure: null });
+    this.draw();
+    await this.load();
+  }
+
+  // As many rows as there are, as they are now; with `token` the next page besides.
   async load(token = "") {
     this.listing?.abort();
     const { signal } = this.listing = new AbortController();
-    const query = new URLSearchParams({ page_size: 50, page_token: token, ...(this.wanted ? { state: this.wanted } : {}) });
+    const page = (at) => this.fetchPage(at, signal);
     try {
-      const page = await get(`/v1/fines?${query}`, { purpose: purposeOf(QUEUE), signal });
+      const found = await (token ? page(token) : fetchRows(page, this.rows.length));
       if (signal.aborted) return;
-      this.rows = token ? [...this.rows, ...page.fines] : page.fines;
-      this.next = page.next_page_token;
+      const rows = token ? [...this.rows, ...found.rows] : found.rows;
+      Object.assign(this, { rows, next: found.next, loading: false, failure: null });
       this.draw();
-    } catch (error) { if (!isAbort(error)) throw error; }
+    } catch (error) {
+      if (isAbort(error) || signal.aborted) return;
+      if (this.loading) { Object.assign(this, { loading: false, failure: error }); this.draw(); }
+      throw error;
+    }
   }
 
   draw() {
@@ -62,7 +81,13 @@ class Fines {
     arrange(this.body, rows.map((fine) => this.line(fine)));
     const more = () => this.view.guard(() => this.load(this.next));
     const rest = this.next ? [h("div", { class: "after" }, h("button", { onclick: more }, t("more")))] : [];
-    if (rows.length) arrange(place, [this.table, ...rest]); else place.replaceChildren(state("◌", t("fines.empty")));
+    if (rows.length) arrange(place, [this.table, ...rest]); else place.replaceChildren(this.standing());
+  }
+
+  // What stands where there are no rows.
+  standing() {
+    if (this.failure) return failedState(this.failure, () => this.view.guard(() => this.restart()));
+    return this.loading ? state("…", t("loading")) : state("◌", t("fines.empty"));
   }
 
   line(fine) {
@@ -98,7 +123,7 @@ class Fines {
   elements() {
     const filter = h("select", { "aria-label": t("status"), onchange: (event) => {
       this.wanted = event.target.value;
-      this.view.guard(() => this.load());
+      this.view.guard(() => this.restart());
     } }, h("option", { value: "" }, t("all")), STATES.map((name) => h("option", { value: name }, t(`state.${name}`))));
     return [
       h("div", { class: "bar" }, h("h1", {}, t("tab.fines")), filter, purposeChip(this.view, QUEUE), h("span", { class: "grow" }),
@@ -133,7 +158,7 @@ function about(fine, { close, open }) {
 
 export async function camerasView(view) {
   const { total, regions } = await get("/v1/statistics/cameras");
-  const names = ["registered", "connected", "with_ai", "online"];
+  const names = ["registered", "connected", "with_ai", "online", "offline", "unknown"];
   const bar = h("div", { class: "bar" }, h("h1", {}, t("tab.cameras")), h("span", { class: "grow" }),
     h("button", { onclick: () => view.again() }, t("refresh")));
   if (!total?.registered) return [bar, h("div", { class: "card" }, state("◌", t("cameras.empty")))];

@@ -52,7 +52,7 @@ export function purposeChip(view, queue) {
     chip.classList.toggle("missing", !kept);
     chip.replaceChildren(h("span", { class: "soft" }, `${t("purpose")}: `),
       h("b", { class: "written", dir: "auto" }, kept?.text ?? t("purpose.none")),
-      kept ? h("span", { class: "soft" }, ` ${t("until")} ${clock(kept.until).slice(0, 5)}`) : "");
+      kept ? h("span", { class: "soft" }, ` ${t("until").replace("{}", clock(kept.until).slice(0, 5))}`) : "");
   };
   draw();
   view.on(document, "purpose", draw);

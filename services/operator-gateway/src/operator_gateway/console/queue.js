@@ -1,114 +1,19 @@
-// A list of cases and the open case beside it. Both go by id: rows may come, go and change places, and
-// an answer that comes late is of the case it was asked for or of none.
+// A list of cases beside the open one. It goes by id: rows may come, go and change places.
 
 import { isAbort } from "./api.js";
-import { outdate } from "./dialog.js";
 import { arrange, h, state } from "./dom.js";
-import { refusalText, t } from "./texts.js";
+import { failedState } from "./panel.js";
+import { t } from "./texts.js";
 
-// Rows that are only passed by are not opened: opening is a read of a person's data and is logged.
-const PASSING_MILLISECONDS = 250;
-
-export class CasePanel {
-  // `load(id, signal)` reads a case whole, `draw(panel, data)` shows it; `idOf` and `versionOf` name it.
-  // `allow()` is asked before each read: it resolves to whether there is a purpose to read for.
-  constructor({ view, load, draw, idOf, versionOf, allow }) {
-    Object.assign(this, { view, load, draw, idOf, versionOf, allow });
-    this.id = "";
-    this.data = null;
-    this.signal = null;
-    this.listed = true;
-    this.onchange = () => {};
-    this.element = h("section", { class: "card case", tabIndex: -1, "aria-label": t("case") });
-    this.away = h("p", { class: "unlisted", hidden: true }, t("case.not.listed"));
-    this.close();
-    view.onleave(() => this.abort());
+// So many rows from the beginning, by whole pages; `fetchPage(token)` answers { rows, next }.
+export async function fetchRows(fetchPage, wanted) {
+  let page = await fetchPage("");
+  const rows = page.rows;
+  while (page.next && page.rows.length && rows.length < wanted) {
+    page = await fetchPage(page.next);
+    rows.push(...page.rows);
   }
-
-  abort() { this.asking?.abort(); clearTimeout(this.waiting); }
-
-  // What is on the screen now, to bind an action to; null while nothing is, or not what there is now.
-  shown() {
-    return this.data && !this.outdated
-      ? { id: this.id, version: this.versionOf(this.data), data: this.data } : null;
-  }
-
-  close() {
-    this.abort();
-    this.id = "";
-    this.put(null, "empty", state("☰", t("pick")));
-  }
-
-  // Another case: what was shown goes from the screen at once, and its request is given up.
-  open(id, { headline = "", passing = false } = {}) {
-    this.abort();
-    this.id = id;
-    this.put(null, "loading", h("div", { class: "loading" }, h("h2", { class: "title" }, headline), state("…", t("loading"))));
-    if (passing) this.waiting = setTimeout(() => this.read(), PASSING_MILLISECONDS);
-    else this.read();
-  }
-
-  // The same case again: until it has been read, what is shown can be looked at and nothing done.
-  reload() {
-    if (!this.id) return;
-    this.abort();
-    this.outdate();
-    this.read();
-  }
-
-  outdate() {
-    this.outdated = true;
-    this.element.setAttribute("aria-busy", "true");
-    this.element.querySelectorAll(".decide button").forEach((button) => { button.disabled = true; });
-    outdate(this.id);
-  }
-
-  async read() {
-    const id = this.id, asking = this.asking = new AbortController();
-    this.signal = asking.signal;
-    try {
-      if (!(await this.allow())) { if (!asking.signal.aborted) this.unread(); return; }
-      if (asking.signal.aborted) return;
-      const data = await this.load(id, asking.signal);
-      if (!asking.signal.aborted) this.show(data);
-    } catch (error) {
-      if (isAbort(error) || asking.signal.aborted) return;
-      if (error.status === 401) { this.view.failed(error); return; }
-      this.put(null, "failed", h("div", { class: "state failed" }, h("span", { class: "sign", "aria-hidden": "true" }, "⚠"),
-        h("p", {}, refusalText(error)), h("button", { onclick: () => this.open(id) }, t("retry"))));
-    }
-  }
-
-  unread() {
-    const id = this.id;
-    this.put(null, "unread", state("⚿", t("purpose.needed"), h("p", {},
-      h("button", { class: "main", onclick: () => this.open(id) }, t("purpose.choose")))));
-  }
-
-  // The answer to an action on a case: shown where that case is still the open one.
-  show(data) {
-    if (this.idOf(data) !== this.id) return;
-    this.abort();
-    this.asking = new AbortController();
-    this.signal = this.asking.signal;
-    this.put(data, "shown");
-    this.element.append(...this.draw(this, data));
-    this.onchange();
-  }
-
-  put(data, name, ...content) {
-    this.data = data;
-    this.outdated = false;
-    this.element.removeAttribute("aria-busy");
-    this.element.dataset.state = name;
-    this.element.dataset.caseId = this.id;
-    this.element.dataset.caseVersion = data ? String(this.versionOf(data)) : "";
-    this.element.replaceChildren(this.away, ...content);
-    this.onchange();
-  }
-
-  // Whether the open case stands in the list beside it.
-  mark(listed) { this.away.hidden = listed || !this.id; }
+  return { rows, next: page.next };
 }
 
 export class Queue {
@@ -119,6 +24,8 @@ export class Queue {
     this.rows = [];
     this.next = "";
     this.place = 0;
+    this.loading = false;
+    this.failure = null;
     this.lines = new Map();
     this.listbox = h("div", { class: "rows", role: "listbox", "aria-label": label, onkeydown: (event) => this.onkey(event) });
     this.after = h("div", { class: "after" });
@@ -135,10 +42,13 @@ export class Queue {
     return [above, this.rows.filter((row) => !known.has(this.idOf(row)))];
   }
 
-  // From the beginning, as after a change of filters: what was asked for before is given up.
+  // From the beginning, as after a change of filters: what was asked for before is given up, and what
+  // stood here is of another list.
   async restart() {
-    await this.list(1);
+    Object.assign(this, { rows: [], next: "", place: 0, loading: true, failure: null });
+    this.draw();
     this.element.scrollTop = 0;
+    await this.list(1);
   }
 
   // The same rows again as they are now, and no fewer; after what is being asked for already.
@@ -147,35 +57,33 @@ export class Queue {
     await this.list(this.rows.length || 1);
   }
 
-  list(wanted) { return this.running = this.ask((signal) => this.fetchRows(wanted, signal)); }
-
-  async fetchRows(wanted, signal) {
-    let page = await this.fetchPage("", signal);
-    const rows = page.rows;
-    while (page.next && page.rows.length && rows.length < wanted) {
-      page = await this.fetchPage(page.next, signal);
-      rows.push(...page.rows);
-    }
-    return { rows, next: page.next };
+  list(wanted) {
+    return this.running = this.ask((signal) => fetchRows((token) => this.fetchPage(token, signal), wanted));
   }
 
-  async ask(fetchRows) {
+  async ask(fetch) {
     this.listing?.abort();
     const { signal } = this.listing = new AbortController();
     try {
-      const { rows, next } = await fetchRows(signal);
+      const { rows, next } = await fetch(signal);
       if (signal.aborted) return;
-      Object.assign(this, { rows, next });
+      Object.assign(this, { rows, next, loading: false, failure: null });
       this.draw();
-    } catch (error) { if (!isAbort(error)) throw error; }
+    } catch (error) {
+      if (isAbort(error) || signal.aborted) return;
+      if (this.loading) { Object.assign(this, { loading: false, failure: error }); this.draw(); }
+      throw error;
+    }
   }
 
-  more() {
+  async more() {
+    await this.running?.catch(() => {});
+    if (!this.next) return;
     const known = new Set(this.rows.map(this.idOf));
-    return this.running = this.ask(async (signal) => {
+    await (this.running = this.ask(async (signal) => {
       const page = await this.fetchPage(this.next, signal);
       return { rows: [...this.rows, ...page.rows.filter((row) => !known.has(this.idOf(row)))], next: page.next };
-    });
+    }));
   }
 
   // A row as an action or the live feed made it; `gone` where it does not belong here any more.
@@ -239,8 +147,14 @@ export class Queue {
       ...(above.length ? [group("emergencies", above)] : []), ...(rows.length ? [group("rest", rows)] : []),
     ]);
     this.listbox.hidden = !all.length;
-    this.after.replaceChildren(...(all.length ? [] : [state("✓", this.empty())]),
+    this.after.replaceChildren(...(all.length && !this.loading && !this.failure ? [] : [this.standing()]),
       ...(this.next ? [h("button", { onclick: () => this.view.guard(() => this.more()) }, t("more"))] : []));
+  }
+
+  // What stands where there are no rows.
+  standing() {
+    if (this.failure) return failedState(this.failure, () => this.view.guard(() => this.restart()));
+    return this.loading ? state("…", t("loading")) : state("✓", this.empty());
   }
 
   line(row, current) {

@@ -2,7 +2,7 @@
 
 import { currentSession, isAbort } from "./api.js";
 import { facts, h, state, visible, written } from "./dom.js";
-import { evidenceText, loadEvidence, reportMediaPath } from "./evidence.js";
+import { drawFilm, evidenceText, loadEvidence, reportMediaPath } from "./evidence.js";
 import { moment, span } from "./formats.js";
 import { meshNow } from "./notices.js";
 import { code, t } from "./texts.js";
@@ -68,7 +68,7 @@ export function about(whole) {
       [t("source"), partner],
       [t("outcome"), report.outcome ? code("outcome", report.outcome) : ""],
       [t("accepted"), whole.accepted_plate ? `${visible(whole.accepted_plate)} · ${code("offence", whole.accepted_offence_code)}` : ""],
-        [t("assumed_years"), (report.receipt?.assumed_years ?? []).join(", ")],
+      [t("assumed_years"), (report.receipt?.assumed_years ?? []).join(", ")],
       [t("story"), story && h("span", { class: "mono" }, story)],
     ]),
     h("h3", {}, t("text")), h("p", { class: "written", dir: "auto" }, visible(text) || "—"),
@@ -96,7 +96,7 @@ export function pictures(whole, { purpose, signal }) {
   return whole.media.filter((item) => item.evidence_sha256).map((item) => {
     const place = h("div", { class: "evidence alone" }, state("…", t("evidence.loading")));
     loadEvidence(reportMediaPath(whole.report, item), item.shown_sha256, { purpose, signal })
-      .then((piece) => place.replaceChildren(drawn(piece)))
+      .then((piece) => place.replaceChildren(drawn(piece, signal)))
       .catch((error) => {
         if (!isAbort(error)) place.replaceChildren(state("⚠", evidenceText(error)));
       });
@@ -104,8 +104,8 @@ export function pictures(whole, { purpose, signal }) {
   });
 }
 
-function drawn({ bitmap, film }) {
-  if (film) return h("video", { src: film, controls: true, "aria-label": t("evidence") });
+function drawn({ bitmap, film }, signal) {
+  if (film) return drawFilm(film, signal);
   const canvas = h("canvas", { width: bitmap.width, height: bitmap.height, role: "img", "aria-label": t("evidence") });
   canvas.getContext("2d").drawImage(bitmap, 0, 0);
   return canvas;

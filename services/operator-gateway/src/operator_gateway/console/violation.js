@@ -2,7 +2,7 @@
 
 import { get, isAbort } from "./api.js";
 import { facts, h, state, visible, written } from "./dom.js";
-import { evidenceText, loadEvidence, violationEvidencePath } from "./evidence.js";
+import { drawFilm, evidenceText, loadEvidence, violationEvidencePath } from "./evidence.js";
 import { fullMoment, moment, span } from "./formats.js";
 import { code, refusalText, t } from "./texts.js";
 
@@ -96,7 +96,7 @@ export async function showEvidence(place, violation, { purpose, signal, loaded, 
         loaded.set(sha, await loadEvidence(violationEvidencePath(violation, sha), sha, { purpose, signal }));
       }
     }
-    place.replaceChildren(...violation.evidence_sha256.map((sha, at) => piece(loaded.get(sha), violation, at === 0)));
+    place.replaceChildren(...violation.evidence_sha256.map((sha, at) => piece(loaded.get(sha), violation, at === 0, signal)));
     return true;
   } catch (error) {
     if (isAbort(error)) return false;
@@ -106,8 +106,8 @@ export async function showEvidence(place, violation, { purpose, signal, loaded, 
   }
 }
 
-function piece({ bitmap, film }, violation, first) {
-  if (film) return h("video", { src: film, controls: true, "aria-label": t("evidence") });
+function piece({ bitmap, film }, violation, first, signal) {
+  if (film) return drawFilm(film, signal);
   const whole = h("canvas", { width: bitmap.width, height: bitmap.height, role: "img", "aria-label": `${t("evidence")}: ${visible(violation.plate?.text)}` });
   const pen = whole.getContext("2d");
   pen.drawImage(bitmap, 0, 0);

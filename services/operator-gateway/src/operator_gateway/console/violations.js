@@ -142,7 +142,7 @@ class ReviewDesk extends Desk {
   }
 
   failed(bound, error) {
-    if (!(error instanceof Differs) || this.panel.id !== bound.id) { this.view.failed(error); return; }
+    if (!(error instanceof Differs) || !this.isShown(bound.id)) { super.failed(bound, error); return; }
     const table = differences(error);
     this.panel.element.querySelector(".differs")?.remove();
     this.panel.element.querySelector(".bar").after(table);
@@ -151,10 +151,9 @@ class ReviewDesk extends Desk {
 
   hear(fact) {
     if (isConflict(fact)) { this.contradicted.add(fact.id); this.drawNotes(); }
+    if (isConflict(fact) && fact.id === this.panel.id && !this.acting.has(fact.id)) this.panel.reload();
     super.hear(fact);
   }
-
-  isNews(fact, shown) { return super.isNews(fact, shown) || (fact.id === shown?.id && isConflict(fact)); }
 
   async pickKey(files) {
     try { signer = await readSigner(files); notify(t("key.ready")); } catch { signer = null; notify(t("key.wrong"), true); }

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from chassis.transaction import Tx
 from law.guards import Sighting
-from sqlalchemy import Select, literal, select, text, update
+from sqlalchemy import Select, extract, func, literal, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
 from violations.model import Hold, Plate, Source, State
@@ -16,7 +16,7 @@ from violations.storage.columns import plate_index
 from violations.storage.tables import conflicts, violations
 
 # Of one vehicle, within the horizon of a journey. A plate that is recorded more often than this is
-# copied many times over, and the newest records show it as well as all would.
+# copied many times over, and the nearest records show it as well as all would.
 NEIGHBOURS_MAX = 200
 
 
@@ -29,13 +29,14 @@ async def lock_vehicle(tx: Tx, plate: Plate) -> None:
 
 
 async def near(tx: Tx, plate: Plate, at: datetime, *, within: timedelta) -> list[Neighbour]:
+    """The nearest in time first: what records one passage is never beyond the most."""
     query = (
         _neighbours()
         .where(
             violations.c.plate_index == plate_index(tx, plate),
             violations.c.occurred_at.between(at - within, at + within),
         )
-        .order_by(violations.c.occurred_at.desc())
+        .order_by(func.abs(extract("epoch", violations.c.occurred_at - at)))
         .limit(NEIGHBOURS_MAX)
     )
     return [_neighbour(row) for row in await tx.execute(query)]
