@@ -38,8 +38,10 @@ async def db(postgres: Any, tmp_path: Path) -> AsyncIterator[Database]:
     host = f"{ROLE}:scratch@{parts.hostname}:{parts.port}"
     database = Database(
         urlunsplit(("postgresql", host, parts.path, "", "")),
-        service="scratch", keyring=Keyring(tmp_path / "keys"), clock=system_clock,
-    )  # fmt: skip
+        service="scratch",
+        keyring=Keyring(tmp_path / "keys"),
+        clock=system_clock,
+    )
     yield database
     await database.close()
     async with engine.begin() as connection:

@@ -28,8 +28,10 @@ from tartip_scenes.streets import Signal
 
 SPEEDING = {"speed_kmh": 88.0, "speed_limit_kmh": 60.0}
 RED_LIGHT = {
-    "signal_phase": inference.SIGNAL_PHASE_RED, "signal_age_seconds": 2.4, "past_stop_line": True,
-}  # fmt: skip
+    "signal_phase": inference.SIGNAL_PHASE_RED,
+    "signal_age_seconds": 2.4,
+    "past_stop_line": True,
+}
 
 NewFrame = Callable[..., tuple[FrameToTenge, Vehicle]]
 NewReport = Callable[..., ReportToAnswer]
@@ -123,9 +125,12 @@ def new_report(outside: Outside, personal: set[str]) -> NewReport:
         said = f"{text} ({rng.randrange(10**9)})"
         personal.update((reporter.iin, reporter.name, reporter.phone, address, said))
         request = open_report(
-            category=category, text=said, reporter=reporter, address=address,
+            category=category,
+            text=said,
+            reporter=reporter,
+            address=address,
             **{key: chosen.pop(key) for key in ("region",) if key in chosen},
-        )  # fmt: skip
+        )
         scene = draw_scene(rng.randrange(10**6), signal=Signal.RED)
         personal.add(scene.truth.text)
         return ReportToAnswer(outside, request, scene.jpeg, **chosen)

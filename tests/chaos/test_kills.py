@@ -29,8 +29,10 @@ pytestmark = pytest.mark.mesh
 REPORTS = 2
 SECONDS = 120.0
 RED_LIGHT = {
-    "signal_phase": inference.SIGNAL_PHASE_RED, "signal_age_seconds": 2.4, "past_stop_line": True,
-}  # fmt: skip
+    "signal_phase": inference.SIGNAL_PHASE_RED,
+    "signal_age_seconds": 2.4,
+    "past_stop_line": True,
+}
 KILLED_AT = {
     "triton": "sending",
     "camera-registry": "sent",

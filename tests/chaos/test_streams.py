@@ -205,16 +205,28 @@ async def registered(outside: Outside, number: int) -> str:
     """An overview camera of its own."""
     camera_id = str(new_id())
     place = {
-        "latitude": 43.2, "longitude": 76.9, "region": "KZ-75",
+        "latitude": 43.2,
+        "longitude": 76.9,
+        "region": "KZ-75",
         "address": f"Sample street {number}",
-    }  # fmt: skip
+    }
     description = {
-        "name": f"Sample stream {number}", "place": place, "kind": "overview",
-        "serial": f"ST-{camera_id[-12:]}", "make": "Tartip", "model": "Sample 1",
-        "azimuth_degrees": 90.0, "owner_bin": "100140000003", "connected": True,
-        "functions": ["plate", "vehicle"], "verifications": [], "device_key": "",
-        "certificate_number": "", "speed_tolerance_kmh": 0.0, "dedupe_seconds": 600,
-    }  # fmt: skip
+        "name": f"Sample stream {number}",
+        "place": place,
+        "kind": "overview",
+        "serial": f"ST-{camera_id[-12:]}",
+        "make": "Tartip",
+        "model": "Sample 1",
+        "azimuth_degrees": 90.0,
+        "owner_bin": "100140000003",
+        "connected": True,
+        "functions": ["plate", "vehicle"],
+        "verifications": [],
+        "device_key": "",
+        "certificate_number": "",
+        "speed_tolerance_kmh": 0.0,
+        "dedupe_seconds": 600,
+    }
     desk = outside.as_operator("cameras-1")
     await desk.post("/v1/cameras", {"camera_id": camera_id, "description": description})
     return camera_id
@@ -224,17 +236,22 @@ async def registered(outside: Outside, number: int) -> str:
 def second_worker(mesh: RunningTestMesh) -> Iterator[None]:
     """Another copy of the inference gateway, on a port of its own."""
     environment = {
-        **inherited_environment(), **mesh.environment(SERVICE.name),
+        **inherited_environment(),
+        **mesh.environment(SERVICE.name),
         "TARTIP_GRPC_ADDRESS": f"{LOOPBACK}:{free_base().base}",
-    }  # fmt: skip
+    }
     with mesh.home.log_of("second-worker").open("ab") as output:
         process = subprocess.Popen(
             launched(
                 (sys.executable, "-m", SERVICE.package, "serve"),
-                user=None, death_signal=signal.SIGKILL,
+                user=None,
+                death_signal=signal.SIGKILL,
             ),
-            env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
-        )  # fmt: skip
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+        )
     try:
         yield
         assert process.poll() is None, "the second copy ended by itself"

@@ -21,9 +21,18 @@ from violations.grpc_api import POLICY as VIOLATIONS
 
 ROOT = Path(__file__).resolve().parents[2]
 POLICIES: Mapping[str, Allow] = {
-    **CAMERAS, **AUDIT, **APPS_POLICY, **DESK_POLICY, **FINE_PAYMENTS, **FINES,
-    **FUNCTIONS, **INFERENCE, **STREAMS, **WATCHLISTS, **VIOLATIONS,
-}  # fmt: skip
+    **CAMERAS,
+    **AUDIT,
+    **APPS_POLICY,
+    **DESK_POLICY,
+    **FINE_PAYMENTS,
+    **FINES,
+    **FUNCTIONS,
+    **INFERENCE,
+    **STREAMS,
+    **WATCHLISTS,
+    **VIOLATIONS,
+}
 SERVICE = re.compile(r"^service (\w+) \{(.*?)^\}", re.MULTILINE | re.DOTALL)
 RPC = re.compile(r"((?:^\s*//.*\n)+)\s*rpc (\w+)\(", re.MULTILINE)
 

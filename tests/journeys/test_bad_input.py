@@ -145,9 +145,14 @@ async def test_an_expired_token_is_refused(mesh: RunningTestMesh, outside: Outsi
     issuer = Issuer.open(mesh.home.oidc, mesh.oidc_issuer)
     past = int(real_clock().timestamp()) - 3600
     claims = {
-        "iss": issuer.url, "aud": "tartip", "sub": "inspector-almaty", "roles": ["inspector"],
-        "regions": ["KZ-75"], "iat": past - 900, "exp": past,
-    }  # fmt: skip
+        "iss": issuer.url,
+        "aud": "tartip",
+        "sub": "inspector-almaty",
+        "roles": ["inspector"],
+        "regions": ["KZ-75"],
+        "iat": past - 900,
+        "exp": past,
+    }
     header = {"alg": "ES256", "kid": issuer.key.kid, "typ": "JWT"}
     desk._token, desk._renew_at = jwt.encode(header, claims, issuer.key), time.monotonic() + 60
     with pytest.raises(Refusal, match="TOKEN_EXPIRED"):
@@ -190,8 +195,9 @@ async def test_a_certificate_that_nobody_knows_reaches_no_rpc(
     with pytest.raises(grpc.aio.AioRpcError) as refused:
         await stub.ListReports(reports.ListReportsRequest(), timeout=5)
     assert refused.value.code() in (
-        grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED,
-    )  # fmt: skip
+        grpc.StatusCode.UNAVAILABLE,
+        grpc.StatusCode.DEADLINE_EXCEEDED,
+    )
     await channels.close()
 
 
@@ -243,17 +249,23 @@ async def test_rest_tells_of_every_wrong_field_at_once(outside: Outside) -> None
     body = {
         "camera_id": str(new_id()),
         "description": {
-            "name": "x", "place": {"latitude": 143.0, "longitude": 76.9, "region": "KZ-75"},
-            "kind": "speed_point", "serial": "S", "azimuth_degrees": 400.0, "surplus": 1,
+            "name": "x",
+            "place": {"latitude": 143.0, "longitude": 76.9, "region": "KZ-75"},
+            "kind": "speed_point",
+            "serial": "S",
+            "azimuth_degrees": 400.0,
+            "surplus": 1,
         },
-    }  # fmt: skip
+    }
     with pytest.raises(Refusal) as refused:
         await outside.as_operator("cameras-1").post("/v1/cameras", body)
     assert refused.value.reason == "BAD_REQUEST"
     wrong = {error.field for error in refused.value.fields}
     assert {
-        "description.place.latitude", "description.azimuth_degrees", "description.surplus",
-    } <= wrong  # fmt: skip
+        "description.place.latitude",
+        "description.azimuth_degrees",
+        "description.surplus",
+    } <= wrong
 
 
 def test_nothing_of_it_was_logged_in_full(mesh: RunningTestMesh) -> None:

@@ -81,9 +81,15 @@ def test_ingest_prints_an_object_a_line_and_names_what_is_refused(
     readings = tmp_path / "readings.json"
     readings.write_text(json.dumps({"car.jpg": signed}))
     done = tartip(
-        mesh.home.path, "ingest", str(tmp_path / "*.jpg"), "--camera", journey.camera_id,
-        "--readings", str(readings), "--json",
-    )  # fmt: skip
+        mesh.home.path,
+        "ingest",
+        str(tmp_path / "*.jpg"),
+        "--camera",
+        journey.camera_id,
+        "--readings",
+        str(readings),
+        "--json",
+    )
     assert done.returncode == Exit.REFUSED, done.stderr
     answers = {Path(a["file"]).name: a for a in map(json.loads, done.stdout.splitlines())}
     car = answers["car.jpg"]
@@ -104,9 +110,17 @@ def test_ingest_looks_at_a_film_frame_by_frame(
     writer.release()
     personal.add(text)
     done = tartip(
-        mesh.home.path, "ingest", str(path), "--camera", sample_cameras[2].camera_id,
-        "--fps", "2", "--taken-at", "2026-11-20 18:30", "--json",
-    )  # fmt: skip
+        mesh.home.path,
+        "ingest",
+        str(path),
+        "--camera",
+        sample_cameras[2].camera_id,
+        "--fps",
+        "2",
+        "--taken-at",
+        "2026-11-20 18:30",
+        "--json",
+    )
     assert done.returncode == 0, done.stderr + done.stdout
     answers = [json.loads(line) for line in done.stdout.splitlines()]
     assert len(answers) in (3, 4, 5)
@@ -147,8 +161,10 @@ def test_ingest_lists_the_cameras_where_several_have_the_name(
         ) as outside:
             for camera_id in ids:
                 described = {
-                    **sample_cameras[2].body["description"], "name": name, "serial": camera_id
-                }  # fmt: skip
+                    **sample_cameras[2].body["description"],
+                    "name": name,
+                    "serial": camera_id,
+                }
                 body = {"camera_id": camera_id, "description": described}
                 await outside.as_operator(samples.ADMINISTRATOR).post("/v1/cameras", body)
 
@@ -169,9 +185,14 @@ def test_ingest_names_why_a_stream_cannot_be_watched(
         ("rtsp://viewer:secret-word@127.0.0.1:9/live", "STREAM_AWAY"),
     ):
         done = tartip(
-            mesh.home.path, "ingest", address, "--camera", sample_cameras[2].camera_id, "--json",
+            mesh.home.path,
+            "ingest",
+            address,
+            "--camera",
+            sample_cameras[2].camera_id,
+            "--json",
             seconds=60,
-        )  # fmt: skip
+        )
         assert done.returncode == Exit.REFUSED, done.stderr
         assert json.loads(done.stdout)["refused"] == reason
     server.stop()

@@ -16,8 +16,10 @@ from tartip_cli.vehicles import Vehicle
 
 pytestmark = pytest.mark.mesh
 RED = {
-    "signal_phase": inference.SIGNAL_PHASE_RED, "signal_age_seconds": 2.4, "past_stop_line": True,
-}  # fmt: skip
+    "signal_phase": inference.SIGNAL_PHASE_RED,
+    "signal_age_seconds": 2.4,
+    "past_stop_line": True,
+}
 
 
 async def test_a_frame_becomes_a_fine_that_a_bank_pays_once(
@@ -74,9 +76,11 @@ async def test_a_second_frame_of_the_same_offence_is_not_a_second_violation(
     moment = journey.signed.readings.device_time.ToDatetime()
     picture = retaken(journey.picture)
     signed = camera.device.sign(
-        picture, (moment + timedelta(seconds=1)).replace(tzinfo=UTC),
-        speed_kmh=87.0, speed_limit_kmh=60.0,
-    )  # fmt: skip
+        picture,
+        (moment + timedelta(seconds=1)).replace(tzinfo=UTC),
+        speed_kmh=87.0,
+        speed_limit_kmh=60.0,
+    )
     second = dataclasses.replace(journey, frame_id=str(new_id()), picture=picture, signed=signed)
     await second.send_frame()
     probe, _ = new_frame()  # what came after has been decided: so has what came before

@@ -51,9 +51,13 @@ REPORT_TO_ANSWER = {
     (GATEWAY, "violations"),  # an officer decides the candidate
 }
 RESOURCE_KEYS = {
-    "service.name", "service.namespace", "service.instance.id",
-    "telemetry.sdk.language", "telemetry.sdk.name", "telemetry.sdk.version",
-}  # fmt: skip
+    "service.name",
+    "service.namespace",
+    "service.instance.id",
+    "telemetry.sdk.language",
+    "telemetry.sdk.name",
+    "telemetry.sdk.version",
+}
 IDS = {
     "tartip.camera": UUID_SHAPE,
     "tartip.frame": UUID_SHAPE,
@@ -118,8 +122,9 @@ async def test_a_report_to_answer_story_has_exactly_these_edges(
 
     await wait_for("the outcome", outcome)
     if (await journey.report()).status not in (
-        reports.REPORT_STATUS_ANSWERED, reports.REPORT_STATUS_CLOSED,
-    ):  # fmt: skip
+        reports.REPORT_STATUS_ANSWERED,
+        reports.REPORT_STATUS_CLOSED,
+    ):
         await journey.act("answer", answer="Меры приняты.")
     story = settled_story(mesh, receipt.number, until="violations.v1.rejected")
     assert story.edges() == REPORT_TO_ANSWER

@@ -104,10 +104,14 @@ def test_tasks_have_an_owner() -> None:
 def test_nothing_is_printed_and_nothing_is_swallowed() -> None:
     """Reason: services log JSON; a bare except hides a bug."""
     assert findings(lambda _, node: called(node) == "print", *SERVICES, CHASSIS) == []
-    assert findings(
-        lambda _, node: isinstance(node, ast.ExceptHandler) and node.type is None,
-        *SERVICES, CHASSIS,
-    ) == []  # fmt: skip
+    assert (
+        findings(
+            lambda _, node: isinstance(node, ast.ExceptHandler) and node.type is None,
+            *SERVICES,
+            CHASSIS,
+        )
+        == []
+    )
 
 
 def test_money_is_never_a_float() -> None:
@@ -130,12 +134,16 @@ def test_the_chassis_knows_no_domain_noun() -> None:
         said = docstrings(source.tree)
         for node in ast.walk(source.tree):
             text = (
-                node.id if isinstance(node, ast.Name)
-                else node.name if isinstance(node, ast.ClassDef | ast.FunctionDef)
-                else node.value if isinstance(node, ast.Constant) and isinstance(node.value, str)
+                node.id
+                if isinstance(node, ast.Name)
+                else node.name
+                if isinstance(node, ast.ClassDef | ast.FunctionDef)
+                else node.value
+                if isinstance(node, ast.Constant)
+                and isinstance(node.value, str)
                 and id(node) not in said
                 else ""
-            )  # fmt: skip
+            )
             if DOMAIN_NOUNS.search(text) and not source.excused(node):
                 found.append(f"{source.path.name}:{getattr(node, 'lineno', 1)} {text[:40]!r}")
     assert found == []
@@ -162,10 +170,14 @@ def test_every_decision_names_what_checks_it(page: Path) -> None:
 
 @pytest.mark.parametrize(
     "page",
-    [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")),
-     *sorted((ROOT / "services").glob("*/README.md")), ROOT / "libs/chassis/README.md"],
+    [
+        ROOT / "README.md",
+        *sorted((ROOT / "docs").rglob("*.md")),
+        *sorted((ROOT / "services").glob("*/README.md")),
+        ROOT / "libs/chassis/README.md",
+    ],
     ids=lambda p: str(p.relative_to(ROOT)),
-)  # fmt: skip
+)
 def test_links_lead_somewhere(page: Path) -> None:
     for link in LINK.findall(page.read_text()):
         assert (page.parent / link).exists(), f"{page.name}: {link}"
@@ -179,8 +191,11 @@ def test_the_readme_is_short_and_shows_the_mesh() -> None:
 
 def test_no_address_of_a_registry_stands_in_a_lock() -> None:
     """Reason: what is installed is named by its hash; where from is the machine's affair."""
-    locks = [*ROOT.glob("*.lock"), *(ROOT / "infra").rglob("*.lock"),
-             *(ROOT / "infra").rglob("package-lock.json")]  # fmt: skip
+    locks = [
+        *ROOT.glob("*.lock"),
+        *(ROOT / "infra").rglob("*.lock"),
+        *(ROOT / "infra").rglob("package-lock.json"),
+    ]
     assert locks
     for lock in locks:
         assert not re.search(r"https?://|file:", lock.read_text()), lock.name

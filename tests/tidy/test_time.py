@@ -80,8 +80,11 @@ def test_the_rule_of_code_finds_what_it_should(line: str, is_wrong: bool) -> Non
 def test_sql_asks_for_the_time_by_service_now_alone() -> None:
     """Reason: a moment of the database's own clock is of another year than all others."""
     roots = (*SERVICES, CHASSIS, COMMAND_LINE, *MIGRATIONS)
-    found = [place for place in findings(asks_the_database, *roots)
-             if Path(place.partition(":")[0]).name not in SUPERSEDED]  # fmt: skip
+    found = [
+        place
+        for place in findings(asks_the_database, *roots)
+        if Path(place.partition(":")[0]).name not in SUPERSEDED
+    ]
     assert found == []
 
 

@@ -28,23 +28,31 @@ LAWFUL = ("fines", "violations", "citizen-reports")
 UNIT = ("libs/law/tests/unit", *(f"services/{name}/tests/unit" for name in LAWFUL))
 NIGHTLY = bool(os.environ.get("TARTIP_NIGHTLY"))
 # One of each service where there is no night for all of them.
-COMPONENT = tuple(f"services/{name}/tests/component" for name in LAWFUL) if NIGHTLY else (
-    "services/fines/tests/component/test_issuing.py"
-    "::test_a_confirmation_told_three_times_makes_one_fine",
-    "services/violations/tests/component/test_desk.py"
-    "::test_a_confirmed_violation_keeps_what_was_signed_and_tells_it_once",
-    "services/citizen-reports/tests/component/test_intake.py"
-    "::test_a_report_is_registered_with_number_unit_and_deadline",
-)  # fmt: skip
+COMPONENT = (
+    tuple(f"services/{name}/tests/component" for name in LAWFUL)
+    if NIGHTLY
+    else (
+        "services/fines/tests/component/test_issuing.py"
+        "::test_a_confirmation_told_three_times_makes_one_fine",
+        "services/violations/tests/component/test_desk.py"
+        "::test_a_confirmed_violation_keeps_what_was_signed_and_tells_it_once",
+        "services/citizen-reports/tests/component/test_intake.py"
+        "::test_a_report_is_registered_with_number_unit_and_deadline",
+    )
+)
 DEMO_STEPS = 20
 
 
 def pytest_of(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *arguments],
-        env={**os.environ, **environment}, cwd=ROOT, capture_output=True, text=True,
-        timeout=1200, check=False,
-    )  # fmt: skip
+        env={**os.environ, **environment},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=1200,
+        check=False,
+    )
 
 
 def offset_to(day: date) -> timedelta:
@@ -84,7 +92,11 @@ def test_the_mesh_tells_both_journeys_on_another_day(mesh_of_another_day: Runnin
     done = subprocess.run(
         [sys.executable, "-m", "tartip_cli", "demo", "--json"],
         env={**inherited_environment(), "TARTIP_HOME": str(mesh_of_another_day.home.path)},
-        cwd=ROOT, capture_output=True, text=True, timeout=300, check=False,
-    )  # fmt: skip
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     assert len(json.loads(done.stdout)["steps"]) == DEMO_STEPS

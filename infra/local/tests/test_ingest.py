@@ -202,8 +202,13 @@ def test_a_copy_never_takes_the_place_of_its_original(tmp_path: Path) -> None:
 
 def test_pictures_of_one_device_go_in_the_order_it_counted_them(tmp_path: Path) -> None:
     def signed(counter: int) -> dict[str, object]:
-        return {"counter": counter, "device_serial": "D-1", "signature": "c2lnbmVk",
-                "device_time": "2026-11-20T10:00:00Z", "frame_sha256": "00" * 32}  # fmt: skip
+        return {
+            "counter": counter,
+            "device_serial": "D-1",
+            "signature": "c2lnbmVk",
+            "device_time": "2026-11-20T10:00:00Z",
+            "frame_sha256": "00" * 32,
+        }
 
     told = tmp_path / "readings.json"
     told.write_text(json.dumps({"a.jpg": signed(9), "b.jpg": signed(7), "c.jpg": signed(8)}))

@@ -115,8 +115,10 @@ def test_films_are_told_by_content_and_streams_by_scheme(tmp_path: Path) -> None
     photograph = tmp_path / "photograph.mp4"
     photograph.write_bytes(b"\x00\x00\x00\x18ftypheic" + bytes(100))
     assert [s.is_film for s in sources_of([str(named), str(unnamed), str(photograph)])] == [
-        True, True, False,
-    ]  # fmt: skip
+        True,
+        True,
+        False,
+    ]
     assert Source("dash.m2ts", Path("dash.m2ts")).is_film
     [stream] = sources_of([" RTSP://viewer:secret@camera.example/Main"])
     assert stream.is_stream and "secret" not in stream.shown
@@ -125,9 +127,12 @@ def test_films_are_told_by_content_and_streams_by_scheme(tmp_path: Path) -> None
 
 def account(**left_out: float) -> Account:
     summary = inference.FilmSummary(
-        offered_seconds=6.0, looked_at_seconds=6.0 - sum(left_out.values()),
-        left_out_seconds=left_out, discontinuities=1, notes=["stamps_bridged"],
-    )  # fmt: skip
+        offered_seconds=6.0,
+        looked_at_seconds=6.0 - sum(left_out.values()),
+        left_out_seconds=left_out,
+        discontinuities=1,
+        notes=["stamps_bridged"],
+    )
     summary.started_at.FromJsonString("2026-11-27T13:30:00Z")
     return Account(summary, Began(NOW, By.FILE))
 

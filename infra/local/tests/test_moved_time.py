@@ -41,8 +41,12 @@ def tartip(home: Path, *arguments: str, **told: str) -> subprocess.CompletedProc
     return subprocess.run(
         [sys.executable, "-m", "tartip_cli", *arguments],
         env={"PATH": os.defpath, "TARTIP_HOME": str(home), **told},
-        cwd=find_checkout(), capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
+        cwd=find_checkout(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
 
 
 def test_status_says_loudly_which_day_it_is_and_what_is_assumed(moved: RunningTestMesh) -> None:

@@ -67,9 +67,13 @@ async def test_what_cannot_be_done_after_a_good_start_is_tried_again(
 
     steps = {step: maybe}
     part = Part(
-        name="sleeper", address="", command=(sys.executable, "-c", "import time; time.sleep(60)"),
-        log=tmp_path / "log", probe=answers, **steps,
-    )  # fmt: skip
+        name="sleeper",
+        address="",
+        command=(sys.executable, "-c", "import time; time.sleep(60)"),
+        log=tmp_path / "log",
+        probe=answers,
+        **steps,
+    )
     running = RunningPart(part, lambda *_: None, pid_folder=tmp_path)
     keeping = asyncio.create_task(running.keep())
     await until(lambda: running.state is State.READY)
@@ -92,7 +96,13 @@ async def test_what_is_refused_at_first_ends_the_run(tmp_path: Path) -> None:
     async def answers() -> bool:
         return True
 
-    part = Part(name="sleeper", address="", command=("sleep", "60"), log=tmp_path / "log",
-                probe=answers, prepare=refuses)  # fmt: skip
+    part = Part(
+        name="sleeper",
+        address="",
+        command=("sleep", "60"),
+        log=tmp_path / "log",
+        probe=answers,
+        prepare=refuses,
+    )
     with pytest.raises(Failure, match="no rights"):
         await RunningPart(part, lambda *_: None, pid_folder=tmp_path).keep()

@@ -17,13 +17,20 @@ FIRST, LATER = "a" * 32, "b" * 32
 
 def a_span(trace_id: str, name: str, start_ns: int, length_ns: int = SECOND, **more: Any) -> Span:
     told: dict[str, Any] = {
-        "span_id": name, "parent_id": "", "service": "inference-gateway", "kind": "internal",
-        "error": None, "attributes": {},
-    }  # fmt: skip
+        "span_id": name,
+        "parent_id": "",
+        "service": "inference-gateway",
+        "kind": "internal",
+        "error": None,
+        "attributes": {},
+    }
     return Span(
-        trace_id=trace_id, name=name, start_ns=start_ns, end_ns=start_ns + length_ns,
+        trace_id=trace_id,
+        name=name,
+        start_ns=start_ns,
+        end_ns=start_ns + length_ns,
         **(told | more),
-    )  # fmt: skip
+    )
 
 
 STORY = Story(
@@ -31,11 +38,16 @@ STORY = Story(
     (
         a_span(FIRST, "issue", 0),
         a_span(FIRST, "deliver", 3 * SECOND, parent_id="issue"),
-        a_span(LATER, "tartip.fines.v1.FinePayments/PayFine", 2 * DAY, links=(FIRST,),
-               attributes={"tartip.refusal": "FINE_NOT_PAYABLE"}),
+        a_span(
+            LATER,
+            "tartip.fines.v1.FinePayments/PayFine",
+            2 * DAY,
+            links=(FIRST,),
+            attributes={"tartip.refusal": "FINE_NOT_PAYABLE"},
+        ),
         a_span(FIRST, "come_into_force", 29 * DAY, parent_id="issue", error="TimeoutError"),
     ),
-)  # fmt: skip
+)
 
 
 def drawn(width: int) -> list[str]:
@@ -49,8 +61,10 @@ def drawn(width: int) -> list[str]:
 def test_work_that_comes_days_later_in_the_same_trace_has_its_own_stretch() -> None:
     found = stretches(STORY)
     assert [(one.trace_id, len(one.spans), one.goes_on) for one in found] == [
-        (FIRST, 2, False), (LATER, 1, False), (FIRST, 1, True),
-    ]  # fmt: skip
+        (FIRST, 2, False),
+        (LATER, 1, False),
+        (FIRST, 1, True),
+    ]
     assert [one.length_ns for one in found] == [4 * SECOND, SECOND, SECOND]
 
 
@@ -82,9 +96,12 @@ def test_refusals_and_errors_end_their_rows_and_no_row_is_broken(width: int) -> 
 @pytest.mark.parametrize(
     ("length_ns", "told"),
     [
-        (0, "0.0 s"), (3_700_000_000, "3.7 s"), (252 * SECOND, "4 min 12 s"),
-        (5 * 3600 * SECOND, "5 h 0 min"), (2 * DAY + 4 * 3600 * SECOND, "2 d 4 h"),
+        (0, "0.0 s"),
+        (3_700_000_000, "3.7 s"),
+        (252 * SECOND, "4 min 12 s"),
+        (5 * 3600 * SECOND, "5 h 0 min"),
+        (2 * DAY + 4 * 3600 * SECOND, "2 d 4 h"),
     ],
-)  # fmt: skip
+)
 def test_lengths_are_told_in_two_units(length_ns: int, told: str) -> None:
     assert lasting(length_ns) == told

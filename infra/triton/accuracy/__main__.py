@@ -59,14 +59,18 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--photographs", default=os.environ.get("TARTIP_PHOTOGRAPHS", ""))
     parser.add_argument("--only", default="", help=f"some of {','.join(PARTS)}")
     parser.add_argument(
-        "--rendered", type=int, default=plates.RENDERED,
+        "--rendered",
+        type=int,
+        default=plates.RENDERED,
         help="so many rendered plates of one line, and half as many of two rows",
-    )  # fmt: skip
+    )
     parser.add_argument("--document", type=Path, default=ROOT / "docs/ACCURACY.md")
     parser.add_argument(
-        "--failures", type=Path, default=ROOT / ".tartip/accuracy-failures",
+        "--failures",
+        type=Path,
+        default=ROOT / ".tartip/accuracy-failures",
         help="folder for the pictures of what failed",
-    )  # fmt: skip
+    )
     return parser.parse_args()
 
 

@@ -33,11 +33,18 @@ FACE_TO_EYES: Final = 2.2
 """A face is about so many times as wide as its eyes are apart."""
 AROUND: Final = 3.0
 PUBLISHED: Final = {
-    "VGG-Face_cosine": (0.40, 0.68), "VGG-Face_euclidean": (0.60, 1.17),
-    "VGG-Face_euclidean_l2": (0.86, 1.17), "Facenet_cosine": (0.40,), "Facenet_euclidean": (10.0,),
-    "Facenet_euclidean_l2": (0.80,), "OpenFace_cosine": (0.10,), "OpenFace_euclidean_l2": (0.55,),
-    "DeepFace_cosine": (0.23,), "DeepFace_euclidean": (64.0,), "DeepFace_euclidean_l2": (0.64,),
-}  # fmt: skip
+    "VGG-Face_cosine": (0.40, 0.68),
+    "VGG-Face_euclidean": (0.60, 1.17),
+    "VGG-Face_euclidean_l2": (0.86, 1.17),
+    "Facenet_cosine": (0.40,),
+    "Facenet_euclidean": (10.0,),
+    "Facenet_euclidean_l2": (0.80,),
+    "OpenFace_cosine": (0.10,),
+    "OpenFace_euclidean_l2": (0.55,),
+    "DeepFace_cosine": (0.23,),
+    "DeepFace_euclidean": (64.0,),
+    "DeepFace_euclidean_l2": (0.64,),
+}
 """Thresholds that deepface published for these models, over its versions; the better one counts."""
 
 
@@ -143,8 +150,10 @@ def _count_faces(
         if len(found) != number:
             boxes = [face.box for face in found]
             page.failed(row["file"], picture, f"{number} faces, found {len(found)}", boxes)
-    page.say(f"Pictures whose number of faces is known: {exact} with just that number; of their "
-             f"faces {found_of} found.\n")  # fmt: skip
+    page.say(
+        f"Pictures whose number of faces is known: {exact} with just that number; of their "
+        f"faces {found_of} found.\n"
+    )
     return known
 
 
@@ -160,9 +169,11 @@ def _pairs(pairs: list[Pair], known: Mapping[str, Known], page: Page) -> dict[Pa
             _show_pair(pair, apart, known, page)
     if missing:
         right += Share(0, missing)
-    page.say(f"{len(pairs)} labelled pairs ({sum(pair.same for pair in pairs)} of one person). "
-             f"Right at dlib's published threshold, {seeing.SAME_PERSON}: **{right}**; without a "
-             f"face and so without an answer: {missing}.\n")  # fmt: skip
+    page.say(
+        f"{len(pairs)} labelled pairs ({sum(pair.same for pair in pairs)} of one person). "
+        f"Right at dlib's published threshold, {seeing.SAME_PERSON}: **{right}**; without a "
+        f"face and so without an answer: {missing}.\n"
+    )
     _acting(distances, known, page)
     return distances
 
@@ -178,10 +189,14 @@ def _acting(distances: Mapping[Pair, float], known: Mapping[str, Known], page: P
         f"{seeing.SAME_PERSON}, or when a face is too small, blurred, turned or badly lit.\n"
     )
     rows = [
-        (what, _share_of(found, Likeness.ACTING), _share_of(found, Likeness.UNKNOWN),
-         _share_of(found, Likeness.OTHER))
+        (
+            what,
+            _share_of(found, Likeness.ACTING),
+            _share_of(found, Likeness.UNKNOWN),
+            _share_of(found, Likeness.OTHER),
+        )
         for what, found in (("one person", same), ("two people", other))
-    ]  # fmt: skip
+    ]
     page.table("pairs of | acting | unknown | no match", rows)
 
 
@@ -212,8 +227,10 @@ def _published(path: Path, ours: Mapping[Pair, float], page: Page) -> None:
     for name in columns:
         apart = np.array([float(row[name] or "nan") for row in rows])
         table.append((name.replace("_", " "), *_verdict(apart, same, PUBLISHED.get(name, ()))))
-    page.say(f"The same on the {len(rows)} pairs with published distances of other models; the "
-             "best threshold is chosen on these very pairs, which flatters it.\n")  # fmt: skip
+    page.say(
+        f"The same on the {len(rows)} pairs with published distances of other models; the "
+        "best threshold is chosen on these very pairs, which flatters it.\n"
+    )
     page.table(
         "distance | right at its published threshold | right at the best threshold "
         "| means apart, in deviations",
@@ -245,9 +262,11 @@ def _hardships(
     for hardship in track(HARDSHIPS, "harder faces", console=NOTES, transient=True):
         worse = {name: _worse(*kept, hardship) for name, kept in cut.items()}
         rows.append((str(hardship), *_hard_row(pairs, worse, known, looker)))
-    page.say("Harder faces, one of each pair made worse in a frame of "
-             f"{FRAME[1]} x {FRAME[0]} and searched for with the other as it is; both ways "
-             "round:\n")  # fmt: skip
+    page.say(
+        "Harder faces, one of each pair made worse in a frame of "
+        f"{FRAME[1]} x {FRAME[0]} and searched for with the other as it is; both ways "
+        "round:\n"
+    )
     page.table(
         "searched face | found | usable | one person: acting | unknown | no match | "
         "two people: acting | acting without the check of quality",
@@ -279,11 +298,14 @@ def _hard_row(
                 if not pair.same:
                     unchecked += Share(int(apart < seeing.ACTING), 1)
     return (
-        f"{len(seen)} of {len(worse)}", f"{usable} of {len(seen)}",
-        _share_of(same, Likeness.ACTING), _share_of(same, Likeness.UNKNOWN),
+        f"{len(seen)} of {len(worse)}",
+        f"{usable} of {len(seen)}",
+        _share_of(same, Likeness.ACTING),
+        _share_of(same, Likeness.UNKNOWN),
         _share_of(same, Likeness.OTHER),
-        _share_of(other, Likeness.ACTING), str(unchecked),
-    )  # fmt: skip
+        _share_of(other, Likeness.ACTING),
+        str(unchecked),
+    )
 
 
 def _cut(known: Known) -> tuple[Picture, float]:

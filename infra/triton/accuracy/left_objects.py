@@ -86,8 +86,10 @@ def bag_of(told: dict[str, Any], rate: float) -> Bag | None:
     spare = float(told.get("tolerance_frames", FRAMES_TO_SPARE)) / rate
     return Bag(
         Box(*(float(number) for number in boxes[0])) if boxes else None,
-        float(first) / rate, float(gone) / rate, spare,
-    )  # fmt: skip
+        float(first) / rate,
+        float(gone) / rate,
+        spare,
+    )
 
 
 def alarms_in(film: Path, models: ModelsAlone) -> list[Alarm]:

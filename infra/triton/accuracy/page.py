@@ -110,6 +110,8 @@ class Page:
             for file in files:
                 path = f"{part}/{file.name}"
                 why = html.escape(told.get(path, file.stem))
-                blocks.append(f'<figure><img src="{html.escape(path)}"><figcaption>{why}'
-                              "</figcaption></figure>")  # fmt: skip
+                blocks.append(
+                    f'<figure><img src="{html.escape(path)}"><figcaption>{why}'
+                    "</figcaption></figure>"
+                )
         (self.failures_folder / "index.html").write_text("\n".join(blocks))

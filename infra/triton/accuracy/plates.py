@@ -85,11 +85,14 @@ def truth(home: Path) -> list[Labelled]:
     with path.open(newline="") as stream:
         return [
             Labelled(
-                home / row["file"], _texts(row.get("plate_text") or ""), row.get("country") or "-",
-                row.get("lines") or "1", _width(row.get("box_xywh") or ""),
+                home / row["file"],
+                _texts(row.get("plate_text") or ""),
+                row.get("country") or "-",
+                row.get("lines") or "1",
+                _width(row.get("box_xywh") or ""),
             )
             for row in csv.DictReader(stream)
-        ]  # fmt: skip
+        ]
 
 
 def _photographs(labelled: list[Labelled], looker: Looker) -> list[tuple[Labelled, Answered]]:
@@ -156,8 +159,10 @@ def _parted(one_line: list[tuple[Labelled, Answered]], page: Page) -> None:
         groups["country"][row.country] += share
         groups["light"][answer.light] += share
         groups["width"][_size(width)] += share
-    page.say("One line, by country, by the light of the picture (its mean grey) and by the width "
-             "of the plate (as labelled, else as read):\n")  # fmt: skip
+    page.say(
+        "One line, by country, by the light of the picture (its mean grey) and by the width "
+        "of the plate (as labelled, else as read):\n"
+    )
     page.table(
         "by | which | read exactly",
         (
@@ -214,10 +219,13 @@ def _nothing_there(paths: list[Path], looker: Looker, page: Page) -> None:
         if picture is None:
             continue
         answer = Answered(
-            Outcome(Shown(path.name, frozenset(), path.read_bytes),
-                    asyncio.run(looker.look(picture)).plates, 0.0),
+            Outcome(
+                Shown(path.name, frozenset(), path.read_bytes),
+                asyncio.run(looker.look(picture)).plates,
+                0.0,
+            ),
             picture,
-        )  # fmt: skip
+        )
         legible = [plate for plate in answer.outcome.plates if plate.legible]
         acting += Share(int(bool(legible)), 1)
         any_read += Share(int(bool(answer.outcome.plates)), 1)

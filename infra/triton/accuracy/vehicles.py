@@ -27,8 +27,11 @@ FILM_LOOK: Final = persons.Look(640, mirrored=False)
 LONGER: Final = 4 / 3
 ALLOWED: Final = 1
 _SIDES: Final = {
-    "left": Point(0, 0.5), "right": Point(1, 0.5), "top": Point(0.5, 0), "bottom": Point(0.5, 1),
-}  # fmt: skip
+    "left": Point(0, 0.5),
+    "right": Point(1, 0.5),
+    "top": Point(0.5, 0),
+    "bottom": Point(0.5, 1),
+}
 _AT: Final = re.compile(r"\b([xy])\s*=\s*([\d.]+\d)")
 _BETWEEN: Final = re.compile(r"\b([xy])\s+from\s+([\d.]*\d)\s+to\s+([\d.]*\d)")
 
@@ -103,8 +106,11 @@ def _count(told: Mapping[str, Any]) -> int | None:
             return value
     if isinstance(told.get("vehicles"), list):
         return len(told["vehicles"])
-    kinds = [told[key] for key in ("vehicles", "cars", "trucks", "buses", "motorcycles", "vans")
-             if isinstance(told.get(key), int)]  # fmt: skip
+    kinds = [
+        told[key]
+        for key in ("vehicles", "cars", "trucks", "buses", "motorcycles", "vans")
+        if isinstance(told.get(key), int)
+    ]
     return sum(kinds) if kinds else None
 
 
@@ -117,9 +123,11 @@ def _line(told: str, sides: list[str]) -> Line:
     place = float(at[2]) if at else 0.5
     between = _BETWEEN.search(told)
     first, last = _longer(float(between[2]), float(between[3])) if between else (0.0, 1.0)
-    ends = [Point(place, y) for y in (first, last)] if across else [
-        Point(x, place) for x in (first, last)
-    ]  # fmt: skip
+    ends = (
+        [Point(place, y) for y in (first, last)]
+        if across
+        else [Point(x, place) for x in (first, last)]
+    )
     line = Line("truth", ends[0], ends[1])
     if len(sides) == 2 and line.side(_SIDES[sides[1]]) < line.side(_SIDES[sides[0]]):
         line = Line("truth", ends[1], ends[0])

@@ -96,8 +96,11 @@ def _check_agrees(manifest: Manifest, config: model_config_pb2.ModelConfig) -> N
         tensor.name: (model_config_pb2.DataType.Name(tensor.data_type), list(tensor.dims))
         for tensor in (*config.input, *config.output)
     }
-    told = {"name": (manifest.name, config.name), "tensors": (promised, written),
-            "max_batch_size": (manifest.max_batch_size, config.max_batch_size)}  # fmt: skip
+    told = {
+        "name": (manifest.name, config.name),
+        "tensors": (promised, written),
+        "max_batch_size": (manifest.max_batch_size, config.max_batch_size),
+    }
     for what, (in_manifest, in_config) in told.items():
         if in_manifest != in_config:
             raise BuildFailed(

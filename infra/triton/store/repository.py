@@ -79,11 +79,17 @@ def make_onnx(kept: Kept, onnx: Path, tools: Path) -> bool:
     if manifest.build is not None:
         made = onnx.with_name(f".{os.getpid()}")
         run(
-            [str(tools / "venv/bin/python"), "-m", "graphs", manifest.build, str(source),
-             str(made)],
+            [
+                str(tools / "venv/bin/python"),
+                "-m",
+                "graphs",
+                manifest.build,
+                str(source),
+                str(made),
+            ],
             failure=f"{manifest.name} could not be converted",
             folder=HERE,
-        )  # fmt: skip
+        )
     if (found := digest(made)) != manifest.sha256:
         raise BuildFailed(
             f"{manifest.name}: what was made ({made}) has the SHA-256 {found}, and its manifest "

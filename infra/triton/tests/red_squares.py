@@ -88,8 +88,9 @@ def draw(flaw: str) -> onnx.ModelProto:
         graph.constants,
     )
     imports = [helper.make_opsetid("", OPSET), helper.make_opsetid("com.example", 1)]
-    return helper.make_model(body, opset_imports=imports[: 1 + (flaw == "operators of its own")],
-                             ir_version=9)  # fmt: skip
+    return helper.make_model(
+        body, opset_imports=imports[: 1 + (flaw == "operators of its own")], ir_version=9
+    )
 
 
 def _row(

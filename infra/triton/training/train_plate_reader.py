@@ -132,10 +132,12 @@ def score(network: nn.Module, held_out: Drawn) -> dict[str, float | int]:
     kazakh = np.array([form in KAZAKH_KINDS and not FORMS[form].rows for form in forms])
     rows = np.array([bool(FORMS[form].rows) for form in forms])
     foreign = ~kazakh & ~rows
-    forced = np.array([
-        understood(text).country == "KZ" and understood(truth).country != "KZ"
-        for text, truth in zip(texts, truths, strict=True)
-    ])  # fmt: skip
+    forced = np.array(
+        [
+            understood(text).country == "KZ" and understood(truth).country != "KZ"
+            for text, truth in zip(texts, truths, strict=True)
+        ]
+    )
     return {
         "kazakh_lines": int(kazakh.sum()),
         "kazakh_exact": _share(right[kazakh]),

@@ -77,8 +77,9 @@ async def _demo(settings: Settings, seed: int, *, as_json: bool) -> None:
             + hint(f"Another one:        `tartip trace {story.numbers['report']}`\n")
             + f"For a bank's tests: fine {story.numbers['open_fine']} stays open; its vehicle is "
             f"{story.numbers['open_plate']}, and who owns it stands in {story.vehicles}",
-            highlight=False, soft_wrap=True,
-        )  # fmt: skip
+            highlight=False,
+            soft_wrap=True,
+        )
 
 
 class _Demonstration:
@@ -177,9 +178,12 @@ class _Demonstration:
         from tartip_cli.journeys import wait_for
 
         journey, vehicle = await self._measured(
-            "red light", camera, signal_phase=inference.SIGNAL_PHASE_RED,
-            signal_age_seconds=2.4, past_stop_line=True,
-        )  # fmt: skip
+            "red light",
+            camera,
+            signal_phase=inference.SIGNAL_PHASE_RED,
+            signal_age_seconds=2.4,
+            past_stop_line=True,
+        )
         violation_id = await self._review("red light", journey)
         with self.teller.step("red light", "the second fine is issued, and stays open") as step:
             found = await wait_for(
@@ -227,9 +231,10 @@ class _Demonstration:
 
         with self.teller.step(name, "the violation stands in the review queue (REST)") as step:
             found = await wait_for(
-                "the violation", lambda: journey.find_in_queue(self._evidence),
+                "the violation",
+                lambda: journey.find_in_queue(self._evidence),
                 seconds=_WAIT_SECONDS,
-            )  # fmt: skip
+            )
             queued = found.body
             violation_id = str(queued["violation_id"])
             over = queued["over_kmh"]
@@ -256,7 +261,7 @@ class _Demonstration:
             open_report,
             patiently,
             wait_for,
-        )  # fmt: skip
+        )
         from tartip_cli.vehicles import synthetic_iin
 
         rng = random.Random(self._next_seed())

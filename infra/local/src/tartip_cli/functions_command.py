@@ -42,8 +42,9 @@ def show(camera: Camera, as_json: AsJson = False) -> None:
     if not found.version:
         console.print(
             hint("Never configured: this is the default. `tartip functions set` changes it."),
-            style="dim", highlight=False,
-        )  # fmt: skip
+            style="dim",
+            highlight=False,
+        )
 
 
 def set_functions(

@@ -138,9 +138,10 @@ class Desk:
         if purpose:
             headers["tartip-purpose"] = quote(purpose, safe=" ")
         with telemetry.span(
-            f"{method} gateway", kind=telemetry.SpanKind.CLIENT,
+            f"{method} gateway",
+            kind=telemetry.SpanKind.CLIENT,
             attributes={"http.request.method": method, "peer.service": "operator-gateway"},
-        ) as span:  # fmt: skip
+        ) as span:
             try:
                 answer = await self._http.request(
                     method, self._gateway + path, headers=headers, **request

@@ -72,8 +72,11 @@ def _start_gstreamer(folder: Path) -> subprocess.Popen[str] | None:
     with (folder / "gstreamer.log").open("w") as log:
         return subprocess.Popen(
             [str(SYSTEM_PYTHON), rtsp_gst.__file__],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True,
-        )  # fmt: skip
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+        )
 
 
 def _small_servers() -> Iterator[ServeFilm]:

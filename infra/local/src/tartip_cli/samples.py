@@ -57,13 +57,34 @@ class _Site:
 
 
 _SITES = (
-    _Site("SPEED", "speed_point", "Sample: Abai avenue, speed at a point", 43.2389, 76.9286,
-          "KZ-75", "Алматы, Абай даңғылы / проспект Абая, 900"),
-    _Site("LIGHT", "red_light", "Sample: Dostyk avenue, stop line", 43.2330, 76.9560,
-          "KZ-75", "Алматы, Достық даңғылы / проспект Достык, 900"),
-    _Site("VIEW", "overview", "Sample: Mangilik El avenue, overview", 51.0909, 71.4187,
-          "KZ-71", "Астана, Мәңгілік Ел даңғылы / проспект Мангилик Ел, 900"),
-)  # fmt: skip
+    _Site(
+        "SPEED",
+        "speed_point",
+        "Sample: Abai avenue, speed at a point",
+        43.2389,
+        76.9286,
+        "KZ-75",
+        "Алматы, Абай даңғылы / проспект Абая, 900",
+    ),
+    _Site(
+        "LIGHT",
+        "red_light",
+        "Sample: Dostyk avenue, stop line",
+        43.2330,
+        76.9560,
+        "KZ-75",
+        "Алматы, Достық даңғылы / проспект Достык, 900",
+    ),
+    _Site(
+        "VIEW",
+        "overview",
+        "Sample: Mangilik El avenue, overview",
+        51.0909,
+        71.4187,
+        "KZ-71",
+        "Астана, Мәңгілік Ел даңғылы / проспект Мангилик Ел, 900",
+    ),
+)
 """Made up: the streets are there, the house numbers are not."""
 
 

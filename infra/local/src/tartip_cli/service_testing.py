@@ -24,8 +24,9 @@ _STOP_SECONDS = 40.0
 def migrated(engines: RunningTestMesh, service: str, **told: str) -> dict[str, str]:
     """Its schema brought up to date; the environment to serve in, with `told` on top."""
     environment = {**os.environ, **engines.owner_environment(service), **told}
-    subprocess.run([*_program(service), "migrate"], env=environment, check=True,
-                   timeout=_START_SECONDS)  # fmt: skip
+    subprocess.run(
+        [*_program(service), "migrate"], env=environment, check=True, timeout=_START_SECONDS
+    )
     return environment
 
 

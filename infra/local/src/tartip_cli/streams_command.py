@@ -50,9 +50,12 @@ def put(
         print_json(_shape(stream))
     else:
         console.print(
-            hint(f"Watched at {stream.frames_per_second:g} frames/s; `tartip streams list` tells "
-                 "what became of them."), highlight=False,
-        )  # fmt: skip
+            hint(
+                f"Watched at {stream.frames_per_second:g} frames/s; `tartip streams list` tells "
+                "what became of them."
+            ),
+            highlight=False,
+        )
 
 
 def remove(camera: Camera, as_json: AsJson = False) -> None:
@@ -156,12 +159,16 @@ def _table(streams: list[pb.Stream]) -> Table:
     for stream in streams:
         state, counts = _state(stream), stream.counts
         table.add_row(
-            stream.camera_id, Text(state, style=_STYLES.get(state, "red")),
+            stream.camera_id,
+            Text(state, style=_STYLES.get(state, "red")),
             stream.state_since.ToDatetime().strftime("%m-%d %H:%M:%S"),
-            f"{stream.frames_per_second:g}", str(counts.offered), str(counts.looked_at),
-            str(counts.unchanged), _dropped(dict(counts.dropped)),
+            f"{stream.frames_per_second:g}",
+            str(counts.offered),
+            str(counts.looked_at),
+            str(counts.unchanged),
+            _dropped(dict(counts.dropped)),
             f"{stream.worker} ({stream.generation})" if stream.worker else "",
-        )  # fmt: skip
+        )
     return table
 
 

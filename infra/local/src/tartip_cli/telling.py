@@ -78,9 +78,12 @@ class Teller:
             for step in steps:
                 result = [Text(step.result)] if has_room else []
                 table.add_row(
-                    str(step.number), step.what, *result, _milliseconds(step),
+                    str(step.number),
+                    step.what,
+                    *result,
+                    _milliseconds(step),
                     Text(step.reference or step.trace_id),
-                )  # fmt: skip
+                )
         return table
 
     def as_json(self) -> list[dict[str, object]]:

@@ -75,7 +75,8 @@ def _draw(story: Story) -> None:
         f"{len(story.traces)} traces, {lasting(story.end_ns - story.start_ns)}"
         + (f", [yellow]{refused} refused[/]" if refused else "")
         + (f", [red]{failed} with errors[/]" if failed else ""),
-        highlight=False, soft_wrap=True,
-    )  # fmt: skip
+        highlight=False,
+        soft_wrap=True,
+    )
     for piece in waterfall(story, console.width):
         console.print(piece, soft_wrap=isinstance(piece, Text))

@@ -26,17 +26,45 @@ _FIRST_DAY, _DAYS = date(2019, 1, 1), 2000
 _WEIGHTS = (range(1, 12), (3, 4, 5, 6, 7, 8, 9, 10, 11, 1, 2))
 _LETTERS = "ABCDEFGHKLMNPRSTUVWXYZ"
 _MODELS = (
-    ("Chevrolet", "Cobalt"), ("Hyundai", "Tucson"), ("Kia", "Rio"), ("Toyota", "Camry"),
-    ("Lada", "Granta"), ("Volkswagen", "Polo"), ("Skoda", "Octavia"), ("Nissan", "Qashqai"),
-)  # fmt: skip
+    ("Chevrolet", "Cobalt"),
+    ("Hyundai", "Tucson"),
+    ("Kia", "Rio"),
+    ("Toyota", "Camry"),
+    ("Lada", "Granta"),
+    ("Volkswagen", "Polo"),
+    ("Skoda", "Octavia"),
+    ("Nissan", "Qashqai"),
+)
 _GIVEN = (
-    "Ailana", "Bekasyl", "Dinmuhan", "Elnara", "Gulsezim", "Isatai", "Kausar", "Maksut", "Nurbike",
-    "Omirbai", "Perizat", "Rahima", "Sabyr", "Tolebi", "Ulzhan", "Zhanibek",
-)  # fmt: skip
+    "Ailana",
+    "Bekasyl",
+    "Dinmuhan",
+    "Elnara",
+    "Gulsezim",
+    "Isatai",
+    "Kausar",
+    "Maksut",
+    "Nurbike",
+    "Omirbai",
+    "Perizat",
+    "Rahima",
+    "Sabyr",
+    "Tolebi",
+    "Ulzhan",
+    "Zhanibek",
+)
 _FAMILY = (
-    "Alatauov", "Baiterekova", "Dombrayev", "Kerbezova", "Kokbulakov", "Oramalova", "Shanyrakov",
-    "Tulparov", "Uykashova", "Zhuldyzov",
-)  # fmt: skip
+    "Alatauov",
+    "Baiterekova",
+    "Dombrayev",
+    "Kerbezova",
+    "Kokbulakov",
+    "Oramalova",
+    "Shanyrakov",
+    "Tulparov",
+    "Uykashova",
+    "Zhuldyzov",
+)
 _STREETS = ("Sample street", "Steppe lane", "Apple alley", "Saxaul avenue", "Kobyz square")
 _FIRMS = ("Altyn Kum LLP", "Jeti Ozen LLP", "Kok Tobe Trade LLP", "Saryarka Cargo LLP")
 

@@ -227,7 +227,11 @@ def _table(findings: list[Finding]) -> Table:
         verdict = "[red]" + "; ".join(finding.wrong) if finding.wrong else "[green]fits"
         empty = finding.entries == 0 and not finding.wrong
         table.add_row(
-            finding.service, str(finding.entries), finding.sealed_at[11:19], finding.root[:12],
-            str(finding.proofs), "[dim]nothing yet" if empty else verdict,
-        )  # fmt: skip
+            finding.service,
+            str(finding.entries),
+            finding.sealed_at[11:19],
+            finding.root[:12],
+            str(finding.proofs),
+            "[dim]nothing yet" if empty else verdict,
+        )
     return table

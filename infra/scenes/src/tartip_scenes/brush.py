@@ -26,9 +26,11 @@ def polygon(picture: npt.NDArray[np.uint8], points: Sequence[Point], colour: Col
 
 
 def rounded(
-    picture: npt.NDArray[np.uint8], box: tuple[float, float, float, float], radius: float,
+    picture: npt.NDArray[np.uint8],
+    box: tuple[float, float, float, float],
+    radius: float,
     colour: Colour | int,
-) -> None:  # fmt: skip
+) -> None:
     """A filled rectangle (left, top, right, bottom) with round corners."""
     polygon(picture, round_outline(box, radius), colour)
 
@@ -38,9 +40,11 @@ def round_outline(box: tuple[float, float, float, float], radius: float) -> list
     radius = min(radius, (right - left) / 2, (bottom - top) / 2)
     outline: list[Point] = []
     for x, y, begin in (
-        (right - radius, top + radius, -90), (right - radius, bottom - radius, 0),
-        (left + radius, bottom - radius, 90), (left + radius, top + radius, 180),
-    ):  # fmt: skip
+        (right - radius, top + radius, -90),
+        (right - radius, bottom - radius, 0),
+        (left + radius, bottom - radius, 90),
+        (left + radius, top + radius, 180),
+    ):
         for step in range(7):
             angle = np.deg2rad(begin + 15 * step)
             outline.append((x + radius * float(np.cos(angle)), y + radius * float(np.sin(angle))))
@@ -51,13 +55,16 @@ def ellipse(
     picture: npt.NDArray[np.uint8], centre: Point, axes: Point, colour: Colour | int
 ) -> None:
     angles = np.linspace(0, 2 * np.pi, 48, endpoint=False)
-    points = [(centre[0] + axes[0] * float(np.cos(a)), centre[1] + axes[1] * float(np.sin(a)))
-              for a in angles]  # fmt: skip
+    points = [
+        (centre[0] + axes[0] * float(np.cos(a)), centre[1] + axes[1] * float(np.sin(a)))
+        for a in angles
+    ]
     polygon(picture, points, colour)
 
 
-def line(picture: npt.NDArray[np.uint8], start: Point, end: Point, colour: Colour | int,
-         width: int) -> None:  # fmt: skip
+def line(
+    picture: npt.NDArray[np.uint8], start: Point, end: Point, colour: Colour | int, width: int
+) -> None:
     first = tuple(round(value * SUBPIXELS) for value in start)
     last = tuple(round(value * SUBPIXELS) for value in end)
     cv2.line(picture, first, last, _scalar(colour), width, cv2.LINE_AA, SUBPIXEL_BITS)

@@ -21,9 +21,17 @@ PLATE_WIDTH: Final = 262.0
 SHEET_PER_MILLIMETRE: Final = PLATE_WIDTH / 520
 
 _PAINTS: Final[tuple[Colour, ...]] = (
-    (238, 238, 236), (188, 190, 192), (128, 128, 130), (48, 46, 46), (62, 40, 36),
-    (140, 74, 32), (44, 36, 150), (60, 84, 58), (150, 172, 188), (96, 100, 66),
-)  # fmt: skip
+    (238, 238, 236),
+    (188, 190, 192),
+    (128, 128, 130),
+    (48, 46, 46),
+    (62, 40, 36),
+    (140, 74, 32),
+    (44, 36, 150),
+    (60, 84, 58),
+    (150, 172, 188),
+    (96, 100, 66),
+)
 _GLASS: Final[Colour] = (58, 50, 44)
 _RUBBER: Final[Colour] = (30, 29, 28)
 _DARK: Final[Colour] = (38, 36, 35)
@@ -101,13 +109,21 @@ def _silhouette(shape: _Shape, sheet: Picture, mask: npt.NDArray[np.uint8]) -> N
         for picture, colour in ((sheet, _RUBBER), (mask, 255)):
             brush.rounded(picture, (wheel, 560, wheel + 120, 838), 26, colour)
     body = [
-        (left + shape.roof_inset + 40, roof), (right - shape.roof_inset - 40, roof),
-        (right - shape.roof_inset, roof + 26), (right - 52, shape.belt - 14),
-        (right - 14, shape.belt + 60), (right, 520), (right - 6, shape.sill - 30),
-        (right - 40, shape.sill + 28), (left + 40, shape.sill + 28), (left + 6, shape.sill - 30),
-        (left, 520), (left + 14, shape.belt + 60), (left + 52, shape.belt - 14),
+        (left + shape.roof_inset + 40, roof),
+        (right - shape.roof_inset - 40, roof),
+        (right - shape.roof_inset, roof + 26),
+        (right - 52, shape.belt - 14),
+        (right - 14, shape.belt + 60),
+        (right, 520),
+        (right - 6, shape.sill - 30),
+        (right - 40, shape.sill + 28),
+        (left + 40, shape.sill + 28),
+        (left + 6, shape.sill - 30),
+        (left, 520),
+        (left + 14, shape.belt + 60),
+        (left + 52, shape.belt - 14),
         (left + shape.roof_inset, roof + 26),
-    ]  # fmt: skip
+    ]
     for picture, colour in ((sheet, shape.paint), (mask, 255)):
         brush.polygon(picture, body, colour)
         for outer, inner in ((left - 18, left + 60), (right + 18, right - 60)):
@@ -124,9 +140,11 @@ def _window(shape: _Shape, sheet: Picture, drop: float) -> None:
     """The glass above the belt line, with the sky in its upper part."""
     left, right, roof = shape.left, shape.right, shape.roof
     glass = [
-        (left + shape.roof_inset + 34, roof + 32), (right - shape.roof_inset - 34, roof + 32),
-        (right - 84, shape.belt - drop), (left + 84, shape.belt - drop),
-    ]  # fmt: skip
+        (left + shape.roof_inset + 34, roof + 32),
+        (right - shape.roof_inset - 34, roof + 32),
+        (right - 84, shape.belt - drop),
+        (left + 84, shape.belt - drop),
+    ]
     brush.polygon(sheet, glass, _GLASS)
     mask = np.zeros(sheet.shape[:2], np.uint8)
     brush.polygon(mask, glass, 255)

@@ -141,12 +141,15 @@ class _Pose:
         narrowed = half * float(np.cos(np.deg2rad(self.turn)))
         left, right = 1 + 0.11 * near, 1 - 0.11 * near
         lean = float(np.tan(np.deg2rad(self.tilt))) * half
-        corners = np.array([
-            [self.x - narrowed * 0.97, self.y - tall * left - lean],
-            [self.x + narrowed * 0.97, self.y - tall * right + lean],
-            [self.x + narrowed, self.y + 10 * (1 - right) * 5 + lean],
-            [self.x - narrowed, self.y + 10 * (1 - left) * 5 - lean],
-        ], np.float32)  # fmt: skip
+        corners = np.array(
+            [
+                [self.x - narrowed * 0.97, self.y - tall * left - lean],
+                [self.x + narrowed * 0.97, self.y - tall * right + lean],
+                [self.x + narrowed, self.y + 10 * (1 - right) * 5 + lean],
+                [self.x - narrowed, self.y + 10 * (1 - left) * 5 - lean],
+            ],
+            np.float32,
+        )
         sheet = np.array(
             [[0, 0], [SHEET_WIDTH, 0], [SHEET_WIDTH, SHEET_HEIGHT], [0, SHEET_HEIGHT]], np.float32
         )
@@ -208,8 +211,15 @@ def _shoot(stage: _Stage, pose: _Pose, rng: np.random.Generator) -> Scene:
     if stage.light is not Light.DAY:
         _lamps(stage, scene, turned, pose)
     outline = stage.car.outline
-    edges = np.array([[outline[0], outline[1]], [outline[2], outline[1]],
-                      [outline[2], outline[3]], [outline[0], outline[3]]], np.float32)  # fmt: skip
+    edges = np.array(
+        [
+            [outline[0], outline[1]],
+            [outline[2], outline[1]],
+            [outline[2], outline[3]],
+            [outline[0], outline[3]],
+        ],
+        np.float32,
+    )
     truth = Truth(
         text=stage.plate.text,
         kind=stage.plate.kind,

@@ -31,8 +31,12 @@ _LAMPS: Final[dict[Signal, tuple[int, Colour]]] = {
     Signal.GREEN: (2, (110, 230, 60)),
 }
 _HOUSES: Final[tuple[Colour, ...]] = (
-    (150, 160, 172), (120, 135, 158), (168, 176, 180), (110, 118, 128), (140, 150, 190),
-)  # fmt: skip
+    (150, 160, 172),
+    (120, 135, 158),
+    (168, 176, 180),
+    (110, 118, 128),
+    (140, 150, 190),
+)
 
 
 def street(rng: np.random.Generator, *, signal: Signal) -> Picture:
@@ -194,5 +198,9 @@ def _traffic_light(rng: np.random.Generator, picture: Picture, signal: Signal) -
             brush.ellipse(picture, centre, (lamp, lamp), colour)
             brush.ellipse(picture, centre, (lamp * 0.45, lamp * 0.45), (235, 240, 250))
             brush.glow(picture, centre, lamp * 1.4, colour, 0.5)
-    cv2.GaussianBlur(picture[:, int(x - wide):int(x + wide)], (3, 3), 0,
-                     dst=picture[:, int(x - wide):int(x + wide)])  # fmt: skip
+    cv2.GaussianBlur(
+        picture[:, int(x - wide) : int(x + wide)],
+        (3, 3),
+        0,
+        dst=picture[:, int(x - wide) : int(x + wide)],
+    )

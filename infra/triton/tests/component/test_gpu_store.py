@@ -78,8 +78,9 @@ def test_it_runs_on_the_gpu_by_the_onnx_backend(gpu_store: tuple[Served, Path], 
         assert not config.dynamic_batching.preferred_batch_size, "a GPU gains by batches"
         policy = config.dynamic_batching.default_queue_policy
         assert policy.default_timeout_microseconds > 0 and policy.max_queue_size > 0
-    named = [each.name for each in config.optimization.execution_accelerators
-             .gpu_execution_accelerator]  # fmt: skip
+    named = [
+        each.name for each in config.optimization.execution_accelerators.gpu_execution_accelerator
+    ]
     assert named == (["tensorrt"] if served is Served.TENSORRT else [])
 
 

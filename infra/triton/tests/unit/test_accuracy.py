@@ -81,8 +81,14 @@ def test_one_alarm_at_its_time_is_in_order(seconds: tuple[float, ...], good: boo
 
 
 def test_traffic_is_read_from_the_truth() -> None:
-    up = traffic_of({"direction": "bottom to top", "line": "y=0.5 of height, x from 0 to 0.6",
-                     "count": 44, "wrong_way": 0})  # fmt: skip
+    up = traffic_of(
+        {
+            "direction": "bottom to top",
+            "line": "y=0.5 of height, x from 0 to 0.6",
+            "count": 44,
+            "wrong_way": 0,
+        }
+    )
     assert up is not None
     assert (up.forward, up.backward) == (44, 0)
     assert (up.line.start.x, up.line.end.x, up.line.start.y) == (pytest.approx(0.8), 0, 0.5)

@@ -146,8 +146,10 @@ async def test_an_auditor_sees_his_regions_and_nothing_confidential(db: Database
 async def test_pages_go_on_where_everything_on_them_is_hidden(db: Database) -> None:
     await mixed_log(db)
     assert objects(await reader(db, auditor("*")).entries(size=1)) == [
-        "thing:almaty", "thing:astana", "thing:everywhere"
-    ]  # fmt: skip
+        "thing:almaty",
+        "thing:astana",
+        "thing:everywhere",
+    ]
 
 
 @pytest.mark.parametrize("caller", [VERIFIER, auditor("KZ-75")])
@@ -303,8 +305,9 @@ async def test_internal_security_lists_the_attempts_of_its_regions_newest_first(
     security = reader(db, auditor("KZ-75", role="internal_security"), **rules)
     listed = (await security.attempts()).attempts
     assert [(one.object, one.actor, one.hidden) for one in listed] == [
-        ("thing:2", "operator/inspector-1", True), ("thing:0", "operator/inspector-1", True)
-    ]  # fmt: skip
+        ("thing:2", "operator/inspector-1", True),
+        ("thing:0", "operator/inspector-1", True),
+    ]
     page = await security.attempts(size=1)
     rest = await security.attempts(size=2, token=page.next_page_token)
     assert [one.object for one in (*page.attempts, *rest.attempts)] == ["thing:2", "thing:0"]

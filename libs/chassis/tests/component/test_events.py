@@ -43,9 +43,12 @@ async def flowing(
 ) -> AsyncIterator[None]:
     relay = Relay(db, producer, source="scratch", streams=("CAMERAS",))
     consuming = Consumer(
-        db, consumer, stream="CAMERAS", durable="inference-gateway",
+        db,
+        consumer,
+        stream="CAMERAS",
+        durable="inference-gateway",
         subscriptions={SUBJECT: Subscription(StringValue, handler)},
-    )  # fmt: skip
+    )
     tasks = [asyncio.ensure_future(relay.run()), asyncio.ensure_future(consuming.run())]
     try:
         yield
@@ -99,9 +102,12 @@ async def test_a_fact_published_twice_has_its_effect_once(
         async with db.begin(SYSTEM) as tx:
             row = (await tx.execute(text("SELECT * FROM outbox"))).one()
         headers = {
-            "ce-id": str(row.event_id), "tartip-aggregate": row.aggregate, "tartip-version": "1",
-            "tartip-region": row.region, "tartip-story": row.story,
-        }  # fmt: skip
+            "ce-id": str(row.event_id),
+            "tartip-aggregate": row.aggregate,
+            "tartip-version": "1",
+            "tartip-region": row.region,
+            "tartip-story": row.story,
+        }
         for _ in range(3):  # without a message id: the broker's own window does not help
             await producer.jetstream.publish(SUBJECT, row.payload, headers=headers)
         await emit(db, "two")
@@ -172,10 +178,14 @@ async def test_a_dead_letter_whose_event_is_no_longer_kept_says_so_and_stays(
         key = await tx.keys.new("dead_letter")
         await tx.execute(
             insert(dead_letters).values(
-                event_id=str(uuid4()), subject=SUBJECT, key_id=key.key_id, payload=b"",
-                headers="{}", error="poison",
+                event_id=str(uuid4()),
+                subject=SUBJECT,
+                key_id=key.key_id,
+                payload=b"",
+                headers="{}",
+                error="poison",
             )
-        )  # fmt: skip
+        )
     owner = await asyncpg.connect(postgres.database.url)
     [letter] = await redrive.dead_letters(owner, [SCHEMA])
     with pytest.raises(Failure, match="seven days"):

@@ -29,10 +29,13 @@ async def address(postgres: Any) -> AsyncIterator[str]:
     pair = postgres.certificates.service("fines")
     address = f"127.0.0.1:{postgres.ports.base + 4}"  # its service does not run here
     server = GrpcServer(
-        address, tokens=TokenVerifier("http://127.0.0.1:9"), cert=pair.certificate, key=pair.key,
+        address,
+        tokens=TokenVerifier("http://127.0.0.1:9"),
+        cert=pair.certificate,
+        key=pair.key,
         authorities=Authorities.in_folder(postgres.certificates.client_authorities),
         policy={f"/{SERVICE}/{name}": allow(services=("tartip-cli",)) for name in METHODS},
-    )  # fmt: skip
+    )
     audit_pb2_grpc.add_AuditServicer_to_server(Crowded(), server.server)
     await server.start((SERVICE,))
     yield address

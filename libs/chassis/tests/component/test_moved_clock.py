@@ -93,6 +93,11 @@ async def test_the_outbox_forgets_by_the_moved_time(
 
 
 _published = {
-    "subject": "cameras.v1.registered", "aggregate": "camera:1", "region": "KZ-75", "story": "",
-    "traceparent": "", "payload": b"", "published_at": datetime(2026, 1, 1, tzinfo=UTC),
-}  # fmt: skip
+    "subject": "cameras.v1.registered",
+    "aggregate": "camera:1",
+    "region": "KZ-75",
+    "story": "",
+    "traceparent": "",
+    "payload": b"",
+    "published_at": datetime(2026, 1, 1, tzinfo=UTC),
+}

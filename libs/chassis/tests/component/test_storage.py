@@ -162,10 +162,20 @@ async def test_what_fails_at_a_savepoint_leaves_nothing_and_the_rest_stands(db: 
 
 @pytest.mark.parametrize(
     ("state", "away"),
-    [("53100", True), ("53200", True), ("53300", True), ("58030", True), ("40001", True),
-     ("57P01", True), ("57014", True), ("55P03", True),
-     ("23505", False), ("22003", False), ("P0001", False)],
-)  # fmt: skip
+    [
+        ("53100", True),
+        ("53200", True),
+        ("53300", True),
+        ("58030", True),
+        ("40001", True),
+        ("57P01", True),
+        ("57014", True),
+        ("55P03", True),
+        ("23505", False),
+        ("22003", False),
+        ("P0001", False),
+    ],
+)
 async def test_what_may_work_later_is_told_from_what_never_will(
     db: Database, state: str, away: bool
 ) -> None:

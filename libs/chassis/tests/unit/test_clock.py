@@ -42,10 +42,15 @@ def test_ids_carry_the_moved_time_and_stay_in_order() -> None:
 
 @pytest.mark.parametrize(
     ("text", "offset"),
-    [("0", timedelta()), ("3600", timedelta(hours=1)), ("-86400.0", timedelta(days=-1)),
-     ("P48D", timedelta(days=48)), ("-P1DT12H", -timedelta(days=1, hours=12)),
-     (" pt30m ", timedelta(minutes=30))],
-)  # fmt: skip
+    [
+        ("0", timedelta()),
+        ("3600", timedelta(hours=1)),
+        ("-86400.0", timedelta(days=-1)),
+        ("P48D", timedelta(days=48)),
+        ("-P1DT12H", -timedelta(days=1, hours=12)),
+        (" pt30m ", timedelta(minutes=30)),
+    ],
+)
 def test_an_offset_is_seconds_or_an_iso_duration(text: str, offset: timedelta) -> None:
     assert parse_offset(text) == offset
 
@@ -61,22 +66,37 @@ def test_anything_else_is_refused(text: str) -> None:
 @pytest.mark.parametrize(
     ("environment", "offset", "message"),
     [
-        ("production", "P48D", "TARTIP_CLOCK_OFFSET: for trials alone (TARTIP_ENVIRONMENT embedded"
-         " or sandbox), refused with TARTIP_ENVIRONMENT=production"),
-        ("prod", "3600", "TARTIP_CLOCK_OFFSET: for trials alone (TARTIP_ENVIRONMENT embedded"
-         " or sandbox), refused with TARTIP_ENVIRONMENT=prod"),
-        ("embedded", "soon", "TARTIP_CLOCK_OFFSET: 'soon' is neither a number of seconds nor an"
-         " ISO 8601 duration such as P48D"),
+        (
+            "production",
+            "P48D",
+            "TARTIP_CLOCK_OFFSET: for trials alone (TARTIP_ENVIRONMENT embedded"
+            " or sandbox), refused with TARTIP_ENVIRONMENT=production",
+        ),
+        (
+            "prod",
+            "3600",
+            "TARTIP_CLOCK_OFFSET: for trials alone (TARTIP_ENVIRONMENT embedded"
+            " or sandbox), refused with TARTIP_ENVIRONMENT=prod",
+        ),
+        (
+            "embedded",
+            "soon",
+            "TARTIP_CLOCK_OFFSET: 'soon' is neither a number of seconds nor an"
+            " ISO 8601 duration such as P48D",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_service_refuses_to_start_with_a_clock_that_it_may_not_have(
     environment: str, offset: str, message: str
 ) -> None:
     refused = subprocess.run(
         [sys.executable, "-c", SERVICE],
         env={"TARTIP_ENVIRONMENT": environment, "TARTIP_CLOCK_OFFSET": offset},
-        capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
     assert (refused.returncode, refused.stderr.strip()) == (1, message)
 
 

@@ -14,9 +14,14 @@ def test_the_spiffe_id_names_kind_and_name() -> None:
 
 @pytest.mark.parametrize(
     "uri",
-    ["spiffe://other/partner/kaspi", "spiffe://tartip/admin/x", "spiffe://tartip/partner/",
-     "spiffe://tartip/partner/a/b", "kaspi"],
-)  # fmt: skip
+    [
+        "spiffe://other/partner/kaspi",
+        "spiffe://tartip/admin/x",
+        "spiffe://tartip/partner/",
+        "spiffe://tartip/partner/a/b",
+        "kaspi",
+    ],
+)
 def test_any_other_name_is_nobody(uri: str) -> None:
     with pytest.raises(NotAuthenticated):
         caller_from_spiffe([uri])
@@ -45,6 +50,9 @@ def test_a_method_admits_whom_its_row_names(rule, caller, admitted) -> None:  # 
 def test_an_operator_acts_under_his_own_name_regions_and_roles() -> None:
     scope = GATEWAY.scope
     assert (scope.kind, scope.name, scope.regions, scope.roles) == (
-        "operator", "inspector-1", ("KZ-75",), ("inspector",),
-    )  # fmt: skip
+        "operator",
+        "inspector-1",
+        ("KZ-75",),
+        ("inspector",),
+    )
     assert scope.sees("KZ-75") and not scope.sees("KZ-71")

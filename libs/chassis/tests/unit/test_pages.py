@@ -21,11 +21,20 @@ def test_the_token_of_a_full_page_leads_to_the_next_one() -> None:
 @pytest.mark.parametrize(
     "wrong",
     [
-        base64.urlsafe_b64encode(b"[" * 1200).decode(), base64.urlsafe_b64encode(b"[" * 10**6)
-        .decode(), token(["other", "a"]), token(["things"]), token(["things", 1]), token({}),
-        token(["things", "a\x00"]), token(["things", "\ud800"]), token(7), "!", "é", "²",
+        base64.urlsafe_b64encode(b"[" * 1200).decode(),
+        base64.urlsafe_b64encode(b"[" * 10**6).decode(),
+        token(["other", "a"]),
+        token(["things"]),
+        token(["things", 1]),
+        token({}),
+        token(["things", "a\x00"]),
+        token(["things", "\ud800"]),
+        token(7),
+        "!",
+        "é",
+        "²",
     ],
-)  # fmt: skip
+)
 def test_what_no_list_gave_is_refused_by_name(wrong: str) -> None:
     with pytest.raises(PageTokenWrong):
         read_page(0, wrong, of="things")

@@ -78,8 +78,11 @@ def test_what_is_one_passage_is_a_possible_journey(metres: float, seconds: float
 
 
 @given(
-    st.floats(40.5, 55.5), st.floats(46.4, 87.4), st.floats(40.5, 55.5), st.floats(46.4, 87.4),
-)  # fmt: skip
+    st.floats(40.5, 55.5),
+    st.floats(46.4, 87.4),
+    st.floats(40.5, 55.5),
+    st.floats(46.4, 87.4),
+)
 def test_beyond_the_horizon_no_two_places_of_the_country_contradict_each_other(
     latitude: float, longitude: float, other_latitude: float, other_longitude: float
 ) -> None:

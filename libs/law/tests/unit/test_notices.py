@@ -50,5 +50,7 @@ def test_what_is_missing_now_and_next_year_is_told_of_each_table() -> None:
     december = datetime(2027, 12, 5, 6, tzinfo=UTC)
     told = notices(december, until_2026(assume_years=False), NONE)
     assert [(one.facts["table"], one.facts["year"]) for one in told] == [
-        ("calendar", "2028"), ("base_values", "2027"), ("base_values", "2028"),
-    ]  # fmt: skip
+        ("calendar", "2028"),
+        ("base_values", "2027"),
+        ("base_values", "2028"),
+    ]

@@ -32,9 +32,14 @@ def test_a_plate_tells_whose_it_is_where_its_class_is_one_owners_alone(
 
 @pytest.mark.parametrize(
     ("born", "too_young"),
-    [("2020-01-01", True), ("2008-06-04", True), ("2008-06-03", False), ("1990-01-01", False),
-     ("2030-01-01", True)],
-)  # fmt: skip
+    [
+        ("2020-01-01", True),
+        ("2008-06-04", True),
+        ("2008-06-03", False),
+        ("1990-01-01", False),
+        ("2030-01-01", True),
+    ],
+)
 def test_an_owner_is_fined_automatically_from_the_eighteenth_birthday_on(
     born: str, too_young: bool
 ) -> None:

@@ -16,9 +16,17 @@ TRANSPORT_PACKETS: Final = 4
 BOXES_MAX: Final = 1000
 # Brands of ISO files that hold a picture, as they are called by people.
 _PICTURE_BRANDS: Final = {
-    b"heic": "HEIC", b"heix": "HEIC", b"heim": "HEIC", b"heis": "HEIC", b"hevc": "HEIC",
-    b"hevx": "HEIC", b"mif1": "HEIF", b"msf1": "HEIF", b"avif": "AVIF", b"avis": "AVIF",
-}  # fmt: skip
+    b"heic": "HEIC",
+    b"heix": "HEIC",
+    b"heim": "HEIC",
+    b"heis": "HEIC",
+    b"hevc": "HEIC",
+    b"hevx": "HEIC",
+    b"mif1": "HEIF",
+    b"msf1": "HEIF",
+    b"avif": "AVIF",
+    b"avis": "AVIF",
+}
 
 
 def container_of(start: bytes) -> str | None:

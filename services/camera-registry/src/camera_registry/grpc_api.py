@@ -30,10 +30,15 @@ _WRITERS = allow(roles=("camera_administrator",))
 _READERS = allow(
     services=("inference-gateway", "violations", "citizen-reports"),
     roles=(
-        "camera_administrator", "inspector", "dispatcher", "supervisor", "internal_security",
-        "watchlist_officer", "auditor",
+        "camera_administrator",
+        "inspector",
+        "dispatcher",
+        "supervisor",
+        "internal_security",
+        "watchlist_officer",
+        "auditor",
     ),
-)  # fmt: skip
+)
 # The command line finds a camera by the serial or name that its user gives.
 _LISTERS = allow(services=(*_READERS.services, "tartip-cli"), roles=_READERS.roles)
 POLICY: Policy = {
@@ -50,8 +55,9 @@ class CameraRegistryApi(cameras_pb2_grpc.CameraRegistryServicer):
     def __init__(self, register: Register) -> None:
         self._register = register
 
-    async def RegisterCamera(self, request: pb.RegisterCameraRequest,
-                             context: ServicerContext) -> pb.RegisterCameraResponse:  # fmt: skip
+    async def RegisterCamera(
+        self, request: pb.RegisterCameraRequest, context: ServicerContext
+    ) -> pb.RegisterCameraResponse:
         with checks() as check:
             camera_id = parse_id(request.camera_id)
             check.that(camera_id is not None, "camera_id", "a UUIDv7 in lower case")
@@ -59,24 +65,30 @@ class CameraRegistryApi(cameras_pb2_grpc.CameraRegistryServicer):
         assert camera_id is not None
         telemetry.annotate(camera=str(camera_id))
         camera = await self._register.register(
-            camera_id, description, caller=current_caller(),
+            camera_id,
+            description,
+            caller=current_caller(),
             content=request.description.SerializeToString(deterministic=True),
-        )  # fmt: skip
+        )
         return pb.RegisterCameraResponse(camera=to_proto(camera))
 
-    async def ChangeCamera(self, request: pb.ChangeCameraRequest,
-                           context: ServicerContext) -> pb.ChangeCameraResponse:  # fmt: skip
+    async def ChangeCamera(
+        self, request: pb.ChangeCameraRequest, context: ServicerContext
+    ) -> pb.ChangeCameraResponse:
         with checks() as check:
             check.that(request.version > 0, "version", "the version that was read, from 1")
             description = read_description(check, request.description)
         camera = await self._register.change(
-            _known_id(request.camera_id), description, from_version=request.version,
+            _known_id(request.camera_id),
+            description,
+            from_version=request.version,
             caller=current_caller(),
-        )  # fmt: skip
+        )
         return pb.ChangeCameraResponse(camera=to_proto(camera))
 
-    async def RetireCamera(self, request: pb.RetireCameraRequest,
-                           context: ServicerContext) -> pb.RetireCameraResponse:  # fmt: skip
+    async def RetireCamera(
+        self, request: pb.RetireCameraRequest, context: ServicerContext
+    ) -> pb.RetireCameraResponse:
         with checks() as check:
             model.check_reason(check, request.reason)
         camera = await self._register.retire(
@@ -84,8 +96,9 @@ class CameraRegistryApi(cameras_pb2_grpc.CameraRegistryServicer):
         )
         return pb.RetireCameraResponse(camera=to_proto(camera))
 
-    async def GetCamera(self, request: pb.GetCameraRequest,
-                        context: ServicerContext) -> pb.GetCameraResponse:  # fmt: skip
+    async def GetCamera(
+        self, request: pb.GetCameraRequest, context: ServicerContext
+    ) -> pb.GetCameraResponse:
         as_of = None
         if request.HasField("as_of"):
             with checks() as check:
@@ -95,8 +108,9 @@ class CameraRegistryApi(cameras_pb2_grpc.CameraRegistryServicer):
         )
         return pb.GetCameraResponse(camera=to_proto(camera))
 
-    async def ListCameras(self, request: pb.ListCamerasRequest,
-                          context: ServicerContext) -> pb.ListCamerasResponse:  # fmt: skip
+    async def ListCameras(
+        self, request: pb.ListCamerasRequest, context: ServicerContext
+    ) -> pb.ListCamerasResponse:
         filters = read_filters(request)
         spec = read_page(request.page.size, request.page.token, of="cameras")
         after = parse_id(spec.after[0]) if spec.after else None
@@ -111,8 +125,9 @@ class CameraRegistryApi(cameras_pb2_grpc.CameraRegistryServicer):
             next_page_token=next_token(keys, spec, of="cameras"),
         )
 
-    async def GetStatistics(self, request: pb.GetStatisticsRequest,
-                            context: ServicerContext) -> pb.GetStatisticsResponse:  # fmt: skip
+    async def GetStatistics(
+        self, request: pb.GetStatisticsRequest, context: ServicerContext
+    ) -> pb.GetStatisticsResponse:
         with checks() as check:
             _check_region(check, request.region)
         found = await self._register.statistics(request.region, caller=current_caller())
@@ -134,8 +149,12 @@ def read_description(check: Checks, given: pb.CameraDescription) -> model.Descri
         place=model.Place(
             given.place.latitude, given.place.longitude, given.place.region, given.place.address
         ),
-        kind=kind or CameraKind.OVERVIEW, serial=given.serial, make=given.make, model=given.model,
-        azimuth_degrees=given.azimuth_degrees, owner_bin=given.owner_bin,
+        kind=kind or CameraKind.OVERVIEW,
+        serial=given.serial,
+        make=given.make,
+        model=given.model,
+        azimuth_degrees=given.azimuth_degrees,
+        owner_bin=given.owner_bin,
         connected=given.connected,
         functions=tuple(function for function in functions if function is not None),
         verifications=tuple(
@@ -146,10 +165,11 @@ def read_description(check: Checks, given: pb.CameraDescription) -> model.Descri
             )
             for index, one in enumerate(given.verifications)
         ),
-        device_key=given.device_key, certificate_number=given.certificate_number,
+        device_key=given.device_key,
+        certificate_number=given.certificate_number,
         speed_tolerance_kmh=given.speed_tolerance_kmh,
         dedupe_seconds=given.dedupe_seconds or model.DEDUPE_SECONDS_DEFAULT,
-    )  # fmt: skip
+    )
     model.check_description(check, description)
     return description
 
@@ -193,21 +213,31 @@ def to_proto(camera: model.Camera) -> pb.Camera:
         description=pb.CameraDescription(
             name=given.name,
             place=common_pb2.Place(
-                latitude=given.place.latitude, longitude=given.place.longitude,
-                region=given.place.region, address=given.place.address,
+                latitude=given.place.latitude,
+                longitude=given.place.longitude,
+                region=given.place.region,
+                address=given.place.address,
             ),
             kind=pb.CameraKind.Value(f"CAMERA_KIND_{given.kind}"),
-            serial=given.serial, make=given.make, model=given.model,
-            azimuth_degrees=given.azimuth_degrees, owner_bin=given.owner_bin,
+            serial=given.serial,
+            make=given.make,
+            model=given.model,
+            azimuth_degrees=given.azimuth_degrees,
+            owner_bin=given.owner_bin,
             connected=given.connected,
             functions=[pb.AiFunction.Value(f"AI_FUNCTION_{one}") for one in given.functions],
             verifications=[
-                pb.Verification(number=one.number, valid_from=to_timestamp(one.valid_from),
-                                valid_until=to_timestamp(one.valid_until))
+                pb.Verification(
+                    number=one.number,
+                    valid_from=to_timestamp(one.valid_from),
+                    valid_until=to_timestamp(one.valid_until),
+                )
                 for one in given.verifications
             ],
-            device_key=given.device_key, certificate_number=given.certificate_number,
-            speed_tolerance_kmh=given.speed_tolerance_kmh, dedupe_seconds=given.dedupe_seconds,
+            device_key=given.device_key,
+            certificate_number=given.certificate_number,
+            speed_tolerance_kmh=given.speed_tolerance_kmh,
+            dedupe_seconds=given.dedupe_seconds,
         ),
         status=pb.CameraStatus.Value(f"CAMERA_STATUS_{camera.status}"),
         status_as_of=to_timestamp(camera.status_as_of),
@@ -215,7 +245,7 @@ def to_proto(camera: model.Camera) -> pb.Camera:
         registered_at=to_timestamp(camera.registered_at),
         retired_at=to_timestamp(camera.retired_at),
         retired_reason=camera.retired_why,
-    )  # fmt: skip
+    )
 
 
 def _known_id(text: str) -> UUID:

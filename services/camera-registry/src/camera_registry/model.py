@@ -28,10 +28,28 @@ EARTH_RADIUS_METRES = 6_371_008.8
 REGIONS = frozenset(
     "KZ-" + digits
     for digits in (
-        "71", "75", "11", "15", "19", "23", "27", "31", "35", "39",
-        "43", "47", "61", "55", "59", "63", "79", "10", "33", "62",
+        "71",
+        "75",
+        "11",
+        "15",
+        "19",
+        "23",
+        "27",
+        "31",
+        "35",
+        "39",
+        "43",
+        "47",
+        "61",
+        "55",
+        "59",
+        "63",
+        "79",
+        "10",
+        "33",
+        "62",
     )
-)  # fmt: skip
+)
 
 
 class CameraKind(StrEnum):
@@ -171,9 +189,13 @@ class Camera:
         if self.retired_at is not None:
             return self
         return replace(
-            self, status=CameraStatus.RETIRED, status_as_of=now, retired_at=now,
-            retired_why=why, version=self.version + 1,
-        )  # fmt: skip
+            self,
+            status=CameraStatus.RETIRED,
+            status_as_of=now,
+            retired_at=now,
+            retired_why=why,
+            version=self.version + 1,
+        )
 
 
 @dataclass(frozen=True)
@@ -222,17 +244,20 @@ def check_description(check: Checks, given: Description) -> None:
         len(set(given.functions)) == len(given.functions), at + "functions", "each function once"
     )
     check.that(
-        len(given.device_key) in (0, DEVICE_KEY_BYTES), at + "device_key",
+        len(given.device_key) in (0, DEVICE_KEY_BYTES),
+        at + "device_key",
         f"an Ed25519 public key of {DEVICE_KEY_BYTES} bytes, or nothing",
-    )  # fmt: skip
+    )
     check.that(
-        0 <= given.speed_tolerance_kmh <= TOLERANCE_KMH_MAX, at + "speed_tolerance_kmh",
+        0 <= given.speed_tolerance_kmh <= TOLERANCE_KMH_MAX,
+        at + "speed_tolerance_kmh",
         f"0 to {TOLERANCE_KMH_MAX:g}",
-    )  # fmt: skip
+    )
     check.that(
-        0 < given.dedupe_seconds <= DEDUPE_SECONDS_MAX, at + "dedupe_seconds",
+        0 < given.dedupe_seconds <= DEDUPE_SECONDS_MAX,
+        at + "dedupe_seconds",
         f"0 (for {DEDUPE_SECONDS_DEFAULT}) to {DEDUPE_SECONDS_MAX}",
-    )  # fmt: skip
+    )
     _check_verifications(check, given.verifications)
 
 
@@ -249,9 +274,10 @@ def check_circle(check: Checks, circle: Circle) -> None:
     check.that(-90 <= circle.latitude <= 90, "area.latitude", "degrees, -90 to 90")
     check.that(-180 <= circle.longitude <= 180, "area.longitude", "degrees, -180 to 180")
     check.that(
-        0 < circle.radius_metres <= RADIUS_METRES_MAX, "area.radius_metres",
+        0 < circle.radius_metres <= RADIUS_METRES_MAX,
+        "area.radius_metres",
         f"above 0, at most {RADIUS_METRES_MAX:g}",
-    )  # fmt: skip
+    )
 
 
 def check_reason(check: Checks, reason: str) -> None:
@@ -263,18 +289,20 @@ def _check_texts(check: Checks, given: Description) -> None:
     for name, value in (("name", given.name), ("serial", given.serial)):
         _check_text(check, at + name, value, longest=TEXT_MAX, required=True)
     for name, value in (
-        ("make", given.make), ("model", given.model),
+        ("make", given.make),
+        ("model", given.model),
         ("certificate_number", given.certificate_number),
-    ):  # fmt: skip
+    ):
         _check_text(check, at + name, value, longest=TEXT_MAX, required=False)
 
 
 def _check_text(check: Checks, field: str, value: str, *, longest: int, required: bool) -> None:
     shortest = 1 if required else 0
     check.that(
-        shortest <= len(value.strip()) and len(value) <= longest and "\x00" not in value, field,
+        shortest <= len(value.strip()) and len(value) <= longest and "\x00" not in value,
+        field,
         f"{shortest} to {longest} characters, none of them NUL",
-    )  # fmt: skip
+    )
 
 
 def _check_verifications(check: Checks, verifications: tuple[Verification, ...]) -> None:

@@ -48,8 +48,9 @@ class Register:
         # By then the watch has judged a silence, if there is a watch.
         self._doubt = silence * (1 + 2 / SWEEPS_PER_SILENCE)
 
-    async def register(self, camera_id: UUID, description: Description, *, content: bytes,
-                       caller: Caller) -> Camera:  # fmt: skip
+    async def register(
+        self, camera_id: UUID, description: Description, *, content: bytes, caller: Caller
+    ) -> Camera:
         """`content` is what a second registration under the same id is compared with."""
         _require_region(caller.scope, description)
         async with self._db.begin(caller.scope) as tx:
@@ -62,8 +63,9 @@ class Register:
             tx.audit("register", f"camera:{camera_id}", region=description.place.region)
         return camera
 
-    async def change(self, camera_id: UUID, description: Description, *, from_version: int,
-                     caller: Caller) -> Camera:  # fmt: skip
+    async def change(
+        self, camera_id: UUID, description: Description, *, from_version: int, caller: Caller
+    ) -> Camera:
         _require_region(caller.scope, description)
         async with self._db.begin(caller.scope) as tx:
             current = await cameras.get_for_update(tx, camera_id)
@@ -71,8 +73,12 @@ class Register:
             now = await tx.now()
             await cameras.save(tx, changed, held_from=now)
             tx.emit(camera_changed(changed, now))
-            tx.audit("change", f"camera:{camera_id}", region=description.place.region,
-                     facts={"version": str(changed.version)})  # fmt: skip
+            tx.audit(
+                "change",
+                f"camera:{camera_id}",
+                region=description.place.region,
+                facts={"version": str(changed.version)},
+            )
         return changed
 
     async def retire(self, camera_id: UUID, *, reason: str, caller: Caller) -> Camera:
@@ -88,8 +94,9 @@ class Register:
             tx.audit("retire", f"camera:{camera_id}", region=region, facts={"reason": reason})
         return retired
 
-    async def get(self, camera_id: UUID, *, as_of: datetime | None = None,
-                  caller: Caller) -> Camera:  # fmt: skip
+    async def get(
+        self, camera_id: UUID, *, as_of: datetime | None = None, caller: Caller
+    ) -> Camera:
         """As it is described now, or was at a moment. Raises CameraNotRegisteredThen."""
         async with self._db.begin(caller.scope) as tx:
             camera = await cameras.get(tx, camera_id, alive_since=self._alive_since())
@@ -100,8 +107,9 @@ class Register:
             raise CameraNotRegisteredThen
         return replace(camera, description=described)
 
-    async def page(self, filters: Filters, *, after: UUID | None, size: int,
-                   caller: Caller) -> list[Camera]:  # fmt: skip
+    async def page(
+        self, filters: Filters, *, after: UUID | None, size: int, caller: Caller
+    ) -> list[Camera]:
         async with self._db.begin(caller.scope) as tx:
             return await cameras.page(
                 tx, filters, after=after, size=size, alive_since=self._alive_since()

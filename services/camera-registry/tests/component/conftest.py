@@ -87,9 +87,14 @@ def describe() -> Callable[..., pb.CameraDescription]:
 
     def make(**changes: Any) -> pb.CameraDescription:
         given: dict[str, Any] = {
-            "name": "Abai and Dostyk", "kind": pb.CAMERA_KIND_SPEED_POINT,
-            "serial": f"SN-{new_id()}", "make": "Sergek", "model": "S2", "azimuth_degrees": 12.5,
-            "owner_bin": "100140000003", "connected": True,
+            "name": "Abai and Dostyk",
+            "kind": pb.CAMERA_KIND_SPEED_POINT,
+            "serial": f"SN-{new_id()}",
+            "make": "Sergek",
+            "model": "S2",
+            "azimuth_degrees": 12.5,
+            "owner_bin": "100140000003",
+            "connected": True,
             "functions": [pb.AI_FUNCTION_PLATE, pb.AI_FUNCTION_VEHICLE],
             "place": common_pb2.Place(
                 latitude=43.24, longitude=76.95, region="KZ-75", address="Abai 1"
@@ -97,9 +102,11 @@ def describe() -> Callable[..., pb.CameraDescription]:
             "verifications": [
                 pb.Verification(number="V-1", valid_from=_moment(2025), valid_until=_moment(2030))
             ],
-            "device_key": bytes(range(32)), "certificate_number": "KZ.C.1",
-            "speed_tolerance_kmh": 2.0, "dedupe_seconds": 300,
-        }  # fmt: skip
+            "device_key": bytes(range(32)),
+            "certificate_number": "KZ.C.1",
+            "speed_tolerance_kmh": 2.0,
+            "dedupe_seconds": 300,
+        }
         return pb.CameraDescription(**given | changes)
 
     return make

@@ -104,8 +104,9 @@ async def test_a_heartbeat_brings_a_camera_online_and_only_a_change_is_a_fact(
     await until(lambda: status_of(administrator, camera.camera_id), lambda found: found[1] == later)
     messages = await facts_about(engines, camera.camera_id, at_least=2)
     assert [msg.subject for msg in messages] == [
-        "cameras.v1.registered", "cameras.v1.status_changed"
-    ]  # fmt: skip
+        "cameras.v1.registered",
+        "cameras.v1.status_changed",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -52,8 +52,10 @@ class Copy:
         with self._log.open("ab") as output:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "camera_registry", "serve"],
-                env=self._environment, stdout=output, stderr=output,
-            )  # fmt: skip
+                env=self._environment,
+                stdout=output,
+                stderr=output,
+            )
 
     def kill(self) -> None:
         if self._process is not None:
@@ -313,9 +315,11 @@ async def test_lost_heartbeats_are_counted_and_make_the_listener_deaf_with_one_l
     )
     pair = engines.certificates.service(SERVICE)
     bus = await Bus.connect(
-        engines.nats_url, name=SERVICE, seed_file=engines.keys.nats_seed(SERVICE),
+        engines.nats_url,
+        name=SERVICE,
+        seed_file=engines.keys.nats_seed(SERVICE),
         tls=client_tls(pair.certificate, pair.key, engines.certificates.authority),
-    )  # fmt: skip
+    )
     edge = await engines.nats_client("edge-1")
     listener = HeartbeatListener(
         bus, Watch(db, silence=timedelta(minutes=3)), lambda: datetime.now(UTC), pending_max=5

@@ -70,19 +70,38 @@ async def test_every_wrong_field_is_named_at_once(register: Register, describe: 
     verification = pb.Verification(number="")
     verification.valid_from.seconds, verification.valid_until.seconds = 2_000, 1_000
     wrong = describe(
-        name=" ", serial="a\x00b", kind=pb.CAMERA_KIND_UNSPECIFIED, functions=[99],
+        name=" ",
+        serial="a\x00b",
+        kind=pb.CAMERA_KIND_UNSPECIFIED,
+        functions=[99],
         place=place(latitude=float("nan"), longitude=181, region="KZ-ALA", address="x" * 501),
-        azimuth_degrees=360, owner_bin="100140000004", device_key=b"short",
-        speed_tolerance_kmh=-1, dedupe_seconds=-5, verifications=[verification],
-    )  # fmt: skip
+        azimuth_degrees=360,
+        owner_bin="100140000004",
+        device_key=b"short",
+        speed_tolerance_kmh=-1,
+        dedupe_seconds=-5,
+        verifications=[verification],
+    )
     refusal = await refused(register(wrong, "not-an-id"))
     assert refusal.code == "BAD_REQUEST"
     assert {error.field.removeprefix("description.") for error in refusal.fields} == {
-        "camera_id", "name", "serial", "kind", "functions", "place.latitude", "place.longitude",
-        "place.region", "place.address", "azimuth_degrees", "owner_bin", "device_key",
-        "speed_tolerance_kmh", "dedupe_seconds", "verifications[0].number",
+        "camera_id",
+        "name",
+        "serial",
+        "kind",
+        "functions",
+        "place.latitude",
+        "place.longitude",
+        "place.region",
+        "place.address",
+        "azimuth_degrees",
+        "owner_bin",
+        "device_key",
+        "speed_tolerance_kmh",
+        "dedupe_seconds",
+        "verifications[0].number",
         "verifications[0].valid_until",
-    }  # fmt: skip
+    }
 
 
 async def test_a_moment_outside_of_the_calendar_is_a_wrong_field(
@@ -148,10 +167,18 @@ async def test_a_list_goes_through_all_pages_in_order_of_id(
 async def test_filters_narrow_a_list(
     administrator: Any, register: Register, describe: Describe
 ) -> None:
-    near = await register(describe(functions=[pb.AI_FUNCTION_CROWD], place=place(
-        latitude=51.17, longitude=71.45, region="KZ-71")))  # fmt: skip
-    await register(describe(functions=[pb.AI_FUNCTION_CROWD], place=place(
-        latitude=51.27, longitude=71.45, region="KZ-71")))  # fmt: skip
+    near = await register(
+        describe(
+            functions=[pb.AI_FUNCTION_CROWD],
+            place=place(latitude=51.17, longitude=71.45, region="KZ-71"),
+        )
+    )
+    await register(
+        describe(
+            functions=[pb.AI_FUNCTION_CROWD],
+            place=place(latitude=51.27, longitude=71.45, region="KZ-71"),
+        )
+    )
     await register(describe(place=place(latitude=51.17, longitude=71.45, region="KZ-71")))
     area = pb.Area(latitude=51.17, longitude=71.46, radius_metres=5_000)
     request = pb.ListCamerasRequest(region="KZ-71", function=pb.AI_FUNCTION_CROWD, area=area)
@@ -187,8 +214,11 @@ async def test_a_wrong_list_request_names_its_fields(administrator: Any) -> None
     )
     refusal = await refused(administrator.call("ListCameras", request))
     assert {error.field for error in refusal.fields} == {
-        "region", "kind", "area.latitude", "area.radius_metres"
-    }  # fmt: skip
+        "region",
+        "kind",
+        "area.latitude",
+        "area.radius_metres",
+    }
     request = pb.ListCamerasRequest(page=common_pb2.Page(token="bm90IG91cnM="))
     assert (await refused(administrator.call("ListCameras", request))).code == "PAGE_TOKEN_WRONG"
 

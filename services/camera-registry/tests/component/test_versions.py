@@ -62,9 +62,12 @@ async def test_a_camera_is_answered_as_it_was_described_at_a_moment(
     first = describe()
     camera = await register(first)
     second = describe(
-        serial=first.serial, speed_tolerance_kmh=1.0, verifications=[], device_key=b"",
+        serial=first.serial,
+        speed_tolerance_kmh=1.0,
+        verifications=[],
+        device_key=b"",
         place=common_pb2.Place(latitude=43.3, longitude=76.8, region="KZ-75", address="Moved"),
-    )  # fmt: skip
+    )
     changed = await change(administrator, camera, second)
     registered, moved = await held_from(engines, camera)
     assert registered == from_timestamp(camera.registered_at)

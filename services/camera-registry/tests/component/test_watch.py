@@ -108,8 +108,10 @@ async def test_unknown_becomes_offline_only_after_a_whole_interval_of_listening(
     await place.beat(camera)
     began = place.start + timedelta(hours=1)
     for listened, status in (
-        (timedelta(0), UNKNOWN), (SILENCE - SECOND, UNKNOWN), (SILENCE, OFFLINE),
-    ):  # fmt: skip
+        (timedelta(0), UNKNOWN),
+        (SILENCE - SECOND, UNKNOWN),
+        (SILENCE, OFFLINE),
+    ):
         place.now = began + listened
         await place.judge(began)
         assert (await place.status(camera))[0] is status

@@ -21,11 +21,22 @@ from chassis.refusals import Checks
 
 NOW = datetime(2026, 6, 3, tzinfo=UTC)
 DESCRIPTION = Description(
-    name="Abai", place=Place(43.24, 76.95, "KZ-75", ""), kind=CameraKind.SPEED_POINT, serial="1",
-    make="", model="", azimuth_degrees=0, owner_bin="100140000003", connected=True, functions=(),
-    verifications=(), device_key=b"", certificate_number="", speed_tolerance_kmh=2.0,
+    name="Abai",
+    place=Place(43.24, 76.95, "KZ-75", ""),
+    kind=CameraKind.SPEED_POINT,
+    serial="1",
+    make="",
+    model="",
+    azimuth_degrees=0,
+    owner_bin="100140000003",
+    connected=True,
+    functions=(),
+    verifications=(),
+    device_key=b"",
+    certificate_number="",
+    speed_tolerance_kmh=2.0,
     dedupe_seconds=600,
-)  # fmt: skip
+)
 
 
 @pytest.mark.parametrize(

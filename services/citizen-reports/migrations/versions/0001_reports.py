@@ -104,9 +104,10 @@ def upgrade() -> None:
         f"{has_role('dispatcher')} OR {has_role('supervisor')} OR {has_role('internal_security')}"
     )
     protect_rows(
-        op, "reporters",
+        op,
+        "reporters",
         visible=f"{IS_PARTNER} OR ({IS_OPERATOR} AND ({may_know}) AND {_report_of('reporters')})",
-    )  # fmt: skip
+    )
 
     op.execute(
         """

@@ -36,10 +36,15 @@ async def build(chassis: Chassis[ReportsSettings]) -> None:
     desk = ReportDeskApi(Desk(db, clock, law, settler, openings), SentMedia(db, openings, evidence))
 
     services = reports_pb2.DESCRIPTOR.services_by_name
-    chassis.serve(services["CitizenReports"], reports_pb2_grpc.add_CitizenReportsServicer_to_server,
-                  apps, APPS_POLICY)  # fmt: skip
-    chassis.serve(services["ReportDesk"], reports_pb2_grpc.add_ReportDeskServicer_to_server,
-                  desk, DESK_POLICY)  # fmt: skip
+    chassis.serve(
+        services["CitizenReports"],
+        reports_pb2_grpc.add_CitizenReportsServicer_to_server,
+        apps,
+        APPS_POLICY,
+    )
+    chassis.serve(
+        services["ReportDesk"], reports_pb2_grpc.add_ReportDeskServicer_to_server, desk, DESK_POLICY
+    )
     serve_audit_log(
         chassis, AuditRules(hidden_unclassified=frozenset({"report"}), records_attempts=True)
     )

@@ -23,40 +23,70 @@ STATUSES = {
 
 def report_received(report: Report) -> Event:
     assert report.receipt is not None
-    return _event(report, "received", events_pb2.ReportReceived(
-        report_id=str(report.report_id), number=report.number, region=report.region,
-        category=CATEGORIES[report.category],
-        received_at=to_timestamp(report.receipt.registered_at),
-    ))  # fmt: skip
+    return _event(
+        report,
+        "received",
+        events_pb2.ReportReceived(
+            report_id=str(report.report_id),
+            number=report.number,
+            region=report.region,
+            category=CATEGORIES[report.category],
+            received_at=to_timestamp(report.receipt.registered_at),
+        ),
+    )
 
 
 def report_routed(report: Report, at: datetime) -> Event:
-    return _event(report, "routed", events_pb2.ReportRouted(
-        report_id=str(report.report_id), region=report.region, unit=report.unit,
-        routed_at=to_timestamp(at),
-    ))  # fmt: skip
+    return _event(
+        report,
+        "routed",
+        events_pb2.ReportRouted(
+            report_id=str(report.report_id),
+            region=report.region,
+            unit=report.unit,
+            routed_at=to_timestamp(at),
+        ),
+    )
 
 
 def status_changed(report: Report, at: datetime) -> Event:
-    return _event(report, "status_changed", events_pb2.ReportStatusChanged(
-        report_id=str(report.report_id), region=report.region, status=STATUSES[report.status],
-        changed_at=to_timestamp(at),
-    ))  # fmt: skip
+    return _event(
+        report,
+        "status_changed",
+        events_pb2.ReportStatusChanged(
+            report_id=str(report.report_id),
+            region=report.region,
+            status=STATUSES[report.status],
+            changed_at=to_timestamp(at),
+        ),
+    )
 
 
 def report_overdue(report: Report) -> Event:
     assert report.deadline is not None
-    return _event(report, "overdue", events_pb2.ReportOverdue(
-        report_id=str(report.report_id), region=report.region,
-        due_at=to_timestamp(report.deadline.due_at),
-    ))  # fmt: skip
+    return _event(
+        report,
+        "overdue",
+        events_pb2.ReportOverdue(
+            report_id=str(report.report_id),
+            region=report.region,
+            due_at=to_timestamp(report.deadline.due_at),
+        ),
+    )
 
 
 def traffic_evidence_accepted(report: Report, evidence_sha256: list[str]) -> Event:
-    return _event(report, "traffic_evidence_accepted", events_pb2.TrafficEvidenceAccepted(
-        report_id=str(report.report_id), region=report.region, offence_code=report.offence_code,
-        occurred_at=to_timestamp(report.occurred_at), evidence_sha256=evidence_sha256,
-    ))  # fmt: skip
+    return _event(
+        report,
+        "traffic_evidence_accepted",
+        events_pb2.TrafficEvidenceAccepted(
+            report_id=str(report.report_id),
+            region=report.region,
+            offence_code=report.offence_code,
+            occurred_at=to_timestamp(report.occurred_at),
+            evidence_sha256=evidence_sha256,
+        ),
+    )
 
 
 def access_refused(attempt: Attempt) -> Event:
@@ -77,6 +107,10 @@ def access_refused(attempt: Attempt) -> Event:
 def _event(report: Report, fact: str, message: Message) -> Event:
     area = "complaints" if report.is_complaint else "reports"
     return Event(
-        subject=f"{area}.v1.{fact}", aggregate=f"report:{report.report_id}",
-        version=report.version, region=report.region, message=message, story=report.story,
-    )  # fmt: skip
+        subject=f"{area}.v1.{fact}",
+        aggregate=f"report:{report.report_id}",
+        version=report.version,
+        region=report.region,
+        message=message,
+        story=report.story,
+    )

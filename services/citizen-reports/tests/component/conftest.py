@@ -66,9 +66,12 @@ class Evidence(inference_pb2_grpc.InferenceServicer):
         self.read.append((request, purpose_in(dict(context.invocation_metadata()))))
         content = self.kept[request.sha256][::-1]
         yield inference_pb2.ReadEvidenceResponse(
-            content_type="image/jpeg", content=content[:100], sha256=SHOWN,
-            original_sha256=request.sha256, size_bytes=len(content),
-        )  # fmt: skip
+            content_type="image/jpeg",
+            content=content[:100],
+            sha256=SHOWN,
+            original_sha256=request.sha256,
+            size_bytes=len(content),
+        )
         yield inference_pb2.ReadEvidenceResponse(content=content[100:])
 
 
@@ -80,8 +83,9 @@ def evidence(engines: RunningTestMesh) -> Iterator[Evidence]:
     inference_pb2_grpc.add_InferenceServicer_to_server(kept, server)
     credentials = grpc.ssl_server_credentials(
         [(pair.key.read_bytes(), pair.certificate.read_bytes())],
-        engines.certificates.authority.read_bytes(), require_client_auth=True,
-    )  # fmt: skip
+        engines.certificates.authority.read_bytes(),
+        require_client_auth=True,
+    )
     kept.address = f"127.0.0.1:{server.add_secure_port('127.0.0.1:0', credentials)}"
     server.start()
     yield kept
@@ -135,9 +139,12 @@ async def as_(engines: RunningTestMesh, service: str) -> AsyncIterator[Callable[
     opened: list[Channels] = []
 
     def open_as(
-        name: str = "operator-gateway", *, kind: str = "", operator: str = "",
+        name: str = "operator-gateway",
+        *,
+        kind: str = "",
+        operator: str = "",
         purpose: str = "case 12",
-    ) -> As:  # fmt: skip
+    ) -> As:
         kind = kind or ("service" if operator else "partner")
         pair = getattr(engines.certificates, kind)(name)
         channels = Channels(cert=pair.certificate, key=pair.key, ca=engines.certificates.authority)
@@ -172,9 +179,11 @@ async def db(engines: RunningTestMesh, service: str) -> AsyncIterator[Database]:
     """The service's own database as its runtime role, for looking behind its answers."""
     environment = engines.environment(SERVICE)
     database = Database(
-        environment["TARTIP_DATABASE_URL"], service="test",
-        keyring=Keyring(Path(environment["TARTIP_KEYS_DIR"])), clock=system_clock,
-    )  # fmt: skip
+        environment["TARTIP_DATABASE_URL"],
+        service="test",
+        keyring=Keyring(Path(environment["TARTIP_KEYS_DIR"])),
+        clock=system_clock,
+    )
     yield database
     await database.close()
 
@@ -187,15 +196,19 @@ def draft(**changes: Any) -> pb.OpenReportRequest:
     """A right report of a traffic violation in Almaty, and what the test changes in it."""
     occurred = changes.pop("occurred", system_clock() - timedelta(minutes=2))
     given: dict[str, Any] = {
-        "report_id": str(new_id()), "category": pb.CATEGORY_TRAFFIC_VIOLATION,
+        "report_id": str(new_id()),
+        "category": pb.CATEGORY_TRAFFIC_VIOLATION,
         "place": common_pb2.Place(
-            latitude=43.1 + next(_PLACES) * 0.001, longitude=77.05, region="KZ-75",
+            latitude=43.1 + next(_PLACES) * 0.001,
+            longitude=77.05,
+            region="KZ-75",
             address="Abai 44",
         ),
-        "occurred_at": to_timestamp(occurred), "text": "drove through the red light",
+        "occurred_at": to_timestamp(occurred),
+        "text": "drove through the red light",
         "reporter": pb.Reporter(iin="900101300017", name="Test Person", phone="+77010000000"),
         "language": "ru",
-    }  # fmt: skip
+    }
     return pb.OpenReportRequest(**given | changes)
 
 
@@ -233,9 +246,12 @@ def pieces_of(
     report_id: str, content: bytes, *, size: int = 512 * 1024, **changes: Any
 ) -> list[pb.PutMediaRequest]:
     told: dict[str, Any] = {
-        "report_id": report_id, "media_id": str(new_id()), "total_bytes": len(content),
-        "sha256": hashlib.sha256(content).hexdigest(), "content_type": "image/jpeg",
-    } | changes  # fmt: skip
+        "report_id": report_id,
+        "media_id": str(new_id()),
+        "total_bytes": len(content),
+        "sha256": hashlib.sha256(content).hexdigest(),
+        "content_type": "image/jpeg",
+    } | changes
     return [
         pb.PutMediaRequest(**told, offset=start, content=content[start : start + size])
         for start in range(0, len(content), size)

@@ -106,8 +106,11 @@ async def test_an_operator_sees_his_region_and_kinds_alone(
     as_: Callable[..., As], register: Register
 ) -> None:
     report_id, receipt = await register(draft(category=pb.CATEGORY_OTHER))
-    blind = [as_(operator="inspector-almaty"), as_(operator="inspector-astana"),
-             as_(operator="security-1")]  # fmt: skip
+    blind = [
+        as_(operator="inspector-almaty"),
+        as_(operator="inspector-astana"),
+        as_(operator="security-1"),
+    ]
     for operator in blind:
         for request in _keys(report_id, receipt):
             assert (

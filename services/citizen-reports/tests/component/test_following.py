@@ -38,8 +38,9 @@ async def test_a_watch_resumes_without_a_gap_and_without_a_double(
     for report_id, receipt in made:
         told = [change for change in changes if change.report_id == report_id]
         assert [change.status for change in told] == [
-            pb.REPORT_STATUS_REGISTERED, pb.REPORT_STATUS_ROUTED,
-        ]  # fmt: skip
+            pb.REPORT_STATUS_REGISTERED,
+            pb.REPORT_STATUS_ROUTED,
+        ]
         assert {change.number for change in told} == {receipt.number}
     stream.cancel()
 
@@ -122,8 +123,9 @@ async def test_an_overdue_emergency_climbs_the_ladder_step_by_step(
     request = pb.ReportDeskGetReportRequest(report_id=report_id)
     steps = (await dispatcher.at_desk("GetReport", request)).report.steps
     assert [step.note for step in steps][-2:] == [
-        "overdue, step 1: supervisor", "overdue, step 2: head of the regional department",
-    ]  # fmt: skip
+        "overdue, step 1: supervisor",
+        "overdue, step 2: head of the regional department",
+    ]
 
 
 async def test_a_deadline_that_was_met_does_nothing(
@@ -210,14 +212,18 @@ async def _count(db: Database, report_id: str, subject: str) -> int:
     return int(counted)
 
 
-async def _publish(engines: RunningTestMesh, user: str, subject: str, event: Message, *,
-                   times: int = 1) -> None:  # fmt: skip
+async def _publish(
+    engines: RunningTestMesh, user: str, subject: str, event: Message, *, times: int = 1
+) -> None:
     """As the owner's relay does; more than once as after the loss of a stream."""
     client = await engines.nats_client(user)
     headers = {
-        "ce-id": str(new_id()), "tartip-aggregate": "x", "tartip-version": "1",
-        "tartip-region": "KZ-75", "tartip-story": "",
-    }  # fmt: skip
+        "ce-id": str(new_id()),
+        "tartip-aggregate": "x",
+        "tartip-version": "1",
+        "tartip-region": "KZ-75",
+        "tartip-story": "",
+    }
     try:
         for _ in range(times):
             await client.jetstream().publish(

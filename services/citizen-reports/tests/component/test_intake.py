@@ -67,17 +67,26 @@ async def test_parallel_opens_and_submits_make_one_report_with_one_number(
 
 async def test_every_wrong_field_is_named_at_once(kaspi: As) -> None:
     refusal = await refused(
-        kaspi.app("OpenReport", pb.OpenReportRequest(
-            report_id="1", category=99, language="de", officer="somebody",  # type: ignore[arg-type]
-            reporter=pb.Reporter(iin="900101300018"),
-        ))
-    )  # fmt: skip
+        kaspi.app(
+            "OpenReport",
+            pb.OpenReportRequest(
+                report_id="1",
+                category=99,
+                language="de",
+                officer="somebody",  # type: ignore[arg-type]
+                reporter=pb.Reporter(iin="900101300018"),
+            ),
+        )
+    )
     assert refusal.code == "BAD_REQUEST"
     assert {(error.field, error.code) for error in refusal.fields} == {
-        ("report_id", "REPORT_ID_WRONG"), ("category", "CATEGORY_UNKNOWN"),
-        ("place", "PLACE_REQUIRED"), ("occurred_at", "OCCURRED_AT_REQUIRED"),
-        ("language", "LANGUAGE_UNKNOWN"), ("reporter.iin", "IIN_INVALID"),
-    }  # fmt: skip
+        ("report_id", "REPORT_ID_WRONG"),
+        ("category", "CATEGORY_UNKNOWN"),
+        ("place", "PLACE_REQUIRED"),
+        ("occurred_at", "OCCURRED_AT_REQUIRED"),
+        ("language", "LANGUAGE_UNKNOWN"),
+        ("reporter.iin", "IIN_INVALID"),
+    }
 
 
 async def test_one_wrong_field_gives_the_refusal_its_name(kaspi: As) -> None:
@@ -137,14 +146,26 @@ async def test_an_anonymous_report_without_iin_is_taken(register: Register) -> N
 
 
 async def test_nothing_personal_lies_open_in_the_database(register: Register, db: Database) -> None:
-    await register(draft(
-        text="MARKER-text", reporter=pb.Reporter(iin="900101300017", name="MARKER-name"),
-        place=common_pb2.Place(latitude=43.2389, longitude=76.9455, address="MARKER-address"),
-    ))  # fmt: skip
+    await register(
+        draft(
+            text="MARKER-text",
+            reporter=pb.Reporter(iin="900101300017", name="MARKER-name"),
+            place=common_pb2.Place(latitude=43.2389, longitude=76.9455, address="MARKER-address"),
+        )
+    )
     await register(complaint(officer="MARKER-officer"))
     async with db.begin(SYSTEM) as tx:
-        tables = ("reports", "reporters", "contents", "steps", "changes", "outbox", "audit",
-                  "work", "requests")  # fmt: skip
+        tables = (
+            "reports",
+            "reporters",
+            "contents",
+            "steps",
+            "changes",
+            "outbox",
+            "audit",
+            "work",
+            "requests",
+        )
         for table in tables:
             for needle in ("MARKER", "900101300017", "43.2389"):
                 hits: Any = await tx.scalar(

@@ -164,9 +164,13 @@ async def test_the_form_of_media_from_before_is_learnt_when_they_are_opened(
     ids=["traffic", "violence", "child", "complaint"],
 )
 async def test_entries_about_complaints_violence_and_children_are_confidential(
-    kaspi: As, as_: Callable[..., As], evidence: Evidence, db: Database,
-    given: pb.OpenReportRequest, confidential: bool,
-) -> None:  # fmt: skip
+    kaspi: As,
+    as_: Callable[..., As],
+    evidence: Evidence,
+    db: Database,
+    given: pb.OpenReportRequest,
+    confidential: bool,
+) -> None:
     is_complaint = given.category == pb.CATEGORY_COMPLAINT_ABOUT_OFFICER
     reader = as_(operator="security-1" if is_complaint else "dispatcher-almaty")
     report_id, item, content = await with_media(kaspi, reader, given)
@@ -266,9 +270,12 @@ async def test_media_of_a_complaint_are_hidden_from_whom_it_is_about(
     ids=["region", "kind", "complaint", "barred"],
 )
 async def test_an_attempt_to_open_what_is_hidden_is_recorded_and_told_without_saying_what(
-    as_: Callable[..., As], register: Register, db: Database, operator: str,
+    as_: Callable[..., As],
+    register: Register,
+    db: Database,
+    operator: str,
     given: pb.OpenReportRequest,
-) -> None:  # fmt: skip
+) -> None:
     report_id, receipt = await register(given)
     one = as_(operator=operator, purpose="любопытство")
     for request in (

@@ -26,9 +26,14 @@ NOW = datetime(2026, 11, 23, 6, 0, tzinfo=UTC)
 REGIONS = read_regions()
 ROUTING = read_routing()
 DRAFT = Draft(
-    category=Category.TRAFFIC_VIOLATION, place=Place(43.2389, 76.9455, "KZ-75", ""),
-    occurred_at=NOW, text="", reporter=Reporter(), language="kk", officer="",
-)  # fmt: skip
+    category=Category.TRAFFIC_VIOLATION,
+    place=Place(43.2389, 76.9455, "KZ-75", ""),
+    occurred_at=NOW,
+    text="",
+    reporter=Reporter(),
+    language="kk",
+    officer="",
+)
 
 
 def codes(**changes: Any) -> set[str]:
@@ -70,15 +75,19 @@ def test_each_wrong_field_has_its_own_code(changes: dict[str, Any], code: str) -
 
 def test_all_wrong_fields_are_told_at_once() -> None:
     assert codes(language="", text="x" * 4001, occurred_at=None) == {
-        "LANGUAGE_UNKNOWN", "TEXT_TOO_LONG", "OCCURRED_AT_REQUIRED",
-    }  # fmt: skip
+        "LANGUAGE_UNKNOWN",
+        "TEXT_TOO_LONG",
+        "OCCURRED_AT_REQUIRED",
+    }
 
 
 def test_a_complaint_needs_a_region_but_no_point() -> None:
     complaint = replace(
-        DRAFT, category=Category.COMPLAINT_ABOUT_OFFICER, officer="badge 1",
+        DRAFT,
+        category=Category.COMPLAINT_ABOUT_OFFICER,
+        officer="badge 1",
         place=Place(0.0, 0.0, "KZ-75", ""),
-    )  # fmt: skip
+    )
     assert complaint.checked(REGIONS, NOW, report_id_ok=True).place.region == "KZ-75"
 
 
@@ -164,9 +173,13 @@ def test_a_piece_is_checked_whole() -> None:
     with pytest.raises(BadRequest) as caught:
         check_piece(wrong, media_id_ok=False)
     assert {error.code for error in caught.value.fields} == {
-        "MEDIA_ID_WRONG", "OFFSET_WRONG", "CONTENT_REQUIRED", "MEDIA_TOO_LARGE", "SHA256_WRONG",
+        "MEDIA_ID_WRONG",
+        "OFFSET_WRONG",
+        "CONTENT_REQUIRED",
+        "MEDIA_TOO_LARGE",
+        "SHA256_WRONG",
         "MEDIA_TYPE_UNKNOWN",
-    }  # fmt: skip
+    }
 
 
 def test_bytes_that_decode_as_nothing_are_no_picture() -> None:
@@ -178,10 +191,16 @@ def test_bytes_that_decode_as_nothing_are_no_picture() -> None:
 @pytest.mark.parametrize(
     ("typed", "plate"),
     [
-        ("453 DXA 12", "453DXA12"), ("453dха12", "453DXA12"), ("KZ 453 DXA 12", "453DXA12"),
-        ("А123ВС", "A123BC"), ("", ""), ("?", ""), ("ABCDEF", ""), ("123456", ""),
+        ("453 DXA 12", "453DXA12"),
+        ("453dха12", "453DXA12"),
+        ("KZ 453 DXA 12", "453DXA12"),
+        ("А123ВС", "A123BC"),
+        ("", ""),
+        ("?", ""),
+        ("ABCDEF", ""),
+        ("123456", ""),
         ("453DXA12; DROP", ""),
     ],
-)  # fmt: skip
+)
 def test_a_plate_is_brought_to_one_form_or_refused(typed: str, plate: str) -> None:
     assert normal_plate(typed) == plate

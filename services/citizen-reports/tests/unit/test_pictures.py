@@ -26,9 +26,9 @@ def png(side: int) -> bytes:
 
 @pytest.mark.parametrize("side", [7_000, 7_100, 20_000])
 def test_a_picture_drawn_to_fill_memory_is_refused_unopened(side: int) -> None:
-    bomb = png(side) if side < 10_000 else png(16).replace(
-        (16).to_bytes(4) * 2, side.to_bytes(4) * 2
-    )  # fmt: skip
+    bomb = (
+        png(side) if side < 10_000 else png(16).replace((16).to_bytes(4) * 2, side.to_bytes(4) * 2)
+    )
     tracemalloc.start()
     assert not is_picture_or_film(bomb, "image/png")
     _, peak = tracemalloc.get_traced_memory()

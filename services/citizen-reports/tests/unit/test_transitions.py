@@ -35,9 +35,16 @@ RECEIPT = Receipt("KZ75-2026-0000001", NOW, DUE, "KZ-75-traffic", b"x" * 32)
 
 def a_report(status: Status, category: Category = Category.TRAFFIC_VIOLATION) -> Report:
     report = Report(
-        report_id=UUID(int=1), partner="kaspi", category=category, region="KZ-75", status=status,
-        language="kk", occurred_at=NOW, opened_at=NOW, story="",
-    )  # fmt: skip
+        report_id=UUID(int=1),
+        partner="kaspi",
+        category=category,
+        region="KZ-75",
+        status=status,
+        language="kk",
+        occurred_at=NOW,
+        opened_at=NOW,
+        story="",
+    )
     if status is Status.OPEN:
         return report
     waits = NOW if status is Status.WAITS_FOR_REPORTER else None
@@ -130,9 +137,12 @@ def test_an_overtaken_outcome_changes_nothing() -> None:
         assert issued.with_outcome(outcome) is issued
     assert issued.with_outcome("violation_annulled").outcome == "violation_annulled"
     assert set(OUTCOMES) == {
-        "violation_detected", "violation_confirmed", "violation_rejected", "violation_annulled",
+        "violation_detected",
+        "violation_confirmed",
+        "violation_rejected",
+        "violation_annulled",
         "fine_issued",
-    }  # fmt: skip
+    }
 
 
 def test_a_number_names_region_and_year_and_has_seven_digits() -> None:

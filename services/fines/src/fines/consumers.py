@@ -35,9 +35,13 @@ def on_annulled(
     async def handle(tx: Tx, event: events_pb2.ViolationAnnulled, meta: Meta) -> None:
         _annotate(event.violation_id)
         await issuing.note_annulled(
-            tx, event.violation_id, region=event.region, report_id=event.report_id,
-            annulled_at=from_timestamp(event.annulled_at), story=meta.story,
-        )  # fmt: skip
+            tx,
+            event.violation_id,
+            region=event.region,
+            report_id=event.report_id,
+            annulled_at=from_timestamp(event.annulled_at),
+            story=meta.story,
+        )
 
     return handle
 

@@ -77,9 +77,11 @@ def environment(
 
 @pytest.fixture(scope="module")
 def service(
-    engines: RunningTestMesh, environment: dict[str, str], peer: ViolationsPeer,
+    engines: RunningTestMesh,
+    environment: dict[str, str],
+    peer: ViolationsPeer,
     tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[str]:  # fmt: skip
+) -> Iterator[str]:
     """The address of the service while this module runs."""
     log = tmp_path_factory.mktemp("log") / "service.log"
     with serving(engines, SERVICE, environment, log) as address:
@@ -153,15 +155,21 @@ async def publish(engines: RunningTestMesh) -> AsyncIterator[Callable[..., Await
     async def send(fact: str, message: Message, *, event_id: str = "") -> str:
         event_id = event_id or str(new_id())
         await stream.publish(
-            f"violations.v1.{fact}", message.SerializeToString(),
+            f"violations.v1.{fact}",
+            message.SerializeToString(),
             headers={
-                "ce-id": event_id, "ce-type": f"violations.v1.{fact}", "ce-source": "violations",
-                "ce-specversion": "1.0", "content-type": "application/protobuf",
+                "ce-id": event_id,
+                "ce-type": f"violations.v1.{fact}",
+                "ce-source": "violations",
+                "ce-specversion": "1.0",
+                "content-type": "application/protobuf",
                 "traceparent": f"00-{STORY}-b7ad6b7169203331-01",
-                "tartip-aggregate": "violation", "tartip-version": "2",
-                "tartip-region": REGION, "tartip-story": STORY,
+                "tartip-aggregate": "violation",
+                "tartip-version": "2",
+                "tartip-region": REGION,
+                "tartip-story": STORY,
             },
-        )  # fmt: skip
+        )
         return event_id
 
     yield send
@@ -196,8 +204,9 @@ def fine_of(database: Any) -> Callable[..., Awaitable[Any]]:
         async def row() -> Any:
             return await database.fetchrow(
                 "SELECT * FROM fines WHERE violation_id = $1 AND state = $2",
-                violation.violation_id, state,
-            )  # fmt: skip
+                violation.violation_id,
+                state,
+            )
 
         return await until(row)
 
@@ -217,9 +226,12 @@ def plate(vehicles: Vehicles) -> str:
 
 @pytest_asyncio.fixture
 async def a_fine(
-    plate: str, peer: ViolationsPeer, publish: Callable[..., Awaitable[str]],
-    fine_of: Callable[..., Awaitable[Any]], service: str,
-) -> Any:  # fmt: skip
+    plate: str,
+    peer: ViolationsPeer,
+    publish: Callable[..., Awaitable[str]],
+    fine_of: Callable[..., Awaitable[Any]],
+    service: str,
+) -> Any:
     """The row of a delivered fine."""
     violation = a_violation(plate)
     peer.known[violation.violation_id] = violation

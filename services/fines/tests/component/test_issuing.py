@@ -42,8 +42,9 @@ async def test_a_confirmation_told_three_times_makes_one_fine(
         row["number"],
     )
     assert [(found["subject"], found["version"]) for found in published] == [
-        ("fines.v1.issued", 1), ("fines.v1.delivered", 2),
-    ]  # fmt: skip
+        ("fines.v1.issued", 1),
+        ("fines.v1.delivered", 2),
+    ]
     assert {found["story"] for found in published} == {STORY}
     issued = facts.FineIssued.FromString(published[0]["payload"])
     assert issued.violation_id == violation.violation_id
@@ -109,9 +110,13 @@ async def test_an_annulment_cancels_what_was_delivered_and_tells_the_owner(
 
 
 async def test_an_unknown_owner_holds_the_fine_until_the_register_knows(
-    peer: ViolationsPeer, publish: Publish, fine_of: FineOf, database: Any, vehicles: Vehicles,
+    peer: ViolationsPeer,
+    publish: Publish,
+    fine_of: FineOf,
+    database: Any,
+    vehicles: Vehicles,
     operator: Callable[[str], As],
-) -> None:  # fmt: skip
+) -> None:
     violation = a_violation("999NEW02")
     peer.known[violation.violation_id] = violation
     await publish("confirmed", confirmed(violation))

@@ -195,11 +195,17 @@ async def test_what_is_wrong_with_a_payment_is_said_by_name(
     assert differs.facts == {"amount_due_minor": str(a_fine["discounted_minor"])}
     wrong = await kaspi.refused("PayFine", pb.PayFineRequest(number=a_fine["number"]))
     assert {error.field for error in wrong.fields} == {
-        "payment_id", "amount.currency", "amount.amount_minor", "bank_reference", "value_date",
-    }  # fmt: skip
+        "payment_id",
+        "amount.currency",
+        "amount.amount_minor",
+        "bank_reference",
+        "value_date",
+    }
     # A refused id was not used up.
-    assert await database.fetchval("SELECT count(*) FROM payments WHERE number = $1",
-                                   a_fine["number"]) == 0  # fmt: skip
+    assert (
+        await database.fetchval("SELECT count(*) FROM payments WHERE number = $1", a_fine["number"])
+        == 0
+    )
     amount = common_pb2.Money(amount_minor=a_fine["discounted_minor"], currency="KZT")
     again = expected["AMOUNT_DIFFERS"]
     again.amount.CopyFrom(amount)
@@ -207,9 +213,14 @@ async def test_what_is_wrong_with_a_payment_is_said_by_name(
 
 
 async def test_a_bank_reference_stands_on_one_payment(
-    a_fine: Any, kaspi: As, halyk: As, peer: ViolationsPeer, vehicles: Vehicles, publish: Publish,
+    a_fine: Any,
+    kaspi: As,
+    halyk: As,
+    peer: ViolationsPeer,
+    vehicles: Vehicles,
+    publish: Publish,
     fine_of: FineOf,
-) -> None:  # fmt: skip
+) -> None:
     vehicles.register("996REF02")
     violation = a_violation("996REF02")
     peer.known[violation.violation_id] = violation
@@ -251,14 +262,23 @@ async def test_cancelling_a_paid_fine_refunds_it(
         await operator("finance-1").call("ListEntries", pb.ListEntriesRequest(number=number))
     ).entries
     assert [entry.kind for entry in entries] == [
-        "issue", "payment", "discount", "discount", "refund", "cancellation",
-    ]  # fmt: skip
+        "issue",
+        "payment",
+        "discount",
+        "discount",
+        "refund",
+        "cancellation",
+    ]
     subjects = await database.fetch(
         "SELECT subject, version FROM outbox WHERE aggregate = $1 ORDER BY position", number
     )
     assert [(row["subject"].removeprefix("fines.v1."), row["version"]) for row in subjects] == [
-        ("issued", 1), ("delivered", 2), ("paid", 3), ("refunded", 4), ("cancelled", 5),
-    ]  # fmt: skip
+        ("issued", 1),
+        ("delivered", 2),
+        ("paid", 3),
+        ("refunded", 4),
+        ("cancelled", 5),
+    ]
     late = await kaspi.refused("PayFine", payment_of(a_fine))
     assert late.reason == "FINE_CANCELLED"
 
@@ -269,9 +289,10 @@ async def test_paying_and_cancelling_at_once_leave_nothing_owed(
     supervisor, number = operator("supervisor-almaty"), a_fine["number"]
     cancel = pb.CancelFineRequest(cancellation_id=str(new_id()), number=number, reason="race")
     await asyncio.gather(
-        _insisting(kaspi, payment_of(a_fine)), supervisor.call("CancelFine", cancel),
+        _insisting(kaspi, payment_of(a_fine)),
+        supervisor.call("CancelFine", cancel),
         return_exceptions=True,
-    )  # fmt: skip
+    )
     money = "SELECT coalesce(sum(amount_minor), 0) FROM entries WHERE number = $1 AND kind = $2"
     paid = await database.fetchval(money, number, "payment")
     assert paid == await database.fetchval(money, number, "refund")
@@ -317,16 +338,25 @@ async def test_a_ledger_that_was_tampered_with_shows_in_the_figures(
 @pytest.mark.parametrize(
     ("method", "request_", "fields"),
     [
-        ("ListFines", pb.ListFinesRequest(region="\0", violation_id="\0"),
-         {"region", "violation_id"}),
+        (
+            "ListFines",
+            pb.ListFinesRequest(region="\0", violation_id="\0"),
+            {"region", "violation_id"},
+        ),
         ("ListFines", pb.ListFinesRequest(state=99), {"state"}),  # type: ignore[arg-type]
         ("ListFines", pb.ListFinesRequest(page=common_pb2.Page(size=-1)), {"page.size"}),
-        ("GetRevenue", pb.GetRevenueRequest(from_day="9999-12-31", until_day="0001-01-01"),
-         {"from_day", "until_day"}),
-        ("GetRevenue", pb.GetRevenueRequest(from_day="20260101", until_day="", region="x"),
-         {"from_day", "until_day", "region"}),
+        (
+            "GetRevenue",
+            pb.GetRevenueRequest(from_day="9999-12-31", until_day="0001-01-01"),
+            {"from_day", "until_day"},
+        ),
+        (
+            "GetRevenue",
+            pb.GetRevenueRequest(from_day="20260101", until_day="", region="x"),
+            {"from_day", "until_day", "region"},
+        ),
     ],
-)  # fmt: skip
+)
 async def test_every_wrong_field_of_an_operator_is_named(
     operator: Callable[[str], As], method: str, request_: Any, fields: set[str]
 ) -> None:

@@ -32,10 +32,14 @@ CLI = Caller("service", "tartip-cli", purpose="the table of 2027 was wrong")
 LAWBOOKS = read_lawbooks()
 RIGHT = LAWBOOKS.calendar
 # As the table of 2027 was before: 15 March was no holiday in it.
-WRONG = Calendar({
-    **RIGHT.years,
-    2027: CalendarYear(RIGHT.years[2027].days_off - {date(2027, 3, 15)}, frozenset(), "wrong.1"),
-})  # fmt: skip
+WRONG = Calendar(
+    {
+        **RIGHT.years,
+        2027: CalendarYear(
+            RIGHT.years[2027].days_off - {date(2027, 3, 15)}, frozenset(), "wrong.1"
+        ),
+    }
+)
 DELIVERED = date(2027, 3, 10)
 STORED = legal_dates(DELIVERED, WRONG, DayCount.WORKING)
 COUNTED = legal_dates(DELIVERED, RIGHT, DayCount.WORKING)
@@ -85,9 +89,11 @@ class Desk:
 @pytest_asyncio.fixture
 async def desk(environment: dict[str, str], tmp_path: Path, database: Any) -> AsyncIterator[Desk]:
     db = Database(
-        environment["TARTIP_DATABASE_URL"], service="fines", keyring=Keyring(tmp_path / "keys"),
+        environment["TARTIP_DATABASE_URL"],
+        service="fines",
+        keyring=Keyring(tmp_path / "keys"),
         clock=lambda: desk.now,
-    )  # fmt: skip
+    )
     desk = Desk(db)
     yield desk
     # Nothing of another time is left to a service that runs later.
@@ -106,8 +112,9 @@ async def facts_of(database: Any, number: str) -> tuple[list[dict[str, Any]], li
     """Its audit entries of redating, and the subjects that tell of it."""
     rows = await database.fetch("SELECT canonical FROM audit ORDER BY position")
     entries = [json.loads(row["canonical"]) for row in rows]
-    audited = [one for one in entries
-               if one["object"] == f"fine:{number}" and one["action"] == "redate"]  # fmt: skip
+    audited = [
+        one for one in entries if one["object"] == f"fine:{number}" and one["action"] == "redate"
+    ]
     told = await database.fetch("SELECT subject FROM outbox WHERE aggregate = $1", number)
     return audited, [row["subject"] for row in told]
 
@@ -194,8 +201,9 @@ async def test_paid_and_cancelled_fines_are_left_alone(desk: Desk, database: Any
     number = await desk.add()
     async with desk._db.begin(SYSTEM) as tx:
         fine = await fines.get_for_update(tx, number)
-        await ledger.post(tx, rules.on_cancellation(fine, await ledger.entries_of(tx, number),
-                                                    desk.now))  # fmt: skip
+        await ledger.post(
+            tx, rules.on_cancellation(fine, await ledger.entries_of(tx, number), desk.now)
+        )
         await fines.save(tx, fine.cancel())
     assert number not in await desk.run()
 

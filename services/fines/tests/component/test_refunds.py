@@ -108,15 +108,21 @@ async def test_a_page_token_belongs_to_the_filters_it_was_given_for(
     ("request_", "fields"),
     [
         (pb.ListPaymentsRequest(state=99), {"state"}),  # type: ignore[arg-type]
-        (pb.ListPaymentsRequest(number="1", posted_from="x", value_date_until="2026-13-01"),
-         {"number", "posted_from", "value_date_until"}),
-        (pb.ListPaymentsRequest(posted_from="2026-06-04", posted_until="2026-06-03"),
-         {"posted_until"}),
-        (pb.ListPaymentsRequest(value_date_from="2026-06-04", value_date_until="2026-06-03"),
-         {"value_date_until"}),
+        (
+            pb.ListPaymentsRequest(number="1", posted_from="x", value_date_until="2026-13-01"),
+            {"number", "posted_from", "value_date_until"},
+        ),
+        (
+            pb.ListPaymentsRequest(posted_from="2026-06-04", posted_until="2026-06-03"),
+            {"posted_until"},
+        ),
+        (
+            pb.ListPaymentsRequest(value_date_from="2026-06-04", value_date_until="2026-06-03"),
+            {"value_date_until"},
+        ),
         (pb.ListPaymentsRequest(page=common_pb2.Page(size=201)), {"page.size"}),
     ],
-)  # fmt: skip
+)
 async def test_every_wrong_filter_is_named(kaspi: As, request_: Any, fields: set[str]) -> None:
     refused = await kaspi.refused("ListPayments", request_)
     assert {error.field for error in refused.fields} == fields

@@ -40,9 +40,15 @@ def fine_in(state: State, **changes: Any) -> Fine:
     )
     if state is not State.AWAITING:
         fine = replace(
-            fine, article="599(1)", amount=AMOUNT, issued_at=NOW, particulars=SEALED,
-            delivered_at=NOW, dates=DATES, version=5,
-        )  # fmt: skip
+            fine,
+            article="599(1)",
+            amount=AMOUNT,
+            issued_at=NOW,
+            particulars=SEALED,
+            delivered_at=NOW,
+            dates=DATES,
+            version=5,
+        )
     return replace(fine, **changes)
 
 

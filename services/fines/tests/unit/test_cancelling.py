@@ -43,8 +43,10 @@ def test_what_was_posted_last_is_taken_back_first() -> None:
     reversal = ledger.on_cancellation(FINE, entries, NOW)
     assert [entry.reverses for entry in reversal] == [entry.entry_id for entry in entries[::-1]]
     assert [entry.kind for entry in reversal] == [
-        EntryKind.DISCOUNT, EntryKind.REFUND, EntryKind.CANCELLATION,
-    ]  # fmt: skip
+        EntryKind.DISCOUNT,
+        EntryKind.REFUND,
+        EntryKind.CANCELLATION,
+    ]
 
 
 def test_the_refund_is_the_entry_that_takes_the_payment_back() -> None:
@@ -72,9 +74,14 @@ def test_the_payers_letter_names_amount_bank_moment_and_number_of_the_refund(
     letter = cancellation_notice(fine_in(State.CANCELLED), replace(PAYMENT, refund=REFUND))
     (paragraph,) = [line for line in letter.splitlines() if f'<p lang="{language}">' in line]
     for stated in (
-        FINE.number, tenge(AMOUNT.discounted_minor), "«kaspi»", "2026-06-05", "RRN123456",
-        "2026-06-10", str(REFUND.refund_id),
-    ):  # fmt: skip
+        FINE.number,
+        tenge(AMOUNT.discounted_minor),
+        "«kaspi»",
+        "2026-06-05",
+        "RRN123456",
+        "2026-06-10",
+        str(REFUND.refund_id),
+    ):
         assert stated in paragraph
 
 

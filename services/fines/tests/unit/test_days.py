@@ -21,16 +21,35 @@ def day(text: str) -> date:
 @pytest.mark.parametrize(
     ("count", "discount", "considered", "appeal", "in_force", "voluntary", "enforcement"),
     [
-        ("WORKING", "2026-06-12", "2026-06-24", "2026-07-08", "2026-07-09", "2026-08-20",
-         "2026-08-30"),
-        ("CALENDAR", "2026-06-10", "2026-06-18", "2026-06-28", "2026-06-29", "2026-07-29",
-         "2026-08-08"),
+        (
+            "WORKING",
+            "2026-06-12",
+            "2026-06-24",
+            "2026-07-08",
+            "2026-07-09",
+            "2026-08-20",
+            "2026-08-30",
+        ),
+        (
+            "CALENDAR",
+            "2026-06-10",
+            "2026-06-18",
+            "2026-06-28",
+            "2026-06-29",
+            "2026-07-29",
+            "2026-08-08",
+        ),
     ],
-)  # fmt: skip
+)
 def test_delivered_on_3_june_2026(
-    count: str, discount: str, considered: str, appeal: str, in_force: str, voluntary: str,
+    count: str,
+    discount: str,
+    considered: str,
+    appeal: str,
+    in_force: str,
+    voluntary: str,
     enforcement: str,
-) -> None:  # fmt: skip
+) -> None:
     dates = legal_dates(day("2026-06-03"), WEEKENDS_ONLY, DayCount(count))
     assert dates.discount_until == day(discount)
     assert dates.considered_on == day(considered)
@@ -82,8 +101,13 @@ def test_the_versions_of_all_years_used_are_recorded() -> None:
 
 @pytest.mark.parametrize(
     ("start", "expected"),
-    [("2026-01-15", "2026-03-15"), ("2025-12-31", "2026-02-28"), ("2026-11-30", "2027-01-30"),
-     ("2026-10-05", "2026-12-05"), ("2027-12-31", "2028-02-29")],
-)  # fmt: skip
+    [
+        ("2026-01-15", "2026-03-15"),
+        ("2025-12-31", "2026-02-28"),
+        ("2026-11-30", "2027-01-30"),
+        ("2026-10-05", "2026-12-05"),
+        ("2027-12-31", "2028-02-29"),
+    ],
+)
 def test_two_months_end_on_the_same_day_or_the_months_last(start: str, expected: str) -> None:
     assert months_after(day(start), 2) == day(expected)

@@ -55,7 +55,7 @@ def test_facts_without_fault_are_not_held() -> None:
         (violation(device=replace(DEVICE, kind="RED_LIGHT")), "CAMERA_KIND_UNFIT"),
         (violation(readings=None), "SPEED_MISSING"),
     ],
-)  # fmt: skip
+)
 def test_a_fact_with_a_fault_is_held_by_its_name(found: ConfirmedViolation, reason: str) -> None:
     assert holds(found)[:1] == [reason]
 
@@ -171,9 +171,12 @@ def test_before_an_edition_of_the_law_was_in_force_nobody_is_fined() -> None:
 def test_phone_before_march_2026_is_not_automatic() -> None:
     early = datetime(2026, 3, 11, tzinfo=UTC)
     phone = violation(
-        offence_code="PHONE", article="591(1)", readings=None, over_kmh=None,
+        offence_code="PHONE",
+        article="591(1)",
+        readings=None,
+        over_kmh=None,
         device=replace(DEVICE, kind="", verification_from=early),
-    )  # fmt: skip
+    )
     assert holds(replace(phone, occurred_at=early)) == ["ARTICLE_NOT_AUTOMATIC"]
     assert holds(phone) == []
 

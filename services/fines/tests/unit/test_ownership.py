@@ -77,8 +77,10 @@ def test_a_foreigners_iin_tells_no_age_and_a_bin_no_birth() -> None:
 def test_all_that_is_wrong_with_an_owner_is_named() -> None:
     found = owned_by(CHILD, address="")
     assert holds(found, plate=FIRMS_PLATE) == [
-        Hold.OWNER_INCOMPLETE, Hold.OWNER_KIND_DIFFERS, Hold.OWNER_TOO_YOUNG,
-    ]  # fmt: skip
+        Hold.OWNER_INCOMPLETE,
+        Hold.OWNER_KIND_DIFFERS,
+        Hold.OWNER_TOO_YOUNG,
+    ]
 
 
 def test_an_ownership_begins_with_its_first_moment_and_ends_before_its_last() -> None:

@@ -29,16 +29,39 @@ def test_the_letter_states_what_the_law_demands_in_both_languages() -> None:
         fine, particulars, ARTICLES["SPEED_20_40"], LAWBOOKS.authorities["KZ-75"], DayCount.WORKING
     )
     stated = [
-        "Департамент полиции города Алматы", "Алматы қаласы Полиция департаменті", "г. Алматы",
-        "Test Owner", "900101300017", "1990-01-01", "Almaty, Abai 1", "Toyota Camry", "453DXA12",
-        "2026-06-03 11:00:00", "Almaty, Dostyk 5", "592(2)", "Превышение установленной скорости",
+        "Департамент полиции города Алматы",
+        "Алматы қаласы Полиция департаменті",
+        "г. Алматы",
+        "Test Owner",
+        "900101300017",
+        "1990-01-01",
+        "Almaty, Abai 1",
+        "Toyota Camry",
+        "453DXA12",
+        "2026-06-03 11:00:00",
+        "Almaty, Dostyk 5",
+        "592(2)",
+        "Превышение установленной скорости",
         "93 км/сағ, рұқсат етілгені 60 км/сағ, қателік шегерілгендегі асыру 31 км/сағ",
         "93 км/ч, разрешено 60 км/ч, превышение за вычетом погрешности 31 км/ч",
-        "Sergek S2", "SN-1", "KZ.C.1", "V-1", "2026-02-23",
-        "inspector-almaty", tenge(1_297_501), tenge(648_750), "7 рабочих дней", "7 жұмыс күні",
-        "7-й рабочий день", "кейінгі 7-жұмыс күні", "обжаловать", "шағымдануға", "ab" * 32,
-        "30 рабочих дней", fine.number,
-    ]  # fmt: skip
+        "Sergek S2",
+        "SN-1",
+        "KZ.C.1",
+        "V-1",
+        "2026-02-23",
+        "inspector-almaty",
+        tenge(1_297_501),
+        tenge(648_750),
+        "7 рабочих дней",
+        "7 жұмыс күні",
+        "7-й рабочий день",
+        "кейінгі 7-жұмыс күні",
+        "обжаловать",
+        "шағымдануға",
+        "ab" * 32,
+        "30 рабочих дней",
+        fine.number,
+    ]
     assert [text for text in stated if text not in letter] == []
     assert letter.count(SIGNATURE_PLACE) == 1
 
@@ -46,23 +69,35 @@ def test_the_letter_states_what_the_law_demands_in_both_languages() -> None:
 @pytest.mark.parametrize(
     ("read", "kk", "ru"),
     [
-        ({"signal_phase": "RED", "signal_age_seconds": 2.4, "past_stop_line": True},
-         "қызыл сигнал, 2,4 с; тоқтау сызығынан кейін", "красный сигнал, 2,4 с; за стоп-линией"),
-        ({"signal_phase": "YELLOW", "past_stop_line": False},
-         "сары сигнал; тоқтау сызығына дейін", "жёлтый сигнал; до стоп-линии"),
-        ({"signal_phase": "GREEN", "speed_kmh": 61.5},
-         "61,5 км/сағ; жасыл сигнал", "61,5 км/ч; зелёный сигнал"),
+        (
+            {"signal_phase": "RED", "signal_age_seconds": 2.4, "past_stop_line": True},
+            "қызыл сигнал, 2,4 с; тоқтау сызығынан кейін",
+            "красный сигнал, 2,4 с; за стоп-линией",
+        ),
+        (
+            {"signal_phase": "YELLOW", "past_stop_line": False},
+            "сары сигнал; тоқтау сызығына дейін",
+            "жёлтый сигнал; до стоп-линии",
+        ),
+        (
+            {"signal_phase": "GREEN", "speed_kmh": 61.5},
+            "61,5 км/сағ; жасыл сигнал",
+            "61,5 км/ч; зелёный сигнал",
+        ),
         ({}, "–", "–"),
     ],
-)  # fmt: skip
+)
 def test_the_letter_states_what_the_device_read_of_the_light(
     read: dict[str, Any], kk: str, ru: str
 ) -> None:
     red = red_light(Measured(**read))
     letter = prescription(
-        fine_in(State.ISSUED), particulars_of(red, REGISTRATION), ARTICLES["RED_LIGHT"],
-        LAWBOOKS.authorities["KZ-75"], DayCount.WORKING,
-    )  # fmt: skip
+        fine_in(State.ISSUED),
+        particulars_of(red, REGISTRATION),
+        ARTICLES["RED_LIGHT"],
+        LAWBOOKS.authorities["KZ-75"],
+        DayCount.WORKING,
+    )
     kazakh, russian = letter.split('<section lang="ru">')
     assert f"<td>{kk}</td>" in kazakh and f"<td>{ru}</td>" in russian
 
@@ -71,9 +106,12 @@ def test_what_a_register_holds_cannot_change_the_letter() -> None:
     owner = replace(REGISTRATION.owner, name="<script>x</script>")
     particulars = particulars_of(violation(), replace(REGISTRATION, owner=owner))
     letter = prescription(
-        fine_in(State.ISSUED), particulars, ARTICLES["RED_LIGHT"], LAWBOOKS.authorities["KZ-75"],
+        fine_in(State.ISSUED),
+        particulars,
+        ARTICLES["RED_LIGHT"],
+        LAWBOOKS.authorities["KZ-75"],
         DayCount.CALENDAR,
-    )  # fmt: skip
+    )
     assert "<script>" not in letter and "&lt;script&gt;" in letter
     assert "7 календарных дней" in letter
 

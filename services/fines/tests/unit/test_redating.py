@@ -47,8 +47,10 @@ def test_a_holiday_that_was_missing_makes_every_term_later(state: State) -> None
         assert getattr(dates_of(again), term) > getattr(dates_of(fine), term), term
     assert dates_of(again).discount_until == date(2027, 3, 25)
     assert (again.version, again.amount, again.delivered_at) == (
-        fine.version + 1, fine.amount, fine.delivered_at,
-    )  # fmt: skip
+        fine.version + 1,
+        fine.amount,
+        fine.delivered_at,
+    )
     assert changed_terms(dates_of(fine), dates_of(again))["discount_until"] == (
         "2027-03-19 → 2027-03-25"
     )

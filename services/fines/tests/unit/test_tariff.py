@@ -60,10 +60,18 @@ def test_an_offence_of_december_sent_in_january_costs_the_new_base_value() -> No
 
 @pytest.mark.parametrize(
     ("over", "code"),
-    [(9.99, ""), (10, "SPEED_10_20"), (20, "SPEED_10_20"), (20.01, "SPEED_20_40"),
-     (40, "SPEED_20_40"), (40.01, "SPEED_40_60"), (59.99, "SPEED_40_60"), (60, "SPEED_60_PLUS"),
-     (140, "SPEED_60_PLUS")],
-)  # fmt: skip
+    [
+        (9.99, ""),
+        (10, "SPEED_10_20"),
+        (20, "SPEED_10_20"),
+        (20.01, "SPEED_20_40"),
+        (40, "SPEED_20_40"),
+        (40.01, "SPEED_40_60"),
+        (59.99, "SPEED_40_60"),
+        (60, "SPEED_60_PLUS"),
+        (140, "SPEED_60_PLUS"),
+    ],
+)
 def test_a_speed_on_the_border_falls_to_the_drivers_side(over: float, code: str) -> None:
     assert speed_code(over) == code
 

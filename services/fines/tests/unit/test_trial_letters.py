@@ -14,9 +14,13 @@ def test_every_letter_of_a_trial_says_first_that_nobody_owes_it() -> None:
     fine = fine_in(State.DELIVERED, amount=replace(AMOUNT, tariff_version="mci assumed:2027"))
     assert fine.assumed_years == (2027,)
     letter = prescription(
-        fine, particulars_of(violation(), REGISTRATION), LAWBOOKS.tariff.articles["RED_LIGHT"],
-        LAWBOOKS.authorities["KZ-75"], DayCount.WORKING, (2027, 2028),
-    )  # fmt: skip
+        fine,
+        particulars_of(violation(), REGISTRATION),
+        LAWBOOKS.tariff.articles["RED_LIGHT"],
+        LAWBOOKS.authorities["KZ-75"],
+        DayCount.WORKING,
+        (2027, 2028),
+    )
     for page, years in ((letter, "2027, 2028"), (discount_notice(fine), "2027")):
         assert page.index("ПРОБНЫЙ ДОКУМЕНТ") < page.index(fine.number, page.index("<main>"))
         assert years in page and "СЫНАҚ ҚҰЖАТЫ" in page

@@ -32,11 +32,12 @@ async def test_every_field_arrives_in_its_place(tmp_path: Path) -> None:
     (found,) = await asked(tmp_path, {PLATE: a_car(**sold)})
     assert isinstance(found, Registration)
     assert asdict(found) == {
-        "make": "D", "model": "E",
+        "make": "D",
+        "model": "E",
         "owner": {"number": "900101300017", "name": "A", "address": "B", "phone": "C"},
         "since": datetime(2019, 12, 31, 18, tzinfo=UTC),  # a day begins in Almaty, then UTC+6
         "until": datetime(2026, 7, 1, 6, tzinfo=UTC),
-    }  # fmt: skip
+    }
 
 
 async def test_the_register_is_read_again_when_it_changes(tmp_path: Path) -> None:
@@ -85,16 +86,27 @@ async def test_a_plate_that_stands_twice_has_the_owners_of_both(
 @pytest.mark.parametrize(
     "record",
     [
-        5, None, "car", {}, [CAR, 5],
+        5,
+        None,
+        "car",
+        {},
+        [CAR, 5],
         {key: value for key, value in CAR.items() if key != "since"},
-        a_car(since="yesterday"), a_car(since=None), a_car(since=20200101),
+        a_car(since="yesterday"),
+        a_car(since=None),
+        a_car(since=20200101),
         a_car(since="2020-01-01T00:00:00"),  # where?
         a_car(since="0001-01-01"),
-        a_car(until="2020-01-01"), a_car(until="2019-01-01"), a_car(until=""),
-        a_car(owner=[]), a_car(owner={}), a_car(owner=OWNER | {"bin": "100140000003"}),
-        a_car(owner=OWNER | {"iin": 900101300017}), a_car(owner=OWNER | {"name": ["A"]}),
+        a_car(until="2020-01-01"),
+        a_car(until="2019-01-01"),
+        a_car(until=""),
+        a_car(owner=[]),
+        a_car(owner={}),
+        a_car(owner=OWNER | {"bin": "100140000003"}),
+        a_car(owner=OWNER | {"iin": 900101300017}),
+        a_car(owner=OWNER | {"name": ["A"]}),
     ],
-)  # fmt: skip
+)
 async def test_a_record_that_is_none_harms_its_own_plate_alone(
     tmp_path: Path, record: object
 ) -> None:

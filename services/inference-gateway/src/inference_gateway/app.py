@@ -90,10 +90,18 @@ async def build(chassis: Chassis[InferenceSettings]) -> None:
     chassis.loop("evidence sweeper", vault.keep_sweeping)
     chassis.loop("quarantine sweeper", ward.keep_sweeping)
     prober = Prober(
-        chassis.db, eyes, FaceLooker(models), chassis.clock, probes.load(),
-        Times(settings.probe_first_after_seconds, settings.probe_every_seconds,
-              settings.probe_again_after_seconds, settings.probe_slowest_seconds),
-    )  # fmt: skip
+        chassis.db,
+        eyes,
+        FaceLooker(models),
+        chassis.clock,
+        probes.load(),
+        Times(
+            settings.probe_first_after_seconds,
+            settings.probe_every_seconds,
+            settings.probe_again_after_seconds,
+            settings.probe_slowest_seconds,
+        ),
+    )
     chassis.loop("golden probes", prober.keep_probing)
 
 

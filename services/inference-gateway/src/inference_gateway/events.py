@@ -68,9 +68,14 @@ def plates_told(
         about_this = readings if place == about else None
         event = plate_read(plate, frame, camera, about_this, received_at)
         emitted = Emitted(
-            event.event_id, event.subject, what="plate read", track=plate.track, box=plate.box,
-            confidence=plate.confidence, at=frame.captured_at,
-        )  # fmt: skip
+            event.event_id,
+            event.subject,
+            what="plate read",
+            track=plate.track,
+            box=plate.box,
+            confidence=plate.confidence,
+            at=frame.captured_at,
+        )
         told.append(Told(event, emitted))
     return tuple(told)
 

@@ -177,9 +177,12 @@ class Screening:
 
     async def _searched(self, faces: FaceSearch, shot: Shot, fingerprint: str) -> FacesSeen:
         return await faces.look(
-            shot.picture, self.subject.camera, self.subject.moment(shot.seconds),
-            content=lambda: _jpeg(shot.picture), fingerprint=fingerprint,
-        )  # fmt: skip
+            shot.picture,
+            self.subject.camera,
+            self.subject.moment(shot.seconds),
+            content=lambda: _jpeg(shot.picture),
+            fingerprint=fingerprint,
+        )
 
     @wholly
     async def _seen(
@@ -214,9 +217,11 @@ class Screening:
 
     def _result(self, name: str, seconds: float, objects: tuple[Seen, ...] = ()) -> FrameResult:
         return FrameResult(
-            self.subject.id_of(name), self.subject.moment(seconds), objects=objects,
+            self.subject.id_of(name),
+            self.subject.moment(seconds),
+            objects=objects,
             models_fingerprint=self._fingerprint,
-        )  # fmt: skip
+        )
 
     async def _evidence(self, facts: tuple[Fact, ...], picture: Picture) -> bytes:
         if not any(fact.with_evidence for fact in facts):
@@ -260,9 +265,16 @@ class Screening:
             result = replace(result, evidence_sha256=kept.sha256, shown_sha256=kept.shown_sha256)
         faces = await untold.faces.sealed() if untold.faces else None
         return Settling(
-            subject.camera, subject.caller, subject.scope, subject.content, result,
-            self._told(untold, result), kept, faces=faces, is_scene=True,
-        )  # fmt: skip
+            subject.camera,
+            subject.caller,
+            subject.scope,
+            subject.content,
+            result,
+            self._told(untold, result),
+            kept,
+            faces=faces,
+            is_scene=True,
+        )
 
     def _told(self, untold: _Untold, result: FrameResult) -> tuple[Told, ...]:
         if untold.passage:
@@ -282,9 +294,15 @@ def plate_of(track: Track) -> ReadPlate:
     reading = understood(vote.text)
     legible = vote.weakest >= LEGIBLE and not reading.ambiguous
     return ReadPlate(
-        vote.text, vote.weakest, vote.confidences, best.box, reading.country,
-        reading.plate_type, legible, track.number,
-    )  # fmt: skip
+        vote.text,
+        vote.weakest,
+        vote.confidences,
+        best.box,
+        reading.country,
+        reading.plate_type,
+        legible,
+        track.number,
+    )
 
 
 def _jpeg(picture: Picture) -> bytes:

@@ -169,9 +169,13 @@ class Showing:
 
     def _screening(self, subject: Subject, configured: Configured, rate: float) -> Screening:
         return Screening(
-            subject, self._eyes, self._vault, configured=configured, faces=self._intake.faces,
+            subject,
+            self._eyes,
+            self._vault,
+            configured=configured,
+            faces=self._intake.faces,
             frames_per_second=rate,
-        )  # fmt: skip
+        )
 
 
 async def _spool(pieces: AsyncIterator[bytes], file: IO[bytes]) -> bytes:

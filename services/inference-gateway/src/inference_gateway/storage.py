@@ -137,9 +137,14 @@ async def announce_camera(
     Whether no newer one is known: events may come late, or twice.
     """
     new = insert(cameras).values(
-        camera_id=camera_id, region=region, known_version=version, version=0, serial="",
-        device_key=b"", retired=retired,
-    )  # fmt: skip
+        camera_id=camera_id,
+        region=region,
+        known_version=version,
+        version=0,
+        serial="",
+        device_key=b"",
+        retired=retired,
+    )
     newest = await tx.scalar(
         new.on_conflict_do_update(
             index_elements=["camera_id"],

@@ -124,13 +124,20 @@ class Intake:
             sight, fingerprint = await self._eyes.look(opened.picture, wanted)
             if functions.faces:
                 faces = await self.faces.look(
-                    opened.picture, camera, taken_at, content=lambda: frame.picture,
+                    opened.picture,
+                    camera,
+                    taken_at,
+                    content=lambda: frame.picture,
                     fingerprint=fingerprint,
-                )  # fmt: skip
+                )
         result = FrameResult(
-            frame.frame_id, taken_at, plates_of(sight), objects_of(sight),
-            models_fingerprint=fingerprint, notes=opened.notes,
-        )  # fmt: skip
+            frame.frame_id,
+            taken_at,
+            plates_of(sight),
+            objects_of(sight),
+            models_fingerprint=fingerprint,
+            notes=opened.notes,
+        )
         readings = frame.readings.readings if frame.readings else None
         kept = None
         if result.plates or readings is not None:
@@ -229,13 +236,19 @@ async def _keep(tx: Tx, settling: Settling) -> FrameResult:
     if kept is not None:
         await storage.keep_evidence(tx, kept, EvidencePlace(camera.region))
         tx.audit(
-            "keep_evidence", f"evidence:{kept.sha256}", region=camera.region,
+            "keep_evidence",
+            f"evidence:{kept.sha256}",
+            region=camera.region,
             facts={"camera": str(camera.camera_id), "frame": str(result.frame_id)},
-        )  # fmt: skip
+        )
     await storage.keep_frame(
-        tx, result, caller=settling.caller.key, camera=camera, story=current_story(),
+        tx,
+        result,
+        caller=settling.caller.key,
+        camera=camera,
+        story=current_story(),
         key=key,
-    )  # fmt: skip
+    )
     for told in settling.facts:
         tx.emit(told.event)
         if told.event.subject == PLATE_READ:
@@ -254,9 +267,14 @@ def plates_of(sight: Sight) -> tuple[ReadPlate, ...]:
 
 def read_plate(plate: Plate) -> ReadPlate:
     return ReadPlate(
-        plate.text, plate.confidence, plate.character_confidences, plate.box, plate.country,
-        plate.plate_type, plate.legible,
-    )  # fmt: skip
+        plate.text,
+        plate.confidence,
+        plate.character_confidences,
+        plate.box,
+        plate.country,
+        plate.plate_type,
+        plate.legible,
+    )
 
 
 def objects_of(sight: Sight) -> tuple[Seen, ...]:

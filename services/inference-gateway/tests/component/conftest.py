@@ -289,9 +289,11 @@ class As:
 
         def parts() -> Iterator[inference_pb2.IngestFilmRequest]:
             header = inference_pb2.FilmHeader(
-                film_id=film_id, camera_id=device.camera_id, started_at=to_timestamp(at),
+                film_id=film_id,
+                camera_id=device.camera_id,
+                started_at=to_timestamp(at),
                 frames_per_second=rate,
-            )  # fmt: skip
+            )
             yield inference_pb2.IngestFilmRequest(header=header)
             for start in range(0, len(film), 500_000):
                 yield inference_pb2.IngestFilmRequest(content=film[start : start + 500_000])
@@ -302,9 +304,11 @@ class As:
         self, device: Device, address: str, *, max_frames: int
     ) -> list[inference_pb2.FrameResult]:
         request = inference_pb2.WatchStreamRequest(
-            camera_id=device.camera_id, address=address, max_frames=max_frames,
+            camera_id=device.camera_id,
+            address=address,
+            max_frames=max_frames,
             frames_per_second=5.0,
-        )  # fmt: skip
+        )
         answers = self.stub.WatchStream(request, timeout=60, metadata=self.metadata)
         return [answer.result for answer in answers]
 
@@ -322,9 +326,11 @@ class As:
         def parts() -> Iterator[inference_pb2.StoreEvidenceRequest]:
             header = inference_pb2.EvidenceHeader(
                 sha256=sha256 or hashlib.sha256(content).hexdigest(),
-                content_type="image/jpeg", region=region, only_role=role,
+                content_type="image/jpeg",
+                region=region,
+                only_role=role,
                 confidential=confidential,
-            )  # fmt: skip
+            )
             yield inference_pb2.StoreEvidenceRequest(header=header)
             for start in range(0, len(content), 500_000):
                 yield inference_pb2.StoreEvidenceRequest(content=content[start : start + 500_000])
@@ -459,9 +465,12 @@ def tell(engines: RunningTestMesh) -> Callable[..., None]:
         async def send() -> None:
             client = await engines.nats_client("camera-registry")
             headers = {
-                "ce-id": str(new_id()), "tartip-aggregate": event.camera_id,
-                "tartip-version": "1", "tartip-region": event.region, "tartip-story": "",
-            }  # fmt: skip
+                "ce-id": str(new_id()),
+                "tartip-aggregate": event.camera_id,
+                "tartip-version": "1",
+                "tartip-region": event.region,
+                "tartip-story": "",
+            }
             await client.jetstream().publish(
                 f"cameras.v1.{fact}", event.SerializeToString(), headers=headers
             )

@@ -82,6 +82,7 @@ def opened_desk(engines: RunningTestMesh) -> Iterator[Desk]:
 
 def channel_to(engines: RunningTestMesh, address: str) -> grpc.Channel:
     return grpc.secure_channel(
-        address, credentials(engines, "service", "tartip-cli"),
+        address,
+        credentials(engines, "service", "tartip-cli"),
         options=[("grpc.enable_http_proxy", 0)],
-    )  # fmt: skip
+    )

@@ -51,10 +51,12 @@ def png(width: int, height: int, *, whole: bool) -> bytes:
     rows = b"\x00" * ((width + 7) // 8 + 1) * (height if whole else 1)
     chunks = [(b"IHDR", head), (b"IDAT", zlib.compress(rows, 9)), (b"IEND", b"")]
     return b"\x89PNG\r\n\x1a\n" + b"".join(
-        struct.pack(">I", len(content)) + kind + content
+        struct.pack(">I", len(content))
+        + kind
+        + content
         + struct.pack(">I", zlib.crc32(kind + content))
         for kind, content in chunks
-    )  # fmt: skip
+    )
 
 
 def gif(*, frames: int) -> bytes:
@@ -90,8 +92,9 @@ def replayed(bench: Bench) -> Frame:
 
 def from_future(bench: Bench) -> Frame:
     late = datetime.now(UTC) + timedelta(days=1)
-    return bench.frame(bench.scene, captured_at=to_timestamp(late),
-                       readings=bench.device.sign(bench.scene, late))  # fmt: skip
+    return bench.frame(
+        bench.scene, captured_at=to_timestamp(late), readings=bench.device.sign(bench.scene, late)
+    )
 
 
 def without_numbers(bench: Bench) -> Frame:
@@ -106,14 +109,15 @@ PICTURES: dict[str, tuple[str, Callable[[Bench], bytes]]] = {
     "a 100-megapixel PNG": ("PICTURE_TOO_LARGE", lambda _: png(10_000, 10_000, whole=True)),
     "one line of one": ("PICTURE_TOO_LARGE", lambda _: png(10_000, 10_000, whole=False)),
     "a PNG of two thousand megapixels": (
-        "PICTURE_TOO_LARGE", lambda _: png(45_000, 45_000, whole=False)
+        "PICTURE_TOO_LARGE",
+        lambda _: png(45_000, 45_000, whole=False),
     ),
     "a GIF": ("NOT_A_PICTURE", lambda _: gif(frames=1)),
     "a GIF that moves": ("PICTURE_ANIMATED", lambda _: gif(frames=3)),
     "a text called .jpg": ("NOT_A_PICTURE", lambda _: b"holiday.jpg: wish you were here\n" * 40),
     "a page that says it is a JPEG": ("NOT_A_PICTURE", lambda _: b"\xff\xd8\xff<html>" * 30),
     "nothing": ("BAD_REQUEST", lambda _: b""),
-}  # fmt: skip
+}
 FRAMES: dict[str, tuple[str, Callable[[Bench], Frame]]] = {
     "a signature that fails": ("READINGS_NOT_SIGNED", forged),
     "readings that were changed": ("READINGS_NOT_SIGNED", faster),
@@ -126,8 +130,12 @@ FRAMES: dict[str, tuple[str, Callable[[Bench], Frame]]] = {
         for name, (reason, made) in PICTURES.items()
     },
 }
-SUSPECT = {"READINGS_NOT_SIGNED", "READINGS_OF_OTHER_FRAME", "COUNTER_WENT_BACK",
-           "FRAME_FROM_FUTURE"}  # fmt: skip
+SUSPECT = {
+    "READINGS_NOT_SIGNED",
+    "READINGS_OF_OTHER_FRAME",
+    "COUNTER_WENT_BACK",
+    "FRAME_FROM_FUTURE",
+}
 
 
 def film() -> bytes:
@@ -209,8 +217,10 @@ def test_each_wrong_frame_has_its_name_and_the_next_good_one_is_read(
 @pytest.mark.usefixtures("same_worker")
 def test_the_same_frames_over_a_boxs_stream(edge: As, bench: Bench) -> None:
     frames = [made(bench) for _, made in FRAMES.values()]
-    requests = (inference_pb2.SendFramesRequest(frame=one)
-                for one in (*frames, bench.frame(retaken(bench.scene))))  # fmt: skip
+    requests = (
+        inference_pb2.SendFramesRequest(frame=one)
+        for one in (*frames, bench.frame(retaken(bench.scene)))
+    )
     *answers, last = edge.stub.SendFrames(requests, timeout=120)
     assert [answer.refusal.reason for answer in answers] == [
         reason for reason, _ in FRAMES.values()

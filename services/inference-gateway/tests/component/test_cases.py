@@ -85,12 +85,20 @@ def misbehaving(film: str, *options: str) -> Iterator[int]:
         pytest.skip("left out: ffmpeg is not installed, which rtsp_faults.py needs")
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = int(free.getsockname()[1])
-    command = [sys.executable, str(CASES / "rtsp_faults.py"), str(port),
-               SOURCE.format(film=film), *options]  # fmt: skip
+    command = [
+        sys.executable,
+        str(CASES / "rtsp_faults.py"),
+        str(port),
+        SOURCE.format(film=film),
+        *options,
+    ]
     process = subprocess.Popen(
-        command, cwd=CASES, start_new_session=True,
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
+        command,
+        cwd=CASES,
+        start_new_session=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     try:
         _until_it_listens(port)
         yield port

@@ -77,9 +77,17 @@ def test_frames_are_answered_in_order_and_a_refusal_ends_nothing(
     answers = sent(edge, frames)
     assert [answer.frame_id for answer in answers] == [frame.frame_id for frame in frames]
     assert reasons(answers) == [
-        "taken", "taken", "READINGS_NOT_SIGNED", "READINGS_REQUIRED", "BAD_REQUEST",
-        "PICTURE_TRUNCATED", "FRAME_FROM_FUTURE", "CAMERA_NOT_FOUND", "NOT_A_PICTURE", "taken",
-    ]  # fmt: skip
+        "taken",
+        "taken",
+        "READINGS_NOT_SIGNED",
+        "READINGS_REQUIRED",
+        "BAD_REQUEST",
+        "PICTURE_TRUNCATED",
+        "FRAME_FROM_FUTURE",
+        "CAMERA_NOT_FOUND",
+        "NOT_A_PICTURE",
+        "taken",
+    ]
     assert not any(answer.refusal.again for answer in answers)
     assert "frame_id: must be" in answers[4].refusal.message
     assert [plate.text for plate in answers[-1].result.plates] == ["463DXA02"]
@@ -181,22 +189,34 @@ def test_what_may_be_an_attack_is_quarantined_without_its_picture(
         replayed,
         frame_of(stranger, scene),
         frame_of(device, scene, readings=device.sign(b"another picture", datetime.now(UTC))),
-        frame_of(device, scene, frame_id=str(new_id()), readings=replayed.readings,
-                 captured_at=replayed.captured_at),
+        frame_of(
+            device,
+            scene,
+            frame_id=str(new_id()),
+            readings=replayed.readings,
+            captured_at=replayed.captured_at,
+        ),
         frame_of(device, scene),
         frame_of(device, scene, captured_at=to_timestamp(late)),
         # A clock a minute ahead is a fault, and refused as one.
         frame_of(device, scene, captured_at=to_timestamp(late - timedelta(minutes=119))),
-    ]  # fmt: skip
-    suspect = ["READINGS_NOT_SIGNED", "READINGS_OF_OTHER_FRAME", "COUNTER_WENT_BACK",
-               "PICTURE_SIGNED_BEFORE", "FRAME_FROM_FUTURE"]  # fmt: skip
+    ]
+    suspect = [
+        "READINGS_NOT_SIGNED",
+        "READINGS_OF_OTHER_FRAME",
+        "COUNTER_WENT_BACK",
+        "PICTURE_SIGNED_BEFORE",
+        "FRAME_FROM_FUTURE",
+    ]
     assert reasons(sent(edge, frames)) == ["taken", *suspect, "FRAME_FROM_FUTURE"]
     listed = quarantine(as_("operator-gateway", operator="cameras-1"), device)
     assert [one.reason for one in reversed(listed)] == suspect
     assert {one.sender for one in listed} == {"device/edge-1"}
     assert [(one.counter, one.counter_before) for one in reversed(listed)][:3] == [
-        (41, 1), (2, 1), (1, 1),
-    ]  # fmt: skip
+        (41, 1),
+        (2, 1),
+        (1, 1),
+    ]
     assert {one.picture_sha256 for one in listed} == {replayed.readings.readings.frame_sha256.hex()}
     assert quarantine(as_("operator-gateway", operator="auditor-1"), device) == listed
     with refused("NOT_ALLOWED"):

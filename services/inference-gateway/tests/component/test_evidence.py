@@ -121,9 +121,16 @@ def test_operators_read_nothing_here_nor_does_who_owns_no_record(
     sha256 = reports.store(content())
     strangers = [
         as_("operator-gateway", operator=operator)
-        for operator in ("inspector-almaty", "supervisor-almaty", "dispatcher-almaty", "auditor-1",
-                         "security-1", "watchlist-1", "finance-1")
-    ]  # fmt: skip
+        for operator in (
+            "inspector-almaty",
+            "supervisor-almaty",
+            "dispatcher-almaty",
+            "auditor-1",
+            "security-1",
+            "watchlist-1",
+            "finance-1",
+        )
+    ]
     strangers += [as_("operator-gateway"), as_("fines"), as_("tartip-cli")]
     strangers += [as_("edge-1", kind="device"), as_("kaspi", kind="partner")]
     for stranger in strangers:

@@ -30,9 +30,12 @@ class Sent:
         while True:
             try:
                 return edge.ingest(
-                    self.device, self.picture, frame_id=self.frame_id, at=self.at,
+                    self.device,
+                    self.picture,
+                    frame_id=self.frame_id,
+                    at=self.at,
                     readings=self.readings,
-                )  # fmt: skip
+                )
             except grpc.RpcError as error:
                 away = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED)
                 assert error.code() in away, error
@@ -72,8 +75,9 @@ def test_frames_under_way_at_a_kill_are_told_exactly_once(
         assert result.plates
     kept = rows(
         "SELECT count(*) AS n FROM frames WHERE camera_id IN ("
-        + ",".join(f"'{frame.device.camera_id}'" for frame in sent) + ")"
-    )  # fmt: skip
+        + ",".join(f"'{frame.device.camera_id}'" for frame in sent)
+        + ")"
+    )
     assert kept[0]["n"] == FRAMES
 
 

@@ -154,17 +154,23 @@ def test_clocks_that_differ_are_named(edge: As, device: Device, scene: bytes) ->
 
 def test_every_wrong_field_is_named_at_once(edge: As) -> None:
     request = inference_pb2.IngestFrameRequest(
-        frame_id="7", readings=inference_pb2.SignedReadings(
+        frame_id="7",
+        readings=inference_pb2.SignedReadings(
             readings=inference_pb2.Readings(speed_kmh=float("nan"), counter=-1)
         ),
-    )  # fmt: skip
+    )
     with refused("BAD_REQUEST") as told:
         edge.stub.IngestFrame(request, timeout=5)
     assert {error.field for error in told[0].fields} == {
-        "frame_id", "camera_id", "captured_at", "picture", "readings.readings.device_time",
-        "readings.readings.device_serial", "readings.readings.counter",
+        "frame_id",
+        "camera_id",
+        "captured_at",
+        "picture",
+        "readings.readings.device_time",
+        "readings.readings.device_serial",
+        "readings.readings.counter",
         "readings.readings.speed_kmh",
-    }  # fmt: skip
+    }
 
 
 def _moving(frames: int) -> bytes:

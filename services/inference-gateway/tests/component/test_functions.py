@@ -22,9 +22,14 @@ FUNCTIONS = {
     "urgency": "URGENCY_URGENT",
     "plates": {},
     "crowds": [{"zone": GATE, "people": 20}],
-    "zones": [{"zone": GATE, "labels": ["person"], "schedule": {"days": [1], "start": "22:00",
-                                                               "end": "06:00"}}],
-}  # fmt: skip
+    "zones": [
+        {
+            "zone": GATE,
+            "labels": ["person"],
+            "schedule": {"days": [1], "start": "22:00", "end": "06:00"},
+        }
+    ],
+}
 
 
 def functions(told: dict[str, Any] = FUNCTIONS) -> pb.CameraFunctions:
@@ -112,11 +117,18 @@ def test_everything_wrong_is_named_at_once(desk_of: Callable[..., Desk], device:
     told = functions(
         {
             "zones": [{"zone": two, "labels": ["person"]}, {"zone": GATE, "labels": ["unicorn"]}],
-            "vehicles": [{"line": {"name": "dot", "start": {"x": 0.5, "y": 0.5},
-                                   "end": {"x": 0.5, "y": 0.5}}}],
+            "vehicles": [
+                {
+                    "line": {
+                        "name": "dot",
+                        "start": {"x": 0.5, "y": 0.5},
+                        "end": {"x": 0.5, "y": 0.5},
+                    }
+                }
+            ],
             "outside_models": ["nowhere"],
         }
-    )  # fmt: skip
+    )
     with refused("BAD_REQUEST") as refusals:
         desk_of().configure(device, told)
     assert {(wrong.field, wrong.code) for wrong in refusals[0].fields} == {
@@ -130,12 +142,21 @@ def test_everything_wrong_is_named_at_once(desk_of: Callable[..., Desk], device:
 @pytest.mark.parametrize(
     ("told", "reason"),
     [
-        ({"zones": [{"zone": {"name": "z", "corners": [{"x": 0, "y": 0}, {"x": 1, "y": 1}]},
-                     "labels": ["car"]}]}, "PLACE_UNUSABLE"),
+        (
+            {
+                "zones": [
+                    {
+                        "zone": {"name": "z", "corners": [{"x": 0, "y": 0}, {"x": 1, "y": 1}]},
+                        "labels": ["car"],
+                    }
+                ]
+            },
+            "PLACE_UNUSABLE",
+        ),
         ({"crowds": [{"zone": GATE}]}, "RULE_UNUSABLE"),
         ({"outside_models": ["nowhere"]}, "MODEL_UNKNOWN"),
     ],
-)  # fmt: skip
+)
 @pytest.mark.usefixtures("triton")
 def test_what_cannot_be_watched_is_refused_by_name(
     told: dict[str, Any], reason: str, desk_of: Callable[..., Desk], device: Device

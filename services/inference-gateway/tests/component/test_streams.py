@@ -65,9 +65,13 @@ def _noise() -> list[Any]:
 
 
 def test_a_stream_is_put_watched_and_told_of(
-    triton: Process, desk: Desk, device: Device, server: RtspServer, plates: Plates,
+    triton: Process,
+    desk: Desk,
+    device: Device,
+    server: RtspServer,
+    plates: Plates,
     service: Process,
-) -> None:  # fmt: skip
+) -> None:
     put = desk.put(device, server.address, rate=RATE)
     assert (put.state, put.worker, put.counts.offered) == (pb.STREAM_STATE_WAITING, "", 0)
     stream = desk.until(device, lambda s: s.counts.looked_at > 8)
@@ -101,9 +105,14 @@ def test_what_does_not_change_is_not_looked_at_again(
     ],
 )
 def test_a_broken_stream_has_a_state_and_comes_back(
-    fault: Fault, state: int, reason: str, triton: Process, desk: Desk, device: Device,
+    fault: Fault,
+    state: int,
+    reason: str,
+    triton: Process,
+    desk: Desk,
+    device: Device,
     server: RtspServer,
-) -> None:  # fmt: skip
+) -> None:
     path = f"breaks-{fault.value}"
     desk.put(device, server.address_of(path), rate=RATE)
     desk.until(device, lambda s: s.counts.looked_at > 2)
@@ -133,10 +142,15 @@ def test_garbage_on_the_line_and_frozen_pictures_leave_the_worker_alive(
 
 
 def test_another_copy_takes_over_and_two_share(
-    triton: Process, engines: RunningTestMesh, service: Process, desk: Desk,
-    register: tuple[Register, str], server: RtspServer, tmp_path: Path,
+    triton: Process,
+    engines: RunningTestMesh,
+    service: Process,
+    desk: Desk,
+    register: tuple[Register, str],
+    server: RtspServer,
+    tmp_path: Path,
     rows: Callable[[str], list[Any]],
-) -> None:  # fmt: skip
+) -> None:
     devices = [Device() for _ in range(4)]
     for device in devices:
         register[0].add(device)
@@ -145,8 +159,9 @@ def test_another_copy_takes_over_and_two_share(
     with _Another(engines, service, tmp_path) as (other, elsewhere):
         shared = _until_workers(elsewhere, devices, 2)
         assert sorted(list(shared.values()).count(worker) for worker in set(shared.values())) == [
-            2, 2,
-        ]  # fmt: skip
+            2,
+            2,
+        ]
         service.kill()
         taken = _until_workers(elsewhere, devices, 1)
         assert first not in taken.values()
@@ -236,9 +251,12 @@ def test_the_stream_of_a_camera_that_is_retired_is_watched_no_longer(
 
 
 def test_the_stream_of_a_camera_that_moves_is_watched_in_its_new_region(
-    desk: Desk, device: Device, register: tuple[Register, str], server: RtspServer,
+    desk: Desk,
+    device: Device,
+    register: tuple[Register, str],
+    server: RtspServer,
     tell: Callable[..., None],
-) -> None:  # fmt: skip
+) -> None:
     put = desk.put(device, server.address)
     held = desk.until(device, lambda s: s.worker != "")
     device.region = "KZ-79"
@@ -259,8 +277,10 @@ def test_who_may_put_streams_and_what_is_no_stream(
     with refused("BAD_REQUEST") as told:
         desk.put(Device(camera_id="x"), "", rate=31.0)
     assert {error.field for error in told[0].fields} == {
-        "camera_id", "address", "frames_per_second",
-    }  # fmt: skip
+        "camera_id",
+        "address",
+        "frames_per_second",
+    }
     with refused("CAMERA_NOT_FOUND"):
         desk.remove(Device().camera_id)
     secured = credentials(engines, "device", "edge-1")

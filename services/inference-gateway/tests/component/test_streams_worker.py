@@ -56,9 +56,11 @@ NOTHING = cast(Any, None)  # what a test has no use for
 async def db(engines: RunningTestMesh, service: Process) -> AsyncIterator[Database]:
     told = engines.environment(SERVICE)
     database = Database(
-        told["TARTIP_DATABASE_URL"], service="test",
-        keyring=Keyring(Path(told["TARTIP_KEYS_DIR"])), clock=system_clock,
-    )  # fmt: skip
+        told["TARTIP_DATABASE_URL"],
+        service="test",
+        keyring=Keyring(Path(told["TARTIP_KEYS_DIR"])),
+        clock=system_clock,
+    )
     yield database
     await database.close()
 
@@ -147,9 +149,14 @@ def seen(*, event_id: UUID | None = None, frame_id: UUID | None = None) -> Settl
     event = Event(SUBJECT, str(new_id()), 1, REGION, told, event_id=event_id or new_id())
     result = FrameResult(frame_id or new_id(), datetime.now(UTC))
     return Settling(
-        camera, CALLER, CALLER.scope, new_id().bytes, result,
-        (Told(event, Emitted(event.event_id, SUBJECT)),), is_scene=True,
-    )  # fmt: skip
+        camera,
+        CALLER,
+        CALLER.scope,
+        new_id().bytes,
+        result,
+        (Told(event, Emitted(event.event_id, SUBJECT)),),
+        is_scene=True,
+    )
 
 
 async def test_a_fact_that_cannot_be_kept_takes_no_other_with_it(holder: Holder) -> None:
@@ -288,8 +295,9 @@ async def test_a_worker_is_steady_once_it_held_for_a_lease_without_a_break(
     worker._steady_since -= lease
     assert worker.is_steady
     # Where the database is not.
-    away = Database("postgresql://nobody@127.0.0.1:1/x", service="test", keyring=NOTHING,
-                    clock=system_clock)  # fmt: skip
+    away = Database(
+        "postgresql://nobody@127.0.0.1:1/x", service="test", keyring=NOTHING, clock=system_clock
+    )
     worker._db = away
     async with asyncio.timeout(10), asyncio.TaskGroup() as group:
         holding = group.create_task(worker._keep_holding(group))
@@ -391,14 +399,23 @@ def open_screening(kept: Kept, vault: Vault) -> Screening:
     stream = kept.watch.stream
     camera = Camera(stream.camera_id, REGION, 1, "SN-1", b"k" * 32, False)
     subject = Subject(
-        stream.screening_id, camera, CALLER, CALLER.scope, stream.screening_id.bytes,
+        stream.screening_id,
+        camera,
+        CALLER,
+        CALLER.scope,
+        stream.screening_id.bytes,
         stream.put_at,
-    )  # fmt: skip
+    )
     told: dict[str, Any] = {name.name: None for name in fields(Plate)}
     told.update(
-        text="725BDE07", confidence=0.9, character_confidences=(0.9,) * 8,
-        box=Box(10, 10, 40, 10), country="KZ", plate_type="", legible=True,
-    )  # fmt: skip
+        text="725BDE07",
+        confidence=0.9,
+        character_confidences=(0.9,) * 8,
+        box=Box(10, 10, 40, 10),
+        country="KZ",
+        plate_type="",
+        legible=True,
+    )
     made = Screening(subject, NOTHING, vault)
     made._tracks.add([Plate(**told)], at=0.0)
     made._best[1] = _Sighting(0.0, b"picture", "models")
@@ -408,9 +425,11 @@ def open_screening(kept: Kept, vault: Vault) -> Screening:
 async def test_nothing_is_held_by_a_clock_that_is_not_ours(holder: Holder) -> None:
     known = holder.worker.now()
     apart = Database(
-        holder.db.engine.url.render_as_string(hide_password=False), service="test",
-        keyring=holder.db.keyring, clock=lambda: system_clock() - timedelta(hours=1),
-    )  # fmt: skip
+        holder.db.engine.url.render_as_string(hide_password=False),
+        service="test",
+        keyring=holder.db.keyring,
+        clock=lambda: system_clock() - timedelta(hours=1),
+    )
     holder.worker._db = apart
     async with asyncio.TaskGroup() as group:
         with pytest.raises(ClockUnsure):

@@ -98,19 +98,23 @@ class Officer:
         assert answers[0].sha256 == hashlib.sha256(content).hexdigest()
         return answers[0].content_type, content
 
-    def review(self, candidate_id: str, verdict: pb.Verdict = pb.VERDICT_SAME_PERSON) -> (
-        pb.Candidate
-    ):  # fmt: skip
+    def review(
+        self, candidate_id: str, verdict: pb.Verdict = pb.VERDICT_SAME_PERSON
+    ) -> pb.Candidate:
         request = pb.ReviewCandidateRequest(candidate_id=candidate_id, verdict=verdict)
         return self.call("ReviewCandidate", request).candidate  # type: ignore[no-any-return]
 
 
 def asked(**changes: Any) -> pb.RequestEntryRequest:
     told: dict[str, Any] = {
-        "entry_id": str(new_id()), "region": REGION, "basis": pb.BASIS_MISSING_PERSON,
-        "case_number": "C-2026/17", "purpose": "to find somebody who is missed",
-        "expires_at": to_timestamp(datetime.now(UTC) + timedelta(days=30)), "picture": face(),
-    }  # fmt: skip
+        "entry_id": str(new_id()),
+        "region": REGION,
+        "basis": pb.BASIS_MISSING_PERSON,
+        "case_number": "C-2026/17",
+        "purpose": "to find somebody who is missed",
+        "expires_at": to_timestamp(datetime.now(UTC) + timedelta(days=30)),
+        "picture": face(),
+    }
     return pb.RequestEntryRequest(**{**told, **changes})
 
 
@@ -240,22 +244,34 @@ def test_an_entry_is_asked_for_approved_by_another_and_ended(
     assert row["wrapped"] is None and row["destroyed_at"] is not None
     told = audited(rows, f"entry:{entry.entry_id}")
     assert {(action, actor) for action, actor, _ in told} == {
-        ("request_entry", "operator/watchlist-1"), ("approve_entry", "operator/watchlist-2"),
-        ("withdraw_entry", "operator/watchlist-1"), ("withdraw_entry", "operator/watchlist-2"),
-    }  # fmt: skip
+        ("request_entry", "operator/watchlist-1"),
+        ("approve_entry", "operator/watchlist-2"),
+        ("withdraw_entry", "operator/watchlist-1"),
+        ("withdraw_entry", "operator/watchlist-2"),
+    }
     assert {purpose for _, _, purpose in told} == {"test of the lists"}
 
 
 def test_a_request_says_all_that_is_wrong_with_it(one: Officer) -> None:
     with refused("BAD_REQUEST") as told:
         one.ask(
-            entry_id="x", region="Almaty", basis=pb.BASIS_UNSPECIFIED, case_number="C",
-            purpose="because", expires_at=to_timestamp(datetime.now(UTC) - timedelta(days=1)),
+            entry_id="x",
+            region="Almaty",
+            basis=pb.BASIS_UNSPECIFIED,
+            case_number="C",
+            purpose="because",
+            expires_at=to_timestamp(datetime.now(UTC) - timedelta(days=1)),
             picture=b"",
-        )  # fmt: skip
+        )
     assert {error.field for error in told[0].fields} == {
-        "entry_id", "region", "basis", "case_number", "purpose", "expires_at", "picture",
-    }  # fmt: skip
+        "entry_id",
+        "region",
+        "basis",
+        "case_number",
+        "purpose",
+        "expires_at",
+        "picture",
+    }
 
 
 def test_a_picture_must_show_one_good_face(one: Officer) -> None:
@@ -263,10 +279,13 @@ def test_a_picture_must_show_one_good_face(one: Officer) -> None:
     small = cv2.resize(draw_face(4).picture, (96, 96), interpolation=cv2.INTER_AREA)
     two = np.concatenate([draw_face(4).picture, draw_face(7).picture], axis=1)
     for picture, reason in (
-        (jpeg(grey), "NO_FACE"), (jpeg(two), "SEVERAL_FACES"), (jpeg(small), "FACE_TOO_POOR"),
-        (b"not a picture", "NOT_A_PICTURE"), (face()[:2000], "PICTURE_TRUNCATED"),
+        (jpeg(grey), "NO_FACE"),
+        (jpeg(two), "SEVERAL_FACES"),
+        (jpeg(small), "FACE_TOO_POOR"),
+        (b"not a picture", "NOT_A_PICTURE"),
+        (face()[:2000], "PICTURE_TRUNCATED"),
         (bytes(8 * 1024 * 1024 + 1), "PICTURE_TOO_LARGE"),
-    ):  # fmt: skip
+    ):
         with refused(reason):
             one.ask(picture=picture)
 
@@ -285,11 +304,13 @@ def test_every_call_needs_a_purpose_and_the_role(
     one: Officer, as_officer: Callable[[str], Officer]
 ) -> None:
     calls = (
-        ("RequestEntry", asked()), ("ApproveEntry", pb.ApproveEntryRequest()),
-        ("WithdrawEntry", pb.WithdrawEntryRequest()), ("ListEntries", pb.ListEntriesRequest()),
+        ("RequestEntry", asked()),
+        ("ApproveEntry", pb.ApproveEntryRequest()),
+        ("WithdrawEntry", pb.WithdrawEntryRequest()),
+        ("ListEntries", pb.ListEntriesRequest()),
         ("ListCandidates", pb.ListCandidatesRequest()),
         ("ReviewCandidate", pb.ReviewCandidateRequest(verdict=pb.VERDICT_SAME_PERSON)),
-    )  # fmt: skip
+    )
     stranger, silent = as_officer("inspector-almaty"), replace(one, purpose=" ")
     for method, request in calls:
         with refused("NOT_ALLOWED"):
@@ -347,10 +368,14 @@ def test_who_is_searched_for_becomes_a_lead_by_two_reviewers(
     [seen], [told] = first.faces, first.told
     assert seen.verdict is FaceVerdict.CANDIDATE
     assert told.event.message == events_pb2.FaceCandidate(
-        candidate_id=str(seen.candidate_id), camera_id=str(where.camera_id), region=REGION,
-        captured_at=to_timestamp(at), closeness=told.event.message.closeness,
-        evidence_sha256=told.event.message.evidence_sha256, models_fingerprint=FINGERPRINT,
-    )  # fmt: skip
+        candidate_id=str(seen.candidate_id),
+        camera_id=str(where.camera_id),
+        region=REGION,
+        captured_at=to_timestamp(at),
+        closeness=told.event.message.closeness,
+        evidence_sha256=told.event.message.evidence_sha256,
+        models_fingerprint=FINGERPRINT,
+    )
     [candidate] = one.candidates(in_force)
     assert candidate.candidate_id == str(seen.candidate_id)
     assert 0.5 < candidate.closeness < 1
@@ -368,10 +393,14 @@ def test_who_is_searched_for_becomes_a_lead_by_two_reviewers(
 
 
 def test_the_frame_of_a_candidate_is_for_watch_list_officers_alone(
-    engines: RunningTestMesh, in_force: str, one: Officer, other: Officer,
-    as_: Callable[..., As], as_officer: Callable[[str], Officer],
+    engines: RunningTestMesh,
+    in_force: str,
+    one: Officer,
+    other: Officer,
+    as_: Callable[..., As],
+    as_officer: Callable[[str], Officer],
     rows: Callable[[str], list[Any]],
-) -> None:  # fmt: skip
+) -> None:
     plain = face(8)
     passing = with_comment(plain)
 

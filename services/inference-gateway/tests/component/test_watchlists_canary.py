@@ -75,9 +75,15 @@ def in_force(engines: RunningTestMesh, service: Process) -> Iterator[Template]:
     async def put_in_force() -> None:
         now = datetime.now(UTC)
         entry = Entry(
-            entry_id, REGION, Basis.COURT_ORDER, "C-1", "the canary's test", "watchlist-1", now,
+            entry_id,
+            REGION,
+            Basis.COURT_ORDER,
+            "C-1",
+            "the canary's test",
+            "watchlist-1",
+            now,
             now + timedelta(days=1),
-        )  # fmt: skip
+        )
         async with beside(engines) as parts, parts.db.begin(SYSTEM) as tx:
             await storage.add_entry(tx, entry, template.tobytes(), story="")
             await storage.put_in_force(tx, entry.approve("watchlist-2", now))

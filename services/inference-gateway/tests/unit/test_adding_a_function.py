@@ -60,10 +60,16 @@ def test_who_follows_the_page_has_a_function(tmp_path: Path) -> None:
     # By the path given to Python, which comes before what is installed.
     sources = [tmp_path / "libs/contracts/src", tmp_path / "services/inference-gateway/src"]
     told = run(
-        tmp_path, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--import-mode=importlib",
+        tmp_path,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "--import-mode=importlib",
         "services/inference-gateway/tests/unit",
         path=os.pathsep.join(map(str, sources)),
-    )  # fmt: skip
+    )
     assert "1 passed" in told, told
 
     streams = yaml.safe_load((tmp_path / "infra/nats/streams.yaml").read_text())

@@ -68,9 +68,12 @@ def test_what_is_told_no_more_is_forgotten() -> None:
         for step in range(round(seconds / STEP)):
             people = (SeenObject("person", 0.9, owner),) if owner else ()
             moment = Moment(
-                street(bag=bag, owner=owner), Sight(looked={FILM_LOOK: people}),
-                begin + step * STEP, NOON, wanted=Wanted(looks=frozenset({FILM_LOOK})),
-            )  # fmt: skip
+                street(bag=bag, owner=owner),
+                Sight(looked={FILM_LOOK: people}),
+                begin + step * STEP,
+                NOON,
+                wanted=Wanted(looks=frozenset({FILM_LOOK})),
+            )
             told += [fact.what for fact in left.add(moment)]
         return told
 

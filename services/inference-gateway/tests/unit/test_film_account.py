@@ -61,10 +61,13 @@ def test_each_moment_has_its_reason() -> None:
         12_500,
         3_000,
         {
-            Outcome.MISSING: 1_500, Outcome.NO_PICTURE: 2_000, Outcome.UNDECODABLE: 4_000,
-            Outcome.DAMAGED: 1_000, Outcome.NOT_SAMPLED: 1_000,
+            Outcome.MISSING: 1_500,
+            Outcome.NO_PICTURE: 2_000,
+            Outcome.UNDECODABLE: 4_000,
+            Outcome.DAMAGED: 1_000,
+            Outcome.NOT_SAMPLED: 1_000,
         },
-    )  # fmt: skip
+    )
 
 
 def test_fewer_looks_than_one_a_second_leave_seconds_out_by_name() -> None:

@@ -28,8 +28,10 @@ from tartip.inference.v1 import events_pb2, functions_pb2
 # 12:00 in UTC is 17:00 in Almaty, on a Monday.
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 SIZE = Frame(400, 200)
-LEFT = {"name": "left", "corners": [{"x": 0, "y": 0}, {"x": 0.5, "y": 0}, {"x": 0.5, "y": 1},
-                                    {"x": 0, "y": 1}]}  # fmt: skip
+LEFT = {
+    "name": "left",
+    "corners": [{"x": 0, "y": 0}, {"x": 0.5, "y": 0}, {"x": 0.5, "y": 1}, {"x": 0, "y": 1}],
+}
 # Crossed forward by what goes from the picture's left to its right.
 MIDDLE = {"name": "middle", "start": {"x": 0.5, "y": 1}, "end": {"x": 0.5, "y": 0}}
 SQUARE = [

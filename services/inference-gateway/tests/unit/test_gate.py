@@ -124,12 +124,15 @@ def test_a_frozen_and_a_black_picture_are_told_and_a_sensor_at_night_is_neither(
 def test_a_car_that_passes_is_seen_in_every_drawn_frame() -> None:
     greys = [
         np.asarray(
-            cv2.resize(cv2.cvtColor(scene.picture, cv2.COLOR_BGR2GRAY), (320, 180),
-                       interpolation=cv2.INTER_AREA),
+            cv2.resize(
+                cv2.cvtColor(scene.picture, cv2.COLOR_BGR2GRAY),
+                (320, 180),
+                interpolation=cv2.INTER_AREA,
+            ),
             np.uint8,
         )
         for scene in draw_film(5, frames=8, text="725BDE07", light=Light.NIGHT)
-    ]  # fmt: skip
+    ]
     assert all(moved(before, after) for before, after in pairwise(greys))
 
 

@@ -78,8 +78,12 @@ def test_a_spoilt_picture_is_opened_or_refused_by_name(
 
 
 @settings(max_examples=150, deadline=None)
-@given(st.sampled_from([b"", b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"RIFF\x00\x00\x00\x00WEBP",
-                        b"GIF89a"]), st.binary(max_size=400))  # fmt: skip
+@given(
+    st.sampled_from(
+        [b"", b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"RIFF\x00\x00\x00\x00WEBP", b"GIF89a"]
+    ),
+    st.binary(max_size=400),
+)
 @example(b"RIFF\x00\x00\x00\x00WEBP", b"VP8X\n\x00\x00\x00\x02\x00\x00\x00\xff\xff\xff\xff\xff\xff")
 def test_anything_behind_a_known_start_is_refused_by_name(start: bytes, rest: bytes) -> None:
     opened_or_refused(start + rest)

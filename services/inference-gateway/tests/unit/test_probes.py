@@ -96,9 +96,19 @@ def test_only_a_whole_round_recovers() -> None:
 
 def plate(text: str, *, legible: bool = True) -> Plate:
     return Plate(
-        text, 0.9, (0.9,) * len(text), PLACE, (), 0.9, "KZ", "car_person", Owner.PERSON,
-        automatic_fine=True, agreed=True, legible=legible,
-    )  # fmt: skip
+        text,
+        0.9,
+        (0.9,) * len(text),
+        PLACE,
+        (),
+        0.9,
+        "KZ",
+        "car_person",
+        Owner.PERSON,
+        automatic_fine=True,
+        agreed=True,
+        legible=legible,
+    )
 
 
 def test_a_plate_is_right_when_it_alone_is_read() -> None:
@@ -125,9 +135,11 @@ def person(name: str, template: list[float], *faces: Box) -> LookedAt:
 
 def test_a_face_is_right_when_its_template_tells_people_apart() -> None:
     everybody = [
-        person("a", [0.0, 0.1], PLACE), person("a", [0.0, 0.0], PLACE),
-        person("b", [1.0, 0.1], PLACE), person("b", [1.0, 0.0], PLACE),
-    ]  # fmt: skip
+        person("a", [0.0, 0.1], PLACE),
+        person("a", [0.0, 0.0], PLACE),
+        person("b", [1.0, 0.1], PLACE),
+        person("b", [1.0, 0.0], PLACE),
+    ]
     assert all(knows_right(one, everybody) for one in everybody)
     # A network that makes the same of everybody, zeroes say, knows nobody.
     blind = [replace(one, template=np.zeros(2, np.float32)) for one in everybody]
@@ -140,8 +152,10 @@ def test_a_round_without_answers_finds_everything_wrong() -> None:
     looked = [LookedAt(probe, 2.0) for probe in load()]
     found = found_in(looked, slowest_allowed_seconds=5)
     assert {function: (one.probes, one.right) for function, one in found.items()} == {
-        Function.PLATES: (8, 0), Function.OBJECTS: (9, 0), Function.FACES: (4, 0),
-    }  # fmt: skip
+        Function.PLATES: (8, 0),
+        Function.OBJECTS: (9, 0),
+        Function.FACES: (4, 0),
+    }
 
 
 @dataclass
@@ -162,9 +176,13 @@ class Broken:
 
 @pytest.mark.parametrize(
     "error",
-    [ValueError("of the picture"), IndexError("of the picture"), ModelsAway(),
-     ExceptionGroup("looks", [KeyError("of the picture")])],
-)  # fmt: skip
+    [
+        ValueError("of the picture"),
+        IndexError("of the picture"),
+        ModelsAway(),
+        ExceptionGroup("looks", [KeyError("of the picture")]),
+    ],
+)
 async def test_an_answer_that_nothing_can_be_made_of_is_a_wrong_one(
     error: Exception, caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:

@@ -49,9 +49,14 @@ class Sealed:
 def plate(text: str) -> Plate:
     told: dict[str, Any] = {name.name: None for name in fields(Plate)}
     told.update(
-        text=text, confidence=0.9, character_confidences=(0.9,) * len(text),
-        box=Box(10, 10, 40, 10), country="KZ", plate_type="", legible=True,
-    )  # fmt: skip
+        text=text,
+        confidence=0.9,
+        character_confidences=(0.9,) * len(text),
+        box=Box(10, 10, 40, 10),
+        country="KZ",
+        plate_type="",
+        legible=True,
+    )
     return Plate(**told)
 
 

@@ -40,9 +40,15 @@ def jpeg(orientation: int = 1, **options: Any) -> bytes:
     """With EXIF, XMP, IPTC, ICC, a comment, a thumbnail, and something behind the end."""
     written = io.BytesIO()
     drawing().save(
-        written, "JPEG", quality=90, exif=exif(orientation), comment=SECRET,
-        icc_profile=SECRET * 20, xmp=b"<x:xmpmeta>" + SECRET + b"</x:xmpmeta>", **options,
-    )  # fmt: skip
+        written,
+        "JPEG",
+        quality=90,
+        exif=exif(orientation),
+        comment=SECRET,
+        icc_profile=SECRET * 20,
+        xmp=b"<x:xmpmeta>" + SECRET + b"</x:xmpmeta>",
+        **options,
+    )
     content = written.getvalue()
     iptc = segment(0xED, b"Photoshop 3.0\x00" + SECRET)
     thumbnail = segment(0xE0, b"JFXX\x00\x10" + SECRET)
@@ -70,9 +76,13 @@ def png(orientation: int = 1, image: Image.Image | None = None) -> bytes:
 def webp(orientation: int = 1, mode: str = "RGB", **options: Any) -> bytes:
     written = io.BytesIO()
     drawing(mode=mode).save(
-        written, "WEBP", exif=exif(orientation), xmp=SECRET, icc_profile=SECRET * 20,
+        written,
+        "WEBP",
+        exif=exif(orientation),
+        xmp=SECRET,
+        icc_profile=SECRET * 20,
         **{"quality": 90, **options},
-    )  # fmt: skip
+    )
     content = written.getvalue()
     extra = b"SECR" + struct.pack("<I", len(SECRET)) + SECRET + b"\x00" * (len(SECRET) % 2)
     size = struct.pack("<I", len(content) - 8 + len(extra))
@@ -103,13 +113,20 @@ def mp4(*, rotated: bool = False) -> bytes:
 
 
 ALL = {
-    "jpeg": jpeg(), "progressive jpeg": jpeg(progressive=True), "turned jpeg": jpeg(6),
-    "png": png(), "turned png": png(8), "png of 16 bits": png(image=drawing(mode="I;16")),
+    "jpeg": jpeg(),
+    "progressive jpeg": jpeg(progressive=True),
+    "turned jpeg": jpeg(6),
+    "png": png(),
+    "turned png": png(8),
+    "png of 16 bits": png(image=drawing(mode="I;16")),
     "png with a palette": png(image=drawing(mode="P")),
     "transparent png": png(image=drawing(mode="RGBA")),
-    "webp": webp(), "turned webp": webp(3), "lossless webp": webp(lossless=True),
-    "transparent webp": webp(mode="RGBA"), "mp4": mp4(),
-}  # fmt: skip
+    "webp": webp(),
+    "turned webp": webp(3),
+    "lossless webp": webp(lossless=True),
+    "transparent webp": webp(mode="RGBA"),
+    "mp4": mp4(),
+}
 
 
 @pytest.mark.parametrize("content", ALL.values(), ids=ALL.keys())
@@ -117,15 +134,38 @@ def test_nothing_is_left_of_what_was_written_around_the_picture(content: bytes) 
     assert SECRET in content
     form = shown_form(content).content
     assert SECRET not in form and PLACE not in form
-    for name in (b"Exif", b"eXIf", b"http://ns.adobe", b"ICC_PROFILE", b"iCCP", b"ICCP", b"EXIF",
-                 b"XMP ", b"tEXt", b"iTXt", b"Photoshop", b"JFXX", b"x264"):  # fmt: skip
+    for name in (
+        b"Exif",
+        b"eXIf",
+        b"http://ns.adobe",
+        b"ICC_PROFILE",
+        b"iCCP",
+        b"ICCP",
+        b"EXIF",
+        b"XMP ",
+        b"tEXt",
+        b"iTXt",
+        b"Photoshop",
+        b"JFXX",
+        b"x264",
+    ):
         assert name not in form, name
 
 
 @pytest.mark.parametrize(
-    "name", ["jpeg", "progressive jpeg", "png", "png of 16 bits", "png with a palette",
-             "transparent png", "webp", "lossless webp", "transparent webp"],
-)  # fmt: skip
+    "name",
+    [
+        "jpeg",
+        "progressive jpeg",
+        "png",
+        "png of 16 bits",
+        "png with a palette",
+        "transparent png",
+        "webp",
+        "lossless webp",
+        "transparent webp",
+    ],
+)
 def test_an_upright_picture_loses_no_pixel(name: str) -> None:
     content = ALL[name]
     before, after = pixels(content), pixels(shown_form(content).content)
@@ -229,9 +269,18 @@ def decoded(content: bytes, kind: str) -> list[tuple[float, Any]]:
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"MZ", b"<html>", b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"RIFF\x04\x00\x00\x00WEBP",
-     b"\x00\x00\x00\x18ftypmp42" + b"\x00" * 60, b"%PDF-1.7", b"GIF89a" + b"\x00" * 30],
-)  # fmt: skip
+    [
+        b"",
+        b"MZ",
+        b"<html>",
+        b"\xff\xd8\xff",
+        b"\x89PNG\r\n\x1a\n",
+        b"RIFF\x04\x00\x00\x00WEBP",
+        b"\x00\x00\x00\x18ftypmp42" + b"\x00" * 60,
+        b"%PDF-1.7",
+        b"GIF89a" + b"\x00" * 30,
+    ],
+)
 def test_what_is_no_picture_or_film_is_not_shown(content: bytes) -> None:
     with pytest.raises(EvidenceNotShowable):
         shown_form(content)
@@ -240,9 +289,12 @@ def test_what_is_no_picture_or_film_is_not_shown(content: bytes) -> None:
 def test_a_picture_that_would_fill_memory_is_not_opened() -> None:
     header = (20_000).to_bytes(4) * 2 + bytes((8, 2, 0, 0, 0))
     bomb = (
-        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"tEXt", b"a\x00b")
-        + chunk(b"IDAT", zlib.compress(bytes(1000))) + chunk(b"IEND", b"")
-    )  # fmt: skip
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", header)
+        + chunk(b"tEXt", b"a\x00b")
+        + chunk(b"IDAT", zlib.compress(bytes(1000)))
+        + chunk(b"IEND", b"")
+    )
     with pytest.raises(EvidenceNotShowable):
         shown_form(bomb)
 

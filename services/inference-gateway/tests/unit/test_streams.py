@@ -60,8 +60,10 @@ def test_a_frame_that_a_newer_one_replaced_is_stale_and_one_that_never_came_is_m
     slots.settle(12, Outcome.LOOKED_AT)
     slots.came(9)
     assert slots.take() == (
-        10, 13, {Outcome.STALE: 1, Outcome.STREAM_AWAY: 1, Outcome.LOOKED_AT: 1},
-    )  # fmt: skip
+        10,
+        13,
+        {Outcome.STALE: 1, Outcome.STREAM_AWAY: 1, Outcome.LOOKED_AT: 1},
+    )
     assert slots.take() == (13, 13, {})
 
 

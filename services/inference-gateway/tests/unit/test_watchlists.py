@@ -31,19 +31,28 @@ NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 def asked(**changes: Any) -> Asked:
     told: dict[str, Any] = {
-        "entry_id": new_id(), "region": "KZ-75", "basis": Basis.COURT_ORDER,
-        "case_number": "C-2026/17", "purpose": "to find a missing witness",
-        "expires_at": NOW + timedelta(days=30), "picture_sha256": b"p" * 32,
-    }  # fmt: skip
+        "entry_id": new_id(),
+        "region": "KZ-75",
+        "basis": Basis.COURT_ORDER,
+        "case_number": "C-2026/17",
+        "purpose": "to find a missing witness",
+        "expires_at": NOW + timedelta(days=30),
+        "picture_sha256": b"p" * 32,
+    }
     return Asked(**{**told, **changes})
 
 
 def entry(**changes: Any) -> Entry:
     told: dict[str, Any] = {
-        "entry_id": new_id(), "region": "KZ-75", "basis": Basis.COURT_ORDER,
-        "case_number": "C-2026/17", "purpose": "to find a missing witness",
-        "requested_by": "officer-1", "requested_at": NOW, "expires_at": NOW + timedelta(days=30),
-    }  # fmt: skip
+        "entry_id": new_id(),
+        "region": "KZ-75",
+        "basis": Basis.COURT_ORDER,
+        "case_number": "C-2026/17",
+        "purpose": "to find a missing witness",
+        "requested_by": "officer-1",
+        "requested_at": NOW,
+        "expires_at": NOW + timedelta(days=30),
+    }
     return Entry(**{**told, **changes})
 
 
@@ -53,9 +62,17 @@ def in_force() -> Entry:
 
 def candidate(*reviews: Review) -> Candidate:
     return Candidate(
-        new_id(), new_id(), new_id(), "KZ-75", NOW, 0.7, Box(1, 2, 3, 4), "0" * 64, "sha256:0",
+        new_id(),
+        new_id(),
+        new_id(),
+        "KZ-75",
+        NOW,
+        0.7,
+        Box(1, 2, 3, 4),
+        "0" * 64,
+        "sha256:0",
         reviews=reviews,
-    )  # fmt: skip
+    )
 
 
 def review(officer: str, said: Verdict = Verdict.SAME_PERSON) -> Review:
@@ -88,11 +105,15 @@ def test_every_wrong_field_is_told_at_once() -> None:
 @pytest.mark.parametrize(
     ("field", "value"),
     [
-        ("case_number", "x" * 61), ("case_number", "C\n17"), ("purpose", "x" * 501),
-        ("purpose", " " * 20), ("expires_at", NOW + LONGEST + timedelta(seconds=1)),
-        ("expires_at", NOW - timedelta(seconds=1)), ("basis", None),
+        ("case_number", "x" * 61),
+        ("case_number", "C\n17"),
+        ("purpose", "x" * 501),
+        ("purpose", " " * 20),
+        ("expires_at", NOW + LONGEST + timedelta(seconds=1)),
+        ("expires_at", NOW - timedelta(seconds=1)),
+        ("basis", None),
     ],
-)  # fmt: skip
+)
 def test_each_rule_is_kept(field: str, value: Any) -> None:
     assert wrong_fields(asked(**{field: value})) == [field]
 
@@ -100,11 +121,14 @@ def test_each_rule_is_kept(field: str, value: Any) -> None:
 @pytest.mark.parametrize(
     "changes",
     [
-        {"region": "KZ-71"}, {"basis": Basis.WANTED_PERSON}, {"case_number": "C-2026/18"},
-        {"purpose": "to find another witness"}, {"expires_at": NOW + timedelta(days=31)},
+        {"region": "KZ-71"},
+        {"basis": Basis.WANTED_PERSON},
+        {"case_number": "C-2026/18"},
+        {"purpose": "to find another witness"},
+        {"expires_at": NOW + timedelta(days=31)},
         {"picture_sha256": b"q" * 32},
     ],
-)  # fmt: skip
+)
 def test_every_field_counts_when_an_id_comes_again(changes: dict[str, Any]) -> None:
     assert asked(**changes).content != asked().content
 
@@ -148,10 +172,12 @@ def test_nothing_comes_of_a_candidate_whose_entry_is_over() -> None:
     waiting = candidate(review("a"))
     in_time = in_force()
     over = (
-        entry(), in_time.withdraw(), in_time.expire(in_time.expires_at),
+        entry(),
+        in_time.withdraw(),
+        in_time.expire(in_time.expires_at),
         # Past its time, and nothing has closed it yet.
         replace(in_time, expires_at=NOW),
-    )  # fmt: skip
+    )
     for one in over:
         for said in Verdict:
             told = refusal(lambda one=one, said=said: waiting.review(review("b", said), entry=one))
@@ -180,8 +206,9 @@ def test_between_the_thresholds_the_machine_does_not_know() -> None:
 def test_of_two_faces_the_one_nearest_to_an_entry_is_meant() -> None:
     best = nearest([[Near(1, 0.4), Near(2, 0.45)], None, [Near(1, 0.3)]])
     assert {number: (found.face, found.distance) for number, found in best.items()} == {
-        1: (2, 0.3), 2: (0, 0.45),
-    }  # fmt: skip
+        1: (2, 0.3),
+        2: (0, 0.45),
+    }
 
 
 def test_closeness_is_between_none_and_one() -> None:

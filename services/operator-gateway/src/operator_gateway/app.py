@@ -40,19 +40,30 @@ from operator_gateway.tickets import Tickets
 GRACE_SECONDS = 5
 BACKLOG = 256
 ROUTERS = (
-    cameras_routes.router, violations_routes.router, fines_routes.router, reports_routes.router,
-    evidence_routes.router, statistics_routes.router, audit_routes.router, events_routes.router,
-    sign_in_routes.router, notices_routes.router, health.router, console_routes.router,
-)  # fmt: skip
+    cameras_routes.router,
+    violations_routes.router,
+    fines_routes.router,
+    reports_routes.router,
+    evidence_routes.router,
+    statistics_routes.router,
+    audit_routes.router,
+    events_routes.router,
+    sign_in_routes.router,
+    notices_routes.router,
+    health.router,
+    console_routes.router,
+)
 
 
-def application(settings: GatewaySettings, channels: Channels, tokens: Verifies,
-                feed: LiveFeed, bus: Bus | None) -> FastAPI:  # fmt: skip
+def application(
+    settings: GatewaySettings, channels: Channels, tokens: Verifies, feed: LiveFeed, bus: Bus | None
+) -> FastAPI:
     app = make_app(
-        "Tartip: operators' gateway", version="1",
+        "Tartip: operators' gateway",
+        version="1",
         description="What operators may do, over REST. Every refusal is a problem with a reason; "
-                    "Accept-Language chooses its language (kk, ru, en).",
-    )  # fmt: skip
+        "Accept-Language chooses its language (kk, ru, en).",
+    )
     app.state.tokens = tokens
     app.state.peers = Peers.over(channels, settings)
     app.state.feed = feed
@@ -107,12 +118,21 @@ def listen_on(address: str) -> socket.socket:
 
 def server_config(app: FastAPI) -> uvicorn.Config:
     return uvicorn.Config(
-        app, http="h11", ws="none", lifespan="off",
-        limit_concurrency=128, backlog=BACKLOG, timeout_keep_alive=5,
-        timeout_graceful_shutdown=GRACE_SECONDS, h11_max_incomplete_event_size=16_384,
-        server_header=False, proxy_headers=False, forwarded_allow_ips=[],
-        access_log=False, log_config=None,
-    )  # fmt: skip
+        app,
+        http="h11",
+        ws="none",
+        lifespan="off",
+        limit_concurrency=128,
+        backlog=BACKLOG,
+        timeout_keep_alive=5,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+        h11_max_incomplete_event_size=16_384,
+        server_header=False,
+        proxy_headers=False,
+        forwarded_allow_ips=[],
+        access_log=False,
+        log_config=None,
+    )
 
 
 class _Server(uvicorn.Server):

@@ -38,9 +38,10 @@ async def give_ticket(request: Request, onward: AsOperator) -> TicketAnswer:
 
 
 @router.get(
-    "", response_class=StreamingResponse,
+    "",
+    response_class=StreamingResponse,
     responses={200: {"content": {"text/event-stream": {}}}},
-)  # fmt: skip
+)
 async def live_events(
     request: Request,
     credentials: Bearer,

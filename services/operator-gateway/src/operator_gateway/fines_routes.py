@@ -169,9 +169,10 @@ async def cancel_fine(
 ) -> FineAnswer:
     """Cancels a fine; what was paid is refunded by reversal. Role supervisor."""
     request = body.message(
-        fines_pb2.CancelFineRequest, number=number,
+        fines_pb2.CancelFineRequest,
+        number=number,
         cancellation_id=client_made_id(body.cancellation_id, idempotency_key, "cancellation_id"),
-    )  # fmt: skip
+    )
     return await _told(onward, onward.peers.fines.CancelFine, request)
 
 

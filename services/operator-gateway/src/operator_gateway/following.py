@@ -75,12 +75,18 @@ class Follower:
         heard = self._feed.latest(self._stream)
         since = DeliverPolicy.BY_START_SEQUENCE if heard else DeliverPolicy.BY_START_TIME
         return ConsumerConfig(
-            deliver_subject=inbox, deliver_policy=since, ack_policy=AckPolicy.NONE,
+            deliver_subject=inbox,
+            deliver_policy=since,
+            ack_policy=AckPolicy.NONE,
             opt_start_seq=heard + 1 if heard else None,
             opt_start_time=None if heard else real_clock() - LOOK_BACK,
-            max_deliver=1, mem_storage=True, num_replicas=1, headers_only=True,
-            idle_heartbeat=HEARTBEAT_SECONDS, inactive_threshold=FORGOTTEN_AFTER_SECONDS,
-        )  # fmt: skip
+            max_deliver=1,
+            mem_storage=True,
+            num_replicas=1,
+            headers_only=True,
+            idle_heartbeat=HEARTBEAT_SECONDS,
+            inactive_threshold=FORGOTTEN_AFTER_SECONDS,
+        )
 
 
 def live_event(message: Msg) -> LiveEvent:
@@ -91,12 +97,15 @@ def live_event(message: Msg) -> LiveEvent:
     headers = message.headers or {}
     metadata = message.metadata
     return LiveEvent(
-        stream=metadata.stream, sequence=metadata.sequence.stream, subject=message.subject,
-        aggregate=headers.get("tartip-aggregate", ""), region=headers.get("tartip-region", ""),
+        stream=metadata.stream,
+        sequence=metadata.sequence.stream,
+        subject=message.subject,
+        aggregate=headers.get("tartip-aggregate", ""),
+        region=headers.get("tartip-region", ""),
         at=metadata.timestamp.astimezone(UTC) + clock_offset(),
         story=headers.get("tartip-story", ""),
         version=_number(headers.get("tartip-version", "")),
-    )  # fmt: skip
+    )
 
 
 def _number(text: str) -> int:

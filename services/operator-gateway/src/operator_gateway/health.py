@@ -58,9 +58,10 @@ class Readies:
             if self._told is None or time.monotonic() - self._told_at > KEPT_SECONDS:
                 peers = await asyncio.gather(*(self._peer(name) for name in self._stubs))
                 self._told = Readiness(
-                    ready=all(peer.ready for peer in peers), peers=peers,
+                    ready=all(peer.ready for peer in peers),
+                    peers=peers,
                     live_feed=self._bus is not None and self._bus.is_connected,
-                )  # fmt: skip
+                )
                 self._told_at = time.monotonic()
             return self._told
 

@@ -134,8 +134,14 @@ async def sign_in(tokens: Verifies, token: str, *, purpose: str, peers: Peers) -
         raise NotAuthenticated
     operator = await tokens.verify(token)
     claims = _claims(token)
-    return Onward(operator, str(claims.get("name", operator.operator_id)), float(claims["exp"]),
-                  purpose, token, peers)  # fmt: skip
+    return Onward(
+        operator,
+        str(claims.get("name", operator.operator_id)),
+        float(claims["exp"]),
+        purpose,
+        token,
+        peers,
+    )
 
 
 def _claims(verified_token: str) -> dict[str, Any]:

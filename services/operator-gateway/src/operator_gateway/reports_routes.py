@@ -23,9 +23,14 @@ from operator_gateway.shapes import (
 router = APIRouter(prefix="/v1/reports", tags=["reports"])
 
 Category = Literal[
-    "road_accident", "traffic_violation", "domestic_violence", "incident", "incident_with_child",
-    "complaint_about_officer", "other",
-]  # fmt: skip
+    "road_accident",
+    "traffic_violation",
+    "domestic_violence",
+    "incident",
+    "incident_with_child",
+    "complaint_about_officer",
+    "other",
+]
 ReportStatus = Literal[
     "open",
     "registered",

@@ -70,8 +70,13 @@ class Me(Answer):
 async def me(onward: AsOperator) -> Me:
     """Whom the token names and what they may see."""
     operator = onward.operator
-    return Me(operator=operator.operator_id, name=onward.name, roles=sorted(operator.roles),
-              regions=list(operator.regions), token_expires_at=onward.token_expires_at)  # fmt: skip
+    return Me(
+        operator=operator.operator_id,
+        name=onward.name,
+        roles=sorted(operator.roles),
+        regions=list(operator.regions),
+        token_expires_at=onward.token_expires_at,
+    )
 
 
 @router.get("/sign-in")

@@ -195,9 +195,10 @@ async def confirm_violation(
 ) -> ViolationAnswer:
     """Confirms with the officer's signature over the prepared bytes. Role inspector."""
     request = body.message(
-        violations_pb2.ConfirmViolationRequest, violation_id=violation_id,
+        violations_pb2.ConfirmViolationRequest,
+        violation_id=violation_id,
         decision_id=client_made_id(body.decision_id, idempotency_key, "decision_id"),
-    )  # fmt: skip
+    )
     return await _told(onward, onward.peers.violations.ConfirmViolation, request)
 
 
@@ -210,9 +211,10 @@ async def reject_violation(
 ) -> ViolationAnswer:
     """Rejects, signed in the same way; the reason stands in the prepared bytes. Role inspector."""
     request = body.message(
-        violations_pb2.RejectViolationRequest, violation_id=violation_id,
+        violations_pb2.RejectViolationRequest,
+        violation_id=violation_id,
         decision_id=client_made_id(body.decision_id, idempotency_key, "decision_id"),
-    )  # fmt: skip
+    )
     return await _told(onward, onward.peers.violations.RejectViolation, request)
 
 
@@ -225,9 +227,10 @@ async def annul_violation(
 ) -> ViolationAnswer:
     """Takes a confirmed violation back. Role supervisor."""
     request = body.message(
-        violations_pb2.AnnulViolationRequest, violation_id=violation_id,
+        violations_pb2.AnnulViolationRequest,
+        violation_id=violation_id,
         decision_id=client_made_id(body.decision_id, idempotency_key, "decision_id"),
-    )  # fmt: skip
+    )
     return await _told(onward, onward.peers.violations.AnnulViolation, request)
 
 

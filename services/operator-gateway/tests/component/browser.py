@@ -29,9 +29,17 @@ DELAY_SECONDS = 1.5
 PROMISE_MS = 6000
 # What the keys of these places write on a Russian keyboard.
 CYRILLIC = {
-    "KeyA": "ф", "KeyC": "с", "KeyD": "в", "KeyE": "у", "KeyJ": "о", "KeyK": "л", "KeyQ": "й",
-    "KeyR": "к", "KeyT": "е", "Slash": ".",
-}  # fmt: skip
+    "KeyA": "ф",
+    "KeyC": "с",
+    "KeyD": "в",
+    "KeyE": "у",
+    "KeyJ": "о",
+    "KeyK": "л",
+    "KeyQ": "й",
+    "KeyR": "к",
+    "KeyT": "е",
+    "Slash": ".",
+}
 # Counts what is started, and lets it sound.
 HEARS_TONES = """
 window.tones = 0;
@@ -78,8 +86,14 @@ class Console:
         key = CYRILLIC[code] if layout == "cyrillic" else code.removeprefix("Key").lower()
         session = await self.page.context.new_cdp_session(self.page)
         number = {"Slash": 191}.get(code) or ord(code[-1])
-        press = {"type": "keyDown", "key": key, "code": code, "text": key, "autoRepeat": repeat,
-                 "windowsVirtualKeyCode": number}  # fmt: skip
+        press = {
+            "type": "keyDown",
+            "key": key,
+            "code": code,
+            "text": key,
+            "autoRepeat": repeat,
+            "windowsVirtualKeyCode": number,
+        }
         await session.send("Input.dispatchKeyEvent", press)
         await session.send("Input.dispatchKeyEvent", press | {"type": "keyUp", "text": ""})
         await session.detach()
@@ -165,8 +179,9 @@ async def console(chromium: Any, gateway: Any) -> AsyncIterator[OpenConsole]:
     complaints: list[str] = []
     contexts: list[Any] = []
 
-    async def open_as(operator: str, tab: str = "", *, at: Any = gateway,
-                      locale: str = "ru-RU") -> Console:  # fmt: skip
+    async def open_as(
+        operator: str, tab: str = "", *, at: Any = gateway, locale: str = "ru-RU"
+    ) -> Console:
         context = await chromium.new_context(locale=locale, viewport={"width": 1280, "height": 900})
         contexts.append(context)
         page = await context.new_page()

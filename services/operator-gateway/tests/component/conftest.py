@@ -38,9 +38,16 @@ from .review_desk import each_violation
 
 __all__ = ["chromium", "console"]  # fixtures of the browser tests
 ANYBODY = allow(
-    roles=("inspector", "supervisor", "camera_administrator", "finance", "auditor", "dispatcher",
-           "internal_security")
-)  # fmt: skip
+    roles=(
+        "inspector",
+        "supervisor",
+        "camera_administrator",
+        "finance",
+        "auditor",
+        "dispatcher",
+        "internal_security",
+    )
+)
 
 
 @dataclass
@@ -58,9 +65,15 @@ class RunningGateway:
         key = ECKey.import_key((self.engines.home.oidc / "signing.pem").read_text())
         key.ensure_kid()
         now = int(time.time())
-        full = {"iss": self.engines.oidc_issuer, "aud": "tartip", "sub": "inspector-almaty",
-                "roles": ["inspector"], "regions": ["KZ-75"], "exp": now + 60,
-                **claims}  # fmt: skip
+        full = {
+            "iss": self.engines.oidc_issuer,
+            "aud": "tartip",
+            "sub": "inspector-almaty",
+            "roles": ["inspector"],
+            "regions": ["KZ-75"],
+            "exp": now + 60,
+            **claims,
+        }
         token = jwt.encode({"alg": "ES256", "kid": key.kid}, full, key)
         return {"Authorization": f"Bearer {token}"}
 
@@ -72,46 +85,76 @@ class RunningGateway:
 async def peers(engines: Any) -> AsyncIterator[Asked]:
     asked = Asked()
     running = [
-        await _serve(engines, asked, "violations",
-                     violations_pb2.DESCRIPTOR.services_by_name["Violations"],
-                     violations_pb2_grpc.add_ViolationsServicer_to_server, PeerViolations(asked)),
-        await _serve(engines, asked, "inference-gateway",
-                     inference_pb2.DESCRIPTOR.services_by_name["Inference"],
-                     inference_pb2_grpc.add_InferenceServicer_to_server, PeerInference()),
-        await _serve(engines, asked, "camera-registry",
-                     cameras_pb2.DESCRIPTOR.services_by_name["CameraRegistry"],
-                     cameras_pb2_grpc.add_CameraRegistryServicer_to_server, PeerCameras()),
-        await _serve(engines, asked, "fines", fines_pb2.DESCRIPTOR.services_by_name["Fines"],
-                     fines_pb2_grpc.add_FinesServicer_to_server, PeerFines(asked)),
-        await _serve(engines, asked, "citizen-reports",
-                     reports_pb2.DESCRIPTOR.services_by_name["ReportDesk"],
-                     reports_pb2_grpc.add_ReportDeskServicer_to_server, PeerReports(asked)),
-    ]  # fmt: skip
+        await _serve(
+            engines,
+            asked,
+            "violations",
+            violations_pb2.DESCRIPTOR.services_by_name["Violations"],
+            violations_pb2_grpc.add_ViolationsServicer_to_server,
+            PeerViolations(asked),
+        ),
+        await _serve(
+            engines,
+            asked,
+            "inference-gateway",
+            inference_pb2.DESCRIPTOR.services_by_name["Inference"],
+            inference_pb2_grpc.add_InferenceServicer_to_server,
+            PeerInference(),
+        ),
+        await _serve(
+            engines,
+            asked,
+            "camera-registry",
+            cameras_pb2.DESCRIPTOR.services_by_name["CameraRegistry"],
+            cameras_pb2_grpc.add_CameraRegistryServicer_to_server,
+            PeerCameras(),
+        ),
+        await _serve(
+            engines,
+            asked,
+            "fines",
+            fines_pb2.DESCRIPTOR.services_by_name["Fines"],
+            fines_pb2_grpc.add_FinesServicer_to_server,
+            PeerFines(asked),
+        ),
+        await _serve(
+            engines,
+            asked,
+            "citizen-reports",
+            reports_pb2.DESCRIPTOR.services_by_name["ReportDesk"],
+            reports_pb2_grpc.add_ReportDeskServicer_to_server,
+            PeerReports(asked),
+        ),
+    ]
     yield asked
     for server in running:
         await server.stop(1)
 
 
-async def _serve(engines: Any, asked: Asked, name: str, service: Any, add: Callable[..., None],
-                 servicer: Any) -> GrpcServer:  # fmt: skip
+async def _serve(
+    engines: Any, asked: Asked, name: str, service: Any, add: Callable[..., None], servicer: Any
+) -> GrpcServer:
     pair = engines.certificates.service(name)
     policy = {f"/{service.full_name}/{method.name}": ANYBODY for method in service.methods}
     address = free_address()
     asked.addresses[f"TARTIP_{name.upper().replace('-', '_')}_ADDRESS"] = address
     server = GrpcServer(
-        address, policy=policy, tokens=TokenVerifier(engines.oidc_issuer),
-        cert=pair.certificate, key=pair.key,
+        address,
+        policy=policy,
+        tokens=TokenVerifier(engines.oidc_issuer),
+        cert=pair.certificate,
+        key=pair.key,
         authorities=Authorities.in_folder(engines.certificates.client_authorities),
-    )  # fmt: skip
+    )
     add(servicer, server.server)
     await server.start((service.full_name,))
     return server
 
 
 @pytest.fixture(scope="session")
-def gateway(engines: Any, peers: Asked, tmp_path_factory: pytest.TempPathFactory) -> (
-    Iterator[RunningGateway]
-):  # fmt: skip
+def gateway(
+    engines: Any, peers: Asked, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RunningGateway]:
     running = start_gateway(engines, peers, tmp_path_factory.mktemp("gateway") / "log")
     yield running
     running.process.send_signal(signal.SIGTERM)
@@ -119,9 +162,9 @@ def gateway(engines: Any, peers: Asked, tmp_path_factory: pytest.TempPathFactory
 
 
 @pytest.fixture
-def another_gateway(engines: Any, peers: Asked, gateway: RunningGateway, tmp_path: Path) -> (
-    Iterator[RunningGateway]
-):  # fmt: skip
+def another_gateway(
+    engines: Any, peers: Asked, gateway: RunningGateway, tmp_path: Path
+) -> Iterator[RunningGateway]:
     """One more, on a port of its own, that a test may end."""
     running = start_gateway(engines, peers, tmp_path / "log", address=free_address())
     yield running
@@ -131,9 +174,9 @@ def another_gateway(engines: Any, peers: Asked, gateway: RunningGateway, tmp_pat
 
 
 @pytest.fixture
-def lonely_gateway(engines: Any, peers: Asked, gateway: RunningGateway, tmp_path: Path) -> (
-    Iterator[RunningGateway]
-):  # fmt: skip
+def lonely_gateway(
+    engines: Any, peers: Asked, gateway: RunningGateway, tmp_path: Path
+) -> Iterator[RunningGateway]:
     """One for whose fines nobody listens: it must say so."""
     absent = {"TARTIP_FINES_ADDRESS": free_address()}
     running = start_gateway(engines, peers, tmp_path / "log", address=free_address(), **absent)
@@ -143,9 +186,9 @@ def lonely_gateway(engines: Any, peers: Asked, gateway: RunningGateway, tmp_path
 
 
 @pytest.fixture
-def moved_gateway(engines: Any, peers: Asked, gateway: RunningGateway, tmp_path: Path) -> (
-    Iterator[RunningGateway]
-):  # fmt: skip
+def moved_gateway(
+    engines: Any, peers: Asked, gateway: RunningGateway, tmp_path: Path
+) -> Iterator[RunningGateway]:
     """One that lives ninety days ahead of the others."""
     ahead = {"TARTIP_CLOCK_OFFSET": str((clock_offset() + timedelta(days=90)).total_seconds())}
     running = start_gateway(engines, peers, tmp_path / "log", address=free_address(), **ahead)
@@ -161,12 +204,18 @@ class Publisher:
         self._engines = engines
         self._marker = marker
 
-    async def __call__(self, user: str, subject: str, name: str, *, region: str = "KZ-75",
-                       version: int = 1) -> None:  # fmt: skip
+    async def __call__(
+        self, user: str, subject: str, name: str, *, region: str = "KZ-75", version: int = 1
+    ) -> None:
         client = await self._engines.nats_client(user)
         aggregate = f"{self._marker}-{name}" if self._marker else name
-        headers = {"Nats-Msg-Id": str(new_id()), "tartip-region": region, "tartip-story": "ab" * 16,
-                   "tartip-aggregate": aggregate, "tartip-version": str(version)}  # fmt: skip
+        headers = {
+            "Nats-Msg-Id": str(new_id()),
+            "tartip-region": region,
+            "tartip-story": "ab" * 16,
+            "tartip-aggregate": aggregate,
+            "tartip-version": str(version),
+        }
         await client.jetstream().publish(subject, b"secret payload", headers=headers)
         await client.close()
 
@@ -185,8 +234,9 @@ def start_gateway(
     process = subprocess.Popen(
         [sys.executable, "-m", "operator_gateway", "serve"],
         env={**os.environ, **environment, "TARTIP_HTTP_ADDRESS": address},
-        stdout=log.open("wb"), stderr=subprocess.STDOUT,
-    )  # fmt: skip
+        stdout=log.open("wb"),
+        stderr=subprocess.STDOUT,
+    )
     running = RunningGateway(f"http://{address}", process, peers, engines)
     deadline = time.monotonic() + 30
     while True:

@@ -88,12 +88,18 @@ class Asked:
 
 def a_violation(violation_id: str, **changes: Any) -> violations_pb2.Violation:
     violation = violations_pb2.Violation(
-        violation_id=violation_id, state=violations_pb2.VIOLATION_STATE_REVIEW, version=1,
-        source=violations_pb2.VIOLATION_SOURCE_DEVICE, camera_id="camera-1", over_kmh=28.5,
-        occurred_at=to_timestamp(NOON), evidence_sha256=[PHOTOGRAPH_SHA],
+        violation_id=violation_id,
+        state=violations_pb2.VIOLATION_STATE_REVIEW,
+        version=1,
+        source=violations_pb2.VIOLATION_SOURCE_DEVICE,
+        camera_id="camera-1",
+        over_kmh=28.5,
+        occurred_at=to_timestamp(NOON),
+        evidence_sha256=[PHOTOGRAPH_SHA],
         original_sha256=[ORIGINAL_SHA],
-        actions=["confirm", "reject"], models_fingerprint="models-1",
-    )  # fmt: skip
+        actions=["confirm", "reject"],
+        models_fingerprint="models-1",
+    )
     place = violation.place
     place.region, place.address = "KZ-75", "Abai 44"
     place.latitude, place.longitude = 43.238, 76.945
@@ -123,33 +129,48 @@ def canonical_of(violation: violations_pb2.Violation, request: Any, officer: str
     place = {name: getattr(violation.place, name) for name in ("latitude", "longitude", "address")}
     return {name: value for name, value in warned.items() if value} | {
         "place": place,
-        "type": "tartip-violation-decision-v1", "violation_id": violation.violation_id,
-        "version": violation.version, "verdict": {1: "confirm", 2: "reject"}[request.verdict],
-        "reason": request.reason, "officer": officer, "source": "device",
-        "camera_id": violation.camera_id, "report_id": "", "region": violation.place.region,
-        "occurred_at": _text(violation.occurred_at), "plate": violation.plate.text,
+        "type": "tartip-violation-decision-v1",
+        "violation_id": violation.violation_id,
+        "version": violation.version,
+        "verdict": {1: "confirm", 2: "reject"}[request.verdict],
+        "reason": request.reason,
+        "officer": officer,
+        "source": "device",
+        "camera_id": violation.camera_id,
+        "report_id": "",
+        "region": violation.place.region,
+        "occurred_at": _text(violation.occurred_at),
+        "plate": violation.plate.text,
         "offence": {
             name: getattr(violation.offence, name)
             for name in ("code", "article", "rules_version", "rules_sha256")
         },
         "over_kmh": str(violation.over_kmh),
         "readings": {
-            "device_serial": readings.device_serial, "device_time": _text(readings.device_time),
-            "counter": str(readings.counter), "frame_sha256": readings.frame_sha256.hex(),
-            "speed_kmh": readings.speed_kmh, "speed_limit_kmh": readings.speed_limit_kmh,
-            "signal_phase": "", "signal_age_seconds": None, "past_stop_line": None,
+            "device_serial": readings.device_serial,
+            "device_time": _text(readings.device_time),
+            "counter": str(readings.counter),
+            "frame_sha256": readings.frame_sha256.hex(),
+            "speed_kmh": readings.speed_kmh,
+            "speed_limit_kmh": readings.speed_limit_kmh,
+            "signal_phase": "",
+            "signal_age_seconds": None,
+            "past_stop_line": None,
         },
         "device": {
-            "name": device.name, "serial": device.serial,
+            "name": device.name,
+            "serial": device.serial,
             "certificate_number": device.certificate_number,
-            "verification_number": device.verification_number, "verification_from": "",
-            "verification_until": _text(device.verification_until), "kind": "speed_point",
+            "verification_number": device.verification_number,
+            "verification_from": "",
+            "verification_until": _text(device.verification_until),
+            "kind": "speed_point",
             "tolerance_kmh": device.tolerance_kmh,
         },
         "evidence_sha256": list(violation.evidence_sha256),
         "original_sha256": list(violation.original_sha256),
         "models_fingerprint": violation.models_fingerprint,
-    }  # fmt: skip
+    }
 
 
 def _text(stamp: Any) -> str:
@@ -179,9 +200,11 @@ class PeerViolations(violations_pb2_grpc.ViolationsServicer):
         content = PHOTOGRAPH if is_photograph else PICTURE
         yield violations_pb2.OpenEvidenceResponse(
             content_type="image/jpeg" if is_photograph or request.sha256 == SHA else "text/html",
-            content=content[:1000], sha256=request.sha256, original_sha256=ORIGINAL_SHA,
+            content=content[:1000],
+            sha256=request.sha256,
+            original_sha256=ORIGINAL_SHA,
             size_bytes=len(content),
-        )  # fmt: skip
+        )
         for start in range(1000, len(content), 100_000):
             yield violations_pb2.OpenEvidenceResponse(content=content[start : start + 100_000])
 
@@ -248,8 +271,14 @@ class PeerCameras(cameras_pb2_grpc.CameraRegistryServicer):
         raise AssertionError
 
     async def GetStatistics(self, request: Any, context: Any) -> Any:
-        row = {"registered": 9, "connected": 8, "with_ai": 1, "online": 4, "offline": 3,
-               "unknown": 2}  # fmt: skip
+        row = {
+            "registered": 9,
+            "connected": 8,
+            "with_ai": 1,
+            "online": 4,
+            "offline": 3,
+            "unknown": 2,
+        }
         return cameras_pb2.GetStatisticsResponse(
             total=cameras_pb2.RegionStatistics(**row),
             regions=[cameras_pb2.RegionStatistics(region="KZ-75", **row)],
@@ -277,9 +306,15 @@ class PeerFines(fines_pb2_grpc.FinesServicer):
 
     def _fine(self, number: str) -> fines_pb2.Fine:
         fine = fines_pb2.Fine(
-            number=number, state=fines_pb2.FINE_STATE_DELIVERED, region="KZ-75", version=1,
-            article="592(2)", offence_code="SPEED_20_40", issued_at=to_timestamp(NOON),
-            occurred_at=to_timestamp(NOON), owner_masked="9001••••••17",
-        )  # fmt: skip
+            number=number,
+            state=fines_pb2.FINE_STATE_DELIVERED,
+            region="KZ-75",
+            version=1,
+            article="592(2)",
+            offence_code="SPEED_20_40",
+            issued_at=to_timestamp(NOON),
+            occurred_at=to_timestamp(NOON),
+            owner_masked="9001••••••17",
+        )
         fine.amount.amount_minor, fine.amount.currency = 3_932_000, "KZT"
         return fine

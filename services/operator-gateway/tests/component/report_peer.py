@@ -36,9 +36,13 @@ STEPS = {
 
 def a_report(report_id: str, due: datetime, **changes: Any) -> reports_pb2.DeskReport:
     report = reports_pb2.DeskReport(
-        unit="KZ-75-duty", occurred_at=to_timestamp(NOON), text="A car stands on the pavement.",
-        partner="kaspi", due_at=to_timestamp(due), overdue=due < system_clock(),
-    )  # fmt: skip
+        unit="KZ-75-duty",
+        occurred_at=to_timestamp(NOON),
+        text="A car stands on the pavement.",
+        partner="kaspi",
+        due_at=to_timestamp(due),
+        overdue=due < system_clock(),
+    )
     inner = report.report
     inner.report_id, inner.version = report_id, 1
     inner.status = reports_pb2.REPORT_STATUS_ROUTED
@@ -95,9 +99,11 @@ class PeerReports(reports_pb2_grpc.ReportDeskServicer):
         fits_category = request.category in (0, row.report.category)
         is_wanted = row.overdue or not request.overdue_only
         return (
-            fits_status and fits_category and is_wanted
+            fits_status
+            and fits_category
+            and is_wanted
             and (row.emergency or not request.emergencies_only)
-        )  # fmt: skip
+        )
 
     async def GetReport(self, request: Any, context: Any) -> Any:
         self._asked.note(request)
@@ -107,9 +113,12 @@ class PeerReports(reports_pb2_grpc.ReportDeskServicer):
     async def OpenEvidence(self, request: Any, context: Any) -> AsyncIterator[Any]:
         self._asked.note(request)
         yield reports_pb2.OpenEvidenceResponse(
-            content_type="image/jpeg", content=PHOTOGRAPH, sha256=PHOTOGRAPH_SHA,
-            original_sha256=ORIGINAL_SHA, size_bytes=len(PHOTOGRAPH),
-        )  # fmt: skip
+            content_type="image/jpeg",
+            content=PHOTOGRAPH,
+            sha256=PHOTOGRAPH_SHA,
+            original_sha256=ORIGINAL_SHA,
+            size_bytes=len(PHOTOGRAPH),
+        )
 
     async def TakeReport(self, request: Any, context: Any) -> Any:
         return reports_pb2.TakeReportResponse(report=self._act(request, "take"))

@@ -23,8 +23,10 @@ from .report_peer import a_report
 
 pytestmark = needs_chromium
 ACCIDENT, VIOLENCE, CHILD = (
-    pb.CATEGORY_ROAD_ACCIDENT, pb.CATEGORY_DOMESTIC_VIOLENCE, pb.CATEGORY_INCIDENT_WITH_CHILD,
-)  # fmt: skip
+    pb.CATEGORY_ROAD_ACCIDENT,
+    pb.CATEGORY_DOMESTIC_VIOLENCE,
+    pb.CATEGORY_INCIDENT_WITH_CHILD,
+)
 
 
 class Desk:
@@ -45,8 +47,12 @@ class Desk:
         report = self._reports[report_id]
         report.overdue = True
         report.report.version += 1
-        await self._publish("citizen-reports", "reports.v1.overdue", f"report:{report_id}",
-                            version=report.report.version)  # fmt: skip
+        await self._publish(
+            "citizen-reports",
+            "reports.v1.overdue",
+            f"report:{report_id}",
+            version=report.report.version,
+        )
 
     async def title_is(self, title: str) -> None:
         await expect(self.page).to_have_title(title, timeout=PROMISE_MS)

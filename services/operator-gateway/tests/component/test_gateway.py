@@ -45,16 +45,22 @@ async def test_an_operator_of_another_region_is_refused_by_the_owners_name_for_i
 
 
 async def test_every_wrong_field_of_the_owner_is_handed_on(gateway: Any) -> None:
-    body = {"camera_id": "1", "description": {
-        "name": "n", "kind": "anpr", "serial": "",
-        "place": {"latitude": 43.2, "longitude": 76.9, "region": "KZ-75"},
-    }}  # fmt: skip
+    body = {
+        "camera_id": "1",
+        "description": {
+            "name": "n",
+            "kind": "anpr",
+            "serial": "",
+            "place": {"latitude": 43.2, "longitude": 76.9, "region": "KZ-75"},
+        },
+    }
     async with gateway.client() as client:
         answer = await client.post("/v1/cameras", json=body, headers=gateway.headers("cameras-1"))
     assert answer.status_code == 422
     assert [error["field"] for error in answer.json()["errors"]] == [
-        "camera_id", "description.serial",
-    ]  # fmt: skip
+        "camera_id",
+        "description.serial",
+    ]
 
 
 async def test_a_camera_may_be_asked_for_as_it_was_described_at_a_moment(gateway: Any) -> None:
@@ -98,8 +104,7 @@ async def test_what_is_no_token_is_refused(gateway: Any, value: str) -> None:
 async def test_every_path_but_the_open_ones_asks_for_a_token(gateway: Any) -> None:
     async with gateway.client() as client:
         paths = (await client.get("/v1/openapi.json")).json()["paths"]
-        is_open = {"/healthz", "/readyz", "/v1/sign-in", "/v1/sign-in/development",
-                   "/v1/notices"}  # fmt: skip
+        is_open = {"/healthz", "/readyz", "/v1/sign-in", "/v1/sign-in/development", "/v1/notices"}
         for path, methods in paths.items():
             for method in set(methods) - {"parameters"}:
                 if path in is_open:
@@ -155,8 +160,10 @@ async def test_a_decision_carries_the_officers_bytes_and_the_id_from_the_header(
     asked = gateway.asked.requests[-1]
     assert (asked.decision_id, asked.violation_id) == (decision_id, "v-1")
     assert (asked.canonical, asked.signature, asked.certificate) == (
-        b"\x00\x01\x02", b"\x03\x04", b"PEM",
-    )  # fmt: skip
+        b"\x00\x01\x02",
+        b"\x03\x04",
+        b"PEM",
+    )
 
 
 async def test_pages_pass_through(gateway: Any) -> None:
@@ -167,8 +174,11 @@ async def test_pages_pass_through(gateway: Any) -> None:
         )
         too_many = await client.get("/v1/violations?page_size=201", headers=headers)
     assert answer.json() == {
-        "violations": [], "next_page_token": "further", "paused_since": None, "held_reads": 0,
-    }  # fmt: skip
+        "violations": [],
+        "next_page_token": "further",
+        "paused_since": None,
+        "held_reads": 0,
+    }
     asked = gateway.asked.requests[-1]
     assert (asked.state, asked.page.size, asked.page.token) == (1, 7, "abc")
     assert too_many.status_code == 422
@@ -185,8 +195,13 @@ async def test_a_peer_that_is_away_is_told_as_away(lonely_gateway: Any) -> None:
     assert alive.status_code == 200
     assert ready.status_code == 503
     peers = {peer["name"]: peer["ready"] for peer in ready.json()["peers"]}
-    assert peers == {"camera-registry": True, "inference-gateway": True, "violations": True,
-                     "fines": False, "citizen-reports": True}  # fmt: skip
+    assert peers == {
+        "camera-registry": True,
+        "inference-gateway": True,
+        "violations": True,
+        "fines": False,
+        "citizen-reports": True,
+    }
 
 
 async def test_evidence_is_streamed_and_kept_nowhere(gateway: Any) -> None:
@@ -220,9 +235,21 @@ async def test_a_purpose_comes_in_any_script(gateway: Any, said: str) -> None:
 
 @pytest.mark.parametrize(
     "header",
-    [quote("х" * 201), "a%0Ab", "a%00b", "%E2%80%AE", "%FF", "%ED%A0%80", "100 %", "a%2", "%zz",
-     "тексеру".encode(), "é".encode("latin-1"), "x" * 201],
-)  # fmt: skip
+    [
+        quote("х" * 201),
+        "a%0Ab",
+        "a%00b",
+        "%E2%80%AE",
+        "%FF",
+        "%ED%A0%80",
+        "100 %",
+        "a%2",
+        "%zz",
+        "тексеру".encode(),
+        "é".encode("latin-1"),
+        "x" * 201,
+    ],
+)
 async def test_a_purpose_that_is_no_plain_text_is_refused_by_name(
     gateway: Any, header: str | bytes
 ) -> None:
@@ -375,8 +402,9 @@ async def test_a_request_is_one_trace_from_the_edge_on(gateway: Any) -> None:
     await _until(lambda: gateway.engines.story(trace) is not None)
     spans = gateway.engines.story(trace).spans
     assert {span.name for span in spans} == {
-        "GET /v1/violations/{violation_id}", "tartip.violations.v1.Violations/GetViolation",
-    }  # fmt: skip
+        "GET /v1/violations/{violation_id}",
+        "tartip.violations.v1.Violations/GetViolation",
+    }
 
 
 async def _until(condition: Any) -> None:

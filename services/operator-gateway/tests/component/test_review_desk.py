@@ -202,9 +202,9 @@ async def test_a_filter_whose_list_does_not_come_says_so_and_can_be_tried_again(
 async def test_what_is_on_the_page_before_stays_when_more_is_shown(
     console: OpenConsole, gateway: Any
 ) -> None:
-    gateway.asked.violations.update({
-        f"v-{number:03}": a_violation(f"v-{number:03}") for number in range(70)
-    })  # fmt: skip
+    gateway.asked.violations.update(
+        {f"v-{number:03}": a_violation(f"v-{number:03}") for number in range(70)}
+    )
     desk = await at_desk(console)
     await desk.row("v-049").click()
     await desk.is_open("v-049")

@@ -20,21 +20,40 @@ from operator_gateway.live import (
 
 INSPECTOR = Operator("inspector-almaty", frozenset({"inspector"}), ("KZ-75",))
 SECURITY = Operator("security-1", frozenset({"internal_security"}), ("*",))
-EVERY_ROLE = frozenset({
-    "inspector", "dispatcher", "supervisor", "internal_security", "camera_administrator",
-    "finance", "watchlist_officer", "auditor",
-})  # fmt: skip
+EVERY_ROLE = frozenset(
+    {
+        "inspector",
+        "dispatcher",
+        "supervisor",
+        "internal_security",
+        "camera_administrator",
+        "finance",
+        "watchlist_officer",
+        "auditor",
+    }
+)
 
 
 def fact(
     sequence: int, *, region: str = "KZ-75", subject: str = "violations.v1.detected"
 ) -> LiveEvent:
-    streams = {"violations": "VIOLATIONS", "fines": "FINES", "reports": "REPORTS",
-               "cameras": "CAMERAS", "inference": "SIGHTINGS", "complaints": "REPORTS"}  # fmt: skip
+    streams = {
+        "violations": "VIOLATIONS",
+        "fines": "FINES",
+        "reports": "REPORTS",
+        "cameras": "CAMERAS",
+        "inference": "SIGHTINGS",
+        "complaints": "REPORTS",
+    }
     return LiveEvent(
-        stream=streams[subject.split(".")[0]], sequence=sequence, subject=subject,
-        aggregate=f"violation:{sequence}", region=region, at=datetime.now(UTC), story="ab",
-    )  # fmt: skip
+        stream=streams[subject.split(".")[0]],
+        sequence=sequence,
+        subject=subject,
+        aggregate=f"violation:{sequence}",
+        region=region,
+        at=datetime.now(UTC),
+        story="ab",
+    )
 
 
 async def told(listener: Listener, count: int) -> list[Told]:

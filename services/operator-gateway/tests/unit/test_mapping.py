@@ -169,11 +169,12 @@ def _value(field: Any, number: int) -> Any:
         known = sorted(short_names(field.enum_type))
         return known[number % len(known)]
     kinds: dict[Any, Any] = {
-        field.CPPTYPE_STRING: f"text-{number}".encode() if field.type == field.TYPE_BYTES
+        field.CPPTYPE_STRING: f"text-{number}".encode()
+        if field.type == field.TYPE_BYTES
         else f"text-{number}",
         field.CPPTYPE_BOOL: True,
         field.CPPTYPE_DOUBLE: number + 0.25,
-    }  # fmt: skip
+    }
     return kinds.get(field.cpp_type, number)
 
 

@@ -24,8 +24,9 @@ def upgrade() -> None:
     )
     grant(op, "degradations", "SELECT, INSERT, UPDATE (recovered_at)", role)
     op.execute("ALTER TABLE reads ADD COLUMN held_by uuid REFERENCES degradations")
-    op.execute("CREATE INDEX reads_held ON reads (read_id) WHERE held_by IS NOT NULL"
-               " AND outcome IS NULL")  # fmt: skip
+    op.execute(
+        "CREATE INDEX reads_held ON reads (read_id) WHERE held_by IS NOT NULL AND outcome IS NULL"
+    )
     grant(op, "reads", "UPDATE (held_by)", role)
     op.execute("ALTER TABLE violations ADD COLUMN caution text NOT NULL DEFAULT ''")
     grant(op, "violations", "UPDATE (caution)", role)

@@ -41,10 +41,13 @@ async def build(chassis: Chassis[ViolationsSettings]) -> None:
     store = EvidenceStore(chassis.channels, settings.inference_gateway_address)
     pauses = Pauses(chassis.db, chassis.clock)
     assessment = Assessment(
-        chassis.db, chassis.clock, rules=rules.load(), guards=guards.load(),
+        chassis.db,
+        chassis.clock,
+        rules=rules.load(),
+        guards=guards.load(),
         cameras=CameraRegister(chassis.channels, settings.camera_registry_address),
         reports=ReportRegister(chassis.channels, settings.citizen_reports_address),
-    )  # fmt: skip
+    )
     chassis.serve(
         violations_pb2.DESCRIPTOR.services_by_name["Violations"],
         violations_pb2_grpc.add_ViolationsServicer_to_server,
@@ -53,20 +56,33 @@ async def build(chassis: Chassis[ViolationsSettings]) -> None:
     )
     serve_audit_log(chassis, AuditRules(records_attempts=True))
     chassis.publish_from("VIOLATIONS")
-    chassis.consume("SIGHTINGS", {
-        "inference.v1.function_degraded":
-            Subscription(inference_events.FunctionDegraded, on_function_degraded(pauses)),
-        "inference.v1.function_recovered":
-            Subscription(inference_events.FunctionRecovered, on_function_recovered(pauses)),
-    })  # fmt: skip
-    chassis.consume("INFERENCE", {
-        "inference.v1.plate_read":
-            Subscription(inference_events.PlateRead, on_plate_read(assessment)),
-    })  # fmt: skip
-    chassis.consume("REPORTS", {
-        "reports.v1.traffic_evidence_accepted":
-            Subscription(report_events.TrafficEvidenceAccepted, on_evidence_accepted(assessment)),
-    })  # fmt: skip
+    chassis.consume(
+        "SIGHTINGS",
+        {
+            "inference.v1.function_degraded": Subscription(
+                inference_events.FunctionDegraded, on_function_degraded(pauses)
+            ),
+            "inference.v1.function_recovered": Subscription(
+                inference_events.FunctionRecovered, on_function_recovered(pauses)
+            ),
+        },
+    )
+    chassis.consume(
+        "INFERENCE",
+        {
+            "inference.v1.plate_read": Subscription(
+                inference_events.PlateRead, on_plate_read(assessment)
+            ),
+        },
+    )
+    chassis.consume(
+        "REPORTS",
+        {
+            "reports.v1.traffic_evidence_accepted": Subscription(
+                report_events.TrafficEvidenceAccepted, on_evidence_accepted(assessment)
+            ),
+        },
+    )
     chassis.do("assess", assessment.assess)
     chassis.do("assess_held", assessment.assess_held)
     chassis.do("put_forward", pauses.put_forward)

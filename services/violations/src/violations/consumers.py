@@ -106,10 +106,13 @@ def _plate(given: inference_pb2.Plate) -> Plate:
     if not all(math.isfinite(number) for number in numbers):
         raise Poison("plate")
     return Plate(
-        _text(given.text, "plate.text"), given.confidence, Box(*box),
-        tuple(given.character_confidences), _text(given.country, "plate.country"),
+        _text(given.text, "plate.text"),
+        given.confidence,
+        Box(*box),
+        tuple(given.character_confidences),
+        _text(given.country, "plate.country"),
         _text(given.plate_type, "plate.plate_type"),
-    )  # fmt: skip
+    )
 
 
 def _id(text: str, field: str) -> UUID:

@@ -13,59 +13,85 @@ from violations.neighbours import Neighbour
 
 
 def violation_detected(violation: Violation) -> Event:
-    return _event("detected", violation, events_pb2.ViolationDetected(
-        violation_id=str(violation.violation_id), region=violation.place.region,
-        offence_code=violation.offence.code, occurred_at=to_timestamp(violation.occurred_at),
-        report_id=str(violation.report_id or ""),
-    ))  # fmt: skip
+    return _event(
+        "detected",
+        violation,
+        events_pb2.ViolationDetected(
+            violation_id=str(violation.violation_id),
+            region=violation.place.region,
+            offence_code=violation.offence.code,
+            occurred_at=to_timestamp(violation.occurred_at),
+            report_id=str(violation.report_id or ""),
+        ),
+    )
 
 
 def access_refused(attempt: Attempt) -> Event:
     """Tells neither what was asked for nor who asked."""
     return Event(
-        "violations.v1.access_refused", f"attempt:{attempt.attempt_id}", 1, attempt.region,
+        "violations.v1.access_refused",
+        f"attempt:{attempt.attempt_id}",
+        1,
+        attempt.region,
         events_pb2.AccessRefused(
-            attempt_id=str(attempt.attempt_id), region=attempt.region,
+            attempt_id=str(attempt.attempt_id),
+            region=attempt.region,
             attempted_at=to_timestamp(attempt.attempted_at),
         ),
-    )  # fmt: skip
+    )
 
 
 def violation_decided(violation: Violation, verdict: Verdict, now: datetime) -> Event:
     """confirmed, rejected or annulled."""
     told = {
-        "violation_id": str(violation.violation_id), "region": violation.place.region,
+        "violation_id": str(violation.violation_id),
+        "region": violation.place.region,
         "report_id": str(violation.report_id or ""),
-    }  # fmt: skip
+    }
     moment = to_timestamp(now)
     if verdict is Verdict.REJECT:
-        return _event("rejected", violation, events_pb2.ViolationRejected(
-            **told, rejected_at=moment
-        ))  # fmt: skip
+        return _event(
+            "rejected", violation, events_pb2.ViolationRejected(**told, rejected_at=moment)
+        )
     if verdict is Verdict.ANNUL:
-        return _event("annulled", violation, events_pb2.ViolationAnnulled(
-            **told, annulled_at=moment
-        ))  # fmt: skip
-    return _event("confirmed", violation, events_pb2.ViolationConfirmed(
-        **told, offence_code=violation.offence.code,
-        occurred_at=to_timestamp(violation.occurred_at), confirmed_at=moment,
-    ))  # fmt: skip
+        return _event(
+            "annulled", violation, events_pb2.ViolationAnnulled(**told, annulled_at=moment)
+        )
+    return _event(
+        "confirmed",
+        violation,
+        events_pb2.ViolationConfirmed(
+            **told,
+            offence_code=violation.offence.code,
+            occurred_at=to_timestamp(violation.occurred_at),
+            confirmed_at=moment,
+        ),
+    )
 
 
 def conflict_found(confirmed: Neighbour, held: Violation) -> Event:
     """Told where the confirmed one is: it may be fined already, and only a supervisor annuls it."""
     message = events_pb2.ViolationConflictFound(
-        violation_id=str(confirmed.violation_id), region=confirmed.region,
+        violation_id=str(confirmed.violation_id),
+        region=confirmed.region,
         conflicting_violation_id=str(held.violation_id),
-    )  # fmt: skip
+    )
     return Event(
-        "violations.v1.conflict_found", str(confirmed.violation_id), confirmed.version,
-        confirmed.region, message, story=held.story,
-    )  # fmt: skip
+        "violations.v1.conflict_found",
+        str(confirmed.violation_id),
+        confirmed.version,
+        confirmed.region,
+        message,
+        story=held.story,
+    )
 
 
 def _event(fact: str, violation: Violation, message: Message) -> Event:
     return Event(
-        f"violations.v1.{fact}", str(violation.violation_id), violation.version,
-        violation.place.region, message, story=violation.story,
-    )  # fmt: skip
+        f"violations.v1.{fact}",
+        str(violation.violation_id),
+        violation.version,
+        violation.place.region,
+        message,
+        story=violation.story,
+    )

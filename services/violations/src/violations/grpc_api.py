@@ -57,8 +57,9 @@ class ViolationsApi(violations_pb2_grpc.ViolationsServicer):
         self._pauses = pauses
         self._frames = frames
 
-    async def GetViolation(self, request: pb.GetViolationRequest,
-                           context: ServicerContext) -> pb.GetViolationResponse:  # fmt: skip
+    async def GetViolation(
+        self, request: pb.GetViolationRequest, context: ServicerContext
+    ) -> pb.GetViolationResponse:
         violation = await self._desk.get(_known_id(request.violation_id), current_caller())
         telemetry.tell_story(violation.story)
         return pb.GetViolationResponse(violation=to_proto(violation, current_caller()))
@@ -76,8 +77,9 @@ class ViolationsApi(violations_pb2_grpc.ViolationsServicer):
                 content=piece.content,
             )
 
-    async def ListViolations(self, request: pb.ListViolationsRequest,
-                             context: ServicerContext) -> pb.ListViolationsResponse:  # fmt: skip
+    async def ListViolations(
+        self, request: pb.ListViolationsRequest, context: ServicerContext
+    ) -> pb.ListViolationsResponse:
         filters = read_filters(request)
         spec, caller = read_page(request.page.size, request.page.token, of=LIST), current_caller()
         found = await self._desk.page(filters, after=_after(spec), size=spec.size, caller=caller)
@@ -92,38 +94,48 @@ class ViolationsApi(violations_pb2_grpc.ViolationsServicer):
             held_reads=pause.held,
         )
 
-    async def PrepareDecision(self, request: pb.PrepareDecisionRequest,
-                              context: ServicerContext) -> pb.PrepareDecisionResponse:  # fmt: skip
+    async def PrepareDecision(
+        self, request: pb.PrepareDecisionRequest, context: ServicerContext
+    ) -> pb.PrepareDecisionResponse:
         with checks() as check:
             verdict = _VERDICTS.get(request.verdict)
             check.that(verdict is not None, "verdict", "VERDICT_CONFIRM or VERDICT_REJECT")
             _check_version(check, request.version)
         assert verdict is not None
         canonical = await self._desk.prepare(
-            _known_id(request.violation_id), verdict, reason=request.reason,
-            version=request.version, caller=current_caller(),
-        )  # fmt: skip
+            _known_id(request.violation_id),
+            verdict,
+            reason=request.reason,
+            version=request.version,
+            caller=current_caller(),
+        )
         return pb.PrepareDecisionResponse(canonical=canonical)
 
-    async def ConfirmViolation(self, request: pb.ConfirmViolationRequest,
-                               context: ServicerContext) -> pb.ConfirmViolationResponse:  # fmt: skip  # noqa: E501
+    async def ConfirmViolation(
+        self, request: pb.ConfirmViolationRequest, context: ServicerContext
+    ) -> pb.ConfirmViolationResponse:
         violation = await self._decide(Verdict.CONFIRM, request)
         return pb.ConfirmViolationResponse(violation=to_proto(violation, current_caller()))
 
-    async def RejectViolation(self, request: pb.RejectViolationRequest,
-                              context: ServicerContext) -> pb.RejectViolationResponse:  # fmt: skip
+    async def RejectViolation(
+        self, request: pb.RejectViolationRequest, context: ServicerContext
+    ) -> pb.RejectViolationResponse:
         violation = await self._decide(Verdict.REJECT, request)
         return pb.RejectViolationResponse(violation=to_proto(violation, current_caller()))
 
-    async def AnnulViolation(self, request: pb.AnnulViolationRequest,
-                             context: ServicerContext) -> pb.AnnulViolationResponse:  # fmt: skip
+    async def AnnulViolation(
+        self, request: pb.AnnulViolationRequest, context: ServicerContext
+    ) -> pb.AnnulViolationResponse:
         with checks() as check:
             decision_id = _decision_id(check, request.decision_id)
             _check_version(check, request.version)
         violation = await self._desk.annul(
-            _known_id(request.violation_id), decision_id, reason=request.reason,
-            version=request.version, caller=current_caller(),
-        )  # fmt: skip
+            _known_id(request.violation_id),
+            decision_id,
+            reason=request.reason,
+            version=request.version,
+            caller=current_caller(),
+        )
         telemetry.tell_story(violation.story)
         return pb.AnnulViolationResponse(violation=to_proto(violation, current_caller()))
 
@@ -135,9 +147,14 @@ class ViolationsApi(violations_pb2_grpc.ViolationsServicer):
             for field in ("canonical", "signature", "certificate"):
                 check.that(bool(getattr(request, field)), field, "required")
         violation = await self._desk.decide(
-            verdict, _known_id(request.violation_id), decision_id, canonical=request.canonical,
-            signature=request.signature, certificate=request.certificate, caller=current_caller(),
-        )  # fmt: skip
+            verdict,
+            _known_id(request.violation_id),
+            decision_id,
+            canonical=request.canonical,
+            signature=request.signature,
+            certificate=request.certificate,
+            caller=current_caller(),
+        )
         telemetry.tell_story(violation.story)
         return violation
 
@@ -162,21 +179,30 @@ def to_proto(one: Violation, caller: Caller) -> pb.Violation:
         source=pb.ViolationSource.Value(f"VIOLATION_SOURCE_{one.source}"),
         camera_id=str(one.camera_id or ""),
         place=common_pb2.Place(
-            latitude=one.place.latitude, longitude=one.place.longitude, region=one.place.region,
+            latitude=one.place.latitude,
+            longitude=one.place.longitude,
+            region=one.place.region,
             address=one.place.address,
         ),
         occurred_at=to_timestamp(one.occurred_at),
         offence=pb.Offence(
-            code=one.offence.code, article=one.offence.article,
-            rules_version=one.offence.rules_version, rules_sha256=one.offence.rules_sha256,
+            code=one.offence.code,
+            article=one.offence.article,
+            rules_version=one.offence.rules_version,
+            rules_sha256=one.offence.rules_sha256,
         ),
         over_kmh=None if one.over_kmh is None else float(one.over_kmh),
         evidence_sha256=[frame.sha256 for frame in one.frames],
-        original_sha256=one.evidence_sha256, models_fingerprint=one.models_fingerprint,
-        version=one.version, hold_reason=one.hold.value, report_id=str(one.report_id or ""),
-        story=one.story, caution=one.caution.value, actions=actions_of(one, caller),
+        original_sha256=one.evidence_sha256,
+        models_fingerprint=one.models_fingerprint,
+        version=one.version,
+        hold_reason=one.hold.value,
+        report_id=str(one.report_id or ""),
+        story=one.story,
+        caution=one.caution.value,
+        actions=actions_of(one, caller),
         conflicting_violation_ids=[str(other) for other in one.conflicting],
-    )  # fmt: skip
+    )
     if one.plate.text:
         message.plate.CopyFrom(_plate(one.plate))
     if one.readings is not None:
@@ -184,12 +210,17 @@ def to_proto(one: Violation, caller: Caller) -> pb.Violation:
     if one.device is not None:
         message.device.CopyFrom(_device(one.device))
     if one.decision is not None:
-        message.decision.CopyFrom(pb.Decision(
-            decision_id=str(one.decision.decision_id), officer=one.decision.officer,
-            decided_at=to_timestamp(one.decision.decided_at), reason=one.decision.reason,
-            canonical=one.decision.canonical, signature=one.decision.signature,
-            certificate=one.decision.certificate,
-        ))  # fmt: skip
+        message.decision.CopyFrom(
+            pb.Decision(
+                decision_id=str(one.decision.decision_id),
+                officer=one.decision.officer,
+                decided_at=to_timestamp(one.decision.decided_at),
+                reason=one.decision.reason,
+                canonical=one.decision.canonical,
+                signature=one.decision.signature,
+                certificate=one.decision.certificate,
+            )
+        )
     return message
 
 
@@ -202,34 +233,43 @@ def actions_of(one: Violation, caller: Caller) -> list[str]:
 
 def _plate(plate: Plate) -> inference_pb2.Plate:
     return inference_pb2.Plate(
-        text=plate.text, confidence=plate.confidence,
-        box=inference_pb2.Box(x=plate.box.x, y=plate.box.y, width=plate.box.width,
-                              height=plate.box.height),
-        character_confidences=plate.character_confidences, country=plate.country,
+        text=plate.text,
+        confidence=plate.confidence,
+        box=inference_pb2.Box(
+            x=plate.box.x, y=plate.box.y, width=plate.box.width, height=plate.box.height
+        ),
+        character_confidences=plate.character_confidences,
+        country=plate.country,
         plate_type=plate.plate_type,
-    )  # fmt: skip
+    )
 
 
 def _readings(readings: Readings) -> inference_pb2.Readings:
     phase = readings.signal_phase or "UNSPECIFIED"
     return inference_pb2.Readings(
-        device_serial=readings.device_serial, device_time=to_timestamp(readings.device_time),
-        counter=readings.counter, frame_sha256=bytes.fromhex(readings.frame_sha256),
-        speed_kmh=readings.speed_kmh, speed_limit_kmh=readings.speed_limit_kmh,
+        device_serial=readings.device_serial,
+        device_time=to_timestamp(readings.device_time),
+        counter=readings.counter,
+        frame_sha256=bytes.fromhex(readings.frame_sha256),
+        speed_kmh=readings.speed_kmh,
+        speed_limit_kmh=readings.speed_limit_kmh,
         signal_phase=inference_pb2.SignalPhase.Value(f"SIGNAL_PHASE_{phase}"),
-        signal_age_seconds=readings.signal_age_seconds, past_stop_line=readings.past_stop_line,
-    )  # fmt: skip
+        signal_age_seconds=readings.signal_age_seconds,
+        past_stop_line=readings.past_stop_line,
+    )
 
 
 def _device(device: Device) -> pb.Device:
     return pb.Device(
-        name=device.name, serial=device.serial, certificate_number=device.certificate_number,
+        name=device.name,
+        serial=device.serial,
+        certificate_number=device.certificate_number,
         verification_number=device.verification_number,
         verification_from=to_timestamp(device.verification_from),
         verification_until=to_timestamp(device.verification_until),
         kind=cameras_pb2.CameraKind.Value(f"CAMERA_KIND_{device.kind or 'UNSPECIFIED'}"),
         tolerance_kmh=device.tolerance_kmh,
-    )  # fmt: skip
+    )
 
 
 def _known_id(text: str) -> UUID:

@@ -52,8 +52,9 @@ class Desk:
             tx.audit("read", f"violation:{violation_id}", region=violation.place.region)
         return violation
 
-    async def page(self, filters: Filters, *, after: tuple[datetime, UUID] | None, size: int,
-                   caller: Caller) -> list[Violation]:  # fmt: skip
+    async def page(
+        self, filters: Filters, *, after: tuple[datetime, UUID] | None, size: int, caller: Caller
+    ) -> list[Violation]:
         async with self._db.begin(caller.scope) as tx:
             return await violations.page(tx, filters, after=after, size=size)
 
@@ -71,13 +72,25 @@ class Desk:
                 raise ViolationNotFound
             violation.next_state(verdict)
             violation.check_version(version)
-            tx.audit("prepare", f"violation:{violation_id}", region=violation.place.region,
-                     facts={"verdict": verdict.value})  # fmt: skip
+            tx.audit(
+                "prepare",
+                f"violation:{violation_id}",
+                region=violation.place.region,
+                facts={"verdict": verdict.value},
+            )
         return canonical_decision(violation, verdict, officer=officer_of(caller), reason=told)
 
-    async def decide(self, verdict: Verdict, violation_id: UUID, decision_id: UUID, *,
-                     canonical: bytes, signature: bytes, certificate: bytes,
-                     caller: Caller) -> Violation:  # fmt: skip
+    async def decide(
+        self,
+        verdict: Verdict,
+        violation_id: UUID,
+        decision_id: UUID,
+        *,
+        canonical: bytes,
+        signature: bytes,
+        certificate: bytes,
+        caller: Caller,
+    ) -> Violation:
         """Confirms or rejects what was prepared and signed."""
         officer, now = officer_of(caller), self._clock()
         content = b"\n".join((verdict.value.encode(), violation_id.bytes, canonical))
@@ -116,19 +129,18 @@ class Desk:
             current.check_version(version)
             return await self._save(tx, annulled, Verdict.ANNUL, now)
 
-    async def _save(self, tx: Tx, decided: Violation, verdict: Verdict,
-                    now: datetime) -> Violation:  # fmt: skip
+    async def _save(self, tx: Tx, decided: Violation, verdict: Verdict, now: datetime) -> Violation:
         assert decided.decision is not None
         await violations.save_decision(tx, decided, verdict)
         if verdict is not Verdict.CONFIRM:
             await self._conflicts.note_withdrawn(tx, decided)
         tx.emit(violation_decided(decided, verdict, now))
         tx.audit(
-            verdict.value.lower(), f"violation:{decided.violation_id}",
+            verdict.value.lower(),
+            f"violation:{decided.violation_id}",
             region=decided.place.region,
-            facts={"decision": str(decided.decision.decision_id),
-                   "version": str(decided.version)},
-        )  # fmt: skip
+            facts={"decision": str(decided.decision.decision_id), "version": str(decided.version)},
+        )
         return decided
 
 

@@ -96,9 +96,12 @@ class Peers:
             _refuse(context, "EVIDENCE_NOT_FOUND", grpc.StatusCode.NOT_FOUND)
         shown_sha256, content = frame
         yield inference_pb2.ReadEvidenceResponse(
-            content_type="image/jpeg", content=content[:5], sha256=shown_sha256,
-            original_sha256=request.sha256, size_bytes=len(content),
-        )  # fmt: skip
+            content_type="image/jpeg",
+            content=content[:5],
+            sha256=shown_sha256,
+            original_sha256=request.sha256,
+            size_bytes=len(content),
+        )
         yield inference_pb2.ReadEvidenceResponse(content=content[5:])
 
     def _count(self, context: Any) -> None:
@@ -141,15 +144,25 @@ def peer_server(engines: RunningTestMesh) -> Iterator[tuple[Peers, str]]:
     pair = engines.certificates.service("camera-registry")
     credentials = grpc.ssl_server_credentials(
         [(pair.key.read_bytes(), pair.certificate.read_bytes())],
-        engines.certificates.authority.read_bytes(), require_client_auth=True,
-    )  # fmt: skip
+        engines.certificates.authority.read_bytes(),
+        require_client_auth=True,
+    )
     server = grpc.server(ThreadPoolExecutor(4))
-    _serve(server, "tartip.cameras.v1.CameraRegistry", GetCamera=(
-        peers.GetCamera, cameras_pb2.GetCameraRequest))  # fmt: skip
-    _serve(server, "tartip.reports.v1.ReportDesk", GetReport=(
-        peers.GetReport, reports_pb2.ReportDeskGetReportRequest))  # fmt: skip
-    _serve(server, "tartip.inference.v1.Inference", ReadEvidence=(
-        peers.ReadEvidence, inference_pb2.ReadEvidenceRequest))  # fmt: skip
+    _serve(
+        server,
+        "tartip.cameras.v1.CameraRegistry",
+        GetCamera=(peers.GetCamera, cameras_pb2.GetCameraRequest),
+    )
+    _serve(
+        server,
+        "tartip.reports.v1.ReportDesk",
+        GetReport=(peers.GetReport, reports_pb2.ReportDeskGetReportRequest),
+    )
+    _serve(
+        server,
+        "tartip.inference.v1.Inference",
+        ReadEvidence=(peers.ReadEvidence, inference_pb2.ReadEvidenceRequest),
+    )
     port = server.add_secure_port("127.0.0.1:0", credentials)
     server.start()
     yield peers, f"127.0.0.1:{port}"
@@ -207,9 +220,12 @@ async def as_(engines: RunningTestMesh, service: str) -> AsyncIterator[Callable[
     opened: list[Channels] = []
 
     def open_as(
-        name: str = "operator-gateway", *, kind: str = "service", operator: str = "",
+        name: str = "operator-gateway",
+        *,
+        kind: str = "service",
+        operator: str = "",
         purpose: str = "test",
-    ) -> As:  # fmt: skip
+    ) -> As:
         pair = getattr(engines.certificates, kind)(name)
         channels = Channels(cert=pair.certificate, key=pair.key, ca=engines.certificates.authority)
         opened.append(channels)
@@ -242,11 +258,17 @@ def new_camera(peers: Peers) -> Callable[..., cameras_pb2.Camera]:
             valid_until=stamp(now + timedelta(days=100)),
         )
         usual = {
-            "name": "Abai", "serial": f"SN-{new_id()}", "make": "Sergek", "model": "S2",
-            "kind": cameras_pb2.CAMERA_KIND_SPEED_POINT, "certificate_number": "KZ.C.1",
-            "speed_tolerance_kmh": 2.0, "dedupe_seconds": 600, "place": place,
+            "name": "Abai",
+            "serial": f"SN-{new_id()}",
+            "make": "Sergek",
+            "model": "S2",
+            "kind": cameras_pb2.CAMERA_KIND_SPEED_POINT,
+            "certificate_number": "KZ.C.1",
+            "speed_tolerance_kmh": 2.0,
+            "dedupe_seconds": 600,
+            "place": place,
             "verifications": [verification],
-        }  # fmt: skip
+        }
         made = cameras_pb2.Camera(
             camera_id=str(new_id()),
             description=cameras_pb2.CameraDescription(**(usual | given)),  # type: ignore[arg-type]
@@ -269,15 +291,20 @@ class Publisher:
 
     engines: RunningTestMesh
 
-    async def send(self, subject: str, message: Message, *, user: str, event_id: str = "",
-                   story: str = "") -> str:  # fmt: skip
+    async def send(
+        self, subject: str, message: Message, *, user: str, event_id: str = "", story: str = ""
+    ) -> str:
         client = await self.engines.nats_client(user)
         told = event_id or str(new_id())
         headers = {
-            "ce-id": told, "ce-type": subject, "tartip-aggregate": str(new_id()),
-            "tartip-version": "1", "tartip-region": "KZ-75", "tartip-story": story or "ab" * 16,
+            "ce-id": told,
+            "ce-type": subject,
+            "tartip-aggregate": str(new_id()),
+            "tartip-version": "1",
+            "tartip-region": "KZ-75",
+            "tartip-story": story or "ab" * 16,
             "traceparent": f"00-{story or 'ab' * 16}-{'cd' * 8}-01",
-        }  # fmt: skip
+        }
         await client.jetstream().publish(
             subject, message.SerializeToString(), headers=headers, timeout=5
         )
@@ -321,27 +348,46 @@ def plate_read(camera: cameras_pb2.Camera) -> Callable[..., inference_events.Pla
     `arrived_at` arrive as they are measured, each with a picture of its own."""
 
     def make(
-        plate: str = "", *, at: datetime | None = None, plate_type: str = "car_person",
-        confidence: float = 0.97, measured: bool = True, by: cameras_pb2.Camera = camera,
-        arrived_at: datetime | None = None, evidence: str = "", **readings: Any,
-    ) -> inference_events.PlateRead:  # fmt: skip
+        plate: str = "",
+        *,
+        at: datetime | None = None,
+        plate_type: str = "car_person",
+        confidence: float = 0.97,
+        measured: bool = True,
+        by: cameras_pb2.Camera = camera,
+        arrived_at: datetime | None = None,
+        evidence: str = "",
+        **readings: Any,
+    ) -> inference_events.PlateRead:
         moment = at or system_clock()
         event = inference_events.PlateRead(
-            read_id=str(new_id()), camera_id=by.camera_id, region=by.description.place.region,
-            captured_at=stamp(moment), received_at=stamp(arrived_at or moment),
-            evidence_sha256=evidence or new_id().hex * 2, models_fingerprint="sha256:m",
+            read_id=str(new_id()),
+            camera_id=by.camera_id,
+            region=by.description.place.region,
+            captured_at=stamp(moment),
+            received_at=stamp(arrived_at or moment),
+            evidence_sha256=evidence or new_id().hex * 2,
+            models_fingerprint="sha256:m",
             plate=inference_pb2.Plate(
-                text=plate or next_plate(), confidence=confidence,
+                text=plate or next_plate(),
+                confidence=confidence,
                 box=inference_pb2.Box(x=1, y=2, width=3, height=4),
-                character_confidences=[confidence] * 8, country="KZ", plate_type=plate_type,
+                character_confidences=[confidence] * 8,
+                country="KZ",
+                plate_type=plate_type,
             ),
-        )  # fmt: skip
+        )
         if measured:
             given = {"speed_kmh": 92.0, "speed_limit_kmh": 60.0} | readings
-            event.readings.CopyFrom(inference_pb2.Readings(
-                device_serial=by.description.serial, device_time=stamp(moment), counter=1,
-                frame_sha256=b"\x01" * 32, **given,
-            ))  # fmt: skip
+            event.readings.CopyFrom(
+                inference_pb2.Readings(
+                    device_serial=by.description.serial,
+                    device_time=stamp(moment),
+                    counter=1,
+                    frame_sha256=b"\x01" * 32,
+                    **given,
+                )
+            )
         return event
 
     return make
@@ -470,9 +516,12 @@ def prepared(inspector: As, signer: Signer) -> Callable[..., Awaitable[Any]]:
     """A request for a decision, prepared and signed as an inspector's client does it."""
 
     async def make(
-        violation_id: str, *, verdict: pb.Verdict.ValueType = pb.VERDICT_CONFIRM, reason: str = "",
+        violation_id: str,
+        *,
+        verdict: pb.Verdict.ValueType = pb.VERDICT_CONFIRM,
+        reason: str = "",
         officer: str = "inspector-almaty",
-    ) -> Any:  # fmt: skip
+    ) -> Any:
         request = pb.PrepareDecisionRequest(
             violation_id=violation_id,
             verdict=verdict,
@@ -486,8 +535,11 @@ def prepared(inspector: As, signer: Signer) -> Callable[..., Awaitable[Any]]:
             else pb.RejectViolationRequest
         )
         return shape(
-            decision_id=str(new_id()), violation_id=violation_id, canonical=canonical,
-            signature=signature, certificate=certificate,
-        )  # fmt: skip
+            decision_id=str(new_id()),
+            violation_id=violation_id,
+            canonical=canonical,
+            signature=signature,
+            certificate=certificate,
+        )
 
     return make

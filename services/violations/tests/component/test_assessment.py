@@ -22,23 +22,28 @@ Wait = Callable[..., Awaitable[list[pb.Violation]]]
 
 
 RED = {
-    "signal_phase": inference_pb2.SIGNAL_PHASE_RED, "signal_age_seconds": 1.2,
+    "signal_phase": inference_pb2.SIGNAL_PHASE_RED,
+    "signal_age_seconds": 1.2,
     "past_stop_line": True,
-}  # fmt: skip
+}
 
 
 async def test_a_speeding_car_comes_to_the_queue_with_all_that_a_prescription_needs(
-    publisher: Any, plate_read: Reads, camera: cameras_pb2.Camera, violations_of: Wait,
+    publisher: Any,
+    plate_read: Reads,
+    camera: cameras_pb2.Camera,
+    violations_of: Wait,
     inspector: Any,
-) -> None:  # fmt: skip
+) -> None:
     event = plate_read("453DXA02")
     await publisher.read(event, story="12" * 16)
     [listed] = await violations_of(camera.camera_id)
     request = pb.GetViolationRequest(violation_id=listed.violation_id)
     violation = (await inspector.call("GetViolation", request)).violation
     assert (violation.state, violation.source) == (
-        pb.VIOLATION_STATE_REVIEW, pb.VIOLATION_SOURCE_DEVICE
-    )  # fmt: skip
+        pb.VIOLATION_STATE_REVIEW,
+        pb.VIOLATION_SOURCE_DEVICE,
+    )
     assert (violation.offence.code, violation.offence.article) == ("SPEED_20_40", "592(2)")
     assert violation.over_kmh == 30.0
     assert violation.plate == event.plate and violation.readings == event.readings
@@ -46,11 +51,15 @@ async def test_a_speeding_car_comes_to_the_queue_with_all_that_a_prescription_ne
     assert violation.occurred_at == event.readings.device_time
     verification = camera.description.verifications[0]
     assert violation.device == pb.Device(
-        name="Sergek S2", serial=camera.description.serial, certificate_number="KZ.C.1",
-        verification_number="V-1", verification_from=verification.valid_from,
-        verification_until=verification.valid_until, kind=cameras_pb2.CAMERA_KIND_SPEED_POINT,
+        name="Sergek S2",
+        serial=camera.description.serial,
+        certificate_number="KZ.C.1",
+        verification_number="V-1",
+        verification_from=verification.valid_from,
+        verification_until=verification.valid_until,
+        kind=cameras_pb2.CAMERA_KIND_SPEED_POINT,
         tolerance_kmh=2.0,
-    )  # fmt: skip
+    )
     assert list(violation.evidence_sha256) == [event.evidence_sha256]
     assert violation.story == "12" * 16 and not violation.hold_reason and violation.version == 1
 
@@ -72,9 +81,14 @@ async def test_a_list_shows_no_plate(
     ],
 )
 async def test_a_camera_finds_what_it_was_built_for_and_nothing_else(
-    publisher: Any, plate_read: Reads, camera: cameras_pb2.Camera, violations_of: Wait,
-    outcome_of: Outcome, kind: Any, code: str,
-) -> None:  # fmt: skip
+    publisher: Any,
+    plate_read: Reads,
+    camera: cameras_pb2.Camera,
+    violations_of: Wait,
+    outcome_of: Outcome,
+    kind: Any,
+    code: str,
+) -> None:
     camera.description.kind = kind
     event = plate_read(**RED)
     await publisher.read(event)
@@ -85,9 +99,12 @@ async def test_a_camera_finds_what_it_was_built_for_and_nothing_else(
 
 @pytest.mark.parametrize("kind", ["UNSPECIFIED", "OVERVIEW", "FACE", "ANPR", "BODY", "DRONE"])
 async def test_an_overview_camera_finds_nothing(
-    publisher: Any, plate_read: Reads, camera: cameras_pb2.Camera, outcome_of: Outcome,
+    publisher: Any,
+    plate_read: Reads,
+    camera: cameras_pb2.Camera,
+    outcome_of: Outcome,
     kind: str,
-) -> None:  # fmt: skip
+) -> None:
     camera.description.kind = cameras_pb2.CameraKind.Value(f"CAMERA_KIND_{kind}")
     event = plate_read(**RED)
     await publisher.read(event)
@@ -95,9 +112,12 @@ async def test_an_overview_camera_finds_nothing(
 
 
 async def test_an_event_delivered_twice_has_one_effect(
-    publisher: Any, plate_read: Reads, camera: cameras_pb2.Camera, violations_of: Wait,
+    publisher: Any,
+    plate_read: Reads,
+    camera: cameras_pb2.Camera,
+    violations_of: Wait,
     outcome_of: Outcome,
-) -> None:  # fmt: skip
+) -> None:
     event = plate_read()
     told = await publisher.read(event)
     await publisher.read(event, event_id=told)
@@ -108,9 +128,12 @@ async def test_an_event_delivered_twice_has_one_effect(
 
 
 async def test_a_plate_is_seen_once_in_the_window_whatever_the_bracket(
-    publisher: Any, plate_read: Reads, camera: cameras_pb2.Camera, violations_of: Wait,
+    publisher: Any,
+    plate_read: Reads,
+    camera: cameras_pb2.Camera,
+    violations_of: Wait,
     outcome_of: Outcome,
-) -> None:  # fmt: skip
+) -> None:
     plate, now = "777ABC02", system_clock()
     first = plate_read(plate, at=now - timedelta(minutes=20))
     again = plate_read(plate, at=now - timedelta(minutes=11), speed_kmh=115.0)
@@ -123,9 +146,12 @@ async def test_a_plate_is_seen_once_in_the_window_whatever_the_bracket(
 
 
 async def test_twenty_reads_of_one_passage_at_once_are_one_violation(
-    publisher: Any, plate_read: Reads, camera: cameras_pb2.Camera, violations_of: Wait,
+    publisher: Any,
+    plate_read: Reads,
+    camera: cameras_pb2.Camera,
+    violations_of: Wait,
     outcome_of: Outcome,
-) -> None:  # fmt: skip
+) -> None:
     now = system_clock()
     events = [plate_read("888ABC02", at=now + timedelta(milliseconds=n)) for n in range(20)]
     await asyncio.gather(*(publisher.read(event) for event in events))
@@ -162,9 +188,12 @@ async def test_a_read_that_shows_nothing_is_counted_and_loses_its_plate(
 
 
 async def test_an_unknown_camera_ends_the_matter(
-    publisher: Any, plate_read: Reads, peers: Any, camera: cameras_pb2.Camera,
+    publisher: Any,
+    plate_read: Reads,
+    peers: Any,
+    camera: cameras_pb2.Camera,
     outcome_of: Outcome,
-) -> None:  # fmt: skip
+) -> None:
     del peers.cameras[camera.camera_id]
     event = plate_read()
     await publisher.read(event)
@@ -203,9 +232,12 @@ async def test_a_read_without_readings_leaves_nothing(
 
 
 async def test_a_read_that_cannot_be_understood_is_a_dead_letter_and_stops_nobody(
-    publisher: Any, plate_read: Reads, camera: cameras_pb2.Camera, violations_of: Wait,
+    publisher: Any,
+    plate_read: Reads,
+    camera: cameras_pb2.Camera,
+    violations_of: Wait,
     engines: RunningTestMesh,
-) -> None:  # fmt: skip
+) -> None:
     told = await publisher.read(plate_read("666ABC02", speed_kmh=float("nan")))
     await publisher.read(plate_read())
     assert len(await violations_of(camera.camera_id)) == 1
@@ -219,9 +251,14 @@ async def test_a_read_that_cannot_be_understood_is_a_dead_letter_and_stops_nobod
 
 
 async def test_no_plate_lies_open_in_the_database(
-    publisher: Any, plate_read: Reads, camera: cameras_pb2.Camera, violations_of: Wait,
-    engines: RunningTestMesh, prepared: Callable[..., Awaitable[Any]], inspector: Any,
-) -> None:  # fmt: skip
+    publisher: Any,
+    plate_read: Reads,
+    camera: cameras_pb2.Camera,
+    violations_of: Wait,
+    engines: RunningTestMesh,
+    prepared: Callable[..., Awaitable[Any]],
+    inspector: Any,
+) -> None:
     await publisher.read(plate_read("999XYZ17"))
     [violation] = await violations_of(camera.camera_id)
     await inspector.call("ConfirmViolation", await prepared(violation.violation_id))
@@ -245,8 +282,10 @@ def report(peers: Any) -> reports_pb2.DeskReport:
         report=reports_pb2.Report(report_id=str(new_id())),
         place=common_pb2.Place(latitude=43.2, longitude=76.9, region="KZ-75", address="Satpaev 2"),
         media=[reports_pb2.Media(evidence_sha256="aa" * 32), reports_pb2.Media()],
-        accepted_plate="453 dха 02", accepted_offence_code="SIGN_MARKING", story="77" * 16,
-    )  # fmt: skip
+        accepted_plate="453 dха 02",
+        accepted_offence_code="SIGN_MARKING",
+        story="77" * 16,
+    )
     made.occurred_at.GetCurrentTime()
     peers.reports[made.report.report_id] = made
     return made

@@ -56,8 +56,9 @@ async def test_a_confirmed_violation_keeps_what_was_signed_and_tells_it_once(
     assert again == confirmed
     messages = await facts_about(violation_id, count=2)
     assert [msg.subject for msg in messages] == [
-        "violations.v1.detected", "violations.v1.confirmed"
-    ]  # fmt: skip
+        "violations.v1.detected",
+        "violations.v1.confirmed",
+    ]
     assert {(msg.headers or {})["tartip-story"] for msg in messages} == {confirmed.story}
     told = events_pb2.ViolationConfirmed.FromString(messages[1].data)
     assert told.violation_id == violation_id and told.confirmed_at == decision.decided_at
@@ -93,9 +94,14 @@ async def test_a_violation_is_decided_once(
 
 
 async def test_a_decision_id_is_used_for_one_decision(
-    inspector: Any, violation_id: str, prepared: Prepared, publisher: Any, plate_read: Reads,
-    camera: cameras_pb2.Camera, violations_of: Wait,
-) -> None:  # fmt: skip
+    inspector: Any,
+    violation_id: str,
+    prepared: Prepared,
+    publisher: Any,
+    plate_read: Reads,
+    camera: cameras_pb2.Camera,
+    violations_of: Wait,
+) -> None:
     request = await prepared(violation_id)
     await inspector.call("ConfirmViolation", request)
     await publisher.read(plate_read())
@@ -130,9 +136,12 @@ async def test_a_confirmation_is_no_rejection(
 ) -> None:
     confirm = await prepared(violation_id)
     reject = pb.RejectViolationRequest(
-        decision_id=confirm.decision_id, violation_id=violation_id, canonical=confirm.canonical,
-        signature=confirm.signature, certificate=confirm.certificate,
-    )  # fmt: skip
+        decision_id=confirm.decision_id,
+        violation_id=violation_id,
+        canonical=confirm.canonical,
+        signature=confirm.signature,
+        certificate=confirm.certificate,
+    )
     assert (await refused(inspector.call("RejectViolation", reject))).code == "REASON_REQUIRED"
 
 
@@ -154,9 +163,13 @@ async def test_only_the_officers_own_signature_decides(
 
 
 async def test_an_expired_verification_is_seen_but_never_confirmed(
-    inspector: Any, publisher: Any, plate_read: Reads, camera: cameras_pb2.Camera,
-    violations_of: Wait, prepared: Prepared,
-) -> None:  # fmt: skip
+    inspector: Any,
+    publisher: Any,
+    plate_read: Reads,
+    camera: cameras_pb2.Camera,
+    violations_of: Wait,
+    prepared: Prepared,
+) -> None:
     yesterday = to_timestamp(system_clock() - timedelta(days=1))
     camera.description.verifications[0].valid_until.CopyFrom(yesterday)  # type: ignore[arg-type]
     await publisher.read(plate_read())
@@ -176,18 +189,25 @@ async def test_an_expired_verification_is_seen_but_never_confirmed(
 
 @pytest.mark.parametrize("plate_type", ["police", "diplomat", "special"])
 async def test_service_and_immune_plates_are_held(
-    publisher: Any, plate_read: Reads, camera: cameras_pb2.Camera, violations_of: Wait,
+    publisher: Any,
+    plate_read: Reads,
+    camera: cameras_pb2.Camera,
+    violations_of: Wait,
     plate_type: str,
-) -> None:  # fmt: skip
+) -> None:
     await publisher.read(plate_read(plate_type=plate_type))
     [violation] = await violations_of(camera.camera_id)
     assert violation.hold_reason == "PLATE_NOT_AUTOMATIC"
 
 
 async def test_low_confidence_is_shown_and_left_to_the_officer(
-    inspector: Any, publisher: Any, plate_read: Reads, camera: cameras_pb2.Camera,
-    violations_of: Wait, prepared: Prepared,
-) -> None:  # fmt: skip
+    inspector: Any,
+    publisher: Any,
+    plate_read: Reads,
+    camera: cameras_pb2.Camera,
+    violations_of: Wait,
+    prepared: Prepared,
+) -> None:
     await publisher.read(plate_read(confidence=0.5))
     [violation] = await violations_of(camera.camera_id)
     request = await prepared(violation.violation_id)
@@ -212,8 +232,9 @@ async def test_a_supervisor_annuls_what_was_confirmed(
     annulled = (await supervisor.call("AnnulViolation", annul)).violation
     assert annulled.state == pb.VIOLATION_STATE_ANNULLED
     assert (annulled.decision.officer, annulled.decision.reason) == (
-        "supervisor-almaty", "stolen car"
-    )  # fmt: skip
+        "supervisor-almaty",
+        "stolen car",
+    )
     assert (await supervisor.call("AnnulViolation", annul)).violation == annulled
     messages = await facts_about(violation_id, count=3)
     assert messages[2].subject == "violations.v1.annulled"
@@ -272,11 +293,21 @@ async def test_an_id_that_is_none_is_not_found(inspector: Any, violation_id: str
 async def test_every_wrong_field_of_a_decision_is_named(inspector: Any) -> None:
     refusal = await refused(inspector.call("ConfirmViolation", pb.ConfirmViolationRequest()))
     assert {error.field for error in refusal.fields} == {
-        "decision_id", "canonical", "signature", "certificate"
-    }  # fmt: skip
-    refusal = await refused(inspector.call("ListViolations", pb.ListViolationsRequest(
-        state=77, region="x" * 50, page=common_pb2.Page(size=1)  # type: ignore[arg-type]
-    )))  # fmt: skip
+        "decision_id",
+        "canonical",
+        "signature",
+        "certificate",
+    }
+    refusal = await refused(
+        inspector.call(
+            "ListViolations",
+            pb.ListViolationsRequest(
+                state=77,
+                region="x" * 50,
+                page=common_pb2.Page(size=1),  # type: ignore[arg-type]
+            ),
+        )
+    )
     assert {error.field for error in refusal.fields} == {"state", "region"}
 
 
@@ -293,9 +324,11 @@ async def test_the_queue_goes_oldest_first_through_all_pages(
     token = ""
     while True:
         request = pb.ListViolationsRequest(
-            state=pb.VIOLATION_STATE_REVIEW, region="KZ-47", offence_code="SPEED_20_40",
+            state=pb.VIOLATION_STATE_REVIEW,
+            region="KZ-47",
+            offence_code="SPEED_20_40",
             page=common_pb2.Page(size=2, token=token),
-        )  # fmt: skip
+        )
         answer = await auditor.call("ListViolations", request)
         seen += answer.violations
         token = answer.next_page_token

@@ -167,8 +167,9 @@ async def test_what_was_signed_before_stays_as_it_was_signed(
     assert (await inspector.call("GetViolation", get)).violation == signed
     answers = await inspector.open(violation_id, frame.original_sha256)
     assert (answers[0].sha256, answers[0].original_sha256) == (
-        frame.shown_sha256, frame.original_sha256
-    )  # fmt: skip
+        frame.shown_sha256,
+        frame.original_sha256,
+    )
 
 
 async def done(engines: RunningTestMesh, violation_id: str) -> None:
@@ -193,9 +194,13 @@ async def test_a_frame_that_cannot_be_shown_keeps_its_violation_as_it_is(
 
 
 async def test_the_same_picture_in_another_file_stands_in_one_violation_alone(
-    frame: Frame, publisher: Any, plate_read: Any, new_camera: Any, violation_of: Violations,
+    frame: Frame,
+    publisher: Any,
+    plate_read: Any,
+    new_camera: Any,
+    violation_of: Violations,
     engines: RunningTestMesh,
-) -> None:  # fmt: skip
+) -> None:
     """What was written around it differs, and with that the hash of the original."""
     violation_id = await violation_of(frame)
     again = plate_read(by=new_camera())
@@ -264,9 +269,13 @@ async def test_a_store_that_refuses_is_told_by_its_own_name(
 
 @pytest.mark.parametrize("method", ["GetViolation", "PrepareDecision", "OpenEvidence"])
 async def test_an_attempt_to_open_another_regions_is_recorded_and_told_without_saying_what(
-    as_: As, frame: Frame, violation_of: Violations, engines: RunningTestMesh, method: str,
+    as_: As,
+    frame: Frame,
+    violation_of: Violations,
+    engines: RunningTestMesh,
+    method: str,
     facts_about: Callable[..., Awaitable[list[Any]]],
-) -> None:  # fmt: skip
+) -> None:
     violation_id = await violation_of(frame)
     stranger = as_(operator="inspector-astana", purpose="любопытство")
     for asked in (violation_id, str(new_id())):
@@ -330,14 +339,17 @@ async def test_a_citizens_frames_keep_both_hashes_in_their_order(
         peers.frames[one.original_sha256] = (one.shown_sha256, one.content)
     report = reports_pb2.DeskReport(
         report=reports_pb2.Report(report_id=str(new_id())),
-        accepted_plate="453 DXA 02", accepted_offence_code="SIGN_MARKING", story="77" * 16,
+        accepted_plate="453 DXA 02",
+        accepted_offence_code="SIGN_MARKING",
+        story="77" * 16,
         media=[
-            reports_pb2.Media(evidence_sha256=frames[0].original_sha256,
-                              shown_sha256=frames[0].shown_sha256),
+            reports_pb2.Media(
+                evidence_sha256=frames[0].original_sha256, shown_sha256=frames[0].shown_sha256
+            ),
             reports_pb2.Media(),
             reports_pb2.Media(evidence_sha256=frames[1].original_sha256),
         ],
-    )  # fmt: skip
+    )
     report.place.region = "KZ-75"
     report.occurred_at.GetCurrentTime()
     peers.reports[report.report.report_id] = report

@@ -29,18 +29,24 @@ class Gateway:
     async def degrade(self, since: datetime) -> str:
         degradation_id = str(new_id())
         event = inference_events.FunctionDegraded(
-            degradation_id=degradation_id, function=self.function, since=to_timestamp(since),
-            probes=8, right=2, right_at_least=7,
-        )  # fmt: skip
+            degradation_id=degradation_id,
+            function=self.function,
+            since=to_timestamp(since),
+            probes=8,
+            right=2,
+            right_at_least=7,
+        )
         subject = "inference.v1.function_degraded"
         await self.publisher.send(subject, event, user="inference-gateway")
         return degradation_id
 
     async def recover(self, degradation_id: str, since: datetime) -> None:
         event = inference_events.FunctionRecovered(
-            degradation_id=degradation_id, function=self.function, since=to_timestamp(since),
+            degradation_id=degradation_id,
+            function=self.function,
+            since=to_timestamp(since),
             recovered_at=to_timestamp(system_clock()),
-        )  # fmt: skip
+        )
         subject = "inference.v1.function_recovered"
         await self.publisher.send(subject, event, user="inference-gateway")
 
@@ -65,9 +71,14 @@ def paused(answer: Any) -> bool:
 
 
 async def test_reads_wait_out_a_degradation_and_come_forward_with_a_caution(
-    gateway: Gateway, publisher: Any, plate_read: Reads, camera: cameras_pb2.Camera,
-    violations_of: Wait, inspector: Any, prepared: Callable[..., Awaitable[Any]],
-) -> None:  # fmt: skip
+    gateway: Gateway,
+    publisher: Any,
+    plate_read: Reads,
+    camera: cameras_pb2.Camera,
+    violations_of: Wait,
+    inspector: Any,
+    prepared: Callable[..., Awaitable[Any]],
+) -> None:
     since = system_clock() - timedelta(minutes=30)
     await publisher.read(plate_read("111ABC02"))
     [early] = await violations_of(camera.camera_id)
@@ -102,9 +113,14 @@ async def test_reads_wait_out_a_degradation_and_come_forward_with_a_caution(
 
 
 async def test_a_late_read_of_a_doubtful_time_carries_the_caution_too(
-    gateway: Gateway, publisher: Any, plate_read: Reads, camera: cameras_pb2.Camera,
-    violations_of: Wait, inspector: Any, engines: RunningTestMesh,
-) -> None:  # fmt: skip
+    gateway: Gateway,
+    publisher: Any,
+    plate_read: Reads,
+    camera: cameras_pb2.Camera,
+    violations_of: Wait,
+    inspector: Any,
+    engines: RunningTestMesh,
+) -> None:
     since = system_clock() - timedelta(minutes=2)
     degradation = str(new_id())
     # The recovery overtakes the news of it: both are known once, and nothing stays paused.
@@ -118,18 +134,23 @@ async def test_a_late_read_of_a_doubtful_time_carries_the_caution_too(
     found = await violations_of(camera.camera_id, count=2)
     assert {one.caution for one in found} == {"READ_WHILE_DEGRADED"}
     event = inference_events.FunctionDegraded(
-        degradation_id=degradation, function=inference_events.PROBED_FUNCTION_PLATES,
+        degradation_id=degradation,
+        function=inference_events.PROBED_FUNCTION_PLATES,
         since=to_timestamp(since),
-    )  # fmt: skip
+    )
     told = await publisher.send("inference.v1.function_degraded", event, user="inference-gateway")
     await taken(engines, told)
     await until(inspector, lambda answer: not paused(answer))
 
 
 async def test_other_functions_pause_nothing(
-    publisher: Any, plate_read: Reads, camera: cameras_pb2.Camera, violations_of: Wait,
-    inspector: Any, engines: RunningTestMesh,
-) -> None:  # fmt: skip
+    publisher: Any,
+    plate_read: Reads,
+    camera: cameras_pb2.Camera,
+    violations_of: Wait,
+    inspector: Any,
+    engines: RunningTestMesh,
+) -> None:
     faces = Gateway(publisher, inference_events.PROBED_FUNCTION_FACES)
     await faces.degrade(system_clock())
     await publisher.read(plate_read("555ABC02"))

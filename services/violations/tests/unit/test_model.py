@@ -34,14 +34,22 @@ from violations.model import (
 
 NOW = datetime(2026, 6, 3, 7, 0, 0, 123456, tzinfo=UTC)
 VIOLATION = Violation(
-    violation_id=new_id(), source=Source.DEVICE, camera_id=new_id(),
-    place=Place(43.24, 76.95, "KZ-75", "Abai 1"), occurred_at=NOW, plate=Plate("453DXA02", 0.99),
+    violation_id=new_id(),
+    source=Source.DEVICE,
+    camera_id=new_id(),
+    place=Place(43.24, 76.95, "KZ-75", "Abai 1"),
+    occurred_at=NOW,
+    plate=Plate("453DXA02", 0.99),
     offence=Offence("SPEED_20_40", "592(2)", "v1", "ab" * 32),
-    readings=Readings("SN-1", NOW, 7, "cd" * 32, 92.0, 60.0), over_kmh=Decimal("30"),
+    readings=Readings("SN-1", NOW, 7, "cd" * 32, 92.0, 60.0),
+    over_kmh=Decimal("30"),
     device=Device("Sergek S2", "SN-1", "KZ.C.1", "V-1", NOW, NOW, "SPEED_POINT", 2.0),
-    evidence_sha256=("ef" * 32,), models_fingerprint="sha256:1", hold=Hold.NONE, report_id=None,
+    evidence_sha256=("ef" * 32,),
+    models_fingerprint="sha256:1",
+    hold=Hold.NONE,
+    report_id=None,
     story="1" * 32,
-)  # fmt: skip
+)
 DEVICE, READINGS = VIOLATION.device, VIOLATION.readings
 assert DEVICE is not None and READINGS is not None
 DECISION = Decision(new_id(), "inspector-almaty", NOW, "")
@@ -188,10 +196,12 @@ def test_rejecting_and_annulling_need_a_reason() -> None:
     assert required_reason(Verdict.REJECT, "x" * 500) == "x" * 500
     assert required_reason(Verdict.CONFIRM, f" {'x' * 500} ") == "x" * 500
     for verdict, reason in (
-        (Verdict.REJECT, " "), (Verdict.ANNUL, ""), (Verdict.CONFIRM, "x" * 501),
+        (Verdict.REJECT, " "),
+        (Verdict.ANNUL, ""),
+        (Verdict.CONFIRM, "x" * 501),
         (Verdict.REJECT, "x" * 501),
         (Verdict.REJECT, "a\x00b"),
-    ):  # fmt: skip
+    ):
         with pytest.raises(ReasonRequired):
             required_reason(verdict, reason)
 

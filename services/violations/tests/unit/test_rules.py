@@ -131,9 +131,12 @@ def test_nothing_measured_is_no_offence() -> None:
 
 
 def held(
-    *, plate: Plate = PLATE, readings: Readings = SPEEDING, camera: Camera = CAMERA,
+    *,
+    plate: Plate = PLATE,
+    readings: Readings = SPEEDING,
+    camera: Camera = CAMERA,
     late: timedelta = timedelta(),
-) -> Hold:  # fmt: skip
+) -> Hold:
     [finding] = found_by(readings, camera)
     return hold_of(
         plate, readings, NOW + late, finding=finding, camera=camera, rules=RULES, guards=GUARDS
@@ -149,14 +152,21 @@ def test_a_drive_without_fault_is_not_held() -> None:
     ("differs", "hold"),
     [
         ({"readings": replace(SPEEDING, device_serial="SN-2")}, Hold.DEVICE_DIFFERS),
-        ({"readings": replace(SPEEDING, device_time=NOW + timedelta(days=331)),
-          "late": timedelta(days=331)}, Hold.DEVICE_NOT_VERIFIED),
+        (
+            {
+                "readings": replace(SPEEDING, device_time=NOW + timedelta(days=331)),
+                "late": timedelta(days=331),
+            },
+            Hold.DEVICE_NOT_VERIFIED,
+        ),
         ({"camera": replace(CAMERA, verifications=())}, Hold.DEVICE_NOT_VERIFIED),
         ({"camera": replace(CAMERA, certificate_number="")}, Hold.DEVICE_NOT_CERTIFIED),
         ({"late": timedelta(days=9)}, Hold.DEVICE_CLOCK_BEHIND),
         ({"late": timedelta(seconds=-6)}, Hold.DEVICE_CLOCK_AHEAD),
-        ({"readings": replace(SPEEDING, speed_kmh=71.0, speed_limit_kmh=0.0)},
-         Hold.SPEED_LIMIT_IMPLAUSIBLE),
+        (
+            {"readings": replace(SPEEDING, speed_kmh=71.0, speed_limit_kmh=0.0)},
+            Hold.SPEED_LIMIT_IMPLAUSIBLE,
+        ),
         ({"readings": replace(SPEEDING, speed_limit_kmh=-40.0)}, Hold.SPEED_LIMIT_IMPLAUSIBLE),
         ({"readings": replace(SPEEDING, speed_kmh=999.0)}, Hold.SPEED_IMPLAUSIBLE),
         ({"readings": replace(RED, signal_age_seconds=-1.0)}, Hold.SIGNAL_IMPLAUSIBLE),
@@ -168,7 +178,7 @@ def test_a_drive_without_fault_is_not_held() -> None:
         ({"plate": Plate("QQ1", 0.95, character_confidences=(0.99, 0.8))}, Hold.PLATE_UNSURE),
         ({"plate": Plate("QQ1", 0.95)}, Hold.NONE),
     ],
-)  # fmt: skip
+)
 def test_what_is_in_doubt_is_held_by_name(differs: dict[str, Any], hold: Hold) -> None:
     assert held(**differs) is hold
 
@@ -193,9 +203,13 @@ def test_the_gravest_reason_holds_back() -> None:
             case Hold.SPEED_LIMIT_IMPLAUSIBLE:
                 readings = replace(readings, speed_limit_kmh=60.0)
     assert seen == [
-        Hold.DEVICE_DIFFERS, Hold.DEVICE_CLOCK_BEHIND, Hold.DEVICE_NOT_VERIFIED,
-        Hold.DEVICE_NOT_CERTIFIED, Hold.SPEED_LIMIT_IMPLAUSIBLE, Hold.PLATE_NOT_AUTOMATIC,
-    ]  # fmt: skip
+        Hold.DEVICE_DIFFERS,
+        Hold.DEVICE_CLOCK_BEHIND,
+        Hold.DEVICE_NOT_VERIFIED,
+        Hold.DEVICE_NOT_CERTIFIED,
+        Hold.SPEED_LIMIT_IMPLAUSIBLE,
+        Hold.PLATE_NOT_AUTOMATIC,
+    ]
 
 
 @pytest.mark.parametrize("plate", [replace(PLATE, country=""), replace(PLATE, plate_type="")])
@@ -242,10 +256,13 @@ def test_a_day_without_a_table_is_refused_by_name() -> None:
 
 def test_a_table_that_is_over_decides_nothing_and_the_newer_of_two_decides() -> None:
     raw = (resources.files("violations") / "law" / "rules-2024-12-04.json").read_bytes()
-    old, new = (Rules.read(edition(raw, **dates)) for dates in (
-        {"version": "old", "valid_from": "2025-01-01", "valid_until": "2025-12-31"},
-        {"version": "new", "valid_from": "2025-07-01", "valid_until": "2026-06-03"},
-    ))  # fmt: skip
+    old, new = (
+        Rules.read(edition(raw, **dates))
+        for dates in (
+            {"version": "old", "valid_from": "2025-01-01", "valid_until": "2025-12-31"},
+            {"version": "new", "valid_from": "2025-07-01", "valid_until": "2026-06-03"},
+        )
+    )
     for book in (Editions([old, new]), Editions([new, old])):
         assert book.at(datetime(2025, 6, 30, tzinfo=UTC)) is old
         assert book.at(datetime(2025, 7, 1, tzinfo=UTC)) is new

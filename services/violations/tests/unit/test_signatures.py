@@ -21,14 +21,25 @@ Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 
 
 def certificate(
-    name: str, key: Key, signer: ec.EllipticCurvePrivateKey, *, issuer: str = "officer-ca",
-    authority: bool = False, from_: datetime = NOW - timedelta(days=1),
-) -> x509.Certificate:  # fmt: skip
+    name: str,
+    key: Key,
+    signer: ec.EllipticCurvePrivateKey,
+    *,
+    issuer: str = "officer-ca",
+    authority: bool = False,
+    from_: datetime = NOW - timedelta(days=1),
+) -> x509.Certificate:
     usage = x509.KeyUsage(
-        digital_signature=True, content_commitment=False, key_encipherment=False,
-        data_encipherment=False, key_agreement=False, key_cert_sign=authority, crl_sign=False,
-        encipher_only=False, decipher_only=False,
-    )  # fmt: skip
+        digital_signature=True,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        key_cert_sign=authority,
+        crl_sign=False,
+        encipher_only=False,
+        decipher_only=False,
+    )
     return (
         x509.CertificateBuilder()
         .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]))
@@ -52,9 +63,12 @@ OFFICER = certificate("inspector-almaty", OFFICER_KEY, AUTHORITY_KEY)
 
 
 def verify(
-    given: x509.Certificate | bytes = OFFICER, *, officer: str = "inspector-almaty",
-    signed: bytes = CONTENT, key: ec.EllipticCurvePrivateKey = OFFICER_KEY,
-) -> None:  # fmt: skip
+    given: x509.Certificate | bytes = OFFICER,
+    *,
+    officer: str = "inspector-almaty",
+    signed: bytes = CONTENT,
+    key: ec.EllipticCurvePrivateKey = OFFICER_KEY,
+) -> None:
     pem = given if isinstance(given, bytes) else given.public_bytes(serialization.Encoding.PEM)
     signature = key.sign(signed, ec.ECDSA(hashes.SHA256()))
     AUTHORITY.verify(officer=officer, canonical=CONTENT, signature=signature, pem=pem, now=NOW)
@@ -71,9 +85,12 @@ def test_other_bytes_or_another_key_do_not() -> None:
             verify(**wrong)
     with pytest.raises(SignatureWrong):
         AUTHORITY.verify(
-            officer="inspector-almaty", canonical=CONTENT, signature=b"not DER", now=NOW,
+            officer="inspector-almaty",
+            canonical=CONTENT,
+            signature=b"not DER",
+            now=NOW,
             pem=OFFICER.public_bytes(serialization.Encoding.PEM),
-        )  # fmt: skip
+        )
 
 
 def test_another_officers_certificate_does_not() -> None:

@@ -45,12 +45,21 @@ async def recorded(ground: Ground, pictures: Sequence[Path]) -> list[Plan]:
     out = ground.folder / "requests.npz"
     pair = ground.outside.certificates.service(INFERENCE_GATEWAY.name)
     process = await asyncio.create_subprocess_exec(
-        sys.executable, str(ground.mesh.settings.checkout / "infra/triton/requests_of.py"),
-        "--address", triton_address(ground), "--certificate", str(pair.certificate),
-        "--key", str(pair.key), "--authority", str(ground.outside.certificates.authority),
-        "--out", str(out), *map(str, pictures),
+        sys.executable,
+        str(ground.mesh.settings.checkout / "infra/triton/requests_of.py"),
+        "--address",
+        triton_address(ground),
+        "--certificate",
+        str(pair.certificate),
+        "--key",
+        str(pair.key),
+        "--authority",
+        str(ground.outside.certificates.authority),
+        "--out",
+        str(out),
+        *map(str, pictures),
         stderr=asyncio.subprocess.PIPE,
-    )  # fmt: skip
+    )
     _, told = await asyncio.wait_for(process.communicate(), _RECORD_SECONDS)
     if process.returncode != 0:
         raise Failure(f"cannot record requests: {told.decode()[-500:]}", Exit.PART_FAILED)
@@ -79,10 +88,13 @@ async def triton_client(ground: Ground) -> AsyncIterator[Any]:
 
     pair = ground.outside.certificates.service(INFERENCE_GATEWAY.name)
     client = triton.InferenceServerClient(
-        triton_address(ground), ssl=True, private_key=str(pair.key),
+        triton_address(ground),
+        ssl=True,
+        private_key=str(pair.key),
         root_certificates=str(ground.outside.certificates.authority),
-        certificate_chain=str(pair.certificate), channel_args=_OPTIONS,
-    )  # fmt: skip
+        certificate_chain=str(pair.certificate),
+        channel_args=_OPTIONS,
+    )
     try:
         yield client
     finally:

@@ -100,7 +100,8 @@ def _frames(samples: list[_Sample]) -> tuple[Figure, ...]:
     lost = sum(last.dropped.values()) / max(1, last.offered)
     return (
         Figure(
-            name="every frame accounted for, in every sample", measured=last.told,
+            name="every frame accounted for, in every sample",
+            measured=last.told,
             target="offered = looked at + unchanged + dropped",
             met=all(sample.ledger.holds for sample in samples),
         ),
@@ -109,21 +110,24 @@ def _frames(samples: list[_Sample]) -> tuple[Figure, ...]:
             name="farthest behind in accounting",
             measured=f"{max(sample.ledger.behind_seconds for sample in samples):.1f} s",
         ),
-    )  # fmt: skip
+    )
 
 
 def _delay(delays: list[float]) -> Figure:
     if not delays:
         return Figure(
-            name="from frame to event, p95", measured="no event",
-            target=f"under {DELAY_SECONDS} s", met=False,
-        )  # fmt: skip
+            name="from frame to event, p95",
+            measured="no event",
+            target=f"under {DELAY_SECONDS} s",
+            met=False,
+        )
     late = delays[min(len(delays) - 1, int(0.95 * len(delays)))]
     return Figure(
         name="from frame to event, p95",
         measured=f"{late:.2f} s (median {statistics.median(delays):.2f} s, {len(delays)} events)",
-        target=f"under {DELAY_SECONDS} s", met=late < DELAY_SECONDS,
-    )  # fmt: skip
+        target=f"under {DELAY_SECONDS} s",
+        met=late < DELAY_SECONDS,
+    )
 
 
 def _growth(samples: list[_Sample]) -> Figure:
@@ -134,13 +138,15 @@ def _growth(samples: list[_Sample]) -> Figure:
     return Figure(
         name="growth of the gateway's memory",
         measured=f"{late - early:+.1f} MiB ({early:.0f} to {late:.0f})",
-        target=f"under {GROWTH_MIB} MiB", met=late - early < GROWTH_MIB,
-    )  # fmt: skip
+        target=f"under {GROWTH_MIB} MiB",
+        met=late - early < GROWTH_MIB,
+    )
 
 
 def _stop(caught_up: float | None, after: Ledger) -> Figure:
     return Figure(
         name=f"after standing still for {STOPPED_SECONDS:.0f} s, all accounted for and looking on",
         measured=f"{caught_up:.1f} s" if caught_up is not None else "not in a minute",
-        target="never wedged", met=caught_up is not None and after.holds,
-    )  # fmt: skip
+        target="never wedged",
+        met=caught_up is not None and after.holds,
+    )

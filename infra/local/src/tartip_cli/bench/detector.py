@@ -47,13 +47,20 @@ async def measure(run: Run) -> Outcome:
         part="detector",
         title=f"Triton itself: {MODEL}, {shape}, {AT_ONCE} requests at once",
         figures=(
-            Figure(name="pictures a second", measured=Spread.of(ours).told(1),
-                   bare=Spread.of(alone).told(1)),
-            Figure(name="share of the ONNX in process", measured=ratio.told(2),
-                   target=f"at least {TARGET}", met=ratio.median >= TARGET),
+            Figure(
+                name="pictures a second",
+                measured=Spread.of(ours).told(1),
+                bare=Spread.of(alone).told(1),
+            ),
+            Figure(
+                name="share of the ONNX in process",
+                measured=ratio.told(2),
+                target=f"at least {TARGET}",
+                met=ratio.median >= TARGET,
+            ),
         ),
         raw={"triton": ours, "in_process": alone},
-    )  # fmt: skip
+    )
 
 
 async def _through_triton(client: Any, asked: Asked, times: int) -> float:
@@ -81,10 +88,13 @@ async def _alone(ground: Ground, asked: Asked) -> AsyncIterator[Any]:
     process = await asyncio.create_subprocess_exec(
         str(triton / "venv" / "bin" / "python"),
         str(ground.mesh.settings.checkout / "infra/triton/onnx_alone.py"),
-        str(model / "1" / "model.onnx"), str(tensor), str(_instances(model)),
-        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+        str(model / "1" / "model.onnx"),
+        str(tensor),
+        str(_instances(model)),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
         env={"OMP_NUM_THREADS": "1"},
-    )  # fmt: skip
+    )
     assert process.stdin is not None and process.stdout is not None
     questions, answers = process.stdin, process.stdout
 

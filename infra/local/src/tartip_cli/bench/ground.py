@@ -92,14 +92,19 @@ class Ground:
         """The id of a new camera."""
         camera_id = str(new_id())
         description = cameras_pb2.CameraDescription(
-            name="Bench", kind=cameras_pb2.CAMERA_KIND_OVERVIEW, serial=f"B-{camera_id}",
-            make="Tartip", model="Bench", owner_bin="100140000003", connected=True,
+            name="Bench",
+            kind=cameras_pb2.CAMERA_KIND_OVERVIEW,
+            serial=f"B-{camera_id}",
+            make="Tartip",
+            model="Bench",
+            owner_bin="100140000003",
+            connected=True,
             device_key=Ed25519PrivateKey.generate().public_key().public_bytes_raw(),
             certificate_number=f"TC-{camera_id}",
             place=common_pb2.Place(
                 latitude=43.2389, longitude=76.9286, region=REGION, address="Алматы"
             ),
-        )  # fmt: skip
+        )
         stub = cameras_pb2_grpc.CameraRegistryStub(self.for_operators(CAMERA_REGISTRY))
         request = cameras_pb2.RegisterCameraRequest(camera_id=camera_id, description=description)
         with peers_refusals():

@@ -58,7 +58,8 @@ async def measure(run: Run) -> Outcome:
             Figure(
                 name=f"{steps[-1].cameras} cameras beside {base.cameras}, a frame",
                 measured=f"{ratio:.2f}",
-                target=f"at most {FLAT}", met=ratio <= FLAT,
+                target=f"at most {FLAT}",
+                met=ratio <= FLAT,
             ),
         ),
         notes=(
@@ -66,7 +67,7 @@ async def measure(run: Run) -> Outcome:
             f"watched ({idle * 100:.1f} % of a core).",
         ),
         raw={"steps": [vars(step) for step in steps]},
-    )  # fmt: skip
+    )
 
 
 async def _idle(ground: Ground, seconds: float) -> float:

@@ -98,10 +98,12 @@ async def measure(run: Run) -> Outcome:
                 name=f"urgent: answered within {DEADLINE_SECONDS:g} s of being due",
                 measured=f"{first.in_time:.1%} of {first.offered} "
                 f"(median {first.percentile(0.5):.2f} s, p99 {first.percentile(0.99):.2f} s)",
-                target=f"at least {KEPT:.0%}", met=first.in_time >= KEPT,
+                target=f"at least {KEPT:.0%}",
+                met=first.in_time >= KEPT,
             ),
             Figure(
-                name="the rest: answered or refused by name", measured=rest.told,
+                name="the rest: answered or refused by name",
+                measured=rest.told,
                 target="none lost, shed as OVERLOADED",
                 met=rest.accounted_for and set(rest.refused) <= {_SHED},
             ),
@@ -121,10 +123,13 @@ async def measure(run: Run) -> Outcome:
             f"{calm.percentile(0.95):.2f} s. Times run from when a picture was due.",
         ),
         raw={
-            "capacity": capacity, "urgent_seconds": first.seconds, "rest_seconds": rest.seconds,
-            "urgent_refused": dict(first.refused), "rest_refused": dict(rest.refused),
+            "capacity": capacity,
+            "urgent_seconds": first.seconds,
+            "rest_seconds": rest.seconds,
+            "urgent_refused": dict(first.refused),
+            "rest_refused": dict(rest.refused),
         },
-    )  # fmt: skip
+    )
 
 
 async def _camera(ground: Ground, *, urgent: bool) -> str:

@@ -44,21 +44,27 @@ async def measure(run: Run) -> Outcome:
         pairs = await _compared(run, name, pictures)
         ratio = Spread.of([pair.ours / pair.bare for pair in pairs])
         ours, theirs = (
-            Spread.of([pair.ours for pair in pairs]), Spread.of([pair.bare for pair in pairs]),
-        )  # fmt: skip
+            Spread.of([pair.ours for pair in pairs]),
+            Spread.of([pair.bare for pair in pairs]),
+        )
         figures += [
             Figure(name=f"{name}: pictures a second", measured=ours.told(2), bare=theirs.told(2)),
             Figure(
-                name=f"{name}: share of the bare loop", measured=ratio.told(2),
-                target=f"at least {TARGET}", met=ratio.median >= TARGET,
+                name=f"{name}: share of the bare loop",
+                measured=ratio.told(2),
+                target=f"at least {TARGET}",
+                met=ratio.median >= TARGET,
             ),
-        ]  # fmt: skip
+        ]
         notes.append(_costs(name, pairs))
         raw[name] = [vars(pair) for pair in pairs]
     return Outcome(
-        part="pictures", title=f"Pictures through the gateway, {AT_ONCE} at once",
-        figures=tuple(figures), notes=tuple(notes), raw=raw,
-    )  # fmt: skip
+        part="pictures",
+        title=f"Pictures through the gateway, {AT_ONCE} at once",
+        figures=tuple(figures),
+        notes=tuple(notes),
+        raw=raw,
+    )
 
 
 def _sets(run: Run) -> list[tuple[str, list[Path]]]:

@@ -49,17 +49,19 @@ async def measure(run: Run) -> Outcome:
         figures=(
             Figure(
                 name="until the other has looked at every camera",
-                measured=f"{spread.told(1)} s", target=f"{TARGET_SECONDS:.0f} s",
+                measured=f"{spread.told(1)} s",
+                target=f"{TARGET_SECONDS:.0f} s",
                 met=spread.greatest <= TARGET_SECONDS,
             ),
             Figure(
-                name="every frame accounted for", measured=ledgers[-1].told,
+                name="every frame accounted for",
+                measured=ledgers[-1].told,
                 target="offered = looked at + unchanged + dropped",
                 met=all(ledger.holds for ledger in ledgers),
             ),
         ),
         raw={"seconds": taken},
-    )  # fmt: skip
+    )
 
 
 @asynccontextmanager
@@ -84,10 +86,14 @@ def _start(ground: Ground) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
             launched(
                 (sys.executable, "-m", INFERENCE_GATEWAY.package, "serve"),
-                user=None, death_signal=signal.SIGKILL,
+                user=None,
+                death_signal=signal.SIGKILL,
             ),
-            env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
-        )  # fmt: skip
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
 
 
 async def _alone(cameras: Cameras) -> str:

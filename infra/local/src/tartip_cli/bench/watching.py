@@ -34,9 +34,13 @@ _ZONE_CROSSED = "inference.v1.zone_crossed"
 async def camera_server(folder: Path) -> AsyncIterator[list[str]]:
     """Addresses of RTSP cameras that another process serves."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tartip_cli.bench.camera_server", str(folder),
-        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
-    )  # fmt: skip
+        sys.executable,
+        "-m",
+        "tartip_cli.bench.camera_server",
+        str(folder),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+    )
     assert process.stdin is not None and process.stdout is not None
     try:
         line = await asyncio.wait_for(process.stdout.readline(), _SERVER_SECONDS)
@@ -152,9 +156,10 @@ async def watched(
 
     async def put(place: int, camera: str) -> None:
         request = pb.PutStreamRequest(
-            camera_id=camera, address=addresses[place % len(addresses)],
+            camera_id=camera,
+            address=addresses[place % len(addresses)],
             frames_per_second=FRAMES_PER_SECOND,
-        )  # fmt: skip
+        )
         with peers_refusals():
             await stub.PutStream(request, timeout=_CALL_SECONDS)
 

@@ -57,9 +57,13 @@ def account_table(accounts: dict[str, Account]) -> Table:
     for name, account in sorted(accounts.items()):
         summary = account.summary
         table.add_row(
-            Text(name), f"{summary.offered_seconds:.1f}", f"{summary.looked_at_seconds:.1f}",
-            Text(_left_out(summary)), Text(_began(account)), Text(words_of(summary.notes)),
-        )  # fmt: skip
+            Text(name),
+            f"{summary.offered_seconds:.1f}",
+            f"{summary.looked_at_seconds:.1f}",
+            Text(_left_out(summary)),
+            Text(_began(account)),
+            Text(words_of(summary.notes)),
+        )
     return table
 
 

@@ -116,9 +116,11 @@ class Asking:
 
     async def _stream(self, address: str) -> Answers:
         request = inference.WatchStreamRequest(
-            camera_id=self.camera, address=address, frames_per_second=self.fps,
+            camera_id=self.camera,
+            address=address,
+            frames_per_second=self.fps,
             max_frames=self.frames,
-        )  # fmt: skip
+        )
         looked = 0
         async for answer in refusals_of(self._stub.WatchStream(request)):
             looked += 1

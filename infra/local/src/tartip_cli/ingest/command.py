@@ -259,9 +259,7 @@ class _Ingestion:
     ) -> None:
         from tartip_cli.ingest.asking import Asking
 
-        asking = Asking(
-            mesh, self.camera, self.fps, self.frames, self.readings, self.taken_at
-        )  # fmt: skip
+        asking = Asking(mesh, self.camera, self.fps, self.frames, self.readings, self.taken_at)
         lines = _Lines(source) if self.as_json else None
         try:
             async for told in asking.answers(source):

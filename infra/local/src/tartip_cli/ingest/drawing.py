@@ -70,19 +70,24 @@ def marks_of(result: inference.FrameResult) -> list[Mark]:
     """Objects first, then faces and plates, which lie upon them."""
     marks = [
         Mark(
-            seen.label, _sides(seen.box), _COLOURS.get(seen.label, _OTHER),
+            seen.label,
+            _sides(seen.box),
+            _COLOURS.get(seen.label, _OTHER),
             f"{seen.label}{_number(seen.track)} {seen.score:.2f}",
         )
         for seen in result.objects
-    ]  # fmt: skip
+    ]
     marks += [Mark("face", _sides(face.box), _FACE, _face_label(face)) for face in result.faces]
     marks += [
         Mark(
-            "plate", _sides(plate.box), _PLATE,
-            f"{plate.text}{_number(plate.track)} {plate.confidence:.2f}", bold=True,
+            "plate",
+            _sides(plate.box),
+            _PLATE,
+            f"{plate.text}{_number(plate.track)} {plate.confidence:.2f}",
+            bold=True,
         )
         for plate in result.plates
-    ]  # fmt: skip
+    ]
     return marks
 
 

@@ -109,9 +109,12 @@ class Summary:
         for _, seen in sorted(self.files.items()):
             name = f"{seen.shown} ({words_of(sorted(seen.notes))})" if seen.notes else seen.shown
             table.add_row(
-                Text(name), str(seen.frames), Text(_plates(seen.plates)),
-                Text(_counts(seen.objects, {"face": seen.faces})), Text(_counts(seen.events)),
-            )  # fmt: skip
+                Text(name),
+                str(seen.frames),
+                Text(_plates(seen.plates)),
+                Text(_counts(seen.objects, {"face": seen.faces})),
+                Text(_counts(seen.events)),
+            )
         for name, reason, says in sorted(self._refusals):
             table.add_row(Text(name), "", Text(f"refused: {reason}", style="red"), Text(says), "")
         return table

@@ -28,10 +28,16 @@ Context = grpc.aio.ServicerContext
 POLICY: Policy = {
     f"/tartip.reports.v1.CitizenReports/{method}": allow(partners=True)
     for method in (
-        "OpenReport", "PutMedia", "SubmitReport", "GetReport", "ListReports", "WatchReports",
-        "ReplyToQuestion", "DisputeAnswer",
+        "OpenReport",
+        "PutMedia",
+        "SubmitReport",
+        "GetReport",
+        "ListReports",
+        "WatchReports",
+        "ReplyToQuestion",
+        "DisputeAnswer",
     )
-}  # fmt: skip
+}
 
 
 class CitizenReportsApi(reports_pb2_grpc.CitizenReportsServicer):
@@ -40,19 +46,23 @@ class CitizenReportsApi(reports_pb2_grpc.CitizenReportsServicer):
         self._uploads = uploads
         self._watching = watching
 
-    async def OpenReport(self, request: reports_pb2.OpenReportRequest,
-                         context: Context) -> reports_pb2.OpenReportResponse:  # fmt: skip
+    async def OpenReport(
+        self, request: reports_pb2.OpenReportRequest, context: Context
+    ) -> reports_pb2.OpenReportResponse:
         report_id = parse_id(request.report_id)
         if report_id is not None:
             telemetry.annotate(report=str(report_id))
         view = await self._intake.open(
-            report_id, to_draft(request), request.SerializeToString(deterministic=True),
+            report_id,
+            to_draft(request),
+            request.SerializeToString(deterministic=True),
             current_caller(),
-        )  # fmt: skip
+        )
         return reports_pb2.OpenReportResponse(report=to_app_report(view))
 
-    async def PutMedia(self, request: reports_pb2.PutMediaRequest,
-                       context: Context) -> reports_pb2.PutMediaResponse:  # fmt: skip
+    async def PutMedia(
+        self, request: reports_pb2.PutMediaRequest, context: Context
+    ) -> reports_pb2.PutMediaResponse:
         media_id = parse_id(request.media_id)
         announced = Announced(request.total_bytes, request.sha256.lower(), request.content_type)
         piece = Piece(media_id or new_id(), request.offset, request.content, announced)
@@ -62,14 +72,16 @@ class CitizenReportsApi(reports_pb2_grpc.CitizenReportsServicer):
             received_bytes=item.received_bytes, complete=item.is_whole
         )
 
-    async def SubmitReport(self, request: reports_pb2.SubmitReportRequest,
-                           context: Context) -> reports_pb2.SubmitReportResponse:  # fmt: skip
+    async def SubmitReport(
+        self, request: reports_pb2.SubmitReportRequest, context: Context
+    ) -> reports_pb2.SubmitReportResponse:
         report_id = report_id_of(request.report_id)
         receipt = await self._intake.submit(report_id, current_caller())
         return reports_pb2.SubmitReportResponse(receipt=to_receipt(receipt))
 
-    async def GetReport(self, request: reports_pb2.GetReportRequest,
-                        context: Context) -> reports_pb2.GetReportResponse:  # fmt: skip
+    async def GetReport(
+        self, request: reports_pb2.GetReportRequest, context: Context
+    ) -> reports_pb2.GetReportResponse:
         caller = current_caller()
         if request.WhichOneof("key") == "number":
             view = await self._intake.by_number(number_of(request.number), caller)
@@ -77,8 +89,9 @@ class CitizenReportsApi(reports_pb2_grpc.CitizenReportsServicer):
             view = await self._intake.by_id(report_id_of(request.report_id), caller)
         return reports_pb2.GetReportResponse(report=to_app_report(view))
 
-    async def ListReports(self, request: reports_pb2.ListReportsRequest,
-                          context: Context) -> reports_pb2.ListReportsResponse:  # fmt: skip
+    async def ListReports(
+        self, request: reports_pb2.ListReportsRequest, context: Context
+    ) -> reports_pb2.ListReportsResponse:
         spec = read_page(request.page.size, request.page.token, of=REPORTS_OF_PARTNER)
         views, token = await self._intake.list_opened(spec, current_caller())
         return reports_pb2.ListReportsResponse(
@@ -91,14 +104,16 @@ class CitizenReportsApi(reports_pb2_grpc.CitizenReportsServicer):
         async for change in self._watching.follow(request.resume_token, current_caller()):
             yield to_change(change)
 
-    async def ReplyToQuestion(self, request: reports_pb2.ReplyToQuestionRequest,
-                              context: Context) -> reports_pb2.ReplyToQuestionResponse:  # fmt: skip
+    async def ReplyToQuestion(
+        self, request: reports_pb2.ReplyToQuestionRequest, context: Context
+    ) -> reports_pb2.ReplyToQuestionResponse:
         report_id = report_id_of(request.report_id)
         view = await self._intake.reply(report_id, request.text, current_caller())
         return reports_pb2.ReplyToQuestionResponse(report=to_app_report(view))
 
-    async def DisputeAnswer(self, request: reports_pb2.DisputeAnswerRequest,
-                            context: Context) -> reports_pb2.DisputeAnswerResponse:  # fmt: skip
+    async def DisputeAnswer(
+        self, request: reports_pb2.DisputeAnswerRequest, context: Context
+    ) -> reports_pb2.DisputeAnswerResponse:
         report_id = report_id_of(request.report_id)
         view = await self._intake.dispute(report_id, request.text, current_caller())
         return reports_pb2.DisputeAnswerResponse(report=to_app_report(view))

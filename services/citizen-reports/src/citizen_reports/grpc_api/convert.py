@@ -111,7 +111,9 @@ def to_desk_report(view: DeskView) -> reports_pb2.DeskReport:
     return reports_pb2.DeskReport(
         report=_report(report, written.question, written.answer, len(view.media)),
         place=common_pb2.Place(
-            latitude=place.latitude, longitude=place.longitude, region=report.region,
+            latitude=place.latitude,
+            longitude=place.longitude,
+            region=report.region,
             address=place.address,
         ),
         occurred_at=to_timestamp(report.occurred_at),
@@ -134,7 +136,9 @@ def to_desk_report(view: DeskView) -> reports_pb2.DeskReport:
         ],
         steps=[
             reports_pb2.ReportStep(
-                at=to_timestamp(step.at), status=STATUSES[step.status], actor=step.actor,
+                at=to_timestamp(step.at),
+                status=STATUSES[step.status],
+                actor=step.actor,
                 note=step.note,
             )
             for step in view.steps
@@ -146,7 +150,7 @@ def to_desk_report(view: DeskView) -> reports_pb2.DeskReport:
         due_at=to_timestamp(report.due_at),
         actions=[action.value for action in view.actions],
         emergency=report.is_emergency,
-    )  # fmt: skip
+    )
 
 
 def _with_officer(text: str, officer: str) -> str:

@@ -68,8 +68,9 @@ class ReportDeskApi(reports_pb2_grpc.ReportDeskServicer):
             reports=[to_desk_report(view) for view in views], next_page_token=token
         )
 
-    async def GetReport(self, request: reports_pb2.ReportDeskGetReportRequest,
-                        context: Context) -> reports_pb2.ReportDeskGetReportResponse:  # fmt: skip
+    async def GetReport(
+        self, request: reports_pb2.ReportDeskGetReportRequest, context: Context
+    ) -> reports_pb2.ReportDeskGetReportResponse:
         caller = current_caller()
         if request.WhichOneof("key") == "number":
             view = await self._desk.by_number(number_of(request.number), caller)
@@ -90,25 +91,29 @@ class ReportDeskApi(reports_pb2_grpc.ReportDeskServicer):
                 content=piece.content,
             )
 
-    async def TakeReport(self, request: reports_pb2.TakeReportRequest,
-                         context: Context) -> reports_pb2.TakeReportResponse:  # fmt: skip
+    async def TakeReport(
+        self, request: reports_pb2.TakeReportRequest, context: Context
+    ) -> reports_pb2.TakeReportResponse:
         view = await self._desk.take(_shown(request), current_caller())
         return reports_pb2.TakeReportResponse(report=to_desk_report(view))
 
-    async def RouteReport(self, request: reports_pb2.RouteReportRequest,
-                          context: Context) -> reports_pb2.RouteReportResponse:  # fmt: skip
+    async def RouteReport(
+        self, request: reports_pb2.RouteReportRequest, context: Context
+    ) -> reports_pb2.RouteReportResponse:
         view = await self._desk.route(
             _shown(request), request.unit, request.reason, current_caller()
         )
         return reports_pb2.RouteReportResponse(report=to_desk_report(view))
 
-    async def AskReporter(self, request: reports_pb2.AskReporterRequest,
-                          context: Context) -> reports_pb2.AskReporterResponse:  # fmt: skip
+    async def AskReporter(
+        self, request: reports_pb2.AskReporterRequest, context: Context
+    ) -> reports_pb2.AskReporterResponse:
         view = await self._desk.ask(_shown(request), request.question, current_caller())
         return reports_pb2.AskReporterResponse(report=to_desk_report(view))
 
-    async def AnswerReport(self, request: reports_pb2.AnswerReportRequest,
-                           context: Context) -> reports_pb2.AnswerReportResponse:  # fmt: skip
+    async def AnswerReport(
+        self, request: reports_pb2.AnswerReportRequest, context: Context
+    ) -> reports_pb2.AnswerReportResponse:
         view = await self._desk.answer(_shown(request), request.answer, current_caller())
         return reports_pb2.AnswerReportResponse(report=to_desk_report(view))
 

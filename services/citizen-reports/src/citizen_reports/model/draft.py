@@ -62,18 +62,25 @@ class Draft:
         with checks() as check:
             check.that(report_id_ok, "report_id", "a UUIDv7 in lower case", code="REPORT_ID_WRONG")
             check.that(
-                self.category is not None, "category", "one of the seven kinds",
+                self.category is not None,
+                "category",
+                "one of the seven kinds",
                 code="CATEGORY_UNKNOWN",
-            )  # fmt: skip
+            )
             place = self._checked_place(check, regions)
             self._check_moment(check, now)
             self._check_words(check)
             self._check_reporter(check)
         assert self.category is not None and self.occurred_at is not None and place is not None
         return CheckedDraft(
-            self.category, place, self.occurred_at, self.text, self.reporter, self.language,
+            self.category,
+            place,
+            self.occurred_at,
+            self.text,
+            self.reporter,
+            self.language,
             self.officer,
-        )  # fmt: skip
+        )
 
     def _checked_place(self, check: Checks, regions: Regions) -> Place | None:
         place = self.place
@@ -88,9 +95,11 @@ class Draft:
         known = not place.region or place.region in regions.by_code
         check.that(known, "place.region", "an ISO code such as KZ-75", code="REGION_UNKNOWN")
         check.that(
-            len(place.address) <= ADDRESS_MAX, "place.address",
-            f"at most {ADDRESS_MAX} characters", code="ADDRESS_TOO_LONG",
-        )  # fmt: skip
+            len(place.address) <= ADDRESS_MAX,
+            "place.address",
+            f"at most {ADDRESS_MAX} characters",
+            code="ADDRESS_TOO_LONG",
+        )
         if not known or not place.has_point:
             return place
         return self._with_region(check, regions, place)
@@ -105,9 +114,11 @@ class Draft:
             return replace(place, region=derived)
         else:
             check.that(
-                regions.fits(place.region, place.latitude, place.longitude), "place.region",
-                "the region that the point lies in", code="REGION_MISMATCH",
-            )  # fmt: skip
+                regions.fits(place.region, place.latitude, place.longitude),
+                "place.region",
+                "the region that the point lies in",
+                code="REGION_MISMATCH",
+            )
         return place
 
     @property
@@ -120,39 +131,70 @@ class Draft:
             check.wrong("occurred_at", "when it happened", code="OCCURRED_AT_REQUIRED")
             return
         check.that(
-            self.occurred_at <= now + FUTURE_TOLERANCE, "occurred_at", "not in the future",
+            self.occurred_at <= now + FUTURE_TOLERANCE,
+            "occurred_at",
+            "not in the future",
             code="OCCURRED_IN_FUTURE",
-        )  # fmt: skip
+        )
         check.that(
-            self.occurred_at >= now - PAST_MAX, "occurred_at", "within the last year",
+            self.occurred_at >= now - PAST_MAX,
+            "occurred_at",
+            "within the last year",
             code="OCCURRED_TOO_LONG_AGO",
-        )  # fmt: skip
+        )
 
     def _check_words(self, check: Checks) -> None:
-        check.that(len(self.text) <= TEXT_MAX, "text", f"at most {TEXT_MAX} characters",
-                   code="TEXT_TOO_LONG")  # fmt: skip
+        check.that(
+            len(self.text) <= TEXT_MAX,
+            "text",
+            f"at most {TEXT_MAX} characters",
+            code="TEXT_TOO_LONG",
+        )
         check.that(self.language in LANGUAGES, "language", "kk, ru or en", code="LANGUAGE_UNKNOWN")
-        check.that(len(self.officer) <= OFFICER_MAX, "officer",
-                   f"at most {OFFICER_MAX} characters", code="OFFICER_TOO_LONG")  # fmt: skip
+        check.that(
+            len(self.officer) <= OFFICER_MAX,
+            "officer",
+            f"at most {OFFICER_MAX} characters",
+            code="OFFICER_TOO_LONG",
+        )
         complaint = self.category is Category.COMPLAINT_ABOUT_OFFICER
         if complaint:
-            check.that(bool(self.officer.strip()), "officer",
-                       "what is known of the officer: name, badge or unit",
-                       code="OFFICER_REQUIRED")  # fmt: skip
+            check.that(
+                bool(self.officer.strip()),
+                "officer",
+                "what is known of the officer: name, badge or unit",
+                code="OFFICER_REQUIRED",
+            )
         elif self.category is not None:
-            check.that(not self.officer, "officer", "for complaints about officers alone",
-                       code="OFFICER_NOT_EXPECTED")  # fmt: skip
+            check.that(
+                not self.officer,
+                "officer",
+                "for complaints about officers alone",
+                code="OFFICER_NOT_EXPECTED",
+            )
 
     def _check_reporter(self, check: Checks) -> None:
         reporter = self.reporter
         if reporter.iin:
-            check.that(is_iin(reporter.iin), "reporter.iin", "12 digits with a right check digit",
-                       code="IIN_INVALID")  # fmt: skip
+            check.that(
+                is_iin(reporter.iin),
+                "reporter.iin",
+                "12 digits with a right check digit",
+                code="IIN_INVALID",
+            )
         if reporter.phone:
-            check.that(_PHONE.fullmatch(reporter.phone) is not None, "reporter.phone",
-                       "10 to 15 digits, perhaps after a plus", code="PHONE_INVALID")  # fmt: skip
-        check.that(len(reporter.name) <= NAME_MAX, "reporter.name",
-                   f"at most {NAME_MAX} characters", code="NAME_TOO_LONG")  # fmt: skip
+            check.that(
+                _PHONE.fullmatch(reporter.phone) is not None,
+                "reporter.phone",
+                "10 to 15 digits, perhaps after a plus",
+                code="PHONE_INVALID",
+            )
+        check.that(
+            len(reporter.name) <= NAME_MAX,
+            "reporter.name",
+            f"at most {NAME_MAX} characters",
+            code="NAME_TOO_LONG",
+        )
 
 
 @dataclass(frozen=True)

@@ -96,17 +96,33 @@ def check_piece(piece: Piece, *, media_id_ok: bool) -> None:
         check.that(media_id_ok, "media_id", "a UUIDv7 in lower case", code="MEDIA_ID_WRONG")
         check.that(piece.offset >= 0, "offset", "0 or more", code="OFFSET_WRONG")
         check.that(len(piece.content) > 0, "content", "at least one byte", code="CONTENT_REQUIRED")
-        check.that(len(piece.content) <= PIECE_MAX, "content", f"at most {PIECE_MAX} bytes a piece",
-                   code="MEDIA_TOO_LARGE")  # fmt: skip
-        check.that(told.total_bytes > 0, "total_bytes", "how many bytes the whole has",
-                   code="TOTAL_WRONG")  # fmt: skip
-        check.that(told.total_bytes <= WHOLE_MAX, "total_bytes", f"at most {WHOLE_MAX} bytes",
-                   code="MEDIA_TOO_LARGE")  # fmt: skip
-        check.that(_SHA256.fullmatch(told.sha256) is not None, "sha256", "64 hex digits",
-                   code="SHA256_WRONG")  # fmt: skip
-        check.that(told.content_type in PICTURES or told.content_type in FILMS, "content_type",
-                   "image/jpeg, image/png, image/webp or video/mp4",
-                   code="MEDIA_TYPE_UNKNOWN")  # fmt: skip
+        check.that(
+            len(piece.content) <= PIECE_MAX,
+            "content",
+            f"at most {PIECE_MAX} bytes a piece",
+            code="MEDIA_TOO_LARGE",
+        )
+        check.that(
+            told.total_bytes > 0, "total_bytes", "how many bytes the whole has", code="TOTAL_WRONG"
+        )
+        check.that(
+            told.total_bytes <= WHOLE_MAX,
+            "total_bytes",
+            f"at most {WHOLE_MAX} bytes",
+            code="MEDIA_TOO_LARGE",
+        )
+        check.that(
+            _SHA256.fullmatch(told.sha256) is not None,
+            "sha256",
+            "64 hex digits",
+            code="SHA256_WRONG",
+        )
+        check.that(
+            told.content_type in PICTURES or told.content_type in FILMS,
+            "content_type",
+            "image/jpeg, image/png, image/webp or video/mp4",
+            code="MEDIA_TYPE_UNKNOWN",
+        )
 
 
 def is_as_announced(content: bytes, announced: Announced) -> bool:

@@ -85,16 +85,23 @@ TRANSITIONS: dict[tuple[Action, Status], Status] = {
 }
 # What the desk still has to do something about.
 QUEUE = (
-    Status.REGISTERED, Status.ROUTED, Status.IN_WORK, Status.WAITS_FOR_REPORTER, Status.DISPUTED,
-)  # fmt: skip
+    Status.REGISTERED,
+    Status.ROUTED,
+    Status.IN_WORK,
+    Status.WAITS_FOR_REPORTER,
+    Status.DISPUTED,
+)
 # Where the clock of a deadline runs.
 CLOCK_RUNS = frozenset(QUEUE) - {Status.WAITS_FOR_REPORTER}
 # Who may take up a disputed report: not the desk that answered it.
 OVERSIGHT_ROLES = frozenset({"supervisor", "internal_security"})
 OUTCOMES = {
-    "violation_detected": 1, "violation_confirmed": 2, "violation_rejected": 2,
-    "fine_issued": 3, "violation_annulled": 4,
-}  # fmt: skip
+    "violation_detected": 1,
+    "violation_confirmed": 2,
+    "violation_rejected": 2,
+    "fine_issued": 3,
+    "violation_annulled": 4,
+}
 
 
 @dataclass(frozen=True)

@@ -37,11 +37,15 @@ async def add_change(tx: Tx, report: Report, at: datetime) -> None:
     )
     await tx.execute(
         insert(changes).values(
-            partner=report.partner, sequence=sequence, report_id=report.report_id,
-            number=report.number, status=report.status.value, outcome=report.outcome,
+            partner=report.partner,
+            sequence=sequence,
+            report_id=report.report_id,
+            number=report.number,
+            status=report.status.value,
+            outcome=report.outcome,
             changed_at=at,
         )
-    )  # fmt: skip
+    )
 
 
 async def changes_after(tx: Tx, partner: str, sequence: int, limit: int) -> list[Change]:
@@ -52,10 +56,11 @@ async def changes_after(tx: Tx, partner: str, sequence: int, limit: int) -> list
         .limit(limit)
     )
     return [
-        Change(row.sequence, row.report_id, row.number, Status(row.status), row.outcome,
-               row.changed_at)
+        Change(
+            row.sequence, row.report_id, row.number, Status(row.status), row.outcome, row.changed_at
+        )
         for row in rows
-    ]  # fmt: skip
+    ]
 
 
 async def last_sequence(tx: Tx, partner: str) -> int:

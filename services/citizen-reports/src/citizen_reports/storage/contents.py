@@ -106,11 +106,13 @@ async def set_content(tx: Tx, report_id: UUID, **values: str) -> None:
     await tx.execute(
         update(contents)
         .where(contents.c.report_id == report_id)
-        .values({
-            name: _seal(key, name, report_id, value) if value else None
-            for name, value in values.items()
-        })
-    )  # fmt: skip
+        .values(
+            {
+                name: _seal(key, name, report_id, value) if value else None
+                for name, value in values.items()
+            }
+        )
+    )
 
 
 async def reporter_of(tx: Tx, report_id: UUID) -> Reporter:

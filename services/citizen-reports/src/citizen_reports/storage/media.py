@@ -52,10 +52,12 @@ async def add_chunk(tx: Tx, item: Media, start: int, content: bytes) -> None:
     key = await report_key(tx, item.report_id)
     await tx.execute(
         insert(media_chunks).values(
-            report_id=item.report_id, media_id=item.media_id, start=start,
+            report_id=item.report_id,
+            media_id=item.media_id,
+            start=start,
             sealed=key.seal(content, _place(item, start)),
         )
-    )  # fmt: skip
+    )
 
 
 async def chunks_of(tx: Tx, item: Media) -> list[bytes]:

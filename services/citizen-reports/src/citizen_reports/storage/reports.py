@@ -208,9 +208,12 @@ def to_report(row: Row[Any]) -> Report:
     receipt = None
     if row.number is not None:
         receipt = Receipt(
-            row.number, row.registered_at, Deadline(row.receipt_due_at, row.receipt_rule),
-            row.receipt_unit, bytes(row.content_sha256),
-        )  # fmt: skip
+            row.number,
+            row.registered_at,
+            Deadline(row.receipt_due_at, row.receipt_rule),
+            row.receipt_unit,
+            bytes(row.content_sha256),
+        )
     return Report(
         report_id=row.report_id,
         partner=row.partner,

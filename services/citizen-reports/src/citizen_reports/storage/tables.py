@@ -19,7 +19,8 @@ metadata = MetaData()
 _moment = DateTime(timezone=True)
 
 reports = Table(
-    "reports", metadata,
+    "reports",
+    metadata,
     Column("report_id", Uuid, primary_key=True),
     Column("partner", Text, nullable=False),
     Column("category", Text, nullable=False),
@@ -50,18 +51,20 @@ reports = Table(
     Column("outcome", Text, nullable=False),
     Column("offence_code", Text, nullable=False),
     Column("duplicate_of", Uuid),
-)  # fmt: skip
+)
 
 reporters = Table(
-    "reporters", metadata,
+    "reporters",
+    metadata,
     Column("report_id", Uuid, primary_key=True),
     Column("partner", Text, nullable=False),
     Column("key_id", Uuid, nullable=False),
     Column("sealed", LargeBinary, nullable=False),
-)  # fmt: skip
+)
 
 contents = Table(
-    "contents", metadata,
+    "contents",
+    metadata,
     Column("report_id", Uuid, primary_key=True),
     Column("key_id", Uuid, nullable=False),
     Column("text", LargeBinary, nullable=False),
@@ -70,20 +73,22 @@ contents = Table(
     Column("question", LargeBinary),
     Column("answer", LargeBinary),
     Column("plate", LargeBinary),
-)  # fmt: skip
+)
 
 steps = Table(
-    "steps", metadata,
+    "steps",
+    metadata,
     Column("position", BigInteger, Identity(always=True), primary_key=True),
     Column("report_id", Uuid, nullable=False),
     Column("at", _moment, nullable=False),
     Column("status", Text, nullable=False),
     Column("actor", Text, nullable=False),
     Column("note", LargeBinary),
-)  # fmt: skip
+)
 
 media = Table(
-    "media", metadata,
+    "media",
+    metadata,
     Column("report_id", Uuid, primary_key=True),
     Column("media_id", Uuid, primary_key=True),
     Column("position", BigInteger, Identity(always=True)),
@@ -94,18 +99,20 @@ media = Table(
     Column("state", Text, nullable=False),
     Column("evidence_sha256", Text, nullable=False),
     Column("shown_sha256", Text, nullable=False),
-)  # fmt: skip
+)
 
 media_chunks = Table(
-    "media_chunks", metadata,
+    "media_chunks",
+    metadata,
     Column("report_id", Uuid, primary_key=True),
     Column("media_id", Uuid, primary_key=True),
     Column("start", Integer, primary_key=True),
     Column("sealed", LargeBinary, nullable=False),
-)  # fmt: skip
+)
 
 changes = Table(
-    "changes", metadata,
+    "changes",
+    metadata,
     Column("partner", Text, primary_key=True),
     Column("sequence", BigInteger, primary_key=True),
     Column("report_id", Uuid, nullable=False),
@@ -113,12 +120,13 @@ changes = Table(
     Column("status", Text, nullable=False),
     Column("outcome", Text, nullable=False),
     Column("changed_at", _moment, nullable=False),
-)  # fmt: skip
+)
 
 partner_sequences = Table(
-    "partner_sequences", metadata,
+    "partner_sequences",
+    metadata,
     Column("partner", Text, primary_key=True),
     Column("last", BigInteger, nullable=False),
-)  # fmt: skip
+)
 
 report_numbers = Table("report_numbers", metadata, Column("number", Text, primary_key=True))

@@ -67,8 +67,9 @@ class Desk:
         self._settler = settler
         self._openings = openings
 
-    async def list_queue(self, wanted: QueueFilter, spec: PageSpec, caller: Caller, *,
-                   overdue_only: bool) -> tuple[list[DeskView], str]:  # fmt: skip
+    async def list_queue(
+        self, wanted: QueueFilter, spec: PageSpec, caller: Caller, *, overdue_only: bool
+    ) -> tuple[list[DeskView], str]:
         now = self._clock()
         with checks() as check:
             known = not wanted.region or wanted.region in self._law.regions.by_code
@@ -114,17 +115,28 @@ class Desk:
             report = await self._lock_unchanged(tx, shown, caller)
             with checks() as check:
                 known = self._law.routing.units_for(report.category, report.region)
-                check.that(unit in known, "unit", "a unit of the report's region",
-                           code="UNIT_UNKNOWN")  # fmt: skip
-                check.that(bool(reason.strip()), "reason", "why it goes there",
-                           code="REASON_REQUIRED")  # fmt: skip
-                check.that(len(reason) <= REASON_MAX, "reason", f"at most {REASON_MAX} characters",
-                           code="REASON_TOO_LONG")  # fmt: skip
+                check.that(
+                    unit in known, "unit", "a unit of the report's region", code="UNIT_UNKNOWN"
+                )
+                check.that(
+                    bool(reason.strip()), "reason", "why it goes there", code="REASON_REQUIRED"
+                )
+                check.that(
+                    len(reason) <= REASON_MAX,
+                    "reason",
+                    f"at most {REASON_MAX} characters",
+                    code="REASON_TOO_LONG",
+                )
             routed = report.route(unit)
             await self._settler.settle(
-                tx, report, routed, at=now, actor=operator, note=f"{unit}: {reason}",
+                tx,
+                report,
+                routed,
+                at=now,
+                actor=operator,
+                note=f"{unit}: {reason}",
                 fact=events.report_routed(routed, now),
-            )  # fmt: skip
+            )
             record(tx, "route", report, unit=unit)
             return await self._view(tx, routed, caller)
 
@@ -153,18 +165,24 @@ class Desk:
             record(tx, "answer", report)
             return await self._view(tx, answered, caller)
 
-    async def accept_traffic_evidence(self, shown: Shown, plate: str, offence_code: str,
-                                      caller: Caller) -> DeskView:  # fmt: skip
+    async def accept_traffic_evidence(
+        self, shown: Shown, plate: str, offence_code: str, caller: Caller
+    ) -> DeskView:
         """A candidate for an officer to decide; a report that lies routed is taken first."""
         now, operator = self._clock(), caller.scope.name
         normal = normal_plate(plate)
         async with self._openings.begin(shown.report_id, caller) as tx:
             report = await self._lock_unchanged(tx, shown, caller)
             with checks() as check:
-                check.that(bool(normal), "plate", "as it stands on the vehicle",
-                           code="PLATE_INVALID")  # fmt: skip
-                check.that(_is_code(offence_code), "offence_code", "such as RED_LIGHT",
-                           code="OFFENCE_CODE_WRONG")  # fmt: skip
+                check.that(
+                    bool(normal), "plate", "as it stands on the vehicle", code="PLATE_INVALID"
+                )
+                check.that(
+                    _is_code(offence_code),
+                    "offence_code",
+                    "such as RED_LIGHT",
+                    code="OFFENCE_CODE_WRONG",
+                )
             items = await media.media_of(tx, shown.report_id)
             taken, accepted = accept_evidence(
                 report, offence_code, actor_of(caller), self._law.deadlines, _files(items)
@@ -173,9 +191,14 @@ class Desk:
                 await self._settler.settle(tx, report, taken, at=now, actor=operator)
             await contents.set_content(tx, shown.report_id, plate=normal)
             await self._settler.settle(
-                tx, taken, accepted, at=now, actor=operator, note=offence_code,
+                tx,
+                taken,
+                accepted,
+                at=now,
+                actor=operator,
+                note=offence_code,
                 fact=events.traffic_evidence_accepted(accepted, _stored(items)),
-            )  # fmt: skip
+            )
             record(tx, "accept_traffic_evidence", report, offence_code=offence_code)
             return await self._view(tx, accepted, caller)
 
@@ -257,8 +280,9 @@ def _stored(items: Sequence[Media]) -> list[str]:
 def _require(text: str, field: str, *, code: str) -> None:
     with checks() as check:
         check.that(bool(text.strip()), field, "what the reporter reads", code=code)
-        check.that(len(text) <= TEXT_MAX, field, f"at most {TEXT_MAX} characters",
-                   code="TEXT_TOO_LONG")  # fmt: skip
+        check.that(
+            len(text) <= TEXT_MAX, field, f"at most {TEXT_MAX} characters", code="TEXT_TOO_LONG"
+        )
 
 
 def _is_code(text: str) -> bool:

@@ -36,8 +36,9 @@ class EvidenceStore(Protocol):
 class FollowUp:
     """Handlers of scheduled work: each may run again, and decides by what it finds."""
 
-    def __init__(self, db: Database, clock: Clock, law: Law, settler: Settler,
-                 evidence: EvidenceStore) -> None:  # fmt: skip
+    def __init__(
+        self, db: Database, clock: Clock, law: Law, settler: Settler, evidence: EvidenceStore
+    ) -> None:
         self._db = db
         self._clock = clock
         self._law = law
@@ -161,9 +162,14 @@ class FollowUp:
         rung = ladder[step - 1]
         escalated = report.escalate(step)
         await self._settler.settle(
-            tx, report, escalated, at=self._clock(), actor=SYSTEM_ACTOR,
-            note=f"overdue, step {step}: {rung.to}", fact=events.report_overdue(escalated),
-        )  # fmt: skip
+            tx,
+            report,
+            escalated,
+            at=self._clock(),
+            actor=SYSTEM_ACTOR,
+            note=f"overdue, step {step}: {rung.to}",
+            fact=events.report_overdue(escalated),
+        )
         await self._settler.start_clock(tx, escalated, step_index=step)
         record(tx, "escalate", report, step=str(step))
 

@@ -59,8 +59,9 @@ class Intake:
         self._settler = settler
         self._openings = openings
 
-    async def open(self, report_id: UUID | None, draft: Draft, content: bytes,
-                   caller: Caller) -> AppView:  # fmt: skip
+    async def open(
+        self, report_id: UUID | None, draft: Draft, content: bytes, caller: Caller
+    ) -> AppView:
         """`content` is what the id stands for: the same again is answered, other is refused."""
         now = self._clock()
         checked = draft.checked(self._law.regions, now, report_id_ok=report_id is not None)
@@ -90,14 +91,23 @@ class Intake:
             registered = report.submit(await self._receipt(tx, report, items, now))
             assert registered.receipt is not None
             await self._settler.settle(
-                tx, report, registered, at=now, actor=REPORTER,
+                tx,
+                report,
+                registered,
+                at=now,
+                actor=REPORTER,
                 fact=events.report_received(registered),
-            )  # fmt: skip
+            )
             routed = registered.route(registered.receipt.unit)
             await self._settler.settle(
-                tx, registered, routed, at=now, actor=SYSTEM_ACTOR, note=routed.unit,
+                tx,
+                registered,
+                routed,
+                at=now,
+                actor=SYSTEM_ACTOR,
+                note=routed.unit,
                 fact=events.report_routed(routed, now),
-            )  # fmt: skip
+            )
             for item in items:
                 await tx.schedule(STORE_MEDIA, f"{report_id}:{item.media_id}", now)
             if report.cell and not report.is_complaint:
@@ -173,10 +183,17 @@ def _opened(report_id: UUID, draft: CheckedDraft, partner: str, now: datetime) -
     place = draft.place
     cell = h3.latlng_to_cell(place.latitude, place.longitude, CELL_RESOLUTION)
     return Report(
-        report_id=report_id, partner=partner, category=draft.category, region=place.region,
-        status=Status.OPEN, language=draft.language, occurred_at=draft.occurred_at,
-        opened_at=now, story=current_story(), cell=cell if place.has_point else "",
-    )  # fmt: skip
+        report_id=report_id,
+        partner=partner,
+        category=draft.category,
+        region=place.region,
+        status=Status.OPEN,
+        language=draft.language,
+        occurred_at=draft.occurred_at,
+        opened_at=now,
+        story=current_story(),
+        cell=cell if place.has_point else "",
+    )
 
 
 def _require_whole(items: list[Media]) -> None:
@@ -191,8 +208,9 @@ def _require_whole(items: list[Media]) -> None:
 def _require_text(text: str) -> None:
     with checks() as check:
         check.that(bool(text.strip()), "text", "what you want to say", code="TEXT_REQUIRED")
-        check.that(len(text) <= TEXT_MAX, "text", f"at most {TEXT_MAX} characters",
-                   code="TEXT_TOO_LONG")  # fmt: skip
+        check.that(
+            len(text) <= TEXT_MAX, "text", f"at most {TEXT_MAX} characters", code="TEXT_TOO_LONG"
+        )
 
 
 async def _content_digest(tx: Tx, report: Report, items: list[Media]) -> bytes:
@@ -200,12 +218,23 @@ async def _content_digest(tx: Tx, report: Report, items: list[Media]) -> bytes:
     written = await contents.contents_of(tx, report.report_id)
     reporter = await contents.reporter_of(tx, report.report_id)
     place = written.place
-    return hashlib.sha256(canonical_json({
-        "report_id": str(report.report_id), "category": report.category.value,
-        "occurred_at": report.occurred_at.isoformat(), "language": report.language,
-        "text": written.text, "officer": written.officer,
-        "place": {"latitude": place.latitude, "longitude": place.longitude,
-                  "region": place.region, "address": place.address},
-        "reporter": {"iin": reporter.iin, "name": reporter.name, "phone": reporter.phone},
-        "media": sorted(item.announced.sha256 for item in items),
-    })).digest()  # fmt: skip
+    return hashlib.sha256(
+        canonical_json(
+            {
+                "report_id": str(report.report_id),
+                "category": report.category.value,
+                "occurred_at": report.occurred_at.isoformat(),
+                "language": report.language,
+                "text": written.text,
+                "officer": written.officer,
+                "place": {
+                    "latitude": place.latitude,
+                    "longitude": place.longitude,
+                    "region": place.region,
+                    "address": place.address,
+                },
+                "reporter": {"iin": reporter.iin, "name": reporter.name, "phone": reporter.phone},
+                "media": sorted(item.announced.sha256 for item in items),
+            }
+        )
+    ).digest()

@@ -40,8 +40,17 @@ class Settler:
     def __init__(self, deadlines: Deadlines) -> None:
         self._deadlines = deadlines
 
-    async def settle(self, tx: Tx, before: Report, after: Report, *, at: datetime, actor: str,
-                     note: str = "", fact: Event | None = None) -> Report:  # fmt: skip
+    async def settle(
+        self,
+        tx: Tx,
+        before: Report,
+        after: Report,
+        *,
+        at: datetime,
+        actor: str,
+        note: str = "",
+        fact: Event | None = None,
+    ) -> Report:
         """`fact` stands for the change of status where that has a name of its own."""
         await reports.save_report(tx, before, after)
         await contents.add_step(tx, after, actor=actor, note=note, at=at)

@@ -108,9 +108,15 @@ class Issuing:
             await tx.schedule("issue", fine.number, due_at=self._clock())
 
     async def note_annulled(
-        self, tx: Tx, violation_id: str, *, region: str, report_id: str, annulled_at: datetime,
+        self,
+        tx: Tx,
+        violation_id: str,
+        *,
+        region: str,
+        report_id: str,
+        annulled_at: datetime,
         story: str,
-    ) -> None:  # fmt: skip
+    ) -> None:
         fine = await fines.of_violation_for_update(tx, violation_id)
         if fine is None:
             await self._bury_before_birth(

@@ -107,9 +107,11 @@ class CrowdWatch:
         if limit is None or slope is None:
             return []
         was, self._rising = self._rising, slope >= limit
-        return [] if was or not self._rising else [
-            self._fact(CrowdChange.RISING, at, self._smooth[0][0])
-        ]  # fmt: skip
+        return (
+            []
+            if was or not self._rising
+            else [self._fact(CrowdChange.RISING, at, self._smooth[0][0])]
+        )
 
     def _slope(self) -> float | None:
         """People a minute, by least squares over the window once it is nearly full."""

@@ -248,6 +248,11 @@ def _fact(thing: _Object, stage: Stage, at: float) -> LeftObjectFact:
 
 def _unscaled(fact: LeftObjectFact, scale: float) -> LeftObjectFact:
     return LeftObjectFact(
-        fact.stage, fact.number, fact.at_seconds, _scaled(fact.box, 1 / scale),
-        fact.still_since, fact.alone_seconds, fact.confidence,
-    )  # fmt: skip
+        fact.stage,
+        fact.number,
+        fact.at_seconds,
+        _scaled(fact.box, 1 / scale),
+        fact.still_since,
+        fact.alone_seconds,
+        fact.confidence,
+    )

@@ -59,9 +59,11 @@ class Trail:
         """Where it should be if it went on as before."""
         ahead = at - self.last_seen
         return Box(
-            self.box.x + self.speed[0] * ahead, self.box.y + self.speed[1] * ahead,
-            self.box.width, self.box.height,
-        )  # fmt: skip
+            self.box.x + self.speed[0] * ahead,
+            self.box.y + self.speed[1] * ahead,
+            self.box.width,
+            self.box.height,
+        )
 
     def go_on(self, seen: SeenObject, *, at: float) -> None:
         passed = at - self.last_seen

@@ -95,6 +95,7 @@ def _check_models(
         if name not in outside:
             known = ", ".join(sorted(outside)) or "none"
             check.wrong(
-                f"{field}[{place}]", f"no such model is served; those that are: {known}",
+                f"{field}[{place}]",
+                f"no such model is served; those that are: {known}",
                 code="MODEL_UNKNOWN",
-            )  # fmt: skip
+            )

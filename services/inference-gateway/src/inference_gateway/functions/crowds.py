@@ -82,9 +82,14 @@ def worded(fact: CrowdFact) -> Fact:
         )
 
     return Fact(
-        SUBJECT, f"crowd {fact.change}", thing, fact.at_seconds, message, rule=fact.rule,
+        SUBJECT,
+        f"crowd {fact.change}",
+        thing,
+        fact.at_seconds,
+        message,
+        rule=fact.rule,
         version=2 if fact.change is CrowdChange.DISPERSED else 1,
-    )  # fmt: skip
+    )
 
 
 KIND: Final = Kind(

@@ -42,9 +42,11 @@ class FunctionsApi(functions_pb2_grpc.FunctionsServicer):
         assert camera_id is not None
         telemetry.annotate(camera=request.camera_id)
         version = await self._desk.configure(
-            camera_id, canonical(request.functions), from_version=request.version,
+            camera_id,
+            canonical(request.functions),
+            from_version=request.version,
             caller=current_caller(),
-        )  # fmt: skip
+        )
         return pb.ConfigureCameraResponse(version=version)
 
     async def GetConfiguration(

@@ -85,10 +85,17 @@ def worded(fact: LeftObjectFact, zone: str) -> Fact:
         )
 
     return Fact(
-        SUBJECT, fact.stage.value, f"object:{fact.number}", fact.at_seconds, message,
-        rule=zone, track=fact.number, box=fact.box, confidence=fact.confidence,
+        SUBJECT,
+        fact.stage.value,
+        f"object:{fact.number}",
+        fact.at_seconds,
+        message,
+        rule=zone,
+        track=fact.number,
+        box=fact.box,
+        confidence=fact.confidence,
         version=1 + list(TOLD).index(fact.stage),
-    )  # fmt: skip
+    )
 
 
 KIND: Final = Kind(

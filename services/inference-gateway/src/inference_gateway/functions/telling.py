@@ -29,16 +29,30 @@ def told_of(
     """Ids follow from `names` and the fact, so that the same film tells the same events."""
     thing_id, at = uuid5(names, fact.thing), moment(fact.seconds)
     telling = Telling(
-        thing_id, camera.camera_id, camera.region, stamp(at),
+        thing_id,
+        camera.camera_id,
+        camera.region,
+        stamp(at),
         lambda seconds: stamp(moment(seconds)),
-        frame.evidence_sha256 if fact.with_evidence else "", frame.models_fingerprint,
-    )  # fmt: skip
+        frame.evidence_sha256 if fact.with_evidence else "",
+        frame.models_fingerprint,
+    )
     event = Event(
-        fact.subject, str(thing_id), fact.version, camera.region, fact.message(telling),
+        fact.subject,
+        str(thing_id),
+        fact.version,
+        camera.region,
+        fact.message(telling),
         event_id=uuid5(thing_id, fact.what),
-    )  # fmt: skip
+    )
     emitted = Emitted(
-        event.event_id, fact.subject, fact.what, fact.rule, fact.track, fact.box,
-        fact.confidence, at,
-    )  # fmt: skip
+        event.event_id,
+        fact.subject,
+        fact.what,
+        fact.rule,
+        fact.track,
+        fact.box,
+        fact.confidence,
+        at,
+    )
     return Told(event, emitted)

@@ -46,9 +46,11 @@ class Desk:
                 raise ConfigurationChangedMeanwhile
             version = await storage.configure(tx, camera, content, from_version=from_version)
             tx.audit(
-                "configure_camera", f"camera:{camera_id}", region=camera.region,
+                "configure_camera",
+                f"camera:{camera_id}",
+                region=camera.region,
                 facts={"version": str(version)},
-            )  # fmt: skip
+            )
         self._configurations.forget(camera_id)
         return version
 

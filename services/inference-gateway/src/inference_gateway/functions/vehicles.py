@@ -79,11 +79,17 @@ def worded(fact: ZoneFact, speed: Speed | None) -> Fact:
         )
 
     return Fact(
-        SUBJECT, f"{fact.label} {'forward' if ahead else 'backward'}",
-        f"passage:{fact.rule}:{fact.trail}:{fact.happening}", fact.at_seconds, message,
-        rule=fact.rule, track=fact.trail, box=fact.box, confidence=fact.confidence,
+        SUBJECT,
+        f"{fact.label} {'forward' if ahead else 'backward'}",
+        f"passage:{fact.rule}:{fact.trail}:{fact.happening}",
+        fact.at_seconds,
+        message,
+        rule=fact.rule,
+        track=fact.trail,
+        box=fact.box,
+        confidence=fact.confidence,
         with_evidence=False,
-    )  # fmt: skip
+    )
 
 
 KIND: Final = Kind(

@@ -73,11 +73,16 @@ def worded(fact: ZoneFact) -> Fact:
         )
 
     return Fact(
-        SUBJECT, fact.happening.value.replace("_", " "),
+        SUBJECT,
+        fact.happening.value.replace("_", " "),
         f"{fact.happening}:{fact.rule}:{fact.trail}:{fact.at_seconds:.3f}",
-        fact.at_seconds, message, rule=fact.rule, track=fact.trail, box=fact.box,
+        fact.at_seconds,
+        message,
+        rule=fact.rule,
+        track=fact.trail,
+        box=fact.box,
         confidence=fact.confidence,
-    )  # fmt: skip
+    )
 
 
 ZONES: Final = Kind("zones", read_zone, Zones, PACE)

@@ -141,13 +141,20 @@ def _sentence(refusal: Refusal) -> str:
 
 def quarantined_to_proto(one: Quarantined) -> inference_pb2.QuarantinedFrame:
     return inference_pb2.QuarantinedFrame(
-        quarantine_id=str(one.quarantine_id), camera_id=str(one.camera_id), region=one.region,
-        sender=one.sender, reason=one.reason, frame_id=str(one.frame_id),
-        captured_at=to_timestamp(one.captured_at), picture_sha256=one.picture_sha256.hex(),
+        quarantine_id=str(one.quarantine_id),
+        camera_id=str(one.camera_id),
+        region=one.region,
+        sender=one.sender,
+        reason=one.reason,
+        frame_id=str(one.frame_id),
+        captured_at=to_timestamp(one.captured_at),
+        picture_sha256=one.picture_sha256.hex(),
         signed_sha256=one.signed_sha256.hex() if one.signed_sha256 else "",
-        counter=one.counter or 0, counter_before=one.counter_before or 0,
-        device_time=to_timestamp(one.device_time), arrived_at=to_timestamp(one.arrived_at),
-    )  # fmt: skip
+        counter=one.counter or 0,
+        counter_before=one.counter_before or 0,
+        device_time=to_timestamp(one.device_time),
+        arrived_at=to_timestamp(one.arrived_at),
+    )
 
 
 def _after(spec: PageSpec) -> tuple[datetime, UUID] | None:

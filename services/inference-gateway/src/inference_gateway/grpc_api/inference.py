@@ -106,9 +106,12 @@ class InferenceApi(inference_pb2_grpc.InferenceServicer):
         address = rtsp_address(request.address)
         telemetry.annotate(camera=request.camera_id)
         async for result in self._showing.watch(
-            camera_id, address, frames_per_second=rate, max_frames=request.max_frames,
+            camera_id,
+            address,
+            frames_per_second=rate,
+            max_frames=request.max_frames,
             caller=current_caller(),
-        ):  # fmt: skip
+        ):
             yield inference_pb2.WatchStreamResponse(result=to_proto(result))
 
     async def StoreEvidence(
@@ -175,9 +178,13 @@ def read_frame(request: inference_pb2.IngestFrameRequest) -> ArrivedFrame:
         if request.HasField("readings"):
             readings = _readings(check, request.readings)
     return ArrivedFrame(
-        frame_id, camera_id, captured_at, request.picture,
-        hashlib.sha256(request.picture).digest(), readings,
-    )  # fmt: skip
+        frame_id,
+        camera_id,
+        captured_at,
+        request.picture,
+        hashlib.sha256(request.picture).digest(),
+        readings,
+    )
 
 
 def read_film(header: inference_pb2.FilmHeader) -> Film:
@@ -222,22 +229,28 @@ def summary_to_proto(summary: FilmSummary) -> inference_pb2.FilmSummary:
 
 def face_to_proto(face: SeenFace) -> inference_pb2.SeenFace:
     return inference_pb2.SeenFace(
-        box=box_to_proto(face.box), verdict=VERDICTS[face.verdict],
+        box=box_to_proto(face.box),
+        verdict=VERDICTS[face.verdict],
         candidate_id=str(face.candidate_id or ""),
-    )  # fmt: skip
+    )
 
 
 def emitted_to_proto(event: Emitted) -> inference_pb2.EmittedEvent:
     return inference_pb2.EmittedEvent(
-        event_id=str(event.event_id), subject=event.subject, what=event.what, rule=event.rule,
-        track=event.track, box=box_to_proto(event.box) if event.box else None,
-        confidence=event.confidence, at=to_timestamp(event.at) if event.at else None,
-    )  # fmt: skip
+        event_id=str(event.event_id),
+        subject=event.subject,
+        what=event.what,
+        rule=event.rule,
+        track=event.track,
+        box=box_to_proto(event.box) if event.box else None,
+        confidence=event.confidence,
+        at=to_timestamp(event.at) if event.at else None,
+    )
 
 
-async def _header(messages: AsyncIterator[inference_pb2.IngestFilmRequest]) -> (
-    inference_pb2.FilmHeader
-):  # fmt: skip
+async def _header(
+    messages: AsyncIterator[inference_pb2.IngestFilmRequest],
+) -> inference_pb2.FilmHeader:
     first = await anext(aiter(messages), inference_pb2.IngestFilmRequest())
     with checks() as check:
         check.that(first.HasField("header"), "header", "must come first")
@@ -261,8 +274,9 @@ async def _evidence_header(
             _digest(check, header.sha256, "header.sha256")
             check.that(
                 bool(CONTENT_TYPE.fullmatch(header.content_type)),
-                "header.content_type", "must be a media type such as image/jpeg",
-            )  # fmt: skip
+                "header.content_type",
+                "must be a media type such as image/jpeg",
+            )
             check.that(bool(REGION.fullmatch(header.region)), "header.region", "must be as KZ-75")
             check.that(
                 bool(ROLE.fullmatch(header.only_role)),
@@ -276,9 +290,10 @@ def _readings(check: Checks, signed: inference_pb2.SignedReadings) -> SignedRead
     told, at = signed.readings, "readings.readings."
     device_time = _moment(check, told, "device_time", prefix=at)
     check.that(
-        0 < len(told.device_serial) <= SERIAL_MAX, f"{at}device_serial",
+        0 < len(told.device_serial) <= SERIAL_MAX,
+        f"{at}device_serial",
         f"must be 1 to {SERIAL_MAX} characters",
-    )  # fmt: skip
+    )
     check.that(0 < told.counter <= COUNTER_MAX, f"{at}counter", "must be 1 to 2^53 - 1")
     check.that(told.signal_phase in (0, *PHASES), f"{at}signal_phase", "must be a known phase")
     numbers: dict[str, float | None] = {}

@@ -198,11 +198,16 @@ def load() -> tuple[Probe, ...]:
     truth: list[dict[str, Any]] = json.loads((folder / "truth.json").read_text())
     return tuple(
         Probe(
-            told["picture"], (folder / told["picture"]).read_bytes(), told["plate"], told["label"],
-            _box(told["seen"]), told["person"], _box(told["face"]),
+            told["picture"],
+            (folder / told["picture"]).read_bytes(),
+            told["plate"],
+            told["label"],
+            _box(told["seen"]),
+            told["person"],
+            _box(told["face"]),
         )
         for told in truth
-    )  # fmt: skip
+    )
 
 
 def _box(told: list[float] | None) -> Box | None:

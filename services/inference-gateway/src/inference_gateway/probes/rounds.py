@@ -125,9 +125,10 @@ class Prober:
         after = before.after(found, now, new_id())
         await storage.keep(tx, after, found, fingerprint=self._fingerprint, now=now)
         facts = {
-            "probes": str(found.probes), "right": str(found.right),
+            "probes": str(found.probes),
+            "right": str(found.right),
             "slowest_ms": str(round(found.slowest_seconds * 1000)),
-        }  # fmt: skip
+        }
         if after.degradation_id is not None and before.degradation_id is None:
             log.warning("%s degraded: %s", found.function, facts)
             tx.emit(function_degraded(after, found, self._fingerprint))

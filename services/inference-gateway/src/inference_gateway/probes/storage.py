@@ -10,13 +10,19 @@ from inference_gateway.probes.model import Found, Function, Standing
 
 _moment = DateTime(timezone=True)
 probed_functions = Table(
-    "probed_functions", MetaData(),
-    Column("function", Text, primary_key=True), Column("degradation_id", Uuid),
-    Column("since", _moment), Column("right_at", _moment), Column("wrong_since", _moment),
-    Column("probes", Integer), Column("answered_right", Integer),
-    Column("slowest_seconds", Double), Column("models_fingerprint", Text),
+    "probed_functions",
+    MetaData(),
+    Column("function", Text, primary_key=True),
+    Column("degradation_id", Uuid),
+    Column("since", _moment),
+    Column("right_at", _moment),
+    Column("wrong_since", _moment),
+    Column("probes", Integer),
+    Column("answered_right", Integer),
+    Column("slowest_seconds", Double),
+    Column("models_fingerprint", Text),
     Column("probed_at", _moment),
-)  # fmt: skip
+)
 
 
 async def standing(tx: Tx, function: Function) -> Standing:
@@ -37,11 +43,15 @@ async def keep(
     tx: Tx, standing: Standing, found: Found, *, fingerprint: str, now: datetime
 ) -> None:
     told = {
-        "degradation_id": standing.degradation_id, "since": standing.since,
-        "right_at": standing.right_at, "wrong_since": standing.wrong_since,
-        "probes": found.probes, "answered_right": found.right,
-        "slowest_seconds": found.slowest_seconds, "models_fingerprint": fingerprint,
+        "degradation_id": standing.degradation_id,
+        "since": standing.since,
+        "right_at": standing.right_at,
+        "wrong_since": standing.wrong_since,
+        "probes": found.probes,
+        "answered_right": found.right,
+        "slowest_seconds": found.slowest_seconds,
+        "models_fingerprint": fingerprint,
         "probed_at": now,
-    }  # fmt: skip
+    }
     new = insert(probed_functions).values(function=standing.function.value, **told)
     await tx.execute(new.on_conflict_do_update(index_elements=["function"], set_=told))

@@ -28,19 +28,30 @@ _metadata = MetaData()
 _moment = DateTime(timezone=True)
 
 quarantine = Table(
-    "quarantine", _metadata,
-    Column("quarantine_id", Uuid, primary_key=True), Column("camera_id", Uuid),
-    Column("region", Text), Column("sender", Text), Column("reason", Text),
-    Column("frame_id", Uuid), Column("captured_at", _moment),
-    Column("picture_sha256", LargeBinary), Column("signed_sha256", LargeBinary),
-    Column("counter", BigInteger), Column("counter_before", BigInteger),
-    Column("device_time", _moment), Column("story", Text), Column("arrived_at", _moment),
-)  # fmt: skip
+    "quarantine",
+    _metadata,
+    Column("quarantine_id", Uuid, primary_key=True),
+    Column("camera_id", Uuid),
+    Column("region", Text),
+    Column("sender", Text),
+    Column("reason", Text),
+    Column("frame_id", Uuid),
+    Column("captured_at", _moment),
+    Column("picture_sha256", LargeBinary),
+    Column("signed_sha256", LargeBinary),
+    Column("counter", BigInteger),
+    Column("counter_before", BigInteger),
+    Column("device_time", _moment),
+    Column("story", Text),
+    Column("arrived_at", _moment),
+)
 quarantine_days = Table(
-    "quarantine_days", _metadata,
-    Column("sender", Text, primary_key=True), Column("day", Date, primary_key=True),
+    "quarantine_days",
+    _metadata,
+    Column("sender", Text, primary_key=True),
+    Column("day", Date, primary_key=True),
     Column("arrived", BigInteger),
-)  # fmt: skip
+)
 
 
 async def count(tx: Tx, one: Quarantined) -> int:
@@ -83,7 +94,18 @@ async def forget(tx: Tx, before: datetime) -> int:
 def _quarantined(row: Any) -> Quarantined:
     signed = row.signed_sha256
     return Quarantined(
-        row.quarantine_id, row.camera_id, row.region, row.sender, row.reason, row.frame_id,
-        row.captured_at, bytes(row.picture_sha256), None if signed is None else bytes(signed),
-        row.counter, row.counter_before, row.device_time, row.story, row.arrived_at,
-    )  # fmt: skip
+        row.quarantine_id,
+        row.camera_id,
+        row.region,
+        row.sender,
+        row.reason,
+        row.frame_id,
+        row.captured_at,
+        bytes(row.picture_sha256),
+        None if signed is None else bytes(signed),
+        row.counter,
+        row.counter_before,
+        row.device_time,
+        row.story,
+        row.arrived_at,
+    )

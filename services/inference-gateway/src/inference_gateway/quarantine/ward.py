@@ -51,16 +51,25 @@ class Ward:
                 before = await last_counter(tx, camera.device_key)
                 await storage.keep(tx, replace(one, counter_before=before))
                 tx.audit(
-                    "quarantine", f"camera:{one.camera_id}", region=one.region,
-                    facts={"frame": str(one.frame_id), "reason": one.reason,
-                           "quarantine": str(one.quarantine_id)},
-                )  # fmt: skip
+                    "quarantine",
+                    f"camera:{one.camera_id}",
+                    region=one.region,
+                    facts={
+                        "frame": str(one.frame_id),
+                        "reason": one.reason,
+                        "quarantine": str(one.quarantine_id),
+                    },
+                )
         measures.frames_quarantined.add(1, {"reason": one.reason, "kept": str(kept).lower()})
 
     async def page(
-        self, camera_id: UUID | None, *, after: tuple[datetime, UUID] | None, size: int,
+        self,
+        camera_id: UUID | None,
+        *,
+        after: tuple[datetime, UUID] | None,
+        size: int,
         caller: Caller,
-    ) -> list[Quarantined]:  # fmt: skip
+    ) -> list[Quarantined]:
         """Newest first, of the caller's regions."""
         async with self._db.begin(caller.scope) as tx:
             return await storage.page(tx, camera_id=camera_id, after=after, size=size)
@@ -81,13 +90,21 @@ def claims(
     """What there is to be kept of a frame, but for the counter before it."""
     told = frame.readings.readings if frame.readings else None
     return Quarantined(
-        quarantine_id=new_id(), camera_id=camera.camera_id, region=camera.region,
-        sender=caller.key, reason=refusal.reason, frame_id=frame.frame_id,
-        captured_at=frame.captured_at, picture_sha256=frame.picture_sha256,
+        quarantine_id=new_id(),
+        camera_id=camera.camera_id,
+        region=camera.region,
+        sender=caller.key,
+        reason=refusal.reason,
+        frame_id=frame.frame_id,
+        captured_at=frame.captured_at,
+        picture_sha256=frame.picture_sha256,
         signed_sha256=_digest(told.frame_sha256) if told else None,
-        counter=told.counter if told else None, counter_before=None,
-        device_time=told.device_time if told else None, story=current_story(), arrived_at=now,
-    )  # fmt: skip
+        counter=told.counter if told else None,
+        counter_before=None,
+        device_time=told.device_time if told else None,
+        story=current_story(),
+        arrived_at=now,
+    )
 
 
 def _digest(claimed: bytes) -> bytes | None:

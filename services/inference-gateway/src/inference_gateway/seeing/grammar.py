@@ -19,8 +19,15 @@ CYRILLIC: Final = str.maketrans("АВЕКМНОРСТУХ", "ABEKMHOPCTYX")
 ROUND_LETTERS: Final = frozenset("OQ")
 TWINS: Final = {"O": "0", "0": "O", "I": "1", "1": "I", "Q": "0"}
 LOOK_ALIKES: Final = {
-    "Z": "2", "2": "Z", "B": "8", "8": "B", "S": "5", "5": "S", "G": "6", "6": "G",
-}  # fmt: skip
+    "Z": "2",
+    "2": "Z",
+    "B": "8",
+    "8": "B",
+    "S": "5",
+    "5": "S",
+    "G": "6",
+    "6": "G",
+}
 MOST_EXCHANGES: Final = 2
 NOWHERE: Final[frozenset[int]] = frozenset()
 
@@ -74,10 +81,26 @@ KAZAKH_TYPES: Final = (
 )
 SQUARE: Final = re.compile(rf"^(?P<region>{REGION})(?P<letters>[A-Z]{{2,3}})(?P<digits>\d{{2,3}})$")
 REGIONS_1993: Final = {
-    "Z": "01", "A": "02", "C": "03", "D": "04", "B": "05", "V": "05", "E": "06", "L": "07",
-    "H": "08", "K": "09", "M": "09", "P": "10", "N": "11", "R": "12", "X": "13", "S": "14",
-    "T": "15", "F": "16", "U": "16",
-}  # fmt: skip
+    "Z": "01",
+    "A": "02",
+    "C": "03",
+    "D": "04",
+    "B": "05",
+    "V": "05",
+    "E": "06",
+    "L": "07",
+    "H": "08",
+    "K": "09",
+    "M": "09",
+    "P": "10",
+    "N": "11",
+    "R": "12",
+    "X": "13",
+    "S": "14",
+    "T": "15",
+    "F": "16",
+    "U": "16",
+}
 """First letters of 1993 plates; O and W stood for several regions and are left out."""
 
 

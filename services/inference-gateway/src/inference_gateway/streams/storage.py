@@ -93,10 +93,17 @@ async def put_stream(
 ) -> Stream:
     """A new stream, or another in place of the camera's: whoever held that one is fenced off."""
     fresh: dict[str, Any] = {
-        "region": region, "address": address, "frames_per_second": frames_per_second,
-        "put_at": _now, "state": StreamState.WAITING.value, "state_since": _now, "worker": None,
-        "leased_until": None, "accounted_until": 0, **{outcome.value: 0 for outcome in Outcome},
-    }  # fmt: skip
+        "region": region,
+        "address": address,
+        "frames_per_second": frames_per_second,
+        "put_at": _now,
+        "state": StreamState.WAITING.value,
+        "state_since": _now,
+        "worker": None,
+        "leased_until": None,
+        "accounted_until": 0,
+        **{outcome.value: 0 for outcome in Outcome},
+    }
     new = insert(streams).values(camera_id=camera_id, generation=0, **fresh)
     put = new.on_conflict_do_update(
         index_elements=["camera_id"], set_={**fresh, "generation": streams.c.generation + 1}
@@ -149,9 +156,11 @@ async def hold(tx: Tx, worker: str, *, leaving: Sequence[UUID], steady: bool) ->
     await _show_life(tx, worker)
     mine = streams.c.worker == worker
     held = await tx.execute(
-        update(streams).where(mine).values(leased_until=_now + LEASE)
+        update(streams)
+        .where(mine)
+        .values(leased_until=_now + LEASE)
         .returning(streams, literal(True).label("leased"))
-    )  # fmt: skip
+    )
     kept = [_stream(row) for row in held.all()]
     living = await tx.scalar(
         select(func.count()).select_from(workers).where(workers.c.seen_at > _now - LEASE)
@@ -209,14 +218,26 @@ async def advance(tx: Tx, steps: Sequence[Advance]) -> set[UUID]:
     if not steps:
         return set()
     told = values(
-        column("camera_id", Uuid), column("generation", BigInteger), column("begin", BigInteger),
-        column("end_", BigInteger), column("state", Text),
-        *(column(outcome.value, BigInteger) for outcome in Outcome), name="told",
-    ).data([
-        (step.camera_id, step.generation, step.begin, step.end, step.state.value,
-         *(step.counts.get(outcome, 0) for outcome in Outcome))
-        for step in sorted(steps, key=lambda step: step.camera_id)
-    ])  # fmt: skip
+        column("camera_id", Uuid),
+        column("generation", BigInteger),
+        column("begin", BigInteger),
+        column("end_", BigInteger),
+        column("state", Text),
+        *(column(outcome.value, BigInteger) for outcome in Outcome),
+        name="told",
+    ).data(
+        [
+            (
+                step.camera_id,
+                step.generation,
+                step.begin,
+                step.end,
+                step.state.value,
+                *(step.counts.get(outcome, 0) for outcome in Outcome),
+            )
+            for step in sorted(steps, key=lambda step: step.camera_id)
+        ]
+    )
     written = await tx.execute(
         update(streams)
         .where(

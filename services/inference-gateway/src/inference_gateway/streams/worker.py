@@ -232,16 +232,25 @@ class Worker:
 
     async def _screening(self, stream: Stream, camera: Camera, watch: Watch) -> Screening:
         subject = Subject(
-            stream.screening_id, camera, CALLER, CALLER.scope, stream.screening_id.bytes,
-            stream.put_at, lambda: datetime.fromtimestamp(self.now(), UTC),
-        )  # fmt: skip
+            stream.screening_id,
+            camera,
+            CALLER,
+            CALLER.scope,
+            stream.screening_id.bytes,
+            stream.put_at,
+            lambda: datetime.fromtimestamp(self.now(), UTC),
+        )
         configured = Configured(camera, self._intake, watch)
         await configured.ask()
         return Screening(
-            subject, self._eyes, self._vault, turn=lambda: watch.turn_in(self._eyes),
-            configured=configured.latest, faces=self._intake.faces,
+            subject,
+            self._eyes,
+            self._vault,
+            turn=lambda: watch.turn_in(self._eyes),
+            configured=configured.latest,
+            faces=self._intake.faces,
             frames_per_second=stream.frames_per_second,
-        )  # fmt: skip
+        )
 
     def _forget(self, camera_id: UUID) -> None:
         """Somebody else's now: what is not committed is not ours to tell."""

@@ -26,13 +26,21 @@ def access_refused(attempt: Attempt) -> Event:
 
 def face_candidate(one: Candidate) -> Told:
     message = events_pb2.FaceCandidate(
-        candidate_id=str(one.candidate_id), camera_id=str(one.camera_id), region=one.region,
-        captured_at=to_timestamp(one.captured_at), closeness=one.closeness,
-        evidence_sha256=one.evidence_sha256, models_fingerprint=one.models_fingerprint,
-    )  # fmt: skip
+        candidate_id=str(one.candidate_id),
+        camera_id=str(one.camera_id),
+        region=one.region,
+        captured_at=to_timestamp(one.captured_at),
+        closeness=one.closeness,
+        evidence_sha256=one.evidence_sha256,
+        models_fingerprint=one.models_fingerprint,
+    )
     event = Event(FACE_CANDIDATE, str(one.candidate_id), 1, one.region, message)
     emitted = Emitted(
-        event.event_id, event.subject, what="face candidate", box=one.box,
-        confidence=one.closeness, at=one.captured_at,
-    )  # fmt: skip
+        event.event_id,
+        event.subject,
+        what="face candidate",
+        box=one.box,
+        confidence=one.closeness,
+        at=one.captured_at,
+    )
     return Told(event, emitted)

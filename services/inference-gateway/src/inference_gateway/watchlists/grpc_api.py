@@ -40,10 +40,15 @@ _OFFICERS = allow(roles=(OFFICER,), purpose=True)
 POLICY: Policy = {
     _SERVICE + method: _OFFICERS
     for method in (
-        "RequestEntry", "ApproveEntry", "WithdrawEntry", "ListEntries", "ListCandidates",
-        "OpenEvidence", "ReviewCandidate",
+        "RequestEntry",
+        "ApproveEntry",
+        "WithdrawEntry",
+        "ListEntries",
+        "ListCandidates",
+        "OpenEvidence",
+        "ReviewCandidate",
     )
-}  # fmt: skip
+}
 ENTRIES = "watch entries"
 CANDIDATES = "watch candidates"
 REGION = re.compile(r"KZ-\d{2}")
@@ -111,9 +116,12 @@ class WatchlistsApi(watchlists_pb2_grpc.WatchlistsServicer):
         state = CandidateState(name) if request.state else None
         spec = read_page(request.page.size, request.page.token, of=CANDIDATES)
         page = await self._desk.candidates(
-            entry_id=entry_id, state=state, before=_after(spec), size=spec.size,
+            entry_id=entry_id,
+            state=state,
+            before=_after(spec),
+            size=spec.size,
             caller=current_caller(),
-        )  # fmt: skip
+        )
         keys: list[tuple[str, ...]] = [(str(one.candidate_id),) for one in page]
         return pb.ListCandidatesResponse(
             candidates=[candidate_to_proto(one) for one in page],
@@ -154,39 +162,55 @@ def read_asked(check: Checks, request: pb.RequestEntryRequest) -> Asked:
     known = request.basis in pb.Basis.values() and request.basis
     basis = Basis(pb.Basis.Name(request.basis).removeprefix("BASIS_")) if known else None
     return Asked(
-        entry_id or UUID(int=0), request.region, basis, request.case_number, request.purpose,
-        _expires_at(request), hashlib.sha256(request.picture).digest(),
-    )  # fmt: skip
+        entry_id or UUID(int=0),
+        request.region,
+        basis,
+        request.case_number,
+        request.purpose,
+        _expires_at(request),
+        hashlib.sha256(request.picture).digest(),
+    )
 
 
 def entry_to_proto(entry: Entry) -> pb.Entry:
     return pb.Entry(
-        entry_id=str(entry.entry_id), region=entry.region,
-        basis=pb.Basis.Value(f"BASIS_{entry.basis.value}"), case_number=entry.case_number,
-        purpose=entry.purpose, requested_by=entry.requested_by, approved_by=entry.approved_by,
-        requested_at=to_timestamp(entry.requested_at), approved_at=to_timestamp(entry.approved_at),
+        entry_id=str(entry.entry_id),
+        region=entry.region,
+        basis=pb.Basis.Value(f"BASIS_{entry.basis.value}"),
+        case_number=entry.case_number,
+        purpose=entry.purpose,
+        requested_by=entry.requested_by,
+        approved_by=entry.approved_by,
+        requested_at=to_timestamp(entry.requested_at),
+        approved_at=to_timestamp(entry.approved_at),
         expires_at=to_timestamp(entry.expires_at),
         state=pb.EntryState.Value(f"ENTRY_STATE_{entry.state.value}"),
-    )  # fmt: skip
+    )
 
 
 def candidate_to_proto(one: Candidate) -> pb.Candidate:
     return pb.Candidate(
-        candidate_id=str(one.candidate_id), entry_id=str(one.entry_id),
-        camera_id=str(one.camera_id), region=one.region,
-        captured_at=to_timestamp(one.captured_at), closeness=one.closeness,
-        evidence_sha256=one.evidence_sha256, box=box_to_proto(one.box),
+        candidate_id=str(one.candidate_id),
+        entry_id=str(one.entry_id),
+        camera_id=str(one.camera_id),
+        region=one.region,
+        captured_at=to_timestamp(one.captured_at),
+        closeness=one.closeness,
+        evidence_sha256=one.evidence_sha256,
+        box=box_to_proto(one.box),
         state=pb.CandidateState.Value(f"CANDIDATE_STATE_{one.state.value}"),
         reviews=[_review_to_proto(review) for review in one.reviews],
         models_fingerprint=one.models_fingerprint,
-    )  # fmt: skip
+    )
 
 
 def _review_to_proto(review: Review) -> pb.Review:
     return pb.Review(
-        reviewer=review.reviewer, verdict=pb.Verdict.Value(f"VERDICT_{review.verdict.value}"),
-        reason=review.reason, reviewed_at=to_timestamp(review.reviewed_at),
-    )  # fmt: skip
+        reviewer=review.reviewer,
+        verdict=pb.Verdict.Value(f"VERDICT_{review.verdict.value}"),
+        reason=review.reason,
+        reviewed_at=to_timestamp(review.reviewed_at),
+    )
 
 
 def _expires_at(request: pb.RequestEntryRequest) -> datetime:

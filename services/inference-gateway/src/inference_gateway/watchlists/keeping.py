@@ -103,8 +103,10 @@ class _Keeping:
         fact = face_candidate(one)
         self.tx.emit(fact.event)
         self.tx.audit(
-            "find_candidate", f"candidate:{one.candidate_id}", region=one.region,
+            "find_candidate",
+            f"candidate:{one.candidate_id}",
+            region=one.region,
             facts={"entry": str(one.entry_id), "camera": str(one.camera_id)},
-        )  # fmt: skip
+        )
         self.told.append(fact)
         self.ids[one.entry_id] = one.candidate_id

@@ -50,33 +50,60 @@ _metadata = MetaData()
 _moment = DateTime(timezone=True)
 
 entries = Table(
-    "watch_entries", _metadata,
-    Column("entry_id", Uuid, primary_key=True), Column("number", BigInteger),
-    Column("region", Text), Column("basis", Text), Column("case_number", Text),
-    Column("purpose", Text), Column("requested_by", Text), Column("requested_at", _moment),
-    Column("expires_at", _moment), Column("approved_by", Text), Column("approved_at", _moment),
-    Column("state", Text), Column("key_id", Uuid), Column("template_sealed", LargeBinary),
-    Column("closed_by", Text), Column("closed_at", _moment), Column("close_reason", Text),
-    Column("change", BigInteger), Column("story", Text),
-)  # fmt: skip
+    "watch_entries",
+    _metadata,
+    Column("entry_id", Uuid, primary_key=True),
+    Column("number", BigInteger),
+    Column("region", Text),
+    Column("basis", Text),
+    Column("case_number", Text),
+    Column("purpose", Text),
+    Column("requested_by", Text),
+    Column("requested_at", _moment),
+    Column("expires_at", _moment),
+    Column("approved_by", Text),
+    Column("approved_at", _moment),
+    Column("state", Text),
+    Column("key_id", Uuid),
+    Column("template_sealed", LargeBinary),
+    Column("closed_by", Text),
+    Column("closed_at", _moment),
+    Column("close_reason", Text),
+    Column("change", BigInteger),
+    Column("story", Text),
+)
 
 changes = Table("watch_changes", _metadata, Column("version", BigInteger))
 
 candidates = Table(
-    "watch_candidates", _metadata,
-    Column("candidate_id", Uuid, primary_key=True), Column("entry_id", Uuid),
-    Column("camera_id", Uuid), Column("region", Text), Column("captured_at", _moment),
-    Column("last_seen_at", _moment), Column("closeness", Double), Column("box", ARRAY(Double)),
-    Column("evidence_sha256", Text), Column("models_fingerprint", Text), Column("state", Text),
-    Column("found_at", _moment), Column("decided_at", _moment), Column("forgotten_at", _moment),
-)  # fmt: skip
+    "watch_candidates",
+    _metadata,
+    Column("candidate_id", Uuid, primary_key=True),
+    Column("entry_id", Uuid),
+    Column("camera_id", Uuid),
+    Column("region", Text),
+    Column("captured_at", _moment),
+    Column("last_seen_at", _moment),
+    Column("closeness", Double),
+    Column("box", ARRAY(Double)),
+    Column("evidence_sha256", Text),
+    Column("models_fingerprint", Text),
+    Column("state", Text),
+    Column("found_at", _moment),
+    Column("decided_at", _moment),
+    Column("forgotten_at", _moment),
+)
 
 reviews = Table(
-    "watch_reviews", _metadata,
-    Column("candidate_id", Uuid, primary_key=True), Column("reviewer", Text, primary_key=True),
-    Column("region", Text), Column("verdict", Text), Column("reason", Text),
+    "watch_reviews",
+    _metadata,
+    Column("candidate_id", Uuid, primary_key=True),
+    Column("reviewer", Text, primary_key=True),
+    Column("region", Text),
+    Column("verdict", Text),
+    Column("reason", Text),
     Column("reviewed_at", _moment),
-)  # fmt: skip
+)
 
 
 @dataclass(frozen=True)
@@ -109,15 +136,23 @@ async def add_entry(tx: Tx, entry: Entry, template: bytes, *, story: str) -> Non
     """Raises IdReused when another caller has used the id."""
     key = await tx.keys.new(KEY_CLASS)
     added = await tx.execute(
-        insert(entries).values(
-            entry_id=entry.entry_id, region=entry.region, basis=entry.basis.value,
-            case_number=entry.case_number, purpose=entry.purpose,
-            requested_by=entry.requested_by, requested_at=entry.requested_at,
-            expires_at=entry.expires_at, state=entry.state.value, key_id=key.key_id,
+        insert(entries)
+        .values(
+            entry_id=entry.entry_id,
+            region=entry.region,
+            basis=entry.basis.value,
+            case_number=entry.case_number,
+            purpose=entry.purpose,
+            requested_by=entry.requested_by,
+            requested_at=entry.requested_at,
+            expires_at=entry.expires_at,
+            state=entry.state.value,
+            key_id=key.key_id,
             template_sealed=key.seal(template, template_place(entry.entry_id)),
             story=story,
-        ).on_conflict_do_nothing()
-    )  # fmt: skip
+        )
+        .on_conflict_do_nothing()
+    )
     if not added.rowcount:
         raise IdReused
 
@@ -133,29 +168,43 @@ async def entry(tx: Tx, entry_id: UUID, *, for_update: bool = False) -> Entry:
 
 async def put_in_force(tx: Tx, entry: Entry) -> None:
     await tx.execute(
-        update(entries).where(entries.c.entry_id == entry.entry_id)
-        .values(state=entry.state.value, approved_by=entry.approved_by,
-                approved_at=entry.approved_at, change=await _next_version(tx))
-    )  # fmt: skip
+        update(entries)
+        .where(entries.c.entry_id == entry.entry_id)
+        .values(
+            state=entry.state.value,
+            approved_by=entry.approved_by,
+            approved_at=entry.approved_at,
+            change=await _next_version(tx),
+        )
+    )
 
 
 async def close(tx: Tx, entry: Entry, closing: Closing) -> list[UUID]:
     """The template goes with its key; gives the candidates that were open, and are dismissed."""
     closed = await tx.execute(
-        update(entries).where(entries.c.entry_id == entry.entry_id)
-        .values(state=entry.state.value, template_sealed=None, closed_by=closing.by,
-                closed_at=closing.at, close_reason=closing.reason, change=await _next_version(tx))
+        update(entries)
+        .where(entries.c.entry_id == entry.entry_id)
+        .values(
+            state=entry.state.value,
+            template_sealed=None,
+            closed_by=closing.by,
+            closed_at=closing.at,
+            close_reason=closing.reason,
+            change=await _next_version(tx),
+        )
         .returning(entries.c.key_id)
-    )  # fmt: skip
+    )
     await tx.keys.destroy(closed.one().key_id)
     # Nobody is searched for any more: who was seen is left alone, and no lead comes of it.
     dismissed = await tx.execute(
-        update(candidates).where(
+        update(candidates)
+        .where(
             candidates.c.entry_id == entry.entry_id,
             candidates.c.state == CandidateState.OPEN.value,
-        ).values(state=CandidateState.DISMISSED.value, decided_at=closing.at)
+        )
+        .values(state=CandidateState.DISMISSED.value, decided_at=closing.at)
         .returning(candidates.c.candidate_id)
-    )  # fmt: skip
+    )
     return [row.candidate_id for row in dismissed]
 
 
@@ -173,9 +222,12 @@ async def entries_page(
 async def overdue(tx: Tx, now: datetime, *, most: int) -> list[Entry]:
     """Entries past their time; those that somebody else decides upon just now are left out."""
     query = (
-        select(entries).where(entries.c.template_sealed.is_not(None), entries.c.expires_at <= now)
-        .order_by(entries.c.expires_at).limit(most).with_for_update(skip_locked=True)
-    )  # fmt: skip
+        select(entries)
+        .where(entries.c.template_sealed.is_not(None), entries.c.expires_at <= now)
+        .order_by(entries.c.expires_at)
+        .limit(most)
+        .with_for_update(skip_locked=True)
+    )
     return [_entry(row) for row in await tx.execute(query)]
 
 
@@ -190,13 +242,21 @@ async def changed(tx: Tx, *, after: tuple[int, int], most: int) -> list[Changed]
         select(entries, data_keys.c.wrapped)
         .join(data_keys, data_keys.c.key_id == entries.c.key_id)
         .where(tuple_(entries.c.change, entries.c.number) > tuple_(*after), entries.c.change > 0)
-        .order_by(entries.c.change, entries.c.number).limit(most)
-    )  # fmt: skip
+        .order_by(entries.c.change, entries.c.number)
+        .limit(most)
+    )
     return [
-        Changed(row.change, row.number, row.region, row.entry_id, row.key_id, row.wrapped,
-                row.template_sealed)
+        Changed(
+            row.change,
+            row.number,
+            row.region,
+            row.entry_id,
+            row.key_id,
+            row.wrapped,
+            row.template_sealed,
+        )
         for row in await tx.execute(query)
-    ]  # fmt: skip
+    ]
 
 
 async def entry_ids(tx: Tx, numbers: Iterable[int]) -> dict[int, UUID]:
@@ -212,11 +272,14 @@ async def entry_ids(tx: Tx, numbers: Iterable[int]) -> dict[int, UUID]:
 async def hold_in_force(tx: Tx, entry_id: UUID, now: datetime) -> bool:
     """Whether an entry is in force; it stays so, and nobody else finds it, until `tx` ends."""
     found = await tx.scalar(
-        select(entries.c.entry_id).where(
-            entries.c.entry_id == entry_id, entries.c.state == EntryState.IN_FORCE.value,
+        select(entries.c.entry_id)
+        .where(
+            entries.c.entry_id == entry_id,
+            entries.c.state == EntryState.IN_FORCE.value,
             entries.c.expires_at > now,
-        ).with_for_update()
-    )  # fmt: skip
+        )
+        .with_for_update()
+    )
     return found is not None
 
 
@@ -225,34 +288,44 @@ async def seen_just_now(
 ) -> UUID | None:
     """The candidate of the same entry that the same camera sees or saw around this moment."""
     found = await tx.scalar(
-        select(candidates.c.candidate_id).where(
-            candidates.c.entry_id == entry_id, candidates.c.camera_id == camera_id,
+        select(candidates.c.candidate_id)
+        .where(
+            candidates.c.entry_id == entry_id,
+            candidates.c.camera_id == camera_id,
             candidates.c.captured_at < captured_at + SAME_SIGHTING,
             candidates.c.last_seen_at > captured_at - SAME_SIGHTING,
-        ).order_by(candidates.c.candidate_id.desc()).limit(1)
-    )  # fmt: skip
+        )
+        .order_by(candidates.c.candidate_id.desc())
+        .limit(1)
+    )
     return None if found is None else UUID(str(found))
 
 
 async def saw_again(tx: Tx, candidate_id: UUID, captured_at: datetime) -> None:
     await tx.execute(
-        update(candidates).where(
-            candidates.c.candidate_id == candidate_id, candidates.c.last_seen_at < captured_at
-        ).values(last_seen_at=captured_at)
-    )  # fmt: skip
+        update(candidates)
+        .where(candidates.c.candidate_id == candidate_id, candidates.c.last_seen_at < captured_at)
+        .values(last_seen_at=captured_at)
+    )
 
 
 async def add_candidate(tx: Tx, one: Candidate, now: datetime) -> None:
     await tx.execute(
         insert(candidates).values(
-            candidate_id=one.candidate_id, entry_id=one.entry_id, camera_id=one.camera_id,
-            region=one.region, captured_at=one.captured_at, last_seen_at=one.captured_at,
+            candidate_id=one.candidate_id,
+            entry_id=one.entry_id,
+            camera_id=one.camera_id,
+            region=one.region,
+            captured_at=one.captured_at,
+            last_seen_at=one.captured_at,
             closeness=one.closeness,
             box=[one.box.x, one.box.y, one.box.width, one.box.height],
-            evidence_sha256=one.evidence_sha256, models_fingerprint=one.models_fingerprint,
-            state=one.state.value, found_at=now,
+            evidence_sha256=one.evidence_sha256,
+            models_fingerprint=one.models_fingerprint,
+            state=one.state.value,
+            found_at=now,
         )
-    )  # fmt: skip
+    )
 
 
 async def candidate(tx: Tx, candidate_id: UUID) -> Candidate:
@@ -296,19 +369,24 @@ async def add_review(tx: Tx, one: Candidate) -> None:
     last = one.reviews[-1]
     await tx.execute(
         insert(reviews).values(
-            candidate_id=one.candidate_id, reviewer=last.reviewer, region=one.region,
-            verdict=last.verdict.value, reason=last.reason, reviewed_at=last.reviewed_at,
+            candidate_id=one.candidate_id,
+            reviewer=last.reviewer,
+            region=one.region,
+            verdict=last.verdict.value,
+            reason=last.reason,
+            reviewed_at=last.reviewed_at,
         )
-    )  # fmt: skip
+    )
     if one.state is not CandidateState.OPEN:
         await decide(tx, one.candidate_id, one.state, last.reviewed_at)
 
 
 async def decide(tx: Tx, candidate_id: UUID, state: CandidateState, at: datetime) -> None:
     await tx.execute(
-        update(candidates).where(candidates.c.candidate_id == candidate_id)
+        update(candidates)
+        .where(candidates.c.candidate_id == candidate_id)
         .values(state=state.value, decided_at=at)
-    )  # fmt: skip
+    )
 
 
 async def candidates_page(
@@ -360,9 +438,10 @@ async def forgettable(tx: Tx, now: datetime, *, most: int) -> list[Candidate]:
 async def forget_evidence(tx: Tx, one: Candidate, now: datetime) -> None:
     """The frame of a candidate, unless another candidate of the same frame is kept still."""
     await tx.execute(
-        update(candidates).where(candidates.c.candidate_id == one.candidate_id)
+        update(candidates)
+        .where(candidates.c.candidate_id == one.candidate_id)
         .values(forgotten_at=now)
-    )  # fmt: skip
+    )
     place = EvidencePlace(one.region, OFFICER)
     if await _is_wanted(tx, one.evidence_sha256, place):
         return
@@ -374,11 +453,14 @@ async def forget_evidence(tx: Tx, one: Candidate, now: datetime) -> None:
 async def _is_wanted(tx: Tx, sha256: str, place: EvidencePlace) -> bool:
     """Whether it is the frame of a candidate that is kept, or the shown form of another frame."""
     kept = await tx.scalar(
-        select(candidates.c.candidate_id).where(
+        select(candidates.c.candidate_id)
+        .where(
             candidates.c.evidence_sha256 == sha256,
-            candidates.c.region == place.region, candidates.c.forgotten_at.is_(None),
-        ).limit(1)
-    )  # fmt: skip
+            candidates.c.region == place.region,
+            candidates.c.forgotten_at.is_(None),
+        )
+        .limit(1)
+    )
     return kept is not None or await is_shown_form(tx, sha256, place)
 
 
@@ -405,15 +487,31 @@ async def _reviews_of(tx: Tx, ids: Sequence[UUID]) -> dict[UUID, tuple[Review, .
 
 def _entry(row: Any) -> Entry:
     return Entry(
-        row.entry_id, row.region, Basis(row.basis), row.case_number, row.purpose,
-        row.requested_by, row.requested_at, row.expires_at, EntryState(row.state),
-        row.approved_by or "", row.approved_at,
-    )  # fmt: skip
+        row.entry_id,
+        row.region,
+        Basis(row.basis),
+        row.case_number,
+        row.purpose,
+        row.requested_by,
+        row.requested_at,
+        row.expires_at,
+        EntryState(row.state),
+        row.approved_by or "",
+        row.approved_at,
+    )
 
 
 def _candidate(row: Any, told: tuple[Review, ...]) -> Candidate:
     return Candidate(
-        row.candidate_id, row.entry_id, row.camera_id, row.region, row.captured_at,
-        row.closeness, Box(*row.box), row.evidence_sha256, row.models_fingerprint,
-        CandidateState(row.state), told,
-    )  # fmt: skip
+        row.candidate_id,
+        row.entry_id,
+        row.camera_id,
+        row.region,
+        row.captured_at,
+        row.closeness,
+        Box(*row.box),
+        row.evidence_sha256,
+        row.models_fingerprint,
+        CandidateState(row.state),
+        told,
+    )

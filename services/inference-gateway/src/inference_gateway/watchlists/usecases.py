@@ -158,9 +158,11 @@ class WatchDesk:
             reviewed = one.review(review, entry=entry)
             await storage.add_review(tx, reviewed)
             tx.audit(
-                "review_candidate", f"candidate:{candidate_id}", region=one.region,
+                "review_candidate",
+                f"candidate:{candidate_id}",
+                region=one.region,
                 facts={"verdict": verdict.value, "state": reviewed.state.value},
-            )  # fmt: skip
+            )
         return reviewed
 
     def _opening_entry(self, entry_id: UUID, caller: Caller) -> AbstractAsyncContextManager[Tx]:
@@ -254,9 +256,15 @@ class WatchDesk:
         assert asked.basis is not None
         officer = caller.scope.name
         entry = Entry(
-            asked.entry_id, asked.region, asked.basis, asked.case_number, asked.purpose,
-            officer, self._clock(), asked.expires_at,
-        )  # fmt: skip
+            asked.entry_id,
+            asked.region,
+            asked.basis,
+            asked.case_number,
+            asked.purpose,
+            officer,
+            self._clock(),
+            asked.expires_at,
+        )
         async with self._db.begin(caller.scope) as tx:
             if not await tx.once(caller.key, asked.entry_id, asked.content):
                 return await storage.entry(tx, asked.entry_id)

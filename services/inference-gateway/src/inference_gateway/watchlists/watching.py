@@ -89,10 +89,16 @@ class FaceWatch:
                 camera, at = sighting.camera, sighting.captured_at
                 known = await storage.seen_just_now(tx, entry_id, camera.camera_id, at)
                 one = Candidate(
-                    known or new_id(), entry_id, camera.camera_id, camera.region, at,
-                    closeness(near[number].distance), seen[near[number].face].box, "",
+                    known or new_id(),
+                    entry_id,
+                    camera.camera_id,
+                    camera.region,
+                    at,
+                    closeness(near[number].distance),
+                    seen[near[number].face].box,
+                    "",
                     sighting.fingerprint,
-                )  # fmt: skip
+                )
                 found.append(_Found(Found(near[number].face, one), known is not None))
         return found
 

@@ -77,9 +77,11 @@ async def caution_since(tx: Tx, since: datetime, caution: Caution) -> int:
     changed = await tx.execute(
         update(violations)
         .where(
-            violations.c.state == State.REVIEW.value, violations.c.caution != caution.value,
-            violations.c.source == Source.DEVICE.value, violations.c.detected_at >= since,
+            violations.c.state == State.REVIEW.value,
+            violations.c.caution != caution.value,
+            violations.c.source == Source.DEVICE.value,
+            violations.c.detected_at >= since,
         )
         .values(caution=caution.value, version=violations.c.version + 1)
-    )  # fmt: skip
+    )
     return int(changed.rowcount)

@@ -112,31 +112,42 @@ async def save_decision(tx: Tx, decided: Violation, verdict: Verdict) -> None:
     assert decision is not None
     await tx.execute(
         update(violations)
-        .where(violations.c.violation_id == decided.violation_id,
-               violations.c.version == decided.version - 1)
+        .where(
+            violations.c.violation_id == decided.violation_id,
+            violations.c.version == decided.version - 1,
+        )
         .values(state=decided.state.value, version=decided.version)
-    )  # fmt: skip
+    )
     key = await _key_of(tx, decided.violation_id)
     place = f"{decision.decision_id}"
-    added = await tx.execute(insert(decisions).values(
-        decision_id=decision.decision_id, violation_id=decided.violation_id,
-        region=decided.place.region, verdict=verdict.value, officer=decision.officer,
-        decided_at=decision.decided_at,
-        reason_sealed=key.seal(decision.reason, f"decisions.reason:{place}"),
-        canonical_sealed=key.seal(decision.canonical, f"decisions.canonical:{place}"),
-        signature=decision.signature, certificate=decision.certificate,
-    ).on_conflict_do_nothing(index_elements=["decision_id"]))  # fmt: skip
+    added = await tx.execute(
+        insert(decisions)
+        .values(
+            decision_id=decision.decision_id,
+            violation_id=decided.violation_id,
+            region=decided.place.region,
+            verdict=verdict.value,
+            officer=decision.officer,
+            decided_at=decision.decided_at,
+            reason_sealed=key.seal(decision.reason, f"decisions.reason:{place}"),
+            canonical_sealed=key.seal(decision.canonical, f"decisions.canonical:{place}"),
+            signature=decision.signature,
+            certificate=decision.certificate,
+        )
+        .on_conflict_do_nothing(index_elements=["decision_id"])
+    )
     if not added.rowcount:
         raise IdReused
 
 
-async def page(tx: Tx, filters: Filters, *, after: tuple[datetime, UUID] | None,
-               size: int) -> list[Violation]:  # fmt: skip
+async def page(
+    tx: Tx, filters: Filters, *, after: tuple[datetime, UUID] | None, size: int
+) -> list[Violation]:
     """Oldest first, without plates, addresses and decisions: who needs those reads one."""
     order = tuple_(violations.c.occurred_at, violations.c.violation_id)
-    query = select(violations).order_by(
-        violations.c.occurred_at, violations.c.violation_id
-    ).limit(size)  # fmt: skip
+    query = (
+        select(violations).order_by(violations.c.occurred_at, violations.c.violation_id).limit(size)
+    )
     # One that contradicts another of the caller's regions may be read, and is not in the queue.
     if not tx.scope.sees_all_regions:
         query = query.where(violations.c.region.in_(tx.scope.regions))
@@ -170,24 +181,34 @@ async def _sealed(tx: Tx, violation: Violation) -> dict[str, Any]:
     key = await tx.keys.new(KEY_CLASS)
     violation_id = violation.violation_id
     return {
-        "violation_id": violation_id, "state": violation.state.value,
-        "source": violation.source.value, "region": violation.place.region,
-        "camera_id": violation.camera_id, "report_id": violation.report_id,
-        "latitude": violation.place.latitude, "longitude": violation.place.longitude,
-        "occurred_at": violation.occurred_at, "key_id": key.key_id,
+        "violation_id": violation_id,
+        "state": violation.state.value,
+        "source": violation.source.value,
+        "region": violation.place.region,
+        "camera_id": violation.camera_id,
+        "report_id": violation.report_id,
+        "latitude": violation.place.latitude,
+        "longitude": violation.place.longitude,
+        "occurred_at": violation.occurred_at,
+        "key_id": key.key_id,
         "address_sealed": key.seal(violation.place.address, f"violations.address:{violation_id}"),
         "plate_sealed": key.seal(plate_text(violation.plate), f"violations.plate:{violation_id}"),
-        "plate_index": plate_index(tx, violation.plate), "offence_code": violation.offence.code,
-        "article": violation.offence.article, "rules_version": violation.offence.rules_version,
+        "plate_index": plate_index(tx, violation.plate),
+        "offence_code": violation.offence.code,
+        "article": violation.offence.article,
+        "rules_version": violation.offence.rules_version,
         "rules_sha256": violation.offence.rules_sha256,
         "readings": readings_json(violation.readings) if violation.readings else None,
         "over_kmh": violation.over_kmh,
         "device": device_json(violation.device) if violation.device else None,
         "evidence_sha256": list(violation.evidence_sha256),
-        "models_fingerprint": violation.models_fingerprint, "hold": violation.hold.value,
-        "version": violation.version, "story": violation.story,
-        "caution": violation.caution.value, "shown_sha256": list(violation.shown_sha256),
-    }  # fmt: skip
+        "models_fingerprint": violation.models_fingerprint,
+        "hold": violation.hold.value,
+        "version": violation.version,
+        "story": violation.story,
+        "caution": violation.caution.value,
+        "shown_sha256": list(violation.shown_sha256),
+    }
 
 
 async def _key_of(tx: Tx, violation_id: UUID) -> DataKey:
@@ -199,19 +220,24 @@ async def _key_of(tx: Tx, violation_id: UUID) -> DataKey:
 
 async def _last_decision(tx: Tx, violation_id: UUID, key: DataKey) -> Decision | None:
     query = (
-        select(decisions).where(decisions.c.violation_id == violation_id)
-        .order_by(decisions.c.decided_at.desc()).limit(1)
-    )  # fmt: skip
+        select(decisions)
+        .where(decisions.c.violation_id == violation_id)
+        .order_by(decisions.c.decided_at.desc())
+        .limit(1)
+    )
     row = (await tx.execute(query)).one_or_none()
     if row is None:
         return None
     place = f"{row.decision_id}"
     return Decision(
-        row.decision_id, row.officer, row.decided_at,
+        row.decision_id,
+        row.officer,
+        row.decided_at,
         key.open_text(bytes(row.reason_sealed), f"decisions.reason:{place}"),
         key.open(bytes(row.canonical_sealed), f"decisions.canonical:{place}"),
-        bytes(row.signature), bytes(row.certificate),
-    )  # fmt: skip
+        bytes(row.signature),
+        bytes(row.certificate),
+    )
 
 
 def _open_plate(key: DataKey, row: Any) -> Plate:
@@ -226,13 +252,23 @@ def _open_address(key: DataKey, row: Any) -> str:
 
 def _violation(row: Any, plate: Plate, address: str) -> Violation:
     return Violation(
-        violation_id=row.violation_id, source=Source(row.source), camera_id=row.camera_id,
+        violation_id=row.violation_id,
+        source=Source(row.source),
+        camera_id=row.camera_id,
         place=Place(row.latitude, row.longitude, row.region, address),
-        occurred_at=row.occurred_at, plate=plate,
+        occurred_at=row.occurred_at,
+        plate=plate,
         offence=Offence(row.offence_code, row.article, row.rules_version, row.rules_sha256),
-        readings=readings_from(row.readings) if row.readings else None, over_kmh=row.over_kmh,
+        readings=readings_from(row.readings) if row.readings else None,
+        over_kmh=row.over_kmh,
         device=device_from(row.device) if row.device else None,
-        evidence_sha256=tuple(row.evidence_sha256), models_fingerprint=row.models_fingerprint,
-        hold=Hold(row.hold), report_id=row.report_id, story=row.story, state=State(row.state),
-        version=row.version, caution=Caution(row.caution), shown_sha256=tuple(row.shown_sha256),
-    )  # fmt: skip
+        evidence_sha256=tuple(row.evidence_sha256),
+        models_fingerprint=row.models_fingerprint,
+        hold=Hold(row.hold),
+        report_id=row.report_id,
+        story=row.story,
+        state=State(row.state),
+        version=row.version,
+        caution=Caution(row.caution),
+        shown_sha256=tuple(row.shown_sha256),
+    )
