@@ -29,6 +29,7 @@ GROUPS = {
     "tests/isolation": "mesh",
     "tests/journeys": "mesh",
     "tests/telemetry": "mesh",
+    "tests/upgrade": "mesh",
     "tests/years": "mesh",
 }
 BEGUN_FIRST = ("models", "browser", "mesh")
