@@ -12,7 +12,7 @@ from pathlib import Path
 
 import grpc
 import pytest
-from chassis.statuses import from_error
+from chassis.grpc_status import from_error
 from google.protobuf import descriptor_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1.health import HealthServicer

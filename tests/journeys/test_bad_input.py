@@ -136,7 +136,7 @@ async def test_another_partners_report_answers_as_one_that_does_not_exist(
     for number in (receipt.number, "KZ75-2026-9999999"):
         with pytest.raises(Refusal) as refused, peers_refusals():
             await stub.GetReport(reports.GetReportRequest(number=number), timeout=5)
-        said.append((refused.value.reason, refused.value.says, refused.value.facts))
+        said.append((refused.value.reason, refused.value.message, refused.value.facts))
     assert said[0] == said[1] and said[0][0] == "REPORT_NOT_FOUND"
 
 

@@ -59,7 +59,7 @@ async def _demo(settings: Settings, seed: int, *, as_json: bool) -> None:
             except Refusal as refusal:
                 fields = "; ".join(f"{e.field}: {e.description}" for e in refusal.fields)
                 raise Failure(
-                    f"{story.at}: refused, {refusal.reason}: {refusal.says.en} {fields}".rstrip()
+                    f"{story.at}: refused, {refusal.reason}: {refusal.message.en} {fields}".rstrip()
                     + " (`tartip logs` and `tartip status` tell more)",
                     Exit.REFUSED,
                 ) from refusal

@@ -18,7 +18,7 @@ import httpx
 from chassis import telemetry
 from chassis.channels import Channels
 from chassis.refusals import FieldError, Kind, RemoteRefusal
-from chassis.texts import Says
+from chassis.texts import Message
 
 from tartip_cli.failures import Exit, Failure
 from tartip_cli.home import Home
@@ -182,11 +182,13 @@ def _refusal(answer: httpx.Response) -> RemoteRefusal:
         FieldError(str(wrong["field"]), str(wrong["code"]), str(wrong["description"]))
         for wrong in problem.get("errors", [])
     )
-    kind = _KINDS.get(answer.status_code, Kind.BROKEN)
+    kind = _KINDS.get(answer.status_code, Kind.INTERNAL)
     reason = str(problem.get("reason", f"HTTP_{answer.status_code}"))
-    return RemoteRefusal(kind, reason, Says(title, title, title), fields, problem.get("facts", {}))
+    return RemoteRefusal(
+        kind, reason, Message(title, title, title), fields, problem.get("facts", {})
+    )
 
 
 def _away(what: str) -> RemoteRefusal:
     says = f"the operator gateway does not answer ({what})"
-    return RemoteRefusal(Kind.AWAY, "UNAVAILABLE", Says(says, says, says), (), {})
+    return RemoteRefusal(Kind.UNAVAILABLE, "UNAVAILABLE", Message(says, says, says), (), {})

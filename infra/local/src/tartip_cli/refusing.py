@@ -20,5 +20,5 @@ def refusals_told() -> Iterator[None]:
     except Refusal as refusal:
         wrong = "".join(f"\n  {field.field}: {field.description}" for field in refusal.fields)
         raise Failure(
-            f"refused, {refusal.reason}: {refusal.says.en}{wrong}", Exit.REFUSED
+            f"refused, {refusal.reason}: {refusal.message.en}{wrong}", Exit.REFUSED
         ) from refusal

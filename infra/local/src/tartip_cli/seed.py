@@ -52,7 +52,7 @@ async def _seed(settings: Settings, count: int, *, again: bool, as_json: bool) -
                 cameras, _ = await patiently(lambda: samples.registered(mesh, now=now))
             except Refusal as refusal:
                 raise Failure(
-                    f"refused, {refusal.reason}: {refusal.says.en}", Exit.REFUSED
+                    f"refused, {refusal.reason}: {refusal.message.en}", Exit.REFUSED
                 ) from refusal
     if as_json:
         listed = [{"camera_id": c.camera_id, "name": c.name, "kind": c.kind} for c in cameras]

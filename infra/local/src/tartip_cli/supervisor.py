@@ -98,7 +98,7 @@ class Supervisor:
         return {
             "now": now.isoformat(),
             "clock_offset_seconds": offset.total_seconds(),
-            "notices": [{"code": one.code, "text": one.says.en, **one.facts} for one in told],
+            "notices": [{"code": one.code, "text": one.message.en, **one.facts} for one in told],
         }
 
     async def _run(self) -> None:

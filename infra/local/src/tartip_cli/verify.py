@@ -80,7 +80,7 @@ async def _verify(settings: Settings, samples: int) -> list[Finding]:
                 try:
                     await _check(mesh, service, known, finding, samples)
                 except Refusal as refusal:
-                    finding.wrong.append(f"{refusal.reason}: {refusal.says.en}")
+                    finding.wrong.append(f"{refusal.reason}: {refusal.message.en}")
             findings.append(finding)
         write_private(path, json.dumps(known, indent=1).encode())
     return findings

@@ -10,7 +10,7 @@ from typing import Any
 
 import grpc
 from chassis.audit_entry import HIDDEN, AuditEntry, read_entry
-from chassis.calls import current_caller
+from chassis.call_context import current_caller
 from chassis.clock import to_timestamp
 from chassis.db import Database
 from chassis.identity import Caller, allow

@@ -11,7 +11,7 @@ from audit_log.api import AuditApi
 from audit_log.attempts import Attempt, Attempts, Record
 from audit_log.rules import AuditRules
 from audit_log.sealer import Sealer, head_text
-from chassis import calls
+from chassis import call_context
 from chassis.clock import system_clock
 from chassis.db import Database
 from chassis.event import Event
@@ -43,7 +43,7 @@ class Reader:
         found: list[audit_pb2.AuditEntry] = []
         token, size = "", wanted.pop("size", 0)
         while True:
-            calls.bind(calls.Call(self.caller, "test", None, ""))
+            call_context.bind(call_context.Call(self.caller, "test", None, ""))
             page = Page(token=token, size=size)
             request = audit_pb2.ListEntriesRequest(page=page, **wanted)
             answer = await self.api.ListEntries(request, None)  # type: ignore[arg-type]
@@ -53,7 +53,7 @@ class Reader:
                 return found
 
     async def attempts(self, **page: Any) -> audit_pb2.ListAttemptsResponse:
-        calls.bind(calls.Call(self.caller, "test", None, ""))
+        call_context.bind(call_context.Call(self.caller, "test", None, ""))
         request = audit_pb2.ListAttemptsRequest(page=Page(**page))
         return await self.api.ListAttempts(request, None)  # type: ignore[arg-type]
 
@@ -117,7 +117,7 @@ async def test_nothing_waiting_makes_no_new_head(db: Database) -> None:
 @pytest.mark.parametrize("wrong", ["²", "9" * 40, "-1", "x"])
 async def test_a_page_token_of_nobody_is_refused_by_name(db: Database, wrong: str) -> None:
     one = reader(db, auditor("*"))
-    calls.bind(calls.Call(one.caller, "test", None, ""))
+    call_context.bind(call_context.Call(one.caller, "test", None, ""))
     request = audit_pb2.ListEntriesRequest(page=Page(token=wrong))
     with pytest.raises(PageTokenWrong):
         await one.api.ListEntries(request, None)  # type: ignore[arg-type]

@@ -11,11 +11,11 @@ from typing import Any
 
 import grpc
 
-from chassis import calls, telemetry
+from chassis import call_context, telemetry
 from chassis.db import in_transaction
+from chassis.grpc_status import from_error
 from chassis.purpose import ASCII_METADATA_KEY, METADATA_KEY, purpose_metadata
 from chassis.refusals import DeadlineRequired
-from chassis.statuses import from_error
 
 DEFAULT_SECONDS = 5.0
 WAY_BACK_SECONDS = 0.05
@@ -86,7 +86,7 @@ def _details(details: grpc.aio.ClientCallDetails, *, streams: bool) -> grpc.aio.
         raise CallInsideTransaction(str(details.method))
     metadata = grpc.aio.Metadata(*(details.metadata or ()))
     metadata.add("traceparent", telemetry.traceparent())
-    call, timeout = calls.current_or_none(), details.timeout
+    call, timeout = call_context.current_or_none(), details.timeout
     if call and not {METADATA_KEY, ASCII_METADATA_KEY} & {key for key, _ in metadata}:
         for key, value in purpose_metadata(call.caller.purpose):
             metadata.add(key, value)

@@ -22,7 +22,7 @@ from nats.errors import TimeoutError as NatsTimeout
 from sqlalchemy.dialects.postgresql import insert
 
 from chassis import telemetry
-from chassis.bus import Bus
+from chassis.broker import Broker
 from chassis.db import Database, storage_is_away
 from chassis.tables import dead_letters, inbox
 from chassis.transaction import SYSTEM, Tx
@@ -88,14 +88,14 @@ class Consumer:
     def __init__(
         self,
         db: Database,
-        bus: Bus,
+        broker: Broker,
         *,
         stream: str,
         durable: str,
         subscriptions: Mapping[str, Subscription],
     ) -> None:
         self._db = db
-        self._bus = bus
+        self._broker = broker
         self._stream = stream
         self._durable = durable
         self._subscriptions = subscriptions
@@ -109,8 +109,8 @@ class Consumer:
                 await asyncio.sleep(1.0)
 
     async def _pull_until_broken(self) -> None:
-        subscription = await self._bus.jetstream.pull_subscribe_bind(
-            consumer=self._durable, stream=self._stream, inbox_prefix=self._bus.inbox_prefix
+        subscription = await self._broker.jetstream.pull_subscribe_bind(
+            consumer=self._durable, stream=self._stream, inbox_prefix=self._broker.inbox_prefix
         )
         try:
             silent = 0
@@ -203,7 +203,7 @@ class Consumer:
                 return
             except Exception as error:
                 if storage_is_away(error) and not await self._storage_answers():
-                    await self._bus_keeps_waiting(delivery.msg)
+                    await self._broker_keeps_waiting(delivery.msg)
                     continue
                 await self._retry_or_bury(delivery.msg, error)
                 return
@@ -216,7 +216,7 @@ class Consumer:
             return False
         return True
 
-    async def _bus_keeps_waiting(self, msg: Msg) -> None:
+    async def _broker_keeps_waiting(self, msg: Msg) -> None:
         """The database's absence burns no deliveries: the broker is told that work goes on."""
         await msg.in_progress()
         await asyncio.sleep(2.0)

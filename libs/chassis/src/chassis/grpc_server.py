@@ -22,17 +22,18 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from chassis import calls, telemetry
+from chassis import call_context, telemetry
 from chassis.authorities import Authorities
 from chassis.clock import new_id
 from chassis.db import storage_is_away
+from chassis.grpc_status import DETAILS_KEY, to_status
 from chassis.identity import Allow, Caller, TokenVerifier
 from chassis.purpose import PurposeRequired, purpose_in
 from chassis.refusals import (
     BadRequest,
-    Broken,
     DeadlineRequired,
     FieldError,
+    InternalError,
     Kind,
     NotAllowed,
     Overloaded,
@@ -40,7 +41,6 @@ from chassis.refusals import (
     Stopping,
     StorageAway,
 )
-from chassis.statuses import DETAILS_KEY, to_status
 
 CALLS_MAX = 64
 STREAMS_MAX = 256
@@ -197,7 +197,7 @@ class Gate(grpc.aio.ServerInterceptor):
         if remaining is None and needs_deadline:
             raise DeadlineRequired
         deadline = None if remaining is None else time.monotonic() + remaining
-        calls.bind(calls.Call(caller, method, deadline, token))
+        call_context.bind(call_context.Call(caller, method, deadline, token))
 
 
 class _Unreadable:
@@ -253,7 +253,7 @@ def _noted(error: Exception, span: Any) -> Refusal:
     telemetry.set_attribute(span, "tartip.refusal", refusal.reason)
     telemetry.set_attribute(span, "rpc.grpc.status_code", refusal.kind.grpc_status.value[0])
     telemetry.refusals_total.add(1, {"reason": refusal.reason})
-    if refusal.kind is Kind.BROKEN:
+    if refusal.kind is Kind.INTERNAL:
         span.set_status(telemetry.Status(telemetry.StatusCode.ERROR, refusal.reason))
         log.error("error id %s", refusal.facts.get("error_id"), exc_info=error)
     return refusal
@@ -277,7 +277,7 @@ def as_refusal(error: Exception) -> Refusal:
     if storage_is_away(error):
         log.warning("storage away: %s", type(error).__name__)
         return StorageAway()
-    return Broken(facts={"error_id": str(new_id())})
+    return InternalError(facts={"error_id": str(new_id())})
 
 
 class GrpcServer:

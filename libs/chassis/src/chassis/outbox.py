@@ -18,7 +18,7 @@ from sqlalchemy.engine import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis import telemetry
-from chassis.bus import Bus
+from chassis.broker import Broker
 from chassis.db import Database
 from chassis.event import open_payload
 from chassis.tables import inbox, outbox, outbox_streams, service_now
@@ -67,9 +67,11 @@ class _Pause:
 
 
 class Relay:
-    def __init__(self, db: Database, bus: Bus, *, source: str, streams: tuple[str, ...]) -> None:
+    def __init__(
+        self, db: Database, broker: Broker, *, source: str, streams: tuple[str, ...]
+    ) -> None:
         self._db = db
-        self._bus = bus
+        self._broker = broker
         self._source = source
         self._streams = streams
         self._paused: dict[str, _Pause] = {}
@@ -130,7 +132,7 @@ class Relay:
 
     async def _publish(self, row: Row[Any]) -> bool:
         try:
-            await self._bus.jetstream.publish(
+            await self._broker.jetstream.publish(
                 row.subject,
                 self._content(row),
                 timeout=PUBLISH_TIMEOUT_SECONDS,
@@ -179,7 +181,7 @@ class Relay:
 
     async def _made_at(self, stream: str) -> str | None:
         try:
-            return await self._bus.stream_made_at(stream)
+            return await self._broker.stream_made_at(stream)
         except NotFoundError:
             return None
         except Exception as error:

@@ -16,7 +16,7 @@ from typing import ClassVar
 
 import grpc
 
-from chassis.texts import Says, says_of
+from chassis.texts import Message, message_of
 
 
 class Kind(Enum):
@@ -30,9 +30,9 @@ class Kind(Enum):
     STATE = (grpc.StatusCode.FAILED_PRECONDITION, 409)
     CONFLICT = (grpc.StatusCode.ABORTED, 409)
     OVERLOADED = (grpc.StatusCode.RESOURCE_EXHAUSTED, 429)
-    AWAY = (grpc.StatusCode.UNAVAILABLE, 503)
+    UNAVAILABLE = (grpc.StatusCode.UNAVAILABLE, 503)
     TIMEOUT = (grpc.StatusCode.DEADLINE_EXCEEDED, 504)
-    BROKEN = (grpc.StatusCode.INTERNAL, 500)
+    INTERNAL = (grpc.StatusCode.INTERNAL, 500)
 
     @property
     def grpc_status(self) -> grpc.StatusCode:
@@ -69,10 +69,10 @@ class Refusal(Exception):
         return self.code
 
     @property
-    def says(self) -> Says:
+    def message(self) -> Message:
         """The sentence of this code among the texts of the package that refuses."""
         owner = next(known for known in type(self).__mro__ if "code" in vars(known))
-        return says_of(owner.__module__.partition(".")[0], self.code)
+        return message_of(owner.__module__.partition(".")[0], self.code)
 
 
 class BadRequest(Refusal):
@@ -118,17 +118,17 @@ class Overloaded(Refusal):
 
 
 class StorageAway(Refusal):
-    kind = Kind.AWAY
+    kind = Kind.UNAVAILABLE
     code = "STORAGE_AWAY"
 
 
 class Stopping(Refusal):
-    kind = Kind.AWAY
+    kind = Kind.UNAVAILABLE
     code = "SERVER_STOPPING"
 
 
 class ClockUnsure(Refusal):
-    kind = Kind.AWAY
+    kind = Kind.UNAVAILABLE
     code = "CLOCK_UNSURE"
 
 
@@ -137,10 +137,10 @@ class PageTokenWrong(Refusal):
     code = "PAGE_TOKEN_WRONG"
 
 
-class Broken(Refusal):
+class InternalError(Refusal):
     """A bug of ours: the caller gets an id to name, the log holds the rest."""
 
-    kind = Kind.BROKEN
+    kind = Kind.INTERNAL
     code = "INTERNAL"
 
 
@@ -151,7 +151,7 @@ class RemoteRefusal(Refusal):
         self,
         kind: Kind,
         code: str,
-        says: Says,
+        message: Message,
         fields: tuple[FieldError, ...],
         facts: dict[str, str],
     ) -> None:
@@ -159,11 +159,11 @@ class RemoteRefusal(Refusal):
         self.args = (code,)
         self.kind = kind  # type: ignore[misc]  # of this one refusal, not of its class
         self.code = code  # type: ignore[misc]
-        self._says = says
+        self._message = message
 
     @property
-    def says(self) -> Says:
-        return self._says
+    def message(self) -> Message:
+        return self._message
 
 
 class Checks:

@@ -24,7 +24,7 @@ from vault.keyring import Keyring
 
 from chassis import telemetry
 from chassis.authorities import Authorities
-from chassis.bus import Bus, client_tls
+from chassis.broker import Broker, client_tls
 from chassis.channels import Channels
 from chassis.clock import Clock, clock_offset, move_clock, new_id, system_clock
 from chassis.consumer import Consumer, Subscription
@@ -53,7 +53,7 @@ class Chassis(Generic[S]):
     channels: Channels
     tokens: TokenVerifier
     _db: Database | None
-    _bus: Bus | None
+    _broker: Broker | None
     servicers: list[tuple[descriptor.ServiceDescriptor, Callable[..., None], Any]] = field(
         default_factory=list
     )
@@ -69,10 +69,10 @@ class Chassis(Generic[S]):
         return self._db
 
     @property
-    def bus(self) -> Bus:
-        if self._bus is None:
+    def broker(self) -> Broker:
+        if self._broker is None:
             raise LookupError(f"{self.name} is not connected to the broker")
-        return self._bus
+        return self._broker
 
     def serve(
         self,
@@ -88,13 +88,13 @@ class Chassis(Generic[S]):
     def consume(self, stream: str, subscriptions: Mapping[str, Subscription]) -> None:
         """This service's durable consumer of `stream`; keys are subjects."""
         consumer = Consumer(
-            self.db, self.bus, stream=stream, durable=self.name, subscriptions=subscriptions
+            self.db, self.broker, stream=stream, durable=self.name, subscriptions=subscriptions
         )
         self.loop(f"consume {stream}", consumer.run)
 
     def publish_from(self, *streams: str) -> None:
         """The relay of this service's outbox, which fills these streams."""
-        relay = Relay(self.db, self.bus, source=self.name, streams=streams)
+        relay = Relay(self.db, self.broker, source=self.name, streams=streams)
         self.loop("relay", relay.run)
 
     def do(self, kind: str, handler: WorkHandler) -> None:
@@ -119,7 +119,7 @@ class Service(Generic[S]):
     serve_http: Callable[[Chassis[S], asyncio.Event], Awaitable[None]] | None = None
 
     def __post_init__(self) -> None:
-        telemetry.know_ids(self.ids)
+        telemetry.register_ids(self.ids)
 
 
 def main(service: Service[Any]) -> None:
@@ -159,7 +159,7 @@ async def chassis_of(service: Service[S], settings: S) -> AsyncIterator[Chassis[
     async with contextlib.AsyncExitStack() as closing:
         channels = Channels(cert=settings.tls_cert, key=settings.tls_key, ca=settings.tls_ca)
         closing.push_async_callback(channels.close)
-        db = bus = None
+        db = broker = None
         if settings.database_url:
             db = Database(
                 settings.database_url,
@@ -170,10 +170,10 @@ async def chassis_of(service: Service[S], settings: S) -> AsyncIterator[Chassis[
             closing.push_async_callback(db.close)
         if settings.nats_url:
             tls = client_tls(settings.tls_cert, settings.tls_key, settings.tls_ca)
-            bus = await Bus.connect(
+            broker = await Broker.connect(
                 settings.nats_url, name=service.name, seed_file=settings.nats_seed_file, tls=tls
             )
-            closing.push_async_callback(bus.close)
+            closing.push_async_callback(broker.close)
         chassis = Chassis(
             service.name,
             settings,
@@ -181,7 +181,7 @@ async def chassis_of(service: Service[S], settings: S) -> AsyncIterator[Chassis[
             channels,
             TokenVerifier(settings.oidc_issuer),
             db,
-            bus,
+            broker,
         )
         try:
             yield chassis

@@ -100,7 +100,7 @@ class Scheduler:
         except Exception as error:
             delay = min(DELAY_MAX_SECONDS, 0.5 * 2 ** min(row.attempts, 12))
             told = error.reason if isinstance(error, Refusal) else type(error).__name__
-            away = isinstance(error, Refusal) and error.kind is Kind.AWAY
+            away = isinstance(error, Refusal) and error.kind is Kind.UNAVAILABLE
             if away or storage_is_away(error):
                 delay = min(delay, 5.0)
                 log.warning("work %s later: %s", row.kind, told)

@@ -149,7 +149,7 @@ def shut_down(bound_seconds: float = 3.0) -> None:
     worker.join(bound_seconds)
 
 
-def know_ids(shapes: Mapping[str, str]) -> None:
+def register_ids(shapes: Mapping[str, str]) -> None:
     """Names an application's ids and what each looks like (a regular expression).
 
     What a stranger typed into a path is not an id because the path says so: without its shape it
@@ -189,7 +189,7 @@ def bound_story() -> str:
     return _story.get()
 
 
-def tell_story(story: str) -> None:
+def bind_story(story: str) -> None:
     """Binds what follows in this call to an older story (a payment to its fine's, say)."""
     if story:
         _story.set(story)

@@ -15,7 +15,7 @@ LANGUAGES: Final = ("en", "ru", "kk")
 
 
 @dataclass(frozen=True)
-class Says:
+class Message:
     """One sentence for a person, in each language."""
 
     en: str
@@ -24,15 +24,15 @@ class Says:
 
 
 @cache
-def says_of(package: str, key: str) -> Says:
+def message_of(package: str, key: str) -> Message:
     """The message `key` of a top-level package. Raises LookupError where a language lacks it."""
-    return says_with(package, key, {})
+    return message_with(package, key, {})
 
 
-def says_with(package: str, key: str, values: dict[str, str]) -> Says:
+def message_with(package: str, key: str, values: dict[str, str]) -> Message:
     """The same for a message with variables, each replaced by its value."""
     en, ru, kk = (_text(package, language, key, values) for language in LANGUAGES)
-    return Says(en, ru, kk)
+    return Message(en, ru, kk)
 
 
 def _text(package: str, language: str, key: str, values: dict[str, str]) -> str:

@@ -5,30 +5,32 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from chassis.bus import Bus, client_tls
+from chassis.broker import Broker, client_tls
 from nats.js.api import DeliverPolicy
 
 
-async def connected(nats: Any, user: str) -> Bus:
+async def connected(nats: Any, user: str) -> Broker:
     """Just as the service of that name connects."""
     pair = nats.certificates.service(user)
     tls = client_tls(pair.certificate, pair.key, nats.certificates.authority)
-    return await Bus.connect(nats.nats_url, name=user, seed_file=nats.keys.nats_seed(user), tls=tls)
+    return await Broker.connect(
+        nats.nats_url, name=user, seed_file=nats.keys.nats_seed(user), tls=tls
+    )
 
 
 @pytest.fixture
-async def producer(nats: Any) -> AsyncIterator[Bus]:
-    bus = await connected(nats, "camera-registry")
-    yield bus
-    await bus.close()
+async def producer(nats: Any) -> AsyncIterator[Broker]:
+    broker = await connected(nats, "camera-registry")
+    yield broker
+    await broker.close()
 
 
 @pytest.fixture
-async def consumer_bus(nats: Any) -> AsyncIterator[Bus]:
+async def consumer_broker(nats: Any) -> AsyncIterator[Broker]:
     await begun_anew(nats)
-    bus = await connected(nats, "inference-gateway")
-    yield bus
-    await bus.close()
+    broker = await connected(nats, "inference-gateway")
+    yield broker
+    await broker.close()
 
 
 async def begun_anew(nats: Any) -> None:

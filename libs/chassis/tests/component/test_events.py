@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import asyncpg
 import pytest
-from chassis.bus import Bus
+from chassis.broker import Broker
 from chassis.clock import system_clock
 from chassis.consumer import DELIVERIES_MAX, Consumer, Meta, Poison, Subscription
 from chassis.db import Database
@@ -39,7 +39,10 @@ async def write(tx: Tx, event: StringValue, meta: Meta) -> None:
 
 @asynccontextmanager
 async def flowing(
-    db: Database, producer: Bus, consumer: Bus, handler: Callable[..., Awaitable[None]] = write
+    db: Database,
+    producer: Broker,
+    consumer: Broker,
+    handler: Callable[..., Awaitable[None]] = write,
 ) -> AsyncIterator[None]:
     relay = Relay(db, producer, source="scratch", streams=("CAMERAS",))
     consuming = Consumer(
@@ -77,18 +80,18 @@ async def written(db: Database) -> list[str]:
 
 
 async def test_every_fact_has_its_effect_once(
-    db: Database, producer: Bus, consumer_bus: Bus
+    db: Database, producer: Broker, consumer_broker: Broker
 ) -> None:
     names = [f"{number:03d}" for number in range(100)]
-    async with flowing(db, producer, consumer_bus):
+    async with flowing(db, producer, consumer_broker):
         await emit(db, *names)
         assert await effects(db, at_least=100) == names
 
 
 async def test_a_sealed_fact_is_readable_by_its_consumer_and_not_in_its_row(
-    db: Database, producer: Bus, consumer_bus: Bus
+    db: Database, producer: Broker, consumer_broker: Broker
 ) -> None:
-    async with flowing(db, producer, consumer_bus):
+    async with flowing(db, producer, consumer_broker):
         async with db.begin(SYSTEM) as tx:
             secret = StringValue(value="plate-like secret")
             tx.emit(Event(SUBJECT, "camera:x", 1, "KZ-75", secret, sealed=True))
@@ -99,9 +102,9 @@ async def test_a_sealed_fact_is_readable_by_its_consumer_and_not_in_its_row(
 
 
 async def test_a_fact_published_twice_has_its_effect_once(
-    db: Database, producer: Bus, consumer_bus: Bus
+    db: Database, producer: Broker, consumer_broker: Broker
 ) -> None:
-    async with flowing(db, producer, consumer_bus):
+    async with flowing(db, producer, consumer_broker):
         await emit(db, "one")
         await effects(db, at_least=1)
         async with db.begin(SYSTEM) as tx:
@@ -120,7 +123,7 @@ async def test_a_fact_published_twice_has_its_effect_once(
 
 
 async def test_a_handler_that_fails_first_is_asked_again(
-    db: Database, producer: Bus, consumer_bus: Bus
+    db: Database, producer: Broker, consumer_broker: Broker
 ) -> None:
     tries: list[str] = []
 
@@ -130,20 +133,20 @@ async def test_a_handler_that_fails_first_is_asked_again(
             raise ValueError
         await write(tx, event, meta)
 
-    async with flowing(db, producer, consumer_bus, fails_once):
+    async with flowing(db, producer, consumer_broker, fails_once):
         await emit(db, "slow", "quick")
         assert await effects(db, at_least=2) == ["quick", "slow"]
 
 
 async def test_poison_stops_nothing_and_is_kept(
-    db: Database, producer: Bus, consumer_bus: Bus
+    db: Database, producer: Broker, consumer_broker: Broker
 ) -> None:
     async def poisoned(tx: Tx, event: StringValue, meta: Meta) -> None:
         if event.value == "bad":
             raise Poison("cannot be understood")
         await write(tx, event, meta)
 
-    async with flowing(db, producer, consumer_bus, poisoned):
+    async with flowing(db, producer, consumer_broker, poisoned):
         await emit(db, "a", "bad", "b")
         assert await effects(db, at_least=2) == ["a", "b"]
     async with db.begin(SYSTEM) as tx:
@@ -151,7 +154,7 @@ async def test_poison_stops_nothing_and_is_kept(
 
 
 async def test_a_dead_letter_that_is_driven_again_has_its_effect_once(
-    db: Database, producer: Bus, consumer_bus: Bus, postgres: Any
+    db: Database, producer: Broker, consumer_broker: Broker, postgres: Any
 ) -> None:
     is_mended = False
 
@@ -161,7 +164,7 @@ async def test_a_dead_letter_that_is_driven_again_has_its_effect_once(
         await write(tx, event, meta)
 
     owner = await asyncpg.connect(postgres.database.url)
-    async with flowing(db, producer, consumer_bus, poisoned):
+    async with flowing(db, producer, consumer_broker, poisoned):
         await emit(db, "bad", "a")
         await effects(db, at_least=1)
         async with asyncio.timeout(20):
@@ -200,7 +203,7 @@ async def test_a_dead_letter_whose_event_is_no_longer_kept_says_so_and_stays(
 
 
 async def test_what_is_too_slow_for_the_database_stops_nothing(
-    db: Database, producer: Bus, consumer_bus: Bus
+    db: Database, producer: Broker, consumer_broker: Broker
 ) -> None:
     is_slow = True
 
@@ -210,7 +213,7 @@ async def test_what_is_too_slow_for_the_database_stops_nothing(
             await tx.execute(text("SELECT pg_sleep(1)"))
         await write(tx, event, meta)
 
-    async with flowing(db, producer, consumer_bus, slow):
+    async with flowing(db, producer, consumer_broker, slow):
         await emit(db, "a", "bad", "b")
         assert await effects(db, at_least=2) == ["a", "b"]
         is_slow = False
@@ -218,7 +221,7 @@ async def test_what_is_too_slow_for_the_database_stops_nothing(
 
 
 async def test_while_the_clocks_differ_events_wait_and_none_is_given_up(
-    db: Database, producer: Bus, consumer_bus: Bus, monkeypatch: pytest.MonkeyPatch
+    db: Database, producer: Broker, consumer_broker: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("chassis.consumer.DELAYS_SECONDS", (0.1,) * 5)
     ours, tries = [timedelta(0)], 0
@@ -234,7 +237,7 @@ async def test_while_the_clocks_differ_events_wait_and_none_is_given_up(
             raise ClockUnsure
         await write(tx, event, meta)
 
-    async with flowing(db, producer, consumer_bus, steps):
+    async with flowing(db, producer, consumer_broker, steps):
         await emit(db, "skewed")
         await asyncio.sleep(6)
         assert tries == 1
@@ -244,21 +247,21 @@ async def test_while_the_clocks_differ_events_wait_and_none_is_given_up(
 
 
 async def test_an_event_that_was_delivered_too_often_is_kept_as_a_dead_letter(
-    db: Database, producer: Bus, consumer_bus: Bus
+    db: Database, producer: Broker, consumer_broker: Broker
 ) -> None:
     """As if the process died of it each time: fetched, never answered."""
     await emit(db, "deadly")
     relay = Relay(db, producer, source="scratch", streams=("CAMERAS",))
     publishing = asyncio.ensure_future(relay.run())
-    bound = await consumer_bus.jetstream.pull_subscribe_bind(
-        consumer="inference-gateway", stream="CAMERAS", inbox_prefix=consumer_bus.inbox_prefix
+    bound = await consumer_broker.jetstream.pull_subscribe_bind(
+        consumer="inference-gateway", stream="CAMERAS", inbox_prefix=consumer_broker.inbox_prefix
     )
     for _ in range(DELIVERIES_MAX):
         [message] = await bound.fetch(1, timeout=10)
         await message.nak()
     await bound.unsubscribe()
     publishing.cancel()
-    async with flowing(db, producer, consumer_bus):
+    async with flowing(db, producer, consumer_broker):
         await emit(db, "harmless")
         assert await effects(db, at_least=1) == ["harmless"]
     async with db.begin(SYSTEM) as tx:
@@ -266,18 +269,18 @@ async def test_an_event_that_was_delivered_too_often_is_kept_as_a_dead_letter(
 
 
 async def test_facts_that_the_broker_does_not_take_hold_up_no_others(
-    db: Database, producer: Bus, consumer_bus: Bus
+    db: Database, producer: Broker, consumer_broker: Broker
 ) -> None:
     async with db.begin(SYSTEM) as tx:
         for number in range(250):  # nobody's subject: refused, as a full stream refuses
             tx.emit(Event("fines.v1.issued", f"fine:{number}", 1, "KZ-75", StringValue()))
     await emit(db, "passes")
-    async with flowing(db, producer, consumer_bus):
+    async with flowing(db, producer, consumer_broker):
         assert await effects(db, at_least=1, quiet_seconds=20) == ["passes"]
 
 
 async def test_losing_the_whole_stream_loses_nothing(
-    db: Database, producer: Bus, consumer_bus: Bus, nats: Any
+    db: Database, producer: Broker, consumer_broker: Broker, nats: Any
 ) -> None:
     relay = Relay(db, producer, source="scratch", streams=("CAMERAS",))
     await emit(db, "before")
@@ -293,6 +296,6 @@ async def test_losing_the_whole_stream_loses_nothing(
     # Published and acknowledged, never consumed; now the broker forgets everything.
     await asyncio.to_thread(nats.delete_jetstream)
     await emit(db, "after")
-    async with flowing(db, producer, consumer_bus):
+    async with flowing(db, producer, consumer_broker):
         assert await effects(db, at_least=2, quiet_seconds=60) == ["after", "before"]
     task.cancel()

@@ -2,9 +2,9 @@
 
 import grpc
 import pytest
+from chassis.grpc_status import DETAILS_KEY, from_error, to_status
 from chassis.pages import next_token, read_page
 from chassis.refusals import BadRequest, IdReused, Kind, PageTokenWrong, checks
-from chassis.statuses import DETAILS_KEY, from_error, to_status
 
 
 def test_all_wrong_fields_are_told_at_once() -> None:
@@ -41,7 +41,7 @@ def test_a_refusal_survives_the_wire() -> None:
         )
         heard = from_error(error)
         assert (heard.kind, heard.reason, heard.fields) == (said.kind, said.reason, said.fields)
-        assert (heard.says, heard.facts) == (said.says, said.facts)
+        assert (heard.message, heard.facts) == (said.message, said.facts)
 
 
 def test_a_page_goes_on_where_the_one_before_ended() -> None:

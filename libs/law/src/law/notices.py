@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from chassis.texts import Says, says_with
+from chassis.texts import Message, message_with
 
 from law.yearly import MissingTable, YearlyTables
 from law.zone import almaty_day
@@ -21,7 +21,7 @@ class Notice:
     """`facts` are what a program may act on: a table and its year, or by how much it is moved."""
 
     code: str
-    says: Says
+    message: Message
     facts: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -43,4 +43,4 @@ def _missing(missing: MissingTable, is_assumed: bool) -> Notice:
 
 
 def _notice(code: str, facts: dict[str, str]) -> Notice:
-    return Notice(code, says_with("law", code, facts), facts)
+    return Notice(code, message_with("law", code, facts), facts)

@@ -6,7 +6,7 @@ from chassis.refusals import Kind, Refusal
 class TableYearMissing(Refusal):
     """A yearly table does not hold the year that a decision needs: nothing is guessed."""
 
-    kind = Kind.AWAY
+    kind = Kind.UNAVAILABLE
     code = "TABLE_YEAR_MISSING"
 
     def __init__(self, table: str, year: int) -> None:

@@ -35,7 +35,7 @@ def test_from_the_first_of_december_in_almaty_the_missing_table_is_named(
     [notice] = notices(december, until_2026(assume_years=assume_years), NONE)
     assert notice.code == code
     assert notice.facts == {"table": "base_values", "year": "2027"}
-    for text in (notice.says.en, notice.says.ru, notice.says.kk):
+    for text in (notice.message.en, notice.message.ru, notice.message.kk):
         assert "2027" in text
 
 

@@ -20,7 +20,7 @@ async def build(chassis: Chassis[RegistrySettings]) -> None:
     silence = timedelta(seconds=chassis.settings.silence_seconds)
     register = Register(chassis.db, chassis.clock, silence=silence)
     watch = Watch(chassis.db, silence=silence)
-    listener = HeartbeatListener(chassis.bus, watch, chassis.clock)
+    listener = HeartbeatListener(chassis.broker, watch, chassis.clock)
     chassis.serve(
         cameras_pb2.DESCRIPTOR.services_by_name["CameraRegistry"],
         cameras_pb2_grpc.add_CameraRegistryServicer_to_server,

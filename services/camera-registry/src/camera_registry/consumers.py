@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime
 from uuid import UUID
 
-from chassis.bus import Bus
+from chassis.broker import Broker
 from chassis.clock import Clock, from_timestamp, parse_id
 from google.protobuf.message import DecodeError
 from nats.aio.msg import Msg
@@ -33,9 +33,9 @@ class HeartbeatListener:
     """Hears, writes what it heard, and goes through the register for the silent, in turns."""
 
     def __init__(
-        self, bus: Bus, watch: Watch, clock: Clock, *, pending_max: int = PENDING_MAX
+        self, broker: Broker, watch: Watch, clock: Clock, *, pending_max: int = PENDING_MAX
     ) -> None:
-        self._bus = bus
+        self._broker = broker
         self._watch = watch
         self._clock = clock
         self._pending_max = pending_max
@@ -55,7 +55,7 @@ class HeartbeatListener:
     async def run(self) -> None:
         async with self._watch.alone() as require_alone:
             self._hearing.begin()
-            async with self._bus.listening(
+            async with self._broker.listening(
                 SUBJECT, self._hear, dropped=self._lose, pending_max=self._pending_max
             ):
                 await self._keep_watch(require_alone)
@@ -102,7 +102,13 @@ class HeartbeatListener:
     def _look(self) -> datetime:
         now = self._clock()
         why = self._hearing.look(
-            Look(now, time.monotonic(), self._bus.is_connected, self._bus.reconnects, self._lost)
+            Look(
+                now,
+                time.monotonic(),
+                self._broker.is_connected,
+                self._broker.reconnects,
+                self._lost,
+            )
         )
         self._log_episode(why)
         verdict = self._watch.verdict(self._hearing.since, now)

@@ -6,7 +6,7 @@ from typing import TypeVar
 from uuid import UUID
 
 from chassis import telemetry
-from chassis.calls import current_caller
+from chassis.call_context import current_caller
 from chassis.clock import from_timestamp, parse_id, to_timestamp
 from chassis.grpc_server import Policy
 from chassis.identity import allow

@@ -19,7 +19,7 @@ import pytest
 from camera_registry import consumers
 from camera_registry.consumers import HeartbeatListener
 from camera_registry.usecases import Watch
-from chassis.bus import Bus, client_tls
+from chassis.broker import Broker, client_tls
 from chassis.channels import Channels
 from chassis.clock import from_timestamp, new_id, to_timestamp
 from chassis.db import Database
@@ -314,7 +314,7 @@ async def test_lost_heartbeats_are_counted_and_make_the_listener_deaf_with_one_l
         scratch.runtime, service="test", keyring=Keyring(tmp_path), clock=lambda: datetime.now(UTC)
     )
     pair = engines.certificates.service(SERVICE)
-    bus = await Bus.connect(
+    broker = await Broker.connect(
         engines.nats_url,
         name=SERVICE,
         seed_file=engines.keys.nats_seed(SERVICE),
@@ -322,7 +322,7 @@ async def test_lost_heartbeats_are_counted_and_make_the_listener_deaf_with_one_l
     )
     edge = await engines.nats_client("edge-1")
     listener = HeartbeatListener(
-        bus, Watch(db, silence=timedelta(minutes=3)), lambda: datetime.now(UTC), pending_max=5
+        broker, Watch(db, silence=timedelta(minutes=3)), lambda: datetime.now(UTC), pending_max=5
     )
     async with asyncio.TaskGroup() as group:
         task = group.create_task(listener.run())
@@ -346,7 +346,7 @@ async def test_lost_heartbeats_are_counted_and_make_the_listener_deaf_with_one_l
     assert not [line for line in lines if "SlowConsumer" in line]
     [lost] = [line.split("; ")[1].split()[0] for line in lines if "again" in line][1:]
     assert 0 < int(lost) == counted["lost"] == 500 - counted["heard"]
-    for opened in (bus, edge, db):
+    for opened in (broker, edge, db):
         await opened.close()
 
 

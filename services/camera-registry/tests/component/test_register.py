@@ -6,8 +6,8 @@ from typing import Any
 import grpc
 import pytest
 from chassis.clock import new_id
+from chassis.grpc_status import from_error
 from chassis.refusals import RemoteRefusal
-from chassis.statuses import from_error
 from tartip.cameras.v1 import cameras_pb2 as pb
 from tartip.common.v1 import common_pb2
 
@@ -21,7 +21,7 @@ async def refused(call: Awaitable[object]) -> RemoteRefusal:
         await call
     refusal = from_error(caught.value)
     assert isinstance(refusal, RemoteRefusal)
-    assert refusal.says.ru and refusal.says.kk
+    assert refusal.message.ru and refusal.message.kk
     return refusal
 
 

@@ -12,7 +12,7 @@ import pytest
 from alembic import command
 from alembic.config import Config
 from chassis.clock import from_timestamp, new_id, to_timestamp
-from chassis.statuses import from_error
+from chassis.grpc_status import from_error
 from tartip.cameras.v1 import cameras_pb2 as pb
 from tartip.common.v1 import common_pb2
 from tartip_cli.testing import RunningTestMesh

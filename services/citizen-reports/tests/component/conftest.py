@@ -21,9 +21,9 @@ import pytest_asyncio
 from chassis.channels import Channels
 from chassis.clock import new_id, system_clock, to_timestamp
 from chassis.db import Database
+from chassis.grpc_status import from_error
 from chassis.purpose import purpose_in, purpose_metadata
 from chassis.refusals import RemoteRefusal
-from chassis.statuses import from_error
 from PIL import Image
 from tartip.common.v1 import common_pb2
 from tartip.inference.v1 import inference_pb2, inference_pb2_grpc
@@ -263,7 +263,7 @@ async def refused(call: Awaitable[object]) -> RemoteRefusal:
         await call
     refusal = from_error(caught.value)
     assert isinstance(refusal, RemoteRefusal)
-    assert refusal.says.ru and refusal.says.kk
+    assert refusal.message.ru and refusal.message.kk
     return refusal
 
 

@@ -311,7 +311,7 @@ async def test_what_does_not_exist_is_recorded_too_and_answered_in_the_same_way(
         await refused(stranger.at_desk("GetReport", pb.ReportDeskGetReportRequest(report_id=asked)))
         for asked in (hidden, nobodys)
     ]
-    said = [(one.code, one.kind, one.says, one.facts, one.fields) for one in refusals]
+    said = [(one.code, one.kind, one.message, one.facts, one.fields) for one in refusals]
     assert said[0] == said[1]
     [entry] = await audited(db, "open_refused", nobodys)
     assert entry["facts"] == {"record": "unknown"} and entry["region"] == ""

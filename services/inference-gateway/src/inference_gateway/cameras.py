@@ -45,7 +45,7 @@ class Cameras:
             try:
                 return await self._fetch(camera_id)
             except Refusal as refusal:
-                if refusal.kind not in (Kind.AWAY, Kind.TIMEOUT):
+                if refusal.kind not in (Kind.UNAVAILABLE, Kind.TIMEOUT):
                     raise
                 return cached.camera
         return await self._fetch(camera_id)

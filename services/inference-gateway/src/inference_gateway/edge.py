@@ -22,7 +22,7 @@ UNANSWERED_MAX = 8
 AT_ONCE = 8
 # Of one stream, each with a frame under way or one that must come again.
 CAMERAS_MAX = 64
-AGAIN = frozenset({Kind.AWAY, Kind.OVERLOADED, Kind.TIMEOUT, Kind.CONFLICT})
+AGAIN = frozenset({Kind.UNAVAILABLE, Kind.OVERLOADED, Kind.TIMEOUT, Kind.CONFLICT})
 
 
 class ReadingsRequired(Refusal):

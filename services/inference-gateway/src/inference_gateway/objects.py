@@ -22,7 +22,7 @@ GET_SECONDS = 30.0
 
 
 class EvidenceAway(Refusal):
-    kind = Kind.AWAY
+    kind = Kind.UNAVAILABLE
     code = "EVIDENCE_AWAY"
 
 

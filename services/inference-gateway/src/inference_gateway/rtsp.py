@@ -48,7 +48,7 @@ class AddressNotRtsp(Refusal):
 
 
 class StreamAway(Refusal):
-    kind = Kind.AWAY
+    kind = Kind.UNAVAILABLE
     code = "STREAM_AWAY"
 
 

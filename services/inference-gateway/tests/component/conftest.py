@@ -21,9 +21,9 @@ from typing import Any
 import grpc
 import pytest
 from chassis.clock import new_id, to_timestamp
+from chassis.grpc_status import from_error
 from chassis.purpose import purpose_metadata
 from chassis.refusals import Refusal
-from chassis.statuses import from_error
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from inference_gateway.readings import Readings
@@ -400,7 +400,7 @@ def refused(reason: str) -> Iterator[list[Refusal]]:
         yield told
     except grpc.RpcError as error:
         told.append(from_error(error))  # type: ignore[arg-type]
-        assert told[0].reason == reason, told[0].says.en
+        assert told[0].reason == reason, told[0].message.en
     else:
         raise AssertionError(f"not refused; {reason} was expected")
 

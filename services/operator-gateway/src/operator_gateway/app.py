@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 
 import uvicorn
-from chassis.bus import Bus
+from chassis.broker import Broker
 from chassis.channels import Channels
 from chassis.clock import system_clock
 from chassis.runtime import Chassis, Service
@@ -29,12 +29,12 @@ from operator_gateway import (
     statistics_routes,
     violations_routes,
 )
-from operator_gateway.edge import BrowserHeaders
-from operator_gateway.following import Follower
 from operator_gateway.http import make_app
 from operator_gateway.live import STREAMS, LiveFeed
-from operator_gateway.onward import Peers, Verifies
+from operator_gateway.operator_context import Peers, Verifies
+from operator_gateway.security_headers import SecurityHeaders
 from operator_gateway.settings import GatewaySettings
+from operator_gateway.stream_follower import StreamFollower
 from operator_gateway.tickets import Tickets
 
 GRACE_SECONDS = 5
@@ -56,7 +56,11 @@ ROUTERS = (
 
 
 def application(
-    settings: GatewaySettings, channels: Channels, tokens: Verifies, feed: LiveFeed, bus: Bus | None
+    settings: GatewaySettings,
+    channels: Channels,
+    tokens: Verifies,
+    feed: LiveFeed,
+    broker: Broker | None,
 ) -> FastAPI:
     app = make_app(
         "Tartip: operators' gateway",
@@ -71,10 +75,10 @@ def application(
     app.state.issuer = settings.oidc_issuer
     app.state.clock = system_clock
     app.state.yearly_tables = read_yearly_tables(assume_years=settings.assume_years)
-    app.state.readies = health.Readies(channels, settings.peer_addresses, bus)
+    app.state.readies = health.Readies(channels, settings.peer_addresses, broker)
     for router in ROUTERS:
         app.include_router(router)
-    app.add_middleware(BrowserHeaders)
+    app.add_middleware(SecurityHeaders)
     return app
 
 
@@ -86,11 +90,11 @@ class Gateway:
 
     async def build(self, chassis: Chassis[GatewaySettings]) -> None:
         for stream in STREAMS:
-            chassis.loop(f"follow {stream}", Follower(chassis.bus, self._feed, stream).run)
+            chassis.loop(f"follow {stream}", StreamFollower(chassis.broker, self._feed, stream).run)
 
     async def serve(self, chassis: Chassis[GatewaySettings], stopping: asyncio.Event) -> None:
         app = application(
-            chassis.settings, chassis.channels, chassis.tokens, self._feed, chassis.bus
+            chassis.settings, chassis.channels, chassis.tokens, self._feed, chassis.broker
         )
         await serve_until(stopping, app, chassis.settings.http_address, self._feed)
 

@@ -6,8 +6,8 @@ from fastapi import APIRouter, Path, Query
 from pydantic import Field
 from tartip.audit.v1 import audit_pb2
 
-from operator_gateway.onward import AsOperator
-from operator_gateway.shapes import Answer, Base64, Count, Listing, Moment, Request
+from operator_gateway.operator_context import AsOperator
+from operator_gateway.schemas import Answer, Base64, Count, Listing, Moment, Request
 
 router = APIRouter(prefix="/v1/audit/{service}", tags=["audit"])
 
@@ -78,50 +78,50 @@ class ConsistencyQuery(Request):
 
 
 @router.get("/head")
-async def get_head(service: ServiceName, onward: AsOperator) -> HeadAnswer:
+async def get_head(service: ServiceName, context: AsOperator) -> HeadAnswer:
     """The newest signed head. Role auditor, as all of these."""
-    audit = _audit(onward, service)
-    return HeadAnswer.of(await onward.call(audit.GetHead, audit_pb2.GetHeadRequest()))
+    audit = _audit(context, service)
+    return HeadAnswer.of(await context.call(audit.GetHead, audit_pb2.GetHeadRequest()))
 
 
 @router.get("/entries")
 async def list_entries(
-    service: ServiceName, listing: Annotated[AuditListing, Query()], onward: AsOperator
+    service: ServiceName, listing: Annotated[AuditListing, Query()], context: AsOperator
 ) -> AuditPage:
     """Sealed entries in order, of the auditor's regions; none about a complaint, domestic violence
     or a child. A page may hold fewer than asked for and go on. Reading them is audited: the header
     Tartip-Purpose is required."""
     request = listing.message(audit_pb2.ListEntriesRequest)
-    return AuditPage.of(await onward.call(_audit(onward, service).ListEntries, request))
+    return AuditPage.of(await context.call(_audit(context, service).ListEntries, request))
 
 
 @router.get("/inclusion")
 async def prove_inclusion(
-    service: ServiceName, query: Annotated[InclusionQuery, Query()], onward: AsOperator
+    service: ServiceName, query: Annotated[InclusionQuery, Query()], context: AsOperator
 ) -> Proof:
     """That an entry stands in the tree of a head."""
     request = query.message(audit_pb2.ProveInclusionRequest)
-    return Proof.of(await onward.call(_audit(onward, service).ProveInclusion, request))
+    return Proof.of(await context.call(_audit(context, service).ProveInclusion, request))
 
 
 @router.get("/consistency")
 async def prove_consistency(
-    service: ServiceName, query: Annotated[ConsistencyQuery, Query()], onward: AsOperator
+    service: ServiceName, query: Annotated[ConsistencyQuery, Query()], context: AsOperator
 ) -> Proof:
     """That an older tree is the beginning of a newer one."""
     request = query.message(audit_pb2.ProveConsistencyRequest)
-    return Proof.of(await onward.call(_audit(onward, service).ProveConsistency, request))
+    return Proof.of(await context.call(_audit(context, service).ProveConsistency, request))
 
 
 @router.get("/attempts")
 async def list_attempts(
-    service: ServiceName, listing: Annotated[Listing, Query()], onward: AsOperator
+    service: ServiceName, listing: Annotated[Listing, Query()], context: AsOperator
 ) -> AttemptsPage:
     """Attempts to open what was hidden from the one who asked, newest first. Role
     internal_security; the header Tartip-Purpose is required."""
     request = listing.message(audit_pb2.ListAttemptsRequest)
-    return AttemptsPage.of(await onward.call(_audit(onward, service).ListAttempts, request))
+    return AttemptsPage.of(await context.call(_audit(context, service).ListAttempts, request))
 
 
-def _audit(onward: AsOperator, service: str) -> Any:
-    return onward.peers.audits[service]
+def _audit(context: AsOperator, service: str) -> Any:
+    return context.peers.audits[service]

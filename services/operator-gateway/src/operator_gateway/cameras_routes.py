@@ -8,8 +8,8 @@ from pydantic import Field, model_validator
 from tartip.cameras.v1 import cameras_pb2
 
 from operator_gateway.mapping import to_message
-from operator_gateway.onward import AsOperator
-from operator_gateway.shapes import (
+from operator_gateway.operator_context import AsOperator
+from operator_gateway.schemas import (
     Answer,
     Base64,
     Bytes,
@@ -148,48 +148,48 @@ class CameraListing(Listing):
 
 @router.post("", status_code=201)
 async def register_camera(
-    body: RegisterCamera, onward: AsOperator, idempotency_key: IdempotencyKey = None
+    body: RegisterCamera, context: AsOperator, idempotency_key: IdempotencyKey = None
 ) -> CameraAnswer:
     """Registers a camera under an id the client made. Role camera_administrator."""
     camera_id = client_made_id(body.camera_id, idempotency_key, "camera_id")
     request = body.message(cameras_pb2.RegisterCameraRequest, camera_id=camera_id)
-    reply = await onward.call(onward.peers.cameras.RegisterCamera, request)
+    reply = await context.call(context.peers.cameras.RegisterCamera, request)
     telemetry.annotate(camera=reply.camera.camera_id)
     return CameraAnswer.of(reply)
 
 
 @router.get("")
 async def list_cameras(
-    listing: Annotated[CameraListing, Query()], onward: AsOperator
+    listing: Annotated[CameraListing, Query()], context: AsOperator
 ) -> CameraPage:
     """Cameras by region, capability, status, area, serial and name, in order of id."""
-    return CameraPage.of(await onward.call(onward.peers.cameras.ListCameras, listing.request()))
+    return CameraPage.of(await context.call(context.peers.cameras.ListCameras, listing.request()))
 
 
 @router.get("/{camera_id}")
 async def get_camera(
-    camera_id: Id, onward: AsOperator, as_of: Annotated[Instant | None, Query()] = None
+    camera_id: Id, context: AsOperator, as_of: Annotated[Instant | None, Query()] = None
 ) -> CameraAnswer:
     """One camera, with `as_of` as it was described at that moment."""
     request = to_message({"camera_id": camera_id, "as_of": as_of}, cameras_pb2.GetCameraRequest)
-    reply = await onward.call(onward.peers.cameras.GetCamera, request)
+    reply = await context.call(context.peers.cameras.GetCamera, request)
     telemetry.annotate(camera=reply.camera.camera_id)
     return CameraAnswer.of(reply)
 
 
 @router.put("/{camera_id}")
-async def change_camera(camera_id: Id, body: ChangeCamera, onward: AsOperator) -> CameraAnswer:
+async def change_camera(camera_id: Id, body: ChangeCamera, context: AsOperator) -> CameraAnswer:
     """Replaces the description of the version that was read. Role camera_administrator."""
     request = body.message(cameras_pb2.ChangeCameraRequest, camera_id=camera_id)
-    reply = await onward.call(onward.peers.cameras.ChangeCamera, request)
+    reply = await context.call(context.peers.cameras.ChangeCamera, request)
     telemetry.annotate(camera=reply.camera.camera_id)
     return CameraAnswer.of(reply)
 
 
 @router.post("/{camera_id}/retire")
-async def retire_camera(camera_id: Id, body: RetireCamera, onward: AsOperator) -> CameraAnswer:
+async def retire_camera(camera_id: Id, body: RetireCamera, context: AsOperator) -> CameraAnswer:
     """Takes a camera out of service for ever. Role camera_administrator."""
     request = body.message(cameras_pb2.RetireCameraRequest, camera_id=camera_id)
-    reply = await onward.call(onward.peers.cameras.RetireCamera, request)
+    reply = await context.call(context.peers.cameras.RetireCamera, request)
     telemetry.annotate(camera=reply.camera.camera_id)
     return CameraAnswer.of(reply)

@@ -11,8 +11,8 @@ from fastapi.responses import StreamingResponse
 from pydantic import Field
 
 from operator_gateway.live import Listener, LiveFeed, Told, read_position, told_to
-from operator_gateway.onward import AsOperator, Bearer, Onward, onward_of
-from operator_gateway.shapes import Answer
+from operator_gateway.operator_context import AsOperator, Bearer, OperatorContext, operator_context
+from operator_gateway.schemas import Answer
 from operator_gateway.tickets import TICKET_SECONDS, Tickets
 
 router = APIRouter(prefix="/v1/events", tags=["events"])
@@ -31,10 +31,10 @@ class TicketAnswer(Answer):
 
 
 @router.post("/tickets", status_code=201)
-async def give_ticket(request: Request, onward: AsOperator) -> TicketAnswer:
+async def give_ticket(request: Request, context: AsOperator) -> TicketAnswer:
     """A ticket that opens one live stream, for clients that can send no header."""
     tickets: Tickets = request.app.state.tickets
-    return TicketAnswer(ticket=tickets.give(onward), good_for_seconds=TICKET_SECONDS)
+    return TicketAnswer(ticket=tickets.give(context), good_for_seconds=TICKET_SECONDS)
 
 
 @router.get(
@@ -56,7 +56,9 @@ async def live_events(
     token has run out; `heartbeat` comes every 15 s.
     """
     state = request.app.state
-    holder = await onward_of(request, credentials) if credentials else state.tickets.take(ticket)
+    holder = (
+        await operator_context(request, credentials) if credentials else state.tickets.take(ticket)
+    )
     feed: LiveFeed = state.feed
     if feed.listeners >= LISTENERS_MAX:
         raise Overloaded
@@ -70,7 +72,9 @@ async def live_events(
     )
 
 
-async def _frames(feed: LiveFeed, listener: Listener, holder: Onward) -> AsyncIterator[str]:
+async def _frames(
+    feed: LiveFeed, listener: Listener, holder: OperatorContext
+) -> AsyncIterator[str]:
     try:
         yield f"retry: {RETRY_MS}\n: live\n\n"
         yield frame(Told("ready", listener.position))

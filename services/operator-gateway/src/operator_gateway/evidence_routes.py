@@ -10,8 +10,8 @@ from fastapi.responses import StreamingResponse
 from tartip.reports.v1 import reports_pb2
 from tartip.violations.v1 import violations_pb2
 
-from operator_gateway.onward import AsOperator, Onward
-from operator_gateway.shapes import Id
+from operator_gateway.operator_context import AsOperator, OperatorContext
+from operator_gateway.schemas import Id
 
 router = APIRouter(prefix="/v1", tags=["evidence"])
 
@@ -41,26 +41,28 @@ ANSWERS: dict[int | str, dict[str, Any]] = {
     responses=ANSWERS,
 )
 async def open_violation_evidence(
-    violation_id: Id, sha256: Sha256, onward: AsOperator
+    violation_id: Id, sha256: Sha256, context: AsOperator
 ) -> StreamingResponse:
     """A frame of a violation; the header Tartip-Purpose is required and goes into the audit log."""
     telemetry.annotate(violation=violation_id)
     request = violations_pb2.OpenEvidenceRequest(violation_id=violation_id, sha256=sha256)
-    return await _opened(onward, onward.peers.violations.OpenEvidence, request)
+    return await _opened(context, context.peers.violations.OpenEvidence, request)
 
 
 @router.get(
     "/reports/{report_id}/media/{media_id}", response_class=StreamingResponse, responses=ANSWERS
 )
-async def open_report_media(report_id: Id, media_id: Id, onward: AsOperator) -> StreamingResponse:
+async def open_report_media(report_id: Id, media_id: Id, context: AsOperator) -> StreamingResponse:
     """A picture or film of a report; the header Tartip-Purpose is required, as above."""
     telemetry.annotate(report=report_id)
     request = reports_pb2.OpenEvidenceRequest(report_id=report_id, media_id=media_id)
-    return await _opened(onward, onward.peers.reports.OpenEvidence, request)
+    return await _opened(context, context.peers.reports.OpenEvidence, request)
 
 
-async def _opened(onward: Onward, method: Callable[..., Any], request: object) -> StreamingResponse:
-    messages = onward.stream(method, request)
+async def _opened(
+    context: OperatorContext, method: Callable[..., Any], request: object
+) -> StreamingResponse:
+    messages = context.stream(method, request)
     # The first message before the status: a refusal must still be able to become one.
     first = await anext(messages)
     is_shown = first.content_type in SHOWN_TYPES

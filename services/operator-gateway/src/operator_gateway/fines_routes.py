@@ -8,8 +8,8 @@ from fastapi import APIRouter, Query
 from pydantic import Field
 from tartip.fines.v1 import fines_pb2
 
-from operator_gateway.onward import AsOperator, Onward
-from operator_gateway.shapes import (
+from operator_gateway.operator_context import AsOperator, OperatorContext
+from operator_gateway.schemas import (
     Answer,
     ClientMadeId,
     Id,
@@ -122,15 +122,15 @@ class CancelFine(Request):
 
 
 @router.get("")
-async def list_fines(listing: Annotated[FineListing, Query()], onward: AsOperator) -> FinePage:
+async def list_fines(listing: Annotated[FineListing, Query()], context: AsOperator) -> FinePage:
     """Fines by state, region and hold, newest first, or the one of a violation."""
     request = listing.message(fines_pb2.ListFinesRequest)
-    return FinePage.of(await onward.call(onward.peers.fines.ListFines, request))
+    return FinePage.of(await context.call(context.peers.fines.ListFines, request))
 
 
 @router.get("/recheck")
 async def recheck_fines(
-    listing: Annotated[RecheckListing, Query()], onward: AsOperator
+    listing: Annotated[RecheckListing, Query()], context: AsOperator
 ) -> RecheckPage:
     """Issued fines that today's guards would hold; changes nothing. Role supervisor or auditor.
 
@@ -141,7 +141,7 @@ async def recheck_fines(
     )
     found: list[RecheckedFine] = []
     checked, remaining, token = 0, 0, ""
-    answers = onward.stream(onward.peers.fines.RecheckIssuedFines, request)
+    answers = context.stream(context.peers.fines.RecheckIssuedFines, request)
     async with aclosing(answers):  # type: ignore[type-var]  # it is a generator
         async for answer in answers:
             checked, remaining, token = checked + 1, answer.remaining, answer.resume_token
@@ -158,14 +158,16 @@ async def recheck_fines(
 
 
 @router.get("/{number}")
-async def get_fine(number: Id, onward: AsOperator) -> FineAnswer:
+async def get_fine(number: Id, context: AsOperator) -> FineAnswer:
     """One fine; reading it is audited with the purpose."""
-    return await _told(onward, onward.peers.fines.GetFine, fines_pb2.GetFineRequest(number=number))
+    return await _told(
+        context, context.peers.fines.GetFine, fines_pb2.GetFineRequest(number=number)
+    )
 
 
 @router.post("/{number}/cancel")
 async def cancel_fine(
-    number: Id, body: CancelFine, onward: AsOperator, idempotency_key: IdempotencyKey = None
+    number: Id, body: CancelFine, context: AsOperator, idempotency_key: IdempotencyKey = None
 ) -> FineAnswer:
     """Cancels a fine; what was paid is refunded by reversal. Role supervisor."""
     request = body.message(
@@ -173,20 +175,20 @@ async def cancel_fine(
         number=number,
         cancellation_id=client_made_id(body.cancellation_id, idempotency_key, "cancellation_id"),
     )
-    return await _told(onward, onward.peers.fines.CancelFine, request)
+    return await _told(context, context.peers.fines.CancelFine, request)
 
 
 @router.get("/{number}/entries")
-async def list_entries(number: Id, onward: AsOperator) -> Entries:
+async def list_entries(number: Id, context: AsOperator) -> Entries:
     """The ledger entries of one fine, in order. Role finance or auditor."""
     request = fines_pb2.ListEntriesRequest(number=number)
-    reply = await onward.call(onward.peers.fines.ListEntries, request)
+    reply = await context.call(context.peers.fines.ListEntries, request)
     telemetry.annotate(fine=number)
     return Entries.of(reply)
 
 
-async def _told(onward: Onward, method: Any, request: object) -> FineAnswer:
-    reply = await onward.call(method, request)
-    telemetry.tell_story(reply.fine.story)
+async def _told(context: OperatorContext, method: Any, request: object) -> FineAnswer:
+    reply = await context.call(method, request)
+    telemetry.bind_story(reply.fine.story)
     telemetry.annotate(fine=reply.fine.number)
     return FineAnswer.of(reply)

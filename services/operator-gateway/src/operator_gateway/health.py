@@ -10,13 +10,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import grpc
-from chassis.bus import Bus
+from chassis.broker import Broker
 from chassis.channels import Channels
 from fastapi import APIRouter, Request, Response
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from opentelemetry import context, trace
 
-from operator_gateway.shapes import Answer
+from operator_gateway.schemas import Answer
 
 CHECK_SECONDS = 1.0
 KEPT_SECONDS = 1.0
@@ -43,12 +43,14 @@ class Readiness(Answer):
 class Readies:
     """Asks the peers, at most once in `KEPT_SECONDS`."""
 
-    def __init__(self, channels: Channels, addresses: Mapping[str, str], bus: Bus | None) -> None:
+    def __init__(
+        self, channels: Channels, addresses: Mapping[str, str], broker: Broker | None
+    ) -> None:
         self._stubs = {
             name: health_pb2_grpc.HealthStub(channels.to(address, name))
             for name, address in addresses.items()
         }
-        self._bus = bus
+        self._broker = broker
         self._lock = asyncio.Lock()
         self._told: Readiness | None = None
         self._told_at = 0.0
@@ -60,7 +62,7 @@ class Readies:
                 self._told = Readiness(
                     ready=all(peer.ready for peer in peers),
                     peers=peers,
-                    live_feed=self._bus is not None and self._bus.is_connected,
+                    live_feed=self._broker is not None and self._broker.is_connected,
                 )
                 self._told_at = time.monotonic()
             return self._told

@@ -13,7 +13,7 @@ from typing import Any
 
 from chassis import telemetry
 from chassis.clock import new_id
-from chassis.refusals import BadRequest, Broken, FieldError, Kind, Refusal
+from chassis.refusals import BadRequest, FieldError, InternalError, Kind, Refusal
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
@@ -46,7 +46,7 @@ def problem(refusal: Refusal, language: str = "en") -> JSONResponse:
     status = HTTP_STATUSES.get(refusal.reason, refusal.kind.http_status)
     body: dict[str, Any] = {
         "type": f"urn:tartip:refusal:{refusal.reason}",
-        "title": getattr(refusal.says, language if language in LANGUAGES else "en"),
+        "title": getattr(refusal.message, language if language in LANGUAGES else "en"),
         "status": status,
         "reason": refusal.reason,
     }
@@ -58,7 +58,7 @@ def problem(refusal: Refusal, language: str = "en") -> JSONResponse:
     if refusal.facts:
         body["facts"] = refusal.facts
     headers: dict[str, str] = {}
-    if refusal.kind in (Kind.OVERLOADED, Kind.AWAY):
+    if refusal.kind in (Kind.OVERLOADED, Kind.UNAVAILABLE):
         headers["Retry-After"] = "1"
     if refusal.kind is Kind.UNAUTHENTICATED:
         headers["WWW-Authenticate"] = "Bearer"
@@ -178,7 +178,7 @@ class Edge:
             if not started:
                 await problem(refusal)(scope, receive, sending)
         except Exception as error:
-            broken = Broken(facts={"error_id": str(new_id())})
+            broken = InternalError(facts={"error_id": str(new_id())})
             log.error("error id %s", broken.facts["error_id"], exc_info=error)
             span.set_status(telemetry.Status(telemetry.StatusCode.ERROR, type(error).__name__))
             if not started:

@@ -11,7 +11,7 @@ from fastapi import Request as HttpRequest
 from law.notices import notices
 from law.yearly import YearlyTables
 
-from operator_gateway.shapes import Answer
+from operator_gateway.schemas import Answer
 
 router = APIRouter(prefix="/v1", tags=["notices"])
 
@@ -44,9 +44,9 @@ async def list_notices(request: HttpRequest) -> Notices:
         notices=[
             Notice(
                 code=one.code,
-                kk=one.says.kk,
-                ru=one.says.ru,
-                en=one.says.en,
+                kk=one.message.kk,
+                ru=one.message.ru,
+                en=one.message.en,
                 facts=dict(one.facts),
             )
             for one in notices(now, tables, clock_offset())

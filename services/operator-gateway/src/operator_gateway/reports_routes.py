@@ -7,8 +7,8 @@ from fastapi import APIRouter, Query
 from pydantic import Field
 from tartip.reports.v1 import reports_pb2
 
-from operator_gateway.onward import AsOperator, Onward
-from operator_gateway.shapes import (
+from operator_gateway.operator_context import AsOperator, OperatorContext
+from operator_gateway.schemas import (
     Answer,
     Id,
     Listing,
@@ -153,68 +153,68 @@ class AcceptTrafficEvidence(Request):
 
 @router.get("")
 async def list_reports(
-    listing: Annotated[ReportListing, Query()], onward: AsOperator
+    listing: Annotated[ReportListing, Query()], context: AsOperator
 ) -> DeskReportPage:
     """The queue, most urgent deadline first and last what waits for a reporter; without texts,
     reporters, media and steps."""
     request = listing.message(reports_pb2.ReportDeskListReportsRequest)
-    return DeskReportPage.of(await onward.call(onward.peers.reports.ListReports, request))
+    return DeskReportPage.of(await context.call(context.peers.reports.ListReports, request))
 
 
 @router.get("/by-number/{number}")
-async def get_report_by_number(number: Id, onward: AsOperator) -> DeskReportAnswer:
+async def get_report_by_number(number: Id, context: AsOperator) -> DeskReportAnswer:
     request = reports_pb2.ReportDeskGetReportRequest(number=number)
-    return await _told(onward, onward.peers.reports.GetReport, request)
+    return await _told(context, context.peers.reports.GetReport, request)
 
 
 @router.get("/{report_id}")
-async def get_report(report_id: Id, onward: AsOperator) -> DeskReportAnswer:
+async def get_report(report_id: Id, context: AsOperator) -> DeskReportAnswer:
     """One report in full; reading it is audited with the purpose."""
     request = reports_pb2.ReportDeskGetReportRequest(report_id=report_id)
-    return await _told(onward, onward.peers.reports.GetReport, request)
+    return await _told(context, context.peers.reports.GetReport, request)
 
 
 @router.post("/{report_id}/take")
 async def take_report(
-    report_id: Id, onward: AsOperator, body: TakeReport | None = None
+    report_id: Id, context: AsOperator, body: TakeReport | None = None
 ) -> DeskReportAnswer:
     """Takes a report into work under the operator's name."""
     body = body or TakeReport()
     request = body.message(reports_pb2.TakeReportRequest, report_id=report_id)
-    return await _told(onward, onward.peers.reports.TakeReport, request)
+    return await _told(context, context.peers.reports.TakeReport, request)
 
 
 @router.post("/{report_id}/route")
-async def route_report(report_id: Id, body: RouteReport, onward: AsOperator) -> DeskReportAnswer:
+async def route_report(report_id: Id, body: RouteReport, context: AsOperator) -> DeskReportAnswer:
     """Sends it to another unit."""
     request = body.message(reports_pb2.RouteReportRequest, report_id=report_id)
-    return await _told(onward, onward.peers.reports.RouteReport, request)
+    return await _told(context, context.peers.reports.RouteReport, request)
 
 
 @router.post("/{report_id}/ask")
-async def ask_reporter(report_id: Id, body: AskReporter, onward: AsOperator) -> DeskReportAnswer:
+async def ask_reporter(report_id: Id, body: AskReporter, context: AsOperator) -> DeskReportAnswer:
     """Asks the reporter; the deadline waits."""
     request = body.message(reports_pb2.AskReporterRequest, report_id=report_id)
-    return await _told(onward, onward.peers.reports.AskReporter, request)
+    return await _told(context, context.peers.reports.AskReporter, request)
 
 
 @router.post("/{report_id}/answer")
-async def answer_report(report_id: Id, body: AnswerReport, onward: AsOperator) -> DeskReportAnswer:
+async def answer_report(report_id: Id, body: AnswerReport, context: AsOperator) -> DeskReportAnswer:
     request = body.message(reports_pb2.AnswerReportRequest, report_id=report_id)
-    return await _told(onward, onward.peers.reports.AnswerReport, request)
+    return await _told(context, context.peers.reports.AnswerReport, request)
 
 
 @router.post("/{report_id}/accept-traffic-evidence")
 async def accept_traffic_evidence(
-    report_id: Id, body: AcceptTrafficEvidence, onward: AsOperator
+    report_id: Id, body: AcceptTrafficEvidence, context: AsOperator
 ) -> DeskReportAnswer:
     """Makes it a violation candidate that an officer decides."""
     request = body.message(reports_pb2.AcceptTrafficEvidenceRequest, report_id=report_id)
-    return await _told(onward, onward.peers.reports.AcceptTrafficEvidence, request)
+    return await _told(context, context.peers.reports.AcceptTrafficEvidence, request)
 
 
-async def _told(onward: Onward, method: Any, request: object) -> DeskReportAnswer:
-    reply = await onward.call(method, request)
-    telemetry.tell_story(reply.report.story)
+async def _told(context: OperatorContext, method: Any, request: object) -> DeskReportAnswer:
+    reply = await context.call(method, request)
+    telemetry.bind_story(reply.report.story)
     telemetry.annotate(report=reply.report.report.report_id)
     return DeskReportAnswer.of(reply)

@@ -11,9 +11,9 @@ from chassis.refusals import Kind, Refusal
 from fastapi import APIRouter, Request
 from pydantic import Field
 
-from operator_gateway.onward import AsOperator
-from operator_gateway.shapes import Answer
-from operator_gateway.shapes import Request as Body
+from operator_gateway.operator_context import AsOperator
+from operator_gateway.schemas import Answer
+from operator_gateway.schemas import Request as Body
 
 router = APIRouter(prefix="/v1", tags=["sign-in"])
 
@@ -22,7 +22,7 @@ OPERATORS_CLAIM = "tartip_development_operators"
 
 
 class IssuerAway(Refusal):
-    kind = Kind.AWAY
+    kind = Kind.UNAVAILABLE
     code = "ISSUER_AWAY"
 
 
@@ -67,15 +67,15 @@ class Me(Answer):
 
 
 @router.get("/me")
-async def me(onward: AsOperator) -> Me:
+async def me(context: AsOperator) -> Me:
     """Whom the token names and what they may see."""
-    operator = onward.operator
+    operator = context.operator
     return Me(
         operator=operator.operator_id,
-        name=onward.name,
+        name=context.name,
         roles=sorted(operator.roles),
         regions=list(operator.regions),
-        token_expires_at=onward.token_expires_at,
+        token_expires_at=context.token_expires_at,
     )
 
 

@@ -6,8 +6,8 @@ from fastapi import APIRouter, Query
 from tartip.cameras.v1 import cameras_pb2
 from tartip.fines.v1 import fines_pb2
 
-from operator_gateway.onward import AsOperator
-from operator_gateway.shapes import Answer, Day, Money, Region, Request
+from operator_gateway.operator_context import AsOperator
+from operator_gateway.schemas import Answer, Day, Money, Region, Request
 
 router = APIRouter(prefix="/v1/statistics", tags=["statistics"])
 
@@ -56,15 +56,15 @@ class RevenueQuery(Request):
 
 @router.get("/cameras")
 async def camera_statistics(
-    query: Annotated[CameraStatisticsQuery, Query()], onward: AsOperator
+    query: Annotated[CameraStatisticsQuery, Query()], context: AsOperator
 ) -> CameraStatistics:
     """Registered, connected and with AI, in all and by region."""
     request = query.message(cameras_pb2.GetStatisticsRequest)
-    return CameraStatistics.of(await onward.call(onward.peers.cameras.GetStatistics, request))
+    return CameraStatistics.of(await context.call(context.peers.cameras.GetStatistics, request))
 
 
 @router.get("/revenue")
-async def revenue(query: Annotated[RevenueQuery, Query()], onward: AsOperator) -> RevenueFigures:
+async def revenue(query: Annotated[RevenueQuery, Query()], context: AsOperator) -> RevenueFigures:
     """Issued, collected, discounted and refunded sums by region and day. Role finance."""
     request = query.message(fines_pb2.GetRevenueRequest)
-    return RevenueFigures.of(await onward.call(onward.peers.fines.GetRevenue, request))
+    return RevenueFigures.of(await context.call(context.peers.fines.GetRevenue, request))

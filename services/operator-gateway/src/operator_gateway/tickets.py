@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from chassis.refusals import Kind, NotAuthenticated, Overloaded, Refusal
 
-from operator_gateway.onward import Onward
+from operator_gateway.operator_context import OperatorContext
 
 TICKET_SECONDS = 30.0
 TICKETS_MAX = 1000
@@ -22,7 +22,7 @@ class TicketSpent(Refusal):
 
 @dataclass(frozen=True)
 class _Ticket:
-    holder: Onward
+    holder: OperatorContext
     good_until: float
 
 
@@ -33,7 +33,7 @@ class Tickets:
         self._clock = clock
         self._tickets: dict[str, _Ticket] = {}
 
-    def give(self, holder: Onward) -> str:
+    def give(self, holder: OperatorContext) -> str:
         now = self._clock()
         self._tickets = {k: t for k, t in self._tickets.items() if t.good_until > now}
         if len(self._tickets) >= TICKETS_MAX:
@@ -42,7 +42,7 @@ class Tickets:
         self._tickets[ticket] = _Ticket(holder, now + TICKET_SECONDS)
         return ticket
 
-    def take(self, ticket: str) -> Onward:
+    def take(self, ticket: str) -> OperatorContext:
         """Whose it is. Raises NotAuthenticated (none) or TicketSpent."""
         if not ticket:
             raise NotAuthenticated

@@ -8,8 +8,8 @@ from pydantic import Field
 from tartip.violations.v1 import violations_pb2
 
 from operator_gateway.cameras_routes import CameraKind
-from operator_gateway.onward import AsOperator, Onward
-from operator_gateway.shapes import (
+from operator_gateway.operator_context import AsOperator, OperatorContext
+from operator_gateway.schemas import (
     Answer,
     Base64,
     Bytes,
@@ -163,25 +163,27 @@ class AnnulViolation(Request):
 
 @router.get("")
 async def list_violations(
-    listing: Annotated[ViolationListing, Query()], onward: AsOperator
+    listing: Annotated[ViolationListing, Query()], context: AsOperator
 ) -> ViolationPage:
     """The queue, oldest first."""
     request = listing.message(violations_pb2.ListViolationsRequest)
-    return ViolationPage.of(await onward.call(onward.peers.violations.ListViolations, request))
+    return ViolationPage.of(await context.call(context.peers.violations.ListViolations, request))
 
 
 @router.get("/{violation_id}")
-async def get_violation(violation_id: Id, onward: AsOperator) -> ViolationAnswer:
+async def get_violation(violation_id: Id, context: AsOperator) -> ViolationAnswer:
     """One violation; reading it is audited with the purpose."""
     request = violations_pb2.GetViolationRequest(violation_id=violation_id)
-    return await _told(onward, onward.peers.violations.GetViolation, request)
+    return await _told(context, context.peers.violations.GetViolation, request)
 
 
 @router.post("/{violation_id}/decision/prepare")
-async def prepare_decision(violation_id: Id, body: PrepareDecision, onward: AsOperator) -> Prepared:
+async def prepare_decision(
+    violation_id: Id, body: PrepareDecision, context: AsOperator
+) -> Prepared:
     """The canonical bytes that the officer signs. Role inspector."""
     request = body.message(violations_pb2.PrepareDecisionRequest, violation_id=violation_id)
-    reply = await onward.call(onward.peers.violations.PrepareDecision, request)
+    reply = await context.call(context.peers.violations.PrepareDecision, request)
     telemetry.annotate(violation=violation_id)
     return Prepared.of(reply)
 
@@ -190,7 +192,7 @@ async def prepare_decision(violation_id: Id, body: PrepareDecision, onward: AsOp
 async def confirm_violation(
     violation_id: Id,
     body: SignedDecision,
-    onward: AsOperator,
+    context: AsOperator,
     idempotency_key: IdempotencyKey = None,
 ) -> ViolationAnswer:
     """Confirms with the officer's signature over the prepared bytes. Role inspector."""
@@ -199,14 +201,14 @@ async def confirm_violation(
         violation_id=violation_id,
         decision_id=client_made_id(body.decision_id, idempotency_key, "decision_id"),
     )
-    return await _told(onward, onward.peers.violations.ConfirmViolation, request)
+    return await _told(context, context.peers.violations.ConfirmViolation, request)
 
 
 @router.post("/{violation_id}/reject")
 async def reject_violation(
     violation_id: Id,
     body: SignedDecision,
-    onward: AsOperator,
+    context: AsOperator,
     idempotency_key: IdempotencyKey = None,
 ) -> ViolationAnswer:
     """Rejects, signed in the same way; the reason stands in the prepared bytes. Role inspector."""
@@ -215,14 +217,14 @@ async def reject_violation(
         violation_id=violation_id,
         decision_id=client_made_id(body.decision_id, idempotency_key, "decision_id"),
     )
-    return await _told(onward, onward.peers.violations.RejectViolation, request)
+    return await _told(context, context.peers.violations.RejectViolation, request)
 
 
 @router.post("/{violation_id}/annul")
 async def annul_violation(
     violation_id: Id,
     body: AnnulViolation,
-    onward: AsOperator,
+    context: AsOperator,
     idempotency_key: IdempotencyKey = None,
 ) -> ViolationAnswer:
     """Takes a confirmed violation back. Role supervisor."""
@@ -231,11 +233,11 @@ async def annul_violation(
         violation_id=violation_id,
         decision_id=client_made_id(body.decision_id, idempotency_key, "decision_id"),
     )
-    return await _told(onward, onward.peers.violations.AnnulViolation, request)
+    return await _told(context, context.peers.violations.AnnulViolation, request)
 
 
-async def _told(onward: Onward, method: Any, request: object) -> ViolationAnswer:
-    reply = await onward.call(method, request)
-    telemetry.tell_story(reply.violation.story)
+async def _told(context: OperatorContext, method: Any, request: object) -> ViolationAnswer:
+    reply = await context.call(method, request)
+    telemetry.bind_story(reply.violation.story)
     telemetry.annotate(violation=reply.violation.violation_id)
     return ViolationAnswer.of(reply)

@@ -8,11 +8,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import rfc8785
-from chassis.calls import current_caller
+from chassis.call_context import current_caller
 from chassis.clock import to_timestamp
 from chassis.purpose import PurposeRequired
 from chassis.refusals import Kind, Refusal, checks
-from chassis.texts import Says
+from chassis.texts import Message
 from PIL import Image, ImageDraw
 from tartip.cameras.v1 import cameras_pb2, cameras_pb2_grpc
 from tartip.fines.v1 import fines_pb2, fines_pb2_grpc
@@ -44,18 +44,22 @@ ORIGINAL_SHA = "0e" * 32
 class ViolationNotFound(Refusal):
     kind = Kind.NOT_FOUND
     code = "VIOLATION_NOT_FOUND"
-    says = Says(en="No such violation.", ru="Нет такого нарушения.", kk="Мұндай бұзушылық жоқ.")
+    message = Message(
+        en="No such violation.", ru="Нет такого нарушения.", kk="Мұндай бұзушылық жоқ."
+    )
 
 
 class ViolationAlreadyDecided(Refusal):
     code = "VIOLATION_ALREADY_DECIDED"
-    says = Says(en="Already decided.", ru="Решение уже принято.", kk="Шешім қабылданған.")
+    message = Message(en="Already decided.", ru="Решение уже принято.", kk="Шешім қабылданған.")
 
 
 class ViolationChangedMeanwhile(Refusal):
     kind = Kind.CONFLICT
     code = "VIOLATION_CHANGED_MEANWHILE"
-    says = Says(en="Changed meanwhile.", ru="Тем временем изменилось.", kk="Осы арада өзгерді.")
+    message = Message(
+        en="Changed meanwhile.", ru="Тем временем изменилось.", kk="Осы арада өзгерді."
+    )
 
 
 @dataclass

@@ -4,10 +4,10 @@ from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from typing import Any
 
-from chassis.calls import current_caller
+from chassis.call_context import current_caller
 from chassis.clock import system_clock, to_timestamp
 from chassis.refusals import Kind, Refusal, checks
-from chassis.texts import Says
+from chassis.texts import Message
 from tartip.reports.v1 import reports_pb2, reports_pb2_grpc
 
 from .peers import NOON, ORIGINAL_SHA, PHOTOGRAPH, PHOTOGRAPH_SHA, Asked
@@ -16,13 +16,15 @@ from .peers import NOON, ORIGINAL_SHA, PHOTOGRAPH, PHOTOGRAPH_SHA, Asked
 class ReportNotFound(Refusal):
     kind = Kind.NOT_FOUND
     code = "REPORT_NOT_FOUND"
-    says = Says(en="No such report.", ru="Нет такого сообщения.", kk="Мұндай хабарлама жоқ.")
+    message = Message(en="No such report.", ru="Нет такого сообщения.", kk="Мұндай хабарлама жоқ.")
 
 
 class ReportChangedMeanwhile(Refusal):
     kind = Kind.CONFLICT
     code = "REPORT_CHANGED_MEANWHILE"
-    says = Says(en="Changed meanwhile.", ru="Тем временем изменилось.", kk="Осы арада өзгерді.")
+    message = Message(
+        en="Changed meanwhile.", ru="Тем временем изменилось.", kk="Осы арада өзгерді."
+    )
 
 
 # What may be done in which status, and what it leads to.

@@ -20,5 +20,9 @@ async def test_the_moment_of_the_mesh_and_what_is_not_in_earnest_are_told_to_all
     expected = notices(system_clock(), read_yearly_tables(assume_years=True), clock_offset())
     assert [one["code"] for one in body["notices"]] == [one.code for one in expected]
     for told, one in zip(body["notices"], expected, strict=True):
-        assert (told["kk"], told["ru"], told["en"]) == (one.says.kk, one.says.ru, one.says.en)
+        assert (told["kk"], told["ru"], told["en"]) == (
+            one.message.kk,
+            one.message.ru,
+            one.message.en,
+        )
         assert told["facts"] == dict(one.facts)

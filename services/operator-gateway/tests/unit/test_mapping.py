@@ -17,7 +17,7 @@ from operator_gateway import (
     violations_routes,
 )
 from operator_gateway.mapping import short_names, to_message, to_plain
-from operator_gateway.shapes import Answer
+from operator_gateway.schemas import Answer
 from pydantic import BaseModel
 from tartip.audit.v1 import audit_pb2
 from tartip.cameras.v1 import cameras_pb2

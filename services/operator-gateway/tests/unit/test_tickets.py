@@ -3,12 +3,12 @@
 import pytest
 from chassis.identity import Operator
 from chassis.refusals import BadRequest, NotAuthenticated, Overloaded
-from operator_gateway.onward import Onward, Peers
-from operator_gateway.shapes import client_made_id
+from operator_gateway.operator_context import OperatorContext, Peers
+from operator_gateway.schemas import client_made_id
 from operator_gateway.tickets import TICKET_SECONDS, TICKETS_MAX, Tickets, TicketSpent
 
 PEERS = Peers(cameras=None, inference=None, violations=None, fines=None, reports=None, audits={})
-HOLDER = Onward(Operator("x", frozenset(), ()), "X", 0.0, "", "t", PEERS)
+HOLDER = OperatorContext(Operator("x", frozenset(), ()), "X", 0.0, "", "t", PEERS)
 
 
 class Watch:

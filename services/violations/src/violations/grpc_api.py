@@ -5,7 +5,7 @@ from datetime import datetime
 from uuid import UUID
 
 from chassis import telemetry
-from chassis.calls import current_caller
+from chassis.call_context import current_caller
 from chassis.clock import parse_id, to_timestamp
 from chassis.grpc_server import Policy
 from chassis.identity import Caller, allow
@@ -61,7 +61,7 @@ class ViolationsApi(violations_pb2_grpc.ViolationsServicer):
         self, request: pb.GetViolationRequest, context: ServicerContext
     ) -> pb.GetViolationResponse:
         violation = await self._desk.get(_known_id(request.violation_id), current_caller())
-        telemetry.tell_story(violation.story)
+        telemetry.bind_story(violation.story)
         return pb.GetViolationResponse(violation=to_proto(violation, current_caller()))
 
     async def OpenEvidence(
@@ -136,7 +136,7 @@ class ViolationsApi(violations_pb2_grpc.ViolationsServicer):
             version=request.version,
             caller=current_caller(),
         )
-        telemetry.tell_story(violation.story)
+        telemetry.bind_story(violation.story)
         return pb.AnnulViolationResponse(violation=to_proto(violation, current_caller()))
 
     async def _decide(
@@ -155,7 +155,7 @@ class ViolationsApi(violations_pb2_grpc.ViolationsServicer):
             certificate=request.certificate,
             caller=current_caller(),
         )
-        telemetry.tell_story(violation.story)
+        telemetry.bind_story(violation.story)
         return violation
 
 

@@ -18,9 +18,9 @@ import pytest
 import pytest_asyncio
 from chassis.channels import Channels
 from chassis.clock import new_id, system_clock, to_timestamp
+from chassis.grpc_status import DETAILS_KEY, to_status
 from chassis.purpose import purpose_in, purpose_metadata
 from chassis.refusals import Kind, Refusal
-from chassis.statuses import DETAILS_KEY, to_status
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from google.protobuf.message import Message

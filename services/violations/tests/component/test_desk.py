@@ -11,8 +11,8 @@ import grpc
 import pytest
 import pytest_asyncio
 from chassis.clock import new_id, system_clock, to_timestamp
+from chassis.grpc_status import from_error
 from chassis.refusals import RemoteRefusal
-from chassis.statuses import from_error
 from tartip.cameras.v1 import cameras_pb2
 from tartip.common.v1 import common_pb2
 from tartip.violations.v1 import events_pb2
@@ -30,7 +30,7 @@ async def refused(call: Awaitable[object]) -> RemoteRefusal:
         await call
     refusal = from_error(caught.value)
     assert isinstance(refusal, RemoteRefusal)
-    assert refusal.says.ru and refusal.says.kk
+    assert refusal.message.ru and refusal.message.kk
     return refusal
 
 

@@ -10,7 +10,7 @@ import grpc
 import pytest
 import pytest_asyncio
 from chassis.clock import new_id, system_clock, to_timestamp
-from chassis.statuses import from_error
+from chassis.grpc_status import from_error
 from tartip.cameras.v1 import cameras_pb2
 from tartip.common.v1 import common_pb2
 from tartip.reports.v1 import events_pb2 as report_events

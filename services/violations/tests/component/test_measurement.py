@@ -7,7 +7,7 @@ from typing import Any
 import grpc
 import pytest
 from chassis.clock import system_clock, to_timestamp
-from chassis.statuses import from_error
+from chassis.grpc_status import from_error
 from tartip.cameras.v1 import cameras_pb2
 from tartip.common.v1 import common_pb2
 from tartip.inference.v1 import inference_pb2

@@ -285,7 +285,7 @@ class _Ingestion:
             kept.append(result)
 
     def _take_refusal(self, source: Source, refusal: Refusal) -> None:
-        says = refusal.says.en
+        says = refusal.message.en
         if refusal.reason == "CAMERA_NOT_FOUND":
             says += hint(" `tartip seed` registers sample cameras and prints their ids.")
         self._refuse(source, refusal.reason, says, refusal.fields)

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import grpc
 from chassis import telemetry
-from chassis.calls import current_caller
+from chassis.call_context import current_caller
 from chassis.clock import new_id, parse_id
 from chassis.grpc_server import Policy
 from chassis.identity import allow

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import grpc
-from chassis.calls import current_caller
+from chassis.call_context import current_caller
 from chassis.grpc_server import Policy
 from chassis.identity import allow
 from chassis.pages import read_page

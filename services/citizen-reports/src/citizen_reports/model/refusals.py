@@ -80,5 +80,5 @@ class NoEvidence(Refusal):
 
 
 class CalendarYearMissing(Refusal):
-    kind = Kind.AWAY
+    kind = Kind.UNAVAILABLE
     code = "CALENDAR_YEAR_MISSING"

@@ -20,7 +20,7 @@ SYSTEM_ACTOR = "system"
 def tell(report: Report) -> None:
     """Binds the call to the report's story, under both of its names."""
     telemetry.annotate(report=report.name)
-    telemetry.tell_story(report.story)
+    telemetry.bind_story(report.story)
 
 
 def record(tx: Tx, action: str, report: Report, **facts: str) -> None:

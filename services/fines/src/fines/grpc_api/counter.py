@@ -5,7 +5,7 @@ from datetime import date
 
 import grpc
 from chassis import telemetry
-from chassis.calls import current_caller
+from chassis.call_context import current_caller
 from chassis.clock import parse_id
 from chassis.grpc_server import Policy
 from chassis.identity import allow

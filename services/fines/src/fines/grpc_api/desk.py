@@ -7,7 +7,7 @@ from uuid import UUID
 
 import grpc
 from chassis import telemetry
-from chassis.calls import current_caller
+from chassis.call_context import current_caller
 from chassis.clock import parse_id
 from chassis.grpc_server import Policy
 from chassis.identity import allow
@@ -61,7 +61,7 @@ class FinesApi(fines_pb2_grpc.FinesServicer):
     ) -> fines_pb2.GetFineResponse:
         number = known_number(request.number)
         fine, owner_masked = await self._desk.get(number, current_caller())
-        telemetry.tell_story(fine.story)
+        telemetry.bind_story(fine.story)
         return fines_pb2.GetFineResponse(fine=fine_message(fine, owner_masked=owner_masked))
 
     async def ListFines(
@@ -93,7 +93,7 @@ class FinesApi(fines_pb2_grpc.FinesServicer):
             reason=reason,
             caller=current_caller(),
         )
-        telemetry.tell_story(fine.story)
+        telemetry.bind_story(fine.story)
         return fines_pb2.CancelFineResponse(fine=fine_message(fine))
 
     async def GetRevenue(

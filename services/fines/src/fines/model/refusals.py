@@ -40,7 +40,7 @@ class PaymentNotFound(Refusal):
 
 
 class VehicleRegisterAway(Refusal):
-    kind = Kind.AWAY
+    kind = Kind.UNAVAILABLE
     code = "VEHICLE_REGISTER_AWAY"
 
 

@@ -82,7 +82,7 @@ class Counter:
             await fines.name_key(tx, "number", number)
             fine = await fines.get(tx, number)
             tx.audit("quote", f"fine:{number}", region=fine.region)
-            telemetry.tell_story(fine.story)
+            telemetry.bind_story(fine.story)
         if fine.state not in PAYABLE:
             raise FineNotPayable
         assert fine.amount and fine.dates
@@ -99,7 +99,7 @@ class Counter:
             if not await tx.once(caller.key, order.payment_id, order.content()):
                 return await payments.get(tx, caller.name, order.payment_id)
             fine = await fines.get_for_update(tx, order.number)
-            telemetry.tell_story(fine.story)
+            telemetry.bind_story(fine.story)
             paid = fine.pay()
             self._check_due(fine, order)
             payment = await self._post(tx, fine, order, caller.name)

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import grpc
 from chassis import telemetry
-from chassis.calls import current_caller
+from chassis.call_context import current_caller
 from chassis.clock import parse_id, to_timestamp
 from chassis.grpc_server import Policy, as_refusal
 from chassis.identity import allow
@@ -97,7 +97,7 @@ class EdgeApi(InferenceApi):
             except Exception as error:
                 refusal = as_refusal(error)
                 telemetry.set_attribute(span, "tartip.refusal", refusal.reason)
-                if refusal.kind is Kind.BROKEN:
+                if refusal.kind is Kind.INTERNAL:
                     log.error("error id %s", refusal.facts.get("error_id"), exc_info=error)
         raise refusal
 
@@ -136,7 +136,7 @@ def told(answer: Answer) -> inference_pb2.SendFramesResponse:
 
 def _sentence(refusal: Refusal) -> str:
     wrong = "; ".join(f"{error.field}: {error.description}" for error in refusal.fields)
-    return f"{refusal.says.en} {wrong}".strip()
+    return f"{refusal.message.en} {wrong}".strip()
 
 
 def quarantined_to_proto(one: Quarantined) -> inference_pb2.QuarantinedFrame:

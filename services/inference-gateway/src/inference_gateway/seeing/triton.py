@@ -83,7 +83,7 @@ class _Told:
 
 
 class ModelsAway(Refusal):
-    kind = Kind.AWAY
+    kind = Kind.UNAVAILABLE
     code = "MODELS_AWAY"
 
 

@@ -201,7 +201,7 @@ def _failed(error: Exception) -> Outcome:
         return Outcome(error.why.value)
     if isinstance(error, Overloaded):
         return Outcome.SHED
-    if isinstance(error, Refusal) and error.kind in (Kind.AWAY, Kind.TIMEOUT):
+    if isinstance(error, Refusal) and error.kind in (Kind.UNAVAILABLE, Kind.TIMEOUT):
         return Outcome.MODELS_AWAY
     log.error("a frame of a stream failed: %s", type(error).__name__, exc_info=error)
     return Outcome.FAILED

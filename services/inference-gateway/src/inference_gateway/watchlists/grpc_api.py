@@ -8,7 +8,7 @@ from uuid import UUID
 
 import grpc
 from chassis import telemetry
-from chassis.calls import current_caller
+from chassis.call_context import current_caller
 from chassis.clock import from_timestamp, parse_id, to_timestamp
 from chassis.grpc_server import Policy
 from chassis.identity import allow

@@ -88,7 +88,7 @@ class ReviewedAlready(Refusal):
 class ListsAway(Refusal):
     """Whether anybody is searched for is not known, so no face may pass unsearched."""
 
-    kind = Kind.AWAY
+    kind = Kind.UNAVAILABLE
     code = "WATCH_LISTS_AWAY"
 
 

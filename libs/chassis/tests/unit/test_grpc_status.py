@@ -3,8 +3,8 @@
 import base64
 
 import pytest
+from chassis.grpc_status import to_status
 from chassis.refusals import BadRequest, FieldError
-from chassis.statuses import to_status
 from google.rpc import error_details_pb2
 
 TRAILER_BYTES_MAX = 8192

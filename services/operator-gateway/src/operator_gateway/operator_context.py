@@ -1,4 +1,4 @@
-"""An operator's request on its way onward: verified here, and again by the owner of the data.
+"""An operator's request on its way context: verified here, and again by the owner of the data.
 
 The bearer token and the purpose travel to the owner as gRPC metadata, under a deadline. What the
 owner refuses comes back under its own name.
@@ -67,7 +67,7 @@ class Peers:
 
 
 @dataclass(frozen=True)
-class Onward:
+class OperatorContext:
     """One operator's request: who asks, why, and the peers to ask in their name."""
 
     operator: Operator
@@ -108,7 +108,9 @@ Purpose = Annotated[
 ]
 
 
-async def onward_of(request: Request, credentials: Bearer, purpose: Purpose = "") -> Onward:
+async def operator_context(
+    request: Request, credentials: Bearer, purpose: Purpose = ""
+) -> OperatorContext:
     """Raises NotAuthenticated, TokenExpired or PurposeWrong."""
     if credentials is None:
         raise NotAuthenticated
@@ -129,12 +131,12 @@ def decoded_purpose(header: str) -> str:
         raise PurposeWrong from error
 
 
-async def sign_in(tokens: Verifies, token: str, *, purpose: str, peers: Peers) -> Onward:
+async def sign_in(tokens: Verifies, token: str, *, purpose: str, peers: Peers) -> OperatorContext:
     if len(token) > TOKEN_LENGTH_MAX or not _TOKEN.fullmatch(token):
         raise NotAuthenticated
     operator = await tokens.verify(token)
     claims = _claims(token)
-    return Onward(
+    return OperatorContext(
         operator,
         str(claims.get("name", operator.operator_id)),
         float(claims["exp"]),
@@ -152,4 +154,4 @@ def _claims(verified_token: str) -> dict[str, Any]:
     return claims
 
 
-AsOperator = Annotated[Onward, Depends(onward_of)]
+AsOperator = Annotated[OperatorContext, Depends(operator_context)]

@@ -8,7 +8,7 @@ the server when this process goes.
 import logging
 from datetime import UTC, timedelta
 
-from chassis.bus import Bus
+from chassis.broker import Broker
 from chassis.clock import clock_offset, real_clock
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
@@ -26,11 +26,11 @@ PENDING_MESSAGES = 8192
 log = logging.getLogger(__name__)
 
 
-class Follower:
+class StreamFollower:
     """One stream's facts into the feed, for ever."""
 
-    def __init__(self, bus: Bus, feed: LiveFeed, stream: str) -> None:
-        self._bus = bus
+    def __init__(self, broker: Broker, feed: LiveFeed, stream: str) -> None:
+        self._broker = broker
         self._feed = feed
         self._stream = stream
         self._made_at = ""
@@ -41,10 +41,12 @@ class Follower:
 
     async def _follow_until_broken(self) -> None:
         await self._notice_new_stream()
-        inbox = self._bus.client.new_inbox()
-        subscription = await self._bus.client.subscribe(inbox, pending_msgs_limit=PENDING_MESSAGES)
+        inbox = self._broker.client.new_inbox()
+        subscription = await self._broker.client.subscribe(
+            inbox, pending_msgs_limit=PENDING_MESSAGES
+        )
         try:
-            await self._bus.jetstream.add_consumer(self._stream, self._consumer(inbox))
+            await self._broker.jetstream.add_consumer(self._stream, self._consumer(inbox))
             await self._hear(subscription)
         finally:
             await subscription.unsubscribe()
@@ -66,7 +68,7 @@ class Follower:
             self._feed.hear(live_event(message))
 
     async def _notice_new_stream(self) -> None:
-        made_at = await self._bus.stream_made_at(self._stream)
+        made_at = await self._broker.stream_made_at(self._stream)
         if self._made_at and made_at != self._made_at:
             self._feed.forget(self._stream)
         self._made_at = made_at

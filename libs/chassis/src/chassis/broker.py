@@ -36,7 +36,7 @@ class _Complaints:
             log.warning("nats: %s", type(error).__name__)
 
 
-class Bus:
+class Broker:
     def __init__(self, client: Client, name: str, complaints: _Complaints) -> None:
         self.client = client
         self.name = name
@@ -46,7 +46,7 @@ class Bus:
     @classmethod
     async def connect(
         cls, url: str, *, name: str, seed_file: Path | None, tls: ssl.SSLContext | None
-    ) -> "Bus":
+    ) -> "Broker":
         complaints = _Complaints()
         client = await nats.connect(
             url,

@@ -7,14 +7,14 @@ from google.protobuf import any_pb2
 from google.rpc import error_details_pb2, status_pb2
 
 from chassis.refusals import FieldError, Kind, Refusal, RemoteRefusal
-from chassis.texts import Says, says_of
+from chassis.texts import Message, message_of
 
 DETAILS_KEY = "grpc-status-details-bin"
 DOMAIN = "tartip"
 # Trailers are safe up to 8 KiB, in base64, with all that stands around the fields.
 FIELDS_BYTES_MAX = 4096
 # What is said where a peer could not say it: gRPC's own text names addresses and types.
-_PLAIN = {Kind.AWAY: "PEER_AWAY", Kind.TIMEOUT: "PEER_LATE"}
+_PLAIN = {Kind.UNAVAILABLE: "PEER_AWAY", Kind.TIMEOUT: "PEER_LATE"}
 _PLAIN_OTHERWISE = "PEER_REFUSED"
 _KINDS = {kind.grpc_status: kind for kind in reversed(Kind)}
 
@@ -50,20 +50,22 @@ def to_status(refusal: Refusal) -> status_pb2.Status:
         add(_bad_request(refusal.fields))
     for locale in ("kk", "ru", "en"):
         add(
-            error_details_pb2.LocalizedMessage(locale=locale, message=getattr(refusal.says, locale))
+            error_details_pb2.LocalizedMessage(
+                locale=locale, message=getattr(refusal.message, locale)
+            )
         )
     code: int = refusal.kind.grpc_status.value[0]
-    return status_pb2.Status(code=code, message=refusal.says.en, details=details)
+    return status_pb2.Status(code=code, message=refusal.message.en, details=details)
 
 
 def from_error(error: grpc.aio.AioRpcError) -> Refusal:
     """The refusal a peer answered with; what is not ours keeps its kind under a plain name."""
-    kind = _KINDS.get(error.code(), Kind.BROKEN)
+    kind = _KINDS.get(error.code(), Kind.INTERNAL)
     if error.code() is grpc.StatusCode.CANCELLED:
-        kind = Kind.AWAY
+        kind = Kind.UNAVAILABLE
     code, facts = error.code().name, dict[str, str]()
     fields: list[FieldError] = []
-    plain = says_of("chassis", _PLAIN.get(kind, _PLAIN_OTHERWISE))
+    plain = message_of("chassis", _PLAIN.get(kind, _PLAIN_OTHERWISE))
     says = {"en": plain.en, "ru": plain.ru, "kk": plain.kk}
     for item in error.trailing_metadata() or ():
         key, value = cast(tuple[str, str | bytes], item)
@@ -82,4 +84,6 @@ def from_error(error: grpc.aio.AioRpcError) -> Refusal:
                 ]
             elif packed.Unpack(local):
                 says[local.locale] = local.message
-    return RemoteRefusal(kind, code, Says(says["en"], says["ru"], says["kk"]), tuple(fields), facts)
+    return RemoteRefusal(
+        kind, code, Message(says["en"], says["ru"], says["kk"]), tuple(fields), facts
+    )

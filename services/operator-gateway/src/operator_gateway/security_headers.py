@@ -18,7 +18,7 @@ HEADERS = (
 )
 
 
-class BrowserHeaders:
+class SecurityHeaders:
     """Pages may run our own scripts and no others; answers of the API are never kept or framed."""
 
     def __init__(self, app: ASGIApp) -> None:
