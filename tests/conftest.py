@@ -21,10 +21,10 @@ from tartip_cli.client_traces import traced
 from tartip_cli.journeys import FrameToTenge, ReportToAnswer, open_report
 from tartip_cli.partner import Outside
 from tartip_cli.samples import SampleCamera
-from tartip_cli.testing import RunningTestMesh
 from tartip_cli.vehicles import Vehicle, synthetic_iin
 from tartip_scenes.scenes import Light, draw_scene
 from tartip_scenes.streets import Signal
+from tartip_testing.mesh import RunningTestMesh
 
 SPEEDING = {"speed_kmh": 88.0, "speed_limit_kmh": 60.0}
 RED_LIGHT = {

@@ -20,8 +20,8 @@ from tartip.reports.v1 import reports_pb2_grpc
 from tartip_cli.oidc import Issuer
 from tartip_cli.partner import Outside
 from tartip_cli.pki import Authority, KeyPair
-from tartip_cli.testing import RunningTestMesh
 from tartip_cli.topology import CITIZEN_REPORTS, FINES
+from tartip_testing.mesh import RunningTestMesh
 
 pytestmark = pytest.mark.mesh
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from tartip_cli.journeys import wait_for
-from tartip_cli.testing import RunningTestMesh
+from tartip_testing.mesh import RunningTestMesh
 
 pytestmark = pytest.mark.mesh
 ROOT = Path(__file__).resolve().parents[2]

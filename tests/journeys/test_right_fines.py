@@ -19,9 +19,9 @@ from tartip_cli.failures import Exit
 from tartip_cli.journeys import FrameToTenge, wait_for
 from tartip_cli.partner import Outside
 from tartip_cli.settings import inherited_environment
-from tartip_cli.testing import RunningTestMesh
 from tartip_cli.topology import FINES
 from tartip_cli.vehicles import Vehicle, synthetic_iin
+from tartip_testing.mesh import RunningTestMesh
 
 pytestmark = pytest.mark.mesh
 

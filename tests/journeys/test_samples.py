@@ -13,7 +13,7 @@ from tartip_cli import samples
 from tartip_cli.home import Home
 from tartip_cli.partner import Outside
 from tartip_cli.samples import ADMINISTRATOR, SampleCamera
-from tartip_cli.testing import RunningTestMesh
+from tartip_testing.mesh import RunningTestMesh
 
 pytestmark = pytest.mark.mesh
 Spoil = Callable[[Outside, SampleCamera], Awaitable[None]]

@@ -24,7 +24,7 @@ from tartip_cli.readings import Device
 from tartip_cli.samples import SampleCamera
 from tartip_cli.spans import SpanFiles
 from tartip_cli.story import Story
-from tartip_cli.testing import RunningTestMesh
+from tartip_testing.mesh import RunningTestMesh
 
 pytestmark = pytest.mark.mesh
 

@@ -18,8 +18,8 @@ from joserfc import jwt
 from joserfc.jwk import KeySet
 from tartip_cli.keys import Keys
 from tartip_cli.pki import Authority, Certificates
-from tartip_cli.testing import RunningTestMesh
 from tartip_cli.topology import FINES
+from tartip_testing.mesh import RunningTestMesh
 
 CLIENT, SERVER = ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.SERVER_AUTH
 

@@ -16,7 +16,7 @@ from law.zone import almaty_day
 from tartip_cli.partner import Outside
 from tartip_cli.postgres import erase_cluster
 from tartip_cli.settings import Settings, find_checkout, read_settings
-from tartip_cli.testing import RunningTestMesh, start_mesh
+from tartip_testing.mesh import RunningTestMesh, start_mesh
 
 DAY = dt.date(2090, 12, 24)
 SOON = dt.timedelta(minutes=2)

@@ -18,8 +18,8 @@ from tartip_cli.home import Home
 from tartip_cli.ports import holder_of
 from tartip_cli.postgres import erase_cluster
 from tartip_cli.settings import find_checkout
-from tartip_cli.testing import RunningTestMesh, start_mesh, wait_until
 from tartip_cli.topology import SCHEMAS
+from tartip_testing.mesh import RunningTestMesh, start_mesh, wait_until
 
 ENGINES = ("services", "triton")
 

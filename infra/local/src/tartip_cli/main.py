@@ -1,10 +1,12 @@
 """The `tartip` command: one module for each group of commands, registered here and nowhere else.
 
-A module offers `register(app)`. To add a command group, write the module and add it to `_GROUPS`.
+A module offers `register(app)`. To add a command group, write the module and add it to `_GROUPS`;
+another package adds its own by an entry point of the group `tartip.commands` (as `tartip bench`).
 """
 
+from importlib.metadata import entry_points
+
 from tartip_cli import (
-    bench_command,
     demo,
     fines_command,
     functions_command,
@@ -31,9 +33,10 @@ _GROUPS = (
     seed,
     verify,
     redrive,
-    bench_command,
 )
 
 app = new_app("Tartip: cameras, violations, fines and citizens' reports, on this machine.")
 for group in _GROUPS:
     group.register(app)
+for addition in entry_points(group="tartip.commands"):
+    addition.load()(app)

@@ -33,9 +33,9 @@ from tartip.common.v1 import common_pb2
 from tartip.inference.v1 import events_pb2, inference_pb2, inference_pb2_grpc
 from tartip_cli.parts import UnixUser, launched
 from tartip_cli.settings import find_checkout, inherited_environment
-from tartip_cli.testing import RunningTestMesh
 from tartip_cli.triton import Triton
 from tartip_scenes.scenes import Light, draw_scene
+from tartip_testing.mesh import RunningTestMesh
 
 SERVICE = "inference-gateway"
 PACKAGE = "inference_gateway"

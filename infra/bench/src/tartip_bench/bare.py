@@ -18,10 +18,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-
-from tartip_cli.bench.ground import Ground
 from tartip_cli.failures import Exit, Failure
 from tartip_cli.topology import INFERENCE_GATEWAY
+
+from tartip_bench.ground import Ground
 
 _RECORD_SECONDS = 300
 _OPTIONS = [("grpc.max_send_message_length", -1), ("grpc.max_receive_message_length", -1)]

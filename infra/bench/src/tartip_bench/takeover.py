@@ -10,16 +10,16 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from tartip.inference.v1 import streams_pb2 as pb
-
-from tartip_cli.bench.ground import Ground
-from tartip_cli.bench.outcomes import Figure, Outcome, Spread
-from tartip_cli.bench.run import Run
-from tartip_cli.bench.watching import Cameras, Ledger, camera_server, watched
 from tartip_cli.failures import Exit, Failure
 from tartip_cli.parts import launched
 from tartip_cli.ports import LOOPBACK, free_base
 from tartip_cli.settings import inherited_environment
 from tartip_cli.topology import INFERENCE_GATEWAY
+
+from tartip_bench.ground import Ground
+from tartip_bench.outcomes import Figure, Outcome, Spread
+from tartip_bench.run import Run
+from tartip_bench.watching import Cameras, Ledger, camera_server, watched
 
 CAMERAS = 16
 TARGET_SECONDS = 10.0

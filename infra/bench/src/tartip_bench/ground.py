@@ -25,7 +25,6 @@ from chassis.clock import new_id
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from tartip.cameras.v1 import cameras_pb2, cameras_pb2_grpc
 from tartip.common.v1 import common_pb2
-
 from tartip_cli.client import ask_status
 from tartip_cli.failures import Exit, Failure
 from tartip_cli.mesh import Mesh

@@ -1,10 +1,10 @@
 """What the bench makes of what it measured; that it measures is seen by running it."""
 
 from tartip.inference.v1 import streams_pb2 as pb
-from tartip_cli.bench.outcomes import Figure, Outcome, Spread
-from tartip_cli.bench.overload import Flow
-from tartip_cli.bench.report import page
-from tartip_cli.bench.watching import Ledger
+from tartip_bench.outcomes import Figure, Outcome, Spread
+from tartip_bench.overload import Flow
+from tartip_bench.report import page
+from tartip_bench.watching import Ledger
 
 
 def outcome(*, met: bool) -> Outcome:

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-
-from tartip_cli.testing import RunningTestMesh
 from tartip_cli.topology import COMMAND_LINE, service_named
+
+from tartip_testing.mesh import RunningTestMesh
 
 _START_SECONDS = 60.0
 _STOP_SECONDS = 40.0

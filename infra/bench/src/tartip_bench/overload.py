@@ -17,13 +17,13 @@ from chassis.channels import peers_refusals
 from chassis.clock import new_id, system_clock
 from chassis.refusals import Refusal
 from tartip.inference.v1 import functions_pb2, inference_pb2, inference_pb2_grpc
-
-from tartip_cli.bench.ground import Ground
-from tartip_cli.bench.outcomes import Figure, Outcome
-from tartip_cli.bench.pictures import AT_ONCE, rate_of
-from tartip_cli.bench.run import Run
-from tartip_cli.bench.watching import configure
 from tartip_cli.topology import INFERENCE_GATEWAY
+
+from tartip_bench.ground import Ground
+from tartip_bench.outcomes import Figure, Outcome
+from tartip_bench.pictures import AT_ONCE, rate_of
+from tartip_bench.run import Run
+from tartip_bench.watching import configure
 
 TIMES = 5.0
 URGENT_SHARE = 0.3

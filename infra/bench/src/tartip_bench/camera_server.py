@@ -1,4 +1,4 @@
-"""RTSP cameras for the bench, in a process of their own: `-m tartip_cli.bench.camera_server`.
+"""RTSP cameras for the bench, in a process of their own: `-m tartip_bench.camera_server`.
 
 Each shows a street for a minute, over and over: for most of it nothing moves, then a car drives up.
 They do not do so at the same moment. The addresses are printed as one line of JSON; the process

@@ -13,7 +13,7 @@ from typing import IO
 
 import pytest
 
-from tartip_cli import rtsp_gst
+from tartip_testing import gstreamer
 
 SYSTEM_PYTHON = Path("/usr/bin/python3")
 ROUNDS = 20
@@ -71,7 +71,7 @@ def _start_gstreamer(folder: Path) -> subprocess.Popen[str] | None:
         return None
     with (folder / "gstreamer.log").open("w") as log:
         return subprocess.Popen(
-            [str(SYSTEM_PYTHON), rtsp_gst.__file__],
+            [str(SYSTEM_PYTHON), gstreamer.__file__],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=log,

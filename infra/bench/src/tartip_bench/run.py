@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tartip_cli.bench.ground import Ground, ground
+from tartip_bench.ground import Ground, ground
 
 _PHOTOGRAPHS = frozenset({".jpg", ".jpeg", ".png", ".webp"})
 _TEXTS = ("453DXA02", "871MKE01", "206BAS05", "934TRN13", "518KZA02", "762LOM06")

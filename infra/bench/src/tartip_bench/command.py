@@ -11,14 +11,13 @@ import typer
 from rich.status import Status
 from rich.table import Table
 from rich.text import Text
-
 from tartip_cli.console import App, AsJson, console, errors, print_json
 from tartip_cli.failures import Exit, Failure, from_group
 from tartip_cli.settings import Settings, read_settings
 
 if TYPE_CHECKING:
-    from tartip_cli.bench.outcomes import Outcome
-    from tartip_cli.bench.run import Run
+    from tartip_bench.outcomes import Outcome
+    from tartip_bench.run import Run
 
     Measure = Callable[[Run], Awaitable[Outcome]]
 
@@ -53,7 +52,7 @@ def bench(
     settings = read_settings()
     outcomes = asyncio.run(_run(settings, chosen, quick=quick, as_json=as_json))
     if write and not only:
-        from tartip_cli.bench.report import written
+        from tartip_bench.report import written
 
         path = written(outcomes, settings.checkout, quick=quick)
         if not as_json:
@@ -63,7 +62,7 @@ def bench(
 async def _run(
     settings: Settings, chosen: list[str], *, quick: bool, as_json: bool
 ) -> list[Outcome]:
-    from tartip_cli.bench.run import running
+    from tartip_bench.run import running
 
     outcomes = []
     with errors.status("bench") as status:
@@ -101,7 +100,7 @@ async def _outcome(run: Run, name: str) -> Outcome:
     """A part that breaks is told as one; the others are measured all the same."""
     from chassis.refusals import Refusal
 
-    from tartip_cli.bench.outcomes import Figure, Outcome
+    from tartip_bench.outcomes import Figure, Outcome
 
     try:
         return await _measure(name)(run)
@@ -118,7 +117,7 @@ def _measure(name: str) -> Measure:
     """Imported only when it runs: the other commands need not wait for NumPy."""
     import importlib
 
-    measure: Measure = importlib.import_module(f"tartip_cli.bench.{name}").measure
+    measure: Measure = importlib.import_module(f"tartip_bench.{name}").measure
     return measure
 
 

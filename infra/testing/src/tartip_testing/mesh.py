@@ -1,6 +1,6 @@
 """Fixtures for tests on real parts: `postgres`, `nats` and `mesh`, each in a folder of its own.
 
-A root conftest takes them in with `pytest_plugins = ["tartip_cli.testing"]`. The parts run under a
+A root conftest takes them in with `pytest_plugins = ["tartip_testing.mesh"]`. The parts run under a
 supervisor process, which dies with the tests; `postgres` and `nats` share one.
 """
 
@@ -21,8 +21,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pytest
-
 from tartip_cli.client import ask_status
 from tartip_cli.home import Home
 from tartip_cli.ports import LOOPBACK, Ports, free_base
@@ -33,13 +31,10 @@ from tartip_cli.topology import COMMAND_LINE, SERVICES, service_named
 
 if TYPE_CHECKING:  # unit tests load this module too and should not wait for gRPC and NATS
     from nats.aio.client import Client
-
     from tartip_cli.database import Database
     from tartip_cli.keys import Keys
     from tartip_cli.mesh import Mesh
     from tartip_cli.pki import Certificates
-
-__all__ = ["RunningTestMesh", "engines", "mesh", "nats", "postgres", "start_mesh"]
 
 _READY_SECONDS = 300.0
 _STOP_SECONDS = 120.0
@@ -163,29 +158,6 @@ class RunningTestMesh:
         return bool(self.status()["ready"])
 
 
-@pytest.fixture(scope="session")
-def engines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningTestMesh]:
-    """PostgreSQL with all roles and schemas, NATS with all users and streams; nothing else."""
-    home = tmp_path_factory.mktemp("engines")
-    yield from running_mesh_in(home, without=("services", "triton"))
-
-
-@pytest.fixture(scope="session")
-def postgres(engines: RunningTestMesh) -> RunningTestMesh:
-    return engines
-
-
-@pytest.fixture(scope="session")
-def nats(engines: RunningTestMesh) -> RunningTestMesh:
-    return engines
-
-
-@pytest.fixture(scope="session")
-def mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningTestMesh]:
-    """Everything, as `tartip up` runs it."""
-    yield from running_mesh_in(tmp_path_factory.mktemp("mesh"), without=())
-
-
 def running_mesh_in(path: Path, *, without: tuple[str, ...]) -> Iterator[RunningTestMesh]:
     from tartip_cli.postgres import erase_cluster
 
@@ -206,7 +178,6 @@ def start_mesh(
     Its services live in this process's time, or in one that is moved from the host's.
     """
     from chassis.clock import clock_offset
-
     from tartip_cli.mesh import Mesh
     from tartip_cli.parts import launched
 

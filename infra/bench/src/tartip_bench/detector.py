@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from tartip_cli.bench import bare
-from tartip_cli.bench.bare import Asked
-from tartip_cli.bench.ground import Ground
-from tartip_cli.bench.outcomes import Figure, Outcome, Spread
-from tartip_cli.bench.run import Run
+from tartip_bench import bare
+from tartip_bench.bare import Asked
+from tartip_bench.ground import Ground
+from tartip_bench.outcomes import Figure, Outcome, Spread
+from tartip_bench.run import Run
 
 MODEL = "object_detector"
 AT_ONCE = 4

@@ -14,12 +14,12 @@ from pathlib import Path
 from chassis.channels import peers_refusals
 from chassis.clock import new_id, system_clock
 from tartip.inference.v1 import inference_pb2, inference_pb2_grpc
-
-from tartip_cli.bench import bare
-from tartip_cli.bench.ground import Ground
-from tartip_cli.bench.outcomes import Figure, Outcome, Spread
-from tartip_cli.bench.run import Run
 from tartip_cli.topology import INFERENCE_GATEWAY
+
+from tartip_bench import bare
+from tartip_bench.ground import Ground
+from tartip_bench.outcomes import Figure, Outcome, Spread
+from tartip_bench.run import Run
 
 AT_ONCE = 4
 TARGET = 0.9

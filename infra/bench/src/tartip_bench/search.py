@@ -7,11 +7,12 @@ import json
 import sys
 from typing import Any
 
-from tartip_cli.bench.outcomes import Figure, Outcome
-from tartip_cli.bench.run import Run
 from tartip_cli.failures import Exit, Failure
 from tartip_cli.settings import inherited_environment
 from tartip_cli.topology import INFERENCE_GATEWAY
+
+from tartip_bench.outcomes import Figure, Outcome
+from tartip_bench.run import Run
 
 TEMPLATES = 1_000_000
 MILLISECONDS = 50.0

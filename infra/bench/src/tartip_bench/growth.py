@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
-from tartip_cli.bench.ground import Ground
-from tartip_cli.bench.outcomes import Figure, Outcome
-from tartip_cli.bench.run import Run
-from tartip_cli.bench.watching import Cameras, camera_server, watched
+from tartip_bench.ground import Ground
+from tartip_bench.outcomes import Figure, Outcome
+from tartip_bench.run import Run
+from tartip_bench.watching import Cameras, camera_server, watched
 
 COUNTS = (1, 4, 16, 64)
 FLAT = 1.25

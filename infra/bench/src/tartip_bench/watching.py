@@ -18,11 +18,11 @@ from chassis.clock import system_clock
 from tartip.common.v1 import common_pb2
 from tartip.inference.v1 import events_pb2, functions_pb2, functions_pb2_grpc, streams_pb2_grpc
 from tartip.inference.v1 import streams_pb2 as pb
-
-from tartip_cli.bench.ground import Ground
 from tartip_cli.failures import Exit, Failure
 from tartip_cli.journeys import patiently
 from tartip_cli.topology import INFERENCE_GATEWAY
+
+from tartip_bench.ground import Ground
 
 FRAMES_PER_SECOND = 1.0
 _CALL_SECONDS = 30.0
@@ -36,7 +36,7 @@ async def camera_server(folder: Path) -> AsyncIterator[list[str]]:
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
-        "tartip_cli.bench.camera_server",
+        "tartip_bench.camera_server",
         str(folder),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,

@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from tartip_cli.bench.outcomes import Figure, Outcome
+from tartip_bench.outcomes import Figure, Outcome
 
 _HEAD = """# Speed, memory and endurance
 

@@ -8,10 +8,10 @@ import signal
 import statistics
 from dataclasses import dataclass
 
-from tartip_cli.bench.ground import Ground
-from tartip_cli.bench.outcomes import Figure, Outcome
-from tartip_cli.bench.run import Run
-from tartip_cli.bench.watching import Cameras, Ledger, camera_server, watched
+from tartip_bench.ground import Ground
+from tartip_bench.outcomes import Figure, Outcome
+from tartip_bench.run import Run
+from tartip_bench.watching import Cameras, Ledger, camera_server, watched
 
 CAMERAS = 32
 PLATES = 4
