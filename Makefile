@@ -5,7 +5,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 PYTHON ?= python3
 VENV := .venv/bin
-MEMBERS := libs/vault libs/chassis libs/audit_log libs/law libs/vision infra/local infra/scenes $(wildcard services/*)
+MEMBERS := libs/vault libs/chassis libs/audit_log libs/law libs/vision infra/scenes infra/local infra/testing infra/bench $(wildcard services/*)
 export UV_LINK_MODE ?= copy
 export UV_NO_PROGRESS ?= 1
 # Trust whom the machine trusts: behind a company's proxy the tools' own lists do not suffice.
@@ -52,7 +52,7 @@ test: setup check ## all the tests, on real parts, in two workers
 check: .venv/.members ## format, lint, types, imports, contracts
 	@$(VENV)/ruff format --check --quiet .
 	@$(VENV)/ruff check --quiet .
-	@$(VENV)/mypy $(foreach m,vault chassis audit_log law vision tartip_cli tartip_scenes camera_registry inference_gateway violations fines citizen_reports operator_gateway,-p $(m))
+	@$(VENV)/mypy $(foreach m,vault chassis audit_log law vision tartip_cli tartip_scenes tartip_testing tartip_bench camera_registry inference_gateway violations fines citizen_reports operator_gateway,-p $(m))
 	@$(VENV)/lint-imports --no-logo
 	@$(VENV)/buf lint proto
 	@$(VENV)/buf breaking proto --against proto/released.binpb

@@ -1,4 +1,4 @@
-"""What all tests share: real parts, started once a session (see `tartip_cli.testing`).
+"""What all tests share: real parts, started once a session (see `infra/testing`).
 
 `make test` runs two workers side by side. What stands on the same expensive part stays in one of
 them: the tests of the whole mesh, those of Triton, and otherwise those of a folder.
@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-pytest_plugins = ["tartip_cli.testing", "tartip_cli.rtsp_testing"]
+pytest_plugins = ["tartip_testing.fixtures", "tartip_testing.rtsp"]
 
 
 OUTSIDE = {

@@ -26,15 +26,15 @@ from chassis.clock import from_timestamp, new_id
 from tartip.common.v1 import common_pb2
 from tartip.inference.v1 import streams_pb2 as pb
 from tartip.inference.v1 import streams_pb2_grpc
-from tartip_cli.partner import Outside
-from tartip_cli.parts import launched
+from tartip_cli.clients.partner import Outside
+from tartip_cli.parts.part import launched
 from tartip_cli.ports import LOOPBACK, free_base
 from tartip_cli.settings import inherited_environment
-from tartip_cli.testing import RunningTestMesh
 from tartip_cli.topology import service_named
 from tartip_scenes.clips import clip_of, film_of
 from tartip_scenes.rtsp import RtspServer
 from tartip_scenes.scenes import Light, draw_film
+from tartip_testing.mesh import RunningTestMesh
 
 pytestmark = pytest.mark.mesh
 NIGHTLY = bool(os.environ.get("TARTIP_NIGHTLY"))

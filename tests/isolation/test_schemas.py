@@ -8,8 +8,8 @@ from contextlib import asynccontextmanager
 
 import asyncpg
 import pytest
-from tartip_cli.testing import RunningTestMesh
 from tartip_cli.topology import SCHEMAS
+from tartip_testing.mesh import RunningTestMesh
 
 PRIVILEGES = ("SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES", "TRIGGER")
 PAIRS = [pair for pair in itertools.product(SCHEMAS, SCHEMAS) if pair[0] != pair[1]]

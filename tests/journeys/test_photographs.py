@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from tartip_cli.settings import inherited_environment
-from tartip_cli.testing import RunningTestMesh
+from tartip_testing.mesh import RunningTestMesh
 
 pytestmark = [pytest.mark.mesh, pytest.mark.photographs]
 

@@ -18,9 +18,9 @@ from pathlib import Path
 import pytest
 from chassis.clock import real_clock
 from law.zone import almaty_day
-from tartip_cli.postgres import erase_cluster
+from tartip_cli.parts.postgres import erase_cluster
 from tartip_cli.settings import inherited_environment
-from tartip_cli.testing import RunningTestMesh, start_mesh
+from tartip_testing.mesh import RunningTestMesh, start_mesh
 
 ROOT = Path(__file__).resolve().parents[2]
 DAYS = (date(2027, 1, 15), date(2028, 2, 29))

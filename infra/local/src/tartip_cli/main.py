@@ -1,39 +1,42 @@
 """The `tartip` command: one module for each group of commands, registered here and nowhere else.
 
-A module offers `register(app)`. To add a command group, write the module and add it to `_GROUPS`.
+A module offers `register(app)`. To add a command group, write the module and add it to `_GROUPS`;
+another package adds its own by an entry point of the group `tartip.commands` (as `tartip bench`).
 """
 
-from tartip_cli import (
-    bench_command,
+from importlib.metadata import entry_points
+
+from tartip_cli.cli import (
     demo,
-    fines_command,
-    functions_command,
+    fines,
+    functions,
     ingest,
     redrive,
     seed,
-    status_command,
-    streams_command,
-    trace_command,
-    up_command,
+    status,
+    streams,
+    trace,
+    up,
     verify,
 )
-from tartip_cli.console import new_app
+from tartip_cli.cli.console import new_app
 
 _GROUPS = (
-    up_command,
-    status_command,
-    trace_command,
+    up,
+    status,
+    trace,
     demo,
     ingest,
-    functions_command,
-    streams_command,
-    fines_command,
+    functions,
+    streams,
+    fines,
     seed,
     verify,
     redrive,
-    bench_command,
 )
 
 app = new_app("Tartip: cameras, violations, fines and citizens' reports, on this machine.")
 for group in _GROUPS:
     group.register(app)
+for addition in entry_points(group="tartip.commands"):
+    addition.load()(app)

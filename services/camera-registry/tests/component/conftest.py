@@ -19,8 +19,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from tartip.cameras.v1 import cameras_pb2 as pb
 from tartip.cameras.v1 import cameras_pb2_grpc
 from tartip.common.v1 import common_pb2
-from tartip_cli.service_testing import migrated, serving
-from tartip_cli.testing import RunningTestMesh
+from tartip_testing.mesh import RunningTestMesh
+from tartip_testing.service import migrated, serving
 
 SERVICE = "camera-registry"
 SCHEMA = "camera_registry"

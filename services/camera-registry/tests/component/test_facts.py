@@ -17,7 +17,7 @@ from nats.aio.msg import Msg
 from tartip.audit.v1 import audit_pb2, audit_pb2_grpc
 from tartip.cameras.v1 import cameras_pb2 as pb
 from tartip.cameras.v1 import events_pb2
-from tartip_cli.testing import RunningTestMesh
+from tartip_testing.mesh import RunningTestMesh
 
 As = Callable[..., Any]
 Register = Callable[..., Awaitable[pb.Camera]]

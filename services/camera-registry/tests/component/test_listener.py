@@ -25,7 +25,7 @@ from chassis.clock import from_timestamp, new_id, to_timestamp
 from chassis.db import Database
 from tartip.cameras.v1 import cameras_pb2 as pb
 from tartip.cameras.v1 import cameras_pb2_grpc, events_pb2
-from tartip_cli.testing import RunningTestMesh
+from tartip_testing.mesh import RunningTestMesh
 from vault.keyring import Keyring
 
 SERVICE = "camera-registry"

@@ -15,7 +15,7 @@ from chassis.clock import from_timestamp, new_id, to_timestamp
 from chassis.grpc_status import from_error
 from tartip.cameras.v1 import cameras_pb2 as pb
 from tartip.common.v1 import common_pb2
-from tartip_cli.testing import RunningTestMesh
+from tartip_testing.mesh import RunningTestMesh
 
 As = Callable[..., Any]
 Register = Callable[..., Awaitable[pb.Camera]]

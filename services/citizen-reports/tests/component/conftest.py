@@ -29,8 +29,8 @@ from tartip.common.v1 import common_pb2
 from tartip.inference.v1 import inference_pb2, inference_pb2_grpc
 from tartip.reports.v1 import reports_pb2 as pb
 from tartip.reports.v1 import reports_pb2_grpc
-from tartip_cli.service_testing import migrated, serving
-from tartip_cli.testing import RunningTestMesh
+from tartip_testing.mesh import RunningTestMesh
+from tartip_testing.service import migrated, serving
 from vault.keyring import Keyring
 
 SERVICE = "citizen-reports"

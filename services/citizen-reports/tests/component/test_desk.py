@@ -11,7 +11,7 @@ from sqlalchemy import text
 from tartip.common.v1 import common_pb2
 from tartip.reports.v1 import events_pb2
 from tartip.reports.v1 import reports_pb2 as pb
-from tartip_cli.testing import RunningTestMesh
+from tartip_testing.mesh import RunningTestMesh
 
 from .conftest import (
     As,

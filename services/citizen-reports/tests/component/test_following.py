@@ -18,7 +18,7 @@ from tartip.common.v1 import common_pb2
 from tartip.fines.v1 import events_pb2 as fine_events
 from tartip.reports.v1 import reports_pb2 as pb
 from tartip.violations.v1 import events_pb2 as violation_events
-from tartip_cli.testing import RunningTestMesh
+from tartip_testing.mesh import RunningTestMesh
 
 from .conftest import As, Register, draft, jpeg, pieces_of, refused, until
 

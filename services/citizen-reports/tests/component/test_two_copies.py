@@ -12,7 +12,7 @@ import grpc
 import pytest_asyncio
 from tartip.reports.v1 import reports_pb2 as pb
 from tartip_cli.ports import free_base
-from tartip_cli.testing import RunningTestMesh
+from tartip_testing.mesh import RunningTestMesh
 
 from .conftest import PACKAGE, SERVICE, As, Evidence, Register, draft, refused, until
 

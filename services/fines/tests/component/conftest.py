@@ -21,8 +21,8 @@ from fines.clients.vehicles import VehicleFile
 from google.protobuf.message import Message
 from tartip.fines.v1 import fines_pb2_grpc
 from tartip.violations.v1 import violations_pb2, violations_pb2_grpc
-from tartip_cli.service_testing import migrated, serving
-from tartip_cli.testing import RunningTestMesh
+from tartip_testing.mesh import RunningTestMesh
+from tartip_testing.service import migrated, serving
 
 from .bench import Bench, TurnedClock, keyring_of
 from .facts import REGION, STORY, Vehicles, ViolationsPeer, a_violation, confirmed

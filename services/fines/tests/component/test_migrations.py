@@ -10,7 +10,7 @@ import asyncpg
 import fines
 from alembic import command
 from alembic.config import Config
-from tartip_cli.testing import RunningTestMesh
+from tartip_testing.mesh import RunningTestMesh
 
 FOLDER = Path(fines.__file__).parents[2] / "migrations"
 SCHEMA = "fines_before"

@@ -10,7 +10,7 @@ import pytest
 from chassis.pages import PageSpec
 from fines.model.ledger import PaymentState
 from fines.storage.payments import PaymentFilter
-from tartip_cli.testing import RunningTestMesh
+from tartip_testing.mesh import RunningTestMesh
 
 from .bench import KASPI, Bench
 

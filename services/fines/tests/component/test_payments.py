@@ -13,7 +13,7 @@ from chassis.clock import new_id, system_clock
 from chassis.refusals import Refusal
 from tartip.common.v1 import common_pb2
 from tartip.fines.v1 import fines_pb2 as pb
-from tartip_cli.testing import RunningTestMesh
+from tartip_testing.mesh import RunningTestMesh
 
 from .conftest import As
 from .facts import FIRM, PERSON, Vehicles, ViolationsPeer, a_violation, confirmed, payment_of

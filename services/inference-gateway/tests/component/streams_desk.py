@@ -10,7 +10,7 @@ import grpc
 from chassis.clock import from_timestamp
 from tartip.inference.v1 import streams_pb2 as pb
 from tartip.inference.v1 import streams_pb2_grpc
-from tartip_cli.testing import RunningTestMesh
+from tartip_testing.mesh import RunningTestMesh
 
 from .conftest import CALL_SECONDS, SERVICE, Device, credentials
 

@@ -13,7 +13,7 @@ import pytest
 from chassis.clock import new_id, to_timestamp
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from tartip.inference.v1 import inference_pb2
-from tartip_cli.testing import RunningTestMesh
+from tartip_testing.mesh import RunningTestMesh
 
 from .conftest import (
     SERVICE,

@@ -22,7 +22,7 @@ from inference_gateway.evidence import Vault
 from inference_gateway.objects import SealedObjects
 from inference_gateway.storage import EvidencePlace
 from PIL import Image
-from tartip_cli.testing import RunningTestMesh
+from tartip_testing.mesh import RunningTestMesh
 from vault.keyring import Keyring
 
 from .conftest import As, Device, Plates, Process, refused

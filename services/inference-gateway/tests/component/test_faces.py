@@ -6,8 +6,8 @@ from inference_gateway.seeing import faces
 from inference_gateway.seeing.face_looking import FaceLooker, forget
 from inference_gateway.seeing.geometry import Box
 from inference_gateway.seeing.pipeline import Picture
-from tartip_cli.testing import RunningTestMesh
 from tartip_scenes.faces import draw_face
+from tartip_testing.mesh import RunningTestMesh
 
 from .conftest import Process
 from .test_triton import models

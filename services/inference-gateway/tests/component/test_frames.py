@@ -12,9 +12,9 @@ from chassis.clock import from_timestamp, new_id
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from PIL import Image
 from tartip.inference.v1 import inference_pb2
-from tartip_cli.testing import RunningTestMesh
 from tartip_scenes.scenes import Light, draw_scene
 from tartip_scenes.streets import Signal
+from tartip_testing.mesh import RunningTestMesh
 
 from .conftest import (
     As,

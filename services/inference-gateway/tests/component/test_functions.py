@@ -10,7 +10,7 @@ import pytest
 from google.protobuf import json_format
 from tartip.inference.v1 import functions_pb2 as pb
 from tartip.inference.v1 import functions_pb2_grpc
-from tartip_cli.testing import RunningTestMesh
+from tartip_testing.mesh import RunningTestMesh
 
 from .conftest import SERVICE, As, Device, Process, credentials, refused
 

@@ -17,7 +17,7 @@ import pytest
 from onnx import numpy_helper
 from tartip.inference.v1 import events_pb2
 from tartip_cli.settings import find_checkout
-from tartip_cli.testing import RunningTestMesh
+from tartip_testing.mesh import RunningTestMesh
 
 from .conftest import Process
 

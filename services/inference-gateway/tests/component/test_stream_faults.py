@@ -15,7 +15,6 @@ from inference_gateway.films import Shot
 from inference_gateway.reels import live_shots
 from inference_gateway.rtsp import LATE_SECONDS_MAX, StreamAway, StreamShots
 from tartip.inference.v1 import streams_pb2 as pb
-from tartip_cli.testing import RunningTestMesh
 from tartip_scenes.clips import clip_of, film_of
 from tartip_scenes.rtsp import (
     Fault,
@@ -25,6 +24,7 @@ from tartip_scenes.rtsp import (
     standing_still,
 )
 from tartip_scenes.scenes import Light, draw_film
+from tartip_testing.mesh import RunningTestMesh
 
 from .conftest import As, Device, Process, refused
 from .streams_desk import Desk, opened_desk

@@ -11,10 +11,10 @@ import grpc
 import numpy as np
 import pytest
 from tartip.inference.v1 import streams_pb2 as pb
-from tartip_cli.testing import RunningTestMesh
 from tartip_scenes.clips import clip_of, film_of
 from tartip_scenes.rtsp import Fault, RtspServer
 from tartip_scenes.scenes import Light, draw_film
+from tartip_testing.mesh import RunningTestMesh
 
 from .conftest import (
     PACKAGE,

@@ -41,7 +41,7 @@ from sqlalchemy import delete, func, literal_column, select, update
 from sqlalchemy.exc import DBAPIError
 from tartip.cameras.v1 import events_pb2 as camera_events
 from tartip.inference.v1 import events_pb2
-from tartip_cli.testing import RunningTestMesh
+from tartip_testing.mesh import RunningTestMesh
 from vault.keyring import Keyring
 
 from .conftest import SERVICE, Process

@@ -39,8 +39,8 @@ from inference_gateway.watchlists.usecases import WatchDesk
 from inference_gateway.watchlists.watching import FaceWatch
 from tartip.inference.v1 import events_pb2, watchlists_pb2_grpc
 from tartip.inference.v1 import watchlists_pb2 as pb
-from tartip_cli.testing import RunningTestMesh
 from tartip_scenes.faces import draw_face
+from tartip_testing.mesh import RunningTestMesh
 from vault.keyring import Keyring
 
 from .conftest import CALL_SECONDS, SERVICE, As, Process, credentials, refused

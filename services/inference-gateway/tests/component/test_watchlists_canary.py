@@ -23,8 +23,8 @@ from inference_gateway.seeing.pictures import open_picture
 from inference_gateway.watchlists import storage
 from inference_gateway.watchlists.model import Basis, Entry
 from tartip.inference.v1 import functions_pb2, functions_pb2_grpc, inference_pb2
-from tartip_cli.testing import RunningTestMesh
 from tartip_scenes.faces import draw_face
+from tartip_testing.mesh import RunningTestMesh
 
 from .conftest import CALL_SECONDS, SERVICE, As, Device, Process, Register, credentials
 from .test_watchlists import beside, jpeg

@@ -32,8 +32,8 @@ from tartip.inference.v1 import inference_pb2
 from tartip.reports.v1 import reports_pb2
 from tartip.violations.v1 import violations_pb2 as pb
 from tartip.violations.v1 import violations_pb2_grpc
-from tartip_cli.service_testing import migrated, serving
-from tartip_cli.testing import RunningTestMesh
+from tartip_testing.mesh import RunningTestMesh
+from tartip_testing.service import migrated, serving
 
 SERVICE = "violations"
 

@@ -17,7 +17,7 @@ from tartip.cameras.v1 import cameras_pb2
 from tartip.common.v1 import common_pb2
 from tartip.violations.v1 import events_pb2
 from tartip.violations.v1 import violations_pb2 as pb
-from tartip_cli.testing import RunningTestMesh
+from tartip_testing.mesh import RunningTestMesh
 
 As = Callable[..., Any]
 Reads = Callable[..., Any]

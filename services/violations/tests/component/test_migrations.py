@@ -10,7 +10,7 @@ import asyncpg
 import pytest
 from alembic import command
 from alembic.config import Config
-from tartip_cli.testing import RunningTestMesh
+from tartip_testing.mesh import RunningTestMesh
 from violations.app import MIGRATIONS
 
 SCHEMA = "violations"

@@ -13,7 +13,7 @@ from tartip.common.v1 import common_pb2
 from tartip.reports.v1 import events_pb2 as report_events
 from tartip.reports.v1 import reports_pb2
 from tartip.violations.v1 import violations_pb2 as pb
-from tartip_cli.testing import RunningTestMesh
+from tartip_testing.mesh import RunningTestMesh
 
 Audited = Callable[[str], Awaitable[list[dict[str, Any]]]]
 Cameras = Callable[..., cameras_pb2.Camera]

@@ -13,7 +13,7 @@ from chassis.clock import new_id, system_clock, to_timestamp
 from tartip.cameras.v1 import cameras_pb2
 from tartip.inference.v1 import events_pb2 as inference_events
 from tartip.violations.v1 import violations_pb2 as pb
-from tartip_cli.testing import RunningTestMesh
+from tartip_testing.mesh import RunningTestMesh
 
 Reads = Callable[..., Any]
 Wait = Callable[..., Awaitable[list[pb.Violation]]]

@@ -1,0 +1,78 @@
+"""RTSP cameras for the bench, in a process of their own: `-m tartip_bench.camera_server`.
+
+Each shows a street for a minute, over and over: for most of it nothing moves, then a car drives up.
+They do not do so at the same moment. The addresses are printed as one line of JSON; the process
+ends when its standard input does.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+from tartip_scenes.clips import Access, Clip, clip_of, film_of
+from tartip_scenes.rtsp import RtspServer
+from tartip_scenes.scenes import Light, draw_film
+
+CAMERAS: Final = 8
+RATE: Final = 2
+MINUTE: Final = 60 * RATE
+KEY_EVERY: Final = MINUTE // CAMERAS
+DRIVE: Final = 14
+_SEED: Final = 4
+_NOISE: Final = 3
+"""Levels of grey: without a sensor's noise a picture that does not change is a frozen one."""
+_GRAINS: Final = 5
+_CODEC: Final = {"crf": "27", "preset": "veryfast"}
+
+
+def minute() -> list[npt.NDArray[np.uint8]]:
+    """A minute of a street: a car far away stands, then drives up."""
+    noise = np.random.default_rng(_SEED)
+    drive = [scene.picture for scene in draw_film(_SEED, frames=DRIVE, light=Light.DAY)]
+    grains = [
+        noise.integers(-_NOISE, _NOISE + 1, (*drive[0].shape[:2], 1), np.int16)
+        for _ in range(_GRAINS)
+    ]
+    return [
+        np.clip(picture + grains[place % _GRAINS], 0, 255).astype(np.uint8)
+        for place, picture in enumerate([drive[0]] * (MINUTE - DRIVE) + drive)
+    ]
+
+
+def beginning_at(clip: Clip, place: int) -> Clip:
+    """The same clip from a key frame on; it has no frames that refer to later ones."""
+    turned = clip.frames[place:] + clip.frames[:place]
+    moved = [
+        Access(
+            frame.units,
+            (frame.sent - turned[0].sent) % clip.length,
+            (frame.shown - turned[0].shown) % clip.length,
+        )
+        for frame in turned
+    ]
+    return Clip(tuple(moved), clip.length)
+
+
+def main(folder: Path) -> None:
+    """The film is kept in the folder: drawing and encoding it takes some seconds."""
+    path = folder / "cameras.mp4"
+    if not path.exists():
+        path.write_bytes(film_of(minute(), rate=RATE, key_every=KEY_EVERY, options=_CODEC))
+    clip = clip_of(path)
+    server = RtspServer(clip)
+    for place in range(CAMERAS):
+        server.put(f"camera-{place}", beginning_at(clip, place * KEY_EVERY))
+    addresses = [server.address_of(f"camera-{place}") for place in range(CAMERAS)]
+    sys.stdout.write(json.dumps(addresses) + "\n")
+    sys.stdout.flush()
+    sys.stdin.read()
+    server.stop()
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

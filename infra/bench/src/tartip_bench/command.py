@@ -1,0 +1,134 @@
+"""`tartip bench`: measures the inference gateway on a mesh of its own and writes docs/BENCH.md."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.status import Status
+from rich.table import Table
+from rich.text import Text
+from tartip_cli.cli.console import App, AsJson, console, errors, print_json
+from tartip_cli.failures import Exit, Failure, from_group
+from tartip_cli.settings import Settings, read_settings
+
+if TYPE_CHECKING:
+    from tartip_bench.outcomes import Outcome
+    from tartip_bench.run import Run
+
+    Measure = Callable[[Run], Awaitable[Outcome]]
+
+PARTS = ("pictures", "detector", "overload", "growth", "takeover", "search", "cameras")
+
+
+def register(app: App) -> None:
+    app.command()(bench)
+
+
+def bench(
+    only: Annotated[
+        list[str], typer.Option("--only", help=f"One part: {', '.join(PARTS)}; may be repeated.")
+    ] = [],  # noqa: B006 (Typer's way to say "none")
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Shorter and fewer; about nine minutes in all.")
+    ] = False,
+    write: Annotated[
+        bool, typer.Option("--write/--no-write", help="Write docs/BENCH.md (all parts only).")
+    ] = True,
+    as_json: AsJson = False,
+) -> None:
+    """Measure speed, memory and endurance, each beside its bare counterpart.
+
+    On a mesh of its own in a scratch folder, started and stopped by itself; leave the machine
+    alone meanwhile. Photographs are taken from TARTIP_PHOTOGRAPHS where it is set.
+    """
+    unknown = [name for name in only if name not in PARTS]
+    if unknown:
+        raise Failure(f"there is no part {unknown[0]}; there are {', '.join(PARTS)}", Exit.USAGE)
+    chosen = [name for name in PARTS if name in only or not only]
+    settings = read_settings()
+    outcomes = asyncio.run(_run(settings, chosen, quick=quick, as_json=as_json))
+    if write and not only:
+        from tartip_bench.report import written
+
+        path = written(outcomes, settings.checkout, quick=quick)
+        if not as_json:
+            console.print(f"Written to {path}.", highlight=False)
+
+
+async def _run(
+    settings: Settings, chosen: list[str], *, quick: bool, as_json: bool
+) -> list[Outcome]:
+    from tartip_bench.run import running
+
+    outcomes = []
+    with errors.status("bench") as status:
+        telling = _Telling(status)
+        async with running(quick=quick, tell=telling.say, photographs=settings.photographs) as run:
+            for name in chosen:
+                telling.part = name
+                began = time.monotonic()
+                outcome = await _outcome(run, name)
+                outcome = outcome.took(time.monotonic() - began)
+                outcomes.append(outcome)
+                if as_json:
+                    print_json(outcome.as_json())
+                else:
+                    console.print(table(outcome))
+    return outcomes
+
+
+class _Telling:
+    """What is going on, on one line of a terminal, or a line each elsewhere."""
+
+    def __init__(self, status: Status) -> None:
+        self._status = status
+        self._began = time.monotonic()
+        self.part = ""
+
+    def say(self, what: str) -> None:
+        line = f"{time.monotonic() - self._began:5.0f} s  {self.part}: {what}"
+        self._status.update(line)
+        if not errors.is_terminal:
+            errors.print(line, highlight=False)
+
+
+async def _outcome(run: Run, name: str) -> Outcome:
+    """A part that breaks is told as one; the others are measured all the same."""
+    from chassis.refusals import Refusal
+
+    from tartip_bench.outcomes import Figure, Outcome
+
+    try:
+        return await _measure(name)(run)
+    except (Failure, Refusal, OSError, TimeoutError, BaseExceptionGroup) as error:
+        first = from_group(error) if isinstance(error, BaseExceptionGroup) else error
+        if isinstance(first, asyncio.CancelledError | KeyboardInterrupt):
+            raise
+        told = f"{type(first).__name__}: {first}"[:300]
+        missed = Figure(name="measured", measured=told, target="measured", met=False)
+        return Outcome(part=name, title=f"{name}: could not be measured", figures=(missed,))
+
+
+def _measure(name: str) -> Measure:
+    """Imported only when it runs: the other commands need not wait for NumPy."""
+    import importlib
+
+    measure: Measure = importlib.import_module(f"tartip_bench.{name}").measure
+    return measure
+
+
+def table(outcome: Outcome) -> Table:
+    """As the terminal shows it."""
+    shown = Table(title=f"{outcome.title} ({outcome.seconds:.0f} s)", title_justify="left")
+    for header in ("figure", "measured", "bare", "target", ""):
+        shown.add_column(header, overflow="fold")
+    for figure in outcome.figures:
+        verdict = {True: Text("met", "green"), False: Text("missed", "red"), None: Text("")}
+        shown.add_row(figure.name, figure.measured, figure.bare, figure.target, verdict[figure.met])
+    for note in outcome.notes:
+        shown.add_row(Text(note, style="dim"))
+    return shown

@@ -1,0 +1,116 @@
+"""Triton itself, beside the same ONNX run in process by the same library."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tartip_bench import bare
+from tartip_bench.bare import Asked
+from tartip_bench.ground import Ground
+from tartip_bench.outcomes import Figure, Outcome, Spread
+from tartip_bench.run import Run
+
+MODEL = "object_detector"
+AT_ONCE = 4
+TARGET = 0.9
+_SECONDS = 120
+
+
+async def measure(run: Run) -> Outcome:
+    ground = await run.ground()
+    plan = (await bare.recorded(ground, run.scenes(1)))[0]
+    asked = next(one for one in plan if one.model == MODEL)
+    times, rounds = run.sized(full=100, quick=30), run.sized(full=9, quick=5)
+    ours, alone = [], []
+    async with bare.triton_client(ground) as client, _alone(ground, asked) as in_process:
+        await in_process(5)
+        await _through_triton(client, asked, 5)
+        for place in range(rounds):
+            run.tell(f"pair {place + 1} of {rounds}")
+            if place % 2:
+                ours.append(await _through_triton(client, asked, times))
+                alone.append(await in_process(times))
+            else:
+                alone.append(await in_process(times))
+                ours.append(await _through_triton(client, asked, times))
+    ratio = Spread.of([one / other for one, other in zip(ours, alone, strict=True)])
+    shape = "x".join(str(side) for side in asked.tensor.shape)
+    return Outcome(
+        part="detector",
+        title=f"Triton itself: {MODEL}, {shape}, {AT_ONCE} requests at once",
+        figures=(
+            Figure(
+                name="pictures a second",
+                measured=Spread.of(ours).told(1),
+                bare=Spread.of(alone).told(1),
+            ),
+            Figure(
+                name="share of the ONNX in process",
+                measured=ratio.told(2),
+                target=f"at least {TARGET}",
+                met=ratio.median >= TARGET,
+            ),
+        ),
+        raw={"triton": ours, "in_process": alone},
+    )
+
+
+async def _through_triton(client: Any, asked: Asked, times: int) -> float:
+    """Pictures a second."""
+    waiting = iter(range(times))
+
+    async def work() -> None:
+        for _ in waiting:
+            await client.infer(asked.model, asked.inputs)
+
+    began = time.perf_counter()
+    async with asyncio.TaskGroup() as group:
+        for _ in range(AT_ONCE):
+            group.create_task(work())
+    return times / (time.perf_counter() - began)
+
+
+@asynccontextmanager
+async def _alone(ground: Ground, asked: Asked) -> AsyncIterator[Any]:
+    """Gives a function: run so many times, get pictures a second."""
+    triton = ground.mesh.settings.checkout / ".triton"
+    model = triton / "models" / MODEL
+    tensor = ground.folder / "tensor.npy"
+    np.save(tensor, asked.tensor)
+    process = await asyncio.create_subprocess_exec(
+        str(triton / "venv" / "bin" / "python"),
+        str(ground.mesh.settings.checkout / "infra/triton/onnx_alone.py"),
+        str(model / "1" / "model.onnx"),
+        str(tensor),
+        str(_instances(model)),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        env={"OMP_NUM_THREADS": "1"},
+    )
+    assert process.stdin is not None and process.stdout is not None
+    questions, answers = process.stdin, process.stdout
+
+    async def rate(times: int) -> float:
+        questions.write(f"{times}\n".encode())
+        line = await asyncio.wait_for(answers.readline(), _SECONDS)
+        return times / float(line)
+
+    try:
+        yield rate
+    finally:
+        questions.close()
+        await process.wait()
+
+
+def _instances(model: Path) -> int:
+    """As many sessions as Triton has: what is compared is the server, not the number of cores."""
+    found = re.search(r"count:\s*(\d+)", (model / "config.pbtxt").read_text())
+    return int(found[1]) if found else 1

@@ -1,0 +1,108 @@
+"""What a frame costs in processor time, from one camera to sixty-four."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+from tartip_bench.ground import Ground
+from tartip_bench.outcomes import Figure, Outcome
+from tartip_bench.run import Run
+from tartip_bench.watching import Cameras, camera_server, watched
+
+COUNTS = (1, 4, 16, 64)
+FLAT = 1.25
+_PARTS = ("inference-gateway", "triton", "postgres")
+
+
+@dataclass(frozen=True)
+class _Step:
+    cameras: int
+    frames: int
+    looked_at: int
+    dropped: int
+    idle: float
+    spent: dict[str, float]
+    seconds: float
+
+    def cost_ms(self) -> float:
+        """Of a frame, above what the parts spend when nothing is watched."""
+        return (sum(self.spent.values()) - self.idle * self.seconds) / max(1, self.frames) * 1e3
+
+
+async def measure(run: Run) -> Outcome:
+    ground = await run.ground()
+    seconds = run.sized(full=45, quick=12)
+    run.tell("nothing is watched")
+    idle = await _idle(ground, run.sized(full=20, quick=8))
+    steps = []
+    async with camera_server(run.scratch) as addresses:
+        for count in COUNTS:
+            run.tell(f"{count} cameras")
+            steps.append(await _step(ground, addresses, count, seconds, idle))
+    # One camera shows a car or none in this time; more of them have their share of both.
+    base = steps[-2]
+    ratio = steps[-1].cost_ms() / base.cost_ms()
+    return Outcome(
+        part="growth",
+        title=f"Processor time a frame, {seconds} s for each number of cameras",
+        figures=(
+            *(
+                Figure(
+                    name=f"{step.cameras} camera" + "s" * (step.cameras > 1),
+                    measured=f"{step.cost_ms():.1f} ms a frame ({step.frames} frames, "
+                    f"{step.looked_at} looked at, {step.dropped} dropped)",
+                )
+                for step in steps
+            ),
+            Figure(
+                name=f"{steps[-1].cameras} cameras beside {base.cameras}, a frame",
+                measured=f"{ratio:.2f}",
+                target=f"at most {FLAT}",
+                met=ratio <= FLAT,
+            ),
+        ),
+        notes=(
+            "Gateway, Triton and PostgreSQL together, without what they spend when nothing is "
+            f"watched ({idle * 100:.1f} % of a core).",
+        ),
+        raw={"steps": [vars(step) for step in steps]},
+    )
+
+
+async def _idle(ground: Ground, seconds: float) -> float:
+    """Cores that are busy while nothing is watched."""
+    before = ground.cpu_seconds(*_PARTS)
+    await asyncio.sleep(seconds)
+    return (ground.cpu_seconds(*_PARTS) - before) / seconds
+
+
+async def _step(
+    ground: Ground, addresses: list[str], count: int, seconds: float, idle: float
+) -> _Step:
+    async with watched(ground, addresses, count, plates=0) as cameras:
+        await _all_seen(cameras, count)
+        first, before = await cameras.ledger(), _spent(ground)
+        await asyncio.sleep(seconds)
+        last, after = await cameras.ledger(), _spent(ground)
+    return _Step(
+        count,
+        last.offered - first.offered,
+        last.looked_at - first.looked_at,
+        sum(last.dropped.values()) - sum(first.dropped.values()),
+        idle,
+        {part: after[part] - before[part] for part in _PARTS},
+        last.at - first.at,
+    )
+
+
+async def _all_seen(cameras: Cameras, count: int) -> None:
+    """Waits, a while, until every camera has been looked at about once."""
+    for _ in range(100):
+        if (await cameras.ledger()).looked_at >= count:
+            return
+        await asyncio.sleep(0.3)
+
+
+def _spent(ground: Ground) -> dict[str, float]:
+    return {part: ground.cpu_seconds(part) for part in _PARTS}

@@ -1,0 +1,207 @@
+"""Five times more pictures than can be looked at: who is urgent is served, the rest is shed.
+
+The load is open: a picture is sent when it is due, whether earlier ones were answered or not, and
+its time runs from when it was due.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import statistics
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from chassis.channels import peers_refusals
+from chassis.clock import new_id, system_clock
+from chassis.refusals import Refusal
+from tartip.inference.v1 import functions_pb2, inference_pb2, inference_pb2_grpc
+from tartip_cli.topology import INFERENCE_GATEWAY
+
+from tartip_bench.ground import Ground
+from tartip_bench.outcomes import Figure, Outcome
+from tartip_bench.pictures import AT_ONCE, rate_of
+from tartip_bench.run import Run
+from tartip_bench.watching import configure
+
+TIMES = 5.0
+URGENT_SHARE = 0.3
+"""Of capacity: what is urgent must be less than what can be done, or nothing could help it."""
+DEADLINE_SECONDS = 5.0
+RECOVERY_SECONDS = 10.0
+KEPT = 0.99
+_BEFORE_SHARE = 0.5
+_CALL_SECONDS = 30.0
+_SHED = "OVERLOADED"
+
+
+@dataclass
+class Flow:
+    """What became of the pictures of one urgency."""
+
+    offered: int = 0
+    seconds: list[float] = field(default_factory=list)
+    refused: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def accounted_for(self) -> bool:
+        return self.offered == len(self.seconds) + self.refused.total()
+
+    @property
+    def in_time(self) -> float:
+        """The share answered within the deadline."""
+        kept = sum(1 for seconds in self.seconds if seconds <= DEADLINE_SECONDS)
+        return kept / max(1, self.offered)
+
+    def percentile(self, share: float) -> float:
+        ordered = sorted(self.seconds)
+        return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else 0.0
+
+    @property
+    def told(self) -> str:
+        refused = ", ".join(f"{count} {reason}" for reason, count in self.refused.items())
+        return f"{self.offered} = {len(self.seconds)} answered + {refused or 'none refused'}"
+
+
+async def measure(run: Run) -> Outcome:
+    ground = await run.ground()
+    pictures = [path.read_bytes() for path in run.scenes(6)]
+    urgent, normal = await _camera(ground, urgent=True), await _camera(ground, urgent=False)
+    run.tell("capacity")
+    rounds = run.sized(full=8, quick=3)
+    capacity = await rate_of(ground, normal, pictures * rounds, at_once=AT_ONCE)
+    load = _Load(ground, itertools.cycle(pictures))
+    run.tell(f"half of the capacity of {capacity:.2f} pictures a second")
+    calm = Flow()
+    await load.send(((normal, calm, capacity * _BEFORE_SHARE),), run.sized(full=20, quick=10))
+    await load.settled()
+    seconds = run.sized(full=120, quick=30)
+    run.tell(f"{TIMES:g} times the capacity for {seconds} s")
+    first, rest = Flow(), Flow()
+    await load.send(
+        (
+            (urgent, first, capacity * URGENT_SHARE),
+            (normal, rest, capacity * (TIMES - URGENT_SHARE)),
+        ),
+        seconds,
+    )
+    run.tell("recovery")
+    usual = max(2 * calm.percentile(0.95), 1.0)
+    recovery = await _recovery(load, normal, usual)
+    await load.settled()
+    return Outcome(
+        part="overload",
+        title=f"{TIMES:g} times the capacity of {capacity:.2f} pictures a second for {seconds} s",
+        figures=(
+            Figure(
+                name=f"urgent: answered within {DEADLINE_SECONDS:g} s of being due",
+                measured=f"{first.in_time:.1%} of {first.offered} "
+                f"(median {first.percentile(0.5):.2f} s, p99 {first.percentile(0.99):.2f} s)",
+                target=f"at least {KEPT:.0%}",
+                met=first.in_time >= KEPT,
+            ),
+            Figure(
+                name="the rest: answered or refused by name",
+                measured=rest.told,
+                target="none lost, shed as OVERLOADED",
+                met=rest.accounted_for and set(rest.refused) <= {_SHED},
+            ),
+            Figure(
+                name="goodput beside the capacity",
+                measured=f"{(len(first.seconds) + len(rest.seconds)) / seconds / capacity:.2f}",
+            ),
+            Figure(
+                name="recovery: answers as quick as at half of the capacity",
+                measured=f"{recovery:.1f} s" if recovery is not None else "not in 30 s",
+                target=f"within {RECOVERY_SECONDS:g} s",
+                met=recovery is not None and recovery <= RECOVERY_SECONDS,
+            ),
+        ),
+        notes=(
+            f"At half of the capacity: median {calm.percentile(0.5):.2f} s, p95 "
+            f"{calm.percentile(0.95):.2f} s. Times run from when a picture was due.",
+        ),
+        raw={
+            "capacity": capacity,
+            "urgent_seconds": first.seconds,
+            "rest_seconds": rest.seconds,
+            "urgent_refused": dict(first.refused),
+            "rest_refused": dict(rest.refused),
+        },
+    )
+
+
+async def _camera(ground: Ground, *, urgent: bool) -> str:
+    camera = await ground.camera()
+    functions = functions_pb2.CameraFunctions(
+        urgency=functions_pb2.URGENCY_URGENT if urgent else functions_pb2.URGENCY_NORMAL
+    )
+    functions.plates.SetInParent()
+    await configure(ground, camera, functions)
+    return camera
+
+
+@dataclass
+class _Load:
+    ground: Ground
+    pictures: Iterator[bytes]
+    _under_way: set[asyncio.Task[None]] = field(default_factory=set)
+
+    async def send(self, flows: Sequence[tuple[str, Flow, float]], seconds: float) -> None:
+        """Each flow's camera, where its outcomes go, and its pictures a second."""
+        async with asyncio.TaskGroup() as group:
+            for camera, outcomes, rate in flows:
+                group.create_task(self._flow(camera, outcomes, rate, seconds))
+
+    async def settled(self) -> None:
+        """Everything that was sent has come to an end."""
+        if self._under_way:
+            await asyncio.wait(self._under_way)
+
+    async def one(self, camera: str, outcomes: Flow, due: float) -> None:
+        stub = inference_pb2_grpc.InferenceStub(
+            self.ground.outside.as_device("edge-1", INFERENCE_GATEWAY)
+        )
+        request = inference_pb2.IngestFrameRequest(
+            frame_id=str(new_id()), camera_id=camera, picture=next(self.pictures)
+        )
+        request.captured_at.FromDatetime(system_clock().replace(tzinfo=None))
+        outcomes.offered += 1
+        try:
+            with peers_refusals():
+                await stub.IngestFrame(request, timeout=_CALL_SECONDS)
+        except Refusal as refusal:
+            outcomes.refused[refusal.reason] += 1
+        else:
+            outcomes.seconds.append(asyncio.get_running_loop().time() - due)
+
+    async def _flow(self, camera: str, outcomes: Flow, rate: float, seconds: float) -> None:
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        for number in range(int(rate * seconds)):
+            due = began + number / rate
+            await asyncio.sleep(max(0.0, due - loop.time()))
+            task = asyncio.ensure_future(self.one(camera, outcomes, due))
+            self._under_way.add(task)
+            task.add_done_callback(self._under_way.discard)
+
+
+async def _recovery(load: _Load, camera: str, usual: float) -> float | None:
+    """Seconds from the end of the overload until three answers in a row are as quick as usual."""
+    loop = asyncio.get_running_loop()
+    began, quick = loop.time(), 0
+    since = began
+    while loop.time() - began < 3 * RECOVERY_SECONDS:
+        asked, outcome = loop.time(), Flow()
+        await load.one(camera, outcome, asked)
+        if outcome.seconds and statistics.mean(outcome.seconds) <= usual:
+            quick += 1
+            if quick == 1:
+                since = asked
+            if quick == 3:
+                return since - began
+        else:
+            quick = 0
+            await asyncio.sleep(0.2)
+    return None

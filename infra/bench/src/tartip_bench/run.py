@@ -1,0 +1,67 @@
+"""One run of the bench: how much is measured, on what, and the mesh that its parts share."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tartip_bench.ground import Ground, ground
+
+_PHOTOGRAPHS = frozenset({".jpg", ".jpeg", ".png", ".webp"})
+_TEXTS = ("453DXA02", "871MKE01", "206BAS05", "934TRN13", "518KZA02", "762LOM06")
+
+
+@dataclass
+class Run:
+    quick: bool
+    tell: Callable[[str], None]
+    photographs_folder: Path | None
+    scratch: Path
+    _stack: AsyncExitStack = field(default_factory=AsyncExitStack)
+    _ground: Ground | None = None
+
+    def sized(self, *, full: int, quick: int) -> int:
+        return quick if self.quick else full
+
+    async def ground(self) -> Ground:
+        """The mesh of this run, started when it is first needed."""
+        if self._ground is None:
+            self.tell("starting a mesh")
+            self._ground = await self._stack.enter_async_context(ground())
+        return self._ground
+
+    def scenes(self, count: int) -> list[Path]:
+        """Drawn road scenes as JPEG files; the same in every run."""
+        from tartip_scenes.scenes import draw_scene
+
+        files = []
+        for place in range(count):
+            path = self.scratch / f"scene-{place}.jpg"
+            if not path.exists():
+                path.write_bytes(draw_scene(place, text=_TEXTS[place % len(_TEXTS)]).jpeg)
+            files.append(path)
+        return files
+
+    def photographs(self, count: int) -> list[Path]:
+        """Evenly from the given folder, none where there is none."""
+        if self.photographs_folder is None:
+            return []
+        found = sorted(
+            path
+            for path in self.photographs_folder.rglob("*")
+            if path.suffix.lower() in _PHOTOGRAPHS and path.is_file()
+        )
+        return found[:: max(1, len(found) // count)][:count]
+
+
+@asynccontextmanager
+async def running(
+    *, quick: bool, tell: Callable[[str], None], photographs: Path | None
+) -> AsyncIterator[Run]:
+    with tempfile.TemporaryDirectory(prefix="tartip-bench-files-") as scratch:
+        run = Run(quick, tell, photographs, Path(scratch))
+        async with run._stack:
+            yield run

@@ -1,0 +1,40 @@
+"""What the bench makes of what it measured; that it measures is seen by running it."""
+
+from tartip.inference.v1 import streams_pb2 as pb
+from tartip_bench.outcomes import Figure, Outcome, Spread
+from tartip_bench.overload import Flow
+from tartip_bench.report import page
+from tartip_bench.watching import Ledger
+
+
+def outcome(*, met: bool) -> Outcome:
+    figures = (Figure(name="share", measured="0.80", bare="1.00", target="at least 0.9", met=met),)
+    return Outcome(part="p", title="Pictures", figures=figures, notes=("Told | plainly.",))
+
+
+def test_a_spread_tells_the_median_with_the_least_and_the_greatest() -> None:
+    assert Spread.of([3.0, 1.0, 2.0]).told(1) == "2.0 (1.0 to 3.0)"
+    assert Spread.of([2.0]).told(1) == "2.0"
+
+
+def test_what_misses_its_target_is_named_at_the_end() -> None:
+    written = page([outcome(met=False)], quick=True)
+    assert "Pictures: share is 0.80, aimed at: at least 0.9" in written.partition("misses")[2]
+    assert "Nothing." in page([outcome(met=True)], quick=True).partition("misses")[2]
+
+
+def test_a_frame_without_an_outcome_breaks_the_ledger() -> None:
+    whole = pb.Stream(counts=pb.StreamCounts(offered=5, looked_at=2, unchanged=1))
+    whole.counts.dropped["stale"] = 2
+    assert Ledger.of([whole], 0.0).holds
+    short = pb.Stream(counts=pb.StreamCounts(offered=6, looked_at=2, unchanged=1))
+    short.counts.dropped["stale"] = 2
+    assert not Ledger.of([whole, short], 0.0).holds
+
+
+def test_pictures_that_were_neither_answered_nor_refused_are_missed() -> None:
+    flow = Flow(offered=3, seconds=[0.1, 9.0])
+    assert not flow.accounted_for
+    assert flow.in_time == 1 / 3
+    flow.refused["OVERLOADED"] += 1
+    assert flow.accounted_for

@@ -1,0 +1,36 @@
+"""Fixtures for tests on real parts: `postgres`, `nats` and `mesh`, each in a folder of its own.
+
+A root conftest takes them in with `pytest_plugins = ["tartip_testing.fixtures"]`. `postgres` and
+`nats` share one supervisor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tartip_testing.mesh import RunningTestMesh, running_mesh_in
+
+
+@pytest.fixture(scope="session")
+def engines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningTestMesh]:
+    """PostgreSQL with all roles and schemas, NATS with all users and streams; nothing else."""
+    home = tmp_path_factory.mktemp("engines")
+    yield from running_mesh_in(home, without=("services", "triton"))
+
+
+@pytest.fixture(scope="session")
+def postgres(engines: RunningTestMesh) -> RunningTestMesh:
+    return engines
+
+
+@pytest.fixture(scope="session")
+def nats(engines: RunningTestMesh) -> RunningTestMesh:
+    return engines
+
+
+@pytest.fixture(scope="session")
+def mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningTestMesh]:
+    """Everything, as `tartip up` runs it."""
+    yield from running_mesh_in(tmp_path_factory.mktemp("mesh"), without=())

@@ -1,0 +1,224 @@
+"""Fixtures for tests on real parts: `postgres`, `nats` and `mesh`, each in a folder of its own.
+
+A root conftest takes them in with `pytest_plugins = ["tartip_testing.mesh"]`. The parts run under a
+supervisor process, which dies with the tests; `postgres` and `nats` share one.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import urllib.parse
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tartip_cli.home import Home
+from tartip_cli.ports import LOOPBACK, Ports, free_base
+from tartip_cli.settings import Settings, find_checkout, inherited_environment
+from tartip_cli.supervisor.client import ask_status
+from tartip_cli.telemetry.spans import SpanFiles
+from tartip_cli.telemetry.story import Story, find_story
+from tartip_cli.topology import COMMAND_LINE, SERVICES, service_named
+
+if TYPE_CHECKING:  # unit tests load this module too and should not wait for gRPC and NATS
+    from nats.aio.client import Client
+    from tartip_cli.parts.mesh import Mesh
+    from tartip_cli.provision.certificates import Certificates
+    from tartip_cli.provision.keys import Keys
+    from tartip_cli.provision.roles import Database
+
+_READY_SECONDS = 300.0
+_STOP_SECONDS = 120.0
+_SERVICE_NAMES = tuple(service.name for service in SERVICES)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunningTestMesh:
+    """A mesh, or its engines alone, that a test may question, kill and wait for."""
+
+    home: Home
+    ports: Ports
+    description: Mesh
+    supervisor: subprocess.Popen[bytes]
+
+    @property
+    def certificates(self) -> Certificates:
+        return self.description.certificates
+
+    @property
+    def keys(self) -> Keys:
+        return self.description.keys
+
+    @property
+    def database(self) -> Database:
+        """`owner_url(schema)`, `runtime_url(schema)` and the provisioner's `url`."""
+        return self.description.database
+
+    @property
+    def nats_url(self) -> str:
+        return self.description.services.addresses.nats
+
+    @property
+    def gateway_url(self) -> str:
+        return f"http://{LOOPBACK}:{self.ports.gateway}"
+
+    @property
+    def oidc_issuer(self) -> str:
+        return self.description.oidc_issuer
+
+    def environment(self, service: str) -> dict[str, str]:
+        """The environment that the supervisor gives this service."""
+        return self.description.services.environment(service_named(service))
+
+    def owner_environment(self, service: str) -> dict[str, str]:
+        """The same for `python -m <service> migrate`."""
+        schema = service_named(service).schema
+        assert schema is not None
+        url = self.database.owner_url(schema)
+        return {**self.environment(service), "TARTIP_OWNER_DATABASE_URL": url}
+
+    def address(self, service: str) -> str:
+        return self.ports.address(service_named(service))
+
+    def token(self, operator: str) -> str:
+        """A fresh token from the development issuer."""
+        form = urllib.parse.urlencode({"operator": operator}).encode()
+        with urllib.request.urlopen(f"{self.oidc_issuer}/token", data=form, timeout=10) as answer:
+            return str(json.load(answer)["access_token"])
+
+    async def nats_client(self, user: str, **options: Any) -> Client:
+        """Connected as this user, with its own inbox and its own rights."""
+        from tartip_cli.provision.broker import connect
+
+        certificate = user if user in _SERVICE_NAMES else COMMAND_LINE
+        return await connect(
+            self.nats_url,
+            user=user,
+            seed=self.keys.nats_seed(user),
+            pair=self.certificates.service(certificate),
+            authority=self.certificates.authority,
+            **options,
+        )
+
+    def status(self) -> dict[str, Any]:
+        return ask_status(self.home) or {"ready": False, "parts": []}
+
+    def pid(self, part: str) -> int | None:
+        found = [known["pid"] for known in self.status()["parts"] if known["name"] == part]
+        return found[0] if found else None
+
+    def kill(self, part: str) -> int:
+        """kill -9 by name; gives the pid that is no more. The supervisor starts it again."""
+        pid = self.pid(part)
+        assert pid is not None, f"{part} does not run"
+        os.kill(pid, signal.SIGKILL)
+        return pid
+
+    def kill_and_wait(self, part: str) -> None:
+        pid = self.kill(part)
+        wait_until(lambda: self.pid(part) not in (pid, None), seconds=_READY_SECONDS)
+        self.wait_ready()
+
+    def wait_ready(self, seconds: float = _READY_SECONDS) -> None:
+        wait_until(self._ready, seconds=seconds)
+
+    def delete_jetstream(self) -> None:
+        """Take NATS's whole folder away while it is dead; it comes back empty."""
+        pid = self.kill("nats")
+        shutil.rmtree(self.home.nats, ignore_errors=True)
+        wait_until(lambda: self.pid("nats") not in (pid, None), seconds=_READY_SECONDS)
+        self.wait_ready()
+
+    def story(self, query: str) -> Story | None:
+        return find_story(SpanFiles(self.home.spans), query)
+
+    def stop(self) -> None:
+        """In order; forced if that takes too long."""
+        if self.supervisor.poll() is None:
+            self.supervisor.terminate()
+            try:
+                self.supervisor.wait(_STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                self.supervisor.kill()
+                self.supervisor.wait()
+
+    def _ready(self) -> bool:
+        if self.supervisor.poll() is not None:
+            told = self.home.log_of("up").read_text(errors="replace").strip()
+            raise AssertionError(f"the supervisor ended: {told[-2000:]}")
+        return bool(self.status()["ready"])
+
+
+def running_mesh_in(path: Path, *, without: tuple[str, ...]) -> Iterator[RunningTestMesh]:
+    from tartip_cli.parts.postgres import erase_cluster
+
+    running = start_mesh(path, without=without)
+    try:
+        running.wait_ready()
+        yield running
+    finally:
+        running.stop()
+        erase_cluster(running.home)
+
+
+def start_mesh(
+    path: Path, *, without: tuple[str, ...] = (), moved_by: dt.timedelta | None = None
+) -> RunningTestMesh:
+    """A supervisor in a folder and ports of its own; it dies with this process.
+
+    Its services live in this process's time, or in one that is moved from the host's.
+    """
+    from chassis.clock import clock_offset
+    from tartip_cli.parts.mesh import Mesh
+    from tartip_cli.parts.part import launched
+
+    checkout = find_checkout()
+    ports = free_base()
+    offset = clock_offset() if moved_by is None else moved_by
+    settings = Settings(
+        home=path,
+        checkout=checkout,
+        port_base=ports.base,
+        gateway_port=ports.gateway,
+        clock_offset=offset,
+    )
+    left_out = frozenset(without) | (set(_SERVICE_NAMES) if "services" in without else set())
+    description = Mesh.build(settings, without=left_out)
+    command = [sys.executable, "-m", "tartip_cli", "up"]
+    for name in without:
+        command += ["--without", name]
+    with description.home.log_of("up").open("ab") as output:
+        supervisor = subprocess.Popen(
+            launched(tuple(command), user=None, death_signal=signal.SIGTERM),
+            env={
+                **inherited_environment(),
+                "TARTIP_HOME": str(path),
+                "TARTIP_PORT_BASE": str(ports.base),
+                "TARTIP_GATEWAY_PORT": str(ports.gateway),
+                "TARTIP_CLOCK_OFFSET": str(offset.total_seconds()),
+            },
+            cwd=checkout,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    return RunningTestMesh(
+        home=description.home, ports=ports, description=description, supervisor=supervisor
+    )
+
+
+def wait_until(condition: Callable[[], bool], *, seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"not so after {seconds:.0f} s"
+        time.sleep(0.1)

@@ -1,0 +1,77 @@
+"""One service as a process of its own on real parts: what its component tests stand on."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from tartip_cli.topology import COMMAND_LINE, service_named
+
+from tartip_testing.mesh import RunningTestMesh
+
+_START_SECONDS = 60.0
+_STOP_SECONDS = 40.0
+
+
+def migrated(engines: RunningTestMesh, service: str, **told: str) -> dict[str, str]:
+    """Its schema brought up to date; the environment to serve in, with `told` on top."""
+    environment = {**os.environ, **engines.owner_environment(service), **told}
+    subprocess.run(
+        [*_program(service), "migrate"], env=environment, check=True, timeout=_START_SECONDS
+    )
+    return environment
+
+
+@contextmanager
+def serving(
+    engines: RunningTestMesh, service: str, environment: dict[str, str], log: Path
+) -> Iterator[str]:
+    """The address of the service while the block runs; it must then stop cleanly."""
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [*_program(service), "serve"], env=environment, stdout=output, stderr=output
+        )
+    try:
+        _wait_until_serving(engines, service, process, log)
+        yield engines.address(service)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(_STOP_SECONDS) == 0, _end_of(log)
+
+
+def _program(service: str) -> list[str]:
+    return [sys.executable, "-m", service_named(service).package]
+
+
+def _wait_until_serving(
+    engines: RunningTestMesh, service: str, process: subprocess.Popen[bytes], log: Path
+) -> None:
+    pair = engines.certificates.service(COMMAND_LINE)
+    credentials = grpc.ssl_channel_credentials(
+        engines.certificates.authority.read_bytes(),
+        pair.key.read_bytes(),
+        pair.certificate.read_bytes(),
+    )
+    deadline = time.monotonic() + _START_SECONDS
+    with grpc.secure_channel(engines.address(service), credentials) as channel:
+        health = health_pb2_grpc.HealthStub(channel)
+        while True:
+            try:
+                health.Check(health_pb2.HealthCheckRequest(), timeout=1)
+                return
+            except grpc.RpcError:
+                assert process.poll() is None, _end_of(log)
+                assert time.monotonic() < deadline, _end_of(log)
+                time.sleep(0.1)
+
+
+def _end_of(log: Path) -> str:
+    return log.read_text(errors="replace")[-3000:]
