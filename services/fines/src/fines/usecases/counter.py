@@ -11,10 +11,10 @@ from chassis.identity import Caller
 from chassis.pages import PageSpec
 from chassis.refusals import checks
 from chassis.transaction import Tx
+from law.zone import almaty_day
 
 from fines import events
 from fines.model import ledger as rules
-from fines.model.days import almaty_day
 from fines.model.fine import PAYABLE, Fine
 from fines.model.ledger import EntryKind, Payment
 from fines.model.refusals import AmountDiffers, FineNotPayable
