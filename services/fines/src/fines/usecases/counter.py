@@ -21,7 +21,7 @@ from fines.model.refusals import AmountDiffers, FineNotPayable
 from fines.storage import fines, ledger, payments
 
 # A bank posts within two working days; the longest holidays and an outage fit in between.
-VALUE_DATE_AGE_DAYS_MAX = 10
+VALUE_DATE_AGE_DAYS_MAX = 10  # tidy: what this system takes from banks, not a term
 
 
 @dataclass(frozen=True)
