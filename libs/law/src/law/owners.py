@@ -1,16 +1,15 @@
 """Who may own a vehicle with which plate, and from what age an owner is fined automatically.
 
-Read from `owners.json`, where the sources are named.
+Read from `tables/owners.json` and `tables/plates.json`, where the sources are named.
 """
 
 import json
-import re
 from dataclasses import dataclass
 from datetime import date
 from enum import Enum
-from importlib import resources
 
-_REGION = r"(?:0[1-9]|1[0-9]|20)"
+from law.packaged import tables
+from law.plates import plate_classes
 
 
 class OwnerKind(Enum):
@@ -18,27 +17,28 @@ class OwnerKind(Enum):
     ENTITY = "entity"
 
 
+_KINDS = {
+    "person": OwnerKind.PERSON,
+    "foreign_person": OwnerKind.PERSON,
+    "entity": OwnerKind.ENTITY,
+    "foreign_entity": OwnerKind.ENTITY,
+}
+
+
 @dataclass(frozen=True)
 class OwnerRules:
     version: str
     fined_automatically_from_age_years: int
-    plates: tuple[tuple[re.Pattern[str], OwnerKind], ...]
 
     @classmethod
     def parse(cls, raw: bytes) -> "OwnerRules":
         table = json.loads(raw)
-        return cls(
-            version=table["version"],
-            fined_automatically_from_age_years=table["fined_automatically_from_age"]["years"],
-            plates=tuple(
-                (re.compile(row["pattern"].replace("{region}", _REGION)), OwnerKind(row["owner"]))
-                for row in table["plates"]["classes"]
-            ),
-        )
+        return cls(table["version"], table["fined_automatically_from_age"]["years"])
 
     def kind_for(self, plate: str) -> OwnerKind | None:
         """Whose a normalised plate is; None where its class may be anybody's."""
-        return next((kind for form, kind in self.plates if form.fullmatch(plate)), None)
+        owned = (row for row in plate_classes() if row.owner in _KINDS)
+        return next((_KINDS[row.owner] for row in owned if row.pattern.fullmatch(plate)), None)
 
     def is_too_young(self, born: date, on: date) -> bool:
         """Whether somebody had not yet reached the age on a day; the birthday itself counts."""
@@ -52,4 +52,5 @@ def age_years(born: date, on: date) -> int:
 
 def owner_rules() -> OwnerRules:
     """The table that comes with this package."""
-    return OwnerRules.parse((resources.files("law") / "owners.json").read_bytes())
+    [raw] = tables("owners")
+    return OwnerRules.parse(raw)

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 from datetime import date
-from importlib import resources
 
 from law.base_values import BASE_VALUES, BaseValues
 from law.calendar import CALENDAR, Calendar, CalendarYear, Holidays
+from law.packaged import tables
 
 # From which month on the next year's table is missed: a fine that is delivered in October counts
 # its terms into the next year, its base value is known with the budget law of December.
@@ -43,9 +43,9 @@ class YearlyTables:
 
 def read_yearly_tables(*, assume_years: bool = False) -> YearlyTables:
     """`assume_years` is for trials alone: later years follow from the last that is known."""
-    years = dict(CalendarYear.parse(raw) for raw in _tables("calendar-"))
-    [holidays] = map(Holidays.parse, _tables("holidays"))
-    [base_values] = map(BaseValues.parse, _tables("base_values"))
+    years = dict(CalendarYear.parse(raw) for raw in tables("calendar-"))
+    [holidays] = map(Holidays.parse, tables("holidays"))
+    [base_values] = map(BaseValues.parse, tables("base_values"))
     if not assume_years:
         return YearlyTables(Calendar(years), base_values)
     return YearlyTables(Calendar(years, assumes=holidays), base_values.assuming())
@@ -55,8 +55,3 @@ def _needed(today: date, next_from_month: int) -> tuple[int, ...]:
     if today.month < next_from_month:
         return (today.year,)
     return (today.year, today.year + 1)
-
-
-def _tables(prefix: str) -> list[bytes]:
-    folder = resources.files("law") / "tables"
-    return [entry.read_bytes() for entry in folder.iterdir() if entry.name.startswith(prefix)]

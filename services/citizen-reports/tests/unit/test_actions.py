@@ -6,13 +6,13 @@ from datetime import timedelta
 import pytest
 from citizen_reports.grpc_api.desk import METHODS, POLICY
 from citizen_reports.model.actions import Actor, DeskAction, Files, allowed_actions
-from citizen_reports.model.deadlines import read_deadlines
+from citizen_reports.model.law import read_law
 from citizen_reports.model.report import QUEUE, Category, Report, Status
 from law.calendar import Calendar
 
 from .test_transitions import DUE, NOW, a_report
 
-DEADLINES = read_deadlines()
+DEADLINES = read_law().deadlines
 DISPATCHER = Actor("dispatcher-1", frozenset({"dispatcher"}))
 SUPERVISOR = Actor("supervisor-1", frozenset({"supervisor"}))
 INSPECTOR = Actor("inspector-1", frozenset({"inspector"}))
@@ -69,7 +69,8 @@ def test_what_a_missing_calendar_would_refuse_is_not_offered() -> None:
         deadline=DEADLINES.of(Category.INCIDENT_WITH_CHILD, "KZ-75", NOW),
     )
     assert TAKE in offered(emergency)
-    bare = replace(DEADLINES, hours=replace(DEADLINES.hours, calendar=Calendar({})))
+    hours = replace(DEADLINES.table.hours, calendar=Calendar({}))
+    bare = replace(DEADLINES, table=replace(DEADLINES.table, hours=hours))
     assert TAKE not in allowed_actions(emergency, DISPATCHER, bare, Files(), NOW)
 
 

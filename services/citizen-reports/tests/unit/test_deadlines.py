@@ -4,13 +4,16 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from citizen_reports.model.deadlines import Deadlines, OfficeHours, read_deadlines
+from citizen_reports.model.deadlines import Deadlines
+from citizen_reports.model.law import read_law
 from citizen_reports.model.refusals import CalendarYearMissing
-from citizen_reports.model.report import Category, Deadline
+from citizen_reports.model.report import Category
 from law.assumed import assumed_years
+from law.report_deadlines import Deadline, OfficeHours
 from law.zone import UTC_PLUS_5
 
-DEADLINES = read_deadlines()
+DEADLINES = read_law().deadlines
+TABLE = DEADLINES.table
 
 
 def at(text: str) -> datetime:
@@ -58,10 +61,10 @@ def test_the_day_is_almatys_whatever_the_zone_of_the_clock() -> None:
 
 def until(year: int, deadlines: Deadlines) -> Deadlines:
     """As if no later table had come yet."""
-    calendar = deadlines.hours.calendar
+    calendar = deadlines.table.hours.calendar
     known = {told: table for told, table in calendar.years.items() if told <= year}
-    hours = OfficeHours(replace(calendar, years=known), deadlines.hours.closes)
-    return replace(deadlines, hours=hours)
+    hours = OfficeHours(replace(calendar, years=known), deadlines.table.hours.closes)
+    return Deadlines(replace(deadlines.table, hours=hours))
 
 
 def test_a_year_without_a_table_is_refused_by_name() -> None:
@@ -77,12 +80,12 @@ def test_every_category_has_a_rule_in_every_region() -> None:
 
 def test_a_deadline_names_its_rule_version_and_hash() -> None:
     told = DEADLINES.of(Category.OTHER, "KZ-75", at("2026-06-03T10:00")).rule
-    calendar = DEADLINES.hours.calendar.years[2026].version
-    assert told == f"appc.76.answer@{DEADLINES.version}#{DEADLINES.digest} {calendar}"
+    calendar = TABLE.hours.calendar.years[2026].version
+    assert told == f"appc.76.answer@{TABLE.version}#{TABLE.digest} {calendar}"
 
 
 def test_a_trial_assumes_a_year_and_the_deadline_says_so() -> None:
-    trial = until(2027, read_deadlines(assume_years=True))
+    trial = until(2027, read_law(assume_years=True).deadlines)
     due = trial.of(Category.OTHER, "KZ-75", at("2027-12-20T10:00"))
     assert due.due_at == at("2028-01-14T00:00")
     assert assumed_years(due.rule) == (2028,)
@@ -91,7 +94,7 @@ def test_a_trial_assumes_a_year_and_the_deadline_says_so() -> None:
 
 
 def test_waiting_into_an_assumed_year_says_so_once() -> None:
-    trial = until(2027, read_deadlines(assume_years=True))
+    trial = until(2027, read_law(assume_years=True).deadlines)
     due = trial.of(Category.OTHER, "KZ-75", at("2027-11-29T10:00"))
     assert assumed_years(due.rule) == ()
     moved = trial.after_waiting(due, timedelta(days=60))

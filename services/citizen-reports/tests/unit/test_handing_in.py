@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 from chassis.refusals import BadRequest
-from citizen_reports.model.draft import Draft, Place, Reporter, is_iin
+from citizen_reports.model.draft import Draft, Place, Reporter
 from citizen_reports.model.media import (
     Announced,
     Media,
@@ -15,16 +15,17 @@ from citizen_reports.model.media import (
     Piece,
     check_piece,
 )
-from citizen_reports.model.plates import normal_plate
 from citizen_reports.model.refusals import MediaDiffers, MediaGap
 from citizen_reports.model.regions import read_regions
 from citizen_reports.model.report import Category
-from citizen_reports.model.routing import read_routing
 from citizen_reports.pictures import is_picture_or_film
+from law.identity_numbers import has_check_digit
+from law.plates import plate_as_read
+from law.report_routing import read_report_routing
 
 NOW = datetime(2026, 11, 23, 6, 0, tzinfo=UTC)
 REGIONS = read_regions()
-ROUTING = read_routing()
+ROUTING = read_report_routing()
 DRAFT = Draft(
     category=Category.TRAFFIC_VIOLATION,
     place=Place(43.2389, 76.9455, "KZ-75", ""),
@@ -103,12 +104,12 @@ def test_there_are_twenty_regions() -> None:
 
 @pytest.mark.parametrize("iin", ["061211600012", "900101300017"])
 def test_an_iin_with_a_right_check_digit_is_one(iin: str) -> None:
-    assert is_iin(iin)
+    assert has_check_digit(iin)
 
 
 @pytest.mark.parametrize("iin", ["900101300018", "90010130001", "٩٠٠١٠١٣٠٠٠١٧", "9001013000170"])
 def test_other_digits_are_no_iin(iin: str) -> None:
-    assert not is_iin(iin)
+    assert not has_check_digit(iin)
 
 
 @pytest.mark.parametrize(
@@ -203,4 +204,4 @@ def test_bytes_that_decode_as_nothing_are_no_picture() -> None:
     ],
 )
 def test_a_plate_is_brought_to_one_form_or_refused(typed: str, plate: str) -> None:
-    assert normal_plate(typed) == plate
+    assert plate_as_read(typed) == plate

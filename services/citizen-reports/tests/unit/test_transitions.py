@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 from chassis.refusals import Refusal
-from citizen_reports.model.deadlines import read_deadlines
+from citizen_reports.model.law import read_law
 from citizen_reports.model.refusals import (
     AlreadyDisputed,
     NothingAsked,
@@ -28,7 +28,7 @@ from citizen_reports.model.report import (
 )
 
 NOW = datetime(2026, 11, 23, 6, 0, tzinfo=UTC)  # a Monday, 11:00 in Almaty
-DEADLINES = read_deadlines()
+DEADLINES = read_law().deadlines
 DUE = DEADLINES.of(Category.TRAFFIC_VIOLATION, "KZ-75", NOW)
 RECEIPT = Receipt("KZ75-2026-0000001", NOW, DUE, "KZ-75-traffic", b"x" * 32)
 

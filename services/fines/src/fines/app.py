@@ -8,6 +8,7 @@ from chassis.consumer import Subscription
 from chassis.runtime import Chassis, Service
 from chassis.telemetry import UUID_SHAPE
 from law import guards
+from law.fine_dates import DayCount
 from law.owners import owner_rules
 from tartip.fines.v1 import fines_pb2, fines_pb2_grpc
 from tartip.violations.v1 import events_pb2
@@ -17,9 +18,8 @@ from fines.clients.vehicles import VehicleFile
 from fines.clients.violations import ViolationsClient
 from fines.consumers import on_annulled, on_confirmed
 from fines.grpc_api import counter, desk
-from fines.lawbooks import read_lawbooks
 from fines.measures import measure_missing_tables
-from fines.model.days import DayCount
+from fines.model.law import read_law
 from fines.settings import FinesSettings
 from fines.usecases.counter import Counter
 from fines.usecases.desk import Desk
@@ -33,19 +33,19 @@ LETTER_KEY = "letter"
 
 async def build(chassis: Chassis[FinesSettings]) -> None:
     settings = chassis.settings
-    lawbooks = read_lawbooks(assume_years=settings.assume_years)
+    law = read_law(assume_years=settings.assume_years)
     inquiry = Inquiry(
         ViolationsClient(chassis.channels.to(settings.violations_address, "violations")),
         VehicleFile(settings.vehicles_file),
-        lawbooks,
+        law,
         guards.load(),
         owner_rules(),
     )
-    measure_missing_tables(lawbooks.yearly, chassis.clock)
+    measure_missing_tables(law.yearly, chassis.clock)
     issuing = Issuing(
         chassis.db,
         chassis.clock,
-        lawbooks,
+        law,
         DayCount(settings.koap_day_count),
         inquiry=inquiry,
         post=LetterFolder(settings.letters_dir, chassis.clock),
@@ -58,7 +58,7 @@ async def build(chassis: Chassis[FinesSettings]) -> None:
         desk.FinesApi(
             Desk(chassis.db, chassis.clock),
             Recheck(chassis.db, inquiry),
-            Redating(chassis.db, chassis.clock, lawbooks.calendar),
+            Redating(chassis.db, chassis.clock, law),
         ),
         desk.POLICY,
     )

@@ -4,9 +4,16 @@ The same fine gives the same letter, byte for byte: a letter that is written aga
 """
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from html import escape
 
-from fines.lawbooks import Authority
+from law.articles import Article
+from law.authorities import Authority
+from law.fine_dates import DayCount
+from law.fine_terms import FineTerms
+from law.identity_numbers import is_bin
+from law.zone import in_almaty
+
 from fines.letter_page import hashes, heading, listed, page, sums, table, warning
 from fines.letter_words import (
     CANCELLED_KK,
@@ -19,27 +26,30 @@ from fines.letter_words import (
     Words,
     readings,
 )
-from fines.model.days import (
-    APPEAL_DAYS,
-    CONSIDERED_DAYS,
-    DISCOUNT_DAYS,
-    VOLUNTARY_DAYS,
-    DayCount,
-    in_almaty,
-)
 from fines.model.fine import Fine
-from fines.model.identifiers import is_bin
 from fines.model.ledger import Payment, Refund
 from fines.model.prescription import Particulars
-from fines.model.tariff import Article
 
 SIGNATURE_PLACE = "<!-- signature -->"
-_TERM_DAYS = {
-    "discount": DISCOUNT_DAYS,
-    "considered": CONSIDERED_DAYS,
-    "appeal": APPEAL_DAYS,
-    "voluntary": VOLUNTARY_DAYS,
-}
+
+
+@dataclass(frozen=True)
+class LetterTerms:
+    """The terms that the letter states, and how their days are counted."""
+
+    terms: FineTerms
+    day_count: DayCount
+
+    @property
+    def placeholders(self) -> dict[str, int]:
+        """By the names that the words of the letter use."""
+        return {
+            "discount": self.terms.discount_days,
+            "percent": self.terms.discount_percent,
+            "considered": self.terms.considered_days,
+            "appeal": self.terms.appeal_days,
+            "voluntary": self.terms.voluntary_days,
+        }
 
 
 def prescription(
@@ -47,7 +57,7 @@ def prescription(
     particulars: Particulars,
     article: Article,
     authority: Authority,
-    day_count: DayCount,
+    terms: LetterTerms,
     assumed_years: Iterable[int] = (),
 ) -> str:
     """An HTML page; `SIGNATURE_PLACE` is where the authority's electronic seal goes."""
@@ -55,7 +65,7 @@ def prescription(
         _section(
             fine,
             words,
-            day_count,
+            terms,
             facts=_facts(fine, particulars, article, authority, words),
             evidence=particulars.evidence_sha256,
         )
@@ -123,23 +133,23 @@ def tenge(amount_minor: int) -> str:
 def _section(
     fine: Fine,
     words: Words,
-    day_count: DayCount,
+    terms: LetterTerms,
     *,
     facts: Iterable[str],
     evidence: Iterable[str],
 ) -> str:
     """One language, on a page of its own."""
     assert fine.amount
-    day = words.days[day_count]
+    day, numbers = words.days[terms.day_count], terms.placeholders
     amounts = (
         (words.full, tenge(fine.amount.full_minor)),
-        (words.discounted, tenge(fine.amount.discounted_minor)),
+        (words.discounted.format(**numbers), tenge(fine.amount.discounted_minor)),
     )
     parts = (
         heading(words.title, fine.number),
-        sums(amounts, words.last_day.format(day=day.ordinal, **_TERM_DAYS)),
+        sums(amounts, words.last_day.format(day=day.ordinal, **numbers)),
         table(zip(words.labels, facts, strict=True)),
-        listed(term.format(day=day.many, **_TERM_DAYS) for term in words.terms),
+        listed(term.format(day=day.many, **numbers) for term in words.terms),
         hashes(words.evidence, evidence),
     )
     return f'<section lang="{words.language}">\n' + "\n".join(parts) + "\n</section>"

@@ -17,8 +17,7 @@ from chassis.transaction import SYSTEM
 from fines.clients.post import ElectronicSeal, LetterFolder
 from fines.clients.vehicles import VehicleFile
 from fines.clients.violations import ViolationsClient
-from fines.lawbooks import read_lawbooks
-from fines.model.days import DayCount
+from fines.model.law import read_law
 from fines.storage import fines as stored
 from fines.usecases.counter import Counter, PaymentOrder
 from fines.usecases.desk import Desk
@@ -26,6 +25,7 @@ from fines.usecases.inquiry import Inquiry
 from fines.usecases.issuing import Confirmed, Issuing
 from fines.usecases.recheck import Recheck, Rechecked
 from law import guards
+from law.fine_dates import DayCount
 from law.owners import owner_rules
 from law.zone import start_of
 from tartip.violations.v1 import violations_pb2
@@ -56,13 +56,13 @@ class Bench:
     numbers: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        lawbooks = read_lawbooks(assume_years=True)
+        law = read_law(assume_years=True)
         violations = ViolationsClient(self.channels.to(self.peer.address, "violations"))
-        inquiry = Inquiry(violations, self.register, lawbooks, guards.load(), owner_rules())
+        inquiry = Inquiry(violations, self.register, law, guards.load(), owner_rules())
         self.issuing = Issuing(
             self.db,
             self.clock,
-            lawbooks,
+            law,
             DayCount.WORKING,
             inquiry=inquiry,
             post=LetterFolder(self.letters, self.clock),

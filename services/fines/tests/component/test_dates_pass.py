@@ -8,7 +8,7 @@ import pytest
 from chassis.refusals import BadRequest
 from chassis.scheduler import WaitUntilDue
 from fines.clients.post import LetterFolder
-from fines.lawbooks import read_lawbooks
+from fines.model.law import read_law
 from fines.model.refusals import AmountDiffers, FineNotPayable
 from law.zone import start_of
 
@@ -131,7 +131,7 @@ async def test_issuing_and_annulling_at_once_leave_nothing_owed(
 
 
 async def test_a_missing_base_value_holds_by_name(bench: Bench, plate: str) -> None:
-    bench.issuing._lawbooks = read_lawbooks()
+    bench.issuing._law = read_law()
     bench.clock.now = datetime(2100, 6, 3, tzinfo=UTC)
     fine = await bench.confirmed(bench.violation(plate))
     with pytest.raises(WaitUntilDue):

@@ -16,21 +16,22 @@ from chassis.db import Database
 from chassis.identity import Caller
 from chassis.refusals import Refusal
 from chassis.transaction import SYSTEM
-from fines.lawbooks import read_lawbooks
 from fines.model import ledger as rules
-from fines.model.days import DayCount, legal_dates, start_of
 from fines.model.fine import Fine, SealedParticulars, State
 from fines.model.identifiers import new_number
+from fines.model.law import read_law
 from fines.storage import fines, ledger
 from fines.usecases.redating import Redated, Redating
 from law.calendar import Calendar, CalendarYear
+from law.fine_dates import DayCount, legal_dates
+from law.zone import start_of
 from tartip.fines.v1 import fines_pb2 as pb
 from tartip.fines.v1 import fines_pb2_grpc
 from vault.keyring import Keyring
 
 CLI = Caller("service", "tartip-cli", purpose="the table of 2027 was wrong")
-LAWBOOKS = read_lawbooks()
-RIGHT = LAWBOOKS.calendar
+LAW = read_law()
+RIGHT = LAW.calendar
 # As the table of 2027 was before: 15 March was no holiday in it.
 WRONG = Calendar(
     {
@@ -41,8 +42,8 @@ WRONG = Calendar(
     }
 )
 DELIVERED = date(2027, 3, 10)
-STORED = legal_dates(DELIVERED, WRONG, DayCount.WORKING)
-COUNTED = legal_dates(DELIVERED, RIGHT, DayCount.WORKING)
+STORED = legal_dates(DELIVERED, WRONG, LAW.terms, DayCount.WORKING)
+COUNTED = legal_dates(DELIVERED, RIGHT, LAW.terms, DayCount.WORKING)
 
 
 class Desk:
@@ -54,13 +55,14 @@ class Desk:
         self.numbers: list[str] = []
 
     def redating(self, calendar: Calendar = RIGHT) -> Redating:
-        return Redating(self._db, lambda: self.now, calendar)
+        law = replace(LAW, yearly=replace(LAW.yearly, calendar=calendar))
+        return Redating(self._db, lambda: self.now, law)
 
     async def add(self, state: State = State.DELIVERED) -> str:
         """A fine as it would lie there, with its ledger and its scheduled work."""
         at = start_of(DELIVERED)
-        article = LAWBOOKS.tariff.articles["RED_LIGHT"]
-        amount = LAWBOOKS.tariff.amount(article, date(2026, 6, 3))
+        article = LAW.articles.on(date(2026, 6, 3)).by_code["RED_LIGHT"]
+        amount = LAW.amount(article, date(2026, 6, 3))
         async with self._db.begin(SYSTEM) as tx:
             key = await tx.keys.new("person")
             sealed = SealedParticulars(key.key_id, b"-", new_id().bytes, new_id().bytes)

@@ -5,19 +5,20 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from fines.lawbooks import read_lawbooks
-from fines.model.days import DayCount, almaty_day, legal_dates
 from fines.model.fine import Fine, SealedParticulars, State
+from fines.model.law import read_law
 from fines.model.ownership import Owner, Registration
 from fines.model.tariff import Amount
 from fines.model.violation import ConfirmedViolation, Decision, Device, Readings
+from law.fine_dates import DayCount
 from law.guards import Measured
 
-LAWBOOKS = read_lawbooks()
+LAW = read_law()
 NOW = datetime(2026, 6, 3, 6, 0, tzinfo=UTC)
 AMOUNT = Amount(1_297_501, 648_750, 4325_00, 3, "table@sha256:0")
 SEALED = SealedParticulars(UUID(int=1), b"sealed", b"owner", b"plate")
-DATES = legal_dates(almaty_day(NOW), LAWBOOKS.calendar, DayCount.WORKING)
+ARTICLES = LAW.articles.at(NOW).by_code
+DATES = LAW.dates(NOW, DayCount.WORKING)
 PERSON, FIRM, CHILD = "900101300017", "100140000003", "200101500013"
 REGISTRATION = Registration(
     "Toyota",

@@ -14,9 +14,9 @@ from fines.model.refusals import (
     MoveNotAllowed,
 )
 
-from .samples import AMOUNT, DATES, LAWBOOKS, NOW, SEALED, fine_in
+from .samples import AMOUNT, ARTICLES, DATES, NOW, SEALED, fine_in
 
-ARTICLE = LAWBOOKS.tariff.articles["RED_LIGHT"]
+ARTICLE = ARTICLES["RED_LIGHT"]
 MOVES: dict[Move, Callable[[Fine], Fine]] = {
     Move.ISSUE: lambda fine: fine.issue(ARTICLE, AMOUNT, SEALED, NOW),
     Move.DELIVER: lambda fine: fine.deliver(NOW, DATES),

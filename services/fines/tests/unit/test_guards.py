@@ -9,9 +9,10 @@ from fines.model.holds import LOOKED_AT_AGAIN, Hold
 from fines.model.violation import ConfirmedViolation, Decision
 from law.guards import HoldReason, Measured, load
 
-from .samples import DEVICE, LAWBOOKS, NOW, RED, SPEEDING, readings, red_light, violation
+from .samples import DEVICE, LAW, NOW, RED, SPEEDING, readings, red_light, violation
 
-ARTICLES = LAWBOOKS.tariff.articles
+ARTICLES = LAW.articles.at(NOW)
+TERMS = LAW.terms.at(NOW)
 GUARDS = load().at(NOW)
 UNVERIFIED = replace(
     DEVICE, verification_number="", verification_from=None, verification_until=None
@@ -20,7 +21,7 @@ ALMATY_MIDNIGHT = datetime(2026, 6, 3, 19, tzinfo=UTC)
 
 
 def holds(found: ConfirmedViolation) -> list[str]:
-    return [hold.value for hold in fact_holds(found, ARTICLES.get(found.offence_code), GUARDS)]
+    return [hold.value for hold in fact_holds(found, ARTICLES, GUARDS)]
 
 
 def speeding(over: float | None = 31.0, **measured: float | None) -> ConfirmedViolation:
@@ -165,7 +166,7 @@ def test_a_fact_is_dated_by_when_it_was_measured() -> None:
 
 
 def test_before_an_edition_of_the_law_was_in_force_nobody_is_fined() -> None:
-    assert [*fact_holds(violation(), ARTICLES["SPEED_20_40"], None)] == ["ARTICLE_UNKNOWN"]
+    assert [*fact_holds(violation(), ARTICLES, None)] == ["ARTICLE_UNKNOWN"]
 
 
 def test_phone_before_march_2026_is_not_automatic() -> None:
@@ -186,11 +187,11 @@ def test_phone_before_march_2026_is_not_automatic() -> None:
     [(0, ""), (10, ""), (11, "SENT_TOO_LATE"), (61, "SENT_TOO_LATE"), (62, "LIMITATION_EXPIRED")],
 )
 def test_ten_days_to_send_and_two_months_of_liability(days: int, reason: str) -> None:
-    assert time_hold(NOW, NOW + timedelta(days=days)) == reason
+    assert time_hold(NOW, NOW + timedelta(days=days), TERMS) == reason
 
 
 def test_an_offence_of_the_future_waits() -> None:
-    assert time_hold(NOW + timedelta(seconds=1), NOW) == "OCCURRED_IN_FUTURE"
+    assert time_hold(NOW + timedelta(seconds=1), NOW, TERMS) == "OCCURRED_IN_FUTURE"
     assert "OCCURRED_IN_FUTURE" in LOOKED_AT_AGAIN
 
 

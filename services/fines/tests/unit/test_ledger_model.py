@@ -8,14 +8,16 @@ from fines.model import ledger
 from fines.model.fine import PAYABLE, Fine, State
 from fines.model.ledger import Entry, EntryKind
 from fines.model.refusals import MoveNotAllowed
-from fines.model.tariff import Amount, half
+from fines.model.tariff import Amount
 from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from .samples import DATES, LAWBOOKS, NOW, SEALED, fine_in
+from .samples import ARTICLES, DATES, LAW, NOW, SEALED, fine_in
 
 BANKS = ("kaspi", "halyk")
 AFTER_DISCOUNT = DATES.discount_until + timedelta(days=1)
+
+TERMS = LAW.terms.at(NOW)
 
 
 class Ledger(RuleBasedStateMachine):
@@ -32,9 +34,9 @@ class Ledger(RuleBasedStateMachine):
     @rule(amount=st.integers(2, 10**9))
     def issue(self, amount: int) -> None:
         number = f"{len(self.fines):015d}"
-        article = LAWBOOKS.tariff.articles["RED_LIGHT"]
+        article = ARTICLES["RED_LIGHT"]
         fine = fine_in(State.AWAITING, number=number).issue(
-            article, Amount(amount, half(amount), 1, 1, "t"), SEALED, NOW
+            article, Amount(amount, TERMS.discounted(amount), 1, 1, "t"), SEALED, NOW
         )
         self.fines[number] = fine
         self.entries += ledger.on_issue(fine, NOW)

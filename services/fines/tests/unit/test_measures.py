@@ -8,11 +8,11 @@ from fines.measures import missing_tables
 from law.calendar import Calendar
 from law.yearly import YearlyTables
 
-from .samples import LAWBOOKS
+from .samples import LAW
 
-UNTIL_2027 = {year: LAWBOOKS.calendar.years[year] for year in (2025, 2026, 2027)}
+UNTIL_2027 = {year: LAW.calendar.years[year] for year in (2025, 2026, 2027)}
 TABLES = YearlyTables(
-    Calendar(UNTIL_2027), replace(LAWBOOKS.tariff.base_values, until=date(2026, 12, 31))
+    Calendar(UNTIL_2027), replace(LAW.yearly.base_values, until=date(2026, 12, 31))
 )
 
 
@@ -32,5 +32,4 @@ def test_the_tables_of_the_next_year_are_counted_from_december_on(
 
 
 def test_what_is_read_at_the_start_is_what_is_measured() -> None:
-    assert LAWBOOKS.yearly.calendar is LAWBOOKS.calendar
-    assert LAWBOOKS.yearly.base_values is LAWBOOKS.tariff.base_values
+    assert LAW.yearly.calendar is LAW.calendar

@@ -5,16 +5,16 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from fines.letters import SIGNATURE_PLACE, discount_notice, prescription, tenge
-from fines.model.days import DayCount
+from fines.letters import SIGNATURE_PLACE, LetterTerms, discount_notice, prescription, tenge
 from fines.model.fine import State
-from fines.model.identifiers import normalised_plate
 from fines.model.prescription import Particulars, particulars_of
+from law.fine_dates import DayCount
 from law.guards import Measured
+from law.plates import normalised_plate
 
-from .samples import LAWBOOKS, REGISTRATION, fine_in, red_light, violation
+from .samples import ARTICLES, LAW, NOW, REGISTRATION, fine_in, red_light, violation
 
-ARTICLES = LAWBOOKS.tariff.articles
+WORKING, CALENDAR = (LetterTerms(LAW.terms.at(NOW), count) for count in DayCount)
 
 
 def test_particulars_survive_json() -> None:
@@ -26,7 +26,7 @@ def test_the_letter_states_what_the_law_demands_in_both_languages() -> None:
     particulars = particulars_of(violation(), REGISTRATION)
     fine = fine_in(State.ISSUED, offence_code="SPEED_20_40", article="592(2)")
     letter = prescription(
-        fine, particulars, ARTICLES["SPEED_20_40"], LAWBOOKS.authorities["KZ-75"], DayCount.WORKING
+        fine, particulars, ARTICLES["SPEED_20_40"], LAW.authorities["KZ-75"], WORKING
     )
     stated = [
         "Департамент полиции города Алматы",
@@ -95,8 +95,8 @@ def test_the_letter_states_what_the_device_read_of_the_light(
         fine_in(State.ISSUED),
         particulars_of(red, REGISTRATION),
         ARTICLES["RED_LIGHT"],
-        LAWBOOKS.authorities["KZ-75"],
-        DayCount.WORKING,
+        LAW.authorities["KZ-75"],
+        WORKING,
     )
     kazakh, russian = letter.split('<section lang="ru">')
     assert f"<td>{kk}</td>" in kazakh and f"<td>{ru}</td>" in russian
@@ -109,8 +109,8 @@ def test_what_a_register_holds_cannot_change_the_letter() -> None:
         fine_in(State.ISSUED),
         particulars,
         ARTICLES["RED_LIGHT"],
-        LAWBOOKS.authorities["KZ-75"],
-        DayCount.CALENDAR,
+        LAW.authorities["KZ-75"],
+        CALENDAR,
     )
     assert "<script>" not in letter and "&lt;script&gt;" in letter
     assert "7 календарных дней" in letter
@@ -128,8 +128,8 @@ def test_the_letter_states_the_time_of_almaty_as_it_was_then(moment: datetime, s
         fine_in(State.ISSUED, occurred_at=moment),
         particulars_of(violation(), REGISTRATION),
         ARTICLES["RED_LIGHT"],
-        LAWBOOKS.authorities["KZ-75"],
-        DayCount.WORKING,
+        LAW.authorities["KZ-75"],
+        WORKING,
     )
     assert letter.count(stated) == 2
 

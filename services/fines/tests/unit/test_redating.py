@@ -5,15 +5,15 @@ from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
-from fines.model.days import DayCount, LegalDates, legal_dates
 from fines.model.fine import Fine, State
 from fines.model.redating import REDATED, TERMS, changed_terms, redated
 from law.calendar import Calendar, CalendarYear
+from law.fine_dates import DayCount, LegalDates, legal_dates
 from law.refusals import TableYearMissing
 
-from .samples import LAWBOOKS, fine_in
+from .samples import LAW, fine_in
 
-RIGHT = LAWBOOKS.calendar
+RIGHT = LAW.calendar
 CONSTITUTION_DAY = date(2027, 3, 15)
 DELIVERED = date(2027, 3, 10)
 LONG_AGO, LONG_AFTER = date(2027, 3, 11), date(2030, 1, 1)
@@ -27,7 +27,7 @@ def with_days_off(*, without: Collection[date] = (), more: Collection[date] = ()
 
 
 def dated(calendar: Calendar, state: State = State.DELIVERED, count: str = "WORKING") -> Fine:
-    return fine_in(state, dates=legal_dates(DELIVERED, calendar, DayCount(count)))
+    return fine_in(state, dates=legal_dates(DELIVERED, calendar, LAW.terms, DayCount(count)))
 
 
 WITHOUT_CONSTITUTION_DAY = with_days_off(without={CONSTITUTION_DAY})
@@ -41,8 +41,8 @@ def dates_of(fine: Fine) -> LegalDates:
 @pytest.mark.parametrize("state", REDATED)
 def test_a_holiday_that_was_missing_makes_every_term_later(state: State) -> None:
     fine = dated(WITHOUT_CONSTITUTION_DAY, state)
-    again = redated(fine, RIGHT, LONG_AFTER)
-    assert dates_of(again) == legal_dates(DELIVERED, RIGHT, DayCount.WORKING)
+    again = redated(fine, RIGHT, LAW.terms, LONG_AFTER)
+    assert dates_of(again) == legal_dates(DELIVERED, RIGHT, LAW.terms, DayCount.WORKING)
     for term in TERMS:
         assert getattr(dates_of(again), term) > getattr(dates_of(fine), term), term
     assert dates_of(again).discount_until == date(2027, 3, 25)
@@ -58,26 +58,26 @@ def test_a_holiday_that_was_missing_makes_every_term_later(state: State) -> None
 
 def test_a_day_off_that_is_none_shortens_nothing() -> None:
     fine = dated(with_days_off(more={date(2027, 3, 17), date(2027, 6, 1)}))
-    assert redated(fine, RIGHT, LONG_AGO) is fine
+    assert redated(fine, RIGHT, LAW.terms, LONG_AGO) is fine
 
 
 def test_what_is_right_stays_as_it_is() -> None:
     for count in ("WORKING", "CALENDAR"):
         fine = dated(RIGHT, count=count)
-        assert redated(fine, RIGHT, LONG_AGO) is fine
+        assert redated(fine, RIGHT, LAW.terms, LONG_AGO) is fine
 
 
 def test_of_each_date_the_later_one_stands_and_both_calendars_are_named() -> None:
     """Missing a holiday in March, with two days off too many in May: neither harms the owner."""
     more = {date(2027, 5, 18), date(2027, 5, 19)}
     fine = dated(with_days_off(without={CONSTITUTION_DAY}, more=more))
-    again = redated(fine, RIGHT, LONG_AFTER)
-    right = legal_dates(DELIVERED, RIGHT, DayCount.WORKING)
+    again = redated(fine, RIGHT, LAW.terms, LONG_AFTER)
+    right = legal_dates(DELIVERED, RIGHT, LAW.terms, DayCount.WORKING)
     assert dates_of(again).discount_until == right.discount_until
     assert dates_of(again).voluntary_until == dates_of(fine).voluntary_until > right.voluntary_until
     assert "wrong.1" in dates_of(again).calendar_version
     assert RIGHT.years[2027].version in dates_of(again).calendar_version
-    assert redated(again, RIGHT, LONG_AFTER) is again
+    assert redated(again, RIGHT, LAW.terms, LONG_AFTER) is again
 
 
 def test_what_came_too_early_is_taken_back_and_no_more() -> None:
@@ -97,17 +97,20 @@ def test_what_came_too_early_is_taken_back_and_no_more() -> None:
         (State.OVERDUE, over): State.OVERDUE,
     }
     for (state, today), target in expected.items():
-        assert redated(fine_in(state, dates=wrong), RIGHT, today).state is target, (state, today)
+        assert redated(fine_in(state, dates=wrong), RIGHT, LAW.terms, today).state is target, (
+            state,
+            today,
+        )
 
 
 def test_a_trials_assumption_gives_way_to_the_table_that_came() -> None:
     wrong = dates_of(dated(WITHOUT_CONSTITUTION_DAY))
     assumed = replace(wrong, calendar_version="assumed:2027 by x")
-    again = redated(fine_in(State.DELIVERED, dates=assumed), RIGHT, LONG_AGO)
+    again = redated(fine_in(State.DELIVERED, dates=assumed), RIGHT, LAW.terms, LONG_AGO)
     assert fine_in(State.DELIVERED, dates=assumed).assumed_years == (2027,)
     assert again.assumed_years == ()
 
 
 def test_a_year_that_no_table_holds_is_refused_by_name() -> None:
     with pytest.raises(TableYearMissing):
-        redated(dated(RIGHT), Calendar({2026: RIGHT.years[2026]}), LONG_AGO)
+        redated(dated(RIGHT), Calendar({2026: RIGHT.years[2026]}), LAW.terms, LONG_AGO)

@@ -2,12 +2,12 @@
 
 from dataclasses import replace
 
-from fines.letters import discount_notice, prescription
-from fines.model.days import DayCount
+from fines.letters import LetterTerms, discount_notice, prescription
 from fines.model.fine import State
 from fines.model.prescription import particulars_of
+from law.fine_dates import DayCount
 
-from .samples import AMOUNT, LAWBOOKS, REGISTRATION, fine_in, violation
+from .samples import AMOUNT, ARTICLES, LAW, NOW, REGISTRATION, fine_in, violation
 
 
 def test_every_letter_of_a_trial_says_first_that_nobody_owes_it() -> None:
@@ -16,9 +16,9 @@ def test_every_letter_of_a_trial_says_first_that_nobody_owes_it() -> None:
     letter = prescription(
         fine,
         particulars_of(violation(), REGISTRATION),
-        LAWBOOKS.tariff.articles["RED_LIGHT"],
-        LAWBOOKS.authorities["KZ-75"],
-        DayCount.WORKING,
+        ARTICLES["RED_LIGHT"],
+        LAW.authorities["KZ-75"],
+        LetterTerms(LAW.terms.at(NOW), DayCount.WORKING),
         (2027, 2028),
     )
     for page, years in ((letter, "2027, 2028"), (discount_notice(fine), "2027")):

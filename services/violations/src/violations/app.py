@@ -8,11 +8,11 @@ from chassis.consumer import Subscription
 from chassis.runtime import Chassis, Service
 from chassis.telemetry import UUID_SHAPE
 from law import guards
+from law.articles import read_articles
 from tartip.inference.v1 import events_pb2 as inference_events
 from tartip.reports.v1 import events_pb2 as report_events
 from tartip.violations.v1 import violations_pb2, violations_pb2_grpc
 
-from violations import rules
 from violations.assessment import Assessment
 from violations.clients import CameraRegister, EvidenceStore, ReportRegister
 from violations.conflicts import Conflicts
@@ -43,7 +43,7 @@ async def build(chassis: Chassis[ViolationsSettings]) -> None:
     assessment = Assessment(
         chassis.db,
         chassis.clock,
-        rules=rules.load(),
+        articles=read_articles(),
         guards=guards.load(),
         cameras=CameraRegister(chassis.channels, settings.camera_registry_address),
         reports=ReportRegister(chassis.channels, settings.citizen_reports_address),

@@ -10,12 +10,13 @@ from chassis import telemetry
 from chassis.clock import Clock, made_at, new_id
 from chassis.db import Database
 from chassis.transaction import SYSTEM, Tx
+from law.articles import Articles
 from law.editions import EditionMissing, Editions
 from law.guards import Guards
 
 from violations.model import Hold, Offence, Outcome, Place, Plate, Source, Violation
 from violations.recording import record_measured, record_reported
-from violations.rules import Camera, Finding, Rules, caution_of, findings, hold_of
+from violations.rules import Camera, Finding, caution_of, findings, hold_of, offence_of
 from violations.storage import pauses, reads
 from violations.storage.reads import Read
 
@@ -50,21 +51,21 @@ class Reports(Protocol):
 
 
 class Assessment:
-    """Reads are judged by the rules in force at their measurement, and the guards at arrival."""
+    """Reads are judged by the articles in force at their measurement, and the guards at arrival."""
 
     def __init__(
         self,
         db: Database,
         clock: Clock,
         *,
-        rules: Editions[Rules],
+        articles: Editions[Articles],
         guards: Editions[Guards],
         cameras: Cameras,
         reports: Reports,
     ) -> None:
         self._db = db
         self._clock = clock
-        self._rules = rules
+        self._articles = articles
         self._guards = guards
         self._cameras = cameras
         self._reports = reports
@@ -114,7 +115,7 @@ class Assessment:
 
     def _reported(self, report: Report) -> Violation:
         try:
-            offence = self._rules.at(report.occurred_at).offence(report.offence_code)
+            offence = offence_of(report.offence_code, self._articles.at(report.occurred_at))
         except EditionMissing:  # an officer decides it anyway, and sees that no table applies
             offence = Offence(report.offence_code, "", "", "")
         return Violation(
@@ -158,19 +159,25 @@ class Assessment:
         if isinstance(camera, Outcome):
             return camera
         try:
-            rules = self._rules.at(read.readings.device_time)
+            articles = self._articles.at(read.readings.device_time)
             guards = self._guards.at(read.arrived_at)
         except EditionMissing:
             return Outcome.RULES_MISSING
-        found = findings(read.readings, camera, rules, guards)
+        found = findings(read.readings, camera, articles, guards)
         fit = [one for one in found if guards.camera_kinds.may_find(camera.kind, one.rule)]
         if not fit:
             return Outcome.KIND_UNFIT if found else Outcome.NO_OFFENCE
-        came = [await self._record(tx, read, camera, one, rules, guards) for one in fit]
+        came = [await self._record(tx, read, camera, one, articles, guards) for one in fit]
         return Outcome.VIOLATION if Outcome.VIOLATION in came else came[0]
 
     async def _record(
-        self, tx: Tx, read: Read, camera: Camera, finding: Finding, rules: Rules, guards: Guards
+        self,
+        tx: Tx,
+        read: Read,
+        camera: Camera,
+        finding: Finding,
+        articles: Articles,
+        guards: Guards,
     ) -> Outcome:
         hold = hold_of(
             read.plate,
@@ -178,10 +185,10 @@ class Assessment:
             read.arrived_at,
             finding=finding,
             camera=camera,
-            rules=rules,
+            articles=articles,
             guards=guards,
         )
-        caution = caution_of(read.plate, rules, doubtful=await self._is_doubtful(tx, read))
+        caution = caution_of(read.plate, articles, doubtful=await self._is_doubtful(tx, read))
         violation = Violation(
             violation_id=new_id(),
             source=Source.DEVICE,

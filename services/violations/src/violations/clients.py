@@ -8,6 +8,7 @@ from chassis.channels import Channels, peers_refusals, refusals_of
 from chassis.clock import from_timestamp, parse_id, to_timestamp
 from chassis.purpose import purpose_metadata
 from chassis.refusals import Refusal
+from law.plates import letters_and_digits
 from tartip.cameras.v1 import cameras_pb2, cameras_pb2_grpc
 from tartip.inference.v1 import inference_pb2, inference_pb2_grpc
 from tartip.reports.v1 import reports_pb2, reports_pb2_grpc
@@ -15,7 +16,7 @@ from tartip.reports.v1 import reports_pb2, reports_pb2_grpc
 from violations.assessment import Report
 from violations.model import Outcome, Place
 from violations.openings import Piece
-from violations.rules import Camera, Verification, normalised_plate
+from violations.rules import Camera, Verification
 
 TIMEOUT_SECONDS = 5.0
 EVIDENCE_SECONDS = 30.0
@@ -122,7 +123,7 @@ def kind_name(kind: int) -> str:
 def report_from(desk: reports_pb2.DeskReport) -> Report | None:
     """None where no evidence was accepted."""
     report_id = parse_id(desk.report.report_id)
-    plate = normalised_plate(desk.accepted_plate)
+    plate = letters_and_digits(desk.accepted_plate)
     if report_id is None or not plate or not desk.accepted_offence_code:
         return None
     stored = [media for media in desk.media if media.evidence_sha256]

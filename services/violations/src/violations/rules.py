@@ -1,91 +1,18 @@
-"""The rule tables: law as data, versioned, with validity dates and a hash; and what they conclude.
+"""What readings come to by the articles in force, and what holds a violation back.
 
-Pure but for `load`, which reads the tables that come with the package. What a device can have
-measured at all, and how exactly, stands in `law.guards`.
+Pure. The articles with their brackets stand in `law.articles`, what a device can have measured at
+all, and how exactly, in `law.guards`.
 """
 
-import hashlib
-import json
-import re
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import datetime
 from decimal import Decimal
-from importlib import resources
-from typing import Any
 from uuid import UUID
 
-from law.editions import Editions
+from law.articles import Articles
 from law.guards import Guards, HoldReason, Measured, Rule, is_verified
 
 from violations.model import Caution, Device, Hold, Offence, Place, Plate, Readings
-
-CYRILLIC = str.maketrans("АВЕКМНОРСТУХ", "ABEKMHOPCTYX")
-
-
-@dataclass(frozen=True)
-class Bracket:
-    """Excess speeds between two bounds, each with or without its own value."""
-
-    code: str
-    over: Decimal
-    over_included: bool
-    up_to: Decimal | None
-    up_to_included: bool
-
-    def holds(self, excess: Decimal) -> bool:
-        above = excess >= self.over if self.over_included else excess > self.over
-        if self.up_to is None:
-            return above
-        return above and (excess <= self.up_to if self.up_to_included else excess < self.up_to)
-
-
-@dataclass(frozen=True)
-class Rules:
-    """One table, in force from the first day to the last (None: until another says so)."""
-
-    version: str
-    sha256: str
-    valid_from: date
-    valid_until: date | None
-    speed_rule: Rule
-    brackets: tuple[Bracket, ...]
-    red_light_rule: Rule
-    red_light_code: str
-    red_light_phase: str
-    red_light_grace_seconds: Decimal
-    plates_not_automatic: frozenset[str]
-    plate_sure_from: float
-    articles: dict[str, str]
-
-    @classmethod
-    def read(cls, raw: bytes) -> "Rules":
-        told: dict[str, Any] = json.loads(raw, parse_float=Decimal, parse_int=Decimal)
-        red = told["red_light"]
-        return cls(
-            version=told["version"],
-            sha256=hashlib.sha256(raw).hexdigest(),
-            valid_from=date.fromisoformat(told["valid_from"]),
-            valid_until=date.fromisoformat(told["valid_until"]) if told["valid_until"] else None,
-            speed_rule=Rule(told["speed"]["rule"]),
-            brackets=tuple(Bracket(**one) for one in told["speed"]["brackets"]),
-            red_light_rule=Rule(red["rule"]),
-            red_light_code=red["code"],
-            red_light_phase=red["phase"],
-            red_light_grace_seconds=red["grace_seconds"],
-            plates_not_automatic=frozenset(told["plates"]["not_automatic"]),
-            plate_sure_from=float(told["plates"]["sure_from"]),
-            articles=told["articles"],
-        )
-
-    def offence(self, code: str) -> Offence:
-        return Offence(code, self.articles.get(code, ""), self.version, self.sha256)
-
-
-def load() -> Editions[Rules]:
-    """The tables of the package's folder `law`."""
-    folder = resources.files("violations") / "law"
-    tables = [entry.read_bytes() for entry in folder.iterdir() if entry.name.endswith(".json")]
-    return Editions(Rules.read(raw) for raw in tables)
 
 
 @dataclass(frozen=True)
@@ -146,9 +73,18 @@ class Finding:
     tolerance_kmh: Decimal | None = None
 
 
-def findings(readings: Readings, camera: Camera, rules: Rules, guards: Guards) -> list[Finding]:
+def offence_of(code: str, articles: Articles) -> Offence:
+    """With the edition that it is judged by; an article that the edition does not hold has no name
+    there."""
+    article = articles.by_code.get(code)
+    return Offence(code, article.article if article else "", articles.version, articles.sha256)
+
+
+def findings(
+    readings: Readings, camera: Camera, articles: Articles, guards: Guards
+) -> list[Finding]:
     """What the readings show, whether or not a camera of this kind may find it."""
-    found = [_speeding(readings, camera, rules, guards), _red_light(readings, rules)]
+    found = [_speeding(readings, camera, articles, guards), _red_light(readings, articles)]
     return [one for one in found if one is not None]
 
 
@@ -159,22 +95,22 @@ def hold_of(
     *,
     finding: Finding,
     camera: Camera,
-    rules: Rules,
+    articles: Articles,
     guards: Guards,
 ) -> Hold:
     """Why no automatic prescription may follow, the gravest reason first."""
     return (
         _why_not_the_device(readings, arrived_at, camera, guards)
         or _hold(guards.readings.why_held(finding.rule, measured(readings)))
-        or _why_not_the_plate(plate, rules)
+        or _why_not_the_plate(plate, articles)
     )
 
 
-def caution_of(plate: Plate, rules: Rules, *, doubtful: bool) -> Caution:
+def caution_of(plate: Plate, articles: Articles, *, doubtful: bool) -> Caution:
     """What the officer must compare with the picture. `doubtful`: plates were misread then."""
     if doubtful:
         return Caution.READ_WHILE_DEGRADED
-    return Caution.NONE if plate.is_sure(rules.plate_sure_from) else Caution.PLATE_NOT_SURE
+    return Caution.NONE if plate.is_sure(articles.plates.sure_from) else Caution.PLATE_NOT_SURE
 
 
 def measured(readings: Readings) -> Measured:
@@ -185,11 +121,6 @@ def measured(readings: Readings) -> Measured:
         readings.signal_age_seconds,
         readings.past_stop_line,
     )
-
-
-def normalised_plate(text: str) -> str:
-    """Upper case, Latin letters for their Cyrillic twins, nothing but letters and digits."""
-    return re.sub(r"[^A-Z0-9]", "", text.upper().translate(CYRILLIC))
 
 
 def _why_not_the_device(
@@ -205,11 +136,11 @@ def _why_not_the_device(
     return Hold.NONE if camera.certificate_number else Hold.DEVICE_NOT_CERTIFIED
 
 
-def _why_not_the_plate(plate: Plate, rules: Rules) -> Hold:
+def _why_not_the_plate(plate: Plate, articles: Articles) -> Hold:
     """A plate of a known form that was read with doubt is left to the officer, who is warned."""
-    if plate.plate_type in rules.plates_not_automatic:
+    if plate.plate_type in articles.plates.not_automatic:
         return Hold.PLATE_NOT_AUTOMATIC
-    if not plate.has_known_form and not plate.is_sure(rules.plate_sure_from):
+    if not plate.has_known_form and not plate.is_sure(articles.plates.sure_from):
         return Hold.PLATE_UNSURE
     return Hold.NONE
 
@@ -218,23 +149,26 @@ def _hold(reason: HoldReason | None) -> Hold:
     return Hold.NONE if reason is None else Hold(reason.value)
 
 
-def _speeding(readings: Readings, camera: Camera, rules: Rules, guards: Guards) -> Finding | None:
+def _speeding(
+    readings: Readings, camera: Camera, articles: Articles, guards: Guards
+) -> Finding | None:
     given = measured(readings)
     excess = guards.readings.excess_kmh(camera.kind, given, camera.speed_tolerance_kmh)
     if excess is None:
         return None
     tolerance = guards.readings.tolerance_kmh(camera.kind, given, camera.speed_tolerance_kmh)
-    for bracket in rules.brackets:
-        if bracket.holds(excess):
-            return Finding(rules.speed_rule, rules.offence(bracket.code), excess, tolerance)
-    return None
+    article = articles.speeding(excess)
+    if article is None:
+        return None
+    return Finding(Rule.SPEED, offence_of(article.code, articles), excess, tolerance)
 
 
-def _red_light(readings: Readings, rules: Rules) -> Finding | None:
-    if readings.signal_phase != rules.red_light_phase or not readings.past_stop_line:
+def _red_light(readings: Readings, articles: Articles) -> Finding | None:
+    article = articles.passing_a_signal(readings.signal_phase)
+    if article is None or article.signal is None or not readings.past_stop_line:
         return None
     age = readings.signal_age_seconds
     # A negative age is a device at fault: it is found, and held.
-    if age is None or 0 <= Decimal(repr(age)) <= rules.red_light_grace_seconds:
+    if age is None or 0 <= Decimal(repr(age)) <= article.signal.grace_seconds:
         return None
-    return Finding(rules.red_light_rule, rules.offence(rules.red_light_code))
+    return Finding(Rule.RED_LIGHT, offence_of(article.code, articles))

@@ -1,34 +1,27 @@
 """The rule tables: brackets with their ties, red light with its grace, and what holds back."""
 
-import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from importlib import resources
 from typing import Any
 
 import pytest
 from chassis.clock import new_id
-from hypothesis import given
-from hypothesis import strategies as st
 from law import guards
-from law.editions import EditionMissing, Editions
+from law.articles import read_articles
 from violations.model import Caution, Hold, Place, Plate, Readings
 from violations.rules import (
     Camera,
     Finding,
-    Rules,
     Verification,
     caution_of,
     findings,
     hold_of,
-    load,
-    normalised_plate,
+    offence_of,
 )
 
 NOW = datetime(2026, 6, 3, 7, tzinfo=UTC)
-BOOK = load()
-RULES = BOOK.at(NOW)
+ARTICLES = read_articles().at(NOW)
 GUARDS = guards.load().at(NOW)
 CAMERA = Camera(
     camera_id=new_id(),
@@ -51,7 +44,7 @@ PLATE = Plate("453DXA02", 0.95, country="KZ", plate_type="car_person")
 
 
 def found_by(readings: Readings, camera: Camera = CAMERA) -> list[Finding]:
-    return findings(readings, camera, RULES, GUARDS)
+    return findings(readings, camera, ARTICLES, GUARDS)
 
 
 @pytest.mark.parametrize(
@@ -89,12 +82,6 @@ def test_a_camera_that_gives_no_tolerance_has_that_of_its_kind() -> None:
     assert (found.offence.code, found.over_kmh, found.tolerance_kmh) == ("SPEED_10_20", 19, 2)
     device = camera.device_at(NOW, found.tolerance_kmh)
     assert (device.kind, device.tolerance_kmh) == ("SPEED_POINT", 2.0)
-
-
-@given(st.decimals(min_value=0, max_value=300, places=2))
-def test_brackets_neither_overlap_nor_leave_a_gap(excess: Decimal) -> None:
-    holding = [bracket for bracket in RULES.brackets if bracket.holds(excess)]
-    assert len(holding) == (1 if excess >= 10 else 0)
 
 
 @pytest.mark.parametrize(
@@ -139,7 +126,13 @@ def held(
 ) -> Hold:
     [finding] = found_by(readings, camera)
     return hold_of(
-        plate, readings, NOW + late, finding=finding, camera=camera, rules=RULES, guards=GUARDS
+        plate,
+        readings,
+        NOW + late,
+        finding=finding,
+        camera=camera,
+        articles=ARTICLES,
+        guards=GUARDS,
     )
 
 
@@ -217,19 +210,19 @@ def test_a_country_or_a_type_makes_a_known_form(plate: Plate) -> None:
     """What is read with doubt in a known form is left to the officer, who is warned."""
     doubted = replace(plate, character_confidences=(0.99, 0.4))
     assert held(plate=doubted) is Hold.NONE
-    assert caution_of(doubted, RULES, doubtful=False) is Caution.PLATE_NOT_SURE
-    assert caution_of(plate, RULES, doubtful=False) is Caution.NONE
+    assert caution_of(doubted, ARTICLES, doubtful=False) is Caution.PLATE_NOT_SURE
+    assert caution_of(plate, ARTICLES, doubtful=False) is Caution.NONE
 
 
 def test_the_weakest_character_decides_whether_a_plate_is_sure() -> None:
     at_the_bound = replace(PLATE, character_confidences=(0.99, 0.9))
-    assert caution_of(at_the_bound, RULES, doubtful=False) is Caution.NONE
+    assert caution_of(at_the_bound, ARTICLES, doubtful=False) is Caution.NONE
     below = replace(PLATE, character_confidences=(0.99, 0.899))
-    assert caution_of(below, RULES, doubtful=False) is Caution.PLATE_NOT_SURE
-    assert caution_of(replace(PLATE, confidence=0.8), RULES, doubtful=False) is (
+    assert caution_of(below, ARTICLES, doubtful=False) is Caution.PLATE_NOT_SURE
+    assert caution_of(replace(PLATE, confidence=0.8), ARTICLES, doubtful=False) is (
         Caution.PLATE_NOT_SURE
     )
-    assert caution_of(below, RULES, doubtful=True) is Caution.READ_WHILE_DEGRADED
+    assert caution_of(below, ARTICLES, doubtful=True) is Caution.READ_WHILE_DEGRADED
 
 
 def test_whatever_guards_answer_about_readings_and_clocks_is_a_hold() -> None:
@@ -246,39 +239,6 @@ def test_the_verification_in_force_at_the_measurement_is_the_one_named() -> None
     assert CAMERA.device_at(NOW + timedelta(days=331)).verification_number == ""
 
 
-def test_a_day_without_a_table_is_refused_by_name() -> None:
-    before = datetime(2024, 12, 3, 18, 59, tzinfo=UTC)  # 23:59 in Almaty
-    with pytest.raises(EditionMissing) as caught:
-        BOOK.at(before)
-    assert caught.value.args == ("2024-12-03",)
-    assert BOOK.at(before + timedelta(minutes=1)) is RULES
-
-
-def test_a_table_that_is_over_decides_nothing_and_the_newer_of_two_decides() -> None:
-    raw = (resources.files("violations") / "law" / "rules-2024-12-04.json").read_bytes()
-    old, new = (
-        Rules.read(edition(raw, **dates))
-        for dates in (
-            {"version": "old", "valid_from": "2025-01-01", "valid_until": "2025-12-31"},
-            {"version": "new", "valid_from": "2025-07-01", "valid_until": "2026-06-03"},
-        )
-    )
-    for book in (Editions([old, new]), Editions([new, old])):
-        assert book.at(datetime(2025, 6, 30, tzinfo=UTC)) is old
-        assert book.at(datetime(2025, 7, 1, tzinfo=UTC)) is new
-        assert book.at(datetime(2026, 6, 3, 18, 59, tzinfo=UTC)) is new
-        with pytest.raises(EditionMissing):
-            book.at(datetime(2026, 6, 3, 19, 0, tzinfo=UTC))
-
-
-def edition(raw: bytes, **changed: str) -> bytes:
-    return json.dumps(json.loads(raw) | changed).encode()
-
-
 def test_a_decision_can_be_traced_to_the_table_by_version_and_hash() -> None:
-    offence = RULES.offence("RED_LIGHT")
-    assert offence.rules_version == "2024-12-04.1" and len(offence.rules_sha256) == 64
-
-
-def test_cyrillic_twins_spaces_and_case_make_no_other_plate() -> None:
-    assert normalised_plate(" 453 а в с-02 ") == "453ABC02"
+    offence = offence_of("RED_LIGHT", ARTICLES)
+    assert offence.rules_version == "koap-2026-03-12.2" and len(offence.rules_sha256) == 64

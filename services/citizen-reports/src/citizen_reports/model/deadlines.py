@@ -1,55 +1,38 @@
-"""Until when: the rule for a category and region, counted on the country's working days (`law`).
+"""The law's deadlines, refused in this service's own name where a year has no calendar."""
 
-Terms in days begin on the day after registration (after office hours: after the next working day),
-skip days off and end at 24:00 of their last day. A year without a table is refused by name: a
-deadline is never guessed.
-"""
-
-import hashlib
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
-from importlib.resources import files
+from datetime import datetime, timedelta
 
-from law.calendar import Calendar
 from law.refusals import TableYearMissing
-from law.yearly import read_yearly_tables
-from law.zone import almaty_day, in_almaty, start_of
+from law.report_deadlines import Deadline, ReportDeadlines
 
 from citizen_reports.model.refusals import CalendarYearMissing
-from citizen_reports.model.report import Category, Deadline
-
-_ONE_DAY = timedelta(days=1)
+from citizen_reports.model.report import Category
 
 
 @dataclass(frozen=True)
-class OfficeHours:
-    """The country's working days, and the hour from which a report counts as of the next one."""
+class Deadlines:
+    """Whatever counts days raises CalendarYearMissing."""
 
-    calendar: Calendar
-    closes: time
+    table: ReportDeadlines
 
-    def after_working_days(self, moment: datetime, days: int) -> datetime:
-        """24:00 of the last of `days` working days after the day of registration."""
-        local = in_almaty(moment)
-        day = local.date() + _ONE_DAY * (local.time() >= self.closes)
+    def of(self, category: Category, region: str, registered_at: datetime) -> Deadline:
         with _refused_by_name():
-            return start_of(self.calendar.after(self.calendar.next_working(day), days) + _ONE_DAY)
+            return self.table.of(category, region, registered_at)
 
-    def at_least(self, moment: datetime) -> datetime:
-        """The end of the working day that `moment` falls on or before."""
-        # 24:00 is told as 00:00 of the next day: one that ends a working day stays as it is.
-        day = almaty_day(moment - timedelta(microseconds=1))
+    def of_dispute(self, category: Category, region: str, disputed_at: datetime) -> Deadline:
         with _refused_by_name():
-            return start_of(self.calendar.next_working(day) + _ONE_DAY)
+            return self.table.of_dispute(category, region, disputed_at)
 
-    def version_of(self, first: datetime, due_at: datetime) -> str:
-        """The tables of the years from `first` until a term's last day, which ends at `due_at`."""
-        return self.calendar.version_of(
-            almaty_day(first), almaty_day(due_at - timedelta(microseconds=1))
-        )
+    def after_taking(self, current: Deadline, registered_at: datetime) -> Deadline:
+        with _refused_by_name():
+            return self.table.after_taking(current, registered_at)
+
+    def after_waiting(self, current: Deadline, waited: timedelta) -> Deadline:
+        with _refused_by_name():
+            return self.table.after_waiting(current, waited)
 
 
 @contextmanager
@@ -58,110 +41,3 @@ def _refused_by_name() -> Iterator[None]:
         yield
     except TableYearMissing as missing:
         raise CalendarYearMissing(facts={"year": str(missing.year)}) from missing
-
-
-@dataclass(frozen=True)
-class DeadlineRule:
-    """A term in minutes or working days; `then` holds once work has begun."""
-
-    id: str
-    basis: str
-    categories: tuple[Category, ...]
-    regions: tuple[str, ...] = ()
-    minutes: int = 0
-    working_days: int = 0
-    then: str = ""
-
-    def covers(self, category: Category, region: str) -> bool:
-        return category in self.categories and (not self.regions or region in self.regions)
-
-
-@dataclass(frozen=True)
-class EscalationStep:
-    step: int
-    to: str
-    after_minutes: int
-
-
-@dataclass(frozen=True)
-class Deadlines:
-    """One version of the table; what a deadline came from names rule, version and hash, and with
-    them the calendars that it was counted on."""
-
-    version: str
-    digest: str
-    rules: tuple[DeadlineRule, ...]
-    escalation: tuple[EscalationStep, ...]
-    emergency_escalation: tuple[EscalationStep, ...]
-    dispute_days: int
-    hours: OfficeHours
-
-    def of(self, category: Category, region: str, registered_at: datetime) -> Deadline:
-        rule = next(rule for rule in self.rules if rule.covers(category, region))
-        return self._count(rule, registered_at)
-
-    def of_dispute(self, category: Category, region: str, disputed_at: datetime) -> Deadline:
-        """A disputed answer has the time of an answer again, however urgent it began."""
-        rule = next(rule for rule in self.rules if rule.covers(category, region))
-        return self._count(self._named(rule.then) if rule.then else rule, disputed_at)
-
-    def after_taking(self, current: Deadline, registered_at: datetime) -> Deadline:
-        """What holds once work has begun; the answer's days count from registration."""
-        rule = self._named(current.rule)
-        return self._count(self._named(rule.then), registered_at) if rule.then else current
-
-    def after_waiting(self, current: Deadline, waited: timedelta) -> Deadline:
-        """The time that the reporter took is given back; days end at 24:00 of a working day."""
-        due_at = current.due_at + waited
-        if not self._named(current.rule).working_days:
-            return Deadline(due_at, current.rule)
-        due_at = self.hours.at_least(due_at)
-        calendar = self.hours.version_of(due_at, due_at)
-        if calendar in current.rule:
-            return Deadline(due_at, current.rule)
-        return Deadline(due_at, f"{current.rule} {calendar}")
-
-    def ladder(self, *, emergency: bool) -> tuple[EscalationStep, ...]:
-        return self.emergency_escalation if emergency else self.escalation
-
-    def _named(self, told: str) -> DeadlineRule:
-        rule_id = told.partition("@")[0]
-        return next(rule for rule in self.rules if rule.id == rule_id)
-
-    def _count(self, rule: DeadlineRule, registered_at: datetime) -> Deadline:
-        source = f"{rule.id}@{self.version}#{self.digest}"
-        if not rule.working_days:
-            return Deadline(registered_at + timedelta(minutes=rule.minutes), source)
-        due_at = self.hours.after_working_days(registered_at, rule.working_days)
-        return Deadline(due_at, f"{source} {self.hours.version_of(registered_at, due_at)}")
-
-
-def read_deadlines(*, assume_years: bool = False) -> Deadlines:
-    """`assume_years` is for trials alone; see `law.yearly`."""
-    raw = (files("citizen_reports") / "law" / "deadlines.json").read_bytes()
-    table = json.loads(raw)
-    return Deadlines(
-        version=table["version"],
-        digest=hashlib.sha256(raw).hexdigest()[:12],
-        rules=tuple(_rule(row) for row in table["rules"]),
-        escalation=tuple(EscalationStep(**row) for row in table["escalation"]),
-        emergency_escalation=tuple(EscalationStep(**row) for row in table["emergency_escalation"]),
-        dispute_days=table["dispute_days"],
-        hours=OfficeHours(
-            read_yearly_tables(assume_years=assume_years).calendar,
-            time.fromisoformat(table["office_closes"]),
-        ),
-    )
-
-
-def _rule(row: dict[str, object]) -> DeadlineRule:
-    listed = {
-        "categories": tuple(Category(name) for name in _names(row["categories"])),
-        "regions": tuple(_names(row.get("regions", []))),
-    }
-    return DeadlineRule(**{**row, **listed})  # type: ignore[arg-type]
-
-
-def _names(value: object) -> list[str]:
-    assert isinstance(value, list)
-    return [str(name) for name in value]

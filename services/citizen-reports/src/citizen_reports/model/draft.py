@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from chassis.refusals import Checks, checks
+from law.identity_numbers import has_check_digit
 
 from citizen_reports.model.regions import Regions
 from citizen_reports.model.report import Category
@@ -17,7 +18,6 @@ LANGUAGES = ("kk", "ru", "en")
 FUTURE_TOLERANCE = timedelta(minutes=5)
 PAST_MAX = timedelta(days=366)
 _PHONE = re.compile(r"\+?\d{10,15}")
-_CHECK_WEIGHTS = (tuple(range(1, 12)), (3, 4, 5, 6, 7, 8, 9, 10, 11, 1, 2))
 
 
 @dataclass(frozen=True)
@@ -177,7 +177,7 @@ class Draft:
         reporter = self.reporter
         if reporter.iin:
             check.that(
-                is_iin(reporter.iin),
+                has_check_digit(reporter.iin),
                 "reporter.iin",
                 "12 digits with a right check digit",
                 code="IIN_INVALID",
@@ -206,15 +206,3 @@ class CheckedDraft:
     reporter: Reporter
     language: str
     officer: str
-
-
-def is_iin(text: str) -> bool:
-    """Twelve digits, the last of which is the check digit over the others."""
-    if not re.fullmatch(r"[0-9]{12}", text):
-        return False
-    digits = [int(character) for character in text]
-    for weights in _CHECK_WEIGHTS:
-        rest = sum(d * w for d, w in zip(digits, weights, strict=False)) % 11
-        if rest != 10:
-            return rest == digits[11]
-    return False

@@ -2,18 +2,21 @@
 
 from dataclasses import dataclass
 
-from citizen_reports.model.deadlines import Deadlines, read_deadlines
+from law.report_deadlines import read_report_deadlines
+from law.report_routing import ReportRouting, read_report_routing
+
+from citizen_reports.model.deadlines import Deadlines
 from citizen_reports.model.regions import Regions, read_regions
-from citizen_reports.model.routing import Routing, read_routing
 
 
 @dataclass(frozen=True)
 class Law:
     deadlines: Deadlines
-    routing: Routing
+    routing: ReportRouting
     regions: Regions
 
 
 def read_law(*, assume_years: bool = False) -> Law:
     """`assume_years` is for trials alone; see `law.yearly`."""
-    return Law(read_deadlines(assume_years=assume_years), read_routing(), read_regions())
+    deadlines = Deadlines(read_report_deadlines(assume_years=assume_years))
+    return Law(deadlines, read_report_routing(), read_regions())

@@ -10,6 +10,8 @@ from enum import StrEnum
 from typing import Protocol
 from uuid import UUID
 
+from law.report_deadlines import Deadline
+
 from citizen_reports.model.refusals import (
     AlreadyDisputed,
     NothingAsked,
@@ -102,14 +104,6 @@ OUTCOMES = {
     "fine_issued": 3,
     "violation_annulled": 4,
 }
-
-
-@dataclass(frozen=True)
-class Deadline:
-    """Until when, and the rule (with version and hash) it came from."""
-
-    due_at: datetime
-    rule: str
 
 
 class DeadlineTable(Protocol):

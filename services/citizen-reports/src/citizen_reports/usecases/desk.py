@@ -11,13 +11,13 @@ from chassis.identity import Caller
 from chassis.pages import PageSpec, next_token
 from chassis.refusals import checks
 from chassis.transaction import Tx
+from law.plates import plate_as_read
 
 from citizen_reports import events
 from citizen_reports.model.actions import Actor, DeskAction, Files, accept_evidence, allowed_actions
 from citizen_reports.model.draft import TEXT_MAX, Reporter
 from citizen_reports.model.law import Law
 from citizen_reports.model.media import Media, MediaState
-from citizen_reports.model.plates import normal_plate
 from citizen_reports.model.refusals import ReportChangedMeanwhile
 from citizen_reports.model.report import Report, Status
 from citizen_reports.storage import contents, media, reports
@@ -160,7 +160,7 @@ class Desk:
             answered = report.answer(operator, now)
             await contents.set_content(tx, shown.report_id, answer=answer, question="")
             await self._settler.settle(tx, report, answered, at=now, actor=operator, note=answer)
-            close_at = now + timedelta(days=self._law.deadlines.dispute_days)
+            close_at = now + timedelta(days=self._law.deadlines.table.dispute_days)
             await tx.schedule(CLOSE, f"{shown.report_id}:{answered.version}", close_at)
             record(tx, "answer", report)
             return await self._view(tx, answered, caller)
@@ -170,7 +170,7 @@ class Desk:
     ) -> DeskView:
         """A candidate for an officer to decide; a report that lies routed is taken first."""
         now, operator = self._clock(), caller.scope.name
-        normal = normal_plate(plate)
+        normal = plate_as_read(plate)
         async with self._openings.begin(shown.report_id, caller) as tx:
             report = await self._lock_unchanged(tx, shown, caller)
             with checks() as check:

@@ -70,7 +70,7 @@ class FollowUp:
             answered_since = report.status is Status.ANSWERED and report.version >= int(version)
             if not answered_since or report.answered_at is None:
                 return
-            window = timedelta(days=self._law.deadlines.dispute_days)
+            window = timedelta(days=self._law.deadlines.table.dispute_days)
             if self._clock() < report.answered_at + window:
                 return  # answered anew since; that answer has its own closing
             await self._settler.settle(
@@ -158,7 +158,7 @@ class FollowUp:
             raise WaitUntilDue(wait)
 
     async def _escalate(self, tx: Tx, report: Report, step: int) -> None:
-        ladder = self._law.deadlines.ladder(emergency=report.is_emergency)
+        ladder = self._law.deadlines.table.ladder(emergency=report.is_emergency)
         rung = ladder[step - 1]
         escalated = report.escalate(step)
         await self._settler.settle(

@@ -33,7 +33,7 @@ STORE_MEDIA = "store_media"
 FIND_DUPLICATES = "find_duplicates"
 DROP_DRAFT = "drop_draft"
 # What somebody wrote and did not hand in is not kept.
-DRAFT_LIFE = timedelta(days=7)
+DRAFT_LIFE = timedelta(days=7)  # tidy: our own promise, not a term
 # About 0.1 km2: enough to find what lies near, too coarse to tell a home.
 CELL_RESOLUTION = 9
 REPORTS_OF_PARTNER = "reports of a partner"

@@ -63,7 +63,7 @@ class Settler:
 
     async def start_clock(self, tx: Tx, report: Report, *, step_index: int = 0) -> None:
         """Schedules the next step of the ladder, if there is one."""
-        ladder = self._deadlines.ladder(emergency=report.is_emergency)
+        ladder = self._deadlines.table.ladder(emergency=report.is_emergency)
         if report.deadline is None or step_index >= len(ladder):
             return
         step = ladder[step_index]

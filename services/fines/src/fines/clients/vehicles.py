@@ -5,9 +5,9 @@ import json
 from datetime import UTC, date, datetime
 from pathlib import Path
 
+from law.plates import normalised_plate
 from law.zone import start_of
 
-from fines.model.identifiers import normalised_plate
 from fines.model.ownership import Owner, Registration
 from fines.model.refusals import RegisterAway, RegisterRecordWrong
 

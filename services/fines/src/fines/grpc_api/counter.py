@@ -10,6 +10,8 @@ from chassis.clock import parse_id
 from chassis.grpc_server import Policy
 from chassis.identity import allow
 from chassis.refusals import Checks, checks
+from law.identity_numbers import is_owner_number
+from law.plates import normalised_plate
 from tartip.fines.v1 import fines_pb2, fines_pb2_grpc
 
 from fines.grpc_api.desk import known_number, read_id
@@ -21,7 +23,7 @@ from fines.grpc_api.messages import (
     read_day,
 )
 from fines.grpc_api.pages import PageQuery
-from fines.model.identifiers import is_number, is_owner_number, normalised_plate
+from fines.model.identifiers import is_number
 from fines.model.refusals import PaymentNotFound
 from fines.storage.payments import PaymentFilter
 from fines.usecases.counter import Counter, PaymentOrder

@@ -3,10 +3,10 @@
 from datetime import date
 
 from chassis.clock import to_timestamp
+from law.fine_dates import LegalDates
 from tartip.fines.v1 import fines_pb2
 
 from fines.events import money
-from fines.model.days import LegalDates
 from fines.model.fine import Fine, State
 from fines.model.ledger import Entry, Payment, PaymentState, Refund
 from fines.storage.ledger import RevenueRow

@@ -11,7 +11,10 @@ from datetime import date, datetime
 from enum import Enum
 from uuid import UUID
 
-from fines.model.days import LegalDates, almaty_day
+from law.articles import Article
+from law.fine_dates import LegalDates
+from law.zone import almaty_day
+
 from fines.model.refusals import (
     FineAlreadyCancelled,
     FineAlreadyPaid,
@@ -19,7 +22,7 @@ from fines.model.refusals import (
     FineNotPayable,
     MoveNotAllowed,
 )
-from fines.model.tariff import Amount, Article
+from fines.model.tariff import Amount
 
 
 class State(Enum):

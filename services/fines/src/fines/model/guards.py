@@ -5,64 +5,61 @@ cannot have made, or on a device whose papers did not cover the measurement.
 """
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 
+from law.articles import Article, Articles, PlateRules
+from law.fine_dates import last_day_of_liability, last_day_to_send
+from law.fine_terms import FineTerms
 from law.guards import Guards, Measured, Rule, is_verified
+from law.plates import classes_of, normalised_plate
 from law.zone import almaty_day
 
-from fines.model.days import months_after
 from fines.model.holds import Hold
-from fines.model.identifiers import may_be_fined_automatically, normalised_plate
-from fines.model.tariff import Article, speed_code
 from fines.model.violation import ConfirmedViolation, Decision, Device
 
-SENT_WITHIN_DAYS = 10
-LIMITATION_MONTHS = 2
 ROUNDING_KMH = Decimal("0.000001")
-# A light that has only just turned red fines nobody. The violations service says the same in its
-# own table; where the two disagree, nobody is fined.
-RED_LIGHT_GRACE_SECONDS = 0.5
 # Holds of violations whose moment or place is itself in doubt: they prove nothing about another.
 MOMENT_IN_DOUBT = frozenset(
     {Hold.DEVICE_DIFFERS, Hold.DEVICE_CLOCK_AHEAD, Hold.DEVICE_CLOCK_BEHIND}
 )
 
 
-def time_hold(occurred_at: datetime, now: datetime) -> Hold:
+def time_hold(occurred_at: datetime, now: datetime, terms: FineTerms) -> Hold:
     """Arts. 62 and 822-1(3). Both in calendar days, the narrower reading, in the owner's favour."""
     occurred_on, today = almaty_day(occurred_at), almaty_day(now)
     if occurred_at > now:
         return Hold.OCCURRED_IN_FUTURE
-    if today > months_after(occurred_on, LIMITATION_MONTHS):
+    if today > last_day_of_liability(occurred_on, terms):
         return Hold.LIMITATION_EXPIRED
-    if today > occurred_on + timedelta(days=SENT_WITHIN_DAYS):
+    if today > last_day_to_send(occurred_on, terms):
         return Hold.SENT_TOO_LATE
     return Hold.NONE
 
 
 def fact_holds(
-    violation: ConfirmedViolation, article: Article | None, guards: Guards | None
+    violation: ConfirmedViolation, articles: Articles | None, guards: Guards | None
 ) -> Iterator[Hold]:
     """All that forbids an automatic prescription, in order of precedence.
 
-    `article` and `guards` are those in force when it happened, None where none was.
+    `articles` and `guards` are those in force when it happened, None where none was.
     """
+    article = articles.by_code.get(violation.offence_code) if articles else None
     if not violation.is_confirmed:
         yield Hold.VIOLATION_NOT_CONFIRMED
     elif not violation.from_device:
         yield Hold.CITIZEN_EVIDENCE
     elif violation.hold_reason:
         yield Hold.VIOLATION_HELD
-    elif article is None or guards is None:
+    elif articles is None or article is None or guards is None:
         yield Hold.ARTICLE_UNKNOWN
     else:
         yield from _article_holds(violation, article)
-        yield from _plate_holds(violation.plate)
+        yield from _plate_holds(violation.plate, articles.plates)
         yield from _decision_holds(violation.decision)
         yield from _evidence_holds(violation)
         yield from _device_holds(violation, article)
-        yield from _reading_holds(violation, article, guards)
+        yield from _reading_holds(violation, article, articles, guards)
 
 
 def contradicts(other: ConfirmedViolation, one: ConfirmedViolation, guards: Guards) -> bool:
@@ -74,7 +71,7 @@ def contradicts(other: ConfirmedViolation, one: ConfirmedViolation, guards: Guar
 
 
 def _article_holds(violation: ConfirmedViolation, article: Article) -> Iterator[Hold]:
-    # Two services hold the law as tables; where they disagree, nobody is fined.
+    # It may have been found by an edition that has been mended since; then nobody is fined.
     if violation.article != article.article:
         yield Hold.ARTICLE_DIFFERS
     since = article.automatic_from
@@ -82,11 +79,11 @@ def _article_holds(violation: ConfirmedViolation, article: Article) -> Iterator[
         yield Hold.ARTICLE_NOT_AUTOMATIC
 
 
-def _plate_holds(text: str) -> Iterator[Hold]:
+def _plate_holds(text: str, rules: PlateRules) -> Iterator[Hold]:
     plate = normalised_plate(text)
     if plate is None:
         yield Hold.PLATE_WRONG
-    elif not may_be_fined_automatically(plate):
+    elif classes_of(plate) & rules.not_automatic:
         yield Hold.PLATE_NOT_AUTOMATIC
 
 
@@ -123,7 +120,7 @@ def _was_verified(device: Device, at: datetime) -> bool:
 
 
 def _reading_holds(
-    violation: ConfirmedViolation, article: Article, guards: Guards
+    violation: ConfirmedViolation, article: Article, articles: Articles, guards: Guards
 ) -> Iterator[Hold]:
     rule, kind = guards.rule_of(article.code), violation.device.kind
     if kind and (rule is None or not guards.camera_kinds.may_find(kind, rule)):
@@ -136,12 +133,14 @@ def _reading_holds(
     elif abs(violation.measured_at - violation.occurred_at) > guards.journey.clock_slack:
         yield Hold.READINGS_DIFFER
     elif rule is Rule.SPEED:
-        yield from _speed_holds(violation, article, guards)
-    elif not _is_past_grace(violation.measured):
+        yield from _speed_holds(violation, article, articles, guards)
+    elif not _is_past_grace(violation.measured, article):
         yield Hold.READINGS_DIFFER
 
 
-def _speed_holds(violation: ConfirmedViolation, article: Article, guards: Guards) -> Iterator[Hold]:
+def _speed_holds(
+    violation: ConfirmedViolation, article: Article, articles: Articles, guards: Guards
+) -> Iterator[Hold]:
     """The excess is reckoned again, and must carry the bracket that the officer confirmed."""
     device, measured = violation.device, violation.measured
     told = device.tolerance_kmh
@@ -158,10 +157,13 @@ def _speed_holds(violation: ConfirmedViolation, article: Article, guards: Guards
         yield Hold.SPEED_MISSING
         return
     assert excess is not None
-    if Decimal(repr(over)) > excess + ROUNDING_KMH or speed_code(over) != article.code:
+    told_excess = Decimal(repr(over))
+    if told_excess > excess + ROUNDING_KMH or articles.speeding(told_excess) is not article:
         yield Hold.READINGS_DIFFER
 
 
-def _is_past_grace(measured: Measured) -> bool:
-    age = measured.signal_age_seconds
-    return age is not None and age > RED_LIGHT_GRACE_SECONDS
+def _is_past_grace(measured: Measured, article: Article) -> bool:
+    """A light that has only just turned red fines nobody."""
+    age, signal = measured.signal_age_seconds, article.signal
+    assert signal is not None, "the guards name this article for lights"
+    return age is not None and Decimal(repr(age)) > signal.grace_seconds

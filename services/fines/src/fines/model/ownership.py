@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
+from law.identity_numbers import birth_date, is_bin, is_owner_number
 from law.owners import OwnerKind, OwnerRules
 from law.zone import almaty_day
 
 from fines.model.holds import Hold
-from fines.model.identifiers import birth_date, is_bin, is_owner_number
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,10 @@ from dataclasses import asdict, dataclass, field
 from datetime import date, datetime
 from typing import Any
 
+from law.identity_numbers import birth_date, is_bin, masked
+from law.plates import normalised_plate
 from law.zone import almaty_day
 
-from fines.model.identifiers import birth_date, is_bin, masked, normalised_plate
 from fines.model.ownership import Owner, Registration
 from fines.model.violation import ConfirmedViolation
 

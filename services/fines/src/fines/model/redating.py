@@ -9,8 +9,10 @@ from dataclasses import replace
 from datetime import date
 
 from law.calendar import Calendar
+from law.editions import Editions
+from law.fine_dates import LegalDates, legal_dates
+from law.fine_terms import FineTerms
 
-from fines.model.days import LegalDates, legal_dates
 from fines.model.fine import TRANSITIONS, Fine, Move, State
 
 # Whose terms may still run, or be owed something when they were too short.
@@ -25,10 +27,10 @@ TERMS = (
 )
 
 
-def redated(fine: Fine, calendar: Calendar, today: date) -> Fine:
+def redated(fine: Fine, calendar: Calendar, terms: Editions[FineTerms], today: date) -> Fine:
     """The same fine where no date is later. Raises TableYearMissing."""
     assert fine.state in REDATED and fine.dates
-    counted = legal_dates(fine.dates.delivered_on, calendar, fine.dates.day_count)
+    counted = legal_dates(fine.dates.delivered_on, calendar, terms, fine.dates.day_count)
     dates = _later(fine.dates, counted)
     if dates is fine.dates:
         return fine

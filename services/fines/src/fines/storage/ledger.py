@@ -2,14 +2,14 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 
 from chassis.transaction import Tx
+from law.zone import UTC_PLUS_5, start_of
 from sqlalchemy import case, func, literal, select
 from sqlalchemy.dialects.postgresql import insert
 
-from fines.model.days import start_of
 from fines.model.fine import OWED
 from fines.model.ledger import Entry, EntryKind
 from fines.storage.tables import entries, fines, from_entry, to_entry
@@ -43,7 +43,7 @@ async def entries_of(tx: Tx, number: str) -> tuple[Entry, ...]:
 async def revenue(tx: Tx, first: date, last: date, region: str) -> list[RevenueRow]:
     """By day in Almaty and region. A discount that was taken back is not counted."""
     # UTC+5 since before the first entry of this ledger.
-    day = func.date(func.timezone("UTC", entries.c.posted_at) + timedelta(hours=5))
+    day = func.date(func.timezone("UTC", entries.c.posted_at) + UTC_PLUS_5.utcoffset(None))
     kind, amount = entries.c.kind, entries.c.amount_minor
     forward = entries.c.reverses.is_(None)
 

@@ -3,6 +3,7 @@
 from datetime import date
 from typing import Any
 
+from law.fine_dates import DayCount, LegalDates
 from sqlalchemy import (
     ARRAY,
     BigInteger,
@@ -19,7 +20,6 @@ from sqlalchemy import (
     Uuid,
 )
 
-from fines.model.days import DayCount, LegalDates
 from fines.model.fine import Fine, SealedParticulars, State
 from fines.model.ledger import Entry, EntryKind, Payment, Refund, RefundReason
 from fines.model.tariff import Amount

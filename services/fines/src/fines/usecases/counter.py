@@ -11,17 +11,17 @@ from chassis.identity import Caller
 from chassis.pages import PageSpec
 from chassis.refusals import checks
 from chassis.transaction import Tx
+from law.zone import almaty_day
 
 from fines import events
 from fines.model import ledger as rules
-from fines.model.days import almaty_day
 from fines.model.fine import PAYABLE, Fine
 from fines.model.ledger import EntryKind, Payment
 from fines.model.refusals import AmountDiffers, FineNotPayable
 from fines.storage import fines, ledger, payments
 
 # A bank posts within two working days; the longest holidays and an outage fit in between.
-VALUE_DATE_AGE_DAYS_MAX = 10
+VALUE_DATE_AGE_DAYS_MAX = 10  # tidy: what this system takes from banks, not a term
 
 
 @dataclass(frozen=True)

@@ -5,20 +5,22 @@ Asked outside of any transaction; the same questions when a fine is issued and w
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, TypeVar
 
-from law.guards import EditionMissing, Editions, Guards
+from law.articles import Article, Articles
+from law.editions import Edition, EditionMissing, Editions
+from law.guards import Guards
 from law.owners import OwnerRules
-from law.zone import almaty_day
+from law.plates import normalised_plate
 
-from fines.lawbooks import Lawbooks
 from fines.model.guards import contradicts, fact_holds
 from fines.model.holds import Hold
-from fines.model.identifiers import normalised_plate
+from fines.model.law import Law
 from fines.model.ownership import Registration, owner_holds
 from fines.model.refusals import RegisterAway, RegisterRecordWrong, ViolationMissing
-from fines.model.tariff import Article
 from fines.model.violation import ConfirmedViolation
+
+E = TypeVar("E", bound=Edition)
 
 
 class ViolationsPeer(Protocol):
@@ -56,13 +58,13 @@ class Inquiry:
         self,
         violations: ViolationsPeer,
         register: VehicleRegister,
-        lawbooks: Lawbooks,
+        law: Law,
         guards: Editions[Guards],
         owners: OwnerRules,
     ) -> None:
         self._violations = violations
         self._register = register
-        self._lawbooks = lawbooks
+        self._law = law
         self._guards = guards
         self._owners = owners
 
@@ -70,13 +72,12 @@ class Inquiry:
         """Raises ViolationMissing."""
         violation = await self._violations.violation(violation_id, purpose)
         assert violation.violation_id == violation_id
-        article = self._lawbooks.tariff.article_on(
-            violation.offence_code, almaty_day(violation.occurred_at)
-        )
-        guards = self._guards_at(violation.occurred_at)
-        holds = tuple(fact_holds(violation, article, guards))
+        articles: Articles | None = _at(violation.occurred_at, self._law.articles)
+        guards: Guards | None = _at(violation.occurred_at, self._guards)
+        holds = tuple(fact_holds(violation, articles, guards))
         if guards is not None and await self._is_contradicted(violation, guards, purpose):
             holds = (*holds, Hold.IMPOSSIBLE_JOURNEY)
+        article = articles.by_code.get(violation.offence_code) if articles else None
         return Facts(violation, article, guards, holds)
 
     async def _is_contradicted(
@@ -106,8 +107,10 @@ class Inquiry:
         holds = tuple(owner_holds(found, plate, violation.occurred_at, self._owners))
         return Ownership(found[0] if len(found) == 1 else None, holds)
 
-    def _guards_at(self, moment: datetime) -> Guards | None:
-        try:
-            return self._guards.at(moment)
-        except EditionMissing:
-            return None
+
+def _at(moment: datetime, editions: Editions[E]) -> E | None:
+    """The edition in force; None where none was, which holds the fine."""
+    try:
+        return editions.at(moment)
+    except EditionMissing:
+        return None

@@ -14,20 +14,22 @@ from chassis.clock import Clock
 from chassis.db import Database
 from chassis.scheduler import WaitUntilDue
 from chassis.transaction import SYSTEM, Scope, Tx
+from law.articles import Article
+from law.fine_dates import DayCount, LegalDates
 from law.guards import Guards
+from law.zone import almaty_day, start_of
 
 from fines import events
-from fines.lawbooks import Lawbooks
-from fines.letters import cancellation_notice, discount_notice, prescription
+from fines.letters import LetterTerms, cancellation_notice, discount_notice, prescription
 from fines.model import ledger as rules
-from fines.model.days import DayCount, LegalDates, almaty_day, legal_dates, start_of
 from fines.model.fine import Fine, State
 from fines.model.guards import time_hold
 from fines.model.holds import LOOKED_AT_AGAIN, Hold
 from fines.model.identifiers import new_number
+from fines.model.law import Law
 from fines.model.prescription import Particulars, particulars_of
 from fines.model.refusals import OwnerErased, TableYearMissing, ViolationMissing
-from fines.model.tariff import Amount, Article
+from fines.model.tariff import Amount
 from fines.model.violation import ConfirmedViolation
 from fines.storage import fines, ledger, payments
 from fines.storage.conflicts import claim_evidence
@@ -78,7 +80,7 @@ class Issuing:
         self,
         db: Database,
         clock: Clock,
-        lawbooks: Lawbooks,
+        law: Law,
         day_count: DayCount,
         *,
         inquiry: Inquiry,
@@ -87,7 +89,7 @@ class Issuing:
     ) -> None:
         self._db = db
         self._clock = clock
-        self._lawbooks = lawbooks
+        self._law = law
         self._day_count = day_count
         self._inquiry = inquiry
         self._post = post
@@ -155,7 +157,7 @@ class Issuing:
         case = await self._ask_peers(fine)
         # Asking took its time: the day that counts is the one on which the fine is issued.
         now = self._clock()
-        late = time_hold(fine.occurred_at, now)
+        late = self._time_hold(fine.occurred_at, now)
         if isinstance(case, Hold):
             await self._hold(number, case)
         elif late:
@@ -174,7 +176,7 @@ class Issuing:
         if particulars is None:
             raise LookupError("the owner was erased before the letter went")
         telemetry.annotate(fine=number, violation=fine.violation_id)
-        late = time_hold(fine.occurred_at, self._clock())
+        late = self._time_hold(fine.occurred_at, self._clock())
         if late:
             await self._withdraw(number, late)
             return
@@ -183,9 +185,9 @@ class Issuing:
         letter = prescription(
             fine,
             particulars,
-            self._lawbooks.tariff.articles[fine.offence_code],
-            self._lawbooks.authorities[fine.region],
-            self._day_count,
+            self._law.articles.at(fine.occurred_at).by_code[fine.offence_code],
+            self._law.authorities[fine.region],
+            LetterTerms(self._law.terms.at(self._clock()), self._day_count),
             foreseen.assumed_years,
         )
         delivered_at = await self._post.deliver(number, self._seal.sign(letter))
@@ -282,14 +284,14 @@ class Issuing:
 
     async def _ask_peers(self, fine: Fine) -> _Case | Hold:
         """The gravest hold, or the case. No peer is asked about what is held already."""
-        hold = time_hold(fine.occurred_at, self._clock())
+        hold = self._time_hold(fine.occurred_at, self._clock())
         if hold:
             return hold
         try:
             facts = await self._inquiry.facts(fine.violation_id, PURPOSE)
         except ViolationMissing:
             return Hold.VIOLATION_NOT_CONFIRMED
-        hold = time_hold(facts.violation.occurred_at, self._clock()) or _first(facts.holds)
+        hold = self._time_hold(facts.violation.occurred_at, self._clock()) or _first(facts.holds)
         if hold:
             return hold
         ownership = await self._inquiry.owner_at_offence(facts.violation)
@@ -353,16 +355,19 @@ class Issuing:
         tx.audit("issue", f"fine:{fine.number}", region=fine.region, facts=tables)
         await tx.schedule("deliver", fine.number, due_at=now)
 
+    def _time_hold(self, occurred_at: datetime, now: datetime) -> Hold:
+        return time_hold(occurred_at, now, self._law.terms.at(now))
+
     def _amount_on(self, article: Article, now: datetime) -> Amount | None:
         """None where a yearly table that this fine will need is missing."""
         try:
             self._dates_of(now)
-            return self._lawbooks.tariff.amount(article, almaty_day(now))
+            return self._law.amount(article, almaty_day(now))
         except TableYearMissing:
             return None
 
     def _dates_of(self, moment: datetime) -> LegalDates:
-        return legal_dates(almaty_day(moment), self._lawbooks.calendar, self._day_count)
+        return self._law.dates(moment, self._day_count)
 
     def _not_before(self, moment: datetime) -> None:
         if self._clock() < moment:

@@ -12,12 +12,12 @@ from chassis.clock import Clock
 from chassis.db import Database
 from chassis.identity import Caller
 from chassis.transaction import Scope, Tx
-from law.calendar import Calendar
 from law.refusals import TableYearMissing
 from law.zone import almaty_day, start_of
 
 from fines import events
 from fines.model.fine import Fine, State
+from fines.model.law import Law
 from fines.model.redating import changed_terms, redated
 from fines.storage import fines, open_fines
 
@@ -36,10 +36,10 @@ class Redated:
 
 
 class Redating:
-    def __init__(self, db: Database, clock: Clock, calendar: Calendar) -> None:
+    def __init__(self, db: Database, clock: Clock, law: Law) -> None:
         self._db = db
         self._clock = clock
-        self._calendar = calendar
+        self._law = law
 
     async def run(self, after: str, caller: Caller, *, dry_run: bool) -> AsyncIterator[Redated]:
         """Every open fine beyond the number `after`, in order."""
@@ -65,8 +65,9 @@ class Redating:
             fine = await open_fines.for_update(tx, number)
             if fine is None:  # paid or cancelled since
                 return None
+            today = almaty_day(self._clock())
             try:
-                again = redated(fine, self._calendar, almaty_day(self._clock()))
+                again = redated(fine, self._law.calendar, self._law.terms, today)
             except TableYearMissing as missing:
                 return Redated(fine, fine, remaining, refusal=missing.reason)
             if again is not fine and not dry_run:

@@ -6,14 +6,14 @@ from datetime import datetime
 from typing import Any
 
 from chassis.transaction import Tx
+from law.plates import letters_and_digits
 
 from violations.model import Box, Device, Plate, Readings
-from violations.rules import normalised_plate
 from violations.storage.tables import KEY_CLASS
 
 
 def plate_index(tx: Tx, plate: Plate) -> bytes:
-    return tx.keys.blind_index(KEY_CLASS, "plate", normalised_plate(plate.text))
+    return tx.keys.blind_index(KEY_CLASS, "plate", letters_and_digits(plate.text))
 
 
 def plate_text(plate: Plate) -> str:

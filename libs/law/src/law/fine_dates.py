@@ -1,7 +1,8 @@
-"""A fine's terms as KoAP counts them: in working or calendar days, from the day of delivery.
+"""A fine's dates as KoAP counts them: in working or calendar days, from the day of delivery.
 
 Art. 739: the starting day is not counted and a term ends at 24:00 of its last day; terms in
-"сутки" skip days off. The days themselves are the country's: `law.calendar`, `law.zone`.
+"сутки" skip days off. How long the terms are stands in `law.fine_terms`; the days themselves are
+the country's: `law.calendar`, `law.zone`.
 """
 
 from dataclasses import dataclass
@@ -10,17 +11,10 @@ from enum import Enum
 
 from law.assumed import assumed_years
 from law.calendar import Calendar
-from law.zone import almaty_day as almaty_day
-from law.zone import in_almaty as in_almaty
-from law.zone import start_of as start_of
+from law.editions import Editions
+from law.fine_terms import FineTerms
 
 _ONE_DAY = timedelta(days=1)
-
-DISCOUNT_DAYS = 7
-CONSIDERED_DAYS = 15
-APPEAL_DAYS = 10
-VOLUNTARY_DAYS = 30
-ENFORCEMENT_CALENDAR_DAYS = 10
 
 
 class DayCount(Enum):
@@ -47,30 +41,44 @@ class LegalDates:
         return assumed_years(self.calendar_version)
 
 
-def legal_dates(delivered_on: date, calendar: Calendar, count: DayCount) -> LegalDates:
-    """Arts. 811, 817, 826-2, 883, 893, 894. Raises TableYearMissing."""
+def legal_dates(
+    delivered_on: date, calendar: Calendar, editions: Editions[FineTerms], count: DayCount
+) -> LegalDates:
+    """By the terms in force on the day of delivery (Arts. 811, 817, 826-2, 883, 893, 894).
+    Raises TableYearMissing."""
+    terms = editions.on(delivered_on)
 
     def after(day: date, days: int) -> date:
         if count is DayCount.CALENDAR:
             return day + timedelta(days=days)
         return calendar.after(day, days)
 
-    considered = after(delivered_on, CONSIDERED_DAYS)
-    appeal = after(considered, APPEAL_DAYS)
+    considered = after(delivered_on, terms.considered_days)
+    appeal = after(considered, terms.appeal_days)
     in_force = appeal + _ONE_DAY
-    voluntary = after(in_force, VOLUNTARY_DAYS)
+    voluntary = after(in_force, terms.voluntary_days)
     counted = count is DayCount.WORKING
     return LegalDates(
         delivered_on=delivered_on,
-        discount_until=after(delivered_on, DISCOUNT_DAYS),
+        discount_until=after(delivered_on, terms.discount_days),
         considered_on=considered,
         appeal_until=appeal,
         in_force_on=in_force,
         voluntary_until=voluntary,
-        enforcement_by=voluntary + timedelta(days=ENFORCEMENT_CALENDAR_DAYS),
+        enforcement_by=voluntary + timedelta(days=terms.enforcement_calendar_days),
         day_count=count,
         calendar_version=calendar.version_of(delivered_on, voluntary) if counted else "",
     )
+
+
+def last_day_to_send(occurred_on: date, terms: FineTerms) -> date:
+    """Art. 822-1(3): the day of the offence is not counted."""
+    return occurred_on + timedelta(days=terms.sent_within_calendar_days)
+
+
+def last_day_of_liability(occurred_on: date, terms: FineTerms) -> date:
+    """Art. 62(1)."""
+    return months_after(occurred_on, terms.limitation_months)
 
 
 def months_after(day: date, months: int) -> date:

@@ -1,0 +1,144 @@
+"""Articles of KoAP by edition: their sanctions, and what a device must have measured.
+
+An edition is chosen by the day of the offence (KoAP Art. 5). A decision records its version and
+hash.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+from law.editions import Editions
+from law.packaged import tables
+
+
+@dataclass(frozen=True)
+class Bracket:
+    """Excess speeds between two bounds, km/h, each with or without its own value."""
+
+    over: Decimal
+    over_included: bool
+    up_to: Decimal | None
+    up_to_included: bool
+
+    def holds(self, excess: Decimal) -> bool:
+        above = excess >= self.over if self.over_included else excess > self.over
+        if self.up_to is None:
+            return above
+        return above and (excess <= self.up_to if self.up_to_included else excess < self.up_to)
+
+
+@dataclass(frozen=True)
+class Signal:
+    """The phase of a light that forbids passing, and for how long it is forgiven."""
+
+    phase: str
+    grace_seconds: Decimal
+
+
+@dataclass(frozen=True)
+class Article:
+    """One part of an article; `edition` is the version and hash of the table that it is from."""
+
+    code: str
+    article: str
+    base_values: int
+    # Since when a prescription may be issued without a protocol; None where it may not.
+    automatic_from: date | None
+    discount: bool
+    substance_kk: str
+    substance_ru: str
+    edition: str
+    # What a device measures of it, where one does.
+    speed: Bracket | None = None
+    signal: Signal | None = None
+
+    @property
+    def measures_speed(self) -> bool:
+        return self.speed is not None
+
+
+@dataclass(frozen=True)
+class PlateRules:
+    """Classes of plates (`law.plates`) that are never fined automatically, and from what confidence
+    on each character counts as read."""
+
+    not_automatic: frozenset[str]
+    sure_from: float
+
+
+@dataclass(frozen=True)
+class Articles:
+    """One edition, in force from the first day to the last (None: until another says so)."""
+
+    version: str
+    sha256: str
+    valid_from: date
+    valid_until: date | None
+    plates: PlateRules
+    by_code: Mapping[str, Article]
+
+    @classmethod
+    def parse(cls, raw: bytes) -> "Articles":
+        table = json.loads(raw, parse_float=Decimal)
+        last, sha256 = table["valid_until"], hashlib.sha256(raw).hexdigest()
+        edition = f"{table['version']}@sha256:{sha256}"
+        return cls(
+            version=table["version"],
+            sha256=sha256,
+            valid_from=date.fromisoformat(table["valid_from"]),
+            valid_until=date.fromisoformat(last) if last else None,
+            plates=PlateRules(
+                frozenset(table["plates"]["not_automatic"]), float(table["plates"]["sure_from"])
+            ),
+            by_code={row["code"]: _article(row, edition) for row in table["articles"]},
+        )
+
+    def speeding(self, excess_kmh: Decimal) -> Article | None:
+        """The article whose bracket holds an excess over the limit; None below the first."""
+        rows = self.by_code.values()
+        return next((row for row in rows if row.speed and row.speed.holds(excess_kmh)), None)
+
+    def passing_a_signal(self, phase: str) -> Article | None:
+        """The article that forbids to pass a light in this phase; None where it is allowed."""
+        rows = self.by_code.values()
+        return next((row for row in rows if row.signal and row.signal.phase == phase), None)
+
+
+def read_articles() -> Editions[Articles]:
+    """The editions that come with this package."""
+    return Editions(map(Articles.parse, tables("articles-")))
+
+
+def _article(row: dict[str, Any], edition: str) -> Article:
+    since = row["automatic_from"]
+    return Article(
+        code=row["code"],
+        article=row["article"],
+        base_values=row["base_values"],
+        automatic_from=date.fromisoformat(since) if since else None,
+        discount=row["discount"],
+        substance_kk=row["substance_kk"],
+        substance_ru=row["substance_ru"],
+        edition=edition,
+        speed=_bracket(row["speed_kmh"]) if "speed_kmh" in row else None,
+        signal=_signal(row["signal"]) if "signal" in row else None,
+    )
+
+
+def _bracket(row: dict[str, Any]) -> Bracket:
+    up_to = row["up_to"]
+    return Bracket(
+        over=Decimal(row["over"]),
+        over_included=row["over_included"],
+        up_to=None if up_to is None else Decimal(up_to),
+        up_to_included=row["up_to_included"],
+    )
+
+
+def _signal(row: dict[str, Any]) -> Signal:
+    return Signal(row["phase"], Decimal(row["grace_seconds"]))

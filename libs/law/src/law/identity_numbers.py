@@ -1,0 +1,50 @@
+"""Numbers that name people and firms: IIN and BIN (Government decree No. 565 of 11.06.2003)."""
+
+import re
+from datetime import date
+
+_WEIGHTS = (tuple(range(1, 12)), (3, 4, 5, 6, 7, 8, 9, 10, 11, 1, 2))
+_CENTURIES = {"1": 1800, "2": 1800, "3": 1900, "4": 1900, "5": 2000, "6": 2000}
+
+
+def has_check_digit(number: str) -> bool:
+    """Whether twelve digits end in their check digit; the same rule for IIN and BIN."""
+    if not re.fullmatch(r"[0-9]{12}", number):
+        return False
+    digits = [int(digit) for digit in number]
+    for weights in _WEIGHTS:
+        key = sum(d * w for d, w in zip(digits, weights, strict=False)) % 11
+        if key < 10:
+            return key == digits[11]
+    return False
+
+
+def is_bin(number: str) -> bool:
+    """Whether a number of twelve digits is a firm's: in an IIN the fifth is of the day's tens."""
+    return number[4] in "456"
+
+
+def is_owner_number(number: str) -> bool:
+    """An IIN with a date that exists, or a BIN; either with its check digit."""
+    if not has_check_digit(number):
+        return False
+    if is_bin(number):
+        return "01" <= number[2:4] <= "12"
+    # Century 0 is seen on foreigners' IINs, whose date is not to be relied on.
+    return number[6] == "0" or birth_date(number) is not None
+
+
+def birth_date(iin: str) -> date | None:
+    """None where the number tells none: a foreigner's, or one that no person has."""
+    century = _CENTURIES.get(iin[6])
+    if century is None:
+        return None
+    try:
+        return date(century + int(iin[:2]), int(iin[2:4]), int(iin[4:6]))
+    except ValueError:
+        return None
+
+
+def masked(number: str) -> str:
+    """As it may be shown: without what tells one person from another."""
+    return f"{number[:4]}••••••{number[-2:]}"

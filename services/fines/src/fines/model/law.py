@@ -1,0 +1,47 @@
+"""The tables of the law that fines are reckoned with, read once when the service starts."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from law.articles import Article, Articles, read_articles
+from law.authorities import Authority, read_authorities
+from law.calendar import Calendar
+from law.editions import Editions
+from law.fine_dates import DayCount, LegalDates, legal_dates
+from law.fine_terms import FineTerms, read_fine_terms
+from law.yearly import YearlyTables, read_yearly_tables
+from law.zone import almaty_day
+
+from fines.model.tariff import Amount, amount_of
+
+
+@dataclass(frozen=True)
+class Law:
+    articles: Editions[Articles]
+    terms: Editions[FineTerms]
+    yearly: YearlyTables
+    authorities: Mapping[str, Authority]
+
+    @property
+    def calendar(self) -> Calendar:
+        return self.yearly.calendar
+
+    def amount(self, article: Article, sent_on: date) -> Amount:
+        """Raises TableYearMissing."""
+        base_value = self.yearly.base_values.on(sent_on)
+        return amount_of(article, base_value, self.terms.on(sent_on))
+
+    def dates(self, delivered_at: datetime, count: DayCount) -> LegalDates:
+        """Raises TableYearMissing."""
+        return legal_dates(almaty_day(delivered_at), self.calendar, self.terms, count)
+
+
+def read_law(*, assume_years: bool = False) -> Law:
+    """`assume_years` is for trials alone; see `law.yearly`."""
+    return Law(
+        articles=read_articles(),
+        terms=read_fine_terms(),
+        yearly=read_yearly_tables(assume_years=assume_years),
+        authorities=read_authorities(),
+    )
