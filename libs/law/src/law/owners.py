@@ -10,7 +10,7 @@ from datetime import date
 from enum import Enum
 from importlib import resources
 
-_REGION = r"(?:0[1-9]|1[0-9]|20)"
+from law.regions import PLATE_CODE
 
 
 class OwnerKind(Enum):
@@ -31,7 +31,10 @@ class OwnerRules:
             version=table["version"],
             fined_automatically_from_age_years=table["fined_automatically_from_age"]["years"],
             plates=tuple(
-                (re.compile(row["pattern"].replace("{region}", _REGION)), OwnerKind(row["owner"]))
+                (
+                    re.compile(row["pattern"].replace("{region}", PLATE_CODE)),
+                    OwnerKind(row["owner"]),
+                )
                 for row in table["plates"]["classes"]
             ),
         )
@@ -43,6 +46,10 @@ class OwnerRules:
     def is_too_young(self, born: date, on: date) -> bool:
         """Whether somebody had not yet reached the age on a day; the birthday itself counts."""
         return age_years(born, on) < self.fined_automatically_from_age_years
+
+
+def _plate_form(pattern: str) -> re.Pattern[str]:
+    return re.compile(pattern.replace("{region}", PLATE_CODE))
 
 
 def age_years(born: date, on: date) -> int:

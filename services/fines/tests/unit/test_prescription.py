@@ -11,6 +11,7 @@ from fines.model.fine import State
 from fines.model.identifiers import normalised_plate
 from fines.model.prescription import Particulars, particulars_of
 from law.guards import Measured
+from law.regions import REGIONS
 
 from .samples import LAWBOOKS, REGISTRATION, fine_in, red_light, violation
 
@@ -145,3 +146,9 @@ def half_amount() -> Any:
 
 def test_samples_are_right() -> None:
     assert normalised_plate(violation().plate) == "453DXA12"
+
+
+def test_every_region_has_its_authority_named_after_it() -> None:
+    assert LAWBOOKS.authorities.keys() == REGIONS.keys()
+    for code, authority in LAWBOOKS.authorities.items():
+        assert REGIONS[code].kk.removesuffix(" облысы") in authority.name_kk, code

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 from citizen_reports.model.deadlines import Deadlines, read_deadlines
-from citizen_reports.model.regions import Regions, read_regions
 from citizen_reports.model.routing import Routing, read_routing
 
 
@@ -11,9 +10,8 @@ from citizen_reports.model.routing import Routing, read_routing
 class Law:
     deadlines: Deadlines
     routing: Routing
-    regions: Regions
 
 
 def read_law(*, assume_years: bool = False) -> Law:
     """`assume_years` is for trials alone; see `law.yearly`."""
-    return Law(read_deadlines(assume_years=assume_years), read_routing(), read_regions())
+    return Law(read_deadlines(assume_years=assume_years), read_routing())

@@ -4,21 +4,22 @@ import re
 import secrets
 from datetime import date
 
+from law.regions import PLATE_CODE
+
 _WEIGHTS = (tuple(range(1, 12)), (3, 4, 5, 6, 7, 8, 9, 10, 11, 1, 2))
 _CENTURIES = {"1": 1800, "2": 1800, "3": 1900, "4": 1900, "5": 2000, "6": 2000}
 _LOOK_ALIKES = str.maketrans("АВЕКМНОРСТУХ", "ABEKMHOPCTYX")
-_REGION = r"(0[1-9]|1\d|20)"
 _PLATE = re.compile(r"[A-Z0-9]{4,10}")
 # Immunity, service and police plates: never an automatic fine (KoAP Arts. 810(2)(3), 807(1)(2)).
 _NOT_AUTOMATIC = tuple(
     re.compile(pattern)
     for pattern in (
-        rf"\d{{3}}KP{_REGION}?",
-        rf"KP\d{{3,4}}{_REGION}?",
-        rf"CMD\d{{3,6}}{_REGION}?",
-        rf"HC\d{{3,6}}{_REGION}?",
-        rf"[DT]\d{{3,6}}{_REGION}?",
-        rf"[A-Z]{{2}}\d{{3,4}}{_REGION}?",
+        rf"\d{{3}}KP{PLATE_CODE}?",
+        rf"KP\d{{3,4}}{PLATE_CODE}?",
+        rf"CMD\d{{3,6}}{PLATE_CODE}?",
+        rf"HC\d{{3,6}}{PLATE_CODE}?",
+        rf"[DT]\d{{3,6}}{PLATE_CODE}?",
+        rf"[A-Z]{{2}}\d{{3,4}}{PLATE_CODE}?",
     )
 )
 NUMBER_DIGITS = 15
