@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from functools import cache
 
 from law.packaged import tables
+from law.regions import PLATE_CODE
 
 _LOOK_ALIKES = str.maketrans("АВЕКМНОРСТУХ", "ABEKMHOPCTYX")
 _PLATE = re.compile(r"[A-Z0-9]{4,10}")
 _COUNTRY = "KZ"
-_REGION = r"(?:0[1-9]|1[0-9]|20)"
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ def plate_classes() -> tuple[PlateClass, ...]:
     [raw] = tables("plates")
     return tuple(
         PlateClass(
-            row["class"], re.compile(row["pattern"].replace("{region}", _REGION)), row["owner"]
+            row["class"], re.compile(row["pattern"].replace("{region}", PLATE_CODE)), row["owner"]
         )
         for row in json.loads(raw)["classes"]
     )

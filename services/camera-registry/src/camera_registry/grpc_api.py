@@ -14,6 +14,7 @@ from chassis.pages import next_token, read_page
 from chassis.refusals import Checks, PageTokenWrong, checks
 from google.protobuf.timestamp_pb2 import Timestamp
 from grpc.aio import ServicerContext
+from law.regions import REGIONS
 from tartip.cameras.v1 import cameras_pb2 as pb
 from tartip.cameras.v1 import cameras_pb2_grpc
 from tartip.common.v1 import common_pb2
@@ -257,7 +258,7 @@ def _known_id(text: str) -> UUID:
 
 
 def _check_region(check: Checks, region: str) -> None:
-    check.that(region in ("", *model.REGIONS), "region", "an ISO 3166-2 code, or nothing")
+    check.that(region in ("", *REGIONS), "region", "an ISO 3166-2 code, or nothing")
 
 
 def _read_enum(ours: type[E], theirs: object, number: int) -> E | None:

@@ -10,6 +10,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from chassis.refusals import Checks, Kind, Refusal
+from law.regions import REGIONS
 
 # The interval without a heartbeat after which a camera is no longer known to be alive.
 SILENCE = timedelta(minutes=3)
@@ -23,33 +24,6 @@ TOLERANCE_KMH_MAX = 20.0
 DEVICE_KEY_BYTES = 32
 RADIUS_METRES_MAX = 50_000.0
 EARTH_RADIUS_METRES = 6_371_008.8
-
-# ISO 3166-2 codes of the twenty regions; the older letter codes are withdrawn.
-REGIONS = frozenset(
-    "KZ-" + digits
-    for digits in (
-        "71",
-        "75",
-        "11",
-        "15",
-        "19",
-        "23",
-        "27",
-        "31",
-        "35",
-        "39",
-        "43",
-        "47",
-        "61",
-        "55",
-        "59",
-        "63",
-        "79",
-        "10",
-        "33",
-        "62",
-    )
-)
 
 
 class CameraKind(StrEnum):

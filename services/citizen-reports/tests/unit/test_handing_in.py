@@ -16,7 +16,6 @@ from citizen_reports.model.media import (
     check_piece,
 )
 from citizen_reports.model.refusals import MediaDiffers, MediaGap
-from citizen_reports.model.regions import read_regions
 from citizen_reports.model.report import Category
 from citizen_reports.pictures import is_picture_or_film
 from law.identity_numbers import has_check_digit
@@ -24,7 +23,6 @@ from law.plates import plate_as_read
 from law.report_routing import read_report_routing
 
 NOW = datetime(2026, 11, 23, 6, 0, tzinfo=UTC)
-REGIONS = read_regions()
 ROUTING = read_report_routing()
 DRAFT = Draft(
     category=Category.TRAFFIC_VIOLATION,
@@ -39,12 +37,12 @@ DRAFT = Draft(
 
 def codes(**changes: Any) -> set[str]:
     with pytest.raises(BadRequest) as caught:
-        replace(DRAFT, **changes).checked(REGIONS, NOW, report_id_ok=True)
+        replace(DRAFT, **changes).checked(NOW, report_id_ok=True)
     return {error.code for error in caught.value.fields}
 
 
 def test_a_right_draft_is_taken() -> None:
-    assert DRAFT.checked(REGIONS, NOW, report_id_ok=True).place.region == "KZ-75"
+    assert DRAFT.checked(NOW, report_id_ok=True).place.region == "KZ-75"
 
 
 @pytest.mark.parametrize(
@@ -89,17 +87,7 @@ def test_a_complaint_needs_a_region_but_no_point() -> None:
         officer="badge 1",
         place=Place(0.0, 0.0, "KZ-75", ""),
     )
-    assert complaint.checked(REGIONS, NOW, report_id_ok=True).place.region == "KZ-75"
-
-
-@pytest.mark.parametrize("region", REGIONS.by_code.values(), ids=lambda region: region.code)
-def test_a_region_is_derived_at_its_centre_and_fits_it(region: Any) -> None:
-    assert REGIONS.derive(region.latitude, region.longitude) == region.code
-    assert REGIONS.fits(region.code, region.latitude, region.longitude)
-
-
-def test_there_are_twenty_regions() -> None:
-    assert len(REGIONS.by_code) == 20
+    assert complaint.checked(NOW, report_id_ok=True).place.region == "KZ-75"
 
 
 @pytest.mark.parametrize("iin", ["061211600012", "900101300017"])

@@ -11,6 +11,7 @@ from fines.model.prescription import Particulars, particulars_of
 from law.fine_dates import DayCount
 from law.guards import Measured
 from law.plates import normalised_plate
+from law.regions import REGIONS
 
 from .samples import ARTICLES, LAW, NOW, REGISTRATION, fine_in, red_light, violation
 
@@ -145,3 +146,9 @@ def half_amount() -> Any:
 
 def test_samples_are_right() -> None:
     assert normalised_plate(violation().plate) == "453DXA12"
+
+
+def test_every_region_has_its_authority_named_after_it() -> None:
+    assert LAWBOOKS.authorities.keys() == REGIONS.keys()
+    for code, authority in LAWBOOKS.authorities.items():
+        assert REGIONS[code].kk.removesuffix(" облысы") in authority.name_kk, code

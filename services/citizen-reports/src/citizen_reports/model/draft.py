@@ -6,8 +6,9 @@ from datetime import datetime, timedelta
 
 from chassis.refusals import Checks, checks
 from law.identity_numbers import has_check_digit
+from law.regions import REGIONS
+from law.regions.reach import derive, fits, in_bounds
 
-from citizen_reports.model.regions import Regions
 from citizen_reports.model.report import Category
 
 TEXT_MAX = 4000
@@ -57,7 +58,7 @@ class Draft:
     language: str
     officer: str
 
-    def checked(self, regions: Regions, now: datetime, *, report_id_ok: bool) -> "CheckedDraft":
+    def checked(self, now: datetime, *, report_id_ok: bool) -> "CheckedDraft":
         """The draft with its region settled. Raises BadRequest."""
         with checks() as check:
             check.that(report_id_ok, "report_id", "a UUIDv7 in lower case", code="REPORT_ID_WRONG")
@@ -67,7 +68,7 @@ class Draft:
                 "one of the seven kinds",
                 code="CATEGORY_UNKNOWN",
             )
-            place = self._checked_place(check, regions)
+            place = self._checked_place(check)
             self._check_moment(check, now)
             self._check_words(check)
             self._check_reporter(check)
@@ -82,7 +83,7 @@ class Draft:
             self.officer,
         )
 
-    def _checked_place(self, check: Checks, regions: Regions) -> Place | None:
+    def _checked_place(self, check: Checks) -> Place | None:
         place = self.place
         if place is None or not (place.has_point or place.region):
             check.wrong("place", "where it happened", code="PLACE_REQUIRED")
@@ -92,7 +93,7 @@ class Draft:
                 "place", "latitude and longitude of where it happened", code="PLACE_REQUIRED"
             )
             return None
-        known = not place.region or place.region in regions.by_code
+        known = not place.region or place.region in REGIONS
         check.that(known, "place.region", "an ISO code such as KZ-75", code="REGION_UNKNOWN")
         check.that(
             len(place.address) <= ADDRESS_MAX,
@@ -102,19 +103,19 @@ class Draft:
         )
         if not known or not place.has_point:
             return place
-        return self._with_region(check, regions, place)
+        return self._with_region(check, place)
 
     @staticmethod
-    def _with_region(check: Checks, regions: Regions, place: Place) -> Place:
-        if not regions.hold(place.latitude, place.longitude):
+    def _with_region(check: Checks, place: Place) -> Place:
+        if not in_bounds(place.latitude, place.longitude):
             check.wrong("place", "a point in Kazakhstan", code="PLACE_OUTSIDE")
         elif not place.region:
-            derived = regions.derive(place.latitude, place.longitude)
+            derived = derive(place.latitude, place.longitude)
             check.that(bool(derived), "place.region", "the region is needed", code="REGION_UNKNOWN")
             return replace(place, region=derived)
         else:
             check.that(
-                regions.fits(place.region, place.latitude, place.longitude),
+                fits(place.region, place.latitude, place.longitude),
                 "place.region",
                 "the region that the point lies in",
                 code="REGION_MISMATCH",

@@ -6,17 +6,15 @@ from law.report_deadlines import read_report_deadlines
 from law.report_routing import ReportRouting, read_report_routing
 
 from citizen_reports.model.deadlines import Deadlines
-from citizen_reports.model.regions import Regions, read_regions
 
 
 @dataclass(frozen=True)
 class Law:
     deadlines: Deadlines
     routing: ReportRouting
-    regions: Regions
 
 
 def read_law(*, assume_years: bool = False) -> Law:
     """`assume_years` is for trials alone; see `law.yearly`."""
     deadlines = Deadlines(read_report_deadlines(assume_years=assume_years))
-    return Law(deadlines, read_report_routing(), read_regions())
+    return Law(deadlines, read_report_routing())

@@ -12,6 +12,7 @@ from chassis.pages import PageSpec, next_token
 from chassis.refusals import checks
 from chassis.transaction import Tx
 from law.plates import plate_as_read
+from law.regions import REGIONS
 
 from citizen_reports import events
 from citizen_reports.model.actions import Actor, DeskAction, Files, accept_evidence, allowed_actions
@@ -72,7 +73,7 @@ class Desk:
     ) -> tuple[list[DeskView], str]:
         now = self._clock()
         with checks() as check:
-            known = not wanted.region or wanted.region in self._law.regions.by_code
+            known = not wanted.region or wanted.region in REGIONS
             check.that(known, "region", "an ISO code such as KZ-75", code="REGION_UNKNOWN")
         if overdue_only:
             wanted = replace(wanted, overdue_at=now)

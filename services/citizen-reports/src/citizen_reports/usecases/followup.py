@@ -11,11 +11,11 @@ from chassis.clock import Clock
 from chassis.db import Database
 from chassis.scheduler import WaitUntilDue
 from chassis.transaction import SYSTEM, Tx
+from law.regions.reach import distance_km
 
 from citizen_reports import events
 from citizen_reports.model.law import Law
 from citizen_reports.model.media import Announced, MediaState, Stored
-from citizen_reports.model.regions import distance_km
 from citizen_reports.model.report import Report, Status
 from citizen_reports.storage import contents, media, reports
 from citizen_reports.usecases.settling import SYSTEM_ACTOR, Settler, record, tell

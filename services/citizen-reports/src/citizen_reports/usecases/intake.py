@@ -64,7 +64,7 @@ class Intake:
     ) -> AppView:
         """`content` is what the id stands for: the same again is answered, other is refused."""
         now = self._clock()
-        checked = draft.checked(self._law.regions, now, report_id_ok=report_id is not None)
+        checked = draft.checked(now, report_id_ok=report_id is not None)
         assert report_id is not None
         async with self._db.begin(caller.scope) as tx:
             if not await tx.once(caller.key, report_id, content):

@@ -1,0 +1,40 @@
+"""The twenty regions and cities of republican rank, by their ISO 3166-2 codes.
+
+Read from `regions.json`, where the sources are named. The older letter codes are withdrawn.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from types import MappingProxyType
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Region:
+    """One row of the table."""
+
+    code: str
+    """ISO 3166-2, "KZ-75"."""
+    plate: str
+    """The two digits at the end of a plate, "02"."""
+    en: str
+    ru: str
+    kk: str
+    city: bool
+    """A city of republican rank, which lies within or beside another region."""
+    latitude: float
+    longitude: float
+    """Of its centre, WGS 84 degrees, give or take 0.1."""
+    reach_km: float
+    """How far from its centre it extends, generously."""
+
+
+TABLE: Mapping[str, Any] = json.loads((files("law") / "regions" / "regions.json").read_text())
+REGIONS: Mapping[str, Region] = MappingProxyType(
+    {row["code"]: Region(**row) for row in TABLE["regions"]}
+)
+"""Every region by its code; cities come first."""
+PLATE_CODE = "(?:" + "|".join(sorted(region.plate for region in REGIONS.values())) + ")"
+"""A regular expression of the regions' digits on plates."""
