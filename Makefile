@@ -15,7 +15,7 @@ export NODE_USE_SYSTEM_CA ?= 1
 export PIP_CERT ?= /etc/ssl/certs/ca-certificates.crt
 endif
 
-.PHONY: help setup proto models run test check unit journeys nightly training-tools training-smoke accuracy bench lock release-contracts clean
+.PHONY: help setup proto models run test check figures unit journeys nightly training-tools training-smoke accuracy bench lock release-contracts clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -49,14 +49,18 @@ run: setup ## the whole mesh on this machine, then the demonstration; Ctrl-C sto
 test: setup check ## all the tests, on real parts, in two workers
 	@$(VENV)/pytest -n 2 --no-loadscope-reorder --durations=10
 
-check: .venv/.members ## format, lint, types, imports, contracts
+check: .venv/.members ## format, lint, types, imports, contracts, proportions
 	@$(VENV)/ruff format --check --quiet .
 	@$(VENV)/ruff check --quiet .
 	@$(VENV)/mypy $(foreach m,vault chassis audit_log law vision tartip_cli tartip_scenes tartip_testing tartip_bench camera_registry inference_gateway violations fines citizen_reports operator_gateway,-p $(m))
 	@$(VENV)/lint-imports --no-logo
 	@$(VENV)/buf lint proto
 	@$(VENV)/buf breaking proto --against proto/released.binpb
-	@echo "check: format, lint, types, imports and contracts are in order"
+	@$(VENV)/pytest tests/tidy
+	@echo "check: format, lint, types, imports, contracts and proportions are in order"
+
+figures: .venv/.members ## the proportions of the house; JSON=1, or MEDIANS=1 as docs/figures.toml holds them
+	@$(VENV)/python tests/tidy/figures.py $(if $(JSON),--json) $(if $(MEDIANS),--medians)
 
 unit: .venv/.members ## the pure rules alone, in seconds
 	@$(VENV)/pytest libs/*/tests/unit services/*/tests/unit infra/*/tests/unit
