@@ -17,7 +17,17 @@ from mypy.modulefinder import BuildSource
 ROOT = Path(__file__).resolve().parents[2]
 # Folders that stand on the path when their programs run, the innermost first.
 RUN_FROM = [ROOT / "infra/triton/training", ROOT / "infra/triton"]
-UNINSTALLED = ["infra/checks", "infra/triton", "infra/*/tests", "proto"]
+UNINSTALLED = [
+    "conftest.py",
+    "infra/checks",
+    "infra/triton",
+    "infra/*/tests",
+    "libs/conftest.py",
+    "libs/*/tests",
+    "proto",
+    "services/*/migrations",
+    "tests",
+]
 
 
 def module_name(path: Path) -> str:
