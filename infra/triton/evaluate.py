@@ -77,6 +77,7 @@ class Outcome:
 
 def main() -> int:
     options = _options()
+    chosen: Iterable[Shown]
     if options.rows:
         chosen = scenes(options.rows, options.first, TWO_ROW_KAZAKH_KINDS)
     elif options.scenes:

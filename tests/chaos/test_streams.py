@@ -143,7 +143,7 @@ class Watched:
             assert time.monotonic() < deadline, held
             await asyncio.sleep(0.5)
 
-    def _stub(self) -> streams_pb2_grpc.StreamsStub:
+    def _stub(self) -> streams_pb2_grpc.StreamsAsyncStub:
         return streams_pb2_grpc.StreamsStub(self.outside.as_command_line(SERVICE))
 
 

@@ -26,7 +26,7 @@ def messages(file: Path) -> dict[str, str]:
     """The messages of a catalogue by key. What is no message is a fault of the file."""
     entries = FluentParser().parse(file.read_text("utf-8")).body
     faults = [entry for entry in entries if not isinstance(entry, Message | Comment)]
-    assert not faults, f"{file}: {faults[0].annotations if faults else ''}"
+    assert not faults, f"{file}: {[vars(fault) for fault in faults]}"
     spoken = [entry for entry in entries if isinstance(entry, Message)]
     keys = [entry.id.name for entry in spoken]
     assert len(keys) == len(set(keys)), f"{file}: a key stands twice"

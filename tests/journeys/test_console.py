@@ -18,7 +18,7 @@ from tartip_testing.mesh import RunningTestMesh
 try:
     from playwright.async_api import async_playwright, expect
 except ImportError:
-    async_playwright = expect = None  # type: ignore[assignment,misc]
+    async_playwright = expect = None  # type: ignore[assignment]
 
 CHROMIUM = shutil.which("chromium")
 pytestmark = [

@@ -31,6 +31,8 @@ def test_probes_are_drawn_with_their_truth(tmp_path: Path) -> None:
     assert [one["plate"] for one in truth if one["plate"]] == [text for _, text, _ in probes.CARS]
     assert [one["person"] for one in truth if one["person"]] == ["a", "a", "b", "b"]
     for one in truth:
-        height, width = cv2.imread(str(tmp_path / one["picture"])).shape[:2]
+        picture = cv2.imread(str(tmp_path / one["picture"]))
+        assert picture is not None
+        height, width = picture.shape[:2]
         for box in (one["seen"], one["face"]):
             assert box is None or (box[0] + box[2] <= width and box[1] + box[3] <= height)

@@ -62,6 +62,6 @@ def test_in_a_film_the_car_comes_nearer() -> None:
     assert widths == sorted(widths) and widths[-1] > 1.5 * widths[0]
 
 
-def _reddest(picture: np.ndarray) -> int:  # type: ignore[type-arg]
+def _reddest(picture: np.ndarray) -> int:
     corner = picture[:300, 1000:].astype(np.int32)
     return int((corner[..., 2] - corner[..., :2].max(2)).max())

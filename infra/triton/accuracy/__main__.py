@@ -10,6 +10,7 @@ import argparse
 import os
 import sys
 import time
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -20,7 +21,9 @@ from accuracy import faces, left_objects, people, plates, vehicles
 from accuracy.models import ROOT, ModelsAlone
 from accuracy.page import Page
 
-PARTS: Final = {
+Measure = Callable[[Path, ModelsAlone, Page], None]
+
+PARTS: Final[Mapping[str, Measure]] = {
     "plates": plates.measure,
     "faces": faces.measure,
     "people": people.measure,
@@ -35,7 +38,10 @@ def main() -> int:
     if not options.photographs or not folder.is_dir():
         print("no pictures: set TARTIP_PHOTOGRAPHS to the folder that holds them", file=sys.stderr)
         return 1
-    parts = {**PARTS, "plates": partial(plates.measure, rendered=options.rendered)}
+    parts: dict[str, Measure] = {
+        **PARTS,
+        "plates": partial(plates.measure, rendered=options.rendered),
+    }
     chosen = options.only.split(",") if options.only else list(PARTS)
     if unknown := set(chosen) - set(PARTS):
         print(f"no part is called {min(unknown)}; there are {', '.join(PARTS)}", file=sys.stderr)

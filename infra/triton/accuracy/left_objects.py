@@ -77,8 +77,8 @@ def measure(folder: Path, models: ModelsAlone, page: Page) -> None:
 def bag_of(told: dict[str, Any], rate: float) -> Bag | None:
     """What the truth file says of a film; None when it tells of no owner who walks away."""
     rate = float(told.get("fps") or rate)
-    away = told.get("owner_walks_away_frame")
-    gone = told.get("owner_out_of_view_frame", away)
+    away: Any = told.get("owner_walks_away_frame")
+    gone: Any = told.get("owner_out_of_view_frame", away)
     if away is None and gone is None:
         return None
     first = away if away is not None else gone

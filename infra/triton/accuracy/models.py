@@ -9,12 +9,14 @@ import json
 import os
 import subprocess
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Final, Self
 
 import numpy as np
 import numpy.typing as npt
 from inference_gateway.seeing.geometry import Floats
+from inference_gateway.seeing.looking import Labelled
 
 ROOT: Final = Path(__file__).resolve().parents[3]
 TRITON: Final = ROOT / ".triton"
@@ -63,6 +65,10 @@ class ModelsAlone:
 
     async def fingerprint(self) -> str:
         return "alone"
+
+    async def object_models(self) -> Mapping[str, Labelled]:
+        """None from outside: what is measured here is the project's own."""
+        return {}
 
     def __enter__(self) -> Self:
         return self

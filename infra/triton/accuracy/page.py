@@ -68,7 +68,7 @@ class Page:
 
     def failed(self, name: str, picture: Picture, why: str, boxes: Iterable[Box] = ()) -> None:
         """Keep a picture for a person to look at, with boxes drawn in."""
-        drawn = picture.copy()
+        drawn: cv2.typing.MatLike = picture.copy()
         thick = max(2, max(picture.shape[:2]) // 400)
         for box in boxes:
             corner = (int(box.x + box.width), int(box.y + box.height))

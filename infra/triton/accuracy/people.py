@@ -166,7 +166,7 @@ def _still(
 def _sequence(
     folder: Path, models: ModelsAlone, errors: Errors, tall: Tall, page: Page
 ) -> list[tuple[str, ...]]:
-    rows = []
+    rows: list[tuple[str, ...]] = []
     truth = mot_truth(folder / "gt/gt.txt")
     shown = {int(p.stem): p for p in (folder / "img1").glob("*") if p.stem.isdigit()}
     there = sorted(set(truth) & set(shown))

@@ -33,7 +33,7 @@ def text_reader(source: Path) -> onnx.ModelProto:
     ]
     after = [helper.make_node("MatMul", [outside, "fold"], ["chances"])]
     constants = [
-        numpy_helper.from_array(np.float32(127.5), "half"),
+        numpy_helper.from_array(np.array(127.5, np.float32), "half"),
         numpy_helper.from_array(fold, "fold"),
     ]
     return _rewrapped(model, before, after, constants, ["n", 48, "width", 3], ["n", "steps", 38])

@@ -72,4 +72,5 @@ def answered(onnx: Path, shape: str, folder: Path) -> np.ndarray:
     """What the exported model answers to bytes of that shape."""
     answer = folder / "answer.npy"
     subprocess.run([str(PYTHON), "-c", RUN, str(onnx), shape, str(answer)], check=True)
-    return np.load(answer)
+    answered: np.ndarray = np.load(answer)
+    return answered

@@ -112,8 +112,10 @@ def _tone_mapped(path: Path) -> Picture:
     if found is None:
         raise SystemExit(f"{path}: no picture inside")
     encoded = np.frombuffer(base64.b64decode(found.group(1)), np.uint8)
-    light = cv2.imdecode(encoded, cv2.IMREAD_UNCHANGED)[..., :3]
-    light = np.nan_to_num(np.clip(light, 0, None), posinf=1e4)
+    decoded = cv2.imdecode(encoded, cv2.IMREAD_UNCHANGED)
+    if decoded is None:
+        raise SystemExit(f"{path}: no picture that can be read")
+    light = np.nan_to_num(np.clip(decoded[..., :3], 0, None), posinf=1e4)
     shown = (light / (np.median(light) * 3 + 1e-6)) ** (1 / 2.2) * 255
-    lower = np.clip(shown, 0, 255).astype(np.uint8)
+    lower: Picture = np.clip(shown, 0, 255).astype(np.uint8)
     return cv2.resize(lower, None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC).astype(np.uint8)

@@ -38,12 +38,15 @@ def _smaller(car: DrawnCar) -> tuple[DrawnCar, ...]:
     sizes = [car]
     for _ in range(2):
         last = sizes[-1]
-        half = {"fx": 0.5, "fy": 0.5, "interpolation": cv2.INTER_AREA}
-        sheet, mask = cv2.resize(last.sheet, None, **half), cv2.resize(last.mask, None, **half)
+        sheet, mask = _halved(last.sheet), _halved(last.mask)
         places = tuple((x / 2, y / 2) for x, y in last.plate)
         lamps = tuple((x / 2, y / 2) for x, y in last.lamps)
         sizes.append(DrawnCar(sheet, mask, places, lamps, last.outline))
     return tuple(sizes)
+
+
+def _halved(picture: Picture) -> Picture:
+    return cv2.resize(picture, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA).astype(np.uint8)
 
 
 def whole_car(

@@ -99,7 +99,8 @@ def _place(rng: np.random.Generator, plate: DrawnPlate) -> Corners:
         centre = rng.uniform(
             np.minimum(reach * 0.95, SIDE / 2), np.maximum(SIDE - reach * 0.95, SIDE / 2)
         )
-        return (corners - corners.mean(0) + centre).astype(np.float32)
+        placed: Corners = (corners - corners.mean(0) + centre).astype(np.float32)
+        return placed
 
 
 def _width(rng: np.random.Generator, height_to_width: float) -> float:

@@ -50,7 +50,7 @@ class Course:
     optimiser: torch.optim.AdamW = field(init=False)
 
     def __post_init__(self) -> None:
-        self.network = self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.network = self.network.to(memory_format=torch.channels_last)
         self.smoothed = AveragedModel(
             self.network, multi_avg_fn=get_ema_multi_avg_fn(REMEMBERED), use_buffers=True
         )
@@ -101,7 +101,7 @@ class Course:
             group["lr"] = self.plan.rate * warm * falling
         loss = loss_of(chosen, self.steps)
         self.optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         nn.utils.clip_grad_norm_(self.network.parameters(), LARGEST_STEP)
         self.optimiser.step()
         self.smoothed.update_parameters(self.network)

@@ -131,7 +131,8 @@ def _detector_error(rng: np.random.Generator, corners: Corners) -> Corners:
     severity = wide * CORNER_ERROR * rng.uniform(0.2, 1.5)
     room = np.array([severity, min(severity, 0.16 * tall)])
     shift = rng.normal(0, 0.5, 2) * room
-    return (shift + rng.normal(0, 0.5, (4, 2)) * room).astype(np.float32)
+    error: Corners = (shift + rng.normal(0, 0.5, (4, 2)) * room).astype(np.float32)
+    return error
 
 
 def _row(

@@ -30,7 +30,9 @@ def photographed(rng: np.random.Generator, scene: Picture) -> Picture:
     if rng.random() < 0.5:
         quality = int(rng.integers(30, 90))
         encoded = cv2.imencode(".jpg", shot, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
-        shot = cv2.imdecode(encoded, cv2.IMREAD_COLOR).astype(np.uint8)
+        decoded = cv2.imdecode(encoded, cv2.IMREAD_COLOR)
+        assert decoded is not None
+        shot = decoded.astype(np.uint8)
     return shot
 
 
@@ -52,5 +54,5 @@ def _smeared(rng: np.random.Generator, scene: Picture) -> Picture:
     kernel[size // 2] = 1 / size
     middle = (size / 2 - 0.5, size / 2 - 0.5)
     turn = cv2.getRotationMatrix2D(middle, float(rng.uniform(-35, 35)), 1)
-    kernel = cv2.warpAffine(kernel, turn, (size, size))
+    kernel = cv2.warpAffine(kernel, turn, (size, size)).astype(np.float32)
     return cv2.filter2D(scene, -1, kernel / max(float(kernel.sum()), 1e-6)).astype(np.uint8)

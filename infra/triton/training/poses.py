@@ -29,4 +29,5 @@ def turned(rng: np.random.Generator, size: tuple[int, int], *, wide: float) -> C
     away = wide * rng.uniform(3.5, 14)
     shown = placed[:, :2] * (away / (away + placed[:, 2]))[:, None]
     wobble = rng.uniform(-0.012, 0.012, (4, 2)) * wide
-    return (shown + wobble).astype(np.float32)
+    corners: Corners = (shown + wobble).astype(np.float32)
+    return corners

@@ -131,7 +131,7 @@ def take_up(network: PlateDetector, weights: Path, pictures: Tensor) -> None:
         convolution.weight.data.copy_(weight)
         taken.append(convolution.register_forward_hook(partial(_measured, statistics, bias)))
     network.head.weight.data.copy_(folded[-1][0])
-    network.head.bias.data.copy_(folded[-1][1])  # type: ignore[union-attr]
+    network.head.bias.data.copy_(folded[-1][1])
     network.eval()
     with torch.no_grad():
         network(pictures)
@@ -184,7 +184,7 @@ def score(network: PlateDetector, held_out: Composed, *, limit: float) -> dict[s
 
 def export(network: PlateDetector, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    served = ServedDetector(network.to(memory_format=torch.contiguous_format)).eval()  # type: ignore[call-overload]
+    served = ServedDetector(network.to(memory_format=torch.contiguous_format)).eval()
     torch.onnx.export(
         served,
         (torch.zeros(1, SIDE, SIDE, 3, dtype=torch.uint8),),

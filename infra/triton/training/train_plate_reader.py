@@ -152,7 +152,7 @@ def score(network: nn.Module, held_out: Drawn) -> dict[str, float | int]:
 
 def export(network: PlateReader, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    served = ServedReader(network.to(memory_format=torch.contiguous_format)).eval()  # type: ignore[call-overload]
+    served = ServedReader(network.to(memory_format=torch.contiguous_format)).eval()
     torch.onnx.export(
         served,
         (torch.zeros(1, HEIGHT, WIDTH, 1, dtype=torch.uint8),),

@@ -6,6 +6,7 @@ import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tartip_cli.failures import Failure
@@ -66,7 +67,7 @@ async def test_what_cannot_be_done_after_a_good_start_is_tried_again(
     async def answers() -> bool:
         return True
 
-    steps = {step: maybe}
+    steps: dict[str, Any] = {step: maybe}
     part = Part(
         name="sleeper",
         address="",

@@ -81,7 +81,7 @@ S = TypeVar("S", bound=Settings)
 def read(settings: type[S]) -> S:
     """From the environment. Raises SystemExit that names every wrong variable in a line."""
     try:
-        return settings()  # type: ignore[call-arg]  # from the environment
+        return settings()
     except ValidationError as error:
         wrong = [_told(found["loc"], found["msg"]) for found in error.errors()]
         raise SystemExit("; ".join(wrong)) from error

@@ -8,13 +8,13 @@ The database's time is `service_now()` and nothing else (`service_now` in SQLAlc
 database's clock, moved by as much as the clock of the process that asks (see `clock`).
 """
 
-from typing import Any
+from typing import Any, Protocol
 
-from alembic.operations import Operations
 from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Connection,
     DateTime,
     Identity,
     Integer,
@@ -156,6 +156,14 @@ _GRANTS = {
     audit_heads: "SELECT, INSERT",
     data_keys: "SELECT, INSERT, UPDATE (wrapped, destroyed_at)",
 }
+
+
+class Operations(Protocol):
+    """What of Alembic is needed here: its module `op` has it, and so has its class."""
+
+    def execute(self, sqltext: str) -> None: ...
+
+    def get_bind(self) -> Connection: ...
 
 
 def install_v1(op: Operations, runtime_role: str) -> None:

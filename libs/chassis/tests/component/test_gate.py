@@ -70,7 +70,7 @@ async def test_an_authority_of_outsiders_names_no_service(
 
 
 async def test_bytes_that_are_no_message_are_refused_by_name(channel: grpc.aio.Channel) -> None:
-    call = channel.unary_unary(f"/{SERVICE}/ListEntries")
+    call = channel.unary_unary(f"/{SERVICE}/ListEntries", None, None)
     with pytest.raises(Refusal, match="BAD_REQUEST"), peers_refusals():
         await call(b"\xff\xff\xff", timeout=5)
 

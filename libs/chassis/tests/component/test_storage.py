@@ -132,7 +132,7 @@ async def test_scheduled_work_is_done_once_after_it_failed(db: Database) -> None
 async def test_no_peer_is_called_inside_a_transaction(db: Database, postgres: Any) -> None:
     pair = postgres.certificates.service("tartip-cli")
     channels = Channels(cert=pair.certificate, key=pair.key, ca=postgres.certificates.authority)
-    call = channels.to("127.0.0.1:1", "nobody").unary_unary("/x.Y/Z")
+    call = channels.to("127.0.0.1:1", "nobody").unary_unary("/x.Y/Z", None, None)
     with pytest.raises(CallInsideTransaction):
         async with db.begin(SYSTEM):
             await call(b"")

@@ -18,7 +18,10 @@ def test_a_purpose_travels_in_any_script(said: str) -> None:
 
 def test_ascii_metadata_stays_accepted_and_the_other_wins() -> None:
     assert purpose_in({"tartip-purpose": " case 12 "}) == "case 12"
-    both = {"tartip-purpose": "case 12", "tartip-purpose-bin": "тексеру".encode()}
+    both: dict[str, str | bytes] = {
+        "tartip-purpose": "case 12",
+        "tartip-purpose-bin": "тексеру".encode(),
+    }
     assert purpose_in(both) == "тексеру"
 
 

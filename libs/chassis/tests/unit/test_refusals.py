@@ -38,6 +38,7 @@ def test_a_refusal_survives_the_wire() -> None:
             grpc.aio.Metadata(),
             grpc.aio.Metadata((DETAILS_KEY, status.SerializeToString())),
             details=status.message,
+            debug_error_string=None,
         )
         heard = from_error(error)
         assert (heard.kind, heard.reason, heard.fields) == (said.kind, said.reason, said.fields)

@@ -23,7 +23,7 @@ def decoded(picture: np.ndarray, *, aspect: str = "1:1", **options: str) -> tupl
             frame.pts, frame.time_base = number, Fraction(1, 10)
             output.mux(stream.encode(frame))
         output.mux(stream.encode())
-    with av.open(file, format="mov") as container:
+    with av.open(file, "r", format="mov") as container:
         shown = container.streams.video[0]
         return next(container.decode(shown)), pixel_aspect_of(shown)
 
