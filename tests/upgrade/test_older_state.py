@@ -25,10 +25,10 @@ from chassis.db import Database
 from chassis.transaction import SYSTEM
 from fines.storage.ledger import imbalance
 from sqlalchemy import text
+from tartip_cli.clients.partner import Outside
 from tartip_cli.failures import Exit
-from tartip_cli.partner import Outside
 from tartip_cli.settings import inherited_environment
-from tartip_cli.testing import RunningTestMesh, running_mesh_in, start_mesh
+from tartip_testing.mesh import RunningTestMesh, running_mesh_in, start_mesh
 from vault.keyring import Keyring
 
 pytestmark = pytest.mark.mesh

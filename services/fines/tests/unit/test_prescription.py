@@ -149,6 +149,6 @@ def test_samples_are_right() -> None:
 
 
 def test_every_region_has_its_authority_named_after_it() -> None:
-    assert LAWBOOKS.authorities.keys() == REGIONS.keys()
-    for code, authority in LAWBOOKS.authorities.items():
+    assert LAW.authorities.keys() == REGIONS.keys()
+    for code, authority in LAW.authorities.items():
         assert REGIONS[code].kk.removesuffix(" облысы") in authority.name_kk, code

@@ -8,6 +8,7 @@ from uuid import UUID
 from chassis.pages import PageSpec, moment_in
 from chassis.refusals import PageTokenWrong
 from chassis.transaction import Tx
+from law.report_deadlines import Deadline
 from sqlalchemy import Row, Select, delete, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 
@@ -17,7 +18,6 @@ from citizen_reports.model.report import (
     EMERGENCIES,
     QUEUE,
     Category,
-    Deadline,
     Receipt,
     Report,
     Status,
