@@ -8,6 +8,7 @@ from urllib.parse import urlsplit, urlunsplit
 import pytest
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
+from audit_log.subtrees import install_nodes
 from chassis.clock import system_clock
 from chassis.db import Database
 from chassis.tables import index_attempts, install_v1, install_v2
@@ -56,6 +57,7 @@ def _install(connection: Connection) -> None:
     install_v1(operations, ROLE)
     install_v2(operations, ROLE)
     index_attempts(operations)
+    install_nodes(operations, ROLE)
 
 
 @pytest.fixture

@@ -23,6 +23,8 @@ from tartip.audit.v1 import audit_pb2, audit_pb2_grpc
 
 from audit_log import merkle
 from audit_log.rules import AuditRules
+from audit_log.sealer import newest_head
+from audit_log.subtrees import roots_of
 
 SERVICE = "/tartip.audit.v1.Audit/"
 POLICY = {
@@ -52,6 +54,8 @@ class TreeSizeUnknown(Refusal):
 
 
 class AuditApi(audit_pb2_grpc.AuditServicer):
+    """The RPCs of one service's log."""
+
     def __init__(self, db: Database, service: str, rules: AuditRules) -> None:
         self._db = db
         self._service = service
@@ -60,12 +64,9 @@ class AuditApi(audit_pb2_grpc.AuditServicer):
     async def GetHead(
         self, request: audit_pb2.GetHeadRequest, context: grpc.aio.ServicerContext
     ) -> audit_pb2.GetHeadResponse:
+        """The newest signed head. Raises NothingSealed."""
         async with self._db.begin(SYSTEM) as tx:
-            head = (
-                await tx.execute(
-                    select(audit_heads).order_by(audit_heads.c.tree_size.desc()).limit(1)
-                )
-            ).one_or_none()
+            head = await newest_head(tx)
         if head is None:
             raise NothingSealed
         return audit_pb2.GetHeadResponse(
@@ -82,7 +83,10 @@ class AuditApi(audit_pb2_grpc.AuditServicer):
     async def ListEntries(
         self, request: audit_pb2.ListEntriesRequest, context: grpc.aio.ServicerContext
     ) -> audit_pb2.ListEntriesResponse:
-        """A page is `limit` leaves long; who may not see them all gets fewer."""
+        """A page is `limit` leaves long; who may not see them all gets fewer.
+
+        Raises PageTokenWrong.
+        """
         limit = min(max(request.page.size or PAGE_DEFAULT, 1), PAGE_MAX)
         token = request.page.token
         if token and not re.fullmatch(r"[0-9]{1,18}", token):
@@ -101,6 +105,7 @@ class AuditApi(audit_pb2_grpc.AuditServicer):
     async def ListAttempts(
         self, request: audit_pb2.ListAttemptsRequest, context: grpc.aio.ServicerContext
     ) -> audit_pb2.ListAttemptsResponse:
+        """Attempts of the caller's regions, newest first. Raises BadRequest or PageTokenWrong."""
         spec = read_page(request.page.size, request.page.token, of=ATTEMPTS)
         before = _position_in(spec.after)
         caller = current_caller()
@@ -111,46 +116,36 @@ class AuditApi(audit_pb2_grpc.AuditServicer):
                 else []
             )
             entries = [entry for row in rows if (entry := read_entry(bytes(row.canonical)))]
-            seen = [entry for entry in entries if _is_told_of(caller.scope, entry)]
-            if seen:
-                tx.audit("read_attempts", f"audit:{self._service}", facts={"read": str(len(seen))})
+            shown = [entry for entry in entries if _may_list(caller.scope, entry)]
+            if shown:
+                tx.audit("read_attempts", f"audit:{self._service}", facts={"read": str(len(shown))})
         keys: list[tuple[str, ...]] = [(str(row.position),) for row in rows]
         return audit_pb2.ListAttemptsResponse(
-            attempts=[_attempt_to_proto(entry) for entry in seen],
+            attempts=[_attempt_to_proto(entry) for entry in shown],
             next_page_token=next_token(keys, spec, of=ATTEMPTS),
         )
 
     async def ProveInclusion(
         self, request: audit_pb2.ProveInclusionRequest, context: grpc.aio.ServicerContext
     ) -> audit_pb2.ProveInclusionResponse:
-        leaves = await self._leaves(request.tree_size)
-        if not 0 <= request.leaf_index < len(leaves):
-            raise EntryNotSealed
-        path = merkle.inclusion_path(leaves, request.leaf_index)
-        return audit_pb2.ProveInclusionResponse(path=path)
+        """Raises TreeSizeUnknown, or EntryNotSealed for an index that is not in that tree."""
+        async with self._db.begin(SYSTEM) as tx:
+            await _require_head(tx, request.tree_size)
+            if not 0 <= request.leaf_index < request.tree_size:
+                raise EntryNotSealed
+            path = merkle.inclusion_path(request.leaf_index, request.tree_size)
+            return audit_pb2.ProveInclusionResponse(path=await _hashes(tx, path))
 
     async def ProveConsistency(
         self, request: audit_pb2.ProveConsistencyRequest, context: grpc.aio.ServicerContext
     ) -> audit_pb2.ProveConsistencyResponse:
-        if request.first_size > request.second_size or request.first_size < 0:
+        """Raises TreeSizeUnknown."""
+        if not 0 <= request.first_size <= request.second_size:
             raise TreeSizeUnknown
-        leaves = await self._leaves(request.second_size)
-        path = merkle.consistency_path(leaves, request.first_size)
-        return audit_pb2.ProveConsistencyResponse(path=path)
-
-    async def _leaves(self, tree_size: int) -> list[bytes]:
         async with self._db.begin(SYSTEM) as tx:
-            known = await tx.scalar(
-                select(audit_heads.c.tree_size).where(audit_heads.c.tree_size == tree_size)
-            )
-            if known is None:
-                raise TreeSizeUnknown
-            rows = await tx.execute(
-                select(audit_leaves.c.leaf_hash)
-                .where(audit_leaves.c.leaf_index < tree_size)
-                .order_by(audit_leaves.c.leaf_index)
-            )
-            return [bytes(row.leaf_hash) for row in rows]
+            await _require_head(tx, request.second_size)
+            path = merkle.consistency_path(request.first_size, request.second_size)
+            return audit_pb2.ProveConsistencyResponse(path=await _hashes(tx, path))
 
     def _shown(self, leaf: Row[Any], scope: Scope) -> audit_pb2.AuditEntry:
         """The hash is that of the entry as it lies here now: one that was changed shows."""
@@ -183,6 +178,19 @@ def _audit_reading(
         tx.audit("read_audit", f"audit:{service}", facts=facts)
 
 
+async def _require_head(tx: Tx, tree_size: int) -> None:
+    """Raises TreeSizeUnknown where no head was signed for a tree of this size."""
+    known = await tx.scalar(
+        select(audit_heads.c.tree_size).where(audit_heads.c.tree_size == tree_size)
+    )
+    if known is None:
+        raise TreeSizeUnknown
+
+
+async def _hashes(tx: Tx, path: Sequence[merkle.Leaves]) -> list[bytes]:
+    return merkle.resolve(path, await roots_of(tx, merkle.subtrees(path)))
+
+
 async def _leaves_from(tx: Tx, first: int, limit: int) -> Sequence[Row[Any]]:
     found = await tx.execute(
         select(audit_leaves.c.leaf_index, audit.c.canonical)
@@ -201,8 +209,8 @@ async def _attempts_before(tx: Tx, before: int | None, limit: int) -> Sequence[R
     return (await tx.execute(query.order_by(audit.c.position.desc()).limit(limit))).all()
 
 
-def _is_told_of(scope: Scope, attempt: AuditEntry) -> bool:
-    """Of others' attempts alone: one's own would tell what is hidden from what does not exist."""
+def _may_list(scope: Scope, attempt: AuditEntry) -> bool:
+    """Others' attempts only: a caller's own would show which records exist and are hidden."""
     return scope.sees(attempt.region) and attempt.actor != scope.actor
 
 

@@ -1,31 +1,58 @@
 """Merkle trees of RFC 9162 section 2.1: roots, inclusion and consistency proofs. Pure.
 
-Leaves are given as their hashes. A "frontier" is the list of roots of the perfect subtrees that a
-tree of n leaves is made of, largest first (one a set bit of n): all that is needed to append.
+Hashes are SHA-256, 32 bytes; leaves are given as their hashes. A `Subtree` is perfect: its
+2**level leaves begin at leaf index * 2**level. A "frontier" is the list of roots of the perfect
+subtrees that a tree of n leaves is made of, largest first (one a set bit of n): all that is needed
+to append. Whoever knows the roots of the perfect subtrees proves with O(log n) of them.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+
+@dataclass(frozen=True)
+class Subtree:
+    """A perfect subtree; at level 0 it is the leaf with that index."""
+
+    level: int
+    index: int
+
+
+class Leaves(NamedTuple):
+    """The leaves from `start` up to, not including, `end`: whose root a proof names."""
+
+    start: int
+    end: int
 
 
 def leaf_hash(entry: bytes) -> bytes:
+    """The hash of a leaf that holds `entry`."""
     return hashlib.sha256(b"\x00" + entry).digest()
 
 
 def node_hash(left: bytes, right: bytes) -> bytes:
+    """The hash of the node above two nodes or leaves."""
     return hashlib.sha256(b"\x01" + left + right).digest()
 
 
-def append(frontier: list[bytes], size: int, leaf: bytes) -> list[bytes]:
-    """The frontier of a tree of size + 1 leaves."""
-    grown, carried = list(frontier), leaf
-    while size & 1:
-        carried = node_hash(grown.pop(), carried)
-        size >>= 1
-    return [*grown, carried]
+def append(
+    frontier: Sequence[bytes], size: int, leaf: bytes
+) -> tuple[list[bytes], dict[Subtree, bytes]]:
+    """Appends to a tree of `size` leaves: its frontier now, and the subtrees this leaf completed.
+
+    Those are of level 1 and above, each with its root.
+    """
+    grown, completed, top, index = list(frontier), dict[Subtree, bytes](), leaf, size
+    for level in range(1, _trailing_ones(size) + 1):
+        top, index = node_hash(grown.pop(), top), index >> 1
+        completed[Subtree(level, index)] = top
+    return [*grown, top], completed
 
 
 def root_of(frontier: Sequence[bytes]) -> bytes:
+    """The root of the tree that `frontier` makes; of no leaves, the hash of nothing."""
     if not frontier:
         return hashlib.sha256(b"").digest()
     root = frontier[-1]
@@ -34,34 +61,60 @@ def root_of(frontier: Sequence[bytes]) -> bytes:
     return root
 
 
-def root(leaves: Sequence[bytes]) -> bytes:
-    if not leaves:
-        return hashlib.sha256(b"").digest()
-    if len(leaves) == 1:
-        return leaves[0]
-    split = _split(len(leaves))
-    return node_hash(root(leaves[:split]), root(leaves[split:]))
+def root(leaves: Iterable[bytes]) -> bytes:
+    """The root over leaves given by their hashes."""
+    frontier: list[bytes] = []
+    for size, leaf in enumerate(leaves):
+        frontier, _ = append(frontier, size, leaf)
+    return root_of(frontier)
 
 
-def inclusion_path(leaves: Sequence[bytes], index: int) -> list[bytes]:
-    """The sibling hashes from leaf `index` up to the root (RFC 9162, 2.1.3.1)."""
-    if len(leaves) <= 1:
+def inclusion_path(index: int, size: int) -> list[Leaves]:
+    """Whose roots prove that leaf `index` is in the tree of `size` leaves (RFC 9162, 2.1.3.1).
+
+    From the leaf's sibling up to the root's child; 0 <= index < size.
+    """
+    path, whole = [], Leaves(0, size)
+    while whole.end - whole.start > 1:
+        left, right = _halves(whole)
+        inside, sibling = (left, right) if index < right.start else (right, left)
+        path.append(sibling)
+        whole = inside
+    return path[::-1]
+
+
+def consistency_path(first: int, second: int) -> list[Leaves]:
+    """Whose roots prove that the tree of `first` leaves begins that of `second` (2.1.4.1).
+
+    0 <= first <= second; nothing is to be proved where they are equal or the first is empty.
+    """
+    if first in (0, second):
         return []
-    split = _split(len(leaves))
-    if index < split:
-        return [*inclusion_path(leaves[:split], index), root(leaves[split:])]
-    return [*inclusion_path(leaves[split:], index - split), root(leaves[:split])]
+    path, whole = [], Leaves(0, second)
+    while whole.end != first:
+        left, right = _halves(whole)
+        inside, sibling = (left, right) if first <= right.start else (right, left)
+        path.append(sibling)
+        whole = inside
+    if whole.start > 0:  # else it is the first tree itself, whose root the verifier has
+        path.append(whole)
+    return path[::-1]
 
 
-def consistency_path(leaves: Sequence[bytes], first: int) -> list[bytes]:
-    """Proof that the tree of the first `first` leaves begins this one (RFC 9162, 2.1.4.1)."""
-    return [] if first in (0, len(leaves)) else _subproof(leaves, first, whole=True)
+def subtrees(path: Iterable[Leaves]) -> set[Subtree]:
+    """The perfect subtrees whose roots `resolve` needs to know for this path."""
+    return {subtree for leaves in path for subtree in _perfect(leaves)}
+
+
+def resolve(path: Iterable[Leaves], roots: Mapping[Subtree, bytes]) -> list[bytes]:
+    """The hashes of a path. Raises KeyError where `roots` lacks one of its `subtrees`."""
+    return [root_of([roots[subtree] for subtree in _perfect(leaves)]) for leaves in path]
 
 
 def verify_inclusion(
     leaf: bytes, index: int, size: int, path: Sequence[bytes], expected_root: bytes
 ) -> bool:
-    """RFC 9162, 2.1.3.2."""
+    """Whether `path` proves that `leaf` is the one at `index` of `size` (RFC 9162, 2.1.3.2)."""
     if not 0 <= index < size:
         return False
     node, last, result = index, size - 1, leaf
@@ -81,7 +134,7 @@ def verify_inclusion(
 def verify_consistency(
     first: int, second: int, path: Sequence[bytes], first_root: bytes, second_root: bytes
 ) -> bool:
-    """RFC 9162, 2.1.4.2."""
+    """Whether `path` proves that the tree of `first` leaves begins that of `second` (2.1.4.2)."""
     if first == second:
         return not path and first_root == second_root
     if first == 0:
@@ -108,15 +161,22 @@ def verify_consistency(
     return last == 0 and old == first_root and new == second_root
 
 
-def _subproof(leaves: Sequence[bytes], first: int, *, whole: bool) -> list[bytes]:
-    if first == len(leaves):
-        return [] if whole else [root(leaves)]
-    split = _split(len(leaves))
-    if first <= split:
-        return [*_subproof(leaves[:split], first, whole=whole), root(leaves[split:])]
-    return [*_subproof(leaves[split:], first - split, whole=False), root(leaves[:split])]
+def _halves(leaves: Leaves) -> tuple[Leaves, Leaves]:
+    """Split as the RFC does: the left part is the largest power of two below their number."""
+    count = leaves.end - leaves.start
+    middle = leaves.start + (1 << ((count - 1).bit_length() - 1))
+    return Leaves(leaves.start, middle), Leaves(middle, leaves.end)
 
 
-def _split(size: int) -> int:
-    """The largest power of two below size."""
-    return 1 << ((size - 1).bit_length() - 1)
+def _perfect(leaves: Leaves) -> list[Subtree]:
+    """What they are made of, largest first; `start` is where a subtree as large may begin."""
+    found, start = [], leaves.start
+    while start < leaves.end:
+        level = (leaves.end - start).bit_length() - 1
+        found.append(Subtree(level, start >> level))
+        start += 1 << level
+    return found
+
+
+def _trailing_ones(number: int) -> int:
+    return (~number & (number + 1)).bit_length() - 1

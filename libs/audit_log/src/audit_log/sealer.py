@@ -1,22 +1,25 @@
 """The audit log, sealed into a signed Merkle tree.
 
 Entries are written by `Tx.audit` with the effect they tell of. One sealer a schema gives waiting
-entries their leaf index and signs the new head; a head says how many entries there are and what
-they were, so that none can be changed, dropped or put in between unnoticed. `audit_api` answers
-questions about it.
+entries their leaf index, keeps the roots of the subtrees that they complete, and signs the new
+head; a head says how many entries there are and what they were, so that none can be changed,
+dropped or put in between unnoticed. `api` answers questions about it.
 """
 
 import asyncio
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 from chassis.clock import Clock
 from chassis.db import Database, require_held
 from chassis.tables import audit, audit_heads, audit_leaves, audit_pending
-from chassis.transaction import SYSTEM
-from sqlalchemy import delete, insert, select
+from chassis.transaction import SYSTEM, Tx
+from sqlalchemy import Row, delete, insert, select
 from vault.keyring import public_bytes
 
 from audit_log import merkle
+from audit_log.subtrees import add_roots
 
 BATCH = 1000
 HASH_BYTES = 32
@@ -29,6 +32,8 @@ def head_text(service: str, tree_size: int, root: bytes, sealed_at: datetime) ->
 
 
 class Sealer:
+    """Seals what waits, every `every_seconds`, in one process a schema."""
+
     def __init__(self, db: Database, clock: Clock, *, service: str, every_seconds: float) -> None:
         self._db = db
         self._clock = clock
@@ -37,6 +42,7 @@ class Sealer:
         self._key = db.keyring.signing_key("audit")
 
     async def run(self) -> None:
+        """For ever. Raises when the lock that makes it the only one was lost."""
         async with self._db.singleton("sealer") as connection:
             while True:
                 await require_held(connection)
@@ -47,47 +53,52 @@ class Sealer:
     async def seal(self) -> int:
         """Seals up to BATCH waiting entries under a new head; returns how many."""
         async with self._db.begin(SYSTEM) as tx:
-            head = (
-                await tx.execute(
-                    select(audit_heads).order_by(audit_heads.c.tree_size.desc()).limit(1)
-                )
-            ).one_or_none()
-            waiting = (
-                await tx.execute(
-                    select(audit.c.entry_id, audit.c.canonical)
-                    .join(audit_pending, audit_pending.c.entry_id == audit.c.entry_id)
-                    .order_by(audit.c.position)
-                    .limit(BATCH)
-                )
-            ).all()
+            waiting = await _waiting(tx)
             if not waiting:
                 return 0
-            size = head.tree_size if head else 0
-            frontier = _split(head.frontier) if head else []
-            leaves = []
+            head = await newest_head(tx)
+            size, frontier = (head.tree_size, _split(head.frontier)) if head else (0, [])
+            leaves, completed = [], dict[merkle.Subtree, bytes]()
             for row in waiting:
                 leaf = merkle.leaf_hash(bytes(row.canonical))
                 leaves.append({"leaf_index": size, "entry_id": row.entry_id, "leaf_hash": leaf})
-                frontier = merkle.append(frontier, size, leaf)
+                frontier, subtrees = merkle.append(frontier, size, leaf)
+                completed |= subtrees
                 size += 1
-            root, sealed_at = merkle.root_of(frontier), self._clock()
             await tx.execute(insert(audit_leaves), leaves)
-            await tx.execute(
-                delete(audit_pending).where(
-                    audit_pending.c.entry_id.in_([row.entry_id for row in waiting])
-                )
-            )
-            await tx.execute(
-                insert(audit_heads).values(
-                    tree_size=size,
-                    root=root,
-                    frontier=b"".join(frontier),
-                    sealed_at=sealed_at,
-                    signature=self._key.sign(head_text(self._service, size, root, sealed_at)),
-                    public_key=public_bytes(self._key),
-                )
-            )
+            await add_roots(tx, completed)
+            sealed = [row.entry_id for row in waiting]
+            await tx.execute(delete(audit_pending).where(audit_pending.c.entry_id.in_(sealed)))
+            await tx.execute(insert(audit_heads).values(self._signed_head(size, frontier)))
             return len(waiting)
+
+    def _signed_head(self, size: int, frontier: Sequence[bytes]) -> dict[str, Any]:
+        """Columns of `audit_heads`."""
+        root, sealed_at = merkle.root_of(frontier), self._clock()
+        return {
+            "tree_size": size,
+            "root": root,
+            "frontier": b"".join(frontier),
+            "sealed_at": sealed_at,
+            "signature": self._key.sign(head_text(self._service, size, root, sealed_at)),
+            "public_key": public_bytes(self._key),
+        }
+
+
+async def newest_head(tx: Tx) -> Row[Any] | None:
+    """The row of `audit_heads` with the largest tree; None before the first sealing."""
+    newest = select(audit_heads).order_by(audit_heads.c.tree_size.desc()).limit(1)
+    return (await tx.execute(newest)).one_or_none()
+
+
+async def _waiting(tx: Tx) -> Sequence[Row[Any]]:
+    found = await tx.execute(
+        select(audit.c.entry_id, audit.c.canonical)
+        .join(audit_pending, audit_pending.c.entry_id == audit.c.entry_id)
+        .order_by(audit.c.position)
+        .limit(BATCH)
+    )
+    return found.all()
 
 
 def _split(frontier: bytes) -> list[bytes]:

@@ -5,9 +5,10 @@ served travels: a peer gets what is left of it, less a little for the way back.
 """
 
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import grpc
 
@@ -17,6 +18,8 @@ from chassis.grpc_status import from_error
 from chassis.purpose import ASCII_METADATA_KEY, METADATA_KEY, purpose_metadata
 from chassis.refusals import DeadlineRequired
 
+T = TypeVar("T")
+Proceed = Callable[[grpc.aio.ClientCallDetails, Any], Awaitable[Any]]
 DEFAULT_SECONDS = 5.0
 WAY_BACK_SECONDS = 0.05
 MESSAGE_BYTES_MAX = 9 * 1024 * 1024
@@ -45,28 +48,22 @@ class Channels:
         self._channels: dict[str, grpc.aio.Channel] = {}
 
     def to(self, address: str, peer: str) -> grpc.aio.Channel:
+        """The channel to the service `peer` at "host:port"; its name is written to the spans."""
         if address not in self._channels:
-            interceptors: list[Any] = [
-                _Unary(peer),
-                _ServerStream(peer),
-                _ClientStream(peer),
-                _BothStream(peer),
-            ]
+            interceptors: list[Any] = [interceptor(peer) for interceptor in _INTERCEPTORS]
             self._channels[address] = grpc.aio.secure_channel(
-                address,
-                self._credentials,
-                options=OPTIONS,
-                interceptors=interceptors,
+                address, self._credentials, options=OPTIONS, interceptors=interceptors
             )
         return self._channels[address]
 
     async def close(self) -> None:
+        """Ends all calls and channels."""
         for channel in self._channels.values():
             await channel.close(None)
 
 
 @contextlib.contextmanager
-def peers_refusals() -> Any:
+def peers_refusals() -> Iterator[None]:
     """Around a call: a peer's refusal is raised as ours, under its own name."""
     try:
         yield
@@ -74,7 +71,7 @@ def peers_refusals() -> Any:
         raise from_error(error) from error
 
 
-async def refusals_of(stream: Any) -> AsyncIterator[Any]:
+async def refusals_of(stream: AsyncIterable[T]) -> AsyncIterator[T]:
     """The messages of a peer's stream; its refusal is raised as ours."""
     with peers_refusals():
         async for message in stream:
@@ -103,10 +100,25 @@ def _details(details: grpc.aio.ClientCallDetails, *, streams: bool) -> grpc.aio.
 
 
 class _Spans:
+    """What the four kinds of interceptor share: a span around the call, and its details."""
+
     def __init__(self, peer: str) -> None:
         self._peer = peer
 
-    def span(self, details: grpc.aio.ClientCallDetails) -> Any:
+    async def until_done(self, proceed: Proceed, details: Any, request: Any) -> Any:
+        """A call that is over when this returns, so that its span shows how long it took."""
+        with self._span(details) as span:
+            call = await proceed(_details(details, streams=False), request)
+            code = await call.code()
+            telemetry.set_attribute(span, "rpc.grpc.status_code", code.value[0])
+            return call
+
+    async def until_begun(self, proceed: Proceed, details: Any, request: Any) -> Any:
+        """A stream that goes on after this returns; its span shows that it began."""
+        with self._span(details):
+            return await proceed(_details(details, streams=True), request)
+
+    def _span(self, details: grpc.aio.ClientCallDetails) -> AbstractContextManager[Any]:
         method = details.method
         path = method.decode() if isinstance(method, bytes) else str(method)
         service, _, name = path.lstrip("/").partition("/")
@@ -122,46 +134,22 @@ class _Spans:
             },
         )
 
-    async def finished(
-        self, details: grpc.aio.ClientCallDetails, continuation: Callable[..., Any], request: Any
-    ) -> Any:
-        """A call that is over when this returns, so that its span tells how long it took."""
-        with self.span(details) as span:
-            call = await continuation(_details(details, streams=False), request)
-            code = await call.code()
-            telemetry.set_attribute(span, "rpc.grpc.status_code", code.value[0])
-            return call
-
-    async def begun(
-        self, details: grpc.aio.ClientCallDetails, continuation: Callable[..., Any], request: Any
-    ) -> Any:
-        with self.span(details):
-            return await continuation(_details(details, streams=True), request)
-
 
 class _Unary(_Spans, grpc.aio.UnaryUnaryClientInterceptor):
-    async def intercept_unary_unary(
-        self, continuation: Any, client_call_details: Any, request: Any
-    ) -> Any:
-        return await self.finished(client_call_details, continuation, request)
+    intercept_unary_unary: Any = _Spans.until_done
 
 
 class _ServerStream(_Spans, grpc.aio.UnaryStreamClientInterceptor):
-    async def intercept_unary_stream(
-        self, continuation: Any, client_call_details: Any, request: Any
-    ) -> Any:
-        return await self.begun(client_call_details, continuation, request)
+    intercept_unary_stream: Any = _Spans.until_begun
 
 
 class _ClientStream(_Spans, grpc.aio.StreamUnaryClientInterceptor):
-    async def intercept_stream_unary(
-        self, continuation: Any, client_call_details: Any, request_iterator: Any
-    ) -> Any:
-        return await self.begun(client_call_details, continuation, request_iterator)
+    intercept_stream_unary: Any = _Spans.until_begun
 
 
 class _BothStream(_Spans, grpc.aio.StreamStreamClientInterceptor):
-    async def intercept_stream_stream(
-        self, continuation: Any, client_call_details: Any, request_iterator: Any
-    ) -> Any:
-        return await self.begun(client_call_details, continuation, request_iterator)
+    intercept_stream_stream: Any = _Spans.until_begun
+
+
+# The library sorts interceptors by their first kind: one class cannot be of all four.
+_INTERCEPTORS = (_Unary, _ServerStream, _ClientStream, _BothStream)

@@ -1,10 +1,10 @@
 """The sealed audit logs over REST: heads, entries and proofs of each service with data."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Query
 from pydantic import Field
-from tartip.audit.v1 import audit_pb2
+from tartip.audit.v1 import audit_pb2, audit_pb2_grpc
 
 from operator_gateway.operator_context import AsOperator
 from operator_gateway.schemas import Answer, Base64, Count, Listing, Moment, Request
@@ -123,5 +123,5 @@ async def list_attempts(
     return AttemptsPage.of(await context.call(_audit(context, service).ListAttempts, request))
 
 
-def _audit(context: AsOperator, service: str) -> Any:
+def _audit(context: AsOperator, service: str) -> "audit_pb2_grpc.AuditAsyncStub":
     return context.peers.audits[service]

@@ -1,7 +1,7 @@
 """Evidence, opened by the owner of its record and streamed through: nothing of it rests here or in
 the browser's cache."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Annotated, Any
 
 from chassis import telemetry
@@ -10,11 +10,12 @@ from fastapi.responses import StreamingResponse
 from tartip.reports.v1 import reports_pb2
 from tartip.violations.v1 import violations_pb2
 
-from operator_gateway.operator_context import AsOperator, OperatorContext
+from operator_gateway.operator_context import AsOperator
 from operator_gateway.schemas import Id
 
 router = APIRouter(prefix="/v1", tags=["evidence"])
 
+Chunk = violations_pb2.OpenEvidenceResponse | reports_pb2.OpenEvidenceResponse
 SHOWN_TYPES = frozenset({"image/jpeg", "image/png", "image/webp", "video/mp4"})
 Sha256 = Annotated[str, Path(pattern="^[0-9a-f]{64}$", description="Of the shown form, hex.")]
 ANSWERS: dict[int | str, dict[str, Any]] = {
@@ -46,7 +47,7 @@ async def open_violation_evidence(
     """A frame of a violation; the header Tartip-Purpose is required and goes into the audit log."""
     telemetry.annotate(violation=violation_id)
     request = violations_pb2.OpenEvidenceRequest(violation_id=violation_id, sha256=sha256)
-    return await _opened(context, context.peers.violations.OpenEvidence, request)
+    return await _opened(context.stream(context.peers.violations.OpenEvidence, request))
 
 
 @router.get(
@@ -56,13 +57,10 @@ async def open_report_media(report_id: Id, media_id: Id, context: AsOperator) ->
     """A picture or film of a report; the header Tartip-Purpose is required, as above."""
     telemetry.annotate(report=report_id)
     request = reports_pb2.OpenEvidenceRequest(report_id=report_id, media_id=media_id)
-    return await _opened(context, context.peers.reports.OpenEvidence, request)
+    return await _opened(context.stream(context.peers.reports.OpenEvidence, request))
 
 
-async def _opened(
-    context: OperatorContext, method: Callable[..., Any], request: object
-) -> StreamingResponse:
-    messages = context.stream(method, request)
+async def _opened(messages: AsyncGenerator[Chunk, None]) -> StreamingResponse:
     # The first message before the status: a refusal must still be able to become one.
     first = await anext(messages)
     is_shown = first.content_type in SHOWN_TYPES
@@ -78,10 +76,10 @@ async def _opened(
     return StreamingResponse(_contents(first.content, messages), 200, headers, media_type)
 
 
-async def _contents(first: bytes, rest: AsyncIterator[Any]) -> AsyncIterator[bytes]:
+async def _contents(first: bytes, rest: AsyncGenerator[Chunk, None]) -> AsyncIterator[bytes]:
     try:
         yield first
         async for message in rest:
             yield message.content
     finally:
-        await rest.aclose()  # type: ignore[attr-defined]  # it is a generator
+        await rest.aclose()

@@ -1,14 +1,14 @@
 """Fines and their ledger over REST."""
 
 from contextlib import aclosing
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from chassis import telemetry
 from fastapi import APIRouter, Query
 from pydantic import Field
 from tartip.fines.v1 import fines_pb2
 
-from operator_gateway.operator_context import AsOperator, OperatorContext
+from operator_gateway.operator_context import AsOperator
 from operator_gateway.schemas import (
     Answer,
     ClientMadeId,
@@ -29,6 +29,7 @@ RECHECKED_FINES = 50
 FineState = Literal[
     "awaiting", "issued", "delivered", "paid", "cancelled", "appealed", "in_force", "overdue"
 ]
+FineReply = fines_pb2.GetFineResponse | fines_pb2.CancelFineResponse
 
 
 class LegalDates(Answer):
@@ -142,7 +143,7 @@ async def recheck_fines(
     found: list[RecheckedFine] = []
     checked, remaining, token = 0, 0, ""
     answers = context.stream(context.peers.fines.RecheckIssuedFines, request)
-    async with aclosing(answers):  # type: ignore[type-var]  # it is a generator
+    async with aclosing(answers):
         async for answer in answers:
             checked, remaining, token = checked + 1, answer.remaining, answer.resume_token
             if answer.hold_reasons:
@@ -160,8 +161,8 @@ async def recheck_fines(
 @router.get("/{number}")
 async def get_fine(number: Id, context: AsOperator) -> FineAnswer:
     """One fine; reading it is audited with the purpose."""
-    return await _told(
-        context, context.peers.fines.GetFine, fines_pb2.GetFineRequest(number=number)
+    return _answer(
+        await context.call(context.peers.fines.GetFine, fines_pb2.GetFineRequest(number=number))
     )
 
 
@@ -175,7 +176,7 @@ async def cancel_fine(
         number=number,
         cancellation_id=client_made_id(body.cancellation_id, idempotency_key, "cancellation_id"),
     )
-    return await _told(context, context.peers.fines.CancelFine, request)
+    return _answer(await context.call(context.peers.fines.CancelFine, request))
 
 
 @router.get("/{number}/entries")
@@ -187,8 +188,8 @@ async def list_entries(number: Id, context: AsOperator) -> Entries:
     return Entries.of(reply)
 
 
-async def _told(context: OperatorContext, method: Any, request: object) -> FineAnswer:
-    reply = await context.call(method, request)
+def _answer(reply: FineReply) -> FineAnswer:
+    """The answer to the operator; its span carries the id and goes on in the older story."""
     telemetry.bind_story(reply.fine.story)
     telemetry.annotate(fine=reply.fine.number)
     return FineAnswer.of(reply)

@@ -7,9 +7,9 @@ owner refuses comes back under its own name.
 import base64
 import json
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
-from typing import Annotated, Any, Protocol, TypeVar
+from typing import Annotated, Any, Concatenate, Protocol, TypeVar
 from urllib.parse import unquote_to_bytes
 
 from chassis.channels import Channels, peers_refusals, refusals_of
@@ -34,27 +34,41 @@ TOKEN_LENGTH_MAX = 8192
 PURPOSE_HEADER_MAX = LENGTH_MAX * 4 * 3
 _TOKEN = re.compile(r"[A-Za-z0-9_=-]+(\.[A-Za-z0-9_=-]+){2}")
 _VISIBLE = re.compile(r"([\x20-\x24\x26-\x7e]|%[0-9A-Fa-f]{2})*")
-T = TypeVar("T")
+Q = TypeVar("Q")
+R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
 
 
 class Verifies(Protocol):
-    async def verify(self, token: str) -> Operator: ...
+    """What knows whether a token is one of the issuer's."""
+
+    async def verify(self, token: str) -> Operator:
+        """Raises NotAuthenticated or TokenExpired."""
+
+
+class Replies(Protocol[R_co]):
+    """A peer's stream of answers, which can be ended from here."""
+
+    def __aiter__(self) -> AsyncIterator[R_co]: ...
+
+    def cancel(self) -> bool: ...
 
 
 @dataclass(frozen=True)
 class Peers:
     """The stubs of the data's owners."""
 
-    cameras: Any
-    inference: Any
-    violations: Any
-    fines: Any
-    reports: Any
+    cameras: "cameras_pb2_grpc.CameraRegistryAsyncStub"
+    inference: "inference_pb2_grpc.InferenceAsyncStub"
+    violations: "violations_pb2_grpc.ViolationsAsyncStub"
+    fines: "fines_pb2_grpc.FinesAsyncStub"
+    reports: "reports_pb2_grpc.ReportDeskAsyncStub"
     # By the name of the service, for each that has data.
-    audits: dict[str, Any]
+    audits: "dict[str, audit_pb2_grpc.AuditAsyncStub]"
 
     @classmethod
     def over(cls, channels: Channels, settings: GatewaySettings) -> "Peers":
+        """Stubs on this service's channels to the addresses in the settings."""
         to = {name: channels.to(address, name) for name, address in settings.peer_addresses.items()}
         return cls(
             cameras=cameras_pb2_grpc.CameraRegistryStub(to["camera-registry"]),
@@ -79,15 +93,21 @@ class OperatorContext:
 
     @property
     def metadata(self) -> tuple[tuple[str, str | bytes], ...]:
+        """What goes with each call: the operator's token and purpose."""
         return (("authorization", f"Bearer {self.token}"), *purpose_metadata(self.purpose))
 
-    async def call(self, method: Callable[..., Awaitable[T]], request: object) -> T:
-        """Raises the peer's refusal as ours."""
+    async def call(self, method: Callable[Concatenate[Q, ...], Awaitable[R]], request: Q) -> R:
+        """The peer's answer within CALL_SECONDS. Raises the peer's refusal as ours."""
         with peers_refusals():
             return await method(request, metadata=self.metadata, timeout=CALL_SECONDS)
 
-    async def stream(self, method: Callable[..., Any], request: object) -> AsyncIterator[Any]:
-        """The peer's messages; the call ends with this generator."""
+    async def stream(
+        self, method: Callable[Concatenate[Q, ...], Replies[R]], request: Q
+    ) -> AsyncGenerator[R, None]:
+        """The peer's messages; the call ends with this generator, after STREAM_SECONDS at most.
+
+        Raises the peer's refusal as ours.
+        """
         call = method(request, metadata=self.metadata, timeout=STREAM_SECONDS)
         try:
             async for message in refusals_of(call):
@@ -132,6 +152,7 @@ def decoded_purpose(header: str) -> str:
 
 
 async def sign_in(tokens: Verifies, token: str, *, purpose: str, peers: Peers) -> OperatorContext:
+    """The context of a request with this token. Raises NotAuthenticated or TokenExpired."""
     if len(token) > TOKEN_LENGTH_MAX or not _TOKEN.fullmatch(token):
         raise NotAuthenticated
     operator = await tokens.verify(token)

@@ -1,13 +1,13 @@
 """The report desk over REST: who may see which report is decided by its owner."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from chassis import telemetry
 from fastapi import APIRouter, Query
 from pydantic import Field
 from tartip.reports.v1 import reports_pb2
 
-from operator_gateway.operator_context import AsOperator, OperatorContext
+from operator_gateway.operator_context import AsOperator
 from operator_gateway.schemas import (
     Answer,
     Id,
@@ -41,6 +41,14 @@ ReportStatus = Literal[
     "disputed",
     "closed",
 ]
+ReportReply = (
+    reports_pb2.ReportDeskGetReportResponse
+    | reports_pb2.TakeReportResponse
+    | reports_pb2.RouteReportResponse
+    | reports_pb2.AskReporterResponse
+    | reports_pb2.AnswerReportResponse
+    | reports_pb2.AcceptTrafficEvidenceResponse
+)
 
 
 class Receipt(Answer):
@@ -164,14 +172,14 @@ async def list_reports(
 @router.get("/by-number/{number}")
 async def get_report_by_number(number: Id, context: AsOperator) -> DeskReportAnswer:
     request = reports_pb2.ReportDeskGetReportRequest(number=number)
-    return await _told(context, context.peers.reports.GetReport, request)
+    return _answer(await context.call(context.peers.reports.GetReport, request))
 
 
 @router.get("/{report_id}")
 async def get_report(report_id: Id, context: AsOperator) -> DeskReportAnswer:
     """One report in full; reading it is audited with the purpose."""
     request = reports_pb2.ReportDeskGetReportRequest(report_id=report_id)
-    return await _told(context, context.peers.reports.GetReport, request)
+    return _answer(await context.call(context.peers.reports.GetReport, request))
 
 
 @router.post("/{report_id}/take")
@@ -181,27 +189,27 @@ async def take_report(
     """Takes a report into work under the operator's name."""
     body = body or TakeReport()
     request = body.message(reports_pb2.TakeReportRequest, report_id=report_id)
-    return await _told(context, context.peers.reports.TakeReport, request)
+    return _answer(await context.call(context.peers.reports.TakeReport, request))
 
 
 @router.post("/{report_id}/route")
 async def route_report(report_id: Id, body: RouteReport, context: AsOperator) -> DeskReportAnswer:
     """Sends it to another unit."""
     request = body.message(reports_pb2.RouteReportRequest, report_id=report_id)
-    return await _told(context, context.peers.reports.RouteReport, request)
+    return _answer(await context.call(context.peers.reports.RouteReport, request))
 
 
 @router.post("/{report_id}/ask")
 async def ask_reporter(report_id: Id, body: AskReporter, context: AsOperator) -> DeskReportAnswer:
     """Asks the reporter; the deadline waits."""
     request = body.message(reports_pb2.AskReporterRequest, report_id=report_id)
-    return await _told(context, context.peers.reports.AskReporter, request)
+    return _answer(await context.call(context.peers.reports.AskReporter, request))
 
 
 @router.post("/{report_id}/answer")
 async def answer_report(report_id: Id, body: AnswerReport, context: AsOperator) -> DeskReportAnswer:
     request = body.message(reports_pb2.AnswerReportRequest, report_id=report_id)
-    return await _told(context, context.peers.reports.AnswerReport, request)
+    return _answer(await context.call(context.peers.reports.AnswerReport, request))
 
 
 @router.post("/{report_id}/accept-traffic-evidence")
@@ -210,11 +218,11 @@ async def accept_traffic_evidence(
 ) -> DeskReportAnswer:
     """Makes it a violation candidate that an officer decides."""
     request = body.message(reports_pb2.AcceptTrafficEvidenceRequest, report_id=report_id)
-    return await _told(context, context.peers.reports.AcceptTrafficEvidence, request)
+    return _answer(await context.call(context.peers.reports.AcceptTrafficEvidence, request))
 
 
-async def _told(context: OperatorContext, method: Any, request: object) -> DeskReportAnswer:
-    reply = await context.call(method, request)
+def _answer(reply: ReportReply) -> DeskReportAnswer:
+    """The answer to the operator; its span carries the id and goes on in the older story."""
     telemetry.bind_story(reply.report.story)
     telemetry.annotate(report=reply.report.report.report_id)
     return DeskReportAnswer.of(reply)

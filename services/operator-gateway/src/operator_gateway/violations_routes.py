@@ -1,6 +1,6 @@
 """The review desk over REST: the queue, and decisions that the officer's own key signs."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from chassis import telemetry
 from fastapi import APIRouter, Query
@@ -8,7 +8,7 @@ from pydantic import Field
 from tartip.violations.v1 import violations_pb2
 
 from operator_gateway.cameras_routes import CameraKind
-from operator_gateway.operator_context import AsOperator, OperatorContext
+from operator_gateway.operator_context import AsOperator
 from operator_gateway.schemas import (
     Answer,
     Base64,
@@ -29,6 +29,12 @@ from operator_gateway.schemas import (
 router = APIRouter(prefix="/v1/violations", tags=["violations"])
 
 ViolationState = Literal["review", "confirmed", "rejected", "annulled"]
+ViolationReply = (
+    violations_pb2.GetViolationResponse
+    | violations_pb2.ConfirmViolationResponse
+    | violations_pb2.RejectViolationResponse
+    | violations_pb2.AnnulViolationResponse
+)
 
 
 class Box(Answer):
@@ -174,7 +180,7 @@ async def list_violations(
 async def get_violation(violation_id: Id, context: AsOperator) -> ViolationAnswer:
     """One violation; reading it is audited with the purpose."""
     request = violations_pb2.GetViolationRequest(violation_id=violation_id)
-    return await _told(context, context.peers.violations.GetViolation, request)
+    return _answer(await context.call(context.peers.violations.GetViolation, request))
 
 
 @router.post("/{violation_id}/decision/prepare")
@@ -201,7 +207,7 @@ async def confirm_violation(
         violation_id=violation_id,
         decision_id=client_made_id(body.decision_id, idempotency_key, "decision_id"),
     )
-    return await _told(context, context.peers.violations.ConfirmViolation, request)
+    return _answer(await context.call(context.peers.violations.ConfirmViolation, request))
 
 
 @router.post("/{violation_id}/reject")
@@ -217,7 +223,7 @@ async def reject_violation(
         violation_id=violation_id,
         decision_id=client_made_id(body.decision_id, idempotency_key, "decision_id"),
     )
-    return await _told(context, context.peers.violations.RejectViolation, request)
+    return _answer(await context.call(context.peers.violations.RejectViolation, request))
 
 
 @router.post("/{violation_id}/annul")
@@ -233,11 +239,11 @@ async def annul_violation(
         violation_id=violation_id,
         decision_id=client_made_id(body.decision_id, idempotency_key, "decision_id"),
     )
-    return await _told(context, context.peers.violations.AnnulViolation, request)
+    return _answer(await context.call(context.peers.violations.AnnulViolation, request))
 
 
-async def _told(context: OperatorContext, method: Any, request: object) -> ViolationAnswer:
-    reply = await context.call(method, request)
+def _answer(reply: ViolationReply) -> ViolationAnswer:
+    """The answer to the operator; its span carries the id and goes on in the older story."""
     telemetry.bind_story(reply.violation.story)
     telemetry.annotate(violation=reply.violation.violation_id)
     return ViolationAnswer.of(reply)

@@ -1,5 +1,7 @@
 """A ticket opens one stream, once, and soon."""
 
+from typing import Any
+
 import pytest
 from chassis.identity import Operator
 from chassis.refusals import BadRequest, NotAuthenticated, Overloaded
@@ -7,7 +9,8 @@ from operator_gateway.operator_context import OperatorContext, Peers
 from operator_gateway.schemas import client_made_id
 from operator_gateway.tickets import TICKET_SECONDS, TICKETS_MAX, Tickets, TicketSpent
 
-PEERS = Peers(cameras=None, inference=None, violations=None, fines=None, reports=None, audits={})
+NOBODY: Any = None  # who is not asked here
+PEERS = Peers(NOBODY, NOBODY, NOBODY, NOBODY, NOBODY, audits={})
 HOLDER = OperatorContext(Operator("x", frozenset(), ()), "X", 0.0, "", "t", PEERS)
 
 

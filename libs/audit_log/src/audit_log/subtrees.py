@@ -1,0 +1,104 @@
+"""The roots of the perfect subtrees of a log, so that a proof reads O(log n) rows, not every leaf.
+
+`audit_nodes` holds levels 1 and above; level 0 is `audit_leaves`. The sealer adds the subtrees that
+a batch completes, in the batch's transaction. A service makes the table by a migration of its own,
+which fills it from the leaves that are there.
+"""
+
+from collections.abc import Mapping, Set
+
+from alembic.operations import Operations
+from chassis.tables import audit_leaves, grant
+from chassis.transaction import Tx
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    Table,
+    insert,
+    select,
+    text,
+    tuple_,
+)
+
+from audit_log.merkle import Subtree
+
+# Nodes that one statement of the migration makes: bounds what the database holds at once, and
+# keeps each statement far below its time-out.
+FILLED_AT_ONCE = 50_000
+
+audit_nodes = Table(
+    "audit_nodes",
+    MetaData(),
+    Column("level", SmallInteger, primary_key=True, autoincrement=False),
+    Column("node_index", BigInteger, primary_key=True, autoincrement=False),
+    Column("hash", LargeBinary, nullable=False),
+)
+
+
+async def add_roots(tx: Tx, completed: Mapping[Subtree, bytes]) -> None:
+    """Writes the roots of subtrees of level 1 and above."""
+    if completed:
+        await tx.execute(
+            insert(audit_nodes),
+            [
+                {"level": subtree.level, "node_index": subtree.index, "hash": root}
+                for subtree, root in completed.items()
+            ],
+        )
+
+
+async def roots_of(tx: Tx, wanted: Set[Subtree]) -> dict[Subtree, bytes]:
+    """The roots of those of these subtrees that are sealed, in two reads by key."""
+    leaves = [subtree.index for subtree in wanted if subtree.level == 0]
+    above = [(subtree.level, subtree.index) for subtree in wanted if subtree.level > 0]
+    found = await tx.execute(
+        select(audit_leaves.c.leaf_index, audit_leaves.c.leaf_hash).where(
+            audit_leaves.c.leaf_index.in_(leaves)
+        )
+    )
+    roots = {Subtree(0, row.leaf_index): bytes(row.leaf_hash) for row in found}
+    key = tuple_(audit_nodes.c.level, audit_nodes.c.node_index)
+    found = await tx.execute(select(audit_nodes).where(key.in_(above)))
+    return roots | {Subtree(row.level, row.node_index): bytes(row.hash) for row in found}
+
+
+def install_nodes(op: Operations, runtime_role: str) -> None:
+    """For a service's migration: makes `audit_nodes` and fills it from the leaves that are there.
+
+    The database hashes, `FILLED_AT_ONCE` nodes a statement, so the log's length costs no memory.
+    """
+    connection = op.get_bind()
+    audit_nodes.create(connection)
+    grant(op, audit_nodes.name, "SELECT, INSERT", runtime_role)
+    count = connection.scalar(text("SELECT coalesce(max(leaf_index) + 1, 0) FROM audit_leaves"))
+    level = 0
+    while count > 1:
+        _fill_above(connection, level, count)
+        level, count = level + 1, count // 2
+
+
+def _fill_above(connection: Connection, level: int, count: int) -> None:
+    """Makes the parents of the `count` nodes of `level`; a last one without a sibling has none."""
+    paired, step = count - count % 2, 2 * FILLED_AT_ONCE
+    for start in range(0, paired, step):
+        connection.execute(
+            text(_PARENTS.format(children=_LEAVES if level == 0 else _NODES)),
+            {"level": level, "start": start, "end": min(start + step, paired)},
+        )
+
+
+_LEAVES = "(SELECT 0 AS level, leaf_index AS node_index, leaf_hash AS hash FROM audit_leaves)"
+_NODES = "audit_nodes"
+# RFC 9162: the hash of a node is that of 0x01, the left child and the right one (`node_hash`).
+_PARENTS = (
+    "INSERT INTO audit_nodes (level, node_index, hash)"
+    " SELECT level + 1, node_index / 2,"
+    " sha256('\\x01'::bytea || string_agg(hash, ''::bytea ORDER BY node_index))"
+    " FROM {children} AS children"
+    " WHERE level = :level AND node_index >= :start AND node_index < :end"
+    " GROUP BY level, node_index / 2"
+)
