@@ -16,12 +16,12 @@ from chassis.clock import new_id, system_clock
 from PIL import Image, ImageDraw
 from tartip.inference.v1 import inference_pb2 as inference
 from tartip.reports.v1 import reports_pb2 as reports
-from tartip_cli import samples
-from tartip_cli.client_traces import traced
-from tartip_cli.journeys import FrameToTenge, ReportToAnswer, open_report
-from tartip_cli.partner import Outside
-from tartip_cli.samples import SampleCamera
-from tartip_cli.vehicles import Vehicle, synthetic_iin
+from tartip_cli.clients import samples
+from tartip_cli.clients.journeys import FrameToTenge, ReportToAnswer, open_report
+from tartip_cli.clients.partner import Outside
+from tartip_cli.clients.samples import SampleCamera
+from tartip_cli.clients.traces import traced
+from tartip_cli.provision.vehicles import Vehicle, synthetic_iin
 from tartip_scenes.scenes import Light, draw_scene
 from tartip_scenes.streets import Signal
 from tartip_testing.mesh import RunningTestMesh

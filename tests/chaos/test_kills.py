@@ -18,10 +18,10 @@ import pytest
 from chassis.refusals import Refusal
 from tartip.inference.v1 import inference_pb2 as inference
 from tartip.reports.v1 import reports_pb2 as reports
-from tartip_cli.journeys import FrameToTenge, ReportToAnswer, Watcher, patiently, wait_for
-from tartip_cli.partner import Outside
+from tartip_cli.clients.journeys import FrameToTenge, ReportToAnswer, Watcher, patiently, wait_for
+from tartip_cli.clients.partner import Outside
+from tartip_cli.provision.vehicles import Vehicle
 from tartip_cli.topology import SCHEMAS
-from tartip_cli.vehicles import Vehicle
 from tartip_testing.mesh import RunningTestMesh, wait_until
 
 pytestmark = pytest.mark.mesh

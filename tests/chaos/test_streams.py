@@ -26,8 +26,8 @@ from chassis.clock import from_timestamp, new_id
 from tartip.common.v1 import common_pb2
 from tartip.inference.v1 import streams_pb2 as pb
 from tartip.inference.v1 import streams_pb2_grpc
-from tartip_cli.partner import Outside
-from tartip_cli.parts import launched
+from tartip_cli.clients.partner import Outside
+from tartip_cli.parts.part import launched
 from tartip_cli.ports import LOOPBACK, free_base
 from tartip_cli.settings import inherited_environment
 from tartip_cli.topology import service_named

@@ -6,7 +6,7 @@ from pathlib import Path
 from fines.clients.vehicles import VehicleFile
 from fines.model.ownership import owner_holds
 from law.owners import owner_rules
-from tartip_cli import vehicles
+from tartip_cli.provision import vehicles
 
 AT = datetime(2026, 6, 3, 6, tzinfo=UTC)
 

@@ -13,7 +13,7 @@ from nats.errors import Error as NatsError
 from nats.errors import NoRespondersError, TimeoutError
 from nats.js.api import ConsumerConfig
 from nats.js.errors import APIError
-from tartip_cli.streams import User
+from tartip_cli.provision.streams import User
 from tartip_testing.mesh import RunningTestMesh
 
 NO_ANSWER = (TimeoutError, NoRespondersError, APIError)

@@ -17,7 +17,7 @@ from google.protobuf import descriptor_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1.health import HealthServicer
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
-from tartip_cli.pki import Authority, Certificates, KeyPair
+from tartip_cli.provision.certificates import Authority, Certificates, KeyPair
 from tartip_cli.topology import GRPC_SERVICES
 from tartip_testing.mesh import RunningTestMesh
 

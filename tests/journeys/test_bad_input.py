@@ -17,9 +17,9 @@ from chassis.refusals import Refusal
 from joserfc import jwt
 from tartip.reports.v1 import reports_pb2 as reports
 from tartip.reports.v1 import reports_pb2_grpc
-from tartip_cli.oidc import Issuer
-from tartip_cli.partner import Outside
-from tartip_cli.pki import Authority, KeyPair
+from tartip_cli.clients.partner import Outside
+from tartip_cli.provision.certificates import Authority, KeyPair
+from tartip_cli.supervisor.oidc import Issuer
 from tartip_cli.topology import CITIZEN_REPORTS, FINES
 from tartip_testing.mesh import RunningTestMesh
 
@@ -165,7 +165,7 @@ async def test_an_expired_token_is_refused(mesh: RunningTestMesh, outside: Outsi
 async def test_an_operator_of_another_region_sees_and_decides_nothing(
     new_frame: Any, outside: Outside
 ) -> None:
-    from tartip_cli.journeys import wait_for
+    from tartip_cli.clients.journeys import wait_for
 
     journey, _ = new_frame()
     result = await journey.send_frame()
@@ -212,7 +212,7 @@ async def test_a_device_may_not_pay(outside: Outside) -> None:
 async def test_a_foreign_signature_confirms_nothing(new_frame: Any, outside: Outside) -> None:
     import base64
 
-    from tartip_cli.journeys import sign, wait_for
+    from tartip_cli.clients.journeys import sign, wait_for
 
     journey, _ = new_frame()
     result = await journey.send_frame()

@@ -13,10 +13,10 @@ from typing import Any
 import cv2
 import pytest
 from chassis.clock import new_id
-from tartip_cli import samples
+from tartip_cli.clients import samples
+from tartip_cli.clients.partner import Outside
+from tartip_cli.clients.readings import as_json
 from tartip_cli.failures import Exit
-from tartip_cli.partner import Outside
-from tartip_cli.readings import as_json
 from tartip_cli.settings import inherited_environment
 from tartip_scenes.rtsp import RtspServer
 from tartip_scenes.scenes import draw_film, draw_scene

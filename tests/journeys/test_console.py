@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from tartip.reports.v1 import reports_pb2 as reports
-from tartip_cli.journeys import FrameToTenge, wait_for
+from tartip_cli.clients.journeys import FrameToTenge, wait_for
 from tartip_testing.mesh import RunningTestMesh
 
 try:

@@ -10,9 +10,9 @@ import pytest
 from chassis.clock import new_id
 from chassis.refusals import Refusal
 from tartip.inference.v1 import inference_pb2 as inference
-from tartip_cli.journeys import FrameToTenge, NotInTime, wait_for
-from tartip_cli.partner import Outside
-from tartip_cli.vehicles import Vehicle
+from tartip_cli.clients.journeys import FrameToTenge, NotInTime, wait_for
+from tartip_cli.clients.partner import Outside
+from tartip_cli.provision.vehicles import Vehicle
 
 pytestmark = pytest.mark.mesh
 RED = {

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 from chassis.clock import new_id
 from chassis.refusals import Refusal
-from tartip_cli.journeys import FrameToTenge, wait_for
-from tartip_cli.partner import Outside
-from tartip_cli.readings import Device
-from tartip_cli.samples import ADMINISTRATOR, SampleCamera
+from tartip_cli.clients.journeys import FrameToTenge, wait_for
+from tartip_cli.clients.partner import Outside
+from tartip_cli.clients.readings import Device
+from tartip_cli.clients.samples import ADMINISTRATOR, SampleCamera
 
 pytestmark = pytest.mark.mesh
 METRE = 1 / 111_195  # degrees of latitude

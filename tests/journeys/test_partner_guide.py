@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tartip_cli.journeys import wait_for
+from tartip_cli.clients.journeys import wait_for
 from tartip_testing.mesh import RunningTestMesh
 
 pytestmark = pytest.mark.mesh

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from chassis.refusals import Refusal
 from tartip.reports.v1 import reports_pb2 as reports
-from tartip_cli.journeys import FrameToTenge, ReportToAnswer, Watcher, wait_for
-from tartip_cli.partner import Outside
+from tartip_cli.clients.journeys import FrameToTenge, ReportToAnswer, Watcher, wait_for
+from tartip_cli.clients.partner import Outside
 
 pytestmark = pytest.mark.mesh
 

@@ -14,13 +14,13 @@ import pytest
 from chassis.channels import peers_refusals
 from chassis.clock import new_id, system_clock
 from tartip.fines.v1 import fines_pb2, fines_pb2_grpc
-from tartip_cli import samples
+from tartip_cli.clients import samples
+from tartip_cli.clients.journeys import FrameToTenge, wait_for
+from tartip_cli.clients.partner import Outside
 from tartip_cli.failures import Exit
-from tartip_cli.journeys import FrameToTenge, wait_for
-from tartip_cli.partner import Outside
+from tartip_cli.provision.vehicles import Vehicle, synthetic_iin
 from tartip_cli.settings import inherited_environment
 from tartip_cli.topology import FINES
-from tartip_cli.vehicles import Vehicle, synthetic_iin
 from tartip_testing.mesh import RunningTestMesh
 
 pytestmark = pytest.mark.mesh

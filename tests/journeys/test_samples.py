@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 from chassis.clock import new_id, system_clock
-from tartip_cli import samples
+from tartip_cli.clients import samples
+from tartip_cli.clients.partner import Outside
+from tartip_cli.clients.samples import ADMINISTRATOR, SampleCamera
 from tartip_cli.home import Home
-from tartip_cli.partner import Outside
-from tartip_cli.samples import ADMINISTRATOR, SampleCamera
 from tartip_testing.mesh import RunningTestMesh
 
 pytestmark = pytest.mark.mesh

@@ -17,13 +17,13 @@ import pytest
 from chassis.clock import new_id, system_clock
 from chassis.telemetry import ATTRIBUTES, UUID_SHAPE
 from tartip.reports.v1 import reports_pb2 as reports
-from tartip_cli import samples
-from tartip_cli.journeys import FrameToTenge, wait_for
-from tartip_cli.partner import Outside
-from tartip_cli.readings import Device
-from tartip_cli.samples import SampleCamera
-from tartip_cli.spans import SpanFiles
-from tartip_cli.story import Story
+from tartip_cli.clients import samples
+from tartip_cli.clients.journeys import FrameToTenge, wait_for
+from tartip_cli.clients.partner import Outside
+from tartip_cli.clients.readings import Device
+from tartip_cli.clients.samples import SampleCamera
+from tartip_cli.telemetry.spans import SpanFiles
+from tartip_cli.telemetry.story import Story
 from tartip_testing.mesh import RunningTestMesh
 
 pytestmark = pytest.mark.mesh

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 from chassis.clock import real_clock
 from law.zone import almaty_day
-from tartip_cli.postgres import erase_cluster
+from tartip_cli.parts.postgres import erase_cluster
 from tartip_cli.settings import inherited_environment
 from tartip_testing.mesh import RunningTestMesh, start_mesh
 

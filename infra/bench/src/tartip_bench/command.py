@@ -11,7 +11,7 @@ import typer
 from rich.status import Status
 from rich.table import Table
 from rich.text import Text
-from tartip_cli.console import App, AsJson, console, errors, print_json
+from tartip_cli.cli.console import App, AsJson, console, errors, print_json
 from tartip_cli.failures import Exit, Failure, from_group
 from tartip_cli.settings import Settings, read_settings
 

@@ -25,16 +25,16 @@ from chassis.clock import new_id
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from tartip.cameras.v1 import cameras_pb2, cameras_pb2_grpc
 from tartip.common.v1 import common_pb2
-from tartip_cli.client import ask_status
+from tartip_cli.clients.partner import Outside
+from tartip_cli.clients.samples import ADMINISTRATOR
 from tartip_cli.failures import Exit, Failure
-from tartip_cli.mesh import Mesh
-from tartip_cli.partner import Outside
-from tartip_cli.parts import launched
+from tartip_cli.parts.mesh import Mesh
+from tartip_cli.parts.part import launched
+from tartip_cli.parts.postgres import erase_cluster
 from tartip_cli.ports import free_base
-from tartip_cli.postgres import erase_cluster
-from tartip_cli.process import cpu_seconds, tree_pss_bytes
-from tartip_cli.samples import ADMINISTRATOR
 from tartip_cli.settings import Settings, find_checkout, inherited_environment
+from tartip_cli.supervisor.client import ask_status
+from tartip_cli.supervisor.process import cpu_seconds, tree_pss_bytes
 from tartip_cli.topology import CAMERA_REGISTRY, Service
 
 LEFT_OUT = ("violations", "fines", "citizen-reports", "operator-gateway")

@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 
 from tartip.inference.v1 import streams_pb2 as pb
 from tartip_cli.failures import Exit, Failure
-from tartip_cli.parts import launched
+from tartip_cli.parts.part import launched
 from tartip_cli.ports import LOOPBACK, free_base
 from tartip_cli.settings import inherited_environment
 from tartip_cli.topology import INFERENCE_GATEWAY

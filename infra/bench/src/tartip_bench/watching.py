@@ -18,8 +18,8 @@ from chassis.clock import system_clock
 from tartip.common.v1 import common_pb2
 from tartip.inference.v1 import events_pb2, functions_pb2, functions_pb2_grpc, streams_pb2_grpc
 from tartip.inference.v1 import streams_pb2 as pb
+from tartip_cli.clients.journeys import patiently
 from tartip_cli.failures import Exit, Failure
-from tartip_cli.journeys import patiently
 from tartip_cli.topology import INFERENCE_GATEWAY
 
 from tartip_bench.ground import Ground

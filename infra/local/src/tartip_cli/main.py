@@ -6,30 +6,30 @@ another package adds its own by an entry point of the group `tartip.commands` (a
 
 from importlib.metadata import entry_points
 
-from tartip_cli import (
+from tartip_cli.cli import (
     demo,
-    fines_command,
-    functions_command,
+    fines,
+    functions,
     ingest,
     redrive,
     seed,
-    status_command,
-    streams_command,
-    trace_command,
-    up_command,
+    status,
+    streams,
+    trace,
+    up,
     verify,
 )
-from tartip_cli.console import new_app
+from tartip_cli.cli.console import new_app
 
 _GROUPS = (
-    up_command,
-    status_command,
-    trace_command,
+    up,
+    status,
+    trace,
     demo,
     ingest,
-    functions_command,
-    streams_command,
-    fines_command,
+    functions,
+    streams,
+    fines,
     seed,
     verify,
     redrive,

@@ -21,20 +21,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tartip_cli.client import ask_status
 from tartip_cli.home import Home
 from tartip_cli.ports import LOOPBACK, Ports, free_base
 from tartip_cli.settings import Settings, find_checkout, inherited_environment
-from tartip_cli.spans import SpanFiles
-from tartip_cli.story import Story, find_story
+from tartip_cli.supervisor.client import ask_status
+from tartip_cli.telemetry.spans import SpanFiles
+from tartip_cli.telemetry.story import Story, find_story
 from tartip_cli.topology import COMMAND_LINE, SERVICES, service_named
 
 if TYPE_CHECKING:  # unit tests load this module too and should not wait for gRPC and NATS
     from nats.aio.client import Client
-    from tartip_cli.database import Database
-    from tartip_cli.keys import Keys
-    from tartip_cli.mesh import Mesh
-    from tartip_cli.pki import Certificates
+    from tartip_cli.parts.mesh import Mesh
+    from tartip_cli.provision.certificates import Certificates
+    from tartip_cli.provision.keys import Keys
+    from tartip_cli.provision.roles import Database
 
 _READY_SECONDS = 300.0
 _STOP_SECONDS = 120.0
@@ -97,7 +97,7 @@ class RunningTestMesh:
 
     async def nats_client(self, user: str, **options: Any) -> Client:
         """Connected as this user, with its own inbox and its own rights."""
-        from tartip_cli.nats import connect
+        from tartip_cli.provision.broker import connect
 
         certificate = user if user in _SERVICE_NAMES else COMMAND_LINE
         return await connect(
@@ -159,7 +159,7 @@ class RunningTestMesh:
 
 
 def running_mesh_in(path: Path, *, without: tuple[str, ...]) -> Iterator[RunningTestMesh]:
-    from tartip_cli.postgres import erase_cluster
+    from tartip_cli.parts.postgres import erase_cluster
 
     running = start_mesh(path, without=without)
     try:
@@ -178,8 +178,8 @@ def start_mesh(
     Its services live in this process's time, or in one that is moved from the host's.
     """
     from chassis.clock import clock_offset
-    from tartip_cli.mesh import Mesh
-    from tartip_cli.parts import launched
+    from tartip_cli.parts.mesh import Mesh
+    from tartip_cli.parts.part import launched
 
     checkout = find_checkout()
     ports = free_base()

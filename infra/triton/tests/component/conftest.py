@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 from inference_gateway.seeing.triton import Credentials, TritonModels
 from tartip_cli.home import Home
-from tartip_cli.parts import Part, launched
-from tartip_cli.pki import Certificates
+from tartip_cli.parts.part import Part, launched
+from tartip_cli.parts.postgres import erase_cluster
+from tartip_cli.parts.triton import Triton
 from tartip_cli.ports import free_base
-from tartip_cli.postgres import erase_cluster
+from tartip_cli.provision.certificates import Certificates
 from tartip_cli.settings import inherited_environment
-from tartip_cli.triton import Triton
 
 START_SECONDS = 120.0
 

@@ -11,8 +11,8 @@ from store.environment import HERE
 from store.manifest import read_manifests
 from store.repository import together, write_repository
 from tartip_cli.failures import Failure
-from tartip_cli.model_seal import check_models
-from tartip_cli.triton import Triton
+from tartip_cli.parts.triton import Triton
+from tartip_cli.provision.models import check_models
 
 from .conftest import START_SECONDS, prepare, running, starts
 

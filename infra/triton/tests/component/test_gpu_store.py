@@ -15,7 +15,7 @@ from store.configuration import Served
 from store.environment import HERE
 from store.manifest import read_manifests
 from store.repository import together, write_repository
-from tartip_cli.model_seal import check_models
+from tartip_cli.provision.models import check_models
 from tritonclient.grpc import model_config_pb2
 
 OURS = read_manifests(HERE / "models")

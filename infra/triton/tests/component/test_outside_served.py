@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from store.environment import HERE
-from tartip_cli.triton import Triton
+from tartip_cli.parts.triton import Triton
 
 from ..conftest import PAGE, Maker
 from .conftest import Served, running

@@ -20,7 +20,7 @@ from chassis.tables import dead_letters
 from chassis.transaction import SYSTEM, Tx
 from google.protobuf.wrappers_pb2 import StringValue
 from sqlalchemy import func, insert, select, text
-from tartip_cli import redrive
+from tartip_cli.cli import redrive
 from tartip_cli.failures import Failure
 
 SCHEMA = "chassis_scratch"

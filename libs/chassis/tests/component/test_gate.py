@@ -13,7 +13,7 @@ from chassis.identity import TokenVerifier, allow
 from chassis.refusals import Refusal
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from tartip.audit.v1 import audit_pb2, audit_pb2_grpc
-from tartip_cli.pki import Authority, KeyPair
+from tartip_cli.provision.certificates import Authority, KeyPair
 
 SERVICE = "tartip.audit.v1.Audit"
 METHODS = ("GetHead", "ListEntries", "ProveInclusion", "ProveConsistency", "ListAttempts")

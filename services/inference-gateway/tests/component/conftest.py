@@ -31,9 +31,10 @@ from tartip.cameras.v1 import cameras_pb2, cameras_pb2_grpc
 from tartip.cameras.v1 import events_pb2 as camera_events
 from tartip.common.v1 import common_pb2
 from tartip.inference.v1 import events_pb2, inference_pb2, inference_pb2_grpc
-from tartip_cli.parts import UnixUser, launched
+from tartip_cli.parts.part import launched
+from tartip_cli.parts.triton import Triton
+from tartip_cli.provision.users import UnixUser
 from tartip_cli.settings import find_checkout, inherited_environment
-from tartip_cli.triton import Triton
 from tartip_scenes.scenes import Light, draw_scene
 from tartip_testing.mesh import RunningTestMesh
 

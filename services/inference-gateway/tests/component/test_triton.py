@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from inference_gateway.seeing.looking import Looker
 from inference_gateway.seeing.triton import MODELS, Credentials, ModelsAway, TritonModels
-from tartip_cli.pki import KeyPair
+from tartip_cli.provision.certificates import KeyPair
 from tartip_cli.settings import find_checkout
 from tartip_scenes.scenes import Light, draw_scene
 from tartip_testing.mesh import RunningTestMesh

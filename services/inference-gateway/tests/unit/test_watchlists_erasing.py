@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 
-from tartip_cli.service_part import ERASING
+from tartip_cli.parts.services import ERASING
 
 ASKED = "from inference_gateway.watchlists.erasing import erases_what_is_freed as e; print(e())"
 

@@ -1,0 +1,1 @@
+"""The commands of `tartip`: one module for each."""

@@ -1,0 +1,27 @@
+"""One question to a service under the command line's own certificate."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import grpc
+
+from tartip_cli.cli.errors import refusals_told
+from tartip_cli.clients.partner import outside
+from tartip_cli.clients.traces import traced
+from tartip_cli.settings import Settings
+from tartip_cli.topology import INFERENCE_GATEWAY, Service
+
+
+@asynccontextmanager
+async def asked(
+    settings: Settings,
+    stub: Callable[[grpc.aio.Channel], Any],
+    service: Service = INFERENCE_GATEWAY,
+) -> AsyncIterator[Any]:
+    """The stub of a running mesh; what it refuses ends the command with one clear line."""
+    async with outside(settings) as mesh:
+        with traced(settings.otlp_endpoint or mesh.otlp_endpoint), refusals_told():
+            yield stub(mesh.as_command_line(service))

@@ -1,0 +1,302 @@
+"""The command `tartip ingest`: what to look at, several at once, told as it comes.
+
+The exit code is 11 when something was refused; the rest is looked at all the same.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from chassis.clock import system_clock
+
+from tartip_cli.cli.console import App, AsJson, hint, print_json
+from tartip_cli.cli.ingest.hours import parse_hour
+from tartip_cli.cli.ingest.progress import Progress
+from tartip_cli.cli.ingest.sources import Source, SourceReadings, sources_of
+from tartip_cli.cli.ingest.summary import Summary
+from tartip_cli.failures import Exit, Failure
+from tartip_cli.settings import Settings, read_settings
+
+if TYPE_CHECKING:
+    from chassis.refusals import FieldError, Refusal
+    from tartip.inference.v1 import inference_pb2 as inference
+
+    from tartip_cli.cli.ingest.asking import Told
+    from tartip_cli.cli.ingest.copies import Copies
+    from tartip_cli.clients.partner import Outside
+
+IN_FLIGHT = 4
+# As many as the inference gateway shows at once; a stream is watched beside all others.
+FILMS_IN_FLIGHT = 2
+_NO_FILE = "NO_FILE"
+_NO_COPY = "NO_COPY"
+
+
+def register(app: App) -> None:
+    app.command()(ingest)
+
+
+def ingest(
+    files: Annotated[
+        list[str], typer.Argument(help="Pictures, films, folders, patterns, or rtsp:// addresses.")
+    ],
+    camera: Annotated[
+        str,
+        typer.Option(
+            "--camera",
+            "-c",
+            help="A registered camera: its id, serial number or name.",
+            show_default=False,
+        ),
+    ] = "",
+    readings: Annotated[
+        Path | None,
+        typer.Option("--readings", help="JSON of the device's signed readings; see below."),
+    ] = None,
+    fps: Annotated[
+        float,
+        typer.Option(
+            "--fps",
+            min=0.0,
+            max=30.0,
+            help="Frames a second to look at; 0: as many as the camera's functions need.",
+        ),
+    ] = 0.0,
+    frames: Annotated[
+        int,
+        typer.Option("--frames", min=0, help="Stop an rtsp:// address after so many."),
+    ] = 0,
+    taken_at: Annotated[
+        str,
+        typer.Option(
+            "--taken-at",
+            help="When the one picture or film was taken or began: RFC 3339, or Almaty's time.",
+            show_default=False,
+        ),
+    ] = "",
+    draw: Annotated[
+        Path | None,
+        typer.Option("--draw", help="Folder for copies with what was seen drawn on them."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Look at pictures, films and streams, and tell what was seen.
+
+    --readings: the object that the device signed (counter, device_serial, device_time,
+    frame_sha256 and what it measured) with its "signature" in base64; or, for several pictures, an
+    object of such objects by file name. Without readings no violation arises.
+
+    --draw: boxes by class, track numbers, plates as they were read, and each event for two seconds.
+    Pictures are copied as JPEG, films as MP4. What is drawn may hold faces and plates: such copies
+    are yours to guard.
+
+    --taken-at: without it a film began when its file says that it was made, where that can be true,
+    else so that it is over now; the end of the output says which. That output also accounts for
+    every second of each film: looked at, or left out and why.
+
+    Exit code 11 if the mesh refused a file; the others are still looked at.
+    """
+    if not camera:
+        raise Failure(
+            "which camera took it? Add --camera with its id, serial number or name; "
+            "`tartip seed` registers sample cameras and prints their ids, GET /v1/cameras of the "
+            "gateway lists all",
+            Exit.USAGE,
+        )
+    sources = sources_of(files)
+    if draw is not None and any(source.is_stream for source in sources):
+        raise Failure("--draw copies files; leave it out for an rtsp:// address", Exit.USAGE)
+    if draw is not None and any(source.lies_in(draw) for source in sources):
+        raise Failure(
+            f"copies in {draw} would be written over the files themselves: give --draw a folder "
+            "of its own",
+            Exit.USAGE,
+        )
+    signed = SourceReadings.read(readings)
+    sources = signed.in_order(sources)
+    hour = _hour(taken_at, sources)
+    work = _Ingestion(camera, signed, fps, frames, hour, as_json=as_json, draw=draw)
+    asyncio.run(work.run(read_settings(), sources))
+    if work.summary.refused:
+        raise typer.Exit(Exit.REFUSED)
+
+
+def _hour(taken_at: str, sources: list[Source]) -> dt.datetime | None:
+    if not taken_at:
+        return None
+    if len(sources) != 1 or sources[0].is_stream:
+        raise Failure("--taken-at is the hour of one picture or film; give one file", Exit.USAGE)
+    return parse_hour(taken_at, now=system_clock())
+
+
+@dataclass
+class _Lines:
+    """One file's results as lines of JSON; the last of a film's also holds its account."""
+
+    source: Source
+    _last: dict[str, Any] | None = None
+
+    def take(self, told: Told) -> None:
+        from tartip_cli.cli.ingest.accounts import account_as_json
+        from tartip_cli.cli.ingest.shapes import as_json_of
+
+        if told.account is not None and self._last is not None:
+            self._last["account"] = account_as_json(told.account)
+        if told.result is not None:
+            self.end()
+            self._last = {"file": self.source.name, **as_json_of(told.result)}
+        if not self.source.is_film:
+            self.end()
+
+    def end(self) -> None:
+        if self._last is not None:
+            print_json(self._last)
+        self._last = None
+
+
+@dataclass
+class _Ingestion:
+    """One run: several files in flight, results as they come, refusals counted by name."""
+
+    camera: str
+    readings: SourceReadings
+    fps: float
+    frames: int
+    taken_at: dt.datetime | None
+    as_json: bool = field(kw_only=True)
+    draw: Path | None = field(kw_only=True)
+    summary: Summary = field(default_factory=Summary)
+
+    async def run(self, settings: Settings, sources: list[Source]) -> None:
+        from tartip_cli.cli.ingest.cameras import camera_id_of
+        from tartip_cli.clients.partner import outside
+        from tartip_cli.clients.traces import traced
+
+        # A device's counter only grows: its pictures are sent in that order, one after the other.
+        pictures = asyncio.Semaphore(1 if self.readings.by_name else IN_FLIGHT)
+        films = asyncio.Semaphore(FILMS_IN_FLIGHT)
+        copies = self._copies()
+        try:
+            async with outside(settings) as mesh:
+                self.camera = await camera_id_of(mesh, self.camera)
+                with (
+                    traced(settings.otlp_endpoint or mesh.otlp_endpoint),
+                    Progress(sources) as progress,
+                ):
+
+                    async def one(source: Source) -> None:
+                        if source.is_stream:
+                            await self._look(mesh, source, progress, copies)
+                            return
+                        async with films if source.is_film else pictures:
+                            await self._look(mesh, source, progress, copies)
+
+                    async with asyncio.TaskGroup() as group:
+                        for source in sources:
+                            group.create_task(one(source))
+        finally:  # Ctrl-C is how a stream without --frames ends
+            if not self.as_json and (self.summary.files or self.summary.refused):
+                self.summary.tell(None if copies is None else copies.folder)
+
+    def _copies(self) -> Copies | None:
+        if self.draw is None:
+            return None
+        from tartip_cli.cli.ingest.copies import Copies
+
+        self.draw.mkdir(parents=True, exist_ok=True)
+        return Copies(self.draw)
+
+    async def _look(
+        self, mesh: Outside, source: Source, progress: Progress, copies: Copies | None
+    ) -> None:
+        from chassis import telemetry
+        from chassis.refusals import Refusal
+        from opentelemetry.context import Context
+
+        if source.missing:
+            self._refuse(source, _NO_FILE, source.missing)
+            progress.ended(source)
+            return
+        kept: list[inference.FrameResult] = []
+        with telemetry.span("ingest", parent=Context()):
+            try:
+                await self._ask(mesh, source, progress, kept if copies else None)
+            except Refusal as refusal:
+                self._take_refusal(source, refusal)
+            except OSError as error:
+                self._refuse(source, _NO_FILE, f"cannot read it: {error.strerror or error}")
+        if copies is not None and kept:
+            await self._draw(source, kept, progress, copies)
+        progress.ended(source)
+
+    async def _draw(
+        self,
+        source: Source,
+        kept: list[inference.FrameResult],
+        progress: Progress,
+        copies: Copies,
+    ) -> None:
+        """What cannot be drawn was looked at all the same, and the others go on."""
+        progress.drawing(source)
+        try:
+            await asyncio.to_thread(
+                copies.draw, source, kept, lambda share: progress.drawn(source, share)
+            )
+        except (OSError, ValueError) as error:
+            self._refuse(source, _NO_COPY, f"cannot write its copy: {error}")
+
+    async def _ask(
+        self,
+        mesh: Outside,
+        source: Source,
+        progress: Progress,
+        kept: list[inference.FrameResult] | None,
+    ) -> None:
+        from tartip_cli.cli.ingest.asking import Asking
+
+        asking = Asking(mesh, self.camera, self.fps, self.frames, self.readings, self.taken_at)
+        lines = _Lines(source) if self.as_json else None
+        try:
+            async for told in asking.answers(source):
+                if told.account is not None:
+                    self.summary.account(source, told.account)
+                if lines is not None:
+                    lines.take(told)
+                if told.result is not None:
+                    self._take(source, told.result, kept)
+                    progress.looked(source, told.share, self.summary.of(source))
+        finally:
+            if lines is not None:
+                lines.end()
+
+    def _take(
+        self,
+        source: Source,
+        result: inference.FrameResult,
+        kept: list[inference.FrameResult] | None,
+    ) -> None:
+        self.summary.take(source, result)
+        if kept is not None:
+            kept.append(result)
+
+    def _take_refusal(self, source: Source, refusal: Refusal) -> None:
+        says = refusal.says.en
+        if refusal.reason == "CAMERA_NOT_FOUND":
+            says += hint(" `tartip seed` registers sample cameras and prints their ids.")
+        self._refuse(source, refusal.reason, says, refusal.fields)
+
+    def _refuse(
+        self, source: Source, reason: str, says: str, fields: tuple[FieldError, ...] = ()
+    ) -> None:
+        named = "; ".join(f"{e.field}: {e.description}" for e in fields)
+        self.summary.refuse(source, reason, named or says)
+        if self.as_json:
+            wrong = [
+                {"field": e.field, "code": e.code, "description": e.description} for e in fields
+            ]
+            print_json({"file": source.name, "refused": reason, "message": says, "fields": wrong})

@@ -1,0 +1,225 @@
+"""Draws on a picture what was seen in it: boxes by class, labels that can be read, captions.
+
+Sizes follow the picture, so that a label is as readable on twelve megapixels as on a third of one;
+a small picture is enlarged first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageDraw, ImageFont
+
+if TYPE_CHECKING:
+    from tartip.inference.v1 import inference_pb2 as inference
+
+Picture = npt.NDArray[np.uint8]
+Colour = tuple[int, int, int]
+
+SMALLEST_SIDE: Final = 960
+_PLATE: Final[Colour] = (60, 220, 255)
+_FACE: Final[Colour] = (255, 120, 220)
+_EVENT: Final[Colour] = (60, 60, 235)
+_OTHER: Final[Colour] = (200, 200, 200)
+_COLOURS: Final[dict[str, Colour]] = {  # BGR, far from each other for most eyes
+    "person": (80, 200, 80),
+    "car": (235, 150, 50),
+    "truck": (200, 90, 140),
+    "bus": (190, 190, 40),
+    "motorcycle": (40, 130, 245),
+    "bicycle": (170, 220, 120),
+    "train": (140, 140, 90),
+    "backpack": (90, 110, 220),
+    "handbag": (90, 110, 220),
+    "suitcase": (90, 110, 220),
+}
+
+
+@dataclass(frozen=True)
+class Mark:
+    """One box: where, in which colour, and what stands on its label."""
+
+    kind: str
+    """What it is, without what changes from look to look."""
+    box: tuple[float, float, float, float]
+    colour: Colour
+    label: str
+    bold: bool = False
+
+    @property
+    def group(self) -> str:
+        """What shares one count of tracks: a truck may be taken for a car at another look."""
+        return self.kind if self.kind in ("plate", "face") else "object"
+
+
+@dataclass(frozen=True)
+class Caption:
+    """What happened, on a band at the foot; `box` is where, if it happened somewhere."""
+
+    text: str
+    box: tuple[float, float, float, float] | None = None
+
+
+def marks_of(result: inference.FrameResult) -> list[Mark]:
+    """Objects first, then faces and plates, which lie upon them."""
+    marks = [
+        Mark(
+            seen.label,
+            _sides(seen.box),
+            _COLOURS.get(seen.label, _OTHER),
+            f"{seen.label}{_number(seen.track)} {seen.score:.2f}",
+        )
+        for seen in result.objects
+    ]
+    marks += [Mark("face", _sides(face.box), _FACE, _face_label(face)) for face in result.faces]
+    marks += [
+        Mark(
+            "plate",
+            _sides(plate.box),
+            _PLATE,
+            f"{plate.text}{_number(plate.track)} {plate.confidence:.2f}",
+            bold=True,
+        )
+        for plate in result.plates
+    ]
+    return marks
+
+
+def enlarged(picture: Picture) -> tuple[Picture, float]:
+    """The picture with a longer side of at least `SMALLEST_SIDE`, and by how much it grew."""
+    longer = max(picture.shape[:2])
+    if longer >= SMALLEST_SIDE:
+        return picture, 1.0
+    factor = SMALLEST_SIDE / longer
+    size = round(picture.shape[1] * factor), round(picture.shape[0] * factor)
+    return cv2.resize(picture, size, interpolation=cv2.INTER_CUBIC).astype(np.uint8), factor
+
+
+def draw(
+    picture: Picture, marks: Sequence[Mark], captions: Sequence[Caption], *, scale: float = 1.0
+) -> Picture:
+    """A new picture; boxes are multiplied by `scale` first."""
+    canvas = picture.copy()
+    unit = max(canvas.shape[:2]) / 1000
+    for mark in marks:
+        _outline(canvas, _scaled(mark.box, scale), mark.colour, unit, bold=mark.bold)
+    taken: list[tuple[int, int, int, int]] = []
+    for mark in reversed(marks):
+        size = unit * (22 if mark.bold else 17)
+        _label(
+            canvas, _scaled(mark.box, scale), mark.label, mark.colour, size, taken, bold=mark.bold
+        )
+    for caption in captions:
+        if caption.box is not None:
+            _outline(canvas, _scaled(caption.box, scale), _EVENT, unit * 1.5, bold=True)
+    _band(canvas, [caption.text for caption in captions], unit * 24)
+    return canvas
+
+
+def _outline(
+    canvas: Picture, box: tuple[int, int, int, int], colour: Colour, unit: float, *, bold: bool
+) -> None:
+    left, top, right, bottom = box
+    width = max(1, round(unit * (2.6 if bold else 2.0)))
+    # A dark edge first: a bright box on a bright street would not be seen.
+    cv2.rectangle(canvas, (left, top), (right, bottom), (0, 0, 0), width + 2, cv2.LINE_AA)
+    cv2.rectangle(canvas, (left, top), (right, bottom), colour, width, cv2.LINE_AA)
+
+
+def _label(
+    canvas: Picture,
+    box: tuple[int, int, int, int],
+    text: str,
+    colour: Colour,
+    size: float,
+    taken: list[tuple[int, int, int, int]],
+    *,
+    bold: bool,
+) -> None:
+    """Above the box, below it or within, wherever there is room that no other label has."""
+    stamp = _stamp(text, max(11, round(size)), colour)
+    tall, wide = stamp.shape[:2]
+    height, width = canvas.shape[:2]
+    steps = [box[1] - tall, box[3], box[1], box[3] - tall]
+    steps.append(box[1] - 2 * tall)
+    places = [
+        (min(max(0, left), max(0, width - wide)), top)
+        for left in (box[0], box[2] - wide, box[2])
+        for top in steps
+        if 0 <= top <= height - tall
+    ]
+    free = [
+        (left, top)
+        for left, top in places
+        if not _overlaps((left, top, left + wide, top + tall), taken)
+    ]
+    if not free and not bold:
+        return  # a label upon another or far from its box says less than none
+    left, top = next(iter(free or places), (0, 0))
+    taken.append((left, top, left + wide, top + tall))
+    _paste(canvas, stamp, left, top)
+
+
+def _band(canvas: Picture, texts: Sequence[str], size: float) -> None:
+    """The captions at the foot, the newest lowest."""
+    top = canvas.shape[0]
+    for text in reversed(texts[-6:]):
+        stamp = _stamp(text, max(13, round(size)), _EVENT)
+        top -= stamp.shape[0] + 2
+        if top < 0:
+            return
+        _paste(canvas, stamp, 0, top)
+
+
+def _paste(canvas: Picture, stamp: Picture, left: int, top: int) -> None:
+    tall = min(stamp.shape[0], canvas.shape[0] - top)
+    wide = min(stamp.shape[1], canvas.shape[1] - left)
+    canvas[top : top + tall, left : left + wide] = stamp[:tall, :wide]
+
+
+@lru_cache(maxsize=2048)
+def _stamp(text: str, size: int, colour: Colour) -> Picture:
+    """The text on a filled background, dark on bright or bright on dark."""
+    font = ImageFont.load_default(size)
+    left, _, right, _ = font.getbbox(text)
+    pad = max(2, size // 5)
+    # All labels of one size are equally high, whatever letters they hold.
+    height = round(size * 1.15) + pad
+    bright = 0.114 * colour[0] + 0.587 * colour[1] + 0.299 * colour[2] > 110
+    stamp = Image.new("RGB", (round(right - left) + 2 * pad, height), colour[::-1])
+    ink = (0, 0, 0) if bright else (255, 255, 255)
+    ImageDraw.Draw(stamp).text((pad - left, height / 2), text, font=font, fill=ink, anchor="lm")
+    return np.ascontiguousarray(np.asarray(stamp, np.uint8)[..., ::-1])
+
+
+def _overlaps(one: tuple[int, int, int, int], others: Sequence[tuple[int, int, int, int]]) -> bool:
+    return any(
+        one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
+        for other in others
+    )
+
+
+def _scaled(box: tuple[float, float, float, float], scale: float) -> tuple[int, int, int, int]:
+    x, y, width, height = (side * scale for side in box)
+    return round(x), round(y), round(x + width), round(y + height)
+
+
+def _sides(box: inference.Box) -> tuple[float, float, float, float]:
+    return box.x, box.y, box.width, box.height
+
+
+def _number(track: int) -> str:
+    return f" #{track}" if track else ""
+
+
+def _face_label(face: inference.SeenFace) -> str:
+    from tartip_cli.cli.ingest.shapes import VERDICTS
+
+    verdict = VERDICTS.get(face.verdict, "")
+    return f"face: {verdict}" if verdict else "face"

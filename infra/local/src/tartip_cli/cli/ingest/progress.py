@@ -1,0 +1,96 @@
+"""Progress on the error stream: a bar for all files, and one for each film with what it showed.
+
+On a terminal the bars move; elsewhere a line every few seconds says how far it is.
+"""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from rich import progress as bars
+
+from tartip_cli.cli.console import errors
+from tartip_cli.cli.ingest.sources import Source
+
+if TYPE_CHECKING:
+    from tartip_cli.cli.ingest.summary import Seen
+
+_LINE_SECONDS = 5.0
+
+
+class Progress:
+    def __init__(self, sources: list[Source]) -> None:
+        self._shown = bars.Progress(
+            bars.TextColumn("{task.description}"),
+            bars.BarColumn(bar_width=24),
+            bars.TaskProgressColumn(),
+            bars.TextColumn("{task.fields[told]}", style="dim"),
+            bars.TimeRemainingColumn(compact=True),
+            console=errors,
+            transient=True,
+            disable=not errors.is_terminal,
+        )
+        self._all = self._shown.add_task("files", total=len(sources), told="")
+        self._many = len(sources)
+        self._began = time.monotonic()
+        self._began_at: dict[str, float] = {}
+        self._films: dict[str, bars.TaskID] = {}
+        self._done = self._looked = 0
+        self._line_at = self._began + _LINE_SECONDS
+
+    def __enter__(self) -> Progress:
+        self._shown.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._shown.stop()
+
+    def looked(self, source: Source, share: float, seen: Seen) -> None:
+        """Another frame of it was looked at; so much of it is done."""
+        self._looked += 1
+        if source.is_film or source.is_stream:
+            began = self._began_at.setdefault(source.name, time.monotonic())
+            passed = max(time.monotonic() - began, 1e-3)
+            told = f"{seen.frames / passed:.1f} frames/s  {seen.line()}"
+            self._bar(source, share, told)
+            self._line(f"{source.shown}: {share:.0%}, {told}")
+        else:
+            passed = max(time.monotonic() - self._began, 1e-3)
+            told = f"{self._looked / passed:.1f} pictures/s"
+            self._shown.update(self._all, told=told)
+            self._line(f"{self._done} of {self._many} files, {told}")
+
+    def drawing(self, source: Source) -> None:
+        if source.is_film:
+            self._bar(source, 0.0, "drawing")
+
+    def drawn(self, source: Source, share: float) -> None:
+        self._bar(source, share, "drawing")
+        self._line(f"{source.shown}: drawing, {share:.0%}")
+
+    def ended(self, source: Source) -> None:
+        self._done += 1
+        self._shown.advance(self._all)
+        bar = self._films.pop(source.name, None)
+        if bar is not None:
+            self._shown.remove_task(bar)
+
+    def _bar(self, source: Source, share: float, told: str) -> None:
+        if source.name not in self._films:
+            self._films[source.name] = self._shown.add_task(source.shown, total=1.0, told="")
+        # What has no known length pulses instead of standing at nothing.
+        total = 1.0 if share else None
+        self._shown.update(self._films[source.name], completed=share, total=total, told=told)
+
+    def _line(self, text: str) -> None:
+        now = time.monotonic()
+        if not errors.is_terminal and now >= self._line_at:
+            self._line_at = now + _LINE_SECONDS
+            errors.print(text, highlight=False, markup=False)

@@ -1,0 +1,142 @@
+"""What is to be looked at, under the names that the user gave, and readings that belong to it."""
+
+from __future__ import annotations
+
+import base64
+import glob
+import json
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vision.containers import START_BYTES, container_of, picture_format_of
+
+from tartip_cli.failures import Exit, Failure
+
+if TYPE_CHECKING:
+    from tartip.inference.v1 import inference_pb2 as inference
+
+_FILMS = frozenset(
+    {".mp4", ".m4v", ".mov", ".mkv", ".avi", ".webm", ".ts", ".m2ts", ".mts", ".mpg", ".mpeg"}
+)
+_RTSP = ("rtsp://", "rtsps://")
+
+
+@dataclass(frozen=True)
+class Source:
+    """A file or an address."""
+
+    name: str
+    path: Path | None
+    missing: str = ""
+    """Why there is nothing to look at."""
+
+    @cached_property
+    def is_film(self) -> bool:
+        """By its content; where that is not known, by its name."""
+        if self.path is None:
+            return False
+        start = _start_of(self.path)
+        named = self.path.suffix.lower() in _FILMS and not picture_format_of(start)
+        return named or container_of(start) is not None
+
+    @property
+    def is_stream(self) -> bool:
+        return self.path is None and not self.missing
+
+    def lies_in(self, folder: Path) -> bool:
+        return self.path is not None and self.path.resolve().parent == folder.resolve()
+
+    @property
+    def shown(self) -> str:
+        """The name for a line on a terminal: an address without what may be a password."""
+        if self.path is not None:
+            return self.path.name
+        scheme, _, rest = self.name.partition("://")
+        return f"{scheme}://{rest.rpartition('@')[2]}" if rest else self.name
+
+
+def sources_of(given: list[str]) -> list[Source]:
+    """Every file behind the given names, in order; a name with nothing behind it says why.
+
+    Raises Failure when there is nothing behind any of them.
+    """
+    found: list[Source] = []
+    for name in given:
+        address = name.strip()
+        is_stream = address.lower().startswith(_RTSP)
+        found += [Source(address, None)] if is_stream else _files(name)
+    if all(source.missing for source in found):
+        raise Failure("; ".join(source.missing for source in found), Exit.NOT_FOUND)
+    return found
+
+
+def _start_of(path: Path) -> bytes:
+    """What cannot be read says so when it is sent."""
+    try:
+        with path.open("rb") as file:
+            return file.read(START_BYTES)
+    except OSError:
+        return b""
+
+
+def _files(name: str) -> list[Source]:
+    path = Path(name)
+    if path.is_dir():
+        files = sorted(entry for entry in path.iterdir() if entry.is_file())
+    elif path.is_file():
+        files = [path]
+    else:
+        matches = sorted(glob.glob(name))  # noqa: PTH207 (a pattern may be absolute)
+        files = [Path(match) for match in matches if Path(match).is_file()]
+    if files:
+        return [Source(str(file), file) for file in files]
+    why = f"no pictures in {name}" if path.is_dir() else f"there is no file {name}"
+    return [Source(name, None, missing=why)]
+
+
+@dataclass(frozen=True)
+class SourceReadings:
+    """Signed readings from a file: of one picture, or of several by file name."""
+
+    of_one: dict[str, Any] | None = None
+    by_name: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, path: Path | None) -> SourceReadings:
+        if path is None:
+            return cls()
+        try:
+            content = json.loads(path.read_text())
+            if "signature" in content:
+                return cls(of_one=dict(content))
+            return cls(by_name={name: dict(one) for name, one in content.items()})
+        except (ValueError, TypeError, AttributeError) as error:
+            raise Failure(f"{path} is no JSON object of signed readings", Exit.USAGE) from error
+
+    def in_order(self, sources: list[Source]) -> list[Source]:
+        """As the device counted them. Raises Failure where readings are not what a device signs."""
+
+        def counter(source: Source) -> int:
+            signed = self.of(source.path) if source.path is not None else None
+            return 0 if signed is None else signed.readings.counter
+
+        return sorted(sources, key=counter)
+
+    def of(self, path: Path) -> inference.SignedReadings | None:
+        from tartip.inference.v1 import inference_pb2 as inference
+
+        from tartip_cli.clients.readings import from_json
+
+        found = self.of_one or self.by_name.get(path.name)
+        if found is None:
+            return None
+        values = dict(found)
+        try:
+            signature = base64.b64decode(values.pop("signature"), validate=True)
+            return inference.SignedReadings(readings=from_json(values), signature=signature)
+        except (KeyError, TypeError, ValueError) as error:
+            raise Failure(
+                f"the readings of {path.name} do not hold what a device signs: {error}", Exit.USAGE
+            ) from error

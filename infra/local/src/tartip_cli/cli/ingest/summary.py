@@ -1,0 +1,151 @@
+"""What was seen, a row a file and the sum of all, for the table at the end."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.table import Table
+from rich.text import Text
+
+from tartip_cli.cli.console import console
+from tartip_cli.cli.ingest.accounts import Account, account_table, words_of
+from tartip_cli.cli.ingest.sources import Source
+
+if TYPE_CHECKING:
+    from tartip.inference.v1 import inference_pb2 as inference
+
+_SUBJECT = "inference.v1."
+_PLATES_SHOWN = 12
+
+
+@dataclass
+class Seen:
+    """Of one file: a plate or thing that has a track counts once, however often it was seen."""
+
+    in_film: bool = False
+    shown: str = ""
+    """Its name for a terminal."""
+    frames: int = 0
+    plates: dict[str, float] = field(default_factory=dict)
+    """Text to the best confidence."""
+    faces: int = 0
+    events: Counter[str] = field(default_factory=Counter)
+    notes: set[str] = field(default_factory=set)
+    """What had to be mended before it could be looked at."""
+    _tracks: dict[str, set[int]] = field(default_factory=dict)
+    _most_at_once: Counter[str] = field(default_factory=Counter)
+
+    def take(self, result: inference.FrameResult) -> None:
+        told = [event for event in result.events if event.subject.endswith("plate_read")]
+        # In a film a plate is told when it has left; what one frame alone reads is a guess.
+        if told or not self.in_film:
+            for plate in result.plates:
+                self.plates[plate.text] = max(plate.confidence, self.plates.get(plate.text, 0.0))
+        now: Counter[str] = Counter()
+        for seen in result.objects:
+            if seen.track:
+                self._tracks.setdefault(seen.label, set()).add(seen.track)
+            else:
+                now[seen.label] += 1
+        self._most_at_once |= now
+        self.notes.update(result.notes)
+        self.faces = max(self.faces, len(result.faces))
+        self.events.update(kind_of(event) for event in result.events)
+        # A track that has ended has a result of its own beside the frame's.
+        self.frames += not (self.in_film and told)
+
+    @property
+    def objects(self) -> Counter[str]:
+        """By label: tracks, and the most at once of what has no track."""
+        by_track = Counter({label: len(tracks) for label, tracks in self._tracks.items()})
+        return by_track + self._most_at_once
+
+    def line(self) -> str:
+        """For a progress bar."""
+        parts = [f"{len(self.plates)} plates"] if self.plates else []
+        parts += [f"{count} {label}" for label, count in self.objects.most_common(3)]
+        parts += [f"{self.events.total()} events"] if self.events else []
+        return ", ".join(parts)
+
+
+@dataclass
+class Summary:
+    files: dict[str, Seen] = field(default_factory=dict)
+    accounts: dict[str, Account] = field(default_factory=dict)
+    refused: Counter[str] = field(default_factory=Counter)
+    _refusals: list[tuple[str, str, str]] = field(default_factory=list)
+
+    def of(self, source: Source) -> Seen:
+        in_film = source.is_film or source.is_stream
+        return self.files.setdefault(source.name, Seen(in_film=in_film, shown=source.shown))
+
+    def take(self, source: Source, result: inference.FrameResult) -> None:
+        self.of(source).take(result)
+
+    def account(self, source: Source, account: Account) -> None:
+        self.accounts[source.shown] = account
+
+    def refuse(self, source: Source, reason: str, says: str) -> None:
+        self.refused[reason] += 1
+        self._refusals.append((source.shown, reason, says))
+
+    def tell(self, copies: Path | None) -> None:
+        console.print(self._table())
+        if self.accounts:
+            console.print(account_table(self.accounts))
+        console.print(self._totals(), highlight=False)
+        if copies is not None:
+            console.print(f"Copies with what was seen: {copies}", highlight=False)
+
+    def _table(self) -> Table:
+        table = Table()
+        table.add_column("file", overflow="fold")
+        table.add_column("frames", justify="right")
+        for header in ("plates", "objects", "events"):
+            table.add_column(header, overflow="fold")
+        for _, seen in sorted(self.files.items()):
+            name = f"{seen.shown} ({words_of(sorted(seen.notes))})" if seen.notes else seen.shown
+            table.add_row(
+                Text(name),
+                str(seen.frames),
+                Text(_plates(seen.plates)),
+                Text(_counts(seen.objects, {"face": seen.faces})),
+                Text(_counts(seen.events)),
+            )
+        for name, reason, says in sorted(self._refusals):
+            table.add_row(Text(name), "", Text(f"refused: {reason}", style="red"), Text(says), "")
+        return table
+
+    def _totals(self) -> str:
+        frames = sum(seen.frames for seen in self.files.values())
+        objects: Counter[str] = sum((seen.objects for seen in self.files.values()), Counter())
+        events: Counter[str] = sum((seen.events for seen in self.files.values()), Counter())
+        parts = [f"{frames} looked at in {len(self.files)} files"]
+        parts.append(f"{sum(len(seen.plates) for seen in self.files.values())} plates")
+        parts += [_counts(objects)] if objects else []
+        parts.append(f"events: {_counts(events) or 'none'}")
+        if self.refused:
+            parts.append(f"refused: {_counts(self.refused)}")
+        return "; ".join(parts)
+
+
+def kind_of(event: inference.EmittedEvent) -> str:
+    """What happened, in a few words: "plate read", "zone crossed: entered (gate)"."""
+    subject = event.subject.removeprefix(_SUBJECT).replace("_", " ")
+    what = f": {event.what}" if event.what and event.what != subject else ""
+    return subject + what + (f" ({event.rule})" if event.rule else "")
+
+
+def _plates(plates: dict[str, float]) -> str:
+    best = sorted(plates.items(), key=lambda plate: -plate[1])
+    shown = ", ".join(f"{text} ({confidence:.2f})" for text, confidence in best[:_PLATES_SHOWN])
+    rest = len(best) - _PLATES_SHOWN
+    return f"{shown} and {rest} more" if rest > 0 else shown
+
+
+def _counts(counted: Counter[str], more: dict[str, int] | None = None) -> str:
+    whole = counted + Counter(more or {})
+    return ", ".join(f"{count} {name}" for name, count in whole.most_common())

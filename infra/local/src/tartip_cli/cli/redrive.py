@@ -1,0 +1,207 @@
+"""`tartip redrive`: events that a consumer gave up, listed, and driven again one by one.
+
+The producer's outbox row is published anew: a new message to the broker, the same event to the
+consumers. The one that buried it has no inbox row for it and applies it; the others have, and do
+not.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+import asyncpg
+import typer
+from chassis.clock import system_clock
+
+from tartip_cli.cli.console import App, AsJson, console, hint, print_json
+from tartip_cli.failures import Exit, Failure
+from tartip_cli.home import Home
+from tartip_cli.parts.mesh import Mesh
+from tartip_cli.settings import read_settings
+from tartip_cli.supervisor.lock import running_mesh
+from tartip_cli.topology import SCHEMAS, SERVICES
+
+_SECONDS = 10.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeadLetter:
+    """One event that died at one service."""
+
+    schema: str
+    event_id: str
+    subject: str
+    error: str
+    died_at: datetime
+
+    @property
+    def service(self) -> str:
+        return next((s.name for s in SERVICES if s.schema == self.schema), self.schema)
+
+    def as_json(self) -> dict[str, str]:
+        return {
+            "service": self.service,
+            "event_id": self.event_id,
+            "subject": self.subject,
+            "error": self.error,
+            "died_at": self.died_at.astimezone(UTC).isoformat(),
+        }
+
+
+def register(app: App) -> None:
+    app.command()(redrive)
+
+
+def redrive(
+    event_id: Annotated[
+        str, typer.Argument(help="The event to drive again; without it, dead letters are listed.")
+    ] = "",
+    as_json: AsJson = False,
+) -> None:
+    """List the events that services gave up, or publish one of them again.
+
+    Mend the cause first. Outboxes keep an event for seven days.
+    """
+    url = _database_url()
+    if event_id:
+        letters = asyncio.run(_drive_again(url, event_id))
+        if as_json:
+            print_json({"redriven": event_id, "services": [letter.service for letter in letters]})
+        else:
+            names = ", ".join(letter.service for letter in letters)
+            console.print(f"{event_id} is published again, for {names}.", highlight=False)
+        return
+    letters = asyncio.run(_listed(url))
+    if as_json:
+        print_json({"dead_letters": [letter.as_json() for letter in letters]})
+    elif letters:
+        for letter in letters:
+            console.print(_told(letter), markup=False, highlight=False)
+        console.print(hint("`tartip redrive EVENT_ID` publishes one again."), highlight=False)
+    else:
+        console.print("no dead letters")
+
+
+async def dead_letters(
+    connection: asyncpg.Connection, schemas: Sequence[str], event_id: str | None = None
+) -> list[DeadLetter]:
+    """Of all schemas that have the table, the oldest first; of one event if it is named."""
+    found = []
+    for schema in await _migrated(connection, schemas):
+        rows = await connection.fetch(
+            f"SELECT event_id, subject, error, died_at FROM {schema}.dead_letters"
+            " WHERE $1::text IS NULL OR event_id = $1",
+            event_id,
+        )
+        found += [DeadLetter(schema=schema, **dict(row)) for row in rows]
+    return sorted(found, key=lambda letter: letter.died_at)
+
+
+async def drive_again(
+    connection: asyncpg.Connection, schemas: Sequence[str], event_id: str
+) -> list[DeadLetter]:
+    """In one transaction: the producer's row is to be published, the dead letters are gone."""
+    async with connection.transaction():
+        letters = await dead_letters(connection, schemas, event_id)
+        if not letters:
+            raise Failure(f"no dead letter {event_id}; `tartip redrive` lists them", Exit.NOT_FOUND)
+        if not await _publish_again(connection, schemas, event_id):
+            raise Failure(
+                f"{event_id} is in no outbox any more: events are kept there for seven days; "
+                "what it should have caused must be done by hand",
+                Exit.NOT_FOUND,
+            )
+        for letter in letters:
+            await _remove(connection, letter)
+    return letters
+
+
+async def _publish_again(
+    connection: asyncpg.Connection, schemas: Sequence[str], event_id: str
+) -> bool:
+    try:
+        wanted = UUID(event_id)
+    except ValueError:  # it came without an id of its own: nobody's event
+        return False
+    for schema in await _migrated(connection, schemas):
+        told = await connection.execute(
+            f"UPDATE {schema}.outbox SET published_at = NULL, redriven = redriven + 1"
+            " WHERE event_id = $1",
+            wanted,
+        )
+        if told != "UPDATE 0":
+            return True
+    return False
+
+
+async def _remove(connection: asyncpg.Connection, letter: DeadLetter) -> None:
+    """And the key of its content with it, which nothing else is sealed with."""
+    key_id = await connection.fetchval(
+        f"DELETE FROM {letter.schema}.dead_letters WHERE event_id = $1 RETURNING key_id",
+        letter.event_id,
+    )
+    await connection.execute(
+        f"UPDATE {letter.schema}.data_keys SET wrapped = NULL, destroyed_at = $2 WHERE key_id = $1",
+        key_id,
+        system_clock(),
+    )
+
+
+async def _migrated(connection: asyncpg.Connection, schemas: Sequence[str]) -> list[str]:
+    known = await connection.fetch(
+        "SELECT schemaname FROM pg_tables WHERE tablename = 'dead_letters'"
+        " AND schemaname = ANY($1::text[])",
+        list(schemas),
+    )
+    return [row["schemaname"] for row in known]
+
+
+async def _listed(url: str) -> list[DeadLetter]:
+    connection = await _connected(url)
+    try:
+        return await dead_letters(connection, SCHEMAS)
+    finally:
+        await connection.close(timeout=5)
+
+
+async def _drive_again(url: str, event_id: str) -> list[DeadLetter]:
+    connection = await _connected(url)
+    try:
+        return await drive_again(connection, SCHEMAS, event_id)
+    finally:
+        await connection.close(timeout=5)
+
+
+async def _connected(url: str) -> Any:
+    try:
+        return await asyncpg.connect(url, timeout=_SECONDS, command_timeout=_SECONDS)
+    except (OSError, TimeoutError, asyncpg.PostgresError) as error:
+        raise Failure(
+            f"the database does not answer ({type(error).__name__}): see `tartip status`",
+            Exit.NOT_RUNNING,
+        ) from error
+
+
+def _database_url() -> str:
+    settings = read_settings()
+    if settings.database_url is None:
+        running = running_mesh(Home(settings.home))
+        if running is None:
+            raise Failure(
+                f"no mesh runs from {settings.home}: start it with `tartip up` (or `make run`)",
+                Exit.NOT_RUNNING,
+            )
+        running.share_clock()
+        settings = replace(settings, port_base=running.port_base)
+    return Mesh.build(settings).database.url
+
+
+def _told(letter: DeadLetter) -> str:
+    """In two lines, with the id whole: it is there to be copied."""
+    died = f"{letter.died_at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+    return f"{letter.event_id}  {died}\n  {letter.service}: {letter.subject}, {letter.error}"

@@ -1,0 +1,118 @@
+"""`tartip status` and `tartip logs`: what runs, where, and what it says."""
+
+from __future__ import annotations
+
+import collections
+import itertools
+import json
+import time
+from collections.abc import Iterator
+from typing import Annotated, Any, TextIO
+
+import typer
+from rich.table import Table
+
+from tartip_cli.cli.console import App, AsJson, console, hint, print_json
+from tartip_cli.failures import Exit, Failure
+from tartip_cli.home import Home
+from tartip_cli.settings import read_settings
+from tartip_cli.supervisor.client import ask_status
+from tartip_cli.topology import SERVICES
+
+_STYLES = {"ready": "green", "starting": "yellow", "unready": "yellow", "restarting": "red"}
+
+
+def register(app: App) -> None:
+    app.command()(status)
+    app.command()(logs)
+
+
+def status(as_json: AsJson = False) -> None:
+    """Show each part's state, address, process and memory, and what must not be overlooked.
+
+    That is a clock that is moved, years that are assumed, tables of the law that are missing.
+    Memory (`rss_bytes`) is the proportional set size of the part's process tree: pages that
+    processes share are counted once over all of them. Exit code 0 if all is ready, 9 if not.
+    """
+    answer = ask_status(Home(read_settings().home))
+    found = answer or {"ready": False, "parts": []}
+    if as_json:
+        print_json(found)
+    elif answer is None:
+        console.print(hint("The mesh does not run; `tartip up` starts it."))
+    else:
+        console.print(_table(found))
+        show_notices(found)
+    if not found["ready"]:
+        raise typer.Exit(Exit.NOT_RUNNING)
+
+
+def show_notices(status_: dict[str, Any]) -> None:
+    for notice in status_.get("notices", []):
+        console.print(notice["text"], style="bold red", highlight=False)
+
+
+def logs(
+    part: Annotated[str, typer.Argument(help="A part's name; the supervisor's if none.")] = (
+        "supervisor"
+    ),
+    lines: Annotated[int, typer.Option("--lines", "-n", help="How many from the end.")] = 50,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as it grows.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Print the log of a part.
+
+    With --json one object a line, {"part", "line"}; services write objects, the others text.
+    """
+    home = Home(read_settings().home)
+    path = home.log_of(part)
+    if not path.is_file():
+        known = sorted(file.stem for file in home.logs.glob("*.log"))
+        if not known:
+            raise Failure(
+                "no mesh has run from this folder yet: start it with `tartip up`", Exit.NOT_RUNNING
+            )
+        raise Failure(f"no log of {part}; there are: {', '.join(known)}", Exit.NOT_FOUND)
+    with path.open(errors="replace") as file:
+        for line in itertools.chain(collections.deque(file, maxlen=lines), _growth(file, follow)):
+            if as_json:
+                print_json({"part": part, "line": _content(line.rstrip("\n"))})
+            else:
+                typer.echo(line, nl=False)
+
+
+def _content(line: str) -> object:
+    """What a service wrote, as it meant it."""
+    try:
+        return json.loads(line) if line.startswith("{") else line
+    except ValueError:
+        return line
+
+
+def _growth(file: TextIO, follow: bool) -> Iterator[str]:
+    while follow:
+        line = file.readline()
+        if line:
+            yield line
+        else:
+            time.sleep(0.2)
+
+
+def _table(status_: dict[str, Any]) -> Table:
+    table = Table(title="ready" if status_["ready"] else "not ready", title_justify="left")
+    for column in ("part", "state", "address", "pid"):
+        table.add_column(column, no_wrap=True)
+    table.add_column("memory", justify="right")
+    for part in status_["parts"]:
+        style = _STYLES.get(part["state"], "dim")
+        table.add_row(
+            part["name"],
+            f"[{style}]{part['state']}[/]",
+            part["address"],
+            str(part["pid"] or ""),
+            f"{part['rss_bytes'] / 2**20:.0f} MiB" if part["rss_bytes"] else "",
+        )
+    python = [s.name for s in SERVICES]
+    total = sum(p["rss_bytes"] for p in status_["parts"] if p["name"] in python)
+    table.caption = f"services together: {total / 2**20:.0f} MiB"
+    return table

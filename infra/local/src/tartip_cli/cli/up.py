@@ -1,0 +1,252 @@
+"""`tartip up`, `down` and `migrate`: the life of the mesh on this machine."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Annotated
+
+import typer
+from chassis.clock import move_clock, real_clock
+from law.zone import almaty_day
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from tartip_cli.cli.console import App, AsJson, console, hint, print_json
+from tartip_cli.cli.requirements import require_machine, require_packages
+from tartip_cli.cli.status import show_notices
+from tartip_cli.failures import Exit, Failure
+from tartip_cli.home import Home
+from tartip_cli.parts.mesh import Mesh
+from tartip_cli.settings import Settings, read_settings
+from tartip_cli.supervisor.children import STOP_SECONDS, State
+from tartip_cli.supervisor.client import ask_status
+from tartip_cli.supervisor.lock import is_locked, running_mesh
+from tartip_cli.supervisor.supervisor import Supervisor
+from tartip_cli.topology import SERVICES
+
+_DETACHED_START_SECONDS = 180.0
+_DOWN_SECONDS = 3 * STOP_SECONDS
+_STYLES = {State.READY: "green", State.RESTARTING: "red", State.UNREADY: "yellow"}
+
+Without = Annotated[
+    list[str], typer.Option("--without", help="Leave a part out (for trials).", hidden=True)
+]
+
+Today = Annotated[
+    dt.datetime | None,
+    typer.Option(
+        "--today",
+        formats=["%Y-%m-%d"],
+        help="Live on this day in Almaty, at this time of day (TARTIP_CLOCK_OFFSET; for trials).",
+    ),
+]
+
+
+def register(app: App) -> None:
+    app.command()(up)
+    app.command()(down)
+    app.command()(migrate)
+
+
+def up(
+    detach: Annotated[
+        bool, typer.Option("--detach", "-d", help="Return when it is ready.")
+    ] = False,
+    demo: Annotated[
+        bool, typer.Option("--demo", help="Once ready, tell both journeys, then stay up.")
+    ] = False,
+    today: Today = None,
+    without: Without = [],  # noqa: B006 (Typer's way to say "none")
+    as_json: AsJson = False,
+) -> None:
+    """Run the whole mesh on this machine until Ctrl-C."""
+    settings = _living_on(today, read_settings())
+    require_machine()
+    if detach:
+        _detach(settings, without, as_json)
+        return
+    left_out = frozenset(without)
+    if "services" in left_out:
+        left_out |= {service.name for service in SERVICES}
+    require_packages(tuple(s.package for s in SERVICES if s.name not in left_out))
+    move_clock(settings.clock_offset)
+    mesh = Mesh.build(settings, without=left_out)
+    _log_to(mesh.home)
+    asyncio.run(_run(mesh, demo=demo, as_json=as_json))
+
+
+def down(as_json: AsJson = False) -> None:
+    """Stop the mesh that runs from this data folder, in order."""
+    home = Home(read_settings().home)
+    mesh = running_mesh(home)
+    if mesh is None:
+        raise Failure(f"no mesh runs from {home.path}", Exit.NOT_RUNNING)
+    os.kill(mesh.pid, signal.SIGTERM)
+    _wait("stopping", lambda: not is_locked(home), seconds=_DOWN_SECONDS)
+    if as_json:
+        print_json({"stopped": True})
+    else:
+        console.print("The mesh has stopped.")
+
+
+def migrate(as_json: AsJson = False) -> None:
+    """Bring every service's schema up to date; `tartip up` does this by itself."""
+    settings = read_settings()
+    mesh = Mesh.build(settings)
+    require_packages(tuple(service.package for service in SERVICES))
+    if settings.database_url is None and running_mesh(mesh.home) is None:
+        raise Failure(
+            "the database does not run: `tartip up` starts it and migrates", Exit.NOT_RUNNING
+        )
+    asyncio.run(_migrate(mesh))
+    names = mesh.migrated_services
+    if as_json:
+        print_json({"migrated": names})
+    else:
+        console.print(f"Migrated: {', '.join(names)}.")
+
+
+async def _migrate(mesh: Mesh) -> None:
+    await mesh.database.provision()
+    for name in mesh.migrated_services:
+        await mesh.migrate(name)
+
+
+async def _run(mesh: Mesh, *, demo: bool, as_json: bool) -> None:
+    states: dict[str, State] = {part.name: State.WAITING for part in mesh.parts}
+    began = time.monotonic()
+    if not console.is_terminal and not as_json:
+        console.print("starting the mesh …")
+    with Live(console=console, refresh_per_second=4, transient=True) as live:
+
+        def show(name: str, state: State) -> None:
+            states[name] = state
+            live.update(_table(states, time.monotonic() - began))
+
+        supervisor = Supervisor(mesh, show)
+        async with asyncio.TaskGroup() as group:
+            telling = group.create_task(_tell(supervisor, live, began, demo=demo, as_json=as_json))
+            await supervisor.run()
+            telling.cancel()
+    if not as_json:
+        console.print("The mesh has stopped.")
+
+
+async def _tell(
+    supervisor: Supervisor, live: Live, began: float, *, demo: bool, as_json: bool
+) -> None:
+    await supervisor.ready.wait()
+    live.stop()
+    mesh = supervisor.mesh
+    seconds = time.monotonic() - began
+    status = await asyncio.to_thread(supervisor.status)
+    if as_json:
+        print_json(status)
+        return
+    console.print(f"The mesh is ready after {seconds:.1f} s. Ctrl-C stops it.")
+    for part in mesh.parts:
+        console.print(f"  {part.name:18} {part.address}", highlight=False)
+    console.print(f"  {'data and logs':18} {mesh.home.path}", highlight=False)
+    show_notices(status)
+    if demo:
+        await _demonstrate()
+
+
+async def _demonstrate() -> None:
+    """In a process of its own, as anybody would; the mesh stays up however it ends."""
+    console.print(hint("\nThe demonstration (`tartip demo` tells it again):"), highlight=False)
+    process = await asyncio.create_subprocess_exec(sys.executable, "-m", "tartip_cli", "demo")
+    try:
+        code = await process.wait()
+    except asyncio.CancelledError:
+        process.terminate()
+        raise
+    if code == 0:
+        console.print("The mesh stays up; Ctrl-C stops it.", highlight=False)
+    else:
+        console.print(
+            hint(
+                f"The demonstration ended with {code}; the mesh stays up, `tartip logs` tells more."
+            )
+        )
+
+
+def _table(states: dict[str, State], seconds: float) -> Table:
+    table = Table.grid(padding=(0, 2))
+    for name, state in states.items():
+        table.add_row(name, Text(state, style=_STYLES.get(state, "dim")))
+    table.add_row("", Text(f"{seconds:.0f} s", style="dim"))
+    return table
+
+
+def _living_on(today: dt.datetime | None, settings: Settings) -> Settings:
+    if today is None:
+        return settings
+    offset = today.date() - almaty_day(real_clock())
+    return replace(settings, clock_offset=offset).allowed()
+
+
+def _detach(settings: Settings, without: list[str], as_json: bool) -> None:
+    home = Home(settings.home)
+    home.prepare()
+    command = [sys.executable, "-m", "tartip_cli", "up"]
+    for name in without:
+        command += ["--without", name]
+    told = home.log_of("up")
+    with told.open("wb") as output:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            env={**os.environ, "TARTIP_CLOCK_OFFSET": str(settings.clock_offset.total_seconds())},
+        )
+
+    def settled() -> bool:
+        return process.poll() is not None or _ready(home)
+
+    _wait("starting", settled, seconds=_DETACHED_START_SECONDS)
+    if process.returncode is not None:
+        lines = told.read_text(errors="replace").strip().splitlines()
+        message = lines[-1].removeprefix("tartip: ") if lines else "the supervisor ended"
+        code = process.returncode
+        raise Failure(message, Exit(code) if code in set(Exit) else Exit.UNEXPECTED)
+    if as_json:
+        print_json(ask_status(home))
+    else:
+        console.print(hint("The mesh is ready and runs in the background; `tartip down` stops it."))
+
+
+def _ready(home: Home) -> bool:
+    status = ask_status(home)
+    return status is not None and bool(status["ready"])
+
+
+def _wait(what: str, condition: Callable[[], bool], *, seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    with console.status(f"{what} …"):
+        while not condition():
+            if time.monotonic() > deadline:
+                raise Failure(f"still {what} after {seconds:.0f} s; see `tartip logs`")
+            time.sleep(0.1)
+
+
+def _log_to(home: Home) -> None:
+    logging.basicConfig(
+        filename=home.log_of("supervisor"),
+        level=logging.INFO,
+        format="%(asctime)s %(levelname)s %(name)s %(message)s",
+    )
+    for noisy in ("nats", "asyncio"):
+        logging.getLogger(noisy).setLevel(logging.ERROR)

@@ -1,0 +1,192 @@
+"""The mesh as outsiders reach it: operators by REST and token, partners and devices by certificate.
+
+`Outside` knows where things are and whose papers to show; it opens no back door. A refusal of
+either transport is raised as the same `chassis.refusals.Refusal`, under the name it was given.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+import grpc
+import httpx
+from chassis import telemetry
+from chassis.channels import Channels
+from chassis.refusals import FieldError, Kind, RemoteRefusal
+from chassis.texts import Says
+
+from tartip_cli.failures import Exit, Failure
+from tartip_cli.home import Home
+from tartip_cli.ports import LOOPBACK, Ports
+from tartip_cli.provision.certificates import Certificates, KeyPair
+from tartip_cli.settings import Settings
+from tartip_cli.supervisor.lock import running_mesh
+from tartip_cli.topology import COMMAND_LINE, Service
+
+_SECONDS = 15.0
+_TOKEN_SPARE_SECONDS = 60.0
+_KINDS = {kind.http_status: kind for kind in reversed(Kind)}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the gateway answered, and the trace in which it did."""
+
+    body: Any
+    trace_id: str
+
+
+class Outside:
+    """Every way into one running mesh; `async with` closes what was opened."""
+
+    def __init__(self, *, home: Home, ports: Ports, oidc_issuer: str) -> None:
+        self.home = home
+        self.certificates = Certificates(home.tls)
+        self._ports = ports
+        self._oidc_issuer = oidc_issuer
+        self._channels: dict[KeyPair, Channels] = {}
+        self._http = httpx.AsyncClient(timeout=_SECONDS, trust_env=False)
+        self._desks: dict[str, Desk] = {}
+
+    @classmethod
+    def of_running(cls, settings: Settings) -> Outside:
+        """The mesh that runs from this data folder, in its time; a clear line if none does."""
+        home = Home(settings.home)
+        mesh = running_mesh(home)
+        if mesh is None:
+            raise Failure(
+                f"no mesh runs from {home.path}: start it with `tartip up` (or `make run`)",
+                Exit.NOT_RUNNING,
+            )
+        mesh.share_clock()
+        ports = Ports(base=mesh.port_base, gateway=mesh.gateway_port)
+        issuer = settings.oidc_issuer or f"http://{LOOPBACK}:{ports.supervisor}/oidc"
+        return cls(home=home, ports=ports, oidc_issuer=issuer)
+
+    @property
+    def gateway_url(self) -> str:
+        return f"http://{LOOPBACK}:{self._ports.gateway}"
+
+    @property
+    def otlp_endpoint(self) -> str:
+        """The embedded receiver, where no other collector is named."""
+        return f"http://{LOOPBACK}:{self._ports.supervisor}"
+
+    async def __aenter__(self) -> Outside:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for channels in self._channels.values():
+            await channels.close()
+        await self._http.aclose()
+
+    def as_partner(self, name: str, service: Service) -> grpc.aio.Channel:
+        return self.channel(self.certificates.partner(name), service)
+
+    def as_device(self, name: str, service: Service) -> grpc.aio.Channel:
+        return self.channel(self.certificates.device(name), service)
+
+    def as_command_line(self, service: Service) -> grpc.aio.Channel:
+        return self.channel(self.certificates.service(COMMAND_LINE), service)
+
+    def channel(self, pair: KeyPair, service: Service) -> grpc.aio.Channel:
+        if pair not in self._channels:
+            self._channels[pair] = Channels(
+                cert=pair.certificate, key=pair.key, ca=self.certificates.authority
+            )
+        return self._channels[pair].to(self._ports.address(service), service.name)
+
+    def as_operator(self, operator_id: str) -> Desk:
+        """The gateway, with this operator's token; the token is renewed before it expires."""
+        if operator_id not in self._desks:
+            self._desks[operator_id] = Desk(
+                self._http,
+                f"http://{LOOPBACK}:{self._ports.gateway}",
+                self._oidc_issuer,
+                operator_id,
+            )
+        return self._desks[operator_id]
+
+
+class Desk:
+    """REST as one operator."""
+
+    def __init__(self, http: httpx.AsyncClient, gateway: str, issuer: str, operator: str) -> None:
+        self._http = http
+        self._gateway = gateway
+        self._issuer = issuer
+        self._operator = operator
+        self._token = ""
+        self._renew_at = 0.0
+
+    async def get(self, path: str, *, purpose: str = "", **query: object) -> Answer:
+        return await self._ask("GET", path, purpose=purpose, params=query)
+
+    async def post(self, path: str, body: object = None, *, purpose: str = "") -> Answer:
+        return await self._ask("POST", path, purpose=purpose, json=body or {})
+
+    async def put(self, path: str, body: object, *, purpose: str = "") -> Answer:
+        return await self._ask("PUT", path, purpose=purpose, json=body)
+
+    async def _ask(self, method: str, path: str, *, purpose: str, **request: Any) -> Answer:
+        headers = {"authorization": f"Bearer {await self._fresh_token()}"}
+        if purpose:
+            headers["tartip-purpose"] = quote(purpose, safe=" ")
+        with telemetry.span(
+            f"{method} gateway",
+            kind=telemetry.SpanKind.CLIENT,
+            attributes={"http.request.method": method, "peer.service": "operator-gateway"},
+        ) as span:
+            try:
+                answer = await self._http.request(
+                    method, self._gateway + path, headers=headers, **request
+                )
+            except httpx.TransportError as error:
+                raise _away(type(error).__name__) from error
+            telemetry.set_attribute(span, "http.response.status_code", answer.status_code)
+        if answer.is_error:
+            raise _refusal(answer)
+        return Answer(answer.json(), answer.headers.get("tartip-trace", ""))
+
+    async def _fresh_token(self) -> str:
+        if time.monotonic() >= self._renew_at:
+            answer = await self._http.post(
+                f"{self._issuer}/token", data={"operator": self._operator}
+            )
+            answer.raise_for_status()
+            given = answer.json()
+            self._token = str(given["access_token"])
+            self._renew_at = time.monotonic() + float(given["expires_in"]) - _TOKEN_SPARE_SECONDS
+        return self._token
+
+
+@asynccontextmanager
+async def outside(settings: Settings) -> AsyncIterator[Outside]:
+    async with Outside.of_running(settings) as found:
+        yield found
+
+
+def _refusal(answer: httpx.Response) -> RemoteRefusal:
+    """RFC 9457 problem+json as the refusal that it was."""
+    try:
+        problem: dict[str, Any] = answer.json()
+    except ValueError:
+        problem = {}
+    title = str(problem.get("title", f"HTTP {answer.status_code}"))
+    fields = tuple(
+        FieldError(str(wrong["field"]), str(wrong["code"]), str(wrong["description"]))
+        for wrong in problem.get("errors", [])
+    )
+    kind = _KINDS.get(answer.status_code, Kind.BROKEN)
+    reason = str(problem.get("reason", f"HTTP_{answer.status_code}"))
+    return RemoteRefusal(kind, reason, Says(title, title, title), fields, problem.get("facts", {}))
+
+
+def _away(what: str) -> RemoteRefusal:
+    says = f"the operator gateway does not answer ({what})"
+    return RemoteRefusal(Kind.AWAY, "UNAVAILABLE", Says(says, says, says), (), {})

@@ -1,0 +1,262 @@
+"""Sample cameras with their devices, and one sample vehicle after another for the demonstration.
+
+What was made is kept in `demo/` of the data folder, so that a second run finds its cameras again:
+the same id with the same description answers the same. Where the register has one no more as it was
+described (retired, moved, changed, its id or serial number another's), a new one takes its place.
+"""
+
+from __future__ import annotations
+
+import base64
+import datetime as dt
+import fcntl
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from chassis.clock import new_id
+from chassis.refusals import Refusal
+
+from tartip_cli.clients.partner import Answer, Outside
+from tartip_cli.clients.readings import Device
+from tartip_cli.home import Home, write_private
+from tartip_cli.provision import vehicles
+from tartip_cli.provision.vehicles import Vehicle
+
+ADMINISTRATOR = "cameras-1"
+OWNER_BIN = "100140000003"
+SPEED_TOLERANCE_KMH = 2.0
+_VALID_DAYS = 365
+# What a sample camera must still have in the register to be of use.
+_NEEDED = (
+    "place",
+    "kind",
+    "serial",
+    "connected",
+    "functions",
+    "device_key",
+    "certificate_number",
+    "speed_tolerance_kmh",
+    "dedupe_seconds",
+)
+_ANOTHERS = ("ID_REUSED", "SERIAL_TAKEN")
+# So far ahead of now a camera can only be registered by a clock that was moved meanwhile.
+_MOVED_CLOCK = dt.timedelta(hours=1)
+
+
+@dataclass(frozen=True)
+class _Site:
+    mark: str
+    kind: str
+    name: str
+    latitude: float
+    longitude: float
+    region: str
+    address: str
+
+
+_SITES = (
+    _Site(
+        "SPEED",
+        "speed_point",
+        "Sample: Abai avenue, speed at a point",
+        43.2389,
+        76.9286,
+        "KZ-75",
+        "Алматы, Абай даңғылы / проспект Абая, 900",
+    ),
+    _Site(
+        "LIGHT",
+        "red_light",
+        "Sample: Dostyk avenue, stop line",
+        43.2330,
+        76.9560,
+        "KZ-75",
+        "Алматы, Достық даңғылы / проспект Достык, 900",
+    ),
+    _Site(
+        "VIEW",
+        "overview",
+        "Sample: Mangilik El avenue, overview",
+        51.0909,
+        71.4187,
+        "KZ-71",
+        "Астана, Мәңгілік Ел даңғылы / проспект Мангилик Ел, 900",
+    ),
+)
+"""Made up: the streets are there, the house numbers are not."""
+
+
+@dataclass(frozen=True)
+class SampleCamera:
+    mark: str
+    camera_id: str
+    name: str
+    kind: str
+    region: str
+    device: Device
+    body: dict[str, Any]
+    """What the administrator sends; the same at every run."""
+
+
+def sample_cameras(home: Home, *, now: dt.datetime) -> list[SampleCamera]:
+    """The cameras of this data folder, described at the first call and again once a year."""
+    known = _read(home)
+    for site in _SITES:
+        kept = known.get(site.mark)
+        if kept is None or dt.datetime.fromisoformat(kept["valid_until"]) < now:
+            known[site.mark] = _described(home, site, now)
+    _write(home, known)
+    return [_camera(home, site.mark, known[site.mark]) for site in _SITES]
+
+
+async def registered(outside: Outside, *, now: dt.datetime) -> tuple[list[SampleCamera], str]:
+    """The cameras of this data folder as the register has them, and the trace of the last one."""
+    cameras, trace_id = [], ""
+    for camera in sample_cameras(outside.home, now=now):
+        answer = await _registration(outside, camera)
+        if answer is None or not _is_of_use(answer.body["camera"], camera, now):
+            camera = _another(outside.home, camera.mark, now)
+            answer = await _register(outside, camera)
+        trace_id = answer.trace_id
+        cameras.append(camera)
+    return cameras, trace_id
+
+
+async def register(outside: Outside, cameras: list[SampleCamera]) -> None:
+    """Through the gateway, as a camera administrator."""
+    for camera in cameras:
+        await _register(outside, camera)
+
+
+async def _register(outside: Outside, camera: SampleCamera) -> Answer:
+    return await outside.as_operator(ADMINISTRATOR).post("/v1/cameras", camera.body)
+
+
+async def _registration(outside: Outside, camera: SampleCamera) -> Answer | None:
+    """None where its id or its serial number is another's."""
+    try:
+        return await _register(outside, camera)
+    except Refusal as refusal:
+        if refusal.reason in _ANOTHERS:
+            return None
+        raise
+
+
+def _is_of_use(found: dict[str, Any], camera: SampleCamera, now: dt.datetime) -> bool:
+    has, wanted = found["description"], camera.body["description"]
+    registered_at = dt.datetime.fromisoformat(found["registered_at"])
+    return (
+        found["retired_at"] is None
+        and registered_at < now + _MOVED_CLOCK
+        and all(has[name] == wanted[name] for name in _NEEDED)
+        and _numbers(has) == _numbers(wanted)
+    )
+
+
+def _numbers(description: dict[str, Any]) -> list[str]:
+    return [verification["number"] for verification in description["verifications"]]
+
+
+def vehicles_path(home: Home, chosen: Path | None) -> Path:
+    return chosen or home.path / "vehicles.json"
+
+
+def ensure_vehicles(path: Path) -> bool:
+    """Write the made-up register where there is none; whether it was written. One from before
+    ownerships had dates gets them."""
+    if path.exists():
+        vehicles.complete(path)
+        return False
+    vehicles.write(path, vehicles.made_up())
+    return True
+
+
+def next_vehicle(home: Home, path: Path) -> Vehicle:
+    """A person's vehicle that no earlier demonstration of this folder has used, then from the
+    start again: one offence of one vehicle is seen once in ten minutes."""
+    persons = [vehicle for vehicle in vehicles.read(path) if vehicle.of_a_person]
+    with (_folder(home) / "vehicle").open("a+") as counter:
+        fcntl.flock(counter, fcntl.LOCK_EX)
+        counter.seek(0)
+        place = int(counter.read() or 0)
+        counter.truncate(0)
+        counter.write(str(place + 1))
+    return persons[place % len(persons)]
+
+
+def _another(home: Home, mark: str, now: dt.datetime) -> SampleCamera:
+    """A new camera in the place of the one that was there."""
+    known = _read(home)
+    known[mark] = _described(home, next(site for site in _SITES if site.mark == mark), now)
+    _write(home, known)
+    return _camera(home, mark, known[mark])
+
+
+def _described(home: Home, site: _Site, now: dt.datetime) -> dict[str, Any]:
+    camera_id = str(new_id())
+    serial = f"TT-{site.mark}-{camera_id[-12:].upper()}"
+    valid_from, valid_until = now - dt.timedelta(days=30), now + dt.timedelta(days=_VALID_DAYS)
+    measures = site.kind != "overview"
+    verification = {
+        "number": f"VT-{serial}",
+        "valid_from": valid_from.isoformat(),
+        "valid_until": valid_until.isoformat(),
+    }
+    device = Device.open(_folder(home) / "devices", serial)
+    description = {
+        "name": site.name,
+        "place": {
+            "latitude": site.latitude,
+            "longitude": site.longitude,
+            "region": site.region,
+            "address": site.address,
+        },
+        "kind": site.kind,
+        "serial": serial,
+        "make": "Tartip",
+        "model": "Sample 1",
+        "azimuth_degrees": 90.0,
+        "owner_bin": OWNER_BIN,
+        "connected": True,
+        "functions": ["plate", "vehicle"],
+        "verifications": [verification] if measures else [],
+        "device_key": base64.b64encode(device.public_key).decode() if measures else "",
+        "certificate_number": f"TC-{serial}" if measures else "",
+        "speed_tolerance_kmh": SPEED_TOLERANCE_KMH if site.kind == "speed_point" else 0.0,
+        "dedupe_seconds": 600,
+    }
+    body = {"camera_id": camera_id, "description": description}
+    return {"valid_until": valid_until.isoformat(), "body": body}
+
+
+def _camera(home: Home, mark: str, kept: dict[str, Any]) -> SampleCamera:
+    body = kept["body"]
+    described = body["description"]
+    return SampleCamera(
+        mark=mark,
+        camera_id=body["camera_id"],
+        name=described["name"],
+        kind=described["kind"],
+        region=described["place"]["region"],
+        device=Device.open(_folder(home) / "devices", described["serial"]),
+        body=body,
+    )
+
+
+def _read(home: Home) -> dict[str, Any]:
+    path = _folder(home) / "cameras.json"
+    known: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
+    return known
+
+
+def _write(home: Home, known: dict[str, Any]) -> None:
+    content = json.dumps(known, ensure_ascii=False, indent=1)
+    write_private(_folder(home) / "cameras.json", content.encode())
+
+
+def _folder(home: Home) -> Path:
+    folder = home.path / "demo"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    return folder

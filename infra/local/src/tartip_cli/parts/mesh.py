@@ -1,0 +1,237 @@
+"""The composition of the embedded run: from settings to the parts in their stages.
+
+Stage one are the engines (PostgreSQL, NATS, Triton), stage two the services with data, stage three
+the gateway. A part with an outside address is watched and not started.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass
+
+from tartip_cli.failures import Exit, Failure
+from tartip_cli.home import Home
+from tartip_cli.parts.nats import NatsServer
+from tartip_cli.parts.part import OutsidePart, Part, launched
+from tartip_cli.parts.postgres import Cluster
+from tartip_cli.parts.services import Addresses, ServiceParts
+from tartip_cli.parts.triton import Triton
+from tartip_cli.ports import LOOPBACK, Ports, require_free
+from tartip_cli.provision import vehicles
+from tartip_cli.provision.broker import Broker
+from tartip_cli.provision.certificates import Certificates
+from tartip_cli.provision.keys import Keys
+from tartip_cli.provision.roles import Database
+from tartip_cli.provision.streams import Topology, read_topology
+from tartip_cli.settings import Settings, inherited_environment
+from tartip_cli.topology import COMMAND_LINE, SCHEMAS, SERVICES, service_named
+
+_MIGRATION_SECONDS = 120
+
+Stage = tuple[Part | OutsidePart, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mesh:
+    settings: Settings
+    home: Home
+    ports: Ports
+    certificates: Certificates
+    keys: Keys
+    streams: Topology
+    database: Database
+    services: ServiceParts
+    stages: tuple[Stage, ...]
+
+    @classmethod
+    def build(cls, settings: Settings, *, without: frozenset[str] = frozenset()) -> Mesh:
+        """Describe the whole run; `without` names parts that are left out (for tests)."""
+        return _Builder(settings).mesh(without)
+
+    @property
+    def oidc_issuer(self) -> str:
+        return self.services.addresses.oidc
+
+    @property
+    def needed_first(self) -> frozenset[str]:
+        """What migrations and services cannot start without; Triton may come up beside them."""
+        return frozenset({"postgres", "nats"})
+
+    @property
+    def parts(self) -> tuple[Part | OutsidePart, ...]:
+        return tuple(part for stage in self.stages for part in stage)
+
+    @property
+    def migrated_services(self) -> tuple[str, ...]:
+        """Those that have a schema, by name."""
+        present = {part.name for part in self.parts}
+        return tuple(s.name for s in SERVICES if s.schema is not None and s.name in present)
+
+    def prepare(self) -> None:
+        """Keys and certificates: kept where they must be, renewed where they may be. A vehicle
+        register from before ownerships had dates gets them."""
+        self.certificates.renew()
+        self.keys.provision(self.streams.user_names)
+        vehicles.complete(self.home.path / "vehicles.json")
+
+    def require_free_ports(self) -> None:
+        for part in self.parts:
+            if isinstance(part, Part):
+                gateway = part.name == "operator-gateway"
+                variable = "TARTIP_GATEWAY_PORT" if gateway else "TARTIP_PORT_BASE"
+                require_free(int(part.address.rpartition(":")[2]), part.name, variable=variable)
+                if part.name == "nats":
+                    require_free(self.ports.nats_monitor, "NATS monitoring")
+                if part.name == "triton":
+                    require_free(self.ports.triton_metrics, "Triton metrics")
+        require_free(self.ports.supervisor, "the supervisor")
+
+    async def migrate(self, name: str) -> None:
+        service = service_named(name)
+        assert service.schema is not None
+        environment = {
+            **inherited_environment(),
+            **self.services.environment(service),
+            "TARTIP_OWNER_DATABASE_URL": self.database.owner_url(service.schema),
+        }
+        command = (sys.executable, "-m", service.package, "migrate")
+        log = self.home.log_of(f"{name}.migrate")
+        with log.open("wb") as output:
+            process = await asyncio.create_subprocess_exec(
+                *launched(command, user=None, death_signal=signal.SIGTERM),
+                env=environment,
+                cwd=self.settings.checkout,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,  # Ctrl-C is for us
+            )
+            try:
+                code = await asyncio.wait_for(process.wait(), _MIGRATION_SECONDS)
+            except BaseException:
+                if process.returncode is None:
+                    process.kill()
+                raise
+        if code != 0:
+            lines = log.read_text(errors="replace").strip().splitlines() or ["it wrote nothing"]
+            raise Failure(
+                f"the migration of {name} failed: {lines[-1][:300]} (log: {log})", Exit.PART_FAILED
+            )
+
+
+class _Builder:
+    """The wiring, one method a kind of part."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._home = Home(settings.home)
+        self._home.prepare()
+        self._ports = Ports(base=settings.port_base, gateway=settings.gateway_port)
+        self._certificates = Certificates(self._home.tls)
+        self._keys = Keys(self._home.keys)
+        self._streams = read_topology(settings.checkout / "infra" / "nats" / "streams.yaml")
+
+    def mesh(self, without: frozenset[str]) -> Mesh:
+        postgres, database = self._postgres()
+        nats, nats_url = self._nats()
+        triton, triton_url = self._triton(left_out="triton" in without)
+        services = self._services(database, nats_url, triton_url)
+        engines = [postgres, nats] if triton is None else [postgres, nats, triton]
+        with_data = [services.part(service) for service in SERVICES if service.schema is not None]
+        gateways = [services.part(service) for service in SERVICES if service.schema is None]
+        stages = tuple(
+            tuple(part for part in stage if part.name not in without)
+            for stage in (engines, with_data, gateways)
+        )
+        return Mesh(
+            settings=self._settings,
+            home=self._home,
+            ports=self._ports,
+            certificates=self._certificates,
+            keys=self._keys,
+            streams=self._streams,
+            database=database,
+            services=services,
+            stages=stages,
+        )
+
+    def _postgres(self) -> tuple[Part | OutsidePart, Database]:
+        sql = self._settings.checkout / "infra" / "postgres"
+        outside = self._settings.database_url
+        if outside is not None:
+            database = Database(outside, self._home, sql)
+            address = _without_password(outside)
+            part = OutsidePart(
+                name="postgres",
+                address=address,
+                probe=database.answers,
+                provision=database.provision,
+            )
+            return part, database
+        cluster = Cluster.embedded(
+            self._home, self._ports.postgres, configuration=sql / "postgresql.conf"
+        )
+        database = Database(cluster.url, self._home, sql)
+        return cluster.part(provision=database.provision), database
+
+    def _nats(self) -> tuple[Part | OutsidePart, str]:
+        outside = self._settings.nats_url
+        url = outside or f"tls://{LOOPBACK}:{self._ports.nats}"
+        broker = Broker(
+            url=url, certificates=self._certificates, keys=self._keys, topology=self._streams
+        )
+        if outside is not None:
+            part = OutsidePart(
+                name="nats", address=url, probe=broker.answers, provision=broker.provision
+            )
+            return part, url
+        server = NatsServer(
+            home=self._home,
+            port=self._ports.nats,
+            monitor_port=self._ports.nats_monitor,
+            broker=broker,
+        )
+        return server.part(), url
+
+    def _triton(self, *, left_out: bool) -> tuple[Part | OutsidePart | None, str]:
+        pair = self._certificates.service(COMMAND_LINE)
+        outside = self._settings.triton_url
+        url = outside or f"{LOOPBACK}:{self._ports.triton}"
+        triton = Triton(
+            folder=self._settings.checkout / ".triton",
+            home=self._home,
+            address=url,
+            metrics_port=self._ports.triton_metrics,
+            certificates=self._certificates,
+            client=pair,
+        )
+        if left_out:
+            return None, url
+        if outside is not None:
+            return OutsidePart(name="triton", address=url, probe=triton.answers), url
+        return triton.part(), url
+
+    def _services(self, database: Database, nats_url: str, triton_url: str) -> ServiceParts:
+        own = f"http://{LOOPBACK}:{self._ports.supervisor}"
+        addresses = Addresses(
+            nats=nats_url,
+            triton=triton_url,
+            evidence=self._settings.evidence_url or self._home.evidence.as_uri(),
+            oidc=self._settings.oidc_issuer or f"{own}/oidc",
+            otlp=self._settings.otlp_endpoint or own,
+            databases={schema: database.runtime_url(schema) for schema in SCHEMAS},
+        )
+        return ServiceParts(
+            settings=self._settings,
+            home=self._home,
+            ports=self._ports,
+            certificates=self._certificates,
+            addresses=addresses,
+        )
+
+
+def _without_password(url: str) -> str:
+    return url.rpartition("@")[2].split("?")[0]

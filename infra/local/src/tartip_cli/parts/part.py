@@ -1,0 +1,62 @@
+"""A part of the mesh: what to run, how to see that it is ready, how to end it.
+
+A `Part` is a description and does nothing by itself; the supervisor runs it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tartip_cli.provision.users import UnixUser
+
+_LAUNCH = Path(__file__).with_name("launch.py")
+
+Step = Callable[[], Awaitable[None]]
+Probe = Callable[[], Awaitable[bool]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    name: str
+    address: str
+    command: tuple[str, ...]
+    log: Path
+    probe: Probe
+    """True when the part answers; it may raise any error, which means "not yet"."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    folder: Path = Path("/")
+    prepare: Step | None = None
+    """Before every start."""
+    provision: Step | None = None
+    """After every start, once the part answers and before it counts as ready."""
+    stop_signal: signal.Signals = signal.SIGTERM
+    user: UnixUser | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class OutsidePart:
+    """A part that somebody else runs; only watched."""
+
+    name: str
+    address: str
+    probe: Probe
+    provision: Step | None = None
+
+
+def launched(
+    command: tuple[str, ...], *, user: UnixUser | None, death_signal: signal.Signals
+) -> tuple[str, ...]:
+    """The command, wrapped so that it dies with us and runs as the given user."""
+    options = {
+        "uid": user.uid if user else None,
+        "gid": user.gid if user else None,
+        "signal": int(death_signal),
+        "parent": os.getpid(),
+    }
+    return (sys.executable, "-I", "-S", str(_LAUNCH), json.dumps(options), *command)

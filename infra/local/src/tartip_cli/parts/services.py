@@ -1,0 +1,116 @@
+"""One of our services as a part: its command, its environment, how to ask whether it serves."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from tartip_cli.home import Home
+from tartip_cli.parts.part import Part, Probe
+from tartip_cli.parts.probes import GrpcHealth, answers_ok
+from tartip_cli.ports import Ports
+from tartip_cli.provision.certificates import Certificates
+from tartip_cli.settings import Settings
+from tartip_cli.topology import (
+    COMMAND_LINE,
+    FINES,
+    GRPC_SERVICES,
+    INFERENCE_GATEWAY,
+    VIOLATIONS,
+    Service,
+)
+
+# What a service frees is overwritten at once: no face stays in memory that was let go of. Blocks
+# that glibc keeps at hand for a thread would escape it.
+ERASING = {"GLIBC_TUNABLES": "glibc.malloc.perturb=165:glibc.malloc.tcache_count=0"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Addresses:
+    """Where the parts that services use are, ours or outside ones."""
+
+    nats: str
+    triton: str
+    evidence: str
+    oidc: str
+    otlp: str
+    databases: Mapping[str, str]
+    """Schema to the address with the runtime role."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServiceParts:
+    """Turns the table of services into parts."""
+
+    settings: Settings
+    home: Home
+    ports: Ports
+    certificates: Certificates
+    addresses: Addresses
+
+    def part(self, service: Service) -> Part:
+        return Part(
+            name=service.name,
+            address=self.ports.address(service),
+            command=(sys.executable, "-m", service.package, "serve"),
+            environment=self.environment(service),
+            folder=self.settings.checkout,
+            log=self.home.log_of(service.name),
+            probe=self._probe(service),
+        )
+
+    def environment(self, service: Service) -> dict[str, str]:
+        pair = self.certificates.service(service.name)
+        own = {
+            "TARTIP_NATS_URL": self.addresses.nats,
+            "TARTIP_NATS_SEED_FILE": str(self.home.keys / "nats" / f"{service.name}.nk"),
+            "TARTIP_TLS_CERT": str(pair.certificate),
+            "TARTIP_TLS_KEY": str(pair.key),
+            "TARTIP_TLS_CA": str(self.certificates.authority),
+            "TARTIP_TLS_CLIENT_AUTHORITIES": str(self.certificates.client_authorities),
+            "TARTIP_KEYS_DIR": str(self.home.keys / service.name),
+            "TARTIP_OIDC_ISSUER": self.addresses.oidc,
+            "TARTIP_TRITON_URL": self.addresses.triton,
+            "TARTIP_EVIDENCE_URL": self.addresses.evidence,
+            "OTEL_EXPORTER_OTLP_ENDPOINT": self.addresses.otlp,
+            "TARTIP_LOG_LEVEL": self.settings.log_level,
+            "TARTIP_ENVIRONMENT": self.settings.environment,
+            "TARTIP_CLOCK_OFFSET": str(self.settings.clock_offset.total_seconds()),
+            "TARTIP_ASSUME_YEARS": str(int(self.settings.assumes_years)),
+            "GRPC_ENABLE_FORK_SUPPORT": "0",
+            "MALLOC_ARENA_MAX": "2",  # glibc's arenas per thread cost memory and gain nothing here
+            "PYTHONUNBUFFERED": "1",
+            "TZ": "UTC",
+        }
+        for peer in GRPC_SERVICES:
+            own[peer.address_variable] = self.ports.address(peer)
+        if service.port_offset is None:
+            own["TARTIP_HTTP_ADDRESS"] = self.ports.address(service)
+        else:
+            own["TARTIP_GRPC_ADDRESS"] = self.ports.address(service)
+        if service.schema is not None:
+            own["TARTIP_DATABASE_URL"] = self.addresses.databases[service.schema]
+        return own | self._particular(service)
+
+    def _particular(self, service: Service) -> dict[str, str]:
+        if service is FINES:
+            vehicles = self.settings.vehicles_file or self.home.path / "vehicles.json"
+            return {
+                "TARTIP_VEHICLES_FILE": str(vehicles),
+                "TARTIP_LETTERS_DIR": str(self.home.letters),
+            }
+        if service is INFERENCE_GATEWAY:
+            return ERASING
+        if service is VIOLATIONS:
+            return {"TARTIP_OFFICER_CA": str(self.certificates.officer_authority)}
+        return {}
+
+    def _probe(self, service: Service) -> Probe:
+        address = self.ports.address(service)
+        if service.port_offset is None:
+            return lambda: asyncio.to_thread(answers_ok, f"http://{address}/readyz")
+        return GrpcHealth(
+            address, self.certificates.service(COMMAND_LINE), self.certificates.authority
+        )

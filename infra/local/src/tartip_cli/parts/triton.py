@@ -1,0 +1,141 @@
+"""NVIDIA Triton, started from the environment that `infra/triton/build.py` makes.
+
+gRPC alone, on the loopback address, with mutual TLS; no HTTP, and no model can be loaded or
+unloaded while it runs. A model that is not as the set-up made it keeps it from starting. Its Python
+stubs find numpy through PATH and libpython through LD_LIBRARY_PATH. As root it gets a user of its
+own (`provision/triton_place.py`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from tartip_cli.home import Home, write_private
+from tartip_cli.parts.part import Part
+from tartip_cli.parts.probes import secure_channel
+from tartip_cli.ports import LOOPBACK
+from tartip_cli.provision.certificates import Certificates, KeyPair
+from tartip_cli.provision.triton_place import (
+    Place,
+    fill,
+    make_own,
+    own_folder,
+    place_of,
+    triton_user,
+)
+from tartip_cli.provision.users import UnixUser
+from tartip_cli.topology import COMMAND_LINE
+
+# Triton cannot tell callers apart, so it trusts these two certificates and not their authority.
+_CALLERS = ("inference-gateway", COMMAND_LINE)
+# Nobody has the key that these would ask for.
+_RESTRICTED = "shared-memory,model-repository,trace,logging:tartip-closed"
+_SERVER_READY = "/inference.GRPCInferenceService/ServerReady"
+_READY_ANSWER = b"\x08\x01"  # ServerReadyResponse { ready: true }
+_PROBE_SECONDS = 2.0
+_TRUSTED, _CERTIFICATE, _KEY = "triton-callers.pem", "triton.pem", "triton.key"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Triton:
+    folder: Path
+    home: Home
+    address: str
+    metrics_port: int
+    certificates: Certificates
+    client: KeyPair
+
+    def part(self) -> Part:
+        user = triton_user()
+        place, own = place_of(self.folder, user), own_folder(self.home, user)
+
+        async def prepare() -> None:
+            await asyncio.to_thread(fill, place, self.folder)
+            self._prepare(own, user)
+
+        return Part(
+            name="triton",
+            address=self.address,
+            command=self._command(place, own),
+            environment=self._environment(place, own),
+            folder=own,
+            log=self.home.log_of("triton"),
+            prepare=prepare,
+            probe=self.answers,
+            user=user,
+        )
+
+    def _prepare(self, own: Path, user: UnixUser | None) -> None:
+        """Say who may call, and drop the shared memory that a killed Triton leaves behind."""
+        if user is not None:
+            make_own(own, user)
+        callers = (self.certificates.service(name) for name in _CALLERS)
+        content = b"".join(caller.certificate.read_bytes() for caller in callers)
+        write_private(own / _TRUSTED, content)
+        pair = self.certificates.service("triton")
+        write_private(own / _CERTIFICATE, pair.certificate.read_bytes())
+        write_private(own / _KEY, pair.key.read_bytes())
+        if user is not None:
+            for name in (_TRUSTED, _CERTIFICATE, _KEY):
+                shutil.chown(own / name, user.uid, user.gid)
+        self._clear_shared_memory()
+
+    async def answers(self) -> bool:
+        """Ready means that every model is loaded."""
+        async with secure_channel(
+            self.address, self.client, self.certificates.authority
+        ) as channel:
+            ask = channel.unary_unary(_SERVER_READY, bytes, bytes)
+            if await ask(b"", timeout=_PROBE_SECONDS) != _READY_ANSWER:
+                raise ConnectionError("Triton is still loading its models")
+        return True
+
+    def _clear_shared_memory(self) -> None:
+        for path in Path("/dev/shm").glob(f"{self._shared_memory}*"):
+            path.unlink(missing_ok=True)
+
+    def _command(self, place: Place, own: Path) -> tuple[str, ...]:
+        port = self.address.rpartition(":")[2]
+        server = place.packages / "pytriton" / "tritonserver"
+        return (
+            str(server / "bin" / "tritonserver"),
+            f"--model-repository={place.models}",
+            f"--backend-directory={server / 'backends'}",
+            "--model-control-mode=none",
+            "--allow-http=false",
+            "--allow-grpc=true",
+            f"--grpc-address={LOOPBACK}",
+            f"--grpc-port={port}",
+            "--grpc-use-ssl=true",
+            "--grpc-use-ssl-mutual=true",
+            f"--grpc-server-cert={own / _CERTIFICATE}",
+            f"--grpc-server-key={own / _KEY}",
+            f"--grpc-root-cert={own / _TRUSTED}",
+            f"--grpc-restricted-protocol={_RESTRICTED}={secrets.token_hex(16)}",
+            f"--backend-config=python,shm-region-prefix-name={self._shared_memory}",
+            "--allow-metrics=true",
+            f"--metrics-address={LOOPBACK}",
+            f"--metrics-port={self.metrics_port}",
+            "--exit-timeout-secs=10",
+            "--log-verbose=0",
+        )
+
+    def _environment(self, place: Place, own: Path) -> dict[str, str]:
+        return {
+            "PATH": os.pathsep.join([str(place.programs), os.environ.get("PATH", os.defpath)]),
+            "LD_LIBRARY_PATH": os.pathsep.join(str(library) for library in place.libraries),
+            "PYTHONPATH": str(place.packages),
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "PYTHONNOUSERSITE": "1",
+            "OMP_NUM_THREADS": "1",
+            "HOME": str(own),
+        }
+
+    @property
+    def _shared_memory(self) -> str:
+        return f"tartip-{self.home.identity()}-"

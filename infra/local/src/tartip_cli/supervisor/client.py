@@ -1,0 +1,30 @@
+"""Questions to a running supervisor."""
+
+from __future__ import annotations
+
+import json
+import urllib.error
+import urllib.request
+from typing import Any
+
+from tartip_cli.home import Home
+from tartip_cli.ports import LOOPBACK, Ports
+from tartip_cli.supervisor.lock import running_mesh
+
+_SECONDS = 10
+
+
+def ask_status(home: Home) -> dict[str, Any] | None:
+    """The status of the mesh that runs from this folder; nothing if none answers."""
+    mesh = running_mesh(home)
+    if mesh is None:
+        return None
+    ports = Ports(base=mesh.port_base, gateway=mesh.gateway_port)
+    try:
+        with urllib.request.urlopen(
+            f"http://{LOOPBACK}:{ports.supervisor}/status", timeout=_SECONDS
+        ) as answer:
+            status: dict[str, Any] = json.load(answer)
+    except (urllib.error.URLError, OSError, ValueError):
+        return None
+    return status

@@ -1,0 +1,106 @@
+"""One supervisor for one data folder, and what a killed one left behind."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import fcntl
+import json
+import os
+import signal
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from tartip_cli.failures import Exit, Failure
+from tartip_cli.home import Home, write_private
+from tartip_cli.supervisor.process import ProcessId, end
+
+_ORPHAN_SECONDS = 10.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunningMesh:
+    """What a command needs to know of a mesh that runs from this folder."""
+
+    pid: int
+    port_base: int
+    gateway_port: int
+    clock_offset_seconds: float = 0.0
+
+    def share_clock(self) -> None:
+        """From now on this process lives in the time of that mesh."""
+        from chassis.clock import move_clock
+
+        move_clock(dt.timedelta(seconds=self.clock_offset_seconds))
+
+
+class Lock:
+    """Held for the life of the supervisor; the kernel drops it however the process ends."""
+
+    def __init__(self, home: Home) -> None:
+        self._home = home
+        self._descriptor: int | None = None
+
+    def take(self) -> None:
+        descriptor = os.open(self._home.lock, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            mesh = running_mesh(self._home)
+            who = f" (pid {mesh.pid})" if mesh else ""
+            raise Failure(
+                f"the mesh of {self._home.path} already runs{who}: use it, stop it with "
+                "`tartip down`, or set TARTIP_HOME and TARTIP_PORT_BASE for a second one",
+                Exit.ALREADY_RUNNING,
+            ) from None
+        self._descriptor = descriptor
+
+    def describe(self, mesh: RunningMesh) -> None:
+        write_private(_description(self._home), json.dumps(asdict(mesh)).encode())
+
+    def release(self) -> None:
+        _description(self._home).unlink(missing_ok=True)
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+
+def is_locked(home: Home) -> bool:
+    try:
+        descriptor = os.open(home.lock, os.O_RDWR)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def running_mesh(home: Home) -> RunningMesh | None:
+    """The mesh that holds this folder's lock, if one does."""
+    if not is_locked(home):
+        return None
+    try:
+        return RunningMesh(**json.loads(_description(home).read_text()))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+async def end_orphans(home: Home) -> None:
+    """End the parts of a supervisor that was killed; call it with the lock held."""
+    left = [(path, ProcessId.read(path)) for path in home.run.glob("*.pid")]
+    async with asyncio.TaskGroup() as group:
+        for path, process in left:
+            if process is not None and process.alive():
+                first = signal.SIGINT if path.stem == "postgres" else signal.SIGTERM
+                group.create_task(end(process, first=first, grace_seconds=_ORPHAN_SECONDS))
+    for path, _ in left:
+        path.unlink(missing_ok=True)
+
+
+def _description(home: Home) -> Path:
+    return home.run / "mesh.json"

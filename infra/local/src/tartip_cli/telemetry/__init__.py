@@ -1,0 +1,1 @@
+"""Spans of the mesh: received, stored, found again as one story, drawn."""

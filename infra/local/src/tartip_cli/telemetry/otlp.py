@@ -1,0 +1,125 @@
+"""The embedded OTLP receiver (HTTP, protobuf, gzip): spans and logs to disk, metrics' last values.
+
+It stands in for a collector on one machine; with `OTEL_EXPORTER_OTLP_ENDPOINT` set it is not there.
+"""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import zlib
+from typing import Any
+
+from google.protobuf.json_format import MessageToDict
+from google.protobuf.message import DecodeError, Message
+from opentelemetry.proto.collector.logs.v1 import logs_service_pb2 as logs
+from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2 as metrics
+from opentelemetry.proto.collector.trace.v1 import trace_service_pb2 as traces
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from tartip_cli.telemetry.spans import SpanFiles
+
+_MAX_BODY_BYTES = 16 * 1024 * 1024
+_ID_FIELDS = ("traceId", "spanId", "parentSpanId")
+_PROTOBUF = "application/x-protobuf"
+
+
+class Refused(Exception):
+    """A body that is no OTLP, or too much of it."""
+
+
+class Receiver:
+    def __init__(self, spans: SpanFiles, logs_to: SpanFiles) -> None:
+        self._spans = spans
+        self._logs = logs_to
+        self._metrics: dict[tuple[str, str], dict[str, Any]] = {}
+
+    def routes(self) -> list[Route]:
+        return [
+            Route("/v1/traces", self._traces, methods=["POST"]),
+            Route("/v1/metrics", self._accept_metrics, methods=["POST"]),
+            Route("/v1/metrics", self._last_metrics, methods=["GET"]),
+            Route("/v1/logs", self._accept_logs, methods=["POST"]),
+        ]
+
+    async def _traces(self, request: Request) -> Response:
+        return await self._store(request, traces.ExportTraceServiceRequest(), self._spans)
+
+    async def _accept_logs(self, request: Request) -> Response:
+        return await self._store(request, logs.ExportLogsServiceRequest(), self._logs)
+
+    async def _accept_metrics(self, request: Request) -> Response:
+        message = metrics.ExportMetricsServiceRequest()
+        try:
+            message.ParseFromString(await _body(request))
+        except (Refused, DecodeError) as error:
+            return Response(str(error), status_code=400)
+        for resource in message.resource_metrics:
+            service = _service_name(resource)
+            for scope in resource.scope_metrics:
+                for metric in scope.metrics:
+                    self._metrics[service, metric.name] = _as_json(metric)
+        return Response(b"", media_type=_PROTOBUF)
+
+    async def _last_metrics(self, _: Request) -> JSONResponse:
+        values = [{"service": key[0], **metric} for key, metric in sorted(self._metrics.items())]
+        return JSONResponse({"metrics": values})
+
+    async def _store(self, request: Request, message: Message, files: SpanFiles) -> Response:
+        try:
+            message.ParseFromString(await _body(request))
+        except (Refused, DecodeError) as error:
+            return Response(str(error), status_code=400)
+        try:
+            files.append(_as_json(message))
+        except OSError as error:
+            # Retryable for the sender: a full disk may have room again in a moment.
+            return Response(error.strerror or "cannot write", status_code=503)
+        return Response(b"", media_type=_PROTOBUF)
+
+
+async def _body(request: Request) -> bytes:
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > _MAX_BODY_BYTES:
+            raise Refused("the body is too large")
+    if request.headers.get("content-encoding", "identity") != "gzip":
+        return bytes(body)
+    try:
+        unpacker = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
+        content = unpacker.decompress(bytes(body), _MAX_BODY_BYTES)
+    except (zlib.error, gzip.BadGzipFile) as error:
+        raise Refused("the body is not gzip") from error
+    if unpacker.unconsumed_tail:
+        raise Refused("the body is too large")
+    return content
+
+
+def _service_name(resource: metrics.metrics__pb2.ResourceMetrics) -> str:  # type: ignore[name-defined]
+    for attribute in resource.resource.attributes:
+        if attribute.key == "service.name":
+            return str(attribute.value.string_value)
+    return "unknown"
+
+
+def _as_json(message: Message) -> dict[str, Any]:
+    """OTLP's own JSON: as protobuf's, except that ids are hexadecimal."""
+    document: dict[str, Any] = MessageToDict(message, use_integers_for_enums=True)
+    _write_ids_in_hex(document)
+    return document
+
+
+def _write_ids_in_hex(value: Any) -> None:
+    if isinstance(value, list):
+        for item in value:
+            _write_ids_in_hex(item)
+    elif isinstance(value, dict):
+        for name in _ID_FIELDS:
+            if isinstance(value.get(name), str):
+                value[name] = base64.b64decode(value[name]).hex()
+        for item in value.values():
+            if isinstance(item, (dict, list)):
+                _write_ids_in_hex(item)
