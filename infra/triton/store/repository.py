@@ -18,7 +18,7 @@ FILES: Final = ("config.pbtxt", "1/model.py", "1/model.onnx")
 RUNNER: Final = HERE / "runner/model.py"
 FINGERPRINTS: Final = "fingerprints.json"
 SEAL: Final = "seal.json"
-"""SHA-256 of each file of the repository; Triton's start compares (`provision/models.py`)."""
+"""SHA-256 of each file in the store; `tartip_cli/provision/models.py` compares at each start."""
 CATALOGUE: Final = "object_detector"
 """The model whose configuration names the outside ones, so that the gateway can ask for them."""
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import enum
 import errno
+from pathlib import Path
 
 
 class Exit(enum.IntEnum):
@@ -62,6 +63,11 @@ def from_os_error(error: OSError) -> Failure:
             )
         case _:
             return Failure(f"{place}: {error.strerror or error}")
+
+
+def broken_file(path: Path, why: str) -> Failure:
+    """What was made once and never is again: without it, what it protects would be lost."""
+    return Failure(f"{path} is broken: {why}; put its copy back", Exit.FINDINGS)
 
 
 def from_group(group: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -11,7 +11,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from tartip_cli.failures import Exit, Failure, from_os_error
+from tartip_cli.failures import Exit, Failure, broken_file, from_os_error
 
 _MIN_FREE_BYTES = 512 * 1024 * 1024
 _FOLDERS = ("nats", "evidence", "keys", "letters", "logs", "oidc", "run", "spans", "tls")
@@ -107,7 +107,9 @@ def write_private(path: Path, content: bytes, *, mode: int = 0o600) -> None:
 
 
 def stored_secret(path: Path, *, bytes_: int = 24) -> str:
-    """A random text made at the first call and the same ever after."""
+    """A random text made at the first call and the same ever after. Raises Failure if empty."""
     if not path.exists():
         write_private(path, secrets.token_hex(bytes_).encode())
-    return path.read_text()
+    if not (secret := path.read_text()):
+        raise broken_file(path, "it is empty")
+    return secret

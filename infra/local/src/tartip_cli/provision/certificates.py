@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from tartip_cli.failures import broken_file
 from tartip_cli.home import write_private
 from tartip_cli.topology import COMMAND_LINE, DEVICES, OPERATORS, PARTNERS, SERVICES
 
@@ -51,9 +52,11 @@ class Authority:
 
     @classmethod
     def open(cls, folder: Path, name: str) -> Authority:
+        """The one that is there, or a new one. Raises Failure where the files are damaged."""
         files = KeyPair(folder / f"{name}.pem", folder / f"{name}.key")
         if not (files.certificate.exists() and files.key.exists()):
             _make_authority(files, name)
+        _check_pair(files)
         return cls(files)
 
     def issue(
@@ -139,6 +142,19 @@ class Certificates:
 
     def _pair(self, kind: str, name: str) -> KeyPair:
         return KeyPair(self.folder / kind / f"{name}.pem", self.folder / kind / f"{name}.key")
+
+
+def _check_pair(files: KeyPair) -> None:
+    try:
+        certificate = x509.load_pem_x509_certificate(files.certificate.read_bytes())
+    except ValueError as error:
+        raise broken_file(files.certificate, "it is no certificate") from error
+    try:
+        key = _load_key(files.key)
+    except ValueError as error:
+        raise broken_file(files.key, "it is no key") from error
+    if key.public_key() != certificate.public_key():
+        raise broken_file(files.key, f"it is not the key of {files.certificate.name}")
 
 
 def _make_authority(files: KeyPair, name: str) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import nkeys
 
+from tartip_cli.failures import broken_file
 from tartip_cli.home import write_private
 from tartip_cli.topology import SERVICES, Service
 
@@ -41,8 +42,12 @@ class Keys:
                 write_private(seed, _user_seed())
 
     def nats_public(self, user: str) -> str:
-        pair = nkeys.from_seed(bytearray(self.nats_seed(user).read_bytes()))
-        public: bytes = pair.public_key
+        """By which the server knows the user. Raises Failure where the seed is none."""
+        path = self.nats_seed(user)
+        try:
+            public: bytes = nkeys.from_seed(bytearray(path.read_bytes())).public_key
+        except (nkeys.NkeysError, ValueError) as error:
+            raise broken_file(path, "it is no seed of a NATS user") from error
         return public.decode()
 
 

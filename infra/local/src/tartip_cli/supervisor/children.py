@@ -17,7 +17,7 @@ from tartip_cli.failures import Exit, Failure
 from tartip_cli.parts.part import OutsidePart, Part, launched
 from tartip_cli.settings import inherited_environment
 from tartip_cli.supervisor.health import PROBE_SECONDS, answers, raise_if_cancelled, verdict_of
-from tartip_cli.supervisor.process import ProcessId, tree_pss_bytes
+from tartip_cli.supervisor.process import ProcessId, signal_group, tree_pss_bytes
 
 STOP_SECONDS = 45.0
 _START_SECONDS = 120.0
@@ -181,7 +181,7 @@ class RunningPart(Watched):
             attending.cancel()
         log.info("%s: ended with %s", self.name, code)
         # Whatever it left in its process group would hold its port or its files.
-        ProcessId(process.pid, "").signal_group(signal.SIGKILL)
+        signal_group(process.pid, signal.SIGKILL)
         self._pid_file.unlink(missing_ok=True)
 
     async def _prepared(self, step: Callable[[], Awaitable[None]]) -> bool:
@@ -248,14 +248,13 @@ class RunningPart(Watched):
 async def _end(
     process: asyncio.subprocess.Process, first: signal.Signals, grace_seconds: float
 ) -> None:
-    group = ProcessId(process.pid, "")
     if grace_seconds > 0:
         try:
             os.kill(process.pid, first)
             await asyncio.wait_for(process.wait(), grace_seconds)
         except (TimeoutError, ProcessLookupError):
             log.warning("pid %s did not stop in %.0f s and is killed", process.pid, grace_seconds)
-    group.signal_group(signal.SIGKILL)
+    signal_group(process.pid, signal.SIGKILL)
     await process.wait()
 
 

@@ -1,6 +1,8 @@
-"""Processes seen through /proc: who is alive, what a tree of them holds, how to end one.
+"""Processes: who is alive, what a tree of them holds and has spent, how to end one.
 
-A pid alone is not an identity, since the kernel gives it out again; pid and start time are.
+A pid alone is not an identity, since the kernel gives it out again; pid and start time are. The
+start time is the kernel's own count since boot and not psutil's moment of the calendar: a clock
+that is set while the mesh runs must not make its parts strangers.
 """
 
 from __future__ import annotations
@@ -13,22 +15,27 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-_PROC = Path("/proc")
+import psutil
 
 
 @dataclass(frozen=True)
 class ProcessId:
     pid: int
     started: str
+    """Clock ticks from boot to the start of the process."""
 
     @classmethod
     def of(cls, pid: int) -> ProcessId | None:
-        fields = _stat(pid)
-        return None if fields is None or fields[0] == "Z" else cls(pid, fields[19])
+        """The process with this pid now; None if there is none, or only its exit code is left."""
+        try:  # the name, which comes before the state, may hold anything
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()
+        except OSError:
+            return None
+        return None if fields[0] == "Z" else cls(pid, fields[19])
 
     @classmethod
     def read(cls, path: Path) -> ProcessId | None:
-        """From a pid file; nothing if it is absent or half written."""
+        """From a pid file; None if it is absent or half written."""
         try:
             pid, started = path.read_text().split()
             return cls(int(pid), started)
@@ -41,38 +48,35 @@ class ProcessId:
     def alive(self) -> bool:
         return ProcessId.of(self.pid) == self
 
-    def signal_group(self, number: int) -> None:
-        """To the part and its children: each part leads a process group of its own."""
+
+def signal_group(pid: int, number: int) -> None:
+    """To a part and its children: each part leads a process group of its own."""
+    for send in (os.killpg, os.kill):
         with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.pid, number)
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.kill(self.pid, number)
+            send(pid, number)
 
 
 async def end(process: ProcessId, *, first: int, grace_seconds: float) -> None:
-    """Ask, wait, then force."""
+    """Ask, wait, then force; a process that has the pid but not the start time is left alone."""
+    if not process.alive():
+        return
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.kill(process.pid, first)
     deadline = time.monotonic() + grace_seconds
     while process.alive() and time.monotonic() < deadline:  # noqa: ASYNC110 (not our child)
         await asyncio.sleep(0.05)
-    process.signal_group(signal.SIGKILL)
+    signal_group(process.pid, signal.SIGKILL)
 
 
 def tree_pss_bytes(root: int) -> int:
-    """Proportional set size of a process and all below it: shared pages are counted once.
-
-    Where the kernel does not tell (another user's process), the resident size stands in.
-    """
-    return sum(pss_bytes(pid) for pid in _tree(root))
+    """Proportional set size of a process and all below it: shared pages are counted once."""
+    return sum(_pss_bytes(process) for process in _tree(root))
 
 
 def pss_bytes(pid: int) -> int:
-    for file, label in (("smaps_rollup", "Pss:"), ("status", "VmRSS:")):
-        with contextlib.suppress(OSError):
-            for line in (_PROC / str(pid) / file).read_text().splitlines():
-                if line.startswith(label):
-                    return int(line.split()[1]) * 1024
+    """Of one process; 0 if it has ended."""
+    with contextlib.suppress(psutil.Error):
+        return _pss_bytes(psutil.Process(pid))
     return 0
 
 
@@ -81,29 +85,26 @@ def cpu_seconds(root: int) -> float:
 
     What children spent that have ended is in it as far as their parent has waited for them.
     """
-    ticks = 0
-    for pid in _tree(root):
-        fields = _stat(pid)
-        ticks += sum(map(int, fields[11:15])) if fields is not None else 0
-    return ticks / os.sysconf("SC_CLK_TCK")
+    spent = 0.0
+    for process in _tree(root):
+        with contextlib.suppress(psutil.Error):
+            times = process.cpu_times()
+            spent += times.user + times.system + times.children_user + times.children_system
+    return spent
 
 
-def _tree(root: int) -> list[int]:
-    children: dict[int, list[int]] = {}
-    for entry in _PROC.iterdir():
-        if entry.name.isdigit() and (fields := _stat(int(entry.name))) is not None:
-            children.setdefault(int(fields[1]), []).append(int(entry.name))
-    found, waiting = [], [root]
-    while waiting:
-        pid = waiting.pop()
-        found.append(pid)
-        waiting.extend(children.get(pid, []))
-    return found
+def _pss_bytes(process: psutil.Process) -> int:
+    """Where the kernel does not say (another user's process), the resident size stands in."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        try:
+            return int(process.memory_full_info().pss)
+        except psutil.AccessDenied:
+            return int(process.memory_info().rss)
+    return 0
 
 
-def _stat(pid: int) -> list[str] | None:
-    """Fields of /proc/<pid>/stat from the state on (the name before may hold anything)."""
-    try:
-        return (_PROC / str(pid) / "stat").read_text().rpartition(") ")[2].split()
-    except OSError:
-        return None
+def _tree(root: int) -> list[psutil.Process]:
+    with contextlib.suppress(psutil.Error):
+        first = psutil.Process(root)
+        return [first, *first.children(recursive=True)]
+    return []
