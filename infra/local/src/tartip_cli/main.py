@@ -3,6 +3,11 @@
 A module offers `register(app)`. To add a command group, write the module and add it to `_GROUPS`.
 """
 
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+
 from tartip_cli import (
     bench_command,
     demo,
@@ -37,3 +42,19 @@ _GROUPS = (
 app = new_app("Tartip: cameras, violations, fines and citizens' reports, on this machine.")
 for group in _GROUPS:
     group.register(app)
+
+
+def _say_version(asked: bool) -> None:
+    if asked:
+        print(f"tartip {version('tartip-local')}")
+        raise typer.Exit
+
+
+@app.callback()
+def tartip(
+    _: Annotated[
+        bool,
+        typer.Option("--version", is_eager=True, callback=_say_version, help="The release; exits."),
+    ] = False,
+) -> None:
+    """Options that stand before a command."""
