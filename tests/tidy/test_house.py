@@ -171,10 +171,10 @@ def test_every_decision_names_what_checks_it(page: Path) -> None:
 @pytest.mark.parametrize(
     "page",
     [
-        ROOT / "README.md",
+        *sorted(ROOT.glob("*.md")),
         *sorted((ROOT / "docs").rglob("*.md")),
         *sorted((ROOT / "services").glob("*/README.md")),
-        ROOT / "libs/chassis/README.md",
+        *sorted((ROOT / "libs").glob("*/README.md")),
     ],
     ids=lambda p: str(p.relative_to(ROOT)),
 )
@@ -185,7 +185,7 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 def test_the_readme_is_short_and_shows_the_mesh() -> None:
     text = (ROOT / "README.md").read_text()
-    assert len(text.splitlines()) < 100
+    assert len(text.splitlines()) <= 80
     assert text.count("![") == 1
 
 
