@@ -11,8 +11,8 @@ from audit_log.api import POLICY as AUDIT
 from camera_registry.grpc_api import POLICY as CAMERAS
 from chassis.identity import Allow
 from citizen_reports.grpc_api import APPS_POLICY, DESK_POLICY
-from fines.grpc_api.counter import POLICY as FINE_PAYMENTS
 from fines.grpc_api.desk import POLICY as FINES
+from fines.grpc_api.payments import POLICY as FINE_PAYMENTS
 from inference_gateway.functions.grpc_api import POLICY as FUNCTIONS
 from inference_gateway.grpc_api.edge import POLICY as INFERENCE
 from inference_gateway.streams.grpc_api import POLICY as STREAMS

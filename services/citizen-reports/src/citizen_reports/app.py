@@ -13,13 +13,13 @@ from citizen_reports.clients import InferenceGateway
 from citizen_reports.grpc_api import APPS_POLICY, DESK_POLICY, CitizenReportsApi, ReportDeskApi
 from citizen_reports.model.law import read_law
 from citizen_reports.settings import ReportsSettings
+from citizen_reports.usecases.change_feed import ChangeFeed
 from citizen_reports.usecases.desk import Desk
 from citizen_reports.usecases.followup import RECORD_OUTCOME, FollowUp
 from citizen_reports.usecases.intake import DROP_DRAFT, FIND_DUPLICATES, STORE_MEDIA, Intake
 from citizen_reports.usecases.openings import Openings, SentMedia
-from citizen_reports.usecases.settling import CLOSE, DEADLINE, Settler
+from citizen_reports.usecases.recording import CLOSE, DEADLINE, ReportRecorder
 from citizen_reports.usecases.uploads import Uploads
-from citizen_reports.usecases.watching import Watching
 
 MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
 
@@ -27,13 +27,14 @@ MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
 async def build(chassis: Chassis[ReportsSettings]) -> None:
     db, clock = chassis.db, chassis.clock
     law = read_law(assume_years=chassis.settings.assume_years)
-    settler = Settler(law.deadlines)
+    recorder = ReportRecorder(law.deadlines)
     channel = chassis.channels.to(chassis.settings.inference_gateway_address, "inference-gateway")
     evidence, openings = InferenceGateway(channel), Openings(db, clock)
-    followup = FollowUp(db, clock, law, settler, evidence)
-    watching = Watching(db)
-    apps = CitizenReportsApi(Intake(db, clock, law, settler, openings), Uploads(db), watching)
-    desk = ReportDeskApi(Desk(db, clock, law, settler, openings), SentMedia(db, openings, evidence))
+    followup = FollowUp(db, clock, law, recorder, evidence)
+    change_feed = ChangeFeed(db)
+    apps = CitizenReportsApi(Intake(db, clock, law, recorder, openings), Uploads(db), change_feed)
+    desk_usecases = Desk(db, clock, law, recorder, openings)
+    desk = ReportDeskApi(desk_usecases, SentMedia(db, openings, evidence))
 
     services = reports_pb2.DESCRIPTOR.services_by_name
     chassis.serve(
@@ -57,7 +58,7 @@ async def build(chassis: Chassis[ReportsSettings]) -> None:
     chassis.do(STORE_MEDIA, followup.store_media)
     chassis.do(FIND_DUPLICATES, followup.find_duplicates)
     chassis.do(RECORD_OUTCOME, followup.record_outcome)
-    chassis.loop("watching", watching.run)
+    chassis.loop("watching", change_feed.run)
 
 
 SERVICE = Service(

@@ -1,4 +1,4 @@
-"""Facts of violations and fines that say what came of a report: told to its reporter."""
+"""Facts of violations and fines that say what came of a report; its reporter learns of them."""
 
 from typing import Any
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""What this service is told beside what every service is told."""
+"""This service's own settings."""
 
 from typing import ClassVar
 

@@ -11,7 +11,7 @@ from chassis.db import Database
 from chassis.transaction import SYSTEM
 from citizen_reports.model.law import read_law
 from citizen_reports.usecases.followup import FollowUp
-from citizen_reports.usecases.settling import Settler
+from citizen_reports.usecases.recording import ReportRecorder
 from google.protobuf.message import Message
 from sqlalchemy import text
 from tartip.common.v1 import common_pb2
@@ -187,7 +187,7 @@ async def test_a_second_report_of_the_same_is_told_to_the_desk_as_a_possible_dup
 def followup(db: Database, clock: Callable[[], datetime]) -> FollowUp:
     law = read_law()
     nowhere: Any = None
-    return FollowUp(db, clock, law, Settler(law.deadlines), nowhere)
+    return FollowUp(db, clock, law, ReportRecorder(law.deadlines), nowhere)
 
 
 async def _read(stream: Any, count: int) -> list[pb.WatchReportsResponse]:

@@ -18,9 +18,9 @@ from citizen_reports.model.report import (
     OUTCOMES,
     SERIALS,
     TRANSITIONS,
-    Action,
     Category,
     Deadline,
+    Move,
     Receipt,
     Report,
     Status,
@@ -51,38 +51,38 @@ def a_report(status: Status, category: Category = Category.TRAFFIC_VIOLATION) ->
     return replace(report, receipt=RECEIPT, deadline=DUE, deadline_number=1, waits_since=waits)
 
 
-def act(action: Action, report: Report) -> Report:
+def act(move: Move, report: Report) -> Report:
     later = NOW + timedelta(hours=1)
     moves = {
-        Action.SUBMIT: lambda: report.submit(RECEIPT),
-        Action.ROUTE: lambda: report.route("KZ-75-duty"),
-        Action.TAKE: lambda: report.take("s", frozenset({"supervisor"}), DEADLINES),
-        Action.ASK: lambda: report.ask(later),
-        Action.REPLY: lambda: report.reply(later, DEADLINES),
-        Action.ACCEPT: lambda: report.accept_traffic("RED_LIGHT"),
-        Action.ANSWER: lambda: report.answer("o", later),
-        Action.DISPUTE: lambda: report.dispute(later, DUE),
-        Action.CLOSE: report.close,
+        Move.SUBMIT: lambda: report.submit(RECEIPT),
+        Move.ROUTE: lambda: report.route("KZ-75-duty"),
+        Move.TAKE: lambda: report.take("s", frozenset({"supervisor"}), DEADLINES),
+        Move.ASK: lambda: report.ask(later),
+        Move.REPLY: lambda: report.reply(later, DEADLINES),
+        Move.ACCEPT: lambda: report.accept_traffic("RED_LIGHT"),
+        Move.ANSWER: lambda: report.answer("o", later),
+        Move.DISPUTE: lambda: report.dispute(later, DUE),
+        Move.CLOSE: report.close,
     }
-    return moves[action]()
+    return moves[move]()
 
 
 @pytest.mark.parametrize("status", Status)
-@pytest.mark.parametrize("action", Action)
-def test_the_table_alone_says_what_is_allowed(action: Action, status: Status) -> None:
-    target = TRANSITIONS.get((action, status))
+@pytest.mark.parametrize("move", Move)
+def test_the_table_alone_says_what_is_allowed(move: Move, status: Status) -> None:
+    target = TRANSITIONS.get((status, move))
     report = a_report(status)
     if target is None:
         with pytest.raises(Refusal) as caught:
-            act(action, report)
+            act(move, report)
         assert isinstance(caught.value, StatusNotAllowed | NothingAsked | ReportNotAnswered)
     else:
-        moved = act(action, report)
+        moved = act(move, report)
         assert (moved.status, moved.version) == (target, report.version + 1)
 
 
 def test_a_closed_report_never_moves_again() -> None:
-    assert not [action for action, status in TRANSITIONS if status is Status.CLOSED]
+    assert not [move for status, move in TRANSITIONS if status is Status.CLOSED]
 
 
 def test_a_disputed_report_is_taken_by_oversight_alone() -> None:

@@ -17,14 +17,14 @@ from fines.clients.post import ElectronicSeal, LetterFolder
 from fines.clients.vehicles import VehicleFile
 from fines.clients.violations import ViolationsClient
 from fines.consumers import on_annulled, on_confirmed
-from fines.grpc_api import counter, desk
+from fines.grpc_api import desk, payments
 from fines.measures import measure_missing_tables
 from fines.model.law import read_law
 from fines.settings import FinesSettings
-from fines.usecases.counter import Counter
 from fines.usecases.desk import Desk
 from fines.usecases.inquiry import Inquiry
 from fines.usecases.issuing import Issuing
+from fines.usecases.payments import PaymentDesk
 from fines.usecases.recheck import Recheck
 from fines.usecases.redating import Redating
 
@@ -65,8 +65,8 @@ async def build(chassis: Chassis[FinesSettings]) -> None:
     chassis.serve(
         services["FinePayments"],
         fines_pb2_grpc.add_FinePaymentsServicer_to_server,
-        counter.FinePaymentsApi(Counter(chassis.db, chassis.clock)),
-        counter.POLICY,
+        payments.FinePaymentsApi(PaymentDesk(chassis.db, chassis.clock)),
+        payments.POLICY,
     )
     serve_audit_log(chassis, AuditRules(records_attempts=True))
     chassis.publish_from("FINES")

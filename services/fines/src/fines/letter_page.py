@@ -53,17 +53,17 @@ def warning(text: str, language: str) -> str:
 
 def sums(amounts: Iterable[tuple[str, str]], note: str) -> str:
     """A box with what is to be paid; `note` tells until when."""
-    told = "".join(
+    cells = "".join(
         f"<div><dt>{escape(label)}</dt><dd>{escape(amount)}</dd></div>" for label, amount in amounts
     )
-    return f'<div class="due"><dl>{told}</dl><p>{escape(note)}</p></div>'
+    return f'<div class="due"><dl>{cells}</dl><p>{escape(note)}</p></div>'
 
 
 def table(rows: Iterable[tuple[str, str]]) -> str:
-    told = "".join(
+    cells = "".join(
         f"<tr><th>{escape(label)}</th><td>{escape(value)}</td></tr>\n" for label, value in rows
     )
-    return f"<table>\n{told}</table>"
+    return f"<table>\n{cells}</table>"
 
 
 def listed(items: Iterable[str]) -> str:

@@ -165,35 +165,39 @@ REFUNDED_RU = (
 )
 
 
-def readings(told: Particulars, words: Words) -> str:
+def readings(particulars: Particulars, words: Words) -> str:
     """What the device measured: a speed, a traffic light, both or nothing."""
-    measured = (_speed(told, words), _signal(told, words), _stop_line(told, words))
+    measured = (
+        _speed(particulars, words),
+        _signal(particulars, words),
+        _stop_line(particulars, words),
+    )
     return "; ".join(part for part in measured if part) or NOTHING
 
 
-def _speed(told: Particulars, words: Words) -> str:
+def _speed(particulars: Particulars, words: Words) -> str:
     numbers = (
-        (words.speed, told.speed_kmh),
-        (words.limit, told.speed_limit_kmh),
-        (words.over, told.over_kmh),
+        (words.speed, particulars.speed_kmh),
+        (words.limit, particulars.speed_limit_kmh),
+        (words.over, particulars.over_kmh),
     )
-    if told.speed_kmh is None:
+    if particulars.speed_kmh is None:
         return ""
     return ", ".join(text.format(_number(value)) for text, value in numbers if value is not None)
 
 
-def _signal(told: Particulars, words: Words) -> str:
-    if not told.signal_phase:
+def _signal(particulars: Particulars, words: Words) -> str:
+    if not particulars.signal_phase:
         return ""
-    age = told.signal_age_seconds
-    shown = words.phases[told.signal_phase]
+    age = particulars.signal_age_seconds
+    shown = words.phases[particulars.signal_phase]
     return shown if age is None else f"{shown}, {words.seconds.format(_number(age))}"
 
 
-def _stop_line(told: Particulars, words: Words) -> str:
-    if told.past_stop_line is None:
+def _stop_line(particulars: Particulars, words: Words) -> str:
+    if particulars.past_stop_line is None:
         return ""
-    return words.past_stop_line if told.past_stop_line else words.before_stop_line
+    return words.past_stop_line if particulars.past_stop_line else words.before_stop_line
 
 
 def _number(value: float) -> str:

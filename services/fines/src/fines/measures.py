@@ -25,7 +25,7 @@ def measure_missing_tables(tables: YearlyTables, clock: Clock) -> None:
 
 
 def missing_tables(tables: YearlyTables, clock: Clock) -> list[Observation]:
-    missing = [one.table for one in tables.missing(almaty_day(clock()))]
+    missing = [absent.table for absent in tables.missing(almaty_day(clock()))]
     return [
         Observation(missing.count(table), {"table": table}) for table in (CALENDAR, BASE_VALUES)
     ]

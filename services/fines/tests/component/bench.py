@@ -19,10 +19,10 @@ from fines.clients.vehicles import VehicleFile
 from fines.clients.violations import ViolationsClient
 from fines.model.law import read_law
 from fines.storage import fines as stored
-from fines.usecases.counter import Counter, PaymentOrder
 from fines.usecases.desk import Desk
 from fines.usecases.inquiry import Inquiry
 from fines.usecases.issuing import Confirmed, Issuing
+from fines.usecases.payments import PaymentDesk, PaymentOrder
 from fines.usecases.recheck import Recheck, Rechecked
 from law import guards
 from law.fine_dates import DayCount
@@ -68,7 +68,7 @@ class Bench:
             post=LetterFolder(self.letters, self.clock),
             seal=ElectronicSeal(self.db.keyring.signing_key("letter")),
         )
-        self.counter = Counter(self.db, self.clock)
+        self.payments = PaymentDesk(self.db, self.clock)
         self.desk = Desk(self.db, self.clock)
         self.recheck = Recheck(self.db, inquiry)
 
@@ -88,7 +88,7 @@ class Bench:
         )
         async with self.db.begin(SYSTEM) as tx:
             await self.issuing.note_confirmed(tx, told, STORY)
-            fine = await stored.of_violation_for_update(tx, violation.violation_id)
+            fine = await stored.get_of_violation_for_update(tx, violation.violation_id)
         assert fine is not None
         self.numbers.append(fine.number)
         return fine.number
@@ -141,7 +141,7 @@ class Bench:
             bank_reference=new_id().hex,
             value_date=value_date,
         )
-        return await self.counter.pay(order, bank)
+        return await self.payments.pay(order, bank)
 
 
 def keyring_of(environment: dict[str, str]) -> Keyring:

@@ -1,5 +1,6 @@
 """What the peers of fines tell in its tests: violations, their events, the vehicle register."""
 
+import asyncio
 import hashlib
 import json
 import time
@@ -11,6 +12,7 @@ from typing import Any
 import grpc
 from chassis.clock import new_id, system_clock, to_timestamp
 from chassis.purpose import purpose_in
+from chassis.refusals import Refusal
 from tartip.cameras.v1 import cameras_pb2
 from tartip.common.v1 import common_pb2
 from tartip.fines.v1 import fines_pb2 as pb
@@ -166,3 +168,14 @@ def payment_of(row: Any, **changes: Any) -> pb.PayFineRequest:
         "value_date": row["delivered_on"].isoformat(),
     }
     return pb.PayFineRequest(**told | changes)
+
+
+async def insisting(bank: Any, request: pb.PayFineRequest) -> Any:
+    """As a bank does: whoever is told "away" or "overloaded" asks again under the same id."""
+    while True:
+        try:
+            return await bank.call("PayFine", request)
+        except Refusal as refused:
+            if refused.reason not in {"STORAGE_AWAY", "OVERLOADED"}:
+                raise
+        await asyncio.sleep(0.2)

@@ -22,9 +22,10 @@ async def test_half_through_the_last_minute_of_the_discount_and_all_of_it_after(
     fine = await bench.delivered(plate)
     last = fine.dates.discount_until
     bench.turn_to(last, hours=23)
-    assert (await bench.counter.quote(fine.number, KASPI)).now_minor == fine.amount.discounted_minor
+    quote = await bench.payments.quote(fine.number, KASPI)
+    assert quote.now_minor == fine.amount.discounted_minor
     bench.turn_to(last + timedelta(days=1), hours=0)
-    quote = await bench.counter.quote(fine.number, KASPI)
+    quote = await bench.payments.quote(fine.number, KASPI)
     assert (quote.now_minor, quote.until) == (fine.amount.full_minor, None)
     with pytest.raises(AmountDiffers):
         await bench.pay(fine.number, fine.amount.discounted_minor, last + timedelta(days=1))
@@ -94,7 +95,7 @@ async def test_a_crash_between_letter_and_commit_is_one_letter_and_one_delivery(
     number = await bench.confirmed(bench.violation(plate))
     await bench.issuing.issue(number)
     with pytest.raises(FineNotPayable):
-        await bench.counter.quote(number, KASPI)
+        await bench.payments.quote(number, KASPI)
     folder = LetterFolder(bench.letters, bench.clock)
     before = await folder.deliver(number, "the letter of the run that died")
     bench.clock.now += timedelta(days=3)

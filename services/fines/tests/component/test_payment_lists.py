@@ -25,7 +25,7 @@ async def test_pages_meet_each_payment_of_the_bank_once_the_latest_first(
     found, after = [], ()
     while True:
         wanted = PaymentFilter(posted_from=date(2026, 6, 3), posted_until=date(2026, 6, 3))
-        page, keys = await bench.counter.payments(PageSpec(2, after), wanted, KASPI)
+        page, keys = await bench.payments.payments(PageSpec(2, after), wanted, KASPI)
         found += [payment.payment_id for payment in page if payment.payment_id in paid]
         if len(page) < 2:
             break
@@ -46,7 +46,7 @@ async def test_filters_hold_together(bench: Bench, plate: str) -> None:
     mine = {first, second, third}
 
     async def listed(**wanted: Any) -> set[UUID]:
-        page, _ = await bench.counter.payments(FIRST, PaymentFilter(**wanted), KASPI)
+        page, _ = await bench.payments.payments(FIRST, PaymentFilter(**wanted), KASPI)
         return {found.payment_id for found in page} & mine
 
     third_of, fourth = date(2026, 6, 3), date(2026, 6, 4)
@@ -102,4 +102,4 @@ async def a_payment(bench: Bench, plate: str, *, hours_ago: int) -> UUID:
 
 
 async def payment(bench: Bench, payment_id: UUID) -> Any:
-    return await bench.counter.payment(payment_id, KASPI)
+    return await bench.payments.payment(payment_id, KASPI)

@@ -29,8 +29,7 @@ MOVES: dict[Move, Callable[[Fine], Fine]] = {
 EXPECTED = {
     "awaiting": "issue→issued cancel→cancelled",
     "issued": "deliver→delivered cancel→cancelled",
-    "delivered": "pay→paid come_into_force→in_force cancel→cancelled appeal→appealed",
-    "appealed": "uphold→in_force cancel→cancelled",
+    "delivered": "pay→paid come_into_force→in_force cancel→cancelled",
     "in_force": "pay→paid fall_overdue→overdue reopen_appeal→delivered cancel→cancelled",
     "overdue": "pay→paid reopen_payment→in_force reopen_appeal→delivered cancel→cancelled",
     "paid": "cancel→cancelled",
@@ -45,7 +44,7 @@ def test_every_move_from_every_state(state: State, move: Move) -> None:
     target = TRANSITIONS.get((state, move))
     assert (target.value if target else None) == allowed.get(move.value)
     make = MOVES.get(move)
-    if make is None:  # appeals have no method yet; `redating` reopens
+    if make is None:  # `redating` reopens
         return
     fine = fine_in(state)
     if target is None:
@@ -65,7 +64,6 @@ def test_every_move_from_every_state(state: State, move: Move) -> None:
         (State.CANCELLED, FineCancelled),
         (State.AWAITING, FineNotPayable),
         (State.ISSUED, FineNotPayable),
-        (State.APPEALED, FineNotPayable),
     ],
 )
 def test_what_cannot_be_paid_says_why(state: State, refusal: type[Refusal]) -> None:
@@ -85,7 +83,7 @@ def test_a_fine_is_not_issued_twice() -> None:
 
 def test_payable_and_owed_follow_from_the_table() -> None:
     assert {State.DELIVERED, State.IN_FORCE, State.OVERDUE} == PAYABLE
-    assert PAYABLE | {State.ISSUED, State.APPEALED} == OWED
+    assert PAYABLE | {State.ISSUED} == OWED
 
 
 def test_half_is_due_through_the_last_day_of_the_discount_and_all_of_it_after() -> None:

@@ -88,7 +88,6 @@ def test_what_came_too_early_is_taken_back_and_no_more() -> None:
     expected = {
         (State.DELIVERED, before_force): State.DELIVERED,
         (State.DELIVERED, in_force): State.DELIVERED,  # work that is due brings it into force
-        (State.APPEALED, before_force): State.APPEALED,
         (State.IN_FORCE, before_force): State.DELIVERED,
         (State.IN_FORCE, in_force): State.IN_FORCE,
         (State.IN_FORCE, over): State.IN_FORCE,

@@ -22,9 +22,9 @@ from violations.consumers import (
     on_function_recovered,
     on_plate_read,
 )
+from violations.degradation import Degradations
 from violations.grpc_api import POLICY, ViolationsApi
 from violations.openings import Forms, Frames, Openings
-from violations.pauses import Pauses
 from violations.settings import ViolationsSettings
 from violations.signatures import OfficerAuthority
 from violations.usecases import Desk
@@ -39,7 +39,7 @@ async def build(chassis: Chassis[ViolationsSettings]) -> None:
     openings = Openings(chassis.db, chassis.clock)
     desk = Desk(chassis.db, chassis.clock, authority, conflicts, openings)
     store = EvidenceStore(chassis.channels, settings.inference_gateway_address)
-    pauses = Pauses(chassis.db, chassis.clock)
+    degradations = Degradations(chassis.db, chassis.clock)
     assessment = Assessment(
         chassis.db,
         chassis.clock,
@@ -51,7 +51,7 @@ async def build(chassis: Chassis[ViolationsSettings]) -> None:
     chassis.serve(
         violations_pb2.DESCRIPTOR.services_by_name["Violations"],
         violations_pb2_grpc.add_ViolationsServicer_to_server,
-        ViolationsApi(desk, pauses, Frames(openings, store)),
+        ViolationsApi(desk, degradations, Frames(openings, store)),
         POLICY,
     )
     serve_audit_log(chassis, AuditRules(records_attempts=True))
@@ -60,10 +60,10 @@ async def build(chassis: Chassis[ViolationsSettings]) -> None:
         "SIGHTINGS",
         {
             "inference.v1.function_degraded": Subscription(
-                inference_events.FunctionDegraded, on_function_degraded(pauses)
+                inference_events.FunctionDegraded, on_function_degraded(degradations)
             ),
             "inference.v1.function_recovered": Subscription(
-                inference_events.FunctionRecovered, on_function_recovered(pauses)
+                inference_events.FunctionRecovered, on_function_recovered(degradations)
             ),
         },
     )
@@ -85,7 +85,7 @@ async def build(chassis: Chassis[ViolationsSettings]) -> None:
     )
     chassis.do("assess", assessment.assess)
     chassis.do("assess_held", assessment.assess_held)
-    chassis.do("put_forward", pauses.put_forward)
+    chassis.do("put_forward", degradations.release_held_reads)
     chassis.do("settle_conflicts", conflicts.settle)
     chassis.do("ask_report", assessment.ask_report)
     chassis.do("learn_forms", Forms(chassis.db, chassis.clock, store).learn)

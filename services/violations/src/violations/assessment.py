@@ -17,7 +17,7 @@ from law.guards import Guards
 from violations.model import Hold, Offence, Outcome, Place, Plate, Source, Violation
 from violations.recording import record_measured, record_reported
 from violations.rules import Camera, Finding, caution_of, findings, hold_of, offence_of
-from violations.storage import pauses, reads
+from violations.storage import degradation, reads
 from violations.storage.reads import Read
 
 reads_total = telemetry.meter.create_counter("tartip.violations.reads")
@@ -71,7 +71,7 @@ class Assessment:
         self._reports = reports
 
     async def take_read(self, tx: Tx, read: Read) -> None:
-        """In the consumer's transaction: kept, and assessed soon."""
+        """In the consumer's transaction: stores the read and schedules its assessment."""
         now = self._clock()
         if await reads.add_read(tx, read, now):
             await tx.schedule("assess", str(read.read_id), due_at=now)
@@ -80,14 +80,14 @@ class Assessment:
         """Work `assess`: asks the register, then decides in one transaction."""
         read_id = UUID(key)
         async with self._db.begin(SYSTEM) as tx:
-            read = await reads.pending_read(tx, read_id)
+            read = await reads.find_pending(tx, read_id)
         if read is None:
             return
         telemetry.annotate(camera=str(read.camera_id))
         camera = await self._cameras.camera(read.camera_id, self._measured_at(read))
         async with self._db.begin(SYSTEM) as tx:
-            await pauses.beside_pauses(tx)
-            read = await reads.pending_read(tx, read_id, for_update=True)
+            await degradation.lock_shared(tx)
+            read = await reads.find_pending_for_update(tx, read_id)
             if read is None:
                 return
             outcome = await self._hold_or_conclude(tx, read, camera)
@@ -147,9 +147,9 @@ class Assessment:
         return read.arrived_at if clock.why_held(measured_at, read.arrived_at) else measured_at
 
     async def _hold_or_conclude(self, tx: Tx, read: Read, camera: Camera | Outcome) -> Outcome:
-        degradation = await pauses.open_degradation(tx)
-        if degradation is not None:
-            await pauses.hold_read(tx, read.read_id, degradation)
+        open_degradation_id = await degradation.open_degradation(tx)
+        if open_degradation_id is not None:
+            await degradation.hold_read(tx, read.read_id, open_degradation_id)
             return Outcome.HELD
         outcome = await self._conclude(tx, read, camera)
         await reads.close_read(tx, read.read_id, outcome, self._clock())
@@ -164,11 +164,14 @@ class Assessment:
         except EditionMissing:
             return Outcome.RULES_MISSING
         found = findings(read.readings, camera, articles, guards)
-        fit = [one for one in found if guards.camera_kinds.may_find(camera.kind, one.rule)]
+        may_find = guards.camera_kinds.may_find
+        fit = [finding for finding in found if may_find(camera.kind, finding.rule)]
         if not fit:
             return Outcome.KIND_UNFIT if found else Outcome.NO_OFFENCE
-        came = [await self._record(tx, read, camera, one, articles, guards) for one in fit]
-        return Outcome.VIOLATION if Outcome.VIOLATION in came else came[0]
+        outcomes = [
+            await self._record(tx, read, camera, finding, articles, guards) for finding in fit
+        ]
+        return Outcome.VIOLATION if Outcome.VIOLATION in outcomes else outcomes[0]
 
     async def _record(
         self,
@@ -222,6 +225,6 @@ class Assessment:
         # The models looked when the read got its id: the frame may have been under way for hours.
         return (
             read.was_held
-            or await pauses.was_degraded(tx, read.captured_at)
-            or await pauses.was_degraded(tx, made_at(read.read_id))
+            or await degradation.was_degraded(tx, read.captured_at)
+            or await degradation.was_degraded(tx, made_at(read.read_id))
         )

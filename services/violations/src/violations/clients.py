@@ -105,9 +105,9 @@ def camera_from(camera: cameras_pb2.Camera) -> Camera:
         certificate_number=given.certificate_number,
         verifications=tuple(
             Verification(
-                one.number, from_timestamp(one.valid_from), from_timestamp(one.valid_until)
+                row.number, from_timestamp(row.valid_from), from_timestamp(row.valid_until)
             )
-            for one in given.verifications
+            for row in given.verifications
         ),
         speed_tolerance_kmh=given.speed_tolerance_kmh,
         dedupe_seconds=given.dedupe_seconds or DEDUPE_SECONDS_DEFAULT,

@@ -51,7 +51,8 @@ async def hold_for_evidence(
     tx: Tx, violation_id: UUID, others: Collection[UUID], now: datetime
 ) -> None:
     """Evidence of one in review turns out to stand in others: it is held, and both are shown."""
-    found = {one.violation_id: one for one in await neighbours.locked(tx, {violation_id, *others})}
+    locked = await neighbours.get_for_update(tx, {violation_id, *others})
+    found = {neighbour.violation_id: neighbour for neighbour in locked}
     own = found.pop(violation_id)
     for other in found.values():
         await neighbours.add_conflict(tx, violation_id, own.region, other, holds=False, now=now)
@@ -78,7 +79,7 @@ class Conflicts:
         withdrawn = UUID(key.partition(":")[0])
         async with self._db.begin(SYSTEM) as tx:
             ids = await neighbours.conflicting_with(tx, withdrawn)
-            for other in await neighbours.locked(tx, ids):
+            for other in await neighbours.get_for_update(tx, ids):
                 held = other.state is State.REVIEW and other.hold is Hold.IMPOSSIBLE_JOURNEY
                 if held and not await neighbours.is_contradicted(tx, other.violation_id):
                     await _change(tx, other, Hold.NONE, because_of=withdrawn)

@@ -15,8 +15,8 @@ from tartip.inference.v1 import inference_pb2
 from tartip.reports.v1 import events_pb2 as report_events
 
 from violations.assessment import Assessment, reads_total
+from violations.degradation import Degradation, Degradations
 from violations.model import Box, Outcome, Plate, Readings
-from violations.pauses import Degradation, Pauses
 from violations.storage.reads import Read
 
 SHA256_HEX = re.compile(r"[0-9a-f]{64}")
@@ -45,19 +45,19 @@ def on_evidence_accepted(assessment: Assessment) -> OnEvidence:
     return take
 
 
-def on_function_degraded(pauses: Pauses) -> OnDegraded:
+def on_function_degraded(degradations: Degradations) -> OnDegraded:
     async def take(tx: Tx, event: inference_events.FunctionDegraded, meta: Meta) -> None:
         if event.function == inference_events.PROBED_FUNCTION_PLATES:
-            await pauses.begin(tx, degradation_from(event))
+            await degradations.begin(tx, degradation_from(event))
 
     return take
 
 
-def on_function_recovered(pauses: Pauses) -> OnRecovered:
+def on_function_recovered(degradations: Degradations) -> OnRecovered:
     async def take(tx: Tx, event: inference_events.FunctionRecovered, meta: Meta) -> None:
         if event.function == inference_events.PROBED_FUNCTION_PLATES:
             recovered_at = _moment(event.recovered_at, "recovered_at")
-            await pauses.end(tx, degradation_from(event), recovered_at)
+            await degradations.end(tx, degradation_from(event), recovered_at)
 
     return take
 

@@ -43,7 +43,7 @@ def access_refused(attempt: Attempt) -> Event:
 
 def violation_decided(violation: Violation, verdict: Verdict, now: datetime) -> Event:
     """confirmed, rejected or annulled."""
-    told = {
+    common = {
         "violation_id": str(violation.violation_id),
         "region": violation.place.region,
         "report_id": str(violation.report_id or ""),
@@ -51,17 +51,17 @@ def violation_decided(violation: Violation, verdict: Verdict, now: datetime) -> 
     moment = to_timestamp(now)
     if verdict is Verdict.REJECT:
         return _event(
-            "rejected", violation, events_pb2.ViolationRejected(**told, rejected_at=moment)
+            "rejected", violation, events_pb2.ViolationRejected(**common, rejected_at=moment)
         )
     if verdict is Verdict.ANNUL:
         return _event(
-            "annulled", violation, events_pb2.ViolationAnnulled(**told, annulled_at=moment)
+            "annulled", violation, events_pb2.ViolationAnnulled(**common, annulled_at=moment)
         )
     return _event(
         "confirmed",
         violation,
         events_pb2.ViolationConfirmed(
-            **told,
+            **common,
             offence_code=violation.offence.code,
             occurred_at=to_timestamp(violation.occurred_at),
             confirmed_at=moment,

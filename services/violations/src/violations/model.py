@@ -1,7 +1,7 @@
-"""A violation: where it stands, what moves it on, and what holds it back.
+"""A violation: its states, the transitions between them, and what holds it back.
 
-Pure: no clock, no storage. Which readings break which rule stands in `rules`, the bytes that an
-officer signs in `canonical`.
+Pure: no clock, no storage. Which readings break which rule is decided in `rules`; the bytes that an
+officer signs are made in `canonical`.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -36,7 +36,7 @@ class Source(StrEnum):
 
 
 class Hold(StrEnum):
-    """Why a violation may not become an automatic prescription; it stays in review, seen."""
+    """Why a violation may not become an automatic prescription; it stays in review."""
 
     NONE = ""
     # KoAP 802(1)(3): a citizen's evidence is a reason to open a case, with a protocol.
@@ -134,6 +134,21 @@ class EvidenceNotFound(Refusal):
 class DecisionNotPrepared(Refusal):
     kind = Kind.STATE
     code = "DECISION_NOT_PREPARED"
+
+
+class SignatureWrong(Refusal):
+    kind = Kind.FORBIDDEN
+    code = "SIGNATURE_WRONG"
+
+
+class CertificateNotTrusted(Refusal):
+    kind = Kind.FORBIDDEN
+    code = "CERTIFICATE_NOT_TRUSTED"
+
+
+class CertificateOfOtherOfficer(Refusal):
+    kind = Kind.FORBIDDEN
+    code = "CERTIFICATE_OF_OTHER_OFFICER"
 
 
 @dataclass(frozen=True)
@@ -320,7 +335,8 @@ class Violation:
             for frame in self.frames
         ]
         learnt = self.with_frames(frames)
-        is_same = [one.sha256 for one in learnt.frames] == [one.sha256 for one in self.frames]
+        pairs = zip(learnt.frames, self.frames, strict=True)
+        is_same = all(new.sha256 == old.sha256 for new, old in pairs)
         return learnt if is_same else replace(learnt, version=self.version + 1)
 
     def check_version(self, shown: int) -> None:
@@ -358,9 +374,9 @@ class Violation:
 
 
 def required_reason(verdict: Verdict, reason: str) -> str:
-    """The reason as it is kept. Raises ReasonRequired."""
-    told = reason.strip()
+    """The reason as it is stored. Raises ReasonRequired."""
+    text = reason.strip()
     needed = verdict is not Verdict.CONFIRM
-    if len(told) > REASON_MAX or "\x00" in told or (needed and not told):
+    if len(text) > REASON_MAX or "\x00" in text or (needed and not text):
         raise ReasonRequired
-    return told
+    return text

@@ -42,9 +42,9 @@ def sighting_of(violation: Violation) -> Sighting:
     return Sighting(place.latitude, place.longitude, violation.occurred_at)
 
 
-def holds_others(one: Violation | Neighbour) -> bool:
+def holds_others(violation: Violation | Neighbour) -> bool:
     """Whether a device measured where and when: a citizen's word holds nobody's case."""
-    return one.source is Source.DEVICE and one.hold not in MOMENT_IN_DOUBT
+    return violation.source is Source.DEVICE and violation.hold not in MOMENT_IN_DOUBT
 
 
 def is_same_passage(

@@ -108,7 +108,7 @@ class Forms:
         async with self._db.begin(SYSTEM) as tx:
             # Evidence before rows, as whatever records locks them.
             used = await evidence.uses_of(tx, violation.with_forms(known).evidence_hashes)
-            current = await violations.get(tx, violation_id, for_update=True)
+            current = await violations.get_for_update(tx, violation_id)
             learnt = current.with_forms(_without(known, used, violation_id))
             if learnt.frames != current.frames:
                 await violations.note_shown(tx, learnt)

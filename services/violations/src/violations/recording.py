@@ -76,7 +76,7 @@ async def _near(
 
 async def _locked(tx: Tx, others: list[Neighbour], *more: UUID) -> list[Neighbour]:
     ids = {other.violation_id for other in others} | set(more)
-    return await neighbours.locked(tx, ids) if ids else []
+    return await neighbours.get_for_update(tx, ids) if ids else []
 
 
 def _without(violation: Violation, used: dict[str, UUID]) -> Violation:

@@ -41,7 +41,7 @@ class Camera:
     dedupe_seconds: int
 
     def verification_at(self, moment: datetime) -> Verification | None:
-        return next((one for one in self.verifications if one.covers(moment)), None)
+        return next((known for known in self.verifications if known.covers(moment)), None)
 
     def device_at(self, moment: datetime, tolerance_kmh: Decimal | None = None) -> Device:
         device = Device(
@@ -85,7 +85,7 @@ def findings(
 ) -> list[Finding]:
     """What the readings show, whether or not a camera of this kind may find it."""
     found = [_speeding(readings, camera, articles, guards), _red_light(readings, articles)]
-    return [one for one in found if one is not None]
+    return [finding for finding in found if finding is not None]
 
 
 def hold_of(
@@ -100,9 +100,9 @@ def hold_of(
 ) -> Hold:
     """Why no automatic prescription may follow, the gravest reason first."""
     return (
-        _why_not_the_device(readings, arrived_at, camera, guards)
+        _device_hold(readings, arrived_at, camera, guards)
         or _hold(guards.readings.why_held(finding.rule, measured(readings)))
-        or _why_not_the_plate(plate, articles)
+        or _plate_hold(plate, articles)
     )
 
 
@@ -123,9 +123,7 @@ def measured(readings: Readings) -> Measured:
     )
 
 
-def _why_not_the_device(
-    readings: Readings, arrived_at: datetime, camera: Camera, guards: Guards
-) -> Hold:
+def _device_hold(readings: Readings, arrived_at: datetime, camera: Camera, guards: Guards) -> Hold:
     if readings.device_serial != camera.serial:
         return Hold.DEVICE_DIFFERS
     clock = guards.device_clock.why_held(readings.device_time, arrived_at)
@@ -136,7 +134,7 @@ def _why_not_the_device(
     return Hold.NONE if camera.certificate_number else Hold.DEVICE_NOT_CERTIFIED
 
 
-def _why_not_the_plate(plate: Plate, articles: Articles) -> Hold:
+def _plate_hold(plate: Plate, articles: Articles) -> Hold:
     """A plate of a known form that was read with doubt is left to the officer, who is warned."""
     if plate.plate_type in articles.plates.not_automatic:
         return Hold.PLATE_NOT_AUTOMATIC

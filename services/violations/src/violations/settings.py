@@ -1,4 +1,4 @@
-"""What this service is told besides the chassis's settings."""
+"""This service's own settings."""
 
 from pathlib import Path
 

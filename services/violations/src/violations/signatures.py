@@ -6,29 +6,15 @@ ECDSA over P-256 with SHA-256 (DER), made by the officer's own key; only the pub
 from datetime import datetime
 from pathlib import Path
 
-from chassis.refusals import Kind, Refusal
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from violations.model import CertificateNotTrusted, CertificateOfOtherOfficer, SignatureWrong
+
 PEM_BYTES_MAX = 16 * 1024
-
-
-class SignatureWrong(Refusal):
-    kind = Kind.FORBIDDEN
-    code = "SIGNATURE_WRONG"
-
-
-class CertificateNotTrusted(Refusal):
-    kind = Kind.FORBIDDEN
-    code = "CERTIFICATE_NOT_TRUSTED"
-
-
-class CertificateOfOtherOfficer(Refusal):
-    kind = Kind.FORBIDDEN
-    code = "CERTIFICATE_OF_OTHER_OFFICER"
 
 
 class OfficerAuthority:
@@ -81,7 +67,7 @@ def _issued(certificate: x509.Certificate, authority: x509.Certificate, now: dat
     except (ValueError, TypeError, InvalidSignature, x509.ExtensionNotFound):
         return False
     in_time = all(
-        one.not_valid_before_utc <= now <= one.not_valid_after_utc
-        for one in (certificate, authority)
+        cert.not_valid_before_utc <= now <= cert.not_valid_after_utc
+        for cert in (certificate, authority)
     )
     return in_time and not constraints.ca and usage.digital_signature

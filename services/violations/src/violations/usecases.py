@@ -61,11 +61,11 @@ class Desk:
     async def prepare(
         self, violation_id: UUID, verdict: Verdict, *, reason: str, version: int, caller: Caller
     ) -> bytes:
-        """The bytes to sign; nothing is kept, for they follow from the violation as it is.
+        """The bytes to sign; nothing is stored, for they follow from the violation as it is.
 
         `version` is the one that was shown, 0 where it does not matter.
         """
-        told = required_reason(verdict, reason)
+        required = required_reason(verdict, reason)
         async with self._openings.begin(violation_id, caller) as tx:
             violation = await violations.get(tx, violation_id)
             if not caller.scope.sees(violation.place.region):  # shown beside one of his, no more
@@ -78,7 +78,7 @@ class Desk:
                 region=violation.place.region,
                 facts={"verdict": verdict.value},
             )
-        return canonical_decision(violation, verdict, officer=officer_of(caller), reason=told)
+        return canonical_decision(violation, verdict, officer=officer_of(caller), reason=required)
 
     async def decide(
         self,
@@ -97,7 +97,7 @@ class Desk:
         async with self._openings.begin(violation_id, caller) as tx:
             if not await tx.once(caller.key, decision_id, content):
                 return await violations.get(tx, violation_id)
-            current = await violations.get(tx, violation_id, for_update=True)
+            current = await violations.get_for_update(tx, violation_id)
             current.next_state(verdict)
             reason = required_reason(verdict, _reason_in(canonical))
             if canonical != canonical_decision(current, verdict, officer=officer, reason=reason):
@@ -118,13 +118,13 @@ class Desk:
         self, violation_id: UUID, decision_id: UUID, *, reason: str, version: int, caller: Caller
     ) -> Violation:
         """`version` as in `prepare`."""
-        told, now = required_reason(Verdict.ANNUL, reason), self._clock()
-        content = b"\n".join((b"ANNUL", violation_id.bytes, told.encode()))
+        required, now = required_reason(Verdict.ANNUL, reason), self._clock()
+        content = b"\n".join((b"ANNUL", violation_id.bytes, required.encode()))
         async with self._openings.begin(violation_id, caller) as tx:
             if not await tx.once(caller.key, decision_id, content):
                 return await violations.get(tx, violation_id)
-            current = await violations.get(tx, violation_id, for_update=True)
-            decision = Decision(decision_id, officer_of(caller), now, told)
+            current = await violations.get_for_update(tx, violation_id)
+            decision = Decision(decision_id, officer_of(caller), now, required)
             annulled = current.decide(Verdict.ANNUL, decision)
             current.check_version(version)
             return await self._save(tx, annulled, Verdict.ANNUL, now)
@@ -154,8 +154,8 @@ def _reason_in(canonical: bytes) -> str:
     if len(canonical) > CANONICAL_BYTES_MAX:
         raise DecisionNotPrepared
     try:
-        told = json.loads(canonical)
-        reason = str(told["reason"])
+        signed = json.loads(canonical)
+        reason = str(signed["reason"])
         reason.encode()  # half a surrogate pair is no text
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise DecisionNotPrepared from error

@@ -2,171 +2,34 @@
 gRPC servers here, under the peers' own certificates."""
 
 import asyncio
-import inspect
 import itertools
 import json
-import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import asyncpg
-import grpc
 import pytest
 import pytest_asyncio
 from chassis.channels import Channels
-from chassis.clock import new_id, system_clock, to_timestamp
-from chassis.grpc_status import DETAILS_KEY, to_status
-from chassis.purpose import purpose_in, purpose_metadata
-from chassis.refusals import Kind, Refusal
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from google.protobuf.message import Message
-from google.protobuf.timestamp_pb2 import Timestamp
+from chassis.clock import new_id, system_clock
+from chassis.purpose import purpose_metadata
 from tartip.cameras.v1 import cameras_pb2
 from tartip.common.v1 import common_pb2
 from tartip.inference.v1 import events_pb2 as inference_events
 from tartip.inference.v1 import inference_pb2
-from tartip.reports.v1 import reports_pb2
 from tartip.violations.v1 import violations_pb2 as pb
-from tartip.violations.v1 import violations_pb2_grpc
-from tartip_testing.mesh import RunningTestMesh
 from tartip_testing.service import migrated, serving
+from tartip_testing.mesh import RunningTestMesh
 
-SERVICE = "violations"
-
-
-def stamp(moment: datetime) -> Timestamp:
-    made = to_timestamp(moment)
-    assert made is not None
-    return made
-
-
-class Peers:
-    """Cameras, reports and frames that tests put in; `away` makes all unreachable."""
-
-    def __init__(self) -> None:
-        self.cameras: dict[str, cameras_pb2.Camera] = {}
-        self.later: dict[str, cameras_pb2.Camera] = {}
-        self.reports: dict[str, reports_pb2.DeskReport] = {}
-        self.away = False
-        self.asked = 0
-        self.as_of: list[datetime] = []
-        self.purposes: list[str] = []
-        # By the hash of the original: the shown form's hash and content.
-        self.frames: dict[str, tuple[str, bytes]] = {}
-        self.read: list[tuple[str, str]] = []
-        # Hashes for which the store is away.
-        self.held_back: set[str] = set()
-        self.lock = threading.Lock()
-
-    def GetCamera(self, request: Any, context: Any) -> Any:
-        """`cameras` hold descriptions as of `registered_at`, newer ones in `later`."""
-        self._count(context)
-        as_of = request.as_of.ToDatetime(tzinfo=UTC)
-        self.as_of.append(as_of)
-        camera = self.cameras.get(request.camera_id)
-        if camera is None:
-            _refuse(context, "CAMERA_NOT_FOUND", grpc.StatusCode.NOT_FOUND)
-        if camera.HasField("registered_at") and as_of < camera.registered_at.ToDatetime(tzinfo=UTC):
-            _refuse(context, "CAMERA_NOT_REGISTERED_THEN", grpc.StatusCode.FAILED_PRECONDITION)
-        later = self.later.get(request.camera_id)
-        if later is not None and as_of >= later.registered_at.ToDatetime(tzinfo=UTC):
-            camera = later
-        return cameras_pb2.GetCameraResponse(camera=camera)
-
-    def GetReport(self, request: Any, context: Any) -> Any:
-        self._count(context)
-        self.purposes.append(purpose_in(dict(context.invocation_metadata())))
-        report = self.reports.get(request.report_id)
-        if report is None:
-            _refuse(context, "REPORT_NOT_FOUND", grpc.StatusCode.NOT_FOUND)
-        return reports_pb2.ReportDeskGetReportResponse(report=report)
-
-    def ReadEvidence(self, request: Any, context: Any) -> Any:
-        """In two pieces."""
-        self._count(context)
-        self.read.append((request.sha256, purpose_in(dict(context.invocation_metadata()))))
-        if request.sha256 in self.held_back:
-            context.abort(grpc.StatusCode.UNAVAILABLE, "away")
-        frame = self.frames.get(request.sha256)
-        if frame is None:
-            _refuse(context, "EVIDENCE_NOT_FOUND", grpc.StatusCode.NOT_FOUND)
-        shown_sha256, content = frame
-        yield inference_pb2.ReadEvidenceResponse(
-            content_type="image/jpeg",
-            content=content[:5],
-            sha256=shown_sha256,
-            original_sha256=request.sha256,
-            size_bytes=len(content),
-        )
-        yield inference_pb2.ReadEvidenceResponse(content=content[5:])
-
-    def _count(self, context: Any) -> None:
-        with self.lock:
-            self.asked += 1
-        if self.away:
-            context.abort(grpc.StatusCode.UNAVAILABLE, "away")
-
-
-def _refuse(context: Any, reason: str, status: grpc.StatusCode) -> None:
-    kind = Kind.NOT_FOUND if status is grpc.StatusCode.NOT_FOUND else Kind.STATE
-    refusal = type("Gone", (Refusal,), {"kind": kind, "code": reason})()
-    details = ((DETAILS_KEY, to_status(refusal).SerializeToString()),)
-    context.set_trailing_metadata(details)
-    context.abort(status, reason)
-
-
-def _handler_of(answer: Any) -> Any:
-    if inspect.isgeneratorfunction(answer):
-        return grpc.unary_stream_rpc_method_handler
-    return grpc.unary_unary_rpc_method_handler
-
-
-def _serve(server: grpc.Server, service: str, **methods: tuple[Any, type[Message]]) -> None:
-    """The methods that violations calls, and no others."""
-    handlers = {
-        name: _handler_of(answer)(
-            answer,
-            request_deserializer=request.FromString,
-            response_serializer=lambda message: message.SerializeToString(),
-        )
-        for name, (answer, request) in methods.items()
-    }
-    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, handlers),))
+from .callers import SERVICE, As, Publisher, Signer
+from .peers import Peers, serving_peers, stamp
 
 
 @pytest.fixture(scope="session")
 def peer_server(engines: RunningTestMesh) -> Iterator[tuple[Peers, str]]:
-    peers = Peers()
-    pair = engines.certificates.service("camera-registry")
-    credentials = grpc.ssl_server_credentials(
-        [(pair.key.read_bytes(), pair.certificate.read_bytes())],
-        engines.certificates.authority.read_bytes(),
-        require_client_auth=True,
-    )
-    server = grpc.server(ThreadPoolExecutor(4))
-    _serve(
-        server,
-        "tartip.cameras.v1.CameraRegistry",
-        GetCamera=(peers.GetCamera, cameras_pb2.GetCameraRequest),
-    )
-    _serve(
-        server,
-        "tartip.reports.v1.ReportDesk",
-        GetReport=(peers.GetReport, reports_pb2.ReportDeskGetReportRequest),
-    )
-    _serve(
-        server,
-        "tartip.inference.v1.Inference",
-        ReadEvidence=(peers.ReadEvidence, inference_pb2.ReadEvidenceRequest),
-    )
-    port = server.add_secure_port("127.0.0.1:0", credentials)
-    server.start()
-    yield peers, f"127.0.0.1:{port}"
-    server.stop(None)
+    with serving_peers(engines) as served:
+        yield served
 
 
 @pytest.fixture(scope="session")
@@ -192,27 +55,6 @@ def service(
 @pytest.fixture
 def peers(peer_server: tuple[Peers, str]) -> Peers:
     return peer_server[0]
-
-
-@dataclass
-class As:
-    """Calls of one caller: a certificate and, where it speaks for an operator, a token."""
-
-    channels: Channels
-    address: str
-    metadata: tuple[tuple[str, str | bytes], ...] = ()
-    stub: Any = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.stub = violations_pb2_grpc.ViolationsStub(self.channels.to(self.address, SERVICE))
-
-    async def call(self, method: str, request: Message) -> Any:
-        return await getattr(self.stub, method)(request, timeout=5, metadata=self.metadata)
-
-    async def open(self, violation_id: str, sha256: str) -> list[pb.OpenEvidenceResponse]:
-        request = pb.OpenEvidenceRequest(violation_id=violation_id, sha256=sha256)
-        answers = self.stub.OpenEvidence(request, timeout=5, metadata=self.metadata)
-        return [answer async for answer in answers]
 
 
 @pytest_asyncio.fixture
@@ -283,38 +125,6 @@ def new_camera(peers: Peers) -> Callable[..., cameras_pb2.Camera]:
 def camera(new_camera: Callable[..., cameras_pb2.Camera]) -> cameras_pb2.Camera:
     """The camera of a test, which may change it."""
     return new_camera()
-
-
-@dataclass(frozen=True)
-class Publisher:
-    """Publishes as the service that owns the subject, with the headers that its relay gives."""
-
-    engines: RunningTestMesh
-
-    async def send(
-        self, subject: str, message: Message, *, user: str, event_id: str = "", story: str = ""
-    ) -> str:
-        client = await self.engines.nats_client(user)
-        told = event_id or str(new_id())
-        headers = {
-            "ce-id": told,
-            "ce-type": subject,
-            "tartip-aggregate": str(new_id()),
-            "tartip-version": "1",
-            "tartip-region": "KZ-75",
-            "tartip-story": story or "ab" * 16,
-            "traceparent": f"00-{story or 'ab' * 16}-{'cd' * 8}-01",
-        }
-        await client.jetstream().publish(
-            subject, message.SerializeToString(), headers=headers, timeout=5
-        )
-        await client.close()
-        return told
-
-    async def read(self, event: inference_events.PlateRead, **headers: str) -> str:
-        return await self.send(
-            "inference.v1.plate_read", event, user="inference-gateway", **headers
-        )
 
 
 @pytest.fixture
@@ -491,21 +301,6 @@ async def _all(caller: As) -> list[pb.Violation]:
             return found
 
 
-@dataclass(frozen=True)
-class Signer:
-    """An officer's browser or card."""
-
-    engines: RunningTestMesh
-
-    def sign(self, canonical: bytes, officer: str = "inspector-almaty") -> tuple[bytes, bytes]:
-        """Signature and certificate."""
-        pair = self.engines.certificates.officer(officer)
-        key = serialization.load_pem_private_key(pair.key.read_bytes(), password=None)
-        assert isinstance(key, ec.EllipticCurvePrivateKey)
-        signature = key.sign(canonical, ec.ECDSA(hashes.SHA256()))
-        return signature, pair.certificate.read_bytes()
-
-
 @pytest.fixture
 def signer(engines: RunningTestMesh) -> Signer:
     return Signer(engines)
@@ -543,3 +338,15 @@ def prepared(inspector: As, signer: Signer) -> Callable[..., Awaitable[Any]]:
         )
 
     return make
+
+
+@pytest_asyncio.fixture
+async def violation_id(
+    publisher: Publisher,
+    plate_read: Callable[..., inference_events.PlateRead],
+    camera: cameras_pb2.Camera,
+    violations_of: Wait,
+) -> str:
+    """A violation in review."""
+    await publisher.read(plate_read())
+    return (await violations_of(camera.camera_id))[0].violation_id

@@ -18,7 +18,7 @@ from tartip.violations.v1 import events_pb2
 from tartip.violations.v1 import violations_pb2 as pb
 from tartip_testing.mesh import RunningTestMesh
 
-from .test_desk import refused
+from .callers import refused
 
 As = Callable[..., Any]
 Wait = Callable[..., Awaitable[list[pb.Violation]]]

@@ -8,12 +8,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
-from violations.signatures import (
-    CertificateNotTrusted,
-    CertificateOfOtherOfficer,
-    OfficerAuthority,
-    SignatureWrong,
-)
+from violations.model import CertificateNotTrusted, CertificateOfOtherOfficer, SignatureWrong
+from violations.signatures import OfficerAuthority
 
 NOW = datetime(2026, 6, 3, tzinfo=UTC)
 CONTENT = b'{"verdict":"confirm"}'

@@ -78,8 +78,8 @@ class ReadingBounds:
     def why_held(self, rule: Rule, measured: Measured) -> HoldReason | None:
         """Why readings cannot carry an offence against this rule, or None."""
         if rule is Rule.SPEED:
-            return self._why_not_the_speed(measured)
-        return self._why_not_the_signal(measured)
+            return self._speed_hold(measured)
+        return self._signal_hold(measured)
 
     def excess_kmh(self, kind: str, measured: Measured, of_camera: float = 0.0) -> Decimal | None:
         """Speed less tolerance less limit; None where either was not measured.
@@ -97,7 +97,7 @@ class ReadingBounds:
         assert speed is not None
         return self.speed.tolerance_kmh(kind, speed, of_camera)
 
-    def _why_not_the_speed(self, measured: Measured) -> HoldReason | None:
+    def _speed_hold(self, measured: Measured) -> HoldReason | None:
         if measured.speed_kmh is None or measured.speed_limit_kmh is None:
             return HoldReason.SPEED_MISSING
         speed, limit = _number(measured.speed_kmh), _number(measured.speed_limit_kmh)
@@ -107,7 +107,7 @@ class ReadingBounds:
             return HoldReason.SPEED_IMPLAUSIBLE
         return None
 
-    def _why_not_the_signal(self, measured: Measured) -> HoldReason | None:
+    def _signal_hold(self, measured: Measured) -> HoldReason | None:
         age = measured.signal_age_seconds
         if not measured.signal_phase or age is None or measured.past_stop_line is None:
             return HoldReason.SIGNAL_MISSING

@@ -11,18 +11,18 @@ from chassis.identity import allow
 from chassis.pages import read_page
 from tartip.reports.v1 import reports_pb2, reports_pb2_grpc
 
-from citizen_reports.grpc_api.convert import (
+from citizen_reports.grpc_api.messages import (
+    app_report_to_proto,
+    change_to_proto,
+    draft_from_proto,
     number_of,
+    receipt_to_proto,
     report_id_of,
-    to_app_report,
-    to_change,
-    to_draft,
-    to_receipt,
 )
 from citizen_reports.model.media import Announced, Piece, check_piece
+from citizen_reports.usecases.change_feed import ChangeFeed
 from citizen_reports.usecases.intake import REPORTS_OF_PARTNER, Intake
 from citizen_reports.usecases.uploads import Uploads
-from citizen_reports.usecases.watching import Watching
 
 Context = grpc.aio.ServicerContext
 POLICY: Policy = {
@@ -41,10 +41,10 @@ POLICY: Policy = {
 
 
 class CitizenReportsApi(reports_pb2_grpc.CitizenReportsServicer):
-    def __init__(self, intake: Intake, uploads: Uploads, watching: Watching) -> None:
+    def __init__(self, intake: Intake, uploads: Uploads, change_feed: ChangeFeed) -> None:
         self._intake = intake
         self._uploads = uploads
-        self._watching = watching
+        self._change_feed = change_feed
 
     async def OpenReport(
         self, request: reports_pb2.OpenReportRequest, context: Context
@@ -54,11 +54,11 @@ class CitizenReportsApi(reports_pb2_grpc.CitizenReportsServicer):
             telemetry.annotate(report=str(report_id))
         view = await self._intake.open(
             report_id,
-            to_draft(request),
+            draft_from_proto(request),
             request.SerializeToString(deterministic=True),
             current_caller(),
         )
-        return reports_pb2.OpenReportResponse(report=to_app_report(view))
+        return reports_pb2.OpenReportResponse(report=app_report_to_proto(view))
 
     async def PutMedia(
         self, request: reports_pb2.PutMediaRequest, context: Context
@@ -77,7 +77,7 @@ class CitizenReportsApi(reports_pb2_grpc.CitizenReportsServicer):
     ) -> reports_pb2.SubmitReportResponse:
         report_id = report_id_of(request.report_id)
         receipt = await self._intake.submit(report_id, current_caller())
-        return reports_pb2.SubmitReportResponse(receipt=to_receipt(receipt))
+        return reports_pb2.SubmitReportResponse(receipt=receipt_to_proto(receipt))
 
     async def GetReport(
         self, request: reports_pb2.GetReportRequest, context: Context
@@ -87,7 +87,7 @@ class CitizenReportsApi(reports_pb2_grpc.CitizenReportsServicer):
             view = await self._intake.by_number(number_of(request.number), caller)
         else:
             view = await self._intake.by_id(report_id_of(request.report_id), caller)
-        return reports_pb2.GetReportResponse(report=to_app_report(view))
+        return reports_pb2.GetReportResponse(report=app_report_to_proto(view))
 
     async def ListReports(
         self, request: reports_pb2.ListReportsRequest, context: Context
@@ -95,25 +95,25 @@ class CitizenReportsApi(reports_pb2_grpc.CitizenReportsServicer):
         spec = read_page(request.page.size, request.page.token, of=REPORTS_OF_PARTNER)
         views, token = await self._intake.list_opened(spec, current_caller())
         return reports_pb2.ListReportsResponse(
-            reports=[to_app_report(view) for view in views], next_page_token=token
+            reports=[app_report_to_proto(view) for view in views], next_page_token=token
         )
 
     async def WatchReports(
         self, request: reports_pb2.WatchReportsRequest, context: Context
     ) -> AsyncIterator[reports_pb2.WatchReportsResponse]:
-        async for change in self._watching.follow(request.resume_token, current_caller()):
-            yield to_change(change)
+        async for change in self._change_feed.follow(request.resume_token, current_caller()):
+            yield change_to_proto(change)
 
     async def ReplyToQuestion(
         self, request: reports_pb2.ReplyToQuestionRequest, context: Context
     ) -> reports_pb2.ReplyToQuestionResponse:
         report_id = report_id_of(request.report_id)
         view = await self._intake.reply(report_id, request.text, current_caller())
-        return reports_pb2.ReplyToQuestionResponse(report=to_app_report(view))
+        return reports_pb2.ReplyToQuestionResponse(report=app_report_to_proto(view))
 
     async def DisputeAnswer(
         self, request: reports_pb2.DisputeAnswerRequest, context: Context
     ) -> reports_pb2.DisputeAnswerResponse:
         report_id = report_id_of(request.report_id)
         view = await self._intake.dispute(report_id, request.text, current_caller())
-        return reports_pb2.DisputeAnswerResponse(report=to_app_report(view))
+        return reports_pb2.DisputeAnswerResponse(report=app_report_to_proto(view))

@@ -10,13 +10,13 @@ from chassis.identity import allow
 from chassis.pages import read_page
 from tartip.reports.v1 import reports_pb2, reports_pb2_grpc
 
-from citizen_reports.grpc_api.convert import (
+from citizen_reports.grpc_api.messages import (
     category_or_none,
+    desk_report_to_proto,
     media_id_of,
     number_of,
     report_id_of,
     status_or_none,
-    to_desk_report,
 )
 from citizen_reports.model.actions import DESK_ROLES, ROLES, DeskAction
 from citizen_reports.storage.reports import QueueFilter
@@ -65,7 +65,7 @@ class ReportDeskApi(reports_pb2_grpc.ReportDeskServicer):
             wanted, spec, current_caller(), overdue_only=request.overdue_only
         )
         return reports_pb2.ReportDeskListReportsResponse(
-            reports=[to_desk_report(view) for view in views], next_page_token=token
+            reports=[desk_report_to_proto(view) for view in views], next_page_token=token
         )
 
     async def GetReport(
@@ -76,7 +76,7 @@ class ReportDeskApi(reports_pb2_grpc.ReportDeskServicer):
             view = await self._desk.by_number(number_of(request.number), caller)
         else:
             view = await self._desk.by_id(report_id_of(request.report_id), caller)
-        return reports_pb2.ReportDeskGetReportResponse(report=to_desk_report(view))
+        return reports_pb2.ReportDeskGetReportResponse(report=desk_report_to_proto(view))
 
     async def OpenEvidence(
         self, request: reports_pb2.OpenEvidenceRequest, context: Context
@@ -95,7 +95,7 @@ class ReportDeskApi(reports_pb2_grpc.ReportDeskServicer):
         self, request: reports_pb2.TakeReportRequest, context: Context
     ) -> reports_pb2.TakeReportResponse:
         view = await self._desk.take(_shown(request), current_caller())
-        return reports_pb2.TakeReportResponse(report=to_desk_report(view))
+        return reports_pb2.TakeReportResponse(report=desk_report_to_proto(view))
 
     async def RouteReport(
         self, request: reports_pb2.RouteReportRequest, context: Context
@@ -103,19 +103,19 @@ class ReportDeskApi(reports_pb2_grpc.ReportDeskServicer):
         view = await self._desk.route(
             _shown(request), request.unit, request.reason, current_caller()
         )
-        return reports_pb2.RouteReportResponse(report=to_desk_report(view))
+        return reports_pb2.RouteReportResponse(report=desk_report_to_proto(view))
 
     async def AskReporter(
         self, request: reports_pb2.AskReporterRequest, context: Context
     ) -> reports_pb2.AskReporterResponse:
         view = await self._desk.ask(_shown(request), request.question, current_caller())
-        return reports_pb2.AskReporterResponse(report=to_desk_report(view))
+        return reports_pb2.AskReporterResponse(report=desk_report_to_proto(view))
 
     async def AnswerReport(
         self, request: reports_pb2.AnswerReportRequest, context: Context
     ) -> reports_pb2.AnswerReportResponse:
         view = await self._desk.answer(_shown(request), request.answer, current_caller())
-        return reports_pb2.AnswerReportResponse(report=to_desk_report(view))
+        return reports_pb2.AnswerReportResponse(report=desk_report_to_proto(view))
 
     async def AcceptTrafficEvidence(
         self, request: reports_pb2.AcceptTrafficEvidenceRequest, context: Context
@@ -123,7 +123,7 @@ class ReportDeskApi(reports_pb2_grpc.ReportDeskServicer):
         view = await self._desk.accept_traffic_evidence(
             _shown(request), request.plate, request.offence_code, current_caller()
         )
-        return reports_pb2.AcceptTrafficEvidenceResponse(report=to_desk_report(view))
+        return reports_pb2.AcceptTrafficEvidenceResponse(report=desk_report_to_proto(view))
 
 
 def _shown(request: Any) -> Shown:

@@ -91,7 +91,7 @@ class Media:
 
 def check_piece(piece: Piece, *, media_id_ok: bool) -> None:
     """Raises BadRequest with every wrong field; one alone gives its own name to the refusal."""
-    told = piece.announced
+    announced = piece.announced
     with checks() as check:
         check.that(media_id_ok, "media_id", "a UUIDv7 in lower case", code="MEDIA_ID_WRONG")
         check.that(piece.offset >= 0, "offset", "0 or more", code="OFFSET_WRONG")
@@ -103,22 +103,25 @@ def check_piece(piece: Piece, *, media_id_ok: bool) -> None:
             code="MEDIA_TOO_LARGE",
         )
         check.that(
-            told.total_bytes > 0, "total_bytes", "how many bytes the whole has", code="TOTAL_WRONG"
+            announced.total_bytes > 0,
+            "total_bytes",
+            "how many bytes the whole has",
+            code="TOTAL_WRONG",
         )
         check.that(
-            told.total_bytes <= WHOLE_MAX,
+            announced.total_bytes <= WHOLE_MAX,
             "total_bytes",
             f"at most {WHOLE_MAX} bytes",
             code="MEDIA_TOO_LARGE",
         )
         check.that(
-            _SHA256.fullmatch(told.sha256) is not None,
+            _SHA256.fullmatch(announced.sha256) is not None,
             "sha256",
             "64 hex digits",
             code="SHA256_WRONG",
         )
         check.that(
-            told.content_type in PICTURES or told.content_type in FILMS,
+            announced.content_type in PICTURES or announced.content_type in FILMS,
             "content_type",
             "image/jpeg, image/png, image/webp or video/mp4",
             code="MEDIA_TYPE_UNKNOWN",

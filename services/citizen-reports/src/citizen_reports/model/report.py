@@ -57,7 +57,7 @@ class Status(StrEnum):
     CLOSED = "closed"
 
 
-class Action(StrEnum):
+class Move(StrEnum):
     SUBMIT = "submit"
     ROUTE = "route"
     TAKE = "take"
@@ -69,21 +69,21 @@ class Action(StrEnum):
     CLOSE = "close"
 
 
-# The one table: what is not in it is STATUS_NOT_ALLOWED.
-TRANSITIONS: dict[tuple[Action, Status], Status] = {
-    (Action.SUBMIT, Status.OPEN): Status.REGISTERED,
-    (Action.ROUTE, Status.REGISTERED): Status.ROUTED,
-    (Action.ROUTE, Status.ROUTED): Status.ROUTED,
-    (Action.ROUTE, Status.IN_WORK): Status.ROUTED,
-    (Action.TAKE, Status.ROUTED): Status.IN_WORK,
-    (Action.TAKE, Status.DISPUTED): Status.IN_WORK,
-    (Action.ASK, Status.IN_WORK): Status.WAITS_FOR_REPORTER,
-    (Action.REPLY, Status.WAITS_FOR_REPORTER): Status.IN_WORK,
-    (Action.ACCEPT, Status.IN_WORK): Status.IN_WORK,
-    (Action.ANSWER, Status.IN_WORK): Status.ANSWERED,
-    (Action.ANSWER, Status.WAITS_FOR_REPORTER): Status.ANSWERED,
-    (Action.DISPUTE, Status.ANSWERED): Status.DISPUTED,
-    (Action.CLOSE, Status.ANSWERED): Status.CLOSED,
+# One row for each status and move; what is not in it is STATUS_NOT_ALLOWED.
+TRANSITIONS: dict[tuple[Status, Move], Status] = {
+    (Status.OPEN, Move.SUBMIT): Status.REGISTERED,
+    (Status.REGISTERED, Move.ROUTE): Status.ROUTED,
+    (Status.ROUTED, Move.ROUTE): Status.ROUTED,
+    (Status.IN_WORK, Move.ROUTE): Status.ROUTED,
+    (Status.ROUTED, Move.TAKE): Status.IN_WORK,
+    (Status.DISPUTED, Move.TAKE): Status.IN_WORK,
+    (Status.IN_WORK, Move.ASK): Status.WAITS_FOR_REPORTER,
+    (Status.WAITS_FOR_REPORTER, Move.REPLY): Status.IN_WORK,
+    (Status.IN_WORK, Move.ACCEPT): Status.IN_WORK,
+    (Status.IN_WORK, Move.ANSWER): Status.ANSWERED,
+    (Status.WAITS_FOR_REPORTER, Move.ANSWER): Status.ANSWERED,
+    (Status.ANSWERED, Move.DISPUTE): Status.DISPUTED,
+    (Status.ANSWERED, Move.CLOSE): Status.CLOSED,
 }
 # What the desk still has to do something about.
 QUEUE = (
@@ -116,7 +116,7 @@ class DeadlineTable(Protocol):
 
 @dataclass(frozen=True)
 class Receipt:
-    """What the reporter was told when the report was registered; it never changes."""
+    """What the reporter got when the report was registered; it never changes."""
 
     number: str
     registered_at: datetime
@@ -191,30 +191,30 @@ class Report:
 
     def submit(self, receipt: Receipt) -> "Report":
         return replace(
-            self._moved(Action.SUBMIT),
+            self._moved(Move.SUBMIT),
             receipt=receipt,
             deadline=receipt.deadline,
             deadline_number=self.deadline_number + 1,
         )
 
     def route(self, unit: str) -> "Report":
-        return replace(self._moved(Action.ROUTE), unit=unit, operator="")
+        return replace(self._moved(Move.ROUTE), unit=unit, operator="")
 
     def take(self, operator: str, roles: frozenset[str], deadlines: DeadlineTable) -> "Report":
         if self.status is Status.DISPUTED and not roles & OVERSIGHT_ROLES:
             raise StatusNotAllowed(facts={"status": self.status.value})
-        taken = replace(self._moved(Action.TAKE), operator=operator)
+        taken = replace(self._moved(Move.TAKE), operator=operator)
         assert self.deadline is not None and self.receipt is not None
         due = deadlines.after_taking(self.deadline, self.receipt.registered_at)
         return taken if due == self.deadline else taken._due(due)
 
     def ask(self, now: datetime) -> "Report":
-        return replace(self._moved(Action.ASK), waits_since=now)
+        return replace(self._moved(Move.ASK), waits_since=now)
 
     def reply(self, now: datetime, deadlines: DeadlineTable) -> "Report":
         if self.waits_since is None or self.deadline is None:
             raise NothingAsked
-        replied = replace(self._moved(Action.REPLY), waits_since=None)
+        replied = replace(self._moved(Move.REPLY), waits_since=None)
         return replied._due(deadlines.after_waiting(self.deadline, now - self.waits_since))
 
     def accept_traffic(self, offence_code: str) -> "Report":
@@ -222,11 +222,11 @@ class Report:
             raise NotTraffic
         if self.offence_code:  # once: a candidate exists by now
             raise StatusNotAllowed(facts={"status": self.status.value})
-        return replace(self._moved(Action.ACCEPT), offence_code=offence_code)
+        return replace(self._moved(Move.ACCEPT), offence_code=offence_code)
 
     def answer(self, operator: str, now: datetime) -> "Report":
         return replace(
-            self._moved(Action.ANSWER), operator=operator, answered_at=now, waits_since=None
+            self._moved(Move.ANSWER), operator=operator, answered_at=now, waits_since=None
         )
 
     def dispute(self, now: datetime, unit_deadline: Deadline) -> "Report":
@@ -234,11 +234,11 @@ class Report:
             raise AlreadyDisputed
         if self.status is not Status.ANSWERED:
             raise ReportNotAnswered
-        disputed = replace(self._moved(Action.DISPUTE), disputed_at=now, operator="")
+        disputed = replace(self._moved(Move.DISPUTE), disputed_at=now, operator="")
         return disputed._due(unit_deadline)
 
     def close(self) -> "Report":
-        return self._moved(Action.CLOSE)
+        return self._moved(Move.CLOSE)
 
     def escalate(self, step: int) -> "Report":
         return replace(self, escalation_step=step, version=self.version + 1)
@@ -249,10 +249,10 @@ class Report:
             return self
         return replace(self, outcome=outcome, version=self.version + 1)
 
-    def _moved(self, action: Action) -> "Report":
-        target = TRANSITIONS.get((action, self.status))
+    def _moved(self, move: Move) -> "Report":
+        target = TRANSITIONS.get((self.status, move))
         if target is None:
-            raise StatusNotAllowed(facts={"status": self.status.value, "action": action.value})
+            raise StatusNotAllowed(facts={"status": self.status.value, "action": move.value})
         return replace(self, status=target, version=self.version + 1)
 
     def _due(self, deadline: Deadline) -> "Report":

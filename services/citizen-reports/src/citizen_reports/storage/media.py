@@ -4,7 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from chassis.transaction import Tx
-from sqlalchemy import Row, delete, func, select, update
+from sqlalchemy import Row, Select, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from citizen_reports.model.media import Announced, Media, MediaState
@@ -28,11 +28,20 @@ async def stored_counts(tx: Tx, report_ids: list[UUID]) -> dict[UUID, int]:
     return {row.report_id: row.stored for row in await tx.execute(query)}
 
 
-async def media_by_id(
-    tx: Tx, report_id: UUID, media_id: UUID, *, lock: bool = False
-) -> Media | None:
-    query = select(media).where(media.c.report_id == report_id, media.c.media_id == media_id)
-    row = (await tx.execute(query.with_for_update() if lock else query)).one_or_none()
+async def find(tx: Tx, report_id: UUID, media_id: UUID) -> Media | None:
+    return _found((await tx.execute(_with_id(report_id, media_id))).one_or_none())
+
+
+async def find_for_update(tx: Tx, report_id: UUID, media_id: UUID) -> Media | None:
+    query = _with_id(report_id, media_id).with_for_update()
+    return _found((await tx.execute(query)).one_or_none())
+
+
+def _with_id(report_id: UUID, media_id: UUID) -> Select[Any]:
+    return select(media).where(media.c.report_id == report_id, media.c.media_id == media_id)
+
+
+def _found(row: Row[Any] | None) -> Media | None:
     return _to_media(row) if row else None
 
 

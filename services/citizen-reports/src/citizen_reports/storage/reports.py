@@ -31,7 +31,7 @@ from citizen_reports.storage.tables import (
     reports,
 )
 
-_CLOCK_STANDS = reports.c.status == Status.WAITS_FOR_REPORTER.value
+_CLOCK_IS_STOPPED = reports.c.status == Status.WAITS_FOR_REPORTER.value
 
 
 @dataclass(frozen=True)
@@ -51,17 +51,24 @@ async def add_report(tx: Tx, report: Report) -> bool:
     return bool(added.rowcount)
 
 
-async def report_by_id(tx: Tx, report_id: UUID, *, lock: bool = False) -> Report:
-    """Raises ReportNotFound, also for a report out of the scope's sight."""
-    query = select(reports).where(reports.c.report_id == report_id)
-    return _found((await tx.execute(query.with_for_update() if lock else query)).one_or_none())
+async def get(tx: Tx, report_id: UUID) -> Report:
+    """Raises ReportNotFound, also for a report that the scope does not see."""
+    return _found((await tx.execute(_with_id(report_id))).one_or_none())
 
 
-async def find_report(tx: Tx, report_id: UUID) -> Report | None:
-    """Locked; None where it is gone."""
-    query = select(reports).where(reports.c.report_id == report_id).with_for_update()
-    row = (await tx.execute(query)).one_or_none()
+async def get_for_update(tx: Tx, report_id: UUID) -> Report:
+    """Raises ReportNotFound, also for a report that the scope does not see."""
+    return _found((await tx.execute(_with_id(report_id).with_for_update())).one_or_none())
+
+
+async def find_for_update(tx: Tx, report_id: UUID) -> Report | None:
+    """None where it is gone."""
+    row = (await tx.execute(_with_id(report_id).with_for_update())).one_or_none()
     return to_report(row) if row else None
+
+
+def _with_id(report_id: UUID) -> Select[Any]:
+    return select(reports).where(reports.c.report_id == report_id)
 
 
 async def find_by_key(tx: Tx, key: UUID | str) -> Report | None:
@@ -71,7 +78,8 @@ async def find_by_key(tx: Tx, key: UUID | str) -> Report | None:
     return to_report(row) if row else None
 
 
-async def report_by_number(tx: Tx, number: str) -> Report:
+async def get_by_number(tx: Tx, number: str) -> Report:
+    """Raises ReportNotFound."""
     query = select(reports).where(reports.c.number == number)
     return _found((await tx.execute(query)).one_or_none())
 
@@ -109,9 +117,9 @@ async def reports_of_partner(tx: Tx, partner: str, spec: PageSpec) -> list[Repor
 
 
 async def reports_for_desk(tx: Tx, wanted: QueueFilter, spec: PageSpec) -> list[Report]:
-    """Most urgent deadline first; last those whose clock stands, for they have none now."""
+    """Most urgent deadline first; last those whose clock is stopped, for they have none now."""
     query = _narrowed(select(reports), wanted)
-    order = (_CLOCK_STANDS, reports.c.due_at, reports.c.report_id)
+    order = (_CLOCK_IS_STOPPED, reports.c.due_at, reports.c.report_id)
     if spec.after:
         query = query.where(tuple_(*order) > tuple_(*_place_in_queue(spec.after)))
     return [to_report(row) for row in await tx.execute(query.order_by(*order).limit(spec.size))]
@@ -120,8 +128,8 @@ async def reports_for_desk(tx: Tx, wanted: QueueFilter, spec: PageSpec) -> list[
 def place_in_queue(report: Report) -> tuple[str, ...]:
     """What a page token says of where a page ended; see `reports_for_desk`."""
     assert report.deadline is not None
-    stands = "1" if report.status is Status.WAITS_FOR_REPORTER else "0"
-    return stands, report.deadline.due_at.isoformat(), str(report.report_id)
+    is_stopped = "1" if report.status is Status.WAITS_FOR_REPORTER else "0"
+    return is_stopped, report.deadline.due_at.isoformat(), str(report.report_id)
 
 
 def _place_in_queue(after: tuple[str, ...]) -> tuple[bool, datetime, UUID]:

@@ -25,7 +25,7 @@ from citizen_reports.storage import contents, media, reports
 from citizen_reports.storage.contents import Contents, Step
 from citizen_reports.storage.reports import QueueFilter
 from citizen_reports.usecases.openings import Openings, bar_who_is_complained_about, is_about
-from citizen_reports.usecases.settling import CLOSE, Settler, record, tell
+from citizen_reports.usecases.recording import CLOSE, ReportRecorder, audit, bind_trace
 
 QUEUE_LIST = "reports for the desk"
 REASON_MAX = 500
@@ -60,12 +60,12 @@ class Shown:
 
 class Desk:
     def __init__(
-        self, db: Database, clock: Clock, law: Law, settler: Settler, openings: Openings
+        self, db: Database, clock: Clock, law: Law, recorder: ReportRecorder, openings: Openings
     ) -> None:
         self._db = db
         self._clock = clock
         self._law = law
-        self._settler = settler
+        self._recorder = recorder
         self._openings = openings
 
     async def list_queue(
@@ -91,11 +91,11 @@ class Desk:
 
     async def by_id(self, report_id: UUID, caller: Caller) -> DeskView:
         async with self._openings.begin(report_id, caller) as tx:
-            return await self._read(tx, await reports.report_by_id(tx, report_id), caller)
+            return await self._read(tx, await reports.get(tx, report_id), caller)
 
     async def by_number(self, number: str, caller: Caller) -> DeskView:
         async with self._openings.begin(number, caller) as tx:
-            return await self._read(tx, await reports.report_by_number(tx, number), caller)
+            return await self._read(tx, await reports.get_by_number(tx, number), caller)
 
     async def take(self, shown: Shown, caller: Caller) -> DeskView:
         """Two at once: the second is refused; the same operator again is answered."""
@@ -106,8 +106,8 @@ class Desk:
                 return await self._view(tx, report, caller)
             shown.require_unchanged(report)
             taken = report.take(operator, frozenset(caller.scope.roles), self._law.deadlines)
-            await self._settler.settle(tx, report, taken, at=now, actor=operator)
-            record(tx, "take", report)
+            await self._recorder.record(tx, report, taken, at=now, actor=operator)
+            audit(tx, "take", report)
             return await self._view(tx, taken, caller)
 
     async def route(self, shown: Shown, unit: str, reason: str, caller: Caller) -> DeskView:
@@ -129,7 +129,7 @@ class Desk:
                     code="REASON_TOO_LONG",
                 )
             routed = report.route(unit)
-            await self._settler.settle(
+            await self._recorder.record(
                 tx,
                 report,
                 routed,
@@ -138,7 +138,7 @@ class Desk:
                 note=f"{unit}: {reason}",
                 fact=events.report_routed(routed, now),
             )
-            record(tx, "route", report, unit=unit)
+            audit(tx, "route", report, unit=unit)
             return await self._view(tx, routed, caller)
 
     async def ask(self, shown: Shown, question: str, caller: Caller) -> DeskView:
@@ -149,8 +149,8 @@ class Desk:
             report = await self._lock_unchanged(tx, shown, caller)
             asked = report.ask(now)
             await contents.set_content(tx, shown.report_id, question=question)
-            await self._settler.settle(tx, report, asked, at=now, actor=operator, note=question)
-            record(tx, "ask", report)
+            await self._recorder.record(tx, report, asked, at=now, actor=operator, note=question)
+            audit(tx, "ask", report)
             return await self._view(tx, asked, caller)
 
     async def answer(self, shown: Shown, answer: str, caller: Caller) -> DeskView:
@@ -160,10 +160,10 @@ class Desk:
             report = await self._lock_unchanged(tx, shown, caller)
             answered = report.answer(operator, now)
             await contents.set_content(tx, shown.report_id, answer=answer, question="")
-            await self._settler.settle(tx, report, answered, at=now, actor=operator, note=answer)
+            await self._recorder.record(tx, report, answered, at=now, actor=operator, note=answer)
             close_at = now + timedelta(days=self._law.deadlines.table.dispute_days)
             await tx.schedule(CLOSE, f"{shown.report_id}:{answered.version}", close_at)
-            record(tx, "answer", report)
+            audit(tx, "answer", report)
             return await self._view(tx, answered, caller)
 
     async def accept_traffic_evidence(
@@ -189,9 +189,9 @@ class Desk:
                 report, offence_code, actor_of(caller), self._law.deadlines, _files(items)
             )
             if taken is not report:
-                await self._settler.settle(tx, report, taken, at=now, actor=operator)
+                await self._recorder.record(tx, report, taken, at=now, actor=operator)
             await contents.set_content(tx, shown.report_id, plate=normal)
-            await self._settler.settle(
+            await self._recorder.record(
                 tx,
                 taken,
                 accepted,
@@ -200,7 +200,7 @@ class Desk:
                 note=offence_code,
                 fact=events.traffic_evidence_accepted(accepted, _stored(items)),
             )
-            record(tx, "accept_traffic_evidence", report, offence_code=offence_code)
+            audit(tx, "accept_traffic_evidence", report, offence_code=offence_code)
             return await self._view(tx, accepted, caller)
 
     async def _lock_unchanged(self, tx: Tx, shown: Shown, caller: Caller) -> Report:
@@ -209,15 +209,15 @@ class Desk:
         return report
 
     async def _lock(self, tx: Tx, report_id: UUID, caller: Caller) -> Report:
-        report = await reports.report_by_id(tx, report_id, lock=True)
+        report = await reports.get_for_update(tx, report_id)
         await bar_who_is_complained_about(tx, report, caller)
-        tell(report)
+        bind_trace(report)
         return report
 
     async def _read(self, tx: Tx, report: Report, caller: Caller) -> DeskView:
         await bar_who_is_complained_about(tx, report, caller)
-        tell(report)
-        record(tx, "read", report)
+        bind_trace(report)
+        audit(tx, "read", report)
         if caller.operator is None:
             return await self._view_for_service(tx, report)
         return await self._view(tx, report, caller)
@@ -241,8 +241,9 @@ class Desk:
         """What a violation candidate is made of; not what the reporter wrote."""
         written = await contents.contents_of(tx, report.report_id)
         items = await media.media_of(tx, report.report_id)
-        seen = Contents(place=written.place, plate=written.plate)
-        return DeskView(report, report.is_overdue(self._clock()), contents=seen, media=tuple(items))
+        visible = Contents(place=written.place, plate=written.plate)
+        overdue = report.is_overdue(self._clock())
+        return DeskView(report, overdue, contents=visible, media=tuple(items))
 
 
 async def _page_for(tx: Tx, wanted: QueueFilter, spec: PageSpec, caller: Caller) -> list[Report]:

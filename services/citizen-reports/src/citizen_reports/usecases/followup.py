@@ -18,7 +18,7 @@ from citizen_reports.model.law import Law
 from citizen_reports.model.media import Announced, MediaState, Stored
 from citizen_reports.model.report import Report, Status
 from citizen_reports.storage import contents, media, reports
-from citizen_reports.usecases.settling import SYSTEM_ACTOR, Settler, record, tell
+from citizen_reports.usecases.recording import SYSTEM_ACTOR, ReportRecorder, audit, bind_trace
 
 RECORD_OUTCOME = "record_outcome"
 SAME_WITHIN = timedelta(minutes=10)
@@ -37,12 +37,17 @@ class FollowUp:
     """Handlers of scheduled work: each may run again, and decides by what it finds."""
 
     def __init__(
-        self, db: Database, clock: Clock, law: Law, settler: Settler, evidence: EvidenceStore
+        self,
+        db: Database,
+        clock: Clock,
+        law: Law,
+        recorder: ReportRecorder,
+        evidence: EvidenceStore,
     ) -> None:
         self._db = db
         self._clock = clock
         self._law = law
-        self._settler = settler
+        self._recorder = recorder
         self._evidence = evidence
 
     async def check_deadline(self, key: str) -> None:
@@ -50,8 +55,8 @@ class FollowUp:
         report_id, deadline_number, step = key.split(":")
         now = self._clock()
         async with self._db.begin(SYSTEM) as tx:
-            report = await reports.report_by_id(tx, UUID(report_id), lock=True)
-            tell(report)
+            report = await reports.get_for_update(tx, UUID(report_id))
+            bind_trace(report)
             if report.deadline_number != int(deadline_number):
                 return
             if report.escalation_step >= int(step):
@@ -65,53 +70,53 @@ class FollowUp:
         """`key` is report:version of the answer. Nobody disputed it in time."""
         report_id, version = key.split(":")
         async with self._db.begin(SYSTEM) as tx:
-            report = await reports.report_by_id(tx, UUID(report_id), lock=True)
-            tell(report)
+            report = await reports.get_for_update(tx, UUID(report_id))
+            bind_trace(report)
             answered_since = report.status is Status.ANSWERED and report.version >= int(version)
             if not answered_since or report.answered_at is None:
                 return
             window = timedelta(days=self._law.deadlines.table.dispute_days)
             if self._clock() < report.answered_at + window:
                 return  # answered anew since; that answer has its own closing
-            await self._settler.settle(
+            await self._recorder.record(
                 tx, report, report.close(), at=self._clock(), actor=SYSTEM_ACTOR
             )
-            record(tx, "close", report)
+            audit(tx, "close", report)
 
     async def drop_draft(self, key: str) -> None:
         """`key` is the report. One that was submitted in time stays for ever."""
         async with self._db.begin(SYSTEM) as tx:
-            report = await reports.find_report(tx, UUID(key))
+            report = await reports.find_for_update(tx, UUID(key))
             if report is None or report.status is not Status.OPEN:
                 return
-            tell(report)
+            bind_trace(report)
             await reports.drop_draft(tx, report.report_id)
-            record(tx, "drop_draft", report)
+            audit(tx, "drop_draft", report)
 
     async def store_media(self, key: str) -> None:
         """`key` is report:media. The pieces go once the whole lies in the evidence store."""
         report_id, media_id = map(UUID, key.split(":"))
         async with self._db.begin(SYSTEM) as tx:
-            report = await reports.report_by_id(tx, report_id)
-            tell(report)
-            item = await media.media_by_id(tx, report_id, media_id)
+            report = await reports.get(tx, report_id)
+            bind_trace(report)
+            item = await media.find(tx, report_id, media_id)
             if item is None or item.state is not MediaState.COMPLETE:
                 return
             pieces = await media.chunks_of(tx, item)
         stored = await self._evidence.store(item.announced, report, _each(pieces))
         async with self._db.begin(SYSTEM) as tx:
-            current = await media.media_by_id(tx, report_id, media_id, lock=True)
+            current = await media.find_for_update(tx, report_id, media_id)
             if current is None or current.state is not MediaState.COMPLETE:
                 return
             await media.save_media(tx, current.stored_as(stored))
             await media.drop_chunks(tx, current)
 
     async def find_duplicates(self, key: str) -> None:
-        """Same kind, within 50 m and ten minutes: told to the desk, never decided for it."""
+        """Same kind, within 50 m and ten minutes: noted for the desk, which decides."""
         now = self._clock()
         async with self._db.begin(SYSTEM) as tx:
-            report = await reports.report_by_id(tx, UUID(key), lock=True)
-            tell(report)
+            report = await reports.get_for_update(tx, UUID(key))
+            bind_trace(report)
             if report.duplicate_of is not None:
                 return
             original = await self._earlier(tx, report)
@@ -133,7 +138,7 @@ class FollowUp:
 
         Locking reports of many partners in one transaction could meet another's locks crosswise.
         """
-        await reports.report_by_id(tx, report_id)
+        await reports.get(tx, report_id)
         await tx.schedule(RECORD_OUTCOME, f"{report_id}:{outcome}", self._clock())
 
     async def record_outcome(self, key: str) -> None:
@@ -141,11 +146,11 @@ class FollowUp:
         report_id, outcome = key.split(":")
         now = self._clock()
         async with self._db.begin(SYSTEM) as tx:
-            report = await reports.report_by_id(tx, UUID(report_id), lock=True)
-            tell(report)
+            report = await reports.get_for_update(tx, UUID(report_id))
+            bind_trace(report)
             known = report.with_outcome(outcome)
             if known is not report:
-                await self._settler.settle(
+                await self._recorder.record(
                     tx, report, known, at=now, actor=SYSTEM_ACTOR, note=outcome
                 )
 
@@ -161,7 +166,7 @@ class FollowUp:
         ladder = self._law.deadlines.table.ladder(emergency=report.is_emergency)
         rung = ladder[step - 1]
         escalated = report.escalate(step)
-        await self._settler.settle(
+        await self._recorder.record(
             tx,
             report,
             escalated,
@@ -170,8 +175,8 @@ class FollowUp:
             note=f"overdue, step {step}: {rung.to}",
             fact=events.report_overdue(escalated),
         )
-        await self._settler.start_clock(tx, escalated, step_index=step)
-        record(tx, "escalate", report, step=str(step))
+        await self._recorder.start_clock(tx, escalated, step_index=step)
+        audit(tx, "escalate", report, step=str(step))
 
     async def _earlier(self, tx: Tx, report: Report) -> Report | None:
         here = (await contents.contents_of(tx, report.report_id)).place

@@ -27,7 +27,13 @@ from citizen_reports.model.report import Receipt, Report, Status
 from citizen_reports.storage import contents, media, reports
 from citizen_reports.usecases.numbering import drawn_number
 from citizen_reports.usecases.openings import Openings
-from citizen_reports.usecases.settling import REPORTER, SYSTEM_ACTOR, Settler, record, tell
+from citizen_reports.usecases.recording import (
+    REPORTER,
+    SYSTEM_ACTOR,
+    ReportRecorder,
+    audit,
+    bind_trace,
+)
 
 STORE_MEDIA = "store_media"
 FIND_DUPLICATES = "find_duplicates"
@@ -51,12 +57,12 @@ class AppView:
 
 class Intake:
     def __init__(
-        self, db: Database, clock: Clock, law: Law, settler: Settler, openings: Openings
+        self, db: Database, clock: Clock, law: Law, recorder: ReportRecorder, openings: Openings
     ) -> None:
         self._db = db
         self._clock = clock
         self._law = law
-        self._settler = settler
+        self._recorder = recorder
         self._openings = openings
 
     async def open(
@@ -68,20 +74,20 @@ class Intake:
         assert report_id is not None
         async with self._db.begin(caller.scope) as tx:
             if not await tx.once(caller.key, report_id, content):
-                return await self._view(tx, await reports.report_by_id(tx, report_id))
+                return await self._view(tx, await reports.get(tx, report_id))
             report = _opened(report_id, checked, caller.name, now)
             if not await reports.add_report(tx, report):
-                raise IdReused  # by another partner; of which nothing more is told
+                raise IdReused  # by another partner; nothing more of it is answered
             await contents.add_contents(tx, report, checked)
             await tx.schedule(DROP_DRAFT, str(report_id), now + DRAFT_LIFE)
-            record(tx, "open", report)
+            audit(tx, "open", report)
             return AppView(report, "", "", 0)
 
     async def submit(self, report_id: UUID, caller: Caller) -> Receipt:
         """Number, receipt, unit and deadline in one transaction; again answers the same."""
         async with self._db.begin(caller.scope) as tx:
-            report = await reports.report_by_id(tx, report_id, lock=True)
-            tell(report)
+            report = await reports.get_for_update(tx, report_id)
+            bind_trace(report)
             if report.receipt is not None:
                 return report.receipt
             items = await media.media_of(tx, report_id)
@@ -90,7 +96,7 @@ class Intake:
             now = self._clock()
             registered = report.submit(await self._receipt(tx, report, items, now))
             assert registered.receipt is not None
-            await self._settler.settle(
+            await self._recorder.record(
                 tx,
                 report,
                 registered,
@@ -99,7 +105,7 @@ class Intake:
                 fact=events.report_received(registered),
             )
             routed = registered.route(registered.receipt.unit)
-            await self._settler.settle(
+            await self._recorder.record(
                 tx,
                 registered,
                 routed,
@@ -112,17 +118,17 @@ class Intake:
                 await tx.schedule(STORE_MEDIA, f"{report_id}:{item.media_id}", now)
             if report.cell and not report.is_complaint:
                 await tx.schedule(FIND_DUPLICATES, str(report_id), now)
-            record(tx, "submit", routed)
-            tell(routed)
+            audit(tx, "submit", routed)
+            bind_trace(routed)
             return registered.receipt
 
     async def by_id(self, report_id: UUID, caller: Caller) -> AppView:
         async with self._openings.begin(report_id, caller) as tx:
-            return await self._told(tx, await reports.report_by_id(tx, report_id))
+            return await self._read(tx, await reports.get(tx, report_id))
 
     async def by_number(self, number: str, caller: Caller) -> AppView:
         async with self._openings.begin(number, caller) as tx:
-            return await self._told(tx, await reports.report_by_number(tx, number))
+            return await self._read(tx, await reports.get_by_number(tx, number))
 
     async def list_opened(self, spec: PageSpec, caller: Caller) -> tuple[list[AppView], str]:
         """In order of opening."""
@@ -136,12 +142,12 @@ class Intake:
         _require_text(text)
         now = self._clock()
         async with self._db.begin(caller.scope) as tx:
-            report = await reports.report_by_id(tx, report_id, lock=True)
-            tell(report)
+            report = await reports.get_for_update(tx, report_id)
+            bind_trace(report)
             replied = report.reply(now, self._law.deadlines)
             await contents.set_content(tx, report_id, question="")
-            await self._settler.settle(tx, report, replied, at=now, actor=REPORTER, note=text)
-            record(tx, "reply", report)
+            await self._recorder.record(tx, report, replied, at=now, actor=REPORTER, note=text)
+            audit(tx, "reply", report)
             return await self._view(tx, replied)
 
     async def dispute(self, report_id: UUID, text: str, caller: Caller) -> AppView:
@@ -149,12 +155,12 @@ class Intake:
         _require_text(text)
         now = self._clock()
         async with self._db.begin(caller.scope) as tx:
-            report = await reports.report_by_id(tx, report_id, lock=True)
-            tell(report)
+            report = await reports.get_for_update(tx, report_id)
+            bind_trace(report)
             deadline = self._law.deadlines.of_dispute(report.category, report.region, now)
             disputed = report.dispute(now, deadline)
-            await self._settler.settle(tx, report, disputed, at=now, actor=REPORTER, note=text)
-            record(tx, "dispute", report)
+            await self._recorder.record(tx, report, disputed, at=now, actor=REPORTER, note=text)
+            audit(tx, "dispute", report)
             return await self._view(tx, disputed)
 
     async def _receipt(self, tx: Tx, report: Report, items: list[Media], now: datetime) -> Receipt:
@@ -166,8 +172,8 @@ class Intake:
         number = await drawn_number(tx, report.region, year)
         return Receipt(number, now, deadline, unit, digest)
 
-    async def _told(self, tx: Tx, report: Report) -> AppView:
-        tell(report)
+    async def _read(self, tx: Tx, report: Report) -> AppView:
+        bind_trace(report)
         return await self._view(tx, report)
 
     async def _view(self, tx: Tx, report: Report) -> AppView:

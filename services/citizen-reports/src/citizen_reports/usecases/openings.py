@@ -21,7 +21,7 @@ from citizen_reports.model.media import Media, MediaState
 from citizen_reports.model.refusals import MediaNotFound, MediaNotStored, ReportNotFound
 from citizen_reports.model.report import Report
 from citizen_reports.storage import contents, media, reports
-from citizen_reports.usecases.settling import record, tell
+from citizen_reports.usecases.recording import audit, bind_trace
 
 
 @dataclass(frozen=True)
@@ -74,11 +74,11 @@ class SentMedia:
     async def open(self, report_id: UUID, media_id: UUID, caller: Caller) -> AsyncIterator[Piece]:
         """The entry that says who opens it is committed before the first byte is asked for."""
         async with self._openings.begin(report_id, caller) as tx:
-            report = await reports.report_by_id(tx, report_id)
+            report = await reports.get(tx, report_id)
             await bar_who_is_complained_about(tx, report, caller)
-            tell(report)
+            bind_trace(report)
             item = await _stored(tx, report_id, media_id)
-            record(tx, "open_evidence", report, media=str(media_id), sha256=item.evidence_sha256)
+            audit(tx, "open_evidence", report, media=str(media_id), sha256=item.evidence_sha256)
         pieces = self._evidence.read(item.evidence_sha256, confidential=report.is_confidential)
         async for piece in pieces:
             if piece.sha256 and not item.shown_sha256:
@@ -106,7 +106,7 @@ async def is_about(tx: Tx, report: Report, caller: Caller) -> bool:
 
 
 async def _stored(tx: Tx, report_id: UUID, media_id: UUID) -> Media:
-    item = await media.media_by_id(tx, report_id, media_id)
+    item = await media.find(tx, report_id, media_id)
     if item is None:
         raise MediaNotFound
     if item.state is not MediaState.STORED:

@@ -25,7 +25,7 @@ from citizen_reports.model.refusals import (
 from citizen_reports.model.report import Status
 from citizen_reports.pictures import is_picture_or_film
 from citizen_reports.storage import media, reports
-from citizen_reports.usecases.settling import tell
+from citizen_reports.usecases.recording import bind_trace
 
 
 class Uploads:
@@ -36,8 +36,8 @@ class Uploads:
         """Takes a piece in; the last one is answered when the whole was checked."""
         async with self._db.begin(caller.scope) as tx:
             # Locked: pieces of one report come in one after another, and none after submitting.
-            report = await reports.report_by_id(tx, report_id, lock=True)
-            tell(report)
+            report = await reports.get_for_update(tx, report_id)
+            bind_trace(report)
             item = await self._media(tx, report_id, piece)
             if report.status is not Status.OPEN:
                 if item is not None and item.new_part_of(piece) == b"":
@@ -50,7 +50,7 @@ class Uploads:
         return item
 
     async def _media(self, tx: Tx, report_id: UUID, piece: Piece) -> Media | None:
-        item = await media.media_by_id(tx, report_id, piece.media_id)
+        item = await media.find(tx, report_id, piece.media_id)
         if item is not None and item.state is MediaState.REFUSED and piece.offset == 0:
             # Sent again after it was refused: from the start, as something else.
             item = Media(report_id, piece.media_id, piece.announced, 0, MediaState.RECEIVING)
@@ -81,17 +81,17 @@ class Uploads:
         """Checks the whole; slow work is done with no transaction open."""
         async with self._db.begin(caller.scope) as tx:
             content = b"".join(await media.chunks_of(tx, item))
-        told = item.announced
-        same = await asyncio.to_thread(is_as_announced, content, told)
-        good = same and await asyncio.to_thread(is_picture_or_film, content, told.content_type)
+        announced = item.announced
+        same = await asyncio.to_thread(is_as_announced, content, announced)
+        good = same and await asyncio.to_thread(is_picture_or_film, content, announced.content_type)
         state = MediaState.COMPLETE if good else MediaState.REFUSED
         async with self._db.begin(caller.scope) as tx:
-            current = await media.media_by_id(tx, item.report_id, item.media_id, lock=True)
-            if current is None or current.announced != told:
+            current = await media.find_for_update(tx, item.report_id, item.media_id)
+            if current is None or current.announced != announced:
                 raise MediaDiffers
             if current.state is MediaState.RECEIVING:
                 current = replace(
-                    current, state=state, received_bytes=told.total_bytes if good else 0
+                    current, state=state, received_bytes=announced.total_bytes if good else 0
                 )
                 await media.save_media(tx, current)
                 if not good:

@@ -15,13 +15,13 @@ from chassis.refusals import Checks, PageTokenWrong, checks
 from tartip.fines.v1 import fines_pb2, fines_pb2_grpc
 
 from fines.grpc_api.messages import (
-    STATES,
-    entry_message,
-    fine_message,
+    entry_to_proto,
+    fine_to_proto,
     read_day,
-    rechecked_message,
-    revenue_message,
-    total_message,
+    rechecked_to_proto,
+    revenue_to_proto,
+    state_filter,
+    total_to_proto,
 )
 from fines.grpc_api.pages import PageQuery
 from fines.grpc_api.redating import POLICY as REDATING_POLICY
@@ -62,7 +62,7 @@ class FinesApi(fines_pb2_grpc.FinesServicer):
         number = known_number(request.number)
         fine, owner_masked = await self._desk.get(number, current_caller())
         telemetry.bind_story(fine.story)
-        return fines_pb2.GetFineResponse(fine=fine_message(fine, owner_masked=owner_masked))
+        return fines_pb2.GetFineResponse(fine=fine_to_proto(fine, owner_masked=owner_masked))
 
     async def ListFines(
         self, request: fines_pb2.ListFinesRequest, context: grpc.aio.ServicerContext
@@ -71,7 +71,7 @@ class FinesApi(fines_pb2_grpc.FinesServicer):
         query = PageQuery.read("fines", request)
         found, keys = await self._desk.page(query.spec, wanted, current_caller())
         return fines_pb2.ListFinesResponse(
-            fines=[fine_message(fine) for fine in found], next_page_token=query.next_token(keys)
+            fines=[fine_to_proto(fine) for fine in found], next_page_token=query.next_token(keys)
         )
 
     async def CancelFine(
@@ -94,7 +94,7 @@ class FinesApi(fines_pb2_grpc.FinesServicer):
             caller=current_caller(),
         )
         telemetry.bind_story(fine.story)
-        return fines_pb2.CancelFineResponse(fine=fine_message(fine))
+        return fines_pb2.CancelFineResponse(fine=fine_to_proto(fine))
 
     async def GetRevenue(
         self, request: fines_pb2.GetRevenueRequest, context: grpc.aio.ServicerContext
@@ -102,8 +102,8 @@ class FinesApi(fines_pb2_grpc.FinesServicer):
         first, last = _days(request)
         report = await self._desk.revenue(first, last, request.region, current_caller())
         return fines_pb2.GetRevenueResponse(
-            total=total_message(report.rows, request.region),
-            rows=[revenue_message(row) for row in report.rows],
+            total=total_to_proto(report.rows, request.region),
+            rows=[revenue_to_proto(row) for row in report.rows],
             imbalance_minor=report.imbalance_minor,
         )
 
@@ -111,7 +111,7 @@ class FinesApi(fines_pb2_grpc.FinesServicer):
         self, request: fines_pb2.ListEntriesRequest, context: grpc.aio.ServicerContext
     ) -> fines_pb2.ListEntriesResponse:
         entries = await self._desk.entries(known_number(request.number), current_caller())
-        return fines_pb2.ListEntriesResponse(entries=[entry_message(entry) for entry in entries])
+        return fines_pb2.ListEntriesResponse(entries=[entry_to_proto(entry) for entry in entries])
 
     async def RecheckIssuedFines(
         self, request: fines_pb2.RecheckIssuedFinesRequest, context: grpc.aio.ServicerContext
@@ -122,13 +122,13 @@ class FinesApi(fines_pb2_grpc.FinesServicer):
         if request.resume_token and not is_number(request.resume_token):
             raise PageTokenWrong
         async for found in self._recheck.issued(request.region, request.resume_token, caller):
-            yield rechecked_message(found)
+            yield rechecked_to_proto(found)
 
     async def RedateFines(
         self, request: fines_pb2.RedateFinesRequest, context: grpc.aio.ServicerContext
     ) -> AsyncIterator[fines_pb2.RedateFinesResponse]:
-        async for told in redate_fines(self._redating, request, current_caller()):
-            yield told
+        async for redated in redate_fines(self._redating, request, current_caller()):
+            yield redated
 
 
 def known_number(number: str) -> str:
@@ -147,7 +147,7 @@ def read_id(check: Checks, field: str, text: str) -> UUID | None:
 
 def _filter(request: fines_pb2.ListFinesRequest) -> FineFilter:
     with checks() as check:
-        known = request.state in STATES or not request.state
+        known = request.state in fines_pb2.FineState.values()
         check.that(known, "state", "must be a state of fines, or none")
         _check_region(check, request.region)
         is_id = re.fullmatch(r"[0-9a-f-]{36}", request.violation_id) is not None
@@ -155,7 +155,7 @@ def _filter(request: fines_pb2.ListFinesRequest) -> FineFilter:
         is_hold = request.hold_reason in {hold.value for hold in Hold}
         check.that(is_hold, "hold_reason", "must be a hold reason of fines, or none")
     return FineFilter(
-        state=STATES.get(request.state),
+        state=state_filter(request.state),
         region=request.region,
         violation_id=request.violation_id,
         held=request.held,

@@ -10,21 +10,19 @@ from fines.events import money
 from fines.model.fine import Fine, State
 from fines.model.ledger import Entry, Payment, PaymentState, Refund
 from fines.storage.ledger import RevenueRow
-from fines.usecases.counter import Quote
+from fines.usecases.payments import Quote
 from fines.usecases.recheck import Rechecked
 
 YEARS = range(2000, 2101)
-STATE_MESSAGES: "dict[State, fines_pb2.FineState.ValueType]" = {
+STATES: "dict[State, fines_pb2.FineState.ValueType]" = {
     State.AWAITING: fines_pb2.FINE_STATE_AWAITING,
     State.ISSUED: fines_pb2.FINE_STATE_ISSUED,
     State.DELIVERED: fines_pb2.FINE_STATE_DELIVERED,
     State.PAID: fines_pb2.FINE_STATE_PAID,
     State.CANCELLED: fines_pb2.FINE_STATE_CANCELLED,
-    State.APPEALED: fines_pb2.FINE_STATE_APPEALED,
     State.IN_FORCE: fines_pb2.FINE_STATE_IN_FORCE,
     State.OVERDUE: fines_pb2.FINE_STATE_OVERDUE,
 }
-STATES = {told: state for state, told in STATE_MESSAGES.items()}
 _PAYMENT_STATES: "dict[PaymentState, fines_pb2.PaymentState.ValueType]" = {
     PaymentState.POSTED: fines_pb2.PAYMENT_STATE_POSTED,
     PaymentState.REFUNDED: fines_pb2.PAYMENT_STATE_REFUNDED,
@@ -32,17 +30,17 @@ _PAYMENT_STATES: "dict[PaymentState, fines_pb2.PaymentState.ValueType]" = {
 PAYMENT_STATES = {number: state for state, number in _PAYMENT_STATES.items()}
 
 
-def fine_message(fine: Fine, *, owner_masked: str = "", for_bank: bool = False) -> fines_pb2.Fine:
+def fine_to_proto(fine: Fine, *, owner_masked: str = "", for_bank: bool = False) -> fines_pb2.Fine:
     message = fines_pb2.Fine(
         number=fine.number,
         violation_id=fine.violation_id,
-        state=STATE_MESSAGES[fine.state],
+        state=STATES[fine.state],
         region=fine.region,
         article=fine.article,
         offence_code=fine.offence_code,
         occurred_at=to_timestamp(fine.occurred_at),
         issued_at=to_timestamp(fine.issued_at),
-        dates=dates_message(fine.dates),
+        dates=dates_to_proto(fine.dates),
         version=fine.version,
         story=fine.story,
         owner_masked="" if for_bank else owner_masked,
@@ -59,7 +57,7 @@ def fine_message(fine: Fine, *, owner_masked: str = "", for_bank: bool = False) 
     return message
 
 
-def dates_message(dates: LegalDates | None) -> fines_pb2.LegalDates | None:
+def dates_to_proto(dates: LegalDates | None) -> fines_pb2.LegalDates | None:
     if dates is None:
         return None
     return fines_pb2.LegalDates(
@@ -74,7 +72,7 @@ def dates_message(dates: LegalDates | None) -> fines_pb2.LegalDates | None:
     )
 
 
-def quote_message(quote: Quote) -> fines_pb2.Quote:
+def quote_to_proto(quote: Quote) -> fines_pb2.Quote:
     return fines_pb2.Quote(
         number=quote.number,
         amount_now=money(quote.now_minor),
@@ -84,7 +82,7 @@ def quote_message(quote: Quote) -> fines_pb2.Quote:
     )
 
 
-def payment_message(payment: Payment) -> fines_pb2.Payment:
+def payment_to_proto(payment: Payment) -> fines_pb2.Payment:
     return fines_pb2.Payment(
         payment_id=str(payment.payment_id),
         number=payment.number,
@@ -109,7 +107,7 @@ def _refund(refund: Refund | None) -> fines_pb2.Refund | None:
     )
 
 
-def entry_message(entry: Entry) -> fines_pb2.Entry:
+def entry_to_proto(entry: Entry) -> fines_pb2.Entry:
     return fines_pb2.Entry(
         entry_id=str(entry.entry_id),
         debit_account=entry.debit_account,
@@ -120,14 +118,14 @@ def entry_message(entry: Entry) -> fines_pb2.Entry:
     )
 
 
-def rechecked_message(found: Rechecked) -> fines_pb2.RecheckIssuedFinesResponse:
+def rechecked_to_proto(found: Rechecked) -> fines_pb2.RecheckIssuedFinesResponse:
     fine = found.fine
     assert fine.amount
     return fines_pb2.RecheckIssuedFinesResponse(
         number=fine.number,
         violation_id=fine.violation_id,
         region=fine.region,
-        state=STATE_MESSAGES[fine.state],
+        state=STATES[fine.state],
         amount=money(fine.amount.full_minor),
         hold_reasons=[hold.value for hold in found.holds],
         conflicting_numbers=found.conflicts,
@@ -136,7 +134,7 @@ def rechecked_message(found: Rechecked) -> fines_pb2.RecheckIssuedFinesResponse:
     )
 
 
-def revenue_message(row: RevenueRow) -> fines_pb2.Revenue:
+def revenue_to_proto(row: RevenueRow) -> fines_pb2.Revenue:
     return fines_pb2.Revenue(
         day=row.day.isoformat(),
         region=row.region,
@@ -149,7 +147,7 @@ def revenue_message(row: RevenueRow) -> fines_pb2.Revenue:
     )
 
 
-def total_message(rows: list[RevenueRow], region: str) -> fines_pb2.Revenue:
+def total_to_proto(rows: list[RevenueRow], region: str) -> fines_pb2.Revenue:
     return fines_pb2.Revenue(
         region=region,
         issued_count=sum(row.issued_count for row in rows),
@@ -159,6 +157,14 @@ def total_message(rows: list[RevenueRow], region: str) -> fines_pb2.Revenue:
         discounts=money(sum(row.discounts_minor for row in rows)),
         refunded=money(sum(row.refunded_minor for row in rows)),
     )
+
+
+def state_filter(state: "fines_pb2.FineState.ValueType") -> str:
+    """What fines in this state are stored with, "" for all; no fine is in a state that is reserved
+    for later."""
+    if state == fines_pb2.FINE_STATE_UNSPECIFIED:
+        return ""
+    return fines_pb2.FineState.Name(state).removeprefix("FINE_STATE_").lower()
 
 
 def read_day(text: str) -> date | None:

@@ -7,7 +7,7 @@ from chassis.identity import Caller, allow
 from chassis.refusals import PageTokenWrong
 from tartip.fines.v1 import fines_pb2
 
-from fines.grpc_api.messages import STATE_MESSAGES, dates_message
+from fines.grpc_api.messages import STATES, dates_to_proto
 from fines.model.identifiers import is_number
 from fines.usecases.redating import Redated, Redating
 
@@ -28,9 +28,9 @@ def _message(found: Redated) -> fines_pb2.RedateFinesResponse:
     return fines_pb2.RedateFinesResponse(
         number=found.after.number,
         region=found.after.region,
-        state=STATE_MESSAGES[found.after.state],
-        before=dates_message(found.before.dates),
-        after=dates_message(found.after.dates),
+        state=STATES[found.after.state],
+        before=dates_to_proto(found.before.dates),
+        after=dates_to_proto(found.after.dates),
         changed=found.after is not found.before,
         refusal=found.refusal,
         remaining=found.remaining,

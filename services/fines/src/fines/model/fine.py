@@ -31,7 +31,6 @@ class State(Enum):
     DELIVERED = "delivered"
     PAID = "paid"
     CANCELLED = "cancelled"
-    APPEALED = "appealed"
     IN_FORCE = "in_force"
     OVERDUE = "overdue"
 
@@ -40,8 +39,6 @@ class Move(Enum):
     ISSUE = "issue"
     DELIVER = "deliver"
     PAY = "pay"
-    APPEAL = "appeal"
-    UPHOLD = "uphold"
     COME_INTO_FORCE = "come_into_force"
     FALL_OVERDUE = "fall_overdue"
     # Where its terms turned out to be longer; see `redating`.
@@ -56,11 +53,8 @@ TRANSITIONS: dict[tuple[State, Move], State] = {
     (State.ISSUED, Move.DELIVER): State.DELIVERED,
     (State.ISSUED, Move.CANCEL): State.CANCELLED,
     (State.DELIVERED, Move.PAY): State.PAID,
-    (State.DELIVERED, Move.APPEAL): State.APPEALED,
     (State.DELIVERED, Move.COME_INTO_FORCE): State.IN_FORCE,
     (State.DELIVERED, Move.CANCEL): State.CANCELLED,
-    (State.APPEALED, Move.UPHOLD): State.IN_FORCE,
-    (State.APPEALED, Move.CANCEL): State.CANCELLED,
     (State.IN_FORCE, Move.PAY): State.PAID,
     (State.IN_FORCE, Move.FALL_OVERDUE): State.OVERDUE,
     (State.IN_FORCE, Move.REOPEN_APPEAL): State.DELIVERED,
@@ -73,7 +67,7 @@ TRANSITIONS: dict[tuple[State, Move], State] = {
 }
 PAYABLE = frozenset(state for state, move in TRANSITIONS if move is Move.PAY)
 # The owner owes the amount; the ledger's receivable says the same.
-OWED = frozenset({State.ISSUED, State.APPEALED}) | PAYABLE
+OWED = frozenset({State.ISSUED}) | PAYABLE
 # Somebody was fined, whatever has become of it since, save that it was taken back.
 ISSUED_STATES = frozenset(State) - {State.AWAITING, State.CANCELLED}
 
@@ -159,7 +153,7 @@ class Fine:
         # What was never issued was never told to anybody.
         return moved if self.amount else replace(moved, version=self.version)
 
-    def told(self) -> "Fine":
+    def next_version(self) -> "Fine":
         """One more fact is published in the same decision."""
         return replace(self, version=self.version + 1)
 

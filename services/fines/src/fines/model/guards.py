@@ -62,12 +62,12 @@ def fact_holds(
         yield from _reading_holds(violation, article, articles, guards)
 
 
-def contradicts(other: ConfirmedViolation, one: ConfirmedViolation, guards: Guards) -> bool:
+def contradicts(other: ConfirmedViolation, violation: ConfirmedViolation, guards: Guards) -> bool:
     """Whether a device recorded the vehicle, elsewhere, sooner than it drives; what was rejected or
     annulled proves nothing, and no more does a citizen's word."""
-    stands = other.is_confirmed or other.is_in_review
+    is_open = other.is_confirmed or other.is_in_review
     proves = other.from_device and other.hold_reason not in MOMENT_IN_DOUBT
-    return stands and proves and not guards.journey.is_possible(one.sighting, other.sighting)
+    return is_open and proves and not guards.journey.is_possible(violation.sighting, other.sighting)
 
 
 def _article_holds(violation: ConfirmedViolation, article: Article) -> Iterator[Hold]:
@@ -143,22 +143,25 @@ def _speed_holds(
 ) -> Iterator[Hold]:
     """The excess is reckoned again, and must carry the bracket that the officer confirmed."""
     device, measured = violation.device, violation.measured
-    told = device.tolerance_kmh
+    tolerance = device.tolerance_kmh
     assert measured.speed_kmh is not None
     least = guards.readings.speed.tolerance_kmh(
         device.kind, Decimal(repr(measured.speed_kmh)), of_camera=0.0
     )
-    if told is not None and Decimal(repr(told)) + ROUNDING_KMH < least:
+    if tolerance is not None and Decimal(repr(tolerance)) + ROUNDING_KMH < least:
         yield Hold.TOLERANCE_TOO_SMALL
         return
-    excess = guards.readings.excess_kmh(device.kind, measured, told or 0.0)
+    excess = guards.readings.excess_kmh(device.kind, measured, tolerance or 0.0)
     over = violation.over_kmh
     if over is None:
         yield Hold.SPEED_MISSING
         return
     assert excess is not None
-    told_excess = Decimal(repr(over))
-    if told_excess > excess + ROUNDING_KMH or articles.speeding(told_excess) is not article:
+    confirmed_excess = Decimal(repr(over))
+    if (
+        confirmed_excess > excess + ROUNDING_KMH
+        or articles.speeding(confirmed_excess) is not article
+    ):
         yield Hold.READINGS_DIFFER
 
 

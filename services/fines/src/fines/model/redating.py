@@ -16,7 +16,7 @@ from law.fine_terms import FineTerms
 from fines.model.fine import TRANSITIONS, Fine, Move, State
 
 # Whose terms may still run, or be owed something when they were too short.
-REDATED = (State.DELIVERED, State.APPEALED, State.IN_FORCE, State.OVERDUE)
+REDATED = (State.DELIVERED, State.IN_FORCE, State.OVERDUE)
 TERMS = (
     "discount_until",
     "considered_on",

@@ -25,7 +25,7 @@ _NAME_KEY = text("SELECT set_config('app.lookup', :key, true)")
 class FineFilter:
     """What holds together; None, "" and False do not narrow."""
 
-    state: State | None = None
+    state: str = ""
     region: str = ""
     violation_id: str = ""
     # Kept from being issued, whatever the reason; or for this one.
@@ -71,7 +71,7 @@ async def get_for_update(tx: Tx, number: str) -> Fine:
     return await _one(tx, fines.c.number == number, lock=True)
 
 
-async def of_violation_for_update(tx: Tx, violation_id: str) -> Fine | None:
+async def get_of_violation_for_update(tx: Tx, violation_id: str) -> Fine | None:
     try:
         return await _one(tx, fines.c.violation_id == violation_id, lock=True)
     except FineNotFound:
@@ -84,7 +84,7 @@ async def page(
     """Newest first, by when the violation was confirmed; with each row's key."""
     query = select(fines)
     if wanted.state:
-        query = query.where(fines.c.state == wanted.state.value)
+        query = query.where(fines.c.state == wanted.state)
     if wanted.region:
         query = query.where(fines.c.region == wanted.region)
     if wanted.violation_id:
@@ -185,12 +185,12 @@ async def _one(tx: Tx, condition: ColumnElement[bool], *, lock: bool = False) ->
 
 def _read_key(after: tuple[str, ...]) -> tuple[datetime, str]:
     try:
-        told, number = after
+        moment, number = after
     except ValueError as error:
         raise PageTokenWrong from error
     if not is_number(number):
         raise PageTokenWrong
-    return moment_in(told), number
+    return moment_in(moment), number
 
 
 async def _page(

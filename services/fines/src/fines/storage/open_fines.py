@@ -19,7 +19,7 @@ async def numbers(tx: Tx, after: str, limit: int) -> list[str]:
     return list(rows.scalars())
 
 
-async def for_update(tx: Tx, number: str) -> Fine | None:
+async def get_for_update(tx: Tx, number: str) -> Fine | None:
     """None where it is open no more."""
     query = select(fines).where(fines.c.number == number, _open("")).with_for_update()
     row = (await tx.execute(query)).one_or_none()

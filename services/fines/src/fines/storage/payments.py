@@ -83,7 +83,7 @@ async def page(
         query = query.where(key < tuple_(*map(literal, _read_key(spec.after))))
     query = query.order_by(payments.c.posted_at.desc(), payments.c.payment_id.desc())
     found = [to_payment(row) for row in await tx.execute(query.limit(spec.size))]
-    return found, [(one.posted_at.isoformat(), str(one.payment_id)) for one in found]
+    return found, [(row.posted_at.isoformat(), str(row.payment_id)) for row in found]
 
 
 def _conditions(wanted: PaymentFilter) -> list[ColumnElement[bool]]:

@@ -25,7 +25,7 @@ async def cancel_in(tx: Tx, fine: Fine, now: datetime, reason: rules.RefundReaso
         refund = rules.refund_in(reversal, reason)
         await payments.add_refund(tx, payment, refund)
         tx.emit(events.fine_refunded(cancelled, payment, refund))
-        cancelled = cancelled.told()
+        cancelled = cancelled.next_version()
     await fines.save(tx, cancelled)
     tx.emit(events.fine_cancelled(cancelled, now))
     if fine.delivered_at:

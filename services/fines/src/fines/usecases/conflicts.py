@@ -98,7 +98,7 @@ def _is_same_passage(record: Record, other: Fine, place: Sighting | None) -> boo
     return record.guards.passage.is_same(here, there)
 
 
-def _is_same_rule(guards: Guards, one: str, other: str) -> bool:
+def _is_same_rule(guards: Guards, code: str, other: str) -> bool:
     """Two brackets of speed are one rule."""
-    rule = guards.rule_of(one)
-    return one == other or (rule is not None and rule is guards.rule_of(other))
+    rule = guards.rule_of(code)
+    return code == other or (rule is not None and rule is guards.rule_of(other))

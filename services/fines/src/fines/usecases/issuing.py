@@ -119,7 +119,7 @@ class Issuing:
         annulled_at: datetime,
         story: str,
     ) -> None:
-        fine = await fines.of_violation_for_update(tx, violation_id)
+        fine = await fines.get_of_violation_for_update(tx, violation_id)
         if fine is None:
             await self._bury_before_birth(
                 tx, violation_id, region=region, report_id=report_id, at=annulled_at, story=story
@@ -144,7 +144,7 @@ class Issuing:
             state=State.CANCELLED,
         )
         if not await fines.add(tx, tombstone, at):  # the confirmation came at the same moment
-            fine = await fines.of_violation_for_update(tx, violation_id)
+            fine = await fines.get_of_violation_for_update(tx, violation_id)
             assert fine is not None
             if fine.state is not State.CANCELLED:
                 await cancel_in(tx, fine, self._clock(), rules.RefundReason.VIOLATION_ANNULLED)
@@ -316,7 +316,7 @@ class Issuing:
         """What waits for a person is published: supervisors of the region hear of it."""
         needs_a_person = held.conflicts or held.hold_reason not in LOOKED_AT_AGAIN
         if needs_a_person:
-            held = held.told()
+            held = held.next_version()
             tx.emit(events.fine_held(held, self._clock()))
         await fines.save(tx, held)
         facts = {"reason": held.hold_reason, "conflicts": " ".join(held.conflicts)}

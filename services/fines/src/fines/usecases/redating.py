@@ -62,7 +62,7 @@ class Redating:
         self, number: str, scope: Scope, remaining: int, *, dry_run: bool
     ) -> Redated | None:
         async with self._db.begin(scope) as tx:
-            fine = await open_fines.for_update(tx, number)
+            fine = await open_fines.get_for_update(tx, number)
             if fine is None:  # paid or cancelled since
                 return None
             today = almaty_day(self._clock())

@@ -1,4 +1,4 @@
-"""What stands in one column as a whole: plates (sealed), readings and devices, as JSON."""
+"""Objects stored in a single column, as JSON: plates (sealed), readings and devices."""
 
 import json
 from dataclasses import asdict
@@ -21,30 +21,30 @@ def plate_text(plate: Plate) -> str:
 
 
 def plate_from(sealed: str) -> Plate:
-    told = json.loads(sealed)
-    told["box"] = Box(**told["box"])
-    told["character_confidences"] = tuple(told["character_confidences"])
-    return Plate(**told)
+    value = json.loads(sealed)
+    value["box"] = Box(**value["box"])
+    value["character_confidences"] = tuple(value["character_confidences"])
+    return Plate(**value)
 
 
 def readings_json(readings: Readings) -> dict[str, Any]:
     return asdict(readings) | {"device_time": readings.device_time.isoformat()}
 
 
-def readings_from(told: dict[str, Any]) -> Readings:
-    return Readings(**told | {"device_time": datetime.fromisoformat(told["device_time"])})
+def readings_from(value: dict[str, Any]) -> Readings:
+    return Readings(**value | {"device_time": datetime.fromisoformat(value["device_time"])})
 
 
 def device_json(device: Device) -> dict[str, Any]:
-    told = asdict(device)
+    value = asdict(device)
     for name in ("verification_from", "verification_until"):
-        told[name] = told[name].isoformat() if told[name] else None
-    return told
+        value[name] = value[name].isoformat() if value[name] else None
+    return value
 
 
-def device_from(told: dict[str, Any]) -> Device:
+def device_from(value: dict[str, Any]) -> Device:
     moments = {
-        name: datetime.fromisoformat(told[name]) if told[name] else None
+        name: datetime.fromisoformat(value[name]) if value[name] else None
         for name in ("verification_from", "verification_until")
     }
-    return Device(**told | moments)
+    return Device(**value | moments)

@@ -1,4 +1,4 @@
-"""Which violation a piece of evidence stands in: one, for ever."""
+"""Which violation a piece of evidence belongs to: exactly one, for ever."""
 
 from collections.abc import Collection
 from uuid import UUID

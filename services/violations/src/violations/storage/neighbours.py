@@ -42,7 +42,7 @@ async def near(tx: Tx, plate: Plate, at: datetime, *, within: timedelta) -> list
     return [_neighbour(row) for row in await tx.execute(query)]
 
 
-async def locked(tx: Tx, ids: Collection[UUID]) -> list[Neighbour]:
+async def get_for_update(tx: Tx, ids: Collection[UUID]) -> list[Neighbour]:
     """As they are now, and until this transaction ends."""
     query = _neighbours().where(violations.c.violation_id.in_(ids))
     # In one order for all, so that nobody waits in a ring.
@@ -58,26 +58,26 @@ async def conflicting_with(tx: Tx, violation_id: UUID) -> list[UUID]:
 async def add_conflict(
     tx: Tx, violation_id: UUID, region: str, other: Neighbour, *, holds: bool, now: datetime
 ) -> None:
-    """Both ways. `holds`: neither can become a prescription while the other stands."""
+    """Both ways. `holds`: neither can become a prescription while the other is open."""
     both = (
         (violation_id, other.violation_id, region),
         (other.violation_id, violation_id, other.region),
     )
     rows = [
         {
-            "violation_id": one,
+            "violation_id": its_id,
             "conflicting_id": another,
             "region": its_region,
             "holds": holds,
             "found_at": now,
         }
-        for one, another, its_region in both
+        for its_id, another, its_region in both
     ]
     await tx.execute(insert(conflicts).values(rows).on_conflict_do_nothing())
 
 
 async def is_contradicted(tx: Tx, violation_id: UUID) -> bool:
-    """Whether something still stands that holds this one."""
+    """Whether an open or confirmed violation still contradicts this one."""
     other = violations.alias()
     query = (
         select(literal(True))

@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from chassis.transaction import Tx
-from sqlalchemy import select, update
+from sqlalchemy import Select, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from violations.model import Plate, Readings
@@ -58,16 +59,28 @@ async def add_read(tx: Tx, read: Read, now: datetime) -> bool:
     return bool(added.rowcount)
 
 
-async def pending_read(tx: Tx, read_id: UUID, *, for_update: bool = False) -> Read | None:
+async def find_pending(tx: Tx, read_id: UUID) -> Read | None:
     """None once it was assessed."""
-    query = select(reads).where(reads.c.read_id == read_id, reads.c.outcome.is_(None))
-    row = (await tx.execute(query.with_for_update() if for_update else query)).one_or_none()
+    return await _found(tx, _pending(read_id))
+
+
+async def find_pending_for_update(tx: Tx, read_id: UUID) -> Read | None:
+    """None once it was assessed."""
+    return await _found(tx, _pending(read_id).with_for_update())
+
+
+def _pending(read_id: UUID) -> Select[Any]:
+    return select(reads).where(reads.c.read_id == read_id, reads.c.outcome.is_(None))
+
+
+async def _found(tx: Tx, query: Select[Any]) -> Read | None:
+    row = (await tx.execute(query)).one_or_none()
     if row is None:
         return None
     key = await tx.keys.get(KEY_CLASS, row.key_id)
-    plate = key.open_text(bytes(row.plate_sealed), f"reads.plate:{read_id}")
+    plate = key.open_text(bytes(row.plate_sealed), f"reads.plate:{row.read_id}")
     return Read(
-        read_id=read_id,
+        read_id=row.read_id,
         camera_id=row.camera_id,
         captured_at=row.captured_at,
         arrived_at=row.arrived_at or row.received_at,

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from chassis.refusals import IdReused
 from chassis.transaction import Tx
-from sqlalchemy import select, tuple_, update
+from sqlalchemy import Select, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 from vault.keyring import DataKey
 
@@ -72,19 +72,31 @@ async def is_of_report(tx: Tx, report_id: UUID) -> bool:
     return await tx.scalar(query) is not None
 
 
-async def get(tx: Tx, violation_id: UUID, *, for_update: bool = False) -> Violation:
+async def get(tx: Tx, violation_id: UUID) -> Violation:
     """Raises ViolationNotFound, also where the region is not the caller's."""
-    query = select(violations).where(violations.c.violation_id == violation_id)
-    row = (await tx.execute(query.with_for_update() if for_update else query)).one_or_none()
+    return await _found(tx, _with_id(violation_id))
+
+
+async def get_for_update(tx: Tx, violation_id: UUID) -> Violation:
+    """Raises ViolationNotFound."""
+    return await _found(tx, _with_id(violation_id).with_for_update())
+
+
+def _with_id(violation_id: UUID) -> Select[Any]:
+    return select(violations).where(violations.c.violation_id == violation_id)
+
+
+async def _found(tx: Tx, query: Select[Any]) -> Violation:
+    row = (await tx.execute(query)).one_or_none()
     if row is None:
         raise ViolationNotFound
     key = await tx.keys.get(KEY_CLASS, row.key_id)
     found = _violation(row, _open_plate(key, row), _open_address(key, row))
-    conflicting = await _conflicting(tx, [violation_id])
+    conflicting = await _conflicting(tx, [found.violation_id])
     return replace(
         found,
-        decision=await _last_decision(tx, violation_id, key),
-        conflicting=conflicting.get(violation_id, ()),
+        decision=await _last_decision(tx, found.violation_id, key),
+        conflicting=conflicting.get(found.violation_id, ()),
     )
 
 
@@ -160,8 +172,11 @@ async def page(
     if after is not None:
         query = query.where(order > tuple_(*after))
     found = [_violation(row, Plate(""), "") for row in await tx.execute(query)]
-    conflicting = await _conflicting(tx, [one.violation_id for one in found])
-    return [replace(one, conflicting=conflicting.get(one.violation_id, ())) for one in found]
+    conflicting = await _conflicting(tx, [violation.violation_id for violation in found])
+    return [
+        replace(violation, conflicting=conflicting.get(violation.violation_id, ()))
+        for violation in found
+    ]
 
 
 async def _conflicting(tx: Tx, ids: list[UUID]) -> dict[UUID, tuple[UUID, ...]]:

@@ -46,11 +46,11 @@ def number_of(text: str) -> str:
     return text
 
 
-def to_draft(request: reports_pb2.OpenReportRequest) -> Draft:
+def draft_from_proto(request: reports_pb2.OpenReportRequest) -> Draft:
     place = None
     if request.HasField("place"):
-        told = request.place
-        place = Place(told.latitude, told.longitude, told.region, told.address)
+        given = request.place
+        place = Place(given.latitude, given.longitude, given.region, given.address)
     reporter = request.reporter
     return Draft(
         category=CATEGORY_OF.get(request.category),
@@ -79,7 +79,7 @@ def status_or_none(value: int) -> Status | None:
     return STATUS_OF.get(reports_pb2.ReportStatus.ValueType(value))
 
 
-def to_receipt(receipt: Receipt) -> reports_pb2.Receipt:
+def receipt_to_proto(receipt: Receipt) -> reports_pb2.Receipt:
     return reports_pb2.Receipt(
         number=receipt.number,
         registered_at=to_timestamp(receipt.registered_at),
@@ -91,11 +91,11 @@ def to_receipt(receipt: Receipt) -> reports_pb2.Receipt:
     )
 
 
-def to_app_report(view: AppView) -> reports_pb2.Report:
+def app_report_to_proto(view: AppView) -> reports_pb2.Report:
     return _report(view.report, view.question, view.answer, view.media_count)
 
 
-def to_change(change: Change) -> reports_pb2.WatchReportsResponse:
+def change_to_proto(change: Change) -> reports_pb2.WatchReportsResponse:
     return reports_pb2.WatchReportsResponse(
         resume_token=str(change.sequence),
         report_id=str(change.report_id),
@@ -106,7 +106,7 @@ def to_change(change: Change) -> reports_pb2.WatchReportsResponse:
     )
 
 
-def to_desk_report(view: DeskView) -> reports_pb2.DeskReport:
+def desk_report_to_proto(view: DeskView) -> reports_pb2.DeskReport:
     report, written, place = view.report, view.contents, view.contents.place
     return reports_pb2.DeskReport(
         report=_report(report, written.question, written.answer, len(view.media)),
@@ -163,7 +163,7 @@ def _report(report: Report, question: str, answer: str, media_count: int) -> rep
         report_id=str(report.report_id),
         category=CATEGORIES[report.category],
         status=STATUSES[report.status],
-        receipt=to_receipt(report.receipt) if report.receipt else None,
+        receipt=receipt_to_proto(report.receipt) if report.receipt else None,
         opened_at=to_timestamp(report.opened_at),
         question=question,
         answer=answer,

@@ -16,7 +16,7 @@ from chassis.telemetry import meter
 from chassis.transaction import SYSTEM, Tx
 
 from violations.model import Caution
-from violations.storage import pauses
+from violations.storage import degradation
 
 BATCH = 500
 held_reads = meter.create_gauge("tartip.violations.reads.held")
@@ -32,42 +32,43 @@ class Degradation:
 
 @dataclass(frozen=True)
 class Pause:
-    """What the desk is told: since when nothing comes forward, and how much waits."""
+    """Since when no read becomes a candidate, and how many reads wait."""
 
     since: datetime | None
     held: int
 
 
-class Pauses:
+class Degradations:
     def __init__(self, db: Database, clock: Clock) -> None:
         self._db = db
         self._clock = clock
 
-    async def begin(self, tx: Tx, told: Degradation) -> None:
+    async def begin(self, tx: Tx, started: Degradation) -> None:
         """In the consumer's transaction. A recovery that came first has begun it already."""
-        await pauses.alone_with_pauses(tx)
-        if not await pauses.add_degradation(
-            tx, told.degradation_id, since=told.since, now=self._clock()
+        await degradation.lock_exclusive(tx)
+        if not await degradation.add_degradation(
+            tx, started.degradation_id, since=started.since, now=self._clock()
         ):
             return
-        cautioned = await pauses.caution_since(tx, told.since, Caution.READ_WHILE_DEGRADED)
-        tx.audit("pause", f"degradation:{told.degradation_id}", facts={"cautioned": str(cautioned)})
+        cautioned = await degradation.caution_since(tx, started.since, Caution.READ_WHILE_DEGRADED)
+        facts = {"cautioned": str(cautioned)}
+        tx.audit("pause", f"degradation:{started.degradation_id}", facts=facts)
 
-    async def end(self, tx: Tx, told: Degradation, recovered_at: datetime) -> None:
+    async def end(self, tx: Tx, started: Degradation, recovered_at: datetime) -> None:
         """In the consumer's transaction; what was held comes forward soon."""
-        await self.begin(tx, told)
-        await pauses.end_degradation(tx, told.degradation_id, recovered_at)
-        tx.audit("resume", f"degradation:{told.degradation_id}")
-        await tx.schedule("put_forward", str(told.degradation_id), due_at=self._clock())
+        await self.begin(tx, started)
+        await degradation.end_degradation(tx, started.degradation_id, recovered_at)
+        tx.audit("resume", f"degradation:{started.degradation_id}")
+        await tx.schedule("put_forward", str(started.degradation_id), due_at=self._clock())
 
-    async def put_forward(self, key: str) -> None:
+    async def release_held_reads(self, key: str) -> None:
         """Work `put_forward`: all that is held, unless another degradation goes on."""
         after: UUID | None = None
         while True:
             async with self._db.begin(SYSTEM) as tx:
-                if await pauses.open_degradation(tx) is not None:
+                if await degradation.open_degradation(tx) is not None:
                     return
-                held = await pauses.held_reads(tx, after=after, most=BATCH)
+                held = await degradation.held_reads(tx, after=after, limit=BATCH)
                 for read_id in held:
                     # A read may be held again: its work has a name of its own each time.
                     await tx.schedule("assess_held", f"{key}:{read_id}", due_at=self._clock())
@@ -77,6 +78,6 @@ class Pauses:
 
     async def now(self) -> Pause:
         async with self._db.begin(SYSTEM) as tx:
-            pause = Pause(await pauses.paused_since(tx), await pauses.count_held(tx))
+            pause = Pause(await degradation.paused_since(tx), await degradation.count_held(tx))
         held_reads.set(pause.held)
         return pause

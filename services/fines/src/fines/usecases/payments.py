@@ -57,7 +57,7 @@ class PaymentOrder:
         )
 
 
-class Counter:
+class PaymentDesk:
     def __init__(self, db: Database, clock: Clock) -> None:
         self._db = db
         self._clock = clock

@@ -1,6 +1,6 @@
-"""Watching one partner's changes: from a token on, without gaps, for as long as the app stays.
+"""One partner's changes: from a token on, without gaps, for as long as the app stays connected.
 
-One look at the counters every 200 ms serves all who watch; only who has something new reads on.
+One query of the counters every 200 ms serves all followers; only those with new changes read them.
 """
 
 import asyncio
@@ -14,32 +14,32 @@ from citizen_reports.model.refusals import ResumeTokenWrong
 from citizen_reports.storage import changes
 from citizen_reports.storage.changes import Change
 
-LOOK_EVERY_SECONDS = 0.2
+POLL_INTERVAL_SECONDS = 0.2
 BATCH = 100
 TOKEN_DIGITS_MAX = 18
 
 
-class Watching:
+class ChangeFeed:
     def __init__(self, db: Database) -> None:
         self._db = db
         self._last: dict[str, int] = {}
-        self._looked = asyncio.Condition()
-        self._watchers = 0
+        self._polled = asyncio.Condition()
+        self._followers = 0
 
     async def run(self) -> None:
-        """Looks while somebody watches."""
+        """Polls while there are followers."""
         while True:
-            if self._watchers:
+            if self._followers:
                 async with self._db.begin(SYSTEM) as tx:
                     self._last = await changes.all_last_sequences(tx)
-                async with self._looked:
-                    self._looked.notify_all()
-            await asyncio.sleep(LOOK_EVERY_SECONDS)
+                async with self._polled:
+                    self._polled.notify_all()
+            await asyncio.sleep(POLL_INTERVAL_SECONDS)
 
     async def follow(self, token: str, caller: Caller) -> AsyncIterator[Change]:
         """Raises ResumeTokenWrong for a token that this partner was not given."""
         position = await self._start(token, caller)
-        self._watchers += 1
+        self._followers += 1
         try:
             while True:
                 async with self._db.begin(caller.scope) as tx:
@@ -50,7 +50,7 @@ class Watching:
                 if len(found) < BATCH:
                     await self._wait_for_more(caller.name, position)
         finally:
-            self._watchers -= 1
+            self._followers -= 1
 
     async def _start(self, token: str, caller: Caller) -> int:
         async with self._db.begin(caller.scope) as tx:
@@ -63,5 +63,5 @@ class Watching:
         return int(token)
 
     async def _wait_for_more(self, partner: str, position: int) -> None:
-        async with self._looked:
-            await self._looked.wait_for(lambda: self._last.get(partner, 0) > position)
+        async with self._polled:
+            await self._polled.wait_for(lambda: self._last.get(partner, 0) > position)

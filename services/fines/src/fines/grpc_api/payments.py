@@ -17,16 +17,16 @@ from tartip.fines.v1 import fines_pb2, fines_pb2_grpc
 from fines.grpc_api.desk import known_number, read_id
 from fines.grpc_api.messages import (
     PAYMENT_STATES,
-    fine_message,
-    payment_message,
-    quote_message,
+    fine_to_proto,
+    payment_to_proto,
+    quote_to_proto,
     read_day,
 )
 from fines.grpc_api.pages import PageQuery
 from fines.model.identifiers import is_number
 from fines.model.refusals import PaymentNotFound
 from fines.storage.payments import PaymentFilter
-from fines.usecases.counter import Counter, PaymentOrder
+from fines.usecases.payments import PaymentDesk, PaymentOrder
 
 AMOUNT_MINOR_MAX = 10**12
 POLICY: Policy = {
@@ -36,8 +36,8 @@ POLICY: Policy = {
 
 
 class FinePaymentsApi(fines_pb2_grpc.FinePaymentsServicer):
-    def __init__(self, counter: Counter) -> None:
-        self._counter = counter
+    def __init__(self, payments: PaymentDesk) -> None:
+        self._payments = payments
 
     async def LookupFines(
         self, request: fines_pb2.LookupFinesRequest, context: grpc.aio.ServicerContext
@@ -47,27 +47,27 @@ class FinePaymentsApi(fines_pb2_grpc.FinePaymentsServicer):
         query = PageQuery.read("open-fines", request)
         if kind == "number" and not is_number(value):
             return fines_pb2.LookupFinesResponse()
-        found, keys = await self._counter.look_up(kind, value, query.spec, current_caller())
+        found, keys = await self._payments.look_up(kind, value, query.spec, current_caller())
         if len(found) == 1:
             telemetry.annotate(fine=found[0].number)
         return fines_pb2.LookupFinesResponse(
-            fines=[fine_message(fine, for_bank=True) for fine in found],
+            fines=[fine_to_proto(fine, for_bank=True) for fine in found],
             next_page_token=query.next_token(keys),
         )
 
     async def QuoteFine(
         self, request: fines_pb2.QuoteFineRequest, context: grpc.aio.ServicerContext
     ) -> fines_pb2.QuoteFineResponse:
-        quote = await self._counter.quote(known_number(request.number), current_caller())
-        return fines_pb2.QuoteFineResponse(quote=quote_message(quote))
+        quote = await self._payments.quote(known_number(request.number), current_caller())
+        return fines_pb2.QuoteFineResponse(quote=quote_to_proto(quote))
 
     async def PayFine(
         self, request: fines_pb2.PayFineRequest, context: grpc.aio.ServicerContext
     ) -> fines_pb2.PayFineResponse:
         order = _order(request)
         telemetry.annotate(payment=str(order.payment_id), fine=order.number)
-        payment = await self._counter.pay(order, current_caller())
-        return fines_pb2.PayFineResponse(payment=payment_message(payment))
+        payment = await self._payments.pay(order, current_caller())
+        return fines_pb2.PayFineResponse(payment=payment_to_proto(payment))
 
     async def GetPayment(
         self, request: fines_pb2.GetPaymentRequest, context: grpc.aio.ServicerContext
@@ -76,17 +76,17 @@ class FinePaymentsApi(fines_pb2_grpc.FinePaymentsServicer):
         if payment_id is None:
             raise PaymentNotFound
         telemetry.annotate(payment=str(payment_id))
-        payment = await self._counter.payment(payment_id, current_caller())
-        return fines_pb2.GetPaymentResponse(payment=payment_message(payment))
+        payment = await self._payments.payment(payment_id, current_caller())
+        return fines_pb2.GetPaymentResponse(payment=payment_to_proto(payment))
 
     async def ListPayments(
         self, request: fines_pb2.ListPaymentsRequest, context: grpc.aio.ServicerContext
     ) -> fines_pb2.ListPaymentsResponse:
         wanted = _filter(request)
         query = PageQuery.read("payments", request)
-        found, keys = await self._counter.payments(query.spec, wanted, current_caller())
+        found, keys = await self._payments.payments(query.spec, wanted, current_caller())
         return fines_pb2.ListPaymentsResponse(
-            payments=[payment_message(payment) for payment in found],
+            payments=[payment_to_proto(payment) for payment in found],
             next_page_token=query.next_token(keys),
         )
 

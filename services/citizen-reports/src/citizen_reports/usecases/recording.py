@@ -1,4 +1,4 @@
-"""What every decision leaves behind: row, step, change to watch, fact, clock."""
+"""What every decision writes: the report, a step, a change for its partner, a fact, deadlines."""
 
 from datetime import datetime, timedelta
 
@@ -17,13 +17,13 @@ REPORTER = "reporter"
 SYSTEM_ACTOR = "system"
 
 
-def tell(report: Report) -> None:
+def bind_trace(report: Report) -> None:
     """Binds the call to the report's story, under both of its names."""
     telemetry.annotate(report=report.name)
     telemetry.bind_story(report.story)
 
 
-def record(tx: Tx, action: str, report: Report, **facts: str) -> None:
+def audit(tx: Tx, action: str, report: Report, **facts: str) -> None:
     """The audit entry of what is done with a report, or of who looks at it."""
     tx.audit(
         action,
@@ -34,13 +34,13 @@ def record(tx: Tx, action: str, report: Report, **facts: str) -> None:
     )
 
 
-class Settler:
-    """Writes a decision down; part of every use case that changes a registered report."""
+class ReportRecorder:
+    """Records a decision; part of every use case that changes a registered report."""
 
     def __init__(self, deadlines: Deadlines) -> None:
         self._deadlines = deadlines
 
-    async def settle(
+    async def record(
         self,
         tx: Tx,
         before: Report,
@@ -51,7 +51,7 @@ class Settler:
         note: str = "",
         fact: Event | None = None,
     ) -> Report:
-        """`fact` stands for the change of status where that has a name of its own."""
+        """`fact` is published instead of `status_changed` where a decision has its own."""
         await reports.save_report(tx, before, after)
         await contents.add_step(tx, after, actor=actor, note=note, at=at)
         if after.status != before.status or after.outcome != before.outcome:

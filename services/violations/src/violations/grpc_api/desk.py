@@ -1,4 +1,4 @@
-"""Violations over gRPC: proto → use case → proto, and who may call what."""
+"""`tartip.violations.v1.Violations`: for operators, and for fines."""
 
 from collections.abc import AsyncIterator
 from datetime import datetime
@@ -8,28 +8,23 @@ from chassis import telemetry
 from chassis.call_context import current_caller
 from chassis.clock import parse_id, to_timestamp
 from chassis.grpc_server import Policy
-from chassis.identity import Caller, allow
+from chassis.identity import allow
 from chassis.pages import PageSpec, moment_in, next_token, read_page
 from chassis.refusals import Checks, PageTokenWrong, checks
 from grpc.aio import ServicerContext
-from tartip.cameras.v1 import cameras_pb2
-from tartip.common.v1 import common_pb2
-from tartip.inference.v1 import inference_pb2
 from tartip.violations.v1 import violations_pb2 as pb
 from tartip.violations.v1 import violations_pb2_grpc
 
+from violations.degradation import Degradations
+from violations.grpc_api.messages import violation_to_proto
 from violations.model import (
     ROLES,
-    Device,
-    Plate,
-    Readings,
     State,
     Verdict,
     Violation,
     ViolationNotFound,
 )
 from violations.openings import Frames
-from violations.pauses import Pauses
 from violations.storage.violations import Filters
 from violations.usecases import Desk
 
@@ -52,9 +47,9 @@ _VERDICTS = {pb.VERDICT_CONFIRM: Verdict.CONFIRM, pb.VERDICT_REJECT: Verdict.REJ
 
 
 class ViolationsApi(violations_pb2_grpc.ViolationsServicer):
-    def __init__(self, desk: Desk, pauses: Pauses, frames: Frames) -> None:
+    def __init__(self, desk: Desk, degradations: Degradations, frames: Frames) -> None:
         self._desk = desk
-        self._pauses = pauses
+        self._degradations = degradations
         self._frames = frames
 
     async def GetViolation(
@@ -62,7 +57,8 @@ class ViolationsApi(violations_pb2_grpc.ViolationsServicer):
     ) -> pb.GetViolationResponse:
         violation = await self._desk.get(_known_id(request.violation_id), current_caller())
         telemetry.bind_story(violation.story)
-        return pb.GetViolationResponse(violation=to_proto(violation, current_caller()))
+        message = violation_to_proto(violation, current_caller())
+        return pb.GetViolationResponse(violation=message)
 
     async def OpenEvidence(
         self, request: pb.OpenEvidenceRequest, context: ServicerContext
@@ -84,11 +80,11 @@ class ViolationsApi(violations_pb2_grpc.ViolationsServicer):
         spec, caller = read_page(request.page.size, request.page.token, of=LIST), current_caller()
         found = await self._desk.page(filters, after=_after(spec), size=spec.size, caller=caller)
         keys: list[tuple[str, ...]] = [
-            (one.occurred_at.isoformat(), str(one.violation_id)) for one in found
+            (violation.occurred_at.isoformat(), str(violation.violation_id)) for violation in found
         ]
-        pause = await self._pauses.now()
+        pause = await self._degradations.now()
         return pb.ListViolationsResponse(
-            violations=[to_proto(one, caller) for one in found],
+            violations=[violation_to_proto(violation, caller) for violation in found],
             next_page_token=next_token(keys, spec, of=LIST),
             paused_since=to_timestamp(pause.since),
             held_reads=pause.held,
@@ -115,13 +111,15 @@ class ViolationsApi(violations_pb2_grpc.ViolationsServicer):
         self, request: pb.ConfirmViolationRequest, context: ServicerContext
     ) -> pb.ConfirmViolationResponse:
         violation = await self._decide(Verdict.CONFIRM, request)
-        return pb.ConfirmViolationResponse(violation=to_proto(violation, current_caller()))
+        message = violation_to_proto(violation, current_caller())
+        return pb.ConfirmViolationResponse(violation=message)
 
     async def RejectViolation(
         self, request: pb.RejectViolationRequest, context: ServicerContext
     ) -> pb.RejectViolationResponse:
         violation = await self._decide(Verdict.REJECT, request)
-        return pb.RejectViolationResponse(violation=to_proto(violation, current_caller()))
+        message = violation_to_proto(violation, current_caller())
+        return pb.RejectViolationResponse(violation=message)
 
     async def AnnulViolation(
         self, request: pb.AnnulViolationRequest, context: ServicerContext
@@ -137,7 +135,8 @@ class ViolationsApi(violations_pb2_grpc.ViolationsServicer):
             caller=current_caller(),
         )
         telemetry.bind_story(violation.story)
-        return pb.AnnulViolationResponse(violation=to_proto(violation, current_caller()))
+        message = violation_to_proto(violation, current_caller())
+        return pb.AnnulViolationResponse(violation=message)
 
     async def _decide(
         self, verdict: Verdict, request: pb.ConfirmViolationRequest | pb.RejectViolationRequest
@@ -169,107 +168,6 @@ def read_filters(request: pb.ListViolationsRequest) -> Filters:
     name = pb.ViolationState.Name(request.state).removeprefix("VIOLATION_STATE_")
     state = None if name == "UNSPECIFIED" else State(name)
     return Filters(state, request.region, request.offence_code)
-
-
-def to_proto(one: Violation, caller: Caller) -> pb.Violation:
-    """With what this caller may do about it now."""
-    message = pb.Violation(
-        violation_id=str(one.violation_id),
-        state=pb.ViolationState.Value(f"VIOLATION_STATE_{one.state}"),
-        source=pb.ViolationSource.Value(f"VIOLATION_SOURCE_{one.source}"),
-        camera_id=str(one.camera_id or ""),
-        place=common_pb2.Place(
-            latitude=one.place.latitude,
-            longitude=one.place.longitude,
-            region=one.place.region,
-            address=one.place.address,
-        ),
-        occurred_at=to_timestamp(one.occurred_at),
-        offence=pb.Offence(
-            code=one.offence.code,
-            article=one.offence.article,
-            rules_version=one.offence.rules_version,
-            rules_sha256=one.offence.rules_sha256,
-        ),
-        over_kmh=None if one.over_kmh is None else float(one.over_kmh),
-        evidence_sha256=[frame.sha256 for frame in one.frames],
-        original_sha256=one.evidence_sha256,
-        models_fingerprint=one.models_fingerprint,
-        version=one.version,
-        hold_reason=one.hold.value,
-        report_id=str(one.report_id or ""),
-        story=one.story,
-        caution=one.caution.value,
-        actions=actions_of(one, caller),
-        conflicting_violation_ids=[str(other) for other in one.conflicting],
-    )
-    if one.plate.text:
-        message.plate.CopyFrom(_plate(one.plate))
-    if one.readings is not None:
-        message.readings.CopyFrom(_readings(one.readings))
-    if one.device is not None:
-        message.device.CopyFrom(_device(one.device))
-    if one.decision is not None:
-        message.decision.CopyFrom(
-            pb.Decision(
-                decision_id=str(one.decision.decision_id),
-                officer=one.decision.officer,
-                decided_at=to_timestamp(one.decision.decided_at),
-                reason=one.decision.reason,
-                canonical=one.decision.canonical,
-                signature=one.decision.signature,
-                certificate=one.decision.certificate,
-            )
-        )
-    return message
-
-
-def actions_of(one: Violation, caller: Caller) -> list[str]:
-    """Nothing for services, and nothing in regions that are not the operator's."""
-    if caller.operator is None or not caller.scope.sees(one.place.region):
-        return []
-    return [verdict.value.lower() for verdict in one.verdicts_of(caller.operator.roles)]
-
-
-def _plate(plate: Plate) -> inference_pb2.Plate:
-    return inference_pb2.Plate(
-        text=plate.text,
-        confidence=plate.confidence,
-        box=inference_pb2.Box(
-            x=plate.box.x, y=plate.box.y, width=plate.box.width, height=plate.box.height
-        ),
-        character_confidences=plate.character_confidences,
-        country=plate.country,
-        plate_type=plate.plate_type,
-    )
-
-
-def _readings(readings: Readings) -> inference_pb2.Readings:
-    phase = readings.signal_phase or "UNSPECIFIED"
-    return inference_pb2.Readings(
-        device_serial=readings.device_serial,
-        device_time=to_timestamp(readings.device_time),
-        counter=readings.counter,
-        frame_sha256=bytes.fromhex(readings.frame_sha256),
-        speed_kmh=readings.speed_kmh,
-        speed_limit_kmh=readings.speed_limit_kmh,
-        signal_phase=inference_pb2.SignalPhase.Value(f"SIGNAL_PHASE_{phase}"),
-        signal_age_seconds=readings.signal_age_seconds,
-        past_stop_line=readings.past_stop_line,
-    )
-
-
-def _device(device: Device) -> pb.Device:
-    return pb.Device(
-        name=device.name,
-        serial=device.serial,
-        certificate_number=device.certificate_number,
-        verification_number=device.verification_number,
-        verification_from=to_timestamp(device.verification_from),
-        verification_until=to_timestamp(device.verification_until),
-        kind=cameras_pb2.CameraKind.Value(f"CAMERA_KIND_{device.kind or 'UNSPECIFIED'}"),
-        tolerance_kmh=device.tolerance_kmh,
-    )
 
 
 def _known_id(text: str) -> UUID:

@@ -11,12 +11,12 @@ from violations.model import Caution, Source, State
 from violations.storage.tables import degradations, reads, violations
 
 
-async def beside_pauses(tx: Tx) -> None:
+async def lock_shared(tx: Tx) -> None:
     """Until this transaction ends no pause begins or ends."""
     await tx.execute(text("SELECT pg_advisory_xact_lock_shared(hashtextextended('pauses', 2))"))
 
 
-async def alone_with_pauses(tx: Tx) -> None:
+async def lock_exclusive(tx: Tx) -> None:
     """Waits for all that decide by whether there is a pause."""
     await tx.execute(text("SELECT pg_advisory_xact_lock(hashtextextended('pauses', 2))"))
 
@@ -58,8 +58,8 @@ async def hold_read(tx: Tx, read_id: UUID, degradation_id: UUID) -> None:
     await tx.execute(update(reads).where(reads.c.read_id == read_id).values(held_by=degradation_id))
 
 
-async def held_reads(tx: Tx, *, after: UUID | None, most: int) -> list[UUID]:
-    query = select(reads.c.read_id).where(_HELD).order_by(reads.c.read_id).limit(most)
+async def held_reads(tx: Tx, *, after: UUID | None, limit: int) -> list[UUID]:
+    query = select(reads.c.read_id).where(_HELD).order_by(reads.c.read_id).limit(limit)
     if after is not None:
         query = query.where(reads.c.read_id > after)
     return list((await tx.execute(query)).scalars())
