@@ -8,8 +8,8 @@ import grpc
 import pytest
 from chassis.channels import Channels
 from chassis.clock import new_id
-from chassis.refusals import RemoteRefusal
 from chassis.grpc_status import from_error
+from chassis.refusals import RemoteRefusal
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from google.protobuf.message import Message
@@ -94,5 +94,5 @@ async def refused(call: Awaitable[object]) -> RemoteRefusal:
         await call
     refusal = from_error(caught.value)
     assert isinstance(refusal, RemoteRefusal)
-    assert refusal.says.ru and refusal.says.kk
+    assert refusal.message.ru and refusal.message.kk
     return refusal

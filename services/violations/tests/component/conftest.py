@@ -19,8 +19,8 @@ from tartip.common.v1 import common_pb2
 from tartip.inference.v1 import events_pb2 as inference_events
 from tartip.inference.v1 import inference_pb2
 from tartip.violations.v1 import violations_pb2 as pb
-from tartip_testing.service import migrated, serving
 from tartip_testing.mesh import RunningTestMesh
+from tartip_testing.service import migrated, serving
 
 from .callers import SERVICE, As, Publisher, Signer
 from .peers import Peers, serving_peers, stamp

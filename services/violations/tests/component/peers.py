@@ -10,9 +10,9 @@ from typing import Any
 
 import grpc
 from chassis.clock import to_timestamp
+from chassis.grpc_status import DETAILS_KEY, to_status
 from chassis.purpose import purpose_in
 from chassis.refusals import Kind, Refusal
-from chassis.grpc_status import DETAILS_KEY, to_status
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 from tartip.cameras.v1 import cameras_pb2
