@@ -26,6 +26,7 @@ UNINSTALLED = [
     "libs/*/tests",
     "proto",
     "services/*/migrations",
+    "services/*/tests",
     "tests",
 ]
 

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NoReturn
 
 import asyncpg
 import grpc
@@ -111,12 +111,13 @@ class Peers:
             context.abort(grpc.StatusCode.UNAVAILABLE, "away")
 
 
-def _refuse(context: Any, reason: str, status: grpc.StatusCode) -> None:
+def _refuse(context: Any, reason: str, status: grpc.StatusCode) -> NoReturn:
     kind = Kind.NOT_FOUND if status is grpc.StatusCode.NOT_FOUND else Kind.STATE
     refusal = type("Gone", (Refusal,), {"kind": kind, "code": reason})()
     details = ((DETAILS_KEY, to_status(refusal).SerializeToString()),)
     context.set_trailing_metadata(details)
     context.abort(status, reason)
+    raise AssertionError("abort raises")
 
 
 def _handler_of(answer: Any) -> Any:
