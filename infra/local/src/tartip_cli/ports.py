@@ -85,7 +85,8 @@ def holder_of(port: int) -> str | None:
     """The process that listens on the port, as far as the kernel lets us see."""
     with contextlib.suppress(OSError, psutil.Error):
         for socket_ in psutil.net_connections("tcp"):
-            if socket_.status == psutil.CONN_LISTEN and socket_.laddr.port == port and socket_.pid:
+            listens = socket_.status == psutil.CONN_LISTEN and socket_.laddr
+            if listens and socket_.laddr.port == port and socket_.pid:
                 return f"{psutil.Process(socket_.pid).name()} (pid {socket_.pid})"
     return None
 

@@ -7,8 +7,7 @@ which fills it from the leaves that are there.
 
 from collections.abc import Mapping, Set
 
-from alembic.operations import Operations
-from chassis.tables import audit_leaves, grant
+from chassis.tables import Operations, audit_leaves, grant
 from chassis.transaction import Tx
 from sqlalchemy import (
     BigInteger,

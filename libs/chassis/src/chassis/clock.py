@@ -13,6 +13,7 @@ pages in order.
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import overload
 from uuid import UUID
 
 import uuid6
@@ -61,6 +62,14 @@ def parse_id(text: str) -> UUID | None:
     except ValueError:
         return None
     return parsed if str(parsed) == text and parsed.version == 7 else None
+
+
+@overload
+def to_timestamp(moment: datetime) -> Timestamp: ...
+
+
+@overload
+def to_timestamp(moment: datetime | None) -> Timestamp | None: ...
 
 
 def to_timestamp(moment: datetime | None) -> Timestamp | None:

@@ -85,12 +85,14 @@ async def do(by: As, action: str, report_id: str, version: int = 0) -> pb.DeskRe
     method, request = ACTIONS[action](report_id, version)
     if action == "route":
         request.unit = (await read(by, report_id)).unit
-    return (await by.at_desk(method, request)).report
+    report: pb.DeskReport = (await by.at_desk(method, request)).report
+    return report
 
 
 async def read(by: As, report_id: str) -> pb.DeskReport:
     request = pb.ReportDeskGetReportRequest(report_id=report_id)
-    return (await by.at_desk("GetReport", request)).report
+    report: pb.DeskReport = (await by.at_desk("GetReport", request)).report
+    return report
 
 
 async def is_accepted(call: Awaitable[pb.DeskReport], before: pb.DeskReport) -> bool:

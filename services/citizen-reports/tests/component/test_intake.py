@@ -71,9 +71,9 @@ async def test_every_wrong_field_is_named_at_once(kaspi: As) -> None:
             "OpenReport",
             pb.OpenReportRequest(
                 report_id="1",
-                category=99,
+                category=99,  # type: ignore[arg-type]
                 language="de",
-                officer="somebody",  # type: ignore[arg-type]
+                officer="somebody",
                 reporter=pb.Reporter(iin="900101300018"),
             ),
         )

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -87,7 +88,7 @@ async def test_media_of_a_complaint_are_for_internal_security_alone(
         await kaspi.app("PutMedia", pieces_of(given.report_id, content)[0])
         await kaspi.app("SubmitReport", pb.SubmitReportRequest(report_id=given.report_id))
         digest = hashlib.sha256(content).hexdigest()
-        await until(lambda digest=digest: kept(evidence, digest))
+        await until(partial(kept, evidence, digest))
         assert evidence.headers[digest].only_role == role
 
 

@@ -298,7 +298,7 @@ def a_red_light(bench: Bench, plate: str, **chosen: Any) -> violations_pb2.Viola
     found.device.ClearField("tolerance_kmh")
     found.ClearField("over_kmh")
     for name in ("speed_kmh", "speed_limit_kmh"):
-        found.readings.ClearField(name)  # type: ignore[arg-type]
+        found.readings.ClearField(name)
     found.readings.signal_phase = inference_pb2.SIGNAL_PHASE_RED
     found.readings.signal_age_seconds = 2.4
     found.readings.past_stop_line = True

@@ -22,7 +22,8 @@ async def test_pages_meet_each_payment_of_the_bank_once_the_latest_first(
     bench: Bench, plate: str
 ) -> None:
     paid = [await a_payment(bench, plate, hours_ago=20 - place) for place in range(5)]
-    found, after = [], ()
+    found: list[UUID] = []
+    after: tuple[str, ...] = ()
     while True:
         wanted = PaymentFilter(posted_from=date(2026, 6, 3), posted_until=date(2026, 6, 3))
         page, keys = await bench.payments.payments(PageSpec(2, after), wanted, KASPI)

@@ -94,12 +94,12 @@ async def desk(environment: dict[str, str], tmp_path: Path, database: Any) -> As
         environment["TARTIP_DATABASE_URL"],
         service="fines",
         keyring=Keyring(tmp_path / "keys"),
-        clock=lambda: desk.now,
+        clock=lambda: opened.now,
     )
-    desk = Desk(db)
-    yield desk
+    opened = Desk(db)
+    yield opened
     # Nothing of another time is left to a service that runs later.
-    await database.execute("DELETE FROM work WHERE key = ANY($1::text[])", desk.numbers)
+    await database.execute("DELETE FROM work WHERE key = ANY($1::text[])", opened.numbers)
     await db.close()
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from fines.model.guards import fact_holds, time_hold
@@ -24,7 +25,7 @@ def holds(found: ConfirmedViolation) -> list[str]:
     return [hold.value for hold in fact_holds(found, ARTICLES, GUARDS)]
 
 
-def speeding(over: float | None = 31.0, **measured: float | None) -> ConfirmedViolation:
+def speeding(over: float | None = 31.0, **measured: Any) -> ConfirmedViolation:
     return violation(readings=readings(replace(SPEEDING, **measured)), over_kmh=over)
 
 

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from chassis.clock import from_timestamp, new_id
@@ -138,7 +139,8 @@ def test_facts_of_a_misbehaving_camera_are_dated_near_now(
     ended = datetime.now(UTC)
     told = plates.of(device, at_least=1)
     assert PLATE in {read.plate.text for read in told}
-    dated = [from_timestamp(one.captured_at) for one in (*results, *told)]
+    facts: list[Any] = [*results, *told]
+    dated = [from_timestamp(one.captured_at) for one in facts]
     earliest = begun - timedelta(seconds=LATE_SECONDS_MAX)
     assert all(earliest <= moment <= ended for moment in dated)
     looked = [from_timestamp(one.captured_at) for one in results if not one.events]

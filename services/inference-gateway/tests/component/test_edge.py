@@ -109,6 +109,7 @@ def test_bytes_that_are_no_message_end_the_stream_by_name(
     with grpc.secure_channel(engines.address(SERVICE), secured) as channel:
         call = channel.stream_stream(
             "/tartip.inference.v1.Inference/SendFrames",
+            request_serializer=None,
             response_deserializer=inference_pb2.SendFramesResponse.FromString,
         )
         with refused("BAD_REQUEST"):

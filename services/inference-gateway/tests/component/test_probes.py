@@ -28,7 +28,7 @@ OFTEN = {
     "TARTIP_PROBE_SLOWEST_SECONDS": "60",
 }
 WAIT_SECONDS = 120.0
-FACTS = {
+FACTS: dict[str, type[events_pb2.FunctionDegraded | events_pb2.FunctionRecovered]] = {
     "inference.v1.function_degraded": events_pb2.FunctionDegraded,
     "inference.v1.function_recovered": events_pb2.FunctionRecovered,
 }
@@ -75,10 +75,11 @@ def standing(rows: Rows) -> dict[str, bool]:
 
 def kept(rows: Rows) -> tuple[int, int, int]:
     """Frames, evidence and plates told."""
-    return tuple(
+    frames, evidence, told = (
         rows(f"SELECT count(*) AS n FROM {what}")[0]["n"]
         for what in ("frames", "evidence", "outbox WHERE subject = 'inference.v1.plate_read'")
-    )  # type: ignore[return-value]
+    )
+    return frames, evidence, told
 
 
 def wait_until(holds: Callable[[], bool], told: Callable[[], object]) -> None:

@@ -62,7 +62,7 @@ class Template:
 
 
 def in_files(folders: list[Path], template: Template) -> list[Traced]:
-    found = []
+    found: list[Traced] = []
     for path in sorted({path for folder in folders for path in folder.rglob("*")}):
         if path.is_symlink() or not path.is_file() or not path.stat().st_size:
             continue

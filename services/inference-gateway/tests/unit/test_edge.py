@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -61,7 +62,7 @@ class Desk:
         return RESULT
 
 
-def opened(**given: set[str]) -> Desk:
+def opened(**given: Any) -> Desk:
     desk = Desk(**given)
     desk.open.set()
     return desk

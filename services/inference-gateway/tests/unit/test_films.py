@@ -168,11 +168,11 @@ def test_what_lies_beyond_the_limit_is_named(monkeypatch: pytest.MonkeyPatch) ->
 def spoilt(content: bytes, frames: range) -> bytes:
     """A film some of whose packets hold nothing of use."""
     given, file = io.BytesIO(content), io.BytesIO()
-    with av.open(given) as source, av.open(file, "w", format="matroska") as output:
+    with av.open(given, "r") as source, av.open(file, "w", format="matroska") as output:
         stream = output.add_stream_from_template(source.streams.video[0])
         for number, packet in enumerate(source.demux(video=0)):
             if packet.size:
-                kept = packet
+                kept: av.Packet = packet
                 if number in frames:
                     kept = av.Packet(bytes(packet.size))
                     kept.pts, kept.dts, kept.time_base = packet.pts, packet.dts, packet.time_base

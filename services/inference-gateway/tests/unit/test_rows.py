@@ -58,7 +58,8 @@ def test_rows_are_found_along_lines_that_the_corners_do_not_follow(tilt: float) 
 
 
 def test_small_print_above_is_a_row_of_its_own() -> None:
-    above, below = rows_of(shown(PlateKind.BRAZIL, 2, FLAT * [1, 1.5]), FLAT * [1, 1.5]).spans
+    tall = (FLAT * [1, 1.5]).astype(np.float32)
+    above, below = rows_of(shown(PlateKind.BRAZIL, 2, tall), tall).spans
     assert above[1] < 0.4 < below[1]
 
 

@@ -4,6 +4,7 @@ import io
 import random
 import struct
 import zlib
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import av
@@ -176,7 +177,11 @@ def pixels(content: bytes) -> Any:
     return np.asarray(Image.open(io.BytesIO(content)))
 
 
-MAKERS = {"jpeg": jpeg, "png": png, "webp": lambda o: webp(o, lossless=True)}
+MAKERS: dict[str, Callable[[int], bytes]] = {
+    "jpeg": jpeg,
+    "png": png,
+    "webp": lambda o: webp(o, lossless=True),
+}
 
 
 @pytest.mark.parametrize("orientation", range(2, 9))
@@ -262,8 +267,9 @@ def test_a_film_keeps_every_picture_and_sound() -> None:
 
 
 def decoded(content: bytes, kind: str) -> list[tuple[float, Any]]:
-    with av.open(io.BytesIO(content)) as container:
-        frames = container.decode(**{kind: 0})  # type: ignore[arg-type]
+    with av.open(io.BytesIO(content), "r") as container:
+        chosen: dict[str, Any] = {kind: 0}
+        frames: Iterable[Any] = container.decode(**chosen)
         return [(frame.time, frame.to_ndarray()) for frame in frames]
 
 

@@ -13,9 +13,10 @@ import pytest
 import pytest_asyncio
 
 try:
-    from playwright.async_api import async_playwright, expect
+    from playwright.async_api import async_playwright
+    from playwright.async_api import expect as expect
 except ImportError:
-    async_playwright = expect = None  # type: ignore[assignment,misc]
+    async_playwright = expect = None  # type: ignore[assignment]
 
 CHROMIUM = shutil.which("chromium")
 needs_chromium = [

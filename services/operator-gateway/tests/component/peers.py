@@ -255,7 +255,9 @@ class PeerViolations(violations_pb2_grpc.ViolationsServicer):
         return decide(self._undecided(request), state, operator.operator_id)
 
 
-def decide(violation: violations_pb2.Violation, state: Any, officer: str) -> Any:
+def decide(
+    violation: violations_pb2.Violation, state: Any, officer: str
+) -> violations_pb2.Violation:
     """As the owner does it, whoever asked: one version on, decided, nothing more to do."""
     violation.state, violation.version = state, violation.version + 1
     del violation.actions[:]
@@ -275,7 +277,7 @@ class PeerCameras(cameras_pb2_grpc.CameraRegistryServicer):
         raise AssertionError
 
     async def GetStatistics(self, request: Any, context: Any) -> Any:
-        row = {
+        row: dict[str, Any] = {
             "registered": 9,
             "connected": 8,
             "with_ai": 1,

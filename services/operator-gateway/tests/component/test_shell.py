@@ -13,7 +13,7 @@ from .report_peer import a_report
 try:
     from axe_playwright_python.async_playwright import Axe
 except ImportError:
-    Axe = None  # type: ignore[assignment,misc]
+    Axe = None
 
 pytestmark = needs_chromium
 OWN = "Сот сұрауы № 12, іс бойынша"

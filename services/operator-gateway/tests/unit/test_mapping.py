@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 from operator_gateway import (
@@ -145,7 +144,7 @@ def filled_distinctly(message_type: type[Message]) -> Any:
     return message
 
 
-def _fill(message: Any, descriptor: Descriptor, numbers: Any) -> None:
+def _fill(message: Any, descriptor: Any, numbers: Any) -> None:
     for field in descriptor.fields:
         if field.message_type is not None and field.message_type.full_name != (
             Timestamp.DESCRIPTOR.full_name

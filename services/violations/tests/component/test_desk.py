@@ -152,7 +152,7 @@ async def test_an_expired_verification_is_seen_but_never_confirmed(
     prepared: Prepared,
 ) -> None:
     yesterday = to_timestamp(system_clock() - timedelta(days=1))
-    camera.description.verifications[0].valid_until.CopyFrom(yesterday)  # type: ignore[arg-type]
+    camera.description.verifications[0].valid_until.CopyFrom(yesterday)
     await publisher.read(plate_read())
     [violation] = await violations_of(camera.camera_id)
     assert violation.hold_reason == "DEVICE_NOT_VERIFIED"
@@ -233,9 +233,9 @@ async def test_every_wrong_field_of_a_decision_is_named(inspector: Any) -> None:
         inspector.call(
             "ListViolations",
             pb.ListViolationsRequest(
-                state=77,
+                state=77,  # type: ignore[arg-type]
                 region="x" * 50,
-                page=common_pb2.Page(size=1),  # type: ignore[arg-type]
+                page=common_pb2.Page(size=1),
             ),
         )
     )
