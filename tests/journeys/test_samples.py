@@ -12,7 +12,7 @@ from chassis.clock import new_id, system_clock
 from tartip_cli.clients import samples
 from tartip_cli.clients.partner import Outside
 from tartip_cli.clients.samples import ADMINISTRATOR, SampleCamera
-from tartip_cli.home import Home
+from tartip_cli.data_dir import DataDir
 from tartip_testing.mesh import RunningTestMesh
 
 pytestmark = pytest.mark.mesh
@@ -48,7 +48,7 @@ async def use_its_id_otherwise(outside: Outside, camera: SampleCamera) -> None:
     rewrite(outside.home, camera, description=described)
 
 
-def rewrite(home: Home, camera: SampleCamera, **changes: Any) -> None:
+def rewrite(home: DataDir, camera: SampleCamera, **changes: Any) -> None:
     path = home.path / "demo" / "cameras.json"
     known = json.loads(path.read_text())
     known[camera.mark]["body"] |= changes
@@ -62,7 +62,7 @@ async def test_a_sample_camera_that_is_of_no_use_any_more_gets_a_successor(
     mesh: RunningTestMesh, tmp_path: Path, spoil: Spoil
 ) -> None:
     async with Outside(
-        home=Home(tmp_path), ports=mesh.ports, oidc_issuer=mesh.oidc_issuer
+        home=DataDir(tmp_path), ports=mesh.ports, oidc_issuer=mesh.oidc_issuer
     ) as outside:
         first = await registered(outside)
         assert await registered(outside) == first

@@ -21,14 +21,14 @@ import numpy.typing as npt
 from tartip_cli.failures import Exit, Failure
 from tartip_cli.topology import INFERENCE_GATEWAY
 
-from tartip_bench.ground import Ground
+from tartip_bench.bench_mesh import BenchMesh
 
 _RECORD_SECONDS = 300
 _OPTIONS = [("grpc.max_send_message_length", -1), ("grpc.max_receive_message_length", -1)]
 
 
 @dataclass(frozen=True)
-class Asked:
+class RecordedRequest:
     """One request of a picture's, ready to be sent, and the places of those it comes after."""
 
     model: str
@@ -37,61 +37,61 @@ class Asked:
     tensor: npt.NDArray[np.uint8]
 
 
-Plan = tuple[Asked, ...]
+Plan = tuple[RecordedRequest, ...]
 
 
-async def recorded(ground: Ground, pictures: Sequence[Path]) -> list[Plan]:
+async def recorded(bench: BenchMesh, pictures: Sequence[Path]) -> list[Plan]:
     """What the gateway would ask of Triton for each picture."""
-    out = ground.folder / "requests.npz"
-    pair = ground.outside.certificates.service(INFERENCE_GATEWAY.name)
+    out = bench.folder / "requests.npz"
+    pair = bench.outside.certificates.service(INFERENCE_GATEWAY.name)
     process = await asyncio.create_subprocess_exec(
         sys.executable,
-        str(ground.mesh.settings.checkout / "infra/triton/requests_of.py"),
+        str(bench.mesh.settings.checkout / "infra/triton/requests_of.py"),
         "--address",
-        triton_address(ground),
+        triton_address(bench),
         "--certificate",
         str(pair.certificate),
         "--key",
         str(pair.key),
         "--authority",
-        str(ground.outside.certificates.authority),
+        str(bench.outside.certificates.authority),
         "--out",
         str(out),
         *map(str, pictures),
         stderr=asyncio.subprocess.PIPE,
     )
-    _, told = await asyncio.wait_for(process.communicate(), _RECORD_SECONDS)
+    _, errors = await asyncio.wait_for(process.communicate(), _RECORD_SECONDS)
     if process.returncode != 0:
-        raise Failure(f"cannot record requests: {told.decode()[-500:]}", Exit.PART_FAILED)
-    with np.load(out) as kept:
+        raise Failure(f"cannot record requests: {errors.decode()[-500:]}", Exit.PART_FAILED)
+    with np.load(out) as archive:
         return [
-            tuple(_asked(request, kept[str(request["tensor"])]) for request in requests)
-            for requests in json.loads(str(kept["plan"]))
+            tuple(_recorded(request, archive[str(request["tensor"])]) for request in requests)
+            for requests in json.loads(str(archive["plan"]))
         ]
 
 
-def _asked(request: dict[str, Any], tensor: npt.NDArray[np.uint8]) -> Asked:
+def _recorded(request: dict[str, Any], tensor: npt.NDArray[np.uint8]) -> RecordedRequest:
     from tritonclient.grpc import aio as triton
 
     given = triton.InferInput("image", list(tensor.shape), "UINT8")
     given.set_data_from_numpy(tensor)
-    return Asked(request["model"], [given], tuple(request["after"]), tensor)
+    return RecordedRequest(request["model"], [given], tuple(request["after"]), tensor)
 
 
-def triton_address(ground: Ground) -> str:
-    return next(part.address for part in ground.mesh.parts if part.name == "triton")
+def triton_address(bench: BenchMesh) -> str:
+    return next(part.address for part in bench.mesh.parts if part.name == "triton")
 
 
 @asynccontextmanager
-async def triton_client(ground: Ground) -> AsyncIterator[Any]:
+async def triton_client(bench: BenchMesh) -> AsyncIterator[Any]:
     from tritonclient.grpc import aio as triton
 
-    pair = ground.outside.certificates.service(INFERENCE_GATEWAY.name)
+    pair = bench.outside.certificates.service(INFERENCE_GATEWAY.name)
     client = triton.InferenceServerClient(
-        triton_address(ground),
+        triton_address(bench),
         ssl=True,
         private_key=str(pair.key),
-        root_certificates=str(ground.outside.certificates.authority),
+        root_certificates=str(bench.outside.certificates.authority),
         certificate_chain=str(pair.certificate),
         channel_args=_OPTIONS,
     )
@@ -119,12 +119,12 @@ async def rate(client: Any, plans: Sequence[Plan], *, at_once: int) -> float:
 async def _send(client: Any, plan: Plan) -> None:
     calls: list[asyncio.Task[None]] = []
 
-    async def ask(asked: Asked) -> None:
-        await asyncio.gather(*(calls[place] for place in asked.after))
-        answer = await client.infer(asked.model, asked.inputs)
+    async def ask(request: RecordedRequest) -> None:
+        await asyncio.gather(*(calls[place] for place in request.after))
+        answer = await client.infer(request.model, request.inputs)
         for output in answer.get_response().outputs:
             answer.as_numpy(output.name)
 
     async with asyncio.TaskGroup() as group:
-        for asked in plan:
-            calls.append(group.create_task(ask(asked)))
+        for request in plan:
+            calls.append(group.create_task(ask(request)))

@@ -8,7 +8,7 @@ import signal
 import statistics
 from dataclasses import dataclass
 
-from tartip_bench.ground import Ground
+from tartip_bench.bench_mesh import BenchMesh
 from tartip_bench.outcomes import Figure, Outcome
 from tartip_bench.run import Run
 from tartip_bench.watching import Cameras, Ledger, camera_server, watched
@@ -32,16 +32,16 @@ class _Sample:
 
 
 async def measure(run: Run) -> Outcome:
-    ground = await run.ground()
+    bench = await run.bench_mesh()
     seconds = run.sized(full=1800, quick=80)
     async with (
         camera_server(run.scratch) as addresses,
-        watched(ground, addresses, CAMERAS, plates=PLATES) as cameras,
+        watched(bench, addresses, CAMERAS, plates=PLATES) as cameras,
     ):
-        samples = await _watch(run, ground, cameras, seconds)
+        samples = await _watch(run, bench, cameras, seconds)
         delays = await cameras.delays()
-        run.tell(f"the gateway stands still for {STOPPED_SECONDS:.0f} s")
-        caught_up, after = await _stopped(ground, cameras)
+        run.report(f"the gateway stands still for {STOPPED_SECONDS:.0f} s")
+        caught_up, after = await _stopped(bench, cameras)
     return Outcome(
         part="cameras",
         title=f"{CAMERAS} cameras at 1 frame a second over RTSP for {seconds} s, "
@@ -52,34 +52,36 @@ async def measure(run: Run) -> Outcome:
             _growth(samples),
             _stop(caught_up, after),
         ),
-        notes=(f"At the end: {after.told}.",),
+        notes=(f"At the end: {after.summary}.",),
         raw={
             "samples": [
-                {**vars(one.ledger), "memory_mib": one.memory_mib, "cpu_seconds": one.cpu_seconds}
-                for one in samples
+                {
+                    **vars(sample.ledger),
+                    "memory_mib": sample.memory_mib,
+                    "cpu_seconds": sample.cpu_seconds,
+                }
+                for sample in samples
             ],
             "delays_seconds": delays,
         },
     )
 
 
-async def _watch(run: Run, ground: Ground, cameras: Cameras, seconds: int) -> list[_Sample]:
+async def _watch(run: Run, bench: BenchMesh, cameras: Cameras, seconds: int) -> list[_Sample]:
     loop = asyncio.get_running_loop()
     began, samples = loop.time(), list[_Sample]()
     while (passed := loop.time() - began) < seconds:
         await asyncio.sleep(min(_SAMPLE_SECONDS, seconds - passed))
         ledger = await cameras.ledger()
-        sample = _Sample(
-            ledger, ground.memory_bytes(_GATEWAY) / 2**20, ground.cpu_seconds(_GATEWAY)
-        )
+        sample = _Sample(ledger, bench.memory_bytes(_GATEWAY) / 2**20, bench.cpu_seconds(_GATEWAY))
         samples.append(sample)
-        run.tell(f"{loop.time() - began:.0f} of {seconds} s, {ledger.told}")
+        run.report(f"{loop.time() - began:.0f} of {seconds} s, {ledger.summary}")
     return samples
 
 
-async def _stopped(ground: Ground, cameras: Cameras) -> tuple[float | None, Ledger]:
-    """Seconds until everything is accounted for again after the gateway stood still."""
-    pid, loop = ground.pid(_GATEWAY), asyncio.get_running_loop()
+async def _stopped(bench: BenchMesh, cameras: Cameras) -> tuple[float | None, Ledger]:
+    """Seconds until all frames are accounted for again after the gateway was paused."""
+    pid, loop = bench.pid(_GATEWAY), asyncio.get_running_loop()
     before = await cameras.ledger()
     os.kill(pid, signal.SIGSTOP)
     try:
@@ -101,7 +103,7 @@ def _frames(samples: list[_Sample]) -> tuple[Figure, ...]:
     return (
         Figure(
             name="every frame accounted for, in every sample",
-            measured=last.told,
+            measured=last.summary,
             target="offered = looked at + unchanged + dropped",
             met=all(sample.ledger.holds for sample in samples),
         ),
@@ -133,8 +135,8 @@ def _delay(delays: list[float]) -> Figure:
 def _growth(samples: list[_Sample]) -> Figure:
     """From the second tenth of the time, when everything has been made, to the last."""
     tenth = max(1, len(samples) // 10)
-    early = statistics.median(one.memory_mib for one in samples[tenth : 2 * tenth + 1])
-    late = statistics.median(one.memory_mib for one in samples[-tenth:])
+    early = statistics.median(sample.memory_mib for sample in samples[tenth : 2 * tenth + 1])
+    late = statistics.median(sample.memory_mib for sample in samples[-tenth:])
     return Figure(
         name="growth of the gateway's memory",
         measured=f"{late - early:+.1f} MiB ({early:.0f} to {late:.0f})",

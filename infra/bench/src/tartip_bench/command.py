@@ -66,10 +66,12 @@ async def _run(
 
     outcomes = []
     with errors.status("bench") as status:
-        telling = _Telling(status)
-        async with running(quick=quick, tell=telling.say, photographs=settings.photographs) as run:
+        progress = _Progress(status)
+        async with running(
+            quick=quick, report=progress.report, photographs=settings.photographs
+        ) as run:
             for name in chosen:
-                telling.part = name
+                progress.part = name
                 began = time.monotonic()
                 outcome = await _outcome(run, name)
                 outcome = outcome.took(time.monotonic() - began)
@@ -81,15 +83,15 @@ async def _run(
     return outcomes
 
 
-class _Telling:
-    """What is going on, on one line of a terminal, or a line each elsewhere."""
+class _Progress:
+    """Progress: one changing line on a terminal, one line per step elsewhere."""
 
     def __init__(self, status: Status) -> None:
         self._status = status
         self._began = time.monotonic()
         self.part = ""
 
-    def say(self, what: str) -> None:
+    def report(self, what: str) -> None:
         line = f"{time.monotonic() - self._began:5.0f} s  {self.part}: {what}"
         self._status.update(line)
         if not errors.is_terminal:
@@ -97,7 +99,7 @@ class _Telling:
 
 
 async def _outcome(run: Run, name: str) -> Outcome:
-    """A part that breaks is told as one; the others are measured all the same."""
+    """Measure one part; if it breaks, that is its outcome and the others go on."""
     from chassis.refusals import Refusal
 
     from tartip_bench.outcomes import Figure, Outcome
@@ -108,8 +110,8 @@ async def _outcome(run: Run, name: str) -> Outcome:
         first = from_group(error) if isinstance(error, BaseExceptionGroup) else error
         if isinstance(first, asyncio.CancelledError | KeyboardInterrupt):
             raise
-        told = f"{type(first).__name__}: {first}"[:300]
-        missed = Figure(name="measured", measured=told, target="measured", met=False)
+        reason = f"{type(first).__name__}: {first}"[:300]
+        missed = Figure(name="measured", measured=reason, target="measured", met=False)
         return Outcome(part=name, title=f"{name}: could not be measured", figures=(missed,))
 
 
@@ -122,7 +124,7 @@ def _measure(name: str) -> Measure:
 
 
 def table(outcome: Outcome) -> Table:
-    """As the terminal shows it."""
+    """The outcome as a table for the terminal."""
     shown = Table(title=f"{outcome.title} ({outcome.seconds:.0f} s)", title_justify="left")
     for header in ("figure", "measured", "bare", "target", ""):
         shown.add_column(header, overflow="fold")

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from tartip_bench import bare
-from tartip_bench.bare import Asked
-from tartip_bench.ground import Ground
+from tartip_bench.bare import RecordedRequest
+from tartip_bench.bench_mesh import BenchMesh
 from tartip_bench.outcomes import Figure, Outcome, Spread
 from tartip_bench.run import Run
 
@@ -25,36 +25,36 @@ _SECONDS = 120
 
 
 async def measure(run: Run) -> Outcome:
-    ground = await run.ground()
-    plan = (await bare.recorded(ground, run.scenes(1)))[0]
-    asked = next(one for one in plan if one.model == MODEL)
+    bench = await run.bench_mesh()
+    plan = (await bare.recorded(bench, run.scenes(1)))[0]
+    request = next(call for call in plan if call.model == MODEL)
     times, rounds = run.sized(full=100, quick=30), run.sized(full=9, quick=5)
     ours, alone = [], []
-    async with bare.triton_client(ground) as client, _alone(ground, asked) as in_process:
+    async with bare.triton_client(bench) as client, _alone(bench, request) as in_process:
         await in_process(5)
-        await _through_triton(client, asked, 5)
+        await _through_triton(client, request, 5)
         for place in range(rounds):
-            run.tell(f"pair {place + 1} of {rounds}")
+            run.report(f"pair {place + 1} of {rounds}")
             if place % 2:
-                ours.append(await _through_triton(client, asked, times))
+                ours.append(await _through_triton(client, request, times))
                 alone.append(await in_process(times))
             else:
                 alone.append(await in_process(times))
-                ours.append(await _through_triton(client, asked, times))
-    ratio = Spread.of([one / other for one, other in zip(ours, alone, strict=True)])
-    shape = "x".join(str(side) for side in asked.tensor.shape)
+                ours.append(await _through_triton(client, request, times))
+    ratio = Spread.of([through / inside for through, inside in zip(ours, alone, strict=True)])
+    shape = "x".join(str(side) for side in request.tensor.shape)
     return Outcome(
         part="detector",
         title=f"Triton itself: {MODEL}, {shape}, {AT_ONCE} requests at once",
         figures=(
             Figure(
                 name="pictures a second",
-                measured=Spread.of(ours).told(1),
-                bare=Spread.of(alone).told(1),
+                measured=Spread.of(ours).text(1),
+                bare=Spread.of(alone).text(1),
             ),
             Figure(
                 name="share of the ONNX in process",
-                measured=ratio.told(2),
+                measured=ratio.text(2),
                 target=f"at least {TARGET}",
                 met=ratio.median >= TARGET,
             ),
@@ -63,13 +63,13 @@ async def measure(run: Run) -> Outcome:
     )
 
 
-async def _through_triton(client: Any, asked: Asked, times: int) -> float:
+async def _through_triton(client: Any, request: RecordedRequest, times: int) -> float:
     """Pictures a second."""
     waiting = iter(range(times))
 
     async def work() -> None:
         for _ in waiting:
-            await client.infer(asked.model, asked.inputs)
+            await client.infer(request.model, request.inputs)
 
     began = time.perf_counter()
     async with asyncio.TaskGroup() as group:
@@ -79,15 +79,15 @@ async def _through_triton(client: Any, asked: Asked, times: int) -> float:
 
 
 @asynccontextmanager
-async def _alone(ground: Ground, asked: Asked) -> AsyncIterator[Any]:
+async def _alone(bench: BenchMesh, request: RecordedRequest) -> AsyncIterator[Any]:
     """Gives a function: run so many times, get pictures a second."""
-    triton = ground.mesh.settings.checkout / ".triton"
+    triton = bench.mesh.settings.checkout / ".triton"
     model = triton / "models" / MODEL
-    tensor = ground.folder / "tensor.npy"
-    np.save(tensor, asked.tensor)
+    tensor = bench.folder / "tensor.npy"
+    np.save(tensor, request.tensor)
     process = await asyncio.create_subprocess_exec(
         str(triton / "venv" / "bin" / "python"),
-        str(ground.mesh.settings.checkout / "infra/triton/onnx_alone.py"),
+        str(bench.mesh.settings.checkout / "infra/triton/onnx_alone.py"),
         str(model / "1" / "model.onnx"),
         str(tensor),
         str(_instances(model)),

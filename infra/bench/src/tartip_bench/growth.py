@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
-from tartip_bench.ground import Ground
+from tartip_bench.bench_mesh import BenchMesh
 from tartip_bench.outcomes import Figure, Outcome
 from tartip_bench.run import Run
 from tartip_bench.watching import Cameras, camera_server, watched
@@ -31,15 +31,15 @@ class _Step:
 
 
 async def measure(run: Run) -> Outcome:
-    ground = await run.ground()
+    bench = await run.bench_mesh()
     seconds = run.sized(full=45, quick=12)
-    run.tell("nothing is watched")
-    idle = await _idle(ground, run.sized(full=20, quick=8))
+    run.report("nothing is watched")
+    idle = await _idle(bench, run.sized(full=20, quick=8))
     steps = []
     async with camera_server(run.scratch) as addresses:
         for count in COUNTS:
-            run.tell(f"{count} cameras")
-            steps.append(await _step(ground, addresses, count, seconds, idle))
+            run.report(f"{count} cameras")
+            steps.append(await _step(bench, addresses, count, seconds, idle))
     # One camera shows a car or none in this time; more of them have their share of both.
     base = steps[-2]
     ratio = steps[-1].cost_ms() / base.cost_ms()
@@ -70,21 +70,21 @@ async def measure(run: Run) -> Outcome:
     )
 
 
-async def _idle(ground: Ground, seconds: float) -> float:
+async def _idle(bench: BenchMesh, seconds: float) -> float:
     """Cores that are busy while nothing is watched."""
-    before = ground.cpu_seconds(*_PARTS)
+    before = bench.cpu_seconds(*_PARTS)
     await asyncio.sleep(seconds)
-    return (ground.cpu_seconds(*_PARTS) - before) / seconds
+    return (bench.cpu_seconds(*_PARTS) - before) / seconds
 
 
 async def _step(
-    ground: Ground, addresses: list[str], count: int, seconds: float, idle: float
+    bench: BenchMesh, addresses: list[str], count: int, seconds: float, idle: float
 ) -> _Step:
-    async with watched(ground, addresses, count, plates=0) as cameras:
+    async with watched(bench, addresses, count, plates=0) as cameras:
         await _all_seen(cameras, count)
-        first, before = await cameras.ledger(), _spent(ground)
+        first, before = await cameras.ledger(), _spent(bench)
         await asyncio.sleep(seconds)
-        last, after = await cameras.ledger(), _spent(ground)
+        last, after = await cameras.ledger(), _spent(bench)
     return _Step(
         count,
         last.offered - first.offered,
@@ -104,5 +104,5 @@ async def _all_seen(cameras: Cameras, count: int) -> None:
         await asyncio.sleep(0.3)
 
 
-def _spent(ground: Ground) -> dict[str, float]:
-    return {part: ground.cpu_seconds(part) for part in _PARTS}
+def _spent(bench: BenchMesh) -> dict[str, float]:
+    return {part: bench.cpu_seconds(part) for part in _PARTS}

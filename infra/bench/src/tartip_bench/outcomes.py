@@ -20,7 +20,7 @@ class Spread:
     def of(values: Sequence[float]) -> Spread:
         return Spread(statistics.median(values), min(values), max(values))
 
-    def told(self, digits: int) -> str:
+    def text(self, digits: int) -> str:
         if self.least == self.greatest:
             return f"{self.median:.{digits}f}"
         return f"{self.median:.{digits}f} ({self.least:.{digits}f} to {self.greatest:.{digits}f})"

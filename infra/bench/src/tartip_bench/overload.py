@@ -19,7 +19,7 @@ from chassis.refusals import Refusal
 from tartip.inference.v1 import functions_pb2, inference_pb2, inference_pb2_grpc
 from tartip_cli.topology import INFERENCE_GATEWAY
 
-from tartip_bench.ground import Ground
+from tartip_bench.bench_mesh import BenchMesh
 from tartip_bench.outcomes import Figure, Outcome
 from tartip_bench.pictures import AT_ONCE, rate_of
 from tartip_bench.run import Run
@@ -51,33 +51,33 @@ class Flow:
     @property
     def in_time(self) -> float:
         """The share answered within the deadline."""
-        kept = sum(1 for seconds in self.seconds if seconds <= DEADLINE_SECONDS)
-        return kept / max(1, self.offered)
+        in_time = sum(1 for seconds in self.seconds if seconds <= DEADLINE_SECONDS)
+        return in_time / max(1, self.offered)
 
     def percentile(self, share: float) -> float:
         ordered = sorted(self.seconds)
         return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else 0.0
 
     @property
-    def told(self) -> str:
+    def summary(self) -> str:
         refused = ", ".join(f"{count} {reason}" for reason, count in self.refused.items())
         return f"{self.offered} = {len(self.seconds)} answered + {refused or 'none refused'}"
 
 
 async def measure(run: Run) -> Outcome:
-    ground = await run.ground()
+    bench = await run.bench_mesh()
     pictures = [path.read_bytes() for path in run.scenes(6)]
-    urgent, normal = await _camera(ground, urgent=True), await _camera(ground, urgent=False)
-    run.tell("capacity")
+    urgent, normal = await _camera(bench, urgent=True), await _camera(bench, urgent=False)
+    run.report("capacity")
     rounds = run.sized(full=8, quick=3)
-    capacity = await rate_of(ground, normal, pictures * rounds, at_once=AT_ONCE)
-    load = _Load(ground, itertools.cycle(pictures))
-    run.tell(f"half of the capacity of {capacity:.2f} pictures a second")
+    capacity = await rate_of(bench, normal, pictures * rounds, at_once=AT_ONCE)
+    load = _Load(bench, itertools.cycle(pictures))
+    run.report(f"half of the capacity of {capacity:.2f} pictures a second")
     calm = Flow()
     await load.send(((normal, calm, capacity * _BEFORE_SHARE),), run.sized(full=20, quick=10))
     await load.settled()
     seconds = run.sized(full=120, quick=30)
-    run.tell(f"{TIMES:g} times the capacity for {seconds} s")
+    run.report(f"{TIMES:g} times the capacity for {seconds} s")
     first, rest = Flow(), Flow()
     await load.send(
         (
@@ -86,38 +86,14 @@ async def measure(run: Run) -> Outcome:
         ),
         seconds,
     )
-    run.tell("recovery")
+    run.report("recovery")
     usual = max(2 * calm.percentile(0.95), 1.0)
     recovery = await _recovery(load, normal, usual)
     await load.settled()
     return Outcome(
         part="overload",
         title=f"{TIMES:g} times the capacity of {capacity:.2f} pictures a second for {seconds} s",
-        figures=(
-            Figure(
-                name=f"urgent: answered within {DEADLINE_SECONDS:g} s of being due",
-                measured=f"{first.in_time:.1%} of {first.offered} "
-                f"(median {first.percentile(0.5):.2f} s, p99 {first.percentile(0.99):.2f} s)",
-                target=f"at least {KEPT:.0%}",
-                met=first.in_time >= KEPT,
-            ),
-            Figure(
-                name="the rest: answered or refused by name",
-                measured=rest.told,
-                target="none lost, shed as OVERLOADED",
-                met=rest.accounted_for and set(rest.refused) <= {_SHED},
-            ),
-            Figure(
-                name="goodput beside the capacity",
-                measured=f"{(len(first.seconds) + len(rest.seconds)) / seconds / capacity:.2f}",
-            ),
-            Figure(
-                name="recovery: answers as quick as at half of the capacity",
-                measured=f"{recovery:.1f} s" if recovery is not None else "not in 30 s",
-                target=f"within {RECOVERY_SECONDS:g} s",
-                met=recovery is not None and recovery <= RECOVERY_SECONDS,
-            ),
-        ),
+        figures=_figures(first, rest, capacity * seconds, recovery),
         notes=(
             f"At half of the capacity: median {calm.percentile(0.5):.2f} s, p95 "
             f"{calm.percentile(0.95):.2f} s. Times run from when a picture was due.",
@@ -132,19 +108,48 @@ async def measure(run: Run) -> Outcome:
     )
 
 
-async def _camera(ground: Ground, *, urgent: bool) -> str:
-    camera = await ground.camera()
+def _figures(first: Flow, rest: Flow, due: float, recovery: float | None) -> tuple[Figure, ...]:
+    """Of the urgent pictures and the rest; `due` is how many the capacity would have answered."""
+    return (
+        Figure(
+            name=f"urgent: answered within {DEADLINE_SECONDS:g} s of being due",
+            measured=f"{first.in_time:.1%} of {first.offered} "
+            f"(median {first.percentile(0.5):.2f} s, p99 {first.percentile(0.99):.2f} s)",
+            target=f"at least {KEPT:.0%}",
+            met=first.in_time >= KEPT,
+        ),
+        Figure(
+            name="the rest: answered or refused by name",
+            measured=rest.summary,
+            target="none lost, shed as OVERLOADED",
+            met=rest.accounted_for and set(rest.refused) <= {_SHED},
+        ),
+        Figure(
+            name="goodput beside the capacity",
+            measured=f"{(len(first.seconds) + len(rest.seconds)) / due:.2f}",
+        ),
+        Figure(
+            name="recovery: answers as quick as at half of the capacity",
+            measured=f"{recovery:.1f} s" if recovery is not None else "not in 30 s",
+            target=f"within {RECOVERY_SECONDS:g} s",
+            met=recovery is not None and recovery <= RECOVERY_SECONDS,
+        ),
+    )
+
+
+async def _camera(bench: BenchMesh, *, urgent: bool) -> str:
+    camera = await bench.camera()
     functions = functions_pb2.CameraFunctions(
         urgency=functions_pb2.URGENCY_URGENT if urgent else functions_pb2.URGENCY_NORMAL
     )
     functions.plates.SetInParent()
-    await configure(ground, camera, functions)
+    await configure(bench, camera, functions)
     return camera
 
 
 @dataclass
 class _Load:
-    ground: Ground
+    bench: BenchMesh
     pictures: Iterator[bytes]
     _under_way: set[asyncio.Task[None]] = field(default_factory=set)
 
@@ -159,9 +164,9 @@ class _Load:
         if self._under_way:
             await asyncio.wait(self._under_way)
 
-    async def one(self, camera: str, outcomes: Flow, due: float) -> None:
+    async def send_picture(self, camera: str, outcomes: Flow, due: float) -> None:
         stub = inference_pb2_grpc.InferenceStub(
-            self.ground.outside.as_device("edge-1", INFERENCE_GATEWAY)
+            self.bench.outside.as_device("edge-1", INFERENCE_GATEWAY)
         )
         request = inference_pb2.IngestFrameRequest(
             frame_id=str(new_id()), camera_id=camera, picture=next(self.pictures)
@@ -182,7 +187,7 @@ class _Load:
         for number in range(int(rate * seconds)):
             due = began + number / rate
             await asyncio.sleep(max(0.0, due - loop.time()))
-            task = asyncio.ensure_future(self.one(camera, outcomes, due))
+            task = asyncio.ensure_future(self.send_picture(camera, outcomes, due))
             self._under_way.add(task)
             task.add_done_callback(self._under_way.discard)
 
@@ -193,12 +198,12 @@ async def _recovery(load: _Load, camera: str, usual: float) -> float | None:
     began, quick = loop.time(), 0
     since = began
     while loop.time() - began < 3 * RECOVERY_SECONDS:
-        asked, outcome = loop.time(), Flow()
-        await load.one(camera, outcome, asked)
+        sent, outcome = loop.time(), Flow()
+        await load.send_picture(camera, outcome, sent)
         if outcome.seconds and statistics.mean(outcome.seconds) <= usual:
             quick += 1
             if quick == 1:
-                since = asked
+                since = sent
             if quick == 3:
                 return since - began
         else:

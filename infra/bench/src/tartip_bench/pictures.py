@@ -17,7 +17,7 @@ from tartip.inference.v1 import inference_pb2, inference_pb2_grpc
 from tartip_cli.topology import INFERENCE_GATEWAY
 
 from tartip_bench import bare
-from tartip_bench.ground import Ground
+from tartip_bench.bench_mesh import BenchMesh
 from tartip_bench.outcomes import Figure, Outcome, Spread
 from tartip_bench.run import Run
 
@@ -48,10 +48,10 @@ async def measure(run: Run) -> Outcome:
             Spread.of([pair.bare for pair in pairs]),
         )
         figures += [
-            Figure(name=f"{name}: pictures a second", measured=ours.told(2), bare=theirs.told(2)),
+            Figure(name=f"{name}: pictures a second", measured=ours.text(2), bare=theirs.text(2)),
             Figure(
                 name=f"{name}: share of the bare loop",
-                measured=ratio.told(2),
+                measured=ratio.text(2),
                 target=f"at least {TARGET}",
                 met=ratio.median >= TARGET,
             ),
@@ -75,29 +75,29 @@ def _sets(run: Run) -> list[tuple[str, list[Path]]]:
 
 
 async def _compared(run: Run, name: str, pictures: list[Path]) -> list[_Pair]:
-    ground = await run.ground()
-    plans = await bare.recorded(ground, pictures)
+    bench = await run.bench_mesh()
+    plans = await bare.recorded(bench, pictures)
     contents = [path.read_bytes() for path in pictures]
-    camera = await ground.camera()
+    camera = await bench.camera()
     pairs = []
-    async with bare.triton_client(ground) as client:
+    async with bare.triton_client(bench) as client:
         await bare.rate(client, plans[:AT_ONCE], at_once=AT_ONCE)
-        await rate_of(ground, camera, contents[:AT_ONCE], at_once=AT_ONCE)
+        await rate_of(bench, camera, contents[:AT_ONCE], at_once=AT_ONCE)
         times, rounds = run.sized(full=2, quick=1), run.sized(full=5, quick=3)
         for place in range(rounds):
-            run.tell(f"{name}, pair {place + 1} of {rounds}")
+            run.report(f"{name}, pair {place + 1} of {rounds}")
             legs = ("ours", "bare") if place % 2 else ("bare", "ours")
             rates: dict[str, float] = {}
             spent: dict[str, dict[str, float]] = {}
             for leg in legs:
-                before = {part: ground.cpu_seconds(part) for part in _PARTS}
+                before = {part: bench.cpu_seconds(part) for part in _PARTS}
                 rates[leg] = await (
-                    rate_of(ground, camera, contents * times, at_once=AT_ONCE)
+                    rate_of(bench, camera, contents * times, at_once=AT_ONCE)
                     if leg == "ours"
                     else bare.rate(client, plans * times, at_once=AT_ONCE)
                 )
                 spent[leg] = {
-                    part: (ground.cpu_seconds(part) - before[part]) / len(pictures) / times
+                    part: (bench.cpu_seconds(part) - before[part]) / len(pictures) / times
                     for part in _PARTS
                 }
             pairs.append(
@@ -106,9 +106,11 @@ async def _compared(run: Run, name: str, pictures: list[Path]) -> list[_Pair]:
     return pairs
 
 
-async def rate_of(ground: Ground, camera: str, pictures: Sequence[bytes], *, at_once: int) -> float:
+async def rate_of(
+    bench: BenchMesh, camera: str, pictures: Sequence[bytes], *, at_once: int
+) -> float:
     """Pictures a second; each is answered once its transaction is committed."""
-    stub = inference_pb2_grpc.InferenceStub(ground.outside.as_device("edge-1", INFERENCE_GATEWAY))
+    stub = inference_pb2_grpc.InferenceStub(bench.outside.as_device("edge-1", INFERENCE_GATEWAY))
     waiting = iter(pictures)
 
     async def work() -> None:
@@ -128,12 +130,12 @@ async def rate_of(ground: Ground, camera: str, pictures: Sequence[bytes], *, at_
 
 
 def _costs(name: str, pairs: list[_Pair]) -> str:
-    told = [
+    costs = [
         f"{part} {Spread.of([pair.spent[part] * 1e3 for pair in pairs]).median:.0f}"
         for part in _PARTS
     ]
     alone = Spread.of([pair.bare_triton * 1e3 for pair in pairs]).median
     return (
-        f"{name}, processor time a picture in ms: {', '.join(told)}; Triton under the bare loop "
+        f"{name}, processor time a picture in ms: {', '.join(costs)}; Triton under the bare loop "
         f"{alone:.0f}."
     )

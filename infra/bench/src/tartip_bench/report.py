@@ -13,7 +13,7 @@ _HEAD = """# Speed, memory and endurance
 Written by `make bench` (`tartip bench`); every figure is measured, none is typed in. The bench
 starts a mesh of its own (PostgreSQL, NATS, Triton, the register of cameras, the inference gateway),
 measures and takes it away. What stands beside each other ran in alternating pairs in the same run,
-on the same parts; of several measurements the median is told, with the least and the greatest.
+on the same parts; of several measurements the median is given, with the least and the greatest.
 """
 
 
@@ -39,7 +39,7 @@ def page(outcomes: Sequence[Outcome], *, quick: bool) -> str:
 
 
 def machine() -> str:
-    """By what matters for speed, not by name."""
+    """The machine by cores and memory, not by name."""
     cores = len(os.sched_getaffinity(0))
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return f"{cores} cores and {memory:.0f} GiB of memory, without a GPU"

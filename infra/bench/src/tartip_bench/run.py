@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tartip_bench.ground import Ground, ground
+from tartip_bench.bench_mesh import BenchMesh, running_bench_mesh
 
 _PHOTOGRAPHS = frozenset({".jpg", ".jpeg", ".png", ".webp"})
 _TEXTS = ("453DXA02", "871MKE01", "206BAS05", "934TRN13", "518KZA02", "762LOM06")
@@ -17,21 +17,21 @@ _TEXTS = ("453DXA02", "871MKE01", "206BAS05", "934TRN13", "518KZA02", "762LOM06"
 @dataclass
 class Run:
     quick: bool
-    tell: Callable[[str], None]
+    report: Callable[[str], None]
     photographs_folder: Path | None
     scratch: Path
     _stack: AsyncExitStack = field(default_factory=AsyncExitStack)
-    _ground: Ground | None = None
+    _bench_mesh: BenchMesh | None = None
 
     def sized(self, *, full: int, quick: int) -> int:
         return quick if self.quick else full
 
-    async def ground(self) -> Ground:
+    async def bench_mesh(self) -> BenchMesh:
         """The mesh of this run, started when it is first needed."""
-        if self._ground is None:
-            self.tell("starting a mesh")
-            self._ground = await self._stack.enter_async_context(ground())
-        return self._ground
+        if self._bench_mesh is None:
+            self.report("starting a mesh")
+            self._bench_mesh = await self._stack.enter_async_context(running_bench_mesh())
+        return self._bench_mesh
 
     def scenes(self, count: int) -> list[Path]:
         """Drawn road scenes as JPEG files; the same in every run."""
@@ -59,9 +59,9 @@ class Run:
 
 @asynccontextmanager
 async def running(
-    *, quick: bool, tell: Callable[[str], None], photographs: Path | None
+    *, quick: bool, report: Callable[[str], None], photographs: Path | None
 ) -> AsyncIterator[Run]:
     with tempfile.TemporaryDirectory(prefix="tartip-bench-files-") as scratch:
-        run = Run(quick, tell, photographs, Path(scratch))
+        run = Run(quick, report, photographs, Path(scratch))
         async with run._stack:
             yield run

@@ -24,43 +24,43 @@ _SECONDS = 600
 
 async def measure(run: Run) -> Outcome:
     queries = 2000  # of fewer, one miss alone would decide about 99.9 %
-    run.tell(f"{queries} searches among {TEMPLATES:,} templates")
-    told = await _timing(queries)
-    share = told["memory_mib"] / told["bare_memory_mib"]
+    run.report(f"{queries} searches among {TEMPLATES:,} templates")
+    timing = await _timing(queries)
+    share = timing["memory_mib"] / timing["bare_memory_mib"]
     return Outcome(
         part="search",
-        title=f"A face among {told['templates']:,} templates, one thread, {queries} searches",
+        title=f"A face among {timing['templates']:,} templates, one thread, {queries} searches",
         figures=(
             Figure(
                 name="a search, median",
-                measured=f"{told['median_ms']:.1f} ms (p95 {told['p95_ms']:.1f} ms)",
-                bare=f"{told['bare_median_ms']:.1f} ms (p95 {told['bare_p95_ms']:.1f} ms)",
+                measured=f"{timing['median_ms']:.1f} ms (p95 {timing['p95_ms']:.1f} ms)",
+                bare=f"{timing['bare_median_ms']:.1f} ms (p95 {timing['bare_p95_ms']:.1f} ms)",
                 target=f"under {MILLISECONDS:.0f} ms",
-                met=told["median_ms"] < MILLISECONDS,
+                met=timing["median_ms"] < MILLISECONDS,
             ),
             Figure(
                 name="memory",
-                measured=f"{told['memory_mib']:.0f} MiB",
-                bare=f"{told['bare_memory_mib']:.0f} MiB",
+                measured=f"{timing['memory_mib']:.0f} MiB",
+                bare=f"{timing['bare_memory_mib']:.0f} MiB",
                 target="half",
                 met=share <= MEMORY_SHARE,
             ),
             Figure(
                 name="nearest found beside exact floats",
-                measured=f"{told['recall']:.2%}",
+                measured=f"{timing['recall']:.2%}",
                 target=f"at least {RECALL:.1%}",
-                met=told["recall"] >= RECALL,
+                met=timing["recall"] >= RECALL,
             ),
             Figure(
                 name="same verdict as exact floats",
-                measured=f"{told['decided_alike']:.2%}",
+                measured=f"{timing['decided_alike']:.2%}",
             ),
         ),
         notes=(
             "Bare is one product of matrix and vector in 32-bit floats by NumPy. Templates are "
             "drawn; half of the searches are for somebody known, half for strangers.",
         ),
-        raw=told,
+        raw=timing,
     )
 
 
@@ -81,5 +81,5 @@ async def _timing(queries: int) -> dict[str, Any]:
     out, errors = await asyncio.wait_for(process.communicate(), _SECONDS)
     if process.returncode != 0:
         raise Failure(f"the search could not be timed: {errors.decode()[-300:]}", Exit.PART_FAILED)
-    told: dict[str, Any] = json.loads(out)
-    return told
+    timing: dict[str, Any] = json.loads(out)
+    return timing

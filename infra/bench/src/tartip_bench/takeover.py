@@ -16,7 +16,7 @@ from tartip_cli.ports import LOOPBACK, free_base
 from tartip_cli.settings import inherited_environment
 from tartip_cli.topology import INFERENCE_GATEWAY
 
-from tartip_bench.ground import Ground
+from tartip_bench.bench_mesh import BenchMesh
 from tartip_bench.outcomes import Figure, Outcome, Spread
 from tartip_bench.run import Run
 from tartip_bench.watching import Cameras, Ledger, camera_server, watched
@@ -28,16 +28,16 @@ _PATIENCE_SECONDS = 60.0
 
 
 async def measure(run: Run) -> Outcome:
-    ground = await run.ground()
+    bench = await run.bench_mesh()
     taken, ledgers = [], list[Ledger]()
     async with (
         camera_server(run.scratch) as addresses,
-        watched(ground, addresses, CAMERAS, plates=0) as cameras,
+        watched(bench, addresses, CAMERAS, plates=0) as cameras,
     ):
         first = await _alone(cameras)
         for place in range(run.sized(full=5, quick=2)):
-            run.tell(f"kill {place + 1}")
-            async with _second_worker(ground) as process:
+            run.report(f"kill {place + 1}")
+            async with _second_worker(bench) as process:
                 await _shared(cameras, first)
                 process.send_signal(signal.SIGKILL)
                 taken.append(await _taken_over(cameras, first))
@@ -49,13 +49,13 @@ async def measure(run: Run) -> Outcome:
         figures=(
             Figure(
                 name="until the other has looked at every camera",
-                measured=f"{spread.told(1)} s",
+                measured=f"{spread.text(1)} s",
                 target=f"{TARGET_SECONDS:.0f} s",
                 met=spread.greatest <= TARGET_SECONDS,
             ),
             Figure(
                 name="every frame accounted for",
-                measured=ledgers[-1].told,
+                measured=ledgers[-1].summary,
                 target="offered = looked at + unchanged + dropped",
                 met=all(ledger.holds for ledger in ledgers),
             ),
@@ -65,9 +65,9 @@ async def measure(run: Run) -> Outcome:
 
 
 @asynccontextmanager
-async def _second_worker(ground: Ground) -> AsyncIterator[subprocess.Popen[bytes]]:
+async def _second_worker(bench: BenchMesh) -> AsyncIterator[subprocess.Popen[bytes]]:
     """Another copy of the gateway, on a port of its own."""
-    process = await asyncio.to_thread(_start, ground)
+    process = await asyncio.to_thread(_start, bench)
     try:
         yield process
     finally:
@@ -76,13 +76,13 @@ async def _second_worker(ground: Ground) -> AsyncIterator[subprocess.Popen[bytes
         await asyncio.to_thread(process.wait)
 
 
-def _start(ground: Ground) -> subprocess.Popen[bytes]:
+def _start(bench: BenchMesh) -> subprocess.Popen[bytes]:
     environment = {
         **inherited_environment(),
-        **ground.mesh.services.environment(INFERENCE_GATEWAY),
+        **bench.mesh.services.environment(INFERENCE_GATEWAY),
         "TARTIP_GRPC_ADDRESS": f"{LOOPBACK}:{free_base().base}",
     }
-    with ground.mesh.home.log_of("second-worker").open("ab") as output:
+    with bench.mesh.home.log_of("second-worker").open("ab") as output:
         return subprocess.Popen(
             launched(
                 (sys.executable, "-m", INFERENCE_GATEWAY.package, "serve"),
@@ -99,10 +99,10 @@ def _start(ground: Ground) -> subprocess.Popen[bytes]:
 async def _alone(cameras: Cameras) -> str:
     """The one worker that holds all of them."""
 
-    def one(streams: list[pb.Stream]) -> bool:
+    def one_worker(streams: list[pb.Stream]) -> bool:
         return len({stream.worker for stream in streams}) == 1 and bool(streams[0].worker)
 
-    return (await _until(cameras, one, "one worker holds all cameras"))[0].worker
+    return (await _until(cameras, one_worker, "one worker holds all cameras"))[0].worker
 
 
 async def _shared(cameras: Cameras, first: str) -> None:

@@ -22,7 +22,7 @@ from tartip_cli.clients.journeys import patiently
 from tartip_cli.failures import Exit, Failure
 from tartip_cli.topology import INFERENCE_GATEWAY
 
-from tartip_bench.ground import Ground
+from tartip_bench.bench_mesh import BenchMesh
 
 FRAMES_PER_SECOND = 1.0
 _CALL_SECONDS = 30.0
@@ -87,7 +87,7 @@ class Ledger:
         )
 
     @property
-    def told(self) -> str:
+    def summary(self) -> str:
         reasons = ", ".join(f"{frames} {reason}" for reason, frames in self.dropped.items())
         return (
             f"{self.offered} = {self.looked_at} looked at + {self.unchanged} unchanged + "
@@ -103,15 +103,15 @@ def _holds(counts: pb.StreamCounts) -> bool:
 class Cameras:
     """Streams that were put, and what is asked of them."""
 
-    ground: Ground
+    bench: BenchMesh
     ids: tuple[str, ...]
 
     async def streams(self) -> list[pb.Stream]:
-        """Asked again where the gateway has no time to tell."""
+        """Asked again where the gateway has no time to answer."""
         return await patiently(self._streams)
 
     async def _streams(self) -> list[pb.Stream]:
-        stub = _streams(self.ground)
+        stub = _streams(self.bench)
         wanted, found, token = set(self.ids), list[pb.Stream](), ""
         while True:
             page = common_pb2.Page(size=200, token=token)
@@ -129,7 +129,7 @@ class Cameras:
 
     async def delays(self) -> list[float]:
         """Seconds from a frame to the commit of the event that it gave."""
-        connection = await asyncpg.connect(self.ground.mesh.database.url)
+        connection = await asyncpg.connect(self.bench.mesh.database.url)
         try:
             rows = await connection.fetch(
                 "SELECT payload, created_at FROM inference.outbox WHERE subject = $1",
@@ -148,11 +148,11 @@ class Cameras:
 
 @asynccontextmanager
 async def watched(
-    ground: Ground, addresses: Sequence[str], count: int, *, plates: int
+    bench: BenchMesh, addresses: Sequence[str], count: int, *, plates: int
 ) -> AsyncIterator[Cameras]:
-    """So many cameras: the first `plates` of them read plates, all tell who crosses a line."""
-    cameras = [await ground.camera() for _ in range(count)]
-    stub = _streams(ground)
+    """So many cameras: the first `plates` of them read plates, all report who crosses a line."""
+    cameras = [await bench.camera() for _ in range(count)]
+    stub = _streams(bench)
 
     async def put(place: int, camera: str) -> None:
         request = pb.PutStreamRequest(
@@ -164,9 +164,9 @@ async def watched(
             await stub.PutStream(request, timeout=_CALL_SECONDS)
 
     for place, camera in enumerate(cameras):
-        await configure(ground, camera, line_function(plates=place < plates))
+        await configure(bench, camera, line_function(plates=place < plates))
         await patiently(functools.partial(put, place, camera))
-    found = Cameras(ground, tuple(cameras))
+    found = Cameras(bench, tuple(cameras))
     try:
         yield found
     finally:
@@ -193,8 +193,10 @@ def line_function(*, plates: bool, urgency: int = 0) -> functions_pb2.CameraFunc
     return functions
 
 
-async def configure(ground: Ground, camera: str, functions: functions_pb2.CameraFunctions) -> None:
-    stub = functions_pb2_grpc.FunctionsStub(ground.outside.as_command_line(INFERENCE_GATEWAY))
+async def configure(
+    bench: BenchMesh, camera: str, functions: functions_pb2.CameraFunctions
+) -> None:
+    stub = functions_pb2_grpc.FunctionsStub(bench.outside.as_command_line(INFERENCE_GATEWAY))
     request = functions_pb2.ConfigureCameraRequest(camera_id=camera, functions=functions)
 
     async def ask() -> None:
@@ -204,5 +206,5 @@ async def configure(ground: Ground, camera: str, functions: functions_pb2.Camera
     await patiently(ask)
 
 
-def _streams(ground: Ground) -> streams_pb2_grpc.StreamsAsyncStub:
-    return streams_pb2_grpc.StreamsStub(ground.outside.as_command_line(INFERENCE_GATEWAY))
+def _streams(bench: BenchMesh) -> streams_pb2_grpc.StreamsAsyncStub:
+    return streams_pb2_grpc.StreamsStub(bench.outside.as_command_line(INFERENCE_GATEWAY))

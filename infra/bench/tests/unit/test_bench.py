@@ -13,8 +13,8 @@ def outcome(*, met: bool) -> Outcome:
 
 
 def test_a_spread_tells_the_median_with_the_least_and_the_greatest() -> None:
-    assert Spread.of([3.0, 1.0, 2.0]).told(1) == "2.0 (1.0 to 3.0)"
-    assert Spread.of([2.0]).told(1) == "2.0"
+    assert Spread.of([3.0, 1.0, 2.0]).text(1) == "2.0 (1.0 to 3.0)"
+    assert Spread.of([2.0]).text(1) == "2.0"
 
 
 def test_what_misses_its_target_is_named_at_the_end() -> None:

@@ -1,4 +1,4 @@
-"""What can go wrong for the person at the keyboard, each with one line and an exit code.
+"""Errors of the command line: one line and an exit code each.
 
 A `Failure` is printed as it is and never with a traceback. Errors of the operating system that
 have an obvious way out (full disk, read-only folder) are translated here, in one place.
@@ -71,7 +71,7 @@ def broken_file(path: Path, why: str) -> Failure:
 
 
 def from_group(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """The error worth telling: a `Failure` if there is one, else the first leaf."""
+    """The error to report: a `Failure` if there is one, else the first leaf."""
     leaves = list(_leaves(group))
     return next((leaf for leaf in leaves if isinstance(leaf, Failure)), leaves[0])
 

@@ -84,10 +84,9 @@ def free_base(candidates: range = range(21000, 31000, 20)) -> Ports:
 def holder_of(port: int) -> str | None:
     """The process that listens on the port, as far as the kernel lets us see."""
     with contextlib.suppress(OSError, psutil.Error):
-        for socket_ in psutil.net_connections("tcp"):
-            listens = socket_.status == psutil.CONN_LISTEN and socket_.laddr
-            if listens and socket_.laddr.port == port and socket_.pid:
-                return f"{psutil.Process(socket_.pid).name()} (pid {socket_.pid})"
+        for found in psutil.net_connections("tcp"):
+            if found.status == psutil.CONN_LISTEN and found.laddr[1:] == (port,) and found.pid:
+                return f"{psutil.Process(found.pid).name()} (pid {found.pid})"
     return None
 
 

@@ -37,7 +37,7 @@ class Settings:
     clock_offset: dt.timedelta = dt.timedelta()
     """How far the time of the services is from this machine's."""
     assume_years: bool | None = None
-    """Whether years of which the law has not told follow from the last; unsaid, a trial does."""
+    """Whether years without published law follow the last one that has it; unset, in trials."""
 
     @property
     def is_trial(self) -> bool:
@@ -50,7 +50,7 @@ class Settings:
         return self.is_trial and self.assume_years is not False
 
     def allowed(self) -> Settings:
-        """Itself; a Failure where an earnest run was told what is for trials alone."""
+        """Itself; raises Failure where production is given what is for trials alone."""
         chosen = {
             "TARTIP_CLOCK_OFFSET": self.clock_offset,
             "TARTIP_ASSUME_YEARS": self.assume_years,
@@ -92,9 +92,9 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
 
 
 def inherited_environment() -> dict[str, str]:
-    """What a child process keeps of ours: where things are, never our own settings."""
-    kept = ("HOME", "LANG", "LC_ALL", "PATH", "TMPDIR", "TZ", "USER")
-    return {name: os.environ[name] for name in kept if name in os.environ}
+    """The variables that child processes inherit: paths and locale, never our settings."""
+    inherited = ("HOME", "LANG", "LC_ALL", "PATH", "TMPDIR", "TZ", "USER")
+    return {name: os.environ[name] for name in inherited if name in os.environ}
 
 
 def find_checkout() -> Path:

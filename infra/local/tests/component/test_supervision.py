@@ -13,7 +13,7 @@ from pathlib import Path
 
 import asyncpg
 import pytest
-from tartip_cli.home import Home
+from tartip_cli.data_dir import DataDir
 from tartip_cli.parts.postgres import erase_cluster
 from tartip_cli.ports import holder_of
 from tartip_cli.provision.roles import Database
@@ -199,7 +199,7 @@ async def test_an_outside_database_is_provisioned_by_a_plain_administrator(
     await administrator.close()
     outside = Database(
         f"postgresql://landlord:rent@127.0.0.1:{own.ports.postgres}/tartip",
-        Home(tmp_path / "tenant"),
+        DataDir(tmp_path / "tenant"),
         find_checkout() / "infra" / "postgres",
     )
     outside.home.prepare()

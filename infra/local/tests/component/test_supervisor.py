@@ -14,8 +14,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tartip_cli.data_dir import DataDir
 from tartip_cli.failures import Exit, Failure, from_group
-from tartip_cli.home import Home
 from tartip_cli.parts.mesh import Mesh, Stage
 from tartip_cli.ports import LOOPBACK, free_base
 from tartip_cli.settings import Settings, find_checkout
@@ -208,4 +208,4 @@ async def test_a_half_written_pid_file_harms_nobody(empty: Mesh, content: str) -
 
 
 def test_a_folder_that_never_ran_is_not_locked(tmp_path: Path) -> None:
-    assert not is_locked(Home(tmp_path / "nowhere"))
+    assert not is_locked(DataDir(tmp_path / "nowhere"))

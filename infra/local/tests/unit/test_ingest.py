@@ -225,5 +225,5 @@ def test_the_table_names_an_address_without_its_password() -> None:
     summary = Summary()
     summary.take(Source("rtsp://user:secret@camera:554", None), frame(0))
     with console.capture() as printed:
-        summary.tell(None)
+        summary.show(None)
     assert "secret" not in printed.get() and "camera:554" in printed.get()

@@ -13,7 +13,7 @@ import pytest
 from tartip.inference.v1 import inference_pb2 as inference
 from tartip_cli.cli.console import console
 from tartip_cli.cli.ingest.accounts import Account, account_as_json
-from tartip_cli.cli.ingest.asking import Told
+from tartip_cli.cli.ingest.client import FileAnswer
 from tartip_cli.cli.ingest.command import _hour, _Lines
 from tartip_cli.cli.ingest.copies import Copies
 from tartip_cli.cli.ingest.hours import Began, By, began, parse_hour
@@ -144,7 +144,7 @@ def test_the_table_ends_with_what_became_of_each_second(monkeypatch: pytest.Monk
     summary.take(source, inference.FrameResult())
     summary.account(source, account(undecodable=1.5, no_picture=0.5))
     with console.capture() as printed:
-        summary.tell(None)
+        summary.show(None)
     told = " ".join(printed.get().split())
     for part in ("6.0", "4.0", "1.5 undecodable", "0.5 no picture", "2026-11-27 18:30:00"):
         assert part in told
@@ -155,8 +155,8 @@ def test_the_last_object_of_a_film_holds_its_account_and_no_line_is_added(
 ) -> None:
     lines = _Lines(Source("film.mp4", film(tmp_path / "film.mp4")))
     for share in (0.3, 0.6, 1.0):
-        lines.take(Told(inference.FrameResult(), share))
-    lines.take(Told(None, 1.0, account()))
+        lines.take(FileAnswer(inference.FrameResult(), share))
+    lines.take(FileAnswer(None, 1.0, account()))
     lines.end()
     told = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert len(told) == 3
@@ -167,7 +167,7 @@ def test_the_last_object_of_a_film_holds_its_account_and_no_line_is_added(
 
 def test_what_a_stream_shows_is_printed_at_once(capsys: pytest.CaptureFixture[str]) -> None:
     lines = _Lines(Source("rtsp://camera/1", None))
-    lines.take(Told(inference.FrameResult(), 0.0))
+    lines.take(FileAnswer(inference.FrameResult(), 0.0))
     assert len(capsys.readouterr().out.splitlines()) == 1
 
 

@@ -6,8 +6,8 @@ import stat
 from pathlib import Path
 
 import pytest
+from tartip_cli.data_dir import DataDir, stored_secret, write_private
 from tartip_cli.failures import Exit, Failure
-from tartip_cli.home import Home, stored_secret, write_private
 from tartip_cli.provision.certificates import Authority, Certificates
 from tartip_cli.provision.keys import Keys
 from tartip_cli.provision.streams import read_topology
@@ -26,7 +26,7 @@ def mode(path: Path) -> int:
 
 
 def test_every_key_is_readable_by_its_owner_alone(tmp_path: Path) -> None:
-    home = Home(tmp_path / "home")
+    home = DataDir(tmp_path / "home")
     home.prepare()
     Keys(home.keys).provision(USERS)
     Certificates(home.tls).renew()
@@ -56,7 +56,7 @@ def test_keys_made_once_are_kept_and_a_new_user_gets_one_of_its_own(tmp_path: Pa
 
 
 def test_a_folder_that_is_there_is_kept_and_made_private(tmp_path: Path) -> None:
-    home = Home(tmp_path / "home")
+    home = DataDir(tmp_path / "home")
     (home.path / "evidence").mkdir(parents=True)
     home.path.chmod(0o755)
     (home.path / "evidence" / "frame").write_bytes(b"sealed")
@@ -69,15 +69,15 @@ def test_a_folder_that_is_there_is_kept_and_made_private(tmp_path: Path) -> None
 def test_a_file_where_the_folder_should_be_is_named(tmp_path: Path) -> None:
     (tmp_path / "home").write_text("no folder")
     with pytest.raises((Failure, OSError)) as refused:
-        Home(tmp_path / "home").prepare()
+        DataDir(tmp_path / "home").prepare()
     assert str(tmp_path / "home") in str(refused.value)
 
 
 def test_the_name_of_a_folder_stays_the_same_wherever_it_is_moved(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
-    name = Home(tmp_path / "a").identity()
+    name = DataDir(tmp_path / "a").identity()
     (tmp_path / "a").rename(tmp_path / "b")
-    assert Home(tmp_path / "b").identity() == name and len(name) == 16
+    assert DataDir(tmp_path / "b").identity() == name and len(name) == 16
 
 
 def test_a_writer_that_fails_leaves_the_old_content(tmp_path: Path) -> None:

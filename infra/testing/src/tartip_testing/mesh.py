@@ -1,8 +1,4 @@
-"""Fixtures for tests on real parts: `postgres`, `nats` and `mesh`, each in a folder of its own.
-
-A root conftest takes them in with `pytest_plugins = ["tartip_testing.mesh"]`. The parts run under a
-supervisor process, which dies with the tests; `postgres` and `nats` share one.
-"""
+"""A mesh, or its engines alone, under a supervisor process that dies with the tests."""
 
 from __future__ import annotations
 
@@ -21,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tartip_cli.home import Home
+from tartip_cli.data_dir import DataDir
 from tartip_cli.ports import LOOPBACK, Ports, free_base
 from tartip_cli.settings import Settings, find_checkout, inherited_environment
 from tartip_cli.supervisor.client import ask_status
@@ -45,7 +41,7 @@ _SERVICE_NAMES = tuple(service.name for service in SERVICES)
 class RunningTestMesh:
     """A mesh, or its engines alone, that a test may question, kill and wait for."""
 
-    home: Home
+    home: DataDir
     ports: Ports
     description: Mesh
     supervisor: subprocess.Popen[bytes]
@@ -153,8 +149,8 @@ class RunningTestMesh:
 
     def _ready(self) -> bool:
         if self.supervisor.poll() is not None:
-            told = self.home.log_of("up").read_text(errors="replace").strip()
-            raise AssertionError(f"the supervisor ended: {told[-2000:]}")
+            output = self.home.log_of("up").read_text(errors="replace").strip()
+            raise AssertionError(f"the supervisor ended: {output[-2000:]}")
         return bool(self.status()["ready"])
 
 

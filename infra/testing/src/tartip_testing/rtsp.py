@@ -27,7 +27,7 @@ def rtsp_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServeFilm]
     """`rtsp_server(film) -> address`."""
     folder = tmp_path_factory.mktemp("rtsp")
     process = _start_gstreamer(folder)
-    port = _told(process.stdout) if process else ""
+    port = _read_line(process.stdout) if process else ""
     if process is None or not port:
         yield from _small_servers()
         return
@@ -56,11 +56,11 @@ class _Films:
         assert self._process.stdin is not None
         self._process.stdin.write(f"{name} {file}\n")
         self._process.stdin.flush()
-        assert _told(self._process.stdout) == f"ready {name}"
+        assert _read_line(self._process.stdout) == f"ready {name}"
         return f"rtsp://127.0.0.1:{self._port}/{name}"
 
 
-def _told(output: IO[str] | None) -> str:
+def _read_line(output: IO[str] | None) -> str:
     assert output is not None
     return output.readline().strip()
 

@@ -1,4 +1,4 @@
-"""One service as a process of its own on real parts: what its component tests stand on."""
+"""One service as a process of its own on real engines, for its component tests."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ _START_SECONDS = 60.0
 _STOP_SECONDS = 40.0
 
 
-def migrated(engines: RunningTestMesh, service: str, **told: str) -> dict[str, str]:
-    """Its schema brought up to date; the environment to serve in, with `told` on top."""
-    environment = {**os.environ, **engines.owner_environment(service), **told}
+def migrated(engines: RunningTestMesh, service: str, **settings: str) -> dict[str, str]:
+    """Migrate the service's schema; returns the environment to serve in, with `settings` added."""
+    environment = {**os.environ, **engines.owner_environment(service), **settings}
     subprocess.run(
         [*_program(service), "migrate"], env=environment, check=True, timeout=_START_SECONDS
     )

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from inference_gateway.seeing.triton import Credentials, TritonModels
-from tartip_cli.home import Home
+from tartip_cli.data_dir import DataDir
 from tartip_cli.parts.part import Part, launched
 from tartip_cli.parts.postgres import erase_cluster
 from tartip_cli.parts.triton import Triton
@@ -39,7 +39,7 @@ class Served:
 @pytest.fixture
 def described(tmp_path: Path) -> Iterator[Callable[[Path], Triton]]:
     """Triton as a part of a mesh of its own, not started."""
-    home = Home(tmp_path / "home")
+    home = DataDir(tmp_path / "home")
     home.prepare()
     certificates = Certificates(home.tls)
     certificates.renew()

@@ -1,4 +1,4 @@
-"""One question to a service under the command line's own certificate."""
+"""A service of the running mesh, called under the command line's own certificate."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import grpc
 
-from tartip_cli.cli.errors import refusals_told
+from tartip_cli.cli.errors import refusals_as_failures
 from tartip_cli.clients.partner import outside
 from tartip_cli.clients.traces import traced
 from tartip_cli.settings import Settings
@@ -16,12 +16,12 @@ from tartip_cli.topology import INFERENCE_GATEWAY, Service
 
 
 @asynccontextmanager
-async def asked(
+async def service_stub(
     settings: Settings,
     stub: Callable[[grpc.aio.Channel], Any],
     service: Service = INFERENCE_GATEWAY,
 ) -> AsyncIterator[Any]:
-    """The stub of a running mesh; what it refuses ends the command with one clear line."""
+    """A stub connected to the running mesh. A refusal becomes a Failure."""
     async with outside(settings) as mesh:
-        with traced(settings.otlp_endpoint or mesh.otlp_endpoint), refusals_told():
+        with traced(settings.otlp_endpoint or mesh.otlp_endpoint), refusals_as_failures():
             yield stub(mesh.as_command_line(service))

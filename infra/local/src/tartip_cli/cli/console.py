@@ -1,4 +1,4 @@
-"""How every command talks: one console, one way to print JSON, one way to fail."""
+"""The console that all commands share: printing, JSON output, errors and exit codes."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ def print_json(value: object) -> None:
 
 
 def hint(text: str) -> str:
-    """Names the command as it can be typed here: `make setup` puts it into .venv alone."""
+    """Spell `tartip …` as it can be typed here: `make setup` installs it into .venv alone."""
     return text if shutil.which("tartip") else text.replace("`tartip ", "`.venv/bin/tartip ")
 
 
 class App(typer.Typer):
-    """A Typer application in which a `Failure` is a line and an exit code."""
+    """A Typer application that turns a `Failure` into one line and an exit code."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         try:
@@ -58,7 +58,7 @@ def new_app(help_text: str) -> App:
 
 
 def _failure_of(error: BaseException) -> Failure | None:
-    """What to tell, or nothing if it is a bug and deserves its traceback."""
+    """What to print; None if it is a bug, which gets its traceback."""
     if isinstance(error, BaseExceptionGroup):
         return _failure_of(from_group(error))
     if isinstance(error, OSError):

@@ -1,4 +1,4 @@
-"""`tartip demo`: both journeys over the running mesh, walked exactly as outsiders would.
+"""`tartip demo`: both journeys over the running mesh, through its public interfaces alone.
 
 Cameras are registered by an administrator over REST, frames come from a device with its signed
 readings, an inspector signs with his own key, a bank pays over mutual TLS, a citizen's app reports.
@@ -39,28 +39,28 @@ def demo(
         int | None, typer.Option("--seed", help="Draw the scenes from this number.")
     ] = None,
 ) -> None:
-    """Tell both journeys: a frame becomes a fine that a bank pays, a report becomes an answer."""
+    """Run both journeys: a frame becomes a fine that a bank pays, a report becomes an answer."""
     settings = read_settings()
     chosen = random.SystemRandom().randrange(1 << 31) if seed is None else seed
     asyncio.run(_demo(settings, chosen, as_json=as_json))
 
 
 async def _demo(settings: Settings, seed: int, *, as_json: bool) -> None:
-    from tartip_cli.cli.step_reporter import Teller
+    from tartip_cli.cli.step_reporter import StepReporter
     from tartip_cli.clients.journeys import NotInTime
     from tartip_cli.clients.partner import outside
     from tartip_cli.clients.traces import traced
 
     async with outside(settings) as mesh:
         with traced(settings.otlp_endpoint or mesh.otlp_endpoint):
-            story = _Demonstration(settings, mesh, Teller(quiet=as_json), seed)
+            story = _Demonstration(settings, mesh, StepReporter(quiet=as_json), seed)
             try:
-                await story.tell()
+                await story.run()
             except Refusal as refusal:
                 fields = "; ".join(f"{e.field}: {e.description}" for e in refusal.fields)
                 raise Failure(
                     f"{story.at}: refused, {refusal.reason}: {refusal.message.en} {fields}".rstrip()
-                    + " (`tartip logs` and `tartip status` tell more)",
+                    + " (`tartip logs` and `tartip status` say more)",
                     Exit.REFUSED,
                 ) from refusal
             except NotInTime as late:
@@ -68,9 +68,9 @@ async def _demo(settings: Settings, seed: int, *, as_json: bool) -> None:
                     f"{story.at}: {late}; see `tartip status` and `tartip logs`"
                 ) from late
     if as_json:
-        print_json({"steps": story.teller.as_json(), **story.numbers})
+        print_json({"steps": story.reporter.as_json(), **story.numbers})
     else:
-        console.print(story.teller.table("What happened", width=console.width))
+        console.print(story.reporter.table("What happened", width=console.width))
         console.print(
             f"\nOperators' console: {mesh.gateway_url}/   API: {mesh.gateway_url}/v1/docs\n"
             + hint(f"One whole story:    `tartip trace {story.numbers['fine']}`\n")
@@ -85,8 +85,8 @@ async def _demo(settings: Settings, seed: int, *, as_json: bool) -> None:
 class _Demonstration:
     """The script of the demonstration; every number it met is in `numbers`."""
 
-    def __init__(self, settings: Settings, mesh: Any, teller: Any, seed: int) -> None:
-        self.teller = teller
+    def __init__(self, settings: Settings, mesh: Any, reporter: Any, seed: int) -> None:
+        self.reporter = reporter
         self.numbers: dict[str, Any] = {"seed": seed}
         self._settings: Settings = settings
         self._mesh = mesh
@@ -102,9 +102,9 @@ class _Demonstration:
     @property
     def at(self) -> str:
         """Where it was when something went wrong."""
-        return f"after step {len(self.teller.steps)} of the demonstration"
+        return f"after step {len(self.reporter.steps)} of the demonstration"
 
-    async def tell(self) -> None:
+    async def run(self) -> None:
         from tartip_cli.clients import samples
 
         samples.ensure_vehicles(self.vehicles)
@@ -119,7 +119,7 @@ class _Demonstration:
         from tartip_cli.clients.journeys import patiently
 
         now = system_clock()
-        with self.teller.step("cameras", "an administrator registers cameras (REST)") as step:
+        with self.reporter.step("cameras", "an administrator registers cameras (REST)") as step:
             cameras, step.trace_id = await patiently(
                 lambda: samples.registered(self._mesh, now=now)
             )
@@ -135,7 +135,7 @@ class _Demonstration:
             "frame to tenge", camera, speed_kmh=88.0, speed_limit_kmh=60.0
         )
         violation_id = await self._review("frame to tenge", journey)
-        with self.teller.step("frame to tenge", "the fine is issued and delivered") as step:
+        with self.reporter.step("frame to tenge", "the fine is issued and delivered") as step:
             found = await wait_for(
                 "the fine", lambda: journey.find_fine(violation_id), seconds=_WAIT_SECONDS
             )
@@ -147,24 +147,26 @@ class _Demonstration:
                 f"no. {fine['number']}, {money(fine['amount']['amount_minor'])}, "
                 f"half of it through {fine['dates']['discount_until']}, letter delivered"
             )
-        with self.teller.step("frame to tenge", "kaspi looks up by IIN (gRPC, mutual TLS)") as step:
+        with self.reporter.step(
+            "frame to tenge", "kaspi looks up by IIN (gRPC, mutual TLS)"
+        ) as step:
             fines = await patiently(lambda: journey.look_up(vehicle.owner.number))
             step.result = (
                 f"{counted(len(fines), 'open fine')}: {', '.join(f.number for f in fines)}"
             )
             step.reference = fine["number"]
-        with self.teller.step("frame to tenge", "kaspi asks what to pay now") as step:
+        with self.reporter.step("frame to tenge", "kaspi asks what to pay now") as step:
             quote = await patiently(lambda: journey.quote(fine["number"]))
             step.result = (
                 f"{money(quote.amount_now.amount_minor)} through {quote.amount_now_until}, "
                 f"then {money(quote.amount_later.amount_minor)}"
             )
             step.reference = fine["number"]
-        with self.teller.step("frame to tenge", "kaspi pays") as step:
+        with self.reporter.step("frame to tenge", "kaspi pays") as step:
             payment = await patiently(lambda: journey.pay(quote))
             step.result = f"ledger entry {payment.entry_id}"
             step.reference = fine["number"]
-        with self.teller.step("frame to tenge", "kaspi sends the same payment again") as step:
+        with self.reporter.step("frame to tenge", "kaspi sends the same payment again") as step:
             again = await patiently(lambda: journey.pay(quote))
             if again != payment:
                 raise Failure("the same payment was answered in another way", Exit.REFUSED)
@@ -185,7 +187,7 @@ class _Demonstration:
             past_stop_line=True,
         )
         violation_id = await self._review("red light", journey)
-        with self.teller.step("red light", "the second fine is issued, and stays open") as step:
+        with self.reporter.step("red light", "the second fine is issued, and stays open") as step:
             found = await wait_for(
                 "the fine", lambda: journey.find_fine(violation_id), seconds=_WAIT_SECONDS
             )
@@ -205,7 +207,7 @@ class _Demonstration:
 
         vehicle = samples.next_vehicle(self._mesh.home, self.vehicles)
         light = Signal.RED if "signal_phase" in measured else Signal.NONE
-        with self.teller.step(name, "a camera sends a frame with signed readings (gRPC)") as step:
+        with self.reporter.step(name, "a camera sends a frame with signed readings (gRPC)") as step:
             for number in range(1, _FRAMES + 1):
                 scene = await asyncio.to_thread(
                     draw_scene, self._next_seed(), text=vehicle.plate, signal=light
@@ -214,11 +216,11 @@ class _Demonstration:
                 signed = camera.device.sign(picture, system_clock(), **measured)
                 journey = FrameToTenge(self._mesh, camera.camera_id, picture, signed)
                 result = await patiently(journey.send_frame)
-                seen = [plate for plate in result.plates if plate.text == vehicle.plate]
-                if seen:
+                read = [plate for plate in result.plates if plate.text == vehicle.plate]
+                if read:
                     step.result = (
-                        f"{scene.truth.light} scene: plate {seen[0].text} read as drawn, "
-                        f"frame {number}, weakest character {seen[0].confidence:.2f}"
+                        f"{scene.truth.light} scene: plate {read[0].text} read as drawn, "
+                        f"frame {number}, weakest character {read[0].confidence:.2f}"
                     )
                     break
             else:
@@ -229,7 +231,7 @@ class _Demonstration:
     async def _review(self, name: str, journey: Any) -> str:
         from tartip_cli.clients.journeys import patiently, wait_for
 
-        with self.teller.step(name, "the violation stands in the review queue (REST)") as step:
+        with self.reporter.step(name, "the violation stands in the review queue (REST)") as step:
             found = await wait_for(
                 "the violation",
                 lambda: journey.find_in_queue(self._evidence),
@@ -242,7 +244,7 @@ class _Demonstration:
             step.result = f"{queued['offence']['code']}, KoAP {queued['offence']['article']}" + (
                 f", {over:g} km/h over" if over is not None else ""
             )
-        with self.teller.step(name, "an inspector looks, signs and confirms") as step:
+        with self.reporter.step(name, "an inspector looks, signs and confirms") as step:
             await patiently(lambda: journey.violation(violation_id))
             decided = (await patiently(lambda: journey.decide(violation_id))).body["violation"]
             step.reference = violation_id
@@ -250,18 +252,13 @@ class _Demonstration:
         self.numbers.setdefault("violations", []).append(violation_id)
         return violation_id
 
-    async def _report_to_answer(self) -> None:
+    async def _sample_report(self) -> Any:
+        """A citizen's report with a drawn photograph, not yet opened."""
         from tartip.reports.v1 import reports_pb2 as reports
         from tartip_scenes.scenes import draw_scene
         from tartip_scenes.streets import Signal
 
-        from tartip_cli.clients.journeys import (
-            ReportToAnswer,
-            Watcher,
-            open_report,
-            patiently,
-            wait_for,
-        )
+        from tartip_cli.clients.journeys import ReportToAnswer, open_report
         from tartip_cli.provision.vehicles import synthetic_iin
 
         rng = random.Random(self._next_seed())
@@ -275,40 +272,47 @@ class _Demonstration:
             reporter=reporter,
             address="Dostyk avenue, sample crossing",
         )
-        journey = ReportToAnswer(self._mesh, request, picture)
+        return ReportToAnswer(self._mesh, request, picture)
+
+    async def _report_to_answer(self) -> None:
+        from tartip.reports.v1 import reports_pb2 as reports
+
+        from tartip_cli.clients.journeys import Watcher, patiently, wait_for
+
+        journey = await self._sample_report()
         name = "report to answer"
         watcher = Watcher(self._mesh)
         async with _background(watcher.run()):
-            with self.teller.step(name, "a citizen's app (egov) opens a report (gRPC)") as step:
+            with self.reporter.step(name, "a citizen's app (egov) opens a report (gRPC)") as step:
                 await patiently(journey.open)
                 step.result, step.reference = "opened under the app's own id", journey.report_id
-            with self.teller.step(name, "the app uploads a photograph in pieces") as step:
+            with self.reporter.step(name, "the app uploads a photograph in pieces") as step:
                 pieces = await journey.upload()
-                step.result = f"{len(picture) // 1024} KiB in {pieces} pieces"
+                step.result = f"{len(journey.picture) // 1024} KiB in {pieces} pieces"
                 step.reference = journey.report_id
-            with self.teller.step(name, "the app hands it in and gets a receipt") as step:
+            with self.reporter.step(name, "the app hands it in and gets a receipt") as step:
                 receipt = await patiently(journey.submit)
                 due = in_almaty(receipt.due_at.ToDatetime(tzinfo=dt.UTC))
                 step.result = f"no. {receipt.number}, answer due by {due:%Y-%m-%d %H:%M} in Almaty"
                 step.reference = self.numbers["report"] = receipt.number
-            with self.teller.step(name, "the report reaches its unit (REST)") as step:
+            with self.reporter.step(name, "the report reaches its unit (REST)") as step:
                 found = await wait_for("the report", journey.find_on_desk, seconds=_WAIT_SECONDS)
                 step.result = f"unit {found.body['unit']}, photograph sealed as evidence"
                 step.reference = receipt.number
-            with self.teller.step(name, "a dispatcher takes it and answers (REST)") as step:
+            with self.reporter.step(name, "a dispatcher takes it and answers (REST)") as step:
                 await patiently(lambda: journey.act("take"))
                 answer = "Материалы переданы инспектору. Спасибо за сообщение."
                 await patiently(lambda: journey.act("answer", answer=answer))
                 step.result, step.reference = "answered in the report's language", receipt.number
-            with self.teller.step(name, "the app hears of it and shows the answer") as step:
+            with self.reporter.step(name, "the app hears of it and shows the answer") as step:
                 change = await wait_for(
                     "the change of status",
                     lambda: watcher.saw(journey.report_id, reports.REPORT_STATUS_ANSWERED),
                     seconds=_WAIT_SECONDS,
                 )
-                told = await patiently(journey.report)
-                if told.answer != answer:
-                    raise Failure("the app was told another answer", Exit.UNEXPECTED)
+                report = await patiently(journey.report)
+                if report.answer != answer:
+                    raise Failure("the app got another answer", Exit.UNEXPECTED)
                 heard = change.changed_at.ToDatetime(tzinfo=dt.UTC)
                 step.result = f"answered at {heard:%H:%M:%S} UTC, the same text arrived"
                 step.reference = receipt.number
@@ -319,7 +323,7 @@ class _Demonstration:
 
         today = almaty_day(system_clock()).isoformat()
         desk = self._mesh.as_operator("finance-1")
-        with self.teller.step("figures", "finance reads the revenue of today (REST)") as step:
+        with self.reporter.step("figures", "finance reads the revenue of today (REST)") as step:
             figures = await patiently(
                 lambda: desk.get("/v1/statistics/revenue", from_day=today, until_day=today)
             )
@@ -340,7 +344,7 @@ class _Demonstration:
 
 @contextlib.asynccontextmanager
 async def _background(work: Any) -> AsyncIterator[None]:
-    """Beside the steps; what goes wrong in either is raised as itself, not in a group."""
+    """Run a task beside the steps; an error of either is raised as itself, not in a group."""
     try:
         async with asyncio.TaskGroup() as group:
             task = group.create_task(work)

@@ -1,4 +1,4 @@
-"""A refusal of the mesh as the one line that a command ends with."""
+"""Refusals of the mesh as errors of the command line."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from tartip_cli.failures import Exit, Failure
 
 
 @contextmanager
-def refusals_told() -> Iterator[None]:
-    """Around a call to a service: its refusal becomes a Failure with every wrong field."""
+def refusals_as_failures() -> Iterator[None]:
+    """Turn a refusal raised in the block into a Failure that names every wrong field."""
     try:
         with peers_refusals():
             yield

@@ -1,4 +1,4 @@
-"""`tartip fines`: what is done to fines that were issued, as a whole."""
+"""`tartip fines`: operations on all issued fines."""
 
 from __future__ import annotations
 

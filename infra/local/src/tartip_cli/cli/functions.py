@@ -68,7 +68,7 @@ def set_functions(
 
 async def _get(camera: str) -> pb.GetConfigurationResponse:
     async with _stub() as stub:
-        return await _kept(stub, camera)
+        return await _configuration(stub, camera)
 
 
 async def _set(camera: str, functions: pb.CameraFunctions, version: int) -> int:
@@ -76,13 +76,13 @@ async def _set(camera: str, functions: pb.CameraFunctions, version: int) -> int:
 
     async with _stub() as stub:
         if version < 0:
-            version = (await _kept(stub, camera)).version
+            version = (await _configuration(stub, camera)).version
         request = pb.ConfigureCameraRequest(camera_id=camera, version=version, functions=functions)
         answer: pb.ConfigureCameraResponse = await stub.ConfigureCamera(request, timeout=_SECONDS)
         return answer.version
 
 
-async def _kept(stub: Any, camera: str) -> pb.GetConfigurationResponse:
+async def _configuration(stub: Any, camera: str) -> pb.GetConfigurationResponse:
     from tartip.inference.v1 import functions_pb2 as pb
 
     request = pb.GetConfigurationRequest(camera_id=camera)
@@ -93,9 +93,9 @@ async def _kept(stub: Any, camera: str) -> pb.GetConfigurationResponse:
 def _stub() -> Any:
     from tartip.inference.v1 import functions_pb2_grpc
 
-    from tartip_cli.cli.client import asked
+    from tartip_cli.cli.client import service_stub
 
-    return asked(read_settings(), functions_pb2_grpc.FunctionsStub)
+    return service_stub(read_settings(), functions_pb2_grpc.FunctionsStub)
 
 
 def _read(file: Path) -> pb.CameraFunctions:
@@ -116,7 +116,7 @@ def _as_json(functions: pb.CameraFunctions) -> dict[str, Any]:
     from google.protobuf import json_format
 
     # Zeros too: a corner at the picture's edge would seem to have no place.
-    told: dict[str, Any] = json_format.MessageToDict(
+    message: dict[str, Any] = json_format.MessageToDict(
         functions, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
     )
-    return told
+    return message

@@ -49,7 +49,7 @@ async def _recheck(
     from tartip.fines.v1 import fines_pb2 as pb
     from tartip.fines.v1 import fines_pb2_grpc
 
-    from tartip_cli.cli.client import asked
+    from tartip_cli.cli.client import service_stub
     from tartip_cli.clients.resuming import every_answer
     from tartip_cli.topology import FINES
 
@@ -60,7 +60,7 @@ async def _recheck(
     checked, held = 0, []
     with Progress(console=errors, transient=True) as progress:
         task = progress.add_task("looking at issued fines", total=None)
-        async with asked(settings, fines_pb2_grpc.FinesStub, FINES) as stub:
+        async with service_stub(settings, fines_pb2_grpc.FinesStub, FINES) as stub:
             async for fine in every_answer(call):
                 checked += 1
                 progress.update(task, completed=checked, total=checked + fine.remaining)

@@ -58,7 +58,7 @@ async def _redate(settings: Settings, dry_run: bool, purpose: str) -> list[pb.Re
     from tartip.fines.v1 import fines_pb2 as pb
     from tartip.fines.v1 import fines_pb2_grpc
 
-    from tartip_cli.cli.client import asked
+    from tartip_cli.cli.client import service_stub
     from tartip_cli.clients.resuming import every_answer
     from tartip_cli.topology import FINES
 
@@ -69,7 +69,7 @@ async def _redate(settings: Settings, dry_run: bool, purpose: str) -> list[pb.Re
     found: list[pb.RedateFinesResponse] = []
     with Progress(console=errors, transient=True) as progress:
         task = progress.add_task("reckoning open fines", total=None)
-        async with asked(settings, fines_pb2_grpc.FinesStub, FINES) as stub:
+        async with service_stub(settings, fines_pb2_grpc.FinesStub, FINES) as stub:
             async for fine in every_answer(call):
                 found.append(fine)
                 total = len(found) + fine.remaining
@@ -98,8 +98,8 @@ def _show(
 ) -> None:
     if changed:
         console.print(_table(changed))
-    told = "would change" if dry_run else "changed"
-    console.print(f"{len(found)} open fines looked at, {len(changed)} {told}.", highlight=False)
+    verb = "would change" if dry_run else "changed"
+    console.print(f"{len(found)} open fines looked at, {len(changed)} {verb}.", highlight=False)
     for fine in refused:
         console.print(f"{fine.number}: {fine.refusal}", style="bold red", highlight=False)
 

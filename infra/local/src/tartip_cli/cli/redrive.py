@@ -19,8 +19,8 @@ import typer
 from chassis.clock import system_clock
 
 from tartip_cli.cli.console import App, AsJson, console, hint, print_json
+from tartip_cli.data_dir import DataDir
 from tartip_cli.failures import Exit, Failure
-from tartip_cli.home import Home
 from tartip_cli.parts.mesh import Mesh
 from tartip_cli.settings import read_settings
 from tartip_cli.supervisor.lock import running_mesh
@@ -31,7 +31,7 @@ _SECONDS = 10.0
 
 @dataclass(frozen=True, kw_only=True)
 class DeadLetter:
-    """One event that died at one service."""
+    """An event that one service gave up."""
 
     schema: str
     event_id: str
@@ -81,7 +81,7 @@ def redrive(
         print_json({"dead_letters": [letter.as_json() for letter in letters]})
     elif letters:
         for letter in letters:
-            console.print(_told(letter), markup=False, highlight=False)
+            console.print(_line(letter), markup=False, highlight=False)
         console.print(hint("`tartip redrive EVENT_ID` publishes one again."), highlight=False)
     else:
         console.print("no dead letters")
@@ -105,7 +105,7 @@ async def dead_letters(
 async def drive_again(
     connection: asyncpg.Connection, schemas: Sequence[str], event_id: str
 ) -> list[DeadLetter]:
-    """In one transaction: the producer's row is to be published, the dead letters are gone."""
+    """Mark the producer's row for publication and delete the dead letters, in one transaction."""
     async with connection.transaction():
         letters = await dead_letters(connection, schemas, event_id)
         if not letters:
@@ -129,12 +129,12 @@ async def _publish_again(
     except ValueError:  # it came without an id of its own: nobody's event
         return False
     for schema in await _migrated(connection, schemas):
-        told = await connection.execute(
+        outcome = await connection.execute(
             f"UPDATE {schema}.outbox SET published_at = NULL, redriven = redriven + 1"
             " WHERE event_id = $1",
             wanted,
         )
-        if told != "UPDATE 0":
+        if outcome != "UPDATE 0":
             return True
     return False
 
@@ -190,7 +190,7 @@ async def _connected(url: str) -> Any:
 def _database_url() -> str:
     settings = read_settings()
     if settings.database_url is None:
-        running = running_mesh(Home(settings.home))
+        running = running_mesh(DataDir(settings.home))
         if running is None:
             raise Failure(
                 f"no mesh runs from {settings.home}: start it with `tartip up` (or `make run`)",
@@ -201,7 +201,7 @@ def _database_url() -> str:
     return Mesh.build(settings).database.url
 
 
-def _told(letter: DeadLetter) -> str:
-    """In two lines, with the id whole: it is there to be copied."""
+def _line(letter: DeadLetter) -> str:
+    """Two lines; the id is never broken, so that it can be copied."""
     died = f"{letter.died_at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
     return f"{letter.event_id}  {died}\n  {letter.service}: {letter.subject}, {letter.error}"

@@ -1,4 +1,4 @@
-"""What this machine must have, checked before anything starts."""
+"""Checks what this machine must have before anything starts."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def require_machine() -> None:
 
 
 def require_packages(packages: tuple[str, ...]) -> None:
-    """The services are installed beside this command by the set-up."""
+    """Raise Failure if a service is not installed; `make setup` installs them all."""
     missing = [name for name in packages if importlib.util.find_spec(name) is None]
     if missing:
         raise Failure(

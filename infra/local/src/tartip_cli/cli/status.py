@@ -13,8 +13,8 @@ import typer
 from rich.table import Table
 
 from tartip_cli.cli.console import App, AsJson, console, hint, print_json
+from tartip_cli.data_dir import DataDir
 from tartip_cli.failures import Exit, Failure
-from tartip_cli.home import Home
 from tartip_cli.settings import read_settings
 from tartip_cli.supervisor.client import ask_status
 from tartip_cli.topology import SERVICES
@@ -34,7 +34,7 @@ def status(as_json: AsJson = False) -> None:
     Memory (`rss_bytes`) is the proportional set size of the part's process tree: pages that
     processes share are counted once over all of them. Exit code 0 if all is ready, 9 if not.
     """
-    answer = ask_status(Home(read_settings().home))
+    answer = ask_status(DataDir(read_settings().home))
     found = answer or {"ready": False, "parts": []}
     if as_json:
         print_json(found)
@@ -64,7 +64,7 @@ def logs(
 
     With --json one object a line, {"part", "line"}; services write objects, the others text.
     """
-    home = Home(read_settings().home)
+    home = DataDir(read_settings().home)
     path = home.log_of(part)
     if not path.is_file():
         known = sorted(file.stem for file in home.logs.glob("*.log"))
@@ -82,7 +82,7 @@ def logs(
 
 
 def _content(line: str) -> object:
-    """What a service wrote, as it meant it."""
+    """The line, parsed if it is JSON."""
     try:
         return json.loads(line) if line.startswith("{") else line
     except ValueError:

@@ -1,4 +1,4 @@
-"""Telling what a command does: numbered steps, each with its time, its trace and its result."""
+"""What a command does, step by step: each with its number, time, trace and result."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ class Step:
     seconds: float = 0.0
 
 
-class Teller:
-    """`with teller.step(…) as step` times one step under a trace of its own."""
+class StepReporter:
+    """`with reporter.step(…) as step` times one step under a trace of its own."""
 
     def __init__(self, *, quiet: bool) -> None:
         self.steps: list[Step] = []
@@ -51,7 +51,7 @@ class Teller:
         step.seconds = time.monotonic() - began
         self.steps.append(step)
         if not self._quiet:
-            console.print(_told(step))
+            console.print(_row(step))
 
     @contextmanager
     def _showing(self, text: str) -> Iterator[None]:
@@ -62,7 +62,7 @@ class Teller:
             yield
 
     def table(self, title: str, *, width: int) -> Table:
-        """A row a step, what came of it where there is room; what to copy is never broken."""
+        """One row per step, with results where there is room; ids never wrap."""
         has_room = width >= _ROOMY_CELLS
         table = Table(
             title=title, title_justify="left", header_style="bold", box=None, padding=(0, 1, 0, 0)
@@ -90,8 +90,8 @@ class Teller:
         return [{**asdict(step), "seconds": round(step.seconds, 3)} for step in self.steps]
 
 
-def _told(step: Step) -> Table:
-    """A step as it ends; a long result goes on under itself, a trace id stands whole."""
+def _row(step: Step) -> Table:
+    """A finished step as a table row; results wrap, trace ids do not."""
     row = Table.grid(padding=(0, 1, 0, 0))
     row.add_column(no_wrap=True)
     row.add_column(overflow="fold")

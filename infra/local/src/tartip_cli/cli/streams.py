@@ -119,13 +119,13 @@ async def _list(region: str) -> list[pb.Stream]:
 def _stub() -> Any:
     from tartip.inference.v1 import streams_pb2_grpc
 
-    from tartip_cli.cli.client import asked
+    from tartip_cli.cli.client import service_stub
 
-    return asked(read_settings(), streams_pb2_grpc.StreamsStub)
+    return service_stub(read_settings(), streams_pb2_grpc.StreamsStub)
 
 
 def _shape(stream: pb.Stream) -> dict[str, Any]:
-    """What --json prints; the address is never told."""
+    """What --json prints; the address is never printed."""
     return {
         "camera_id": stream.camera_id,
         "region": stream.region,
@@ -180,10 +180,10 @@ def _totals(streams: list[pb.Stream]) -> str:
     for stream in streams:
         for reason, frames in stream.counts.dropped.items():
             dropped[reason] = dropped.get(reason, 0) + frames
-    told = f"{offered} offered = {looked_at} looked at + {unchanged} unchanged"
-    return f"{told} + {sum(dropped.values())} dropped ({_dropped(dropped) or 'none'})"
+    looked = f"{offered} offered = {looked_at} looked at + {unchanged} unchanged"
+    return f"{looked} + {sum(dropped.values())} dropped ({_dropped(dropped) or 'none'})"
 
 
 def _dropped(reasons: dict[str, int]) -> str:
-    ordered = sorted(reasons.items(), key=lambda one: -one[1])
+    ordered = sorted(reasons.items(), key=lambda item: -item[1])
     return ", ".join(f"{frames} {reason.replace('_', ' ')}" for reason, frames in ordered if frames)

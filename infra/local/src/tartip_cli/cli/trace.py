@@ -9,8 +9,8 @@ import typer
 from rich.text import Text
 
 from tartip_cli.cli.console import App, AsJson, console, print_json
+from tartip_cli.data_dir import DataDir
 from tartip_cli.failures import Exit, Failure
-from tartip_cli.home import Home
 from tartip_cli.settings import read_settings
 from tartip_cli.telemetry.spans import SpanFiles
 from tartip_cli.telemetry.story import Story, find_story
@@ -32,7 +32,7 @@ def trace(
 ) -> None:
     """Draw what happened, across all services, from the first request to the last event."""
     settings = read_settings()
-    files = SpanFiles(Home(settings.home).spans)
+    files = SpanFiles(DataDir(settings.home).spans)
     if not files.files() and not settings.otlp_endpoint:
         raise Failure(
             "no mesh has run from this folder yet: start it with `tartip up`", Exit.NOT_RUNNING
@@ -54,7 +54,7 @@ def trace(
 
 
 def _normal(query: str) -> str:
-    """As spans name it; a text that can name nothing is told so at once."""
+    """The query in the spelling that spans use. Raises Failure if it can be no id or number."""
     text = query.strip()
     if _REPORT.fullmatch(text.upper()):
         return text.upper()

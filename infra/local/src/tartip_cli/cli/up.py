@@ -24,8 +24,8 @@ from rich.text import Text
 from tartip_cli.cli.console import App, AsJson, console, hint, print_json
 from tartip_cli.cli.requirements import require_machine, require_packages
 from tartip_cli.cli.status import show_notices
+from tartip_cli.data_dir import DataDir
 from tartip_cli.failures import Exit, Failure
-from tartip_cli.home import Home
 from tartip_cli.parts.mesh import Mesh
 from tartip_cli.settings import Settings, read_settings
 from tartip_cli.supervisor.children import STOP_SECONDS, State
@@ -63,7 +63,7 @@ def up(
         bool, typer.Option("--detach", "-d", help="Return when it is ready.")
     ] = False,
     demo: Annotated[
-        bool, typer.Option("--demo", help="Once ready, tell both journeys, then stay up.")
+        bool, typer.Option("--demo", help="Once ready, run the demonstration, then stay up.")
     ] = False,
     today: Today = None,
     without: Without = [],  # noqa: B006 (Typer's way to say "none")
@@ -87,7 +87,7 @@ def up(
 
 def down(as_json: AsJson = False) -> None:
     """Stop the mesh that runs from this data folder, in order."""
-    home = Home(read_settings().home)
+    home = DataDir(read_settings().home)
     mesh = running_mesh(home)
     if mesh is None:
         raise Failure(f"no mesh runs from {home.path}", Exit.NOT_RUNNING)
@@ -135,14 +135,16 @@ async def _run(mesh: Mesh, *, demo: bool, as_json: bool) -> None:
 
         supervisor = Supervisor(mesh, show)
         async with asyncio.TaskGroup() as group:
-            telling = group.create_task(_tell(supervisor, live, began, demo=demo, as_json=as_json))
+            reporting = group.create_task(
+                _report_ready(supervisor, live, began, demo=demo, as_json=as_json)
+            )
             await supervisor.run()
-            telling.cancel()
+            reporting.cancel()
     if not as_json:
         console.print("The mesh has stopped.")
 
 
-async def _tell(
+async def _report_ready(
     supervisor: Supervisor, live: Live, began: float, *, demo: bool, as_json: bool
 ) -> None:
     await supervisor.ready.wait()
@@ -163,8 +165,8 @@ async def _tell(
 
 
 async def _demonstrate() -> None:
-    """In a process of its own, as anybody would; the mesh stays up however it ends."""
-    console.print(hint("\nThe demonstration (`tartip demo` tells it again):"), highlight=False)
+    """Run `tartip demo` in a process of its own; the mesh stays up however it ends."""
+    console.print(hint("\nThe demonstration (`tartip demo` runs it again):"), highlight=False)
     process = await asyncio.create_subprocess_exec(sys.executable, "-m", "tartip_cli", "demo")
     try:
         code = await process.wait()
@@ -176,7 +178,7 @@ async def _demonstrate() -> None:
     else:
         console.print(
             hint(
-                f"The demonstration ended with {code}; the mesh stays up, `tartip logs` tells more."
+                f"The demonstration ended with {code}; the mesh stays up, `tartip logs` says more."
             )
         )
 
@@ -197,13 +199,13 @@ def _living_on(today: dt.datetime | None, settings: Settings) -> Settings:
 
 
 def _detach(settings: Settings, without: list[str], as_json: bool) -> None:
-    home = Home(settings.home)
+    home = DataDir(settings.home)
     home.prepare()
     command = [sys.executable, "-m", "tartip_cli", "up"]
     for name in without:
         command += ["--without", name]
-    told = home.log_of("up")
-    with told.open("wb") as output:
+    log = home.log_of("up")
+    with log.open("wb") as output:
         process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
@@ -218,7 +220,7 @@ def _detach(settings: Settings, without: list[str], as_json: bool) -> None:
 
     _wait("starting", settled, seconds=_DETACHED_START_SECONDS)
     if process.returncode is not None:
-        lines = told.read_text(errors="replace").strip().splitlines()
+        lines = log.read_text(errors="replace").strip().splitlines()
         message = lines[-1].removeprefix("tartip: ") if lines else "the supervisor ended"
         code = process.returncode
         raise Failure(message, Exit(code) if code in set(Exit) else Exit.UNEXPECTED)
@@ -228,7 +230,7 @@ def _detach(settings: Settings, without: list[str], as_json: bool) -> None:
         console.print(hint("The mesh is ready and runs in the background; `tartip down` stops it."))
 
 
-def _ready(home: Home) -> bool:
+def _ready(home: DataDir) -> bool:
     status = ask_status(home)
     return status is not None and bool(status["ready"])
 
@@ -242,7 +244,7 @@ def _wait(what: str, condition: Callable[[], bool], *, seconds: float) -> None:
             time.sleep(0.1)
 
 
-def _log_to(home: Home) -> None:
+def _log_to(home: DataDir) -> None:
     logging.basicConfig(
         filename=home.log_of("supervisor"),
         level=logging.INFO,

@@ -17,8 +17,8 @@ import typer
 from rich.table import Table
 
 from tartip_cli.cli.console import App, AsJson, console, print_json
+from tartip_cli.data_dir import write_private
 from tartip_cli.failures import Exit
-from tartip_cli.home import write_private
 from tartip_cli.settings import Settings, read_settings
 from tartip_cli.topology import GRPC_SERVICES, Service
 
@@ -126,7 +126,7 @@ class _Log:
         self._stub = audit_pb2_grpc.AuditStub(mesh.as_command_line(service))
 
     async def head(self) -> audit_pb2.Head | None:
-        """The newest head; nothing while nothing has been sealed."""
+        """The newest signed head; None until something was sealed."""
         from chassis.channels import peers_refusals
         from chassis.refusals import Refusal
         from tartip.audit.v1 import audit_pb2

@@ -1,4 +1,4 @@
-"""The two journeys as their outsiders walk them, step by step, each id made before the first send.
+"""The two journeys step by step, as clients make them; each id is made before the first send.
 
 `patiently` tries a step again while the mesh is away: with the same id that is safe, and it is what
 a good client does. The demonstration and the tests both walk these steps.
@@ -44,11 +44,11 @@ T = TypeVar("T")
 
 
 class NotInTime(Exception):
-    """What was waited for did not come; the message says what."""
+    """A time-out; the message says what was awaited."""
 
 
 async def patiently(step: Callable[[], Awaitable[T]], *, seconds: float = 60.0) -> T:
-    """Do it again while the answer is "not now"; what is refused by name is refused at once."""
+    """Retry while the answer is "not now"; any other refusal is raised at once."""
     until, tried = time.monotonic() + seconds, 0
     while True:
         try:
@@ -63,7 +63,7 @@ async def patiently(step: Callable[[], Awaitable[T]], *, seconds: float = 60.0) 
 async def wait_for(
     what: str, look: Callable[[], Awaitable[T | None]], *, seconds: float = 60.0
 ) -> T:
-    """Look again until something is there."""
+    """Poll until there is a result. Raises NotInTime."""
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         found = await patiently(look, seconds=max(1.0, until - time.monotonic()))
@@ -270,7 +270,7 @@ class Watcher:
         self._token = resume_token
 
     async def run(self) -> None:
-        """Until cancelled."""
+        """Follow the stream until cancelled."""
         channel = self._outside.as_partner(self._app, CITIZEN_REPORTS)
         stub = reports_pb2_grpc.CitizenReportsStub(channel)
         while True:

@@ -1,4 +1,4 @@
-"""The mesh as outsiders reach it: operators by REST and token, partners and devices by certificate.
+"""The mesh as clients reach it: operators by REST and token, partners and devices by certificate.
 
 `Outside` knows where things are and whose papers to show; it opens no back door. A refusal of
 either transport is raised as the same `chassis.refusals.Refusal`, under the name it was given.
@@ -20,8 +20,8 @@ from chassis.channels import Channels
 from chassis.refusals import FieldError, Kind, RemoteRefusal
 from chassis.texts import Message
 
+from tartip_cli.data_dir import DataDir
 from tartip_cli.failures import Exit, Failure
-from tartip_cli.home import Home
 from tartip_cli.ports import LOOPBACK, Ports
 from tartip_cli.provision.certificates import Certificates, KeyPair
 from tartip_cli.settings import Settings
@@ -44,7 +44,7 @@ class Answer:
 class Outside:
     """Every way into one running mesh; `async with` closes what was opened."""
 
-    def __init__(self, *, home: Home, ports: Ports, oidc_issuer: str) -> None:
+    def __init__(self, *, home: DataDir, ports: Ports, oidc_issuer: str) -> None:
         self.home = home
         self.certificates = Certificates(home.tls)
         self._ports = ports
@@ -56,7 +56,7 @@ class Outside:
     @classmethod
     def of_running(cls, settings: Settings) -> Outside:
         """The mesh that runs from this data folder, in its time; a clear line if none does."""
-        home = Home(settings.home)
+        home = DataDir(settings.home)
         mesh = running_mesh(home)
         if mesh is None:
             raise Failure(

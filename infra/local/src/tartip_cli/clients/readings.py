@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from tartip.inference.v1 import inference_pb2 as inference
 
-from tartip_cli.home import write_private
+from tartip_cli.data_dir import write_private
 
 _PREFIX = "SIGNAL_PHASE_"
 

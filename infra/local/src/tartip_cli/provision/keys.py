@@ -12,8 +12,8 @@ from pathlib import Path
 
 import nkeys
 
+from tartip_cli.data_dir import write_private
 from tartip_cli.failures import broken_file
-from tartip_cli.home import write_private
 from tartip_cli.topology import SERVICES, Service
 
 _SEED_BYTES = 32
@@ -42,7 +42,7 @@ class Keys:
                 write_private(seed, _user_seed())
 
     def nats_public(self, user: str) -> str:
-        """By which the server knows the user. Raises Failure where the seed is none."""
+        """The user's public key. Raises Failure if the seed is damaged."""
         path = self.nats_seed(user)
         try:
             public: bytes = nkeys.from_seed(bytearray(path.read_bytes())).public_key

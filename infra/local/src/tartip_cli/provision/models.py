@@ -1,4 +1,4 @@
-"""The gate before Triton starts: what it would load is, byte by byte, what the set-up wrote.
+"""The check before Triton starts: the model store is byte by byte what the set-up wrote.
 
 `infra/triton/build.py` leaves `seal.json` beside the repository: the SHA-256 of each file in it.
 """

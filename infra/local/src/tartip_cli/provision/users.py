@@ -1,4 +1,4 @@
-"""Which users of this machine run the parts when we are root."""
+"""The Unix users that parts run as when the supervisor is root."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class UnixUser:
 
 
 def unprivileged_user() -> UnixUser | None:
-    """Who runs PostgreSQL when we are root, which it refuses to be; otherwise nobody else."""
+    """The user for PostgreSQL, which refuses to be root; None if we are not root."""
     if os.geteuid() != 0:
         return None
     for name in ("postgres", "nobody"):

@@ -15,7 +15,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
-from tartip_cli.home import write_private
+from tartip_cli.data_dir import write_private
 
 COUNT = 2000
 _SEED = 20261122
@@ -161,10 +161,10 @@ def _owner_fields(owner: Owner) -> dict[str, str]:
 
 
 def _vehicle_of(plate: str, record: dict[str, Any]) -> Vehicle:
-    told = dict(record["owner"])
-    number = told.pop("iin", "") or told.pop("bin")
+    owner = dict(record["owner"])
+    number = owner.pop("iin", "") or owner.pop("bin")
     since = date.fromisoformat(record["since"][:10])
-    return Vehicle(plate, record["make"], record["model"], Owner(number=number, **told), since)
+    return Vehicle(plate, record["make"], record["model"], Owner(number=number, **owner), since)
 
 
 def _is_person(owner: Owner) -> bool:

@@ -46,7 +46,7 @@ OnChange = Callable[[str, State], None]
 
 
 class Watched(ABC):
-    """What all parts have in common: a state that others can wait for."""
+    """A part under supervision: its state, and an event for the first readiness."""
 
     def __init__(self, part: Part | OutsidePart, on_change: OnChange) -> None:
         self.part = part
@@ -67,13 +67,13 @@ class Watched(ABC):
 
     @abstractmethod
     async def keep(self) -> None:
-        """Bring it up, and again whenever it goes."""
+        """Start the part and restart it until stopped."""
 
     async def stop(self, *, at_once: bool = False) -> None:
         self._become(State.STOPPED)
 
     async def _provisioned(self) -> bool:
-        """Refused at first, the run ends; later the others go on, and it is tried again."""
+        """Provision after a start. Raises before the first readiness; later False, to retry."""
         if self.part.provision is None:
             return True
         try:
@@ -137,7 +137,7 @@ class RunningPart(Watched):
         return tree_pss_bytes(self.pid) if self.pid is not None else 0
 
     async def keep(self) -> None:
-        """Run the part until told to stop; raise only if it never came up."""
+        """Run the part until asked to stop; raise only if it never came up."""
         deaths = 0
         while not self._stopping:
             began = time.monotonic()
@@ -151,7 +151,7 @@ class RunningPart(Watched):
             await asyncio.sleep(_PAUSES[min(max(deaths - 1, 0), len(_PAUSES) - 1)])
 
     async def stop(self, *, at_once: bool = False) -> None:
-        """Ask, wait, force. Safe to call when the part is not running."""
+        """Signal, wait, then kill. Safe to call when the part is not running."""
         self._stopping = True
         process = self._process
         if process is not None and process.returncode is None:
@@ -173,7 +173,7 @@ class RunningPart(Watched):
                 raise
             log.error("%s: cannot be started: %s", self.name, error)
             return
-        if self._stopping:  # told so while it was being started
+        if self._stopping:  # asked to while it was being started
             await _end(process, self.part.stop_signal, STOP_SECONDS)
         async with asyncio.TaskGroup() as group:
             attending = group.create_task(self._attend(process))
@@ -185,7 +185,7 @@ class RunningPart(Watched):
         self._pid_file.unlink(missing_ok=True)
 
     async def _prepared(self, step: Callable[[], Awaitable[None]]) -> bool:
-        """Refused at first, the run ends; later on the others go on, and it is tried again."""
+        """Run the step. Raises before the first readiness; later False, to retry."""
         try:
             await step()
         except (Failure, OSError) as error:  # a full disk, for one
@@ -217,7 +217,7 @@ class RunningPart(Watched):
         return process
 
     async def _attend(self, process: asyncio.subprocess.Process) -> None:
-        """Bring it to readiness, then look at it now and then."""
+        """Probe until ready, then at intervals; end the process if it says that it hangs."""
         deadline = time.monotonic() + _START_SECONDS
         while not await self._comes_up():
             if time.monotonic() > deadline:
@@ -241,8 +241,8 @@ class RunningPart(Watched):
         return await answers(self.part.probe) and await self._provisioned()
 
     def _did_not_start(self, what: str) -> Failure:
-        told = _last_line(self.part.log)
-        return Failure(f"{self.name} {what}: {told} (log: {self.part.log})", Exit.PART_FAILED)
+        reason = _last_line(self.part.log)
+        return Failure(f"{self.name} {what}: {reason} (log: {self.part.log})", Exit.PART_FAILED)
 
 
 async def _end(

@@ -1,4 +1,4 @@
-"""Questions to a running supervisor."""
+"""Client of a running supervisor."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ import urllib.error
 import urllib.request
 from typing import Any
 
-from tartip_cli.home import Home
+from tartip_cli.data_dir import DataDir
 from tartip_cli.ports import LOOPBACK, Ports
 from tartip_cli.supervisor.lock import running_mesh
 
 _SECONDS = 10
 
 
-def ask_status(home: Home) -> dict[str, Any] | None:
-    """The status of the mesh that runs from this folder; nothing if none answers."""
+def ask_status(home: DataDir) -> dict[str, Any] | None:
+    """The status of the mesh that runs from this folder; None if none answers."""
     mesh = running_mesh(home)
     if mesh is None:
         return None

@@ -1,4 +1,4 @@
-"""What a part says of its health, within a time and whatever its probe does."""
+"""Runs probes under a time limit; any error of a probe counts as no answer."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ async def answers(probe: Probe) -> bool:
 
 
 async def verdict_of(probe: Probe) -> bool | None:
-    """What the probe says; nothing when it could not say anything in time."""
+    """The probe's answer; None if it failed or took too long. Raises Failure if it does."""
     try:
         return await asyncio.wait_for(probe(), PROBE_SECONDS)
     except Failure:
@@ -30,7 +30,7 @@ async def verdict_of(probe: Probe) -> bool | None:
 
 
 def raise_if_cancelled() -> None:
-    """A library may answer a cancellation with an error of its own; it must not get lost."""
+    """Restore a cancellation that a library replaced by an error of its own."""
     task = asyncio.current_task()
     if task is not None and task.cancelling():
         raise asyncio.CancelledError

@@ -11,8 +11,8 @@ import signal
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from tartip_cli.data_dir import DataDir, write_private
 from tartip_cli.failures import Exit, Failure
-from tartip_cli.home import Home, write_private
 from tartip_cli.supervisor.process import ProcessId, end
 
 _ORPHAN_SECONDS = 10.0
@@ -37,7 +37,7 @@ class RunningMesh:
 class Lock:
     """Held for the life of the supervisor; the kernel drops it however the process ends."""
 
-    def __init__(self, home: Home) -> None:
+    def __init__(self, home: DataDir) -> None:
         self._home = home
         self._descriptor: int | None = None
 
@@ -66,7 +66,7 @@ class Lock:
             self._descriptor = None
 
 
-def is_locked(home: Home) -> bool:
+def is_locked(home: DataDir) -> bool:
     try:
         descriptor = os.open(home.lock, os.O_RDWR)
     except OSError:
@@ -80,7 +80,7 @@ def is_locked(home: Home) -> bool:
     return False
 
 
-def running_mesh(home: Home) -> RunningMesh | None:
+def running_mesh(home: DataDir) -> RunningMesh | None:
     """The mesh that holds this folder's lock, if one does."""
     if not is_locked(home):
         return None
@@ -90,7 +90,7 @@ def running_mesh(home: Home) -> RunningMesh | None:
         return None
 
 
-async def end_orphans(home: Home) -> None:
+async def end_orphans(home: DataDir) -> None:
     """End the parts of a supervisor that was killed; call it with the lock held."""
     left = [(path, ProcessId.read(path)) for path in home.run.glob("*.pid")]
     async with asyncio.TaskGroup() as group:
@@ -102,5 +102,5 @@ async def end_orphans(home: Home) -> None:
         path.unlink(missing_ok=True)
 
 
-def _description(home: Home) -> Path:
+def _description(home: DataDir) -> Path:
     return home.run / "mesh.json"

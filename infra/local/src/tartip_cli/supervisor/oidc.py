@@ -19,7 +19,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from tartip_cli.home import write_private
+from tartip_cli.data_dir import write_private
 from tartip_cli.topology import OPERATORS, Operator, operator_with
 
 AUDIENCE = "tartip"

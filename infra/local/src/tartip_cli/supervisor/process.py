@@ -57,7 +57,7 @@ def signal_group(pid: int, number: int) -> None:
 
 
 async def end(process: ProcessId, *, first: int, grace_seconds: float) -> None:
-    """Ask, wait, then force; a process that has the pid but not the start time is left alone."""
+    """Signal, wait, then kill. A process with the same pid and another start is left alone."""
     if not process.alive():
         return
     with contextlib.suppress(ProcessLookupError, PermissionError):

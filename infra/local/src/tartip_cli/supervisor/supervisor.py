@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 
 
 class Supervisor:
-    """The whole run; `run` returns when somebody asked for the end and everything has stopped."""
+    """Runs a mesh; `run` returns once a stop was requested and every part has stopped."""
 
     def __init__(self, mesh: Mesh, on_change: OnChange = lambda name, state: None) -> None:
         self.mesh = mesh
@@ -46,7 +46,7 @@ class Supervisor:
         return [part for stage in self._stages for part in stage]
 
     def request_stop(self) -> None:
-        """The first time in order; the second time somebody has lost patience."""
+        """Stop in order; a second request kills every part at once."""
         if self._stop.is_set():
             self._at_once = True
             for part in self.watched:
@@ -92,13 +92,15 @@ class Supervisor:
         return {"ready": ready, "parts": [*parts, own], **self._time()}
 
     def _time(self) -> dict[str, object]:
-        """The moment that the services live in, and what is not in earnest or not known in it."""
+        """The services' clock, and notices: a moved clock, assumed years, missing tables."""
         now, offset = system_clock(), self.mesh.settings.clock_offset
-        told = notices(now, self._yearly_tables, offset)
+        found = notices(now, self._yearly_tables, offset)
         return {
             "now": now.isoformat(),
             "clock_offset_seconds": offset.total_seconds(),
-            "notices": [{"code": one.code, "text": one.message.en, **one.facts} for one in told],
+            "notices": [
+                {"code": notice.code, "text": notice.message.en, **notice.facts} for notice in found
+            ],
         }
 
     async def _run(self) -> None:

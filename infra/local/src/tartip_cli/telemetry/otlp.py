@@ -27,7 +27,7 @@ _PROTOBUF = "application/x-protobuf"
 
 
 class Refused(Exception):
-    """A body that is no OTLP, or too much of it."""
+    """The body is no OTLP, or too large."""
 
 
 class Receiver:

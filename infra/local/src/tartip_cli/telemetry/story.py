@@ -1,7 +1,7 @@
 """One story out of many traces: the trace asked for, those that link to it, those on its subjects.
 
 A story's first trace is continued by first deliveries; redeliveries and later requests have traces
-of their own that link to it, tell its name (`tartip.story` is the id of its first trace) or name
+of their own that link to it, carry its name (`tartip.story` is the id of its first trace) or name
 the same report, violation or fine.
 """
 

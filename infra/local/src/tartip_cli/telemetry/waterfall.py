@@ -47,8 +47,8 @@ class Stretch:
     @property
     def links(self) -> list[str]:
         """Other traces that this one follows."""
-        told = dict.fromkeys(link for span in self.spans for link in span.links)
-        return [link for link in told if link != self.trace_id]
+        linked = dict.fromkeys(link for span in self.spans for link in span.links)
+        return [link for link in linked if link != self.trace_id]
 
 
 @dataclass(frozen=True)
@@ -123,13 +123,13 @@ def _stretches_of(spans: Iterable[Span]) -> Iterator[Stretch]:
 
 
 def _headline(stretch: Stretch, story: Story) -> Text:
-    told = f"trace {stretch.trace_id}" + (" goes on" if stretch.goes_on else "")
-    told += f"  + {lasting(stretch.start_ns - story.start_ns)}"
-    told += f", {stretch.length_ns / 1e6:,.0f} ms"
+    headline = f"trace {stretch.trace_id}" + (" goes on" if stretch.goes_on else "")
+    headline += f"  + {lasting(stretch.start_ns - story.start_ns)}"
+    headline += f", {stretch.length_ns / 1e6:,.0f} ms"
     follows = [link for link in stretch.links if link in story.traces]
     if follows:
-        told += ", follows " + ", ".join(link[:_TRACE_ID_SHOWN] for link in follows)
-    return Text(told, style="dim")
+        headline += ", follows " + ", ".join(link[:_TRACE_ID_SHOWN] for link in follows)
+    return Text(headline, style="dim")
 
 
 def _table(layout: Layout, *, headed: bool) -> Table:

@@ -27,7 +27,7 @@ NOTES: Final = {
 
 @dataclass(frozen=True)
 class Account:
-    """Of one film, and who said when it began."""
+    """The account of one film, and where its start time comes from."""
 
     summary: inference.FilmSummary
     began: Began
@@ -47,7 +47,7 @@ def account_as_json(account: Account) -> dict[str, Any]:
 
 
 def account_table(accounts: dict[str, Account]) -> Table:
-    """By the names that the files have on a terminal."""
+    """The accounts by displayed file name."""
     table = Table(title="seconds of film", title_justify="left")
     table.add_column("film", overflow="fold")
     for header in ("offered", "looked at"):
@@ -72,11 +72,11 @@ def words_of(notes: Iterable[str]) -> str:
 
 
 def _left_out(summary: inference.FilmSummary) -> str:
-    reasons = sorted(summary.left_out_seconds.items(), key=lambda told: -told[1])
-    told = [f"{seconds:.1f} {reason.replace('_', ' ')}" for reason, seconds in reasons]
+    reasons = sorted(summary.left_out_seconds.items(), key=lambda item: -item[1])
+    parts = [f"{seconds:.1f} {reason.replace('_', ' ')}" for reason, seconds in reasons]
     if summary.discontinuities:
-        told.append(f"{summary.discontinuities} × time stamps began anew")
-    return ", ".join(told) or "nothing"
+        parts.append(f"{summary.discontinuities} × time stamps began anew")
+    return ", ".join(parts) or "nothing"
 
 
 def _began(account: Account) -> str:

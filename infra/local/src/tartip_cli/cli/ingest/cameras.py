@@ -1,8 +1,8 @@
-"""Which camera is meant: an id, or a serial number or name that the register is asked for."""
+"""Finds the camera that a user named by id, serial number or name."""
 
 from __future__ import annotations
 
-from tartip_cli.cli.errors import refusals_told
+from tartip_cli.cli.errors import refusals_as_failures
 from tartip_cli.clients.partner import Outside
 from tartip_cli.failures import Exit, Failure
 from tartip_cli.topology import CAMERA_REGISTRY
@@ -13,7 +13,7 @@ _NAMED = 10
 
 
 async def camera_id_of(mesh: Outside, given: str) -> str:
-    """Raises Failure where no camera, or more than one, is called so."""
+    """The camera's id. Raises Failure if none matches, or more than one."""
     from chassis.clock import parse_id
     from tartip.cameras.v1 import cameras_pb2 as pb
     from tartip.cameras.v1 import cameras_pb2_grpc
@@ -24,7 +24,7 @@ async def camera_id_of(mesh: Outside, given: str) -> str:
         return wanted.lower()
     stub = cameras_pb2_grpc.CameraRegistryStub(mesh.as_command_line(CAMERA_REGISTRY))
     request = pb.ListCamerasRequest(serial_or_name=wanted, page=common.Page(size=_NAMED))
-    with refusals_told():
+    with refusals_as_failures():
         answer = await stub.ListCameras(request, timeout=_SECONDS)
     found: list[pb.Camera] = list(answer.cameras)
     if len(found) == 1:

@@ -1,4 +1,4 @@
-"""The command `tartip ingest`: what to look at, several at once, told as it comes.
+"""The command `tartip ingest`: what to look at, several at once, printed as it comes.
 
 The exit code is 11 when something was refused; the rest is looked at all the same.
 """
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from chassis.refusals import FieldError, Refusal
     from tartip.inference.v1 import inference_pb2 as inference
 
-    from tartip_cli.cli.ingest.asking import Told
+    from tartip_cli.cli.ingest.client import FileAnswer
     from tartip_cli.cli.ingest.copies import Copies
     from tartip_cli.clients.partner import Outside
 
@@ -37,55 +37,70 @@ _NO_FILE = "NO_FILE"
 _NO_COPY = "NO_COPY"
 
 
+Files = Annotated[
+    list[str], typer.Argument(help="Pictures, films, folders, patterns, or rtsp:// addresses.")
+]
+
+Camera = Annotated[
+    str,
+    typer.Option(
+        "--camera",
+        "-c",
+        help="A registered camera: its id, serial number or name.",
+        show_default=False,
+    ),
+]
+
+Readings = Annotated[
+    Path | None,
+    typer.Option("--readings", help="JSON of the device's signed readings; see below."),
+]
+
+Fps = Annotated[
+    float,
+    typer.Option(
+        "--fps",
+        min=0.0,
+        max=30.0,
+        help="Frames a second to look at; 0: as many as the camera's functions need.",
+    ),
+]
+
+Frames = Annotated[
+    int,
+    typer.Option("--frames", min=0, help="Stop an rtsp:// address after so many."),
+]
+
+TakenAt = Annotated[
+    str,
+    typer.Option(
+        "--taken-at",
+        help="When the one picture or film was taken or began: RFC 3339, or Almaty's time.",
+        show_default=False,
+    ),
+]
+
+Draw = Annotated[
+    Path | None,
+    typer.Option("--draw", help="Folder for copies with what was detected drawn on them."),
+]
+
+
 def register(app: App) -> None:
     app.command()(ingest)
 
 
 def ingest(
-    files: Annotated[
-        list[str], typer.Argument(help="Pictures, films, folders, patterns, or rtsp:// addresses.")
-    ],
-    camera: Annotated[
-        str,
-        typer.Option(
-            "--camera",
-            "-c",
-            help="A registered camera: its id, serial number or name.",
-            show_default=False,
-        ),
-    ] = "",
-    readings: Annotated[
-        Path | None,
-        typer.Option("--readings", help="JSON of the device's signed readings; see below."),
-    ] = None,
-    fps: Annotated[
-        float,
-        typer.Option(
-            "--fps",
-            min=0.0,
-            max=30.0,
-            help="Frames a second to look at; 0: as many as the camera's functions need.",
-        ),
-    ] = 0.0,
-    frames: Annotated[
-        int,
-        typer.Option("--frames", min=0, help="Stop an rtsp:// address after so many."),
-    ] = 0,
-    taken_at: Annotated[
-        str,
-        typer.Option(
-            "--taken-at",
-            help="When the one picture or film was taken or began: RFC 3339, or Almaty's time.",
-            show_default=False,
-        ),
-    ] = "",
-    draw: Annotated[
-        Path | None,
-        typer.Option("--draw", help="Folder for copies with what was seen drawn on them."),
-    ] = None,
+    files: Files,
+    camera: Camera = "",
+    readings: Readings = None,
+    fps: Fps = 0.0,
+    frames: Frames = 0,
+    taken_at: TakenAt = "",
+    draw: Draw = None,
     as_json: AsJson = False,
 ) -> None:
-    """Look at pictures, films and streams, and tell what was seen.
+    """Look at pictures, films and streams, and print what was detected.
 
     --readings: the object that the device signed (counter, device_serial, device_time,
     frame_sha256 and what it measured) with its "signature" in base64; or, for several pictures, an
@@ -109,14 +124,8 @@ def ingest(
             Exit.USAGE,
         )
     sources = sources_of(files)
-    if draw is not None and any(source.is_stream for source in sources):
-        raise Failure("--draw copies files; leave it out for an rtsp:// address", Exit.USAGE)
-    if draw is not None and any(source.lies_in(draw) for source in sources):
-        raise Failure(
-            f"copies in {draw} would be written over the files themselves: give --draw a folder "
-            "of its own",
-            Exit.USAGE,
-        )
+    if draw is not None:
+        _check_folder(draw, sources)
     signed = SourceReadings.read(readings)
     sources = signed.in_order(sources)
     hour = _hour(taken_at, sources)
@@ -124,6 +133,18 @@ def ingest(
     asyncio.run(work.run(read_settings(), sources))
     if work.summary.refused:
         raise typer.Exit(Exit.REFUSED)
+
+
+def _check_folder(draw: Path, sources: list[Source]) -> None:
+    """Raises Failure where copies into this folder cannot be, or would replace what they show."""
+    if any(source.is_stream for source in sources):
+        raise Failure("--draw copies files; leave it out for an rtsp:// address", Exit.USAGE)
+    if any(source.lies_in(draw) for source in sources):
+        raise Failure(
+            f"copies in {draw} would be written over the files themselves: give --draw a folder "
+            "of its own",
+            Exit.USAGE,
+        )
 
 
 def _hour(taken_at: str, sources: list[Source]) -> dt.datetime | None:
@@ -141,15 +162,15 @@ class _Lines:
     source: Source
     _last: dict[str, Any] | None = None
 
-    def take(self, told: Told) -> None:
+    def take(self, answer: FileAnswer) -> None:
         from tartip_cli.cli.ingest.accounts import account_as_json
         from tartip_cli.cli.ingest.shapes import as_json_of
 
-        if told.account is not None and self._last is not None:
-            self._last["account"] = account_as_json(told.account)
-        if told.result is not None:
+        if answer.account is not None and self._last is not None:
+            self._last["account"] = account_as_json(answer.account)
+        if answer.result is not None:
             self.end()
-            self._last = {"file": self.source.name, **as_json_of(told.result)}
+            self._last = {"file": self.source.name, **as_json_of(answer.result)}
         if not self.source.is_film:
             self.end()
 
@@ -189,7 +210,7 @@ class _Ingestion:
                     Progress(sources) as progress,
                 ):
 
-                    async def one(source: Source) -> None:
+                    async def ingest_one(source: Source) -> None:
                         if source.is_stream:
                             await self._look(mesh, source, progress, copies)
                             return
@@ -198,10 +219,10 @@ class _Ingestion:
 
                     async with asyncio.TaskGroup() as group:
                         for source in sources:
-                            group.create_task(one(source))
+                            group.create_task(ingest_one(source))
         finally:  # Ctrl-C is how a stream without --frames ends
             if not self.as_json and (self.summary.files or self.summary.refused):
-                self.summary.tell(None if copies is None else copies.folder)
+                self.summary.show(None if copies is None else copies.folder)
 
     def _copies(self) -> Copies | None:
         if self.draw is None:
@@ -222,30 +243,30 @@ class _Ingestion:
             self._refuse(source, _NO_FILE, source.missing)
             progress.ended(source)
             return
-        kept: list[inference.FrameResult] = []
+        results: list[inference.FrameResult] = []
         with telemetry.span("ingest", parent=Context()):
             try:
-                await self._ask(mesh, source, progress, kept if copies else None)
+                await self._ask(mesh, source, progress, results if copies else None)
             except Refusal as refusal:
                 self._take_refusal(source, refusal)
             except OSError as error:
                 self._refuse(source, _NO_FILE, f"cannot read it: {error.strerror or error}")
-        if copies is not None and kept:
-            await self._draw(source, kept, progress, copies)
+        if copies is not None and results:
+            await self._draw(source, results, progress, copies)
         progress.ended(source)
 
     async def _draw(
         self,
         source: Source,
-        kept: list[inference.FrameResult],
+        results: list[inference.FrameResult],
         progress: Progress,
         copies: Copies,
     ) -> None:
-        """What cannot be drawn was looked at all the same, and the others go on."""
+        """Draw the copy; a failure is reported and the other files go on."""
         progress.drawing(source)
         try:
             await asyncio.to_thread(
-                copies.draw, source, kept, lambda share: progress.drawn(source, share)
+                copies.draw, source, results, lambda share: progress.drawn(source, share)
             )
         except (OSError, ValueError) as error:
             self._refuse(source, _NO_COPY, f"cannot write its copy: {error}")
@@ -255,21 +276,21 @@ class _Ingestion:
         mesh: Outside,
         source: Source,
         progress: Progress,
-        kept: list[inference.FrameResult] | None,
+        results: list[inference.FrameResult] | None,
     ) -> None:
-        from tartip_cli.cli.ingest.asking import Asking
+        from tartip_cli.cli.ingest.client import Asking
 
         asking = Asking(mesh, self.camera, self.fps, self.frames, self.readings, self.taken_at)
         lines = _Lines(source) if self.as_json else None
         try:
-            async for told in asking.answers(source):
-                if told.account is not None:
-                    self.summary.account(source, told.account)
+            async for answer in asking.answers(source):
+                if answer.account is not None:
+                    self.summary.account(source, answer.account)
                 if lines is not None:
-                    lines.take(told)
-                if told.result is not None:
-                    self._take(source, told.result, kept)
-                    progress.looked(source, told.share, self.summary.of(source))
+                    lines.take(answer)
+                if answer.result is not None:
+                    self._take(source, answer.result, results)
+                    progress.looked(source, answer.share, self.summary.of(source))
         finally:
             if lines is not None:
                 lines.end()
@@ -278,11 +299,11 @@ class _Ingestion:
         self,
         source: Source,
         result: inference.FrameResult,
-        kept: list[inference.FrameResult] | None,
+        results: list[inference.FrameResult] | None,
     ) -> None:
         self.summary.take(source, result)
-        if kept is not None:
-            kept.append(result)
+        if results is not None:
+            results.append(result)
 
     def _take_refusal(self, source: Source, refusal: Refusal) -> None:
         says = refusal.message.en

@@ -47,18 +47,18 @@ Share = Callable[[float], None]
 
 @dataclass
 class Copies:
-    """The folder that they are written to; no two get one name."""
+    """The folder of the copies; every copy gets a name of its own."""
 
     folder: Path
     _names: set[str] = field(default_factory=set)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def draw(self, source: Source, results: Sequence[inference.FrameResult], tell: Share) -> Path:
-        """Blocking. Raises OSError when it cannot be written."""
+    def draw(self, source: Source, results: Sequence[inference.FrameResult], report: Share) -> Path:
+        """Write the copy; blocks. Raises OSError where it cannot be written."""
         assert source.path is not None
         path = self._name_for(source.path, ".mp4" if source.is_film else ".jpg")
         if source.is_film:
-            _draw_film(source.path, path, Looks.of(results), tell)
+            _draw_film(source.path, path, Looks.of(results), report)
         else:
             _draw_picture(source.path, path, results)
         return path
@@ -74,7 +74,7 @@ class Copies:
 
 @dataclass(frozen=True)
 class Looks:
-    """What was seen when, in seconds from the first look at the film."""
+    """Detections by time, in seconds from the first analysed frame."""
 
     times: tuple[float, ...]
     loose: tuple[tuple[Mark, ...], ...]
@@ -92,9 +92,9 @@ class Looks:
         tracks: dict[tuple[str, int], list[tuple[float, Mark]]] = {}
         loose = []
         for seconds, result in zip(times, frames, strict=True):
-            seen = list(_tracked(result))
-            loose.append(tuple(mark for track, mark in seen if not track))
-            for track, mark in seen:
+            marks = list(_tracked(result))
+            loose.append(tuple(mark for track, mark in marks if not track))
+            for track, mark in marks:
                 if track:
                     tracks.setdefault((mark.group, track), []).append((seconds, mark))
         captions = [
@@ -106,7 +106,7 @@ class Looks:
             tuple(times),
             tuple(loose),
             tuple(tuple(track) for track in tracks.values()),
-            tuple(sorted(captions, key=lambda told: told[0])),
+            tuple(sorted(captions, key=lambda caption: caption[0])),
         )
 
     def at(self, seconds: float) -> list[Mark]:
@@ -118,7 +118,7 @@ class Looks:
         return [*self._loose_at(place, seconds), *(mark for mark in tracked if mark is not None)]
 
     def _loose_at(self, place: int, seconds: float) -> list[Mark]:
-        """What has no partner in the other look is shown for the nearer half of the time."""
+        """Detections without a match in the other frame: shown for the nearer half of the time."""
         now = self.loose[place]
         if place + 1 == len(self.times):
             return list(now)
@@ -135,7 +135,7 @@ class Looks:
 
     def _of_track(self, track: tuple[tuple[float, Mark], ...], seconds: float) -> Mark | None:
         """Not every look is for everything, so a track may lack some of them."""
-        place = bisect_right(track, seconds + 1e-6, key=lambda seen: seen[0]) - 1
+        place = bisect_right(track, seconds + 1e-6, key=lambda entry: entry[0]) - 1
         if place < 0:
             return None
         begin, mark = track[place]
@@ -147,8 +147,8 @@ class Looks:
     def captions_at(self, seconds: float) -> list[Caption]:
         """Where it happened is shown for a moment only: the thing itself moves on."""
         return [
-            told if seconds < at + PLACE_SECONDS else replace(told, box=None)
-            for at, told in self.captions
+            caption if seconds < at + PLACE_SECONDS else replace(caption, box=None)
+            for at, caption in self.captions
             if at <= seconds < at + CAPTION_SECONDS
         ]
 
@@ -177,7 +177,7 @@ def _draw_picture(given: Path, path: Path, results: Sequence[inference.FrameResu
     path.write_bytes(encoded.tobytes())
 
 
-def _draw_film(given: Path, path: Path, looks: Looks, tell: Share) -> None:
+def _draw_film(given: Path, path: Path, looks: Looks, report: Share) -> None:
     with av.open(str(given)) as source, av.open(str(path), "w", format="mp4") as target:
         stream = source.streams.video[0]
         stream.thread_type = "AUTO"
@@ -196,13 +196,13 @@ def _draw_film(given: Path, path: Path, looks: Looks, tell: Share) -> None:
             frame = av.VideoFrame.from_ndarray(drawn, format="bgr24")
             frame.pts, frame.time_base = round(seconds * 90_000), Fraction(1, 90_000)
             target.mux(out.encode(frame))
-            tell(min(1.0, seconds / length) if length else 0.0)
+            report(min(1.0, seconds / length) if length else 0.0)
         if out is not None:
             target.mux(out.encode())
 
 
 def _frames(source: Any, stream: Any) -> Iterator[tuple[Picture, float]]:
-    """Every frame and its seconds from the first, as the gateway shows and counts them."""
+    """Every frame with its seconds from the first, rotated and timed as in the gateway."""
     clock, aspect, last = MediaClock(usual_step=usual_step(stream)), pixel_aspect_of(stream), -1.0
     for packet in packets_of(source, stream):
         frames: list[Any] = []
@@ -226,7 +226,7 @@ def _rate(stream: Any) -> Fraction:
 
 
 def _even(picture: Picture) -> Picture:
-    """H.264 wants even sides."""
+    """Round a side down to an even number, as H.264 requires."""
     height, width = (side - side % 2 for side in picture.shape[:2])
     return np.ascontiguousarray(picture[:height, :width])
 
@@ -250,17 +250,17 @@ def _between(mark: Mark, later: Mark, share: float) -> Mark:
 
 
 def _tracked(result: inference.FrameResult) -> list[tuple[int, Mark]]:
-    seen = [*result.objects, *result.faces, *result.plates]
+    detections = [*result.objects, *result.faces, *result.plates]
     return [
-        (int(getattr(one, "track", 0)), mark)
-        for one, mark in zip(seen, marks_of(result), strict=True)
+        (int(getattr(detection, "track", 0)), mark)
+        for detection, mark in zip(detections, marks_of(result), strict=True)
     ]
 
 
 def _is_of_track(result: inference.FrameResult) -> bool:
     """The result that a plate has of its own once its track has ended."""
-    told = any(event.subject.endswith("plate_read") for event in result.events)
-    return told and not result.objects and not result.faces
+    has_plate = any(event.subject.endswith("plate_read") for event in result.events)
+    return has_plate and not result.objects and not result.faces
 
 
 def _captions(result: inference.FrameResult) -> Iterator[tuple[float, Caption]]:

@@ -1,4 +1,4 @@
-"""Draws on a picture what was seen in it: boxes by class, labels that can be read, captions.
+"""Draws detections on a picture: boxes by class, labels that can be read, captions.
 
 Sizes follow the picture, so that a label is as readable on twelve megapixels as on a third of one;
 a small picture is enlarged first.
@@ -67,15 +67,15 @@ class Caption:
 
 
 def marks_of(result: inference.FrameResult) -> list[Mark]:
-    """Objects first, then faces and plates, which lie upon them."""
+    """Marks in drawing order: objects first, faces and plates on top of them."""
     marks = [
         Mark(
-            seen.label,
-            _sides(seen.box),
-            _COLOURS.get(seen.label, _OTHER),
-            f"{seen.label}{_number(seen.track)} {seen.score:.2f}",
+            found.label,
+            _sides(found.box),
+            _COLOURS.get(found.label, _OTHER),
+            f"{found.label}{_number(found.track)} {found.score:.2f}",
         )
-        for seen in result.objects
+        for found in result.objects
     ]
     marks += [Mark("face", _sides(face.box), _FACE, _face_label(face)) for face in result.faces]
     marks += [

@@ -15,7 +15,7 @@ EARLIEST: Final = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
 
 
 class By(StrEnum):
-    """Who says when it began."""
+    """Source of the start time."""
 
     USER = "given"
     FILE = "the file's own creation time"
@@ -33,23 +33,23 @@ def parse_hour(text: str, *, now: dt.datetime) -> dt.datetime:
     from law.zone import start_of
 
     try:
-        told = dt.datetime.fromisoformat(text.strip())
+        moment = dt.datetime.fromisoformat(text.strip())
     except ValueError as error:
         raise Failure(
             f"--taken-at {text} is no moment: give one such as 2026-11-27T18:30:00 (Almaty) or "
             "2026-11-27T13:30:00Z",
             Exit.USAGE,
         ) from error
-    if told.tzinfo is None:
-        midnight = told.replace(hour=0, minute=0, second=0, microsecond=0)
-        told = start_of(told.date()) + (told - midnight)
-    if told > now:
+    if moment.tzinfo is None:
+        midnight = moment.replace(hour=0, minute=0, second=0, microsecond=0)
+        moment = start_of(moment.date()) + (moment - midnight)
+    if moment > now:
         raise Failure(f"--taken-at {text} is in the future", Exit.USAGE)
-    return told.astimezone(dt.UTC)
+    return moment.astimezone(dt.UTC)
 
 
 def began(path: Path, given: dt.datetime | None, *, now: dt.datetime) -> Began:
-    """Blocking: reads through the file, decoding nothing."""
+    """The start of a film; blocks: reads through the file without decoding it."""
     if given is not None:
         return Began(given, By.USER)
     seconds, created = _measured(path)
@@ -77,9 +77,9 @@ def _measured(path: Path) -> tuple[float, dt.datetime | None]:
             return 0.0, None
 
 
-def _created(told: dict[str, str]) -> dt.datetime | None:
+def _created(tags: dict[str, str]) -> dt.datetime | None:
     try:
-        created = dt.datetime.fromisoformat(told.get("creation_time", ""))
+        created = dt.datetime.fromisoformat(tags.get("creation_time", ""))
     except ValueError:
         return None
     return created if created.tzinfo else created.replace(tzinfo=dt.UTC)

@@ -15,7 +15,7 @@ from tartip_cli.cli.console import errors
 from tartip_cli.cli.ingest.sources import Source
 
 if TYPE_CHECKING:
-    from tartip_cli.cli.ingest.summary import Seen
+    from tartip_cli.cli.ingest.summary import FileSummary
 
 _LINE_SECONDS = 5.0
 
@@ -26,13 +26,13 @@ class Progress:
             bars.TextColumn("{task.description}"),
             bars.BarColumn(bar_width=24),
             bars.TaskProgressColumn(),
-            bars.TextColumn("{task.fields[told]}", style="dim"),
+            bars.TextColumn("{task.fields[rate]}", style="dim"),
             bars.TimeRemainingColumn(compact=True),
             console=errors,
             transient=True,
             disable=not errors.is_terminal,
         )
-        self._all = self._shown.add_task("files", total=len(sources), told="")
+        self._all = self._shown.add_task("files", total=len(sources), rate="")
         self._many = len(sources)
         self._began = time.monotonic()
         self._began_at: dict[str, float] = {}
@@ -52,20 +52,20 @@ class Progress:
     ) -> None:
         self._shown.stop()
 
-    def looked(self, source: Source, share: float, seen: Seen) -> None:
-        """Another frame of it was looked at; so much of it is done."""
+    def looked(self, source: Source, share: float, summary: FileSummary) -> None:
+        """Record that another frame was analysed; `share` (0 to 1) of the file is done."""
         self._looked += 1
         if source.is_film or source.is_stream:
             began = self._began_at.setdefault(source.name, time.monotonic())
             passed = max(time.monotonic() - began, 1e-3)
-            told = f"{seen.frames / passed:.1f} frames/s  {seen.line()}"
-            self._bar(source, share, told)
-            self._line(f"{source.shown}: {share:.0%}, {told}")
+            rate = f"{summary.frames / passed:.1f} frames/s  {summary.line()}"
+            self._bar(source, share, rate)
+            self._line(f"{source.shown}: {share:.0%}, {rate}")
         else:
             passed = max(time.monotonic() - self._began, 1e-3)
-            told = f"{self._looked / passed:.1f} pictures/s"
-            self._shown.update(self._all, told=told)
-            self._line(f"{self._done} of {self._many} files, {told}")
+            rate = f"{self._looked / passed:.1f} pictures/s"
+            self._shown.update(self._all, rate=rate)
+            self._line(f"{self._done} of {self._many} files, {rate}")
 
     def drawing(self, source: Source) -> None:
         if source.is_film:
@@ -82,12 +82,12 @@ class Progress:
         if bar is not None:
             self._shown.remove_task(bar)
 
-    def _bar(self, source: Source, share: float, told: str) -> None:
+    def _bar(self, source: Source, share: float, rate: str) -> None:
         if source.name not in self._films:
-            self._films[source.name] = self._shown.add_task(source.shown, total=1.0, told="")
+            self._films[source.name] = self._shown.add_task(source.shown, total=1.0, rate="")
         # What has no known length pulses instead of standing at nothing.
         total = 1.0 if share else None
-        self._shown.update(self._films[source.name], completed=share, total=total, told=told)
+        self._shown.update(self._films[source.name], completed=share, total=total, rate=rate)
 
     def _line(self, text: str) -> None:
         now = time.monotonic()

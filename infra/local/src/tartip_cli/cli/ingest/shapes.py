@@ -30,12 +30,12 @@ def as_json_of(result: inference.FrameResult) -> dict[str, Any]:
         "plates": [_plate(plate) for plate in result.plates],
         "objects": [
             {
-                "label": seen.label,
-                "score": round(seen.score, 4),
-                "box": box_of(seen.box),
-                "track": seen.track,
+                "label": found.label,
+                "score": round(found.score, 4),
+                "box": box_of(found.box),
+                "track": found.track,
             }
-            for seen in result.objects
+            for found in result.objects
         ],
         "faces": [_face(face) for face in result.faces],
         "events": [_event(event) for event in result.events],

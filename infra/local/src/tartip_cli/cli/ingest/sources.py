@@ -1,4 +1,4 @@
-"""What is to be looked at, under the names that the user gave, and readings that belong to it."""
+"""The files and addresses given on the command line, and signed readings that belong to them."""
 
 from __future__ import annotations
 
@@ -111,12 +111,12 @@ class SourceReadings:
             content = json.loads(path.read_text())
             if "signature" in content:
                 return cls(of_one=dict(content))
-            return cls(by_name={name: dict(one) for name, one in content.items()})
+            return cls(by_name={name: dict(readings) for name, readings in content.items()})
         except (ValueError, TypeError, AttributeError) as error:
             raise Failure(f"{path} is no JSON object of signed readings", Exit.USAGE) from error
 
     def in_order(self, sources: list[Source]) -> list[Source]:
-        """As the device counted them. Raises Failure where readings are not what a device signs."""
+        """The sources by the device's counter. Raises Failure where readings are malformed."""
 
         def counter(source: Source) -> int:
             signed = self.of(source.path) if source.path is not None else None

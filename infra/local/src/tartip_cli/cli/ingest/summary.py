@@ -1,4 +1,4 @@
-"""What was seen, a row a file and the sum of all, for the table at the end."""
+"""The table at the end: detections by file, and their totals."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ _PLATES_SHOWN = 12
 
 
 @dataclass
-class Seen:
-    """Of one file: a plate or thing that has a track counts once, however often it was seen."""
+class FileSummary:
+    """Counts for one file; a tracked plate or object counts once, in however many frames."""
 
     in_film: bool = False
     shown: str = ""
@@ -39,23 +39,23 @@ class Seen:
     _most_at_once: Counter[str] = field(default_factory=Counter)
 
     def take(self, result: inference.FrameResult) -> None:
-        told = [event for event in result.events if event.subject.endswith("plate_read")]
-        # In a film a plate is told when it has left; what one frame alone reads is a guess.
-        if told or not self.in_film:
+        plate_reads = [event for event in result.events if event.subject.endswith("plate_read")]
+        # In a film a plate is reported when it has left; what one frame alone reads is a guess.
+        if plate_reads or not self.in_film:
             for plate in result.plates:
                 self.plates[plate.text] = max(plate.confidence, self.plates.get(plate.text, 0.0))
         now: Counter[str] = Counter()
-        for seen in result.objects:
-            if seen.track:
-                self._tracks.setdefault(seen.label, set()).add(seen.track)
+        for found in result.objects:
+            if found.track:
+                self._tracks.setdefault(found.label, set()).add(found.track)
             else:
-                now[seen.label] += 1
+                now[found.label] += 1
         self._most_at_once |= now
         self.notes.update(result.notes)
         self.faces = max(self.faces, len(result.faces))
         self.events.update(kind_of(event) for event in result.events)
         # A track that has ended has a result of its own beside the frame's.
-        self.frames += not (self.in_film and told)
+        self.frames += not (self.in_film and plate_reads)
 
     @property
     def objects(self) -> Counter[str]:
@@ -64,7 +64,7 @@ class Seen:
         return by_track + self._most_at_once
 
     def line(self) -> str:
-        """For a progress bar."""
+        """One line for a progress bar."""
         parts = [f"{len(self.plates)} plates"] if self.plates else []
         parts += [f"{count} {label}" for label, count in self.objects.most_common(3)]
         parts += [f"{self.events.total()} events"] if self.events else []
@@ -73,14 +73,14 @@ class Seen:
 
 @dataclass
 class Summary:
-    files: dict[str, Seen] = field(default_factory=dict)
+    files: dict[str, FileSummary] = field(default_factory=dict)
     accounts: dict[str, Account] = field(default_factory=dict)
     refused: Counter[str] = field(default_factory=Counter)
     _refusals: list[tuple[str, str, str]] = field(default_factory=list)
 
-    def of(self, source: Source) -> Seen:
+    def of(self, source: Source) -> FileSummary:
         in_film = source.is_film or source.is_stream
-        return self.files.setdefault(source.name, Seen(in_film=in_film, shown=source.shown))
+        return self.files.setdefault(source.name, FileSummary(in_film=in_film, shown=source.shown))
 
     def take(self, source: Source, result: inference.FrameResult) -> None:
         self.of(source).take(result)
@@ -92,13 +92,13 @@ class Summary:
         self.refused[reason] += 1
         self._refusals.append((source.shown, reason, says))
 
-    def tell(self, copies: Path | None) -> None:
+    def show(self, copies: Path | None) -> None:
         console.print(self._table())
         if self.accounts:
             console.print(account_table(self.accounts))
         console.print(self._totals(), highlight=False)
         if copies is not None:
-            console.print(f"Copies with what was seen: {copies}", highlight=False)
+            console.print(f"Copies with what was detected: {copies}", highlight=False)
 
     def _table(self) -> Table:
         table = Table()
@@ -106,25 +106,25 @@ class Summary:
         table.add_column("frames", justify="right")
         for header in ("plates", "objects", "events"):
             table.add_column(header, overflow="fold")
-        for _, seen in sorted(self.files.items()):
-            name = f"{seen.shown} ({words_of(sorted(seen.notes))})" if seen.notes else seen.shown
+        for _, file in sorted(self.files.items()):
+            name = f"{file.shown} ({words_of(sorted(file.notes))})" if file.notes else file.shown
             table.add_row(
                 Text(name),
-                str(seen.frames),
-                Text(_plates(seen.plates)),
-                Text(_counts(seen.objects, {"face": seen.faces})),
-                Text(_counts(seen.events)),
+                str(file.frames),
+                Text(_plates(file.plates)),
+                Text(_counts(file.objects, {"face": file.faces})),
+                Text(_counts(file.events)),
             )
         for name, reason, says in sorted(self._refusals):
             table.add_row(Text(name), "", Text(f"refused: {reason}", style="red"), Text(says), "")
         return table
 
     def _totals(self) -> str:
-        frames = sum(seen.frames for seen in self.files.values())
-        objects: Counter[str] = sum((seen.objects for seen in self.files.values()), Counter())
-        events: Counter[str] = sum((seen.events for seen in self.files.values()), Counter())
+        frames = sum(file.frames for file in self.files.values())
+        objects: Counter[str] = sum((file.objects for file in self.files.values()), Counter())
+        events: Counter[str] = sum((file.events for file in self.files.values()), Counter())
         parts = [f"{frames} looked at in {len(self.files)} files"]
-        parts.append(f"{sum(len(seen.plates) for seen in self.files.values())} plates")
+        parts.append(f"{sum(len(file.plates) for file in self.files.values())} plates")
         parts += [_counts(objects)] if objects else []
         parts.append(f"events: {_counts(events) or 'none'}")
         if self.refused:

@@ -1,4 +1,4 @@
-"""Asks the inference gateway about a picture, a film or a stream: results with the share done."""
+"""Sends a picture, film or stream to the inference gateway; yields results and progress."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ _PAUSE_SECONDS = 2.0
 
 
 class _PictureTooLarge(Refusal):
-    """The gateway's own refusal, told before so much is sent."""
+    """The gateway's own refusal, raised before so much is sent."""
 
     kind = Kind.INVALID
     code = "PICTURE_TOO_LARGE"
 
 
 @dataclass(frozen=True)
-class Told:
+class FileAnswer:
     """A result and how much is done, 0 to 1 (0 where that is not known), or a film's account."""
 
     result: inference.FrameResult | None
@@ -46,7 +46,7 @@ class Told:
     account: Account | None = None
 
 
-Answers = AsyncIterator[Told]
+Answers = AsyncIterator[FileAnswer]
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class Asking:
             with peers_refusals():
                 return await self._stub.IngestFrame(request, timeout=_LOOK_SECONDS)
 
-        yield Told((await patiently(send)).result, 1.0)
+        yield FileAnswer((await patiently(send)).result, 1.0)
 
     async def _film(self, path: Path) -> Answers:
         start = await asyncio.to_thread(began, path, self.taken_at, now=system_clock())
@@ -106,7 +106,7 @@ class Asking:
                 call = self._stub.IngestFilm(pieces(), timeout=_FILM_SECONDS)
                 async for answer in refusals_of(call):
                     answered = True
-                    yield _told(answer, start)
+                    yield _answer_of(answer, start)
                 return
             except Refusal as refusal:
                 # Until its first answer nothing of the film is kept; others may be in front of it.
@@ -124,18 +124,20 @@ class Asking:
         looked = 0
         async for answer in refusals_of(self._stub.WatchStream(request)):
             looked += 1
-            yield Told(answer.result, min(1.0, looked / self.frames) if self.frames else 0.0)
+            yield FileAnswer(answer.result, min(1.0, looked / self.frames) if self.frames else 0.0)
 
     @property
     def _stub(self) -> inference_pb2_grpc.InferenceAsyncStub:
         return inference_pb2_grpc.InferenceStub(self.mesh.as_command_line(INFERENCE_GATEWAY))
 
 
-def _told(answer: inference.IngestFilmResponse, start: Began) -> Told:
+def _answer_of(answer: inference.IngestFilmResponse, start: Began) -> FileAnswer:
     account = Account(answer.summary, start) if answer.HasField("summary") else None
-    return Told(answer.result if answer.HasField("result") else None, answer.progress, account)
+    return FileAnswer(
+        answer.result if answer.HasField("result") else None, answer.progress, account
+    )
 
 
 def _plain(moment: dt.datetime) -> dt.datetime:
-    """UTC without saying so, as protobuf wants it."""
+    """The moment in UTC without a zone, as protobuf's FromDatetime takes it."""
     return moment.astimezone(dt.UTC).replace(tzinfo=None)

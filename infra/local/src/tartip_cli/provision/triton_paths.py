@@ -1,4 +1,4 @@
-"""Where Triton finds its files, and who it is.
+"""The files that Triton reads, and the user that it runs as.
 
 As root the mesh gives Triton a user of its own, who owns nothing but a folder with its certificate.
 Where that user cannot reach the checkout or the Python below it, copies lie under /var/lib/tartip,
@@ -15,15 +15,15 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from tartip_cli.data_dir import DataDir
 from tartip_cli.failures import Exit, Failure, from_os_error
-from tartip_cli.home import Home
 from tartip_cli.provision.models import MODELS, SEAL, check_models, read_seal
 from tartip_cli.provision.users import UnixUser
 
 _REACHABLE = Path("/var/lib/tartip")
 _USER = "tartip-triton"
 _NUMBERS = range(64087, 64187)  # of those that systemd keeps for users that nobody made
-_KEPT_MODELS = 8
+_STORES_KEPT = 8
 _NOT_SERVED = (
     "pip",
     "pip-*",
@@ -37,7 +37,7 @@ _NOT_RUN = ("site-packages", "dist-packages", "test", "idlelib", "config-*", "en
 
 
 @dataclass(frozen=True)
-class Place:
+class TritonPaths:
     """The folders that Triton's command and environment name."""
 
     packages: Path
@@ -62,13 +62,13 @@ def triton_user() -> UnixUser | None:
     raise Failure(f"every user from {_NUMBERS[0]} on is taken: make a user {_USER}")
 
 
-def own_folder(home: Home, user: UnixUser | None) -> Path:
-    """What the user may read of this run."""
+def own_folder(home: DataDir, user: UnixUser | None) -> Path:
+    """The folder of this run that belongs to the user."""
     return home.run if user is None else _REACHABLE / f"{home.identity()}.triton"
 
 
 def make_own(folder: Path, user: UnixUser) -> None:
-    """The same, made private to the user."""
+    """Make that folder, private to the user."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         _REACHABLE.chmod(0o755)
@@ -77,7 +77,7 @@ def make_own(folder: Path, user: UnixUser) -> None:
         raise from_os_error(error) from error
 
 
-def place_of(folder: Path, user: UnixUser | None) -> Place:
+def paths_for(folder: Path, user: UnixUser | None) -> TritonPaths:
     """Where the files lie for this user, in `folder` (`.triton`) or in the copies; makes none."""
     packages, python = _packages(folder), (folder / "venv/bin/python").resolve()
     reached = (packages, folder / MODELS, folder / "libpython", _library_of(python))
@@ -88,18 +88,18 @@ def place_of(folder: Path, user: UnixUser | None) -> Place:
         models = _REACHABLE / f"models-{seal[:16]}"
     packages = root / "venv/lib" / packages.parent.name / "site-packages"
     libraries = (packages / "nvidia_pytriton.libs", root / "libpython")
-    return Place(packages, libraries, models, root / "venv/bin")
+    return TritonPaths(packages, libraries, models, root / "venv/bin")
 
 
-def fill(place: Place, folder: Path) -> None:
-    """Check the models, and copy what the place should hold and does not; safe to run twice."""
+def fill(paths: TritonPaths, folder: Path) -> None:
+    """Check the models, and copy what the paths should hold and does not; safe to run twice."""
     try:
         check_models(folder, models=folder / MODELS)
-        if place.models == folder / MODELS:
+        if paths.models == folder / MODELS:
             return
-        if not (copy := place.programs.parent.parent).exists():
+        if not (copy := paths.programs.parent.parent).exists():
             _copy_programs(folder, copy)
-        _copy_models(folder, place.models)
+        _copy_models(folder, paths.models)
         _drop_old_models()
     except OSError as error:
         raise from_os_error(error) from error
@@ -154,7 +154,7 @@ def _copy_models(folder: Path, target: Path) -> None:
 
 
 def _open_up(tree: Path) -> None:
-    """Everybody may read and pass, nobody but root may write."""
+    """Make the tree readable by everybody and writable by root alone."""
     for path in (tree, *tree.rglob("*")):
         if not path.is_symlink():
             mode = path.stat().st_mode
@@ -163,8 +163,8 @@ def _open_up(tree: Path) -> None:
 
 def _drop_old_models() -> None:
     """Older stores go; a Triton that still runs on one has it in memory, and fills it again."""
-    kept = sorted(_REACHABLE.glob("models-*"), key=lambda path: path.stat().st_mtime)
-    for path in kept[:-_KEPT_MODELS]:
+    stores = sorted(_REACHABLE.glob("models-*"), key=lambda path: path.stat().st_mtime)
+    for path in stores[:-_STORES_KEPT]:
         shutil.rmtree(path, ignore_errors=True)
 
 

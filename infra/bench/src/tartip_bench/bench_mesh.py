@@ -45,7 +45,7 @@ _CALL_SECONDS = 30.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ground:
+class BenchMesh:
     """A running mesh that a bench may question, burden, stop and kill."""
 
     mesh: Mesh
@@ -60,7 +60,7 @@ class Ground:
         return self.mesh.ports.address(service)
 
     def pid(self, part: str) -> int:
-        """Of a part that runs. Raises Failure."""
+        """The pid of a running part. Raises Failure."""
         status = ask_status(self.mesh.home)
         for known in status["parts"] if status else ():
             if known["name"] == part and known["pid"] is not None:
@@ -81,8 +81,8 @@ class Ground:
             if status is not None and status["ready"]:
                 return
             if self.supervisor.poll() is not None:
-                told = self.mesh.home.log_of("up").read_text(errors="replace").strip()
-                raise Failure(f"the mesh of the bench ended: {told[-300:]}", Exit.PART_FAILED)
+                output = self.mesh.home.log_of("up").read_text(errors="replace").strip()
+                raise Failure(f"the mesh of the bench ended: {output[-300:]}", Exit.PART_FAILED)
             if time.monotonic() > until:
                 raise Failure("the mesh of the bench does not become ready", Exit.PART_FAILED)
             await asyncio.sleep(0.2)
@@ -113,7 +113,7 @@ class Ground:
         return camera_id
 
     def for_operators(self, service: Service) -> grpc.aio.Channel:
-        """As the operators' gateway reaches a service; it is not in this mesh."""
+        """A channel to a service under the operator gateway's certificate."""
         pair = self.outside.certificates.service("operator-gateway")
         return self.outside.channel(pair, service)
 
@@ -126,8 +126,8 @@ class Ground:
 
 
 @asynccontextmanager
-async def ground() -> AsyncIterator[Ground]:
-    """Start it, lend it, stop it, take everything away."""
+async def running_bench_mesh() -> AsyncIterator[BenchMesh]:
+    """A mesh for the block; stopped and deleted afterwards."""
     home = Path(tempfile.mkdtemp(prefix="tartip-bench-"))
     ports = free_base()
     settings = Settings(
@@ -136,7 +136,7 @@ async def ground() -> AsyncIterator[Ground]:
     mesh = Mesh.build(settings, without=frozenset(LEFT_OUT))
     supervisor = _supervisor(mesh)
     outside = Outside(home=mesh.home, ports=mesh.ports, oidc_issuer=mesh.oidc_issuer)
-    running = Ground(mesh=mesh, outside=outside, supervisor=supervisor)
+    running = BenchMesh(mesh=mesh, outside=outside, supervisor=supervisor)
     try:
         await running.ready()
         async with outside:

@@ -18,7 +18,7 @@ _FOLDERS = ("nats", "evidence", "keys", "letters", "logs", "oidc", "run", "spans
 
 
 @dataclass(frozen=True)
-class Home:
+class DataDir:
     path: Path
 
     @property
@@ -71,7 +71,7 @@ class Home:
         return self.logs / f"{part}.log"
 
     def prepare(self) -> None:
-        """Make every folder; refuse early what would fail in the middle."""
+        """Make every folder. Raises Failure if one cannot be written or the disk is nearly full."""
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             self.path.chmod(0o700)
@@ -90,7 +90,7 @@ class Home:
             )
 
     def identity(self) -> str:
-        """A random name of this folder: what lies outside it is found by it and by no path."""
+        """A random, permanent name of this folder; names what must lie outside of it."""
         return stored_secret(self.path / "home-id", bytes_=8)
 
 
