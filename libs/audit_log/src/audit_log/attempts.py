@@ -1,4 +1,4 @@
-"""Attempts to open what the one who asks is not shown: recorded, and internal security is told.
+"""Attempts to open what the one who asks is not shown: recorded, and reported to internal security.
 
 The answer stays what it was: "not found", as for what does not exist, which is recorded as well.
 The same steps are taken in both cases, so that neither answer nor time tells them apart.

@@ -2,8 +2,8 @@
 
 Hashes are SHA-256, 32 bytes; leaves are given as their hashes. A `Subtree` is perfect: its
 2**level leaves begin at leaf index * 2**level. A "frontier" is the list of roots of the perfect
-subtrees that a tree of n leaves is made of, largest first (one a set bit of n): all that is needed
-to append. Whoever knows the roots of the perfect subtrees proves with O(log n) of them.
+subtrees that a tree of n leaves is made of, largest first (one per set bit of n): all that is
+needed to append. Whoever knows the roots of the perfect subtrees proves with O(log n) of them.
 """
 
 import hashlib

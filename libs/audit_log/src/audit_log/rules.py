@@ -15,6 +15,7 @@ class AuditRules:
     records_attempts: bool = False
 
     def are_open(self, entry: AuditEntry) -> bool:
+        """Whether auditors of its region see this entry."""
         if entry.audit_class:
             return entry.audit_class == OPEN
         return entry.object_type not in self.hidden_unclassified

@@ -1,6 +1,6 @@
 """The audit log, sealed into a signed Merkle tree.
 
-Entries are written by `Tx.audit` with the effect they tell of. One sealer a schema gives waiting
+Entries are written by `Tx.audit` with the effect they record. One sealer per schema gives waiting
 entries their leaf index, keeps the roots of the subtrees that they complete, and signs the new
 head; a head says how many entries there are and what they were, so that none can be changed,
 dropped or put in between unnoticed. `api` answers questions about it.

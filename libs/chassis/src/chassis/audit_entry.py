@@ -33,6 +33,7 @@ class AuditEntry:
 
     @property
     def object_type(self) -> str:
+        """What comes before the colon of `object_ref`."""
         return self.object_ref.partition(":")[0]
 
     def canonical(self) -> bytes:
@@ -56,18 +57,18 @@ class AuditEntry:
 def read_entry(canonical: bytes) -> AuditEntry | None:
     """None for what is no entry: whoever put it there, it is shown to nobody."""
     try:
-        told = json.loads(canonical)
+        content = json.loads(canonical)
         return AuditEntry(
-            UUID(told["id"]),
-            datetime.fromisoformat(told["at"]),
-            told["action"],
-            told["object"],
-            told["actor"],
-            told["purpose"],
-            told["region"],
-            dict(told["facts"]),
-            told.get("class", ""),
-            told["trace"],
+            UUID(content["id"]),
+            datetime.fromisoformat(content["at"]),
+            content["action"],
+            content["object"],
+            content["actor"],
+            content["purpose"],
+            content["region"],
+            dict(content["facts"]),
+            content.get("class", ""),
+            content["trace"],
         )
     except (ValueError, KeyError, TypeError):
         return None

@@ -2,7 +2,7 @@
 
 The name in a certificate counts only where the authority of that kind signed it: whoever certifies
 outsiders must not be able to name a service. TLS accepts the certificates of all kinds; which kind
-one is, is found out here, from the certificate itself.
+it is, is read here, from the certificate itself.
 """
 
 from collections import OrderedDict

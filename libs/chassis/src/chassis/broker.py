@@ -1,4 +1,4 @@
-"""The connection to NATS: one a process, mutual TLS and an nkey, reconnecting for ever.
+"""The connection to NATS: one per process, mutual TLS and an nkey, reconnecting for ever.
 
 A service may fetch, acknowledge, publish its own subjects and ask about its own streams, no more:
 streams and consumers are made by the operator of the broker, never here.
@@ -22,14 +22,14 @@ from nats.js.errors import NotFoundError
 log = logging.getLogger(__name__)
 
 
-class _Complaints:
-    """What the client library complains of. A message for which a listener has no room is the
-    listener's affair; the rest is logged."""
+class _Errors:
+    """Errors that the client library reports: a listener without room is told of each message it
+    lost, the rest is logged."""
 
     def __init__(self) -> None:
         self.dropped: dict[object, Callable[[], None]] = {}
 
-    async def hear(self, error: Exception) -> None:
+    async def report(self, error: Exception) -> None:
         if isinstance(error, SlowConsumerError) and error.sub in self.dropped:
             self.dropped[error.sub]()
         else:
@@ -37,17 +37,18 @@ class _Complaints:
 
 
 class Broker:
-    def __init__(self, client: Client, name: str, complaints: _Complaints) -> None:
+    def __init__(self, client: Client, name: str, errors: _Errors) -> None:
         self.client = client
         self.name = name
-        self._complaints = complaints
+        self._errors = errors
         self.jetstream: JetStreamContext = client.jetstream(timeout=5)
 
     @classmethod
     async def connect(
         cls, url: str, *, name: str, seed_file: Path | None, tls: ssl.SSLContext | None
     ) -> "Broker":
-        complaints = _Complaints()
+        """Waits for the broker for as long as it takes, as it does after each loss."""
+        errors = _Errors()
         client = await nats.connect(
             url,
             name=name,
@@ -59,13 +60,14 @@ class Broker:
             ping_interval=10,
             max_outstanding_pings=2,
             connect_timeout=5,
-            error_cb=complaints.hear,
+            error_cb=errors.report,
             pending_size=0,
         )
-        return cls(client, name, complaints)
+        return cls(client, name, errors)
 
     @property
     def is_connected(self) -> bool:
+        """Whether messages can go to and fro just now."""
         return self.client.is_connected
 
     @property
@@ -77,7 +79,7 @@ class Broker:
     async def listening(
         self,
         subject: str,
-        heard: Callable[[Msg], None],
+        on_message: Callable[[Msg], None],
         *,
         dropped: Callable[[], None],
         pending_max: int,
@@ -87,37 +89,45 @@ class Broker:
         `dropped` is called for each that came while `pending_max` were waiting.
         """
 
-        async def hear(msg: Msg) -> None:
-            heard(msg)
+        async def received(msg: Msg) -> None:
+            on_message(msg)
 
-        subscription = await self.client.subscribe(subject, cb=hear, pending_msgs_limit=pending_max)
-        self._complaints.dropped[subscription] = dropped
+        subscription = await self.client.subscribe(
+            subject, cb=received, pending_msgs_limit=pending_max
+        )
+        self._errors.dropped[subscription] = dropped
         try:
             if self.is_connected:
                 await self.client.flush()
             yield
         finally:
-            del self._complaints.dropped[subscription]
+            del self._errors.dropped[subscription]
             await subscription.unsubscribe()
 
     @property
     def inbox_prefix(self) -> bytes:
+        """Under what a reply may come here, in bytes, as the client library wants it."""
         # With the dot: the library appends a bare token, and only what is below is permitted.
         return f"_INBOX_{self.name}.".encode()
 
     async def stream_made_at(self, stream: str) -> str:
-        """When the stream was made, as the server tells it: a new value is a new stream."""
+        """When the stream was made, by the server's clock: a new value is a new stream.
+
+        Raises NotFoundError, or NATS's errors where the server does not answer.
+        """
         reply = await self.client.request(f"$JS.API.STREAM.INFO.{stream}", b"", timeout=5)
-        told: dict[str, Any] = json.loads(reply.data)
-        if "error" in told:
-            raise NotFoundError(description=told["error"].get("description"))
-        return str(told["created"])
+        answer: dict[str, Any] = json.loads(reply.data)
+        if "error" in answer:
+            raise NotFoundError(description=answer["error"].get("description"))
+        return str(answer["created"])
 
     async def close(self) -> None:
+        """Closes the connection."""
         await self.client.close()
 
 
 def client_tls(cert: Path, key: Path, ca: Path) -> ssl.SSLContext:
+    """Mutual TLS from PEM files, 1.2 at least. Raises OSError or ssl.SSLError."""
     context = ssl.create_default_context(cafile=str(ca))
     context.load_cert_chain(str(cert), str(key))
     context.minimum_version = ssl.TLSVersion.TLSv1_2

@@ -38,14 +38,17 @@ def clock_offset() -> timedelta:
 
 
 def real_clock() -> datetime:
+    """The host's moment, in UTC."""
     return datetime.now(UTC)
 
 
 def system_clock() -> datetime:
+    """The moment that services live in, in UTC."""
     return real_clock() + _offset
 
 
 def new_id() -> UUID:
+    """A UUIDv7 of the moment that services live in."""
     made = uuid6.uuid7().int + (_offset // _ONE_MILLISECOND << _TIME_BITS_FROM)
     return UUID(int=made)
 
@@ -82,4 +85,5 @@ def to_timestamp(moment: datetime | None) -> Timestamp | None:
 
 
 def from_timestamp(stamp: Timestamp) -> datetime:
+    """The moment in UTC. Raises ValueError or OverflowError outside of the years 1 to 9999."""
     return stamp.ToDatetime(tzinfo=UTC)

@@ -1,6 +1,6 @@
 """Consumers: fetch, de-duplicate, act, commit, acknowledge.
 
-Inbox row and effect stand in one transaction, shared by a batch; if that fails, each event is tried
+Inbox row and effect are in one transaction, shared by a batch; if that fails, each event is tried
 by itself. A handler's outcome is explicit: it returns (done), raises `Later` or anything unknown
 (redelivered with a delay, a dead letter at the last delivery), or raises `Poison` (a dead letter at
 once). While the database is away, or its clock is not ours, nothing is pulled and what was pulled
@@ -101,6 +101,7 @@ class Consumer:
         self._subscriptions = subscriptions
 
     async def run(self) -> None:
+        """For ever: what the broker does wrong is logged and pulled again."""
         while True:
             try:
                 await self._pull_until_broken()

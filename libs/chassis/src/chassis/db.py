@@ -1,4 +1,4 @@
-"""The database: one pool a process, one visible transaction a decision.
+"""The database: one pool per process, one visible transaction per decision.
 
     async with db.begin(caller.scope) as tx:
         row = (await tx.execute(select(...))).one()
@@ -46,6 +46,7 @@ _in_transaction: ContextVar[bool] = ContextVar("in_transaction", default=False)
 
 
 def in_transaction() -> bool:
+    """Whether this task holds a transaction open."""
     return _in_transaction.get()
 
 
@@ -87,10 +88,12 @@ class Database:
 
     @property
     def engine(self) -> AsyncEngine:
+        """The pool itself, for what is no transaction of a decision."""
         return self._engine
 
     @property
     def clock(self) -> Clock:
+        """The clock that decisions are dated by."""
         return self._clock
 
     @asynccontextmanager
@@ -121,8 +124,8 @@ class Database:
         async with self._engine.connect() as connection:
             asked_at = self._clock()
             theirs = await connection.scalar(DATABASE_TIME)
-            told_at = self._clock()
-        apart = seconds_apart(asked_at, theirs, told_at)
+            answered_at = self._clock()
+        apart = seconds_apart(asked_at, theirs, answered_at)
         self._clock_is_sure = apart <= CLOCK_TOLERANCE_SECONDS
         if not self._clock_is_sure:
             log.error("the database's clock is %.1f s from ours: nothing is decided", apart)
@@ -146,6 +149,7 @@ class Database:
             await connection.close()
 
     async def close(self) -> None:
+        """Closes the pool."""
         await self._engine.dispose()
 
 

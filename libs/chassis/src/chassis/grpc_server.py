@@ -76,6 +76,7 @@ class Gate(grpc.aio.ServerInterceptor):
         continuation: Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler]],
         handler_call_details: grpc.HandlerCallDetails,
     ) -> grpc.RpcMethodHandler:
+        """The handler of a method with the gate around it; health and reflection stay open."""
         handler: Any = await continuation(handler_call_details)
         method = handler_call_details.method
         if handler is None or method.startswith(OPEN_SERVICES):
@@ -310,6 +311,7 @@ class GrpcServer:
             raise OSError(f"cannot listen on {address}")
 
     async def start(self, services: tuple[str, ...]) -> None:
+        """Serves these, by full name. Raises RuntimeError where policy and methods differ."""
         names = (*services, health.SERVICE_NAME, reflection.SERVICE_NAME)
         reflection.enable_server_reflection(names, self.server)
         self._check_policy(services)
@@ -317,6 +319,7 @@ class GrpcServer:
         await self._health.set("", health_pb2.HealthCheckResponse.SERVING)
 
     async def stop(self, grace_seconds: float) -> None:
+        """Accepts nothing new, ends endless streams, and waits for the calls in flight."""
         await self._health.enter_graceful_shutdown()
         await self._gate.end_endless_streams()
         await self.server.stop(grace_seconds)

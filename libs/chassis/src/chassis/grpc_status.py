@@ -22,12 +22,12 @@ _KINDS = {kind.grpc_status: kind for kind in reversed(Kind)}
 def _bad_request(fields: tuple[FieldError, ...]) -> error_details_pb2.BadRequest:
     """As many as a trailer carries: a larger one is thrown away whole by the caller's library."""
     bad = error_details_pb2.BadRequest()
-    for told, error in enumerate(fields):
+    for sent, error in enumerate(fields):
         bad.field_violations.add(
             field=error.field, description=error.description, reason=error.code
         )
         if bad.ByteSize() > FIELDS_BYTES_MAX:
-            left = len(fields) - told
+            left = len(fields) - sent
             bad.field_violations[-1].CopyFrom(
                 error_details_pb2.BadRequest.FieldViolation(
                     field="…", description=f"{left} more", reason=error.code
@@ -38,6 +38,7 @@ def _bad_request(fields: tuple[FieldError, ...]) -> error_details_pb2.BadRequest
 
 
 def to_status(refusal: Refusal) -> status_pb2.Status:
+    """The status of a refusal: its English sentence, and as details reason, fields and texts."""
     details: list[any_pb2.Any] = []
 
     def add(message: object) -> None:

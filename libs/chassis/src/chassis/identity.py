@@ -79,6 +79,7 @@ class Allow:
     purpose: bool = False
 
     def admits(self, caller: Caller) -> bool:
+        """Whether this caller may call; the purpose is looked at elsewhere."""
         if caller.operator is not None:
             speaks = caller.kind == "service" and caller.name in SPEAK_FOR_OPERATORS
             return speaks and bool(self.roles & caller.operator.roles)
@@ -95,6 +96,7 @@ def allow(
     roles: Iterable[str] = (),
     purpose: bool = False,
 ) -> Allow:
+    """An `Allow` from any iterables of names."""
     return Allow(partners, devices, frozenset(services), frozenset(roles), purpose)
 
 

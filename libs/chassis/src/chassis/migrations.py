@@ -24,6 +24,7 @@ def migrate(folder: Path, *, owner_url: str, schema: str) -> None:
 
 
 def run_env() -> None:
+    """What a service's `migrations/env.py` calls."""
     asyncio.run(_run_env())
 
 

@@ -1,6 +1,6 @@
 """The relay: publishes outbox rows in order, for as long as it takes.
 
-One relay a schema (advisory lock). A row is marked when JetStream has acknowledged it. Rows are
+One relay per schema (advisory lock). A row is marked when JetStream has acknowledged it. Rows are
 kept `KEEP_DAYS`; when a stream turns out to have been made anew (its directory was lost), all that
 is kept is published again: consumers de-duplicate by event id.
 """
@@ -77,6 +77,7 @@ class Relay:
         self._paused: dict[str, _Pause] = {}
 
     async def run(self) -> None:
+        """For ever. Raises when the lock that makes it the only one was lost."""
         async with self._db.singleton("relay") as connection:
             checked_at = forgot_at = 0.0
             while True:

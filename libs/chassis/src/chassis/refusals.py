@@ -36,10 +36,12 @@ class Kind(Enum):
 
     @property
     def grpc_status(self) -> grpc.StatusCode:
+        """The status over gRPC."""
         return self.value[0]
 
     @property
     def http_status(self) -> int:
+        """The status over HTTP."""
         return self.value[1]
 
 
@@ -66,12 +68,13 @@ class Refusal(Exception):
 
     @property
     def reason(self) -> str:
+        """The code that programs act on."""
         return self.code
 
     @property
     def message(self) -> Message:
         """The sentence of this code among the texts of the package that refuses."""
-        owner = next(known for known in type(self).__mro__ if "code" in vars(known))
+        owner = next(parent for parent in type(self).__mro__ if "code" in vars(parent))
         return message_of(owner.__module__.partition(".")[0], self.code)
 
 
@@ -83,6 +86,7 @@ class BadRequest(Refusal):
 
     @property
     def reason(self) -> str:
+        """The code of all wrong fields where they share one, else BAD_REQUEST."""
         codes = {error.code for error in self.fields}
         return codes.pop() if len(codes) == 1 else self.code
 
@@ -163,6 +167,7 @@ class RemoteRefusal(Refusal):
 
     @property
     def message(self) -> Message:
+        """As the peer said it."""
         return self._message
 
 
@@ -173,9 +178,11 @@ class Checks:
         self.errors: list[FieldError] = []
 
     def wrong(self, field: str, description: str, *, code: str = "BAD_REQUEST") -> None:
+        """Adds a wrong field; `description` says what would be right."""
         self.errors.append(FieldError(field, code, description))
 
     def that(self, holds: bool, field: str, description: str, *, code: str = "BAD_REQUEST") -> bool:
+        """Adds a wrong field unless `holds`, which it gives back."""
         if not holds:
             self.wrong(field, description, code=code)
         return holds
@@ -183,6 +190,7 @@ class Checks:
 
 @contextmanager
 def checks() -> Iterator[Checks]:
+    """Around the checks of one request. Raises BadRequest at its end if a field was wrong."""
     collected = Checks()
     yield collected
     if collected.errors:

@@ -64,12 +64,14 @@ class Chassis(Generic[S]):
 
     @property
     def db(self) -> Database:
+        """Raises LookupError in a service without data."""
         if self._db is None:
             raise LookupError(f"{self.name} has no database")
         return self._db
 
     @property
     def broker(self) -> Broker:
+        """Raises LookupError in a service that neither publishes nor consumes."""
         if self._broker is None:
             raise LookupError(f"{self.name} is not connected to the broker")
         return self._broker
@@ -136,6 +138,7 @@ def main(service: Service[Any]) -> None:
 
 
 async def run(service: Service[S], settings: S) -> None:
+    """The whole life of the process; returns when it was told to stop and has stopped."""
     telemetry.set_up(service.name, endpoint=settings.otlp_endpoint, log_level=settings.log_level)
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -46,6 +46,7 @@ class Scheduler:
         self._handlers = handlers
 
     async def run(self) -> None:
+        """For ever: leases what is due and does it."""
         while True:
             try:
                 rows = await self._lease()
@@ -99,26 +100,26 @@ class Scheduler:
             await self._again(row, wait.delay, "waits")
         except Exception as error:
             delay = min(DELAY_MAX_SECONDS, 0.5 * 2 ** min(row.attempts, 12))
-            told = error.reason if isinstance(error, Refusal) else type(error).__name__
+            reason = error.reason if isinstance(error, Refusal) else type(error).__name__
             away = isinstance(error, Refusal) and error.kind is Kind.UNAVAILABLE
             if away or storage_is_away(error):
                 delay = min(delay, 5.0)
-                log.warning("work %s later: %s", row.kind, told)
+                log.warning("work %s later: %s", row.kind, reason)
             else:
                 log.error(
-                    "work %s failed, attempt %s: %s", row.kind, row.attempts, told, exc_info=error
+                    "work %s failed, attempt %s: %s", row.kind, row.attempts, reason, exc_info=error
                 )
-            await self._again(row, timedelta(seconds=delay * random.uniform(0.8, 1.2)), told)
+            await self._again(row, timedelta(seconds=delay * random.uniform(0.8, 1.2)), reason)
         else:
             await self._mark(row, {"done_at": service_now, "last_error": None})
 
-    async def _again(self, row: Row[tuple[object, ...]], delay: timedelta, told: str) -> None:
+    async def _again(self, row: Row[tuple[object, ...]], delay: timedelta, reason: str) -> None:
         await self._mark(
             row,
             {
                 "due_at": self._clock() + delay,
                 "leased_until": None,
-                "last_error": told,
+                "last_error": reason,
             },
         )
 

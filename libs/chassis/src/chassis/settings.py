@@ -1,4 +1,4 @@
-"""What every service is told from outside: names, addresses and files, nothing of its domain.
+"""What every service is given from outside: names, addresses and files, nothing of its domain.
 
 A service subclasses `Settings` with its own few fields. Values come from the environment with the
 prefix TARTIP_; the collector's address has OpenTelemetry's own name. What only a trial may have is
@@ -83,11 +83,11 @@ def read(settings: type[S]) -> S:
     try:
         return settings()
     except ValidationError as error:
-        wrong = [_told(found["loc"], found["msg"]) for found in error.errors()]
+        wrong = [_described(found["loc"], found["msg"]) for found in error.errors()]
         raise SystemExit("; ".join(wrong)) from error
 
 
-def _told(place: tuple[int | str, ...], message: str) -> str:
+def _described(place: tuple[int | str, ...], message: str) -> str:
     message = message.removeprefix("Value error, ")
     if not place:
         return message

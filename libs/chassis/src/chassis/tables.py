@@ -209,6 +209,7 @@ def session_settings(application: str) -> dict[str, str]:
 
 
 def grant(op: Operations, table: str, privileges: str, runtime_role: str) -> None:
+    """Grants SQL `privileges` on a table to the role that the service runs as."""
     op.execute(f'GRANT {privileges} ON {table} TO "{runtime_role}"')
 
 
@@ -243,4 +244,5 @@ IS_SERVICE = "current_setting('app.kind', true) = 'service'"
 
 
 def has_role(role: str) -> str:
+    """The SQL condition that the transaction runs for an operator with this role."""
     return f"('{role}' = ANY(string_to_array(current_setting('app.roles', true), ',')))"

@@ -78,6 +78,7 @@ class JsonLines(logging.Formatter):
         self._service = service
 
     def format(self, record: logging.LogRecord) -> str:
+        """The line, without the text of exceptions, which may hold a row."""
         context = trace.get_current_span().get_span_context()
         line: dict[str, object] = {
             "time": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
@@ -100,8 +101,8 @@ class JsonLines(logging.Formatter):
 
 def _message(record: logging.LogRecord) -> str:
     """The event loop's own complaints go on with an exception's text, which may hold a row."""
-    told = record.getMessage()
-    return told.partition("\n")[0] if record.name == "asyncio" else told
+    text = record.getMessage()
+    return text.partition("\n")[0] if record.name == "asyncio" else text
 
 
 def set_up(service: str, *, endpoint: str, log_level: str) -> None:
@@ -170,16 +171,16 @@ def annotate(**ids: str) -> None:
 
 
 def set_attribute(span: Span, key: str, value: str | int | float) -> None:
+    """Raises ValueError for a key that is not in ATTRIBUTES."""
     if key not in ATTRIBUTES:
         raise ValueError(f"span attribute {key} is not in telemetry.ATTRIBUTES")
     span.set_attribute(key, value)
 
 
 def current_story() -> str:
-    """The story told now: the one an event or aggregate brought, else the current trace id."""
-    told = _story.get()
-    if told:
-        return told
+    """The story of what happens now: that of an event or aggregate, else the current trace id."""
+    if bound := _story.get():
+        return bound
     context = trace.get_current_span().get_span_context()
     return f"{context.trace_id:032x}" if context.is_valid else ""
 
@@ -255,16 +256,19 @@ def _reset(token: Token[str]) -> None:
 
 
 def traceparent() -> str:
+    """Of the current span, as W3C Trace Context writes it; "" where there is none."""
     carrier: dict[str, str] = {}
     _propagator.inject(carrier)
     return carrier.get("traceparent", "")
 
 
 def context_from(traceparent_header: str) -> Context:
+    """The context that a traceparent names; an empty one where it is unreadable."""
     return _propagator.extract({"traceparent": traceparent_header}, context=Context())
 
 
 def link_to(traceparent_header: str) -> list[Link]:
+    """A link to the span that a traceparent names, none where it is unreadable."""
     context: SpanContext = trace.get_current_span(
         context_from(traceparent_header)
     ).get_span_context()

@@ -45,9 +45,11 @@ class Scope:
 
     @property
     def sees_all_regions(self) -> bool:
+        """Whether no region is hidden from it."""
         return "*" in self.regions
 
     def sees(self, region: str) -> bool:
+        """Whether rows of this region are shown; "" is seen with all regions alone."""
         return self.sees_all_regions or region in self.regions
 
 
@@ -69,9 +71,11 @@ class Tx:
         self._audit: list[dict[str, Any]] = []
 
     async def execute(self, statement: Executable, rows: Any = None) -> CursorResult[Any]:
+        """Raises SQLAlchemy's errors, whose text may hold a row: never log it."""
         return await self._connection.execute(statement, rows)
 
     async def scalar(self, statement: Executable) -> Any:
+        """The first column of the first row, None where there is none."""
         return await self._connection.scalar(statement)
 
     async def now(self) -> datetime:
@@ -104,7 +108,7 @@ class Tx:
     ) -> UUID:
         """Who did or saw what and why: ids only. `object_ref` is "type:id". Gives the entry's id.
 
-        What is confidential is sealed like the rest and seen by no auditor.
+        What is confidential is sealed like the rest and shown to no auditor.
         """
         entry = AuditEntry(
             new_id(),
@@ -145,6 +149,7 @@ class Tx:
             raise
 
     async def flush(self) -> None:
+        """Writes the events and audit entries collected so far."""
         events, self._events = self._events, []
         audit, self._audit = self._audit, []
         if events:
@@ -155,9 +160,9 @@ class Tx:
             await self.execute(insert(tables.audit_pending), pending)
 
 
-def seconds_apart(asked_at: datetime, theirs: datetime, told_at: datetime) -> float:
+def seconds_apart(asked_at: datetime, theirs: datetime, answered_at: datetime) -> float:
     """Theirs lies between ours if the clocks agree, however long the answer took."""
-    return max((asked_at - theirs).total_seconds(), (theirs - told_at).total_seconds())
+    return max((asked_at - theirs).total_seconds(), (theirs - answered_at).total_seconds())
 
 
 DATABASE_TIME: Any = select(tables.service_now)

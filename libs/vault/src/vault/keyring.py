@@ -43,6 +43,7 @@ class DataKey:
         )
 
     def open_text(self, sealed: bytes, place: str) -> str:
+        """The same for what was sealed as text, UTF-8."""
         return self.open(sealed, place).decode()
 
 
@@ -56,18 +57,21 @@ class Keyring:
         self._keys: dict[str, bytes] = {}
 
     def new_data_key(self, key_class: str) -> DataKey:
+        """A fresh key of 32 bytes, wrapped by the key of its class."""
         key_id, plain = self._new_id(), AESGCM.generate_key(256)
         nonce = os.urandom(NONCE_BYTES)
         wrapped = nonce + AESGCM(self._key(key_class)).encrypt(nonce, plain, key_id.bytes)
         return DataKey(key_id, wrapped, plain)
 
     def unwrap(self, key_class: str, key_id: UUID, wrapped: bytes) -> DataKey:
+        """Raises cryptography's InvalidTag when it was wrapped for another class or id."""
         plain = AESGCM(self._key(key_class)).decrypt(
             wrapped[:NONCE_BYTES], wrapped[NONCE_BYTES:], key_id.bytes
         )
         return DataKey(key_id, wrapped, plain)
 
     def blind_index(self, key_class: str, field: str, value: str) -> bytes:
+        """16 bytes, equal for equal values of one class and field."""
         index_key = hmac.digest(self._key(key_class), b"blind-index:" + field.encode(), "sha256")
         return hmac.digest(index_key, value.encode(), hashlib.sha256)[:INDEX_BYTES]
 
@@ -110,4 +114,5 @@ class Keyring:
 
 
 def public_bytes(key: Ed25519PrivateKey) -> bytes:
+    """The 32 bytes of the public key."""
     return key.public_key().public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)

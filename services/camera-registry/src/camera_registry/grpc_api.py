@@ -1,18 +1,16 @@
 """CameraRegistry over gRPC: proto → use case → proto, and who may call what."""
 
 from dataclasses import asdict
-from datetime import datetime
-from typing import TypeVar
 from uuid import UUID
 
 from chassis import telemetry
 from chassis.call_context import current_caller
-from chassis.clock import from_timestamp, parse_id, to_timestamp
+from chassis.clock import parse_id, to_timestamp
+from chassis.fields import check_enums, check_text, enum_of, read_id, read_moment
 from chassis.grpc_server import Policy
 from chassis.identity import allow
 from chassis.pages import next_token, read_page
 from chassis.refusals import Checks, PageTokenWrong, checks
-from google.protobuf.timestamp_pb2 import Timestamp
 from grpc.aio import ServicerContext
 from law.regions import REGIONS
 from tartip.cameras.v1 import cameras_pb2 as pb
@@ -24,8 +22,6 @@ from camera_registry.model import AiFunction, CameraKind, CameraNotFound, Camera
 from camera_registry.storage.cameras import Counts, Filters
 from camera_registry.usecases import Register
 
-EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
-E = TypeVar("E", AiFunction, CameraKind, CameraStatus)
 _SERVICE = "/tartip.cameras.v1.CameraRegistry/"
 _WRITERS = allow(roles=("camera_administrator",))
 _READERS = allow(
@@ -60,10 +56,8 @@ class CameraRegistryApi(cameras_pb2_grpc.CameraRegistryServicer):
         self, request: pb.RegisterCameraRequest, context: ServicerContext
     ) -> pb.RegisterCameraResponse:
         with checks() as check:
-            camera_id = parse_id(request.camera_id)
-            check.that(camera_id is not None, "camera_id", "a UUIDv7 in lower case")
+            camera_id = read_id(check, "camera_id", request.camera_id)
             description = read_description(check, request.description)
-        assert camera_id is not None
         telemetry.annotate(camera=str(camera_id))
         camera = await self._register.register(
             camera_id,
@@ -103,7 +97,7 @@ class CameraRegistryApi(cameras_pb2_grpc.CameraRegistryServicer):
         as_of = None
         if request.HasField("as_of"):
             with checks() as check:
-                as_of = _read_moment(check, "as_of", request.as_of)
+                as_of = read_moment(check, "as_of", request.as_of)
         camera = await self._register.get(
             _known_id(request.camera_id), as_of=as_of, caller=current_caller()
         )
@@ -141,8 +135,8 @@ class CameraRegistryApi(cameras_pb2_grpc.CameraRegistryServicer):
 def read_description(check: Checks, given: pb.CameraDescription) -> model.Description:
     """Adds every wrong field; what it returns is used only when there is none."""
     at = "description."
-    kind = _read_enum(CameraKind, pb.CameraKind, given.kind)
-    functions = [_read_enum(AiFunction, pb.AiFunction, number) for number in given.functions]
+    kind = enum_of(CameraKind, pb.CameraKind, given.kind)
+    functions = [enum_of(AiFunction, pb.AiFunction, number) for number in given.functions]
     check.that(kind is not None, at + "kind", "one of the kinds of camera")
     check.that(None not in functions, at + "functions", "each one of the AI functions")
     description = model.Description(
@@ -161,8 +155,8 @@ def read_description(check: Checks, given: pb.CameraDescription) -> model.Descri
         verifications=tuple(
             model.Verification(
                 one.number,
-                _read_moment(check, f"{at}verifications[{index}].valid_from", one.valid_from),
-                _read_moment(check, f"{at}verifications[{index}].valid_until", one.valid_until),
+                read_moment(check, f"{at}verifications[{index}].valid_from", one.valid_from),
+                read_moment(check, f"{at}verifications[{index}].valid_until", one.valid_until),
             )
             for index, one in enumerate(given.verifications)
         ),
@@ -185,22 +179,18 @@ def read_filters(request: pb.ListCamerasRequest) -> Filters:
                 request.area.latitude, request.area.longitude, request.area.radius_metres
             )
             model.check_circle(check, circle)
-        for field, given, enum in (
+        given = (
             ("function", request.function, pb.AiFunction),
             ("kind", request.kind, pb.CameraKind),
             ("status", request.status, pb.CameraStatus),
-        ):
-            check.that(given in enum.values(), field, "a value of its kind, or nothing")
-        check.that(
-            len(request.serial_or_name) <= model.TEXT_MAX,
-            "serial_or_name",
-            f"at most {model.TEXT_MAX} characters",
         )
+        check_enums(check, given)
+        check_text(check, "serial_or_name", request.serial_or_name, longest=model.TEXT_MAX)
     return Filters(
         region=request.region,
-        function=_read_enum(AiFunction, pb.AiFunction, request.function),
-        kind=_read_enum(CameraKind, pb.CameraKind, request.kind),
-        status=_read_enum(CameraStatus, pb.CameraStatus, request.status),
+        function=enum_of(AiFunction, pb.AiFunction, request.function),
+        kind=enum_of(CameraKind, pb.CameraKind, request.kind),
+        status=enum_of(CameraStatus, pb.CameraStatus, request.status),
         circle=circle,
         with_retired=request.with_retired,
         serial_or_name=request.serial_or_name,
@@ -259,22 +249,6 @@ def _known_id(text: str) -> UUID:
 
 def _check_region(check: Checks, region: str) -> None:
     check.that(region in ("", *REGIONS), "region", "an ISO 3166-2 code, or nothing")
-
-
-def _read_enum(ours: type[E], theirs: object, number: int) -> E | None:
-    """Ours for a number of the proto enum; None for "unspecified" and for unknown ones."""
-    value = theirs.DESCRIPTOR.values_by_number.get(number)  # type: ignore[attr-defined]
-    prefix = theirs.DESCRIPTOR.values_by_number[0].name.removesuffix("UNSPECIFIED")  # type: ignore[attr-defined]
-    return next((one for one in ours if value and value.name == prefix + one), None)
-
-
-def _read_moment(check: Checks, field: str, stamp: Timestamp) -> datetime:
-    try:
-        moment = from_timestamp(stamp)
-    except (ValueError, OverflowError):
-        moment = EPOCH
-    check.that(moment > EPOCH, field, "a moment after 1970")
-    return moment
 
 
 def _figures(one: Counts) -> tuple[int, ...]:

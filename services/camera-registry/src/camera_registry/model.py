@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
+from chassis.fields import check_point, check_text
 from chassis.refusals import Checks, Kind, Refusal
 from law.regions import REGIONS
 
@@ -236,17 +237,15 @@ def check_description(check: Checks, given: Description) -> None:
 
 
 def check_place(check: Checks, at: str, place: Place) -> None:
-    check.that(-90 <= place.latitude <= 90, at + "latitude", "degrees, -90 to 90")
-    check.that(-180 <= place.longitude <= 180, at + "longitude", "degrees, -180 to 180")
+    check_point(check, at, latitude=place.latitude, longitude=place.longitude)
     check.that(
         place.region in REGIONS, at + "region", 'an ISO 3166-2 code of Kazakhstan, such as "KZ-75"'
     )
-    _check_text(check, at + "address", place.address, longest=ADDRESS_MAX, required=False)
+    check_text(check, at + "address", place.address, longest=ADDRESS_MAX, required=False)
 
 
 def check_circle(check: Checks, circle: Circle) -> None:
-    check.that(-90 <= circle.latitude <= 90, "area.latitude", "degrees, -90 to 90")
-    check.that(-180 <= circle.longitude <= 180, "area.longitude", "degrees, -180 to 180")
+    check_point(check, "area.", latitude=circle.latitude, longitude=circle.longitude)
     check.that(
         0 < circle.radius_metres <= RADIUS_METRES_MAX,
         "area.radius_metres",
@@ -255,35 +254,26 @@ def check_circle(check: Checks, circle: Circle) -> None:
 
 
 def check_reason(check: Checks, reason: str) -> None:
-    _check_text(check, "reason", reason, longest=REASON_MAX, required=False)
+    check_text(check, "reason", reason, longest=REASON_MAX, required=False)
 
 
 def _check_texts(check: Checks, given: Description) -> None:
     at = "description."
     for name, value in (("name", given.name), ("serial", given.serial)):
-        _check_text(check, at + name, value, longest=TEXT_MAX, required=True)
+        check_text(check, at + name, value, longest=TEXT_MAX, required=True)
     for name, value in (
         ("make", given.make),
         ("model", given.model),
         ("certificate_number", given.certificate_number),
     ):
-        _check_text(check, at + name, value, longest=TEXT_MAX, required=False)
-
-
-def _check_text(check: Checks, field: str, value: str, *, longest: int, required: bool) -> None:
-    shortest = 1 if required else 0
-    check.that(
-        shortest <= len(value.strip()) and len(value) <= longest and "\x00" not in value,
-        field,
-        f"{shortest} to {longest} characters, none of them NUL",
-    )
+        check_text(check, at + name, value, longest=TEXT_MAX, required=False)
 
 
 def _check_verifications(check: Checks, verifications: tuple[Verification, ...]) -> None:
     at = "description.verifications"
     check.that(len(verifications) <= VERIFICATIONS_MAX, at, f"at most {VERIFICATIONS_MAX}")
     for index, one in enumerate(verifications):
-        _check_text(check, f"{at}[{index}].number", one.number, longest=TEXT_MAX, required=True)
+        check_text(check, f"{at}[{index}].number", one.number, longest=TEXT_MAX, required=True)
         check.that(
             one.valid_from < one.valid_until, f"{at}[{index}].valid_until", "after valid_from"
         )

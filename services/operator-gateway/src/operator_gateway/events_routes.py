@@ -10,7 +10,7 @@ from fastapi import APIRouter, Header, Query, Request
 from fastapi.responses import StreamingResponse
 from pydantic import Field
 
-from operator_gateway.live import Listener, LiveFeed, Told, read_position, told_to
+from operator_gateway.live import FeedMessage, Listener, LiveFeed, messages_for, read_position
 from operator_gateway.operator_context import AsOperator, Bearer, OperatorContext, operator_context
 from operator_gateway.schemas import Answer
 from operator_gateway.tickets import TICKET_SECONDS, Tickets
@@ -66,7 +66,7 @@ async def live_events(
     after = read_position(position) if position else None
     listener = feed.listen(holder.operator, after)
     if position and after is None:
-        listener.tell_gap()
+        listener.mark_gap()
     return StreamingResponse(
         _frames(feed, listener, holder), 200, {"Cache-Control": "no-store"}, "text/event-stream"
     )
@@ -77,27 +77,27 @@ async def _frames(
 ) -> AsyncIterator[str]:
     try:
         yield f"retry: {RETRY_MS}\n: live\n\n"
-        yield frame(Told("ready", listener.position))
-        async for told in told_to(listener, heartbeat_seconds=HEARTBEAT_SECONDS):
+        yield frame(FeedMessage("ready", listener.position))
+        async for message in messages_for(listener, heartbeat_seconds=HEARTBEAT_SECONDS):
             if real_clock().timestamp() >= holder.token_expires_at:
                 yield "event: expired\ndata: {}\n\n"
                 return
-            yield frame(told) if told else HEARTBEAT
+            yield frame(message) if message else HEARTBEAT
     finally:
         feed.leave(listener)
 
 
-def frame(told: Told) -> str:
+def frame(message: FeedMessage) -> str:
     values: dict[str, Any] = {}
-    if told.event is not None:
+    if message.event is not None:
         values = {
-            "subject": told.event.subject,
-            "id": told.event.aggregate.rpartition(":")[2],
-            "region": told.event.region,
-            "at": told.event.at.isoformat(),
-            "story": told.event.story,
-            "version": told.event.version,
+            "subject": message.event.subject,
+            "id": message.event.aggregate.rpartition(":")[2],
+            "region": message.event.region,
+            "at": message.event.at.isoformat(),
+            "story": message.event.story,
+            "version": message.event.version,
         }
-    elif told.missed:
-        values = {"missed": told.missed}
-    return f"id: {told.position}\nevent: {told.kind}\ndata: {json.dumps(values)}\n\n"
+    elif message.missed:
+        values = {"missed": message.missed}
+    return f"id: {message.position}\nevent: {message.kind}\ndata: {json.dumps(values)}\n\n"

@@ -19,7 +19,7 @@ from opentelemetry import context, trace
 from operator_gateway.schemas import Answer
 
 CHECK_SECONDS = 1.0
-KEPT_SECONDS = 1.0
+CACHED_SECONDS = 1.0
 _UNSAMPLED = trace.NonRecordingSpan(trace.SpanContext(1, 1, is_remote=False))
 router = APIRouter(tags=["health"])
 
@@ -41,7 +41,7 @@ class Readiness(Answer):
 
 
 class Readies:
-    """Asks the peers, at most once in `KEPT_SECONDS`."""
+    """Asks the peers, at most once in `CACHED_SECONDS`."""
 
     def __init__(
         self, channels: Channels, addresses: Mapping[str, str], broker: Broker | None
@@ -52,20 +52,21 @@ class Readies:
         }
         self._broker = broker
         self._lock = asyncio.Lock()
-        self._told: Readiness | None = None
-        self._told_at = 0.0
+        self._answer: Readiness | None = None
+        self._checked_at = 0.0
 
-    async def tell(self) -> Readiness:
+    async def readiness(self) -> Readiness:
+        """Of all peers, as of CACHED_SECONDS ago at most."""
         async with self._lock:
-            if self._told is None or time.monotonic() - self._told_at > KEPT_SECONDS:
+            if self._answer is None or time.monotonic() - self._checked_at > CACHED_SECONDS:
                 peers = await asyncio.gather(*(self._peer(name) for name in self._stubs))
-                self._told = Readiness(
+                self._answer = Readiness(
                     ready=all(peer.ready for peer in peers),
                     peers=peers,
                     live_feed=self._broker is not None and self._broker.is_connected,
                 )
-                self._told_at = time.monotonic()
-            return self._told
+                self._checked_at = time.monotonic()
+            return self._answer
 
     async def _peer(self, name: str) -> PeerReadiness:
         reason = ""
@@ -90,9 +91,9 @@ async def healthz() -> Alive:
 async def readyz(request: Request, response: Response) -> Readiness:
     """200 when every peer serves, else 503; the body says which does not."""
     readies: Readies = request.app.state.readies
-    told = await readies.tell()
-    response.status_code = 200 if told.ready else 503
-    return told
+    found = await readies.readiness()
+    response.status_code = 200 if found.ready else 503
+    return found
 
 
 @contextmanager

@@ -1,9 +1,9 @@
 """The live feed: facts as they happen, to those operators who may know of them.
 
-A fact is told by its subject, the id it is about, its region and its time, no more; payloads never
+A fact is its subject, the id it is about, its region and its time, no more; payloads never
 reach this process. Who wants the rest asks the owner, by an audited call. What a client missed
 while it was away is replayed whole, as far back as it is known. Clients that cannot keep up lose
-the oldest facts and are told how many; the position that they are given goes on past those.
+the oldest facts and get their number; the position that they are given goes on past those.
 """
 
 import asyncio
@@ -65,7 +65,7 @@ class LiveEvent:
 
 
 @dataclass(frozen=True)
-class Told:
+class FeedMessage:
     """What a client gets: an event, or what it missed; `position` is where to resume after it."""
 
     kind: str
@@ -85,7 +85,7 @@ def may_know(operator: Operator, event: LiveEvent) -> bool:
 
 
 def may_follow(operator: Operator, stream: str) -> bool:
-    """Whether any fact of this stream could be told to the operator."""
+    """Whether the operator may know of any fact of this stream."""
     return any(
         roles & operator.roles
         for prefix, roles in AUDIENCES.items()
@@ -114,11 +114,11 @@ class Listener:
         self, operator: Operator, position: Position, replayed: Iterable[LiveEvent] = ()
     ) -> None:
         self._operator = operator
-        # Where a client that was told all so far resumes.
+        # Where a client that got everything so far resumes.
         self._position = position
         self._replayed = deque(event for event in replayed if may_know(operator, event))
         self._waiting: deque[LiveEvent] = deque()
-        # How many facts were lost since it was last told, and how far they went.
+        # How many facts were lost since it last got their number, and how far they went.
         self._missed = 0
         self._missed_to: Position = {}
         self._gap = False
@@ -141,7 +141,7 @@ class Listener:
         self._waiting.append(event)
         self._something.set()
 
-    def tell_gap(self) -> None:
+    def mark_gap(self) -> None:
         self._gap = True
         self._something.set()
 
@@ -149,47 +149,47 @@ class Listener:
         """The stream's numbers begin again: what lay between is not known."""
         self._position[stream] = 0
         if may_follow(self._operator, stream):
-            self.tell_gap()
+            self.mark_gap()
 
     def close(self) -> None:
         self.closed = True
         self._something.set()
 
-    async def next(self, *, within_seconds: float) -> Told | None:
+    async def next(self, *, within_seconds: float) -> FeedMessage | None:
         """What comes next; None when nothing did or the feed has closed."""
         try:
             async with asyncio.timeout(within_seconds):
                 await self._something.wait()
         except TimeoutError:
             return None
-        told = self._take()
+        message = self._take()
         if not (self._gap or self._replayed or self._missed or self._waiting or self.closed):
             self._something.clear()
-        return told
+        return message
 
-    def _take(self) -> Told | None:
+    def _take(self) -> FeedMessage | None:
         if self._gap:
             self._gap = False
-            return Told("gap", self.position)
+            return FeedMessage("gap", self.position)
         if self._replayed:
             return self._fact(self._replayed.popleft())
         if self._missed:
             missed, self._missed = self._missed, 0
             self._position |= self._missed_to
             self._missed_to = {}
-            return Told("dropped", self.position, missed=missed)
+            return FeedMessage("dropped", self.position, missed=missed)
         return self._fact(self._waiting.popleft()) if self._waiting else None
 
-    def _fact(self, event: LiveEvent) -> Told:
+    def _fact(self, event: LiveEvent) -> FeedMessage:
         self._position[event.stream] = event.sequence
-        return Told("fact", self.position, event)
+        return FeedMessage("fact", self.position, event)
 
 
 class LiveFeed:
-    """What was heard lately on each stream, and who listens."""
+    """The latest facts of each stream, and who listens."""
 
     def __init__(self) -> None:
-        self._heard: dict[str, deque[LiveEvent]] = {
+        self._recent: dict[str, deque[LiveEvent]] = {
             stream: deque(maxlen=REPLAYED_EVENTS) for stream in STREAMS
         }
         self._latest: Position = dict.fromkeys(STREAMS, 0)
@@ -200,17 +200,17 @@ class LiveFeed:
     def listeners(self) -> int:
         return len(self._listeners)
 
-    def hear(self, event: LiveEvent) -> None:
+    def publish(self, event: LiveEvent) -> None:
         if event.sequence <= self._latest[event.stream]:
             return
         self._latest[event.stream] = event.sequence
-        self._heard[event.stream].append(event)
+        self._recent[event.stream].append(event)
         for listener in self._listeners:
             listener.offer(event)
 
     def forget(self, stream: str) -> None:
         """The stream was made anew: its numbers begin again."""
-        self._heard[stream].clear()
+        self._recent[stream].clear()
         self._latest[stream] = 0
         for listener in self._listeners:
             listener.begin_anew(stream)
@@ -223,12 +223,12 @@ class LiveFeed:
         resumed = {
             stream: self._resumed(stream, number) for stream, number in (after or {}).items()
         }
-        missed = (self._heard_after(stream, number) for stream, number in resumed.items())
+        missed = (self._published_after(stream, number) for stream, number in resumed.items())
         # By time over all streams, and in each by its own order, whatever its clock said.
         replayed = heapq.merge(*missed, key=lambda event: event.at)
         listener = Listener(operator, self._latest | resumed, replayed)
         if any(self._has_gap(operator, stream, number) for stream, number in (after or {}).items()):
-            listener.tell_gap()
+            listener.mark_gap()
         self._listeners.add(listener)
         if self._closed:
             listener.close()
@@ -246,16 +246,18 @@ class LiveFeed:
         """Where to go on: a number that the stream has not reached is of one that was lost."""
         return sequence if sequence <= self._latest[stream] else 0
 
-    def _heard_after(self, stream: str, sequence: int) -> list[LiveEvent]:
-        return [event for event in self._heard[stream] if event.sequence > sequence]
+    def _published_after(self, stream: str, sequence: int) -> list[LiveEvent]:
+        return [event for event in self._recent[stream] if event.sequence > sequence]
 
     def _has_gap(self, operator: Operator, stream: str, sequence: int) -> bool:
-        heard, latest = self._heard[stream], self._latest[stream]
-        oldest = heard[0].sequence if heard else latest + 1
+        recent, latest = self._recent[stream], self._latest[stream]
+        oldest = recent[0].sequence if recent else latest + 1
         return may_follow(operator, stream) and (sequence > latest or sequence + 1 < oldest)
 
 
-async def told_to(listener: Listener, *, heartbeat_seconds: float) -> AsyncIterator[Told | None]:
-    """What the listener is told, None for a heartbeat; ends when the feed closes."""
+async def messages_for(
+    listener: Listener, *, heartbeat_seconds: float
+) -> AsyncIterator[FeedMessage | None]:
+    """What the client gets, None for a heartbeat; ends when the feed closes."""
     while not listener.closed:
         yield await listener.next(within_seconds=heartbeat_seconds)

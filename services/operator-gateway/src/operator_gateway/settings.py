@@ -1,4 +1,4 @@
-"""What the gateway is told from outside: where it listens and where its peers do."""
+"""What the gateway is given from outside: where it listens and where its peers do."""
 
 from typing import ClassVar
 
@@ -14,7 +14,7 @@ class GatewaySettings(Settings):
     violations_address: str = ""
     fines_address: str = ""
     citizen_reports_address: str = ""
-    # Whether the services assume years of which the law has not told: said in the notices.
+    # Whether the services assume years for which the law has no values yet: said in the notices.
     assume_years: bool = False
 
     @property

@@ -1,7 +1,7 @@
 """Follows the streams by ephemeral ordered consumers: headers only, nothing acknowledged.
 
 The server delivers to an inbox of ours and numbers what it sends; a number that is missing, or a
-heartbeat that does not come, begins anew after the last fact heard. The consumer is forgotten by
+heartbeat that does not come, begins anew after the last fact received. The consumer is forgotten by
 the server when this process goes.
 """
 
@@ -47,11 +47,11 @@ class StreamFollower:
         )
         try:
             await self._broker.jetstream.add_consumer(self._stream, self._consumer(inbox))
-            await self._hear(subscription)
+            await self._receive(subscription)
         finally:
             await subscription.unsubscribe()
 
-    async def _hear(self, subscription: Subscription) -> None:
+    async def _receive(self, subscription: Subscription) -> None:
         delivered = 0
         while True:
             try:
@@ -65,7 +65,7 @@ class StreamFollower:
             if message.metadata.sequence.consumer != delivered:
                 log.info("%s: a fact went missing, following anew", self._stream)
                 return
-            self._feed.hear(live_event(message))
+            self._feed.publish(live_event(message))
 
     async def _notice_new_stream(self) -> None:
         made_at = await self._broker.stream_made_at(self._stream)
@@ -74,14 +74,14 @@ class StreamFollower:
         self._made_at = made_at
 
     def _consumer(self, inbox: str) -> ConsumerConfig:
-        heard = self._feed.latest(self._stream)
-        since = DeliverPolicy.BY_START_SEQUENCE if heard else DeliverPolicy.BY_START_TIME
+        latest = self._feed.latest(self._stream)
+        since = DeliverPolicy.BY_START_SEQUENCE if latest else DeliverPolicy.BY_START_TIME
         return ConsumerConfig(
             deliver_subject=inbox,
             deliver_policy=since,
             ack_policy=AckPolicy.NONE,
-            opt_start_seq=heard + 1 if heard else None,
-            opt_start_time=None if heard else real_clock() - LOOK_BACK,
+            opt_start_seq=latest + 1 if latest else None,
+            opt_start_time=None if latest else real_clock() - LOOK_BACK,
             max_deliver=1,
             mem_storage=True,
             num_replicas=1,

@@ -8,10 +8,10 @@ from operator_gateway.events_routes import frame
 from operator_gateway.live import (
     QUEUED_EVENTS,
     REPLAYED_EVENTS,
+    FeedMessage,
     Listener,
     LiveEvent,
     LiveFeed,
-    Told,
     may_follow,
     may_know,
     read_position,
@@ -56,20 +56,20 @@ def fact(
     )
 
 
-async def told(listener: Listener, count: int) -> list[Told]:
+async def next_of(listener: Listener, count: int) -> list[FeedMessage]:
     found = [await listener.next(within_seconds=0.05) for _ in range(count)]
     return [one for one in found if one is not None]
 
 
-async def all_told(listener: Listener) -> list[Told]:
-    found: list[Told] = []
+async def all_of(listener: Listener) -> list[FeedMessage]:
+    found: list[FeedMessage] = []
     while (one := await listener.next(within_seconds=0.05)) is not None:
         found.append(one)
     return found
 
 
-def facts_in(heard: list[Told]) -> list[tuple[str, int]]:
-    return [(one.event.stream, one.event.sequence) for one in heard if one.event]
+def facts_in(messages: list[FeedMessage]) -> list[tuple[str, int]]:
+    return [(one.event.stream, one.event.sequence) for one in messages if one.event]
 
 
 @pytest.mark.parametrize(
@@ -112,10 +112,10 @@ async def test_facts_come_in_order_and_carry_ids_only() -> None:
     feed = LiveFeed()
     listener = feed.listen(INSPECTOR)
     for sequence in (1, 2, 3):
-        feed.hear(fact(sequence))
-    heard = await told(listener, 3)
-    assert [one.event.sequence for one in heard if one.event] == [1, 2, 3]
-    text = frame(heard[0])
+        feed.publish(fact(sequence))
+    messages = await next_of(listener, 3)
+    assert [one.event.sequence for one in messages if one.event] == [1, 2, 3]
+    text = frame(messages[0])
     assert '"id": "1"' in text
     assert "event: fact" in text
 
@@ -124,8 +124,8 @@ async def test_a_slow_client_loses_the_oldest_and_is_told_how_many() -> None:
     feed = LiveFeed()
     listener = feed.listen(INSPECTOR)
     for sequence in range(1, QUEUED_EVENTS + 11):
-        feed.hear(fact(sequence))
-    first, second = await told(listener, 2)
+        feed.publish(fact(sequence))
+    first, second = await next_of(listener, 2)
     assert (first.kind, first.missed) == ("dropped", 10)
     assert second.event is not None
     assert second.event.sequence == 11
@@ -134,29 +134,29 @@ async def test_a_slow_client_loses_the_oldest_and_is_told_how_many() -> None:
 async def test_a_client_resumes_after_the_last_fact_it_had() -> None:
     feed = LiveFeed()
     for sequence in (1, 2, 3, 4):
-        feed.hear(fact(sequence))
-    heard = await told(feed.listen(INSPECTOR, {"VIOLATIONS": 2}), 3)
-    assert [one.event.sequence for one in heard if one.event] == [3, 4]
-    assert read_position(heard[-1].position)["VIOLATIONS"] == 4  # type: ignore[index]
+        feed.publish(fact(sequence))
+    messages = await next_of(feed.listen(INSPECTOR, {"VIOLATIONS": 2}), 3)
+    assert [one.event.sequence for one in messages if one.event] == [3, 4]
+    assert read_position(messages[-1].position)["VIOLATIONS"] == 4  # type: ignore[index]
 
 
 SUPERVISOR = Operator("supervisor-1", frozenset({"supervisor"}), ("KZ-75",))
 
 
 def two_streams(count: int) -> LiveFeed:
-    """`count` facts of each of two streams, heard by turns."""
+    """`count` facts of each of two streams, published by turns."""
     feed = LiveFeed()
     for sequence in range(1, count + 1):
-        feed.hear(fact(sequence))
-        feed.hear(fact(sequence, subject="reports.v1.received"))
+        feed.publish(fact(sequence))
+        feed.publish(fact(sequence, subject="reports.v1.received"))
     return feed
 
 
 async def test_resuming_from_the_beginning_gives_all_that_is_known_and_drops_nothing() -> None:
     feed = two_streams(QUEUED_EVENTS + 200)
-    heard = await all_told(feed.listen(SUPERVISOR, {"VIOLATIONS": 0, "REPORTS": 0}))
-    assert {one.kind for one in heard} == {"fact"}
-    facts = facts_in(heard)
+    messages = await all_of(feed.listen(SUPERVISOR, {"VIOLATIONS": 0, "REPORTS": 0}))
+    assert {one.kind for one in messages} == {"fact"}
+    facts = facts_in(messages)
     assert len(facts) == len(set(facts)) == 2 * (QUEUED_EVENTS + 200)
     for stream in ("VIOLATIONS", "REPORTS"):
         assert [n for s, n in facts if s == stream] == list(range(1, QUEUED_EVENTS + 201))
@@ -164,9 +164,9 @@ async def test_resuming_from_the_beginning_gives_all_that_is_known_and_drops_not
 
 async def test_resuming_in_the_middle_gives_exactly_the_rest_of_each_stream() -> None:
     feed = two_streams(128)
-    first = await told(feed.listen(SUPERVISOR, {"VIOLATIONS": 0, "REPORTS": 0}), 100)
+    first = await next_of(feed.listen(SUPERVISOR, {"VIOLATIONS": 0, "REPORTS": 0}), 100)
     position = read_position(first[-1].position)
-    rest = await all_told(feed.listen(SUPERVISOR, position))
+    rest = await all_of(feed.listen(SUPERVISOR, position))
     assert sorted(facts_in(first) + facts_in(rest)) == sorted(
         (stream, number) for stream in ("VIOLATIONS", "REPORTS") for number in range(1, 129)
     )
@@ -177,22 +177,22 @@ async def test_what_was_told_as_dropped_is_not_told_again() -> None:
     feed = LiveFeed()
     listener = feed.listen(SUPERVISOR)
     for sequence in range(1, 11):
-        feed.hear(fact(sequence, subject="reports.v1.received"))
+        feed.publish(fact(sequence, subject="reports.v1.received"))
     for sequence in range(1, QUEUED_EVENTS + 1):
-        feed.hear(fact(sequence))
-    dropped = (await told(listener, 1))[0]
+        feed.publish(fact(sequence))
+    dropped = (await next_of(listener, 1))[0]
     assert (dropped.kind, dropped.missed) == ("dropped", 10)
     position = read_position(dropped.position)
     assert position is not None and position["REPORTS"] == 10
-    assert len(facts_in(await all_told(feed.listen(SUPERVISOR, position)))) == QUEUED_EVENTS
+    assert len(facts_in(await all_of(feed.listen(SUPERVISOR, position)))) == QUEUED_EVENTS
 
 
 async def test_what_comes_during_a_replay_is_told_after_it() -> None:
     feed = two_streams(300)
     listener = feed.listen(SUPERVISOR, {"REPORTS": 0})
-    await told(listener, 10)
-    feed.hear(fact(301, subject="reports.v1.received"))
-    assert [n for _, n in facts_in(await all_told(listener))] == list(range(11, 302))
+    await next_of(listener, 10)
+    feed.publish(fact(301, subject="reports.v1.received"))
+    assert [n for _, n in facts_in(await all_of(listener))] == list(range(11, 302))
 
 
 async def test_a_client_can_resume_before_it_was_told_anything() -> None:
@@ -200,8 +200,8 @@ async def test_a_client_can_resume_before_it_was_told_anything() -> None:
     listener = feed.listen(SUPERVISOR)
     position = read_position(listener.position)
     feed.leave(listener)
-    feed.hear(fact(6, subject="reports.v1.received"))
-    assert facts_in(await all_told(feed.listen(SUPERVISOR, position))) == [("REPORTS", 6)]
+    feed.publish(fact(6, subject="reports.v1.received"))
+    assert facts_in(await all_of(feed.listen(SUPERVISOR, position))) == [("REPORTS", 6)]
 
 
 async def test_a_stream_made_anew_is_a_gap_for_those_who_follow_it_and_goes_on_from_its_start() -> (
@@ -210,46 +210,46 @@ async def test_a_stream_made_anew_is_a_gap_for_those_who_follow_it_and_goes_on_f
     feed = two_streams(50)
     listener = feed.listen(SUPERVISOR)
     feed.forget("REPORTS")
-    told_now = await told(listener, 1)
-    assert [one.kind for one in told_now] == ["gap"]
-    position = read_position(told_now[0].position)
-    feed.hear(fact(1, subject="reports.v1.received"))
-    assert facts_in(await all_told(feed.listen(SUPERVISOR, position))) == [("REPORTS", 1)]
-    assert facts_in(await all_told(feed.listen(SUPERVISOR, {"REPORTS": 50}))) == [("REPORTS", 1)]
+    first_message = await next_of(listener, 1)
+    assert [one.kind for one in first_message] == ["gap"]
+    position = read_position(first_message[0].position)
+    feed.publish(fact(1, subject="reports.v1.received"))
+    assert facts_in(await all_of(feed.listen(SUPERVISOR, position))) == [("REPORTS", 1)]
+    assert facts_in(await all_of(feed.listen(SUPERVISOR, {"REPORTS": 50}))) == [("REPORTS", 1)]
 
 
 async def test_a_hole_in_a_stream_that_is_not_for_this_operator_is_no_gap() -> None:
     feed = LiveFeed()
     for sequence in range(1, REPLAYED_EVENTS + 10):
-        feed.hear(fact(sequence, subject="fines.v1.issued"))
+        feed.publish(fact(sequence, subject="fines.v1.issued"))
     dispatcher = Operator("dispatcher-1", frozenset({"dispatcher"}), ("KZ-75",))
     assert not may_follow(dispatcher, "FINES")
-    assert await all_told(feed.listen(dispatcher, {"FINES": 2, "REPORTS": 0})) == []
+    assert await all_of(feed.listen(dispatcher, {"FINES": 2, "REPORTS": 0})) == []
 
 
 async def test_a_hole_in_what_is_kept_is_told() -> None:
     feed = LiveFeed()
     for sequence in range(1, REPLAYED_EVENTS + 10):
-        feed.hear(fact(sequence))
-    first = (await told(feed.listen(INSPECTOR, {"VIOLATIONS": 2}), 1))[0]
+        feed.publish(fact(sequence))
+    first = (await next_of(feed.listen(INSPECTOR, {"VIOLATIONS": 2}), 1))[0]
     assert first.kind == "gap"
 
 
 async def test_a_position_from_a_lost_stream_is_a_gap() -> None:
     feed = LiveFeed()
-    feed.hear(fact(7))
+    feed.publish(fact(7))
     feed.forget("VIOLATIONS")
-    feed.hear(fact(1))
-    heard = await told(feed.listen(INSPECTOR, {"VIOLATIONS": 7}), 1)
-    assert heard[0].kind == "gap"
+    feed.publish(fact(1))
+    messages = await next_of(feed.listen(INSPECTOR, {"VIOLATIONS": 7}), 1)
+    assert messages[0].kind == "gap"
 
 
 async def test_a_fact_heard_twice_is_told_once() -> None:
     feed = LiveFeed()
     listener = feed.listen(INSPECTOR)
-    feed.hear(fact(5))
-    feed.hear(fact(5))
-    assert len(await told(listener, 2)) == 1
+    feed.publish(fact(5))
+    feed.publish(fact(5))
+    assert len(await next_of(listener, 2)) == 1
 
 
 async def test_a_closing_feed_lets_its_listeners_go() -> None:

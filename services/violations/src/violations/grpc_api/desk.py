@@ -7,6 +7,7 @@ from uuid import UUID
 from chassis import telemetry
 from chassis.call_context import current_caller
 from chassis.clock import parse_id, to_timestamp
+from chassis.fields import read_id
 from chassis.grpc_server import Policy
 from chassis.identity import allow
 from chassis.pages import PageSpec, moment_in, next_token, read_page
@@ -125,7 +126,7 @@ class ViolationsApi(violations_pb2_grpc.ViolationsServicer):
         self, request: pb.AnnulViolationRequest, context: ServicerContext
     ) -> pb.AnnulViolationResponse:
         with checks() as check:
-            decision_id = _decision_id(check, request.decision_id)
+            decision_id = read_id(check, "decision_id", request.decision_id)
             _check_version(check, request.version)
         violation = await self._desk.annul(
             _known_id(request.violation_id),
@@ -142,7 +143,7 @@ class ViolationsApi(violations_pb2_grpc.ViolationsServicer):
         self, verdict: Verdict, request: pb.ConfirmViolationRequest | pb.RejectViolationRequest
     ) -> Violation:
         with checks() as check:
-            decision_id = _decision_id(check, request.decision_id)
+            decision_id = read_id(check, "decision_id", request.decision_id)
             for field in ("canonical", "signature", "certificate"):
                 check.that(bool(getattr(request, field)), field, "required")
         violation = await self._desk.decide(
@@ -180,12 +181,6 @@ def _known_id(text: str) -> UUID:
 
 def _check_version(check: Checks, version: int) -> None:
     check.that(version >= 0, "version", "the version that was shown, or 0")
-
-
-def _decision_id(check: Checks, text: str) -> UUID:
-    decision_id = parse_id(text)
-    check.that(decision_id is not None, "decision_id", "a UUIDv7 in lower case")
-    return decision_id or UUID(int=0)
 
 
 def _after(spec: PageSpec) -> tuple[datetime, UUID] | None:

@@ -1,0 +1,74 @@
+"""Every wrong field is named, in the same words by every service, and nothing wrong passes."""
+
+from enum import StrEnum
+
+import pytest
+from chassis import fields
+from chassis.refusals import BadRequest, Checks, checks
+from google.protobuf.timestamp_pb2 import Timestamp
+from tartip.cameras.v1 import cameras_pb2
+
+ID = "0190a0b4-1c2d-7e3f-8a4b-5c6d7e8f9a0b"
+
+
+class Kind(StrEnum):
+    FACE = "FACE"
+    OVERVIEW = "OVERVIEW"
+
+
+def wrong(check: Checks) -> list[str]:
+    return [error.field for error in check.errors]
+
+
+@pytest.mark.parametrize(
+    "text", ["", "x", ID.upper(), ID.replace("-7", "-4"), "{" + ID + "}", ID.replace("-", "")]
+)
+def test_an_id_is_a_uuid_of_version_7_as_it_is_written(text: str) -> None:
+    check = Checks()
+    assert fields.read_id(check, "camera_id", text) == fields.NO_ID
+    assert wrong(check) == ["camera_id"]
+    assert str(fields.read_id(check, "other", ID)) == ID
+
+
+@pytest.mark.parametrize("seconds", [0, -1, 10**15, -(10**15)])
+def test_a_moment_lies_after_1970_and_in_the_calendar(seconds: int) -> None:
+    check = Checks()
+    assert fields.read_moment(check, "at", Timestamp(seconds=seconds)) <= fields.EPOCH
+    assert wrong(check) == ["at"]
+    assert fields.read_moment(Checks(), "at", Timestamp(seconds=1)).timestamp() == 1
+
+
+def test_an_enum_is_read_by_its_short_name_and_what_is_unknown_is_none() -> None:
+    theirs = cameras_pb2.CameraKind
+    assert fields.enum_of(Kind, theirs, cameras_pb2.CAMERA_KIND_FACE) is Kind.FACE
+    for number in (0, cameras_pb2.CAMERA_KIND_ANPR, 999, -1):
+        assert fields.enum_of(Kind, theirs, number) is None
+    check = Checks()
+    fields.check_enums(check, [("a", 0, theirs), ("b", 1, theirs), ("c", 999, theirs)])
+    assert wrong(check) == ["c"]
+
+
+@pytest.mark.parametrize(
+    ("text", "required", "right"),
+    [
+        ("", False, True),
+        ("", True, False),
+        ("  ", True, False),
+        ("абв", True, True),
+        ("x" * 4, False, False),
+        ("a\x00", False, False),
+    ],
+)
+def test_a_text_is_bounded_in_characters_and_has_no_nul(
+    text: str, required: bool, right: bool
+) -> None:
+    check = Checks()
+    fields.check_text(check, "name", text, longest=3, required=required)
+    assert wrong(check) == ([] if right else ["name"])
+
+
+def test_a_point_is_in_degrees_and_not_a_number_is_none() -> None:
+    with pytest.raises(BadRequest) as refused, checks() as check:
+        fields.check_point(check, "place.", latitude=90.1, longitude=float("nan"))
+        fields.check_point(check, "area.", latitude=-90, longitude=180)
+    assert [e.field for e in refused.value.fields] == ["place.latitude", "place.longitude"]
