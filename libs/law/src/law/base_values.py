@@ -48,7 +48,7 @@ class BaseValues:
         return replace(self, assumes=True)
 
     def holds(self, year: int) -> bool:
-        """Whether the law has told it; what is assumed is not held."""
+        """Whether the table covers this year; an assumed year is not covered."""
         return self.steps[0][0].year <= year <= self.until.year
 
     def on(self, day: date) -> BaseValue:

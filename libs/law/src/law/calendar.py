@@ -72,7 +72,7 @@ class Holidays:
 
     def assumed_year(self, year: int) -> CalendarYear:
         """Holidays with a date and the days they move to; nothing that is decreed year by year."""
-        dates = {date(year, one.month, one.day): one.moves for one in self.holidays}
+        dates = {date(year, holiday.month, holiday.day): holiday.moves for holiday in self.holidays}
         days_off = set(dates)
         for day in sorted(day for day, moves in dates.items() if moves):
             if day.weekday() >= _SATURDAY:
@@ -103,7 +103,7 @@ class Calendar:
         return self.assumes.assumed_year(year)
 
     def holds(self, year: int) -> bool:
-        """Whether the law has told it; what is assumed is not held."""
+        """Whether there is a table of this year; an assumed year has none."""
         return year in self.years
 
     def is_working(self, day: date) -> bool:

@@ -28,7 +28,7 @@ class EditionMissing(LookupError):
 
 class Editions(Generic[E]):
     def __init__(self, editions: Iterable[E]) -> None:
-        self._newest_first = sorted(editions, key=lambda one: one.valid_from, reverse=True)
+        self._newest_first = sorted(editions, key=lambda edition: edition.valid_from, reverse=True)
 
     def at(self, moment: datetime) -> E:
         """The edition in force on the day in Almaty. Raises EditionMissing."""

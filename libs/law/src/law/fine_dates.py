@@ -1,8 +1,8 @@
 """A fine's dates as KoAP counts them: in working or calendar days, from the day of delivery.
 
 Art. 739: the starting day is not counted and a term ends at 24:00 of its last day; terms in
-"сутки" skip days off. How long the terms are stands in `law.fine_terms`; the days themselves are
-the country's: `law.calendar`, `law.zone`.
+"сутки" skip days off. See `law.fine_terms` for the length of each term, `law.calendar` for days
+off, `law.zone` for the day in Almaty.
 """
 
 from dataclasses import dataclass

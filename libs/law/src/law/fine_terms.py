@@ -1,6 +1,6 @@
 """How long the terms of a fine are, and what is let off who pays early: a table by edition.
 
-How days are counted stands in `law.fine_dates`.
+See `law.fine_dates` for how days are counted.
 """
 
 import hashlib

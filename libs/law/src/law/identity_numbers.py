@@ -35,7 +35,7 @@ def is_owner_number(number: str) -> bool:
 
 
 def birth_date(iin: str) -> date | None:
-    """None where the number tells none: a foreigner's, or one that no person has."""
+    """None where the number holds no date: a foreigner's, or a date that does not exist."""
     century = _CENTURIES.get(iin[6])
     if century is None:
         return None

@@ -27,7 +27,7 @@ class Notice:
 
 def notices(now: datetime, tables: YearlyTables, clock_offset: timedelta) -> tuple[Notice, ...]:
     """The gravest first. `now` is the moved moment where the clock is moved."""
-    missing = tuple(_missing(one, tables.assumes) for one in tables.missing(almaty_day(now)))
+    missing = tuple(_missing(table, tables.assumes) for table in tables.missing(almaty_day(now)))
     return (_moved(now, clock_offset), *missing) if clock_offset else missing
 
 

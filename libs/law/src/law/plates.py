@@ -1,7 +1,7 @@
 """Registration plates: how a written one is normalised, and of which classes it may be.
 
 Letters are Latin; Cyrillic ones that look alike are taken for them. Classes stand in
-`tables/plates.json`; which of them are not fined automatically stands with the articles.
+`tables/plates.json`; `law.articles` says which of them are never fined automatically.
 """
 
 import json

@@ -28,7 +28,7 @@ class YearlyTables:
         return self.base_values.assumes
 
     def missing(self, today: date) -> tuple[MissingTable, ...]:
-        """What the law has not told and decisions need, or will soon; assumed or not."""
+        """The years that decisions need now or soon and no table covers, assumed or not."""
         holders: dict[str, Calendar | BaseValues] = {
             CALENDAR: self.calendar,
             BASE_VALUES: self.base_values,

@@ -1,7 +1,7 @@
 """The time of Asia/Almaty: UTC+6 until 29 February 2024, UTC+5 in the whole country since.
 
-Said here rather than asked of the host: one with old zone tables would be an hour off, and with it
-a day, near midnight.
+Fixed here rather than read from the host: a host with old zone tables would be an hour off, and
+near midnight a day.
 """
 
 from datetime import UTC, date, datetime, time, timedelta, timezone

@@ -52,7 +52,7 @@ def warning(text: str, language: str) -> str:
 
 
 def sums(amounts: Iterable[tuple[str, str]], note: str) -> str:
-    """A box with what is to be paid; `note` tells until when."""
+    """A box with what is to be paid; `note` says until when."""
     cells = "".join(
         f"<div><dt>{escape(label)}</dt><dd>{escape(amount)}</dd></div>" for label, amount in amounts
     )

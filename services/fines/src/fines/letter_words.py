@@ -38,7 +38,7 @@ class Words:
     past_stop_line: str
     before_stop_line: str
     assumed: str
-    """Of a trial: what was reckoned with years that the law has not told."""
+    """The warning on a letter that was reckoned with assumed years."""
 
     def choose(self, *, kk: str, ru: str) -> str:
         return kk if self.language == "kk" else ru

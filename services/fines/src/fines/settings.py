@@ -1,4 +1,4 @@
-"""What fines alone is told from outside."""
+"""This service's own settings."""
 
 from pathlib import Path
 from typing import ClassVar, Literal
@@ -15,5 +15,5 @@ class FinesSettings(Settings):
     letters_dir: Path = Path()
     # How KoAP's terms in days are counted (Art. 739).
     koap_day_count: Literal["WORKING", "CALENDAR"] = "WORKING"
-    # Years of which the law has not told base value or calendar follow from the last known.
+    # Years without a base value or calendar follow from the last that is known.
     assume_years: bool = False

@@ -1,4 +1,4 @@
-"""What holds a recorded fact back before it can harm somebody; each guard one pure function.
+"""What holds a recorded fact back before it can harm somebody; each guard is a pure function.
 
 guards = load().at(measured_at)                  # the edition in force; EditionMissing
 guards.passage.is_same(first, second)            # one passage of one car

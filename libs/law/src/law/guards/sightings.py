@@ -16,7 +16,7 @@ class Sighting:
 
     def metres_to(self, other: "Sighting") -> float:
         """Great-circle distance."""
-        places = ((one.latitude, one.longitude) for one in (self, other))
+        places = ((place.latitude, place.longitude) for place in (self, other))
         return float(h3.great_circle_distance(*places, unit="m"))
 
     def time_to(self, other: "Sighting") -> timedelta:

@@ -121,8 +121,8 @@ def _journey(section: dict[str, Any]) -> Journey:
 
 def _speed(section: dict[str, Any]) -> SpeedBounds:
     tolerances = {
-        kind: Tolerance(Decimal(one["kmh"]), Decimal(one["share"]))
-        for kind, one in section.pop("tolerances").items()
+        kind: Tolerance(Decimal(row["kmh"]), Decimal(row["share"]))
+        for kind, row in section.pop("tolerances").items()
     }
     numbers = {bound: Decimal(number) for bound, number in section.items()}
     return SpeedBounds(**numbers, tolerances=tolerances)
@@ -171,7 +171,8 @@ def _floors(guards: Guards) -> Iterable[tuple[str, bool]]:
         "speed.tolerances",
         bool(speed.tolerances)
         and all(
-            one.kmh >= TOLERANCE_KMH_FLOOR and one.share >= 0 for one in speed.tolerances.values()
+            floor.kmh >= TOLERANCE_KMH_FLOOR and floor.share >= 0
+            for floor in speed.tolerances.values()
         ),
     )
     yield "signal.age_max_seconds", signal.age_max_seconds > 0

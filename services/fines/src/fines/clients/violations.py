@@ -18,7 +18,7 @@ from fines.model.refusals import ViolationMissing
 from fines.model.violation import ConfirmedViolation, Decision, Device, Readings
 
 TIMEOUT_SECONDS = 5.0
-# A phase that a newer peer might tell and we cannot name is no reading.
+# A phase that only a newer peer knows is no reading.
 PHASES = {
     inference_pb2.SIGNAL_PHASE_RED: "RED",
     inference_pb2.SIGNAL_PHASE_YELLOW: "YELLOW",

@@ -106,7 +106,7 @@ class Fine:
 
     @property
     def assumed_years(self) -> tuple[int, ...]:
-        """Years of which the law had told no base value or calendar: of a trial alone."""
+        """Years without a base value or calendar that were assumed; in trials alone."""
         amount = self.amount.assumed_years if self.amount else ()
         dates = self.dates.assumed_years if self.dates else ()
         return tuple(sorted({*amount, *dates}))
@@ -150,7 +150,7 @@ class Fine:
         if self.state is State.CANCELLED:
             raise FineAlreadyCancelled
         moved = self._moved(Move.CANCEL)
-        # What was never issued was never told to anybody.
+        # What was never issued was never published.
         return moved if self.amount else replace(moved, version=self.version)
 
     def next_version(self) -> "Fine":

@@ -106,7 +106,7 @@ def _device_holds(violation: ConfirmedViolation, article: Article) -> Iterator[H
         yield Hold.DEVICE_INCOMPLETE
     if violation.readings and violation.readings.device_serial != device.serial:
         yield Hold.DEVICE_DIFFERS
-    # A device that measures nothing needs a certificate alone; one that has run out still tells.
+    # A device that measures nothing needs a certificate alone; one that has run out is held.
     needs_verification = article.measures_speed or bool(device.verification_number)
     if needs_verification and not _was_verified(device, violation.measured_at):
         yield Hold.DEVICE_NOT_VERIFIED

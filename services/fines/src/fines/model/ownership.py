@@ -64,6 +64,6 @@ def owner_holds(
 
 
 def _is_too_young(owner: Owner, occurred_at: datetime, rules: OwnerRules) -> bool:
-    """A foreigner's IIN of century 0 tells no date to rely on, a BIN none of birth."""
+    """An IIN of century 0 (a foreigner's) and a BIN hold no date of birth to rely on."""
     born = None if owner.kind is OwnerKind.ENTITY else birth_date(owner.number)
     return born is not None and rules.is_too_young(born, almaty_day(occurred_at))

@@ -1,5 +1,5 @@
-"""A confirmed violation as the violations service tells it: what was recorded, by which device, and
-who decided."""
+"""A confirmed violation as the violations service answers it: what was recorded, by which device,
+and who decided."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,7 +19,7 @@ class Device:
     verification_until: datetime | None
     # What the camera was built for, "SPEED_POINT"; "" in what was recorded before kinds were kept.
     kind: str = ""
-    # What was taken off the measured speed, km/h; None in what was recorded before it was told.
+    # What was taken off the measured speed, km/h; None in older records.
     tolerance_kmh: float | None = None
 
 

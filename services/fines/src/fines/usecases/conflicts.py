@@ -90,7 +90,7 @@ async def _sighting_of(tx: Tx, other: Fine) -> Sighting | None:
 
 
 def _is_same_passage(record: Record, other: Fine, place: Sighting | None) -> bool:
-    """One rule broken once; a place that nobody can tell any more is taken for the same."""
+    """One rule broken once; a place that was erased is taken for the same."""
     if not _is_same_rule(record.guards, record.violation.offence_code, other.offence_code):
         return False
     here = record.violation.sighting

@@ -39,7 +39,7 @@ class Desk:
     async def page(
         self, spec: PageSpec, wanted: fines.FineFilter, caller: Caller
     ) -> tuple[list[Fine], list[tuple[str, ...]]]:
-        """Lists tell nothing of a person: the owner is shown one fine at a time. With row keys."""
+        """Lists hold no personal data: an owner is shown one fine at a time. With row keys."""
         async with self._db.begin(caller.scope) as tx:
             found, keys = await fines.page(tx, spec, wanted)
             tx.audit("list", "fines", region=wanted.region, facts={"found": str(len(found))})

@@ -55,7 +55,7 @@ class Seal(Protocol):
 
 @dataclass(frozen=True)
 class Confirmed:
-    """What the event of a confirmation tells."""
+    """What the event of a confirmation holds."""
 
     violation_id: str
     report_id: str
@@ -96,7 +96,7 @@ class Issuing:
         self._seal = seal
 
     async def note_confirmed(self, tx: Tx, confirmed: Confirmed, story: str) -> None:
-        """A violation has one fine, however often it is told, and none after an annulment."""
+        """A violation has one fine, however often its event comes, and none after an annulment."""
         fine = Fine(
             number=new_number(),
             violation_id=confirmed.violation_id,
