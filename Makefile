@@ -15,7 +15,7 @@ export NODE_USE_SYSTEM_CA ?= 1
 export PIP_CERT ?= /etc/ssl/certs/ca-certificates.crt
 endif
 
-.PHONY: help setup proto models run test check figures unit journeys nightly training-tools training-smoke accuracy bench lock release-contracts clean
+.PHONY: help setup proto models run test check figures unit journeys walks nightly training-tools training-smoke accuracy bench lock release-contracts clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -67,6 +67,9 @@ unit: .venv/.members ## the pure rules alone, in seconds
 
 journeys: setup ## the two journeys on the whole mesh
 	@$(VENV)/pytest tests/journeys tests/telemetry
+
+walks: setup ## the files that a confirmation, report, frame and payment enter; ONLY=frame
+	@$(VENV)/python tests/walks/walk.py $(ONLY)
 
 nightly: setup ## the long tests: every part killed at every moment, other years, long films, both trainings
 	@TARTIP_NIGHTLY=1 $(VENV)/pytest tests/chaos tests/years infra/triton/tests/test_training_smoke.py

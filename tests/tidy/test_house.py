@@ -7,6 +7,7 @@ import ast
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -35,9 +36,14 @@ class Source:
 
 def sources(*roots: Path) -> Iterator[Source]:
     for root in roots:
-        for path in sorted(root.rglob("*.py")):
-            text = path.read_text()
-            yield Source(path, ast.parse(text), text.splitlines())
+        yield from (source_of(path) for path in sorted(root.rglob("*.py")))
+
+
+@cache
+def source_of(path: Path) -> Source:
+    """Parsed once for all rules."""
+    text = path.read_text()
+    return Source(path, ast.parse(text), text.splitlines())
 
 
 def findings(check: object, *roots: Path) -> list[str]:
