@@ -2,6 +2,7 @@
 
 import pytest
 from law.regions import REGIONS, Region
+from law.regions.kato import region_of_kato
 from law.regions.reach import derive, fits
 
 
@@ -19,3 +20,21 @@ def test_every_region_has_a_name_of_its_own_in_each_language(language: str) -> N
 def test_a_region_is_derived_at_its_centre_and_fits_it(region: Region) -> None:
     assert derive(region.latitude, region.longitude) == region.code
     assert fits(region.code, region.latitude, region.longitude)
+
+
+@pytest.mark.parametrize(
+    ("code", "region"),
+    [
+        ("750000000", "KZ-75"),
+        ("751110000", "KZ-75"),
+        ("103220100", "KZ-10"),
+        ("990000000", None),
+        ("75", None),
+        ("7500000000", None),
+        ("75000000x", None),
+        ("٧٥٠٠٠٠٠٠٠", None),
+        ("", None),
+    ],
+)
+def test_a_kato_code_names_its_region(code: str, region: str | None) -> None:
+    assert region_of_kato(code) is (REGIONS[region] if region else None)

@@ -29,6 +29,8 @@ class Region:
     """Of its centre, WGS 84 degrees, give or take 0.1."""
     reach_km: float
     """How far from its centre it extends, generously."""
+    border: str
+    """The name of its polygon among the borders."""
 
 
 TABLE: Mapping[str, Any] = json.loads((files("law") / "regions" / "regions.json").read_text())
