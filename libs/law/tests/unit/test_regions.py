@@ -1,9 +1,8 @@
 """The table of regions: whole, unambiguous, named in three languages."""
 
 import pytest
-from law.regions import REGIONS, Region
+from law.regions import REGIONS
 from law.regions.kato import region_of_kato
-from law.regions.reach import derive, fits
 
 
 def test_there_are_twenty_regions_with_the_digits_of_plates_from_01_to_20() -> None:
@@ -14,12 +13,6 @@ def test_there_are_twenty_regions_with_the_digits_of_plates_from_01_to_20() -> N
 def test_every_region_has_a_name_of_its_own_in_each_language(language: str) -> None:
     names = {getattr(region, language) for region in REGIONS.values()}
     assert len(names - {""}) == len(REGIONS)
-
-
-@pytest.mark.parametrize("region", REGIONS.values(), ids=lambda region: region.code)
-def test_a_region_is_derived_at_its_centre_and_fits_it(region: Region) -> None:
-    assert derive(region.latitude, region.longitude) == region.code
-    assert fits(region.code, region.latitude, region.longitude)
 
 
 @pytest.mark.parametrize(

@@ -138,6 +138,11 @@ def region_of(latitude: float, longitude: float) -> Region | None:
     return borders().region_of(latitude, longitude)
 
 
+def nearest_to(latitude: float, longitude: float) -> Region:
+    """See `Borders.nearest_to`."""
+    return borders().nearest_to(latitude, longitude)
+
+
 def read_polygons() -> dict[str, BaseGeometry]:
     """The package's polygons by code of region, in the table's order."""
     collection = json.loads((_package() / "assets" / "kz-adm1.geojson").read_bytes())

@@ -58,7 +58,10 @@ class CitizenReportsApi(reports_pb2_grpc.CitizenReportsServicer):
             request.SerializeToString(deterministic=True),
             current_caller(),
         )
-        return reports_pb2.OpenReportResponse(report=to_app_report(view))
+        given = request.place.region
+        return reports_pb2.OpenReportResponse(
+            report=to_app_report(view), region_corrected=given not in ("", view.report.region)
+        )
 
     async def PutMedia(
         self, request: reports_pb2.PutMediaRequest, context: Context

@@ -1,7 +1,8 @@
 """Which unit a report goes to: category, region and hour, by a table.
 
 Complaints about officers go to one unit of oversight and to no other, whatever the region: the unit
-complained about takes no part. What no rule covers goes to the region's manual queue.
+complained about takes no part. What no rule covers goes to the region's manual queue, and so does
+what lies abroad: there a person decides.
 """
 
 import json
@@ -29,9 +30,13 @@ class Routing:
     complaint_unit: str
     rules: tuple[RoutingRule, ...]
 
-    def unit_for(self, category: Category, region: str, moment: datetime) -> str:
+    def unit_for(
+        self, category: Category, region: str, moment: datetime, *, abroad: bool = False
+    ) -> str:
         if category is Category.COMPLAINT_ABOUT_OFFICER:
             return self.complaint_unit
+        if abroad:
+            return f"{region}-manual"
         hour = in_almaty(moment).hour
         for rule in self.rules:
             if rule.category is category and rule.from_hour <= hour < rule.until_hour:
