@@ -25,7 +25,8 @@ async def retire(outside: Outside, camera: SampleCamera) -> None:
 
 
 async def move(outside: Outside, camera: SampleCamera) -> None:
-    await change(outside, camera, place={**camera.body["description"]["place"], "region": "KZ-10"})
+    semey = {"latitude": 50.41, "longitude": 80.23, "region": "KZ-10", "address": "Semey, 900"}
+    await change(outside, camera, place=semey)
 
 
 async def give_another_key(outside: Outside, camera: SampleCamera) -> None:

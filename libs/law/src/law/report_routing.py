@@ -1,7 +1,8 @@
 """Which unit a citizen's report goes to: category, region and hour, by a table.
 
 Complaints about officers go to one unit of oversight and to no other, whatever the region: the unit
-complained about takes no part. What no rule covers goes to the region's manual queue.
+complained about takes no part. What no rule covers goes to the region's manual queue, and so does
+what lies abroad: there a person decides.
 """
 
 import json
@@ -30,9 +31,13 @@ class ReportRouting:
     complaint_unit: str
     rules: tuple[RoutingRule, ...]
 
-    def unit_for(self, category: str, region: str, moment: datetime) -> str:
+    def unit_for(
+        self, category: str, region: str, moment: datetime, *, abroad: bool = False
+    ) -> str:
         if category == COMPLAINT_ABOUT_OFFICER:
             return self.complaint_unit
+        if abroad:
+            return f"{region}-manual"
         hour = in_almaty(moment).hour
         for rule in self.rules:
             if rule.category == category and rule.from_hour <= hour < rule.until_hour:

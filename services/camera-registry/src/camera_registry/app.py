@@ -6,6 +6,7 @@ from pathlib import Path
 from audit_log.service import serve_audit_log
 from chassis.runtime import Chassis, Service
 from chassis.telemetry import UUID_SHAPE
+from law.regions.borders import borders
 from tartip.cameras.v1 import cameras_pb2, cameras_pb2_grpc
 
 from camera_registry.consumers import HeartbeatListener
@@ -17,6 +18,7 @@ MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
 
 
 async def build(chassis: Chassis[RegistrySettings]) -> None:
+    borders()  # read now: the first camera does not wait for it
     silence = timedelta(seconds=chassis.settings.silence_seconds)
     register = Register(chassis.db, chassis.clock, silence=silence)
     watch = Watch(chassis.db, silence=silence)

@@ -142,7 +142,11 @@ def read_description(check: Checks, given: pb.CameraDescription) -> model.Descri
     description = model.Description(
         name=given.name,
         place=model.Place(
-            given.place.latitude, given.place.longitude, given.place.region, given.place.address
+            given.place.latitude,
+            given.place.longitude,
+            given.place.region,
+            given.place.address,
+            given.place.kato,
         ),
         kind=kind or CameraKind.OVERVIEW,
         serial=given.serial,
@@ -208,6 +212,7 @@ def to_proto(camera: model.Camera) -> pb.Camera:
                 longitude=given.place.longitude,
                 region=given.place.region,
                 address=given.place.address,
+                kato=given.place.kato,
             ),
             kind=pb.CameraKind.Value(f"CAMERA_KIND_{given.kind}"),
             serial=given.serial,

@@ -12,6 +12,8 @@ from uuid import UUID
 from chassis.fields import check_point, check_text
 from chassis.refusals import Checks, Kind, Refusal
 from law.regions import REGIONS
+from law.regions.borders import is_on_earth, region_of
+from law.regions.kato import check_kato
 
 # The interval without a heartbeat after which a camera is no longer known to be alive.
 SILENCE = timedelta(minutes=3)
@@ -106,6 +108,7 @@ class Place:
     longitude: float
     region: str
     address: str
+    kato: str = ""
 
 
 @dataclass(frozen=True)
@@ -238,10 +241,27 @@ def check_description(check: Checks, given: Description) -> None:
 
 def check_place(check: Checks, at: str, place: Place) -> None:
     check_point(check, at, latitude=place.latitude, longitude=place.longitude)
-    check.that(
+    known = check.that(
         place.region in REGIONS, at + "region", 'an ISO 3166-2 code of Kazakhstan, such as "KZ-75"'
     )
+    if is_on_earth(place.latitude, place.longitude):
+        _check_region(check, at, place, known=known)
+    check_kato(check, at + "kato", place.kato, place.region)
     check_text(check, at + "address", place.address, longest=ADDRESS_MAX, required=False)
+
+
+def _check_region(check: Checks, at: str, place: Place, *, known: bool) -> None:
+    """The place decides; a code that is none was refused already."""
+    region = region_of(place.latitude, place.longitude)
+    if region is None:
+        check.wrong(at.removesuffix("."), "a place in Kazakhstan", code="PLACE_ABROAD")
+    elif known:
+        check.that(
+            place.region == region.code,
+            at + "region",
+            f"the region that the place lies in: {region.code}",
+            code="REGION_MISMATCH",
+        )
 
 
 def check_circle(check: Checks, circle: Circle) -> None:

@@ -25,8 +25,18 @@ async def refused(call: Awaitable[object]) -> RemoteRefusal:
     return refusal
 
 
-def place(**changes: Any) -> common_pb2.Place:
-    given: dict[str, Any] = {"latitude": 43.24, "longitude": 76.95, "region": "KZ-75"}
+IN = {
+    "KZ-75": (43.24, 76.95),
+    "KZ-71": (51.17, 71.45),
+    "KZ-10": (50.41, 80.23),
+    "KZ-62": (47.8, 67.71),
+}
+
+
+def place(region: str = "KZ-75", **changes: Any) -> common_pb2.Place:
+    """Somewhere in a region, but for what the test changes."""
+    latitude, longitude = IN.get(region, IN["KZ-75"])
+    given = {"latitude": latitude, "longitude": longitude, "region": region}
     return common_pb2.Place(**given | changes)
 
 
@@ -102,6 +112,62 @@ async def test_every_wrong_field_is_named_at_once(register: Register, describe: 
         "verifications[0].number",
         "verifications[0].valid_until",
     }
+
+
+@pytest.mark.parametrize(
+    ("latitude", "longitude", "region"),
+    [
+        (43.0378, 74.7106, "KZ-31"),
+        (41.4550, 69.1650, "KZ-61"),
+        (42.1793, 69.8837, "KZ-61"),
+        (48.0106, 70.7925, "KZ-62"),
+        (50.9800, 71.3200, "KZ-11"),
+        (43.5556, 69.7389, "KZ-31"),
+        (41.4500, 69.1800, "KZ-61"),
+    ],
+    ids=["Korday", "Saryagash", "Lenger", "Karazhal", "Kosshy", "Zhanatas", "beside the border"],
+)
+async def test_a_camera_is_registered_in_the_region_it_stands_in_and_in_no_other(
+    register: Register, describe: Describe, latitude: float, longitude: float, region: str
+) -> None:
+    where = place(region, latitude=latitude, longitude=longitude, kato=f"{region[3:]}3200000")
+    assert (await register(describe(place=where))).description.place == where
+    where.region, where.kato = "KZ-75", ""
+    refusal = await refused(register(describe(place=where)))
+    assert refusal.code == "REGION_MISMATCH"
+    assert [error.field for error in refusal.fields] == ["description.place.region"]
+
+
+@pytest.mark.parametrize(
+    ("latitude", "longitude"),
+    [(41.2995, 69.2401), (42.8746, 74.5698), (54.9885, 73.3242), (44.5, 50.0)],
+    ids=["Tashkent", "Bishkek", "Omsk", "the open Caspian"],
+)
+async def test_a_camera_abroad_is_refused_by_name(
+    administrator: Any,
+    register: Register,
+    describe: Describe,
+    latitude: float,
+    longitude: float,
+) -> None:
+    abroad = describe(place=place(latitude=latitude, longitude=longitude))
+    assert (await refused(register(abroad))).code == "PLACE_ABROAD"
+    camera = await register()
+    moved = pb.ChangeCameraRequest(camera_id=camera.camera_id, version=1, description=abroad)
+    assert (await refused(administrator.call("ChangeCamera", moved))).code == "PLACE_ABROAD"
+
+
+async def test_all_that_is_wrong_with_a_place_is_named_at_once(
+    register: Register, describe: Describe
+) -> None:
+    foreign = describe(place=place(region="KZ-71", latitude=43.24, longitude=76.95, kato="7511"))
+    refusal = await refused(register(foreign))
+    assert {(error.field, error.code) for error in refusal.fields} == {
+        ("description.place.region", "REGION_MISMATCH"),
+        ("description.place.kato", "KATO_WRONG"),
+    }
+    district = describe(place=place(kato="711110000"))
+    assert (await refused(register(district))).code == "KATO_MISMATCH"
 
 
 async def test_a_moment_outside_of_the_calendar_is_a_wrong_field(

@@ -6,6 +6,7 @@ from audit_log.rules import AuditRules
 from audit_log.service import serve_audit_log
 from chassis.runtime import Chassis, Service
 from chassis.telemetry import UUID_SHAPE
+from law.regions.borders import borders
 from tartip.reports.v1 import reports_pb2, reports_pb2_grpc
 
 from citizen_reports import consumers
@@ -25,6 +26,7 @@ MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
 
 
 async def build(chassis: Chassis[ReportsSettings]) -> None:
+    borders()  # read now: the first report does not wait for it
     db, clock = chassis.db, chassis.clock
     law = read_law(assume_years=chassis.settings.assume_years)
     recorder = ReportRecorder(law.deadlines)

@@ -200,7 +200,7 @@ def draft(**changes: Any) -> pb.OpenReportRequest:
         "category": pb.CATEGORY_TRAFFIC_VIOLATION,
         "place": common_pb2.Place(
             latitude=43.1 + next(_PLACES) * 0.001,
-            longitude=77.05,
+            longitude=76.95,
             region="KZ-75",
             address="Abai 44",
         ),

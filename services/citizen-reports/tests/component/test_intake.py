@@ -4,6 +4,7 @@ import asyncio
 import re
 from typing import Any
 
+import pytest
 from chassis.clock import new_id
 from chassis.db import Database
 from chassis.transaction import SYSTEM
@@ -191,3 +192,83 @@ async def _all(caller: As, size: int = 100) -> list[pb.Report]:
         token = answer.next_page_token
         if not token:
             return found
+
+
+TOWNS = {
+    "Korday": (43.0378, 74.7106, "KZ-31"),
+    "Saryagash": (41.4550, 69.1650, "KZ-61"),
+    "Lenger": (42.1793, 69.8837, "KZ-61"),
+    "Karazhal": (48.0106, 70.7925, "KZ-62"),
+    "Kosshy": (50.9800, 71.3200, "KZ-11"),
+    "Zhanatas": (43.5556, 69.7389, "KZ-31"),
+}
+ABROAD = {
+    "Tashkent": (41.2995, 69.2401),
+    "Bishkek": (42.8746, 74.5698),
+    "Omsk": (54.9885, 73.3242),
+    "the open Caspian": (44.5, 50.0),
+}
+
+
+def at(latitude: float, longitude: float, **changes: str) -> common_pb2.Place:
+    return common_pb2.Place(latitude=latitude, longitude=longitude, **changes)
+
+
+@pytest.mark.parametrize("town", TOWNS)
+async def test_a_report_goes_to_the_region_that_it_happened_in(
+    kaspi: As, register: Register, town: str
+) -> None:
+    latitude, longitude, region = TOWNS[town]
+    report_id, receipt = await register(draft(place=at(latitude, longitude)))
+    assert receipt.number.startswith(region.replace("-", "")) and receipt.unit.startswith(region)
+    report = (await kaspi.app("GetReport", pb.GetReportRequest(report_id=report_id))).report
+    assert (report.region, report.place_abroad) == (region, False)
+
+
+async def test_another_region_than_the_places_is_put_right_and_told(kaspi: As) -> None:
+    wrong = draft(place=at(42.1793, 69.8837, region="KZ-79", kato="613220100"))
+    first = await kaspi.app("OpenReport", wrong)
+    assert (first.report.region, first.region_corrected) == ("KZ-61", True)
+    assert await kaspi.app("OpenReport", wrong) == first
+    for right in ("KZ-61", ""):
+        given = draft(place=at(42.1793, 69.8837, region=right))
+        assert not (await kaspi.app("OpenReport", given)).region_corrected
+
+
+@pytest.mark.parametrize("place", ABROAD)
+async def test_from_abroad_only_danger_crimes_and_threats_are_taken(
+    kaspi: As, register: Register, dispatcher: As, place: str
+) -> None:
+    """An incident that the phone puts abroad: a person of the region that was named sees it."""
+    where = at(*ABROAD[place], region="KZ-75")
+    assert (await refused(kaspi.app("OpenReport", draft(place=where)))).code == "PLACE_ABROAD"
+    incident = draft(place=where, category=pb.CATEGORY_INCIDENT)
+    report_id, receipt = await register(incident)
+    assert receipt.unit == "KZ-75-manual"
+    request = pb.ReportDeskGetReportRequest(report_id=report_id)
+    seen = (await dispatcher.at_desk("GetReport", request)).report
+    assert seen.report.place_abroad and seen.unit == "KZ-75-manual"
+    assert (seen.place.latitude, seen.place.region) == (where.latitude, "KZ-75")
+    listed = await dispatcher.at_desk(
+        "ListReports",
+        pb.ReportDeskListReportsRequest(
+            category=pb.CATEGORY_INCIDENT, page=common_pb2.Page(size=200)
+        ),
+    )
+    marked = {row.report.report_id for row in listed.reports if row.report.place_abroad}
+    assert report_id in marked
+
+
+async def test_a_district_of_another_region_is_refused_by_name(kaspi: As) -> None:
+    given = draft(place=at(43.2389, 76.9455, kato="711110000"))
+    assert (await refused(kaspi.app("OpenReport", given))).code == "KATO_MISMATCH"
+    given = draft(place=at(43.2389, 76.9455, kato="75"))
+    assert (await refused(kaspi.app("OpenReport", given))).code == "KATO_WRONG"
+
+
+async def test_the_desk_sees_the_district_that_the_app_gave(
+    register: Register, dispatcher: As
+) -> None:
+    report_id, _ = await register(draft(place=at(43.2389, 76.9455, kato="751110000")))
+    request = pb.ReportDeskGetReportRequest(report_id=report_id)
+    assert (await dispatcher.at_desk("GetReport", request)).report.place.kato == "751110000"

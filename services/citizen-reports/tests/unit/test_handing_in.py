@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 from chassis.refusals import BadRequest
-from citizen_reports.model.draft import Draft, Place, Reporter
+from citizen_reports.model.draft import CheckedDraft, Draft, Place, Reporter
 from citizen_reports.model.media import (
     Announced,
     Media,
@@ -16,7 +16,7 @@ from citizen_reports.model.media import (
     check_piece,
 )
 from citizen_reports.model.refusals import MediaDiffers, MediaGap
-from citizen_reports.model.report import Category
+from citizen_reports.model.report import TAKEN_FROM_ABROAD, Category
 from citizen_reports.pictures import is_picture_or_film
 from law.identity_numbers import has_check_digit
 from law.plates import plate_as_read
@@ -52,9 +52,11 @@ def test_a_right_draft_is_taken() -> None:
         ({"place": None}, "PLACE_REQUIRED"),
         ({"place": Place(0.0, 0.0, "", "")}, "PLACE_REQUIRED"),
         ({"place": Place(0.0, 0.0, "KZ-75", "")}, "PLACE_REQUIRED"),
-        ({"place": Place(55.75, 37.61, "", "")}, "PLACE_OUTSIDE"),
+        ({"place": Place(55.75, 37.61, "", "")}, "PLACE_ABROAD"),
+        ({"place": Place(43.24, 376.95, "KZ-75", "")}, "PLACE_OUTSIDE"),
         ({"place": Place(43.2389, 76.9455, "KZ-ALA", "")}, "REGION_UNKNOWN"),
-        ({"place": Place(43.2389, 76.9455, "KZ-71", "")}, "REGION_MISMATCH"),
+        ({"place": Place(43.2389, 76.9455, "", "", "75111000")}, "KATO_WRONG"),
+        ({"place": Place(43.2389, 76.9455, "KZ-71", "", "711110000")}, "KATO_MISMATCH"),
         ({"place": Place(43.2389, 76.9455, "KZ-75", "x" * 501)}, "ADDRESS_TOO_LONG"),
         ({"occurred_at": None}, "OCCURRED_AT_REQUIRED"),
         ({"occurred_at": NOW + timedelta(minutes=6)}, "OCCURRED_IN_FUTURE"),
@@ -78,6 +80,51 @@ def test_all_wrong_fields_are_told_at_once() -> None:
         "TEXT_TOO_LONG",
         "OCCURRED_AT_REQUIRED",
     }
+
+
+def settled(**changes: Any) -> CheckedDraft:
+    return replace(DRAFT, **changes).checked(NOW, report_id_ok=True)
+
+
+@pytest.mark.parametrize("given", ["", "KZ-75", "KZ-71", "KZ-19"])
+def test_the_place_decides_its_region_whatever_was_given(given: str) -> None:
+    right = settled(place=Place(43.2389, 76.9455, given, "Abai 44", "751110000"))
+    assert (right.place.region, right.place_abroad) == ("KZ-75", False)
+    assert (right.place.address, right.place.kato) == ("Abai 44", "751110000")
+
+
+def test_five_kilometres_beyond_the_border_a_place_is_the_nearest_regions() -> None:
+    at_the_border = Place(41.45, 69.18, "", "")  # Chernyaevka's bridge, on the other bank
+    assert settled(place=at_the_border).place.region == "KZ-61"
+
+
+TASHKENT = Place(41.2995, 69.2401, "", "")
+
+
+@pytest.mark.parametrize("category", sorted(set(Category) - TAKEN_FROM_ABROAD))
+def test_what_is_neither_danger_nor_crime_is_refused_from_abroad(category: Category) -> None:
+    officer = "badge 1" if category is Category.COMPLAINT_ABOUT_OFFICER else ""
+    assert codes(category=category, officer=officer, place=TASHKENT) == {"PLACE_ABROAD"}
+
+
+@pytest.mark.parametrize("category", sorted(TAKEN_FROM_ABROAD))
+@pytest.mark.parametrize(
+    ("region", "kato", "goes_to"),
+    [("KZ-75", "", "KZ-75"), ("", "711110000", "KZ-71"), ("", "", "KZ-61")],
+    ids=["region given", "district given", "nearest"],
+)
+def test_danger_crimes_and_threats_are_taken_from_abroad_for_a_person(
+    category: Category, region: str, kato: str, goes_to: str
+) -> None:
+    taken = settled(category=category, place=replace(TASHKENT, region=region, kato=kato))
+    assert (taken.place.region, taken.place_abroad) == (goes_to, True)
+    assert ROUTING.unit_for(category, goes_to, NOW, abroad=True) == f"{goes_to}-manual"
+
+
+def test_every_wrong_part_of_a_place_is_told_at_once() -> None:
+    wrong = replace(TASHKENT, region="KZ-ALA", kato="x", address="x" * 501)
+    expected = {"PLACE_ABROAD", "REGION_UNKNOWN", "KATO_WRONG", "ADDRESS_TOO_LONG"}
+    assert codes(place=wrong) == expected
 
 
 def test_a_complaint_needs_a_region_but_no_point() -> None:

@@ -73,6 +73,8 @@ class Report(Answer):
     outcome: str
     version: int
     media_count: int
+    region: str
+    place_abroad: bool = Field(description="Its place lies abroad: a person finds out where.")
 
 
 class Reporter(Answer):

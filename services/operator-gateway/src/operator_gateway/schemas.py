@@ -106,6 +106,7 @@ class Place(Answer):
     longitude: float
     region: str
     address: str
+    kato: str
 
 
 class PlaceRequest(Request):
@@ -113,6 +114,7 @@ class PlaceRequest(Request):
     longitude: float = Field(ge=-180, le=180)
     region: Region
     address: str = Field("", max_length=500)
+    kato: str = Field("", max_length=9, description="KATO code of the district or settlement.")
 
 
 Moment = datetime | None

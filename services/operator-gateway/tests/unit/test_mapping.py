@@ -97,7 +97,7 @@ def test_every_field_of_a_body_stands_in_the_contract(
 def test_a_description_goes_there_and_back() -> None:
     filled = filled_distinctly(cameras_pb2.CameraDescription)
     plain = cameras_routes.CameraDescription.of(filled).model_dump(mode="json")
-    plain["place"] |= {"latitude": 1.5, "longitude": 2.5, "region": "KZ-75"}
+    plain["place"] |= {"latitude": 1.5, "longitude": 2.5, "region": "KZ-75", "kato": "751110000"}
     plain |= {"azimuth_degrees": 3.5, "owner_bin": "123456789012", "dedupe_seconds": 7}
     body = cameras_routes.CameraDescriptionRequest.model_validate(plain)
     again = to_message(body.model_dump(), cameras_pb2.CameraDescription)

@@ -30,7 +30,6 @@ SPEED_TOLERANCE_KMH = 2.0
 _VALID_DAYS = 365
 # What a sample camera must still have in the register to be of use.
 _NEEDED = (
-    "place",
     "kind",
     "serial",
     "connected",
@@ -150,6 +149,8 @@ def _is_of_use(found: dict[str, Any], camera: SampleCamera, now: dt.datetime) ->
     return (
         found["retired_at"] is None
         and registered_at < now + _MOVED_CLOCK
+        # What a place may have besides, and a description of an earlier version had not: nothing.
+        and {"kato": ""} | wanted["place"] == has["place"]
         and all(has[name] == wanted[name] for name in _NEEDED)
         and _numbers(has) == _numbers(wanted)
     )

@@ -24,16 +24,13 @@ class Region:
     kk: str
     city: bool
     """A city of republican rank, which lies within or beside another region."""
-    latitude: float
-    longitude: float
-    """Of its centre, WGS 84 degrees, give or take 0.1."""
-    reach_km: float
-    """How far from its centre it extends, generously."""
+    border: str
+    """The name of its polygon among the borders."""
 
 
-TABLE: Mapping[str, Any] = json.loads((files("law") / "regions" / "regions.json").read_text())
+_TABLE: Mapping[str, Any] = json.loads((files("law") / "regions" / "regions.json").read_text())
 REGIONS: Mapping[str, Region] = MappingProxyType(
-    {row["code"]: Region(**row) for row in TABLE["regions"]}
+    {row["code"]: Region(**row) for row in _TABLE["regions"]}
 )
 """Every region by its code; cities come first."""
 PLATE_CODE = "(?:" + "|".join(sorted(region.plate for region in REGIONS.values())) + ")"

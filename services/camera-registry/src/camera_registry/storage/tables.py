@@ -38,6 +38,7 @@ def _description_columns() -> list[Column[Any]]:
         Column("latitude", Double),
         Column("longitude", Double),
         Column("address", Text),
+        Column("kato", Text),
         Column("kind", Text),
         Column("serial", Text),
         Column("make", Text),
@@ -97,6 +98,7 @@ def description_row(given: Description) -> dict[str, Any]:
         "latitude": given.place.latitude,
         "longitude": given.place.longitude,
         "address": given.place.address,
+        "kato": given.place.kato,
         "kind": given.kind.value,
         "serial": given.serial,
         "make": given.make,
@@ -136,7 +138,7 @@ def camera_of(row: Any) -> Camera:
 def description_of(row: Any) -> Description:
     return Description(
         name=row.name,
-        place=Place(row.latitude, row.longitude, row.region, row.address),
+        place=Place(row.latitude, row.longitude, row.region, row.address, row.kato),
         kind=CameraKind(row.kind),
         serial=row.serial,
         make=row.make,

@@ -58,7 +58,11 @@ class CitizenReportsApi(reports_pb2_grpc.CitizenReportsServicer):
             request.SerializeToString(deterministic=True),
             current_caller(),
         )
-        return reports_pb2.OpenReportResponse(report=app_report_to_proto(view))
+        given = request.place.region
+        return reports_pb2.OpenReportResponse(
+            report=app_report_to_proto(view),
+            region_corrected=given not in ("", view.report.region),
+        )
 
     async def PutMedia(
         self, request: reports_pb2.PutMediaRequest, context: Context

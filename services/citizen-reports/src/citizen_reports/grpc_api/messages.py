@@ -50,7 +50,7 @@ def draft_from_proto(request: reports_pb2.OpenReportRequest) -> Draft:
     place = None
     if request.HasField("place"):
         given = request.place
-        place = Place(given.latitude, given.longitude, given.region, given.address)
+        place = Place(given.latitude, given.longitude, given.region, given.address, given.kato)
     reporter = request.reporter
     return Draft(
         category=CATEGORY_OF.get(request.category),
@@ -115,6 +115,7 @@ def desk_report_to_proto(view: DeskView) -> reports_pb2.DeskReport:
             longitude=place.longitude,
             region=report.region,
             address=place.address,
+            kato=place.kato,
         ),
         occurred_at=to_timestamp(report.occurred_at),
         text=_with_officer(written.text, written.officer),
@@ -171,4 +172,6 @@ def _report(report: Report, question: str, answer: str, media_count: int) -> rep
         outcome=report.outcome,
         version=report.version,
         media_count=media_count,
+        region=report.region,
+        place_abroad=report.place_abroad,
     )

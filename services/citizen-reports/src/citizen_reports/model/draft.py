@@ -4,12 +4,14 @@ import re
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+import h3
 from chassis.refusals import Checks, checks
 from law.identity_numbers import has_check_digit
 from law.regions import REGIONS
-from law.regions.reach import derive, fits, in_bounds
+from law.regions.borders import is_on_earth, nearest_to, region_of
+from law.regions.kato import check_kato, region_of_kato
 
-from citizen_reports.model.report import Category
+from citizen_reports.model.report import TAKEN_FROM_ABROAD, Category
 
 TEXT_MAX = 4000
 ADDRESS_MAX = 500
@@ -27,10 +29,24 @@ class Place:
     longitude: float
     region: str
     address: str
+    kato: str = ""
 
     @property
     def has_point(self) -> bool:
         return (self.latitude, self.longitude) != (0.0, 0.0)
+
+    def km_to(self, other: "Place") -> float:
+        """Along the great circle."""
+        here, there = (self.latitude, self.longitude), (other.latitude, other.longitude)
+        return float(h3.great_circle_distance(here, there, unit="km"))
+
+
+@dataclass(frozen=True)
+class SettledPlace:
+    """A place with the region that the report goes by."""
+
+    place: Place
+    abroad: bool = False
 
 
 @dataclass(frozen=True)
@@ -68,22 +84,23 @@ class Draft:
                 "one of the seven kinds",
                 code="CATEGORY_UNKNOWN",
             )
-            place = self._checked_place(check)
+            settled = self._checked_place(check)
             self._check_moment(check, now)
             self._check_words(check)
             self._check_reporter(check)
-        assert self.category is not None and self.occurred_at is not None and place is not None
+        assert self.category is not None and self.occurred_at is not None and settled is not None
         return CheckedDraft(
             self.category,
-            place,
+            settled.place,
             self.occurred_at,
             self.text,
             self.reporter,
             self.language,
             self.officer,
+            settled.abroad,
         )
 
-    def _checked_place(self, check: Checks) -> Place | None:
+    def _checked_place(self, check: Checks) -> SettledPlace | None:
         place = self.place
         if place is None or not (place.has_point or place.region):
             check.wrong("place", "where it happened", code="PLACE_REQUIRED")
@@ -101,26 +118,24 @@ class Draft:
             f"at most {ADDRESS_MAX} characters",
             code="ADDRESS_TOO_LONG",
         )
-        if not known or not place.has_point:
-            return place
-        return self._with_region(check, place)
+        settled = self._settled(check, place) if place.has_point else SettledPlace(place)
+        check_kato(check, "place.kato", place.kato, settled.place.region)
+        return settled
 
-    @staticmethod
-    def _with_region(check: Checks, place: Place) -> Place:
-        if not in_bounds(place.latitude, place.longitude):
-            check.wrong("place", "a point in Kazakhstan", code="PLACE_OUTSIDE")
-        elif not place.region:
-            derived = derive(place.latitude, place.longitude)
-            check.that(bool(derived), "place.region", "the region is needed", code="REGION_UNKNOWN")
-            return replace(place, region=derived)
-        else:
-            check.that(
-                fits(place.region, place.latitude, place.longitude),
-                "place.region",
-                "the region that the point lies in",
-                code="REGION_MISMATCH",
-            )
-        return place
+    def _settled(self, check: Checks, place: Place) -> "SettledPlace":
+        """The place decides its region, whatever the app gave; abroad the app's word must do."""
+        if not is_on_earth(place.latitude, place.longitude):
+            check.wrong("place", "degrees of latitude and longitude", code="PLACE_OUTSIDE")
+            return SettledPlace(place)
+        region = region_of(place.latitude, place.longitude)
+        if region is not None:
+            return SettledPlace(replace(place, region=region.code))
+        if self.category not in TAKEN_FROM_ABROAD:
+            check.wrong("place", "a place in Kazakhstan", code="PLACE_ABROAD")
+            return SettledPlace(place)
+        meant = REGIONS.get(place.region) or region_of_kato(place.kato)
+        region = meant or nearest_to(place.latitude, place.longitude)
+        return SettledPlace(replace(place, region=region.code), abroad=True)
 
     @property
     def _needs_point(self) -> bool:
@@ -207,3 +222,4 @@ class CheckedDraft:
     reporter: Reporter
     language: str
     officer: str
+    place_abroad: bool

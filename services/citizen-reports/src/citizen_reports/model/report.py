@@ -35,6 +35,10 @@ EMERGENCIES = frozenset(
     {Category.ROAD_ACCIDENT, Category.DOMESTIC_VIOLENCE, Category.INCIDENT_WITH_CHILD}
 )
 
+# Danger, crimes and threats are never turned away (CPC 181; APPC 64(7)): where the place of one
+# lies abroad, perhaps because the phone does not know it, a person finds out.
+TAKEN_FROM_ABROAD = EMERGENCIES | {Category.INCIDENT}
+
 
 # Until reports have classes of their own: what auditors do not see the entries of.
 CONFIDENTIAL = frozenset(
@@ -139,6 +143,8 @@ class Report:
     version: int = 1
     # H3 cell of the place, coarse; "" where the place is not known.
     cell: str = ""
+    # Its place lies abroad: the region is what the app gave, or the nearest one.
+    place_abroad: bool = False
     receipt: Receipt | None = None
     deadline: Deadline | None = None
     # Grows with every change of the deadline: work that was scheduled for an older one is void.

@@ -33,6 +33,7 @@ reports = Table(
     Column("story", Text, nullable=False),
     Column("version", BigInteger, nullable=False),
     Column("cell", Text, nullable=False),
+    Column("place_abroad", Boolean, nullable=False),
     Column("number", Text),
     Column("registered_at", _moment),
     Column("receipt_due_at", _moment),

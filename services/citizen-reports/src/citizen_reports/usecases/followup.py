@@ -11,7 +11,6 @@ from chassis.clock import Clock
 from chassis.db import Database
 from chassis.scheduler import WaitUntilDue
 from chassis.transaction import SYSTEM, Tx
-from law.regions.reach import distance_km
 
 from citizen_reports import events
 from citizen_reports.model.law import Law
@@ -187,8 +186,7 @@ class FollowUp:
             if other.receipt.registered_at > report.receipt.registered_at:
                 continue
             there = (await contents.contents_of(tx, other.report_id)).place
-            km = distance_km(here.latitude, here.longitude, there.latitude, there.longitude)
-            if there.has_point and km <= SAME_WITHIN_KM:
+            if there.has_point and here.km_to(there) <= SAME_WITHIN_KM:
                 return other
         return None
 

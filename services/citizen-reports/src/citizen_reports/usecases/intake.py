@@ -167,7 +167,7 @@ class Intake:
         law = self._law
         year = almaty_day(now).year
         deadline = law.deadlines.of(report.category, report.region, now)
-        unit = law.routing.unit_for(report.category, report.region, now)
+        unit = law.routing.unit_for(report.category, report.region, now, abroad=report.place_abroad)
         digest = await _content_digest(tx, report, items)
         number = await drawn_number(tx, report.region, year)
         return Receipt(number, now, deadline, unit, digest)
@@ -199,6 +199,7 @@ def _opened(report_id: UUID, draft: CheckedDraft, partner: str, now: datetime) -
         opened_at=now,
         story=current_story(),
         cell=cell if place.has_point else "",
+        place_abroad=draft.place_abroad,
     )
 
 
@@ -238,6 +239,8 @@ async def _content_digest(tx: Tx, report: Report, items: list[Media]) -> bytes:
                     "longitude": place.longitude,
                     "region": place.region,
                     "address": place.address,
+                    # Absent where none was given: digests of before there was one stay right.
+                    **({"kato": place.kato} if place.kato else {}),
                 },
                 "reporter": {"iin": reporter.iin, "name": reporter.name, "phone": reporter.phone},
                 "media": sorted(item.announced.sha256 for item in items),

