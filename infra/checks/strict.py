@@ -1,12 +1,11 @@
-"""mypy over every Python file of the project, in one run: `strict.py PACKAGE…`.
+"""mypy over every Python file of the project, in one run.
 
 mypy names a module by its folders, but a hyphen is no part of a name and the tests of all members
-lie in folders of one name. So the packages go to mypy by name, and what is installed nowhere goes
-by its path from the root, hyphens as underscores: `services.camera_registry.tests.unit.test_model`.
+lie in folders of one name. So each file goes to mypy by name: under `src` as it is imported, else
+by its path from the root with hyphens as underscores: `services.camera_registry.tests.conftest`.
 """
 
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 from mypy.build import build
@@ -15,47 +14,33 @@ from mypy.main import process_options
 from mypy.modulefinder import BuildSource
 
 ROOT = Path(__file__).resolve().parents[2]
+CHECKED = ["conftest.py", "infra", "libs", "proto", "services", "tests"]
+GENERATED = ROOT / "libs/contracts"
 # Folders that stand on the path when their programs run, the innermost first.
 RUN_FROM = [ROOT / "infra/triton/training", ROOT / "infra/triton"]
-UNINSTALLED = [
-    "conftest.py",
-    "infra/checks",
-    "infra/triton",
-    "infra/*/tests",
-    "libs/conftest.py",
-    "libs/*/tests",
-    "proto",
-    "services/*/migrations",
-    "services/*/tests",
-    "tests",
-]
+
+
+def files() -> list[Path]:
+    places = [ROOT / place for place in CHECKED]
+    found = [path for place in places for path in [place, *place.rglob("*.py")] if path.is_file()]
+    return sorted(path for path in found if not path.is_relative_to(GENERATED))
 
 
 def module_name(path: Path) -> str:
-    """The name under which `path` is imported; that of a test begins at the root."""
-    in_tests = "tests" in path.relative_to(ROOT).parts
-    home = next((base for base in RUN_FROM if path.is_relative_to(base) and not in_tests), ROOT)
-    parts = path.relative_to(home).with_suffix("").parts
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    if "src" in parts:
+        parts = parts[parts.index("src") + 1 :]
+    elif "tests" not in parts:
+        home = next((folder for folder in RUN_FROM if path.is_relative_to(folder)), ROOT)
+        parts = path.relative_to(home).with_suffix("").parts
     if parts[-1] == "__init__":
         parts = parts[:-1]
     return ".".join(part.replace("-", "_") for part in parts)
 
 
-def uninstalled() -> Iterator[BuildSource]:
-    found = {
-        file
-        for pattern in UNINSTALLED
-        for place in ROOT.glob(pattern)
-        for file in (place.rglob("*.py") if place.is_dir() else [place])
-    }
-    for file in sorted(found):
-        yield BuildSource(str(file.relative_to(ROOT)), module_name(file), base_dir=str(ROOT))
-
-
-def main(packages: list[str]) -> int:
-    arguments = [argument for package in packages for argument in ("-p", package)]
-    sources, options = process_options(arguments)
-    sources += uninstalled()
+def main() -> int:
+    _, options = process_options([], require_targets=False)
+    sources = [BuildSource(str(path.relative_to(ROOT)), module_name(path)) for path in files()]
     try:
         errors = build(sources, options).errors
     except CompileError as error:
@@ -65,4 +50,4 @@ def main(packages: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())
