@@ -2,7 +2,7 @@
 
 mypy names a module by its folders, but a hyphen is no part of a name and the tests of all members
 lie in folders of one name. So each file goes to mypy by name: under `src` as it is imported, else
-by its path from the root with hyphens as underscores: `services.camera_registry.tests.unit.test_model`.
+by its path from the root with hyphens as underscores: `services.camera_registry.tests.conftest`.
 """
 
 import sys

@@ -19,7 +19,6 @@ AREA_OF = {
     "fines": "fines",
     "citizen-reports": "reports",
 }
-PATTERN_WORDS = {"NOT_SURE"}
 
 
 def codes_in_code(*folders: Path) -> dict[str, str]:

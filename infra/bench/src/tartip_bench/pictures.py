@@ -25,7 +25,6 @@ AT_ONCE = 4
 TARGET = 0.9
 _LOOK_SECONDS = 60.0
 _PARTS = ("inference-gateway", "triton", "postgres", "nats")
-_PHOTOGRAPH_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 
 
 @dataclass(frozen=True)

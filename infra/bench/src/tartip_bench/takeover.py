@@ -23,7 +23,6 @@ from tartip_bench.watching import Cameras, Ledger, camera_server, watched
 
 CAMERAS = 16
 TARGET_SECONDS = 10.0
-_SHARED_SECONDS = 60.0
 _PATIENCE_SECONDS = 60.0
 
 

@@ -66,7 +66,7 @@ def draw_car(
     left, right = 500 - plate_width / 2, 500 + plate_width / 2
     plate = ((left, top), (right, top), (right, top + plate_height), (left, top + plate_height))
     brush.rounded(sheet, (left - 12, top - 9, right + 12, top + plate_height + 9), 7, _DARK)
-    _reflections(rng, shape, sheet, mask)
+    _reflections(rng, sheet, mask)
     return DrawnCar(sheet, mask, plate, lamps, (shape.left, shape.roof, shape.right, 838.0))
 
 
@@ -211,9 +211,7 @@ def _badge(sheet: Picture, centre: Point) -> None:
     brush.ellipse(sheet, centre, (18, 11), (120, 120, 122))
 
 
-def _reflections(
-    rng: np.random.Generator, shape: _Shape, sheet: Picture, mask: npt.NDArray[np.uint8]
-) -> None:
+def _reflections(rng: np.random.Generator, sheet: Picture, mask: npt.NDArray[np.uint8]) -> None:
     """Uneven light and dust over the whole body, so that no surface is one flat colour."""
     sides = np.interp(
         np.linspace(0, 1, SHEET_WIDTH), [0, 0.1, 0.5, 0.9, 1], [0.78, 1.02, 1.06, 1.02, 0.74]

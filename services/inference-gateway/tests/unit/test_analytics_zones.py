@@ -74,7 +74,7 @@ def test_night_watch_runs_past_midnight_and_belongs_to_its_first_day() -> None:
 def test_outside_of_its_hours_a_zone_tells_nothing() -> None:
     never_now = Schedule(start=time(1), end=time(2))
     watch = ZoneWatch([ZoneRule(RIGHT_HALF, PEOPLE, schedule=never_now)], frame=FRAME)
-    trail = Trail(1, 0, 1, Box(60, 50, 20, 40), 0.9)
+    trail = Trail(1, 1, Box(60, 50, 20, 40), 0.9)
     trail.labels["person"] += 1
     noon = datetime(2026, 11, 20, 12, tzinfo=UTC)
     assert watch.add([trail], at=1, local=noon) == []

@@ -90,7 +90,7 @@ def webp(orientation: int = 1, mode: str = "RGB", **options: Any) -> bytes:
     return content[:4] + size + content[8:] + extra + SECRET
 
 
-def mp4(*, rotated: bool = False) -> bytes:
+def mp4() -> bytes:
     written = io.BytesIO()
     options = {"movflags": "use_metadata_tags"}
     with av.open(written, "w", format="mp4", options=options) as container:

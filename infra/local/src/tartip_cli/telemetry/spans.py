@@ -66,12 +66,6 @@ class SpanFiles:
                     if pattern.search(line):
                         yield from _spans_of(line)
 
-    def all_spans(self) -> Iterator[Span]:
-        for path in self.files():
-            with path.open("rb") as file:
-                for line in file:
-                    yield from _spans_of(line)
-
     def _remove_oldest(self) -> None:
         files = self.files()
         total = sum(path.stat().st_size for path in files)

@@ -111,7 +111,7 @@ class LeftObjects:
             smallest=self.rule.smallest_share,
             largest=self.rule.largest_share,
         )
-        told = [self._put(box, at) for box in still if self._is_new(box, at)]
+        told = [self._put(box, at) for box in still if self._is_new(box)]
         for thing in list(self._objects):
             told += self._follow(thing, step, at)
         return [_unscaled(fact, scale) for fact in told]
@@ -137,7 +137,7 @@ class LeftObjects:
     def _kept(self) -> list[Box]:
         return [thing.box for thing in self._objects]
 
-    def _is_new(self, box: Box, at: float) -> bool:
+    def _is_new(self, box: Box) -> bool:
         """Whether this is an object that somebody brought; a ghost is painted over instead."""
         assert self._scene is not None
         if any(_touch(box, who.box) for who in self._present):

@@ -42,7 +42,6 @@ class Trail:
     """One object over time."""
 
     number: int
-    first_seen: float
     last_seen: float
     box: Box
     score: float
@@ -135,7 +134,7 @@ class Trails:
         return max(0.0, 1 - math.dist((x, y), (u, v)) / (size * self._rule.reach))
 
     def _started(self, seen: SeenObject, at: float) -> Trail:
-        trail = Trail(next(self._numbers), at, at, seen.box, seen.score, Counter([seen.label]))
+        trail = Trail(next(self._numbers), at, seen.box, seen.score, Counter([seen.label]))
         trail.places.append(Sighting(at, seen.box))
         return trail
 

@@ -22,7 +22,6 @@ class Track:
     """One plate seen over time. `best` is the reading whose frame becomes the evidence."""
 
     number: int
-    first_seen: float
     last_seen: float
     best: Plate
     last: Plate
@@ -81,7 +80,7 @@ class PlateTracks:
         return ended
 
     def _started(self, plate: Plate, *, at: float) -> Track:
-        track = Track(self._next, at, at, plate, plate, [_characters(plate)])
+        track = Track(self._next, at, plate, plate, [_characters(plate)])
         self._next += 1
         return track
 

@@ -25,7 +25,6 @@ REVIEWERS_FOR_A_LEAD: Final = 2
 CASE_NUMBER: Final = (3, 60)
 PURPOSE: Final = (10, 500)
 REASON_MAX: Final = 500
-PICTURE_BYTES_MAX: Final = 8 * 1024 * 1024
 
 
 class NoFace(Refusal):
