@@ -14,7 +14,7 @@ from typing import IO, Final, Self
 
 import numpy as np
 import numpy.typing as npt
-from inference_gateway.seeing.geometry import Floats
+from vision.arrays import Floats
 
 ROOT: Final = Path(__file__).resolve().parents[3]
 TRITON: Final = ROOT / ".triton"

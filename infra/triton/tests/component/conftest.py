@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from inference_gateway.seeing.triton import Credentials, TritonModels
+from inference_gateway.triton import Credentials, TritonModels
 from tartip_cli.home import Home
 from tartip_cli.parts import Part, launched
 from tartip_cli.pki import Certificates

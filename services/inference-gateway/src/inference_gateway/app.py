@@ -14,6 +14,8 @@ from tartip.inference.v1 import (
     streams_pb2,
     streams_pb2_grpc,
 )
+from vision.detector import Detector
+from vision.faces.detector import FaceDetector
 
 from inference_gateway.cameras import Cameras
 from inference_gateway.clients import RegisterClient
@@ -29,14 +31,12 @@ from inference_gateway.objects import SealedObjects
 from inference_gateway.probes import model as probes
 from inference_gateway.probes.rounds import Prober, Times
 from inference_gateway.quarantine.ward import Ward
-from inference_gateway.seeing.face_looking import FaceLooker
-from inference_gateway.seeing.looking import Looker
-from inference_gateway.seeing.triton import Credentials, TritonModels
 from inference_gateway.settings import InferenceSettings
 from inference_gateway.showing import Showing
 from inference_gateway.streams import grpc_api as streams_api
 from inference_gateway.streams.usecases import Desk as StreamsDesk
 from inference_gateway.streams.worker import Worker
+from inference_gateway.triton import Credentials, TritonModels
 from inference_gateway.usecases import Intake
 from inference_gateway.watchlists.parts import join as join_watchlists
 
@@ -54,7 +54,7 @@ async def build(chassis: Chassis[InferenceSettings]) -> None:
         chassis.channels.to(settings.camera_registry_address, "camera-registry")
     )
     vault = Vault(chassis.db, SealedObjects(settings.evidence_url), chassis.clock)
-    eyes = Eyes(Looker(models))
+    eyes = Eyes(Detector(models))
     cameras = Cameras(chassis.db, register, chassis.clock)
     ward = Ward(chassis.db, chassis.clock)
     configurations = Configurations(chassis.db)
@@ -92,7 +92,7 @@ async def build(chassis: Chassis[InferenceSettings]) -> None:
     prober = Prober(
         chassis.db,
         eyes,
-        FaceLooker(models),
+        FaceDetector(models),
         chassis.clock,
         probes.load(),
         Times(

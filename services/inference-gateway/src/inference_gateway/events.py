@@ -7,10 +7,10 @@ from uuid import UUID
 from chassis.clock import new_id, to_timestamp
 from chassis.event import Event
 from tartip.inference.v1 import events_pb2, inference_pb2
+from vision.boxes import Box
 
 from inference_gateway.model import Camera, Emitted, FrameResult, ReadPlate, measured
 from inference_gateway.readings import Readings
-from inference_gateway.seeing.geometry import Box
 
 PLATE_READ = "inference.v1.plate_read"
 PHASES = {

@@ -8,11 +8,11 @@ from typing import Protocol
 
 from chassis.refusals import Refusal
 from chassis.telemetry import SpanKind, span
+from vision.arrays import Picture
+from vision.detector import DEFAULT_REQUEST, DetectionRequest, Detections
 
 from inference_gateway import measures
 from inference_gateway.limits import Dropped, Shed, Turnstile, Urgency
-from inference_gateway.seeing.looking import STILL, Sight, Wanted
-from inference_gateway.seeing.pictures import Picture
 
 LOOKS_AT_ONCE = 4
 LOOKS_WAITING_MAX = 24
@@ -21,7 +21,7 @@ LOOKS_WAITING_MAX = 24
 class Looker(Protocol):
     """The models, through whatever serves them."""
 
-    async def look(self, picture: Picture, wanted: Wanted) -> Sight:
+    async def detect(self, picture: Picture, request: DetectionRequest) -> Detections:
         """Raises ModelsAway."""
 
     async def fingerprint(self) -> str:
@@ -58,13 +58,15 @@ class Eyes:
                 measures.frames_dropped.add(1, {"reason": why.value})
             raise
 
-    async def look(self, picture: Picture, wanted: Wanted = STILL) -> tuple[Sight, str]:
-        """What is seen of what is wanted, and the fingerprint of the models. Within a `turn`."""
+    async def detect(
+        self, picture: Picture, request: DetectionRequest = DEFAULT_REQUEST
+    ) -> tuple[Detections, str]:
+        """What the request finds, and the fingerprint of the models. Within a `turn`."""
         started = time.perf_counter()
         with span("look", kind=SpanKind.CLIENT, attributes={"peer.service": "triton"}):
             try:
                 fingerprint = await self._looker.fingerprint()
-                sight = await self._looker.look(picture, wanted)
+                sight = await self._looker.detect(picture, request)
             except ExceptionGroup as group:
                 raise _named(group) from group
         measures.looking_duration.record((time.perf_counter() - started) * 1e3)

@@ -15,18 +15,15 @@ from typing import IO, Any
 import av
 from av.error import FFmpegError
 from chassis.refusals import Kind, Refusal
+from vision.arrays import Picture
 from vision.containers import START_BYTES, container_of, lacks_index
 from vision.frames import picture_of, pixel_aspect_of, shown_size
 from vision.media_clock import MediaClock
 from vision.packets import packets_of, timed, usual_step
+from vision.pictures import MOST_PIXELS
 
 from inference_gateway.film_account import FilmAccount, Outcome
-from inference_gateway.seeing.pictures import (
-    MOST_PIXELS,
-    Picture,
-    PictureTooLarge,
-    check_format,
-)
+from inference_gateway.pictures import PictureTooLarge, check_format
 
 FRAMES_PER_SECOND_DEFAULT = 2.0
 FRAMES_PER_SECOND_MAX = 30.0

@@ -10,9 +10,9 @@ from uuid import UUID
 
 import rfc8785
 from chassis.refusals import Kind, Refusal, checks
+from vision.boxes import Box
 
 from inference_gateway.readings import SignedReadings
-from inference_gateway.seeing.geometry import Box
 
 # How far a camera's clock may run ahead of ours.
 AHEAD_MAX = timedelta(seconds=5)

@@ -14,11 +14,12 @@ from urllib.parse import urlsplit
 import av
 from av.error import FFmpegError, HTTPForbiddenError, HTTPUnauthorizedError
 from chassis.refusals import Kind, Refusal
+from vision.arrays import Picture
 from vision.frames import picture_of, pixel_aspect_of
 from vision.media_clock import MediaClock
+from vision.pictures import MOST_PIXELS
 
 from inference_gateway.films import Sampling, Shot, check_size
-from inference_gateway.seeing.pictures import MOST_PIXELS, Picture
 
 # By when a caller knows whether a stream can be watched; the promise is ten seconds.
 FIRST_SHOT_SECONDS = 9.5

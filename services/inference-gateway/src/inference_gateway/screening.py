@@ -18,8 +18,13 @@ from chassis.clock import Clock, system_clock
 from chassis.identity import Caller
 from chassis.transaction import Scope
 from law.zone import in_almaty
+from vision.arrays import Picture
+from vision.detector import EMPTY_REQUEST, DetectionRequest, Detections
+from vision.plates.grammar import understood
+from vision.plates.reading import LEGIBLE
+from vision.plates.tracks import PlateTrack, PlateTracker
+from vision.zones.shapes import FrameSize
 
-from inference_gateway.analytics.places import Frame
 from inference_gateway.events import Told, plates_told
 from inference_gateway.evidence import Vault
 from inference_gateway.eyes import Eyes
@@ -29,11 +34,6 @@ from inference_gateway.functions.model import DEFAULT, CameraFunctions
 from inference_gateway.functions.telling import told_of
 from inference_gateway.functions.watching import FRAMES_PER_SECOND, Watching
 from inference_gateway.model import Camera, FrameResult, ReadPlate, Seen
-from inference_gateway.seeing.grammar import understood
-from inference_gateway.seeing.looking import NOTHING, Sight, Wanted
-from inference_gateway.seeing.pictures import Picture
-from inference_gateway.seeing.plates import LEGIBLE
-from inference_gateway.seeing.tracks import PlateTracks, Track
 from inference_gateway.usecases import Settling, read_plate
 from inference_gateway.watchlists.search import FaceSearch, FacesSeen
 from inference_gateway.wholly import wholly
@@ -112,7 +112,7 @@ class Screening:
     _first: int | None = None
     _fingerprint: str = ""
     _shown: _Shown | None = None
-    _tracks: PlateTracks = field(default_factory=PlateTracks)
+    _tracks: PlateTracker = field(default_factory=PlateTracker)
     _best: dict[int, _Sighting] = field(default_factory=dict)
     _untold: list[_Untold] = field(default_factory=list)
     _ready: list[Settling] = field(default_factory=list)
@@ -125,12 +125,12 @@ class Screening:
         """
         watching = await self._watching_for(shot)
         wanted = watching.wanted(shot.seconds)
-        sight, faces = Sight(), None
+        sight, faces = Detections(), None
         if wanted.faces and self.faces:
             self.faces.require_ready()
-        if wanted != NOTHING:
+        if wanted != EMPTY_REQUEST:
             async with self.turn() if self.turn else self.eyes.turn(patient=True):
-                sight, fingerprint = await self.eyes.look(shot.picture, wanted)
+                sight, fingerprint = await self.eyes.detect(shot.picture, wanted)
                 if wanted.faces and self.faces:
                     faces = await self._searched(self.faces, shot, fingerprint)
             self._fingerprint = fingerprint
@@ -166,7 +166,7 @@ class Screening:
 
     async def _watching_for(self, shot: Shot) -> Watching:
         functions = await self.configured() if self.configured else DEFAULT
-        frame = Frame(shot.picture.shape[1], shot.picture.shape[0])
+        frame = FrameSize(shot.picture.shape[1], shot.picture.shape[0])
         known = self._watching
         if known is not None and known.functions is functions and known.frame == frame:
             return known
@@ -189,8 +189,8 @@ class Screening:
         self,
         shot: Shot,
         watching: Watching,
-        wanted: Wanted,
-        sight: Sight,
+        wanted: DetectionRequest,
+        sight: Detections,
         faces: FacesSeen | None,
     ) -> None:
         local = in_almaty(self.subject.moment(shot.seconds))
@@ -209,7 +209,7 @@ class Screening:
         self._untold += [self._passage(track) for track in ended]
         self._shown = _Shown(shot.picture, objects) if watching.functions.over_time else None
 
-    def _plates(self, sight: Sight) -> tuple[ReadPlate, ...]:
+    def _plates(self, sight: Detections) -> tuple[ReadPlate, ...]:
         numbers = {id(track.last): track.number for track in self._tracks.open}
         return tuple(
             replace(read_plate(plate), track=numbers.get(id(plate), 0)) for plate in sight.plates
@@ -228,7 +228,7 @@ class Screening:
             return b""
         return await asyncio.to_thread(_jpeg, picture)
 
-    async def _remember(self, shot: Shot, sight: Sight) -> None:
+    async def _remember(self, shot: Shot, sight: Detections) -> None:
         best = [track for track in self._tracks.open if any(track.best is p for p in sight.plates)]
         if not best:
             return
@@ -236,7 +236,7 @@ class Screening:
         for track in best:
             self._best[track.number] = _Sighting(shot.seconds, jpeg, self._fingerprint)
 
-    def _passage(self, track: Track) -> _Untold:
+    def _passage(self, track: PlateTrack) -> _Untold:
         # A frame that failed halfway leaves a track without a picture: it is told without one.
         sighting = self._best.pop(track.number, None) or _Sighting(
             track.last_seen, b"", self._fingerprint
@@ -286,7 +286,7 @@ class Screening:
         )
 
 
-def plate_of(track: Track) -> ReadPlate:
+def plate_of(track: PlateTrack) -> ReadPlate:
     """What the track's readings agree on, where its best frame saw it."""
     best, vote = replace(read_plate(track.best), track=track.number), track.vote
     if vote.text == best.text:

@@ -23,6 +23,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import insert
 from vault.keyring import DataKey
+from vision.boxes import Box
 
 from inference_gateway.evidence.storage import KEY_CLASS as KEY_CLASS
 from inference_gateway.evidence.storage import EvidencePlace as EvidencePlace
@@ -39,7 +40,6 @@ from inference_gateway.model import (
     Seen,
     SeenFace,
 )
-from inference_gateway.seeing.geometry import Box
 
 metadata = MetaData()
 _moment = DateTime(timezone=True)

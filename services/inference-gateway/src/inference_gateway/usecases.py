@@ -15,6 +15,8 @@ from chassis.identity import Caller
 from chassis.refusals import IdReused, Refusal
 from chassis.telemetry import annotate, context_from, current_story, link_to, span, traceparent
 from chassis.transaction import Scope, Tx
+from vision.detector import DetectionRequest, Detections
+from vision.plates.reading import Plate
 
 from inference_gateway import measures, storage
 from inference_gateway.cameras import Cameras
@@ -37,11 +39,9 @@ from inference_gateway.model import (
     check_frame,
     measured,
 )
+from inference_gateway.pictures import read_picture
 from inference_gateway.quarantine.ward import Ward
 from inference_gateway.readings import Readings
-from inference_gateway.seeing.looking import Sight, Wanted
-from inference_gateway.seeing.pictures import read_picture
-from inference_gateway.seeing.plates import Plate
 from inference_gateway.storage import EvidencePlace, KeptEvidence
 from inference_gateway.watchlists.search import FaceSearch, FacesSeen
 
@@ -111,7 +111,7 @@ class Intake:
         if frame.readings is not None:
             await self._check_new(camera, frame.readings.readings, scope)
         functions = await self.functions_of(camera)
-        wanted = Wanted(
+        wanted = DetectionRequest(
             plates=functions.plates,
             objects=not functions.faces_alone,
             outside_models=functions.outside_models,
@@ -121,7 +121,7 @@ class Intake:
             self.faces.require_ready()
         async with self._eyes.turn(urgency=functions.urgency):
             opened = await asyncio.to_thread(read_picture, frame.picture)
-            sight, fingerprint = await self._eyes.look(opened.picture, wanted)
+            sight, fingerprint = await self._eyes.detect(opened.picture, wanted)
             if functions.faces:
                 faces = await self.faces.look(
                     opened.picture,
@@ -261,7 +261,7 @@ def check_camera_in_use(camera: Camera) -> None:
         raise CameraRetired
 
 
-def plates_of(sight: Sight) -> tuple[ReadPlate, ...]:
+def plates_of(sight: Detections) -> tuple[ReadPlate, ...]:
     return tuple(read_plate(plate) for plate in sight.plates)
 
 
@@ -277,7 +277,7 @@ def read_plate(plate: Plate) -> ReadPlate:
     )
 
 
-def objects_of(sight: Sight) -> tuple[Seen, ...]:
+def objects_of(sight: Detections) -> tuple[Seen, ...]:
     return tuple(Seen(seen.label, seen.score, seen.box) for seen in sight.objects)
 
 

@@ -27,8 +27,6 @@ from inference_gateway.evidence import Vault
 from inference_gateway.model import Camera, Emitted, FrameResult
 from inference_gateway.objects import SealedObjects
 from inference_gateway.screening import Screening, Subject, _Sighting
-from inference_gateway.seeing.geometry import Box
-from inference_gateway.seeing.plates import Plate
 from inference_gateway.storage import cache_camera, frames
 from inference_gateway.streams import storage
 from inference_gateway.streams import worker as worker_module
@@ -43,6 +41,8 @@ from tartip.cameras.v1 import events_pb2 as camera_events
 from tartip.inference.v1 import events_pb2
 from tartip_cli.testing import RunningTestMesh
 from vault.keyring import Keyring
+from vision.boxes import Box
+from vision.plates.reading import Plate
 
 from .conftest import SERVICE, Process
 

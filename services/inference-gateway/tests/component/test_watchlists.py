@@ -25,11 +25,9 @@ from inference_gateway.films import Shot
 from inference_gateway.functions.model import CameraFunctions
 from inference_gateway.model import Camera, FaceVerdict
 from inference_gateway.objects import EvidenceAway, SealedObjects
+from inference_gateway.pictures import open_picture
 from inference_gateway.screening import Screening, Subject
-from inference_gateway.seeing.face_looking import FaceLooker
-from inference_gateway.seeing.looking import Looker
-from inference_gateway.seeing.pictures import open_picture
-from inference_gateway.seeing.triton import Credentials, TritonModels
+from inference_gateway.triton import Credentials, TritonModels
 from inference_gateway.watchlists import storage
 from inference_gateway.watchlists.keeping import WatchedFaces
 from inference_gateway.watchlists.lists import Lists
@@ -42,6 +40,8 @@ from tartip.inference.v1 import watchlists_pb2 as pb
 from tartip_cli.testing import RunningTestMesh
 from tartip_scenes.faces import draw_face
 from vault.keyring import Keyring
+from vision.detector import Detector
+from vision.faces.detector import FaceDetector
 
 from .conftest import CALL_SECONDS, SERVICE, As, Process, credentials, refused
 
@@ -194,7 +194,7 @@ async def beside(
         told["TARTIP_TRITON_URL"],
         Credentials(pair.certificate, pair.key, engines.certificates.authority),
     )
-    lists, looker, eyes = Lists(db), FaceLooker(models), Eyes(Looker(models))
+    lists, looker, eyes = Lists(db), FaceDetector(models), Eyes(Detector(models))
     await lists.refresh()
     vault = Vault(db, SealedObjects(told["TARTIP_EVIDENCE_URL"]), clock)
     desk = WatchDesk(db, lists, eyes, looker, clock, vault)

@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 from chassis.clock import new_id
 from chassis.transaction import SYSTEM
-from inference_gateway.seeing.pictures import open_picture
+from inference_gateway.pictures import open_picture
 from inference_gateway.watchlists import storage
 from inference_gateway.watchlists.model import Basis, Entry
 from tartip.inference.v1 import functions_pb2, functions_pb2_grpc, inference_pb2
@@ -106,7 +106,7 @@ def template_of(engines: RunningTestMesh, picture: bytes) -> Template:
     async def ask() -> Template:
         async with beside(engines) as parts:
             shown = open_picture(picture)
-            [face] = await parts.watch._looker.faces(shown)
+            [face] = await parts.watch._looker.detect(shown)
             first, again = [await parts.watch._looker.templates(shown, [face]) for _ in range(2)]
             assert first.tobytes() == again.tobytes()
             return Template("passing", first[0])

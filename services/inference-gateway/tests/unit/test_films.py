@@ -17,7 +17,7 @@ from inference_gateway.films import (
     Sampling,
     film_shots,
 )
-from inference_gateway.seeing.pictures import PictureFormatNotTaken
+from inference_gateway.pictures import PictureFormatNotTaken
 from vision.containers import container_of
 
 

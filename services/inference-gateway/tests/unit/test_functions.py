@@ -9,9 +9,6 @@ import numpy as np
 import pytest
 from chassis.refusals import BadRequest, checks
 from google.protobuf import json_format
-from inference_gateway.analytics.carrying import Carrier
-from inference_gateway.analytics.people import COUNTING
-from inference_gateway.analytics.places import Frame
 from inference_gateway.functions.configuring import canonical, kept_functions, read_functions
 from inference_gateway.functions.function import Fact
 from inference_gateway.functions.model import DEFAULT, CameraFunctions
@@ -20,14 +17,18 @@ from inference_gateway.functions.telling import told_of
 from inference_gateway.functions.watching import Watching, frames_per_second
 from inference_gateway.limits import Urgency
 from inference_gateway.model import Camera, FrameResult
-from inference_gateway.seeing.geometry import Box
-from inference_gateway.seeing.looking import FILM_LOOK, Sight, Wanted
-from inference_gateway.seeing.pipeline import Picture, SeenObject
 from tartip.inference.v1 import events_pb2, functions_pb2
+from vision.arrays import Picture
+from vision.boxes import Box
+from vision.detector import VIDEO_SCALE, DetectionRequest, Detections
+from vision.objects import DetectedObject
+from vision.people.detection import COUNTING
+from vision.tracking.optical_flow import OpticalFlowPropagator
+from vision.zones.shapes import FrameSize
 
 # 12:00 in UTC is 17:00 in Almaty, on a Monday.
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
-SIZE = Frame(400, 200)
+SIZE = FrameSize(400, 200)
 LEFT = {
     "name": "left",
     "corners": [{"x": 0, "y": 0}, {"x": 0.5, "y": 0}, {"x": 0.5, "y": 1}, {"x": 0, "y": 1}],
@@ -117,7 +118,7 @@ def test_every_function_of_the_contract_is_known() -> None:
 
 def test_a_camera_is_asked_for_no_more_than_its_functions_want() -> None:
     plates = Watching(DEFAULT, SIZE, frames_per_second=2)
-    assert plates.wanted(0.0) == plates.wanted(0.5) == Wanted(plates=True, objects=True)
+    assert plates.wanted(0.0) == plates.wanted(0.5) == DetectionRequest(plates=True, objects=True)
     assert frames_per_second(DEFAULT) == 2
     counted = functions(
         plates={}, vehicles=[{"line": MIDDLE}], crowds=[{"zone": LEFT, "people": 9}]
@@ -125,23 +126,27 @@ def test_a_camera_is_asked_for_no_more_than_its_functions_want() -> None:
     assert frames_per_second(counted) == 30
     watching = Watching(counted, SIZE, frames_per_second=15)
     asked = [wanted for _, wanted, _ in shown(watching, [()] * 30, rate=15)]
-    assert sum(FILM_LOOK in wanted.looks for wanted in asked) == 10
+    assert sum(VIDEO_SCALE in wanted.scales for wanted in asked) == 10
     assert sum(wanted.plates for wanted in asked) == 5
-    assert sum(wanted.looks.issuperset(COUNTING.looks) for wanted in asked) == 1
-    assert sum(wanted == Wanted() for wanted in asked) == 20
+    assert sum(wanted.scales.issuperset(COUNTING.scales) for wanted in asked) == 1
+    assert sum(wanted == DetectionRequest() for wanted in asked) == 20
 
 
 @pytest.mark.parametrize("first", [0.0, 0.031, 1234.567, 87_654.3])
 def test_the_same_frames_are_looked_at_whenever_the_first_of_them_comes(first: float) -> None:
     watching = Watching(functions(vehicles=[{"line": MIDDLE}]), SIZE, frames_per_second=30)
     asked = [wanted for _, wanted, _ in shown(watching, [()] * 30, rate=30, first=first)]
-    looked = [number for number, wanted in enumerate(asked) if FILM_LOOK in wanted.looks]
+    looked = [number for number, wanted in enumerate(asked) if VIDEO_SCALE in wanted.scales]
     assert looked == [0, 6, 12, 18, 24]
 
 
 def test_a_look_that_failed_is_asked_for_again() -> None:
     watching = Watching(functions(left_objects={}), SIZE, frames_per_second=5)
-    assert watching.wanted(0.0) == watching.wanted(0.1) == Wanted(looks=frozenset({FILM_LOOK}))
+    assert (
+        watching.wanted(0.0)
+        == watching.wanted(0.1)
+        == DetectionRequest(scales=frozenset({VIDEO_SCALE}))
+    )
 
 
 def test_a_vehicle_is_counted_once_between_looks_too_and_its_speed_is_told() -> None:
@@ -191,8 +196,8 @@ def test_the_same_thing_has_the_same_id_however_often_it_is_told() -> None:
 
 
 def test_a_box_goes_with_what_moves_under_it_and_is_dropped_where_that_is_lost() -> None:
-    carrier = Carrier()
-    seen = SeenObject("car", 0.8, Box(40, 80, 60, 40))
+    carrier = OpticalFlowPropagator()
+    seen = DetectedObject("car", 0.8, Box(40, 80, 60, 40))
     assert carrier.add(drawn([seen.box]), [seen]) == [seen]
     [moved] = carrier.add(drawn([Box(47, 80, 60, 40)]), None)
     assert moved.box.x == pytest.approx(47, abs=1.5) and moved.box.y == pytest.approx(80, abs=1.5)
@@ -202,14 +207,14 @@ def test_a_box_goes_with_what_moves_under_it_and_is_dropped_where_that_is_lost()
 
 def shown(
     watching: Watching, frames: list[tuple[Box, ...]], *, rate: float, first: float = 0.0
-) -> list[tuple[float, Wanted, tuple[Fact, ...]]]:
+) -> list[tuple[float, DetectionRequest, tuple[Fact, ...]]]:
     """Shows cars in these places, with what models would see where they are asked."""
     told = []
     for number, boxes in enumerate(frames):
         seconds = first + number / rate
         wanted = watching.wanted(seconds)
-        cars = tuple(SeenObject("car", 0.8, box) for box in boxes)
-        sight = Sight(looked=dict.fromkeys(wanted.looks, cars))
+        cars = tuple(DetectedObject("car", 0.8, box) for box in boxes)
+        sight = Detections(by_scale=dict.fromkeys(wanted.scales, cars))
         local = NOON + timedelta(hours=5, seconds=seconds)
         seen = watching.add(drawn(list(boxes)), sight, wanted, seconds=seconds, local=local)
         told.append((seconds, wanted, seen.facts))

@@ -28,9 +28,9 @@ from inference_gateway.limits import (
 )
 from inference_gateway.probes.model import load as probe_pictures
 from inference_gateway.probes.rounds import Prober, Times
-from inference_gateway.seeing.face_looking import FaceLooker
-from inference_gateway.seeing.triton import ModelsAway
+from inference_gateway.triton import ModelsAway
 from vault.keyring import Keyring
+from vision.faces.detector import FaceDetector
 
 LOW, NORMAL, URGENT = Urgency.LOW, Urgency.NORMAL, Urgency.URGENT
 
@@ -248,7 +248,7 @@ class NobodyLooks:
     async def fingerprint(self) -> str:
         raise ModelsAway
 
-    async def look(self, picture: Any, wanted: Any) -> Any:
+    async def detect(self, picture: Any, request: Any) -> Any:
         raise ModelsAway
 
     async def run(self, model: str, images: Any, *, seconds: float) -> Any:
@@ -262,7 +262,7 @@ def test_a_probe_comes_to_its_turn_while_other_frames_keep_coming(tmp_path: Path
         "postgresql://nowhere", service="test", keyring=Keyring(tmp_path), clock=system_clock
     )
     probes, times = probe_pictures(), Times(0, 3600, 60, 5)
-    prober = Prober(db, eyes, FaceLooker(looker), system_clock, probes, times)
+    prober = Prober(db, eyes, FaceDetector(looker), system_clock, probes, times)
 
     async def stream() -> None:
         loop = asyncio.get_running_loop()

@@ -27,7 +27,7 @@ from inference_gateway.model import (
     measured,
 )
 from inference_gateway.readings import Readings, SignedReadings
-from inference_gateway.seeing.geometry import Box
+from vision.boxes import Box
 
 NOW = datetime(2026, 3, 1, 12, 30, tzinfo=UTC)
 KEY = Ed25519PrivateKey.generate()

@@ -18,11 +18,11 @@ from inference_gateway.limits import Urgency
 from inference_gateway.model import Camera
 from inference_gateway.objects import SealedObjects
 from inference_gateway.screening import Screening, Subject
-from inference_gateway.seeing.face_looking import FaceLooker
 from inference_gateway.watchlists.lists import Lists
 from inference_gateway.watchlists.model import ListsAway
 from inference_gateway.watchlists.watching import FaceWatch
 from vault.keyring import Keyring
+from vision.faces.detector import FaceDetector
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -31,7 +31,7 @@ class NobodyLooks:
     async def fingerprint(self) -> str:
         raise AssertionError
 
-    async def look(self, picture: Any, wanted: Any) -> Any:
+    async def detect(self, picture: Any, request: Any) -> Any:
         raise AssertionError
 
     async def run(self, model: str, images: Any, *, seconds: float) -> Any:
@@ -43,7 +43,7 @@ async def test_no_place_is_held_while_the_watch_lists_have_not_been_read(tmp_pat
         "postgresql://nowhere", service="test", keyring=Keyring(tmp_path), clock=lambda: NOON
     )
     vault = Vault(db, SealedObjects(f"file://{tmp_path}"), lambda: NOON)
-    eyes, looker, lists = Eyes(NobodyLooks()), FaceLooker(NobodyLooks()), Lists(db)
+    eyes, looker, lists = Eyes(NobodyLooks()), FaceDetector(NobodyLooks()), Lists(db)
     faces = FaceWatch(db, lists, looker, vault, lambda: NOON)
     caller, scope = Caller("device", "edge-1"), Scope("device", "edge-1", ("KZ-75",))
     camera = Camera(UUID(int=1), "KZ-75", 1, "SN-1", bytes(32), retired=False)

@@ -16,12 +16,12 @@ from inference_gateway.eyes import Eyes
 from inference_gateway.films import Shot
 from inference_gateway.model import Camera
 from inference_gateway.screening import Screening, Subject
-from inference_gateway.seeing.geometry import Box
-from inference_gateway.seeing.looking import Sight, Wanted
-from inference_gateway.seeing.pictures import Picture
-from inference_gateway.seeing.plates import Plate
 from inference_gateway.storage import KeptEvidence
 from inference_gateway.usecases import Settling
+from vision.arrays import Picture
+from vision.boxes import Box
+from vision.detector import DetectionRequest, Detections
+from vision.plates.reading import Plate
 
 PICTURE = np.full((48, 64, 3), 90, np.uint8)
 
@@ -32,8 +32,8 @@ class Shown:
     def __init__(self, *texts: str) -> None:
         self._texts = iter(texts)
 
-    async def look(self, picture: Picture, wanted: Wanted) -> Sight:
-        return Sight(plates=(plate(next(self._texts)),))
+    async def detect(self, picture: Picture, request: DetectionRequest) -> Detections:
+        return Detections(plates=(plate(next(self._texts)),))
 
     async def fingerprint(self) -> str:
         return "models"

@@ -13,6 +13,7 @@ from typing import Final
 
 from chassis.refusals import Refusal
 from PIL import Image, ImageOps
+from vision.pictures import FORMATS, MOST_PIXELS
 
 from inference_gateway.evidence.film_copies import copied_film
 from inference_gateway.evidence.stripping import (
@@ -23,7 +24,6 @@ from inference_gateway.evidence.stripping import (
     stripped_png,
     stripped_webp,
 )
-from inference_gateway.seeing.pictures import FORMATS, MOST_PIXELS
 
 QUALITY: Final = 95
 _UPRIGHT: Final = 1

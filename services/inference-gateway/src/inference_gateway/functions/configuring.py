@@ -5,12 +5,12 @@ from typing import Any, Final
 
 from chassis.refusals import Checks
 from tartip.inference.v1 import functions_pb2 as pb
+from vision.objects import COCO_LABELS
 
 from inference_gateway.functions.model import DEFAULT, CameraFunctions
 from inference_gateway.functions.reading import Reader
 from inference_gateway.functions.registry import KINDS
 from inference_gateway.limits import Urgency
-from inference_gateway.seeing.pipeline import COCO_LABELS
 
 RULES_MAX: Final = 20
 OUTSIDE_MODELS_MAX: Final = 4

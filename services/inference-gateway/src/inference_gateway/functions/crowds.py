@@ -4,14 +4,19 @@ from typing import Final
 
 from tartip.inference.v1 import events_pb2
 from tartip.inference.v1 import functions_pb2 as pb
+from vision.detector import DetectionRequest
+from vision.people import detection
+from vision.people.crowd import (
+    CrowdChange,
+    CrowdFact,
+    CrowdMonitor,
+    CrowdRule,
+)
+from vision.people.detection import COUNTING
+from vision.zones.shapes import FrameSize
 
-from inference_gateway.analytics import people
-from inference_gateway.analytics.crowd import CrowdChange, CrowdFact, CrowdRule, CrowdWatch
-from inference_gateway.analytics.people import COUNTING
-from inference_gateway.analytics.places import Frame
 from inference_gateway.functions.function import Fact, Kind, Moment, Pace, Telling
 from inference_gateway.functions.reading import Reader
-from inference_gateway.seeing.looking import Wanted
 
 SUBJECT: Final = "inference.v1.crowd_formed"
 PEOPLE_MAX: Final = 100_000
@@ -38,25 +43,25 @@ def read(reader: Reader, told: pb.CrowdFunction) -> CrowdRule:
 
 
 class Crowds:
-    def __init__(self, rules: tuple[CrowdRule, ...], frame: Frame) -> None:
+    def __init__(self, rules: tuple[CrowdRule, ...], frame: FrameSize) -> None:
         self._rules = rules
         self._frame = frame
-        self._watches = [CrowdWatch(rule, frame=frame) for rule in rules]
+        self._watches = [CrowdMonitor(rule, frame=frame) for rule in rules]
 
     def add(self, moment: Moment) -> list[Fact]:
-        if not moment.wanted.looks.issuperset(COUNTING.looks):
+        if not moment.request.scales.issuperset(COUNTING.scales):
             return []
         seen = {
-            look: [one for one in moment.sight.looked[look] if one.label in people.PEOPLE]
-            for look in COUNTING.looks
+            look: [one for one in moment.detections.by_scale[look] if one.label in detection.PEOPLE]
+            for look in COUNTING.scales
         }
-        boxes = [one.box for one in people.people(seen, moment.picture, COUNTING)]
+        boxes = [one.box for one in detection.people(seen, moment.picture, COUNTING)]
         facts = []
         for place, rule in enumerate(self._rules):
             if rule.schedule.holds(moment.local):
                 facts += self._watches[place].add(boxes, at=moment.seconds)
             else:
-                self._watches[place] = CrowdWatch(rule, frame=self._frame)
+                self._watches[place] = CrowdMonitor(rule, frame=self._frame)
         return [worded(fact) for fact in facts]
 
 
@@ -93,5 +98,8 @@ def worded(fact: CrowdFact) -> Fact:
 
 
 KIND: Final = Kind(
-    "crowds", read, Crowds, Pace(Wanted(looks=frozenset(COUNTING.looks)), looks_per_second=0.5)
+    "crowds",
+    read,
+    Crowds,
+    Pace(DetectionRequest(scales=frozenset(COUNTING.scales)), looks_per_second=0.5),
 )

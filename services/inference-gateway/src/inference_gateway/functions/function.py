@@ -11,13 +11,13 @@ from uuid import UUID
 
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
+from vision.arrays import Picture
+from vision.boxes import Box
+from vision.detector import EMPTY_REQUEST, DetectionRequest, Detections
+from vision.tracking.tracker import Track
+from vision.zones.shapes import FrameSize
 
-from inference_gateway.analytics.places import Frame
-from inference_gateway.analytics.tracking import Trail
 from inference_gateway.functions.reading import Reader
-from inference_gateway.seeing.geometry import Box
-from inference_gateway.seeing.looking import NOTHING, Sight, Wanted
-from inference_gateway.seeing.pipeline import Picture
 
 WATCHED_PER_SECOND = 2.0
 
@@ -27,12 +27,12 @@ class Moment:
     """One frame, as functions get it: `local` is the clock of Asia/Almaty."""
 
     picture: Picture
-    sight: Sight
+    detections: Detections
     seconds: float
     local: datetime
-    trails: tuple[Trail, ...] = ()
+    tracks: tuple[Track, ...] = ()
     """Of people, vehicles and things that were seen in this frame."""
-    wanted: Wanted = NOTHING
+    request: DetectionRequest = EMPTY_REQUEST
     """What the models were asked for; functions go by it to tell "none" from "not looked"."""
 
 
@@ -86,7 +86,7 @@ class Function(Protocol):
 class Pace:
     """How often a function is content to be shown a frame, and what a look is asked for."""
 
-    wanted: Wanted
+    request: DetectionRequest
     looks_per_second: float
     frames_per_second: float = WATCHED_PER_SECOND
     """Of the film or stream; frames between looks are followed without a model."""
@@ -98,5 +98,5 @@ class Kind:
 
     field: str
     read: Callable[[Reader, Any], Any]
-    start: Callable[[tuple[Any, ...], Frame], Function]
+    start: Callable[[tuple[Any, ...], FrameSize], Function]
     pace: Pace

@@ -4,17 +4,17 @@ from typing import Final
 
 from tartip.inference.v1 import events_pb2, inference_pb2
 from tartip.inference.v1 import functions_pb2 as pb
-
-from inference_gateway.analytics.left_object import (
+from vision.background.left_objects import (
     LeftObjectFact,
     LeftObjectRule,
     LeftObjects,
     Stage,
 )
-from inference_gateway.analytics.places import WHOLE_PICTURE, Frame
+from vision.detector import VIDEO_SCALE, DetectionRequest
+from vision.zones.shapes import WHOLE_PICTURE, FrameSize
+
 from inference_gateway.functions.function import Fact, Kind, Moment, Pace, Telling
 from inference_gateway.functions.reading import Reader
-from inference_gateway.seeing.looking import FILM_LOOK, Wanted
 
 SUBJECT: Final = "inference.v1.object_abandoned"
 PER_SECOND: Final = 5.0
@@ -39,18 +39,18 @@ def read(reader: Reader, told: pb.LeftObjectFunction) -> LeftObjectRule:
 
 
 class LeftBehind:
-    def __init__(self, rules: tuple[LeftObjectRule, ...], frame: Frame) -> None:
+    def __init__(self, rules: tuple[LeftObjectRule, ...], frame: FrameSize) -> None:
         self._watches = [LeftObjects(rule) for rule in rules]
         self._rules = rules
         # Of objects that were told to be left: their coming and going is nobody's concern.
         self._left: set[tuple[int, int]] = set()
 
     def add(self, moment: Moment) -> list[Fact]:
-        if FILM_LOOK not in moment.wanted.looks:
+        if VIDEO_SCALE not in moment.request.scales:
             return []
         people = [
             one.box
-            for one in moment.sight.looked[FILM_LOOK]
+            for one in moment.detections.by_scale[VIDEO_SCALE]
             if one.label == "person" and one.score > SURE_OF_PERSON
         ]
         facts = []
@@ -102,5 +102,7 @@ KIND: Final = Kind(
     "left_objects",
     read,
     LeftBehind,
-    Pace(Wanted(looks=frozenset({FILM_LOOK})), PER_SECOND, frames_per_second=PER_SECOND),
+    Pace(
+        DetectionRequest(scales=frozenset({VIDEO_SCALE})), PER_SECOND, frames_per_second=PER_SECOND
+    ),
 )

@@ -7,9 +7,14 @@ from typing import Final, TypeVar
 
 from chassis.refusals import Checks
 from tartip.inference.v1 import functions_pb2 as pb
-
-from inference_gateway.analytics.places import WHOLE_PICTURE, Line, PlaceUnusable, Point, Polygon
-from inference_gateway.analytics.zones import ALWAYS, RuleUnusable, Schedule
+from vision.zones.monitor import ALWAYS, RuleUnusable, Schedule
+from vision.zones.shapes import (
+    WHOLE_PICTURE,
+    Line,
+    PlaceUnusable,
+    Point,
+    Polygon,
+)
 
 NAME_MAX: Final = 60
 SECONDS_MAX: Final = 86_400.0

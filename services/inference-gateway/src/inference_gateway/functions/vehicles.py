@@ -5,19 +5,24 @@ from typing import Final
 
 from tartip.inference.v1 import events_pb2
 from tartip.inference.v1 import functions_pb2 as pb
+from vision.detector import VIDEO_SCALE, DetectionRequest
+from vision.tracking.tracker import Track
+from vision.vehicles import (
+    COUNTED,
+    Road,
+    Speed,
+    VehicleCounter,
+)
+from vision.zones.monitor import ZoneEvent, ZoneFact
+from vision.zones.shapes import FrameSize, Line, Point
 
-from inference_gateway.analytics.places import Frame, Line, Point
-from inference_gateway.analytics.tracking import Trail
-from inference_gateway.analytics.vehicles import COUNTED, Road, Speed, VehicleCounter
-from inference_gateway.analytics.zones import Happening, ZoneFact
 from inference_gateway.functions.function import Fact, Kind, Moment, Pace, Telling
 from inference_gateway.functions.reading import Reader
-from inference_gateway.seeing.looking import FILM_LOOK, Wanted
 
 SUBJECT: Final = "inference.v1.vehicle_passed"
 FAST_FRAMES_PER_SECOND: Final = 30.0
 """Vehicles are followed from frame to frame: as many as there are, up to this."""
-ANY_FRAME: Final = Frame(1000, 1000)
+ANY_FRAME: Final = FrameSize(1000, 1000)
 FARTHEST_METRES: Final = 1e6
 
 
@@ -43,26 +48,26 @@ def read(reader: Reader, told: pb.VehicleFunction) -> VehicleRule:
 
 
 class Vehicles:
-    def __init__(self, rules: tuple[VehicleRule, ...], frame: Frame) -> None:
+    def __init__(self, rules: tuple[VehicleRule, ...], frame: FrameSize) -> None:
         self._counters = [VehicleCounter(rule.line, frame) for rule in rules]
         self._roads = [Road(rule.seen, rule.metres, frame) if rule.seen else None for rule in rules]
 
     def add(self, moment: Moment) -> list[Fact]:
-        trails = [trail for trail in moment.trails if trail.label in COUNTED]
-        by_number = {trail.number: trail for trail in trails}
+        tracks = [track for track in moment.tracks if track.label in COUNTED]
+        by_number = {track.number: track for track in tracks}
         facts = []
         for counter, road in zip(self._counters, self._roads, strict=True):
-            for fact in counter.add(trails, at=moment.seconds):
-                facts.append(worded(fact, _speed(road, by_number[fact.trail])))
+            for fact in counter.add(tracks, at=moment.seconds):
+                facts.append(worded(fact, _speed(road, by_number[fact.track])))
         return facts
 
 
-def _speed(road: Road | None, trail: Trail) -> Speed | None:
-    return road.speed(trail) if road else None
+def _speed(road: Road | None, track: Track) -> Speed | None:
+    return road.speed(track) if road else None
 
 
 def worded(fact: ZoneFact, speed: Speed | None) -> Fact:
-    ahead = fact.happening is Happening.CROSSED_FORWARD
+    ahead = fact.event is ZoneEvent.CROSSED_FORWARD
     direction = events_pb2.DIRECTION_FORWARD if ahead else events_pb2.DIRECTION_BACKWARD
 
     def message(told: Telling) -> events_pb2.VehiclePassed:
@@ -71,7 +76,7 @@ def worded(fact: ZoneFact, speed: Speed | None) -> Fact:
             label=fact.label,
             direction=direction,
             rule=fact.rule,
-            track=fact.trail,
+            track=fact.track,
             confidence=fact.confidence,
             speed_kmh=speed.kmh if speed else None,
             speed_uncertainty_kmh=speed.uncertainty_kmh if speed else None,
@@ -81,11 +86,11 @@ def worded(fact: ZoneFact, speed: Speed | None) -> Fact:
     return Fact(
         SUBJECT,
         f"{fact.label} {'forward' if ahead else 'backward'}",
-        f"passage:{fact.rule}:{fact.trail}:{fact.happening}",
+        f"passage:{fact.rule}:{fact.track}:{fact.event}",
         fact.at_seconds,
         message,
         rule=fact.rule,
-        track=fact.trail,
+        track=fact.track,
         box=fact.box,
         confidence=fact.confidence,
         with_evidence=False,
@@ -96,5 +101,9 @@ KIND: Final = Kind(
     "vehicles",
     read,
     Vehicles,
-    Pace(Wanted(looks=frozenset({FILM_LOOK})), 5.0, frames_per_second=FAST_FRAMES_PER_SECOND),
+    Pace(
+        DetectionRequest(scales=frozenset({VIDEO_SCALE})),
+        5.0,
+        frames_per_second=FAST_FRAMES_PER_SECOND,
+    ),
 )

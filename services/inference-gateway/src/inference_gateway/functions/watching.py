@@ -1,7 +1,7 @@
 """Runs one camera's functions over its frames: what is to be looked for, and what it came to.
 
 Pure: sights and seconds in, facts out. The models look a few times a second; between looks boxes
-are carried along, so that trails, lines and counts see every frame. Trails of people, vehicles and
+are carried along, so that tracks, lines and counts see every frame. Tracks of people, vehicles and
 things are kept apart, as they were measured, and are numbered together.
 """
 
@@ -12,15 +12,22 @@ from datetime import datetime
 from itertools import count
 from typing import Final
 
-from inference_gateway.analytics.carrying import Carrier
-from inference_gateway.analytics.places import Frame
-from inference_gateway.analytics.tracking import TrackingRule, Trail, Trails
-from inference_gateway.analytics.vehicles import MovingObjects, joined
+from vision.arrays import Picture
+from vision.detector import (
+    EMPTY_REQUEST,
+    VIDEO_SCALE,
+    DetectionRequest,
+    Detections,
+)
+from vision.objects import VEHICLES, DetectedObject, certain
+from vision.tracking.optical_flow import OpticalFlowPropagator
+from vision.tracking.tracker import Track, Tracker, TrackingRule
+from vision.vehicles import MovingObjects, joined
+from vision.zones.shapes import FrameSize
+
 from inference_gateway.functions.function import Fact, Function, Moment, Pace
 from inference_gateway.functions.model import CameraFunctions
 from inference_gateway.functions.registry import KINDS
-from inference_gateway.seeing.looking import FILM_LOOK, NOTHING, Sight, Wanted
-from inference_gateway.seeing.pipeline import VEHICLES, Picture, SeenObject, certain
 
 EVERY_FRAME: Final = 1000.0
 PLATE_LOOKS_PER_SECOND: Final = 2.5
@@ -34,10 +41,10 @@ MOTION: Final = "vehicles"
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What a frame came to: facts, and what stands in it with the numbers of its trails."""
+    """What a frame came to: facts, and what stands in it with the numbers of its tracks."""
 
     facts: tuple[Fact, ...]
-    objects: tuple[tuple[SeenObject, int], ...]
+    objects: tuple[tuple[DetectedObject, int], ...]
 
 
 def frames_per_second(functions: CameraFunctions) -> float:
@@ -50,7 +57,7 @@ class Watching:
     """One camera's running functions; frames must come in the order of their time."""
 
     def __init__(
-        self, functions: CameraFunctions, frame: Frame, *, frames_per_second: float
+        self, functions: CameraFunctions, frame: FrameSize, *, frames_per_second: float
     ) -> None:
         running = [kind for kind in KINDS if functions.rules.get(kind.field)]
         self.functions, self.frame = functions, frame
@@ -61,7 +68,7 @@ class Watching:
         # Looks are counted from the first frame on: a film and its stream get the same ones.
         self._first_at: float | None = None
         self._looked: dict[int, float] = {}
-        self._carrier = Carrier() if running else None
+        self._carrier = OpticalFlowPropagator() if running else None
         self._moving = (
             MovingObjects(frames_per_second=frames_per_second)
             if functions.rules.get(MOTION)
@@ -69,42 +76,48 @@ class Watching:
         )
         forget = max(TrackingRule().forget_seconds, FORGET_FRAMES / frames_per_second)
         rule, numbers = TrackingRule(forget_seconds=forget), count(1)
-        self._people = Trails(rule, numbers=numbers)
-        self._vehicles = Trails(rule, numbers=numbers)
-        self._things = Trails(rule, numbers=numbers)
+        self._people = Tracker(rule, numbers=numbers)
+        self._vehicles = Tracker(rule, numbers=numbers)
+        self._things = Tracker(rule, numbers=numbers)
         self._last: Moment | None = None
 
-    def wanted(self, seconds: float) -> Wanted:
+    def wanted(self, seconds: float) -> DetectionRequest:
         """What the models are to look for in a frame of this moment; perhaps nothing."""
         if self._first_at is None:
             self._first_at = seconds
-        passed, wanted = seconds - self._first_at, NOTHING
+        passed, wanted = seconds - self._first_at, EMPTY_REQUEST
         for place, pace in enumerate(self._paces):
             if _slot(passed, pace) > _slot(self._looked.get(place, -math.inf), pace):
-                wanted |= pace.wanted
-        if wanted.looks or wanted.objects:
-            wanted |= Wanted(outside_models=self.functions.outside_models)
+                wanted |= pace.request
+        if wanted.scales or wanted.objects:
+            wanted |= DetectionRequest(outside_models=self.functions.outside_models)
         return wanted
 
     def add(
-        self, picture: Picture, sight: Sight, wanted: Wanted, *, seconds: float, local: datetime
+        self,
+        picture: Picture,
+        sight: Detections,
+        wanted: DetectionRequest,
+        *,
+        seconds: float,
+        local: datetime,
     ) -> Seen:
         """Take a frame in, looked at for what was wanted of it."""
         passed = seconds - (self._first_at or 0.0)
         for place, pace in enumerate(self._paces):
-            if wanted | pace.wanted == wanted:
+            if wanted | pace.request == wanted:
                 self._looked[place] = passed
         if self._carrier is None:
             return Seen((), tuple((one, 0) for one in sight.objects))
         fresh = None
-        if FILM_LOOK in wanted.looks:
-            fresh = [*sight.looked[FILM_LOOK], *sight.outside]
+        if VIDEO_SCALE in wanted.scales:
+            fresh = [*sight.by_scale[VIDEO_SCALE], *sight.outside]
         boxes = self._carrier.add(picture, fresh)
         moving = self._moving.add(picture) if self._moving else []
-        trails = self._trails(boxes, moving, seconds)
-        moment = Moment(picture, sight, seconds, local, trails, wanted)
+        tracks = self._tracks(boxes, moving, seconds)
+        moment = Moment(picture, sight, seconds, local, tracks, wanted)
         self._last = moment
-        numbers = {trail.box: trail.number for trail in trails}
+        numbers = {track.box: track.number for track in tracks}
         shown = certain(joined_with(boxes, moving))
         return Seen(self._facts(moment), tuple((one, numbers.get(one.box, 0)) for one in shown))
 
@@ -118,9 +131,9 @@ class Watching:
     def _facts(self, moment: Moment) -> tuple[Fact, ...]:
         return tuple(fact for function in self._running for fact in function.add(moment))
 
-    def _trails(
-        self, boxes: list[SeenObject], moving: list[SeenObject], seconds: float
-    ) -> tuple[Trail, ...]:
+    def _tracks(
+        self, boxes: list[DetectedObject], moving: list[DetectedObject], seconds: float
+    ) -> tuple[Track, ...]:
         people = [one for one in boxes if one.label == "person"]
         things = [one for one in boxes if one.label not in VEHICLES and one.label != "person"]
         return (
@@ -130,14 +143,16 @@ class Watching:
         )
 
 
-def joined_with(boxes: list[SeenObject], moving: list[SeenObject]) -> Iterable[SeenObject]:
+def joined_with(
+    boxes: list[DetectedObject], moving: list[DetectedObject]
+) -> Iterable[DetectedObject]:
     others = [one for one in boxes if one.label not in VEHICLES]
     return [*joined(boxes, moving), *others]
 
 
 def _still_paces(functions: CameraFunctions) -> list[Pace]:
     """Of what single pictures are enough for; with nothing beside it, every frame is looked at."""
-    wanted = Wanted(plates=functions.plates, objects=True, faces=functions.faces)
+    wanted = DetectionRequest(plates=functions.plates, objects=True, faces=functions.faces)
     often = PLATE_LOOKS_PER_SECOND if functions.over_time else EVERY_FRAME
     if functions.over_time and not (functions.plates or functions.faces):
         return []

@@ -4,22 +4,28 @@ from typing import Final
 
 from tartip.inference.v1 import events_pb2, inference_pb2
 from tartip.inference.v1 import functions_pb2 as pb
+from vision.detector import VIDEO_SCALE, DetectionRequest
+from vision.zones.monitor import (
+    LineRule,
+    ZoneEvent,
+    ZoneFact,
+    ZoneMonitor,
+    ZoneRule,
+)
+from vision.zones.shapes import FrameSize
 
-from inference_gateway.analytics.places import Frame
-from inference_gateway.analytics.zones import Happening, LineRule, ZoneFact, ZoneRule, ZoneWatch
 from inference_gateway.functions.function import Fact, Kind, Moment, Pace, Telling
 from inference_gateway.functions.reading import Reader
-from inference_gateway.seeing.looking import FILM_LOOK, Wanted
 
 SUBJECT: Final = "inference.v1.zone_crossed"
 HAPPENINGS: Final = {
-    Happening.ENTERED: events_pb2.ZONE_HAPPENING_ENTERED,
-    Happening.LOITERING: events_pb2.ZONE_HAPPENING_LOITERING,
-    Happening.CROSSED_FORWARD: events_pb2.ZONE_HAPPENING_CROSSED_FORWARD,
-    Happening.CROSSED_BACKWARD: events_pb2.ZONE_HAPPENING_CROSSED_BACKWARD,
-    Happening.WRONG_WAY: events_pb2.ZONE_HAPPENING_WRONG_WAY,
+    ZoneEvent.ENTERED: events_pb2.ZONE_HAPPENING_ENTERED,
+    ZoneEvent.LOITERING: events_pb2.ZONE_HAPPENING_LOITERING,
+    ZoneEvent.CROSSED_FORWARD: events_pb2.ZONE_HAPPENING_CROSSED_FORWARD,
+    ZoneEvent.CROSSED_BACKWARD: events_pb2.ZONE_HAPPENING_CROSSED_BACKWARD,
+    ZoneEvent.WRONG_WAY: events_pb2.ZONE_HAPPENING_WRONG_WAY,
 }
-PACE: Final = Pace(Wanted(looks=frozenset({FILM_LOOK})), 5.0, frames_per_second=5.0)
+PACE: Final = Pace(DetectionRequest(scales=frozenset({VIDEO_SCALE})), 5.0, frames_per_second=5.0)
 
 
 def read_zone(reader: Reader, told: pb.ZoneFunction) -> ZoneRule:
@@ -39,20 +45,20 @@ def read_line(reader: Reader, told: pb.LineFunction) -> LineRule:
 
 
 class Zones:
-    def __init__(self, rules: tuple[ZoneRule, ...], frame: Frame) -> None:
-        self._watch = ZoneWatch(zones=rules, frame=frame)
+    def __init__(self, rules: tuple[ZoneRule, ...], frame: FrameSize) -> None:
+        self._watch = ZoneMonitor(zones=rules, frame=frame)
 
     def add(self, moment: Moment) -> list[Fact]:
-        told = self._watch.add(moment.trails, at=moment.seconds, local=moment.local)
+        told = self._watch.add(moment.tracks, at=moment.seconds, local=moment.local)
         return [worded(fact) for fact in told]
 
 
 class Lines:
-    def __init__(self, rules: tuple[LineRule, ...], frame: Frame) -> None:
-        self._watch = ZoneWatch(lines=rules, frame=frame)
+    def __init__(self, rules: tuple[LineRule, ...], frame: FrameSize) -> None:
+        self._watch = ZoneMonitor(lines=rules, frame=frame)
 
     def add(self, moment: Moment) -> list[Fact]:
-        told = self._watch.add(moment.trails, at=moment.seconds, local=moment.local)
+        told = self._watch.add(moment.tracks, at=moment.seconds, local=moment.local)
         return [worded(fact) for fact in told]
 
 
@@ -61,10 +67,10 @@ def worded(fact: ZoneFact) -> Fact:
         box = fact.box
         return events_pb2.ZoneCrossed(
             crossing_id=str(told.thing_id),
-            happening=HAPPENINGS[fact.happening],
+            happening=HAPPENINGS[fact.event],
             rule=fact.rule,
             label=fact.label,
-            track=fact.trail,
+            track=fact.track,
             box=inference_pb2.Box(x=box.x, y=box.y, width=box.width, height=box.height),
             since=told.moment(fact.since_seconds),
             confidence=fact.confidence,
@@ -74,12 +80,12 @@ def worded(fact: ZoneFact) -> Fact:
 
     return Fact(
         SUBJECT,
-        fact.happening.value.replace("_", " "),
-        f"{fact.happening}:{fact.rule}:{fact.trail}:{fact.at_seconds:.3f}",
+        fact.event.value.replace("_", " "),
+        f"{fact.event}:{fact.rule}:{fact.track}:{fact.at_seconds:.3f}",
         fact.at_seconds,
         message,
         rule=fact.rule,
-        track=fact.trail,
+        track=fact.track,
         box=fact.box,
         confidence=fact.confidence,
     )

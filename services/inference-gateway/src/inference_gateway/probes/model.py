@@ -15,10 +15,10 @@ from typing import Any, Final
 from uuid import UUID
 
 import numpy as np
-
-from inference_gateway.seeing.geometry import Box, Floats
-from inference_gateway.seeing.looking import Sight
-from inference_gateway.seeing.pipeline import VEHICLES
+from vision.arrays import Floats
+from vision.boxes import Box
+from vision.detector import Detections
+from vision.objects import VEHICLES
 
 RIGHT_SHARE: Final = 0.85
 """Of the probes of a function; fewer, and it is degraded."""
@@ -56,7 +56,7 @@ class LookedAt:
 
     probe: Probe
     seconds: float
-    sight: Sight | None = None
+    sight: Detections | None = None
     faces: tuple[Box, ...] | None = None
     # Of the one face, float32 [128].
     template: Floats | None = field(default=None, repr=False)
@@ -167,7 +167,7 @@ def sees_right(one: LookedAt) -> bool:
     labels = VEHICLES if one.probe.label == "vehicle" else {one.probe.label}
     objects = one.sight.objects if one.sight else ()
     return truth is not None and any(
-        seen.label in labels and seen.box.overlap(truth) >= SAME_PLACE for seen in objects
+        seen.label in labels and seen.box.iou(truth) >= SAME_PLACE for seen in objects
     )
 
 
@@ -175,7 +175,7 @@ def knows_right(one: LookedAt, everybody: Sequence[LookedAt]) -> bool:
     """One face, in its place, and nearer to the same person's other picture than to any other's."""
     if one.faces is None or one.probe.face is None or one.template is None:
         return False
-    if len(one.faces) != 1 or one.faces[0].overlap(one.probe.face) < SAME_PLACE:
+    if len(one.faces) != 1 or one.faces[0].iou(one.probe.face) < SAME_PLACE:
         return False
     own, others = _distances(one, everybody, same=True), _distances(one, everybody, same=False)
     return bool(own and others) and max(own) * NEARER < min(others)

@@ -14,9 +14,11 @@ from dataclasses import dataclass, replace
 from chassis.clock import Clock, new_id
 from chassis.db import Database
 from chassis.transaction import SYSTEM, Tx
+from vision.faces.detector import FaceDetector, forget
 
 from inference_gateway import measures
 from inference_gateway.eyes import Eyes
+from inference_gateway.pictures import open_picture
 from inference_gateway.probes import storage
 from inference_gateway.probes.events import function_degraded, function_recovered
 from inference_gateway.probes.model import (
@@ -28,8 +30,6 @@ from inference_gateway.probes.model import (
     found_in,
     until_due,
 )
-from inference_gateway.seeing.face_looking import FaceLooker, forget
-from inference_gateway.seeing.pictures import open_picture
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +50,7 @@ class Prober:
         self,
         db: Database,
         eyes: Eyes,
-        faces: FaceLooker,
+        faces: FaceDetector,
         clock: Clock,
         probes: tuple[Probe, ...],
         times: Times,
@@ -106,10 +106,10 @@ class Prober:
             try:
                 picture = await asyncio.to_thread(open_picture, probe.content)
                 if probe.plate or probe.seen is not None:
-                    sight, self._fingerprint = await self._eyes.look(picture)
+                    sight, self._fingerprint = await self._eyes.detect(picture)
                     looked = replace(looked, sight=sight)
                 if probe.face is not None:
-                    faces = await self._faces.faces(picture)
+                    faces = await self._faces.detect(picture)
                     boxes = tuple(face.box for face in faces)
                     templates = await self._faces.templates(picture, faces[:1])
                     template = templates[0] if faces else None

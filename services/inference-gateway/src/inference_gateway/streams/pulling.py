@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-import numpy as np
 from av.error import InvalidDataError
+from vision.arrays import Picture
+from vision.background.motion_gate import Grey, PictureState, StreamHealth, luma_of, small_grey
 from vision.media_clock import MediaClock
 
+from inference_gateway.pictures import PictureTooLarge
 from inference_gateway.rtsp import (
     DatedFrame,
     Decoder,
@@ -23,8 +25,6 @@ from inference_gateway.rtsp import (
     StreamUnauthorized,
     opened_stream,
 )
-from inference_gateway.seeing.pictures import Picture, PictureTooLarge
-from inference_gateway.streams.gate import GREY_WIDTH, Grey, Shows, Watchman
 
 DELAYS_SECONDS = (0.5, 1.0, 2.0, 4.0, 8.0)
 # After a wrong password: cameras lock the account of who tries too often.
@@ -52,7 +52,7 @@ class Arrival:
 
     dated: DatedFrame
     grey: Grey
-    shows: Shows
+    shows: PictureState
 
     @property
     def at(self) -> float:
@@ -79,7 +79,7 @@ class Puller:
         self._wants = wants
         self._offer = offer
         self._stopped = threading.Event()
-        self._watchman = Watchman()
+        self._watchman = StreamHealth()
         self._media_clock = MediaClock(late_max=LATE_SECONDS_MAX)
         self.line = Line.OPENING
 
@@ -142,18 +142,3 @@ class Puller:
         grey = small_grey(dated.frame)
         shows = self._watchman.see(luma_of(dated.frame), grey, dated.at)
         return Arrival(dated, grey, shows)
-
-
-def luma_of(frame: Any) -> bytes:
-    """The brightness of a decoded frame, without what lies beyond the ends of its lines."""
-    plane = frame.planes[0]
-    lines = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
-    return lines[: frame.height, : frame.width].tobytes()
-
-
-def small_grey(frame: Any) -> Grey:
-    """The brightness of a decoded frame, at most GREY_WIDTH wide."""
-    width = min(GREY_WIDTH, frame.width)
-    height = max(8, round(frame.height * width / frame.width))
-    small = frame.reformat(width=width, height=height, format="gray")
-    return np.ascontiguousarray(small.to_ndarray())

@@ -10,13 +10,13 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from chassis.refusals import Kind, Overloaded, Refusal
+from vision.background.motion_gate import MotionGate, Need, PictureState
 
 from inference_gateway.eyes import Eyes
 from inference_gateway.films import Shot
 from inference_gateway.limits import Shed, Urgency
 from inference_gateway.objects import EvidenceAway
 from inference_gateway.screening import Screening
-from inference_gateway.streams.gate import Gate, Need, Shows
 from inference_gateway.streams.model import Outcome, Slots, Stream, StreamState, slot_at
 from inference_gateway.streams.pulling import Arrival, Line, Puller
 from inference_gateway.usecases import Settling
@@ -51,9 +51,9 @@ class Watch:
         self.told: StreamState | None = None
         self._clock = clock
         self._news = news
-        self._gate = Gate()
+        self._gate = MotionGate()
         self._need = Need.YES
-        self._shows = Shows.LIVE
+        self._shows = PictureState.LIVE
         self._newest: Arrival | None = None
         self._came = asyncio.Event()
         self._busy = False

@@ -11,9 +11,8 @@ from typing import Final
 import faiss
 import numpy as np
 import numpy.typing as npt
-
-from inference_gateway.seeing.faces import TEMPLATE_LENGTH
-from inference_gateway.seeing.geometry import Floats
+from vision.arrays import Floats
+from vision.faces.recognition import TEMPLATE_LENGTH
 
 SHARD_ROWS: Final = 65_536
 """Memory grows by so many at most, and what an earlier size held is given back early."""

@@ -12,9 +12,9 @@ import numpy as np
 from chassis.db import Database, storage_is_away
 from chassis.transaction import SYSTEM
 from cryptography.exceptions import InvalidTag
+from vision.arrays import Floats
+from vision.faces.recognition import TEMPLATE_LENGTH
 
-from inference_gateway.seeing.faces import TEMPLATE_LENGTH
-from inference_gateway.seeing.geometry import Floats
 from inference_gateway.watchlists import storage
 from inference_gateway.watchlists.gallery import Near, RegionGallery, one_thread
 from inference_gateway.watchlists.model import ListsAway

@@ -2,12 +2,12 @@
 
 from chassis.runtime import Chassis
 from tartip.inference.v1 import watchlists_pb2, watchlists_pb2_grpc
+from vision.faces.detector import FaceDetector
 
 from inference_gateway.evidence import Vault
 from inference_gateway.eyes import Eyes
-from inference_gateway.seeing.face_looking import FaceLooker
-from inference_gateway.seeing.triton import TritonModels
 from inference_gateway.settings import InferenceSettings
+from inference_gateway.triton import TritonModels
 from inference_gateway.watchlists.erasing import warn_unless_erasing
 from inference_gateway.watchlists.grpc_api import POLICY, WatchlistsApi
 from inference_gateway.watchlists.lists import Lists
@@ -21,7 +21,7 @@ def join(
 ) -> FaceSearch:
     """Serves `Watchlists`, keeps the lists, and gives the search for the path of frames."""
     warn_unless_erasing()
-    looker, lists = FaceLooker(models), Lists(chassis.db)
+    looker, lists = FaceDetector(models), Lists(chassis.db)
     desk = WatchDesk(chassis.db, lists, eyes, looker, chassis.clock, vault)
     chassis.serve(
         watchlists_pb2.DESCRIPTOR.services_by_name["Watchlists"],

@@ -11,10 +11,10 @@ from datetime import datetime
 from typing import Protocol
 
 from chassis.transaction import Tx
+from vision.arrays import Picture
 
 from inference_gateway.events import Told
 from inference_gateway.model import Camera, SeenFace
-from inference_gateway.seeing.pictures import Picture
 
 
 @dataclass(frozen=True)

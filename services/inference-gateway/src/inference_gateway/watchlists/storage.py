@@ -26,9 +26,9 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.dialects.postgresql import insert
+from vision.boxes import Box
 
 from inference_gateway.evidence.storage import EvidencePlace, is_shown_form, take_away
-from inference_gateway.seeing.geometry import Box
 from inference_gateway.watchlists.model import (
     DISMISSED_KEPT,
     SAME_SIGHTING,

@@ -18,13 +18,13 @@ from chassis.identity import Caller
 from chassis.refusals import Checks, IdReused, Refusal
 from chassis.telemetry import current_story
 from chassis.transaction import SYSTEM, Tx
+from vision.arrays import Floats, Picture
+from vision.faces.detector import FaceDetector, forget
+from vision.faces.recognition import Usable
 
 from inference_gateway.evidence import ShownEvidence, Vault
 from inference_gateway.eyes import Eyes
-from inference_gateway.seeing.face_looking import FaceLooker, forget
-from inference_gateway.seeing.faces import Usable
-from inference_gateway.seeing.geometry import Floats
-from inference_gateway.seeing.pictures import Picture, open_picture
+from inference_gateway.pictures import open_picture
 from inference_gateway.storage import request_fingerprint
 from inference_gateway.watchlists import storage
 from inference_gateway.watchlists.events import access_refused
@@ -58,7 +58,7 @@ class WatchDesk:
         db: Database,
         lists: Lists,
         eyes: Eyes,
-        looker: FaceLooker,
+        looker: FaceDetector,
         clock: Clock,
         vault: Vault,
     ) -> None:
@@ -242,7 +242,7 @@ class WatchDesk:
     async def _template(self, picture: Picture) -> Floats:
         """Of the one face in a picture [1, 128]. Raises NoFace, SeveralFaces or FaceTooPoor."""
         async with models_away_by_name():
-            faces = await self._looker.faces(picture)
+            faces = await self._looker.detect(picture)
             if not faces:
                 raise NoFace
             if len(faces) > 1:

@@ -9,13 +9,18 @@ from datetime import datetime
 from chassis.clock import Clock, new_id
 from chassis.db import Database
 from chassis.transaction import SYSTEM
+from vision.arrays import Picture
+from vision.faces.detector import FaceDetector, forget
+from vision.faces.recognition import (
+    MATCH_THRESHOLD,
+    SAME_PERSON,
+    Face,
+    Usable,
+)
 
 from inference_gateway.evidence import Vault
 from inference_gateway.model import Camera, FaceVerdict, SeenFace
-from inference_gateway.seeing.face_looking import FaceLooker, forget
-from inference_gateway.seeing.faces import ACTING, SAME_PERSON, Face, Usable
-from inference_gateway.seeing.pictures import Picture
-from inference_gateway.seeing.triton import ModelsAway
+from inference_gateway.triton import ModelsAway
 from inference_gateway.watchlists import storage
 from inference_gateway.watchlists.gallery import Near
 from inference_gateway.watchlists.keeping import Found, WatchedFaces
@@ -27,7 +32,7 @@ class FaceWatch:
     """The one `FaceSearch` there is."""
 
     def __init__(
-        self, db: Database, lists: Lists, looker: FaceLooker, vault: Vault, clock: Clock
+        self, db: Database, lists: Lists, looker: FaceDetector, vault: Vault, clock: Clock
     ) -> None:
         self._db = db
         self._lists = lists
@@ -50,7 +55,7 @@ class FaceWatch:
         if not self._lists.is_searching(camera.region):
             return WatchedFaces(self._clock, self._vault)
         async with models_away_by_name():
-            faces = await self._looker.faces(picture)
+            faces = await self._looker.detect(picture)
             near = await self._near(picture, faces, camera.region)
         seen = tuple(
             SeenFace(face.box, verdict(entries)) for face, entries in zip(faces, near, strict=True)
@@ -137,7 +142,9 @@ def nearest(near: list[list[Near] | None]) -> dict[int, _Nearest]:
     for face, entries in enumerate(near):
         for entry in entries or ():
             known = best.get(entry.number)
-            if entry.distance < ACTING and (known is None or entry.distance < known.distance):
+            if entry.distance < MATCH_THRESHOLD and (
+                known is None or entry.distance < known.distance
+            ):
                 best[entry.number] = _Nearest(entry.distance, face)
     return best
 
