@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-from inference_gateway.pictures import open_picture
+from inference_gateway.frames.pictures import open_picture
 from inference_gateway.triton import Credentials, TritonModels
 from tartip_scenes.forms import (
     ONE_LINE_KAZAKH_KINDS,

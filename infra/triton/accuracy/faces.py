@@ -184,7 +184,7 @@ def _acting(distances: Mapping[Pair, float], known: Mapping[str, Known], page: P
         _likenesses(distances, known, want=False),
     )
     page.say(
-        f"The search acts below {seeing.ACTING} and says that it does not know up to "
+        f"The search acts below {seeing.MATCH_THRESHOLD} and says that it does not know up to "
         f"{seeing.SAME_PERSON}, or when a face is too small, blurred, turned or badly lit.\n"
     )
     rows = [

@@ -6,7 +6,7 @@ from typing import Final
 
 import cv2
 import numpy as np
-from inference_gateway.pictures import open_picture
+from inference_gateway.frames.pictures import open_picture
 from rich.console import Console
 from rich.progress import track
 from vision.arrays import Picture

@@ -14,7 +14,7 @@ from typing import Final
 
 import cv2
 from evaluate import AMBIGUOUS, Outcome, Shown, scenes
-from inference_gateway.pictures import open_picture
+from inference_gateway.frames.pictures import open_picture
 from rich.progress import track
 from tartip_scenes.forms import ONE_LINE_KAZAKH_KINDS, TWO_ROW_KAZAKH_KINDS, PlateKind
 from vision.arrays import Picture

@@ -1,8 +1,8 @@
-"""Counts vehicles by class and direction, and tells their speed where the road is measured.
+"""Counts vehicles by class and direction, and their speed where the road is calibrated.
 
 What a detector does not know, as a car seen from straight above, is found by its movement before
 a learnt background. Speed comes from four points of the road whose distances are known, and is
-told with how wrong it may be.
+given with its uncertainty.
 """
 
 import math
@@ -116,7 +116,7 @@ class VehicleCounter:
 
     def add(self, tracks: Iterable[Track], *, at: float) -> list[ZoneFact]:
         """Returns the crossings that count."""
-        seen, told = list(tracks), []
+        seen, facts = list(tracks), []
         self._forget({track.number for track in seen}, at)
         for fact in self._watch.add([track for track in seen if _has_moved(track)], at=at):
             counted = self._counted.setdefault(fact.track, _Counted(at))
@@ -125,8 +125,8 @@ class VehicleCounter:
             counted.ways.add(fact.event)
             ahead = fact.event is ZoneEvent.CROSSED_FORWARD
             (self.forward if ahead else self.backward)[fact.label] += 1
-            told.append(fact)
-        return told
+            facts.append(fact)
+        return facts
 
     def _forget(self, seen: set[int], at: float) -> None:
         """Those that have long left; who stands there still is counted no second time."""

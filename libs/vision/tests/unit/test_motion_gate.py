@@ -111,14 +111,14 @@ def test_a_look_that_failed_leaves_the_gate_open_and_another_size_opens_it() -> 
 def test_a_frozen_and_a_black_picture_are_told_and_a_sensor_at_night_is_neither() -> None:
     rng = np.random.default_rng(1)
     same, watchman = np.full((180, 320), 90, np.uint8), StreamHealth()
-    shows = [watchman.see(same.tobytes(), same, at) for at in (0.0, 2.0, FROZEN_SECONDS)]
+    shows = [watchman.observe(same.tobytes(), same, at) for at in (0.0, 2.0, FROZEN_SECONDS)]
     assert shows == [PictureState.LIVE, PictureState.LIVE, PictureState.FROZEN]
     for number, (level, expected) in enumerate([(17, PictureState.BLACK), (60, PictureState.LIVE)]):
         noisy = np.clip(rng.normal(level, 2, same.shape), 0, 255).astype(np.uint8)
-        assert watchman.see(noisy.tobytes(), noisy, 20.0 + number) is expected
+        assert watchman.observe(noisy.tobytes(), noisy, 20.0 + number) is expected
     lamp = np.full((180, 320), 17, np.uint8)
     lamp[80:90, 100:110] = 220
-    assert watchman.see(lamp.tobytes(), lamp, 30.0) is PictureState.LIVE
+    assert watchman.observe(lamp.tobytes(), lamp, 30.0) is PictureState.LIVE
 
 
 def test_a_car_that_passes_is_seen_in_every_drawn_frame() -> None:

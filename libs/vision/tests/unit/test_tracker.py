@@ -9,7 +9,7 @@ def seen(x: float, y: float = 50, score: float = 0.8, label: str = "car") -> Det
     return DetectedObject(label, score, Box(x, y, 40, 20))
 
 
-def test_track_is_told_of_once_it_was_seen_often_enough() -> None:
+def test_trail_is_told_of_once_it_was_seen_often_enough() -> None:
     tracks = Tracker()
     assert tracks.add([seen(0)], at=0.0) == []
     assert tracks.add([seen(5)], at=0.1) == []
@@ -25,7 +25,7 @@ def test_two_that_pass_each_other_keep_their_numbers() -> None:
     assert (there.box.x, back.box.x) == (200, 0)
 
 
-def test_faint_box_continues_a_track_and_starts_none() -> None:
+def test_faint_box_continues_a_trail_and_starts_none() -> None:
     tracks = Tracker()
     for step in range(4):
         tracks.add([seen(5 * step)], at=step / 10)
@@ -33,7 +33,7 @@ def test_faint_box_continues_a_track_and_starts_none() -> None:
     assert track.sightings == 5
 
 
-def test_gap_is_bridged_by_speed_and_a_long_one_ends_the_track() -> None:
+def test_gap_is_bridged_by_speed_and_a_long_one_ends_the_trail() -> None:
     tracks = Tracker()
     for step in range(4):
         tracks.add([seen(20 * step)], at=step / 10)

@@ -21,7 +21,7 @@ from tritonclient.utils import InferenceServerException
 
 MOST_IN_FLIGHT: Final = 8
 MOST_OF_ONE: Final = 6
-"""Of one model: one that stands still leaves room for the others."""
+"""Of one model: one that hangs leaves room for the others."""
 CALL_SECONDS: Final = 180.0
 """Far above what so few calls take together: what was sent is to end, not to be cancelled."""
 READY_SECONDS: Final = 2.0
@@ -32,7 +32,7 @@ CHANNEL_OPTIONS: Final = (
     # A Triton that was started again is found within a second, not within grpc's two minutes.
     ("grpc.max_reconnect_backoff_ms", 1000),
     ("grpc.keepalive_time_ms", 20_000),
-    # One that stands still for less than a minute has nothing cancelled under it.
+    # One that hangs for less than a minute has nothing cancelled under it.
     ("grpc.keepalive_timeout_ms", 40_000),
 )
 FINGERPRINT_SECONDS: Final = 60.0
@@ -74,7 +74,7 @@ class OutsideModel:
 
 
 @dataclass(frozen=True, slots=True)
-class _Told:
+class _Catalogue:
     """What the server says of its models, and until when that is believed."""
 
     fingerprint: str = ""
@@ -110,7 +110,7 @@ class TritonModels:
             certificate_chain=str(credentials.certificate),
             channel_args=list(CHANNEL_OPTIONS),
         )
-        self._told = _Told()
+        self._catalogue = _Catalogue()
         self._places = asyncio.Semaphore(most_in_flight)
         self._of_model: defaultdict[str, asyncio.Semaphore] = defaultdict(
             lambda: asyncio.Semaphore(min(MOST_OF_ONE, most_in_flight))
@@ -137,7 +137,7 @@ class TritonModels:
         try:
             return call.result()
         except InferenceServerException as problem:
-            self._told = _Told()  # whoever answers next may serve other models
+            self._catalogue = _Catalogue()  # whoever answers next may serve other models
             raise ModelsAway(facts={"model": model}) from problem
 
     async def ready(self) -> bool:
@@ -173,10 +173,10 @@ class TritonModels:
         result: npt.NDArray[np.float32] = answer.as_numpy(output)
         return result
 
-    async def _asked(self) -> _Told:
+    async def _asked(self) -> _Catalogue:
         now = asyncio.get_running_loop().time()
-        if now < self._told.until:
-            return self._told
+        if now < self._catalogue.until:
+            return self._catalogue
         try:
             own = {model: await self._parameters(model) for model in sorted(MODELS)}
             named = own[CATALOGUE].get("outside_models", "")
@@ -189,7 +189,7 @@ class TritonModels:
         weights = {name: told.get("fingerprint", "unknown") for name, told in own.items()}
         weights |= {name: told.get("fingerprint", "unknown") for name, told in outside.items()}
         listed = "\n".join(f"{name}={digest}" for name, digest in weights.items())
-        self._told = _Told(
+        self._catalogue = _Catalogue(
             "sha256:" + hashlib.sha256(listed.encode()).hexdigest(),
             {
                 name: OutsideModel(tuple(told["labels"].split(",")), weights[name])
@@ -197,7 +197,7 @@ class TritonModels:
             },
             now + FINGERPRINT_SECONDS,
         )
-        return self._told
+        return self._catalogue
 
     async def _parameters(self, model: str) -> dict[str, str]:
         answer: Any = await self._client.get_model_config(

@@ -9,7 +9,7 @@ from vision.boxes import Box
 from vision.faces import recognition
 from vision.faces.detector import FaceDetector, forget
 
-from .conftest import Process
+from .processes import Process
 from .test_triton import models
 
 
@@ -32,9 +32,9 @@ async def test_a_drawn_person_is_found_and_known_again_from_afar(
     picture = framed(near.picture, np.asarray(far, np.uint8))
     served = models(engines)
     try:
-        looker = FaceDetector(served)
-        seen = sorted(await looker.detect(picture), key=lambda face: face.box.x)
-        templates = await looker.templates(picture, seen)
+        detector = FaceDetector(served)
+        seen = sorted(await detector.detect(picture), key=lambda face: face.box.x)
+        templates = await detector.templates(picture, seen)
     finally:
         await served.close()
     x, y, width, height = near.box

@@ -17,7 +17,7 @@ from tartip_cli.testing import RunningTestMesh
 from tartip_scenes.scenes import Light, draw_scene
 from vision.detector import Detector
 
-from .conftest import Process
+from .processes import Process
 
 SECONDS = 20.0
 

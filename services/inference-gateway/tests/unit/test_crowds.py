@@ -1,6 +1,6 @@
 """Crowds as events: each rise is a thing of its own."""
 
-from inference_gateway.functions.crowds import worded
+from inference_gateway.camera_rules.crowds import worded
 from vision.boxes import Box
 from vision.people.crowd import CrowdMonitor, CrowdRule
 from vision.zones.shapes import WHOLE_PICTURE, FrameSize

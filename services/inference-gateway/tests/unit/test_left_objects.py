@@ -3,8 +3,8 @@
 from datetime import UTC, datetime
 
 import numpy as np
-from inference_gateway.functions.function import Moment
-from inference_gateway.functions.left_objects import LeftBehind
+from inference_gateway.camera_rules.function import Moment
+from inference_gateway.camera_rules.left_objects import LeftBehind
 from vision.background.left_objects import LeftObjectRule, LeftObjects, Stage
 from vision.boxes import Box
 from vision.detector import VIDEO_SCALE, DetectionRequest, Detections

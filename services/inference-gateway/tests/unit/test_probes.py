@@ -8,8 +8,8 @@ from uuid import UUID
 import numpy as np
 import pytest
 from chassis.db import Database
-from inference_gateway.eyes import Eyes
-from inference_gateway.pictures import open_picture
+from inference_gateway.frames.pictures import open_picture
+from inference_gateway.inference_pool import InferencePool
 from inference_gateway.probes.model import (
     Found,
     Function,
@@ -194,7 +194,7 @@ async def test_an_answer_that_nothing_can_be_made_of_is_a_wrong_one(
     broken, keyring = Broken(error), Keyring(tmp_path)
     db = Database("postgresql://nowhere", service="test", keyring=keyring, clock=lambda: NOON)
     prober = Prober(
-        db, Eyes(broken), FaceDetector(broken), lambda: NOON, load(), Times(0, 3600, 60, 5)
+        db, InferencePool(broken), FaceDetector(broken), lambda: NOON, load(), Times(0, 3600, 60, 5)
     )
     caplog.set_level("INFO")
     for probe in load():

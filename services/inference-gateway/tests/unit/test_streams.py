@@ -95,9 +95,9 @@ def plate(text: str) -> Plate:
 def test_a_plate_in_a_picture_that_does_not_change_stays_and_is_read_no_further() -> None:
     tracks = PlateTracker(forget_seconds=3.0)
     tracks.add([plate("725BDE07")], at=0.0)
-    assert [tracks.stand(at=float(at)) for at in range(1, 9)] == [[]] * 8
+    assert [tracks.tick(at=float(at)) for at in range(1, 9)] == [[]] * 8
     [track] = tracks.open
     assert (track.last_seen, track.frames, len(track.readings)) == (8.0, 1, 1)
     assert tracks.add([], at=9.0) == []
-    [ended] = tracks.stand(at=12.5)
+    [ended] = tracks.tick(at=12.5)
     assert ended is track

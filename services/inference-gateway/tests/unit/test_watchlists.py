@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 from chassis.clock import new_id
 from chassis.refusals import BadRequest, Refusal, checks
-from inference_gateway.model import FaceVerdict
+from inference_gateway.frames.model import FaceVerdict
 from inference_gateway.watchlists.gallery import Near
+from inference_gateway.watchlists.matcher import nearest, verdict
 from inference_gateway.watchlists.model import (
     LONGEST,
     Asked,
@@ -22,7 +23,6 @@ from inference_gateway.watchlists.model import (
     check_asked,
     closeness,
 )
-from inference_gateway.watchlists.watching import nearest, verdict
 from vision.boxes import Box
 from vision.faces.recognition import MATCH_THRESHOLD, SAME_PERSON
 

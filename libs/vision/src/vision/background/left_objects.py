@@ -27,7 +27,7 @@ GONE_SECONDS: Final = 1.5
 
 
 class Stage(StrEnum):
-    """What is told of an object; `put` and `reclaimed` also of one that was never left."""
+    """What is reported of an object; `put` and `reclaimed` also of one that was never left."""
 
     PUT = "put"
     LEFT = "left"
@@ -111,10 +111,10 @@ class LeftObjects:
             smallest=self.rule.smallest_share,
             largest=self.rule.largest_share,
         )
-        told = [self._put(box, at) for box in still if self._is_new(box, at)]
+        facts = [self._put(box, at) for box in still if self._is_new(box, at)]
         for thing in list(self._objects):
-            told += self._follow(thing, step, at)
-        return [_unscaled(fact, scale) for fact in told]
+            facts += self._follow(thing, step, at)
+        return [_unscaled(fact, scale) for fact in facts]
 
     @property
     def followed(self) -> set[int]:
@@ -153,7 +153,7 @@ class LeftObjects:
         return any(_touch(person, box) for _, people in self._past for person in people)
 
     def _show_more(self, thing: _Object, box: Box) -> None:
-        """An object that was half hidden shows the rest; once told of, it stays as it is."""
+        """An object that was half hidden shows the rest; once reported, it stays as it is."""
         assert self._scene is not None
         if (
             thing.stage is Stage.PUT

@@ -1,6 +1,6 @@
-"""Which pictures of a fixed camera need to be looked at, and whether it shows anything at all.
+"""Which pictures of a fixed camera need inference, and whether it shows anything at all.
 
-Pure. A picture is compared in small with the last one that was looked at, so what changes slowly
+Pure. A picture is compared in small with the last one that was inferred on, so what changes slowly
 adds up. Noise of the sensor and of the codec lies in all blocks alike; what moves lies in some. A
 bright car at the far end of a street is a few small pixels, so blocks are small and overlap.
 """
@@ -38,17 +38,17 @@ class PictureState(StrEnum):
 
 
 class Need(IntEnum):
-    """Whether a picture needs to be looked at."""
+    """Whether a picture needs inference."""
 
     NO = 0
-    # Nothing moved; it is only some time since the last look.
+    # Nothing moved; it is only some time since the last inference.
     AGAIN = 1
     YES = 2
 
 
 @dataclass
 class MotionGate:
-    """One camera's gate: `needs` a look or not; `looked` tells it of one."""
+    """One camera's gate: whether a picture `needs` inference; `looked` records one."""
 
     _seen: Grey | None = None
     _again_at: float = 0.0
@@ -60,7 +60,7 @@ class MotionGate:
         return Need.AGAIN if at >= self._again_at else Need.NO
 
     def later(self, at: float) -> None:
-        """There was no time to look again though nothing moved: not at once."""
+        """There was no slot to infer again though nothing moved: not at once."""
         self._again_at = at + LATER_SECONDS
 
     def looked(self, grey: Grey, at: float) -> None:
@@ -95,7 +95,7 @@ def _blocks(difference: Grey) -> npt.NDArray[np.float32]:
 
 @dataclass
 class StreamHealth:
-    """Tells a frozen or black picture from a live one.
+    """Distinguishes a frozen or black picture from a live one.
 
     A sensor's picture is never the same to the bit; one that is, for longer than codecs repeat
     themselves, comes from a camera that hangs.
@@ -105,7 +105,7 @@ class StreamHealth:
     _same_since: float | None = None
     state: PictureState = PictureState.LIVE
 
-    def see(self, luma: bytes, grey: Grey, at: float) -> PictureState:
+    def observe(self, luma: bytes, grey: Grey, at: float) -> PictureState:
         """`luma` is all of the picture's brightness, `grey` the same in small."""
         mark = zlib.crc32(luma)
         if self._same_since is None or mark != self._print:

@@ -1,7 +1,7 @@
 """Finds the faces of a picture and makes their templates, by two models.
 
-Nothing is kept here. A template lives in the array that `templates` returns and nowhere else that
-this service names: whoever asked for it overwrites it by `forget` once it has been compared.
+Nothing is stored here. A template lives in the array that `templates` returns and nowhere else:
+whoever asked for it overwrites it by `forget` once it has been compared.
 """
 
 import asyncio

@@ -2,7 +2,7 @@
 
 A face is found with five points: the eyes, the nose and the corners of the mouth. They say how it
 is turned and where to cut the chip: the points are brought, by turning and scaling alone, to where
-dlib's network expects them. Whether a face can be relied upon is told by name before it is used.
+dlib's network expects them. Whether a face can be relied upon has a name: `Usable`.
 """
 
 import math
@@ -28,7 +28,7 @@ OVERLAP: Final = 0.3
 MOST_FACES: Final = 32
 WINDOW_SIDE: Final = 160
 WINDOW_FACE: Final = 72
-"""How large a face is brought into its window when it is looked at again."""
+"""How large a face is brought into its window for the second inference."""
 LARGE_ENOUGH: Final = 96
 """In pixels of the look; a face that was seen so large needs no second look."""
 SEEN_AGAIN: Final = 0.3
@@ -146,7 +146,7 @@ class ScaledPicture:
 
 
 def sides(picture: Picture) -> tuple[int, ...]:
-    """The sizes in which a picture is looked at, as its longer side in pixels."""
+    """The sizes of a picture for the detector, as its longer side in pixels."""
     longest = max(picture.shape[:2])
     return (NEAR_SIDE, min(LOOK_SIDE, max(longest, 2 * NEAR_SIDE)))
 
@@ -190,7 +190,7 @@ def detected_faces(cells: Floats, look: ScaledPicture) -> list[DetectedFace]:
 
 
 def distinct(looks: list[list[DetectedFace]]) -> list[DetectedFace]:
-    """What several looks found, each face once, strongest first."""
+    """What several scales found, each face once, strongest first."""
     everything = [face for look in looks for face in look]
     boxes, scores = [face.box for face in everything], [face.score for face in everything]
     kept = nms(boxes, scores, overlap=OVERLAP)[:MOST_FACES]

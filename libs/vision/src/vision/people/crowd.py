@@ -1,7 +1,7 @@
 """How many people are in a zone, how densely, whether that is too many or ever more.
 
 The count of a moment is the median over a few seconds, so that one bad frame says nothing. A
-crowd is told of once, and its end only when it is well below the limit again.
+crowd is reported once, and its end only when it is well below the limit again.
 """
 
 from collections import deque

@@ -1,7 +1,7 @@
-"""People in a still picture, from several looks at it: three sizes, each as it is and mirrored.
+"""People in a still picture, detected at several scales, each as it is and mirrored.
 
-The detector knows people of a certain size; each look is asked only about those that have it
-there. What most looks agree on is a person; counting many is told apart from being sure of each.
+The detector knows people of a certain size; each scale is asked only about those that have it
+there. What most scales agree on is a person; counting many is not being sure of each.
 """
 
 from dataclasses import dataclass, field
@@ -63,46 +63,46 @@ class _Candidate:
     seen: dict[InferenceScale, DetectedObject] = field(default_factory=dict)
 
 
-def for_detector(picture: Picture, look: InferenceScale) -> Picture:
+def for_detector(picture: Picture, scale: InferenceScale) -> Picture:
     """What the detector gets: letterboxed to multiples of 32."""
     height, width = picture.shape[:2]
-    scale = look.side / max(height, width)
+    factor = scale.side / max(height, width)
     small = cv2.resize(
-        picture[:, ::-1] if look.mirrored else picture,
-        (max(1, round(width * scale)), max(1, round(height * scale))),
-        interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR,
+        picture[:, ::-1] if scale.mirrored else picture,
+        (max(1, round(width * factor)), max(1, round(height * factor))),
+        interpolation=cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR,
     )
-    canvas = _canvas(height, width, scale)
+    canvas = _canvas(height, width, factor)
     image: Picture = np.full((*canvas, 3), LETTERBOX_GREY, np.uint8)
     image[: small.shape[0], : small.shape[1]] = small
     return image
 
 
 def people_at_scale(
-    anchors: Floats, picture: Picture, look: InferenceScale
+    anchors: Floats, picture: Picture, scale: InferenceScale
 ) -> list[DetectedObject]:
     """People from the anchors [a, 6] of what was shown, in pixels of the picture."""
-    scale = look.side / max(picture.shape[:2])
+    factor = scale.side / max(picture.shape[:2])
     return [
         seen
-        for seen in objects_at_scale(anchors, picture, look, labels=PEOPLE)
-        if KNOWN_PIXELS[0] <= _long_side(seen.box) * scale <= KNOWN_PIXELS[1]
+        for seen in objects_at_scale(anchors, picture, scale, labels=PEOPLE)
+        if KNOWN_PIXELS[0] <= _long_side(seen.box) * factor <= KNOWN_PIXELS[1]
     ]
 
 
 def objects_at_scale(
-    anchors: Floats, picture: Picture, look: InferenceScale, *, labels: frozenset[str]
+    anchors: Floats, picture: Picture, scale: InferenceScale, *, labels: frozenset[str]
 ) -> list[DetectedObject]:
     """Objects with these labels, faint ones too; of those in one place the strongest alone."""
     height, width = picture.shape[:2]
-    scale = look.side / max(height, width)
-    rows, columns = _canvas(height, width, scale)
+    factor = scale.side / max(height, width)
+    rows, columns = _canvas(height, width, factor)
     centres = np.concatenate([_centres(rows, columns, stride) for stride in OBJECT_STRIDES])
     codes = [code for code, label in COCO_LABELS.items() if label in labels]
     chosen = np.isin(anchors[:, 5], codes) & (anchors[:, 4] > ASK_FROM)
     middle, sides = centres[chosen], anchors[chosen, :4]
-    edges = np.concatenate([middle - sides[:, :2], middle + sides[:, 2:]], 1) / scale
-    if look.mirrored:
+    edges = np.concatenate([middle - sides[:, :2], middle + sides[:, 2:]], 1) / factor
+    if scale.mirrored:
         edges[:, [0, 2]] = width - edges[:, [2, 0]]
     scores = [float(score) for score in anchors[chosen, 4]]
     names = [COCO_LABELS[int(code)] for code in anchors[chosen, 5]]
@@ -114,17 +114,17 @@ def objects_at_scale(
 def people(
     seen: dict[InferenceScale, list[DetectedObject]], picture: Picture, rule: PeopleRule
 ) -> list[DetectedObject]:
-    """What the looks agree on, surest first; its score is the mean over the looks that could
+    """What the scales agree on, surest first; its score is the mean over the scales that could
     have seen it."""
     candidates: list[_Candidate] = []
-    everything = [(look, one) for look in rule.scales for one in seen[look]]
-    for look, one in sorted(everything, key=lambda pair: -pair[1].score):
-        fitting = [c for c in candidates if look not in c.seen]
+    everything = [(scale, one) for scale in rule.scales for one in seen[scale]]
+    for scale, one in sorted(everything, key=lambda pair: -pair[1].score):
+        fitting = [c for c in candidates if scale not in c.seen]
         best = max(fitting, key=lambda c: c.box.iou(one.box), default=None)
         if best is None or best.box.iou(one.box) <= SAME_PERSON:
-            candidates.append(_Candidate(one.box, {look: one}))
+            candidates.append(_Candidate(one.box, {scale: one}))
         else:
-            best.seen[look] = one
+            best.seen[scale] = one
             best.box = _middle_of(list(best.seen.values()))
     longest = max(picture.shape[:2])
     scores = [_agreed(candidate, rule, longest) for candidate in candidates]
@@ -154,8 +154,8 @@ def _is_part(box: Box, whole: Box) -> bool:
 def _agreed(candidate: _Candidate, rule: PeopleRule, longest: int) -> float:
     length = _long_side(candidate.box)
     able = sum(
-        1.2 * KNOWN_PIXELS[0] <= length * look.side / longest <= 0.9 * KNOWN_PIXELS[1]
-        for look in rule.scales
+        1.2 * KNOWN_PIXELS[0] <= length * scale.side / longest <= 0.9 * KNOWN_PIXELS[1]
+        for scale in rule.scales
     )
     total = sum(one.score for one in candidate.seen.values())
     return total / max(1, able, len(candidate.seen))
@@ -173,8 +173,8 @@ def _middle_of(seen: list[DetectedObject]) -> Box:
     )
 
 
-def _canvas(height: int, width: int, scale: float) -> tuple[int, int]:
-    rows, columns = (-(-max(1, round(length * scale)) // 32) * 32 for length in (height, width))
+def _canvas(height: int, width: int, factor: float) -> tuple[int, int]:
+    rows, columns = (-(-max(1, round(length * factor)) // 32) * 32 for length in (height, width))
     return rows, columns
 
 

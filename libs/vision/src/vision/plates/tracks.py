@@ -57,7 +57,7 @@ class PlateTracker:
                 _extend(track, plate, at=at)
         return ended
 
-    def stand(self, *, at: float) -> list[PlateTrack]:
+    def tick(self, *, at: float) -> list[PlateTrack]:
         """The picture is what it was: plates in it stay, read no further; ended tracks as `add`."""
         for track in self._open:
             if track.last_seen == self._looked_at:

@@ -1,6 +1,6 @@
-"""Carries boxes from one frame to the next by how the picture under them moves.
+"""Propagates boxes from one frame to the next by the optical flow under them.
 
-A model need then not look at every frame: what it saw is moved along until it looks again. A box
+A model need then not run on every frame: its boxes are moved along until it runs again. A box
 whose pixels are lost, behind a bridge say, is dropped; so is a faint one, which is often none.
 """
 
@@ -38,7 +38,7 @@ class OpticalFlowPropagator:
         self._boxes: list[DetectedObject] = []
 
     def add(self, picture: Picture, fresh: Iterable[DetectedObject] | None) -> list[DetectedObject]:
-        """Those seen in this frame where a model looked; else those from before, moved along."""
+        """Fresh boxes where a model ran on this frame; else those from before, moved along."""
         before, scale = self._grey, WORKING_WIDTH / picture.shape[1]
         self._grey = _grey(picture, scale)
         if fresh is not None:

@@ -1,7 +1,7 @@
 """Follows boxes over the frames of one camera: which of now's boxes is which of before's.
 
-A track's next place is foretold from its speed; boxes and tracks are paired best match first,
-confident boxes before faint ones. A track is told of once it was seen often enough.
+A track's next place is predicted from its speed; boxes and tracks are paired best match first,
+confident boxes before faint ones. A track is reported once it was detected often enough.
 """
 
 import math
@@ -26,7 +26,7 @@ class TrackingRule:
     """Boxes fainter than `confident` continue a track and never start one."""
     overlap: float = 0.15
     reach: float = 0.4
-    """Without an overlap, how far a middle may be from where it is foretold, in box sizes."""
+    """Without an overlap, how far a middle may be from where it is predicted, in box sizes."""
     forget_seconds: float = 0.7
     seen_at_least: int = 3
 
@@ -96,7 +96,7 @@ class Tracker:
         self._numbers = numbers or count(1)
 
     def add(self, objects: Iterable[DetectedObject], *, at: float) -> list[Track]:
-        """Take a frame's boxes in; returns the tracks seen in it that are told of."""
+        """Take a frame's boxes in; returns the tracks in it that are confirmed."""
         rule = self._rule
         self._open = [t for t in self._open if at - t.last_seen <= rule.forget_seconds]
         boxes = [seen for seen in objects if seen.score >= rule.faint]
@@ -127,13 +127,13 @@ class Tracker:
                 track.update(boxes[place], at=at)
         return [seen for place, seen in enumerate(boxes) if place not in paired]
 
-    def _closeness(self, foretold: Box, box: Box) -> float:
+    def _closeness(self, predicted: Box, box: Box) -> float:
         """Above 1 for boxes that overlap, 0 for those that are too far apart."""
-        overlap = foretold.iou(box)
+        overlap = predicted.iou(box)
         if overlap >= self._rule.overlap:
             return 1 + overlap
-        (x, y), (u, v) = _middle(foretold), _middle(box)
-        size = max(box.width, box.height, foretold.width, foretold.height, 1e-9)
+        (x, y), (u, v) = _middle(predicted), _middle(box)
+        size = max(box.width, box.height, predicted.width, predicted.height, 1e-9)
         return max(0.0, 1 - math.dist((x, y), (u, v)) / (size * self._rule.reach))
 
     def _started(self, seen: DetectedObject, at: float) -> Track:

@@ -1,7 +1,7 @@
 """Points, polygons and directed lines on a picture, as shares of its width and height.
 
 A place is refused by name when it is drawn: a polygon with two corners never watches anything.
-Whether somebody stands in it is asked of the middle of the lower edge of the box: the feet.
+Whether somebody is in it goes by the middle of the lower edge of the box: the feet.
 """
 
 import math
@@ -17,7 +17,7 @@ SHORTEST_LINE: Final = 1e-3
 class PlaceUnusable(ValueError):
     """A polygon, line or calibration that cannot be watched; `facts` name it and the reason.
 
-    Who configures a camera is told by `functions.reading`, which makes it a refusal.
+    Whoever reads a configuration makes a refusal of it.
     """
 
     def __init__(self, *, facts: dict[str, str]) -> None:

@@ -1,7 +1,7 @@
 """What a probe shows, when it is answered rightly, and what becomes of a function's standing: pure.
 
-A function that is wrong or late twice in a row is degraded, and told so once; it has recovered when
-a whole round was right and in time. In between nothing is told.
+A function that is wrong or late twice in a row is degraded, reported once; it has recovered when
+a whole round was right and in time. In between nothing is reported.
 """
 
 import json
@@ -23,7 +23,7 @@ from vision.objects import VEHICLES
 RIGHT_SHARE: Final = 0.85
 """Of the probes of a function; fewer, and it is degraded."""
 SAME_PLACE: Final = 0.5
-"""Intersection over union of what was seen with the truth."""
+"""Intersection over union of a detection with the truth."""
 NEARER: Final = 1.5
 """By so much is a drawn person nearer to himself than to the other one; see `tartip_scenes`."""
 
@@ -107,7 +107,7 @@ class Standing:
         return self.wrong_since is None and self.degradation_id is None
 
     def after(self, found: Found, now: datetime, new_id: UUID) -> "Standing":
-        """The standing after a round; it is told when `degradation_id` has come or gone."""
+        """The standing after a round; it is emitted when `degradation_id` has come or gone."""
         if found.is_whole:
             return Standing(self.function, right_at=now)
         if found.holds:

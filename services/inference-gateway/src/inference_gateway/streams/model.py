@@ -46,7 +46,7 @@ class StreamState(StrEnum):
 
 @dataclass(frozen=True)
 class Stream:
-    """A stream as its row tells. `accounted_until` is the first slot without an outcome."""
+    """A stream as it is stored. `accounted_until` is the first slot without an outcome."""
 
     camera_id: UUID
     region: str
