@@ -242,7 +242,7 @@ def opened(engines: RunningTestMesh, sha256: str) -> bytes:
         async with vault_beside(engines) as (evidence_store, db):
             async with db.begin(SYSTEM) as tx:
                 found = await evidence_store.find(tx, sha256)
-            return await evidence_store._opened(found.kept)
+            return await evidence_store._opened(found.stored)
 
     return asyncio.run(read())
 

@@ -227,7 +227,7 @@ async def test_last_facts_wait_for_the_store_of_evidence_and_the_stream_for_them
     monkeypatch.setattr(worker_module, "FINISH_AGAIN_SECONDS", 0.05)
     folder = tmp_path / "store"
     kept = await holder.hold(seen())
-    kept.session = open_screening(kept, EvidenceStore(holder.db, away_at(folder), system_clock))
+    kept.session = opened_session(kept, EvidenceStore(holder.db, away_at(folder), system_clock))
     kept.leaving = True
     finishing = asyncio.ensure_future(holder.worker._finish(kept))
     # Its store is away, and steps are written all the same.
@@ -259,7 +259,7 @@ async def test_a_store_that_stays_away_does_not_keep_a_stream_for_ever(
     monkeypatch.setattr(worker_module, "FINISH_SECONDS", 0.0)
     kept = await holder.hold()
     evidence_store = EvidenceStore(holder.db, away_at(tmp_path / "store"), system_clock)
-    kept.session, kept.leaving = open_screening(kept, evidence_store), True
+    kept.session, kept.leaving = opened_session(kept, evidence_store), True
     await holder.worker._finish(kept)
     await holder.worker._commit_and_give_back()
     assert kept.watch.stream.camera_id not in holder.worker._assignments
@@ -273,16 +273,16 @@ def away_at(folder: Path) -> BlobStore:
     return objects
 
 
-def open_screening(kept: StreamAssignment, evidence_store: EvidenceStore) -> VideoSession:
+def opened_session(kept: StreamAssignment, evidence_store: EvidenceStore) -> VideoSession:
     """One that has seen a plate which is still there."""
     stream = kept.watch.stream
     camera = Camera(stream.camera_id, REGION, 1, "SN-1", b"k" * 32, False)
     subject = Subject(
-        stream.screening_id,
+        stream.session_id,
         camera,
         CALLER,
         CALLER.scope,
-        stream.screening_id.bytes,
+        stream.session_id.bytes,
         stream.put_at,
     )
     told: dict[str, Any] = {name.name: None for name in fields(Plate)}

@@ -120,4 +120,4 @@ async def test_a_plate_without_a_picture_is_told_without_evidence(
         await made.take(shot(0, 0.0))
     [pending] = await made.finish()
     assert read([pending]) == ["725BDE07"]
-    assert (pending.kept, pending.result.evidence_sha256) == (None, "")
+    assert (pending.evidence, pending.result.evidence_sha256) == (None, "")

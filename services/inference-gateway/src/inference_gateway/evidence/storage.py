@@ -71,7 +71,7 @@ class EvidencePlace:
 
 @dataclass(frozen=True)
 class FoundEvidence:
-    kept: StoredEvidence
+    stored: StoredEvidence
     place: EvidencePlace
     # As in the table; the form itself is in `kept.shown` where it is another.
     shown_sha256: str | None

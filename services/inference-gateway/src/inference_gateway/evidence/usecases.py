@@ -1,6 +1,6 @@
 """Evidence: sealed under a key of its own, addressed by the SHA-256 of its plain content.
 
-Two forms of it are kept: the original as it came, and the one that operators are shown, which is
+Two forms of it are stored: the original as it came, and the one that operators are shown, which is
 the picture or film and nothing else of the file; they are one where there was nothing to leave out.
 
 The object is written before the transaction that makes it evidence, so a crash leaves at most an
@@ -84,8 +84,8 @@ class EvidenceStore:
 
         They are evidence only once `storage.keep_evidence` says so.
         """
-        kept = await self._seal(content, content_type)
-        return await self._with_form(kept, content)
+        stored = await self._seal(content, content_type)
+        return await self._with_form(stored, content)
 
     async def store(
         self,
@@ -100,17 +100,17 @@ class EvidenceStore:
         """Raises EvidenceDigestMismatch. The same content again changes nothing."""
         if hashlib.sha256(content).hexdigest() != sha256:
             raise EvidenceDigestMismatch
-        kept = await self.seal(content, content_type)
+        stored = await self.seal(content, content_type)
         # The rows are of the region that the owner named, not of the caller's.
         async with self._db.begin(replace(caller.scope, regions=("*",))) as tx:
-            await store_evidence(tx, kept, place)
+            await store_evidence(tx, stored, place)
             tx.audit(
                 "keep_evidence",
                 f"evidence:{sha256}",
                 region=place.region,
                 confidential=confidential,
             )
-        return kept
+        return stored
 
     async def read(self, sha256: str, scope: Scope, *, confidential: bool) -> ShownEvidence:
         """Raises EvidenceNotFound or EvidenceNotShowable."""
@@ -138,24 +138,26 @@ class EvidenceStore:
         EvidenceNotShowable.
         """
         if found.shown_sha256 is None:
-            kept = await self._with_form(found.kept, await self._opened(found.kept))
+            stored = await self._with_form(found.stored, await self._opened(found.stored))
             async with self._db.begin(scope) as tx:
-                await storage.note_shown(tx, kept, found.place)
+                await storage.note_shown(tx, stored, found.place)
         else:
-            kept = replace(found.kept, is_showable=bool(found.shown_sha256))
-        if not kept.is_showable:
+            stored = replace(found.stored, is_showable=bool(found.shown_sha256))
+        if not stored.is_showable:
             raise EvidenceNotShowable
-        form = kept.shown or kept
-        return ShownEvidence(form.content_type, await self._opened(form), form.sha256, kept.sha256)
+        form = stored.shown or stored
+        return ShownEvidence(
+            form.content_type, await self._opened(form), form.sha256, stored.sha256
+        )
 
-    async def _with_form(self, kept: StoredEvidence, content: bytes) -> StoredEvidence:
+    async def _with_form(self, stored: StoredEvidence, content: bytes) -> StoredEvidence:
         try:
             form = await asyncio.to_thread(shown_form, content)
         except EvidenceNotShowable:
-            return replace(kept, is_showable=False)
-        if form.content == content and form.content_type == kept.content_type:
-            return kept
-        return replace(kept, shown=await self._seal(form.content, form.content_type))
+            return replace(stored, is_showable=False)
+        if form.content == content and form.content_type == stored.content_type:
+            return stored
+        return replace(stored, shown=await self._seal(form.content, form.content_type))
 
     async def _seal(self, content: bytes, content_type: str) -> StoredEvidence:
         digest = hashlib.sha256(content).hexdigest()
@@ -165,10 +167,10 @@ class EvidenceStore:
         await self._objects.put(path, sealed)
         return StoredEvidence(digest, content_type, len(content), key, path)
 
-    async def _opened(self, kept: StoredEvidence) -> bytes:
-        sealed = await self._objects.get(kept.object_path)
+    async def _opened(self, stored: StoredEvidence) -> bytes:
+        sealed = await self._objects.get(stored.object_path)
         try:
-            return await asyncio.to_thread(kept.key.open, sealed, _place(kept.sha256))
+            return await asyncio.to_thread(stored.key.open, sealed, _place(stored.sha256))
         except InvalidTag as error:
             raise RuntimeError("evidence was changed where it lies") from error
 

@@ -35,7 +35,7 @@ class PendingResult:
     content: bytes
     result: FrameResult
     facts: tuple[OutboundEvent, ...] = ()
-    kept: StoredEvidence | None = None
+    evidence: StoredEvidence | None = None
     readings: Readings | None = None
     faces: FaceFindings | None = None
     # Of a film or stream, not a frame that somebody sent alone.
@@ -76,20 +76,20 @@ async def persist_in(tx: Tx, pending: "PendingResult") -> FrameResult:
 
 
 async def _persist(tx: Tx, pending: PendingResult) -> FrameResult:
-    camera, kept = pending.camera, pending.kept
+    camera, evidence = pending.camera, pending.evidence
     result, facts = pending.result, pending.facts
     if pending.faces is not None:
         seen = await pending.faces.keep(tx)
         result, facts = replace(result, faces=seen.faces), (*facts, *seen.events)
     result = replace(result, events=tuple(outbound.emitted for outbound in facts))
-    key = kept.key if kept else None
+    key = evidence.key if evidence else None
     if key is None and (result.plates or result.as_stored.faces):
         key = await tx.keys.new(KEY_CLASS)
-    if kept is not None:
-        await store_evidence(tx, kept, EvidencePlace(camera.region))
+    if evidence is not None:
+        await store_evidence(tx, evidence, EvidencePlace(camera.region))
         tx.audit(
             "keep_evidence",
-            f"evidence:{kept.sha256}",
+            f"evidence:{evidence.sha256}",
             region=camera.region,
             facts={"camera": str(camera.camera_id), "frame": str(result.frame_id)},
         )

@@ -121,10 +121,12 @@ class Intake:
             notes=opened.notes,
         )
         readings = frame.readings.readings if frame.readings else None
-        kept = None
+        evidence = None
         if result.plates or readings is not None:
-            kept = await self._evidence.seal(frame.picture, content_type(frame.picture))
-            result = replace(result, evidence_sha256=kept.sha256, shown_sha256=kept.shown_sha256)
+            evidence = await self._evidence.seal(frame.picture, content_type(frame.picture))
+            result = replace(
+                result, evidence_sha256=evidence.sha256, shown_sha256=evidence.shown_sha256
+            )
         if faces is not None:
             faces = await faces.sealed()
         facts = plate_events(result, camera, readings, frame.received_at)
@@ -133,7 +135,7 @@ class Intake:
         return await persist(
             self._db,
             PendingResult(
-                camera, caller, scope, frame.content, result, facts, kept, readings, faces
+                camera, caller, scope, frame.content, result, facts, evidence, readings, faces
             ),
         )
 

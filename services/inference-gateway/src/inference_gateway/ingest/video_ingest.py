@@ -1,4 +1,4 @@
-"""Films that are sent and streams that are pulled, turned into screenings.
+"""Videos that are sent and streams that are pulled, turned into sessions.
 
 A film lies in a file without a name while it is looked at: a kill leaves nothing of it. The
 address of a stream is in no log, span or error.

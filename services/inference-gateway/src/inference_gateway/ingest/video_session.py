@@ -48,7 +48,7 @@ Configured = Callable[[], Awaitable[CameraFunctions]]
 class Subject:
     """What a session is about: which camera, for whom, under which id."""
 
-    screening_id: UUID
+    session_id: UUID
     camera: Camera
     caller: Caller
     scope: Scope
@@ -58,7 +58,7 @@ class Subject:
     now: Clock = system_clock
 
     def id_of(self, name: str) -> UUID:
-        return uuid5(self.screening_id, name)
+        return uuid5(self.session_id, name)
 
     def moment(self, seconds: float) -> datetime:
         """When that was; never ahead of now, whatever clocks do meanwhile."""
@@ -278,10 +278,12 @@ class VideoSession:
         return ready
 
     async def _pending(self, unsealed: _Unsealed) -> PendingResult:
-        subject, result, kept = self.subject, unsealed.result, None
+        subject, result, evidence = self.subject, unsealed.result, None
         if unsealed.jpeg:
-            kept = await self.parts.evidence.seal(unsealed.jpeg, "image/jpeg")
-            result = replace(result, evidence_sha256=kept.sha256, shown_sha256=kept.shown_sha256)
+            evidence = await self.parts.evidence.seal(unsealed.jpeg, "image/jpeg")
+            result = replace(
+                result, evidence_sha256=evidence.sha256, shown_sha256=evidence.shown_sha256
+            )
         faces = await unsealed.faces.sealed() if unsealed.faces else None
         return PendingResult(
             subject.camera,
@@ -290,7 +292,7 @@ class VideoSession:
             subject.content,
             result,
             self._events(unsealed, result),
-            kept,
+            evidence,
             faces=faces,
             is_scene=True,
         )

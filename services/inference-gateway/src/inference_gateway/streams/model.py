@@ -66,7 +66,7 @@ class Stream:
         return self.put_at.timestamp() + self.accounted_until / self.frames_per_second
 
     @property
-    def screening_id(self) -> UUID:
+    def session_id(self) -> UUID:
         """Of what one worker sees while it holds the lease; other holders have other ones."""
         return uuid5(self.camera_id, f"{self.put_at.isoformat()}:{self.generation}")
 

@@ -168,11 +168,11 @@ class Worker:
 
     async def _session(self, stream: Stream, camera: Camera, watch: StreamWatch) -> VideoSession:
         subject = Subject(
-            stream.screening_id,
+            stream.session_id,
             camera,
             CALLER,
             CALLER.scope,
-            stream.screening_id.bytes,
+            stream.session_id.bytes,
             stream.put_at,
             lambda: datetime.fromtimestamp(self.now(), UTC),
         )
