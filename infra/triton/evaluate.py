@@ -25,11 +25,8 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-from inference_gateway.seeing.grammar import two_rows
-from inference_gateway.seeing.looking import Looker
-from inference_gateway.seeing.pictures import open_picture
-from inference_gateway.seeing.plates import Plate
-from inference_gateway.seeing.triton import Credentials, TritonModels
+from inference_gateway.frames.pictures import open_picture
+from inference_gateway.triton import Credentials, TritonModels
 from tartip_scenes.forms import (
     ONE_LINE_KAZAKH_KINDS,
     TWO_ROW_KAZAKH_KINDS,
@@ -38,6 +35,9 @@ from tartip_scenes.forms import (
 )
 from tartip_scenes.lettering import HELD_OUT_FONTS
 from tartip_scenes.scenes import Scene, draw_scene
+from vision.detector import Detector
+from vision.plates.grammar import two_rows
+from vision.plates.reading import Plate
 
 MEASURED: Final = ("eub_*", "ua_[0-9]*", "kz_01*")
 FIRST_SCENE: Final = 50_000
@@ -136,7 +136,7 @@ async def outcomes_of(chosen: Iterable[Shown], options: argparse.Namespace) -> l
     credentials = Credentials(options.cert, options.key, options.ca)
     models = TritonModels(options.url, credentials)
     try:
-        looker = Looker(models, seconds=PATIENCE)
+        looker = Detector(models, seconds=PATIENCE)
         outcomes = []
         for shown in chosen:
             outcomes.append(await _look(looker, shown))
@@ -146,11 +146,11 @@ async def outcomes_of(chosen: Iterable[Shown], options: argparse.Namespace) -> l
         await models.close()
 
 
-async def _look(looker: Looker, shown: Shown) -> Outcome:
+async def _look(looker: Detector, shown: Shown) -> Outcome:
     content = await asyncio.to_thread(shown.content)
     started = time.perf_counter()
     picture = await asyncio.to_thread(open_picture, content)
-    sight = await looker.look(picture)
+    sight = await looker.detect(picture)
     return Outcome(shown, sight.plates, time.perf_counter() - started)
 
 

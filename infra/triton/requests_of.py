@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from inference_gateway.seeing.geometry import Floats
-from inference_gateway.seeing.looking import Looker
-from inference_gateway.seeing.pictures import Picture, open_picture
-from inference_gateway.seeing.triton import Credentials, TritonModels
+from inference_gateway.frames.pictures import open_picture
+from inference_gateway.triton import Credentials, TritonModels
+from vision.arrays import Floats, Picture
+from vision.detector import Detector
 
 
 @dataclass
@@ -59,9 +59,9 @@ async def main() -> None:
         options.address, Credentials(options.certificate, options.key, options.authority)
     )
     listening = Listening(models)
-    looker, plan = Looker(listening), []
+    looker, plan = Detector(listening), []
     for path in options.pictures:
-        await looker.look(open_picture(path.read_bytes()))
+        await looker.detect(open_picture(path.read_bytes()))
         plan.append(listening.next_picture())
     await models.close()
     tensors = {str(place): tensor for place, tensor in enumerate(listening.tensors)}

@@ -13,8 +13,8 @@ from chassis.identity import Allow
 from citizen_reports.grpc_api import APPS_POLICY, DESK_POLICY
 from fines.grpc_api.desk import POLICY as FINES
 from fines.grpc_api.payments import POLICY as FINE_PAYMENTS
-from inference_gateway.functions.grpc_api import POLICY as FUNCTIONS
-from inference_gateway.grpc_api.edge import POLICY as INFERENCE
+from inference_gateway.camera_rules.grpc_api import POLICY as FUNCTIONS
+from inference_gateway.grpc_api import POLICY as INFERENCE
 from inference_gateway.streams.grpc_api import POLICY as STREAMS
 from inference_gateway.watchlists.grpc_api import POLICY as WATCHLISTS
 from violations.grpc_api import POLICY as VIOLATIONS

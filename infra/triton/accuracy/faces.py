@@ -16,12 +16,11 @@ from typing import Final
 import cv2
 import numpy as np
 import numpy.typing as npt
-from inference_gateway.seeing import faces as seeing
-from inference_gateway.seeing.face_looking import FaceLooker
-from inference_gateway.seeing.faces import Face, Likeness, Usable
-from inference_gateway.seeing.geometry import Floats
-from inference_gateway.seeing.pipeline import Picture
 from rich.progress import track
+from vision.arrays import Floats, Picture
+from vision.faces import recognition as seeing
+from vision.faces.detector import FaceDetector
+from vision.faces.recognition import Face, Likeness, Usable
 
 from accuracy.films import NOTES, PICTURE_ENDINGS, opened
 from accuracy.models import ModelsAlone
@@ -90,7 +89,7 @@ HARDSHIPS: Final = (
 def measure(folder: Path, models: ModelsAlone, page: Page) -> None:
     home = folder / "faces"
     page.say("## Faces\n")
-    looker = FaceLooker(models)
+    looker = FaceDetector(models)
     rows = _rows(home / "truth.csv")
     known = _count_faces(home, rows, looker, page)
     pairs = [
@@ -114,15 +113,15 @@ def _rows(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(stream))
 
 
-def _known(path: Path, looker: FaceLooker) -> Known | None:
+def _known(path: Path, looker: FaceDetector) -> Known | None:
     picture = opened(path)
     if picture is None:
         return None
-    found = asyncio.run(looker.faces(picture))
+    found = asyncio.run(looker.detect(picture))
     return _largest(picture, found, looker)
 
 
-def _largest(picture: Picture, found: list[Face], looker: FaceLooker) -> Known | None:
+def _largest(picture: Picture, found: list[Face], looker: FaceDetector) -> Known | None:
     if not found:
         return None
     face = max(found, key=lambda one: one.box.width * one.box.height)
@@ -130,7 +129,7 @@ def _largest(picture: Picture, found: list[Face], looker: FaceLooker) -> Known |
 
 
 def _count_faces(
-    home: Path, rows: list[dict[str, str]], looker: FaceLooker, page: Page
+    home: Path, rows: list[dict[str, str]], looker: FaceDetector, page: Page
 ) -> dict[str, Known]:
     """Also tells how many faces are found where their number is known."""
     known, exact, found_of = {}, Share(), Share()
@@ -138,7 +137,7 @@ def _count_faces(
         path = home / row["file"]
         if path.suffix.lower() not in PICTURE_ENDINGS or (picture := opened(path)) is None:
             continue
-        found = asyncio.run(looker.faces(picture))
+        found = asyncio.run(looker.detect(picture))
         largest = _largest(picture, found, looker)
         if largest is not None:
             known[row["file"]] = largest
@@ -164,7 +163,7 @@ def _pairs(pairs: list[Pair], known: Mapping[str, Known], page: Page) -> dict[Pa
     for pair, apart in distances.items():
         good = (apart < seeing.SAME_PERSON) == pair.same
         right += Share(int(good), 1)
-        wrong_act = not pair.same and apart < seeing.ACTING
+        wrong_act = not pair.same and apart < seeing.MATCH_THRESHOLD
         if not good or wrong_act:
             _show_pair(pair, apart, known, page)
     if missing:
@@ -185,13 +184,13 @@ def _acting(distances: Mapping[Pair, float], known: Mapping[str, Known], page: P
         _likenesses(distances, known, want=False),
     )
     page.say(
-        f"The search acts below {seeing.ACTING} and says that it does not know up to "
+        f"The search acts below {seeing.MATCH_THRESHOLD} and says that it does not know up to "
         f"{seeing.SAME_PERSON}, or when a face is too small, blurred, turned or badly lit.\n"
     )
     rows = [
         (
             what,
-            _share_of(found, Likeness.ACTING),
+            _share_of(found, Likeness.MATCH),
             _share_of(found, Likeness.UNKNOWN),
             _share_of(found, Likeness.OTHER),
         )
@@ -254,7 +253,7 @@ def _verdict(
 
 
 def _hardships(
-    pairs: list[Pair], known: Mapping[str, Known], looker: FaceLooker, page: Page
+    pairs: list[Pair], known: Mapping[str, Known], looker: FaceDetector, page: Page
 ) -> None:
     names = {name for pair in pairs for name in (pair.one, pair.other) if name in known}
     cut = {name: _cut(known[name]) for name in sorted(names)}
@@ -278,11 +277,11 @@ def _hard_row(
     pairs: list[Pair],
     worse: Mapping[str, Picture],
     known: Mapping[str, Known],
-    looker: FaceLooker,
+    looker: FaceDetector,
 ) -> tuple[str, ...]:
     seen = {}
     for name, picture in worse.items():
-        largest = _largest(picture, asyncio.run(looker.faces(picture)), looker)
+        largest = _largest(picture, asyncio.run(looker.detect(picture)), looker)
         if largest is not None:
             seen[name] = largest
     usable = sum(found.face.for_search is Usable.YES for found in seen.values())
@@ -296,14 +295,14 @@ def _hard_row(
                 likeness = seeing.likeness(apart, seen[searched].face)
                 (same if pair.same else other).append(likeness)
                 if not pair.same:
-                    unchecked += Share(int(apart < seeing.ACTING), 1)
+                    unchecked += Share(int(apart < seeing.MATCH_THRESHOLD), 1)
     return (
         f"{len(seen)} of {len(worse)}",
         f"{usable} of {len(seen)}",
-        _share_of(same, Likeness.ACTING),
+        _share_of(same, Likeness.MATCH),
         _share_of(same, Likeness.UNKNOWN),
         _share_of(same, Likeness.OTHER),
-        _share_of(other, Likeness.ACTING),
+        _share_of(other, Likeness.MATCH),
         str(unchecked),
     )
 

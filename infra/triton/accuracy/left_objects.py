@@ -10,17 +10,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from inference_gateway.analytics import people as persons
-from inference_gateway.analytics.left_object import LeftObjectFact, LeftObjects, Stage
-from inference_gateway.seeing.geometry import Box
-from inference_gateway.seeing.pipeline import Picture
+from vision.arrays import Picture
+from vision.background.left_objects import LeftObjectFact, LeftObjects, Stage
+from vision.boxes import Box
+from vision.people import detection as persons
 
 from accuracy.films import films, frames, frames_of, rate_of
 from accuracy.models import ModelsAlone
 from accuracy.page import Page
 
 FRAMES_PER_SECOND: Final = 5.0
-FILM_LOOK: Final = persons.Look(640, mirrored=False)
+VIDEO_SCALE: Final = persons.InferenceScale(640, mirrored=False)
 FILM_THRESHOLD: Final = 0.35
 ON_IT: Final = 0.2
 PATIENCE_SECONDS: Final = 15.0
@@ -110,12 +110,12 @@ def in_order(alarms: list[Alarm], bag: Bag) -> bool:
 
 
 def _on(alarm: Alarm, bag: Bag) -> float:
-    return alarm.fact.box.overlap(bag.box) if bag.box else 1.0
+    return alarm.fact.box.iou(bag.box) if bag.box else 1.0
 
 
 def _people(picture: Picture, models: ModelsAlone) -> list[Box]:
-    anchors = models.ask("object_detector", persons.shown(picture, FILM_LOOK)[None])[0]
-    seen = persons.people_in_look(anchors, picture, FILM_LOOK)
+    anchors = models.ask("object_detector", persons.for_detector(picture, VIDEO_SCALE)[None])[0]
+    seen = persons.people_at_scale(anchors, picture, VIDEO_SCALE)
     return [one.box for one in seen if one.score > FILM_THRESHOLD]
 
 

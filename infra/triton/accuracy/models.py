@@ -15,8 +15,7 @@ from typing import IO, Final, Self
 
 import numpy as np
 import numpy.typing as npt
-from inference_gateway.seeing.geometry import Floats
-from inference_gateway.seeing.looking import Labelled
+from vision.arrays import Floats
 
 ROOT: Final = Path(__file__).resolve().parents[3]
 TRITON: Final = ROOT / ".triton"

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Final
 
 import cv2
-from inference_gateway.seeing.geometry import Box
-from inference_gateway.seeing.pipeline import Picture
+from vision.arrays import Picture
+from vision.boxes import Box
 
 HEAD: Final = """# Accuracy
 

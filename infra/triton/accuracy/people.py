@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-from inference_gateway.analytics import people as persons
-from inference_gateway.seeing.geometry import Box
-from inference_gateway.seeing.pipeline import Picture, SeenObject
+from vision.arrays import Picture
+from vision.boxes import Box
+from vision.objects import DetectedObject
+from vision.people import detection as persons
 
 from accuracy.films import NOTES, PICTURE_ENDINGS, opened
 from accuracy.models import ModelsAlone
@@ -140,13 +141,15 @@ def number_of_people(sentence: str) -> Told | None:
     return Told(least, int(found["most"]) if found["most"] else least)
 
 
-def looks(picture: Picture, models: ModelsAlone) -> dict[persons.Look, list[SeenObject]]:
+def looks(
+    picture: Picture, models: ModelsAlone
+) -> dict[persons.InferenceScale, list[DetectedObject]]:
     """People in every look that counting and being sure ask for."""
-    wanted = dict.fromkeys((*persons.COUNTING.looks, *persons.CERTAIN.looks))
+    wanted = dict.fromkeys((*persons.COUNTING.scales, *persons.CERTAIN.scales))
     found = {}
     for look in wanted:
-        anchors = models.ask("object_detector", persons.shown(picture, look)[None])[0]
-        found[look] = persons.people_in_look(anchors, picture, look)
+        anchors = models.ask("object_detector", persons.for_detector(picture, look)[None])[0]
+        found[look] = persons.people_at_scale(anchors, picture, look)
     return found
 
 
@@ -204,19 +207,19 @@ def mot_truth(path: Path) -> dict[int, list[Marked]]:
 
 
 def compare(
-    sure: list[SeenObject], marked: list[Marked], tall: Tall
+    sure: list[DetectedObject], marked: list[Marked], tall: Tall
 ) -> tuple[list[Box], list[Box]]:
     """Adds a frame to the counts; returns the tall people missed and the tall boxes wrong."""
     free = [row for row in marked if row.counts]
     wanted = [row for row in free if row.box.height > TALL_PIXELS]
     found, wrong = [], []
     for one in sure:
-        best = max(free, key=lambda row: row.box.overlap(one.box), default=None)
-        right = best is not None and best.box.overlap(one.box) >= FOUND
+        best = max(free, key=lambda row: row.box.iou(one.box), default=None)
+        right = best is not None and best.box.iou(one.box) >= FOUND
         if right and best is not None:
             free.remove(best)
             found.append(best)
-        elif any(row.overlooked and row.box.overlap(one.box) > FOUND for row in marked):
+        elif any(row.overlooked and row.box.iou(one.box) > FOUND for row in marked):
             continue
         if one.box.height > TALL_PIXELS:
             tall.claims_right += Share(int(right), 1)

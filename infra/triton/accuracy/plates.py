@@ -14,12 +14,12 @@ from typing import Final
 
 import cv2
 from evaluate import AMBIGUOUS, Outcome, Shown, scenes
-from inference_gateway.seeing.looking import Looker
-from inference_gateway.seeing.pictures import open_picture
-from inference_gateway.seeing.pipeline import Picture
-from inference_gateway.seeing.plates import Plate
+from inference_gateway.frames.pictures import open_picture
 from rich.progress import track
 from tartip_scenes.forms import ONE_LINE_KAZAKH_KINDS, TWO_ROW_KAZAKH_KINDS, PlateKind
+from vision.arrays import Picture
+from vision.detector import Detector
+from vision.plates.reading import Plate
 
 from accuracy.films import NOTES, opened, pictures
 from accuracy.models import ModelsAlone
@@ -61,7 +61,7 @@ class Answered:
 
 
 def measure(folder: Path, models: ModelsAlone, page: Page, *, rendered: int = RENDERED) -> None:
-    looker = Looker(models, seconds=PATIENCE)
+    looker = Detector(models, seconds=PATIENCE)
     page.say("## Plates\n")
     labelled = truth(folder / "plates")
     answers = _photographs(labelled, looker)
@@ -95,7 +95,7 @@ def truth(home: Path) -> list[Labelled]:
         ]
 
 
-def _photographs(labelled: list[Labelled], looker: Looker) -> list[tuple[Labelled, Answered]]:
+def _photographs(labelled: list[Labelled], looker: Detector) -> list[tuple[Labelled, Answered]]:
     answers = []
     for row in track(labelled, "photographs", console=NOTES, transient=True):
         if row.texts and opened(row.path) is not None:
@@ -104,9 +104,9 @@ def _photographs(labelled: list[Labelled], looker: Looker) -> list[tuple[Labelle
     return answers
 
 
-async def _look(looker: Looker, shown: Shown) -> Answered:
+async def _look(looker: Detector, shown: Shown) -> Answered:
     picture = open_picture(shown.content())
-    sight = await looker.look(picture)
+    sight = await looker.detect(picture)
     return Answered(Outcome(shown, sight.plates, 0.0), picture)
 
 
@@ -186,7 +186,7 @@ def _each_kazakh(answers: Iterable[tuple[Labelled, Answered]], page: Page) -> No
         page.table("picture | truth | read | legible", rows)
 
 
-def _rendered(number: int, looker: Looker, page: Page) -> None:
+def _rendered(number: int, looker: Detector, page: Page) -> None:
     """Streets and fonts that no model was trained on."""
     rows = []
     for what, count, kinds, first in (
@@ -211,7 +211,7 @@ def _rendered(number: int, looker: Looker, page: Page) -> None:
     )
 
 
-def _nothing_there(paths: list[Path], looker: Looker, page: Page) -> None:
+def _nothing_there(paths: list[Path], looker: Detector, page: Page) -> None:
     """False plates where there is none: acting ones, and any at all."""
     acting, any_read = Share(), Share()
     for path in track(paths, "without a plate", console=NOTES, transient=True):
@@ -221,7 +221,7 @@ def _nothing_there(paths: list[Path], looker: Looker, page: Page) -> None:
         answer = Answered(
             Outcome(
                 Shown(path.name, frozenset(), path.read_bytes),
-                asyncio.run(looker.look(picture)).plates,
+                asyncio.run(looker.detect(picture)).plates,
                 0.0,
             ),
             picture,

@@ -12,18 +12,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from inference_gateway.analytics import people as persons
-from inference_gateway.analytics.places import Frame, Line, Point
-from inference_gateway.analytics.tracking import Trails
-from inference_gateway.analytics.vehicles import MovingObjects, VehicleCounter, joined
-from inference_gateway.seeing import pipeline
-from inference_gateway.seeing.pipeline import Picture, SeenObject
+from vision.arrays import Picture
+from vision.objects import VEHICLES, DetectedObject
+from vision.people import detection as persons
+from vision.tracking.tracker import Tracker
+from vision.vehicles import MovingObjects, VehicleCounter, joined
+from vision.zones.shapes import FrameSize, Line, Point
 
 from accuracy.films import NOTES, films, frames, rate_of
 from accuracy.models import ModelsAlone
 from accuracy.page import Page
 
-FILM_LOOK: Final = persons.Look(640, mirrored=False)
+VIDEO_SCALE: Final = persons.InferenceScale(640, mirrored=False)
 LONGER: Final = 4 / 3
 ALLOWED: Final = 1
 _SIDES: Final = {
@@ -88,13 +88,13 @@ def traffic_of(told: Mapping[str, Any]) -> Traffic | None:
 
 def counted(film: Path, line: Line, models: ModelsAlone) -> tuple[VehicleCounter, Picture | None]:
     """Who crossed the line, and the last frame in which somebody did."""
-    moving, trails = MovingObjects(frames_per_second=rate_of(film)), Trails()
-    counter, shown = VehicleCounter(line, Frame(1, 1)), None
+    moving, tracks = MovingObjects(frames_per_second=rate_of(film)), Tracker()
+    counter, shown = VehicleCounter(line, FrameSize(1, 1)), None
     for at, picture in frames(film):
         if shown is None:
-            counter, shown = VehicleCounter(line, Frame(*picture.shape[1::-1])), picture
+            counter, shown = VehicleCounter(line, FrameSize(*picture.shape[1::-1])), picture
         objects = joined(_vehicles(picture, models), moving.add(picture))
-        if counter.add(trails.add(objects, at=at), at=at):
+        if counter.add(tracks.add(objects, at=at), at=at):
             shown = picture
     return counter, shown
 
@@ -142,7 +142,7 @@ def _longer(first: float, last: float) -> tuple[float, float]:
     )
 
 
-def _vehicles(picture: Picture, models: ModelsAlone) -> list[SeenObject]:
-    """Faint ones too: they start no trail, but what moves there is known."""
-    anchors = models.ask("object_detector", persons.shown(picture, FILM_LOOK)[None])[0]
-    return persons.objects_in_look(anchors, picture, FILM_LOOK, labels=pipeline.VEHICLES)
+def _vehicles(picture: Picture, models: ModelsAlone) -> list[DetectedObject]:
+    """Faint ones too: they start no track, but what moves there is known."""
+    anchors = models.ask("object_detector", persons.for_detector(picture, VIDEO_SCALE)[None])[0]
+    return persons.objects_at_scale(anchors, picture, VIDEO_SCALE, labels=VEHICLES)

@@ -12,8 +12,6 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 from exposure import lit, photographed
-from inference_gateway.seeing.pipeline import MORE_VIEWS, WHOLE, for_kazakh_reader, rectified
-from inference_gateway.seeing.rows import FIRST_ROW_VIEW, row_pictures
 from lines import CHARACTERS, LONGEST
 from poses import turned
 from tartip_scenes import brush
@@ -27,6 +25,13 @@ from tartip_scenes.forms import (
 )
 from tartip_scenes.plates import DrawnPlate, draw_plate
 from tartip_scenes.wear import paste_plate, soil
+from vision.plates.rows import FIRST_ROW_VIEW, row_pictures
+from vision.plates.views import (
+    MORE_VIEWS,
+    WHOLE,
+    for_kazakh_reader,
+    rectified,
+)
 
 Picture = npt.NDArray[np.uint8]
 Corners = npt.NDArray[np.float32]

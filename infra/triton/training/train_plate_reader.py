@@ -20,13 +20,13 @@ import onnx
 import torch
 from course import Course, Plan
 from crops import CORNER_ERROR, crop
-from inference_gateway.seeing.grammar import understood
 from lines import HEIGHT, LONGEST, WIDTH, decoded, encoded, written
 from numpy.typing import NDArray
 from reader import PlateReader, ServedReader, loss, normalised
 from tartip_scenes.forms import FORMS, KAZAKH_KINDS, PlateKind
 from tartip_scenes.lettering import FONTS, HELD_OUT_FONTS
 from torch import Tensor, nn
+from vision.plates.grammar import understood
 
 BATCH: Final = 32
 PEAK_RATE: Final = 2e-3

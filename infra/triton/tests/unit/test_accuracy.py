@@ -10,9 +10,9 @@ from accuracy.people import Marked, Tall, Told, compare, mot_truth, number_of_pe
 from accuracy.plates import truth
 from accuracy.shares import Share
 from accuracy.vehicles import traffic_of
-from inference_gateway.analytics.left_object import LeftObjectFact, Stage
-from inference_gateway.seeing.geometry import Box
-from inference_gateway.seeing.pipeline import SeenObject
+from vision.background.left_objects import LeftObjectFact, Stage
+from vision.boxes import Box
+from vision.objects import DetectedObject
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_a_tall_box_is_right_or_wrong_and_a_statue_is_overlooked() -> None:
     ]
     boxes = [Box(2, 2, 80, 200), Box(600, 0, 80, 200), Box(900, 0, 80, 200)]
     tall = Tall()
-    missed, wrong = compare([SeenObject("person", 0.9, box) for box in boxes], marked, tall)
+    missed, wrong = compare([DetectedObject("person", 0.9, box) for box in boxes], marked, tall)
     assert (missed, wrong) == ([], [boxes[2]])
     assert (tall.found, tall.visible_found) == (Share(1, 2), Share(1, 1))
     assert tall.claims_right == Share(1, 2)

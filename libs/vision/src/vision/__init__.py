@@ -1,1 +1,1 @@
-"""Pure seeing: the clock of a film or stream, what a file is, frames as people see them."""
+"""Pure vision: pictures, plates, people, faces, tracks, zones, background, media time."""

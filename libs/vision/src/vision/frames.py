@@ -8,9 +8,8 @@ from typing import Any, Final
 
 import av
 import numpy as np
-import numpy.typing as npt
 
-Picture = npt.NDArray[np.uint8]
+from vision.arrays import Picture
 
 # What is wider or narrower than any camera makes pixels is taken for a mistake of the file.
 ASPECT_MAX: Final = Fraction(4)

@@ -14,31 +14,35 @@ from tartip.inference.v1 import (
     streams_pb2,
     streams_pb2_grpc,
 )
+from vision.detector import Detector
+from vision.faces.detector import FaceDetector
 
-from inference_gateway.cameras import Cameras
-from inference_gateway.clients import RegisterClient
+from inference_gateway.camera_rules import grpc_api as functions_api
+from inference_gateway.camera_rules.configurations import Configurations
+from inference_gateway.camera_rules.usecases import OutsideModels, RulesDesk
+from inference_gateway.cameras.clients import RegisterClient
+from inference_gateway.cameras.usecases import Cameras
 from inference_gateway.consumers import SUBSCRIPTIONS
-from inference_gateway.evidence import Vault
-from inference_gateway.eyes import Eyes
-from inference_gateway.functions import grpc_api as functions_api
-from inference_gateway.functions.configurations import Configurations
-from inference_gateway.functions.usecases import Desk as FunctionsDesk
-from inference_gateway.functions.usecases import Outside
-from inference_gateway.grpc_api.edge import POLICY, EdgeApi
-from inference_gateway.objects import SealedObjects
+from inference_gateway.evidence.blobs import BlobStore
+from inference_gateway.evidence.grpc_api import EvidenceApi
+from inference_gateway.evidence.usecases import EvidenceStore
+from inference_gateway.grpc_api import POLICY, InferenceApi
+from inference_gateway.inference_pool import InferencePool
+from inference_gateway.ingest.edge_grpc_api import EdgeApi
+from inference_gateway.ingest.grpc_api import IngestApi
+from inference_gateway.ingest.usecases import Intake
+from inference_gateway.ingest.video_ingest import VideoIngest
+from inference_gateway.ingest.video_session import SessionParts
 from inference_gateway.probes import model as probes
 from inference_gateway.probes.rounds import Prober, Times
-from inference_gateway.quarantine.ward import Ward
-from inference_gateway.seeing.face_looking import FaceLooker
-from inference_gateway.seeing.looking import Looker
-from inference_gateway.seeing.triton import Credentials, TritonModels
+from inference_gateway.quarantine.grpc_api import QuarantineApi
+from inference_gateway.quarantine.guard import QuarantineGuard
 from inference_gateway.settings import InferenceSettings
-from inference_gateway.showing import Showing
 from inference_gateway.streams import grpc_api as streams_api
-from inference_gateway.streams.usecases import Desk as StreamsDesk
+from inference_gateway.streams.usecases import StreamsDesk
 from inference_gateway.streams.worker import Worker
-from inference_gateway.usecases import Intake
-from inference_gateway.watchlists.parts import join as join_watchlists
+from inference_gateway.triton import Credentials, TritonModels
+from inference_gateway.watchlists.wiring import join as join_watchlists
 
 MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
 
@@ -53,46 +57,56 @@ async def build(chassis: Chassis[InferenceSettings]) -> None:
     register = RegisterClient(
         chassis.channels.to(settings.camera_registry_address, "camera-registry")
     )
-    vault = Vault(chassis.db, SealedObjects(settings.evidence_url), chassis.clock)
-    eyes = Eyes(Looker(models))
+    evidence = EvidenceStore(chassis.db, BlobStore(settings.evidence_url), chassis.clock)
+    pool = InferencePool(Detector(models))
     cameras = Cameras(chassis.db, register, chassis.clock)
-    ward = Ward(chassis.db, chassis.clock)
+    guard = QuarantineGuard(chassis.db, chassis.clock)
     configurations = Configurations(chassis.db)
-    faces = join_watchlists(chassis, models, eyes, vault)
-    intake = Intake(chassis.db, cameras, eyes, vault, chassis.clock, ward, configurations, faces)
-    showing = Showing(chassis.db, intake, eyes, vault, chassis.clock)
+    faces = join_watchlists(chassis, models, pool, evidence)
+    parts = SessionParts(pool, evidence, faces)
+    intake = Intake(chassis.db, cameras, configurations, parts, guard, chassis.clock)
+    videos = VideoIngest(chassis.db, cameras, configurations, parts, chassis.clock)
     chassis.serve(
         inference_pb2.DESCRIPTOR.services_by_name["Inference"],
         inference_pb2_grpc.add_InferenceServicer_to_server,
-        EdgeApi(intake, showing, vault, ward),
+        InferenceApi(
+            IngestApi(intake, videos), EdgeApi(intake), EvidenceApi(evidence), QuarantineApi(guard)
+        ),
         POLICY,
     )
     chassis.serve(
         functions_pb2.DESCRIPTOR.services_by_name["Functions"],
         functions_pb2_grpc.add_FunctionsServicer_to_server,
         functions_api.FunctionsApi(
-            FunctionsDesk(chassis.db, intake, configurations, labels_of(models))
+            RulesDesk(chassis.db, cameras, configurations, labels_of(models))
         ),
         functions_api.POLICY,
     )
     chassis.serve(
         streams_pb2.DESCRIPTOR.services_by_name["Streams"],
         streams_pb2_grpc.add_StreamsServicer_to_server,
-        streams_api.StreamsApi(StreamsDesk(chassis.db, intake)),
+        streams_api.StreamsApi(StreamsDesk(chassis.db, cameras)),
         streams_api.POLICY,
     )
-    chassis.loop("streams", Worker(chassis.db, intake, cameras, eyes, vault).run)
+    chassis.loop("streams", Worker(chassis.db, cameras, configurations, parts).run)
     chassis.consume("CAMERAS", SUBSCRIPTIONS)
     serve_audit_log(
         chassis, AuditRules(hidden_unclassified=frozenset({"evidence"}), records_attempts=True)
     )
     chassis.publish_from("INFERENCE", "SIGHTINGS")
-    chassis.loop("evidence sweeper", vault.keep_sweeping)
-    chassis.loop("quarantine sweeper", ward.keep_sweeping)
-    prober = Prober(
+    chassis.loop("evidence sweeper", evidence.keep_sweeping)
+    chassis.loop("quarantine sweeper", guard.keep_sweeping)
+    chassis.loop("golden probes", prober_of(chassis, pool, models).keep_probing)
+
+
+def prober_of(
+    chassis: Chassis[InferenceSettings], pool: InferencePool, models: TritonModels
+) -> Prober:
+    settings = chassis.settings
+    return Prober(
         chassis.db,
-        eyes,
-        FaceLooker(models),
+        pool,
+        FaceDetector(models),
         chassis.clock,
         probes.load(),
         Times(
@@ -102,10 +116,9 @@ async def build(chassis: Chassis[InferenceSettings]) -> None:
             settings.probe_slowest_seconds,
         ),
     )
-    chassis.loop("golden probes", prober.keep_probing)
 
 
-def labels_of(models: TritonModels) -> Outside:
+def labels_of(models: TritonModels) -> OutsideModels:
     async def ask() -> dict[str, tuple[str, ...]]:
         return {name: model.labels for name, model in (await models.object_models()).items()}
 

@@ -1,4 +1,4 @@
-"""What the register of cameras tells: which of our copies are out of date."""
+"""Events of the camera register: which of our copies are out of date, which streams move or end."""
 
 from uuid import UUID
 
@@ -6,7 +6,7 @@ from chassis.consumer import Meta, Subscription
 from chassis.transaction import Tx
 from tartip.cameras.v1 import events_pb2
 
-from inference_gateway import storage
+from inference_gateway.cameras import storage
 from inference_gateway.streams.storage import move_stream, remove_stream
 
 

@@ -1,4 +1,4 @@
-"""What this service is told beside the chassis's settings."""
+"""The settings of this service beside the chassis's."""
 
 from chassis.settings import Settings
 

@@ -12,7 +12,7 @@ from tartip.inference.v1 import streams_pb2 as pb
 from tartip.inference.v1 import streams_pb2_grpc
 from tartip_testing.mesh import RunningTestMesh
 
-from .conftest import CALL_SECONDS, SERVICE, Device, credentials
+from .peers import CALL_SECONDS, SERVICE, Device, credentials
 
 SECONDS = 60.0
 

@@ -19,7 +19,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from PIL import Image
 from tartip.inference.v1 import inference_pb2
 
-from .conftest import As, Device, Process, Register, refused, retaken
+from .callers import As, refused
+from .conftest import retaken
+from .peers import Device, Register
+from .processes import Process
 
 pytestmark = pytest.mark.usefixtures("triton")
 Frame = inference_pb2.IngestFrameRequest

@@ -19,9 +19,11 @@ from typing import Any
 
 import pytest
 from chassis.clock import from_timestamp, new_id
-from inference_gateway.rtsp import LATE_SECONDS_MAX
+from inference_gateway.ingest.rtsp import LATE_SECONDS_MAX
 
-from .conftest import As, Device, Plates, refused
+from .callers import As, refused
+from .conftest import Plates
+from .peers import Device
 from .test_stream_faults import assert_near_now, watched
 
 CASES = Path(os.environ.get("TARTIP_CASES", ""))

@@ -15,18 +15,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from tartip.inference.v1 import inference_pb2
 from tartip_testing.mesh import RunningTestMesh
 
-from .conftest import (
-    SERVICE,
-    As,
-    Device,
-    Plates,
-    Process,
-    Register,
-    credentials,
-    picture_of,
-    refused,
-    retaken,
-)
+from .callers import As, refused
+from .conftest import Plates, picture_of, retaken
+from .peers import SERVICE, Device, Register, credentials
+from .processes import Process
 
 pytestmark = pytest.mark.usefixtures("triton")
 Frame = inference_pb2.IngestFrameRequest

@@ -17,15 +17,17 @@ import pytest
 from chassis.clock import system_clock
 from chassis.db import Database
 from chassis.transaction import SYSTEM
-from inference_gateway import storage
-from inference_gateway.evidence import Vault
-from inference_gateway.objects import SealedObjects
-from inference_gateway.storage import EvidencePlace
+from inference_gateway.evidence.blobs import BlobStore
+from inference_gateway.evidence.storage import EvidencePlace, store_evidence
+from inference_gateway.evidence.usecases import EvidenceStore
 from PIL import Image
 from tartip_testing.mesh import RunningTestMesh
 from vault.keyring import Keyring
 
-from .conftest import As, Device, Plates, Process, refused
+from .callers import As, refused
+from .conftest import Plates
+from .peers import Device
+from .processes import Process
 
 
 @pytest.fixture
@@ -237,16 +239,16 @@ def opened(engines: RunningTestMesh, sha256: str) -> bytes:
     """The original, past every rule: with the service's own keys."""
 
     async def read() -> bytes:
-        async with vault_beside(engines) as (vault, db):
+        async with vault_beside(engines) as (evidence_store, db):
             async with db.begin(SYSTEM) as tx:
-                found = await vault.find(tx, sha256)
-            return await vault._opened(found.kept)
+                found = await evidence_store.find(tx, sha256)
+            return await evidence_store._opened(found.stored)
 
     return asyncio.run(read())
 
 
 @contextlib.asynccontextmanager
-async def vault_beside(engines: RunningTestMesh) -> AsyncIterator[tuple[Vault, Database]]:
+async def vault_beside(engines: RunningTestMesh) -> AsyncIterator[tuple[EvidenceStore, Database]]:
     environment = engines.environment("inference-gateway")
     db = Database(
         environment["TARTIP_DATABASE_URL"],
@@ -254,7 +256,7 @@ async def vault_beside(engines: RunningTestMesh) -> AsyncIterator[tuple[Vault, D
         keyring=Keyring(engines.keys.folder / "inference-gateway"),
         clock=system_clock,
     )
-    yield Vault(db, SealedObjects(environment["TARTIP_EVIDENCE_URL"]), system_clock), db
+    yield EvidenceStore(db, BlobStore(environment["TARTIP_EVIDENCE_URL"]), system_clock), db
     await db.close()
 
 
@@ -307,11 +309,11 @@ def test_a_young_object_is_nobodys_orphan_however_far_the_clock_is_moved(
         db = Database(
             environment["TARTIP_DATABASE_URL"], service="test", keyring=keyring, clock=system_clock
         )
-        objects = SealedObjects(environment["TARTIP_EVIDENCE_URL"])
-        vault = Vault(db, objects, lambda: system_clock() + timedelta(days=400))
-        young = await vault.seal(content(1000), "image/jpeg")
+        objects = BlobStore(environment["TARTIP_EVIDENCE_URL"])
+        evidence_store = EvidenceStore(db, objects, lambda: system_clock() + timedelta(days=400))
+        young = await evidence_store.seal(content(1000), "image/jpeg")
         for _ in range(2):
-            assert await vault.sweep(suspected_seconds=0.0) == 0
+            assert await evidence_store.sweep(suspected_seconds=0.0) == 0
         assert (engines.home.evidence / young.object_path).exists()
         await db.close()
 
@@ -325,24 +327,24 @@ def test_objects_that_a_crash_left_behind_are_swept_and_evidence_is_not(
     sha256 = reports.store(picture)
 
     async def sweep() -> None:
-        async with vault_beside(engines) as (vault, db):
-            await sweep_with(vault, db)
+        async with vault_beside(engines) as (evidence_store, db):
+            await sweep_with(evidence_store, db)
 
-    async def sweep_with(vault: Vault, db: Database) -> None:
-        orphan = await vault.seal(photograph()[0], "image/jpeg")
+    async def sweep_with(evidence_store: EvidenceStore, db: Database) -> None:
+        orphan = await evidence_store.seal(photograph()[0], "image/jpeg")
         # Of a fact that waited while the database was away, for longer than an orphan's age.
-        waiting = await vault.seal(photograph()[0], "image/jpeg")
-        assert await vault.sweep() == 0
+        waiting = await evidence_store.seal(photograph()[0], "image/jpeg")
+        assert await evidence_store.sweep() == 0
         # The database is back, and the sweeper comes before whoever holds the fact.
-        assert await vault.sweep(orphan_age=timedelta(0)) == 0
+        assert await evidence_store.sweep(orphan_age=timedelta(0)) == 0
         async with db.begin(SYSTEM) as tx:
-            await storage.keep_evidence(tx, waiting, EvidencePlace("KZ-75"))
-        assert await vault.sweep(orphan_age=timedelta(0)) == 0
-        assert await vault.sweep(orphan_age=timedelta(0), suspected_seconds=0.0) >= 1
+            await store_evidence(tx, waiting, EvidencePlace("KZ-75"))
+        assert await evidence_store.sweep(orphan_age=timedelta(0)) == 0
+        assert await evidence_store.sweep(orphan_age=timedelta(0), suspected_seconds=0.0) >= 1
         forms = [form for kept in (orphan, waiting) for form in (kept, kept.shown) if form]
         left = [(engines.home.evidence / form.object_path).exists() for form in forms]
         assert left == [False, False, True, True]
-        assert not {form.object_path for form in forms} & set(vault._suspects)
+        assert not {form.object_path for form in forms} & set(evidence_store._suspects)
 
     asyncio.run(sweep())
     assert reports.read(sha256)[1] == picture

@@ -2,14 +2,14 @@
 
 import cv2
 import numpy as np
-from inference_gateway.seeing import faces
-from inference_gateway.seeing.face_looking import FaceLooker, forget
-from inference_gateway.seeing.geometry import Box
-from inference_gateway.seeing.pipeline import Picture
-from tartip_scenes.faces import draw_face
 from tartip_testing.mesh import RunningTestMesh
+from tartip_scenes.faces import draw_face
+from vision.arrays import Picture
+from vision.boxes import Box
+from vision.faces import recognition
+from vision.faces.detector import FaceDetector, forget
 
-from .conftest import Process
+from .processes import Process
 from .test_triton import models
 
 
@@ -32,17 +32,17 @@ async def test_a_drawn_person_is_found_and_known_again_from_afar(
     picture = framed(near.picture, np.asarray(far, np.uint8))
     served = models(engines)
     try:
-        looker = FaceLooker(served)
-        seen = sorted(await looker.faces(picture), key=lambda face: face.box.x)
-        templates = await looker.templates(picture, seen)
+        detector = FaceDetector(served)
+        seen = sorted(await detector.detect(picture), key=lambda face: face.box.x)
+        templates = await detector.templates(picture, seen)
     finally:
         await served.close()
     x, y, width, height = near.box
     assert len(seen) == 2
-    assert seen[0].box.overlap(Box(40 + x, 100 + y, width, height)) > 0.5
+    assert seen[0].box.iou(Box(40 + x, 100 + y, width, height)) > 0.5
     assert seen[0].quality.eye_pixels > 1.7 * seen[1].quality.eye_pixels
-    assert templates.shape == (2, faces.TEMPLATE_LENGTH)
-    assert faces.distance(templates[0], templates[1]) < faces.ACTING
+    assert templates.shape == (2, recognition.TEMPLATE_LENGTH)
+    assert recognition.distance(templates[0], templates[1]) < recognition.MATCH_THRESHOLD
     forget(templates)
     assert not templates.any()
 
@@ -50,6 +50,6 @@ async def test_a_drawn_person_is_found_and_known_again_from_afar(
 async def test_a_wall_has_no_face(engines: RunningTestMesh, triton: Process) -> None:
     served = models(engines)
     try:
-        assert await FaceLooker(served).faces(framed()) == []
+        assert await FaceDetector(served).detect(framed()) == []
     finally:
         await served.close()

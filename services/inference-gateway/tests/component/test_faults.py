@@ -11,7 +11,10 @@ import grpc
 from chassis.clock import new_id
 from tartip.inference.v1 import inference_pb2
 
-from .conftest import As, Device, Plates, Process, Register, picture_of, refused
+from .callers import As, refused
+from .conftest import Plates, picture_of
+from .peers import Device, Register
+from .processes import Process
 
 FRAMES = 8
 

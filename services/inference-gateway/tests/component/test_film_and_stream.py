@@ -18,7 +18,8 @@ from chassis.clock import from_timestamp, new_id
 from google.protobuf import json_format
 from tartip.inference.v1 import functions_pb2, inference_pb2
 
-from .conftest import As, Device
+from .callers import As
+from .peers import Device
 from .test_functions import Desk, desk_of  # noqa: F401 (a fixture)
 
 pytestmark = [pytest.mark.usefixtures("triton"), pytest.mark.photographs]

@@ -14,7 +14,10 @@ from tartip.inference.v1 import inference_pb2
 from tartip_scenes.rtsp import RtspServer
 from tartip_scenes.scenes import Light, draw_film
 
-from .conftest import As, Device, Plates, Process, refused
+from .callers import As, refused
+from .conftest import Plates
+from .peers import Device
+from .processes import Process
 
 pytestmark = pytest.mark.usefixtures("triton")
 FRAMES, RATE, TEXT = 12, 4, "725BDE07"

@@ -16,18 +16,10 @@ from tartip_scenes.scenes import Light, draw_scene
 from tartip_scenes.streets import Signal
 from tartip_testing.mesh import RunningTestMesh
 
-from .conftest import (
-    As,
-    Device,
-    Plates,
-    Process,
-    Register,
-    changed_event,
-    picture_of,
-    refused,
-    retaken,
-    retired_event,
-)
+from .callers import As, refused
+from .conftest import Plates, changed_event, picture_of, retaken, retired_event
+from .peers import Device, Register
+from .processes import Process
 
 pytestmark = pytest.mark.usefixtures("triton")
 

@@ -12,7 +12,9 @@ from tartip.inference.v1 import functions_pb2 as pb
 from tartip.inference.v1 import functions_pb2_grpc
 from tartip_testing.mesh import RunningTestMesh
 
-from .conftest import SERVICE, As, Device, Process, credentials, refused
+from .callers import As, refused
+from .peers import SERVICE, Device, credentials
+from .processes import Process
 
 GATE = {
     "name": "gate",

@@ -19,7 +19,7 @@ from tartip.inference.v1 import events_pb2
 from tartip_cli.settings import find_checkout
 from tartip_testing.mesh import RunningTestMesh
 
-from .conftest import Process
+from .processes import Process
 
 OFTEN = {
     "TARTIP_PROBE_FIRST_AFTER_SECONDS": "0.1",

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 from chassis.refusals import Refusal
-from inference_gateway.films import Shot
-from inference_gateway.reels import live_shots
-from inference_gateway.rtsp import LATE_SECONDS_MAX, StreamAway, StreamShots
+from inference_gateway.ingest.frame_reader import live_frames
+from inference_gateway.ingest.rtsp import LATE_SECONDS_MAX, StreamAway, StreamFrames
+from inference_gateway.ingest.video import SampledFrame
 from tartip.inference.v1 import streams_pb2 as pb
 from tartip_scenes.clips import clip_of, film_of
 from tartip_scenes.rtsp import (
@@ -26,7 +26,9 @@ from tartip_scenes.rtsp import (
 from tartip_scenes.scenes import Light, draw_film
 from tartip_testing.mesh import RunningTestMesh
 
-from .conftest import As, Device, Process, refused
+from .callers import As, refused
+from .peers import Device
+from .processes import Process
 from .streams_desk import Desk, opened_desk
 
 RATE, SHOTS, HOURS = 10, 12, 9800.0
@@ -75,7 +77,9 @@ def _path(words: str) -> str:
     return words.replace(" ", "-")
 
 
-def watched(address: str, shots: int = SHOTS, *, rate: float = 2.0) -> list[tuple[float, Shot]]:
+def watched(
+    address: str, shots: int = SHOTS, *, rate: float = 2.0
+) -> list[tuple[float, SampledFrame]]:
     """Each shot with the second at which it came, on the clock that it is dated by."""
     began = time.monotonic() - 1.0
 
@@ -84,7 +88,7 @@ def watched(address: str, shots: int = SHOTS, *, rate: float = 2.0) -> list[tupl
         assert passed < WATCHED_SECONDS_MAX, "frames come, and no shots"
         return passed
 
-    stream = StreamShots(address, rate, now)
+    stream = StreamFrames(address, rate, now)
     found = []
     for shot in stream.connection():
         found.append((time.monotonic() - began, shot))
@@ -93,7 +97,7 @@ def watched(address: str, shots: int = SHOTS, *, rate: float = 2.0) -> list[tupl
     return found
 
 
-def assert_near_now(found: list[tuple[float, Shot]]) -> None:
+def assert_near_now(found: list[tuple[float, SampledFrame]]) -> None:
     """Never ahead, at most a little behind, and a shot for nearly every half second that passed."""
     assert len(found) == SHOTS
     for came, shot in found:
@@ -170,7 +174,7 @@ async def test_a_camera_that_takes_the_connection_and_says_nothing_is_away_in_ti
         address = f"rtsp://127.0.0.1:{mute.getsockname()[1]}/live"
         begun = time.monotonic()
         with pytest.raises(StreamAway):
-            await anext(live_shots(StreamShots(address, 2.0, time.monotonic), room=0))
+            await anext(live_frames(StreamFrames(address, 2.0, time.monotonic), room=0))
         assert time.monotonic() - begun < 3 * PROMISED_SECONDS
 
 

@@ -16,19 +16,10 @@ from tartip_scenes.rtsp import Fault, RtspServer
 from tartip_scenes.scenes import Light, draw_film
 from tartip_testing.mesh import RunningTestMesh
 
-from .conftest import (
-    PACKAGE,
-    SERVICE,
-    As,
-    Device,
-    Plates,
-    Process,
-    Register,
-    changed_event,
-    credentials,
-    refused,
-    retired_event,
-)
+from .callers import As, refused
+from .conftest import PACKAGE, Plates, changed_event, retired_event
+from .peers import SERVICE, Device, Register, credentials
+from .processes import Process
 from .streams_desk import SECONDS, Desk, channel_to, opened_desk
 
 TEXT, RATE = "725BDE07", 4

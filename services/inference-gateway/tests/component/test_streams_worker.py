@@ -5,158 +5,37 @@ these tests are leased for longer than it would wait.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import dataclass, field, fields, replace
-from datetime import UTC, datetime, timedelta
+from collections.abc import Awaitable, Callable
+from dataclasses import fields, replace
+from datetime import timedelta
 from pathlib import Path
-from typing import Any, cast
-from uuid import UUID
+from typing import Any
 
-import asyncpg
 import pytest
 from chassis.clock import new_id, system_clock
 from chassis.db import Database
-from chassis.event import Event
 from chassis.refusals import ClockUnsure
-from chassis.tables import outbox
 from chassis.transaction import SYSTEM, Tx
-from inference_gateway.cameras import Cameras
+from inference_gateway.cameras.model import Camera
+from inference_gateway.cameras.storage import cache_camera
+from inference_gateway.cameras.usecases import Cameras
 from inference_gateway.consumers import on_changed
-from inference_gateway.events import Told
-from inference_gateway.evidence import Vault
-from inference_gateway.model import Camera, Emitted, FrameResult
-from inference_gateway.objects import SealedObjects
-from inference_gateway.screening import Screening, Subject, _Sighting
-from inference_gateway.seeing.geometry import Box
-from inference_gateway.seeing.plates import Plate
-from inference_gateway.storage import cache_camera, frames
+from inference_gateway.evidence.blobs import BlobStore
+from inference_gateway.evidence.usecases import EvidenceStore
+from inference_gateway.frames.storage import frames
+from inference_gateway.ingest.video_session import SessionParts, Subject, VideoSession, _Sighting
 from inference_gateway.streams import storage
 from inference_gateway.streams import worker as worker_module
-from inference_gateway.streams.model import Stream
-from inference_gateway.streams.usecases import Desk, seal_address
-from inference_gateway.streams.watch import Watch
-from inference_gateway.streams.worker import CALLER, Kept, Worker
-from inference_gateway.usecases import Intake, Settling
-from sqlalchemy import delete, func, literal_column, select, update
+from inference_gateway.streams.assignment import StreamAssignment
+from inference_gateway.streams.usecases import StreamsDesk
+from inference_gateway.streams.worker import CALLER
+from sqlalchemy import delete, func, literal_column, select
 from sqlalchemy.exc import DBAPIError
 from tartip.cameras.v1 import events_pb2 as camera_events
-from tartip.inference.v1 import events_pb2
-from tartip_testing.mesh import RunningTestMesh
-from vault.keyring import Keyring
+from vision.boxes import Box
+from vision.plates.reading import Plate
 
-from .conftest import SERVICE, Process
-
-REGION = "KZ-75"
-ADDRESS = "rtsp://127.0.0.1:1/x"
-SUBJECT = "inference.v1.crowd_formed"
-NOTHING = cast(Any, None)  # what a test has no use for
-
-
-@pytest.fixture
-async def db(engines: RunningTestMesh, service: Process) -> AsyncIterator[Database]:
-    told = engines.environment(SERVICE)
-    database = Database(
-        told["TARTIP_DATABASE_URL"],
-        service="test",
-        keyring=Keyring(Path(told["TARTIP_KEYS_DIR"])),
-        clock=system_clock,
-    )
-    yield database
-    await database.close()
-
-
-class Undone(Exception):
-    """Ends a transaction of which nothing is to stay."""
-
-
-@dataclass
-class Holder:
-    """A worker that holds streams of its own, none of which is pulled."""
-
-    db: Database
-    worker: Worker
-    cameras: list[UUID] = field(default_factory=list)
-
-    async def hold(self, *facts: Settling) -> Kept:
-        """A stream whose watch has these facts to tell."""
-        camera_id = new_id()
-        self.cameras.append(camera_id)
-        address = seal_address(self.db.keyring, camera_id, ADDRESS)
-        async with self.db.begin(SYSTEM) as tx:
-            stream = await leased(tx, camera_id, self.worker.name, timedelta(hours=1), address)
-        watch = Watch(stream, ADDRESS, clock=self.worker.now, news=lambda: None)
-        watch.keep(list(facts))
-        kept = Kept(watch, asyncio.create_task(asyncio.sleep(0)))
-        self.worker._kept[camera_id] = kept
-        return kept
-
-    async def stream_of(self, kept: Kept) -> Stream:
-        async with self.db.begin(SYSTEM) as tx:
-            stream = await storage.stream_of(tx, kept.watch.stream.camera_id)
-        assert stream is not None
-        return stream
-
-    async def told(self, facts: Sequence[Settling]) -> list[bool]:
-        """Of each of the facts, whether it is in the outbox."""
-        ids = [fact.facts[0].event.event_id for fact in facts]
-        async with self.db.begin(SYSTEM) as tx:
-            query = select(outbox.c.event_id).where(outbox.c.event_id.in_(ids))
-            found = set((await tx.execute(query)).scalars())
-        return [event_id in found for event_id in ids]
-
-
-@pytest.fixture
-async def holder(db: Database) -> AsyncIterator[Holder]:
-    intake = Intake(db, *[NOTHING] * 7)
-    made = Holder(db, Worker(db, intake, NOTHING, NOTHING, NOTHING))
-    yield made
-    async with db.begin(SYSTEM) as tx:
-        mine = storage.streams.c.camera_id.in_(made.cameras)
-        await tx.execute(delete(storage.streams).where(mine))
-
-
-@pytest.fixture
-def owner(engines: RunningTestMesh) -> Callable[[str], Awaitable[None]]:
-    """Changes the service's schema as nobody may but its provisioner."""
-
-    async def execute(statements: str) -> None:
-        connection = await asyncpg.connect(engines.database.url)
-        await connection.execute(f"SET search_path = inference; {statements}")
-        await connection.close()
-
-    return execute
-
-
-async def leased(
-    tx: Tx, camera_id: UUID, worker: str | None, lease: timedelta, address: bytes = b"sealed"
-) -> Stream:
-    """A stream that a worker holds, or nobody."""
-    await storage.put_stream(tx, camera_id, REGION, address=address, frames_per_second=2.0)
-    await tx.execute(
-        update(storage.streams)
-        .where(storage.streams.c.camera_id == camera_id)
-        .values(worker=worker, leased_until=func.clock_timestamp() + lease if worker else None)
-    )
-    stream = await storage.stream_of(tx, camera_id)
-    assert stream is not None
-    return stream
-
-
-def seen(*, event_id: UUID | None = None, frame_id: UUID | None = None) -> Settling:
-    """A fact that is to be told."""
-    camera = Camera(new_id(), REGION, 1, "SN-1", b"k" * 32, False)
-    told = events_pb2.CrowdFormed(camera_id=str(camera.camera_id), region=REGION)
-    event = Event(SUBJECT, str(new_id()), 1, REGION, told, event_id=event_id or new_id())
-    result = FrameResult(frame_id or new_id(), datetime.now(UTC))
-    return Settling(
-        camera,
-        CALLER,
-        CALLER.scope,
-        new_id().bytes,
-        result,
-        (Told(event, Emitted(event.event_id, SUBJECT)),),
-        is_scene=True,
-    )
+from .streams_holder import ADDRESS, NOTHING, REGION, Holder, Undone, leased, seen
 
 
 async def test_a_fact_that_cannot_be_kept_takes_no_other_with_it(holder: Holder) -> None:
@@ -324,14 +203,14 @@ async def test_a_stream_moves_with_its_camera_and_no_late_event_moves_it_back(
     assert moved.generation == stream.generation + 1
     # Who held it has nothing more to say of it.
     await holder.worker._commit()
-    assert stream.camera_id not in holder.worker._kept
+    assert stream.camera_id not in holder.worker._assignments
 
 
 async def test_a_stream_is_put_anew_where_its_camera_stands_elsewhere(holder: Holder) -> None:
     camera = Camera(new_id(), REGION, 1, "SN-1", b"k" * 32, False)
     holder.cameras.append(camera.camera_id)
     cameras = Cameras(holder.db, NOTHING, system_clock)
-    desk = Desk(holder.db, Intake(holder.db, cameras, *[NOTHING] * 6))
+    desk = StreamsDesk(holder.db, cameras)
     put = []
     for version, region in ((1, REGION), (1, REGION), (2, "KZ-79")):
         async with holder.db.begin(SYSTEM) as tx:
@@ -348,11 +227,11 @@ async def test_last_facts_wait_for_the_store_of_evidence_and_the_stream_for_them
     monkeypatch.setattr(worker_module, "FINISH_AGAIN_SECONDS", 0.05)
     folder = tmp_path / "store"
     kept = await holder.hold(seen())
-    kept.screening = open_screening(kept, Vault(holder.db, away_at(folder), system_clock))
+    kept.session = opened_session(kept, EvidenceStore(holder.db, away_at(folder), system_clock))
     kept.leaving = True
     finishing = asyncio.ensure_future(holder.worker._finish(kept))
     # Its store is away, and steps are written all the same.
-    while kept.screening.untold == 0:
+    while kept.session.unsealed == 0:
         await asyncio.sleep(0.01)
     await holder.worker._commit_and_give_back()
     assert not finishing.done()
@@ -371,7 +250,7 @@ async def test_last_facts_wait_for_the_store_of_evidence_and_the_stream_for_them
     assert await holder.told([last]) == [True]
     stream = await holder.stream_of(kept)
     assert stream.worker != holder.worker.name
-    assert kept.watch.stream.camera_id not in holder.worker._kept
+    assert kept.watch.stream.camera_id not in holder.worker._assignments
 
 
 async def test_a_store_that_stays_away_does_not_keep_a_stream_for_ever(
@@ -379,31 +258,31 @@ async def test_a_store_that_stays_away_does_not_keep_a_stream_for_ever(
 ) -> None:
     monkeypatch.setattr(worker_module, "FINISH_SECONDS", 0.0)
     kept = await holder.hold()
-    vault = Vault(holder.db, away_at(tmp_path / "store"), system_clock)
-    kept.screening, kept.leaving = open_screening(kept, vault), True
+    evidence_store = EvidenceStore(holder.db, away_at(tmp_path / "store"), system_clock)
+    kept.session, kept.leaving = opened_session(kept, evidence_store), True
     await holder.worker._finish(kept)
     await holder.worker._commit_and_give_back()
-    assert kept.watch.stream.camera_id not in holder.worker._kept
+    assert kept.watch.stream.camera_id not in holder.worker._assignments
 
 
-def away_at(folder: Path) -> SealedObjects:
+def away_at(folder: Path) -> BlobStore:
     """A store of evidence whose folder is a file, until somebody makes it a folder again."""
-    objects = SealedObjects(folder.as_uri())
+    objects = BlobStore(folder.as_uri())
     folder.rmdir()
     folder.write_bytes(b"")
     return objects
 
 
-def open_screening(kept: Kept, vault: Vault) -> Screening:
+def opened_session(kept: StreamAssignment, evidence_store: EvidenceStore) -> VideoSession:
     """One that has seen a plate which is still there."""
     stream = kept.watch.stream
     camera = Camera(stream.camera_id, REGION, 1, "SN-1", b"k" * 32, False)
     subject = Subject(
-        stream.screening_id,
+        stream.session_id,
         camera,
         CALLER,
         CALLER.scope,
-        stream.screening_id.bytes,
+        stream.session_id.bytes,
         stream.put_at,
     )
     told: dict[str, Any] = {name.name: None for name in fields(Plate)}
@@ -416,7 +295,7 @@ def open_screening(kept: Kept, vault: Vault) -> Screening:
         plate_type="",
         legible=True,
     )
-    made = Screening(subject, NOTHING, vault)
+    made = VideoSession(subject, SessionParts(NOTHING, evidence_store))
     made._tracks.add([Plate(**told)], at=0.0)
     made._best[1] = _Sighting(0.0, b"picture", "models")
     return made

@@ -5,14 +5,18 @@ import time
 
 import numpy as np
 import pytest
-from inference_gateway.seeing.looking import Looker
-from inference_gateway.seeing.triton import MODELS, Credentials, ModelsAway, TritonModels
+from inference_gateway.triton import (
+    MODELS,
+    Credentials,
+    ModelsAway,
+    TritonModels,
+)
 from tartip_cli.provision.certificates import KeyPair
 from tartip_cli.settings import find_checkout
 from tartip_scenes.scenes import Light, draw_scene
-from tartip_testing.mesh import RunningTestMesh
+from vision.detector import Detector
 
-from .conftest import Process
+from .processes import Process
 
 SECONDS = 20.0
 
@@ -47,7 +51,7 @@ async def test_rendered_plate_is_read_through_triton(
     scene = draw_scene(7, text="453DXA12", light=Light.DAY)
     served = models(engines)
     try:
-        sight = await Looker(served).look(scene.picture)
+        sight = await Detector(served).detect(scene.picture)
     finally:
         await served.close()
     assert sight.plates[0].text == "453DXA12"

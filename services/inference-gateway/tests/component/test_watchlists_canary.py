@@ -19,16 +19,18 @@ import numpy as np
 import pytest
 from chassis.clock import new_id
 from chassis.transaction import SYSTEM
-from inference_gateway.seeing.pictures import open_picture
+from inference_gateway.frames.pictures import open_picture
 from inference_gateway.watchlists import storage
 from inference_gateway.watchlists.model import Basis, Entry
 from tartip.inference.v1 import functions_pb2, functions_pb2_grpc, inference_pb2
 from tartip_scenes.faces import draw_face
 from tartip_testing.mesh import RunningTestMesh
 
-from .conftest import CALL_SECONDS, SERVICE, As, Device, Process, Register, credentials
-from .test_watchlists import beside, jpeg
+from .callers import As
+from .peers import CALL_SECONDS, SERVICE, Device, Register, credentials
+from .processes import Process
 from .traces import Template, in_files, in_memory, resident_bytes
+from .watchlist_officers import beside, jpeg
 
 PASSES = 1000
 PASSES_AFTER = 100
@@ -106,8 +108,8 @@ def template_of(engines: RunningTestMesh, picture: bytes) -> Template:
     async def ask() -> Template:
         async with beside(engines) as parts:
             shown = open_picture(picture)
-            [face] = await parts.watch._looker.faces(shown)
-            first, again = [await parts.watch._looker.templates(shown, [face]) for _ in range(2)]
+            [face] = await parts.watch._detector.detect(shown)
+            first, again = [await parts.watch._detector.templates(shown, [face]) for _ in range(2)]
             assert first.tobytes() == again.tobytes()
             return Template("passing", first[0])
 

@@ -17,7 +17,7 @@ BLOCK = re.compile(
     r"(?P<content>.*?)^```$",
     re.MULTILINE | re.DOTALL,
 )
-COPIED = ("proto", "infra/nats", "services/inference-gateway/src")
+COPIED = ("proto", "infra/nats", "libs/vision/src", "services/inference-gateway/src")
 SUBJECT = "inference.v1.post_empty"
 
 
@@ -58,7 +58,10 @@ def test_who_follows_the_page_has_a_function(tmp_path: Path) -> None:
         block.apply(tmp_path)
     run(tmp_path, "proto/build.py")
     # By the path given to Python, which comes before what is installed.
-    sources = [tmp_path / "libs/contracts/src", tmp_path / "services/inference-gateway/src"]
+    sources = [
+        tmp_path / folder
+        for folder in ("libs/contracts/src", "libs/vision/src", "services/inference-gateway/src")
+    ]
     told = run(
         tmp_path,
         "-m",

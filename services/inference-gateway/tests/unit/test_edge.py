@@ -9,8 +9,14 @@ from uuid import UUID
 
 import pytest
 from chassis.refusals import StorageAway
-from inference_gateway.edge import AT_ONCE, CAMERAS_MAX, UNANSWERED_MAX, Answer, Boxes
-from inference_gateway.model import CounterWentBack, FrameResult
+from inference_gateway.frames.model import CounterWentBack, FrameResult
+from inference_gateway.ingest.edge import (
+    AT_ONCE,
+    CAMERAS_MAX,
+    UNANSWERED_MAX,
+    Answer,
+    EdgeStreams,
+)
 
 RESULT = FrameResult(UUID(int=0), datetime.fromtimestamp(0, UTC))
 
@@ -69,7 +75,7 @@ def opened(**given: Any) -> Desk:
 
 
 async def answers(desk: Desk, frames: Sequence[Frame]) -> list[Answer]:
-    return [answer async for answer in Boxes(desk.take).answers(Box(frames).sent())]
+    return [answer async for answer in EdgeStreams(desk.take).answers(Box(frames).sent())]
 
 
 def reasons(told: list[Answer]) -> list[str]:
@@ -86,7 +92,7 @@ async def test_answers_come_in_the_order_of_frames_and_a_cameras_counters_hold()
 
 async def test_a_box_that_is_not_answered_is_not_read_on() -> None:
     desk, box = Desk(), Box([Frame(f"{n}", f"{n}", 1) for n in range(40)])
-    stream = Boxes(desk.take).answers(box.sent())
+    stream = EdgeStreams(desk.take).answers(box.sent())
     first = asyncio.ensure_future(anext(stream))
     await asyncio.sleep(0.01)
     assert box.read == UNANSWERED_MAX
@@ -98,7 +104,7 @@ async def test_a_box_that_is_not_answered_is_not_read_on() -> None:
 
 async def test_all_streams_together_take_so_many_places() -> None:
     desk = Desk()
-    boxes = Boxes(desk.take)
+    boxes = EdgeStreams(desk.take)
 
     async def one(name: int) -> int:
         frames = [Frame(f"{name}-{n}", f"{name}-{n}", 1) for n in range(8)]
@@ -115,7 +121,7 @@ async def test_all_streams_together_take_so_many_places() -> None:
 async def test_what_must_come_again_holds_back_what_came_behind_it() -> None:
     desk = opened(away={"2"})
     frames = [Frame(f"{n}", "a", n) for n in range(1, 5)]
-    boxes, sending = Boxes(desk.take), asyncio.Queue[Frame | None]()
+    boxes, sending = EdgeStreams(desk.take), asyncio.Queue[Frame | None]()
 
     async def sent() -> AsyncIterator[Frame]:
         while frame := await sending.get():
@@ -155,6 +161,6 @@ async def test_a_stream_that_breaks_answers_what_was_read_before() -> None:
 
     told = []
     with pytest.raises(ValueError, match="no message"):
-        async for answer in Boxes(opened().take).answers(sent()):
+        async for answer in EdgeStreams(opened().take).answers(sent()):
             told.append(answer)
     assert reasons(told) == ["taken"]

@@ -3,13 +3,13 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from inference_gateway.film_account import FilmAccount, FilmSummary, Outcome
+from inference_gateway.ingest.video_account import Outcome, VideoAccount, VideoSummary
 
 FRAMES = st.lists(st.tuples(st.floats(0.0, 4.0), st.sampled_from([*Outcome, None])), max_size=60)
 
 
-def summed(frames: list[tuple[float, Outcome | None]], rate: float, rest: float) -> FilmSummary:
-    account, seconds = FilmAccount(rate), 0.0
+def summed(frames: list[tuple[float, Outcome | None]], rate: float, rest: float) -> VideoSummary:
+    account, seconds = VideoAccount(rate), 0.0
     for step, outcome in frames:
         seconds += step
         if outcome is None:
@@ -37,7 +37,7 @@ def test_offered_is_looked_at_and_all_that_was_left_out(
 def test_a_film_whose_every_interval_was_looked_at_was_looked_at_whole(
     rate: float, frames: int
 ) -> None:
-    account = FilmAccount(rate)
+    account = VideoAccount(rate)
     for number in range(frames):
         account.frame(number / rate, Outcome.LOOKED_AT)
     account.end(frames / rate)
@@ -46,7 +46,7 @@ def test_a_film_whose_every_interval_was_looked_at_was_looked_at_whole(
 
 
 def test_each_moment_has_its_reason() -> None:
-    account = FilmAccount(1.0)
+    account = VideoAccount(1.0)
     account.frame(0.0, Outcome.LOOKED_AT)
     account.frame(0.5, Outcome.NOT_SAMPLED)  # of a second that was looked at
     account.frame(3.0, Outcome.LOOKED_AT)  # a pause before it
@@ -57,7 +57,7 @@ def test_each_moment_has_its_reason() -> None:
     account.end(9.0)
     account.leave_out(11.0, Outcome.UNDECODABLE)
     account.leave_out(12.5, Outcome.MISSING)
-    assert account.summary() == FilmSummary(
+    assert account.summary() == VideoSummary(
         12_500,
         3_000,
         {
@@ -71,7 +71,7 @@ def test_each_moment_has_its_reason() -> None:
 
 
 def test_fewer_looks_than_one_a_second_leave_seconds_out_by_name() -> None:
-    account = FilmAccount(0.5)
+    account = VideoAccount(0.5)
     for second in range(10):
         account.frame(second, Outcome.NOT_SAMPLED if second % 2 else Outcome.LOOKED_AT)
     account.end(10.0)

@@ -7,17 +7,17 @@ from typing import Any
 import av
 import numpy as np
 import pytest
-from inference_gateway import films
-from inference_gateway.film_account import FilmAccount, FilmSummary, Outcome
-from inference_gateway.films import (
-    FilmFile,
+from inference_gateway.frames.pictures import PictureFormatNotTaken
+from inference_gateway.ingest import video
+from inference_gateway.ingest.video import (
     FilmNotDecodable,
     FilmTruncated,
     NotAFilm,
     Sampling,
-    film_shots,
+    VideoFile,
+    sampled_frames,
 )
-from inference_gateway.seeing.pictures import PictureFormatNotTaken
+from inference_gateway.ingest.video_account import Outcome, VideoAccount, VideoSummary
 from vision.containers import container_of
 
 
@@ -68,14 +68,14 @@ def test_a_rounded_time_belongs_to_the_interval_it_meant() -> None:
 
 @pytest.mark.parametrize("container", ["mp4", "matroska", "avi", "mpegts"])
 def test_films_are_told_by_their_content(container: str) -> None:
-    shots = list(film_shots(io.BytesIO(film(container)), 2))
+    shots = list(sampled_frames(io.BytesIO(film(container)), 2))
     assert [shot.number for shot in shots] == [0, 1, 2, 3, 4, 5]
     assert shots[0].picture.shape == (48, 64, 3)
     assert shots[0].seconds == 0.0
 
 
 def test_progress_grows_where_the_length_is_known() -> None:
-    progress = [shot.progress for shot in film_shots(io.BytesIO(film()), 2)]
+    progress = [shot.progress for shot in sampled_frames(io.BytesIO(film()), 2)]
     assert progress[0] == 0.0
     assert progress == sorted(progress)
     assert 0.7 < progress[-1] <= 1.0
@@ -94,7 +94,7 @@ def test_a_film_on_its_side_is_turned_upright() -> None:
             frame.pts, frame.time_base = number, Fraction(1, 10)
             output.mux(stream.encode(frame))
         output.mux(stream.encode())
-    picture = next(film_shots(file, 10)).picture
+    picture = next(sampled_frames(file, 10)).picture
     assert picture.shape == (64, 48, 3)
     # Turned counterclockwise, what was on the left is below.
     assert picture[-8:].mean() < 40 < 200 < picture[:8].mean()
@@ -102,7 +102,7 @@ def test_a_film_on_its_side_is_turned_upright() -> None:
 
 def test_a_film_that_was_cut_off_ends_where_it_was_cut() -> None:
     whole = film("matroska", frames=200)
-    shots = list(film_shots(io.BytesIO(whole[: len(whole) // 2]), 10))
+    shots = list(sampled_frames(io.BytesIO(whole[: len(whole) // 2]), 10))
     assert 10 < len(shots) < 200
 
 
@@ -120,7 +120,7 @@ def test_a_film_that_was_cut_off_ends_where_it_was_cut() -> None:
 )
 def test_what_is_no_film_is_refused_and_no_playlist_followed(content: bytes) -> None:
     with pytest.raises(NotAFilm):
-        list(film_shots(io.BytesIO(content), 2))
+        list(sampled_frames(io.BytesIO(content), 2))
 
 
 def test_a_playlist_has_no_container() -> None:
@@ -131,25 +131,25 @@ def test_a_playlist_has_no_container() -> None:
 def test_a_picture_that_is_not_taken_is_named_and_no_film(brand: bytes) -> None:
     content = b"\x00\x00\x00\x18ftyp" + brand + bytes(300)
     with pytest.raises(PictureFormatNotTaken) as refused:
-        list(film_shots(io.BytesIO(content), 2))
+        list(sampled_frames(io.BytesIO(content), 2))
     assert refused.value.facts == {"format": {b"mif1": "HEIF"}.get(brand, brand.decode().upper())}
 
 
 def test_a_film_that_was_cut_before_its_index_is_named() -> None:
     whole = film()
     with pytest.raises(FilmTruncated):
-        list(film_shots(io.BytesIO(whole[: whole.index(b"moov") - 4]), 2))
+        list(sampled_frames(io.BytesIO(whole[: whole.index(b"moov") - 4]), 2))
 
 
-def account_of(content: bytes, rate: float = 2.0) -> FilmSummary:
-    account = FilmAccount(rate)
-    for _ in film_shots(io.BytesIO(content), rate, account):
+def account_of(content: bytes, rate: float = 2.0) -> VideoSummary:
+    account = VideoAccount(rate)
+    for _ in sampled_frames(io.BytesIO(content), rate, account):
         pass
     return account.summary()
 
 
 def test_a_whole_film_was_looked_at_whole() -> None:
-    assert account_of(film()) == FilmSummary(3_000, 3_000, {})
+    assert account_of(film()) == VideoSummary(3_000, 3_000, {})
 
 
 def test_what_was_cut_off_is_missing_where_the_film_announces_it() -> None:
@@ -161,8 +161,8 @@ def test_what_was_cut_off_is_missing_where_the_film_announces_it() -> None:
 
 
 def test_what_lies_beyond_the_limit_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(films, "FILM_SECONDS_MAX", 2.0)
-    assert account_of(film()) == FilmSummary(3_000, 2_000, {Outcome.BEYOND_LIMIT: 1_000})
+    monkeypatch.setattr(video, "VIDEO_SECONDS_MAX", 2.0)
+    assert account_of(film()) == VideoSummary(3_000, 2_000, {Outcome.BEYOND_LIMIT: 1_000})
 
 
 def spoilt(content: bytes, frames: range) -> bytes:
@@ -197,7 +197,9 @@ def test_a_film_of_which_nothing_can_be_decoded_is_named() -> None:
 
 def test_what_comes_after_a_lost_beginning_is_dated_by_its_place_in_the_film() -> None:
     broken = io.BytesIO(spoilt(film("matroska", frames=60), range(20)))
-    assert [shot.seconds for shot in film_shots(broken, 1)] == pytest.approx([2.0, 3.0, 4.0, 5.0])
+    assert [shot.seconds for shot in sampled_frames(broken, 1)] == pytest.approx(
+        [2.0, 3.0, 4.0, 5.0]
+    )
     found = account_of(broken.getvalue())
     assert (found.offered_ms, found.left_out_ms) == (6_000, {Outcome.UNDECODABLE: 2_000})
 
@@ -206,17 +208,17 @@ def test_a_recording_that_begins_within_a_group_of_pictures_keeps_its_time() -> 
     """Groups of two seconds, with pictures that are shown before those that they refer to."""
     whole = film("mpegts", frames=60, codec="h264", g="20", sc_threshold="0", bf="2")
     cut = whole[len(whole) // 2 // 188 * 188 :]
-    of_whole, of_cut = (FilmFile.of(io.BytesIO(content)) for content in (whole, cut))
+    of_whole, of_cut = (VideoFile.of(io.BytesIO(content)) for content in (whole, cut))
     lost = of_cut.seconds % 2.0
     assert lost > 0.5
-    account = FilmAccount(10.0)
-    seconds = [shot.seconds for shot in of_cut.shots(10.0, account)]
+    account = VideoAccount(10.0)
+    seconds = [shot.seconds for shot in of_cut.frames(10.0, account)]
     # Of pictures that are shown in another order the first ones are not in the file.
     assert seconds[0] == pytest.approx(lost, abs=0.2)
     assert seconds == pytest.approx([seconds[0] + number / 10 for number in range(20)])
     assert account.summary().looked_at_ms == 2_000
     assert account.summary().left_out_ms == {Outcome.UNDECODABLE: round(seconds[0] * 1000)}
-    whole_account = FilmAccount(10.0)
-    in_whole = [shot.seconds for shot in of_whole.shots(10.0, whole_account)]
+    whole_account = VideoAccount(10.0)
+    in_whole = [shot.seconds for shot in of_whole.frames(10.0, whole_account)]
     assert in_whole == pytest.approx([number / 10 for number in range(60)])
-    assert whole_account.summary() == FilmSummary(6_000, 6_000, {})
+    assert whole_account.summary() == VideoSummary(6_000, 6_000, {})

@@ -10,25 +10,27 @@ import numpy as np
 import pytest
 from chassis.refusals import BadRequest, checks
 from google.protobuf import json_format
-from inference_gateway.analytics.carrying import Carrier
-from inference_gateway.analytics.people import COUNTING
-from inference_gateway.analytics.places import Frame
-from inference_gateway.functions.configuring import canonical, kept_functions, read_functions
-from inference_gateway.functions.function import Fact
-from inference_gateway.functions.model import DEFAULT, CameraFunctions
-from inference_gateway.functions.registry import KINDS
-from inference_gateway.functions.telling import told_of
-from inference_gateway.functions.watching import Watching, frames_per_second
-from inference_gateway.limits import Urgency
-from inference_gateway.model import Camera, FrameResult
-from inference_gateway.seeing.geometry import Box
-from inference_gateway.seeing.looking import FILM_LOOK, Sight, Wanted
-from inference_gateway.seeing.pipeline import Picture, SeenObject
+from inference_gateway.admission import Urgency
+from inference_gateway.camera_rules.engine import CameraRuleEngine, frames_per_second
+from inference_gateway.camera_rules.events import outbound_event
+from inference_gateway.camera_rules.function import Fact
+from inference_gateway.camera_rules.messages import canonical, read_functions, stored_functions
+from inference_gateway.camera_rules.model import DEFAULT, CameraFunctions
+from inference_gateway.camera_rules.registry import KINDS
+from inference_gateway.cameras.model import Camera
+from inference_gateway.frames.model import FrameResult
 from tartip.inference.v1 import events_pb2, functions_pb2
+from vision.arrays import Picture
+from vision.boxes import Box
+from vision.detector import VIDEO_SCALE, DetectionRequest, Detections
+from vision.objects import DetectedObject
+from vision.people.detection import COUNTING
+from vision.tracking.optical_flow import OpticalFlowPropagator
+from vision.zones.shapes import FrameSize
 
 # 12:00 in UTC is 17:00 in Almaty, on a Monday.
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
-SIZE = Frame(400, 200)
+SIZE = FrameSize(400, 200)
 LEFT = {
     "name": "left",
     "corners": [{"x": 0, "y": 0}, {"x": 0.5, "y": 0}, {"x": 0.5, "y": 1}, {"x": 0, "y": 1}],
@@ -104,8 +106,8 @@ def test_labels_of_outside_models_may_be_named_and_stay_when_the_model_has_gone(
     told = {"outside_models": ["fires"], "zones": [{"zone": LEFT, "labels": ["fire"]}]}
     read = functions(**told)
     message = json_format.ParseDict(told, functions_pb2.CameraFunctions())
-    assert kept_functions(canonical(message)) == read
-    assert kept_functions(b"") == CameraFunctions(
+    assert stored_functions(canonical(message)) == read
+    assert stored_functions(b"") == CameraFunctions(
         Urgency.NORMAL, plates=True, rules={kind.field: () for kind in KINDS}
     )
 
@@ -117,40 +119,44 @@ def test_every_function_of_the_contract_is_known() -> None:
 
 
 def test_a_camera_is_asked_for_no_more_than_its_functions_want() -> None:
-    plates = Watching(DEFAULT, SIZE, frames_per_second=2)
-    assert plates.wanted(0.0) == plates.wanted(0.5) == Wanted(plates=True, objects=True)
+    plates = CameraRuleEngine(DEFAULT, SIZE, frames_per_second=2)
+    assert plates.request(0.0) == plates.request(0.5) == DetectionRequest(plates=True, objects=True)
     assert frames_per_second(DEFAULT) == 2
     counted = functions(
         plates={}, vehicles=[{"line": MIDDLE}], crowds=[{"zone": LEFT, "people": 9}]
     )
     assert frames_per_second(counted) == 30
-    watching = Watching(counted, SIZE, frames_per_second=15)
-    asked = [wanted for _, wanted, _ in shown(watching, [()] * 30, rate=15)]
-    assert sum(FILM_LOOK in wanted.looks for wanted in asked) == 10
+    engine = CameraRuleEngine(counted, SIZE, frames_per_second=15)
+    asked = [wanted for _, wanted, _ in shown(engine, [()] * 30, rate=15)]
+    assert sum(VIDEO_SCALE in wanted.scales for wanted in asked) == 10
     assert sum(wanted.plates for wanted in asked) == 5
-    assert sum(wanted.looks.issuperset(COUNTING.looks) for wanted in asked) == 1
-    assert sum(wanted == Wanted() for wanted in asked) == 20
+    assert sum(wanted.scales.issuperset(COUNTING.scales) for wanted in asked) == 1
+    assert sum(wanted == DetectionRequest() for wanted in asked) == 20
 
 
 @pytest.mark.parametrize("first", [0.0, 0.031, 1234.567, 87_654.3])
 def test_the_same_frames_are_looked_at_whenever_the_first_of_them_comes(first: float) -> None:
-    watching = Watching(functions(vehicles=[{"line": MIDDLE}]), SIZE, frames_per_second=30)
-    asked = [wanted for _, wanted, _ in shown(watching, [()] * 30, rate=30, first=first)]
-    looked = [number for number, wanted in enumerate(asked) if FILM_LOOK in wanted.looks]
+    engine = CameraRuleEngine(functions(vehicles=[{"line": MIDDLE}]), SIZE, frames_per_second=30)
+    asked = [wanted for _, wanted, _ in shown(engine, [()] * 30, rate=30, first=first)]
+    looked = [number for number, wanted in enumerate(asked) if VIDEO_SCALE in wanted.scales]
     assert looked == [0, 6, 12, 18, 24]
 
 
 def test_a_look_that_failed_is_asked_for_again() -> None:
-    watching = Watching(functions(left_objects={}), SIZE, frames_per_second=5)
-    assert watching.wanted(0.0) == watching.wanted(0.1) == Wanted(looks=frozenset({FILM_LOOK}))
+    engine = CameraRuleEngine(functions(left_objects={}), SIZE, frames_per_second=5)
+    assert (
+        engine.request(0.0)
+        == engine.request(0.1)
+        == DetectionRequest(scales=frozenset({VIDEO_SCALE}))
+    )
 
 
 def test_a_vehicle_is_counted_once_between_looks_too_and_its_speed_is_told() -> None:
-    watching = Watching(
+    engine = CameraRuleEngine(
         functions(vehicles=[{"line": MIDDLE, "calibration": SQUARE}]), SIZE, frames_per_second=15
     )
     cars = [(Box(40 + 8 * number, 80, 60, 40),) for number in range(38)]
-    facts = [fact for *_, facts in shown(watching, cars, rate=15) for fact in facts]
+    facts = [fact for *_, facts in shown(engine, cars, rate=15) for fact in facts]
     assert [fact.what for fact in facts] == ["car forward"]
     passed = event_of(facts[0])
     assert isinstance(passed, events_pb2.VehiclePassed)
@@ -165,26 +171,26 @@ def test_a_zone_is_watched_by_the_clock_of_almaty() -> None:
     noon = functions(zones=[{**zone, "schedule": {"days": [1], "start": "12:00", "end": "13:00"}}])
     cars = [(Box(20, 80, 60, 40),)] * 10
     for rules, expected in ((five, ["entered"]), (noon, [])):
-        watching = Watching(rules, SIZE, frames_per_second=5)
-        told = shown(watching, cars, rate=5)
+        engine = CameraRuleEngine(rules, SIZE, frames_per_second=5)
+        told = shown(engine, cars, rate=5)
         assert [fact.what for *_, facts in told for fact in facts] == expected
 
 
 def test_time_goes_on_while_nothing_changes() -> None:
     rules = functions(zones=[{"zone": LEFT, "labels": ["car"], "loiter_seconds": 60}])
-    watching = Watching(rules, SIZE, frames_per_second=2)
-    shown(watching, [(Box(20, 80, 60, 40),)] * 4, rate=2)
+    engine = CameraRuleEngine(rules, SIZE, frames_per_second=2)
+    shown(engine, [(Box(20, 80, 60, 40),)] * 4, rate=2)
     local = NOON + timedelta(hours=5)
-    told = [fact for at in range(2, 70) for fact in watching.stand(seconds=float(at), local=local)]
+    told = [fact for at in range(2, 70) for fact in engine.tick(seconds=float(at), local=local)]
     assert [fact.what for fact in told] == ["loitering"]
 
 
 def test_the_same_thing_has_the_same_id_however_often_it_is_told() -> None:
-    watching = Watching(
+    engine = CameraRuleEngine(
         functions(lines=[{"line": MIDDLE, "labels": ["car"]}]), SIZE, frames_per_second=15
     )
     cars = [(Box(40 + 8 * number, 80, 60, 40),) for number in range(38)]
-    [fact] = [fact for *_, facts in shown(watching, cars, rate=15) for fact in facts]
+    [fact] = [fact for *_, facts in shown(engine, cars, rate=15) for fact in facts]
     first, again = told(fact), told(fact)
     assert first.event.event_id == again.event.event_id
     assert first.emitted.what == "crossed forward" and first.emitted.rule == "middle"
@@ -192,8 +198,8 @@ def test_the_same_thing_has_the_same_id_however_often_it_is_told() -> None:
 
 
 def test_a_box_goes_with_what_moves_under_it_and_is_dropped_where_that_is_lost() -> None:
-    carrier = Carrier()
-    seen = SeenObject("car", 0.8, Box(40, 80, 60, 40))
+    carrier = OpticalFlowPropagator()
+    seen = DetectedObject("car", 0.8, Box(40, 80, 60, 40))
     assert carrier.add(drawn([seen.box]), [seen]) == [seen]
     [moved] = carrier.add(drawn([Box(47, 80, 60, 40)]), None)
     assert moved.box.x == pytest.approx(47, abs=1.5) and moved.box.y == pytest.approx(80, abs=1.5)
@@ -202,17 +208,17 @@ def test_a_box_goes_with_what_moves_under_it_and_is_dropped_where_that_is_lost()
 
 
 def shown(
-    watching: Watching, frames: Sequence[tuple[Box, ...]], *, rate: float, first: float = 0.0
-) -> list[tuple[float, Wanted, tuple[Fact, ...]]]:
+    engine: CameraRuleEngine, frames: list[tuple[Box, ...]], *, rate: float, first: float = 0.0
+) -> list[tuple[float, DetectionRequest, tuple[Fact, ...]]]:
     """Shows cars in these places, with what models would see where they are asked."""
     told = []
     for number, boxes in enumerate(frames):
         seconds = first + number / rate
-        wanted = watching.wanted(seconds)
-        cars = tuple(SeenObject("car", 0.8, box) for box in boxes)
-        sight = Sight(looked=dict.fromkeys(wanted.looks, cars))
+        wanted = engine.request(seconds)
+        cars = tuple(DetectedObject("car", 0.8, box) for box in boxes)
+        sight = Detections(by_scale=dict.fromkeys(wanted.scales, cars))
         local = NOON + timedelta(hours=5, seconds=seconds)
-        seen = watching.add(drawn(list(boxes)), sight, wanted, seconds=seconds, local=local)
+        seen = engine.add(drawn(list(boxes)), sight, wanted, seconds=seconds, local=local)
         told.append((seconds, wanted, seen.facts))
     return told
 
@@ -232,7 +238,7 @@ def drawn(boxes: list[Box]) -> Picture:
 def told(fact: Fact) -> Any:
     camera = Camera(UUID(int=1), "KZ-75", 1, "SN-1", bytes(32), retired=False)
     frame = FrameResult(UUID(int=2), NOON, evidence_sha256="ab", models_fingerprint="sha256:cd")
-    return told_of(
+    return outbound_event(
         fact, UUID(int=3), camera, frame, lambda seconds: NOON + timedelta(seconds=seconds)
     )
 

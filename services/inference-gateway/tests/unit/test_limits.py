@@ -15,22 +15,22 @@ from chassis.db import Database
 from chassis.refusals import Overloaded
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from inference_gateway.eyes import LOOKS_AT_ONCE, Eyes
-from inference_gateway.limits import (
+from inference_gateway.admission import (
     PATIENCE_SECONDS,
+    AdmissionQueue,
     Dropped,
-    Line,
-    Queues,
+    KeyedLocks,
     Shed,
-    Ticket,
-    Turnstile,
     Urgency,
+    Waiter,
+    WaitQueue,
 )
+from inference_gateway.inference_pool import INFERENCES_AT_ONCE, InferencePool
 from inference_gateway.probes.model import load as probe_pictures
 from inference_gateway.probes.rounds import Prober, Times
-from inference_gateway.seeing.face_looking import FaceLooker
-from inference_gateway.seeing.triton import ModelsAway
+from inference_gateway.triton import ModelsAway
 from vault.keyring import Keyring
+from vision.faces.detector import FaceDetector
 
 LOW, NORMAL, URGENT = Urgency.LOW, Urgency.NORMAL, Urgency.URGENT
 
@@ -60,16 +60,16 @@ class _Stepping(selectors.SelectSelector):
 
 
 async def test_who_finds_the_line_full_of_earlier_ones_is_served_and_the_patient_wait() -> None:
-    turnstile, release, done = Turnstile(places=1, waiting_max=1), asyncio.Event(), list[str]()
+    queue, release, done = AdmissionQueue(places=1, waiting_max=1), asyncio.Event(), list[str]()
 
     async def come(name: str, *, patient: bool = False) -> None:
-        async with turnstile.turn(patient=patient):
+        async with queue.slot(patient=patient):
             await release.wait()
             done.append(name)
 
     async with asyncio.TaskGroup() as group:
         group.create_task(come("inside"))
-        waiting = group.create_task(_shed(turnstile))
+        waiting = group.create_task(_shed(queue))
         await asyncio.sleep(0)
         group.create_task(come("newer"))
         group.create_task(come("patient", patient=True))
@@ -77,22 +77,22 @@ async def test_who_finds_the_line_full_of_earlier_ones_is_served_and_the_patient
         release.set()
     assert waiting.result() is Dropped.SHED
     assert done == ["inside", "newer", "patient"]
-    assert (turnstile.offered, turnstile.done, turnstile.dropped.total()) == (4, 3, 1)
+    assert (queue.offered, queue.done, queue.dropped.total()) == (4, 3, 1)
 
 
-async def _shed(turnstile: Turnstile, **asked: Any) -> Dropped:
+async def _shed(queue: AdmissionQueue, **asked: Urgency) -> Dropped:
     with pytest.raises(Overloaded) as told:
-        async with turnstile.turn(**asked):
+        async with queue.slot(**asked):
             raise AssertionError("had a turn")
     assert isinstance(told.value, Shed)
     return told.value.why
 
 
 async def test_the_least_urgent_is_shed_for_the_urgent_and_called_last() -> None:
-    turnstile, release, done = Turnstile(places=1, waiting_max=2), asyncio.Event(), list[str]()
+    queue, release, done = AdmissionQueue(places=1, waiting_max=2), asyncio.Event(), list[str]()
 
     async def come(name: str, urgency: Urgency) -> None:
-        async with turnstile.turn(urgency=urgency):
+        async with queue.slot(urgency=urgency):
             await release.wait()
             done.append(name)
 
@@ -100,10 +100,10 @@ async def test_the_least_urgent_is_shed_for_the_urgent_and_called_last() -> None
         group.create_task(come("inside", LOW))
         await asyncio.sleep(0)
         group.create_task(come("normal", NORMAL))
-        shed = group.create_task(_shed(turnstile, urgency=LOW))
+        shed = group.create_task(_shed(queue, urgency=LOW))
         await asyncio.sleep(0)
         group.create_task(come("urgent", URGENT))
-        late = group.create_task(_shed(turnstile, urgency=LOW))
+        late = group.create_task(_shed(queue, urgency=LOW))
         await asyncio.sleep(0)
         release.set()
     assert shed.result() is late.result() is Dropped.SHED
@@ -111,40 +111,40 @@ async def test_the_least_urgent_is_shed_for_the_urgent_and_called_last() -> None
 
 
 async def test_where_nobody_may_wait_the_places_are_given_all_the_same() -> None:
-    turnstile = Turnstile(places=2, waiting_max=0)
-    async with turnstile.turn(), turnstile.turn():
-        assert await _shed(turnstile) is Dropped.SHED
-    async with turnstile.turn():
+    queue = AdmissionQueue(places=2, waiting_max=0)
+    async with queue.slot(), queue.slot():
+        assert await _shed(queue) is Dropped.SHED
+    async with queue.slot():
         pass
 
 
 async def test_who_waits_past_its_deadline_is_dropped_though_nobody_leaves() -> None:
-    turnstile = Turnstile(places=1, waiting_max=4)
-    async with turnstile.turn():
+    queue = AdmissionQueue(places=1, waiting_max=4)
+    async with queue.slot():
         soon = asyncio.get_running_loop().time() + 0.01
         with pytest.raises(Shed) as told:
-            async with turnstile.turn(deadline=soon):
+            async with queue.slot(deadline=soon):
                 raise AssertionError("had a turn")
     assert told.value.why is Dropped.STALE
-    assert turnstile.waiting == 0
+    assert queue.waiting == 0
 
 
 async def test_who_gives_up_waiting_leaves_the_line() -> None:
-    turnstile = Turnstile(places=1, waiting_max=1)
-    async with turnstile.turn():
+    queue = AdmissionQueue(places=1, waiting_max=1)
+    async with queue.slot():
         for _ in range(3):
             with pytest.raises(TimeoutError):
-                async with asyncio.timeout(0.01), turnstile.turn():
+                async with asyncio.timeout(0.01), queue.slot():
                     pass
-    async with turnstile.turn():
+    async with queue.slot():
         pass
-    assert turnstile.dropped == Counter({Dropped.LEFT: 3})
+    assert queue.dropped == Counter({Dropped.LEFT: 3})
 
 
 def test_of_the_least_urgent_the_stalest_is_shed() -> None:
-    line = Line(3)
+    line = WaitQueue(3)
     tickets = [
-        Ticket(-urgency, deadline, number)
+        Waiter(-urgency, deadline, number)
         for number, (urgency, deadline) in enumerate(
             [(URGENT, 1.0), (LOW, 9.0), (LOW, 3.0), (NORMAL, 0.5)]
         )
@@ -172,19 +172,19 @@ def test_all_that_were_offered_are_done_dropped_inside_or_waiting(
     coming: list[tuple[int, Urgency, int, bool, int, int | None]], places: int, waiting_max: int
 ) -> None:
     outcomes: Counter[str] = Counter()
-    turnstile = Turnstile(places=places, waiting_max=waiting_max)
+    queue = AdmissionQueue(places=places, waiting_max=waiting_max)
 
     def adds_up() -> None:
-        there = turnstile.inside + turnstile.waiting
-        assert turnstile.offered == turnstile.done + turnstile.dropped.total() + there
-        assert 0 <= turnstile.inside <= places
+        there = queue.inside + queue.waiting
+        assert queue.offered == queue.done + queue.dropped.total() + there
+        assert 0 <= queue.inside <= places
 
     async def come(at: int, urgency: Urgency, wait: int, patient: bool, takes: int) -> None:
         loop = asyncio.get_running_loop()
         try:
             await asyncio.sleep(at)
             deadline = loop.time() + wait
-            async with turnstile.turn(urgency=urgency, deadline=deadline, patient=patient):
+            async with queue.slot(urgency=urgency, deadline=deadline, patient=patient):
                 adds_up()
                 for _ in range(takes):
                     await asyncio.sleep(1)
@@ -217,27 +217,27 @@ def test_all_that_were_offered_are_done_dropped_inside_or_waiting(
     with asyncio.Runner(loop_factory=SteppingLoop) as runner:
         runner.run(walk())
     adds_up()
-    assert turnstile.inside == turnstile.waiting == 0
+    assert queue.inside == queue.waiting == 0
     # Who goes away in the very moment of being dropped or served is counted so, and hears nothing.
     heard = outcomes["done"] + outcomes[Dropped.SHED] + outcomes[Dropped.STALE]
-    assert heard <= turnstile.offered <= heard + outcomes["went away"]
-    assert turnstile.done >= outcomes["done"]
-    assert turnstile.dropped[Dropped.SHED] >= outcomes[Dropped.SHED]
-    assert turnstile.dropped[Dropped.STALE] >= outcomes[Dropped.STALE]
+    assert heard <= queue.offered <= heard + outcomes["went away"]
+    assert queue.done >= outcomes["done"]
+    assert queue.dropped[Dropped.SHED] >= outcomes[Dropped.SHED]
+    assert queue.dropped[Dropped.STALE] >= outcomes[Dropped.STALE]
 
 
 class Called(Exception):
     """Somebody patient was, and goes away again."""
 
 
-class Timed(Eyes):
+class Timed(InferencePool):
     """Notes when somebody patient was called."""
 
     called: float | None = None
 
     @asynccontextmanager
-    async def turn(self, **asked: Any) -> AsyncIterator[None]:
-        async with super().turn(**asked):
+    async def slot(self, **asked: Any) -> AsyncIterator[None]:
+        async with super().slot(**asked):
             if asked.get("patient"):
                 self.called = asyncio.get_running_loop().time()
                 raise Called
@@ -248,7 +248,7 @@ class NobodyLooks:
     async def fingerprint(self) -> str:
         raise ModelsAway
 
-    async def look(self, picture: Any, wanted: Any) -> Any:
+    async def detect(self, picture: Any, request: Any) -> Any:
         raise ModelsAway
 
     async def run(self, model: str, images: Any, *, seconds: float) -> Any:
@@ -256,19 +256,19 @@ class NobodyLooks:
 
 
 def test_a_probe_comes_to_its_turn_while_other_frames_keep_coming(tmp_path: Path) -> None:
-    looker, until = NobodyLooks(), 10 * PATIENCE_SECONDS
-    eyes = Timed(looker)
+    detector, until = NobodyLooks(), 10 * PATIENCE_SECONDS
+    pool = Timed(detector)
     db = Database(
         "postgresql://nowhere", service="test", keyring=Keyring(tmp_path), clock=system_clock
     )
     probes, times = probe_pictures(), Times(0, 3600, 60, 5)
-    prober = Prober(db, eyes, FaceLooker(looker), system_clock, probes, times)
+    prober = Prober(db, pool, FaceDetector(detector), system_clock, probes, times)
 
     async def stream() -> None:
         loop = asyncio.get_running_loop()
         while loop.time() < until:
             with contextlib.suppress(Shed):
-                async with eyes.turn(deadline=loop.time() + 2):
+                async with pool.slot(deadline=loop.time() + 2):
                     await asyncio.sleep(1)
 
     async def probe() -> None:
@@ -277,19 +277,19 @@ def test_a_probe_comes_to_its_turn_while_other_frames_keep_coming(tmp_path: Path
 
     async def walk() -> None:
         async with asyncio.TaskGroup() as group:
-            for _ in range(3 * LOOKS_AT_ONCE):
+            for _ in range(3 * INFERENCES_AT_ONCE):
                 group.create_task(stream())
             await asyncio.sleep(1)
             group.create_task(probe())
 
     with asyncio.Runner(loop_factory=SteppingLoop) as runner:
         runner.run(walk())
-    assert eyes.called is not None
-    assert eyes.called <= 1 + PATIENCE_SECONDS
+    assert pool.called is not None
+    assert pool.called <= 1 + PATIENCE_SECONDS
 
 
 async def test_a_device_is_served_in_the_order_it_came_and_others_beside_it() -> None:
-    queues, log = Queues(), list[str]()
+    queues, log = KeyedLocks(), list[str]()
 
     async def come(key: bytes, name: str, seconds: float) -> None:
         async with queues.of(key):

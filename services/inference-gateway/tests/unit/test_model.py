@@ -9,25 +9,24 @@ import pytest
 from chassis.clock import new_id
 from chassis.refusals import BadRequest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from inference_gateway import storage
-from inference_gateway.model import (
+from inference_gateway.cameras.model import Camera, CameraRetired
+from inference_gateway.frames import storage
+from inference_gateway.frames.model import (
     ArrivedFrame,
-    Camera,
-    CameraRetired,
-    Emitted,
+    EmittedEvent,
     FaceVerdict,
     FrameFromFuture,
     FrameResult,
     ReadingsNotSigned,
     ReadingsOfOtherFrame,
     ReadPlate,
-    Seen,
     SeenFace,
+    SeenObject,
     check_frame,
     measured,
 )
-from inference_gateway.readings import Readings, SignedReadings
-from inference_gateway.seeing.geometry import Box
+from inference_gateway.frames.readings import Readings, SignedReadings
+from vision.boxes import Box
 
 NOW = datetime(2026, 3, 1, 12, 30, tzinfo=UTC)
 KEY = Ed25519PrivateKey.generate()
@@ -133,14 +132,14 @@ def test_a_result_comes_back_from_storage_as_it_was() -> None:
         frame_id=new_id(),
         captured_at=NOW + timedelta(microseconds=7),
         plates=(plate("123ABC02"), replace(plate("A1"), character_confidences=(0.5, 0.25))),
-        objects=(Seen("car", 0.75, Box(9.0, 8.0, 7.0, 6.0), track=4),),
+        objects=(SeenObject("car", 0.75, Box(9.0, 8.0, 7.0, 6.0), track=4),),
         faces=(
             SeenFace(Box(5.0, 4.0, 3.0, 2.0), FaceVerdict.NO_MATCH),
             SeenFace(Box(1.0, 2.0, 3.0, 4.0), FaceVerdict.CANDIDATE, UUID(int=9)),
         ),
         events=(
-            Emitted(UUID(int=3), "inference.v1.plate_read"),
-            Emitted(
+            EmittedEvent(UUID(int=3), "inference.v1.plate_read"),
+            EmittedEvent(
                 UUID(int=4),
                 "inference.v1.zone_crossed",
                 "entered",
@@ -155,4 +154,4 @@ def test_a_result_comes_back_from_storage_as_it_was() -> None:
         models_fingerprint="sha256:cd",
     )
     assert storage.result_from(storage.result_bytes(result)) == result
-    assert [face.candidate_id for face in result.as_kept.faces] == [UUID(int=9)]
+    assert [face.candidate_id for face in result.as_stored.faces] == [UUID(int=9)]

@@ -9,8 +9,7 @@ import cv2
 import numpy as np
 import pytest
 from chassis.refusals import Refusal
-from inference_gateway.seeing import pictures
-from inference_gateway.seeing.pictures import (
+from inference_gateway.frames.pictures import (
     NotAPicture,
     PictureAnimated,
     PictureFormatNotTaken,
@@ -20,6 +19,7 @@ from inference_gateway.seeing.pictures import (
     read_picture,
 )
 from PIL import Image
+from vision import pictures
 
 
 def encoded(format: str, size: tuple[int, int] = (64, 48), **options: object) -> bytes:

@@ -8,7 +8,8 @@ from uuid import UUID
 import numpy as np
 import pytest
 from chassis.db import Database
-from inference_gateway.eyes import Eyes
+from inference_gateway.frames.pictures import open_picture
+from inference_gateway.inference_pool import InferencePool
 from inference_gateway.probes.model import (
     Found,
     Function,
@@ -23,15 +24,15 @@ from inference_gateway.probes.model import (
     until_due,
 )
 from inference_gateway.probes.rounds import Prober, Times
-from inference_gateway.seeing.face_looking import FaceLooker
-from inference_gateway.seeing.geometry import Box, Floats
-from inference_gateway.seeing.grammar import Owner
-from inference_gateway.seeing.looking import Sight, Wanted
-from inference_gateway.seeing.pictures import Picture, open_picture
-from inference_gateway.seeing.pipeline import SeenObject
-from inference_gateway.seeing.plates import Plate
-from inference_gateway.seeing.triton import ModelsAway
+from inference_gateway.triton import ModelsAway
 from vault.keyring import Keyring
+from vision.arrays import Floats, Picture
+from vision.boxes import Box
+from vision.detector import DetectionRequest, Detections
+from vision.faces.detector import FaceDetector
+from vision.objects import DetectedObject
+from vision.plates.grammar import Owner
+from vision.plates.reading import Plate
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 ID, OTHER = UUID(int=1), UUID(int=2)
@@ -114,18 +115,22 @@ def plate(text: str, *, legible: bool = True) -> Plate:
 def test_a_plate_is_right_when_it_alone_is_read() -> None:
     one = LookedAt(Probe("a", b"", plate="111AAA01"), 1.0)
     assert not reads_right(one)
-    assert reads_right(replace(one, sight=Sight((plate("111AAA01"), plate("X", legible=False)))))
-    assert not reads_right(replace(one, sight=Sight((plate("111AAA07"),))))
-    assert not reads_right(replace(one, sight=Sight((plate("111AAA01"), plate("222BBB02")))))
-    assert not reads_right(replace(one, sight=Sight((plate("111AAA01", legible=False),))))
+    assert reads_right(
+        replace(one, sight=Detections((plate("111AAA01"), plate("X", legible=False))))
+    )
+    assert not reads_right(replace(one, sight=Detections((plate("111AAA07"),))))
+    assert not reads_right(replace(one, sight=Detections((plate("111AAA01"), plate("222BBB02")))))
+    assert not reads_right(replace(one, sight=Detections((plate("111AAA01", legible=False),))))
 
 
 def test_an_object_is_right_in_its_place_under_its_name() -> None:
     one = LookedAt(Probe("a", b"", label="vehicle", seen=PLACE), 1.0)
     assert not sees_right(one)
-    assert sees_right(replace(one, sight=Sight((), (SeenObject("truck", 0.5, PLACE),))))
-    assert not sees_right(replace(one, sight=Sight((), (SeenObject("person", 0.9, PLACE),))))
-    assert not sees_right(replace(one, sight=Sight((), (SeenObject("car", 0.9, ASIDE),))))
+    assert sees_right(replace(one, sight=Detections((), (DetectedObject("truck", 0.5, PLACE),))))
+    assert not sees_right(
+        replace(one, sight=Detections((), (DetectedObject("person", 0.9, PLACE),)))
+    )
+    assert not sees_right(replace(one, sight=Detections((), (DetectedObject("car", 0.9, ASIDE),))))
 
 
 def person(name: str, template: list[float], *faces: Box) -> LookedAt:
@@ -167,7 +172,7 @@ class Broken:
     async def fingerprint(self) -> str:
         return "sha256:broken"
 
-    async def look(self, picture: Picture, wanted: Wanted) -> Sight:
+    async def detect(self, picture: Picture, request: DetectionRequest) -> Detections:
         raise self.error
 
     async def run(self, model: str, images: Picture, *, seconds: float) -> Floats:
@@ -189,7 +194,7 @@ async def test_an_answer_that_nothing_can_be_made_of_is_a_wrong_one(
     broken, keyring = Broken(error), Keyring(tmp_path)
     db = Database("postgresql://nowhere", service="test", keyring=keyring, clock=lambda: NOON)
     prober = Prober(
-        db, Eyes(broken), FaceLooker(broken), lambda: NOON, load(), Times(0, 3600, 60, 5)
+        db, InferencePool(broken), FaceDetector(broken), lambda: NOON, load(), Times(0, 3600, 60, 5)
     )
     caplog.set_level("INFO")
     for probe in load():
@@ -204,4 +209,4 @@ def test_every_probe_that_comes_with_the_package_is_a_picture() -> None:
         height, width = open_picture(probe.content).shape[:2]
         for box in (probe.seen, probe.face):
             if box is not None:
-                assert box.overlap(box.within(width=width, height=height)) > 0.99, probe.name
+                assert box.iou(box.within(width=width, height=height)) > 0.99, probe.name

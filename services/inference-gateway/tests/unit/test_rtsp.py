@@ -1,7 +1,7 @@
 """Which addresses are opened, and how."""
 
 import pytest
-from inference_gateway.rtsp import AddressNotRtsp, rtsp_address
+from inference_gateway.ingest.rtsp import AddressNotRtsp, rtsp_address
 
 
 @pytest.mark.parametrize(

@@ -10,19 +10,19 @@ import pytest
 from chassis.db import Database
 from chassis.identity import Caller
 from chassis.transaction import Scope
-from inference_gateway.evidence import Vault
-from inference_gateway.eyes import Eyes
-from inference_gateway.films import Shot
-from inference_gateway.functions.model import CameraFunctions
-from inference_gateway.limits import Urgency
-from inference_gateway.model import Camera
-from inference_gateway.objects import SealedObjects
-from inference_gateway.screening import Screening, Subject
-from inference_gateway.seeing.face_looking import FaceLooker
-from inference_gateway.watchlists.lists import Lists
+from inference_gateway.admission import Urgency
+from inference_gateway.camera_rules.model import CameraFunctions
+from inference_gateway.cameras.model import Camera
+from inference_gateway.evidence.blobs import BlobStore
+from inference_gateway.evidence.usecases import EvidenceStore
+from inference_gateway.inference_pool import InferencePool
+from inference_gateway.ingest.video import SampledFrame
+from inference_gateway.ingest.video_session import SessionParts, Subject, VideoSession
+from inference_gateway.watchlists.gallery_sync import GallerySync
+from inference_gateway.watchlists.matcher import FaceMatcher
 from inference_gateway.watchlists.model import ListsAway
-from inference_gateway.watchlists.watching import FaceWatch
 from vault.keyring import Keyring
+from vision.faces.detector import FaceDetector
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -31,7 +31,7 @@ class NobodyLooks:
     async def fingerprint(self) -> str:
         raise AssertionError
 
-    async def look(self, picture: Any, wanted: Any) -> Any:
+    async def detect(self, picture: Any, request: Any) -> Any:
         raise AssertionError
 
     async def run(self, model: str, images: Any, *, seconds: float) -> Any:
@@ -42,9 +42,13 @@ async def test_no_place_is_held_while_the_watch_lists_have_not_been_read(tmp_pat
     db = Database(
         "postgresql://nowhere", service="test", keyring=Keyring(tmp_path), clock=lambda: NOON
     )
-    vault = Vault(db, SealedObjects(f"file://{tmp_path}"), lambda: NOON)
-    eyes, looker, lists = Eyes(NobodyLooks()), FaceLooker(NobodyLooks()), Lists(db)
-    faces = FaceWatch(db, lists, looker, vault, lambda: NOON)
+    evidence_store = EvidenceStore(db, BlobStore(f"file://{tmp_path}"), lambda: NOON)
+    pool, detector, lists = (
+        InferencePool(NobodyLooks()),
+        FaceDetector(NobodyLooks()),
+        GallerySync(db),
+    )
+    faces = FaceMatcher(db, lists, detector, evidence_store, lambda: NOON)
     caller, scope = Caller("device", "edge-1"), Scope("device", "edge-1", ("KZ-75",))
     camera = Camera(UUID(int=1), "KZ-75", 1, "SN-1", bytes(32), retired=False)
     subject = Subject(UUID(int=2), camera, caller, scope, b"", NOON)
@@ -52,10 +56,12 @@ async def test_no_place_is_held_while_the_watch_lists_have_not_been_read(tmp_pat
     async def configured() -> CameraFunctions:
         return CameraFunctions(Urgency.NORMAL, plates=True, faces=True)
 
-    screening = Screening(subject, eyes, vault, configured=configured, faces=faces)
+    session = VideoSession(
+        subject, SessionParts(pool, evidence_store, faces), configured=configured
+    )
     with pytest.raises(ListsAway):
-        await screening.take(Shot(0, 0.0, np.zeros((48, 64, 3), np.uint8), 0.0))
-    assert eyes._turnstile.offered == 0
+        await session.take(SampledFrame(0, 0.0, np.zeros((48, 64, 3), np.uint8), 0.0))
+    assert pool._admission.offered == 0
     with pytest.raises(ListsAway):
         lists.is_searching("KZ-75")
 

@@ -11,17 +11,17 @@ import pytest
 from chassis.clock import new_id
 from chassis.identity import Caller
 from chassis.transaction import SYSTEM
-from inference_gateway import screening as screening_module
-from inference_gateway.eyes import Eyes
-from inference_gateway.films import Shot
-from inference_gateway.model import Camera
-from inference_gateway.screening import Screening, Subject
-from inference_gateway.seeing.geometry import Box
-from inference_gateway.seeing.looking import Sight, Wanted
-from inference_gateway.seeing.pictures import Picture
-from inference_gateway.seeing.plates import Plate
-from inference_gateway.storage import KeptEvidence
-from inference_gateway.usecases import Settling
+from inference_gateway.cameras.model import Camera
+from inference_gateway.evidence.storage import StoredEvidence
+from inference_gateway.inference_pool import InferencePool
+from inference_gateway.ingest import video_session as screening_module
+from inference_gateway.ingest.pending import PendingResult
+from inference_gateway.ingest.video import SampledFrame
+from inference_gateway.ingest.video_session import SessionParts, Subject, VideoSession
+from vision.arrays import Picture
+from vision.boxes import Box
+from vision.detector import DetectionRequest, Detections
+from vision.plates.reading import Plate
 
 PICTURE = np.full((48, 64, 3), 90, np.uint8)
 
@@ -32,18 +32,18 @@ class Shown:
     def __init__(self, *texts: str) -> None:
         self._texts = iter(texts)
 
-    async def look(self, picture: Picture, wanted: Wanted) -> Sight:
-        return Sight(plates=(plate(next(self._texts)),))
+    async def detect(self, picture: Picture, request: DetectionRequest) -> Detections:
+        return Detections(plates=(plate(next(self._texts)),))
 
     async def fingerprint(self) -> str:
         return "models"
 
 
 class Sealed:
-    """A vault that keeps nothing."""
+    """An evidence store that keeps nothing."""
 
-    async def seal(self, content: bytes, content_type: str) -> KeptEvidence:
-        return KeptEvidence("0" * 64, content_type, len(content), cast(Any, None), "path")
+    async def seal(self, content: bytes, content_type: str) -> StoredEvidence:
+        return StoredEvidence("0" * 64, content_type, len(content), cast(Any, None), "path")
 
 
 def plate(text: str) -> Plate:
@@ -60,19 +60,20 @@ def plate(text: str) -> Plate:
     return Plate(**told)
 
 
-def screening(*texts: str) -> Screening:
+def session(*texts: str) -> VideoSession:
     camera = Camera(new_id(), "KZ-75", 1, "SN-1", b"k" * 32, False)
     caller = Caller("service", "inference-gateway")
     subject = Subject(new_id(), camera, caller, SYSTEM, b"content", datetime.now(UTC))
-    return Screening(subject, Eyes(Shown(*texts)), cast(Any, Sealed()))
+    parts = SessionParts(InferencePool(Shown(*texts)), cast(Any, Sealed()))
+    return VideoSession(subject, parts)
 
 
-def shot(number: int, seconds: float) -> Shot:
-    return Shot(number, seconds, PICTURE, 0.0)
+def shot(number: int, seconds: float) -> SampledFrame:
+    return SampledFrame(number, seconds, PICTURE, 0.0)
 
 
-def read(settlings: list[Settling]) -> list[str]:
-    return [one.text for settling in settlings for one in settling.result.plates if settling.facts]
+def read(results: list[PendingResult]) -> list[str]:
+    return [one.text for pending in results for one in pending.result.plates if pending.facts]
 
 
 async def cancelled_within(
@@ -90,8 +91,8 @@ async def cancelled_within(
 async def test_a_watch_that_is_stopped_between_tracks_and_pictures_loses_no_plate(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    screened = screening("725BDE07", "463DXA02")
-    await screened.take(shot(0, 0.0))
+    made = session("725BDE07", "463DXA02")
+    await made.take(shot(0, 0.0))
     entered, leave, encode = threading.Event(), threading.Event(), screening_module._jpeg
 
     def slowly(picture: Picture) -> bytes:
@@ -101,22 +102,22 @@ async def test_a_watch_that_is_stopped_between_tracks_and_pictures_loses_no_plat
 
     monkeypatch.setattr(screening_module, "_jpeg", slowly)
     # So much later that the first plate's track has ended.
-    task = asyncio.ensure_future(screened.take(shot(9, 9.0)))
+    task = asyncio.ensure_future(made.take(shot(9, 9.0)))
     await cancelled_within(task, entered, leave)
-    assert read(await screened.finish()) == ["725BDE07", "463DXA02"]
+    assert read(await made.finish()) == ["725BDE07", "463DXA02"]
 
 
 async def test_a_plate_without_a_picture_is_told_without_evidence(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    screened = screening("725BDE07")
+    made = session("725BDE07")
 
     def broken(picture: Picture) -> bytes:
         raise MemoryError
 
     with monkeypatch.context() as patched, pytest.raises(MemoryError):
         patched.setattr(screening_module, "_jpeg", broken)
-        await screened.take(shot(0, 0.0))
-    [settling] = await screened.finish()
-    assert read([settling]) == ["725BDE07"]
-    assert (settling.kept, settling.result.evidence_sha256) == (None, "")
+        await made.take(shot(0, 0.0))
+    [pending] = await made.finish()
+    assert read([pending]) == ["725BDE07"]
+    assert (pending.evidence, pending.result.evidence_sha256) == (None, "")

@@ -11,7 +11,7 @@ import av
 import numpy as np
 import pytest
 from inference_gateway.evidence.shown_forms import EvidenceNotShowable, shown_form
-from inference_gateway.seeing.pictures import open_picture
+from inference_gateway.frames.pictures import open_picture
 from PIL import Image, PngImagePlugin
 
 SECRET = b"TartipSecretPhone"

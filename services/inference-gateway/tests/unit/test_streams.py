@@ -7,9 +7,6 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from inference_gateway.seeing.geometry import Box
-from inference_gateway.seeing.plates import Plate
-from inference_gateway.seeing.tracks import PlateTracks
 from inference_gateway.streams.model import (
     Advance,
     Outcome,
@@ -18,6 +15,9 @@ from inference_gateway.streams.model import (
     fair_share,
     slot_at,
 )
+from vision.boxes import Box
+from vision.plates.reading import Plate
+from vision.plates.tracks import PlateTracker
 
 steps = st.lists(
     st.tuples(
@@ -93,11 +93,11 @@ def plate(text: str) -> Plate:
 
 
 def test_a_plate_in_a_picture_that_does_not_change_stays_and_is_read_no_further() -> None:
-    tracks = PlateTracks(forget_seconds=3.0)
+    tracks = PlateTracker(forget_seconds=3.0)
     tracks.add([plate("725BDE07")], at=0.0)
-    assert [tracks.stand(at=float(at)) for at in range(1, 9)] == [[]] * 8
+    assert [tracks.tick(at=float(at)) for at in range(1, 9)] == [[]] * 8
     [track] = tracks.open
     assert (track.last_seen, track.frames, len(track.readings)) == (8.0, 1, 1)
     assert tracks.add([], at=9.0) == []
-    [ended] = tracks.stand(at=12.5)
+    [ended] = tracks.tick(at=12.5)
     assert ended is track

@@ -7,10 +7,9 @@ from typing import Any
 import pytest
 from chassis.clock import new_id
 from chassis.refusals import BadRequest, Refusal, checks
-from inference_gateway.model import FaceVerdict
-from inference_gateway.seeing.faces import ACTING, SAME_PERSON
-from inference_gateway.seeing.geometry import Box
+from inference_gateway.frames.model import FaceVerdict
 from inference_gateway.watchlists.gallery import Near
+from inference_gateway.watchlists.matcher import nearest, verdict
 from inference_gateway.watchlists.model import (
     LONGEST,
     Asked,
@@ -24,7 +23,8 @@ from inference_gateway.watchlists.model import (
     check_asked,
     closeness,
 )
-from inference_gateway.watchlists.watching import nearest, verdict
+from vision.boxes import Box
+from vision.faces.recognition import MATCH_THRESHOLD, SAME_PERSON
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -197,10 +197,10 @@ def test_one_other_person_ends_a_candidate() -> None:
 def test_between_the_thresholds_the_machine_does_not_know() -> None:
     assert verdict(None) is FaceVerdict.UNKNOWN
     assert verdict([]) is FaceVerdict.NO_MATCH
-    between = [Near(1, (ACTING + SAME_PERSON) / 2)]
+    between = [Near(1, (MATCH_THRESHOLD + SAME_PERSON) / 2)]
     assert verdict(between) is FaceVerdict.UNKNOWN
     assert nearest([between, None, []]) == {}
-    assert nearest([[Near(1, ACTING)]]) == {}
+    assert nearest([[Near(1, MATCH_THRESHOLD)]]) == {}
 
 
 def test_of_two_faces_the_one_nearest_to_an_entry_is_meant() -> None:

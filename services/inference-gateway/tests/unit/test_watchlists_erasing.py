@@ -6,7 +6,7 @@ import sys
 
 from tartip_cli.parts.services import ERASING
 
-ASKED = "from inference_gateway.watchlists.erasing import erases_what_is_freed as e; print(e())"
+ASKED = "from inference_gateway.watchlists.memory_wipe import erases_what_is_freed as e; print(e())"
 
 
 def erases(**environment: str) -> str:

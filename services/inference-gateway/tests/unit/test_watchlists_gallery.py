@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from inference_gateway.seeing.faces import SAME_PERSON, TEMPLATE_LENGTH
-from inference_gateway.seeing.geometry import Floats
 from inference_gateway.watchlists import gallery
-from inference_gateway.watchlists.gallery import RegionGallery
+from inference_gateway.watchlists.gallery import Near, RegionGallery
+from vision.arrays import Floats
+from vision.faces.recognition import SAME_PERSON, TEMPLATE_LENGTH
 
 
 def templates(count: int, seed: int = 1) -> Floats:

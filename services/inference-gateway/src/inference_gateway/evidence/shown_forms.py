@@ -13,8 +13,8 @@ from typing import Final
 
 from chassis.refusals import Refusal
 from PIL import Image, ImageOps
+from vision.pictures import FORMATS, MOST_PIXELS
 
-from inference_gateway.evidence.film_copies import copied_film
 from inference_gateway.evidence.stripping import (
     JPEG_START,
     PNG_START,
@@ -23,7 +23,7 @@ from inference_gateway.evidence.stripping import (
     stripped_png,
     stripped_webp,
 )
-from inference_gateway.seeing.pictures import FORMATS, MOST_PIXELS
+from inference_gateway.evidence.video_copies import copied_video
 
 QUALITY: Final = 95
 _UPRIGHT: Final = 1
@@ -51,7 +51,7 @@ class ShownForm:
 def shown_form(content: bytes) -> ShownForm:
     """Blocking: call it from a thread. Raises EvidenceNotShowable."""
     content_type = _type_of(content)
-    make = copied_film if content_type == "video/mp4" else _upright_picture
+    make = copied_video if content_type == "video/mp4" else _upright_picture
     try:
         return ShownForm(content_type, make(content))
     except Exception as problem:  # decoders fail in many ways on hostile files

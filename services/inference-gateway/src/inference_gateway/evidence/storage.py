@@ -43,7 +43,7 @@ evidence = Table(
 
 
 @dataclass(frozen=True)
-class KeptEvidence:
+class StoredEvidence:
     """A sealed object, and what opens it."""
 
     sha256: str
@@ -52,7 +52,7 @@ class KeptEvidence:
     key: DataKey
     object_path: str
     # The form that operators are shown, where it is another.
-    shown: "KeptEvidence | None" = None
+    shown: "StoredEvidence | None" = None
     is_showable: bool = True
 
     @property
@@ -71,13 +71,13 @@ class EvidencePlace:
 
 @dataclass(frozen=True)
 class FoundEvidence:
-    kept: KeptEvidence
+    stored: StoredEvidence
     place: EvidencePlace
     # As in the table; the form itself is in `kept.shown` where it is another.
     shown_sha256: str | None
 
 
-async def keep_evidence(tx: Tx, kept: KeptEvidence, place: EvidencePlace) -> None:
+async def store_evidence(tx: Tx, kept: StoredEvidence, place: EvidencePlace) -> None:
     """The rows that make sealed objects evidence; the first object of a content stays."""
     if kept.shown is not None:
         await _add_evidence(tx, kept.shown, place)
@@ -85,14 +85,14 @@ async def keep_evidence(tx: Tx, kept: KeptEvidence, place: EvidencePlace) -> Non
         await _set_shown(tx, kept, place)
 
 
-async def note_shown(tx: Tx, kept: KeptEvidence, place: EvidencePlace) -> None:
+async def note_shown(tx: Tx, kept: StoredEvidence, place: EvidencePlace) -> None:
     """The form of evidence that was kept without one."""
     if kept.shown is not None:
         await _add_evidence(tx, kept.shown, place)
     await _set_shown(tx, kept, place)
 
 
-async def _add_evidence(tx: Tx, kept: KeptEvidence, place: EvidencePlace) -> bool:
+async def _add_evidence(tx: Tx, kept: StoredEvidence, place: EvidencePlace) -> bool:
     """False where this content is there already."""
     await tx.execute(
         insert(data_keys).values(
@@ -116,7 +116,7 @@ async def _add_evidence(tx: Tx, kept: KeptEvidence, place: EvidencePlace) -> boo
     return bool(added.rowcount)
 
 
-async def _set_shown(tx: Tx, kept: KeptEvidence, place: EvidencePlace) -> None:
+async def _set_shown(tx: Tx, kept: StoredEvidence, place: EvidencePlace) -> None:
     """Where it is not known yet and the scope sees the row; else its first reader does it."""
     await tx.execute(
         update(evidence)
@@ -143,12 +143,12 @@ async def find_evidence(tx: Tx, sha256: str) -> FoundEvidence | None:
     return FoundEvidence(replace(kept, shown=form), place, row.shown_sha256) if form else None
 
 
-async def _kept(tx: Tx, row: Any) -> KeptEvidence | None:
+async def _kept(tx: Tx, row: Any) -> StoredEvidence | None:
     try:
         key = await tx.keys.get(KEY_CLASS, row.key_id)
     except KeyError:  # destroyed, and with it the content
         return None
-    return KeptEvidence(row.sha256, row.content_type, row.size_bytes, key, row.object_path)
+    return StoredEvidence(row.sha256, row.content_type, row.size_bytes, key, row.object_path)
 
 
 def _is(sha256: str, place: EvidencePlace) -> tuple[ColumnElement[bool], ...]:

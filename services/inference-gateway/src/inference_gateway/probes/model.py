@@ -1,7 +1,7 @@
 """What a probe shows, when it is answered rightly, and what becomes of a function's standing: pure.
 
-A function that is wrong or late twice in a row is degraded, and told so once; it has recovered when
-a whole round was right and in time. In between nothing is told.
+A function that is wrong or late twice in a row is degraded, reported once; it has recovered when
+a whole round was right and in time. In between nothing is reported.
 """
 
 import json
@@ -15,15 +15,15 @@ from typing import Any, Final
 from uuid import UUID
 
 import numpy as np
-
-from inference_gateway.seeing.geometry import Box, Floats
-from inference_gateway.seeing.looking import Sight
-from inference_gateway.seeing.pipeline import VEHICLES
+from vision.arrays import Floats
+from vision.boxes import Box
+from vision.detector import Detections
+from vision.objects import VEHICLES
 
 RIGHT_SHARE: Final = 0.85
 """Of the probes of a function; fewer, and it is degraded."""
 SAME_PLACE: Final = 0.5
-"""Intersection over union of what was seen with the truth."""
+"""Intersection over union of a detection with the truth."""
 NEARER: Final = 1.5
 """By so much is a drawn person nearer to himself than to the other one; see `tartip_scenes`."""
 
@@ -56,7 +56,7 @@ class LookedAt:
 
     probe: Probe
     seconds: float
-    sight: Sight | None = None
+    sight: Detections | None = None
     faces: tuple[Box, ...] | None = None
     # Of the one face, float32 [128].
     template: Floats | None = field(default=None, repr=False)
@@ -107,7 +107,7 @@ class Standing:
         return self.wrong_since is None and self.degradation_id is None
 
     def after(self, found: Found, now: datetime, new_id: UUID) -> "Standing":
-        """The standing after a round; it is told when `degradation_id` has come or gone."""
+        """The standing after a round; it is emitted when `degradation_id` has come or gone."""
         if found.is_whole:
             return Standing(self.function, right_at=now)
         if found.holds:
@@ -167,7 +167,7 @@ def sees_right(one: LookedAt) -> bool:
     labels = VEHICLES if one.probe.label == "vehicle" else {one.probe.label}
     objects = one.sight.objects if one.sight else ()
     return truth is not None and any(
-        seen.label in labels and seen.box.overlap(truth) >= SAME_PLACE for seen in objects
+        seen.label in labels and seen.box.iou(truth) >= SAME_PLACE for seen in objects
     )
 
 
@@ -175,7 +175,7 @@ def knows_right(one: LookedAt, everybody: Sequence[LookedAt]) -> bool:
     """One face, in its place, and nearer to the same person's other picture than to any other's."""
     if one.faces is None or one.probe.face is None or one.template is None:
         return False
-    if len(one.faces) != 1 or one.faces[0].overlap(one.probe.face) < SAME_PLACE:
+    if len(one.faces) != 1 or one.faces[0].iou(one.probe.face) < SAME_PLACE:
         return False
     own, others = _distances(one, everybody, same=True), _distances(one, everybody, same=False)
     return bool(own and others) and max(own) * NEARER < min(others)

@@ -1,6 +1,6 @@
-"""Sends the golden probes through the live path, and tells when a function slips and when it holds.
+"""Sends the golden probes through the live path, and reports when a function degrades or recovers.
 
-A probe waits for its turn like a frame that has half a minute, is looked at by the same models, and
+A probe waits for a slot like a frame that has half a minute, is processed by the same models, and
 ends here: nothing of it is kept, no event says what was read. Of all copies of the service one
 probes.
 """
@@ -14,9 +14,11 @@ from dataclasses import dataclass, replace
 from chassis.clock import Clock, new_id
 from chassis.db import Database
 from chassis.transaction import SYSTEM, Tx
+from vision.faces.detector import FaceDetector, forget
 
-from inference_gateway import measures
-from inference_gateway.eyes import Eyes
+from inference_gateway import metrics
+from inference_gateway.frames.pictures import open_picture
+from inference_gateway.inference_pool import InferencePool
 from inference_gateway.probes import storage
 from inference_gateway.probes.events import function_degraded, function_recovered
 from inference_gateway.probes.model import (
@@ -28,8 +30,6 @@ from inference_gateway.probes.model import (
     found_in,
     until_due,
 )
-from inference_gateway.seeing.face_looking import FaceLooker, forget
-from inference_gateway.seeing.pictures import open_picture
 
 log = logging.getLogger(__name__)
 
@@ -49,14 +49,14 @@ class Prober:
     def __init__(
         self,
         db: Database,
-        eyes: Eyes,
-        faces: FaceLooker,
+        pool: InferencePool,
+        faces: FaceDetector,
         clock: Clock,
         probes: tuple[Probe, ...],
         times: Times,
     ) -> None:
         self._db = db
-        self._eyes = eyes
+        self._pool = pool
         self._faces = faces
         self._clock = clock
         self._probes = probes
@@ -87,7 +87,7 @@ class Prober:
         return self._times.every if sure else self._times.again_after
 
     async def round(self) -> list[Standing]:
-        """All probes once; what they found is kept and told in one transaction."""
+        """All probes once; what they found is stored and emitted in one transaction."""
         looked = [await self._look(probe) for probe in self._probes]
         found = found_in(looked, slowest_allowed_seconds=self._times.slowest)
         for one in looked:
@@ -100,16 +100,16 @@ class Prober:
 
     async def _look(self, probe: Probe) -> LookedAt:
         # Not of the least urgency: while others keep coming it would never be called.
-        async with self._eyes.turn(patient=True):
+        async with self._pool.slot(patient=True):
             started = time.perf_counter()
             looked = LookedAt(probe, 0.0)
             try:
                 picture = await asyncio.to_thread(open_picture, probe.content)
                 if probe.plate or probe.seen is not None:
-                    sight, self._fingerprint = await self._eyes.look(picture)
+                    sight, self._fingerprint = await self._pool.detect(picture)
                     looked = replace(looked, sight=sight)
                 if probe.face is not None:
-                    faces = await self._faces.faces(picture)
+                    faces = await self._faces.detect(picture)
                     boxes = tuple(face.box for face in faces)
                     templates = await self._faces.templates(picture, faces[:1])
                     template = templates[0] if faces else None
@@ -150,7 +150,7 @@ def _kind_of(error: BaseException) -> str:
 def _count(found: Mapping[Function, Found], standings: list[Standing]) -> None:
     for standing in standings:
         label, round_ = {"function": standing.function.value.lower()}, found[standing.function]
-        measures.probes_answered.add(round_.right, {**label, "outcome": "right"})
-        measures.probes_answered.add(round_.probes - round_.right, {**label, "outcome": "wrong"})
-        measures.probes_slowest.set(round_.slowest_seconds, label)
-        measures.functions_degraded.set(int(standing.degradation_id is not None), label)
+        metrics.probes_answered.add(round_.right, {**label, "outcome": "right"})
+        metrics.probes_answered.add(round_.probes - round_.right, {**label, "outcome": "wrong"})
+        metrics.probes_slowest.set(round_.slowest_seconds, label)
+        metrics.functions_degraded.set(int(standing.degradation_id is not None), label)

@@ -42,7 +42,7 @@ async def last_round(tx: Tx) -> datetime | None:
 async def keep(
     tx: Tx, standing: Standing, found: Found, *, fingerprint: str, now: datetime
 ) -> None:
-    told = {
+    values = {
         "degradation_id": standing.degradation_id,
         "since": standing.since,
         "right_at": standing.right_at,
@@ -53,5 +53,5 @@ async def keep(
         "models_fingerprint": fingerprint,
         "probed_at": now,
     }
-    new = insert(probed_functions).values(function=standing.function.value, **told)
-    await tx.execute(new.on_conflict_do_update(index_elements=["function"], set_=told))
+    new = insert(probed_functions).values(function=standing.function.value, **values)
+    await tx.execute(new.on_conflict_do_update(index_elements=["function"], set_=values))

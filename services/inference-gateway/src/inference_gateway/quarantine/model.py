@@ -1,4 +1,4 @@
-"""Which refused frames are quarantined, and what is kept of one: pure."""
+"""Which refused frames are quarantined, and what is stored of one: pure."""
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -7,7 +7,7 @@ from uuid import UUID
 
 from chassis.refusals import Refusal
 
-from inference_gateway.model import (
+from inference_gateway.frames.model import (
     ArrivedFrame,
     CounterWentBack,
     FrameFromFuture,
@@ -25,7 +25,7 @@ KEPT: Final = timedelta(days=180)
 
 @dataclass(frozen=True)
 class Quarantined:
-    """What a frame claimed; its picture is not kept."""
+    """What a frame claimed; its picture is not stored."""
 
     quarantine_id: UUID
     camera_id: UUID

@@ -16,9 +16,9 @@ from chassis.refusals import Checks, PageTokenWrong, checks
 from tartip.inference.v1 import streams_pb2 as pb
 from tartip.inference.v1 import streams_pb2_grpc
 
-from inference_gateway.films import FRAMES_PER_SECOND_MAX
+from inference_gateway.ingest.video import FRAMES_PER_SECOND_MAX
 from inference_gateway.streams.model import DROPPED, Outcome, Stream, StreamState
-from inference_gateway.streams.usecases import Desk
+from inference_gateway.streams.usecases import StreamsDesk
 
 SERVICE = "/tartip.inference.v1.Streams/"
 PUT = allow(services=("tartip-cli",), roles=("camera_administrator",))
@@ -45,7 +45,7 @@ STATES = {
 
 
 class StreamsApi(streams_pb2_grpc.StreamsServicer):
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: StreamsDesk) -> None:
         self._desk = desk
 
     async def PutStream(

@@ -46,7 +46,7 @@ class StreamState(StrEnum):
 
 @dataclass(frozen=True)
 class Stream:
-    """A stream as its row tells. `accounted_until` is the first slot without an outcome."""
+    """A stream as it is stored. `accounted_until` is the first slot without an outcome."""
 
     camera_id: UUID
     region: str
@@ -66,7 +66,7 @@ class Stream:
         return self.put_at.timestamp() + self.accounted_until / self.frames_per_second
 
     @property
-    def screening_id(self) -> UUID:
+    def session_id(self) -> UUID:
         """Of what one worker sees while it holds the lease; other holders have other ones."""
         return uuid5(self.camera_id, f"{self.put_at.isoformat()}:{self.generation}")
 

@@ -7,25 +7,25 @@ from chassis.db import Database
 from chassis.identity import Caller
 from vault.keyring import Keyring
 
-from inference_gateway.model import Camera
-from inference_gateway.rtsp import rtsp_address
+from inference_gateway.cameras.model import Camera, check_camera_in_use
+from inference_gateway.cameras.usecases import Cameras
+from inference_gateway.ingest.rtsp import rtsp_address
 from inference_gateway.streams import storage
 from inference_gateway.streams.model import FRAMES_PER_SECOND_DEFAULT, Stream
-from inference_gateway.usecases import Intake, check_camera_in_use
 
 KEY_CLASS = "streams"
 
 
-class Desk:
-    def __init__(self, db: Database, intake: Intake) -> None:
+class StreamsDesk:
+    def __init__(self, db: Database, cameras: Cameras) -> None:
         self._db = db
-        self._intake = intake
+        self._cameras = cameras
 
     async def put(
         self, camera_id: UUID, address: str, *, frames_per_second: float, caller: Caller
     ) -> Stream:
         address = rtsp_address(address)
-        camera, scope = await self._intake.camera_for(camera_id, caller)
+        camera, scope = await self._cameras.for_caller(camera_id, caller)
         check_camera_in_use(camera)
         rate = frames_per_second or FRAMES_PER_SECOND_DEFAULT
         # A stream that was put while the camera stood in another region is replaced too.
@@ -41,7 +41,7 @@ class Desk:
         return put
 
     async def remove(self, camera_id: UUID, caller: Caller) -> None:
-        camera, scope = await self._intake.camera_for(camera_id, caller)
+        camera, scope = await self._cameras.for_caller(camera_id, caller)
         async with self._db.begin(replace(scope, regions=("*",))) as tx:
             if await storage.remove_stream(tx, camera_id):
                 tx.audit("remove_stream", f"camera:{camera_id}", region=camera.region)

@@ -1,4 +1,4 @@
-"""One stream that is watched: its frames one after another through the gate and the models.
+"""One stream that is watched: its frames in order through the motion gate and the models.
 
 It decides nothing about storage: outcomes of slots gather in `slots`, what is to be kept and told
 in `pending`, and the worker takes both together.
@@ -10,16 +10,16 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from chassis.refusals import Kind, Overloaded, Refusal
+from vision.background.motion_gate import MotionGate, Need, PictureState
 
-from inference_gateway.eyes import Eyes
-from inference_gateway.films import Shot
-from inference_gateway.limits import Shed, Urgency
-from inference_gateway.objects import EvidenceAway
-from inference_gateway.screening import Screening
-from inference_gateway.streams.gate import Gate, Need, Shows
+from inference_gateway.admission import Shed, Urgency
+from inference_gateway.evidence.blobs import EvidenceAway
+from inference_gateway.inference_pool import InferencePool
+from inference_gateway.ingest.pending import PendingResult
+from inference_gateway.ingest.video import SampledFrame
+from inference_gateway.ingest.video_session import VideoSession
 from inference_gateway.streams.model import Outcome, Slots, Stream, StreamState, slot_at
-from inference_gateway.streams.pulling import Arrival, Line, Puller
-from inference_gateway.usecases import Settling
+from inference_gateway.streams.rtsp_reader import Arrival, LinkState, RtspReader
 
 # How long after it came a frame is still worth a look, and how late it may come at all.
 LOOK_WITHIN_SECONDS = 1.0
@@ -32,8 +32,8 @@ PENDING_MAX = 32
 log = logging.getLogger(__name__)
 
 
-class Watch:
-    """Runs until it is cancelled or told to stop."""
+class StreamWatch:
+    """One stream that this copy watches; runs until it is cancelled."""
 
     def __init__(
         self,
@@ -45,49 +45,49 @@ class Watch:
     ) -> None:
         self.stream = stream
         self.slots = Slots(stream.accounted_until)
-        self.pending: list[Settling] = []
+        self.pending: list[PendingResult] = []
         self.urgency = Urgency.NORMAL
         # What was last written down of it.
-        self.told: StreamState | None = None
+        self.written_state: StreamState | None = None
         self._clock = clock
         self._news = news
-        self._gate = Gate()
+        self._gate = MotionGate()
         self._need = Need.YES
-        self._shows = Shows.LIVE
+        self._picture_state = PictureState.LIVE
         self._newest: Arrival | None = None
         self._came = asyncio.Event()
         self._busy = False
         self._wanted_from = stream.accounted_until
         loop = asyncio.get_running_loop()
-        self._puller = Puller(
+        self._reader = RtspReader(
             address,
             clock=clock,
             wants=self._wants,
-            offer=lambda arrival: _tell(loop, self._offer, arrival),
+            offer=lambda arrival: _hand_over(loop, self._offer, arrival),
         )
 
     @property
     def state(self) -> StreamState:
-        match self._puller.line:
-            case Line.OPENING | Line.AWAY:
+        match self._reader.link:
+            case LinkState.OPENING | LinkState.AWAY:
                 return StreamState.AWAY
-            case Line.UNAUTHORIZED:
+            case LinkState.UNAUTHORIZED:
                 return StreamState.UNAUTHORIZED
-            case Line.GARBLED:
+            case LinkState.GARBLED:
                 return StreamState.GARBLED
-        return StreamState(self._shows.value)
+        return StreamState(self._picture_state.value)
 
-    async def run(self, screening: Screening) -> None:
-        self._puller.start()
+    async def run(self, session: VideoSession) -> None:
+        self._reader.start()
         try:
             while True:
                 await self._came.wait()
                 self._came.clear()
                 arrival, self._newest = self._newest, None
                 if arrival is not None:
-                    await self._take(arrival, screening)
+                    await self._take(arrival, session)
         finally:
-            self._puller.stop()
+            self._reader.stop()
 
     def close_missed(self) -> None:
         """Accounts for slots that are over and that no frame came for."""
@@ -96,51 +96,51 @@ class Watch:
         self.slots.skip_to(self._slot(self._clock() - LATE_SECONDS), self._missing)
 
     @asynccontextmanager
-    async def turn_in(self, eyes: Eyes) -> AsyncIterator[None]:
-        """A place among those who look, while the frame is worth it."""
+    async def slot_in(self, pool: InferencePool) -> AsyncIterator[None]:
+        """A slot in the inference pool, got by the frame's deadline. Raises Shed."""
         urgency, within = self.urgency, LOOK_WITHIN_SECONDS
         if self._need is Need.AGAIN:
             urgency, within = Urgency.LOW, LOOK_AGAIN_WITHIN_SECONDS
         deadline = asyncio.get_running_loop().time() + within
-        async with eyes.turn(urgency=urgency, deadline=deadline):
+        async with pool.slot(urgency=urgency, deadline=deadline):
             yield
 
-    async def _take(self, arrival: Arrival, screening: Screening) -> None:
+    async def _take(self, arrival: Arrival, session: VideoSession) -> None:
         slot = self._slot(arrival.at)
         if slot < self.slots.until:
             return  # it came too late, and its slot is accounted for
         self._busy = True
         try:
             self.slots.skip_to(slot, self._missing)
-            self._shows = arrival.shows
-            self.slots.settle(slot, await self._outcome(arrival, slot, screening))
+            self._picture_state = arrival.shows
+            self.slots.settle(slot, await self._outcome(arrival, slot, session))
         finally:
             self._busy = False
         if self.pending:
             self._news()
 
-    async def _outcome(self, arrival: Arrival, slot: int, screening: Screening) -> Outcome:
-        if len(self.pending) >= PENDING_MAX or not await self._told(screening):
+    async def _outcome(self, arrival: Arrival, slot: int, session: VideoSession) -> Outcome:
+        if len(self.pending) >= PENDING_MAX or not await self._has_room(session):
             return Outcome.SHED
         self._need = self._gate.needs(arrival.grey, arrival.at)
         if self._need is not Need.NO:
-            outcome = await self._looked(arrival, slot, screening)
+            outcome = await self._detected(arrival, slot, session)
             if outcome is Outcome.LOOKED_AT or self._need is Need.YES:
                 return outcome
-            # What was seen still stands: nothing has moved since.
+            # The last detections still hold: nothing has moved since.
             self._gate.later(arrival.at)
         try:
-            self.keep(await screening.stand(self._since(arrival)))
+            self.keep(await session.tick(self._since(arrival)))
         except Exception as error:
             return _failed(error)
         return Outcome.UNCHANGED
 
-    async def _looked(self, arrival: Arrival, slot: int, screening: Screening) -> Outcome:
+    async def _detected(self, arrival: Arrival, slot: int, session: VideoSession) -> Outcome:
         try:
             picture = await asyncio.to_thread(arrival.picture)
-            self.keep(await screening.take(Shot(slot, self._since(arrival), picture, 0.0)))
+            self.keep(await session.take(SampledFrame(slot, self._since(arrival), picture, 0.0)))
         except EvidenceAway:
-            pass  # it was looked at; what is to be told of it is told with the next
+            pass  # it was processed; its results are sealed with the next
         except Exception as error:
             return _failed(error)
         self._gate.looked(arrival.grey, arrival.at)
@@ -149,19 +149,19 @@ class Watch:
     def _since(self, arrival: Arrival) -> float:
         return arrival.at - self.stream.put_at.timestamp()
 
-    async def _told(self, screening: Screening) -> bool:
-        """Whether there is room for what is seen next; the store of evidence may be away."""
-        if screening.untold < PENDING_MAX:
+    async def _has_room(self, session: VideoSession) -> bool:
+        """Whether another result may gather; sealing may have to wait for the evidence store."""
+        if session.unsealed < PENDING_MAX:
             return True
         try:
-            self.keep(await screening.tell())
+            self.keep(await session.flush())
         except EvidenceAway:
             return False
         return True
 
-    def keep(self, settlings: list[Settling]) -> None:
+    def keep(self, results: list[PendingResult]) -> None:
         """What the worker is to settle with the next step."""
-        self.pending += [settling for settling in settlings if not settling.is_passing]
+        self.pending += [pending for pending in results if not pending.is_passing]
 
     def _wants(self, at: float) -> bool:
         """Called in the reader's thread: the first frame of a slot is wanted."""
@@ -178,10 +178,10 @@ class Watch:
 
     @property
     def _missing(self) -> Outcome:
-        match self._puller.line:
-            case Line.GARBLED:
+        match self._reader.link:
+            case LinkState.GARBLED:
                 return Outcome.GARBLED
-            case Line.UNAUTHORIZED:
+            case LinkState.UNAUTHORIZED:
                 return Outcome.UNAUTHORIZED
         return Outcome.STREAM_AWAY
 
@@ -194,9 +194,9 @@ class Watch:
 
 
 def _failed(error: Exception) -> Outcome:
-    """What a frame comes to that could not be looked at; tells what is an error of ours."""
+    """The outcome of a frame that could not be processed; logs what is an error of ours."""
     if isinstance(error, EvidenceAway):
-        return Outcome.UNCHANGED  # told with the next
+        return Outcome.UNCHANGED  # sealed with the next
     if isinstance(error, Shed):
         return Outcome(error.why.value)
     if isinstance(error, Overloaded):
@@ -207,7 +207,7 @@ def _failed(error: Exception) -> Outcome:
     return Outcome.FAILED
 
 
-def _tell(
+def _hand_over(
     loop: asyncio.AbstractEventLoop, offer: Callable[[Arrival], None], arrival: Arrival
 ) -> None:
     """A thread may outlive the loop by one read."""

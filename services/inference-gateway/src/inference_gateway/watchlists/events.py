@@ -5,8 +5,8 @@ from chassis.clock import to_timestamp
 from chassis.event import Event
 from tartip.inference.v1 import events_pb2
 
-from inference_gateway.events import Told
-from inference_gateway.model import Emitted
+from inference_gateway.frames.events import OutboundEvent
+from inference_gateway.frames.model import EmittedEvent
 from inference_gateway.watchlists.model import Candidate
 
 FACE_CANDIDATE = "inference.v1.face_candidate"
@@ -24,7 +24,7 @@ def access_refused(attempt: Attempt) -> Event:
     return Event(ACCESS_REFUSED, aggregate, 1, attempt.region, message)
 
 
-def face_candidate(one: Candidate) -> Told:
+def face_candidate(one: Candidate) -> OutboundEvent:
     message = events_pb2.FaceCandidate(
         candidate_id=str(one.candidate_id),
         camera_id=str(one.camera_id),
@@ -35,7 +35,7 @@ def face_candidate(one: Candidate) -> Told:
         models_fingerprint=one.models_fingerprint,
     )
     event = Event(FACE_CANDIDATE, str(one.candidate_id), 1, one.region, message)
-    emitted = Emitted(
+    emitted = EmittedEvent(
         event.event_id,
         event.subject,
         what="face candidate",
@@ -43,4 +43,4 @@ def face_candidate(one: Candidate) -> Told:
         confidence=one.closeness,
         at=one.captured_at,
     )
-    return Told(event, emitted)
+    return OutboundEvent(event, emitted)

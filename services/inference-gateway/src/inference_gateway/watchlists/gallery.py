@@ -11,14 +11,13 @@ from typing import Final
 import faiss
 import numpy as np
 import numpy.typing as npt
-
-from inference_gateway.seeing.faces import TEMPLATE_LENGTH
-from inference_gateway.seeing.geometry import Floats
+from vision.arrays import Floats
+from vision.faces.recognition import TEMPLATE_LENGTH
 
 SHARD_ROWS: Final = 65_536
 """Memory grows by so many at most, and what an earlier size held is given back early."""
 MOST_NEAR: Final = 3
-"""Entries told of one face: somebody may be searched for in more than one case."""
+"""Entries returned for one face: somebody may be searched for in more than one case."""
 NOBODY: Final = 0
 # Of a row that is free: as a half float far from any template, and still finite when squared.
 FREE: Final = 0x7B

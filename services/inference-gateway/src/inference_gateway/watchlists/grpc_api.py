@@ -17,8 +17,8 @@ from chassis.refusals import Checks, PageTokenWrong, checks
 from tartip.inference.v1 import watchlists_pb2 as pb
 from tartip.inference.v1 import watchlists_pb2_grpc
 
-from inference_gateway.events import box_to_proto
-from inference_gateway.grpc_api.inference import in_pieces
+from inference_gateway.evidence.messages import in_pieces
+from inference_gateway.frames.events import box_to_proto
 from inference_gateway.watchlists.model import (
     REASON_MAX,
     Asked,
@@ -33,7 +33,7 @@ from inference_gateway.watchlists.model import (
     Verdict,
 )
 from inference_gateway.watchlists.storage import OFFICER
-from inference_gateway.watchlists.usecases import WatchDesk
+from inference_gateway.watchlists.usecases import WatchlistDesk
 
 _SERVICE = "/tartip.inference.v1.Watchlists/"
 _OFFICERS = allow(roles=(OFFICER,), purpose=True)
@@ -55,7 +55,7 @@ REGION = re.compile(r"KZ-\d{2}")
 
 
 class WatchlistsApi(watchlists_pb2_grpc.WatchlistsServicer):
-    def __init__(self, desk: WatchDesk) -> None:
+    def __init__(self, desk: WatchlistDesk) -> None:
         self._desk = desk
 
     async def RequestEntry(

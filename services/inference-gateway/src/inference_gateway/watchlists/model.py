@@ -12,8 +12,7 @@ from uuid import UUID
 
 import rfc8785
 from chassis.refusals import Checks, Kind, Refusal
-
-from inference_gateway.seeing.geometry import Box
+from vision.boxes import Box
 
 LONGEST: Final = timedelta(days=180)
 # A person who stands before a camera is one candidate, until this long not seen there.

@@ -1,6 +1,6 @@
 """Searches the faces of a frame in the entries that are in force for the camera's region.
 
-What is found near an entry is kept by `FacesSeen.keep`, in the transaction of its frame. Of any
+What is found near an entry is kept by `FaceFindings.keep`, in the transaction of its frame. Of any
 other face there is a box in the answer, and nothing else anywhere: its template is overwritten as
 soon as it has been compared, and no face is compared where nobody is searched for.
 """
@@ -11,38 +11,39 @@ from datetime import datetime
 from typing import Protocol
 
 from chassis.transaction import Tx
+from vision.arrays import Picture
 
-from inference_gateway.events import Told
-from inference_gateway.model import Camera, SeenFace
-from inference_gateway.seeing.pictures import Picture
+from inference_gateway.cameras.model import Camera
+from inference_gateway.frames.events import OutboundEvent
+from inference_gateway.frames.model import SeenFace
 
 
 @dataclass(frozen=True)
-class KeptFaces:
-    """The faces as the answer is to give them, and the facts that were told (emitted already)."""
+class StoredFaces:
+    """The faces as the answer is to give them, and the events (emitted already)."""
 
     faces: tuple[SeenFace, ...]
-    told: tuple[Told, ...]
+    events: tuple[OutboundEvent, ...]
 
 
-class FacesSeen(Protocol):
+class FaceFindings(Protocol):
     """What one frame's faces came to."""
 
     @property
     def faces(self) -> tuple[SeenFace, ...]:
-        """For an answer about a frame of which nothing is kept."""
+        """For an answer about a frame of which nothing is stored."""
 
-    async def sealed(self) -> "FacesSeen":
+    async def sealed(self) -> "FaceFindings":
         """The same with the frame of a new candidate sealed; without one, nothing is written.
 
-        To be called after the turn to look, before `keep`. Raises EvidenceAway: call it again.
+        To be called after the inference slot, before `keep`. Raises EvidenceAway: call it again.
         """
 
     @property
     def has_candidates(self) -> bool:
         """Whether `keep` has anything to do; a frame with candidates is never merely passing."""
 
-    async def keep(self, tx: Tx) -> KeptFaces:
+    async def keep(self, tx: Tx) -> StoredFaces:
         """Candidates, their evidence and events, within the transaction that keeps the frame.
 
         The scope of `tx` must see the camera's region. A person who is still before the same
@@ -52,9 +53,9 @@ class FacesSeen(Protocol):
 
 class FaceSearch(Protocol):
     def require_ready(self) -> None:
-        """Raises ListsAway: to be asked before a turn to look, so that none is held in vain."""
+        """Raises ListsAway: to be asked before a inference slot, so that none is held in vain."""
 
-    async def look(
+    async def search(
         self,
         picture: Picture,
         camera: Camera,
@@ -62,10 +63,10 @@ class FaceSearch(Protocol):
         *,
         content: Callable[[], bytes],
         fingerprint: str,
-    ) -> FacesSeen:
+    ) -> FaceFindings:
         """Finds and searches the faces of a BGR picture; raises ModelsAway or ListsAway.
 
         `content` gives the frame as JPEG, PNG or WebP; it is asked for (in a thread) only where
-        there is a new candidate, which `FacesSeen.sealed` seals. `fingerprint` is of the models
-        that looked. To be called within a turn to look, outside of any transaction.
+        there is a new candidate, which `FaceFindings.sealed` seals. `fingerprint` is of the models
+        that looked. To be called within an inference slot, outside of any transaction.
         """

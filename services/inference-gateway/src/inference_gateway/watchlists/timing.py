@@ -15,9 +15,9 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
+from vision.arrays import Floats
+from vision.faces.recognition import SAME_PERSON, TEMPLATE_LENGTH
 
-from inference_gateway.seeing.faces import SAME_PERSON, TEMPLATE_LENGTH
-from inference_gateway.seeing.geometry import Floats
 from inference_gateway.watchlists.gallery import RegionGallery, one_thread
 
 TEMPLATES: Final = 1_000_000

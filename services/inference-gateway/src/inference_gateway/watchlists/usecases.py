@@ -18,17 +18,18 @@ from chassis.identity import Caller
 from chassis.refusals import Checks, IdReused, Refusal
 from chassis.telemetry import current_story
 from chassis.transaction import SYSTEM, Tx
+from vision.arrays import Floats, Picture
+from vision.faces.detector import FaceDetector, forget
+from vision.faces.recognition import Usable
 
-from inference_gateway.evidence import ShownEvidence, Vault
-from inference_gateway.eyes import Eyes
-from inference_gateway.seeing.face_looking import FaceLooker, forget
-from inference_gateway.seeing.faces import Usable
-from inference_gateway.seeing.geometry import Floats
-from inference_gateway.seeing.pictures import Picture, open_picture
-from inference_gateway.storage import request_fingerprint
+from inference_gateway.evidence.usecases import EvidenceStore, ShownEvidence
+from inference_gateway.frames.pictures import open_picture
+from inference_gateway.frames.storage import request_fingerprint
+from inference_gateway.inference_pool import InferencePool
 from inference_gateway.watchlists import storage
 from inference_gateway.watchlists.events import access_refused
-from inference_gateway.watchlists.lists import Lists
+from inference_gateway.watchlists.gallery_sync import GallerySync
+from inference_gateway.watchlists.matcher import models_away_by_name
 from inference_gateway.watchlists.model import (
     Asked,
     Candidate,
@@ -45,29 +46,28 @@ from inference_gateway.watchlists.model import (
     check_asked,
 )
 from inference_gateway.watchlists.storage import Closing
-from inference_gateway.watchlists.watching import models_away_by_name
 
 SWEEP_SECONDS = 30.0
 SWEPT_AT_ONCE = 100
 log = logging.getLogger(__name__)
 
 
-class WatchDesk:
+class WatchlistDesk:
     def __init__(
         self,
         db: Database,
-        lists: Lists,
-        eyes: Eyes,
-        looker: FaceLooker,
+        lists: GallerySync,
+        pool: InferencePool,
+        detector: FaceDetector,
         clock: Clock,
-        vault: Vault,
+        evidence_store: EvidenceStore,
     ) -> None:
         self._db = db
         self._lists = lists
-        self._eyes = eyes
-        self._looker = looker
+        self._pool = pool
+        self._detector = detector
         self._clock = clock
-        self._vault = vault
+        self._evidence = evidence_store
         self._attempts = Attempts(db, clock, access_refused)
 
     def check(self, check: Checks, asked: Asked, caller: Caller) -> None:
@@ -82,7 +82,7 @@ class WatchDesk:
         answered = await self._answered(asked, caller)
         if answered is not None:
             return answered
-        async with self._eyes.turn():
+        async with self._pool.slot():
             template = await self._template(await asyncio.to_thread(open_picture, picture))
         try:
             return await self._add(asked, template, caller)
@@ -140,14 +140,14 @@ class WatchDesk:
         """The entry that says who opens it is committed before anything of it is read."""
         async with self._opening_candidate(candidate_id, caller) as tx:
             one = await storage.candidate(tx, candidate_id)
-            found = await self._vault.find(tx, one.evidence_sha256)
+            found = await self._evidence.find(tx, one.evidence_sha256)
             tx.audit(
                 "open_evidence",
                 f"candidate:{candidate_id}",
                 region=one.region,
                 facts={"sha256": one.evidence_sha256},
             )
-        return await self._vault.shown(found, caller.scope)
+        return await self._evidence.shown(found, caller.scope)
 
     async def review(
         self, candidate_id: UUID, verdict: Verdict, reason: str, caller: Caller
@@ -242,7 +242,7 @@ class WatchDesk:
     async def _template(self, picture: Picture) -> Floats:
         """Of the one face in a picture [1, 128]. Raises NoFace, SeveralFaces or FaceTooPoor."""
         async with models_away_by_name():
-            faces = await self._looker.faces(picture)
+            faces = await self._detector.detect(picture)
             if not faces:
                 raise NoFace
             if len(faces) > 1:
@@ -250,7 +250,7 @@ class WatchDesk:
             usable = faces[0].for_enrolment
             if usable is not Usable.YES:
                 raise FaceTooPoor(facts={"why": usable.value})
-            return await self._looker.templates(picture, faces)
+            return await self._detector.templates(picture, faces)
 
     async def _add(self, asked: Asked, template: Floats, caller: Caller) -> Entry:
         assert asked.basis is not None

@@ -1,0 +1,46 @@
+"""Boxes and corners in pixels, and the suppression of doubles."""
+
+from dataclasses import dataclass
+
+from vision.arrays import Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """Left, top, width and height in pixels of the picture as given."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+
+    @staticmethod
+    def around(corners: Floats) -> "Box":
+        left, top = corners.min(0)
+        right, bottom = corners.max(0)
+        return Box(float(left), float(top), float(right - left), float(bottom - top))
+
+    def iou(self, other: "Box") -> float:
+        """Intersection over union."""
+        wide = min(self.x + self.width, other.x + other.width) - max(self.x, other.x)
+        tall = min(self.y + self.height, other.y + other.height) - max(self.y, other.y)
+        if wide <= 0 or tall <= 0:
+            return 0.0
+        shared = wide * tall
+        return shared / (self.width * self.height + other.width * other.height - shared)
+
+    def within(self, *, width: int, height: int) -> "Box":
+        """The part of it that lies in a picture of that size."""
+        left, top = max(0.0, self.x), max(0.0, self.y)
+        right = min(float(width), self.x + self.width)
+        bottom = min(float(height), self.y + self.height)
+        return Box(left, top, max(0.0, right - left), max(0.0, bottom - top))
+
+
+def nms(boxes: list[Box], scores: list[float], *, overlap: float) -> list[int]:
+    """Indices of the boxes that remain when weaker ones overlapping a stronger one are dropped."""
+    kept: list[int] = []
+    for index in sorted(range(len(boxes)), key=lambda place: -scores[place]):
+        if all(boxes[index].iou(boxes[other]) <= overlap for other in kept):
+            kept.append(index)
+    return kept

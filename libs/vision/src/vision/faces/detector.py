@@ -1,0 +1,67 @@
+"""Finds the faces of a picture and makes their templates, by two models.
+
+Nothing is stored here. A template lives in the array that `templates` returns and nowhere else:
+whoever asked for it overwrites it by `forget` once it has been compared.
+"""
+
+import asyncio
+from typing import Final, Protocol
+
+import numpy as np
+
+from vision.arrays import Floats, Picture
+from vision.faces import recognition
+from vision.faces.recognition import DetectedFace, Face
+
+DETECTOR: Final = "face_detector"
+EMBEDDER: Final = "face_embedder"
+DETECTION_SECONDS: Final = 20.0
+
+
+class Models(Protocol):
+    """What finding faces needs of the models; what they raise passes through."""
+
+    async def run(self, model: str, images: Picture, *, seconds: float) -> Floats: ...
+
+
+class FaceDetector:
+    def __init__(self, models: Models, *, seconds: float = DETECTION_SECONDS) -> None:
+        self._models = models
+        self._seconds = seconds
+
+    async def detect(self, picture: Picture) -> list[Face]:
+        """Every face in a BGR picture, surest first. Raises what the models raise."""
+        async with asyncio.TaskGroup() as together:
+            looks = [
+                together.create_task(self._found(picture, side))
+                for side in recognition.sides(picture)
+            ]
+        seen = recognition.distinct([look.result() for look in looks])
+        close = await asyncio.to_thread(lambda: recognition.windows(picture, seen))
+        if close is not None:
+            cells = await self._models.run(DETECTOR, close.images, seconds=self._seconds)
+            seen = recognition.refined(cells, close, seen)
+        return await asyncio.to_thread(
+            lambda: [recognition.with_quality(picture, face) for face in seen]
+        )
+
+    async def templates(self, picture: Picture, chosen: list[Face]) -> Floats:
+        """Templates float32 [n, 128] of faces of this picture, by one request for all.
+
+        The array is the caller's own and writable; `forget` it. Raises what the models raise.
+        """
+        if not chosen:
+            return np.zeros((0, recognition.TEMPLATE_LENGTH), np.float32)
+        batch = await asyncio.to_thread(lambda: recognition.chips(picture, chosen))
+        answer = await self._models.run(EMBEDDER, batch, seconds=self._seconds)
+        return answer.copy()
+
+    async def _found(self, picture: Picture, side: int) -> list[DetectedFace]:
+        shown = await asyncio.to_thread(lambda: recognition.for_detector(picture, side=side))
+        cells = await self._models.run(DETECTOR, shown.image, seconds=self._seconds)
+        return await asyncio.to_thread(lambda: recognition.detected_faces(cells[0], shown))
+
+
+def forget(templates: Floats) -> None:
+    """Overwrite templates in place."""
+    templates.fill(0.0)

@@ -1,0 +1,329 @@
+"""From a picture to faces, and from faces to chips for the embedder; pure, nothing here waits.
+
+A face is found with five points: the eyes, the nose and the corners of the mouth. They say how it
+is turned and where to cut the chip: the points are brought, by turning and scaling alone, to where
+dlib's network expects them. Whether a face can be relied upon has a name: `Usable`.
+"""
+
+import math
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+import cv2
+import numpy as np
+
+from vision.arrays import Floats, Picture
+from vision.boxes import Box, nms
+from vision.scaling import LETTERBOX_GREY
+
+LOOK_SIDE: Final = 960
+"""The longer side that the whole picture is brought to; what is smaller already stays so."""
+NEAR_SIDE: Final = 320
+"""A face that fills the picture is found in this one."""
+MULTIPLE: Final = 32
+STRIDE: Final = 4
+DETECTION_THRESHOLD: Final = 0.5
+OVERLAP: Final = 0.3
+MOST_FACES: Final = 32
+WINDOW_SIDE: Final = 160
+WINDOW_FACE: Final = 72
+"""How large a face is brought into its window for the second inference."""
+LARGE_ENOUGH: Final = 96
+"""In pixels of the look; a face that was seen so large needs no second look."""
+SEEN_AGAIN: Final = 0.3
+CHIP_SIDE: Final = 150
+TEMPLATE_LENGTH: Final = 128
+CHIP_POINTS: Final[Floats] = np.array(
+    [[47.7, 47.1], [100.3, 47.1], [74.0, 76.9], [51.7, 98.9], [96.3, 98.9]], np.float32
+)
+"""Eyes, nose and corners of the mouth of a straight face in dlib's chips, left to right: the eyes
+where dlib's own cutting puts them, the rest where this detector sees it then."""
+SAME_PERSON: Final = 0.6
+"""L2 distance that dlib publishes for its network: nearer is held to be the same person."""
+MATCH_THRESHOLD: Final = 0.5
+"""Nearer than this may be shown to reviewers; between the two it is not known."""
+
+
+class Usable(StrEnum):
+    """Whether a face can be relied upon, or the first reason why not."""
+
+    YES = "yes"
+    TOO_SMALL = "too_small"
+    TURNED_AWAY = "turned_away"
+    TOO_BLURRED = "too_blurred"
+    BADLY_LIT = "badly_lit"
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """What is known of a face's picture before anybody is recognised in it."""
+
+    eye_pixels: float
+    """Between the eyes, in the picture as given."""
+    sharpness: float
+    """Share of fine detail among all contrast of the chip at half its size, where noise has mostly
+    gone; 0 is a smear."""
+    turn: float
+    """0 is straight; 1 is when the nose stands over an eye, or over the eyes' or mouth's height."""
+    brightness: float
+    """Mean of the chip, 0 to 255."""
+    contrast: float
+    """Standard deviation of the chip's grey."""
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """The least that a face must bring to be relied upon."""
+
+    eye_pixels: float
+    sharpness: float
+    turn: float
+    brightness: tuple[float, float]
+    contrast: float
+
+    def of(self, quality: Quality) -> Usable:
+        if quality.eye_pixels < self.eye_pixels:
+            return Usable.TOO_SMALL
+        if quality.turn > self.turn:
+            return Usable.TURNED_AWAY
+        if quality.sharpness < self.sharpness:
+            return Usable.TOO_BLURRED
+        dark, light = self.brightness
+        if not dark <= quality.brightness <= light or quality.contrast < self.contrast:
+            return Usable.BADLY_LIT
+        return Usable.YES
+
+
+class Likeness(StrEnum):
+    """What a distance to the nearest entry of a watch-list comes to."""
+
+    MATCH = "match"
+    UNKNOWN = "unknown"
+    OTHER = "other"
+
+
+ENROLMENT: Final = Demand(40.0, 0.12, 0.7, (40.0, 225.0), 18.0)
+"""For the one picture that every search is compared with."""
+SEARCH: Final = Demand(12.0, 0.04, 0.9, (25.0, 235.0), 12.0)
+"""For a face that a camera saw; what falls short is called unknown, never a match. Two blurred
+faces grow alike, whoever they are (docs/ACCURACY.md)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Face:
+    """A face in a picture; `landmarks` [5, 2] are eyes, nose and corners of the mouth in pixels."""
+
+    box: Box
+    landmarks: Floats
+    score: float
+    quality: Quality
+
+    @property
+    def for_enrolment(self) -> Usable:
+        return ENROLMENT.of(self.quality)
+
+    @property
+    def for_search(self) -> Usable:
+        return SEARCH.of(self.quality)
+
+
+@dataclass(frozen=True, slots=True)
+class DetectedFace:
+    """A face as the detector gives it."""
+
+    box: Box
+    landmarks: Floats
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class ScaledPicture:
+    """A picture for the detector, uint8 [1, h, w, 3], and its scale across and down."""
+
+    image: Picture
+    scale: tuple[float, float]
+
+
+def sides(picture: Picture) -> tuple[int, ...]:
+    """The sizes of a picture for the detector, as its longer side in pixels."""
+    longest = max(picture.shape[:2])
+    return (NEAR_SIDE, min(LOOK_SIDE, max(longest, 2 * NEAR_SIDE)))
+
+
+def for_detector(picture: Picture, *, side: int) -> ScaledPicture:
+    """The picture for the detector, its longer side brought to `side`, grey to multiples of 32."""
+    height, width = picture.shape[:2]
+    factor = side / max(height, width)
+    size = max(1, round(width * factor)), max(1, round(height * factor))
+    method = cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR
+    small = cv2.resize(picture, size, interpolation=method)
+    rows, columns = (-(-length // MULTIPLE) * MULTIPLE for length in small.shape[:2])
+    canvas = np.full((1, rows, columns, 3), LETTERBOX_GREY, np.uint8)
+    canvas[0, : size[1], : size[0]] = small
+    return ScaledPicture(canvas, (size[0] / width, size[1] / height))
+
+
+def detected_faces(cells: Floats, look: ScaledPicture) -> list[DetectedFace]:
+    """Faces from the detector's cells [15, rows, columns], strongest first, without doubles.
+
+    The channels are heat, log of height and width in cells, shift down and across, and five points
+    as (down, across) shares of the box.
+    """
+    rows, columns = np.nonzero(cells[0] > DETECTION_THRESHOLD)
+    chosen = cells[:, rows, columns].astype(np.float64)
+    tall, wide = np.exp(np.clip(chosen[1:3], -8.0, 8.0)) * STRIDE
+    middle_y = (rows + chosen[3] + 0.5) * STRIDE
+    middle_x = (columns + chosen[4] + 0.5) * STRIDE
+    left, top = middle_x - wide / 2, middle_y - tall / 2
+    across, down = look.scale
+    boxes = [
+        Box(x / across, y / down, w / across, h / down)
+        for x, y, w, h in zip(*(part.tolist() for part in (left, top, wide, tall)), strict=True)
+    ]
+    scores = [float(score) for score in chosen[0]]
+    points_x = (chosen[6::2] * wide + left) / across
+    points_y = (chosen[5::2] * tall + top) / down
+    landmarks = np.stack([points_x, points_y], 2).transpose(1, 0, 2).astype(np.float32)
+    kept = nms(boxes, scores, overlap=OVERLAP)[:MOST_FACES]
+    return [DetectedFace(boxes[place], landmarks[place], scores[place]) for place in kept]
+
+
+def distinct(looks: list[list[DetectedFace]]) -> list[DetectedFace]:
+    """What several scales found, each face once, strongest first."""
+    everything = [face for look in looks for face in look]
+    boxes, scores = [face.box for face in everything], [face.score for face in everything]
+    kept = nms(boxes, scores, overlap=OVERLAP)[:MOST_FACES]
+    return [everything[place] for place in kept]
+
+
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """Small faces, each in a window of its own: uint8 [n, 160, 160, 3]; `places` says which."""
+
+    images: Picture
+    places: tuple[int, ...]
+    scales: tuple[float, ...]
+    origins: tuple[tuple[float, float], ...]
+
+
+def windows(picture: Picture, seen: list[DetectedFace]) -> Windows | None:
+    """A closer look at the faces that were seen small; None when there is none."""
+    longest = max(picture.shape[:2])
+    factor = sides(picture)[-1] / longest
+    images, places, scales, origins = [], [], [], []
+    for place, face in enumerate(seen):
+        size = max(face.box.width, face.box.height)
+        if size * factor >= LARGE_ENOUGH:
+            continue
+        scale = WINDOW_FACE / max(size, 1.0)
+        left = face.box.x + face.box.width / 2 - WINDOW_SIDE / 2 / scale
+        top = face.box.y + face.box.height / 2 - WINDOW_SIDE / 2 / scale
+        placed = np.array([[scale, 0, -left * scale], [0, scale, -top * scale]], np.float32)
+        method = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+        grey = (LETTERBOX_GREY,) * 3
+        side = (WINDOW_SIDE, WINDOW_SIDE)
+        images.append(cv2.warpAffine(picture, placed, side, flags=method, borderValue=grey))
+        places.append(place)
+        scales.append(scale)
+        origins.append((left, top))
+    if not images:
+        return None
+    return Windows(np.stack(images).astype(np.uint8), tuple(places), tuple(scales), tuple(origins))
+
+
+def refined(cells: Floats, close: Windows, seen: list[DetectedFace]) -> list[DetectedFace]:
+    """Each face with the box and the points of its closer look, where that saw it again."""
+    result = list(seen)
+    for index, place in enumerate(close.places):
+        scale, (left, top) = close.scales[index], close.origins[index]
+        look = ScaledPicture(close.images[index : index + 1], (scale, scale))
+        moved = [_moved(face, left, top) for face in detected_faces(cells[index], look)]
+        again = max(moved, key=lambda face: face.box.iou(seen[place].box), default=None)
+        if again is not None and again.box.iou(seen[place].box) >= SEEN_AGAIN:
+            result[place] = again
+    return distinct([result])
+
+
+def with_quality(picture: Picture, face: DetectedFace) -> Face:
+    """The face with its quality."""
+    grey = cv2.cvtColor(chip(picture, face.landmarks), cv2.COLOR_BGR2GRAY).astype(np.float32)
+    eyes = face.landmarks[1] - face.landmarks[0]
+    quality = Quality(
+        eye_pixels=float(np.hypot(*eyes)),
+        sharpness=_sharpness(grey),
+        turn=_turn(face.landmarks),
+        brightness=float(grey.mean()),
+        contrast=float(grey.std()),
+    )
+    return Face(face.box, face.landmarks, face.score, quality)
+
+
+def chips(picture: Picture, faces: list[Face]) -> Picture:
+    """The faces of a picture for the embedder: BGR bytes [n, 150, 150, 3]."""
+    if not faces:
+        return np.zeros((0, CHIP_SIDE, CHIP_SIDE, 3), np.uint8)
+    return np.stack([chip(picture, face.landmarks) for face in faces])
+
+
+def chip(picture: Picture, landmarks: Floats) -> Picture:
+    """One face, upright and in the middle, [150, 150, 3]."""
+    placed = similarity(landmarks, CHIP_POINTS)
+    finer = max(1, math.ceil(1 / max(float(np.hypot(*placed[0, :2])), 1e-3)))
+    side = CHIP_SIDE * min(finer, 8)  # shrink by area, not by skipping pixels
+    placed = placed * (side / CHIP_SIDE)
+    grey = (LETTERBOX_GREY,) * 3
+    straight = cv2.warpAffine(
+        picture, placed, (side, side), flags=cv2.INTER_LINEAR, borderValue=grey
+    )
+    if side > CHIP_SIDE:
+        straight = cv2.resize(straight, (CHIP_SIDE, CHIP_SIDE), interpolation=cv2.INTER_AREA)
+    return np.asarray(straight, np.uint8)
+
+
+def similarity(points: Floats, targets: Floats) -> Floats:
+    """Turning, scaling and shifting [2, 3] that bring points nearest to targets, both [n, 2]."""
+    here, there = points.mean(0), targets.mean(0)
+    centred, wanted = (points - here).astype(np.float64), (targets - there).astype(np.float64)
+    spread = max(float((centred**2).sum()), 1e-9)
+    along = float((centred * wanted).sum()) / spread
+    turned = float((centred[:, 0] * wanted[:, 1] - centred[:, 1] * wanted[:, 0]).sum()) / spread
+    turning = np.array([[along, -turned], [turned, along]])
+    return np.concatenate([turning, (there - turning @ here)[:, None]], 1).astype(np.float32)
+
+
+def distance(template: Floats, other: Floats) -> float:
+    """L2 between two templates [128]; below `SAME_PERSON` they are held to be one person's."""
+    return float(np.linalg.norm(template - other))
+
+
+def likeness(found_distance: float, face: Face) -> Likeness:
+    """How a face at this distance from an entry is to be taken; a poor one is never known."""
+    if face.for_search is not Usable.YES:
+        return Likeness.UNKNOWN
+    if found_distance >= SAME_PERSON:
+        return Likeness.OTHER
+    return Likeness.MATCH if found_distance < MATCH_THRESHOLD else Likeness.UNKNOWN
+
+
+def _moved(face: DetectedFace, left: float, top: float) -> DetectedFace:
+    box = Box(face.box.x + left, face.box.y + top, face.box.width, face.box.height)
+    return DetectedFace(box, face.landmarks + np.array([left, top], np.float32), face.score)
+
+
+def _sharpness(grey: Floats) -> float:
+    half = cv2.resize(grey, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+    edge = CHIP_SIDE // 12
+    inner = np.ascontiguousarray(half[edge:-edge, edge:-edge])
+    detail = cv2.Laplacian(inner, cv2.CV_32F)
+    return float(detail.var() / max(float(inner.var()), 1.0))
+
+
+def _turn(landmarks: Floats) -> float:
+    """How far the nose is from the middle of the eyes, and of eyes and mouth, the worse of both."""
+    left, right, nose, mouth_left, mouth_right = landmarks.astype(np.float64)
+    eyes, mouth = (left + right) / 2, (mouth_left + mouth_right) / 2
+    across, down = right - left, mouth - eyes
+    aside = float((nose - eyes) @ across) / max(float(across @ across), 1e-9)
+    below = float((nose - eyes) @ down) / max(float(down @ down), 1e-9)
+    return max(abs(aside) * 2, abs(below - 0.5) * 2)

@@ -1,0 +1,80 @@
+"""Objects in a picture: the detector's input, and boxes with labels from its anchors.
+
+Pure: arrays in, values out. Boxes are in pixels of the picture that went in.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from vision.arrays import Floats, Picture
+from vision.boxes import Box, nms
+from vision.scaling import Scaled, scaled_batch
+
+OBJECT_SIDE: Final = 416
+OBJECT_STRIDES: Final = (8, 16, 32)
+OBJECT_THRESHOLD: Final = 0.4
+VEHICLE_THRESHOLD: Final = 0.3
+OBJECT_OVERLAP: Final = 0.6
+COCO_LABELS: Final = {
+    0: "person",
+    1: "bicycle",
+    2: "car",
+    3: "motorcycle",
+    5: "bus",
+    6: "train",
+    7: "truck",
+    24: "backpack",
+    26: "handbag",
+    28: "suitcase",
+}
+"""Classes outside of this list were seen to be mistakes on streets (kites, refrigerators)."""
+VEHICLES: Final = frozenset({"car", "motorcycle", "bus", "train", "truck"})
+THINGS: Final = frozenset({"bicycle", "backpack", "handbag", "suitcase"})
+
+
+@dataclass(frozen=True, slots=True)
+class DetectedObject:
+    label: str
+    score: float
+    box: Box
+
+
+def for_objects(picture: Picture, small: Picture) -> Scaled:
+    """The picture, letterboxed for the object detector; `small` is the same picture `shrunk`."""
+    return scaled_batch([picture], [(0.0, 0.0)], side=OBJECT_SIDE, multiple=32, small=small)
+
+
+def objects_of(anchors: Floats, scaled: Scaled) -> list[DetectedObject]:
+    """Objects from one picture's anchors [a, 6], strongest first."""
+    height, width = scaled.images.shape[1:3]
+    centres = np.concatenate([_centres(height, width, stride) for stride in OBJECT_STRIDES])
+    scale = np.array(scaled.scales[0] * 2, np.float32)
+    found: list[DetectedObject] = []
+    for code, label in COCO_LABELS.items():
+        chosen = (anchors[:, 5] == code) & (anchors[:, 4] > threshold_of(label))
+        middle, sides = centres[chosen], anchors[chosen, :4]
+        edges = np.concatenate([middle - sides[:, :2], middle + sides[:, 2:]], 1) / scale
+        scores = [float(score) for score in anchors[chosen, 4]]
+        boxes = [Box(x0, y0, x1 - x0, y1 - y0) for x0, y0, x1, y1 in edges.tolist()]
+        for index in nms(boxes, scores, overlap=OBJECT_OVERLAP):
+            found.append(DetectedObject(label, scores[index], boxes[index]))
+    return sorted(found, key=lambda seen: -seen.score)
+
+
+def threshold_of(label: str) -> float:
+    return VEHICLE_THRESHOLD if label in VEHICLES else OBJECT_THRESHOLD
+
+
+def certain(seen: Iterable[DetectedObject]) -> list[DetectedObject]:
+    """Those above their thresholds, strongest first."""
+    found = [one for one in seen if one.score > threshold_of(one.label)]
+    return sorted(found, key=lambda one: -one.score)
+
+
+def _centres(height: int, width: int, stride: int) -> Floats:
+    rows, columns = np.mgrid[0 : height // stride, 0 : width // stride]
+    grid = np.stack([columns.ravel() + 0.5, rows.ravel() + 0.5], 1) * stride
+    return grid.astype(np.float32)

@@ -1,0 +1,1 @@
+"""People: who is in a picture, and how many in a zone."""

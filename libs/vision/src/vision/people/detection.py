@@ -1,0 +1,188 @@
+"""People in a still picture, detected at several scales, each as it is and mirrored.
+
+The detector knows people of a certain size; each scale is asked only about those that have it
+there. What most scales agree on is a person; counting many is not being sure of each.
+"""
+
+from dataclasses import dataclass, field
+from typing import Final
+
+import cv2
+import numpy as np
+
+from vision.arrays import Floats, Picture
+from vision.boxes import Box, nms
+from vision.objects import (
+    COCO_LABELS,
+    OBJECT_OVERLAP,
+    OBJECT_STRIDES,
+    DetectedObject,
+)
+from vision.scaling import LETTERBOX_GREY
+
+PEOPLE: Final = frozenset({"person"})
+ASK_FROM: Final = 0.15
+KNOWN_PIXELS: Final = (16.0, 380.0)
+"""The longer side of people that the detector knows, in pixels of what it is shown."""
+SAME_PERSON: Final = 0.5
+PART_WITHIN: Final = 0.95
+PART_LARGEST: Final = 0.7
+PART_HEAD_DOWN: Final = 0.12
+PART_HEAD_ASIDE: Final = 0.25
+"""A box that lies in a larger one and has its head where that has its own is no second person."""
+
+
+@dataclass(frozen=True, slots=True)
+class InferenceScale:
+    """The longer side that the picture is brought to, and whether it is mirrored."""
+
+    side: int
+    mirrored: bool
+
+
+def scales(*sides: int) -> tuple[InferenceScale, ...]:
+    return tuple(InferenceScale(side, mirrored) for side in sides for mirrored in (False, True))
+
+
+@dataclass(frozen=True, slots=True)
+class PeopleRule:
+    scales: tuple[InferenceScale, ...]
+    threshold: float
+
+
+COUNTING: Final = PeopleRule(scales(640, 960), 0.295)
+"""Misses and inventions weigh each other out: for how many there are. The threshold is the
+middle of those between which counts hardly change, also in smaller and darker pictures."""
+CERTAIN: Final = PeopleRule(scales(640, 960, 1280), 0.34)
+"""For boxes that stand for somebody."""
+
+
+@dataclass(slots=True)
+class _Candidate:
+    box: Box
+    seen: dict[InferenceScale, DetectedObject] = field(default_factory=dict)
+
+
+def for_detector(picture: Picture, scale: InferenceScale) -> Picture:
+    """What the detector gets: letterboxed to multiples of 32."""
+    height, width = picture.shape[:2]
+    factor = scale.side / max(height, width)
+    small = cv2.resize(
+        picture[:, ::-1] if scale.mirrored else picture,
+        (max(1, round(width * factor)), max(1, round(height * factor))),
+        interpolation=cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR,
+    )
+    canvas = _canvas(height, width, factor)
+    image: Picture = np.full((*canvas, 3), LETTERBOX_GREY, np.uint8)
+    image[: small.shape[0], : small.shape[1]] = small
+    return image
+
+
+def people_at_scale(
+    anchors: Floats, picture: Picture, scale: InferenceScale
+) -> list[DetectedObject]:
+    """People from the anchors [a, 6] of what was shown, in pixels of the picture."""
+    factor = scale.side / max(picture.shape[:2])
+    return [
+        seen
+        for seen in objects_at_scale(anchors, picture, scale, labels=PEOPLE)
+        if KNOWN_PIXELS[0] <= _long_side(seen.box) * factor <= KNOWN_PIXELS[1]
+    ]
+
+
+def objects_at_scale(
+    anchors: Floats, picture: Picture, scale: InferenceScale, *, labels: frozenset[str]
+) -> list[DetectedObject]:
+    """Objects with these labels, faint ones too; of those in one place the strongest alone."""
+    height, width = picture.shape[:2]
+    factor = scale.side / max(height, width)
+    rows, columns = _canvas(height, width, factor)
+    centres = np.concatenate([_centres(rows, columns, stride) for stride in OBJECT_STRIDES])
+    codes = [code for code, label in COCO_LABELS.items() if label in labels]
+    chosen = np.isin(anchors[:, 5], codes) & (anchors[:, 4] > ASK_FROM)
+    middle, sides = centres[chosen], anchors[chosen, :4]
+    edges = np.concatenate([middle - sides[:, :2], middle + sides[:, 2:]], 1) / factor
+    if scale.mirrored:
+        edges[:, [0, 2]] = width - edges[:, [2, 0]]
+    scores = [float(score) for score in anchors[chosen, 4]]
+    names = [COCO_LABELS[int(code)] for code in anchors[chosen, 5]]
+    boxes = [Box(x0, y0, x1 - x0, y1 - y0) for x0, y0, x1, y1 in edges.tolist()]
+    kept = nms(boxes, scores, overlap=OBJECT_OVERLAP)
+    return [DetectedObject(names[place], scores[place], boxes[place]) for place in kept]
+
+
+def people(
+    seen: dict[InferenceScale, list[DetectedObject]], picture: Picture, rule: PeopleRule
+) -> list[DetectedObject]:
+    """What the scales agree on, surest first; its score is the mean over the scales that could
+    have seen it."""
+    candidates: list[_Candidate] = []
+    everything = [(scale, one) for scale in rule.scales for one in seen[scale]]
+    for scale, one in sorted(everything, key=lambda pair: -pair[1].score):
+        fitting = [c for c in candidates if scale not in c.seen]
+        best = max(fitting, key=lambda c: c.box.iou(one.box), default=None)
+        if best is None or best.box.iou(one.box) <= SAME_PERSON:
+            candidates.append(_Candidate(one.box, {scale: one}))
+        else:
+            best.seen[scale] = one
+            best.box = _middle_of(list(best.seen.values()))
+    longest = max(picture.shape[:2])
+    scores = [_agreed(candidate, rule, longest) for candidate in candidates]
+    boxes = [candidate.box for candidate in candidates]
+    kept = nms(boxes, scores, overlap=OBJECT_OVERLAP)
+    sure = [
+        DetectedObject("person", scores[p], boxes[p]) for p in kept if scores[p] > rule.threshold
+    ]
+    return [one for one in sure if not any(_is_part(one.box, other.box) for other in sure)]
+
+
+def _is_part(box: Box, whole: Box) -> bool:
+    """Whether a box is the head, or the upper half, of the person in the other."""
+    area = box.width * box.height
+    wide = min(box.x + box.width, whole.x + whole.width) - max(box.x, whole.x)
+    tall = min(box.y + box.height, whole.y + whole.height) - max(box.y, whole.y)
+    inside = max(0.0, wide) * max(0.0, tall)
+    aside = abs(box.x + box.width / 2 - whole.x - whole.width / 2)
+    return (
+        area < PART_LARGEST * whole.width * whole.height
+        and inside > PART_WITHIN * area
+        and abs(box.y - whole.y) < PART_HEAD_DOWN * whole.height
+        and aside < PART_HEAD_ASIDE * whole.width
+    )
+
+
+def _agreed(candidate: _Candidate, rule: PeopleRule, longest: int) -> float:
+    length = _long_side(candidate.box)
+    able = sum(
+        1.2 * KNOWN_PIXELS[0] <= length * scale.side / longest <= 0.9 * KNOWN_PIXELS[1]
+        for scale in rule.scales
+    )
+    total = sum(one.score for one in candidate.seen.values())
+    return total / max(1, able, len(candidate.seen))
+
+
+def _middle_of(seen: list[DetectedObject]) -> Box:
+    """The mean box, each weighed by its score."""
+    total = sum(one.score for one in seen)
+    shares = [(one.score / total, one.box) for one in seen]
+    return Box(
+        sum(share * box.x for share, box in shares),
+        sum(share * box.y for share, box in shares),
+        sum(share * box.width for share, box in shares),
+        sum(share * box.height for share, box in shares),
+    )
+
+
+def _canvas(height: int, width: int, factor: float) -> tuple[int, int]:
+    rows, columns = (-(-max(1, round(length * factor)) // 32) * 32 for length in (height, width))
+    return rows, columns
+
+
+def _long_side(box: Box) -> float:
+    return max(box.width, box.height)
+
+
+def _centres(height: int, width: int, stride: int) -> Floats:
+    rows, columns = np.mgrid[0 : height // stride, 0 : width // stride]
+    places = np.stack([columns.ravel(), rows.ravel()], 1)
+    return np.asarray((places + 0.5) * stride, np.float32)

@@ -1,0 +1,147 @@
+"""Opens pictures that strangers send: by content, within limits, each fault by its own name.
+
+Size and frame count are read from the header before anything is decoded. The result is BGR as
+OpenCV keeps it, as people see the picture: turned the way its EXIF orientation says, over white
+where it is transparent, sixteen bits brought to eight.
+"""
+
+import io
+import warnings
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+import av
+import cv2
+import numpy as np
+from av.error import FFmpegError
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from vision.arrays import Picture
+from vision.containers import picture_format_of
+from vision.stills import END_OF_JPEG, as_seen
+
+MOST_BYTES: Final = 8 * 1024 * 1024
+MOST_PIXELS: Final = 50_000_000
+FORMATS: Final = ("JPEG", "PNG", "WEBP")
+ANIMATED_FORMATS: Final = ("GIF", "PNG", "WEBP")
+SMALLEST_SIDE: Final = 16
+
+# What Pillow finds wrong with pictures is raised as PictureUnusable, not printed. Once
+# and here: a filter that is set around a call is seen by the other threads.
+warnings.filterwarnings("ignore", module=r"PIL\.")
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+
+
+class PictureFault(StrEnum):
+    """Why a picture is not taken."""
+
+    NOT_A_PICTURE = "not_a_picture"
+    FORMAT_NOT_TAKEN = "format_not_taken"
+    TRUNCATED = "truncated"
+    TOO_LARGE = "too_large"
+    ANIMATED = "animated"
+
+
+class PictureUnusable(ValueError):
+    """A picture that is not taken; `facts` are numbers and names a program may act on."""
+
+    def __init__(self, fault: PictureFault, **facts: str) -> None:
+        super().__init__(fault.value)
+        self.fault = fault
+        self.facts = facts
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedPicture:
+    """A picture, and what had to be mended before it could be looked at."""
+
+    picture: Picture
+    notes: tuple[str, ...] = ()
+
+
+def open_picture(content: bytes) -> Picture:
+    """Decode one still picture. Blocking: call it from a thread. Raises PictureUnusable."""
+    return read_picture(content).picture
+
+
+def read_picture(content: bytes) -> OpenedPicture:
+    """The same, with what had to be mended. Raises PictureUnusable."""
+    if len(content) > MOST_BYTES:
+        raise PictureUnusable(PictureFault.TOO_LARGE, received_bytes=str(len(content)))
+    check_format(content)
+    try:
+        return OpenedPicture(_picture_of(content))
+    except PictureUnusable as problem:
+        if problem.fault is not PictureFault.TRUNCATED:
+            raise
+        mended = content + END_OF_JPEG
+        if not _lacks_end_alone(mended):
+            raise
+        return OpenedPicture(_picture_of(mended), ("end_marker_added",))
+
+
+def check_format(start: bytes) -> None:
+    """Raises PictureUnusable for content that begins as a format that is not taken."""
+    if known := picture_format_of(start):
+        raise PictureUnusable(PictureFault.FORMAT_NOT_TAKEN, format=known)
+
+
+def _picture_of(content: bytes) -> Picture:
+    image = _opened(content)
+    _check_header(image)
+    return _decoded(image)
+
+
+def _opened(content: bytes) -> Image.Image:
+    try:
+        return Image.open(io.BytesIO(content), formats=(*FORMATS, "GIF"))
+    except Image.DecompressionBombError as problem:
+        raise PictureUnusable(PictureFault.TOO_LARGE) from problem
+    except UnidentifiedImageError as problem:
+        raise PictureUnusable(PictureFault.NOT_A_PICTURE) from problem
+    except Exception as problem:  # decoders fail in many ways on hostile headers
+        cut = _known_start(content)
+        fault = PictureFault.TRUNCATED if cut else PictureFault.NOT_A_PICTURE
+        raise PictureUnusable(fault) from problem
+
+
+def _lacks_end_alone(mended: bytes) -> bool:
+    """Whether a JPEG is whole now that it has an end marker.
+
+    Pillow, like libjpeg, fills what is missing with grey and says nothing; FFmpeg tells.
+    """
+    if not mended.startswith(b"\xff\xd8\xff"):
+        return False
+    coder = av.CodecContext.create("mjpeg", "r")
+    coder.options = {"err_detect": "explode", "max_pixels": str(MOST_PIXELS)}
+    try:
+        return bool(coder.decode(av.Packet(mended)))
+    except (FFmpegError, ValueError):
+        return False
+
+
+def _check_header(image: Image.Image) -> None:
+    width, height = image.size
+    if width * height > MOST_PIXELS:
+        raise PictureUnusable(PictureFault.TOO_LARGE, width=str(width), height=str(height))
+    if image.format in ANIMATED_FORMATS and getattr(image, "is_animated", False):
+        raise PictureUnusable(PictureFault.ANIMATED)
+    if image.format == "GIF" or min(width, height) < SMALLEST_SIDE:
+        raise PictureUnusable(PictureFault.NOT_A_PICTURE)
+
+
+def _decoded(image: Image.Image) -> Picture:
+    try:
+        image.load()
+        # In place and only where needed: each copy of a picture costs as much as a third of it.
+        ImageOps.exif_transpose(image, in_place=True)
+        rgb = np.asarray(as_seen(image), np.uint8)
+    except Exception as problem:  # the header was good, so the rest is missing or spoilt
+        raise PictureUnusable(PictureFault.TRUNCATED) from problem
+    return np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), np.uint8)
+
+
+def _known_start(content: bytes) -> bool:
+    riff = content[:4] == b"RIFF" and content[8:12] == b"WEBP"
+    return riff or content.startswith((b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"))

@@ -1,0 +1,147 @@
+"""Where plates may be: the plate detector's inputs, and candidates from its cells.
+
+Pure: arrays in, values out. Corners are in pixels of the picture that went in.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Final
+
+import cv2
+import numpy as np
+
+from vision.arrays import Floats, Picture
+from vision.boxes import Box, nms
+from vision.objects import VEHICLES, DetectedObject
+from vision.scaling import LARGEST_SIDE, LETTERBOX_GREY, Scaled, scaled_batch
+
+PLATE_STRIDE: Final = 8
+PLATE_SIDES: Final = (320, 640, LARGEST_SIDE)
+"""A plate that fills a picture is found in the smallest, one far away in the largest."""
+CROP_SIDE: Final = 384
+MOST_CROPS: Final = 4
+SMALLEST_CROP: Final = 40
+PLATE_THRESHOLD: Final = 0.2
+REFINED_THRESHOLD: Final = 0.2
+"""No more is asked of the second look: the reader tells better what is a plate."""
+PLATE_OVERLAP: Final = 0.25
+MOST_CANDIDATES: Final = 8
+REFINING_SIZE: Final = (256, 160)
+REFINING_REACH: Final = 2.2
+"""A candidate is looked at again in a window this many times its width."""
+REFINING_SHIFT: Final = 0.35
+CUT_OUT_HEIGHT: Final = 160
+CUT_OUT_SCORE: Final = 0.5
+CUT_OUT_ASPECTS: Final = (1.0, 8.0)
+
+
+@dataclass(frozen=True, slots=True)
+class PlateCandidate:
+    """Where a plate may be: corners clockwise from the top left."""
+
+    corners: Floats
+    score: float
+
+    @property
+    def box(self) -> Box:
+        return Box.around(self.corners)
+
+
+def for_plates(picture: Picture, small: Picture, *, side: int) -> Scaled:
+    """The whole picture for the plate detector, its longer side brought to `side`."""
+    return scaled_batch([picture], [(0.0, 0.0)], side=side, multiple=16, small=small)
+
+
+def vehicle_crops(picture: Picture, objects: list[DetectedObject]) -> Scaled | None:
+    """The strongest vehicles for the plate detector, all in one batch; None without any."""
+    height, width = picture.shape[:2]
+    crops, origins = [], []
+    for seen in objects:
+        box = seen.box.within(width=width, height=height)
+        if seen.label not in VEHICLES or min(box.width, box.height) < SMALLEST_CROP:
+            continue
+        left, top = int(box.x), int(box.y)
+        right, bottom = math.ceil(box.x + box.width), math.ceil(box.y + box.height)
+        crops.append(picture[top:bottom, left:right])
+        origins.append((float(left), float(top)))
+    if not crops:
+        return None
+    return scaled_batch(crops[:MOST_CROPS], origins[:MOST_CROPS], side=CROP_SIDE, multiple=16)
+
+
+def plate_candidates(cells: Floats, scaled: Scaled) -> list[PlateCandidate]:
+    """Candidates from the plate detector's cells [n, 9, rows, columns]."""
+    found = []
+    for image, (scale, origin) in enumerate(zip(scaled.scales, scaled.origins, strict=True)):
+        rows, columns = np.nonzero(cells[image, 0] > PLATE_THRESHOLD)
+        for row, column in zip(rows.tolist(), columns.tolist(), strict=True):
+            offsets = cells[image, 1:, row, column].reshape(4, 2)
+            middle = np.array([column + 0.5, row + 0.5])
+            corners = (offsets + middle) * PLATE_STRIDE / scale + origin
+            score = float(cells[image, 0, row, column])
+            found.append(PlateCandidate(corners.astype(np.float32), score))
+    return found
+
+
+def refining(picture: Picture, candidates: list[PlateCandidate]) -> Scaled:
+    """A window around each candidate in which its plate has the size that is found best."""
+    width, height = REFINING_SIZE
+    images, scales, origins = [], [], []
+    for candidate in candidates:
+        box = candidate.box
+        reach = max(box.width, 1.6 * box.height) * REFINING_REACH
+        scale = width / max(reach, 1.0)
+        left = box.x + box.width / 2 - reach / 2
+        top = box.y + box.height / 2 - height / scale / 2
+        placed = np.array([[scale, 0, -left * scale], [0, scale, -top * scale]], np.float32)
+        method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+        grey = (LETTERBOX_GREY,) * 3
+        images.append(
+            cv2.warpAffine(picture, placed, REFINING_SIZE, flags=method, borderValue=grey)
+        )
+        scales.append((scale, scale))
+        origins.append((left, top))
+    return Scaled(np.stack(images).astype(np.uint8), tuple(scales), tuple(origins))
+
+
+def refined(
+    cells: Floats, scaled: Scaled, candidates: list[PlateCandidate]
+) -> list[PlateCandidate]:
+    """Each candidate as the second look saw it; one that it did not see again counts half."""
+    result = []
+    for index, candidate in enumerate(candidates):
+        window = Scaled(scaled.images, (scaled.scales[index],), (scaled.origins[index],))
+        again = [
+            seen
+            for seen in plate_candidates(cells[index : index + 1], window)
+            if _near(seen, candidate)
+        ]
+        if not again:
+            result.append(PlateCandidate(candidate.corners, candidate.score / 2))
+            continue
+        best = max(again, key=lambda seen: seen.score)
+        result.append(PlateCandidate(best.corners, (best.score + candidate.score) / 2))
+    return distinct([seen for seen in result if seen.score >= REFINED_THRESHOLD])
+
+
+def distinct(candidates: list[PlateCandidate]) -> list[PlateCandidate]:
+    """The candidates without doubles, strongest first, no more than can be read in one request."""
+    boxes = [candidate.box for candidate in candidates]
+    scores = [candidate.score for candidate in candidates]
+    kept = nms(boxes, scores, overlap=PLATE_OVERLAP)
+    return [candidates[index] for index in kept[:MOST_CANDIDATES]]
+
+
+def whole_as_plate(picture: Picture) -> list[PlateCandidate]:
+    """A picture no larger than a plate is likely a cut-out of one."""
+    height, width = picture.shape[:2]
+    narrowest, widest = CUT_OUT_ASPECTS
+    if height > CUT_OUT_HEIGHT or not narrowest <= width / height <= widest:
+        return []
+    corners = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
+    return [PlateCandidate(corners, CUT_OUT_SCORE)]
+
+
+def _near(seen: PlateCandidate, candidate: PlateCandidate) -> bool:
+    shift = float(np.linalg.norm(seen.corners.mean(0) - candidate.corners.mean(0)))
+    return shift <= REFINING_SHIFT * max(seen.box.width, candidate.box.width)

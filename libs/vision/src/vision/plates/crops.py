@@ -1,0 +1,121 @@
+"""Which crops of a candidate the reader sees, all in one batch, and whose text is whose.
+
+Pure. A candidate is shown as one line; where it seems to have rows, each row is shown as well.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from vision.arrays import Picture
+from vision.plates.candidates import PlateCandidate
+from vision.plates.reading import Characters
+from vision.plates.rows import (
+    FIRST_ROW_VIEW,
+    MORE_ROW_VIEWS,
+    Span,
+    row_pictures,
+    rows_of,
+    tilted,
+)
+from vision.plates.views import (
+    MORE_VIEWS,
+    OBLIQUE,
+    OBLIQUE_VIEWS,
+    WHOLE,
+    View,
+    aspect,
+    rectified,
+)
+
+MOST_CROPS: Final = 48
+"""As many as the reader takes in one batch."""
+
+
+@dataclass(frozen=True, slots=True)
+class Views:
+    """The views of a line, of one seen from the side, and of each row; what has rows is seen as a
+    line once, to be sure."""
+
+    line: tuple[View, ...]
+    row: tuple[View, ...]
+    line_with_rows: tuple[View, ...] = ()
+    oblique: tuple[View, ...] = ()
+
+    def of_line(self, shown: "PlateLayout") -> tuple[View, ...]:
+        if shown.spans:
+            return self.line_with_rows
+        narrow = aspect(shown.candidate.corners) < OBLIQUE
+        return self.oblique if narrow else self.line
+
+    def count(self, shown: "PlateLayout") -> int:
+        return len(self.of_line(shown)) + len(self.row) * len(shown.spans)
+
+
+FIRST: Final = Views((WHOLE,), (FIRST_ROW_VIEW,), (WHOLE,), (WHOLE,))
+MORE: Final = Views(MORE_VIEWS, MORE_ROW_VIEWS, (), OBLIQUE_VIEWS)
+
+
+@dataclass(frozen=True, slots=True)
+class PlateLayout:
+    """A candidate and where its rows lie; no spans mean that it has one line."""
+
+    candidate: PlateCandidate
+    spans: tuple[Span, ...]
+    tilt: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """What the reader saw of one candidate: as one line, and row by row."""
+
+    line: list[Characters]
+    rows: tuple[list[Characters], ...]
+
+    @property
+    def all(self) -> list[Characters]:
+        return [*self.line, *(text for row in self.rows for text in row)]
+
+    def with_more(self, other: "Texts") -> "Texts":
+        """What was seen in further views as well; of each row those come first."""
+        rows = zip(self.rows, other.rows, strict=True)
+        return Texts(self.line + other.line, tuple(more + mine for mine, more in rows))
+
+
+def of(picture: Picture, candidates: list[PlateCandidate]) -> list[PlateLayout]:
+    found = [rows_of(picture, seen.corners) for seen in candidates]
+    return [
+        PlateLayout(seen, rows.spans, rows.tilt)
+        for seen, rows in zip(candidates, found, strict=True)
+    ]
+
+
+def affordable(shown: list[PlateLayout]) -> list[PlateLayout]:
+    """The first of them, as many as one batch holds."""
+    kept, crops_in_all = [], 0
+    for one in shown:
+        crops_in_all += MORE.count(one)
+        if crops_in_all > MOST_CROPS:
+            break
+        kept.append(one)
+    return kept
+
+
+def crops(picture: Picture, shown: PlateLayout, views: Views) -> list[Picture]:
+    """Line views first, then each row view from above."""
+    line = [rectified(picture, shown.candidate.corners, view) for view in views.of_line(shown)]
+    level = tilted(shown.candidate.corners, shown.tilt)
+    rows = [crop for view in views.row for crop in row_pictures(picture, level, shown.spans, view)]
+    return line + rows
+
+
+def texts(answers: list[Characters], shown: list[PlateLayout], views: Views) -> list[Texts]:
+    """The answers to `crops` of all that was shown, given back to each."""
+    result, start = [], 0
+    for one in shown:
+        mine = answers[start : start + views.count(one)]
+        start += len(mine)
+        rows = len(one.spans)
+        lines = len(views.of_line(one))
+        line, below = mine[:lines], mine[lines:]
+        result.append(Texts(line, tuple(below[row::rows] for row in range(rows))))
+    return result

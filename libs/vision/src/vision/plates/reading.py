@@ -1,0 +1,278 @@
+"""From the readers' chances to plates: characters, confidence, and which candidates are plates.
+
+Pure. The text reader knows plates of any country; the Kazakh reader is a second voter and can only
+agree. The weakest character decides how far a plate may be trusted.
+"""
+
+from collections import defaultdict
+from dataclasses import dataclass
+from itertools import product
+from typing import Final
+
+import numpy as np
+
+from vision.arrays import Floats
+from vision.boxes import Box
+from vision.plates.candidates import PlateCandidate
+from vision.plates.grammar import (
+    LOOK_ALIKES,
+    Owner,
+    Reading,
+    rows_understood,
+    understood,
+)
+
+CHARACTERS: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+BLANK: Final = 0
+_COLUMNS: Final = {character: place + 1 for place, character in enumerate(CHARACTERS)}
+LENGTHS: Final = range(5, 10)
+PLAUSIBLE: Final = 0.35
+"""Mean confidence below which a candidate is taken for no plate at all."""
+PLAUSIBLE_WORD: Final = 0.85
+PLAUSIBLE_WORD_SCORE: Final = 0.6
+"""Plates without a digit exist, but most such texts are lettering."""
+FEWEST_SEEN: Final = 3
+FITTING_BONUS: Final = 1.5
+UNFITTING_RANK: Final = 0.7
+LEGIBLE_SCORE: Final = 0.5
+"""What only one look took for a plate may be read, but not be acted upon."""
+LEGIBLE: Final = 0.90
+LEGIBLE_AGREED: Final = 0.60
+SURE: Final = 0.98
+"""Asked of a character whose look-alike would make the plate one of another form."""
+SETTLED: Final = 0.95
+"""Where the second voter is silent, so sure must one view be to stand alone."""
+EXCHANGE_COST: Final = 0.95
+"""The form settles O or 0; still the reader saw the other."""
+SEAL_COST: Final = 0.85
+POSSIBLE: Final = 0.1
+"""Chance of a look-alike from which on it may be meant. Of rendered plates that were mended at any
+chance, the wrong ones had at most 0.03 (docs/ACCURACY.md)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Characters:
+    """What a reader saw, one confidence a character.
+
+    `alternatives` has the chance of each character's look-alike in its place, 0 where there is
+    none; empty where the reader's chances are not known any more.
+    """
+
+    text: str
+    confidences: tuple[float, ...]
+    alternatives: tuple[float, ...] = ()
+
+    @property
+    def mean(self) -> float:
+        return sum(self.confidences) / len(self.confidences) if self.confidences else 0.0
+
+    @property
+    def weakest(self) -> float:
+        return min(self.confidences, default=0.0)
+
+    @property
+    def possible(self) -> frozenset[int]:
+        """Places where the look-alike may be meant as well."""
+        places = enumerate(self.alternatives)
+        return frozenset(place for place, chance in places if chance >= POSSIBLE)
+
+
+NO_SECOND_VOTE: Final = Characters("", ())
+"""The second voter knows plates of one line only."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plate:
+    """A plate that was read, in pixels of the picture as given."""
+
+    text: str
+    confidence: float
+    character_confidences: tuple[float, ...]
+    box: Box
+    corners: tuple[tuple[float, float], ...]
+    score: float
+    country: str
+    plate_type: str
+    owner: Owner
+    automatic_fine: bool
+    agreed: bool
+    """The second voter read the same."""
+    legible: bool
+    """May be acted upon; otherwise it is only a hint for a person."""
+
+
+def characters(chances: Floats) -> Characters:
+    """The likeliest text of one plate from [steps, classes]; what is no letter or digit drops."""
+    best = chances.argmax(1)
+    text = ""
+    held: list[tuple[float, float]] = []
+    previous = BLANK
+    for step, column in enumerate(best.tolist()):
+        if 0 < column <= len(CHARACTERS):
+            read = CHARACTERS[column - 1]
+            alike = _COLUMNS.get(LOOK_ALIKES.get(read, ""))
+            now = (float(chances[step, column]), float(chances[step, alike]) if alike else 0.0)
+            if column != previous:
+                text += read
+                held.append(now)
+            else:
+                held[-1] = (max(held[-1][0], now[0]), max(held[-1][1], now[1]))
+        previous = column
+    confidences, alternatives = zip(*held, strict=True) if held else ((), ())
+    return Characters(text, confidences, alternatives)
+
+
+def worth_reading_again(shots: list[list[Characters]]) -> list[int]:
+    """Which of the candidates showed enough characters to look at them in more views."""
+    return [
+        place
+        for place, seen in enumerate(shots)
+        if max((len(shot.text) for shot in seen), default=0) >= FEWEST_SEEN
+    ]
+
+
+def settled(candidate: PlateCandidate, seen: list[Characters], kazakh: Characters) -> bool:
+    """Whether one view of a line said so surely what fits a form that more need not be asked."""
+    plate = read(candidate, seen, kazakh) if len(seen) == 1 else None
+    return plate is not None and plate.legible and (plate.agreed or plate.confidence >= SETTLED)
+
+
+def read(
+    candidate: PlateCandidate,
+    views: list[Characters],
+    kazakh: Characters,
+    rows: tuple[list[Characters], ...] = (),
+) -> Plate | None:
+    """The plate that the views of one candidate support most; None when it is none.
+
+    `rows` holds the views of each row by itself where the plate seems to have several.
+    """
+    line = _supported([(view, _understood(view)) for view in views])
+    found = [_plate(candidate, *line, kazakh)] if line and _plausible(line[0], candidate) else []
+    together = _rows_together(rows)
+    alone = [] if together and together[1].fits else [_row_alone(row) for row in rows]
+    for seen in (together, *alone):
+        if seen and seen[0].mean >= PLAUSIBLE and _mixed(seen[0].text):
+            found.append(_plate(candidate, *seen, NO_SECOND_VOTE))
+    return max(found, key=_rank, default=None)
+
+
+def _rows_together(rows: tuple[list[Characters], ...]) -> tuple[Characters, Reading] | None:
+    """What the rows say one after the other."""
+    if not rows:
+        return None
+    joined = []
+    for chosen in product(*rows):
+        if all(row.text for row in chosen):
+            whole = _joined(chosen)
+            rows_read = tuple(row.text for row in chosen)
+            joined.append((whole, rows_understood(rows_read, possible=whole.possible)))
+    return _supported(joined)
+
+
+def _row_alone(row: list[Characters]) -> tuple[Characters, Reading] | None:
+    """One row as the whole number: what stands above or below it is small print."""
+    return _supported([(view, _understood(view)) for view in row])
+
+
+def _understood(view: Characters) -> Reading:
+    return understood(view.text, possible=view.possible)
+
+
+def _joined(rows: tuple[Characters, ...]) -> Characters:
+    """As one text; without alternatives where those of a row are not known."""
+    known = all(len(row.alternatives) == len(row.text) for row in rows)
+    return Characters(
+        "".join(row.text for row in rows),
+        tuple(value for row in rows for value in row.confidences),
+        tuple(value for row in rows for value in row.alternatives) if known else (),
+    )
+
+
+def _supported(views: list[tuple[Characters, Reading]]) -> tuple[Characters, Reading] | None:
+    """The view whose text has most support, the surest of its kind."""
+    support: dict[str, float] = defaultdict(float)
+    seen: dict[str, tuple[Characters, Reading]] = {}
+    for view, reading in views:
+        if len(view.text) in LENGTHS:
+            support[view.text] += view.weakest / len(views)
+            if view.text not in seen or view.weakest > seen[view.text][0].weakest:
+                seen[view.text] = (view, reading)
+    if not seen:
+        return None
+    return max(
+        seen.values(),
+        key=lambda one: (_weight(one[1], support[one[0].text]), len(one[0].text)),
+    )
+
+
+def _mixed(text: str) -> bool:
+    """Letters and digits; what has one of them only is lettering where rows are guessed."""
+    return not (text.isalpha() or text.isdigit())
+
+
+def ranked(plates: list[Plate]) -> list[Plate]:
+    """Most trustworthy first: what may be acted upon before what may not."""
+    return sorted(plates, key=lambda plate: (plate.legible, _rank(plate)), reverse=True)
+
+
+def _weight(reading: Reading, support: float) -> float:
+    return round(support * (FITTING_BONUS if reading.fits else 1.0), 2)
+
+
+def _plate(
+    candidate: PlateCandidate, seen: Characters, reading: Reading, kazakh: Characters
+) -> Plate:
+    confidences = _confidences(reading, seen)
+    agreed = reading.country == "KZ" and reading.text == kazakh.text
+    weakest = min(confidences)
+    enough = (
+        candidate.score >= LEGIBLE_SCORE
+        and weakest >= (LEGIBLE_AGREED if agreed else LEGIBLE)
+        and all(confidences[place] >= (LEGIBLE if agreed else SURE) for place in reading.doubtful)
+    )
+    return Plate(
+        reading.text,
+        weakest,
+        confidences,
+        candidate.box,
+        tuple((float(x), float(y)) for x, y in candidate.corners),
+        candidate.score,
+        reading.country,
+        reading.plate_type,
+        reading.owner,
+        reading.automatic_fine,
+        agreed,
+        legible=enough and reading.fits and not reading.ambiguous,
+    )
+
+
+def _confidences(reading: Reading, seen: Characters) -> tuple[float, ...]:
+    """One a character of the reading; what was concluded and not read costs some."""
+    confidences = list(seen.confidences)
+    skipped = len(confidences) - len(reading.order) if reading.order else 0  # a KZ mark
+    for place in reading.exchanged:
+        confidences[skipped + place] *= EXCHANGE_COST
+    for place in reading.mended:
+        confidences[skipped + place] = seen.alternatives[skipped + place]
+    if reading.order:
+        return tuple(confidences[skipped + place] for place in reading.order)
+    if reading.dropped is not None:
+        del confidences[reading.dropped]
+        confidences = [confidence * SEAL_COST for confidence in confidences]
+    return tuple(confidences[-len(reading.text) :])  # a KZ mark at the left was taken off
+
+
+def _plausible(seen: Characters, candidate: PlateCandidate) -> bool:
+    if any(character.isdigit() for character in seen.text):
+        return seen.mean >= PLAUSIBLE
+    return seen.mean >= PLAUSIBLE_WORD and candidate.score >= PLAUSIBLE_WORD_SCORE
+
+
+def _rank(plate: Plate) -> float:
+    fits = 1.0 if plate.plate_type else UNFITTING_RANK
+    return _mean(plate) * plate.score * fits
+
+
+def _mean(plate: Plate) -> float:
+    return float(np.mean(plate.character_confidences))

@@ -1,0 +1,128 @@
+"""Plates of two or three rows: where the rows lie on a plate, and how each is shown to the reader.
+
+Pure. Square car plates and motorcycle plates are higher than one line can be; between their rows
+lies a strip in which nothing is written, all across. Rows are found on the plate seen straight on
+and cut out of the picture itself, so that nothing is scaled twice.
+"""
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Final
+
+import cv2
+import numpy as np
+
+from vision.arrays import Floats, Picture
+from vision.plates.views import View, aspect, rectified
+
+WIDEST: Final = 3.6
+"""Width to height above which a plate has one line; less may also be one line seen askew, or one
+line below small print."""
+SQUARE: Final = 2.0
+TILTS: Final = (0.0, -0.08, 0.08, -0.16, 0.16)
+"""Corners of small plates are found least exactly; level ones come first."""
+ROWS_HEIGHT: Final = 96
+WITHOUT_BAND: Final = 0.2
+EDGE: Final = 0.06
+GAP_SHARE: Final = 0.45
+"""The strip between rows has at most this share of the strokes that the rows beside it have."""
+CALM_SHARE: Final = 0.15
+TWO_ROWS: Final = ((0.22, 0.66),)
+THREE_ROWS: Final = ((0.26, 0.42), (0.58, 0.74))
+FIRST_ROW_VIEW: Final = View(left=0.02, right=0.02, down=0.05)
+MORE_ROW_VIEWS: Final = (
+    View(left=-0.05, right=-0.02, down=0.0),
+    View(left=-0.19, right=0.02, down=0.08),
+)
+"""Without the frame, and without the country's band."""
+
+Span = tuple[float, float]
+"""A row's upper and lower end as shares of the plate's height."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """The rows of a plate from above, none where it shows one line, and how far they are tilted:
+    by which share of the plate's height its right side lies lower than its corners say."""
+
+    spans: tuple[Span, ...]
+    tilt: float = 0.0
+
+
+def rows_of(picture: Picture, corners: Floats) -> Rows:
+    """Where the rows lie; on a small or square plate also along lines that are a little tilted."""
+    shape = aspect(corners)
+    if shape > WIDEST:
+        return Rows(())
+    tilts = TILTS if shape < SQUARE else TILTS[:1]
+    found = [
+        Rows(_spans(_strokes(_straight(picture, tilted(corners, tilt)))), tilt) for tilt in tilts
+    ]
+    return max(found, key=lambda rows: len(rows.spans))
+
+
+def tilted(corners: Floats, tilt: float) -> Floats:
+    """The corners with the right side lower and the left one higher, each by half of the tilt."""
+    left, right = (corners[3] - corners[0]) * tilt / 2, (corners[2] - corners[1]) * tilt / 2
+    moved: Floats = (corners + np.stack([-left, right, right, -left])).astype(np.float32)
+    return moved
+
+
+def _spans(strokes: Floats) -> tuple[Span, ...]:
+    for places in (THREE_ROWS, TWO_ROWS):
+        gaps = [_gap(strokes, place) for place in places]
+        if None not in gaps:
+            ends = [0.0, *(gap for gap in gaps if gap is not None), 1.0]
+            return tuple(pairwise(ends))
+    return ()
+
+
+def row_pictures(
+    picture: Picture, corners: Floats, spans: tuple[Span, ...], view: View = FIRST_ROW_VIEW
+) -> list[Picture]:
+    """Each row by itself, as the reader wants it."""
+    return [rectified(picture, _part(corners, span), view) for span in spans]
+
+
+def _straight(picture: Picture, corners: Floats) -> Floats:
+    size = (2 * ROWS_HEIGHT, ROWS_HEIGHT)
+    target = np.array([[0, 0], [size[0], 0], [size[0], size[1]], [0, size[1]]], np.float32)
+    warp = cv2.getPerspectiveTransform(corners.astype(np.float32), target)
+    flat = cv2.warpPerspective(picture, warp, size, borderMode=cv2.BORDER_REPLICATE)
+    return cv2.cvtColor(flat, cv2.COLOR_BGR2GRAY).astype(np.float32)
+
+
+def _strokes(flat: Floats) -> Floats:
+    """How much changes from left to right in each line, away from the plate's edges and band."""
+    band, edge = int(WITHOUT_BAND * flat.shape[1]), int(EDGE * flat.shape[1])
+    changes = np.abs(np.diff(flat[:, band:-edge], axis=1)).sum(1)
+    smooth: Floats = np.convolve(changes, np.ones(3) / 3, "same").astype(np.float32)
+    return smooth
+
+
+def _gap(strokes: Floats, place: Span) -> float | None:
+    """Where the rows part, if they do there."""
+    first, last = (round(share * len(strokes)) for share in place)
+    inner = strokes[first:last]
+    level = float(inner.min())
+    above = float(np.percentile(strokes[round(0.1 * len(strokes)) : first], 70))
+    below = float(np.percentile(strokes[last : round(0.9 * len(strokes))], 70))
+    if level > GAP_SHARE * min(above, below):
+        return None
+    calm = inner <= level + CALM_SHARE * (min(above, below) - level)
+    begin = end = int(inner.argmin())
+    while begin > 0 and calm[begin - 1]:
+        begin -= 1
+    while end < len(inner) - 1 and calm[end + 1]:
+        end += 1
+    return (first + (begin + end + 1) / 2) / len(strokes)
+
+
+def _part(corners: Floats, span: Span) -> Floats:
+    """The corners of a strip of the plate, in perspective."""
+    unit = np.array([[0, 0], [1, 0], [1, 1], [0, 1]], np.float32)
+    warp = cv2.getPerspectiveTransform(unit, corners.astype(np.float32))
+    top, bottom = span
+    strip = np.array([[[0, top], [1, top], [1, bottom], [0, bottom]]], np.float32)
+    part: Floats = cv2.perspectiveTransform(strip, warp)[0].astype(np.float32)
+    return part

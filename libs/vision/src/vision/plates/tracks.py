@@ -1,0 +1,135 @@
+"""Follows plates over the frames of a camera and lets their readings vote, character by character.
+
+Pure: frames in, tracks out; time comes from the frames. A plate belongs to the track whose last
+box it overlaps most, or whose text it shares.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Final
+
+from vision.plates.reading import Characters, Plate
+
+SAME_PLACE: Final = 0.2
+FORGET_SECONDS: Final = 3.0
+MOST_READINGS: Final = 50
+"""A parked car does not let its track grow for ever; the strongest readings stay."""
+
+
+@dataclass(slots=True)
+class PlateTrack:
+    """One plate seen over time. `best` is the reading whose frame becomes the evidence."""
+
+    number: int
+    last_seen: float
+    best: Plate
+    last: Plate
+    readings: list[Characters] = field(default_factory=list)
+    frames: int = 1
+
+    @property
+    def vote(self) -> Characters:
+        return voted(self.readings)
+
+
+class PlateTracker:
+    """The tracks of one camera; frames must come in the order of their time."""
+
+    def __init__(self, *, forget_seconds: float = FORGET_SECONDS) -> None:
+        self._forget_seconds = forget_seconds
+        self._open: list[PlateTrack] = []
+        self._next = 1
+        self._looked_at = 0.0
+
+    def add(self, plates: Iterable[Plate], *, at: float) -> list[PlateTrack]:
+        """Take a frame's plates in; returns the tracks that have ended before it."""
+        ended = self._ended_by(at)
+        self._looked_at = at
+        free = list(self._open)
+        for plate in plates:
+            track = _nearest(plate, free)
+            if track is None:
+                self._open.append(self._started(plate, at=at))
+            else:
+                free.remove(track)
+                _extend(track, plate, at=at)
+        return ended
+
+    def tick(self, *, at: float) -> list[PlateTrack]:
+        """The picture is what it was: plates in it stay, read no further; ended tracks as `add`."""
+        for track in self._open:
+            if track.last_seen == self._looked_at:
+                track.last_seen = at
+        self._looked_at = at
+        return self._ended_by(at)
+
+    @property
+    def open(self) -> tuple[PlateTrack, ...]:
+        """Those that have not ended yet."""
+        return tuple(self._open)
+
+    def finish(self) -> list[PlateTrack]:
+        """End all that are open, as when a film is over."""
+        ended, self._open = self._open, []
+        return ended
+
+    def _ended_by(self, at: float) -> list[PlateTrack]:
+        ended = [track for track in self._open if at - track.last_seen > self._forget_seconds]
+        self._open = [track for track in self._open if track not in ended]
+        return ended
+
+    def _started(self, plate: Plate, *, at: float) -> PlateTrack:
+        track = PlateTrack(self._next, at, plate, plate, [_characters(plate)])
+        self._next += 1
+        return track
+
+
+def voted(readings: list[Characters]) -> Characters:
+    """The text that the readings support most: first its length, then each character.
+
+    A character's confidence is the best one that it was read with, times its share of the votes.
+    """
+    if not readings:
+        return Characters("", ())
+    by_length: dict[int, float] = defaultdict(float)
+    for reading in readings:
+        by_length[len(reading.text)] += reading.weakest
+    length = max(by_length, key=lambda size: (by_length[size], size))
+    voters = [reading for reading in readings if len(reading.text) == length]
+    text, confidences = "", []
+    for place in range(length):
+        votes: dict[str, float] = defaultdict(float)
+        best: dict[str, float] = defaultdict(float)
+        for reading in voters:
+            character, confidence = reading.text[place], reading.confidences[place]
+            votes[character] += confidence
+            best[character] = max(best[character], confidence)
+        winner = max(votes, key=lambda character: votes[character])
+        text += winner
+        confidences.append(best[winner] * votes[winner] / max(sum(votes.values()), 1e-9))
+    return Characters(text, tuple(confidences))
+
+
+def _nearest(plate: Plate, tracks: list[PlateTrack]) -> PlateTrack | None:
+    same_text = [track for track in tracks if track.last.text == plate.text]
+    if same_text:
+        return max(same_text, key=lambda track: track.last.box.iou(plate.box))
+    nearest = max(tracks, key=lambda track: track.last.box.iou(plate.box), default=None)
+    if nearest is None or nearest.last.box.iou(plate.box) < SAME_PLACE:
+        return None
+    return nearest
+
+
+def _extend(track: PlateTrack, plate: Plate, *, at: float) -> None:
+    track.last, track.last_seen = plate, at
+    track.frames += 1
+    if plate.confidence > track.best.confidence:
+        track.best = plate
+    track.readings.append(_characters(plate))
+    if len(track.readings) > MOST_READINGS:
+        track.readings.remove(min(track.readings, key=lambda reading: reading.weakest))
+
+
+def _characters(plate: Plate) -> Characters:
+    return Characters(plate.text, plate.character_confidences)

@@ -1,0 +1,74 @@
+"""Pictures brought to the sizes of the detectors, and the way back to the picture's own pixels."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import cv2
+import numpy as np
+
+from vision.arrays import Picture
+
+LARGEST_SIDE: Final = 960
+"""The longer side of the largest size in which a picture is shown to a detector whole."""
+
+LETTERBOX_GREY: Final = 114
+
+
+@dataclass(frozen=True, slots=True)
+class Scaled:
+    """A batch for a detector and how each of its pictures lies in the original."""
+
+    images: Picture
+    scales: tuple[tuple[float, float], ...]
+    origins: tuple[tuple[float, float], ...]
+
+
+def shrunk(picture: Picture) -> Picture:
+    """A large picture as large as any detector sees it whole; the smaller sizes are made of this
+    one, since shrinking costs by the pixel."""
+    side = min(LARGEST_SIDE, max(picture.shape[:2]))
+    return _resized(picture, _fitting(picture, side, least=16))
+
+
+def scaled_batch(
+    pictures: list[Picture],
+    origins: list[tuple[float, float]],
+    *,
+    side: int,
+    multiple: int,
+    small: Picture | None = None,
+) -> Scaled:
+    """Bring each picture's longer side to `side` and put all on equal canvases.
+
+    `small` shows what the only picture shows, and is resized in its place.
+    """
+    resized, scales = [], []
+    for picture in pictures:
+        size = _fitting(picture, side, least=multiple)
+        resized.append(_resized(picture if small is None else small, size))
+        scales.append((size[0] / picture.shape[1], size[1] / picture.shape[0]))
+    tall = _up(max(image.shape[0] for image in resized), multiple)
+    wide = _up(max(image.shape[1] for image in resized), multiple)
+    canvas = np.full((len(resized), tall, wide, 3), LETTERBOX_GREY, np.uint8)
+    for index, image in enumerate(resized):
+        canvas[index, : image.shape[0], : image.shape[1]] = image
+    return Scaled(canvas, tuple(scales), tuple(origins))
+
+
+def _fitting(picture: Picture, side: int, *, least: int) -> tuple[int, int]:
+    """Width and height when the longer of the two is `side`, neither under `least`."""
+    height, width = picture.shape[:2]
+    factor = side / max(height, width)
+    return max(least, round(width * factor)), max(least, round(height * factor))
+
+
+def _resized(picture: Picture, size: tuple[int, int]) -> Picture:
+    height, width = picture.shape[:2]
+    if size == (width, height):
+        return picture
+    method = cv2.INTER_AREA if max(size) < max(height, width) else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(picture, size, interpolation=method), np.uint8)
+
+
+def _up(size: int, multiple: int) -> int:
+    return -(-size // multiple) * multiple

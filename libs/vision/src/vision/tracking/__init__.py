@@ -1,0 +1,1 @@
+"""Boxes over the frames of one camera: tracks, and propagation between inferences."""

@@ -1,0 +1,89 @@
+"""Propagates boxes from one frame to the next by the optical flow under them.
+
+A model need then not run on every frame: its boxes are moved along until it runs again. A box
+whose pixels are lost, behind a bridge say, is dropped; so is a faint one, which is often none.
+"""
+
+from collections.abc import Iterable
+from typing import Final
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from vision.arrays import Picture
+from vision.boxes import Box
+from vision.objects import DetectedObject
+
+WORKING_WIDTH: Final = 480
+LEAST_SCORE: Final = 0.25
+POINTS_A_SIDE: Final = 5
+INNER: Final = (0.2, 0.8)
+"""The points that are followed lie in the inner part of a box, where the background is not."""
+LEAST_POINTS: Final = 5
+RETURN_PIXELS: Final = 1.0
+"""A point counts if it comes back so near to where it started when followed backward."""
+WINDOW: Final = (15, 15)
+LEVELS: Final = 3
+
+Grey = npt.NDArray[np.uint8]
+Points = npt.NDArray[np.float32]
+
+
+class OpticalFlowPropagator:
+    """The boxes of one camera; frames must come in the order of their time."""
+
+    def __init__(self) -> None:
+        self._grey: Grey | None = None
+        self._boxes: list[DetectedObject] = []
+
+    def add(self, picture: Picture, fresh: Iterable[DetectedObject] | None) -> list[DetectedObject]:
+        """Fresh boxes where a model ran on this frame; else those from before, moved along."""
+        before, scale = self._grey, WORKING_WIDTH / picture.shape[1]
+        self._grey = _grey(picture, scale)
+        if fresh is not None:
+            self._boxes = list(fresh)
+        elif before is not None and self._boxes:
+            lasting = [seen for seen in self._boxes if seen.score >= LEAST_SCORE]
+            self._boxes = _moved(lasting, before, self._grey, scale)
+        return self._boxes
+
+
+def _moved(
+    boxes: list[DetectedObject], before: Grey, now: Grey, scale: float
+) -> list[DetectedObject]:
+    if not boxes:
+        return []
+    start = np.concatenate([_grid(seen.box, scale) for seen in boxes])
+    end, kept = _followed(before, now, start)
+    back, returned = _followed(now, before, end)
+    good = kept & returned & (np.abs(back - start).max(1) < RETURN_PIXELS)
+    steps = (end - start).reshape(len(boxes), -1, 2) / scale
+    moved = []
+    for seen, own, sure in zip(boxes, steps, good.reshape(len(boxes), -1), strict=True):
+        if sure.sum() < LEAST_POINTS:
+            continue
+        right, down = np.median(own[sure], 0).tolist()
+        box = seen.box
+        there = Box(box.x + right, box.y + down, box.width, box.height)
+        moved.append(DetectedObject(seen.label, seen.score, there))
+    return moved
+
+
+def _followed(before: Grey, now: Grey, points: Points) -> tuple[Points, npt.NDArray[np.bool_]]:
+    nowhere = np.zeros_like(points[:, None])  # overwritten; OpenCV's types want a place for it
+    found, kept, _ = cv2.calcOpticalFlowPyrLK(
+        before, now, points[:, None], nowhere, winSize=WINDOW, maxLevel=LEVELS
+    )
+    return np.asarray(found, np.float32)[:, 0], np.asarray(kept)[:, 0] == 1
+
+
+def _grid(box: Box, scale: float) -> Points:
+    shares = np.linspace(*INNER, POINTS_A_SIDE)
+    xs, ys = np.meshgrid(box.x + shares * box.width, box.y + shares * box.height)
+    return np.asarray(np.stack([xs.ravel(), ys.ravel()], 1) * scale, np.float32)
+
+
+def _grey(picture: Picture, scale: float) -> Grey:
+    small = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.cvtColor(small, cv2.COLOR_BGR2GRAY), np.uint8)

@@ -1,0 +1,145 @@
+"""Follows boxes over the frames of one camera: which of now's boxes is which of before's.
+
+A track's next place is predicted from its speed; boxes and tracks are paired best match first,
+confident boxes before faint ones. A track is reported once it was detected often enough.
+"""
+
+import math
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Final
+
+from vision.boxes import Box
+from vision.objects import DetectedObject
+
+REMEMBERED_PLACES: Final = 256
+SPEED_SHARE: Final = 0.5
+"""How much of the newly measured speed goes into the track's."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrackingRule:
+    confident: float = 0.4
+    faint: float = 0.3
+    """Boxes fainter than `confident` continue a track and never start one."""
+    overlap: float = 0.15
+    reach: float = 0.4
+    """Without an overlap, how far a middle may be from where it is predicted, in box sizes."""
+    forget_seconds: float = 0.7
+    seen_at_least: int = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    seconds: float
+    box: Box
+
+
+@dataclass(slots=True)
+class Track:
+    """One object over time."""
+
+    number: int
+    last_seen: float
+    box: Box
+    score: float
+    labels: Counter[str] = field(default_factory=Counter)
+    places: deque[Sighting] = field(default_factory=lambda: deque(maxlen=REMEMBERED_PLACES))
+    sightings: int = 1
+    speed: tuple[float, float] = (0.0, 0.0)
+
+    @property
+    def label(self) -> str:
+        return self.labels.most_common(1)[0][0]
+
+    def predicted(self, at: float) -> Box:
+        """Where it should be if it went on as before."""
+        ahead = at - self.last_seen
+        return Box(
+            self.box.x + self.speed[0] * ahead,
+            self.box.y + self.speed[1] * ahead,
+            self.box.width,
+            self.box.height,
+        )
+
+    def update(self, seen: DetectedObject, *, at: float) -> None:
+        passed = at - self.last_seen
+        if passed > 0:
+            measured = [
+                (there - here) / passed
+                for here, there in zip(_middle(self.box), _middle(seen.box), strict=True)
+            ]
+            share = SPEED_SHARE if self.sightings > 1 else 1.0
+            self.speed = (
+                self.speed[0] + share * (measured[0] - self.speed[0]),
+                self.speed[1] + share * (measured[1] - self.speed[1]),
+            )
+        self.box, self.last_seen = seen.box, at
+        self.score = max(self.score, seen.score)
+        self.sightings += 1
+        self.labels[seen.label] += 1
+        self.places.append(Sighting(at, seen.box))
+
+
+class Tracker:
+    """The tracks of one camera; frames must come in the order of their time."""
+
+    def __init__(
+        self, rule: TrackingRule | None = None, *, numbers: Iterator[int] | None = None
+    ) -> None:
+        self._rule = rule or TrackingRule()
+        self._open: list[Track] = []
+        # Of one camera: several kinds of tracks may draw from the same.
+        self._numbers = numbers or count(1)
+
+    def add(self, objects: Iterable[DetectedObject], *, at: float) -> list[Track]:
+        """Take a frame's boxes in; returns the tracks in it that are confirmed."""
+        rule = self._rule
+        self._open = [t for t in self._open if at - t.last_seen <= rule.forget_seconds]
+        boxes = [seen for seen in objects if seen.score >= rule.faint]
+        strong = [seen for seen in boxes if seen.score >= rule.confident]
+        weak = [seen for seen in boxes if seen.score < rule.confident]
+        free = list(self._open)
+        left = self._pair(strong, free, at)
+        self._pair(weak, free, at)
+        for seen in left:
+            self._open.append(self._started(seen, at))
+        return [t for t in self._open if t.last_seen == at and t.sightings >= rule.seen_at_least]
+
+    def _pair(
+        self, boxes: list[DetectedObject], free: list[Track], at: float
+    ) -> list[DetectedObject]:
+        """Pair what belongs together, best first; returns the boxes that found no track."""
+        pairs = [
+            (closeness, box_place, track)
+            for track in free
+            for box_place, seen in enumerate(boxes)
+            if (closeness := self._closeness(track.predicted(at), seen.box)) > 0
+        ]
+        paired: set[int] = set()
+        for _, place, track in sorted(pairs, key=lambda pair: (-pair[0], pair[1])):
+            if place not in paired and track in free:
+                paired.add(place)
+                free.remove(track)
+                track.update(boxes[place], at=at)
+        return [seen for place, seen in enumerate(boxes) if place not in paired]
+
+    def _closeness(self, predicted: Box, box: Box) -> float:
+        """Above 1 for boxes that overlap, 0 for those that are too far apart."""
+        overlap = predicted.iou(box)
+        if overlap >= self._rule.overlap:
+            return 1 + overlap
+        (x, y), (u, v) = _middle(predicted), _middle(box)
+        size = max(box.width, box.height, predicted.width, predicted.height, 1e-9)
+        return max(0.0, 1 - math.dist((x, y), (u, v)) / (size * self._rule.reach))
+
+    def _started(self, seen: DetectedObject, at: float) -> Track:
+        track = Track(next(self._numbers), at, seen.box, seen.score, Counter([seen.label]))
+        track.places.append(Sighting(at, seen.box))
+        return track
+
+
+def _middle(box: Box) -> tuple[float, float]:
+    return box.x + box.width / 2, box.y + box.height / 2

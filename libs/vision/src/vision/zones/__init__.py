@@ -1,0 +1,1 @@
+"""Polygons, lines and schedules, and who enters, stays in or crosses them."""

@@ -1,0 +1,186 @@
+"""Who enters a zone, stays in it, crosses a line, goes the wrong way; when it is watched at all.
+
+Facts are reported once for each track and rule. A line is crossed where the way between two places
+of the same track meets it, so a track that jumps is not missed.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, time
+from enum import StrEnum
+from typing import Final
+
+from vision.boxes import Box
+from vision.tracking.tracker import Track
+from vision.zones.shapes import (
+    FrameSize,
+    Line,
+    Point,
+    Polygon,
+)
+
+ALL_DAYS: Final = frozenset(range(7))
+FORGET_SECONDS: Final = 30.0
+
+
+class RuleUnusable(ValueError):
+    """A rule that can never hold; `facts` name it and the reason. See `PlaceUnusable`."""
+
+    def __init__(self, *, facts: dict[str, str]) -> None:
+        super().__init__(": ".join(facts.values()))
+        self.facts = facts
+
+
+class ZoneEvent(StrEnum):
+    ENTERED = "entered"
+    LOITERING = "loitering"
+    CROSSED_FORWARD = "crossed_forward"
+    CROSSED_BACKWARD = "crossed_backward"
+    WRONG_WAY = "wrong_way"
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """Local days (Monday is 0) and hours; a window that ends before it starts runs past midnight
+    and belongs to the day it starts on."""
+
+    days: frozenset[int] = ALL_DAYS
+    start: time = time.min
+    end: time = time.max
+
+    def __post_init__(self) -> None:
+        if not self.days or not self.days <= ALL_DAYS:
+            raise RuleUnusable(facts={"reason": "days must be some of 0 (Monday) to 6"})
+        if self.start == self.end:
+            raise RuleUnusable(facts={"reason": "the hours start and end at the same time"})
+
+    def holds(self, local: datetime) -> bool:
+        clock, day = local.time(), local.weekday()
+        if self.start < self.end:
+            return day in self.days and self.start <= clock <= self.end
+        late = clock >= self.start and day in self.days
+        early = clock <= self.end and (day - 1) % 7 in self.days
+        return late or early
+
+
+ALWAYS: Final = Schedule()
+
+
+@dataclass(frozen=True, slots=True)
+class ZoneRule:
+    """Entering is facts after `dwell_seconds` inside, loitering after `loiter_seconds`."""
+
+    zone: Polygon
+    labels: frozenset[str]
+    dwell_seconds: float = 0.0
+    loiter_seconds: float | None = None
+    schedule: Schedule = ALWAYS
+
+    def __post_init__(self) -> None:
+        if not self.labels:
+            raise RuleUnusable(facts={"rule": self.zone.name, "reason": "no labels to watch"})
+        if self.dwell_seconds < 0 or (self.loiter_seconds is not None and self.loiter_seconds <= 0):
+            raise RuleUnusable(facts={"rule": self.zone.name, "reason": "a time below zero"})
+
+
+@dataclass(frozen=True, slots=True)
+class LineRule:
+    """Crossing backward is the wrong way where the line is one-way."""
+
+    line: Line
+    labels: frozenset[str]
+    one_way: bool = False
+    schedule: Schedule = ALWAYS
+
+    def __post_init__(self) -> None:
+        if not self.labels:
+            raise RuleUnusable(facts={"rule": self.line.name, "reason": "no labels to watch"})
+
+
+@dataclass(frozen=True, slots=True)
+class ZoneFact:
+    event: ZoneEvent
+    rule: str
+    track: int
+    label: str
+    at_seconds: float
+    since_seconds: float
+    box: Box
+    confidence: float
+
+
+@dataclass(slots=True)
+class _Stay:
+    since: float
+    last: float
+    reported: set[ZoneEvent] = field(default_factory=set)
+
+
+class ZoneMonitor:
+    """The zones and lines of one camera; tracks must come in the order of their time."""
+
+    def __init__(
+        self, zones: Iterable[ZoneRule] = (), lines: Iterable[LineRule] = (), *, frame: FrameSize
+    ) -> None:
+        self._zones, self._lines, self._frame = tuple(zones), tuple(lines), frame
+        self._stays: dict[tuple[int, int], _Stay] = {}
+        self._sides: dict[tuple[int, int], tuple[float, Point]] = {}
+
+    def add(
+        self, tracks: Iterable[Track], *, at: float, local: datetime | None = None
+    ) -> list[ZoneFact]:
+        """Take the tracks seen in a frame; without a local time every schedule holds."""
+        facts = []
+        for track in tracks:
+            for number, zone in enumerate(self._zones):
+                if track.label in zone.labels and _watched(zone.schedule, local):
+                    facts += self._stay(number, zone, track, at)
+            for number, line in enumerate(self._lines):
+                if track.label in line.labels:
+                    facts += self._crossing(number, line, track, at, _watched(line.schedule, local))
+        self._forget(at)
+        return facts
+
+    def _stay(self, number: int, rule: ZoneRule, track: Track, at: float) -> list[ZoneFact]:
+        key = (number, track.number)
+        if not rule.zone.holds(self._frame.foot(track.box)):
+            self._stays.pop(key, None)
+            return []
+        stay = self._stays.setdefault(key, _Stay(at, at))
+        stay.last = at
+        inside, facts = at - stay.since, []
+        limits = {ZoneEvent.ENTERED: rule.dwell_seconds, ZoneEvent.LOITERING: rule.loiter_seconds}
+        for event, limit in limits.items():
+            if limit is not None and inside >= limit and event not in stay.reported:
+                stay.reported.add(event)
+                facts.append(_fact(event, rule.zone.name, track, at, stay.since))
+        return facts
+
+    def _crossing(
+        self, number: int, rule: LineRule, track: Track, at: float, watched: bool
+    ) -> list[ZoneFact]:
+        key, here = (number, track.number), self._frame.foot(track.box)
+        before = self._sides.get(key)
+        if before is None:
+            before = (at, self._frame.foot(track.places[0].box))
+        self._sides[key] = (at, here)
+        if not watched or not rule.line.is_crossed(before[1], here):
+            return []
+        forward = rule.line.side(here) > 0
+        crossed = ZoneEvent.CROSSED_FORWARD if forward else ZoneEvent.CROSSED_BACKWARD
+        facts = [_fact(crossed, rule.line.name, track, at, before[0])]
+        if rule.one_way and not forward:
+            facts.append(_fact(ZoneEvent.WRONG_WAY, rule.line.name, track, at, before[0]))
+        return facts
+
+    def _forget(self, at: float) -> None:
+        self._stays = {k: s for k, s in self._stays.items() if at - s.last <= FORGET_SECONDS}
+        self._sides = {k: s for k, s in self._sides.items() if at - s[0] <= FORGET_SECONDS}
+
+
+def _watched(schedule: Schedule, local: datetime | None) -> bool:
+    return local is None or schedule.holds(local)
+
+
+def _fact(event: ZoneEvent, rule: str, track: Track, at: float, since: float) -> ZoneFact:
+    return ZoneFact(event, rule, track.number, track.label, at, since, track.box, track.score)

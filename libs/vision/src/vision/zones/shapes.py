@@ -1,0 +1,141 @@
+"""Points, polygons and directed lines on a picture, as shares of its width and height.
+
+A place is refused by name when it is drawn: a polygon with two corners never watches anything.
+Whether somebody is in it goes by the middle of the lower edge of the box: the feet.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Final
+
+from vision.boxes import Box
+
+SMALLEST_AREA: Final = 1e-5
+SHORTEST_LINE: Final = 1e-3
+
+
+class PlaceUnusable(ValueError):
+    """A polygon, line or calibration that cannot be watched; `facts` name it and the reason.
+
+    Whoever reads a configuration makes a refusal of it.
+    """
+
+    def __init__(self, *, facts: dict[str, str]) -> None:
+        super().__init__(": ".join(facts.values()))
+        self.facts = facts
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """Shares of the picture's width and height; the origin is at the top left."""
+
+    x: float
+    y: float
+
+    def distance(self, other: "Point") -> float:
+        return math.hypot(self.x - other.x, self.y - other.y)
+
+
+@dataclass(frozen=True, slots=True)
+class FrameSize:
+    """The size of the picture that boxes are given in, in pixels."""
+
+    width: int
+    height: int
+
+    def foot(self, box: Box) -> Point:
+        return Point((box.x + box.width / 2) / self.width, (box.y + box.height) / self.height)
+
+    def middle(self, box: Box) -> Point:
+        return Point((box.x + box.width / 2) / self.width, (box.y + box.height / 2) / self.height)
+
+
+@dataclass(frozen=True, slots=True)
+class Polygon:
+    """A simple polygon; its edge does not cross itself. Raises PlaceUnusable."""
+
+    name: str
+    corners: tuple[Point, ...]
+
+    def __post_init__(self) -> None:
+        _check_points(self.name, self.corners)
+        if len(set(self.corners)) < 3:
+            raise PlaceUnusable(facts={"place": self.name, "reason": "fewer than three corners"})
+        if self.area < SMALLEST_AREA:
+            raise PlaceUnusable(facts={"place": self.name, "reason": "no area"})
+        if _crosses_itself(self.corners):
+            raise PlaceUnusable(facts={"place": self.name, "reason": "its edge crosses itself"})
+
+    @property
+    def area(self) -> float:
+        """As a share of the picture."""
+        return abs(sum(a.x * b.y - b.x * a.y for a, b in _edges(self.corners))) / 2
+
+    def holds(self, point: Point) -> bool:
+        inside = False
+        for a, b in _edges(self.corners):
+            if (a.y > point.y) != (b.y > point.y):
+                crossing = a.x + (point.y - a.y) / (b.y - a.y) * (b.x - a.x)
+                inside ^= point.x < crossing
+        return inside
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """From `start` to `end`; who crosses it from its left to its right goes forward.
+
+    Left is as one looks from start to end: a line drawn from the picture's left to its right is
+    crossed forward by whatever moves down.
+    """
+
+    name: str
+    start: Point
+    end: Point
+
+    def __post_init__(self) -> None:
+        _check_points(self.name, (self.start, self.end))
+        if self.start.distance(self.end) < SHORTEST_LINE:
+            raise PlaceUnusable(facts={"place": self.name, "reason": "no length"})
+
+    def side(self, point: Point) -> float:
+        """Distance from the line's continuation: positive to its right, negative to its left."""
+        return _turn(self.start, self.end, point) / self.start.distance(self.end)
+
+    def is_crossed(self, before: Point, after: Point) -> bool:
+        """Whether the way from one point to the other meets the line between its ends."""
+        here, there = self.side(before), self.side(after)
+        if (here > 0) == (there > 0) or here == there:
+            return False
+        share = here / (here - there)
+        x = before.x + share * (after.x - before.x)
+        y = before.y + share * (after.y - before.y)
+        across = (self.end.x - self.start.x, self.end.y - self.start.y)
+        along = (x - self.start.x) * across[0] + (y - self.start.y) * across[1]
+        return 0 <= along <= across[0] ** 2 + across[1] ** 2
+
+
+def _check_points(name: str, points: tuple[Point, ...]) -> None:
+    if not all(0 <= value <= 1 for point in points for value in (point.x, point.y)):
+        raise PlaceUnusable(facts={"place": name, "reason": "a point outside of the picture"})
+
+
+def _edges(corners: tuple[Point, ...]) -> list[tuple[Point, Point]]:
+    return list(zip(corners, (*corners[1:], corners[0]), strict=True))
+
+
+def _turn(a: Point, b: Point, c: Point) -> float:
+    return (b.x - a.x) * (c.y - a.y) - (b.y - a.y) * (c.x - a.x)
+
+
+def _crosses_itself(corners: tuple[Point, ...]) -> bool:
+    edges = _edges(corners)
+    for place, (a, b) in enumerate(edges):
+        for c, d in edges[place + 1 :]:
+            if _turn(a, b, c) * _turn(a, b, d) < 0 and _turn(c, d, a) * _turn(c, d, b) < 0:
+                return True
+    return False
+
+
+WHOLE_PICTURE: Final = Polygon(
+    "whole picture", (Point(0, 0), Point(1, 0), Point(1, 1), Point(0, 1))
+)

@@ -1,0 +1,206 @@
+"""How much is done at once: a few slots, and a bounded queue before them.
+
+A decoded picture holds up to 150 MB, so the slots are few. Waiters are admitted by urgency, then by
+deadline; past its deadline a waiter is dropped as stale, and where the queue is full the stalest of
+the least urgent is shed. Whatever was offered is done, inside, waiting or dropped.
+"""
+
+import asyncio
+from bisect import insort
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from enum import IntEnum, StrEnum
+from itertools import count
+from weakref import WeakValueDictionary
+
+from chassis.refusals import Overloaded
+
+# The deadlines of those who name none, and of those who wait as long as it takes.
+WAIT_SECONDS = 5.0
+PATIENCE_SECONDS = 30.0
+
+
+class Urgency(IntEnum):
+    LOW = 1
+    NORMAL = 2
+    URGENT = 3
+
+
+class Dropped(StrEnum):
+    """Why a waiter got no slot."""
+
+    STALE = "stale"
+    SHED = "shed"
+    LEFT = "left"
+
+
+class Shed(Overloaded):
+    """No slot was to be had; `why` is the queue's reason. To a caller it is OVERLOADED."""
+
+    def __init__(self, why: Dropped) -> None:
+        super().__init__(facts={"why": why.value})
+        self.why = why
+
+
+@dataclass(order=True)
+class Waiter:
+    """One who waits, in the order of admission."""
+
+    rank: int
+    # On the event loop's clock, in seconds.
+    deadline: float
+    number: int
+    patient: bool = field(compare=False, default=False)
+    called: "asyncio.Future[None] | None" = field(compare=False, default=None)
+
+    @property
+    def gone(self) -> bool:
+        """It gave up, and has not left the queue yet."""
+        return self.called is not None and self.called.done()
+
+    def is_stale(self, now: float) -> bool:
+        return not self.patient and not self.gone and self.deadline <= now
+
+
+class WaitQueue:
+    """Who waits: at most `most` impatient ones. Pure: moments are passed in."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._waiters: list[Waiter] = []
+
+    def __len__(self) -> int:
+        return len(self._waiters)
+
+    def enter(self, waiter: Waiter) -> Waiter | None:
+        """Takes a waiter in; returns the one that is shed for it, perhaps itself."""
+        insort(self._waiters, waiter)
+        impatient = [known for known in self._waiters if not known.patient and not known.gone]
+        if len(impatient) <= self._most:
+            return None
+        shed = next(known for known in impatient if known.rank == impatient[-1].rank)
+        self._waiters.remove(shed)
+        return shed
+
+    def drop_stale(self, now: float) -> list[Waiter]:
+        stale = [waiter for waiter in self._waiters if waiter.is_stale(now)]
+        for waiter in stale:
+            self._waiters.remove(waiter)
+        return stale
+
+    def next(self) -> Waiter | None:
+        for waiter in self._waiters:
+            if not waiter.gone:
+                self._waiters.remove(waiter)
+                return waiter
+        return None
+
+    def leave(self, waiter: Waiter) -> bool:
+        """Whether it was still waiting."""
+        if waiter not in self._waiters:
+            return False
+        self._waiters.remove(waiter)
+        return True
+
+
+class AdmissionQueue:
+    """At any time `offered` = `done` + `inside` + all `dropped` + `waiting`."""
+
+    def __init__(self, *, places: int, waiting_max: int) -> None:
+        self._places = places
+        self._queue = WaitQueue(waiting_max)
+        self._numbers = count()
+        self.offered = 0
+        self.inside = 0
+        self.done = 0
+        self.dropped: Counter[Dropped] = Counter()
+
+    @property
+    def waiting(self) -> int:
+        return len(self._queue)
+
+    @asynccontextmanager
+    async def slot(
+        self,
+        *,
+        urgency: Urgency = Urgency.NORMAL,
+        deadline: float | None = None,
+        patient: bool = False,
+    ) -> AsyncIterator[None]:
+        """A slot for the block, by `deadline` on the loop's clock. Raises Shed.
+
+        The `patient` are never dropped: they hold their caller up instead.
+        """
+        self.offered += 1
+        loop = asyncio.get_running_loop()
+        wait = PATIENCE_SECONDS if patient else WAIT_SECONDS
+        by = loop.time() + wait if deadline is None else deadline
+        waiter = Waiter(-urgency, by, next(self._numbers), patient, loop.create_future())
+        await self._wait(waiter, loop)
+        try:
+            yield
+        finally:
+            self.inside -= 1
+            self.done += 1
+            self._call_next(loop.time())
+
+    async def _wait(self, waiter: Waiter, loop: asyncio.AbstractEventLoop) -> None:
+        assert waiter.called is not None
+        self._call_next(loop.time())  # before anybody is shed: those who wait in vain
+        if self.inside < self._places:
+            self.inside += 1
+            return
+        self._drop(self._queue.enter(waiter), Dropped.SHED)
+        try:
+            async with asyncio.timeout_at(None if waiter.patient else waiter.deadline):
+                await waiter.called
+        except TimeoutError:
+            self._give_up(waiter, Dropped.STALE, loop)
+            raise Shed(Dropped.STALE) from None
+        except asyncio.CancelledError:
+            self._give_up(waiter, Dropped.LEFT, loop)
+            raise
+
+    def _give_up(self, waiter: Waiter, why: Dropped, loop: asyncio.AbstractEventLoop) -> None:
+        """Leaves the queue, or hands on the slot that was given in the same moment."""
+        called = waiter.called
+        assert called is not None
+        if self._queue.leave(waiter):
+            self.dropped[why] += 1
+        elif called.exception() is None:
+            self.inside -= 1
+            self.dropped[why] += 1
+            self._call_next(loop.time())
+
+    def _call_next(self, now: float) -> None:
+        for stale in self._queue.drop_stale(now):
+            self._drop(stale, Dropped.STALE)
+        while self.inside < self._places:
+            waiter = self._queue.next()
+            if waiter is None:
+                return
+            assert waiter.called is not None
+            self.inside += 1
+            waiter.called.set_result(None)
+
+    def _drop(self, waiter: Waiter | None, why: Dropped) -> None:
+        if waiter is not None and waiter.called is not None:
+            self.dropped[why] += 1
+            waiter.called.set_exception(Shed(why))
+
+
+class KeyedLocks:
+    """One at a time for each key, in the order of arrival."""
+
+    def __init__(self) -> None:
+        self._locks: WeakValueDictionary[bytes, asyncio.Lock] = WeakValueDictionary()
+
+    @asynccontextmanager
+    async def of(self, key: bytes) -> AsyncIterator[None]:
+        lock = self._locks.get(key)
+        if lock is None:
+            lock = self._locks[key] = asyncio.Lock()
+        async with lock:
+            yield

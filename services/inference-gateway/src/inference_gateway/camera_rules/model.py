@@ -1,0 +1,51 @@
+"""A camera's functions as they are configured, and the refusals of a configuration."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from chassis.refusals import Kind as RefusalKind
+from chassis.refusals import Refusal
+
+from inference_gateway.admission import Urgency
+
+
+class ConfigurationChangedMeanwhile(Refusal):
+    kind = RefusalKind.CONFLICT
+    code = "CONFIGURATION_CHANGED_MEANWHILE"
+
+
+@dataclass(frozen=True)
+class CameraFunctions:
+    """What one camera's pictures are processed for. `rules` are by function, as `registry` has
+    them; one that is absent is off."""
+
+    urgency: Urgency = Urgency.NORMAL
+    plates: bool = False
+    faces: bool = False
+    rules: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    outside_models: tuple[str, ...] = ()
+
+    @property
+    def over_time(self) -> bool:
+        """Whether anything needs more than single pictures."""
+        return any(self.rules.values())
+
+    @property
+    def faces_alone(self) -> bool:
+        """Whether nothing but faces is searched for: then nothing else is detected."""
+        return self.faces and not (self.plates or self.over_time or self.outside_models)
+
+
+DEFAULT = CameraFunctions(plates=True)
+"""A camera without a configuration has its plates read and nothing else."""
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """A stored configuration: `content` is the CameraFunctions message in its canonical form."""
+
+    version: int = 0
+    content: bytes = b""
+    configured_at: datetime | None = None

@@ -1,0 +1,19 @@
+"""The functions over time that there are; a new one is a line here (docs/adding-a-function.md)."""
+
+from typing import Final
+
+from inference_gateway.camera_rules import (
+    crowds,
+    left_objects,
+    vehicles,
+    zones,
+)
+from inference_gateway.camera_rules.function import Kind
+
+KINDS: Final[tuple[Kind, ...]] = (
+    crowds.KIND,
+    left_objects.KIND,
+    zones.ZONES,
+    zones.LINES,
+    vehicles.KIND,
+)

@@ -1,0 +1,62 @@
+"""Configuring a camera: one decision in one transaction, in the camera's region."""
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import replace
+from uuid import UUID
+
+from chassis.db import Database
+from chassis.identity import Caller
+
+from inference_gateway.camera_rules import storage
+from inference_gateway.camera_rules.configurations import Configurations
+from inference_gateway.camera_rules.model import Configuration, ConfigurationChangedMeanwhile
+from inference_gateway.cameras.model import check_camera_in_use
+from inference_gateway.cameras.usecases import Cameras
+
+OutsideModels = Callable[[], Awaitable[Mapping[str, Iterable[str]]]]
+
+
+class RulesDesk:
+    def __init__(
+        self, db: Database, cameras: Cameras, configurations: Configurations, outside: OutsideModels
+    ) -> None:
+        self._db = db
+        self._cameras = cameras
+        self._configurations = configurations
+        self._outside = outside
+
+    async def outside_models(self) -> Mapping[str, Iterable[str]]:
+        """The labels of the outside models that are served now. Raises ModelsAway."""
+        return await self._outside()
+
+    async def configure(
+        self, camera_id: UUID, content: bytes, *, from_version: int, caller: Caller
+    ) -> int:
+        """The version that holds now: a new one, or the one there is if it says the same.
+
+        Raises CameraNotFound, CameraRetired and ConfigurationChangedMeanwhile.
+        """
+        camera, scope = await self._cameras.for_caller(camera_id, caller)
+        check_camera_in_use(camera)
+        # What was configured while the camera stood in another region is replaced too.
+        async with self._db.begin(replace(scope, regions=("*",))) as tx:
+            known = await storage.configuration(tx, camera_id)
+            if known.version and known.content == content and known.version - from_version <= 1:
+                return known.version
+            if known.version != from_version:
+                raise ConfigurationChangedMeanwhile
+            version = await storage.configure(tx, camera, content, from_version=from_version)
+            tx.audit(
+                "configure_camera",
+                f"camera:{camera_id}",
+                region=camera.region,
+                facts={"version": str(version)},
+            )
+        self._configurations.forget(camera_id)
+        return version
+
+    async def get(self, camera_id: UUID, caller: Caller) -> Configuration:
+        """Raises CameraNotFound; version 0 where the camera was never configured."""
+        _, scope = await self._cameras.for_caller(camera_id, caller)
+        async with self._db.begin(replace(scope, regions=("*",))) as tx:
+            return await storage.configuration(tx, camera_id)

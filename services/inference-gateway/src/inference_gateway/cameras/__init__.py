@@ -1,0 +1,1 @@
+"""Cameras as this service knows them: copies of what the register holds."""

@@ -1,0 +1,33 @@
+"""A camera as this service knows it, and the refusals about it."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from chassis.refusals import Kind, Refusal
+
+
+class CameraNotFound(Refusal):
+    kind = Kind.NOT_FOUND
+    code = "CAMERA_NOT_FOUND"
+
+
+class CameraRetired(Refusal):
+    kind = Kind.STATE
+    code = "CAMERA_RETIRED"
+
+
+@dataclass(frozen=True)
+class Camera:
+    """What this service keeps of a camera."""
+
+    camera_id: UUID
+    region: str
+    version: int
+    serial: str
+    device_key: bytes
+    retired: bool
+
+
+def check_camera_in_use(camera: Camera) -> None:
+    if camera.retired:
+        raise CameraRetired

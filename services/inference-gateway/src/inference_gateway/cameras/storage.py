@@ -1,0 +1,110 @@
+"""The table of cameras, and every statement over it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from chassis.transaction import Tx
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    Uuid,
+    func,
+    select,
+)
+from sqlalchemy.dialects.postgresql import insert
+
+from inference_gateway.cameras.model import Camera
+
+_metadata = MetaData()
+_moment = DateTime(timezone=True)
+
+cameras = Table(
+    "cameras",
+    _metadata,
+    Column("camera_id", Uuid, primary_key=True),
+    Column("region", Text),
+    Column("known_version", BigInteger),
+    Column("version", BigInteger),
+    Column("serial", Text),
+    Column("device_key", LargeBinary),
+    Column("retired", Boolean),
+    Column("fetched_at", _moment),
+)
+
+
+@dataclass(frozen=True)
+class CachedCamera:
+    """The last copy of a camera, and when it was fetched; None where it must be fetched again."""
+
+    camera: Camera | None
+    fetched_at: datetime | None
+
+
+async def cached_camera(tx: Tx, camera_id: UUID) -> CachedCamera:
+    row = (await tx.execute(select(cameras).where(cameras.c.camera_id == camera_id))).one_or_none()
+    if row is None or row.fetched_at is None:
+        return CachedCamera(None, None)
+    camera = Camera(
+        row.camera_id, row.region, row.version, row.serial, bytes(row.device_key), row.retired
+    )
+    return CachedCamera(camera, row.fetched_at if row.version >= row.known_version else None)
+
+
+async def cache_camera(tx: Tx, camera: Camera, fetched_at: datetime) -> None:
+    """Stores the register's answer, unless a newer one is there already."""
+    values = {
+        "region": camera.region,
+        "version": camera.version,
+        "serial": camera.serial,
+        "device_key": camera.device_key,
+        "fetched_at": fetched_at,
+    }
+    new = insert(cameras).values(
+        camera_id=camera.camera_id, known_version=camera.version, retired=camera.retired, **values
+    )
+    await tx.execute(
+        new.on_conflict_do_update(
+            index_elements=["camera_id"],
+            set_={
+                **values,
+                "known_version": func.greatest(cameras.c.known_version, camera.version),
+                "retired": cameras.c.retired | camera.retired,
+            },
+            where=cameras.c.version <= camera.version,
+        )
+    )
+
+
+async def announce_camera(
+    tx: Tx, camera_id: UUID, *, region: str, version: int, retired: bool = False
+) -> bool:
+    """An event announced a version: a copy of an older one must be fetched again.
+
+    Whether no newer one is known: events may come late, or twice.
+    """
+    new = insert(cameras).values(
+        camera_id=camera_id,
+        region=region,
+        known_version=version,
+        version=0,
+        serial="",
+        device_key=b"",
+        retired=retired,
+    )
+    newest = await tx.scalar(
+        new.on_conflict_do_update(
+            index_elements=["camera_id"],
+            set_={
+                "known_version": func.greatest(cameras.c.known_version, version),
+                "retired": cameras.c.retired | retired,
+            },
+        ).returning(cameras.c.known_version)
+    )
+    return bool(newest == version)

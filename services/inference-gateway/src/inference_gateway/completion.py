@@ -1,0 +1,27 @@
+"""Steps that are done whole or not at all, though whoever waits for them is cancelled."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def run_to_completion(step: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Awaitable[T]]:
+    """Once begun it is done to its end; a cancellation is raised after that. For short steps."""
+
+    @wraps(step)
+    async def done(*args: P.args, **kwargs: P.kwargs) -> T:
+        task = asyncio.ensure_future(step(*args, **kwargs))
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            while not task.done():
+                with suppress(asyncio.CancelledError):
+                    await asyncio.wait([task])
+            raise
+
+    return done

@@ -1,0 +1,93 @@
+"""The RPCs of `Inference` about evidence: proto to use case to proto."""
+
+import re
+from collections.abc import AsyncIterator
+
+import grpc
+from chassis.call_context import current_caller
+from chassis.grpc_server import Policy
+from chassis.identity import allow
+from chassis.refusals import Checks, checks
+from tartip.inference.v1 import inference_pb2
+
+from inference_gateway.evidence.messages import in_pieces
+from inference_gateway.evidence.storage import EvidencePlace
+from inference_gateway.evidence.usecases import MOST_BYTES, EvidenceStore, EvidenceTooLarge
+
+SERVICE = "/tartip.inference.v1.Inference/"
+POLICY: Policy = {
+    f"{SERVICE}StoreEvidence": allow(services=("citizen-reports",)),
+    # The owners of records decide which operator sees what of them, and ask in their own name.
+    f"{SERVICE}ReadEvidence": allow(services=("violations", "citizen-reports"), purpose=True),
+}
+CONTENT_TYPE = re.compile(r"[a-z0-9.+-]{1,40}/[a-z0-9.+-]{1,60}")
+REGION = re.compile(r"KZ-\d{2}")
+ROLE = re.compile(r"[a-z_]{0,40}")
+SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+class EvidenceApi:
+    def __init__(self, evidence_store: EvidenceStore) -> None:
+        self._evidence = evidence_store
+
+    async def StoreEvidence(
+        self,
+        request_iterator: AsyncIterator[inference_pb2.StoreEvidenceRequest],
+        context: grpc.aio.ServicerContext,
+    ) -> inference_pb2.StoreEvidenceResponse:
+        header = await _evidence_header(request_iterator)
+        content = bytearray()
+        async for message in request_iterator:
+            content += message.content
+            if len(content) > MOST_BYTES:
+                raise EvidenceTooLarge
+        with checks() as check:
+            check.that(len(content) > 0, "content", "must not be empty")
+        kept = await self._evidence.store(
+            bytes(content),
+            sha256=header.sha256,
+            content_type=header.content_type,
+            place=EvidencePlace(header.region, header.only_role),
+            caller=current_caller(),
+            confidential=header.confidential,
+        )
+        return inference_pb2.StoreEvidenceResponse(
+            sha256=kept.sha256, size_bytes=kept.size_bytes, shown_sha256=kept.shown_sha256
+        )
+
+    async def ReadEvidence(
+        self, request: inference_pb2.ReadEvidenceRequest, context: grpc.aio.ServicerContext
+    ) -> AsyncIterator[inference_pb2.ReadEvidenceResponse]:
+        with checks() as check:
+            _digest(check, request.sha256, "sha256")
+        shown = await self._evidence.read(
+            request.sha256, current_caller().scope, confidential=request.confidential
+        )
+        for message in in_pieces(shown, inference_pb2.ReadEvidenceResponse):
+            yield message
+
+
+async def _evidence_header(
+    messages: AsyncIterator[inference_pb2.StoreEvidenceRequest],
+) -> inference_pb2.EvidenceHeader:
+    first = await anext(aiter(messages), inference_pb2.StoreEvidenceRequest())
+    header = first.header
+    with checks() as check:
+        if check.that(first.HasField("header"), "header", "must come first"):
+            _digest(check, header.sha256, "header.sha256")
+            check.that(
+                bool(CONTENT_TYPE.fullmatch(header.content_type)),
+                "header.content_type",
+                "must be a media type such as image/jpeg",
+            )
+            check.that(bool(REGION.fullmatch(header.region)), "header.region", "must be as KZ-75")
+            check.that(
+                bool(ROLE.fullmatch(header.only_role)),
+                "header.only_role",
+                "must be a role or empty",
+            )
+    return header
+
+
+def _digest(check: Checks, text: str, field: str) -> None:
+    check.that(bool(SHA256.fullmatch(text)), field, "must be a SHA-256 in lower-case hex")

@@ -1,0 +1,226 @@
+"""Evidence: sealed under a key of its own, addressed by the SHA-256 of its plain content.
+
+Two forms of it are stored: the original as it came, and the one that operators are shown, which is
+the picture or film and nothing else of the file; they are one where there was nothing to leave out.
+
+The object is written before the transaction that makes it evidence, so a crash leaves at most an
+object that no row knows; the sweeper takes those away, once they were found so twice. Reading is
+audited first: the row that says who read what and why is committed before the first byte leaves.
+"""
+
+import asyncio
+import hashlib
+import logging
+import math
+import time
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from chassis.clock import Clock, real_clock
+from chassis.db import Database
+from chassis.identity import Caller
+from chassis.refusals import Kind, Refusal
+from chassis.transaction import SYSTEM, Scope, Tx
+from cryptography.exceptions import InvalidTag
+
+from inference_gateway.evidence import storage
+from inference_gateway.evidence.blobs import BlobStore
+from inference_gateway.evidence.shown_forms import EvidenceNotShowable, shown_form
+from inference_gateway.evidence.storage import (
+    KEY_CLASS,
+    EvidencePlace,
+    FoundEvidence,
+    StoredEvidence,
+    store_evidence,
+)
+
+MOST_BYTES = 20 * 1024 * 1024
+SWEEP_SECONDS = 1800.0
+# Far above what a transaction may take: a younger object may still be about to get its row.
+ORPHAN_AGE = timedelta(hours=1)
+# After an outage of the database what waits for it is written within moments; an object that was
+# without a row so long before, while the database answered, is nobody's.
+SUSPECTED_SECONDS = SWEEP_SECONDS / 2
+SWEPT_DAYS = 2
+BATCH = 500
+log = logging.getLogger(__name__)
+
+
+class EvidenceTooLarge(Refusal):
+    kind = Kind.INVALID
+    code = "EVIDENCE_TOO_LARGE"
+
+
+class EvidenceDigestMismatch(Refusal):
+    kind = Kind.INVALID
+    code = "EVIDENCE_DIGEST_MISMATCH"
+
+
+class EvidenceNotFound(Refusal):
+    kind = Kind.NOT_FOUND
+    code = "EVIDENCE_NOT_FOUND"
+
+
+@dataclass(frozen=True)
+class ShownEvidence:
+    """What is shown of a piece of evidence, and of which original it is the form."""
+
+    content_type: str
+    content: bytes
+    sha256: str
+    original_sha256: str
+
+
+class EvidenceStore:
+    def __init__(self, db: Database, objects: BlobStore, clock: Clock) -> None:
+        self._db = db
+        self._objects = objects
+        self._clock = clock
+        # Objects that the last sweep found without a row, and when (monotonic) they first were.
+        self._suspects: dict[str, float] = {}
+
+    async def seal(self, content: bytes, content_type: str) -> StoredEvidence:
+        """Writes the sealed original, and the form that operators are shown where it is another.
+
+        They are evidence only once `storage.keep_evidence` says so.
+        """
+        stored = await self._seal(content, content_type)
+        return await self._with_form(stored, content)
+
+    async def store(
+        self,
+        content: bytes,
+        *,
+        sha256: str,
+        content_type: str,
+        place: EvidencePlace,
+        caller: Caller,
+        confidential: bool,
+    ) -> StoredEvidence:
+        """Raises EvidenceDigestMismatch. The same content again changes nothing."""
+        if hashlib.sha256(content).hexdigest() != sha256:
+            raise EvidenceDigestMismatch
+        stored = await self.seal(content, content_type)
+        # The rows are of the region that the owner named, not of the caller's.
+        async with self._db.begin(replace(caller.scope, regions=("*",))) as tx:
+            await store_evidence(tx, stored, place)
+            tx.audit(
+                "keep_evidence",
+                f"evidence:{sha256}",
+                region=place.region,
+                confidential=confidential,
+            )
+        return stored
+
+    async def read(self, sha256: str, scope: Scope, *, confidential: bool) -> ShownEvidence:
+        """Raises EvidenceNotFound or EvidenceNotShowable."""
+        async with self._db.begin(scope) as tx:
+            found = await self.find(tx, sha256)
+            tx.audit(
+                "read_evidence",
+                f"evidence:{sha256}",
+                region=found.place.region,
+                confidential=confidential,
+            )
+        return await self.shown(found, scope)
+
+    async def find(self, tx: Tx, sha256: str) -> FoundEvidence:
+        """By the hash of the original. Raises EvidenceNotFound."""
+        found = await storage.find_evidence(tx, sha256)
+        if found is None:
+            raise EvidenceNotFound
+        return found
+
+    async def shown(self, found: FoundEvidence, scope: Scope) -> ShownEvidence:
+        """Outside of any transaction, after the entry that says who reads it was committed.
+
+        What was kept before there were two forms gets its other one now. Raises
+        EvidenceNotShowable.
+        """
+        if found.shown_sha256 is None:
+            stored = await self._with_form(found.stored, await self._opened(found.stored))
+            async with self._db.begin(scope) as tx:
+                await storage.note_shown(tx, stored, found.place)
+        else:
+            stored = replace(found.stored, is_showable=bool(found.shown_sha256))
+        if not stored.is_showable:
+            raise EvidenceNotShowable
+        form = stored.shown or stored
+        return ShownEvidence(
+            form.content_type, await self._opened(form), form.sha256, stored.sha256
+        )
+
+    async def _with_form(self, stored: StoredEvidence, content: bytes) -> StoredEvidence:
+        try:
+            form = await asyncio.to_thread(shown_form, content)
+        except EvidenceNotShowable:
+            return replace(stored, is_showable=False)
+        if form.content == content and form.content_type == stored.content_type:
+            return stored
+        return replace(stored, shown=await self._seal(form.content, form.content_type))
+
+    async def _seal(self, content: bytes, content_type: str) -> StoredEvidence:
+        digest = hashlib.sha256(content).hexdigest()
+        key = self._db.keyring.new_data_key(KEY_CLASS)
+        path = f"{self._clock():%Y-%m-%d}/{digest}.{key.key_id}"
+        sealed = await asyncio.to_thread(key.seal, content, _place(digest))
+        await self._objects.put(path, sealed)
+        return StoredEvidence(digest, content_type, len(content), key, path)
+
+    async def _opened(self, stored: StoredEvidence) -> bytes:
+        sealed = await self._objects.get(stored.object_path)
+        try:
+            return await asyncio.to_thread(stored.key.open, sealed, _place(stored.sha256))
+        except InvalidTag as error:
+            raise RuntimeError("evidence was changed where it lies") from error
+
+    async def keep_sweeping(self) -> None:
+        async with self._db.singleton("evidence sweeper"):
+            while True:
+                await self.sweep()
+                await asyncio.sleep(SWEEP_SECONDS)
+
+    async def sweep(
+        self, *, orphan_age: timedelta = ORPHAN_AGE, suspected_seconds: float = SUSPECTED_SECONDS
+    ) -> int:
+        """Deletes objects that a crash left without a row; returns how many.
+
+        An object is deleted where an earlier sweep, so long before, found no row of it either.
+        """
+        now, swept, suspects = self._clock(), 0, dict[str, float]()
+        # The store dates its objects by its own clock, which nobody moves.
+        old_enough = real_clock() - orphan_age
+        for day in range(SWEPT_DAYS):
+            old = [
+                path
+                async for path, written in self._objects.under(f"{now - timedelta(day):%Y-%m-%d}")
+                if written < old_enough
+            ]
+            for start in range(0, len(old), BATCH):
+                left, deleted = await self._sweep_batch(
+                    old[start : start + BATCH], suspected_seconds
+                )
+                suspects |= left
+                swept += deleted
+        self._suspects = suspects
+        return swept
+
+    async def _sweep_batch(
+        self, paths: list[str], suspected_seconds: float
+    ) -> tuple[dict[str, float], int]:
+        """Those that are suspects from now on, and how many were deleted."""
+        async with self._db.begin(SYSTEM) as tx:
+            known = await storage.known_objects(tx, paths)
+        asked = time.monotonic()
+        orphans = {path: self._suspects.get(path, math.inf) for path in paths if path not in known}
+        gone = [path for path, since in orphans.items() if asked - since >= suspected_seconds]
+        if gone:
+            await self._objects.delete(gone)
+            log.warning("%s objects without a row were taken away", len(gone))
+        for path in gone:
+            del orphans[path]
+        return {path: min(since, asked) for path, since in orphans.items()}, len(gone)
+
+
+def _place(sha256: str) -> str:
+    return f"evidence.object:{sha256}"

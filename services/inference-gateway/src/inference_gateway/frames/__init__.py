@@ -1,0 +1,1 @@
+"""Frames and their results: what every context shares of them."""

@@ -1,0 +1,215 @@
+"""Frames, signed readings and results, and the rules by which a frame is let in.
+
+Pure: no clock, no storage. Moments and ids are passed in.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from uuid import UUID
+
+import rfc8785
+from chassis.refusals import Kind, Refusal, checks
+from vision.boxes import Box
+from vision.detector import Detections
+from vision.plates.reading import Plate
+
+from inference_gateway.cameras.model import Camera, CameraRetired
+from inference_gateway.frames.readings import SignedReadings
+
+# How far a camera's clock may run ahead of ours.
+AHEAD_MAX = timedelta(seconds=5)
+# How far the unsigned moment of a frame may lie from the one that the device signed.
+APART_MAX = timedelta(seconds=5)
+
+
+class FrameFromFuture(Refusal):
+    kind = Kind.INVALID
+    code = "FRAME_FROM_FUTURE"
+
+
+class ReadingsNotSigned(Refusal):
+    kind = Kind.INVALID
+    code = "READINGS_NOT_SIGNED"
+
+
+class ReadingsOfOtherFrame(Refusal):
+    kind = Kind.INVALID
+    code = "READINGS_OF_OTHER_FRAME"
+
+
+class CounterWentBack(Refusal):
+    kind = Kind.STATE
+    code = "COUNTER_WENT_BACK"
+
+
+class PictureSignedBefore(Refusal):
+    kind = Kind.STATE
+    code = "PICTURE_SIGNED_BEFORE"
+
+
+@dataclass(frozen=True)
+class ArrivedFrame:
+    frame_id: UUID
+    camera_id: UUID
+    captured_at: datetime
+    picture: bytes
+    picture_sha256: bytes
+    readings: SignedReadings | None
+    # When it reached this service.
+    received_at: datetime | None = None
+
+    @property
+    def content(self) -> bytes:
+        """What the same id must come with again."""
+        signed = self.readings
+        return rfc8785.dumps(
+            {
+                "camera_id": str(self.camera_id),
+                "captured_at": self.captured_at.isoformat(),
+                "picture": self.picture_sha256.hex(),
+                "readings": signed.readings.canonical().decode() if signed else "",
+                "signature": signed.signature.hex() if signed else "",
+            }
+        )
+
+
+@dataclass(frozen=True)
+class ReadPlate:
+    """A plate that was read; only a `legible` one may be acted upon."""
+
+    text: str
+    confidence: float
+    character_confidences: tuple[float, ...]
+    box: Box
+    country: str
+    plate_type: str
+    legible: bool
+    # Number of its track in the film or stream; 0 where there is none.
+    track: int = 0
+
+
+@dataclass(frozen=True)
+class SeenObject:
+    """A vehicle, person or thing."""
+
+    label: str
+    score: float
+    box: Box
+    track: int = 0
+
+
+class FaceVerdict(StrEnum):
+    NO_MATCH = "no_match"
+    UNKNOWN = "unknown"
+    CANDIDATE = "candidate"
+
+
+@dataclass(frozen=True)
+class SeenFace:
+    """A face that was searched for; `candidate_id` of a candidate alone."""
+
+    box: Box
+    verdict: FaceVerdict
+    candidate_id: UUID | None = None
+
+
+@dataclass(frozen=True)
+class EmittedEvent:
+    """An event that a frame caused, as an answer lists it."""
+
+    event_id: UUID
+    subject: str
+    what: str = ""
+    rule: str = ""
+    track: int = 0
+    box: Box | None = None
+    confidence: float = 0.0
+    at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class FrameResult:
+    frame_id: UUID
+    captured_at: datetime
+    plates: tuple[ReadPlate, ...] = ()
+    objects: tuple[SeenObject, ...] = ()
+    faces: tuple[SeenFace, ...] = ()
+    events: tuple[EmittedEvent, ...] = ()
+    evidence_sha256: str = ""
+    models_fingerprint: str = ""
+    # Of the form of that evidence that operators are shown.
+    shown_sha256: str = ""
+    # What had to be mended before the picture could be decoded.
+    notes: tuple[str, ...] = ()
+
+    @property
+    def as_stored(self) -> "FrameResult":
+        """Without faces that are in no list: not even their boxes are stored."""
+        candidates = tuple(face for face in self.faces if face.verdict is FaceVerdict.CANDIDATE)
+        return replace(self, faces=candidates)
+
+
+def check_frame(frame: ArrivedFrame, camera: Camera, now: datetime) -> None:
+    """Whether a frame may be taken in. Raises CameraRetired, FrameFromFuture or what is wrong."""
+    if camera.retired:
+        raise CameraRetired
+    check_moment(frame.captured_at, now)
+    if frame.readings is not None:
+        check_readings(frame.readings, frame, camera)
+
+
+def check_moment(captured_at: datetime, now: datetime) -> None:
+    if captured_at > now + AHEAD_MAX:
+        raise FrameFromFuture
+
+
+def check_readings(signed: SignedReadings, frame: ArrivedFrame, camera: Camera) -> None:
+    """The signature first: what follows is only worth checking on what a device really said."""
+    if not signed.signed_by(camera.device_key):
+        raise ReadingsNotSigned
+    if signed.readings.frame_sha256 != frame.picture_sha256:
+        raise ReadingsOfOtherFrame
+    apart = abs(signed.readings.device_time - frame.captured_at)
+    with checks() as check:
+        check.that(
+            signed.readings.device_serial == camera.serial,
+            "readings.readings.device_serial",
+            "must be the serial number under which the camera is registered",
+        )
+        check.that(
+            apart <= APART_MAX,
+            "captured_at",
+            f"must be within {APART_MAX.seconds} s of readings.readings.device_time",
+        )
+
+
+def measured(plates: tuple[ReadPlate, ...]) -> int | None:
+    """Which of the plates the device's readings are about: the only one, else nobody can say.
+
+    Illegible candidates (lettering on a van, say) do not make a legible plate uncertain.
+    """
+    legible = [place for place, plate in enumerate(plates) if plate.legible]
+    if len(legible) == 1:
+        return legible[0]
+    return 0 if len(plates) == 1 else None
+
+
+def plates_of(sight: Detections) -> tuple[ReadPlate, ...]:
+    return tuple(read_plate(plate) for plate in sight.plates)
+
+
+def read_plate(plate: Plate) -> ReadPlate:
+    return ReadPlate(
+        plate.text,
+        plate.confidence,
+        plate.character_confidences,
+        plate.box,
+        plate.country,
+        plate.plate_type,
+        plate.legible,
+    )
+
+
+def objects_of(sight: Detections) -> tuple[SeenObject, ...]:
+    return tuple(SeenObject(seen.label, seen.score, seen.box) for seen in sight.objects)

@@ -1,0 +1,29 @@
+"""`tartip.inference.v1.Inference`: each RPC is answered by the context that it is about."""
+
+from chassis.grpc_server import Policy
+
+from inference_gateway.evidence import grpc_api as evidence
+from inference_gateway.ingest import edge_grpc_api as edge
+from inference_gateway.ingest import grpc_api as ingest
+from inference_gateway.quarantine import grpc_api as quarantine
+
+POLICY: Policy = {**ingest.POLICY, **edge.POLICY, **evidence.POLICY, **quarantine.POLICY}
+
+
+class InferenceApi:
+    """The servicer of the whole service, made of the contexts' parts."""
+
+    def __init__(
+        self,
+        ingest_api: ingest.IngestApi,
+        edge_api: edge.EdgeApi,
+        evidence_api: evidence.EvidenceApi,
+        quarantine_api: quarantine.QuarantineApi,
+    ) -> None:
+        self.IngestFrame = ingest_api.IngestFrame
+        self.IngestFilm = ingest_api.IngestFilm
+        self.WatchStream = ingest_api.WatchStream
+        self.SendFrames = edge_api.SendFrames
+        self.StoreEvidence = evidence_api.StoreEvidence
+        self.ReadEvidence = evidence_api.ReadEvidence
+        self.ListQuarantine = quarantine_api.ListQuarantine

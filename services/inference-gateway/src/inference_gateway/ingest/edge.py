@@ -1,0 +1,131 @@
+"""Frames of edge boxes: each camera's in the order they were sent, answers in the order they came.
+
+A box is not read while too many of its frames are unanswered, so it is slowed and not shed. What
+must come again holds back what was sent behind it from the same camera, or the counter of a later
+frame would bar the earlier one for good; a box sends on from the first frame that may come again.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Generic, Protocol, TypeVar
+
+from chassis.refusals import Kind, Overloaded, Refusal
+
+from inference_gateway.frames.model import FrameResult
+
+# Read from one stream and not answered yet.
+UNANSWERED_MAX = 8
+# Of all streams together: twice the places before the models, so that boxes do not shed boxes.
+AT_ONCE = 8
+# Of one stream, each with a frame under way or one that must come again.
+CAMERAS_MAX = 64
+AGAIN = frozenset({Kind.UNAVAILABLE, Kind.OVERLOADED, Kind.TIMEOUT, Kind.CONFLICT})
+
+
+class ReadingsRequired(Refusal):
+    kind = Kind.INVALID
+    code = "READINGS_REQUIRED"
+
+
+class Sent(Protocol):
+    """A frame as it came over a stream, read or not."""
+
+    @property
+    def frame_id(self) -> str: ...
+
+    @property
+    def camera_id(self) -> str: ...
+
+
+F = TypeVar("F", bound=Sent)
+Take = Callable[[F], Awaitable[FrameResult]]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What became of a frame: one of the two is there."""
+
+    frame_id: str
+    result: FrameResult | None = None
+    refusal: Refusal | None = None
+
+    @property
+    def again(self) -> bool:
+        """Whether the same frame may be taken later."""
+        return self.refusal is not None and self.refusal.kind in AGAIN
+
+
+@dataclass
+class _Lane:
+    """One camera in one stream: a turn at a time, and what must come again first."""
+
+    owed: Answer | None = None
+    under_way: int = 0
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    async def answer(self, frame: F, take: Take[F]) -> Answer:
+        if self.owed is not None and frame.frame_id != self.owed.frame_id:
+            return Answer(frame.frame_id, refusal=self.owed.refusal)
+        try:
+            answer = Answer(frame.frame_id, result=await take(frame))
+        except Refusal as refusal:
+            answer = Answer(frame.frame_id, refusal=refusal)
+        self.owed = answer if answer.again else None
+        return answer
+
+
+class EdgeStreams(Generic[F]):
+    """All edge boxes of this process."""
+
+    def __init__(self, take: Take[F]) -> None:
+        """`take` raises nothing but refusals."""
+        self._take = take
+        self._places = asyncio.Semaphore(AT_ONCE)
+
+    async def answers(self, frames: AsyncIterator[F]) -> AsyncIterator[Answer]:
+        """One answer for each frame of one stream. Raises what reading it raises, at the end."""
+        unread: deque[Exception] = deque()
+        waiting: asyncio.Queue[asyncio.Task[Answer] | None] = asyncio.Queue()
+        room = asyncio.Semaphore(UNANSWERED_MAX)
+        async with asyncio.TaskGroup() as group:
+
+            async def read() -> None:
+                lanes: dict[str, _Lane] = {}
+                try:
+                    while await room.acquire() and (frame := await anext(frames, None)):
+                        waiting.put_nowait(group.create_task(self._answer(frame, lanes)))
+                except Exception as error:
+                    unread.append(error)
+                finally:
+                    waiting.put_nowait(None)
+
+            group.create_task(read())
+            while (answering := await waiting.get()) is not None:
+                yield await answering
+                room.release()
+        if unread:
+            raise unread.popleft()
+
+    async def _answer(self, frame: F, lanes: dict[str, _Lane]) -> Answer:
+        """Tasks begin in the order in which they were made, and so do their turns."""
+        if frame.camera_id not in lanes and len(lanes) >= CAMERAS_MAX:
+            return Answer(frame.frame_id, refusal=Overloaded())
+        async with _turn(frame.camera_id, lanes) as lane, self._places:
+            return await lane.answer(frame, self._take)
+
+
+@asynccontextmanager
+async def _turn(camera_id: str, lanes: dict[str, _Lane]) -> AsyncIterator[_Lane]:
+    """The camera's lane, alone; forgotten when nothing is under way or owed in it."""
+    lane = lanes.setdefault(camera_id, _Lane())
+    lane.under_way += 1
+    try:
+        async with lane.turn:
+            yield lane
+    finally:
+        lane.under_way -= 1
+        if not lane.under_way and lane.owed is None:
+            del lanes[camera_id]

@@ -1,0 +1,138 @@
+"""Runs the blocking samplers of `video` and `rtsp` in threads of their own, for the event loop.
+
+A video is read only as fast as its frames are processed. A stream does not wait: the newest frame
+is kept, or what there is room for, and every frame that is dropped is counted.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing, asynccontextmanager
+
+from inference_gateway import metrics
+from inference_gateway.ingest.rtsp import (
+    FIRST_FRAME_SECONDS,
+    StreamAway,
+    StreamFrames,
+    StreamNotDecodable,
+)
+from inference_gateway.ingest.video import SampledFrame
+
+DELAYS_SECONDS = (0.5, 1.0, 2.0, 4.0, 8.0)
+
+
+@asynccontextmanager
+async def stepped_frames(
+    frames: Iterator[SampledFrame],
+) -> AsyncIterator[AsyncIterator[SampledFrame]]:
+    """Every frame in turn. What the thread opened, the same thread closes."""
+    thread = ThreadPoolExecutor(1, "film")
+
+    async def steps() -> AsyncIterator[SampledFrame]:
+        loop = asyncio.get_running_loop()
+        while (frame := await loop.run_in_executor(thread, next, frames, None)) is not None:
+            yield frame
+
+    try:
+        yield steps()
+    finally:
+        close = getattr(frames, "close", None)
+        if close is not None:
+            thread.submit(close)
+        thread.shutdown(wait=False)
+
+
+async def live_frames(stream: StreamFrames, *, room: int) -> AsyncGenerator[SampledFrame, None]:
+    """The frames of a stream, which is opened again with growing delays when it breaks.
+
+    What keeps it from being watched at all is raised within ten seconds, what keeps it from coming
+    back after the last delay. A wrong password is never tried again: cameras lock their accounts.
+    """
+    by: float | None = asyncio.get_running_loop().time() + FIRST_FRAME_SECONDS
+    failures = 0
+    while True:
+        try:
+            async with aclosing(_connection(stream, room=room, first_by=by)) as frames:
+                async for frame in frames:
+                    failures, by = 0, None
+                    yield frame
+        except (StreamAway, StreamNotDecodable):
+            if by is not None or failures == len(DELAYS_SECONDS):
+                raise
+        if by is not None or failures == len(DELAYS_SECONDS):
+            raise StreamAway
+        await asyncio.sleep(DELAYS_SECONDS[failures])
+        failures += 1
+
+
+async def _connection(
+    stream: StreamFrames, *, room: int, first_by: float | None
+) -> AsyncGenerator[SampledFrame, None]:
+    """Of one connection; its first must come by a moment of the loop's clock."""
+    async with LiveFrames(stream.connection, room=room).running() as frames:
+        try:
+            async with asyncio.timeout_at(first_by):
+                frame = await anext(frames, None)
+        except TimeoutError:
+            raise (StreamNotDecodable if stream.answers else StreamAway) from None
+        while frame is not None:
+            yield frame
+            frame = await anext(frames, None)
+
+
+class LiveFrames:
+    """Frames of a stream that runs on by itself: the newest, or as many as there is room for."""
+
+    def __init__(self, open_frames: Callable[[], Iterator[SampledFrame]], *, room: int = 0) -> None:
+        self._open_frames = open_frames
+        # Bytes of pictures; the oldest make room.
+        self._room = room
+        self._waiting: deque[SampledFrame] = deque()
+        self._bytes = 0
+        self._stopped = False
+        self._news = asyncio.Event()
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[AsyncIterator[SampledFrame]]:
+        """Raises what the stream raised, once what came before it was taken."""
+        thread = ThreadPoolExecutor(1, "stream")
+        reading = asyncio.get_running_loop().run_in_executor(
+            thread, self._read, asyncio.get_running_loop()
+        )
+        reading.add_done_callback(lambda _: self._news.set())
+        try:
+            yield self._shots(reading)
+        finally:
+            self._stopped = True
+            thread.shutdown(wait=False)
+            reading.add_done_callback(lambda done: done.cancelled() or done.exception())
+
+    async def _shots(self, reading: "asyncio.Future[None]") -> AsyncIterator[SampledFrame]:
+        while True:
+            await self._news.wait()
+            self._news.clear()
+            while self._waiting:
+                yield self._oldest()
+            if reading.done():
+                reading.result()
+                return
+
+    def _read(self, loop: asyncio.AbstractEventLoop) -> None:
+        for frame in self._open_frames():
+            if self._stopped:
+                return
+            loop.call_soon_threadsafe(self._offer, frame)
+
+    def _offer(self, frame: SampledFrame) -> None:
+        self._waiting.append(frame)
+        self._bytes += frame.picture.nbytes
+        while len(self._waiting) > 1 and self._bytes > self._room:
+            self._oldest()
+            metrics.frames_dropped.add(1, {"reason": "newer_frame"})
+        self._news.set()
+
+    def _oldest(self) -> SampledFrame:
+        frame = self._waiting.popleft()
+        self._bytes -= frame.picture.nbytes
+        return frame

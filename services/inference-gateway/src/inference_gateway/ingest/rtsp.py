@@ -1,0 +1,196 @@
+"""Opens RTSP streams with PyAV: addresses, refusals, the frames of one connection after another.
+
+Blocking: runs in threads. What goes wrong has one of three names: nobody answers, the password is
+wrong, or what comes cannot be decoded. The address is in no message.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+from urllib.parse import urlsplit
+
+import av
+from av.error import FFmpegError, HTTPForbiddenError, HTTPUnauthorizedError
+from chassis.refusals import Kind, Refusal
+from vision.arrays import Picture
+from vision.frames import picture_of, pixel_aspect_of
+from vision.media_clock import MediaClock
+from vision.pictures import MOST_PIXELS
+
+from inference_gateway.ingest.video import SampledFrame, Sampling, check_size
+
+# By when a caller knows whether a stream can be watched; the promise is ten seconds.
+FIRST_FRAME_SECONDS = 9.5
+OPEN_SECONDS = 8.0
+READ_SECONDS = 5.0
+# How long packets may come of which not one can be decoded: the pictures between two that stand by
+# themselves are fewer.
+DECODE_SECONDS = 8.0
+# A picture that is watched for its caller is dated at most so long before it came. The first is
+# taken to be half a second old: those which come a little sooner after it keep their distance.
+LATE_SECONDS_MAX = 6.0
+FIRST_AGE_SECONDS = 0.5
+STREAM_OPTIONS = {
+    # TCP first: over UDP a busy network turns plates into grey blocks.
+    "rtsp_flags": "prefer_tcp",
+    "protocol_whitelist": "rtsp,rtsps,rtp,srtp,tcp,tls,udp,crypto",
+    # Nothing is read ahead to guess what the first frame tells: at one frame a second that would
+    # take eight.
+    "analyzeduration": "0",
+    "probesize": "32",
+}
+
+
+class AddressNotRtsp(Refusal):
+    kind = Kind.INVALID
+    code = "ADDRESS_NOT_RTSP"
+
+
+class StreamAway(Refusal):
+    kind = Kind.UNAVAILABLE
+    code = "STREAM_AWAY"
+
+
+class StreamUnauthorized(Refusal):
+    kind = Kind.STATE
+    code = "STREAM_UNAUTHORIZED"
+
+
+class StreamNotDecodable(Refusal):
+    kind = Kind.STATE
+    code = "STREAM_NOT_DECODABLE"
+
+
+def rtsp_address(text: str) -> str:
+    """The address as it is opened: without blanks around it, its scheme in lower case.
+
+    Raises AddressNotRtsp.
+    """
+    address = text.strip()
+    if any(character < " " or character == "\x7f" for character in address):
+        raise AddressNotRtsp  # urlsplit would leave them out, and a camera would read lines of ours
+    try:
+        parts = urlsplit(address)
+        port = parts.port
+    except ValueError as error:
+        raise AddressNotRtsp from error
+    if parts.scheme not in ("rtsp", "rtsps") or not parts.hostname or port == 0:
+        raise AddressNotRtsp
+    return parts.scheme + address[len(parts.scheme) :]
+
+
+@contextmanager
+def opened_stream(address: str) -> Iterator[Any]:
+    """PyAV's container of an RTSP stream, its one decoder in this thread.
+
+    Raises StreamAway for whatever goes wrong in the block too, StreamUnauthorized,
+    StreamNotDecodable.
+    """
+    try:
+        with av.open(
+            address,
+            "r",
+            format="rtsp",
+            options=STREAM_OPTIONS,
+            timeout=(OPEN_SECONDS, READ_SECONDS),
+        ) as container:
+            coder = container.streams.video[0].codec_context if container.streams.video else None
+            if coder is None:
+                raise StreamNotDecodable
+            coder.thread_count = 1
+            coder.options = {"max_pixels": str(MOST_PIXELS)}
+            yield container
+    except (HTTPUnauthorizedError, HTTPForbiddenError):
+        raise StreamUnauthorized from None
+    except (FFmpegError, ValueError, IndexError) as error:
+        # Their text holds the address, and with it perhaps a password.
+        facts = {"error": type(error).__name__}
+        raise StreamAway(facts=facts) from None
+
+
+@dataclass(frozen=True)
+class DatedFrame:
+    """A decoded frame and when it was taken, in seconds of the clock that it was dated by."""
+
+    at: float
+    frame: Any
+    pixel_aspect: Fraction
+
+    def check_size(self) -> None:
+        """Raises PictureTooLarge."""
+        check_size(self.frame, self.pixel_aspect)
+
+    def picture(self) -> Picture:
+        """BGR, as people see it; costs as much as a frame is large. Raises PictureTooLarge."""
+        self.check_size()
+        return picture_of(self.frame, self.pixel_aspect)
+
+
+class Decoder:
+    """The good frames of one connection, dated by their stamps within bounds of when they came."""
+
+    def __init__(self, container: Any, clock: MediaClock, now: Callable[[], float]) -> None:
+        self._stream = container.streams.video[0]
+        self._clock = clock
+        self._now = now
+        self._good_at = now()
+        # FFmpeg counts the stamps of a connection from its first frame, and leaves that without.
+        self._unstamped: float | None = 0.0
+
+    @property
+    def blind_seconds(self) -> float:
+        """For how long nothing that came could be decoded."""
+        return self._now() - self._good_at
+
+    def frames(self, packet: Any) -> list[DatedFrame]:
+        """Of a packet of the stream, none where it cannot be decoded or came damaged."""
+        frames: list[Any] = []
+        with suppress(FFmpegError):  # what is lost shows as time without a frame
+            frames = [frame for frame in packet.decode() if not frame.is_corrupt]
+        if not frames:
+            return []
+        self._good_at = now = self._now()
+        aspect = pixel_aspect_of(self._stream)
+        return [DatedFrame(self._dated(frame, now), frame, aspect) for frame in frames]
+
+    def _dated(self, frame: Any, now: float) -> float:
+        stamp = self._unstamped if frame.time is None else frame.time
+        self._unstamped = None
+        return self._clock.date(stamp, now)
+
+
+class StreamFrames:
+    """What a stream shows from now on, sampled, over as many connections as it takes.
+
+    `now` is a steady clock in seconds, by which shots are dated.
+    """
+
+    def __init__(self, address: str, frames_per_second: float, now: Callable[[], float]) -> None:
+        self._address = address
+        self._now = now
+        self._sampling = Sampling(frames_per_second)
+        self._clock = MediaClock(late_max=LATE_SECONDS_MAX, first_age=FIRST_AGE_SECONDS)
+        # Sampled from the first frame on, as a film is: the same pictures give the same frames.
+        self._first_at: float | None = None
+        self.answers = False
+        """Whether anything of a picture ever came."""
+
+    def connection(self) -> Iterator[SampledFrame]:
+        """Ends when the stream does. Raises as `opened_stream`, and PictureTooLarge."""
+        with opened_stream(self._address) as container:
+            decoder = Decoder(container, self._clock, self._now)
+            for packet in container.demux(container.streams.video[0]):
+                self.answers = self.answers or packet.size > 0
+                for dated in decoder.frames(packet):
+                    number = self._interval(dated.at)
+                    if number is not None:
+                        yield SampledFrame(number, dated.at, dated.picture(), 0.0)
+                if decoder.blind_seconds > DECODE_SECONDS:
+                    raise StreamNotDecodable
+
+    def _interval(self, at: float) -> int | None:
+        if self._first_at is None:
+            self._first_at = at
+        return self._sampling.number(at - self._first_at)

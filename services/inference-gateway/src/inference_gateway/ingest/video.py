@@ -1,0 +1,247 @@
+"""Opens films with PyAV and samples frames from them. Blocking: runs in threads.
+
+A film's container is told by its content and its demuxer named, so that no playlist or script is
+ever followed. What is sampled is the first frame of every interval, so that a film gives the same
+frames each time; what became of all the others stands in its account.
+"""
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import IO, Any
+
+import av
+from av.error import FFmpegError
+from chassis.refusals import Kind, Refusal
+from vision.arrays import Picture
+from vision.containers import START_BYTES, container_of, lacks_index
+from vision.frames import picture_of, pixel_aspect_of, shown_size
+from vision.media_clock import MediaClock
+from vision.packets import packets_of, timed, usual_step
+from vision.pictures import MOST_PIXELS
+
+from inference_gateway.frames.pictures import PictureTooLarge, check_format
+from inference_gateway.ingest.video_account import Outcome, VideoAccount
+
+FRAMES_PER_SECOND_DEFAULT = 2.0
+FRAMES_PER_SECOND_MAX = 30.0
+VIDEO_SECONDS_MAX = 6 * 3600.0
+# As a share of the interval between two frames.
+ROUNDING = 0.01
+# So many frames may be wanting at an end before that is worth a word: codecs hold some back.
+FRAMES_HELD_BACK = 1.5
+
+
+class NotAFilm(Refusal):
+    kind = Kind.INVALID
+    code = "NOT_A_FILM"
+
+
+class FilmTruncated(Refusal):
+    kind = Kind.INVALID
+    code = "FILM_TRUNCATED"
+
+
+class FilmNotDecodable(Refusal):
+    kind = Kind.INVALID
+    code = "FILM_NOT_DECODABLE"
+
+
+class FilmTooLarge(Refusal):
+    kind = Kind.INVALID
+    code = "FILM_TOO_LARGE"
+
+
+@dataclass(frozen=True)
+class SampledFrame:
+    """A sampled frame: `number` counts sampling intervals, `seconds` runs from the start."""
+
+    number: int
+    seconds: float
+    picture: Picture
+    # 0 to 1; 0 where the length is not known.
+    progress: float
+
+
+class Sampling:
+    """Which frames to sample: the first of every interval of 1 / frames_per_second."""
+
+    def __init__(self, frames_per_second: float) -> None:
+        self._frames_per_second = frames_per_second
+        self._last = -1
+
+    def number(self, seconds: float) -> int | None:
+        """The interval that this frame is the first of, None when another was before it."""
+        # Times come as fractions: 0.4999 belongs to 0.5. RTP counts in 90 000ths of a second.
+        interval = math.floor(seconds * self._frames_per_second + ROUNDING)
+        if interval <= self._last:
+            return None
+        self._last = interval
+        return interval
+
+
+@dataclass(frozen=True)
+class VideoFile:
+    """A film that can be opened; lengths in seconds."""
+
+    file: IO[bytes]
+    demuxer: str
+    # Of what is in the file, by its packets.
+    seconds: float
+    # As its header says; 0 where it does not, or its stamps cannot be believed.
+    announced_seconds: float
+
+    @staticmethod
+    def of(file: IO[bytes]) -> "VideoFile":
+        """Raises NotAFilm, FilmTruncated, PictureFormatNotTaken or PictureTooLarge."""
+        file.seek(0)
+        start = file.read(START_BYTES)
+        check_format(start)
+        demuxer = container_of(start)
+        if demuxer is None:
+            raise NotAFilm
+        try:
+            with _opened(file, demuxer) as container:
+                clock = timed(container)
+                announced = 0.0 if clock.jumps else _announced(container)
+        except (FFmpegError, ValueError, IndexError) as error:
+            raise (FilmTruncated if lacks_index(file) else NotAFilm) from error
+        return VideoFile(file, demuxer, clock.end, announced)
+
+    def frames(self, frames_per_second: float, account: VideoAccount) -> Iterator[SampledFrame]:
+        """Raises PictureTooLarge, FilmNotDecodable, NotAFilm where it holds no picture at all.
+
+        What was cut off ends where it was cut.
+        """
+        shown = False
+        try:
+            with _opened(self.file, self.demuxer) as container:
+                for shot in self._sampled(container, frames_per_second, account):
+                    shown = True
+                    yield shot
+        except (FFmpegError, ValueError, IndexError) as error:
+            if not shown:
+                raise self._nothing_shown from error
+        if not shown:
+            raise self._nothing_shown
+
+    @property
+    def _nothing_shown(self) -> type[Refusal]:
+        return FilmNotDecodable if self.seconds else NotAFilm
+
+    def _sampled(
+        self, container: Any, frames_per_second: float, account: VideoAccount
+    ) -> Iterator[SampledFrame]:
+        stream = container.streams.video[0]
+        aspect = pixel_aspect_of(stream)
+        sampling, clock = Sampling(frames_per_second), MediaClock(usual_step=usual_step(stream))
+        for frame in _decoded(container, stream, account, clock):
+            seconds = clock.date(frame.time)
+            if seconds >= VIDEO_SECONDS_MAX:
+                break
+            if frame.is_corrupt:
+                account.frame(seconds, Outcome.DAMAGED)
+                continue
+            check_size(frame, aspect)
+            number = sampling.number(seconds)
+            account.frame(seconds, Outcome.NOT_SAMPLED if number is None else Outcome.LOOKED_AT)
+            if number is not None:
+                _note(account, frame, aspect)
+                progress = min(1.0, seconds / self.seconds) if self.seconds else 0.0
+                yield SampledFrame(number, seconds, picture_of(frame, aspect), progress)
+        self._account_for_rest(account, clock)
+
+    def _account_for_rest(self, account: VideoAccount, clock: MediaClock) -> None:
+        account.discontinuities = clock.jumps
+        if clock.jumps or clock.bridged:
+            account.notes.add("stamps_bridged")
+        is_over = clock.seconds < VIDEO_SECONDS_MAX
+        account.end(clock.end if is_over else VIDEO_SECONDS_MAX)
+        held_back = FRAMES_HELD_BACK * clock.usual_step
+        if self.seconds > clock.end + held_back:
+            account.leave_out(
+                self.seconds, Outcome.UNDECODABLE if is_over else Outcome.BEYOND_LIMIT
+            )
+        if self.announced_seconds > self.seconds + held_back:
+            account.leave_out(self.announced_seconds, Outcome.MISSING)
+
+
+def sampled_frames(
+    file: IO[bytes], frames_per_second: float, account: VideoAccount | None = None
+) -> Iterator[SampledFrame]:
+    """As `VideoFile.of` and its `frames`."""
+    film = VideoFile.of(file)
+    yield from film.frames(frames_per_second, account or VideoAccount(frames_per_second))
+
+
+def check_size(picture: Any, pixel_aspect: Fraction = Fraction(1)) -> None:
+    """Of a frame, or of what a codec announces; both have a width and a height."""
+    width, height = shown_size(picture.width, picture.height, pixel_aspect)
+    if width * height > MOST_PIXELS:
+        raise PictureTooLarge
+
+
+@contextmanager
+def _opened(file: IO[bytes], demuxer: str) -> Iterator[Any]:
+    """PyAV's container, its decoder bounded."""
+    file.seek(0)
+    with av.open(file, "r", format=demuxer) as container:
+        coder = container.streams.video[0].codec_context
+        if coder is None:
+            raise FilmNotDecodable
+        check_size(coder)
+        coder.options = {"max_pixels": str(MOST_PIXELS)}
+        yield container
+
+
+def _announced(container: Any) -> float:
+    """Of its pictures, where the container says so; of all where there is nothing else in it."""
+    stream = container.streams.video[0]
+    if stream.duration:
+        return float(stream.duration * stream.time_base)
+    alone = len(container.streams) == 1
+    return container.duration / av.time_base if container.duration and alone else 0.0
+
+
+def _decoded(
+    container: Any, stream: Any, account: VideoAccount, clock: MediaClock
+) -> Iterator[Any]:
+    """Every frame that the decoder makes, damaged ones too; the account learns of the rest."""
+    stamps: list[int | None] = []
+    begun = False
+    for packet in packets_of(container, stream):
+        frames: list[Any] = []
+        if packet.size and not begun:
+            stamps.append(packet.pts)
+        try:
+            frames = packet.decode()
+        except FFmpegError:
+            account.undecodable()
+        if frames and not begun:
+            begun = True
+            _pass_lost_beginning(stamps, frames[0], account, clock)
+        yield from frames
+
+
+def _pass_lost_beginning(
+    stamps: list[int | None], first: Any, account: VideoAccount, clock: MediaClock
+) -> None:
+    """The film's time runs from its first picture, decodable or not: a recording may begin within
+    a group of pictures. `stamps` are those of all packets up to the first frame."""
+    if first.pts is None or first.pts not in stamps:
+        return
+    lost = stamps[: stamps.index(first.pts)]
+    # Packets come in the order of decoding, frames in that of showing.
+    for stamp in sorted(stamp for stamp in lost if stamp is not None):
+        clock.date(float(stamp * first.time_base))
+    if lost:
+        account.undecodable()
+
+
+def _note(account: VideoAccount, frame: Any, aspect: Fraction) -> None:
+    if frame.interlaced_frame:
+        account.notes.add("deinterlaced")
+    if aspect != 1:
+        account.notes.add("pixels_squared")

@@ -1,0 +1,124 @@
+"""What became of every moment of a film. Pure.
+
+A film is parted into cells of at most a second; each comes to one outcome, so what was offered is
+always the sum of what was processed and all that was left out. Counted in whole milliseconds.
+"""
+
+import math
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import IntEnum
+
+CELL_SECONDS_MAX = 1.0
+# As a share of a cell: times come as fractions, 0.4999 belongs to 0.5.
+ROUNDING = 0.01
+
+
+class Outcome(IntEnum):
+    """What became of a cell; of several that are true of one, the greatest."""
+
+    # The rest of the film was not read: it is longer than what is taken at once.
+    BEYOND_LIMIT = 0
+    # The file announces it and does not hold it.
+    MISSING = 1
+    # No new picture came: a pause of the recording, or a film of still pictures.
+    NO_PICTURE = 2
+    # It is in the file, and the decoder made nothing of it.
+    UNDECODABLE = 3
+    # The decoder made something of it that is not what the camera saw.
+    DAMAGED = 4
+    # There was a good picture, and fewer than one a second were asked for.
+    NOT_SAMPLED = 5
+    LOOKED_AT = 6
+
+    @property
+    def word(self) -> str:
+        return self.name.lower()
+
+
+@dataclass(frozen=True)
+class VideoSummary:
+    """The account of a whole film, in milliseconds, and what its reader had to mend."""
+
+    offered_ms: int
+    looked_at_ms: int
+    # By outcome; only what there is.
+    left_out_ms: dict[Outcome, int]
+    # How often its time stamps jumped or began again.
+    discontinuities: int = 0
+    notes: tuple[str, ...] = ()
+    # When its first frame was taken.
+    started_at: datetime | None = None
+
+    def __post_init__(self) -> None:
+        assert self.offered_ms == self.looked_at_ms + sum(self.left_out_ms.values())
+
+
+@dataclass
+class VideoAccount:
+    """Takes the frames of a video in order of their seconds; `leave_out` takes the rest."""
+
+    frames_per_second: float
+    discontinuities: int = 0
+    notes: set[str] = field(default_factory=set)
+    _cell: int = 0
+    _outcome: Outcome | None = None
+    # What explains cells in which no frame lies.
+    _gap: Outcome = Outcome.NO_PICTURE
+    _ms: Counter[Outcome] = field(default_factory=Counter)
+
+    @property
+    def offered_ms(self) -> int:
+        return self._ms.total()
+
+    def frame(self, seconds: float, outcome: Outcome) -> None:
+        """A frame came, and this became of it."""
+        cell = max(self._cell, math.floor(seconds / self._cell_seconds + ROUNDING))
+        if cell > self._cell:
+            self._close_until(self._ms_of(cell), self._outcome)
+            self._cell, self._outcome = cell, None
+        self._outcome = max(outcome, self._outcome or outcome)
+        if outcome > Outcome.DAMAGED:
+            self._gap = Outcome.NO_PICTURE
+
+    def undecodable(self) -> None:
+        """Something of the film came that is not to be decoded; perhaps no frame was lost by it."""
+        self._gap = Outcome.UNDECODABLE
+
+    def leave_out(self, until_seconds: float, outcome: Outcome) -> None:
+        """All from the last frame's cell on, up to this moment, came to this."""
+        until = max(round(until_seconds * 1000), self.offered_ms)
+        if self._outcome is not None:
+            self._close_until(min(until, self._ms_of(self._cell + 1)), self._outcome)
+        self._cell, self._outcome = math.ceil(until / 1000 / self._cell_seconds), None
+        self._ms[outcome] += until - self.offered_ms
+
+    def end(self, seconds: float) -> None:
+        """The last frame was over at this moment."""
+        self.leave_out(seconds, self._gap)
+
+    def summary(self, started_at: datetime | None = None) -> VideoSummary:
+        by_outcome = {outcome: ms for outcome, ms in sorted(self._ms.items()) if ms}
+        return VideoSummary(
+            self.offered_ms,
+            by_outcome.pop(Outcome.LOOKED_AT, 0),
+            by_outcome,
+            self.discontinuities,
+            tuple(sorted(self.notes)),
+            started_at,
+        )
+
+    @property
+    def _cell_seconds(self) -> float:
+        return min(CELL_SECONDS_MAX, 1 / self.frames_per_second)
+
+    def _ms_of(self, cell: int) -> int:
+        return round(cell * self._cell_seconds * 1000)
+
+    def _close_until(self, until: int, outcome: Outcome | None) -> None:
+        """The open cell came to this, and those after it that no frame lies in to the gap's."""
+        if outcome is not None:
+            own = min(until, self._ms_of(self._cell + 1))
+            self._ms[outcome] += own - self.offered_ms
+        self._ms[self._gap] += until - self.offered_ms

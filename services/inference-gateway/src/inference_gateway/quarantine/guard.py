@@ -1,0 +1,113 @@
+"""Stores what suspicious frames claimed, in a transaction of its own before they are refused."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import datetime
+from uuid import UUID
+
+from chassis.clock import Clock, new_id
+from chassis.db import Database
+from chassis.identity import Caller
+from chassis.refusals import Refusal
+from chassis.telemetry import current_story
+from chassis.transaction import SYSTEM, Scope
+
+from inference_gateway import metrics
+from inference_gateway.cameras.model import Camera
+from inference_gateway.frames.model import ArrivedFrame
+from inference_gateway.frames.storage import last_counter
+from inference_gateway.quarantine import storage
+from inference_gateway.quarantine.model import KEPT, ROWS_A_DAY, Quarantined, is_suspect
+
+SHA256_BYTES = 32
+SWEEP_SECONDS = 6 * 3600.0
+log = logging.getLogger(__name__)
+
+
+class QuarantineGuard:
+    def __init__(self, db: Database, clock: Clock) -> None:
+        self._db = db
+        self._clock = clock
+
+    @asynccontextmanager
+    async def guarding(
+        self, frame: ArrivedFrame, camera: Camera, caller: Caller, scope: Scope
+    ) -> AsyncIterator[None]:
+        """Quarantines the frame if it is refused, within, for what may be an attack."""
+        try:
+            yield
+        except Refusal as refusal:
+            now = self._clock()
+            if is_suspect(refusal, frame, now):
+                await self._keep(claims(frame, camera, caller, refusal, now), camera, scope)
+            raise
+
+    async def _keep(self, one: Quarantined, camera: Camera, scope: Scope) -> None:
+        async with self._db.begin(scope) as tx:
+            kept = await storage.count(tx, one) <= ROWS_A_DAY
+            if kept:
+                before = await last_counter(tx, camera.device_key)
+                await storage.keep(tx, replace(one, counter_before=before))
+                tx.audit(
+                    "quarantine",
+                    f"camera:{one.camera_id}",
+                    region=one.region,
+                    facts={
+                        "frame": str(one.frame_id),
+                        "reason": one.reason,
+                        "quarantine": str(one.quarantine_id),
+                    },
+                )
+        metrics.frames_quarantined.add(1, {"reason": one.reason, "kept": str(kept).lower()})
+
+    async def page(
+        self,
+        camera_id: UUID | None,
+        *,
+        after: tuple[datetime, UUID] | None,
+        size: int,
+        caller: Caller,
+    ) -> list[Quarantined]:
+        """Newest first, of the caller's regions."""
+        async with self._db.begin(caller.scope) as tx:
+            return await storage.page(tx, camera_id=camera_id, after=after, size=size)
+
+    async def keep_sweeping(self) -> None:
+        """Forgets what is old; two copies that do it at once do no harm."""
+        while True:
+            async with self._db.begin(SYSTEM) as tx:
+                gone = await storage.forget(tx, self._clock() - KEPT)
+            if gone:
+                log.info("%s quarantined frames were forgotten", gone)
+            await asyncio.sleep(SWEEP_SECONDS)
+
+
+def claims(
+    frame: ArrivedFrame, camera: Camera, caller: Caller, refusal: Refusal, now: datetime
+) -> Quarantined:
+    """What is stored of a frame, but for the counter before it."""
+    readings = frame.readings.readings if frame.readings else None
+    return Quarantined(
+        quarantine_id=new_id(),
+        camera_id=camera.camera_id,
+        region=camera.region,
+        sender=caller.key,
+        reason=refusal.reason,
+        frame_id=frame.frame_id,
+        captured_at=frame.captured_at,
+        picture_sha256=frame.picture_sha256,
+        signed_sha256=_digest(readings.frame_sha256) if readings else None,
+        counter=readings.counter if readings else None,
+        counter_before=None,
+        device_time=readings.device_time if readings else None,
+        story=current_story(),
+        arrived_at=now,
+    )
+
+
+def _digest(claimed: bytes) -> bytes | None:
+    """None for what is not as long as a digest: a sender could have anything kept here."""
+    return claimed if len(claimed) == SHA256_BYTES else None

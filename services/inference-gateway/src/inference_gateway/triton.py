@@ -1,0 +1,222 @@
+"""The only module that speaks to Triton: one batch to one model, over mutual TLS.
+
+A call that was sent is never cancelled: this Triton can crash when that happens. Who stops waiting
+leaves the call to end by itself, and it keeps its place among those in flight until then.
+"""
+
+import asyncio
+import hashlib
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+from chassis.refusals import Kind, Refusal
+from tritonclient.grpc import aio as triton
+from tritonclient.utils import InferenceServerException
+
+MOST_IN_FLIGHT: Final = 8
+MOST_OF_ONE: Final = 6
+"""Of one model: one that hangs leaves room for the others."""
+CALL_SECONDS: Final = 180.0
+"""Far above what so few calls take together: what was sent is to end, not to be cancelled."""
+READY_SECONDS: Final = 2.0
+CHANNEL_OPTIONS: Final = (
+    ("grpc.max_send_message_length", -1),
+    ("grpc.max_receive_message_length", -1),
+    ("grpc.initial_reconnect_backoff_ms", 200),
+    # A Triton that was started again is found within a second, not within grpc's two minutes.
+    ("grpc.max_reconnect_backoff_ms", 1000),
+    ("grpc.keepalive_time_ms", 20_000),
+    # One that hangs for less than a minute has nothing cancelled under it.
+    ("grpc.keepalive_timeout_ms", 40_000),
+)
+FINGERPRINT_SECONDS: Final = 60.0
+"""How long a fingerprint is kept: models change only when Triton starts anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A model's output as this service knows it."""
+
+    output: str
+
+
+MODELS: Final[Mapping[str, Served]] = {
+    "object_detector": Served("anchors"),
+    "plate_detector": Served("cells"),
+    "plate_reader": Served("chances"),
+    "plate_reader_kz": Served("chances"),
+    "face_detector": Served("cells"),
+    "face_embedder": Served("template"),
+}
+
+
+OUTSIDE_OUTPUT: Final = "boxes"
+CATALOGUE: Final = "object_detector"
+"""The model whose configuration names the outside ones; Triton's own list is closed to callers."""
+
+
+@dataclass(frozen=True, slots=True)
+class OutsideModel:
+    """An object model that joined by its manifest (`docs/adding-a-model.md`).
+
+    It takes [n, h, w, 3] BGR bytes, sides multiples of 32, and gives [n, k, 6]: x1, y1, x2, y2 in
+    pixels of the input, score 0 to 1 (0: an empty row), place in `labels`.
+    """
+
+    labels: tuple[str, ...]
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Catalogue:
+    """What the server says of its models, and until when that is believed."""
+
+    fingerprint: str = ""
+    outside: Mapping[str, OutsideModel] = field(default_factory=dict)
+    until: float = 0.0
+
+
+class ModelsAway(Refusal):
+    kind = Kind.UNAVAILABLE
+    code = "MODELS_AWAY"
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """PEM files for mutual TLS."""
+
+    certificate: Path
+    key: Path
+    authority: Path
+
+
+class TritonModels:
+    """Bounded access to the served models. Make it inside the running loop; close it at the end."""
+
+    def __init__(
+        self, address: str, credentials: Credentials, *, most_in_flight: int = MOST_IN_FLIGHT
+    ) -> None:
+        self._client = triton.InferenceServerClient(
+            address,
+            ssl=True,
+            root_certificates=str(credentials.authority),
+            private_key=str(credentials.key),
+            certificate_chain=str(credentials.certificate),
+            channel_args=list(CHANNEL_OPTIONS),
+        )
+        self._catalogue = _Catalogue()
+        self._places = asyncio.Semaphore(most_in_flight)
+        self._of_model: defaultdict[str, asyncio.Semaphore] = defaultdict(
+            lambda: asyncio.Semaphore(min(MOST_OF_ONE, most_in_flight))
+        )
+        self._in_flight: set[asyncio.Future[npt.NDArray[np.float32]]] = set()
+
+    async def run(
+        self, model: str, images: npt.NDArray[np.uint8], *, seconds: float
+    ) -> npt.NDArray[np.float32]:
+        """The model's answer to a batch, or `ModelsAway` when it fails or takes too long."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + seconds
+        try:
+            async with asyncio.timeout_at(until):
+                await self._place_for(model)
+        except TimeoutError as problem:
+            raise ModelsAway(facts={"model": model}) from problem
+        call = asyncio.ensure_future(self._call(model, images))
+        self._in_flight.add(call)
+        call.add_done_callback(partial(self._ended, model))
+        done, _ = await asyncio.wait({call}, timeout=max(0.0, until - loop.time()))
+        if not done:
+            raise ModelsAway(facts={"model": model})
+        try:
+            return call.result()
+        except InferenceServerException as problem:
+            self._catalogue = _Catalogue()  # whoever answers next may serve other models
+            raise ModelsAway(facts={"model": model}) from problem
+
+    async def ready(self) -> bool:
+        """Whether every model that this service needs is loaded."""
+        try:
+            async with asyncio.timeout(READY_SECONDS):
+                for model in MODELS:
+                    if not await self._client.is_model_ready(model):
+                        return False
+        except (TimeoutError, InferenceServerException):
+            return False
+        return True
+
+    async def fingerprint(self) -> str:
+        """One digest over the weights of all models, as the server names them; or `ModelsAway`."""
+        return (await self._asked()).fingerprint
+
+    async def object_models(self) -> Mapping[str, OutsideModel]:
+        """The outside object models that are served now, by name; or `ModelsAway`."""
+        return (await self._asked()).outside
+
+    async def close(self) -> None:
+        """Wait for what is in flight, then hang up."""
+        if self._in_flight:
+            await asyncio.wait(set(self._in_flight))
+        await self._client.close()
+
+    async def _call(self, model: str, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        image = triton.InferInput("image", list(images.shape), "UINT8")
+        image.set_data_from_numpy(images)
+        answer: Any = await self._client.infer(model, [image], client_timeout=CALL_SECONDS)
+        output = MODELS[model].output if model in MODELS else OUTSIDE_OUTPUT
+        result: npt.NDArray[np.float32] = answer.as_numpy(output)
+        return result
+
+    async def _asked(self) -> _Catalogue:
+        now = asyncio.get_running_loop().time()
+        if now < self._catalogue.until:
+            return self._catalogue
+        try:
+            own = {model: await self._parameters(model) for model in sorted(MODELS)}
+            named = own[CATALOGUE].get("outside_models", "")
+            outside = {
+                name: await self._parameters(name)
+                for name in sorted(filter(None, named.split(",")))
+            }
+        except InferenceServerException as problem:
+            raise ModelsAway from problem
+        weights = {name: told.get("fingerprint", "unknown") for name, told in own.items()}
+        weights |= {name: told.get("fingerprint", "unknown") for name, told in outside.items()}
+        listed = "\n".join(f"{name}={digest}" for name, digest in weights.items())
+        self._catalogue = _Catalogue(
+            "sha256:" + hashlib.sha256(listed.encode()).hexdigest(),
+            {
+                name: OutsideModel(tuple(told["labels"].split(",")), weights[name])
+                for name, told in outside.items()
+            },
+            now + FINGERPRINT_SECONDS,
+        )
+        return self._catalogue
+
+    async def _parameters(self, model: str) -> dict[str, str]:
+        answer: Any = await self._client.get_model_config(
+            model, as_json=True, client_timeout=READY_SECONDS
+        )
+        told = answer["config"].get("parameters", {})
+        return {key: value.get("string_value", "") for key, value in told.items()}
+
+    async def _place_for(self, model: str) -> None:
+        await self._of_model[model].acquire()
+        try:
+            await self._places.acquire()
+        except BaseException:
+            self._of_model[model].release()
+            raise
+
+    def _ended(self, model: str, call: asyncio.Future[npt.NDArray[np.float32]]) -> None:
+        self._in_flight.discard(call)
+        self._places.release()
+        self._of_model[model].release()
+        if not call.cancelled():
+            call.exception()  # seen, so that a call nobody waits for ends quietly

@@ -1,0 +1,37 @@
+"""What watch-lists consist of, and how they join the service."""
+
+from chassis.runtime import Chassis
+from tartip.inference.v1 import watchlists_pb2, watchlists_pb2_grpc
+from vision.faces.detector import FaceDetector
+
+from inference_gateway.evidence.usecases import EvidenceStore
+from inference_gateway.inference_pool import InferencePool
+from inference_gateway.settings import InferenceSettings
+from inference_gateway.triton import TritonModels
+from inference_gateway.watchlists.gallery_sync import GallerySync
+from inference_gateway.watchlists.grpc_api import POLICY, WatchlistsApi
+from inference_gateway.watchlists.matcher import FaceMatcher
+from inference_gateway.watchlists.memory_wipe import warn_unless_erasing
+from inference_gateway.watchlists.search import FaceSearch
+from inference_gateway.watchlists.usecases import WatchlistDesk
+
+
+def join(
+    chassis: Chassis[InferenceSettings],
+    models: TritonModels,
+    pool: InferencePool,
+    evidence_store: EvidenceStore,
+) -> FaceSearch:
+    """Serves `Watchlists`, keeps the lists, and gives the search for the path of frames."""
+    warn_unless_erasing()
+    detector, lists = FaceDetector(models), GallerySync(chassis.db)
+    desk = WatchlistDesk(chassis.db, lists, pool, detector, chassis.clock, evidence_store)
+    chassis.serve(
+        watchlists_pb2.DESCRIPTOR.services_by_name["Watchlists"],
+        watchlists_pb2_grpc.add_WatchlistsServicer_to_server,
+        WatchlistsApi(desk),
+        POLICY,
+    )
+    chassis.loop("watch-lists", lists.keep_reading)
+    chassis.loop("watch-list sweeper", desk.keep_sweeping)
+    return FaceMatcher(chassis.db, lists, detector, evidence_store, chassis.clock)
