@@ -16,6 +16,7 @@ from typing import IO, Final, Self
 import numpy as np
 import numpy.typing as npt
 from vision.arrays import Floats
+from vision.detector import Labelled
 
 ROOT: Final = Path(__file__).resolve().parents[3]
 TRITON: Final = ROOT / ".triton"

@@ -13,7 +13,8 @@ import pytest
 from inference_gateway.triton import Credentials, TritonModels
 from tartip_cli.data_dir import DataDir
 from tartip_cli.parts.part import Part, launched
-from tartip_cli.provision.certificates import Certificates
+from tartip_cli.parts.postgres import erase_cluster
+from tartip_cli.parts.triton import Triton
 from tartip_cli.ports import free_base
 from tartip_cli.provision.certificates import Certificates
 from tartip_cli.settings import inherited_environment

@@ -9,9 +9,9 @@ from typing import Any
 
 import grpc
 from chassis.clock import new_id, to_timestamp
+from chassis.grpc_status import from_error
 from chassis.purpose import purpose_metadata
 from chassis.refusals import Refusal
-from chassis.grpc_status import from_error
 from tartip.inference.v1 import inference_pb2
 
 from .peers import CALL_SECONDS, Device

@@ -18,6 +18,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from tartip.cameras.v1 import cameras_pb2_grpc
 from tartip.cameras.v1 import events_pb2 as camera_events
 from tartip.inference.v1 import events_pb2, inference_pb2_grpc
+from tartip_cli.parts.triton import Triton
 from tartip_cli.settings import find_checkout, inherited_environment
 from tartip_scenes.scenes import Light, draw_scene
 from tartip_testing.mesh import RunningTestMesh

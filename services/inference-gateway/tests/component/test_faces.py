@@ -2,8 +2,8 @@
 
 import cv2
 import numpy as np
-from tartip_testing.mesh import RunningTestMesh
 from tartip_scenes.faces import draw_face
+from tartip_testing.mesh import RunningTestMesh
 from vision.arrays import Picture
 from vision.boxes import Box
 from vision.faces import recognition

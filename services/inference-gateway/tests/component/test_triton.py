@@ -14,6 +14,7 @@ from inference_gateway.triton import (
 from tartip_cli.provision.certificates import KeyPair
 from tartip_cli.settings import find_checkout
 from tartip_scenes.scenes import Light, draw_scene
+from tartip_testing.mesh import RunningTestMesh
 from vision.detector import Detector
 
 from .processes import Process

@@ -19,8 +19,8 @@ from inference_gateway.watchlists import storage
 from inference_gateway.watchlists.model import EntryNotInForce, Verdict
 from tartip.inference.v1 import events_pb2
 from tartip.inference.v1 import watchlists_pb2 as pb
-from tartip_testing.mesh import RunningTestMesh
 from tartip_scenes.faces import draw_face
+from tartip_testing.mesh import RunningTestMesh
 
 from .callers import As, refused
 from .watchlist_officers import (

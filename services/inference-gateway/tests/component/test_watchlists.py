@@ -14,6 +14,7 @@ import pytest
 from chassis.clock import new_id, to_timestamp
 from tartip.inference.v1 import watchlists_pb2 as pb
 from tartip_scenes.faces import draw_face
+from tartip_testing.mesh import RunningTestMesh
 
 from .callers import refused
 from .peers import CALL_SECONDS

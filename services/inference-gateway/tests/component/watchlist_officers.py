@@ -28,8 +28,8 @@ from inference_gateway.watchlists.search import StoredFaces
 from inference_gateway.watchlists.usecases import WatchlistDesk
 from tartip.inference.v1 import watchlists_pb2 as pb
 from tartip.inference.v1 import watchlists_pb2_grpc
-from tartip_testing.mesh import RunningTestMesh
 from tartip_scenes.faces import draw_face
+from tartip_testing.mesh import RunningTestMesh
 from vault.keyring import Keyring
 from vision.detector import Detector
 from vision.faces.detector import FaceDetector

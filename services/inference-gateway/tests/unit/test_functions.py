@@ -1,6 +1,5 @@
 """What is wrong in a configuration; what is looked for when; from sights to facts and events."""
 
-from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID

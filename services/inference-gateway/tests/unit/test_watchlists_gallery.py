@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from inference_gateway.watchlists import gallery
-from inference_gateway.watchlists.gallery import Near, RegionGallery
+from inference_gateway.watchlists.gallery import RegionGallery
 from vision.arrays import Floats
 from vision.faces.recognition import SAME_PERSON, TEMPLATE_LENGTH
 
