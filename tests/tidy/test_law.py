@@ -114,8 +114,9 @@ def _is_length(node: ast.AST | None) -> bool:
 
 def _text(source: Source, node: ast.AST) -> str:
     """Of a string that is no docstring."""
-    is_text = isinstance(node, ast.Constant) and isinstance(node.value, str)
-    return node.value if is_text and id(node) not in docstrings(source.tree) else ""  # type: ignore
+    if not isinstance(node, ast.Constant) or not isinstance(node.value, str):
+        return ""
+    return "" if id(node) in docstrings(source.tree) else node.value
 
 
 def _imports(node: ast.AST, packages: set[str]) -> bool:

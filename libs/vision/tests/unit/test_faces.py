@@ -75,7 +75,7 @@ def test_a_small_face_is_looked_at_again_more_closely() -> None:
     look = recognition.ScaledPicture(close.images, (close.scales[0],) * 2)
     left, top = close.origins[0]
     inside = Box(BOX.x - left, BOX.y - top, BOX.width, BOX.height)
-    cells = cells_for(inside, POINTS - np.float32([left, top]), look)
+    cells = cells_for(inside, POINTS - np.array([left, top], np.float32), look)
     again = recognition.refined(cells[None], close, [rough, large])
     assert np.allclose(again[0].landmarks, POINTS, atol=0.2)
     assert large in again
@@ -115,7 +115,7 @@ def test_a_similarity_is_found_again(turned: float, scale: float) -> None:
 
 def test_a_chip_shows_the_face_upright_wherever_it_is() -> None:
     straight = recognition.chip(picture(), POINTS)
-    turned = cv2.rotate(picture(), cv2.ROTATE_90_CLOCKWISE)
+    turned = cv2.rotate(picture(), cv2.ROTATE_90_CLOCKWISE).astype(np.uint8)
     points = np.column_stack([479 - POINTS[:, 1], POINTS[:, 0]]).astype(np.float32)
     again = recognition.chip(turned, points)
     assert straight.shape == (150, 150, 3)
@@ -134,7 +134,7 @@ def test_points_in_one_place_are_no_error() -> None:
 
 def test_quality_knows_size_blur_and_turn() -> None:
     sharp = recognition.with_quality(picture(), DetectedFace(BOX, POINTS, 0.9)).quality
-    blurred = cv2.GaussianBlur(picture(), (0, 0), 6)
+    blurred = cv2.GaussianBlur(picture(), (0, 0), 6).astype(np.uint8)
     smeared = recognition.with_quality(blurred, DetectedFace(BOX, POINTS, 0.9)).quality
     aside = POINTS.copy()
     aside[2, 0] = 362

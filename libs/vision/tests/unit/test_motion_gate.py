@@ -155,7 +155,8 @@ def test_what_moves_in_real_films_is_never_gated(
     name: str, record_property: Callable[[str, object], None]
 ) -> None:
     """Held against a slow, plain reference: changes of whole patches after denoising."""
-    gate, looked_at, frames, missed = MotionGate(), None, 0, []
+    gate, frames, missed = MotionGate(), 0, []
+    looked_at: Any = None
     gated = 0
     for at, grey, frame in film_greys(Path(os.environ["TARTIP_PHOTOGRAPHS"]) / name, 2.0):
         frames += 1

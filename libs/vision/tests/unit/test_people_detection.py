@@ -27,7 +27,7 @@ def test_person_whom_all_looks_see_is_one_person() -> None:
 
 
 def test_what_one_look_alone_sees_is_nobody() -> None:
-    seen = {look: [] for look in RULE.scales}
+    seen: dict[InferenceScale, list[DetectedObject]] = {look: [] for look in RULE.scales}
     seen[RULE.scales[0]] = [person(100, 0.9)]
     assert people(seen, PICTURE, RULE) == []
 

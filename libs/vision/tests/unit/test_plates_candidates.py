@@ -58,7 +58,7 @@ def test_plate_corners_come_back_in_the_pictures_pixels(shape: tuple[int, int], 
 
 def test_small_sizes_of_a_large_picture_look_as_if_made_of_itself() -> None:
     noise = picture(1501, 2003)
-    shown = cv2.GaussianBlur(noise, (0, 0), 8)
+    shown = cv2.GaussianBlur(noise, (0, 0), 8).astype(np.uint8)
     by_way = for_plates(shown, shrunk(shown), side=320).images.astype(float)
     itself = for_plates(shown, shown, side=320).images.astype(float)
     assert np.abs(by_way - itself).mean() < 0.5

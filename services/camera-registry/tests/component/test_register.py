@@ -36,7 +36,7 @@ IN = {
 def place(region: str = "KZ-75", **changes: Any) -> common_pb2.Place:
     """Somewhere in a region, but for what the test changes."""
     latitude, longitude = IN.get(region, IN["KZ-75"])
-    given = {"latitude": latitude, "longitude": longitude, "region": region}
+    given: dict[str, Any] = {"latitude": latitude, "longitude": longitude, "region": region}
     return common_pb2.Place(**given | changes)
 
 

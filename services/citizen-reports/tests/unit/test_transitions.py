@@ -19,13 +19,13 @@ from citizen_reports.model.report import (
     SERIALS,
     TRANSITIONS,
     Category,
-    Deadline,
     Move,
     Receipt,
     Report,
     Status,
     number_of,
 )
+from law.report_deadlines import Deadline
 
 NOW = datetime(2026, 11, 23, 6, 0, tzinfo=UTC)  # a Monday, 11:00 in Almaty
 DEADLINES = read_law().deadlines

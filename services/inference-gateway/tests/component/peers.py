@@ -64,7 +64,9 @@ class Register(cameras_pb2_grpc.CameraRegistryServicer):
         self.cameras[device.camera_id] = cameras_pb2.Camera(
             camera_id=device.camera_id,
             version=version,
-            status=cameras_pb2.CAMERA_STATUS_RETIRED if retired else 0,
+            status=cameras_pb2.CAMERA_STATUS_RETIRED
+            if retired
+            else cameras_pb2.CAMERA_STATUS_UNSPECIFIED,
             description=cameras_pb2.CameraDescription(
                 serial=device.serial,
                 device_key=device.key.public_key().public_bytes_raw(),

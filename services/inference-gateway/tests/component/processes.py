@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tartip_cli.parts import UnixUser, launched
+from tartip_cli.parts.part import launched
+from tartip_cli.provision.users import UnixUser
 
 START_SECONDS = 180.0
 

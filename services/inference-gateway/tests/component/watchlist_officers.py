@@ -91,7 +91,7 @@ class Officer:
         return answers[0].content_type, content
 
     def review(
-        self, candidate_id: str, verdict: pb.Verdict = pb.VERDICT_SAME_PERSON
+        self, candidate_id: str, verdict: pb.Verdict.ValueType = pb.VERDICT_SAME_PERSON
     ) -> pb.Candidate:
         request = pb.ReviewCandidateRequest(candidate_id=candidate_id, verdict=verdict)
         return self.call("ReviewCandidate", request).candidate  # type: ignore[no-any-return]

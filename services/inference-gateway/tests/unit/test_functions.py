@@ -1,5 +1,6 @@
 """What is wrong in a configuration; what is looked for when; from sights to facts and events."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -207,7 +208,7 @@ def test_a_box_goes_with_what_moves_under_it_and_is_dropped_where_that_is_lost()
 
 
 def shown(
-    engine: CameraRuleEngine, frames: list[tuple[Box, ...]], *, rate: float, first: float = 0.0
+    engine: CameraRuleEngine, frames: Sequence[tuple[Box, ...]], *, rate: float, first: float = 0.0
 ) -> list[tuple[float, DetectionRequest, tuple[Fact, ...]]]:
     """Shows cars in these places, with what models would see where they are asked."""
     told = []

@@ -80,7 +80,7 @@ async def test_who_finds_the_line_full_of_earlier_ones_is_served_and_the_patient
     assert (queue.offered, queue.done, queue.dropped.total()) == (4, 3, 1)
 
 
-async def _shed(queue: AdmissionQueue, **asked: Urgency) -> Dropped:
+async def _shed(queue: AdmissionQueue, **asked: Any) -> Dropped:
     with pytest.raises(Overloaded) as told:
         async with queue.slot(**asked):
             raise AssertionError("had a turn")

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NoReturn
 
 import grpc
 from chassis.clock import to_timestamp
@@ -94,12 +94,13 @@ class Peers:
             context.abort(grpc.StatusCode.UNAVAILABLE, "away")
 
 
-def _refuse(context: Any, reason: str, status: grpc.StatusCode) -> None:
+def _refuse(context: Any, reason: str, status: grpc.StatusCode) -> NoReturn:
     kind = Kind.NOT_FOUND if status is grpc.StatusCode.NOT_FOUND else Kind.STATE
     refusal = type("Gone", (Refusal,), {"kind": kind, "code": reason})()
     details = ((DETAILS_KEY, to_status(refusal).SerializeToString()),)
     context.set_trailing_metadata(details)
     context.abort(status, reason)
+    raise AssertionError("abort raises")
 
 
 def _handler_of(answer: Any) -> Any:
