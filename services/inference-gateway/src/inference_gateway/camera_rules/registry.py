@@ -2,12 +2,7 @@
 
 from typing import Final
 
-from inference_gateway.camera_rules import (
-    crowds,
-    left_objects,
-    vehicles,
-    zones,
-)
+from inference_gateway.camera_rules import crowds, left_objects, vehicles, zones
 from inference_gateway.camera_rules.function import Kind
 
 KINDS: Final[tuple[Kind, ...]] = (
