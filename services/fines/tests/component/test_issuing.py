@@ -35,7 +35,7 @@ async def test_a_confirmation_told_three_times_makes_one_fine(
     assert await database.fetchval(count.format("entries"), row["number"]) == 1
     assert row["amount_minor"] == row["base_values"] * row["base_value_minor"]
     assert (row["article"], row["base_values"], row["story"]) == ("592(2)", 10, STORY)
-    assert "koap-2026-03-12@sha256:" in row["tariff_version"]
+    assert "koap-2026-03-12.2@sha256:" in row["tariff_version"]
     published = await database.fetch(
         "SELECT subject, version, story, payload FROM outbox WHERE aggregate = $1"
         " ORDER BY position",

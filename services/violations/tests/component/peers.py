@@ -20,6 +20,12 @@ from tartip.inference.v1 import inference_pb2
 from tartip.reports.v1 import reports_pb2
 from tartip_testing.mesh import RunningTestMesh
 
+OWNERS = {
+    "CAMERA": "camera_registry",
+    "REPORT": "citizen_reports",
+    "EVIDENCE": "inference_gateway",
+}
+
 
 def stamp(moment: datetime) -> Timestamp:
     made = to_timestamp(moment)
@@ -96,7 +102,9 @@ class Peers:
 
 def _refuse(context: Any, reason: str, status: grpc.StatusCode) -> NoReturn:
     kind = Kind.NOT_FOUND if status is grpc.StatusCode.NOT_FOUND else Kind.STATE
-    refusal = type("Gone", (Refusal,), {"kind": kind, "code": reason})()
+    # Its sentence is among the texts of the peer that refuses.
+    owner = OWNERS[reason.partition("_")[0]]
+    refusal = type("Gone", (Refusal,), {"kind": kind, "code": reason, "__module__": owner})()
     details = ((DETAILS_KEY, to_status(refusal).SerializeToString()),)
     context.set_trailing_metadata(details)
     context.abort(status, reason)
