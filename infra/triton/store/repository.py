@@ -38,9 +38,9 @@ class Kept:
 def write_repository(
     models: Mapping[str, Kept], target: Path, *, tools: Path, served: Served = Served.HERE
 ) -> bool:
-    """Make `target/models` hold just these models, and seal them.
+    """Write exactly these models to `target/models`, and the SHA-256 of every file to `seal.json`.
 
-    `tools` is the folder that holds Triton's environment and what npm brought.
+    `tools` holds Triton's environment and the npm packages. True if anything changed.
     """
     folder = target / "models"
     folder.mkdir(exist_ok=True)

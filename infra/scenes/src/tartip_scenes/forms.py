@@ -194,7 +194,7 @@ def alike_text(kind: PlateKind, rng: np.random.Generator) -> str:
 
 
 def random_groups(form: PlateForm, rng: np.random.Generator) -> tuple[str, ...]:
-    """The same, parted as the form parts it."""
+    """A made-up text that fits the form, as one string a group."""
     groups = form.groups
     if form.others and rng.random() < 0.6:
         groups = form.others[int(rng.integers(len(form.others)))]

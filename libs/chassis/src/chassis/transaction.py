@@ -40,7 +40,7 @@ class Scope:
 
     @property
     def actor(self) -> str:
-        """As entries of the audit log name it."""
+        """The name in audit entries: "kind/name", as "service/fines"."""
         return f"{self.kind}/{self.name}"
 
     @property

@@ -35,7 +35,10 @@ class OfficeHours:
     closes: time
 
     def after_working_days(self, moment: datetime, days: int) -> datetime:
-        """24:00 of the last of `days` working days after the day of registration."""
+        """The end of the `days`-th working day after registration.
+
+        What comes on a day off or after closing counts as registered on the next working day.
+        """
         local = in_almaty(moment)
         day = local.date() + _ONE_DAY * (local.time() >= self.closes)
         return start_of(self.calendar.after(self.calendar.next_working(day), days) + _ONE_DAY)

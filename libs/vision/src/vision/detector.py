@@ -57,8 +57,8 @@ class Labelled(Protocol):
 class DetectionRequest:
     """What a look is to find; objects are seen wherever plates are read.
 
-    `looks` are further sizes for the object detector, whose faint boxes are given too. Faces are
-    by_scale for by the search in the watch-lists, not here.
+    `scales` are further sizes for the object detector, whose faint boxes are given too. Faces are
+    looked for by the search in the watch-lists, not here.
     """
 
     plates: bool = False

@@ -1,4 +1,4 @@
-"""An operator's request on its way context: verified here, and again by the owner of the data.
+"""An operator's request on its way to the data's owner: checked here and again by the owner.
 
 The bearer token and the purpose travel to the owner as gRPC metadata, under a deadline. What the
 owner refuses comes back under its own name.
@@ -40,7 +40,7 @@ R_co = TypeVar("R_co", covariant=True)
 
 
 class Verifies(Protocol):
-    """What knows whether a token is one of the issuer's."""
+    """Checks that a token was issued by the token issuer."""
 
     async def verify(self, token: str) -> Operator:
         """Raises NotAuthenticated or TokenExpired."""

@@ -75,7 +75,10 @@ class Conflicts:
             await tx.schedule("settle_conflicts", key, due_at=self._clock())
 
     async def settle(self, key: str) -> None:
-        """Work `settle_conflicts`: what nothing contradicts any more is an officer's to decide."""
+        """Work `settle_conflicts`: releases what is held as IMPOSSIBLE_JOURNEY by nothing any more.
+
+        `key` is "id:version" of the violation that was withdrawn.
+        """
         withdrawn = UUID(key.partition(":")[0])
         async with self._db.begin(SYSTEM) as tx:
             ids = await neighbours.conflicting_with(tx, withdrawn)

@@ -1,4 +1,4 @@
-"""Traces of the commands themselves, so that a story begins where somebody asked for it.
+"""Traces of the commands themselves, so that a story begins with the command that caused it.
 
 Exported as service `tartip-cli` to the same OTLP endpoint as the services'.
 """

@@ -19,7 +19,10 @@ DETECTION_SECONDS: Final = 20.0
 
 
 class Models(Protocol):
-    """What finding faces needs of the models; what they raise passes through."""
+    """What finding faces needs of the models.
+
+    Their errors are not handled here; `detect` may raise them in an ExceptionGroup.
+    """
 
     async def run(self, model: str, images: Picture, *, seconds: float) -> Floats: ...
 

@@ -68,7 +68,7 @@ ALWAYS: Final = Schedule()
 
 @dataclass(frozen=True, slots=True)
 class ZoneRule:
-    """Entering is facts after `dwell_seconds` inside, loitering after `loiter_seconds`."""
+    """Entering is reported after `dwell_seconds` inside, loitering after `loiter_seconds`."""
 
     zone: Polygon
     labels: frozenset[str]

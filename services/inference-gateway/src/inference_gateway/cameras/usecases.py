@@ -26,7 +26,7 @@ class CameraRegister(Protocol):
     """The peer that owns cameras."""
 
     async def camera(self, camera_id: UUID) -> Camera:
-        """Raises CameraNotFound, or a refusal of kind AWAY."""
+        """Raises CameraNotFound, or a refusal of kind UNAVAILABLE or TIMEOUT."""
 
 
 class Cameras:

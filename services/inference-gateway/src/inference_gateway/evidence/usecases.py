@@ -113,7 +113,10 @@ class EvidenceStore:
         return stored
 
     async def read(self, sha256: str, scope: Scope, *, confidential: bool) -> ShownEvidence:
-        """Raises EvidenceNotFound or EvidenceNotShowable."""
+        """The shown form of the evidence with this original hash; audited first.
+
+        Raises EvidenceNotFound or EvidenceNotShowable.
+        """
         async with self._db.begin(scope) as tx:
             found = await self.find(tx, sha256)
             tx.audit(

@@ -33,7 +33,7 @@ def plate_read(
     readings: Readings | None,
     received_at: datetime | None,
 ) -> Event:
-    """One plate of one frame; `readings` only where they are about this very vehicle."""
+    """The event for one plate of a frame; `readings` is None unless they are about its vehicle."""
     read_id: UUID = new_id()
     message = events_pb2.PlateRead(
         read_id=str(read_id),

@@ -288,7 +288,7 @@ class Worker:
                 await self._write_alone(assignment)
 
     async def _write(self, batch: list[StreamAssignment], *, apart: bool = False) -> None:
-        """With `apart`, what of the facts cannot be assignment is left out, and nothing else."""
+        """With `apart`, facts that cannot be stored are left out, and nothing else."""
         steps = {
             assignment.sent.camera_id: assignment.sent
             for assignment in batch

@@ -71,7 +71,10 @@ class Shard:
         return int(free[0]) if len(free) else None
 
     def search(self, queries: Floats) -> tuple[Floats, npt.NDArray[np.int64]]:
-        """Squared distances and numbers [n, MOST_NEAR], nearest first; NOBODY where none is."""
+        """Of queries [n, 128]: squared L2 distances and entry numbers, each [n, MOST_NEAR].
+
+        Nearest first; NOBODY fills empty places.
+        """
         squared, rows = self._index.search(queries, MOST_NEAR)
         return squared, np.where(rows >= 0, self._numbers[rows], NOBODY)
 

@@ -84,7 +84,7 @@ class ReviewedAlready(Refusal):
 
 
 class ListsAway(Refusal):
-    """Whether anybody is searched for is not known, so no face may pass unsearched."""
+    """The watch-lists are not loaded: a frame is refused, so that no face goes unsearched."""
 
     kind = Kind.UNAVAILABLE
     code = "WATCH_LISTS_AWAY"

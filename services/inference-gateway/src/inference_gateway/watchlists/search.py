@@ -53,7 +53,7 @@ class FaceFindings(Protocol):
 
 class FaceSearch(Protocol):
     def require_ready(self) -> None:
-        """Raises ListsAway: to be asked before a inference slot, so that none is held in vain."""
+        """Raises ListsAway: to be asked before an inference slot, so that none is held in vain."""
 
     async def search(
         self,
