@@ -47,7 +47,7 @@ run: setup ## the whole mesh on this machine, then the demonstration; Ctrl-C sto
 	@$(VENV)/tartip up --demo
 
 test: setup check ## all the tests, on real parts, in two workers
-	@$(VENV)/pytest -n 2 --no-loadscope-reorder --durations=10
+	@$(VENV)/pytest -n 2 --no-loadscope-reorder --durations=10 --ignore=tests/tidy
 
 check: .venv/.members ## format, lint, types, imports, contracts, proportions
 	@$(VENV)/ruff format --check --quiet .

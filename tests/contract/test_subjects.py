@@ -79,7 +79,7 @@ def test_a_service_uses_the_subjects_that_it_may(service: str) -> None:
 def test_the_table_of_services_names_the_subjects_that_they_publish() -> None:
     table = (ROOT / "docs" / "ARCHITECTURE.md").read_text()
     for service in SERVICES:
-        row = next(line for line in table.splitlines() if line.startswith(f"| {service} "))
+        row = next(line for line in table.splitlines() if line.startswith(f"| [{service}]("))
         emits = named_in(row.split("|")[5])
         for subject in emits:
             assert subject in published_by(service), f"{service} may not publish {subject}"
