@@ -38,7 +38,7 @@ from .watchlist_officers import third as third
 PACKAGE = "inference_gateway"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def register(engines: RunningTestMesh) -> Iterator[tuple[Register, str]]:
     """The peer and its address."""
     servicer, server = Register(), grpc.server(ThreadPoolExecutor(4))
@@ -55,7 +55,7 @@ def register(engines: RunningTestMesh) -> Iterator[tuple[Register, str]]:
     server.stop(1)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def triton(engines: RunningTestMesh, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
     folder = find_checkout() / ".triton"
     if not (folder / "fingerprints.json").exists():
@@ -96,7 +96,7 @@ def _answers(probe: Callable[[], Any]) -> bool:
         return False
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def service(
     engines: RunningTestMesh,
     register: tuple[Register, str],
@@ -172,7 +172,7 @@ def device(register: tuple[Register, str]) -> Device:
     return made
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def scene() -> bytes:
     return picture_of("463DXA02", seed=21)
 
