@@ -26,6 +26,7 @@ class Bracket:
     up_to_included: bool
 
     def holds(self, excess: Decimal) -> bool:
+        """Whether an excess over the limit, in km/h, lies between the bounds."""
         above = excess >= self.over if self.over_included else excess > self.over
         if self.up_to is None:
             return above
@@ -59,6 +60,7 @@ class Article:
 
     @property
     def measures_speed(self) -> bool:
+        """Whether the offence is established by a measured speed (KoAP Art. 592)."""
         return self.speed is not None
 
 
@@ -84,6 +86,11 @@ class Articles:
 
     @classmethod
     def parse(cls, raw: bytes) -> "Articles":
+        """Parse one edition from the bytes of an `articles-*.json` table; amounts and speeds are
+        exact decimals.
+
+        Raises KeyError or ValueError for a table that lacks a field or has a malformed one.
+        """
         table = json.loads(raw, parse_float=Decimal)
         last, sha256 = table["valid_until"], hashlib.sha256(raw).hexdigest()
         edition = f"{table['version']}@sha256:{sha256}"

@@ -9,6 +9,7 @@ _MARK = re.compile(r"assumed:(\d{4})")
 
 
 def mark_of(year: int) -> str:
+    """The mark that is added to a table's version where its year is assumed: `assumed:2027`."""
     return f"assumed:{year}"
 
 

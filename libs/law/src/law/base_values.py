@@ -32,6 +32,10 @@ class BaseValues:
 
     @classmethod
     def parse(cls, raw: bytes) -> "BaseValues":
+        """Parse `base_values.json`; amounts are in tiyn.
+
+        Raises ValueError unless the values are positive and ordered by their first day.
+        """
         table = json.loads(raw)
         steps = tuple(
             (date.fromisoformat(row["valid_from"]), int(row["amount_minor"]))

@@ -40,6 +40,7 @@ class CalendarYear:
         return table["year"], cls(days_off, working_days, f"{table['version']} sha256:{digest}")
 
     def is_working(self, day: date) -> bool:
+        """Whether a day of this year is a working day."""
         if day.weekday() < _SATURDAY:
             return day not in self.days_off
         return day in self.working_days
@@ -65,6 +66,7 @@ class Holidays:
 
     @classmethod
     def parse(cls, raw: bytes) -> "Holidays":
+        """Parse `holidays.json` (Law on holidays, Arts. 3 to 5, and Labour Code Art. 84)."""
         table = json.loads(raw)
         digest = hashlib.sha256(raw).hexdigest()[:16]
         rows = tuple(Holiday(**row) for row in table["holidays"])

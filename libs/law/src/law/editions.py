@@ -13,10 +13,12 @@ from law.zone import almaty_day
 
 class Edition(Protocol):
     @property
-    def valid_from(self) -> date: ...
+    def valid_from(self) -> date:
+        """The first day in force, inclusive."""
 
     @property
-    def valid_until(self) -> date | None: ...
+    def valid_until(self) -> date | None:
+        """The last day in force, inclusive; None until a newer edition begins."""
 
 
 E = TypeVar("E", bound=Edition)
@@ -43,5 +45,6 @@ class Editions(Generic[E]):
 
 
 def is_in_force(edition: Edition, day: date) -> bool:
+    """Whether an edition is in force on a day; both its first and its last day count."""
     last = edition.valid_until
     return edition.valid_from <= day and (last is None or day <= last)

@@ -38,6 +38,7 @@ class LegalDates:
 
     @property
     def assumed_years(self) -> tuple[int, ...]:
+        """The years whose calendar was assumed for a trial; empty for dates that are valid."""
         return assumed_years(self.calendar_version)
 
 

@@ -32,6 +32,7 @@ class OwnerRules:
 
     @classmethod
     def parse(cls, raw: bytes) -> "OwnerRules":
+        """Parse `owners.json`, whose source is KoAP Arts. 28, 65 and 66."""
         table = json.loads(raw)
         return cls(table["version"], table["fined_automatically_from_age"]["years"])
 

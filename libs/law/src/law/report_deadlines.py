@@ -69,6 +69,8 @@ class DeadlineRule:
     then: str = ""
 
     def covers(self, category: str, region: str) -> bool:
+        """Whether the rule applies to a category of reports in a region (ISO 3166-2); a rule
+        without regions applies in all."""
         return category in self.categories and (not self.regions or region in self.regions)
 
 
@@ -96,6 +98,12 @@ class ReportDeadlines:
     hours: OfficeHours
 
     def of(self, category: str, region: str, registered_at: datetime) -> Deadline:
+        """The deadline of a newly registered report, by the first rule that covers it.
+
+        The table names the source of each rule: CPC 179-185 for reports of crimes, APPC 76 for
+        answers, APPC 99 for complaints; emergencies have a service level. `registered_at` has a
+        time zone.
+        """
         rule = next(rule for rule in self.rules if rule.covers(category, region))
         return self._count(rule, registered_at)
 
@@ -121,6 +129,7 @@ class ReportDeadlines:
         return Deadline(due_at, f"{current.rule} {calendar}")
 
     def ladder(self, *, emergency: bool) -> tuple[EscalationStep, ...]:
+        """The steps by which an overdue report is escalated, in order."""
         return self.emergency_escalation if emergency else self.escalation
 
     def _named(self, source: str) -> DeadlineRule:

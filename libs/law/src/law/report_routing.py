@@ -34,6 +34,12 @@ class ReportRouting:
     def unit_for(
         self, category: str, region: str, moment: datetime, *, abroad: bool = False
     ) -> str:
+        """The unit that receives a report: `KZ-75-duty` or, without a fitting rule or for a place
+        abroad, `KZ-75-manual`.
+
+        A complaint about an officer always goes to the unit of oversight (APPC 67). `moment` has a
+        time zone; hours are those of Almaty.
+        """
         if category == COMPLAINT_ABOUT_OFFICER:
             return self.complaint_unit
         if abroad:

@@ -25,6 +25,7 @@ class YearlyTables:
 
     @property
     def assumes(self) -> bool:
+        """Whether later years are assumed, as in a trial."""
         return self.base_values.assumes
 
     def missing(self, today: date) -> tuple[MissingTable, ...]:

@@ -16,6 +16,7 @@ class Box:
 
     @staticmethod
     def around(corners: Floats) -> "Box":
+        """The smallest box around points [n, 2] given as (x, y)."""
         left, top = corners.min(0)
         right, bottom = corners.max(0)
         return Box(float(left), float(top), float(right - left), float(bottom - top))

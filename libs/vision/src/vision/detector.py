@@ -39,18 +39,24 @@ Result = TypeVar("Result")
 class Models(Protocol):
     """What detection needs of whatever serves the models; what they raise passes through."""
 
-    async def run(self, model: str, images: Picture, *, seconds: float) -> Floats: ...
+    async def run(self, model: str, images: Picture, *, seconds: float) -> Floats:
+        """Run a model on a batch of pictures [n, h, w, channels] within `seconds`; returns its
+        output, whose shape depends on the model."""
 
-    async def fingerprint(self) -> str: ...
+    async def fingerprint(self) -> str:
+        """A hash of the models that are served now; results with the same fingerprint are
+        comparable."""
 
-    async def object_models(self) -> Mapping[str, "Labelled"]: ...
+    async def object_models(self) -> Mapping[str, "Labelled"]:
+        """The external object models that are served now, by name."""
 
 
 class Labelled(Protocol):
     """An outside object model, as far as its answers need it."""
 
     @property
-    def labels(self) -> tuple[str, ...]: ...
+    def labels(self) -> tuple[str, ...]:
+        """The names of its classes; a class code is an index into them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,6 +65,7 @@ def objects_of(anchors: Floats, scaled: Scaled) -> list[DetectedObject]:
 
 
 def threshold_of(label: str) -> float:
+    """The score above which an object with this label counts as detected."""
     return VEHICLE_THRESHOLD if label in VEHICLES else OBJECT_THRESHOLD
 
 

@@ -66,6 +66,8 @@ class MovingObjects:
         self._frames = 0
 
     def add(self, frame: Picture) -> list[DetectedObject]:
+        """Update the background with a BGR frame; returns a box in its pixels for everything that
+        moves, and nothing during the first second."""
         scale = WORKING_WIDTH / frame.shape[1]
         small = cv2.resize(frame, None, fx=scale, fy=scale, interpolation=cv2.INTER_LINEAR)
         mask = self._background.apply(cv2.GaussianBlur(small, (5, 5), 0))

@@ -15,6 +15,10 @@ class DeviceClock:
     behind_max: timedelta
 
     def why_held(self, measured_at: datetime, received_at: datetime) -> HoldReason | None:
+        """The reason to hold a frame whose time of measurement does not fit its arrival, or None.
+
+        Both moments have a time zone; the bounds themselves are allowed.
+        """
         if measured_at > received_at + self.ahead_max:
             return HoldReason.DEVICE_CLOCK_AHEAD
         if measured_at < received_at - self.behind_max:

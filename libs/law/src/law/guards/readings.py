@@ -37,6 +37,7 @@ class Tolerance:
     share: Decimal
 
     def at(self, speed_kmh: Decimal) -> Decimal:
+        """The tolerance at a measured speed, km/h: `kmh`, or the share of the speed if more."""
         return max(self.kmh, speed_kmh * self.share)
 
 
@@ -51,10 +52,12 @@ class SpeedBounds:
     tolerances: dict[str, Tolerance]
 
     def is_limit(self, kmh: Decimal) -> bool:
+        """Whether a road can have this speed limit, in km/h; limits come in fixed steps."""
         between = self.limit_min_kmh <= kmh <= self.limit_max_kmh
         return between and kmh % self.limit_step_kmh == 0
 
     def is_speed(self, kmh: Decimal) -> bool:
+        """Whether a device is approved to measure this speed, in km/h."""
         return self.speed_min_kmh <= kmh <= self.speed_max_kmh
 
     def tolerance_kmh(self, kind: str, speed_kmh: Decimal, of_camera: float) -> Decimal:

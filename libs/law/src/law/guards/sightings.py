@@ -20,4 +20,5 @@ class Sighting:
         return float(h3.great_circle_distance(*places, unit="m"))
 
     def time_to(self, other: "Sighting") -> timedelta:
+        """The time between two sightings, never negative."""
         return abs(other.at - self.at)

@@ -64,6 +64,8 @@ class MotionGate:
         self._again_at = at + LATER_SECONDS
 
     def looked(self, grey: Grey, at: float) -> None:
+        """Record that inference ran on this picture at a moment in seconds; later pictures are
+        compared with it."""
         self._seen, self._again_at = grey, at + LOOK_AGAIN_SECONDS
 
 

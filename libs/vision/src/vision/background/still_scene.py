@@ -63,6 +63,7 @@ class StillScene:
         self._foreground = self._differing()
 
     def share_busy(self, box: Box) -> float:
+        """The share of a box, 0 to 1, in which the last frame differs from the background."""
         return float(self._foreground[_place(box, self._foreground.shape)].mean())
 
     def learn(self, people: list[Box], objects: list[Box]) -> float | None:
@@ -118,16 +119,19 @@ class StillScene:
         return outline, colours
 
     def absorb(self, box: Box) -> None:
+        """Copy what stands still in a box into the background: it is no longer foreground."""
         place = _place(box, self._still.shape)
         body = self._still[place] > 0
         self._background[place][body] = self._frame[place][body]
         self._still[place] = 0
 
     def contrast(self, box: Box) -> float:
+        """Mean difference between frame and background in a box, in grey levels from 0 to 255."""
         place = _place(box, self._still.shape)
         return float(np.abs(self._frame[place] - self._background[place]).max(2).mean())
 
     def patch(self, box: Box) -> Plane:
+        """A copy of the last frame's pixels in a box, [height, width, 3], for `holds`."""
         return self._frame[_place(box, self._still.shape)].copy()
 
     def holds(self, box: Box, patch: Plane) -> bool:

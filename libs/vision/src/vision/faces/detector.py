@@ -24,7 +24,9 @@ class Models(Protocol):
     Their errors are not handled here; `detect` may raise them in an ExceptionGroup.
     """
 
-    async def run(self, model: str, images: Picture, *, seconds: float) -> Floats: ...
+    async def run(self, model: str, images: Picture, *, seconds: float) -> Floats:
+        """Run a model on a batch of BGR pictures [n, h, w, 3] within `seconds`; returns its output,
+        whose shape depends on the model."""
 
 
 class FaceDetector:

@@ -83,6 +83,7 @@ class Demand:
     contrast: float
 
     def of(self, quality: Quality) -> Usable:
+        """Whether a face of this quality is usable, or the first requirement that it fails."""
         if quality.eye_pixels < self.eye_pixels:
             return Usable.TOO_SMALL
         if quality.turn > self.turn:
@@ -121,10 +122,12 @@ class Face:
 
     @property
     def for_enrolment(self) -> Usable:
+        """Whether the face may be enrolled in a watch-list; see `ENROLMENT`."""
         return ENROLMENT.of(self.quality)
 
     @property
     def for_search(self) -> Usable:
+        """Whether the face may be compared with a watch-list; see `SEARCH`."""
         return SEARCH.of(self.quality)
 
 

@@ -75,6 +75,8 @@ class CrowdMonitor:
         self._rising = False
 
     def add(self, people: Iterable[Box], *, at: float) -> list[CrowdFact]:
+        """Count the people of a frame, boxes in pixels, at a time in seconds; returns what has
+        changed."""
         inside = sum(self._rule.zone.holds(self._frame.foot(box)) for box in people)
         self._counts.append((at, inside))
         _drop_before(self._counts, at - SMOOTHING_SECONDS)
@@ -84,6 +86,7 @@ class CrowdMonitor:
 
     @property
     def count(self) -> CrowdCount:
+        """The smoothed count after the last frame; no people before the first."""
         people = self._smooth[-1][1] if self._smooth else 0.0
         area = self._rule.square_metres
         return CrowdCount(people, people / area if area else None, self._slope())

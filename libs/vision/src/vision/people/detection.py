@@ -41,6 +41,7 @@ class InferenceScale:
 
 
 def scales(*sides: int) -> tuple[InferenceScale, ...]:
+    """Each side, in pixels, as it is and mirrored."""
     return tuple(InferenceScale(side, mirrored) for side in sides for mirrored in (False, True))
 
 

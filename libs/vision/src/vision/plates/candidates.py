@@ -44,6 +44,7 @@ class PlateCandidate:
 
     @property
     def box(self) -> Box:
+        """The upright box around the corners."""
         return Box.around(self.corners)
 
 

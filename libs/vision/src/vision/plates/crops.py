@@ -42,12 +42,14 @@ class Views:
     oblique: tuple[View, ...] = ()
 
     def of_line(self, shown: "PlateLayout") -> tuple[View, ...]:
+        """The views in which a candidate is shown as one line."""
         if shown.spans:
             return self.line_with_rows
         narrow = aspect(shown.candidate.corners) < OBLIQUE
         return self.oblique if narrow else self.line
 
     def count(self, shown: "PlateLayout") -> int:
+        """How many crops a candidate takes up in the reader's batch."""
         return len(self.of_line(shown)) + len(self.row) * len(shown.spans)
 
 
@@ -73,6 +75,7 @@ class Texts:
 
     @property
     def all(self) -> list[Characters]:
+        """All readings: of the line first, then of each row from above."""
         return [*self.line, *(text for row in self.rows for text in row)]
 
     def with_more(self, other: "Texts") -> "Texts":
@@ -82,6 +85,8 @@ class Texts:
 
 
 def of(picture: Picture, candidates: list[PlateCandidate]) -> list[PlateLayout]:
+    """Find the rows of each candidate in the picture; returns one layout for each, in the same
+    order."""
     found = [rows_of(picture, seen.corners) for seen in candidates]
     return [
         PlateLayout(seen, rows.spans, rows.tilt)

@@ -64,10 +64,12 @@ class Characters:
 
     @property
     def mean(self) -> float:
+        """The mean confidence of the characters, 0 to 1; 0 for an empty text."""
         return sum(self.confidences) / len(self.confidences) if self.confidences else 0.0
 
     @property
     def weakest(self) -> float:
+        """The lowest confidence of a character, 0 to 1; 0 for an empty text."""
         return min(self.confidences, default=0.0)
 
     @property

@@ -30,6 +30,7 @@ class PlateTrack:
 
     @property
     def vote(self) -> Characters:
+        """The text that all readings of this plate agree on most; see `voted`."""
         return voted(self.readings)
 
 

@@ -52,6 +52,7 @@ class Track:
 
     @property
     def label(self) -> str:
+        """The label with which the object was detected most often."""
         return self.labels.most_common(1)[0][0]
 
     def predicted(self, at: float) -> Box:
@@ -65,6 +66,8 @@ class Track:
         )
 
     def update(self, seen: DetectedObject, *, at: float) -> None:
+        """Add a detection at a time in seconds and update position, speed (pixels a second) and
+        score."""
         passed = at - self.last_seen
         if passed > 0:
             measured = [

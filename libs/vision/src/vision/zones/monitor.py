@@ -55,6 +55,7 @@ class Schedule:
             raise RuleUnusable(facts={"reason": "the hours start and end at the same time"})
 
     def holds(self, local: datetime) -> bool:
+        """Whether the schedule covers a local time in Asia/Almaty; start and end are included."""
         clock, day = local.time(), local.weekday()
         if self.start < self.end:
             return day in self.days and self.start <= clock <= self.end

@@ -33,6 +33,7 @@ class Point:
     y: float
 
     def distance(self, other: "Point") -> float:
+        """Euclidean distance in shares of the picture."""
         return math.hypot(self.x - other.x, self.y - other.y)
 
 
@@ -44,9 +45,11 @@ class FrameSize:
     height: int
 
     def foot(self, box: Box) -> Point:
+        """The middle of a box's lower edge, where an object touches the ground."""
         return Point((box.x + box.width / 2) / self.width, (box.y + box.height) / self.height)
 
     def middle(self, box: Box) -> Point:
+        """The centre of a box."""
         return Point((box.x + box.width / 2) / self.width, (box.y + box.height / 2) / self.height)
 
 
@@ -72,6 +75,7 @@ class Polygon:
         return abs(sum(a.x * b.y - b.x * a.y for a, b in _edges(self.corners))) / 2
 
     def holds(self, point: Point) -> bool:
+        """Whether a point lies inside, by the even-odd rule."""
         inside = False
         for a, b in _edges(self.corners):
             if (a.y > point.y) != (b.y > point.y):
