@@ -1,11 +1,11 @@
-"""What finding the region of a place costs, beside a bare shapely STRtree over the same polygons.
+"""Cost of finding the region of a place, beside a plain shapely STRtree over the same polygons.
 
     .venv/bin/python libs/law/bench/borders.py
 
-Each variant runs in a process of its own: seconds to load, MiB it grew by, microseconds a lookup at
-the median of seven rounds; time is the processor's. Places are drawn from a fixed seed: over the
-whole country and a little beyond, and within 15 km of the towns that regions are governed from.
-Both must agree on every place that lies in a region.
+Each variant runs in its own process and prints the seconds to load, the growth in memory in MiB and
+the median over seven rounds of the microseconds of a lookup; time is processor time. Places are
+drawn from a fixed seed: over the whole country and slightly beyond it, and within 15 km of the
+regional capitals. Both variants must agree on every place inside a region.
 """
 
 import gc
@@ -98,7 +98,7 @@ def measure(variant: str) -> dict[str, object]:
     import h3
     import shapely
 
-    assert h3 and shapely  # both need them: what they cost is not counted
+    assert h3 and shapely  # both variants need them: their own cost is not measured
     gc.collect()
     before, start = resident_mib(), time.process_time()
     code = VARIANTS[variant]()

@@ -1,6 +1,6 @@
-"""The clock of a device, bounded by when its frame arrived.
+"""The clock of a device, checked against the arrival of its frame.
 
-A device may be late, for it keeps frames through an outage of its line; it cannot be early.
+A frame may arrive late, since devices store frames while they are offline; it cannot arrive early.
 """
 
 from dataclasses import dataclass
@@ -11,6 +11,8 @@ from law.guards.holds import HoldReason
 
 @dataclass(frozen=True)
 class DeviceClock:
+    """How far a device's clock may be ahead of and behind the arrival of its frame."""
+
     ahead_max: timedelta
     behind_max: timedelta
 

@@ -1,7 +1,7 @@
 """Whether a verification of a measuring device (KoAP Arts. 31, 822-1) covers a moment.
 
-A certificate of verification says "valid until" and a day: it holds through that day, in Almaty.
-It holds from the moment of the verification and not from the morning of that day.
+A certificate is valid until a day: through the end of that day in Almaty. It is valid from the
+moment of the verification, not from the beginning of that day.
 """
 
 from datetime import datetime
