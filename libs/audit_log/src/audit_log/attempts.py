@@ -31,8 +31,6 @@ class Record:
 
 @dataclass(frozen=True)
 class Attempt:
-    """An attempt to open a hidden record, for the event that reports it."""
-
     attempt_id: UUID
     region: str
     attempted_at: datetime
@@ -43,8 +41,6 @@ Find = Callable[[Tx], Awaitable[Record | None]]
 
 
 class Attempts:
-    """Records attempts; `event` makes the event that reports one."""
-
     def __init__(self, db: Database, clock: Clock, event: Callable[[Attempt], Event]) -> None:
         self._db = db
         self._clock = clock
@@ -56,8 +52,7 @@ class Attempts:
     ) -> AsyncIterator[None]:
         """Run a block; if it raises one of `refusals`, record an attempt and re-raise it.
 
-        `asked` is the requested record as "type:id", `find` finds it regardless of visibility. A
-        service that asks on its own behalf makes no attempt.
+        `asked` is the requested record as "type:id". A service's own requests are not attempts.
         """
         try:
             yield

@@ -68,8 +68,7 @@ async def roots_of(tx: Tx, wanted: Set[Subtree]) -> dict[Subtree, bytes]:
 def install_nodes(op: Operations, runtime_role: str) -> None:
     """Create `audit_nodes` in a service's migration and fill it from existing leaves.
 
-    The database computes the hashes, `FILLED_AT_ONCE` nodes per statement, so that memory does not
-    grow with the log.
+    The database computes the hashes, `FILLED_AT_ONCE` nodes per statement: bounded memory.
     """
     connection = op.get_bind()
     audit_nodes.create(connection)
