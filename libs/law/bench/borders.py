@@ -139,9 +139,9 @@ def main() -> None:
         print(f"{variant:14} load {result['load']:.2f} s  {result['mib']:.1f} MiB  {micros}")
     for name in DRAWS:
         cells, tree = (results[variant]["found"][name] for variant in VARIANTS)
-        assert all(one == other for one, other in zip(cells, tree, strict=True) if other)
+        assert all(found == other for found, other in zip(cells, tree, strict=True) if other)
         inside = sum(1 for code in tree if code)
-        beside = sum(1 for one, other in zip(cells, tree, strict=True) if one and not other)
+        beside = sum(1 for found, other in zip(cells, tree, strict=True) if found and not other)
         print(f"{name}: {inside} of {PLACES} in a region, {beside} up to 5 km outside, all agree")
 
 

@@ -119,7 +119,7 @@ async def _taken_over(cameras: Cameras, first: str) -> float:
     """Seconds until the first worker has analysed every camera that the other held."""
     began = asyncio.get_running_loop().time()
     orphans = {
-        stream.camera_id: _seen(stream)
+        stream.camera_id: _analysed(stream)
         for stream in await cameras.streams()
         if stream.worker != first
     }
@@ -128,7 +128,7 @@ async def _taken_over(cameras: Cameras, first: str) -> float:
 
     def taken(streams: list[pb.Stream]) -> bool:
         return all(
-            stream.worker == first and _seen(stream) > orphans[stream.camera_id]
+            stream.worker == first and _analysed(stream) > orphans[stream.camera_id]
             for stream in streams
             if stream.camera_id in orphans
         )
@@ -137,7 +137,7 @@ async def _taken_over(cameras: Cameras, first: str) -> float:
     return asyncio.get_running_loop().time() - began
 
 
-def _seen(stream: pb.Stream) -> int:
+def _analysed(stream: pb.Stream) -> int:
     return stream.counts.looked_at + stream.counts.unchanged
 
 

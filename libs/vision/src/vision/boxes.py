@@ -43,8 +43,8 @@ def nms(boxes: list[Box], scores: list[float], *, overlap: float) -> list[int]:
 
     A box is dropped if its IoU with a stronger one exceeds `overlap`.
     """
-    kept: list[int] = []
+    remaining: list[int] = []
     for index in sorted(range(len(boxes)), key=lambda place: -scores[place]):
-        if all(boxes[index].iou(boxes[other]) <= overlap for other in kept):
-            kept.append(index)
-    return kept
+        if all(boxes[index].iou(boxes[other]) <= overlap for other in remaining):
+            remaining.append(index)
+    return remaining

@@ -141,7 +141,7 @@ class Detector:
         objects = detecting.result() if detecting else certain(by_scale.get(VIDEO_SCALE, ()))
         found = [candidate for task in whole for candidate in task.result()]
         read = await self._plates(picture, objects, found, until) if request.plates else []
-        others = tuple(one for task in outside for one in task.result())
+        others = tuple(detected for task in outside for detected in task.result())
         objects = [*objects, *certain(others)]
         return Detections(tuple(read), tuple(objects), by_scale=by_scale, outside=others)
 
@@ -214,7 +214,7 @@ class Detector:
             return []
         shown = await _threaded(lambda: crops.of(picture, candidates))
         first = await self._shots(picture, shown, crops.FIRST, until)
-        again = reading.worth_reading_again([one.all for one in first])
+        again = reading.worth_reading_again([texts.all for texts in first])
         again = again[: len(crops.affordable([shown[place] for place in again]))]
         if not again:
             return []
@@ -227,11 +227,13 @@ class Detector:
             if not reading.settled(shown[place].candidate, first[place].all, votes[place])
         ]
         more = await self._shots(picture, [shown[place] for place in unsettled], crops.MORE, until)
-        seen = dict(enumerate(first))
+        readings = dict(enumerate(first))
         for place, views in zip(unsettled, more, strict=True):
-            seen[place] = first[place].with_more(views)
+            readings[place] = first[place].with_more(views)
         found = [
-            reading.read(shown[place].candidate, seen[place].line, votes[place], seen[place].rows)
+            reading.read(
+                shown[place].candidate, readings[place].line, votes[place], readings[place].rows
+            )
             for place in again
         ]
         return reading.ranked([plate for plate in found if plate is not None])
@@ -246,7 +248,9 @@ class Detector:
         if not shown:
             return []
         batch = await _threaded(
-            lambda: for_reader([crop for one in shown for crop in crops.crops(picture, one, views)])
+            lambda: for_reader(
+                [crop for layout in shown for crop in crops.crops(picture, layout, views)]
+            )
         )
         answers = await self._ask("plate_reader", batch, until)
         return crops.texts([reading.characters(answer) for answer in answers], shown, views)
@@ -255,7 +259,9 @@ class Detector:
         self, picture: Picture, candidates: list[PlateCandidate], until: float
     ) -> Floats:
         batch = await _threaded(
-            lambda: for_kazakh_reader([rectified(picture, seen.corners) for seen in candidates])
+            lambda: for_kazakh_reader(
+                [rectified(picture, candidate.corners) for candidate in candidates]
+            )
         )
         return await self._ask("plate_reader_kz", batch, until)
 

@@ -63,7 +63,7 @@ def objects_of(anchors: Floats, scaled: Scaled) -> list[DetectedObject]:
         boxes = [Box(x0, y0, x1 - x0, y1 - y0) for x0, y0, x1, y1 in edges.tolist()]
         for index in nms(boxes, scores, overlap=OBJECT_OVERLAP):
             found.append(DetectedObject(label, scores[index], boxes[index]))
-    return sorted(found, key=lambda seen: -seen.score)
+    return sorted(found, key=lambda detected: -detected.score)
 
 
 def threshold_of(label: str) -> float:
@@ -71,10 +71,10 @@ def threshold_of(label: str) -> float:
     return VEHICLE_THRESHOLD if label in VEHICLES else OBJECT_THRESHOLD
 
 
-def certain(seen: Iterable[DetectedObject]) -> list[DetectedObject]:
+def certain(detections: Iterable[DetectedObject]) -> list[DetectedObject]:
     """The objects above the threshold of their label, highest score first."""
-    found = [one for one in seen if one.score > threshold_of(one.label)]
-    return sorted(found, key=lambda one: -one.score)
+    found = [detected for detected in detections if detected.score > threshold_of(detected.label)]
+    return sorted(found, key=lambda detected: -detected.score)
 
 
 def _centres(height: int, width: int, stride: int) -> Floats:

@@ -89,8 +89,12 @@ def joined(
     recognised: Iterable[DetectedObject], moving: Iterable[DetectedObject]
 ) -> list[DetectedObject]:
     """The recognised vehicles, and moving objects that overlap none of them."""
-    vehicles = [seen for seen in recognised if seen.label in VEHICLES]
-    others = [seen for seen in moving if not any(_meet(seen.box, known.box) for known in vehicles)]
+    vehicles = [detected for detected in recognised if detected.label in VEHICLES]
+    others = [
+        detected
+        for detected in moving
+        if not any(_meet(detected.box, known.box) for known in vehicles)
+    ]
     return vehicles + others
 
 
@@ -119,9 +123,9 @@ class VehicleCounter:
     def add(self, tracks: Iterable[Track], *, at: float) -> list[ZoneFact]:
         """Add the tracks of a frame at a time in seconds; returns the crossings that were
         counted."""
-        seen, facts = list(tracks), []
-        self._forget({track.number for track in seen}, at)
-        for fact in self._watch.add([track for track in seen if _has_moved(track)], at=at):
+        present, facts = list(tracks), []
+        self._forget({track.number for track in present}, at)
+        for fact in self._watch.add([track for track in present if _has_moved(track)], at=at):
             counted = self._counted.setdefault(fact.track, _Counted(at))
             if fact.event in counted.ways:
                 continue
@@ -131,10 +135,10 @@ class VehicleCounter:
             facts.append(fact)
         return facts
 
-    def _forget(self, seen: set[int], at: float) -> None:
+    def _forget(self, present: set[int], at: float) -> None:
         """Forget tracks that left long ago; one that is still there is not counted again."""
         for number, counted in list(self._counted.items()):
-            if number in seen:
+            if number in present:
                 counted.last_seen = at
             elif at - counted.last_seen > COUNTED_KEPT_SECONDS:
                 del self._counted[number]
@@ -151,16 +155,21 @@ class Speed:
 class Road:
     """A flat stretch of road before a fixed camera, calibrated by four points.
 
-    `seen` are their positions in the picture, `metres` those on the ground. Raises PlaceUnusable
-    unless there are four and no three of them lie on one line.
+    `in_picture` are their positions in the picture, `metres` those on the ground. Raises
+    PlaceUnusable unless there are four and no three of them lie on one line.
     """
 
     def __init__(
-        self, seen: tuple[Point, ...], metres: tuple[tuple[float, float], ...], frame: FrameSize
+        self,
+        in_picture: tuple[Point, ...],
+        metres: tuple[tuple[float, float], ...],
+        frame: FrameSize,
     ) -> None:
-        if len(seen) != 4 or len(metres) != 4:
+        if len(in_picture) != 4 or len(metres) != 4:
             raise PlaceUnusable(facts={"place": "calibration", "reason": "not four points"})
-        self._pixels = np.array([(p.x * frame.width, p.y * frame.height) for p in seen], np.float32)
+        self._pixels = np.array(
+            [(p.x * frame.width, p.y * frame.height) for p in in_picture], np.float32
+        )
         self._metres = np.array(metres, np.float32)
         if _flat(self._pixels) or _flat(self._metres):
             raise PlaceUnusable(facts={"place": "calibration", "reason": "points lie in one line"})

@@ -236,8 +236,8 @@ def _described(home: DataDir, site: _Site, now: dt.datetime) -> dict[str, Any]:
     return {"valid_until": valid_until.isoformat(), "body": body}
 
 
-def _camera(home: DataDir, mark: str, kept: dict[str, Any]) -> SampleCamera:
-    body = kept["body"]
+def _camera(home: DataDir, mark: str, stored: dict[str, Any]) -> SampleCamera:
+    body = stored["body"]
     described = body["description"]
     return SampleCamera(
         mark=mark,

@@ -108,7 +108,7 @@ class LeftObjects:
         near = [_scaled(box, scale) for box in people]
         self._scene.look(small, at=at)
         self._remember(near, at)
-        step = self._scene.learn([who.box for who in self._present], self._kept())
+        step = self._scene.learn([who.box for who in self._present], self._object_boxes())
         if step is None:
             self._objects = []
             return []
@@ -141,7 +141,7 @@ class LeftObjects:
         self._past.append((at, people))
         self._past = [(then, boxes) for then, boxes in self._past if at - then <= OWNER_SECONDS]
 
-    def _kept(self) -> list[Box]:
+    def _object_boxes(self) -> list[Box]:
         return [thing.box for thing in self._objects]
 
     def _is_new(self, box: Box) -> bool:

@@ -50,12 +50,12 @@ class Need(IntEnum):
 class MotionGate:
     """The gate of one camera: `needs` decides on inference, `looked` records that it ran."""
 
-    _seen: Grey | None = None
+    _last: Grey | None = None
     _again_at: float = 0.0
 
     def needs(self, grey: Grey, at: float) -> Need:
         """Whether this grey picture [h, w] needs inference at a time in seconds."""
-        if self._seen is None or self._seen.shape != grey.shape or moved(self._seen, grey):
+        if self._last is None or self._last.shape != grey.shape or moved(self._last, grey):
             return Need.YES
         return Need.AGAIN if at >= self._again_at else Need.NO
 
@@ -66,7 +66,7 @@ class MotionGate:
     def looked(self, grey: Grey, at: float) -> None:
         """Record that inference ran on this picture at a moment in seconds; later pictures are
         compared with it."""
-        self._seen, self._again_at = grey, at + LOOK_AGAIN_SECONDS
+        self._last, self._again_at = grey, at + LOOK_AGAIN_SECONDS
 
 
 def moved(before: Grey, after: Grey) -> bool:

@@ -44,13 +44,13 @@ class FaceDetector:
                 together.create_task(self._found(picture, side))
                 for side in recognition.sides(picture)
             ]
-        seen = recognition.distinct([look.result() for look in looks])
-        close = await asyncio.to_thread(lambda: recognition.windows(picture, seen))
+        faces = recognition.distinct([look.result() for look in looks])
+        close = await asyncio.to_thread(lambda: recognition.windows(picture, faces))
         if close is not None:
             cells = await self._models.run(DETECTOR, close.images, seconds=self._seconds)
-            seen = recognition.refined(cells, close, seen)
+            faces = recognition.refined(cells, close, faces)
         return await asyncio.to_thread(
-            lambda: [recognition.with_quality(picture, face) for face in seen]
+            lambda: [recognition.with_quality(picture, face) for face in faces]
         )
 
     async def templates(self, picture: Picture, chosen: list[Face]) -> Floats:

@@ -188,16 +188,16 @@ def detected_faces(cells: Floats, look: ScaledPicture) -> list[DetectedFace]:
     points_x = (chosen[6::2] * wide + left) / across
     points_y = (chosen[5::2] * tall + top) / down
     landmarks = np.stack([points_x, points_y], 2).transpose(1, 0, 2).astype(np.float32)
-    kept = nms(boxes, scores, overlap=OVERLAP)[:MOST_FACES]
-    return [DetectedFace(boxes[place], landmarks[place], scores[place]) for place in kept]
+    remaining = nms(boxes, scores, overlap=OVERLAP)[:MOST_FACES]
+    return [DetectedFace(boxes[place], landmarks[place], scores[place]) for place in remaining]
 
 
 def distinct(looks: list[list[DetectedFace]]) -> list[DetectedFace]:
     """The faces of several scales, each once, strongest first."""
     everything = [face for look in looks for face in look]
     boxes, scores = [face.box for face in everything], [face.score for face in everything]
-    kept = nms(boxes, scores, overlap=OVERLAP)[:MOST_FACES]
-    return [everything[place] for place in kept]
+    remaining = nms(boxes, scores, overlap=OVERLAP)[:MOST_FACES]
+    return [everything[place] for place in remaining]
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,12 +210,12 @@ class Windows:
     origins: tuple[tuple[float, float], ...]
 
 
-def windows(picture: Picture, seen: list[DetectedFace]) -> Windows | None:
+def windows(picture: Picture, faces: list[DetectedFace]) -> Windows | None:
     """Enlarged windows around the small faces, for a second inference; None without any."""
     longest = max(picture.shape[:2])
     factor = sides(picture)[-1] / longest
     images, places, scales, origins = [], [], [], []
-    for place, face in enumerate(seen):
+    for place, face in enumerate(faces):
         size = max(face.box.width, face.box.height)
         if size * factor >= LARGE_ENOUGH:
             continue
@@ -235,15 +235,15 @@ def windows(picture: Picture, seen: list[DetectedFace]) -> Windows | None:
     return Windows(np.stack(images).astype(np.uint8), tuple(places), tuple(scales), tuple(origins))
 
 
-def refined(cells: Floats, close: Windows, seen: list[DetectedFace]) -> list[DetectedFace]:
+def refined(cells: Floats, close: Windows, faces: list[DetectedFace]) -> list[DetectedFace]:
     """The faces, with box and landmarks from the second inference where it detected them again."""
-    result = list(seen)
+    result = list(faces)
     for index, place in enumerate(close.places):
         scale, (left, top) = close.scales[index], close.origins[index]
         look = ScaledPicture(close.images[index : index + 1], (scale, scale))
         moved = [_moved(face, left, top) for face in detected_faces(cells[index], look)]
-        again = max(moved, key=lambda face: face.box.iou(seen[place].box), default=None)
-        if again is not None and again.box.iou(seen[place].box) >= SEEN_AGAIN:
+        again = max(moved, key=lambda face: face.box.iou(faces[place].box), default=None)
+        if again is not None and again.box.iou(faces[place].box) >= SEEN_AGAIN:
             result[place] = again
     return distinct([result])
 

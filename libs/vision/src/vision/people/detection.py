@@ -65,7 +65,7 @@ CERTAIN: Final = PeopleRule(scales(640, 960, 1280), 0.34)
 @dataclass(slots=True)
 class _Candidate:
     box: Box
-    seen: dict[InferenceScale, DetectedObject] = field(default_factory=dict)
+    by_scale: dict[InferenceScale, DetectedObject] = field(default_factory=dict)
 
 
 def for_detector(picture: Picture, scale: InferenceScale) -> Picture:
@@ -89,9 +89,9 @@ def people_at_scale(
     """People from the anchors [a, 6] of one scale, in pixels of the picture."""
     factor = scale.side / max(picture.shape[:2])
     return [
-        seen
-        for seen in objects_at_scale(anchors, picture, scale, labels=PEOPLE)
-        if KNOWN_PIXELS[0] <= _long_side(seen.box) * factor <= KNOWN_PIXELS[1]
+        person
+        for person in objects_at_scale(anchors, picture, scale, labels=PEOPLE)
+        if KNOWN_PIXELS[0] <= _long_side(person.box) * factor <= KNOWN_PIXELS[1]
     ]
 
 
@@ -115,35 +115,37 @@ def objects_at_scale(
     scores = [float(score) for score in anchors[chosen, 4]]
     names = [COCO_LABELS[int(code)] for code in anchors[chosen, 5]]
     boxes = [Box(x0, y0, x1 - x0, y1 - y0) for x0, y0, x1, y1 in edges.tolist()]
-    kept = nms(boxes, scores, overlap=OBJECT_OVERLAP)
-    return [DetectedObject(names[place], scores[place], boxes[place]) for place in kept]
+    remaining = nms(boxes, scores, overlap=OBJECT_OVERLAP)
+    return [DetectedObject(names[place], scores[place], boxes[place]) for place in remaining]
 
 
 def people(
-    seen: dict[InferenceScale, list[DetectedObject]], picture: Picture, rule: PeopleRule
+    by_scale: dict[InferenceScale, list[DetectedObject]], picture: Picture, rule: PeopleRule
 ) -> list[DetectedObject]:
     """The people on which the scales agree, highest score first.
 
     A score is the mean over the scales that could detect a person of that size.
     """
     candidates: list[_Candidate] = []
-    everything = [(scale, one) for scale in rule.scales for one in seen[scale]]
-    for scale, one in sorted(everything, key=lambda pair: -pair[1].score):
-        fitting = [c for c in candidates if scale not in c.seen]
-        best = max(fitting, key=lambda c: c.box.iou(one.box), default=None)
-        if best is None or best.box.iou(one.box) <= SAME_PERSON:
-            candidates.append(_Candidate(one.box, {scale: one}))
+    everything = [(scale, found) for scale in rule.scales for found in by_scale[scale]]
+    for scale, found in sorted(everything, key=lambda pair: -pair[1].score):
+        fitting = [c for c in candidates if scale not in c.by_scale]
+        best = max(fitting, key=lambda c: c.box.iou(found.box), default=None)
+        if best is None or best.box.iou(found.box) <= SAME_PERSON:
+            candidates.append(_Candidate(found.box, {scale: found}))
         else:
-            best.seen[scale] = one
-            best.box = _middle_of(list(best.seen.values()))
+            best.by_scale[scale] = found
+            best.box = _middle_of(list(best.by_scale.values()))
     longest = max(picture.shape[:2])
     scores = [_agreed(candidate, rule, longest) for candidate in candidates]
     boxes = [candidate.box for candidate in candidates]
-    kept = nms(boxes, scores, overlap=OBJECT_OVERLAP)
+    remaining = nms(boxes, scores, overlap=OBJECT_OVERLAP)
     sure = [
-        DetectedObject("person", scores[p], boxes[p]) for p in kept if scores[p] > rule.threshold
+        DetectedObject("person", scores[p], boxes[p])
+        for p in remaining
+        if scores[p] > rule.threshold
     ]
-    return [one for one in sure if not any(_is_part(one.box, other.box) for other in sure)]
+    return [person for person in sure if not any(_is_part(person.box, other.box) for other in sure)]
 
 
 def _is_part(box: Box, whole: Box) -> bool:
@@ -167,14 +169,14 @@ def _agreed(candidate: _Candidate, rule: PeopleRule, longest: int) -> float:
         1.2 * KNOWN_PIXELS[0] <= length * scale.side / longest <= 0.9 * KNOWN_PIXELS[1]
         for scale in rule.scales
     )
-    total = sum(one.score for one in candidate.seen.values())
-    return total / max(1, able, len(candidate.seen))
+    total = sum(detected.score for detected in candidate.by_scale.values())
+    return total / max(1, able, len(candidate.by_scale))
 
 
-def _middle_of(seen: list[DetectedObject]) -> Box:
+def _middle_of(detections: list[DetectedObject]) -> Box:
     """The mean box, weighted by scores."""
-    total = sum(one.score for one in seen)
-    shares = [(one.score / total, one.box) for one in seen]
+    total = sum(detected.score for detected in detections)
+    shares = [(detected.score / total, detected.box) for detected in detections]
     return Box(
         sum(share * box.x for share, box in shares),
         sum(share * box.y for share, box in shares),

@@ -57,9 +57,9 @@ def vehicle_crops(picture: Picture, objects: list[DetectedObject]) -> Scaled | N
     """Crops of the strongest vehicles for the plate detector, in one batch; None without any."""
     height, width = picture.shape[:2]
     crops, origins = [], []
-    for seen in objects:
-        box = seen.box.within(width=width, height=height)
-        if seen.label not in VEHICLES or min(box.width, box.height) < SMALLEST_CROP:
+    for vehicle in objects:
+        box = vehicle.box.within(width=width, height=height)
+        if vehicle.label not in VEHICLES or min(box.width, box.height) < SMALLEST_CROP:
             continue
         left, top = int(box.x), int(box.y)
         right, bottom = math.ceil(box.x + box.width), math.ceil(box.y + box.height)
@@ -116,24 +116,24 @@ def refined(
     for index, candidate in enumerate(candidates):
         window = Scaled(scaled.images, (scaled.scales[index],), (scaled.origins[index],))
         again = [
-            seen
-            for seen in plate_candidates(cells[index : index + 1], window)
-            if _near(seen, candidate)
+            detected
+            for detected in plate_candidates(cells[index : index + 1], window)
+            if _near(detected, candidate)
         ]
         if not again:
             result.append(PlateCandidate(candidate.corners, candidate.score / 2))
             continue
-        best = max(again, key=lambda seen: seen.score)
+        best = max(again, key=lambda detected: detected.score)
         result.append(PlateCandidate(best.corners, (best.score + candidate.score) / 2))
-    return distinct([seen for seen in result if seen.score >= REFINED_THRESHOLD])
+    return distinct([detected for detected in result if detected.score >= REFINED_THRESHOLD])
 
 
 def distinct(candidates: list[PlateCandidate]) -> list[PlateCandidate]:
     """The candidates without duplicates, strongest first, limited to one request of the reader."""
     boxes = [candidate.box for candidate in candidates]
     scores = [candidate.score for candidate in candidates]
-    kept = nms(boxes, scores, overlap=PLATE_OVERLAP)
-    return [candidates[index] for index in kept[:MOST_CANDIDATES]]
+    remaining = nms(boxes, scores, overlap=PLATE_OVERLAP)
+    return [candidates[index] for index in remaining[:MOST_CANDIDATES]]
 
 
 def whole_as_plate(picture: Picture) -> list[PlateCandidate]:
@@ -146,6 +146,6 @@ def whole_as_plate(picture: Picture) -> list[PlateCandidate]:
     return [PlateCandidate(corners, CUT_OUT_SCORE)]
 
 
-def _near(seen: PlateCandidate, candidate: PlateCandidate) -> bool:
-    shift = float(np.linalg.norm(seen.corners.mean(0) - candidate.corners.mean(0)))
-    return shift <= REFINING_SHIFT * max(seen.box.width, candidate.box.width)
+def _near(detected: PlateCandidate, candidate: PlateCandidate) -> bool:
+    shift = float(np.linalg.norm(detected.corners.mean(0) - candidate.corners.mean(0)))
+    return shift <= REFINING_SHIFT * max(detected.box.width, candidate.box.width)

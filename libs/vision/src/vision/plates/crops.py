@@ -89,22 +89,22 @@ class Texts:
 def of(picture: Picture, candidates: list[PlateCandidate]) -> list[PlateLayout]:
     """Find the rows of each candidate in the picture; returns one layout for each, in the same
     order."""
-    found = [rows_of(picture, seen.corners) for seen in candidates]
+    found = [rows_of(picture, candidate.corners) for candidate in candidates]
     return [
-        PlateLayout(seen, rows.spans, rows.tilt)
-        for seen, rows in zip(candidates, found, strict=True)
+        PlateLayout(candidate, rows.spans, rows.tilt)
+        for candidate, rows in zip(candidates, found, strict=True)
     ]
 
 
 def affordable(shown: list[PlateLayout]) -> list[PlateLayout]:
     """As many of the first candidates as fit into one batch with all further views."""
-    kept, crops_in_all = [], 0
-    for one in shown:
-        crops_in_all += MORE.count(one)
+    fitting, crops_in_all = [], 0
+    for layout in shown:
+        crops_in_all += MORE.count(layout)
         if crops_in_all > MOST_CROPS:
             break
-        kept.append(one)
-    return kept
+        fitting.append(layout)
+    return fitting
 
 
 def crops(picture: Picture, shown: PlateLayout, views: Views) -> list[Picture]:
@@ -118,11 +118,11 @@ def crops(picture: Picture, shown: PlateLayout, views: Views) -> list[Picture]:
 def texts(answers: list[Characters], shown: list[PlateLayout], views: Views) -> list[Texts]:
     """The reader's answers to the `crops` of all candidates, divided among them."""
     result, start = [], 0
-    for one in shown:
-        mine = answers[start : start + views.count(one)]
+    for layout in shown:
+        mine = answers[start : start + views.count(layout)]
         start += len(mine)
-        rows = len(one.spans)
-        lines = len(views.of_line(one))
+        rows = len(layout.spans)
+        lines = len(views.of_line(layout))
         line, below = mine[:lines], mine[lines:]
         result.append(Texts(line, tuple(below[row::rows] for row in range(rows))))
     return result

@@ -131,14 +131,14 @@ def worth_reading_again(shots: list[list[Characters]]) -> list[int]:
     """Indices of the candidates with enough characters to be read in more views."""
     return [
         place
-        for place, seen in enumerate(shots)
-        if max((len(shot.text) for shot in seen), default=0) >= FEWEST_SEEN
+        for place, views in enumerate(shots)
+        if max((len(shot.text) for shot in views), default=0) >= FEWEST_SEEN
     ]
 
 
-def settled(candidate: PlateCandidate, seen: list[Characters], kazakh: Characters) -> bool:
+def settled(candidate: PlateCandidate, views: list[Characters], kazakh: Characters) -> bool:
     """Whether the single view of a line is so certain that no further views are needed."""
-    plate = read(candidate, seen, kazakh) if len(seen) == 1 else None
+    plate = read(candidate, views, kazakh) if len(views) == 1 else None
     return plate is not None and plate.legible and (plate.agreed or plate.confidence >= SETTLED)
 
 
@@ -156,9 +156,9 @@ def read(
     found = [_plate(candidate, *line, kazakh)] if line and _plausible(line[0], candidate) else []
     together = _rows_together(rows)
     alone = [] if together and together[1].fits else [_row_alone(row) for row in rows]
-    for seen in (together, *alone):
-        if seen and seen[0].mean >= PLAUSIBLE and _mixed(seen[0].text):
-            found.append(_plate(candidate, *seen, NO_SECOND_VOTE))
+    for chosen in (together, *alone):
+        if chosen and chosen[0].mean >= PLAUSIBLE and _mixed(chosen[0].text):
+            found.append(_plate(candidate, *chosen, NO_SECOND_VOTE))
     return max(found, key=_rank, default=None)
 
 
@@ -197,17 +197,17 @@ def _joined(rows: tuple[Characters, ...]) -> Characters:
 def _supported(views: list[tuple[Characters, Reading]]) -> tuple[Characters, Reading] | None:
     """The most confident view of the text with most support."""
     support: dict[str, float] = defaultdict(float)
-    seen: dict[str, tuple[Characters, Reading]] = {}
+    best: dict[str, tuple[Characters, Reading]] = {}
     for view, reading in views:
         if len(view.text) in LENGTHS:
             support[view.text] += view.weakest / len(views)
-            if view.text not in seen or view.weakest > seen[view.text][0].weakest:
-                seen[view.text] = (view, reading)
-    if not seen:
+            if view.text not in best or view.weakest > best[view.text][0].weakest:
+                best[view.text] = (view, reading)
+    if not best:
         return None
     return max(
-        seen.values(),
-        key=lambda one: (_weight(one[1], support[one[0].text]), len(one[0].text)),
+        best.values(),
+        key=lambda chosen: (_weight(chosen[1], support[chosen[0].text]), len(chosen[0].text)),
     )
 
 
@@ -226,9 +226,9 @@ def _weight(reading: Reading, support: float) -> float:
 
 
 def _plate(
-    candidate: PlateCandidate, seen: Characters, reading: Reading, kazakh: Characters
+    candidate: PlateCandidate, view: Characters, reading: Reading, kazakh: Characters
 ) -> Plate:
-    confidences = _confidences(reading, seen)
+    confidences = _confidences(reading, view)
     agreed = reading.country == "KZ" and reading.text == kazakh.text
     weakest = min(confidences)
     enough = (
@@ -252,14 +252,14 @@ def _plate(
     )
 
 
-def _confidences(reading: Reading, seen: Characters) -> tuple[float, ...]:
+def _confidences(reading: Reading, view: Characters) -> tuple[float, ...]:
     """The confidence of each character; corrected characters get a lower one."""
-    confidences = list(seen.confidences)
+    confidences = list(view.confidences)
     skipped = len(confidences) - len(reading.order) if reading.order else 0  # a KZ mark
     for place in reading.exchanged:
         confidences[skipped + place] *= EXCHANGE_COST
     for place in reading.mended:
-        confidences[skipped + place] = seen.alternatives[skipped + place]
+        confidences[skipped + place] = view.alternatives[skipped + place]
     if reading.order:
         return tuple(confidences[skipped + place] for place in reading.order)
     if reading.dropped is not None:
@@ -268,10 +268,10 @@ def _confidences(reading: Reading, seen: Characters) -> tuple[float, ...]:
     return tuple(confidences[-len(reading.text) :])  # a KZ mark at the left was removed
 
 
-def _plausible(seen: Characters, candidate: PlateCandidate) -> bool:
-    if any(character.isdigit() for character in seen.text):
-        return seen.mean >= PLAUSIBLE
-    return seen.mean >= PLAUSIBLE_WORD and candidate.score >= PLAUSIBLE_WORD_SCORE
+def _plausible(view: Characters, candidate: PlateCandidate) -> bool:
+    if any(character.isdigit() for character in view.text):
+        return view.mean >= PLAUSIBLE
+    return view.mean >= PLAUSIBLE_WORD and candidate.score >= PLAUSIBLE_WORD_SCORE
 
 
 def _rank(plate: Plate) -> float:

@@ -45,7 +45,7 @@ class OpticalFlowPropagator:
         if fresh is not None:
             self._boxes = list(fresh)
         elif before is not None and self._boxes:
-            lasting = [seen for seen in self._boxes if seen.score >= LEAST_SCORE]
+            lasting = [detected for detected in self._boxes if detected.score >= LEAST_SCORE]
             self._boxes = _moved(lasting, before, self._grey, scale)
         return self._boxes
 
@@ -55,28 +55,28 @@ def _moved(
 ) -> list[DetectedObject]:
     if not boxes:
         return []
-    start = np.concatenate([_grid(seen.box, scale) for seen in boxes])
-    end, kept = _followed(before, now, start)
+    start = np.concatenate([_grid(detected.box, scale) for detected in boxes])
+    end, tracked = _followed(before, now, start)
     back, returned = _followed(now, before, end)
-    good = kept & returned & (np.abs(back - start).max(1) < RETURN_PIXELS)
+    good = tracked & returned & (np.abs(back - start).max(1) < RETURN_PIXELS)
     steps = (end - start).reshape(len(boxes), -1, 2) / scale
     moved = []
-    for seen, own, sure in zip(boxes, steps, good.reshape(len(boxes), -1), strict=True):
+    for detected, own, sure in zip(boxes, steps, good.reshape(len(boxes), -1), strict=True):
         if sure.sum() < LEAST_POINTS:
             continue
         right, down = np.median(own[sure], 0).tolist()
-        box = seen.box
+        box = detected.box
         there = Box(box.x + right, box.y + down, box.width, box.height)
-        moved.append(DetectedObject(seen.label, seen.score, there))
+        moved.append(DetectedObject(detected.label, detected.score, there))
     return moved
 
 
 def _followed(before: Grey, now: Grey, points: Points) -> tuple[Points, npt.NDArray[np.bool_]]:
     nowhere = np.zeros_like(points[:, None])  # overwritten; required by OpenCV's types
-    found, kept, _ = cv2.calcOpticalFlowPyrLK(
+    found, tracked, _ = cv2.calcOpticalFlowPyrLK(
         before, now, points[:, None], nowhere, winSize=WINDOW, maxLevel=LEVELS
     )
-    return np.asarray(found, np.float32)[:, 0], np.asarray(kept)[:, 0] == 1
+    return np.asarray(found, np.float32)[:, 0], np.asarray(tracked)[:, 0] == 1
 
 
 def _grid(box: Box, scale: float) -> Points:

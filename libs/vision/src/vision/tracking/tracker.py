@@ -69,25 +69,25 @@ class Track:
             self.box.height,
         )
 
-    def update(self, seen: DetectedObject, *, at: float) -> None:
+    def update(self, detected: DetectedObject, *, at: float) -> None:
         """Add a detection at a time in seconds and update position, speed (pixels a second) and
         score."""
         passed = at - self.last_seen
         if passed > 0:
             measured = [
                 (there - here) / passed
-                for here, there in zip(_middle(self.box), _middle(seen.box), strict=True)
+                for here, there in zip(_middle(self.box), _middle(detected.box), strict=True)
             ]
             share = SPEED_SHARE if self.sightings > 1 else 1.0
             self.speed = (
                 self.speed[0] + share * (measured[0] - self.speed[0]),
                 self.speed[1] + share * (measured[1] - self.speed[1]),
             )
-        self.box, self.last_seen = seen.box, at
-        self.score = max(self.score, seen.score)
+        self.box, self.last_seen = detected.box, at
+        self.score = max(self.score, detected.score)
         self.sightings += 1
-        self.labels[seen.label] += 1
-        self.places.append(Sighting(at, seen.box))
+        self.labels[detected.label] += 1
+        self.places.append(Sighting(at, detected.box))
 
 
 class Tracker:
@@ -105,14 +105,14 @@ class Tracker:
         """Add the boxes of a frame at a time in seconds; returns its confirmed tracks."""
         rule = self._rule
         self._open = [t for t in self._open if at - t.last_seen <= rule.forget_seconds]
-        boxes = [seen for seen in objects if seen.score >= rule.faint]
-        strong = [seen for seen in boxes if seen.score >= rule.confident]
-        weak = [seen for seen in boxes if seen.score < rule.confident]
+        boxes = [detected for detected in objects if detected.score >= rule.faint]
+        strong = [detected for detected in boxes if detected.score >= rule.confident]
+        weak = [detected for detected in boxes if detected.score < rule.confident]
         free = list(self._open)
         left = self._pair(strong, free, at)
         self._pair(weak, free, at)
-        for seen in left:
-            self._open.append(self._started(seen, at))
+        for detected in left:
+            self._open.append(self._started(detected, at))
         return [t for t in self._open if t.last_seen == at and t.sightings >= rule.seen_at_least]
 
     def _pair(
@@ -122,8 +122,8 @@ class Tracker:
         pairs = [
             (closeness, box_place, track)
             for track in free
-            for box_place, seen in enumerate(boxes)
-            if (closeness := self._closeness(track.predicted(at), seen.box)) > 0
+            for box_place, detected in enumerate(boxes)
+            if (closeness := self._closeness(track.predicted(at), detected.box)) > 0
         ]
         paired: set[int] = set()
         for _, place, track in sorted(pairs, key=lambda pair: (-pair[0], pair[1])):
@@ -131,7 +131,7 @@ class Tracker:
                 paired.add(place)
                 free.remove(track)
                 track.update(boxes[place], at=at)
-        return [seen for place, seen in enumerate(boxes) if place not in paired]
+        return [detected for place, detected in enumerate(boxes) if place not in paired]
 
     def _closeness(self, predicted: Box, box: Box) -> float:
         """Above 1 for overlapping boxes, 0 for boxes too far apart."""
@@ -142,9 +142,11 @@ class Tracker:
         size = max(box.width, box.height, predicted.width, predicted.height, 1e-9)
         return max(0.0, 1 - math.dist((x, y), (u, v)) / (size * self._rule.reach))
 
-    def _started(self, seen: DetectedObject, at: float) -> Track:
-        track = Track(next(self._numbers), at, seen.box, seen.score, Counter([seen.label]))
-        track.places.append(Sighting(at, seen.box))
+    def _started(self, detected: DetectedObject, at: float) -> Track:
+        track = Track(
+            next(self._numbers), at, detected.box, detected.score, Counter([detected.label])
+        )
+        track.places.append(Sighting(at, detected.box))
         return track
 
 

@@ -241,8 +241,8 @@ def _partner(mark: Mark, later: Sequence[Mark]) -> Mark | None:
     return nearest if nearest is not None and _distance(mark, nearest) < reach else None
 
 
-def _distance(one: Mark, other: Mark) -> float:
-    (ax, ay, aw, ah), (bx, by, bw, bh) = one.box, other.box
+def _distance(mark: Mark, other: Mark) -> float:
+    (ax, ay, aw, ah), (bx, by, bw, bh) = mark.box, other.box
     return float(np.hypot(ax + aw / 2 - bx - bw / 2, ay + ah / 2 - by - bh / 2))
 
 

@@ -198,9 +198,11 @@ def _stamp(text: str, size: int, colour: Colour) -> Picture:
     return np.ascontiguousarray(np.asarray(stamp, np.uint8)[..., ::-1])
 
 
-def _overlaps(one: tuple[int, int, int, int], others: Sequence[tuple[int, int, int, int]]) -> bool:
+def _overlaps(
+    label: tuple[int, int, int, int], others: Sequence[tuple[int, int, int, int]]
+) -> bool:
     return any(
-        one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
+        label[0] < other[2] and other[0] < label[2] and label[1] < other[3] and other[1] < label[3]
         for other in others
     )
 
