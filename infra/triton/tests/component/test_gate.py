@@ -42,8 +42,8 @@ def store(written: Path, target: Path) -> Path:
         ("configuration", "plate_reader_kz/config.pbtxt was changed"),
         ("missing", "plate_reader_kz/1/model.onnx is missing"),
         ("link", "plate_reader_kz/1/model.onnx is missing"),
-        ("another model", "a file that nobody built"),
-        ("compiled", "a file that nobody built"),
+        ("another model", "a file that the set-up did not build"),
+        ("compiled", "a file that the set-up did not build"),
         ("seal", "has no seal"),
     ],
 )
