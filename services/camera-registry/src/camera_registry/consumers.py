@@ -12,9 +12,9 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime
 from uuid import UUID
 
-from chassis.broker import Broker
 from chassis.clock import Clock, from_timestamp, parse_id
 from google.protobuf.message import DecodeError
+from host.broker import Broker
 from nats.aio.msg import Msg
 from tartip.cameras.v1 import events_pb2
 

@@ -7,12 +7,12 @@ import sys
 from collections.abc import Iterator
 
 import uvicorn
-from chassis.broker import Broker
 from chassis.channels import Channels
 from chassis.clock import system_clock
-from chassis.runtime import Chassis, Service
 from chassis.telemetry import UUID_SHAPE
 from fastapi import FastAPI
+from host.broker import Broker
+from host.runtime import Chassis, Service
 from law.yearly import read_yearly_tables
 
 from operator_gateway import (

@@ -10,10 +10,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import grpc
-from chassis.broker import Broker
 from chassis.channels import Channels
 from fastapi import APIRouter, Request, Response
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from host.broker import Broker
 from opentelemetry import context, trace
 
 from operator_gateway.schemas import Answer

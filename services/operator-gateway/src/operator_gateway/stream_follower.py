@@ -8,8 +8,8 @@ the server when this process goes.
 import logging
 from datetime import UTC, timedelta
 
-from chassis.broker import Broker
 from chassis.clock import clock_offset, real_clock
+from host.broker import Broker
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 from nats.errors import TimeoutError as NatsTimeout

@@ -12,8 +12,8 @@ from typing import Protocol
 from chassis import telemetry
 from chassis.clock import Clock
 from chassis.db import Database
-from chassis.scheduler import WaitUntilDue
 from chassis.transaction import SYSTEM, Scope, Tx
+from host.scheduler import WaitUntilDue
 from law.articles import Article
 from law.fine_dates import DayCount, LegalDates
 from law.guards import Guards

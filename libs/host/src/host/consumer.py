@@ -16,16 +16,16 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from chassis import telemetry
+from chassis.db import Database, storage_is_away
+from chassis.tables import dead_letters, inbox
+from chassis.transaction import SYSTEM, Tx
 from google.protobuf.message import DecodeError, Message
 from nats.aio.msg import Msg
 from nats.errors import TimeoutError as NatsTimeout
 from sqlalchemy.dialects.postgresql import insert
 
-from chassis import telemetry
-from chassis.broker import Broker
-from chassis.db import Database, storage_is_away
-from chassis.tables import dead_letters, inbox
-from chassis.transaction import SYSTEM, Tx
+from host.broker import Broker
 
 BATCH = 32
 FETCH_SECONDS = 5.0

@@ -19,22 +19,22 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import uvloop
-from google.protobuf import descriptor
-from vault.keyring import Keyring
-
 from chassis import telemetry
 from chassis.authorities import Authorities
-from chassis.broker import Broker, client_tls
 from chassis.channels import Channels
 from chassis.clock import Clock, clock_offset, move_clock, new_id, system_clock
-from chassis.consumer import Consumer, Subscription
 from chassis.db import Database
 from chassis.grpc_server import GrpcServer, Policy
 from chassis.identity import TokenVerifier
 from chassis.migrations import migrate
-from chassis.outbox import Relay
-from chassis.scheduler import Scheduler, WorkHandler
 from chassis.settings import Settings, read
+from google.protobuf import descriptor
+from vault.keyring import Keyring
+
+from host.broker import Broker, client_tls
+from host.consumer import Consumer, Subscription
+from host.outbox import Relay
+from host.scheduler import Scheduler, WorkHandler
 
 GRACE_SECONDS = 20.0
 PING_SECONDS = 5.0

@@ -11,14 +11,13 @@ import random
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 
-from sqlalchemy import Row, select, update
-
 from chassis import telemetry
 from chassis.clock import Clock
 from chassis.db import Database, storage_is_away
 from chassis.refusals import Kind, Refusal
 from chassis.tables import service_now, work
 from chassis.transaction import SYSTEM
+from sqlalchemy import Row, select, update
 
 POLL_SECONDS = 0.25
 BATCH = 16
