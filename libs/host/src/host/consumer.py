@@ -48,7 +48,7 @@ class Poison(Exception):
 
 @dataclass(frozen=True)
 class Meta:
-    """What stands around an event."""
+    """The envelope of an event: its id, subject, aggregate and version, region and story."""
 
     event_id: UUID
     subject: str
@@ -63,7 +63,7 @@ Handler = Callable[[Tx, Any, Meta], Awaitable[None]]
 
 @dataclass(frozen=True)
 class Subscription:
-    """One subject's message type and what is done about it."""
+    """The message type of one subject and its handler."""
 
     message: type[Message]
     handler: Handler

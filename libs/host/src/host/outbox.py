@@ -77,7 +77,7 @@ class Relay:
         self._paused: dict[str, _Pause] = {}
 
     async def run(self) -> None:
-        """For ever. Raises when the lock that makes it the only one was lost."""
+        """Publishes for ever. Raises when the lock that allows one relay a schema is lost."""
         async with self._db.singleton("relay") as connection:
             checked_at = forgot_at = 0.0
             while True:

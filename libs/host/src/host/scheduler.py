@@ -37,7 +37,7 @@ class WaitUntilDue(Exception):
 
 
 class Scheduler:
-    """Does the work of one schema; two copies share it by leases."""
+    """Does the scheduled work of one schema; several copies share it by leases."""
 
     def __init__(self, db: Database, clock: Clock, handlers: Mapping[str, WorkHandler]) -> None:
         self._db = db
@@ -45,7 +45,7 @@ class Scheduler:
         self._handlers = handlers
 
     async def run(self) -> None:
-        """For ever: leases what is due and does it."""
+        """Runs for ever: leases the work that is due and calls its handlers."""
         while True:
             try:
                 rows = await self._lease()
