@@ -3,9 +3,11 @@
     AWAITING → ISSUED → DELIVERED → PAID
                             ↘ IN_FORCE → OVERDUE → PAID      anything but CANCELLED → CANCELLED
 
-A fine is born AWAITING when its violation is confirmed: its number is reserved, nothing is owed.
+A fine begins AWAITING when its violation is confirmed: its number is reserved, nothing is owed.
 """
 
+import re
+import secrets
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from enum import Enum
@@ -19,10 +21,13 @@ from fines.model.refusals import (
     FineAlreadyCancelled,
     FineAlreadyPaid,
     FineCancelled,
+    FineNotFound,
     FineNotPayable,
     MoveNotAllowed,
 )
 from fines.model.tariff import Amount
+
+NUMBER_DIGITS = 15
 
 
 class State(Enum):
@@ -173,3 +178,29 @@ class Fine:
         if target is None:
             raise MoveNotAllowed(f"{move.value} from {self.state.value}")
         return replace(self, state=target, version=self.version + 1)
+
+
+def new_number() -> str:
+    """Opaque: 14 random digits and a check digit, so that a mistyped one is nobody else's."""
+    body = "".join(secrets.choice("0123456789") for _ in range(NUMBER_DIGITS - 1))
+    return body + _luhn(body)
+
+
+def is_number(text: str) -> bool:
+    """15 digits, the last of them the check digit (Luhn) of the others."""
+    return re.fullmatch(r"[0-9]{15}", text) is not None and _luhn(text[:-1]) == text[-1]
+
+
+def known_number(text: str) -> str:
+    """The text itself. Raises FineNotFound where it cannot be the number of a fine."""
+    if not is_number(text):
+        raise FineNotFound
+    return text
+
+
+def _luhn(body: str) -> str:
+    total = 0
+    for place, digit in enumerate(reversed(body)):
+        value = int(digit) * (1 if place % 2 else 2)
+        total += value - 9 if value > 9 else value
+    return str(-total % 10)

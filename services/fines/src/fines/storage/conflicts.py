@@ -8,7 +8,8 @@ from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from fines.model.fine import ISSUED_STATES, Fine
-from fines.storage.tables import evidence, fines, to_fine
+from fines.storage.fines import to_fine
+from fines.storage.tables import evidence, fines
 
 
 async def lock_vehicle(tx: Tx, plate_index: bytes) -> None:

@@ -5,7 +5,8 @@ from sqlalchemy import ColumnElement, func, select
 
 from fines.model.fine import Fine
 from fines.model.redating import REDATED
-from fines.storage.tables import fines, to_fine
+from fines.storage.fines import to_fine
+from fines.storage.tables import fines
 
 
 async def count(tx: Tx, after: str) -> int:

@@ -7,7 +7,7 @@ from chassis.transaction import Tx
 from fines import events
 from fines.model import ledger as rules
 from fines.model.fine import Fine, State
-from fines.storage import fines, ledger, payments
+from fines.storage import fines, ledger
 
 
 async def cancel_in(tx: Tx, fine: Fine, now: datetime, reason: rules.RefundReason) -> Fine:
@@ -20,10 +20,10 @@ async def cancel_in(tx: Tx, fine: Fine, now: datetime, reason: rules.RefundReaso
     reversal = rules.on_cancellation(fine, await ledger.entries_of(tx, fine.number), now)
     await ledger.post(tx, reversal)
     if fine.state is State.PAID:
-        payment = await payments.of_fine(tx, fine.number)
+        payment = await ledger.payment_of_fine(tx, fine.number)
         assert payment is not None
         refund = rules.refund_in(reversal, reason)
-        await payments.add_refund(tx, payment, refund)
+        await ledger.add_refund(tx, payment, refund)
         tx.emit(events.fine_refunded(cancelled, payment, refund))
         cancelled = cancelled.next_version()
     await fines.save(tx, cancelled)

@@ -22,16 +22,15 @@ from law.zone import almaty_day, start_of
 from fines import events
 from fines.letters import LetterTerms, cancellation_notice, discount_notice, prescription
 from fines.model import ledger as rules
-from fines.model.fine import Fine, State
+from fines.model.fine import Fine, State, new_number
 from fines.model.guards import time_hold
 from fines.model.holds import LOOKED_AT_AGAIN, Hold
-from fines.model.identifiers import new_number
 from fines.model.law import Law
 from fines.model.prescription import Particulars, particulars_of
 from fines.model.refusals import OwnerErased, TableYearMissing, ViolationMissing
 from fines.model.tariff import Amount
 from fines.model.violation import ConfirmedViolation
-from fines.storage import fines, ledger, payments
+from fines.storage import fines, ledger
 from fines.storage.conflicts import claim_evidence
 from fines.usecases.cancelling import cancel_in
 from fines.usecases.conflicts import ConflictFound, Record, claim
@@ -253,7 +252,7 @@ class Issuing:
         """Work: whoever had the letter learns that nothing is owed."""
         async with self._db.begin(SYSTEM) as tx:
             fine = await fines.get(tx, number)
-            payment = await payments.of_fine(tx, number)
+            payment = await ledger.payment_of_fine(tx, number)
         telemetry.annotate(fine=number, violation=fine.violation_id)
         await self._post.deliver(f"{number}.cancelled", cancellation_notice(fine, payment))
 

@@ -18,7 +18,7 @@ from fines.model import ledger as rules
 from fines.model.fine import PAYABLE, Fine
 from fines.model.ledger import EntryKind, Payment
 from fines.model.refusals import AmountDiffers, FineNotPayable
-from fines.storage import fines, ledger, payments
+from fines.storage import fines, ledger
 
 # A bank posts within two working days; the longest holidays and an outage fit in between.
 VALUE_DATE_AGE_DAYS_MAX = 10  # tidy: what this system takes from banks, not a term
@@ -97,7 +97,7 @@ class PaymentDesk:
         async with self._db.begin(caller.scope) as tx:
             await fines.name_key(tx, "number", order.number)
             if not await tx.once(caller.key, order.payment_id, order.content()):
-                return await payments.get(tx, caller.name, order.payment_id)
+                return await ledger.get_payment(tx, caller.name, order.payment_id)
             fine = await fines.get_for_update(tx, order.number)
             telemetry.bind_story(fine.story)
             paid = fine.pay()
@@ -112,16 +112,16 @@ class PaymentDesk:
     async def payment(self, payment_id: UUID, caller: Caller) -> Payment:
         """Raises PaymentNotFound, also for another bank's."""
         async with self._db.begin(caller.scope) as tx:
-            payment = await payments.get(tx, caller.name, payment_id)
+            payment = await ledger.get_payment(tx, caller.name, payment_id)
             tx.audit("read_payment", f"payment:{payment_id}", region=payment.region)
         return payment
 
     async def payments(
-        self, spec: PageSpec, wanted: payments.PaymentFilter, caller: Caller
+        self, spec: PageSpec, wanted: ledger.PaymentFilter, caller: Caller
     ) -> tuple[list[Payment], list[tuple[str, ...]]]:
         """The caller's own, the latest posted first, with each row's key."""
         async with self._db.begin(caller.scope) as tx:
-            found, keys = await payments.page(tx, spec, caller.name, wanted)
+            found, keys = await ledger.payments_page(tx, spec, caller.name, wanted)
             tx.audit("list_payments", "payments", facts={"found": str(len(found))})
         return found, keys
 
@@ -169,5 +169,5 @@ class PaymentDesk:
             entry_id=posted[0].entry_id,
         )
         await ledger.post(tx, posted)
-        await payments.add(tx, payment)
+        await ledger.add_payment(tx, payment)
         return payment
