@@ -131,8 +131,7 @@ def total_to_proto(rows: list[RevenueRow], region: str) -> fines_pb2.Revenue:
 
 
 def state_filter(state: "fines_pb2.FineState.ValueType") -> str:
-    """What fines in this state are stored with, "" for all; no fine is in a state that is reserved
-    for later."""
+    """How a state is stored, "" for all states; one that is reserved for later finds nothing."""
     if state == fines_pb2.FINE_STATE_UNSPECIFIED:
         return ""
     return fines_pb2.FineState.Name(state).removeprefix("FINE_STATE_").lower()

@@ -73,13 +73,13 @@ TRANSITIONS: dict[tuple[State, Move], State] = {
 PAYABLE = frozenset(state for state, move in TRANSITIONS if move is Move.PAY)
 # The owner owes the amount; the ledger's receivable says the same.
 OWED = frozenset({State.ISSUED}) | PAYABLE
-# Somebody was fined, whatever has become of it since, save that it was taken back.
+# Issued at some time, and not cancelled since.
 ISSUED_STATES = frozenset(State) - {State.AWAITING, State.CANCELLED}
 
 
 @dataclass(frozen=True)
 class SealedParticulars:
-    """What the letter states about a person, sealed with that person's key, and how to find it."""
+    """What the letter states about a person, sealed with the person's key; and blind indexes."""
 
     key_id: UUID
     sealed: bytes
@@ -97,9 +97,9 @@ class Fine:
     offence_code: str
     occurred_at: datetime
     state: State = State.AWAITING
-    # Facts published so far: the version of the aggregate that an event carries.
+    # Events published so far; each carries the version that it makes.
     version: int = 0
-    # The name of a Hold, "" where nothing holds it; and the issued fines that it stands against.
+    # The name of a Hold, "" where nothing holds it; and the issued fines that it conflicts with.
     hold_reason: str = ""
     conflicts: tuple[str, ...] = ()
     article: str = ""
@@ -119,6 +119,7 @@ class Fine:
     def issue(
         self, article: Article, amount: Amount, particulars: SealedParticulars, now: datetime
     ) -> "Fine":
+        """Issued at `now` for `amount`; whatever held it is cleared. Raises MoveNotAllowed."""
         assert amount.full_minor > 0
         assert 0 < amount.discounted_minor <= amount.full_minor
         return replace(
@@ -132,13 +133,16 @@ class Fine:
         )
 
     def deliver(self, delivered_at: datetime, dates: LegalDates) -> "Fine":
+        """Delivered; `dates` are counted from that day in Almaty. Raises MoveNotAllowed."""
         assert dates.delivered_on == almaty_day(delivered_at)
         return replace(self._moved(Move.DELIVER), delivered_at=delivered_at, dates=dates)
 
     def come_into_force(self) -> "Fine":
+        """In force: the term of appeal has run out. Raises MoveNotAllowed."""
         return self._moved(Move.COME_INTO_FORCE)
 
     def fall_overdue(self) -> "Fine":
+        """Overdue: the voluntary term (KoAP Art. 893) has run out. Raises MoveNotAllowed."""
         return self._moved(Move.FALL_OVERDUE)
 
     def pay(self) -> "Fine":
@@ -152,6 +156,7 @@ class Fine:
         return self._moved(Move.PAY)
 
     def cancel(self) -> "Fine":
+        """Cancelled, from any other state. Raises FineAlreadyCancelled."""
         if self.state is State.CANCELLED:
             raise FineAlreadyCancelled
         moved = self._moved(Move.CANCEL)
@@ -159,15 +164,16 @@ class Fine:
         return moved if self.amount else replace(moved, version=self.version)
 
     def next_version(self) -> "Fine":
-        """One more fact is published in the same decision."""
+        """For a further event that the same decision publishes."""
         return replace(self, version=self.version + 1)
 
     def held(self, reason: str, conflicts: tuple[str, ...] = ()) -> "Fine":
+        """Not issued for now: `reason` is the name of a Hold, `conflicts` numbers of fines."""
         assert self.state is State.AWAITING
         return replace(self, hold_reason=reason, conflicts=conflicts)
 
     def due_on(self, day: date) -> int:
-        """What was due on a day, whatever has become of the fine since."""
+        """Tiyn that a payment on `day` must bring, discounted (KoAP Art. 811(1)) or in full."""
         assert self.amount and self.dates
         if day <= self.dates.discount_until:
             return self.amount.discounted_minor

@@ -1,4 +1,4 @@
-"""Fines: adding, finding, locking, saving; opening what the letter states about a person."""
+"""Fines and their rows: adding, finding, locking, saving, opening the sealed particulars."""
 
 import json
 from dataclasses import dataclass
@@ -24,18 +24,18 @@ _NAME_KEY = text("SELECT set_config('app.lookup', :key, true)")
 
 @dataclass(frozen=True)
 class FineFilter:
-    """What holds together; None, "" and False do not narrow."""
+    """Conditions that must all hold; "" and False set none."""
 
     state: str = ""
     region: str = ""
     violation_id: str = ""
-    # Kept from being issued, whatever the reason; or for this one.
+    # Not issued, for whatever reason; or for this one.
     held: bool = False
     hold_reason: str = ""
 
 
 async def name_key(tx: Tx, kind: str, value: str) -> None:
-    """A bank's transaction sees the fines under this one key; row security holds it to that."""
+    """From here on a bank's transaction sees only fines under this key (row-level security)."""
     await tx.execute(_NAME_KEY, {"key": f"{kind}:{value}"})
 
 
@@ -98,7 +98,7 @@ async def page(
 
 
 async def issued_from(tx: Tx, region: str, after: str, size: int) -> list[Fine]:
-    """Issued and not cancelled, by number, beyond the one named `after`."""
+    """Issued and not cancelled, by number, starting behind `after`."""
     query = select(fines).where(*_issued(region, after)).order_by(fines.c.number).limit(size)
     return [to_fine(row) for row in await tx.execute(query)]
 
@@ -135,12 +135,12 @@ async def seal(tx: Tx, number: str, particulars: Particulars) -> SealedParticula
 
 
 def owner_index(tx: Tx, number: str) -> bytes:
-    """By which the fines of one owner are found."""
+    """The blind index under which the fines of one owner are found."""
     return tx.keys.blind_index(PERSON, "owner", number)
 
 
 async def open_particulars(tx: Tx, fine: Fine) -> Particulars | None:
-    """None where nothing is known yet, or where the person was erased."""
+    """None where the fine was never issued, or where the person's data were erased."""
     if fine.particulars is None:
         return None
     try:
@@ -153,7 +153,7 @@ async def open_particulars(tx: Tx, fine: Fine) -> Particulars | None:
 
 
 async def note_cancel_reason(tx: Tx, number: str, reason: str) -> None:
-    """Free text of an operator may name people: sealed, under a key of its own."""
+    """Sealed under a key of its own, because an operator's free text may name people."""
     key = await tx.keys.new(PERSON)
     await tx.execute(
         update(fines)

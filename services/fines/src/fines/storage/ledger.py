@@ -26,7 +26,7 @@ _ONE_DAY = timedelta(days=1)
 
 @dataclass(frozen=True)
 class PaymentFilter:
-    """What holds together; None and "" do not narrow. Days are Almaty's, both ends included."""
+    """Conditions that must all hold; None and "" set none. Days in Almaty, both ends included."""
 
     state: PaymentState | None = None
     number: str = ""
@@ -93,7 +93,7 @@ async def payment_of_fine(tx: Tx, number: str) -> Payment | None:
 async def payments_page(
     tx: Tx, spec: PageSpec, partner: str, wanted: PaymentFilter
 ) -> tuple[list[Payment], list[tuple[str, ...]]]:
-    """A bank's own, the latest posted first; with each row's key."""
+    """One page of a bank's own payments, the latest posted first, and each row's key."""
     query = _with_refunds().where(payments.c.partner == partner, *_conditions(wanted))
     if spec.after:
         key = tuple_(payments.c.posted_at, payments.c.payment_id)
@@ -175,7 +175,7 @@ def _from_payment(payment: Payment) -> dict[str, Any]:
 
 
 def _to_payment(row: Row[Any]) -> Payment:
-    """A row of payments with its refund beside it, where there is one."""
+    """From a row of `_with_refunds`."""
     return Payment(
         payment_id=row.payment_id,
         partner=row.partner,

@@ -26,7 +26,7 @@ class RevenueRow:
 
 
 async def revenue_by_day(tx: Tx, first: date, last: date, region: str) -> list[RevenueRow]:
-    """By day in Almaty and region. A discount that was taken back is not counted."""
+    """By day in Almaty and region, both days included. Reversed discounts are not counted."""
     # UTC+5 since before the first entry of this ledger.
     day = func.date(func.timezone("UTC", entries.c.posted_at) + UTC_PLUS_5.utcoffset(None))
     kind, amount = entries.c.kind, entries.c.amount_minor
@@ -72,9 +72,9 @@ async def revenue_by_day(tx: Tx, first: date, last: date, region: str) -> list[R
 
 
 async def imbalance(tx: Tx) -> int:
-    """By how much what the ledger says is owed differs from what the fines say: 0, always.
+    """Tiyn by which the ledger's receivables differ from what the fines' states say: 0 when right.
 
-    Summed fine by fine without signs, so that two errors cannot hide each other.
+    The sum of absolute differences of each fine, so that two errors cannot cancel out.
     """
     account = literal("receivable:") + entries.c.number
     held = (

@@ -1,4 +1,4 @@
-"""Taking a fine back, whoever asks for it: the ledger by reversal, the facts, the notice."""
+"""Cancelling a fine, for whatever cause: reversal in the ledger, events, the notice."""
 
 from datetime import datetime
 
@@ -11,8 +11,8 @@ from fines.storage import fines, ledger
 
 
 async def cancel_in(tx: Tx, fine: Fine, now: datetime, reason: rules.RefundReason) -> Fine:
-    """Inside the caller's transaction, with `fine` locked; `reason` is what the bank is told where
-    a payment goes back. Raises FineAlreadyCancelled."""
+    """In the caller's transaction, which has locked `fine`; `reason` is for the bank whose payment
+    is refunded. Raises FineAlreadyCancelled."""
     cancelled = fine.cancel()
     if fine.amount is None:
         await fines.save(tx, cancelled)

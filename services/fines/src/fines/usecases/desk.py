@@ -1,4 +1,4 @@
-"""What operators do: read fines, take one back, look at the ledger and at the revenue."""
+"""What operators do: read and cancel fines, read the ledger and the revenue."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -44,7 +44,7 @@ class Desk:
     async def page(
         self, spec: PageSpec, wanted: fines.FineFilter, caller: Caller
     ) -> tuple[list[Fine], list[tuple[str, ...]]]:
-        """Lists hold no personal data: an owner is shown one fine at a time. With row keys."""
+        """One page and each row's key, without personal data: owners are shown only by `get`."""
         async with self._db.begin(caller.scope) as tx:
             found, keys = await fines.page(tx, spec, wanted)
             tx.audit("list", "fines", region=wanted.region, facts={"found": str(len(found))})
@@ -65,6 +65,7 @@ class Desk:
         return cancelled
 
     async def revenue(self, first: date, last: date, region: str, caller: Caller) -> RevenueReport:
+        """Both days included, in Almaty; "" for every region that the caller may see."""
         async with self._db.begin(caller.scope) as tx:
             rows = await revenue.revenue_by_day(tx, first, last, region)
             imbalance = await revenue.imbalance(tx)
