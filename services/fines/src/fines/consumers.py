@@ -1,4 +1,4 @@
-"""What this service hears: confirmations and annulments of violations."""
+"""The events that this service consumes: confirmations and annulments of violations."""
 
 from collections.abc import Awaitable, Callable
 

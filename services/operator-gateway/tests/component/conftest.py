@@ -4,6 +4,7 @@ The peers (`peers.py`) are small servers behind the chassis's own gate: they ver
 token themselves, as the owners of data do.
 """
 
+import asyncio
 import os
 import signal
 import socket
@@ -218,6 +219,13 @@ class Publisher:
         }
         await client.jetstream().publish(subject, b"secret payload", headers=headers)
         await client.close()
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Returns when it holds. Raises TimeoutError after a minute."""
+    async with asyncio.timeout(60):
+        while not condition():
+            await asyncio.sleep(0.05)
 
 
 def free_address() -> str:
