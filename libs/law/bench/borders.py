@@ -1,11 +1,11 @@
-"""What finding the region of a place costs, beside a bare shapely STRtree over the same polygons.
+"""Cost of finding the region of a place, beside a plain shapely STRtree over the same polygons.
 
     .venv/bin/python libs/law/bench/borders.py
 
-Each variant runs in a process of its own: seconds to load, MiB it grew by, microseconds a lookup at
-the median of seven rounds; time is the processor's. Places are drawn from a fixed seed: over the
-whole country and a little beyond, and within 15 km of the towns that regions are governed from.
-Both must agree on every place that lies in a region.
+Each variant runs in its own process and prints the seconds to load, the growth in memory in MiB and
+the median over seven rounds of the microseconds of a lookup; time is processor time. Places are
+drawn from a fixed seed: over the whole country and slightly beyond it, and within 15 km of the
+regional capitals. Both variants must agree on every place inside a region.
 """
 
 import gc
@@ -47,10 +47,12 @@ TOWNS = (
 
 
 def country(rng: random.Random) -> Place:
+    """Draw a place (latitude, longitude in degrees) from a rectangle around the country."""
     return rng.uniform(40.5, 55.5), rng.uniform(46.4, 87.4)
 
 
 def town(rng: random.Random) -> Place:
+    """Draw a place (latitude, longitude in degrees) within 15 km of a randomly chosen town."""
     (latitude, longitude), km = rng.choice(TOWNS), 15 * math.sqrt(rng.random())
     angle = rng.uniform(0, 2 * math.pi)
     wide = 111.195 * math.cos(math.radians(latitude))
@@ -58,6 +60,8 @@ def town(rng: random.Random) -> Place:
 
 
 def with_cells() -> Callable[[float, float], str | None]:
+    """Load the borders; returns a function from a place to its region's code, nearby places
+    included."""
     from law.regions.borders import borders
 
     known = borders()
@@ -70,6 +74,7 @@ def with_cells() -> Callable[[float, float], str | None]:
 
 
 def bare_tree() -> Callable[[float, float], str | None]:
+    """Build a plain STRtree; returns a function from a place to its region's code or None."""
     import shapely
     from law.regions.borders import read_polygons
 
@@ -88,10 +93,12 @@ DRAWS = {"country": country, "towns": town}
 
 
 def measure(variant: str) -> dict[str, object]:
+    """Load one variant and time it: `load` in seconds, `mib`, `micros` per lookup by draw, and the
+    codes `found`."""
     import h3
     import shapely
 
-    assert h3 and shapely  # both need them: what they cost is not counted
+    assert h3 and shapely  # both variants need them: their own cost is not measured
     gc.collect()
     before, start = resident_mib(), time.process_time()
     code = VARIANTS[variant]()
@@ -107,6 +114,7 @@ def measure(variant: str) -> dict[str, object]:
 
 
 def one_round(code: Callable[[float, float], str | None], places: list[Place]) -> float:
+    """Processor time of one lookup in microseconds, averaged over all places."""
     start = time.process_time()
     for place in places:
         code(*place)
@@ -114,10 +122,12 @@ def one_round(code: Callable[[float, float], str | None], places: list[Place]) -
 
 
 def resident_mib() -> float:
+    """Resident memory of this process in MiB, from `/proc/self/statm`."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * 4096 / 2**20
 
 
 def main() -> None:
+    """Run each variant in its own process, print the figures and assert that both agree."""
     results = {}
     for variant in VARIANTS:
         command = [sys.executable, __file__, variant]

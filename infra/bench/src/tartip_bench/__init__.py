@@ -1,6 +1,6 @@
-"""`tartip bench`: how fast, how steady and how costly, each beside its bare counterpart.
+"""`tartip bench`: speed, endurance and cost, each beside a bare counterpart.
 
-A bench has a mesh of its own in a scratch folder. What is compared runs in alternating pairs in
-the same run on the same parts, so that a busy machine slows both; a ratio is the median of the
-pairs' ratios, with the least and the greatest beside it.
+A bench runs its own mesh in a scratch folder. Comparisons run in alternating pairs in the same run
+on the same parts, so that a busy machine slows both; a ratio is the median of the pairs' ratios,
+with the smallest and the largest beside it.
 """

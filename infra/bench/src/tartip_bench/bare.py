@@ -1,7 +1,7 @@
-"""The bare counterpart: a `tritonclient.grpc.aio` loop that sends recorded requests, nothing more.
+"""The bare counterpart: a `tritonclient.grpc.aio` loop that only sends recorded requests.
 
-What the gateway asks of Triton for each picture is recorded once. The loop sends the same tensors
-in the same order of dependence, as many pictures at once as are given to the gateway.
+The gateway's requests to Triton for each picture are recorded once. The loop sends the same tensors
+with the same dependencies, as many pictures at once as the gateway gets.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _OPTIONS = [("grpc.max_send_message_length", -1), ("grpc.max_receive_message_len
 
 @dataclass(frozen=True)
 class RecordedRequest:
-    """One request of a picture's, ready to be sent, and the places of those it comes after."""
+    """A request for a picture, ready to send, and the indices of those that it depends on."""
 
     model: str
     inputs: list[Any]
@@ -41,7 +41,7 @@ Plan = tuple[RecordedRequest, ...]
 
 
 async def recorded(bench: BenchMesh, pictures: Sequence[Path]) -> list[Plan]:
-    """What the gateway would ask of Triton for each picture."""
+    """The gateway's requests to Triton for each picture. Raises Failure."""
     out = bench.folder / "requests.npz"
     pair = bench.outside.certificates.service(INFERENCE_GATEWAY.name)
     process = await asyncio.create_subprocess_exec(
@@ -102,7 +102,7 @@ async def triton_client(bench: BenchMesh) -> AsyncIterator[Any]:
 
 
 async def rate(client: Any, plans: Sequence[Plan], *, at_once: int) -> float:
-    """Pictures a second when all plans are sent, so many at once."""
+    """Pictures a second when all plans are sent, `at_once` at a time."""
     waiting = iter(plans)
 
     async def work() -> None:

@@ -1,7 +1,7 @@
-"""The mesh that is measured: the engines, the register of cameras and the inference gateway.
+"""The mesh that is measured: the engines, the camera registry and the inference gateway.
 
-It lies in a scratch folder on ports of its own and is gone afterwards. What only listens to the
-gateway's events is left out: it would take from one side of a comparison and not from the other.
+It runs in a scratch folder on its own ports and is deleted afterwards. Services that only consume
+the gateway's events are left out: they would slow one side of a comparison only.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ _CALL_SECONDS = 30.0
 
 @dataclass(frozen=True, kw_only=True)
 class BenchMesh:
-    """A running mesh that a bench may question, burden, stop and kill."""
+    """A running mesh that a bench can measure, load, stop and kill."""
 
     mesh: Mesh
     outside: Outside
@@ -68,7 +68,7 @@ class BenchMesh:
         raise Failure(f"{part} does not run", Exit.PART_FAILED)
 
     def cpu_seconds(self, *parts: str) -> float:
-        """What the trees of these parts have spent since they were started."""
+        """The processor time of these parts' process trees since their start, in seconds."""
         return sum(cpu_seconds(self.pid(part)) for part in parts)
 
     def memory_bytes(self, part: str) -> int:
@@ -88,7 +88,7 @@ class BenchMesh:
             await asyncio.sleep(0.2)
 
     async def camera(self) -> str:
-        """The id of a new camera."""
+        """Register a camera; returns its id."""
         camera_id = str(new_id())
         description = cameras_pb2.CameraDescription(
             name="Bench",
@@ -118,7 +118,7 @@ class BenchMesh:
         return self.outside.channel(pair, service)
 
     async def speaking(self, operator: str) -> tuple[tuple[str, str], ...]:
-        """The metadata under which an operator's call travels."""
+        """The metadata of an operator's call."""
         async with httpx.AsyncClient(timeout=_CALL_SECONDS, trust_env=False) as http:
             answer = await http.post(f"{self.mesh.oidc_issuer}/token", data={"operator": operator})
         token = answer.raise_for_status().json()["access_token"]
@@ -127,7 +127,7 @@ class BenchMesh:
 
 @asynccontextmanager
 async def running_bench_mesh() -> AsyncIterator[BenchMesh]:
-    """A mesh for the block; stopped and deleted afterwards."""
+    """Run a mesh during the block; it is stopped and deleted afterwards."""
     home = Path(tempfile.mkdtemp(prefix="tartip-bench-"))
     ports = free_base()
     settings = Settings(

@@ -1,8 +1,8 @@
 """RTSP cameras for the bench, in a process of their own: `-m tartip_bench.camera_server`.
 
-Each shows a street for a minute, over and over: for most of it nothing moves, then a car drives up.
-They do not do so at the same moment. The addresses are printed as one line of JSON; the process
-ends when its standard input does.
+Each shows a street for a minute in a loop: mostly nothing moves, then a car drives up, at a
+different moment for each camera. The addresses are printed as one line of JSON; the process ends
+when its standard input is closed.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ KEY_EVERY: Final = MINUTE // CAMERAS
 DRIVE: Final = 14
 _SEED: Final = 4
 _NOISE: Final = 3
-"""Levels of grey: without a sensor's noise a picture that does not change is a frozen one."""
+"""In grey levels: an unchanging picture without sensor noise would count as frozen."""
 _GRAINS: Final = 5
 _CODEC: Final = {"crf": "27", "preset": "veryfast"}
 
 
 def minute() -> list[npt.NDArray[np.uint8]]:
-    """A minute of a street: a car far away stands, then drives up."""
+    """A minute of a street: a distant car stands still, then drives up."""
     noise = np.random.default_rng(_SEED)
     drive = [scene.picture for scene in draw_film(_SEED, frames=DRIVE, light=Light.DAY)]
     grains = [
@@ -45,7 +45,7 @@ def minute() -> list[npt.NDArray[np.uint8]]:
 
 
 def beginning_at(clip: Clip, place: int) -> Clip:
-    """The same clip from a key frame on; it has no frames that refer to later ones."""
+    """The same clip starting at a key frame; no frames in it depend on later ones."""
     turned = clip.frames[place:] + clip.frames[:place]
     moved = [
         Access(
@@ -59,7 +59,7 @@ def beginning_at(clip: Clip, place: int) -> Clip:
 
 
 def main(folder: Path) -> None:
-    """The film is kept in the folder: drawing and encoding it takes some seconds."""
+    """Serve the film, which is cached in `folder` since drawing and encoding take seconds."""
     path = folder / "cameras.mp4"
     if not path.exists():
         path.write_bytes(film_of(minute(), rate=RATE, key_every=KEY_EVERY, options=_CODEC))

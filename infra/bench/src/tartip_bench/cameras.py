@@ -1,4 +1,4 @@
-"""Cameras over RTSP, watched for long: frames accounted for, delay, memory, a stopped gateway."""
+"""Cameras over RTSP for a long time: accounting of frames, delay, memory, a paused gateway."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ async def measure(run: Run) -> Outcome:
     ):
         samples = await _watch(run, bench, cameras, seconds)
         delays = await cameras.delays()
-        run.report(f"the gateway stands still for {STOPPED_SECONDS:.0f} s")
+        run.report(f"the gateway is paused for {STOPPED_SECONDS:.0f} s")
         caught_up, after = await _stopped(bench, cameras)
     return Outcome(
         part="cameras",
@@ -80,7 +80,7 @@ async def _watch(run: Run, bench: BenchMesh, cameras: Cameras, seconds: int) -> 
 
 
 async def _stopped(bench: BenchMesh, cameras: Cameras) -> tuple[float | None, Ledger]:
-    """Seconds until all frames are accounted for again after the gateway was paused."""
+    """Seconds until all frames are accounted for again after a pause; None if too long."""
     pid, loop = bench.pid(_GATEWAY), asyncio.get_running_loop()
     before = await cameras.ledger()
     os.kill(pid, signal.SIGSTOP)
@@ -133,7 +133,7 @@ def _delay(delays: list[float]) -> Figure:
 
 
 def _growth(samples: list[_Sample]) -> Figure:
-    """From the second tenth of the time, when everything has been made, to the last."""
+    """The growth from the second tenth of the time, after the warm-up, to the last."""
     tenth = max(1, len(samples) // 10)
     early = statistics.median(sample.memory_mib for sample in samples[tenth : 2 * tenth + 1])
     late = statistics.median(sample.memory_mib for sample in samples[-tenth:])

@@ -33,7 +33,8 @@ def bench(
         list[str], typer.Option("--only", help=f"One part: {', '.join(PARTS)}; may be repeated.")
     ] = [],  # noqa: B006 (Typer's way to say "none")
     quick: Annotated[
-        bool, typer.Option("--quick", help="Shorter and fewer; about nine minutes in all.")
+        bool,
+        typer.Option("--quick", help="Shorter and fewer measurements; about nine minutes in all."),
     ] = False,
     write: Annotated[
         bool, typer.Option("--write/--no-write", help="Write docs/BENCH.md (all parts only).")
@@ -42,8 +43,8 @@ def bench(
 ) -> None:
     """Measure speed, memory and endurance, each beside its bare counterpart.
 
-    On a mesh of its own in a scratch folder, started and stopped by itself; leave the machine
-    alone meanwhile. Photographs are taken from TARTIP_PHOTOGRAPHS where it is set.
+    It starts and stops its own mesh in a scratch folder; do not use the machine meanwhile.
+    Photographs are taken from TARTIP_PHOTOGRAPHS if it is set.
     """
     unknown = [name for name in only if name not in PARTS]
     if unknown:
@@ -99,7 +100,7 @@ class _Progress:
 
 
 async def _outcome(run: Run, name: str) -> Outcome:
-    """Measure one part; if it breaks, that is its outcome and the others go on."""
+    """Measure one part; an error becomes its outcome and the others continue."""
     from chassis.refusals import Refusal
 
     from tartip_bench.outcomes import Figure, Outcome
@@ -116,7 +117,7 @@ async def _outcome(run: Run, name: str) -> Outcome:
 
 
 def _measure(name: str) -> Measure:
-    """Imported only when it runs: the other commands need not wait for NumPy."""
+    """The measurement of a part, imported on demand: other commands do not need NumPy."""
     import importlib
 
     measure: Measure = importlib.import_module(f"tartip_bench.{name}").measure

@@ -1,4 +1,4 @@
-"""Triton itself, beside the same ONNX run in process by the same library."""
+"""Triton itself, beside the same ONNX model run in process by the same library."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ async def measure(run: Run) -> Outcome:
 
 
 async def _through_triton(client: Any, request: RecordedRequest, times: int) -> float:
-    """Pictures a second."""
+    """Pictures a second through Triton."""
     waiting = iter(range(times))
 
     async def work() -> None:
@@ -80,7 +80,7 @@ async def _through_triton(client: Any, request: RecordedRequest, times: int) -> 
 
 @asynccontextmanager
 async def _alone(bench: BenchMesh, request: RecordedRequest) -> AsyncIterator[Any]:
-    """Gives a function: run so many times, get pictures a second."""
+    """Yield a function that runs the model `times` times and returns pictures a second."""
     triton = bench.mesh.settings.checkout / ".triton"
     model = triton / "models" / MODEL
     tensor = bench.folder / "tensor.npy"
@@ -111,6 +111,6 @@ async def _alone(bench: BenchMesh, request: RecordedRequest) -> AsyncIterator[An
 
 
 def _instances(model: Path) -> int:
-    """As many sessions as Triton has: what is compared is the server, not the number of cores."""
+    """The number of Triton's sessions, so that the servers and not the cores are compared."""
     found = re.search(r"count:\s*(\d+)", (model / "config.pbtxt").read_text())
     return int(found[1]) if found else 1

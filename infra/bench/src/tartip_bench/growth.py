@@ -1,4 +1,4 @@
-"""What a frame costs in processor time, from one camera to sixty-four."""
+"""The processor time of a frame, with one to sixty-four cameras."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class _Step:
     seconds: float
 
     def cost_ms(self) -> float:
-        """Of a frame, above what the parts spend when nothing is watched."""
+        """The cost of a frame in ms, above the cost of the idle parts."""
         return (sum(self.spent.values()) - self.idle * self.seconds) / max(1, self.frames) * 1e3
 
 
@@ -40,7 +40,7 @@ async def measure(run: Run) -> Outcome:
         for count in COUNTS:
             run.report(f"{count} cameras")
             steps.append(await _step(bench, addresses, count, seconds, idle))
-    # One camera shows a car or none in this time; more of them have their share of both.
+    # A single camera may or may not show a car in this time; several show a share of both.
     base = steps[-2]
     ratio = steps[-1].cost_ms() / base.cost_ms()
     return Outcome(
@@ -71,7 +71,7 @@ async def measure(run: Run) -> Outcome:
 
 
 async def _idle(bench: BenchMesh, seconds: float) -> float:
-    """Cores that are busy while nothing is watched."""
+    """The number of busy cores while nothing is watched."""
     before = bench.cpu_seconds(*_PARTS)
     await asyncio.sleep(seconds)
     return (bench.cpu_seconds(*_PARTS) - before) / seconds
@@ -97,7 +97,7 @@ async def _step(
 
 
 async def _all_seen(cameras: Cameras, count: int) -> None:
-    """Waits, a while, until every camera has been looked at about once."""
+    """Wait until every camera was analysed about once, for a limited time."""
     for _ in range(100):
         if (await cameras.ledger()).looked_at >= count:
             return

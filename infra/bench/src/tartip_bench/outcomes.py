@@ -1,4 +1,4 @@
-"""What a bench found: figures, each beside its bare counterpart and its target."""
+"""The results of a bench: figures, each with its bare counterpart and its target."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Spread:
-    """The median of several measurements, the least and the greatest."""
+    """The median of several measurements, the smallest and the largest."""
 
     median: float
     least: float
@@ -28,19 +28,19 @@ class Spread:
 
 @dataclass(frozen=True, kw_only=True)
 class Figure:
-    """One row: what was measured, and what it was measured against."""
+    """A measured value with its bare counterpart and target."""
 
     name: str
     measured: str
     bare: str = ""
     target: str = ""
     met: bool | None = None
-    """None where there is no target."""
+    """Whether the target is met; None without a target."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What one part of the bench found."""
+    """The results of one part of the bench."""
 
     part: str
     title: str

@@ -1,7 +1,7 @@
-"""Five times more pictures than can be looked at: who is urgent is served, the rest is shed.
+"""Five times the capacity in pictures: urgent cameras are served, the rest is shed.
 
-The load is open: a picture is sent when it is due, whether earlier ones were answered or not, and
-its time runs from when it was due.
+The load is open-loop: a picture is sent when it is due, whether earlier ones were answered or not,
+and its latency counts from that time.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from tartip_bench.watching import configure
 
 TIMES = 5.0
 URGENT_SHARE = 0.3
-"""Of capacity: what is urgent must be less than what can be done, or nothing could help it."""
+"""The urgent share of the capacity; it must be below one to be served at all."""
 DEADLINE_SECONDS = 5.0
 RECOVERY_SECONDS = 10.0
 KEPT = 0.99
@@ -38,7 +38,7 @@ _SHED = "OVERLOADED"
 
 @dataclass
 class Flow:
-    """What became of the pictures of one urgency."""
+    """The outcomes of the pictures of one urgency."""
 
     offered: int = 0
     seconds: list[float] = field(default_factory=list)
@@ -109,7 +109,7 @@ async def measure(run: Run) -> Outcome:
 
 
 def _figures(first: Flow, rest: Flow, due: float, recovery: float | None) -> tuple[Figure, ...]:
-    """Of the urgent pictures and the rest; `due` is how many the capacity would have answered."""
+    """Figures of the urgent pictures and the rest; `due` is what the capacity could answer."""
     return (
         Figure(
             name=f"urgent: answered within {DEADLINE_SECONDS:g} s of being due",
@@ -154,13 +154,13 @@ class _Load:
     _under_way: set[asyncio.Task[None]] = field(default_factory=set)
 
     async def send(self, flows: Sequence[tuple[str, Flow, float]], seconds: float) -> None:
-        """Each flow's camera, where its outcomes go, and its pictures a second."""
+        """Send flows, each with its camera, its outcomes and its pictures a second."""
         async with asyncio.TaskGroup() as group:
             for camera, outcomes, rate in flows:
                 group.create_task(self._flow(camera, outcomes, rate, seconds))
 
     async def settled(self) -> None:
-        """Everything that was sent has come to an end."""
+        """Wait until everything that was sent has an outcome."""
         if self._under_way:
             await asyncio.wait(self._under_way)
 
@@ -193,7 +193,7 @@ class _Load:
 
 
 async def _recovery(load: _Load, camera: str, usual: float) -> float | None:
-    """Seconds from the end of the overload until three answers in a row are as quick as usual."""
+    """Seconds from the end of the overload until three answers in a row are as fast as usual."""
     loop = asyncio.get_running_loop()
     began, quick = loop.time(), 0
     since = began

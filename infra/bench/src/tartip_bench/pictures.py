@@ -1,6 +1,7 @@
-"""Pictures through the gateway, beside a bare loop that sends Triton the very same requests.
+"""Pictures through the gateway, beside a bare loop that sends the same requests to Triton.
 
-Through the gateway means: gRPC in, decoded, looked at, sealed, event and frame committed, answered.
+Through the gateway means: received over gRPC, decoded, analysed, sealed, event and frame committed,
+answered.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ _PARTS = ("inference-gateway", "triton", "postgres", "nats")
 
 @dataclass(frozen=True)
 class _Pair:
-    """One leg through the gateway and one bare, on the same pictures."""
+    """A measurement through the gateway and a bare one, on the same pictures."""
 
     ours: float
     bare: float
@@ -67,7 +68,7 @@ async def measure(run: Run) -> Outcome:
 
 
 def _sets(run: Run) -> list[tuple[str, list[Path]]]:
-    """Drawn scenes, which anybody has, and photographs where there are any."""
+    """Drawn scenes, and photographs if there are any."""
     found = [("drawn scenes", run.scenes(run.sized(full=24, quick=12)))]
     photographs = run.photographs(run.sized(full=24, quick=12))
     return found + ([("photographs", photographs)] if photographs else [])
@@ -108,7 +109,7 @@ async def _compared(run: Run, name: str, pictures: list[Path]) -> list[_Pair]:
 async def rate_of(
     bench: BenchMesh, camera: str, pictures: Sequence[bytes], *, at_once: int
 ) -> float:
-    """Pictures a second; each is answered once its transaction is committed."""
+    """Pictures a second; each answer follows the commit of its transaction."""
     stub = inference_pb2_grpc.InferenceStub(bench.outside.as_device("edge-1", INFERENCE_GATEWAY))
     waiting = iter(pictures)
 

@@ -1,4 +1,4 @@
-"""docs/BENCH.md: what the bench found, on which machine, and what misses its target."""
+"""docs/BENCH.md: the results of the bench, the machine, and what misses its target."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def page(outcomes: Sequence[Outcome], *, quick: bool) -> str:
 
 
 def machine() -> str:
-    """The machine by cores and memory, not by name."""
+    """The machine's cores and memory, without its name."""
     cores = len(os.sched_getaffinity(0))
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return f"{cores} cores and {memory:.0f} GiB of memory, without a GPU"

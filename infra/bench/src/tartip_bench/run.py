@@ -1,4 +1,4 @@
-"""One run of the bench: how much is measured, on what, and the mesh that its parts share."""
+"""One run of the bench: its extent, its pictures, and the mesh that its parts share."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Run:
         return quick if self.quick else full
 
     async def bench_mesh(self) -> BenchMesh:
-        """The mesh of this run, started when it is first needed."""
+        """The mesh of this run, started at the first call."""
         if self._bench_mesh is None:
             self.report("starting a mesh")
             self._bench_mesh = await self._stack.enter_async_context(running_bench_mesh())
@@ -46,7 +46,7 @@ class Run:
         return files
 
     def photographs(self, count: int) -> list[Path]:
-        """Evenly from the given folder, none where there is none."""
+        """Photographs spread evenly over the given folder; none without a folder."""
         if self.photographs_folder is None:
             return []
         found = sorted(

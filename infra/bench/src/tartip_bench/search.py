@@ -1,4 +1,4 @@
-"""The search of a face among a million, beside exact floats; the gateway measures it itself."""
+"""Searching a face among a million templates, beside exact floats; measured by the gateway."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ TEMPLATES = 1_000_000
 MILLISECONDS = 50.0
 RECALL = 0.999
 MEMORY_SHARE = 0.55
-"""Half, and a little for what a gallery knows beside the templates."""
+"""Half, and a margin for the other data of a gallery."""
 _SECONDS = 600
 
 
 async def measure(run: Run) -> Outcome:
-    queries = 2000  # of fewer, one miss alone would decide about 99.9 %
+    queries = 2000  # with fewer, a single miss would decide about 99.9 %
     run.report(f"{queries} searches among {TEMPLATES:,} templates")
     timing = await _timing(queries)
     share = timing["memory_mib"] / timing["bare_memory_mib"]
@@ -75,7 +75,7 @@ async def _timing(queries: int) -> dict[str, Any]:
         str(queries),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
-        # One thread each, as a frame's search has: other cores have other frames.
+        # One thread each, as in the search of a frame: other cores work on other frames.
         env={**inherited_environment(), "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
     )
     out, errors = await asyncio.wait_for(process.communicate(), _SECONDS)

@@ -1,4 +1,4 @@
-"""Two workers share cameras, one is killed with -9: how long until the other looks at all."""
+"""Two workers share cameras, one is killed with -9: how long the other takes to take over."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ async def measure(run: Run) -> Outcome:
 
 @asynccontextmanager
 async def _second_worker(bench: BenchMesh) -> AsyncIterator[subprocess.Popen[bytes]]:
-    """Another copy of the gateway, on a port of its own."""
+    """Another copy of the gateway, on its own port."""
     process = await asyncio.to_thread(_start, bench)
     try:
         yield process
@@ -96,7 +96,7 @@ def _start(bench: BenchMesh) -> subprocess.Popen[bytes]:
 
 
 async def _alone(cameras: Cameras) -> str:
-    """The one worker that holds all of them."""
+    """The id of the one worker that holds all cameras, once one does."""
 
     def one_worker(streams: list[pb.Stream]) -> bool:
         return len({stream.worker for stream in streams}) == 1 and bool(streams[0].worker)
@@ -105,7 +105,7 @@ async def _alone(cameras: Cameras) -> str:
 
 
 async def _shared(cameras: Cameras, first: str) -> None:
-    """The second worker holds its share, and looks at it."""
+    """Wait until the second worker holds its share and analyses it."""
 
     def fair(streams: list[pb.Stream]) -> bool:
         theirs = [stream for stream in streams if stream.worker not in ("", first)]
@@ -116,7 +116,7 @@ async def _shared(cameras: Cameras, first: str) -> None:
 
 
 async def _taken_over(cameras: Cameras, first: str) -> float:
-    """Seconds from now until the first worker has seen every camera that the other held."""
+    """Seconds until the first worker has analysed every camera that the other held."""
     began = asyncio.get_running_loop().time()
     orphans = {
         stream.camera_id: _seen(stream)

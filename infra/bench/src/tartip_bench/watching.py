@@ -1,4 +1,4 @@
-"""What the parts about streams share: cameras to watch, the ledger of frames, their events."""
+"""Shared by the parts about streams: cameras to watch, the accounting of frames, events."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _ZONE_CROSSED = "inference.v1.zone_crossed"
 
 @asynccontextmanager
 async def camera_server(folder: Path) -> AsyncIterator[list[str]]:
-    """Addresses of RTSP cameras that another process serves."""
+    """Yield addresses of RTSP cameras, which another process serves during the block."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -54,7 +54,7 @@ async def camera_server(folder: Path) -> AsyncIterator[list[str]]:
 
 @dataclass(frozen=True)
 class Ledger:
-    """The sum over streams at one moment."""
+    """The counts of frames over all streams at one moment."""
 
     at: float
     offered: int
@@ -62,9 +62,9 @@ class Ledger:
     unchanged: int
     dropped: dict[str, int]
     holds: bool
-    """Of each stream: offered = looked at + unchanged + dropped."""
+    """Whether, for each stream, offered = looked at + unchanged + dropped."""
     behind_seconds: float
-    """How far the stream that is accounted for least is behind now."""
+    """How far the accounting of the slowest stream is behind, in seconds."""
 
     @staticmethod
     def of(streams: Sequence[pb.Stream], at: float) -> Ledger:
@@ -101,13 +101,13 @@ def _holds(counts: pb.StreamCounts) -> bool:
 
 @dataclass(frozen=True)
 class Cameras:
-    """Streams that were put, and what is asked of them."""
+    """The watched streams, and queries about them."""
 
     bench: BenchMesh
     ids: tuple[str, ...]
 
     async def streams(self) -> list[pb.Stream]:
-        """Asked again where the gateway has no time to answer."""
+        """The streams; asks again if the gateway is too busy to answer."""
         return await patiently(self._streams)
 
     async def _streams(self) -> list[pb.Stream]:
@@ -128,7 +128,7 @@ class Cameras:
         return Ledger.of(await self.streams(), asyncio.get_running_loop().time())
 
     async def delays(self) -> list[float]:
-        """Seconds from a frame to the commit of the event that it gave."""
+        """Seconds from each frame to the commit of its event."""
         connection = await asyncpg.connect(self.bench.mesh.database.url)
         try:
             rows = await connection.fetch(
@@ -150,7 +150,7 @@ class Cameras:
 async def watched(
     bench: BenchMesh, addresses: Sequence[str], count: int, *, plates: int
 ) -> AsyncIterator[Cameras]:
-    """So many cameras: the first `plates` of them read plates, all report who crosses a line."""
+    """Watch cameras: the first `plates` of them read plates, all report line crossings."""
     cameras = [await bench.camera() for _ in range(count)]
     stub = _streams(bench)
 
@@ -178,7 +178,7 @@ async def watched(
 
 
 def line_function(*, plates: bool, urgency: int = 0) -> functions_pb2.CameraFunctions:
-    """Who crosses the middle of the road, coming or going."""
+    """The configuration that reports crossings of the middle of the road, in both directions."""
     functions = functions_pb2.CameraFunctions(urgency=urgency)  # type: ignore[arg-type]
     if plates:
         functions.plates.SetInParent()

@@ -1,4 +1,4 @@
-"""The data folder: where everything lies, made private (0700), written atomically.
+"""The data folder: the paths in it; private (0700), written atomically.
 
 No part of the mesh needs a Unix socket, so the length of this path does not matter.
 """
@@ -23,7 +23,7 @@ class DataDir:
 
     @property
     def postgres(self) -> Path:
-        """The cluster; as root a link to a folder that the unprivileged user can reach."""
+        """The PostgreSQL cluster; as root, a link to a folder that its user can access."""
         return self.path / "pg"
 
     @property
@@ -52,7 +52,7 @@ class DataDir:
 
     @property
     def run(self) -> Path:
-        """Pid files and rendered configuration of the present run; worth nothing after it."""
+        """Pid files and generated configuration of the current run; not needed after it."""
         return self.path / "run"
 
     @property
@@ -71,7 +71,8 @@ class DataDir:
         return self.logs / f"{part}.log"
 
     def prepare(self) -> None:
-        """Make every folder. Raises Failure if one cannot be written or the disk is nearly full."""
+        """Create all folders. Raises Failure if one cannot be written or the disk is nearly
+        full."""
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             self.path.chmod(0o700)
@@ -90,12 +91,13 @@ class DataDir:
             )
 
     def identity(self) -> str:
-        """A random, permanent name of this folder; names what must lie outside of it."""
+        """A random, permanent id of this folder, for the names of files that must lie outside
+        it."""
         return stored_secret(self.path / "home-id", bytes_=8)
 
 
 def write_private(path: Path, content: bytes, *, mode: int = 0o600) -> None:
-    """Write so that a reader sees the old content or the new, never half."""
+    """Write atomically: a reader sees the old content or the new one. Fails with OSError."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
     with os.fdopen(descriptor, "wb") as file:
@@ -107,7 +109,7 @@ def write_private(path: Path, content: bytes, *, mode: int = 0o600) -> None:
 
 
 def stored_secret(path: Path, *, bytes_: int = 24) -> str:
-    """A random text made at the first call and the same ever after. Raises Failure if empty."""
+    """A random secret, created at the first call. Raises Failure if its file is empty."""
     if not path.exists():
         write_private(path, secrets.token_hex(bytes_).encode())
     if not (secret := path.read_text()):

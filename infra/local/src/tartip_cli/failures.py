@@ -1,7 +1,7 @@
 """Errors of the command line: one line and an exit code each.
 
-A `Failure` is printed as it is and never with a traceback. Errors of the operating system that
-have an obvious way out (full disk, read-only folder) are translated here, in one place.
+A `Failure` is printed without a traceback. Errors of the operating system with an obvious remedy
+(full disk, read-only folder) are translated here.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 
 
 class Exit(enum.IntEnum):
-    """Exit codes of every `tartip` command; documented in `tartip --help`."""
+    """The exit codes of all `tartip` commands; `tartip --help` explains them."""
 
     OK = 0
     UNEXPECTED = 1
@@ -32,12 +32,12 @@ class Exit(enum.IntEnum):
 EXIT_CODES_HELP = """Exit codes: 0 done; 1 unexpected error; 2 wrong usage; 3 the mesh already runs;
 4 a port is taken; 5 a folder cannot be written; 6 the disk is full; 7 something is missing on this
 machine (Python, a library, a package); 8 a part did not start; 9 the mesh does not run;
-10 nothing found; 11 the mesh refused something (its name is printed); 12 something was found that
-a person must look at."""
+10 nothing found; 11 the mesh refused something (its name is printed); 12 a finding that a person
+must check."""
 
 
 class Failure(Exception):
-    """One clear line that says what is wrong and what to do."""
+    """An error with one line that says what is wrong and what to do, and an exit code."""
 
     def __init__(self, message: str, code: Exit = Exit.UNEXPECTED) -> None:
         super().__init__(message)
@@ -46,7 +46,7 @@ class Failure(Exception):
 
 
 def from_os_error(error: OSError) -> Failure:
-    """Translate an operating system error into a line with the way out."""
+    """Translate an operating system error into a Failure with a remedy."""
     place = error.filename or "the data folder"
     match error.errno:
         case errno.ENOSPC | errno.EDQUOT:
@@ -66,12 +66,12 @@ def from_os_error(error: OSError) -> Failure:
 
 
 def broken_file(path: Path, why: str) -> Failure:
-    """What was made once and never is again: without it, what it protects would be lost."""
-    return Failure(f"{path} is broken: {why}; put its copy back", Exit.FINDINGS)
+    """A damaged file that is never created again, since what it protects would be lost."""
+    return Failure(f"{path} is broken: {why}; restore it from a backup", Exit.FINDINGS)
 
 
 def from_group(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """The error to report: a `Failure` if there is one, else the first leaf."""
+    """The error of a group to report: a `Failure` if there is one, else the first error."""
     leaves = list(_leaves(group))
     return next((leaf for leaf in leaves if isinstance(leaf, Failure)), leaves[0])
 

@@ -1,4 +1,4 @@
-"""Which port each part listens on, and the check that it is free before anything starts."""
+"""The ports of all parts, and the check that they are free before anything starts."""
 
 from __future__ import annotations
 
@@ -21,6 +21,8 @@ _APART = 97
 
 @dataclass(frozen=True, kw_only=True)
 class Ports:
+    """The ports of one mesh: consecutive numbers from `base`, and the gateway's."""
+
     base: int
     gateway: int
 
@@ -56,7 +58,7 @@ class Ports:
 
 
 def require_free(port: int, part: str, *, variable: str = "TARTIP_PORT_BASE") -> None:
-    """Refuse with the port, its holder if we may know it, and the way out."""
+    """Raises Failure for a port in use, with the process that holds it if that can be found."""
     error = _bind_error(port)
     if error is None:
         return
@@ -71,8 +73,8 @@ def require_free(port: int, part: str, *, variable: str = "TARTIP_PORT_BASE") ->
 
 
 def free_base(candidates: range = range(21000, 31000, 20)) -> Ports:
-    """A base whose whole span is free right now; for tests and trial runs."""
-    # Far from where a process begins that was started just after this one, and looks as well.
+    """Ports that are all free now; for tests and trial runs. Raises Failure."""
+    # Far from the start of another process that searches at the same time with the next pid.
     start = os.getpid() * _APART % len(candidates)
     for index in range(len(candidates)):
         base = candidates[(start + index) % len(candidates)]
@@ -82,7 +84,7 @@ def free_base(candidates: range = range(21000, 31000, 20)) -> Ports:
 
 
 def holder_of(port: int) -> str | None:
-    """The process that listens on the port, as far as the kernel lets us see."""
+    """The process that listens on a port; None if there is none or the kernel hides it."""
     with contextlib.suppress(OSError, psutil.Error):
         for found in psutil.net_connections("tcp"):
             if found.status == psutil.CONN_LISTEN and found.laddr[1:] == (port,) and found.pid:
@@ -92,7 +94,7 @@ def holder_of(port: int) -> str | None:
 
 def _bind_error(port: int) -> OSError | None:
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        # As the servers do: a port in TIME_WAIT is free for a listener.
+        # Like the servers: a port in TIME_WAIT is free for a listener.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((LOOPBACK, port))

@@ -1,7 +1,7 @@
-"""Everything the embedded run takes from its environment, read once and never changed.
+"""The settings of the embedded run, read once from environment variables.
 
-An address of an outside part (`TARTIP_DATABASE_URL` and its kin) means that the embedded part of
-that kind is not started and the outside one is used in its place.
+The address of an external part (such as `TARTIP_DATABASE_URL`) means that the embedded part of that
+kind is not started and the external one is used instead.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ DEFAULT_GATEWAY_PORT = 8080
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
+    """The settings; infra/local/README.md lists the variables."""
+
     home: Path
     checkout: Path
     port_base: int = DEFAULT_PORT_BASE
@@ -35,22 +37,24 @@ class Settings:
     log_level: str = "INFO"
     environment: str = "embedded"
     clock_offset: dt.timedelta = dt.timedelta()
-    """How far the time of the services is from this machine's."""
+    """The offset of the services' clock from that of this machine."""
     assume_years: bool | None = None
-    """Whether years without published law follow the last one that has it; unset, in trials."""
+    """Whether years without a table of law are derived from the last known; unset, in trials."""
 
     @property
     def is_trial(self) -> bool:
+        """Whether the environment allows a moved clock and assumed years."""
         from chassis.settings import TRIALS  # pydantic takes its time to load
 
         return self.environment in TRIALS
 
     @property
     def assumes_years(self) -> bool:
+        """Whether years without a table of law are assumed in this run."""
         return self.is_trial and self.assume_years is not False
 
     def allowed(self) -> Settings:
-        """Itself; raises Failure where production is given what is for trials alone."""
+        """These settings. Raises Failure for settings that are for trials only, outside of one."""
         chosen = {
             "TARTIP_CLOCK_OFFSET": self.clock_offset,
             "TARTIP_ASSUME_YEARS": self.assume_years,
@@ -66,6 +70,7 @@ class Settings:
 
 
 def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
+    """Read the settings. Raises Failure (exit code 2) that names a wrong variable."""
     env = os.environ if environ is None else environ
     checkout = find_checkout()
     home = env.get("TARTIP_HOME")
@@ -92,13 +97,14 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
 
 
 def inherited_environment() -> dict[str, str]:
-    """The variables that child processes inherit: paths and locale, never our settings."""
+    """The variables that child processes inherit: paths and locale, not the settings."""
     inherited = ("HOME", "LANG", "LC_ALL", "PATH", "TMPDIR", "TZ", "USER")
     return {name: os.environ[name] for name in inherited if name in os.environ}
 
 
 def find_checkout() -> Path:
-    """The folder that holds `infra/nats/streams.yaml`: ours, else the current one's parents."""
+    """The folder with `infra/nats/streams.yaml`: that of this package, else above the current
+    one."""
     here = Path(__file__).resolve()
     current = Path.cwd()
     for folder in (*here.parents, current, *current.parents):

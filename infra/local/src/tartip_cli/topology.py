@@ -1,6 +1,6 @@
-"""The fixed table of the mesh: which services there are, what each owns and whom it calls.
+"""The services of the mesh: their packages, schemas, ports and peers.
 
-The table of `docs/ARCHITECTURE.md` in code. Everything that depends on "which services" (ports,
+The table of `docs/ARCHITECTURE.md` as code. Everything that depends on the list of services (ports,
 roles, certificates, credentials, start order) is derived from it.
 """
 
@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class Service:
+    """A service; `schema` and `port_offset` are None for the gateway, which has neither."""
+
     name: str
     package: str
     schema: str | None
@@ -82,13 +84,15 @@ COMMAND_LINE = "tartip-cli"
 
 @dataclass(frozen=True, kw_only=True)
 class Operator:
+    """A made-up operator of the development token issuer; the region "*" means all."""
+
     id: str
     name: str
     roles: tuple[str, ...]
     regions: tuple[str, ...]
 
 
-# Made-up people: the development token issuer vouches for these and for nobody else.
+# Made-up people: the development token issuer issues tokens for these only.
 OPERATORS = (
     Operator(
         id="inspector-almaty", name="Asel Inspector", roles=("inspector",), regions=("KZ-75",)
@@ -108,7 +112,7 @@ OPERATORS = (
     Operator(
         id="watchlist-1", name="Nurlan Watchlist", roles=("watchlist_officer",), regions=("*",)
     ),
-    # An entry and its candidates are never one person's affair: it takes three.
+    # A watch-list entry and its candidates need three different people.
     Operator(
         id="watchlist-2", name="Ainur Watchlist", roles=("watchlist_officer",), regions=("*",)
     ),

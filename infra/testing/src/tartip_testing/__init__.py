@@ -1,1 +1,1 @@
-"""What tests on real parts stand on: engines, a whole mesh, one service, an RTSP server."""
+"""Fixtures for tests on real parts: engines, a whole mesh, one service, an RTSP server."""

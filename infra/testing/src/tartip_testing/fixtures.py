@@ -1,6 +1,6 @@
 """Fixtures for tests on real parts: `postgres`, `nats` and `mesh`, each in a folder of its own.
 
-A root conftest takes them in with `pytest_plugins = ["tartip_testing.fixtures"]`. `postgres` and
+A root conftest includes them with `pytest_plugins = ["tartip_testing.fixtures"]`. `postgres` and
 `nats` share one supervisor.
 """
 
@@ -15,7 +15,7 @@ from tartip_testing.mesh import RunningTestMesh, running_mesh_in
 
 @pytest.fixture(scope="session")
 def engines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningTestMesh]:
-    """PostgreSQL with all roles and schemas, NATS with all users and streams; nothing else."""
+    """Only PostgreSQL with all roles and schemas, and NATS with all users and streams."""
     home = tmp_path_factory.mktemp("engines")
     yield from running_mesh_in(home, without=("services", "triton"))
 
@@ -32,5 +32,5 @@ def nats(engines: RunningTestMesh) -> RunningTestMesh:
 
 @pytest.fixture(scope="session")
 def mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningTestMesh]:
-    """Everything, as `tartip up` runs it."""
+    """The whole mesh, as `tartip up` runs it."""
     yield from running_mesh_in(tmp_path_factory.mktemp("mesh"), without=())

@@ -1,7 +1,7 @@
-"""Serves films by GStreamer's own RTSP server; run by the system's Python, which has its bindings.
+"""Serves films with GStreamer's RTSP server; run by the system's Python, which has its bindings.
 
-A line "path file" on standard input adds an H.264 MP4; it is answered by "ready path". The first
-line that is printed is the port. Debian: gir1.2-gst-rtsp-server-1.0, python3-gi, and the good and
+A line "path file" on standard input adds an H.264 MP4; the reply is "ready path". The first line of
+output is the port. Debian: gir1.2-gst-rtsp-server-1.0, python3-gi, and the good and
 bad plug-ins.
 """
 

@@ -25,7 +25,7 @@ from tartip_cli.telemetry.spans import SpanFiles
 from tartip_cli.telemetry.story import Story, find_story
 from tartip_cli.topology import COMMAND_LINE, SERVICES, service_named
 
-if TYPE_CHECKING:  # unit tests load this module too and should not wait for gRPC and NATS
+if TYPE_CHECKING:  # unit tests load this module too and should not import gRPC and NATS
     from nats.aio.client import Client
     from tartip_cli.parts.mesh import Mesh
     from tartip_cli.provision.certificates import Certificates
@@ -39,7 +39,7 @@ _SERVICE_NAMES = tuple(service.name for service in SERVICES)
 
 @dataclass(frozen=True, kw_only=True)
 class RunningTestMesh:
-    """A mesh, or its engines alone, that a test may question, kill and wait for."""
+    """A mesh, or its engines alone, that a test can inspect, kill and wait for."""
 
     home: DataDir
     ports: Ports
@@ -76,7 +76,7 @@ class RunningTestMesh:
         return self.description.services.environment(service_named(service))
 
     def owner_environment(self, service: str) -> dict[str, str]:
-        """The same for `python -m <service> migrate`."""
+        """The environment of `python -m <service> migrate`."""
         schema = service_named(service).schema
         assert schema is not None
         url = self.database.owner_url(schema)
@@ -92,7 +92,7 @@ class RunningTestMesh:
             return str(json.load(answer)["access_token"])
 
     async def nats_client(self, user: str, **options: Any) -> Client:
-        """Connected as this user, with its own inbox and its own rights."""
+        """A client connected as this user, with its inbox and permissions."""
         from tartip_cli.provision.broker import connect
 
         certificate = user if user in _SERVICE_NAMES else COMMAND_LINE
@@ -113,7 +113,7 @@ class RunningTestMesh:
         return found[0] if found else None
 
     def kill(self, part: str) -> int:
-        """kill -9 by name; gives the pid that is no more. The supervisor starts it again."""
+        """kill -9 a part; returns its former pid. The supervisor restarts it."""
         pid = self.pid(part)
         assert pid is not None, f"{part} does not run"
         os.kill(pid, signal.SIGKILL)
@@ -128,7 +128,7 @@ class RunningTestMesh:
         wait_until(self._ready, seconds=seconds)
 
     def delete_jetstream(self) -> None:
-        """Take NATS's whole folder away while it is dead; it comes back empty."""
+        """Delete the folder of NATS while it is dead; it restarts empty."""
         pid = self.kill("nats")
         shutil.rmtree(self.home.nats, ignore_errors=True)
         wait_until(lambda: self.pid("nats") not in (pid, None), seconds=_READY_SECONDS)
@@ -138,7 +138,7 @@ class RunningTestMesh:
         return find_story(SpanFiles(self.home.spans), query)
 
     def stop(self) -> None:
-        """In order; forced if that takes too long."""
+        """Stop in order, or by force if that takes too long."""
         if self.supervisor.poll() is None:
             self.supervisor.terminate()
             try:
@@ -169,9 +169,9 @@ def running_mesh_in(path: Path, *, without: tuple[str, ...]) -> Iterator[Running
 def start_mesh(
     path: Path, *, without: tuple[str, ...] = (), moved_by: dt.timedelta | None = None
 ) -> RunningTestMesh:
-    """A supervisor in a folder and ports of its own; it dies with this process.
+    """Start a supervisor with its own folder and ports; it is killed with this process.
 
-    Its services live in this process's time, or in one that is moved from the host's.
+    Its services use this process's clock, or one that is moved from the host's.
     """
     from chassis.clock import clock_offset
     from tartip_cli.parts.mesh import Mesh

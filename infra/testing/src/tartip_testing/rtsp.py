@@ -1,7 +1,7 @@
-"""The fixture `rtsp_server`: films served over RTSP by GStreamer, where its Debian packages are.
+"""The fixture `rtsp_server`: films served over RTSP, by GStreamer if its Debian packages are there.
 
-`rtsp_server(film)` gives an address that plays the film (H.264 in MP4) from its start to everybody
-who comes, over and over. Without the packages the small server of `tartip_scenes` does.
+`rtsp_server(film)` returns an address that plays the film (H.264 in MP4) in a loop, from its start
+for each client. Without the packages, the small server of `tartip_scenes` serves it.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def _read_line(output: IO[str] | None) -> str:
 
 
 def _start_gstreamer(folder: Path) -> subprocess.Popen[str] | None:
-    """None without the system's Python. Without GStreamer's bindings it prints no port and ends."""
+    """Start the server; None without the system's Python, or if it ends for lack of bindings."""
     if not SYSTEM_PYTHON.exists():
         return None
     with (folder / "gstreamer.log").open("w") as log:

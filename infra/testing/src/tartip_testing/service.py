@@ -1,4 +1,4 @@
-"""One service as a process of its own on real engines, for its component tests."""
+"""One service as a separate process on real engines, for its component tests."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _STOP_SECONDS = 40.0
 
 
 def migrated(engines: RunningTestMesh, service: str, **settings: str) -> dict[str, str]:
-    """Migrate the service's schema; returns the environment to serve in, with `settings` added."""
+    """Migrate the schema of a service; returns its environment with `settings` added."""
     environment = {**os.environ, **engines.owner_environment(service), **settings}
     subprocess.run(
         [*_program(service), "migrate"], env=environment, check=True, timeout=_START_SECONDS
@@ -34,7 +34,7 @@ def migrated(engines: RunningTestMesh, service: str, **settings: str) -> dict[st
 def serving(
     engines: RunningTestMesh, service: str, environment: dict[str, str], log: Path
 ) -> Iterator[str]:
-    """The address of the service while the block runs; it must then stop cleanly."""
+    """Run the service during the block, which gets its address; it must then stop cleanly."""
     with log.open("wb") as output:
         process = subprocess.Popen(
             [*_program(service), "serve"], env=environment, stdout=output, stderr=output

@@ -1,7 +1,7 @@
-"""Answers `tartip.audit.v1`: heads, entries and proofs, and attempts to open what was hidden.
+"""Serves `tartip.audit.v1`: heads, entries, proofs, and attempts to open hidden records.
 
-Who reads sees the entries of his regions that are open; the tree holds them all, so what checks it
-from outside gets the hashes of the others. Reading is audited in the same log.
+A reader sees the open entries of their regions. The tree holds all entries, so a verifier gets the
+hashes of the others. Reading is audited in the same log.
 """
 
 import re
@@ -39,22 +39,28 @@ PAGE_DEFAULT, PAGE_MAX = 50, 200
 
 
 class NothingSealed(Refusal):
+    """No entry of the log was sealed yet."""
+
     kind = Kind.STATE
     code = "NOTHING_SEALED"
 
 
 class EntryNotSealed(Refusal):
+    """The tree of this size has no entry with this index."""
+
     kind = Kind.NOT_FOUND
     code = "ENTRY_NOT_SEALED"
 
 
 class TreeSizeUnknown(Refusal):
+    """No head was signed for a tree of this size, or the sizes are not in order."""
+
     kind = Kind.INVALID
     code = "TREE_SIZE_UNKNOWN"
 
 
 class AuditApi(audit_pb2_grpc.AuditServicer):
-    """The RPCs of one service's log."""
+    """The RPCs of the audit log of one service."""
 
     def __init__(self, db: Database, service: str, rules: AuditRules) -> None:
         self._db = db
@@ -83,7 +89,7 @@ class AuditApi(audit_pb2_grpc.AuditServicer):
     async def ListEntries(
         self, request: audit_pb2.ListEntriesRequest, context: grpc.aio.ServicerContext
     ) -> audit_pb2.ListEntriesResponse:
-        """A page is `limit` leaves long; who may not see them all gets fewer.
+        """A page of the log in order; readers who may not see every entry of it get fewer.
 
         Raises PageTokenWrong.
         """
@@ -128,7 +134,7 @@ class AuditApi(audit_pb2_grpc.AuditServicer):
     async def ProveInclusion(
         self, request: audit_pb2.ProveInclusionRequest, context: grpc.aio.ServicerContext
     ) -> audit_pb2.ProveInclusionResponse:
-        """Raises TreeSizeUnknown, or EntryNotSealed for an index that is not in that tree."""
+        """The inclusion proof of an entry (RFC 9162). Raises TreeSizeUnknown or EntryNotSealed."""
         async with self._db.begin(SYSTEM) as tx:
             await _require_head(tx, request.tree_size)
             if not 0 <= request.leaf_index < request.tree_size:
@@ -139,7 +145,7 @@ class AuditApi(audit_pb2_grpc.AuditServicer):
     async def ProveConsistency(
         self, request: audit_pb2.ProveConsistencyRequest, context: grpc.aio.ServicerContext
     ) -> audit_pb2.ProveConsistencyResponse:
-        """Raises TreeSizeUnknown."""
+        """The consistency proof of two trees (RFC 9162). Raises TreeSizeUnknown."""
         if not 0 <= request.first_size <= request.second_size:
             raise TreeSizeUnknown
         async with self._db.begin(SYSTEM) as tx:
@@ -148,7 +154,7 @@ class AuditApi(audit_pb2_grpc.AuditServicer):
             return audit_pb2.ProveConsistencyResponse(path=await _hashes(tx, path))
 
     def _shown(self, leaf: Row[Any], scope: Scope) -> audit_pb2.AuditEntry:
-        """The hash is that of the entry as it lies here now: one that was changed shows."""
+        """An entry with the hash of its stored content, so that a changed one is detected."""
         canonical = bytes(leaf.canonical)
         leaf_hash, entry = merkle.leaf_hash(canonical), read_entry(canonical)
         if entry is None or not self._rules.are_open(entry) or not scope.sees(entry.region):
@@ -166,7 +172,7 @@ def _audit_reading(
     *,
     is_further_page: bool,
 ) -> None:
-    """A person's every page that shows something; of a service, that it began to read."""
+    """Audit a reading: for a person every page with entries, for a service only the first page."""
     if caller.operator is None:
         if not is_further_page:
             first = str(page[0].leaf_index) if page else ""
@@ -179,7 +185,7 @@ def _audit_reading(
 
 
 async def _require_head(tx: Tx, tree_size: int) -> None:
-    """Raises TreeSizeUnknown where no head was signed for a tree of this size."""
+    """Raises TreeSizeUnknown if no head was signed for a tree of this size."""
     known = await tx.scalar(
         select(audit_heads.c.tree_size).where(audit_heads.c.tree_size == tree_size)
     )
@@ -210,12 +216,12 @@ async def _attempts_before(tx: Tx, before: int | None, limit: int) -> Sequence[R
 
 
 def _may_list(scope: Scope, attempt: AuditEntry) -> bool:
-    """Others' attempts only: a caller's own would show which records exist and are hidden."""
+    """Only attempts of others: a caller's own would reveal which hidden records exist."""
     return scope.sees(attempt.region) and attempt.actor != scope.actor
 
 
 def _position_in(after: tuple[str, ...]) -> int | None:
-    """Raises PageTokenWrong."""
+    """The position in a page token, None for the first page. Raises PageTokenWrong."""
     if not after:
         return None
     if not re.fullmatch(r"[0-9]{1,18}", after[0]):

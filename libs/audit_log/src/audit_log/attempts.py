@@ -1,7 +1,8 @@
-"""Attempts to open what the one who asks is not shown: recorded, and reported to internal security.
+"""Attempts to open hidden records: audited, and reported to internal security.
 
-The answer stays what it was: "not found", as for what does not exist, which is recorded as well.
-The same steps are taken in both cases, so that neither answer nor time tells them apart.
+The caller gets "not found" as for a record that does not exist; attempts on such records are
+audited too. Both cases take the same steps, so that neither the answer nor its timing reveals which
+it was.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -21,7 +22,7 @@ from chassis.transaction import SYSTEM, Tx
 
 @dataclass(frozen=True)
 class Record:
-    """What was asked for, as the log names it."""
+    """The requested record, as the log names it."""
 
     object_ref: str
     region: str = ""
@@ -35,7 +36,7 @@ class Attempt:
     attempted_at: datetime
 
 
-# Sees everything; None where there is no such record.
+# Finds a record in a transaction that sees every row; None if it does not exist.
 Find = Callable[[Tx], Awaitable[Record | None]]
 
 
@@ -49,9 +50,9 @@ class Attempts:
     async def recorded(
         self, caller: Caller, asked: str, find: Find, *refusals: type[Refusal]
     ) -> AsyncIterator[None]:
-        """Around a transaction that may be refused with one of `refusals`; they are raised on.
+        """Run a block; if it raises one of `refusals`, record an attempt and re-raise it.
 
-        `asked` is "type:id" as it was asked for. What a service asks by itself is no attempt.
+        `asked` is the requested record as "type:id". A service's own requests are not attempts.
         """
         try:
             yield

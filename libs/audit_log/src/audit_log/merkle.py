@@ -2,8 +2,8 @@
 
 Hashes are SHA-256, 32 bytes; leaves are given as their hashes. A `Subtree` is perfect: its
 2**level leaves begin at leaf index * 2**level. A "frontier" is the list of roots of the perfect
-subtrees that a tree of n leaves is made of, largest first (one per set bit of n): all that is
-needed to append. Whoever knows the roots of the perfect subtrees proves with O(log n) of them.
+subtrees that make up a tree of n leaves, largest first (one per set bit of n): it is all that
+appending needs. A proof takes O(log n) roots of perfect subtrees.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ class Subtree:
 
 
 class Leaves(NamedTuple):
-    """The leaves from `start` up to, not including, `end`: whose root a proof names."""
+    """The leaves from `start` up to and excluding `end`, whose root is part of a proof."""
 
     start: int
     end: int
@@ -40,9 +40,10 @@ def node_hash(left: bytes, right: bytes) -> bytes:
 def append(
     frontier: Sequence[bytes], size: int, leaf: bytes
 ) -> tuple[list[bytes], dict[Subtree, bytes]]:
-    """Appends to a tree of `size` leaves: its frontier now, and the subtrees this leaf completed.
+    """Append to a tree of `size` leaves: the new frontier, and the subtrees that the leaf
+    completes.
 
-    Those are of level 1 and above, each with its root.
+    Those are the subtrees of level 1 and above, each with its root.
     """
     grown, completed, top, index = list(frontier), dict[Subtree, bytes](), leaf, size
     for level in range(1, _trailing_ones(size) + 1):
@@ -52,7 +53,7 @@ def append(
 
 
 def root_of(frontier: Sequence[bytes]) -> bytes:
-    """The root of the tree that `frontier` makes; of no leaves, the hash of nothing."""
+    """The root of the tree with this frontier; for no leaves, the hash of an empty string."""
     if not frontier:
         return hashlib.sha256(b"").digest()
     root = frontier[-1]
@@ -70,7 +71,7 @@ def root(leaves: Iterable[bytes]) -> bytes:
 
 
 def inclusion_path(index: int, size: int) -> list[Leaves]:
-    """Whose roots prove that leaf `index` is in the tree of `size` leaves (RFC 9162, 2.1.3.1).
+    """The ranges whose roots prove that leaf `index` is in a tree of `size` (RFC 9162, 2.1.3.1).
 
     From the leaf's sibling up to the root's child; 0 <= index < size.
     """
@@ -84,9 +85,9 @@ def inclusion_path(index: int, size: int) -> list[Leaves]:
 
 
 def consistency_path(first: int, second: int) -> list[Leaves]:
-    """Whose roots prove that the tree of `first` leaves begins that of `second` (2.1.4.1).
+    """The ranges whose roots prove that a tree of `second` leaves extends one of `first` (2.1.4.1).
 
-    0 <= first <= second; nothing is to be proved where they are equal or the first is empty.
+    0 <= first <= second; empty if they are equal or `first` is 0.
     """
     if first in (0, second):
         return []
@@ -96,7 +97,7 @@ def consistency_path(first: int, second: int) -> list[Leaves]:
         inside, sibling = (left, right) if first <= right.start else (right, left)
         path.append(sibling)
         whole = inside
-    if whole.start > 0:  # else it is the first tree itself, whose root the verifier has
+    if whole.start > 0:  # else it is the first tree itself, whose root the verifier knows
         path.append(whole)
     return path[::-1]
 
@@ -107,7 +108,7 @@ def subtrees(path: Iterable[Leaves]) -> set[Subtree]:
 
 
 def resolve(path: Iterable[Leaves], roots: Mapping[Subtree, bytes]) -> list[bytes]:
-    """The hashes of a path. Raises KeyError where `roots` lacks one of its `subtrees`."""
+    """The hashes of a path. Raises KeyError if `roots` lacks one of its `subtrees`."""
     return [root_of([roots[subtree] for subtree in _perfect(leaves)]) for leaves in path]
 
 
@@ -134,7 +135,7 @@ def verify_inclusion(
 def verify_consistency(
     first: int, second: int, path: Sequence[bytes], first_root: bytes, second_root: bytes
 ) -> bool:
-    """Whether `path` proves that the tree of `first` leaves begins that of `second` (2.1.4.2)."""
+    """Whether `path` proves that the tree of `second` leaves extends that of `first` (2.1.4.2)."""
     if first == second:
         return not path and first_root == second_root
     if first == 0:
@@ -169,7 +170,7 @@ def _halves(leaves: Leaves) -> tuple[Leaves, Leaves]:
 
 
 def _perfect(leaves: Leaves) -> list[Subtree]:
-    """What they are made of, largest first; `start` is where a subtree as large may begin."""
+    """The perfect subtrees of a range, largest first; `start` must be aligned to the largest."""
     found, start = [], leaves.start
     while start < leaves.end:
         level = (leaves.end - start).bit_length() - 1

@@ -1,4 +1,4 @@
-"""What a service says of its audit log: what auditors see of it."""
+"""The rules of a service's audit log: what auditors may read."""
 
 from dataclasses import dataclass
 
@@ -7,15 +7,15 @@ from chassis.audit_entry import OPEN, AuditEntry
 
 @dataclass(frozen=True)
 class AuditRules:
-    """What a service says of its log; the defaults hide nothing by type and list no attempts."""
+    """The rules of one log; by default nothing is hidden by type and no attempts are listed."""
 
-    # Types of objects whose entries of before there were classes auditors do not see.
+    # Types of objects whose entries without a class (older ones) are hidden from auditors.
     hidden_unclassified: frozenset[str] = frozenset()
-    # Whether it records attempts (its migrations made the index that lists them).
+    # Whether the service records attempts (its migrations made the index that lists them).
     records_attempts: bool = False
 
     def are_open(self, entry: AuditEntry) -> bool:
-        """Whether auditors of its region see this entry."""
+        """Whether auditors of its region may read this entry."""
         if entry.audit_class:
             return entry.audit_class == OPEN
         return entry.object_type not in self.hidden_unclassified

@@ -1,9 +1,9 @@
 """The audit log, sealed into a signed Merkle tree.
 
-Entries are written by `Tx.audit` with the effect they record. One sealer per schema gives waiting
-entries their leaf index, keeps the roots of the subtrees that they complete, and signs the new
-head; a head says how many entries there are and what they were, so that none can be changed,
-dropped or put in between unnoticed. `api` answers questions about it.
+`Tx.audit` writes entries in the transaction of the effect that they record. One sealer per schema
+assigns leaf indices to waiting entries, stores the roots of the subtrees that they complete and
+signs the new head. A head commits to the number and content of all entries, so that changing,
+dropping or inserting one is detected. `api` serves the log.
 """
 
 import asyncio
@@ -26,13 +26,13 @@ HASH_BYTES = 32
 
 
 def head_text(service: str, tree_size: int, root: bytes, sealed_at: datetime) -> bytes:
-    """The bytes a head's signature covers."""
+    """The bytes that the signature of a head covers."""
     moment = sealed_at.astimezone(UTC).isoformat()
     return f"tartip-audit-v1\n{service}\n{tree_size}\n{root.hex()}\n{moment}".encode()
 
 
 class Sealer:
-    """Seals what waits, every `every_seconds`, in one process a schema."""
+    """Seals waiting entries every `every_seconds`, in one process per schema."""
 
     def __init__(self, db: Database, clock: Clock, *, service: str, every_seconds: float) -> None:
         self._db = db
@@ -42,7 +42,7 @@ class Sealer:
         self._key = db.keyring.signing_key("audit")
 
     async def run(self) -> None:
-        """For ever. Raises when the lock that makes it the only one was lost."""
+        """Seal until cancelled. Raises when the lock that keeps other sealers out is lost."""
         async with self._db.singleton("sealer") as connection:
             while True:
                 await require_held(connection)
@@ -51,7 +51,7 @@ class Sealer:
                 await asyncio.sleep(self._every_seconds)
 
     async def seal(self) -> int:
-        """Seals up to BATCH waiting entries under a new head; returns how many."""
+        """Seal up to BATCH waiting entries under a new head; returns their number."""
         async with self._db.begin(SYSTEM) as tx:
             waiting = await _waiting(tx)
             if not waiting:
@@ -73,7 +73,7 @@ class Sealer:
             return len(waiting)
 
     def _signed_head(self, size: int, frontier: Sequence[bytes]) -> dict[str, Any]:
-        """Columns of `audit_heads`."""
+        """The columns of a new row of `audit_heads`."""
         root, sealed_at = merkle.root_of(frontier), self._clock()
         return {
             "tree_size": size,

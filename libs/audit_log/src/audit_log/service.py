@@ -1,4 +1,4 @@
-"""How a service gets its audit log: one call in its `build`."""
+"""Adding the audit log to a service: one call in its `build`."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from audit_log.sealer import Sealer
 
 
 def serve_audit_log(chassis: Chassis[Any], rules: AuditRules | None = None) -> None:
-    """Serves `tartip.audit.v1` and seals what `Tx.audit` wrote."""
+    """Serve `tartip.audit.v1` and seal the entries that `Tx.audit` writes."""
     chassis.serve(
         audit_pb2.DESCRIPTOR.services_by_name["Audit"],
         audit_pb2_grpc.add_AuditServicer_to_server,

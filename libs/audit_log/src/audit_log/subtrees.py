@@ -1,8 +1,8 @@
-"""The roots of the perfect subtrees of a log, so that a proof reads O(log n) rows, not every leaf.
+"""The roots of a log's perfect subtrees, so that a proof reads O(log n) rows and not every leaf.
 
 `audit_nodes` holds levels 1 and above; level 0 is `audit_leaves`. The sealer adds the subtrees that
-a batch completes, in the batch's transaction. A service makes the table by a migration of its own,
-which fills it from the leaves that are there.
+a batch completes, in the transaction of the batch. Each service creates the table in a migration of
+its own, which fills it from existing leaves.
 """
 
 from collections.abc import Mapping, Set
@@ -25,8 +25,8 @@ from sqlalchemy import (
 
 from audit_log.merkle import Subtree
 
-# Nodes that one statement of the migration makes: bounds what the database holds at once, and
-# keeps each statement far below its time-out.
+# Nodes per statement of the migration: bounds the memory of the database and keeps each statement
+# far below its time-out.
 FILLED_AT_ONCE = 50_000
 
 audit_nodes = Table(
@@ -39,7 +39,7 @@ audit_nodes = Table(
 
 
 async def add_roots(tx: Tx, completed: Mapping[Subtree, bytes]) -> None:
-    """Writes the roots of subtrees of level 1 and above."""
+    """Store the roots of subtrees of level 1 and above."""
     if completed:
         await tx.execute(
             insert(audit_nodes),
@@ -51,7 +51,7 @@ async def add_roots(tx: Tx, completed: Mapping[Subtree, bytes]) -> None:
 
 
 async def roots_of(tx: Tx, wanted: Set[Subtree]) -> dict[Subtree, bytes]:
-    """The roots of those of these subtrees that are sealed, in two reads by key."""
+    """The roots of the wanted subtrees, without those not sealed yet; two reads by key."""
     leaves = [subtree.index for subtree in wanted if subtree.level == 0]
     above = [(subtree.level, subtree.index) for subtree in wanted if subtree.level > 0]
     found = await tx.execute(
@@ -66,9 +66,9 @@ async def roots_of(tx: Tx, wanted: Set[Subtree]) -> dict[Subtree, bytes]:
 
 
 def install_nodes(op: Operations, runtime_role: str) -> None:
-    """For a service's migration: makes `audit_nodes` and fills it from the leaves that are there.
+    """Create `audit_nodes` in a service's migration and fill it from existing leaves.
 
-    The database hashes, `FILLED_AT_ONCE` nodes a statement, so the log's length costs no memory.
+    The database computes the hashes, `FILLED_AT_ONCE` nodes per statement: bounded memory.
     """
     connection = op.get_bind()
     audit_nodes.create(connection)
@@ -81,7 +81,7 @@ def install_nodes(op: Operations, runtime_role: str) -> None:
 
 
 def _fill_above(connection: Connection, level: int, count: int) -> None:
-    """Makes the parents of the `count` nodes of `level`; a last one without a sibling has none."""
+    """Insert the parents of the `count` nodes of `level`; a last one without a sibling has none."""
     paired, step = count - count % 2, 2 * FILLED_AT_ONCE
     for start in range(0, paired, step):
         connection.execute(

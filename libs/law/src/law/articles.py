@@ -1,4 +1,4 @@
-"""Articles of KoAP by edition: their sanctions, and what a device must have measured.
+"""Articles of the Code of Administrative Offences (KoAP) by edition: sanctions and measurements.
 
 An edition is chosen by the day of the offence (KoAP Art. 5). A decision records its version and
 hash.
@@ -18,7 +18,7 @@ from law.packaged import tables
 
 @dataclass(frozen=True)
 class Bracket:
-    """Excess speeds between two bounds, km/h, each with or without its own value."""
+    """A range of speeds over the limit, km/h; each bound is inclusive or exclusive."""
 
     over: Decimal
     over_included: bool
@@ -26,6 +26,7 @@ class Bracket:
     up_to_included: bool
 
     def holds(self, excess: Decimal) -> bool:
+        """Whether an excess over the limit, in km/h, lies between the bounds."""
         above = excess >= self.over if self.over_included else excess > self.over
         if self.up_to is None:
             return above
@@ -34,7 +35,7 @@ class Bracket:
 
 @dataclass(frozen=True)
 class Signal:
-    """The phase of a light that forbids passing, and for how long it is forgiven."""
+    """The phase of a traffic light that forbids passing, and the grace period after it begins."""
 
     phase: str
     grace_seconds: Decimal
@@ -42,30 +43,31 @@ class Signal:
 
 @dataclass(frozen=True)
 class Article:
-    """One part of an article; `edition` is the version and hash of the table that it is from."""
+    """One part of an article; `edition` is the version and hash of its table."""
 
     code: str
     article: str
     base_values: int
-    # Since when a prescription may be issued without a protocol; None where it may not.
+    # The first day on which a prescription may be issued without a protocol; None if never.
     automatic_from: date | None
     discount: bool
     substance_kk: str
     substance_ru: str
     edition: str
-    # What a device measures of it, where one does.
+    # What a device must measure to establish the offence, if a device can.
     speed: Bracket | None = None
     signal: Signal | None = None
 
     @property
     def measures_speed(self) -> bool:
+        """Whether the offence is established by a measured speed (KoAP Art. 592)."""
         return self.speed is not None
 
 
 @dataclass(frozen=True)
 class PlateRules:
-    """Classes of plates (`law.plates`) that are never fined automatically, and from what confidence
-    on each character counts as read."""
+    """Classes of plates (`law.plates`) that are never fined automatically, and the confidence from
+    which a character counts as read."""
 
     not_automatic: frozenset[str]
     sure_from: float
@@ -73,7 +75,7 @@ class PlateRules:
 
 @dataclass(frozen=True)
 class Articles:
-    """One edition, in force from the first day to the last (None: until another says so)."""
+    """One edition, in force through its last day; None until a newer edition begins."""
 
     version: str
     sha256: str
@@ -84,6 +86,11 @@ class Articles:
 
     @classmethod
     def parse(cls, raw: bytes) -> "Articles":
+        """Parse one edition from the bytes of an `articles-*.json` table; amounts and speeds are
+        exact decimals.
+
+        Raises KeyError or ValueError for a table that lacks a field or has a malformed one.
+        """
         table = json.loads(raw, parse_float=Decimal)
         last, sha256 = table["valid_until"], hashlib.sha256(raw).hexdigest()
         edition = f"{table['version']}@sha256:{sha256}"
@@ -99,18 +106,18 @@ class Articles:
         )
 
     def speeding(self, excess_kmh: Decimal) -> Article | None:
-        """The article whose bracket holds an excess over the limit; None below the first."""
+        """The article for an excess over the limit (KoAP 592); None below the first bracket."""
         rows = self.by_code.values()
         return next((row for row in rows if row.speed and row.speed.holds(excess_kmh)), None)
 
     def passing_a_signal(self, phase: str) -> Article | None:
-        """The article that forbids to pass a light in this phase; None where it is allowed."""
+        """The article that forbids passing a light in this phase (KoAP 599(1)); None if allowed."""
         rows = self.by_code.values()
         return next((row for row in rows if row.signal and row.signal.phase == phase), None)
 
 
 def read_articles() -> Editions[Articles]:
-    """The editions that come with this package."""
+    """The editions packaged with this library."""
     return Editions(map(Articles.parse, tables("articles-")))
 
 

@@ -1,6 +1,6 @@
-"""Years that a trial assumes, as they stand in the versions of what was decided with them.
+"""Years that a trial assumes, recorded as marks in the versions of the tables used.
 
-The mark travels with the version, so whatever is decided says for ever what it was decided with.
+The version is stored with each decision, so that an assumed year can be recognised later.
 """
 
 import re
@@ -9,9 +9,10 @@ _MARK = re.compile(r"assumed:(\d{4})")
 
 
 def mark_of(year: int) -> str:
+    """The mark that is added to a table's version where its year is assumed: `assumed:2027`."""
     return f"assumed:{year}"
 
 
 def assumed_years(*versions: str) -> tuple[int, ...]:
-    """The years that are marked in these versions, in order."""
+    """The years that these table versions mark as assumed, in ascending order."""
     return tuple(sorted({int(year) for version in versions for year in _MARK.findall(version)}))

@@ -1,4 +1,4 @@
-"""Who issues a prescription, by region, as the letter names it (KoAP 822-1(1))."""
+"""The authority that issues prescriptions in each region, as letters name it (KoAP 822-1(1))."""
 
 import json
 from dataclasses import dataclass
@@ -8,6 +8,8 @@ from law.packaged import tables
 
 @dataclass(frozen=True)
 class Authority:
+    """Name and address of an authority, in Kazakh and Russian."""
+
     name_kk: str
     name_ru: str
     address_kk: str
@@ -15,6 +17,6 @@ class Authority:
 
 
 def read_authorities() -> dict[str, Authority]:
-    """By ISO code of the region."""
+    """The authorities by ISO 3166-2 code of the region."""
     [raw] = tables("authorities")
     return {row.pop("region"): Authority(**row) for row in json.loads(raw)["authorities"]}

@@ -1,7 +1,8 @@
-"""The monthly calculation index (MCI) for fines, in tiyn, by the day from which it holds.
+"""The monthly calculation index (MCI) for fines, in tiyn, by the first day on which it is in force.
 
-The value of a year is in the budget law of the year, so it is not known before December. A year
-without one is refused by name; only a trial may assume the last, and the version then says so.
+Each year's value is set by that year's budget law and is not known before December. A year without
+a value raises TableYearMissing; only a trial may assume the last known value, and the version then
+marks the year.
 """
 
 import hashlib
@@ -17,21 +18,29 @@ BASE_VALUES = "base_values"
 
 @dataclass(frozen=True)
 class BaseValue:
+    """The MCI on a day, in tiyn."""
+
     amount_minor: int
-    # Of the table that it is from, with its hash.
+    # Version and hash of its table.
     version: str
 
 
 @dataclass(frozen=True)
 class BaseValues:
+    """All values of the table, each with its first day."""
+
     steps: tuple[tuple[date, int], ...]
-    # The last day of which the table knows anything.
+    # The last day that the table covers.
     until: date
     version: str
     assumes: bool = False
 
     @classmethod
     def parse(cls, raw: bytes) -> "BaseValues":
+        """Parse `base_values.json`; amounts are in tiyn.
+
+        Raises ValueError unless the values are positive and ordered by their first day.
+        """
         table = json.loads(raw)
         steps = tuple(
             (date.fromisoformat(row["valid_from"]), int(row["amount_minor"]))
@@ -44,7 +53,7 @@ class BaseValues:
         return cls(steps, until, f"{table['version']}@sha256:{digest}")
 
     def assuming(self) -> "BaseValues":
-        """The same for a trial: after the last day the last value."""
+        """The same table for a trial: the last value also applies after the last day."""
         return replace(self, assumes=True)
 
     def holds(self, year: int) -> bool:
@@ -52,7 +61,7 @@ class BaseValues:
         return self.steps[0][0].year <= year <= self.until.year
 
     def on(self, day: date) -> BaseValue:
-        """Raises TableYearMissing."""
+        """The value in force on a day (KoAP 44(1)). Raises TableYearMissing."""
         if day < self.steps[0][0] or (day > self.until and not self.assumes):
             raise TableYearMissing(BASE_VALUES, day.year)
         amount = next(value for since, value in reversed(self.steps) if since <= day)

@@ -1,8 +1,8 @@
-"""Working days by yearly tables: days off, and Saturdays and Sundays that are worked.
+"""Working days by yearly tables: days off on weekdays, and working Saturdays and Sundays.
 
-The year is the country's: what the law makes a holiday, the days that holidays on a weekend move
-to, and what an order of the minister moves. A year that no table holds is refused by name; only a
-trial may assume it (`assumed_year`), and every version then says so.
+A table holds the country's public holidays, the days to which holidays on a weekend are moved, and
+the days moved by order of the minister. A year without a table raises TableYearMissing; only a
+trial may assume it (`assumed_year`), and every version then marks the year.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ _SATURDAY = 5
 
 @dataclass(frozen=True)
 class CalendarYear:
-    """The days of one year that are not what their weekday says."""
+    """The days of one year that differ from their weekday: days off and working weekend days."""
 
     days_off: frozenset[date]
     working_days: frozenset[date]
@@ -29,17 +29,18 @@ class CalendarYear:
 
     @classmethod
     def parse(cls, raw: bytes) -> "tuple[int, CalendarYear]":
-        """The year and its table. Raises ValueError for a day that its weekday settles already."""
+        """Year and table from JSON. Raises ValueError for a redundant day or another year."""
         table = json.loads(raw)
         days_off = frozenset(map(date.fromisoformat, table["days_off"]))
         working_days = frozenset(map(date.fromisoformat, table["working_days"]))
         for day in days_off | working_days:
             if day.year != table["year"] or (day.weekday() < _SATURDAY) == (day in working_days):
-                raise ValueError(f"{day} does not belong into the calendar of {table['year']}")
+                raise ValueError(f"{day} does not belong in the calendar of {table['year']}")
         digest = hashlib.sha256(raw).hexdigest()[:16]
         return table["year"], cls(days_off, working_days, f"{table['version']} sha256:{digest}")
 
     def is_working(self, day: date) -> bool:
+        """Whether a day of this year is a working day."""
         if day.weekday() < _SATURDAY:
             return day not in self.days_off
         return day in self.working_days
@@ -47,31 +48,32 @@ class CalendarYear:
 
 @dataclass(frozen=True)
 class Holiday:
-    """One of the law on holidays (Arts. 3 to 5) that has a date of its own."""
+    """A public holiday with a fixed date (Law on holidays, Arts. 3 to 5)."""
 
     name: str
     month: int
     day: int
-    # On a weekend it is kept on the next working day; Christmas and Kurban Ait are not.
+    # If it falls on a weekend, the next working day is off; not so for Christmas and Kurban Ait.
     moves: bool
 
 
 @dataclass(frozen=True)
 class Holidays:
-    """Those of the last law that is known, from which a trial assumes a year."""
+    """The holidays of the latest known law, from which a trial derives later years."""
 
     holidays: tuple[Holiday, ...]
     version: str
 
     @classmethod
     def parse(cls, raw: bytes) -> "Holidays":
+        """Parse `holidays.json` (Law on holidays, Arts. 3 to 5, and Labour Code Art. 84)."""
         table = json.loads(raw)
         digest = hashlib.sha256(raw).hexdigest()[:16]
         rows = tuple(Holiday(**row) for row in table["holidays"])
         return cls(rows, f"{table['version']} sha256:{digest}")
 
     def assumed_year(self, year: int) -> CalendarYear:
-        """Holidays with a date and the days they move to; nothing that is decreed year by year."""
+        """A year from fixed holidays and their replacement days, without days moved by decree."""
         dates = {date(year, holiday.month, holiday.day): holiday.moves for holiday in self.holidays}
         days_off = set(dates)
         for day in sorted(day for day, moves in dates.items() if moves):
@@ -89,13 +91,13 @@ def _next_working(day: date, days_off: set[date]) -> date:
 
 @dataclass(frozen=True)
 class Calendar:
-    """All years that have a table; with `assumes`, later ones as well."""
+    """All years that have a table; with `assumes`, later years too."""
 
     years: Mapping[int, CalendarYear]
     assumes: Holidays | None = None
 
     def year(self, year: int) -> CalendarYear:
-        """Raises TableYearMissing."""
+        """The table of a year, or an assumed one. Raises TableYearMissing."""
         if year in self.years:
             return self.years[year]
         if self.assumes is None or year < max(self.years):
@@ -107,21 +109,24 @@ class Calendar:
         return year in self.years
 
     def is_working(self, day: date) -> bool:
-        """Raises TableYearMissing."""
+        """Whether a day is a working day. Raises TableYearMissing."""
         return self.year(day.year).is_working(day)
 
     def next_working(self, day: date) -> date:
-        """`day` itself where it is one. Raises TableYearMissing."""
+        """The first working day on or after `day`. Raises TableYearMissing."""
         while not self.is_working(day):
             day += _ONE_DAY
         return day
 
     def after(self, day: date, working_days: int) -> date:
-        """The last day of a term that starts on `day`, which is not counted (KoAP 739)."""
+        """The last day of a term in working days; the starting `day` is not counted (KoAP 739).
+
+        Raises TableYearMissing.
+        """
         for _ in range(working_days):
             day = self.next_working(day + _ONE_DAY)
         return day
 
     def version_of(self, first: date, last: date) -> str:
-        """Tables and hashes of all years of a term. Raises TableYearMissing."""
+        """Version and hash of the table of each year of a term. Raises TableYearMissing."""
         return ", ".join(self.year(year).version for year in range(first.year, last.year + 1))

@@ -1,7 +1,7 @@
-"""Tables of law by validity: which edition was in force on a day.
+"""Editions of a table of law: which one was in force on a day.
 
-An edition holds from its first day to its last, both inclusive, in Almaty; None as the last day
-means until another begins. Where two overlap the newer one is in force.
+An edition is in force from its first day to its last, both inclusive, by the date in Almaty; a last
+day of None means until a newer edition begins. Where two overlap, the newer one is in force.
 """
 
 from collections.abc import Iterable
@@ -12,30 +12,36 @@ from law.zone import almaty_day
 
 
 class Edition(Protocol):
-    @property
-    def valid_from(self) -> date: ...
+    """A table with the days on which it is in force."""
 
     @property
-    def valid_until(self) -> date | None: ...
+    def valid_from(self) -> date:
+        """The first day in force, inclusive."""
+
+    @property
+    def valid_until(self) -> date | None:
+        """The last day in force, inclusive; None until a newer edition begins."""
 
 
 E = TypeVar("E", bound=Edition)
 
 
 class EditionMissing(LookupError):
-    """No edition was in force on that day: yesterday's law is not guessed from today's."""
+    """No edition was in force on that day; the law of another day is never substituted."""
 
 
 class Editions(Generic[E]):
+    """All editions of one table."""
+
     def __init__(self, editions: Iterable[E]) -> None:
         self._newest_first = sorted(editions, key=lambda edition: edition.valid_from, reverse=True)
 
     def at(self, moment: datetime) -> E:
-        """The edition in force on the day in Almaty. Raises EditionMissing."""
+        """The edition in force on the date of a moment in Almaty. Raises EditionMissing."""
         return self.on(almaty_day(moment))
 
     def on(self, day: date) -> E:
-        """Raises EditionMissing."""
+        """The edition in force on a day. Raises EditionMissing."""
         for edition in self._newest_first:
             if is_in_force(edition, day):
                 return edition
@@ -43,5 +49,6 @@ class Editions(Generic[E]):
 
 
 def is_in_force(edition: Edition, day: date) -> bool:
+    """Whether an edition is in force on a day; both its first and its last day count."""
     last = edition.valid_until
     return edition.valid_from <= day and (last is None or day <= last)

@@ -1,6 +1,6 @@
-"""A fine's dates as KoAP counts them: in working or calendar days, from the day of delivery.
+"""The legal dates of a fine, counted from the day of delivery in working or calendar days.
 
-Art. 739: the starting day is not counted and a term ends at 24:00 of its last day; terms in
+KoAP Art. 739: the starting day is not counted, a term ends at 24:00 of its last day, and terms in
 "сутки" skip days off. See `law.fine_terms` for the length of each term, `law.calendar` for days
 off, `law.zone` for the day in Almaty.
 """
@@ -18,13 +18,15 @@ _ONE_DAY = timedelta(days=1)
 
 
 class DayCount(Enum):
+    """Whether terms in days are counted in working or in calendar days."""
+
     WORKING = "WORKING"
     CALENDAR = "CALENDAR"
 
 
 @dataclass(frozen=True)
 class LegalDates:
-    """Each is the last day of its term; what they are counted with is part of the decision."""
+    """The last day of each term, with the day count and calendar that they were computed with."""
 
     delivered_on: date
     discount_until: date
@@ -38,14 +40,17 @@ class LegalDates:
 
     @property
     def assumed_years(self) -> tuple[int, ...]:
+        """The years whose calendar was assumed for a trial; empty for dates that are valid."""
         return assumed_years(self.calendar_version)
 
 
 def legal_dates(
     delivered_on: date, calendar: Calendar, editions: Editions[FineTerms], count: DayCount
 ) -> LegalDates:
-    """By the terms in force on the day of delivery (Arts. 811, 817, 826-2, 883, 893, 894).
-    Raises TableYearMissing."""
+    """The dates by the terms in force on the day of delivery.
+
+    KoAP Arts. 811, 817, 826-2, 883, 893 and 894. Raises EditionMissing or TableYearMissing.
+    """
     terms = editions.on(delivered_on)
 
     def after(day: date, days: int) -> date:
@@ -72,17 +77,17 @@ def legal_dates(
 
 
 def last_day_to_send(occurred_on: date, terms: FineTerms) -> date:
-    """Art. 822-1(3): the day of the offence is not counted."""
+    """The last day to send a prescription (KoAP 822-1(3)); the day of the offence is day 0."""
     return occurred_on + timedelta(days=terms.sent_within_calendar_days)
 
 
 def last_day_of_liability(occurred_on: date, terms: FineTerms) -> date:
-    """Art. 62(1)."""
+    """The last day on which a fine may be imposed for an offence (KoAP 62(1))."""
     return months_after(occurred_on, terms.limitation_months)
 
 
 def months_after(day: date, months: int) -> date:
-    """The same day of a later month, its last day where there is no such day."""
+    """The same day of a later month, or the last day of that month if it is shorter."""
     month = day.month - 1 + months
     year, month = day.year + month // 12, month % 12 + 1
     next_month = date(year + month // 12, month % 12 + 1, 1)

@@ -1,4 +1,4 @@
-"""How long the terms of a fine are, and what is let off who pays early: a table by edition.
+"""The lengths of a fine's terms and the discount for early payment, by edition.
 
 See `law.fine_dates` for how days are counted.
 """
@@ -17,7 +17,7 @@ WHOLE_PERCENT = 100
 
 @dataclass(frozen=True)
 class FineTerms:
-    """One edition; days are counted as KoAP 739 says unless they are named calendar days."""
+    """One edition; days are counted by KoAP 739 unless the field says calendar days."""
 
     version: str
     sha256: str
@@ -34,7 +34,10 @@ class FineTerms:
 
     @classmethod
     def parse(cls, raw: bytes) -> "FineTerms":
-        """Raises ValueError for a term that names no source or has no length."""
+        """Parse a `fine-terms-*.json` table.
+
+        Raises ValueError for a term without a source or a positive length.
+        """
         table = json.loads(raw)
         last, terms = table["valid_until"], table["terms"]
         return cls(
@@ -53,13 +56,13 @@ class FineTerms:
         )
 
     def discounted(self, amount_minor: int) -> int:
-        """What is left to pay within the discount's term; a part of a tiyn falls to the payer."""
+        """The amount to pay within the discount term, in tiyn, rounded down (KoAP 811(1))."""
         assert amount_minor >= 0
         return amount_minor * (WHOLE_PERCENT - self.discount_percent) // WHOLE_PERCENT
 
 
 def read_fine_terms() -> Editions[FineTerms]:
-    """The editions that come with this package."""
+    """The editions packaged with this library."""
     return Editions(map(FineTerms.parse, tables("fine-terms-")))
 
 
@@ -75,5 +78,5 @@ def _length(terms: dict[str, Any], term: str, unit: str) -> int:
 def _percent(terms: dict[str, Any], term: str) -> int:
     percent = int(terms[term]["percent"])
     if not 0 < percent < WHOLE_PERCENT:
-        raise ValueError(f"{term} lets off {percent} %")
+        raise ValueError(f"{term} is a discount of {percent} %")
     return percent

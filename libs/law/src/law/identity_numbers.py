@@ -1,4 +1,4 @@
-"""Numbers that name people and firms: IIN and BIN (Government decree No. 565 of 11.06.2003)."""
+"""Identification numbers of people (IIN) and firms (BIN): decree No. 565 of 11.06.2003."""
 
 import re
 from datetime import date
@@ -8,7 +8,7 @@ _CENTURIES = {"1": 1800, "2": 1800, "3": 1900, "4": 1900, "5": 2000, "6": 2000}
 
 
 def has_check_digit(number: str) -> bool:
-    """Whether twelve digits end in their check digit; the same rule for IIN and BIN."""
+    """Whether a number has twelve digits and a correct check digit; IIN and BIN share the rule."""
     if not re.fullmatch(r"[0-9]{12}", number):
         return False
     digits = [int(digit) for digit in number]
@@ -20,22 +20,25 @@ def has_check_digit(number: str) -> bool:
 
 
 def is_bin(number: str) -> bool:
-    """Whether a number of twelve digits is a firm's: in an IIN the fifth is of the day's tens."""
+    """Whether a number of twelve digits is a BIN: its fifth digit is 4, 5 or 6.
+
+    In an IIN that digit is the tens of the day of birth, 0 to 3.
+    """
     return number[4] in "456"
 
 
 def is_owner_number(number: str) -> bool:
-    """An IIN with a date that exists, or a BIN; either with its check digit."""
+    """Whether a number is a valid BIN, or a valid IIN with an existing date of birth."""
     if not has_check_digit(number):
         return False
     if is_bin(number):
         return "01" <= number[2:4] <= "12"
-    # Century 0 is seen on foreigners' IINs, whose date is not to be relied on.
+    # The century digit of some foreigners' IINs is 0; their date is not reliable.
     return number[6] == "0" or birth_date(number) is not None
 
 
 def birth_date(iin: str) -> date | None:
-    """None where the number holds no date: a foreigner's, or a date that does not exist."""
+    """The date of birth in an IIN; None for a foreigner's number or a date that does not exist."""
     century = _CENTURIES.get(iin[6])
     if century is None:
         return None
@@ -46,5 +49,5 @@ def birth_date(iin: str) -> date | None:
 
 
 def masked(number: str) -> str:
-    """As it may be shown: without what tells one person from another."""
+    """The number for display: only its first four and last two digits."""
     return f"{number[:4]}••••••{number[-2:]}"

@@ -1,7 +1,7 @@
-"""What everybody who works with the mesh must know before he trusts a date or an amount.
+"""Warnings that a user must know before relying on a date or an amount.
 
-Shown by the console on every page and by `tartip status`; in production the list should be empty,
-or say which table has to be added.
+The console shows them on every page, `tartip status` prints them. In production the list should be
+empty or name the table that has to be added.
 """
 
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ CLOCK_MOVED, YEAR_ASSUMED, YEAR_MISSING = "CLOCK_MOVED", "YEAR_ASSUMED", "YEAR_M
 
 @dataclass(frozen=True)
 class Notice:
-    """`facts` are what a program may act on: a table and its year, or by how much it is moved."""
+    """A warning; `facts` are its values for programs: table and year, or the clock's offset."""
 
     code: str
     message: Message
@@ -26,7 +26,7 @@ class Notice:
 
 
 def notices(now: datetime, tables: YearlyTables, clock_offset: timedelta) -> tuple[Notice, ...]:
-    """The gravest first. `now` is the moved moment where the clock is moved."""
+    """The notices in force, most serious first; `now` already includes `clock_offset`."""
     missing = tuple(_missing(table, tables.assumes) for table in tables.missing(almaty_day(now)))
     return (_moved(now, clock_offset), *missing) if clock_offset else missing
 

@@ -1,6 +1,6 @@
-"""Who may own a vehicle with which plate, and from what age an owner is fined automatically.
+"""The kind of owner that a plate implies, and the age from which owners are fined automatically.
 
-Read from `tables/owners.json` and `tables/plates.json`, where the sources are named.
+Read from `tables/owners.json` and `tables/plates.json`, which name their sources.
 """
 
 import json
@@ -13,6 +13,8 @@ from law.plates import plate_classes
 
 
 class OwnerKind(Enum):
+    """A natural person or a legal entity."""
+
     PERSON = "person"
     ENTITY = "entity"
 
@@ -27,30 +29,36 @@ _KINDS = {
 
 @dataclass(frozen=True)
 class OwnerRules:
+    """One version of the table of owners."""
+
     version: str
     fined_automatically_from_age_years: int
 
     @classmethod
     def parse(cls, raw: bytes) -> "OwnerRules":
+        """Parse `owners.json`, whose source is KoAP Arts. 28, 65 and 66."""
         table = json.loads(raw)
         return cls(table["version"], table["fined_automatically_from_age"]["years"])
 
     def kind_for(self, plate: str) -> OwnerKind | None:
-        """Whose a normalised plate is; None where its class may be anybody's."""
+        """The kind of owner that a normalised plate implies; None if its class allows either."""
         owned = (row for row in plate_classes() if row.owner in _KINDS)
         return next((_KINDS[row.owner] for row in owned if row.pattern.fullmatch(plate)), None)
 
     def is_too_young(self, born: date, on: date) -> bool:
-        """Whether somebody had not yet reached the age on a day; the birthday itself counts."""
+        """Whether a person was below the age of automatic fines on a day (KoAP Arts. 28, 65-66).
+
+        On the birthday the age is reached.
+        """
         return age_years(born, on) < self.fined_automatically_from_age_years
 
 
 def age_years(born: date, on: date) -> int:
-    """Full years; who was born on 29 February grows older on 1 March where there is no such day."""
+    """Age in full years; in a common year, a birthday on 29 February counts from 1 March."""
     return on.year - born.year - ((on.month, on.day) < (born.month, born.day))
 
 
 def owner_rules() -> OwnerRules:
-    """The table that comes with this package."""
+    """The table packaged with this library."""
     [raw] = tables("owners")
     return OwnerRules.parse(raw)

@@ -1,10 +1,10 @@
-"""The tables that come with this package, as bytes: their hash is part of what is decided."""
+"""The tables packaged with this library, as bytes: decisions record their hash."""
 
 from importlib import resources
 
 
 def tables(prefix: str) -> list[bytes]:
-    """Every table whose name begins so, in order of their names."""
+    """Every table whose file name starts with `prefix`, ordered by name."""
     folder = resources.files("law") / "tables"
     found = sorted(folder.iterdir(), key=lambda entry: entry.name)
     return [entry.read_bytes() for entry in found if entry.name.startswith(prefix)]

@@ -1,7 +1,7 @@
-"""Registration plates: how a written one is normalised, and of which classes it may be.
+"""Registration plates: normalisation and classes.
 
-Letters are Latin; Cyrillic ones that look alike are taken for them. Classes stand in
-`tables/plates.json`; `law.articles` says which of them are never fined automatically.
+Letters are Latin; Cyrillic look-alikes are converted. `tables/plates.json` lists the classes,
+`law.articles` those that are never fined automatically.
 """
 
 import json
@@ -19,8 +19,11 @@ _COUNTRY = "KZ"
 
 @dataclass(frozen=True)
 class PlateClass:
-    """`owner` is a hint: person, entity, either, foreign_person, foreign_entity, foreign, service,
-    immunity or unknown."""
+    """A layout of plates of one class.
+
+    `owner` is a hint: person, entity, either, foreign_person, foreign_entity, foreign, service,
+    immunity or unknown.
+    """
 
     name: str
     pattern: re.Pattern[str]
@@ -29,7 +32,7 @@ class PlateClass:
 
 @cache
 def plate_classes() -> tuple[PlateClass, ...]:
-    """In the order in which they are tried; one class may have several layouts."""
+    """All layouts in matching order; a class may have several."""
     [raw] = tables("plates")
     return tuple(
         PlateClass(
@@ -40,22 +43,22 @@ def plate_classes() -> tuple[PlateClass, ...]:
 
 
 def classes_of(plate: str) -> frozenset[str]:
-    """Every class that a normalised plate may be of."""
+    """Every class whose layout a normalised plate matches."""
     return frozenset(row.name for row in plate_classes() if row.pattern.fullmatch(plate))
 
 
 def latin(text: str) -> str:
-    """Upper case, Latin letters for their Cyrillic twins."""
+    """The text in upper case, with Cyrillic look-alikes replaced by Latin letters."""
     return text.upper().translate(_LOOK_ALIKES)
 
 
 def letters_and_digits(text: str) -> str:
-    """As plates are compared: Latin, nothing but letters and digits, whether or not it is one."""
+    """The text for comparing plates: only Latin letters and digits, even if it is no plate."""
     return re.sub(r"[^A-Z0-9]", "", latin(text))
 
 
 def normalised_plate(text: str) -> str | None:
-    """Latin without spaces, dashes or a leading KZ; None where it is no plate."""
+    """A plate in Latin letters without spaces, dashes or a leading KZ; None if it is not one."""
     plate = re.sub(r"[\s\-]", "", latin(text))
     if plate.startswith(_COUNTRY) and is_plate(plate.removeprefix(_COUNTRY)):
         plate = plate.removeprefix(_COUNTRY)
@@ -63,8 +66,7 @@ def normalised_plate(text: str) -> str | None:
 
 
 def plate_as_read(text: str) -> str:
-    """What somebody reads from a picture, with the dots that separate its groups; "" where it is no
-    plate."""
+    """A plate typed by a person, normalised, without dots between its groups; "" if it is none."""
     plate = re.sub(r"[\s\-·.]", "", latin(text))
     if plate.startswith(_COUNTRY) and len(plate) >= 9:
         plate = plate.removeprefix(_COUNTRY)
@@ -72,5 +74,5 @@ def plate_as_read(text: str) -> str:
 
 
 def is_plate(plate: str) -> bool:
-    """Four to ten letters and digits, some of each."""
+    """Whether a text has four to ten characters, with both letters and digits."""
     return bool(_PLATE.fullmatch(plate)) and not plate.isalpha() and not plate.isdigit()

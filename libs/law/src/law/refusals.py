@@ -1,10 +1,10 @@
-"""What the law, as tables, cannot answer."""
+"""Refusals for questions that the tables of law cannot answer."""
 
 from chassis.refusals import Kind, Refusal
 
 
 class TableYearMissing(Refusal):
-    """A yearly table does not hold the year that a decision needs: nothing is guessed."""
+    """A yearly table lacks the year that a decision needs; it is never guessed."""
 
     kind = Kind.UNAVAILABLE
     code = "TABLE_YEAR_MISSING"

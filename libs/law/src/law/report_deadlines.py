@@ -1,8 +1,8 @@
-"""Until when a citizen's report is answered: by category and region, on the country's working days.
+"""Deadlines for answering citizens' reports, by category and region, in working days or minutes.
 
-Terms in days begin on the day after registration (after office hours: after the next working day),
-skip days off and end at 24:00 of their last day. A year without a table is refused by name: a
-deadline is never guessed.
+Terms in days begin on the day after registration, or after the next working day for what arrives
+after office hours (APPC 64, 76); they skip days off and end at 24:00 of their last day. A year
+without a table raises TableYearMissing: a deadline is never guessed.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ _ONE_DAY = timedelta(days=1)
 
 @dataclass(frozen=True)
 class Deadline:
-    """Until when, and the rule (with version and hash) it came from."""
+    """A deadline and the rule behind it: id, version and hash, then the calendars used."""
 
     due_at: datetime
     rule: str
@@ -29,7 +29,7 @@ class Deadline:
 
 @dataclass(frozen=True)
 class OfficeHours:
-    """The country's working days, and the hour from which a report counts as of the next one."""
+    """Working days, and the time of day after which a report counts for the next one."""
 
     calendar: Calendar
     closes: time
@@ -37,20 +37,21 @@ class OfficeHours:
     def after_working_days(self, moment: datetime, days: int) -> datetime:
         """The end of the `days`-th working day after registration.
 
-        What comes on a day off or after closing counts as registered on the next working day.
+        A report received on a day off or after closing counts as registered on the next working
+        day (APPC 64).
         """
         local = in_almaty(moment)
         day = local.date() + _ONE_DAY * (local.time() >= self.closes)
         return start_of(self.calendar.after(self.calendar.next_working(day), days) + _ONE_DAY)
 
     def at_least(self, moment: datetime) -> datetime:
-        """The end of the working day that `moment` falls on or before."""
-        # 24:00 is written as 00:00 of the next day: one that ends a working day stays as it is.
+        """The end of the first working day on or after `moment`."""
+        # 24:00 is stored as 00:00 of the next day: the end of a working day stays unchanged.
         day = almaty_day(moment - timedelta(microseconds=1))
         return start_of(self.calendar.next_working(day) + _ONE_DAY)
 
     def version_of(self, first: datetime, due_at: datetime) -> str:
-        """The tables of the years from `first` until a term's last day, which ends at `due_at`."""
+        """Versions of the calendars of all years from `first` to the last day of the term."""
         return self.calendar.version_of(
             almaty_day(first), almaty_day(due_at - timedelta(microseconds=1))
         )
@@ -58,7 +59,7 @@ class OfficeHours:
 
 @dataclass(frozen=True)
 class DeadlineRule:
-    """A term in minutes or working days; `then` holds once work has begun."""
+    """A term in minutes or working days; `then` names the rule that applies once work has begun."""
 
     id: str
     basis: str
@@ -69,11 +70,15 @@ class DeadlineRule:
     then: str = ""
 
     def covers(self, category: str, region: str) -> bool:
+        """Whether the rule applies to a category of reports in a region (ISO 3166-2); a rule
+        without regions applies in all."""
         return category in self.categories and (not self.regions or region in self.regions)
 
 
 @dataclass(frozen=True)
 class EscalationStep:
+    """Whom an overdue report is escalated to, in minutes after its deadline."""
+
     step: int
     to: str
     after_minutes: int
@@ -81,11 +86,7 @@ class EscalationStep:
 
 @dataclass(frozen=True)
 class ReportDeadlines:
-    """One version of the table. Whatever counts days raises TableYearMissing.
-
-    What a deadline came from names rule, version and hash, and with them the calendars that it was
-    counted on.
-    """
+    """One version of the table. Every method that counts days raises TableYearMissing."""
 
     version: str
     digest: str
@@ -96,21 +97,30 @@ class ReportDeadlines:
     hours: OfficeHours
 
     def of(self, category: str, region: str, registered_at: datetime) -> Deadline:
+        """The deadline of a newly registered report, by the first rule that covers it.
+
+        The table names the source of each rule: CPC 179-185 for reports of crimes, APPC 76 for
+        answers, APPC 99 for complaints; emergencies have a service level. `registered_at` has a
+        time zone.
+        """
         rule = next(rule for rule in self.rules if rule.covers(category, region))
         return self._count(rule, registered_at)
 
     def of_dispute(self, category: str, region: str, disputed_at: datetime) -> Deadline:
-        """A disputed answer has the time of an answer again, however urgent it began."""
+        """The deadline after an answer was disputed: the term of an answer begins again."""
         rule = next(rule for rule in self.rules if rule.covers(category, region))
         return self._count(self._named(rule.then) if rule.then else rule, disputed_at)
 
     def after_taking(self, current: Deadline, registered_at: datetime) -> Deadline:
-        """What holds once work has begun; the answer's days count from registration."""
+        """The deadline once work has begun; the term of the answer counts from registration."""
         rule = self._named(current.rule)
         return self._count(self._named(rule.then), registered_at) if rule.then else current
 
     def after_waiting(self, current: Deadline, waited: timedelta) -> Deadline:
-        """The time that the reporter took is given back; days end at 24:00 of a working day."""
+        """The deadline moved by the time spent waiting for the reporter.
+
+        Terms in days then end at 24:00 of a working day.
+        """
         due_at = current.due_at + waited
         if not self._named(current.rule).working_days:
             return Deadline(due_at, current.rule)
@@ -121,6 +131,7 @@ class ReportDeadlines:
         return Deadline(due_at, f"{current.rule} {calendar}")
 
     def ladder(self, *, emergency: bool) -> tuple[EscalationStep, ...]:
+        """The steps by which an overdue report is escalated, in order."""
         return self.emergency_escalation if emergency else self.escalation
 
     def _named(self, source: str) -> DeadlineRule:
@@ -136,7 +147,7 @@ class ReportDeadlines:
 
 
 def read_report_deadlines(*, assume_years: bool = False) -> ReportDeadlines:
-    """`assume_years` is for trials alone; see `law.yearly`."""
+    """The table packaged with this library; `assume_years` is for trials only, see `law.yearly`."""
     [raw] = tables("report-deadlines-")
     table = json.loads(raw)
     return ReportDeadlines(

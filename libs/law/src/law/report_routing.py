@@ -1,8 +1,8 @@
-"""Which unit a citizen's report goes to: category, region and hour, by a table.
+"""The unit that receives a citizen's report, by category, region and hour.
 
-Complaints about officers go to one unit of oversight and to no other, whatever the region: the unit
-complained about takes no part. What no rule covers goes to the region's manual queue, and so does
-what lies abroad: there a person decides.
+Complaints about officers always go to one unit of oversight, whatever the region, so that the unit
+complained about is not involved (APPC 67). Reports that no rule covers and reports from abroad go
+to the region's manual queue, where a person decides.
 """
 
 import json
@@ -12,12 +12,14 @@ from datetime import datetime
 from law.packaged import tables
 from law.zone import in_almaty
 
-# Of the table's categories the one that the table does not route (APPC 67).
+# The one category that the table does not route (APPC 67).
 COMPLAINT_ABOUT_OFFICER = "complaint_about_officer"
 
 
 @dataclass(frozen=True)
 class RoutingRule:
+    """A category goes to a unit between two hours in Almaty, the second exclusive."""
+
     category: str
     unit: str
     from_hour: int = 0
@@ -26,6 +28,8 @@ class RoutingRule:
 
 @dataclass(frozen=True)
 class ReportRouting:
+    """One version of the routing table."""
+
     version: str
     units: tuple[str, ...]
     complaint_unit: str
@@ -34,6 +38,12 @@ class ReportRouting:
     def unit_for(
         self, category: str, region: str, moment: datetime, *, abroad: bool = False
     ) -> str:
+        """The unit that receives a report: `KZ-75-duty` or, without a fitting rule or for a place
+        abroad, `KZ-75-manual`.
+
+        A complaint about an officer always goes to the unit of oversight (APPC 67). `moment` has a
+        time zone; hours are those of Almaty.
+        """
         if category == COMPLAINT_ABOUT_OFFICER:
             return self.complaint_unit
         if abroad:
@@ -45,14 +55,14 @@ class ReportRouting:
         return f"{region}-manual"
 
     def units_for(self, category: str, region: str) -> frozenset[str]:
-        """Where the desk may send a report: units of its region, or oversight alone."""
+        """The units to which a report may be routed: those of its region, or only oversight."""
         if category == COMPLAINT_ABOUT_OFFICER:
             return frozenset({self.complaint_unit})
         return frozenset(f"{region}-{unit}" for unit in self.units)
 
 
 def read_report_routing() -> ReportRouting:
-    """The table that comes with this package."""
+    """The table packaged with this library."""
     [raw] = tables("report-routing")
     table = json.loads(raw)
     rules = tuple(RoutingRule(**row) for row in table["rules"])

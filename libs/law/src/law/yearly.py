@@ -1,4 +1,4 @@
-"""The yearly tables that come with this package, and which of them are missing on a day."""
+"""The yearly tables packaged with this library, and which of them are missing on a day."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -7,28 +7,33 @@ from law.base_values import BASE_VALUES, BaseValues
 from law.calendar import CALENDAR, Calendar, CalendarYear, Holidays
 from law.packaged import tables
 
-# From which month on the next year's table is missed: a fine that is delivered in October counts
-# its terms into the next year, its base value is known with the budget law of December.
+# The month from which the next year's table is needed: terms of a fine delivered in October run
+# into the next year; the base value is known with the budget law in December.
 MISSED_FROM_MONTH = {CALENDAR: 9, BASE_VALUES: 12}
 
 
 @dataclass(frozen=True)
 class MissingTable:
+    """A year that a table lacks."""
+
     table: str
     year: int
 
 
 @dataclass(frozen=True)
 class YearlyTables:
+    """The working calendar and the base values."""
+
     calendar: Calendar
     base_values: BaseValues
 
     @property
     def assumes(self) -> bool:
+        """Whether later years are assumed, as in a trial."""
         return self.base_values.assumes
 
     def missing(self, today: date) -> tuple[MissingTable, ...]:
-        """The years that decisions need now or soon and no table covers, assumed or not."""
+        """The years that decisions need now or soon without a table, even if they are assumed."""
         holders: dict[str, Calendar | BaseValues] = {
             CALENDAR: self.calendar,
             BASE_VALUES: self.base_values,
@@ -42,7 +47,7 @@ class YearlyTables:
 
 
 def read_yearly_tables(*, assume_years: bool = False) -> YearlyTables:
-    """`assume_years` is for trials alone: later years follow from the last that is known."""
+    """The packaged tables; `assume_years` (trials only) derives later years from the last known."""
     years = dict(CalendarYear.parse(raw) for raw in tables("calendar-"))
     [holidays] = map(Holidays.parse, tables("holidays"))
     [base_values] = map(BaseValues.parse, tables("base_values"))

@@ -1,7 +1,7 @@
 """The time of Asia/Almaty: UTC+6 until 29 February 2024, UTC+5 in the whole country since.
 
-Fixed here rather than read from the host: a host with old zone tables would be an hour off, and
-near midnight a day.
+The offset is fixed here and not read from the host: old time zone tables would be wrong by an hour,
+and near midnight by a day.
 """
 
 from datetime import UTC, date, datetime, time, timedelta, timezone
@@ -12,7 +12,7 @@ UTC_PLUS_5, UTC_PLUS_6 = timezone(timedelta(hours=5)), timezone(timedelta(hours=
 
 
 def in_almaty(moment: datetime) -> datetime:
-    """The same moment with the offset that held in Almaty. Requires a moment with a zone."""
+    """The same moment with the offset in force in Almaty; `moment` must have a time zone."""
     assert moment.tzinfo is not None
     return moment.astimezone(UTC_PLUS_5 if moment >= ONE_ZONE_SINCE else UTC_PLUS_6)
 

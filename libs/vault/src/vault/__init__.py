@@ -1,1 +1,1 @@
-"""Keys, sealing and blind indexes: what erases a person and finds one without plain text."""
+"""Keys, column encryption and blind indexes: erasing personal data and finding it encrypted."""

@@ -1,6 +1,6 @@
-"""The data keys of one schema: one a person or object, stored wrapped, destroyed for good.
+"""The data keys of one schema: one per person or object, stored wrapped, destroyed for good.
 
-Destroying a key erases what was sealed with it, backups of the sealed columns included.
+Destroying a key erases everything sealed with it, backups of the columns included.
 """
 
 from collections.abc import Callable
@@ -30,7 +30,7 @@ data_keys = Table(
     MetaData(),
     Column("key_id", Uuid, primary_key=True),
     Column("key_class", Text, nullable=False),
-    # Blind index of the person the key belongs to; empty for a key of one object.
+    # Blind index of the person whose key it is; null for the key of an object.
     Column("person", LargeBinary),
     Column("wrapped", LargeBinary),
     Column("destroyed_at", DateTime(timezone=True)),
@@ -39,7 +39,7 @@ data_keys = Table(
 
 
 class DataKeys:
-    """The data keys that an open transaction reads and writes."""
+    """The data keys within an open transaction."""
 
     def __init__(
         self, connection: AsyncConnection, keyring: Keyring, clock: Callable[[], datetime]
@@ -49,27 +49,28 @@ class DataKeys:
         self._clock = clock
 
     async def new(self, key_class: str) -> DataKey:
-        """A key for one object."""
+        """Create and store the key of one object."""
         return await self._store(key_class, None)
 
     async def of_person(self, key_class: str, person: str) -> DataKey:
-        """The key of a person, named by a high-entropy value such as an IIN; made at first need.
+        """The key of a person, identified by a high-entropy value such as an IIN; created if
+        missing.
 
-        Raises KeyError when that person was erased: nothing may be stored under the name again.
+        Raises KeyError if that person was erased: nothing more may be stored about them.
         """
         index = self.blind_index(key_class, "person", person)
         found = await self._find(data_keys.c.person == index, key_class)
         return found or await self._store(key_class, index)
 
     async def get(self, key_class: str, key_id: UUID) -> DataKey:
-        """Raises KeyError when it was destroyed, or never was."""
+        """The key with this id. Raises KeyError if it was destroyed or never existed."""
         found = await self._find(data_keys.c.key_id == key_id, key_class)
         if found is None:
             raise KeyError(key_id)
         return found
 
     async def destroy(self, key_id: UUID) -> None:
-        """Erases for good what was sealed with it, backups included."""
+        """Destroy a key, which erases everything sealed with it, backups included."""
         await self._connection.execute(
             update(data_keys)
             .where(data_keys.c.key_id == key_id)

@@ -1,7 +1,7 @@
-"""Column encryption: data keys, wrapped by the key of their class; blind indexes.
+"""Column encryption with data keys, which the key of their class wraps, and blind indexes.
 
 AES-256-GCM with a random nonce; the associated data names table, column and row, so that a sealed
-value moved to another row does not open. Destroying a data key erases what it sealed, backups
+value moved to another row cannot be opened. Destroying a data key erases what it sealed, backups
 included. A blind index is HMAC-SHA-256 (truncated to 16 bytes) over a normalised value: equal
 values are linkable, so only high-entropy values (IIN, plate, phone) are indexed.
 """
@@ -24,64 +24,68 @@ INDEX_BYTES = 16
 
 @dataclass(frozen=True)
 class DataKey:
-    """A key of one person or object: opens what was sealed with it, nothing else."""
+    """The key of one person or object, which encrypts their columns."""
 
     key_id: UUID
     wrapped: bytes
     plain: bytes
 
     def seal(self, value: str | bytes, place: str) -> bytes:
-        """`place` is "table.column:row id"; it must be the same when the value is opened."""
+        """Encrypt a value; `place` is "table.column:row id" and must be the same to open it."""
         raw = value.encode() if isinstance(value, str) else value
         nonce = os.urandom(NONCE_BYTES)
         return nonce + AESGCM(self.plain).encrypt(nonce, raw, place.encode())
 
     def open(self, sealed: bytes, place: str) -> bytes:
-        """Raises cryptography's InvalidTag when key, place or content are not what was sealed."""
+        """Decrypt a value. Raises cryptography's InvalidTag if key, place or content differ."""
         return AESGCM(self.plain).decrypt(
             sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], place.encode()
         )
 
     def open_text(self, sealed: bytes, place: str) -> str:
-        """The same for what was sealed as text, UTF-8."""
+        """Decrypt a value that was sealed as text (UTF-8). Raises InvalidTag."""
         return self.open(sealed, place).decode()
 
 
 class Keyring:
-    """The key-encryption keys of one service: a file a class, made at first need, mode 0600."""
+    """The key-encryption keys of one service: a file per class, mode 0600, created if missing."""
 
     def __init__(self, folder: Path, *, new_id: Callable[[], UUID] = uuid4) -> None:
-        """`new_id` gives the ids of new data keys; in order of time, their index stays short."""
+        """`new_id` makes the ids of new data keys; ids in order of time keep their index
+        compact."""
         self._folder = folder
         self._new_id = new_id
         self._keys: dict[str, bytes] = {}
 
     def new_data_key(self, key_class: str) -> DataKey:
-        """A fresh key of 32 bytes, wrapped by the key of its class."""
+        """A new random key of 32 bytes, wrapped by the key of its class."""
         key_id, plain = self._new_id(), AESGCM.generate_key(256)
         nonce = os.urandom(NONCE_BYTES)
         wrapped = nonce + AESGCM(self._key(key_class)).encrypt(nonce, plain, key_id.bytes)
         return DataKey(key_id, wrapped, plain)
 
     def unwrap(self, key_class: str, key_id: UUID, wrapped: bytes) -> DataKey:
-        """Raises cryptography's InvalidTag when it was wrapped for another class or id."""
+        """Decrypt a wrapped data key. Raises cryptography's InvalidTag for another class or id."""
         plain = AESGCM(self._key(key_class)).decrypt(
             wrapped[:NONCE_BYTES], wrapped[NONCE_BYTES:], key_id.bytes
         )
         return DataKey(key_id, wrapped, plain)
 
     def blind_index(self, key_class: str, field: str, value: str) -> bytes:
-        """16 bytes, equal for equal values of one class and field."""
+        """HMAC-SHA-256 truncated to 16 bytes, equal for equal values of one class and field."""
         index_key = hmac.digest(self._key(key_class), b"blind-index:" + field.encode(), "sha256")
         return hmac.digest(index_key, value.encode(), hashlib.sha256)[:INDEX_BYTES]
 
     def own_key(self, key_class: str) -> DataKey:
-        """One key for all rows of a class that belong to nobody in particular."""
+        """The key for all rows of a class that belong to no person or object."""
         plain = hmac.digest(self._key(key_class), b"own-key", "sha256")
         return DataKey(UUID(int=0), b"", plain)
 
     def signing_key(self, name: str) -> Ed25519PrivateKey:
-        """PEM as a provisioner writes it, or the 32 bytes that are made here at first need."""
+        """The Ed25519 key `name`: a PEM file from a provisioner, or 32 bytes created if missing.
+
+        Raises ValueError if the PEM file holds another kind of key.
+        """
         raw = self._key(name)
         if not raw.startswith(b"-----BEGIN"):
             return Ed25519PrivateKey.from_private_bytes(raw)
@@ -98,7 +102,7 @@ class Keyring:
     def _read_or_make(self, path: Path) -> bytes:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         try:
-            # Written under another name and linked: a crash leaves no half key behind.
+            # Written under another name and linked: a crash leaves no incomplete key behind.
             draft = path.with_suffix(f".{os.getpid()}.draft")
             handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
             with os.fdopen(handle, "wb") as file:

@@ -1,4 +1,4 @@
-"""The arrays that pictures and the answers of models come in."""
+"""Array types of pictures and of model outputs."""
 
 import numpy as np
 import numpy.typing as npt
@@ -6,4 +6,4 @@ import numpy.typing as npt
 Picture = npt.NDArray[np.uint8]
 """A picture in BGR, [height, width, 3]."""
 Floats = npt.NDArray[np.float32]
-"""Answers of models, points and templates; each function names its shape."""
+"""Model outputs, points and templates; each function documents the shape."""

@@ -1,4 +1,4 @@
-"""Boxes and corners in pixels, and the suppression of doubles."""
+"""Boxes and corners in pixels, and non-maximum suppression."""
 
 from dataclasses import dataclass
 
@@ -16,6 +16,7 @@ class Box:
 
     @staticmethod
     def around(corners: Floats) -> "Box":
+        """The smallest box around points [n, 2] given as (x, y)."""
         left, top = corners.min(0)
         right, bottom = corners.max(0)
         return Box(float(left), float(top), float(right - left), float(bottom - top))
@@ -30,7 +31,7 @@ class Box:
         return shared / (self.width * self.height + other.width * other.height - shared)
 
     def within(self, *, width: int, height: int) -> "Box":
-        """The part of it that lies in a picture of that size."""
+        """The part of the box inside a picture of this size."""
         left, top = max(0.0, self.x), max(0.0, self.y)
         right = min(float(width), self.x + self.width)
         bottom = min(float(height), self.y + self.height)
@@ -38,7 +39,10 @@ class Box:
 
 
 def nms(boxes: list[Box], scores: list[float], *, overlap: float) -> list[int]:
-    """Indices of the boxes that remain when weaker ones overlapping a stronger one are dropped."""
+    """Non-maximum suppression: indices of the boxes left, by falling score.
+
+    A box is dropped if its IoU with a stronger one exceeds `overlap`.
+    """
     kept: list[int] = []
     for index in sorted(range(len(boxes)), key=lambda place: -scores[place]):
         if all(boxes[index].iou(boxes[other]) <= overlap for other in kept):

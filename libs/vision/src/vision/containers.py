@@ -1,6 +1,6 @@
-"""What a file is, by its first bytes: no name and no ending is believed.
+"""The format of a file, by its first bytes; names and extensions are ignored.
 
-A film's demuxer is named, so that no playlist or script is ever followed.
+The demuxer of a film is chosen here, so that FFmpeg never follows a playlist or script.
 """
 
 from collections.abc import Iterator
@@ -8,13 +8,13 @@ from itertools import islice
 from typing import IO, Final
 
 START_BYTES: Final = 4096
-"""Of a file's beginning, as many as `container_of` and `picture_format_of` look at."""
-# Plain, with an arrival time before each packet (m2ts), with error correction after each.
+"""How many bytes of a file `container_of` and `picture_format_of` need."""
+# Plain; with an arrival time before each packet (m2ts); with error correction after each.
 TRANSPORT_PACKET_SIZES: Final = (188, 192, 204)
 TRANSPORT_SYNC: Final = 0x47
 TRANSPORT_PACKETS: Final = 4
 BOXES_MAX: Final = 1000
-# Brands of ISO files that hold a picture, as they are called by people.
+# Brands of ISO files that hold a picture, and the common name of the format.
 _PICTURE_BRANDS: Final = {
     b"heic": "HEIC",
     b"heix": "HEIC",
@@ -30,7 +30,7 @@ _PICTURE_BRANDS: Final = {
 
 
 def container_of(start: bytes) -> str | None:
-    """FFmpeg's demuxer for a film that begins so; None where it is none."""
+    """FFmpeg's demuxer for a film with these first bytes; None if it is not a film."""
     if picture_format_of(start):
         return None
     if start[4:8] in (b"ftyp", b"moov", b"mdat", b"wide", b"free"):
@@ -43,21 +43,21 @@ def container_of(start: bytes) -> str | None:
 
 
 def picture_format_of(start: bytes) -> str:
-    """The name of a picture format that is known and not taken: HEIC, HEIF or AVIF; else ""."""
+    """The name of a recognised but unsupported picture format: HEIC, HEIF or AVIF; else ""."""
     return _PICTURE_BRANDS.get(start[8:12], "") if start[4:8] == b"ftyp" else ""
 
 
 def lacks_index(file: IO[bytes]) -> bool:
-    """Whether an MP4 or MOV has its pictures and not the index that comes after them: it was cut.
+    """Whether an MP4 or MOV was cut off: its pictures are there, the index after them is not.
 
-    Reads the headers of the outermost boxes alone; leaves the file where it ends up.
+    Reads the headers of the outermost boxes and moves the file position.
     """
     boxes = set(islice(_box_names(file), BOXES_MAX))
     return b"mdat" in boxes and not boxes & {b"moov", b"moof"}
 
 
 def _is_transport_stream(start: bytes) -> bool:
-    """Packets of one size, each with its sync byte; a recording may begin within one."""
+    """Whether packets of one size each begin with the sync byte; the first may be incomplete."""
     return any(
         len(syncs := start[offset::size][:TRANSPORT_PACKETS]) == TRANSPORT_PACKETS
         and set(syncs) == {TRANSPORT_SYNC}
@@ -74,6 +74,6 @@ def _box_names(file: IO[bytes]) -> Iterator[bytes]:
         read = 8
         if size == 1:
             size, read = int.from_bytes(file.read(8), "big"), 16
-        if size < read:  # 0 reaches to the end of the file; less is no box
+        if size < read:  # 0 means to the end of the file; less is not a box
             return
         file.seek(size - read, 1)

@@ -1,7 +1,7 @@
-"""Runs the models over one picture and puts their answers together.
+"""Runs the models on one picture and combines their outputs.
 
-Which server runs them is the caller's: see `Models`. Work on pixels runs in threads, so that the
-loop stays free; each model gets one request for all crops of the picture.
+The caller provides the server that runs them: see `Models`. Work on pixels runs in threads, so that
+the event loop stays free; each model gets one request for all crops of the picture.
 """
 
 import asyncio
@@ -37,28 +37,34 @@ Result = TypeVar("Result")
 
 
 class Models(Protocol):
-    """What detection needs of whatever serves the models; what they raise passes through."""
+    """The model server, as far as detection needs it; its errors are not handled here."""
 
-    async def run(self, model: str, images: Picture, *, seconds: float) -> Floats: ...
+    async def run(self, model: str, images: Picture, *, seconds: float) -> Floats:
+        """Run a model on a batch of pictures [n, h, w, channels] within `seconds`; returns its
+        output, whose shape depends on the model."""
 
-    async def fingerprint(self) -> str: ...
+    async def fingerprint(self) -> str:
+        """A hash of the models that are served now; results with the same fingerprint are
+        comparable."""
 
-    async def object_models(self) -> Mapping[str, "Labelled"]: ...
+    async def object_models(self) -> Mapping[str, "Labelled"]:
+        """The external object models that are served now, by name."""
 
 
 class Labelled(Protocol):
-    """An outside object model, as far as its answers need it."""
+    """An external object model, as far as its outputs need it."""
 
     @property
-    def labels(self) -> tuple[str, ...]: ...
+    def labels(self) -> tuple[str, ...]:
+        """The names of its classes; a class code is an index into them."""
 
 
 @dataclass(frozen=True, slots=True)
 class DetectionRequest:
-    """What a look is to find; objects are seen wherever plates are read.
+    """What to detect; reading plates includes detecting objects.
 
-    `scales` are further sizes for the object detector, whose faint boxes are given too. Faces are
-    looked for by the search in the watch-lists, not here.
+    `scales` are further sizes for the object detector, whose low-score boxes are returned too.
+    Faces are detected by the watch-list search, not here.
     """
 
     plates: bool = False
@@ -81,24 +87,26 @@ EMPTY_REQUEST: Final = DetectionRequest()
 DEFAULT_REQUEST: Final = DetectionRequest(plates=True, objects=True)
 """For a camera without a configuration."""
 VIDEO_SCALE: Final = InferenceScale(640, mirrored=False)
-"""The one scale that rules over time need of a frame."""
+"""The scale that the functions over time use."""
 KINDS: Final = (detection.PEOPLE, VEHICLES, THINGS)
 """Non-maximum suppression runs within each of these groups of labels."""
 
 
 @dataclass(frozen=True, slots=True)
 class Detections:
-    """What was detected in one picture; boxes in its pixels."""
+    """The detections in one picture; boxes in its pixels."""
 
     plates: tuple[Plate, ...] = ()
     objects: tuple[DetectedObject, ...] = ()
     by_scale: Mapping[InferenceScale, tuple[DetectedObject, ...]] = field(default_factory=dict)
-    """With faint boxes; people only at scales at which the model knows their size."""
+    """With low-score boxes; people only at scales at which the model detects their size."""
     outside: tuple[DetectedObject, ...] = ()
-    """By outside models, with faint boxes."""
+    """By external models, with low-score boxes."""
 
 
 class Detector:
+    """Detection on single pictures, within `seconds` each."""
+
     def __init__(self, models: Models, *, seconds: float = DETECTION_SECONDS) -> None:
         self._models = models
         self._seconds = seconds
@@ -106,7 +114,10 @@ class Detector:
     async def detect(
         self, picture: Picture, request: DetectionRequest = DEFAULT_REQUEST
     ) -> Detections:
-        """What the request names. Raises what the models raise when they do not answer in time."""
+        """Detect in a BGR picture what the request names.
+
+        Errors of the models, also when they are late, are raised in an ExceptionGroup or alone.
+        """
         until = asyncio.get_running_loop().time() + self._seconds
         is_whole = request.plates or request.objects
         small = await _threaded(lambda: shrunk(picture)) if is_whole else picture
@@ -141,7 +152,7 @@ class Detector:
         found: list[PlateCandidate],
         until: float,
     ) -> list[Plate]:
-        """Looks into the vehicles too, looks again at every candidate, and reads."""
+        """Search the vehicles for plates as well, refine every candidate and read it."""
         crops = await _threaded(lambda: vehicle_crops(picture, objects))
         if crops is not None:
             found += await self._candidates(crops, until)
@@ -150,7 +161,7 @@ class Detector:
         return await self._read(picture, candidates, until)
 
     async def fingerprint(self) -> str:
-        """Of the models that are served now."""
+        """A hash of the models that are served now."""
         return await self._models.fingerprint()
 
     async def _objects(
@@ -168,7 +179,7 @@ class Detector:
         return await _threaded(lambda: _objects_at_scale(anchors, picture, scale))
 
     async def _outside(self, picture: Picture, name: str, until: float) -> list[DetectedObject]:
-        """One that is not served any more sees nothing, and the others go on."""
+        """Detections of an external model; none if it is no longer served."""
         known = (await self._models.object_models()).get(name)
         if known is None:
             return []
@@ -198,7 +209,7 @@ class Detector:
     async def _read(
         self, picture: Picture, candidates: list[PlateCandidate], until: float
     ) -> list[Plate]:
-        """One view of every candidate, then more of what looks like text and is not settled."""
+        """Read one view of every candidate, then more views of those still uncertain."""
         if not candidates:
             return []
         shown = await _threaded(lambda: crops.of(picture, candidates))

@@ -1,6 +1,6 @@
-"""A decoded frame as people see it: deinterlaced, with square pixels, upright.
+"""A decoded frame as it is displayed: deinterlaced, with square pixels, upright.
 
-Pictures are BGR bytes [h,w,3].
+Pictures are BGR bytes [h, w, 3].
 """
 
 from fractions import Fraction
@@ -11,26 +11,26 @@ import numpy as np
 
 from vision.arrays import Picture
 
-# What is wider or narrower than any camera makes pixels is taken for a mistake of the file.
+# A pixel aspect beyond that of any camera is taken for an error in the file.
 ASPECT_MAX: Final = Fraction(4)
 
 
 def pixel_aspect_of(stream: Any) -> Fraction:
-    """Width to height of a pixel, as the file says or, where it says nothing, the codec."""
-    told = stream.sample_aspect_ratio or stream.codec_context.sample_aspect_ratio
-    aspect = Fraction(told or 1)
+    """Width to height of a pixel, from the container or else the codec; 1 if implausible."""
+    stored = stream.sample_aspect_ratio or stream.codec_context.sample_aspect_ratio
+    aspect = Fraction(stored or 1)
     return aspect if 1 / ASPECT_MAX <= aspect <= ASPECT_MAX else Fraction(1)
 
 
 def shown_size(width: int, height: int, pixel_aspect: Fraction) -> tuple[int, int]:
-    """Width and height with square pixels; the side that is too short grows, so nothing is lost."""
+    """Width and height with square pixels; the shorter side is enlarged, so no detail is lost."""
     if pixel_aspect >= 1:
         return round(width * pixel_aspect), height
     return width, round(height / pixel_aspect)
 
 
 def picture_of(frame: Any, pixel_aspect: Fraction = Fraction(1)) -> Picture:
-    """The frame as a picture, turned as its film asks. Costs as much as the frame is large."""
+    """The frame as a BGR picture, rotated as the film specifies; cost grows with its size."""
     width, height = shown_size(frame.width, frame.height, pixel_aspect)
     whole = _one_field(frame) if frame.interlaced_frame else frame
     scaled = (whole.width, whole.height) != (width, height)
@@ -42,10 +42,10 @@ def picture_of(frame: Any, pixel_aspect: Fraction = Fraction(1)) -> Picture:
 
 
 def _one_field(frame: Any) -> Any:
-    """Every other line: one of the two moments that are woven into the frame.
+    """Every other line: one of the two fields of an interlaced frame.
 
-    From this frame alone: with yadif and bwdif, which use its neighbours too, fewer frames of a
-    moving car gave its plate for sure (26 and 27 of 30, here 29); estdif takes 30 times as long.
+    It uses this frame only: with yadif and bwdif, which use its neighbours, fewer frames of a
+    moving car gave a legible plate (26 and 27 of 30, here 29); estdif takes 30 times as long.
     """
     graph = av.filter.Graph()
     source = graph.add_buffer(

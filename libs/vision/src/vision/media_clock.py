@@ -1,35 +1,35 @@
-"""The time of a film or stream, from stamps that may jump, wrap, stand still or begin again. Pure.
+"""The time of a film or stream, from timestamps that may jump, wrap, repeat or restart. Pure.
 
-A stamp counts by its distance from the one before. Where that cannot be true, a frame of a stream
-is dated by its arrival, and one of a film by the usual distance of its frames.
+A timestamp counts by its difference from the previous one. Where that is implausible, a frame of a
+stream is dated by its arrival, a frame of a film by the usual interval of its frames.
 """
 
 from typing import Final
 
-# Distances of stamps that are believed. A camera that stops for longer begins again.
+# Plausible differences of timestamps. After a longer pause a camera starts anew.
 STEP_MIN_SECONDS: Final = 0.001
 STEP_MAX_SECONDS: Final = 10.0
-# A film of still pictures may be slower: so many times its own usual distance.
+# A slide show may be slower: this many times its own usual interval.
 STEP_MAX_TIMES_USUAL: Final = 4.0
-# What a distance is bridged with is learned from distances up to this.
+# The usual interval is learned from differences up to this.
 USUAL_MAX_SECONDS: Final = 1.0
-# Frames this much out of order are a habit of some muxers and no new beginning.
+# Some muxers write frames this much out of order: no restart.
 REORDER_SECONDS: Final = 0.5
-# The share of `late_max` up to which a late frame keeps its distance from the one before; further
-# lateness is made up for at this many times 1 / late_max a second.
+# The share of `late_max` up to which a late frame keeps its difference from the previous one;
+# beyond it the delay is reduced at a rate of CATCH_UP / late_max a second.
 CALM_SHARE: Final = 0.5
 CATCH_UP: Final = 4.0
 
 
 class MediaClock:
-    """Seconds of each frame, in the order in which frames are decoded; they never decrease.
+    """The time of each frame in seconds, in decoding order; it never decreases.
 
-    With `arrival`, a steady clock's seconds at which each frame came: the frame is dated on that
-    clock, never after its arrival and at most `late_max` seconds before. The first is taken to be
-    `first_age` seconds old, so that those which come a little sooner keep their distance.
+    With `arrival` (seconds of a monotonic clock), a frame is dated on that clock, never after its
+    arrival and at most `late_max` seconds before. The first frame is assumed to be `first_age`
+    seconds old, so that later frames with less delay keep their difference.
 
-    Without it: seconds from the first frame, `usual_step` being the distance of frames that is
-    assumed until one was seen.
+    Without it, time counts from the first frame; `usual_step` is the interval of frames assumed
+    until one was measured.
     """
 
     def __init__(
@@ -43,32 +43,32 @@ class MediaClock:
         self._seconds: float | None = None
         self._arrival = 0.0
         self._stamp: float | None = None
-        # Where on our time which stamp lies; moved where stamps begin again.
+        # A timestamp and its time here; replaced when timestamps restart.
         self._anchor: tuple[float, float] | None = None
-        # Frames that came without a stamp, or with the same, since the last one.
+        # Frames since the last new timestamp that had none or the same.
         self._stamps_still = 0
         self.jumps = 0
-        """How often stamps jumped or began again."""
+        """How often timestamps jumped or restarted."""
         self.bridged = 0
-        """Frames whose own stamp did not date them."""
+        """How many frames were not dated by their own timestamp."""
 
     @property
     def seconds(self) -> float:
-        """Of the frame that was dated last; 0 before the first."""
+        """The time of the last dated frame in seconds; 0 before the first."""
         return self._seconds or 0.0
 
     @property
     def usual_step(self) -> float:
-        """Seconds from frame to frame, as they were last."""
+        """The last plausible interval of frames, in seconds."""
         return self._usual
 
     @property
     def end(self) -> float:
-        """When the frame that was dated last is over, as frames usually are."""
+        """The time in seconds at which the last dated frame ends, by the usual interval."""
         return 0.0 if self._seconds is None else self._seconds + self._usual
 
     def date(self, stamp: float | None, arrival: float | None = None) -> float:
-        """The seconds of the next frame, by the stamp that it bears and when it came."""
+        """Date the next frame by its timestamp and its arrival; both and the result in seconds."""
         stamped = self._by_stamp(stamp)
         if arrival is not None:
             seconds = self._by_arrival(stamped, arrival)
@@ -82,7 +82,7 @@ class MediaClock:
         return seconds
 
     def _by_stamp(self, stamp: float | None) -> float | None:
-        """Where the stamp puts the frame; None where its distance from the last is not believed."""
+        """The time by the timestamp; None if it is implausible after the previous one."""
         if stamp is None or self._stamp is None or self._anchor is None or self._seconds is None:
             return None
         step = stamp - self._stamp
@@ -95,26 +95,26 @@ class MediaClock:
         seconds = at_seconds + stamp - at_stamp
         if seconds > self._seconds:
             return seconds
-        # Frames without a stamp of use were bridged past it: on from where they have come to.
+        # Bridged frames are already past this timestamp: continue from their time.
         self._anchor = (stamp, self._seconds + step)
         return self._seconds + step
 
     def _by_arrival(self, stamped: float | None, arrival: float) -> float:
-        """The same, within the bounds that the frame's arrival sets."""
+        """The time within the bounds set by the arrival of the frame."""
         if self._seconds is None:
             return arrival - self._first_age
         if stamped is None or stamped >= arrival:
             seconds = arrival
         else:
             seconds = self._caught_up(stamped, arrival)
-        # A clock that was set back takes our time with it: never after the arrival.
+        # Never after the arrival, even if the clock was set back.
         seconds = min(max(seconds, self._seconds), arrival)
         if seconds != stamped:
             self._anchor = None
         return seconds
 
     def _caught_up(self, stamped: float, arrival: float) -> float:
-        """Stamps that run slower than the clock are followed instead of falling behind for ever."""
+        """Reduce the delay of timestamps that run slower than the clock."""
         excess = arrival - stamped - CALM_SHARE * self._late_max
         if excess <= 0:
             return stamped
@@ -126,7 +126,7 @@ class MediaClock:
         apart = 0.0 if stamp is None or self._stamp is None else stamp - self._stamp
         is_still = self._seconds is not None and abs(apart) < STEP_MIN_SECONDS
         self._stamps_still = self._stamps_still + 1 if is_still else 0
-        # A stamp that stands still or is out of order may be right again with the next frame.
+        # After a repeated or reordered timestamp, the next one may be right again.
         stays = -REORDER_SECONDS < apart < STEP_MIN_SECONDS
         if stamp is not None and (self._anchor is None or (begun and not stays)):
             self._anchor = (stamp, seconds)

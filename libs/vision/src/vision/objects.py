@@ -1,6 +1,6 @@
-"""Objects in a picture: the detector's input, and boxes with labels from its anchors.
+"""Objects in a picture: the detector's input, and labelled boxes from its output. Pure.
 
-Pure: arrays in, values out. Boxes are in pixels of the picture that went in.
+Boxes are in pixels of the original picture.
 """
 
 from collections.abc import Iterable
@@ -30,25 +30,27 @@ COCO_LABELS: Final = {
     26: "handbag",
     28: "suitcase",
 }
-"""Classes outside of this list were seen to be mistakes on streets (kites, refrigerators)."""
+"""Other classes were false detections on streets (kites, refrigerators)."""
 VEHICLES: Final = frozenset({"car", "motorcycle", "bus", "train", "truck"})
 THINGS: Final = frozenset({"bicycle", "backpack", "handbag", "suitcase"})
 
 
 @dataclass(frozen=True, slots=True)
 class DetectedObject:
+    """A labelled box with the detector's score, 0 to 1."""
+
     label: str
     score: float
     box: Box
 
 
 def for_objects(picture: Picture, small: Picture) -> Scaled:
-    """The picture, letterboxed for the object detector; `small` is the same picture `shrunk`."""
+    """The picture, letterboxed for the object detector; `small` is its reduced copy (`shrunk`)."""
     return scaled_batch([picture], [(0.0, 0.0)], side=OBJECT_SIDE, multiple=32, small=small)
 
 
 def objects_of(anchors: Floats, scaled: Scaled) -> list[DetectedObject]:
-    """Objects from one picture's anchors [a, 6], strongest first."""
+    """Objects from the detector's anchors [a, 6] of one picture, highest score first."""
     height, width = scaled.images.shape[1:3]
     centres = np.concatenate([_centres(height, width, stride) for stride in OBJECT_STRIDES])
     scale = np.array(scaled.scales[0] * 2, np.float32)
@@ -65,11 +67,12 @@ def objects_of(anchors: Floats, scaled: Scaled) -> list[DetectedObject]:
 
 
 def threshold_of(label: str) -> float:
+    """The score above which an object with this label counts as detected."""
     return VEHICLE_THRESHOLD if label in VEHICLES else OBJECT_THRESHOLD
 
 
 def certain(seen: Iterable[DetectedObject]) -> list[DetectedObject]:
-    """Those above their thresholds, strongest first."""
+    """The objects above the threshold of their label, highest score first."""
     found = [one for one in seen if one.score > threshold_of(one.label)]
     return sorted(found, key=lambda one: -one.score)
 

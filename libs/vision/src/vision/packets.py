@@ -1,4 +1,4 @@
-"""How long a film is, and how far apart its frames are, by its packets; nothing is decoded."""
+"""The length of a film and the interval of its frames, from its packets, without decoding."""
 
 from collections.abc import Iterator
 from contextlib import suppress
@@ -10,26 +10,26 @@ from vision.media_clock import MediaClock
 
 FRAMES_PER_SECOND: Final = 25.0
 RATES: Final = (1 / 3600, 240.0)
-"""Frames a second that a file is believed to have."""
+"""The plausible range of frames a second."""
 
 
 def usual_step(stream: Any) -> float:
-    """Seconds from frame to frame, as the file says."""
+    """The interval of frames in seconds, by the file's own frame rate."""
     least, most = RATES
     rate = float(stream.average_rate or stream.guessed_rate or FRAMES_PER_SECOND)
     return 1 / min(max(rate, least), most)
 
 
 def packets_of(container: Any, stream: Any) -> Iterator[Any]:
-    """Every packet of a film's stream, up to where the file is broken or cut."""
+    """Every packet of a film's stream, up to a damage or the end of the file."""
     with suppress(FFmpegError):
         yield from container.demux(stream)
 
 
 def timed(container: Any) -> MediaClock:
-    """The clock of an open film after its last packet, whose `end` is the film's length.
+    """The clock of an open film after its last packet; its `end` is the film's length.
 
-    By the stamps of packets: nothing is decoded. Raises IndexError where there are no pictures.
+    Timestamps come from packets, nothing is decoded. Raises IndexError without a video stream.
     """
     stream = container.streams.video[0]
     clock = MediaClock(usual_step=usual_step(stream))

@@ -1,8 +1,8 @@
-"""Opens pictures that strangers send: by content, within limits, each fault by its own name.
+"""Opens untrusted pictures: format by content, size within limits, a named fault otherwise.
 
-Size and frame count are read from the header before anything is decoded. The result is BGR as
-OpenCV keeps it, as people see the picture: turned the way its EXIF orientation says, over white
-where it is transparent, sixteen bits brought to eight.
+Size and frame count are read from the header before anything is decoded. The result is BGR [h, w,
+3] as the picture is displayed: rotated by its EXIF orientation, transparency over white, sixteen
+bits reduced to eight.
 """
 
 import io
@@ -27,14 +27,14 @@ FORMATS: Final = ("JPEG", "PNG", "WEBP")
 ANIMATED_FORMATS: Final = ("GIF", "PNG", "WEBP")
 SMALLEST_SIDE: Final = 16
 
-# What Pillow finds wrong with pictures is raised as PictureUnusable, not printed. Once
-# and here: a filter that is set around a call is seen by the other threads.
+# Pillow's warnings become PictureUnusable and are not printed. Filters are set once, at import: one
+# set around a call would affect other threads.
 warnings.filterwarnings("ignore", module=r"PIL\.")
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 
 
 class PictureFault(StrEnum):
-    """Why a picture is not taken."""
+    """Why a picture is refused."""
 
     NOT_A_PICTURE = "not_a_picture"
     FORMAT_NOT_TAKEN = "format_not_taken"
@@ -44,7 +44,7 @@ class PictureFault(StrEnum):
 
 
 class PictureUnusable(ValueError):
-    """A picture that is not taken; `facts` are numbers and names a program may act on."""
+    """A refused picture; `facts` are numbers and names for programs."""
 
     def __init__(self, fault: PictureFault, **facts: str) -> None:
         super().__init__(fault.value)
@@ -54,7 +54,7 @@ class PictureUnusable(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class OpenedPicture:
-    """A picture, and what had to be mended before it could be looked at."""
+    """A picture, and which repairs it needed."""
 
     picture: Picture
     notes: tuple[str, ...] = ()
@@ -66,7 +66,7 @@ def open_picture(content: bytes) -> Picture:
 
 
 def read_picture(content: bytes) -> OpenedPicture:
-    """The same, with what had to be mended. Raises PictureUnusable."""
+    """Decode one still picture; adds the end marker that a JPEG lacks. Raises PictureUnusable."""
     if len(content) > MOST_BYTES:
         raise PictureUnusable(PictureFault.TOO_LARGE, received_bytes=str(len(content)))
     check_format(content)
@@ -82,7 +82,7 @@ def read_picture(content: bytes) -> OpenedPicture:
 
 
 def check_format(start: bytes) -> None:
-    """Raises PictureUnusable for content that begins as a format that is not taken."""
+    """Raises PictureUnusable if the first bytes are of an unsupported format (HEIC, AVIF)."""
     if known := picture_format_of(start):
         raise PictureUnusable(PictureFault.FORMAT_NOT_TAKEN, format=known)
 
@@ -107,9 +107,9 @@ def _opened(content: bytes) -> Image.Image:
 
 
 def _lacks_end_alone(mended: bytes) -> bool:
-    """Whether a JPEG is whole now that it has an end marker.
+    """Whether a JPEG is complete once an end marker was added.
 
-    Pillow, like libjpeg, fills what is missing with grey and says nothing; FFmpeg tells.
+    Pillow, like libjpeg, silently fills missing parts with grey; FFmpeg reports them.
     """
     if not mended.startswith(b"\xff\xd8\xff"):
         return False
@@ -134,10 +134,10 @@ def _check_header(image: Image.Image) -> None:
 def _decoded(image: Image.Image) -> Picture:
     try:
         image.load()
-        # In place and only where needed: each copy of a picture costs as much as a third of it.
+        # In place and only if needed: a copy of the picture takes time and memory.
         ImageOps.exif_transpose(image, in_place=True)
         rgb = np.asarray(as_seen(image), np.uint8)
-    except Exception as problem:  # the header was good, so the rest is missing or spoilt
+    except Exception as problem:  # the header was valid, so the rest is missing or damaged
         raise PictureUnusable(PictureFault.TRUNCATED) from problem
     return np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), np.uint8)
 

@@ -1,4 +1,4 @@
-"""Pictures brought to the sizes of the detectors, and the way back to the picture's own pixels."""
+"""Pictures scaled to the input sizes of the detectors, and how to map results back."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -9,14 +9,14 @@ import numpy as np
 from vision.arrays import Picture
 
 LARGEST_SIDE: Final = 960
-"""The longer side of the largest size in which a picture is shown to a detector whole."""
+"""The longer side of the largest input that shows a detector the whole picture."""
 
 LETTERBOX_GREY: Final = 114
 
 
 @dataclass(frozen=True, slots=True)
 class Scaled:
-    """A batch for a detector and how each of its pictures lies in the original."""
+    """A detector's batch [n, h, w, 3], with the scale (x, y) and origin of each picture in it."""
 
     images: Picture
     scales: tuple[tuple[float, float], ...]
@@ -24,8 +24,10 @@ class Scaled:
 
 
 def shrunk(picture: Picture) -> Picture:
-    """A large picture as large as any detector sees it whole; the smaller sizes are made of this
-    one, since shrinking costs by the pixel."""
+    """The picture reduced to the largest detector size.
+
+    Smaller sizes are made from this copy, because the cost of scaling grows with the pixels.
+    """
     side = min(LARGEST_SIDE, max(picture.shape[:2]))
     return _resized(picture, _fitting(picture, side, least=16))
 
@@ -38,9 +40,9 @@ def scaled_batch(
     multiple: int,
     small: Picture | None = None,
 ) -> Scaled:
-    """Bring each picture's longer side to `side` and put all on equal canvases.
+    """Scale each picture's longer side to `side` and place all on canvases of one size.
 
-    `small` shows what the only picture shows, and is resized in its place.
+    `small` is a reduced copy of the only picture, to be resized in its place.
     """
     resized, scales = [], []
     for picture in pictures:
@@ -56,7 +58,7 @@ def scaled_batch(
 
 
 def _fitting(picture: Picture, side: int, *, least: int) -> tuple[int, int]:
-    """Width and height when the longer of the two is `side`, neither under `least`."""
+    """Width and height with the longer one equal to `side` and neither below `least`."""
     height, width = picture.shape[:2]
     factor = side / max(height, width)
     return max(least, round(width * factor)), max(least, round(height * factor))

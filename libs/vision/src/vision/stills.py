@@ -1,4 +1,4 @@
-"""A still picture as people see it on a white page."""
+"""Still pictures as they are displayed on a white page."""
 
 from typing import Final
 
@@ -6,13 +6,13 @@ import numpy as np
 from PIL import Image
 
 END_OF_JPEG: Final = b"\xff\xd9"
-# Rows of a transparent picture that are laid over white at once: a copy of it all is dear.
+# Rows of a transparent picture blended with white at once: copying all of it takes much memory.
 ROWS_AT_ONCE: Final = 256
 SIXTEEN_BITS: Final = 65535
 
 
 def as_seen(image: Image.Image) -> Image.Image:
-    """RGB, as people see it on a white page."""
+    """The picture in RGB with eight bits, transparency over white."""
     if image.mode.startswith(("I", "F")):
         return _of_eight_bits(image)
     if image.has_transparency_data:
@@ -21,7 +21,7 @@ def as_seen(image: Image.Image) -> Image.Image:
 
 
 def _of_eight_bits(image: Image.Image) -> Image.Image:
-    """Grey of sixteen bits; Pillow itself would cut off all that is brighter than 255."""
+    """Sixteen-bit grey reduced to eight; Pillow itself would clip at 255."""
     grey = np.asarray(image)
     hole = image.info.get("transparency")
     eight = (grey.astype(np.float32) * (255 / SIXTEEN_BITS) + 0.5).clip(0, 255).astype(np.uint8)
@@ -31,7 +31,7 @@ def _of_eight_bits(image: Image.Image) -> Image.Image:
 
 
 def _over_white(image: Image.Image) -> Image.Image:
-    """What lies under full transparency is in the file, and nobody sees it."""
+    """The picture over white; pixels under full transparency do not show."""
     page = Image.new("RGB", image.size, "white")
     for top in range(0, image.height, ROWS_AT_ONCE):
         place = (0, top, image.width, min(image.height, top + ROWS_AT_ONCE))

@@ -1,8 +1,8 @@
-"""Counts vehicles by class and direction, and their speed where the road is calibrated.
+"""Counts vehicles by class and direction, and measures their speed on a calibrated road.
 
-What a detector does not know, as a car seen from straight above, is found by its movement before
-a learnt background. Speed comes from four points of the road whose distances are known, and is
-given with its uncertainty.
+What the detector does not recognise, such as a car seen from above, is detected by its movement
+before a learned background. Speed is computed from four points of the road with known positions and
+reported with its uncertainty.
 """
 
 import math
@@ -33,7 +33,7 @@ from vision.zones.shapes import (
 )
 
 MOVING: Final = "moving object"
-"""What moves like a vehicle and was not recognised as one."""
+"""The label of something that moves like a vehicle without being recognised as one."""
 MOVING_SCORE: Final = 0.5
 COUNTED: Final = VEHICLES | {MOVING}
 WORKING_WIDTH: Final = 480
@@ -42,30 +42,32 @@ LEARNING_SECONDS: Final = 1.0
 SMALLEST_SHARE: Final = 0.0012
 LEAST_VARIANCE: Final = 20.0
 MOVED_SIZES: Final = 0.5
-"""Only a track that has moved half its own size is counted: no shaking tree, no shadow."""
+"""A track is counted once it has moved half its own size, to exclude trees and shadows."""
 LEAST_SIGHTINGS: Final = 4
 CLOSING: Final = 5
 STRAIGHT: Final = 0.6
-"""What goes to and fro, as a track does that was handed from one thing to another, is not."""
+"""The least ratio of direct to travelled distance, to exclude tracks that move back and forth."""
 CORNER_ERROR_PIXELS: Final = 2.0
 COUNTED_KEPT_SECONDS: Final = 600.0
-"""Far longer than any track goes on unseen (2.5 frames): its number never comes again."""
+"""Far longer than a track survives without detections (2.5 frames); its number is never reused."""
 PLACE_ERROR_SHARE: Final = 0.05
 SURE_DEVIATIONS: Final = 1.96
 
 
 class MovingObjects:
-    """Boxes of what moves before one camera's background; frames in the order of their time."""
+    """Boxes of moving objects of one camera; frames must be added in the order of their time."""
 
     def __init__(self, *, frames_per_second: float) -> None:
         history = max(1, round(HISTORY_SECONDS * frames_per_second))
         self._background = cv2.createBackgroundSubtractorMOG2(history, 25, True)
-        # A still film has hardly any noise until its exposure changes; never be that sure.
+        # A bound on the variance: a still scene has hardly any noise until its exposure changes.
         self._background.setVarMin(LEAST_VARIANCE)
         self._learning = max(1, round(LEARNING_SECONDS * frames_per_second))
         self._frames = 0
 
     def add(self, frame: Picture) -> list[DetectedObject]:
+        """Update the background with a BGR frame; returns a box in its pixels for everything that
+        moves, and nothing during the first second."""
         scale = WORKING_WIDTH / frame.shape[1]
         small = cv2.resize(frame, None, fx=scale, fy=scale, interpolation=cv2.INTER_LINEAR)
         mask = self._background.apply(cv2.GaussianBlur(small, (5, 5), 0))
@@ -86,7 +88,7 @@ class MovingObjects:
 def joined(
     recognised: Iterable[DetectedObject], moving: Iterable[DetectedObject]
 ) -> list[DetectedObject]:
-    """The recognised vehicles, and what moves where none was recognised."""
+    """The recognised vehicles, and moving objects that overlap none of them."""
     vehicles = [seen for seen in recognised if seen.label in VEHICLES]
     others = [seen for seen in moving if not any(_meet(seen.box, known.box) for known in vehicles)]
     return vehicles + others
@@ -94,7 +96,7 @@ def joined(
 
 @dataclass(slots=True)
 class _Counted:
-    """A track that was counted, by the ways it went."""
+    """A counted track and the directions in which it was counted."""
 
     last_seen: float
     ways: set[ZoneEvent] = field(default_factory=set)
@@ -102,7 +104,7 @@ class _Counted:
 
 @dataclass(slots=True)
 class VehicleCounter:
-    """Counts whoever crosses a line, once each way, by class."""
+    """Counts tracks that cross a line, once in each direction, by class."""
 
     line: Line
     frame: FrameSize
@@ -115,7 +117,8 @@ class VehicleCounter:
         self._watch = ZoneMonitor(lines=[LineRule(self.line, COUNTED)], frame=self.frame)
 
     def add(self, tracks: Iterable[Track], *, at: float) -> list[ZoneFact]:
-        """Returns the crossings that count."""
+        """Add the tracks of a frame at a time in seconds; returns the crossings that were
+        counted."""
         seen, facts = list(tracks), []
         self._forget({track.number for track in seen}, at)
         for fact in self._watch.add([track for track in seen if _has_moved(track)], at=at):
@@ -129,7 +132,7 @@ class VehicleCounter:
         return facts
 
     def _forget(self, seen: set[int], at: float) -> None:
-        """Those that have long left; who stands there still is counted no second time."""
+        """Forget tracks that left long ago; one that is still there is not counted again."""
         for number, counted in list(self._counted.items()):
             if number in seen:
                 counted.last_seen = at
@@ -139,15 +142,18 @@ class VehicleCounter:
 
 @dataclass(frozen=True, slots=True)
 class Speed:
-    """Kilometres an hour; with a chance of 95 % the truth is no farther off than `uncertainty`."""
+    """A speed in km/h; the true one is within `uncertainty_kmh` of it with 95 % probability."""
 
     kmh: float
     uncertainty_kmh: float
 
 
 class Road:
-    """A flat piece of road seen by a fixed camera, calibrated by four points whose places on the
-    ground are known in metres. Raises PlaceUnusable when they lie in one line."""
+    """A flat stretch of road before a fixed camera, calibrated by four points.
+
+    `seen` are their positions in the picture, `metres` those on the ground. Raises PlaceUnusable
+    unless there are four and no three of them lie on one line.
+    """
 
     def __init__(
         self, seen: tuple[Point, ...], metres: tuple[tuple[float, float], ...], frame: FrameSize
@@ -161,7 +167,7 @@ class Road:
         self._ground = cv2.getPerspectiveTransform(self._pixels, self._metres)
 
     def speed(self, track: Track) -> Speed | None:
-        """Over the whole track; None when it is too short to tell."""
+        """The mean speed over a track; None if the track is too short to tell."""
         places = list(track.places)
         passed = places[-1].seconds - places[0].seconds
         if len(places) < LEAST_SIGHTINGS or passed <= 0:
@@ -178,7 +184,7 @@ class Road:
     def _drawing_error(
         self, feet: npt.NDArray[np.float32], seconds: npt.NDArray[np.float64], speed: float
     ) -> float:
-        """How much the speed changes when a calibration point was marked some pixels off."""
+        """The error of the speed, m/s, from calibration points marked some pixels off."""
         changes = []
         for place in range(4):
             for shift in ((CORNER_ERROR_PIXELS, 0), (0, CORNER_ERROR_PIXELS)):
@@ -193,7 +199,7 @@ class Road:
 def _fitted(
     seconds: npt.NDArray[np.float64], metres: npt.NDArray[np.float64]
 ) -> tuple[npt.NDArray[np.float64], float]:
-    """Metres a second each way by least squares, and the deviation of that."""
+    """The velocity in m/s along both axes by least squares, and its standard deviation."""
     since = seconds - seconds.mean()
     spread = float((since**2).sum())
     velocity = (since[:, None] * (metres - metres.mean(0))).sum(0) / spread
@@ -209,7 +215,7 @@ def _on_ground(
 
 
 def _shaken(places: list[Sighting]) -> npt.NDArray[np.float32]:
-    """The ends of a box's lower edge where it was last: as long as the vehicle is wide."""
+    """The ends of the lower edge of the last box, [2, 2]: as long as the vehicle is wide."""
     box = places[-1].box
     return np.array(
         [(box.x, box.y + box.height), (box.x + box.width, box.y + box.height)], np.float32
@@ -225,7 +231,7 @@ def _foot(box: Box) -> tuple[float, float]:
 
 
 def _flat(points: npt.NDArray[np.float32]) -> bool:
-    """Whether three of the four lie in one line, as seen from their size."""
+    """Whether three of the four points lie on one line, relative to their extent."""
     size = float(np.ptp(points, axis=0).max())
     for left_out in range(4):
         a, b, c = np.delete(points, left_out, 0).astype(float)

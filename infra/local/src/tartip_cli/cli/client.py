@@ -1,4 +1,4 @@
-"""A service of the running mesh, called under the command line's own certificate."""
+"""Calls to a service of the running mesh with the certificate of the command line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The console that all commands share: printing, JSON output, errors and exit codes."""
+"""Shared by all commands: printing, JSON output, errors and exit codes."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs."
 
 
 def print_json(value: object) -> None:
-    """One object, one line: what another program reads."""
+    """Print one object as one line of JSON."""
     sys.stdout.write(json.dumps(value, ensure_ascii=False, default=str) + "\n")
     sys.stdout.flush()
 
 
 def hint(text: str) -> str:
-    """Spell `tartip …` as it can be typed here: `make setup` installs it into .venv alone."""
+    """Write `tartip …` as it can be typed here: `make setup` installs it only into .venv."""
     return text if shutil.which("tartip") else text.replace("`tartip ", "`.venv/bin/tartip ")
 
 

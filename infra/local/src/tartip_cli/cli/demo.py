@@ -1,8 +1,8 @@
-"""`tartip demo`: both journeys over the running mesh, through its public interfaces alone.
+"""`tartip demo`: both journeys over the running mesh, through its public interfaces only.
 
-Cameras are registered by an administrator over REST, frames come from a device with its signed
-readings, an inspector signs with his own key, a bank pays over mutual TLS, a citizen's app reports.
-It may be run again and again on the same data folder.
+An administrator registers cameras over REST, a device sends frames with signed readings, an
+inspector signs with a key, a bank pays over mutual TLS, a citizen's app sends a report. It can be
+repeated on the same data folder.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from tartip_cli.failures import Exit, Failure, from_group
 from tartip_cli.settings import Settings, read_settings
 
 _FRAMES = 4
-"""A plate that is misread once is read from another frame, as from a real camera."""
+"""How many frames of a vehicle are sent until its plate is read correctly."""
 _WAIT_SECONDS = 60.0
 
 
@@ -36,7 +36,7 @@ def register(app: App) -> None:
 def demo(
     as_json: AsJson = False,
     seed: Annotated[
-        int | None, typer.Option("--seed", help="Draw the scenes from this number.")
+        int | None, typer.Option("--seed", help="The random seed of the drawn scenes.")
     ] = None,
 ) -> None:
     """Run both journeys: a frame becomes a fine that a bank pays, a report becomes an answer."""
@@ -76,14 +76,14 @@ async def _demo(settings: Settings, seed: int, *, as_json: bool) -> None:
             + hint(f"One whole story:    `tartip trace {story.numbers['fine']}`\n")
             + hint(f"Another one:        `tartip trace {story.numbers['report']}`\n")
             + f"For a bank's tests: fine {story.numbers['open_fine']} stays open; its vehicle is "
-            f"{story.numbers['open_plate']}, and who owns it stands in {story.vehicles}",
+            f"{story.numbers['open_plate']}, its owner is in {story.vehicles}",
             highlight=False,
             soft_wrap=True,
         )
 
 
 class _Demonstration:
-    """The script of the demonstration; every number it met is in `numbers`."""
+    """The steps of the demonstration; `numbers` collects the numbers of its cases."""
 
     def __init__(self, settings: Settings, mesh: Any, reporter: Any, seed: int) -> None:
         self.reporter = reporter
@@ -101,7 +101,7 @@ class _Demonstration:
 
     @property
     def at(self) -> str:
-        """Where it was when something went wrong."""
+        """The last completed step, for error messages."""
         return f"after step {len(self.reporter.steps)} of the demonstration"
 
     async def run(self) -> None:
@@ -148,7 +148,7 @@ class _Demonstration:
                 f"half of it through {fine['dates']['discount_until']}, letter delivered"
             )
         with self.reporter.step(
-            "frame to tenge", "kaspi looks up by IIN (gRPC, mutual TLS)"
+            "frame to tenge", "kaspi looks up fines by IIN (gRPC, mutual TLS)"
         ) as step:
             fines = await patiently(lambda: journey.look_up(vehicle.owner.number))
             step.result = (
@@ -198,7 +198,7 @@ class _Demonstration:
             )
 
     async def _measured(self, name: str, camera: Any, **measured: Any) -> tuple[Any, Any]:
-        """A frame whose plate was read as it is; up to four frames of the same car."""
+        """Send up to four frames of a vehicle until its plate is read correctly."""
         from tartip_scenes.scenes import draw_scene
         from tartip_scenes.streets import Signal
 
@@ -231,7 +231,7 @@ class _Demonstration:
     async def _review(self, name: str, journey: Any) -> str:
         from tartip_cli.clients.journeys import patiently, wait_for
 
-        with self.reporter.step(name, "the violation stands in the review queue (REST)") as step:
+        with self.reporter.step(name, "the violation is in the review queue (REST)") as step:
             found = await wait_for(
                 "the violation",
                 lambda: journey.find_in_queue(self._evidence),
@@ -244,16 +244,18 @@ class _Demonstration:
             step.result = f"{queued['offence']['code']}, KoAP {queued['offence']['article']}" + (
                 f", {over:g} km/h over" if over is not None else ""
             )
-        with self.reporter.step(name, "an inspector looks, signs and confirms") as step:
+        with self.reporter.step(name, "an inspector reviews, signs and confirms it") as step:
             await patiently(lambda: journey.violation(violation_id))
             decided = (await patiently(lambda: journey.decide(violation_id))).body["violation"]
             step.reference = violation_id
-            step.result = f"{decided['state']} by {decided['decision']['officer']}, signature kept"
+            step.result = (
+                f"{decided['state']} by {decided['decision']['officer']}, signature stored"
+            )
         self.numbers.setdefault("violations", []).append(violation_id)
         return violation_id
 
     async def _sample_report(self) -> Any:
-        """A citizen's report with a drawn photograph, not yet opened."""
+        """A citizen's report with a drawn photograph, not sent yet."""
         from tartip.reports.v1 import reports_pb2 as reports
         from tartip_scenes.scenes import draw_scene
         from tartip_scenes.streets import Signal
@@ -290,7 +292,7 @@ class _Demonstration:
                 pieces = await journey.upload()
                 step.result = f"{len(journey.picture) // 1024} KiB in {pieces} pieces"
                 step.reference = journey.report_id
-            with self.reporter.step(name, "the app hands it in and gets a receipt") as step:
+            with self.reporter.step(name, "the app submits it and gets a receipt") as step:
                 receipt = await patiently(journey.submit)
                 due = in_almaty(receipt.due_at.ToDatetime(tzinfo=dt.UTC))
                 step.result = f"no. {receipt.number}, answer due by {due:%Y-%m-%d %H:%M} in Almaty"
@@ -304,7 +306,7 @@ class _Demonstration:
                 answer = "Материалы переданы инспектору. Спасибо за сообщение."
                 await patiently(lambda: journey.act("answer", answer=answer))
                 step.result, step.reference = "answered in the report's language", receipt.number
-            with self.reporter.step(name, "the app hears of it and shows the answer") as step:
+            with self.reporter.step(name, "the app is notified and shows the answer") as step:
                 change = await wait_for(
                     "the change of status",
                     lambda: watcher.saw(journey.report_id, reports.REPORT_STATUS_ANSWERED),
@@ -344,7 +346,7 @@ class _Demonstration:
 
 @contextlib.asynccontextmanager
 async def _background(work: Any) -> AsyncIterator[None]:
-    """Run a task beside the steps; an error of either is raised as itself, not in a group."""
+    """Run a task beside the block; an error of either is raised without an exception group."""
     try:
         async with asyncio.TaskGroup() as group:
             task = group.create_task(work)

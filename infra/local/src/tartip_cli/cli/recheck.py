@@ -20,16 +20,18 @@ _PURPOSE = "recheck of issued fines"
 
 
 def recheck(
-    region: Annotated[str, typer.Option("--region", help="Of one region, KZ-75 say.")] = "",
+    region: Annotated[
+        str, typer.Option("--region", help="Only one region, for example KZ-75.")
+    ] = "",
     purpose: Annotated[
-        str, typer.Option("--purpose", help="Written to the audit log with every fine looked at.")
+        str, typer.Option("--purpose", help="Written to the audit log with every fine checked.")
     ] = _PURPOSE,
     as_json: AsJson = False,
 ) -> None:
     """List issued fines that today's guards would hold, with every reason; changes nothing.
 
-    Facts are asked of violations again and the owner of the register, each for the moment of the
-    offence. Exit code 12 when any would be held.
+    The facts are fetched again from violations and the owner from the vehicle register, both as of
+    the moment of the offence. Exit code 12 if any fine would be held.
     """
     checked, held = asyncio.run(_recheck(read_settings(), region, purpose))
     if as_json:

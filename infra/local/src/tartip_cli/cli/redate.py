@@ -1,4 +1,4 @@
-"""`tartip fines redate`: open fines reckoned anew after a calendar was put right."""
+"""`tartip fines redate`: recompute the dates of open fines after a calendar was corrected."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ _TERMS = ("discount_until", "considered_on", "appeal_until", "in_force_on", "vol
 
 def redate(
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Tell what would change, and change nothing.")
+        bool, typer.Option("--dry-run", help="Print what would change, and change nothing.")
     ] = False,
     purpose: Annotated[
         str, typer.Option("--purpose", help="Written to the audit log with every change.")
     ] = _PURPOSE,
     as_json: AsJson = False,
 ) -> None:
-    """Reckon the terms of open fines anew; dates change to the owner's favour alone.
+    """Recompute the terms of open fines; dates change only in the owner's favour.
 
-    For after a yearly table was put right. Letters, amounts and payments stay; a fine that came
-    into force or fell overdue too early is put back. It may be broken off and run again. Exit code
-    11 when a fine needs a year that no table holds.
+    Run it after a yearly table was corrected. Letters, amounts and payments stay unchanged; a fine
+    that came into force or became overdue too early returns to its former state. It can be
+    interrupted and run again. Exit code 11 if a fine needs a year without a table.
     """
     found = asyncio.run(_redate(read_settings(), dry_run, purpose))
     changed = [fine for fine in found if fine.changed]
@@ -68,7 +68,7 @@ async def _redate(settings: Settings, dry_run: bool, purpose: str) -> list[pb.Re
 
     found: list[pb.RedateFinesResponse] = []
     with Progress(console=errors, transient=True) as progress:
-        task = progress.add_task("reckoning open fines", total=None)
+        task = progress.add_task("recomputing open fines", total=None)
         async with service_stub(settings, fines_pb2_grpc.FinesStub, FINES) as stub:
             async for fine in every_answer(call):
                 found.append(fine)

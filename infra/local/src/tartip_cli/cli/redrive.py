@@ -1,8 +1,8 @@
-"""`tartip redrive`: events that a consumer gave up, listed, and driven again one by one.
+"""`tartip redrive`: lists events that a consumer gave up (dead letters) and publishes one again.
 
-The producer's outbox row is published anew: a new message to the broker, the same event to the
-consumers. The one that buried it has no inbox row for it and applies it; the others have, and do
-not.
+The row in the producer's outbox is published again: a new message to the broker, the same event to
+its consumers. The consumer that gave it up has no inbox row for it and applies it; the others have
+one and ignore it.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _SECONDS = 10.0
 
 @dataclass(frozen=True, kw_only=True)
 class DeadLetter:
-    """An event that one service gave up."""
+    """An event that one service gave up, with the error."""
 
     schema: str
     event_id: str
@@ -59,13 +59,13 @@ def register(app: App) -> None:
 
 def redrive(
     event_id: Annotated[
-        str, typer.Argument(help="The event to drive again; without it, dead letters are listed.")
+        str, typer.Argument(help="The event to publish again; without it, dead letters are listed.")
     ] = "",
     as_json: AsJson = False,
 ) -> None:
     """List the events that services gave up, or publish one of them again.
 
-    Mend the cause first. Outboxes keep an event for seven days.
+    Remove the cause first. Outboxes keep an event for seven days.
     """
     url = _database_url()
     if event_id:
@@ -90,7 +90,7 @@ def redrive(
 async def dead_letters(
     connection: asyncpg.Connection, schemas: Sequence[str], event_id: str | None = None
 ) -> list[DeadLetter]:
-    """Of all schemas that have the table, the oldest first; of one event if it is named."""
+    """Dead letters of all schemas that have the table, oldest first, or those of one event."""
     found = []
     for schema in await _migrated(connection, schemas):
         rows = await connection.fetch(
@@ -113,7 +113,7 @@ async def drive_again(
         if not await _publish_again(connection, schemas, event_id):
             raise Failure(
                 f"{event_id} is in no outbox any more: events are kept there for seven days; "
-                "what it should have caused must be done by hand",
+                "its effect must be brought about by hand",
                 Exit.NOT_FOUND,
             )
         for letter in letters:
@@ -126,7 +126,7 @@ async def _publish_again(
 ) -> bool:
     try:
         wanted = UUID(event_id)
-    except ValueError:  # it came without an id of its own: nobody's event
+    except ValueError:  # it came without an id: it belongs to no producer
         return False
     for schema in await _migrated(connection, schemas):
         outcome = await connection.execute(
@@ -140,7 +140,7 @@ async def _publish_again(
 
 
 async def _remove(connection: asyncpg.Connection, letter: DeadLetter) -> None:
-    """And the key of its content with it, which nothing else is sealed with."""
+    """Delete a dead letter and destroy the key of its content, which seals nothing else."""
     key_id = await connection.fetchval(
         f"DELETE FROM {letter.schema}.dead_letters WHERE event_id = $1 RETURNING key_id",
         letter.event_id,
@@ -202,6 +202,6 @@ def _database_url() -> str:
 
 
 def _line(letter: DeadLetter) -> str:
-    """Two lines; the id is never broken, so that it can be copied."""
+    """A dead letter in two lines; the id is not wrapped, so that it can be copied."""
     died = f"{letter.died_at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
     return f"{letter.event_id}  {died}\n  {letter.service}: {letter.subject}, {letter.error}"

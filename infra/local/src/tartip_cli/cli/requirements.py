@@ -1,4 +1,4 @@
-"""Checks what this machine must have before anything starts."""
+"""Checks of the machine before anything starts."""
 
 from __future__ import annotations
 

@@ -21,14 +21,14 @@ def seed(
         int, typer.Option("--vehicles", min=1, help="How many vehicles to make up.")
     ] = 2000,
     again: Annotated[
-        bool, typer.Option("--again", help="Write the vehicles anew even if there are some.")
+        bool, typer.Option("--again", help="Replace the vehicles if there are some.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Register sample cameras and write the vehicle register; prints the cameras' ids.
 
-    Doing it again changes nothing: the same cameras keep their ids, and one that was retired or
-    changed since gets a successor. A camera id is what `tartip ingest FILE --camera ID` wants.
+    Repeating it changes nothing: the same cameras keep their ids, and one that was retired or
+    changed since is replaced. The ids are for `tartip ingest FILE --camera ID`.
     """
     settings = read_settings()
     asyncio.run(_seed(settings, vehicles, again=again, as_json=as_json))

@@ -1,4 +1,4 @@
-"""`tartip status` and `tartip logs`: what runs, where, and what it says."""
+"""`tartip status` and `tartip logs`: the state of all parts, and their logs."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ def register(app: App) -> None:
 
 
 def status(as_json: AsJson = False) -> None:
-    """Show each part's state, address, process and memory, and what must not be overlooked.
+    """Show each part's state, address, process and memory, and warnings.
 
-    That is a clock that is moved, years that are assumed, tables of the law that are missing.
-    Memory (`rss_bytes`) is the proportional set size of the part's process tree: pages that
-    processes share are counted once over all of them. Exit code 0 if all is ready, 9 if not.
+    Warnings are a moved clock, assumed years, and missing tables of the law. Memory (`rss_bytes`)
+    is the proportional set size of the part's process tree: pages that processes share are counted
+    once over all of them. Exit code 0 if all is ready, 9 if not.
     """
     answer = ask_status(DataDir(read_settings().home))
     found = answer or {"ready": False, "parts": []}
@@ -53,16 +53,16 @@ def show_notices(status_: dict[str, Any]) -> None:
 
 
 def logs(
-    part: Annotated[str, typer.Argument(help="A part's name; the supervisor's if none.")] = (
-        "supervisor"
-    ),
-    lines: Annotated[int, typer.Option("--lines", "-n", help="How many from the end.")] = 50,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as it grows.")] = False,
+    part: Annotated[str, typer.Argument(help="The name of a part.")] = ("supervisor"),
+    lines: Annotated[int, typer.Option("--lines", "-n", help="How many lines from the end.")] = 50,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Continue with new lines.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Print the log of a part.
 
-    With --json one object a line, {"part", "line"}; services write objects, the others text.
+    With --json one object per line, {"part", "line"}; "line" is an object for services, else text.
     """
     home = DataDir(read_settings().home)
     path = home.log_of(part)

@@ -1,4 +1,4 @@
-"""What a command does, step by step: each with its number, time, trace and result."""
+"""Prints the steps of a command, each with its number, time, trace and result."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tartip_cli.cli.console import console
 from tartip_cli.clients.traces import current_trace_id
 
 _LONGEST_ID = 36
-"""A UUID; a trace id and the numbers are shorter."""
+"""The length of a UUID; trace ids and numbers are shorter."""
 _ROOMY_CELLS = 110
 
 
@@ -62,7 +62,7 @@ class StepReporter:
             yield
 
     def table(self, title: str, *, width: int) -> Table:
-        """One row per step, with results where there is room; ids never wrap."""
+        """A table with one row per step, with results if they fit; ids never wrap."""
         has_room = width >= _ROOMY_CELLS
         table = Table(
             title=title, title_justify="left", header_style="bold", box=None, padding=(0, 1, 0, 0)
@@ -70,7 +70,7 @@ class StepReporter:
         table.add_column("", justify="right", no_wrap=True)
         table.add_column("step", overflow="fold")
         if has_room:
-            table.add_column("what came of it", overflow="fold")
+            table.add_column("result", overflow="fold")
         table.add_column("ms", justify="right", no_wrap=True)
         table.add_column("tartip trace …", no_wrap=True, min_width=_LONGEST_ID)
         for journey, steps in itertools.groupby(self.steps, key=lambda step: step.journey):

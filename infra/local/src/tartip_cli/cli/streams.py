@@ -1,4 +1,4 @@
-"""`tartip streams`: the RTSP streams that are watched for ever, and what became of every frame."""
+"""`tartip streams`: permanently watched RTSP streams, and the outcome of every frame."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Camera = Annotated[str, typer.Argument(help="Id of a registered camera.")]
 
 def register(app: App) -> None:
     group = typer.Typer(
-        help="Watch RTSP streams for ever, shared among the workers.", no_args_is_help=True
+        help="Watch RTSP streams permanently, shared among the workers.", no_args_is_help=True
     )
     group.command()(put)
     group.command()(remove)
@@ -36,10 +36,10 @@ def register(app: App) -> None:
 def put(
     camera: Camera,
     address: Annotated[
-        str, typer.Argument(help="rtsp://…, or - to read it from standard input (a password).")
+        str, typer.Argument(help="rtsp://…, or - to read it from standard input (for passwords).")
     ],
     fps: Annotated[
-        float, typer.Option("--fps", min=0.0, max=30.0, help="Frames a second that are due.")
+        float, typer.Option("--fps", min=0.0, max=30.0, help="How many frames a second to analyse.")
     ] = 2.0,
     as_json: AsJson = False,
 ) -> None:
@@ -51,8 +51,8 @@ def put(
     else:
         console.print(
             hint(
-                f"Watched at {stream.frames_per_second:g} frames/s; `tartip streams list` tells "
-                "what became of them."
+                f"Watched at {stream.frames_per_second:g} frames/s; `tartip streams list` shows "
+                "what became of its frames."
             ),
             highlight=False,
         )
@@ -64,14 +64,16 @@ def remove(camera: Camera, as_json: AsJson = False) -> None:
     if as_json:
         print_json({"camera_id": camera, "watched": False})
     else:
-        console.print("It is watched no more.")
+        console.print("It is no longer watched.")
 
 
 def list_streams(
-    region: Annotated[str, typer.Option("--region", help="Of one region, KZ-75 say.")] = "",
+    region: Annotated[
+        str, typer.Option("--region", help="Only one region, for example KZ-75.")
+    ] = "",
     as_json: AsJson = False,
 ) -> None:
-    """Every stream with its state and what became of its frames."""
+    """List every stream with its state and the outcomes of its frames."""
     streams = asyncio.run(_list(region))
     if as_json:
         print_json({"streams": [_shape(stream) for stream in streams]})
@@ -125,7 +127,7 @@ def _stub() -> Any:
 
 
 def _shape(stream: pb.Stream) -> dict[str, Any]:
-    """What --json prints; the address is never printed."""
+    """A stream as --json prints it, without its address."""
     return {
         "camera_id": stream.camera_id,
         "region": stream.region,

@@ -1,4 +1,4 @@
-"""`tartip trace`: the waterfall of one story across the services that took part."""
+"""`tartip trace`: the waterfall of one story across all services involved."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def trace(
             "no mesh has run from this folder yet: start it with `tartip up`", Exit.NOT_RUNNING
         )
     query = _normal(query)
-    with console.status("looking through the spans …"):
+    with console.status("searching the spans …"):
         story = find_story(files, query)
     if story is None:
         where = (
@@ -54,7 +54,7 @@ def trace(
 
 
 def _normal(query: str) -> str:
-    """The query in the spelling that spans use. Raises Failure if it can be no id or number."""
+    """The query as spans spell it. Raises Failure if it is not an id or number."""
     text = query.strip()
     if _REPORT.fullmatch(text.upper()):
         return text.upper()

@@ -1,4 +1,4 @@
-"""`tartip up`, `down` and `migrate`: the life of the mesh on this machine."""
+"""`tartip up`, `down` and `migrate`: starting and stopping the mesh on this machine."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ Today = Annotated[
     typer.Option(
         "--today",
         formats=["%Y-%m-%d"],
-        help="Live on this day in Almaty, at this time of day (TARTIP_CLOCK_OFFSET; for trials).",
+        help="Run as on this day in Almaty at the current time (TARTIP_CLOCK_OFFSET; for trials).",
     ),
 ]
 
@@ -165,7 +165,7 @@ async def _report_ready(
 
 
 async def _demonstrate() -> None:
-    """Run `tartip demo` in a process of its own; the mesh stays up however it ends."""
+    """Run `tartip demo` in a separate process; the mesh stays up whatever its result."""
     console.print(hint("\nThe demonstration (`tartip demo` runs it again):"), highlight=False)
     process = await asyncio.create_subprocess_exec(sys.executable, "-m", "tartip_cli", "demo")
     try:

@@ -1,8 +1,8 @@
-"""`tartip verify`: an outsider's check of every service's audit log.
+"""`tartip verify`: an independent check of every service's audit log.
 
-Fetches all sealed entries, recomputes the Merkle root of the signed head, checks the signature and
-the proofs of some entries, and that what an earlier check saw is still the beginning of the log.
-Keys and heads seen before are kept in `verify.json` of the data folder.
+It fetches all sealed entries, recomputes the Merkle root of the signed head, checks the signature
+and the inclusion proofs of some entries, and that the log extends the one of an earlier check. Keys
+and heads of earlier checks are stored in `verify.json` of the data folder.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _PAGE = 200
 
 @dataclass
 class Finding:
-    """What was found about one service's log; it fits when `wrong` is empty."""
+    """The result for one service's log; it is consistent if `wrong` is empty."""
 
     service: str
     entries: int = 0
@@ -50,11 +50,14 @@ def register(app: App) -> None:
 
 def verify(
     samples: Annotated[
-        int, typer.Option("--samples", min=0, help="Entries whose inclusion is proved, a service.")
+        int,
+        typer.Option(
+            "--samples", min=0, help="How many entries per service to prove the inclusion of."
+        ),
     ] = 8,
     as_json: AsJson = False,
 ) -> None:
-    """Check every service's sealed audit log; exit code 1 when anything does not fit."""
+    """Check every service's sealed audit log; exit code 1 if a check fails."""
     findings = asyncio.run(_verify(read_settings(), samples))
     fits = not any(finding.wrong for finding in findings)
     if as_json:
@@ -126,7 +129,7 @@ class _Log:
         self._stub = audit_pb2_grpc.AuditStub(mesh.as_command_line(service))
 
     async def head(self) -> audit_pb2.Head | None:
-        """The newest signed head; None until something was sealed."""
+        """The newest signed head; None before the first sealing."""
         from chassis.channels import peers_refusals
         from chassis.refusals import Refusal
         from tartip.audit.v1 import audit_pb2
@@ -140,8 +143,8 @@ class _Log:
             return None
 
     async def leaves(self, tree_size: int, wrong: list[str]) -> list[bytes]:
-        """Leaf hashes of the first entries, computed here from the entries themselves where this
-        command may see them."""
+        """The hashes of the first `tree_size` leaves, computed from all entries that are
+        readable."""
         from audit_log import merkle
         from chassis.channels import peers_refusals
         from chassis.purpose import purpose_metadata
@@ -195,7 +198,7 @@ def _signed(head: audit_pb2.Head) -> bool:
 def _compare_with_earlier(
     known: dict[str, Any], finding: Finding, head: audit_pb2.Head, leaves: list[bytes]
 ) -> None:
-    """A log only grows, and under one key; the head is remembered when it fits."""
+    """Check that the log extends the earlier one under the same key; then store its head."""
     from audit_log import merkle
 
     earlier = known.get(finding.service)

@@ -1,1 +1,1 @@
-"""Callers from outside the mesh: partners, devices and operators, for demonstration and tests."""
+"""External callers of the mesh: partners, devices and operators, for demonstration and tests."""

@@ -1,7 +1,7 @@
-"""The two journeys step by step, as clients make them; each id is made before the first send.
+"""The two journeys as clients perform them, step by step; each id is made before the first send.
 
-`patiently` tries a step again while the mesh is away: with the same id that is safe, and it is what
-a good client does. The demonstration and the tests both walk these steps.
+`patiently` retries a step while the mesh is unavailable, which is safe with the same id. The
+demonstration and the tests share these steps.
 """
 
 from __future__ import annotations
@@ -44,11 +44,11 @@ T = TypeVar("T")
 
 
 class NotInTime(Exception):
-    """A time-out; the message says what was awaited."""
+    """A time-out; the message names the awaited result."""
 
 
 async def patiently(step: Callable[[], Awaitable[T]], *, seconds: float = 60.0) -> T:
-    """Retry while the answer is "not now"; any other refusal is raised at once."""
+    """Retry a step while the mesh is unavailable; other refusals are raised at once."""
     until, tried = time.monotonic() + seconds, 0
     while True:
         try:
@@ -63,7 +63,7 @@ async def patiently(step: Callable[[], Awaitable[T]], *, seconds: float = 60.0) 
 async def wait_for(
     what: str, look: Callable[[], Awaitable[T | None]], *, seconds: float = 60.0
 ) -> T:
-    """Poll until there is a result. Raises NotInTime."""
+    """Poll until there is a result, for `seconds` at most. Raises NotInTime."""
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         found = await patiently(look, seconds=max(1.0, until - time.monotonic()))
@@ -75,7 +75,7 @@ async def wait_for(
 
 @dataclass
 class FrameToTenge:
-    """From a measured frame to a fine that is paid once."""
+    """The journey from a measured frame to a paid fine."""
 
     outside: Outside
     camera_id: str
@@ -102,7 +102,8 @@ class FrameToTenge:
         return answer.result
 
     async def find_in_queue(self, evidence_sha256: str) -> Answer | None:
-        """The violation that this frame gave, by the hash of the frame as it was sent."""
+        """The violation from a frame, by the hash of the frame as it was sent; None if not
+        there."""
         found = await self.violations_of(evidence_sha256, state="review")
         return found[0] if found else None
 
@@ -125,7 +126,7 @@ class FrameToTenge:
         return await desk.get(f"/v1/violations/{violation_id}", purpose=REVIEW)
 
     async def decide(self, violation_id: str, verdict: str = "confirm", reason: str = "") -> Answer:
-        """Prepare, sign with the officer's own key, hand in; again it is the same decision."""
+        """Prepare, sign with the officer's key and submit a decision; idempotent."""
         desk = self.outside.as_operator(self.inspector)
         if violation_id not in self._signed:
             prepared = await desk.post(
@@ -168,7 +169,7 @@ class FrameToTenge:
         return answer.quote
 
     async def pay(self, quote: fines_pb2.Quote) -> fines_pb2.Payment:
-        """The same call at every repetition: the id and the reference are the bank's own."""
+        """Pay a quote; idempotent, since id and reference are the bank's own."""
         request = fines_pb2.PayFineRequest(
             payment_id=self.payment_id,
             number=quote.number,
@@ -187,7 +188,7 @@ class FrameToTenge:
 
 @dataclass
 class ReportToAnswer:
-    """From a citizen's app to the answer that it shows."""
+    """The journey from a citizen's report in an app to its answer."""
 
     outside: Outside
     request: reports_pb2.OpenReportRequest
@@ -219,7 +220,7 @@ class ReportToAnswer:
             return await self._reports.PutMedia(request, timeout=_CALL_SECONDS)
 
     async def upload(self) -> int:
-        """Piece after piece, from where the mesh says that it goes on; how many were sent."""
+        """Upload in pieces, from the offset that the mesh returns; the number of pieces sent."""
         received, pieces = 0, 0
         while received < len(self.picture):
             answer = await patiently(functools.partial(self.put_piece, received))
@@ -239,7 +240,7 @@ class ReportToAnswer:
         return answer.report
 
     async def find_on_desk(self) -> Answer | None:
-        """The report in full, once it has reached a unit."""
+        """The full report once it has reached a unit, else None."""
         desk = self.outside.as_operator(self.dispatcher)
         answer = await desk.get(f"/v1/reports/{self.report_id}", purpose=TRIAGE)
         found = answer.body["report"]
@@ -248,7 +249,7 @@ class ReportToAnswer:
         return Answer(found, answer.trace_id) if ready and stored else None
 
     async def act(self, step: str, **body: str) -> Answer:
-        """`take`, `answer`, `accept-traffic-evidence`, …: one step of the desk."""
+        """Perform a step at the desk: `take`, `answer`, `accept-traffic-evidence`, …"""
         desk = self.outside.as_operator(self.dispatcher)
         answer = await desk.post(f"/v1/reports/{self.report_id}/{step}", body, purpose=TRIAGE)
         return Answer(answer.body["report"], answer.trace_id)
@@ -261,7 +262,7 @@ class ReportToAnswer:
 
 
 class Watcher:
-    """An app's stream of status changes; broken off, it goes on from its resume token."""
+    """An app's stream of status changes; after an interruption it resumes from its token."""
 
     def __init__(self, outside: Outside, app: str = "egov", resume_token: str = "") -> None:
         self.seen: list[reports_pb2.WatchReportsResponse] = []
@@ -309,7 +310,7 @@ def open_report(
 
 
 def sign(pair: KeyPair, content: bytes) -> bytes:
-    """ECDSA P-256 with SHA-256, DER: as an officer's card would."""
+    """Sign like an officer's card: ECDSA P-256 with SHA-256, in DER."""
     key = serialization.load_pem_private_key(pair.key.read_bytes(), password=None)
     assert isinstance(key, ec.EllipticCurvePrivateKey)
     return key.sign(content, ec.ECDSA(hashes.SHA256()))

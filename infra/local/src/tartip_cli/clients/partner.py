@@ -1,7 +1,7 @@
-"""The mesh as clients reach it: operators by REST and token, partners and devices by certificate.
+"""Access to the mesh for clients: operators by REST and token, others by gRPC and certificate.
 
-`Outside` knows where things are and whose papers to show; it opens no back door. A refusal of
-either transport is raised as the same `chassis.refusals.Refusal`, under the name it was given.
+`Outside` has addresses and credentials and uses public interfaces only. A refusal of either
+transport is raised as a `chassis.refusals.Refusal` with its reason.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ _KINDS = {kind.http_status: kind for kind in reversed(Kind)}
 
 @dataclass(frozen=True)
 class Answer:
-    """What the gateway answered, and the trace in which it did."""
+    """An answer of the gateway and its trace id."""
 
     body: Any
     trace_id: str
 
 
 class Outside:
-    """Every way into one running mesh; `async with` closes what was opened."""
+    """Connections to one running mesh; `async with` closes them."""
 
     def __init__(self, *, home: DataDir, ports: Ports, oidc_issuer: str) -> None:
         self.home = home
@@ -55,7 +55,8 @@ class Outside:
 
     @classmethod
     def of_running(cls, settings: Settings) -> Outside:
-        """The mesh that runs from this data folder, in its time; a clear line if none does."""
+        """The mesh that runs from this data folder; this process adopts its clock. Raises
+        Failure."""
         home = DataDir(settings.home)
         mesh = running_mesh(home)
         if mesh is None:
@@ -74,7 +75,7 @@ class Outside:
 
     @property
     def otlp_endpoint(self) -> str:
-        """The embedded receiver, where no other collector is named."""
+        """The endpoint of the embedded receiver."""
         return f"http://{LOOPBACK}:{self._ports.supervisor}"
 
     async def __aenter__(self) -> Outside:
@@ -172,7 +173,7 @@ async def outside(settings: Settings) -> AsyncIterator[Outside]:
 
 
 def _refusal(answer: httpx.Response) -> RemoteRefusal:
-    """RFC 9457 problem+json as the refusal that it was."""
+    """The refusal in an answer with problem+json (RFC 9457)."""
     try:
         problem: dict[str, Any] = answer.json()
     except ValueError:

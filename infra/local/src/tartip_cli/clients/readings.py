@@ -1,7 +1,7 @@
-"""What a measuring device does: its Ed25519 key, its growing counter, its signed readings.
+"""A measuring device: its Ed25519 key, its increasing counter, its signed readings.
 
-The canonical form is RFC 8785 JSON of the readings without absent values, as
-`tartip.inference.v1.SignedReadings` says.
+The canonical form is RFC 8785 JSON of the readings without absent values, as defined by
+`tartip.inference.v1.SignedReadings`.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ _PREFIX = "SIGNAL_PHASE_"
 
 @dataclass(frozen=True)
 class Device:
-    """A measuring device with its key; the public half stands in the camera register."""
+    """A measuring device with its key; its public key is in the camera register."""
 
     serial: str
     key: Ed25519PrivateKey
 
     @classmethod
     def open(cls, folder: Path, serial: str) -> Device:
-        """The key is made at the first call and kept under the serial number."""
+        """The device with this serial number; its key is created at the first call."""
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         path = folder / f"{serial}.pem"
         if not path.exists():
@@ -48,10 +48,10 @@ class Device:
     def sign(
         self, picture: bytes, taken_at: dt.datetime, **measured: Any
     ) -> inference.SignedReadings:
-        """Readings of one frame. The counter is the host's clock, in microseconds."""
+        """Sign the readings of one frame. The counter is the host's clock in microseconds."""
         readings = inference.Readings(
             device_serial=self.serial,
-            counter=time.time_ns() // 1000,  # tidy: it must grow, whatever our clock says
+            counter=time.time_ns() // 1000,  # tidy: it must increase, even if the clock is moved
             frame_sha256=hashlib.sha256(picture).digest(),
             **measured,
         )
@@ -83,7 +83,7 @@ def as_json(readings: inference.Readings) -> dict[str, Any]:
 
 
 def from_json(values: dict[str, Any]) -> inference.Readings:
-    """The other way; raises KeyError, TypeError or ValueError for what is no readings."""
+    """Readings from JSON. Raises KeyError, TypeError or ValueError for malformed ones."""
     known = dict(values)
     readings = inference.Readings(
         device_serial=known.pop("device_serial"),

@@ -1,4 +1,4 @@
-"""Long streams of answers that go on where they broke off."""
+"""Long streams of answers that resume after an interruption."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ _ATTEMPTS, _PAUSE_SECONDS = 10, 1.0
 
 
 async def every_answer(call: Callable[[str], Any]) -> AsyncIterator[Any]:
-    """Every answer once. `call` opens the stream after a resume token, "" for its beginning.
+    """Yield every answer once. `call` opens the stream after a resume token, "" for the beginning.
 
-    Answers carry their `resume_token`. Raises what refuses for good, or ten times in a row.
+    Answers have a `resume_token`. Raises permanent refusals, and others after ten in a row.
     """
     from chassis.channels import refusals_of
     from chassis.refusals import Refusal

@@ -1,8 +1,8 @@
-"""Sample cameras with their devices, and one sample vehicle after another for the demonstration.
+"""Sample cameras with their devices, and the next sample vehicle for the demonstration.
 
-What was made is kept in `demo/` of the data folder, so that a second run finds its cameras again:
-the same id with the same description answers the same. Where the register has one no more as it was
-described (retired, moved, changed, its id or serial number another's), a new one takes its place.
+They are stored in `demo/` of the data folder, so that later runs use the same cameras: registering
+the same id with the same description is idempotent. A camera that the register no longer has as
+described (retired, moved, changed, id or serial number taken) is replaced by a new one.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ ADMINISTRATOR = "cameras-1"
 OWNER_BIN = "100140000003"
 SPEED_TOLERANCE_KMH = 2.0
 _VALID_DAYS = 365
-# What a sample camera must still have in the register to be of use.
+# The fields of a sample camera that must be unchanged in the register.
 _NEEDED = (
     "kind",
     "serial",
@@ -40,7 +40,7 @@ _NEEDED = (
     "dedupe_seconds",
 )
 _ANOTHERS = ("ID_REUSED", "SERIAL_TAKEN")
-# So far ahead of now a camera can only be registered by a clock that was moved meanwhile.
+# A camera registered this far in the future was registered under a moved clock.
 _MOVED_CLOCK = dt.timedelta(hours=1)
 
 
@@ -84,7 +84,7 @@ _SITES = (
         "Астана, Мәңгілік Ел даңғылы / проспект Мангилик Ел, 900",
     ),
 )
-"""Made up: the streets are there, the house numbers are not."""
+"""Made-up addresses: the streets exist, the house numbers do not."""
 
 
 @dataclass(frozen=True)
@@ -96,11 +96,11 @@ class SampleCamera:
     region: str
     device: Device
     body: dict[str, Any]
-    """What the administrator sends; the same at every run."""
+    """The description to register, the same in every run."""
 
 
 def sample_cameras(home: DataDir, *, now: dt.datetime) -> list[SampleCamera]:
-    """The cameras of this data folder, described at the first call and again once a year."""
+    """The cameras of this data folder, created at the first call and renewed once a year."""
     known = _read(home)
     for site in _SITES:
         entry = known.get(site.mark)
@@ -111,7 +111,7 @@ def sample_cameras(home: DataDir, *, now: dt.datetime) -> list[SampleCamera]:
 
 
 async def registered(outside: Outside, *, now: dt.datetime) -> tuple[list[SampleCamera], str]:
-    """The cameras of this data folder as the register has them, and the trace of the last one."""
+    """Register the cameras of this data folder; returns them and the trace id of the last call."""
     cameras, trace_id = [], ""
     for camera in sample_cameras(outside.home, now=now):
         answer = await _registration(outside, camera)
@@ -124,7 +124,7 @@ async def registered(outside: Outside, *, now: dt.datetime) -> tuple[list[Sample
 
 
 async def register(outside: Outside, cameras: list[SampleCamera]) -> None:
-    """Through the gateway, as a camera administrator."""
+    """Register cameras through the gateway, as a camera administrator."""
     for camera in cameras:
         await _register(outside, camera)
 
@@ -134,7 +134,7 @@ async def _register(outside: Outside, camera: SampleCamera) -> Answer:
 
 
 async def _registration(outside: Outside, camera: SampleCamera) -> Answer | None:
-    """None where its id or its serial number is another's."""
+    """Register a camera; None if its id or serial number is taken by another."""
     try:
         return await _register(outside, camera)
     except Refusal as refusal:
@@ -149,7 +149,7 @@ def _is_of_use(found: dict[str, Any], camera: SampleCamera, now: dt.datetime) ->
     return (
         found["retired_at"] is None
         and registered_at < now + _MOVED_CLOCK
-        # What a place may have besides, and a description of an earlier version had not: nothing.
+        # Fields of a place that a description of an earlier version lacks: empty.
         and {"kato": ""} | wanted["place"] == has["place"]
         and all(has[name] == wanted[name] for name in _NEEDED)
         and _numbers(has) == _numbers(wanted)
@@ -165,8 +165,10 @@ def vehicles_path(home: DataDir, chosen: Path | None) -> Path:
 
 
 def ensure_vehicles(path: Path) -> bool:
-    """Write the made-up register where there is none; whether it was written. One from before
-    ownerships had dates gets them."""
+    """Write the made-up vehicle register if there is none; whether it was written.
+
+    An older register without dates of ownership gets them.
+    """
     if path.exists():
         vehicles.complete(path)
         return False
@@ -175,8 +177,10 @@ def ensure_vehicles(path: Path) -> bool:
 
 
 def next_vehicle(home: DataDir, path: Path) -> Vehicle:
-    """A person's vehicle that no earlier demonstration of this folder has used, then from the
-    start again: one offence of one vehicle is seen once in ten minutes."""
+    """The next vehicle of a person, starting over after the last.
+
+    The same offence of one vehicle is recorded only once in ten minutes.
+    """
     persons = [vehicle for vehicle in vehicles.read(path) if vehicle.of_a_person]
     with (_folder(home) / "vehicle").open("a+") as counter:
         fcntl.flock(counter, fcntl.LOCK_EX)
@@ -188,7 +192,7 @@ def next_vehicle(home: DataDir, path: Path) -> Vehicle:
 
 
 def _another(home: DataDir, mark: str, now: dt.datetime) -> SampleCamera:
-    """A new camera in the place of the one that was there."""
+    """A new camera that replaces another at its site."""
     known = _read(home)
     known[mark] = _described(home, next(site for site in _SITES if site.mark == mark), now)
     _write(home, known)

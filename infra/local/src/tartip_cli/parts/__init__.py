@@ -1,1 +1,1 @@
-"""What the mesh consists of: each part as a description of what to run and how to see it ready."""
+"""The parts of the mesh, each described by its command and its readiness probe."""

@@ -1,7 +1,7 @@
-"""Starts a part: drops root if asked to, arranges to die with the supervisor, then execs.
+"""Starts a part: drops root if requested, asks to be killed with the supervisor, then execs.
 
-Run as `python -I -S launch.py <options as JSON> <command…>`. A program of its own, because code
-between fork and exec of a process with threads (`preexec_fn`) may hang.
+Run as `python -I -S launch.py <options as JSON> <command…>`. It is a separate program because code
+between fork and exec in a process with threads (`preexec_fn`) may hang.
 """
 
 import ctypes

@@ -1,7 +1,7 @@
 """The composition of the embedded run: from settings to the parts in their stages.
 
-Stage one are the engines (PostgreSQL, NATS, Triton), stage two the services with data, stage three
-the gateway. A part with an outside address is watched and not started.
+Stage one is the engines (PostgreSQL, NATS, Triton), stage two the services with data, stage three
+the gateway. A part with an external address is watched, not started.
 """
 
 from __future__ import annotations
@@ -36,6 +36,8 @@ Stage = tuple[Part | OutsidePart, ...]
 
 @dataclass(frozen=True, kw_only=True)
 class Mesh:
+    """All parts of a run by stage, with what must be prepared before they start."""
+
     settings: Settings
     home: DataDir
     ports: Ports
@@ -57,7 +59,7 @@ class Mesh:
 
     @property
     def needed_first(self) -> frozenset[str]:
-        """What migrations and services cannot start without; Triton may come up beside them."""
+        """The parts that migrations and services need; Triton may start in parallel."""
         return frozenset({"postgres", "nats"})
 
     @property
@@ -66,12 +68,12 @@ class Mesh:
 
     @property
     def migrated_services(self) -> tuple[str, ...]:
-        """Those that have a schema, by name."""
+        """The names of the services with a schema."""
         present = {part.name for part in self.parts}
         return tuple(s.name for s in SERVICES if s.schema is not None and s.name in present)
 
     def prepare(self) -> None:
-        """Provision keys and certificates; bring an older vehicle register up to date."""
+        """Provision keys and certificates; update an older vehicle register."""
         self.certificates.renew()
         self.keys.provision(self.streams.user_names)
         vehicles.complete(self.home.path / "vehicles.json")
@@ -106,7 +108,7 @@ class Mesh:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                start_new_session=True,  # Ctrl-C is for us
+                start_new_session=True,  # Ctrl-C is handled by the supervisor
             )
             try:
                 code = await asyncio.wait_for(process.wait(), _MIGRATION_SECONDS)
@@ -122,7 +124,7 @@ class Mesh:
 
 
 class _Builder:
-    """The wiring, one method a kind of part."""
+    """The wiring, one method per kind of part."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings

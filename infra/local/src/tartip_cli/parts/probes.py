@@ -20,7 +20,7 @@ _CHANNEL_OPTIONS = (
 
 
 class GrpcHealth:
-    """The standard health service over mutual TLS; the channel is kept between questions."""
+    """The standard gRPC health service over mutual TLS; the channel is reused."""
 
     def __init__(self, address: str, pair: KeyPair, authority: Path) -> None:
         self._address = address
@@ -39,7 +39,7 @@ class GrpcHealth:
 
 
 def secure_channel(address: str, pair: KeyPair, authority: Path) -> grpc.aio.Channel:
-    """A channel with our certificate; the way of every gRPC client of this package."""
+    """A channel with a client certificate, for every gRPC client of this package."""
     credentials = grpc.ssl_channel_credentials(
         root_certificates=authority.read_bytes(),
         private_key=pair.key.read_bytes(),

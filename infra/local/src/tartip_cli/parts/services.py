@@ -1,4 +1,4 @@
-"""One of our services as a part: its command, its environment, how to ask whether it serves."""
+"""A service of the mesh as a part: its command, environment and health probe."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from tartip_cli.topology import (
     Service,
 )
 
-# What a service frees is overwritten at once: no face stays in memory that was let go of. Blocks
-# that glibc keeps at hand for a thread would escape it.
+# Freed memory is overwritten at once, so that no face stays in it. Blocks that glibc caches for a
+# thread would not be overwritten.
 ERASING = {"GLIBC_TUNABLES": "glibc.malloc.perturb=165:glibc.malloc.tcache_count=0"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Addresses:
-    """Where the parts that services use are, ours or outside ones."""
+    """The addresses of the parts that services use, embedded or external."""
 
     nats: str
     triton: str
@@ -37,12 +37,12 @@ class Addresses:
     oidc: str
     otlp: str
     databases: Mapping[str, str]
-    """Schema to the address with the runtime role."""
+    """The database URL with the runtime role, by schema."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ServiceParts:
-    """Turns the table of services into parts."""
+    """Makes the parts of the services in the table."""
 
     settings: Settings
     home: DataDir
@@ -80,7 +80,7 @@ class ServiceParts:
             "TARTIP_CLOCK_OFFSET": str(self.settings.clock_offset.total_seconds()),
             "TARTIP_ASSUME_YEARS": str(int(self.settings.assumes_years)),
             "GRPC_ENABLE_FORK_SUPPORT": "0",
-            "MALLOC_ARENA_MAX": "2",  # glibc's arenas per thread cost memory and gain nothing here
+            "MALLOC_ARENA_MAX": "2",  # glibc's arenas per thread cost memory without benefit here
             "PYTHONUNBUFFERED": "1",
             "TZ": "UTC",
         }

@@ -1,9 +1,9 @@
-"""NVIDIA Triton, started from the environment that `infra/triton/build.py` makes.
+"""NVIDIA Triton, started from the environment that `infra/triton/build.py` creates.
 
-gRPC alone, on the loopback address, with mutual TLS; no HTTP, and no model can be loaded or
-unloaded while it runs. A model that is not as the set-up made it keeps it from starting. Its Python
-stubs find numpy through PATH and libpython through LD_LIBRARY_PATH. As root it gets a user of its
-own (`provision/triton_paths.py`).
+gRPC only, on the loopback address, with mutual TLS; no HTTP, and no model can be loaded or unloaded
+while it runs. It does not start with a model that differs from the one that was set up. Its Python
+stubs find numpy through PATH and libpython through LD_LIBRARY_PATH. As root it runs as a separate
+user (`provision/triton_paths.py`).
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ from tartip_cli.provision.triton_paths import (
 from tartip_cli.provision.users import UnixUser
 from tartip_cli.topology import COMMAND_LINE
 
-# Triton cannot tell callers apart, so it trusts these two certificates and not their authority.
+# Triton does not authorise callers, so it trusts these two certificates and not their authority.
 _CALLERS = ("inference-gateway", COMMAND_LINE)
-# Nobody has the key that these would ask for.
+# Nobody has the key that these interfaces would require.
 _RESTRICTED = "shared-memory,model-repository,trace,logging:tartip-closed"
 _SERVER_READY = "/inference.GRPCInferenceService/ServerReady"
 _READY_ANSWER = b"\x08\x01"  # ServerReadyResponse { ready: true }
@@ -86,7 +86,7 @@ class Triton:
         self._clear_shared_memory()
 
     async def answers(self) -> bool:
-        """Ready means that every model is loaded."""
+        """Whether every model is loaded."""
         async with secure_channel(
             self.address, self.client, self.certificates.authority
         ) as channel:

@@ -1,1 +1,1 @@
-"""What a mesh finds at its start: keys, certificates, roles, streams, models, vehicles."""
+"""What a mesh needs before it starts: keys, certificates, roles, streams, models, vehicles."""

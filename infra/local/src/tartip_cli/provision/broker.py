@@ -1,4 +1,4 @@
-"""NATS as its provisioner sees it: streams and consumers are made as `streams.yaml` says."""
+"""Provisions NATS: creates streams and consumers as described in `streams.yaml`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tartip_cli.topology import COMMAND_LINE
 
 @dataclass(frozen=True, kw_only=True)
 class Broker:
-    """NATS as the provisioner sees it: ours, or an outside one with the same users."""
+    """The NATS server to provision: the embedded one, or an external one with the same users."""
 
     url: str
     certificates: Certificates
@@ -36,7 +36,7 @@ class Broker:
         return True
 
     async def provision(self) -> None:
-        """Make what is missing and bring to its described state what differs."""
+        """Create missing streams and consumers, update those that differ from the description."""
         async with self._connected(FEED_PROVISIONER) as client:
             js = client.jetstream(timeout=10)
             for stream in self.topology.feed_streams:

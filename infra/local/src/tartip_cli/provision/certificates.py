@@ -1,10 +1,10 @@
 """The certificate authorities of the embedded run and the certificates they sign.
 
-Services, partners, devices and officers have an authority each, made at the first run and kept;
-every leaf is made anew at each start, so that no certificate outlives a run by more than its sixty
-days. Identity is the URI in the subject's alternative names
-(`spiffe://tartip/{service,partner,device}/<name>`) and counts only under the authority of its kind.
-A service's leaf may serve and call, a partner's and a device's only call, an officer's only sign.
+Services, partners, devices and officers each have an authority, created at the first run and never
+replaced; all leaf certificates are renewed at each start and are valid for sixty days. Identity is
+the URI in the subject's alternative names (`spiffe://tartip/{service,partner,device}/<name>`) and
+counts only under the authority of its kind. A service's certificate is for servers and clients, a
+partner's and a device's for clients only, an officer's for signatures only.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ _NAMES = {
     "partner": PARTNERS,
     "device": DEVICES,
 }
-# The one authority of an older folder: nobody trusts what it signed any more.
+# The single authority of an older folder: its certificates are no longer trusted.
 _RETIRED = "ca.key"
 
 
 @dataclass(frozen=True)
 class KeyPair:
-    """Two PEM files."""
+    """A certificate and its key, as PEM files."""
 
     certificate: Path
     key: Path
@@ -46,13 +46,13 @@ class KeyPair:
 
 @dataclass(frozen=True)
 class Authority:
-    """A certificate authority that lives in two files."""
+    """A certificate authority, as two PEM files."""
 
     files: KeyPair
 
     @classmethod
     def open(cls, folder: Path, name: str) -> Authority:
-        """The one that is there, or a new one. Raises Failure where the files are damaged."""
+        """The existing authority, or a new one. Raises Failure if its files are damaged."""
         files = KeyPair(folder / f"{name}.pem", folder / f"{name}.key")
         if not (files.certificate.exists() and files.key.exists()):
             _make_authority(files, name)
@@ -62,8 +62,10 @@ class Authority:
     def issue(
         self, pair: KeyPair, *, common_name: str, uri: str | None, serves: bool = False
     ) -> None:
-        """Sign a new key; a certificate with a URI may call and perhaps serve, one without only
-        signs."""
+        """Issue a certificate for a new key.
+
+        With a URI it is for clients, with `serves` also for servers; without one, for signatures.
+        """
         key = ec.generate_private_key(ec.SECP256R1())
         issuer = x509.load_pem_x509_certificate(self.files.certificate.read_bytes())
         signer = _load_key(self.files.key)
@@ -85,23 +87,23 @@ class Authority:
 
 @dataclass(frozen=True)
 class Certificates:
-    """Where every certificate of the mesh lies; the same layout for each reader."""
+    """The paths of all certificates of the mesh."""
 
     folder: Path
 
     @property
     def authority(self) -> Path:
-        """Whom everybody trusts to certify a server: the authority of services."""
+        """The authority of services, which certifies all servers."""
         return self.folder / "ca.pem"
 
     @property
     def client_authorities(self) -> Path:
-        """The folder in which `<kind>.pem` certifies callers of that kind."""
+        """The folder with the authority `<kind>.pem` for each kind of client."""
         return self.folder / "authorities"
 
     @property
     def broker_clients(self) -> Path:
-        """Who certifies callers of the broker: services, and devices for their heartbeats."""
+        """The authorities for clients of the broker: services, and devices for their heartbeats."""
         return self.folder / "broker-clients.pem"
 
     @property
@@ -122,7 +124,7 @@ class Certificates:
         return self._pair("officer", operator_id)
 
     def renew(self) -> None:
-        """Authorities where there are none yet, and every leaf anew, in the place of the old."""
+        """Create missing authorities and replace all leaf certificates. Raises Failure."""
         for folder in ("authorities", *_NAMES, "officer"):
             (self.folder / folder).mkdir(mode=0o700, exist_ok=True)
         for kind, names in _NAMES.items():
@@ -148,11 +150,11 @@ def _check_pair(files: KeyPair) -> None:
     try:
         certificate = x509.load_pem_x509_certificate(files.certificate.read_bytes())
     except ValueError as error:
-        raise broken_file(files.certificate, "it is no certificate") from error
+        raise broken_file(files.certificate, "it is not a certificate") from error
     try:
         key = _load_key(files.key)
     except ValueError as error:
-        raise broken_file(files.key, "it is no key") from error
+        raise broken_file(files.key, "it is not a key") from error
     if key.public_key() != certificate.public_key():
         raise broken_file(files.key, f"it is not the key of {files.certificate.name}")
 
@@ -167,7 +169,7 @@ def _make_authority(files: KeyPair, name: str) -> None:
         x509.SubjectKeyIdentifier.from_public_key(key.public_key()), False
     )
     certificate = builder.sign(key, hashes.SHA256())
-    # The key first: a certificate without its key is the state that `open` repairs.
+    # The key first: `open` repairs a key without its certificate.
     write_private(files.key, _pem(key))
     write_private(files.certificate, certificate.public_bytes(serialization.Encoding.PEM))
 

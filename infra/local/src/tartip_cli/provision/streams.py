@@ -1,4 +1,4 @@
-"""`infra/nats/streams.yaml`, read and turned into what NATS needs: permissions and streams."""
+"""Reads `infra/nats/streams.yaml` and derives the permissions and streams of NATS from it."""
 
 from __future__ import annotations
 
@@ -23,13 +23,15 @@ _API = "$JS.API"
 
 @dataclass(frozen=True)
 class Permissions:
+    """The subjects that a user may publish and subscribe to."""
+
     publish: tuple[str, ...]
     subscribe: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
 class User:
-    """One set of credentials; the maps go from stream to subjects."""
+    """A NATS user; the maps are from stream to subjects."""
 
     name: str
     publishes: dict[str, list[str]]
@@ -51,16 +53,16 @@ class User:
                 f"$JS.ACK.{stream}.{self.name}.>",
             ]
         for stream in self.follows:
-            # In the feed's account, where there is nothing of anybody else's.
+            # In the account of the feed, which holds nothing else.
             publish += [f"{_API}.CONSUMER.CREATE.{stream}", f"$JS.FC.{stream}.>"]
         return Permissions(tuple(publish), (inbox_of(self.name), *self.subscribes))
 
 
 @dataclass(frozen=True)
 class Topology:
-    """Two accounts: the mesh's, and the live feed's, which gets what its streams name and no more.
+    """Two accounts: the mesh's, and the live feed's, which gets only the subjects of its streams.
 
-    Events cross from the one to the other as they are published; nothing crosses back.
+    Events are exported to the feed as they are published; nothing is exported back.
     """
 
     streams: tuple[StreamConfig, ...]
@@ -148,7 +150,7 @@ def _stream(name: str, fields: dict[str, object]) -> StreamConfig:
 
 
 def _feed_stream(stream: StreamConfig, fields: dict[str, object]) -> StreamConfig:
-    """The same name and subjects; nothing depends on it, so that the oldest may go."""
+    """The feed's copy of a stream: it drops the oldest events, since nothing depends on it."""
     return replace(
         stream,
         discard=DiscardPolicy.OLD,

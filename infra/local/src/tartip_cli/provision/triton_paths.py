@@ -1,8 +1,8 @@
 """The files that Triton reads, and the user that it runs as.
 
-As root the mesh gives Triton a user of its own, who owns nothing but a folder with its certificate.
-Where that user cannot reach the checkout or the Python below it, copies lie under /var/lib/tartip,
-root's to write: the programs once for each version of them, the models once for each seal.
+As root, the mesh runs Triton as a separate user that owns nothing but a folder with its
+certificate. If that user cannot access the checkout or its Python, it gets copies under
+/var/lib/tartip that only root can write: the programs once per version, the models once per seal.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from tartip_cli.provision.users import UnixUser
 
 _REACHABLE = Path("/var/lib/tartip")
 _USER = "tartip-triton"
-_NUMBERS = range(64087, 64187)  # of those that systemd keeps for users that nobody made
+_NUMBERS = range(64087, 64187)  # from the range that systemd reserves for dynamic users
 _STORES_KEPT = 8
 _NOT_SERVED = (
     "pip",
@@ -44,11 +44,14 @@ class TritonPaths:
     libraries: tuple[Path, ...]
     models: Path
     programs: Path
-    """Goes first on PATH: the stubs look for packages beside the `python3` that they find there."""
+    """First on PATH: the stubs search packages beside the `python3` found there."""
 
 
 def triton_user() -> UnixUser | None:
-    """Who runs Triton when we are root: `tartip-triton`, or a number that belongs to nobody."""
+    """The user for Triton if the mesh runs as root: `tartip-triton`, or an unused number.
+
+    None if the mesh does not run as root. Raises Failure if no number is free.
+    """
     if os.geteuid() != 0:
         return None
     with contextlib.suppress(KeyError):
@@ -63,12 +66,12 @@ def triton_user() -> UnixUser | None:
 
 
 def own_folder(home: DataDir, user: UnixUser | None) -> Path:
-    """The folder of this run that belongs to the user."""
+    """The folder of this data folder that Triton's user owns."""
     return home.run if user is None else _REACHABLE / f"{home.identity()}.triton"
 
 
 def make_own(folder: Path, user: UnixUser) -> None:
-    """Make that folder, private to the user."""
+    """Create the folder, private to the user."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         _REACHABLE.chmod(0o755)
@@ -78,7 +81,7 @@ def make_own(folder: Path, user: UnixUser) -> None:
 
 
 def paths_for(folder: Path, user: UnixUser | None) -> TritonPaths:
-    """Where the files lie for this user, in `folder` (`.triton`) or in the copies; makes none."""
+    """The paths that this user can access: in `folder` (`.triton`), or of the copies to make."""
     packages, python = _packages(folder), (folder / "venv/bin/python").resolve()
     reached = (packages, folder / MODELS, folder / "libpython", _library_of(python))
     root, models = folder, folder / MODELS
@@ -92,7 +95,7 @@ def paths_for(folder: Path, user: UnixUser | None) -> TritonPaths:
 
 
 def fill(paths: TritonPaths, folder: Path) -> None:
-    """Check the models, and copy what the paths should hold and does not; safe to run twice."""
+    """Check the models and make missing copies; idempotent. Raises Failure."""
     try:
         check_models(folder, models=folder / MODELS)
         if paths.models == folder / MODELS:
@@ -106,7 +109,7 @@ def fill(paths: TritonPaths, folder: Path) -> None:
 
 
 def _copy_programs(folder: Path, copy: Path) -> None:
-    """Triton's environment and the Python below it: a virtual environment and its home."""
+    """Copy Triton's virtual environment and the Python that it is based on."""
     python = (folder / "venv/bin/python").resolve()
     packages, standard = _packages(folder), _library_of(python)
     draft = copy.with_name(f".{copy.name}.{os.getpid()}")
@@ -127,7 +130,7 @@ def _copy_programs(folder: Path, copy: Path) -> None:
         draft.rename(copy)
     except OSError:
         shutil.rmtree(draft, ignore_errors=True)
-        if not copy.exists():  # else another run was quicker
+        if not copy.exists():  # else another run was faster
             raise
 
 
@@ -136,7 +139,7 @@ def _copy_models(folder: Path, target: Path) -> None:
         try:
             check_models(folder, models=target)
         except Failure:
-            shutil.rmtree(target)  # ours alone, and it is copied again
+            shutil.rmtree(target)  # only this process has it; it is copied again
         else:
             os.utime(target)
             return
@@ -145,16 +148,16 @@ def _copy_models(folder: Path, target: Path) -> None:
         shutil.copytree(folder / MODELS, draft)
         _open_up(draft)
         check_models(folder, models=draft)
-        os.utime(draft)  # copied with the age of its source, it would be the first one to go
+        os.utime(draft)  # with the age of its source it would be the first to be removed
         draft.rename(target)
     except OSError:
         shutil.rmtree(draft, ignore_errors=True)
-        if not target.exists():  # else another run was quicker
+        if not target.exists():  # else another run was faster
             raise
 
 
 def _open_up(tree: Path) -> None:
-    """Make the tree readable by everybody and writable by root alone."""
+    """Make the tree readable by everybody and writable by root only."""
     for path in (tree, *tree.rglob("*")):
         if not path.is_symlink():
             mode = path.stat().st_mode
@@ -162,14 +165,14 @@ def _open_up(tree: Path) -> None:
 
 
 def _drop_old_models() -> None:
-    """Older stores go; a Triton that still runs on one has it in memory, and fills it again."""
+    """Remove older stores; a Triton that still runs on one has it in memory and fills it again."""
     stores = sorted(_REACHABLE.glob("models-*"), key=lambda path: path.stat().st_mtime)
     for path in stores[:-_STORES_KEPT]:
         shutil.rmtree(path, ignore_errors=True)
 
 
 def _version(folder: Path) -> str:
-    """Names one state of the programs: the lock they were installed from, and the Python below."""
+    """A name for a version of the programs: the lock that they were installed from, and Python."""
     python = (folder / "venv/bin/python").resolve()
     made = (folder / "venv/made-from").read_text()
     return hashlib.sha256(f"{made} {python}".encode()).hexdigest()[:16]
@@ -194,7 +197,7 @@ def _packages(folder: Path) -> Path:
 
 
 def _reachable(path: Path) -> bool:
-    """Whether anybody may read it and what lies in it, by the bits of all folders above."""
+    """Whether everybody may read a path and its content, by the permissions of all parents."""
     if not path.exists():  # no libpython is needed where the system has one
         return True
     inside = path.iterdir() if path.is_dir() else ()

@@ -1,4 +1,4 @@
-"""The Unix users that parts run as when the supervisor is root."""
+"""The Unix users that parts run as if the supervisor is root."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class UnixUser:
 
 
 def unprivileged_user() -> UnixUser | None:
-    """The user for PostgreSQL, which refuses to be root; None if we are not root."""
+    """The user for PostgreSQL, which refuses to run as root; None if this process is not root."""
     if os.geteuid() != 0:
         return None
     for name in ("postgres", "nobody"):

@@ -1,8 +1,8 @@
-"""The embedded vehicle register: a file of made-up vehicles and owners, the same from any seed.
+"""The embedded vehicle register: a file of made-up vehicles and owners, reproducible by seed.
 
-Names, addresses and numbers belong to nobody; IINs and BINs have right dates and check digits.
-Every record says since when the vehicle is its owner's, for a fine is the owner's of that day; some
-vehicles were somebody else's before.
+Names, addresses and numbers belong to nobody; IINs and BINs have valid dates and check digits.
+Every record has the first day of its ownership, since the owner on the day of the offence is fined;
+some vehicles have a previous owner.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ COUNT = 2000
 _SEED = 20261122
 _ENTITIES = 0.1
 _SECOND_HAND = 0.1
-# Everybody in the register was of age by then, and nobody is fined for what came before.
+# All owners in the register were of age by then, and no fine is for an earlier day.
 _FIRST_DAY, _DAYS = date(2019, 1, 1), 2000
 _WEIGHTS = (range(1, 12), (3, 4, 5, 6, 7, 8, 9, 10, 11, 1, 2))
 _LETTERS = "ABCDEFGHKLMNPRSTUVWXYZ"
@@ -72,7 +72,7 @@ _FIRMS = ("Altyn Kum LLP", "Jeti Ozen LLP", "Kok Tobe Trade LLP", "Saryarka Carg
 @dataclass(frozen=True)
 class Owner:
     number: str
-    """IIN of a person or BIN of a firm."""
+    """The IIN of a person or the BIN of a firm."""
     name: str
     address: str
     phone: str
@@ -85,9 +85,9 @@ class Vehicle:
     model: str
     owner: Owner
     since: date
-    """The first day on which it was this owner's."""
+    """The first day of this ownership."""
     seller: Owner | None = None
-    """Whose it was until then."""
+    """The owner until then."""
 
     @property
     def of_a_person(self) -> bool:
@@ -95,7 +95,7 @@ class Vehicle:
 
 
 def made_up(count: int = COUNT, *, seed: int = _SEED) -> list[Vehicle]:
-    """The same list at every call; each plate once."""
+    """Made-up vehicles, the same list for the same seed; each plate once."""
     rng = random.Random(seed)
     by_plate: dict[str, Vehicle] = {}
     while len(by_plate) < count:
@@ -105,12 +105,12 @@ def made_up(count: int = COUNT, *, seed: int = _SEED) -> list[Vehicle]:
 
 
 def write(path: Path, vehicles: list[Vehicle]) -> None:
-    """The form that the fines service reads: plate to the records of its owners."""
+    """Write the file that the fines service reads: the records of owners by plate."""
     _write(path, {vehicle.plate: _records(vehicle) for vehicle in vehicles})
 
 
 def read(path: Path) -> Iterator[Vehicle]:
-    """Vehicles with the owner whose they are now; a plate that has not one such is left out."""
+    """Vehicles with their current owner; plates without exactly one are left out."""
     for plate, value in json.loads(path.read_text()).items():
         records = value if isinstance(value, list) else [value]
         current = [record for record in records if record.get("until") is None]
@@ -119,9 +119,10 @@ def read(path: Path) -> Iterator[Vehicle]:
 
 
 def complete(path: Path) -> int:
-    """Gives the made-up records of a register from before ownerships had dates their dates; how
-    many. What somebody else wrote there stays as it is, and what cannot be read, too: fines that
-    need it are held by name."""
+    """Add dates of ownership to the made-up records of an older register; returns their number.
+
+    Records from elsewhere and unreadable files stay unchanged: fines that need them are held.
+    """
     try:
         content = json.loads(path.read_text())
     except (FileNotFoundError, ValueError):
@@ -172,7 +173,7 @@ def _is_person(owner: Owner) -> bool:
 
 
 def synthetic_iin(rng: random.Random) -> str:
-    """YYMMDD, century and sex, serial number, check digit; drawn again where no digit fits."""
+    """A valid made-up IIN: YYMMDD, century and sex, serial number, check digit."""
     while True:
         year, month, day = rng.randint(55, 99), rng.randint(1, 12), rng.randint(1, 28)
         body = f"{year:02d}{month:02d}{day:02d}{rng.choice('34')}{rng.randint(0, 9999):04d}"
@@ -188,7 +189,7 @@ def synthetic_bin(rng: random.Random) -> str:
 
 
 def check_digit(body: str) -> int | None:
-    """The twelfth digit of an IIN or BIN; nothing where none is right."""
+    """The check digit for the first eleven digits of an IIN or BIN; None if there is none."""
     for weights in _WEIGHTS:
         key = sum(int(digit) * weight for digit, weight in zip(body, weights, strict=True)) % 11
         if key < 10:
@@ -201,7 +202,7 @@ def _vehicle(rng: random.Random, *, entity: bool) -> Vehicle:
     plate = f"{rng.randint(1, 999):03d}{letters}{rng.choice(('02', '02', '02', '01', '05'))}"
     make, model = rng.choice(_MODELS)
     owner = _owner(rng, entity=entity)
-    # Drawn apart, so that who owns which plate is what it was before ownerships had dates.
+    # Drawn separately, so that owners stay the same as before ownerships had dates.
     history = random.Random(f"{_SEED}:{plate}")
     since = _FIRST_DAY + timedelta(days=history.randint(1, _DAYS))
     second_hand = history.random() < _SECOND_HAND

@@ -1,1 +1,1 @@
-"""Runs the parts: children, their health, their end; one supervisor for a data folder."""
+"""Runs the parts of the mesh: one supervisor per data folder."""

@@ -1,4 +1,4 @@
-"""One part at run time: started, watched, started again with a growing pause, stopped in order."""
+"""A part at run time: started, probed, restarted with growing pauses, stopped."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ OnChange = Callable[[str, State], None]
 
 
 class Watched(ABC):
-    """A part under supervision: its state, and an event for the first readiness."""
+    """A part under supervision: its state, and an event that is set once it was ready."""
 
     def __init__(self, part: Part | OutsidePart, on_change: OnChange) -> None:
         self.part = part
@@ -67,18 +67,18 @@ class Watched(ABC):
 
     @abstractmethod
     async def keep(self) -> None:
-        """Start the part and restart it until stopped."""
+        """Start the part and keep it running until it is stopped."""
 
     async def stop(self, *, at_once: bool = False) -> None:
         self._become(State.STOPPED)
 
     async def _provisioned(self) -> bool:
-        """Provision after a start. Raises before the first readiness; later False, to retry."""
+        """Provision after a start. Errors are raised before the first readiness, later retried."""
         if self.part.provision is None:
             return True
         try:
             await asyncio.wait_for(self.part.provision(), _START_SECONDS)
-        except Exception as error:  # any library's error means the same: not yet
+        except Exception as error:  # any error of a library means: not yet
             raise_if_cancelled()
             if isinstance(error, Failure) and not self.was_ready.is_set():
                 raise
@@ -96,7 +96,7 @@ class Watched(ABC):
 
 
 class WatchedOutsidePart(Watched):
-    """Somebody else's part: provisioned each time it comes back, never started or stopped."""
+    """An external part: provisioned whenever it becomes available, never started or stopped."""
 
     async def keep(self) -> None:
         self._become(State.STARTING)
@@ -118,7 +118,7 @@ class WatchedOutsidePart(Watched):
 
 
 class RunningPart(Watched):
-    """A part that we run ourselves."""
+    """A part that runs as a child process."""
 
     part: Part
 
@@ -137,7 +137,7 @@ class RunningPart(Watched):
         return tree_pss_bytes(self.pid) if self.pid is not None else 0
 
     async def keep(self) -> None:
-        """Run the part until asked to stop; raise only if it never came up."""
+        """Run the part until it is stopped. Raises Failure only if it never became ready."""
         deaths = 0
         while not self._stopping:
             began = time.monotonic()
@@ -151,7 +151,7 @@ class RunningPart(Watched):
             await asyncio.sleep(_PAUSES[min(max(deaths - 1, 0), len(_PAUSES) - 1)])
 
     async def stop(self, *, at_once: bool = False) -> None:
-        """Signal, wait, then kill. Safe to call when the part is not running."""
+        """Signal, wait, then kill; does nothing if the part does not run."""
         self._stopping = True
         process = self._process
         if process is not None and process.returncode is None:
@@ -173,22 +173,23 @@ class RunningPart(Watched):
                 raise
             log.error("%s: cannot be started: %s", self.name, error)
             return
-        if self._stopping:  # asked to while it was being started
+        if self._stopping:  # the stop was requested during the start
             await _end(process, self.part.stop_signal, STOP_SECONDS)
         async with asyncio.TaskGroup() as group:
             attending = group.create_task(self._attend(process))
             code = await process.wait()
             attending.cancel()
         log.info("%s: ended with %s", self.name, code)
-        # Whatever it left in its process group would hold its port or its files.
+        # Processes left in its group would hold its port or its files.
         signal_group(process.pid, signal.SIGKILL)
         self._pid_file.unlink(missing_ok=True)
 
     async def _prepared(self, step: Callable[[], Awaitable[None]]) -> bool:
-        """Run the step. Raises before the first readiness; later False, to retry."""
+        """Run a step before a start. Errors are raised before the first readiness, later
+        retried."""
         try:
             await step()
-        except (Failure, OSError) as error:  # a full disk, for one
+        except (Failure, OSError) as error:  # for instance a full disk
             if not self.was_ready.is_set():
                 raise
             log.error("%s: %s", self.name, error)
@@ -206,18 +207,20 @@ class RunningPart(Watched):
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                start_new_session=True,  # Ctrl-C is for us; we stop the parts in order
+                start_new_session=True,  # the supervisor handles Ctrl-C and stops parts in order
             )
         self._process = process
         if identity := ProcessId.of(process.pid):
             try:
                 identity.write(self._pid_file)
-            except OSError as error:  # it runs; only an `up` after our own end would miss it
-                log.error("%s: its number is not kept: %s", self.name, error)
+            except (
+                OSError
+            ) as error:  # it runs; only an `up` after a crash of the supervisor needs the file
+                log.error("%s: its pid file cannot be written: %s", self.name, error)
         return process
 
     async def _attend(self, process: asyncio.subprocess.Process) -> None:
-        """Probe until ready, then at intervals; end the process if it says that it hangs."""
+        """Probe until ready, then at intervals; end the process if its probe reports a hang."""
         deadline = time.monotonic() + _START_SECONDS
         while not await self._comes_up():
             if time.monotonic() > deadline:
@@ -231,7 +234,7 @@ class RunningPart(Watched):
             await asyncio.sleep(PROBE_SECONDS)
             verdict = await verdict_of(self.part.probe)
             if verdict is False:
-                log.warning("%s: answers that it must be started anew", self.name)
+                log.warning("%s: reports that it must be restarted", self.name)
                 await _end(process, self.part.stop_signal, STOP_SECONDS)
                 return
             if not self._stopping:
@@ -264,7 +267,7 @@ def _turn_log_over(path: Path) -> None:
 
 
 def _last_line(path: Path) -> str:
-    """The line that most likely says why: the last one that is not empty."""
+    """The last line that is not empty, which most likely gives the reason."""
     try:
         with path.open("rb") as file:
             file.seek(max(0, path.stat().st_size - 8192))

@@ -1,4 +1,4 @@
-"""Runs probes under a time limit; any error of a probe counts as no answer."""
+"""Runs health probes with a time limit; any error of a probe counts as no answer."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ async def answers(probe: Probe) -> bool:
 
 
 async def verdict_of(probe: Probe) -> bool | None:
-    """The probe's answer; None if it failed or took too long. Raises Failure if it does."""
+    """The probe's answer; None if it raised an error or timed out. A Failure is passed on."""
     try:
         return await asyncio.wait_for(probe(), PROBE_SECONDS)
     except Failure:
         raise
-    except Exception as error:  # any library's error means the same: no answer
+    except Exception as error:  # any error of a library means: no answer
         raise_if_cancelled()
         log.debug("probe: %r", error)
         return None

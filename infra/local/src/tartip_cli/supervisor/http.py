@@ -24,7 +24,7 @@ _STOP_SECONDS = 3
 
 
 class _Server(uvicorn.Server):
-    """uvicorn inside our loop: the supervisor, not it, answers to signals."""
+    """uvicorn in the supervisor's event loop, without its own signal handlers."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -32,6 +32,8 @@ class _Server(uvicorn.Server):
 
 
 class SupervisorHttp:
+    """The HTTP server of a supervisor, on the loopback address."""
+
     def __init__(self, mesh: Mesh, status: Callable[[], dict[str, object]]) -> None:
         self._port = mesh.ports.supervisor
         self._status = status

@@ -1,4 +1,4 @@
-"""One supervisor for one data folder, and what a killed one left behind."""
+"""The lock of a data folder for one supervisor, and cleaning up after a killed one."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _ORPHAN_SECONDS = 10.0
 
 @dataclass(frozen=True, kw_only=True)
 class RunningMesh:
-    """What a command needs to know of a mesh that runs from this folder."""
+    """What commands need to know about the mesh that runs from a folder."""
 
     pid: int
     port_base: int
@@ -28,14 +28,14 @@ class RunningMesh:
     clock_offset_seconds: float = 0.0
 
     def share_clock(self) -> None:
-        """From now on this process lives in the time of that mesh."""
+        """Use the clock of that mesh in this process from now on."""
         from chassis.clock import move_clock
 
         move_clock(dt.timedelta(seconds=self.clock_offset_seconds))
 
 
 class Lock:
-    """Held for the life of the supervisor; the kernel drops it however the process ends."""
+    """Held while the supervisor runs; the kernel releases it however the process ends."""
 
     def __init__(self, home: DataDir) -> None:
         self._home = home
@@ -81,7 +81,7 @@ def is_locked(home: DataDir) -> bool:
 
 
 def running_mesh(home: DataDir) -> RunningMesh | None:
-    """The mesh that holds this folder's lock, if one does."""
+    """The mesh that holds the lock of this folder, or None."""
     if not is_locked(home):
         return None
     try:
@@ -91,7 +91,7 @@ def running_mesh(home: DataDir) -> RunningMesh | None:
 
 
 async def end_orphans(home: DataDir) -> None:
-    """End the parts of a supervisor that was killed; call it with the lock held."""
+    """End parts left by a killed supervisor; the caller must hold the lock."""
     left = [(path, ProcessId.read(path)) for path in home.run.glob("*.pid")]
     async with asyncio.TaskGroup() as group:
         for path, process in left:

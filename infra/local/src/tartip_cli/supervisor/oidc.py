@@ -1,8 +1,8 @@
-"""The development token issuer: it vouches for the made-up operators, as Keycloak will for real.
+"""The development token issuer, for the made-up operators; in production Keycloak takes its place.
 
-Discovery, keys and tokens have the shapes of OpenID Connect, so that the gateway verifies a token
-in exactly one way. `POST /oidc/token` takes a form with `operator=<id>` and asks no password: it
-exists in the embedded run only and listens on the loopback address only.
+Discovery, keys and tokens have the shapes of OpenID Connect, so that the gateway verifies all
+tokens in the same way. `POST /oidc/token` takes a form with `operator=<id>` and no password: it
+exists only in the embedded run and listens only on the loopback address.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ _MAX_FORM_BYTES = 4096
 
 @dataclass(frozen=True)
 class Issuer:
+    """Issues tokens, signed with a key of the data folder."""
+
     url: str
     key: ECKey
 
@@ -64,7 +66,7 @@ class Issuer:
             "response_types_supported": ["token"],
             "subject_types_supported": ["public"],
             "id_token_signing_alg_values_supported": ["ES256"],
-            # Says that this is the development issuer, and whom it vouches for.
+            # Marks the development issuer and lists its operators.
             "tartip_development_operators": [
                 {
                     "id": operator.id,

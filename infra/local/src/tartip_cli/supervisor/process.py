@@ -1,8 +1,7 @@
-"""Processes: who is alive, what a tree of them holds and has spent, how to end one.
+"""Processes: identity, memory and processor time of a process tree, ending one.
 
-A pid alone is not an identity, since the kernel gives it out again; pid and start time are. The
-start time is the kernel's own count since boot and not psutil's moment of the calendar: a clock
-that is set while the mesh runs must not make its parts strangers.
+The kernel reuses pids, so a process is identified by pid and start time. The start time is the
+kernel's count since boot and not psutil's calendar time, which changes when the clock is set.
 """
 
 from __future__ import annotations
@@ -20,14 +19,16 @@ import psutil
 
 @dataclass(frozen=True)
 class ProcessId:
+    """The identity of a process: pid and start time."""
+
     pid: int
     started: str
     """Clock ticks from boot to the start of the process."""
 
     @classmethod
     def of(cls, pid: int) -> ProcessId | None:
-        """The process with this pid now; None if there is none, or only its exit code is left."""
-        try:  # the name, which comes before the state, may hold anything
+        """The process with this pid now; None if there is none or it is a zombie."""
+        try:  # the name before the state may contain anything
             fields = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()
         except OSError:
             return None
@@ -35,7 +36,7 @@ class ProcessId:
 
     @classmethod
     def read(cls, path: Path) -> ProcessId | None:
-        """From a pid file; None if it is absent or half written."""
+        """Read a pid file; None if it is missing or incomplete."""
         try:
             pid, started = path.read_text().split()
             return cls(int(pid), started)
@@ -50,14 +51,14 @@ class ProcessId:
 
 
 def signal_group(pid: int, number: int) -> None:
-    """To a part and its children: each part leads a process group of its own."""
+    """Signal a part and its children: each part leads its own process group."""
     for send in (os.killpg, os.kill):
         with contextlib.suppress(ProcessLookupError, PermissionError):
             send(pid, number)
 
 
 async def end(process: ProcessId, *, first: int, grace_seconds: float) -> None:
-    """Signal, wait, then kill. A process with the same pid and another start is left alone."""
+    """Signal, wait, then kill; another process that reuses the pid is not touched."""
     if not process.alive():
         return
     with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -69,21 +70,21 @@ async def end(process: ProcessId, *, first: int, grace_seconds: float) -> None:
 
 
 def tree_pss_bytes(root: int) -> int:
-    """Proportional set size of a process and all below it: shared pages are counted once."""
+    """The proportional set size of a process tree in bytes: shared pages count once."""
     return sum(_pss_bytes(process) for process in _tree(root))
 
 
 def pss_bytes(pid: int) -> int:
-    """Of one process; 0 if it has ended."""
+    """The proportional set size of one process in bytes; 0 if it has ended."""
     with contextlib.suppress(psutil.Error):
         return _pss_bytes(psutil.Process(pid))
     return 0
 
 
 def cpu_seconds(root: int) -> float:
-    """Processor time, user's and system's, that a process and all below it have spent.
+    """The user and system time of a process tree, in seconds.
 
-    What children spent that have ended is in it as far as their parent has waited for them.
+    Time of ended children is included if their parent has waited for them.
     """
     spent = 0.0
     for process in _tree(root):
@@ -94,7 +95,7 @@ def cpu_seconds(root: int) -> float:
 
 
 def _pss_bytes(process: psutil.Process) -> int:
-    """Where the kernel does not say (another user's process), the resident size stands in."""
+    """The proportional set size, or the resident size if the kernel hides it (other users)."""
     with contextlib.suppress(psutil.NoSuchProcess):
         try:
             return int(process.memory_full_info().pss)

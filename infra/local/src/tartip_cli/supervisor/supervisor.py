@@ -46,7 +46,7 @@ class Supervisor:
         return [part for stage in self._stages for part in stage]
 
     def request_stop(self) -> None:
-        """Stop in order; a second request kills every part at once."""
+        """Stop all parts in order; a second request kills them at once."""
         if self._stop.is_set():
             self._at_once = True
             for part in self.watched:
@@ -69,7 +69,7 @@ class Supervisor:
             lock.release()
 
     def status(self) -> dict[str, object]:
-        """The shape that `tartip status --json` promises."""
+        """The status, in the shape of `tartip status --json`."""
         own = {
             "name": SUPERVISOR,
             "state": State.READY,
@@ -77,7 +77,7 @@ class Supervisor:
             "pid": os.getpid(),
             "rss_bytes": pss_bytes(os.getpid()),
         }
-        states = [part.state for part in self.watched]  # at one moment: memory takes its time
+        states = [part.state for part in self.watched]  # at one moment: measuring memory takes time
         parts = [
             {
                 "name": part.name,
@@ -128,7 +128,7 @@ class Supervisor:
         self.ready.set()
 
     async def _migrate_and_keep(self, part: Watched, turns: asyncio.Semaphore) -> None:
-        """A service starts as soon as its own schema is up to date; it waits for no other's."""
+        """Migrate the schema of a service and start it, without waiting for other services."""
         if part.name in self.mesh.migrated_services:
             async with turns:
                 if self._stop.is_set():
@@ -137,7 +137,7 @@ class Supervisor:
                 try:
                     await self.mesh.migrate(part.name)
                 except Failure:
-                    if self._stop.is_set():  # its database was stopped under it
+                    if self._stop.is_set():  # its database was stopped
                         return
                     raise
         await part.keep()

@@ -1,1 +1,1 @@
-"""Spans of the mesh: received, stored, found again as one story, drawn."""
+"""Spans of the mesh: receiving, storing, finding those of a story, drawing them."""

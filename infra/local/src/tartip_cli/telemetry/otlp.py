@@ -1,6 +1,6 @@
-"""The embedded OTLP receiver (HTTP, protobuf, gzip): spans and logs to disk, metrics' last values.
+"""The embedded OTLP receiver (HTTP, protobuf, gzip): stores spans, logs and the last metrics.
 
-It stands in for a collector on one machine; with `OTEL_EXPORTER_OTLP_ENDPOINT` set it is not there.
+It replaces a collector on one machine; with `OTEL_EXPORTER_OTLP_ENDPOINT` set it does not run.
 """
 
 from __future__ import annotations
@@ -27,10 +27,12 @@ _PROTOBUF = "application/x-protobuf"
 
 
 class Refused(Exception):
-    """The body is no OTLP, or too large."""
+    """The body is not OTLP, or too large."""
 
 
 class Receiver:
+    """The routes of the receiver."""
+
     def __init__(self, spans: SpanFiles, logs_to: SpanFiles) -> None:
         self._spans = spans
         self._logs = logs_to
@@ -75,7 +77,7 @@ class Receiver:
         try:
             files.append(_as_json(message))
         except OSError as error:
-            # Retryable for the sender: a full disk may have room again in a moment.
+            # The sender may retry: a full disk may have space again soon.
             return Response(error.strerror or "cannot write", status_code=503)
         return Response(b"", media_type=_PROTOBUF)
 
@@ -106,7 +108,7 @@ def _service_name(resource: metrics.metrics__pb2.ResourceMetrics) -> str:  # typ
 
 
 def _as_json(message: Message) -> dict[str, Any]:
-    """OTLP's own JSON: as protobuf's, except that ids are hexadecimal."""
+    """The JSON form of OTLP: that of protobuf, except that ids are hexadecimal."""
     document: dict[str, Any] = MessageToDict(message, use_integers_for_enums=True)
     _write_ids_in_hex(document)
     return document

@@ -1,4 +1,4 @@
-"""Telemetry on disk as OTLP JSON lines: one file an hour, bounded in size, the oldest removed."""
+"""Telemetry on disk as OTLP JSON lines: a file per hour, the oldest removed to bound the size."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Span:
     error: str | None
     attributes: dict[str, Any]
     links: tuple[str, ...] = field(default=())
-    """Trace ids that this span points at."""
+    """The trace ids that this span links to."""
 
     @property
     def duration_ms(self) -> float:
@@ -35,7 +35,7 @@ class Span:
 
 
 class SpanFiles:
-    """Written by the receiver alone, read by anybody."""
+    """The files in one folder; only the receiver writes them."""
 
     def __init__(self, folder: Path, *, prefix: str = "", max_bytes: int = MAX_BYTES) -> None:
         self._folder = folder
@@ -58,7 +58,7 @@ class SpanFiles:
         return sorted(self._folder.glob(f"{self._prefix}[0-9]*.jsonl"))
 
     def spans_mentioning(self, tokens: Iterable[str]) -> Iterator[Span]:
-        """Every span of every line that holds one of the texts; the caller looks closer."""
+        """Every span of the lines that contain one of the texts; the caller filters them."""
         pattern = re.compile("|".join(re.escape(json.dumps(token)) for token in tokens).encode())
         for path in self.files():
             with path.open("rb") as file:
@@ -80,7 +80,7 @@ def _spans_of(line: bytes) -> Iterator[Span]:
     try:
         document = json.loads(line)
     except ValueError:
-        return  # the last line of a killed supervisor
+        return  # the incomplete last line of a killed supervisor
     for resource in document.get("resourceSpans", []):
         attributes = _attributes(resource.get("resource", {}).get("attributes", []))
         service = str(attributes.get("service.name", "unknown"))

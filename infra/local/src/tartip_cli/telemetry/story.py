@@ -1,8 +1,8 @@
-"""One story out of many traces: the trace asked for, those that link to it, those on its subjects.
+"""A story from many traces: the requested trace, those that link to it, those on its subjects.
 
-A story's first trace is continued by first deliveries; redeliveries and later requests have traces
-of their own that link to it, carry its name (`tartip.story` is the id of its first trace) or name
-the same report, violation or fine.
+First deliveries continue the first trace of a story; redeliveries and later requests have separate
+traces that link to it, carry its id (`tartip.story` is the id of the first trace) or name the same
+report, violation or fine.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _FEW_LINKS = 2
 class Story:
     query: str
     spans: tuple[Span, ...]
-    """In the order of their start."""
+    """The spans, ordered by start."""
 
     @property
     def traces(self) -> list[str]:
@@ -41,7 +41,7 @@ class Story:
         return max(span.end_ns for span in self.spans)
 
     def edges(self) -> set[tuple[str, str]]:
-        """Which service caused work in which other one, by parent and child spans."""
+        """Pairs of services of which the first called or triggered the second."""
         by_id = {span.span_id: span for span in self.spans}
         found = set()
         for span in self.spans:
@@ -60,7 +60,7 @@ class Story:
 
 
 def find_story(files: SpanFiles, query: str) -> Story | None:
-    """Grow from what names the query until nothing new is found."""
+    """The story of an id or number, searched until no further trace belongs to it; or None."""
     traces: set[str] = set()
     subjects: set[str] = set()
     wanted = {query}
@@ -71,7 +71,7 @@ def find_story(files: SpanFiles, query: str) -> Story | None:
         if not traces or len(traces) > _MAX_TRACES:
             break
         known |= {(span.trace_id, span.span_id): span for span in spans}
-        # Work done for many at once is part of the story; the others' stories are not.
+        # Work for several stories at once belongs to this one; the other stories do not.
         shared = {span.trace_id for span in known.values() if len(span.links) > _FEW_LINKS}
         ours = [span for span in known.values() if span.trace_id in traces - shared]
         subjects |= {value for span in ours for value in _subjects(span)}

@@ -1,7 +1,7 @@
-"""A story as waterfalls, one for each stretch of time in which something ran.
+"""A story as waterfalls, one for each stretch of time with activity.
 
-Between a fine and its payment lie days: every stretch has a time axis of its own and says how long
-after the story's start it began.
+Days may pass between a fine and its payment: every stretch has its own time axis and shows how long
+after the start of the story it began.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from tartip_cli.telemetry.spans import Span
 from tartip_cli.telemetry.story import Story
 
 PAUSE_NS = 10_000_000_000
-"""Work of a trace that comes this long after all before it starts a stretch."""
+"""A pause in a trace this long starts a new stretch."""
 _COLOURS = ("cyan", "green", "magenta", "yellow", "blue", "bright_cyan", "bright_green")
 _MAX_DEPTH = 12
 _OFFSET_CELLS, _DURATION_CELLS = 8, 8
 _OPERATION_CELLS, _BAR_CELLS = 16, (10, 30)
-"""At least; and for the bar, at most."""
+"""The least width, and for the bar also the greatest."""
 _TRACE_ID_SHOWN = 8
 _UNITS = (("d", 86_400, "h", 3_600), ("h", 3_600, "min", 60), ("min", 60, "s", 1))
 
@@ -34,7 +34,7 @@ class Stretch:
     trace_id: str
     spans: tuple[Span, ...]
     goes_on: bool
-    """The trace had run before."""
+    """Whether the trace has an earlier stretch."""
 
     @property
     def start_ns(self) -> int:
@@ -46,14 +46,14 @@ class Stretch:
 
     @property
     def links(self) -> list[str]:
-        """Other traces that this one follows."""
+        """Other traces that the spans link to."""
         linked = dict.fromkeys(link for span in self.spans for link in span.links)
         return [link for link in linked if link != self.trace_id]
 
 
 @dataclass(frozen=True)
 class Layout:
-    """How many cells each column gets, the same for all stretches."""
+    """The width of each column in cells, the same for all stretches."""
 
     service: int
     operation: int
@@ -63,7 +63,9 @@ class Layout:
     @classmethod
     def of(cls, story: Story, width: int) -> Layout:
         service = max(len("service"), *(len(name) for name in story.services))
-        spare = width - service - _OFFSET_CELLS - _DURATION_CELLS - 4  # a blank after each but one
+        spare = (
+            width - service - _OFFSET_CELLS - _DURATION_CELLS - 4
+        )  # a space after each but the last
         longest = max(len(verdict_of(span)) for span in story.spans)
         verdict = min(longest, spare - _OPERATION_CELLS - _BAR_CELLS[0] - 1, spare * 2 // 5)
         spare -= verdict + bool(verdict)
@@ -72,7 +74,7 @@ class Layout:
 
 
 def stretches(story: Story) -> list[Stretch]:
-    """In the order of their start."""
+    """The stretches of a story, ordered by start."""
     by_trace: dict[str, list[Span]] = {}
     for span in story.spans:
         by_trace.setdefault(span.trace_id, []).append(span)
@@ -81,7 +83,7 @@ def stretches(story: Story) -> list[Stretch]:
 
 
 def waterfall(story: Story, width: int) -> Iterator[Text | Table]:
-    """What to print, piece by piece."""
+    """The texts and tables to print, for a terminal of this width."""
     layout = Layout.of(story, width)
     colours = dict(zip(story.services, itertools.cycle(_COLOURS), strict=False))
     for number, stretch in enumerate(stretches(story)):
@@ -93,7 +95,7 @@ def waterfall(story: Story, width: int) -> Iterator[Text | Table]:
 
 
 def verdict_of(span: Span) -> str:
-    """Why the span did not do what it was asked: a refusal by name, else the error."""
+    """Why a span failed: the reason of a refusal, else the error; empty if it did not."""
     refusal = span.attributes.get("tartip.refusal")
     return str(refusal or span.error or "")
 
@@ -109,7 +111,7 @@ def lasting(length_ns: int) -> str:
 
 
 def _stretches_of(spans: Iterable[Span]) -> Iterator[Stretch]:
-    """Of one trace, whose spans come in the order of their start."""
+    """The stretches of one trace, whose spans are ordered by start."""
     gathered: list[Span] = []
     end_ns, goes_on = 0, False
     for span in spans:
@@ -170,7 +172,7 @@ def _row(span: Span, depth: int, stretch: Stretch, layout: Layout, colour: str) 
 
 
 def _operation(span: Span) -> str:
-    """`tartip.fines.v1.Fines/GetFine` is `Fines/GetFine` to a reader."""
+    """The operation to display: `Fines/GetFine` for `tartip.fines.v1.Fines/GetFine`."""
     package, dot, method = span.name.rpartition(".v1.")
     return method if dot and package.startswith("tartip.") and "/" in method else span.name
 
@@ -183,7 +185,7 @@ def _bar(span: Span, stretch: Stretch, cells: int, colour: str) -> Text:
 
 
 def _tree(spans: Iterable[Span]) -> list[tuple[int, Span]]:
-    """Children under their parents, each level in order of start; orphans stand at the top."""
+    """Spans with their depth: children below parents, ordered by start; orphans at the top."""
     ids = {span.span_id for span in spans}
     children: dict[str, list[Span]] = {}
     for span in spans:

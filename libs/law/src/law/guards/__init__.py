@@ -1,8 +1,8 @@
-"""What holds a recorded fact back before it can harm somebody; each guard is a pure function.
+"""Guards: checks that hold a recorded fact for an officer instead of fining; all are pure.
 
 guards = load().at(measured_at)                  # the edition in force; EditionMissing
 guards.passage.is_same(first, second)            # one passage of one car
-guards.journey.is_possible(first, second)        # can one car have been at both?
+guards.journey.is_possible(first, second)        # can one vehicle have been at both places?
 guards.readings.why_held(rule, measured)         # a HoldReason, or None
 guards.device_clock.why_held(measured_at, received_at)
 guards.camera_kinds.may_find(kind, rule)

@@ -1,17 +1,19 @@
-"""Which rules a kind of camera may find. Kinds are those of the camera register, "SPEED_POINT"."""
+"""The offences that each kind of camera may detect; kinds are those of the camera register."""
 
 from dataclasses import dataclass
 
 from law.guards.readings import Rule
 
-# They measure nothing, and no table may say otherwise.
+# Kinds that measure nothing; a table that gives them a rule does not load.
 FIND_NOTHING = frozenset({"OVERVIEW", "FACE", "BODY", "DRONE"})
 
 
 @dataclass(frozen=True)
 class CameraKinds:
+    """The rules that each kind of camera may detect."""
+
     rules: dict[str, frozenset[Rule]]
 
     def may_find(self, kind: str, rule: Rule) -> bool:
-        """A kind that the table does not name finds nothing."""
+        """Whether a kind of camera may detect this rule; an unknown kind may not."""
         return rule in self.rules.get(kind, frozenset())

@@ -1,6 +1,6 @@
-"""The clock of a device, bounded by when its frame arrived.
+"""The clock of a device, checked against the arrival of its frame.
 
-A device may be late, for it keeps frames through an outage of its line; it cannot be early.
+A frame may arrive late, since devices store frames while they are offline; it cannot arrive early.
 """
 
 from dataclasses import dataclass
@@ -11,10 +11,16 @@ from law.guards.holds import HoldReason
 
 @dataclass(frozen=True)
 class DeviceClock:
+    """How far a device's clock may be ahead of and behind the arrival of its frame."""
+
     ahead_max: timedelta
     behind_max: timedelta
 
     def why_held(self, measured_at: datetime, received_at: datetime) -> HoldReason | None:
+        """The reason to hold a frame whose time of measurement does not fit its arrival, or None.
+
+        Both moments have a time zone; the bounds themselves are allowed.
+        """
         if measured_at > received_at + self.ahead_max:
             return HoldReason.DEVICE_CLOCK_AHEAD
         if measured_at < received_at - self.behind_max:

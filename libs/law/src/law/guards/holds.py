@@ -1,9 +1,11 @@
-"""The names under which a recorded fact is held for an officer. They are part of the contracts."""
+"""The reasons for which a recorded fact is held for an officer; they are part of the contracts."""
 
 from enum import StrEnum
 
 
 class HoldReason(StrEnum):
+    """Why a recorded fact is held."""
+
     # Readings: see `readings`.
     SPEED_MISSING = "SPEED_MISSING"
     SPEED_IMPLAUSIBLE = "SPEED_IMPLAUSIBLE"
@@ -13,12 +15,12 @@ class HoldReason(StrEnum):
     SIGNAL_IMPLAUSIBLE = "SIGNAL_IMPLAUSIBLE"
     SIGNAL_ALLOWED_PASSING = "SIGNAL_ALLOWED_PASSING"
     STOP_LINE_NOT_PASSED = "STOP_LINE_NOT_PASSED"
-    # The device's clock against arrival: see `device_clock`.
+    # The device's clock compared with arrival: see `device_clock`.
     DEVICE_CLOCK_AHEAD = "DEVICE_CLOCK_AHEAD"
     DEVICE_CLOCK_BEHIND = "DEVICE_CLOCK_BEHIND"
-    # A camera of a kind that may not find this rule: see `camera_kinds`.
+    # A kind of camera that may not detect this rule: see `camera_kinds`.
     CAMERA_KIND_UNFIT = "CAMERA_KIND_UNFIT"
-    # Beside other facts: see `passage` and `journey`.
+    # Compared with other facts: see `passage` and `journey`.
     SAME_PASSAGE = "SAME_PASSAGE"
     EVIDENCE_REUSED = "EVIDENCE_REUSED"
     IMPOSSIBLE_JOURNEY = "IMPOSSIBLE_JOURNEY"

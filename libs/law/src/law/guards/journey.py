@@ -1,7 +1,7 @@
 """A journey: whether one vehicle can have been at two places at two moments.
 
-Where it cannot, a plate was misread, a plate is a copy, or a clock is wrong; which of these it is
-nobody knows before a person has looked at both pictures.
+If it cannot, a plate was misread or copied, or a clock is wrong; only a person who sees both
+pictures can tell which.
 """
 
 from dataclasses import dataclass
@@ -15,20 +15,22 @@ METRES_PER_KM = 1000.0
 
 @dataclass(frozen=True)
 class Journey:
+    """The bounds of a possible journey; the table names their source."""
+
     speed_max_kmh: float
-    # How far two devices' clocks may differ, and how far from its camera a vehicle is recorded.
+    # How far the clocks of two devices may differ, and how far a vehicle may be from its camera.
     clock_slack: timedelta
     place_slack_metres: float
-    # Farther than this no two cameras of the country stand apart.
+    # The largest distance between two cameras in the country.
     country_km: float
 
     def is_possible(self, first: Sighting, second: Sighting) -> bool:
-        """In doubt it is: distance is taken in a straight line, slack in favour of the journey."""
+        """Whether the journey is possible: straight-line distance, with slack in its favour."""
         metres = first.metres_to(second) - self.place_slack_metres
         seconds = (first.time_to(second) + self.clock_slack).total_seconds()
         return metres <= self.speed_max_kmh * METRES_PER_KM / SECONDS_PER_HOUR * seconds
 
     @property
     def horizon(self) -> timedelta:
-        """Records farther apart in time than this never contradict each other."""
+        """The time after which two records can no longer contradict each other."""
         return timedelta(hours=self.country_km / self.speed_max_kmh)

@@ -1,6 +1,6 @@
-"""One passage: one plate that breaks one rule at one place and time breaks it once.
+"""A passage: a plate that breaks a rule at one place and time breaks it once.
 
-Cameras stand in rows, and several record the same car within metres and seconds of each other.
+Several cameras of one site may record the same vehicle within metres and seconds of each other.
 """
 
 from dataclasses import dataclass
@@ -14,14 +14,16 @@ WINDOW_FLOOR = timedelta(seconds=10)
 
 @dataclass(frozen=True)
 class Passage:
+    """How near in place and time two records of one passage are."""
+
     radius_metres: float
     window: timedelta
 
     def is_same(self, first: Sighting, second: Sighting) -> bool:
-        """Whether two records of one plate and one rule are of one passage; bounds belong to it."""
+        """Whether two records of one plate and rule are one passage; bounds are inclusive."""
         near = first.metres_to(second) <= self.radius_metres
         return near and first.time_to(second) <= self.window
 
     def window_of_camera(self, dedupe_seconds: float) -> timedelta:
-        """The window between records of one camera: its own may only be longer."""
+        """The window for records of one camera: its own setting may only lengthen it."""
         return max(self.window, timedelta(seconds=dedupe_seconds))

@@ -1,6 +1,6 @@
-"""What a device can have measured: limits that roads have, speeds that cars reach, its own error.
+"""Plausible readings of a device: speed limits of roads, speeds of cars, the device's tolerance.
 
-A reading out of bounds is no smaller or larger offence; it is a device at fault, and held.
+An implausible reading means a faulty device, not a smaller or larger offence: the fact is held.
 """
 
 import math
@@ -12,7 +12,7 @@ from law.guards.holds import HoldReason
 
 
 class Rule(StrEnum):
-    """What a device can find: one passage breaks each of them once, whatever the bracket."""
+    """An offence that a device can detect; one passage breaks each at most once."""
 
     SPEED = "SPEED"
     RED_LIGHT = "RED_LIGHT"
@@ -20,7 +20,7 @@ class Rule(StrEnum):
 
 @dataclass(frozen=True)
 class Measured:
-    """What a device read; None (and "" for the phase) where it read nothing."""
+    """The readings of a device; None (and "" for the phase) for what it did not measure."""
 
     speed_kmh: float | None = None
     speed_limit_kmh: float | None = None
@@ -31,34 +31,39 @@ class Measured:
 
 @dataclass(frozen=True)
 class Tolerance:
-    """The error that a type of device has, at the least: in km/h, and as a share of the speed."""
+    """The least tolerance of a type of device: in km/h, and as a share of the speed."""
 
     kmh: Decimal
     share: Decimal
 
     def at(self, speed_kmh: Decimal) -> Decimal:
+        """The tolerance at a measured speed, km/h: `kmh`, or the share of the speed if more."""
         return max(self.kmh, speed_kmh * self.share)
 
 
 @dataclass(frozen=True)
 class SpeedBounds:
+    """Plausible speed limits and speeds, and the least tolerance of each kind of camera."""
+
     limit_min_kmh: Decimal
     limit_max_kmh: Decimal
     limit_step_kmh: Decimal
     speed_min_kmh: Decimal
     speed_max_kmh: Decimal
-    # Of a kind that is not named the largest holds.
+    # A kind that is not listed gets the largest.
     tolerances: dict[str, Tolerance]
 
     def is_limit(self, kmh: Decimal) -> bool:
+        """Whether a road can have this speed limit, in km/h; limits come in fixed steps."""
         between = self.limit_min_kmh <= kmh <= self.limit_max_kmh
         return between and kmh % self.limit_step_kmh == 0
 
     def is_speed(self, kmh: Decimal) -> bool:
+        """Whether a device is approved to measure this speed, in km/h."""
         return self.speed_min_kmh <= kmh <= self.speed_max_kmh
 
     def tolerance_kmh(self, kind: str, speed_kmh: Decimal, of_camera: float) -> Decimal:
-        """What is taken off in favour of the driver: the camera's, or its kind's if more."""
+        """The tolerance deducted from the speed, km/h: the camera's, or its kind's if larger."""
         named = self.tolerances.get(kind)
         floors = [named] if named else list(self.tolerances.values())
         return max(_decimal(of_camera), *(floor.at(speed_kmh) for floor in floors))
@@ -66,25 +71,29 @@ class SpeedBounds:
 
 @dataclass(frozen=True)
 class SignalBounds:
+    """The phase that forbids passing, and the longest plausible time since it began."""
+
     phase: str
     age_max_seconds: float
 
 
 @dataclass(frozen=True)
 class ReadingBounds:
+    """All bounds of readings."""
+
     speed: SpeedBounds
     signal: SignalBounds
 
     def why_held(self, rule: Rule, measured: Measured) -> HoldReason | None:
-        """Why readings cannot carry an offence against this rule, or None."""
+        """Why readings cannot prove an offence against this rule, or None if they can."""
         if rule is Rule.SPEED:
             return self._speed_hold(measured)
         return self._signal_hold(measured)
 
     def excess_kmh(self, kind: str, measured: Measured, of_camera: float = 0.0) -> Decimal | None:
-        """Speed less tolerance less limit; None where either was not measured.
+        """Speed less tolerance less limit, km/h; None if speed or limit was not measured.
 
-        `of_camera` is the tolerance that the register gives for the camera, km/h.
+        `of_camera` is the camera's own tolerance in the camera register, km/h.
         """
         speed, limit = _number(measured.speed_kmh), _number(measured.speed_limit_kmh)
         if speed is None or limit is None:
@@ -92,7 +101,7 @@ class ReadingBounds:
         return speed - self.speed.tolerance_kmh(kind, speed, of_camera) - limit
 
     def tolerance_kmh(self, kind: str, measured: Measured, of_camera: float = 0.0) -> Decimal:
-        """What is taken off the measured speed. Requires one."""
+        """The tolerance deducted from the measured speed, km/h; a speed must have been measured."""
         speed = _number(measured.speed_kmh)
         assert speed is not None
         return self.speed.tolerance_kmh(kind, speed, of_camera)
@@ -113,16 +122,16 @@ class ReadingBounds:
             return HoldReason.SIGNAL_MISSING
         if measured.signal_phase != self.signal.phase:
             return HoldReason.SIGNAL_ALLOWED_PASSING
-        if not 0 <= age <= self.signal.age_max_seconds:  # NaN is between nothing
+        if not 0 <= age <= self.signal.age_max_seconds:  # NaN lies in no range
             return HoldReason.SIGNAL_IMPLAUSIBLE
         return None if measured.past_stop_line else HoldReason.STOP_LINE_NOT_PASSED
 
 
 def _number(value: float | None) -> Decimal | None:
-    """None for what is no number."""
+    """The number as a decimal; None for NaN and infinity."""
     return None if value is None or not math.isfinite(value) else _decimal(value)
 
 
 def _decimal(value: float) -> Decimal:
-    """Through text: 82.1 is meant, not the binary number nearest to it."""
+    """By way of text: 82.1, not the binary fraction nearest to it."""
     return Decimal(repr(value))

@@ -1,4 +1,4 @@
-"""Where and when a vehicle was recorded, and how far two such places lie apart."""
+"""Where and when a vehicle was recorded, and the distance between two records."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -8,16 +8,17 @@ import h3
 
 @dataclass(frozen=True)
 class Sighting:
-    """WGS 84 degrees; `at` has a zone."""
+    """A record of a vehicle: WGS 84 degrees and a moment with a time zone."""
 
     latitude: float
     longitude: float
     at: datetime
 
     def metres_to(self, other: "Sighting") -> float:
-        """Great-circle distance."""
+        """The great-circle distance, in metres."""
         places = ((place.latitude, place.longitude) for place in (self, other))
         return float(h3.great_circle_distance(*places, unit="m"))
 
     def time_to(self, other: "Sighting") -> timedelta:
+        """The time between two sightings, never negative."""
         return abs(other.at - self.at)

@@ -1,6 +1,6 @@
-"""The table of bounds: read from JSON, refused where a bound lies below its floor.
+"""The table of the guards' bounds, read from JSON and checked against floors.
 
-Floors stand in the code: a table that does away with a guard does not load.
+Floors are part of the code: a table that would disable a guard does not load.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ from law.guards.readings import ReadingBounds, Rule, SignalBounds, SpeedBounds, 
 
 TOLERANCE_KMH_FLOOR = Decimal(1)
 LIMIT_KMH_FLOOR = Decimal(5)
-# A slower bound would hold every driver, a faster one nobody.
+# A slower bound would hold every driver, a faster one would hold nobody.
 JOURNEY_KMH_FLOOR, JOURNEY_KMH_CEILING = 140.0, 400.0
 COUNTRY_KM_FLOOR = 2900.0
 CLOCK_AHEAD_CEILING = timedelta(minutes=1)
@@ -29,7 +29,7 @@ CLOCK_BEHIND_FLOOR, CLOCK_BEHIND_CEILING = timedelta(hours=1), timedelta(days=7)
 
 
 class TableWrong(ValueError):
-    """A table that may not be used: a bound below its floor, or a section that is missing."""
+    """An unusable table: a bound beyond its floor or ceiling, or a missing section."""
 
 
 @dataclass(frozen=True)
@@ -48,12 +48,12 @@ class Guards:
     offences: dict[str, Rule]
 
     def rule_of(self, offence_code: str) -> Rule | None:
-        """What a device measures of an offence; None where no device finds it."""
+        """The rule that a device detects for an offence; None if no device does."""
         return self.offences.get(offence_code)
 
 
 def load() -> Editions[Guards]:
-    """The editions that come with this library."""
+    """The editions packaged with this library."""
     folder = resources.files("law") / "guards" / "tables"
     return Editions(
         read(entry.read_bytes()) for entry in folder.iterdir() if entry.name.endswith(".json")
@@ -61,7 +61,7 @@ def load() -> Editions[Guards]:
 
 
 def read(raw: bytes) -> Guards:
-    """Raises TableWrong."""
+    """Parse a table of guards. Raises TableWrong."""
     try:
         table = json.loads(raw, parse_float=Decimal, parse_int=Decimal, parse_constant=_no_number)
         guards = _guards(table, hashlib.sha256(raw).hexdigest())
@@ -99,7 +99,7 @@ def _guards(table: dict[str, Any], sha256: str) -> Guards:
 
 
 def _section(table: dict[str, Any], name: str) -> dict[str, Any]:
-    """A section without its source, which it must name."""
+    """A section without its source. Raises ValueError if it names none."""
     section = dict(table[name])
     if not str(section.pop("source")).strip():
         raise ValueError(f"{name} names no source")
@@ -145,7 +145,7 @@ def _seconds(number: Decimal) -> timedelta:
 
 
 def _check_floors(guards: Guards) -> None:
-    """Raises TableWrong with all that is out of bounds."""
+    """Raises TableWrong that lists every bound out of range."""
     wrong = [name for name, holds in _floors(guards) if not holds]
     if wrong:
         raise TableWrong(f"{guards.version}: out of bounds: {', '.join(wrong)}")
@@ -161,7 +161,7 @@ def _floors(guards: Guards) -> Iterable[tuple[str, bool]]:
         JOURNEY_KMH_FLOOR <= journey.speed_max_kmh <= JOURNEY_KMH_CEILING,
     )
     yield "journey.country_km", journey.country_km >= COUNTRY_KM_FLOOR
-    # Two records of one passage never contradict each other.
+    # Two records of one passage must never count as an impossible journey.
     yield "journey.place_slack_metres", journey.place_slack_metres >= passage.radius_metres
     yield "journey.clock_slack_seconds", journey.clock_slack >= 2 * clock.ahead_max
     yield "speed.limit_min_kmh", LIMIT_KMH_FLOOR <= speed.limit_min_kmh <= speed.limit_max_kmh

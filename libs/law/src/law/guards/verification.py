@@ -1,7 +1,7 @@
 """Whether a verification of a measuring device (KoAP Arts. 31, 822-1) covers a moment.
 
-A certificate of verification says "valid until" and a day: it holds through that day, in Almaty.
-It holds from the moment of the verification and not from the morning of that day.
+A certificate is valid until a day: through the end of that day in Almaty. It is valid from the
+moment of the verification, not from the beginning of that day.
 """
 
 from datetime import datetime
@@ -10,4 +10,6 @@ from law.zone import almaty_day
 
 
 def is_verified(valid_from: datetime, valid_until: datetime, at: datetime) -> bool:
+    """Whether a verification covers the moment `at`: from `valid_from` to the end of the day of
+    `valid_until` in Almaty. All three have a time zone."""
     return valid_from <= at and almaty_day(at) <= almaty_day(valid_until)

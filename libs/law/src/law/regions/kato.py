@@ -1,7 +1,7 @@
-"""KATO, the state classifier of administrative territories: which region a code lies in.
+"""KATO, the state classifier of administrative territories: the region of a code.
 
-A code has nine digits, of which the first two are the region's and the next two its district's or
-town's. The list itself is not kept here: a code is known to be of a region, not to exist.
+A code has nine digits: two for the region, two for its district or town, and so on. The list of
+codes is not included: a code can be assigned to a region, but not checked for existence.
 """
 
 import re
@@ -14,12 +14,15 @@ _CODE = re.compile(r"[0-9]{9}")
 
 
 def region_of_kato(code: str) -> Region | None:
-    """The region with a KATO code in it; None for what is no code of any region."""
+    """The region that a KATO code belongs to; None for a malformed code or an unknown region."""
     return REGIONS.get(f"KZ-{code[:2]}") if _CODE.fullmatch(code) else None
 
 
 def check_kato(check: Checks, field: str, code: str, region: str) -> None:
-    """An empty code is right; `region` is the ISO code that the place was found to have."""
+    """Check a KATO code against the region of its place (ISO 3166-2); an empty code is allowed.
+
+    Adds KATO_WRONG or KATO_MISMATCH to `check`.
+    """
     if not code:
         return
     named = region_of_kato(code)

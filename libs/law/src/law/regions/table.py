@@ -1,6 +1,6 @@
 """The twenty regions and cities of republican rank, by their ISO 3166-2 codes.
 
-Read from `regions.json`, where the sources are named. The older letter codes are withdrawn.
+Read from `regions.json`, which names its sources. The older letter codes are withdrawn.
 """
 
 import json
@@ -23,9 +23,9 @@ class Region:
     ru: str
     kk: str
     city: bool
-    """A city of republican rank, which lies within or beside another region."""
+    """Whether it is a city of republican rank, surrounded by or next to another region."""
     border: str
-    """The name of its polygon among the borders."""
+    """The name of its polygon in `law.regions.borders`."""
 
 
 _TABLE: Mapping[str, Any] = json.loads((files("law") / "regions" / "regions.json").read_text())
@@ -34,4 +34,4 @@ REGIONS: Mapping[str, Region] = MappingProxyType(
 )
 """Every region by its code; cities come first."""
 PLATE_CODE = "(?:" + "|".join(sorted(region.plate for region in REGIONS.values())) + ")"
-"""A regular expression of the regions' digits on plates."""
+"""A regular expression that matches the regions' digits on plates."""

@@ -1,8 +1,9 @@
-"""Finds what somebody put down and walked away from, in the frames of a camera that stands still.
+"""Detects abandoned objects in the frames of a fixed camera.
 
-A slow background is kept clean of whatever stands on it; what differs from it, does not move and
-is no person becomes an object when a person was beside it as it came. Nobody beside it for a
-while: it is left. The ghost of a thing that was taken away is learnt into the background at once.
+A slowly adapting background excludes people and objects in front of it. A region that differs from
+it, does not move and is not a person becomes an object if a person was beside it when it appeared;
+with nobody beside it for a while it is left. Where an object was removed, the background is updated
+at once.
 """
 
 from dataclasses import dataclass, field
@@ -27,7 +28,7 @@ GONE_SECONDS: Final = 1.5
 
 
 class Stage(StrEnum):
-    """What is reported of an object; `put` and `reclaimed` also of one that was never left."""
+    """The reported stages of an object; `put` and `reclaimed` also occur without `left`."""
 
     PUT = "put"
     LEFT = "left"
@@ -37,14 +38,14 @@ class Stage(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class LeftObjectRule:
-    """One setting serves all cameras; a camera may watch a part of its picture only."""
+    """Thresholds, the same for all cameras; `zone` may be a part of the picture."""
 
     zone: Polygon = WHOLE_PICTURE
     still_seconds: float = 2.5
     alone_seconds: float = 4.0
     escalate_seconds: float = 60.0
     near_heights: float = 0.5
-    """Who is nearer to it than so many of their own heights attends it."""
+    """A person within this many of their own heights attends the object."""
     smallest_share: float = 0.0006
     largest_share: float = 0.04
     working_width: int = 360
@@ -52,6 +53,8 @@ class LeftObjectRule:
 
 @dataclass(frozen=True, slots=True)
 class LeftObjectFact:
+    """An object that reached a stage; its box is in pixels of the frame, times are in seconds."""
+
     stage: Stage
     number: int
     at_seconds: float
@@ -79,7 +82,7 @@ class _Person:
     box: Box
     seen_at: float
     busy: float
-    """How much of the box differed from the background."""
+    """The share of the box that differed from the background."""
 
 
 @dataclass(slots=True)
@@ -94,7 +97,10 @@ class LeftObjects:
     _next: int = 1
 
     def add(self, frame: Image, people: list[Box], *, at: float) -> list[LeftObjectFact]:
-        """Take a frame and the people in it (boxes in its pixels); returns what has changed."""
+        """Process a BGR frame and the people in it (boxes in its pixels); returns what has changed.
+
+        `at` is the time of the frame in seconds.
+        """
         scale = self.rule.working_width / frame.shape[1]
         small = _small(frame, scale)
         if self._scene is None:
@@ -118,11 +124,12 @@ class LeftObjects:
 
     @property
     def followed(self) -> set[int]:
-        """The numbers of the objects that stand there; a number never comes again."""
+        """The numbers of the objects present now; a number is never used again."""
         return {thing.number for thing in self._objects}
 
     def _remember(self, people: list[Box], at: float) -> None:
-        """Who is overlooked in a frame, and has left no gap, is still there."""
+        """People missed by the detector count as present while their place differs from the
+        background."""
         assert self._scene is not None
         before = [who for who in self._present if not _is_among(who.box, people)]
         self._present = [_Person(box, at, self._scene.share_busy(box)) for box in people]
@@ -138,10 +145,10 @@ class LeftObjects:
         return [thing.box for thing in self._objects]
 
     def _is_new(self, box: Box) -> bool:
-        """Whether this is an object that somebody brought; a ghost is painted over instead."""
+        """Whether a person brought this object; the ghost of a removed one becomes background."""
         assert self._scene is not None
         if any(_touch(box, who.box) for who in self._present):
-            return False  # it may be a shoe or a sleeve; it can wait until they have gone
+            return False  # it may be part of the person: wait until they have gone
         known = [thing for thing in self._objects if _touch(box, thing.box)]
         if known:
             self._show_more(known[0], box)
@@ -153,7 +160,7 @@ class LeftObjects:
         return any(_touch(person, box) for _, people in self._past for person in people)
 
     def _show_more(self, thing: _Object, box: Box) -> None:
-        """An object that was half hidden shows the rest; once reported, it stays as it is."""
+        """Enlarge an object that was partly hidden, unless it was reported as left."""
         assert self._scene is not None
         if (
             thing.stage is Stage.PUT
@@ -172,7 +179,7 @@ class LeftObjects:
         assert self._scene is not None
         people = [who.box for who in self._present]
         if any(_covers(person, thing.box) for person in people):
-            return []  # nothing is seen of it, so nothing is known
+            return []  # the object is hidden: its state does not change
         if not self._scene.holds(thing.box, thing.patch):
             thing.gone_seconds += step
             return self._gone(thing, at) if thing.gone_seconds >= GONE_SECONDS else []
@@ -206,7 +213,7 @@ def _small(frame: Image, scale: float) -> Plane:
 
 
 def _attends(person: Box, thing: Box, near_heights: float) -> bool:
-    """By the gap between them on the ground; feet much higher or lower are farther away."""
+    """Whether a person is near an object, by the gap between them and between their lower edges."""
     reach = near_heights * person.height
     aside = max(thing.x - person.x - person.width, person.x - thing.x - thing.width, 0.0)
     apart = abs(person.y + person.height - thing.y - thing.height)

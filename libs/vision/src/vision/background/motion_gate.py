@@ -1,8 +1,8 @@
-"""Which pictures of a fixed camera need inference, and whether it shows anything at all.
+"""Which pictures of a fixed camera need inference, and whether the camera shows a live picture.
 
-Pure. A picture is compared in small with the last one that was inferred on, so what changes slowly
-adds up. Noise of the sensor and of the codec lies in all blocks alike; what moves lies in some. A
-bright car at the far end of a street is a few small pixels, so blocks are small and overlap.
+Pure. A reduced picture is compared with the last one on which inference ran, so that slow changes
+add up. Noise of sensor and codec affects all blocks alike, motion only some. A distant car covers
+few pixels, so blocks are small and overlap.
 """
 
 import zlib
@@ -16,21 +16,21 @@ import numpy.typing as npt
 
 GREY_WIDTH = 320
 BLOCK = 4
-# Mean difference of a block, in levels of grey: never motion below the first, always above the
-# second, and in between where it stands out of what all blocks differ by.
+# Mean difference of a block, in grey levels: no motion below the first, motion above the second,
+# and in between motion if it stands out from the differences of all blocks.
 DIFFERENCE_MIN, DIFFERENCE_SURE = 5.0, 14.0
 STANDS_OUT = 6.0
 LOOK_AGAIN_SECONDS = 8.0
 LATER_SECONDS = 3.0
 FROZEN_SECONDS = 8.0
-# Limited range: black is 16; a lens cap at night, with noise.
+# In limited range, black is 16; measured on a capped lens at night, with noise.
 BLACK_MEAN, BLACK_BRIGHTEST = 26.0, 48.0
 
 Grey = npt.NDArray[np.uint8]
 
 
 class PictureState(StrEnum):
-    """What a stream that answers shows."""
+    """What the picture of a connected stream shows."""
 
     LIVE = "live"
     FROZEN = "frozen"
@@ -41,36 +41,38 @@ class Need(IntEnum):
     """Whether a picture needs inference."""
 
     NO = 0
-    # Nothing moved; it is only some time since the last inference.
+    # Nothing moved, but the last inference is some time ago.
     AGAIN = 1
     YES = 2
 
 
 @dataclass
 class MotionGate:
-    """One camera's gate: whether a picture `needs` inference; `looked` records one."""
+    """The gate of one camera: `needs` decides on inference, `looked` records that it ran."""
 
     _seen: Grey | None = None
     _again_at: float = 0.0
 
     def needs(self, grey: Grey, at: float) -> Need:
-        """Of this picture, at a moment in seconds."""
+        """Whether this grey picture [h, w] needs inference at a time in seconds."""
         if self._seen is None or self._seen.shape != grey.shape or moved(self._seen, grey):
             return Need.YES
         return Need.AGAIN if at >= self._again_at else Need.NO
 
     def later(self, at: float) -> None:
-        """There was no slot to infer again though nothing moved: not at once."""
+        """Postpone the periodic inference: no slot was free."""
         self._again_at = at + LATER_SECONDS
 
     def looked(self, grey: Grey, at: float) -> None:
+        """Record that inference ran on this picture at a moment in seconds; later pictures are
+        compared with it."""
         self._seen, self._again_at = grey, at + LOOK_AGAIN_SECONDS
 
 
 def moved(before: Grey, after: Grey) -> bool:
     """Whether something moved between two small grey pictures [h,w]."""
     difference: Grey = np.asarray(cv2.absdiff(_smooth(before), _smooth(after)), np.uint8)
-    # Twice, half a block apart: what lies across the edge of blocks lies within one of the others.
+    # Two grids, half a block apart: motion across an edge in one lies within a block of the other.
     blocks = np.concatenate([_blocks(difference), _blocks(difference[BLOCK // 2 :, BLOCK // 2 :])])
     middle = float(np.median(blocks))
     spread = 1.4826 * float(np.median(np.abs(blocks - middle)))
@@ -83,7 +85,7 @@ def _smooth(grey: Grey) -> Grey:
 
 
 def _blocks(difference: Grey) -> npt.NDArray[np.float32]:
-    """The mean of each block, flat."""
+    """The mean of each block, as a flat array."""
     height, width = (side // BLOCK * BLOCK for side in difference.shape)
     small = cv2.resize(
         difference[:height, :width].astype(np.float32),
@@ -97,8 +99,8 @@ def _blocks(difference: Grey) -> npt.NDArray[np.float32]:
 class StreamHealth:
     """Distinguishes a frozen or black picture from a live one.
 
-    A sensor's picture is never the same to the bit; one that is, for longer than codecs repeat
-    themselves, comes from a camera that hangs.
+    A sensor's picture is never identical bit by bit; one that stays identical for longer than
+    codecs repeat frames comes from a camera that hangs.
     """
 
     _print: int = 0
@@ -106,7 +108,10 @@ class StreamHealth:
     state: PictureState = PictureState.LIVE
 
     def observe(self, luma: bytes, grey: Grey, at: float) -> PictureState:
-        """`luma` is all of the picture's brightness, `grey` the same in small."""
+        """The state after a picture: `luma` are its full-size brightness bytes, `grey` is reduced.
+
+        `at` is its time in seconds.
+        """
         mark = zlib.crc32(luma)
         if self._same_since is None or mark != self._print:
             self._print, self._same_since = mark, at
@@ -125,14 +130,14 @@ def _is_black(grey: Grey) -> bool:
 
 
 def luma_of(frame: Any) -> bytes:
-    """The brightness of a decoded frame, without what lies beyond the ends of its lines."""
+    """The brightness bytes of a decoded frame, without the padding of its lines."""
     plane = frame.planes[0]
     lines = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
     return lines[: frame.height, : frame.width].tobytes()
 
 
 def small_grey(frame: Any) -> Grey:
-    """The brightness of a decoded frame, at most GREY_WIDTH wide."""
+    """The brightness of a decoded frame [h, w], at most GREY_WIDTH wide."""
     width = min(GREY_WIDTH, frame.width)
     height = max(8, round(frame.height * width / frame.width))
     small = frame.reformat(width=width, height=height, format="gray")

@@ -1,4 +1,4 @@
-"""The background of a camera that stands still, kept clean, and what stands still before it."""
+"""The background of a fixed camera, without people and objects, and what is still before it."""
 
 from typing import Final
 
@@ -10,7 +10,7 @@ from vision.boxes import Box
 from vision.zones.shapes import Polygon
 
 Plane = npt.NDArray[np.float32]
-"""A small picture in floats, blurred a little: [height, width, 3]."""
+"""A reduced, slightly blurred picture in floats: [height, width, 3]."""
 Mask = npt.NDArray[np.bool_]
 
 LEARNING_SECONDS: Final = 2.0
@@ -31,7 +31,7 @@ OBJECT_CONTRAST: Final = 24.0
 
 
 class StillScene:
-    """The background of a camera, and what stands still before it."""
+    """The background of one camera, and for how long each pixel before it has been still."""
 
     def __init__(self, first: Plane, at: float, zone: Polygon) -> None:
         self._first: list[Plane] = []
@@ -48,7 +48,7 @@ class StillScene:
         self._zone = _filled(zone, shape)
 
     def look(self, frame: Plane, *, at: float) -> None:
-        """Take a frame in and tell what differs from the background."""
+        """Process a frame at a time in seconds: compute what differs from the background."""
         self._step = min(LONGEST_STEP_SECONDS, max(0.0, at - self._last))
         self._last, self._frame = at, frame
         if at - self._started < LEARNING_SECONDS:
@@ -63,10 +63,15 @@ class StillScene:
         self._foreground = self._differing()
 
     def share_busy(self, box: Box) -> float:
+        """The share of a box, 0 to 1, in which the last frame differs from the background."""
         return float(self._foreground[_place(box, self._foreground.shape)].mean())
 
     def learn(self, people: list[Box], objects: list[Box]) -> float | None:
-        """Seconds since the last frame; None while it learns or after the light has changed."""
+        """Update background and stillness; boxes in pixels of the plane.
+
+        Returns the seconds since the last frame, None while learning or after the light has
+        changed.
+        """
         if self._first:
             return None
         frame, foreground, step = self._frame, self._foreground, self._step
@@ -81,7 +86,7 @@ class StillScene:
         return step
 
     def still_blobs(self, *, seconds: float, smallest: float, largest: float) -> list[Box]:
-        """What has stood still so long, fills such a share of the picture and lies in the zone."""
+        """Regions in the zone that were still for `seconds`; sizes are shares of the picture."""
         mask = (self._still >= seconds).astype(np.uint8)
         joined = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8))
         joined = cv2.morphologyEx(joined, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
@@ -97,41 +102,44 @@ class StillScene:
         return found
 
     def is_ghost(self, box: Box) -> bool:
-        """Whether the background, not the frame, shows a thing there: something was taken away.
+        """Whether the background, not the frame, shows an object there: one was removed.
 
-        Two signs must agree: the outline, and how far its colours are from those around it.
+        Two signs must agree: the outline, and the contrast of colours with the surroundings.
         """
         outline, colours = self._signs(box)
         return outline < 1 and colours < 1
 
     def is_object(self, box: Box) -> bool:
-        """The same two signs the other way round, and clearly another colour than before."""
+        """Whether the frame shows an object there: the signs of `is_ghost`, and contrast."""
         outline, colours = self._signs(box)
         clear = outline >= OBJECT_OUTLINE and colours >= OBJECT_COLOURS
         return clear and self.contrast(box) >= OBJECT_CONTRAST
 
     def _signs(self, box: Box) -> tuple[float, float]:
-        """How much more of a thing the frame shows there than the background does, as ratios."""
+        """Ratios of frame to background for outline and colours; above 1 speaks for an object."""
         now, before = self._frame, self._background
         outline = self._outline(now, box) / max(1.0, self._outline(before, box))
         colours = self._stands_out(now, box) / max(1.0, self._stands_out(before, box))
         return outline, colours
 
     def absorb(self, box: Box) -> None:
+        """Copy what stands still in a box into the background: it is no longer foreground."""
         place = _place(box, self._still.shape)
         body = self._still[place] > 0
         self._background[place][body] = self._frame[place][body]
         self._still[place] = 0
 
     def contrast(self, box: Box) -> float:
+        """Mean difference between frame and background in a box, in grey levels from 0 to 255."""
         place = _place(box, self._still.shape)
         return float(np.abs(self._frame[place] - self._background[place]).max(2).mean())
 
     def patch(self, box: Box) -> Plane:
+        """A copy of the last frame's pixels in a box, [height, width, 3], for `holds`."""
         return self._frame[_place(box, self._still.shape)].copy()
 
     def holds(self, box: Box, patch: Plane) -> bool:
-        """Whether what was put there still looks more like itself than like the background."""
+        """Whether a box still looks more like `patch` than like the background."""
         place = _place(box, self._still.shape)
         now = self._frame[place]
         as_object = np.abs(now - patch).mean()
@@ -139,7 +147,7 @@ class StillScene:
         return bool(as_object < as_background)
 
     def _as_lit_before(self, frame: Plane) -> Plane:
-        """A camera turns its own brightness up and down; most of the picture says how much."""
+        """The frame without the camera's exposure change, estimated over the whole picture."""
         gain = np.median((frame + 8) / (self._background + 8), axis=(0, 1))
         return np.asarray((frame + 8) / np.clip(gain, 0.5, 2.0) - 8, np.float32)
 
@@ -153,7 +161,7 @@ class StillScene:
         return np.asarray(found & ~shadow)
 
     def _adapt(self, frame: Plane, taken: Mask, step: float) -> None:
-        """People and objects never become background; what else is new does so slowly."""
+        """Adapt the background: never to people and objects, slowly to other changes."""
         self._recent += (frame - self._recent) * min(1.0, step / RECENT_SECONDS)
         busy = self._foreground
         calm = (~(busy | taken)).astype(np.float32)
@@ -163,7 +171,7 @@ class StillScene:
         self._background += (frame - self._background) * pace
 
     def _outline(self, image: Plane, box: Box) -> float:
-        """How much changes across the outline of what stands still there."""
+        """The mean gradient along the outline of what is still in a box."""
         place = _place(_wider(box, 3), self._still.shape)
         body = (self._still[place] > 0).astype(np.uint8)
         ring = cv2.morphologyEx(body, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8)) > 0

@@ -1,7 +1,7 @@
-"""Finds the faces of a picture and makes their templates, by two models.
+"""Detects the faces of a picture and computes their templates, with two models.
 
-Nothing is stored here. A template lives in the array that `templates` returns and nowhere else:
-whoever asked for it overwrites it by `forget` once it has been compared.
+Nothing is stored here. A template exists only in the array that `templates` returns: the caller
+overwrites it with `forget` after the comparison.
 """
 
 import asyncio
@@ -19,21 +19,26 @@ DETECTION_SECONDS: Final = 20.0
 
 
 class Models(Protocol):
-    """What finding faces needs of the models.
+    """The model server, as far as face detection needs it.
 
     Their errors are not handled here; `detect` may raise them in an ExceptionGroup.
     """
 
-    async def run(self, model: str, images: Picture, *, seconds: float) -> Floats: ...
+    async def run(self, model: str, images: Picture, *, seconds: float) -> Floats:
+        """Run a model on a batch of BGR pictures [n, h, w, 3] within `seconds`; returns its output,
+        whose shape depends on the model."""
 
 
 class FaceDetector:
+    """Face detection and templates; each request to a model may take `seconds`."""
+
     def __init__(self, models: Models, *, seconds: float = DETECTION_SECONDS) -> None:
         self._models = models
         self._seconds = seconds
 
     async def detect(self, picture: Picture) -> list[Face]:
-        """Every face in a BGR picture, surest first. Raises what the models raise."""
+        """Every face in a BGR picture, highest score first; at most 32. Raises what the models
+        raise."""
         async with asyncio.TaskGroup() as together:
             looks = [
                 together.create_task(self._found(picture, side))

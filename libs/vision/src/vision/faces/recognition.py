@@ -1,8 +1,8 @@
-"""From a picture to faces, and from faces to chips for the embedder; pure, nothing here waits.
+"""From a picture to faces, and from faces to chips for the embedder. Pure.
 
-A face is found with five points: the eyes, the nose and the corners of the mouth. They say how it
-is turned and where to cut the chip: the points are brought, by turning and scaling alone, to where
-dlib's network expects them. Whether a face can be relied upon has a name: `Usable`.
+A face is detected with five landmarks: the eyes, the nose and the corners of the mouth. They give
+its rotation and the chip to cut out: a similarity transform moves them to where dlib's network
+expects them. `Usable` says whether a face is good enough to be compared.
 """
 
 import math
@@ -18,9 +18,9 @@ from vision.boxes import Box, nms
 from vision.scaling import LETTERBOX_GREY
 
 LOOK_SIDE: Final = 960
-"""The longer side that the whole picture is brought to; what is smaller already stays so."""
+"""The longer side to which the whole picture is reduced; smaller pictures are not enlarged."""
 NEAR_SIDE: Final = 320
-"""A face that fills the picture is found in this one."""
+"""The longer side at which a face that fills the picture is detected."""
 MULTIPLE: Final = 32
 STRIDE: Final = 4
 DETECTION_THRESHOLD: Final = 0.5
@@ -28,9 +28,9 @@ OVERLAP: Final = 0.3
 MOST_FACES: Final = 32
 WINDOW_SIDE: Final = 160
 WINDOW_FACE: Final = 72
-"""How large a face is brought into its window for the second inference."""
+"""The size of a face in its window for the second inference, in pixels."""
 LARGE_ENOUGH: Final = 96
-"""In pixels of the look; a face that was seen so large needs no second look."""
+"""In pixels of the detector's input; a face at least this large needs no second inference."""
 SEEN_AGAIN: Final = 0.3
 CHIP_SIDE: Final = 150
 TEMPLATE_LENGTH: Final = 128
@@ -38,15 +38,15 @@ CHIP_POINTS: Final[Floats] = np.array(
     [[47.7, 47.1], [100.3, 47.1], [74.0, 76.9], [51.7, 98.9], [96.3, 98.9]], np.float32
 )
 """Eyes, nose and corners of the mouth of a straight face in dlib's chips, left to right: the eyes
-where dlib's own cutting puts them, the rest where this detector sees it then."""
+where dlib's own alignment puts them, the others where this detector then finds them."""
 SAME_PERSON: Final = 0.6
-"""L2 distance that dlib publishes for its network: nearer is held to be the same person."""
+"""The L2 distance that dlib publishes for its network: closer faces count as the same person."""
 MATCH_THRESHOLD: Final = 0.5
-"""Nearer than this may be shown to reviewers; between the two it is not known."""
+"""A closer face is shown to reviewers; between the two thresholds the result is unknown."""
 
 
 class Usable(StrEnum):
-    """Whether a face can be relied upon, or the first reason why not."""
+    """Whether a face is good enough to be compared, or the first reason why not."""
 
     YES = "yes"
     TOO_SMALL = "too_small"
@@ -57,15 +57,15 @@ class Usable(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Quality:
-    """What is known of a face's picture before anybody is recognised in it."""
+    """Image quality of a face, measured before any comparison."""
 
     eye_pixels: float
-    """Between the eyes, in the picture as given."""
+    """Pixels between the eyes, in the original picture."""
     sharpness: float
-    """Share of fine detail among all contrast of the chip at half its size, where noise has mostly
-    gone; 0 is a smear."""
+    """Ratio of fine detail to overall contrast, of the chip at half its size to suppress noise; 0
+    is fully blurred."""
     turn: float
-    """0 is straight; 1 is when the nose stands over an eye, or over the eyes' or mouth's height."""
+    """0 is frontal; at 1 the nose is as far aside as an eye, or as high as eyes or mouth."""
     brightness: float
     """Mean of the chip, 0 to 255."""
     contrast: float
@@ -74,7 +74,7 @@ class Quality:
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """The least that a face must bring to be relied upon."""
+    """The minimum quality for a face to be compared."""
 
     eye_pixels: float
     sharpness: float
@@ -83,6 +83,7 @@ class Demand:
     contrast: float
 
     def of(self, quality: Quality) -> Usable:
+        """Whether a face of this quality is usable, or the first requirement that it fails."""
         if quality.eye_pixels < self.eye_pixels:
             return Usable.TOO_SMALL
         if quality.turn > self.turn:
@@ -96,7 +97,7 @@ class Demand:
 
 
 class Likeness(StrEnum):
-    """What a distance to the nearest entry of a watch-list comes to."""
+    """The meaning of a distance to the nearest entry of a watch-list."""
 
     MATCH = "match"
     UNKNOWN = "unknown"
@@ -104,10 +105,10 @@ class Likeness(StrEnum):
 
 
 ENROLMENT: Final = Demand(40.0, 0.12, 0.7, (40.0, 225.0), 18.0)
-"""For the one picture that every search is compared with."""
+"""For the picture of a watch-list entry, which every search is compared with."""
 SEARCH: Final = Demand(12.0, 0.04, 0.9, (25.0, 235.0), 12.0)
-"""For a face that a camera saw; what falls short is called unknown, never a match. Two blurred
-faces grow alike, whoever they are (docs/ACCURACY.md)."""
+"""For a face in a camera's picture; a worse one is unknown, never a match. Blurred faces resemble
+each other, whoever they are (docs/ACCURACY.md)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,16 +122,18 @@ class Face:
 
     @property
     def for_enrolment(self) -> Usable:
+        """Whether the face may be enrolled in a watch-list; see `ENROLMENT`."""
         return ENROLMENT.of(self.quality)
 
     @property
     def for_search(self) -> Usable:
+        """Whether the face may be compared with a watch-list; see `SEARCH`."""
         return SEARCH.of(self.quality)
 
 
 @dataclass(frozen=True, slots=True)
 class DetectedFace:
-    """A face as the detector gives it."""
+    """A face as the detector returns it, before its quality is measured."""
 
     box: Box
     landmarks: Floats
@@ -146,13 +149,13 @@ class ScaledPicture:
 
 
 def sides(picture: Picture) -> tuple[int, ...]:
-    """The sizes of a picture for the detector, as its longer side in pixels."""
+    """The scales at which a picture is searched for faces: the longer side in pixels."""
     longest = max(picture.shape[:2])
     return (NEAR_SIDE, min(LOOK_SIDE, max(longest, 2 * NEAR_SIDE)))
 
 
 def for_detector(picture: Picture, *, side: int) -> ScaledPicture:
-    """The picture for the detector, its longer side brought to `side`, grey to multiples of 32."""
+    """The picture with its longer side scaled to `side`, padded with grey to multiples of 32."""
     height, width = picture.shape[:2]
     factor = side / max(height, width)
     size = max(1, round(width * factor)), max(1, round(height * factor))
@@ -165,7 +168,7 @@ def for_detector(picture: Picture, *, side: int) -> ScaledPicture:
 
 
 def detected_faces(cells: Floats, look: ScaledPicture) -> list[DetectedFace]:
-    """Faces from the detector's cells [15, rows, columns], strongest first, without doubles.
+    """Faces from the detector's cells [15, rows, columns], strongest first, without duplicates.
 
     The channels are heat, log of height and width in cells, shift down and across, and five points
     as (down, across) shares of the box.
@@ -190,7 +193,7 @@ def detected_faces(cells: Floats, look: ScaledPicture) -> list[DetectedFace]:
 
 
 def distinct(looks: list[list[DetectedFace]]) -> list[DetectedFace]:
-    """What several scales found, each face once, strongest first."""
+    """The faces of several scales, each once, strongest first."""
     everything = [face for look in looks for face in look]
     boxes, scores = [face.box for face in everything], [face.score for face in everything]
     kept = nms(boxes, scores, overlap=OVERLAP)[:MOST_FACES]
@@ -199,7 +202,7 @@ def distinct(looks: list[list[DetectedFace]]) -> list[DetectedFace]:
 
 @dataclass(frozen=True, slots=True)
 class Windows:
-    """Small faces, each in a window of its own: uint8 [n, 160, 160, 3]; `places` says which."""
+    """Small faces, enlarged: uint8 [n, 160, 160, 3]; `places` are their indices in the list."""
 
     images: Picture
     places: tuple[int, ...]
@@ -208,7 +211,7 @@ class Windows:
 
 
 def windows(picture: Picture, seen: list[DetectedFace]) -> Windows | None:
-    """A closer look at the faces that were seen small; None when there is none."""
+    """Enlarged windows around the small faces, for a second inference; None without any."""
     longest = max(picture.shape[:2])
     factor = sides(picture)[-1] / longest
     images, places, scales, origins = [], [], [], []
@@ -233,7 +236,7 @@ def windows(picture: Picture, seen: list[DetectedFace]) -> Windows | None:
 
 
 def refined(cells: Floats, close: Windows, seen: list[DetectedFace]) -> list[DetectedFace]:
-    """Each face with the box and the points of its closer look, where that saw it again."""
+    """The faces, with box and landmarks from the second inference where it detected them again."""
     result = list(seen)
     for index, place in enumerate(close.places):
         scale, (left, top) = close.scales[index], close.origins[index]
@@ -246,7 +249,7 @@ def refined(cells: Floats, close: Windows, seen: list[DetectedFace]) -> list[Det
 
 
 def with_quality(picture: Picture, face: DetectedFace) -> Face:
-    """The face with its quality."""
+    """The face with its quality, measured in the picture."""
     grey = cv2.cvtColor(chip(picture, face.landmarks), cv2.COLOR_BGR2GRAY).astype(np.float32)
     eyes = face.landmarks[1] - face.landmarks[0]
     quality = Quality(
@@ -267,7 +270,7 @@ def chips(picture: Picture, faces: list[Face]) -> Picture:
 
 
 def chip(picture: Picture, landmarks: Floats) -> Picture:
-    """One face, upright and in the middle, [150, 150, 3]."""
+    """One face, aligned and centred: uint8 [150, 150, 3]."""
     placed = similarity(landmarks, CHIP_POINTS)
     finer = max(1, math.ceil(1 / max(float(np.hypot(*placed[0, :2])), 1e-3)))
     side = CHIP_SIDE * min(finer, 8)  # shrink by area, not by skipping pixels
@@ -282,7 +285,7 @@ def chip(picture: Picture, landmarks: Floats) -> Picture:
 
 
 def similarity(points: Floats, targets: Floats) -> Floats:
-    """Turning, scaling and shifting [2, 3] that bring points nearest to targets, both [n, 2]."""
+    """The similarity transform [2, 3] from points to targets, both [n, 2], by least squares."""
     here, there = points.mean(0), targets.mean(0)
     centred, wanted = (points - here).astype(np.float64), (targets - there).astype(np.float64)
     spread = max(float((centred**2).sum()), 1e-9)
@@ -293,12 +296,12 @@ def similarity(points: Floats, targets: Floats) -> Floats:
 
 
 def distance(template: Floats, other: Floats) -> float:
-    """L2 between two templates [128]; below `SAME_PERSON` they are held to be one person's."""
+    """The L2 distance of two templates [128]; below `SAME_PERSON` they count as one person."""
     return float(np.linalg.norm(template - other))
 
 
 def likeness(found_distance: float, face: Face) -> Likeness:
-    """How a face at this distance from an entry is to be taken; a poor one is never known."""
+    """The meaning of a face's distance from an entry; of insufficient quality it is unknown."""
     if face.for_search is not Usable.YES:
         return Likeness.UNKNOWN
     if found_distance >= SAME_PERSON:
@@ -320,7 +323,7 @@ def _sharpness(grey: Floats) -> float:
 
 
 def _turn(landmarks: Floats) -> float:
-    """How far the nose is from the middle of the eyes, and of eyes and mouth, the worse of both."""
+    """How far the nose is off the middle of the eyes, or of eyes and mouth; the larger of both."""
     left, right, nose, mouth_left, mouth_right = landmarks.astype(np.float64)
     eyes, mouth = (left + right) / 2, (mouth_left + mouth_right) / 2
     across, down = right - left, mouth - eyes

@@ -1,7 +1,7 @@
-"""How many people are in a zone, how densely, whether that is too many or ever more.
+"""The number and density of people in a zone, and whether it is too high or rising.
 
-The count of a moment is the median over a few seconds, so that one bad frame says nothing. A
-crowd is reported once, and its end only when it is well below the limit again.
+Counts are medians over a few seconds, so that one bad frame has no effect. A crowd is reported
+once, and its end only when the count is well below the limit again.
 """
 
 from collections import deque
@@ -21,6 +21,8 @@ TREND_SAMPLES: Final = 5
 
 
 class CrowdChange(StrEnum):
+    """What is reported of a zone."""
+
     FORMED = "formed"
     DISPERSED = "dispersed"
     RISING = "rising"
@@ -28,11 +30,16 @@ class CrowdChange(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CrowdRule:
+    """When a zone is crowded: `people` for `dwell_seconds`, or a rise per minute.
+
+    Raises RuleUnusable for values that can never apply.
+    """
+
     zone: Polygon
     people: int
     dwell_seconds: float = 10.0
     square_metres: float | None = None
-    """Of the zone on the ground; without it there is no density."""
+    """The area of the zone on the ground; without it no density is computed."""
     rising_per_minute: float | None = None
     rising_seconds: float = 60.0
     schedule: Schedule = ALWAYS
@@ -48,14 +55,18 @@ class CrowdRule:
 
 @dataclass(frozen=True, slots=True)
 class CrowdCount:
+    """The people in a zone at a moment, smoothed."""
+
     people: float
     per_square_metre: float | None
     per_minute: float | None
-    """How fast it grows; None until it was watched for long enough."""
+    """The growth in people per minute; None until enough time was observed."""
 
 
 @dataclass(frozen=True, slots=True)
 class CrowdFact:
+    """A reported change, with its time and the time since which it holds, in seconds."""
+
     change: CrowdChange
     rule: str
     at_seconds: float
@@ -64,7 +75,7 @@ class CrowdFact:
 
 
 class CrowdMonitor:
-    """One zone of one camera; frames must come in the order of their time."""
+    """One zone of one camera; frames must be added in the order of their time."""
 
     def __init__(self, rule: CrowdRule, *, frame: FrameSize) -> None:
         self._rule, self._frame = rule, frame
@@ -75,6 +86,8 @@ class CrowdMonitor:
         self._rising = False
 
     def add(self, people: Iterable[Box], *, at: float) -> list[CrowdFact]:
+        """Count the people of a frame, boxes in pixels, at a time in seconds; returns what has
+        changed."""
         inside = sum(self._rule.zone.holds(self._frame.foot(box)) for box in people)
         self._counts.append((at, inside))
         _drop_before(self._counts, at - SMOOTHING_SECONDS)
@@ -84,6 +97,7 @@ class CrowdMonitor:
 
     @property
     def count(self) -> CrowdCount:
+        """The smoothed count after the last frame; no people before the first."""
         people = self._smooth[-1][1] if self._smooth else 0.0
         area = self._rule.square_metres
         return CrowdCount(people, people / area if area else None, self._slope())
@@ -114,7 +128,7 @@ class CrowdMonitor:
         )
 
     def _slope(self) -> float | None:
-        """People a minute, by least squares over the window once it is nearly full."""
+        """Growth in people per minute, by least squares; None until the window is nearly full."""
         if len(self._smooth) < TREND_SAMPLES:
             return None
         if self._smooth[-1][0] - self._smooth[0][0] < 0.9 * self._rule.rising_seconds:

@@ -1,7 +1,8 @@
-"""People in a still picture, detected at several scales, each as it is and mirrored.
+"""People in a still picture, detected at several scales, each original and mirrored.
 
-The detector knows people of a certain size; each scale is asked only about those that have it
-there. What most scales agree on is a person; counting many is not being sure of each.
+The detector works for people of a certain size; a scale counts only for people of that size in it.
+Detections on which most scales agree are people; the threshold for counting is lower than that for
+single people.
 """
 
 from dataclasses import dataclass, field
@@ -23,38 +24,42 @@ from vision.scaling import LETTERBOX_GREY
 PEOPLE: Final = frozenset({"person"})
 ASK_FROM: Final = 0.15
 KNOWN_PIXELS: Final = (16.0, 380.0)
-"""The longer side of people that the detector knows, in pixels of what it is shown."""
+"""The longer side of people that the detector recognises, in pixels of its input."""
 SAME_PERSON: Final = 0.5
 PART_WITHIN: Final = 0.95
 PART_LARGEST: Final = 0.7
 PART_HEAD_DOWN: Final = 0.12
 PART_HEAD_ASIDE: Final = 0.25
-"""A box that lies in a larger one and has its head where that has its own is no second person."""
+"""A box inside a larger one with the head at the same place is not a second person."""
 
 
 @dataclass(frozen=True, slots=True)
 class InferenceScale:
-    """The longer side that the picture is brought to, and whether it is mirrored."""
+    """The longer side of the scaled picture in pixels, and whether it is mirrored."""
 
     side: int
     mirrored: bool
 
 
 def scales(*sides: int) -> tuple[InferenceScale, ...]:
+    """Each side, in pixels, as it is and mirrored."""
     return tuple(InferenceScale(side, mirrored) for side in sides for mirrored in (False, True))
 
 
 @dataclass(frozen=True, slots=True)
 class PeopleRule:
+    """The scales, and the mean score above which a detection is a person."""
+
     scales: tuple[InferenceScale, ...]
     threshold: float
 
 
 COUNTING: Final = PeopleRule(scales(640, 960), 0.295)
-"""Misses and inventions weigh each other out: for how many there are. The threshold is the
-middle of those between which counts hardly change, also in smaller and darker pictures."""
+"""For counts: missed and false detections balance. The threshold is the middle of the range in
+which counts hardly change, also in smaller and darker pictures.
+"""
 CERTAIN: Final = PeopleRule(scales(640, 960, 1280), 0.34)
-"""For boxes that stand for somebody."""
+"""For boxes that must each be a person."""
 
 
 @dataclass(slots=True)
@@ -64,7 +69,7 @@ class _Candidate:
 
 
 def for_detector(picture: Picture, scale: InferenceScale) -> Picture:
-    """What the detector gets: letterboxed to multiples of 32."""
+    """The detector's input [h, w, 3]: the picture scaled and letterboxed to multiples of 32."""
     height, width = picture.shape[:2]
     factor = scale.side / max(height, width)
     small = cv2.resize(
@@ -81,7 +86,7 @@ def for_detector(picture: Picture, scale: InferenceScale) -> Picture:
 def people_at_scale(
     anchors: Floats, picture: Picture, scale: InferenceScale
 ) -> list[DetectedObject]:
-    """People from the anchors [a, 6] of what was shown, in pixels of the picture."""
+    """People from the anchors [a, 6] of one scale, in pixels of the picture."""
     factor = scale.side / max(picture.shape[:2])
     return [
         seen
@@ -93,7 +98,10 @@ def people_at_scale(
 def objects_at_scale(
     anchors: Floats, picture: Picture, scale: InferenceScale, *, labels: frozenset[str]
 ) -> list[DetectedObject]:
-    """Objects with these labels, faint ones too; of those in one place the strongest alone."""
+    """Objects with these labels from the anchors [a, 6] of one scale, low scores included.
+
+    Boxes are in pixels of the picture; duplicates are suppressed.
+    """
     height, width = picture.shape[:2]
     factor = scale.side / max(height, width)
     rows, columns = _canvas(height, width, factor)
@@ -114,8 +122,10 @@ def objects_at_scale(
 def people(
     seen: dict[InferenceScale, list[DetectedObject]], picture: Picture, rule: PeopleRule
 ) -> list[DetectedObject]:
-    """What the scales agree on, surest first; its score is the mean over the scales that could
-    have seen it."""
+    """The people on which the scales agree, highest score first.
+
+    A score is the mean over the scales that could detect a person of that size.
+    """
     candidates: list[_Candidate] = []
     everything = [(scale, one) for scale in rule.scales for one in seen[scale]]
     for scale, one in sorted(everything, key=lambda pair: -pair[1].score):
@@ -162,7 +172,7 @@ def _agreed(candidate: _Candidate, rule: PeopleRule, longest: int) -> float:
 
 
 def _middle_of(seen: list[DetectedObject]) -> Box:
-    """The mean box, each weighed by its score."""
+    """The mean box, weighted by scores."""
     total = sum(one.score for one in seen)
     shares = [(one.score / total, one.box) for one in seen]
     return Box(

@@ -1,6 +1,6 @@
-"""Where plates may be: the plate detector's inputs, and candidates from its cells.
+"""Plate candidates: the plate detector's inputs, and candidates from its output. Pure.
 
-Pure: arrays in, values out. Corners are in pixels of the picture that went in.
+Corners are in pixels of the original picture.
 """
 
 import math
@@ -17,18 +17,18 @@ from vision.scaling import LARGEST_SIDE, LETTERBOX_GREY, Scaled, scaled_batch
 
 PLATE_STRIDE: Final = 8
 PLATE_SIDES: Final = (320, 640, LARGEST_SIDE)
-"""A plate that fills a picture is found in the smallest, one far away in the largest."""
+"""A plate that fills the picture is detected at the smallest size, a distant one at the largest."""
 CROP_SIDE: Final = 384
 MOST_CROPS: Final = 4
 SMALLEST_CROP: Final = 40
 PLATE_THRESHOLD: Final = 0.2
 REFINED_THRESHOLD: Final = 0.2
-"""No more is asked of the second look: the reader tells better what is a plate."""
+"""A low threshold also for the second inference: the reader is better at rejecting non-plates."""
 PLATE_OVERLAP: Final = 0.25
 MOST_CANDIDATES: Final = 8
 REFINING_SIZE: Final = (256, 160)
 REFINING_REACH: Final = 2.2
-"""A candidate is looked at again in a window this many times its width."""
+"""The width of the window for the second inference, in widths of the candidate."""
 REFINING_SHIFT: Final = 0.35
 CUT_OUT_HEIGHT: Final = 160
 CUT_OUT_SCORE: Final = 0.5
@@ -37,23 +37,24 @@ CUT_OUT_ASPECTS: Final = (1.0, 8.0)
 
 @dataclass(frozen=True, slots=True)
 class PlateCandidate:
-    """Where a plate may be: corners clockwise from the top left."""
+    """A possible plate: corners float32 [4, 2], clockwise from the top left, and a score."""
 
     corners: Floats
     score: float
 
     @property
     def box(self) -> Box:
+        """The upright box around the corners."""
         return Box.around(self.corners)
 
 
 def for_plates(picture: Picture, small: Picture, *, side: int) -> Scaled:
-    """The whole picture for the plate detector, its longer side brought to `side`."""
+    """The whole picture for the plate detector, its longer side scaled to `side` pixels."""
     return scaled_batch([picture], [(0.0, 0.0)], side=side, multiple=16, small=small)
 
 
 def vehicle_crops(picture: Picture, objects: list[DetectedObject]) -> Scaled | None:
-    """The strongest vehicles for the plate detector, all in one batch; None without any."""
+    """Crops of the strongest vehicles for the plate detector, in one batch; None without any."""
     height, width = picture.shape[:2]
     crops, origins = [], []
     for seen in objects:
@@ -84,7 +85,7 @@ def plate_candidates(cells: Floats, scaled: Scaled) -> list[PlateCandidate]:
 
 
 def refining(picture: Picture, candidates: list[PlateCandidate]) -> Scaled:
-    """A window around each candidate in which its plate has the size that is found best."""
+    """A window around each candidate, scaled so that its plate is detected best."""
     width, height = REFINING_SIZE
     images, scales, origins = [], [], []
     for candidate in candidates:
@@ -107,7 +108,10 @@ def refining(picture: Picture, candidates: list[PlateCandidate]) -> Scaled:
 def refined(
     cells: Floats, scaled: Scaled, candidates: list[PlateCandidate]
 ) -> list[PlateCandidate]:
-    """Each candidate as the second look saw it; one that it did not see again counts half."""
+    """The candidates with the corners of the second inference, from its cells.
+
+    A candidate that is not detected again keeps its corners and half its score.
+    """
     result = []
     for index, candidate in enumerate(candidates):
         window = Scaled(scaled.images, (scaled.scales[index],), (scaled.origins[index],))
@@ -125,7 +129,7 @@ def refined(
 
 
 def distinct(candidates: list[PlateCandidate]) -> list[PlateCandidate]:
-    """The candidates without doubles, strongest first, no more than can be read in one request."""
+    """The candidates without duplicates, strongest first, limited to one request of the reader."""
     boxes = [candidate.box for candidate in candidates]
     scores = [candidate.score for candidate in candidates]
     kept = nms(boxes, scores, overlap=PLATE_OVERLAP)
@@ -133,7 +137,7 @@ def distinct(candidates: list[PlateCandidate]) -> list[PlateCandidate]:
 
 
 def whole_as_plate(picture: Picture) -> list[PlateCandidate]:
-    """A picture no larger than a plate is likely a cut-out of one."""
+    """The whole picture as a candidate, if it is so small that it is likely a crop of a plate."""
     height, width = picture.shape[:2]
     narrowest, widest = CUT_OUT_ASPECTS
     if height > CUT_OUT_HEIGHT or not narrowest <= width / height <= widest:

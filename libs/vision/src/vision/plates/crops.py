@@ -1,6 +1,6 @@
-"""Which crops of a candidate the reader sees, all in one batch, and whose text is whose.
+"""The crops of plate candidates for the reader, in one batch, and the texts back to each. Pure.
 
-Pure. A candidate is shown as one line; where it seems to have rows, each row is shown as well.
+A candidate is read as one line; if it seems to have rows, each row is read as well.
 """
 
 from dataclasses import dataclass
@@ -28,13 +28,15 @@ from vision.plates.views import (
 )
 
 MOST_CROPS: Final = 48
-"""As many as the reader takes in one batch."""
+"""The largest batch of the reader."""
 
 
 @dataclass(frozen=True, slots=True)
 class Views:
-    """The views of a line, of one seen from the side, and of each row; what has rows is seen as a
-    line once, to be sure."""
+    """The views in which candidates are read: as one line, obliquely, and each row.
+
+    A candidate with rows is also read once as one line.
+    """
 
     line: tuple[View, ...]
     row: tuple[View, ...]
@@ -42,12 +44,14 @@ class Views:
     oblique: tuple[View, ...] = ()
 
     def of_line(self, shown: "PlateLayout") -> tuple[View, ...]:
+        """The views in which a candidate is shown as one line."""
         if shown.spans:
             return self.line_with_rows
         narrow = aspect(shown.candidate.corners) < OBLIQUE
         return self.oblique if narrow else self.line
 
     def count(self, shown: "PlateLayout") -> int:
+        """How many crops a candidate takes up in the reader's batch."""
         return len(self.of_line(shown)) + len(self.row) * len(shown.spans)
 
 
@@ -57,7 +61,7 @@ MORE: Final = Views(MORE_VIEWS, MORE_ROW_VIEWS, (), OBLIQUE_VIEWS)
 
 @dataclass(frozen=True, slots=True)
 class PlateLayout:
-    """A candidate and where its rows lie; no spans mean that it has one line."""
+    """A candidate and the spans of its rows; without spans it has one line."""
 
     candidate: PlateCandidate
     spans: tuple[Span, ...]
@@ -66,22 +70,25 @@ class PlateLayout:
 
 @dataclass(frozen=True, slots=True)
 class Texts:
-    """What the reader saw of one candidate: as one line, and row by row."""
+    """The readings of one candidate: as one line, and row by row."""
 
     line: list[Characters]
     rows: tuple[list[Characters], ...]
 
     @property
     def all(self) -> list[Characters]:
+        """All readings: of the line first, then of each row from above."""
         return [*self.line, *(text for row in self.rows for text in row)]
 
     def with_more(self, other: "Texts") -> "Texts":
-        """What was seen in further views as well; of each row those come first."""
+        """These readings and those of further views; in each row the further ones come first."""
         rows = zip(self.rows, other.rows, strict=True)
         return Texts(self.line + other.line, tuple(more + mine for mine, more in rows))
 
 
 def of(picture: Picture, candidates: list[PlateCandidate]) -> list[PlateLayout]:
+    """Find the rows of each candidate in the picture; returns one layout for each, in the same
+    order."""
     found = [rows_of(picture, seen.corners) for seen in candidates]
     return [
         PlateLayout(seen, rows.spans, rows.tilt)
@@ -90,7 +97,7 @@ def of(picture: Picture, candidates: list[PlateCandidate]) -> list[PlateLayout]:
 
 
 def affordable(shown: list[PlateLayout]) -> list[PlateLayout]:
-    """The first of them, as many as one batch holds."""
+    """As many of the first candidates as fit into one batch with all further views."""
     kept, crops_in_all = [], 0
     for one in shown:
         crops_in_all += MORE.count(one)
@@ -101,7 +108,7 @@ def affordable(shown: list[PlateLayout]) -> list[PlateLayout]:
 
 
 def crops(picture: Picture, shown: PlateLayout, views: Views) -> list[Picture]:
-    """Line views first, then each row view from above."""
+    """The crops of a candidate: views of the line first, then each view of the rows from above."""
     line = [rectified(picture, shown.candidate.corners, view) for view in views.of_line(shown)]
     level = tilted(shown.candidate.corners, shown.tilt)
     rows = [crop for view in views.row for crop in row_pictures(picture, level, shown.spans, view)]
@@ -109,7 +116,7 @@ def crops(picture: Picture, shown: PlateLayout, views: Views) -> list[Picture]:
 
 
 def texts(answers: list[Characters], shown: list[PlateLayout], views: Views) -> list[Texts]:
-    """The answers to `crops` of all that was shown, given back to each."""
+    """The reader's answers to the `crops` of all candidates, divided among them."""
     result, start = [], 0
     for one in shown:
         mine = answers[start : start + views.count(one)]

@@ -1,10 +1,10 @@
-"""The plate forms of Kazakhstan as a table, and what may be concluded from a text that fits one.
+"""The plate forms of Kazakhstan as a table, and the interpretation of a text by them.
 
-A text is first taken as it was read. Kazakhstan is a hypothesis beside others: a text that fits no
-Kazakh form stays what it is and is never bent into one. Letters and digits that look alike may be
-exchanged only where a form asks for it, and the exchange is reported. O and 0, I and 1 are one
-shape on many plates; Z and 2, B and 8, S and 5, G and 6 are not, and are exchanged only where the
-reader itself held the other possible: else a trailer's 29SLF02 would become a car's 295LF02.
+A text is first taken as it was read. Kazakhstan is one hypothesis among others: a text that fits no
+Kazakh form is not forced into one. Letters and digits that look alike are exchanged only where a
+form requires it, and the exchange is reported. O and 0, I and 1 have the same shape on many plates;
+Z and 2, B and 8, S and 5, G and 6 do not and are exchanged only if the reader gave the other some
+probability: else a trailer's 29SLF02 would become a car's 295LF02.
 """
 
 import re
@@ -33,7 +33,7 @@ NOWHERE: Final[frozenset[int]] = frozenset()
 
 
 class Owner(StrEnum):
-    """A hint only: the vehicle register decides."""
+    """The kind of owner; only a hint, the vehicle register decides."""
 
     PERSON = "person"
     ENTITY = "entity"
@@ -46,7 +46,7 @@ class Owner(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PlateType:
-    """One row of the table. `proven` rows are confirmed by a source; others need a KZ mark."""
+    """A row of the table; rows that are not `proven` by a source need a KZ mark on the plate."""
 
     name: str
     pattern: re.Pattern[str]
@@ -101,13 +101,15 @@ REGIONS_1993: Final = {
     "F": "16",
     "U": "16",
 }
-"""First letters of 1993 plates; O and W stood for several regions and are left out."""
+"""The regions of first letters of 1993 plates; O and W are missing, for they had several."""
 
 
 @dataclass(frozen=True, slots=True)
 class ForeignForm:
-    """A form seen abroad; the country is "" where several share it. `seal_after` says where round
-    stickers stand, which readers take for one more character."""
+    """A foreign plate form; the country is "" if several share it.
+
+    `seal_after` is the position of a round sticker that readers take for a character.
+    """
 
     country: str
     pattern: re.Pattern[str]
@@ -129,14 +131,14 @@ FOREIGN_ROWS: Final = (
     ForeignForm("UA", re.compile(r"^[ABCEHIKMOPTX]{4}\d{4}$")),
     ForeignForm("UA", re.compile(r"^\d{4,5}[ABCEHIKMOPTX]{2}$")),
 )
-"""Forms that occur on plates of rows only."""
+"""Forms that occur only on plates with rows."""
 FOREIGN: Final = "foreign"
 SEALS: Final = frozenset("8B3S0")
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A text under one hypothesis of its country."""
+    """An interpretation of a text: its country, form and owner."""
 
     text: str
     country: str
@@ -146,34 +148,34 @@ class Reading:
     automatic_fine: bool = False
     ambiguous: bool = False
     exchanged: tuple[int, ...] = ()
-    """Places whose character was read as its twin."""
+    """Indices of characters exchanged for their twin, as O for 0."""
     mended: tuple[int, ...] = ()
-    """Places whose character was read as its look-alike, which the reader held possible."""
+    """Indices of characters exchanged for a look-alike that the reader considered possible."""
     dropped: int | None = None
-    """Place in the text as read of a sticker that was taken for a character."""
+    """The index in the text as read of a sticker that was taken for a character."""
     doubtful: tuple[int, ...] = ()
-    """Places whose look-alike would make it another Kazakh form, so that only the reader tells."""
+    """Indices whose twin would give another Kazakh form, so that only the reader decides."""
     order: tuple[int, ...] = ()
-    """Of each character its place in the text as read; empty where nothing was reordered."""
+    """The index of each character in the text as read; empty if nothing was reordered."""
 
     @property
     def fits(self) -> bool:
-        """Whether the text has a known form, of whatever country."""
+        """Whether the text has a known form of any country."""
         return bool(self.country) or self.plate_type == FOREIGN
 
 
 def normalised(text: str) -> str:
-    """Upper case, Latin letters for Cyrillic twins, nothing but letters and digits."""
+    """The text in upper case with Latin letters and digits only, Cyrillic look-alikes converted."""
     return re.sub(r"[^A-Z0-9]", "", text.upper().translate(CYRILLIC))
 
 
 def understood(
     text: str, *, marked_kz: bool = False, possible: frozenset[int] = NOWHERE
 ) -> Reading:
-    """The likeliest hypothesis for a text as it was read; it need not fit any form.
+    """The likeliest interpretation of a text as it was read; it need not fit any form.
 
-    `marked_kz` says that a KZ mark was seen on the plate, which lets weaker forms count as well;
-    `possible` are the places where the reader held the look-alike possible.
+    `marked_kz` means that the plate has a KZ mark, which admits forms that are not proven;
+    `possible` are the indices at which the reader considered the look-alike possible.
     """
     plain = normalised(text)
     if plain.startswith("KZ") and (stripped := _kazakh(plain[2:], marked_kz=True)):
@@ -186,7 +188,10 @@ def understood(
 
 
 def two_rows(upper: str, lower: str, *, possible: frozenset[int] = NOWHERE) -> Reading | None:
-    """A square plate: its region stands first above; written out in the order of one line."""
+    """A square plate, whose upper row begins with the region, in the order of one line.
+
+    None if it does not fit; `possible` counts indices through both rows.
+    """
     marked, below = normalised(upper), normalised(lower)
     above = marked.removeprefix("KZ")
     plain, parted, skipped = above + below, len(above), len(marked) - len(above)
@@ -207,9 +212,9 @@ def two_rows(upper: str, lower: str, *, possible: frozenset[int] = NOWHERE) -> R
 
 
 def rows_understood(rows: tuple[str, ...], *, possible: frozenset[int] = NOWHERE) -> Reading:
-    """The likeliest hypothesis for a plate of rows; a Kazakh one has two, the region first.
+    """The likeliest interpretation of a plate with rows; a Kazakh one has two, the region first.
 
-    `possible` counts places through all rows.
+    `possible` counts indices through all rows.
     """
     kazakh = two_rows(*rows, possible=possible) if len(rows) == 2 else None
     if kazakh:
@@ -225,7 +230,7 @@ def rows_understood(rows: tuple[str, ...], *, possible: frozenset[int] = NOWHERE
 class _Square:
     reading: Reading
     parted: int
-    """Where letters end and digits begin; the rows part there too if nothing was misread."""
+    """The index where digits begin; if nothing was misread, also that of the lower row."""
 
 
 def _square(plain: str) -> _Square | None:
@@ -260,10 +265,9 @@ def _kazakh(plain: str, *, marked_kz: bool) -> Reading | None:
 
 
 def _doubtful(plain: str, form: PlateType) -> tuple[int, ...]:
-    """0 and O in `360NZ11` and `36ONZ11`: a firm's car and a trailer.
+    """Indices of 0 and O, as in `360NZ11` (a firm's car) and `36ONZ11` (a trailer), and of O and Q.
 
-    And O and Q: no letter is known to be left out on Kazakh plates, so `588OE18` and `588QE18` are
-    two people's cars.
+    No letter is known to be excluded on Kazakh plates: `588OE18` and `588QE18` may both exist.
     """
     places = []
     for place, character in enumerate(plain):
@@ -285,7 +289,7 @@ def _foreign(plain: str) -> Reading:
 
 
 def _with_twins(plain: str) -> Iterator[Reading]:
-    """Readings that fit a form once look-alikes are exchanged, fewest exchanges first."""
+    """Interpretations that fit a form once twins are exchanged, fewest exchanges first."""
     for chosen, text in _twins(plain):
         found = _kazakh(text, marked_kz=False) or _foreign(text)
         if found.fits:
@@ -293,7 +297,7 @@ def _with_twins(plain: str) -> Iterator[Reading]:
 
 
 def _twins(plain: str) -> Iterator[tuple[tuple[int, ...], str]]:
-    """The text with twins exchanged, and where, fewest exchanges first."""
+    """The text with twins exchanged and the indices of them, fewest exchanges first."""
     others = {place: TWINS[read] for place, read in enumerate(plain) if read in TWINS}
     return _exchanged(plain, others)
 
@@ -301,7 +305,7 @@ def _twins(plain: str) -> Iterator[tuple[tuple[int, ...], str]]:
 def _look_alikes(
     plain: str, possible: frozenset[int]
 ) -> Iterator[tuple[tuple[int, ...], tuple[int, ...], str]]:
-    """The text with at least one look-alike exchanged: twins' places, look-alikes' places, text."""
+    """Texts with at least one look-alike exchanged: indices of twins, of look-alikes, the text."""
     alike = {place: LOOK_ALIKES[plain[place]] for place in possible if plain[place] in LOOK_ALIKES}
     twins = {place: TWINS[read] for place, read in enumerate(plain) if read in TWINS}
     for chosen, text in _exchanged(plain, twins | alike):
@@ -311,7 +315,7 @@ def _look_alikes(
 
 
 def _exchanged(plain: str, others: Mapping[int, str]) -> Iterator[tuple[tuple[int, ...], str]]:
-    """The text with the other character in some of these places, fewest of them first."""
+    """The text with the other character at some of these indices, fewest exchanges first."""
     for count in range(1, MOST_EXCHANGES + 1):
         for chosen in combinations(sorted(others), count):
             characters = list(plain)
@@ -321,9 +325,9 @@ def _exchanged(plain: str, others: Mapping[int, str]) -> Iterator[tuple[tuple[in
 
 
 def _with_look_alikes(plain: str, possible: frozenset[int]) -> Reading | None:
-    """The one Kazakh reading that look-alikes make of it; None where there are several."""
+    """The only Kazakh interpretation with look-alikes exchanged; None if there are several."""
     if _kazakh(plain, marked_kz=True):
-        return None  # it may well be what it says: a form that only a KZ mark would prove
+        return None  # it may be right as read: a form that only a KZ mark would prove
     found = {
         text: replace(reading, exchanged=twins, mended=mended)
         for twins, mended, text in _look_alikes(plain, possible)
@@ -343,7 +347,7 @@ def _square_with_look_alikes(plain: str, parted: int, possible: frozenset[int]) 
 
 def _without_seal(plain: str) -> Reading | None:
     if _kazakh(plain, marked_kz=True):
-        return None  # it may well be a character: a Kazakh form that only a KZ mark would prove
+        return None  # it may be a character: a Kazakh form that only a KZ mark would prove
     for form in FOREIGN_FORMS:
         place = form.seal_after
         if place is None or len(plain) <= place or plain[place] not in SEALS:

@@ -1,7 +1,7 @@
-"""From the readers' chances to plates: characters, confidence, and which candidates are plates.
+"""From the readers' probabilities to plates: characters, confidences, legibility. Pure.
 
-Pure. The text reader knows plates of any country; the Kazakh reader is a second voter and can only
-agree. The weakest character decides how far a plate may be trusted.
+The text reader reads plates of any country; the Kazakh reader is a second vote that can only agree.
+The confidence of a plate is that of its weakest character.
 """
 
 from collections import defaultdict
@@ -27,7 +27,7 @@ BLANK: Final = 0
 _COLUMNS: Final = {character: place + 1 for place, character in enumerate(CHARACTERS)}
 LENGTHS: Final = range(5, 10)
 PLAUSIBLE: Final = 0.35
-"""Mean confidence below which a candidate is taken for no plate at all."""
+"""The mean confidence below which a candidate is not a plate."""
 PLAUSIBLE_WORD: Final = 0.85
 PLAUSIBLE_WORD_SCORE: Final = 0.6
 """Plates without a digit exist, but most such texts are lettering."""
@@ -35,27 +35,27 @@ FEWEST_SEEN: Final = 3
 FITTING_BONUS: Final = 1.5
 UNFITTING_RANK: Final = 0.7
 LEGIBLE_SCORE: Final = 0.5
-"""What only one look took for a plate may be read, but not be acted upon."""
+"""The detection score below which a plate may be read, but not acted upon."""
 LEGIBLE: Final = 0.90
 LEGIBLE_AGREED: Final = 0.60
 SURE: Final = 0.98
-"""Asked of a character whose look-alike would make the plate one of another form."""
+"""Required of a character whose look-alike would turn the plate into another form."""
 SETTLED: Final = 0.95
-"""Where the second voter is silent, so sure must one view be to stand alone."""
+"""The confidence at which one view suffices without the second vote."""
 EXCHANGE_COST: Final = 0.95
-"""The form settles O or 0; still the reader saw the other."""
+"""The factor for a character that the form corrected, O to 0 or the reverse."""
 SEAL_COST: Final = 0.85
 POSSIBLE: Final = 0.1
-"""Chance of a look-alike from which on it may be meant. Of rendered plates that were mended at any
-chance, the wrong ones had at most 0.03 (docs/ACCURACY.md)."""
+"""The probability from which a look-alike is considered. When rendered plates were corrected at any
+probability, wrong corrections had at most 0.03 (docs/ACCURACY.md)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Characters:
-    """What a reader saw, one confidence a character.
+    """A text from a reader, with one confidence per character.
 
-    `alternatives` has the chance of each character's look-alike in its place, 0 where there is
-    none; empty where the reader's chances are not known any more.
+    `alternatives` are the probabilities of each character's look-alike, 0 where it has none; empty
+    if the probabilities are no longer known.
     """
 
     text: str
@@ -64,26 +64,28 @@ class Characters:
 
     @property
     def mean(self) -> float:
+        """The mean confidence of the characters, 0 to 1; 0 for an empty text."""
         return sum(self.confidences) / len(self.confidences) if self.confidences else 0.0
 
     @property
     def weakest(self) -> float:
+        """The lowest confidence of a character, 0 to 1; 0 for an empty text."""
         return min(self.confidences, default=0.0)
 
     @property
     def possible(self) -> frozenset[int]:
-        """Places where the look-alike may be meant as well."""
+        """Indices of characters whose look-alike is probable enough to be considered."""
         places = enumerate(self.alternatives)
         return frozenset(place for place, chance in places if chance >= POSSIBLE)
 
 
 NO_SECOND_VOTE: Final = Characters("", ())
-"""The second voter knows plates of one line only."""
+"""For rows: the Kazakh reader reads plates of one line only."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plate:
-    """A plate that was read, in pixels of the picture as given."""
+    """A plate that was read; box and corners are in pixels of the original picture."""
 
     text: str
     confidence: float
@@ -96,13 +98,16 @@ class Plate:
     owner: Owner
     automatic_fine: bool
     agreed: bool
-    """The second voter read the same."""
+    """Whether the Kazakh reader read the same text."""
     legible: bool
-    """May be acted upon; otherwise it is only a hint for a person."""
+    """Whether it may be acted upon; otherwise it is only a hint for a person."""
 
 
 def characters(chances: Floats) -> Characters:
-    """The likeliest text of one plate from [steps, classes]; what is no letter or digit drops."""
+    """The likeliest text of one plate from probabilities [steps, classes] (CTC decoding).
+
+    Classes other than letters and digits are dropped.
+    """
     best = chances.argmax(1)
     text = ""
     held: list[tuple[float, float]] = []
@@ -123,7 +128,7 @@ def characters(chances: Floats) -> Characters:
 
 
 def worth_reading_again(shots: list[list[Characters]]) -> list[int]:
-    """Which of the candidates showed enough characters to look at them in more views."""
+    """Indices of the candidates with enough characters to be read in more views."""
     return [
         place
         for place, seen in enumerate(shots)
@@ -132,7 +137,7 @@ def worth_reading_again(shots: list[list[Characters]]) -> list[int]:
 
 
 def settled(candidate: PlateCandidate, seen: list[Characters], kazakh: Characters) -> bool:
-    """Whether one view of a line said so surely what fits a form that more need not be asked."""
+    """Whether the single view of a line is so certain that no further views are needed."""
     plate = read(candidate, seen, kazakh) if len(seen) == 1 else None
     return plate is not None and plate.legible and (plate.agreed or plate.confidence >= SETTLED)
 
@@ -143,9 +148,9 @@ def read(
     kazakh: Characters,
     rows: tuple[list[Characters], ...] = (),
 ) -> Plate | None:
-    """The plate that the views of one candidate support most; None when it is none.
+    """The plate that the views of one candidate support most; None if it is not a plate.
 
-    `rows` holds the views of each row by itself where the plate seems to have several.
+    `rows` are the views of each row, if the plate seems to have several.
     """
     line = _supported([(view, _understood(view)) for view in views])
     found = [_plate(candidate, *line, kazakh)] if line and _plausible(line[0], candidate) else []
@@ -158,7 +163,7 @@ def read(
 
 
 def _rows_together(rows: tuple[list[Characters], ...]) -> tuple[Characters, Reading] | None:
-    """What the rows say one after the other."""
+    """The best supported text of all rows joined."""
     if not rows:
         return None
     joined = []
@@ -171,7 +176,7 @@ def _rows_together(rows: tuple[list[Characters], ...]) -> tuple[Characters, Read
 
 
 def _row_alone(row: list[Characters]) -> tuple[Characters, Reading] | None:
-    """One row as the whole number: what stands above or below it is small print."""
+    """One row as the whole plate: the text above or below it is small print."""
     return _supported([(view, _understood(view)) for view in row])
 
 
@@ -180,7 +185,7 @@ def _understood(view: Characters) -> Reading:
 
 
 def _joined(rows: tuple[Characters, ...]) -> Characters:
-    """As one text; without alternatives where those of a row are not known."""
+    """The rows as one text; without alternatives if those of a row are not known."""
     known = all(len(row.alternatives) == len(row.text) for row in rows)
     return Characters(
         "".join(row.text for row in rows),
@@ -190,7 +195,7 @@ def _joined(rows: tuple[Characters, ...]) -> Characters:
 
 
 def _supported(views: list[tuple[Characters, Reading]]) -> tuple[Characters, Reading] | None:
-    """The view whose text has most support, the surest of its kind."""
+    """The most confident view of the text with most support."""
     support: dict[str, float] = defaultdict(float)
     seen: dict[str, tuple[Characters, Reading]] = {}
     for view, reading in views:
@@ -207,12 +212,12 @@ def _supported(views: list[tuple[Characters, Reading]]) -> tuple[Characters, Rea
 
 
 def _mixed(text: str) -> bool:
-    """Letters and digits; what has one of them only is lettering where rows are guessed."""
+    """Whether a text has letters and digits; a guessed row with only one of them is lettering."""
     return not (text.isalpha() or text.isdigit())
 
 
 def ranked(plates: list[Plate]) -> list[Plate]:
-    """Most trustworthy first: what may be acted upon before what may not."""
+    """The plates by trust: legible ones first, then by confidence, score and form."""
     return sorted(plates, key=lambda plate: (plate.legible, _rank(plate)), reverse=True)
 
 
@@ -248,7 +253,7 @@ def _plate(
 
 
 def _confidences(reading: Reading, seen: Characters) -> tuple[float, ...]:
-    """One a character of the reading; what was concluded and not read costs some."""
+    """The confidence of each character; corrected characters get a lower one."""
     confidences = list(seen.confidences)
     skipped = len(confidences) - len(reading.order) if reading.order else 0  # a KZ mark
     for place in reading.exchanged:
@@ -260,7 +265,7 @@ def _confidences(reading: Reading, seen: Characters) -> tuple[float, ...]:
     if reading.dropped is not None:
         del confidences[reading.dropped]
         confidences = [confidence * SEAL_COST for confidence in confidences]
-    return tuple(confidences[-len(reading.text) :])  # a KZ mark at the left was taken off
+    return tuple(confidences[-len(reading.text) :])  # a KZ mark at the left was removed
 
 
 def _plausible(seen: Characters, candidate: PlateCandidate) -> bool:

@@ -1,8 +1,8 @@
-"""Plates of two or three rows: where the rows lie on a plate, and how each is shown to the reader.
+"""Plates of two or three rows: finding the rows and cutting each out for the reader. Pure.
 
-Pure. Square car plates and motorcycle plates are higher than one line can be; between their rows
-lies a strip in which nothing is written, all across. Rows are found on the plate seen straight on
-and cut out of the picture itself, so that nothing is scaled twice.
+Square car plates and motorcycle plates are taller than a plate of one line; an empty strip
+separates their rows. Rows are found on the rectified plate and cut out of the original picture, so
+that nothing is scaled twice.
 """
 
 from dataclasses import dataclass
@@ -16,16 +16,17 @@ from vision.arrays import Floats, Picture
 from vision.plates.views import View, aspect, rectified
 
 WIDEST: Final = 3.6
-"""Width to height above which a plate has one line; less may also be one line seen askew, or one
-line below small print."""
+"""Width to height above which a plate has one line; below it may also be one line seen obliquely,
+or one line under small print.
+"""
 SQUARE: Final = 2.0
 TILTS: Final = (0.0, -0.08, 0.08, -0.16, 0.16)
-"""Corners of small plates are found least exactly; level ones come first."""
+"""Tilts to try, since corners of small plates are least accurate; level first."""
 ROWS_HEIGHT: Final = 96
 WITHOUT_BAND: Final = 0.2
 EDGE: Final = 0.06
 GAP_SHARE: Final = 0.45
-"""The strip between rows has at most this share of the strokes that the rows beside it have."""
+"""The strip between rows has at most this share of the strokes of the rows beside it."""
 CALM_SHARE: Final = 0.15
 TWO_ROWS: Final = ((0.22, 0.66),)
 THREE_ROWS: Final = ((0.26, 0.42), (0.58, 0.74))
@@ -34,7 +35,7 @@ MORE_ROW_VIEWS: Final = (
     View(left=-0.05, right=-0.02, down=0.0),
     View(left=-0.19, right=0.02, down=0.08),
 )
-"""Without the frame, and without the country's band."""
+"""Without the plate's frame, and without the country band."""
 
 Span = tuple[float, float]
 """A row's upper and lower end as shares of the plate's height."""
@@ -42,15 +43,18 @@ Span = tuple[float, float]
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """The rows of a plate from above, none where it shows one line, and how far they are tilted:
-    by which share of the plate's height its right side lies lower than its corners say."""
+    """The rows of a plate from above, none for one line, and their tilt.
+
+    The tilt is how much lower the rows are on the right than the corners say, as a share of the
+    height.
+    """
 
     spans: tuple[Span, ...]
     tilt: float = 0.0
 
 
 def rows_of(picture: Picture, corners: Floats) -> Rows:
-    """Where the rows lie; on a small or square plate also along lines that are a little tilted."""
+    """Find the rows of a plate in a picture; on a square plate slightly tilted ones too."""
     shape = aspect(corners)
     if shape > WIDEST:
         return Rows(())
@@ -62,7 +66,7 @@ def rows_of(picture: Picture, corners: Floats) -> Rows:
 
 
 def tilted(corners: Floats, tilt: float) -> Floats:
-    """The corners with the right side lower and the left one higher, each by half of the tilt."""
+    """The corners [4, 2] with the right side lower and the left one higher by half the tilt."""
     left, right = (corners[3] - corners[0]) * tilt / 2, (corners[2] - corners[1]) * tilt / 2
     moved: Floats = (corners + np.stack([-left, right, right, -left])).astype(np.float32)
     return moved
@@ -80,7 +84,7 @@ def _spans(strokes: Floats) -> tuple[Span, ...]:
 def row_pictures(
     picture: Picture, corners: Floats, spans: tuple[Span, ...], view: View = FIRST_ROW_VIEW
 ) -> list[Picture]:
-    """Each row by itself, as the reader wants it."""
+    """A picture of each row for the reader."""
     return [rectified(picture, _part(corners, span), view) for span in spans]
 
 
@@ -93,7 +97,7 @@ def _straight(picture: Picture, corners: Floats) -> Floats:
 
 
 def _strokes(flat: Floats) -> Floats:
-    """How much changes from left to right in each line, away from the plate's edges and band."""
+    """The horizontal changes in each line of pixels, without the plate's edges and band."""
     band, edge = int(WITHOUT_BAND * flat.shape[1]), int(EDGE * flat.shape[1])
     changes = np.abs(np.diff(flat[:, band:-edge], axis=1)).sum(1)
     smooth: Floats = np.convolve(changes, np.ones(3) / 3, "same").astype(np.float32)
@@ -101,7 +105,7 @@ def _strokes(flat: Floats) -> Floats:
 
 
 def _gap(strokes: Floats, place: Span) -> float | None:
-    """Where the rows part, if they do there."""
+    """The middle of the strip between two rows as a share of the height, or None."""
     first, last = (round(share * len(strokes)) for share in place)
     inner = strokes[first:last]
     level = float(inner.min())

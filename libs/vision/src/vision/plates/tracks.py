@@ -1,7 +1,7 @@
-"""Follows plates over the frames of a camera and lets their readings vote, character by character.
+"""Tracks plates over the frames of a camera and combines their readings by vote. Pure.
 
-Pure: frames in, tracks out; time comes from the frames. A plate belongs to the track whose last
-box it overlaps most, or whose text it shares.
+A plate belongs to the track with the same last text, else to the one whose last box it overlaps
+most. Time comes from the frames.
 """
 
 from collections import defaultdict
@@ -14,12 +14,12 @@ from vision.plates.reading import Characters, Plate
 SAME_PLACE: Final = 0.2
 FORGET_SECONDS: Final = 3.0
 MOST_READINGS: Final = 50
-"""A parked car does not let its track grow for ever; the strongest readings stay."""
+"""The strongest readings of a track; bounds the track of a parked car."""
 
 
 @dataclass(slots=True)
 class PlateTrack:
-    """One plate seen over time. `best` is the reading whose frame becomes the evidence."""
+    """One plate over time; the frame of the reading `best` becomes the evidence."""
 
     number: int
     last_seen: float
@@ -30,11 +30,12 @@ class PlateTrack:
 
     @property
     def vote(self) -> Characters:
+        """The text that all readings of this plate agree on most; see `voted`."""
         return voted(self.readings)
 
 
 class PlateTracker:
-    """The tracks of one camera; frames must come in the order of their time."""
+    """The tracks of one camera; frames must be added in the order of their time."""
 
     def __init__(self, *, forget_seconds: float = FORGET_SECONDS) -> None:
         self._forget_seconds = forget_seconds
@@ -43,7 +44,8 @@ class PlateTracker:
         self._looked_at = 0.0
 
     def add(self, plates: Iterable[Plate], *, at: float) -> list[PlateTrack]:
-        """Take a frame's plates in; returns the tracks that have ended before it."""
+        """Add the plates of a frame at a time in seconds; returns the tracks that ended
+        before it."""
         ended = self._ended_by(at)
         self._looked_at = at
         free = list(self._open)
@@ -57,7 +59,8 @@ class PlateTracker:
         return ended
 
     def tick(self, *, at: float) -> list[PlateTrack]:
-        """The picture is what it was: plates in it stay, read no further; ended tracks as `add`."""
+        """Prolong the current tracks: the picture has not changed. Returns ended tracks like
+        `add`."""
         for track in self._open:
             if track.last_seen == self._looked_at:
                 track.last_seen = at
@@ -66,11 +69,11 @@ class PlateTracker:
 
     @property
     def open(self) -> tuple[PlateTrack, ...]:
-        """Those that have not ended yet."""
+        """The tracks that have not ended."""
         return tuple(self._open)
 
     def finish(self) -> list[PlateTrack]:
-        """End all that are open, as when a film is over."""
+        """End and return all open tracks, at the end of a film."""
         ended, self._open = self._open, []
         return ended
 
@@ -88,7 +91,7 @@ class PlateTracker:
 def voted(readings: list[Characters]) -> Characters:
     """The text that the readings support most: first its length, then each character.
 
-    A character's confidence is the best one that it was read with, times its share of the votes.
+    A character's confidence is the highest of its readings, times its share of the votes.
     """
     if not readings:
         return Characters("", ())

@@ -1,4 +1,4 @@
-"""A plate cut out of its picture and seen straight on, as the readers want it.
+"""Plates cut out of a picture and rectified for the readers.
 
 Pictures are BGR bytes [h, w, 3]; corners are float32 [4, 2], clockwise from the top left.
 """
@@ -14,19 +14,19 @@ from vision.arrays import Floats, Picture
 
 READER_HEIGHT: Final = 48
 READER_WIDTHS: Final = (224, 320)
-"""A plate of one line, with its margins, fits into the first."""
+"""A plate of one line with its margins fits into the smaller width."""
 KZ_SIZE: Final = (160, 32)
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """How much around a plate is shown to the reader, as shares of its width and height."""
+    """The margins around a plate, as shares of its width and height."""
 
     left: float
     right: float
     down: float
     aspect: float = 0.0
-    """Width to height to which a plate that seems narrower is drawn out."""
+    """The width to height to which a narrower plate is stretched."""
 
 
 WHOLE: Final = View(left=0.05, right=0.05, down=0.10)
@@ -35,27 +35,27 @@ MORE_VIEWS: Final = (
     View(left=-0.10, right=0.02, down=0.06),
     View(left=-0.085, right=0.025, down=0.10),
 )
-"""Tight, and twice without the country's band at the left, which is easily read as a letter."""
+"""Tight, and twice without the country band at the left, which is often read as a letter."""
 ONE_LINE_ASPECT: Final = 4.4
 OBLIQUE: Final = 3.6
-"""A plate of one line that seems narrower than this is seen from the side, or is American."""
+"""A narrower plate of one line is seen obliquely, or is American."""
 OBLIQUE_VIEWS: Final = (
     MORE_VIEWS[0],
     replace(WHOLE, aspect=ONE_LINE_ASPECT),
     replace(MORE_VIEWS[1], aspect=ONE_LINE_ASPECT),
 )
-"""Characters pressed together melt into one another for a reader; drawn out they come apart."""
+"""Stretched, so that the reader can separate compressed characters."""
 
 
 def aspect(corners: Floats) -> float:
-    """Width to height of a plate as it is seen."""
+    """Width to height of a plate in the picture, from its corners [4, 2]."""
     across = np.linalg.norm(corners[1] - corners[0]) + np.linalg.norm(corners[2] - corners[3])
     down = np.linalg.norm(corners[3] - corners[0]) + np.linalg.norm(corners[2] - corners[1])
     return float(across) / max(float(down), 1.0)
 
 
 def rectified(picture: Picture, corners: Floats, view: View = WHOLE) -> Picture:
-    """The plate seen straight on, with the view's margins, as high as the reader wants it."""
+    """The rectified plate with the view's margins: uint8 [48, width, 3]."""
     across = (corners[1] - corners[0] + corners[2] - corners[3]) / 2
     down = (corners[3] - corners[0] + corners[2] - corners[1]) / 2
     wide = float(np.linalg.norm(across)) * (1 + view.left + view.right)
@@ -77,7 +77,7 @@ def rectified(picture: Picture, corners: Floats, view: View = WHOLE) -> Picture:
 
 
 def for_reader(plates: list[Picture]) -> Picture:
-    """All plates of a frame in one batch, padded on the right with the reader's grey."""
+    """The plates of a frame in one batch [n, 48, 224 or 320, 3], padded on the right with grey."""
     widest = max(plate.shape[1] for plate in plates)
     width = next((size for size in READER_WIDTHS if widest <= size), READER_WIDTHS[-1])
     batch = np.full((len(plates), READER_HEIGHT, width, 3), 127, np.uint8)
@@ -87,7 +87,7 @@ def for_reader(plates: list[Picture]) -> Picture:
 
 
 def for_kazakh_reader(plates: list[Picture]) -> Picture:
-    """The same plates, grey and small, for the second voter."""
+    """The same plates for the Kazakh reader: grey, uint8 [n, 32, 160, 1]."""
     small = [
         cv2.resize(cv2.cvtColor(plate, cv2.COLOR_BGR2GRAY), KZ_SIZE, interpolation=cv2.INTER_AREA)
         for plate in plates

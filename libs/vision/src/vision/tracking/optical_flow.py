@@ -1,7 +1,8 @@
-"""Propagates boxes from one frame to the next by the optical flow under them.
+"""Propagates boxes from one frame to the next by the optical flow inside them.
 
-A model need then not run on every frame: its boxes are moved along until it runs again. A box
-whose pixels are lost, behind a bridge say, is dropped; so is a faint one, which is often none.
+A model then need not run on every frame: its boxes are moved until it runs again. A box whose
+pixels are lost, for instance behind a bridge, is dropped; so is a box with a low score, often a
+false one.
 """
 
 from collections.abc import Iterable
@@ -19,10 +20,10 @@ WORKING_WIDTH: Final = 480
 LEAST_SCORE: Final = 0.25
 POINTS_A_SIDE: Final = 5
 INNER: Final = (0.2, 0.8)
-"""The points that are followed lie in the inner part of a box, where the background is not."""
+"""Tracked points lie in the inner part of a box, away from the background."""
 LEAST_POINTS: Final = 5
 RETURN_PIXELS: Final = 1.0
-"""A point counts if it comes back so near to where it started when followed backward."""
+"""A point counts if tracking it backward returns within this distance of its start."""
 WINDOW: Final = (15, 15)
 LEVELS: Final = 3
 
@@ -31,14 +32,14 @@ Points = npt.NDArray[np.float32]
 
 
 class OpticalFlowPropagator:
-    """The boxes of one camera; frames must come in the order of their time."""
+    """The boxes of one camera; frames must be added in the order of their time."""
 
     def __init__(self) -> None:
         self._grey: Grey | None = None
         self._boxes: list[DetectedObject] = []
 
     def add(self, picture: Picture, fresh: Iterable[DetectedObject] | None) -> list[DetectedObject]:
-        """Fresh boxes where a model ran on this frame; else those from before, moved along."""
+        """The boxes of a frame: `fresh` if a model ran on it, else the previous ones, moved."""
         before, scale = self._grey, WORKING_WIDTH / picture.shape[1]
         self._grey = _grey(picture, scale)
         if fresh is not None:
@@ -71,7 +72,7 @@ def _moved(
 
 
 def _followed(before: Grey, now: Grey, points: Points) -> tuple[Points, npt.NDArray[np.bool_]]:
-    nowhere = np.zeros_like(points[:, None])  # overwritten; OpenCV's types want a place for it
+    nowhere = np.zeros_like(points[:, None])  # overwritten; required by OpenCV's types
     found, kept, _ = cv2.calcOpticalFlowPyrLK(
         before, now, points[:, None], nowhere, winSize=WINDOW, maxLevel=LEVELS
     )

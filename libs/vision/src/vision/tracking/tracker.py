@@ -1,7 +1,7 @@
-"""Follows boxes over the frames of one camera: which of now's boxes is which of before's.
+"""Tracks boxes over the frames of one camera: matches the boxes of a frame with earlier ones.
 
-A track's next place is predicted from its speed; boxes and tracks are paired best match first,
-confident boxes before faint ones. A track is reported once it was detected often enough.
+The next position of a track is predicted from its speed; boxes and tracks are paired best match
+first, boxes with a high score before others. A track is reported after enough detections.
 """
 
 import math
@@ -16,30 +16,34 @@ from vision.objects import DetectedObject
 
 REMEMBERED_PLACES: Final = 256
 SPEED_SHARE: Final = 0.5
-"""How much of the newly measured speed goes into the track's."""
+"""The weight of a newly measured speed in the speed of a track."""
 
 
 @dataclass(frozen=True, slots=True)
 class TrackingRule:
+    """Thresholds of tracking."""
+
     confident: float = 0.4
     faint: float = 0.3
-    """Boxes fainter than `confident` continue a track and never start one."""
+    """Boxes with scores from `faint` to `confident` continue a track but never start one."""
     overlap: float = 0.15
     reach: float = 0.4
-    """Without an overlap, how far a middle may be from where it is predicted, in box sizes."""
+    """Without overlap, the largest distance from the predicted centre, in box sizes."""
     forget_seconds: float = 0.7
     seen_at_least: int = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
+    """A box at a time in seconds."""
+
     seconds: float
     box: Box
 
 
 @dataclass(slots=True)
 class Track:
-    """One object over time."""
+    """One object over time; `speed` is in pixels a second across and down."""
 
     number: int
     last_seen: float
@@ -52,10 +56,11 @@ class Track:
 
     @property
     def label(self) -> str:
+        """The label with which the object was detected most often."""
         return self.labels.most_common(1)[0][0]
 
     def predicted(self, at: float) -> Box:
-        """Where it should be if it went on as before."""
+        """The box at a time in seconds if the speed stays the same."""
         ahead = at - self.last_seen
         return Box(
             self.box.x + self.speed[0] * ahead,
@@ -65,6 +70,8 @@ class Track:
         )
 
     def update(self, seen: DetectedObject, *, at: float) -> None:
+        """Add a detection at a time in seconds and update position, speed (pixels a second) and
+        score."""
         passed = at - self.last_seen
         if passed > 0:
             measured = [
@@ -84,18 +91,18 @@ class Track:
 
 
 class Tracker:
-    """The tracks of one camera; frames must come in the order of their time."""
+    """The tracks of one camera; frames must be added in the order of their time."""
 
     def __init__(
         self, rule: TrackingRule | None = None, *, numbers: Iterator[int] | None = None
     ) -> None:
         self._rule = rule or TrackingRule()
         self._open: list[Track] = []
-        # Of one camera: several kinds of tracks may draw from the same.
+        # Several trackers of one camera may share their numbers.
         self._numbers = numbers or count(1)
 
     def add(self, objects: Iterable[DetectedObject], *, at: float) -> list[Track]:
-        """Take a frame's boxes in; returns the tracks in it that are confirmed."""
+        """Add the boxes of a frame at a time in seconds; returns its confirmed tracks."""
         rule = self._rule
         self._open = [t for t in self._open if at - t.last_seen <= rule.forget_seconds]
         boxes = [seen for seen in objects if seen.score >= rule.faint]
@@ -111,7 +118,7 @@ class Tracker:
     def _pair(
         self, boxes: list[DetectedObject], free: list[Track], at: float
     ) -> list[DetectedObject]:
-        """Pair what belongs together, best first; returns the boxes that found no track."""
+        """Pair boxes with tracks, best match first; returns the boxes without a track."""
         pairs = [
             (closeness, box_place, track)
             for track in free
@@ -127,7 +134,7 @@ class Tracker:
         return [seen for place, seen in enumerate(boxes) if place not in paired]
 
     def _closeness(self, predicted: Box, box: Box) -> float:
-        """Above 1 for boxes that overlap, 0 for those that are too far apart."""
+        """Above 1 for overlapping boxes, 0 for boxes too far apart."""
         overlap = predicted.iou(box)
         if overlap >= self._rule.overlap:
             return 1 + overlap

@@ -1,7 +1,7 @@
-"""Who enters a zone, stays in it, crosses a line, goes the wrong way; when it is watched at all.
+"""Who enters a zone, stays in it, crosses a line or goes the wrong way, by schedule.
 
-Facts are reported once for each track and rule. A line is crossed where the way between two places
-of the same track meets it, so a track that jumps is not missed.
+Facts are reported once for each track and rule. A line is crossed if the segment between two
+positions of a track intersects it, so that a track that jumps is not missed.
 """
 
 from collections.abc import Iterable
@@ -24,7 +24,7 @@ FORGET_SECONDS: Final = 30.0
 
 
 class RuleUnusable(ValueError):
-    """A rule that can never hold; `facts` name it and the reason. See `PlaceUnusable`."""
+    """A rule that can never apply; `facts` name it and the reason. See `PlaceUnusable`."""
 
     def __init__(self, *, facts: dict[str, str]) -> None:
         super().__init__(": ".join(facts.values()))
@@ -32,6 +32,8 @@ class RuleUnusable(ValueError):
 
 
 class ZoneEvent(StrEnum):
+    """What a track did at a zone or line."""
+
     ENTERED = "entered"
     LOITERING = "loitering"
     CROSSED_FORWARD = "crossed_forward"
@@ -41,8 +43,11 @@ class ZoneEvent(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """Local days (Monday is 0) and hours; a window that ends before it starts runs past midnight
-    and belongs to the day it starts on."""
+    """Local days (Monday is 0) and hours; raises RuleUnusable.
+
+    A window that ends before it starts runs past midnight and belongs to the day on which it
+    starts.
+    """
 
     days: frozenset[int] = ALL_DAYS
     start: time = time.min
@@ -55,6 +60,7 @@ class Schedule:
             raise RuleUnusable(facts={"reason": "the hours start and end at the same time"})
 
     def holds(self, local: datetime) -> bool:
+        """Whether the schedule covers a local time in Asia/Almaty; start and end are included."""
         clock, day = local.time(), local.weekday()
         if self.start < self.end:
             return day in self.days and self.start <= clock <= self.end
@@ -68,7 +74,10 @@ ALWAYS: Final = Schedule()
 
 @dataclass(frozen=True, slots=True)
 class ZoneRule:
-    """Entering is reported after `dwell_seconds` inside, loitering after `loiter_seconds`."""
+    """Reports entering after `dwell_seconds` inside, loitering after `loiter_seconds`.
+
+    Raises RuleUnusable.
+    """
 
     zone: Polygon
     labels: frozenset[str]
@@ -85,7 +94,7 @@ class ZoneRule:
 
 @dataclass(frozen=True, slots=True)
 class LineRule:
-    """Crossing backward is the wrong way where the line is one-way."""
+    """Reports crossings; backward is the wrong way if the line is one-way. Raises RuleUnusable."""
 
     line: Line
     labels: frozenset[str]
@@ -99,6 +108,8 @@ class LineRule:
 
 @dataclass(frozen=True, slots=True)
 class ZoneFact:
+    """An event of a track at a rule; its box is in pixels, times are in seconds."""
+
     event: ZoneEvent
     rule: str
     track: int
@@ -117,7 +128,7 @@ class _Stay:
 
 
 class ZoneMonitor:
-    """The zones and lines of one camera; tracks must come in the order of their time."""
+    """The zones and lines of one camera; frames must be added in the order of their time."""
 
     def __init__(
         self, zones: Iterable[ZoneRule] = (), lines: Iterable[LineRule] = (), *, frame: FrameSize
@@ -129,7 +140,10 @@ class ZoneMonitor:
     def add(
         self, tracks: Iterable[Track], *, at: float, local: datetime | None = None
     ) -> list[ZoneFact]:
-        """Take the tracks seen in a frame; without a local time every schedule holds."""
+        """Add the tracks of a frame at a time in seconds; returns new facts.
+
+        `local` is the time in Almaty for schedules; without it every schedule applies.
+        """
         facts = []
         for track in tracks:
             for number, zone in enumerate(self._zones):

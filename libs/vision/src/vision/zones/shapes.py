@@ -1,7 +1,7 @@
 """Points, polygons and directed lines on a picture, as shares of its width and height.
 
-A place is refused by name when it is drawn: a polygon with two corners never watches anything.
-Whether somebody is in it goes by the middle of the lower edge of the box: the feet.
+Unusable shapes raise PlaceUnusable when they are made. An object is in a polygon if the middle of
+the lower edge of its box is, which is where it touches the ground.
 """
 
 import math
@@ -15,9 +15,9 @@ SHORTEST_LINE: Final = 1e-3
 
 
 class PlaceUnusable(ValueError):
-    """A polygon, line or calibration that cannot be watched; `facts` name it and the reason.
+    """An unusable polygon, line or calibration; `facts` name it and the reason.
 
-    Whoever reads a configuration makes a refusal of it.
+    Code that reads a configuration turns it into a refusal.
     """
 
     def __init__(self, *, facts: dict[str, str]) -> None:
@@ -33,6 +33,7 @@ class Point:
     y: float
 
     def distance(self, other: "Point") -> float:
+        """Euclidean distance in shares of the picture."""
         return math.hypot(self.x - other.x, self.y - other.y)
 
 
@@ -44,15 +45,17 @@ class FrameSize:
     height: int
 
     def foot(self, box: Box) -> Point:
+        """The middle of a box's lower edge, where an object touches the ground."""
         return Point((box.x + box.width / 2) / self.width, (box.y + box.height) / self.height)
 
     def middle(self, box: Box) -> Point:
+        """The centre of a box."""
         return Point((box.x + box.width / 2) / self.width, (box.y + box.height / 2) / self.height)
 
 
 @dataclass(frozen=True, slots=True)
 class Polygon:
-    """A simple polygon; its edge does not cross itself. Raises PlaceUnusable."""
+    """A polygon whose edges do not cross. Raises PlaceUnusable."""
 
     name: str
     corners: tuple[Point, ...]
@@ -68,10 +71,11 @@ class Polygon:
 
     @property
     def area(self) -> float:
-        """As a share of the picture."""
+        """The area as a share of the picture."""
         return abs(sum(a.x * b.y - b.x * a.y for a, b in _edges(self.corners))) / 2
 
     def holds(self, point: Point) -> bool:
+        """Whether a point lies inside, by the even-odd rule."""
         inside = False
         for a, b in _edges(self.corners):
             if (a.y > point.y) != (b.y > point.y):
@@ -82,10 +86,11 @@ class Polygon:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """From `start` to `end`; who crosses it from its left to its right goes forward.
+    """A line from `start` to `end`; crossing it from left to right is forward. Raises
+    PlaceUnusable.
 
-    Left is as one looks from start to end: a line drawn from the picture's left to its right is
-    crossed forward by whatever moves down.
+    Left and right are those of an observer looking from start to end: a line from the left of the
+    picture to its right is crossed forward by an object that moves down.
     """
 
     name: str
@@ -98,11 +103,11 @@ class Line:
             raise PlaceUnusable(facts={"place": self.name, "reason": "no length"})
 
     def side(self, point: Point) -> float:
-        """Distance from the line's continuation: positive to its right, negative to its left."""
+        """The signed distance of a point from the infinite line: positive to the right."""
         return _turn(self.start, self.end, point) / self.start.distance(self.end)
 
     def is_crossed(self, before: Point, after: Point) -> bool:
-        """Whether the way from one point to the other meets the line between its ends."""
+        """Whether the segment between two points intersects the line between its ends."""
         here, there = self.side(before), self.side(after)
         if (here > 0) == (there > 0) or here == there:
             return False

@@ -1,4 +1,4 @@
-"""What became of every second of each film: a table for people, an object for programs."""
+"""The account of every second of each film, as a table and as JSON."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ NOTES: Final = {
     "deinterlaced": "deinterlaced",
     "pixels_squared": "pixels made square",
     "stamps_bridged": "time stamps bridged",
-    "start_moved": "began earlier than was said",
-    "end_marker_added": "mended: its end marker was missing",
+    "start_moved": "began earlier than given",
+    "end_marker_added": "repaired: its end marker was missing",
 }
 
 
 @dataclass(frozen=True)
 class Account:
-    """The account of one film, and where its start time comes from."""
+    """The account of one film, and the source of its start time."""
 
     summary: inference.FilmSummary
     began: Began
@@ -47,7 +47,7 @@ def account_as_json(account: Account) -> dict[str, Any]:
 
 
 def account_table(accounts: dict[str, Account]) -> Table:
-    """The accounts by displayed file name."""
+    """A table of the accounts, by displayed file name."""
     table = Table(title="seconds of film", title_justify="left")
     table.add_column("film", overflow="fold")
     for header in ("offered", "looked at"):
@@ -75,7 +75,7 @@ def _left_out(summary: inference.FilmSummary) -> str:
     reasons = sorted(summary.left_out_seconds.items(), key=lambda item: -item[1])
     parts = [f"{seconds:.1f} {reason.replace('_', ' ')}" for reason, seconds in reasons]
     if summary.discontinuities:
-        parts.append(f"{summary.discontinuities} × time stamps began anew")
+        parts.append(f"{summary.discontinuities} × time stamps restarted")
     return ", ".join(parts) or "nothing"
 
 

@@ -9,7 +9,7 @@ from tartip_cli.topology import CAMERA_REGISTRY
 
 _SECONDS = 10.0
 _NAMED = 10
-"""So many candidates are listed; whoever has more gives a serial number."""
+"""How many candidates are listed; with more, a serial number is needed."""
 
 
 async def camera_id_of(mesh: Outside, given: str) -> str:

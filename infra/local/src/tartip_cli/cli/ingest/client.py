@@ -25,13 +25,13 @@ _LOOK_SECONDS = 45.0
 _FILM_SECONDS = 3600.0
 _PIECE_BYTES = 256 * 1024
 _PICTURE_BYTES = 8 * 1024 * 1024
-"""The inference gateway takes no larger ones, and gRPC cuts off what is far larger."""
+"""The largest picture that the inference gateway accepts; gRPC rejects far larger messages."""
 _PATIENCE_SECONDS = 600.0
 _PAUSE_SECONDS = 2.0
 
 
 class _PictureTooLarge(Refusal):
-    """The gateway's own refusal, raised before so much is sent."""
+    """The same refusal as the gateway's, raised before the picture is sent."""
 
     kind = Kind.INVALID
     code = "PICTURE_TOO_LARGE"
@@ -39,7 +39,7 @@ class _PictureTooLarge(Refusal):
 
 @dataclass(frozen=True)
 class FileAnswer:
-    """A result and how much is done, 0 to 1 (0 where that is not known), or a film's account."""
+    """A result with the share done (0 to 1, 0 if unknown), or the account of a film."""
 
     result: inference.FrameResult | None
     share: float
@@ -51,6 +51,8 @@ Answers = AsyncIterator[FileAnswer]
 
 @dataclass(frozen=True)
 class Asking:
+    """How files are sent: the camera, their readings and the analysis rate."""
+
     mesh: Outside
     camera: str
     fps: float
@@ -109,7 +111,7 @@ class Asking:
                     yield _answer_of(answer, start)
                 return
             except Refusal as refusal:
-                # Until its first answer nothing of the film is kept; others may be in front of it.
+                # Until its first answer nothing of the film is stored; others may be ahead of it.
                 if answered or refusal.kind not in PASSING or loop.time() > until:
                     raise
             await asyncio.sleep(_PAUSE_SECONDS)
@@ -139,5 +141,5 @@ def _answer_of(answer: inference.IngestFilmResponse, start: Began) -> FileAnswer
 
 
 def _plain(moment: dt.datetime) -> dt.datetime:
-    """The moment in UTC without a zone, as protobuf's FromDatetime takes it."""
+    """The moment in UTC without a time zone, as protobuf's FromDatetime requires."""
     return moment.astimezone(dt.UTC).replace(tzinfo=None)

@@ -1,6 +1,6 @@
-"""The command `tartip ingest`: what to look at, several at once, printed as it comes.
+"""The command `tartip ingest`: sends several files at once and prints results as they arrive.
 
-The exit code is 11 when something was refused; the rest is looked at all the same.
+The exit code is 11 if something was refused; the other files are still analysed.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from tartip_cli.clients.partner import Outside
 
 IN_FLIGHT = 4
-# As many as the inference gateway shows at once; a stream is watched beside all others.
+# As many as the inference gateway analyses at once; streams run beside all other files.
 FILMS_IN_FLIGHT = 2
 _NO_FILE = "NO_FILE"
 _NO_COPY = "NO_COPY"
@@ -62,27 +62,29 @@ Fps = Annotated[
         "--fps",
         min=0.0,
         max=30.0,
-        help="Frames a second to look at; 0: as many as the camera's functions need.",
+        help="Frames a second to analyse; 0: as many as the camera's functions need.",
     ),
 ]
 
 Frames = Annotated[
     int,
-    typer.Option("--frames", min=0, help="Stop an rtsp:// address after so many."),
+    typer.Option(
+        "--frames", min=0, help="Stop an rtsp:// address after this many frames; 0: never."
+    ),
 ]
 
 TakenAt = Annotated[
     str,
     typer.Option(
         "--taken-at",
-        help="When the one picture or film was taken or began: RFC 3339, or Almaty's time.",
+        help="When the picture was taken or the film began: RFC 3339, or Almaty time.",
         show_default=False,
     ),
 ]
 
 Draw = Annotated[
     Path | None,
-    typer.Option("--draw", help="Folder for copies with what was detected drawn on them."),
+    typer.Option("--draw", help="Folder for copies with the detections drawn on them."),
 ]
 
 
@@ -100,21 +102,20 @@ def ingest(
     draw: Draw = None,
     as_json: AsJson = False,
 ) -> None:
-    """Look at pictures, films and streams, and print what was detected.
+    """Analyse pictures, films and streams, and print what was detected.
 
     --readings: the object that the device signed (counter, device_serial, device_time,
     frame_sha256 and what it measured) with its "signature" in base64; or, for several pictures, an
-    object of such objects by file name. Without readings no violation arises.
+    object of such objects by file name. Without readings there is no violation.
 
     --draw: boxes by class, track numbers, plates as they were read, and each event for two seconds.
-    Pictures are copied as JPEG, films as MP4. What is drawn may hold faces and plates: such copies
-    are yours to guard.
+    Pictures are copied as JPEG, films as MP4. The copies may show faces and plates: protect them.
 
-    --taken-at: without it a film began when its file says that it was made, where that can be true,
-    else so that it is over now; the end of the output says which. That output also accounts for
-    every second of each film: looked at, or left out and why.
+    --taken-at: without it, a film starts at the creation time in its file if that is plausible,
+    else so that it ends now; the end of the output says which. That output also accounts for every
+    second of each film: analysed, or left out and why.
 
-    Exit code 11 if the mesh refused a file; the others are still looked at.
+    Exit code 11 if the mesh refused a file; the others are still analysed.
     """
     if not camera:
         raise Failure(
@@ -136,7 +137,7 @@ def ingest(
 
 
 def _check_folder(draw: Path, sources: list[Source]) -> None:
-    """Raises Failure where copies into this folder cannot be, or would replace what they show."""
+    """Raises Failure for a stream, or if copies in this folder would overwrite the originals."""
     if any(source.is_stream for source in sources):
         raise Failure("--draw copies files; leave it out for an rtsp:// address", Exit.USAGE)
     if any(source.lies_in(draw) for source in sources):
@@ -151,13 +152,13 @@ def _hour(taken_at: str, sources: list[Source]) -> dt.datetime | None:
     if not taken_at:
         return None
     if len(sources) != 1 or sources[0].is_stream:
-        raise Failure("--taken-at is the hour of one picture or film; give one file", Exit.USAGE)
+        raise Failure("--taken-at is the time of one picture or film; give one file", Exit.USAGE)
     return parse_hour(taken_at, now=system_clock())
 
 
 @dataclass
 class _Lines:
-    """One file's results as lines of JSON; the last of a film's also holds its account."""
+    """The results of one file as lines of JSON; the last one of a film includes its account."""
 
     source: Source
     _last: dict[str, Any] | None = None
@@ -182,7 +183,7 @@ class _Lines:
 
 @dataclass
 class _Ingestion:
-    """One run: several files in flight, results as they come, refusals counted by name."""
+    """One run: several files at once, results as they arrive, refusals counted by name."""
 
     camera: str
     readings: SourceReadings
@@ -198,7 +199,7 @@ class _Ingestion:
         from tartip_cli.clients.partner import outside
         from tartip_cli.clients.traces import traced
 
-        # A device's counter only grows: its pictures are sent in that order, one after the other.
+        # The counter of a device must increase: its pictures are sent in that order, one by one.
         pictures = asyncio.Semaphore(1 if self.readings.by_name else IN_FLIGHT)
         films = asyncio.Semaphore(FILMS_IN_FLIGHT)
         copies = self._copies()
@@ -220,7 +221,7 @@ class _Ingestion:
                     async with asyncio.TaskGroup() as group:
                         for source in sources:
                             group.create_task(ingest_one(source))
-        finally:  # Ctrl-C is how a stream without --frames ends
+        finally:  # a stream without --frames ends by Ctrl-C
             if not self.as_json and (self.summary.files or self.summary.refused):
                 self.summary.show(None if copies is None else copies.folder)
 
@@ -262,7 +263,7 @@ class _Ingestion:
         progress: Progress,
         copies: Copies,
     ) -> None:
-        """Draw the copy; a failure is reported and the other files go on."""
+        """Draw the copy; a failure is reported and the other files continue."""
         progress.drawing(source)
         try:
             await asyncio.to_thread(

@@ -1,7 +1,8 @@
-"""Copies of pictures and films with what was seen drawn on them.
+"""Copies of pictures and films with detections drawn on them.
 
-A film's copy has all its frames, as MP4 with H.264: between two looks a box moves in a straight
-line to where its track is next, or the nearest of its kind. A caption stays for two seconds.
+A film is copied with all its frames as MP4 (H.264): between two analysed frames a box moves in a
+straight line to the next position of its track, or of the nearest box with its label. A caption is
+shown for two seconds.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ JPEG_QUALITY: Final = 92
 _STALE_SECONDS: Final = 1.5
 _NEARER_HALF: Final = 0.5
 _REACH: Final = 1.5
-"""How far a thing without a track may move between two looks, as a share of its size."""
+"""How far a box without a track may move between two analysed frames, in its own sizes."""
 _CONSTANT_RATE_FACTOR: Final = "21"
 _RATE_MAX: Final = 60
 
@@ -47,14 +48,14 @@ Share = Callable[[float], None]
 
 @dataclass
 class Copies:
-    """The folder of the copies; every copy gets a name of its own."""
+    """The folder of the copies; each copy gets a unique name."""
 
     folder: Path
     _names: set[str] = field(default_factory=set)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def draw(self, source: Source, results: Sequence[inference.FrameResult], report: Share) -> Path:
-        """Write the copy; blocks. Raises OSError where it cannot be written."""
+        """Write the copy; blocking. Raises OSError if it cannot be written."""
         assert source.path is not None
         path = self._name_for(source.path, ".mp4" if source.is_film else ".jpg")
         if source.is_film:
@@ -78,9 +79,9 @@ class Looks:
 
     times: tuple[float, ...]
     loose: tuple[tuple[Mark, ...], ...]
-    """Of each look the marks without a track."""
+    """The marks without a track, by analysed frame."""
     tracks: tuple[tuple[tuple[float, Mark], ...], ...]
-    """Of each track its marks, by when."""
+    """The marks of each track, by time."""
     captions: tuple[tuple[float, Caption], ...]
 
     @staticmethod
@@ -110,7 +111,7 @@ class Looks:
         )
 
     def at(self, seconds: float) -> list[Mark]:
-        """The marks at a moment; between two looks on their way from one to the other."""
+        """The marks at a time; between two analysed frames they are interpolated."""
         place = bisect_right(self.times, seconds + 1e-6) - 1
         if place < 0 or seconds - self.times[place] > self._patience:
             return []
@@ -118,7 +119,8 @@ class Looks:
         return [*self._loose_at(place, seconds), *(mark for mark in tracked if mark is not None)]
 
     def _loose_at(self, place: int, seconds: float) -> list[Mark]:
-        """Detections without a match in the other frame: shown for the nearer half of the time."""
+        """Marks without a track; one without a match is shown for the nearer half of the
+        interval."""
         now = self.loose[place]
         if place + 1 == len(self.times):
             return list(now)
@@ -134,7 +136,7 @@ class Looks:
         return shown + [mark for mark in later if share >= _NEARER_HALF]
 
     def _of_track(self, track: tuple[tuple[float, Mark], ...], seconds: float) -> Mark | None:
-        """Not every look is for everything, so a track may lack some of them."""
+        """The mark of a track; it may be missing in some frames, since functions differ in rate."""
         place = bisect_right(track, seconds + 1e-6, key=lambda entry: entry[0]) - 1
         if place < 0:
             return None
@@ -145,7 +147,7 @@ class Looks:
         return mark if seconds - begin <= self._usual * _NEARER_HALF else None
 
     def captions_at(self, seconds: float) -> list[Caption]:
-        """Where it happened is shown for a moment only: the thing itself moves on."""
+        """The captions at a time; their place is shown only briefly, since the object moves on."""
         return [
             caption if seconds < at + PLACE_SECONDS else replace(caption, box=None)
             for at, caption in self.captions
@@ -154,12 +156,12 @@ class Looks:
 
     @property
     def _patience(self) -> float:
-        """How long a look holds: a film that was looked at seldom should not look blind."""
+        """How long detections are shown: longer in a film with few analysed frames."""
         return max(_STALE_SECONDS, 1.5 * self._usual)
 
     @property
     def _usual(self) -> float:
-        """Seconds from look to look."""
+        """The usual interval of analysed frames in seconds."""
         return float(np.median(np.diff(self.times))) if len(self.times) > 1 else _STALE_SECONDS
 
 
@@ -210,7 +212,7 @@ def _frames(source: Any, stream: Any) -> Iterator[tuple[Picture, float]]:
             frames = packet.decode()
         for frame in frames:
             seconds = clock.date(frame.time)
-            if seconds > last:  # the encoder wants moments that grow
+            if seconds > last:  # the encoder requires increasing times
                 last = seconds
                 yield picture_of(frame, aspect), seconds
 
@@ -232,7 +234,7 @@ def _even(picture: Picture) -> Picture:
 
 
 def _partner(mark: Mark, later: Sequence[Mark]) -> Mark | None:
-    """The nearest of its kind in the next look, if that is within its size."""
+    """The nearest mark with its label in the next analysed frame, if near enough."""
     reach = _REACH * max(mark.box[2], mark.box[3])
     alike = [other for other in later if other.kind == mark.kind]
     nearest = min(alike, key=lambda other: _distance(mark, other), default=None)
@@ -258,13 +260,13 @@ def _tracked(result: inference.FrameResult) -> list[tuple[int, Mark]]:
 
 
 def _is_of_track(result: inference.FrameResult) -> bool:
-    """The result that a plate has of its own once its track has ended."""
+    """Whether this is the separate result of a plate whose track has ended."""
     has_plate = any(event.subject.endswith("plate_read") for event in result.events)
     return has_plate and not result.objects and not result.faces
 
 
 def _captions(result: inference.FrameResult) -> Iterator[tuple[float, Caption]]:
-    """Each event with its moment; a plate's event stands in the place of its plate."""
+    """Each event with its time; the event of a plate is shown at its plate."""
     reads = [event for event in result.events if event.subject.endswith("plate_read")]
     for event in result.events:
         text = kind_of(event)
@@ -275,7 +277,7 @@ def _captions(result: inference.FrameResult) -> Iterator[tuple[float, Caption]]:
             text += ": " + ", ".join(plate.text for plate in of_it or result.plates)
         elif event.track:
             text += f" #{event.track}"
-        # A plate has its own box, and should stay readable.
+        # A plate has its own box and must stay readable.
         marked = event.HasField("box") and event not in reads
         box = event.box
         where = (box.x, box.y, box.width, box.height) if marked else None

@@ -1,7 +1,7 @@
-"""Draws detections on a picture: boxes by class, labels that can be read, captions.
+"""Draws detections on a picture: boxes by class, readable labels, captions.
 
-Sizes follow the picture, so that a label is as readable on twelve megapixels as on a third of one;
-a small picture is enlarged first.
+Sizes scale with the picture, so that labels are readable on large and small ones; a small picture
+is enlarged first.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _PLATE: Final[Colour] = (60, 220, 255)
 _FACE: Final[Colour] = (255, 120, 220)
 _EVENT: Final[Colour] = (60, 60, 235)
 _OTHER: Final[Colour] = (200, 200, 200)
-_COLOURS: Final[dict[str, Colour]] = {  # BGR, far from each other for most eyes
+_COLOURS: Final[dict[str, Colour]] = {  # BGR, easy to tell apart
     "person": (80, 200, 80),
     "car": (235, 150, 50),
     "truck": (200, 90, 140),
@@ -43,10 +43,10 @@ _COLOURS: Final[dict[str, Colour]] = {  # BGR, far from each other for most eyes
 
 @dataclass(frozen=True)
 class Mark:
-    """One box: where, in which colour, and what stands on its label."""
+    """A box with its colour and label."""
 
     kind: str
-    """What it is, without what changes from look to look."""
+    """The kind of object, without values that change from frame to frame."""
     box: tuple[float, float, float, float]
     colour: Colour
     label: str
@@ -54,13 +54,13 @@ class Mark:
 
     @property
     def group(self) -> str:
-        """What shares one count of tracks: a truck may be taken for a car at another look."""
+        """The group that shares track numbers: a truck may be labelled a car in another frame."""
         return self.kind if self.kind in ("plate", "face") else "object"
 
 
 @dataclass(frozen=True)
 class Caption:
-    """What happened, on a band at the foot; `box` is where, if it happened somewhere."""
+    """An event on a band at the bottom; `box` is its place in the picture, if it has one."""
 
     text: str
     box: tuple[float, float, float, float] | None = None
@@ -92,7 +92,7 @@ def marks_of(result: inference.FrameResult) -> list[Mark]:
 
 
 def enlarged(picture: Picture) -> tuple[Picture, float]:
-    """The picture with a longer side of at least `SMALLEST_SIDE`, and by how much it grew."""
+    """The picture with a longer side of at least `SMALLEST_SIDE`, and the scale factor."""
     longer = max(picture.shape[:2])
     if longer >= SMALLEST_SIDE:
         return picture, 1.0
@@ -104,7 +104,7 @@ def enlarged(picture: Picture) -> tuple[Picture, float]:
 def draw(
     picture: Picture, marks: Sequence[Mark], captions: Sequence[Caption], *, scale: float = 1.0
 ) -> Picture:
-    """A new picture; boxes are multiplied by `scale` first."""
+    """A copy of a BGR picture with marks and captions; boxes are multiplied by `scale`."""
     canvas = picture.copy()
     unit = max(canvas.shape[:2]) / 1000
     for mark in marks:
@@ -127,7 +127,7 @@ def _outline(
 ) -> None:
     left, top, right, bottom = box
     width = max(1, round(unit * (2.6 if bold else 2.0)))
-    # A dark edge first: a bright box on a bright street would not be seen.
+    # A dark edge first: a bright box on a bright street would be invisible.
     cv2.rectangle(canvas, (left, top), (right, bottom), (0, 0, 0), width + 2, cv2.LINE_AA)
     cv2.rectangle(canvas, (left, top), (right, bottom), colour, width, cv2.LINE_AA)
 
@@ -142,7 +142,7 @@ def _label(
     *,
     bold: bool,
 ) -> None:
-    """Above the box, below it or within, wherever there is room that no other label has."""
+    """Draw a label above the box, below it or inside, where no other label is."""
     stamp = _stamp(text, max(11, round(size)), colour)
     tall, wide = stamp.shape[:2]
     height, width = canvas.shape[:2]
@@ -160,14 +160,14 @@ def _label(
         if not _overlaps((left, top, left + wide, top + tall), taken)
     ]
     if not free and not bold:
-        return  # a label upon another or far from its box says less than none
+        return  # a label over another or far from its box would be misleading
     left, top = next(iter(free or places), (0, 0))
     taken.append((left, top, left + wide, top + tall))
     _paste(canvas, stamp, left, top)
 
 
 def _band(canvas: Picture, texts: Sequence[str], size: float) -> None:
-    """The captions at the foot, the newest lowest."""
+    """The captions at the bottom, the newest lowest."""
     top = canvas.shape[0]
     for text in reversed(texts[-6:]):
         stamp = _stamp(text, max(13, round(size)), _EVENT)
@@ -189,7 +189,7 @@ def _stamp(text: str, size: int, colour: Colour) -> Picture:
     font = ImageFont.load_default(size)
     left, _, right, _ = font.getbbox(text)
     pad = max(2, size // 5)
-    # All labels of one size are equally high, whatever letters they hold.
+    # All labels of one size have the same height, whatever their letters.
     height = round(size * 1.15) + pad
     bright = 0.114 * colour[0] + 0.587 * colour[1] + 0.299 * colour[2] > 110
     stamp = Image.new("RGB", (round(right - left) + 2 * pad, height), colour[::-1])

@@ -1,4 +1,4 @@
-"""When a recorded film began: as its user says, as its file says, or so that it is over now."""
+"""The start time of a recorded film: from the user, from its file, or so that it ends now."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Final
 from tartip_cli.failures import Exit, Failure
 
 EARLIEST: Final = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
-"""Clocks that were never set begin in 1904 or 1970."""
+"""Earlier creation times come from clocks that were never set (1904 or 1970)."""
 
 
 class By(StrEnum):
@@ -29,14 +29,15 @@ class Began:
 
 
 def parse_hour(text: str, *, now: dt.datetime) -> dt.datetime:
-    """RFC 3339, or without a zone the time of Almaty. Raises Failure, also for the future."""
+    """Parse RFC 3339, or without an offset the time of Almaty. Raises Failure, also for the
+    future."""
     from law.zone import start_of
 
     try:
         moment = dt.datetime.fromisoformat(text.strip())
     except ValueError as error:
         raise Failure(
-            f"--taken-at {text} is no moment: give one such as 2026-11-27T18:30:00 (Almaty) or "
+            f"--taken-at {text} is not a time: give one such as 2026-11-27T18:30:00 (Almaty) or "
             "2026-11-27T13:30:00Z",
             Exit.USAGE,
         ) from error
@@ -49,7 +50,7 @@ def parse_hour(text: str, *, now: dt.datetime) -> dt.datetime:
 
 
 def began(path: Path, given: dt.datetime | None, *, now: dt.datetime) -> Began:
-    """The start of a film; blocks: reads through the file without decoding it."""
+    """The start of a film; blocking: reads the whole file without decoding it."""
     if given is not None:
         return Began(given, By.USER)
     seconds, created = _measured(path)
@@ -60,7 +61,7 @@ def began(path: Path, given: dt.datetime | None, *, now: dt.datetime) -> Began:
 
 
 def _measured(path: Path) -> tuple[float, dt.datetime | None]:
-    """Length in seconds and creation time; nothing of what is no film: the mesh names it."""
+    """Length in seconds and creation time; zero and None if the file is not a film."""
     import av
     from vision.containers import START_BYTES, container_of
     from vision.packets import timed

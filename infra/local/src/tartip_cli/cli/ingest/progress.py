@@ -1,6 +1,6 @@
-"""Progress on the error stream: a bar for all files, and one for each film with what it showed.
+"""Progress on standard error: a bar for all files, and one per film with its detections.
 
-On a terminal the bars move; elsewhere a line every few seconds says how far it is.
+On a terminal bars move; elsewhere a line every few seconds shows the progress.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ _LINE_SECONDS = 5.0
 
 
 class Progress:
+    """The progress of one run; a context manager."""
+
     def __init__(self, sources: list[Source]) -> None:
         self._shown = bars.Progress(
             bars.TextColumn("{task.description}"),
@@ -85,7 +87,7 @@ class Progress:
     def _bar(self, source: Source, share: float, rate: str) -> None:
         if source.name not in self._films:
             self._films[source.name] = self._shown.add_task(source.shown, total=1.0, rate="")
-        # What has no known length pulses instead of standing at nothing.
+        # A file of unknown length gets a pulsing bar instead of one at zero.
         total = 1.0 if share else None
         self._shown.update(self._films[source.name], completed=share, total=total, rate=rate)
 

@@ -1,9 +1,9 @@
-"""The JSON that `tartip ingest` prints: the shape that others build on.
+"""The JSON that `tartip ingest` prints; other programs rely on its shape.
 
 One object a result: {"file", "plates": [{"text", "confidence", "box": [x, y, w, h], …}],
 "objects": [{"label", "score", "box", "track"}], "faces": [{"box", "match", "verdict"}],
 "events": [{"id", "subject", "what", "rule", "track", "box", "confidence", "at"}], "at", …}; boxes
-in pixels of the picture as people see it, `match` null unless a candidate was kept. The last object
+in pixels of the displayed picture, `match` null unless a candidate was recorded. The last object
 of a film also has "account": {"offered_seconds", "looked_at_seconds", "left_out_seconds": {reason:
 seconds}, "discontinuities", "notes", "started_at", "started_at_by"}. A refused file is {"file",
 "refused", "message", "fields"}, a file that cannot be read is refused as NO_FILE.

@@ -1,4 +1,4 @@
-"""The files and addresses given on the command line, and signed readings that belong to them."""
+"""The files and addresses given on the command line, and the signed readings for them."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ _RTSP = ("rtsp://", "rtsps://")
 
 @dataclass(frozen=True)
 class Source:
-    """A file or an address."""
+    """A file or an RTSP address."""
 
     name: str
     path: Path | None
     missing: str = ""
-    """Why there is nothing to look at."""
+    """Why there is nothing to analyse; empty if there is."""
 
     @cached_property
     def is_film(self) -> bool:
-        """By its content; where that is not known, by its name."""
+        """Whether it is a film, by its content or else its name."""
         if self.path is None:
             return False
         start = _start_of(self.path)
@@ -50,7 +50,7 @@ class Source:
 
     @property
     def shown(self) -> str:
-        """The name for a line on a terminal: an address without what may be a password."""
+        """The name to display; an address without user and password."""
         if self.path is not None:
             return self.path.name
         scheme, _, rest = self.name.partition("://")
@@ -58,9 +58,9 @@ class Source:
 
 
 def sources_of(given: list[str]) -> list[Source]:
-    """Every file behind the given names, in order; a name with nothing behind it says why.
+    """Every file that the names, folders and patterns give, in order; a missing one says why.
 
-    Raises Failure when there is nothing behind any of them.
+    Raises Failure if none of them gives a file.
     """
     found: list[Source] = []
     for name in given:
@@ -73,7 +73,7 @@ def sources_of(given: list[str]) -> list[Source]:
 
 
 def _start_of(path: Path) -> bytes:
-    """What cannot be read says so when it is sent."""
+    """The first bytes of a file; empty if it cannot be read, which sending it reports."""
     try:
         with path.open("rb") as file:
             return file.read(START_BYTES)
@@ -98,7 +98,7 @@ def _files(name: str) -> list[Source]:
 
 @dataclass(frozen=True)
 class SourceReadings:
-    """Signed readings from a file: of one picture, or of several by file name."""
+    """Signed readings from a JSON file: for one picture, or for several by file name."""
 
     of_one: dict[str, Any] | None = None
     by_name: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -113,10 +113,10 @@ class SourceReadings:
                 return cls(of_one=dict(content))
             return cls(by_name={name: dict(readings) for name, readings in content.items()})
         except (ValueError, TypeError, AttributeError) as error:
-            raise Failure(f"{path} is no JSON object of signed readings", Exit.USAGE) from error
+            raise Failure(f"{path} is not a JSON object of signed readings", Exit.USAGE) from error
 
     def in_order(self, sources: list[Source]) -> list[Source]:
-        """The sources by the device's counter. Raises Failure where readings are malformed."""
+        """The sources ordered by the device's counter. Raises Failure for malformed readings."""
 
         def counter(source: Source) -> int:
             signed = self.of(source.path) if source.path is not None else None
@@ -138,5 +138,5 @@ class SourceReadings:
             return inference.SignedReadings(readings=from_json(values), signature=signature)
         except (KeyError, TypeError, ValueError) as error:
             raise Failure(
-                f"the readings of {path.name} do not hold what a device signs: {error}", Exit.USAGE
+                f"the readings of {path.name} lack fields that a device signs: {error}", Exit.USAGE
             ) from error

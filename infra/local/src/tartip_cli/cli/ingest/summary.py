@@ -23,24 +23,24 @@ _PLATES_SHOWN = 12
 
 @dataclass
 class FileSummary:
-    """Counts for one file; a tracked plate or object counts once, in however many frames."""
+    """Counts for one file; a tracked plate or object counts once, however many frames show it."""
 
     in_film: bool = False
     shown: str = ""
-    """Its name for a terminal."""
+    """The name to display."""
     frames: int = 0
     plates: dict[str, float] = field(default_factory=dict)
-    """Text to the best confidence."""
+    """The highest confidence by text."""
     faces: int = 0
     events: Counter[str] = field(default_factory=Counter)
     notes: set[str] = field(default_factory=set)
-    """What had to be mended before it could be looked at."""
+    """Which repairs the file needed."""
     _tracks: dict[str, set[int]] = field(default_factory=dict)
     _most_at_once: Counter[str] = field(default_factory=Counter)
 
     def take(self, result: inference.FrameResult) -> None:
         plate_reads = [event for event in result.events if event.subject.endswith("plate_read")]
-        # In a film a plate is reported when it has left; what one frame alone reads is a guess.
+        # In a film only the result of an ended track counts: a single frame may be misread.
         if plate_reads or not self.in_film:
             for plate in result.plates:
                 self.plates[plate.text] = max(plate.confidence, self.plates.get(plate.text, 0.0))
@@ -54,12 +54,12 @@ class FileSummary:
         self.notes.update(result.notes)
         self.faces = max(self.faces, len(result.faces))
         self.events.update(kind_of(event) for event in result.events)
-        # A track that has ended has a result of its own beside the frame's.
+        # An ended track has a separate result.
         self.frames += not (self.in_film and plate_reads)
 
     @property
     def objects(self) -> Counter[str]:
-        """By label: tracks, and the most at once of what has no track."""
+        """Objects by label: tracks, or the largest number at once of untracked ones."""
         by_track = Counter({label: len(tracks) for label, tracks in self._tracks.items()})
         return by_track + self._most_at_once
 
@@ -98,7 +98,7 @@ class Summary:
             console.print(account_table(self.accounts))
         console.print(self._totals(), highlight=False)
         if copies is not None:
-            console.print(f"Copies with what was detected: {copies}", highlight=False)
+            console.print(f"Copies with detections: {copies}", highlight=False)
 
     def _table(self) -> Table:
         table = Table()
@@ -123,7 +123,7 @@ class Summary:
         frames = sum(file.frames for file in self.files.values())
         objects: Counter[str] = sum((file.objects for file in self.files.values()), Counter())
         events: Counter[str] = sum((file.events for file in self.files.values()), Counter())
-        parts = [f"{frames} looked at in {len(self.files)} files"]
+        parts = [f"{frames} analysed in {len(self.files)} files"]
         parts.append(f"{sum(len(file.plates) for file in self.files.values())} plates")
         parts += [_counts(objects)] if objects else []
         parts.append(f"events: {_counts(events) or 'none'}")
@@ -133,7 +133,7 @@ class Summary:
 
 
 def kind_of(event: inference.EmittedEvent) -> str:
-    """What happened, in a few words: "plate read", "zone crossed: entered (gate)"."""
+    """An event in a few words: "plate read", "zone crossed: entered (gate)"."""
     subject = event.subject.removeprefix(_SUBJECT).replace("_", " ")
     what = f": {event.what}" if event.what and event.what != subject else ""
     return subject + what + (f" ({event.rule})" if event.rule else "")
