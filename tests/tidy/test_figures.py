@@ -31,7 +31,7 @@ RECORDED = tomllib.loads((ROOT / "docs" / "figures.toml").read_text())
 EXCEPTIONS = RECORDED["exceptions"]
 RUFF = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["ruff"]["lint"]
 PROPORTIONS = ("C901", "PLR0912", "PLR0913", "PLR1702")
-FUNCTION_LINES, FILE_LINES, CHASSIS_LINES, DOCUMENTED_PERCENT = 60, 400, 2_900, 90
+FUNCTION_LINES, FILE_LINES, CHASSIS_LINES, DOCUMENTED_PERCENT = 60, 400, 2_700, 90
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +81,7 @@ def test_an_exception_neither_grows_nor_outlives_its_need(
 def test_the_chassis_is_read_in_half_an_hour(house: list[File]) -> None:
     """Reason: every service carries it; what has one user goes back to that user."""
     lines = sum(file.lines for file in house if file.area == "libs/chassis")
-    assert lines <= max(CHASSIS_LINES, EXCEPTIONS["chassis_lines"])
+    assert lines <= CHASSIS_LINES
 
 
 def test_packages_do_not_stand_in_circles(house: list[File]) -> None:
@@ -98,7 +98,7 @@ def test_the_formatter_is_never_off(house: list[File]) -> None:
 def test_most_public_functions_say_what_they_do(house: list[File]) -> None:
     """Reason: libraries, models and use cases are what others call and what readers look up."""
     said = documented(functions_of(filter(needs_docstrings, house)))
-    assert said >= min(DOCUMENTED_PERCENT, EXCEPTIONS["documented_percent"])
+    assert said >= DOCUMENTED_PERCENT
 
 
 def test_no_median_grows_without_a_decision(house: list[File]) -> None:

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from .test_house import CHASSIS, ROOT, SERVICES, Source, called, docstrings, findings
+from .test_house import PLUMBING, ROOT, SERVICES, Source, called, docstrings, findings
 
-CLOCK = CHASSIS / "clock.py"
+CLOCK = PLUMBING[0] / "clock.py"
 LAW = ROOT / "libs" / "law" / "src"
 COMMAND_LINE = [ROOT / "infra" / name / "src" for name in ("bench", "local", "testing")]
 MIGRATIONS = sorted((ROOT / "services").glob("*/migrations"))
@@ -79,7 +79,7 @@ def test_the_rule_of_code_finds_what_it_should(line: str, is_wrong: bool) -> Non
 
 def test_sql_asks_for_the_time_by_service_now_alone() -> None:
     """Reason: a moment of the database's own clock is of another year than all others."""
-    roots = (*SERVICES, CHASSIS, *COMMAND_LINE, *MIGRATIONS)
+    roots = (*SERVICES, *PLUMBING, *COMMAND_LINE, *MIGRATIONS)
     found = [
         place
         for place in findings(asks_the_database, *roots)
@@ -90,7 +90,7 @@ def test_sql_asks_for_the_time_by_service_now_alone() -> None:
 
 def test_code_asks_the_chassis_for_the_time() -> None:
     """Reason: all live in `system_clock`; `real_clock` says who must not."""
-    assert findings(asks_the_host, *SERVICES, CHASSIS, LAW, *COMMAND_LINE) == []
+    assert findings(asks_the_host, *SERVICES, *PLUMBING, LAW, *COMMAND_LINE) == []
 
 
 def test_tests_on_real_parts_live_in_the_time_of_the_services() -> None:

@@ -23,7 +23,7 @@ import pytest
 from chassis.clock import system_clock
 from chassis.db import Database
 from chassis.transaction import SYSTEM
-from fines.storage.ledger import imbalance
+from fines.storage.revenue import imbalance
 from sqlalchemy import text
 from tartip_cli.clients.partner import Outside
 from tartip_cli.failures import Exit

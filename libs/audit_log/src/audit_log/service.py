@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from chassis.runtime import Chassis
+from host.runtime import Chassis
 from tartip.audit.v1 import audit_pb2, audit_pb2_grpc
 
 from audit_log.api import POLICY, AuditApi

@@ -33,11 +33,11 @@ class AuditEntry:
 
     @property
     def object_type(self) -> str:
-        """What comes before the colon of `object_ref`."""
+        """The type in an `object_ref`: `fine` of `fine:<number>`."""
         return self.object_ref.partition(":")[0]
 
     def canonical(self) -> bytes:
-        """RFC 8785 JSON: what a leaf of the tree hashes."""
+        """Canonical JSON (RFC 8785) in UTF-8: the bytes that a leaf of the Merkle tree hashes."""
         return rfc8785.dumps(
             {
                 "id": str(self.entry_id),
@@ -55,7 +55,7 @@ class AuditEntry:
 
 
 def read_entry(canonical: bytes) -> AuditEntry | None:
-    """None for what is no entry: whoever put it there, it is shown to nobody."""
+    """The entry that a row holds; None where the row is not an entry, which is shown to nobody."""
     try:
         content = json.loads(canonical)
         return AuditEntry(

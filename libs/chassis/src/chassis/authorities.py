@@ -1,4 +1,4 @@
-"""Who certifies whom: each kind of caller has a certificate authority of its own.
+"""Certificate authorities: each kind of caller (service, partner, device) has its own.
 
 The name in a certificate counts only where the authority of that kind signed it: whoever certifies
 outsiders must not be able to name a service. TLS accepts the certificates of all kinds; which kind
@@ -32,12 +32,12 @@ class Authorities:
 
     @classmethod
     def in_folder(cls, folder: Path) -> "Authorities":
-        """`<kind>.pem` for each kind of caller. Raises OSError or ValueError."""
+        """Reads `<kind>.pem` for each kind of caller. Raises OSError or ValueError."""
         return cls({kind: (folder / f"{kind}.pem").read_bytes() for kind in KINDS})
 
     @property
     def bundle(self) -> bytes:
-        """Whose certificates a connection may show."""
+        """The certificates of all authorities in PEM, for the TLS handshake."""
         return b"\n".join(self._pem.values())
 
     def caller(self, chain: bytes) -> tuple[str, str]:

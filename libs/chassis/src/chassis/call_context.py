@@ -1,4 +1,4 @@
-"""What a handler may know of the call it serves: who calls, until when. Bound by the gate."""
+"""The call that a task serves: its caller and deadline, bound by the gate of `grpc_server`."""
 
 import time
 from contextvars import ContextVar
@@ -18,7 +18,7 @@ class Call:
 
     @property
     def remaining_seconds(self) -> float | None:
-        """How long the caller still waits; negative once that is over, None without a deadline."""
+        """Seconds until the caller's deadline; negative after it, None without a deadline."""
         return None if self.deadline is None else self.deadline - time.monotonic()
 
 
@@ -26,17 +26,17 @@ _current: ContextVar[Call | None] = ContextVar("call", default=None)
 
 
 def bind(call: Call) -> None:
-    """Makes `call` the one that this task serves."""
+    """Makes `call` the current call of this task."""
     _current.set(call)
 
 
 def current_or_none() -> Call | None:
-    """The call that this task serves, None outside of calls."""
+    """The current call; None outside of calls."""
     return _current.get()
 
 
 def current_caller() -> Caller:
-    """Who calls. Raises LookupError outside of calls."""
+    """The caller of the current call. Raises LookupError outside of calls."""
     call = _current.get()
     if call is None:
         raise LookupError("no call is being served here")

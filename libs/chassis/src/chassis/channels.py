@@ -48,7 +48,7 @@ class Channels:
         self._channels: dict[str, grpc.aio.Channel] = {}
 
     def to(self, address: str, peer: str) -> grpc.aio.Channel:
-        """The channel to the service `peer` at "host:port"; its name is written to the spans."""
+        """The channel to `peer` at "host:port", made once; spans name the peer."""
         if address not in self._channels:
             interceptors: list[Any] = [interceptor(peer) for interceptor in _INTERCEPTORS]
             self._channels[address] = grpc.aio.secure_channel(
@@ -57,14 +57,14 @@ class Channels:
         return self._channels[address]
 
     async def close(self) -> None:
-        """Ends all calls and channels."""
+        """Closes all channels; calls in flight are cancelled."""
         for channel in self._channels.values():
             await channel.close(None)
 
 
 @contextlib.contextmanager
 def peers_refusals() -> Iterator[None]:
-    """Around a call: a peer's refusal is raised as ours, under its own name."""
+    """A context for a call: the peer's refusal is raised as a `RemoteRefusal` of the same code."""
     try:
         yield
     except grpc.aio.AioRpcError as error:
@@ -72,7 +72,7 @@ def peers_refusals() -> Iterator[None]:
 
 
 async def refusals_of(stream: AsyncIterable[T]) -> AsyncIterator[T]:
-    """The messages of a peer's stream; its refusal is raised as ours."""
+    """The messages of a peer's stream; its refusal is raised as a `RemoteRefusal`."""
     with peers_refusals():
         async for message in stream:
             yield message

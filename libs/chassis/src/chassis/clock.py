@@ -33,33 +33,33 @@ def move_clock(offset: timedelta) -> None:
 
 
 def clock_offset() -> timedelta:
-    """How far this process's `system_clock` is from the host's; negative lies in the past."""
+    """What `system_clock` adds to the host's clock; negative for a time in the past."""
     return _offset
 
 
 def real_clock() -> datetime:
-    """The host's moment, in UTC."""
+    """The host's time, in UTC."""
     return datetime.now(UTC)
 
 
 def system_clock() -> datetime:
-    """The moment that services live in, in UTC."""
+    """The time that services decide and record by, in UTC: the host's, moved by `clock_offset`."""
     return real_clock() + _offset
 
 
 def new_id() -> UUID:
-    """A UUIDv7 of the moment that services live in."""
+    """A new UUIDv7 that carries the time of `system_clock`."""
     made = uuid6.uuid7().int + (_offset // _ONE_MILLISECOND << _TIME_BITS_FROM)
     return UUID(int=made)
 
 
 def made_at(made: UUID) -> datetime:
-    """When an id of `new_id` was made, to the millisecond."""
+    """The time in a UUIDv7, in UTC, to the millisecond."""
     return datetime.fromtimestamp((made.int >> 80) / 1000, UTC)
 
 
 def parse_id(text: str) -> UUID | None:
-    """A UUIDv7 in its canonical lower-case form, or None."""
+    """The UUID of a UUIDv7 in canonical lower-case form; None for any other text."""
     try:
         parsed = UUID(text)
     except ValueError:

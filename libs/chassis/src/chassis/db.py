@@ -88,7 +88,7 @@ class Database:
 
     @property
     def engine(self) -> AsyncEngine:
-        """The pool itself, for what is no transaction of a decision."""
+        """SQLAlchemy's engine, for statements outside of a `Tx`."""
         return self._engine
 
     @property
@@ -133,7 +133,7 @@ class Database:
 
     @asynccontextmanager
     async def singleton(self, name: str) -> AsyncIterator[AsyncConnection]:
-        """Waits until this process alone in its schema holds `name`; gives the holding connection.
+        """Waits for the lock `name`, which one process of the schema holds; yields its connection.
 
         The lock lives and dies with the connection, so whoever lost it learns at the next query.
         """
@@ -168,5 +168,5 @@ _TRY_LOCK = text(
 
 
 def canonical_json(value: dict[str, Any]) -> bytes:
-    """RFC 8785; for what is signed or compared."""
+    """Canonical JSON (RFC 8785) in UTF-8, for what is signed or compared."""
     return rfc8785.dumps(json.loads(json.dumps(value)))

@@ -29,7 +29,7 @@ class Event:
 
 
 def outbox_row(fact: Event, keyring: Keyring) -> dict[str, Any]:
-    """Columns of `tables.outbox`, with the span that publishing will be a child of."""
+    """The columns of `tables.outbox` for an event, with the trace context it is published under."""
     story = fact.story or current_story()
     with span(
         f"publish {fact.subject}",
@@ -56,7 +56,7 @@ def outbox_row(fact: Event, keyring: Keyring) -> dict[str, Any]:
 
 
 def open_payload(sealed: bytes, event_id: UUID, keyring: Keyring) -> bytes:
-    """The content of a sealed row."""
+    """The decrypted payload of a sealed outbox row."""
     return keyring.own_key(OUTBOX_KEY).open(sealed, _place(event_id))
 
 

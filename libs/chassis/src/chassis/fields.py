@@ -22,14 +22,14 @@ E = TypeVar("E", bound=Enum)
 
 
 def read_id(check: Checks, field: str, text: str, *, code: str = "BAD_REQUEST") -> UUID:
-    """An id that a client made; NO_ID where it is none."""
+    """A client-made UUIDv7; NO_ID, and a wrong field, for any other text."""
     found = parse_id(text)
     check.that(found is not None, field, "a UUIDv7 in lower case", code=code)
     return found or NO_ID
 
 
 def read_moment(check: Checks, field: str, stamp: Timestamp) -> datetime:
-    """A moment in UTC; EPOCH where it is absent, before 1970 or outside of the calendar."""
+    """A moment in UTC; EPOCH, and a wrong field, where it is absent, before 1970 or after 9999."""
     try:
         moment = from_timestamp(stamp)
     except (ValueError, OverflowError):
@@ -51,7 +51,7 @@ def enum_of(ours: type[E], theirs: Any, number: int) -> E | None:
 
 
 def check_enums(check: Checks, given: Iterable[tuple[str, int, Any]]) -> None:
-    """For filters, (field, number, proto enum): a number that the enum has, 0 included."""
+    """Checks filters (field, number, proto enum): the number is in the enum; 0 is allowed."""
     for field, number, theirs in given:
         check.that(number in theirs.values(), field, "a value of its kind, or nothing")
 
@@ -59,7 +59,7 @@ def check_enums(check: Checks, given: Iterable[tuple[str, int, Any]]) -> None:
 def check_text(
     check: Checks, field: str, text: str, *, longest: int, required: bool = False
 ) -> None:
-    """1 or 0 to `longest` characters; blanks alone are none, and the database takes no NUL."""
+    """Checks a text's length, that it has no NUL, and, if required, that it is not blank."""
     shortest = 1 if required else 0
     check.that(
         shortest <= len(text.strip()) and len(text) <= longest and "\x00" not in text,
@@ -69,6 +69,6 @@ def check_text(
 
 
 def check_point(check: Checks, at: str, *, latitude: float, longitude: float) -> None:
-    """Degrees of WGS 84; `at` is the path before the two names, such as "place."."""
+    """Checks latitude and longitude in degrees (WGS 84); `at` is their path, such as "place."."""
     check.that(-90 <= latitude <= 90, at + "latitude", "degrees, -90 to 90")
     check.that(-180 <= longitude <= 180, at + "longitude", "degrees, -180 to 180")

@@ -76,7 +76,7 @@ class Gate(grpc.aio.ServerInterceptor):
         continuation: Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler]],
         handler_call_details: grpc.HandlerCallDetails,
     ) -> grpc.RpcMethodHandler:
-        """The handler of a method with the gate around it; health and reflection stay open."""
+        """The method's handler behind the gate; health and reflection are not gated."""
         handler: Any = await continuation(handler_call_details)
         method = handler_call_details.method
         if handler is None or method.startswith(OPEN_SERVICES):
@@ -270,7 +270,7 @@ async def _abort(context: grpc.aio.ServicerContext, refusal: Refusal) -> None:
 
 
 def as_refusal(error: Exception) -> Refusal:
-    """What a caller is told of an error; what is not known is a bug with an id of its own."""
+    """The refusal that answers an error: the error if it is one, else an `InternalError`."""
     if isinstance(error, Refusal):
         return error
     if isinstance(error, PoolTimeout):  # more calls than connections, for too long
@@ -311,7 +311,7 @@ class GrpcServer:
             raise OSError(f"cannot listen on {address}")
 
     async def start(self, services: tuple[str, ...]) -> None:
-        """Serves these, by full name. Raises RuntimeError where policy and methods differ."""
+        """Starts serving, by full names. Raises RuntimeError where a method has no policy row."""
         names = (*services, health.SERVICE_NAME, reflection.SERVICE_NAME)
         reflection.enable_server_reflection(names, self.server)
         self._check_policy(services)
@@ -319,7 +319,7 @@ class GrpcServer:
         await self._health.set("", health_pb2.HealthCheckResponse.SERVING)
 
     async def stop(self, grace_seconds: float) -> None:
-        """Accepts nothing new, ends endless streams, and waits for the calls in flight."""
+        """Accepts no new calls, ends streams without a deadline, waits for calls in flight."""
         await self._health.enter_graceful_shutdown()
         await self._gate.end_endless_streams()
         await self.server.stop(grace_seconds)

@@ -60,7 +60,7 @@ def to_status(refusal: Refusal) -> status_pb2.Status:
 
 
 def from_error(error: grpc.aio.AioRpcError) -> Refusal:
-    """The refusal a peer answered with; what is not ours keeps its kind under a plain name."""
+    """The refusal in a peer's error; without our details it is named after its status."""
     kind = _KINDS.get(error.code(), Kind.INTERNAL)
     if error.code() is grpc.StatusCode.CANCELLED:
         kind = Kind.UNAVAILABLE

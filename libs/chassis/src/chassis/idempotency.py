@@ -14,7 +14,7 @@ from chassis.tables import requests
 async def is_first_use(
     connection: AsyncConnection, caller: str, request_id: UUID, content: bytes
 ) -> bool:
-    """False for the same content again; see `Tx.once`. Raises IdReused for other content."""
+    """Whether the id is new; False if it was used with this content. Raises IdReused otherwise."""
     fingerprint = hashlib.sha256(content).digest()
     added = await connection.execute(
         insert(requests)

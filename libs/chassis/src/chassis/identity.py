@@ -49,7 +49,7 @@ class Caller:
 
     @property
     def scope(self) -> Scope:
-        """What the caller's transactions run under."""
+        """The scope of the caller's transactions: row-level security reads it."""
         if self.operator is not None:
             return Scope(
                 "operator",
@@ -63,7 +63,7 @@ class Caller:
 
     @property
     def key(self) -> str:
-        """Under what its client-made ids are kept apart from others'."""
+        """The namespace of the caller's client-made ids: two callers may use the same id."""
         return f"{self.scope.kind}/{self.scope.name}"
 
 
@@ -79,7 +79,7 @@ class Allow:
     purpose: bool = False
 
     def admits(self, caller: Caller) -> bool:
-        """Whether this caller may call; the purpose is looked at elsewhere."""
+        """Whether the caller may use the method; its purpose is checked by the gate."""
         if caller.operator is not None:
             speaks = caller.kind == "service" and caller.name in SPEAK_FOR_OPERATORS
             return speaks and bool(self.roles & caller.operator.roles)
@@ -112,7 +112,7 @@ def caller_from_spiffe(uris: Iterable[str]) -> tuple[str, str]:
 
 
 class TokenVerifier:
-    """Verifies operators' tokens against the issuer's keys, which are fetched and kept a while."""
+    """Verifies operators' tokens against the issuer's public keys, which it fetches and caches."""
 
     def __init__(self, issuer: str) -> None:
         self._issuer = issuer.rstrip("/")
@@ -121,7 +121,7 @@ class TokenVerifier:
         self._lock = asyncio.Lock()
 
     async def verify(self, token: str) -> Operator:
-        """Raises TokenExpired or NotAuthenticated."""
+        """The operator that a valid token names. Raises TokenExpired or NotAuthenticated."""
         keys = await self._current_keys(max_age_seconds=KEYS_KEPT_SECONDS)
         try:
             return self._operator(token, keys)

@@ -24,7 +24,7 @@ def migrate(folder: Path, *, owner_url: str, schema: str) -> None:
 
 
 def run_env() -> None:
-    """What a service's `migrations/env.py` calls."""
+    """Runs Alembic with this process's settings; a service's `migrations/env.py` calls it."""
     asyncio.run(_run_env())
 
 
@@ -56,5 +56,5 @@ def _apply(connection: Connection, schema: str) -> None:
 
 
 def runtime_role() -> str:
-    """The role that this schema's service runs as: grants in migrations name it."""
+    """The name of the runtime role of this schema, which migrations grant to."""
     return f"{context.config.attributes['schema']}_runtime"

@@ -18,14 +18,14 @@ TOKEN_MAX = 2000
 
 @dataclass(frozen=True)
 class PageSpec:
-    """`after` is the key of the last row seen, () for the first page."""
+    """A page to read: at most `size` rows after the key `after`, () for the first page."""
 
     size: int
     after: tuple[str, ...]
 
 
 def read_page(size: int, token: str, *, of: str) -> PageSpec:
-    """`of` names the list. Raises BadRequest (size) or PageTokenWrong."""
+    """The page that is asked for; `of` names the list. Raises BadRequest or PageTokenWrong."""
     with checks() as check:
         check.that(0 <= size <= SIZE_MAX, "page.size", f"must be 0 to {SIZE_MAX}")
     if not token:
@@ -42,7 +42,7 @@ def read_page(size: int, token: str, *, of: str) -> PageSpec:
 
 
 def moment_in(text: str) -> datetime:
-    """A key that is a moment, in UTC. Raises PageTokenWrong."""
+    """The moment in a page token, in UTC. Raises PageTokenWrong."""
     try:
         moment = datetime.fromisoformat(text)
         if moment.tzinfo is None:
@@ -60,7 +60,7 @@ def _is_text(part: object) -> bool:
 
 
 def next_token(rows: list[tuple[str, ...]], spec: PageSpec, *, of: str) -> str:
-    """`rows` are the keys of this page's rows; "" when the page was not full."""
+    """The token of the next page; `rows` are the keys of this one, "" if it was not full."""
     if len(rows) < spec.size:
         return ""
     return base64.urlsafe_b64encode(json.dumps([of, *rows[-1]]).encode()).decode()

@@ -31,7 +31,7 @@ class PurposeWrong(Refusal):
 
 
 def checked_purpose(text: str) -> str:
-    """The purpose as it is recorded; "" where none was said. Raises PurposeWrong."""
+    """A purpose as the audit log records it; "" for none. Raises PurposeWrong."""
     purpose = unicodedata.normalize("NFC", text.strip(" "))
     if len(purpose) > LENGTH_MAX or any(map(_is_refused, purpose)):
         raise PurposeWrong
@@ -39,7 +39,7 @@ def checked_purpose(text: str) -> str:
 
 
 def purpose_in(metadata: Mapping[str, str | bytes]) -> str:
-    """What a call's metadata says. Raises PurposeWrong."""
+    """The purpose in a call's metadata; "" for none. Raises PurposeWrong."""
     encoded = metadata.get(METADATA_KEY)
     if not isinstance(encoded, bytes):
         return checked_purpose(str(metadata.get(ASCII_METADATA_KEY, "")))
@@ -50,7 +50,7 @@ def purpose_in(metadata: Mapping[str, str | bytes]) -> str:
 
 
 def purpose_metadata(purpose: str) -> tuple[tuple[str, bytes], ...]:
-    """What a call carries; nothing where there is no purpose."""
+    """The metadata that carries a purpose to a peer; empty without one."""
     return ((METADATA_KEY, purpose.encode()),) if purpose else ()
 
 

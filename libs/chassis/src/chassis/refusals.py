@@ -36,12 +36,12 @@ class Kind(Enum):
 
     @property
     def grpc_status(self) -> grpc.StatusCode:
-        """The status over gRPC."""
+        """The gRPC status code of this kind."""
         return self.value[0]
 
     @property
     def http_status(self) -> int:
-        """The status over HTTP."""
+        """The HTTP status code of this kind."""
         return self.value[1]
 
 
@@ -68,12 +68,12 @@ class Refusal(Exception):
 
     @property
     def reason(self) -> str:
-        """The code that programs act on."""
+        """The stable code that programs act on, such as FINE_ALREADY_PAID."""
         return self.code
 
     @property
     def message(self) -> Message:
-        """The sentence of this code among the texts of the package that refuses."""
+        """The sentence for people, from the catalogue of the package that defines the refusal."""
         owner = next(parent for parent in type(self).__mro__ if "code" in vars(parent))
         return message_of(owner.__module__.partition(".")[0], self.code)
 
@@ -86,7 +86,7 @@ class BadRequest(Refusal):
 
     @property
     def reason(self) -> str:
-        """The code of all wrong fields where they share one, else BAD_REQUEST."""
+        """The code that all wrong fields share; BAD_REQUEST if they differ."""
         codes = {error.code for error in self.fields}
         return codes.pop() if len(codes) == 1 else self.code
 
@@ -149,7 +149,7 @@ class InternalError(Refusal):
 
 
 class RemoteRefusal(Refusal):
-    """A peer's refusal, handed on as it was said."""
+    """A refusal by a peer, passed on unchanged: its kind, code, message and fields."""
 
     def __init__(
         self,
@@ -167,7 +167,7 @@ class RemoteRefusal(Refusal):
 
     @property
     def message(self) -> Message:
-        """As the peer said it."""
+        """The peer's sentence, unchanged."""
         return self._message
 
 
@@ -182,7 +182,7 @@ class Checks:
         self.errors.append(FieldError(field, code, description))
 
     def that(self, holds: bool, field: str, description: str, *, code: str = "BAD_REQUEST") -> bool:
-        """Adds a wrong field unless `holds`, which it gives back."""
+        """Adds a wrong field unless `holds`; returns `holds`."""
         if not holds:
             self.wrong(field, description, code=code)
         return holds
@@ -190,7 +190,7 @@ class Checks:
 
 @contextmanager
 def checks() -> Iterator[Checks]:
-    """Around the checks of one request. Raises BadRequest at its end if a field was wrong."""
+    """A context for the checks of one request. Raises BadRequest on leaving if a field is wrong."""
     collected = Checks()
     yield collected
     if collected.errors:

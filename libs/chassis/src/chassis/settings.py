@@ -1,4 +1,4 @@
-"""What every service is given from outside: names, addresses and files, nothing of its domain.
+"""Settings that every service has: names, addresses and files, nothing of its domain.
 
 A service subclasses `Settings` with its own few fields. Values come from the environment with the
 prefix TARTIP_; the collector's address has OpenTelemetry's own name. What only a trial may have is
@@ -79,7 +79,7 @@ S = TypeVar("S", bound=Settings)
 
 
 def read(settings: type[S]) -> S:
-    """From the environment. Raises SystemExit that names every wrong variable in a line."""
+    """Reads settings from the environment. Exits with a line for every wrong variable."""
     try:
         return settings()
     except ValidationError as error:

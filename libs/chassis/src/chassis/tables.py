@@ -159,7 +159,7 @@ _GRANTS = {
 
 
 class Operations(Protocol):
-    """What of Alembic is needed here: its module `op` has it, and so has its class."""
+    """The part of Alembic's operations that is used here; its module `op` and its class have it."""
 
     def execute(self, sqltext: str) -> None: ...
 
@@ -177,12 +177,12 @@ def install_v1(op: Operations, runtime_role: str) -> None:
 
 
 def index_attempts(op: Operations) -> None:
-    """For services that record attempts (`attempts`): what `ListAttempts` finds them by."""
+    """Makes the index that `ListAttempts` reads, in schemas that record refused attempts."""
     op.execute(f"CREATE INDEX audit_attempts ON audit (position) WHERE {IS_ATTEMPT}")
 
 
 def install_v2(op: Operations, runtime_role: str) -> None:
-    """`service_now()`, and by it every default of this schema that was the database's own clock."""
+    """Makes `service_now()` and has every default of the schema that was `now()` call it."""
     op.execute(_SERVICE_NOW)
     op.execute(f'GRANT EXECUTE ON FUNCTION service_now() TO "{runtime_role}"')
     for table, column in op.get_bind().execute(_OWN_CLOCK).all():
@@ -201,7 +201,7 @@ _OWN_CLOCK = text(
 
 
 def session_settings(application: str) -> dict[str, str]:
-    """What a session is told as it begins; the offset is what `service_now()` adds."""
+    """The settings of a new database session; `service_now()` adds the clock offset among them."""
     settings = {"application_name": application}
     if offset := clock_offset():
         settings["app.clock_offset"] = f"{offset.total_seconds()} seconds"
@@ -244,5 +244,5 @@ IS_SERVICE = "current_setting('app.kind', true) = 'service'"
 
 
 def has_role(role: str) -> str:
-    """The SQL condition that the transaction runs for an operator with this role."""
+    """The SQL condition that holds in transactions of operators with this role."""
     return f"('{role}' = ANY(string_to_array(current_setting('app.roles', true), ',')))"

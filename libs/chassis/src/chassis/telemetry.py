@@ -78,7 +78,7 @@ class JsonLines(logging.Formatter):
         self._service = service
 
     def format(self, record: logging.LogRecord) -> str:
-        """The line, without the text of exceptions, which may hold a row."""
+        """The record as one line of JSON, without the text of exceptions, which may hold a row."""
         context = trace.get_current_span().get_span_context()
         line: dict[str, object] = {
             "time": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
@@ -178,7 +178,7 @@ def set_attribute(span: Span, key: str, value: str | int | float) -> None:
 
 
 def current_story() -> str:
-    """The story of what happens now: that of an event or aggregate, else the current trace id."""
+    """The current story: that of the event or aggregate at hand, else the current trace id."""
     if bound := _story.get():
         return bound
     context = trace.get_current_span().get_span_context()
@@ -256,7 +256,7 @@ def _reset(token: Token[str]) -> None:
 
 
 def traceparent() -> str:
-    """Of the current span, as W3C Trace Context writes it; "" where there is none."""
+    """The current span as a W3C traceparent header; "" without one."""
     carrier: dict[str, str] = {}
     _propagator.inject(carrier)
     return carrier.get("traceparent", "")
@@ -268,7 +268,7 @@ def context_from(traceparent_header: str) -> Context:
 
 
 def link_to(traceparent_header: str) -> list[Link]:
-    """A link to the span that a traceparent names, none where it is unreadable."""
+    """A span link to the span that a traceparent names; empty where it is unreadable."""
     context: SpanContext = trace.get_current_span(
         context_from(traceparent_header)
     ).get_span_context()

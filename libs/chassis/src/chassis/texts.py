@@ -1,4 +1,4 @@
-"""What is said to people, in the three languages of the apps.
+"""Messages for people, in the three languages of the apps.
 
 A package that says something has a folder `texts` with a Fluent file a language (en.ftl, ru.ftl,
 kk.ftl); a message is found by its key, which for a refusal is its code.
@@ -30,7 +30,7 @@ def message_of(package: str, key: str) -> Message:
 
 
 def message_with(package: str, key: str, values: dict[str, str]) -> Message:
-    """The same for a message with variables, each replaced by its value."""
+    """As `message_of`, with the message's variables replaced by values."""
     en, ru, kk = (_text(package, language, key, values) for language in LANGUAGES)
     return Message(en, ru, kk)
 

@@ -45,11 +45,11 @@ class Scope:
 
     @property
     def sees_all_regions(self) -> bool:
-        """Whether no region is hidden from it."""
+        """Whether the scope sees the rows of every region."""
         return "*" in self.regions
 
     def sees(self, region: str) -> bool:
-        """Whether rows of this region are shown; "" is seen with all regions alone."""
+        """Whether the scope sees rows of a region; "" (no region) only if it sees all."""
         return self.sees_all_regions or region in self.regions
 
 
@@ -79,7 +79,7 @@ class Tx:
         return await self._connection.scalar(statement)
 
     async def now(self) -> datetime:
-        """The database's moment. Raises ClockUnsure when its clock is not ours."""
+        """The database's time, in UTC. Raises ClockUnsure when it differs from our clock."""
         asked_at = self._clock()
         theirs: datetime = await self._connection.scalar(DATABASE_TIME)
         if seconds_apart(asked_at, theirs, self._clock()) > CLOCK_TOLERANCE_SECONDS:
@@ -94,7 +94,7 @@ class Tx:
         return await idempotency.is_first_use(self._connection, caller, request_id, content)
 
     def emit(self, fact: Event) -> None:
-        """The only way to publish."""
+        """Publishes an event once the transaction commits; there is no other way to publish."""
         self._events.append(outbox_row(fact, self._keyring))
 
     def audit(
@@ -126,11 +126,11 @@ class Tx:
         return entry.entry_id
 
     async def schedule(self, kind: str, key: str, due_at: datetime) -> None:
-        """Durable work: `kind` is done for `key` once, at or after `due_at`."""
+        """Schedules durable work: `kind` is done for `key` once, at or after `due_at`."""
         await work.schedule(self._connection, kind, key, due_at)
 
     async def reschedule(self, kind: str, key: str, due_at: datetime) -> None:
-        """The same at another moment, and again where it was done already."""
+        """Moves scheduled work to `due_at`; work that was already done is done again."""
         await work.reschedule(self._connection, kind, key, due_at)
 
     @asynccontextmanager
@@ -161,7 +161,7 @@ class Tx:
 
 
 def seconds_apart(asked_at: datetime, theirs: datetime, answered_at: datetime) -> float:
-    """Theirs lies between ours if the clocks agree, however long the answer took."""
+    """Seconds by which the database's clock lies outside of the interval in which it was asked."""
     return max((asked_at - theirs).total_seconds(), (theirs - answered_at).total_seconds())
 
 

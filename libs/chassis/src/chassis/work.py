@@ -10,14 +10,14 @@ from chassis.telemetry import current_story, traceparent
 
 
 async def schedule(connection: AsyncConnection, kind: str, key: str, due_at: datetime) -> None:
-    """Nothing where `kind` is scheduled for `key`, or was done, already."""
+    """Schedules work of a kind for a key; no effect where it is scheduled or was done already."""
     await connection.execute(
         insert(tables.work).values(**_row(kind, key), due_at=due_at).on_conflict_do_nothing()
     )
 
 
 async def reschedule(connection: AsyncConnection, kind: str, key: str, due_at: datetime) -> None:
-    """At another moment, and again where it was done already."""
+    """Moves work to another moment; work that was already done is done again."""
     again = {
         "due_at": due_at,
         "attempts": 0,

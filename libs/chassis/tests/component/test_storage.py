@@ -10,10 +10,10 @@ from chassis.clock import new_id, system_clock
 from chassis.db import Database, storage_is_away
 from chassis.event import Event
 from chassis.refusals import IdReused
-from chassis.scheduler import Scheduler
 from chassis.tables import audit, outbox, work
 from chassis.transaction import SYSTEM, Scope
 from google.protobuf.wrappers_pb2 import StringValue
+from host.scheduler import Scheduler
 from sqlalchemy import func, select, text
 from sqlalchemy.exc import DBAPIError, IntegrityError, ProgrammingError
 

@@ -11,7 +11,7 @@ from chassis.settings import Settings, parse_offset
 
 MOVED = timedelta(days=400, hours=3)
 SERVICE = """
-from chassis.runtime import Service, main
+from host.runtime import Service, main
 from chassis.settings import Settings
 main(Service("scratch", settings=Settings, build=lambda chassis: None))
 """

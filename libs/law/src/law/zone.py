@@ -7,6 +7,7 @@ and near midnight by a day.
 from datetime import UTC, date, datetime, time, timedelta, timezone
 
 ONE_ZONE_SINCE = datetime(2024, 2, 29, 19, tzinfo=UTC)
+WRITTEN_YEARS = range(2000, 2101)
 UTC_PLUS_5, UTC_PLUS_6 = timezone(timedelta(hours=5)), timezone(timedelta(hours=6))
 
 
@@ -25,3 +26,12 @@ def start_of(day: date) -> datetime:
     """The moment, in UTC, at which a day begins in Almaty."""
     zone = UTC_PLUS_5 if day >= date(2024, 3, 1) else UTC_PLUS_6
     return datetime.combine(day, time(), zone).astimezone(UTC)
+
+
+def parse_day(text: str) -> date | None:
+    """A calendar day from 2000 to 2100 written YYYY-MM-DD, or None; no other form of ISO 8601."""
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        return None
+    return day if day.isoformat() == text and day.year in WRITTEN_YEARS else None

@@ -1,6 +1,6 @@
 """`python -m camera_registry serve | migrate`."""
 
-from chassis.runtime import main
+from host.runtime import main
 
 from camera_registry.app import SERVICE
 

@@ -4,8 +4,8 @@ from datetime import timedelta
 from pathlib import Path
 
 from audit_log.service import serve_audit_log
-from chassis.runtime import Chassis, Service
 from chassis.telemetry import UUID_SHAPE
+from host.runtime import Chassis, Service
 from law.regions.borders import borders
 from tartip.cameras.v1 import cameras_pb2, cameras_pb2_grpc
 

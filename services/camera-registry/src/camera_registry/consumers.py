@@ -1,7 +1,7 @@
-"""Heartbeats from core NATS, folded into batches: signs of life, not facts; some may be lost.
+"""Heartbeats from core NATS, of which some may be lost, collected into batches.
 
-Who listens judges, and alone: of several copies of the service one holds the lock. It writes what
-it heard before it calls anybody silent, and knows since when it missed nothing.
+Of several copies of the service the one that holds the lock listens and judges. It stores what it
+heard before it judges who is silent, and knows since when it missed nothing.
 """
 
 import asyncio
@@ -12,9 +12,9 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime
 from uuid import UUID
 
-from chassis.broker import Broker
 from chassis.clock import Clock, from_timestamp, parse_id
 from google.protobuf.message import DecodeError
+from host.broker import Broker
 from nats.aio.msg import Msg
 from tartip.cameras.v1 import events_pb2
 
@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 
 
 class HeartbeatListener:
-    """Hears, writes what it heard, and goes through the register for the silent, in turns."""
+    """Stores heartbeats and looks through the register for silent cameras, in turns."""
 
     def __init__(
         self, broker: Broker, watch: Watch, clock: Clock, *, pending_max: int = PENDING_MAX
@@ -41,7 +41,7 @@ class HeartbeatListener:
         self._pending_max = pending_max
         self._folded = Folded()
         self._hearing = Hearing()
-        # Counted here and handed to the metrics at each look: it would cost more than the decoding.
+        # Added to the metrics at each look: for each heartbeat it would cost more than decoding it.
         self._outcomes: Counter[str] = Counter()
         self._lost = 0
         self._lost_before_episode = 0
@@ -49,7 +49,7 @@ class HeartbeatListener:
 
     @property
     def hears_since(self) -> datetime | None:
-        """Since when nothing was missed; None while deaf."""
+        """Since when no heartbeat was missed; None while the broker is away."""
         return self._hearing.since
 
     async def run(self) -> None:
@@ -90,7 +90,7 @@ class HeartbeatListener:
         self._outcomes["lost"] += 1
 
     async def _write(self) -> None:
-        """What could not be written is heard still, unless something newer was."""
+        """Heartbeats that could not be stored stay in the next batch, unless newer ones came."""
         taken = self._folded.take()
         try:
             await self._watch.hear(taken, self._clock())
@@ -111,15 +111,18 @@ class HeartbeatListener:
             )
         )
         self._log_episode(why)
+        self._measure(now)
+        return now
+
+    def _measure(self, now: datetime) -> None:
         verdict = self._watch.verdict(self._hearing.since, now)
         heartbeats_deaf.set(int(verdict is CameraStatus.UNKNOWN))
         for outcome, count in self._outcomes.items():
             heartbeats.add(count, {"outcome": outcome})
         self._outcomes.clear()
-        return now
 
     def _log_episode(self, why: str) -> None:
-        """One line when it becomes deaf and one when it hears again, however much was lost."""
+        """One line when hearing ends and one when it begins again, however much was lost."""
         if why and not self._deaf:
             log.warning("deaf to heartbeats: %s", why)
         if not why:
@@ -131,7 +134,7 @@ class HeartbeatListener:
 
 
 class Sweep:
-    """Goes through the register for the silent, one chunk at a time, and then rests."""
+    """Looks through the register for silent cameras, a chunk at a time, and then pauses."""
 
     def __init__(self, watch: Watch) -> None:
         self._watch = watch

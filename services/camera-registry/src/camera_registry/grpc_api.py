@@ -141,13 +141,7 @@ def read_description(check: Checks, given: pb.CameraDescription) -> model.Descri
     check.that(None not in functions, at + "functions", "each one of the AI functions")
     description = model.Description(
         name=given.name,
-        place=model.Place(
-            given.place.latitude,
-            given.place.longitude,
-            given.place.region,
-            given.place.address,
-            given.place.kato,
-        ),
+        place=_read_place(given.place),
         kind=kind or CameraKind.OVERVIEW,
         serial=given.serial,
         make=given.make,
@@ -157,12 +151,8 @@ def read_description(check: Checks, given: pb.CameraDescription) -> model.Descri
         connected=given.connected,
         functions=tuple(function for function in functions if function is not None),
         verifications=tuple(
-            model.Verification(
-                one.number,
-                read_moment(check, f"{at}verifications[{index}].valid_from", one.valid_from),
-                read_moment(check, f"{at}verifications[{index}].valid_until", one.valid_until),
-            )
-            for index, one in enumerate(given.verifications)
+            _read_verification(check, f"{at}verifications[{index}].", paper)
+            for index, paper in enumerate(given.verifications)
         ),
         device_key=given.device_key,
         certificate_number=given.certificate_number,
@@ -173,16 +163,23 @@ def read_description(check: Checks, given: pb.CameraDescription) -> model.Descri
     return description
 
 
+def _read_place(place: common_pb2.Place) -> model.Place:
+    return model.Place(place.latitude, place.longitude, place.region, place.address, place.kato)
+
+
+def _read_verification(check: Checks, at: str, paper: pb.Verification) -> model.Verification:
+    return model.Verification(
+        paper.number,
+        read_moment(check, at + "valid_from", paper.valid_from),
+        read_moment(check, at + "valid_until", paper.valid_until),
+    )
+
+
 def read_filters(request: pb.ListCamerasRequest) -> Filters:
     """Raises BadRequest with every wrong filter."""
-    circle = None
     with checks() as check:
         _check_region(check, request.region)
-        if request.HasField("area"):
-            circle = model.Circle(
-                request.area.latitude, request.area.longitude, request.area.radius_metres
-            )
-            model.check_circle(check, circle)
+        circle = _read_circle(check, request.area) if request.HasField("area") else None
         given = (
             ("function", request.function, pb.AiFunction),
             ("kind", request.kind, pb.CameraKind),
@@ -201,46 +198,50 @@ def read_filters(request: pb.ListCamerasRequest) -> Filters:
     )
 
 
+def _read_circle(check: Checks, area: pb.Area) -> model.Circle:
+    circle = model.Circle(area.latitude, area.longitude, area.radius_metres)
+    model.check_circle(check, circle)
+    return circle
+
+
 def to_proto(camera: model.Camera) -> pb.Camera:
-    given = camera.description
     return pb.Camera(
         camera_id=str(camera.camera_id),
-        description=pb.CameraDescription(
-            name=given.name,
-            place=common_pb2.Place(
-                latitude=given.place.latitude,
-                longitude=given.place.longitude,
-                region=given.place.region,
-                address=given.place.address,
-                kato=given.place.kato,
-            ),
-            kind=pb.CameraKind.Value(f"CAMERA_KIND_{given.kind}"),
-            serial=given.serial,
-            make=given.make,
-            model=given.model,
-            azimuth_degrees=given.azimuth_degrees,
-            owner_bin=given.owner_bin,
-            connected=given.connected,
-            functions=[pb.AiFunction.Value(f"AI_FUNCTION_{one}") for one in given.functions],
-            verifications=[
-                pb.Verification(
-                    number=one.number,
-                    valid_from=to_timestamp(one.valid_from),
-                    valid_until=to_timestamp(one.valid_until),
-                )
-                for one in given.verifications
-            ],
-            device_key=given.device_key,
-            certificate_number=given.certificate_number,
-            speed_tolerance_kmh=given.speed_tolerance_kmh,
-            dedupe_seconds=given.dedupe_seconds,
-        ),
+        description=_description_to_proto(camera.description),
         status=pb.CameraStatus.Value(f"CAMERA_STATUS_{camera.status}"),
         status_as_of=to_timestamp(camera.status_as_of),
         version=camera.version,
         registered_at=to_timestamp(camera.registered_at),
         retired_at=to_timestamp(camera.retired_at),
         retired_reason=camera.retired_why,
+    )
+
+
+def _description_to_proto(given: model.Description) -> pb.CameraDescription:
+    return pb.CameraDescription(
+        name=given.name,
+        place=common_pb2.Place(**asdict(given.place)),
+        kind=pb.CameraKind.Value(f"CAMERA_KIND_{given.kind}"),
+        serial=given.serial,
+        make=given.make,
+        model=given.model,
+        azimuth_degrees=given.azimuth_degrees,
+        owner_bin=given.owner_bin,
+        connected=given.connected,
+        functions=[pb.AiFunction.Value(f"AI_FUNCTION_{name}") for name in given.functions],
+        verifications=map(_verification_to_proto, given.verifications),
+        device_key=given.device_key,
+        certificate_number=given.certificate_number,
+        speed_tolerance_kmh=given.speed_tolerance_kmh,
+        dedupe_seconds=given.dedupe_seconds,
+    )
+
+
+def _verification_to_proto(paper: model.Verification) -> pb.Verification:
+    return pb.Verification(
+        number=paper.number,
+        valid_from=to_timestamp(paper.valid_from),
+        valid_until=to_timestamp(paper.valid_until),
     )
 
 

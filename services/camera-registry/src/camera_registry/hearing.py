@@ -1,8 +1,8 @@
 """What a listener heard and since when it missed nothing. Pure: moments and counts are passed in.
 
-A listener that was deaf does not know who was silent. It was deaf while the broker was away, when
-beats were lost, when its own loop stood still and when its clock jumped; it learns so by comparing
-two `Look`s at itself, a second or so apart.
+A listener that may have missed heartbeats cannot say who was silent. It may have missed some while
+the broker was away, when heartbeats were lost, when its own loop stalled and when its clock jumped;
+it notices this by comparing two `Look`s at itself, about a second apart.
 """
 
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ FOLDED_MAX = 100_000
 
 
 class Dated(StrEnum):
-    """How a heartbeat's date stands to its arrival; what is not well dated says nothing."""
+    """How a heartbeat's date compares with its arrival; only WELL dated ones count."""
 
     WELL = "heard"
     AHEAD = "ahead"
@@ -33,12 +33,12 @@ def dated(sent_at: datetime, arrived_at: datetime, *, silence: timedelta) -> Dat
 
 @dataclass
 class Folded:
-    """The latest sign of life of each camera since it was last taken: id → (region, moment)."""
+    """The latest heartbeat of each camera since the last `take`: id → (region, moment)."""
 
     beats: dict[UUID, tuple[str, datetime]] = field(default_factory=dict)
 
     def add(self, camera_id: UUID, region: str, at: datetime) -> bool:
-        """False where there is no room for one more camera: the beat is lost."""
+        """False where there is no room for another camera: the heartbeat is lost."""
         known = self.beats.get(camera_id)
         if known is None and len(self.beats) >= FOLDED_MAX:
             return False
@@ -53,7 +53,7 @@ class Folded:
 
 @dataclass(frozen=True)
 class Look:
-    """A listener's look at itself."""
+    """The state of a listener at a moment."""
 
     at: datetime
     # Of a clock that is never set, in seconds.
@@ -64,7 +64,7 @@ class Look:
 
 
 def gap(before: Look | None, now: Look) -> str:
-    """Why something may have been missed between two looks; empty where nothing was."""
+    """Why a heartbeat may have been missed between two looks; "" where none was."""
     if not now.connected:
         return "the broker is away"
     if before is None:
@@ -83,17 +83,17 @@ def gap(before: Look | None, now: Look) -> str:
 
 @dataclass
 class Hearing:
-    """Since when nothing was missed; None while the listener is deaf."""
+    """Since when no heartbeat was missed; None while the broker is away."""
 
     since: datetime | None = None
     _last: Look | None = None
 
     def begin(self) -> None:
-        """A new subscription: what came before it was missed."""
+        """For a new subscription: everything before it was missed."""
         self._last = None
 
     def look(self, now: Look) -> str:
-        """Takes notice of a gap before this look, and says why there was one."""
+        """Records a gap before this look; returns its cause, "" where there is none."""
         why = gap(self._last, now)
         if why:
             self.since = now.at if now.connected else None

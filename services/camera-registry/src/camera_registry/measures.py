@@ -1,8 +1,8 @@
-"""What is counted of heartbeats; no camera and no place is ever a label."""
+"""Metrics of heartbeats; neither a camera nor a place is ever a label."""
 
 from chassis.telemetry import meter
 
-# By outcome: heard; ahead or behind of what its date may be; unreadable; lost for want of room.
+# By outcome: heard; ahead or behind (wrongly dated); unreadable; lost for want of room.
 heartbeats = meter.create_counter("tartip.heartbeats")
-# 1 while a silence proves nothing because something may have been missed in the last interval.
+# 1 while silence proves nothing, because heartbeats may have been missed in the last interval.
 heartbeats_deaf = meter.create_gauge("tartip.heartbeats.deaf")

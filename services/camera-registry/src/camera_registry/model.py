@@ -11,6 +11,7 @@ from uuid import UUID
 
 from chassis.fields import check_point, check_text
 from chassis.refusals import Checks, Kind, Refusal
+from law.identity_numbers import has_check_digit, is_bin
 from law.regions import REGIONS
 from law.regions.borders import is_on_earth, region_of
 from law.regions.kato import check_kato
@@ -57,17 +58,15 @@ class CameraStatus(StrEnum):
     RETIRED = "RETIRED"
 
 
-# Statuses that only signs of life keep up.
+# Statuses that last only while heartbeats arrive.
 ALIVE = (CameraStatus.ONLINE, CameraStatus.DEGRADED)
 
 
 def verdict_on_silence(
     hears_since: datetime | None, now: datetime, silence: timedelta
 ) -> CameraStatus:
-    """What a camera silent for an interval is: offline, if we listened for all of it.
-
-    `hears_since` is None while we are deaf. Who was deaf must not call others dumb, nor alive.
-    """
+    """The status of a camera that was silent for an interval: OFFLINE only if no heartbeat can have
+    been missed in all that time. `hears_since`: since when none was missed; None while some are."""
     listened = hears_since is not None and now - hears_since >= silence
     return CameraStatus.OFFLINE if listened else CameraStatus.UNKNOWN
 
@@ -153,9 +152,11 @@ class Camera:
 
     @classmethod
     def register(cls, camera_id: UUID, description: Description, now: datetime) -> "Camera":
+        """A new camera, in its first version and never heard."""
         return cls(camera_id, description, CameraStatus.UNKNOWN, now, 1, now)
 
     def change(self, description: Description, *, from_version: int) -> "Camera":
+        """The next version. Raises CameraRetired or CameraChangedMeanwhile."""
         if self.retired_at is not None:
             raise CameraRetired
         if self.version != from_version:
@@ -163,7 +164,7 @@ class Camera:
         return replace(self, description=description, version=self.version + 1)
 
     def retire(self, now: datetime, *, why: str = "") -> "Camera":
-        """Retiring a retired camera changes nothing."""
+        """The next version, retired at `now`; the same object where it is retired already."""
         if self.retired_at is not None:
             return self
         return replace(
@@ -184,7 +185,7 @@ class Circle:
 
     @property
     def box(self) -> tuple[float, float, float, float]:
-        """South, west, north, east: contains the circle, and more; wide open near the poles."""
+        """South, west, north, east in degrees around the circle; all longitudes near the poles."""
         height = math.degrees(self.radius_metres / EARTH_RADIUS_METRES)
         south, north = self.latitude - height, self.latitude + height
         narrowest = math.cos(math.radians(max(abs(south), abs(north))))
@@ -197,49 +198,22 @@ class Circle:
         return south, west, north, east
 
 
-def bin_is_right(number: str) -> bool:
-    """Twelve digits, the fifth 4 to 6 (a BIN's mark), and the check digit of IIN and BIN."""
-    if len(number) != 12 or not number.isascii() or not number.isdigit() or number[4] not in "456":
-        return False
-    digits = [int(character) for character in number]
-    for weights in (range(1, 12), (3, 4, 5, 6, 7, 8, 9, 10, 11, 1, 2)):
-        check = sum(d * w for d, w in zip(digits, weights, strict=False)) % 11
-        if check < 10:
-            return check == digits[11]
-    return False
-
-
 def check_description(check: Checks, given: Description) -> None:
     """Adds every wrong field; enums and moments were checked where they were read."""
     at = "description."
     _check_texts(check, given)
     check_place(check, at + "place.", given.place)
     check.that(0 <= given.azimuth_degrees < 360, at + "azimuth_degrees", "0 to below 360")
-    check.that(
-        bin_is_right(given.owner_bin), at + "owner_bin", "a BIN: 12 digits with their check digit"
-    )
-    check.that(
-        len(set(given.functions)) == len(given.functions), at + "functions", "each function once"
-    )
-    check.that(
-        len(given.device_key) in (0, DEVICE_KEY_BYTES),
-        at + "device_key",
-        f"an Ed25519 public key of {DEVICE_KEY_BYTES} bytes, or nothing",
-    )
-    check.that(
-        0 <= given.speed_tolerance_kmh <= TOLERANCE_KMH_MAX,
-        at + "speed_tolerance_kmh",
-        f"0 to {TOLERANCE_KMH_MAX:g}",
-    )
-    check.that(
-        0 < given.dedupe_seconds <= DEDUPE_SECONDS_MAX,
-        at + "dedupe_seconds",
-        f"0 (for {DEDUPE_SECONDS_DEFAULT}) to {DEDUPE_SECONDS_MAX}",
-    )
+    is_firm = has_check_digit(given.owner_bin) and is_bin(given.owner_bin)
+    check.that(is_firm, at + "owner_bin", "a BIN: 12 digits with their check digit")
+    is_each_once = len(set(given.functions)) == len(given.functions)
+    check.that(is_each_once, at + "functions", "each function once")
+    _check_device(check, given)
     _check_verifications(check, given.verifications)
 
 
 def check_place(check: Checks, at: str, place: Place) -> None:
+    """Adds every wrong field; `at` is the path before their names: "description.place."."""
     check_point(check, at, latitude=place.latitude, longitude=place.longitude)
     known = check.that(
         place.region in REGIONS, at + "region", 'an ISO 3166-2 code of Kazakhstan, such as "KZ-75"'
@@ -251,7 +225,7 @@ def check_place(check: Checks, at: str, place: Place) -> None:
 
 
 def _check_region(check: Checks, at: str, place: Place, *, known: bool) -> None:
-    """The place decides; a code that is none was refused already."""
+    """The borders decide the region; an unknown code was refused already."""
     region = region_of(place.latitude, place.longitude)
     if region is None:
         check.wrong(at.removesuffix("."), "a place in Kazakhstan", code="PLACE_ABROAD")
@@ -265,6 +239,7 @@ def _check_region(check: Checks, at: str, place: Place, *, known: bool) -> None:
 
 
 def check_circle(check: Checks, circle: Circle) -> None:
+    """Adds every wrong field of a list's `area`: degrees of WGS 84, and metres."""
     check_point(check, "area.", latitude=circle.latitude, longitude=circle.longitude)
     check.that(
         0 < circle.radius_metres <= RADIUS_METRES_MAX,
@@ -274,6 +249,7 @@ def check_circle(check: Checks, circle: Circle) -> None:
 
 
 def check_reason(check: Checks, reason: str) -> None:
+    """Adds the reason for retiring a camera where it is too long; it may be empty."""
     check_text(check, "reason", reason, longest=REASON_MAX, required=False)
 
 
@@ -289,11 +265,22 @@ def _check_texts(check: Checks, given: Description) -> None:
         check_text(check, at + name, value, longest=TEXT_MAX, required=False)
 
 
+def _check_device(check: Checks, given: Description) -> None:
+    at = "description."
+    is_key = len(given.device_key) in (0, DEVICE_KEY_BYTES)
+    expected = f"an Ed25519 public key of {DEVICE_KEY_BYTES} bytes, or nothing"
+    check.that(is_key, at + "device_key", expected)
+    is_tolerance = 0 <= given.speed_tolerance_kmh <= TOLERANCE_KMH_MAX
+    check.that(is_tolerance, at + "speed_tolerance_kmh", f"0 to {TOLERANCE_KMH_MAX:g}")
+    is_interval = 0 < given.dedupe_seconds <= DEDUPE_SECONDS_MAX
+    expected = f"0 (for {DEDUPE_SECONDS_DEFAULT}) to {DEDUPE_SECONDS_MAX}"
+    check.that(is_interval, at + "dedupe_seconds", expected)
+
+
 def _check_verifications(check: Checks, verifications: tuple[Verification, ...]) -> None:
     at = "description.verifications"
     check.that(len(verifications) <= VERIFICATIONS_MAX, at, f"at most {VERIFICATIONS_MAX}")
-    for index, one in enumerate(verifications):
-        check_text(check, f"{at}[{index}].number", one.number, longest=TEXT_MAX, required=True)
-        check.that(
-            one.valid_from < one.valid_until, f"{at}[{index}].valid_until", "after valid_from"
-        )
+    for index, verification in enumerate(verifications):
+        number, lasts = verification.number, verification.valid_from < verification.valid_until
+        check_text(check, f"{at}[{index}].number", number, longest=TEXT_MAX, required=True)
+        check.that(lasts, f"{at}[{index}].valid_until", "after valid_from")

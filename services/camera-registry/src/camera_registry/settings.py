@@ -1,4 +1,4 @@
-"""What the register is told from outside, beyond what every service is."""
+"""This service's own settings, beside those of every service."""
 
 from chassis.settings import Settings
 from pydantic import Field

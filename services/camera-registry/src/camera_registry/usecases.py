@@ -36,22 +36,25 @@ SWEEPS_PER_SILENCE = 12
 
 
 class Register:
-    """The administrator's writes and everybody's reads.
+    """Writes of camera administrators, and reads of all.
 
-    A version holds from the moment that the database's clock told when its change was decided: the
-    row was locked by then, so moments and versions of a camera are in the same order.
+    A version holds from the database's time when its change was decided. The row is locked then, so
+    the moments and the versions of a camera are in the same order.
     """
 
     def __init__(self, db: Database, clock: Clock, *, silence: timedelta) -> None:
         self._db = db
         self._clock = clock
-        # By then the watch has judged a silence, if there is a watch.
+        # Within this time a running watch notices a silence.
         self._doubt = silence * (1 + 2 / SWEEPS_PER_SILENCE)
 
     async def register(
         self, camera_id: UUID, description: Description, *, content: bytes, caller: Caller
     ) -> Camera:
-        """`content` is what a second registration under the same id is compared with."""
+        """A second registration under the same id is compared by `content`.
+
+        Raises RegionNotYours, IdReused or SerialTaken.
+        """
         _require_region(caller.scope, description)
         async with self._db.begin(caller.scope) as tx:
             if not await tx.once(caller.key, camera_id, content):
@@ -66,6 +69,8 @@ class Register:
     async def change(
         self, camera_id: UUID, description: Description, *, from_version: int, caller: Caller
     ) -> Camera:
+        """Raises RegionNotYours, CameraNotFound, CameraRetired, CameraChangedMeanwhile or
+        SerialTaken."""
         _require_region(caller.scope, description)
         async with self._db.begin(caller.scope) as tx:
             current = await cameras.get_for_update(tx, camera_id)
@@ -82,6 +87,7 @@ class Register:
         return changed
 
     async def retire(self, camera_id: UUID, *, reason: str, caller: Caller) -> Camera:
+        """A camera that is retired already stays as it is. Raises CameraNotFound."""
         async with self._db.begin(caller.scope) as tx:
             current = await cameras.get_for_update(tx, camera_id)
             now = await tx.now()
@@ -97,7 +103,7 @@ class Register:
     async def get(
         self, camera_id: UUID, *, as_of: datetime | None = None, caller: Caller
     ) -> Camera:
-        """As it is described now, or was at a moment. Raises CameraNotRegisteredThen."""
+        """As described now or at `as_of`. Raises CameraNotFound or CameraNotRegisteredThen."""
         async with self._db.begin(caller.scope) as tx:
             camera = await cameras.get(tx, camera_id, alive_since=self._alive_since())
             if as_of is None:
@@ -110,22 +116,24 @@ class Register:
     async def page(
         self, filters: Filters, *, after: UUID | None, size: int, caller: Caller
     ) -> list[Camera]:
+        """At most `size` cameras in order of their ids, starting behind `after`."""
         async with self._db.begin(caller.scope) as tx:
             return await cameras.page(
                 tx, filters, after=after, size=size, alive_since=self._alive_since()
             )
 
     async def statistics(self, region: str, *, caller: Caller) -> list[Counts]:
+        """By region, without retired cameras; "" for every region that the caller may see."""
         async with self._db.begin(caller.scope) as tx:
             return await cameras.counts(tx, region, alive_since=self._alive_since())
 
     def _alive_since(self) -> datetime:
-        """What is written as alive and was last heard of before is known no more."""
+        """The status of a camera that is stored as alive and was last heard before is unknown."""
         return self._clock() - self._doubt
 
 
 class Watch:
-    """Signs of life and their absence: a status is a fact when it changes, a heartbeat is none."""
+    """Heartbeats and their absence; an event is published only when a status changes."""
 
     def __init__(self, db: Database, *, silence: timedelta) -> None:
         self._db = db
@@ -134,12 +142,12 @@ class Watch:
 
     @asynccontextmanager
     async def alone(self) -> AsyncIterator[Callable[[], Awaitable[None]]]:
-        """Waits until no other copy of the service watches; what it gives raises when one may."""
+        """Waits until no other copy of the service watches; yields a check that none does."""
         async with self._db.singleton("heartbeats") as connection:
             yield lambda: require_held(connection)
 
     async def hear(self, beats: life.Beats, now: datetime) -> None:
-        """A transaction for each batch of heartbeats, id → (region, moment)."""
+        """Stores heartbeats, id → (region, moment): a transaction for each batch."""
         fresh = [beat for beat in beats.items() if now - beat[1][1] < self.silence]
         for start in range(0, len(fresh), BATCH):
             async with self._db.begin(SYSTEM) as tx:
@@ -148,13 +156,13 @@ class Watch:
                     tx.emit(camera_status_changed(camera))
 
     def verdict(self, hears_since: datetime | None, now: datetime) -> CameraStatus:
-        """What a camera silent for an interval is now."""
+        """The status of a camera that was silent for an interval; see `verdict_on_silence`."""
         return verdict_on_silence(hears_since, now, self.silence)
 
     async def judge_silent(
         self, after: UUID | None, hears_since: datetime | None, now: datetime
     ) -> UUID | None:
-        """Judges the next chunk of cameras; where the one after it begins, None at the end."""
+        """Judges the chunk of cameras behind `after`; returns its last id, None at the end."""
         async with self._db.begin(SYSTEM) as tx:
             until = await life.chunk_end(tx, after=after, size=CHUNK)
             silent = await life.fall_silent(

@@ -19,10 +19,10 @@ import pytest
 from camera_registry import consumers
 from camera_registry.consumers import HeartbeatListener
 from camera_registry.usecases import Watch
-from chassis.broker import Broker, client_tls
 from chassis.channels import Channels
 from chassis.clock import from_timestamp, new_id, to_timestamp
 from chassis.db import Database
+from host.broker import Broker, client_tls
 from tartip.cameras.v1 import cameras_pb2 as pb
 from tartip.cameras.v1 import cameras_pb2_grpc, events_pb2
 from tartip_testing.mesh import RunningTestMesh

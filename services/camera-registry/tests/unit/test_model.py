@@ -13,7 +13,6 @@ from camera_registry.model import (
     Circle,
     Description,
     Place,
-    bin_is_right,
     check_description,
 )
 from chassis.clock import new_id
@@ -51,7 +50,9 @@ DESCRIPTION = Description(
     ],
 )
 def test_a_bin_has_twelve_digits_a_mark_and_a_check_digit(number: str, right: bool) -> None:
-    assert bin_is_right(number) is right
+    check = Checks()
+    check_description(check, replace(DESCRIPTION, owner_bin=number))
+    assert [error.field for error in check.errors] == ["description.owner_bin"] * (not right)
 
 
 def test_a_right_description_has_no_wrong_field() -> None:

@@ -1,6 +1,6 @@
 """`python -m citizen_reports serve | migrate`."""
 
-from chassis.runtime import main
+from host.runtime import main
 
 from citizen_reports.app import SERVICE
 

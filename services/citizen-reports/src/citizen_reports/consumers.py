@@ -3,8 +3,8 @@
 from typing import Any
 from uuid import UUID
 
-from chassis.consumer import Handler, Meta, Poison, Subscription
 from chassis.transaction import Tx
+from host.consumer import Handler, Meta, Poison, Subscription
 from tartip.fines.v1 import events_pb2 as fine_events
 from tartip.violations.v1 import events_pb2 as violation_events
 

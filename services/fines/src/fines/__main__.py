@@ -1,6 +1,6 @@
 """`python -m fines serve | migrate`."""
 
-from chassis.runtime import main
+from host.runtime import main
 
 from fines.app import SERVICE
 

@@ -1,11 +1,11 @@
-"""What this service hears: confirmations and annulments of violations."""
+"""The events that this service consumes: confirmations and annulments of violations."""
 
 from collections.abc import Awaitable, Callable
 
 from chassis import telemetry
 from chassis.clock import from_timestamp
-from chassis.consumer import Meta, Poison
 from chassis.transaction import Tx
+from host.consumer import Meta, Poison
 from tartip.violations.v1 import events_pb2
 
 from fines.usecases.issuing import Confirmed, Issuing

@@ -1,4 +1,4 @@
-"""The facts of fines: subject, message, version. None carries an owner, a plate or an address."""
+"""A function for each published event. None carries an owner, a plate or an address."""
 
 from datetime import datetime
 
@@ -18,7 +18,7 @@ def money(amount_minor: int) -> common_pb2.Money:
 
 
 def access_refused(attempt: Attempt) -> Event:
-    """Tells neither what was asked for nor who asked."""
+    """Names neither the fine that was asked for nor the caller."""
     return Event(
         "fines.v1.access_refused",
         f"attempt:{attempt.attempt_id}",

@@ -1,4 +1,4 @@
-"""The sheet on which every letter stands: self-contained HTML, made to be printed on A4."""
+"""The page of every letter: self-contained HTML, made to be printed on A4."""
 
 from collections.abc import Iterable
 from html import escape

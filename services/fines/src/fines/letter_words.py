@@ -1,4 +1,4 @@
-"""What the letter says in Kazakh and in Russian: labels, terms, and how readings are written."""
+"""The letter's words in Kazakh and Russian: labels, terms, and how readings are written."""
 
 from dataclasses import dataclass
 
@@ -38,7 +38,7 @@ class Words:
     past_stop_line: str
     before_stop_line: str
     assumed: str
-    """The warning on a letter that was reckoned with assumed years."""
+    """The warning on a letter that was computed with assumed years."""
 
     def choose(self, *, kk: str, ru: str) -> str:
         return kk if self.language == "kk" else ru

@@ -42,7 +42,7 @@ class LetterTerms:
 
     @property
     def placeholders(self) -> dict[str, int]:
-        """By the names that the words of the letter use."""
+        """Days by the placeholders in the letter's words."""
         return {
             "discount": self.terms.discount_days,
             "percent": self.terms.discount_percent,
@@ -76,7 +76,7 @@ def prescription(
 
 
 def discount_notice(fine: Fine) -> str:
-    """Art. 823(1): the sum has gone back to 100 %."""
+    """The notice of KoAP Art. 823(1): the full amount is due again."""
     assert fine.amount
     full = tenge(fine.amount.full_minor)
     return page(
@@ -90,7 +90,7 @@ def discount_notice(fine: Fine) -> str:
 
 
 def cancellation_notice(fine: Fine, payment: Payment | None) -> str:
-    """That nothing is owed; where it was paid, what goes back, by which bank and since when."""
+    """The notice that nothing is owed; for a paid fine with the refund, its bank and its date."""
     kk, ru = CANCELLED_KK, CANCELLED_RU
     parts = {"number": fine.number}
     if payment and payment.refund:
@@ -118,7 +118,7 @@ def _refund_parts(payment: Payment, refund: Refund) -> dict[str, str]:
 
 
 def _trial(assumed_years: Iterable[int]) -> list[str]:
-    """Above everything else, on a letter that nobody owes anything by."""
+    """The warning at the top of a letter of a trial, which obliges nobody."""
     years = ", ".join(map(str, assumed_years))
     if not years:
         return []
@@ -138,7 +138,7 @@ def _section(
     facts: Iterable[str],
     evidence: Iterable[str],
 ) -> str:
-    """One language, on a page of its own."""
+    """The section of one language, on a page of its own."""
     assert fine.amount
     day, numbers = words.days[terms.day_count], terms.placeholders
     amounts = (

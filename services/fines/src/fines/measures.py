@@ -1,4 +1,4 @@
-"""What fines measure beside what every service does."""
+"""The metric of this service beside those that every service has."""
 
 from collections.abc import Iterable
 
@@ -12,10 +12,10 @@ from opentelemetry.metrics import CallbackOptions, Observation
 
 
 def measure_missing_tables(tables: YearlyTables, clock: Clock) -> None:
-    """`tartip.law.tables_missing`: years that each yearly table lacks now, or will soon.
+    """`tartip.law.tables_missing`: years that each yearly table lacks now, or will lack soon.
 
-    The next year's base value counts from 1 December on, its calendar from 1 September on: an alert
-    on anything above 0 comes while there is time to add the table.
+    Next year's base value counts as missing from 1 December on, its calendar from 1 September on:
+    an alert on any value above 0 comes while there is time to add the table.
     """
 
     def observe(_: CallbackOptions) -> Iterable[Observation]:

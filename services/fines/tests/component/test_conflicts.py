@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 from chassis.clock import new_id
-from chassis.scheduler import WaitUntilDue
 from chassis.transaction import SYSTEM
+from host.scheduler import WaitUntilDue
 from tartip.cameras.v1 import cameras_pb2
 from tartip.common.v1 import common_pb2
 from tartip.fines.v1 import events_pb2

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 from chassis.refusals import BadRequest
-from chassis.scheduler import WaitUntilDue
 from fines.clients.post import LetterFolder
 from fines.model.law import read_law
 from fines.model.refusals import AmountDiffers, FineNotPayable
+from host.scheduler import WaitUntilDue
 from law.zone import start_of
 
 from .bench import KASPI, Bench

@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from chassis.scheduler import WaitUntilDue
+from host.scheduler import WaitUntilDue
 
 from .bench import Bench
 from .facts import FIRM, Vehicles, ownership

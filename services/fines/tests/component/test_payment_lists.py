@@ -9,7 +9,7 @@ import asyncpg
 import pytest
 from chassis.pages import PageSpec
 from fines.model.ledger import PaymentState
-from fines.storage.payments import PaymentFilter
+from fines.storage.ledger import PaymentFilter
 from tartip_testing.mesh import RunningTestMesh
 
 from .bench import KASPI, Bench

@@ -17,8 +17,7 @@ from chassis.identity import Caller
 from chassis.refusals import Refusal
 from chassis.transaction import SYSTEM
 from fines.model import ledger as rules
-from fines.model.fine import Fine, SealedParticulars, State
-from fines.model.identifiers import new_number
+from fines.model.fine import Fine, SealedParticulars, State, new_number
 from fines.model.law import read_law
 from fines.storage import fines, ledger
 from fines.usecases.redating import Redated, Redating

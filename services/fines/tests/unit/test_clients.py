@@ -18,6 +18,8 @@ from tartip.common.v1 import common_pb2
 from tartip.inference.v1 import inference_pb2
 from tartip.violations.v1 import violations_pb2
 
+MOMENTS = [datetime(2026, 1, day, tzinfo=UTC) for day in range(1, 6)]
+
 
 async def test_the_first_letter_stands_and_tells_when_it_was_delivered(tmp_path: Path) -> None:
     folder = LetterFolder(tmp_path / "letters")
@@ -49,47 +51,7 @@ def test_the_seal_can_be_verified_from_the_letter_alone() -> None:
 
 
 def test_every_field_of_a_violation_arrives_in_its_place() -> None:
-    moments = [datetime(2026, 1, day, tzinfo=UTC) for day in range(1, 6)]
-    stamps = [to_timestamp(moment) for moment in moments]
-    found = to_violation(
-        violations_pb2.Violation(
-            violation_id="v",
-            state=violations_pb2.VIOLATION_STATE_CONFIRMED,
-            source=violations_pb2.VIOLATION_SOURCE_DEVICE,
-            hold_reason="h",
-            offence=violations_pb2.Offence(
-                code="c", article="a", rules_version="rv", rules_sha256="rs"
-            ),
-            occurred_at=stamps[0],
-            plate=inference_pb2.Plate(text="p"),
-            place=common_pb2.Place(latitude=1, longitude=2, address="ad"),
-            device=violations_pb2.Device(
-                name="dn",
-                serial="ds",
-                certificate_number="dc",
-                verification_number="dv",
-                verification_from=stamps[1],
-                verification_until=stamps[2],
-                kind=cameras_pb2.CAMERA_KIND_SPEED_POINT,
-                tolerance_kmh=7,
-            ),
-            readings=inference_pb2.Readings(
-                device_serial="rd",
-                device_time=stamps[4],
-                frame_sha256=bytes(32),
-                speed_kmh=3,
-                speed_limit_kmh=4,
-                signal_phase=inference_pb2.SIGNAL_PHASE_RED,
-                signal_age_seconds=6,
-                past_stop_line=True,
-            ),
-            over_kmh=5,
-            evidence_sha256=["e"],
-            original_sha256=["g"],
-            conflicting_violation_ids=["w", "x"],
-            decision=violations_pb2.Decision(decision_id="i", officer="o", decided_at=stamps[3]),
-        )
-    )
+    found = to_violation(each_field_distinct())
     assert asdict(found) == {
         "violation_id": "v",
         "is_confirmed": True,
@@ -98,7 +60,7 @@ def test_every_field_of_a_violation_arrives_in_its_place() -> None:
         "offence_code": "c",
         "article": "a",
         "rules_version": "rv@sha256:rs",
-        "occurred_at": moments[0],
+        "occurred_at": MOMENTS[0],
         "plate": "p",
         "address": "ad",
         "latitude": 1,
@@ -108,14 +70,14 @@ def test_every_field_of_a_violation_arrives_in_its_place() -> None:
             "serial": "ds",
             "certificate_number": "dc",
             "verification_number": "dv",
-            "verification_from": moments[1],
-            "verification_until": moments[2],
+            "verification_from": MOMENTS[1],
+            "verification_until": MOMENTS[2],
             "kind": "SPEED_POINT",
             "tolerance_kmh": 7,
         },
         "readings": {
             "device_serial": "rd",
-            "measured_at": moments[4],
+            "measured_at": MOMENTS[4],
             "frame_sha256": "00" * 32,
             "measured": {
                 "speed_kmh": 3,
@@ -128,7 +90,7 @@ def test_every_field_of_a_violation_arrives_in_its_place() -> None:
         "over_kmh": 5,
         "evidence_sha256": ("e",),
         "original_sha256": ("g",),
-        "decision": {"decision_id": "i", "officer": "o", "decided_at": moments[3]},
+        "decision": {"decision_id": "i", "officer": "o", "decided_at": MOMENTS[3]},
         "is_in_review": False,
         "conflicting": ("w", "x"),
     }
@@ -147,3 +109,45 @@ def test_what_a_violation_does_not_tell_stays_unknown() -> None:
 def test_a_kind_of_camera_that_is_not_known_here_keeps_its_number() -> None:
     device = violations_pb2.Device(kind=99)  # type: ignore[arg-type]
     assert to_violation(violations_pb2.Violation(device=device)).device.kind == "99"
+
+
+def each_field_distinct() -> violations_pb2.Violation:
+    """A confirmed violation in which no two fields of a kind are equal."""
+    stamps = [to_timestamp(moment) for moment in MOMENTS]
+    return violations_pb2.Violation(
+        violation_id="v",
+        state=violations_pb2.VIOLATION_STATE_CONFIRMED,
+        source=violations_pb2.VIOLATION_SOURCE_DEVICE,
+        hold_reason="h",
+        offence=violations_pb2.Offence(
+            code="c", article="a", rules_version="rv", rules_sha256="rs"
+        ),
+        occurred_at=stamps[0],
+        plate=inference_pb2.Plate(text="p"),
+        place=common_pb2.Place(latitude=1, longitude=2, address="ad"),
+        device=violations_pb2.Device(
+            name="dn",
+            serial="ds",
+            certificate_number="dc",
+            verification_number="dv",
+            verification_from=stamps[1],
+            verification_until=stamps[2],
+            kind=cameras_pb2.CAMERA_KIND_SPEED_POINT,
+            tolerance_kmh=7,
+        ),
+        readings=inference_pb2.Readings(
+            device_serial="rd",
+            device_time=stamps[4],
+            frame_sha256=bytes(32),
+            speed_kmh=3,
+            speed_limit_kmh=4,
+            signal_phase=inference_pb2.SIGNAL_PHASE_RED,
+            signal_age_seconds=6,
+            past_stop_line=True,
+        ),
+        over_kmh=5,
+        evidence_sha256=["e"],
+        original_sha256=["g"],
+        conflicting_violation_ids=["w", "x"],
+        decision=violations_pb2.Decision(decision_id="i", officer="o", decided_at=stamps[3]),
+    )

@@ -1,6 +1,6 @@
 """The number of a fine."""
 
-from fines.model.identifiers import is_number, new_number
+from fines.model.fine import is_number, new_number
 
 
 def test_fine_numbers_carry_a_check_digit() -> None:

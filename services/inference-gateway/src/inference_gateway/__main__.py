@@ -1,6 +1,6 @@
 """`python -m inference_gateway serve | migrate`."""
 
-from chassis.runtime import main
+from host.runtime import main
 
 from inference_gateway.app import SERVICE
 

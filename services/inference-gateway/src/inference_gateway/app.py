@@ -4,8 +4,8 @@ from pathlib import Path
 
 from audit_log.rules import AuditRules
 from audit_log.service import serve_audit_log
-from chassis.runtime import Chassis, Service
 from chassis.telemetry import UUID_SHAPE
+from host.runtime import Chassis, Service
 from tartip.inference.v1 import (
     functions_pb2,
     functions_pb2_grpc,

@@ -2,8 +2,8 @@
 
 from uuid import UUID
 
-from chassis.consumer import Meta, Subscription
 from chassis.transaction import Tx
+from host.consumer import Meta, Subscription
 from tartip.cameras.v1 import events_pb2
 
 from inference_gateway.cameras import storage

@@ -1,6 +1,6 @@
 """`python -m operator_gateway serve`."""
 
-from chassis.runtime import main
+from host.runtime import main
 
 from operator_gateway.app import SERVICE
 

@@ -1,4 +1,4 @@
-"""Wires the gateway and serves it: no database, no domain, every decision is the owner's."""
+"""Wires the gateway and serves it: no database, no domain, decisions are the data owners'."""
 
 import asyncio
 import contextlib
@@ -7,12 +7,12 @@ import sys
 from collections.abc import Iterator
 
 import uvicorn
-from chassis.broker import Broker
 from chassis.channels import Channels
 from chassis.clock import system_clock
-from chassis.runtime import Chassis, Service
 from chassis.telemetry import UUID_SHAPE
 from fastapi import FastAPI
+from host.broker import Broker
+from host.runtime import Chassis, Service
 from law.yearly import read_yearly_tables
 
 from operator_gateway import (
@@ -112,7 +112,7 @@ async def serve_until(stopping: asyncio.Event, app: FastAPI, address: str, feed:
 
 
 def listen_on(address: str) -> socket.socket:
-    """Ends the process with one clear line where the address cannot be had."""
+    """Ends the process with one clear line where the address cannot be bound."""
     host, _, port = address.rpartition(":")
     try:
         return socket.create_server((host, int(port)), backlog=BACKLOG)
@@ -140,7 +140,7 @@ def server_config(app: FastAPI) -> uvicorn.Config:
 
 
 class _Server(uvicorn.Server):
-    """Signals are the runtime's to hear."""
+    """Leaves signals to the runtime."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -79,7 +79,7 @@ class ConsistencyQuery(Request):
 
 @router.get("/head")
 async def get_head(service: ServiceName, context: AsOperator) -> HeadAnswer:
-    """The newest signed head. Role auditor, as all of these."""
+    """The newest signed tree head. Role auditor, like the calls below."""
     audit = _audit(context, service)
     return HeadAnswer.of(await context.call(audit.GetHead, audit_pb2.GetHeadRequest()))
 
@@ -88,9 +88,9 @@ async def get_head(service: ServiceName, context: AsOperator) -> HeadAnswer:
 async def list_entries(
     service: ServiceName, listing: Annotated[AuditListing, Query()], context: AsOperator
 ) -> AuditPage:
-    """Sealed entries in order, of the auditor's regions; none about a complaint, domestic violence
-    or a child. A page may hold fewer than asked for and go on. Reading them is audited: the header
-    Tartip-Purpose is required."""
+    """Sealed entries of the auditor's regions, in order; none about complaints, domestic violence
+    or children. A page may have fewer entries than asked for although more follow. Reading is
+    audited: the header Tartip-Purpose is required."""
     request = listing.message(audit_pb2.ListEntriesRequest)
     return AuditPage.of(await context.call(_audit(context, service).ListEntries, request))
 
@@ -99,7 +99,7 @@ async def list_entries(
 async def prove_inclusion(
     service: ServiceName, query: Annotated[InclusionQuery, Query()], context: AsOperator
 ) -> Proof:
-    """That an entry stands in the tree of a head."""
+    """The proof that an entry is in the tree of a head."""
     request = query.message(audit_pb2.ProveInclusionRequest)
     return Proof.of(await context.call(_audit(context, service).ProveInclusion, request))
 
@@ -108,7 +108,7 @@ async def prove_inclusion(
 async def prove_consistency(
     service: ServiceName, query: Annotated[ConsistencyQuery, Query()], context: AsOperator
 ) -> Proof:
-    """That an older tree is the beginning of a newer one."""
+    """The proof that an older tree is the beginning of a newer one."""
     request = query.message(audit_pb2.ProveConsistencyRequest)
     return Proof.of(await context.call(_audit(context, service).ProveConsistency, request))
 
@@ -117,7 +117,7 @@ async def prove_consistency(
 async def list_attempts(
     service: ServiceName, listing: Annotated[Listing, Query()], context: AsOperator
 ) -> AttemptsPage:
-    """Attempts to open what was hidden from the one who asked, newest first. Role
+    """Attempts to open records that are hidden from the caller, newest first. Role
     internal_security; the header Tartip-Purpose is required."""
     request = listing.message(audit_pb2.ListAttemptsRequest)
     return AttemptsPage.of(await context.call(_audit(context, service).ListAttempts, request))

@@ -150,7 +150,7 @@ class CameraListing(Listing):
 async def register_camera(
     body: RegisterCamera, context: AsOperator, idempotency_key: IdempotencyKey = None
 ) -> CameraAnswer:
-    """Registers a camera under an id the client made. Role camera_administrator."""
+    """Registers a camera under an id that the client makes. Role camera_administrator."""
     camera_id = client_made_id(body.camera_id, idempotency_key, "camera_id")
     request = body.message(cameras_pb2.RegisterCameraRequest, camera_id=camera_id)
     reply = await context.call(context.peers.cameras.RegisterCamera, request)
@@ -170,7 +170,7 @@ async def list_cameras(
 async def get_camera(
     camera_id: Id, context: AsOperator, as_of: Annotated[Instant | None, Query()] = None
 ) -> CameraAnswer:
-    """One camera, with `as_of` as it was described at that moment."""
+    """One camera; with `as_of` its description at that moment."""
     request = to_message({"camera_id": camera_id, "as_of": as_of}, cameras_pb2.GetCameraRequest)
     reply = await context.call(context.peers.cameras.GetCamera, request)
     telemetry.annotate(camera=reply.camera.camera_id)

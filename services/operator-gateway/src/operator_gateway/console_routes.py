@@ -1,4 +1,4 @@
-"""The console: static files out of the package, under a policy without inline scripts."""
+"""The console: static files of the package, under a policy without inline scripts."""
 
 from importlib.resources import files
 

@@ -18,10 +18,10 @@ from operator_gateway.tickets import TICKET_SECONDS, Tickets
 router = APIRouter(prefix="/v1/events", tags=["events"])
 
 HEARTBEAT_SECONDS = 15.0
-# Below uvicorn's bound on connections, so that streams never shut the calls out.
+# Below uvicorn's bound on connections, so that streams leave room for calls.
 LISTENERS_MAX = 64
 RETRY_MS = 2000
-# An event and no comment: a page must be able to notice that a connection is dead.
+# An event, not a comment, so that a page can notice a dead connection.
 HEARTBEAT = "event: heartbeat\ndata: {}\n\n"
 
 
@@ -32,7 +32,7 @@ class TicketAnswer(Answer):
 
 @router.post("/tickets", status_code=201)
 async def give_ticket(request: Request, context: AsOperator) -> TicketAnswer:
-    """A ticket that opens one live stream, for clients that can send no header."""
+    """A ticket that opens one live stream, for clients that cannot send headers."""
     tickets: Tickets = request.app.state.tickets
     return TicketAnswer(ticket=tickets.give(context), good_for_seconds=TICKET_SECONDS)
 
@@ -51,9 +51,9 @@ async def live_events(
 ) -> StreamingResponse:
     """Facts of the operator's regions as they happen: `event: fact` with ids only.
 
-    `ready` comes first and names the position from which the stream goes on. `dropped` tells how
-    many were lost because the client was slow, `gap` that resuming left a hole, `expired` that the
-    token has run out; `heartbeat` comes every 15 s.
+    `ready` comes first and names the position at which the stream begins. `dropped` says how many
+    facts were lost because the client was slow, `gap` that facts are missing after resuming,
+    `expired` that the token has run out; `heartbeat` comes every 15 s.
     """
     state = request.app.state
     holder = (

@@ -1,5 +1,5 @@
-"""Evidence, opened by the owner of its record and streamed through: nothing of it rests here or in
-the browser's cache."""
+"""Evidence, opened by the owner of its record and streamed through: neither this process nor the
+browser's cache stores any of it."""
 
 from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Annotated, Any
@@ -54,14 +54,14 @@ async def open_violation_evidence(
     "/reports/{report_id}/media/{media_id}", response_class=StreamingResponse, responses=ANSWERS
 )
 async def open_report_media(report_id: Id, media_id: Id, context: AsOperator) -> StreamingResponse:
-    """A picture or film of a report; the header Tartip-Purpose is required, as above."""
+    """A picture or film of a report; the header Tartip-Purpose is required and is audited."""
     telemetry.annotate(report=report_id)
     request = reports_pb2.OpenEvidenceRequest(report_id=report_id, media_id=media_id)
     return await _opened(context.stream(context.peers.reports.OpenEvidence, request))
 
 
 async def _opened(messages: AsyncGenerator[Chunk, None]) -> StreamingResponse:
-    # The first message before the status: a refusal must still be able to become one.
+    # The first message is awaited before the status is sent, so that a refusal can set it.
     first = await anext(messages)
     is_shown = first.content_type in SHOWN_TYPES
     placed = "inline" if is_shown else "attachment"

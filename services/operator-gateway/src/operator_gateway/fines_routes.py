@@ -124,7 +124,7 @@ class CancelFine(Request):
 
 @router.get("")
 async def list_fines(listing: Annotated[FineListing, Query()], context: AsOperator) -> FinePage:
-    """Fines by state, region and hold, newest first, or the one of a violation."""
+    """Fines by state, region and hold, newest first, or the fine of a violation."""
     request = listing.message(fines_pb2.ListFinesRequest)
     return FinePage.of(await context.call(context.peers.fines.ListFines, request))
 
@@ -135,7 +135,7 @@ async def recheck_fines(
 ) -> RecheckPage:
     """Issued fines that today's guards would hold; changes nothing. Role supervisor or auditor.
 
-    `page_size` bounds how many fines are looked at; the header Tartip-Purpose is required.
+    `page_size` bounds how many fines are checked; the header Tartip-Purpose is required.
     """
     request = fines_pb2.RecheckIssuedFinesRequest(
         region=listing.region, resume_token=listing.page_token
@@ -170,7 +170,7 @@ async def get_fine(number: Id, context: AsOperator) -> FineAnswer:
 async def cancel_fine(
     number: Id, body: CancelFine, context: AsOperator, idempotency_key: IdempotencyKey = None
 ) -> FineAnswer:
-    """Cancels a fine; what was paid is refunded by reversal. Role supervisor."""
+    """Cancels a fine; a payment is refunded. Role supervisor."""
     request = body.message(
         fines_pb2.CancelFineRequest,
         number=number,
@@ -189,7 +189,7 @@ async def list_entries(number: Id, context: AsOperator) -> Entries:
 
 
 def _answer(reply: FineReply) -> FineAnswer:
-    """The answer to the operator; its span carries the id and goes on in the older story."""
+    """The answer to the operator; the span carries the id and joins the story of the record."""
     telemetry.bind_story(reply.fine.story)
     telemetry.annotate(fine=reply.fine.number)
     return FineAnswer.of(reply)

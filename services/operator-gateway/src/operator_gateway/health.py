@@ -1,7 +1,7 @@
-"""/healthz says that the process lives, /readyz whom it can reach and whom not.
+"""/healthz says that the process lives, /readyz which peers it can reach.
 
 Readiness asks each peer's standard health service over the same mutual TLS as every call. The
-answer is kept a moment, so that probes cost the peers nothing, and leaves no spans.
+answer is cached for a moment, so that probes cost the peers little, and makes no spans.
 """
 
 import asyncio
@@ -10,10 +10,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import grpc
-from chassis.broker import Broker
 from chassis.channels import Channels
 from fastapi import APIRouter, Request, Response
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from host.broker import Broker
 from opentelemetry import context, trace
 
 from operator_gateway.schemas import Answer
@@ -56,7 +56,7 @@ class Readies:
         self._checked_at = 0.0
 
     async def readiness(self) -> Readiness:
-        """Of all peers, as of CACHED_SECONDS ago at most."""
+        """The state of all peers, at most CACHED_SECONDS old."""
         async with self._lock:
             if self._answer is None or time.monotonic() - self._checked_at > CACHED_SECONDS:
                 peers = await asyncio.gather(*(self._peer(name) for name in self._stubs))

@@ -1,7 +1,7 @@
 """The HTTP edge: a FastAPI application whose refusals are RFC 9457 problem+json.
 
 Pure ASGI middleware counts the bytes of a body as they stream, opens the span, and never logs a
-query string. A fresh trace begins here: a stranger's traceparent and baggage are not believed.
+query string. A new trace begins here: traceparent and baggage of clients are not trusted.
 """
 
 import asyncio
@@ -38,7 +38,7 @@ class BodyTooSlow(Refusal):
     code = "BODY_TOO_SLOW"
 
 
-# What HTTP has a finer status for than the kind of refusal.
+# Refusals for which HTTP has a more specific status than for their kind.
 HTTP_STATUSES = {BodyTooLarge.code: 413, BodyTooSlow.code: 408}
 
 
@@ -73,9 +73,9 @@ def make_app(
         description=description,
         version=version,
         openapi_url="/v1/openapi.json",
-        docs_url=None,  # FastAPI's page loads its scripts from a stranger
+        docs_url=None,  # FastAPI's page loads its scripts from another host
         redoc_url=None,
-        # FastAPI's own telemetry would put what it likes onto spans and logs; `Edge` does it here.
+        # FastAPI's own telemetry does not choose what goes on spans and logs; `Edge` does.
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
 
@@ -116,7 +116,7 @@ def _language(request: Request) -> str:
 
 
 def negotiated_language(accepted: str) -> str:
-    """The language we speak that a header Accept-Language likes best (RFC 9110); else English."""
+    """Of our languages the one that Accept-Language prefers (RFC 9110, 12.5.4); else English."""
     best, best_quality = "en", 0.0
     for wish in accepted.lower().split(","):
         name, *parameters = wish.split(";")
@@ -128,7 +128,7 @@ def negotiated_language(accepted: str) -> str:
 
 
 def _quality(parameters: list[str]) -> float:
-    """1 where it is not said; 0 where it is no number from 0 to 1."""
+    """1 where it is absent; 0 where it is not a number from 0 to 1."""
     given = [p.strip() for p in parameters if p.strip().startswith("q=")]
     if not given:
         return 1.0
@@ -137,7 +137,7 @@ def _quality(parameters: list[str]) -> float:
 
 
 class Edge:
-    """Span, body bound and the last catch around every HTTP request."""
+    """Around every HTTP request: its span, the bound on its body, and the last error handler."""
 
     def __init__(self, app: ASGIApp, upload_paths: tuple[str, ...] = ()) -> None:
         self._app = app

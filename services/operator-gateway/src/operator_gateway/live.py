@@ -1,9 +1,9 @@
-"""The live feed: facts as they happen, to those operators who may know of them.
+"""The live feed: facts as they happen, for the operators who may know of them.
 
-A fact is its subject, the id it is about, its region and its time, no more; payloads never
-reach this process. Who wants the rest asks the owner, by an audited call. What a client missed
-while it was away is replayed whole, as far back as it is known. Clients that cannot keep up lose
-the oldest facts and get their number; the position that they are given goes on past those.
+A fact is a subject, the id it is about, its region and its time; payloads never reach this process.
+The rest is read from the owner by an audited call. What a client missed while it was away is
+replayed as far back as it is known. Clients that cannot keep up lose the oldest facts and are told
+how many; the positions that they get then lie behind those.
 """
 
 import asyncio
@@ -36,7 +36,7 @@ AUDIENCES: Mapping[str, frozenset[str]] = {
     "fines.v1.": REVIEWERS | {"finance"},
     "reports.v1.": frozenset({"dispatcher", "supervisor"}),
 }
-# The subjects of each stream that is followed begin with this.
+# The streams that are followed, and the beginning of their subjects.
 SUBJECTS = {
     "CAMERAS": "cameras.v1.",
     "FINES": "fines.v1.",
@@ -60,13 +60,13 @@ class LiveEvent:
     region: str
     at: datetime
     story: str
-    # Of the aggregate, as the fact left it; 0 where it is not said.
+    # Of the aggregate after the fact; 0 where the header is absent.
     version: int = 0
 
 
 @dataclass(frozen=True)
 class FeedMessage:
-    """What a client gets: an event, or what it missed; `position` is where to resume after it."""
+    """What a client gets: an event, or how many it missed; `position` is for resuming after it."""
 
     kind: str
     position: str
@@ -75,7 +75,7 @@ class FeedMessage:
 
 
 def may_know(operator: Operator, event: LiveEvent) -> bool:
-    """The first prefix that fits decides."""
+    """Whether regions and roles allow it; the first prefix that matches the subject decides."""
     if "*" not in operator.regions and event.region not in operator.regions:
         return False
     for prefix, roles in AUDIENCES.items():
@@ -85,7 +85,7 @@ def may_know(operator: Operator, event: LiveEvent) -> bool:
 
 
 def may_follow(operator: Operator, stream: str) -> bool:
-    """Whether the operator may know of any fact of this stream."""
+    """Whether the operator may know of some facts of this stream."""
     return any(
         roles & operator.roles
         for prefix, roles in AUDIENCES.items()
@@ -94,7 +94,7 @@ def may_follow(operator: Operator, stream: str) -> bool:
 
 
 def read_position(text: str) -> Position | None:
-    """The position that an event id names; None where it names none."""
+    """The position that an event id stands for; None where it is not one."""
     if len(text) > 200 or not _POSITION.fullmatch(text):
         return None
     found = {
@@ -108,7 +108,7 @@ def write_position(position: Position) -> str:
 
 
 class Listener:
-    """One client's queues: what is replayed to it, and what has come since, which is bounded."""
+    """One client's queues: facts that are replayed, and a bounded number of new ones."""
 
     def __init__(
         self, operator: Operator, position: Position, replayed: Iterable[LiveEvent] = ()
@@ -118,7 +118,7 @@ class Listener:
         self._position = position
         self._replayed = deque(event for event in replayed if may_know(operator, event))
         self._waiting: deque[LiveEvent] = deque()
-        # How many facts were lost since it last got their number, and how far they went.
+        # How many facts were lost since the client was last told, and the latest of them.
         self._missed = 0
         self._missed_to: Position = {}
         self._gap = False
@@ -146,7 +146,7 @@ class Listener:
         self._something.set()
 
     def begin_anew(self, stream: str) -> None:
-        """The stream's numbers begin again: what lay between is not known."""
+        """The stream's numbers begin again: what happened in between is not known."""
         self._position[stream] = 0
         if may_follow(self._operator, stream):
             self.mark_gap()
@@ -156,7 +156,7 @@ class Listener:
         self._something.set()
 
     async def next(self, *, within_seconds: float) -> FeedMessage | None:
-        """What comes next; None when nothing did or the feed has closed."""
+        """The next message; None where none came in time or the feed has closed."""
         try:
             async with asyncio.timeout(within_seconds):
                 await self._something.wait()
@@ -186,7 +186,7 @@ class Listener:
 
 
 class LiveFeed:
-    """The latest facts of each stream, and who listens."""
+    """The latest facts of each stream, and its listeners."""
 
     def __init__(self) -> None:
         self._recent: dict[str, deque[LiveEvent]] = {
@@ -209,7 +209,7 @@ class LiveFeed:
             listener.offer(event)
 
     def forget(self, stream: str) -> None:
-        """The stream was made anew: its numbers begin again."""
+        """For a stream that was created again: its numbers begin again."""
         self._recent[stream].clear()
         self._latest[stream] = 0
         for listener in self._listeners:
@@ -219,12 +219,12 @@ class LiveFeed:
         return self._latest[stream]
 
     def listen(self, operator: Operator, after: Position | None = None) -> Listener:
-        """A listener from now on, or from a position where what came since is still known."""
+        """A listener from now on, or from a position as far as facts since then are known."""
         resumed = {
             stream: self._resumed(stream, number) for stream, number in (after or {}).items()
         }
         missed = (self._published_after(stream, number) for stream, number in resumed.items())
-        # By time over all streams, and in each by its own order, whatever its clock said.
+        # By time over all streams; each stream keeps its own order, whatever the times say.
         replayed = heapq.merge(*missed, key=lambda event: event.at)
         listener = Listener(operator, self._latest | resumed, replayed)
         if any(self._has_gap(operator, stream, number) for stream, number in (after or {}).items()):
@@ -243,7 +243,7 @@ class LiveFeed:
             listener.close()
 
     def _resumed(self, stream: str, sequence: int) -> int:
-        """Where to go on: a number that the stream has not reached is of one that was lost."""
+        """Where to go on: a number that the stream has not reached belongs to a lost stream."""
         return sequence if sequence <= self._latest[stream] else 0
 
     def _published_after(self, stream: str, sequence: int) -> list[LiveEvent]:
@@ -258,6 +258,6 @@ class LiveFeed:
 async def messages_for(
     listener: Listener, *, heartbeat_seconds: float
 ) -> AsyncIterator[FeedMessage | None]:
-    """What the client gets, None for a heartbeat; ends when the feed closes."""
+    """The messages for the client, None for a heartbeat; ends when the feed closes."""
     while not listener.closed:
         yield await listener.next(within_seconds=heartbeat_seconds)

@@ -2,7 +2,7 @@
 
 Names stay as they are in the proto. An enum value becomes its short name ("REPORT_STATUS_IN_WORK"
 is "in_work"; unset or newer than this gateway is None), bytes become base64, a Timestamp a datetime
-in UTC, and what has presence and is absent None.
+in UTC, and an absent field with presence None.
 """
 
 import base64
@@ -25,7 +25,7 @@ def to_plain(message: Message) -> dict[str, Any]:
 
 
 def to_message(values: Mapping[str, Any], message_type: type[M]) -> M:
-    """The message with these fields; None and what is not named stay unset."""
+    """The message with these fields; those that are None stay unset."""
     message = message_type()
     _fill(message, values)
     return message

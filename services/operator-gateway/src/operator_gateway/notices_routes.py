@@ -1,6 +1,6 @@
-"""What everybody must know before he trusts a date or an amount; the console shows it on each page.
+"""What must be known before a date or an amount is trusted; the console shows it on each page.
 
-Open to all: it is said before anybody signs in, and tells nothing of anybody.
+Open to all, also before signing in: it is about no person.
 """
 
 from datetime import datetime
@@ -27,7 +27,7 @@ class Notice(Answer):
 
 
 class Notices(Answer):
-    """`now` is the moment that the mesh lives in; ages and deadlines are shown against it."""
+    """`now` is the time that the services live in; ages and deadlines are computed against it."""
 
     now: datetime
     notices: list[Notice]
@@ -35,7 +35,7 @@ class Notices(Answer):
 
 @router.get("/notices")
 async def list_notices(request: HttpRequest) -> Notices:
-    """Empty in production, save where a yearly table of the law has to be added."""
+    """Empty in production, unless a yearly table of the law has to be added."""
     clock: Clock = request.app.state.clock
     tables: YearlyTables = request.app.state.yearly_tables
     now = clock()

@@ -30,7 +30,7 @@ from operator_gateway.settings import GatewaySettings
 CALL_SECONDS = 5.0
 STREAM_SECONDS = 30.0
 TOKEN_LENGTH_MAX = 8192
-# Of a header: four bytes a character at most, three characters for each.
+# Of the header: at most four bytes a character, each written with three characters.
 PURPOSE_HEADER_MAX = LENGTH_MAX * 4 * 3
 _TOKEN = re.compile(r"[A-Za-z0-9_=-]+(\.[A-Za-z0-9_=-]+){2}")
 _VISIBLE = re.compile(r"([\x20-\x24\x26-\x7e]|%[0-9A-Fa-f]{2})*")
@@ -56,14 +56,14 @@ class Replies(Protocol[R_co]):
 
 @dataclass(frozen=True)
 class Peers:
-    """The stubs of the data's owners."""
+    """The stubs of the services that own the data."""
 
     cameras: "cameras_pb2_grpc.CameraRegistryAsyncStub"
     inference: "inference_pb2_grpc.InferenceAsyncStub"
     violations: "violations_pb2_grpc.ViolationsAsyncStub"
     fines: "fines_pb2_grpc.FinesAsyncStub"
     reports: "reports_pb2_grpc.ReportDeskAsyncStub"
-    # By the name of the service, for each that has data.
+    # By name, of each service that has data.
     audits: "dict[str, audit_pb2_grpc.AuditAsyncStub]"
 
     @classmethod
@@ -82,7 +82,7 @@ class Peers:
 
 @dataclass(frozen=True)
 class OperatorContext:
-    """One operator's request: who asks, why, and the peers to ask in their name."""
+    """One operator's request: the operator, the purpose, and the peers to call on their behalf."""
 
     operator: Operator
     name: str
@@ -93,11 +93,11 @@ class OperatorContext:
 
     @property
     def metadata(self) -> tuple[tuple[str, str | bytes], ...]:
-        """What goes with each call: the operator's token and purpose."""
+        """Sent with each call: the operator's token and purpose."""
         return (("authorization", f"Bearer {self.token}"), *purpose_metadata(self.purpose))
 
     async def call(self, method: Callable[Concatenate[Q, ...], Awaitable[R]], request: Q) -> R:
-        """The peer's answer within CALL_SECONDS. Raises the peer's refusal as ours."""
+        """The peer's answer within CALL_SECONDS. Raises what the peer refuses with."""
         with peers_refusals():
             return await method(request, metadata=self.metadata, timeout=CALL_SECONDS)
 
@@ -106,7 +106,7 @@ class OperatorContext:
     ) -> AsyncGenerator[R, None]:
         """The peer's messages; the call ends with this generator, after STREAM_SECONDS at most.
 
-        Raises the peer's refusal as ours.
+        Raises what the peer refuses with.
         """
         call = method(request, metadata=self.metadata, timeout=STREAM_SECONDS)
         try:
@@ -139,7 +139,7 @@ async def operator_context(
 
 
 def decoded_purpose(header: str) -> str:
-    """Of percent-encoded UTF-8, so ASCII without a percent sign is what it was.
+    """From percent-encoded UTF-8; ASCII without a percent sign stays as it is.
 
     Raises PurposeWrong.
     """

@@ -165,8 +165,8 @@ class AcceptTrafficEvidence(Request):
 async def list_reports(
     listing: Annotated[ReportListing, Query()], context: AsOperator
 ) -> DeskReportPage:
-    """The queue, most urgent deadline first and last what waits for a reporter; without texts,
-    reporters, media and steps."""
+    """The queue, most urgent deadline first, reports that wait for their reporter last; without
+    texts, reporters, media and steps."""
     request = listing.message(reports_pb2.ReportDeskListReportsRequest)
     return DeskReportPage.of(await context.call(context.peers.reports.ListReports, request))
 
@@ -188,7 +188,7 @@ async def get_report(report_id: Id, context: AsOperator) -> DeskReportAnswer:
 async def take_report(
     report_id: Id, context: AsOperator, body: TakeReport | None = None
 ) -> DeskReportAnswer:
-    """Takes a report into work under the operator's name."""
+    """Assigns a report to the operator, who takes it into work."""
     body = body or TakeReport()
     request = body.message(reports_pb2.TakeReportRequest, report_id=report_id)
     return _answer(await context.call(context.peers.reports.TakeReport, request))
@@ -196,14 +196,14 @@ async def take_report(
 
 @router.post("/{report_id}/route")
 async def route_report(report_id: Id, body: RouteReport, context: AsOperator) -> DeskReportAnswer:
-    """Sends it to another unit."""
+    """Sends a report to another unit."""
     request = body.message(reports_pb2.RouteReportRequest, report_id=report_id)
     return _answer(await context.call(context.peers.reports.RouteReport, request))
 
 
 @router.post("/{report_id}/ask")
 async def ask_reporter(report_id: Id, body: AskReporter, context: AsOperator) -> DeskReportAnswer:
-    """Asks the reporter; the deadline waits."""
+    """Asks the reporter; the deadline is suspended until the answer."""
     request = body.message(reports_pb2.AskReporterRequest, report_id=report_id)
     return _answer(await context.call(context.peers.reports.AskReporter, request))
 
@@ -218,13 +218,13 @@ async def answer_report(report_id: Id, body: AnswerReport, context: AsOperator) 
 async def accept_traffic_evidence(
     report_id: Id, body: AcceptTrafficEvidence, context: AsOperator
 ) -> DeskReportAnswer:
-    """Makes it a violation candidate that an officer decides."""
+    """Makes a report a violation candidate, which an officer decides."""
     request = body.message(reports_pb2.AcceptTrafficEvidenceRequest, report_id=report_id)
     return _answer(await context.call(context.peers.reports.AcceptTrafficEvidence, request))
 
 
 def _answer(reply: ReportReply) -> DeskReportAnswer:
-    """The answer to the operator; its span carries the id and goes on in the older story."""
+    """The answer to the operator; the span carries the id and joins the story of the record."""
     telemetry.bind_story(reply.report.story)
     telemetry.annotate(report=reply.report.report.report_id)
     return DeskReportAnswer.of(reply)

@@ -1,4 +1,4 @@
-"""What the JSON of every noun is made of: strict requests, answers, ids, money, places, pages."""
+"""What every JSON body and query is made of: strict requests, answers, ids, money, pages."""
 
 import base64
 import binascii
@@ -33,7 +33,7 @@ def _of_our_time(value: datetime) -> datetime:
     return value
 
 
-# Names of things in a path; what a name must look like is for its owner to say.
+# Ids in a path; their owner checks what they must look like.
 Id = Annotated[str, Path(min_length=1, max_length=64)]
 ClientMadeId = Annotated[
     str, Field(max_length=36, description="UUIDv7 that the client made and keeps until answered.")
@@ -64,7 +64,7 @@ Region = Annotated[str, Field(max_length=6, examples=["KZ-75"])]
 
 
 class Request(BaseModel):
-    """A body: what it does not name is refused, not ignored."""
+    """A request's body: unknown fields are refused, not ignored."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -81,7 +81,7 @@ class Answer(BaseModel):
 
 
 class Listing(BaseModel):
-    """The query of a list: unknown names are refused."""
+    """The query of a list: unknown parameters are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -121,7 +121,7 @@ Moment = datetime | None
 
 
 def client_made_id(in_body: str | None, in_header: str | None, field: str) -> str:
-    """The id from the body or else the header; both is well only where they agree."""
+    """The id from the body or else the header; where both have one, they must agree."""
     if in_body and in_header and in_body != in_header:
         raise BadRequest(
             fields=(FieldError(field, "BAD_REQUEST", "differs from the header Idempotency-Key"),)

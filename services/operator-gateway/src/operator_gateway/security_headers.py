@@ -1,4 +1,4 @@
-"""Around every answer: the headers that keep a browser honest. Pure ASGI."""
+"""The security headers of every answer. Pure ASGI."""
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -19,7 +19,7 @@ HEADERS = (
 
 
 class SecurityHeaders:
-    """Pages may run our own scripts and no others; answers of the API are never kept or framed."""
+    """Pages may run only our own scripts; answers of the API are never cached or framed."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

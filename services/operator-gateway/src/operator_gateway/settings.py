@@ -1,4 +1,4 @@
-"""What the gateway is given from outside: where it listens and where its peers do."""
+"""This service's own settings: its address and its peers'."""
 
 from typing import ClassVar
 
@@ -14,7 +14,7 @@ class GatewaySettings(Settings):
     violations_address: str = ""
     fines_address: str = ""
     citizen_reports_address: str = ""
-    # Whether the services assume years for which the law has no values yet: said in the notices.
+    # Whether the services assume years without tables of the law; the notices say so.
     assume_years: bool = False
 
     @property

@@ -1,7 +1,7 @@
-"""Who the operator is, and the way in: the development issuer's list where there is one.
+"""Signing in, and who the operator is.
 
-A real issuer has no such list; then the console asks for an access token. The development issuer
-exists in the embedded run only and says so in its discovery document.
+The development issuer lists its operators; with a real issuer the console asks for an access token.
+The development issuer exists only in the embedded run and says so in its discovery document.
 """
 
 from typing import Annotated, Any
@@ -68,7 +68,7 @@ class Me(Answer):
 
 @router.get("/me")
 async def me(context: AsOperator) -> Me:
-    """Whom the token names and what they may see."""
+    """The operator whom the token names, with roles and regions."""
     operator = context.operator
     return Me(
         operator=operator.operator_id,
@@ -89,7 +89,7 @@ async def ways_in(request: Request) -> SignIn:
 
 @router.post("/sign-in/development")
 async def development_token(request: Request, body: DevelopmentSignIn) -> Token:
-    """A token of the development issuer, which asks no password; nowhere else is this possible."""
+    """A token of the development issuer, without a password; refused with any other issuer."""
     discovery = await _discovery(request.app.state.issuer)
     if OPERATORS_CLAIM not in discovery:
         raise NotDevelopment

@@ -58,7 +58,7 @@ class RevenueQuery(Request):
 async def camera_statistics(
     query: Annotated[CameraStatisticsQuery, Query()], context: AsOperator
 ) -> CameraStatistics:
-    """Registered, connected and with AI, in all and by region."""
+    """How many cameras are registered, connected and with AI, in total and by region."""
     request = query.message(cameras_pb2.GetStatisticsRequest)
     return CameraStatistics.of(await context.call(context.peers.cameras.GetStatistics, request))
 

@@ -1,15 +1,14 @@
-"""Follows the streams by ephemeral ordered consumers: headers only, nothing acknowledged.
+"""Follows the streams with ephemeral ordered consumers: headers only, nothing acknowledged.
 
-The server delivers to an inbox of ours and numbers what it sends; a number that is missing, or a
-heartbeat that does not come, begins anew after the last fact received. The consumer is forgotten by
-the server when this process goes.
+The server numbers what it delivers. Where a number or a heartbeat is missing, a new consumer begins
+after the last fact received. The server removes the consumer when this process is gone.
 """
 
 import logging
 from datetime import UTC, timedelta
 
-from chassis.broker import Broker
 from chassis.clock import clock_offset, real_clock
+from host.broker import Broker
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 from nats.errors import TimeoutError as NatsTimeout
@@ -20,14 +19,14 @@ from operator_gateway.live import LiveEvent, LiveFeed
 HEARTBEAT_SECONDS = 5.0
 SILENCE_SECONDS = 12.0
 FORGOTTEN_AFTER_SECONDS = 60.0
-# How far back a gateway that starts looks, so that clients of the one before it can resume.
+# How far back a starting gateway reads, so that clients of the one before it can resume.
 LOOK_BACK = timedelta(minutes=15)
 PENDING_MESSAGES = 8192
 log = logging.getLogger(__name__)
 
 
 class StreamFollower:
-    """One stream's facts into the feed, for ever."""
+    """Publishes the facts of one stream to the feed, for ever."""
 
     def __init__(self, broker: Broker, feed: LiveFeed, stream: str) -> None:
         self._broker = broker
@@ -92,9 +91,9 @@ class StreamFollower:
 
 
 def live_event(message: Msg) -> LiveEvent:
-    """From the headers alone; one that is missing stays empty, and an empty region is nobody's.
+    """From the headers alone; a missing one becomes "", and nobody sees facts without a region.
 
-    The broker's clock is real; what operators see is of the time that the services live in.
+    The broker's clock is real; operators are shown the time that the services live in.
     """
     headers = message.headers or {}
     metadata = message.metadata

@@ -1,5 +1,5 @@
-"""Tickets for the live feed: a browser's EventSource can send no header, and a token in an address
-would be kept in histories. A ticket opens one stream, once, within half a minute.
+"""Tickets for the live feed: a browser's EventSource cannot send headers, and a token in an address
+would stay in histories. A ticket opens one stream, once, within half a minute.
 """
 
 import secrets
@@ -27,7 +27,7 @@ class _Ticket:
 
 
 class Tickets:
-    """Kept in this process: a ticket is good at the gateway that gave it."""
+    """Stored in this process: a ticket is valid only at the gateway that issued it."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -43,7 +43,7 @@ class Tickets:
         return ticket
 
     def take(self, ticket: str) -> OperatorContext:
-        """Whose it is. Raises NotAuthenticated (none) or TicketSpent."""
+        """Its holder. Raises NotAuthenticated (no ticket) or TicketSpent (unknown, used or old)."""
         if not ticket:
             raise NotAuthenticated
         found = self._tickets.pop(ticket, None)

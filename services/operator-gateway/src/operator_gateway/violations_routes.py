@@ -1,4 +1,4 @@
-"""The review desk over REST: the queue, and decisions that the officer's own key signs."""
+"""The review desk over REST: the queue, and decisions signed with the officer's own key."""
 
 from typing import Annotated, Literal
 
@@ -201,7 +201,7 @@ async def confirm_violation(
     context: AsOperator,
     idempotency_key: IdempotencyKey = None,
 ) -> ViolationAnswer:
-    """Confirms with the officer's signature over the prepared bytes. Role inspector."""
+    """Confirms a violation; the officer has signed the prepared bytes. Role inspector."""
     request = body.message(
         violations_pb2.ConfirmViolationRequest,
         violation_id=violation_id,
@@ -217,7 +217,7 @@ async def reject_violation(
     context: AsOperator,
     idempotency_key: IdempotencyKey = None,
 ) -> ViolationAnswer:
-    """Rejects, signed in the same way; the reason stands in the prepared bytes. Role inspector."""
+    """Rejects a violation; the reason is in the prepared and signed bytes. Role inspector."""
     request = body.message(
         violations_pb2.RejectViolationRequest,
         violation_id=violation_id,
@@ -233,7 +233,7 @@ async def annul_violation(
     context: AsOperator,
     idempotency_key: IdempotencyKey = None,
 ) -> ViolationAnswer:
-    """Takes a confirmed violation back. Role supervisor."""
+    """Annuls a confirmed violation. Role supervisor."""
     request = body.message(
         violations_pb2.AnnulViolationRequest,
         violation_id=violation_id,
@@ -243,7 +243,7 @@ async def annul_violation(
 
 
 def _answer(reply: ViolationReply) -> ViolationAnswer:
-    """The answer to the operator; its span carries the id and goes on in the older story."""
+    """The answer to the operator; the span carries the id and joins the story of the record."""
     telemetry.bind_story(reply.violation.story)
     telemetry.annotate(violation=reply.violation.violation_id)
     return ViolationAnswer.of(reply)

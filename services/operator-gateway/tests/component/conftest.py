@@ -4,6 +4,7 @@ The peers (`peers.py`) are small servers behind the chassis's own gate: they ver
 token themselves, as the owners of data do.
 """
 
+import asyncio
 import os
 import signal
 import socket
@@ -81,7 +82,7 @@ class RunningGateway:
         return httpx.AsyncClient(base_url=self.url, timeout=20, trust_env=False, **options)
 
 
-@pytest_asyncio.fixture(scope="package", loop_scope="session")
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def peers(engines: Any) -> AsyncIterator[Asked]:
     asked = Asked()
     running = [
@@ -151,7 +152,7 @@ async def _serve(
     return server
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def gateway(
     engines: Any, peers: Asked, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[RunningGateway]:
@@ -218,6 +219,13 @@ class Publisher:
         }
         await client.jetstream().publish(subject, b"secret payload", headers=headers)
         await client.close()
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Returns when it holds. Raises TimeoutError after a minute."""
+    async with asyncio.timeout(60):
+        while not condition():
+            await asyncio.sleep(0.05)
 
 
 def free_address() -> str:

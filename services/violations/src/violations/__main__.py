@@ -1,6 +1,6 @@
 """`python -m violations serve | migrate`."""
 
-from chassis.runtime import main
+from host.runtime import main
 
 from violations.app import SERVICE
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 from audit_log.rules import AuditRules
 from audit_log.service import serve_audit_log
-from chassis.consumer import Subscription
-from chassis.runtime import Chassis, Service
 from chassis.telemetry import UUID_SHAPE
+from host.consumer import Subscription
+from host.runtime import Chassis, Service
 from law import guards
 from law.articles import read_articles
 from tartip.inference.v1 import events_pb2 as inference_events

@@ -7,9 +7,9 @@ from datetime import datetime
 from uuid import UUID
 
 from chassis.clock import from_timestamp, made_at, parse_id
-from chassis.consumer import Meta, Poison
 from chassis.transaction import Tx
 from google.protobuf.timestamp_pb2 import Timestamp
+from host.consumer import Meta, Poison
 from tartip.inference.v1 import events_pb2 as inference_events
 from tartip.inference.v1 import inference_pb2
 from tartip.reports.v1 import events_pb2 as report_events

@@ -1,1 +1,1 @@
-"""The only SQL of this service: cameras with their versions, and their signs of life."""
+"""The only SQL of this service: cameras with their versions, and their heartbeats."""

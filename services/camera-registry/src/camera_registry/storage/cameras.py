@@ -34,7 +34,7 @@ from camera_registry.storage.tables import (
 
 @dataclass(frozen=True)
 class Filters:
-    """Every one that is set narrows the list."""
+    """Conditions that must all hold; None and "" set none."""
 
     region: str = ""
     function: AiFunction | None = None
@@ -73,19 +73,13 @@ async def add(tx: Tx, camera: Camera) -> bool:
 async def get(tx: Tx, camera_id: UUID, *, alive_since: datetime) -> Camera:
     """Raises CameraNotFound, also where the region is not the caller's."""
     query = _select_known(alive_since).where(cameras.c.camera_id == camera_id)
-    row = (await tx.execute(query)).one_or_none()
-    if row is None:
-        raise CameraNotFound
-    return camera_of(row)
+    return await _one(tx, query)
 
 
 async def get_for_update(tx: Tx, camera_id: UUID) -> Camera:
-    """As it is written, for who writes it again. Raises CameraNotFound."""
+    """As it is stored, locked for a change. Raises CameraNotFound."""
     query = select(cameras).where(cameras.c.camera_id == camera_id).with_for_update()
-    row = (await tx.execute(query)).one_or_none()
-    if row is None:
-        raise CameraNotFound
-    return camera_of(row)
+    return await _one(tx, query)
 
 
 async def save(tx: Tx, camera: Camera, *, held_from: datetime) -> None:
@@ -126,7 +120,7 @@ async def page(
 
 
 async def counts(tx: Tx, region: str, *, alive_since: datetime) -> list[Counts]:
-    """By region, without retired ones; all regions the scope sees where `region` is empty."""
+    """By region, without retired cameras; "" for every region that the scope may see."""
     status = _status_known(alive_since)
     query = (
         select(
@@ -147,11 +141,16 @@ async def counts(tx: Tx, region: str, *, alive_since: datetime) -> list[Counts]:
     return [Counts(**row._mapping) for row in await tx.execute(query)]
 
 
-def _status_known(alive_since: datetime) -> ColumnElement[str]:
-    """Online only while somebody looks: what is written holds until `alive_since` and no longer.
+async def _one(tx: Tx, query: Select[Any]) -> Camera:
+    row = (await tx.execute(query)).one_or_none()
+    if row is None:
+        raise CameraNotFound
+    return camera_of(row)
 
-    While the listener works it has written down a silence before this can be asked.
-    """
+
+def _status_known(alive_since: datetime) -> ColumnElement[str]:
+    """The stored status, but UNKNOWN for a camera stored as alive and last heard before
+    `alive_since`: a running listener would have stored its silence by now."""
     unheard = and_(cameras.c.status.in_(ALIVE), cameras.c.status_as_of < alive_since)
     return case((unheard, CameraStatus.UNKNOWN.value), else_=cameras.c.status)
 

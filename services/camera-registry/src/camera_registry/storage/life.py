@@ -1,4 +1,4 @@
-"""Signs of life and their absence, written into the cameras' rows in batches."""
+"""Heartbeats and their absence, written into the cameras' rows in batches."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -6,29 +6,24 @@ from typing import Any
 from uuid import UUID
 
 from chassis.transaction import Tx
-from sqlalchemy import bindparam, case, func, or_, select, update
+from sqlalchemy import Select, bindparam, case, func, or_, select, update
 
 from camera_registry.model import ALIVE, Camera, CameraStatus
 from camera_registry.storage.tables import camera_of, cameras, moment
 
-# How far a sign of life may seem to lie ahead because two copies' clocks differ.
+# How far in the future a heartbeat may seem to lie because two copies' clocks differ.
 CLOCKS_APART = timedelta(seconds=5)
 Beats = Mapping[UUID, tuple[str, datetime]]
 
 
 async def heard(tx: Tx, beats: Beats, *, now: datetime) -> list[Camera]:
-    """Writes signs of life, id → (region, moment); returns the cameras that came online."""
-    lock = (
-        select(cameras.c.camera_id, cameras.c.region, cameras.c.status)
-        .where(cameras.c.camera_id.in_(sorted(beats)), cameras.c.retired_at.is_(None))
-        .order_by(cameras.c.camera_id)
-        .with_for_update()
-    )
-    known = [row for row in await tx.execute(lock) if beats[row.camera_id][0] == row.region]
+    """Writes heartbeats, id → (region, moment); returns the cameras that came online."""
+    locked = await tx.execute(_locked(list(beats)))
+    known = [row for row in locked if beats[row.camera_id][0] == row.region]
     if not known:
         return []
-    signs = [{"beat_id": row.camera_id, "beat_at": beats[row.camera_id][1]} for row in known]
-    await tx.execute(_sign_of_life(now), signs)
+    latest = [{"beat_id": row.camera_id, "beat_at": beats[row.camera_id][1]} for row in known]
+    await tx.execute(_last_seen(now), latest)
     woken = [row.camera_id for row in known if row.status not in ALIVE]
     return await _set_status(tx, woken, CameraStatus.ONLINE, as_of=cameras.c.last_seen)
 
@@ -51,21 +46,9 @@ async def fall_silent(
     now: datetime,
     status: CameraStatus,
 ) -> list[Camera]:
-    """Gives `status` to cameras of a range of ids that gave no sign of life since `before`.
-
-    One whose last sign lies ahead of now was heard before the clock was set back: silent too. Of
-    what becomes unknown the moment stays at which it was last known.
-    """
-    silent = (
-        select(cameras.c.camera_id)
-        .where(
-            cameras.c.retired_at.is_(None),
-            cameras.c.status != status.value,
-            or_(cameras.c.last_seen < before, cameras.c.last_seen > now + CLOCKS_APART),
-        )
-        .order_by(cameras.c.camera_id)
-        .with_for_update(skip_locked=True)
-    )
+    """Gives `status` to the cameras behind `after`, up to `until`, that were not heard since
+    `before`; one that becomes UNKNOWN keeps the moment at which its status was last known."""
+    silent = _silent(before, now).where(cameras.c.status != status.value)
     if after is not None:
         silent = silent.where(cameras.c.camera_id > after)
     if until is not None:
@@ -88,7 +71,28 @@ async def _set_status(tx: Tx, ids: list[UUID], status: CameraStatus, *, as_of: A
     return [camera_of(row) for row in changed]
 
 
-def _sign_of_life(now: datetime) -> Any:
+def _locked(ids: list[UUID]) -> Select[Any]:
+    """In order of their ids, so that two transactions cannot deadlock."""
+    return (
+        select(cameras.c.camera_id, cameras.c.region, cameras.c.status)
+        .where(cameras.c.camera_id.in_(sorted(ids)), cameras.c.retired_at.is_(None))
+        .order_by(cameras.c.camera_id)
+        .with_for_update()
+    )
+
+
+def _silent(before: datetime, now: datetime) -> Select[Any]:
+    # A last heartbeat in the future dates from before the clock was set back.
+    unheard = or_(cameras.c.last_seen < before, cameras.c.last_seen > now + CLOCKS_APART)
+    return (
+        select(cameras.c.camera_id)
+        .where(cameras.c.retired_at.is_(None), unheard)
+        .order_by(cameras.c.camera_id)
+        .with_for_update(skip_locked=True)
+    )
+
+
+def _last_seen(now: datetime) -> Any:
     beat_at = bindparam("beat_at", type_=moment)
     latest = case(
         # Left from before the clock was set back: it must not win.

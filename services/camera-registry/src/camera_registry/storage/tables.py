@@ -107,14 +107,7 @@ def description_row(given: Description) -> dict[str, Any]:
         "owner_bin": given.owner_bin,
         "connected": given.connected,
         "functions": [function.value for function in given.functions],
-        "verifications": [
-            {
-                "number": one.number,
-                "valid_from": one.valid_from.isoformat(),
-                "valid_until": one.valid_until.isoformat(),
-            }
-            for one in given.verifications
-        ],
+        "verifications": [_verification_json(paper) for paper in given.verifications],
         "device_key": given.device_key,
         "certificate_number": given.certificate_number,
         "speed_tolerance_kmh": given.speed_tolerance_kmh,
@@ -147,16 +140,25 @@ def description_of(row: Any) -> Description:
         owner_bin=row.owner_bin,
         connected=row.connected,
         functions=tuple(AiFunction(name) for name in row.functions),
-        verifications=tuple(
-            Verification(
-                one["number"],
-                datetime.fromisoformat(one["valid_from"]),
-                datetime.fromisoformat(one["valid_until"]),
-            )
-            for one in row.verifications
-        ),
+        verifications=tuple(map(_verification_of, row.verifications)),
         device_key=bytes(row.device_key),
         certificate_number=row.certificate_number,
         speed_tolerance_kmh=row.speed_tolerance_kmh,
         dedupe_seconds=row.dedupe_seconds,
+    )
+
+
+def _verification_json(paper: Verification) -> dict[str, str]:
+    return {
+        "number": paper.number,
+        "valid_from": paper.valid_from.isoformat(),
+        "valid_until": paper.valid_until.isoformat(),
+    }
+
+
+def _verification_of(stored: dict[str, str]) -> Verification:
+    return Verification(
+        stored["number"],
+        datetime.fromisoformat(stored["valid_from"]),
+        datetime.fromisoformat(stored["valid_until"]),
     )

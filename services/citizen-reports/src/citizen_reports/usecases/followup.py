@@ -9,8 +9,8 @@ from uuid import UUID
 import h3
 from chassis.clock import Clock
 from chassis.db import Database
-from chassis.scheduler import WaitUntilDue
 from chassis.transaction import SYSTEM, Tx
+from host.scheduler import WaitUntilDue
 
 from citizen_reports import events
 from citizen_reports.model.law import Law

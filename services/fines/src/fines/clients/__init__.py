@@ -1,5 +1,5 @@
-"""What lies outside: the violations service, the vehicle register, the post, the seal.
+"""Adapters of what lies outside: the violations service, the vehicle register, the post, the seal.
 
-The embedded register is a file, the embedded post a folder; both stand behind the same Protocols as
-the state's own will.
+The embedded register is a file and the embedded post a folder. Adapters of the state's own systems
+will implement the same protocols.
 """

@@ -14,7 +14,7 @@ from fines.letters import SIGNATURE_PLACE
 
 
 class LetterFolder:
-    """The embedded post: a letter is delivered when its file lies whole in the folder."""
+    """The embedded post: a letter is delivered once its complete file is in the folder."""
 
     def __init__(self, folder: Path, clock: Clock = system_clock) -> None:
         self._folder = folder
@@ -28,7 +28,7 @@ class LetterFolder:
         if not path.exists():
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._write(path, letter)
-        # The first time it lay there is the moment, however often we are asked.
+        # The first delivery counts, however often it is repeated.
         return datetime.fromtimestamp(path.stat().st_mtime, UTC)
 
     def _write(self, path: Path, letter: bytes) -> None:
@@ -38,7 +38,7 @@ class LetterFolder:
             with os.fdopen(handle, "wb") as file:
                 file.write(letter)
                 file.flush()
-                # The host's clock dates files, and ours may be moved.
+                # Files are dated by the host's clock; the services' clock may be moved.
                 now = self._clock().timestamp()
                 os.utime(file.fileno(), (now, now))
                 os.fsync(file.fileno())

@@ -26,7 +26,7 @@ class VehicleFile:
         self._records: dict[str, tuple[object, ...]] = {}
 
     async def registrations(self, plate: str, at: datetime) -> tuple[Registration, ...]:
-        """Raises RegisterAway, or RegisterRecordWrong where a record of this plate is none."""
+        """Raises RegisterAway, or RegisterRecordWrong where a record of this plate is not valid."""
         try:
             records = (await asyncio.to_thread(self._current)).get(plate, ())
         except (OSError, ValueError, RecursionError) as error:
@@ -47,7 +47,7 @@ class VehicleFile:
 
 
 def _records_by_plate(text: str) -> dict[str, tuple[object, ...]]:
-    """As they stand there: what is no record harms its own plate alone. Raises ValueError."""
+    """Not yet checked: a record that is not valid affects only its own plate. Raises ValueError."""
     content = json.loads(text, object_pairs_hook=tuple)
     if not isinstance(content, tuple):
         raise ValueError("the register must be an object")
@@ -55,13 +55,13 @@ def _records_by_plate(text: str) -> dict[str, tuple[object, ...]]:
     for written, value in content:
         plate = normalised_plate(written) or written
         records = value if isinstance(value, list) else [value]
-        # A plate that stands twice, in two spellings or in one, has the records of both.
+        # A plate that occurs twice, in whatever spelling, has the records of both.
         by_plate[plate] = (*by_plate.get(plate, ()), *records)
     return by_plate
 
 
 def _registration(record: object) -> Registration:
-    """Raises KeyError, TypeError, ValueError or OverflowError for what is no record."""
+    """Raises KeyError, TypeError, ValueError or OverflowError for a record that is not valid."""
     vehicle = _fields(record)
     owner = _fields(vehicle["owner"])
     since, until = _moment(vehicle["since"]), vehicle.get("until")
@@ -83,7 +83,7 @@ def _registration(record: object) -> Registration:
 
 
 def _fields(pairs: object) -> dict[str, object]:
-    """An object as `object_pairs_hook` gives it; one that names a field twice is none."""
+    """From what `object_pairs_hook` gives. Raises ValueError for a field that occurs twice."""
     if not isinstance(pairs, tuple):
         raise TypeError("must be an object")
     found = dict(pairs)

@@ -18,7 +18,7 @@ from fines.model.refusals import ViolationMissing
 from fines.model.violation import ConfirmedViolation, Decision, Device, Readings
 
 TIMEOUT_SECONDS = 5.0
-# A phase that only a newer peer knows is no reading.
+# A phase that only newer peers know counts as not read.
 PHASES = {
     inference_pb2.SIGNAL_PHASE_RED: "RED",
     inference_pb2.SIGNAL_PHASE_YELLOW: "YELLOW",
@@ -105,7 +105,7 @@ def _device(found: violations_pb2.Device) -> Device:
 
 
 def _kind(kind: cameras_pb2.CameraKind.ValueType) -> str:
-    """A kind that a newer peer names and we do not know keeps its number, and may find nothing."""
+    """A kind that only newer peers know becomes its number; no rule allows findings by it."""
     if kind == cameras_pb2.CAMERA_KIND_UNSPECIFIED:
         return ""
     known = cameras_pb2.CameraKind.DESCRIPTOR.values_by_number.get(kind)

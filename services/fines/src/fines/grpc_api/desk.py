@@ -3,7 +3,6 @@
 import re
 from collections.abc import AsyncIterator
 from datetime import date
-from uuid import UUID
 
 import grpc
 from chassis import telemetry
@@ -12,23 +11,21 @@ from chassis.clock import parse_id
 from chassis.grpc_server import Policy
 from chassis.identity import allow
 from chassis.refusals import Checks, PageTokenWrong, checks
+from law.zone import parse_day
 from tartip.fines.v1 import fines_pb2, fines_pb2_grpc
 
 from fines.grpc_api.messages import (
     entry_to_proto,
     fine_to_proto,
-    read_day,
     rechecked_to_proto,
+    redated_to_proto,
     revenue_to_proto,
     state_filter,
     total_to_proto,
 )
 from fines.grpc_api.pages import PageQuery
-from fines.grpc_api.redating import POLICY as REDATING_POLICY
-from fines.grpc_api.redating import redate_fines
+from fines.model.fine import is_number, known_number
 from fines.model.holds import Hold
-from fines.model.identifiers import is_number
-from fines.model.refusals import FineNotFound
 from fines.storage.fines import FineFilter
 from fines.usecases.desk import Desk
 from fines.usecases.recheck import Recheck
@@ -46,7 +43,7 @@ POLICY: Policy = {
         roles=("supervisor", "auditor"), services=("tartip-cli",), purpose=True
     ),
     "/tartip.fines.v1.Fines/ListEntries": allow(roles=("finance", "auditor")),
-    **REDATING_POLICY,
+    "/tartip.fines.v1.Fines/RedateFines": allow(services=("tartip-cli",)),
 }
 
 
@@ -59,7 +56,7 @@ class FinesApi(fines_pb2_grpc.FinesServicer):
     async def GetFine(
         self, request: fines_pb2.GetFineRequest, context: grpc.aio.ServicerContext
     ) -> fines_pb2.GetFineResponse:
-        number = known_number(request.number)
+        number = _number(request.number)
         fine, owner_masked = await self._desk.get(number, current_caller())
         telemetry.bind_story(fine.story)
         return fines_pb2.GetFineResponse(fine=fine_to_proto(fine, owner_masked=owner_masked))
@@ -77,9 +74,10 @@ class FinesApi(fines_pb2_grpc.FinesServicer):
     async def CancelFine(
         self, request: fines_pb2.CancelFineRequest, context: grpc.aio.ServicerContext
     ) -> fines_pb2.CancelFineResponse:
-        reason = request.reason.strip()
+        cancellation_id, reason = parse_id(request.cancellation_id), request.reason.strip()
         with checks() as check:
-            cancellation_id = read_id(check, "cancellation_id", request.cancellation_id)
+            is_id = cancellation_id is not None
+            check.that(is_id, "cancellation_id", "must be a UUIDv7 in lower case")
             check.that(bool(reason), "reason", "must say why", code="REASON_REQUIRED")
             check.that(
                 len(reason) <= REASON_LENGTH_MAX,
@@ -88,7 +86,7 @@ class FinesApi(fines_pb2_grpc.FinesServicer):
             )
         assert cancellation_id is not None
         fine = await self._desk.cancel(
-            known_number(request.number),
+            _number(request.number),
             cancellation_id=cancellation_id,
             reason=reason,
             caller=current_caller(),
@@ -110,7 +108,7 @@ class FinesApi(fines_pb2_grpc.FinesServicer):
     async def ListEntries(
         self, request: fines_pb2.ListEntriesRequest, context: grpc.aio.ServicerContext
     ) -> fines_pb2.ListEntriesResponse:
-        entries = await self._desk.entries(known_number(request.number), current_caller())
+        entries = await self._desk.entries(_number(request.number), current_caller())
         return fines_pb2.ListEntriesResponse(entries=[entry_to_proto(entry) for entry in entries])
 
     async def RecheckIssuedFines(
@@ -119,30 +117,30 @@ class FinesApi(fines_pb2_grpc.FinesServicer):
         caller = current_caller()
         with checks() as check:
             _check_region(check, request.region)
-        if request.resume_token and not is_number(request.resume_token):
-            raise PageTokenWrong
-        async for found in self._recheck.issued(request.region, request.resume_token, caller):
+        after = _resumed(request.resume_token)
+        async for found in self._recheck.issued(request.region, after, caller):
             yield rechecked_to_proto(found)
 
     async def RedateFines(
         self, request: fines_pb2.RedateFinesRequest, context: grpc.aio.ServicerContext
     ) -> AsyncIterator[fines_pb2.RedateFinesResponse]:
-        async for redated in redate_fines(self._redating, request, current_caller()):
-            yield redated
+        after, dry_run = _resumed(request.resume_token), request.dry_run
+        async for found in self._redating.run(after, current_caller(), dry_run=dry_run):
+            yield redated_to_proto(found)
 
 
-def known_number(number: str) -> str:
-    """What cannot be a number is nobody's fine; only what can be one is put on a span."""
-    if not is_number(number):
-        raise FineNotFound
+def _number(text: str) -> str:
+    """Raises FineNotFound; only what can be a number is put on a span."""
+    number = known_number(text)
     telemetry.annotate(fine=number)
     return number
 
 
-def read_id(check: Checks, field: str, text: str) -> UUID | None:
-    found = parse_id(text)
-    check.that(found is not None, field, "must be a UUIDv7 in lower case")
-    return found
+def _resumed(token: str) -> str:
+    """The number of the fine after which a run goes on. Raises PageTokenWrong."""
+    if token and not is_number(token):
+        raise PageTokenWrong
+    return token
 
 
 def _filter(request: fines_pb2.ListFinesRequest) -> FineFilter:
@@ -169,7 +167,7 @@ def _check_region(check: Checks, region: str) -> None:
 
 
 def _days(request: fines_pb2.GetRevenueRequest) -> tuple[date, date]:
-    first, last = read_day(request.from_day), read_day(request.until_day)
+    first, last = parse_day(request.from_day), parse_day(request.until_day)
     with checks() as check:
         _check_region(check, request.region)
         check.that(first is not None, "from_day", "must be YYYY-MM-DD")

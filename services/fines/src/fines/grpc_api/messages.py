@@ -1,6 +1,4 @@
-"""The model as protobuf messages, and days as the contract writes them."""
-
-from datetime import date
+"""Fines, entries of the ledger and revenue as protobuf messages."""
 
 from chassis.clock import to_timestamp
 from law.fine_dates import LegalDates
@@ -8,12 +6,11 @@ from tartip.fines.v1 import fines_pb2
 
 from fines.events import money
 from fines.model.fine import Fine, State
-from fines.model.ledger import Entry, Payment, PaymentState, Refund
-from fines.storage.ledger import RevenueRow
-from fines.usecases.payments import Quote
+from fines.model.ledger import Entry
+from fines.storage.revenue import RevenueRow
 from fines.usecases.recheck import Rechecked
+from fines.usecases.redating import Redated
 
-YEARS = range(2000, 2101)
 STATES: "dict[State, fines_pb2.FineState.ValueType]" = {
     State.AWAITING: fines_pb2.FINE_STATE_AWAITING,
     State.ISSUED: fines_pb2.FINE_STATE_ISSUED,
@@ -23,11 +20,6 @@ STATES: "dict[State, fines_pb2.FineState.ValueType]" = {
     State.IN_FORCE: fines_pb2.FINE_STATE_IN_FORCE,
     State.OVERDUE: fines_pb2.FINE_STATE_OVERDUE,
 }
-_PAYMENT_STATES: "dict[PaymentState, fines_pb2.PaymentState.ValueType]" = {
-    PaymentState.POSTED: fines_pb2.PAYMENT_STATE_POSTED,
-    PaymentState.REFUNDED: fines_pb2.PAYMENT_STATE_REFUNDED,
-}
-PAYMENT_STATES = {number: state for state, number in _PAYMENT_STATES.items()}
 
 
 def fine_to_proto(fine: Fine, *, owner_masked: str = "", for_bank: bool = False) -> fines_pb2.Fine:
@@ -72,41 +64,6 @@ def dates_to_proto(dates: LegalDates | None) -> fines_pb2.LegalDates | None:
     )
 
 
-def quote_to_proto(quote: Quote) -> fines_pb2.Quote:
-    return fines_pb2.Quote(
-        number=quote.number,
-        amount_now=money(quote.now_minor),
-        amount_now_until=quote.until.isoformat() if quote.until else "",
-        amount_later=money(quote.later_minor),
-        quoted_at=to_timestamp(quote.quoted_at),
-    )
-
-
-def payment_to_proto(payment: Payment) -> fines_pb2.Payment:
-    return fines_pb2.Payment(
-        payment_id=str(payment.payment_id),
-        number=payment.number,
-        amount=money(payment.amount_minor),
-        bank_reference=payment.bank_reference,
-        value_date=payment.value_date.isoformat(),
-        posted_at=to_timestamp(payment.posted_at),
-        entry_id=str(payment.entry_id),
-        state=_PAYMENT_STATES[payment.state],
-        refund=_refund(payment.refund),
-    )
-
-
-def _refund(refund: Refund | None) -> fines_pb2.Refund | None:
-    if refund is None:
-        return None
-    return fines_pb2.Refund(
-        refund_id=str(refund.refund_id),
-        amount=money(refund.amount_minor),
-        refunded_at=to_timestamp(refund.refunded_at),
-        reason=refund.reason.value,
-    )
-
-
 def entry_to_proto(entry: Entry) -> fines_pb2.Entry:
     return fines_pb2.Entry(
         entry_id=str(entry.entry_id),
@@ -131,6 +88,20 @@ def rechecked_to_proto(found: Rechecked) -> fines_pb2.RecheckIssuedFinesResponse
         conflicting_numbers=found.conflicts,
         resume_token=fine.number,
         remaining=found.remaining,
+    )
+
+
+def redated_to_proto(found: Redated) -> fines_pb2.RedateFinesResponse:
+    return fines_pb2.RedateFinesResponse(
+        number=found.after.number,
+        region=found.after.region,
+        state=STATES[found.after.state],
+        before=dates_to_proto(found.before.dates),
+        after=dates_to_proto(found.after.dates),
+        changed=found.after is not found.before,
+        refusal=found.refusal,
+        remaining=found.remaining,
+        resume_token=found.after.number,
     )
 
 
@@ -160,17 +131,7 @@ def total_to_proto(rows: list[RevenueRow], region: str) -> fines_pb2.Revenue:
 
 
 def state_filter(state: "fines_pb2.FineState.ValueType") -> str:
-    """What fines in this state are stored with, "" for all; no fine is in a state that is reserved
-    for later."""
+    """How a state is stored, "" for all states; one that is reserved for later finds nothing."""
     if state == fines_pb2.FINE_STATE_UNSPECIFIED:
         return ""
     return fines_pb2.FineState.Name(state).removeprefix("FINE_STATE_").lower()
-
-
-def read_day(text: str) -> date | None:
-    """A day as "YYYY-MM-DD" and in no other of ISO 8601's ways, or None."""
-    try:
-        day = date.fromisoformat(text)
-    except ValueError:
-        return None
-    return day if day.isoformat() == text and day.year in YEARS else None

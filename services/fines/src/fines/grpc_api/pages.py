@@ -1,4 +1,4 @@
-"""Pages of a list: a token belongs to the query that it was given for, not to the list alone."""
+"""Pages of a list: a token is valid only with the filters of the query that returned it."""
 
 import hashlib
 from dataclasses import dataclass
@@ -14,8 +14,8 @@ class PageQuery:
 
     @classmethod
     def read(cls, name: str, request: Any) -> "PageQuery":
-        """`request` has a field `page`. Raises BadRequest (size) or PageTokenWrong: a token of the
-        same list with other filters is a wrong one, too."""
+        """`request` has a field `page`. Raises BadRequest (size) and PageTokenWrong, which a token
+        of the same list with other filters is, too."""
         query = type(request)()
         query.CopyFrom(request)
         query.ClearField("page")

@@ -6,28 +6,29 @@ from datetime import date
 import grpc
 from chassis import telemetry
 from chassis.call_context import current_caller
-from chassis.clock import parse_id
+from chassis.clock import parse_id, to_timestamp
 from chassis.grpc_server import Policy
 from chassis.identity import allow
 from chassis.refusals import Checks, checks
 from law.identity_numbers import is_owner_number
 from law.plates import normalised_plate
+from law.zone import parse_day
 from tartip.fines.v1 import fines_pb2, fines_pb2_grpc
 
-from fines.grpc_api.desk import known_number, read_id
-from fines.grpc_api.messages import (
-    PAYMENT_STATES,
-    fine_to_proto,
-    payment_to_proto,
-    quote_to_proto,
-    read_day,
-)
+from fines.events import money
+from fines.grpc_api.messages import fine_to_proto
 from fines.grpc_api.pages import PageQuery
-from fines.model.identifiers import is_number
+from fines.model.fine import is_number, known_number
+from fines.model.ledger import Payment, PaymentState, Refund
 from fines.model.refusals import PaymentNotFound
-from fines.storage.payments import PaymentFilter
-from fines.usecases.payments import PaymentDesk, PaymentOrder
+from fines.storage.ledger import PaymentFilter
+from fines.usecases.payments import PaymentDesk, PaymentOrder, Quote
 
+_PAYMENT_STATES: "dict[PaymentState, fines_pb2.PaymentState.ValueType]" = {
+    PaymentState.POSTED: fines_pb2.PAYMENT_STATE_POSTED,
+    PaymentState.REFUNDED: fines_pb2.PAYMENT_STATE_REFUNDED,
+}
+PAYMENT_STATES = {number: state for state, number in _PAYMENT_STATES.items()}
 AMOUNT_MINOR_MAX = 10**12
 POLICY: Policy = {
     f"/tartip.fines.v1.FinePayments/{method}": allow(partners=True)
@@ -58,8 +59,10 @@ class FinePaymentsApi(fines_pb2_grpc.FinePaymentsServicer):
     async def QuoteFine(
         self, request: fines_pb2.QuoteFineRequest, context: grpc.aio.ServicerContext
     ) -> fines_pb2.QuoteFineResponse:
-        quote = await self._payments.quote(known_number(request.number), current_caller())
-        return fines_pb2.QuoteFineResponse(quote=quote_to_proto(quote))
+        number = known_number(request.number)
+        telemetry.annotate(fine=number)
+        quote = await self._payments.quote(number, current_caller())
+        return fines_pb2.QuoteFineResponse(quote=_quote_to_proto(quote))
 
     async def PayFine(
         self, request: fines_pb2.PayFineRequest, context: grpc.aio.ServicerContext
@@ -67,7 +70,7 @@ class FinePaymentsApi(fines_pb2_grpc.FinePaymentsServicer):
         order = _order(request)
         telemetry.annotate(payment=str(order.payment_id), fine=order.number)
         payment = await self._payments.pay(order, current_caller())
-        return fines_pb2.PayFineResponse(payment=payment_to_proto(payment))
+        return fines_pb2.PayFineResponse(payment=_payment_to_proto(payment))
 
     async def GetPayment(
         self, request: fines_pb2.GetPaymentRequest, context: grpc.aio.ServicerContext
@@ -77,7 +80,7 @@ class FinePaymentsApi(fines_pb2_grpc.FinePaymentsServicer):
             raise PaymentNotFound
         telemetry.annotate(payment=str(payment_id))
         payment = await self._payments.payment(payment_id, current_caller())
-        return fines_pb2.GetPaymentResponse(payment=payment_to_proto(payment))
+        return fines_pb2.GetPaymentResponse(payment=_payment_to_proto(payment))
 
     async def ListPayments(
         self, request: fines_pb2.ListPaymentsRequest, context: grpc.aio.ServicerContext
@@ -86,7 +89,7 @@ class FinePaymentsApi(fines_pb2_grpc.FinePaymentsServicer):
         query = PageQuery.read("payments", request)
         found, keys = await self._payments.payments(query.spec, wanted, current_caller())
         return fines_pb2.ListPaymentsResponse(
-            payments=[payment_to_proto(payment) for payment in found],
+            payments=[_payment_to_proto(payment) for payment in found],
             next_page_token=query.next_token(keys),
         )
 
@@ -128,7 +131,7 @@ def _days(
     check: Checks, request: fines_pb2.ListPaymentsRequest, first: str, last: str
 ) -> tuple[date | None, date | None]:
     """The first and the last day of a range; either may be open."""
-    days = [read_day(getattr(request, name)) for name in (first, last)]
+    days = [parse_day(getattr(request, name)) for name in (first, last)]
     for name, day in zip((first, last), days, strict=True):
         check.that(day is not None or not getattr(request, name), name, "must be YYYY-MM-DD")
     if days[0] and days[1]:
@@ -137,9 +140,10 @@ def _days(
 
 
 def _order(request: fines_pb2.PayFineRequest) -> PaymentOrder:
-    value_date = read_day(request.value_date)
+    payment_id, value_date = parse_id(request.payment_id), parse_day(request.value_date)
     with checks() as check:
-        payment_id = read_id(check, "payment_id", request.payment_id)
+        is_id = payment_id is not None
+        check.that(is_id, "payment_id", "must be a UUIDv7 in lower case")
         check.that(request.amount.currency == "KZT", "amount.currency", "must be KZT")
         check.that(
             0 < request.amount.amount_minor <= AMOUNT_MINOR_MAX,
@@ -160,4 +164,39 @@ def _order(request: fines_pb2.PayFineRequest) -> PaymentOrder:
         currency=request.amount.currency,
         bank_reference=request.bank_reference,
         value_date=value_date,
+    )
+
+
+def _quote_to_proto(quote: Quote) -> fines_pb2.Quote:
+    return fines_pb2.Quote(
+        number=quote.number,
+        amount_now=money(quote.now_minor),
+        amount_now_until=quote.until.isoformat() if quote.until else "",
+        amount_later=money(quote.later_minor),
+        quoted_at=to_timestamp(quote.quoted_at),
+    )
+
+
+def _payment_to_proto(payment: Payment) -> fines_pb2.Payment:
+    return fines_pb2.Payment(
+        payment_id=str(payment.payment_id),
+        number=payment.number,
+        amount=money(payment.amount_minor),
+        bank_reference=payment.bank_reference,
+        value_date=payment.value_date.isoformat(),
+        posted_at=to_timestamp(payment.posted_at),
+        entry_id=str(payment.entry_id),
+        state=_PAYMENT_STATES[payment.state],
+        refund=_refund(payment.refund),
+    )
+
+
+def _refund(refund: Refund | None) -> fines_pb2.Refund | None:
+    if refund is None:
+        return None
+    return fines_pb2.Refund(
+        refund_id=str(refund.refund_id),
+        amount=money(refund.amount_minor),
+        refunded_at=to_timestamp(refund.refunded_at),
+        reason=refund.reason.value,
     )

@@ -3,9 +3,11 @@
     AWAITING → ISSUED → DELIVERED → PAID
                             ↘ IN_FORCE → OVERDUE → PAID      anything but CANCELLED → CANCELLED
 
-A fine is born AWAITING when its violation is confirmed: its number is reserved, nothing is owed.
+A fine begins AWAITING when its violation is confirmed: its number is reserved, nothing is owed.
 """
 
+import re
+import secrets
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from enum import Enum
@@ -19,10 +21,13 @@ from fines.model.refusals import (
     FineAlreadyCancelled,
     FineAlreadyPaid,
     FineCancelled,
+    FineNotFound,
     FineNotPayable,
     MoveNotAllowed,
 )
 from fines.model.tariff import Amount
+
+NUMBER_DIGITS = 15
 
 
 class State(Enum):
@@ -68,13 +73,13 @@ TRANSITIONS: dict[tuple[State, Move], State] = {
 PAYABLE = frozenset(state for state, move in TRANSITIONS if move is Move.PAY)
 # The owner owes the amount; the ledger's receivable says the same.
 OWED = frozenset({State.ISSUED}) | PAYABLE
-# Somebody was fined, whatever has become of it since, save that it was taken back.
+# Issued at some time, and not cancelled since.
 ISSUED_STATES = frozenset(State) - {State.AWAITING, State.CANCELLED}
 
 
 @dataclass(frozen=True)
 class SealedParticulars:
-    """What the letter states about a person, sealed with that person's key, and how to find it."""
+    """What the letter states about a person, sealed with the person's key; and blind indexes."""
 
     key_id: UUID
     sealed: bytes
@@ -92,9 +97,9 @@ class Fine:
     offence_code: str
     occurred_at: datetime
     state: State = State.AWAITING
-    # Facts published so far: the version of the aggregate that an event carries.
+    # Events published so far; each carries the version that it makes.
     version: int = 0
-    # The name of a Hold, "" where nothing holds it; and the issued fines that it stands against.
+    # The name of a Hold, "" where nothing holds it; and the issued fines that it conflicts with.
     hold_reason: str = ""
     conflicts: tuple[str, ...] = ()
     article: str = ""
@@ -114,6 +119,7 @@ class Fine:
     def issue(
         self, article: Article, amount: Amount, particulars: SealedParticulars, now: datetime
     ) -> "Fine":
+        """Issued at `now` for `amount`; whatever held it is cleared. Raises MoveNotAllowed."""
         assert amount.full_minor > 0
         assert 0 < amount.discounted_minor <= amount.full_minor
         return replace(
@@ -127,13 +133,16 @@ class Fine:
         )
 
     def deliver(self, delivered_at: datetime, dates: LegalDates) -> "Fine":
+        """Delivered; `dates` are counted from that day in Almaty. Raises MoveNotAllowed."""
         assert dates.delivered_on == almaty_day(delivered_at)
         return replace(self._moved(Move.DELIVER), delivered_at=delivered_at, dates=dates)
 
     def come_into_force(self) -> "Fine":
+        """In force: the term of appeal has run out. Raises MoveNotAllowed."""
         return self._moved(Move.COME_INTO_FORCE)
 
     def fall_overdue(self) -> "Fine":
+        """Overdue: the voluntary term (KoAP Art. 893) has run out. Raises MoveNotAllowed."""
         return self._moved(Move.FALL_OVERDUE)
 
     def pay(self) -> "Fine":
@@ -147,6 +156,7 @@ class Fine:
         return self._moved(Move.PAY)
 
     def cancel(self) -> "Fine":
+        """Cancelled, from any other state. Raises FineAlreadyCancelled."""
         if self.state is State.CANCELLED:
             raise FineAlreadyCancelled
         moved = self._moved(Move.CANCEL)
@@ -154,15 +164,16 @@ class Fine:
         return moved if self.amount else replace(moved, version=self.version)
 
     def next_version(self) -> "Fine":
-        """One more fact is published in the same decision."""
+        """For a further event that the same decision publishes."""
         return replace(self, version=self.version + 1)
 
     def held(self, reason: str, conflicts: tuple[str, ...] = ()) -> "Fine":
+        """Not issued for now: `reason` is the name of a Hold, `conflicts` numbers of fines."""
         assert self.state is State.AWAITING
         return replace(self, hold_reason=reason, conflicts=conflicts)
 
     def due_on(self, day: date) -> int:
-        """What was due on a day, whatever has become of the fine since."""
+        """Tiyn that a payment on `day` must bring, discounted (KoAP Art. 811(1)) or in full."""
         assert self.amount and self.dates
         if day <= self.dates.discount_until:
             return self.amount.discounted_minor
@@ -173,3 +184,29 @@ class Fine:
         if target is None:
             raise MoveNotAllowed(f"{move.value} from {self.state.value}")
         return replace(self, state=target, version=self.version + 1)
+
+
+def new_number() -> str:
+    """Opaque: 14 random digits and a check digit, so that a mistyped one is nobody else's."""
+    body = "".join(secrets.choice("0123456789") for _ in range(NUMBER_DIGITS - 1))
+    return body + _luhn(body)
+
+
+def is_number(text: str) -> bool:
+    """15 digits, the last of them the check digit (Luhn) of the others."""
+    return re.fullmatch(r"[0-9]{15}", text) is not None and _luhn(text[:-1]) == text[-1]
+
+
+def known_number(text: str) -> str:
+    """The text itself. Raises FineNotFound where it cannot be the number of a fine."""
+    if not is_number(text):
+        raise FineNotFound
+    return text
+
+
+def _luhn(body: str) -> str:
+    total = 0
+    for place, digit in enumerate(reversed(body)):
+        value = int(digit) * (1 if place % 2 else 2)
+        total += value - 9 if value > 9 else value
+    return str(-total % 10)

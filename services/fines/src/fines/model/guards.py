@@ -1,6 +1,6 @@
-"""What keeps a fine from being issued: the whole fact is checked again before anybody is fined.
+"""What prevents the issue of a fine: every fact is checked again before anybody is fined.
 
-A hold has a name and is shown; nothing is ever issued silently late, on readings that a device
+A hold has a name and is shown to operators. No fine is issued late, on readings that the device
 cannot have made, or on a device whose papers did not cover the measurement.
 """
 
@@ -26,7 +26,7 @@ MOMENT_IN_DOUBT = frozenset(
 
 
 def time_hold(occurred_at: datetime, now: datetime, terms: FineTerms) -> Hold:
-    """Arts. 62 and 822-1(3). Both in calendar days, the narrower reading, in the owner's favour."""
+    """KoAP Arts. 62 and 822-1(3), both in calendar days: the reading that favours the owner."""
     occurred_on, today = almaty_day(occurred_at), almaty_day(now)
     if occurred_at > now:
         return Hold.OCCURRED_IN_FUTURE
@@ -40,9 +40,9 @@ def time_hold(occurred_at: datetime, now: datetime, terms: FineTerms) -> Hold:
 def fact_holds(
     violation: ConfirmedViolation, articles: Articles | None, guards: Guards | None
 ) -> Iterator[Hold]:
-    """All that forbids an automatic prescription, in order of precedence.
+    """Everything that forbids an automatic prescription, the most important first.
 
-    `articles` and `guards` are those in force when it happened, None where none was.
+    `articles` and `guards` are the editions in force at the offence, None where none was.
     """
     article = articles.by_code.get(violation.offence_code) if articles else None
     if not violation.is_confirmed:
@@ -63,15 +63,17 @@ def fact_holds(
 
 
 def contradicts(other: ConfirmedViolation, violation: ConfirmedViolation, guards: Guards) -> bool:
-    """Whether a device recorded the vehicle, elsewhere, sooner than it drives; what was rejected or
-    annulled proves nothing, and no more does a citizen's word."""
+    """Whether `other` shows the vehicle elsewhere, sooner than it could drive there.
+
+    Violations that were rejected or annulled, or that rest on citizens' evidence, prove nothing.
+    """
     is_open = other.is_confirmed or other.is_in_review
     proves = other.from_device and other.hold_reason not in MOMENT_IN_DOUBT
     return is_open and proves and not guards.journey.is_possible(violation.sighting, other.sighting)
 
 
 def _article_holds(violation: ConfirmedViolation, article: Article) -> Iterator[Hold]:
-    # It may have been found by an edition that has been mended since; then nobody is fined.
+    # The edition that it was detected under may have been corrected since; then nobody is fined.
     if violation.article != article.article:
         yield Hold.ARTICLE_DIFFERS
     since = article.automatic_from
@@ -106,7 +108,7 @@ def _device_holds(violation: ConfirmedViolation, article: Article) -> Iterator[H
         yield Hold.DEVICE_INCOMPLETE
     if violation.readings and violation.readings.device_serial != device.serial:
         yield Hold.DEVICE_DIFFERS
-    # A device that measures nothing needs a certificate alone; one that has run out is held.
+    # A device that measures nothing needs no verification; if it has one, that must be valid.
     needs_verification = article.measures_speed or bool(device.verification_number)
     if needs_verification and not _was_verified(device, violation.measured_at):
         yield Hold.DEVICE_NOT_VERIFIED
@@ -141,7 +143,7 @@ def _reading_holds(
 def _speed_holds(
     violation: ConfirmedViolation, article: Article, articles: Articles, guards: Guards
 ) -> Iterator[Hold]:
-    """The excess is reckoned again, and must carry the bracket that the officer confirmed."""
+    """The excess is computed again, and must lie in the bracket that the officer confirmed."""
     device, measured = violation.device, violation.measured
     tolerance = device.tolerance_kmh
     assert measured.speed_kmh is not None
@@ -166,7 +168,7 @@ def _speed_holds(
 
 
 def _is_past_grace(measured: Measured, article: Article) -> bool:
-    """A light that has only just turned red fines nobody."""
+    """Whether the light had been red for longer than the article's grace period."""
     age, signal = measured.signal_age_seconds, article.signal
     assert signal is not None, "the guards name this article for lights"
     return age is not None and Decimal(repr(age)) > signal.grace_seconds

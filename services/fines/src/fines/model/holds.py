@@ -1,10 +1,10 @@
-"""Why a fine is not issued: each hold has a name, is shown, and is nothing that passes silently."""
+"""Why a fine is not issued: each reason has a name, which operators see."""
 
 from enum import StrEnum
 
 
 class Hold(StrEnum):
-    """Stored as text; what operators read stands in the console's texts as `hold.<CODE>`."""
+    """Stored by its value; the console's text for it is `hold.<VALUE>`."""
 
     NONE = ""
     # The owner, as the vehicle register names it for the moment of the offence.
@@ -30,7 +30,7 @@ class Hold(StrEnum):
     ARTICLE_DIFFERS = "ARTICLE_DIFFERS"
     ARTICLE_NOT_AUTOMATIC = "ARTICLE_NOT_AUTOMATIC"
     DECISION_MISSING = "DECISION_MISSING"
-    # The plate, the evidence, the device and what it read. Names that `law.guards` gives are its.
+    # The plate, the evidence, the device and its readings; `law.guards` uses the same names.
     PLATE_WRONG = "PLATE_WRONG"
     PLATE_NOT_AUTOMATIC = "PLATE_NOT_AUTOMATIC"
     EVIDENCE_MISSING = "EVIDENCE_MISSING"
@@ -50,7 +50,7 @@ class Hold(StrEnum):
     SIGNAL_ALLOWED_PASSING = "SIGNAL_ALLOWED_PASSING"
     STOP_LINE_NOT_PASSED = "STOP_LINE_NOT_PASSED"
     READINGS_DIFFER = "READINGS_DIFFER"
-    # Beside another fine.
+    # Conflicts with other fines.
     EVIDENCE_REUSED = "EVIDENCE_REUSED"
     SAME_PASSAGE = "SAME_PASSAGE"
     IMPOSSIBLE_JOURNEY = "IMPOSSIBLE_JOURNEY"
@@ -58,7 +58,7 @@ class Hold(StrEnum):
     OWNER_DIFFERS = "OWNER_DIFFERS"
 
 
-# May end by themselves, so they are looked at again. All others wait for a person.
+# These may end by themselves, so the fine is tried again. All others wait for a person.
 LOOKED_AT_AGAIN = frozenset(
     {
         Hold.OWNER_NOT_FOUND,

@@ -1,4 +1,4 @@
-"""The tables of the law that fines are reckoned with, read once when the service starts."""
+"""The tables of the law that fines are computed with, read once when the service starts."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -25,20 +25,21 @@ class Law:
 
     @property
     def calendar(self) -> Calendar:
+        """Working days and holidays of the years that have a table."""
         return self.yearly.calendar
 
     def amount(self, article: Article, sent_on: date) -> Amount:
-        """Raises TableYearMissing."""
+        """By the base value and the discount of the day of sending. Raises TableYearMissing."""
         base_value = self.yearly.base_values.on(sent_on)
         return amount_of(article, base_value, self.terms.on(sent_on))
 
     def dates(self, delivered_at: datetime, count: DayCount) -> LegalDates:
-        """Raises TableYearMissing."""
+        """Counted from the day of delivery in Almaty. Raises TableYearMissing."""
         return legal_dates(almaty_day(delivered_at), self.calendar, self.terms, count)
 
 
 def read_law(*, assume_years: bool = False) -> Law:
-    """`assume_years` is for trials alone; see `law.yearly`."""
+    """`assume_years` is only for trials; see `law.yearly`."""
     return Law(
         articles=read_articles(),
         terms=read_fine_terms(),

@@ -34,7 +34,7 @@ class Entry:
     credit_account: str
     amount_minor: int
     posted_at: datetime
-    # The entry that this one takes back.
+    # The entry that this one reverses.
     reverses: UUID | None = None
 
     def __post_init__(self) -> None:
@@ -79,15 +79,17 @@ class Payment:
 
     @property
     def state(self) -> PaymentState:
+        """REFUNDED where there is a refund, else POSTED."""
         return PaymentState.REFUNDED if self.refund else PaymentState.POSTED
 
 
 def receivable(number: str) -> str:
+    """The account that holds what the owner owes for one fine."""
     return f"receivable:{number}"
 
 
 def balance(account: str, entries: Iterable[Entry]) -> int:
-    """Debits less credits."""
+    """Debits less credits, in tiyn."""
     return sum(
         entry.amount_minor * ((entry.debit_account == account) - (entry.credit_account == account))
         for entry in entries
@@ -95,11 +97,12 @@ def balance(account: str, entries: Iterable[Entry]) -> int:
 
 
 def owed(fine: Fine) -> int:
-    """What the receivable of a fine must hold."""
+    """The balance in tiyn that the receivable of a fine must have."""
     return fine.amount.full_minor if fine.amount and fine.state in OWED else 0
 
 
 def on_issue(fine: Fine, now: datetime) -> tuple[Entry, ...]:
+    """The claim: the full amount is receivable, in favour of the region's treasury."""
     return (
         _entry(
             fine,
@@ -125,7 +128,7 @@ def on_payment(fine: Fine, *, paid_minor: int, bank: str, now: datetime) -> tupl
 
 
 def on_cancellation(fine: Fine, posted: Iterable[Entry], now: datetime) -> tuple[Entry, ...]:
-    """Takes back what was posted, newest first: discount, payment (a refund), then the claim."""
+    """Reverses what was posted, newest first: discount, payment (a refund), then the claim."""
     standing = list(posted)
     assert not any(entry.reverses for entry in standing)
     return tuple(_reversal(fine, entry, now) for entry in reversed(standing))
@@ -139,7 +142,7 @@ def refund_in(reversal: Iterable[Entry], reason: RefundReason) -> Refund:
 
 def _reversal(fine: Fine, entry: Entry, now: datetime) -> Entry:
     if entry.kind is EntryKind.ISSUE:
-        # Its own account: how much was let off by cancelling stays a figure.
+        # An account of its own shows how much was let off by cancelling.
         return _entry(
             fine,
             EntryKind.CANCELLATION,

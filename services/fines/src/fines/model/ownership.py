@@ -1,7 +1,7 @@
-"""Whose a vehicle was at a moment, and why that owner may not be fined without a person's look.
+"""Who owned a vehicle at a moment, and why that owner may not be fined automatically.
 
-Liable is who owned the vehicle when the offence happened (KoAP Art. 31(2)), not who owns it when
-the fine is written.
+Whoever owned the vehicle when the offence happened is liable (KoAP Art. 31(2)), not its owner when
+the fine is issued.
 """
 
 from collections.abc import Iterator
@@ -26,13 +26,14 @@ class Owner:
 
     @property
     def kind(self) -> OwnerKind:
+        """By the number: a firm has a BIN, a person an IIN."""
         return OwnerKind.ENTITY if is_bin(self.number) else OwnerKind.PERSON
 
 
 @dataclass(frozen=True)
 class Registration:
-    """A vehicle and whose it was from `since` on (that moment included) to `until` (excluded; None
-    where it still is), as the vehicle register has it."""
+    """A vehicle and its owner, as the vehicle register records them, from `since` (included) to
+    `until` (excluded; None while it lasts)."""
 
     make: str
     model: str
@@ -41,13 +42,14 @@ class Registration:
     until: datetime | None = None
 
     def holds_at(self, moment: datetime) -> bool:
+        """Whether the vehicle was this owner's at that moment."""
         return self.since <= moment and (self.until is None or moment < self.until)
 
 
 def owner_holds(
     found: tuple[Registration, ...], plate: str, occurred_at: datetime, rules: OwnerRules
 ) -> Iterator[Hold]:
-    """What forbids to fine the owner; `found` are the registrations that held at the offence."""
+    """Why the owner may not be fined; `found` are the registrations that held at the offence."""
     if len(found) != 1:
         yield Hold.OWNER_NOT_UNIQUE if found else Hold.OWNER_NOT_FOUND
         return
@@ -64,6 +66,6 @@ def owner_holds(
 
 
 def _is_too_young(owner: Owner, occurred_at: datetime, rules: OwnerRules) -> bool:
-    """An IIN of century 0 (a foreigner's) and a BIN hold no date of birth to rely on."""
+    """False for a BIN and for an IIN of century 0 (a foreigner's): neither has a date of birth."""
     born = None if owner.kind is OwnerKind.ENTITY else birth_date(owner.number)
     return born is not None and rules.is_too_young(born, almaty_day(occurred_at))

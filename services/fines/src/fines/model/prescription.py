@@ -41,22 +41,27 @@ class Particulars:
     past_stop_line: bool | None = None
 
     def as_json(self) -> dict[str, Any]:
+        """By field name, with `owner` nested; values as JSON has them."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> "Particulars":
+        """From what `as_json` returned."""
         return cls(**{**value, "owner": Owner(**value["owner"])})
 
     @property
     def owner_masked(self) -> str:
+        """The owner's IIN or BIN with its middle digits hidden."""
         return masked(self.owner.number)
 
     @property
     def owner_birth_date(self) -> date | None:
+        """None for a firm, and for an IIN without a valid date."""
         return None if is_bin(self.owner.number) else birth_date(self.owner.number)
 
 
 def particulars_of(violation: ConfirmedViolation, registration: Registration) -> Particulars:
+    """From a violation whose plate is valid and its vehicle's registration at that moment."""
     device, measured = violation.device, violation.measured
     decision = violation.decision
     plate = normalised_plate(violation.plate)

@@ -1,8 +1,9 @@
-"""Terms that were reckoned with a calendar that turned out wrong, reckoned anew.
+"""Legal dates, computed again after the calendar that they were counted with was corrected.
 
-In the owner's favour alone: of each date the later one stands. What happened too early by the new
-dates is taken back: a fine that came into force while it could still be appealed is open to appeal
-again, one that fell overdue within its term is in force again. Amounts, payments and letters stay.
+Only in the owner's favour: of each date the later one applies. What the new dates show to have
+happened too early is reversed: a fine that came into force while it could still be appealed is open
+to appeal again, one that fell overdue within its term is in force again. Amounts, payments and
+letters stay as they are.
 """
 
 from dataclasses import replace
@@ -15,7 +16,7 @@ from law.fine_terms import FineTerms
 
 from fines.model.fine import TRANSITIONS, Fine, Move, State
 
-# Whose terms may still run, or be owed something when they were too short.
+# States in which a term may still run, or may have ended too early.
 REDATED = (State.DELIVERED, State.IN_FORCE, State.OVERDUE)
 TERMS = (
     "discount_until",
@@ -28,7 +29,7 @@ TERMS = (
 
 
 def redated(fine: Fine, calendar: Calendar, terms: Editions[FineTerms], today: date) -> Fine:
-    """The same fine where no date is later. Raises TableYearMissing."""
+    """With the later of each date; the same object where none is. Raises TableYearMissing."""
     assert fine.state in REDATED and fine.dates
     counted = legal_dates(fine.dates.delivered_on, calendar, terms, fine.dates.day_count)
     dates = _later(fine.dates, counted)
@@ -40,7 +41,7 @@ def redated(fine: Fine, calendar: Calendar, terms: Editions[FineTerms], today: d
 
 
 def changed_terms(before: LegalDates, after: LegalDates) -> dict[str, str]:
-    """What the audit log says of it: "2026-09-01 → 2026-09-02" by the name of the term."""
+    """For the audit log, by the name of the term: "2026-09-01 → 2026-09-02"."""
     return {
         name: f"{getattr(before, name)} → {getattr(after, name)}"
         for name in TERMS
@@ -49,7 +50,7 @@ def changed_terms(before: LegalDates, after: LegalDates) -> dict[str, str]:
 
 
 def _later(stored: LegalDates, counted: LegalDates) -> LegalDates:
-    """Of each term the later end; the version names both calendars where both were used."""
+    """Of each date the later one; the version names both calendars where both were used."""
     ends = {name: max(getattr(stored, name), getattr(counted, name)) for name in TERMS}
     if all(ends[name] == getattr(stored, name) for name in TERMS):
         return stored

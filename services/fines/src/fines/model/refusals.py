@@ -1,4 +1,4 @@
-"""Every "no" of this service, by name; at the end, what its workers meet and no caller sees."""
+"""The refusals of this service; at the end, exceptions of its workers that no caller sees."""
 
 from chassis.refusals import Kind, Refusal
 from law.refusals import TableYearMissing as TableYearMissing
@@ -45,11 +45,11 @@ class VehicleRegisterAway(Refusal):
 
 
 class MoveNotAllowed(Exception):
-    """A move that the transition table does not know: a bug, no caller can ask for it."""
+    """A move that the transition table does not allow: a bug, as no caller can request it."""
 
 
 class OwnerErased(Exception):
-    """The owner was erased: nothing may be kept under that number again."""
+    """The owner's data were erased: nothing may be stored under that number again."""
 
 
 class ViolationMissing(Exception):
@@ -61,4 +61,4 @@ class RegisterAway(Exception):
 
 
 class RegisterRecordWrong(Exception):
-    """What the vehicle register holds of this plate is no record."""
+    """The vehicle register has an entry for this plate that is not a valid record."""

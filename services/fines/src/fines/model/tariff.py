@@ -14,7 +14,7 @@ from law.fine_terms import FineTerms
 
 @dataclass(frozen=True)
 class Amount:
-    """What a fine costs, and with what it was reckoned."""
+    """What a fine costs in tiyn, and what it was computed from."""
 
     full_minor: int
     discounted_minor: int
@@ -24,10 +24,12 @@ class Amount:
 
     @property
     def assumed_years(self) -> tuple[int, ...]:
+        """Years whose base value was assumed, as the tariff version names them; only in trials."""
         return assumed_years(self.tariff_version)
 
 
 def amount_of(article: Article, base_value: BaseValue, terms: FineTerms) -> Amount:
+    """The sanction of the article in tiyn, with the discount of Art. 811 if it allows one."""
     full = article.base_values * base_value.amount_minor
     return Amount(
         full_minor=full,

@@ -17,7 +17,7 @@ class Device:
     verification_number: str
     verification_from: datetime | None
     verification_until: datetime | None
-    # What the camera was built for, "SPEED_POINT"; "" in what was recorded before kinds were kept.
+    # What the camera was built for, such as "SPEED_POINT"; "" in records from before kinds.
     kind: str = ""
     # What was taken off the measured speed, km/h; None in older records.
     tolerance_kmh: float | None = None
@@ -61,24 +61,27 @@ class ConfirmedViolation:
     evidence_sha256: tuple[str, ...]
     original_sha256: tuple[str, ...]
     decision: Decision
-    # Neither decided nor confirmed: an officer has yet to look at it.
+    # No officer has decided yet.
     is_in_review: bool = False
-    # Violations that cannot stand beside this one, whatever has become of them since.
+    # Ids of violations that contradict this one, whatever their state is now.
     conflicting: tuple[str, ...] = ()
 
     @property
     def sighting(self) -> Sighting:
+        """Where and when the vehicle was: degrees of WGS 84 and the moment of the offence."""
         return Sighting(self.latitude, self.longitude, self.occurred_at)
 
     @property
     def measured(self) -> Measured:
+        """What the device read; all unknown where there are no readings."""
         return self.readings.measured if self.readings else Measured()
 
     @property
     def measured_at(self) -> datetime:
+        """By the device's clock; the moment of the offence where there are no readings."""
         return self.readings.measured_at if self.readings else self.occurred_at
 
     @property
     def frames(self) -> frozenset[str]:
-        """Every name under which a frame of this violation is known."""
+        """SHA-256 (hex) of all its frames, as officers saw them and as devices signed them."""
         return frozenset(self.evidence_sha256) | frozenset(self.original_sha256)

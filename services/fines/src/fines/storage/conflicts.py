@@ -8,18 +8,19 @@ from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from fines.model.fine import ISSUED_STATES, Fine
-from fines.storage.tables import evidence, fines, to_fine
+from fines.storage.fines import to_fine
+from fines.storage.tables import evidence, fines
 
 
 async def lock_vehicle(tx: Tx, plate_index: bytes) -> None:
-    """Until the transaction ends nobody else decides about this plate."""
+    """Until the transaction ends no other one decides about this plate."""
     name = f"fines:plate:{plate_index.hex()}"
     await tx.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(name, 0))))
 
 
 async def claim_evidence(tx: Tx, number: str, frames: Iterable[str]) -> None:
-    """Enters frames under a fine; those that another has keep its number. Two at once: the second
-    waits for the first's commit."""
+    """Records frames (SHA-256, hex) under a fine; frames of another fine stay with that one. A
+    concurrent claim of the same frames waits for this transaction to end."""
     # In one order, so that two that share several frames never wait for each other.
     rows = [{"sha256": sha256, "number": number} for sha256 in sorted(frames)]
     if rows:
@@ -27,7 +28,7 @@ async def claim_evidence(tx: Tx, number: str, frames: Iterable[str]) -> None:
 
 
 async def fines_on_evidence(tx: Tx, number: str, frames: Iterable[str]) -> tuple[str, ...]:
-    """Other fines, cancelled ones too, that carry one of these frames."""
+    """Numbers of other fines, cancelled ones included, that have one of these frames."""
     found = await tx.execute(
         select(evidence.c.number)
         .where(evidence.c.sha256.in_(list(frames)), evidence.c.number != number)
@@ -40,7 +41,7 @@ async def fines_on_evidence(tx: Tx, number: str, frames: Iterable[str]) -> tuple
 async def fines_of_vehicle(
     tx: Tx, plate_index: bytes, *, around: datetime, within: timedelta
 ) -> list[Fine]:
-    """Issued and not cancelled, within so much time of a moment, the earliest issued first."""
+    """Issued and not cancelled, offences `within` that time of `around`; earliest issue first."""
     rows = await tx.execute(
         select(fines)
         .where(

@@ -1,21 +1,22 @@
-"""Fines: adding, finding, locking, saving; opening what the letter states about a person."""
+"""Fines and their rows: adding, finding, locking, saving, opening the sealed particulars."""
 
 import json
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from chassis.pages import PageSpec, moment_in
 from chassis.refusals import PageTokenWrong
 from chassis.transaction import Tx
-from sqlalchemy import ColumnElement, func, literal, select, text, tuple_, update
+from law.fine_dates import DayCount, LegalDates
+from sqlalchemy import ColumnElement, Row, func, literal, select, text, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 
-from fines.model.fine import ISSUED_STATES, PAYABLE, Fine, SealedParticulars, State
-from fines.model.identifiers import is_number
+from fines.model.fine import ISSUED_STATES, PAYABLE, Fine, SealedParticulars, State, is_number
 from fines.model.prescription import Particulars
 from fines.model.refusals import FineNotFound, OwnerErased
-from fines.storage.tables import fines, from_fine, to_fine
+from fines.model.tariff import Amount
+from fines.storage.tables import fines
 
 PERSON, PLATE = "person", "plate"
 _NAME_KEY = text("SELECT set_config('app.lookup', :key, true)")
@@ -23,18 +24,18 @@ _NAME_KEY = text("SELECT set_config('app.lookup', :key, true)")
 
 @dataclass(frozen=True)
 class FineFilter:
-    """What holds together; None, "" and False do not narrow."""
+    """Conditions that must all hold; "" and False set none."""
 
     state: str = ""
     region: str = ""
     violation_id: str = ""
-    # Kept from being issued, whatever the reason; or for this one.
+    # Not issued, for whatever reason; or for this one.
     held: bool = False
     hold_reason: str = ""
 
 
 async def name_key(tx: Tx, kind: str, value: str) -> None:
-    """A bank's transaction sees the fines under this one key; row security holds it to that."""
+    """From here on a bank's transaction sees only fines under this key (row-level security)."""
     await tx.execute(_NAME_KEY, {"key": f"{kind}:{value}"})
 
 
@@ -42,7 +43,7 @@ async def add(tx: Tx, fine: Fine, confirmed_at: datetime) -> bool:
     """False where the violation already has its fine."""
     added = await tx.execute(
         insert(fines)
-        .values(**from_fine(fine), confirmed_at=confirmed_at)
+        .values(**_from_fine(fine), confirmed_at=confirmed_at)
         .on_conflict_do_nothing(index_elements=["violation_id"])
     )
     return bool(added.rowcount)
@@ -50,7 +51,7 @@ async def add(tx: Tx, fine: Fine, confirmed_at: datetime) -> bool:
 
 async def save(tx: Tx, fine: Fine) -> None:
     saved = await tx.execute(
-        update(fines).where(fines.c.number == fine.number).values(**from_fine(fine))
+        update(fines).where(fines.c.number == fine.number).values(**_from_fine(fine))
     )
     assert saved.rowcount == 1
 
@@ -97,7 +98,7 @@ async def page(
 
 
 async def issued_from(tx: Tx, region: str, after: str, size: int) -> list[Fine]:
-    """Issued and not cancelled, by number, beyond the one named `after`."""
+    """Issued and not cancelled, by number, starting behind `after`."""
     query = select(fines).where(*_issued(region, after)).order_by(fines.c.number).limit(size)
     return [to_fine(row) for row in await tx.execute(query)]
 
@@ -134,12 +135,12 @@ async def seal(tx: Tx, number: str, particulars: Particulars) -> SealedParticula
 
 
 def owner_index(tx: Tx, number: str) -> bytes:
-    """By which the fines of one owner are found."""
+    """The blind index under which the fines of one owner are found."""
     return tx.keys.blind_index(PERSON, "owner", number)
 
 
 async def open_particulars(tx: Tx, fine: Fine) -> Particulars | None:
-    """None where nothing is known yet, or where the person was erased."""
+    """None where the fine was never issued, or where the person's data were erased."""
     if fine.particulars is None:
         return None
     try:
@@ -152,7 +153,7 @@ async def open_particulars(tx: Tx, fine: Fine) -> Particulars | None:
 
 
 async def note_cancel_reason(tx: Tx, number: str, reason: str) -> None:
-    """Free text of an operator may name people: sealed, under a key of its own."""
+    """Sealed under a key of its own, because an operator's free text may name people."""
     key = await tx.keys.new(PERSON)
     await tx.execute(
         update(fines)
@@ -206,3 +207,105 @@ async def _page(
         (getattr(row, moment.name).isoformat(), row.number) for row in rows
     ]
     return [to_fine(row) for row in rows], keys
+
+
+def to_fine(row: Row[Any]) -> Fine:
+    return Fine(
+        number=row.number,
+        violation_id=row.violation_id,
+        report_id=row.report_id,
+        region=row.region,
+        story=row.story,
+        offence_code=row.offence_code,
+        occurred_at=row.occurred_at,
+        state=State(row.state),
+        version=row.version,
+        hold_reason=row.hold_reason,
+        conflicts=tuple(row.conflicts),
+        article=row.article,
+        amount=_amount(row),
+        issued_at=row.issued_at,
+        particulars=_particulars(row),
+        delivered_at=row.delivered_at,
+        dates=_dates(row),
+    )
+
+
+def _from_fine(fine: Fine) -> dict[str, Any]:
+    values: dict[str, Any] = {
+        "number": fine.number,
+        "violation_id": fine.violation_id,
+        "report_id": fine.report_id,
+        "region": fine.region,
+        "story": fine.story,
+        "offence_code": fine.offence_code,
+        "occurred_at": fine.occurred_at,
+        "state": fine.state.value,
+        "version": fine.version,
+        "hold_reason": fine.hold_reason,
+        "conflicts": list(fine.conflicts),
+        "article": fine.article,
+        "issued_at": fine.issued_at,
+        "delivered_at": fine.delivered_at,
+    }
+    if fine.amount:
+        values |= {
+            "amount_minor": fine.amount.full_minor,
+            "discounted_minor": fine.amount.discounted_minor,
+            "base_value_minor": fine.amount.base_value_minor,
+            "base_values": fine.amount.base_values,
+            "tariff_version": fine.amount.tariff_version,
+        }
+    if fine.particulars:
+        values |= {
+            "owner_key_id": fine.particulars.key_id,
+            "owner_index": fine.particulars.owner_index,
+            "plate_index": fine.particulars.plate_index,
+            "particulars": fine.particulars.sealed,
+        }
+    if fine.dates:
+        values |= vars(fine.dates) | {"day_count": fine.dates.day_count.value}
+    return values
+
+
+def _amount(row: Row[Any]) -> Amount | None:
+    if row.amount_minor is None:
+        return None
+    return Amount(
+        full_minor=row.amount_minor,
+        discounted_minor=row.discounted_minor,
+        base_value_minor=row.base_value_minor,
+        base_values=row.base_values,
+        tariff_version=row.tariff_version,
+    )
+
+
+def _particulars(row: Row[Any]) -> SealedParticulars | None:
+    if row.particulars is None:
+        return None
+    return SealedParticulars(
+        key_id=row.owner_key_id,
+        sealed=bytes(row.particulars),
+        owner_index=bytes(row.owner_index),
+        plate_index=bytes(row.plate_index),
+    )
+
+
+def _dates(row: Row[Any]) -> LegalDates | None:
+    if row.delivered_on is None:
+        return None
+    days: dict[str, date] = {
+        name: getattr(row, name)
+        for name in (
+            "delivered_on",
+            "discount_until",
+            "considered_on",
+            "appeal_until",
+            "in_force_on",
+            "voluntary_until",
+            "enforcement_by",
+        )
+    }
+    return LegalDates(
+        **days, day_count=DayCount(row.day_count), calendar_version=row.calendar_version
+    )

@@ -1,34 +1,43 @@
-"""The ledger: added and read, never changed; and the figures drawn from it."""
+"""The ledger's entries, the payments of banks and their refunds: added and read, never changed.
+
+A bank sees its own payments alone (row security).
+"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
+from uuid import UUID
 
+from chassis.clock import parse_id
+from chassis.pages import PageSpec, moment_in
+from chassis.refusals import PageTokenWrong
 from chassis.transaction import Tx
-from law.zone import UTC_PLUS_5, start_of
-from sqlalchemy import case, func, literal, select
+from law.zone import start_of
+from sqlalchemy import ColumnElement, Row, Select, literal, select, tuple_
 from sqlalchemy.dialects.postgresql import insert
 
-from fines.model.fine import OWED
-from fines.model.ledger import Entry, EntryKind
-from fines.storage.tables import entries, fines, from_entry, to_entry
+from fines.model.ledger import Entry, EntryKind, Payment, PaymentState, Refund, RefundReason
+from fines.model.refusals import BankReferenceReused, PaymentNotFound
+from fines.storage.tables import entries, payments, refunds
+
+_ONE_DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True)
-class RevenueRow:
-    day: date
-    region: str
-    issued_count: int
-    issued_minor: int
-    paid_count: int
-    collected_minor: int
-    discounts_minor: int
-    refunded_minor: int
+class PaymentFilter:
+    """Conditions that must all hold; None and "" set none. Days in Almaty, both ends included."""
+
+    state: PaymentState | None = None
+    number: str = ""
+    value_date_from: date | None = None
+    value_date_until: date | None = None
+    posted_from: date | None = None
+    posted_until: date | None = None
 
 
 async def post(tx: Tx, posted: Iterable[Entry]) -> None:
-    rows = [from_entry(entry) for entry in posted]
+    rows = [_from_entry(entry) for entry in posted]
     assert rows
     await tx.execute(insert(entries), rows)
 
@@ -37,75 +46,156 @@ async def entries_of(tx: Tx, number: str) -> tuple[Entry, ...]:
     rows = await tx.execute(
         select(entries).where(entries.c.number == number).order_by(entries.c.position)
     )
-    return tuple(to_entry(row) for row in rows)
+    return tuple(_to_entry(row) for row in rows)
 
 
-async def revenue(tx: Tx, first: date, last: date, region: str) -> list[RevenueRow]:
-    """By day in Almaty and region. A discount that was taken back is not counted."""
-    # UTC+5 since before the first entry of this ledger.
-    day = func.date(func.timezone("UTC", entries.c.posted_at) + UTC_PLUS_5.utcoffset(None))
-    kind, amount = entries.c.kind, entries.c.amount_minor
-    forward = entries.c.reverses.is_(None)
-
-    def total(of: EntryKind) -> Any:
-        signed = case((forward | (kind == EntryKind.REFUND.value), amount), else_=-amount)
-        return func.coalesce(func.sum(case((kind == of.value, signed))), 0)
-
-    query = (
-        select(
-            day.label("day"),
-            entries.c.region,
-            func.count().filter(kind == EntryKind.ISSUE.value).label("issued_count"),
-            total(EntryKind.ISSUE).label("issued"),
-            func.count().filter(kind == EntryKind.PAYMENT.value).label("paid_count"),
-            total(EntryKind.PAYMENT).label("collected"),
-            total(EntryKind.DISCOUNT).label("discounts"),
-            total(EntryKind.REFUND).label("refunded"),
-        )
-        .where(
-            entries.c.posted_at >= start_of(first),
-            entries.c.posted_at < start_of(date.fromordinal(last.toordinal() + 1)),
-        )
-        .group_by(day, entries.c.region)
-        .order_by(day, entries.c.region)
+async def add_payment(tx: Tx, payment: Payment) -> None:
+    """Raises BankReferenceReused."""
+    added = await tx.execute(
+        insert(payments)
+        .values(**_from_payment(payment))
+        .on_conflict_do_nothing(index_elements=["partner", "bank_reference"])
     )
-    if region:
-        query = query.where(entries.c.region == region)
-    return [
-        RevenueRow(
-            row.day,
-            row.region,
-            row.issued_count,
-            int(row.issued),
-            row.paid_count,
-            int(row.collected),
-            int(row.discounts),
-            int(row.refunded),
+    if not added.rowcount:
+        raise BankReferenceReused
+
+
+async def add_refund(tx: Tx, payment: Payment, refund: Refund) -> None:
+    await tx.execute(
+        insert(refunds).values(
+            partner=payment.partner,
+            payment_id=payment.payment_id,
+            region=payment.region,
+            refund_id=refund.refund_id,
+            amount_minor=refund.amount_minor,
+            refunded_at=refund.refunded_at,
+            reason=refund.reason.value,
         )
-        for row in await tx.execute(query)
-    ]
-
-
-async def imbalance(tx: Tx) -> int:
-    """By how much what the ledger says is owed differs from what the fines say: 0, always.
-
-    Summed fine by fine without signs, so that two errors cannot hide each other.
-    """
-    account = literal("receivable:") + entries.c.number
-    held = (
-        select(
-            entries.c.number,
-            func.sum(
-                case((entries.c.debit_account == account, entries.c.amount_minor), else_=0)
-                - case((entries.c.credit_account == account, entries.c.amount_minor), else_=0)
-            ).label("minor"),
-        )
-        .group_by(entries.c.number)
-        .subquery()
     )
-    is_owed = fines.c.state.in_([state.value for state in OWED])
-    owed = case((is_owed, func.coalesce(fines.c.amount_minor, 0)), else_=0)
-    differences = select(
-        func.coalesce(func.sum(func.abs(func.coalesce(held.c.minor, 0) - owed)), 0)
-    ).select_from(fines.outerjoin(held, held.c.number == fines.c.number))
-    return int(await tx.scalar(differences))
+
+
+async def get_payment(tx: Tx, partner: str, payment_id: UUID) -> Payment:
+    """Raises PaymentNotFound."""
+    found = _with_refunds().where(
+        payments.c.partner == partner, payments.c.payment_id == payment_id
+    )
+    row = (await tx.execute(found)).one_or_none()
+    if row is None:
+        raise PaymentNotFound
+    return _to_payment(row)
+
+
+async def payment_of_fine(tx: Tx, number: str) -> Payment | None:
+    row = (await tx.execute(_with_refunds().where(payments.c.number == number))).one_or_none()
+    return _to_payment(row) if row else None
+
+
+async def payments_page(
+    tx: Tx, spec: PageSpec, partner: str, wanted: PaymentFilter
+) -> tuple[list[Payment], list[tuple[str, ...]]]:
+    """One page of a bank's own payments, the latest posted first, and each row's key."""
+    query = _with_refunds().where(payments.c.partner == partner, *_conditions(wanted))
+    if spec.after:
+        key = tuple_(payments.c.posted_at, payments.c.payment_id)
+        query = query.where(key < tuple_(*map(literal, _read_key(spec.after))))
+    query = query.order_by(payments.c.posted_at.desc(), payments.c.payment_id.desc())
+    found = [_to_payment(row) for row in await tx.execute(query.limit(spec.size))]
+    return found, [(row.posted_at.isoformat(), str(row.payment_id)) for row in found]
+
+
+def _conditions(wanted: PaymentFilter) -> list[ColumnElement[bool]]:
+    posted_at, value_date = payments.c.posted_at, payments.c.value_date
+    found: list[ColumnElement[bool]] = []
+    if wanted.state is PaymentState.POSTED:
+        found.append(refunds.c.refund_id.is_(None))
+    if wanted.state is PaymentState.REFUNDED:
+        found.append(refunds.c.refund_id.is_not(None))
+    if wanted.number:
+        found.append(payments.c.number == wanted.number)
+    if wanted.value_date_from:
+        found.append(value_date >= wanted.value_date_from)
+    if wanted.value_date_until:
+        found.append(value_date <= wanted.value_date_until)
+    if wanted.posted_from:
+        found.append(posted_at >= start_of(wanted.posted_from))
+    if wanted.posted_until:
+        found.append(posted_at < start_of(wanted.posted_until + _ONE_DAY))
+    return found
+
+
+def _with_refunds() -> Select[Any]:
+    return select(
+        payments,
+        refunds.c.refund_id,
+        refunds.c.amount_minor.label("refund_minor"),
+        refunds.c.refunded_at,
+        refunds.c.reason,
+    ).select_from(
+        payments.outerjoin(
+            refunds,
+            (refunds.c.partner == payments.c.partner)
+            & (refunds.c.payment_id == payments.c.payment_id),
+        )
+    )
+
+
+def _read_key(after: tuple[str, ...]) -> tuple[Any, UUID]:
+    try:
+        posted_at, written = after
+    except ValueError as error:
+        raise PageTokenWrong from error
+    payment_id = parse_id(written)
+    if payment_id is None:
+        raise PageTokenWrong
+    return moment_in(posted_at), payment_id
+
+
+def _to_entry(row: Row[Any]) -> Entry:
+    return Entry(
+        entry_id=row.entry_id,
+        number=row.number,
+        region=row.region,
+        kind=EntryKind(row.kind),
+        debit_account=row.debit_account,
+        credit_account=row.credit_account,
+        amount_minor=row.amount_minor,
+        posted_at=row.posted_at,
+        reverses=row.reverses,
+    )
+
+
+def _from_entry(entry: Entry) -> dict[str, Any]:
+    return vars(entry) | {"kind": entry.kind.value}
+
+
+def _from_payment(payment: Payment) -> dict[str, Any]:
+    values = dict(vars(payment))
+    del values["refund"]  # has a row of its own
+    return values
+
+
+def _to_payment(row: Row[Any]) -> Payment:
+    """From a row of `_with_refunds`."""
+    return Payment(
+        payment_id=row.payment_id,
+        partner=row.partner,
+        number=row.number,
+        region=row.region,
+        amount_minor=row.amount_minor,
+        bank_reference=row.bank_reference,
+        value_date=row.value_date,
+        posted_at=row.posted_at,
+        entry_id=row.entry_id,
+        refund=_refund(row),
+    )
+
+
+def _refund(row: Row[Any]) -> Refund | None:
+    if row.refund_id is None:
+        return None
+    return Refund(
+        refund_id=row.refund_id,
+        amount_minor=row.refund_minor,
+        refunded_at=row.refunded_at,
+        reason=RefundReason(row.reason),
+    )

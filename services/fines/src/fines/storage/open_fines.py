@@ -1,11 +1,12 @@
-"""Fines whose terms may be reckoned anew, in order of their numbers."""
+"""Fines whose dates may be computed again, in order of their numbers."""
 
 from chassis.transaction import Tx
 from sqlalchemy import ColumnElement, func, select
 
 from fines.model.fine import Fine
 from fines.model.redating import REDATED
-from fines.storage.tables import fines, to_fine
+from fines.storage.fines import to_fine
+from fines.storage.tables import fines
 
 
 async def count(tx: Tx, after: str) -> int:
@@ -20,7 +21,7 @@ async def numbers(tx: Tx, after: str, limit: int) -> list[str]:
 
 
 async def get_for_update(tx: Tx, number: str) -> Fine | None:
-    """None where it is open no more."""
+    """None where it is no longer open."""
     query = select(fines).where(fines.c.number == number, _open("")).with_for_update()
     row = (await tx.execute(query)).one_or_none()
     return to_fine(row) if row else None

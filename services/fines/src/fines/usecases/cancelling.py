@@ -1,4 +1,4 @@
-"""Taking a fine back, whoever asks for it: the ledger by reversal, the facts, the notice."""
+"""Cancelling a fine, for whatever cause: reversal in the ledger, events, the notice."""
 
 from datetime import datetime
 
@@ -7,12 +7,12 @@ from chassis.transaction import Tx
 from fines import events
 from fines.model import ledger as rules
 from fines.model.fine import Fine, State
-from fines.storage import fines, ledger, payments
+from fines.storage import fines, ledger
 
 
 async def cancel_in(tx: Tx, fine: Fine, now: datetime, reason: rules.RefundReason) -> Fine:
-    """Inside the caller's transaction, with `fine` locked; `reason` is what the bank is told where
-    a payment goes back. Raises FineAlreadyCancelled."""
+    """In the caller's transaction, which has locked `fine`; `reason` is for the bank whose payment
+    is refunded. Raises FineAlreadyCancelled."""
     cancelled = fine.cancel()
     if fine.amount is None:
         await fines.save(tx, cancelled)
@@ -20,10 +20,10 @@ async def cancel_in(tx: Tx, fine: Fine, now: datetime, reason: rules.RefundReaso
     reversal = rules.on_cancellation(fine, await ledger.entries_of(tx, fine.number), now)
     await ledger.post(tx, reversal)
     if fine.state is State.PAID:
-        payment = await payments.of_fine(tx, fine.number)
+        payment = await ledger.payment_of_fine(tx, fine.number)
         assert payment is not None
         refund = rules.refund_in(reversal, reason)
-        await payments.add_refund(tx, payment, refund)
+        await ledger.add_refund(tx, payment, refund)
         tx.emit(events.fine_refunded(cancelled, payment, refund))
         cancelled = cancelled.next_version()
     await fines.save(tx, cancelled)

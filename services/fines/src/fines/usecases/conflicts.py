@@ -1,7 +1,7 @@
 """Whether a fine repeats or contradicts one that was issued: nobody is fined twice for one passage.
 
-The violations service looks for the same before an officer decides; here it is looked for again,
-by what the facts themselves say and not by the ids under which they came.
+The violations service looks for the same before an officer decides. Here it is looked for again, by
+plate, place, time and frames, independently of the ids that the violations service uses.
 """
 
 from collections.abc import Callable
@@ -19,7 +19,7 @@ from fines.storage import fines
 
 @dataclass(frozen=True)
 class Record:
-    """What is compared: one violation under the number of its fine."""
+    """A violation to compare with issued fines, and the number of its own fine."""
 
     number: str
     plate_index: bytes
@@ -30,12 +30,12 @@ class Record:
 @dataclass(frozen=True)
 class Conflict:
     hold: Hold
-    # Of the issued fines that it is about.
+    # Of the issued fines that it conflicts with.
     numbers: tuple[str, ...]
 
 
 class ConflictFound(Exception):
-    """The fine is held and nothing of its issue stays."""
+    """The fine must be held instead, and its issue rolled back."""
 
     def __init__(self, conflict: Conflict) -> None:
         super().__init__(conflict.hold.value)
@@ -43,8 +43,8 @@ class ConflictFound(Exception):
 
 
 async def claim(tx: Tx, record: Record) -> None:
-    """In the transaction that issues: it alone decides about this plate and these frames now.
-    Raises ConflictFound."""
+    """Locks the vehicle and claims the frames for the issuing transaction, which then decides alone
+    about this plate. Raises ConflictFound."""
     await stored.lock_vehicle(tx, record.plate_index)
     await stored.claim_evidence(tx, record.number, record.violation.frames)
     found = await conflicts_of(tx, record, lambda other: True)
@@ -53,7 +53,7 @@ async def claim(tx: Tx, record: Record) -> None:
 
 
 async def conflicts_of(tx: Tx, record: Record, counts: Callable[[Fine], bool]) -> list[Conflict]:
-    """The gravest first. `counts` says which other fines of the vehicle are compared."""
+    """The most serious first. `counts` says which other fines of the vehicle are compared."""
     repeated = await stored.fines_on_evidence(tx, record.number, record.violation.frames)
     passages, journeys = [], []
     for other in await _others(tx, record):
@@ -82,7 +82,7 @@ async def _others(tx: Tx, record: Record) -> list[Fine]:
 
 
 async def _sighting_of(tx: Tx, other: Fine) -> Sighting | None:
-    """None where the owner was erased, and the place with the rest."""
+    """None where the owner's data were erased, the place among them."""
     particulars = await fines.open_particulars(tx, other)
     if particulars is None:
         return None
@@ -90,7 +90,7 @@ async def _sighting_of(tx: Tx, other: Fine) -> Sighting | None:
 
 
 def _is_same_passage(record: Record, other: Fine, place: Sighting | None) -> bool:
-    """One rule broken once; a place that was erased is taken for the same."""
+    """Whether both fine one passage under one rule; an erased place is taken for the same place."""
     if not _is_same_rule(record.guards, record.violation.offence_code, other.offence_code):
         return False
     here = record.violation.sighting
@@ -99,6 +99,6 @@ def _is_same_passage(record: Record, other: Fine, place: Sighting | None) -> boo
 
 
 def _is_same_rule(guards: Guards, code: str, other: str) -> bool:
-    """Two brackets of speed are one rule."""
+    """Offence codes of one rule, such as two brackets of speed."""
     rule = guards.rule_of(code)
     return code == other or (rule is not None and rule is guards.rule_of(other))

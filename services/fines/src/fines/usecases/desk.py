@@ -1,24 +1,29 @@
-"""What operators do: read fines, take one back, look at the ledger and at the revenue."""
+"""What operators do: read and cancel fines, read the ledger and the revenue."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import date
 from uuid import UUID
 
+from audit_log.attempts import Attempts, Record
 from chassis.clock import Clock
 from chassis.db import Database, canonical_json
 from chassis.identity import Caller
 from chassis.pages import PageSpec
+from chassis.transaction import Tx
 
+from fines.events import access_refused
 from fines.model.fine import Fine
 from fines.model.ledger import Entry, RefundReason
-from fines.storage import fines, ledger
+from fines.model.refusals import FineNotFound
+from fines.storage import fines, ledger, revenue
 from fines.usecases.cancelling import cancel_in
-from fines.usecases.openings import Openings
 
 
 @dataclass(frozen=True)
 class RevenueReport:
-    rows: list[ledger.RevenueRow]
+    rows: list[revenue.RevenueRow]
     imbalance_minor: int
 
 
@@ -39,7 +44,7 @@ class Desk:
     async def page(
         self, spec: PageSpec, wanted: fines.FineFilter, caller: Caller
     ) -> tuple[list[Fine], list[tuple[str, ...]]]:
-        """Lists hold no personal data: an owner is shown one fine at a time. With row keys."""
+        """One page and each row's key, without personal data: owners are shown only by `get`."""
         async with self._db.begin(caller.scope) as tx:
             found, keys = await fines.page(tx, spec, wanted)
             tx.audit("list", "fines", region=wanted.region, facts={"found": str(len(found))})
@@ -60,9 +65,10 @@ class Desk:
         return cancelled
 
     async def revenue(self, first: date, last: date, region: str, caller: Caller) -> RevenueReport:
+        """Both days included, in Almaty; "" for every region that the caller may see."""
         async with self._db.begin(caller.scope) as tx:
-            rows = await ledger.revenue(tx, first, last, region)
-            imbalance = await ledger.imbalance(tx)
+            rows = await revenue.revenue_by_day(tx, first, last, region)
+            imbalance = await revenue.imbalance(tx)
             tx.audit("revenue", "ledger", region=region)
         return RevenueReport(rows, imbalance)
 
@@ -72,3 +78,30 @@ class Desk:
             fine = await fines.get(tx, number)
             tx.audit("entries", f"fine:{number}", region=fine.region)
             return await ledger.entries_of(tx, number)
+
+
+class Openings:
+    """Opening one fine for an operator.
+
+    A fine of another region is answered like one that does not exist; the attempt is recorded, and
+    internal security is informed.
+    """
+
+    def __init__(self, db: Database, clock: Clock) -> None:
+        self._db = db
+        self._attempts = Attempts(db, clock, access_refused)
+
+    @asynccontextmanager
+    async def begin(self, number: str, caller: Caller) -> AsyncIterator[Tx]:
+        """A transaction that opens one fine for the caller."""
+
+        async def find(tx: Tx) -> Record | None:
+            region = await fines.region_of(tx, number)
+            return None if region is None else Record(asked, region)
+
+        asked = f"fine:{number}"
+        async with (
+            self._attempts.recorded(caller, asked, find, FineNotFound),
+            self._db.begin(caller.scope) as tx,
+        ):
+            yield tx

@@ -1,6 +1,6 @@
 """What the peers know of a fine: the facts from violations, the owner from the vehicle register.
 
-Asked outside of any transaction; the same questions when a fine is issued and when it is rechecked.
+Asked outside of any transaction, in the same way when a fine is issued and when it is rechecked.
 """
 
 from dataclasses import dataclass
@@ -37,7 +37,7 @@ class VehicleRegister(Protocol):
 
 @dataclass(frozen=True)
 class Facts:
-    """A violation, the article and the guards in force when it happened, all that forbids it."""
+    """A violation, the article and guards in force when it happened, and what forbids a fine."""
 
     violation: ConfirmedViolation
     article: Article | None
@@ -47,7 +47,7 @@ class Facts:
 
 @dataclass(frozen=True)
 class Ownership:
-    """Whose the vehicle was; without a registration the holds say why."""
+    """The registration at the offence; where it is None, the holds say why."""
 
     registration: Registration | None
     holds: tuple[Hold, ...]
@@ -83,7 +83,7 @@ class Inquiry:
     async def _is_contradicted(
         self, violation: ConfirmedViolation, guards: Guards, purpose: str
     ) -> bool:
-        """By a record that the violations service holds: no fine of it is there to compare."""
+        """By one of its conflicting violations, which need not have a fine to compare with."""
         for violation_id in violation.conflicting:
             try:
                 other = await self._violations.violation(violation_id, purpose)
@@ -94,7 +94,7 @@ class Inquiry:
         return False
 
     async def owner_at_offence(self, violation: ConfirmedViolation) -> Ownership:
-        """The register is asked for the moment of the offence, not for today's owner."""
+        """The owner at the moment of the offence, which need not be today's owner."""
         plate = normalised_plate(violation.plate)
         if plate is None:
             return Ownership(None, (Hold.PLATE_WRONG,))
@@ -109,7 +109,7 @@ class Inquiry:
 
 
 def _at(moment: datetime, editions: Editions[E]) -> E | None:
-    """The edition in force; None where none was, which holds the fine."""
+    """The edition in force, or None; the fine is held then."""
     try:
         return editions.at(moment)
     except EditionMissing:

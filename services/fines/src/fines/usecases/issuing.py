@@ -1,7 +1,7 @@
-"""From a confirmed violation to a delivered fine, and what its dates bring by themselves.
+"""From a confirmed violation to a delivered fine, and the steps that its dates bring.
 
-A consumer only writes down that there is something to do; a worker asks the peers outside of any
-transaction; one transaction decides. Each step may run again: the state says whether it is done.
+A consumer only schedules work; a worker asks the peers outside of any transaction; one transaction
+decides. Each step may run again: the state of the fine says whether it is done.
 """
 
 from collections.abc import Awaitable, Callable
@@ -12,8 +12,8 @@ from typing import Protocol
 from chassis import telemetry
 from chassis.clock import Clock
 from chassis.db import Database
-from chassis.scheduler import WaitUntilDue
 from chassis.transaction import SYSTEM, Scope, Tx
+from host.scheduler import WaitUntilDue
 from law.articles import Article
 from law.fine_dates import DayCount, LegalDates
 from law.guards import Guards
@@ -22,16 +22,15 @@ from law.zone import almaty_day, start_of
 from fines import events
 from fines.letters import LetterTerms, cancellation_notice, discount_notice, prescription
 from fines.model import ledger as rules
-from fines.model.fine import Fine, State
+from fines.model.fine import Fine, State, new_number
 from fines.model.guards import time_hold
 from fines.model.holds import LOOKED_AT_AGAIN, Hold
-from fines.model.identifiers import new_number
 from fines.model.law import Law
 from fines.model.prescription import Particulars, particulars_of
 from fines.model.refusals import OwnerErased, TableYearMissing, ViolationMissing
 from fines.model.tariff import Amount
 from fines.model.violation import ConfirmedViolation
-from fines.storage import fines, ledger, payments
+from fines.storage import fines, ledger
 from fines.storage.conflicts import claim_evidence
 from fines.usecases.cancelling import cancel_in
 from fines.usecases.conflicts import ConflictFound, Record, claim
@@ -45,17 +44,19 @@ DELIVERING = Scope("system", "system", ("*",), purpose="deliver-fine")
 
 class Post(Protocol):
     async def deliver(self, name: str, letter: str) -> datetime:
-        """When it was delivered; the same letter again is the same delivery."""
+        """The moment of delivery, which a repetition under the same name does not change."""
         ...
 
 
 class Seal(Protocol):
-    def sign(self, content: str) -> str: ...
+    def sign(self, content: str) -> str:
+        """The letter with the authority's electronic signature in its place."""
+        ...
 
 
 @dataclass(frozen=True)
 class Confirmed:
-    """What the event of a confirmation holds."""
+    """What this service takes from the event of a confirmation."""
 
     violation_id: str
     report_id: str
@@ -67,7 +68,7 @@ class Confirmed:
 
 @dataclass(frozen=True)
 class _Case:
-    """What the peers answered, where nothing holds the fine: everything that issuing needs."""
+    """What issuing needs of the peers' answers, where nothing holds the fine."""
 
     violation: ConfirmedViolation
     article: Article
@@ -96,7 +97,7 @@ class Issuing:
         self._seal = seal
 
     async def note_confirmed(self, tx: Tx, confirmed: Confirmed, story: str) -> None:
-        """A violation has one fine, however often its event comes, and none after an annulment."""
+        """Creates and schedules the violation's one fine; nothing where there is one already."""
         fine = Fine(
             number=new_number(),
             violation_id=confirmed.violation_id,
@@ -119,9 +120,10 @@ class Issuing:
         annulled_at: datetime,
         story: str,
     ) -> None:
+        """Cancels the violation's fine; before its confirmation, prevents that one is created."""
         fine = await fines.get_of_violation_for_update(tx, violation_id)
         if fine is None:
-            await self._bury_before_birth(
+            await self._add_tombstone(
                 tx, violation_id, region=region, report_id=report_id, at=annulled_at, story=story
             )
         elif fine.state is not State.CANCELLED:
@@ -129,10 +131,10 @@ class Issuing:
             facts = {"cause": "annulled"}
             tx.audit("cancel", f"fine:{fine.number}", region=fine.region, facts=facts)
 
-    async def _bury_before_birth(
+    async def _add_tombstone(
         self, tx: Tx, violation_id: str, *, region: str, report_id: str, at: datetime, story: str
     ) -> None:
-        """A tombstone: should the confirmation come after all, it finds the place taken."""
+        """A cancelled fine, so that a confirmation which arrives later creates none."""
         tombstone = Fine(
             number=new_number(),
             violation_id=violation_id,
@@ -166,7 +168,7 @@ class Issuing:
             await self._issue(number, case, now)
 
     async def deliver(self, number: str) -> None:
-        """Work: sends the letter; the moment of delivery starts every term."""
+        """Work: sends the letter. Every legal term is counted from its delivery."""
         async with self._db.begin(DELIVERING) as tx:
             fine = await fines.get(tx, number)
             particulars = await fines.open_particulars(tx, fine)
@@ -206,7 +208,7 @@ class Issuing:
             await tx.schedule("come_into_force", number, due_at=start_of(dates.in_force_on))
 
     async def _withdraw(self, number: str, reason: str) -> None:
-        """Art. 822-1(3) counts until it is sent: what could not go in time is taken back unsent."""
+        """Cancels what could not be sent within the term of KoAP Art. 822-1(3)."""
         async with self._db.begin(DELIVERING) as tx:
             fine = await fines.get_for_update(tx, number)
             if fine.state is not State.ISSUED:
@@ -232,7 +234,7 @@ class Issuing:
             await tx.reschedule("fall_overdue", number, due_at=after)
 
     async def fall_overdue(self, number: str) -> None:
-        """Work, when the term of voluntary payment is over."""
+        """Work, at the start of the day after the term of voluntary payment."""
         async with self._db.begin(SYSTEM) as tx:
             fine = await fines.get_for_update(tx, number)
             if fine.state is not State.IN_FORCE:
@@ -244,28 +246,29 @@ class Issuing:
             tx.emit(events.fine_overdue(overdue))
 
     async def tell_discount_ended(self, number: str) -> None:
-        """Work: Art. 823(1), the owner is told that the whole sum is due again."""
+        """Work: the notice of KoAP Art. 823(1) that the full amount is due again."""
         fine = await self._read(number)
         if fine.state is State.DELIVERED:
             await self._post.deliver(f"{number}.discount-ended", discount_notice(fine))
 
     async def tell_cancelled(self, number: str) -> None:
-        """Work: whoever had the letter learns that nothing is owed."""
+        """Work: the notice to the recipient of the letter that nothing is owed."""
         async with self._db.begin(SYSTEM) as tx:
             fine = await fines.get(tx, number)
-            payment = await payments.of_fine(tx, number)
+            payment = await ledger.payment_of_fine(tx, number)
         telemetry.annotate(fine=number, violation=fine.violation_id)
         await self._post.deliver(f"{number}.cancelled", cancellation_notice(fine, payment))
 
     async def record_evidence(self, number: str) -> None:
-        """Work: a fine from before frames were entered gets its own entered, as far as they are
-        free."""
+        """Work that a migration scheduled: claims the frames of a fine issued before frames were
+        recorded, except those that another fine has."""
         async with self._db.begin(ISSUING) as tx:
             particulars = await fines.open_particulars(tx, await fines.get(tx, number))
             if particulars is not None:
                 await claim_evidence(tx, number, particulars.evidence_sha256)
 
     def work(self) -> dict[str, Callable[[str], Awaitable[None]]]:
+        """The handler of each kind of scheduled work; it gets the number of a fine."""
         return {
             "issue": self.issue,
             "deliver": self.deliver,
@@ -283,7 +286,7 @@ class Issuing:
         return fine
 
     async def _ask_peers(self, fine: Fine) -> _Case | Hold:
-        """The gravest hold, or the case. No peer is asked about what is held already."""
+        """The first hold, or the case. No peer is asked once a hold is found."""
         hold = self._time_hold(fine.occurred_at, self._clock())
         if hold:
             return hold
@@ -313,7 +316,7 @@ class Issuing:
             raise WaitUntilDue(min(max(age / 20, LOOKED_AT_AGAIN_FIRST), LOOKED_AT_AGAIN_LAST))
 
     async def _note_hold(self, tx: Tx, held: Fine) -> None:
-        """What waits for a person is published: supervisors of the region hear of it."""
+        """Publishes a hold that needs a person, so that supervisors of the region learn of it."""
         needs_a_person = held.conflicts or held.hold_reason not in LOOKED_AT_AGAIN
         if needs_a_person:
             held = held.next_version()
@@ -359,7 +362,7 @@ class Issuing:
         return time_hold(occurred_at, now, self._law.terms.at(now))
 
     def _amount_on(self, article: Article, now: datetime) -> Amount | None:
-        """None where a yearly table that this fine will need is missing."""
+        """None where a yearly table that this fine needs is missing."""
         try:
             self._dates_of(now)
             return self._law.amount(article, almaty_day(now))

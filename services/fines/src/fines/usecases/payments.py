@@ -1,4 +1,4 @@
-"""The banks' counter: look up, quote, pay once, and ask what became of a payment."""
+"""What banks do: look fines up, quote, pay once, and read their payments."""
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -18,7 +18,7 @@ from fines.model import ledger as rules
 from fines.model.fine import PAYABLE, Fine
 from fines.model.ledger import EntryKind, Payment
 from fines.model.refusals import AmountDiffers, FineNotPayable
-from fines.storage import fines, ledger, payments
+from fines.storage import fines, ledger
 
 # A bank posts within two working days; the longest holidays and an outage fit in between.
 VALUE_DATE_AGE_DAYS_MAX = 10  # tidy: what this system takes from banks, not a term
@@ -35,7 +35,7 @@ class Quote:
 
 @dataclass(frozen=True)
 class PaymentOrder:
-    """What a bank asks for; compared as a whole when its id comes again."""
+    """A bank's order; compared as a whole when its payment id comes again."""
 
     payment_id: UUID
     number: str
@@ -45,6 +45,7 @@ class PaymentOrder:
     value_date: date
 
     def content(self) -> bytes:
+        """Canonical JSON of all but the payment id."""
         return canonical_json(
             {
                 "rpc": "PayFine",
@@ -65,7 +66,7 @@ class PaymentDesk:
     async def look_up(
         self, kind: str, value: str, spec: PageSpec, caller: Caller
     ) -> tuple[list[Fine], list[tuple[str, ...]]]:
-        """Open fines under one exact key, with each row's key; `kind` is owner, plate or number."""
+        """One page of open fines and each row's key; `kind` of `value`: owner, plate or number."""
         async with self._db.begin(caller.scope) as tx:
             key = self._index(tx, kind, value)
             await fines.name_key(tx, kind, key)
@@ -97,7 +98,7 @@ class PaymentDesk:
         async with self._db.begin(caller.scope) as tx:
             await fines.name_key(tx, "number", order.number)
             if not await tx.once(caller.key, order.payment_id, order.content()):
-                return await payments.get(tx, caller.name, order.payment_id)
+                return await ledger.get_payment(tx, caller.name, order.payment_id)
             fine = await fines.get_for_update(tx, order.number)
             telemetry.bind_story(fine.story)
             paid = fine.pay()
@@ -110,18 +111,18 @@ class PaymentDesk:
         return payment
 
     async def payment(self, payment_id: UUID, caller: Caller) -> Payment:
-        """Raises PaymentNotFound, also for another bank's."""
+        """Raises PaymentNotFound, also for a payment of another bank."""
         async with self._db.begin(caller.scope) as tx:
-            payment = await payments.get(tx, caller.name, payment_id)
+            payment = await ledger.get_payment(tx, caller.name, payment_id)
             tx.audit("read_payment", f"payment:{payment_id}", region=payment.region)
         return payment
 
     async def payments(
-        self, spec: PageSpec, wanted: payments.PaymentFilter, caller: Caller
+        self, spec: PageSpec, wanted: ledger.PaymentFilter, caller: Caller
     ) -> tuple[list[Payment], list[tuple[str, ...]]]:
-        """The caller's own, the latest posted first, with each row's key."""
+        """One page of the caller's own payments, the latest posted first, and each row's key."""
         async with self._db.begin(caller.scope) as tx:
-            found, keys = await payments.page(tx, spec, caller.name, wanted)
+            found, keys = await ledger.payments_page(tx, spec, caller.name, wanted)
             tx.audit("list_payments", "payments", facts={"found": str(len(found))})
         return found, keys
 
@@ -169,5 +170,5 @@ class PaymentDesk:
             entry_id=posted[0].entry_id,
         )
         await ledger.post(tx, posted)
-        await payments.add(tx, payment)
+        await ledger.add_payment(tx, payment)
         return payment

@@ -1,7 +1,7 @@
-"""Whether a fine that was issued would be issued today: a look at each, and no change to any.
+"""Whether issued fines would be issued today: each is checked, and none is changed.
 
-Guards grow and registers are put right after fines went out. What is found here waits for a
-supervisor; nothing cancels itself.
+Guards are added and registers corrected after fines went out. What is found waits for a supervisor;
+no fine is cancelled automatically.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from fines.usecases.conflicts import Conflict, Record, conflicts_of
 from fines.usecases.inquiry import Facts, Inquiry, Ownership
 
 PURPOSE = "recheck-fine"
-# What a fine is compared with lies in every region, whoever asks; only his own are shown to him.
+# Fines are compared over all regions; the caller is shown only those of his own.
 COMPARING = Scope("system", "system", ("*",), purpose=PURPOSE)
 PAGE_SIZE = 20
 AT_ONCE = 4
@@ -28,7 +28,7 @@ AT_ONCE = 4
 
 @dataclass(frozen=True)
 class Rechecked:
-    """A fine and what would hold it today, the gravest first; `remaining` come after it."""
+    """A fine and what would hold it today; `remaining` more fines follow it."""
 
     fine: Fine
     holds: tuple[Hold, ...]
@@ -42,7 +42,7 @@ class Recheck:
         self._inquiry = inquiry
 
     async def issued(self, region: str, after: str, caller: Caller) -> AsyncIterator[Rechecked]:
-        """Every fine that is issued and not cancelled, by number, beyond the one named `after`.
+        """Every fine that is issued and not cancelled, by number, starting behind `after`.
         Raises VehicleRegisterAway."""
         async with self._db.begin(caller.scope) as tx:
             remaining = await fines.count_issued(tx, region, after)
@@ -55,7 +55,7 @@ class Recheck:
             after = page[-1].number
 
     async def _page(self, region: str, after: str, caller: Caller) -> list[Fine]:
-        """The next fines; each is in the log before it is looked at."""
+        """The next fines; each is in the audit log before it is checked."""
         async with self._db.begin(caller.scope) as tx:
             page = await fines.issued_from(tx, region, after, PAGE_SIZE)
             for fine in page:
@@ -68,7 +68,7 @@ class Recheck:
         except ViolationMissing:
             return Rechecked(fine, (Hold.VIOLATION_NOT_CONFIRMED,), ())
         ownership = await self._inquiry.owner_at_offence(facts.violation)
-        if Hold.REGISTER_AWAY in ownership.holds:  # says nothing of this fine, nor of the next
+        if Hold.REGISTER_AWAY in ownership.holds:  # nothing can be said of this fine or the next
             raise VehicleRegisterAway
         differs, conflicts = await self._compare(fine, facts, ownership)
         beside = (found.hold for found in conflicts)
@@ -79,7 +79,7 @@ class Recheck:
     async def _compare(
         self, fine: Fine, facts: Facts, ownership: Ownership
     ) -> tuple[tuple[Hold, ...], list[Conflict]]:
-        """With whom was fined, and with the fines that had been issued before."""
+        """The owner with the one who was fined, the violation with fines issued before this one."""
         assert fine.particulars
         owner = ownership.registration
         async with self._db.begin(COMPARING) as tx:

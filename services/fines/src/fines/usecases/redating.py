@@ -1,7 +1,7 @@
-"""Open fines reckoned anew with the calendars of today: one transaction a fine.
+"""Computes the dates of open fines again with today's calendars: one transaction for each fine.
 
-Run after a yearly table was put right (`tartip fines redate`). It may be broken off and run again:
-what is right already stays as it is.
+Run after a yearly table was corrected (`tartip fines redate`). It may be interrupted and run again:
+dates that are right stay as they are.
 """
 
 from collections.abc import AsyncIterator
@@ -27,7 +27,7 @@ PAGE = 200
 
 @dataclass(frozen=True)
 class Redated:
-    """A fine before and after; `refusal` says why it could not be reckoned, "" where it was."""
+    """A fine before and after; `refusal` says why its dates could not be computed, or is ""."""
 
     before: Fine
     after: Fine
@@ -42,7 +42,7 @@ class Redating:
         self._law = law
 
     async def run(self, after: str, caller: Caller, *, dry_run: bool) -> AsyncIterator[Redated]:
-        """Every open fine beyond the number `after`, in order."""
+        """Every open fine behind the number `after`, in order."""
         scope = Scope("system", caller.name, ("*",), purpose=caller.purpose or PURPOSE)
         async with self._db.begin(scope) as tx:
             remaining = await open_fines.count(tx, after)
@@ -84,7 +84,7 @@ class Redating:
         await self._schedule(tx, after)
 
     async def _schedule(self, tx: Tx, fine: Fine) -> None:
-        """What the dates bring by themselves comes on the new ones, also where it came already."""
+        """Moves the steps that the dates bring to the new dates, also steps that ran already."""
         assert fine.dates
         if fine.state is State.IN_FORCE:
             over = start_of(fine.dates.voluntary_until + timedelta(days=1))

@@ -1,6 +1,6 @@
 """What watch-lists consist of, and how they join the service."""
 
-from chassis.runtime import Chassis
+from host.runtime import Chassis
 from tartip.inference.v1 import watchlists_pb2, watchlists_pb2_grpc
 from vision.faces.detector import FaceDetector
 

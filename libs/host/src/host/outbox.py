@@ -11,17 +11,17 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from chassis import telemetry
+from chassis.db import Database
+from chassis.event import open_payload
+from chassis.tables import inbox, outbox, outbox_streams, service_now
 from nats.js.errors import NotFoundError
 from sqlalchemy import delete, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.engine import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from chassis import telemetry
-from chassis.broker import Broker
-from chassis.db import Database
-from chassis.event import open_payload
-from chassis.tables import inbox, outbox, outbox_streams, service_now
+from host.broker import Broker
 
 BATCH = 200
 POLL_SECONDS = 0.1
@@ -77,7 +77,7 @@ class Relay:
         self._paused: dict[str, _Pause] = {}
 
     async def run(self) -> None:
-        """For ever. Raises when the lock that makes it the only one was lost."""
+        """Publishes for ever. Raises when the lock that allows one relay a schema is lost."""
         async with self._db.singleton("relay") as connection:
             checked_at = forgot_at = 0.0
             while True:

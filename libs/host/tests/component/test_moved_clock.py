@@ -9,12 +9,12 @@ import pytest
 from chassis.clock import clock_offset, move_clock, new_id, system_clock
 from chassis.db import Database
 from chassis.event import Event
-from chassis.outbox import KEEP_DAYS, Relay
 from chassis.refusals import ClockUnsure
-from chassis.scheduler import Scheduler
 from chassis.tables import inbox, outbox, requests, work
 from chassis.transaction import SYSTEM
 from google.protobuf.wrappers_pb2 import StringValue
+from host.outbox import KEEP_DAYS, Relay
+from host.scheduler import Scheduler
 from sqlalchemy import insert, select
 from vault.keyring import Keyring
 

@@ -19,22 +19,22 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import uvloop
-from google.protobuf import descriptor
-from vault.keyring import Keyring
-
 from chassis import telemetry
 from chassis.authorities import Authorities
-from chassis.broker import Broker, client_tls
 from chassis.channels import Channels
 from chassis.clock import Clock, clock_offset, move_clock, new_id, system_clock
-from chassis.consumer import Consumer, Subscription
 from chassis.db import Database
 from chassis.grpc_server import GrpcServer, Policy
 from chassis.identity import TokenVerifier
 from chassis.migrations import migrate
-from chassis.outbox import Relay
-from chassis.scheduler import Scheduler, WorkHandler
 from chassis.settings import Settings, read
+from google.protobuf import descriptor
+from vault.keyring import Keyring
+
+from host.broker import Broker, client_tls
+from host.consumer import Consumer, Subscription
+from host.outbox import Relay
+from host.scheduler import Scheduler, WorkHandler
 
 GRACE_SECONDS = 20.0
 PING_SECONDS = 5.0
@@ -45,7 +45,7 @@ S = TypeVar("S", bound=Settings)
 
 @dataclass
 class Chassis(Generic[S]):
-    """What a service is built from, and what it says it consists of."""
+    """The wired parts that `build` gets, and the servicers, consumers and loops it registers."""
 
     name: str
     settings: S
@@ -64,14 +64,14 @@ class Chassis(Generic[S]):
 
     @property
     def db(self) -> Database:
-        """Raises LookupError in a service without data."""
+        """The database. Raises LookupError in a service without one."""
         if self._db is None:
             raise LookupError(f"{self.name} has no database")
         return self._db
 
     @property
     def broker(self) -> Broker:
-        """Raises LookupError in a service that neither publishes nor consumes."""
+        """The broker. Raises LookupError in a service that neither publishes nor consumes."""
         if self._broker is None:
             raise LookupError(f"{self.name} is not connected to the broker")
         return self._broker
@@ -83,28 +83,29 @@ class Chassis(Generic[S]):
         servicer: Any,
         policy: Policy,
     ) -> None:
-        """`service` is DESCRIPTOR.services_by_name[…], `add` the generated add_…_to_server."""
+        """Registers a servicer: its DESCRIPTOR.services_by_name[…], the generated add_…_to_server,
+        and the policy of its methods."""
         self.servicers.append((service, add, servicer))
         self.policy.update(policy)
 
     def consume(self, stream: str, subscriptions: Mapping[str, Subscription]) -> None:
-        """This service's durable consumer of `stream`; keys are subjects."""
+        """Consumes `stream` with this service's durable consumer; keys are subjects."""
         consumer = Consumer(
             self.db, self.broker, stream=stream, durable=self.name, subscriptions=subscriptions
         )
         self.loop(f"consume {stream}", consumer.run)
 
     def publish_from(self, *streams: str) -> None:
-        """The relay of this service's outbox, which fills these streams."""
+        """Publishes this service's outbox to these streams."""
         relay = Relay(self.db, self.broker, source=self.name, streams=streams)
         self.loop("relay", relay.run)
 
     def do(self, kind: str, handler: WorkHandler) -> None:
-        """What is done for scheduled work of a kind; the handler gets its key."""
+        """Registers the handler of scheduled work of a kind; it gets the work's key."""
         self.work[kind] = handler
 
     def loop(self, name: str, run: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Something that runs for ever; begun again when it breaks."""
+        """Registers a coroutine that runs for ever; it is restarted when it raises."""
         self.loops.append((name, run))
 
 
@@ -138,7 +139,7 @@ def main(service: Service[Any]) -> None:
 
 
 async def run(service: Service[S], settings: S) -> None:
-    """The whole life of the process; returns when it was told to stop and has stopped."""
+    """Serves until SIGTERM or SIGINT, then stops in order and returns."""
     telemetry.set_up(service.name, endpoint=settings.otlp_endpoint, log_level=settings.log_level)
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -158,7 +159,7 @@ async def run(service: Service[S], settings: S) -> None:
 
 @contextlib.asynccontextmanager
 async def chassis_of(service: Service[S], settings: S) -> AsyncIterator[Chassis[S]]:
-    """The wired parts of a process, closed in reverse order."""
+    """Wires database, broker and channels; closes them in reverse order when the block ends."""
     async with contextlib.AsyncExitStack() as closing:
         channels = Channels(cert=settings.tls_cert, key=settings.tls_key, ca=settings.tls_ca)
         closing.push_async_callback(channels.close)

@@ -11,14 +11,13 @@ import random
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 
-from sqlalchemy import Row, select, update
-
 from chassis import telemetry
 from chassis.clock import Clock
 from chassis.db import Database, storage_is_away
 from chassis.refusals import Kind, Refusal
 from chassis.tables import service_now, work
 from chassis.transaction import SYSTEM
+from sqlalchemy import Row, select, update
 
 POLL_SECONDS = 0.25
 BATCH = 16
@@ -38,7 +37,7 @@ class WaitUntilDue(Exception):
 
 
 class Scheduler:
-    """Does the work of one schema; two copies share it by leases."""
+    """Does the scheduled work of one schema; several copies share it by leases."""
 
     def __init__(self, db: Database, clock: Clock, handlers: Mapping[str, WorkHandler]) -> None:
         self._db = db
@@ -46,7 +45,7 @@ class Scheduler:
         self._handlers = handlers
 
     async def run(self) -> None:
-        """For ever: leases what is due and does it."""
+        """Runs for ever: leases the work that is due and calls its handlers."""
         while True:
             try:
                 rows = await self._lease()

@@ -67,7 +67,7 @@ class Broker:
 
     @property
     def is_connected(self) -> bool:
-        """Whether messages can go to and fro just now."""
+        """Whether the connection is up now."""
         return self.client.is_connected
 
     @property
@@ -106,7 +106,7 @@ class Broker:
 
     @property
     def inbox_prefix(self) -> bytes:
-        """Under what a reply may come here, in bytes, as the client library wants it."""
+        """The subject prefix of this user's replies, in bytes as the client library wants it."""
         # With the dot: the library appends a bare token, and only what is below is permitted.
         return f"_INBOX_{self.name}.".encode()
 

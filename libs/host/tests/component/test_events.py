@@ -9,16 +9,16 @@ from uuid import uuid4
 
 import asyncpg
 import pytest
-from chassis.broker import Broker
 from chassis.clock import system_clock
-from chassis.consumer import DELIVERIES_MAX, Consumer, Meta, Poison, Subscription
 from chassis.db import Database
 from chassis.event import Event
-from chassis.outbox import Relay
 from chassis.refusals import ClockUnsure
 from chassis.tables import dead_letters
 from chassis.transaction import SYSTEM, Tx
 from google.protobuf.wrappers_pb2 import StringValue
+from host.broker import Broker
+from host.consumer import DELIVERIES_MAX, Consumer, Meta, Poison, Subscription
+from host.outbox import Relay
 from sqlalchemy import func, insert, select, text
 from tartip_cli.cli import redrive
 from tartip_cli.failures import Failure
@@ -223,7 +223,7 @@ async def test_what_is_too_slow_for_the_database_stops_nothing(
 async def test_while_the_clocks_differ_events_wait_and_none_is_given_up(
     db: Database, producer: Broker, consumer_broker: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("chassis.consumer.DELAYS_SECONDS", (0.1,) * 5)
+    monkeypatch.setattr("host.consumer.DELAYS_SECONDS", (0.1,) * 5)
     ours, tries = [timedelta(0)], 0
     db._clock = lambda: system_clock() + ours[0]
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from chassis.broker import Broker, client_tls
+from host.broker import Broker, client_tls
 from nats.js.api import DeliverPolicy
 
 

@@ -16,16 +16,16 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from chassis import telemetry
+from chassis.db import Database, storage_is_away
+from chassis.tables import dead_letters, inbox
+from chassis.transaction import SYSTEM, Tx
 from google.protobuf.message import DecodeError, Message
 from nats.aio.msg import Msg
 from nats.errors import TimeoutError as NatsTimeout
 from sqlalchemy.dialects.postgresql import insert
 
-from chassis import telemetry
-from chassis.broker import Broker
-from chassis.db import Database, storage_is_away
-from chassis.tables import dead_letters, inbox
-from chassis.transaction import SYSTEM, Tx
+from host.broker import Broker
 
 BATCH = 32
 FETCH_SECONDS = 5.0
@@ -48,7 +48,7 @@ class Poison(Exception):
 
 @dataclass(frozen=True)
 class Meta:
-    """What stands around an event."""
+    """The envelope of an event: its id, subject, aggregate and version, region and story."""
 
     event_id: UUID
     subject: str
@@ -63,7 +63,7 @@ Handler = Callable[[Tx, Any, Meta], Awaitable[None]]
 
 @dataclass(frozen=True)
 class Subscription:
-    """One subject's message type and what is done about it."""
+    """The message type of one subject and its handler."""
 
     message: type[Message]
     handler: Handler
