@@ -1,7 +1,7 @@
 """A violation: its states, the transitions between them, and what holds it back.
 
 Pure: no clock, no storage. Which readings break which rule is decided in `rules`; the bytes that an
-officer signs are made in `canonical`.
+officer signs are made in `signing`.
 """
 
 from collections.abc import Collection, Mapping, Sequence

@@ -9,7 +9,6 @@ from chassis.db import Database
 from chassis.identity import Caller
 from chassis.transaction import Tx
 
-from violations.canonical import canonical_decision
 from violations.conflicts import Conflicts
 from violations.events import violation_decided
 from violations.model import (
@@ -21,7 +20,7 @@ from violations.model import (
     required_reason,
 )
 from violations.openings import Openings
-from violations.signatures import OfficerAuthority
+from violations.signing import OfficerAuthority, canonical_decision
 from violations.storage import violations
 from violations.storage.violations import Filters
 

@@ -12,7 +12,7 @@ from enum import StrEnum
 from chassis.refusals import Refusal
 
 from citizen_reports.model.refusals import NoEvidence
-from citizen_reports.model.report import DeadlineTable, Report, Status
+from citizen_reports.model.report import Deadlines, Report, Status
 
 
 class DeskAction(StrEnum):
@@ -52,7 +52,7 @@ class Files:
 
 
 def accept_evidence(
-    report: Report, offence_code: str, actor: Actor, deadlines: DeadlineTable, files: Files
+    report: Report, offence_code: str, actor: Actor, deadlines: Deadlines, files: Files
 ) -> tuple[Report, Report]:
     """The report in work (taken now where it lay routed), and accepted.
 
@@ -68,7 +68,7 @@ def accept_evidence(
 
 
 def allowed_actions(
-    report: Report, actor: Actor, deadlines: DeadlineTable, files: Files, now: datetime
+    report: Report, actor: Actor, deadlines: Deadlines, files: Files, now: datetime
 ) -> tuple[DeskAction, ...]:
     attempts: dict[DeskAction, Callable[[], object]] = {
         DeskAction.TAKE: lambda: report.take(actor.operator_id, actor.roles, deadlines),

@@ -4,16 +4,19 @@ Nothing here is personal: what was written, by whom, about whom and where exactl
 storage and never part of this object.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Protocol
 from uuid import UUID
 
-from law.report_deadlines import Deadline
+from law.refusals import TableYearMissing
+from law.report_deadlines import Deadline, ReportDeadlines
 
 from citizen_reports.model.refusals import (
     AlreadyDisputed,
+    CalendarYearMissing,
     NothingAsked,
     NotTraffic,
     ReportNotAnswered,
@@ -110,12 +113,27 @@ OUTCOMES = {
 }
 
 
-class DeadlineTable(Protocol):
-    """What the transitions need of `model.deadlines.Deadlines`."""
+@dataclass(frozen=True)
+class Deadlines:
+    """Whatever counts days raises CalendarYearMissing."""
 
-    def after_taking(self, current: Deadline, registered_at: datetime) -> Deadline: ...
+    table: ReportDeadlines
 
-    def after_waiting(self, current: Deadline, waited: timedelta) -> Deadline: ...
+    def of(self, category: Category, region: str, registered_at: datetime) -> Deadline:
+        with _refused_by_name():
+            return self.table.of(category, region, registered_at)
+
+    def of_dispute(self, category: Category, region: str, disputed_at: datetime) -> Deadline:
+        with _refused_by_name():
+            return self.table.of_dispute(category, region, disputed_at)
+
+    def after_taking(self, current: Deadline, registered_at: datetime) -> Deadline:
+        with _refused_by_name():
+            return self.table.after_taking(current, registered_at)
+
+    def after_waiting(self, current: Deadline, waited: timedelta) -> Deadline:
+        with _refused_by_name():
+            return self.table.after_waiting(current, waited)
 
 
 @dataclass(frozen=True)
@@ -206,7 +224,7 @@ class Report:
     def route(self, unit: str) -> "Report":
         return replace(self._moved(Move.ROUTE), unit=unit, operator="")
 
-    def take(self, operator: str, roles: frozenset[str], deadlines: DeadlineTable) -> "Report":
+    def take(self, operator: str, roles: frozenset[str], deadlines: Deadlines) -> "Report":
         if self.status is Status.DISPUTED and not roles & OVERSIGHT_ROLES:
             raise StatusNotAllowed(facts={"status": self.status.value})
         taken = replace(self._moved(Move.TAKE), operator=operator)
@@ -217,7 +235,7 @@ class Report:
     def ask(self, now: datetime) -> "Report":
         return replace(self._moved(Move.ASK), waits_since=now)
 
-    def reply(self, now: datetime, deadlines: DeadlineTable) -> "Report":
+    def reply(self, now: datetime, deadlines: Deadlines) -> "Report":
         if self.waits_since is None or self.deadline is None:
             raise NothingAsked
         replied = replace(self._moved(Move.REPLY), waits_since=None)
@@ -276,3 +294,11 @@ SERIALS = 10**7
 def number_of(region: str, year: int, serial: int) -> str:
     """KZ75-2026-4081937"""
     return f"{region.replace('-', '')}-{year}-{serial:07d}"
+
+
+@contextmanager
+def _refused_by_name() -> Iterator[None]:
+    try:
+        yield
+    except TableYearMissing as missing:
+        raise CalendarYearMissing(facts={"year": str(missing.year)}) from missing

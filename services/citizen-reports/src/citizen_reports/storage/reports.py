@@ -1,4 +1,9 @@
-"""Reports as rows: found under the transaction's scope, locked, saved, listed."""
+"""Reports as rows: found under the transaction's scope, locked, saved, listed; and their changes.
+
+Each partner watches its reports' changes in one sequence without gaps: whoever writes a change
+locks the partner's counter row until the transaction ends. So a lower sequence number is never
+committed after a higher one was read.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -23,9 +28,11 @@ from citizen_reports.model.report import (
     Status,
 )
 from citizen_reports.storage.tables import (
+    changes,
     contents,
     media,
     media_chunks,
+    partner_sequences,
     report_numbers,
     reporters,
     reports,
@@ -43,6 +50,16 @@ class QueueFilter:
     region: str = ""
     overdue_at: datetime | None = None
     emergencies_only: bool = False
+
+
+@dataclass(frozen=True)
+class Change:
+    sequence: int
+    report_id: UUID
+    number: str
+    status: Status
+    outcome: str
+    changed_at: datetime
 
 
 async def add_report(tx: Tx, report: Report) -> bool:
@@ -175,6 +192,53 @@ async def claim_number(tx: Tx, number: str) -> bool:
     """False where it is taken, by a report of whomever; two at once wait for each other."""
     added = await tx.execute(insert(report_numbers).values(number=number).on_conflict_do_nothing())
     return bool(added.rowcount)
+
+
+async def add_change(tx: Tx, report: Report, at: datetime) -> None:
+    sequence = await tx.scalar(
+        insert(partner_sequences)
+        .values(partner=report.partner, last=1)
+        .on_conflict_do_update(
+            index_elements=["partner"], set_={"last": partner_sequences.c.last + 1}
+        )
+        .returning(partner_sequences.c.last)
+    )
+    await tx.execute(
+        insert(changes).values(
+            partner=report.partner,
+            sequence=sequence,
+            report_id=report.report_id,
+            number=report.number,
+            status=report.status.value,
+            outcome=report.outcome,
+            changed_at=at,
+        )
+    )
+
+
+async def changes_after(tx: Tx, partner: str, sequence: int, limit: int) -> list[Change]:
+    rows = await tx.execute(
+        select(changes)
+        .where(changes.c.partner == partner, changes.c.sequence > sequence)
+        .order_by(changes.c.sequence)
+        .limit(limit)
+    )
+    return [
+        Change(
+            row.sequence, row.report_id, row.number, Status(row.status), row.outcome, row.changed_at
+        )
+        for row in rows
+    ]
+
+
+async def last_sequence(tx: Tx, partner: str) -> int:
+    query = select(partner_sequences.c.last).where(partner_sequences.c.partner == partner)
+    return await tx.scalar(query) or 0
+
+
+async def all_last_sequences(tx: Tx) -> dict[str, int]:
+    rows = await tx.execute(select(partner_sequences))
+    return {row.partner: row.last for row in rows}
 
 
 def to_row(report: Report) -> dict[str, Any]:

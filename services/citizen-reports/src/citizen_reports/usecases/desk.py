@@ -21,7 +21,7 @@ from citizen_reports.model.law import Law
 from citizen_reports.model.media import Media, MediaState
 from citizen_reports.model.refusals import ReportChangedMeanwhile
 from citizen_reports.model.report import Report, Status
-from citizen_reports.storage import contents, media, reports
+from citizen_reports.storage import contents, reports
 from citizen_reports.storage.contents import Contents, Step
 from citizen_reports.storage.reports import QueueFilter
 from citizen_reports.usecases.openings import Openings, bar_who_is_complained_about, is_about
@@ -79,7 +79,7 @@ class Desk:
             wanted = replace(wanted, overdue_at=now)
         async with self._db.begin(caller.scope) as tx:
             listed = await _page_for(tx, wanted, spec, caller)
-            stored = await media.stored_counts(tx, [report.report_id for report in listed])
+            stored = await contents.stored_counts(tx, [report.report_id for report in listed])
             _record_listing(tx, listed, wanted)
         views = []
         for report in listed:
@@ -184,7 +184,7 @@ class Desk:
                     "such as RED_LIGHT",
                     code="OFFENCE_CODE_WRONG",
                 )
-            items = await media.media_of(tx, shown.report_id)
+            items = await contents.media_of(tx, shown.report_id)
             taken, accepted = accept_evidence(
                 report, offence_code, actor_of(caller), self._law.deadlines, _files(items)
             )
@@ -223,7 +223,7 @@ class Desk:
         return await self._view(tx, report, caller)
 
     async def _view(self, tx: Tx, report: Report, caller: Caller) -> DeskView:
-        items = await media.media_of(tx, report.report_id)
+        items = await contents.media_of(tx, report.report_id)
         return DeskView(
             report=report,
             overdue=report.is_overdue(self._clock()),
@@ -240,7 +240,7 @@ class Desk:
     async def _view_for_service(self, tx: Tx, report: Report) -> DeskView:
         """What a violation candidate is made of; not what the reporter wrote."""
         written = await contents.contents_of(tx, report.report_id)
-        items = await media.media_of(tx, report.report_id)
+        items = await contents.media_of(tx, report.report_id)
         visible = Contents(place=written.place, plate=written.plate)
         overdue = report.is_overdue(self._clock())
         return DeskView(report, overdue, contents=visible, media=tuple(items))

@@ -16,7 +16,7 @@ from citizen_reports import events
 from citizen_reports.model.law import Law
 from citizen_reports.model.media import Announced, MediaState, Stored
 from citizen_reports.model.report import Report, Status
-from citizen_reports.storage import contents, media, reports
+from citizen_reports.storage import contents, reports
 from citizen_reports.usecases.recording import SYSTEM_ACTOR, ReportRecorder, audit, bind_trace
 
 RECORD_OUTCOME = "record_outcome"
@@ -98,17 +98,17 @@ class FollowUp:
         async with self._db.begin(SYSTEM) as tx:
             report = await reports.get(tx, report_id)
             bind_trace(report)
-            item = await media.find(tx, report_id, media_id)
+            item = await contents.find_media(tx, report_id, media_id)
             if item is None or item.state is not MediaState.COMPLETE:
                 return
-            pieces = await media.chunks_of(tx, item)
+            pieces = await contents.chunks_of(tx, item)
         stored = await self._evidence.store(item.announced, report, _each(pieces))
         async with self._db.begin(SYSTEM) as tx:
-            current = await media.find_for_update(tx, report_id, media_id)
+            current = await contents.find_media_for_update(tx, report_id, media_id)
             if current is None or current.state is not MediaState.COMPLETE:
                 return
-            await media.save_media(tx, current.stored_as(stored))
-            await media.drop_chunks(tx, current)
+            await contents.save_media(tx, current.stored_as(stored))
+            await contents.drop_chunks(tx, current)
 
     async def find_duplicates(self, key: str) -> None:
         """Same kind, within 50 m and ten minutes: noted for the desk, which decides."""

@@ -4,6 +4,8 @@ The partner is the caller of the transaction's scope: row-level security says wh
 """
 
 import hashlib
+import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -23,9 +25,8 @@ from citizen_reports.model.draft import TEXT_MAX, CheckedDraft, Draft
 from citizen_reports.model.law import Law
 from citizen_reports.model.media import Media, MediaState
 from citizen_reports.model.refusals import MediaIncomplete, MediaNotAPicture
-from citizen_reports.model.report import Receipt, Report, Status
-from citizen_reports.storage import contents, media, reports
-from citizen_reports.usecases.numbering import drawn_number
+from citizen_reports.model.report import SERIALS, Receipt, Report, Status, number_of
+from citizen_reports.storage import contents, reports
 from citizen_reports.usecases.openings import Openings
 from citizen_reports.usecases.recording import (
     REPORTER,
@@ -43,6 +44,8 @@ DRAFT_LIFE = timedelta(days=7)  # tidy: our own promise, not a term
 # About 0.1 km2: enough to find what lies near, too coarse to tell a home.
 CELL_RESOLUTION = 9
 REPORTS_OF_PARTNER = "reports of a partner"
+# With half of a region's year taken, this many draws all meet a taken one once in 10**19 times.
+DRAWS_MAX = 64
 
 
 @dataclass(frozen=True)
@@ -90,7 +93,7 @@ class Intake:
             bind_trace(report)
             if report.receipt is not None:
                 return report.receipt
-            items = await media.media_of(tx, report_id)
+            items = await contents.media_of(tx, report_id)
             _require_whole(items)
             # Read with the row in hand: who waited for it is not registered in the past.
             now = self._clock()
@@ -177,12 +180,23 @@ class Intake:
         return await self._view(tx, report)
 
     async def _view(self, tx: Tx, report: Report) -> AppView:
-        items = await media.media_of(tx, report.report_id)
+        items = await contents.media_of(tx, report.report_id)
         question = answer = ""
         if report.status not in (Status.OPEN, Status.REGISTERED, Status.ROUTED):
             written = await contents.contents_of(tx, report.report_id)
             question, answer = written.question, written.answer
         return AppView(report, question, answer, len(items))
+
+
+async def drawn_number(
+    tx: Tx, region: str, year: int, draw: Callable[[int], int] = secrets.randbelow
+) -> str:
+    """One that no report has; it is taken when the transaction commits."""
+    for _ in range(DRAWS_MAX):
+        number = number_of(region, year, draw(SERIALS))
+        if await reports.claim_number(tx, number):
+            return number
+    raise RuntimeError(f"no free number was drawn for {region} in {year}")
 
 
 def _opened(report_id: UUID, draft: CheckedDraft, partner: str, now: datetime) -> Report:

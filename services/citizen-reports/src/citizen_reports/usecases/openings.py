@@ -20,7 +20,7 @@ from citizen_reports.events import access_refused
 from citizen_reports.model.media import Media, MediaState
 from citizen_reports.model.refusals import MediaNotFound, MediaNotStored, ReportNotFound
 from citizen_reports.model.report import Report
-from citizen_reports.storage import contents, media, reports
+from citizen_reports.storage import contents, reports
 from citizen_reports.usecases.recording import audit, bind_trace
 
 
@@ -88,7 +88,7 @@ class SentMedia:
     async def _learn(self, item: Media, shown_sha256: str, caller: Caller) -> None:
         """The form of what was sent before there were two."""
         async with self._db.begin(caller.scope) as tx:
-            await media.save_media(tx, replace(item, shown_sha256=shown_sha256))
+            await contents.save_media(tx, replace(item, shown_sha256=shown_sha256))
 
 
 async def bar_who_is_complained_about(tx: Tx, report: Report, caller: Caller) -> None:
@@ -106,7 +106,7 @@ async def is_about(tx: Tx, report: Report, caller: Caller) -> bool:
 
 
 async def _stored(tx: Tx, report_id: UUID, media_id: UUID) -> Media:
-    item = await media.find(tx, report_id, media_id)
+    item = await contents.find_media(tx, report_id, media_id)
     if item is None:
         raise MediaNotFound
     if item.state is not MediaState.STORED:

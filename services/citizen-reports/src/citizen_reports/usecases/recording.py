@@ -7,9 +7,8 @@ from chassis.event import Event
 from chassis.transaction import Tx
 
 from citizen_reports import events
-from citizen_reports.model.deadlines import Deadlines
-from citizen_reports.model.report import Report
-from citizen_reports.storage import changes, contents, reports
+from citizen_reports.model.report import Deadlines, Report
+from citizen_reports.storage import contents, reports
 
 DEADLINE = "deadline"
 CLOSE = "close"
@@ -55,7 +54,7 @@ class ReportRecorder:
         await reports.save_report(tx, before, after)
         await contents.add_step(tx, after, actor=actor, note=note, at=at)
         if after.status != before.status or after.outcome != before.outcome:
-            await changes.add_change(tx, after, at)
+            await reports.add_change(tx, after, at)
         tx.emit(fact or events.status_changed(after, at))
         if after.deadline_number != before.deadline_number:
             await self.start_clock(tx, after)

@@ -12,8 +12,8 @@ from sqlalchemy.dialects.postgresql import insert
 
 from violations.model import Hold, Plate, Source, State
 from violations.neighbours import Neighbour
-from violations.storage.columns import plate_index
 from violations.storage.tables import conflicts, violations
+from violations.storage.violations import plate_index
 
 # Of one vehicle, within the horizon of a journey. A plate that is recorded more often than this is
 # copied many times over, and the nearest records show it as well as all would.

@@ -10,8 +10,8 @@ from sqlalchemy import Select, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from violations.model import Plate, Readings
-from violations.storage.columns import plate_from, plate_text, readings_from, readings_json
 from violations.storage.tables import KEY_CLASS, reads
+from violations.storage.violations import plate_from, plate_text, readings_from, readings_json
 
 
 @dataclass(frozen=True)

@@ -4,38 +4,34 @@ A plate, an address and the text of a decision are sealed with one data key an o
 found again by its blind index.
 """
 
-from dataclasses import dataclass, replace
+import json
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from chassis.refusals import IdReused
 from chassis.transaction import Tx
+from law.plates import letters_and_digits
 from sqlalchemy import Select, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 from vault.keyring import DataKey
 
 from violations.model import (
+    Box,
     Caution,
     Decision,
+    Device,
     Hold,
     Offence,
     Place,
     Plate,
+    Readings,
     Source,
     State,
     Verdict,
     Violation,
     ViolationNotFound,
-)
-from violations.storage.columns import (
-    device_from,
-    device_json,
-    plate_from,
-    plate_index,
-    plate_text,
-    readings_from,
-    readings_json,
 )
 from violations.storage.tables import KEY_CLASS, conflicts, decisions, violations
 
@@ -177,6 +173,44 @@ async def page(
         replace(violation, conflicting=conflicting.get(violation.violation_id, ()))
         for violation in found
     ]
+
+
+def plate_index(tx: Tx, plate: Plate) -> bytes:
+    return tx.keys.blind_index(KEY_CLASS, "plate", letters_and_digits(plate.text))
+
+
+def plate_text(plate: Plate) -> str:
+    return json.dumps(asdict(plate))
+
+
+def plate_from(sealed: str) -> Plate:
+    value = json.loads(sealed)
+    value["box"] = Box(**value["box"])
+    value["character_confidences"] = tuple(value["character_confidences"])
+    return Plate(**value)
+
+
+def readings_json(readings: Readings) -> dict[str, Any]:
+    return asdict(readings) | {"device_time": readings.device_time.isoformat()}
+
+
+def readings_from(value: dict[str, Any]) -> Readings:
+    return Readings(**value | {"device_time": datetime.fromisoformat(value["device_time"])})
+
+
+def device_json(device: Device) -> dict[str, Any]:
+    value = asdict(device)
+    for name in ("verification_from", "verification_until"):
+        value[name] = value[name].isoformat() if value[name] else None
+    return value
+
+
+def device_from(value: dict[str, Any]) -> Device:
+    moments = {
+        name: datetime.fromisoformat(value[name]) if value[name] else None
+        for name in ("verification_from", "verification_until")
+    }
+    return Device(**value | moments)
 
 
 async def _conflicting(tx: Tx, ids: list[UUID]) -> dict[UUID, tuple[UUID, ...]]:
