@@ -1,4 +1,4 @@
-"""What this service hears: plate reads, how far they can be trusted, citizens' evidence."""
+"""Consumed events: plate reads, degradations of plate reading, citizens' accepted evidence."""
 
 import math
 import re
@@ -30,7 +30,7 @@ OnEvidence = Callable[[Tx, report_events.TrafficEvidenceAccepted, Meta], Awaitab
 def on_plate_read(assessment: Assessment) -> OnRead:
     async def take(tx: Tx, event: inference_events.PlateRead, meta: Meta) -> None:
         if not event.HasField("readings"):
-            # Nothing was measured: no violation can follow, and the plate is not kept.
+            # Nothing was measured: no violation can follow, and the plate is not stored.
             reads_total.add(1, {"outcome": Outcome.NO_READINGS.value})
             return
         await assessment.take_read(tx, read_from(event, meta.story))
@@ -72,7 +72,7 @@ def degradation_from(
 def read_from(event: inference_events.PlateRead, story: str) -> Read:
     """Raises Poison, naming the field and never its content."""
     given, read_id = event.readings, _id(event.read_id, "read_id")
-    # A gateway that does not say it yet gave the read its id when it looked.
+    # An older gateway does not send received_at; it made the read's UUIDv7 during inference.
     arrived = event.HasField("received_at")
     return Read(
         read_id=read_id,

@@ -179,7 +179,7 @@ def read_filters(request: pb.ListViolationsRequest) -> Filters:
 
 
 def violation_to_proto(violation: Violation, caller: Caller) -> pb.Violation:
-    """With what this caller may do about it now."""
+    """The message, with the actions that this caller may take now."""
     message = pb.Violation(
         violation_id=str(violation.violation_id),
         state=pb.ViolationState.Value(f"VIOLATION_STATE_{violation.state}"),
@@ -232,7 +232,7 @@ def violation_to_proto(violation: Violation, caller: Caller) -> pb.Violation:
 
 
 def actions_of(violation: Violation, caller: Caller) -> list[str]:
-    """Nothing for services, and nothing in regions that are not the operator's."""
+    """Verdicts in lower case; none for services, or outside the operator's regions."""
     if caller.operator is None or not caller.scope.sees(violation.place.region):
         return []
     return [verdict.value.lower() for verdict in violation.verdicts_of(caller.operator.roles)]

@@ -1,4 +1,4 @@
-"""`CitizenReports`: for the apps of partners."""
+"""`CitizenReports`, for the apps of partners; messages of reports, also for the desk."""
 
 import re
 from collections.abc import AsyncIterator
@@ -128,7 +128,7 @@ class CitizenReportsApi(reports_pb2_grpc.CitizenReportsServicer):
 
 
 def report_id_of(text: str) -> UUID:
-    """An id that could not have been given belongs to no report. Raises ReportNotFound."""
+    """The id of a report. Raises ReportNotFound where the text is no UUIDv7."""
     parsed = parse_id(text)
     if parsed is None:
         raise ReportNotFound
@@ -136,7 +136,7 @@ def report_id_of(text: str) -> UUID:
 
 
 def number_of(text: str) -> str:
-    """A number that could not have been given belongs to no report. Raises ReportNotFound."""
+    """The number of a report. Raises ReportNotFound where the text has not its form."""
     if _NUMBER.fullmatch(text) is None:
         raise ReportNotFound
     return text
@@ -192,7 +192,7 @@ def _draft_from_proto(request: reports_pb2.OpenReportRequest) -> Draft:
 
 
 def _moment(stamp: Timestamp) -> datetime | None:
-    """None for a timestamp out of any calendar's range."""
+    """In UTC; None outside of the years 1 to 9999."""
     try:
         return stamp.ToDatetime(tzinfo=UTC)
     except (ValueError, OverflowError):

@@ -132,7 +132,7 @@ def _shown(request: Any) -> Shown:
 
 
 def _media_id_of(text: str) -> UUID:
-    """An id that could not have been given belongs to nothing. Raises MediaNotFound."""
+    """Raises MediaNotFound where the text is no UUIDv7."""
     parsed = parse_id(text)
     if parsed is None:
         raise MediaNotFound
@@ -196,5 +196,5 @@ def _desk_report_to_proto(view: DeskView) -> reports_pb2.DeskReport:
 
 
 def _with_officer(text: str, officer: str) -> str:
-    """The contract has no field for the officer at the desk: internal security reads it on top."""
+    """The officer above the text: the contract has no field for the officer of a complaint."""
     return f"{officer}\n\n{text}" if officer else text

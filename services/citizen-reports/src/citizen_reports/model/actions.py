@@ -1,4 +1,4 @@
-"""What an operator may do with a report now: the deciding functions themselves, tried out.
+"""What an operator may do with a report now, found by trying the deciding functions themselves.
 
 There is no second table of what is allowed. An action is listed where its decision would not be
 refused, and the API's policy of roles is made from `ROLES`.
@@ -45,7 +45,7 @@ class Actor:
 
 @dataclass(frozen=True)
 class Files:
-    """How many pictures and films of a report lie in the evidence store, and how many wait."""
+    """How many files of a report are in the evidence store, and how many are not yet."""
 
     stored: int = 0
     waiting: int = 0
@@ -70,6 +70,7 @@ def accept_evidence(
 def allowed_actions(
     report: Report, actor: Actor, deadlines: Deadlines, files: Files, now: datetime
 ) -> tuple[DeskAction, ...]:
+    """The actions that would not be refused to this operator now."""
     attempts: dict[DeskAction, Callable[[], object]] = {
         DeskAction.TAKE: lambda: report.take(actor.operator_id, actor.roles, deadlines),
         DeskAction.ROUTE: lambda: report.route(report.unit),

@@ -93,7 +93,7 @@ async def contents_of(tx: Tx, report_id: UUID) -> Contents:
 
 
 async def officer_of(tx: Tx, report_id: UUID) -> str:
-    """What a complaint says of the officer; "" where its key was destroyed."""
+    """The officer as the complaint describes him; "" where its key was destroyed."""
     row = (
         await tx.execute(
             select(contents.c.key_id, contents.c.officer).where(contents.c.report_id == report_id)
@@ -104,7 +104,7 @@ async def officer_of(tx: Tx, report_id: UUID) -> str:
 
 
 async def set_content(tx: Tx, report_id: UUID, **values: str) -> None:
-    """`question`, `answer` or `plate`; an empty one is taken away."""
+    """Sets `question`, `answer` or `plate`; an empty value deletes it."""
     key = await report_key(tx, report_id)
     await tx.execute(
         update(contents)
@@ -119,7 +119,7 @@ async def set_content(tx: Tx, report_id: UUID, **values: str) -> None:
 
 
 async def reporter_of(tx: Tx, report_id: UUID) -> Reporter:
-    """Empty where nobody is named, or the scope may not know."""
+    """Empty for an anonymous report, or where the scope hides the reporter."""
     row = (
         await tx.execute(select(reporters).where(reporters.c.report_id == report_id))
     ).one_or_none()
@@ -156,7 +156,7 @@ async def steps_of(tx: Tx, report_id: UUID) -> list[Step]:
 
 
 async def report_key(tx: Tx, report_id: UUID) -> DataKey:
-    """The key of what was written and sent. Raises KeyError when it was destroyed."""
+    """The report's data key. Raises KeyError where it was destroyed."""
     key_id = await tx.scalar(select(contents.c.key_id).where(contents.c.report_id == report_id))
     return await tx.keys.get(REPORT, key_id)
 
@@ -211,7 +211,7 @@ async def add_chunk(tx: Tx, item: Media, start: int, content: bytes) -> None:
 
 
 async def chunks_of(tx: Tx, item: Media) -> list[bytes]:
-    """The opened pieces, in order."""
+    """The decrypted pieces, in order."""
     key = await report_key(tx, item.report_id)
     rows = await tx.execute(
         select(media_chunks.c.start, media_chunks.c.sealed)

@@ -1,4 +1,4 @@
-"""One partner's changes: from a token on, without gaps, for as long as the app stays connected.
+"""Streams one partner's changes from a resume token on, without gaps, while the app is connected.
 
 One query of the counters every 200 ms serves all followers; only those with new changes read them.
 """
@@ -27,7 +27,7 @@ class ChangeFeed:
         self._followers = 0
 
     async def run(self) -> None:
-        """Polls while there are followers."""
+        """Runs for ever; polls the counters while there are followers."""
         while True:
             if self._followers:
                 async with self._db.begin(SYSTEM) as tx:
@@ -37,7 +37,7 @@ class ChangeFeed:
             await asyncio.sleep(POLL_INTERVAL_SECONDS)
 
     async def follow(self, token: str, caller: Caller) -> AsyncIterator[Change]:
-        """Raises ResumeTokenWrong for a token that this partner was not given."""
+        """The changes after the token; without one, those from now on. Raises ResumeTokenWrong."""
         position = await self._start(token, caller)
         self._followers += 1
         try:

@@ -1,4 +1,4 @@
-"""Pictures and films in pieces: resumable, checked when whole, sealed until in evidence."""
+"""Resumable uploads of pictures and films: checked when whole, sealed until in evidence."""
 
 import asyncio
 from dataclasses import replace
@@ -33,9 +33,13 @@ class Uploads:
         self._db = db
 
     async def put(self, report_id: UUID, piece: Piece, caller: Caller) -> Media:
-        """Takes a piece in; the last one is answered when the whole was checked."""
+        """Stores a piece; the last one is answered after the whole was checked.
+
+        Raises ReportNotFound, ReportAlreadySubmitted, MediaGap, MediaDiffers, MediaNotAPicture or
+        TooManyMedia.
+        """
         async with self._db.begin(caller.scope) as tx:
-            # Locked: pieces of one report come in one after another, and none after submitting.
+            # Locked: pieces of one report are stored one at a time, and none after submitting.
             report = await reports.get_for_update(tx, report_id)
             bind_trace(report)
             item = await self._media(tx, report_id, piece)
@@ -52,7 +56,7 @@ class Uploads:
     async def _media(self, tx: Tx, report_id: UUID, piece: Piece) -> Media | None:
         item = await contents.find_media(tx, report_id, piece.media_id)
         if item is not None and item.state is MediaState.REFUSED and piece.offset == 0:
-            # Sent again after it was refused: from the start, as something else.
+            # Sent again after it was refused: it starts anew, and may be another file.
             item = Media(report_id, piece.media_id, piece.announced, 0, MediaState.RECEIVING)
             await contents.save_media(tx, item)
         return item
@@ -78,7 +82,7 @@ class Uploads:
         return longer
 
     async def _finish(self, item: Media, caller: Caller) -> Media:
-        """Checks the whole; slow work is done with no transaction open."""
+        """Checks the whole, outside of a transaction since that is slow."""
         async with self._db.begin(caller.scope) as tx:
             content = b"".join(await contents.chunks_of(tx, item))
         announced = item.announced
