@@ -9,7 +9,7 @@ from uuid import UUID
 from chassis import telemetry
 from chassis.call_context import current_caller
 from chassis.clock import parse_id, to_timestamp
-from chassis.fields import read_id
+from chassis.fields import enum_of, read_id
 from chassis.grpc_server import Policy
 from chassis.identity import Caller, allow
 from chassis.pages import PageSpec, moment_in, next_token, read_page
@@ -51,7 +51,6 @@ POLICY: Policy = {
     _SERVICE + "RejectViolation": _INSPECTORS,
     _SERVICE + "AnnulViolation": _SUPERVISORS,
 }
-_VERDICTS = {pb.VERDICT_CONFIRM: Verdict.CONFIRM, pb.VERDICT_REJECT: Verdict.REJECT}
 
 
 class ViolationsApi(violations_pb2_grpc.ViolationsServicer):
@@ -102,7 +101,7 @@ class ViolationsApi(violations_pb2_grpc.ViolationsServicer):
         self, request: pb.PrepareDecisionRequest, context: ServicerContext
     ) -> pb.PrepareDecisionResponse:
         with checks() as check:
-            verdict = _VERDICTS.get(request.verdict)
+            verdict = enum_of(Verdict, pb.Verdict, request.verdict)
             check.that(verdict is not None, "verdict", "VERDICT_CONFIRM or VERDICT_REJECT")
             _check_version(check, request.version)
         assert verdict is not None
@@ -173,8 +172,7 @@ def read_filters(request: pb.ListViolationsRequest) -> Filters:
         for field, text in (("region", request.region), ("offence_code", request.offence_code)):
             right = len(text) <= TEXT_MAX and "\x00" not in text
             check.that(right, field, f"at most {TEXT_MAX} characters")
-    name = pb.ViolationState.Name(request.state).removeprefix("VIOLATION_STATE_")
-    state = None if name == "UNSPECIFIED" else State(name)
+    state = enum_of(State, pb.ViolationState, request.state)
     return Filters(state, request.region, request.offence_code)
 
 

@@ -2,13 +2,13 @@
 
 import re
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import datetime
 from uuid import UUID
 
 import grpc
 from chassis import telemetry
 from chassis.call_context import current_caller
-from chassis.clock import new_id, parse_id, to_timestamp
+from chassis.clock import from_timestamp, new_id, parse_id, to_timestamp
 from chassis.grpc_server import Policy
 from chassis.identity import allow
 from chassis.pages import read_page
@@ -194,7 +194,7 @@ def _draft_from_proto(request: reports_pb2.OpenReportRequest) -> Draft:
 def _moment(stamp: Timestamp) -> datetime | None:
     """In UTC; None outside of the years 1 to 9999."""
     try:
-        return stamp.ToDatetime(tzinfo=UTC)
+        return from_timestamp(stamp)
     except (ValueError, OverflowError):
         return None
 
