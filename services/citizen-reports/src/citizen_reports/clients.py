@@ -28,7 +28,7 @@ class InferenceGateway:
         return Stored(answer.sha256, answer.shown_sha256)
 
     async def read(self, sha256: str, *, confidential: bool) -> AsyncIterator[Piece]:
-        """The purpose of the call that is served travels on."""
+        """Streams the shown form; the purpose of the call being served is passed on."""
         request = inference_pb2.ReadEvidenceRequest(sha256=sha256, confidential=confidential)
         call = self._stub.ReadEvidence(request, timeout=READ_SECONDS)
         try:

@@ -1,4 +1,4 @@
-"""Facts of violations and fines that say what came of a report; its reporter learns of them."""
+"""Consumed events of violations and fines: the outcome of a report, for its reporter."""
 
 from typing import Any
 from uuid import UUID

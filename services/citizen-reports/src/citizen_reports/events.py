@@ -1,4 +1,4 @@
-"""The facts this service publishes: ids, region, status; never a text, a person or a place.
+"""One function for each published event: ids, region and status, never a text, person or place.
 
 Complaints about officers go out on subjects of their own (another stream), with the same messages.
 """
@@ -90,7 +90,7 @@ def traffic_evidence_accepted(report: Report, evidence_sha256: list[str]) -> Eve
 
 
 def access_refused(attempt: Attempt) -> Event:
-    """The same for reports of every kind, complaints too: it tells neither which nor who asked."""
+    """The same for every category, also complaints: it names neither the report nor the caller."""
     return Event(
         "reports.v1.access_refused",
         f"attempt:{attempt.attempt_id}",

@@ -1,7 +1,7 @@
-"""Whether bytes are the picture or film they say they are.
+"""Whether bytes are a picture or film of the announced type.
 
-Only looked at, never written anew: what was handed in is kept as evidence bit for bit, with
-whatever EXIF it holds; the evidence store makes the form that operators are shown.
+The bytes are never rewritten: they are evidence, EXIF included; the evidence store makes the form
+that operators are shown.
 """
 
 import io
@@ -12,16 +12,16 @@ from PIL import Image
 from citizen_reports.model.media import FILMS, PICTURES
 
 PIXELS_MAX = 50_000_000
-# A larger picture needs a byte for so many of its pixels. What a camera takes has more; what has
-# less is drawn to fill memory (7000 x 7000 pixels of one colour are 190 KB, and 150 MB opened).
+# A larger picture may have at most so many pixels a byte. Photographs have fewer; more is an attack
+# on memory (7000 x 7000 pixels of one colour are 190 KB, and 150 MB decoded).
 PIXELS_UNCHECKED = 12_000_000
 PIXELS_A_BYTE_MAX = 100
-# Opened, a picture costs four bytes a pixel: one at a time.
+# A decoded picture needs four bytes a pixel: one is decoded at a time.
 _opening = threading.Lock()
 
 
 def is_picture_or_film(content: bytes, content_type: str) -> bool:
-    """Slow, for it decodes the whole: not on the event loop."""
+    """Decodes the whole picture, which is slow: do not call it on the event loop."""
     if content_type in FILMS:
         return content[4:8] == b"ftyp"
     try:

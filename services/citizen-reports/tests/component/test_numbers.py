@@ -8,7 +8,7 @@ from collections import Counter
 import pytest
 from chassis.db import Database
 from chassis.transaction import SYSTEM
-from citizen_reports.usecases.numbering import DRAWS_MAX, drawn_number
+from citizen_reports.usecases.intake import DRAWS_MAX, drawn_number
 from tartip.common.v1 import common_pb2
 from tartip.reports.v1 import reports_pb2 as pb
 

@@ -26,7 +26,7 @@ from violations.degradation import Degradations
 from violations.grpc_api import POLICY, ViolationsApi
 from violations.openings import Forms, Frames, Openings
 from violations.settings import ViolationsSettings
-from violations.signatures import OfficerAuthority
+from violations.signing import OfficerAuthority
 from violations.usecases import Desk
 
 MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"

@@ -1,4 +1,4 @@
-"""From a plate read or a citizen's evidence to a violation in review, or to none."""
+"""Assesses plate reads and citizens' evidence: a violation in review, or none."""
 
 from collections.abc import Awaitable
 from dataclasses import dataclass
@@ -34,24 +34,24 @@ class Report:
     offence_code: str
     evidence_sha256: tuple[str, ...]
     story: str
-    # Of the forms that officers are shown, in the same order; "" where it is not known.
+    # SHA-256 of the forms shown to officers, in the same order; "" where it is not known.
     shown_sha256: tuple[str, ...] = ()
 
 
 class Cameras(Protocol):
     def camera(self, camera_id: UUID, as_of: datetime) -> Awaitable[Camera | Outcome]:
-        """As it was described then, or what a read of it comes to where there is no such camera."""
+        """The camera as registered at `as_of`, or the outcome of a read without such a camera."""
         ...
 
 
 class Reports(Protocol):
     def report(self, report_id: UUID) -> Awaitable[Report | None]:
-        """None where no evidence of such a report was accepted."""
+        """None where there is no such report, or none of its evidence was accepted."""
         ...
 
 
 class Assessment:
-    """Reads are judged by the articles in force at their measurement, and the guards at arrival."""
+    """Articles apply as in force at the measurement, guards as in force at the frame's arrival."""
 
     def __init__(
         self,
@@ -77,7 +77,7 @@ class Assessment:
             await tx.schedule("assess", str(read.read_id), due_at=now)
 
     async def assess(self, key: str) -> None:
-        """Work `assess`: asks the register, then decides in one transaction."""
+        """Scheduled work `assess` (`key`: read id): asks the camera register, then decides."""
         read_id = UUID(key)
         async with self._db.begin(SYSTEM) as tx:
             read = await reads.find_pending(tx, read_id)
@@ -94,14 +94,15 @@ class Assessment:
         reads_total.add(1, {"outcome": outcome.value})
 
     async def assess_held(self, key: str) -> None:
-        """Work `assess_held`: a read that waited out a degradation; the key ends with its id."""
+        """Scheduled work `assess_held`, after a degradation; `key` ends with ":read id"."""
         await self.assess(key.rpartition(":")[2])
 
     async def take_evidence(self, tx: Tx, report_id: UUID) -> None:
+        """In the consumer's transaction: schedules asking for the accepted report."""
         await tx.schedule("ask_report", str(report_id), due_at=self._clock())
 
     async def ask_report(self, key: str) -> None:
-        """Work `ask_report`: a citizen's evidence becomes a candidate, held for an officer."""
+        """Scheduled work `ask_report` (`key`: report id): evidence becomes a held candidate."""
         report = await self._reports.report(UUID(key))
         if report is None:
             reads_total.add(1, {"outcome": Outcome.REPORT_WITHOUT_EVIDENCE.value})
@@ -116,7 +117,7 @@ class Assessment:
     def _reported(self, report: Report) -> Violation:
         try:
             offence = offence_of(report.offence_code, self._articles.at(report.occurred_at))
-        except EditionMissing:  # an officer decides it anyway, and sees that no table applies
+        except EditionMissing:  # an officer decides it, and sees that no edition applies
             offence = Offence(report.offence_code, "", "", "")
         return Violation(
             violation_id=new_id(),
@@ -138,11 +139,11 @@ class Assessment:
         )
 
     def _measured_at(self, read: Read) -> datetime:
-        """As of when the register is asked: the device's moment, unless its clock is wrong."""
+        """When to look the camera up: the device's moment, or the arrival if its clock is off."""
         measured_at = read.readings.device_time
         try:
             clock = self._guards.at(read.arrived_at).device_clock
-        except EditionMissing:  # the read will end by that name
+        except EditionMissing:  # the read ends as RULES_MISSING
             return measured_at
         return read.arrived_at if clock.why_held(measured_at, read.arrived_at) else measured_at
 
@@ -222,7 +223,7 @@ class Assessment:
         )
 
     async def _is_doubtful(self, tx: Tx, read: Read) -> bool:
-        # The models looked when the read got its id: the frame may have been under way for hours.
+        # The read's UUIDv7 was made during inference, which may be hours after the capture.
         return (
             read.was_held
             or await degradation.was_degraded(tx, read.captured_at)

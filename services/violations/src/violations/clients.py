@@ -1,4 +1,4 @@
-"""The peers that are asked: the camera register, the report desk and the store of evidence."""
+"""Clients of other services: camera register, report desk and evidence store."""
 
 from collections.abc import AsyncGenerator
 from datetime import datetime
@@ -67,7 +67,7 @@ class ReportRegister:
 
 
 class EvidenceStore:
-    """Implements openings.Evidence; the purpose of a call that is served travels on by itself."""
+    """Implements openings.Evidence; the chassis passes on the purpose of the call being served."""
 
     def __init__(self, channels: Channels, address: str) -> None:
         self._stub = inference_pb2_grpc.InferenceStub(channels.to(address, "inference-gateway"))
@@ -115,13 +115,13 @@ def camera_from(camera: cameras_pb2.Camera) -> Camera:
 
 
 def kind_name(kind: int) -> str:
-    """A kind that is newer than this service has no name, and finds nothing."""
+    """The short name, such as "SPEED_POINT"; "" for a kind that this contract does not know."""
     value = cameras_pb2.CameraKind.DESCRIPTOR.values_by_number.get(kind)
     return value.name.removeprefix("CAMERA_KIND_") if value and kind else ""
 
 
 def report_from(desk: reports_pb2.DeskReport) -> Report | None:
-    """None where no evidence was accepted."""
+    """None where the desk accepted no evidence."""
     report_id = parse_id(desk.report.report_id)
     plate = letters_and_digits(desk.accepted_plate)
     if report_id is None or not plate or not desk.accepted_offence_code:

@@ -1,4 +1,4 @@
-"""Violations that contradict each other: both held, both shown, none cancelled by itself."""
+"""Violations that contradict each other: both are held and shown; officers decide."""
 
 from collections.abc import Collection, Iterable
 from dataclasses import replace
@@ -16,7 +16,7 @@ from violations.storage import neighbours
 
 
 def beside(violation: Violation, others: Iterable[Neighbour]) -> Violation:
-    """A new violation as the ones that contradict it leave it. A hold of its own stays."""
+    """A new violation with its contradicting ones noted, and held by them unless held already."""
     others = list(others)
     held = any(_hold_each_other(violation, other) for other in others)
     return replace(
@@ -27,9 +27,9 @@ def beside(violation: Violation, others: Iterable[Neighbour]) -> Violation:
 
 
 async def relate(tx: Tx, violation: Violation, others: Iterable[Neighbour], now: datetime) -> None:
-    """A new violation and these others, which are locked, contradict each other.
+    """Stores that a new violation and these others, locked by this transaction, are in conflict.
 
-    What is in review is held; what is confirmed stays, and a supervisor is told.
+    Others in review are held; a confirmed one stays, and `conflict_found` is published.
     """
     for other in others:
         holds = _hold_each_other(violation, other)
@@ -50,7 +50,7 @@ async def relate(tx: Tx, violation: Violation, others: Iterable[Neighbour], now:
 async def hold_for_evidence(
     tx: Tx, violation_id: UUID, others: Collection[UUID], now: datetime
 ) -> None:
-    """Evidence of one in review turns out to stand in others: it is held, and both are shown."""
+    """Holds a violation in review whose evidence belongs to others, and stores the conflicts."""
     locked = await neighbours.get_for_update(tx, {violation_id, *others})
     found = {neighbour.violation_id: neighbour for neighbour in locked}
     own = found.pop(violation_id)
@@ -62,22 +62,22 @@ async def hold_for_evidence(
 
 
 class Conflicts:
-    """What a decision brings about for the violations that the decided one contradicted."""
+    """Releases violations after the one that contradicted them was rejected or annulled."""
 
     def __init__(self, db: Database, clock: Clock) -> None:
         self._db = db
         self._clock = clock
 
     async def note_withdrawn(self, tx: Tx, withdrawn: Violation) -> None:
-        """In the transaction that rejects or annuls it. Others may be of regions not seen here."""
+        """Schedules `settle`: the others may be in regions hidden from this transaction."""
         if withdrawn.conflicting:
             key = f"{withdrawn.violation_id}:{withdrawn.version}"
             await tx.schedule("settle_conflicts", key, due_at=self._clock())
 
     async def settle(self, key: str) -> None:
-        """Work `settle_conflicts`: releases what is held as IMPOSSIBLE_JOURNEY by nothing any more.
+        """Scheduled work `settle_conflicts`: ends holds IMPOSSIBLE_JOURNEY that have no cause left.
 
-        `key` is "id:version" of the violation that was withdrawn.
+        `key` is "id:version" of the violation that was rejected or annulled.
         """
         withdrawn = UUID(key.partition(":")[0])
         async with self._db.begin(SYSTEM) as tx:
@@ -93,7 +93,7 @@ def _hold_each_other(violation: Violation, other: Neighbour) -> bool:
 
 
 async def _change(tx: Tx, other: Neighbour, hold: Hold, *, because_of: UUID) -> None:
-    """Its hold may stay as it is: what contradicts it is new, and a prepared decision void."""
+    """Sets the hold and audits it. Also for an unchanged hold: the version must rise."""
     await neighbours.set_hold(tx, other, hold)
     action = "conflict" if hold is other.hold else "hold" if hold else "release"
     tx.audit(

@@ -1,12 +1,15 @@
-"""What this service hears: plate reads, how far they can be trusted, citizens' evidence."""
+"""Consumed events: plate reads, degradations of plate reading, citizens' accepted evidence."""
 
 import math
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from uuid import UUID
 
-from chassis.clock import from_timestamp, made_at, parse_id
+from chassis.clock import made_at
+from chassis.fields import check_text, read_id, read_moment
+from chassis.refusals import Checks
 from chassis.transaction import Tx
 from google.protobuf.timestamp_pb2 import Timestamp
 from host.consumer import Meta, Poison
@@ -30,7 +33,7 @@ OnEvidence = Callable[[Tx, report_events.TrafficEvidenceAccepted, Meta], Awaitab
 def on_plate_read(assessment: Assessment) -> OnRead:
     async def take(tx: Tx, event: inference_events.PlateRead, meta: Meta) -> None:
         if not event.HasField("readings"):
-            # Nothing was measured: no violation can follow, and the plate is not kept.
+            # Nothing was measured: no violation can follow, and the plate is not stored.
             reads_total.add(1, {"outcome": Outcome.NO_READINGS.value})
             return
         await assessment.take_read(tx, read_from(event, meta.story))
@@ -72,7 +75,7 @@ def degradation_from(
 def read_from(event: inference_events.PlateRead, story: str) -> Read:
     """Raises Poison, naming the field and never its content."""
     given, read_id = event.readings, _id(event.read_id, "read_id")
-    # A gateway that does not say it yet gave the read its id when it looked.
+    # An older gateway does not send received_at; it made the read's UUIDv7 during inference.
     arrived = event.HasField("received_at")
     return Read(
         read_id=read_id,
@@ -116,26 +119,28 @@ def _plate(given: inference_pb2.Plate) -> Plate:
 
 
 def _id(text: str, field: str) -> UUID:
-    parsed = parse_id(text)
-    if parsed is None:
-        raise Poison(field)
-    return parsed
+    with _checks() as check:
+        return read_id(check, field, text)
 
 
 def _moment(stamp: Timestamp, field: str) -> datetime:
-    try:
-        moment = from_timestamp(stamp)
-    except (ValueError, OverflowError) as error:
-        raise Poison(field) from error
-    if moment.timestamp() <= 0:
-        raise Poison(field)
-    return moment
+    with _checks() as check:
+        return read_moment(check, field, stamp)
 
 
 def _text(text: str, field: str) -> str:
-    if len(text) > TEXT_MAX or "\x00" in text:
-        raise Poison(field)
+    with _checks() as check:
+        check_text(check, field, text, longest=TEXT_MAX)
     return text
+
+
+@contextmanager
+def _checks() -> Iterator[Checks]:
+    """As those of the chassis for requests; a wrong field raises Poison with its name."""
+    collected = Checks()
+    yield collected
+    if collected.errors:
+        raise Poison(collected.errors[0].field)
 
 
 def _digest(text: str) -> str:

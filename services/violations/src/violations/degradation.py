@@ -1,9 +1,9 @@
-"""While plates are not read for sure, no read becomes a candidate: it waits, and nothing is lost.
+"""Degradations: while plates are not read reliably, reads are held instead of assessed.
 
-The inference gateway says when its golden probes find that plates are misread or late, and when
-they are read rightly again. Reads that come meanwhile are held; after the recovery they come
-forward with a caution that the officer sees and signs. What is in review since plates were last
-known to be read rightly gets the same caution, at once.
+The inference gateway publishes when its golden probes find that plates are misread or read late,
+and when that has ended. Reads are held in between and assessed after the recovery, with a caution
+that the officer sees and signs. Violations in review that were detected since the last correct
+probe get the same caution at once.
 """
 
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ held_reads = meter.create_gauge("tartip.violations.reads.held")
 
 @dataclass(frozen=True)
 class Degradation:
-    """A time in which what was read of plates is in doubt."""
+    """A period in which plate reads are in doubt, by its id and beginning."""
 
     degradation_id: UUID
     since: datetime
@@ -32,7 +32,7 @@ class Degradation:
 
 @dataclass(frozen=True)
 class Pause:
-    """Since when no read becomes a candidate, and how many reads wait."""
+    """Since when reads are held (None: they are not), and how many."""
 
     since: datetime | None
     held: int
@@ -44,7 +44,7 @@ class Degradations:
         self._clock = clock
 
     async def begin(self, tx: Tx, started: Degradation) -> None:
-        """In the consumer's transaction. A recovery that came first has begun it already."""
+        """In the consumer's transaction. Does nothing where the recovery arrived first."""
         await degradation.lock_exclusive(tx)
         if not await degradation.add_degradation(
             tx, started.degradation_id, since=started.since, now=self._clock()
@@ -55,14 +55,14 @@ class Degradations:
         tx.audit("pause", f"degradation:{started.degradation_id}", facts=facts)
 
     async def end(self, tx: Tx, started: Degradation, recovered_at: datetime) -> None:
-        """In the consumer's transaction; what was held comes forward soon."""
+        """In the consumer's transaction: schedules the assessment of the held reads."""
         await self.begin(tx, started)
         await degradation.end_degradation(tx, started.degradation_id, recovered_at)
         tx.audit("resume", f"degradation:{started.degradation_id}")
         await tx.schedule("put_forward", str(started.degradation_id), due_at=self._clock())
 
     async def release_held_reads(self, key: str) -> None:
-        """Work `put_forward`: all that is held, unless another degradation goes on."""
+        """Scheduled work `put_forward`: all held reads, unless another degradation is open."""
         after: UUID | None = None
         while True:
             async with self._db.begin(SYSTEM) as tx:
@@ -70,13 +70,14 @@ class Degradations:
                     return
                 held = await degradation.held_reads(tx, after=after, limit=BATCH)
                 for read_id in held:
-                    # A read may be held again: its work has a name of its own each time.
+                    # A read may be held again: the key of its work is new each time.
                     await tx.schedule("assess_held", f"{key}:{read_id}", due_at=self._clock())
             if len(held) < BATCH:
                 return
             after = held[-1]
 
     async def now(self) -> Pause:
+        """The current pause; also sets the gauge of held reads."""
         async with self._db.begin(SYSTEM) as tx:
             pause = Pause(await degradation.paused_since(tx), await degradation.count_held(tx))
         held_reads.set(pause.held)

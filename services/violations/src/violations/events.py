@@ -1,4 +1,4 @@
-"""One function for each published fact: ids, region and code; never a plate."""
+"""One function for each published event: ids, region and offence code, never a plate."""
 
 from datetime import datetime
 
@@ -27,7 +27,7 @@ def violation_detected(violation: Violation) -> Event:
 
 
 def access_refused(attempt: Attempt) -> Event:
-    """Tells neither what was asked for nor who asked."""
+    """Names neither the violation nor the caller."""
     return Event(
         "violations.v1.access_refused",
         f"attempt:{attempt.attempt_id}",
@@ -42,7 +42,7 @@ def access_refused(attempt: Attempt) -> Event:
 
 
 def violation_decided(violation: Violation, verdict: Verdict, now: datetime) -> Event:
-    """confirmed, rejected or annulled."""
+    """The event of this verdict: confirmed, rejected or annulled."""
     common = {
         "violation_id": str(violation.violation_id),
         "region": violation.place.region,
@@ -70,7 +70,7 @@ def violation_decided(violation: Violation, verdict: Verdict, now: datetime) -> 
 
 
 def conflict_found(confirmed: Neighbour, held: Violation) -> Event:
-    """Told where the confirmed one is: it may be fined already, and only a supervisor annuls it."""
+    """For the region of the confirmed one: it may be fined, and only a supervisor annuls it."""
     message = events_pb2.ViolationConflictFound(
         violation_id=str(confirmed.violation_id),
         region=confirmed.region,

@@ -1,7 +1,7 @@
 """A violation: its states, the transitions between them, and what holds it back.
 
 Pure: no clock, no storage. Which readings break which rule is decided in `rules`; the bytes that an
-officer signs are made in `canonical`.
+officer signs are made in `signing`.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -47,7 +47,7 @@ class Hold(StrEnum):
     DEVICE_NOT_VERIFIED = "DEVICE_NOT_VERIFIED"
     DEVICE_NOT_CERTIFIED = "DEVICE_NOT_CERTIFIED"
     DEVICE_DIFFERS = "DEVICE_DIFFERS"
-    # In no known form and not sure either.
+    # In no known form, and read with low confidence.
     PLATE_UNSURE = "PLATE_UNSURE"
     # What no device can have measured, see law.guards.
     SPEED_MISSING = "SPEED_MISSING"
@@ -59,24 +59,24 @@ class Hold(StrEnum):
     STOP_LINE_NOT_PASSED = "STOP_LINE_NOT_PASSED"
     DEVICE_CLOCK_AHEAD = "DEVICE_CLOCK_AHEAD"
     DEVICE_CLOCK_BEHIND = "DEVICE_CLOCK_BEHIND"
-    # The same vehicle elsewhere, sooner than it drives.
+    # The same vehicle elsewhere, sooner than it can drive there.
     IMPOSSIBLE_JOURNEY = "IMPOSSIBLE_JOURNEY"
-    # Evidence that a citizen handed in stands in another violation.
+    # Evidence that a citizen handed in belongs to another violation.
     EVIDENCE_REUSED = "EVIDENCE_REUSED"
 
 
 class Caution(StrEnum):
-    """What the officer must know before deciding; it forbids nothing and is signed, too."""
+    """What the officer must know before deciding. It does not prevent a decision; it is signed."""
 
     NONE = ""
-    # The golden probes of the inference gateway were answered wrongly or late at that time.
+    # The inference gateway's golden probes were answered wrongly or late at that time.
     READ_WHILE_DEGRADED = "READ_WHILE_DEGRADED"
-    # In a known form, and some character was read with doubt: another plate has that form, too.
+    # In a known form, but some character was read with low confidence.
     PLATE_NOT_SURE = "PLATE_NOT_SURE"
 
 
 class Outcome(StrEnum):
-    """What came of a read or of a citizen's evidence, in a word."""
+    """The result of assessing a plate read or a citizen's evidence."""
 
     VIOLATION = "violation"
     DUPLICATE = "duplicate"
@@ -178,9 +178,11 @@ class Plate:
 
     @property
     def has_known_form(self) -> bool:
+        """Whether the text has the form of a known country or plate type."""
         return bool(self.country or self.plate_type)
 
     def is_sure(self, sure_from: float) -> bool:
+        """Whether the plate and each character have at least this confidence (0 to 1)."""
         return min((self.confidence, *self.character_confidences)) >= sure_from
 
 
@@ -223,14 +225,17 @@ class Offence:
 
 @dataclass(frozen=True)
 class Frame:
-    """A frame in evidence: the original, and the form that officers are shown, "" if not known."""
+    """A frame in evidence: SHA-256 (hex) of the original and of the form shown to officers.
+
+    The shown one is "" where it is not known.
+    """
 
     original_sha256: str
     shown_sha256: str = ""
 
     @property
     def sha256(self) -> str:
-        """Of what an officer sees and signs."""
+        """The hash that an officer sees and signs: of the shown form where it is known."""
         return self.shown_sha256 or self.original_sha256
 
 
@@ -290,7 +295,7 @@ class Violation:
     version: int = 1
     decision: Decision | None = None
     caution: Caution = Caution.NONE
-    # Violations that cannot stand beside this one.
+    # Violations that contradict this one.
     conflicting: tuple[UUID, ...] = ()
     # The forms of `evidence_sha256` that officers are shown, in the same order; "" where it is not
     # known yet, as of violations from before there were two forms.
@@ -298,6 +303,7 @@ class Violation:
 
     @property
     def frames(self) -> tuple["Frame", ...]:
+        """The evidence, each original paired with its shown form."""
         return tuple(
             Frame(original, shown)
             for original, shown in zip_longest(
@@ -307,17 +313,18 @@ class Violation:
 
     @property
     def evidence_hashes(self) -> frozenset[str]:
-        """Of both forms: a file that differs in what was written around the picture is the same."""
+        """SHA-256 of both forms: files that differ in metadata alone share the shown form."""
         return frozenset({*self.evidence_sha256, *filter(None, self.shown_sha256)})
 
     def frame(self, sha256: str) -> "Frame":
-        """The frame of which this is a form. Raises EvidenceNotFound."""
+        """The frame whose original or shown form has this hash. Raises EvidenceNotFound."""
         for frame in self.frames:
             if sha256 and sha256 in (frame.original_sha256, frame.shown_sha256):
                 return frame
         raise EvidenceNotFound
 
     def with_frames(self, frames: Sequence["Frame"]) -> "Violation":
+        """A copy with these frames as its evidence."""
         return replace(
             self,
             evidence_sha256=tuple(frame.original_sha256 for frame in frames),
@@ -326,10 +333,14 @@ class Violation:
 
     @property
     def has_unknown_forms(self) -> bool:
+        """Whether the shown form of some frame is not known."""
         return any(not frame.shown_sha256 for frame in self.frames)
 
     def with_forms(self, known: Mapping[str, str]) -> "Violation":
-        """`known` by the hash of the original. One version on where another hash is signed now."""
+        """Adds shown forms from `known` (original hash to shown hash).
+
+        The version rises where that changes the hashes that an officer signs.
+        """
         frames = [
             replace(frame, shown_sha256=frame.shown_sha256 or known.get(frame.original_sha256, ""))
             for frame in self.frames
@@ -340,12 +351,12 @@ class Violation:
         return learnt if is_same else replace(learnt, version=self.version + 1)
 
     def check_version(self, shown: int) -> None:
-        """0 is not compared. Raises ViolationChangedMeanwhile."""
+        """Compares the version shown, unless it is 0. Raises ViolationChangedMeanwhile."""
         if shown and shown != self.version:
             raise ViolationChangedMeanwhile(facts={"version": str(self.version)})
 
     def verdicts_of(self, roles: Collection[str]) -> tuple[Verdict, ...]:
-        """What somebody in these roles may decide now."""
+        """The verdicts that somebody in these roles may give now."""
         return tuple(
             verdict for verdict, role in ROLES.items() if role in roles and self._allows(verdict)
         )
@@ -358,7 +369,7 @@ class Violation:
         return True
 
     def next_state(self, verdict: Verdict) -> State:
-        """Raises the refusal that the transition table names, or the hold's."""
+        """Raises the refusal in TRANSITIONS, or for a hold PlateUnsure or NotAutomatic."""
         target = TRANSITIONS[self.state, verdict]
         if not isinstance(target, State):
             raise target(facts={"state": self.state.value})
@@ -369,12 +380,13 @@ class Violation:
         return target
 
     def decide(self, verdict: Verdict, decision: Decision) -> "Violation":
+        """The violation with this decision, one version on. Raises what `next_state` raises."""
         state = self.next_state(verdict)
         return replace(self, state=state, decision=decision, version=self.version + 1)
 
 
 def required_reason(verdict: Verdict, reason: str) -> str:
-    """The reason as it is stored. Raises ReasonRequired."""
+    """The reason as stored, at most REASON_MAX characters. Raises ReasonRequired."""
     text = reason.strip()
     needed = verdict is not Verdict.CONFIRM
     if len(text) > REASON_MAX or "\x00" in text or (needed and not text):

@@ -1,4 +1,4 @@
-"""Other violations of the same vehicle, near in time: one passage, or a journey no car makes.
+"""Other violations of the same vehicle near in time: the same passage, or an impossible journey.
 
 Pure: no clock, no storage.
 """
@@ -20,7 +20,7 @@ MOMENT_IN_DOUBT = frozenset(
 
 @dataclass(frozen=True)
 class Neighbour:
-    """As much of a violation as is held against another one."""
+    """What is compared of another violation of the same vehicle."""
 
     violation_id: UUID
     source: Source
@@ -43,7 +43,7 @@ def sighting_of(violation: Violation) -> Sighting:
 
 
 def holds_others(violation: Violation | Neighbour) -> bool:
-    """Whether a device measured where and when: a citizen's word holds nobody's case."""
+    """Whether a device measured place and time beyond doubt; citizens' reports hold nothing."""
     return violation.source is Source.DEVICE and violation.hold not in MOMENT_IN_DOUBT
 
 
@@ -62,7 +62,7 @@ def is_same_passage(
 def contradicting(
     violation: Violation, others: Iterable[Neighbour], journey: Journey
 ) -> list[Neighbour]:
-    """Those that cannot stand beside this one; what was rejected or annulled proves nothing."""
+    """Open or confirmed ones from which the vehicle cannot have driven to this one, or back."""
     here = sighting_of(violation)
     return [
         other

@@ -1,7 +1,7 @@
-"""Opening violations and their frames: decided here for whoever asks, audited, then shown.
+"""Opening violations and their frames: access is decided and audited before anything is shown.
 
-What row security hides from an operator is answered like what does not exist; that he asked is
-recorded, and internal security is told.
+What row-level security hides from an operator is answered as not found; the attempt is recorded and
+published for internal security.
 """
 
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
@@ -27,7 +27,7 @@ LEARNING = "the form of evidence that officers are shown"
 
 @dataclass(frozen=True)
 class Piece:
-    """A part of a frame as it is shown; the first says what it is."""
+    """A part of a frame's shown form; the first has its type, hashes (SHA-256, hex) and size."""
 
     content: bytes
     content_type: str = ""
@@ -38,18 +38,23 @@ class Piece:
 
 class Evidence(Protocol):
     def read(self, sha256: str, purpose: str = "") -> AsyncGenerator[Piece, None]:
-        """The shown form of an original, for the purpose of the call that is served or this."""
+        """Streams the shown form of the original with this SHA-256 (hex).
+
+        `purpose` is for work outside a call; a call's own purpose is passed on by itself.
+        """
         ...
 
 
 class Openings:
+    """Transactions that open one violation; refused attempts are recorded."""
+
     def __init__(self, db: Database, clock: Clock) -> None:
         self._db = db
         self._attempts = Attempts(db, clock, access_refused)
 
     @asynccontextmanager
     async def begin(self, violation_id: UUID, caller: Caller) -> AsyncIterator[Tx]:
-        """A transaction that opens one violation for the caller."""
+        """A transaction in the caller's scope, for one violation."""
 
         async def find(tx: Tx) -> Record | None:
             region = await violations.region_of(tx, violation_id)
@@ -65,14 +70,17 @@ class Openings:
 
 
 class Frames:
-    """What `OpenEvidence` answers."""
+    """The frames that `OpenEvidence` streams."""
 
     def __init__(self, openings: Openings, evidence: Evidence) -> None:
         self._openings = openings
         self._evidence = evidence
 
     async def open(self, violation_id: UUID, sha256: str, caller: Caller) -> AsyncIterator[Piece]:
-        """The entry that says who opens it is committed before the first byte is asked for."""
+        """Streams the shown form; the audit entry is committed before the first byte is requested.
+
+        Raises ViolationNotFound or EvidenceNotFound.
+        """
         async with self._openings.begin(violation_id, caller) as tx:
             violation = await violations.get(tx, violation_id)
             frame = violation.frame(sha256)
@@ -87,7 +95,7 @@ class Frames:
 
 
 class Forms:
-    """Learns the shown forms of frames that came without: of before there were two forms."""
+    """Looks up the shown forms of frames that were recorded before evidence had two forms."""
 
     def __init__(self, db: Database, clock: Clock, evidence: Evidence) -> None:
         self._db = db
@@ -95,8 +103,10 @@ class Forms:
         self._evidence = evidence
 
     async def learn(self, key: str) -> None:
-        """Work `learn_forms`; the key is the violation. What was decided stays as it was signed;
-        a form that stands in another violation stays there, and this one is held."""
+        """Scheduled work `learn_forms`; `key` is the violation id. Signed bytes do not change.
+
+        A form that another violation uses stays with that one, and this violation is held.
+        """
         violation_id = UUID(key)
         async with self._db.begin(SYSTEM) as tx:
             violation = await violations.get(tx, violation_id)
@@ -118,7 +128,7 @@ class Forms:
                 await hold_for_evidence(tx, violation_id, others, self._clock())
 
     async def _form_of(self, original_sha256: str) -> str:
-        """ "" where it cannot be shown."""
+        """SHA-256 (hex) of the shown form; "" where the frame cannot be shown."""
         try:
             async with aclosing(self._evidence.read(original_sha256, LEARNING)) as pieces:
                 return (await anext(pieces)).sha256
@@ -131,7 +141,7 @@ class Forms:
 def _without(
     known: Mapping[str, str], used: Mapping[str, UUID], violation_id: UUID
 ) -> dict[str, str]:
-    """Original → shown, but for forms that stand in another violation."""
+    """Original hash to shown hash, without the forms that other violations use."""
     return {
         original: shown
         for original, shown in known.items()

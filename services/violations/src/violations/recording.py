@@ -1,6 +1,6 @@
-"""Recording a violation: once a passage, with evidence of its own, beside others of the vehicle.
+"""Recording a violation: one for each passage, with its own evidence, checked for contradictions.
 
-Everything here runs in the caller's transaction, one vehicle at a time.
+Everything here runs in the caller's transaction, which locks the vehicle's plate.
 """
 
 from dataclasses import replace
@@ -28,7 +28,10 @@ async def record_measured(
     guards: Guards,
     now: datetime,
 ) -> Outcome:
-    """A device's. `dedupe_seconds` is the camera's own window."""
+    """Records what a device measured: VIOLATION, DUPLICATE or EVIDENCE_REUSED.
+
+    `dedupe_seconds` is the camera's own window for the same passage.
+    """
     await neighbours.lock_vehicle(tx, violation.plate)
     used = await evidence.uses_of(tx, violation.evidence_hashes)
     if used:
@@ -53,7 +56,10 @@ async def record_measured(
 async def record_reported(
     tx: Tx, violation: Violation, *, guards: Guards, now: datetime
 ) -> Outcome:
-    """A citizen's. Evidence that stands in another violation stays there; an officer sees both."""
+    """Records what a citizen reported: VIOLATION, DUPLICATE or EVIDENCE_REUSED.
+
+    Evidence of another violation stays there; the officer sees both violations.
+    """
     assert violation.report_id is not None
     await neighbours.lock_vehicle(tx, violation.plate)
     if await violations.is_of_report(tx, violation.report_id):
@@ -93,7 +99,7 @@ def _without(violation: Violation, used: dict[str, UUID]) -> Violation:
 async def _put_down(
     tx: Tx, violation: Violation, against: list[Neighbour], guards: Guards, now: datetime
 ) -> None:
-    """What goes with a new row: its evidence, what contradicts it, the fact, the audit entry."""
+    """Writes what belongs to a new row: evidence, conflicts, event and audit entry."""
     await evidence.use(tx, violation.violation_id, violation.evidence_hashes)
     if violation.has_unknown_forms:
         await tx.schedule("learn_forms", str(violation.violation_id), due_at=now)
@@ -114,7 +120,7 @@ async def _put_down(
 
 
 def _refuse_evidence(tx: Tx, violation: Violation, used: dict[str, UUID], read_id: UUID) -> None:
-    """Seen by whoever looks at the violation that has the evidence: in its audit trail."""
+    """Writes an audit entry on each violation that owns the evidence."""
     for sha256, violation_id in used.items():
         tx.audit(
             "refuse_evidence",

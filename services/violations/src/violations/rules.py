@@ -1,7 +1,7 @@
-"""What readings come to by the articles in force, and what holds a violation back.
+"""Which offences readings show by the articles in force, and why a violation is held.
 
-Pure. The articles with their brackets stand in `law.articles`, what a device can have measured at
-all, and how exactly, in `law.guards`.
+Pure. The articles with their brackets are in `law.articles`; bounds and tolerances of measurements
+are in `law.guards`.
 """
 
 from dataclasses import dataclass, replace
@@ -27,7 +27,7 @@ class Verification:
 
 @dataclass(frozen=True)
 class Camera:
-    """What the register tells of the camera as it was when it measured."""
+    """The camera as registered at the moment of measurement."""
 
     camera_id: UUID
     # "SPEED_POINT": what it was built for.
@@ -64,8 +64,10 @@ class Camera:
 
 @dataclass(frozen=True)
 class Finding:
-    """An offence that readings show. Of each `rule` one passage shows one: two brackets of speed
-    are one offence. `tolerance_kmh` is what was taken off a measured speed."""
+    """An offence that readings show; at most one for each rule, whatever brackets a speed passes.
+
+    `tolerance_kmh` was subtracted from the measured speed.
+    """
 
     rule: Rule
     offence: Offence
@@ -74,8 +76,7 @@ class Finding:
 
 
 def offence_of(code: str, articles: Articles) -> Offence:
-    """With the edition that it is judged by; an article that the edition does not hold has no name
-    there."""
+    """The offence under this edition; its article is "" where the edition does not contain it."""
     article = articles.by_code.get(code)
     return Offence(code, article.article if article else "", articles.version, articles.sha256)
 
@@ -83,7 +84,7 @@ def offence_of(code: str, articles: Articles) -> Offence:
 def findings(
     readings: Readings, camera: Camera, articles: Articles, guards: Guards
 ) -> list[Finding]:
-    """What the readings show, whether or not a camera of this kind may find it."""
+    """All offences that the readings show, also those that a camera of this kind may not find."""
     found = [_speeding(readings, camera, articles, guards), _red_light(readings, articles)]
     return [finding for finding in found if finding is not None]
 
@@ -98,7 +99,7 @@ def hold_of(
     articles: Articles,
     guards: Guards,
 ) -> Hold:
-    """Why no automatic prescription may follow, the gravest reason first."""
+    """Why no automatic prescription may follow: the gravest reason, or NONE."""
     return (
         _device_hold(readings, arrived_at, camera, guards)
         or _hold(guards.readings.why_held(finding.rule, measured(readings)))
@@ -107,7 +108,7 @@ def hold_of(
 
 
 def caution_of(plate: Plate, articles: Articles, *, doubtful: bool) -> Caution:
-    """What the officer must compare with the picture. `doubtful`: plates were misread then."""
+    """The caution for the officer. `doubtful`: read during a degradation."""
     if doubtful:
         return Caution.READ_WHILE_DEGRADED
     return Caution.NONE if plate.is_sure(articles.plates.sure_from) else Caution.PLATE_NOT_SURE
@@ -135,7 +136,7 @@ def _device_hold(readings: Readings, arrived_at: datetime, camera: Camera, guard
 
 
 def _plate_hold(plate: Plate, articles: Articles) -> Hold:
-    """A plate of a known form that was read with doubt is left to the officer, who is warned."""
+    """None for a plate of known form with low confidence: the officer gets a caution instead."""
     if plate.plate_type in articles.plates.not_automatic:
         return Hold.PLATE_NOT_AUTOMATIC
     if not plate.has_known_form and not plate.is_sure(articles.plates.sure_from):
@@ -166,7 +167,7 @@ def _red_light(readings: Readings, articles: Articles) -> Finding | None:
     if article is None or article.signal is None or not readings.past_stop_line:
         return None
     age = readings.signal_age_seconds
-    # A negative age is a device at fault: it is found, and held.
+    # A negative age is a fault of the device: the offence is found, and held.
     if age is None or 0 <= Decimal(repr(age)) <= article.signal.grace_seconds:
         return None
     return Finding(Rule.RED_LIGHT, offence_of(article.code, articles))

@@ -1,4 +1,4 @@
-"""What is decided about violations at the officers' desk."""
+"""The officers' desk: violations are read, confirmed, rejected and annulled."""
 
 import json
 from datetime import datetime
@@ -9,7 +9,6 @@ from chassis.db import Database
 from chassis.identity import Caller
 from chassis.transaction import Tx
 
-from violations.canonical import canonical_decision
 from violations.conflicts import Conflicts
 from violations.events import violation_decided
 from violations.model import (
@@ -21,7 +20,7 @@ from violations.model import (
     required_reason,
 )
 from violations.openings import Openings
-from violations.signatures import OfficerAuthority
+from violations.signing import OfficerAuthority, canonical_decision
 from violations.storage import violations
 from violations.storage.violations import Filters
 
@@ -46,7 +45,7 @@ class Desk:
         self._openings = openings
 
     async def get(self, violation_id: UUID, caller: Caller) -> Violation:
-        """Audited with the purpose."""
+        """The violation, audited with the caller's purpose. Raises ViolationNotFound."""
         async with self._openings.begin(violation_id, caller) as tx:
             violation = await violations.get(tx, violation_id)
             tx.audit("read", f"violation:{violation_id}", region=violation.place.region)
@@ -55,20 +54,26 @@ class Desk:
     async def page(
         self, filters: Filters, *, after: tuple[datetime, UUID] | None, size: int, caller: Caller
     ) -> list[Violation]:
+        """Violations visible to the caller, oldest first, without plates, at most `size`.
+
+        `after` is the position (occurred_at, violation_id) where the page before ended.
+        """
         async with self._db.begin(caller.scope) as tx:
             return await violations.page(tx, filters, after=after, size=size)
 
     async def prepare(
         self, violation_id: UUID, verdict: Verdict, *, reason: str, version: int, caller: Caller
     ) -> bytes:
-        """The bytes to sign; nothing is stored, for they follow from the violation as it is.
+        """The canonical bytes for the officer to sign; nothing is stored.
 
-        `version` is the one that was shown, 0 where it does not matter.
+        `version` is the version the officer saw; 0 is not compared. Raises ReasonRequired,
+        ViolationNotFound, ViolationChangedMeanwhile, or why this verdict is not possible.
         """
         required = required_reason(verdict, reason)
         async with self._openings.begin(violation_id, caller) as tx:
             violation = await violations.get(tx, violation_id)
-            if not caller.scope.sees(violation.place.region):  # shown beside one of his, no more
+            # One of another region is readable where it contradicts one of his.
+            if not caller.scope.sees(violation.place.region):
                 raise ViolationNotFound
             violation.next_state(verdict)
             violation.check_version(version)
@@ -91,7 +96,11 @@ class Desk:
         certificate: bytes,
         caller: Caller,
     ) -> Violation:
-        """Confirms or rejects what was prepared and signed."""
+        """Confirms or rejects what was prepared and signed; a repeated `decision_id` is answered.
+
+        Raises DecisionNotPrepared, the refusals of `OfficerAuthority.verify`, or why this verdict
+        is not possible.
+        """
         officer, now = officer_of(caller), self._clock()
         content = b"\n".join((verdict.value.encode(), violation_id.bytes, canonical))
         async with self._openings.begin(violation_id, caller) as tx:
@@ -117,7 +126,7 @@ class Desk:
     async def annul(
         self, violation_id: UUID, decision_id: UUID, *, reason: str, version: int, caller: Caller
     ) -> Violation:
-        """`version` as in `prepare`."""
+        """Annuls a confirmed violation; `version` and refusals as in `prepare`."""
         required, now = required_reason(Verdict.ANNUL, reason), self._clock()
         content = b"\n".join((b"ANNUL", violation_id.bytes, required.encode()))
         async with self._openings.begin(violation_id, caller) as tx:
@@ -145,12 +154,13 @@ class Desk:
 
 
 def officer_of(caller: Caller) -> str:
+    """The operator id of the caller, who must be an operator."""
     assert caller.operator is not None, "the policy admits operators alone"
     return caller.operator.operator_id
 
 
 def _reason_in(canonical: bytes) -> str:
-    """The reason that was signed. Raises DecisionNotPrepared where there is none to read."""
+    """The reason in the signed bytes. Raises DecisionNotPrepared where it cannot be read."""
     if len(canonical) > CANONICAL_BYTES_MAX:
         raise DecisionNotPrepared
     try:

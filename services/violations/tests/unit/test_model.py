@@ -8,7 +8,6 @@ from decimal import Decimal
 import pytest
 from chassis.clock import new_id
 from chassis.refusals import Refusal
-from violations.canonical import canonical_decision
 from violations.model import (
     TRANSITIONS,
     Caution,
@@ -31,6 +30,7 @@ from violations.model import (
     ViolationNotConfirmed,
     required_reason,
 )
+from violations.signing import canonical_decision
 
 NOW = datetime(2026, 6, 3, 7, 0, 0, 123456, tzinfo=UTC)
 VIOLATION = Violation(

@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 from violations.model import CertificateNotTrusted, CertificateOfOtherOfficer, SignatureWrong
-from violations.signatures import OfficerAuthority
+from violations.signing import OfficerAuthority
 
 NOW = datetime(2026, 6, 3, tzinfo=UTC)
 CONTENT = b'{"verdict":"confirm"}'

@@ -1,4 +1,4 @@
-"""proto → use case → proto, nothing else."""
+"""The gRPC services: fields are checked, the use case called, its result made a message."""
 
 from citizen_reports.grpc_api.apps import POLICY as APPS_POLICY
 from citizen_reports.grpc_api.apps import CitizenReportsApi

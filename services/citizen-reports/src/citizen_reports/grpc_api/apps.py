@@ -1,30 +1,34 @@
-"""`CitizenReports`: for the apps of partners."""
+"""`CitizenReports`, for the apps of partners; messages of reports, also for the desk."""
 
+import re
 from collections.abc import AsyncIterator
+from datetime import datetime
+from uuid import UUID
 
 import grpc
 from chassis import telemetry
 from chassis.call_context import current_caller
-from chassis.clock import new_id, parse_id
+from chassis.clock import from_timestamp, new_id, parse_id, to_timestamp
 from chassis.grpc_server import Policy
 from chassis.identity import allow
 from chassis.pages import read_page
+from google.protobuf.timestamp_pb2 import Timestamp
+from law.assumed import assumed_years
 from tartip.reports.v1 import reports_pb2, reports_pb2_grpc
 
-from citizen_reports.grpc_api.messages import (
-    app_report_to_proto,
-    change_to_proto,
-    draft_from_proto,
-    number_of,
-    receipt_to_proto,
-    report_id_of,
-)
+from citizen_reports.events import CATEGORIES, STATUSES
+from citizen_reports.model.draft import Draft, Place, Reporter
 from citizen_reports.model.media import Announced, Piece, check_piece
+from citizen_reports.model.refusals import ReportNotFound
+from citizen_reports.model.report import Receipt, Report
+from citizen_reports.storage.reports import Change
 from citizen_reports.usecases.change_feed import ChangeFeed
-from citizen_reports.usecases.intake import REPORTS_OF_PARTNER, Intake
+from citizen_reports.usecases.intake import REPORTS_OF_PARTNER, AppView, Intake
 from citizen_reports.usecases.uploads import Uploads
 
 Context = grpc.aio.ServicerContext
+CATEGORY_OF = {value: category for category, value in CATEGORIES.items()}
+_NUMBER = re.compile(r"KZ[0-9]{2}-[0-9]{4}-[0-9]{7,9}")
 POLICY: Policy = {
     f"/tartip.reports.v1.CitizenReports/{method}": allow(partners=True)
     for method in (
@@ -54,13 +58,13 @@ class CitizenReportsApi(reports_pb2_grpc.CitizenReportsServicer):
             telemetry.annotate(report=str(report_id))
         view = await self._intake.open(
             report_id,
-            draft_from_proto(request),
+            _draft_from_proto(request),
             request.SerializeToString(deterministic=True),
             current_caller(),
         )
         given = request.place.region
         return reports_pb2.OpenReportResponse(
-            report=app_report_to_proto(view),
+            report=_app_report_to_proto(view),
             region_corrected=given not in ("", view.report.region),
         )
 
@@ -91,7 +95,7 @@ class CitizenReportsApi(reports_pb2_grpc.CitizenReportsServicer):
             view = await self._intake.by_number(number_of(request.number), caller)
         else:
             view = await self._intake.by_id(report_id_of(request.report_id), caller)
-        return reports_pb2.GetReportResponse(report=app_report_to_proto(view))
+        return reports_pb2.GetReportResponse(report=_app_report_to_proto(view))
 
     async def ListReports(
         self, request: reports_pb2.ListReportsRequest, context: Context
@@ -99,25 +103,112 @@ class CitizenReportsApi(reports_pb2_grpc.CitizenReportsServicer):
         spec = read_page(request.page.size, request.page.token, of=REPORTS_OF_PARTNER)
         views, token = await self._intake.list_opened(spec, current_caller())
         return reports_pb2.ListReportsResponse(
-            reports=[app_report_to_proto(view) for view in views], next_page_token=token
+            reports=[_app_report_to_proto(view) for view in views], next_page_token=token
         )
 
     async def WatchReports(
         self, request: reports_pb2.WatchReportsRequest, context: Context
     ) -> AsyncIterator[reports_pb2.WatchReportsResponse]:
         async for change in self._change_feed.follow(request.resume_token, current_caller()):
-            yield change_to_proto(change)
+            yield _change_to_proto(change)
 
     async def ReplyToQuestion(
         self, request: reports_pb2.ReplyToQuestionRequest, context: Context
     ) -> reports_pb2.ReplyToQuestionResponse:
         report_id = report_id_of(request.report_id)
         view = await self._intake.reply(report_id, request.text, current_caller())
-        return reports_pb2.ReplyToQuestionResponse(report=app_report_to_proto(view))
+        return reports_pb2.ReplyToQuestionResponse(report=_app_report_to_proto(view))
 
     async def DisputeAnswer(
         self, request: reports_pb2.DisputeAnswerRequest, context: Context
     ) -> reports_pb2.DisputeAnswerResponse:
         report_id = report_id_of(request.report_id)
         view = await self._intake.dispute(report_id, request.text, current_caller())
-        return reports_pb2.DisputeAnswerResponse(report=app_report_to_proto(view))
+        return reports_pb2.DisputeAnswerResponse(report=_app_report_to_proto(view))
+
+
+def report_id_of(text: str) -> UUID:
+    """The id of a report. Raises ReportNotFound where the text is no UUIDv7."""
+    parsed = parse_id(text)
+    if parsed is None:
+        raise ReportNotFound
+    return parsed
+
+
+def number_of(text: str) -> str:
+    """The number of a report. Raises ReportNotFound where the text has not its form."""
+    if _NUMBER.fullmatch(text) is None:
+        raise ReportNotFound
+    return text
+
+
+def report_to_proto(
+    report: Report, question: str, answer: str, media_count: int
+) -> reports_pb2.Report:
+    return reports_pb2.Report(
+        report_id=str(report.report_id),
+        category=CATEGORIES[report.category],
+        status=STATUSES[report.status],
+        receipt=receipt_to_proto(report.receipt) if report.receipt else None,
+        opened_at=to_timestamp(report.opened_at),
+        question=question,
+        answer=answer,
+        answered_at=to_timestamp(report.answered_at),
+        outcome=report.outcome,
+        version=report.version,
+        media_count=media_count,
+        region=report.region,
+        place_abroad=report.place_abroad,
+    )
+
+
+def receipt_to_proto(receipt: Receipt) -> reports_pb2.Receipt:
+    return reports_pb2.Receipt(
+        number=receipt.number,
+        registered_at=to_timestamp(receipt.registered_at),
+        due_at=to_timestamp(receipt.deadline.due_at),
+        deadline_rule=receipt.deadline.rule,
+        unit=receipt.unit,
+        content_sha256=receipt.content_sha256.hex(),
+        assumed_years=assumed_years(receipt.deadline.rule),
+    )
+
+
+def _draft_from_proto(request: reports_pb2.OpenReportRequest) -> Draft:
+    place = None
+    if request.HasField("place"):
+        given = request.place
+        place = Place(given.latitude, given.longitude, given.region, given.address, given.kato)
+    reporter = request.reporter
+    return Draft(
+        category=CATEGORY_OF.get(request.category),
+        place=place,
+        occurred_at=_moment(request.occurred_at) if request.HasField("occurred_at") else None,
+        text=request.text,
+        reporter=Reporter(reporter.iin, reporter.name, reporter.phone),
+        language=request.language,
+        officer=request.officer,
+    )
+
+
+def _moment(stamp: Timestamp) -> datetime | None:
+    """In UTC; None outside of the years 1 to 9999."""
+    try:
+        return from_timestamp(stamp)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _app_report_to_proto(view: AppView) -> reports_pb2.Report:
+    return report_to_proto(view.report, view.question, view.answer, view.media_count)
+
+
+def _change_to_proto(change: Change) -> reports_pb2.WatchReportsResponse:
+    return reports_pb2.WatchReportsResponse(
+        resume_token=str(change.sequence),
+        report_id=str(change.report_id),
+        number=change.number,
+        status=STATUSES[change.status],
+        changed_at=to_timestamp(change.changed_at),
+        outcome=change.outcome,
+    )

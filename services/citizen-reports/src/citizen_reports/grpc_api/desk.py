@@ -2,28 +2,28 @@
 
 from collections.abc import AsyncIterator
 from typing import Any
+from uuid import UUID
 
 import grpc
 from chassis.call_context import current_caller
+from chassis.clock import parse_id, to_timestamp
 from chassis.grpc_server import Policy
 from chassis.identity import allow
 from chassis.pages import read_page
+from tartip.common.v1 import common_pb2
 from tartip.reports.v1 import reports_pb2, reports_pb2_grpc
 
-from citizen_reports.grpc_api.messages import (
-    category_or_none,
-    desk_report_to_proto,
-    media_id_of,
-    number_of,
-    report_id_of,
-    status_or_none,
-)
+from citizen_reports.events import STATUSES
+from citizen_reports.grpc_api.apps import CATEGORY_OF, number_of, report_id_of, report_to_proto
 from citizen_reports.model.actions import DESK_ROLES, ROLES, DeskAction
+from citizen_reports.model.refusals import MediaNotFound
+from citizen_reports.model.report import Category, Status
 from citizen_reports.storage.reports import QueueFilter
-from citizen_reports.usecases.desk import QUEUE_LIST, Desk, Shown
+from citizen_reports.usecases.desk import QUEUE_LIST, Desk, DeskView, Shown
 from citizen_reports.usecases.openings import SentMedia
 
 Context = grpc.aio.ServicerContext
+STATUS_OF = {value: status for status, value in STATUSES.items()}
 DESK = tuple(sorted(DESK_ROLES))
 METHODS = {
     "TakeReport": DeskAction.TAKE,
@@ -56,8 +56,8 @@ class ReportDeskApi(reports_pb2_grpc.ReportDeskServicer):
     ) -> reports_pb2.ReportDeskListReportsResponse:
         spec = read_page(request.page.size, request.page.token, of=QUEUE_LIST)
         wanted = QueueFilter(
-            status_or_none(request.status),
-            category_or_none(request.category),
+            _status_or_none(request.status),
+            _category_or_none(request.category),
             request.region,
             emergencies_only=request.emergencies_only,
         )
@@ -65,7 +65,7 @@ class ReportDeskApi(reports_pb2_grpc.ReportDeskServicer):
             wanted, spec, current_caller(), overdue_only=request.overdue_only
         )
         return reports_pb2.ReportDeskListReportsResponse(
-            reports=[desk_report_to_proto(view) for view in views], next_page_token=token
+            reports=[_desk_report_to_proto(view) for view in views], next_page_token=token
         )
 
     async def GetReport(
@@ -76,12 +76,12 @@ class ReportDeskApi(reports_pb2_grpc.ReportDeskServicer):
             view = await self._desk.by_number(number_of(request.number), caller)
         else:
             view = await self._desk.by_id(report_id_of(request.report_id), caller)
-        return reports_pb2.ReportDeskGetReportResponse(report=desk_report_to_proto(view))
+        return reports_pb2.ReportDeskGetReportResponse(report=_desk_report_to_proto(view))
 
     async def OpenEvidence(
         self, request: reports_pb2.OpenEvidenceRequest, context: Context
     ) -> AsyncIterator[reports_pb2.OpenEvidenceResponse]:
-        report_id, media_id = report_id_of(request.report_id), media_id_of(request.media_id)
+        report_id, media_id = report_id_of(request.report_id), _media_id_of(request.media_id)
         async for piece in self._sent.open(report_id, media_id, current_caller()):
             yield reports_pb2.OpenEvidenceResponse(
                 content_type=piece.content_type,
@@ -95,7 +95,7 @@ class ReportDeskApi(reports_pb2_grpc.ReportDeskServicer):
         self, request: reports_pb2.TakeReportRequest, context: Context
     ) -> reports_pb2.TakeReportResponse:
         view = await self._desk.take(_shown(request), current_caller())
-        return reports_pb2.TakeReportResponse(report=desk_report_to_proto(view))
+        return reports_pb2.TakeReportResponse(report=_desk_report_to_proto(view))
 
     async def RouteReport(
         self, request: reports_pb2.RouteReportRequest, context: Context
@@ -103,19 +103,19 @@ class ReportDeskApi(reports_pb2_grpc.ReportDeskServicer):
         view = await self._desk.route(
             _shown(request), request.unit, request.reason, current_caller()
         )
-        return reports_pb2.RouteReportResponse(report=desk_report_to_proto(view))
+        return reports_pb2.RouteReportResponse(report=_desk_report_to_proto(view))
 
     async def AskReporter(
         self, request: reports_pb2.AskReporterRequest, context: Context
     ) -> reports_pb2.AskReporterResponse:
         view = await self._desk.ask(_shown(request), request.question, current_caller())
-        return reports_pb2.AskReporterResponse(report=desk_report_to_proto(view))
+        return reports_pb2.AskReporterResponse(report=_desk_report_to_proto(view))
 
     async def AnswerReport(
         self, request: reports_pb2.AnswerReportRequest, context: Context
     ) -> reports_pb2.AnswerReportResponse:
         view = await self._desk.answer(_shown(request), request.answer, current_caller())
-        return reports_pb2.AnswerReportResponse(report=desk_report_to_proto(view))
+        return reports_pb2.AnswerReportResponse(report=_desk_report_to_proto(view))
 
     async def AcceptTrafficEvidence(
         self, request: reports_pb2.AcceptTrafficEvidenceRequest, context: Context
@@ -123,9 +123,78 @@ class ReportDeskApi(reports_pb2_grpc.ReportDeskServicer):
         view = await self._desk.accept_traffic_evidence(
             _shown(request), request.plate, request.offence_code, current_caller()
         )
-        return reports_pb2.AcceptTrafficEvidenceResponse(report=desk_report_to_proto(view))
+        return reports_pb2.AcceptTrafficEvidenceResponse(report=_desk_report_to_proto(view))
 
 
 def _shown(request: Any) -> Shown:
     """Of a request that names a report and the version of it that the operator saw."""
     return Shown(report_id_of(request.report_id), request.version)
+
+
+def _media_id_of(text: str) -> UUID:
+    """Raises MediaNotFound where the text is no UUIDv7."""
+    parsed = parse_id(text)
+    if parsed is None:
+        raise MediaNotFound
+    return parsed
+
+
+def _category_or_none(value: int) -> Category | None:
+    return CATEGORY_OF.get(reports_pb2.Category.ValueType(value))
+
+
+def _status_or_none(value: int) -> Status | None:
+    return STATUS_OF.get(reports_pb2.ReportStatus.ValueType(value))
+
+
+def _desk_report_to_proto(view: DeskView) -> reports_pb2.DeskReport:
+    report, written, place = view.report, view.contents, view.contents.place
+    return reports_pb2.DeskReport(
+        report=report_to_proto(report, written.question, written.answer, len(view.media)),
+        place=common_pb2.Place(
+            latitude=place.latitude,
+            longitude=place.longitude,
+            region=report.region,
+            address=place.address,
+            kato=place.kato,
+        ),
+        occurred_at=to_timestamp(report.occurred_at),
+        text=_with_officer(written.text, written.officer),
+        reporter=reports_pb2.Reporter(
+            iin=view.reporter.iin, name=view.reporter.name, phone=view.reporter.phone
+        ),
+        partner=report.partner,
+        unit=report.unit,
+        operator=report.operator,
+        media=[
+            reports_pb2.Media(
+                media_id=str(item.media_id),
+                content_type=item.announced.content_type,
+                size_bytes=item.announced.total_bytes,
+                evidence_sha256=item.evidence_sha256,
+                shown_sha256=item.shown_sha256,
+            )
+            for item in view.media
+        ],
+        steps=[
+            reports_pb2.ReportStep(
+                at=to_timestamp(step.at),
+                status=STATUSES[step.status],
+                actor=step.actor,
+                note=step.note,
+            )
+            for step in view.steps
+        ],
+        overdue=view.overdue,
+        story=report.story,
+        accepted_plate=written.plate,
+        accepted_offence_code=report.offence_code,
+        due_at=to_timestamp(report.due_at),
+        actions=[action.value for action in view.actions],
+        emergency=report.is_emergency,
+    )
+
+
+def _with_officer(text: str, officer: str) -> str:
+    """The officer above the text: the contract has no field for the officer of a complaint."""
+    return f"{officer}\n\n{text}" if officer else text

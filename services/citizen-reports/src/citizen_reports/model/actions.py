@@ -1,4 +1,4 @@
-"""What an operator may do with a report now: the deciding functions themselves, tried out.
+"""What an operator may do with a report now, found by trying the deciding functions themselves.
 
 There is no second table of what is allowed. An action is listed where its decision would not be
 refused, and the API's policy of roles is made from `ROLES`.
@@ -12,7 +12,7 @@ from enum import StrEnum
 from chassis.refusals import Refusal
 
 from citizen_reports.model.refusals import NoEvidence
-from citizen_reports.model.report import DeadlineTable, Report, Status
+from citizen_reports.model.report import Deadlines, Report, Status
 
 
 class DeskAction(StrEnum):
@@ -45,14 +45,14 @@ class Actor:
 
 @dataclass(frozen=True)
 class Files:
-    """How many pictures and films of a report lie in the evidence store, and how many wait."""
+    """How many files of a report are in the evidence store, and how many are not yet."""
 
     stored: int = 0
     waiting: int = 0
 
 
 def accept_evidence(
-    report: Report, offence_code: str, actor: Actor, deadlines: DeadlineTable, files: Files
+    report: Report, offence_code: str, actor: Actor, deadlines: Deadlines, files: Files
 ) -> tuple[Report, Report]:
     """The report in work (taken now where it lay routed), and accepted.
 
@@ -68,8 +68,9 @@ def accept_evidence(
 
 
 def allowed_actions(
-    report: Report, actor: Actor, deadlines: DeadlineTable, files: Files, now: datetime
+    report: Report, actor: Actor, deadlines: Deadlines, files: Files, now: datetime
 ) -> tuple[DeskAction, ...]:
+    """The actions that would not be refused to this operator now."""
     attempts: dict[DeskAction, Callable[[], object]] = {
         DeskAction.TAKE: lambda: report.take(actor.operator_id, actor.roles, deadlines),
         DeskAction.ROUTE: lambda: report.route(report.unit),

@@ -1,4 +1,4 @@
-"""What an app hands in, checked whole: every wrong field at once, each with its own code."""
+"""What an app hands in, and its checks: every wrong field at once, each with its own code."""
 
 import re
 from dataclasses import dataclass, replace
@@ -33,17 +33,18 @@ class Place:
 
     @property
     def has_point(self) -> bool:
+        """Whether latitude and longitude are given; 0, 0 stands for none."""
         return (self.latitude, self.longitude) != (0.0, 0.0)
 
     def km_to(self, other: "Place") -> float:
-        """Along the great circle."""
+        """Great-circle distance in km."""
         here, there = (self.latitude, self.longitude), (other.latitude, other.longitude)
         return float(h3.great_circle_distance(here, there, unit="km"))
 
 
 @dataclass(frozen=True)
 class SettledPlace:
-    """A place with the region that the report goes by."""
+    """A place with its region settled, and whether it lies abroad."""
 
     place: Place
     abroad: bool = False
@@ -59,12 +60,13 @@ class Reporter:
 
     @property
     def is_anonymous(self) -> bool:
+        """Whether nothing about the reporter is given."""
         return not (self.iin or self.name or self.phone)
 
 
 @dataclass(frozen=True)
 class Draft:
-    """As handed in; None where the app left something out or said nothing known."""
+    """As handed in; None where the app left a field out or sent a value that is not known."""
 
     category: Category | None
     place: Place | None
@@ -123,7 +125,7 @@ class Draft:
         return settled
 
     def _settled(self, check: Checks, place: Place) -> "SettledPlace":
-        """The place decides its region, whatever the app gave; abroad the app's word must do."""
+        """The point decides the region; abroad it is the app's, the KATO code's or the nearest."""
         if not is_on_earth(place.latitude, place.longitude):
             check.wrong("place", "degrees of latitude and longitude", code="PLACE_OUTSIDE")
             return SettledPlace(place)
@@ -139,7 +141,7 @@ class Draft:
 
     @property
     def _needs_point(self) -> bool:
-        """A complaint or anything else may come from somebody who knows the region alone."""
+        """Complaints and other reports may name the region alone."""
         return self.category not in (Category.COMPLAINT_ABOUT_OFFICER, Category.OTHER, None)
 
     def _check_moment(self, check: Checks, now: datetime) -> None:

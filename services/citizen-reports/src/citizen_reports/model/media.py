@@ -1,4 +1,4 @@
-"""Pictures and films that come in pieces: what a piece may be, and what the whole must be."""
+"""Pictures and films that arrive in pieces: the checks of a piece and of the whole."""
 
 import hashlib
 import re
@@ -21,14 +21,14 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 class MediaState(StrEnum):
     RECEIVING = "receiving"
     COMPLETE = "complete"
-    # Not what it said it was: its pieces are gone, the report waits for it to be sent again.
+    # Not of its announced type: the pieces were deleted, and the app must send it again.
     REFUSED = "refused"
     STORED = "stored"
 
 
 @dataclass(frozen=True)
 class Announced:
-    """What the app says of the whole; the same in every piece."""
+    """Size in bytes, SHA-256 (hex) and type of the whole; the same with every piece."""
 
     total_bytes: int
     sha256: str
@@ -45,8 +45,10 @@ class Piece:
 
 @dataclass(frozen=True)
 class Stored:
-    """What lies in the evidence store: the original, and the form that operators are shown, which
-    is "" where it cannot be shown."""
+    """SHA-256 (hex) of the original in the evidence store and of its form shown to operators.
+
+    The shown one is "" where the file cannot be shown.
+    """
 
     evidence_sha256: str
     shown_sha256: str
@@ -59,11 +61,12 @@ class Media:
     announced: Announced
     received_bytes: int
     state: MediaState
-    # Of the original, and of the form that operators are shown; "" until they are known.
+    # SHA-256 (hex) of the original and of the form shown to operators; "" until they are known.
     evidence_sha256: str = ""
     shown_sha256: str = ""
 
     def stored_as(self, stored: Stored) -> "Media":
+        """Marked as in the evidence store, under these hashes."""
         return replace(
             self,
             state=MediaState.STORED,
@@ -73,12 +76,13 @@ class Media:
 
     @property
     def is_whole(self) -> bool:
+        """Whether all announced bytes have arrived."""
         return self.received_bytes == self.announced.total_bytes
 
     def new_part_of(self, piece: Piece) -> bytes:
-        """What of the piece has not arrived yet, b"" where all has.
+        """The bytes of the piece that have not arrived yet; b"" where all have.
 
-        Raises MediaDiffers for a piece of something else, MediaGap where one before it is missing.
+        Raises MediaDiffers for a piece of another file, MediaGap where an earlier piece is missing.
         """
         if piece.announced != self.announced:
             raise MediaDiffers
@@ -90,7 +94,7 @@ class Media:
 
 
 def check_piece(piece: Piece, *, media_id_ok: bool) -> None:
-    """Raises BadRequest with every wrong field; one alone gives its own name to the refusal."""
+    """Raises BadRequest with every wrong field; a single one gives the refusal its own code."""
     announced = piece.announced
     with checks() as check:
         check.that(media_id_ok, "media_id", "a UUIDv7 in lower case", code="MEDIA_ID_WRONG")
@@ -129,4 +133,5 @@ def check_piece(piece: Piece, *, media_id_ok: bool) -> None:
 
 
 def is_as_announced(content: bytes, announced: Announced) -> bool:
+    """Whether the SHA-256 of the content is the announced one."""
     return hashlib.sha256(content).hexdigest() == announced.sha256

@@ -1,10 +1,10 @@
-"""Every "no" of this service, by the rule that was broken."""
+"""The refusals of this service, named by the rule that was broken."""
 
 from chassis.refusals import Kind, Refusal
 
 
 class ReportNotFound(Refusal):
-    """Also for a report that the caller may not see: both answers are one."""
+    """Also for a report that the caller may not see."""
 
     kind = Kind.NOT_FOUND
     code = "REPORT_NOT_FOUND"

@@ -1,19 +1,22 @@
-"""A report and its way: one table of transitions, one method a decision.
+"""A report and its states: one table of transitions, one method for each decision; its deadlines.
 
-Nothing here is personal: what was written, by whom, about whom and where exactly is sealed in
-storage and never part of this object.
+Nothing here is personal: text, reporter, officer and exact place are sealed in storage and never
+part of this object.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Protocol
 from uuid import UUID
 
-from law.report_deadlines import Deadline
+from law.refusals import TableYearMissing
+from law.report_deadlines import Deadline, ReportDeadlines
 
 from citizen_reports.model.refusals import (
     AlreadyDisputed,
+    CalendarYearMissing,
     NothingAsked,
     NotTraffic,
     ReportNotAnswered,
@@ -35,12 +38,12 @@ EMERGENCIES = frozenset(
     {Category.ROAD_ACCIDENT, Category.DOMESTIC_VIOLENCE, Category.INCIDENT_WITH_CHILD}
 )
 
-# Danger, crimes and threats are never turned away (CPC 181; APPC 64(7)): where the place of one
-# lies abroad, perhaps because the phone does not know it, a person finds out.
+# Danger, crimes and threats are never refused (CPC 181; APPC 64(7)): where the place of one lies
+# abroad, perhaps because the phone located it wrongly, a person finds out.
 TAKEN_FROM_ABROAD = EMERGENCIES | {Category.INCIDENT}
 
 
-# Until reports have classes of their own: what auditors do not see the entries of.
+# Auditors do not see the audit entries of these.
 CONFIDENTIAL = frozenset(
     {
         Category.COMPLAINT_ABOUT_OFFICER,
@@ -73,7 +76,7 @@ class Move(StrEnum):
     CLOSE = "close"
 
 
-# One row for each status and move; what is not in it is STATUS_NOT_ALLOWED.
+# The next status for each status and move; a missing pair is refused as STATUS_NOT_ALLOWED.
 TRANSITIONS: dict[tuple[Status, Move], Status] = {
     (Status.OPEN, Move.SUBMIT): Status.REGISTERED,
     (Status.REGISTERED, Move.ROUTE): Status.ROUTED,
@@ -89,7 +92,7 @@ TRANSITIONS: dict[tuple[Status, Move], Status] = {
     (Status.ANSWERED, Move.DISPUTE): Status.DISPUTED,
     (Status.ANSWERED, Move.CLOSE): Status.CLOSED,
 }
-# What the desk still has to do something about.
+# Statuses in which the desk still has to act.
 QUEUE = (
     Status.REGISTERED,
     Status.ROUTED,
@@ -97,9 +100,9 @@ QUEUE = (
     Status.WAITS_FOR_REPORTER,
     Status.DISPUTED,
 )
-# Where the clock of a deadline runs.
+# Statuses in which the clock of the deadline runs.
 CLOCK_RUNS = frozenset(QUEUE) - {Status.WAITS_FOR_REPORTER}
-# Who may take up a disputed report: not the desk that answered it.
+# Roles that may take a disputed report, instead of the desk that answered it.
 OVERSIGHT_ROLES = frozenset({"supervisor", "internal_security"})
 OUTCOMES = {
     "violation_detected": 1,
@@ -110,17 +113,36 @@ OUTCOMES = {
 }
 
 
-class DeadlineTable(Protocol):
-    """What the transitions need of `model.deadlines.Deadlines`."""
+@dataclass(frozen=True)
+class Deadlines:
+    """The law's deadlines; each method raises CalendarYearMissing for a year without calendar."""
 
-    def after_taking(self, current: Deadline, registered_at: datetime) -> Deadline: ...
+    table: ReportDeadlines
 
-    def after_waiting(self, current: Deadline, waited: timedelta) -> Deadline: ...
+    def of(self, category: Category, region: str, registered_at: datetime) -> Deadline:
+        """The deadline of a report registered then, by its category."""
+        with _refused_by_name():
+            return self.table.of(category, region, registered_at)
+
+    def of_dispute(self, category: Category, region: str, disputed_at: datetime) -> Deadline:
+        """The deadline of a disputed answer."""
+        with _refused_by_name():
+            return self.table.of_dispute(category, region, disputed_at)
+
+    def after_taking(self, current: Deadline, registered_at: datetime) -> Deadline:
+        """The deadline after an operator took the report up; it may be the current one."""
+        with _refused_by_name():
+            return self.table.after_taking(current, registered_at)
+
+    def after_waiting(self, current: Deadline, waited: timedelta) -> Deadline:
+        """The current deadline, later by the time that the reporter was waited for."""
+        with _refused_by_name():
+            return self.table.after_waiting(current, waited)
 
 
 @dataclass(frozen=True)
 class Receipt:
-    """What the reporter got when the report was registered; it never changes."""
+    """What the reporter was given when the report was registered; it never changes."""
 
     number: str
     registered_at: datetime
@@ -143,11 +165,11 @@ class Report:
     version: int = 1
     # H3 cell of the place, coarse; "" where the place is not known.
     cell: str = ""
-    # Its place lies abroad: the region is what the app gave, or the nearest one.
+    # The place lies abroad: the region is the one the app gave, or the nearest.
     place_abroad: bool = False
     receipt: Receipt | None = None
     deadline: Deadline | None = None
-    # Grows with every change of the deadline: work that was scheduled for an older one is void.
+    # Rises with every change of the deadline: work scheduled for an older one is void.
     deadline_number: int = 0
     waits_since: datetime | None = None
     escalation_step: int = 0
@@ -161,10 +183,12 @@ class Report:
 
     @property
     def is_complaint(self) -> bool:
+        """Whether it is a complaint about an officer."""
         return self.category is Category.COMPLAINT_ABOUT_OFFICER
 
     @property
     def is_confidential(self) -> bool:
+        """Whether auditors are not shown its audit entries."""
         return self.category in CONFIDENTIAL
 
     @property
@@ -174,28 +198,32 @@ class Report:
 
     @property
     def is_emergency(self) -> bool:
+        """Whether its category is an emergency, which has an escalation ladder of its own."""
         return self.category in EMERGENCIES
 
     @property
     def number(self) -> str:
+        """The number on the receipt, such as KZ75-2026-4081937; "" before it is submitted."""
         return self.receipt.number if self.receipt else ""
 
     @property
     def name(self) -> str:
-        """Number once there is one: what stories, audit and people call it."""
+        """The number, or before there is one the id; the name in traces and the audit log."""
         return self.number or str(self.report_id)
 
     @property
     def due_at(self) -> datetime | None:
-        """Until when the desk must act, as it is now; None where no clock runs."""
+        """Until when the desk must act; None while the clock does not run."""
         if self.deadline is None or self.status not in CLOCK_RUNS:
             return None
         return self.deadline.due_at
 
     def is_overdue(self, now: datetime) -> bool:
+        """Whether the clock runs and the deadline has passed."""
         return self.due_at is not None and now >= self.due_at
 
     def submit(self, receipt: Receipt) -> "Report":
+        """Registered, with its receipt and first deadline. Raises StatusNotAllowed."""
         return replace(
             self._moved(Move.SUBMIT),
             receipt=receipt,
@@ -204,9 +232,14 @@ class Report:
         )
 
     def route(self, unit: str) -> "Report":
+        """Routed to this unit, with no operator. Raises StatusNotAllowed."""
         return replace(self._moved(Move.ROUTE), unit=unit, operator="")
 
-    def take(self, operator: str, roles: frozenset[str], deadlines: DeadlineTable) -> "Report":
+    def take(self, operator: str, roles: frozenset[str], deadlines: Deadlines) -> "Report":
+        """In work with this operator; a disputed one needs an oversight role.
+
+        Raises StatusNotAllowed, or CalendarYearMissing.
+        """
         if self.status is Status.DISPUTED and not roles & OVERSIGHT_ROLES:
             raise StatusNotAllowed(facts={"status": self.status.value})
         taken = replace(self._moved(Move.TAKE), operator=operator)
@@ -215,15 +248,21 @@ class Report:
         return taken if due == self.deadline else taken._due(due)
 
     def ask(self, now: datetime) -> "Report":
+        """Waiting for the reporter since now; the clock stops. Raises StatusNotAllowed."""
         return replace(self._moved(Move.ASK), waits_since=now)
 
-    def reply(self, now: datetime, deadlines: DeadlineTable) -> "Report":
+    def reply(self, now: datetime, deadlines: Deadlines) -> "Report":
+        """In work again, the deadline moved by the wait.
+
+        Raises NothingAsked, StatusNotAllowed, or CalendarYearMissing.
+        """
         if self.waits_since is None or self.deadline is None:
             raise NothingAsked
         replied = replace(self._moved(Move.REPLY), waits_since=None)
         return replied._due(deadlines.after_waiting(self.deadline, now - self.waits_since))
 
     def accept_traffic(self, offence_code: str) -> "Report":
+        """Accepted once as evidence of this offence. Raises NotTraffic or StatusNotAllowed."""
         if self.category is not Category.TRAFFIC_VIOLATION:
             raise NotTraffic
         if self.offence_code:  # once: a candidate exists by now
@@ -231,11 +270,13 @@ class Report:
         return replace(self._moved(Move.ACCEPT), offence_code=offence_code)
 
     def answer(self, operator: str, now: datetime) -> "Report":
+        """Answered by this operator. Raises StatusNotAllowed."""
         return replace(
             self._moved(Move.ANSWER), operator=operator, answered_at=now, waits_since=None
         )
 
     def dispute(self, now: datetime, unit_deadline: Deadline) -> "Report":
+        """Disputed once, after the answer. Raises AlreadyDisputed or ReportNotAnswered."""
         if self.disputed_at is not None:
             raise AlreadyDisputed
         if self.status is not Status.ANSWERED:
@@ -244,13 +285,15 @@ class Report:
         return disputed._due(unit_deadline)
 
     def close(self) -> "Report":
+        """Closed after its answer. Raises StatusNotAllowed."""
         return self._moved(Move.CLOSE)
 
     def escalate(self, step: int) -> "Report":
+        """With this step of the escalation ladder reached."""
         return replace(self, escalation_step=step, version=self.version + 1)
 
     def with_outcome(self, outcome: str) -> "Report":
-        """The same report where what came of it is already known further: facts come late, too."""
+        """With this outcome if it is later than the known one; otherwise the same object."""
         if OUTCOMES[outcome] <= OUTCOMES.get(self.outcome, 0):
             return self
         return replace(self, outcome=outcome, version=self.version + 1)
@@ -267,12 +310,20 @@ class Report:
         )
 
 
-# Numbers of all kinds are drawn from these at random: one tells neither the kind of a report nor
-# how many there were before it. All seven digits are drawn: one of them as a check digit would
-# leave a million for a region and year, which a large city may need.
+# Numbers are drawn from these at random, so that they show neither the category of a report nor how
+# many there were before. There is no check digit: six digits would leave a million for a region
+# and year, which a large city may need.
 SERIALS = 10**7
 
 
 def number_of(region: str, year: int, serial: int) -> str:
-    """KZ75-2026-4081937"""
+    """The number of a report, such as KZ75-2026-4081937, for a region such as KZ-75."""
     return f"{region.replace('-', '')}-{year}-{serial:07d}"
+
+
+@contextmanager
+def _refused_by_name() -> Iterator[None]:
+    try:
+        yield
+    except TableYearMissing as missing:
+        raise CalendarYearMissing(facts={"year": str(missing.year)}) from missing

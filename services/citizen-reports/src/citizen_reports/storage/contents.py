@@ -1,22 +1,25 @@
-"""What is personal about a report, sealed: who reported, what was written, the notes of its steps.
+"""What is personal about a report, sealed: the reporter, what was written and sent, notes of steps.
 
 Who reported is sealed with the person's key (an anonymous reporter gets one of his own), everything
-else with the report's. Where a key was destroyed, what it sealed reads as empty.
+else with the report's. Where a key was destroyed, what it sealed reads as empty. Pictures and films
+lie here in pieces until the whole is in the evidence store.
 """
 
 import json
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from chassis.transaction import Tx
-from sqlalchemy import select, update
+from sqlalchemy import Row, Select, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from vault.keyring import DataKey
 
 from citizen_reports.model.draft import CheckedDraft, Place, Reporter
+from citizen_reports.model.media import Announced, Media, MediaState
 from citizen_reports.model.report import Report, Status
-from citizen_reports.storage.tables import contents, reporters, steps
+from citizen_reports.storage.tables import contents, media, media_chunks, reporters, steps
 
 PERSON = "person"
 REPORT = "report"
@@ -90,7 +93,7 @@ async def contents_of(tx: Tx, report_id: UUID) -> Contents:
 
 
 async def officer_of(tx: Tx, report_id: UUID) -> str:
-    """What a complaint says of the officer; "" where its key was destroyed."""
+    """The officer as the complaint describes him; "" where its key was destroyed."""
     row = (
         await tx.execute(
             select(contents.c.key_id, contents.c.officer).where(contents.c.report_id == report_id)
@@ -101,7 +104,7 @@ async def officer_of(tx: Tx, report_id: UUID) -> str:
 
 
 async def set_content(tx: Tx, report_id: UUID, **values: str) -> None:
-    """`question`, `answer` or `plate`; an empty one is taken away."""
+    """Sets `question`, `answer` or `plate`; an empty value deletes it."""
     key = await report_key(tx, report_id)
     await tx.execute(
         update(contents)
@@ -116,7 +119,7 @@ async def set_content(tx: Tx, report_id: UUID, **values: str) -> None:
 
 
 async def reporter_of(tx: Tx, report_id: UUID) -> Reporter:
-    """Empty where nobody is named, or the scope may not know."""
+    """Empty for an anonymous report, or where the scope hides the reporter."""
     row = (
         await tx.execute(select(reporters).where(reporters.c.report_id == report_id))
     ).one_or_none()
@@ -153,9 +156,77 @@ async def steps_of(tx: Tx, report_id: UUID) -> list[Step]:
 
 
 async def report_key(tx: Tx, report_id: UUID) -> DataKey:
-    """The key of what was written and sent. Raises KeyError when it was destroyed."""
+    """The report's data key. Raises KeyError where it was destroyed."""
     key_id = await tx.scalar(select(contents.c.key_id).where(contents.c.report_id == report_id))
     return await tx.keys.get(REPORT, key_id)
+
+
+async def media_of(tx: Tx, report_id: UUID) -> list[Media]:
+    """In the order they began to arrive."""
+    query = select(media).where(media.c.report_id == report_id).order_by(media.c.position)
+    return [_to_media(row) for row in await tx.execute(query)]
+
+
+async def stored_counts(tx: Tx, report_ids: list[UUID]) -> dict[UUID, int]:
+    """Pictures and films of each report in the evidence store; reports without one are left out."""
+    query = (
+        select(media.c.report_id, func.count().label("stored"))
+        .where(media.c.report_id.in_(report_ids), media.c.state == MediaState.STORED.value)
+        .group_by(media.c.report_id)
+    )
+    return {row.report_id: row.stored for row in await tx.execute(query)}
+
+
+async def find_media(tx: Tx, report_id: UUID, media_id: UUID) -> Media | None:
+    return _found_media((await tx.execute(_media_with_id(report_id, media_id))).one_or_none())
+
+
+async def find_media_for_update(tx: Tx, report_id: UUID, media_id: UUID) -> Media | None:
+    query = _media_with_id(report_id, media_id).with_for_update()
+    return _found_media((await tx.execute(query)).one_or_none())
+
+
+async def add_media(tx: Tx, item: Media) -> None:
+    await tx.execute(insert(media).values(**_media_to_row(item)))
+
+
+async def save_media(tx: Tx, item: Media) -> None:
+    await tx.execute(
+        update(media)
+        .where(media.c.report_id == item.report_id, media.c.media_id == item.media_id)
+        .values(**_media_to_row(item))
+    )
+
+
+async def add_chunk(tx: Tx, item: Media, start: int, content: bytes) -> None:
+    key = await report_key(tx, item.report_id)
+    await tx.execute(
+        insert(media_chunks).values(
+            report_id=item.report_id,
+            media_id=item.media_id,
+            start=start,
+            sealed=key.seal(content, _chunk_place(item, start)),
+        )
+    )
+
+
+async def chunks_of(tx: Tx, item: Media) -> list[bytes]:
+    """The decrypted pieces, in order."""
+    key = await report_key(tx, item.report_id)
+    rows = await tx.execute(
+        select(media_chunks.c.start, media_chunks.c.sealed)
+        .where(media_chunks.c.report_id == item.report_id, media_chunks.c.media_id == item.media_id)
+        .order_by(media_chunks.c.start)
+    )
+    return [key.open(row.sealed, _chunk_place(item, row.start)) for row in rows]
+
+
+async def drop_chunks(tx: Tx, item: Media) -> None:
+    await tx.execute(
+        delete(media_chunks).where(
+            media_chunks.c.report_id == item.report_id, media_chunks.c.media_id == item.media_id
+        )
+    )
 
 
 async def _key(tx: Tx, key_class: str, key_id: UUID) -> DataKey | None:
@@ -171,3 +242,41 @@ def _seal(key: DataKey, name: str, report_id: UUID, value: str) -> bytes:
 
 def _open(key: DataKey, name: str, report_id: UUID, sealed: bytes) -> str:
     return key.open_text(sealed, f"contents.{name}:{report_id}")
+
+
+def _media_with_id(report_id: UUID, media_id: UUID) -> Select[Any]:
+    return select(media).where(media.c.report_id == report_id, media.c.media_id == media_id)
+
+
+def _found_media(row: Row[Any] | None) -> Media | None:
+    return _to_media(row) if row else None
+
+
+def _chunk_place(item: Media, start: int) -> str:
+    return f"media_chunks.sealed:{item.report_id}/{item.media_id}/{start}"
+
+
+def _media_to_row(item: Media) -> dict[str, Any]:
+    return {
+        "report_id": item.report_id,
+        "media_id": item.media_id,
+        "total_bytes": item.announced.total_bytes,
+        "sha256": item.announced.sha256,
+        "content_type": item.announced.content_type,
+        "received_bytes": item.received_bytes,
+        "state": item.state.value,
+        "evidence_sha256": item.evidence_sha256,
+        "shown_sha256": item.shown_sha256,
+    }
+
+
+def _to_media(row: Row[Any]) -> Media:
+    return Media(
+        report_id=row.report_id,
+        media_id=row.media_id,
+        announced=Announced(row.total_bytes, row.sha256, row.content_type),
+        received_bytes=row.received_bytes,
+        state=MediaState(row.state),
+        evidence_sha256=row.evidence_sha256,
+        shown_sha256=row.shown_sha256,
+    )

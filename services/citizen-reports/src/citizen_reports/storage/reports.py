@@ -1,4 +1,9 @@
-"""Reports as rows: found under the transaction's scope, locked, saved, listed."""
+"""Reports as rows: found under the transaction's scope, locked, saved, listed; and their changes.
+
+Each partner watches its reports' changes in one sequence without gaps: whoever writes a change
+locks the partner's counter row until the transaction ends. So a lower sequence number is never
+committed after a higher one was read.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -23,9 +28,11 @@ from citizen_reports.model.report import (
     Status,
 )
 from citizen_reports.storage.tables import (
+    changes,
     contents,
     media,
     media_chunks,
+    partner_sequences,
     report_numbers,
     reporters,
     reports,
@@ -36,7 +43,7 @@ _CLOCK_IS_STOPPED = reports.c.status == Status.WAITS_FOR_REPORTER.value
 
 @dataclass(frozen=True)
 class QueueFilter:
-    """What the desk asks for; None and "" ask for everything (of statuses: the open ones)."""
+    """Filters of the desk's queue; None and "" do not filter (of statuses: those in QUEUE)."""
 
     status: Status | None = None
     category: Category | None = None
@@ -45,8 +52,18 @@ class QueueFilter:
     emergencies_only: bool = False
 
 
+@dataclass(frozen=True)
+class Change:
+    sequence: int
+    report_id: UUID
+    number: str
+    status: Status
+    outcome: str
+    changed_at: datetime
+
+
 async def add_report(tx: Tx, report: Report) -> bool:
-    """False where the id is already taken, by whomever."""
+    """False where the id is already taken, by any partner."""
     added = await tx.execute(insert(reports).values(**to_row(report)).on_conflict_do_nothing())
     return bool(added.rowcount)
 
@@ -62,7 +79,7 @@ async def get_for_update(tx: Tx, report_id: UUID) -> Report:
 
 
 async def find_for_update(tx: Tx, report_id: UUID) -> Report | None:
-    """None where it is gone."""
+    """None where it does not exist any more."""
     row = (await tx.execute(_with_id(report_id).with_for_update())).one_or_none()
     return to_report(row) if row else None
 
@@ -72,7 +89,7 @@ def _with_id(report_id: UUID) -> Select[Any]:
 
 
 async def find_by_key(tx: Tx, key: UUID | str) -> Report | None:
-    """By id or number; None where the scope sees none."""
+    """By id or number; None where the scope sees no such report."""
     column = reports.c.number if isinstance(key, str) else reports.c.report_id
     row = (await tx.execute(select(reports).where(column == key))).one_or_none()
     return to_report(row) if row else None
@@ -98,7 +115,7 @@ async def save_report(tx: Tx, before: Report, after: Report) -> None:
 
 
 async def drop_draft(tx: Tx, report_id: UUID) -> None:
-    """Everything of a report that was never submitted, and the key it was sealed with."""
+    """Deletes a report that was never submitted, and destroys its data key."""
     key_id = await tx.scalar(select(contents.c.key_id).where(contents.c.report_id == report_id))
     for table in (media_chunks, media, reporters, contents, reports):
         await tx.execute(delete(table).where(table.c.report_id == report_id))
@@ -117,7 +134,7 @@ async def reports_of_partner(tx: Tx, partner: str, spec: PageSpec) -> list[Repor
 
 
 async def reports_for_desk(tx: Tx, wanted: QueueFilter, spec: PageSpec) -> list[Report]:
-    """Most urgent deadline first; last those whose clock is stopped, for they have none now."""
+    """Most urgent deadline first; reports whose clock is stopped come last."""
     query = _narrowed(select(reports), wanted)
     order = (_CLOCK_IS_STOPPED, reports.c.due_at, reports.c.report_id)
     if spec.after:
@@ -126,14 +143,14 @@ async def reports_for_desk(tx: Tx, wanted: QueueFilter, spec: PageSpec) -> list[
 
 
 def place_in_queue(report: Report) -> tuple[str, ...]:
-    """What a page token says of where a page ended; see `reports_for_desk`."""
+    """The position of a report in the order of `reports_for_desk`, for a page token."""
     assert report.deadline is not None
     is_stopped = "1" if report.status is Status.WAITS_FOR_REPORTER else "0"
     return is_stopped, report.deadline.due_at.isoformat(), str(report.report_id)
 
 
 def _place_in_queue(after: tuple[str, ...]) -> tuple[bool, datetime, UUID]:
-    """Raises PageTokenWrong for a token that was tampered with."""
+    """Raises PageTokenWrong for a token that was changed."""
     if len(after) != 3 or after[0] not in ("0", "1"):
         raise PageTokenWrong
     return after[0] == "1", *_moment_and_id(after[1:])
@@ -155,7 +172,7 @@ def _narrowed(query: Select[Any], wanted: QueueFilter) -> Select[Any]:
 
 
 async def reports_near(tx: Tx, report: Report, cells: list[str], within: timedelta) -> list[Report]:
-    """Registered reports of the same kind in these cells about the same time, oldest first."""
+    """Registered reports of the same category and time in these H3 cells, oldest first."""
     query = (
         select(reports)
         .where(
@@ -172,9 +189,56 @@ async def reports_near(tx: Tx, report: Report, cells: list[str], within: timedel
 
 
 async def claim_number(tx: Tx, number: str) -> bool:
-    """False where it is taken, by a report of whomever; two at once wait for each other."""
+    """False where it is taken; a concurrent claim of the same number waits for this transaction."""
     added = await tx.execute(insert(report_numbers).values(number=number).on_conflict_do_nothing())
     return bool(added.rowcount)
+
+
+async def add_change(tx: Tx, report: Report, at: datetime) -> None:
+    sequence = await tx.scalar(
+        insert(partner_sequences)
+        .values(partner=report.partner, last=1)
+        .on_conflict_do_update(
+            index_elements=["partner"], set_={"last": partner_sequences.c.last + 1}
+        )
+        .returning(partner_sequences.c.last)
+    )
+    await tx.execute(
+        insert(changes).values(
+            partner=report.partner,
+            sequence=sequence,
+            report_id=report.report_id,
+            number=report.number,
+            status=report.status.value,
+            outcome=report.outcome,
+            changed_at=at,
+        )
+    )
+
+
+async def changes_after(tx: Tx, partner: str, sequence: int, limit: int) -> list[Change]:
+    rows = await tx.execute(
+        select(changes)
+        .where(changes.c.partner == partner, changes.c.sequence > sequence)
+        .order_by(changes.c.sequence)
+        .limit(limit)
+    )
+    return [
+        Change(
+            row.sequence, row.report_id, row.number, Status(row.status), row.outcome, row.changed_at
+        )
+        for row in rows
+    ]
+
+
+async def last_sequence(tx: Tx, partner: str) -> int:
+    query = select(partner_sequences.c.last).where(partner_sequences.c.partner == partner)
+    return await tx.scalar(query) or 0
+
+
+async def all_last_sequences(tx: Tx) -> dict[str, int]:
+    rows = await tx.execute(select(partner_sequences))
+    return {row.partner: row.last for row in rows}
 
 
 def to_row(report: Report) -> dict[str, Any]:
@@ -252,7 +316,7 @@ def to_report(row: Row[Any]) -> Report:
 
 
 def _moment_and_id(after: tuple[str, ...]) -> tuple[datetime, UUID]:
-    """Where a page ended. Raises PageTokenWrong for a token that was tampered with."""
+    """The position where a page ended. Raises PageTokenWrong for a token that was changed."""
     try:
         moment, report_id = after
         return moment_in(moment), UUID(report_id)

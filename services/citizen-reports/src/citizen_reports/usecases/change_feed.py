@@ -1,4 +1,4 @@
-"""One partner's changes: from a token on, without gaps, for as long as the app stays connected.
+"""Streams one partner's changes from a resume token on, without gaps, while the app is connected.
 
 One query of the counters every 200 ms serves all followers; only those with new changes read them.
 """
@@ -11,8 +11,8 @@ from chassis.identity import Caller
 from chassis.transaction import SYSTEM
 
 from citizen_reports.model.refusals import ResumeTokenWrong
-from citizen_reports.storage import changes
-from citizen_reports.storage.changes import Change
+from citizen_reports.storage import reports
+from citizen_reports.storage.reports import Change
 
 POLL_INTERVAL_SECONDS = 0.2
 BATCH = 100
@@ -27,23 +27,23 @@ class ChangeFeed:
         self._followers = 0
 
     async def run(self) -> None:
-        """Polls while there are followers."""
+        """Runs for ever; polls the counters while there are followers."""
         while True:
             if self._followers:
                 async with self._db.begin(SYSTEM) as tx:
-                    self._last = await changes.all_last_sequences(tx)
+                    self._last = await reports.all_last_sequences(tx)
                 async with self._polled:
                     self._polled.notify_all()
             await asyncio.sleep(POLL_INTERVAL_SECONDS)
 
     async def follow(self, token: str, caller: Caller) -> AsyncIterator[Change]:
-        """Raises ResumeTokenWrong for a token that this partner was not given."""
+        """The changes after the token; without one, those from now on. Raises ResumeTokenWrong."""
         position = await self._start(token, caller)
         self._followers += 1
         try:
             while True:
                 async with self._db.begin(caller.scope) as tx:
-                    found = await changes.changes_after(tx, caller.name, position, BATCH)
+                    found = await reports.changes_after(tx, caller.name, position, BATCH)
                 for change in found:
                     yield change
                     position = change.sequence
@@ -54,7 +54,7 @@ class ChangeFeed:
 
     async def _start(self, token: str, caller: Caller) -> int:
         async with self._db.begin(caller.scope) as tx:
-            last = await changes.last_sequence(tx, caller.name)
+            last = await reports.last_sequence(tx, caller.name)
         if not token:
             return last
         well_formed = token.isascii() and token.isdigit() and len(token) <= TOKEN_DIGITS_MAX

@@ -1,4 +1,4 @@
-"""What operators do with reports; row-level security narrows all to region, role and kind."""
+"""What operators do with reports; row-level security limits them by region, role and category."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -21,7 +21,7 @@ from citizen_reports.model.law import Law
 from citizen_reports.model.media import Media, MediaState
 from citizen_reports.model.refusals import ReportChangedMeanwhile
 from citizen_reports.model.report import Report, Status
-from citizen_reports.storage import contents, media, reports
+from citizen_reports.storage import contents, reports
 from citizen_reports.storage.contents import Contents, Step
 from citizen_reports.storage.reports import QueueFilter
 from citizen_reports.usecases.openings import Openings, bar_who_is_complained_about, is_about
@@ -33,11 +33,11 @@ REASON_MAX = 500
 
 @dataclass(frozen=True)
 class DeskView:
-    """A report as the desk sees it; contents, reporter, media and steps stay empty in a list."""
+    """A report as the desk sees it; in a list contents, reporter, media and steps are empty."""
 
     report: Report
     overdue: bool
-    # What the operator who looks may do with it now.
+    # What the calling operator may do with it now.
     actions: tuple[DeskAction, ...] = ()
     contents: Contents = field(default_factory=Contents)
     reporter: Reporter = field(default_factory=Reporter)
@@ -47,7 +47,7 @@ class DeskView:
 
 @dataclass(frozen=True)
 class Shown:
-    """The report that an action is meant for, and its version as shown; 0 is not compared."""
+    """The report of an action and the version the operator saw; 0 is not compared."""
 
     report_id: UUID
     version: int = 0
@@ -71,6 +71,10 @@ class Desk:
     async def list_queue(
         self, wanted: QueueFilter, spec: PageSpec, caller: Caller, *, overdue_only: bool
     ) -> tuple[list[DeskView], str]:
+        """A page of the queue, most urgent deadline first, and the token of the next page.
+
+        Contents, reporter, media and steps are left out. Raises BadRequest for an unknown region.
+        """
         now = self._clock()
         with checks() as check:
             known = not wanted.region or wanted.region in REGIONS
@@ -79,7 +83,7 @@ class Desk:
             wanted = replace(wanted, overdue_at=now)
         async with self._db.begin(caller.scope) as tx:
             listed = await _page_for(tx, wanted, spec, caller)
-            stored = await media.stored_counts(tx, [report.report_id for report in listed])
+            stored = await contents.stored_counts(tx, [report.report_id for report in listed])
             _record_listing(tx, listed, wanted)
         views = []
         for report in listed:
@@ -90,15 +94,20 @@ class Desk:
         return views, next_token(keys, spec, of=QUEUE_LIST)
 
     async def by_id(self, report_id: UUID, caller: Caller) -> DeskView:
+        """The report; the read is audited. Raises ReportNotFound."""
         async with self._openings.begin(report_id, caller) as tx:
             return await self._read(tx, await reports.get(tx, report_id), caller)
 
     async def by_number(self, number: str, caller: Caller) -> DeskView:
+        """The report; the read is audited. Raises ReportNotFound."""
         async with self._openings.begin(number, caller) as tx:
             return await self._read(tx, await reports.get_by_number(tx, number), caller)
 
     async def take(self, shown: Shown, caller: Caller) -> DeskView:
-        """Two at once: the second is refused; the same operator again is answered."""
+        """Takes the report up; the same operator again is answered, another one refused.
+
+        Raises ReportNotFound, ReportChangedMeanwhile or StatusNotAllowed.
+        """
         now, operator = self._clock(), caller.scope.name
         async with self._openings.begin(shown.report_id, caller) as tx:
             report = await self._lock(tx, shown.report_id, caller)
@@ -111,6 +120,10 @@ class Desk:
             return await self._view(tx, taken, caller)
 
     async def route(self, shown: Shown, unit: str, reason: str, caller: Caller) -> DeskView:
+        """Routes the report to another unit, with a reason of at most REASON_MAX characters.
+
+        Raises BadRequest, ReportNotFound, ReportChangedMeanwhile or StatusNotAllowed.
+        """
         now, operator = self._clock(), caller.scope.name
         async with self._openings.begin(shown.report_id, caller) as tx:
             report = await self._lock_unchanged(tx, shown, caller)
@@ -142,7 +155,10 @@ class Desk:
             return await self._view(tx, routed, caller)
 
     async def ask(self, shown: Shown, question: str, caller: Caller) -> DeskView:
-        """The deadline waits until the reporter has replied."""
+        """Asks the reporter a question; the clock stops until the reply.
+
+        Raises BadRequest, ReportNotFound, ReportChangedMeanwhile or StatusNotAllowed.
+        """
         _require(question, "question", code="QUESTION_REQUIRED")
         now, operator = self._clock(), caller.scope.name
         async with self._openings.begin(shown.report_id, caller) as tx:
@@ -154,6 +170,10 @@ class Desk:
             return await self._view(tx, asked, caller)
 
     async def answer(self, shown: Shown, answer: str, caller: Caller) -> DeskView:
+        """Answers the reporter and schedules closing for when the time to dispute has passed.
+
+        Raises BadRequest, ReportNotFound, ReportChangedMeanwhile or StatusNotAllowed.
+        """
         _require(answer, "answer", code="ANSWER_REQUIRED")
         now, operator = self._clock(), caller.scope.name
         async with self._openings.begin(shown.report_id, caller) as tx:
@@ -169,7 +189,11 @@ class Desk:
     async def accept_traffic_evidence(
         self, shown: Shown, plate: str, offence_code: str, caller: Caller
     ) -> DeskView:
-        """A candidate for an officer to decide; a report that lies routed is taken first."""
+        """Publishes the evidence as a violation candidate; a routed report is taken first.
+
+        Raises BadRequest, ReportNotFound, ReportChangedMeanwhile, StatusNotAllowed, NotTraffic or
+        NoEvidence.
+        """
         now, operator = self._clock(), caller.scope.name
         normal = plate_as_read(plate)
         async with self._openings.begin(shown.report_id, caller) as tx:
@@ -184,7 +208,7 @@ class Desk:
                     "such as RED_LIGHT",
                     code="OFFENCE_CODE_WRONG",
                 )
-            items = await media.media_of(tx, shown.report_id)
+            items = await contents.media_of(tx, shown.report_id)
             taken, accepted = accept_evidence(
                 report, offence_code, actor_of(caller), self._law.deadlines, _files(items)
             )
@@ -223,7 +247,7 @@ class Desk:
         return await self._view(tx, report, caller)
 
     async def _view(self, tx: Tx, report: Report, caller: Caller) -> DeskView:
-        items = await media.media_of(tx, report.report_id)
+        items = await contents.media_of(tx, report.report_id)
         return DeskView(
             report=report,
             overdue=report.is_overdue(self._clock()),
@@ -238,16 +262,16 @@ class Desk:
         return allowed_actions(report, actor_of(caller), self._law.deadlines, files, self._clock())
 
     async def _view_for_service(self, tx: Tx, report: Report) -> DeskView:
-        """What a violation candidate is made of; not what the reporter wrote."""
+        """Place, plate and media alone, for making a violation candidate."""
         written = await contents.contents_of(tx, report.report_id)
-        items = await media.media_of(tx, report.report_id)
+        items = await contents.media_of(tx, report.report_id)
         visible = Contents(place=written.place, plate=written.plate)
         overdue = report.is_overdue(self._clock())
         return DeskView(report, overdue, contents=visible, media=tuple(items))
 
 
 async def _page_for(tx: Tx, wanted: QueueFilter, spec: PageSpec, caller: Caller) -> list[Report]:
-    """Filled up: neither a short page nor its token tells of a complaint about who looks."""
+    """A full page without complaints about the caller; its length shows no omission."""
     page: list[Report] = []
     while True:
         found = await reports.reports_for_desk(tx, wanted, spec)
@@ -258,7 +282,7 @@ async def _page_for(tx: Tx, wanted: QueueFilter, spec: PageSpec, caller: Caller)
 
 
 def _record_listing(tx: Tx, listed: list[Report], wanted: QueueFilter) -> None:
-    """A list tells of violence, a child or a complaint that there is one, and where."""
+    """Audits a list that shows confidential reports."""
     confidential = [report.name for report in listed if report.is_confidential]
     if confidential:
         facts = {"confidential": " ".join(confidential), "listed": str(len(listed))}
@@ -266,6 +290,7 @@ def _record_listing(tx: Tx, listed: list[Report], wanted: QueueFilter) -> None:
 
 
 def actor_of(caller: Caller) -> Actor:
+    """The operator of the call, with the roles of its scope."""
     return Actor(caller.scope.name, frozenset(caller.scope.roles))
 
 
@@ -275,7 +300,7 @@ def _files(items: Sequence[Media]) -> Files:
 
 
 def _stored(items: Sequence[Media]) -> list[str]:
-    """Hashes under which pieces lie in the evidence store."""
+    """SHA-256 (hex) of the originals in the evidence store."""
     return [item.evidence_sha256 for item in items if item.state is MediaState.STORED]
 
 

@@ -1,4 +1,4 @@
-"""What happens without anybody calling: deadlines, evidence, duplicates, outcomes, closing."""
+"""Scheduled work on reports: deadlines, evidence, duplicates, outcomes, closing."""
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -16,7 +16,7 @@ from citizen_reports import events
 from citizen_reports.model.law import Law
 from citizen_reports.model.media import Announced, MediaState, Stored
 from citizen_reports.model.report import Report, Status
-from citizen_reports.storage import contents, media, reports
+from citizen_reports.storage import contents, reports
 from citizen_reports.usecases.recording import SYSTEM_ACTOR, ReportRecorder, audit, bind_trace
 
 RECORD_OUTCOME = "record_outcome"
@@ -28,12 +28,12 @@ class EvidenceStore(Protocol):
     async def store(
         self, announced: Announced, report: Report, pieces: AsyncIterator[bytes]
     ) -> Stored:
-        """Gives the hashes under which it lies there."""
+        """Stores a picture or film; the hashes of its original and shown form."""
         ...
 
 
 class FollowUp:
-    """Handlers of scheduled work: each may run again, and decides by what it finds."""
+    """Handlers of scheduled work. Each may run more than once and decides by the current state."""
 
     def __init__(
         self,
@@ -66,7 +66,7 @@ class FollowUp:
             await self._escalate(tx, report, int(step))
 
     async def close(self, key: str) -> None:
-        """`key` is report:version of the answer. Nobody disputed it in time."""
+        """`key` is report:version of the answer. Closes it where it was not disputed in time."""
         report_id, version = key.split(":")
         async with self._db.begin(SYSTEM) as tx:
             report = await reports.get_for_update(tx, UUID(report_id))
@@ -83,7 +83,7 @@ class FollowUp:
             audit(tx, "close", report)
 
     async def drop_draft(self, key: str) -> None:
-        """`key` is the report. One that was submitted in time stays for ever."""
+        """`key` is the report. Deletes a draft that was not submitted in time."""
         async with self._db.begin(SYSTEM) as tx:
             report = await reports.find_for_update(tx, UUID(key))
             if report is None or report.status is not Status.OPEN:
@@ -93,25 +93,25 @@ class FollowUp:
             audit(tx, "drop_draft", report)
 
     async def store_media(self, key: str) -> None:
-        """`key` is report:media. The pieces go once the whole lies in the evidence store."""
+        """`key` is report:media. Moves the whole to the evidence store and deletes its pieces."""
         report_id, media_id = map(UUID, key.split(":"))
         async with self._db.begin(SYSTEM) as tx:
             report = await reports.get(tx, report_id)
             bind_trace(report)
-            item = await media.find(tx, report_id, media_id)
+            item = await contents.find_media(tx, report_id, media_id)
             if item is None or item.state is not MediaState.COMPLETE:
                 return
-            pieces = await media.chunks_of(tx, item)
+            pieces = await contents.chunks_of(tx, item)
         stored = await self._evidence.store(item.announced, report, _each(pieces))
         async with self._db.begin(SYSTEM) as tx:
-            current = await media.find_for_update(tx, report_id, media_id)
+            current = await contents.find_media_for_update(tx, report_id, media_id)
             if current is None or current.state is not MediaState.COMPLETE:
                 return
-            await media.save_media(tx, current.stored_as(stored))
-            await media.drop_chunks(tx, current)
+            await contents.save_media(tx, current.stored_as(stored))
+            await contents.drop_chunks(tx, current)
 
     async def find_duplicates(self, key: str) -> None:
-        """Same kind, within 50 m and ten minutes: noted for the desk, which decides."""
+        """`key` is the report. Notes an earlier one of its category within 50 m and ten minutes."""
         now = self._clock()
         async with self._db.begin(SYSTEM) as tx:
             report = await reports.get_for_update(tx, UUID(key))
@@ -121,7 +121,7 @@ class FollowUp:
             original = await self._earlier(tx, report)
             if original is None:
                 return
-            # No new version: there is no fact that would tell of it.
+            # The version stays: no event is published for it.
             marked = replace(report, duplicate_of=original.report_id)
             await reports.save_report(tx, report, marked)
             await contents.add_step(
@@ -133,15 +133,15 @@ class FollowUp:
             )
 
     async def note_outcome(self, tx: Tx, report_id: UUID, outcome: str) -> None:
-        """In the consumer's transaction, which many facts share: each is decided by itself later.
+        """In the consumer's transaction: schedules `record_outcome`. Raises ReportNotFound.
 
-        Locking reports of many partners in one transaction could meet another's locks crosswise.
+        One transaction serves many events; locking many reports in it could deadlock.
         """
         await reports.get(tx, report_id)
         await tx.schedule(RECORD_OUTCOME, f"{report_id}:{outcome}", self._clock())
 
     async def record_outcome(self, key: str) -> None:
-        """`key` is report:outcome. A fact that others have overtaken changes nothing."""
+        """`key` is report:outcome. An outcome earlier than the known one changes nothing."""
         report_id, outcome = key.split(":")
         now = self._clock()
         async with self._db.begin(SYSTEM) as tx:
@@ -154,7 +154,7 @@ class FollowUp:
                 )
 
     def _wait_if_early(self, report: Report) -> None:
-        """Work is never due before its time, but a clock may have been put back."""
+        """Raises WaitUntilDue where the clock was set back after the work became due."""
         if report.deadline is None or report.status is Status.WAITS_FOR_REPORTER:
             return
         wait = report.deadline.due_at - self._clock()

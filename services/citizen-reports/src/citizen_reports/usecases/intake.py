@@ -1,9 +1,11 @@
 """What an app does with a report: open, submit, read, reply, dispute.
 
-The partner is the caller of the transaction's scope: row-level security says what it may see.
+The calling partner is the scope of the transaction: row-level security limits what it sees.
 """
 
 import hashlib
+import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -23,9 +25,8 @@ from citizen_reports.model.draft import TEXT_MAX, CheckedDraft, Draft
 from citizen_reports.model.law import Law
 from citizen_reports.model.media import Media, MediaState
 from citizen_reports.model.refusals import MediaIncomplete, MediaNotAPicture
-from citizen_reports.model.report import Receipt, Report, Status
-from citizen_reports.storage import contents, media, reports
-from citizen_reports.usecases.numbering import drawn_number
+from citizen_reports.model.report import SERIALS, Receipt, Report, Status, number_of
+from citizen_reports.storage import contents, reports
 from citizen_reports.usecases.openings import Openings
 from citizen_reports.usecases.recording import (
     REPORTER,
@@ -38,16 +39,18 @@ from citizen_reports.usecases.recording import (
 STORE_MEDIA = "store_media"
 FIND_DUPLICATES = "find_duplicates"
 DROP_DRAFT = "drop_draft"
-# What somebody wrote and did not hand in is not kept.
+# A draft that was not submitted is deleted after this.
 DRAFT_LIFE = timedelta(days=7)  # tidy: our own promise, not a term
-# About 0.1 km2: enough to find what lies near, too coarse to tell a home.
+# H3 cells of about 0.1 km2: enough to find reports nearby, too coarse to identify a home.
 CELL_RESOLUTION = 9
 REPORTS_OF_PARTNER = "reports of a partner"
+# With half of a region's year taken, this many draws all meet a taken one once in 10**19 times.
+DRAWS_MAX = 64
 
 
 @dataclass(frozen=True)
 class AppView:
-    """What the app that handed a report in may see of it."""
+    """A report as the app that opened it may see it."""
 
     report: Report
     question: str
@@ -68,7 +71,11 @@ class Intake:
     async def open(
         self, report_id: UUID | None, draft: Draft, content: bytes, caller: Caller
     ) -> AppView:
-        """`content` is what the id stands for: the same again is answered, other is refused."""
+        """Opens a draft under the app's id. `content` is the whole request in bytes.
+
+        The same id with the same content is answered again. Raises BadRequest, or IdReused for
+        other content or an id of another partner.
+        """
         now = self._clock()
         checked = draft.checked(now, report_id_ok=report_id is not None)
         assert report_id is not None
@@ -84,15 +91,18 @@ class Intake:
             return AppView(report, "", "", 0)
 
     async def submit(self, report_id: UUID, caller: Caller) -> Receipt:
-        """Number, receipt, unit and deadline in one transaction; again answers the same."""
+        """Registers and routes the report in one transaction; a repeat gets the same receipt.
+
+        Raises ReportNotFound, MediaIncomplete, MediaNotAPicture or CalendarYearMissing.
+        """
         async with self._db.begin(caller.scope) as tx:
             report = await reports.get_for_update(tx, report_id)
             bind_trace(report)
             if report.receipt is not None:
                 return report.receipt
-            items = await media.media_of(tx, report_id)
+            items = await contents.media_of(tx, report_id)
             _require_whole(items)
-            # Read with the row in hand: who waited for it is not registered in the past.
+            # Read after the row is locked: a call that waited is not registered in the past.
             now = self._clock()
             registered = report.submit(await self._receipt(tx, report, items, now))
             assert registered.receipt is not None
@@ -123,15 +133,17 @@ class Intake:
             return registered.receipt
 
     async def by_id(self, report_id: UUID, caller: Caller) -> AppView:
+        """The report as its app sees it. Raises ReportNotFound."""
         async with self._openings.begin(report_id, caller) as tx:
             return await self._read(tx, await reports.get(tx, report_id))
 
     async def by_number(self, number: str, caller: Caller) -> AppView:
+        """The report as its app sees it. Raises ReportNotFound."""
         async with self._openings.begin(number, caller) as tx:
             return await self._read(tx, await reports.get_by_number(tx, number))
 
     async def list_opened(self, spec: PageSpec, caller: Caller) -> tuple[list[AppView], str]:
-        """In order of opening."""
+        """A page of the partner's reports in order of opening, and the token of the next page."""
         async with self._db.begin(caller.scope) as tx:
             found = await reports.reports_of_partner(tx, caller.name, spec)
             views = [await self._view(tx, report) for report in found]
@@ -139,6 +151,10 @@ class Intake:
         return views, next_token(list(keys), spec, of=REPORTS_OF_PARTNER)
 
     async def reply(self, report_id: UUID, text: str, caller: Caller) -> AppView:
+        """The reporter's reply to a question; the clock runs again.
+
+        Raises BadRequest, ReportNotFound, NothingAsked or StatusNotAllowed.
+        """
         _require_text(text)
         now = self._clock()
         async with self._db.begin(caller.scope) as tx:
@@ -151,7 +167,11 @@ class Intake:
             return await self._view(tx, replied)
 
     async def dispute(self, report_id: UUID, text: str, caller: Caller) -> AppView:
-        """The answer did not mend it: once, and it goes to a supervisor."""
+        """Disputes the answer, once; a supervisor takes it up.
+
+        Raises BadRequest, ReportNotFound, AlreadyDisputed, ReportNotAnswered or
+        CalendarYearMissing.
+        """
         _require_text(text)
         now = self._clock()
         async with self._db.begin(caller.scope) as tx:
@@ -177,12 +197,23 @@ class Intake:
         return await self._view(tx, report)
 
     async def _view(self, tx: Tx, report: Report) -> AppView:
-        items = await media.media_of(tx, report.report_id)
+        items = await contents.media_of(tx, report.report_id)
         question = answer = ""
         if report.status not in (Status.OPEN, Status.REGISTERED, Status.ROUTED):
             written = await contents.contents_of(tx, report.report_id)
             question, answer = written.question, written.answer
         return AppView(report, question, answer, len(items))
+
+
+async def drawn_number(
+    tx: Tx, region: str, year: int, draw: Callable[[int], int] = secrets.randbelow
+) -> str:
+    """A random number that no report has; it is taken when the transaction commits."""
+    for _ in range(DRAWS_MAX):
+        number = number_of(region, year, draw(SERIALS))
+        if await reports.claim_number(tx, number):
+            return number
+    raise RuntimeError(f"no free number was drawn for {region} in {year}")
 
 
 def _opened(report_id: UUID, draft: CheckedDraft, partner: str, now: datetime) -> Report:
@@ -221,7 +252,7 @@ def _require_text(text: str) -> None:
 
 
 async def _content_digest(tx: Tx, report: Report, items: list[Media]) -> bytes:
-    """SHA-256 over the canonical form (RFC 8785) of what was handed in, media by their digests."""
+    """SHA-256 of the canonical JSON (RFC 8785) of what was handed in; media by their SHA-256."""
     written = await contents.contents_of(tx, report.report_id)
     reporter = await contents.reporter_of(tx, report.report_id)
     place = written.place
@@ -239,7 +270,7 @@ async def _content_digest(tx: Tx, report: Report, items: list[Media]) -> bytes:
                     "longitude": place.longitude,
                     "region": place.region,
                     "address": place.address,
-                    # Absent where none was given: digests of before there was one stay right.
+                    # Absent where none was given, so that digests from before the field hold.
                     **({"kato": place.kato} if place.kato else {}),
                 },
                 "reporter": {"iin": reporter.iin, "name": reporter.name, "phone": reporter.phone},

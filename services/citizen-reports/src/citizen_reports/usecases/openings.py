@@ -1,7 +1,7 @@
-"""Opening reports and what was sent with them: decided here for whoever asks, audited, then shown.
+"""Opening reports and their media: access is decided and audited before anything is shown.
 
-What row security hides, or an officer's own name in a complaint, is answered like what does not
-exist; that somebody asked is recorded, and internal security is told.
+What row-level security hides, or a complaint that names the caller, is answered as not found; the
+attempt is recorded and published for internal security.
 """
 
 from collections.abc import AsyncIterator
@@ -20,13 +20,13 @@ from citizen_reports.events import access_refused
 from citizen_reports.model.media import Media, MediaState
 from citizen_reports.model.refusals import MediaNotFound, MediaNotStored, ReportNotFound
 from citizen_reports.model.report import Report
-from citizen_reports.storage import contents, media, reports
+from citizen_reports.storage import contents, reports
 from citizen_reports.usecases.recording import audit, bind_trace
 
 
 @dataclass(frozen=True)
 class Piece:
-    """A part of a picture or film as it is shown; the first says what it is."""
+    """A part of a file's shown form; the first has its type, hashes (SHA-256, hex) and size."""
 
     content: bytes
     content_type: str = ""
@@ -37,18 +37,20 @@ class Piece:
 
 class Evidence(Protocol):
     def read(self, sha256: str, *, confidential: bool) -> AsyncIterator[Piece]:
-        """The shown form of an original."""
+        """Streams the shown form of the original with this SHA-256 (hex)."""
         ...
 
 
 class Openings:
+    """Transactions that open one report; refused attempts are recorded."""
+
     def __init__(self, db: Database, clock: Clock) -> None:
         self._db = db
         self._attempts = Attempts(db, clock, access_refused)
 
     @asynccontextmanager
     async def begin(self, key: UUID | str, caller: Caller) -> AsyncIterator[Tx]:
-        """A transaction that opens one report, by id or number, for the caller."""
+        """A transaction in the caller's scope, for one report by id or number."""
 
         async def find(tx: Tx) -> Record | None:
             report = await reports.find_by_key(tx, key)
@@ -64,7 +66,7 @@ class Openings:
 
 
 class SentMedia:
-    """What `OpenEvidence` answers."""
+    """The media that `OpenEvidence` streams."""
 
     def __init__(self, db: Database, openings: Openings, evidence: Evidence) -> None:
         self._db = db
@@ -72,7 +74,10 @@ class SentMedia:
         self._evidence = evidence
 
     async def open(self, report_id: UUID, media_id: UUID, caller: Caller) -> AsyncIterator[Piece]:
-        """The entry that says who opens it is committed before the first byte is asked for."""
+        """Streams the shown form; the audit entry is committed before the first byte is requested.
+
+        Raises ReportNotFound, MediaNotFound or MediaNotStored.
+        """
         async with self._openings.begin(report_id, caller) as tx:
             report = await reports.get(tx, report_id)
             await bar_who_is_complained_about(tx, report, caller)
@@ -86,19 +91,19 @@ class SentMedia:
             yield piece
 
     async def _learn(self, item: Media, shown_sha256: str, caller: Caller) -> None:
-        """The form of what was sent before there were two."""
+        """Stores the shown form of a file that was sent before evidence had two forms."""
         async with self._db.begin(caller.scope) as tx:
-            await media.save_media(tx, replace(item, shown_sha256=shown_sha256))
+            await contents.save_media(tx, replace(item, shown_sha256=shown_sha256))
 
 
 async def bar_who_is_complained_about(tx: Tx, report: Report, caller: Caller) -> None:
-    """Raises ReportNotFound."""
+    """Raises ReportNotFound where the report is a complaint that names the caller."""
     if await is_about(tx, report, caller):
         raise ReportNotFound
 
 
 async def is_about(tx: Tx, report: Report, caller: Caller) -> bool:
-    """Internal security, too, has officers: one that a complaint names does not see it."""
+    """Whether the report is a complaint that names the caller."""
     if not report.is_complaint:
         return False
     officer = await contents.officer_of(tx, report.report_id)
@@ -106,7 +111,7 @@ async def is_about(tx: Tx, report: Report, caller: Caller) -> bool:
 
 
 async def _stored(tx: Tx, report_id: UUID, media_id: UUID) -> Media:
-    item = await media.find(tx, report_id, media_id)
+    item = await contents.find_media(tx, report_id, media_id)
     if item is None:
         raise MediaNotFound
     if item.state is not MediaState.STORED:

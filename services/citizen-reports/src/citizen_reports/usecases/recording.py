@@ -1,4 +1,4 @@
-"""What every decision writes: the report, a step, a change for its partner, a fact, deadlines."""
+"""What every decision writes: report, step, change for the partner, event and deadline."""
 
 from datetime import datetime, timedelta
 
@@ -7,9 +7,8 @@ from chassis.event import Event
 from chassis.transaction import Tx
 
 from citizen_reports import events
-from citizen_reports.model.deadlines import Deadlines
-from citizen_reports.model.report import Report
-from citizen_reports.storage import changes, contents, reports
+from citizen_reports.model.report import Deadlines, Report
+from citizen_reports.storage import contents, reports
 
 DEADLINE = "deadline"
 CLOSE = "close"
@@ -18,13 +17,13 @@ SYSTEM_ACTOR = "system"
 
 
 def bind_trace(report: Report) -> None:
-    """Binds the call to the report's story, under both of its names."""
+    """Adds the report to the call's span and binds the call to the report's story."""
     telemetry.annotate(report=report.name)
     telemetry.bind_story(report.story)
 
 
 def audit(tx: Tx, action: str, report: Report, **facts: str) -> None:
-    """The audit entry of what is done with a report, or of who looks at it."""
+    """Writes the audit entry of an action on a report, or of its being read."""
     tx.audit(
         action,
         f"report:{report.name}",
@@ -35,7 +34,7 @@ def audit(tx: Tx, action: str, report: Report, **facts: str) -> None:
 
 
 class ReportRecorder:
-    """Records a decision; part of every use case that changes a registered report."""
+    """Records a decision; used by every use case that changes a registered report."""
 
     def __init__(self, deadlines: Deadlines) -> None:
         self._deadlines = deadlines
@@ -51,18 +50,18 @@ class ReportRecorder:
         note: str = "",
         fact: Event | None = None,
     ) -> Report:
-        """`fact` is published instead of `status_changed` where a decision has its own."""
+        """Writes the decision. `fact` is the event to publish instead of `status_changed`."""
         await reports.save_report(tx, before, after)
         await contents.add_step(tx, after, actor=actor, note=note, at=at)
         if after.status != before.status or after.outcome != before.outcome:
-            await changes.add_change(tx, after, at)
+            await reports.add_change(tx, after, at)
         tx.emit(fact or events.status_changed(after, at))
         if after.deadline_number != before.deadline_number:
             await self.start_clock(tx, after)
         return after
 
     async def start_clock(self, tx: Tx, report: Report, *, step_index: int = 0) -> None:
-        """Schedules the next step of the ladder, if there is one."""
+        """Schedules the next step of the escalation ladder, if there is one."""
         ladder = self._deadlines.table.ladder(emergency=report.is_emergency)
         if report.deadline is None or step_index >= len(ladder):
             return

@@ -1,4 +1,4 @@
-"""Pictures and films in pieces: resumable, checked when whole, sealed until in evidence."""
+"""Resumable uploads of pictures and films: checked when whole, sealed until in evidence."""
 
 import asyncio
 from dataclasses import replace
@@ -24,7 +24,7 @@ from citizen_reports.model.refusals import (
 )
 from citizen_reports.model.report import Status
 from citizen_reports.pictures import is_picture_or_film
-from citizen_reports.storage import media, reports
+from citizen_reports.storage import contents, reports
 from citizen_reports.usecases.recording import bind_trace
 
 
@@ -33,9 +33,13 @@ class Uploads:
         self._db = db
 
     async def put(self, report_id: UUID, piece: Piece, caller: Caller) -> Media:
-        """Takes a piece in; the last one is answered when the whole was checked."""
+        """Stores a piece; the last one is answered after the whole was checked.
+
+        Raises ReportNotFound, ReportAlreadySubmitted, MediaGap, MediaDiffers, MediaNotAPicture or
+        TooManyMedia.
+        """
         async with self._db.begin(caller.scope) as tx:
-            # Locked: pieces of one report come in one after another, and none after submitting.
+            # Locked: pieces of one report are stored one at a time, and none after submitting.
             report = await reports.get_for_update(tx, report_id)
             bind_trace(report)
             item = await self._media(tx, report_id, piece)
@@ -50,20 +54,20 @@ class Uploads:
         return item
 
     async def _media(self, tx: Tx, report_id: UUID, piece: Piece) -> Media | None:
-        item = await media.find(tx, report_id, piece.media_id)
+        item = await contents.find_media(tx, report_id, piece.media_id)
         if item is not None and item.state is MediaState.REFUSED and piece.offset == 0:
-            # Sent again after it was refused: from the start, as something else.
+            # Sent again after it was refused: it starts anew, and may be another file.
             item = Media(report_id, piece.media_id, piece.announced, 0, MediaState.RECEIVING)
-            await media.save_media(tx, item)
+            await contents.save_media(tx, item)
         return item
 
     async def _begin(self, tx: Tx, report_id: UUID, piece: Piece) -> Media:
         if piece.offset > 0:
             raise MediaGap(facts={"received_bytes": "0"})
-        if len(await media.media_of(tx, report_id)) >= MEDIA_MAX:
+        if len(await contents.media_of(tx, report_id)) >= MEDIA_MAX:
             raise TooManyMedia(facts={"media_max": str(MEDIA_MAX)})
         item = Media(report_id, piece.media_id, piece.announced, 0, MediaState.RECEIVING)
-        await media.add_media(tx, item)
+        await contents.add_media(tx, item)
         return item
 
     async def _receive(self, tx: Tx, item: Media, piece: Piece) -> Media:
@@ -72,30 +76,30 @@ class Uploads:
         new = item.new_part_of(piece)
         if not new:
             return item
-        await media.add_chunk(tx, item, item.received_bytes, new)
+        await contents.add_chunk(tx, item, item.received_bytes, new)
         longer = replace(item, received_bytes=item.received_bytes + len(new))
-        await media.save_media(tx, longer)
+        await contents.save_media(tx, longer)
         return longer
 
     async def _finish(self, item: Media, caller: Caller) -> Media:
-        """Checks the whole; slow work is done with no transaction open."""
+        """Checks the whole, outside of a transaction since that is slow."""
         async with self._db.begin(caller.scope) as tx:
-            content = b"".join(await media.chunks_of(tx, item))
+            content = b"".join(await contents.chunks_of(tx, item))
         announced = item.announced
         same = await asyncio.to_thread(is_as_announced, content, announced)
         good = same and await asyncio.to_thread(is_picture_or_film, content, announced.content_type)
         state = MediaState.COMPLETE if good else MediaState.REFUSED
         async with self._db.begin(caller.scope) as tx:
-            current = await media.find_for_update(tx, item.report_id, item.media_id)
+            current = await contents.find_media_for_update(tx, item.report_id, item.media_id)
             if current is None or current.announced != announced:
                 raise MediaDiffers
             if current.state is MediaState.RECEIVING:
                 current = replace(
                     current, state=state, received_bytes=announced.total_bytes if good else 0
                 )
-                await media.save_media(tx, current)
+                await contents.save_media(tx, current)
                 if not good:
-                    await media.drop_chunks(tx, current)
+                    await contents.drop_chunks(tx, current)
         if not same:
             raise MediaDiffers(facts={"received_bytes": "0"})
         if not good:

@@ -1,4 +1,4 @@
-"""Times in which plates were not read for sure, and the reads that wait for their end."""
+"""Degradations, while plates are not read reliably, and the reads held until they end."""
 
 from datetime import datetime
 from uuid import UUID
@@ -17,12 +17,12 @@ async def lock_shared(tx: Tx) -> None:
 
 
 async def lock_exclusive(tx: Tx) -> None:
-    """Waits for all that decide by whether there is a pause."""
+    """Waits for all transactions that depend on whether there is a pause."""
     await tx.execute(text("SELECT pg_advisory_xact_lock(hashtextextended('pauses', 2))"))
 
 
 async def add_degradation(tx: Tx, degradation_id: UUID, *, since: datetime, now: datetime) -> bool:
-    """False when it is known."""
+    """False where it is already stored."""
     new = insert(degradations).values(degradation_id=degradation_id, since=since, told_at=now)
     return bool((await tx.execute(new.on_conflict_do_nothing())).rowcount)
 
@@ -73,7 +73,10 @@ _HELD = reads.c.held_by.is_not(None) & reads.c.outcome.is_(None)
 
 
 async def caution_since(tx: Tx, since: datetime, caution: Caution) -> int:
-    """Of what a device recorded and nobody has decided; a decision prepared before is void."""
+    """Sets the caution on undecided violations that devices recorded since; returns how many.
+
+    Their versions rise, which makes decisions prepared before void.
+    """
     changed = await tx.execute(
         update(violations)
         .where(

@@ -11,8 +11,10 @@ from violations.storage.tables import evidence_uses
 
 
 async def uses_of(tx: Tx, hashes: Collection[str]) -> dict[str, UUID]:
-    """SHA-256 → violation, of those that stand in one. Until this transaction ends nobody else puts
-    any of them into one."""
+    """Which of these SHA-256 (hex) belong to a violation, and to which.
+
+    Locks them all: until this transaction ends no other assigns any of them.
+    """
     for sha256 in sorted(set(hashes)):
         await tx.execute(
             text("SELECT pg_advisory_xact_lock(hashtextextended(:sha256, 3))"), {"sha256": sha256}
@@ -22,7 +24,7 @@ async def uses_of(tx: Tx, hashes: Collection[str]) -> dict[str, UUID]:
 
 
 async def use(tx: Tx, violation_id: UUID, hashes: Collection[str]) -> None:
-    """Requires that none of them is used: see uses_of."""
+    """Assigns evidence to the violation. None of it may be assigned yet: call `uses_of` first."""
     rows = [{"sha256": sha256, "violation_id": violation_id} for sha256 in sorted(set(hashes))]
     if rows:
         await tx.execute(insert(evidence_uses).values(rows))

@@ -12,16 +12,16 @@ from sqlalchemy.dialects.postgresql import insert
 
 from violations.model import Hold, Plate, Source, State
 from violations.neighbours import Neighbour
-from violations.storage.columns import plate_index
 from violations.storage.tables import conflicts, violations
+from violations.storage.violations import plate_index
 
-# Of one vehicle, within the horizon of a journey. A plate that is recorded more often than this is
-# copied many times over, and the nearest records show it as well as all would.
+# Of one vehicle, within the horizon of a journey. A plate that is recorded more often was copied
+# many times, which the nearest records show as well as all would.
 NEIGHBOURS_MAX = 200
 
 
 async def lock_vehicle(tx: Tx, plate: Plate) -> None:
-    """Until this transaction ends nothing else is recorded of this plate."""
+    """Until this transaction ends no other records a violation of this plate."""
     index = plate_index(tx, plate).hex()
     await tx.execute(
         text("SELECT pg_advisory_xact_lock(hashtextextended(:plate, 1))"), {"plate": index}
@@ -29,7 +29,7 @@ async def lock_vehicle(tx: Tx, plate: Plate) -> None:
 
 
 async def near(tx: Tx, plate: Plate, at: datetime, *, within: timedelta) -> list[Neighbour]:
-    """The nearest in time first: what records one passage is never beyond the most."""
+    """Violations of the plate around `at`, nearest in time first, at most NEIGHBOURS_MAX."""
     query = (
         _neighbours()
         .where(
@@ -43,9 +43,9 @@ async def near(tx: Tx, plate: Plate, at: datetime, *, within: timedelta) -> list
 
 
 async def get_for_update(tx: Tx, ids: Collection[UUID]) -> list[Neighbour]:
-    """As they are now, and until this transaction ends."""
+    """Their current state, locked until this transaction ends."""
     query = _neighbours().where(violations.c.violation_id.in_(ids))
-    # In one order for all, so that nobody waits in a ring.
+    # All transactions lock in one order, so that there are no deadlocks.
     query = query.order_by(violations.c.violation_id).with_for_update()
     return [_neighbour(row) for row in await tx.execute(query)]
 
@@ -58,7 +58,7 @@ async def conflicting_with(tx: Tx, violation_id: UUID) -> list[UUID]:
 async def add_conflict(
     tx: Tx, violation_id: UUID, region: str, other: Neighbour, *, holds: bool, now: datetime
 ) -> None:
-    """Both ways. `holds`: neither can become a prescription while the other is open."""
+    """Stores it in both directions. `holds`: neither becomes a prescription while both are open."""
     both = (
         (violation_id, other.violation_id, region),
         (other.violation_id, violation_id, other.region),
@@ -93,7 +93,7 @@ async def is_contradicted(tx: Tx, violation_id: UUID) -> bool:
 
 
 async def set_hold(tx: Tx, other: Neighbour, hold: Hold) -> None:
-    """A decision that was prepared before is void: the version rises."""
+    """Sets the hold and raises the version, which makes a decision prepared before void."""
     await tx.execute(
         update(violations)
         .where(violations.c.violation_id == other.violation_id)

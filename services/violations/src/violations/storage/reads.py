@@ -1,4 +1,4 @@
-"""Plate reads that wait for assessment. One that shows nothing loses its key, and its plate."""
+"""Plate reads that wait for assessment; closing one destroys its data key, and so its plate."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,8 +10,8 @@ from sqlalchemy import Select, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from violations.model import Plate, Readings
-from violations.storage.columns import plate_from, plate_text, readings_from, readings_json
 from violations.storage.tables import KEY_CLASS, reads
+from violations.storage.violations import plate_from, plate_text, readings_from, readings_json
 
 
 @dataclass(frozen=True)
@@ -28,14 +28,14 @@ class Read:
     evidence_sha256: str
     models_fingerprint: str
     story: str
-    # It waited while plates were not read for sure.
+    # It was held during a degradation.
     was_held: bool = False
-    # Of the form that officers are shown; "" where it is not known.
+    # SHA-256 of the form shown to officers; "" where it is not known.
     shown_sha256: str = ""
 
 
 async def add_read(tx: Tx, read: Read, now: datetime) -> bool:
-    """False when this read is known."""
+    """False where the read is already stored."""
     key = await tx.keys.new(KEY_CLASS)
     sealed = key.seal(plate_text(read.plate), f"reads.plate:{read.read_id}")
     added = await tx.execute(
@@ -95,7 +95,7 @@ async def _found(tx: Tx, query: Select[Any]) -> Read | None:
 
 
 async def close_read(tx: Tx, read_id: UUID, outcome: str, now: datetime) -> None:
-    """What the read led to stays; its plate goes, for the violation has its own."""
+    """Stores the outcome and destroys the plate: a violation has its own copy."""
     closed = await tx.execute(
         update(reads)
         .where(reads.c.read_id == read_id)

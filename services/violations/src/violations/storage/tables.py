@@ -1,4 +1,4 @@
-"""The tables of this service; those of the chassis stand there."""
+"""The tables of this service; the chassis defines its own."""
 
 from sqlalchemy import (
     ARRAY,
@@ -101,7 +101,7 @@ decisions = Table(
     Column("certificate", LargeBinary),
 )
 
-# Which violation a piece of evidence stands in: one.
+# A piece of evidence belongs to exactly one violation.
 evidence_uses = Table(
     "evidence_uses",
     _metadata,
@@ -109,8 +109,7 @@ evidence_uses = Table(
     Column("violation_id", Uuid),
 )
 
-# Both ways: one row for each of the two. `region` is that of violation_id; `holds` where both were
-# measured.
+# One row for each direction. `region` is that of violation_id; `holds` where both were measured.
 conflicts = Table(
     "conflicts",
     _metadata,

@@ -1,41 +1,37 @@
 """Violations and decisions.
 
-A plate, an address and the text of a decision are sealed with one data key an object; the plate is
-found again by its blind index.
+Plate, address and the text of a decision are sealed with a data key for each violation; the plate
+is found by its blind index. Plates, readings and devices are stored as JSON, a column each.
 """
 
-from dataclasses import dataclass, replace
+import json
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from chassis.refusals import IdReused
 from chassis.transaction import Tx
+from law.plates import letters_and_digits
 from sqlalchemy import Select, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 from vault.keyring import DataKey
 
 from violations.model import (
+    Box,
     Caution,
     Decision,
+    Device,
     Hold,
     Offence,
     Place,
     Plate,
+    Readings,
     Source,
     State,
     Verdict,
     Violation,
     ViolationNotFound,
-)
-from violations.storage.columns import (
-    device_from,
-    device_json,
-    plate_from,
-    plate_index,
-    plate_text,
-    readings_from,
-    readings_json,
 )
 from violations.storage.tables import KEY_CLASS, conflicts, decisions, violations
 
@@ -56,7 +52,7 @@ async def add(
     read_id: UUID | None = None,
     dedupe_seconds: int = 0,
 ) -> None:
-    """`read_id` and `dedupe_seconds` of what a device measured."""
+    """`read_id` and `dedupe_seconds` are for violations that a device measured."""
     values = await _sealed(tx, violation) | {
         "rule": rule,
         "read_id": read_id,
@@ -67,13 +63,13 @@ async def add(
 
 
 async def is_of_report(tx: Tx, report_id: UUID) -> bool:
-    """Whether the report has become a violation before."""
+    """Whether a violation was made from this report."""
     query = select(violations.c.violation_id).where(violations.c.report_id == report_id)
     return await tx.scalar(query) is not None
 
 
 async def get(tx: Tx, violation_id: UUID) -> Violation:
-    """Raises ViolationNotFound, also where the region is not the caller's."""
+    """Raises ViolationNotFound, also for a violation that the caller's scope hides."""
     return await _found(tx, _with_id(violation_id))
 
 
@@ -107,7 +103,7 @@ async def region_of(tx: Tx, violation_id: UUID) -> str | None:
 
 
 async def note_shown(tx: Tx, violation: Violation) -> None:
-    """Of an undecided one, locked here."""
+    """Stores the shown hashes of a violation in review that this transaction has locked."""
     await tx.execute(
         update(violations)
         .where(
@@ -119,7 +115,7 @@ async def note_shown(tx: Tx, violation: Violation) -> None:
 
 
 async def save_decision(tx: Tx, decided: Violation, verdict: Verdict) -> None:
-    """Raises IdReused where another officer's decision has this id."""
+    """Stores the new state and its decision. Raises IdReused where another officer used its id."""
     decision = decided.decision
     assert decision is not None
     await tx.execute(
@@ -155,12 +151,12 @@ async def save_decision(tx: Tx, decided: Violation, verdict: Verdict) -> None:
 async def page(
     tx: Tx, filters: Filters, *, after: tuple[datetime, UUID] | None, size: int
 ) -> list[Violation]:
-    """Oldest first, without plates, addresses and decisions: who needs those reads one."""
+    """Oldest first, without plates, addresses and decisions; `get` returns those."""
     order = tuple_(violations.c.occurred_at, violations.c.violation_id)
     query = (
         select(violations).order_by(violations.c.occurred_at, violations.c.violation_id).limit(size)
     )
-    # One that contradicts another of the caller's regions may be read, and is not in the queue.
+    # A violation that contradicts one of the caller's regions may be read, but is not listed.
     if not tx.scope.sees_all_regions:
         query = query.where(violations.c.region.in_(tx.scope.regions))
     if filters.state is not None:
@@ -177,6 +173,44 @@ async def page(
         replace(violation, conflicting=conflicting.get(violation.violation_id, ()))
         for violation in found
     ]
+
+
+def plate_index(tx: Tx, plate: Plate) -> bytes:
+    return tx.keys.blind_index(KEY_CLASS, "plate", letters_and_digits(plate.text))
+
+
+def plate_text(plate: Plate) -> str:
+    return json.dumps(asdict(plate))
+
+
+def plate_from(sealed: str) -> Plate:
+    value = json.loads(sealed)
+    value["box"] = Box(**value["box"])
+    value["character_confidences"] = tuple(value["character_confidences"])
+    return Plate(**value)
+
+
+def readings_json(readings: Readings) -> dict[str, Any]:
+    return asdict(readings) | {"device_time": readings.device_time.isoformat()}
+
+
+def readings_from(value: dict[str, Any]) -> Readings:
+    return Readings(**value | {"device_time": datetime.fromisoformat(value["device_time"])})
+
+
+def device_json(device: Device) -> dict[str, Any]:
+    value = asdict(device)
+    for name in ("verification_from", "verification_until"):
+        value[name] = value[name].isoformat() if value[name] else None
+    return value
+
+
+def device_from(value: dict[str, Any]) -> Device:
+    moments = {
+        name: datetime.fromisoformat(value[name]) if value[name] else None
+        for name in ("verification_from", "verification_until")
+    }
+    return Device(**value | moments)
 
 
 async def _conflicting(tx: Tx, ids: list[UUID]) -> dict[UUID, tuple[UUID, ...]]:
