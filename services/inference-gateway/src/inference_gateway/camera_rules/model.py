@@ -32,11 +32,6 @@ class CameraFunctions:
         """Whether anything needs more than single pictures."""
         return any(self.rules.values())
 
-    @property
-    def faces_alone(self) -> bool:
-        """Whether nothing but faces is searched for: then nothing else is detected."""
-        return self.faces and not (self.plates or self.over_time or self.outside_models)
-
 
 DEFAULT = CameraFunctions(plates=True)
 """A camera without a configuration has its plates read and nothing else."""

@@ -8,10 +8,10 @@ from chassis.db import Database
 from chassis.identity import Caller
 
 from inference_gateway.camera_rules import storage
-from inference_gateway.camera_rules.configurations import Configurations
 from inference_gateway.camera_rules.model import Configuration, ConfigurationChangedMeanwhile
+from inference_gateway.camera_rules.storage import Configurations
+from inference_gateway.cameras.clients import Cameras
 from inference_gateway.cameras.model import check_camera_in_use
-from inference_gateway.cameras.usecases import Cameras
 
 OutsideModels = Callable[[], Awaitable[Mapping[str, Iterable[str]]]]
 

@@ -22,12 +22,12 @@ from chassis.identity import Caller
 from chassis.refusals import Kind, Refusal
 from chassis.transaction import SYSTEM, Scope, Tx
 from cryptography.exceptions import InvalidTag
+from vision.shown_forms import NotShowable, shown_form
 
 from inference_gateway.evidence import storage
-from inference_gateway.evidence.blobs import BlobStore
-from inference_gateway.evidence.shown_forms import EvidenceNotShowable, shown_form
 from inference_gateway.evidence.storage import (
     KEY_CLASS,
+    BlobStore,
     EvidencePlace,
     FoundEvidence,
     StoredEvidence,
@@ -59,6 +59,10 @@ class EvidenceDigestMismatch(Refusal):
 class EvidenceNotFound(Refusal):
     kind = Kind.NOT_FOUND
     code = "EVIDENCE_NOT_FOUND"
+
+
+class EvidenceNotShowable(Refusal):
+    code = "EVIDENCE_NOT_SHOWABLE"
 
 
 @dataclass(frozen=True)
@@ -156,7 +160,7 @@ class EvidenceStore:
     async def _with_form(self, stored: StoredEvidence, content: bytes) -> StoredEvidence:
         try:
             form = await asyncio.to_thread(shown_form, content)
-        except EvidenceNotShowable:
+        except NotShowable:
             return replace(stored, is_showable=False)
         if form.content == content and form.content_type == stored.content_type:
             return stored

@@ -13,10 +13,10 @@ from inference_gateway.cameras.model import Camera
 from inference_gateway.frames.model import (
     EmittedEvent,
     FrameResult,
+    Readings,
     ReadPlate,
     measured,
 )
-from inference_gateway.frames.readings import Readings
 
 PLATE_READ = "inference.v1.plate_read"
 PHASES = {

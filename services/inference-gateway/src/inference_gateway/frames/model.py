@@ -1,26 +1,37 @@
 """Frames, signed readings and results, and the rules by which a frame is let in.
 
-Pure: no clock, no storage. Moments and ids are passed in.
+Pure: no clock, no storage. Moments and ids are passed in. What a device signs is RFC 8785 JSON of
+its readings, absent values left out; the contract (`SignedReadings` in inference.proto) names the
+members. A device, or a tool that plays one, needs nothing but this form and an Ed25519 key.
+Pictures are opened by `vision.pictures` and refused here by name.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
 import rfc8785
 from chassis.refusals import Kind, Refusal, checks
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from vision import pictures
+from vision.arrays import Picture
 from vision.boxes import Box
 from vision.detector import Detections
+from vision.pictures import OpenedPicture, PictureFault, PictureUnusable
 from vision.plates.reading import Plate
 
 from inference_gateway.cameras.model import Camera, CameraRetired
-from inference_gateway.frames.readings import SignedReadings
 
 # How far a camera's clock may run ahead of ours.
 AHEAD_MAX = timedelta(seconds=5)
 # How far the unsigned moment of a frame may lie from the one that the device signed.
 APART_MAX = timedelta(seconds=5)
+KEY_BYTES = 32
+PHASES = ("green", "yellow", "red")
 
 
 class FrameFromFuture(Refusal):
@@ -46,6 +57,89 @@ class CounterWentBack(Refusal):
 class PictureSignedBefore(Refusal):
     kind = Kind.STATE
     code = "PICTURE_SIGNED_BEFORE"
+
+
+class NotAPicture(Refusal):
+    kind = Kind.INVALID
+    code = "NOT_A_PICTURE"
+
+
+class PictureFormatNotTaken(Refusal):
+    kind = Kind.INVALID
+    code = "PICTURE_FORMAT_NOT_TAKEN"
+
+
+class PictureTruncated(Refusal):
+    kind = Kind.INVALID
+    code = "PICTURE_TRUNCATED"
+
+
+class PictureTooLarge(Refusal):
+    kind = Kind.INVALID
+    code = "PICTURE_TOO_LARGE"
+
+
+class PictureAnimated(Refusal):
+    kind = Kind.INVALID
+    code = "PICTURE_ANIMATED"
+
+
+REFUSALS: dict[PictureFault, type[Refusal]] = {
+    PictureFault.NOT_A_PICTURE: NotAPicture,
+    PictureFault.FORMAT_NOT_TAKEN: PictureFormatNotTaken,
+    PictureFault.TRUNCATED: PictureTruncated,
+    PictureFault.TOO_LARGE: PictureTooLarge,
+    PictureFault.ANIMATED: PictureAnimated,
+}
+
+
+@dataclass(frozen=True)
+class Readings:
+    """What a device read when it took a frame; None is "not measured"."""
+
+    device_serial: str
+    device_time: datetime
+    counter: int
+    frame_sha256: bytes
+    speed_kmh: float | None = None
+    speed_limit_kmh: float | None = None
+    signal_phase: str | None = None
+    signal_age_seconds: float | None = None
+    past_stop_line: bool | None = None
+
+    def canonical(self) -> bytes:
+        """The bytes that the device signs."""
+        members: dict[str, object] = {
+            "counter": self.counter,
+            "device_serial": self.device_serial,
+            "device_time": _rfc3339(self.device_time),
+            "frame_sha256": self.frame_sha256.hex(),
+            "past_stop_line": self.past_stop_line,
+            "signal_age_seconds": self.signal_age_seconds,
+            "signal_phase": self.signal_phase,
+            "speed_kmh": self.speed_kmh,
+            "speed_limit_kmh": self.speed_limit_kmh,
+        }
+        present = {name: value for name, value in members.items() if value is not None}
+        return bytes(rfc8785.dumps(present))  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True)
+class SignedReadings:
+    readings: Readings
+    signature: bytes
+
+    def signed_by(self, device_key: bytes) -> bool:
+        """Whether the holder of this public key signed exactly these readings."""
+        if len(device_key) != KEY_BYTES:
+            return False
+        try:
+            Ed25519PublicKey.from_public_bytes(device_key).verify(
+                self.signature, self.readings.canonical()
+            )
+        except (InvalidSignature, ValueError):
+            return False
+        return True
 
 
 @dataclass(frozen=True)
@@ -213,3 +307,32 @@ def read_plate(plate: Plate) -> ReadPlate:
 
 def objects_of(sight: Detections) -> tuple[SeenObject, ...]:
     return tuple(SeenObject(seen.label, seen.score, seen.box) for seen in sight.objects)
+
+
+def open_picture(content: bytes) -> Picture:
+    """Decode one still picture, or refuse by name. Blocking: call it from a thread."""
+    return read_picture(content).picture
+
+
+def read_picture(content: bytes) -> OpenedPicture:
+    """The same, with what had to be mended."""
+    with _refused_by_name():
+        return pictures.read_picture(content)
+
+
+def check_format(start: bytes) -> None:
+    """Raises PictureFormatNotTaken for content that begins so."""
+    with _refused_by_name():
+        pictures.check_format(start)
+
+
+@contextmanager
+def _refused_by_name() -> Iterator[None]:
+    try:
+        yield
+    except PictureUnusable as problem:
+        raise REFUSALS[problem.fault](facts=problem.facts) from problem
+
+
+def _rfc3339(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

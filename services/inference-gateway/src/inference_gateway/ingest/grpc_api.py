@@ -22,9 +22,10 @@ from inference_gateway.frames.model import (
     EmittedEvent,
     FaceVerdict,
     FrameResult,
+    Readings,
     SeenFace,
+    SignedReadings,
 )
-from inference_gateway.frames.readings import Readings, SignedReadings
 from inference_gateway.ingest.rtsp import rtsp_address
 from inference_gateway.ingest.usecases import Intake
 from inference_gateway.ingest.video import FRAMES_PER_SECOND_MAX

@@ -6,37 +6,55 @@ counter and events are written together. The same frame again gets the stored an
 
 import asyncio
 import hashlib
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from chassis.clock import Clock
 from chassis.db import Database
 from chassis.identity import Caller
 from chassis.refusals import IdReused, Refusal
-from chassis.transaction import Scope
+from chassis.telemetry import annotate, context_from, current_story, link_to, span, traceparent
+from chassis.transaction import Scope, Tx
 from vision.detector import DetectionRequest
+from vision.pictures import content_type
 
 from inference_gateway import metrics
-from inference_gateway.admission import KeyedLocks
-from inference_gateway.camera_rules.configurations import Configurations
+from inference_gateway.admission import InferencePool, KeyedLocks
+from inference_gateway.camera_rules.model import CameraFunctions
+from inference_gateway.camera_rules.storage import Configurations
+from inference_gateway.cameras.clients import Cameras
 from inference_gateway.cameras.model import Camera
-from inference_gateway.cameras.usecases import Cameras
+from inference_gateway.evidence.storage import (
+    KEY_CLASS,
+    EvidencePlace,
+    StoredEvidence,
+    store_evidence,
+)
+from inference_gateway.evidence.usecases import EvidenceStore
 from inference_gateway.frames import storage
-from inference_gateway.frames.events import plate_events
+from inference_gateway.frames.events import PLATE_READ, OutboundEvent, plate_events
 from inference_gateway.frames.model import (
     ArrivedFrame,
     CounterWentBack,
     FrameResult,
     PictureSignedBefore,
+    Readings,
     check_frame,
     measured,
     objects_of,
     plates_of,
+    read_picture,
 )
-from inference_gateway.frames.pictures import content_type, read_picture
-from inference_gateway.frames.readings import Readings
-from inference_gateway.ingest.pending import PendingResult, persist
-from inference_gateway.ingest.video_session import SessionParts
 from inference_gateway.quarantine.guard import QuarantineGuard
+from inference_gateway.watchlists.search import FaceFindings, FaceSearch
+
+
+@dataclass(frozen=True)
+class SessionParts:
+    """What every session works with; without `faces` nobody is searched for."""
+
+    pool: InferencePool
+    evidence: EvidenceStore
+    faces: FaceSearch | None = None
 
 
 class Intake:
@@ -72,13 +90,21 @@ class Intake:
 
     async def _ingest(self, frame: ArrivedFrame, caller: Caller) -> FrameResult:
         camera, scope = await self._cameras.for_caller(frame.camera_id, caller)
-        async with self._guard.guarding(frame, camera, caller, scope):
-            if frame.readings is None:
-                return await self._detect_once(frame, camera, caller, scope)
-            # Readings of one device are taken in the order they came, or a slower inference on an
-            # earlier frame would find the counter of a later one.
-            async with self._devices.of(camera.device_key):
-                return await self._detect_once(frame, camera, caller, scope)
+        try:
+            return await self._detect_in_order(frame, camera, caller, scope)
+        except Refusal as refusal:
+            await self._guard.quarantine(refusal, frame, camera, caller, scope)
+            raise
+
+    async def _detect_in_order(
+        self, frame: ArrivedFrame, camera: Camera, caller: Caller, scope: Scope
+    ) -> FrameResult:
+        if frame.readings is None:
+            return await self._detect_once(frame, camera, caller, scope)
+        # Readings of one device are taken in the order they came, or a slower inference on an
+        # earlier frame would find the counter of a later one.
+        async with self._devices.of(camera.device_key):
+            return await self._detect_once(frame, camera, caller, scope)
 
     async def _detect_once(
         self, frame: ArrivedFrame, camera: Camera, caller: Caller, scope: Scope
@@ -93,17 +119,12 @@ class Intake:
         if frame.readings is not None:
             await self._check_new(camera, frame.readings.readings, scope)
         functions = await self._configurations.of(camera.camera_id)
-        request = DetectionRequest(
-            plates=functions.plates,
-            objects=not functions.faces_alone,
-            outside_models=functions.outside_models,
-        )
         faces, search = None, self._faces if functions.faces else None
         if search is not None:
             search.require_ready()
         async with self._pool.slot(urgency=functions.urgency):
             opened = await asyncio.to_thread(read_picture, frame.picture)
-            detections, fingerprint = await self._pool.detect(opened.picture, request)
+            detections, fingerprint = await self._pool.detect(opened.picture, request_of(functions))
             if search is not None:
                 faces = await search.search(
                     opened.picture,
@@ -160,3 +181,96 @@ class Intake:
             raise CounterWentBack
         if signed:
             raise PictureSignedBefore
+
+
+def request_of(functions: CameraFunctions) -> DetectionRequest:
+    """What a single picture is searched for: no objects where the camera is for faces alone."""
+    faces_alone = functions.faces and not (
+        functions.plates or functions.over_time or functions.outside_models
+    )
+    return DetectionRequest(
+        plates=functions.plates, objects=not faces_alone, outside_models=functions.outside_models
+    )
+
+
+@dataclass(frozen=True)
+class PendingResult:
+    """What one transaction keeps: a result, its facts and evidence, and whose it is."""
+
+    camera: Camera
+    caller: Caller
+    scope: Scope
+    content: bytes
+    result: FrameResult
+    facts: tuple[OutboundEvent, ...] = ()
+    evidence: StoredEvidence | None = None
+    readings: Readings | None = None
+    faces: FaceFindings | None = None
+    # Of a film or stream, not a frame that somebody sent alone.
+    is_scene: bool = False
+
+    @property
+    def is_passing(self) -> bool:
+        """A frame of a video in which nothing happened: it is answered, and nothing is stored."""
+        leads = self.faces is not None and self.faces.has_candidates
+        return self.is_scene and not self.facts and not leads
+
+
+async def persist(db: Database, pending: PendingResult) -> FrameResult:
+    """`persist_in` in a transaction of its own."""
+    async with db.begin(pending.scope) as tx:
+        return await persist_in(tx, pending)
+
+
+async def persist_in(tx: Tx, pending: PendingResult) -> FrameResult:
+    """Keeps the result and emits its events, once; the stored answer where that was done before."""
+    if pending.is_passing:
+        faces = pending.faces.faces if pending.faces else ()
+        return replace(pending.result, faces=faces)
+    caller, frame_id = pending.caller.key, pending.result.frame_id
+    if not await tx.once(caller, frame_id, pending.content):
+        return await storage.stored_result(tx, caller, frame_id)
+    if pending.readings is not None:
+        key, readings = pending.camera.device_key, pending.readings
+        await storage.count_up(tx, key, readings.counter)
+        await storage.note_signed(tx, key, readings.frame_sha256, readings.counter)
+    if not pending.is_scene:
+        return await _persist(tx, pending)
+    # A story of its own: a stream runs for days, and what passes in it has nothing to do with
+    # what passed before.
+    with span("something passed", parent=context_from(""), links=link_to(traceparent())):
+        annotate(camera=str(pending.camera.camera_id), frame=str(frame_id))
+        return await _persist(tx, pending)
+
+
+async def _persist(tx: Tx, pending: PendingResult) -> FrameResult:
+    camera, evidence = pending.camera, pending.evidence
+    result, facts = pending.result, pending.facts
+    if pending.faces is not None:
+        seen = await pending.faces.keep(tx)
+        result, facts = replace(result, faces=seen.faces), (*facts, *seen.events)
+    result = replace(result, events=tuple(outbound.emitted for outbound in facts))
+    key = evidence.key if evidence else None
+    if key is None and (result.plates or result.as_stored.faces):
+        key = await tx.keys.new(KEY_CLASS)
+    if evidence is not None:
+        await store_evidence(tx, evidence, EvidencePlace(camera.region))
+        tx.audit(
+            "keep_evidence",
+            f"evidence:{evidence.sha256}",
+            region=camera.region,
+            facts={"camera": str(camera.camera_id), "frame": str(result.frame_id)},
+        )
+    await storage.store_frame(
+        tx,
+        result,
+        caller=pending.caller.key,
+        camera=camera,
+        story=current_story(),
+        key=key,
+    )
+    for outbound in pending.facts:
+        tx.emit(outbound.event)
+        if outbound.event.subject == PLATE_READ:
+            metrics.plates_read.add(1)
+    return result

@@ -22,7 +22,7 @@ from vision.media_clock import MediaClock
 from vision.packets import packets_of, timed, usual_step
 from vision.pictures import MOST_PIXELS
 
-from inference_gateway.frames.pictures import PictureTooLarge, check_format
+from inference_gateway.frames.model import PictureTooLarge, check_format
 from inference_gateway.ingest.video_account import Outcome, VideoAccount
 
 FRAMES_PER_SECOND_DEFAULT = 2.0

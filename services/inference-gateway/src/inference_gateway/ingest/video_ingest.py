@@ -22,20 +22,19 @@ from chassis.db import Database
 from chassis.identity import Caller
 
 from inference_gateway.admission import AdmissionQueue
-from inference_gateway.camera_rules.configurations import Configurations
 from inference_gateway.camera_rules.engine import frames_per_second as needed
 from inference_gateway.camera_rules.model import CameraFunctions
+from inference_gateway.camera_rules.storage import Configurations
+from inference_gateway.cameras.clients import Cameras
 from inference_gateway.cameras.model import check_camera_in_use
-from inference_gateway.cameras.usecases import Cameras
 from inference_gateway.frames.model import FrameResult, check_moment
 from inference_gateway.ingest.frame_reader import live_frames, stepped_frames
-from inference_gateway.ingest.pending import PendingResult, persist
 from inference_gateway.ingest.rtsp import FIRST_AGE_SECONDS, StreamFrames
+from inference_gateway.ingest.usecases import PendingResult, SessionParts, persist
 from inference_gateway.ingest.video import FilmTooLarge, VideoFile
 from inference_gateway.ingest.video_account import VideoAccount, VideoSummary
 from inference_gateway.ingest.video_session import (
     Configured,
-    SessionParts,
     Subject,
     VideoSession,
 )

@@ -3,7 +3,7 @@
 Facts of the rules are reported with the frame in which they happened; a plate once, when its track
 has ended: its readings vote, and the frame of the best one is the evidence. Ids follow from the
 video's id, so a video that is sent again after a crash emits nothing twice. Nothing here touches
-the database: `pending.persist_in` does.
+the database: `usecases.persist_in` does.
 """
 
 import asyncio
@@ -31,11 +31,9 @@ from inference_gateway.camera_rules.function import Fact
 from inference_gateway.camera_rules.model import DEFAULT, CameraFunctions
 from inference_gateway.cameras.model import Camera
 from inference_gateway.completion import run_to_completion
-from inference_gateway.evidence.usecases import EvidenceStore
 from inference_gateway.frames.events import OutboundEvent, plate_events
 from inference_gateway.frames.model import FrameResult, ReadPlate, SeenObject, read_plate
-from inference_gateway.inference_pool import InferencePool
-from inference_gateway.ingest.pending import PendingResult
+from inference_gateway.ingest.usecases import PendingResult, SessionParts
 from inference_gateway.ingest.video import SampledFrame
 from inference_gateway.watchlists.search import FaceFindings, FaceSearch
 
@@ -93,15 +91,6 @@ class _Shown:
 
     picture: Picture
     objects: tuple[SeenObject, ...]
-
-
-@dataclass(frozen=True)
-class SessionParts:
-    """What every session works with; without `faces` nobody is searched for."""
-
-    pool: InferencePool
-    evidence: EvidenceStore
-    faces: FaceSearch | None = None
 
 
 @dataclass

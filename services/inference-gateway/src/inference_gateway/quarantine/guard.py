@@ -2,8 +2,6 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
@@ -32,18 +30,13 @@ class QuarantineGuard:
         self._db = db
         self._clock = clock
 
-    @asynccontextmanager
-    async def guarding(
-        self, frame: ArrivedFrame, camera: Camera, caller: Caller, scope: Scope
-    ) -> AsyncIterator[None]:
-        """Quarantines the frame if it is refused, within, for what may be an attack."""
-        try:
-            yield
-        except Refusal as refusal:
-            now = self._clock()
-            if is_suspect(refusal, frame, now):
-                await self._keep(claims(frame, camera, caller, refusal, now), camera, scope)
-            raise
+    async def quarantine(
+        self, refused: Refusal, frame: ArrivedFrame, camera: Camera, caller: Caller, scope: Scope
+    ) -> None:
+        """Stores what a refused frame claimed, where the refusal may stand for an attack."""
+        now = self._clock()
+        if is_suspect(refused, frame, now):
+            await self._keep(claims(frame, camera, caller, refused, now), camera, scope)
 
     async def _keep(self, one: Quarantined, camera: Camera, scope: Scope) -> None:
         async with self._db.begin(scope) as tx:

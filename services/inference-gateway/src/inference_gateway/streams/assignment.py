@@ -10,10 +10,10 @@ from chassis.db import storage_is_away
 from chassis.refusals import Refusal
 
 from inference_gateway import metrics
-from inference_gateway.camera_rules.configurations import Configurations
 from inference_gateway.camera_rules.model import DEFAULT, CameraFunctions
+from inference_gateway.camera_rules.storage import Configurations
 from inference_gateway.cameras.model import Camera
-from inference_gateway.ingest.pending import PendingResult
+from inference_gateway.ingest.usecases import PendingResult
 from inference_gateway.ingest.video_session import VideoSession
 from inference_gateway.streams.model import Advance, Outcome
 from inference_gateway.streams.watch import StreamWatch

@@ -7,8 +7,8 @@ from chassis.db import Database
 from chassis.identity import Caller
 from vault.keyring import Keyring
 
+from inference_gateway.cameras.clients import Cameras
 from inference_gateway.cameras.model import Camera, check_camera_in_use
-from inference_gateway.cameras.usecases import Cameras
 from inference_gateway.ingest.rtsp import rtsp_address
 from inference_gateway.streams import storage
 from inference_gateway.streams.model import FRAMES_PER_SECOND_DEFAULT, Stream

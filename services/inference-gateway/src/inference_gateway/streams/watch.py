@@ -12,10 +12,9 @@ from contextlib import asynccontextmanager
 from chassis.refusals import Kind, Overloaded, Refusal
 from vision.background.motion_gate import MotionGate, Need, PictureState
 
-from inference_gateway.admission import Shed, Urgency
-from inference_gateway.evidence.blobs import EvidenceAway
-from inference_gateway.inference_pool import InferencePool
-from inference_gateway.ingest.pending import PendingResult
+from inference_gateway.admission import InferencePool, Shed, Urgency
+from inference_gateway.evidence.storage import EvidenceAway
+from inference_gateway.ingest.usecases import PendingResult
 from inference_gateway.ingest.video import SampledFrame
 from inference_gateway.ingest.video_session import VideoSession
 from inference_gateway.streams.model import Outcome, Slots, Stream, StreamState, slot_at

@@ -22,10 +22,10 @@ from vision.arrays import Floats, Picture
 from vision.faces.detector import FaceDetector, forget
 from vision.faces.recognition import Usable
 
+from inference_gateway.admission import InferencePool
 from inference_gateway.evidence.usecases import EvidenceStore, ShownEvidence
-from inference_gateway.frames.pictures import open_picture
+from inference_gateway.frames.model import open_picture
 from inference_gateway.frames.storage import request_fingerprint
-from inference_gateway.inference_pool import InferencePool
 from inference_gateway.watchlists import storage
 from inference_gateway.watchlists.events import access_refused
 from inference_gateway.watchlists.gallery_sync import GallerySync
