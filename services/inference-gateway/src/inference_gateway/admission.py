@@ -54,13 +54,13 @@ class Shed(Overloaded):
 
 
 class Detector(Protocol):
-    """The models, through whatever serves them."""
+    """The models, whatever serves them."""
 
     async def detect(self, picture: Picture, request: DetectionRequest) -> Detections:
         """Raises ModelsAway."""
 
     async def fingerprint(self) -> str:
-        """Of the models that are served. Raises ModelsAway."""
+        """A digest over the models that are served. Raises ModelsAway."""
 
 
 class InferencePool:
@@ -98,7 +98,10 @@ class InferencePool:
     async def detect(
         self, picture: Picture, request: DetectionRequest = DEFAULT_REQUEST
     ) -> tuple[Detections, str]:
-        """What the request finds, and the fingerprint of the models. Within a `slot`."""
+        """Detections for a BGR picture, and the models' fingerprint; call it within a `slot`.
+
+        Raises ModelsAway.
+        """
         started = time.perf_counter()
         with span("look", kind=SpanKind.CLIENT, attributes={"peer.service": "triton"}):
             try:
@@ -113,7 +116,7 @@ class InferencePool:
 
 @dataclass(order=True)
 class Waiter:
-    """One who waits, in the order of admission."""
+    """A place in the queue; waiters compare in the order of admission."""
 
     rank: int
     # On the event loop's clock, in seconds.
@@ -124,7 +127,7 @@ class Waiter:
 
     @property
     def gone(self) -> bool:
-        """It gave up, and has not left the queue yet."""
+        """Whether it gave up but has not been removed from the queue yet."""
         return self.called is not None and self.called.done()
 
     def is_stale(self, now: float) -> bool:
@@ -132,7 +135,7 @@ class Waiter:
 
 
 class WaitQueue:
-    """Who waits: at most `most` impatient ones. Pure: moments are passed in."""
+    """The waiters: at most `most` that are not `patient`. Pure: moments are passed in."""
 
     def __init__(self, most: int) -> None:
         self._most = most
@@ -142,7 +145,7 @@ class WaitQueue:
         return len(self._waiters)
 
     def enter(self, waiter: Waiter) -> Waiter | None:
-        """Takes a waiter in; returns the one that is shed for it, perhaps itself."""
+        """Adds a waiter; returns the waiter to shed where the queue is full, perhaps this one."""
         insort(self._waiters, waiter)
         impatient = [known for known in self._waiters if not known.patient and not known.gone]
         if len(impatient) <= self._most:
@@ -165,7 +168,7 @@ class WaitQueue:
         return None
 
     def leave(self, waiter: Waiter) -> bool:
-        """Whether it was still waiting."""
+        """Removes a waiter; False where it was not waiting any more."""
         if waiter not in self._waiters:
             return False
         self._waiters.remove(waiter)
@@ -198,7 +201,7 @@ class AdmissionQueue:
     ) -> AsyncIterator[None]:
         """A slot for the block, by `deadline` on the loop's clock. Raises Shed.
 
-        The `patient` are never dropped: they hold their caller up instead.
+        A `patient` waiter is never dropped: its caller waits as long as it takes.
         """
         self.offered += 1
         loop = asyncio.get_running_loop()
@@ -259,7 +262,7 @@ class AdmissionQueue:
 
 
 class KeyedLocks:
-    """One at a time for each key, in the order of arrival."""
+    """A lock for each key; those who wait for it get it in the order of arrival."""
 
     def __init__(self) -> None:
         self._locks: WeakValueDictionary[bytes, asyncio.Lock] = WeakValueDictionary()
@@ -274,7 +277,7 @@ class KeyedLocks:
 
 
 def _named(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """The refusal in a group of failures that were under way together."""
+    """The first refusal among errors of concurrent calls; the group itself where there is none."""
     for error in group.exceptions:
         if isinstance(error, Refusal):
             return error

@@ -46,7 +46,7 @@ camera_functions = Table(
 
 
 async def configuration(tx: Tx, camera_id: UUID) -> Configuration:
-    """As far as the transaction's scope sees it; version 0 where there is none."""
+    """The camera's configuration; version 0 where the transaction's scope sees none."""
     found = select(camera_functions).where(camera_functions.c.camera_id == camera_id)
     row = (await tx.execute(found)).one_or_none()
     if row is None:
@@ -55,7 +55,10 @@ async def configuration(tx: Tx, camera_id: UUID) -> Configuration:
 
 
 async def configure(tx: Tx, camera: Camera, content: bytes, *, from_version: int) -> int:
-    """The new version. Raises ConfigurationChangedMeanwhile, also for two at once."""
+    """Stores a configuration over `from_version` and returns the new version.
+
+    Raises ConfigurationChangedMeanwhile where another version is stored, also by a concurrent call.
+    """
     told = {
         "region": camera.region,
         "version": from_version + 1,
@@ -76,10 +79,10 @@ async def configure(tx: Tx, camera: Camera, content: bytes, *, from_version: int
 
 
 class Configurations:
-    """The functions of cameras, each read again every two seconds it is asked for.
+    """The functions of each camera, cached for two seconds.
 
-    So whatever copy of the service took a new configuration, all go by it within that time. The
-    same object is given until the version changes.
+    A new configuration holds on all copies of the service within that time, whichever of them took
+    it. Returns the same object until the version changes.
     """
 
     def __init__(self, db: Database, *, clock: Callable[[], float] = time.monotonic) -> None:

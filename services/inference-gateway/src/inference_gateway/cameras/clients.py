@@ -1,8 +1,8 @@
 """Cameras as this service knows them: a table, filled from the register and aged by its events.
 
-The table is shared by all copies of the service, so an event that one of them consumes is known to
-all. A copy that is merely old stays in use while the register is away; one that an event has
-overtaken does not.
+All copies of the service share the table, so an event that one of them consumes is known to all. A
+row that is merely old stays in use while the register is away; a row that an event has made out of
+date does not.
 """
 
 from dataclasses import replace
@@ -32,7 +32,10 @@ class Cameras:
         self._clock = clock
 
     async def by_id(self, camera_id: UUID) -> Camera:
-        """Raises CameraNotFound; a retired camera is given, its state in it."""
+        """The camera, also one that is retired.
+
+        Raises CameraNotFound, or a refusal of kind UNAVAILABLE or TIMEOUT where no copy is stored.
+        """
         async with self._db.begin(SYSTEM) as tx:
             cached = await storage.cached_camera(tx, camera_id)
         if cached.camera is not None and cached.camera.retired:
@@ -49,7 +52,7 @@ class Cameras:
         return await self._fetch(camera_id)
 
     async def for_caller(self, camera_id: UUID, caller: Caller) -> tuple[Camera, Scope]:
-        """The camera, and the scope in which its rows are written. Raises CameraNotFound."""
+        """The camera, and the caller's scope narrowed to its region. Raises CameraNotFound."""
         camera = await self.by_id(camera_id)
         if caller.operator is not None and not caller.scope.sees(camera.region):
             raise CameraNotFound
@@ -69,7 +72,10 @@ class RegisterClient:
         self._stub = cameras_pb2_grpc.CameraRegistryStub(channel)
 
     async def camera(self, camera_id: UUID) -> Camera:
-        """Raises CameraNotFound, or a refusal of kind UNAVAILABLE or TIMEOUT."""
+        """The camera as the register has it now.
+
+        Raises CameraNotFound, or a refusal of kind UNAVAILABLE or TIMEOUT.
+        """
         request = cameras_pb2.GetCameraRequest(camera_id=str(camera_id))
         try:
             with peers_refusals():

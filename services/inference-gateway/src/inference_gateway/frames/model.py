@@ -95,7 +95,7 @@ REFUSALS: dict[PictureFault, type[Refusal]] = {
 
 @dataclass(frozen=True)
 class Readings:
-    """What a device read when it took a frame; None is "not measured"."""
+    """The readings of a measuring device at the moment of a frame; None is "not measured"."""
 
     device_serial: str
     device_time: datetime
@@ -155,7 +155,7 @@ class ArrivedFrame:
 
     @property
     def content(self) -> bytes:
-        """What the same id must come with again."""
+        """The canonical bytes that a frame with the same id must repeat."""
         signed = self.readings
         return rfc8785.dumps(
             {
@@ -201,7 +201,7 @@ class FaceVerdict(StrEnum):
 
 @dataclass(frozen=True)
 class SeenFace:
-    """A face that was searched for; `candidate_id` of a candidate alone."""
+    """A face that was searched for; only a candidate has a `candidate_id`."""
 
     box: Box
     verdict: FaceVerdict
@@ -239,13 +239,13 @@ class FrameResult:
 
     @property
     def as_stored(self) -> "FrameResult":
-        """Without faces that are in no list: not even their boxes are stored."""
+        """The result with candidates as its only faces: of others not even the box is stored."""
         candidates = tuple(face for face in self.faces if face.verdict is FaceVerdict.CANDIDATE)
         return replace(self, faces=candidates)
 
 
 def check_frame(frame: ArrivedFrame, camera: Camera, now: datetime) -> None:
-    """Whether a frame may be taken in. Raises CameraRetired, FrameFromFuture or what is wrong."""
+    """Raises CameraRetired, FrameFromFuture, or what `check_readings` raises."""
     if camera.retired:
         raise CameraRetired
     check_moment(frame.captured_at, now)
@@ -254,12 +254,13 @@ def check_frame(frame: ArrivedFrame, camera: Camera, now: datetime) -> None:
 
 
 def check_moment(captured_at: datetime, now: datetime) -> None:
+    """Raises FrameFromFuture for a moment more than five seconds ahead of `now`."""
     if captured_at > now + AHEAD_MAX:
         raise FrameFromFuture
 
 
 def check_readings(signed: SignedReadings, frame: ArrivedFrame, camera: Camera) -> None:
-    """The signature first: what follows is only worth checking on what a device really said."""
+    """Raises ReadingsNotSigned, ReadingsOfOtherFrame or BadRequest; signature first."""
     if not signed.signed_by(camera.device_key):
         raise ReadingsNotSigned
     if signed.readings.frame_sha256 != frame.picture_sha256:
@@ -279,7 +280,7 @@ def check_readings(signed: SignedReadings, frame: ArrivedFrame, camera: Camera) 
 
 
 def measured(plates: tuple[ReadPlate, ...]) -> int | None:
-    """Which of the plates the device's readings are about: the only one, else nobody can say.
+    """The index of the plate that the readings are about: the only legible one, or the only one.
 
     Illegible candidates (lettering on a van, say) do not make a legible plate uncertain.
     """
@@ -290,10 +291,12 @@ def measured(plates: tuple[ReadPlate, ...]) -> int | None:
 
 
 def plates_of(sight: Detections) -> tuple[ReadPlate, ...]:
+    """The plates of one picture, legible or not, in the order of detection."""
     return tuple(read_plate(plate) for plate in sight.plates)
 
 
 def read_plate(plate: Plate) -> ReadPlate:
+    """A plate of a single picture: it has no track yet."""
     return ReadPlate(
         plate.text,
         plate.confidence,
@@ -306,22 +309,26 @@ def read_plate(plate: Plate) -> ReadPlate:
 
 
 def objects_of(sight: Detections) -> tuple[SeenObject, ...]:
+    """The vehicles, people and things of one picture, without tracks; boxes in pixels."""
     return tuple(SeenObject(seen.label, seen.score, seen.box) for seen in sight.objects)
 
 
 def open_picture(content: bytes) -> Picture:
-    """Decode one still picture, or refuse by name. Blocking: call it from a thread."""
+    """A still picture as BGR, upright. Blocking: call it from a thread.
+
+    Raises the refusal of its fault: see `REFUSALS`.
+    """
     return read_picture(content).picture
 
 
 def read_picture(content: bytes) -> OpenedPicture:
-    """The same, with what had to be mended."""
+    """As `open_picture`, with notes on what was repaired."""
     with _refused_by_name():
         return pictures.read_picture(content)
 
 
 def check_format(start: bytes) -> None:
-    """Raises PictureFormatNotTaken for content that begins so."""
+    """Raises PictureFormatNotTaken where the first bytes are of a format that is not taken."""
     with _refused_by_name():
         pictures.check_format(start)
 

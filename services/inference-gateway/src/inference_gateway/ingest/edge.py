@@ -46,7 +46,7 @@ Take = Callable[[F], Awaitable[FrameResult]]
 
 @dataclass(frozen=True)
 class Answer:
-    """What became of a frame: one of the two is there."""
+    """The result of a frame or its refusal: one of the two is set."""
 
     frame_id: str
     result: FrameResult | None = None
@@ -54,7 +54,7 @@ class Answer:
 
     @property
     def again(self) -> bool:
-        """Whether the same frame may be taken later."""
+        """Whether the same frame may succeed when it is sent again."""
         return self.refusal is not None and self.refusal.kind in AGAIN
 
 

@@ -252,7 +252,7 @@ def _moment(
     *,
     prefix: str = "",
 ) -> datetime:
-    """The moment in a field that must be there; any moment where it is not, refused later."""
+    """The moment in a required field; 1970, and an entry in `check`, where it is wrong."""
     stamp: Timestamp = getattr(message, name)
     try:
         if message.HasField(name):  # type: ignore[arg-type]

@@ -1,6 +1,6 @@
 """One frame: checked, run through the models, persisted in one transaction.
 
-Inference runs and the sealed copy is written before the transaction; frame, evidence, device
+Inference runs, and the sealed copy is written, before the transaction; frame, evidence, device
 counter and events are written together. The same frame again gets the stored answer.
 """
 
@@ -50,7 +50,7 @@ from inference_gateway.watchlists.search import FaceFindings, FaceSearch
 
 @dataclass(frozen=True)
 class SessionParts:
-    """What every session works with; without `faces` nobody is searched for."""
+    """What single frames and videos are processed with; without `faces` no face is searched for."""
 
     pool: InferencePool
     evidence: EvidenceStore
@@ -58,7 +58,7 @@ class SessionParts:
 
 
 class Intake:
-    """Single frames that are sent in; see `IngestFrame` and `SendFrames`."""
+    """Takes single frames in: `IngestFrame`, and `SendFrames` frame by frame."""
 
     def __init__(
         self,
@@ -80,6 +80,11 @@ class Intake:
         self._devices = KeyedLocks()
 
     async def ingest(self, frame: ArrivedFrame, caller: Caller) -> FrameResult:
+        """Runs inference on one frame and stores its result, evidence and events together.
+
+        A frame with the same id and content gets the stored result. Raises IdReused where the
+        content differs, and the refusals listed for `IngestFrame` in inference.proto.
+        """
         metrics.frames_arrived.add(1)
         frame = replace(frame, received_at=self._clock())
         try:
@@ -163,7 +168,7 @@ class Intake:
     async def _answered(
         self, frame: ArrivedFrame, caller: Caller, scope: Scope
     ) -> FrameResult | None:
-        """The stored answer, before inference runs again. Raises IdReused."""
+        """The stored result of the same frame; None for a new one. Raises IdReused."""
         async with self._db.begin(scope) as tx:
             known = await storage.request_fingerprint(tx, caller.key, frame.frame_id)
             if known is None:
@@ -173,7 +178,10 @@ class Intake:
             return await storage.stored_result(tx, caller.key, frame.frame_id)
 
     async def _check_new(self, camera: Camera, readings: Readings, scope: Scope) -> None:
-        """Spares the models what the transaction would refuse."""
+        """Refuses before inference what the transaction would refuse after it.
+
+        Raises CounterWentBack or PictureSignedBefore.
+        """
         async with self._db.begin(scope) as tx:
             last = await storage.last_counter(tx, camera.device_key)
             signed = await storage.was_signed(tx, camera.device_key, readings.frame_sha256)
@@ -184,7 +192,7 @@ class Intake:
 
 
 def request_of(functions: CameraFunctions) -> DetectionRequest:
-    """What a single picture is searched for: no objects where the camera is for faces alone."""
+    """What the models are asked for: no objects where faces are the camera's only function."""
     faces_alone = functions.faces and not (
         functions.plates or functions.over_time or functions.outside_models
     )
@@ -195,7 +203,7 @@ def request_of(functions: CameraFunctions) -> DetectionRequest:
 
 @dataclass(frozen=True)
 class PendingResult:
-    """What one transaction keeps: a result, its facts and evidence, and whose it is."""
+    """What one transaction stores: a result, its events and evidence, its camera and caller."""
 
     camera: Camera
     caller: Caller
@@ -211,19 +219,22 @@ class PendingResult:
 
     @property
     def is_passing(self) -> bool:
-        """A frame of a video in which nothing happened: it is answered, and nothing is stored."""
+        """Whether it is a video's frame without events: it is answered, and nothing is stored."""
         leads = self.faces is not None and self.faces.has_candidates
         return self.is_scene and not self.facts and not leads
 
 
 async def persist(db: Database, pending: PendingResult) -> FrameResult:
-    """`persist_in` in a transaction of its own."""
+    """Runs `persist_in` in a transaction of its own."""
     async with db.begin(pending.scope) as tx:
         return await persist_in(tx, pending)
 
 
 async def persist_in(tx: Tx, pending: PendingResult) -> FrameResult:
-    """Keeps the result and emits its events, once; the stored answer where that was done before."""
+    """Stores the result and emits its events, once; returns the stored result the second time.
+
+    Raises IdReused, CounterWentBack or PictureSignedBefore.
+    """
     if pending.is_passing:
         faces = pending.faces.faces if pending.faces else ()
         return replace(pending.result, faces=faces)
