@@ -31,7 +31,7 @@ class ReadingsRequired(Refusal):
 
 
 class Sent(Protocol):
-    """A frame as it came over a stream, read or not."""
+    """A frame as it came over a stream, valid or not."""
 
     @property
     def frame_id(self) -> str: ...
@@ -81,12 +81,12 @@ class EdgeStreams(Generic[F]):
     """All edge boxes of this process."""
 
     def __init__(self, take: Take[F]) -> None:
-        """`take` raises nothing but refusals."""
+        """`take` must raise nothing but refusals."""
         self._take = take
         self._places = asyncio.Semaphore(AT_ONCE)
 
     async def answers(self, frames: AsyncIterator[F]) -> AsyncIterator[Answer]:
-        """One answer for each frame of one stream. Raises what reading it raises, at the end."""
+        """An answer for each frame of a stream; at its end raises what reading it raised."""
         unread: deque[Exception] = deque()
         waiting: asyncio.Queue[asyncio.Task[Answer] | None] = asyncio.Queue()
         room = asyncio.Semaphore(UNANSWERED_MAX)

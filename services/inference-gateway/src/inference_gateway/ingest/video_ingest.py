@@ -84,7 +84,7 @@ class VideoIngest:
     async def show(
         self, film: Video, pieces: AsyncIterator[bytes], caller: Caller
     ) -> AsyncIterator[VideoProgress]:
-        """A result a frame, and one for every track that ended; see `IngestFilm`."""
+        """A result for each frame and for each track that ended; see `IngestFilm`."""
         camera, scope = await self._cameras.for_caller(film.camera_id, caller)
         check_camera_in_use(camera)
         check_moment(film.started_at, self._clock())
@@ -137,7 +137,7 @@ class VideoIngest:
         max_frames: int,
         caller: Caller,
     ) -> AsyncIterator[FrameResult]:
-        """What a stream shows from now on; see `WatchStream`."""
+        """The results of a stream's frames from now on; see `WatchStream`."""
         camera, scope = await self._cameras.for_caller(camera_id, caller)
         check_camera_in_use(camera)
         watch_id = new_id()
@@ -199,7 +199,7 @@ async def _spool(pieces: AsyncIterator[bytes], file: IO[bytes]) -> bytes:
 
 
 def _content(film: Video, digest: bytes) -> bytes:
-    """What the same film id must come with again."""
+    """The canonical bytes that a film with the same id must repeat."""
     return rfc8785.dumps(
         {
             "camera_id": str(film.camera_id),

@@ -59,7 +59,7 @@ class Subject:
         return uuid5(self.session_id, name)
 
     def moment(self, seconds: float) -> datetime:
-        """When that was; never ahead of now, whatever clocks do meanwhile."""
+        """The moment so many seconds after the start, but never later than now."""
         return min(self.started_at + timedelta(seconds=seconds), self.now())
 
 
@@ -157,7 +157,7 @@ class VideoSession:
         return await self._sealed()
 
     async def finish(self) -> list[PendingResult]:
-        """The tracks that were still open."""
+        """Ends the open tracks; returns their results. Raises EvidenceAway."""
         self._unsealed += [self._passage(track) for track in self._tracks.finish()]
         return await self._sealed()
 

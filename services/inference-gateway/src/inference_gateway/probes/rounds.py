@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Times:
-    """When is probed, in seconds, and how long an answer may take."""
+    """The pauses between rounds and the longest an answer may take, in seconds."""
 
     first_after: float
     every: float

@@ -89,7 +89,7 @@ class StreamWatch:
             self._reader.stop()
 
     def close_missed(self) -> None:
-        """Accounts for slots that are over and that no frame came for."""
+        """Gives the slots that passed without a frame their outcome."""
         if self._busy or self._newest is not None:
             return
         self.slots.skip_to(self._slot(self._clock() - LATE_SECONDS), self._missing)
@@ -159,7 +159,7 @@ class StreamWatch:
         return True
 
     def keep(self, results: list[PendingResult]) -> None:
-        """What the worker is to settle with the next step."""
+        """Adds results that the worker persists with its next step."""
         self.pending += [pending for pending in results if not pending.is_passing]
 
     def _wants(self, at: float) -> bool:

@@ -224,7 +224,7 @@ class WatchlistDesk:
                 await asyncio.sleep(SWEEP_SECONDS)
 
     async def sweep(self) -> int:
-        """Ends overdue entries, dismisses unreviewed candidates, forgets frames; returns a count."""
+        """Expires entries, dismisses unreviewed candidates, forgets frames; returns how many."""
         taken = 0
         while swept := await self._sweep_once():
             taken += swept
