@@ -25,7 +25,6 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-from inference_gateway.frames.pictures import open_picture
 from inference_gateway.triton import Credentials, TritonModels
 from tartip_scenes.forms import (
     ONE_LINE_KAZAKH_KINDS,
@@ -36,6 +35,7 @@ from tartip_scenes.forms import (
 from tartip_scenes.lettering import HELD_OUT_FONTS
 from tartip_scenes.scenes import Scene, draw_scene
 from vision.detector import Detector
+from vision.pictures import open_picture
 from vision.plates.grammar import two_rows
 from vision.plates.reading import Plate
 

@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from inference_gateway.frames.pictures import open_picture
 from inference_gateway.triton import Credentials, TritonModels
 from vision.arrays import Floats, Picture
 from vision.detector import Detector
+from vision.pictures import open_picture
 
 
 @dataclass

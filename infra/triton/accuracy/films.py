@@ -6,10 +6,10 @@ from typing import Final
 
 import cv2
 import numpy as np
-from inference_gateway.frames.pictures import open_picture
 from rich.console import Console
 from rich.progress import track
 from vision.arrays import Picture
+from vision.pictures import open_picture
 
 FILM_ENDINGS: Final = frozenset({".mp4", ".avi", ".mov", ".mkv", ".webm"})
 PICTURE_ENDINGS: Final = frozenset({".jpg", ".jpeg", ".png", ".webp"})

@@ -14,11 +14,11 @@ from typing import Final
 
 import cv2
 from evaluate import AMBIGUOUS, Outcome, Shown, scenes
-from inference_gateway.frames.pictures import open_picture
 from rich.progress import track
 from tartip_scenes.forms import ONE_LINE_KAZAKH_KINDS, TWO_ROW_KAZAKH_KINDS, PlateKind
 from vision.arrays import Picture
 from vision.detector import Detector
+from vision.pictures import open_picture
 from vision.plates.reading import Plate
 
 from accuracy.films import NOTES, opened, pictures

@@ -87,6 +87,13 @@ def check_format(start: bytes) -> None:
         raise PictureUnusable(PictureFault.FORMAT_NOT_TAKEN, format=known)
 
 
+def content_type(picture: bytes) -> str:
+    """The media type of a picture that was opened: JPEG, PNG or WebP."""
+    if picture.startswith(b"\xff\xd8"):
+        return "image/jpeg"
+    return "image/png" if picture.startswith(b"\x89PNG") else "image/webp"
+
+
 def _picture_of(content: bytes) -> Picture:
     image = _opened(content)
     _check_header(image)

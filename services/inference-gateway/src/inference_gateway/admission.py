@@ -1,4 +1,4 @@
-"""How much is done at once: a few slots, and a bounded queue before them.
+"""How many inferences run at once: a few slots, and a bounded queue before them.
 
 A decoded picture holds up to 150 MB, so the slots are few. Waiters are admitted by urgency, then by
 deadline; past its deadline a waiter is dropped as stale, and where the queue is full the stalest of
@@ -6,6 +6,7 @@ the least urgent is shed. Whatever was offered is done, inside, waiting or dropp
 """
 
 import asyncio
+import time
 from bisect import insort
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -13,10 +14,18 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from itertools import count
+from typing import Protocol
 from weakref import WeakValueDictionary
 
-from chassis.refusals import Overloaded
+from chassis.refusals import Overloaded, Refusal
+from chassis.telemetry import SpanKind, span
+from vision.arrays import Picture
+from vision.detector import DEFAULT_REQUEST, DetectionRequest, Detections
 
+from inference_gateway import metrics
+
+INFERENCES_AT_ONCE = 4
+INFERENCES_WAITING_MAX = 24
 # The deadlines of those who name none, and of those who wait as long as it takes.
 WAIT_SECONDS = 5.0
 PATIENCE_SECONDS = 30.0
@@ -44,9 +53,70 @@ class Shed(Overloaded):
         self.why = why
 
 
+class Detector(Protocol):
+    """The models, whatever serves them."""
+
+    async def detect(self, picture: Picture, request: DetectionRequest) -> Detections:
+        """Raises ModelsAway."""
+
+    async def fingerprint(self) -> str:
+        """A digest over the models that are served. Raises ModelsAway."""
+
+
+class InferencePool:
+    """Bounded inference, counted and timed."""
+
+    def __init__(self, detector: Detector) -> None:
+        self._detector = detector
+        self._admission = AdmissionQueue(
+            places=INFERENCES_AT_ONCE, waiting_max=INFERENCES_WAITING_MAX
+        )
+
+    @asynccontextmanager
+    async def slot(
+        self,
+        *,
+        urgency: Urgency = Urgency.NORMAL,
+        deadline: float | None = None,
+        patient: bool = False,
+    ) -> AsyncIterator[None]:
+        """A slot to decode and infer in, by `deadline` on the loop's clock; see `AdmissionQueue`.
+
+        Raises Shed, which a caller gets as OVERLOADED; the `patient` wait instead.
+        """
+        inside = False
+        try:
+            async with self._admission.slot(urgency=urgency, deadline=deadline, patient=patient):
+                inside = True
+                yield
+        except (Shed, asyncio.CancelledError) as gone:
+            if not inside:
+                why = gone.why if isinstance(gone, Shed) else Dropped.LEFT
+                metrics.frames_dropped.add(1, {"reason": why.value})
+            raise
+
+    async def detect(
+        self, picture: Picture, request: DetectionRequest = DEFAULT_REQUEST
+    ) -> tuple[Detections, str]:
+        """Detections for a BGR picture, and the models' fingerprint; call it within a `slot`.
+
+        Raises ModelsAway.
+        """
+        started = time.perf_counter()
+        with span("look", kind=SpanKind.CLIENT, attributes={"peer.service": "triton"}):
+            try:
+                fingerprint = await self._detector.fingerprint()
+                detections = await self._detector.detect(picture, request)
+            except ExceptionGroup as group:
+                raise _named(group) from group
+        metrics.looking_duration.record((time.perf_counter() - started) * 1e3)
+        metrics.frames_looked_at.add(1)
+        return detections, fingerprint
+
+
 @dataclass(order=True)
 class Waiter:
-    """One who waits, in the order of admission."""
+    """A place in the queue; waiters compare in the order of admission."""
 
     rank: int
     # On the event loop's clock, in seconds.
@@ -57,7 +127,7 @@ class Waiter:
 
     @property
     def gone(self) -> bool:
-        """It gave up, and has not left the queue yet."""
+        """Whether it gave up but has not been removed from the queue yet."""
         return self.called is not None and self.called.done()
 
     def is_stale(self, now: float) -> bool:
@@ -65,7 +135,7 @@ class Waiter:
 
 
 class WaitQueue:
-    """Who waits: at most `most` impatient ones. Pure: moments are passed in."""
+    """The waiters: at most `most` that are not `patient`. Pure: moments are passed in."""
 
     def __init__(self, most: int) -> None:
         self._most = most
@@ -75,7 +145,7 @@ class WaitQueue:
         return len(self._waiters)
 
     def enter(self, waiter: Waiter) -> Waiter | None:
-        """Takes a waiter in; returns the one that is shed for it, perhaps itself."""
+        """Adds a waiter; returns the waiter to shed where the queue is full, perhaps this one."""
         insort(self._waiters, waiter)
         impatient = [known for known in self._waiters if not known.patient and not known.gone]
         if len(impatient) <= self._most:
@@ -98,7 +168,7 @@ class WaitQueue:
         return None
 
     def leave(self, waiter: Waiter) -> bool:
-        """Whether it was still waiting."""
+        """Removes a waiter; False where it was not waiting any more."""
         if waiter not in self._waiters:
             return False
         self._waiters.remove(waiter)
@@ -131,7 +201,7 @@ class AdmissionQueue:
     ) -> AsyncIterator[None]:
         """A slot for the block, by `deadline` on the loop's clock. Raises Shed.
 
-        The `patient` are never dropped: they hold their caller up instead.
+        A `patient` waiter is never dropped: its caller waits as long as it takes.
         """
         self.offered += 1
         loop = asyncio.get_running_loop()
@@ -192,7 +262,7 @@ class AdmissionQueue:
 
 
 class KeyedLocks:
-    """One at a time for each key, in the order of arrival."""
+    """A lock for each key; those who wait for it get it in the order of arrival."""
 
     def __init__(self) -> None:
         self._locks: WeakValueDictionary[bytes, asyncio.Lock] = WeakValueDictionary()
@@ -204,3 +274,13 @@ class KeyedLocks:
             lock = self._locks[key] = asyncio.Lock()
         async with lock:
             yield
+
+
+def _named(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The first refusal among errors of concurrent calls; the group itself where there is none."""
+    for error in group.exceptions:
+        if isinstance(error, Refusal):
+            return error
+        if isinstance(error, BaseExceptionGroup):
+            return _named(error)
+    return group

@@ -17,22 +17,20 @@ from tartip.inference.v1 import (
 from vision.detector import Detector
 from vision.faces.detector import FaceDetector
 
+from inference_gateway.admission import InferencePool
 from inference_gateway.camera_rules import grpc_api as functions_api
-from inference_gateway.camera_rules.configurations import Configurations
+from inference_gateway.camera_rules.storage import Configurations
 from inference_gateway.camera_rules.usecases import OutsideModels, RulesDesk
-from inference_gateway.cameras.clients import RegisterClient
-from inference_gateway.cameras.usecases import Cameras
+from inference_gateway.cameras.clients import Cameras, RegisterClient
 from inference_gateway.consumers import SUBSCRIPTIONS
-from inference_gateway.evidence.blobs import BlobStore
 from inference_gateway.evidence.grpc_api import EvidenceApi
+from inference_gateway.evidence.storage import BlobStore
 from inference_gateway.evidence.usecases import EvidenceStore
 from inference_gateway.grpc_api import POLICY, InferenceApi
-from inference_gateway.inference_pool import InferencePool
 from inference_gateway.ingest.edge_grpc_api import EdgeApi
 from inference_gateway.ingest.grpc_api import IngestApi
-from inference_gateway.ingest.usecases import Intake
+from inference_gateway.ingest.usecases import Intake, SessionParts
 from inference_gateway.ingest.video_ingest import VideoIngest
-from inference_gateway.ingest.video_session import SessionParts
 from inference_gateway.probes import model as probes
 from inference_gateway.probes.rounds import Prober, Times
 from inference_gateway.quarantine.grpc_api import QuarantineApi

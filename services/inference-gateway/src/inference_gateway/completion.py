@@ -1,4 +1,4 @@
-"""Steps that are done whole or not at all, though whoever waits for them is cancelled."""
+"""Steps that run to their end although the task that awaits them is cancelled."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 
 def run_to_completion(step: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Awaitable[T]]:
-    """Once begun it is done to its end; a cancellation is raised after that. For short steps."""
+    """Lets a coroutine finish before a cancellation is raised; for short steps."""
 
     @wraps(step)
     async def done(*args: P.args, **kwargs: P.kwargs) -> T:

@@ -1,7 +1,7 @@
 """The only module that speaks to Triton: one batch to one model, over mutual TLS.
 
-A call that was sent is never cancelled: this Triton can crash when that happens. Who stops waiting
-leaves the call to end by itself, and it keeps its place among those in flight until then.
+A call that was sent is never cancelled: this Triton can crash when that happens. A caller
+that stops waiting leaves the call to end by itself, and it counts as in flight until then.
 """
 
 import asyncio
@@ -75,7 +75,7 @@ class OutsideModel:
 
 @dataclass(frozen=True, slots=True)
 class _Catalogue:
-    """What the server says of its models, and until when that is believed."""
+    """The models that the server names, and until when that answer is cached."""
 
     fingerprint: str = ""
     outside: Mapping[str, OutsideModel] = field(default_factory=dict)
@@ -120,7 +120,7 @@ class TritonModels:
     async def run(
         self, model: str, images: npt.NDArray[np.uint8], *, seconds: float
     ) -> npt.NDArray[np.float32]:
-        """The model's answer to a batch, or `ModelsAway` when it fails or takes too long."""
+        """The output [n, …] for images [n, h, w, 3]. Raises ModelsAway, also past `seconds`."""
         loop = asyncio.get_running_loop()
         until = loop.time() + seconds
         try:
@@ -152,15 +152,15 @@ class TritonModels:
         return True
 
     async def fingerprint(self) -> str:
-        """One digest over the weights of all models, as the server names them; or `ModelsAway`."""
+        """One digest over the weights of all models that are served. Raises ModelsAway."""
         return (await self._asked()).fingerprint
 
     async def object_models(self) -> Mapping[str, OutsideModel]:
-        """The outside object models that are served now, by name; or `ModelsAway`."""
+        """The outside object models that are served now, by name. Raises ModelsAway."""
         return (await self._asked()).outside
 
     async def close(self) -> None:
-        """Wait for what is in flight, then hang up."""
+        """Waits for the calls in flight, then closes the connection."""
         if self._in_flight:
             await asyncio.wait(set(self._in_flight))
         await self._client.close()

@@ -8,7 +8,7 @@ from typing import Any
 import grpc
 from chassis.clock import new_id, to_timestamp
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from inference_gateway.frames.readings import Readings
+from inference_gateway.frames.model import Readings
 from tartip.cameras.v1 import cameras_pb2, cameras_pb2_grpc
 from tartip.common.v1 import common_pb2
 from tartip.inference.v1 import inference_pb2

@@ -18,7 +18,7 @@ from chassis.transaction import SYSTEM, Tx
 from inference_gateway.cameras.model import Camera
 from inference_gateway.frames.events import OutboundEvent
 from inference_gateway.frames.model import EmittedEvent, FrameResult
-from inference_gateway.ingest.pending import PendingResult
+from inference_gateway.ingest.usecases import PendingResult
 from inference_gateway.streams import storage
 from inference_gateway.streams.assignment import StreamAssignment
 from inference_gateway.streams.model import Stream

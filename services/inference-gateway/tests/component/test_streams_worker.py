@@ -16,14 +16,15 @@ from chassis.clock import new_id, system_clock
 from chassis.db import Database
 from chassis.refusals import ClockUnsure
 from chassis.transaction import SYSTEM, Tx
+from inference_gateway.cameras.clients import Cameras
 from inference_gateway.cameras.model import Camera
 from inference_gateway.cameras.storage import cache_camera
-from inference_gateway.cameras.usecases import Cameras
 from inference_gateway.consumers import on_changed
-from inference_gateway.evidence.blobs import BlobStore
+from inference_gateway.evidence.storage import BlobStore
 from inference_gateway.evidence.usecases import EvidenceStore
 from inference_gateway.frames.storage import frames
-from inference_gateway.ingest.video_session import SessionParts, Subject, VideoSession, _Sighting
+from inference_gateway.ingest.usecases import SessionParts
+from inference_gateway.ingest.video_session import Subject, VideoSession, _Sighting
 from inference_gateway.streams import storage
 from inference_gateway.streams import worker as worker_module
 from inference_gateway.streams.assignment import StreamAssignment

@@ -11,10 +11,11 @@ from chassis.clock import new_id, to_timestamp
 from chassis.identity import Caller, Operator
 from chassis.transaction import Scope
 from inference_gateway.camera_rules.model import CameraFunctions
-from inference_gateway.evidence.blobs import EvidenceAway
+from inference_gateway.evidence.storage import EvidenceAway
 from inference_gateway.frames.model import FaceVerdict
+from inference_gateway.ingest.usecases import SessionParts
 from inference_gateway.ingest.video import SampledFrame
-from inference_gateway.ingest.video_session import SessionParts, Subject, VideoSession
+from inference_gateway.ingest.video_session import Subject, VideoSession
 from inference_gateway.watchlists import storage
 from inference_gateway.watchlists.model import EntryNotInForce, Verdict
 from tartip.inference.v1 import events_pb2

@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 from chassis.clock import new_id
 from chassis.transaction import SYSTEM
-from inference_gateway.frames.pictures import open_picture
+from inference_gateway.frames.model import open_picture
 from inference_gateway.watchlists import storage
 from inference_gateway.watchlists.model import Basis, Entry
 from tartip.inference.v1 import functions_pb2, functions_pb2_grpc, inference_pb2

@@ -15,11 +15,11 @@ import pytest
 from chassis.clock import new_id, system_clock, to_timestamp
 from chassis.db import Database
 from chassis.transaction import Scope
+from inference_gateway.admission import InferencePool
 from inference_gateway.cameras.model import Camera
-from inference_gateway.evidence.blobs import BlobStore
+from inference_gateway.evidence.storage import BlobStore
 from inference_gateway.evidence.usecases import EvidenceStore
-from inference_gateway.frames.pictures import open_picture
-from inference_gateway.inference_pool import InferencePool
+from inference_gateway.frames.model import open_picture
 from inference_gateway.triton import Credentials, TritonModels
 from inference_gateway.watchlists.candidates import MatchedFaces
 from inference_gateway.watchlists.gallery_sync import GallerySync

@@ -7,7 +7,7 @@ from typing import Any
 import av
 import numpy as np
 import pytest
-from inference_gateway.frames.pictures import PictureFormatNotTaken
+from inference_gateway.frames.model import PictureFormatNotTaken
 from inference_gateway.ingest import video
 from inference_gateway.ingest.video import (
     FilmNotDecodable,

@@ -16,16 +16,17 @@ from chassis.refusals import Overloaded
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from inference_gateway.admission import (
+    INFERENCES_AT_ONCE,
     PATIENCE_SECONDS,
     AdmissionQueue,
     Dropped,
+    InferencePool,
     KeyedLocks,
     Shed,
     Urgency,
     Waiter,
     WaitQueue,
 )
-from inference_gateway.inference_pool import INFERENCES_AT_ONCE, InferencePool
 from inference_gateway.probes.model import load as probe_pictures
 from inference_gateway.probes.rounds import Prober, Times
 from inference_gateway.triton import ModelsAway

@@ -17,15 +17,16 @@ from inference_gateway.frames.model import (
     FaceVerdict,
     FrameFromFuture,
     FrameResult,
+    Readings,
     ReadingsNotSigned,
     ReadingsOfOtherFrame,
     ReadPlate,
     SeenFace,
     SeenObject,
+    SignedReadings,
     check_frame,
     measured,
 )
-from inference_gateway.frames.readings import Readings, SignedReadings
 from vision.boxes import Box
 
 NOW = datetime(2026, 3, 1, 12, 30, tzinfo=UTC)

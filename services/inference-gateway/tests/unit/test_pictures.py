@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 from chassis.refusals import Refusal
-from inference_gateway.frames.pictures import (
+from inference_gateway.frames.model import (
     NotAPicture,
     PictureAnimated,
     PictureFormatNotTaken,

@@ -6,7 +6,7 @@ import numpy as np
 from chassis.refusals import Refusal
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from inference_gateway.frames.pictures import (
+from inference_gateway.frames.model import (
     NotAPicture,
     PictureAnimated,
     PictureTooLarge,

@@ -8,8 +8,8 @@ from uuid import UUID
 import numpy as np
 import pytest
 from chassis.db import Database
-from inference_gateway.frames.pictures import open_picture
-from inference_gateway.inference_pool import InferencePool
+from inference_gateway.admission import InferencePool
+from inference_gateway.frames.model import open_picture
 from inference_gateway.probes.model import (
     Found,
     Function,

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from inference_gateway.frames.readings import Readings, SignedReadings
+from inference_gateway.frames.model import Readings, SignedReadings
 
 KEY = Ed25519PrivateKey.generate()
 OTHER = Ed25519PrivateKey.generate().public_key().public_bytes_raw()

@@ -10,14 +10,14 @@ import pytest
 from chassis.db import Database
 from chassis.identity import Caller
 from chassis.transaction import Scope
-from inference_gateway.admission import Urgency
+from inference_gateway.admission import InferencePool, Urgency
 from inference_gateway.camera_rules.model import CameraFunctions
 from inference_gateway.cameras.model import Camera
-from inference_gateway.evidence.blobs import BlobStore
+from inference_gateway.evidence.storage import BlobStore
 from inference_gateway.evidence.usecases import EvidenceStore
-from inference_gateway.inference_pool import InferencePool
+from inference_gateway.ingest.usecases import SessionParts
 from inference_gateway.ingest.video import SampledFrame
-from inference_gateway.ingest.video_session import SessionParts, Subject, VideoSession
+from inference_gateway.ingest.video_session import Subject, VideoSession
 from inference_gateway.watchlists.gallery_sync import GallerySync
 from inference_gateway.watchlists.matcher import FaceMatcher
 from inference_gateway.watchlists.model import ListsAway

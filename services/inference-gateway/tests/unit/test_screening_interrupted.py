@@ -11,13 +11,13 @@ import pytest
 from chassis.clock import new_id
 from chassis.identity import Caller
 from chassis.transaction import SYSTEM
+from inference_gateway.admission import InferencePool
 from inference_gateway.cameras.model import Camera
 from inference_gateway.evidence.storage import StoredEvidence
-from inference_gateway.inference_pool import InferencePool
 from inference_gateway.ingest import video_session as screening_module
-from inference_gateway.ingest.pending import PendingResult
+from inference_gateway.ingest.usecases import PendingResult, SessionParts
 from inference_gateway.ingest.video import SampledFrame
-from inference_gateway.ingest.video_session import SessionParts, Subject, VideoSession
+from inference_gateway.ingest.video_session import Subject, VideoSession
 from vision.arrays import Picture
 from vision.boxes import Box
 from vision.detector import DetectionRequest, Detections

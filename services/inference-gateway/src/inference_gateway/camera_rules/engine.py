@@ -87,7 +87,7 @@ class CameraRuleEngine:
         self._last: Moment | None = None
 
     def request(self, seconds: float) -> DetectionRequest:
-        """What to request of the models for a frame of this moment; perhaps nothing."""
+        """What to request of the models for a frame at this moment; empty where nothing is due."""
         if self._first_at is None:
             self._first_at = seconds
         passed, request = seconds - self._first_at, EMPTY_REQUEST
@@ -107,7 +107,7 @@ class CameraRuleEngine:
         seconds: float,
         local: datetime,
     ) -> FrameFacts:
-        """Take a frame in, processed as the request says."""
+        """Takes a frame with its detections; returns its facts and tracked objects."""
         passed = seconds - (self._first_at or 0.0)
         for place, pace in enumerate(self._paces):
             if request | pace.request == request:
@@ -158,7 +158,7 @@ def joined_with(
 
 
 def _still_paces(functions: CameraFunctions) -> list[Pace]:
-    """For what single pictures suffice; with no rule beside it, every frame is processed."""
+    """The pace of plates and faces; without rules over time, every frame is processed."""
     request = DetectionRequest(plates=functions.plates, objects=True, faces=functions.faces)
     often = PLATE_LOOKS_PER_SECOND if functions.over_time else EVERY_FRAME
     if functions.over_time and not (functions.plates or functions.faces):

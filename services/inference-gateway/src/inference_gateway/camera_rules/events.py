@@ -27,7 +27,8 @@ def outbound_event(
     frame: FrameResult,
     moment: Callable[[float], datetime],
 ) -> OutboundEvent:
-    """Ids follow from `names` and the fact, so that the same video emits the same events."""
+    """The event of a fact. Its id derives from `names` and the fact: a video that is sent again
+    emits the same events."""
     thing_id, at = uuid5(names, fact.thing), moment(fact.seconds)
     context = EventContext(
         thing_id,

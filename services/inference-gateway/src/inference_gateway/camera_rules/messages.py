@@ -28,7 +28,7 @@ def canonical(configured: pb.CameraFunctions) -> bytes:
 
 
 def message_of(content: bytes) -> pb.CameraFunctions:
-    """Of the stored content; the default where there is none."""
+    """The configuration in stored bytes; the default where they are empty."""
     return pb.CameraFunctions.FromString(content) if content else default_message()
 
 
@@ -40,7 +40,10 @@ def default_message() -> pb.CameraFunctions:
 def read_functions(
     check: Checks, configured: pb.CameraFunctions, outside: Mapping[str, Iterable[str]]
 ) -> CameraFunctions:
-    """Adds every wrong field; `outside` are the labels of the outside models that there are."""
+    """The functions of a message; every wrong field is added to `check`.
+
+    `outside` gives the labels of each outside model that is served.
+    """
     check.that(configured.urgency in URGENCIES, "functions.urgency", "a known urgency")
     _check_models(check, tuple(configured.outside_models), outside)
     labels = OWN_LABELS.union(*(outside.get(name, ()) for name in configured.outside_models))
@@ -54,7 +57,7 @@ def read_functions(
 
 
 def stored_functions(content: bytes) -> CameraFunctions:
-    """Of a stored configuration: labels of models that are gone since still hold."""
+    """The functions of a stored configuration; labels of models no longer served stay valid."""
     configured, check = message_of(content), Checks()
     anything = [label for zone in configured.zones for label in zone.labels]
     anything += [label for line in configured.lines for label in line.labels]

@@ -18,8 +18,8 @@ class ConfigurationChangedMeanwhile(Refusal):
 
 @dataclass(frozen=True)
 class CameraFunctions:
-    """What one camera's pictures are processed for. `rules` are by function, as `registry` has
-    them; one that is absent is off."""
+    """The functions that run on one camera. `rules` maps the functions of `registry` to their
+    rules; a function that is absent is off."""
 
     urgency: Urgency = Urgency.NORMAL
     plates: bool = False
@@ -29,13 +29,8 @@ class CameraFunctions:
 
     @property
     def over_time(self) -> bool:
-        """Whether anything needs more than single pictures."""
+        """Whether any function needs a video rather than single pictures."""
         return any(self.rules.values())
-
-    @property
-    def faces_alone(self) -> bool:
-        """Whether nothing but faces is searched for: then nothing else is detected."""
-        return self.faces and not (self.plates or self.over_time or self.outside_models)
 
 
 DEFAULT = CameraFunctions(plates=True)

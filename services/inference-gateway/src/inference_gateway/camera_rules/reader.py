@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 
 class Reader:
-    """Reads one rule; what is wrong is given under `path`, and something that fits goes on."""
+    """Reads one rule. A wrong value is reported under `path`, and a valid one stands in for it."""
 
     def __init__(self, check: Checks, path: str, labels: frozenset[str]) -> None:
         self._check = check

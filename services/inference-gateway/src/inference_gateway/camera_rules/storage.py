@@ -1,9 +1,13 @@
-"""The table of configurations, and every statement over it."""
+"""The table of configurations, every statement over it, and its cache of two seconds."""
 
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from uuid import UUID
 
+from chassis.db import Database
 from chassis.tables import service_now
-from chassis.transaction import Tx
+from chassis.transaction import SYSTEM, Tx
 from sqlalchemy import (
     BigInteger,
     Column,
@@ -17,9 +21,17 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import insert
 
-from inference_gateway.camera_rules.model import Configuration, ConfigurationChangedMeanwhile
+from inference_gateway.camera_rules.messages import stored_functions
+from inference_gateway.camera_rules.model import (
+    DEFAULT,
+    CameraFunctions,
+    Configuration,
+    ConfigurationChangedMeanwhile,
+)
 from inference_gateway.cameras.model import Camera
 
+TTL_SECONDS = 2.0
+CAMERAS_MAX = 4096
 _metadata = MetaData()
 
 camera_functions = Table(
@@ -34,7 +46,7 @@ camera_functions = Table(
 
 
 async def configuration(tx: Tx, camera_id: UUID) -> Configuration:
-    """As far as the transaction's scope sees it; version 0 where there is none."""
+    """The camera's configuration; version 0 where the transaction's scope sees none."""
     found = select(camera_functions).where(camera_functions.c.camera_id == camera_id)
     row = (await tx.execute(found)).one_or_none()
     if row is None:
@@ -43,7 +55,10 @@ async def configuration(tx: Tx, camera_id: UUID) -> Configuration:
 
 
 async def configure(tx: Tx, camera: Camera, content: bytes, *, from_version: int) -> int:
-    """The new version. Raises ConfigurationChangedMeanwhile, also for two at once."""
+    """Stores a configuration over `from_version` and returns the new version.
+
+    Raises ConfigurationChangedMeanwhile where another version is stored, also by a concurrent call.
+    """
     told = {
         "region": camera.region,
         "version": from_version + 1,
@@ -61,3 +76,42 @@ async def configure(tx: Tx, camera: Camera, content: bytes, *, from_version: int
     if not written.rowcount:
         raise ConfigurationChangedMeanwhile
     return from_version + 1
+
+
+class Configurations:
+    """The functions of each camera, cached for two seconds.
+
+    A new configuration holds on all copies of the service within that time, whichever of them took
+    it. Returns the same object until the version changes.
+    """
+
+    def __init__(self, db: Database, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._db = db
+        self._clock = clock
+        self._known: dict[UUID, _Known] = {}
+
+    async def of(self, camera_id: UUID) -> CameraFunctions:
+        known, now = self._known.get(camera_id), self._clock()
+        if known is not None and now < known.until:
+            return known.functions
+        async with self._db.begin(SYSTEM) as tx:
+            stored = await configuration(tx, camera_id)
+        if known is not None and known.version == stored.version:
+            functions = known.functions
+        else:
+            functions = stored_functions(stored.content) if stored.version else DEFAULT
+        self._known.pop(camera_id, None)
+        self._known[camera_id] = _Known(functions, stored.version, now + TTL_SECONDS)
+        if len(self._known) > CAMERAS_MAX:
+            self._known.pop(next(iter(self._known)))
+        return functions
+
+    def forget(self, camera_id: UUID) -> None:
+        self._known.pop(camera_id, None)
+
+
+@dataclass(frozen=True)
+class _Known:
+    functions: CameraFunctions
+    version: int
+    until: float

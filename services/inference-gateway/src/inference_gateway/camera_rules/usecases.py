@@ -8,10 +8,10 @@ from chassis.db import Database
 from chassis.identity import Caller
 
 from inference_gateway.camera_rules import storage
-from inference_gateway.camera_rules.configurations import Configurations
 from inference_gateway.camera_rules.model import Configuration, ConfigurationChangedMeanwhile
+from inference_gateway.camera_rules.storage import Configurations
+from inference_gateway.cameras.clients import Cameras
 from inference_gateway.cameras.model import check_camera_in_use
-from inference_gateway.cameras.usecases import Cameras
 
 OutsideModels = Callable[[], Awaitable[Mapping[str, Iterable[str]]]]
 
@@ -32,7 +32,7 @@ class RulesDesk:
     async def configure(
         self, camera_id: UUID, content: bytes, *, from_version: int, caller: Caller
     ) -> int:
-        """The version that holds now: a new one, or the one there is if it says the same.
+        """Returns the version in force: a new one, or the present one if its content is the same.
 
         Raises CameraNotFound, CameraRetired and ConfigurationChangedMeanwhile.
         """
@@ -56,7 +56,7 @@ class RulesDesk:
         return version
 
     async def get(self, camera_id: UUID, caller: Caller) -> Configuration:
-        """Raises CameraNotFound; version 0 where the camera was never configured."""
+        """The camera's configuration, version 0 if it has none. Raises CameraNotFound."""
         _, scope = await self._cameras.for_caller(camera_id, caller)
         async with self._db.begin(replace(scope, regions=("*",))) as tx:
             return await storage.configuration(tx, camera_id)

@@ -1,24 +1,81 @@
-"""The peers of this service: the camera register."""
+"""Cameras as this service knows them: a table, filled from the register and aged by its events.
 
+All copies of the service share the table, so an event that one of them consumes is known to all. A
+row that is merely old stays in use while the register is away; a row that an event has made out of
+date does not.
+"""
+
+from dataclasses import replace
+from datetime import timedelta
 from uuid import UUID
 
 import grpc
 from chassis.channels import peers_refusals
+from chassis.clock import Clock
+from chassis.db import Database
+from chassis.identity import Caller
 from chassis.refusals import Kind, Refusal
+from chassis.transaction import SYSTEM, Scope
 from tartip.cameras.v1 import cameras_pb2, cameras_pb2_grpc
 
+from inference_gateway.cameras import storage
 from inference_gateway.cameras.model import Camera, CameraNotFound
 
+CACHE_TTL = timedelta(hours=1)
 REGISTER_SECONDS = 2.0
 
 
+class Cameras:
+    def __init__(self, db: Database, register: "RegisterClient", clock: Clock) -> None:
+        self._db = db
+        self._register = register
+        self._clock = clock
+
+    async def by_id(self, camera_id: UUID) -> Camera:
+        """The camera, also one that is retired.
+
+        Raises CameraNotFound, or a refusal of kind UNAVAILABLE or TIMEOUT where no copy is stored.
+        """
+        async with self._db.begin(SYSTEM) as tx:
+            cached = await storage.cached_camera(tx, camera_id)
+        if cached.camera is not None and cached.camera.retired:
+            return cached.camera
+        if cached.camera is not None and cached.fetched_at is not None:
+            if self._clock() - cached.fetched_at < CACHE_TTL:
+                return cached.camera
+            try:
+                return await self._fetch(camera_id)
+            except Refusal as refusal:
+                if refusal.kind not in (Kind.UNAVAILABLE, Kind.TIMEOUT):
+                    raise
+                return cached.camera
+        return await self._fetch(camera_id)
+
+    async def for_caller(self, camera_id: UUID, caller: Caller) -> tuple[Camera, Scope]:
+        """The camera, and the caller's scope narrowed to its region. Raises CameraNotFound."""
+        camera = await self.by_id(camera_id)
+        if caller.operator is not None and not caller.scope.sees(camera.region):
+            raise CameraNotFound
+        return camera, replace(caller.scope, regions=(camera.region,))
+
+    async def _fetch(self, camera_id: UUID) -> Camera:
+        camera = await self._register.camera(camera_id)
+        async with self._db.begin(SYSTEM) as tx:
+            await storage.cache_camera(tx, camera, self._clock())
+        return camera
+
+
 class RegisterClient:
-    """`cameras.CameraRegister` over gRPC."""
+    """The peer that owns cameras, over gRPC."""
 
     def __init__(self, channel: grpc.aio.Channel) -> None:
         self._stub = cameras_pb2_grpc.CameraRegistryStub(channel)
 
     async def camera(self, camera_id: UUID) -> Camera:
+        """The camera as the register has it now.
+
+        Raises CameraNotFound, or a refusal of kind UNAVAILABLE or TIMEOUT.
+        """
         request = cameras_pb2.GetCameraRequest(camera_id=str(camera_id))
         try:
             with peers_refusals():

@@ -18,7 +18,7 @@ class CameraRetired(Refusal):
 
 @dataclass(frozen=True)
 class Camera:
-    """What this service keeps of a camera."""
+    """The part of a camera that this service needs; `device_key` is 32 bytes of Ed25519."""
 
     camera_id: UUID
     region: str
@@ -29,5 +29,6 @@ class Camera:
 
 
 def check_camera_in_use(camera: Camera) -> None:
+    """Raises CameraRetired for a camera that was taken out of service."""
     if camera.retired:
         raise CameraRetired

@@ -85,9 +85,9 @@ async def cache_camera(tx: Tx, camera: Camera, fetched_at: datetime) -> None:
 async def announce_camera(
     tx: Tx, camera_id: UUID, *, region: str, version: int, retired: bool = False
 ) -> bool:
-    """An event announced a version: a copy of an older one must be fetched again.
+    """Notes the version that an event announced; a row of an older one is fetched again.
 
-    Whether no newer one is known: events may come late, or twice.
+    Returns False where a newer version is known: events may come late, or twice.
     """
     new = insert(cameras).values(
         camera_id=camera_id,

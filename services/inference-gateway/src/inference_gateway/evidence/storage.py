@@ -1,10 +1,24 @@
-"""The table of evidence, and every statement over it."""
+"""Storage of evidence: rows in a table, sealed objects in a local folder or any S3 bucket.
 
+`BlobStore` only ever gets sealed bytes. A local object is
+on the disk when `put` returns, not merely in the page cache.
+"""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
+import obstore
+from chassis.refusals import Kind, Refusal
 from chassis.tables import data_keys
 from chassis.transaction import Tx
+from obstore.exceptions import BaseError
+from obstore.store import from_url
 from sqlalchemy import (
     BigInteger,
     Column,
@@ -22,6 +36,8 @@ from sqlalchemy.dialects.postgresql import insert
 from vault.keyring import DataKey
 
 KEY_CLASS = "evidence"
+PUT_SECONDS = 30.0
+GET_SECONDS = 30.0
 _metadata = MetaData()
 _moment = DateTime(timezone=True)
 
@@ -44,7 +60,7 @@ evidence = Table(
 
 @dataclass(frozen=True)
 class StoredEvidence:
-    """A sealed object, and what opens it."""
+    """A sealed object and the key that opens it."""
 
     sha256: str
     content_type: str
@@ -57,7 +73,7 @@ class StoredEvidence:
 
     @property
     def shown_sha256(self) -> str:
-        """ "" where it cannot be shown."""
+        """The hash of the form that operators are shown; "" where there can be none."""
         return (self.shown or self).sha256 if self.is_showable else ""
 
 
@@ -78,7 +94,7 @@ class FoundEvidence:
 
 
 async def store_evidence(tx: Tx, kept: StoredEvidence, place: EvidencePlace) -> None:
-    """The rows that make sealed objects evidence; the first object of a content stays."""
+    """Writes the rows that make sealed objects evidence; of one content the first object stays."""
     if kept.shown is not None:
         await _add_evidence(tx, kept.shown, place)
     if not await _add_evidence(tx, kept, place):
@@ -86,14 +102,14 @@ async def store_evidence(tx: Tx, kept: StoredEvidence, place: EvidencePlace) -> 
 
 
 async def note_shown(tx: Tx, kept: StoredEvidence, place: EvidencePlace) -> None:
-    """The form of evidence that was kept without one."""
+    """Writes the shown form of evidence that was stored without one."""
     if kept.shown is not None:
         await _add_evidence(tx, kept.shown, place)
     await _set_shown(tx, kept, place)
 
 
 async def _add_evidence(tx: Tx, kept: StoredEvidence, place: EvidencePlace) -> bool:
-    """False where this content is there already."""
+    """Returns False where a row with this content and place exists."""
     await tx.execute(
         insert(data_keys).values(
             key_id=kept.key.key_id, key_class=KEY_CLASS, wrapped=kept.key.wrapped
@@ -117,7 +133,7 @@ async def _add_evidence(tx: Tx, kept: StoredEvidence, place: EvidencePlace) -> b
 
 
 async def _set_shown(tx: Tx, kept: StoredEvidence, place: EvidencePlace) -> None:
-    """Where it is not known yet and the scope sees the row; else its first reader does it."""
+    """Sets the shown form where none is set and the scope sees the row; else a reader does."""
     await tx.execute(
         update(evidence)
         .where(*_is(kept.sha256, place), evidence.c.shown_sha256.is_(None))
@@ -126,7 +142,7 @@ async def _set_shown(tx: Tx, kept: StoredEvidence, place: EvidencePlace) -> None
 
 
 async def find_evidence(tx: Tx, sha256: str) -> FoundEvidence | None:
-    """As far as the transaction's scope sees it."""
+    """The evidence with this original hash; None where the scope sees none or its key is gone."""
     row = (
         await tx.execute(
             select(evidence).where(evidence.c.sha256 == sha256).order_by(evidence.c.only_role)
@@ -167,7 +183,7 @@ async def known_objects(tx: Tx, paths: list[str]) -> set[str]:
 
 
 async def is_shown_form(tx: Tx, sha256: str, place: EvidencePlace) -> bool:
-    """Of another original that is kept in this place."""
+    """Whether this is the shown form of another original with the same region and role."""
     query = select(evidence.c.sha256).where(
         evidence.c.shown_sha256 == sha256,
         evidence.c.sha256 != sha256,
@@ -178,7 +194,7 @@ async def is_shown_form(tx: Tx, sha256: str, place: EvidencePlace) -> bool:
 
 
 async def take_away(tx: Tx, sha256: str, place: EvidencePlace) -> str:
-    """The row and the key of what it holds; gives the hash of its other form, "" if it had none."""
+    """Deletes a row and destroys its key; returns the hash of its other form, "" without one."""
     gone = (
         await tx.execute(
             delete(evidence)
@@ -190,3 +206,56 @@ async def take_away(tx: Tx, sha256: str, place: EvidencePlace) -> str:
         return ""
     await tx.keys.destroy(gone.key_id)
     return str(gone.shown_sha256 or "") if gone.shown_sha256 != sha256 else ""
+
+
+class EvidenceAway(Refusal):
+    kind = Kind.UNAVAILABLE
+    code = "EVIDENCE_AWAY"
+
+
+class BlobStore:
+    def __init__(self, url: str) -> None:
+        parts = urlsplit(url)
+        self._folder = Path(unquote(parts.path)) if parts.scheme == "file" else None
+        options: dict[str, Any] = {"mkdir": True} if self._folder else {}
+        self._store = from_url(url, **options)
+
+    async def put(self, path: str, content: bytes) -> None:
+        """Writes an object whole or not at all. Raises EvidenceAway."""
+        try:
+            async with asyncio.timeout(PUT_SECONDS):
+                await obstore.put_async(self._store, path, content, use_multipart=False)
+                if self._folder is not None:
+                    await asyncio.to_thread(_to_disk, self._folder, self._folder / path)
+        except (BaseError, OSError) as error:
+            raise EvidenceAway from error
+
+    async def get(self, path: str) -> bytes:
+        """The sealed bytes of an object. Raises EvidenceAway."""
+        try:
+            async with asyncio.timeout(GET_SECONDS):
+                found = await obstore.get_async(self._store, path)
+                return bytes(await found.bytes_async())
+        except (BaseError, OSError) as error:
+            raise EvidenceAway from error
+
+    async def under(self, prefix: str) -> AsyncIterator[tuple[str, datetime]]:
+        """The paths under a prefix, and when each was last written."""
+        async for batch in obstore.list(self._store, prefix=prefix):
+            for found in batch:
+                yield found["path"], found["last_modified"]
+
+    async def delete(self, paths: Sequence[str]) -> None:
+        await obstore.delete_async(self._store, list(paths))
+
+
+def _to_disk(root: Path, path: Path) -> None:
+    """Syncs the file and then every folder up to the root, so that its name is on the disk too."""
+    for place in (path, *path.parents):
+        handle = os.open(place, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+        if place == root:
+            return

@@ -4,8 +4,8 @@ Two forms of it are stored: the original as it came, and the one that operators 
 the picture or film and nothing else of the file; they are one where there was nothing to leave out.
 
 The object is written before the transaction that makes it evidence, so a crash leaves at most an
-object that no row knows; the sweeper takes those away, once they were found so twice. Reading is
-audited first: the row that says who read what and why is committed before the first byte leaves.
+object without a row; the sweeper deletes it after it has found it so twice. Reading is audited
+first: the row that says who read what and why is committed before the first byte leaves.
 """
 
 import asyncio
@@ -22,12 +22,12 @@ from chassis.identity import Caller
 from chassis.refusals import Kind, Refusal
 from chassis.transaction import SYSTEM, Scope, Tx
 from cryptography.exceptions import InvalidTag
+from vision.shown_forms import NotShowable, shown_form
 
 from inference_gateway.evidence import storage
-from inference_gateway.evidence.blobs import BlobStore
-from inference_gateway.evidence.shown_forms import EvidenceNotShowable, shown_form
 from inference_gateway.evidence.storage import (
     KEY_CLASS,
+    BlobStore,
     EvidencePlace,
     FoundEvidence,
     StoredEvidence,
@@ -61,9 +61,13 @@ class EvidenceNotFound(Refusal):
     code = "EVIDENCE_NOT_FOUND"
 
 
+class EvidenceNotShowable(Refusal):
+    code = "EVIDENCE_NOT_SHOWABLE"
+
+
 @dataclass(frozen=True)
 class ShownEvidence:
-    """What is shown of a piece of evidence, and of which original it is the form."""
+    """The form of a piece of evidence that operators are shown, and the original's SHA-256."""
 
     content_type: str
     content: bytes
@@ -82,7 +86,7 @@ class EvidenceStore:
     async def seal(self, content: bytes, content_type: str) -> StoredEvidence:
         """Writes the sealed original, and the form that operators are shown where it is another.
 
-        They are evidence only once `storage.keep_evidence` says so.
+        They are evidence only once `storage.store_evidence` has written their rows.
         """
         stored = await self._seal(content, content_type)
         return await self._with_form(stored, content)
@@ -97,7 +101,10 @@ class EvidenceStore:
         caller: Caller,
         confidential: bool,
     ) -> StoredEvidence:
-        """Raises EvidenceDigestMismatch. The same content again changes nothing."""
+        """Seals content and stores it as evidence; the same content again changes nothing.
+
+        Raises EvidenceDigestMismatch or EvidenceAway.
+        """
         if hashlib.sha256(content).hexdigest() != sha256:
             raise EvidenceDigestMismatch
         stored = await self.seal(content, content_type)
@@ -128,17 +135,16 @@ class EvidenceStore:
         return await self.shown(found, scope)
 
     async def find(self, tx: Tx, sha256: str) -> FoundEvidence:
-        """By the hash of the original. Raises EvidenceNotFound."""
+        """The evidence with this hash of its original, within `tx`. Raises EvidenceNotFound."""
         found = await storage.find_evidence(tx, sha256)
         if found is None:
             raise EvidenceNotFound
         return found
 
     async def shown(self, found: FoundEvidence, scope: Scope) -> ShownEvidence:
-        """Outside of any transaction, after the entry that says who reads it was committed.
+        """The shown form, opened; call it without a transaction, once the audit entry is committed.
 
-        What was kept before there were two forms gets its other one now. Raises
-        EvidenceNotShowable.
+        Evidence that was stored without a shown form gets one now. Raises EvidenceNotShowable.
         """
         if found.shown_sha256 is None:
             stored = await self._with_form(found.stored, await self._opened(found.stored))
@@ -156,7 +162,7 @@ class EvidenceStore:
     async def _with_form(self, stored: StoredEvidence, content: bytes) -> StoredEvidence:
         try:
             form = await asyncio.to_thread(shown_form, content)
-        except EvidenceNotShowable:
+        except NotShowable:
             return replace(stored, is_showable=False)
         if form.content == content and form.content_type == stored.content_type:
             return stored
@@ -178,6 +184,7 @@ class EvidenceStore:
             raise RuntimeError("evidence was changed where it lies") from error
 
     async def keep_sweeping(self) -> None:
+        """Runs `sweep` every half hour, in one copy of the service at a time; never returns."""
         async with self._db.singleton("evidence sweeper"):
             while True:
                 await self.sweep()
@@ -211,7 +218,7 @@ class EvidenceStore:
     async def _sweep_batch(
         self, paths: list[str], suspected_seconds: float
     ) -> tuple[dict[str, float], int]:
-        """Those that are suspects from now on, and how many were deleted."""
+        """The objects that remain suspects, and how many were deleted."""
         async with self._db.begin(SYSTEM) as tx:
             known = await storage.known_objects(tx, paths)
         asked = time.monotonic()

@@ -1,1 +1,1 @@
-"""Frames and their results: what every context shares of them."""
+"""Frames and their results, shared by all contexts."""

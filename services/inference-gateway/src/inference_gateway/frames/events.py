@@ -13,10 +13,10 @@ from inference_gateway.cameras.model import Camera
 from inference_gateway.frames.model import (
     EmittedEvent,
     FrameResult,
+    Readings,
     ReadPlate,
     measured,
 )
-from inference_gateway.frames.readings import Readings
 
 PLATE_READ = "inference.v1.plate_read"
 PHASES = {
@@ -64,7 +64,7 @@ def plate_events(
     readings: Readings | None = None,
     received_at: datetime | None = None,
 ) -> tuple[OutboundEvent, ...]:
-    """Every plate of a frame whose evidence is named in it.
+    """An event for every plate of a frame, which must name its evidence.
 
     `received_at` is when a frame with readings reached this service.
     """

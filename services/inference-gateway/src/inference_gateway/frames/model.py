@@ -1,26 +1,37 @@
 """Frames, signed readings and results, and the rules by which a frame is let in.
 
-Pure: no clock, no storage. Moments and ids are passed in.
+Pure: no clock, no storage. Moments and ids are passed in. What a device signs is RFC 8785 JSON of
+its readings, absent values left out; the contract (`SignedReadings` in inference.proto) names the
+members. A device, or a tool that plays one, needs nothing but this form and an Ed25519 key.
+Pictures are opened by `vision.pictures` and refused here by name.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
 import rfc8785
 from chassis.refusals import Kind, Refusal, checks
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from vision import pictures
+from vision.arrays import Picture
 from vision.boxes import Box
 from vision.detector import Detections
+from vision.pictures import OpenedPicture, PictureFault, PictureUnusable
 from vision.plates.reading import Plate
 
 from inference_gateway.cameras.model import Camera, CameraRetired
-from inference_gateway.frames.readings import SignedReadings
 
 # How far a camera's clock may run ahead of ours.
 AHEAD_MAX = timedelta(seconds=5)
 # How far the unsigned moment of a frame may lie from the one that the device signed.
 APART_MAX = timedelta(seconds=5)
+KEY_BYTES = 32
+PHASES = ("green", "yellow", "red")
 
 
 class FrameFromFuture(Refusal):
@@ -48,6 +59,89 @@ class PictureSignedBefore(Refusal):
     code = "PICTURE_SIGNED_BEFORE"
 
 
+class NotAPicture(Refusal):
+    kind = Kind.INVALID
+    code = "NOT_A_PICTURE"
+
+
+class PictureFormatNotTaken(Refusal):
+    kind = Kind.INVALID
+    code = "PICTURE_FORMAT_NOT_TAKEN"
+
+
+class PictureTruncated(Refusal):
+    kind = Kind.INVALID
+    code = "PICTURE_TRUNCATED"
+
+
+class PictureTooLarge(Refusal):
+    kind = Kind.INVALID
+    code = "PICTURE_TOO_LARGE"
+
+
+class PictureAnimated(Refusal):
+    kind = Kind.INVALID
+    code = "PICTURE_ANIMATED"
+
+
+REFUSALS: dict[PictureFault, type[Refusal]] = {
+    PictureFault.NOT_A_PICTURE: NotAPicture,
+    PictureFault.FORMAT_NOT_TAKEN: PictureFormatNotTaken,
+    PictureFault.TRUNCATED: PictureTruncated,
+    PictureFault.TOO_LARGE: PictureTooLarge,
+    PictureFault.ANIMATED: PictureAnimated,
+}
+
+
+@dataclass(frozen=True)
+class Readings:
+    """The readings of a measuring device at the moment of a frame; None is "not measured"."""
+
+    device_serial: str
+    device_time: datetime
+    counter: int
+    frame_sha256: bytes
+    speed_kmh: float | None = None
+    speed_limit_kmh: float | None = None
+    signal_phase: str | None = None
+    signal_age_seconds: float | None = None
+    past_stop_line: bool | None = None
+
+    def canonical(self) -> bytes:
+        """The bytes that the device signs."""
+        members: dict[str, object] = {
+            "counter": self.counter,
+            "device_serial": self.device_serial,
+            "device_time": _rfc3339(self.device_time),
+            "frame_sha256": self.frame_sha256.hex(),
+            "past_stop_line": self.past_stop_line,
+            "signal_age_seconds": self.signal_age_seconds,
+            "signal_phase": self.signal_phase,
+            "speed_kmh": self.speed_kmh,
+            "speed_limit_kmh": self.speed_limit_kmh,
+        }
+        present = {name: value for name, value in members.items() if value is not None}
+        return bytes(rfc8785.dumps(present))  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True)
+class SignedReadings:
+    readings: Readings
+    signature: bytes
+
+    def signed_by(self, device_key: bytes) -> bool:
+        """Whether the holder of this public key signed exactly these readings."""
+        if len(device_key) != KEY_BYTES:
+            return False
+        try:
+            Ed25519PublicKey.from_public_bytes(device_key).verify(
+                self.signature, self.readings.canonical()
+            )
+        except (InvalidSignature, ValueError):
+            return False
+        return True
+
+
 @dataclass(frozen=True)
 class ArrivedFrame:
     frame_id: UUID
@@ -61,7 +155,7 @@ class ArrivedFrame:
 
     @property
     def content(self) -> bytes:
-        """What the same id must come with again."""
+        """The canonical bytes that a frame with the same id must repeat."""
         signed = self.readings
         return rfc8785.dumps(
             {
@@ -107,7 +201,7 @@ class FaceVerdict(StrEnum):
 
 @dataclass(frozen=True)
 class SeenFace:
-    """A face that was searched for; `candidate_id` of a candidate alone."""
+    """A face that was searched for; only a candidate has a `candidate_id`."""
 
     box: Box
     verdict: FaceVerdict
@@ -145,13 +239,13 @@ class FrameResult:
 
     @property
     def as_stored(self) -> "FrameResult":
-        """Without faces that are in no list: not even their boxes are stored."""
+        """The result with candidates as its only faces: of others not even the box is stored."""
         candidates = tuple(face for face in self.faces if face.verdict is FaceVerdict.CANDIDATE)
         return replace(self, faces=candidates)
 
 
 def check_frame(frame: ArrivedFrame, camera: Camera, now: datetime) -> None:
-    """Whether a frame may be taken in. Raises CameraRetired, FrameFromFuture or what is wrong."""
+    """Raises CameraRetired, FrameFromFuture, or what `check_readings` raises."""
     if camera.retired:
         raise CameraRetired
     check_moment(frame.captured_at, now)
@@ -160,12 +254,13 @@ def check_frame(frame: ArrivedFrame, camera: Camera, now: datetime) -> None:
 
 
 def check_moment(captured_at: datetime, now: datetime) -> None:
+    """Raises FrameFromFuture for a moment more than five seconds ahead of `now`."""
     if captured_at > now + AHEAD_MAX:
         raise FrameFromFuture
 
 
 def check_readings(signed: SignedReadings, frame: ArrivedFrame, camera: Camera) -> None:
-    """The signature first: what follows is only worth checking on what a device really said."""
+    """Raises ReadingsNotSigned, ReadingsOfOtherFrame or BadRequest; signature first."""
     if not signed.signed_by(camera.device_key):
         raise ReadingsNotSigned
     if signed.readings.frame_sha256 != frame.picture_sha256:
@@ -185,7 +280,7 @@ def check_readings(signed: SignedReadings, frame: ArrivedFrame, camera: Camera) 
 
 
 def measured(plates: tuple[ReadPlate, ...]) -> int | None:
-    """Which of the plates the device's readings are about: the only one, else nobody can say.
+    """The index of the plate that the readings are about: the only legible one, or the only one.
 
     Illegible candidates (lettering on a van, say) do not make a legible plate uncertain.
     """
@@ -196,10 +291,12 @@ def measured(plates: tuple[ReadPlate, ...]) -> int | None:
 
 
 def plates_of(sight: Detections) -> tuple[ReadPlate, ...]:
+    """The plates of one picture, legible or not, in the order of detection."""
     return tuple(read_plate(plate) for plate in sight.plates)
 
 
 def read_plate(plate: Plate) -> ReadPlate:
+    """A plate of a single picture: it has no track yet."""
     return ReadPlate(
         plate.text,
         plate.confidence,
@@ -212,4 +309,37 @@ def read_plate(plate: Plate) -> ReadPlate:
 
 
 def objects_of(sight: Detections) -> tuple[SeenObject, ...]:
+    """The vehicles, people and things of one picture, without tracks; boxes in pixels."""
     return tuple(SeenObject(seen.label, seen.score, seen.box) for seen in sight.objects)
+
+
+def open_picture(content: bytes) -> Picture:
+    """A still picture as BGR, upright. Blocking: call it from a thread.
+
+    Raises the refusal of its fault: see `REFUSALS`.
+    """
+    return read_picture(content).picture
+
+
+def read_picture(content: bytes) -> OpenedPicture:
+    """As `open_picture`, with notes on what was repaired."""
+    with _refused_by_name():
+        return pictures.read_picture(content)
+
+
+def check_format(start: bytes) -> None:
+    """Raises PictureFormatNotTaken where the first bytes are of a format that is not taken."""
+    with _refused_by_name():
+        pictures.check_format(start)
+
+
+@contextmanager
+def _refused_by_name() -> Iterator[None]:
+    try:
+        yield
+    except PictureUnusable as problem:
+        raise REFUSALS[problem.fault](facts=problem.facts) from problem
+
+
+def _rfc3339(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

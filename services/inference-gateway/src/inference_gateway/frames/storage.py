@@ -100,7 +100,7 @@ async def store_frame(
     story: str,
     key: DataKey | None,
 ) -> None:
-    """The answer for good; sealed when there is a key. Without one it must hold no plate."""
+    """Stores a result for good, sealed under `key`; without a key it must hold no plate."""
     assert key is not None or not result.plates
     content = result_bytes(result.as_stored)
     if key is not None:
@@ -121,7 +121,10 @@ async def store_frame(
 
 
 async def count_up(tx: Tx, device_key: bytes, counter: int) -> None:
-    """Raises CounterWentBack; the row stays locked until the transaction ends."""
+    """Stores a higher counter and locks its row until the transaction ends.
+
+    Raises CounterWentBack.
+    """
     new = insert(device_counters).values(device_key=device_key, counter=counter)
     grown = await tx.execute(
         new.on_conflict_do_update(
@@ -135,7 +138,10 @@ async def count_up(tx: Tx, device_key: bytes, counter: int) -> None:
 
 
 async def note_signed(tx: Tx, device_key: bytes, picture_sha256: bytes, counter: int) -> None:
-    """Raises PictureSignedBefore: a picture is evidence of one measurement."""
+    """Stores that a device signed a picture, which is evidence of one measurement alone.
+
+    Raises PictureSignedBefore.
+    """
     new = insert(signed_pictures).values(
         device_key=device_key, picture_sha256=picture_sha256, counter=counter
     )

@@ -31,7 +31,7 @@ class ReadingsRequired(Refusal):
 
 
 class Sent(Protocol):
-    """A frame as it came over a stream, read or not."""
+    """A frame as it came over a stream, valid or not."""
 
     @property
     def frame_id(self) -> str: ...
@@ -46,7 +46,7 @@ Take = Callable[[F], Awaitable[FrameResult]]
 
 @dataclass(frozen=True)
 class Answer:
-    """What became of a frame: one of the two is there."""
+    """The result of a frame or its refusal: one of the two is set."""
 
     frame_id: str
     result: FrameResult | None = None
@@ -54,7 +54,7 @@ class Answer:
 
     @property
     def again(self) -> bool:
-        """Whether the same frame may be taken later."""
+        """Whether the same frame may succeed when it is sent again."""
         return self.refusal is not None and self.refusal.kind in AGAIN
 
 
@@ -81,12 +81,12 @@ class EdgeStreams(Generic[F]):
     """All edge boxes of this process."""
 
     def __init__(self, take: Take[F]) -> None:
-        """`take` raises nothing but refusals."""
+        """`take` must raise nothing but refusals."""
         self._take = take
         self._places = asyncio.Semaphore(AT_ONCE)
 
     async def answers(self, frames: AsyncIterator[F]) -> AsyncIterator[Answer]:
-        """One answer for each frame of one stream. Raises what reading it raises, at the end."""
+        """An answer for each frame of a stream; at its end raises what reading it raised."""
         unread: deque[Exception] = deque()
         waiting: asyncio.Queue[asyncio.Task[Answer] | None] = asyncio.Queue()
         room = asyncio.Semaphore(UNANSWERED_MAX)

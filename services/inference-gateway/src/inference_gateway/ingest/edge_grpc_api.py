@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class SentFrame:
-    """What came over the stream, as it came."""
+    """One message of the stream, unchecked."""
 
     request: inference_pb2.IngestFrameRequest
 

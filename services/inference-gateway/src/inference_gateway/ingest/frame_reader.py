@@ -26,7 +26,7 @@ DELAYS_SECONDS = (0.5, 1.0, 2.0, 4.0, 8.0)
 async def stepped_frames(
     frames: Iterator[SampledFrame],
 ) -> AsyncIterator[AsyncIterator[SampledFrame]]:
-    """Every frame in turn. What the thread opened, the same thread closes."""
+    """Every frame in turn; one thread opens, reads and closes the video."""
     thread = ThreadPoolExecutor(1, "film")
 
     async def steps() -> AsyncIterator[SampledFrame]:
@@ -95,7 +95,7 @@ class LiveFrames:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[AsyncIterator[SampledFrame]]:
-        """Raises what the stream raised, once what came before it was taken."""
+        """Raises what the stream raised, after the frames before it were taken."""
         thread = ThreadPoolExecutor(1, "stream")
         reading = asyncio.get_running_loop().run_in_executor(
             thread, self._read, asyncio.get_running_loop()

@@ -22,9 +22,10 @@ from inference_gateway.frames.model import (
     EmittedEvent,
     FaceVerdict,
     FrameResult,
+    Readings,
     SeenFace,
+    SignedReadings,
 )
-from inference_gateway.frames.readings import Readings, SignedReadings
 from inference_gateway.ingest.rtsp import rtsp_address
 from inference_gateway.ingest.usecases import Intake
 from inference_gateway.ingest.video import FRAMES_PER_SECOND_MAX
@@ -251,7 +252,7 @@ def _moment(
     *,
     prefix: str = "",
 ) -> datetime:
-    """The moment in a field that must be there; any moment where it is not, refused later."""
+    """The moment in a required field; 1970, and an entry in `check`, where it is wrong."""
     stamp: Timestamp = getattr(message, name)
     try:
         if message.HasField(name):  # type: ignore[arg-type]

@@ -141,11 +141,11 @@ class Decoder:
 
     @property
     def blind_seconds(self) -> float:
-        """For how long nothing that came could be decoded."""
+        """The seconds since a frame could be decoded last."""
         return self._now() - self._good_at
 
     def frames(self, packet: Any) -> list[DatedFrame]:
-        """Of a packet of the stream, none where it cannot be decoded or came damaged."""
+        """The frames of a packet; none where it is damaged or cannot be decoded."""
         frames: list[Any] = []
         with suppress(FFmpegError):  # what is lost shows as time without a frame
             frames = [frame for frame in packet.decode() if not frame.is_corrupt]
@@ -178,7 +178,10 @@ class StreamFrames:
         """Whether anything of a picture ever came."""
 
     def connection(self) -> Iterator[SampledFrame]:
-        """Ends when the stream does. Raises as `opened_stream`, and PictureTooLarge."""
+        """Sampled frames of one connection, until it ends.
+
+        Raises as `opened_stream`, and PictureTooLarge.
+        """
         with opened_stream(self._address) as container:
             decoder = Decoder(container, self._clock, self._now)
             for packet in container.demux(container.streams.video[0]):

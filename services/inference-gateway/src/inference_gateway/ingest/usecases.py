@@ -1,46 +1,64 @@
 """One frame: checked, run through the models, persisted in one transaction.
 
-Inference runs and the sealed copy is written before the transaction; frame, evidence, device
+Inference runs, and the sealed copy is written, before the transaction; frame, evidence, device
 counter and events are written together. The same frame again gets the stored answer.
 """
 
 import asyncio
 import hashlib
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from chassis.clock import Clock
 from chassis.db import Database
 from chassis.identity import Caller
 from chassis.refusals import IdReused, Refusal
-from chassis.transaction import Scope
+from chassis.telemetry import annotate, context_from, current_story, link_to, span, traceparent
+from chassis.transaction import Scope, Tx
 from vision.detector import DetectionRequest
+from vision.pictures import content_type
 
 from inference_gateway import metrics
-from inference_gateway.admission import KeyedLocks
-from inference_gateway.camera_rules.configurations import Configurations
+from inference_gateway.admission import InferencePool, KeyedLocks
+from inference_gateway.camera_rules.model import CameraFunctions
+from inference_gateway.camera_rules.storage import Configurations
+from inference_gateway.cameras.clients import Cameras
 from inference_gateway.cameras.model import Camera
-from inference_gateway.cameras.usecases import Cameras
+from inference_gateway.evidence.storage import (
+    KEY_CLASS,
+    EvidencePlace,
+    StoredEvidence,
+    store_evidence,
+)
+from inference_gateway.evidence.usecases import EvidenceStore
 from inference_gateway.frames import storage
-from inference_gateway.frames.events import plate_events
+from inference_gateway.frames.events import PLATE_READ, OutboundEvent, plate_events
 from inference_gateway.frames.model import (
     ArrivedFrame,
     CounterWentBack,
     FrameResult,
     PictureSignedBefore,
+    Readings,
     check_frame,
     measured,
     objects_of,
     plates_of,
+    read_picture,
 )
-from inference_gateway.frames.pictures import content_type, read_picture
-from inference_gateway.frames.readings import Readings
-from inference_gateway.ingest.pending import PendingResult, persist
-from inference_gateway.ingest.video_session import SessionParts
 from inference_gateway.quarantine.guard import QuarantineGuard
+from inference_gateway.watchlists.search import FaceFindings, FaceSearch
+
+
+@dataclass(frozen=True)
+class SessionParts:
+    """What single frames and videos are processed with; without `faces` no face is searched for."""
+
+    pool: InferencePool
+    evidence: EvidenceStore
+    faces: FaceSearch | None = None
 
 
 class Intake:
-    """Single frames that are sent in; see `IngestFrame` and `SendFrames`."""
+    """Takes single frames in: `IngestFrame`, and `SendFrames` frame by frame."""
 
     def __init__(
         self,
@@ -62,6 +80,11 @@ class Intake:
         self._devices = KeyedLocks()
 
     async def ingest(self, frame: ArrivedFrame, caller: Caller) -> FrameResult:
+        """Runs inference on one frame and stores its result, evidence and events together.
+
+        A frame with the same id and content gets the stored result. Raises IdReused where the
+        content differs, and the refusals listed for `IngestFrame` in inference.proto.
+        """
         metrics.frames_arrived.add(1)
         frame = replace(frame, received_at=self._clock())
         try:
@@ -72,13 +95,21 @@ class Intake:
 
     async def _ingest(self, frame: ArrivedFrame, caller: Caller) -> FrameResult:
         camera, scope = await self._cameras.for_caller(frame.camera_id, caller)
-        async with self._guard.guarding(frame, camera, caller, scope):
-            if frame.readings is None:
-                return await self._detect_once(frame, camera, caller, scope)
-            # Readings of one device are taken in the order they came, or a slower inference on an
-            # earlier frame would find the counter of a later one.
-            async with self._devices.of(camera.device_key):
-                return await self._detect_once(frame, camera, caller, scope)
+        try:
+            return await self._detect_in_order(frame, camera, caller, scope)
+        except Refusal as refusal:
+            await self._guard.quarantine(refusal, frame, camera, caller, scope)
+            raise
+
+    async def _detect_in_order(
+        self, frame: ArrivedFrame, camera: Camera, caller: Caller, scope: Scope
+    ) -> FrameResult:
+        if frame.readings is None:
+            return await self._detect_once(frame, camera, caller, scope)
+        # Readings of one device are taken in the order they came, or a slower inference on an
+        # earlier frame would find the counter of a later one.
+        async with self._devices.of(camera.device_key):
+            return await self._detect_once(frame, camera, caller, scope)
 
     async def _detect_once(
         self, frame: ArrivedFrame, camera: Camera, caller: Caller, scope: Scope
@@ -93,17 +124,12 @@ class Intake:
         if frame.readings is not None:
             await self._check_new(camera, frame.readings.readings, scope)
         functions = await self._configurations.of(camera.camera_id)
-        request = DetectionRequest(
-            plates=functions.plates,
-            objects=not functions.faces_alone,
-            outside_models=functions.outside_models,
-        )
         faces, search = None, self._faces if functions.faces else None
         if search is not None:
             search.require_ready()
         async with self._pool.slot(urgency=functions.urgency):
             opened = await asyncio.to_thread(read_picture, frame.picture)
-            detections, fingerprint = await self._pool.detect(opened.picture, request)
+            detections, fingerprint = await self._pool.detect(opened.picture, request_of(functions))
             if search is not None:
                 faces = await search.search(
                     opened.picture,
@@ -142,7 +168,7 @@ class Intake:
     async def _answered(
         self, frame: ArrivedFrame, caller: Caller, scope: Scope
     ) -> FrameResult | None:
-        """The stored answer, before inference runs again. Raises IdReused."""
+        """The stored result of the same frame; None for a new one. Raises IdReused."""
         async with self._db.begin(scope) as tx:
             known = await storage.request_fingerprint(tx, caller.key, frame.frame_id)
             if known is None:
@@ -152,7 +178,10 @@ class Intake:
             return await storage.stored_result(tx, caller.key, frame.frame_id)
 
     async def _check_new(self, camera: Camera, readings: Readings, scope: Scope) -> None:
-        """Spares the models what the transaction would refuse."""
+        """Refuses before inference what the transaction would refuse after it.
+
+        Raises CounterWentBack or PictureSignedBefore.
+        """
         async with self._db.begin(scope) as tx:
             last = await storage.last_counter(tx, camera.device_key)
             signed = await storage.was_signed(tx, camera.device_key, readings.frame_sha256)
@@ -160,3 +189,99 @@ class Intake:
             raise CounterWentBack
         if signed:
             raise PictureSignedBefore
+
+
+def request_of(functions: CameraFunctions) -> DetectionRequest:
+    """What the models are asked for: no objects where faces are the camera's only function."""
+    faces_alone = functions.faces and not (
+        functions.plates or functions.over_time or functions.outside_models
+    )
+    return DetectionRequest(
+        plates=functions.plates, objects=not faces_alone, outside_models=functions.outside_models
+    )
+
+
+@dataclass(frozen=True)
+class PendingResult:
+    """What one transaction stores: a result, its events and evidence, its camera and caller."""
+
+    camera: Camera
+    caller: Caller
+    scope: Scope
+    content: bytes
+    result: FrameResult
+    facts: tuple[OutboundEvent, ...] = ()
+    evidence: StoredEvidence | None = None
+    readings: Readings | None = None
+    faces: FaceFindings | None = None
+    # Of a film or stream, not a frame that somebody sent alone.
+    is_scene: bool = False
+
+    @property
+    def is_passing(self) -> bool:
+        """Whether it is a video's frame without events: it is answered, and nothing is stored."""
+        leads = self.faces is not None and self.faces.has_candidates
+        return self.is_scene and not self.facts and not leads
+
+
+async def persist(db: Database, pending: PendingResult) -> FrameResult:
+    """Runs `persist_in` in a transaction of its own."""
+    async with db.begin(pending.scope) as tx:
+        return await persist_in(tx, pending)
+
+
+async def persist_in(tx: Tx, pending: PendingResult) -> FrameResult:
+    """Stores the result and emits its events, once; returns the stored result the second time.
+
+    Raises IdReused, CounterWentBack or PictureSignedBefore.
+    """
+    if pending.is_passing:
+        faces = pending.faces.faces if pending.faces else ()
+        return replace(pending.result, faces=faces)
+    caller, frame_id = pending.caller.key, pending.result.frame_id
+    if not await tx.once(caller, frame_id, pending.content):
+        return await storage.stored_result(tx, caller, frame_id)
+    if pending.readings is not None:
+        key, readings = pending.camera.device_key, pending.readings
+        await storage.count_up(tx, key, readings.counter)
+        await storage.note_signed(tx, key, readings.frame_sha256, readings.counter)
+    if not pending.is_scene:
+        return await _persist(tx, pending)
+    # A story of its own: a stream runs for days, and what passes in it has nothing to do with
+    # what passed before.
+    with span("something passed", parent=context_from(""), links=link_to(traceparent())):
+        annotate(camera=str(pending.camera.camera_id), frame=str(frame_id))
+        return await _persist(tx, pending)
+
+
+async def _persist(tx: Tx, pending: PendingResult) -> FrameResult:
+    camera, evidence = pending.camera, pending.evidence
+    result, facts = pending.result, pending.facts
+    if pending.faces is not None:
+        seen = await pending.faces.keep(tx)
+        result, facts = replace(result, faces=seen.faces), (*facts, *seen.events)
+    result = replace(result, events=tuple(outbound.emitted for outbound in facts))
+    key = evidence.key if evidence else None
+    if key is None and (result.plates or result.as_stored.faces):
+        key = await tx.keys.new(KEY_CLASS)
+    if evidence is not None:
+        await store_evidence(tx, evidence, EvidencePlace(camera.region))
+        tx.audit(
+            "keep_evidence",
+            f"evidence:{evidence.sha256}",
+            region=camera.region,
+            facts={"camera": str(camera.camera_id), "frame": str(result.frame_id)},
+        )
+    await storage.store_frame(
+        tx,
+        result,
+        caller=pending.caller.key,
+        camera=camera,
+        story=current_story(),
+        key=key,
+    )
+    for outbound in pending.facts:
+        tx.emit(outbound.event)
+        if outbound.event.subject == PLATE_READ:
+            metrics.plates_read.add(1)
+    return result

@@ -22,7 +22,7 @@ from vision.media_clock import MediaClock
 from vision.packets import packets_of, timed, usual_step
 from vision.pictures import MOST_PIXELS
 
-from inference_gateway.frames.pictures import PictureTooLarge, check_format
+from inference_gateway.frames.model import PictureTooLarge, check_format
 from inference_gateway.ingest.video_account import Outcome, VideoAccount
 
 FRAMES_PER_SECOND_DEFAULT = 2.0
@@ -73,7 +73,7 @@ class Sampling:
         self._last = -1
 
     def number(self, seconds: float) -> int | None:
-        """The interval that this frame is the first of, None when another was before it."""
+        """The interval whose first frame this is; None if the interval has one already."""
         # Times come as fractions: 0.4999 belongs to 0.5. RTP counts in 90 000ths of a second.
         interval = math.floor(seconds * self._frames_per_second + ROUNDING)
         if interval <= self._last:
@@ -171,13 +171,13 @@ class VideoFile:
 def sampled_frames(
     file: IO[bytes], frames_per_second: float, account: VideoAccount | None = None
 ) -> Iterator[SampledFrame]:
-    """As `VideoFile.of` and its `frames`."""
+    """The frames of a file, sampled. Raises as `VideoFile.of` and `VideoFile.frames`."""
     film = VideoFile.of(file)
     yield from film.frames(frames_per_second, account or VideoAccount(frames_per_second))
 
 
 def check_size(picture: Any, pixel_aspect: Fraction = Fraction(1)) -> None:
-    """Of a frame, or of what a codec announces; both have a width and a height."""
+    """Checks a frame, or what a codec announces. Raises PictureTooLarge."""
     width, height = shown_size(picture.width, picture.height, pixel_aspect)
     if width * height > MOST_PIXELS:
         raise PictureTooLarge

@@ -16,7 +16,7 @@ ROUNDING = 0.01
 
 
 class Outcome(IntEnum):
-    """What became of a cell; of several that are true of one, the greatest."""
+    """The outcome of a cell; of several that apply, the greatest counts."""
 
     # The rest of the film was not read: it is longer than what is taken at once.
     BEYOND_LIMIT = 0
@@ -73,7 +73,7 @@ class VideoAccount:
         return self._ms.total()
 
     def frame(self, seconds: float, outcome: Outcome) -> None:
-        """A frame came, and this became of it."""
+        """Notes a frame and its outcome."""
         cell = max(self._cell, math.floor(seconds / self._cell_seconds + ROUNDING))
         if cell > self._cell:
             self._close_until(self._ms_of(cell), self._outcome)
@@ -83,11 +83,11 @@ class VideoAccount:
             self._gap = Outcome.NO_PICTURE
 
     def undecodable(self) -> None:
-        """Something of the film came that is not to be decoded; perhaps no frame was lost by it."""
+        """Notes data that cannot be decoded; perhaps no frame is lost by it."""
         self._gap = Outcome.UNDECODABLE
 
     def leave_out(self, until_seconds: float, outcome: Outcome) -> None:
-        """All from the last frame's cell on, up to this moment, came to this."""
+        """Gives all cells from the last frame's to this moment one outcome."""
         until = max(round(until_seconds * 1000), self.offered_ms)
         if self._outcome is not None:
             self._close_until(min(until, self._ms_of(self._cell + 1)), self._outcome)
@@ -95,7 +95,7 @@ class VideoAccount:
         self._ms[outcome] += until - self.offered_ms
 
     def end(self, seconds: float) -> None:
-        """The last frame was over at this moment."""
+        """Closes the account at the moment at which the last frame ends."""
         self.leave_out(seconds, self._gap)
 
     def summary(self, started_at: datetime | None = None) -> VideoSummary:

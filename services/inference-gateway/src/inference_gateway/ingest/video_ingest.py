@@ -22,20 +22,19 @@ from chassis.db import Database
 from chassis.identity import Caller
 
 from inference_gateway.admission import AdmissionQueue
-from inference_gateway.camera_rules.configurations import Configurations
 from inference_gateway.camera_rules.engine import frames_per_second as needed
 from inference_gateway.camera_rules.model import CameraFunctions
+from inference_gateway.camera_rules.storage import Configurations
+from inference_gateway.cameras.clients import Cameras
 from inference_gateway.cameras.model import check_camera_in_use
-from inference_gateway.cameras.usecases import Cameras
 from inference_gateway.frames.model import FrameResult, check_moment
 from inference_gateway.ingest.frame_reader import live_frames, stepped_frames
-from inference_gateway.ingest.pending import PendingResult, persist
 from inference_gateway.ingest.rtsp import FIRST_AGE_SECONDS, StreamFrames
+from inference_gateway.ingest.usecases import PendingResult, SessionParts, persist
 from inference_gateway.ingest.video import FilmTooLarge, VideoFile
 from inference_gateway.ingest.video_account import VideoAccount, VideoSummary
 from inference_gateway.ingest.video_session import (
     Configured,
-    SessionParts,
     Subject,
     VideoSession,
 )
@@ -85,7 +84,7 @@ class VideoIngest:
     async def show(
         self, film: Video, pieces: AsyncIterator[bytes], caller: Caller
     ) -> AsyncIterator[VideoProgress]:
-        """A result a frame, and one for every track that ended; see `IngestFilm`."""
+        """A result for each frame and for each track that ended; see `IngestFilm`."""
         camera, scope = await self._cameras.for_caller(film.camera_id, caller)
         check_camera_in_use(camera)
         check_moment(film.started_at, self._clock())
@@ -138,7 +137,7 @@ class VideoIngest:
         max_frames: int,
         caller: Caller,
     ) -> AsyncIterator[FrameResult]:
-        """What a stream shows from now on; see `WatchStream`."""
+        """The results of a stream's frames from now on; see `WatchStream`."""
         camera, scope = await self._cameras.for_caller(camera_id, caller)
         check_camera_in_use(camera)
         watch_id = new_id()
@@ -200,7 +199,7 @@ async def _spool(pieces: AsyncIterator[bytes], file: IO[bytes]) -> bytes:
 
 
 def _content(film: Video, digest: bytes) -> bytes:
-    """What the same film id must come with again."""
+    """The canonical bytes that a film with the same id must repeat."""
     return rfc8785.dumps(
         {
             "camera_id": str(film.camera_id),

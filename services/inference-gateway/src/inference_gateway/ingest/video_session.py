@@ -3,7 +3,7 @@
 Facts of the rules are reported with the frame in which they happened; a plate once, when its track
 has ended: its readings vote, and the frame of the best one is the evidence. Ids follow from the
 video's id, so a video that is sent again after a crash emits nothing twice. Nothing here touches
-the database: `pending.persist_in` does.
+the database: `usecases.persist_in` does.
 """
 
 import asyncio
@@ -31,11 +31,9 @@ from inference_gateway.camera_rules.function import Fact
 from inference_gateway.camera_rules.model import DEFAULT, CameraFunctions
 from inference_gateway.cameras.model import Camera
 from inference_gateway.completion import run_to_completion
-from inference_gateway.evidence.usecases import EvidenceStore
 from inference_gateway.frames.events import OutboundEvent, plate_events
 from inference_gateway.frames.model import FrameResult, ReadPlate, SeenObject, read_plate
-from inference_gateway.inference_pool import InferencePool
-from inference_gateway.ingest.pending import PendingResult
+from inference_gateway.ingest.usecases import PendingResult, SessionParts
 from inference_gateway.ingest.video import SampledFrame
 from inference_gateway.watchlists.search import FaceFindings, FaceSearch
 
@@ -61,7 +59,7 @@ class Subject:
         return uuid5(self.session_id, name)
 
     def moment(self, seconds: float) -> datetime:
-        """When that was; never ahead of now, whatever clocks do meanwhile."""
+        """The moment so many seconds after the start, but never later than now."""
         return min(self.started_at + timedelta(seconds=seconds), self.now())
 
 
@@ -93,15 +91,6 @@ class _Shown:
 
     picture: Picture
     objects: tuple[SeenObject, ...]
-
-
-@dataclass(frozen=True)
-class SessionParts:
-    """What every session works with; without `faces` nobody is searched for."""
-
-    pool: InferencePool
-    evidence: EvidenceStore
-    faces: FaceSearch | None = None
 
 
 @dataclass
@@ -168,7 +157,7 @@ class VideoSession:
         return await self._sealed()
 
     async def finish(self) -> list[PendingResult]:
-        """The tracks that were still open."""
+        """Ends the open tracks; returns their results. Raises EvidenceAway."""
         self._unsealed += [self._passage(track) for track in self._tracks.finish()]
         return await self._sealed()
 

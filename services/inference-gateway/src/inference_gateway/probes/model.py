@@ -1,4 +1,4 @@
-"""What a probe shows, when it is answered rightly, and what becomes of a function's standing: pure.
+"""Probes and their true content, which answers are right, and the standing of functions. Pure.
 
 A function that is wrong or late twice in a row is degraded, reported once; it has recovered when
 a whole round was right and in time. In between nothing is reported.
@@ -29,7 +29,7 @@ NEARER: Final = 1.5
 
 
 class Function(StrEnum):
-    """Has the names of ProbedFunction in the contract."""
+    """The functions that are probed, named as in ProbedFunction of the contract."""
 
     PLATES = "PLATES"
     FACES = "FACES"
@@ -52,7 +52,7 @@ class Probe:
 
 @dataclass(frozen=True)
 class LookedAt:
-    """What came back for a probe; a sight or faces of None: no answer."""
+    """The answer to a probe; None for `sight` or `faces` means no answer."""
 
     probe: Probe
     seconds: float
@@ -64,7 +64,7 @@ class LookedAt:
 
 @dataclass(frozen=True)
 class Found:
-    """What a round found of a function."""
+    """How one round judged a function: right answers, and the slowest one in seconds."""
 
     function: Function
     probes: int
@@ -74,18 +74,22 @@ class Found:
 
     @property
     def right_at_least(self) -> int:
+        """How many right answers the function needs: 85 % of its probes, rounded up."""
         return ceil(RIGHT_SHARE * self.probes)
 
     @property
     def in_time(self) -> bool:
+        """Whether the slowest answer came within the time that is allowed."""
         return self.slowest_seconds <= self.slowest_allowed_seconds
 
     @property
     def holds(self) -> bool:
+        """Whether enough answers were right, and all in time; else the round counts as wrong."""
         return self.right >= self.right_at_least and self.in_time
 
     @property
     def is_whole(self) -> bool:
+        """Whether every answer was right and in time: only such a round ends a degradation."""
         return self.right == self.probes and self.in_time
 
 
@@ -103,7 +107,7 @@ class Standing:
 
     @property
     def is_sure(self) -> bool:
-        """Nothing is wrong, so that it need not be looked at again soon."""
+        """Whether nothing is wrong, so that the next probe may wait the whole pause."""
         return self.wrong_since is None and self.degradation_id is None
 
     def after(self, found: Found, now: datetime, new_id: UUID) -> "Standing":
@@ -126,7 +130,7 @@ class Standing:
 def until_due(pause: float, *, last: datetime, now: datetime) -> float:
     """Seconds until the next round, never more than the pause.
 
-    A last round far ahead of now was told by a clock that has been set back: it says nothing.
+    A last round far in the future was dated by a clock that has been set back since: it is ignored.
     """
     ahead = (last - now).total_seconds()
     return 0.0 if ahead > pause else min(pause, pause + ahead)
@@ -135,7 +139,7 @@ def until_due(pause: float, *, last: datetime, now: datetime) -> float:
 def found_in(
     looked: Sequence[LookedAt], *, slowest_allowed_seconds: float
 ) -> Mapping[Function, Found]:
-    """What one round of all probes found of each function."""
+    """How one round of all probes judged each function."""
     judged: dict[Function, list[tuple[bool, float]]] = {function: [] for function in Function}
     for one in looked:
         if one.probe.plate:
@@ -157,12 +161,13 @@ def found_in(
 
 
 def reads_right(one: LookedAt) -> bool:
-    """The plate, the whole plate and no other that may be acted upon."""
+    """Whether the only legible plate has exactly the text of the probe."""
     plates = one.sight.plates if one.sight else ()
     return [plate.text for plate in plates if plate.legible] == [one.probe.plate]
 
 
 def sees_right(one: LookedAt) -> bool:
+    """Whether an object of the right label overlaps the true box by an IoU of 0.5 or more."""
     truth = one.probe.seen
     labels = VEHICLES if one.probe.label == "vehicle" else {one.probe.label}
     objects = one.sight.objects if one.sight else ()
@@ -172,7 +177,8 @@ def sees_right(one: LookedAt) -> bool:
 
 
 def knows_right(one: LookedAt, everybody: Sequence[LookedAt]) -> bool:
-    """One face, in its place, and nearer to the same person's other picture than to any other's."""
+    """Whether the one face is at the true box, and nearer to its person's other picture than to all
+    others by `NEARER`."""
     if one.faces is None or one.probe.face is None or one.template is None:
         return False
     if len(one.faces) != 1 or one.faces[0].iou(one.probe.face) < SAME_PLACE:

@@ -17,8 +17,8 @@ from chassis.transaction import SYSTEM, Tx
 from vision.faces.detector import FaceDetector, forget
 
 from inference_gateway import metrics
-from inference_gateway.frames.pictures import open_picture
-from inference_gateway.inference_pool import InferencePool
+from inference_gateway.admission import InferencePool
+from inference_gateway.frames.model import open_picture
 from inference_gateway.probes import storage
 from inference_gateway.probes.events import function_degraded, function_recovered
 from inference_gateway.probes.model import (
@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Times:
-    """When is probed, in seconds, and how long an answer may take."""
+    """The pauses between rounds and the longest an answer may take, in seconds."""
 
     first_after: float
     every: float

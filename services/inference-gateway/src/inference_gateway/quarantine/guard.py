@@ -1,9 +1,7 @@
-"""Stores what suspicious frames claimed, in a transaction of its own before they are refused."""
+"""Stores the claims of suspicious frames before they are refused, in a transaction of its own."""
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
@@ -32,18 +30,13 @@ class QuarantineGuard:
         self._db = db
         self._clock = clock
 
-    @asynccontextmanager
-    async def guarding(
-        self, frame: ArrivedFrame, camera: Camera, caller: Caller, scope: Scope
-    ) -> AsyncIterator[None]:
-        """Quarantines the frame if it is refused, within, for what may be an attack."""
-        try:
-            yield
-        except Refusal as refusal:
-            now = self._clock()
-            if is_suspect(refusal, frame, now):
-                await self._keep(claims(frame, camera, caller, refusal, now), camera, scope)
-            raise
+    async def quarantine(
+        self, refused: Refusal, frame: ArrivedFrame, camera: Camera, caller: Caller, scope: Scope
+    ) -> None:
+        """Stores what a refused frame claimed, where the refusal may stand for an attack."""
+        now = self._clock()
+        if is_suspect(refused, frame, now):
+            await self._keep(claims(frame, camera, caller, refused, now), camera, scope)
 
     async def _keep(self, one: Quarantined, camera: Camera, scope: Scope) -> None:
         async with self._db.begin(scope) as tx:
@@ -71,12 +64,12 @@ class QuarantineGuard:
         size: int,
         caller: Caller,
     ) -> list[Quarantined]:
-        """Newest first, of the caller's regions."""
+        """A page of the caller's regions, newest first."""
         async with self._db.begin(caller.scope) as tx:
             return await storage.page(tx, camera_id=camera_id, after=after, size=size)
 
     async def keep_sweeping(self) -> None:
-        """Forgets what is old; two copies that do it at once do no harm."""
+        """Deletes rows past 180 days, every six hours; never returns. Copies may run it at once."""
         while True:
             async with self._db.begin(SYSTEM) as tx:
                 gone = await storage.forget(tx, self._clock() - KEPT)
@@ -88,7 +81,7 @@ class QuarantineGuard:
 def claims(
     frame: ArrivedFrame, camera: Camera, caller: Caller, refusal: Refusal, now: datetime
 ) -> Quarantined:
-    """What is stored of a frame, but for the counter before it."""
+    """The claims of a frame; its `counter_before` is read later."""
     readings = frame.readings.readings if frame.readings else None
     return Quarantined(
         quarantine_id=new_id(),
@@ -109,5 +102,5 @@ def claims(
 
 
 def _digest(claimed: bytes) -> bytes | None:
-    """None for what is not as long as a digest: a sender could have anything kept here."""
+    """None unless it is as long as a SHA-256: a sender could have anything stored here."""
     return claimed if len(claimed) == SHA256_BYTES else None

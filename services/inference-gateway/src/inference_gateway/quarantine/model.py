@@ -1,4 +1,4 @@
-"""Which refused frames are quarantined, and what is stored of one: pure."""
+"""Which refused frames are quarantined, and what is stored of each. Pure."""
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -47,6 +47,7 @@ class Quarantined:
 
     @property
     def day(self) -> date:
+        """The day of arrival in UTC, for the limit on rows per sender and day."""
         return self.arrived_at.date()
 
 

@@ -55,7 +55,7 @@ quarantine_days = Table(
 
 
 async def count(tx: Tx, one: Quarantined) -> int:
-    """How many have come of its sender that day, this one included."""
+    """Counts a claim; returns how many its sender has had that day, with this one."""
     new = insert(quarantine_days).values(sender=one.sender, day=one.day, arrived=1)
     counted = await tx.execute(
         new.on_conflict_do_update(
@@ -85,7 +85,7 @@ async def page(
 
 
 async def forget(tx: Tx, before: datetime) -> int:
-    """Takes away what came before; returns how many."""
+    """Deletes rows that arrived before a moment; returns how many."""
     await tx.execute(delete(quarantine_days).where(quarantine_days.c.day < before.date()))
     gone = await tx.execute(delete(quarantine).where(quarantine.c.arrived_at < before))
     return int(gone.rowcount)

@@ -10,10 +10,10 @@ from chassis.db import storage_is_away
 from chassis.refusals import Refusal
 
 from inference_gateway import metrics
-from inference_gateway.camera_rules.configurations import Configurations
 from inference_gateway.camera_rules.model import DEFAULT, CameraFunctions
+from inference_gateway.camera_rules.storage import Configurations
 from inference_gateway.cameras.model import Camera
-from inference_gateway.ingest.pending import PendingResult
+from inference_gateway.ingest.usecases import PendingResult
 from inference_gateway.ingest.video_session import VideoSession
 from inference_gateway.streams.model import Advance, Outcome
 from inference_gateway.streams.watch import StreamWatch
@@ -38,7 +38,7 @@ class StreamAssignment:
 
     @property
     def has_finished(self) -> bool:
-        """Nothing more comes of it than what is there to be written."""
+        """Whether nothing more will come than what waits to be written."""
         return self.leaving and self.task.done() and self.session is None
 
     def batch(self) -> Advance | None:
@@ -93,7 +93,7 @@ class CachedConfiguration:
 
 
 def portions(batch: Iterable[StreamAssignment], *, most: int) -> Iterator[list[StreamAssignment]]:
-    """Steps that have no more than so many facts together, or one step that has more."""
+    """Steps in groups of at most so many facts, or of one step that has more."""
     portion: list[StreamAssignment] = []
     facts = 0
     for assignment in batch:
@@ -112,7 +112,7 @@ def count(outcomes: dict[Outcome, int]) -> None:
 
 
 def give_up(assignment: StreamAssignment) -> None:
-    """What is still untold of a watch that has ended is lost."""
+    """Counts and drops what a watch that has ended did not write."""
     if assignment.session is not None:
         lost, assignment.session = max(1, assignment.session.unsealed), None
         log.error("the last facts of a stream are lost: %s", lost)

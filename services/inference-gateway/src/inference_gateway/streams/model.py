@@ -62,12 +62,12 @@ class Stream:
 
     @property
     def counted_until(self) -> float:
-        """In seconds of the epoch."""
+        """The moment until which slots have outcomes, in seconds of the epoch."""
         return self.put_at.timestamp() + self.accounted_until / self.frames_per_second
 
     @property
     def session_id(self) -> UUID:
-        """Of what one worker sees while it holds the lease; other holders have other ones."""
+        """The id of one worker's session under one lease; the next holder has another."""
         return uuid5(self.camera_id, f"{self.put_at.isoformat()}:{self.generation}")
 
 
@@ -102,11 +102,12 @@ class Slots:
         self._came: set[int] = set()
 
     def came(self, slot: int) -> None:
+        """Notes that a frame arrived for a slot; ignored where the slot has its outcome already."""
         if slot >= self.until:
             self._came.add(slot)
 
     def skip_to(self, slot: int, missing: Outcome) -> None:
-        """Slots before this one: stale where a frame had come, `missing` where none had."""
+        """Gives all slots before this one an outcome: stale where a frame came, else `missing`."""
         if slot <= self.until:
             return
         stale = sum(1 for came in self._came if came < slot)
@@ -116,14 +117,14 @@ class Slots:
         self.until = slot
 
     def settle(self, slot: int, outcome: Outcome) -> None:
-        """The next slot, all before it being accounted for."""
+        """Gives the next slot its outcome; all slots before it must have theirs."""
         assert slot == self.until, "slots come to an outcome in order"
         self._came.discard(slot)
         self._count(outcome, 1)
         self.until = slot + 1
 
     def take(self) -> tuple[int, int, dict[Outcome, int]]:
-        """What came to an outcome since the last time: first slot, slot after the last, counts."""
+        """The outcomes since the last call: first slot, slot after the last, counts."""
         taken = (self._begin, self.until, dict(self._counts))
         self._begin, self._counts = self.until, Counter()
         return taken

@@ -16,7 +16,7 @@ from vision.arrays import Picture
 from vision.background.motion_gate import Grey, PictureState, StreamHealth, luma_of, small_grey
 from vision.media_clock import MediaClock
 
-from inference_gateway.frames.pictures import PictureTooLarge
+from inference_gateway.frames.model import PictureTooLarge
 from inference_gateway.ingest.rtsp import (
     DatedFrame,
     Decoder,

@@ -122,7 +122,7 @@ async def remove_stream(tx: Tx, camera_id: UUID) -> bool:
 
 
 async def move_stream(tx: Tx, camera_id: UUID, region: str) -> bool:
-    """To the region that its camera stands in now; whether that was another.
+    """Moves a stream to its camera's region; returns False where there is nothing to move.
 
     Whoever holds it is fenced off: it goes on in the new region under whoever takes it.
     """
@@ -267,7 +267,7 @@ async def progress(tx: Tx, cameras: Sequence[UUID]) -> dict[UUID, tuple[int, int
 
 
 async def give_back(tx: Tx, worker: str, cameras: Sequence[UUID] | None = None) -> None:
-    """Some leases, or all of a worker that stops."""
+    """Ends some leases, or all of a worker that stops."""
     free = update(streams).where(streams.c.worker == worker)
     if cameras is not None:
         free = free.where(streams.c.camera_id.in_(cameras))

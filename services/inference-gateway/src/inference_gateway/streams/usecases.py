@@ -7,8 +7,8 @@ from chassis.db import Database
 from chassis.identity import Caller
 from vault.keyring import Keyring
 
+from inference_gateway.cameras.clients import Cameras
 from inference_gateway.cameras.model import Camera, check_camera_in_use
-from inference_gateway.cameras.usecases import Cameras
 from inference_gateway.ingest.rtsp import rtsp_address
 from inference_gateway.streams import storage
 from inference_gateway.streams.model import FRAMES_PER_SECOND_DEFAULT, Stream
@@ -24,6 +24,11 @@ class StreamsDesk:
     async def put(
         self, camera_id: UUID, address: str, *, frames_per_second: float, caller: Caller
     ) -> Stream:
+        """Stores the camera's stream, or replaces it; the same stream again changes nothing.
+
+        A rate of 0 stands for two frames a second. Raises AddressNotRtsp, CameraNotFound and
+        CameraRetired.
+        """
         address = rtsp_address(address)
         camera, scope = await self._cameras.for_caller(camera_id, caller)
         check_camera_in_use(camera)
@@ -41,6 +46,7 @@ class StreamsDesk:
         return put
 
     async def remove(self, camera_id: UUID, caller: Caller) -> None:
+        """Removes the camera's stream, if it has one. Raises CameraNotFound."""
         camera, scope = await self._cameras.for_caller(camera_id, caller)
         async with self._db.begin(replace(scope, regions=("*",))) as tx:
             if await storage.remove_stream(tx, camera_id):
@@ -49,6 +55,7 @@ class StreamsDesk:
     async def page(
         self, region: str, *, after: UUID | None, size: int, caller: Caller
     ) -> list[Stream]:
+        """A page of the region's streams, ordered by camera id, that begins after `after`."""
         async with self._db.begin(caller.scope) as tx:
             return await storage.list_streams(tx, region, size=size, after=after)
 
@@ -58,11 +65,12 @@ class StreamsDesk:
 
 
 def seal_address(keyring: Keyring, camera_id: UUID, address: str) -> bytes:
+    """An RTSP address, which may hold a password, encrypted and bound to its camera."""
     return keyring.own_key(KEY_CLASS).seal(address, _place(camera_id))
 
 
 def open_address(keyring: Keyring, stream: Stream) -> str:
-    """Raises cryptography's InvalidTag where the key is another."""
+    """The address of a stored stream. Raises cryptography's InvalidTag for another key."""
     key = keyring.own_key(KEY_CLASS)
     return key.open_text(stream.address_sealed, _place(stream.camera_id))
 

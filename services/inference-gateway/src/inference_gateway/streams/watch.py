@@ -12,10 +12,9 @@ from contextlib import asynccontextmanager
 from chassis.refusals import Kind, Overloaded, Refusal
 from vision.background.motion_gate import MotionGate, Need, PictureState
 
-from inference_gateway.admission import Shed, Urgency
-from inference_gateway.evidence.blobs import EvidenceAway
-from inference_gateway.inference_pool import InferencePool
-from inference_gateway.ingest.pending import PendingResult
+from inference_gateway.admission import InferencePool, Shed, Urgency
+from inference_gateway.evidence.storage import EvidenceAway
+from inference_gateway.ingest.usecases import PendingResult
 from inference_gateway.ingest.video import SampledFrame
 from inference_gateway.ingest.video_session import VideoSession
 from inference_gateway.streams.model import Outcome, Slots, Stream, StreamState, slot_at
@@ -90,7 +89,7 @@ class StreamWatch:
             self._reader.stop()
 
     def close_missed(self) -> None:
-        """Accounts for slots that are over and that no frame came for."""
+        """Gives the slots that passed without a frame their outcome."""
         if self._busy or self._newest is not None:
             return
         self.slots.skip_to(self._slot(self._clock() - LATE_SECONDS), self._missing)
@@ -160,7 +159,7 @@ class StreamWatch:
         return True
 
     def keep(self, results: list[PendingResult]) -> None:
-        """What the worker is to settle with the next step."""
+        """Adds results that the worker persists with its next step."""
         self.pending += [pending for pending in results if not pending.is_passing]
 
     def _wants(self, at: float) -> bool:

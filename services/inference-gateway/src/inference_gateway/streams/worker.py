@@ -21,12 +21,12 @@ from chassis.transaction import SYSTEM, Tx
 from cryptography.exceptions import InvalidTag
 
 from inference_gateway import metrics
-from inference_gateway.camera_rules.configurations import Configurations
+from inference_gateway.camera_rules.storage import Configurations
+from inference_gateway.cameras.clients import Cameras
 from inference_gateway.cameras.model import Camera
-from inference_gateway.cameras.usecases import Cameras
-from inference_gateway.evidence.blobs import EvidenceAway
-from inference_gateway.ingest.pending import PendingResult, persist_in
-from inference_gateway.ingest.video_session import SessionParts, Subject, VideoSession
+from inference_gateway.evidence.storage import EvidenceAway
+from inference_gateway.ingest.usecases import PendingResult, SessionParts, persist_in
+from inference_gateway.ingest.video_session import Subject, VideoSession
 from inference_gateway.streams import storage
 from inference_gateway.streams.assignment import (
     CachedConfiguration,

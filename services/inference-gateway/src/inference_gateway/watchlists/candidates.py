@@ -6,12 +6,12 @@ from uuid import UUID
 
 from chassis.clock import Clock
 from chassis.transaction import Tx
+from vision.pictures import content_type
 
 from inference_gateway.evidence.storage import EvidencePlace, StoredEvidence, store_evidence
 from inference_gateway.evidence.usecases import EvidenceStore
 from inference_gateway.frames.events import OutboundEvent
 from inference_gateway.frames.model import FaceVerdict, SeenFace
-from inference_gateway.frames.pictures import content_type
 from inference_gateway.watchlists import storage
 from inference_gateway.watchlists.events import face_candidate
 from inference_gateway.watchlists.model import Candidate

@@ -53,7 +53,7 @@ class Shard:
         self._numbers = np.concatenate([self._numbers, numbers])
 
     def put(self, row: int, number: int, template: Floats) -> None:
-        """Into a row that is free."""
+        """Writes a template into a free row."""
         self._codes()[row] = template.astype(np.float16).view(np.uint8)
         self._numbers[row] = number
 
@@ -114,13 +114,13 @@ class RegionGallery:
             self._append(np.array([number]), template[None])
 
     def fill(self, numbers: npt.NDArray[np.int64], templates: Floats) -> None:
-        """Many at once, none of which is there: [n] and [n, 128]."""
+        """Adds new entries together: numbers [n] and templates [n, 128]."""
         with self._lock:
             self._size += len(numbers)
             self._append(numbers, templates)
 
     def remove(self, number: int) -> None:
-        """Nothing happens where the entry is not there."""
+        """Removes an entry's template, if it is here."""
         with self._lock:
             self._remove(number)
 

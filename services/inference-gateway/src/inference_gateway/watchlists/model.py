@@ -37,7 +37,7 @@ class SeveralFaces(Refusal):
 
 
 class FaceTooPoor(Refusal):
-    """`facts["why"]` names what is wrong with it."""
+    """The face is not good enough for a template; `facts["why"]` names the reason."""
 
     kind = Kind.INVALID
     code = "FACE_TOO_POOR"
@@ -120,7 +120,7 @@ class Asked:
 
     @property
     def content(self) -> bytes:
-        """What the same id must come with again."""
+        """The canonical bytes that a request with the same id must repeat."""
         return rfc8785.dumps(
             {
                 "region": self.region,
@@ -150,7 +150,7 @@ class Entry:
     approved_at: datetime | None = None
 
     def approve(self, officer: str, now: datetime) -> "Entry":
-        """Raises ApproverIsRequester or EntryClosed; an entry in force stays as it is."""
+        """The entry, put in force if it is not yet. Raises ApproverIsRequester or EntryClosed."""
         if officer == self.requested_by:
             raise ApproverIsRequester
         if self.state in CLOSED or now >= self.expires_at:
@@ -160,15 +160,15 @@ class Entry:
         return replace(self, state=EntryState.IN_FORCE, approved_by=officer, approved_at=now)
 
     def is_in_force(self, now: datetime) -> bool:
-        """One past its time is not, though nothing may have closed it yet."""
+        """Whether it is searched for; never from `expires_at` on, closed by then or not."""
         return self.state is EntryState.IN_FORCE and now < self.expires_at
 
     def withdraw(self) -> "Entry":
-        """A closed entry stays as it is."""
+        """The entry withdrawn; a closed one unchanged."""
         return self if self.state in CLOSED else replace(self, state=EntryState.WITHDRAWN)
 
     def expire(self, now: datetime) -> "Entry":
-        """What is closed, or still has time, stays as it is."""
+        """The entry expired; unchanged where it is closed or still has time."""
         if self.state in CLOSED or now < self.expires_at:
             return self
         return replace(self, state=EntryState.EXPIRED)
@@ -210,8 +210,10 @@ class Candidate:
     reviews: tuple[Review, ...] = ()
 
     def review(self, review: Review, *, entry: Entry) -> "Candidate":
-        """Of its entry. Raises ReviewerIsRequester, EntryNotInForce, CandidateDecided or
-        ReviewedAlready."""
+        """The candidate with one more review, and the state that follows; `entry` is its entry.
+
+        Raises ReviewerIsRequester, EntryNotInForce, CandidateDecided or ReviewedAlready.
+        """
         if review.reviewer == entry.requested_by:
             raise ReviewerIsRequester
         if not entry.is_in_force(review.reviewed_at):
@@ -233,12 +235,12 @@ def _decided(reviews: tuple[Review, ...]) -> CandidateState:
 
 
 def closeness(distance: float) -> float:
-    """1 for the same template, 0 from a distance (L2) of 1 on."""
+    """How alike two templates are by their L2 distance: 1 at 0, 0 from 1 on."""
     return max(0.0, 1.0 - distance)
 
 
 def check_asked(check: Checks, asked: Asked, now: datetime) -> None:
-    """Every rule about what is asked for; the region is checked against the caller's elsewhere."""
+    """Adds every wrong field of a request to `check`, but for the right to its region."""
     check.that(asked.basis is not None, "basis", "must name the lawful ground of the search")
     _check_text(check, asked.case_number, "case_number", CASE_NUMBER)
     _check_text(check, asked.purpose, "purpose", PURPOSE)

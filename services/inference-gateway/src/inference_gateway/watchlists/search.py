@@ -27,11 +27,11 @@ class StoredFaces:
 
 
 class FaceFindings(Protocol):
-    """What one frame's faces came to."""
+    """The result of the search for one frame's faces."""
 
     @property
     def faces(self) -> tuple[SeenFace, ...]:
-        """For an answer about a frame of which nothing is stored."""
+        """The faces, for the answer about a frame of which nothing is stored."""
 
     async def sealed(self) -> "FaceFindings":
         """The same with the frame of a new candidate sealed; without one, nothing is written.

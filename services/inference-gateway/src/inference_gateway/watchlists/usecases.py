@@ -22,10 +22,10 @@ from vision.arrays import Floats, Picture
 from vision.faces.detector import FaceDetector, forget
 from vision.faces.recognition import Usable
 
+from inference_gateway.admission import InferencePool
 from inference_gateway.evidence.usecases import EvidenceStore, ShownEvidence
-from inference_gateway.frames.pictures import open_picture
+from inference_gateway.frames.model import open_picture
 from inference_gateway.frames.storage import request_fingerprint
-from inference_gateway.inference_pool import InferencePool
 from inference_gateway.watchlists import storage
 from inference_gateway.watchlists.events import access_refused
 from inference_gateway.watchlists.gallery_sync import GallerySync
@@ -71,14 +71,17 @@ class WatchlistDesk:
         self._attempts = Attempts(db, clock, access_refused)
 
     def check(self, check: Checks, asked: Asked, caller: Caller) -> None:
-        """Every rule about a request that can be told without its picture."""
+        """Checks a request but for its picture; adds every wrong field to `check`."""
         check_asked(check, asked, self._clock())
         check.that(
             caller.scope.sees(asked.region), "region", "must be a region that you may act for"
         )
 
     async def request(self, asked: Asked, picture: bytes, caller: Caller) -> Entry:
-        """`asked` was checked. The same again is answered as before, without another look."""
+        """Adds an entry, to be approved; `asked` must have passed `check`. Repeats change nothing.
+
+        Raises IdReused, the refusals of pictures, NoFace, SeveralFaces or FaceTooPoor.
+        """
         answered = await self._answered(asked, caller)
         if answered is not None:
             return answered
@@ -90,6 +93,10 @@ class WatchlistDesk:
             forget(template)
 
     async def approve(self, entry_id: UUID, caller: Caller) -> Entry:
+        """Puts an entry in force; the second officer's decision.
+
+        Raises EntryNotFound, ApproverIsRequester or EntryClosed.
+        """
         async with self._opening_entry(entry_id, caller) as tx:
             entry = await storage.entry(tx, entry_id, for_update=True)
             approved = entry.approve(caller.scope.name, self._clock())
@@ -100,6 +107,10 @@ class WatchlistDesk:
         return approved
 
     async def withdraw(self, entry_id: UUID, reason: str, caller: Caller) -> Entry:
+        """Ends an entry, destroys its template's key and dismisses its unreviewed candidates.
+
+        A closed entry stays as it is. Raises EntryNotFound.
+        """
         async with self._opening_entry(entry_id, caller) as tx:
             entry = await storage.entry(tx, entry_id, for_update=True)
             withdrawn = entry.withdraw()
@@ -113,6 +124,7 @@ class WatchlistDesk:
     async def entries(
         self, state: EntryState | None, *, after: UUID | None, size: int, caller: Caller
     ) -> list[Entry]:
+        """A page of the entries of the caller's regions, ordered by id; every read is audited."""
         async with self._db.begin(caller.scope) as tx:
             page = await storage.entries_page(tx, state, after=after, size=size)
             for entry in page:
@@ -128,6 +140,7 @@ class WatchlistDesk:
         size: int,
         caller: Caller,
     ) -> list[Candidate]:
+        """A page of the candidates of the caller's regions, newest first; every read is audited."""
         async with self._db.begin(caller.scope) as tx:
             page = await storage.candidates_page(
                 tx, entry_id=entry_id, state=state, before=before, size=size
@@ -137,7 +150,10 @@ class WatchlistDesk:
         return page
 
     async def open_evidence(self, candidate_id: UUID, caller: Caller) -> ShownEvidence:
-        """The entry that says who opens it is committed before anything of it is read."""
+        """The shown form of a candidate's frame; its audit entry is committed first.
+
+        Raises CandidateNotFound, EvidenceNotFound or EvidenceNotShowable.
+        """
         async with self._opening_candidate(candidate_id, caller) as tx:
             one = await storage.candidate(tx, candidate_id)
             found = await self._evidence.find(tx, one.evidence_sha256)
@@ -152,6 +168,10 @@ class WatchlistDesk:
     async def review(
         self, candidate_id: UUID, verdict: Verdict, reason: str, caller: Caller
     ) -> Candidate:
+        """Adds an officer's verdict: two of SAME_PERSON make a lead, one of OTHER_PERSON dismisses.
+
+        Raises CandidateNotFound, and what `Candidate.review` names.
+        """
         async with self._opening_candidate(candidate_id, caller) as tx:
             one, entry = await storage.candidate_for_review(tx, candidate_id)
             review = Review(caller.scope.name, verdict, reason, self._clock())
@@ -189,7 +209,7 @@ class WatchlistDesk:
     async def _opening(
         self, asked: str, find: Find, not_found: type[Refusal], caller: Caller
     ) -> AsyncIterator[Tx]:
-        """A transaction that opens one record for the caller; who may not see it leaves a trace."""
+        """A transaction that opens one record; a caller who may not see it is recorded."""
         async with (
             self._attempts.recorded(caller, asked, find, not_found),
             self._db.begin(caller.scope) as tx,
@@ -197,13 +217,14 @@ class WatchlistDesk:
             yield tx
 
     async def keep_sweeping(self) -> None:
+        """Runs `sweep` every 30 seconds, in one copy of the service at a time; never returns."""
         async with self._db.singleton("watch-list sweeper"):
             while True:
                 await self.sweep()
                 await asyncio.sleep(SWEEP_SECONDS)
 
     async def sweep(self) -> int:
-        """Ends what is past its time, forgets what nobody confirmed; how many decisions it took."""
+        """Expires entries, dismisses unreviewed candidates, forgets frames; returns how many."""
         taken = 0
         while swept := await self._sweep_once():
             taken += swept
@@ -230,7 +251,7 @@ class WatchlistDesk:
         return len(overdue) + len(unreviewed) + len(forgettable)
 
     async def _answered(self, asked: Asked, caller: Caller) -> Entry | None:
-        """The entry of a request that was taken before. Raises IdReused."""
+        """The entry of the same request; None for a new one. Raises IdReused."""
         async with self._db.begin(caller.scope) as tx:
             known = await request_fingerprint(tx, caller.key, asked.entry_id)
             if known is None:
@@ -240,7 +261,10 @@ class WatchlistDesk:
             return await storage.entry(tx, asked.entry_id)
 
     async def _template(self, picture: Picture) -> Floats:
-        """Of the one face in a picture [1, 128]. Raises NoFace, SeveralFaces or FaceTooPoor."""
+        """The template [1, 128] of the one face in a picture.
+
+        Raises NoFace, SeveralFaces or FaceTooPoor.
+        """
         async with models_away_by_name():
             faces = await self._detector.detect(picture)
             if not faces:

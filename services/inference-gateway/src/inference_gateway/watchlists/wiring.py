@@ -4,8 +4,8 @@ from host.runtime import Chassis
 from tartip.inference.v1 import watchlists_pb2, watchlists_pb2_grpc
 from vision.faces.detector import FaceDetector
 
+from inference_gateway.admission import InferencePool
 from inference_gateway.evidence.usecases import EvidenceStore
-from inference_gateway.inference_pool import InferencePool
 from inference_gateway.settings import InferenceSettings
 from inference_gateway.triton import TritonModels
 from inference_gateway.watchlists.gallery_sync import GallerySync

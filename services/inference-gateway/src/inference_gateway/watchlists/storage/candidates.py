@@ -85,7 +85,7 @@ async def candidate(tx: Tx, candidate_id: UUID) -> Candidate:
 
 
 async def region_of_candidate(tx: Tx, candidate_id: UUID) -> str | None:
-    """None where there is no such candidate."""
+    """The region of a candidate; None where there is no such candidate."""
     query = select(candidates.c.region).where(candidates.c.candidate_id == candidate_id)
     found: str | None = await tx.scalar(query)
     return found
@@ -151,7 +151,7 @@ async def candidates_page(
 
 
 async def unreviewed(tx: Tx, now: datetime, *, most: int) -> list[Candidate]:
-    """Open ones that nobody decided upon in time."""
+    """Open candidates whose time for a review is over."""
     query = select(candidates).where(
         candidates.c.state == CandidateState.OPEN.value,
         candidates.c.found_at <= now - UNREVIEWED_KEPT,

@@ -100,7 +100,7 @@ async def put_in_force(tx: Tx, entry: Entry) -> None:
 
 
 async def close(tx: Tx, entry: Entry, closing: Closing) -> list[UUID]:
-    """The template goes with its key; gives the candidates that were open, and are dismissed."""
+    """Closes an entry and destroys its template's key; returns the candidates dismissed by it."""
     closed = await tx.execute(
         update(entries)
         .where(entries.c.entry_id == entry.entry_id)
@@ -157,7 +157,7 @@ async def version(tx: Tx) -> int:
 
 
 async def changed(tx: Tx, *, after: tuple[int, int], most: int) -> list[Changed]:
-    """What changed after (change, number), in that order."""
+    """Changes after (change, number), in that order."""
     query = (
         select(entries, data_keys.c.wrapped)
         .join(data_keys, data_keys.c.key_id == entries.c.key_id)
@@ -180,7 +180,7 @@ async def changed(tx: Tx, *, after: tuple[int, int], most: int) -> list[Changed]
 
 
 async def entry_ids(tx: Tx, numbers: Iterable[int]) -> dict[int, UUID]:
-    """Of the entries in force among these."""
+    """The ids, by number, of those of these entries that are in force."""
     found = await tx.execute(
         select(entries.c.number, entries.c.entry_id).where(
             entries.c.number.in_(list(numbers)), entries.c.state == EntryState.IN_FORCE.value
@@ -204,7 +204,7 @@ async def hold_in_force(tx: Tx, entry_id: UUID, now: datetime) -> bool:
 
 
 async def region_of_entry(tx: Tx, entry_id: UUID) -> str | None:
-    """None where there is no such entry."""
+    """The region of an entry; None where there is no such entry."""
     query = select(entries.c.region).where(entries.c.entry_id == entry_id)
     found: str | None = await tx.scalar(query)
     return found

@@ -10,9 +10,9 @@ from typing import Any
 import av
 import numpy as np
 import pytest
-from inference_gateway.evidence.shown_forms import EvidenceNotShowable, shown_form
-from inference_gateway.frames.pictures import open_picture
 from PIL import Image, PngImagePlugin
+from vision.pictures import open_picture
+from vision.shown_forms import NotShowable, shown_form
 
 SECRET = b"TartipSecretPhone"
 PLACE = b"+43.2389+076.9455"
@@ -288,7 +288,7 @@ def decoded(content: bytes, kind: str) -> list[tuple[float, Any]]:
     ],
 )
 def test_what_is_no_picture_or_film_is_not_shown(content: bytes) -> None:
-    with pytest.raises(EvidenceNotShowable):
+    with pytest.raises(NotShowable):
         shown_form(content)
 
 
@@ -301,7 +301,7 @@ def test_a_picture_that_would_fill_memory_is_not_opened() -> None:
         + chunk(b"IDAT", zlib.compress(bytes(1000)))
         + chunk(b"IEND", b"")
     )
-    with pytest.raises(EvidenceNotShowable):
+    with pytest.raises(NotShowable):
         shown_form(bomb)
 
 
@@ -316,7 +316,7 @@ def test_spoilt_files_are_shown_without_secrets_or_not_at_all(name: str) -> None
         del spoilt[rng.randrange(len(spoilt)) if rng.random() < 0.3 else len(spoilt) :]
         try:
             form = shown_form(bytes(spoilt)).content
-        except EvidenceNotShowable:
+        except NotShowable:
             continue
         assert PLACE not in form
 

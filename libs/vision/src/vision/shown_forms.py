@@ -11,11 +11,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from chassis.refusals import Refusal
 from PIL import Image, ImageOps
-from vision.pictures import FORMATS, MOST_PIXELS
 
-from inference_gateway.evidence.stripping import (
+from vision.metadata import (
     JPEG_START,
     PNG_START,
     NotStrippable,
@@ -23,7 +21,8 @@ from inference_gateway.evidence.stripping import (
     stripped_png,
     stripped_webp,
 )
-from inference_gateway.evidence.video_copies import copied_video
+from vision.pictures import FORMATS, MOST_PIXELS
+from vision.video_copies import copied_video
 
 QUALITY: Final = 95
 _UPRIGHT: Final = 1
@@ -38,8 +37,8 @@ _FORMATS: Final = {"image/jpeg": "JPEG", "image/png": "PNG", "image/webp": "WEBP
 _opening = threading.Lock()
 
 
-class EvidenceNotShowable(Refusal):
-    code = "EVIDENCE_NOT_SHOWABLE"
+class NotShowable(ValueError):
+    """A file of which no shown form can be made: of another format, damaged or too large."""
 
 
 @dataclass(frozen=True)
@@ -49,13 +48,13 @@ class ShownForm:
 
 
 def shown_form(content: bytes) -> ShownForm:
-    """Blocking: call it from a thread. Raises EvidenceNotShowable."""
+    """Blocking: call it from a thread. Raises NotShowable."""
     content_type = _type_of(content)
     make = copied_video if content_type == "video/mp4" else _upright_picture
     try:
         return ShownForm(content_type, make(content))
     except Exception as problem:  # decoders fail in many ways on hostile files
-        raise EvidenceNotShowable from problem
+        raise NotShowable from problem
 
 
 def _type_of(content: bytes) -> str:
@@ -67,7 +66,7 @@ def _type_of(content: bytes) -> str:
         return "image/webp"
     if content[4:8] == b"ftyp":
         return "video/mp4"
-    raise EvidenceNotShowable
+    raise NotShowable
 
 
 def _upright_picture(content: bytes) -> bytes:
@@ -77,7 +76,7 @@ def _upright_picture(content: bytes) -> bytes:
     stripped = _stripped(strip, content)
     with Image.open(io.BytesIO(content), formats=FORMATS) as image:
         if image.width * image.height > MOST_PIXELS:
-            raise EvidenceNotShowable
+            raise NotShowable
         if stripped == content:  # nothing was left out, so there is no EXIF
             return content
         with _opening:  # a PNG is decoded even for its EXIF, which may stand behind the picture
