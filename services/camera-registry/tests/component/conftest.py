@@ -27,7 +27,7 @@ SCHEMA = "camera_registry"
 MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def service(engines: RunningTestMesh, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of the service, migrated and serving."""
     environment = migrated(engines, SERVICE, TARTIP_SEAL_EVERY_SECONDS="0.3")

@@ -75,7 +75,7 @@ class Evidence(inference_pb2_grpc.InferenceServicer):
         yield inference_pb2.ReadEvidenceResponse(content=content[100:])
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def evidence(engines: RunningTestMesh) -> Iterator[Evidence]:
     kept = Evidence()
     pair = engines.certificates.service("inference-gateway")
@@ -92,7 +92,7 @@ def evidence(engines: RunningTestMesh) -> Iterator[Evidence]:
     server.stop(None)
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def service(
     engines: RunningTestMesh, evidence: Evidence, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[str]:

@@ -32,7 +32,7 @@ SERVICE = "fines"
 _serving: list[str] = []
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def peer(engines: RunningTestMesh) -> Iterator[ViolationsPeer]:
     pair = engines.certificates.service("violations")
     credentials = grpc.ssl_server_credentials(
@@ -49,19 +49,19 @@ def peer(engines: RunningTestMesh) -> Iterator[ViolationsPeer]:
     server.stop(1).wait()
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def vehicles(tmp_path_factory: pytest.TempPathFactory) -> Vehicles:
     found = Vehicles(tmp_path_factory.mktemp("register") / "vehicles.json")
     found.register("000AAA01")
     return found
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def letters(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("letters")
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def environment(
     engines: RunningTestMesh, peer: ViolationsPeer, vehicles: Vehicles, letters: Path
 ) -> dict[str, str]:

@@ -82,7 +82,7 @@ class RunningGateway:
         return httpx.AsyncClient(base_url=self.url, timeout=20, trust_env=False, **options)
 
 
-@pytest_asyncio.fixture(scope="package", loop_scope="session")
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def peers(engines: Any) -> AsyncIterator[Asked]:
     asked = Asked()
     running = [
@@ -152,7 +152,7 @@ async def _serve(
     return server
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def gateway(
     engines: Any, peers: Asked, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[RunningGateway]:

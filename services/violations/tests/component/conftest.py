@@ -26,13 +26,13 @@ from .callers import SERVICE, As, Publisher, Signer
 from .peers import Peers, serving_peers, stamp
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def peer_server(engines: RunningTestMesh) -> Iterator[tuple[Peers, str]]:
     with serving_peers(engines) as served:
         yield served
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def service(
     engines: RunningTestMesh,
     peer_server: tuple[Peers, str],
