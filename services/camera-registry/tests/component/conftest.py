@@ -83,7 +83,7 @@ def _moment(year: int) -> Timestamp:
 
 @pytest.fixture
 def describe() -> Callable[..., pb.CameraDescription]:
-    """A right description with a serial number of its own, and what the test changes in it."""
+    """A valid description with a serial number of its own and the test's changes."""
 
     def make(**changes: Any) -> pb.CameraDescription:
         given: dict[str, Any] = {
@@ -128,7 +128,7 @@ def register(
 
 @dataclass(frozen=True)
 class Scratch:
-    """A database with this service's schema alone: the addresses of its roles."""
+    """A database with only this service's schema: the addresses of its roles."""
 
     owner: str
     runtime: str

@@ -1,4 +1,4 @@
-"""What others learn of cameras: events on the stream, signs of life, the audit log."""
+"""What others learn of cameras: events on the stream, heartbeats, the audit log."""
 
 import asyncio
 import json

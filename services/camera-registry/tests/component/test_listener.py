@@ -1,4 +1,4 @@
-"""The listener as it lives: killed, deaf, flooded, doubled. An interval is three seconds here."""
+"""The running listener: killed, cut off, flooded, doubled. An interval is three seconds here."""
 
 import asyncio
 import logging
@@ -103,7 +103,7 @@ class Register:
         )
 
     async def ask(self, method: str, request: Any) -> Any:
-        """Again for as long as the service is not there."""
+        """Repeats a call while the service is away."""
         token = self._engines.token("cameras-1")
         metadata = (("authorization", f"Bearer {token}"),)
         async with asyncio.timeout(60):
@@ -180,7 +180,7 @@ async def reach(
 
 
 async def facts(scratch: Any, camera_id: str) -> list[tuple[int, datetime]]:
-    """What was told of a camera's status, in order: status and as of when."""
+    """The published statuses of a camera, in order, each with its `as_of`."""
     connection = await asyncpg.connect(scratch.provisioner)
     rows = await connection.fetch(
         "SELECT payload FROM camera_registry.outbox WHERE aggregate = $1"
@@ -215,7 +215,7 @@ async def test_after_a_kill_what_is_silent_is_unknown_and_offline_only_when_we_h
 
 
 class Gate:
-    """A way to the broker that can be closed and opened."""
+    """A connection to the broker that can be closed and opened."""
 
     def __init__(self, address: str) -> None:
         host, _, port = address.rpartition("//")[2].rpartition(":")
@@ -301,7 +301,7 @@ async def test_lost_heartbeats_are_counted_and_make_the_listener_deaf_with_one_l
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A flood in one packet finds room for five: the rest is lost, and known to be."""
+    """A flood in one packet finds room for five: the rest is lost and counted."""
     counted: Counter[str] = Counter()
 
     class Metric:

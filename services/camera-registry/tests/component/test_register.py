@@ -1,4 +1,4 @@
-"""The register over mutual TLS: what is kept, what is refused by which name, who may see what."""
+"""The register over mutual TLS: what is stored, what is refused and how, who may see what."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -34,7 +34,7 @@ IN = {
 
 
 def place(region: str = "KZ-75", **changes: Any) -> common_pb2.Place:
-    """Somewhere in a region, but for what the test changes."""
+    """A place in a region, with the test's changes."""
     latitude, longitude = IN.get(region, IN["KZ-75"])
     given: dict[str, Any] = {"latitude": latitude, "longitude": longitude, "region": region}
     return common_pb2.Place(**given | changes)

@@ -1,4 +1,4 @@
-"""A camera as it was described at a moment: what a measurement of then is judged by."""
+"""A camera as it was described at a moment, by which measurements of that moment are judged."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -46,7 +46,7 @@ async def change(administrator: Any, camera: pb.Camera, given: pb.CameraDescript
 
 
 async def held_from(engines: RunningTestMesh, camera: pb.Camera) -> list[Any]:
-    """From when each version of a camera held, the first first."""
+    """From when each version of a camera held, in order."""
     connection = await asyncpg.connect(engines.database.url)
     rows = await connection.fetch(
         f"SELECT held_from FROM {SCHEMA}.camera_versions WHERE camera_id = $1 ORDER BY version",

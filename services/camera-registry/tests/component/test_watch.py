@@ -1,4 +1,4 @@
-"""Silence on a register of its own: what is offline, what is unknown, and what brings it back."""
+"""Silence, on a register of its own: who is offline, who is unknown, and what brings them back."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -137,7 +137,7 @@ async def test_a_camera_never_heard_of_stays_unknown(place: Place) -> None:
 
 
 async def test_nobody_is_online_because_nobody_looks(place: Place) -> None:
-    """The listener is gone altogether: what it wrote holds no longer than an interval and a bit."""
+    """No listener runs: what one stored holds a little longer than an interval."""
     camera = await place.camera()
     await place.beat(camera)
     place.now = place.start + SILENCE + timedelta(minutes=1)
@@ -154,7 +154,7 @@ async def test_nobody_is_online_because_nobody_looks(place: Place) -> None:
 async def test_a_change_of_a_camera_nobody_looks_at_does_not_write_its_status_down(
     place: Place,
 ) -> None:
-    """A status is written with its fact or not at all."""
+    """A status is written together with its event or not at all."""
     camera = await place.camera()
     await place.beat(camera)
     place.now = place.start + timedelta(hours=1)

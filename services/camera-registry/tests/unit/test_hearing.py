@@ -1,4 +1,4 @@
-"""When a listener was deaf, and how heartbeats are dated and folded."""
+"""When heartbeats may have been missed, and how they are dated and collected."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta

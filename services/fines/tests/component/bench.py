@@ -123,7 +123,7 @@ class Bench:
         return str((await self.fine(number)).state.value)
 
     async def rechecked(self, caller: Caller, region: str = "") -> dict[str, Rechecked]:
-        """By number, of this test's fines alone."""
+        """By number, only this test's fines."""
         found = [one async for one in self.recheck.issued(region, "", caller)]
         return {one.fine.number: one for one in found if one.fine.number in self.numbers}
 

@@ -65,7 +65,7 @@ def letters(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def environment(
     engines: RunningTestMesh, peer: ViolationsPeer, vehicles: Vehicles, letters: Path
 ) -> dict[str, str]:
-    """Migrated, and what the service's process is told."""
+    """The settings of the service's process, on a migrated database."""
     return migrated(
         engines,
         SERVICE,
@@ -178,7 +178,7 @@ async def publish(engines: RunningTestMesh) -> AsyncIterator[Callable[..., Await
 
 @pytest_asyncio.fixture
 async def database(engines: RunningTestMesh, environment: dict[str, str]) -> AsyncIterator[Any]:
-    """The administrator's eyes: sees every row, past row security."""
+    """Reads every row as the database's administrator, past row security."""
     connection = await asyncpg.connect(engines.database.url)
     await connection.execute("SET search_path = fines")
     yield connection
@@ -186,7 +186,7 @@ async def database(engines: RunningTestMesh, environment: dict[str, str]) -> Asy
 
 
 async def until(found: Callable[[], Awaitable[Any]], *, seconds: float = 20.0) -> Any:
-    """What `found` gives once it gives something."""
+    """The first result of `found` that is not empty."""
     deadline = time.monotonic() + seconds
     while True:
         value = await found()

@@ -1,4 +1,4 @@
-"""What the peers of fines tell in its tests: violations, their events, the vehicle register."""
+"""What the peers of fines answer in its tests: violations, their events, the vehicle register."""
 
 import asyncio
 import hashlib
@@ -36,7 +36,7 @@ class Vehicles:
         self.put(plate, *[ownership(number)] * times)
 
     def put(self, plate: str, *records: Any) -> None:
-        """Instead of what the register says of this plate."""
+        """Replaces the register's records of this plate."""
         self.records[plate] = list(records)
         draft = self.path.with_suffix(".draft")
         draft.write_text(json.dumps(self.records))
@@ -55,7 +55,7 @@ def ownership(number: str = PERSON, **changes: Any) -> dict[str, Any]:
 
 
 class ViolationsPeer(violations_pb2_grpc.ViolationsServicer):
-    """Answers what a test put there; notes who asked and for what purpose."""
+    """Answers what a test put there; records who asked and for what purpose."""
 
     def __init__(self) -> None:
         self.known: dict[str, violations_pb2.Violation] = {}
@@ -81,7 +81,7 @@ def moment(at: datetime) -> Any:
 def a_violation(
     plate: str, *, at: datetime | None = None, decided_at: datetime | None = None, **changes: Any
 ) -> violations_pb2.Violation:
-    """Speeding by 31 km/h, without fault, on a frame of its own; an hour ago unless `at` says."""
+    """Speeding by 31 km/h on a frame of its own, without any hold; by default an hour ago."""
     decided_at = decided_at or system_clock()
     at = at or decided_at - timedelta(hours=1)
     frame = hashlib.sha256(new_id().bytes)
@@ -130,7 +130,7 @@ def a_violation(
 def under_another_id(
     violation: violations_pb2.Violation, **changes: Any
 ) -> violations_pb2.Violation:
-    """The same facts, told once more."""
+    """The same facts under another id, with changes."""
     again = violations_pb2.Violation()
     again.CopyFrom(violation)
     again.violation_id = str(new_id())
@@ -171,7 +171,7 @@ def payment_of(row: Any, **changes: Any) -> pb.PayFineRequest:
 
 
 async def insisting(bank: Any, request: pb.PayFineRequest) -> Any:
-    """As a bank does: whoever is told "away" or "overloaded" asks again under the same id."""
+    """As a bank does: after "away" or "overloaded" it asks again under the same id."""
     while True:
         try:
             return await bank.call("PayFine", request)

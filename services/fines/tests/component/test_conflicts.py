@@ -1,4 +1,4 @@
-"""One drive, one fine: by what the facts say, not by the ids under which they come."""
+"""One passage, one fine: decided by the facts, not by the ids under which they come."""
 
 import asyncio
 import contextlib
@@ -146,7 +146,7 @@ async def test_a_plate_in_two_cities_at_once_holds_the_second_until_the_first_is
 async def test_what_is_confirmed_and_not_fined_yet_waits_for_the_record_that_contradicts_it(
     bench: Bench, plate: str
 ) -> None:
-    """The other is held in violations: no fine of it would ever be compared."""
+    """The other violation is held and has no fine to be compared with."""
     moment = bench.clock.now - timedelta(hours=1)
     there = bench.violation(plate, at=moment + timedelta(seconds=2), place=ASTANA)
     there.state, there.hold_reason = violations_pb2.VIOLATION_STATE_REVIEW, "IMPOSSIBLE_JOURNEY"
@@ -232,7 +232,7 @@ async def test_twenty_ids_of_one_passage_at_once_are_one_fine(
 async def test_two_plates_on_one_frame_at_once_are_one_fine(
     bench: Bench, plate: str, vehicles: Vehicles
 ) -> None:
-    """A plate misread in one of two reads: the frame can prove but one of them."""
+    """One of two reads has the plate wrong: the frame can prove only one of them."""
     for round_ in range(5):
         first = bench.violation(plate, at=bench.clock.now - timedelta(hours=2 + round_))
         other = f"{800 + round_}OTH02"

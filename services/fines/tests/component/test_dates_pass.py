@@ -1,4 +1,4 @@
-"""What time brings, on the real database with a clock that the test turns."""
+"""What happens when dates pass, on the real database with a clock that the test turns."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""A fine of another region is not found, and that somebody asked for it is seen."""
+"""A fine of another region is not found, and the attempt to open it is reported."""
 
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable

@@ -1,4 +1,4 @@
-"""The term for sending a prescription counts until it is sent, not until it is written."""
+"""The term for sending a prescription ends with its sending, not with its writing."""
 
 from datetime import datetime, timedelta
 from typing import Any

@@ -1,4 +1,4 @@
-"""A data folder from before: what was paid, refunded and issued then is known to the new tables."""
+"""An older data folder: what was paid, refunded and issued before is in the new tables."""
 
 import asyncio
 import secrets
@@ -64,7 +64,7 @@ async def test_a_data_folder_from_before_brings_its_refunds_and_frames_along(
 
 
 async def a_schema_of_its_own(engines: RunningTestMesh, database: Any) -> str:
-    """The address of the schema for its owner, who is no superuser."""
+    """The schema's address for its owner, who is not a superuser."""
     parts, password = urlsplit(engines.database.url), secrets.token_hex(16)
     await database.execute(
         f"CREATE ROLE {SCHEMA}_runtime; CREATE ROLE {SCHEMA}_owner LOGIN PASSWORD '{password}';"

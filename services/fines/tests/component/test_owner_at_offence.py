@@ -13,7 +13,7 @@ SELLER, BUYER, CHILD = "900101300017", "890101300012", "200101500013"
 
 
 async def held(bench: Bench, number: str) -> str:
-    """Why it is held, of a fine that is looked at again."""
+    """The hold of a fine that is tried again."""
     with pytest.raises(WaitUntilDue):
         await bench.issuing.issue(number)
     return str((await bench.fine(number)).hold_reason)

@@ -35,7 +35,7 @@ async def test_pages_meet_each_payment_of_the_bank_once_the_latest_first(
 
 
 async def test_filters_hold_together(bench: Bench, plate: str) -> None:
-    """In days of Almaty: what is posted in its last second belongs to the day."""
+    """Days are Almaty's: what is posted in the last second of a day belongs to it."""
     first = await a_payment(bench, plate, hours_ago=20)
     fine = await payment(bench, first)
     bench.turn_to(date(2026, 6, 4), hours=0)
@@ -92,7 +92,7 @@ async def test_row_security_shows_a_bank_its_own_payments_and_refunds_alone(
 
 
 async def a_payment(bench: Bench, plate: str, *, hours_ago: int) -> UUID:
-    """Of a fine of its own, paid now."""
+    """The payment of a fine of its own, now."""
     violation = bench.violation(plate, at=bench.clock.now - timedelta(hours=hours_ago))
     fine = await bench.issued(violation)
     await bench.issuing.deliver(fine.number)

@@ -1,4 +1,4 @@
-"""The banks' counter over mutual TLS: found by exact key, quoted, paid once, refunded."""
+"""What banks do over mutual TLS: fines are found by exact key, quoted, paid once, refunded."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

@@ -71,7 +71,7 @@ async def test_facts_that_would_be_held_today_name_every_reason(bench: Bench, pl
 async def test_of_two_fines_of_one_passage_the_one_issued_later_is_named(
     bench: Bench, plate: str, database: Any
 ) -> None:
-    """As they were issued before fines looked beside: two ids, one drive."""
+    """As issued before fines were compared with each other: two ids, one passage."""
     moment = bench.clock.now - timedelta(hours=2)
     violation = bench.violation(plate, at=moment)
     first = await bench.issued(violation)
@@ -92,7 +92,7 @@ async def test_of_two_fines_of_one_passage_the_one_issued_later_is_named(
 async def test_a_fine_that_a_record_without_a_fine_contradicts_is_named(
     bench: Bench, plate: str
 ) -> None:
-    """What contradicts it is held in violations, where it waits for the same look."""
+    """What contradicts it is held in violations and waits for review there."""
     moment = bench.clock.now - timedelta(hours=2)
     violation = bench.violation(plate, at=moment)
     await bench.issued(violation)

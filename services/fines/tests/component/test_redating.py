@@ -1,4 +1,4 @@
-"""Open fines reckoned anew on the real database: audited, told, scheduled, once each."""
+"""Dates of open fines computed again on the real database: audited, published, scheduled, once."""
 
 import asyncio
 import json
@@ -58,7 +58,7 @@ class Desk:
         return Redating(self._db, lambda: self.now, law)
 
     async def add(self, state: State = State.DELIVERED) -> str:
-        """A fine as it would lie there, with its ledger and its scheduled work."""
+        """A stored fine with its ledger entries and its scheduled work."""
         at = start_of(DELIVERED)
         article = LAW.articles.on(date(2026, 6, 3)).by_code["RED_LIGHT"]
         amount = LAW.amount(article, date(2026, 6, 3))
@@ -77,7 +77,7 @@ class Desk:
         return waiting.number
 
     async def run(self, *, dry_run: bool = False, **chosen: Any) -> dict[str, Redated]:
-        """By number, of this test's fines alone."""
+        """By number, only this test's fines."""
         redating = self.redating(**chosen)
         found = [one async for one in redating.run("", CLI, dry_run=dry_run)]
         return {one.before.number: one for one in found if one.before.number in self.numbers}
@@ -110,7 +110,7 @@ async def work_of(database: Any, number: str) -> dict[str, datetime]:
 
 
 async def facts_of(database: Any, number: str) -> tuple[list[dict[str, Any]], list[str]]:
-    """Its audit entries of redating, and the subjects that tell of it."""
+    """Its audit entries of redating, and the subjects of its events."""
     rows = await database.fetch("SELECT canonical FROM audit ORDER BY position")
     entries = [json.loads(row["canonical"]) for row in rows]
     audited = [
@@ -154,7 +154,7 @@ async def test_a_dry_run_tells_the_same_and_changes_nothing(desk: Desk, database
 
 
 async def test_dates_never_move_against_the_owner(desk: Desk) -> None:
-    """Of a calendar with fewer days off than the one that was used."""
+    """Dates by a calendar with fewer days off than the one that was used."""
     number = await desk.add()
     shorter = RIGHT.years[2027].days_off - {date(2027, 3, 15), date(2027, 3, 22)}
     calendar = Calendar({**RIGHT.years, 2027: CalendarYear(shorter, frozenset(), "shorter.1")})

@@ -1,4 +1,4 @@
-"""A bank sees what became of its own payments and of no others; the payer's letter says it, too."""
+"""A bank sees the refunds of its own payments and no others; the payer's letter names them, too."""
 
 import asyncio
 import base64

@@ -73,7 +73,7 @@ def readings(measured: Measured = SPEEDING, **changes: Any) -> Readings:
 
 
 def violation(**changes: Any) -> ConfirmedViolation:
-    """Speeding by 31 km/h, without fault."""
+    """Speeding by 31 km/h, with nothing that would hold the fine."""
     found = ConfirmedViolation(
         violation_id="violation",
         is_confirmed=True,
@@ -98,7 +98,7 @@ def violation(**changes: Any) -> ConfirmedViolation:
 
 
 def red_light(measured: Measured = RED, **changes: Any) -> ConfirmedViolation:
-    """Passing a red light, without fault; a red-light camera measures no speed."""
+    """Passing a red light, with nothing that would hold the fine; no speed is measured."""
     told: dict[str, Any] = {
         "offence_code": "RED_LIGHT",
         "article": "599(1)",

@@ -1,4 +1,4 @@
-"""What a cancellation posts, and what the payer is told of it."""
+"""What a cancellation posts, and what the notice to the payer says."""
 
 from dataclasses import replace
 from datetime import UTC, date, datetime

@@ -1,4 +1,4 @@
-"""The whole fact is checked again before anybody is fined: what holds it, gravest first."""
+"""Every fact is checked again before anybody is fined: the holds, in order of precedence."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta

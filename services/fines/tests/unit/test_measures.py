@@ -1,4 +1,4 @@
-"""The metric that an alert on a missing table of the next year is made of."""
+"""The metric that alerts on a missing table of the next year."""
 
 from dataclasses import replace
 from datetime import UTC, date, datetime

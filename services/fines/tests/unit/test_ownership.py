@@ -1,4 +1,4 @@
-"""Whose the vehicle was at the moment of the offence, and which owners a person must look at."""
+"""Who owned the vehicle at the moment of the offence, and which owners a person must review."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""The letter states all that the law demands, in both languages, and nothing that is not so."""
+"""The letter states what the law demands in both languages, and nothing untrue."""
 
 from dataclasses import replace
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""Terms reckoned anew: later where the calendar was wrong, never earlier; what that takes back."""
+"""Dates computed again: later where the calendar was wrong, never earlier; what is reversed."""
 
 from collections.abc import Collection
 from dataclasses import replace
@@ -68,7 +68,7 @@ def test_what_is_right_stays_as_it_is() -> None:
 
 
 def test_of_each_date_the_later_one_stands_and_both_calendars_are_named() -> None:
-    """Missing a holiday in March, with two days off too many in May: neither harms the owner."""
+    """A holiday missing in March and two days off too many in May: neither harms the owner."""
     more = {date(2027, 5, 18), date(2027, 5, 19)}
     fine = dated(with_days_off(without={CONSTITUTION_DAY}, more=more))
     again = redated(fine, RIGHT, LAW.terms, LONG_AFTER)

@@ -1,4 +1,4 @@
-"""What a list of fines may be narrowed to: every state of the contract."""
+"""A list of fines can be filtered by every state of the contract."""
 
 from fines.grpc_api.messages import STATES, state_filter
 from fines.model.fine import State

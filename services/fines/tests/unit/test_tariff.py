@@ -14,7 +14,7 @@ ARTICLES = LAW.articles.on(JUNE).by_code
 
 
 def law_until_2026(*, assume_years: bool = False) -> Law:
-    """As far as the law had been told in November 2026, whatever tables have come since."""
+    """The law as it was known in November 2026, without tables that were added since."""
     read = read_law(assume_years=assume_years)
     base_values = replace(read.yearly.base_values, until=date(2026, 12, 31))
     return replace(read, yearly=replace(read.yearly, base_values=base_values))

@@ -1,4 +1,4 @@
-"""What a letter says where amount or dates rest on a year that the law has not told."""
+"""What a letter says where amount or dates rest on a year without tables of the law."""
 
 from dataclasses import replace
 

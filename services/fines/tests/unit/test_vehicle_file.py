@@ -1,4 +1,4 @@
-"""The embedded register: asked for a date, and no more wrong than the one record that is wrong."""
+"""The embedded register: asked for a date; a wrong record affects only its own plate."""
 
 import json
 from dataclasses import asdict

@@ -70,7 +70,7 @@ class Console:
         await self.is_loaded()
 
     async def is_loaded(self) -> None:
-        """Signed in, and the tab shows what it has."""
+        """Waits until the operator is signed in and the tab has loaded."""
         await self.page.wait_for_selector("nav [aria-current=page]")
         await self.page.wait_for_selector("main h1:not(.unseen)")
 
@@ -100,7 +100,7 @@ class Console:
         await session.detach()
 
     async def delay(self, pattern: str, seconds: float = DELAY_SECONDS) -> None:
-        """Answers to what matches come that much later."""
+        """Delays the answers to matching requests."""
 
         async def later(route: Any) -> None:
             await asyncio.sleep(seconds)
@@ -109,7 +109,7 @@ class Console:
         await self.page.route(pattern, later)
 
     async def hold(self, pattern: str) -> asyncio.Event:
-        """The first answer to what matches is made at once and arrives when the event is set."""
+        """The first answer to a match is made at once and sent when the event is set."""
         release = asyncio.Event()
 
         async def held(route: Any) -> None:
@@ -144,7 +144,7 @@ class Console:
         await expect(self.page.locator("button", has_text="✓")).to_have_count(1)
 
     def opened(self) -> list[str]:
-        """What was read whole, in the order in which it was asked for."""
+        """Ids of the records that were opened, in the order of the requests."""
         return [
             getattr(request, "violation_id", "") or getattr(request, "report_id", "")
             for request in self.asked.requests

@@ -166,7 +166,7 @@ def gateway(
 def another_gateway(
     engines: Any, peers: Asked, gateway: RunningGateway, tmp_path: Path
 ) -> Iterator[RunningGateway]:
-    """One more, on a port of its own, that a test may end."""
+    """Another gateway, on a port of its own, which a test may end."""
     running = start_gateway(engines, peers, tmp_path / "log", address=free_address())
     yield running
     if running.process.poll() is None:
@@ -178,7 +178,7 @@ def another_gateway(
 def lonely_gateway(
     engines: Any, peers: Asked, gateway: RunningGateway, tmp_path: Path
 ) -> Iterator[RunningGateway]:
-    """One for whose fines nobody listens: it must say so."""
+    """A gateway whose peer fines is away."""
     absent = {"TARTIP_FINES_ADDRESS": free_address()}
     running = start_gateway(engines, peers, tmp_path / "log", address=free_address(), **absent)
     yield running
@@ -190,7 +190,7 @@ def lonely_gateway(
 def moved_gateway(
     engines: Any, peers: Asked, gateway: RunningGateway, tmp_path: Path
 ) -> Iterator[RunningGateway]:
-    """One that lives ninety days ahead of the others."""
+    """A gateway whose clock is ninety days ahead."""
     ahead = {"TARTIP_CLOCK_OFFSET": str((clock_offset() + timedelta(days=90)).total_seconds())}
     running = start_gateway(engines, peers, tmp_path / "log", address=free_address(), **ahead)
     yield running

@@ -1,4 +1,4 @@
-"""The owners of data as small servers, with cases that change as theirs do."""
+"""The peers as small servers, whose records change as those of the real ones."""
 
 import hashlib
 import io
@@ -64,7 +64,7 @@ class ViolationChangedMeanwhile(Refusal):
 
 @dataclass
 class Asked:
-    """What the peers were asked, and by whom; and the cases that they hold."""
+    """The requests that the peers got, their callers, and the records that they hold."""
 
     requests: list[Any] = field(default_factory=list)
     callers: list[Any] = field(default_factory=list)
@@ -266,7 +266,7 @@ def decide(
 
 
 class PeerInference(inference_pb2_grpc.InferenceServicer):
-    """Answers operators nothing."""
+    """Implements no call that operators make."""
 
 
 class PeerCameras(cameras_pb2_grpc.CameraRegistryServicer):

@@ -1,4 +1,4 @@
-"""The report desk as a small server: reports move on as their owner moves them."""
+"""The report desk as a small server: reports change as citizen-reports changes them."""
 
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta

@@ -1,4 +1,4 @@
-"""Emergencies appear by themselves: in the list, in the title and by a sound, where they may."""
+"""Emergencies show without reloading: in the list, in the title and, where allowed, by a sound."""
 
 import asyncio
 import json
@@ -157,7 +157,7 @@ async def test_an_emergency_that_came_while_the_connection_was_lost_is_told_when
 
 
 async def test_a_look_that_failed_is_soon_followed_by_another(open_desk: Any) -> None:
-    """Nothing else may happen for long that would make the page look again."""
+    """For a while nothing else happens that would make the page load the list again."""
     desk = await open_desk("cameras")
     await desk.title_is("Tartip")
     looks = "**/v1/reports?emergencies_only=true*"
@@ -196,7 +196,7 @@ async def test_the_sound_is_switched_off_for_each_operator_for_good(open_desk: A
 async def test_a_page_that_may_not_sound_yet_says_so_and_sounds_as_soon_as_it_may(
     open_desk: Any, gateway: Any
 ) -> None:
-    """A browser lets a page sound only after somebody has touched it."""
+    """A browser plays sound only after the user has interacted with the page."""
     first = await open_desk()
     page = await first.page.context.new_page()
     session = await first.page.evaluate("sessionStorage.getItem('tartip.session')")

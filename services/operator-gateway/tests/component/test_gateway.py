@@ -1,4 +1,4 @@
-"""The gateway forwards what operators may ask and hands refusals on by their own names."""
+"""The gateway forwards operators' requests and passes refusals on under their own names."""
 
 from typing import Any
 from urllib.parse import quote

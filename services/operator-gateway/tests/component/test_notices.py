@@ -1,4 +1,4 @@
-"""What is said on every page before anybody signs in: a trial is no earnest."""
+"""The notices on every page, also before signing in: a trial is marked as one."""
 
 from datetime import datetime, timedelta
 from typing import Any

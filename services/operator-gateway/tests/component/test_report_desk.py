@@ -1,4 +1,4 @@
-"""The report desk in a real browser: an answer goes to whom it was written for."""
+"""The report desk in a real browser: an answer goes to the reporter for whom it was written."""
 
 import asyncio
 from datetime import timedelta
@@ -51,7 +51,7 @@ async def ids(desk: Console) -> list[str]:
 async def test_taking_a_report_leaves_it_open_however_the_list_changes(
     console: OpenConsole, desk_reports: Any
 ) -> None:
-    """Taking moves its deadline, and so its place in the list."""
+    """Taking a report moves its deadline, and so its place in the list."""
     desk = await at_desk(console)
     await desk.press("KeyJ")
     await desk.is_ready("report-1", "take")
@@ -218,7 +218,7 @@ async def test_a_report_taken_by_another_says_so_and_closes_by_the_live_feed(
 async def test_a_change_by_another_while_an_action_is_under_way_is_shown(
     console: OpenConsole, desk_reports: Any, gateway: Any
 ) -> None:
-    """The answer to taking it comes after the news that it went elsewhere."""
+    """The answer to taking it arrives after the event that it was sent elsewhere."""
     desk = await at_desk(console)
     await desk.row("report-2").click()
     await desk.is_ready("report-2", "take")

@@ -1,4 +1,4 @@
-"""The review desk in a real browser: what others decide meanwhile, and answers that come late."""
+"""The review desk in a real browser: decisions of others meanwhile, and late answers."""
 
 import asyncio
 from typing import Any
@@ -54,7 +54,7 @@ async def test_a_case_decided_by_another_is_closed_by_the_live_feed(
 async def test_a_case_decided_by_another_while_it_loads_is_shown_as_decided(
     console: OpenConsole, queue: Any, gateway: Any
 ) -> None:
-    """The answer was made before the decision and comes after the news of it."""
+    """The answer was made before the decision and arrives after its event."""
     desk = await at_desk(console)
     release = await desk.hold("**/v1/violations/violation-1")
     async with desk.page.expect_request("**/v1/violations/violation-1"):
@@ -95,7 +95,7 @@ async def test_a_case_decided_while_news_were_missed_is_read_again(
 async def test_a_stream_that_goes_on_where_it_broke_off_reads_no_case_again(
     console: OpenConsole, queue: Any, gateway: Any
 ) -> None:
-    """Each reading is logged: there is none without need."""
+    """Each reading is audited, so none happens without need."""
     desk = await at_desk(console)
     await desk.press("KeyJ")
     await desk.is_ready("violation-1", "confirm")
@@ -111,7 +111,7 @@ async def test_a_stream_that_goes_on_where_it_broke_off_reads_no_case_again(
 async def test_an_answer_that_comes_late_leaves_the_question_that_is_open_now(
     console: OpenConsole, queue: Any
 ) -> None:
-    """Else what is being typed would go on as commands."""
+    """Otherwise what is being typed would be taken for commands."""
     desk = await at_desk(console)
     release = await rejected_and_left(desk)
     await desk.press("KeyR")

@@ -1,4 +1,4 @@
-"""The review desk in a real browser: what stands on the screen is decided, and nothing else."""
+"""The review desk in a real browser: only what is on the screen can be decided."""
 
 import asyncio
 import hashlib

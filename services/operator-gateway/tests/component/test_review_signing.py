@@ -1,4 +1,4 @@
-"""The review desk in a real browser: what is signed is what stands on the screen."""
+"""The review desk in a real browser: what is signed is what is on the screen."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Which of our languages a client gets."""
+"""The language that a client gets."""
 
 import pytest
 from operator_gateway.http import negotiated_language

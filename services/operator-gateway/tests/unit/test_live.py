@@ -1,4 +1,4 @@
-"""Who is told what, in which order, and what is said of that which was not told."""
+"""Who gets which facts in which order, and how clients learn of those that they missed."""
 
 from datetime import UTC, datetime
 
@@ -144,7 +144,7 @@ SUPERVISOR = Operator("supervisor-1", frozenset({"supervisor"}), ("KZ-75",))
 
 
 def two_streams(count: int) -> LiveFeed:
-    """`count` facts of each of two streams, published by turns."""
+    """`count` facts of each of two streams, published in turns."""
     feed = LiveFeed()
     for sequence in range(1, count + 1):
         feed.publish(fact(sequence))
@@ -173,7 +173,7 @@ async def test_resuming_in_the_middle_gives_exactly_the_rest_of_each_stream() ->
 
 
 async def test_what_was_told_as_dropped_is_not_told_again() -> None:
-    """The position goes on past it, also where all of a stream was lost."""
+    """The position lies behind the lost facts, also where all of a stream were lost."""
     feed = LiveFeed()
     listener = feed.listen(SUPERVISOR)
     for sequence in range(1, 11):

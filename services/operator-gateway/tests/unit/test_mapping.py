@@ -74,7 +74,7 @@ def test_every_field_of_an_answer_arrives_with_its_own_value(
 
 @pytest.mark.parametrize(("answer", "message"), ANSWERS)
 def test_an_empty_message_is_an_answer_too(answer: type[Answer], message: type[Message]) -> None:
-    """Whatever an owner leaves out, the gateway does not break on it."""
+    """The gateway maps every message, whatever its owner leaves out."""
     for field in message.DESCRIPTOR.fields:
         if field.message_type is not None and not field.is_repeated:
             made = message()

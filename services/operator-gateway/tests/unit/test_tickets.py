@@ -1,4 +1,4 @@
-"""A ticket opens one stream, once, and soon."""
+"""A ticket opens one stream, once, within half a minute."""
 
 from typing import Any
 
