@@ -1,4 +1,4 @@
-"""`python -m fines serve | migrate`."""
+"""The command line of the service: `python -m fines serve | migrate`."""
 
 from host.runtime import main
 

@@ -1,4 +1,4 @@
-"""Composition root: settings → adapters → use cases → servers."""
+"""Composition root: builds the adapters, use cases and servers from the settings."""
 
 from pathlib import Path
 

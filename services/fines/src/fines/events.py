@@ -1,4 +1,4 @@
-"""A function for each published event. None carries an owner, a plate or an address."""
+"""Constructors of the published events. No event contains an owner, a plate or an address."""
 
 from datetime import datetime
 
@@ -18,7 +18,8 @@ def money(amount_minor: int) -> common_pb2.Money:
 
 
 def access_refused(attempt: Attempt) -> Event:
-    """Names neither the fine that was asked for nor the caller."""
+    """Return the event of a refused access, which names neither the requested fine nor the
+    caller."""
     return Event(
         "fines.v1.access_refused",
         f"attempt:{attempt.attempt_id}",

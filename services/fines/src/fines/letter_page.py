@@ -1,4 +1,4 @@
-"""The page of every letter: self-contained HTML, made to be printed on A4."""
+"""HTML building blocks of letters: self-contained pages, laid out for printing on A4."""
 
 from collections.abc import Iterable
 from html import escape
@@ -52,7 +52,7 @@ def warning(text: str, language: str) -> str:
 
 
 def sums(amounts: Iterable[tuple[str, str]], note: str) -> str:
-    """A box with what is to be paid; `note` says until when."""
+    """Return a box with the labelled amounts to be paid; `note` states the deadline."""
     cells = "".join(
         f"<div><dt>{escape(label)}</dt><dd>{escape(amount)}</dd></div>" for label, amount in amounts
     )

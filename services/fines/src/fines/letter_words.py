@@ -1,4 +1,4 @@
-"""The letter's words in Kazakh and Russian: labels, terms, and how readings are written."""
+"""The texts of letters in Kazakh and Russian: labels, terms and the format of readings."""
 
 from dataclasses import dataclass
 
@@ -19,7 +19,8 @@ class DayWords:
 
 @dataclass(frozen=True)
 class Words:
-    """One language of the letter."""
+    """The texts of a letter in one language. `terms` and other texts contain format
+    placeholders."""
 
     language: str
     title: str
@@ -166,7 +167,8 @@ REFUNDED_RU = (
 
 
 def readings(particulars: Particulars, words: Words) -> str:
-    """What the device measured: a speed, a traffic light, both or nothing."""
+    """Return the device's readings as text: speed, traffic light and stop line, or a dash if
+    there are none."""
     measured = (
         _speed(particulars, words),
         _signal(particulars, words),

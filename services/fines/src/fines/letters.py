@@ -1,6 +1,6 @@
-"""The letter to the owner in Kazakh and Russian, with everything KoAP Art. 822-1(1) demands.
+"""The letters to the owner in Kazakh and Russian, with everything that KoAP Art. 822-1(1) demands.
 
-The same fine gives the same letter, byte for byte: a letter that is written again changes nothing.
+The output is deterministic: the same fine always gives the same letter, byte for byte.
 """
 
 from collections.abc import Iterable
@@ -35,14 +35,16 @@ SIGNATURE_PLACE = "<!-- signature -->"
 
 @dataclass(frozen=True)
 class LetterTerms:
-    """The terms that the letter states, and how their days are counted."""
+    """The legal terms that the letter states, and whether their days are working or calendar
+    days."""
 
     terms: FineTerms
     day_count: DayCount
 
     @property
     def placeholders(self) -> dict[str, int]:
-        """Days by the placeholders in the letter's words."""
+        """Numbers of days, and the discount in percent, by their placeholders in the letter's
+        texts."""
         return {
             "discount": self.terms.discount_days,
             "percent": self.terms.discount_percent,
@@ -60,7 +62,8 @@ def prescription(
     terms: LetterTerms,
     assumed_years: Iterable[int] = (),
 ) -> str:
-    """An HTML page; `SIGNATURE_PLACE` is where the authority's electronic seal goes."""
+    """Return the letter as an HTML page. The electronic seal later replaces `SIGNATURE_PLACE`;
+    years in `assumed_years` cause a warning that the letter is a trial."""
     sections = (
         _section(
             fine,
@@ -76,7 +79,7 @@ def prescription(
 
 
 def discount_notice(fine: Fine) -> str:
-    """The notice of KoAP Art. 823(1): the full amount is due again."""
+    """Return the notice of KoAP Art. 823(1): the discount has ended and the full amount is due."""
     assert fine.amount
     full = tenge(fine.amount.full_minor)
     return page(
@@ -90,7 +93,8 @@ def discount_notice(fine: Fine) -> str:
 
 
 def cancellation_notice(fine: Fine, payment: Payment | None) -> str:
-    """The notice that nothing is owed; for a paid fine with the refund, its bank and its date."""
+    """Return the notice that nothing is owed. If `payment` was refunded, the notice states the
+    refund with its bank and dates."""
     kk, ru = CANCELLED_KK, CANCELLED_RU
     parts = {"number": fine.number}
     if payment and payment.refund:
@@ -118,7 +122,8 @@ def _refund_parts(payment: Payment, refund: Refund) -> dict[str, str]:
 
 
 def _trial(assumed_years: Iterable[int]) -> list[str]:
-    """The warning at the top of a letter of a trial, which obliges nobody."""
+    """Return the warnings at the top of a trial letter, which has no legal force; none if no
+    year is assumed."""
     years = ", ".join(map(str, assumed_years))
     if not years:
         return []
@@ -138,7 +143,7 @@ def _section(
     facts: Iterable[str],
     evidence: Iterable[str],
 ) -> str:
-    """The section of one language, on a page of its own."""
+    """Return the part of the letter in one language, which is printed on pages of its own."""
     assert fine.amount
     day, numbers = words.days[terms.day_count], terms.placeholders
     amounts = (
@@ -162,7 +167,7 @@ def _facts(
     authority: Authority,
     words: Words,
 ) -> tuple[str, ...]:
-    """In the order of the labels."""
+    """Return the values of the letter's table, in the order of `words.labels`."""
     owner, born = particulars.owner, particulars.owner_birth_date
     place = f"{particulars.latitude:.6f}, {particulars.longitude:.6f}"
     verification = (

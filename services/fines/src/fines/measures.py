@@ -1,4 +1,4 @@
-"""The metric of this service beside those that every service has."""
+"""The metric that only this service exports."""
 
 from collections.abc import Iterable
 
@@ -12,10 +12,11 @@ from opentelemetry.metrics import CallbackOptions, Observation
 
 
 def measure_missing_tables(tables: YearlyTables, clock: Clock) -> None:
-    """`tartip.law.tables_missing`: years that each yearly table lacks now, or will lack soon.
+    """Export the gauge `tartip.law.tables_missing`: the number of years that each yearly table
+    lacks.
 
-    Next year's base value counts as missing from 1 December on, its calendar from 1 September on:
-    an alert on any value above 0 comes while there is time to add the table.
+    Next year's base value counts as missing from 1 December, next year's calendar from 1 September,
+    so that an alert on any value above 0 leaves time to add the table.
     """
 
     def observe(_: CallbackOptions) -> Iterable[Observation]:

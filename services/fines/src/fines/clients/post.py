@@ -1,4 +1,4 @@
-"""The embedded post, a folder, and the authority's electronic seal on what goes there."""
+"""The embedded post, which is a folder, and the authority's electronic seal on letters."""
 
 import asyncio
 import hashlib
@@ -14,7 +14,7 @@ from fines.letters import SIGNATURE_PLACE
 
 
 class LetterFolder:
-    """The embedded post: a letter is delivered once its complete file is in the folder."""
+    """The embedded post. A letter counts as delivered once its complete file is in the folder."""
 
     def __init__(self, folder: Path, clock: Clock = system_clock) -> None:
         self._folder = folder
@@ -53,7 +53,8 @@ class LetterFolder:
 
 
 class ElectronicSeal:
-    """The authority's signature (Ed25519) over the SHA-256 of the letter without it."""
+    """The authority's Ed25519 key, which signs the SHA-256 of a letter that has no signature
+    yet."""
 
     def __init__(self, key: Ed25519PrivateKey) -> None:
         self._key = key

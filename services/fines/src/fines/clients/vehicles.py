@@ -1,4 +1,4 @@
-"""The embedded vehicle register: a file."""
+"""The embedded vehicle register, which is a JSON file."""
 
 import asyncio
 import json
@@ -13,11 +13,12 @@ from fines.model.refusals import RegisterAway, RegisterRecordWrong
 
 
 class VehicleFile:
-    """The embedded register, a JSON object: plate → {"make", "model", "since", "until", "owner":
-    {"iin" or "bin", "name", "address", "phone"}}, or a list of such, one for each ownership.
+    """The embedded register: a JSON object that maps a plate to {"make", "model", "since", "until",
+    "owner": {"iin" or "bin", "name", "address", "phone"}}, or to a list of such records.
 
-    `since` is included, `until` is not (absent where the vehicle is still theirs); both are moments
-    with an offset, or days, which stand for their beginning in Almaty. Read again when it changes.
+    Each record is an ownership from `since` (included) to `until` (excluded; absent while the
+    ownership lasts). Both are times with a UTC offset, or days, which mean 00:00 in Almaty. The
+    file is read again when it changes.
     """
 
     def __init__(self, path: Path) -> None:
@@ -26,7 +27,8 @@ class VehicleFile:
         self._records: dict[str, tuple[object, ...]] = {}
 
     async def registrations(self, plate: str, at: datetime) -> tuple[Registration, ...]:
-        """Raises RegisterAway, or RegisterRecordWrong where a record of this plate is not valid."""
+        """Return the registrations of a plate that are valid at `at`. Raises RegisterAway where
+        the file cannot be read, RegisterRecordWrong where any record of the plate is invalid."""
         try:
             records = (await asyncio.to_thread(self._current)).get(plate, ())
         except (OSError, ValueError, RecursionError) as error:
@@ -47,7 +49,8 @@ class VehicleFile:
 
 
 def _records_by_plate(text: str) -> dict[str, tuple[object, ...]]:
-    """Not yet checked: a record that is not valid affects only its own plate. Raises ValueError."""
+    """Return the register's records by plate, not yet validated, so that an invalid record
+    affects only its own plate. Raises ValueError where the text is not a JSON object."""
     content = json.loads(text, object_pairs_hook=tuple)
     if not isinstance(content, tuple):
         raise ValueError("the register must be an object")
@@ -61,7 +64,8 @@ def _records_by_plate(text: str) -> dict[str, tuple[object, ...]]:
 
 
 def _registration(record: object) -> Registration:
-    """Raises KeyError, TypeError, ValueError or OverflowError for a record that is not valid."""
+    """Return the registration in a record. Raises KeyError, TypeError, ValueError or
+    OverflowError where the record is invalid."""
     vehicle = _fields(record)
     owner = _fields(vehicle["owner"])
     since, until = _moment(vehicle["since"]), vehicle.get("until")
@@ -83,7 +87,8 @@ def _registration(record: object) -> Registration:
 
 
 def _fields(pairs: object) -> dict[str, object]:
-    """From what `object_pairs_hook` gives. Raises ValueError for a field that occurs twice."""
+    """Return a JSON object's fields from the pairs that `object_pairs_hook` got. Raises
+    TypeError where `pairs` is not an object, ValueError where a field occurs twice."""
     if not isinstance(pairs, tuple):
         raise TypeError("must be an object")
     found = dict(pairs)

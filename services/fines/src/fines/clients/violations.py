@@ -1,4 +1,4 @@
-"""The violations service: the facts of a confirmed violation."""
+"""Client of the violations service, which returns the facts of a confirmed violation."""
 
 from datetime import datetime
 from typing import Any
@@ -31,7 +31,8 @@ class ViolationsClient:
         self._stub: Any = violations_pb2_grpc.ViolationsStub(channel)
 
     async def violation(self, violation_id: str, purpose: str) -> ConfirmedViolation:
-        """Raises ViolationMissing."""
+        """Return the violation. Raises ViolationMissing where the violations service has none
+        with this id."""
         request = violations_pb2.GetViolationRequest(violation_id=violation_id)
         try:
             with peers_refusals():
@@ -105,7 +106,8 @@ def _device(found: violations_pb2.Device) -> Device:
 
 
 def _kind(kind: cameras_pb2.CameraKind.ValueType) -> str:
-    """A kind that only newer peers know becomes its number; no rule allows findings by it."""
+    """Return the name of a camera kind, "" for none. A kind that this version does not know is
+    returned as its number, which no rule accepts."""
     if kind == cameras_pb2.CAMERA_KIND_UNSPECIFIED:
         return ""
     known = cameras_pb2.CameraKind.DESCRIPTOR.values_by_number.get(kind)

@@ -1,4 +1,4 @@
-"""`tartip.fines.v1.Fines`: the operators' side."""
+"""`tartip.fines.v1.Fines`: the gRPC service for operators."""
 
 import re
 from collections.abc import AsyncIterator
@@ -130,14 +130,16 @@ class FinesApi(fines_pb2_grpc.FinesServicer):
 
 
 def _number(text: str) -> str:
-    """Raises FineNotFound; only what can be a number is put on a span."""
+    """Return a valid fine number and annotate the span with it. Raises FineNotFound where `text`
+    cannot be a fine number."""
     number = known_number(text)
     telemetry.annotate(fine=number)
     return number
 
 
 def _resumed(token: str) -> str:
-    """The number of the fine after which a run goes on. Raises PageTokenWrong."""
+    """Return the number of the fine after which the run resumes, "" for a new run. Raises
+    PageTokenWrong."""
     if token and not is_number(token):
         raise PageTokenWrong
     return token

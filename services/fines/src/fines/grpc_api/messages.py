@@ -1,4 +1,4 @@
-"""Fines, entries of the ledger and revenue as protobuf messages."""
+"""Conversion of fines, ledger entries and revenue to protobuf messages."""
 
 from chassis.clock import to_timestamp
 from law.fine_dates import LegalDates
@@ -131,7 +131,8 @@ def total_to_proto(rows: list[RevenueRow], region: str) -> fines_pb2.Revenue:
 
 
 def state_filter(state: "fines_pb2.FineState.ValueType") -> str:
-    """How a state is stored, "" for all states; one that is reserved for later finds nothing."""
+    """Return the stored name of a state, "" for all states. A state that is reserved for later
+    has a name that no fine has."""
     if state == fines_pb2.FINE_STATE_UNSPECIFIED:
         return ""
     return fines_pb2.FineState.Name(state).removeprefix("FINE_STATE_").lower()

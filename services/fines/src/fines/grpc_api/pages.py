@@ -1,4 +1,4 @@
-"""Pages of a list: a token is valid only with the filters of the query that returned it."""
+"""Pages of a list. A page token is valid only with the filters of the query that returned it."""
 
 import hashlib
 from dataclasses import dataclass
@@ -14,8 +14,9 @@ class PageQuery:
 
     @classmethod
     def read(cls, name: str, request: Any) -> "PageQuery":
-        """`request` has a field `page`. Raises BadRequest (size) and PageTokenWrong, which a token
-        of the same list with other filters is, too."""
+        """Return the page query of a list request, which has a field `page`. Raises BadRequest
+        for a wrong page size, PageTokenWrong for an invalid token or a token issued under other
+        filters."""
         query = type(request)()
         query.CopyFrom(request)
         query.ClearField("page")

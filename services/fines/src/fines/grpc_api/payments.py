@@ -1,4 +1,4 @@
-"""`tartip.fines.v1.FinePayments`: the banks' side."""
+"""`tartip.fines.v1.FinePayments`: the gRPC service for banks."""
 
 import re
 from datetime import date
@@ -130,7 +130,8 @@ def _filter(request: fines_pb2.ListPaymentsRequest) -> PaymentFilter:
 def _days(
     check: Checks, request: fines_pb2.ListPaymentsRequest, first: str, last: str
 ) -> tuple[date | None, date | None]:
-    """The first and the last day of a range; either may be open."""
+    """Return the first and the last day of a range, None for an open end. `first` and `last` are
+    names of request fields; wrong values are reported to `check`."""
     days = [parse_day(getattr(request, name)) for name in (first, last)]
     for name, day in zip((first, last), days, strict=True):
         check.that(day is not None or not getattr(request, name), name, "must be YYYY-MM-DD")

@@ -1,9 +1,9 @@
-"""A fine: its states, the one table of moves between them, and what is due when.
+"""A fine: its states, the transitions between them, and the amount that is due on a day.
 
     AWAITING → ISSUED → DELIVERED → PAID
-                            ↘ IN_FORCE → OVERDUE → PAID      anything but CANCELLED → CANCELLED
+                            ↘ IN_FORCE → OVERDUE → PAID      every state but CANCELLED → CANCELLED
 
-A fine begins AWAITING when its violation is confirmed: its number is reserved, nothing is owed.
+A fine is AWAITING from the confirmation of its violation: its number is reserved, nothing is owed.
 """
 
 import re
@@ -79,7 +79,8 @@ ISSUED_STATES = frozenset(State) - {State.AWAITING, State.CANCELLED}
 
 @dataclass(frozen=True)
 class SealedParticulars:
-    """What the letter states about a person, sealed with the person's key; and blind indexes."""
+    """A letter's personal data, encrypted with the person's key, and blind indexes of owner and
+    plate."""
 
     key_id: UUID
     sealed: bytes
@@ -111,7 +112,8 @@ class Fine:
 
     @property
     def assumed_years(self) -> tuple[int, ...]:
-        """Years without a base value or calendar that were assumed; in trials alone."""
+        """Years whose base value or calendar was assumed because the law has none yet; only in
+        trials."""
         amount = self.amount.assumed_years if self.amount else ()
         dates = self.dates.assumed_years if self.dates else ()
         return tuple(sorted({*amount, *dates}))
@@ -119,7 +121,8 @@ class Fine:
     def issue(
         self, article: Article, amount: Amount, particulars: SealedParticulars, now: datetime
     ) -> "Fine":
-        """Issued at `now` for `amount`; whatever held it is cleared. Raises MoveNotAllowed."""
+        """Return the fine issued at `now` for `amount`, with any hold cleared. Raises
+        MoveNotAllowed."""
         assert amount.full_minor > 0
         assert 0 < amount.discounted_minor <= amount.full_minor
         return replace(
@@ -133,20 +136,23 @@ class Fine:
         )
 
     def deliver(self, delivered_at: datetime, dates: LegalDates) -> "Fine":
-        """Delivered; `dates` are counted from that day in Almaty. Raises MoveNotAllowed."""
+        """Return the fine delivered. `dates` must be counted from the day of `delivered_at` in
+        Almaty. Raises MoveNotAllowed."""
         assert dates.delivered_on == almaty_day(delivered_at)
         return replace(self._moved(Move.DELIVER), delivered_at=delivered_at, dates=dates)
 
     def come_into_force(self) -> "Fine":
-        """In force: the term of appeal has run out. Raises MoveNotAllowed."""
+        """Return the fine in force, after the term of appeal. Raises MoveNotAllowed."""
         return self._moved(Move.COME_INTO_FORCE)
 
     def fall_overdue(self) -> "Fine":
-        """Overdue: the voluntary term (KoAP Art. 893) has run out. Raises MoveNotAllowed."""
+        """Return the fine overdue, after the voluntary term (KoAP Art. 893). Raises
+        MoveNotAllowed."""
         return self._moved(Move.FALL_OVERDUE)
 
     def pay(self) -> "Fine":
-        """Raises FineAlreadyPaid, FineCancelled or FineNotPayable, in this order."""
+        """Return the fine paid. Raises FineAlreadyPaid, FineCancelled or FineNotPayable, by its
+        state."""
         if self.state is State.PAID:
             raise FineAlreadyPaid
         if self.state is State.CANCELLED:
@@ -156,7 +162,7 @@ class Fine:
         return self._moved(Move.PAY)
 
     def cancel(self) -> "Fine":
-        """Cancelled, from any other state. Raises FineAlreadyCancelled."""
+        """Return the fine cancelled. Raises FineAlreadyCancelled."""
         if self.state is State.CANCELLED:
             raise FineAlreadyCancelled
         moved = self._moved(Move.CANCEL)
@@ -164,16 +170,17 @@ class Fine:
         return moved if self.amount else replace(moved, version=self.version)
 
     def next_version(self) -> "Fine":
-        """For a further event that the same decision publishes."""
+        """Return the fine with the version of a further event of the same transaction."""
         return replace(self, version=self.version + 1)
 
     def held(self, reason: str, conflicts: tuple[str, ...] = ()) -> "Fine":
-        """Not issued for now: `reason` is the name of a Hold, `conflicts` numbers of fines."""
+        """Return the awaiting fine with a hold. `reason` is the name of a Hold, `conflicts` are
+        the numbers of conflicting fines."""
         assert self.state is State.AWAITING
         return replace(self, hold_reason=reason, conflicts=conflicts)
 
     def due_on(self, day: date) -> int:
-        """Tiyn that a payment on `day` must bring, discounted (KoAP Art. 811(1)) or in full."""
+        """The amount in tiyn that is due on `day`: discounted (KoAP Art. 811(1)) or full."""
         assert self.amount and self.dates
         if day <= self.dates.discount_until:
             return self.amount.discounted_minor
@@ -187,18 +194,19 @@ class Fine:
 
 
 def new_number() -> str:
-    """Opaque: 14 random digits and a check digit, so that a mistyped one is nobody else's."""
+    """Return a random fine number: 14 digits and a check digit, so that a mistyped number is no
+    other fine's."""
     body = "".join(secrets.choice("0123456789") for _ in range(NUMBER_DIGITS - 1))
     return body + _luhn(body)
 
 
 def is_number(text: str) -> bool:
-    """15 digits, the last of them the check digit (Luhn) of the others."""
+    """Whether `text` is 15 digits of which the last is the Luhn check digit of the others."""
     return re.fullmatch(r"[0-9]{15}", text) is not None and _luhn(text[:-1]) == text[-1]
 
 
 def known_number(text: str) -> str:
-    """The text itself. Raises FineNotFound where it cannot be the number of a fine."""
+    """Return `text` unchanged. Raises FineNotFound where `text` cannot be the number of a fine."""
     if not is_number(text):
         raise FineNotFound
     return text

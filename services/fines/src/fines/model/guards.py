@@ -1,7 +1,7 @@
-"""What prevents the issue of a fine: every fact is checked again before anybody is fined.
+"""The checks that prevent the issue of a fine: every fact is verified again before issue.
 
-A hold has a name and is shown to operators. No fine is issued late, on readings that the device
-cannot have made, or on a device whose papers did not cover the measurement.
+Each failed check yields a named hold, which operators can read. No fine is issued late, on readings
+that the device cannot have made, or from a device that was not validly verified when it measured.
 """
 
 from collections.abc import Iterator
@@ -26,7 +26,8 @@ MOMENT_IN_DOUBT = frozenset(
 
 
 def time_hold(occurred_at: datetime, now: datetime, terms: FineTerms) -> Hold:
-    """KoAP Arts. 62 and 822-1(3), both in calendar days: the reading that favours the owner."""
+    """Return the hold of a term that has expired, or Hold.NONE. The terms of KoAP Arts. 62 and
+    822-1(3) are counted in calendar days, the reading that favours the owner."""
     occurred_on, today = almaty_day(occurred_at), almaty_day(now)
     if occurred_at > now:
         return Hold.OCCURRED_IN_FUTURE
@@ -40,9 +41,9 @@ def time_hold(occurred_at: datetime, now: datetime, terms: FineTerms) -> Hold:
 def fact_holds(
     violation: ConfirmedViolation, articles: Articles | None, guards: Guards | None
 ) -> Iterator[Hold]:
-    """Everything that forbids an automatic prescription, the most important first.
+    """Yield every hold that forbids an automatic prescription, the most important first.
 
-    `articles` and `guards` are the editions in force at the offence, None where none was.
+    `articles` and `guards` are the editions in force at the offence, None where no edition was.
     """
     article = articles.by_code.get(violation.offence_code) if articles else None
     if not violation.is_confirmed:
@@ -63,9 +64,11 @@ def fact_holds(
 
 
 def contradicts(other: ConfirmedViolation, violation: ConfirmedViolation, guards: Guards) -> bool:
-    """Whether `other` shows the vehicle elsewhere, sooner than it could drive there.
+    """Whether `other` records the vehicle at a place from which it could not reach this violation's
+    place in time.
 
-    Violations that were rejected or annulled, or that rest on citizens' evidence, prove nothing.
+    Violations that were rejected or annulled, that rest on citizens' evidence or whose time or
+    place is in doubt do not count.
     """
     is_open = other.is_confirmed or other.is_in_review
     proves = other.from_device and other.hold_reason not in MOMENT_IN_DOUBT
@@ -90,7 +93,7 @@ def _plate_holds(text: str, rules: PlateRules) -> Iterator[Hold]:
 
 
 def _decision_holds(decision: Decision) -> Iterator[Hold]:
-    """A machine fines nobody: a named officer decided."""
+    """Yield a hold if no named officer decided: no fine is issued by a machine alone."""
     if not (decision.decision_id and decision.officer and decision.decided_at):
         yield Hold.DECISION_MISSING
 
@@ -143,7 +146,8 @@ def _reading_holds(
 def _speed_holds(
     violation: ConfirmedViolation, article: Article, articles: Articles, guards: Guards
 ) -> Iterator[Hold]:
-    """The excess is computed again, and must lie in the bracket that the officer confirmed."""
+    """Yield holds of the speed excess, which is computed again: it must lie in the speed bracket
+    that the officer confirmed."""
     device, measured = violation.device, violation.measured
     tolerance = device.tolerance_kmh
     assert measured.speed_kmh is not None

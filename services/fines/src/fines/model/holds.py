@@ -1,10 +1,11 @@
-"""Why a fine is not issued: each reason has a name, which operators see."""
+"""The holds: named reasons why a fine is not issued, shown to operators."""
 
 from enum import StrEnum
 
 
 class Hold(StrEnum):
-    """Stored by its value; the console's text for it is `hold.<VALUE>`."""
+    """A reason why a fine is not issued. The console's text for a hold has the key
+    `hold.<VALUE>`."""
 
     NONE = ""
     # The owner, as the vehicle register names it for the moment of the offence.

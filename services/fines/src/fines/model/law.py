@@ -1,4 +1,4 @@
-"""The tables of the law that fines are computed with, read once when the service starts."""
+"""The legal tables from which fines are computed, read once at the start of the service."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -29,17 +29,19 @@ class Law:
         return self.yearly.calendar
 
     def amount(self, article: Article, sent_on: date) -> Amount:
-        """By the base value and the discount of the day of sending. Raises TableYearMissing."""
+        """The amount under the base value and the discount in force on `sent_on`. Raises
+        TableYearMissing."""
         base_value = self.yearly.base_values.on(sent_on)
         return amount_of(article, base_value, self.terms.on(sent_on))
 
     def dates(self, delivered_at: datetime, count: DayCount) -> LegalDates:
-        """Counted from the day of delivery in Almaty. Raises TableYearMissing."""
+        """The legal dates, counted from the day of delivery in Almaty. Raises TableYearMissing."""
         return legal_dates(almaty_day(delivered_at), self.calendar, self.terms, count)
 
 
 def read_law(*, assume_years: bool = False) -> Law:
-    """`assume_years` is only for trials; see `law.yearly`."""
+    """Return the tables of the law. `assume_years` extrapolates missing years, only for trials;
+    see `law.yearly`."""
     return Law(
         articles=read_articles(),
         terms=read_fine_terms(),

@@ -1,8 +1,8 @@
-"""The ledger: integer tiyn, debit and credit in one posting, never changed, corrected by reversal.
+"""The ledger: immutable double entries in integer tiyn, corrected only by reversal.
 
-Accounts: `receivable:<number>` is what an owner owes, `treasury:<region>` what fines brought in,
-`clearing:<bank>` what a bank has taken and owes the treasury, `discounts` and `cancellations` what
-was let off.
+Accounts: `receivable:<number>` is what an owner owes, `treasury:<region>` the revenue from fines,
+`clearing:<bank>` what a bank has collected and owes the treasury, `discounts` and `cancellations`
+the amounts that need not be paid.
 """
 
 from collections.abc import Iterable
@@ -43,7 +43,7 @@ class Entry:
 
 
 class RefundReason(Enum):
-    """Why a payment was given back; a code of the contract with banks."""
+    """Why a payment was refunded; the values are codes of the contract with banks."""
 
     VIOLATION_ANNULLED = "VIOLATION_ANNULLED"
     FINE_CANCELLED = "FINE_CANCELLED"
@@ -51,7 +51,7 @@ class RefundReason(Enum):
 
 @dataclass(frozen=True)
 class Refund:
-    """Money that goes back to its payer through the bank that took it."""
+    """The repayment of a fine to the payer, through the bank that took the payment."""
 
     refund_id: UUID
     amount_minor: int
@@ -84,12 +84,12 @@ class Payment:
 
 
 def receivable(number: str) -> str:
-    """The account that holds what the owner owes for one fine."""
+    """The name of the account of what the owner owes for a fine."""
     return f"receivable:{number}"
 
 
 def balance(account: str, entries: Iterable[Entry]) -> int:
-    """Debits less credits, in tiyn."""
+    """The account's debits less its credits, in tiyn."""
     return sum(
         entry.amount_minor * ((entry.debit_account == account) - (entry.credit_account == account))
         for entry in entries
@@ -97,12 +97,12 @@ def balance(account: str, entries: Iterable[Entry]) -> int:
 
 
 def owed(fine: Fine) -> int:
-    """The balance in tiyn that the receivable of a fine must have."""
+    """The balance in tiyn that the fine's receivable account must have in the fine's state."""
     return fine.amount.full_minor if fine.amount and fine.state in OWED else 0
 
 
 def on_issue(fine: Fine, now: datetime) -> tuple[Entry, ...]:
-    """The claim: the full amount is receivable, in favour of the region's treasury."""
+    """The entry that debits the full amount to the receivable and credits the region's treasury."""
     return (
         _entry(
             fine,
@@ -116,7 +116,8 @@ def on_issue(fine: Fine, now: datetime) -> tuple[Entry, ...]:
 
 
 def on_payment(fine: Fine, *, paid_minor: int, bank: str, now: datetime) -> tuple[Entry, ...]:
-    """The money first; what the law lets off (Art. 811) closes the receivable."""
+    """The entries of a payment: the money first, then the discount (Art. 811), if any, which
+    closes the receivable."""
     assert fine.amount is not None
     let_off = fine.amount.full_minor - paid_minor
     assert paid_minor > 0 and let_off >= 0
@@ -128,14 +129,15 @@ def on_payment(fine: Fine, *, paid_minor: int, bank: str, now: datetime) -> tupl
 
 
 def on_cancellation(fine: Fine, posted: Iterable[Entry], now: datetime) -> tuple[Entry, ...]:
-    """Reverses what was posted, newest first: discount, payment (a refund), then the claim."""
+    """The reversals of all posted entries, newest first: the discount, the payment (as a
+    refund), the claim."""
     standing = list(posted)
     assert not any(entry.reverses for entry in standing)
     return tuple(_reversal(fine, entry, now) for entry in reversed(standing))
 
 
 def refund_in(reversal: Iterable[Entry], reason: RefundReason) -> Refund:
-    """The refund that the cancellation of a paid fine posts."""
+    """The refund among the entries that cancel a paid fine."""
     (entry,) = (entry for entry in reversal if entry.kind is EntryKind.REFUND)
     return Refund(entry.entry_id, entry.amount_minor, entry.posted_at, reason)
 

@@ -1,7 +1,8 @@
-"""Who owned a vehicle at a moment, and why that owner may not be fined automatically.
+"""Who owned a vehicle at the time of the offence, and why that owner may not be fined
+automatically.
 
-Whoever owned the vehicle when the offence happened is liable (KoAP Art. 31(2)), not its owner when
-the fine is issued.
+The owner at the time of the offence is liable (KoAP Art. 31(2)), not the owner at the time of
+issue.
 """
 
 from collections.abc import Iterator
@@ -17,7 +18,8 @@ from fines.model.holds import Hold
 
 @dataclass(frozen=True)
 class Owner:
-    """A person (IIN) or a firm (BIN)."""
+    """The owner of a vehicle: a person, whose number is an IIN, or a legal entity, whose number
+    is a BIN."""
 
     number: str
     name: str
@@ -26,14 +28,14 @@ class Owner:
 
     @property
     def kind(self) -> OwnerKind:
-        """By the number: a firm has a BIN, a person an IIN."""
+        """ENTITY if the number is a BIN, else PERSON."""
         return OwnerKind.ENTITY if is_bin(self.number) else OwnerKind.PERSON
 
 
 @dataclass(frozen=True)
 class Registration:
-    """A vehicle and its owner, as the vehicle register records them, from `since` (included) to
-    `until` (excluded; None while it lasts)."""
+    """A record of the vehicle register: a vehicle and its owner from `since` (included) to
+    `until` (excluded; None while the ownership lasts)."""
 
     make: str
     model: str
@@ -42,14 +44,15 @@ class Registration:
     until: datetime | None = None
 
     def holds_at(self, moment: datetime) -> bool:
-        """Whether the vehicle was this owner's at that moment."""
+        """Whether the registration is valid at `moment`."""
         return self.since <= moment and (self.until is None or moment < self.until)
 
 
 def owner_holds(
     found: tuple[Registration, ...], plate: str, occurred_at: datetime, rules: OwnerRules
 ) -> Iterator[Hold]:
-    """Why the owner may not be fined; `found` are the registrations that held at the offence."""
+    """Yield the reasons why the owner may not be fined. `found` are the registrations that were
+    valid at the offence."""
     if len(found) != 1:
         yield Hold.OWNER_NOT_UNIQUE if found else Hold.OWNER_NOT_FOUND
         return
@@ -66,6 +69,7 @@ def owner_holds(
 
 
 def _is_too_young(owner: Owner, occurred_at: datetime, rules: OwnerRules) -> bool:
-    """False for a BIN and for an IIN of century 0 (a foreigner's): neither has a date of birth."""
+    """Whether the owner was under age at the offence. False for a BIN and for a foreigner's IIN
+    (century digit 0), which contain no date of birth."""
     born = None if owner.kind is OwnerKind.ENTITY else birth_date(owner.number)
     return born is not None and rules.is_too_young(born, almaty_day(occurred_at))

@@ -1,4 +1,4 @@
-"""What a prescription must state (KoAP Art. 822-1)."""
+"""The personal data and facts that a prescription must state (KoAP Art. 822-1)."""
 
 from dataclasses import asdict, dataclass, field
 from datetime import date, datetime
@@ -14,7 +14,7 @@ from fines.model.violation import ConfirmedViolation
 
 @dataclass(frozen=True)
 class Particulars:
-    """Everything personal that the letter states; sealed as a whole with the owner's key."""
+    """The facts that the letter states, encrypted as a whole with the owner's key."""
 
     owner: Owner
     plate: str
@@ -41,12 +41,12 @@ class Particulars:
     past_stop_line: bool | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """By field name, with `owner` nested; values as JSON has them."""
+        """Return the fields by name as JSON values, with `owner` nested."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> "Particulars":
-        """From what `as_json` returned."""
+        """Return the particulars from a value that `as_json` returned."""
         return cls(**{**value, "owner": Owner(**value["owner"])})
 
     @property
@@ -56,12 +56,14 @@ class Particulars:
 
     @property
     def owner_birth_date(self) -> date | None:
-        """None for a firm, and for an IIN without a valid date."""
+        """The owner's date of birth; None for a legal entity and for an IIN without a valid
+        date."""
         return None if is_bin(self.owner.number) else birth_date(self.owner.number)
 
 
 def particulars_of(violation: ConfirmedViolation, registration: Registration) -> Particulars:
-    """From a violation whose plate is valid and its vehicle's registration at that moment."""
+    """Return the particulars of a violation, whose plate must be valid, and of its vehicle's
+    registration at the offence."""
     device, measured = violation.device, violation.measured
     decision = violation.decision
     plate = normalised_plate(violation.plate)

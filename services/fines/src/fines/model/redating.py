@@ -1,9 +1,9 @@
-"""Legal dates, computed again after the calendar that they were counted with was corrected.
+"""Recomputes legal dates after a correction of the calendar with which they were counted.
 
-Only in the owner's favour: of each date the later one applies. What the new dates show to have
-happened too early is reversed: a fine that came into force while it could still be appealed is open
-to appeal again, one that fell overdue within its term is in force again. Amounts, payments and
-letters stay as they are.
+Dates change only in the owner's favour: the later of the stored and the recomputed date applies. A
+transition that the new dates make premature is reversed: if the term of appeal is still open, the
+fine returns to DELIVERED; if the voluntary term is still open, an overdue fine returns to IN_FORCE.
+Amounts, payments and letters do not change.
 """
 
 from dataclasses import replace
@@ -29,7 +29,8 @@ TERMS = (
 
 
 def redated(fine: Fine, calendar: Calendar, terms: Editions[FineTerms], today: date) -> Fine:
-    """With the later of each date; the same object where none is. Raises TableYearMissing."""
+    """Return the fine with the later of each stored and recomputed date, or `fine` itself if no
+    date changes. Raises TableYearMissing."""
     assert fine.state in REDATED and fine.dates
     counted = legal_dates(fine.dates.delivered_on, calendar, terms, fine.dates.day_count)
     dates = _later(fine.dates, counted)
@@ -41,7 +42,8 @@ def redated(fine: Fine, calendar: Calendar, terms: Editions[FineTerms], today: d
 
 
 def changed_terms(before: LegalDates, after: LegalDates) -> dict[str, str]:
-    """For the audit log, by the name of the term: "2026-09-01 → 2026-09-02"."""
+    """Return the changed terms for the audit log, such as {"appeal_until": "2026-09-01 →
+    2026-09-02"}."""
     return {
         name: f"{getattr(before, name)} → {getattr(after, name)}"
         for name in TERMS
@@ -50,7 +52,8 @@ def changed_terms(before: LegalDates, after: LegalDates) -> dict[str, str]:
 
 
 def _later(stored: LegalDates, counted: LegalDates) -> LegalDates:
-    """Of each date the later one; the version names both calendars where both were used."""
+    """Return the later of each two dates, or `stored` itself if no date is later. If dates of
+    both are used, the calendar version names both calendars."""
     ends = {name: max(getattr(stored, name), getattr(counted, name)) for name in TERMS}
     if all(ends[name] == getattr(stored, name) for name in TERMS):
         return stored

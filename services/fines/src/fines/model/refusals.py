@@ -1,4 +1,4 @@
-"""The refusals of this service; at the end, exceptions of its workers that no caller sees."""
+"""The refusals that callers of this service get and, at the end, its internal exceptions."""
 
 from chassis.refusals import Kind, Refusal
 from law.refusals import TableYearMissing as TableYearMissing
@@ -45,15 +45,16 @@ class VehicleRegisterAway(Refusal):
 
 
 class MoveNotAllowed(Exception):
-    """A move that the transition table does not allow: a bug, as no caller can request it."""
+    """The transition table does not allow a move. This is a bug, as no caller can request such a
+    move."""
 
 
 class OwnerErased(Exception):
-    """The owner's data were erased: nothing may be stored under that number again."""
+    """The owner's data were erased, so nothing may be stored under the owner's number again."""
 
 
 class ViolationMissing(Exception):
-    """The violations service knows no such violation."""
+    """The violations service has no violation with the requested id."""
 
 
 class RegisterAway(Exception):
@@ -61,4 +62,4 @@ class RegisterAway(Exception):
 
 
 class RegisterRecordWrong(Exception):
-    """The vehicle register has an entry for this plate that is not a valid record."""
+    """The vehicle register has an invalid record for the requested plate."""

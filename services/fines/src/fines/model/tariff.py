@@ -1,7 +1,7 @@
-"""How much: an article's sanction times the base value (MCI), and what is left with the discount.
+"""The amount of a fine: the article's sanction times the base value (MCI), in full and discounted.
 
-The article is the one in force when the offence happened; the base value the one in force on the
-day the prescription is sent (KoAP Arts. 44(1), 802(4)). A decision records which tables it used.
+The article is the edition in force at the offence; the base value is that of the day on which the
+prescription is sent (KoAP Arts. 44(1), 802(4)). The amount records the versions of both tables.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,8 @@ from law.fine_terms import FineTerms
 
 @dataclass(frozen=True)
 class Amount:
-    """What a fine costs in tiyn, and what it was computed from."""
+    """The amount of a fine in tiyn, full and discounted, and the values from which it was
+    computed."""
 
     full_minor: int
     discounted_minor: int
@@ -24,12 +25,13 @@ class Amount:
 
     @property
     def assumed_years(self) -> tuple[int, ...]:
-        """Years whose base value was assumed, as the tariff version names them; only in trials."""
+        """Years whose base value was assumed, read from the tariff version; only in trials."""
         return assumed_years(self.tariff_version)
 
 
 def amount_of(article: Article, base_value: BaseValue, terms: FineTerms) -> Amount:
-    """The sanction of the article in tiyn, with the discount of Art. 811 if it allows one."""
+    """Return the article's sanction in tiyn, with the discount of Art. 811 if the article allows
+    a discount."""
     full = article.base_values * base_value.amount_minor
     return Amount(
         full_minor=full,

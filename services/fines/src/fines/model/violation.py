@@ -1,5 +1,5 @@
-"""A confirmed violation as the violations service answers it: what was recorded, by which device,
-and who decided."""
+"""A confirmed violation as returned by the violations service: the facts, the device and the
+decision."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,7 +9,7 @@ from law.guards import Measured, Sighting
 
 @dataclass(frozen=True)
 class Device:
-    """As it was when it measured (KoAP Art. 822-1)."""
+    """The state of a device when it measured (KoAP Art. 822-1)."""
 
     name: str
     serial: str
@@ -25,7 +25,7 @@ class Device:
 
 @dataclass(frozen=True)
 class Readings:
-    """What the device signed together with its frame."""
+    """The measurements that a device signed together with a frame."""
 
     device_serial: str
     measured_at: datetime
@@ -68,20 +68,22 @@ class ConfirmedViolation:
 
     @property
     def sighting(self) -> Sighting:
-        """Where and when the vehicle was: degrees of WGS 84 and the moment of the offence."""
+        """The place (degrees of WGS 84) and the time of the offence."""
         return Sighting(self.latitude, self.longitude, self.occurred_at)
 
     @property
     def measured(self) -> Measured:
-        """What the device read; all unknown where there are no readings."""
+        """The device's measurements; all None or "" where there are no readings."""
         return self.readings.measured if self.readings else Measured()
 
     @property
     def measured_at(self) -> datetime:
-        """By the device's clock; the moment of the offence where there are no readings."""
+        """The time of measurement by the device's clock; without readings, the time of the
+        offence."""
         return self.readings.measured_at if self.readings else self.occurred_at
 
     @property
     def frames(self) -> frozenset[str]:
-        """SHA-256 (hex) of all its frames, as officers saw them and as devices signed them."""
+        """SHA-256 (hex) of all frames of the violation: the forms shown to officers and the
+        signed originals."""
         return frozenset(self.evidence_sha256) | frozenset(self.original_sha256)

@@ -1,4 +1,4 @@
-"""What a fine is compared with before it is issued: its frames, and its vehicle's other fines."""
+"""Storage of what a new fine is compared with: used frames and other fines of the vehicle."""
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -13,14 +13,15 @@ from fines.storage.tables import evidence, fines
 
 
 async def lock_vehicle(tx: Tx, plate_index: bytes) -> None:
-    """Until the transaction ends no other one decides about this plate."""
+    """Lock the plate until the transaction ends, so that no concurrent transaction decides about
+    it."""
     name = f"fines:plate:{plate_index.hex()}"
     await tx.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(name, 0))))
 
 
 async def claim_evidence(tx: Tx, number: str, frames: Iterable[str]) -> None:
-    """Records frames (SHA-256, hex) under a fine; frames of another fine stay with that one. A
-    concurrent claim of the same frames waits for this transaction to end."""
+    """Record frames (SHA-256, hex) under a fine; a frame that another fine has claimed is left
+    unchanged. A concurrent claim of the same frames waits until this transaction ends."""
     # In one order, so that two that share several frames never wait for each other.
     rows = [{"sha256": sha256, "number": number} for sha256 in sorted(frames)]
     if rows:
@@ -28,7 +29,7 @@ async def claim_evidence(tx: Tx, number: str, frames: Iterable[str]) -> None:
 
 
 async def fines_on_evidence(tx: Tx, number: str, frames: Iterable[str]) -> tuple[str, ...]:
-    """Numbers of other fines, cancelled ones included, that have one of these frames."""
+    """Numbers of other fines, including cancelled fines, that have claimed any of these frames."""
     found = await tx.execute(
         select(evidence.c.number)
         .where(evidence.c.sha256.in_(list(frames)), evidence.c.number != number)
@@ -41,7 +42,8 @@ async def fines_on_evidence(tx: Tx, number: str, frames: Iterable[str]) -> tuple
 async def fines_of_vehicle(
     tx: Tx, plate_index: bytes, *, around: datetime, within: timedelta
 ) -> list[Fine]:
-    """Issued and not cancelled, offences `within` that time of `around`; earliest issue first."""
+    """Issued, not cancelled fines of the vehicle whose offence is at most `within` before or
+    after `around`; the earliest issued first."""
     rows = await tx.execute(
         select(fines)
         .where(

@@ -1,4 +1,4 @@
-"""Fines and their rows: adding, finding, locking, saving, opening the sealed particulars."""
+"""Storage of fines: adding, finding, locking and saving rows, sealing and opening particulars."""
 
 import json
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ _NAME_KEY = text("SELECT set_config('app.lookup', :key, true)")
 
 @dataclass(frozen=True)
 class FineFilter:
-    """Conditions that must all hold; "" and False set none."""
+    """Conditions that must all hold; a field that is "" or False sets no condition."""
 
     state: str = ""
     region: str = ""
@@ -35,12 +35,13 @@ class FineFilter:
 
 
 async def name_key(tx: Tx, kind: str, value: str) -> None:
-    """From here on a bank's transaction sees only fines under this key (row-level security)."""
+    """Restrict a bank's transaction to the fines under this key (row-level security)."""
     await tx.execute(_NAME_KEY, {"key": f"{kind}:{value}"})
 
 
 async def add(tx: Tx, fine: Fine, confirmed_at: datetime) -> bool:
-    """False where the violation already has its fine."""
+    """Store a new fine. Returns False, and stores nothing, where the violation already has a
+    fine."""
     added = await tx.execute(
         insert(fines)
         .values(**_from_fine(fine), confirmed_at=confirmed_at)
@@ -57,18 +58,19 @@ async def save(tx: Tx, fine: Fine) -> None:
 
 
 async def get(tx: Tx, number: str) -> Fine:
-    """Raises FineNotFound, also where the fine is another region's."""
+    """Return the fine. Raises FineNotFound, also where the fine belongs to a region outside the
+    scope."""
     return await _one(tx, fines.c.number == number)
 
 
 async def region_of(tx: Tx, number: str) -> str | None:
-    """None where there is no such fine."""
+    """The region of the fine, None where there is no such fine."""
     found: str | None = await tx.scalar(select(fines.c.region).where(fines.c.number == number))
     return found
 
 
 async def get_for_update(tx: Tx, number: str) -> Fine:
-    """Raises FineNotFound."""
+    """Return the fine and lock its row. Raises FineNotFound."""
     return await _one(tx, fines.c.number == number, lock=True)
 
 
@@ -82,7 +84,7 @@ async def get_of_violation_for_update(tx: Tx, violation_id: str) -> Fine | None:
 async def page(
     tx: Tx, spec: PageSpec, wanted: FineFilter
 ) -> tuple[list[Fine], list[tuple[str, ...]]]:
-    """Newest first, by when the violation was confirmed; with each row's key."""
+    """Return a page of fines with each row's page key; the latest confirmed violation first."""
     query = select(fines)
     if wanted.state:
         query = query.where(fines.c.state == wanted.state)
@@ -98,7 +100,8 @@ async def page(
 
 
 async def issued_from(tx: Tx, region: str, after: str, size: int) -> list[Fine]:
-    """Issued and not cancelled, by number, starting behind `after`."""
+    """Return at most `size` issued, not cancelled fines whose number is above `after`, by
+    number. A region of "" means all regions."""
     query = select(fines).where(*_issued(region, after)).order_by(fines.c.number).limit(size)
     return [to_fine(row) for row in await tx.execute(query)]
 
@@ -110,7 +113,8 @@ async def count_issued(tx: Tx, region: str, after: str) -> int:
 async def payable_page(
     tx: Tx, spec: PageSpec, *, kind: str, value: str
 ) -> tuple[list[Fine], list[tuple[str, ...]]]:
-    """What a bank may show a payer: open fines under one exact key, newest first."""
+    """Return a page of payable fines under an exact key with each row's page key; the latest
+    issued first. `value` is a number, or a blind index in hex."""
     column = {"number": fines.c.number, "owner": fines.c.owner_index, "plate": fines.c.plate_index}
     exact: Any = value if kind == "number" else bytes.fromhex(value)
     query = select(fines).where(
@@ -120,7 +124,8 @@ async def payable_page(
 
 
 async def seal(tx: Tx, number: str, particulars: Particulars) -> SealedParticulars:
-    """Raises OwnerErased."""
+    """Encrypt the particulars with the owner's key and compute their blind indexes. Raises
+    OwnerErased."""
     owner = particulars.owner.number
     try:
         key = await tx.keys.of_person(PERSON, owner)
@@ -135,12 +140,13 @@ async def seal(tx: Tx, number: str, particulars: Particulars) -> SealedParticula
 
 
 def owner_index(tx: Tx, number: str) -> bytes:
-    """The blind index under which the fines of one owner are found."""
+    """The blind index that the fines of an owner share; `number` is an IIN or BIN."""
     return tx.keys.blind_index(PERSON, "owner", number)
 
 
 async def open_particulars(tx: Tx, fine: Fine) -> Particulars | None:
-    """None where the fine was never issued, or where the person's data were erased."""
+    """Decrypt the particulars. Returns None where the fine was never issued or the owner's data
+    were erased."""
     if fine.particulars is None:
         return None
     try:
@@ -153,7 +159,8 @@ async def open_particulars(tx: Tx, fine: Fine) -> Particulars | None:
 
 
 async def note_cancel_reason(tx: Tx, number: str, reason: str) -> None:
-    """Sealed under a key of its own, because an operator's free text may name people."""
+    """Store the reason, encrypted with a new key, because an operator's free text may name
+    people."""
     key = await tx.keys.new(PERSON)
     await tx.execute(
         update(fines)

@@ -1,6 +1,6 @@
-"""The ledger's entries, the payments of banks and their refunds: added and read, never changed.
+"""Storage of ledger entries, payments and refunds, which are never changed once stored.
 
-A bank sees its own payments alone (row security).
+Row-level security restricts a bank to its own payments.
 """
 
 from collections.abc import Iterable
@@ -26,7 +26,8 @@ _ONE_DAY = timedelta(days=1)
 
 @dataclass(frozen=True)
 class PaymentFilter:
-    """Conditions that must all hold; None and "" set none. Days in Almaty, both ends included."""
+    """Conditions that must all hold; a field that is None or "" sets none. Days are days in
+    Almaty; both ends are included."""
 
     state: PaymentState | None = None
     number: str = ""
@@ -50,7 +51,7 @@ async def entries_of(tx: Tx, number: str) -> tuple[Entry, ...]:
 
 
 async def add_payment(tx: Tx, payment: Payment) -> None:
-    """Raises BankReferenceReused."""
+    """Store a payment. Raises BankReferenceReused."""
     added = await tx.execute(
         insert(payments)
         .values(**_from_payment(payment))
@@ -75,7 +76,7 @@ async def add_refund(tx: Tx, payment: Payment, refund: Refund) -> None:
 
 
 async def get_payment(tx: Tx, partner: str, payment_id: UUID) -> Payment:
-    """Raises PaymentNotFound."""
+    """Return the payment of a bank. Raises PaymentNotFound."""
     found = _with_refunds().where(
         payments.c.partner == partner, payments.c.payment_id == payment_id
     )
@@ -93,7 +94,7 @@ async def payment_of_fine(tx: Tx, number: str) -> Payment | None:
 async def payments_page(
     tx: Tx, spec: PageSpec, partner: str, wanted: PaymentFilter
 ) -> tuple[list[Payment], list[tuple[str, ...]]]:
-    """One page of a bank's own payments, the latest posted first, and each row's key."""
+    """Return a page of a bank's payments with each row's page key; the latest posted first."""
     query = _with_refunds().where(payments.c.partner == partner, *_conditions(wanted))
     if spec.after:
         key = tuple_(payments.c.posted_at, payments.c.payment_id)
@@ -175,7 +176,7 @@ def _from_payment(payment: Payment) -> dict[str, Any]:
 
 
 def _to_payment(row: Row[Any]) -> Payment:
-    """From a row of `_with_refunds`."""
+    """Return the payment in a row of `_with_refunds`."""
     return Payment(
         payment_id=row.payment_id,
         partner=row.partner,

@@ -1,4 +1,4 @@
-"""Fines whose dates may be computed again, in order of their numbers."""
+"""Queries for the fines whose dates may be recomputed, ordered by number."""
 
 from chassis.transaction import Tx
 from sqlalchemy import ColumnElement, func, select
@@ -21,7 +21,8 @@ async def numbers(tx: Tx, after: str, limit: int) -> list[str]:
 
 
 async def get_for_update(tx: Tx, number: str) -> Fine | None:
-    """None where it is no longer open."""
+    """Return the fine and lock its row, or None where the fine's dates can no longer be
+    recomputed."""
     query = select(fines).where(fines.c.number == number, _open("")).with_for_update()
     row = (await tx.execute(query)).one_or_none()
     return to_fine(row) if row else None

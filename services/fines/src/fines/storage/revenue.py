@@ -1,4 +1,4 @@
-"""Figures drawn from the ledger: what came in, and whether the ledger agrees with the fines."""
+"""Figures from the ledger: the revenue, and whether the ledger agrees with the fines."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -26,7 +26,8 @@ class RevenueRow:
 
 
 async def revenue_by_day(tx: Tx, first: date, last: date, region: str) -> list[RevenueRow]:
-    """By day in Almaty and region, both days included. Reversed discounts are not counted."""
+    """Return the revenue by day (in Almaty; both ends included) and region. Reversed discounts
+    are subtracted."""
     # UTC+5 since before the first entry of this ledger.
     day = func.date(func.timezone("UTC", entries.c.posted_at) + UTC_PLUS_5.utcoffset(None))
     kind, amount = entries.c.kind, entries.c.amount_minor
@@ -72,9 +73,10 @@ async def revenue_by_day(tx: Tx, first: date, last: date, region: str) -> list[R
 
 
 async def imbalance(tx: Tx) -> int:
-    """Tiyn by which the ledger's receivables differ from what the fines' states say: 0 when right.
+    """Return the tiyn by which the receivables differ from what the fines' states require, 0 if
+    correct.
 
-    The sum of absolute differences of each fine, so that two errors cannot cancel out.
+    The absolute differences of all fines are summed, so that two errors cannot offset each other.
     """
     account = literal("receivable:") + entries.c.number
     held = (

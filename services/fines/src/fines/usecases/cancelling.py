@@ -1,4 +1,4 @@
-"""Cancelling a fine, for whatever cause: reversal in the ledger, events, the notice."""
+"""The cancellation of a fine for any cause: ledger reversal, refund, events and notice."""
 
 from datetime import datetime
 
@@ -11,8 +11,8 @@ from fines.storage import fines, ledger
 
 
 async def cancel_in(tx: Tx, fine: Fine, now: datetime, reason: rules.RefundReason) -> Fine:
-    """In the caller's transaction, which has locked `fine`; `reason` is for the bank whose payment
-    is refunded. Raises FineAlreadyCancelled."""
+    """Cancel the fine in the caller's transaction, which must have locked the fine. `reason` is
+    reported to the bank whose payment is refunded. Raises FineAlreadyCancelled."""
     cancelled = fine.cancel()
     if fine.amount is None:
         await fines.save(tx, cancelled)

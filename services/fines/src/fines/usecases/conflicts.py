@@ -1,7 +1,7 @@
-"""Whether a fine repeats or contradicts one that was issued: nobody is fined twice for one passage.
+"""Whether a fine repeats or contradicts an issued fine: nobody is fined twice for one passage.
 
-The violations service looks for the same before an officer decides. Here it is looked for again, by
-plate, place, time and frames, independently of the ids that the violations service uses.
+The violations service makes a similar check before an officer decides. This check compares plate,
+place, time and frames, and does not rely on the ids of the violations service.
 """
 
 from collections.abc import Callable
@@ -19,7 +19,7 @@ from fines.storage import fines
 
 @dataclass(frozen=True)
 class Record:
-    """A violation to compare with issued fines, and the number of its own fine."""
+    """A violation that is compared with issued fines; `number` is the number of its own fine."""
 
     number: str
     plate_index: bytes
@@ -35,7 +35,7 @@ class Conflict:
 
 
 class ConflictFound(Exception):
-    """The fine must be held instead, and its issue rolled back."""
+    """The fine conflicts with issued fines: its issue must be rolled back and the fine held."""
 
     def __init__(self, conflict: Conflict) -> None:
         super().__init__(conflict.hold.value)
@@ -43,8 +43,8 @@ class ConflictFound(Exception):
 
 
 async def claim(tx: Tx, record: Record) -> None:
-    """Locks the vehicle and claims the frames for the issuing transaction, which then decides alone
-    about this plate. Raises ConflictFound."""
+    """Lock the vehicle and claim the violation's frames, so that no concurrent transaction
+    decides about this plate. Raises ConflictFound."""
     await stored.lock_vehicle(tx, record.plate_index)
     await stored.claim_evidence(tx, record.number, record.violation.frames)
     found = await conflicts_of(tx, record, lambda other: True)
@@ -53,7 +53,8 @@ async def claim(tx: Tx, record: Record) -> None:
 
 
 async def conflicts_of(tx: Tx, record: Record, counts: Callable[[Fine], bool]) -> list[Conflict]:
-    """The most serious first. `counts` says which other fines of the vehicle are compared."""
+    """Return the conflicts, the most serious first. `counts` selects the other fines of the
+    vehicle that are compared."""
     repeated = await stored.fines_on_evidence(tx, record.number, record.violation.frames)
     passages, journeys = [], []
     for other in await _others(tx, record):
@@ -82,7 +83,8 @@ async def _others(tx: Tx, record: Record) -> list[Fine]:
 
 
 async def _sighting_of(tx: Tx, other: Fine) -> Sighting | None:
-    """None where the owner's data were erased, the place among them."""
+    """Return the place and time of a fine's offence, None where the owner's data, and with them
+    the place, were erased."""
     particulars = await fines.open_particulars(tx, other)
     if particulars is None:
         return None
@@ -90,7 +92,8 @@ async def _sighting_of(tx: Tx, other: Fine) -> Sighting | None:
 
 
 def _is_same_passage(record: Record, other: Fine, place: Sighting | None) -> bool:
-    """Whether both fine one passage under one rule; an erased place is taken for the same place."""
+    """Whether both fines concern the same passage and rule. If the other fine's place was
+    erased, the places are assumed equal."""
     if not _is_same_rule(record.guards, record.violation.offence_code, other.offence_code):
         return False
     here = record.violation.sighting
@@ -99,6 +102,7 @@ def _is_same_passage(record: Record, other: Fine, place: Sighting | None) -> boo
 
 
 def _is_same_rule(guards: Guards, code: str, other: str) -> bool:
-    """Offence codes of one rule, such as two brackets of speed."""
+    """Whether two offence codes are equal or belong to the same rule, such as two speed
+    brackets."""
     rule = guards.rule_of(code)
     return code == other or (rule is not None and rule is guards.rule_of(other))

@@ -1,4 +1,4 @@
-"""What operators do: read and cancel fines, read the ledger and the revenue."""
+"""The operators' use cases: read and cancel fines, read the ledger and the revenue."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -34,7 +34,8 @@ class Desk:
         self._openings = Openings(db, clock)
 
     async def get(self, number: str, caller: Caller) -> tuple[Fine, str]:
-        """The fine and its owner's masked number. Raises FineNotFound."""
+        """Return the fine and its owner's masked number ("" if unavailable). Raises
+        FineNotFound."""
         async with self._openings.begin(number, caller) as tx:
             fine = await fines.get(tx, number)
             particulars = await fines.open_particulars(tx, fine)
@@ -44,7 +45,7 @@ class Desk:
     async def page(
         self, spec: PageSpec, wanted: fines.FineFilter, caller: Caller
     ) -> tuple[list[Fine], list[tuple[str, ...]]]:
-        """One page and each row's key, without personal data: owners are shown only by `get`."""
+        """Return a page of fines with each row's page key. The page contains no personal data."""
         async with self._db.begin(caller.scope) as tx:
             found, keys = await fines.page(tx, spec, wanted)
             tx.audit("list", "fines", region=wanted.region, facts={"found": str(len(found))})
@@ -53,7 +54,8 @@ class Desk:
     async def cancel(
         self, number: str, *, cancellation_id: UUID, reason: str, caller: Caller
     ) -> Fine:
-        """Raises IdReused, FineNotFound, FineAlreadyCancelled."""
+        """Cancel the fine and return it; a repeated `cancellation_id` has no further effect.
+        Raises IdReused, FineNotFound, FineAlreadyCancelled."""
         content = canonical_json({"number": number, "reason": reason, "rpc": "CancelFine"})
         async with self._openings.begin(number, caller) as tx:
             if not await tx.once(caller.key, cancellation_id, content):
@@ -65,7 +67,8 @@ class Desk:
         return cancelled
 
     async def revenue(self, first: date, last: date, region: str, caller: Caller) -> RevenueReport:
-        """Both days included, in Almaty; "" for every region that the caller may see."""
+        """Return the revenue by day in Almaty, both ends included. A region of "" means all
+        regions that the caller may read."""
         async with self._db.begin(caller.scope) as tx:
             rows = await revenue.revenue_by_day(tx, first, last, region)
             imbalance = await revenue.imbalance(tx)
@@ -73,7 +76,7 @@ class Desk:
         return RevenueReport(rows, imbalance)
 
     async def entries(self, number: str, caller: Caller) -> tuple[Entry, ...]:
-        """Raises FineNotFound."""
+        """Return the ledger entries of a fine. Raises FineNotFound."""
         async with self._openings.begin(number, caller) as tx:
             fine = await fines.get(tx, number)
             tx.audit("entries", f"fine:{number}", region=fine.region)
@@ -81,10 +84,10 @@ class Desk:
 
 
 class Openings:
-    """Opening one fine for an operator.
+    """Transactions in which an operator opens one fine.
 
-    A fine of another region is answered like one that does not exist; the attempt is recorded, and
-    internal security is informed.
+    For a fine of another region the caller gets FineNotFound; the attempt is recorded, and internal
+    security is notified.
     """
 
     def __init__(self, db: Database, clock: Clock) -> None:
@@ -93,7 +96,7 @@ class Openings:
 
     @asynccontextmanager
     async def begin(self, number: str, caller: Caller) -> AsyncIterator[Tx]:
-        """A transaction that opens one fine for the caller."""
+        """Begin a transaction in which the caller may open one fine."""
 
         async def find(tx: Tx) -> Record | None:
             region = await fines.region_of(tx, number)

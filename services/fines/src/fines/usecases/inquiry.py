@@ -1,6 +1,6 @@
-"""What the peers know of a fine: the facts from violations, the owner from the vehicle register.
+"""Queries to peers: the facts from the violations service, the owner from the vehicle register.
 
-Asked outside of any transaction, in the same way when a fine is issued and when it is rechecked.
+The queries run outside of transactions and are the same for issue and recheck.
 """
 
 from dataclasses import dataclass
@@ -25,19 +25,21 @@ E = TypeVar("E", bound=Edition)
 
 class ViolationsPeer(Protocol):
     async def violation(self, violation_id: str, purpose: str) -> ConfirmedViolation:
-        """Raises ViolationMissing."""
+        """Return the violation. Raises ViolationMissing."""
         ...
 
 
 class VehicleRegister(Protocol):
     async def registrations(self, plate: str, at: datetime) -> tuple[Registration, ...]:
-        """Those that held at that moment. Raises RegisterAway or RegisterRecordWrong."""
+        """Return the registrations of a plate that are valid at `at`. Raises RegisterAway or
+        RegisterRecordWrong."""
         ...
 
 
 @dataclass(frozen=True)
 class Facts:
-    """A violation, the article and guards in force when it happened, and what forbids a fine."""
+    """A violation, the article and guards in force at the offence, and the holds that forbid a
+    fine."""
 
     violation: ConfirmedViolation
     article: Article | None
@@ -47,7 +49,8 @@ class Facts:
 
 @dataclass(frozen=True)
 class Ownership:
-    """The registration at the offence; where it is None, the holds say why."""
+    """The registration at the offence, None if unknown, and the holds that forbid a fine to its
+    owner."""
 
     registration: Registration | None
     holds: tuple[Hold, ...]
@@ -69,7 +72,8 @@ class Inquiry:
         self._owners = owners
 
     async def facts(self, violation_id: str, purpose: str) -> Facts:
-        """Raises ViolationMissing."""
+        """Return the facts of a violation and the holds that they cause. Raises
+        ViolationMissing."""
         violation = await self._violations.violation(violation_id, purpose)
         assert violation.violation_id == violation_id
         articles: Articles | None = _at(violation.occurred_at, self._law.articles)
@@ -83,7 +87,8 @@ class Inquiry:
     async def _is_contradicted(
         self, violation: ConfirmedViolation, guards: Guards, purpose: str
     ) -> bool:
-        """By one of its conflicting violations, which need not have a fine to compare with."""
+        """Whether a violation listed as conflicting contradicts this violation, even if that
+        violation has no fine."""
         for violation_id in violation.conflicting:
             try:
                 other = await self._violations.violation(violation_id, purpose)
@@ -94,7 +99,8 @@ class Inquiry:
         return False
 
     async def owner_at_offence(self, violation: ConfirmedViolation) -> Ownership:
-        """The owner at the moment of the offence, which need not be today's owner."""
+        """Return the vehicle's owner at the time of the offence, who may not be the present
+        owner."""
         plate = normalised_plate(violation.plate)
         if plate is None:
             return Ownership(None, (Hold.PLATE_WRONG,))
@@ -109,7 +115,7 @@ class Inquiry:
 
 
 def _at(moment: datetime, editions: Editions[E]) -> E | None:
-    """The edition in force, or None; the fine is held then."""
+    """The edition in force at `moment`, or None, in which case the fine is held."""
     try:
         return editions.at(moment)
     except EditionMissing:

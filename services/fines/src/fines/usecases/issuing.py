@@ -1,7 +1,8 @@
-"""From a confirmed violation to a delivered fine, and the steps that its dates bring.
+"""The issue of a fine for a confirmed violation, its delivery, and the later steps due on its
+dates.
 
-A consumer only schedules work; a worker asks the peers outside of any transaction; one transaction
-decides. Each step may run again: the state of the fine says whether it is done.
+Consumers only schedule work. A worker queries the peers outside of transactions and then decides in
+a single transaction. Each step is idempotent: the fine's state shows whether the step is done.
 """
 
 from collections.abc import Awaitable, Callable
@@ -44,19 +45,20 @@ DELIVERING = Scope("system", "system", ("*",), purpose="deliver-fine")
 
 class Post(Protocol):
     async def deliver(self, name: str, letter: str) -> datetime:
-        """The moment of delivery, which a repetition under the same name does not change."""
+        """Deliver the letter and return the time of delivery; a repetition under the same name
+        returns the first time."""
         ...
 
 
 class Seal(Protocol):
     def sign(self, content: str) -> str:
-        """The letter with the authority's electronic signature in its place."""
+        """Return the letter with the authority's electronic signature inserted."""
         ...
 
 
 @dataclass(frozen=True)
 class Confirmed:
-    """What this service takes from the event of a confirmation."""
+    """The fields of the event of a confirmed violation that this service uses."""
 
     violation_id: str
     report_id: str
@@ -68,7 +70,7 @@ class Confirmed:
 
 @dataclass(frozen=True)
 class _Case:
-    """What issuing needs of the peers' answers, where nothing holds the fine."""
+    """The facts with which a fine without holds is issued."""
 
     violation: ConfirmedViolation
     article: Article
@@ -97,7 +99,8 @@ class Issuing:
         self._seal = seal
 
     async def note_confirmed(self, tx: Tx, confirmed: Confirmed, story: str) -> None:
-        """Creates and schedules the violation's one fine; nothing where there is one already."""
+        """Create the violation's fine and schedule its issue. Does nothing where the fine
+        exists."""
         fine = Fine(
             number=new_number(),
             violation_id=confirmed.violation_id,
@@ -120,7 +123,8 @@ class Issuing:
         annulled_at: datetime,
         story: str,
     ) -> None:
-        """Cancels the violation's fine; before its confirmation, prevents that one is created."""
+        """Cancel the violation's fine. If there is no fine yet, prevent that a later
+        confirmation creates one."""
         fine = await fines.get_of_violation_for_update(tx, violation_id)
         if fine is None:
             await self._add_tombstone(
@@ -134,7 +138,7 @@ class Issuing:
     async def _add_tombstone(
         self, tx: Tx, violation_id: str, *, region: str, report_id: str, at: datetime, story: str
     ) -> None:
-        """A cancelled fine, so that a confirmation which arrives later creates none."""
+        """Store a cancelled fine, so that a confirmation that arrives later creates none."""
         tombstone = Fine(
             number=new_number(),
             violation_id=violation_id,
@@ -152,7 +156,7 @@ class Issuing:
                 await cancel_in(tx, fine, self._clock(), rules.RefundReason.VIOLATION_ANNULLED)
 
     async def issue(self, number: str) -> None:
-        """Work: asks the peers, then issues or holds by name."""
+        """Worker: query the peers, then issue the fine or hold it with a named reason."""
         fine = await self._read(number)
         if fine.state is not State.AWAITING:
             return
@@ -168,7 +172,7 @@ class Issuing:
             await self._issue(number, case, now)
 
     async def deliver(self, number: str) -> None:
-        """Work: sends the letter. Every legal term is counted from its delivery."""
+        """Worker: send the letter. Every legal term is counted from its delivery."""
         async with self._db.begin(DELIVERING) as tx:
             fine = await fines.get(tx, number)
             particulars = await fines.open_particulars(tx, fine)
@@ -208,7 +212,7 @@ class Issuing:
             await tx.schedule("come_into_force", number, due_at=start_of(dates.in_force_on))
 
     async def _withdraw(self, number: str, reason: str) -> None:
-        """Cancels what could not be sent within the term of KoAP Art. 822-1(3)."""
+        """Cancel a fine whose letter was not sent within the term of KoAP Art. 822-1(3)."""
         async with self._db.begin(DELIVERING) as tx:
             fine = await fines.get_for_update(tx, number)
             if fine.state is not State.ISSUED:
@@ -220,7 +224,7 @@ class Issuing:
             tx.audit("cancel", f"fine:{number}", region=fine.region, facts=facts)
 
     async def come_into_force(self, number: str) -> None:
-        """Work, at the start of the day on which the appeal term has run out."""
+        """Worker: put the fine into force at the start of the day after the term of appeal."""
         async with self._db.begin(SYSTEM) as tx:
             fine = await fines.get_for_update(tx, number)
             if fine.state is not State.DELIVERED:
@@ -234,7 +238,7 @@ class Issuing:
             await tx.reschedule("fall_overdue", number, due_at=after)
 
     async def fall_overdue(self, number: str) -> None:
-        """Work, at the start of the day after the term of voluntary payment."""
+        """Worker: mark the fine overdue at the start of the day after the voluntary term."""
         async with self._db.begin(SYSTEM) as tx:
             fine = await fines.get_for_update(tx, number)
             if fine.state is not State.IN_FORCE:
@@ -246,13 +250,13 @@ class Issuing:
             tx.emit(events.fine_overdue(overdue))
 
     async def tell_discount_ended(self, number: str) -> None:
-        """Work: the notice of KoAP Art. 823(1) that the full amount is due again."""
+        """Worker: send the notice of KoAP Art. 823(1) that the full amount is due again."""
         fine = await self._read(number)
         if fine.state is State.DELIVERED:
             await self._post.deliver(f"{number}.discount-ended", discount_notice(fine))
 
     async def tell_cancelled(self, number: str) -> None:
-        """Work: the notice to the recipient of the letter that nothing is owed."""
+        """Worker: notify the recipient of the letter that nothing is owed."""
         async with self._db.begin(SYSTEM) as tx:
             fine = await fines.get(tx, number)
             payment = await ledger.payment_of_fine(tx, number)
@@ -260,15 +264,15 @@ class Issuing:
         await self._post.deliver(f"{number}.cancelled", cancellation_notice(fine, payment))
 
     async def record_evidence(self, number: str) -> None:
-        """Work that a migration scheduled: claims the frames of a fine issued before frames were
-        recorded, except those that another fine has."""
+        """Worker, scheduled by a migration: claim the frames of a fine that was issued before
+        frames were recorded, except frames claimed by another fine."""
         async with self._db.begin(ISSUING) as tx:
             particulars = await fines.open_particulars(tx, await fines.get(tx, number))
             if particulars is not None:
                 await claim_evidence(tx, number, particulars.evidence_sha256)
 
     def work(self) -> dict[str, Callable[[str], Awaitable[None]]]:
-        """The handler of each kind of scheduled work; it gets the number of a fine."""
+        """The handlers by kind of scheduled work; each handler takes the number of a fine."""
         return {
             "issue": self.issue,
             "deliver": self.deliver,
@@ -286,7 +290,8 @@ class Issuing:
         return fine
 
     async def _ask_peers(self, fine: Fine) -> _Case | Hold:
-        """The first hold, or the case. No peer is asked once a hold is found."""
+        """Return the first hold found or, without holds, the case. The first hold ends the
+        queries."""
         hold = self._time_hold(fine.occurred_at, self._clock())
         if hold:
             return hold
@@ -316,7 +321,8 @@ class Issuing:
             raise WaitUntilDue(min(max(age / 20, LOOKED_AT_AGAIN_FIRST), LOOKED_AT_AGAIN_LAST))
 
     async def _note_hold(self, tx: Tx, held: Fine) -> None:
-        """Publishes a hold that needs a person, so that supervisors of the region learn of it."""
+        """Save the hold. A hold that needs a person is published, so that the region's
+        supervisors are informed."""
         needs_a_person = held.conflicts or held.hold_reason not in LOOKED_AT_AGAIN
         if needs_a_person:
             held = held.next_version()
@@ -343,7 +349,7 @@ class Issuing:
     async def _issue_in(
         self, tx: Tx, fine: Fine, case: _Case, amount: Amount, now: datetime
     ) -> None:
-        """Raises ConflictFound or OwnerErased."""
+        """Issue the fine in the caller's transaction. Raises ConflictFound or OwnerErased."""
         sealed = await fines.seal(tx, fine.number, case.particulars)
         await claim(tx, Record(fine.number, sealed.plate_index, case.violation, case.guards))
         issued = fine.issue(case.article, amount, sealed, now)
@@ -362,7 +368,7 @@ class Issuing:
         return time_hold(occurred_at, now, self._law.terms.at(now))
 
     def _amount_on(self, article: Article, now: datetime) -> Amount | None:
-        """None where a yearly table that this fine needs is missing."""
+        """The amount if sent at `now`; None where a yearly table that the fine needs is missing."""
         try:
             self._dates_of(now)
             return self._law.amount(article, almaty_day(now))

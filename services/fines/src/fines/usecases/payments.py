@@ -1,4 +1,4 @@
-"""What banks do: look fines up, quote, pay once, and read their payments."""
+"""The banks' use cases: look up and quote fines, pay each at most once, read own payments."""
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -35,7 +35,8 @@ class Quote:
 
 @dataclass(frozen=True)
 class PaymentOrder:
-    """A bank's order; compared as a whole when its payment id comes again."""
+    """A bank's order to pay a fine. A repeated payment id is accepted only with identical
+    content."""
 
     payment_id: UUID
     number: str
@@ -45,7 +46,7 @@ class PaymentOrder:
     value_date: date
 
     def content(self) -> bytes:
-        """Canonical JSON of all but the payment id."""
+        """Return all fields except the payment id as canonical JSON."""
         return canonical_json(
             {
                 "rpc": "PayFine",
@@ -66,7 +67,8 @@ class PaymentDesk:
     async def look_up(
         self, kind: str, value: str, spec: PageSpec, caller: Caller
     ) -> tuple[list[Fine], list[tuple[str, ...]]]:
-        """One page of open fines and each row's key; `kind` of `value`: owner, plate or number."""
+        """Return a page of payable fines with each row's page key. `kind` says whether `value`
+        is an owner, a plate or a number."""
         async with self._db.begin(caller.scope) as tx:
             key = self._index(tx, kind, value)
             await fines.name_key(tx, kind, key)
@@ -78,7 +80,8 @@ class PaymentDesk:
         return found, keys
 
     async def quote(self, number: str, caller: Caller) -> Quote:
-        """Raises FineNotFound or FineNotPayable."""
+        """Return the amount due now and after the discount. Raises FineNotFound or
+        FineNotPayable."""
         async with self._db.begin(caller.scope) as tx:
             await fines.name_key(tx, "number", number)
             fine = await fines.get(tx, number)
@@ -93,8 +96,9 @@ class PaymentDesk:
         return Quote(number, due, until, full, now)
 
     async def pay(self, order: PaymentOrder, caller: Caller) -> Payment:
-        """Raises IdReused, FineNotFound, FineAlreadyPaid, FineCancelled, FineNotPayable, BadRequest
-        (value date), AmountDiffers, BankReferenceReused, in this order."""
+        """Post the payment; a repeated order returns the first payment. Raises IdReused,
+        FineNotFound, FineAlreadyPaid, FineCancelled, FineNotPayable, BadRequest (value date),
+        AmountDiffers, BankReferenceReused, in this order."""
         async with self._db.begin(caller.scope) as tx:
             await fines.name_key(tx, "number", order.number)
             if not await tx.once(caller.key, order.payment_id, order.content()):
@@ -111,7 +115,8 @@ class PaymentDesk:
         return payment
 
     async def payment(self, payment_id: UUID, caller: Caller) -> Payment:
-        """Raises PaymentNotFound, also for a payment of another bank."""
+        """Return the caller's payment. Raises PaymentNotFound, also for a payment of another
+        bank."""
         async with self._db.begin(caller.scope) as tx:
             payment = await ledger.get_payment(tx, caller.name, payment_id)
             tx.audit("read_payment", f"payment:{payment_id}", region=payment.region)
@@ -120,7 +125,8 @@ class PaymentDesk:
     async def payments(
         self, spec: PageSpec, wanted: ledger.PaymentFilter, caller: Caller
     ) -> tuple[list[Payment], list[tuple[str, ...]]]:
-        """One page of the caller's own payments, the latest posted first, and each row's key."""
+        """Return a page of the caller's payments with each row's page key; the latest posted
+        first."""
         async with self._db.begin(caller.scope) as tx:
             found, keys = await ledger.payments_page(tx, spec, caller.name, wanted)
             tx.audit("list_payments", "payments", facts={"found": str(len(found))})

@@ -1,7 +1,7 @@
-"""Whether issued fines would be issued today: each is checked, and none is changed.
+"""Checks whether issued fines would still be issued today, without changing any of them.
 
-Guards are added and registers corrected after fines went out. What is found waits for a supervisor;
-no fine is cancelled automatically.
+Guards may be added, and registers corrected, after fines were issued. A supervisor decides about
+the results; no fine is cancelled automatically.
 """
 
 import asyncio
@@ -28,7 +28,8 @@ AT_ONCE = 4
 
 @dataclass(frozen=True)
 class Rechecked:
-    """A fine and what would hold it today; `remaining` more fines follow it."""
+    """A fine and the holds that would prevent its issue today; `remaining` is the number of
+    fines that follow."""
 
     fine: Fine
     holds: tuple[Hold, ...]
@@ -42,8 +43,8 @@ class Recheck:
         self._inquiry = inquiry
 
     async def issued(self, region: str, after: str, caller: Caller) -> AsyncIterator[Rechecked]:
-        """Every fine that is issued and not cancelled, by number, starting behind `after`.
-        Raises VehicleRegisterAway."""
+        """Check every issued, not cancelled fine whose number is above `after`, by number; a
+        region of "" means all. Raises VehicleRegisterAway."""
         async with self._db.begin(caller.scope) as tx:
             remaining = await fines.count_issued(tx, region, after)
         while page := await self._page(region, after, caller):
@@ -55,7 +56,7 @@ class Recheck:
             after = page[-1].number
 
     async def _page(self, region: str, after: str, caller: Caller) -> list[Fine]:
-        """The next fines; each is in the audit log before it is checked."""
+        """Return the next fines and record in the audit log that each is rechecked."""
         async with self._db.begin(caller.scope) as tx:
             page = await fines.issued_from(tx, region, after, PAGE_SIZE)
             for fine in page:
@@ -79,7 +80,8 @@ class Recheck:
     async def _compare(
         self, fine: Fine, facts: Facts, ownership: Ownership
     ) -> tuple[tuple[Hold, ...], list[Conflict]]:
-        """The owner with the one who was fined, the violation with fines issued before this one."""
+        """Compare the owner with the fined owner, and the violation with fines issued earlier.
+        Returns holds and conflicts."""
         assert fine.particulars
         owner = ownership.registration
         async with self._db.begin(COMPARING) as tx:

@@ -1,7 +1,7 @@
-"""Computes the dates of open fines again with today's calendars: one transaction for each fine.
+"""Recomputes the dates of open fines with today's calendars, in a transaction for each fine.
 
-Run after a yearly table was corrected (`tartip fines redate`). It may be interrupted and run again:
-dates that are right stay as they are.
+To be run after a correction of a yearly table (`tartip fines redate`). The run is idempotent and
+may be interrupted and repeated.
 """
 
 from collections.abc import AsyncIterator
@@ -27,7 +27,8 @@ PAGE = 200
 
 @dataclass(frozen=True)
 class Redated:
-    """A fine before and after; `refusal` says why its dates could not be computed, or is ""."""
+    """A fine before and after the run. `refusal` says why the dates could not be computed, or is
+    ""; `remaining` is the number of fines that follow."""
 
     before: Fine
     after: Fine
@@ -42,7 +43,8 @@ class Redating:
         self._law = law
 
     async def run(self, after: str, caller: Caller, *, dry_run: bool) -> AsyncIterator[Redated]:
-        """Every open fine behind the number `after`, in order."""
+        """Recompute every open fine whose number is above `after`, by number. With `dry_run`,
+        nothing is saved."""
         scope = Scope("system", caller.name, ("*",), purpose=caller.purpose or PURPOSE)
         async with self._db.begin(scope) as tx:
             remaining = await open_fines.count(tx, after)
@@ -84,7 +86,7 @@ class Redating:
         await self._schedule(tx, after)
 
     async def _schedule(self, tx: Tx, fine: Fine) -> None:
-        """Moves the steps that the dates bring to the new dates, also steps that ran already."""
+        """Reschedule the steps that depend on the dates, including steps that have already run."""
         assert fine.dates
         if fine.state is State.IN_FORCE:
             over = start_of(fine.dates.voluntary_until + timedelta(days=1))
