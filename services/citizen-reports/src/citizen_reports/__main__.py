@@ -1,4 +1,4 @@
-"""`python -m citizen_reports serve | migrate`."""
+"""The command line of the service: `python -m citizen_reports serve | migrate`."""
 
 from host.runtime import main
 

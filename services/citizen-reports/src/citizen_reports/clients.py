@@ -1,4 +1,4 @@
-"""The evidence store of the inference gateway, as this service uses it."""
+"""Client of the inference gateway's evidence store."""
 
 from collections.abc import AsyncIterator
 
@@ -28,7 +28,8 @@ class InferenceGateway:
         return Stored(answer.sha256, answer.shown_sha256)
 
     async def read(self, sha256: str, *, confidential: bool) -> AsyncIterator[Piece]:
-        """Streams the shown form; the purpose of the call being served is passed on."""
+        """Stream the shown form of the original with this SHA-256 (hex). The purpose of the
+        current call is passed on."""
         request = inference_pb2.ReadEvidenceRequest(sha256=sha256, confidential=confidential)
         call = self._stub.ReadEvidence(request, timeout=READ_SECONDS)
         try:

@@ -1,4 +1,4 @@
-"""Consumed events of violations and fines: the outcome of a report, for its reporter."""
+"""Consumers of violation and fine events, which record the outcome of a report for its reporter."""
 
 from typing import Any
 from uuid import UUID

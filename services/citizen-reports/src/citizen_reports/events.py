@@ -1,6 +1,7 @@
-"""One function for each published event: ids, region and status, never a text, person or place.
+"""Constructors of the published events, which contain ids, region and status, but no text, person
+or place.
 
-Complaints about officers go out on subjects of their own (another stream), with the same messages.
+Events of complaints about officers have the same messages, but their own subjects and stream.
 """
 
 from datetime import datetime
@@ -90,7 +91,7 @@ def traffic_evidence_accepted(report: Report, evidence_sha256: list[str]) -> Eve
 
 
 def access_refused(attempt: Attempt) -> Event:
-    """The same for every category, also complaints: it names neither the report nor the caller."""
+    """Return the event of a refused access, which names neither report, category nor caller."""
     return Event(
         "reports.v1.access_refused",
         f"attempt:{attempt.attempt_id}",

@@ -1,7 +1,7 @@
-"""Whether bytes are a picture or film of the announced type.
+"""Verification that bytes are a picture or film of the announced type.
 
-The bytes are never rewritten: they are evidence, EXIF included; the evidence store makes the form
-that operators are shown.
+The bytes, including EXIF data, are evidence and never rewritten; the evidence store produces the
+form shown to operators.
 """
 
 import io
@@ -21,7 +21,8 @@ _opening = threading.Lock()
 
 
 def is_picture_or_film(content: bytes, content_type: str) -> bool:
-    """Decodes the whole picture, which is slow: do not call it on the event loop."""
+    """Whether the content is a picture or film of this type. A picture is decoded, which is
+    slow: do not call this on the event loop."""
     if content_type in FILMS:
         return content[4:8] == b"ftyp"
     try:

@@ -1,4 +1,4 @@
-"""The gRPC services: fields are checked, the use case called, its result made a message."""
+"""The gRPC services: they check fields, call the use case and convert its result to a message."""
 
 from citizen_reports.grpc_api.apps import POLICY as APPS_POLICY
 from citizen_reports.grpc_api.apps import CitizenReportsApi

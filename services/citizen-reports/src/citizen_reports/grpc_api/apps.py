@@ -1,4 +1,4 @@
-"""`CitizenReports`, for the apps of partners; messages of reports, also for the desk."""
+"""`CitizenReports`, the gRPC service for partners' apps, and conversions shared with the desk."""
 
 import re
 from collections.abc import AsyncIterator
@@ -128,7 +128,7 @@ class CitizenReportsApi(reports_pb2_grpc.CitizenReportsServicer):
 
 
 def report_id_of(text: str) -> UUID:
-    """The id of a report. Raises ReportNotFound where the text is no UUIDv7."""
+    """Return the report id in `text`. Raises ReportNotFound where `text` is not a UUIDv7."""
     parsed = parse_id(text)
     if parsed is None:
         raise ReportNotFound
@@ -136,7 +136,8 @@ def report_id_of(text: str) -> UUID:
 
 
 def number_of(text: str) -> str:
-    """The number of a report. Raises ReportNotFound where the text has not its form."""
+    """Return `text` unchanged. Raises ReportNotFound where `text` does not have the form of a
+    report number."""
     if _NUMBER.fullmatch(text) is None:
         raise ReportNotFound
     return text
@@ -192,7 +193,7 @@ def _draft_from_proto(request: reports_pb2.OpenReportRequest) -> Draft:
 
 
 def _moment(stamp: Timestamp) -> datetime | None:
-    """In UTC; None outside of the years 1 to 9999."""
+    """Return the timestamp in UTC, None for a year outside 1 to 9999."""
     try:
         return from_timestamp(stamp)
     except (ValueError, OverflowError):

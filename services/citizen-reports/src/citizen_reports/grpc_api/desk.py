@@ -1,4 +1,4 @@
-"""`ReportDesk`: for operators, and for the service that makes violations of accepted evidence."""
+"""`ReportDesk`, the gRPC service for operators and for the violations service."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -127,12 +127,12 @@ class ReportDeskApi(reports_pb2_grpc.ReportDeskServicer):
 
 
 def _shown(request: Any) -> Shown:
-    """Of a request that names a report and the version of it that the operator saw."""
+    """Return the report and the version that a request names."""
     return Shown(report_id_of(request.report_id), request.version)
 
 
 def _media_id_of(text: str) -> UUID:
-    """Raises MediaNotFound where the text is no UUIDv7."""
+    """Return the media id in `text`. Raises MediaNotFound where `text` is not a UUIDv7."""
     parsed = parse_id(text)
     if parsed is None:
         raise MediaNotFound
@@ -196,5 +196,6 @@ def _desk_report_to_proto(view: DeskView) -> reports_pb2.DeskReport:
 
 
 def _with_officer(text: str, officer: str) -> str:
-    """The officer above the text: the contract has no field for the officer of a complaint."""
+    """Return the text preceded by the officer, because the contract has no field for the officer
+    of a complaint."""
     return f"{officer}\n\n{text}" if officer else text

@@ -1,7 +1,7 @@
-"""What an operator may do with a report now, found by trying the deciding functions themselves.
+"""The actions that an operator may take on a report now, found by trying the decisions themselves.
 
-There is no second table of what is allowed. An action is listed where its decision would not be
-refused, and the API's policy of roles is made from `ROLES`.
+No separate table of permissions exists: an action is allowed if its decision is not refused.
+`ROLES` is also the source of the API's role policy.
 """
 
 from collections.abc import Callable, Mapping
@@ -37,7 +37,7 @@ ROLES: Mapping[DeskAction, frozenset[str]] = {
 
 @dataclass(frozen=True)
 class Actor:
-    """The operator who acts at the desk."""
+    """The operator who acts on a report."""
 
     operator_id: str
     roles: frozenset[str]
@@ -45,7 +45,7 @@ class Actor:
 
 @dataclass(frozen=True)
 class Files:
-    """How many files of a report are in the evidence store, and how many are not yet."""
+    """The numbers of a report's files that are, and that are not yet, in the evidence store."""
 
     stored: int = 0
     waiting: int = 0
@@ -54,7 +54,7 @@ class Files:
 def accept_evidence(
     report: Report, offence_code: str, actor: Actor, deadlines: Deadlines, files: Files
 ) -> tuple[Report, Report]:
-    """The report in work (taken now where it lay routed), and accepted.
+    """Return the report in work, taken first if it was only routed, and the accepted report.
 
     Raises StatusNotAllowed, NotTraffic or NoEvidence.
     """
@@ -70,7 +70,7 @@ def accept_evidence(
 def allowed_actions(
     report: Report, actor: Actor, deadlines: Deadlines, files: Files, now: datetime
 ) -> tuple[DeskAction, ...]:
-    """The actions that would not be refused to this operator now."""
+    """Return the actions that this operator may take now without being refused."""
     attempts: dict[DeskAction, Callable[[], object]] = {
         DeskAction.TAKE: lambda: report.take(actor.operator_id, actor.roles, deadlines),
         DeskAction.ROUTE: lambda: report.route(report.unit),

@@ -1,4 +1,4 @@
-"""What an app hands in, and its checks: every wrong field at once, each with its own code."""
+"""A report as an app submits it, and its checks, which report all wrong fields together."""
 
 import re
 from dataclasses import dataclass, replace
@@ -33,7 +33,7 @@ class Place:
 
     @property
     def has_point(self) -> bool:
-        """Whether latitude and longitude are given; 0, 0 stands for none."""
+        """Whether latitude and longitude are given; (0, 0) means that they are not."""
         return (self.latitude, self.longitude) != (0.0, 0.0)
 
     def km_to(self, other: "Place") -> float:
@@ -44,7 +44,8 @@ class Place:
 
 @dataclass(frozen=True)
 class SettledPlace:
-    """A place with its region settled, and whether it lies abroad."""
+    """A place whose region is determined; `abroad` says whether the place lies outside
+    Kazakhstan."""
 
     place: Place
     abroad: bool = False
@@ -52,7 +53,7 @@ class SettledPlace:
 
 @dataclass(frozen=True)
 class Reporter:
-    """Empty for an anonymous report."""
+    """The person who reports; all fields are empty for an anonymous report."""
 
     iin: str = ""
     name: str = ""
@@ -60,13 +61,13 @@ class Reporter:
 
     @property
     def is_anonymous(self) -> bool:
-        """Whether nothing about the reporter is given."""
+        """Whether no field of the reporter is given."""
         return not (self.iin or self.name or self.phone)
 
 
 @dataclass(frozen=True)
 class Draft:
-    """As handed in; None where the app left a field out or sent a value that is not known."""
+    """An unchecked report. A field is None where the app omitted it or sent an unknown value."""
 
     category: Category | None
     place: Place | None
@@ -77,7 +78,8 @@ class Draft:
     officer: str
 
     def checked(self, now: datetime, *, report_id_ok: bool) -> "CheckedDraft":
-        """The draft with its region settled. Raises BadRequest."""
+        """Return the checked draft with its region determined. Raises BadRequest with every
+        wrong field."""
         with checks() as check:
             check.that(report_id_ok, "report_id", "a UUIDv7 in lower case", code="REPORT_ID_WRONG")
             check.that(
@@ -125,7 +127,8 @@ class Draft:
         return settled
 
     def _settled(self, check: Checks, place: Place) -> "SettledPlace":
-        """The point decides the region; abroad it is the app's, the KATO code's or the nearest."""
+        """Determine the region from the coordinates. For a place abroad, use the region that the
+        app gave, else that of the KATO code, else the nearest region."""
         if not is_on_earth(place.latitude, place.longitude):
             check.wrong("place", "degrees of latitude and longitude", code="PLACE_OUTSIDE")
             return SettledPlace(place)
@@ -141,7 +144,8 @@ class Draft:
 
     @property
     def _needs_point(self) -> bool:
-        """Complaints and other reports may name the region alone."""
+        """Whether coordinates are required. Complaints and other reports may state only the
+        region."""
         return self.category not in (Category.COMPLAINT_ABOUT_OFFICER, Category.OTHER, None)
 
     def _check_moment(self, check: Checks, now: datetime) -> None:

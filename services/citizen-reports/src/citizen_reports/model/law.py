@@ -1,4 +1,4 @@
-"""The tables in force, read once when the service starts."""
+"""The legal tables of this service, read once at its start."""
 
 from dataclasses import dataclass
 
@@ -15,6 +15,7 @@ class Law:
 
 
 def read_law(*, assume_years: bool = False) -> Law:
-    """`assume_years` is for trials alone; see `law.yearly`."""
+    """Return the tables of the law. `assume_years` extrapolates missing years, only for trials;
+    see `law.yearly`."""
     deadlines = Deadlines(read_report_deadlines(assume_years=assume_years))
     return Law(deadlines, read_report_routing())

@@ -1,4 +1,4 @@
-"""Pictures and films that arrive in pieces: the checks of a piece and of the whole."""
+"""Pictures and films that are uploaded in pieces: the checks of a piece and of the whole file."""
 
 import hashlib
 import re
@@ -28,7 +28,7 @@ class MediaState(StrEnum):
 
 @dataclass(frozen=True)
 class Announced:
-    """Size in bytes, SHA-256 (hex) and type of the whole; the same with every piece."""
+    """Size in bytes, SHA-256 (hex) and media type of the whole file, repeated with every piece."""
 
     total_bytes: int
     sha256: str
@@ -45,9 +45,9 @@ class Piece:
 
 @dataclass(frozen=True)
 class Stored:
-    """SHA-256 (hex) of the original in the evidence store and of its form shown to operators.
+    """SHA-256 (hex) of a file's original in the evidence store and of the form shown to operators.
 
-    The shown one is "" where the file cannot be shown.
+    `shown_sha256` is "" where the file cannot be shown.
     """
 
     evidence_sha256: str
@@ -66,7 +66,7 @@ class Media:
     shown_sha256: str = ""
 
     def stored_as(self, stored: Stored) -> "Media":
-        """Marked as in the evidence store, under these hashes."""
+        """Return the file marked as stored in the evidence store under these hashes."""
         return replace(
             self,
             state=MediaState.STORED,
@@ -76,11 +76,11 @@ class Media:
 
     @property
     def is_whole(self) -> bool:
-        """Whether all announced bytes have arrived."""
+        """Whether all announced bytes have been received."""
         return self.received_bytes == self.announced.total_bytes
 
     def new_part_of(self, piece: Piece) -> bytes:
-        """The bytes of the piece that have not arrived yet; b"" where all have.
+        """Return the bytes of the piece that have not been received yet, b"" if there are none.
 
         Raises MediaDiffers for a piece of another file, MediaGap where an earlier piece is missing.
         """
@@ -94,7 +94,8 @@ class Media:
 
 
 def check_piece(piece: Piece, *, media_id_ok: bool) -> None:
-    """Raises BadRequest with every wrong field; a single one gives the refusal its own code."""
+    """Check the fields of a piece. Raises BadRequest with every wrong field; a single wrong
+    field determines the code."""
     announced = piece.announced
     with checks() as check:
         check.that(media_id_ok, "media_id", "a UUIDv7 in lower case", code="MEDIA_ID_WRONG")
@@ -133,5 +134,5 @@ def check_piece(piece: Piece, *, media_id_ok: bool) -> None:
 
 
 def is_as_announced(content: bytes, announced: Announced) -> bool:
-    """Whether the SHA-256 of the content is the announced one."""
+    """Whether the content has the announced SHA-256."""
     return hashlib.sha256(content).hexdigest() == announced.sha256

@@ -1,10 +1,10 @@
-"""The refusals of this service, named by the rule that was broken."""
+"""The refusals of this service; each code names the violated rule."""
 
 from chassis.refusals import Kind, Refusal
 
 
 class ReportNotFound(Refusal):
-    """Also for a report that the caller may not see."""
+    """The report does not exist, or the caller may not read it."""
 
     kind = Kind.NOT_FOUND
     code = "REPORT_NOT_FOUND"

@@ -1,7 +1,7 @@
-"""A report and its states: one table of transitions, one method for each decision; its deadlines.
+"""A report, its transition table, a method for each decision, and its deadlines.
 
-Nothing here is personal: text, reporter, officer and exact place are sealed in storage and never
-part of this object.
+A report contains no personal data: text, reporter, officer and exact place are stored separately,
+encrypted.
 """
 
 from collections.abc import Iterator
@@ -115,34 +115,34 @@ OUTCOMES = {
 
 @dataclass(frozen=True)
 class Deadlines:
-    """The law's deadlines; each method raises CalendarYearMissing for a year without calendar."""
+    """The legal deadlines. Each method raises CalendarYearMissing for a year without a calendar."""
 
     table: ReportDeadlines
 
     def of(self, category: Category, region: str, registered_at: datetime) -> Deadline:
-        """The deadline of a report registered then, by its category."""
+        """The deadline of a report of this category that is registered at `registered_at`."""
         with _refused_by_name():
             return self.table.of(category, region, registered_at)
 
     def of_dispute(self, category: Category, region: str, disputed_at: datetime) -> Deadline:
-        """The deadline of a disputed answer."""
+        """The deadline of a report whose answer was disputed at `disputed_at`."""
         with _refused_by_name():
             return self.table.of_dispute(category, region, disputed_at)
 
     def after_taking(self, current: Deadline, registered_at: datetime) -> Deadline:
-        """The deadline after an operator took the report up; it may be the current one."""
+        """The deadline once an operator has taken the report, which may be `current`."""
         with _refused_by_name():
             return self.table.after_taking(current, registered_at)
 
     def after_waiting(self, current: Deadline, waited: timedelta) -> Deadline:
-        """The current deadline, later by the time that the reporter was waited for."""
+        """The current deadline, extended by the time spent waiting for the reporter."""
         with _refused_by_name():
             return self.table.after_waiting(current, waited)
 
 
 @dataclass(frozen=True)
 class Receipt:
-    """What the reporter was given when the report was registered; it never changes."""
+    """The confirmation that the reporter gets at registration. A receipt never changes."""
 
     number: str
     registered_at: datetime
@@ -183,47 +183,50 @@ class Report:
 
     @property
     def is_complaint(self) -> bool:
-        """Whether it is a complaint about an officer."""
+        """Whether the report is a complaint about an officer."""
         return self.category is Category.COMPLAINT_ABOUT_OFFICER
 
     @property
     def is_confidential(self) -> bool:
-        """Whether auditors are not shown its audit entries."""
+        """Whether the report's audit entries are hidden from auditors."""
         return self.category in CONFIDENTIAL
 
     @property
     def evidence_role(self) -> str:
-        """The one role that may read its media; "" where every desk role of the region may."""
+        """The only role that may read the report's media; "" if every desk role of the region
+        may."""
         return "internal_security" if self.is_complaint else ""
 
     @property
     def is_emergency(self) -> bool:
-        """Whether its category is an emergency, which has an escalation ladder of its own."""
+        """Whether the category is an emergency, which has a separate escalation ladder."""
         return self.category in EMERGENCIES
 
     @property
     def number(self) -> str:
-        """The number on the receipt, such as KZ75-2026-4081937; "" before it is submitted."""
+        """The number on the receipt, such as KZ75-2026-4081937; "" before submission."""
         return self.receipt.number if self.receipt else ""
 
     @property
     def name(self) -> str:
-        """The number, or before there is one the id; the name in traces and the audit log."""
+        """The number or, before submission, the id: the report's name in traces and the audit
+        log."""
         return self.number or str(self.report_id)
 
     @property
     def due_at(self) -> datetime | None:
-        """Until when the desk must act; None while the clock does not run."""
+        """The time by which the desk must act; None while the deadline is suspended."""
         if self.deadline is None or self.status not in CLOCK_RUNS:
             return None
         return self.deadline.due_at
 
     def is_overdue(self, now: datetime) -> bool:
-        """Whether the clock runs and the deadline has passed."""
+        """Whether the deadline is not suspended and has passed."""
         return self.due_at is not None and now >= self.due_at
 
     def submit(self, receipt: Receipt) -> "Report":
-        """Registered, with its receipt and first deadline. Raises StatusNotAllowed."""
+        """Return the report registered, with its receipt and first deadline. Raises
+        StatusNotAllowed."""
         return replace(
             self._moved(Move.SUBMIT),
             receipt=receipt,
@@ -232,13 +235,14 @@ class Report:
         )
 
     def route(self, unit: str) -> "Report":
-        """Routed to this unit, with no operator. Raises StatusNotAllowed."""
+        """Return the report routed to this unit, without an operator. Raises StatusNotAllowed."""
         return replace(self._moved(Move.ROUTE), unit=unit, operator="")
 
     def take(self, operator: str, roles: frozenset[str], deadlines: Deadlines) -> "Report":
-        """In work with this operator; a disputed one needs an oversight role.
+        """Return the report in work, held by this operator. A disputed report can be taken only by
+        an oversight role.
 
-        Raises StatusNotAllowed, or CalendarYearMissing.
+        Raises StatusNotAllowed or CalendarYearMissing.
         """
         if self.status is Status.DISPUTED and not roles & OVERSIGHT_ROLES:
             raise StatusNotAllowed(facts={"status": self.status.value})
@@ -248,13 +252,14 @@ class Report:
         return taken if due == self.deadline else taken._due(due)
 
     def ask(self, now: datetime) -> "Report":
-        """Waiting for the reporter since now; the clock stops. Raises StatusNotAllowed."""
+        """Return the report waiting for its reporter since `now`, its deadline suspended. Raises
+        StatusNotAllowed."""
         return replace(self._moved(Move.ASK), waits_since=now)
 
     def reply(self, now: datetime, deadlines: Deadlines) -> "Report":
-        """In work again, the deadline moved by the wait.
+        """Return the report in work again, its deadline extended by the time spent waiting.
 
-        Raises NothingAsked, StatusNotAllowed, or CalendarYearMissing.
+        Raises NothingAsked, StatusNotAllowed or CalendarYearMissing.
         """
         if self.waits_since is None or self.deadline is None:
             raise NothingAsked
@@ -262,7 +267,8 @@ class Report:
         return replied._due(deadlines.after_waiting(self.deadline, now - self.waits_since))
 
     def accept_traffic(self, offence_code: str) -> "Report":
-        """Accepted once as evidence of this offence. Raises NotTraffic or StatusNotAllowed."""
+        """Return the report accepted as evidence of this offence, which is possible once. Raises
+        NotTraffic or StatusNotAllowed."""
         if self.category is not Category.TRAFFIC_VIOLATION:
             raise NotTraffic
         if self.offence_code:  # once: a candidate exists by now
@@ -270,13 +276,14 @@ class Report:
         return replace(self._moved(Move.ACCEPT), offence_code=offence_code)
 
     def answer(self, operator: str, now: datetime) -> "Report":
-        """Answered by this operator. Raises StatusNotAllowed."""
+        """Return the report answered by this operator. Raises StatusNotAllowed."""
         return replace(
             self._moved(Move.ANSWER), operator=operator, answered_at=now, waits_since=None
         )
 
     def dispute(self, now: datetime, unit_deadline: Deadline) -> "Report":
-        """Disputed once, after the answer. Raises AlreadyDisputed or ReportNotAnswered."""
+        """Return the report disputed, which is possible once, with its new deadline. Raises
+        AlreadyDisputed or ReportNotAnswered."""
         if self.disputed_at is not None:
             raise AlreadyDisputed
         if self.status is not Status.ANSWERED:
@@ -285,15 +292,16 @@ class Report:
         return disputed._due(unit_deadline)
 
     def close(self) -> "Report":
-        """Closed after its answer. Raises StatusNotAllowed."""
+        """Return the report closed. Raises StatusNotAllowed."""
         return self._moved(Move.CLOSE)
 
     def escalate(self, step: int) -> "Report":
-        """With this step of the escalation ladder reached."""
+        """Return the report at this step of the escalation ladder."""
         return replace(self, escalation_step=step, version=self.version + 1)
 
     def with_outcome(self, outcome: str) -> "Report":
-        """With this outcome if it is later than the known one; otherwise the same object."""
+        """Return the report with this outcome, or the report itself if its outcome is as late or
+        later."""
         if OUTCOMES[outcome] <= OUTCOMES.get(self.outcome, 0):
             return self
         return replace(self, outcome=outcome, version=self.version + 1)
@@ -317,7 +325,7 @@ SERIALS = 10**7
 
 
 def number_of(region: str, year: int, serial: int) -> str:
-    """The number of a report, such as KZ75-2026-4081937, for a region such as KZ-75."""
+    """Return a report number such as KZ75-2026-4081937, for a region such as KZ-75."""
     return f"{region.replace('-', '')}-{year}-{serial:07d}"
 
 

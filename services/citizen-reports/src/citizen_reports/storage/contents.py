@@ -1,8 +1,8 @@
-"""What is personal about a report, sealed: the reporter, what was written and sent, notes of steps.
+"""Encrypted storage of a report's personal data: reporter, contents, media and notes of steps.
 
-Who reported is sealed with the person's key (an anonymous reporter gets one of his own), everything
-else with the report's. Where a key was destroyed, what it sealed reads as empty. Pictures and films
-lie here in pieces until the whole is in the evidence store.
+The reporter is encrypted with the person's key (a new key if no IIN is given), everything else with
+the report's key. Data whose key was destroyed read as empty. Media are stored here in pieces until
+the whole file is in the evidence store.
 """
 
 import json
@@ -93,7 +93,7 @@ async def contents_of(tx: Tx, report_id: UUID) -> Contents:
 
 
 async def officer_of(tx: Tx, report_id: UUID) -> str:
-    """The officer as the complaint describes him; "" where its key was destroyed."""
+    """The officer as described in the complaint; "" if the report's key was destroyed."""
     row = (
         await tx.execute(
             select(contents.c.key_id, contents.c.officer).where(contents.c.report_id == report_id)
@@ -104,7 +104,7 @@ async def officer_of(tx: Tx, report_id: UUID) -> str:
 
 
 async def set_content(tx: Tx, report_id: UUID, **values: str) -> None:
-    """Sets `question`, `answer` or `plate`; an empty value deletes it."""
+    """Store `question`, `answer` or `plate`; an empty value deletes the stored value."""
     key = await report_key(tx, report_id)
     await tx.execute(
         update(contents)
@@ -119,7 +119,8 @@ async def set_content(tx: Tx, report_id: UUID, **values: str) -> None:
 
 
 async def reporter_of(tx: Tx, report_id: UUID) -> Reporter:
-    """Empty for an anonymous report, or where the scope hides the reporter."""
+    """Return the reporter; empty for an anonymous report, and where the scope may not read the
+    reporter or the key was destroyed."""
     row = (
         await tx.execute(select(reporters).where(reporters.c.report_id == report_id))
     ).one_or_none()
@@ -162,13 +163,14 @@ async def report_key(tx: Tx, report_id: UUID) -> DataKey:
 
 
 async def media_of(tx: Tx, report_id: UUID) -> list[Media]:
-    """In the order they began to arrive."""
+    """Return the report's media in the order in which their uploads began."""
     query = select(media).where(media.c.report_id == report_id).order_by(media.c.position)
     return [_to_media(row) for row in await tx.execute(query)]
 
 
 async def stored_counts(tx: Tx, report_ids: list[UUID]) -> dict[UUID, int]:
-    """Pictures and films of each report in the evidence store; reports without one are left out."""
+    """Return each report's number of files in the evidence store. Reports without such files are
+    omitted."""
     query = (
         select(media.c.report_id, func.count().label("stored"))
         .where(media.c.report_id.in_(report_ids), media.c.state == MediaState.STORED.value)
@@ -211,7 +213,7 @@ async def add_chunk(tx: Tx, item: Media, start: int, content: bytes) -> None:
 
 
 async def chunks_of(tx: Tx, item: Media) -> list[bytes]:
-    """The decrypted pieces, in order."""
+    """Return the file's decrypted pieces, in order."""
     key = await report_key(tx, item.report_id)
     rows = await tx.execute(
         select(media_chunks.c.start, media_chunks.c.sealed)

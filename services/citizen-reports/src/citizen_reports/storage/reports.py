@@ -1,8 +1,9 @@
-"""Reports as rows: found under the transaction's scope, locked, saved, listed; and their changes.
+"""Storage of reports, limited by row-level security to the transaction's scope, and of their
+changes.
 
-Each partner watches its reports' changes in one sequence without gaps: whoever writes a change
-locks the partner's counter row until the transaction ends. So a lower sequence number is never
-committed after a higher one was read.
+The changes of a partner's reports form a sequence without gaps. Writing a change locks the
+partner's counter row until the transaction ends, so no lower sequence number is committed after a
+higher number was read.
 """
 
 from dataclasses import dataclass
@@ -43,7 +44,8 @@ _CLOCK_IS_STOPPED = reports.c.status == Status.WAITS_FOR_REPORTER.value
 
 @dataclass(frozen=True)
 class QueueFilter:
-    """Filters of the desk's queue; None and "" do not filter (of statuses: those in QUEUE)."""
+    """Filters of the desk's queue. None, "" and False set no filter; without `status`, all
+    statuses in QUEUE match."""
 
     status: Status | None = None
     category: Category | None = None
@@ -63,23 +65,25 @@ class Change:
 
 
 async def add_report(tx: Tx, report: Report) -> bool:
-    """False where the id is already taken, by any partner."""
+    """Store a new report. Returns False, and stores nothing, where the id is taken by any
+    partner."""
     added = await tx.execute(insert(reports).values(**to_row(report)).on_conflict_do_nothing())
     return bool(added.rowcount)
 
 
 async def get(tx: Tx, report_id: UUID) -> Report:
-    """Raises ReportNotFound, also for a report that the scope does not see."""
+    """Return the report. Raises ReportNotFound, also for a report outside the scope."""
     return _found((await tx.execute(_with_id(report_id))).one_or_none())
 
 
 async def get_for_update(tx: Tx, report_id: UUID) -> Report:
-    """Raises ReportNotFound, also for a report that the scope does not see."""
+    """Return the report and lock its row. Raises ReportNotFound, also for a report outside the
+    scope."""
     return _found((await tx.execute(_with_id(report_id).with_for_update())).one_or_none())
 
 
 async def find_for_update(tx: Tx, report_id: UUID) -> Report | None:
-    """None where it does not exist any more."""
+    """Return the report and lock its row, or None where there is no such report any more."""
     row = (await tx.execute(_with_id(report_id).with_for_update())).one_or_none()
     return to_report(row) if row else None
 
@@ -89,20 +93,21 @@ def _with_id(report_id: UUID) -> Select[Any]:
 
 
 async def find_by_key(tx: Tx, key: UUID | str) -> Report | None:
-    """By id or number; None where the scope sees no such report."""
+    """Return the report with this id or number, None where there is no such report in the scope."""
     column = reports.c.number if isinstance(key, str) else reports.c.report_id
     row = (await tx.execute(select(reports).where(column == key))).one_or_none()
     return to_report(row) if row else None
 
 
 async def get_by_number(tx: Tx, number: str) -> Report:
-    """Raises ReportNotFound."""
+    """Return the report. Raises ReportNotFound, also for a report outside the scope."""
     query = select(reports).where(reports.c.number == number)
     return _found((await tx.execute(query)).one_or_none())
 
 
 async def save_report(tx: Tx, before: Report, after: Report) -> None:
-    """Writes what changed; `before` was read for update in this transaction."""
+    """Store the columns in which `after` differs from `before`, whose row this transaction has
+    locked."""
     old, new = to_row(before), to_row(after)
     changed = {name: value for name, value in new.items() if value != old[name]}
     saved = await tx.execute(
@@ -115,7 +120,7 @@ async def save_report(tx: Tx, before: Report, after: Report) -> None:
 
 
 async def drop_draft(tx: Tx, report_id: UUID) -> None:
-    """Deletes a report that was never submitted, and destroys its data key."""
+    """Delete a report that was never submitted and destroy its data key."""
     key_id = await tx.scalar(select(contents.c.key_id).where(contents.c.report_id == report_id))
     for table in (media_chunks, media, reporters, contents, reports):
         await tx.execute(delete(table).where(table.c.report_id == report_id))
@@ -134,7 +139,8 @@ async def reports_of_partner(tx: Tx, partner: str, spec: PageSpec) -> list[Repor
 
 
 async def reports_for_desk(tx: Tx, wanted: QueueFilter, spec: PageSpec) -> list[Report]:
-    """Most urgent deadline first; reports whose clock is stopped come last."""
+    """Return a page of the queue: the earliest deadline first, reports with a suspended deadline
+    last."""
     query = _narrowed(select(reports), wanted)
     order = (_CLOCK_IS_STOPPED, reports.c.due_at, reports.c.report_id)
     if spec.after:
@@ -143,14 +149,14 @@ async def reports_for_desk(tx: Tx, wanted: QueueFilter, spec: PageSpec) -> list[
 
 
 def place_in_queue(report: Report) -> tuple[str, ...]:
-    """The position of a report in the order of `reports_for_desk`, for a page token."""
+    """The sort key of a report in `reports_for_desk`, for a page token."""
     assert report.deadline is not None
     is_stopped = "1" if report.status is Status.WAITS_FOR_REPORTER else "0"
     return is_stopped, report.deadline.due_at.isoformat(), str(report.report_id)
 
 
 def _place_in_queue(after: tuple[str, ...]) -> tuple[bool, datetime, UUID]:
-    """Raises PageTokenWrong for a token that was changed."""
+    """Return the sort key in a page token. Raises PageTokenWrong for an altered token."""
     if len(after) != 3 or after[0] not in ("0", "1"):
         raise PageTokenWrong
     return after[0] == "1", *_moment_and_id(after[1:])
@@ -172,7 +178,8 @@ def _narrowed(query: Select[Any], wanted: QueueFilter) -> Select[Any]:
 
 
 async def reports_near(tx: Tx, report: Report, cells: list[str], within: timedelta) -> list[Report]:
-    """Registered reports of the same category and time in these H3 cells, oldest first."""
+    """Return at most 50 registered reports of the same category in these H3 cells that occurred
+    `within` this time of the report; earliest registered first."""
     query = (
         select(reports)
         .where(
@@ -189,7 +196,8 @@ async def reports_near(tx: Tx, report: Report, cells: list[str], within: timedel
 
 
 async def claim_number(tx: Tx, number: str) -> bool:
-    """False where it is taken; a concurrent claim of the same number waits for this transaction."""
+    """Reserve a number. Returns False where the number is taken; a concurrent claim of the same
+    number waits for this transaction to end."""
     added = await tx.execute(insert(report_numbers).values(number=number).on_conflict_do_nothing())
     return bool(added.rowcount)
 
@@ -316,7 +324,7 @@ def to_report(row: Row[Any]) -> Report:
 
 
 def _moment_and_id(after: tuple[str, ...]) -> tuple[datetime, UUID]:
-    """The position where a page ended. Raises PageTokenWrong for a token that was changed."""
+    """Return the position at which a page ended. Raises PageTokenWrong for an altered token."""
     try:
         moment, report_id = after
         return moment_in(moment), UUID(report_id)

@@ -1,4 +1,4 @@
-"""The tables as the migrations made them."""
+"""SQLAlchemy tables, as the migrations create them."""
 
 from sqlalchemy import (
     BigInteger,

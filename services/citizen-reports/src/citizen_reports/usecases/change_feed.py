@@ -1,6 +1,8 @@
-"""Streams one partner's changes from a resume token on, without gaps, while the app is connected.
+"""Streams of a partner's changes from a resume token onwards, without gaps, while the app is
+connected.
 
-One query of the counters every 200 ms serves all followers; only those with new changes read them.
+A single query of the counters every 200 ms serves all followers; only followers with new changes
+query the changes.
 """
 
 import asyncio
@@ -27,7 +29,7 @@ class ChangeFeed:
         self._followers = 0
 
     async def run(self) -> None:
-        """Runs for ever; polls the counters while there are followers."""
+        """Poll the counters for ever while there are followers."""
         while True:
             if self._followers:
                 async with self._db.begin(SYSTEM) as tx:
@@ -37,7 +39,8 @@ class ChangeFeed:
             await asyncio.sleep(POLL_INTERVAL_SECONDS)
 
     async def follow(self, token: str, caller: Caller) -> AsyncIterator[Change]:
-        """The changes after the token; without one, those from now on. Raises ResumeTokenWrong."""
+        """Stream the changes after the token, or from now on if the token is "". Raises
+        ResumeTokenWrong."""
         position = await self._start(token, caller)
         self._followers += 1
         try:

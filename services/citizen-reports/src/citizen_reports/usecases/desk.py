@@ -1,4 +1,4 @@
-"""What operators do with reports; row-level security limits them by region, role and category."""
+"""The operators' use cases; row-level security restricts reports by region, role and category."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -33,7 +33,7 @@ REASON_MAX = 500
 
 @dataclass(frozen=True)
 class DeskView:
-    """A report as the desk sees it; in a list contents, reporter, media and steps are empty."""
+    """A report as shown at the desk. In a list, contents, reporter, media and steps are empty."""
 
     report: Report
     overdue: bool
@@ -47,13 +47,13 @@ class DeskView:
 
 @dataclass(frozen=True)
 class Shown:
-    """The report of an action and the version the operator saw; 0 is not compared."""
+    """A report and the version that the operator was shown; a version of 0 is not compared."""
 
     report_id: UUID
     version: int = 0
 
     def require_unchanged(self, report: Report) -> None:
-        """Raises ReportChangedMeanwhile."""
+        """Raise ReportChangedMeanwhile where the report has another version."""
         if self.version not in (0, report.version):
             raise ReportChangedMeanwhile(facts={"version": str(report.version)})
 
@@ -71,7 +71,7 @@ class Desk:
     async def list_queue(
         self, wanted: QueueFilter, spec: PageSpec, caller: Caller, *, overdue_only: bool
     ) -> tuple[list[DeskView], str]:
-        """A page of the queue, most urgent deadline first, and the token of the next page.
+        """Return a page of the queue, the earliest deadline first, and the next page token.
 
         Contents, reporter, media and steps are left out. Raises BadRequest for an unknown region.
         """
@@ -94,17 +94,17 @@ class Desk:
         return views, next_token(keys, spec, of=QUEUE_LIST)
 
     async def by_id(self, report_id: UUID, caller: Caller) -> DeskView:
-        """The report; the read is audited. Raises ReportNotFound."""
+        """Return the report and record the access in the audit log. Raises ReportNotFound."""
         async with self._openings.begin(report_id, caller) as tx:
             return await self._read(tx, await reports.get(tx, report_id), caller)
 
     async def by_number(self, number: str, caller: Caller) -> DeskView:
-        """The report; the read is audited. Raises ReportNotFound."""
+        """Return the report and record the access in the audit log. Raises ReportNotFound."""
         async with self._openings.begin(number, caller) as tx:
             return await self._read(tx, await reports.get_by_number(tx, number), caller)
 
     async def take(self, shown: Shown, caller: Caller) -> DeskView:
-        """Takes the report up; the same operator again is answered, another one refused.
+        """Take the report; no effect if this operator holds the report already.
 
         Raises ReportNotFound, ReportChangedMeanwhile or StatusNotAllowed.
         """
@@ -120,7 +120,7 @@ class Desk:
             return await self._view(tx, taken, caller)
 
     async def route(self, shown: Shown, unit: str, reason: str, caller: Caller) -> DeskView:
-        """Routes the report to another unit, with a reason of at most REASON_MAX characters.
+        """Route the report to another unit, with a reason of at most REASON_MAX characters.
 
         Raises BadRequest, ReportNotFound, ReportChangedMeanwhile or StatusNotAllowed.
         """
@@ -155,7 +155,7 @@ class Desk:
             return await self._view(tx, routed, caller)
 
     async def ask(self, shown: Shown, question: str, caller: Caller) -> DeskView:
-        """Asks the reporter a question; the clock stops until the reply.
+        """Ask the reporter a question; the deadline is suspended until the reply.
 
         Raises BadRequest, ReportNotFound, ReportChangedMeanwhile or StatusNotAllowed.
         """
@@ -170,7 +170,7 @@ class Desk:
             return await self._view(tx, asked, caller)
 
     async def answer(self, shown: Shown, answer: str, caller: Caller) -> DeskView:
-        """Answers the reporter and schedules closing for when the time to dispute has passed.
+        """Answer the report and schedule its closing at the end of the period for disputes.
 
         Raises BadRequest, ReportNotFound, ReportChangedMeanwhile or StatusNotAllowed.
         """
@@ -189,7 +189,7 @@ class Desk:
     async def accept_traffic_evidence(
         self, shown: Shown, plate: str, offence_code: str, caller: Caller
     ) -> DeskView:
-        """Publishes the evidence as a violation candidate; a routed report is taken first.
+        """Publish the evidence as a violation candidate; a routed report is first taken.
 
         Raises BadRequest, ReportNotFound, ReportChangedMeanwhile, StatusNotAllowed, NotTraffic or
         NoEvidence.
@@ -262,7 +262,7 @@ class Desk:
         return allowed_actions(report, actor_of(caller), self._law.deadlines, files, self._clock())
 
     async def _view_for_service(self, tx: Tx, report: Report) -> DeskView:
-        """Place, plate and media alone, for making a violation candidate."""
+        """Return only place, plate and media, from which a violation candidate is made."""
         written = await contents.contents_of(tx, report.report_id)
         items = await contents.media_of(tx, report.report_id)
         visible = Contents(place=written.place, plate=written.plate)
@@ -271,7 +271,8 @@ class Desk:
 
 
 async def _page_for(tx: Tx, wanted: QueueFilter, spec: PageSpec, caller: Caller) -> list[Report]:
-    """A full page without complaints about the caller; its length shows no omission."""
+    """Return a page without complaints that name the caller, filled up so that its length does
+    not reveal an omission."""
     page: list[Report] = []
     while True:
         found = await reports.reports_for_desk(tx, wanted, spec)
@@ -282,7 +283,7 @@ async def _page_for(tx: Tx, wanted: QueueFilter, spec: PageSpec, caller: Caller)
 
 
 def _record_listing(tx: Tx, listed: list[Report], wanted: QueueFilter) -> None:
-    """Audits a list that shows confidential reports."""
+    """Record a list that contains confidential reports in the audit log."""
     confidential = [report.name for report in listed if report.is_confidential]
     if confidential:
         facts = {"confidential": " ".join(confidential), "listed": str(len(listed))}
@@ -290,7 +291,7 @@ def _record_listing(tx: Tx, listed: list[Report], wanted: QueueFilter) -> None:
 
 
 def actor_of(caller: Caller) -> Actor:
-    """The operator of the call, with the roles of its scope."""
+    """Return the operator who makes the call, with the scope's roles."""
     return Actor(caller.scope.name, frozenset(caller.scope.roles))
 
 
@@ -300,7 +301,7 @@ def _files(items: Sequence[Media]) -> Files:
 
 
 def _stored(items: Sequence[Media]) -> list[str]:
-    """SHA-256 (hex) of the originals in the evidence store."""
+    """SHA-256 (hex) of the originals that are in the evidence store."""
     return [item.evidence_sha256 for item in items if item.state is MediaState.STORED]
 
 

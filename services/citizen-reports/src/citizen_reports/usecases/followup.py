@@ -1,4 +1,4 @@
-"""Scheduled work on reports: deadlines, evidence, duplicates, outcomes, closing."""
+"""Scheduled work on reports: deadlines, storing evidence, duplicates, outcomes, closing."""
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -28,12 +28,13 @@ class EvidenceStore(Protocol):
     async def store(
         self, announced: Announced, report: Report, pieces: AsyncIterator[bytes]
     ) -> Stored:
-        """Stores a picture or film; the hashes of its original and shown form."""
+        """Store a picture or film and return the hashes of its original and shown form."""
         ...
 
 
 class FollowUp:
-    """Handlers of scheduled work. Each may run more than once and decides by the current state."""
+    """Handlers of scheduled work. A handler may run repeatedly, so it decides by the current
+    state."""
 
     def __init__(
         self,
@@ -50,7 +51,8 @@ class FollowUp:
         self._evidence = evidence
 
     async def check_deadline(self, key: str) -> None:
-        """`key` is report:deadline number:step. A deadline that was met or moved does nothing."""
+        """Escalate an overdue report. `key` is "report:deadline number:step"; a deadline that
+        was met or moved has no effect."""
         report_id, deadline_number, step = key.split(":")
         now = self._clock()
         async with self._db.begin(SYSTEM) as tx:
@@ -66,7 +68,7 @@ class FollowUp:
             await self._escalate(tx, report, int(step))
 
     async def close(self, key: str) -> None:
-        """`key` is report:version of the answer. Closes it where it was not disputed in time."""
+        """Close a report that was not disputed in time. `key` is "report:version of the answer"."""
         report_id, version = key.split(":")
         async with self._db.begin(SYSTEM) as tx:
             report = await reports.get_for_update(tx, UUID(report_id))
@@ -83,7 +85,7 @@ class FollowUp:
             audit(tx, "close", report)
 
     async def drop_draft(self, key: str) -> None:
-        """`key` is the report. Deletes a draft that was not submitted in time."""
+        """Delete a draft that was not submitted in time. `key` is the report id."""
         async with self._db.begin(SYSTEM) as tx:
             report = await reports.find_for_update(tx, UUID(key))
             if report is None or report.status is not Status.OPEN:
@@ -93,7 +95,8 @@ class FollowUp:
             audit(tx, "drop_draft", report)
 
     async def store_media(self, key: str) -> None:
-        """`key` is report:media. Moves the whole to the evidence store and deletes its pieces."""
+        """Move a whole file to the evidence store and delete its pieces. `key` is
+        "report:media"."""
         report_id, media_id = map(UUID, key.split(":"))
         async with self._db.begin(SYSTEM) as tx:
             report = await reports.get(tx, report_id)
@@ -111,7 +114,8 @@ class FollowUp:
             await contents.drop_chunks(tx, current)
 
     async def find_duplicates(self, key: str) -> None:
-        """`key` is the report. Notes an earlier one of its category within 50 m and ten minutes."""
+        """Mark an earlier report of the same category within 50 m and ten minutes as the
+        original. `key` is the report id."""
         now = self._clock()
         async with self._db.begin(SYSTEM) as tx:
             report = await reports.get_for_update(tx, UUID(key))
@@ -133,15 +137,16 @@ class FollowUp:
             )
 
     async def note_outcome(self, tx: Tx, report_id: UUID, outcome: str) -> None:
-        """In the consumer's transaction: schedules `record_outcome`. Raises ReportNotFound.
+        """Schedule `record_outcome` in the consumer's transaction. Raises ReportNotFound.
 
-        One transaction serves many events; locking many reports in it could deadlock.
+        The report is not locked here: a transaction handles many events, and locking many reports
+        could deadlock.
         """
         await reports.get(tx, report_id)
         await tx.schedule(RECORD_OUTCOME, f"{report_id}:{outcome}", self._clock())
 
     async def record_outcome(self, key: str) -> None:
-        """`key` is report:outcome. An outcome earlier than the known one changes nothing."""
+        """Record an outcome unless a later outcome is known. `key` is "report:outcome"."""
         report_id, outcome = key.split(":")
         now = self._clock()
         async with self._db.begin(SYSTEM) as tx:
@@ -154,7 +159,7 @@ class FollowUp:
                 )
 
     def _wait_if_early(self, report: Report) -> None:
-        """Raises WaitUntilDue where the clock was set back after the work became due."""
+        """Raise WaitUntilDue where the clock was set back after the work became due."""
         if report.deadline is None or report.status is Status.WAITS_FOR_REPORTER:
             return
         wait = report.deadline.due_at - self._clock()

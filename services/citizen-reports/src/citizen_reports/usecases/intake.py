@@ -1,6 +1,6 @@
-"""What an app does with a report: open, submit, read, reply, dispute.
+"""The apps' use cases: open, submit and read a report, reply to a question, dispute an answer.
 
-The calling partner is the scope of the transaction: row-level security limits what it sees.
+The transaction's scope is the calling partner, to whose reports row-level security limits access.
 """
 
 import hashlib
@@ -50,7 +50,7 @@ DRAWS_MAX = 64
 
 @dataclass(frozen=True)
 class AppView:
-    """A report as the app that opened it may see it."""
+    """A report as shown to the app that opened it."""
 
     report: Report
     question: str
@@ -71,10 +71,10 @@ class Intake:
     async def open(
         self, report_id: UUID | None, draft: Draft, content: bytes, caller: Caller
     ) -> AppView:
-        """Opens a draft under the app's id. `content` is the whole request in bytes.
+        """Store a draft under the app's id and return it. `content` is the serialised request.
 
-        The same id with the same content is answered again. Raises BadRequest, or IdReused for
-        other content or an id of another partner.
+        A repetition with the same content returns the stored report. Raises BadRequest, or IdReused
+        for other content or an id that another partner has used.
         """
         now = self._clock()
         checked = draft.checked(now, report_id_ok=report_id is not None)
@@ -91,7 +91,8 @@ class Intake:
             return AppView(report, "", "", 0)
 
     async def submit(self, report_id: UUID, caller: Caller) -> Receipt:
-        """Registers and routes the report in one transaction; a repeat gets the same receipt.
+        """Register and route the report in a single transaction; a repetition returns the same
+        receipt.
 
         Raises ReportNotFound, MediaIncomplete, MediaNotAPicture or CalendarYearMissing.
         """
@@ -133,17 +134,17 @@ class Intake:
             return registered.receipt
 
     async def by_id(self, report_id: UUID, caller: Caller) -> AppView:
-        """The report as its app sees it. Raises ReportNotFound."""
+        """Return the report as shown to its app. Raises ReportNotFound."""
         async with self._openings.begin(report_id, caller) as tx:
             return await self._read(tx, await reports.get(tx, report_id))
 
     async def by_number(self, number: str, caller: Caller) -> AppView:
-        """The report as its app sees it. Raises ReportNotFound."""
+        """Return the report as shown to its app. Raises ReportNotFound."""
         async with self._openings.begin(number, caller) as tx:
             return await self._read(tx, await reports.get_by_number(tx, number))
 
     async def list_opened(self, spec: PageSpec, caller: Caller) -> tuple[list[AppView], str]:
-        """A page of the partner's reports in order of opening, and the token of the next page."""
+        """Return a page of the partner's reports, in order of opening, and the next page token."""
         async with self._db.begin(caller.scope) as tx:
             found = await reports.reports_of_partner(tx, caller.name, spec)
             views = [await self._view(tx, report) for report in found]
@@ -151,9 +152,9 @@ class Intake:
         return views, next_token(list(keys), spec, of=REPORTS_OF_PARTNER)
 
     async def reply(self, report_id: UUID, text: str, caller: Caller) -> AppView:
-        """The reporter's reply to a question; the clock runs again.
+        """Record the reporter's reply to a question; the deadline runs again.
 
-        Raises BadRequest, ReportNotFound, NothingAsked or StatusNotAllowed.
+        Raises BadRequest, ReportNotFound, NothingAsked, StatusNotAllowed or CalendarYearMissing.
         """
         _require_text(text)
         now = self._clock()
@@ -167,7 +168,7 @@ class Intake:
             return await self._view(tx, replied)
 
     async def dispute(self, report_id: UUID, text: str, caller: Caller) -> AppView:
-        """Disputes the answer, once; a supervisor takes it up.
+        """Dispute the answer, which is possible once; an oversight role then takes the report.
 
         Raises BadRequest, ReportNotFound, AlreadyDisputed, ReportNotAnswered or
         CalendarYearMissing.
@@ -208,7 +209,7 @@ class Intake:
 async def drawn_number(
     tx: Tx, region: str, year: int, draw: Callable[[int], int] = secrets.randbelow
 ) -> str:
-    """A random number that no report has; it is taken when the transaction commits."""
+    """Return a random report number that is unused, and reserve it in this transaction."""
     for _ in range(DRAWS_MAX):
         number = number_of(region, year, draw(SERIALS))
         if await reports.claim_number(tx, number):
@@ -252,7 +253,8 @@ def _require_text(text: str) -> None:
 
 
 async def _content_digest(tx: Tx, report: Report, items: list[Media]) -> bytes:
-    """SHA-256 of the canonical JSON (RFC 8785) of what was handed in; media by their SHA-256."""
+    """SHA-256 of the canonical JSON (RFC 8785) of the submitted report, in which media are
+    listed by SHA-256."""
     written = await contents.contents_of(tx, report.report_id)
     reporter = await contents.reporter_of(tx, report.report_id)
     place = written.place

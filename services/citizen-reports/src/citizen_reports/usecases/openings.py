@@ -1,7 +1,7 @@
-"""Opening reports and their media: access is decided and audited before anything is shown.
+"""Access to reports and media, which is authorised and audited before anything is returned.
 
-What row-level security hides, or a complaint that names the caller, is answered as not found; the
-attempt is recorded and published for internal security.
+A report that row-level security hides, or a complaint that names the caller, is refused as not
+found. The attempt is recorded and published for internal security.
 """
 
 from collections.abc import AsyncIterator
@@ -26,7 +26,8 @@ from citizen_reports.usecases.recording import audit, bind_trace
 
 @dataclass(frozen=True)
 class Piece:
-    """A part of a file's shown form; the first has its type, hashes (SHA-256, hex) and size."""
+    """A piece of a file's shown form. Only the first piece has the type, hashes (SHA-256, hex)
+    and size."""
 
     content: bytes
     content_type: str = ""
@@ -37,12 +38,12 @@ class Piece:
 
 class Evidence(Protocol):
     def read(self, sha256: str, *, confidential: bool) -> AsyncIterator[Piece]:
-        """Streams the shown form of the original with this SHA-256 (hex)."""
+        """Stream the shown form of the original with this SHA-256 (hex)."""
         ...
 
 
 class Openings:
-    """Transactions that open one report; refused attempts are recorded."""
+    """Transactions in which a caller opens one report. Refused attempts are recorded."""
 
     def __init__(self, db: Database, clock: Clock) -> None:
         self._db = db
@@ -50,7 +51,8 @@ class Openings:
 
     @asynccontextmanager
     async def begin(self, key: UUID | str, caller: Caller) -> AsyncIterator[Tx]:
-        """A transaction in the caller's scope, for one report by id or number."""
+        """Begin a transaction in the caller's scope that opens the report with this id or
+        number."""
 
         async def find(tx: Tx) -> Record | None:
             report = await reports.find_by_key(tx, key)
@@ -66,7 +68,7 @@ class Openings:
 
 
 class SentMedia:
-    """The media that `OpenEvidence` streams."""
+    """The media of reports, as streamed by `OpenEvidence`."""
 
     def __init__(self, db: Database, openings: Openings, evidence: Evidence) -> None:
         self._db = db
@@ -74,7 +76,7 @@ class SentMedia:
         self._evidence = evidence
 
     async def open(self, report_id: UUID, media_id: UUID, caller: Caller) -> AsyncIterator[Piece]:
-        """Streams the shown form; the audit entry is committed before the first byte is requested.
+        """Stream a file's shown form, after the audit entry has been committed.
 
         Raises ReportNotFound, MediaNotFound or MediaNotStored.
         """
@@ -91,13 +93,14 @@ class SentMedia:
             yield piece
 
     async def _learn(self, item: Media, shown_sha256: str, caller: Caller) -> None:
-        """Stores the shown form of a file that was sent before evidence had two forms."""
+        """Store the hash of the shown form of a file that was stored before shown forms were
+        recorded."""
         async with self._db.begin(caller.scope) as tx:
             await contents.save_media(tx, replace(item, shown_sha256=shown_sha256))
 
 
 async def bar_who_is_complained_about(tx: Tx, report: Report, caller: Caller) -> None:
-    """Raises ReportNotFound where the report is a complaint that names the caller."""
+    """Raise ReportNotFound where the report is a complaint that names the caller."""
     if await is_about(tx, report, caller):
         raise ReportNotFound
 

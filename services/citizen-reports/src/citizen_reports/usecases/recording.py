@@ -1,4 +1,4 @@
-"""What every decision writes: report, step, change for the partner, event and deadline."""
+"""Recording of decisions: report, step, change for the partner, event and deadline."""
 
 from datetime import datetime, timedelta
 
@@ -17,13 +17,13 @@ SYSTEM_ACTOR = "system"
 
 
 def bind_trace(report: Report) -> None:
-    """Adds the report to the call's span and binds the call to the report's story."""
+    """Annotate the call's span with the report and bind the call to the report's story."""
     telemetry.annotate(report=report.name)
     telemetry.bind_story(report.story)
 
 
 def audit(tx: Tx, action: str, report: Report, **facts: str) -> None:
-    """Writes the audit entry of an action on a report, or of its being read."""
+    """Record an action on a report, which may be a read access, in the audit log."""
     tx.audit(
         action,
         f"report:{report.name}",
@@ -34,7 +34,7 @@ def audit(tx: Tx, action: str, report: Report, **facts: str) -> None:
 
 
 class ReportRecorder:
-    """Records a decision; used by every use case that changes a registered report."""
+    """Records decisions for every use case that changes a registered report."""
 
     def __init__(self, deadlines: Deadlines) -> None:
         self._deadlines = deadlines
@@ -50,7 +50,8 @@ class ReportRecorder:
         note: str = "",
         fact: Event | None = None,
     ) -> Report:
-        """Writes the decision. `fact` is the event to publish instead of `status_changed`."""
+        """Store the decision and publish its event: `fact` if given, else `status_changed`.
+        Returns `after`."""
         await reports.save_report(tx, before, after)
         await contents.add_step(tx, after, actor=actor, note=note, at=at)
         if after.status != before.status or after.outcome != before.outcome:
@@ -61,7 +62,7 @@ class ReportRecorder:
         return after
 
     async def start_clock(self, tx: Tx, report: Report, *, step_index: int = 0) -> None:
-        """Schedules the next step of the escalation ladder, if there is one."""
+        """Schedule the given step of the escalation ladder, if the ladder has that step."""
         ladder = self._deadlines.table.ladder(emergency=report.is_emergency)
         if report.deadline is None or step_index >= len(ladder):
             return

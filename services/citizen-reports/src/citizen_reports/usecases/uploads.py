@@ -1,4 +1,5 @@
-"""Resumable uploads of pictures and films: checked when whole, sealed until in evidence."""
+"""Resumable uploads of pictures and films, stored encrypted until they are in the evidence
+store."""
 
 import asyncio
 from dataclasses import replace
@@ -33,7 +34,7 @@ class Uploads:
         self._db = db
 
     async def put(self, report_id: UUID, piece: Piece, caller: Caller) -> Media:
-        """Stores a piece; the last one is answered after the whole was checked.
+        """Store a piece of a file; the last piece causes a check of the whole file.
 
         Raises ReportNotFound, ReportAlreadySubmitted, MediaGap, MediaDiffers, MediaNotAPicture or
         TooManyMedia.
@@ -82,7 +83,8 @@ class Uploads:
         return longer
 
     async def _finish(self, item: Media, caller: Caller) -> Media:
-        """Checks the whole, outside of a transaction since that is slow."""
+        """Check the whole file and store the result. The check is slow and runs outside of
+        transactions."""
         async with self._db.begin(caller.scope) as tx:
             content = b"".join(await contents.chunks_of(tx, item))
         announced = item.announced
