@@ -1,1 +1,1 @@
-"""Citizens' reports: handed in once by an app, routed, acted on by a deadline, answered."""
+"""Citizens' reports: submitted once by an app, routed, processed by a deadline and answered."""

@@ -1,1 +1,1 @@
-"""Fines: what is owed for a confirmed violation, until when, and the ledger of what was paid."""
+"""Fines: the amount owed for a confirmed violation, its legal dates, and the ledger of payments."""

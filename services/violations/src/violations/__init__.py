@@ -1,4 +1,4 @@
-"""Violations: what a device measured, held against the rules in force, decided by a named officer.
+"""Violations: device readings are assessed under the rules in force and decided by a named officer.
 
-Start at `model` (states and rules), `usecases` (what is decided) or `grpc_api` (what is answered).
+Start at `model` (states and transitions), `usecases` (decisions) or `grpc_api` (the API).
 """

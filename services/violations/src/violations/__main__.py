@@ -1,4 +1,4 @@
-"""`python -m violations serve | migrate`."""
+"""The command line of the service: `python -m violations serve | migrate`."""
 
 from host.runtime import main
 

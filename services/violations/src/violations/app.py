@@ -1,4 +1,4 @@
-"""What the service consists of and how its parts are joined."""
+"""Composition root: builds the use cases, gRPC service, consumers and workers of the service."""
 
 from pathlib import Path
 

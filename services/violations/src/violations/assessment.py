@@ -1,4 +1,4 @@
-"""Assesses plate reads and citizens' evidence: a violation in review, or none."""
+"""Assessment of plate reads and citizens' evidence, which may result in a violation in review."""
 
 from collections.abc import Awaitable
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ reads_total = telemetry.meter.create_counter("tartip.violations.reads")
 
 @dataclass(frozen=True)
 class Report:
-    """A citizen's report whose evidence the desk accepted."""
+    """A citizen's report whose evidence an operator accepted as traffic evidence."""
 
     report_id: UUID
     place: Place
@@ -40,18 +40,21 @@ class Report:
 
 class Cameras(Protocol):
     def camera(self, camera_id: UUID, as_of: datetime) -> Awaitable[Camera | Outcome]:
-        """The camera as registered at `as_of`, or the outcome of a read without such a camera."""
+        """Return the camera as registered at `as_of`. Without such a camera, return the outcome
+        of the read."""
         ...
 
 
 class Reports(Protocol):
     def report(self, report_id: UUID) -> Awaitable[Report | None]:
-        """None where there is no such report, or none of its evidence was accepted."""
+        """Return the report, None where there is no such report or its evidence was not
+        accepted."""
         ...
 
 
 class Assessment:
-    """Articles apply as in force at the measurement, guards as in force at the frame's arrival."""
+    """Assesses reads and evidence. Articles are those in force at the measurement, guards those
+    in force at the arrival of the frame."""
 
     def __init__(
         self,
@@ -71,13 +74,14 @@ class Assessment:
         self._reports = reports
 
     async def take_read(self, tx: Tx, read: Read) -> None:
-        """In the consumer's transaction: stores the read and schedules its assessment."""
+        """Store the read and schedule its assessment, in the consumer's transaction."""
         now = self._clock()
         if await reads.add_read(tx, read, now):
             await tx.schedule("assess", str(read.read_id), due_at=now)
 
     async def assess(self, key: str) -> None:
-        """Scheduled work `assess` (`key`: read id): asks the camera register, then decides."""
+        """Worker `assess`: query the camera register, then assess or hold the read. `key` is the
+        read id."""
         read_id = UUID(key)
         async with self._db.begin(SYSTEM) as tx:
             read = await reads.find_pending(tx, read_id)
@@ -94,15 +98,17 @@ class Assessment:
         reads_total.add(1, {"outcome": outcome.value})
 
     async def assess_held(self, key: str) -> None:
-        """Scheduled work `assess_held`, after a degradation; `key` ends with ":read id"."""
+        """Worker `assess_held`: assess a read that was held in a degradation. `key` ends with
+        ":read id"."""
         await self.assess(key.rpartition(":")[2])
 
     async def take_evidence(self, tx: Tx, report_id: UUID) -> None:
-        """In the consumer's transaction: schedules asking for the accepted report."""
+        """Schedule `ask_report` for the accepted report, in the consumer's transaction."""
         await tx.schedule("ask_report", str(report_id), due_at=self._clock())
 
     async def ask_report(self, key: str) -> None:
-        """Scheduled work `ask_report` (`key`: report id): evidence becomes a held candidate."""
+        """Worker `ask_report`: fetch the report and record its evidence as a held violation.
+        `key` is the report id."""
         report = await self._reports.report(UUID(key))
         if report is None:
             reads_total.add(1, {"outcome": Outcome.REPORT_WITHOUT_EVIDENCE.value})
@@ -139,7 +145,8 @@ class Assessment:
         )
 
     def _measured_at(self, read: Read) -> datetime:
-        """When to look the camera up: the device's moment, or the arrival if its clock is off."""
+        """The time for which the camera is looked up: the device's time or, where its clock is
+        wrong, the time of arrival."""
         measured_at = read.readings.device_time
         try:
             clock = self._guards.at(read.arrived_at).device_clock

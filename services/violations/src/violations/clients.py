@@ -1,4 +1,4 @@
-"""Clients of other services: camera register, report desk and evidence store."""
+"""Clients of other services: the camera register, the report desk and the evidence store."""
 
 from collections.abc import AsyncGenerator
 from datetime import datetime
@@ -29,7 +29,7 @@ PURPOSE = purpose_metadata("traffic evidence becomes a violation candidate")
 
 
 class CameraRegister:
-    """Implements assessment.Cameras."""
+    """The camera register's client, which implements `assessment.Cameras`."""
 
     def __init__(self, channels: Channels, address: str) -> None:
         self._stub = cameras_pb2_grpc.CameraRegistryStub(channels.to(address, "camera-registry"))
@@ -47,7 +47,7 @@ class CameraRegister:
 
 
 class ReportRegister:
-    """Implements assessment.Reports."""
+    """The report desk's client, which implements `assessment.Reports`."""
 
     def __init__(self, channels: Channels, address: str) -> None:
         self._stub = reports_pb2_grpc.ReportDeskStub(channels.to(address, "citizen-reports"))
@@ -67,7 +67,8 @@ class ReportRegister:
 
 
 class EvidenceStore:
-    """Implements openings.Evidence; the chassis passes on the purpose of the call being served."""
+    """The evidence store's client, which implements `openings.Evidence`. The chassis passes on
+    the purpose of the current call."""
 
     def __init__(self, channels: Channels, address: str) -> None:
         self._stub = inference_pb2_grpc.InferenceStub(channels.to(address, "inference-gateway"))
@@ -115,13 +116,13 @@ def camera_from(camera: cameras_pb2.Camera) -> Camera:
 
 
 def kind_name(kind: int) -> str:
-    """The short name, such as "SPEED_POINT"; "" for a kind that this contract does not know."""
+    """Return the short name of a camera kind, such as "SPEED_POINT"; "" for an unknown kind."""
     value = cameras_pb2.CameraKind.DESCRIPTOR.values_by_number.get(kind)
     return value.name.removeprefix("CAMERA_KIND_") if value and kind else ""
 
 
 def report_from(desk: reports_pb2.DeskReport) -> Report | None:
-    """None where the desk accepted no evidence."""
+    """Return the report in a message, None where no evidence was accepted."""
     report_id = parse_id(desk.report.report_id)
     plate = letters_and_digits(desk.accepted_plate)
     if report_id is None or not plate or not desk.accepted_offence_code:

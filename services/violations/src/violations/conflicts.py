@@ -1,4 +1,4 @@
-"""Violations that contradict each other: both are held and shown; officers decide."""
+"""Conflicts: violations that contradict each other are held and reported; officers decide."""
 
 from collections.abc import Collection, Iterable
 from dataclasses import replace
@@ -16,7 +16,8 @@ from violations.storage import neighbours
 
 
 def beside(violation: Violation, others: Iterable[Neighbour]) -> Violation:
-    """A new violation with its contradicting ones noted, and held by them unless held already."""
+    """Return a new violation with its conflicts recorded. If a conflict holds it and there is no
+    other hold, the hold is IMPOSSIBLE_JOURNEY."""
     others = list(others)
     held = any(_hold_each_other(violation, other) for other in others)
     return replace(
@@ -27,9 +28,9 @@ def beside(violation: Violation, others: Iterable[Neighbour]) -> Violation:
 
 
 async def relate(tx: Tx, violation: Violation, others: Iterable[Neighbour], now: datetime) -> None:
-    """Stores that a new violation and these others, locked by this transaction, are in conflict.
+    """Store the conflicts of a new violation with `others`, whose rows this transaction has locked.
 
-    Others in review are held; a confirmed one stays, and `conflict_found` is published.
+    Others in review are held. For a confirmed violation, `conflict_found` is published instead.
     """
     for other in others:
         holds = _hold_each_other(violation, other)
@@ -50,7 +51,8 @@ async def relate(tx: Tx, violation: Violation, others: Iterable[Neighbour], now:
 async def hold_for_evidence(
     tx: Tx, violation_id: UUID, others: Collection[UUID], now: datetime
 ) -> None:
-    """Holds a violation in review whose evidence belongs to others, and stores the conflicts."""
+    """Hold a violation in review whose evidence is assigned to `others`, and store the
+    conflicts."""
     locked = await neighbours.get_for_update(tx, {violation_id, *others})
     found = {neighbour.violation_id: neighbour for neighbour in locked}
     own = found.pop(violation_id)
@@ -62,20 +64,22 @@ async def hold_for_evidence(
 
 
 class Conflicts:
-    """Releases violations after the one that contradicted them was rejected or annulled."""
+    """Releases holds after a contradicting violation was rejected or annulled."""
 
     def __init__(self, db: Database, clock: Clock) -> None:
         self._db = db
         self._clock = clock
 
     async def note_withdrawn(self, tx: Tx, withdrawn: Violation) -> None:
-        """Schedules `settle`: the others may be in regions hidden from this transaction."""
+        """Schedule `settle`, because conflicting violations may be in regions outside this
+        transaction's scope."""
         if withdrawn.conflicting:
             key = f"{withdrawn.violation_id}:{withdrawn.version}"
             await tx.schedule("settle_conflicts", key, due_at=self._clock())
 
     async def settle(self, key: str) -> None:
-        """Scheduled work `settle_conflicts`: ends holds IMPOSSIBLE_JOURNEY that have no cause left.
+        """Worker `settle_conflicts`: end IMPOSSIBLE_JOURNEY holds that no violation causes any
+        more.
 
         `key` is "id:version" of the violation that was rejected or annulled.
         """
@@ -93,7 +97,8 @@ def _hold_each_other(violation: Violation, other: Neighbour) -> bool:
 
 
 async def _change(tx: Tx, other: Neighbour, hold: Hold, *, because_of: UUID) -> None:
-    """Sets the hold and audits it. Also for an unchanged hold: the version must rise."""
+    """Set the hold and record it in the audit log. The version rises even if the hold is
+    unchanged."""
     await neighbours.set_hold(tx, other, hold)
     action = "conflict" if hold is other.hold else "hold" if hold else "release"
     tx.audit(

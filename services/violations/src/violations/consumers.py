@@ -1,4 +1,4 @@
-"""Consumed events: plate reads, degradations of plate reading, citizens' accepted evidence."""
+"""Consumers of plate reads, degradations of plate reading and accepted citizens' evidence."""
 
 import math
 import re
@@ -68,12 +68,13 @@ def on_function_recovered(degradations: Degradations) -> OnRecovered:
 def degradation_from(
     event: inference_events.FunctionDegraded | inference_events.FunctionRecovered,
 ) -> Degradation:
-    """Raises Poison."""
+    """Return the degradation in an event. Raises Poison where a field is wrong."""
     return Degradation(_id(event.degradation_id, "degradation_id"), _moment(event.since, "since"))
 
 
 def read_from(event: inference_events.PlateRead, story: str) -> Read:
-    """Raises Poison, naming the field and never its content."""
+    """Return the plate read in an event. Raises Poison with the name of the wrong field, not its
+    content."""
     given, read_id = event.readings, _id(event.read_id, "read_id")
     # An older gateway does not send received_at; it made the read's UUIDv7 during inference.
     arrived = event.HasField("received_at")
@@ -136,7 +137,8 @@ def _text(text: str, field: str) -> str:
 
 @contextmanager
 def _checks() -> Iterator[Checks]:
-    """As those of the chassis for requests; a wrong field raises Poison with its name."""
+    """Collect field errors as the chassis does for requests. Raises Poison with the name of the
+    first wrong field."""
     collected = Checks()
     yield collected
     if collected.errors:
@@ -150,7 +152,8 @@ def _digest(text: str) -> str:
 
 
 def _optional(given: inference_pb2.Readings, field: str) -> float | None:
-    """A measured number; None where it was not measured."""
+    """Return a measured number, None where it was not measured. Raises Poison for NaN and
+    infinity."""
     if not given.HasField(field):  # type: ignore[arg-type]
         return None
     value = float(getattr(given, field))

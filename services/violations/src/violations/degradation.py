@@ -1,9 +1,9 @@
-"""Degradations: while plates are not read reliably, reads are held instead of assessed.
+"""Degradations: while plate reading is unreliable, reads are held instead of assessed.
 
-The inference gateway publishes when its golden probes find that plates are misread or read late,
-and when that has ended. Reads are held in between and assessed after the recovery, with a caution
-that the officer sees and signs. Violations in review that were detected since the last correct
-probe get the same caution at once.
+The inference gateway publishes the begin and end of a degradation, in which its golden probes show
+misread or late plates. Held reads are assessed after the recovery, with a caution that the officer
+sees and signs. Violations in review that were detected since the last correct probe get the same
+caution at once.
 """
 
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ held_reads = meter.create_gauge("tartip.violations.reads.held")
 
 @dataclass(frozen=True)
 class Degradation:
-    """A period in which plate reads are in doubt, by its id and beginning."""
+    """A period, beginning at `since`, in which plate reads are unreliable."""
 
     degradation_id: UUID
     since: datetime
@@ -32,7 +32,7 @@ class Degradation:
 
 @dataclass(frozen=True)
 class Pause:
-    """Since when reads are held (None: they are not), and how many."""
+    """The number of held reads, and the time since which reads are held (None if they are not)."""
 
     since: datetime | None
     held: int
@@ -44,7 +44,8 @@ class Degradations:
         self._clock = clock
 
     async def begin(self, tx: Tx, started: Degradation) -> None:
-        """In the consumer's transaction. Does nothing where the recovery arrived first."""
+        """Store a new degradation and its cautions, in the consumer's transaction. Has no effect
+        where the recovery arrived first."""
         await degradation.lock_exclusive(tx)
         if not await degradation.add_degradation(
             tx, started.degradation_id, since=started.since, now=self._clock()
@@ -55,14 +56,16 @@ class Degradations:
         tx.audit("pause", f"degradation:{started.degradation_id}", facts=facts)
 
     async def end(self, tx: Tx, started: Degradation, recovered_at: datetime) -> None:
-        """In the consumer's transaction: schedules the assessment of the held reads."""
+        """Store the recovery and schedule the release of held reads, in the consumer's
+        transaction."""
         await self.begin(tx, started)
         await degradation.end_degradation(tx, started.degradation_id, recovered_at)
         tx.audit("resume", f"degradation:{started.degradation_id}")
         await tx.schedule("put_forward", str(started.degradation_id), due_at=self._clock())
 
     async def release_held_reads(self, key: str) -> None:
-        """Scheduled work `put_forward`: all held reads, unless another degradation is open."""
+        """Worker `put_forward`: schedule the assessment of all held reads, unless another
+        degradation is open."""
         after: UUID | None = None
         while True:
             async with self._db.begin(SYSTEM) as tx:
@@ -77,7 +80,7 @@ class Degradations:
             after = held[-1]
 
     async def now(self) -> Pause:
-        """The current pause; also sets the gauge of held reads."""
+        """Return the current pause and set the gauge of held reads."""
         async with self._db.begin(SYSTEM) as tx:
             pause = Pause(await degradation.paused_since(tx), await degradation.count_held(tx))
         held_reads.set(pause.held)

@@ -1,4 +1,5 @@
-"""One function for each published event: ids, region and offence code, never a plate."""
+"""Constructors of the published events, which contain ids, region and offence code, but no
+plate."""
 
 from datetime import datetime
 
@@ -27,7 +28,7 @@ def violation_detected(violation: Violation) -> Event:
 
 
 def access_refused(attempt: Attempt) -> Event:
-    """Names neither the violation nor the caller."""
+    """Return the event of a refused access, which names neither the violation nor the caller."""
     return Event(
         "violations.v1.access_refused",
         f"attempt:{attempt.attempt_id}",
@@ -42,7 +43,7 @@ def access_refused(attempt: Attempt) -> Event:
 
 
 def violation_decided(violation: Violation, verdict: Verdict, now: datetime) -> Event:
-    """The event of this verdict: confirmed, rejected or annulled."""
+    """Return the event of this verdict: confirmed, rejected or annulled."""
     common = {
         "violation_id": str(violation.violation_id),
         "region": violation.place.region,
@@ -70,7 +71,8 @@ def violation_decided(violation: Violation, verdict: Verdict, now: datetime) -> 
 
 
 def conflict_found(confirmed: Neighbour, held: Violation) -> Event:
-    """For the region of the confirmed one: it may be fined, and only a supervisor annuls it."""
+    """Return the event that informs the confirmed violation's region of a conflict: a fine may
+    be issued, and only a supervisor can annul the violation."""
     message = events_pb2.ViolationConflictFound(
         violation_id=str(confirmed.violation_id),
         region=confirmed.region,

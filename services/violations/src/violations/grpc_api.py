@@ -1,5 +1,6 @@
-"""`tartip.violations.v1.Violations`, for operators and for fines: who may call what, checks of the
-fields, the use case, and the violation as a message.
+"""`tartip.violations.v1.Violations`, the gRPC service for operators and the fines service.
+
+Contains the access policy, the checks of request fields, and conversions to messages.
 """
 
 from collections.abc import AsyncIterator
@@ -166,7 +167,7 @@ class ViolationsApi(violations_pb2_grpc.ViolationsServicer):
 
 
 def read_filters(request: pb.ListViolationsRequest) -> Filters:
-    """Raises BadRequest with every wrong filter."""
+    """Return the filters in a request. Raises BadRequest with every wrong filter."""
     with checks() as check:
         check.that(request.state in pb.ViolationState.values(), "state", "a state, or nothing")
         for field, text in (("region", request.region), ("offence_code", request.offence_code)):
@@ -177,7 +178,7 @@ def read_filters(request: pb.ListViolationsRequest) -> Filters:
 
 
 def violation_to_proto(violation: Violation, caller: Caller) -> pb.Violation:
-    """The message, with the actions that this caller may take now."""
+    """Return the message, with the actions that this caller may take now."""
     message = pb.Violation(
         violation_id=str(violation.violation_id),
         state=pb.ViolationState.Value(f"VIOLATION_STATE_{violation.state}"),
@@ -230,7 +231,8 @@ def violation_to_proto(violation: Violation, caller: Caller) -> pb.Violation:
 
 
 def actions_of(violation: Violation, caller: Caller) -> list[str]:
-    """Verdicts in lower case; none for services, or outside the operator's regions."""
+    """Return the possible verdicts in lower case; [] for services and outside the operator's
+    regions."""
     if caller.operator is None or not caller.scope.sees(violation.place.region):
         return []
     return [verdict.value.lower() for verdict in violation.verdicts_of(caller.operator.roles)]

@@ -1,7 +1,7 @@
-"""A violation: its states, the transitions between them, and what holds it back.
+"""A violation: its states, the transitions between them, and its holds.
 
-Pure: no clock, no storage. Which readings break which rule is decided in `rules`; the bytes that an
-officer signs are made in `signing`.
+Pure: no clock, no storage. `rules` decides which readings violate which rule; `signing` produces
+the bytes that an officer signs.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -36,7 +36,7 @@ class Source(StrEnum):
 
 
 class Hold(StrEnum):
-    """Why a violation may not become an automatic prescription; it stays in review."""
+    """Why a violation cannot be confirmed, and so not become an automatic prescription."""
 
     NONE = ""
     # KoAP 802(1)(3): a citizen's evidence is a reason to open a case, with a protocol.
@@ -66,7 +66,7 @@ class Hold(StrEnum):
 
 
 class Caution(StrEnum):
-    """What the officer must know before deciding. It does not prevent a decision; it is signed."""
+    """A warning to the officer that is signed with the decision but does not prevent it."""
 
     NONE = ""
     # The inference gateway's golden probes were answered wrongly or late at that time.
@@ -178,7 +178,7 @@ class Plate:
 
     @property
     def has_known_form(self) -> bool:
-        """Whether the text has the form of a known country or plate type."""
+        """Whether the text has the format of a known country or plate type."""
         return bool(self.country or self.plate_type)
 
     def is_sure(self, sure_from: float) -> bool:
@@ -201,7 +201,7 @@ class Readings:
 
 @dataclass(frozen=True)
 class Device:
-    """The device as a prescription must name it (KoAP 822-1)."""
+    """The details of a device that a prescription must state (KoAP 822-1)."""
 
     name: str
     serial: str
@@ -225,9 +225,9 @@ class Offence:
 
 @dataclass(frozen=True)
 class Frame:
-    """A frame in evidence: SHA-256 (hex) of the original and of the form shown to officers.
+    """A frame in evidence: SHA-256 (hex) of its original and of the form shown to officers.
 
-    The shown one is "" where it is not known.
+    `shown_sha256` is "" where the shown form is not known.
     """
 
     original_sha256: str
@@ -235,7 +235,7 @@ class Frame:
 
     @property
     def sha256(self) -> str:
-        """The hash that an officer sees and signs: of the shown form where it is known."""
+        """The hash that an officer signs: of the shown form or, if unknown, of the original."""
         return self.shown_sha256 or self.original_sha256
 
 
@@ -303,7 +303,7 @@ class Violation:
 
     @property
     def frames(self) -> tuple["Frame", ...]:
-        """The evidence, each original paired with its shown form."""
+        """The evidence: each original paired with its shown form."""
         return tuple(
             Frame(original, shown)
             for original, shown in zip_longest(
@@ -313,18 +313,18 @@ class Violation:
 
     @property
     def evidence_hashes(self) -> frozenset[str]:
-        """SHA-256 of both forms: files that differ in metadata alone share the shown form."""
+        """SHA-256 of originals and shown forms. Metadata do not change the shown form."""
         return frozenset({*self.evidence_sha256, *filter(None, self.shown_sha256)})
 
     def frame(self, sha256: str) -> "Frame":
-        """The frame whose original or shown form has this hash. Raises EvidenceNotFound."""
+        """Return the frame whose original or shown form has this hash. Raises EvidenceNotFound."""
         for frame in self.frames:
             if sha256 and sha256 in (frame.original_sha256, frame.shown_sha256):
                 return frame
         raise EvidenceNotFound
 
     def with_frames(self, frames: Sequence["Frame"]) -> "Violation":
-        """A copy with these frames as its evidence."""
+        """Return a copy whose evidence is these frames."""
         return replace(
             self,
             evidence_sha256=tuple(frame.original_sha256 for frame in frames),
@@ -333,13 +333,14 @@ class Violation:
 
     @property
     def has_unknown_forms(self) -> bool:
-        """Whether the shown form of some frame is not known."""
+        """Whether the shown form of any frame is unknown."""
         return any(not frame.shown_sha256 for frame in self.frames)
 
     def with_forms(self, known: Mapping[str, str]) -> "Violation":
-        """Adds shown forms from `known` (original hash to shown hash).
+        """Return the violation with missing shown forms added from `known` (original to shown
+        hash).
 
-        The version rises where that changes the hashes that an officer signs.
+        The version rises if the hashes that an officer signs change.
         """
         frames = [
             replace(frame, shown_sha256=frame.shown_sha256 or known.get(frame.original_sha256, ""))
@@ -351,12 +352,12 @@ class Violation:
         return learnt if is_same else replace(learnt, version=self.version + 1)
 
     def check_version(self, shown: int) -> None:
-        """Compares the version shown, unless it is 0. Raises ViolationChangedMeanwhile."""
+        """Raise ViolationChangedMeanwhile where `shown` is not 0 and not the version."""
         if shown and shown != self.version:
             raise ViolationChangedMeanwhile(facts={"version": str(self.version)})
 
     def verdicts_of(self, roles: Collection[str]) -> tuple[Verdict, ...]:
-        """The verdicts that somebody in these roles may give now."""
+        """Return the verdicts that an officer with these roles may now give."""
         return tuple(
             verdict for verdict, role in ROLES.items() if role in roles and self._allows(verdict)
         )
@@ -369,7 +370,8 @@ class Violation:
         return True
 
     def next_state(self, verdict: Verdict) -> State:
-        """Raises the refusal in TRANSITIONS, or for a hold PlateUnsure or NotAutomatic."""
+        """Return the state after this verdict. Raises the refusal in TRANSITIONS or, for a held
+        violation, PlateUnsure or NotAutomatic."""
         target = TRANSITIONS[self.state, verdict]
         if not isinstance(target, State):
             raise target(facts={"state": self.state.value})
@@ -380,13 +382,13 @@ class Violation:
         return target
 
     def decide(self, verdict: Verdict, decision: Decision) -> "Violation":
-        """The violation with this decision, one version on. Raises what `next_state` raises."""
+        """Return the violation with this decision. Raises the refusals of `next_state`."""
         state = self.next_state(verdict)
         return replace(self, state=state, decision=decision, version=self.version + 1)
 
 
 def required_reason(verdict: Verdict, reason: str) -> str:
-    """The reason as stored, at most REASON_MAX characters. Raises ReasonRequired."""
+    """Return the reason, stripped. Raises ReasonRequired where it is missing or not valid."""
     text = reason.strip()
     needed = verdict is not Verdict.CONFIRM
     if len(text) > REASON_MAX or "\x00" in text or (needed and not text):

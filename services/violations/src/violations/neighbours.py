@@ -1,4 +1,4 @@
-"""Other violations of the same vehicle near in time: the same passage, or an impossible journey.
+"""Comparison with other violations of the same vehicle: the same passage, or an impossible journey.
 
 Pure: no clock, no storage.
 """
@@ -20,7 +20,7 @@ MOMENT_IN_DOUBT = frozenset(
 
 @dataclass(frozen=True)
 class Neighbour:
-    """What is compared of another violation of the same vehicle."""
+    """The fields of another violation of the same vehicle that are compared."""
 
     violation_id: UUID
     source: Source
@@ -43,14 +43,16 @@ def sighting_of(violation: Violation) -> Sighting:
 
 
 def holds_others(violation: Violation | Neighbour) -> bool:
-    """Whether a device measured place and time beyond doubt; citizens' reports hold nothing."""
+    """Whether a conflict with this violation holds the other violation: only if a device
+    measured place and time, and neither is in doubt."""
     return violation.source is Source.DEVICE and violation.hold not in MOMENT_IN_DOUBT
 
 
 def is_same_passage(
     violation: Violation, rule: str, other: Neighbour, *, guards: Guards, camera_window: timedelta
 ) -> bool:
-    """Whether a device recorded this passage before; `camera_window` is for the same camera."""
+    """Whether `other` is a device's record of the same passage under the same rule.
+    `camera_window` applies to records of the same camera."""
     if other.source is not Source.DEVICE or other.rule != rule:
         return False
     here = sighting_of(violation)
@@ -62,7 +64,8 @@ def is_same_passage(
 def contradicting(
     violation: Violation, others: Iterable[Neighbour], journey: Journey
 ) -> list[Neighbour]:
-    """Open or confirmed ones from which the vehicle cannot have driven to this one, or back."""
+    """Return the open or confirmed violations between whose place and this violation's place the
+    vehicle could not drive in time."""
     here = sighting_of(violation)
     return [
         other

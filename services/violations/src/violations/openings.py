@@ -1,6 +1,6 @@
-"""Opening violations and their frames: access is decided and audited before anything is shown.
+"""Access to violations and frames, which is authorised and audited before anything is returned.
 
-What row-level security hides from an operator is answered as not found; the attempt is recorded and
+A violation that row-level security hides is refused as not found. The attempt is recorded and
 published for internal security.
 """
 
@@ -27,7 +27,8 @@ LEARNING = "the form of evidence that officers are shown"
 
 @dataclass(frozen=True)
 class Piece:
-    """A part of a frame's shown form; the first has its type, hashes (SHA-256, hex) and size."""
+    """A piece of a frame's shown form. Only the first piece has the type, hashes (SHA-256, hex)
+    and size."""
 
     content: bytes
     content_type: str = ""
@@ -38,15 +39,15 @@ class Piece:
 
 class Evidence(Protocol):
     def read(self, sha256: str, purpose: str = "") -> AsyncGenerator[Piece, None]:
-        """Streams the shown form of the original with this SHA-256 (hex).
+        """Stream the shown form of the original with this SHA-256 (hex).
 
-        `purpose` is for work outside a call; a call's own purpose is passed on by itself.
+        `purpose` is for work outside of a call; the purpose of a call is passed on automatically.
         """
         ...
 
 
 class Openings:
-    """Transactions that open one violation; refused attempts are recorded."""
+    """Transactions in which a caller opens one violation. Refused attempts are recorded."""
 
     def __init__(self, db: Database, clock: Clock) -> None:
         self._db = db
@@ -54,7 +55,7 @@ class Openings:
 
     @asynccontextmanager
     async def begin(self, violation_id: UUID, caller: Caller) -> AsyncIterator[Tx]:
-        """A transaction in the caller's scope, for one violation."""
+        """Begin a transaction in the caller's scope that opens this violation."""
 
         async def find(tx: Tx) -> Record | None:
             region = await violations.region_of(tx, violation_id)
@@ -70,14 +71,14 @@ class Openings:
 
 
 class Frames:
-    """The frames that `OpenEvidence` streams."""
+    """The frames of violations, as streamed by `OpenEvidence`."""
 
     def __init__(self, openings: Openings, evidence: Evidence) -> None:
         self._openings = openings
         self._evidence = evidence
 
     async def open(self, violation_id: UUID, sha256: str, caller: Caller) -> AsyncIterator[Piece]:
-        """Streams the shown form; the audit entry is committed before the first byte is requested.
+        """Stream a frame's shown form, after the audit entry has been committed.
 
         Raises ViolationNotFound or EvidenceNotFound.
         """
@@ -95,7 +96,7 @@ class Frames:
 
 
 class Forms:
-    """Looks up the shown forms of frames that were recorded before evidence had two forms."""
+    """Looks up the shown forms of frames that were recorded before shown forms existed."""
 
     def __init__(self, db: Database, clock: Clock, evidence: Evidence) -> None:
         self._db = db
@@ -103,9 +104,10 @@ class Forms:
         self._evidence = evidence
 
     async def learn(self, key: str) -> None:
-        """Scheduled work `learn_forms`; `key` is the violation id. Signed bytes do not change.
+        """Worker `learn_forms`: store missing shown forms of a violation in review. `key` is the
+        violation id.
 
-        A form that another violation uses stays with that one, and this violation is held.
+        A form that is assigned to another violation is not stored; this violation is then held.
         """
         violation_id = UUID(key)
         async with self._db.begin(SYSTEM) as tx:
@@ -128,7 +130,7 @@ class Forms:
                 await hold_for_evidence(tx, violation_id, others, self._clock())
 
     async def _form_of(self, original_sha256: str) -> str:
-        """SHA-256 (hex) of the shown form; "" where the frame cannot be shown."""
+        """Return the SHA-256 (hex) of the shown form; "" where the frame cannot be shown."""
         try:
             async with aclosing(self._evidence.read(original_sha256, LEARNING)) as pieces:
                 return (await anext(pieces)).sha256
@@ -141,7 +143,8 @@ class Forms:
 def _without(
     known: Mapping[str, str], used: Mapping[str, UUID], violation_id: UUID
 ) -> dict[str, str]:
-    """Original hash to shown hash, without the forms that other violations use."""
+    """Return `known` (original hash to shown hash) without forms that are assigned to other
+    violations."""
     return {
         original: shown
         for original, shown in known.items()

@@ -1,6 +1,7 @@
-"""Recording a violation: one for each passage, with its own evidence, checked for contradictions.
+"""Recording of violations: at most one for each passage, with unused evidence and checked for
+conflicts.
 
-Everything here runs in the caller's transaction, which locks the vehicle's plate.
+The functions run in the caller's transaction and lock the vehicle's plate.
 """
 
 from dataclasses import replace
@@ -28,9 +29,9 @@ async def record_measured(
     guards: Guards,
     now: datetime,
 ) -> Outcome:
-    """Records what a device measured: VIOLATION, DUPLICATE or EVIDENCE_REUSED.
+    """Record a violation that a device measured. Returns VIOLATION, DUPLICATE or EVIDENCE_REUSED.
 
-    `dedupe_seconds` is the camera's own window for the same passage.
+    Reads of the same camera within `dedupe_seconds` count as the same passage.
     """
     await neighbours.lock_vehicle(tx, violation.plate)
     used = await evidence.uses_of(tx, violation.evidence_hashes)
@@ -56,9 +57,10 @@ async def record_measured(
 async def record_reported(
     tx: Tx, violation: Violation, *, guards: Guards, now: datetime
 ) -> Outcome:
-    """Records what a citizen reported: VIOLATION, DUPLICATE or EVIDENCE_REUSED.
+    """Record a violation that a citizen reported. Returns VIOLATION, DUPLICATE or EVIDENCE_REUSED.
 
-    Evidence of another violation stays there; the officer sees both violations.
+    Evidence that is assigned to another violation is left out, and the conflict is shown to the
+    officer.
     """
     assert violation.report_id is not None
     await neighbours.lock_vehicle(tx, violation.plate)
@@ -99,7 +101,7 @@ def _without(violation: Violation, used: dict[str, UUID]) -> Violation:
 async def _put_down(
     tx: Tx, violation: Violation, against: list[Neighbour], guards: Guards, now: datetime
 ) -> None:
-    """Writes what belongs to a new row: evidence, conflicts, event and audit entry."""
+    """Store the evidence, conflicts, event and audit entry of a new violation."""
     await evidence.use(tx, violation.violation_id, violation.evidence_hashes)
     if violation.has_unknown_forms:
         await tx.schedule("learn_forms", str(violation.violation_id), due_at=now)
@@ -120,7 +122,7 @@ async def _put_down(
 
 
 def _refuse_evidence(tx: Tx, violation: Violation, used: dict[str, UUID], read_id: UUID) -> None:
-    """Writes an audit entry on each violation that owns the evidence."""
+    """Record the refusal in the audit log of each violation to which the evidence is assigned."""
     for sha256, violation_id in used.items():
         tx.audit(
             "refuse_evidence",

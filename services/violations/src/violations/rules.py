@@ -1,7 +1,7 @@
-"""Which offences readings show by the articles in force, and why a violation is held.
+"""The offences that readings show under the articles in force, and the holds of a violation.
 
-Pure. The articles with their brackets are in `law.articles`; bounds and tolerances of measurements
-are in `law.guards`.
+Pure. The articles with their speed brackets are in `law.articles`; limits and tolerances of
+measurements are in `law.guards`.
 """
 
 from dataclasses import dataclass, replace
@@ -27,7 +27,7 @@ class Verification:
 
 @dataclass(frozen=True)
 class Camera:
-    """The camera as registered at the moment of measurement."""
+    """A camera as registered at the time of measurement."""
 
     camera_id: UUID
     # "SPEED_POINT": what it was built for.
@@ -64,7 +64,8 @@ class Camera:
 
 @dataclass(frozen=True)
 class Finding:
-    """An offence that readings show; at most one for each rule, whatever brackets a speed passes.
+    """An offence that readings show; at most one for each rule, even if the speed exceeds several
+    brackets.
 
     `tolerance_kmh` was subtracted from the measured speed.
     """
@@ -76,7 +77,8 @@ class Finding:
 
 
 def offence_of(code: str, articles: Articles) -> Offence:
-    """The offence under this edition; its article is "" where the edition does not contain it."""
+    """Return the offence under this edition. Its article is "" where the edition does not
+    contain the code."""
     article = articles.by_code.get(code)
     return Offence(code, article.article if article else "", articles.version, articles.sha256)
 
@@ -84,7 +86,8 @@ def offence_of(code: str, articles: Articles) -> Offence:
 def findings(
     readings: Readings, camera: Camera, articles: Articles, guards: Guards
 ) -> list[Finding]:
-    """All offences that the readings show, also those that a camera of this kind may not find."""
+    """Return all offences that the readings show, including those that a camera of this kind may
+    not detect."""
     found = [_speeding(readings, camera, articles, guards), _red_light(readings, articles)]
     return [finding for finding in found if finding is not None]
 
@@ -99,7 +102,7 @@ def hold_of(
     articles: Articles,
     guards: Guards,
 ) -> Hold:
-    """Why no automatic prescription may follow: the gravest reason, or NONE."""
+    """Return the most serious reason against an automatic prescription, or Hold.NONE."""
     return (
         _device_hold(readings, arrived_at, camera, guards)
         or _hold(guards.readings.why_held(finding.rule, measured(readings)))
@@ -108,7 +111,8 @@ def hold_of(
 
 
 def caution_of(plate: Plate, articles: Articles, *, doubtful: bool) -> Caution:
-    """The caution for the officer. `doubtful`: read during a degradation."""
+    """Return the caution for the officer. `doubtful` means that the plate was read during a
+    degradation."""
     if doubtful:
         return Caution.READ_WHILE_DEGRADED
     return Caution.NONE if plate.is_sure(articles.plates.sure_from) else Caution.PLATE_NOT_SURE
@@ -136,7 +140,8 @@ def _device_hold(readings: Readings, arrived_at: datetime, camera: Camera, guard
 
 
 def _plate_hold(plate: Plate, articles: Articles) -> Hold:
-    """None for a plate of known form with low confidence: the officer gets a caution instead."""
+    """Return the hold of the plate, or Hold.NONE. A plate of known format with low confidence
+    gets a caution instead of a hold."""
     if plate.plate_type in articles.plates.not_automatic:
         return Hold.PLATE_NOT_AUTOMATIC
     if not plate.has_known_form and not plate.is_sure(articles.plates.sure_from):

@@ -1,4 +1,4 @@
-"""This service's own settings."""
+"""The settings that only this service has."""
 
 from pathlib import Path
 

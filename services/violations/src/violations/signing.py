@@ -1,7 +1,8 @@
-"""What an officer signs, and whether the signature is that officer's.
+"""The bytes that an officer signs, and the verification of the signature.
 
 Officers sign the canonical bytes of a decision (JSON by RFC 8785). A signature is ECDSA over P-256
-with SHA-256, DER-encoded, made by the officer's own key; only its certificate comes here.
+with SHA-256, DER-encoded, made with the officer's private key; this service receives only the
+certificate.
 """
 
 from datetime import UTC, datetime
@@ -33,7 +34,7 @@ PEM_BYTES_MAX = 16 * 1024
 def canonical_decision(
     violation: Violation, verdict: Verdict, *, officer: str, reason: str
 ) -> bytes:
-    """RFC 8785 JSON of all that the decision is about, as the violation is now."""
+    """Return the RFC 8785 JSON of the decision and of the violation's current content."""
     return rfc8785.dumps(
         _warnings(violation)
         | {
@@ -67,7 +68,7 @@ def canonical_decision(
 
 
 class OfficerAuthority:
-    """The authorities that certify officers' signing keys."""
+    """The certificate authorities that certify officers' signing keys."""
 
     def __init__(self, authorities: list[x509.Certificate]) -> None:
         self._authorities = authorities
@@ -79,7 +80,8 @@ class OfficerAuthority:
     def verify(
         self, *, officer: str, canonical: bytes, signature: bytes, pem: bytes, now: datetime
     ) -> None:
-        """Raises CertificateNotTrusted, CertificateOfOtherOfficer or SignatureWrong."""
+        """Verify the certificate, its officer and the signature. Raises CertificateNotTrusted,
+        CertificateOfOtherOfficer or SignatureWrong."""
         certificate = _read(pem)
         if not any(_issued(certificate, authority, now) for authority in self._authorities):
             raise CertificateNotTrusted
@@ -98,7 +100,8 @@ class OfficerAuthority:
 
 
 def _warnings(violation: Violation) -> dict[str, Any]:
-    """What the officer was warned of, where there is anything."""
+    """Return the caution and the conflicts of which the officer was warned; {} if there are
+    none."""
     caution = {"caution": violation.caution.value} if violation.caution else {}
     conflicting = [str(other) for other in violation.conflicting]
     return caution | ({"conflicting_violation_ids": conflicting} if conflicting else {})
@@ -159,7 +162,8 @@ def _read(pem: bytes) -> x509.Certificate:
 
 
 def _issued(certificate: x509.Certificate, authority: x509.Certificate, now: datetime) -> bool:
-    """Directly by this authority, both valid now, for signing and not for issuing further."""
+    """Whether this authority directly issued the certificate, both are valid at `now`, and the
+    certificate is for signatures and not a CA."""
     try:
         certificate.verify_directly_issued_by(authority)
         extensions = certificate.extensions

@@ -1,4 +1,4 @@
-"""The officers' desk: violations are read, confirmed, rejected and annulled."""
+"""The officers' use cases: read, confirm, reject and annul violations."""
 
 import json
 from datetime import datetime
@@ -28,7 +28,7 @@ CANONICAL_BYTES_MAX = 64 * 1024
 
 
 class Desk:
-    """Officers read, confirm and reject; a supervisor annuls."""
+    """The use cases of officers, who read, confirm and reject, and of supervisors, who annul."""
 
     def __init__(
         self,
@@ -45,7 +45,8 @@ class Desk:
         self._openings = openings
 
     async def get(self, violation_id: UUID, caller: Caller) -> Violation:
-        """The violation, audited with the caller's purpose. Raises ViolationNotFound."""
+        """Return the violation and record the access with its purpose in the audit log. Raises
+        ViolationNotFound."""
         async with self._openings.begin(violation_id, caller) as tx:
             violation = await violations.get(tx, violation_id)
             tx.audit("read", f"violation:{violation_id}", region=violation.place.region)
@@ -54,9 +55,9 @@ class Desk:
     async def page(
         self, filters: Filters, *, after: tuple[datetime, UUID] | None, size: int, caller: Caller
     ) -> list[Violation]:
-        """Violations visible to the caller, oldest first, without plates, at most `size`.
+        """Return at most `size` violations of the caller's regions, oldest first, without plates.
 
-        `after` is the position (occurred_at, violation_id) where the page before ended.
+        `after` is the position (occurred_at, violation_id) at which the previous page ended.
         """
         async with self._db.begin(caller.scope) as tx:
             return await violations.page(tx, filters, after=after, size=size)
@@ -64,10 +65,11 @@ class Desk:
     async def prepare(
         self, violation_id: UUID, verdict: Verdict, *, reason: str, version: int, caller: Caller
     ) -> bytes:
-        """The canonical bytes for the officer to sign; nothing is stored.
+        """Return the canonical bytes that the officer signs; nothing but an audit entry is stored.
 
-        `version` is the version the officer saw; 0 is not compared. Raises ReasonRequired,
-        ViolationNotFound, ViolationChangedMeanwhile, or why this verdict is not possible.
+        `version` is the version that the officer was shown; 0 is not compared. Raises
+        ReasonRequired, ViolationNotFound, ViolationChangedMeanwhile or a refusal of
+        `Violation.next_state`.
         """
         required = required_reason(verdict, reason)
         async with self._openings.begin(violation_id, caller) as tx:
@@ -96,10 +98,10 @@ class Desk:
         certificate: bytes,
         caller: Caller,
     ) -> Violation:
-        """Confirms or rejects what was prepared and signed; a repeated `decision_id` is answered.
+        """Confirm or reject as prepared and signed; a repeated `decision_id` returns the violation.
 
-        Raises DecisionNotPrepared, the refusals of `OfficerAuthority.verify`, or why this verdict
-        is not possible.
+        Raises IdReused, ViolationNotFound, ReasonRequired, DecisionNotPrepared, or a refusal of
+        `OfficerAuthority.verify` or `Violation.next_state`.
         """
         officer, now = officer_of(caller), self._clock()
         content = b"\n".join((verdict.value.encode(), violation_id.bytes, canonical))
@@ -126,7 +128,8 @@ class Desk:
     async def annul(
         self, violation_id: UUID, decision_id: UUID, *, reason: str, version: int, caller: Caller
     ) -> Violation:
-        """Annuls a confirmed violation; `version` and refusals as in `prepare`."""
+        """Annul a confirmed violation. `version` and refusals are those of `prepare`; also
+        raises IdReused."""
         required, now = required_reason(Verdict.ANNUL, reason), self._clock()
         content = b"\n".join((b"ANNUL", violation_id.bytes, required.encode()))
         async with self._openings.begin(violation_id, caller) as tx:
@@ -160,7 +163,7 @@ def officer_of(caller: Caller) -> str:
 
 
 def _reason_in(canonical: bytes) -> str:
-    """The reason in the signed bytes. Raises DecisionNotPrepared where it cannot be read."""
+    """Return the reason in the signed bytes. Raises DecisionNotPrepared where it cannot be read."""
     if len(canonical) > CANONICAL_BYTES_MAX:
         raise DecisionNotPrepared
     try:

@@ -1,1 +1,1 @@
-"""The rules: pure, without a clock, without I/O beyond the tables of law that ship with them."""
+"""The domain rules: pure, without a clock or I/O except reading the packaged tables of the law."""

@@ -1,1 +1,1 @@
-"""The only SQL of this service; what is personal is sealed and opened here and nowhere else."""
+"""All SQL statements of this service, and all encryption and decryption of personal data."""

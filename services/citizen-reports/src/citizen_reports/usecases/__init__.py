@@ -1,1 +1,1 @@
-"""What can be done with a report: one method a decision, one visible transaction each."""
+"""The use cases of reports: a method and a transaction for each decision."""

@@ -1,1 +1,1 @@
-"""Proto to use case to proto, nothing else."""
+"""The gRPC services, which only convert between messages and use cases."""

@@ -1,1 +1,1 @@
-"""The only SQL of this service."""
+"""All SQL statements of this service."""

@@ -1,1 +1,1 @@
-"""What this service decides: one method, one decision, one visible transaction."""
+"""The use cases of this service: a method and a transaction for each decision."""

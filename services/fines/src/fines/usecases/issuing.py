@@ -123,8 +123,8 @@ class Issuing:
         annulled_at: datetime,
         story: str,
     ) -> None:
-        """Cancel the violation's fine. If there is no fine yet, prevent that a later
-        confirmation creates one."""
+        """Cancel the violation's fine. If there is no fine yet, prevent a later confirmation
+        from creating a fine."""
         fine = await fines.get_of_violation_for_update(tx, violation_id)
         if fine is None:
             await self._add_tombstone(
@@ -138,7 +138,7 @@ class Issuing:
     async def _add_tombstone(
         self, tx: Tx, violation_id: str, *, region: str, report_id: str, at: datetime, story: str
     ) -> None:
-        """Store a cancelled fine, so that a confirmation that arrives later creates none."""
+        """Store a cancelled fine, so that a later confirmation creates no fine."""
         tombstone = Fine(
             number=new_number(),
             violation_id=violation_id,

@@ -1,1 +1,1 @@
-"""All the SQL of this service."""
+"""All SQL statements of this service."""

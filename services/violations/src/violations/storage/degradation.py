@@ -1,4 +1,4 @@
-"""Degradations, while plates are not read reliably, and the reads held until they end."""
+"""Storage of degradations and of the reads that are held until they end."""
 
 from datetime import datetime
 from uuid import UUID
@@ -12,17 +12,18 @@ from violations.storage.tables import degradations, reads, violations
 
 
 async def lock_shared(tx: Tx) -> None:
-    """Until this transaction ends no pause begins or ends."""
+    """Prevent degradations from beginning or ending until this transaction ends."""
     await tx.execute(text("SELECT pg_advisory_xact_lock_shared(hashtextextended('pauses', 2))"))
 
 
 async def lock_exclusive(tx: Tx) -> None:
-    """Waits for all transactions that depend on whether there is a pause."""
+    """Wait for all transactions that hold `lock_shared`, and block new ones until this
+    transaction ends."""
     await tx.execute(text("SELECT pg_advisory_xact_lock(hashtextextended('pauses', 2))"))
 
 
 async def add_degradation(tx: Tx, degradation_id: UUID, *, since: datetime, now: datetime) -> bool:
-    """False where it is already stored."""
+    """Store a degradation. Returns False where the degradation is already stored."""
     new = insert(degradations).values(degradation_id=degradation_id, since=since, told_at=now)
     return bool((await tx.execute(new.on_conflict_do_nothing())).rowcount)
 
@@ -73,9 +74,10 @@ _HELD = reads.c.held_by.is_not(None) & reads.c.outcome.is_(None)
 
 
 async def caution_since(tx: Tx, since: datetime, caution: Caution) -> int:
-    """Sets the caution on undecided violations that devices recorded since; returns how many.
+    """Set the caution on undecided violations that devices recorded at or after `since`, and return
+    their number.
 
-    Their versions rise, which makes decisions prepared before void.
+    Their versions rise, which invalidates decisions that were prepared before.
     """
     changed = await tx.execute(
         update(violations)

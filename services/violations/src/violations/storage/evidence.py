@@ -1,4 +1,5 @@
-"""Which violation a piece of evidence belongs to: exactly one, for ever."""
+"""The assignment of evidence to violations: each file belongs permanently to exactly one
+violation."""
 
 from collections.abc import Collection
 from uuid import UUID
@@ -11,9 +12,10 @@ from violations.storage.tables import evidence_uses
 
 
 async def uses_of(tx: Tx, hashes: Collection[str]) -> dict[str, UUID]:
-    """Which of these SHA-256 (hex) belong to a violation, and to which.
+    """Return the violation id for each of these SHA-256 (hex) that is assigned to a violation.
 
-    Locks them all: until this transaction ends no other assigns any of them.
+    Locks all the hashes, so that no concurrent transaction assigns any of them before this
+    transaction ends.
     """
     for sha256 in sorted(set(hashes)):
         await tx.execute(
@@ -24,7 +26,7 @@ async def uses_of(tx: Tx, hashes: Collection[str]) -> dict[str, UUID]:
 
 
 async def use(tx: Tx, violation_id: UUID, hashes: Collection[str]) -> None:
-    """Assigns evidence to the violation. None of it may be assigned yet: call `uses_of` first."""
+    """Assign evidence to the violation. No hash may be assigned yet: call `uses_of` first."""
     rows = [{"sha256": sha256, "violation_id": violation_id} for sha256 in sorted(set(hashes))]
     if rows:
         await tx.execute(insert(evidence_uses).values(rows))

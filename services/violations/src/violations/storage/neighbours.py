@@ -1,4 +1,4 @@
-"""Other violations of the same vehicle, and which of them contradict each other."""
+"""Queries for other violations of the same vehicle, and storage of conflicts between violations."""
 
 from collections.abc import Collection
 from datetime import datetime, timedelta
@@ -21,7 +21,8 @@ NEIGHBOURS_MAX = 200
 
 
 async def lock_vehicle(tx: Tx, plate: Plate) -> None:
-    """Until this transaction ends no other records a violation of this plate."""
+    """Lock the plate until the transaction ends, so that no concurrent transaction records a
+    violation of it."""
     index = plate_index(tx, plate).hex()
     await tx.execute(
         text("SELECT pg_advisory_xact_lock(hashtextextended(:plate, 1))"), {"plate": index}
@@ -29,7 +30,8 @@ async def lock_vehicle(tx: Tx, plate: Plate) -> None:
 
 
 async def near(tx: Tx, plate: Plate, at: datetime, *, within: timedelta) -> list[Neighbour]:
-    """Violations of the plate around `at`, nearest in time first, at most NEIGHBOURS_MAX."""
+    """Return at most NEIGHBOURS_MAX violations of the plate at most `within` before or after
+    `at`, nearest in time first."""
     query = (
         _neighbours()
         .where(
@@ -43,7 +45,7 @@ async def near(tx: Tx, plate: Plate, at: datetime, *, within: timedelta) -> list
 
 
 async def get_for_update(tx: Tx, ids: Collection[UUID]) -> list[Neighbour]:
-    """Their current state, locked until this transaction ends."""
+    """Return the current state of these violations and lock their rows."""
     query = _neighbours().where(violations.c.violation_id.in_(ids))
     # All transactions lock in one order, so that there are no deadlocks.
     query = query.order_by(violations.c.violation_id).with_for_update()
@@ -58,7 +60,8 @@ async def conflicting_with(tx: Tx, violation_id: UUID) -> list[UUID]:
 async def add_conflict(
     tx: Tx, violation_id: UUID, region: str, other: Neighbour, *, holds: bool, now: datetime
 ) -> None:
-    """Stores it in both directions. `holds`: neither becomes a prescription while both are open."""
+    """Store a conflict in both directions. With `holds`, neither violation may become a
+    prescription while the other is open or confirmed."""
     both = (
         (violation_id, other.violation_id, region),
         (other.violation_id, violation_id, other.region),
@@ -77,7 +80,7 @@ async def add_conflict(
 
 
 async def is_contradicted(tx: Tx, violation_id: UUID) -> bool:
-    """Whether an open or confirmed violation still contradicts this one."""
+    """Whether an open or confirmed violation still has a holding conflict with this violation."""
     other = violations.alias()
     query = (
         select(literal(True))
@@ -93,7 +96,7 @@ async def is_contradicted(tx: Tx, violation_id: UUID) -> bool:
 
 
 async def set_hold(tx: Tx, other: Neighbour, hold: Hold) -> None:
-    """Sets the hold and raises the version, which makes a decision prepared before void."""
+    """Set the hold and raise the version, which invalidates decisions that were prepared before."""
     await tx.execute(
         update(violations)
         .where(violations.c.violation_id == other.violation_id)

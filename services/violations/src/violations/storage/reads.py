@@ -1,4 +1,5 @@
-"""Plate reads that wait for assessment; closing one destroys its data key, and so its plate."""
+"""Storage of plate reads until their assessment, which destroys the read's data key and so its
+plate."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,7 +17,7 @@ from violations.storage.violations import plate_from, plate_text, readings_from,
 
 @dataclass(frozen=True)
 class Read:
-    """A plate read with readings, not assessed yet."""
+    """A plate read with device readings that is not yet assessed."""
 
     read_id: UUID
     camera_id: UUID
@@ -35,7 +36,7 @@ class Read:
 
 
 async def add_read(tx: Tx, read: Read, now: datetime) -> bool:
-    """False where the read is already stored."""
+    """Store a read. Returns False where the read is already stored."""
     key = await tx.keys.new(KEY_CLASS)
     sealed = key.seal(plate_text(read.plate), f"reads.plate:{read.read_id}")
     added = await tx.execute(
@@ -60,12 +61,12 @@ async def add_read(tx: Tx, read: Read, now: datetime) -> bool:
 
 
 async def find_pending(tx: Tx, read_id: UUID) -> Read | None:
-    """None once it was assessed."""
+    """Return the read, None where it is already assessed."""
     return await _found(tx, _pending(read_id))
 
 
 async def find_pending_for_update(tx: Tx, read_id: UUID) -> Read | None:
-    """None once it was assessed."""
+    """Return the read and lock its row, or None where it is already assessed."""
     return await _found(tx, _pending(read_id).with_for_update())
 
 
@@ -95,7 +96,7 @@ async def _found(tx: Tx, query: Select[Any]) -> Read | None:
 
 
 async def close_read(tx: Tx, read_id: UUID, outcome: str, now: datetime) -> None:
-    """Stores the outcome and destroys the plate: a violation has its own copy."""
+    """Store the outcome and destroy the plate, of which a violation has a separate copy."""
     closed = await tx.execute(
         update(reads)
         .where(reads.c.read_id == read_id)

@@ -1,4 +1,4 @@
-"""The tables of this service; the chassis defines its own."""
+"""SQLAlchemy tables of this service; the chassis defines its own tables."""
 
 from sqlalchemy import (
     ARRAY,

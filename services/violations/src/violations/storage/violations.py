@@ -1,7 +1,7 @@
-"""Violations and decisions.
+"""Storage of violations and decisions.
 
-Plate, address and the text of a decision are sealed with a data key for each violation; the plate
-is found by its blind index. Plates, readings and devices are stored as JSON, a column each.
+Plate, address and the texts of decisions are encrypted with a data key for each violation; plates
+are found by a blind index. Plates, readings and devices are stored as JSON, each in its own column.
 """
 
 import json
@@ -52,7 +52,8 @@ async def add(
     read_id: UUID | None = None,
     dedupe_seconds: int = 0,
 ) -> None:
-    """`read_id` and `dedupe_seconds` are for violations that a device measured."""
+    """Store a new violation. `read_id` and `dedupe_seconds` are given only where a device
+    measured the violation."""
     values = await _sealed(tx, violation) | {
         "rule": rule,
         "read_id": read_id,
@@ -63,18 +64,18 @@ async def add(
 
 
 async def is_of_report(tx: Tx, report_id: UUID) -> bool:
-    """Whether a violation was made from this report."""
+    """Whether a violation was created from this report."""
     query = select(violations.c.violation_id).where(violations.c.report_id == report_id)
     return await tx.scalar(query) is not None
 
 
 async def get(tx: Tx, violation_id: UUID) -> Violation:
-    """Raises ViolationNotFound, also for a violation that the caller's scope hides."""
+    """Return the violation. Raises ViolationNotFound, also for a violation outside the scope."""
     return await _found(tx, _with_id(violation_id))
 
 
 async def get_for_update(tx: Tx, violation_id: UUID) -> Violation:
-    """Raises ViolationNotFound."""
+    """Return the violation and lock its row. Raises ViolationNotFound."""
     return await _found(tx, _with_id(violation_id).with_for_update())
 
 
@@ -103,7 +104,8 @@ async def region_of(tx: Tx, violation_id: UUID) -> str | None:
 
 
 async def note_shown(tx: Tx, violation: Violation) -> None:
-    """Stores the shown hashes of a violation in review that this transaction has locked."""
+    """Store the shown hashes and version of a violation in review, whose row this transaction
+    has locked."""
     await tx.execute(
         update(violations)
         .where(
@@ -115,7 +117,8 @@ async def note_shown(tx: Tx, violation: Violation) -> None:
 
 
 async def save_decision(tx: Tx, decided: Violation, verdict: Verdict) -> None:
-    """Stores the new state and its decision. Raises IdReused where another officer used its id."""
+    """Store the new state and the decision. Raises IdReused where the decision id is already
+    used."""
     decision = decided.decision
     assert decision is not None
     await tx.execute(
@@ -151,7 +154,8 @@ async def save_decision(tx: Tx, decided: Violation, verdict: Verdict) -> None:
 async def page(
     tx: Tx, filters: Filters, *, after: tuple[datetime, UUID] | None, size: int
 ) -> list[Violation]:
-    """Oldest first, without plates, addresses and decisions; `get` returns those."""
+    """Return a page of violations, oldest first, without plates, addresses and decisions (see
+    `get`)."""
     order = tuple_(violations.c.occurred_at, violations.c.violation_id)
     query = (
         select(violations).order_by(violations.c.occurred_at, violations.c.violation_id).limit(size)
@@ -226,7 +230,7 @@ async def _conflicting(tx: Tx, ids: list[UUID]) -> dict[UUID, tuple[UUID, ...]]:
 
 
 async def _sealed(tx: Tx, violation: Violation) -> dict[str, Any]:
-    """The columns of a new violation."""
+    """Return the columns of a new violation, with plate and address encrypted under a new key."""
     key = await tx.keys.new(KEY_CLASS)
     violation_id = violation.violation_id
     return {
