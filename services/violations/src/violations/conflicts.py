@@ -16,8 +16,8 @@ from violations.storage import neighbours
 
 
 def beside(violation: Violation, others: Iterable[Neighbour]) -> Violation:
-    """Return a new violation with its conflicts recorded. If a conflict holds it and there is no
-    other hold, the hold is IMPOSSIBLE_JOURNEY."""
+    """Return a new violation with its conflicts recorded. A holding conflict sets
+    IMPOSSIBLE_JOURNEY unless the violation already has a hold."""
     others = list(others)
     held = any(_hold_each_other(violation, other) for other in others)
     return replace(

@@ -152,8 +152,7 @@ def _digest(text: str) -> str:
 
 
 def _optional(given: inference_pb2.Readings, field: str) -> float | None:
-    """Return a measured number, None where it was not measured. Raises Poison for NaN and
-    infinity."""
+    """Return a measured number, None where absent. Raises Poison for NaN and infinity."""
     if not given.HasField(field):  # type: ignore[arg-type]
         return None
     value = float(getattr(given, field))

@@ -32,7 +32,7 @@ class Degradation:
 
 @dataclass(frozen=True)
 class Pause:
-    """The number of held reads, and the time since which reads are held (None if they are not)."""
+    """The number of held reads, and the time since which reads are held (None without a pause)."""
 
     since: datetime | None
     held: int

@@ -36,7 +36,7 @@ class Source(StrEnum):
 
 
 class Hold(StrEnum):
-    """Why a violation cannot be confirmed, and so not become an automatic prescription."""
+    """Why a violation cannot be confirmed or become an automatic prescription."""
 
     NONE = ""
     # KoAP 802(1)(3): a citizen's evidence is a reason to open a case, with a protocol.
@@ -66,7 +66,7 @@ class Hold(StrEnum):
 
 
 class Caution(StrEnum):
-    """A warning to the officer that is signed with the decision but does not prevent it."""
+    """A warning that the officer signs with the decision. A caution prevents no decision."""
 
     NONE = ""
     # The inference gateway's golden probes were answered wrongly or late at that time.

@@ -163,7 +163,7 @@ def officer_of(caller: Caller) -> str:
 
 
 def _reason_in(canonical: bytes) -> str:
-    """Return the reason in the signed bytes. Raises DecisionNotPrepared where it cannot be read."""
+    """Return the reason in the signed bytes. Raises DecisionNotPrepared for unreadable bytes."""
     if len(canonical) > CANONICAL_BYTES_MAX:
         raise DecisionNotPrepared
     try:

@@ -33,7 +33,7 @@ class Place:
 
     @property
     def has_point(self) -> bool:
-        """Whether latitude and longitude are given; (0, 0) means that they are not."""
+        """Whether latitude and longitude are given; (0, 0) means no coordinates."""
         return (self.latitude, self.longitude) != (0.0, 0.0)
 
     def km_to(self, other: "Place") -> float:

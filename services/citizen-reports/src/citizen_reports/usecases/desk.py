@@ -283,7 +283,7 @@ async def _page_for(tx: Tx, wanted: QueueFilter, spec: PageSpec, caller: Caller)
 
 
 def _record_listing(tx: Tx, listed: list[Report], wanted: QueueFilter) -> None:
-    """Record a list that contains confidential reports in the audit log."""
+    """Record a list in the audit log if the list contains confidential reports."""
     confidential = [report.name for report in listed if report.is_confidential]
     if confidential:
         facts = {"confidential": " ".join(confidential), "listed": str(len(listed))}

@@ -121,8 +121,7 @@ class Fine:
     def issue(
         self, article: Article, amount: Amount, particulars: SealedParticulars, now: datetime
     ) -> "Fine":
-        """Return the fine issued at `now` for `amount`, with any hold cleared. Raises
-        MoveNotAllowed."""
+        """Return the fine issued at `now`, with any hold cleared. Raises MoveNotAllowed."""
         assert amount.full_minor > 0
         assert 0 < amount.discounted_minor <= amount.full_minor
         return replace(
@@ -146,13 +145,12 @@ class Fine:
         return self._moved(Move.COME_INTO_FORCE)
 
     def fall_overdue(self) -> "Fine":
-        """Return the fine overdue, after the voluntary term (KoAP Art. 893). Raises
+        """Return the fine overdue, its voluntary term (KoAP Art. 893) over. Raises
         MoveNotAllowed."""
         return self._moved(Move.FALL_OVERDUE)
 
     def pay(self) -> "Fine":
-        """Return the fine paid. Raises FineAlreadyPaid, FineCancelled or FineNotPayable, by its
-        state."""
+        """Return the fine paid. Raises FineAlreadyPaid, FineCancelled or FineNotPayable."""
         if self.state is State.PAID:
             raise FineAlreadyPaid
         if self.state is State.CANCELLED:

@@ -64,8 +64,8 @@ def fact_holds(
 
 
 def contradicts(other: ConfirmedViolation, violation: ConfirmedViolation, guards: Guards) -> bool:
-    """Whether `other` records the vehicle at a place from which it could not reach this violation's
-    place in time.
+    """Whether `other` records the vehicle at a place too far away to be reached in the time between
+    both violations.
 
     Violations that were rejected or annulled, that rest on citizens' evidence or whose time or
     place is in doubt do not count.
@@ -146,7 +146,7 @@ def _reading_holds(
 def _speed_holds(
     violation: ConfirmedViolation, article: Article, articles: Articles, guards: Guards
 ) -> Iterator[Hold]:
-    """Yield holds of the speed excess, which is computed again: it must lie in the speed bracket
+    """Recompute the speed excess and yield a hold unless the excess lies in the speed bracket
     that the officer confirmed."""
     device, measured = violation.device, violation.measured
     tolerance = device.tolerance_kmh

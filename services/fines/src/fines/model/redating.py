@@ -52,7 +52,7 @@ def changed_terms(before: LegalDates, after: LegalDates) -> dict[str, str]:
 
 
 def _later(stored: LegalDates, counted: LegalDates) -> LegalDates:
-    """Return the later of each two dates, or `stored` itself if no date is later. If dates of
+    """Return the later date of each pair, or `stored` itself if no date is later. If dates of
     both are used, the calendar version names both calendars."""
     ends = {name: max(getattr(stored, name), getattr(counted, name)) for name in TERMS}
     if all(ends[name] == getattr(stored, name) for name in TERMS):

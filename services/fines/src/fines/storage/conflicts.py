@@ -13,8 +13,7 @@ from fines.storage.tables import evidence, fines
 
 
 async def lock_vehicle(tx: Tx, plate_index: bytes) -> None:
-    """Lock the plate until the transaction ends, so that no concurrent transaction decides about
-    it."""
+    """Lock the plate until the transaction ends, against concurrent decisions about its fines."""
     name = f"fines:plate:{plate_index.hex()}"
     await tx.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(name, 0))))
 

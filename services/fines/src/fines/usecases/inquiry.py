@@ -49,8 +49,7 @@ class Facts:
 
 @dataclass(frozen=True)
 class Ownership:
-    """The registration at the offence, None if unknown, and the holds that forbid a fine to its
-    owner."""
+    """The only registration valid at the offence, or None, and the holds that forbid a fine."""
 
     registration: Registration | None
     holds: tuple[Hold, ...]

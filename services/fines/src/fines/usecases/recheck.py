@@ -43,8 +43,8 @@ class Recheck:
         self._inquiry = inquiry
 
     async def issued(self, region: str, after: str, caller: Caller) -> AsyncIterator[Rechecked]:
-        """Check every issued, not cancelled fine whose number is above `after`, by number; a
-        region of "" means all. Raises VehicleRegisterAway."""
+        """Check and yield every issued, not cancelled fine whose number is above `after`, by
+        number; a region of "" means all. Raises VehicleRegisterAway."""
         async with self._db.begin(caller.scope) as tx:
             remaining = await fines.count_issued(tx, region, after)
         while page := await self._page(region, after, caller):

@@ -43,8 +43,8 @@ class Redating:
         self._law = law
 
     async def run(self, after: str, caller: Caller, *, dry_run: bool) -> AsyncIterator[Redated]:
-        """Recompute every open fine whose number is above `after`, by number. With `dry_run`,
-        nothing is saved."""
+        """Recompute and yield every open fine whose number is above `after`, by number. With
+        `dry_run`, nothing is saved."""
         scope = Scope("system", caller.name, ("*",), purpose=caller.purpose or PURPOSE)
         async with self._db.begin(scope) as tx:
             remaining = await open_fines.count(tx, after)

@@ -1,4 +1,4 @@
-"""Storage of degradations and of the reads that are held until they end."""
+"""Storage of degradations and of the reads that are held during degradations."""
 
 from datetime import datetime
 from uuid import UUID

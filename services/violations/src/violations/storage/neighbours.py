@@ -21,8 +21,7 @@ NEIGHBOURS_MAX = 200
 
 
 async def lock_vehicle(tx: Tx, plate: Plate) -> None:
-    """Lock the plate until the transaction ends, so that no concurrent transaction records a
-    violation of it."""
+    """Lock the plate until the transaction ends, against concurrent recording of its violations."""
     index = plate_index(tx, plate).hex()
     await tx.execute(
         text("SELECT pg_advisory_xact_lock(hashtextextended(:plate, 1))"), {"plate": index}

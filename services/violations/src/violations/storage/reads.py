@@ -1,5 +1,4 @@
-"""Storage of plate reads until their assessment, which destroys the read's data key and so its
-plate."""
+"""Storage of plate reads until their assessment, which destroys the data key of the plate."""
 
 from dataclasses import dataclass
 from datetime import datetime
