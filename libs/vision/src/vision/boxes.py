@@ -7,7 +7,7 @@ from vision.arrays import Floats
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """Left, top, width and height in pixels of the picture as given."""
+    """A box in pixels of the picture; `x` and `y` are its left and upper edge."""
 
     x: float
     y: float
@@ -39,9 +39,9 @@ class Box:
 
 
 def nms(boxes: list[Box], scores: list[float], *, overlap: float) -> list[int]:
-    """Non-maximum suppression: indices of the boxes left, by falling score.
+    """Non-maximum suppression: return the indices of the remaining boxes, highest score first.
 
-    A box is dropped if its IoU with a stronger one exceeds `overlap`.
+    A box is dropped if its IoU with a remaining box of higher score exceeds `overlap`.
     """
     remaining: list[int] = []
     for index in sorted(range(len(boxes)), key=lambda place: -scores[place]):

@@ -1,6 +1,6 @@
-"""The format of a file, by its first bytes; names and extensions are ignored.
+"""Detects the format of a file from its first bytes; names and extensions are ignored.
 
-The demuxer of a film is chosen here, so that FFmpeg never follows a playlist or script.
+FFmpeg is given the demuxer chosen here, so that it never follows a playlist or script.
 """
 
 from collections.abc import Iterator
@@ -30,7 +30,7 @@ _PICTURE_BRANDS: Final = {
 
 
 def container_of(start: bytes) -> str | None:
-    """FFmpeg's demuxer for a film with these first bytes; None if it is not a film."""
+    """The name of FFmpeg's demuxer for a film with these first bytes, None if it is not a film."""
     if picture_format_of(start):
         return None
     if start[4:8] in (b"ftyp", b"moov", b"mdat", b"wide", b"free"):
@@ -43,12 +43,12 @@ def container_of(start: bytes) -> str | None:
 
 
 def picture_format_of(start: bytes) -> str:
-    """The name of a recognised but unsupported picture format: HEIC, HEIF or AVIF; else ""."""
+    """The name of an unsupported picture format, HEIC, HEIF or AVIF; "" for any other content."""
     return _PICTURE_BRANDS.get(start[8:12], "") if start[4:8] == b"ftyp" else ""
 
 
 def lacks_index(file: IO[bytes]) -> bool:
-    """Whether an MP4 or MOV was cut off: its pictures are there, the index after them is not.
+    """Whether an MP4 or MOV file was cut off: it has picture data, but not the index that follows.
 
     Reads the headers of the outermost boxes and moves the file position.
     """
@@ -57,7 +57,7 @@ def lacks_index(file: IO[bytes]) -> bool:
 
 
 def _is_transport_stream(start: bytes) -> bool:
-    """Whether packets of one size each begin with the sync byte; the first may be incomplete."""
+    """Whether packets of equal size begin with the sync byte; the first may be incomplete."""
     return any(
         len(syncs := start[offset::size][:TRANSPORT_PACKETS]) == TRANSPORT_PACKETS
         and set(syncs) == {TRANSPORT_SYNC}

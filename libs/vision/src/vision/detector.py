@@ -1,7 +1,7 @@
 """Runs the models on one picture and combines their outputs.
 
-The caller provides the server that runs them: see `Models`. Work on pixels runs in threads, so that
-the event loop stays free; each model gets one request for all crops of the picture.
+The caller provides the model server: see `Models`. Work on pixels runs in threads, so that the
+event loop is not blocked; each model gets one request for all crops of the picture.
 """
 
 import asyncio
@@ -37,33 +37,33 @@ Result = TypeVar("Result")
 
 
 class Models(Protocol):
-    """The model server, as far as detection needs it; its errors are not handled here."""
+    """The methods of the model server that detection needs. Their errors are not handled here."""
 
     async def run(self, model: str, images: Picture, *, seconds: float) -> Floats:
-        """Run a model on a batch of pictures [n, h, w, channels] within `seconds`; returns its
+        """Run a model on a batch of pictures [n, h, w, channels] within `seconds` and return its
         output, whose shape depends on the model."""
 
     async def fingerprint(self) -> str:
-        """A hash of the models that are served now; results with the same fingerprint are
+        """Return a hash of the models that are served now. Results with the same fingerprint are
         comparable."""
 
     async def object_models(self) -> Mapping[str, "Labelled"]:
-        """The external object models that are served now, by name."""
+        """Return the external object models that are served now, by name."""
 
 
 class Labelled(Protocol):
-    """An external object model, as far as its outputs need it."""
+    """An external object model; only its labels are needed to interpret its outputs."""
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """The names of its classes; a class code is an index into them."""
+        """The names of the model's classes. A class code is an index into them."""
 
 
 @dataclass(frozen=True, slots=True)
 class DetectionRequest:
-    """What to detect; reading plates includes detecting objects.
+    """What to detect. Reading plates includes detecting objects.
 
-    `scales` are further sizes for the object detector, whose low-score boxes are returned too.
+    At each of `scales` the object detector also runs, and its low-score boxes are returned too.
     Faces are detected by the watch-list search, not here.
     """
 
@@ -94,7 +94,7 @@ KINDS: Final = (detection.PEOPLE, VEHICLES, THINGS)
 
 @dataclass(frozen=True, slots=True)
 class Detections:
-    """The detections in one picture; boxes in its pixels."""
+    """The detections in one picture. Boxes are in pixels of the picture."""
 
     plates: tuple[Plate, ...] = ()
     objects: tuple[DetectedObject, ...] = ()
@@ -105,7 +105,7 @@ class Detections:
 
 
 class Detector:
-    """Detection on single pictures, within `seconds` each."""
+    """Detection on single pictures; each picture may take `seconds`."""
 
     def __init__(self, models: Models, *, seconds: float = DETECTION_SECONDS) -> None:
         self._models = models
@@ -116,7 +116,7 @@ class Detector:
     ) -> Detections:
         """Detect in a BGR picture what the request names.
 
-        Errors of the models, also when they are late, are raised in an ExceptionGroup or alone.
+        Errors of the models, timeouts included, are raised alone or in an ExceptionGroup.
         """
         until = asyncio.get_running_loop().time() + self._seconds
         is_whole = request.plates or request.objects
@@ -152,7 +152,7 @@ class Detector:
         found: list[PlateCandidate],
         until: float,
     ) -> list[Plate]:
-        """Search the vehicles for plates as well, refine every candidate and read it."""
+        """Return the plates: search the vehicles as well, then refine and read every candidate."""
         crops = await _threaded(lambda: vehicle_crops(picture, objects))
         if crops is not None:
             found += await self._candidates(crops, until)
@@ -161,7 +161,7 @@ class Detector:
         return await self._read(picture, candidates, until)
 
     async def fingerprint(self) -> str:
-        """A hash of the models that are served now."""
+        """Return a hash of the models that are served now."""
         return await self._models.fingerprint()
 
     async def _objects(
@@ -179,7 +179,7 @@ class Detector:
         return await _threaded(lambda: _objects_at_scale(anchors, picture, scale))
 
     async def _outside(self, picture: Picture, name: str, until: float) -> list[DetectedObject]:
-        """Detections of an external model; none if it is no longer served."""
+        """Return the detections of an external model, none if the model is no longer served."""
         known = (await self._models.object_models()).get(name)
         if known is None:
             return []
@@ -209,7 +209,8 @@ class Detector:
     async def _read(
         self, picture: Picture, candidates: list[PlateCandidate], until: float
     ) -> list[Plate]:
-        """Read one view of every candidate, then more views of those still uncertain."""
+        """Read one view of every candidate, then further views of those that are still
+        uncertain."""
         if not candidates:
             return []
         shown = await _threaded(lambda: crops.of(picture, candidates))

@@ -1,6 +1,6 @@
 """A decoded frame as it is displayed: deinterlaced, with square pixels, upright.
 
-Pictures are BGR bytes [h, w, 3].
+Pictures are BGR, uint8 [h, w, 3].
 """
 
 from fractions import Fraction
@@ -42,10 +42,10 @@ def picture_of(frame: Any, pixel_aspect: Fraction = Fraction(1)) -> Picture:
 
 
 def _one_field(frame: Any) -> Any:
-    """Every other line: one of the two fields of an interlaced frame.
+    """Every second line: one of the two fields of an interlaced frame.
 
-    It uses this frame only: with yadif and bwdif, which use its neighbours, fewer frames of a
-    moving car gave a legible plate (26 and 27 of 30, here 29); estdif takes 30 times as long.
+    Only this frame is used. With yadif and bwdif, which also use neighbouring frames, fewer frames
+    of a moving car gave a legible plate (26 and 27 of 30, here 29); estdif takes 30 times as long.
     """
     graph = av.filter.Graph()
     source = graph.add_buffer(

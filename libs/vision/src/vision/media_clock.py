@@ -1,7 +1,7 @@
 """The time of a film or stream, from timestamps that may jump, wrap, repeat or restart. Pure.
 
-A timestamp counts by its difference from the previous one. Where that is implausible, a frame of a
-stream is dated by its arrival, a frame of a film by the usual interval of its frames.
+A timestamp counts by its difference from the previous one. Where the difference is implausible, a
+frame of a stream is dated by its arrival, a frame of a film by the usual frame interval.
 """
 
 from typing import Final
@@ -22,14 +22,15 @@ CATCH_UP: Final = 4.0
 
 
 class MediaClock:
-    """The time of each frame in seconds, in decoding order; it never decreases.
+    """The time of each frame in seconds, in decoding order. Times never decrease.
 
-    With `arrival` (seconds of a monotonic clock), a frame is dated on that clock, never after its
-    arrival and at most `late_max` seconds before. The first frame is assumed to be `first_age`
-    seconds old, so that later frames with less delay keep their difference.
+    For a stream, `date` gets each frame's arrival in seconds of a monotonic clock. The frame is
+    dated on that clock, never after its arrival and at most `late_max` seconds before it. The first
+    frame is assumed to be `first_age` seconds old, so that later frames with less delay keep their
+    difference.
 
-    Without it, time counts from the first frame; `usual_step` is the interval of frames assumed
-    until one was measured.
+    For a film, without arrivals, time counts from the first frame; `usual_step` is the frame
+    interval in seconds that is assumed until an interval was measured.
     """
 
     def __init__(
@@ -54,21 +55,21 @@ class MediaClock:
 
     @property
     def seconds(self) -> float:
-        """The time of the last dated frame in seconds; 0 before the first."""
+        """The time of the last dated frame in seconds; 0 before the first frame."""
         return self._seconds or 0.0
 
     @property
     def usual_step(self) -> float:
-        """The last plausible interval of frames, in seconds."""
+        """The last plausible frame interval, in seconds."""
         return self._usual
 
     @property
     def end(self) -> float:
-        """The time in seconds at which the last dated frame ends, by the usual interval."""
+        """The time in seconds at which the last dated frame ends, by the usual frame interval."""
         return 0.0 if self._seconds is None else self._seconds + self._usual
 
     def date(self, stamp: float | None, arrival: float | None = None) -> float:
-        """Date the next frame by its timestamp and its arrival; both and the result in seconds."""
+        """Return the time of the next frame, from its timestamp and arrival, all in seconds."""
         stamped = self._by_stamp(stamp)
         if arrival is not None:
             seconds = self._by_arrival(stamped, arrival)
@@ -82,7 +83,7 @@ class MediaClock:
         return seconds
 
     def _by_stamp(self, stamp: float | None) -> float | None:
-        """The time by the timestamp; None if it is implausible after the previous one."""
+        """The time by the timestamp, None if implausible after the previous timestamp."""
         if stamp is None or self._stamp is None or self._anchor is None or self._seconds is None:
             return None
         step = stamp - self._stamp
@@ -100,7 +101,7 @@ class MediaClock:
         return self._seconds + step
 
     def _by_arrival(self, stamped: float | None, arrival: float) -> float:
-        """The time within the bounds set by the arrival of the frame."""
+        """The time of a frame, limited to the range that its arrival allows."""
         if self._seconds is None:
             return arrival - self._first_age
         if stamped is None or stamped >= arrival:
@@ -114,7 +115,7 @@ class MediaClock:
         return seconds
 
     def _caught_up(self, stamped: float, arrival: float) -> float:
-        """Reduce the delay of timestamps that run slower than the clock."""
+        """The time of a frame, with the delay reduced if timestamps run slower than the clock."""
         excess = arrival - stamped - CALM_SHARE * self._late_max
         if excess <= 0:
             return stamped

@@ -1,8 +1,8 @@
-"""JPEG, PNG and WebP freed of what is not the picture: its bytes are copied, never decoded.
+"""Removes metadata from JPEG, PNG and WebP files; picture data is copied, never decoded.
 
-What a file is made of is kept by a list of what a picture needs; everything else (EXIF, XMP, IPTC,
-ICC, comments, text, thumbnails, further pictures, whatever stands behind the end) is left out. So
-a file with nothing to leave out comes back as it is, byte by byte.
+A list for each format names the segments or chunks that a decoder needs. Everything else (EXIF,
+XMP, IPTC, ICC, comments, text, thumbnails, further pictures, bytes after the end) is removed. A
+file without metadata is returned unchanged, byte by byte.
 """
 
 import re
@@ -29,21 +29,23 @@ _WEBP_MOVES: Final = 0x02
 
 
 class NotStrippable(Exception):
-    """The file is not laid out as its format says: it must be made anew, if it can be opened."""
+    """A file whose structure is invalid, or an animated WebP. It must be decoded and encoded anew,
+    if it can be decoded."""
 
 
 def stripped_jpeg(content: bytes) -> bytes:
-    """Raises NotStrippable. An end that is missing is added."""
+    """Return a JPEG without metadata; a missing end marker is added. Raises NotStrippable."""
     return b"".join(_jpeg_parts(content))
 
 
 def stripped_png(content: bytes) -> bytes:
-    """Raises NotStrippable. Of one that moves, the still picture that it also holds."""
+    """Return a PNG without metadata; of an animated PNG, only the default still picture. Raises
+    NotStrippable."""
     return PNG_START + b"".join(_png_chunks(content))
 
 
 def stripped_webp(content: bytes) -> bytes:
-    """Raises NotStrippable, also where it moves."""
+    """Return a WebP without metadata. Raises NotStrippable, also for an animated WebP."""
     chunks = b"".join(_webp_chunks(content))
     return b"RIFF" + struct.pack("<I", len(chunks) + 4) + b"WEBP" + chunks
 
@@ -69,7 +71,8 @@ def _jpeg_parts(content: bytes) -> Iterator[bytes]:
 
 
 def _jpeg_marker(content: bytes, position: int) -> tuple[int, int]:
-    """The marker here, and where its body begins. Fill bytes before it are passed over."""
+    """Return the marker at a position and the position of its segment body. Fill bytes before the
+    marker are skipped. Raises NotStrippable where there is no marker."""
     start = position
     while position < len(content) and content[position] == 0xFF:
         position += 1
@@ -79,7 +82,8 @@ def _jpeg_marker(content: bytes, position: int) -> tuple[int, int]:
 
 
 def _jpeg_body(content: bytes, position: int) -> tuple[bytes, int]:
-    """What follows the length of a segment, and where the next one begins."""
+    """Return the body of a segment, without its length, and the position after the segment.
+    `position` is that of the length. Raises NotStrippable for an impossible length."""
     length = int.from_bytes(content[position : position + 2])
     end = position + length
     if length < 2 or end > len(content):
@@ -88,7 +92,7 @@ def _jpeg_body(content: bytes, position: int) -> tuple[bytes, int]:
 
 
 def _jpeg_part(marker: int, body: bytes) -> bytes:
-    """A segment as it is kept; nothing of one that is no part of the picture."""
+    """Return a JPEG segment without metadata, empty if no decoder needs the segment."""
     if marker == _JFIF and body.startswith(b"JFIF\x00"):
         body = body[: 5 + _JFIF_BYTES].ljust(5 + _JFIF_BYTES, b"\x00") + b"\x00\x00"
     elif marker == _ADOBE and body.startswith(b"Adobe"):
@@ -129,7 +133,8 @@ def _webp_chunks(content: bytes) -> Iterator[bytes]:
 
 
 def _webp_body(name: bytes, body: bytes) -> bytes:
-    """The extended header speaks of chunks that are left out."""
+    """Return the body of a WebP chunk. In the extended header (VP8X), flags of removed chunks are
+    cleared. Raises NotStrippable for an animation."""
     if name != b"VP8X":
         return body
     if len(body) != 10 or body[0] & _WEBP_MOVES:

@@ -50,7 +50,7 @@ def for_objects(picture: Picture, small: Picture) -> Scaled:
 
 
 def objects_of(anchors: Floats, scaled: Scaled) -> list[DetectedObject]:
-    """Objects from the detector's anchors [a, 6] of one picture, highest score first."""
+    """The objects in the detector's anchors [a, 6] of one picture, highest score first."""
     height, width = scaled.images.shape[1:3]
     centres = np.concatenate([_centres(height, width, stride) for stride in OBJECT_STRIDES])
     scale = np.array(scaled.scales[0] * 2, np.float32)

@@ -1,4 +1,4 @@
-"""The length of a film and the interval of its frames, from its packets, without decoding."""
+"""The length of a film and its frame interval, from its packets, without decoding."""
 
 from collections.abc import Iterator
 from contextlib import suppress
@@ -14,22 +14,22 @@ RATES: Final = (1 / 3600, 240.0)
 
 
 def usual_step(stream: Any) -> float:
-    """The interval of frames in seconds, by the file's own frame rate."""
+    """The frame interval in seconds, by the frame rate that the file states."""
     least, most = RATES
     rate = float(stream.average_rate or stream.guessed_rate or FRAMES_PER_SECOND)
     return 1 / min(max(rate, least), most)
 
 
 def packets_of(container: Any, stream: Any) -> Iterator[Any]:
-    """Every packet of a film's stream, up to a damage or the end of the file."""
+    """Every packet of a film's stream, up to the first damaged packet or the end of the file."""
     with suppress(FFmpegError):
         yield from container.demux(stream)
 
 
 def timed(container: Any) -> MediaClock:
-    """The clock of an open film after its last packet; its `end` is the film's length.
+    """Return the clock of an open film after its last packet; its `end` is the film's length.
 
-    Timestamps come from packets, nothing is decoded. Raises IndexError without a video stream.
+    Only packet timestamps are read; nothing is decoded. Raises IndexError without a video stream.
     """
     stream = container.streams.video[0]
     clock = MediaClock(usual_step=usual_step(stream))

@@ -1,4 +1,4 @@
-"""Opens untrusted pictures: format by content, size within limits, a named fault otherwise.
+"""Opens untrusted pictures: the format is detected by content, sizes are limited, faults are named.
 
 Size and frame count are read from the header before anything is decoded. The result is BGR [h, w,
 3] as the picture is displayed: rotated by its EXIF orientation, transparency over white, sixteen
@@ -44,7 +44,7 @@ class PictureFault(StrEnum):
 
 
 class PictureUnusable(ValueError):
-    """A refused picture; `facts` are numbers and names for programs."""
+    """A refused picture. `facts` are machine-readable details of the fault, such as the width."""
 
     def __init__(self, fault: PictureFault, **facts: str) -> None:
         super().__init__(fault.value)
@@ -54,19 +54,19 @@ class PictureUnusable(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class OpenedPicture:
-    """A picture, and which repairs it needed."""
+    """A decoded picture. `notes` name the repairs that the file needed."""
 
     picture: Picture
     notes: tuple[str, ...] = ()
 
 
 def open_picture(content: bytes) -> Picture:
-    """Decode one still picture. Blocking: call it from a thread. Raises PictureUnusable."""
+    """Decode one still picture. Blocking: call from a thread. Raises PictureUnusable."""
     return read_picture(content).picture
 
 
 def read_picture(content: bytes) -> OpenedPicture:
-    """Decode one still picture; adds the end marker that a JPEG lacks. Raises PictureUnusable."""
+    """Decode one still picture, adding a missing JPEG end marker. Raises PictureUnusable."""
     if len(content) > MOST_BYTES:
         raise PictureUnusable(PictureFault.TOO_LARGE, received_bytes=str(len(content)))
     check_format(content)
@@ -82,13 +82,13 @@ def read_picture(content: bytes) -> OpenedPicture:
 
 
 def check_format(start: bytes) -> None:
-    """Raises PictureUnusable if the first bytes are of an unsupported format (HEIC, AVIF)."""
+    """Raise PictureUnusable if the first bytes are of an unsupported format (HEIC, AVIF)."""
     if known := picture_format_of(start):
         raise PictureUnusable(PictureFault.FORMAT_NOT_TAKEN, format=known)
 
 
 def content_type(picture: bytes) -> str:
-    """The media type of a picture that was opened: JPEG, PNG or WebP."""
+    """The media type of the bytes of a picture that was opened: JPEG, PNG or WebP."""
     if picture.startswith(b"\xff\xd8"):
         return "image/jpeg"
     return "image/png" if picture.startswith(b"\x89PNG") else "image/webp"
@@ -114,9 +114,9 @@ def _opened(content: bytes) -> Image.Image:
 
 
 def _lacks_end_alone(mended: bytes) -> bool:
-    """Whether a JPEG is complete once an end marker was added.
+    """Whether a JPEG to which an end marker was added is complete.
 
-    Pillow, like libjpeg, silently fills missing parts with grey; FFmpeg reports them.
+    FFmpeg decides, because Pillow, like libjpeg, silently fills missing parts with grey.
     """
     if not mended.startswith(b"\xff\xd8\xff"):
         return False

@@ -1,4 +1,4 @@
-"""Pictures scaled to the input sizes of the detectors, and how to map results back."""
+"""Scales pictures to the input sizes of the detectors; the scales map results back."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -16,7 +16,8 @@ LETTERBOX_GREY: Final = 114
 
 @dataclass(frozen=True, slots=True)
 class Scaled:
-    """A detector's batch [n, h, w, 3], with the scale (x, y) and origin of each picture in it."""
+    """A detector's batch [n, h, w, 3]. `scales` (x, y) and `origins` map positions in each input
+    back to the original picture."""
 
     images: Picture
     scales: tuple[tuple[float, float], ...]
@@ -24,7 +25,7 @@ class Scaled:
 
 
 def shrunk(picture: Picture) -> Picture:
-    """The picture reduced to the largest detector size.
+    """Return the picture reduced to the largest detector size.
 
     Smaller sizes are made from this copy, because the cost of scaling grows with the pixels.
     """
@@ -40,9 +41,10 @@ def scaled_batch(
     multiple: int,
     small: Picture | None = None,
 ) -> Scaled:
-    """Scale each picture's longer side to `side` and place all on canvases of one size.
+    """Scale each picture's longer side to `side` and place all on canvases of one size, whose sides
+    are multiples of `multiple`.
 
-    `small` is a reduced copy of the only picture, to be resized in its place.
+    `small`, if given, is a reduced copy of the only picture and is resized in place of it.
     """
     resized, scales = [], []
     for picture in pictures:
@@ -58,7 +60,7 @@ def scaled_batch(
 
 
 def _fitting(picture: Picture, side: int, *, least: int) -> tuple[int, int]:
-    """Width and height with the longer one equal to `side` and neither below `least`."""
+    """The width and height at which the longer side equals `side` and neither is below `least`."""
     height, width = picture.shape[:2]
     factor = side / max(height, width)
     return max(least, round(width * factor)), max(least, round(height * factor))

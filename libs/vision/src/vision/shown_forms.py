@@ -1,8 +1,8 @@
-"""The form of evidence that operators are shown: the picture or film, and nothing else of the file.
+"""Makes the form of evidence that operators are shown: the picture or film without metadata.
 
-Copied without loss where the file is laid out as its format says; turned upright and encoded anew
-where its EXIF says how to hold it, so that boxes in it mean the same. What it is goes by its first
-bytes, not by what somebody said.
+A file whose structure is valid is copied without loss. A picture whose EXIF orientation is not
+upright is rotated and encoded anew, so that boxes refer to the same pixels. The format is detected
+from the first bytes; a stated type is ignored.
 """
 
 import io
@@ -38,7 +38,8 @@ _opening = threading.Lock()
 
 
 class NotShowable(ValueError):
-    """A file of which no shown form can be made: of another format, damaged or too large."""
+    """A file of which no shown form can be made: its format is unsupported, or it is damaged or too
+    large."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,8 @@ class ShownForm:
 
 
 def shown_form(content: bytes) -> ShownForm:
-    """Blocking: call it from a thread. Raises NotShowable."""
+    """Return the shown form of a file. Blocking: call this function from a thread. Raises
+    NotShowable."""
     content_type = _type_of(content)
     make = copied_video if content_type == "video/mp4" else _upright_picture
     try:
@@ -70,7 +72,8 @@ def _type_of(content: bytes) -> str:
 
 
 def _upright_picture(content: bytes) -> bytes:
-    """The header is read before anything is decoded; see `pictures` for the limit."""
+    """Return a picture upright and without metadata. Raises NotShowable above `MOST_PIXELS`, before
+    anything is decoded."""
     content_type = _type_of(content)
     strip = _STRIP[content_type]
     stripped = _stripped(strip, content)
@@ -86,7 +89,7 @@ def _upright_picture(content: bytes) -> bytes:
 
 
 def _stripped(strip: Callable[[bytes], bytes], content: bytes) -> bytes | None:
-    """None where it must be opened and encoded anew."""
+    """Return a picture without metadata, None if the picture must be encoded anew."""
     try:
         return strip(content)
     except NotStrippable:

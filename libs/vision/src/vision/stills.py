@@ -1,4 +1,4 @@
-"""Still pictures as they are displayed on a white page."""
+"""Converts still pictures to the form in which they are displayed on a white page."""
 
 from typing import Final
 
@@ -12,7 +12,7 @@ SIXTEEN_BITS: Final = 65535
 
 
 def as_seen(image: Image.Image) -> Image.Image:
-    """The picture in RGB with eight bits, transparency over white."""
+    """Return the picture in RGB with eight bits a channel, transparency blended with white."""
     if image.mode.startswith(("I", "F")):
         return _of_eight_bits(image)
     if image.has_transparency_data:
@@ -21,7 +21,7 @@ def as_seen(image: Image.Image) -> Image.Image:
 
 
 def _of_eight_bits(image: Image.Image) -> Image.Image:
-    """Sixteen-bit grey reduced to eight; Pillow itself would clip at 255."""
+    """Reduce sixteen-bit grey to eight bits; Pillow itself would clip at 255."""
     grey = np.asarray(image)
     hole = image.info.get("transparency")
     eight = (grey.astype(np.float32) * (255 / SIXTEEN_BITS) + 0.5).clip(0, 255).astype(np.uint8)
@@ -31,7 +31,7 @@ def _of_eight_bits(image: Image.Image) -> Image.Image:
 
 
 def _over_white(image: Image.Image) -> Image.Image:
-    """The picture over white; pixels under full transparency do not show."""
+    """Blend the picture with white, so that fully transparent pixels are white."""
     page = Image.new("RGB", image.size, "white")
     for top in range(0, image.height, ROWS_AT_ONCE):
         place = (0, top, image.width, min(image.height, top + ROWS_AT_ONCE))

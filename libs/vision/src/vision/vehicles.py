@@ -1,8 +1,8 @@
 """Counts vehicles by class and direction, and measures their speed on a calibrated road.
 
-What the detector does not recognise, such as a car seen from above, is detected by its movement
-before a learned background. Speed is computed from four points of the road with known positions and
-reported with its uncertainty.
+Vehicles that the detector does not recognise, such as cars from above, are detected by their
+movement before a learned background. Speed is computed from four points of the road with known
+positions and reported with its uncertainty.
 """
 
 import math
@@ -55,7 +55,7 @@ SURE_DEVIATIONS: Final = 1.96
 
 
 class MovingObjects:
-    """Boxes of moving objects of one camera; frames must be added in the order of their time."""
+    """Detects moving objects of one camera. Frames must be added in the order of their time."""
 
     def __init__(self, *, frames_per_second: float) -> None:
         history = max(1, round(HISTORY_SECONDS * frames_per_second))
@@ -66,8 +66,8 @@ class MovingObjects:
         self._frames = 0
 
     def add(self, frame: Picture) -> list[DetectedObject]:
-        """Update the background with a BGR frame; returns a box in its pixels for everything that
-        moves, and nothing during the first second."""
+        """Update the background with a BGR frame and return a box, in pixels of the frame, for
+        everything that moves. The first second of frames returns nothing."""
         scale = WORKING_WIDTH / frame.shape[1]
         small = cv2.resize(frame, None, fx=scale, fy=scale, interpolation=cv2.INTER_LINEAR)
         mask = self._background.apply(cv2.GaussianBlur(small, (5, 5), 0))
@@ -88,7 +88,7 @@ class MovingObjects:
 def joined(
     recognised: Iterable[DetectedObject], moving: Iterable[DetectedObject]
 ) -> list[DetectedObject]:
-    """The recognised vehicles, and moving objects that overlap none of them."""
+    """Return the recognised vehicles, and the moving objects that overlap none of them."""
     vehicles = [detected for detected in recognised if detected.label in VEHICLES]
     others = [
         detected
@@ -108,7 +108,7 @@ class _Counted:
 
 @dataclass(slots=True)
 class VehicleCounter:
-    """Counts tracks that cross a line, once in each direction, by class."""
+    """Counts the tracks that cross a line by class; each track counts once in each direction."""
 
     line: Line
     frame: FrameSize
@@ -121,7 +121,7 @@ class VehicleCounter:
         self._watch = ZoneMonitor(lines=[LineRule(self.line, COUNTED)], frame=self.frame)
 
     def add(self, tracks: Iterable[Track], *, at: float) -> list[ZoneFact]:
-        """Add the tracks of a frame at a time in seconds; returns the crossings that were
+        """Add the tracks of a frame taken at `at` seconds; returns the crossings that were
         counted."""
         present, facts = list(tracks), []
         self._forget({track.number for track in present}, at)
@@ -136,7 +136,7 @@ class VehicleCounter:
         return facts
 
     def _forget(self, present: set[int], at: float) -> None:
-        """Forget tracks that left long ago; one that is still there is not counted again."""
+        """Delete counted tracks that left long ago; present ones are not counted again."""
         for number, counted in list(self._counted.items()):
             if number in present:
                 counted.last_seen = at
@@ -146,7 +146,8 @@ class VehicleCounter:
 
 @dataclass(frozen=True, slots=True)
 class Speed:
-    """A speed in km/h; the true one is within `uncertainty_kmh` of it with 95 % probability."""
+    """A speed in km/h. With 95 % probability the true speed is within `uncertainty_kmh` of
+    `kmh`."""
 
     kmh: float
     uncertainty_kmh: float
@@ -155,8 +156,8 @@ class Speed:
 class Road:
     """A flat stretch of road before a fixed camera, calibrated by four points.
 
-    `in_picture` are their positions in the picture, `metres` those on the ground. Raises
-    PlaceUnusable unless there are four and no three of them lie on one line.
+    `in_picture` are the points' positions in the picture, `metres` those on the ground. Raises
+    PlaceUnusable unless there are four points, no three of them on one line.
     """
 
     def __init__(
@@ -176,7 +177,7 @@ class Road:
         self._ground = cv2.getPerspectiveTransform(self._pixels, self._metres)
 
     def speed(self, track: Track) -> Speed | None:
-        """The mean speed over a track; None if the track is too short to tell."""
+        """Return the mean speed over a track, None if the track is too short."""
         places = list(track.places)
         passed = places[-1].seconds - places[0].seconds
         if len(places) < LEAST_SIGHTINGS or passed <= 0:
@@ -193,7 +194,7 @@ class Road:
     def _drawing_error(
         self, feet: npt.NDArray[np.float32], seconds: npt.NDArray[np.float64], speed: float
     ) -> float:
-        """The error of the speed, m/s, from calibration points marked some pixels off."""
+        """The error of the speed, in m/s, from calibration points misplaced by some pixels."""
         changes = []
         for place in range(4):
             for shift in ((CORNER_ERROR_PIXELS, 0), (0, CORNER_ERROR_PIXELS)):
@@ -208,7 +209,7 @@ class Road:
 def _fitted(
     seconds: npt.NDArray[np.float64], metres: npt.NDArray[np.float64]
 ) -> tuple[npt.NDArray[np.float64], float]:
-    """The velocity in m/s along both axes by least squares, and its standard deviation."""
+    """The velocity in m/s along both axes by least squares, and its standard deviation in m/s."""
     since = seconds - seconds.mean()
     spread = float((since**2).sum())
     velocity = (since[:, None] * (metres - metres.mean(0))).sum(0) / spread
@@ -224,7 +225,7 @@ def _on_ground(
 
 
 def _shaken(places: list[Sighting]) -> npt.NDArray[np.float32]:
-    """The ends of the lower edge of the last box, [2, 2]: as long as the vehicle is wide."""
+    """The ends [2, 2] of the last box's lower edge, which is as long as the vehicle is wide."""
     box = places[-1].box
     return np.array(
         [(box.x, box.y + box.height), (box.x + box.width, box.y + box.height)], np.float32
@@ -240,7 +241,7 @@ def _foot(box: Box) -> tuple[float, float]:
 
 
 def _flat(points: npt.NDArray[np.float32]) -> bool:
-    """Whether three of the four points lie on one line, relative to their extent."""
+    """Whether three of the four points lie nearly on one line, relative to the points' extent."""
     size = float(np.ptp(points, axis=0).max())
     for left_out in range(4):
         a, b, c = np.delete(points, left_out, 0).astype(float)

@@ -1,8 +1,8 @@
-"""A film freed of what is neither picture nor sound: its packets, copied into a new container.
+"""Copies a film's picture and sound packets into a new container, without other data.
 
-Places, dates and names that a phone writes around a film, tracks of other data (positions, times,
-subtitles, cover pictures) and messages inside the stream of pictures are left out. The packets are
-not decoded, so nothing of what is seen or heard changes.
+Places, dates and names that a phone writes into a container, tracks of other data (positions,
+times, subtitles, cover pictures) and supplemental messages in the video stream are left out. The
+packets are not decoded, so picture and sound are unchanged.
 """
 
 import io
@@ -21,7 +21,8 @@ FORMAT: Final = "mp4"
 
 
 def copied_video(content: bytes) -> bytes:
-    """Blocking. Raises an error of the library, or ValueError, where there is no film in it."""
+    """Return the MP4 copy of a film. Blocking. Raises ValueError if the film has no video stream,
+    and the errors of PyAV."""
     copy = io.BytesIO()
     with (
         av.open(io.BytesIO(content), "r", format=FORMAT) as source,
@@ -45,7 +46,7 @@ def _is_shown(stream: Any) -> bool:
 
 
 class _Track:
-    """One stream on its way from container to container."""
+    """A stream that is copied from one container to another."""
 
     def __init__(self, source: Any, target: Any) -> None:
         self.source = source
@@ -55,7 +56,7 @@ class _Track:
         self._filter = BitStreamFilterContext(messages, source, self._stream)
 
     def copy(self, packet: Any) -> None:
-        """None at the end."""
+        """Copy a packet; None flushes the filter at the end of the stream."""
         for kept in self._filter.filter(packet):
             kept.stream = self._stream
             self._target.mux(kept)

@@ -1,4 +1,4 @@
-"""The register of cameras: who runs which camera where, what it may do, and on what papers.
+"""The register of cameras: place, owner, permitted AI functions, verifications and status of each.
 
-Start at `grpc_api` (what is answered), `usecases` (what is decided) or `model` (by which rules).
+Start at `grpc_api` (the RPCs), `usecases` (the decisions) or `model` (the rules).
 """

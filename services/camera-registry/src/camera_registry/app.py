@@ -1,4 +1,4 @@
-"""What the service consists of and how its parts are joined."""
+"""Builds the service from its parts."""
 
 from datetime import timedelta
 from pathlib import Path

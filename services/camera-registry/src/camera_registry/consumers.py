@@ -1,7 +1,7 @@
-"""Heartbeats from core NATS, of which some may be lost, collected into batches.
+"""Collects heartbeats from core NATS, which may lose messages, into batches.
 
-Of several copies of the service the one that holds the lock listens and judges. It stores what it
-heard before it judges who is silent, and knows since when it missed nothing.
+Of several replicas of the service, only the holder of a lock listens and sets statuses. It stores
+the received heartbeats before it looks for silent cameras, and records since when it missed none.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 
 
 class HeartbeatListener:
-    """Stores heartbeats and looks through the register for silent cameras, in turns."""
+    """Alternately stores the received heartbeats and searches the register for silent cameras."""
 
     def __init__(
         self, broker: Broker, watch: Watch, clock: Clock, *, pending_max: int = PENDING_MAX
@@ -49,7 +49,7 @@ class HeartbeatListener:
 
     @property
     def hears_since(self) -> datetime | None:
-        """Since when no heartbeat was missed; None while the broker is away."""
+        """The moment since which no heartbeat was missed; None while the broker is disconnected."""
         return self._hearing.since
 
     async def run(self) -> None:
@@ -90,7 +90,7 @@ class HeartbeatListener:
         self._outcomes["lost"] += 1
 
     async def _write(self) -> None:
-        """Heartbeats that could not be stored stay in the next batch, unless newer ones came."""
+        """Store the collected heartbeats; on failure they stay, unless newer ones arrived."""
         taken = self._folded.take()
         try:
             await self._watch.hear(taken, self._clock())
@@ -122,7 +122,8 @@ class HeartbeatListener:
         self._outcomes.clear()
 
     def _log_episode(self, why: str) -> None:
-        """One line when hearing ends and one when it begins again, however much was lost."""
+        """Log a line when heartbeats begin to be missed (`why` is the cause), and a line when none
+        are missed any more (`why` is "")."""
         if why and not self._deaf:
             log.warning("deaf to heartbeats: %s", why)
         if not why:
@@ -134,7 +135,8 @@ class HeartbeatListener:
 
 
 class Sweep:
-    """Looks through the register for silent cameras, a chunk at a time, and then pauses."""
+    """A repeated search of the register for silent cameras, in chunks, with a pause after each
+    pass."""
 
     def __init__(self, watch: Watch) -> None:
         self._watch = watch
@@ -152,7 +154,8 @@ class Sweep:
 
 
 def read_heartbeat(msg: Msg) -> tuple[UUID, str, datetime] | None:
-    """Camera, region (from the subject, which the broker guards) and moment; None if unreadable."""
+    """Return camera, region and moment of a heartbeat, None if it is unreadable. The region is from
+    the subject, for which the broker checks permissions."""
     try:
         beat = events_pb2.CameraHeartbeat.FromString(msg.data)
         camera_id = parse_id(beat.camera_id)

@@ -1,4 +1,4 @@
-"""A function for each published event."""
+"""Builds the published events, with a function for each."""
 
 from datetime import datetime
 
@@ -43,7 +43,7 @@ def camera_status_changed(camera: Camera) -> Event:
 
 
 def _event(fact: str, camera: Camera, message: _Message) -> Event:
-    """With what every message has: the camera's id and region."""
+    """Return the event, after adding the camera's id and region to the message."""
     message.camera_id = str(camera.camera_id)
     message.region = camera.description.place.region
     return Event(f"cameras.v1.{fact}", message.camera_id, camera.version, message.region, message)

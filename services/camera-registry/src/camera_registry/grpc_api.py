@@ -1,4 +1,5 @@
-"""CameraRegistry over gRPC: proto → use case → proto, and who may call what."""
+"""CameraRegistry over gRPC: converts messages for the use cases, and states who may call each
+method."""
 
 from dataclasses import asdict
 from uuid import UUID
@@ -133,7 +134,7 @@ class CameraRegistryApi(cameras_pb2_grpc.CameraRegistryServicer):
 
 
 def read_description(check: Checks, given: pb.CameraDescription) -> model.Description:
-    """Adds every wrong field; what it returns is used only when there is none."""
+    """Add every invalid field to `check`; the result is valid only if none was added."""
     at = "description."
     kind = enum_of(CameraKind, pb.CameraKind, given.kind)
     functions = [enum_of(AiFunction, pb.AiFunction, number) for number in given.functions]
@@ -176,7 +177,7 @@ def _read_verification(check: Checks, at: str, paper: pb.Verification) -> model.
 
 
 def read_filters(request: pb.ListCamerasRequest) -> Filters:
-    """Raises BadRequest with every wrong filter."""
+    """Return the filters of a list. Raises BadRequest with every invalid filter."""
     with checks() as check:
         _check_region(check, request.region)
         circle = _read_circle(check, request.area) if request.HasField("area") else None

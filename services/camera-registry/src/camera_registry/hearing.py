@@ -1,8 +1,9 @@
-"""What a listener heard and since when it missed nothing. Pure: moments and counts are passed in.
+"""The heartbeats that a listener received and since when it missed none. Pure: moments and counts
+are passed in.
 
-A listener that may have missed heartbeats cannot say who was silent. It may have missed some while
-the broker was away, when heartbeats were lost, when its own loop stalled and when its clock jumped;
-it notices this by comparing two `Look`s at itself, about a second apart.
+A listener that may have missed heartbeats cannot tell which cameras were silent. It may have missed
+some while the broker was disconnected, when messages were lost, when its event loop stalled and
+when its clock jumped. It detects this by comparing two `Look`s, about a second apart.
 """
 
 from dataclasses import dataclass, field
@@ -18,7 +19,8 @@ FOLDED_MAX = 100_000
 
 
 class Dated(StrEnum):
-    """How a heartbeat's date compares with its arrival; only WELL dated ones count."""
+    """How a heartbeat's date compares with its arrival. Only heartbeats that are dated WELL
+    count."""
 
     WELL = "heard"
     AHEAD = "ahead"
@@ -38,7 +40,7 @@ class Folded:
     beats: dict[UUID, tuple[str, datetime]] = field(default_factory=dict)
 
     def add(self, camera_id: UUID, region: str, at: datetime) -> bool:
-        """False where there is no room for another camera: the heartbeat is lost."""
+        """Add a heartbeat. Returns False if it is lost: no room for another camera."""
         known = self.beats.get(camera_id)
         if known is None and len(self.beats) >= FOLDED_MAX:
             return False
@@ -53,7 +55,8 @@ class Folded:
 
 @dataclass(frozen=True)
 class Look:
-    """The state of a listener at a moment."""
+    """A listener's state at a moment, with the counts of reconnections and lost heartbeats so
+    far."""
 
     at: datetime
     # Of a clock that is never set, in seconds.
@@ -64,7 +67,7 @@ class Look:
 
 
 def gap(before: Look | None, now: Look) -> str:
-    """Why a heartbeat may have been missed between two looks; "" where none was."""
+    """Return why a heartbeat may have been missed between two looks, "" if none was."""
     if not now.connected:
         return "the broker is away"
     if before is None:
@@ -83,17 +86,17 @@ def gap(before: Look | None, now: Look) -> str:
 
 @dataclass
 class Hearing:
-    """Since when no heartbeat was missed; None while the broker is away."""
+    """The moment since which no heartbeat was missed; None while the broker is disconnected."""
 
     since: datetime | None = None
     _last: Look | None = None
 
     def begin(self) -> None:
-        """For a new subscription: everything before it was missed."""
+        """Start a new subscription: every earlier heartbeat counts as missed."""
         self._last = None
 
     def look(self, now: Look) -> str:
-        """Records a gap before this look; returns its cause, "" where there is none."""
+        """Record a gap before this look. Returns its cause, "" if no heartbeat was missed."""
         why = gap(self._last, now)
         if why:
             self.since = now.at if now.connected else None

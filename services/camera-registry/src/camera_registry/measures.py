@@ -1,4 +1,4 @@
-"""Metrics of heartbeats; neither a camera nor a place is ever a label."""
+"""Metrics of heartbeats. No label ever names a camera or a place."""
 
 from chassis.telemetry import meter
 

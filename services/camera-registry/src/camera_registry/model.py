@@ -1,4 +1,4 @@
-"""What a camera is, which descriptions are right, and how it lives: registered, changed, retired.
+"""Cameras: valid descriptions, and the life cycle of registration, change and retirement.
 
 Pure: no clock, no storage. Moments and ids are passed in.
 """
@@ -65,8 +65,9 @@ ALIVE = (CameraStatus.ONLINE, CameraStatus.DEGRADED)
 def verdict_on_silence(
     hears_since: datetime | None, now: datetime, silence: timedelta
 ) -> CameraStatus:
-    """The status of a camera that was silent for an interval: OFFLINE only if no heartbeat can have
-    been missed in all that time. `hears_since`: since when none was missed; None while some are."""
+    """Return the status of a camera without a heartbeat for `silence`: OFFLINE only if no heartbeat
+    can have been missed in that time, else UNKNOWN. No heartbeat was missed since `hears_since`,
+    which is None while some are being missed."""
     listened = hears_since is not None and now - hears_since >= silence
     return CameraStatus.OFFLINE if listened else CameraStatus.UNKNOWN
 
@@ -119,7 +120,7 @@ class Verification:
 
 @dataclass(frozen=True)
 class Description:
-    """A camera as its administrator describes it."""
+    """The properties of a camera that its administrator states."""
 
     name: str
     place: Place
@@ -152,11 +153,12 @@ class Camera:
 
     @classmethod
     def register(cls, camera_id: UUID, description: Description, now: datetime) -> "Camera":
-        """A new camera, in its first version and never heard."""
+        """Return a new camera in its first version, with the status UNKNOWN."""
         return cls(camera_id, description, CameraStatus.UNKNOWN, now, 1, now)
 
     def change(self, description: Description, *, from_version: int) -> "Camera":
-        """The next version. Raises CameraRetired or CameraChangedMeanwhile."""
+        """Return the next version. Raises CameraRetired, or CameraChangedMeanwhile if the current
+        version is not `from_version`."""
         if self.retired_at is not None:
             raise CameraRetired
         if self.version != from_version:
@@ -164,7 +166,7 @@ class Camera:
         return replace(self, description=description, version=self.version + 1)
 
     def retire(self, now: datetime, *, why: str = "") -> "Camera":
-        """The next version, retired at `now`; the same object where it is retired already."""
+        """Return the next version, retired at `now`; the camera itself if it is already retired."""
         if self.retired_at is not None:
             return self
         return replace(
@@ -199,7 +201,7 @@ class Circle:
 
 
 def check_description(check: Checks, given: Description) -> None:
-    """Adds every wrong field; enums and moments were checked where they were read."""
+    """Add every invalid field to `check`. Enums and moments were checked when they were read."""
     at = "description."
     _check_texts(check, given)
     check_place(check, at + "place.", given.place)
@@ -213,7 +215,7 @@ def check_description(check: Checks, given: Description) -> None:
 
 
 def check_place(check: Checks, at: str, place: Place) -> None:
-    """Adds every wrong field; `at` is the path before their names: "description.place."."""
+    """Add every invalid field to `check`; `at` prefixes their names: "description.place."."""
     check_point(check, at, latitude=place.latitude, longitude=place.longitude)
     known = check.that(
         place.region in REGIONS, at + "region", 'an ISO 3166-2 code of Kazakhstan, such as "KZ-75"'
@@ -225,7 +227,7 @@ def check_place(check: Checks, at: str, place: Place) -> None:
 
 
 def _check_region(check: Checks, at: str, place: Place, *, known: bool) -> None:
-    """The borders decide the region; an unknown code was refused already."""
+    """Check the region against the borders; a code that is not `known` was already refused."""
     region = region_of(place.latitude, place.longitude)
     if region is None:
         check.wrong(at.removesuffix("."), "a place in Kazakhstan", code="PLACE_ABROAD")
@@ -239,7 +241,7 @@ def _check_region(check: Checks, at: str, place: Place, *, known: bool) -> None:
 
 
 def check_circle(check: Checks, circle: Circle) -> None:
-    """Adds every wrong field of a list's `area`: degrees of WGS 84, and metres."""
+    """Add every invalid field of a list request's `area`: degrees in WGS 84, and metres."""
     check_point(check, "area.", latitude=circle.latitude, longitude=circle.longitude)
     check.that(
         0 < circle.radius_metres <= RADIUS_METRES_MAX,
@@ -249,7 +251,7 @@ def check_circle(check: Checks, circle: Circle) -> None:
 
 
 def check_reason(check: Checks, reason: str) -> None:
-    """Adds the reason for retiring a camera where it is too long; it may be empty."""
+    """Add the field `reason` of a retirement to `check` if it is too long; it may be empty."""
     check_text(check, "reason", reason, longest=REASON_MAX, required=False)
 
 

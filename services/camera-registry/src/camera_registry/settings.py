@@ -1,4 +1,4 @@
-"""This service's own settings, beside those of every service."""
+"""The settings of this service, in addition to those common to all services."""
 
 from chassis.settings import Settings
 from pydantic import Field

@@ -1,4 +1,4 @@
-"""What is decided about cameras: one method, one decision, one transaction."""
+"""The decisions about cameras: each method makes one decision in one transaction."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -36,10 +36,10 @@ SWEEPS_PER_SILENCE = 12
 
 
 class Register:
-    """Writes of camera administrators, and reads of all.
+    """Changes by camera administrators, and all reads.
 
-    A version holds from the database's time when its change was decided. The row is locked then, so
-    the moments and the versions of a camera are in the same order.
+    A version is valid from the database's time when the change was decided. The row is locked at
+    that time, so moments and versions of a camera have the same order.
     """
 
     def __init__(self, db: Database, clock: Clock, *, silence: timedelta) -> None:
@@ -51,7 +51,8 @@ class Register:
     async def register(
         self, camera_id: UUID, description: Description, *, content: bytes, caller: Caller
     ) -> Camera:
-        """A second registration under the same id is compared by `content`.
+        """Register a camera and return it. A repeated call with the same id and `content` returns
+        the stored camera.
 
         Raises RegionNotYours, IdReused or SerialTaken.
         """
@@ -69,8 +70,8 @@ class Register:
     async def change(
         self, camera_id: UUID, description: Description, *, from_version: int, caller: Caller
     ) -> Camera:
-        """Raises RegionNotYours, CameraNotFound, CameraRetired, CameraChangedMeanwhile or
-        SerialTaken."""
+        """Replace the description and return the new version. Raises RegionNotYours,
+        CameraNotFound, CameraRetired, CameraChangedMeanwhile or SerialTaken."""
         _require_region(caller.scope, description)
         async with self._db.begin(caller.scope) as tx:
             current = await cameras.get_for_update(tx, camera_id)
@@ -87,7 +88,7 @@ class Register:
         return changed
 
     async def retire(self, camera_id: UUID, *, reason: str, caller: Caller) -> Camera:
-        """A camera that is retired already stays as it is. Raises CameraNotFound."""
+        """Retire a camera; one that is retired already is unchanged. Raises CameraNotFound."""
         async with self._db.begin(caller.scope) as tx:
             current = await cameras.get_for_update(tx, camera_id)
             now = await tx.now()
@@ -103,7 +104,8 @@ class Register:
     async def get(
         self, camera_id: UUID, *, as_of: datetime | None = None, caller: Caller
     ) -> Camera:
-        """As described now or at `as_of`. Raises CameraNotFound or CameraNotRegisteredThen."""
+        """Return a camera, described as it is now or was at `as_of`. Raises CameraNotFound or
+        CameraNotRegisteredThen."""
         async with self._db.begin(caller.scope) as tx:
             camera = await cameras.get(tx, camera_id, alive_since=self._alive_since())
             if as_of is None:
@@ -116,24 +118,24 @@ class Register:
     async def page(
         self, filters: Filters, *, after: UUID | None, size: int, caller: Caller
     ) -> list[Camera]:
-        """At most `size` cameras in order of their ids, starting behind `after`."""
+        """Return at most `size` cameras in the order of their ids, from the first after `after`."""
         async with self._db.begin(caller.scope) as tx:
             return await cameras.page(
                 tx, filters, after=after, size=size, alive_since=self._alive_since()
             )
 
     async def statistics(self, region: str, *, caller: Caller) -> list[Counts]:
-        """By region, without retired cameras; "" for every region that the caller may see."""
+        """Counts of cameras not retired, by region; "" selects every region the caller may see."""
         async with self._db.begin(caller.scope) as tx:
             return await cameras.counts(tx, region, alive_since=self._alive_since())
 
     def _alive_since(self) -> datetime:
-        """The status of a camera that is stored as alive and was last heard before is unknown."""
+        """The oldest last heartbeat with which a camera stored as alive still counts as alive."""
         return self._clock() - self._doubt
 
 
 class Watch:
-    """Heartbeats and their absence; an event is published only when a status changes."""
+    """Processes heartbeats and their absence. Events are published only when a status changes."""
 
     def __init__(self, db: Database, *, silence: timedelta) -> None:
         self._db = db
@@ -142,12 +144,13 @@ class Watch:
 
     @asynccontextmanager
     async def alone(self) -> AsyncIterator[Callable[[], Awaitable[None]]]:
-        """Waits until no other copy of the service watches; yields a check that none does."""
+        """Wait until no other replica of the service watches. Yields a function that raises if this
+        replica no longer holds the lock."""
         async with self._db.singleton("heartbeats") as connection:
             yield lambda: require_held(connection)
 
     async def hear(self, beats: life.Beats, now: datetime) -> None:
-        """Stores heartbeats, id → (region, moment): a transaction for each batch."""
+        """Store heartbeats newer than `silence`, id → (region, moment), in batched transactions."""
         fresh = [beat for beat in beats.items() if now - beat[1][1] < self.silence]
         for start in range(0, len(fresh), BATCH):
             async with self._db.begin(SYSTEM) as tx:
@@ -156,13 +159,14 @@ class Watch:
                     tx.emit(camera_status_changed(camera))
 
     def verdict(self, hears_since: datetime | None, now: datetime) -> CameraStatus:
-        """The status of a camera that was silent for an interval; see `verdict_on_silence`."""
+        """Return the status of a silent camera; see `verdict_on_silence`."""
         return verdict_on_silence(hears_since, now, self.silence)
 
     async def judge_silent(
         self, after: UUID | None, hears_since: datetime | None, now: datetime
     ) -> UUID | None:
-        """Judges the chunk of cameras behind `after`; returns its last id, None at the end."""
+        """Set the status of the silent cameras among the next chunk of ids after `after`. Returns
+        the last id of the chunk, None at the end."""
         async with self._db.begin(SYSTEM) as tx:
             until = await life.chunk_end(tx, after=after, size=CHUNK)
             silent = await life.fall_silent(

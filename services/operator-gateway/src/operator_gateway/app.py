@@ -1,4 +1,4 @@
-"""Wires the gateway and serves it: no database, no domain, decisions are the data owners'."""
+"""Builds and serves the gateway. It has no database; the services that own the data decide."""
 
 import asyncio
 import contextlib
@@ -83,7 +83,7 @@ def application(
 
 
 class Gateway:
-    """The live feed, what fills it, and the server in front."""
+    """The live feed, the loops that fill it, and the HTTP server."""
 
     def __init__(self) -> None:
         self._feed = LiveFeed()
@@ -112,7 +112,7 @@ async def serve_until(stopping: asyncio.Event, app: FastAPI, address: str, feed:
 
 
 def listen_on(address: str) -> socket.socket:
-    """Ends the process with one clear line where the address cannot be bound."""
+    """Return a socket bound to an address; exits the process with a clear message on failure."""
     host, _, port = address.rpartition(":")
     try:
         return socket.create_server((host, int(port)), backlog=BACKLOG)
@@ -140,7 +140,7 @@ def server_config(app: FastAPI) -> uvicorn.Config:
 
 
 class _Server(uvicorn.Server):
-    """Leaves signals to the runtime."""
+    """A server that leaves the handling of signals to the runtime."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -1,4 +1,4 @@
-"""The sealed audit logs over REST: heads, entries and proofs of each service with data."""
+"""The sealed audit logs over REST: heads, entries and proofs of each service that stores data."""
 
 from typing import Annotated, Literal
 
@@ -79,7 +79,7 @@ class ConsistencyQuery(Request):
 
 @router.get("/head")
 async def get_head(service: ServiceName, context: AsOperator) -> HeadAnswer:
-    """The newest signed tree head. Role auditor, like the calls below."""
+    """The newest signed tree head. Role auditor, also for entries and proofs."""
     audit = _audit(context, service)
     return HeadAnswer.of(await context.call(audit.GetHead, audit_pb2.GetHeadRequest()))
 
@@ -88,9 +88,9 @@ async def get_head(service: ServiceName, context: AsOperator) -> HeadAnswer:
 async def list_entries(
     service: ServiceName, listing: Annotated[AuditListing, Query()], context: AsOperator
 ) -> AuditPage:
-    """Sealed entries of the auditor's regions, in order; none about complaints, domestic violence
-    or children. A page may have fewer entries than asked for although more follow. Reading is
-    audited: the header Tartip-Purpose is required."""
+    """Sealed entries of the auditor's regions, in order, without entries about complaints, domestic
+    violence or children. A page may have fewer entries than requested although more follow. Reading
+    is audited: the header Tartip-Purpose is required."""
     request = listing.message(audit_pb2.ListEntriesRequest)
     return AuditPage.of(await context.call(_audit(context, service).ListEntries, request))
 
@@ -99,7 +99,7 @@ async def list_entries(
 async def prove_inclusion(
     service: ServiceName, query: Annotated[InclusionQuery, Query()], context: AsOperator
 ) -> Proof:
-    """The proof that an entry is in the tree of a head."""
+    """The proof that an entry is in the tree of a given size."""
     request = query.message(audit_pb2.ProveInclusionRequest)
     return Proof.of(await context.call(_audit(context, service).ProveInclusion, request))
 
@@ -108,7 +108,7 @@ async def prove_inclusion(
 async def prove_consistency(
     service: ServiceName, query: Annotated[ConsistencyQuery, Query()], context: AsOperator
 ) -> Proof:
-    """The proof that an older tree is the beginning of a newer one."""
+    """The proof that the tree of `first_size` is a prefix of the tree of `second_size`."""
     request = query.message(audit_pb2.ProveConsistencyRequest)
     return Proof.of(await context.call(_audit(context, service).ProveConsistency, request))
 

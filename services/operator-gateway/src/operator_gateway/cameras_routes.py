@@ -150,7 +150,7 @@ class CameraListing(Listing):
 async def register_camera(
     body: RegisterCamera, context: AsOperator, idempotency_key: IdempotencyKey = None
 ) -> CameraAnswer:
-    """Registers a camera under an id that the client makes. Role camera_administrator."""
+    """Registers a camera under a client-made id. Role camera_administrator."""
     camera_id = client_made_id(body.camera_id, idempotency_key, "camera_id")
     request = body.message(cameras_pb2.RegisterCameraRequest, camera_id=camera_id)
     reply = await context.call(context.peers.cameras.RegisterCamera, request)
@@ -162,7 +162,7 @@ async def register_camera(
 async def list_cameras(
     listing: Annotated[CameraListing, Query()], context: AsOperator
 ) -> CameraPage:
-    """Cameras by region, capability, status, area, serial and name, in order of id."""
+    """Cameras by region, AI function, kind, status, area, serial and name, in order of id."""
     return CameraPage.of(await context.call(context.peers.cameras.ListCameras, listing.request()))
 
 
@@ -170,7 +170,7 @@ async def list_cameras(
 async def get_camera(
     camera_id: Id, context: AsOperator, as_of: Annotated[Instant | None, Query()] = None
 ) -> CameraAnswer:
-    """One camera; with `as_of` its description at that moment."""
+    """One camera; with `as_of`, with the description that was valid at that moment."""
     request = to_message({"camera_id": camera_id, "as_of": as_of}, cameras_pb2.GetCameraRequest)
     reply = await context.call(context.peers.cameras.GetCamera, request)
     telemetry.annotate(camera=reply.camera.camera_id)
@@ -179,7 +179,7 @@ async def get_camera(
 
 @router.put("/{camera_id}")
 async def change_camera(camera_id: Id, body: ChangeCamera, context: AsOperator) -> CameraAnswer:
-    """Replaces the description of the version that was read. Role camera_administrator."""
+    """Replaces the description; refused unless `version` is current. Role camera_administrator."""
     request = body.message(cameras_pb2.ChangeCameraRequest, camera_id=camera_id)
     reply = await context.call(context.peers.cameras.ChangeCamera, request)
     telemetry.annotate(camera=reply.camera.camera_id)
@@ -188,7 +188,7 @@ async def change_camera(camera_id: Id, body: ChangeCamera, context: AsOperator) 
 
 @router.post("/{camera_id}/retire")
 async def retire_camera(camera_id: Id, body: RetireCamera, context: AsOperator) -> CameraAnswer:
-    """Takes a camera out of service for ever. Role camera_administrator."""
+    """Takes a camera out of service permanently. Role camera_administrator."""
     request = body.message(cameras_pb2.RetireCameraRequest, camera_id=camera_id)
     reply = await context.call(context.peers.cameras.RetireCamera, request)
     telemetry.annotate(camera=reply.camera.camera_id)

@@ -1,4 +1,4 @@
-"""The console: static files of the package, under a policy without inline scripts."""
+"""Serves the console: static files of the package. The security policy forbids inline scripts."""
 
 from importlib.resources import files
 

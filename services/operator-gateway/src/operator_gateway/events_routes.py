@@ -1,4 +1,4 @@
-"""Live events by server-sent events, for a bearer token or a single-use ticket."""
+"""Live events as server-sent events, for a bearer token or a single-use ticket."""
 
 import json
 from collections.abc import AsyncIterator
@@ -32,7 +32,7 @@ class TicketAnswer(Answer):
 
 @router.post("/tickets", status_code=201)
 async def give_ticket(request: Request, context: AsOperator) -> TicketAnswer:
-    """A ticket that opens one live stream, for clients that cannot send headers."""
+    """Issues a ticket that opens one live stream, for clients that cannot send headers."""
     tickets: Tickets = request.app.state.tickets
     return TicketAnswer(ticket=tickets.give(context), good_for_seconds=TICKET_SECONDS)
 
@@ -49,11 +49,12 @@ async def live_events(
     last_event_id: Annotated[str, Header(max_length=200)] = "",
     resume_after: Annotated[str, Query(max_length=200, description="As Last-Event-ID.")] = "",
 ) -> StreamingResponse:
-    """Facts of the operator's regions as they happen: `event: fact` with ids only.
+    """Streams events of the operator's regions as they happen: `event: fact`, with ids but no
+    content.
 
-    `ready` comes first and names the position at which the stream begins. `dropped` says how many
-    facts were lost because the client was slow, `gap` that facts are missing after resuming,
-    `expired` that the token has run out; `heartbeat` comes every 15 s.
+    `ready` comes first; its id is the position at which the stream begins. `dropped` states how
+    many events were lost because the client was slow, `gap` that events are missing after resuming,
+    `expired` that the token has expired. `heartbeat` comes after 15 s without another event.
     """
     state = request.app.state
     holder = (

@@ -133,9 +133,9 @@ async def list_fines(listing: Annotated[FineListing, Query()], context: AsOperat
 async def recheck_fines(
     listing: Annotated[RecheckListing, Query()], context: AsOperator
 ) -> RecheckPage:
-    """Issued fines that today's guards would hold; changes nothing. Role supervisor or auditor.
+    """Issued fines that today's checks would hold; changes nothing. Role supervisor or auditor.
 
-    `page_size` bounds how many fines are checked; the header Tartip-Purpose is required.
+    `page_size` limits how many fines are checked. The header Tartip-Purpose is required.
     """
     request = fines_pb2.RecheckIssuedFinesRequest(
         region=listing.region, resume_token=listing.page_token
@@ -160,7 +160,7 @@ async def recheck_fines(
 
 @router.get("/{number}")
 async def get_fine(number: Id, context: AsOperator) -> FineAnswer:
-    """One fine; reading it is audited with the purpose."""
+    """One fine. Reading is audited with the purpose."""
     return _answer(
         await context.call(context.peers.fines.GetFine, fines_pb2.GetFineRequest(number=number))
     )
@@ -170,7 +170,7 @@ async def get_fine(number: Id, context: AsOperator) -> FineAnswer:
 async def cancel_fine(
     number: Id, body: CancelFine, context: AsOperator, idempotency_key: IdempotencyKey = None
 ) -> FineAnswer:
-    """Cancels a fine; a payment is refunded. Role supervisor."""
+    """Cancels a fine and refunds a payment. Role supervisor."""
     request = body.message(
         fines_pb2.CancelFineRequest,
         number=number,
@@ -189,7 +189,7 @@ async def list_entries(number: Id, context: AsOperator) -> Entries:
 
 
 def _answer(reply: FineReply) -> FineAnswer:
-    """The answer to the operator; the span carries the id and joins the story of the record."""
+    """Convert a reply; the current span gets the fine's number and joins the fine's story."""
     telemetry.bind_story(reply.fine.story)
     telemetry.annotate(fine=reply.fine.number)
     return FineAnswer.of(reply)

@@ -1,7 +1,7 @@
-"""/healthz says that the process lives, /readyz which peers it can reach.
+"""Health probes: /healthz states that the process runs, /readyz which peers are reachable.
 
-Readiness asks each peer's standard health service over the same mutual TLS as every call. The
-answer is cached for a moment, so that probes cost the peers little, and makes no spans.
+Readiness calls each peer's standard health service over mutual TLS, as every call does. The result
+is cached for a second, so that probes cost the peers little. The calls make no spans.
 """
 
 import asyncio
@@ -41,7 +41,7 @@ class Readiness(Answer):
 
 
 class Readies:
-    """Asks the peers, at most once in `CACHED_SECONDS`."""
+    """Checks the readiness of the peers, at most once in `CACHED_SECONDS`."""
 
     def __init__(
         self, channels: Channels, addresses: Mapping[str, str], broker: Broker | None
@@ -56,7 +56,7 @@ class Readies:
         self._checked_at = 0.0
 
     async def readiness(self) -> Readiness:
-        """The state of all peers, at most CACHED_SECONDS old."""
+        """Return the readiness of all peers, at most `CACHED_SECONDS` old."""
         async with self._lock:
             if self._answer is None or time.monotonic() - self._checked_at > CACHED_SECONDS:
                 peers = await asyncio.gather(*(self._peer(name) for name in self._stubs))
@@ -89,7 +89,7 @@ async def healthz() -> Alive:
 
 @router.get("/readyz")
 async def readyz(request: Request, response: Response) -> Readiness:
-    """200 when every peer serves, else 503; the body says which does not."""
+    """200 if every peer is ready, else 503; the body states which peers are not."""
     readies: Readies = request.app.state.readies
     found = await readies.readiness()
     response.status_code = 200 if found.ready else 503

@@ -1,7 +1,7 @@
 """The HTTP edge: a FastAPI application whose refusals are RFC 9457 problem+json.
 
 Pure ASGI middleware counts the bytes of a body as they stream, opens the span, and never logs a
-query string. A new trace begins here: traceparent and baggage of clients are not trusted.
+query string. Every request begins a new trace: traceparent and baggage of clients are not trusted.
 """
 
 import asyncio
@@ -116,7 +116,8 @@ def _language(request: Request) -> str:
 
 
 def negotiated_language(accepted: str) -> str:
-    """Of our languages the one that Accept-Language prefers (RFC 9110, 12.5.4); else English."""
+    """Return the supported language that Accept-Language prefers (RFC 9110, 12.5.4), else
+    English."""
     best, best_quality = "en", 0.0
     for wish in accepted.lower().split(","):
         name, *parameters = wish.split(";")
@@ -128,7 +129,7 @@ def negotiated_language(accepted: str) -> str:
 
 
 def _quality(parameters: list[str]) -> float:
-    """1 where it is absent; 0 where it is not a number from 0 to 1."""
+    """Return the quality value q: 1 if it is absent, 0 if it is not a number from 0 to 1."""
     given = [p.strip() for p in parameters if p.strip().startswith("q=")]
     if not given:
         return 1.0
@@ -137,7 +138,8 @@ def _quality(parameters: list[str]) -> float:
 
 
 class Edge:
-    """Around every HTTP request: its span, the bound on its body, and the last error handler."""
+    """Middleware around every HTTP request: its span, the limit on its body, the last error
+    handler."""
 
     def __init__(self, app: ASGIApp, upload_paths: tuple[str, ...] = ()) -> None:
         self._app = app

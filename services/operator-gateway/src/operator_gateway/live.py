@@ -1,9 +1,9 @@
-"""The live feed: facts as they happen, for the operators who may know of them.
+"""The live feed: events as they happen, for the operators who are permitted to know of them.
 
-A fact is a subject, the id it is about, its region and its time; payloads never reach this process.
-The rest is read from the owner by an audited call. What a client missed while it was away is
-replayed as far back as it is known. Clients that cannot keep up lose the oldest facts and are told
-how many; the positions that they get then lie behind those.
+An event is a subject, an aggregate's id, a region and a time; payloads never reach this process.
+Clients read the rest from the owner by an audited call. A client that reconnects gets the events
+that it missed, as far back as they are stored. A client that is too slow loses its oldest events
+and gets their number; positions it then gets lie after the lost events.
 """
 
 import asyncio
@@ -51,7 +51,7 @@ Position = dict[str, int]
 
 @dataclass(frozen=True, kw_only=True)
 class LiveEvent:
-    """A fact, without its content."""
+    """An event of a service, without its payload."""
 
     stream: str
     sequence: int
@@ -66,7 +66,8 @@ class LiveEvent:
 
 @dataclass(frozen=True)
 class FeedMessage:
-    """What a client gets: an event, or how many it missed; `position` is for resuming after it."""
+    """A message to a client: an event, or the number of missed ones. `position` resumes after
+    it."""
 
     kind: str
     position: str
@@ -75,7 +76,8 @@ class FeedMessage:
 
 
 def may_know(operator: Operator, event: LiveEvent) -> bool:
-    """Whether regions and roles allow it; the first prefix that matches the subject decides."""
+    """Whether the operator's regions and roles permit an event. The first prefix in `AUDIENCES`
+    that matches the subject decides on the roles."""
     if "*" not in operator.regions and event.region not in operator.regions:
         return False
     for prefix, roles in AUDIENCES.items():
@@ -85,7 +87,7 @@ def may_know(operator: Operator, event: LiveEvent) -> bool:
 
 
 def may_follow(operator: Operator, stream: str) -> bool:
-    """Whether the operator may know of some facts of this stream."""
+    """Whether the operator is permitted to know of any events of this stream."""
     return any(
         roles & operator.roles
         for prefix, roles in AUDIENCES.items()
@@ -94,7 +96,7 @@ def may_follow(operator: Operator, stream: str) -> bool:
 
 
 def read_position(text: str) -> Position | None:
-    """The position that an event id stands for; None where it is not one."""
+    """Return the position that an event id encodes, None if the id is malformed."""
     if len(text) > 200 or not _POSITION.fullmatch(text):
         return None
     found = {
@@ -108,7 +110,7 @@ def write_position(position: Position) -> str:
 
 
 class Listener:
-    """One client's queues: facts that are replayed, and a bounded number of new ones."""
+    """One client's queues: events to replay, and a limited number of new events."""
 
     def __init__(
         self, operator: Operator, position: Position, replayed: Iterable[LiveEvent] = ()
@@ -146,7 +148,8 @@ class Listener:
         self._something.set()
 
     def begin_anew(self, stream: str) -> None:
-        """The stream's numbers begin again: what happened in between is not known."""
+        """Restart a stream's sequence numbers; events in between are unknown, so a gap is
+        marked."""
         self._position[stream] = 0
         if may_follow(self._operator, stream):
             self.mark_gap()
@@ -156,7 +159,7 @@ class Listener:
         self._something.set()
 
     async def next(self, *, within_seconds: float) -> FeedMessage | None:
-        """The next message; None where none came in time or the feed has closed."""
+        """Return the next message, None if none came in time or the feed was closed."""
         try:
             async with asyncio.timeout(within_seconds):
                 await self._something.wait()
@@ -186,7 +189,7 @@ class Listener:
 
 
 class LiveFeed:
-    """The latest facts of each stream, and its listeners."""
+    """The latest events of each stream, and the listeners."""
 
     def __init__(self) -> None:
         self._recent: dict[str, deque[LiveEvent]] = {
@@ -209,7 +212,7 @@ class LiveFeed:
             listener.offer(event)
 
     def forget(self, stream: str) -> None:
-        """For a stream that was created again: its numbers begin again."""
+        """Delete a stream's events, because it was created again and its numbers restart."""
         self._recent[stream].clear()
         self._latest[stream] = 0
         for listener in self._listeners:
@@ -219,7 +222,7 @@ class LiveFeed:
         return self._latest[stream]
 
     def listen(self, operator: Operator, after: Position | None = None) -> Listener:
-        """A listener from now on, or from a position as far as facts since then are known."""
+        """Return a listener, from now on or from a position as far as later events are stored."""
         resumed = {
             stream: self._resumed(stream, number) for stream, number in (after or {}).items()
         }
@@ -243,7 +246,8 @@ class LiveFeed:
             listener.close()
 
     def _resumed(self, stream: str, sequence: int) -> int:
-        """Where to go on: a number that the stream has not reached belongs to a lost stream."""
+        """Return `sequence`, or 0 if the stream never reached it because the stream was created
+        again."""
         return sequence if sequence <= self._latest[stream] else 0
 
     def _published_after(self, stream: str, sequence: int) -> list[LiveEvent]:
@@ -258,6 +262,6 @@ class LiveFeed:
 async def messages_for(
     listener: Listener, *, heartbeat_seconds: float
 ) -> AsyncIterator[FeedMessage | None]:
-    """The messages for the client, None for a heartbeat; ends when the feed closes."""
+    """Yield the messages for a client, None for a heartbeat, until the feed closes."""
     while not listener.closed:
         yield await listener.next(within_seconds=heartbeat_seconds)

@@ -1,8 +1,8 @@
-"""Protobuf to plain values and back, by the contract's own descriptors.
+"""Converts Protobuf messages to plain values and back, using the messages' descriptors.
 
-Names stay as they are in the proto. An enum value becomes its short name ("REPORT_STATUS_IN_WORK"
-is "in_work"; unset or newer than this gateway is None), bytes become base64, a Timestamp a datetime
-in UTC, and an absent field with presence None.
+Field names are unchanged. An enum value becomes its short name ("REPORT_STATUS_IN_WORK" becomes
+"in_work", an unset or unknown value None). Bytes become base64, a Timestamp a datetime in UTC. An
+absent field that has presence becomes None.
 """
 
 import base64
@@ -25,7 +25,7 @@ def to_plain(message: Message) -> dict[str, Any]:
 
 
 def to_message(values: Mapping[str, Any], message_type: type[M]) -> M:
-    """The message with these fields; those that are None stay unset."""
+    """Return a message with these fields; fields that are None stay unset."""
     message = message_type()
     _fill(message, values)
     return message
@@ -83,7 +83,7 @@ def number_of(enum: EnumDescriptor, short_name: str) -> int:
 
 @cache
 def short_names(enum: EnumDescriptor) -> dict[int, str]:
-    """Number to short name, without the zero that means "not said"."""
+    """Return the short name of each number, without 0, which means "unspecified"."""
     prefix = re.sub(r"(?<!^)(?=[A-Z])", "_", enum.name).upper() + "_"
     return {
         value.number: value.name.removeprefix(prefix).lower()

@@ -1,6 +1,6 @@
-"""What must be known before a date or an amount is trusted; the console shows it on each page.
+"""Notices that affect the trust in dates and amounts; the console shows them on each page.
 
-Open to all, also before signing in: it is about no person.
+Public, also without signing in, because they contain no personal data.
 """
 
 from datetime import datetime
@@ -17,7 +17,7 @@ router = APIRouter(prefix="/v1", tags=["notices"])
 
 
 class Notice(Answer):
-    """`code` is CLOCK_MOVED, YEAR_ASSUMED or YEAR_MISSING; the text in all three languages."""
+    """A notice in three languages. `code` is CLOCK_MOVED, YEAR_ASSUMED or YEAR_MISSING."""
 
     code: str
     kk: str
@@ -27,7 +27,8 @@ class Notice(Answer):
 
 
 class Notices(Answer):
-    """`now` is the time that the services live in; ages and deadlines are computed against it."""
+    """The current notices. `now` is the services' time, from which ages and deadlines are
+    computed."""
 
     now: datetime
     notices: list[Notice]
@@ -35,7 +36,7 @@ class Notices(Answer):
 
 @router.get("/notices")
 async def list_notices(request: HttpRequest) -> Notices:
-    """Empty in production, unless a yearly table of the law has to be added."""
+    """The current notices; none in production unless a yearly table of the law is missing."""
     clock: Clock = request.app.state.clock
     tables: YearlyTables = request.app.state.yearly_tables
     now = clock()

@@ -1,7 +1,7 @@
-"""An operator's request on its way to the data's owner: checked here and again by the owner.
+"""An operator's request to the data's owner: checked here, and again by the owner.
 
-The bearer token and the purpose travel to the owner as gRPC metadata, under a deadline. What the
-owner refuses comes back under its own name.
+The bearer token and the purpose are sent to the owner as gRPC metadata, with a deadline. A refusal
+of the owner is raised here with its original reason.
 """
 
 import base64
@@ -40,14 +40,14 @@ R_co = TypeVar("R_co", covariant=True)
 
 
 class Verifies(Protocol):
-    """Checks that a token was issued by the token issuer."""
+    """Verifies that the token issuer issued a token."""
 
     async def verify(self, token: str) -> Operator:
-        """Raises NotAuthenticated or TokenExpired."""
+        """Return the operator of a token. Raises NotAuthenticated or TokenExpired."""
 
 
 class Replies(Protocol[R_co]):
-    """A peer's stream of answers, which can be ended from here."""
+    """A peer's stream of replies, which the caller can cancel."""
 
     def __aiter__(self) -> AsyncIterator[R_co]: ...
 
@@ -68,7 +68,7 @@ class Peers:
 
     @classmethod
     def over(cls, channels: Channels, settings: GatewaySettings) -> "Peers":
-        """Stubs on this service's channels to the addresses in the settings."""
+        """Return stubs on this service's channels to the addresses in the settings."""
         to = {name: channels.to(address, name) for name, address in settings.peer_addresses.items()}
         return cls(
             cameras=cameras_pb2_grpc.CameraRegistryStub(to["camera-registry"]),
@@ -82,7 +82,7 @@ class Peers:
 
 @dataclass(frozen=True)
 class OperatorContext:
-    """One operator's request: the operator, the purpose, and the peers to call on their behalf."""
+    """An operator's request: the operator, the purpose, and the peers to call on their behalf."""
 
     operator: Operator
     name: str
@@ -93,20 +93,21 @@ class OperatorContext:
 
     @property
     def metadata(self) -> tuple[tuple[str, str | bytes], ...]:
-        """Sent with each call: the operator's token and purpose."""
+        """The gRPC metadata of each call: the operator's token and purpose."""
         return (("authorization", f"Bearer {self.token}"), *purpose_metadata(self.purpose))
 
     async def call(self, method: Callable[Concatenate[Q, ...], Awaitable[R]], request: Q) -> R:
-        """The peer's answer within CALL_SECONDS. Raises what the peer refuses with."""
+        """Return the peer's reply within CALL_SECONDS. Raises the peer's refusal."""
         with peers_refusals():
             return await method(request, metadata=self.metadata, timeout=CALL_SECONDS)
 
     async def stream(
         self, method: Callable[Concatenate[Q, ...], Replies[R]], request: Q
     ) -> AsyncGenerator[R, None]:
-        """The peer's messages; the call ends with this generator, after STREAM_SECONDS at most.
+        """Yield the peer's messages. The call ends with this generator, at most after
+        STREAM_SECONDS.
 
-        Raises what the peer refuses with.
+        Raises the peer's refusal.
         """
         call = method(request, metadata=self.metadata, timeout=STREAM_SECONDS)
         try:
@@ -131,7 +132,7 @@ Purpose = Annotated[
 async def operator_context(
     request: Request, credentials: Bearer, purpose: Purpose = ""
 ) -> OperatorContext:
-    """Raises NotAuthenticated, TokenExpired or PurposeWrong."""
+    """Return the context of a request. Raises NotAuthenticated, TokenExpired or PurposeWrong."""
     if credentials is None:
         raise NotAuthenticated
     said, state = decoded_purpose(purpose), request.app.state
@@ -139,7 +140,7 @@ async def operator_context(
 
 
 def decoded_purpose(header: str) -> str:
-    """From percent-encoded UTF-8; ASCII without a percent sign stays as it is.
+    """Decode a purpose from percent-encoded UTF-8; ASCII without a percent sign is unchanged.
 
     Raises PurposeWrong.
     """
@@ -152,7 +153,7 @@ def decoded_purpose(header: str) -> str:
 
 
 async def sign_in(tokens: Verifies, token: str, *, purpose: str, peers: Peers) -> OperatorContext:
-    """The context of a request with this token. Raises NotAuthenticated or TokenExpired."""
+    """Return the context of a request with a token. Raises NotAuthenticated or TokenExpired."""
     if len(token) > TOKEN_LENGTH_MAX or not _TOKEN.fullmatch(token):
         raise NotAuthenticated
     operator = await tokens.verify(token)

@@ -1,4 +1,4 @@
-"""The report desk over REST: who may see which report is decided by its owner."""
+"""The report desk over REST. The service that owns a report decides who may see it."""
 
 from typing import Annotated, Literal
 
@@ -179,7 +179,7 @@ async def get_report_by_number(number: Id, context: AsOperator) -> DeskReportAns
 
 @router.get("/{report_id}")
 async def get_report(report_id: Id, context: AsOperator) -> DeskReportAnswer:
-    """One report in full; reading it is audited with the purpose."""
+    """One report in full. Reading is audited with the purpose."""
     request = reports_pb2.ReportDeskGetReportRequest(report_id=report_id)
     return _answer(await context.call(context.peers.reports.GetReport, request))
 
@@ -188,7 +188,7 @@ async def get_report(report_id: Id, context: AsOperator) -> DeskReportAnswer:
 async def take_report(
     report_id: Id, context: AsOperator, body: TakeReport | None = None
 ) -> DeskReportAnswer:
-    """Assigns a report to the operator, who takes it into work."""
+    """Assigns a report to the operator and sets it to in_work."""
     body = body or TakeReport()
     request = body.message(reports_pb2.TakeReportRequest, report_id=report_id)
     return _answer(await context.call(context.peers.reports.TakeReport, request))
@@ -203,7 +203,7 @@ async def route_report(report_id: Id, body: RouteReport, context: AsOperator) ->
 
 @router.post("/{report_id}/ask")
 async def ask_reporter(report_id: Id, body: AskReporter, context: AsOperator) -> DeskReportAnswer:
-    """Asks the reporter; the deadline is suspended until the answer."""
+    """Asks the reporter a question; the deadline is suspended until the reporter answers."""
     request = body.message(reports_pb2.AskReporterRequest, report_id=report_id)
     return _answer(await context.call(context.peers.reports.AskReporter, request))
 
@@ -218,13 +218,13 @@ async def answer_report(report_id: Id, body: AnswerReport, context: AsOperator) 
 async def accept_traffic_evidence(
     report_id: Id, body: AcceptTrafficEvidence, context: AsOperator
 ) -> DeskReportAnswer:
-    """Makes a report a violation candidate, which an officer decides."""
+    """Makes a report a candidate for a violation, on which an officer decides."""
     request = body.message(reports_pb2.AcceptTrafficEvidenceRequest, report_id=report_id)
     return _answer(await context.call(context.peers.reports.AcceptTrafficEvidence, request))
 
 
 def _answer(reply: ReportReply) -> DeskReportAnswer:
-    """The answer to the operator; the span carries the id and joins the story of the record."""
+    """Convert a reply; the current span gets the report's id and joins the report's story."""
     telemetry.bind_story(reply.report.story)
     telemetry.annotate(report=reply.report.report.report_id)
     return DeskReportAnswer.of(reply)

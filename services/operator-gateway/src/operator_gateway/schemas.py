@@ -1,4 +1,5 @@
-"""What every JSON body and query is made of: strict requests, answers, ids, money, pages."""
+"""Base classes and types of JSON bodies and queries: strict requests, answers, ids, money,
+pages."""
 
 import base64
 import binascii
@@ -64,7 +65,7 @@ Region = Annotated[str, Field(max_length=6, examples=["KZ-75"])]
 
 
 class Request(BaseModel):
-    """A request's body: unknown fields are refused, not ignored."""
+    """The body or query of a request. Unknown fields are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -81,7 +82,7 @@ class Answer(BaseModel):
 
 
 class Listing(BaseModel):
-    """The query of a list: unknown parameters are refused."""
+    """The query of a list. Unknown parameters are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -121,7 +122,8 @@ Moment = datetime | None
 
 
 def client_made_id(in_body: str | None, in_header: str | None, field: str) -> str:
-    """The id from the body or else the header; where both have one, they must agree."""
+    """Return the id from the body or else from the header. Raises BadRequest if the two differ or
+    neither is given."""
     if in_body and in_header and in_body != in_header:
         raise BadRequest(
             fields=(FieldError(field, "BAD_REQUEST", "differs from the header Idempotency-Key"),)

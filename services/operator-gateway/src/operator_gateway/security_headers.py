@@ -1,4 +1,4 @@
-"""The security headers of every answer. Pure ASGI."""
+"""Adds security headers to every response. Pure ASGI."""
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -19,7 +19,8 @@ HEADERS = (
 
 
 class SecurityHeaders:
-    """Pages may run only our own scripts; answers of the API are never cached or framed."""
+    """Middleware: pages may run only scripts of this origin, API responses are not cached or
+    framed."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

@@ -1,4 +1,4 @@
-"""This service's own settings: its address and its peers'."""
+"""The settings of this service: its address and those of its peers."""
 
 from typing import ClassVar
 

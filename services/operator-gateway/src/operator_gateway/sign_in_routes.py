@@ -1,7 +1,8 @@
-"""Signing in, and who the operator is.
+"""Signing in, and the identity of the operator.
 
-The development issuer lists its operators; with a real issuer the console asks for an access token.
-The development issuer exists only in the embedded run and says so in its discovery document.
+The development issuer lists its operators. With any other issuer the console asks for an access
+token. The development issuer exists only in the embedded run and identifies itself in its discovery
+document.
 """
 
 from typing import Annotated, Any
@@ -68,7 +69,7 @@ class Me(Answer):
 
 @router.get("/me")
 async def me(context: AsOperator) -> Me:
-    """The operator whom the token names, with roles and regions."""
+    """The operator whom the token identifies, with roles and regions."""
     operator = context.operator
     return Me(
         operator=operator.operator_id,
@@ -89,7 +90,8 @@ async def ways_in(request: Request) -> SignIn:
 
 @router.post("/sign-in/development")
 async def development_token(request: Request, body: DevelopmentSignIn) -> Token:
-    """A token of the development issuer, without a password; refused with any other issuer."""
+    """Issues a token of the development issuer without a password; refused with any other
+    issuer."""
     discovery = await _discovery(request.app.state.issuer)
     if OPERATORS_CLAIM not in discovery:
         raise NotDevelopment

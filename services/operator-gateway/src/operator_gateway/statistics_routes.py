@@ -1,4 +1,4 @@
-"""Figures over REST: cameras by region, and revenue by region and day."""
+"""Statistics over REST: cameras by region, and revenue by region and day."""
 
 from typing import Annotated
 
@@ -58,7 +58,7 @@ class RevenueQuery(Request):
 async def camera_statistics(
     query: Annotated[CameraStatisticsQuery, Query()], context: AsOperator
 ) -> CameraStatistics:
-    """How many cameras are registered, connected and with AI, in total and by region."""
+    """Numbers of cameras that are registered, connected and with AI, in total and by region."""
     request = query.message(cameras_pb2.GetStatisticsRequest)
     return CameraStatistics.of(await context.call(context.peers.cameras.GetStatistics, request))
 

@@ -1,7 +1,7 @@
-"""Follows the streams with ephemeral ordered consumers: headers only, nothing acknowledged.
+"""Follows the streams with ephemeral ordered consumers: headers only, without acknowledgements.
 
-The server numbers what it delivers. Where a number or a heartbeat is missing, a new consumer begins
-after the last fact received. The server removes the consumer when this process is gone.
+The server numbers its deliveries. If a number or a heartbeat is missing, a new consumer begins
+after the last event received. The server removes a consumer whose process is gone.
 """
 
 import logging
@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 
 class StreamFollower:
-    """Publishes the facts of one stream to the feed, for ever."""
+    """Publishes the events of one stream to the feed, without end."""
 
     def __init__(self, broker: Broker, feed: LiveFeed, stream: str) -> None:
         self._broker = broker
@@ -91,9 +91,10 @@ class StreamFollower:
 
 
 def live_event(message: Msg) -> LiveEvent:
-    """From the headers alone; a missing one becomes "", and nobody sees facts without a region.
+    """Return the event that the headers describe; a missing header becomes "". An event without a
+    region is visible to operators of all regions only.
 
-    The broker's clock is real; operators are shown the time that the services live in.
+    The broker's clock is real; the event gets the services' time, which may be offset.
     """
     headers = message.headers or {}
     metadata = message.metadata

@@ -1,6 +1,5 @@
-"""Tickets for the live feed: a browser's EventSource cannot send headers, and a token in an address
-would stay in histories. A ticket opens one stream, once, within half a minute.
-"""
+"""Tickets for the live feed. A browser's EventSource cannot send headers, and a token in a URL
+would stay in histories. A ticket opens one stream, once, within half a minute."""
 
 import secrets
 import time
@@ -27,7 +26,8 @@ class _Ticket:
 
 
 class Tickets:
-    """Stored in this process: a ticket is valid only at the gateway that issued it."""
+    """Issued tickets, stored in this process: a ticket is valid only at the gateway that issued
+    it."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -43,7 +43,8 @@ class Tickets:
         return ticket
 
     def take(self, ticket: str) -> OperatorContext:
-        """Its holder. Raises NotAuthenticated (no ticket) or TicketSpent (unknown, used or old)."""
+        """Use a ticket and return its holder. Raises NotAuthenticated (no ticket) or TicketSpent
+        (unknown, used or expired)."""
         if not ticket:
             raise NotAuthenticated
         found = self._tickets.pop(ticket, None)

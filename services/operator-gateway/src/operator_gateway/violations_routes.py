@@ -171,14 +171,14 @@ class AnnulViolation(Request):
 async def list_violations(
     listing: Annotated[ViolationListing, Query()], context: AsOperator
 ) -> ViolationPage:
-    """The queue, oldest first."""
+    """The queue of violations by state, region and offence, oldest first."""
     request = listing.message(violations_pb2.ListViolationsRequest)
     return ViolationPage.of(await context.call(context.peers.violations.ListViolations, request))
 
 
 @router.get("/{violation_id}")
 async def get_violation(violation_id: Id, context: AsOperator) -> ViolationAnswer:
-    """One violation; reading it is audited with the purpose."""
+    """One violation. Reading is audited with the purpose."""
     request = violations_pb2.GetViolationRequest(violation_id=violation_id)
     return _answer(await context.call(context.peers.violations.GetViolation, request))
 
@@ -187,7 +187,7 @@ async def get_violation(violation_id: Id, context: AsOperator) -> ViolationAnswe
 async def prepare_decision(
     violation_id: Id, body: PrepareDecision, context: AsOperator
 ) -> Prepared:
-    """The canonical bytes that the officer signs. Role inspector."""
+    """The canonical bytes that the officer has to sign. Role inspector."""
     request = body.message(violations_pb2.PrepareDecisionRequest, violation_id=violation_id)
     reply = await context.call(context.peers.violations.PrepareDecision, request)
     telemetry.annotate(violation=violation_id)
@@ -201,7 +201,7 @@ async def confirm_violation(
     context: AsOperator,
     idempotency_key: IdempotencyKey = None,
 ) -> ViolationAnswer:
-    """Confirms a violation; the officer has signed the prepared bytes. Role inspector."""
+    """Confirms a violation with a signature of the prepared bytes. Role inspector."""
     request = body.message(
         violations_pb2.ConfirmViolationRequest,
         violation_id=violation_id,
@@ -217,7 +217,7 @@ async def reject_violation(
     context: AsOperator,
     idempotency_key: IdempotencyKey = None,
 ) -> ViolationAnswer:
-    """Rejects a violation; the reason is in the prepared and signed bytes. Role inspector."""
+    """Rejects a violation. The reason is in the prepared bytes that were signed. Role inspector."""
     request = body.message(
         violations_pb2.RejectViolationRequest,
         violation_id=violation_id,
@@ -243,7 +243,7 @@ async def annul_violation(
 
 
 def _answer(reply: ViolationReply) -> ViolationAnswer:
-    """The answer to the operator; the span carries the id and joins the story of the record."""
+    """Convert a reply; the current span gets the violation's id and joins the violation's story."""
     telemetry.bind_story(reply.violation.story)
     telemetry.annotate(violation=reply.violation.violation_id)
     return ViolationAnswer.of(reply)

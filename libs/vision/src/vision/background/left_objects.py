@@ -1,9 +1,9 @@
 """Detects abandoned objects in the frames of a fixed camera.
 
-A slowly adapting background excludes people and objects in front of it. A region that differs from
-it, does not move and is not a person becomes an object if a person was beside it when it appeared;
-with nobody beside it for a while it is left. Where an object was removed, the background is updated
-at once.
+A slowly adapting background model excludes people and the objects in front of it. A region that
+differs from the background, does not move and is not a person becomes an object if a person was
+beside it when it appeared. The object is left once nobody has been beside it for a while. Where an
+object was removed, the background is updated at once.
 """
 
 from dataclasses import dataclass, field
@@ -28,7 +28,8 @@ GONE_SECONDS: Final = 1.5
 
 
 class Stage(StrEnum):
-    """The reported stages of an object; `put` and `reclaimed` also occur without `left`."""
+    """The reported stages of an object. An object may be reclaimed without ever having been
+    left."""
 
     PUT = "put"
     LEFT = "left"
@@ -38,7 +39,8 @@ class Stage(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class LeftObjectRule:
-    """Thresholds, the same for all cameras; `zone` may be a part of the picture."""
+    """The thresholds of detection. `zone` limits detection to a part of the picture; sizes are
+    shares of the picture's area."""
 
     zone: Polygon = WHOLE_PICTURE
     still_seconds: float = 2.5
@@ -53,7 +55,7 @@ class LeftObjectRule:
 
 @dataclass(frozen=True, slots=True)
 class LeftObjectFact:
-    """An object that reached a stage; its box is in pixels of the frame, times are in seconds."""
+    """An object that reached a stage. The box is in pixels of the frame, times are in seconds."""
 
     stage: Stage
     number: int
@@ -87,7 +89,7 @@ class _Person:
 
 @dataclass(slots=True)
 class LeftObjects:
-    """The left objects of one camera; frames must come in the order of their time."""
+    """The abandoned objects of one camera. Frames must be added in the order of their time."""
 
     rule: LeftObjectRule = field(default_factory=LeftObjectRule)
     _scene: StillScene | None = None
@@ -97,9 +99,10 @@ class LeftObjects:
     _next: int = 1
 
     def add(self, frame: Image, people: list[Box], *, at: float) -> list[LeftObjectFact]:
-        """Process a BGR frame and the people in it (boxes in its pixels); returns what has changed.
+        """Process a BGR frame and return the objects that reached a new stage.
 
-        `at` is the time of the frame in seconds.
+        `people` are the boxes of people in pixels of the frame; `at` is the time of the frame in
+        seconds.
         """
         scale = self.rule.working_width / frame.shape[1]
         small = _small(frame, scale)
@@ -124,12 +127,12 @@ class LeftObjects:
 
     @property
     def followed(self) -> set[int]:
-        """The numbers of the objects present now; a number is never used again."""
+        """The numbers of the objects that are present now. A number is never reused."""
         return {thing.number for thing in self._objects}
 
     def _remember(self, people: list[Box], at: float) -> None:
-        """People missed by the detector count as present while their place differs from the
-        background."""
+        """Store the people of a frame, including earlier people whom the detector missed but whose
+        region still differs from the background."""
         assert self._scene is not None
         before = [who for who in self._present if not _is_among(who.box, people)]
         self._present = [_Person(box, at, self._scene.share_busy(box)) for box in people]
@@ -145,7 +148,8 @@ class LeftObjects:
         return [thing.box for thing in self._objects]
 
     def _is_new(self, box: Box) -> bool:
-        """Whether a person brought this object; the ghost of a removed one becomes background."""
+        """Whether a still region is a new object that a person brought. The region of a removed
+        object is copied into the background."""
         assert self._scene is not None
         if any(_touch(box, who.box) for who in self._present):
             return False  # it may be part of the person: wait until they have gone
@@ -160,7 +164,7 @@ class LeftObjects:
         return any(_touch(person, box) for _, people in self._past for person in people)
 
     def _show_more(self, thing: _Object, box: Box) -> None:
-        """Enlarge an object that was partly hidden, unless it was reported as left."""
+        """Enlarge the box of an object that was partly hidden, unless it was reported as left."""
         assert self._scene is not None
         if (
             thing.stage is Stage.PUT
@@ -213,7 +217,8 @@ def _small(frame: Image, scale: float) -> Plane:
 
 
 def _attends(person: Box, thing: Box, near_heights: float) -> bool:
-    """Whether a person is near an object, by the gap between them and between their lower edges."""
+    """Whether an object is near a person: gap and lower edges within `near_heights` body
+    heights."""
     reach = near_heights * person.height
     aside = max(thing.x - person.x - person.width, person.x - thing.x - thing.width, 0.0)
     apart = abs(person.y + person.height - thing.y - thing.height)
@@ -225,7 +230,7 @@ def _is_among(box: Box, people: list[Box]) -> bool:
 
 
 def _touch(box: Box, other: Box) -> bool:
-    """Whether they overlap or have a small gap between them."""
+    """Whether two boxes overlap or are less than two pixels apart."""
     gap = 2.0
     wide = min(box.x + box.width, other.x + other.width) - max(box.x, other.x)
     tall = min(box.y + box.height, other.y + other.height) - max(box.y, other.y)

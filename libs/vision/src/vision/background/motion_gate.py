@@ -1,8 +1,8 @@
-"""Which pictures of a fixed camera need inference, and whether the camera shows a live picture.
+"""Decides which pictures of a fixed camera need inference; detects frozen and black pictures.
 
-Pure. A reduced picture is compared with the last one on which inference ran, so that slow changes
-add up. Noise of sensor and codec affects all blocks alike, motion only some. A distant car covers
-few pixels, so blocks are small and overlap.
+Pure. A reduced picture is compared with the last picture on which inference ran, so that slow
+changes add up. Noise of sensor and codec affects all blocks alike, motion only some. A distant car
+covers few pixels, so blocks are small and overlap.
 """
 
 import zlib
@@ -48,29 +48,29 @@ class Need(IntEnum):
 
 @dataclass
 class MotionGate:
-    """The gate of one camera: `needs` decides on inference, `looked` records that it ran."""
+    """The gate of one camera. `needs` decides whether to run inference; `looked` records a run."""
 
     _last: Grey | None = None
     _again_at: float = 0.0
 
     def needs(self, grey: Grey, at: float) -> Need:
-        """Whether this grey picture [h, w] needs inference at a time in seconds."""
+        """Return whether a grey picture [h, w], taken at `at` seconds, needs inference."""
         if self._last is None or self._last.shape != grey.shape or moved(self._last, grey):
             return Need.YES
         return Need.AGAIN if at >= self._again_at else Need.NO
 
     def later(self, at: float) -> None:
-        """Postpone the periodic inference: no slot was free."""
+        """Postpone the periodic inference at `at` seconds, because no slot was free."""
         self._again_at = at + LATER_SECONDS
 
     def looked(self, grey: Grey, at: float) -> None:
-        """Record that inference ran on this picture at a moment in seconds; later pictures are
-        compared with it."""
+        """Record that inference ran on this picture at `at` seconds. Later pictures are compared
+        with this picture."""
         self._last, self._again_at = grey, at + LOOK_AGAIN_SECONDS
 
 
 def moved(before: Grey, after: Grey) -> bool:
-    """Whether something moved between two small grey pictures [h,w]."""
+    """Whether something moved between two reduced grey pictures [h, w]."""
     difference: Grey = np.asarray(cv2.absdiff(_smooth(before), _smooth(after)), np.uint8)
     # Two grids, half a block apart: motion across an edge in one lies within a block of the other.
     blocks = np.concatenate([_blocks(difference), _blocks(difference[BLOCK // 2 :, BLOCK // 2 :])])
@@ -85,7 +85,7 @@ def _smooth(grey: Grey) -> Grey:
 
 
 def _blocks(difference: Grey) -> npt.NDArray[np.float32]:
-    """The mean of each block, as a flat array."""
+    """The mean of each block of a difference picture, as a flat array."""
     height, width = (side // BLOCK * BLOCK for side in difference.shape)
     small = cv2.resize(
         difference[:height, :width].astype(np.float32),
@@ -99,8 +99,8 @@ def _blocks(difference: Grey) -> npt.NDArray[np.float32]:
 class StreamHealth:
     """Distinguishes a frozen or black picture from a live one.
 
-    A sensor's picture is never identical bit by bit; one that stays identical for longer than
-    codecs repeat frames comes from a camera that hangs.
+    Two pictures from a working sensor are never identical bit by bit. If pictures stay identical
+    for longer than codecs repeat frames, the camera hangs.
     """
 
     _print: int = 0
@@ -108,9 +108,9 @@ class StreamHealth:
     state: PictureState = PictureState.LIVE
 
     def observe(self, luma: bytes, grey: Grey, at: float) -> PictureState:
-        """The state after a picture: `luma` are its full-size brightness bytes, `grey` is reduced.
+        """Return the state of the stream after a picture taken at `at` seconds.
 
-        `at` is its time in seconds.
+        `luma` are the brightness bytes at full size, `grey` is the reduced picture.
         """
         mark = zlib.crc32(luma)
         if self._same_since is None or mark != self._print:

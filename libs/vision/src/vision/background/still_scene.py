@@ -1,4 +1,4 @@
-"""The background of a fixed camera, without people and objects, and what is still before it."""
+"""The background of a fixed camera (no people, no objects) and still regions in front of it."""
 
 from typing import Final
 
@@ -31,7 +31,7 @@ OBJECT_CONTRAST: Final = 24.0
 
 
 class StillScene:
-    """The background of one camera, and for how long each pixel before it has been still."""
+    """The background of one camera, and for each pixel how long its foreground has been still."""
 
     def __init__(self, first: Plane, at: float, zone: Polygon) -> None:
         self._first: list[Plane] = []
@@ -48,7 +48,7 @@ class StillScene:
         self._zone = _filled(zone, shape)
 
     def look(self, frame: Plane, *, at: float) -> None:
-        """Process a frame at a time in seconds: compute what differs from the background."""
+        """Process a frame taken at `at` seconds: mark pixels that differ from the background."""
         self._step = min(LONGEST_STEP_SECONDS, max(0.0, at - self._last))
         self._last, self._frame = at, frame
         if at - self._started < LEARNING_SECONDS:
@@ -67,7 +67,7 @@ class StillScene:
         return float(self._foreground[_place(box, self._foreground.shape)].mean())
 
     def learn(self, people: list[Box], objects: list[Box]) -> float | None:
-        """Update background and stillness; boxes in pixels of the plane.
+        """Update background and stillness of each pixel; boxes are in pixels of the reduced frame.
 
         Returns the seconds since the last frame, None while learning or after the light has
         changed.
@@ -86,7 +86,8 @@ class StillScene:
         return step
 
     def still_blobs(self, *, seconds: float, smallest: float, largest: float) -> list[Box]:
-        """Regions in the zone that were still for `seconds`; sizes are shares of the picture."""
+        """Boxes in the zone that were still for `seconds`; sizes are shares of the picture's
+        area."""
         mask = (self._still >= seconds).astype(np.uint8)
         joined = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8))
         joined = cv2.morphologyEx(joined, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
@@ -102,28 +103,28 @@ class StillScene:
         return found
 
     def is_ghost(self, box: Box) -> bool:
-        """Whether the background, not the frame, shows an object there: one was removed.
+        """Whether the background, not the frame, shows an object in a box: the object was removed.
 
-        Two signs must agree: the outline, and the contrast of colours with the surroundings.
+        Two measures must agree: the outline, and the colour contrast with the surroundings.
         """
         outline, colours = self._signs(box)
         return outline < 1 and colours < 1
 
     def is_object(self, box: Box) -> bool:
-        """Whether the frame shows an object there: the signs of `is_ghost`, and contrast."""
+        """Whether the frame shows an object in a box, by outline, colours and contrast."""
         outline, colours = self._signs(box)
         clear = outline >= OBJECT_OUTLINE and colours >= OBJECT_COLOURS
         return clear and self.contrast(box) >= OBJECT_CONTRAST
 
     def _signs(self, box: Box) -> tuple[float, float]:
-        """Ratios of frame to background for outline and colours; above 1 speaks for an object."""
+        """Ratios of frame to background for outline and colours; above 1 indicates an object."""
         now, before = self._frame, self._background
         outline = self._outline(now, box) / max(1.0, self._outline(before, box))
         colours = self._stands_out(now, box) / max(1.0, self._stands_out(before, box))
         return outline, colours
 
     def absorb(self, box: Box) -> None:
-        """Copy what stands still in a box into the background: it is no longer foreground."""
+        """Copy the still pixels of a box into the background; they are no longer foreground."""
         place = _place(box, self._still.shape)
         body = self._still[place] > 0
         self._background[place][body] = self._frame[place][body]
@@ -139,7 +140,7 @@ class StillScene:
         return self._frame[_place(box, self._still.shape)].copy()
 
     def holds(self, box: Box, patch: Plane) -> bool:
-        """Whether a box still looks more like `patch` than like the background."""
+        """Whether a box still resembles `patch` more than the background."""
         place = _place(box, self._still.shape)
         now = self._frame[place]
         as_object = np.abs(now - patch).mean()
@@ -161,7 +162,8 @@ class StillScene:
         return np.asarray(found & ~shadow)
 
     def _adapt(self, frame: Plane, taken: Mask, step: float) -> None:
-        """Adapt the background: never to people and objects, slowly to other changes."""
+        """Adapt the background to the frame: not at all where `taken` marks people and objects,
+        slowly elsewhere."""
         self._recent += (frame - self._recent) * min(1.0, step / RECENT_SECONDS)
         busy = self._foreground
         calm = (~(busy | taken)).astype(np.float32)
@@ -171,7 +173,7 @@ class StillScene:
         self._background += (frame - self._background) * pace
 
     def _outline(self, image: Plane, box: Box) -> float:
-        """The mean gradient along the outline of what is still in a box."""
+        """The mean gradient along the outline of the still pixels in a box."""
         place = _place(_wider(box, 3), self._still.shape)
         body = (self._still[place] > 0).astype(np.uint8)
         ring = cv2.morphologyEx(body, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8)) > 0

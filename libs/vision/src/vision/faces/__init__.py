@@ -1,1 +1,1 @@
-"""Faces: where they are, how good their pictures are, and how near two templates lie."""
+"""Faces: detection, image quality, templates and the distance between two templates."""

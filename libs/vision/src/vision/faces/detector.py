@@ -1,7 +1,7 @@
 """Detects the faces of a picture and computes their templates, with two models.
 
-Nothing is stored here. A template exists only in the array that `templates` returns: the caller
-overwrites it with `forget` after the comparison.
+Nothing is stored here. A template exists only in the array that `templates` returns; the caller
+overwrites the array with `forget` after the comparison.
 """
 
 import asyncio
@@ -19,26 +19,26 @@ DETECTION_SECONDS: Final = 20.0
 
 
 class Models(Protocol):
-    """The model server, as far as face detection needs it.
+    """The methods of the model server that face detection needs.
 
     Their errors are not handled here; `detect` may raise them in an ExceptionGroup.
     """
 
     async def run(self, model: str, images: Picture, *, seconds: float) -> Floats:
-        """Run a model on a batch of BGR pictures [n, h, w, 3] within `seconds`; returns its output,
-        whose shape depends on the model."""
+        """Run a model on a batch of BGR pictures [n, h, w, 3] within `seconds` and return its
+        output, whose shape depends on the model."""
 
 
 class FaceDetector:
-    """Face detection and templates; each request to a model may take `seconds`."""
+    """Detects faces and computes templates; each request to a model may take `seconds`."""
 
     def __init__(self, models: Models, *, seconds: float = DETECTION_SECONDS) -> None:
         self._models = models
         self._seconds = seconds
 
     async def detect(self, picture: Picture) -> list[Face]:
-        """Every face in a BGR picture, highest score first; at most 32. Raises what the models
-        raise."""
+        """Return the faces in a BGR picture, highest score first, at most 32. Raises the models'
+        errors, possibly in an ExceptionGroup."""
         async with asyncio.TaskGroup() as together:
             looks = [
                 together.create_task(self._found(picture, side))
@@ -54,9 +54,10 @@ class FaceDetector:
         )
 
     async def templates(self, picture: Picture, chosen: list[Face]) -> Floats:
-        """Templates float32 [n, 128] of faces of this picture, by one request for all.
+        """Return the templates float32 [n, 128] of faces of this picture, computed in one request.
 
-        The array is the caller's own and writable; `forget` it. Raises what the models raise.
+        The array is a writable copy; the caller overwrites it with `forget`. Raises the model's
+        errors.
         """
         if not chosen:
             return np.zeros((0, recognition.TEMPLATE_LENGTH), np.float32)

@@ -1,8 +1,8 @@
-"""From a picture to faces, and from faces to chips for the embedder. Pure.
+"""Finds faces in the face detector's output and cuts out aligned chips for the embedder. Pure.
 
-A face is detected with five landmarks: the eyes, the nose and the corners of the mouth. They give
-its rotation and the chip to cut out: a similarity transform moves them to where dlib's network
-expects them. `Usable` says whether a face is good enough to be compared.
+A face is detected with five landmarks: the eyes, the nose and the corners of the mouth. A
+similarity transform moves them to the positions that dlib's network expects; that gives the chip to
+cut out. `Usable` says whether a face is good enough to be compared.
 """
 
 import math
@@ -57,7 +57,7 @@ class Usable(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Quality:
-    """Image quality of a face, measured before any comparison."""
+    """The image quality of a face, measured before any comparison."""
 
     eye_pixels: float
     """Pixels between the eyes, in the original picture."""
@@ -74,7 +74,7 @@ class Quality:
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """The minimum quality for a face to be compared."""
+    """The minimum quality for a face to be compared. `turn` is a maximum, `brightness` a range."""
 
     eye_pixels: float
     sharpness: float
@@ -83,7 +83,7 @@ class Demand:
     contrast: float
 
     def of(self, quality: Quality) -> Usable:
-        """Whether a face of this quality is usable, or the first requirement that it fails."""
+        """Return whether a face of this quality is usable, or the first requirement it fails."""
         if quality.eye_pixels < self.eye_pixels:
             return Usable.TOO_SMALL
         if quality.turn > self.turn:
@@ -113,7 +113,7 @@ each other, whoever they are (docs/ACCURACY.md)."""
 
 @dataclass(frozen=True, slots=True)
 class Face:
-    """A face in a picture; `landmarks` [5, 2] are eyes, nose and corners of the mouth in pixels."""
+    """A face in a picture. `landmarks` [5, 2] are eyes, nose and corners of the mouth in pixels."""
 
     box: Box
     landmarks: Floats
@@ -142,14 +142,14 @@ class DetectedFace:
 
 @dataclass(frozen=True, slots=True)
 class ScaledPicture:
-    """A picture for the detector, uint8 [1, h, w, 3], and its scale across and down."""
+    """A picture for the detector, uint8 [1, h, w, 3], and its horizontal and vertical scale."""
 
     image: Picture
     scale: tuple[float, float]
 
 
 def sides(picture: Picture) -> tuple[int, ...]:
-    """The scales at which a picture is searched for faces: the longer side in pixels."""
+    """The sizes at which a picture is searched for faces: the longer side in pixels."""
     longest = max(picture.shape[:2])
     return (NEAR_SIDE, min(LOOK_SIDE, max(longest, 2 * NEAR_SIDE)))
 
@@ -168,10 +168,11 @@ def for_detector(picture: Picture, *, side: int) -> ScaledPicture:
 
 
 def detected_faces(cells: Floats, look: ScaledPicture) -> list[DetectedFace]:
-    """Faces from the detector's cells [15, rows, columns], strongest first, without duplicates.
+    """The faces in the detector's cells [15, rows, columns], highest score first, without
+    duplicates.
 
-    The channels are heat, log of height and width in cells, shift down and across, and five points
-    as (down, across) shares of the box.
+    The channels are the score, the logarithms of height and width in cells, the vertical and
+    horizontal offset of the centre, and five landmarks (y, x) as shares of the box.
     """
     rows, columns = np.nonzero(cells[0] > DETECTION_THRESHOLD)
     chosen = cells[:, rows, columns].astype(np.float64)
@@ -193,7 +194,7 @@ def detected_faces(cells: Floats, look: ScaledPicture) -> list[DetectedFace]:
 
 
 def distinct(looks: list[list[DetectedFace]]) -> list[DetectedFace]:
-    """The faces of several scales, each once, strongest first."""
+    """The faces detected at several scales, without duplicates, highest score first."""
     everything = [face for look in looks for face in look]
     boxes, scores = [face.box for face in everything], [face.score for face in everything]
     remaining = nms(boxes, scores, overlap=OVERLAP)[:MOST_FACES]
@@ -202,7 +203,8 @@ def distinct(looks: list[list[DetectedFace]]) -> list[DetectedFace]:
 
 @dataclass(frozen=True, slots=True)
 class Windows:
-    """Small faces, enlarged: uint8 [n, 160, 160, 3]; `places` are their indices in the list."""
+    """Enlarged windows around small faces, uint8 [n, 160, 160, 3]. `places` are the indices of the
+    faces in the list; `origins` are the upper left corners in the picture."""
 
     images: Picture
     places: tuple[int, ...]
@@ -211,7 +213,7 @@ class Windows:
 
 
 def windows(picture: Picture, faces: list[DetectedFace]) -> Windows | None:
-    """Enlarged windows around the small faces, for a second inference; None without any."""
+    """Enlarged windows around the small faces, for a second inference; None if no face is small."""
     longest = max(picture.shape[:2])
     factor = sides(picture)[-1] / longest
     images, places, scales, origins = [], [], [], []
@@ -236,7 +238,7 @@ def windows(picture: Picture, faces: list[DetectedFace]) -> Windows | None:
 
 
 def refined(cells: Floats, close: Windows, faces: list[DetectedFace]) -> list[DetectedFace]:
-    """The faces, with box and landmarks from the second inference where it detected them again."""
+    """The faces, with box and landmarks of the second inference where it detected a face again."""
     result = list(faces)
     for index, place in enumerate(close.places):
         scale, (left, top) = close.scales[index], close.origins[index]
@@ -263,7 +265,7 @@ def with_quality(picture: Picture, face: DetectedFace) -> Face:
 
 
 def chips(picture: Picture, faces: list[Face]) -> Picture:
-    """The faces of a picture for the embedder: BGR bytes [n, 150, 150, 3]."""
+    """The faces of a picture, aligned for the embedder: BGR, uint8 [n, 150, 150, 3]."""
     if not faces:
         return np.zeros((0, CHIP_SIDE, CHIP_SIDE, 3), np.uint8)
     return np.stack([chip(picture, face.landmarks) for face in faces])
@@ -296,12 +298,13 @@ def similarity(points: Floats, targets: Floats) -> Floats:
 
 
 def distance(template: Floats, other: Floats) -> float:
-    """The L2 distance of two templates [128]; below `SAME_PERSON` they count as one person."""
+    """The L2 distance of two templates [128]. Below `SAME_PERSON` they count as the same person."""
     return float(np.linalg.norm(template - other))
 
 
 def likeness(found_distance: float, face: Face) -> Likeness:
-    """The meaning of a face's distance from an entry; of insufficient quality it is unknown."""
+    """The meaning of a face's distance from a list entry; UNKNOWN if its quality is
+    insufficient."""
     if face.for_search is not Usable.YES:
         return Likeness.UNKNOWN
     if found_distance >= SAME_PERSON:
@@ -323,7 +326,8 @@ def _sharpness(grey: Floats) -> float:
 
 
 def _turn(landmarks: Floats) -> float:
-    """How far the nose is off the middle of the eyes, or of eyes and mouth; the larger of both."""
+    """The deviation of a face from frontal: the nose's horizontal offset from the middle of the
+    eyes or vertical offset from the middle of eyes and mouth, whichever is larger."""
     left, right, nose, mouth_left, mouth_right = landmarks.astype(np.float64)
     eyes, mouth = (left + right) / 2, (mouth_left + mouth_right) / 2
     across, down = right - left, mouth - eyes

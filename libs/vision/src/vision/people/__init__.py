@@ -1,1 +1,1 @@
-"""People: who is in a picture, and how many in a zone."""
+"""People: detection in a picture, and the number of people in a zone."""

@@ -1,7 +1,7 @@
-"""The number and density of people in a zone, and whether it is too high or rising.
+"""The number and density of people in a zone, and whether the number is too high or rising.
 
-Counts are medians over a few seconds, so that one bad frame has no effect. A crowd is reported
-once, and its end only when the count is well below the limit again.
+Counts are medians over a few seconds, so that a single wrong count has no effect. A crowd is
+reported once; its end is reported only when the count is well below the limit again.
 """
 
 from collections import deque
@@ -21,7 +21,7 @@ TREND_SAMPLES: Final = 5
 
 
 class CrowdChange(StrEnum):
-    """What is reported of a zone."""
+    """A reported change in a zone."""
 
     FORMED = "formed"
     DISPERSED = "dispersed"
@@ -30,7 +30,8 @@ class CrowdChange(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CrowdRule:
-    """When a zone is crowded: `people` for `dwell_seconds`, or a rise per minute.
+    """When a zone is crowded: at least `people` people for `dwell_seconds`, or a rise of
+    `rising_per_minute` people a minute, measured over `rising_seconds`.
 
     Raises RuleUnusable for values that can never apply.
     """
@@ -55,7 +56,7 @@ class CrowdRule:
 
 @dataclass(frozen=True, slots=True)
 class CrowdCount:
-    """The people in a zone at a moment, smoothed."""
+    """The number of people in a zone at a moment, smoothed over a few seconds."""
 
     people: float
     per_square_metre: float | None
@@ -65,7 +66,7 @@ class CrowdCount:
 
 @dataclass(frozen=True, slots=True)
 class CrowdFact:
-    """A reported change, with its time and the time since which it holds, in seconds."""
+    """A reported change. Times are in seconds; `since_seconds` is the time since which it holds."""
 
     change: CrowdChange
     rule: str
@@ -75,7 +76,7 @@ class CrowdFact:
 
 
 class CrowdMonitor:
-    """One zone of one camera; frames must be added in the order of their time."""
+    """Monitors one zone of one camera. Frames must be added in the order of their time."""
 
     def __init__(self, rule: CrowdRule, *, frame: FrameSize) -> None:
         self._rule, self._frame = rule, frame
@@ -86,8 +87,8 @@ class CrowdMonitor:
         self._rising = False
 
     def add(self, people: Iterable[Box], *, at: float) -> list[CrowdFact]:
-        """Count the people of a frame, boxes in pixels, at a time in seconds; returns what has
-        changed."""
+        """Count the people of a frame and return the changes to report; boxes are in pixels, `at`
+        is the time of the frame in seconds."""
         inside = sum(self._rule.zone.holds(self._frame.foot(box)) for box in people)
         self._counts.append((at, inside))
         _drop_before(self._counts, at - SMOOTHING_SECONDS)
@@ -97,7 +98,7 @@ class CrowdMonitor:
 
     @property
     def count(self) -> CrowdCount:
-        """The smoothed count after the last frame; no people before the first."""
+        """The smoothed count after the last frame; zero people before the first frame."""
         people = self._smooth[-1][1] if self._smooth else 0.0
         area = self._rule.square_metres
         return CrowdCount(people, people / area if area else None, self._slope())
@@ -128,7 +129,8 @@ class CrowdMonitor:
         )
 
     def _slope(self) -> float | None:
-        """Growth in people per minute, by least squares; None until the window is nearly full."""
+        """The growth in people per minute, by least squares; None until the window is nearly
+        full."""
         if len(self._smooth) < TREND_SAMPLES:
             return None
         if self._smooth[-1][0] - self._smooth[0][0] < 0.9 * self._rule.rising_seconds:

@@ -1,8 +1,8 @@
 """People in a still picture, detected at several scales, each original and mirrored.
 
-The detector works for people of a certain size; a scale counts only for people of that size in it.
-Detections on which most scales agree are people; the threshold for counting is lower than that for
-single people.
+The detector recognises people of a limited range of sizes in its input, so at each scale only
+people in that range count. Detections on which most scales agree are people. The threshold for
+counting people is lower than that for boxes that must each be a person.
 """
 
 from dataclasses import dataclass, field
@@ -42,13 +42,14 @@ class InferenceScale:
 
 
 def scales(*sides: int) -> tuple[InferenceScale, ...]:
-    """Each side, in pixels, as it is and mirrored."""
+    """The scales for sides in pixels, each original and mirrored."""
     return tuple(InferenceScale(side, mirrored) for side in sides for mirrored in (False, True))
 
 
 @dataclass(frozen=True, slots=True)
 class PeopleRule:
-    """The scales, and the mean score above which a detection is a person."""
+    """The scales at which people are detected, and the mean score above which a detection
+    counts."""
 
     scales: tuple[InferenceScale, ...]
     threshold: float
@@ -86,7 +87,7 @@ def for_detector(picture: Picture, scale: InferenceScale) -> Picture:
 def people_at_scale(
     anchors: Floats, picture: Picture, scale: InferenceScale
 ) -> list[DetectedObject]:
-    """People from the anchors [a, 6] of one scale, in pixels of the picture."""
+    """The people in the anchors [a, 6] of one scale; boxes are in pixels of the picture."""
     factor = scale.side / max(picture.shape[:2])
     return [
         person
@@ -98,7 +99,7 @@ def people_at_scale(
 def objects_at_scale(
     anchors: Floats, picture: Picture, scale: InferenceScale, *, labels: frozenset[str]
 ) -> list[DetectedObject]:
-    """Objects with these labels from the anchors [a, 6] of one scale, low scores included.
+    """The objects with these labels in the anchors [a, 6] of one scale, including low scores.
 
     Boxes are in pixels of the picture; duplicates are suppressed.
     """
@@ -149,7 +150,7 @@ def people(
 
 
 def _is_part(box: Box, whole: Box) -> bool:
-    """Whether a box is the head, or the upper half, of the person in the other."""
+    """Whether `box` is the head or the upper half of the person in `whole`."""
     area = box.width * box.height
     wide = min(box.x + box.width, whole.x + whole.width) - max(box.x, whole.x)
     tall = min(box.y + box.height, whole.y + whole.height) - max(box.y, whole.y)
@@ -174,7 +175,7 @@ def _agreed(candidate: _Candidate, rule: PeopleRule, longest: int) -> float:
 
 
 def _middle_of(detections: list[DetectedObject]) -> Box:
-    """The mean box, weighted by scores."""
+    """The mean of the boxes, weighted by their scores."""
     total = sum(detected.score for detected in detections)
     shares = [(detected.score / total, detected.box) for detected in detections]
     return Box(

@@ -1,1 +1,1 @@
-"""Plates: candidates, the crops that readers get, their texts, the grammar, and votes over time."""
+"""Plates: candidates, crops for the readers, texts, plate forms, and votes over time."""

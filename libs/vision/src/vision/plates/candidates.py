@@ -37,7 +37,8 @@ CUT_OUT_ASPECTS: Final = (1.0, 8.0)
 
 @dataclass(frozen=True, slots=True)
 class PlateCandidate:
-    """A possible plate: corners float32 [4, 2], clockwise from the top left, and a score."""
+    """A possible plate. `corners` are float32 [4, 2], clockwise from the top left; `score` is 0 to
+    1."""
 
     corners: Floats
     score: float
@@ -54,7 +55,7 @@ def for_plates(picture: Picture, small: Picture, *, side: int) -> Scaled:
 
 
 def vehicle_crops(picture: Picture, objects: list[DetectedObject]) -> Scaled | None:
-    """Crops of the strongest vehicles for the plate detector, in one batch; None without any."""
+    """Crops of the first few vehicles for the plate detector, in one batch; None without any."""
     height, width = picture.shape[:2]
     crops, origins = [], []
     for vehicle in objects:
@@ -71,7 +72,7 @@ def vehicle_crops(picture: Picture, objects: list[DetectedObject]) -> Scaled | N
 
 
 def plate_candidates(cells: Floats, scaled: Scaled) -> list[PlateCandidate]:
-    """Candidates from the plate detector's cells [n, 9, rows, columns]."""
+    """The candidates in the plate detector's cells [n, 9, rows, columns] (score and corners)."""
     found = []
     for image, (scale, origin) in enumerate(zip(scaled.scales, scaled.origins, strict=True)):
         rows, columns = np.nonzero(cells[image, 0] > PLATE_THRESHOLD)
@@ -85,7 +86,7 @@ def plate_candidates(cells: Floats, scaled: Scaled) -> list[PlateCandidate]:
 
 
 def refining(picture: Picture, candidates: list[PlateCandidate]) -> Scaled:
-    """A window around each candidate, scaled so that its plate is detected best."""
+    """A window around each candidate, at the scale at which plates are detected best."""
     width, height = REFINING_SIZE
     images, scales, origins = [], [], []
     for candidate in candidates:
@@ -108,9 +109,9 @@ def refining(picture: Picture, candidates: list[PlateCandidate]) -> Scaled:
 def refined(
     cells: Floats, scaled: Scaled, candidates: list[PlateCandidate]
 ) -> list[PlateCandidate]:
-    """The candidates with the corners of the second inference, from its cells.
+    """The candidates with the corners that the second inference detected; `cells` are its output.
 
-    A candidate that is not detected again keeps its corners and half its score.
+    A candidate that is not detected again keeps its corners, with half its score.
     """
     result = []
     for index, candidate in enumerate(candidates):
@@ -129,7 +130,7 @@ def refined(
 
 
 def distinct(candidates: list[PlateCandidate]) -> list[PlateCandidate]:
-    """The candidates without duplicates, strongest first, limited to one request of the reader."""
+    """The candidates without duplicates, highest score first, at most one reader request."""
     boxes = [candidate.box for candidate in candidates]
     scores = [candidate.score for candidate in candidates]
     remaining = nms(boxes, scores, overlap=PLATE_OVERLAP)
@@ -137,7 +138,7 @@ def distinct(candidates: list[PlateCandidate]) -> list[PlateCandidate]:
 
 
 def whole_as_plate(picture: Picture) -> list[PlateCandidate]:
-    """The whole picture as a candidate, if it is so small that it is likely a crop of a plate."""
+    """The whole picture as the only candidate if it is as small as a crop of a plate, else none."""
     height, width = picture.shape[:2]
     narrowest, widest = CUT_OUT_ASPECTS
     if height > CUT_OUT_HEIGHT or not narrowest <= width / height <= widest:

@@ -1,6 +1,6 @@
-"""The crops of plate candidates for the reader, in one batch, and the texts back to each. Pure.
+"""Crops plate candidates for the reader, in one batch, and assigns its texts to candidates. Pure.
 
-A candidate is read as one line; if it seems to have rows, each row is read as well.
+Every candidate is read as one line. If rows were found on a candidate, each row is read as well.
 """
 
 from dataclasses import dataclass
@@ -33,10 +33,9 @@ MOST_CROPS: Final = 48
 
 @dataclass(frozen=True, slots=True)
 class Views:
-    """The views in which candidates are read: as one line, obliquely, and each row.
-
-    A candidate with rows is also read once as one line.
-    """
+    """The views in which candidates are read: `line` as one line, `oblique` as one line if the
+    candidate is narrow, `row` for each row, `line_with_rows` as one line if the candidate has
+    rows."""
 
     line: tuple[View, ...]
     row: tuple[View, ...]
@@ -44,14 +43,14 @@ class Views:
     oblique: tuple[View, ...] = ()
 
     def of_line(self, shown: "PlateLayout") -> tuple[View, ...]:
-        """The views in which a candidate is shown as one line."""
+        """Return the views in which a candidate is read as one line."""
         if shown.spans:
             return self.line_with_rows
         narrow = aspect(shown.candidate.corners) < OBLIQUE
         return self.oblique if narrow else self.line
 
     def count(self, shown: "PlateLayout") -> int:
-        """How many crops a candidate takes up in the reader's batch."""
+        """Return the number of crops that a candidate takes up in the reader's batch."""
         return len(self.of_line(shown)) + len(self.row) * len(shown.spans)
 
 
@@ -61,7 +60,7 @@ MORE: Final = Views(MORE_VIEWS, MORE_ROW_VIEWS, (), OBLIQUE_VIEWS)
 
 @dataclass(frozen=True, slots=True)
 class PlateLayout:
-    """A candidate and the spans of its rows; without spans it has one line."""
+    """A candidate with its rows; `spans` is empty if it has one line. `tilt` is that of `Rows`."""
 
     candidate: PlateCandidate
     spans: tuple[Span, ...]
@@ -70,25 +69,24 @@ class PlateLayout:
 
 @dataclass(frozen=True, slots=True)
 class Texts:
-    """The readings of one candidate: as one line, and row by row."""
+    """The readings of one candidate: as one line, and of each row from the top."""
 
     line: list[Characters]
     rows: tuple[list[Characters], ...]
 
     @property
     def all(self) -> list[Characters]:
-        """All readings: of the line first, then of each row from above."""
+        """All readings: of the line first, then of each row from the top."""
         return [*self.line, *(text for row in self.rows for text in row)]
 
     def with_more(self, other: "Texts") -> "Texts":
-        """These readings and those of further views; in each row the further ones come first."""
+        """Return these readings joined with `other`, whose readings come first in each row."""
         rows = zip(self.rows, other.rows, strict=True)
         return Texts(self.line + other.line, tuple(more + mine for mine, more in rows))
 
 
 def of(picture: Picture, candidates: list[PlateCandidate]) -> list[PlateLayout]:
-    """Find the rows of each candidate in the picture; returns one layout for each, in the same
-    order."""
+    """Return a layout for each candidate, in the same order, with the rows found in the picture."""
     found = [rows_of(picture, candidate.corners) for candidate in candidates]
     return [
         PlateLayout(candidate, rows.spans, rows.tilt)
@@ -97,7 +95,7 @@ def of(picture: Picture, candidates: list[PlateCandidate]) -> list[PlateLayout]:
 
 
 def affordable(shown: list[PlateLayout]) -> list[PlateLayout]:
-    """As many of the first candidates as fit into one batch with all further views."""
+    """Return the longest prefix of the candidates whose further views fit into one batch."""
     fitting, crops_in_all = [], 0
     for layout in shown:
         crops_in_all += MORE.count(layout)
@@ -108,7 +106,7 @@ def affordable(shown: list[PlateLayout]) -> list[PlateLayout]:
 
 
 def crops(picture: Picture, shown: PlateLayout, views: Views) -> list[Picture]:
-    """The crops of a candidate: views of the line first, then each view of the rows from above."""
+    """Return a candidate's crops: views of the line, then for each view all rows from the top."""
     line = [rectified(picture, shown.candidate.corners, view) for view in views.of_line(shown)]
     level = tilted(shown.candidate.corners, shown.tilt)
     rows = [crop for view in views.row for crop in row_pictures(picture, level, shown.spans, view)]
@@ -116,7 +114,7 @@ def crops(picture: Picture, shown: PlateLayout, views: Views) -> list[Picture]:
 
 
 def texts(answers: list[Characters], shown: list[PlateLayout], views: Views) -> list[Texts]:
-    """The reader's answers to the `crops` of all candidates, divided among them."""
+    """Return the texts of each candidate, from the answers to the `crops` of all candidates."""
     result, start = [], 0
     for layout in shown:
         mine = answers[start : start + views.count(layout)]

@@ -1,10 +1,10 @@
-"""The plate forms of Kazakhstan as a table, and the interpretation of a text by them.
+"""The plate forms of Kazakhstan as a table, and the interpretation of a text by these forms.
 
-A text is first taken as it was read. Kazakhstan is one hypothesis among others: a text that fits no
-Kazakh form is not forced into one. Letters and digits that look alike are exchanged only where a
-form requires it, and the exchange is reported. O and 0, I and 1 have the same shape on many plates;
-Z and 2, B and 8, S and 5, G and 6 do not and are exchanged only if the reader gave the other some
-probability: else a trailer's 29SLF02 would become a car's 295LF02.
+A text is first interpreted without corrections. Kazakhstan is one hypothesis among others: a text
+that fits no Kazakh form is not forced into one. Characters that look alike are exchanged only where
+a form requires the exchange, and the exchange is reported. O and 0, I and 1 have the same shape on
+many plates. Z and 2, B and 8, S and 5, G and 6 do not; they are exchanged only if the reader gave
+the other character some probability. Otherwise a trailer's 29SLF02 would become a car's 295LF02.
 """
 
 import re
@@ -33,7 +33,7 @@ NOWHERE: Final[frozenset[int]] = frozenset()
 
 
 class Owner(StrEnum):
-    """The kind of owner; only a hint, the vehicle register decides."""
+    """The kind of owner that a plate form indicates. Only the vehicle register is authoritative."""
 
     PERSON = "person"
     ENTITY = "entity"
@@ -46,7 +46,8 @@ class Owner(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PlateType:
-    """A row of the table; rows that are not `proven` by a source need a KZ mark on the plate."""
+    """A Kazakh plate form. A form that is not `proven` by a source requires a KZ mark on the
+    plate."""
 
     name: str
     pattern: re.Pattern[str]
@@ -106,9 +107,9 @@ REGIONS_1993: Final = {
 
 @dataclass(frozen=True, slots=True)
 class ForeignForm:
-    """A foreign plate form; the country is "" if several share it.
+    """A foreign plate form. `country` is "" if several countries share the form.
 
-    `seal_after` is the position of a round sticker that readers take for a character.
+    `seal_after` is the index of a round sticker that readers take for a character.
     """
 
     country: str
@@ -138,7 +139,7 @@ SEALS: Final = frozenset("8B3S0")
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """An interpretation of a text: its country, form and owner."""
+    """An interpretation of a text: the corrected text with its country, plate form and owner."""
 
     text: str
     country: str
@@ -160,7 +161,7 @@ class Reading:
 
     @property
     def fits(self) -> bool:
-        """Whether the text has a known form of any country."""
+        """Whether the text fits a known form of any country."""
         return bool(self.country) or self.plate_type == FOREIGN
 
 
@@ -172,9 +173,9 @@ def normalised(text: str) -> str:
 def understood(
     text: str, *, marked_kz: bool = False, possible: frozenset[int] = NOWHERE
 ) -> Reading:
-    """The likeliest interpretation of a text as it was read; it need not fit any form.
+    """Return the likeliest interpretation of a text; it need not fit any form.
 
-    `marked_kz` means that the plate has a KZ mark, which admits forms that are not proven;
+    `marked_kz` means that the plate has a KZ mark, which admits forms that are not proven.
     `possible` are the indices at which the reader considered the look-alike possible.
     """
     plain = normalised(text)
@@ -188,9 +189,10 @@ def understood(
 
 
 def two_rows(upper: str, lower: str, *, possible: frozenset[int] = NOWHERE) -> Reading | None:
-    """A square plate, whose upper row begins with the region, in the order of one line.
+    """Return the interpretation of a square Kazakh plate, whose upper row begins with the region;
+    its text is in the order of a plate of one line.
 
-    None if it does not fit; `possible` counts indices through both rows.
+    None if the rows do not fit the form. `possible` has indices into both rows joined.
     """
     marked, below = normalised(upper), normalised(lower)
     above = marked.removeprefix("KZ")
@@ -212,9 +214,10 @@ def two_rows(upper: str, lower: str, *, possible: frozenset[int] = NOWHERE) -> R
 
 
 def rows_understood(rows: tuple[str, ...], *, possible: frozenset[int] = NOWHERE) -> Reading:
-    """The likeliest interpretation of a plate with rows; a Kazakh one has two, the region first.
+    """Return the likeliest interpretation of a plate with rows. Only two rows can be a Kazakh
+    plate.
 
-    `possible` counts indices through all rows.
+    `possible` has indices into all rows joined.
     """
     kazakh = two_rows(*rows, possible=possible) if len(rows) == 2 else None
     if kazakh:
@@ -265,7 +268,8 @@ def _kazakh(plain: str, *, marked_kz: bool) -> Reading | None:
 
 
 def _doubtful(plain: str, form: PlateType) -> tuple[int, ...]:
-    """Indices of 0 and O, as in `360NZ11` (a firm's car) and `36ONZ11` (a trailer), and of O and Q.
+    """Indices of characters whose twin would give another form, such as 0 and O in `360NZ11` (a
+    firm's car) and `36ONZ11` (a trailer), and of every O and Q.
 
     No letter is known to be excluded on Kazakh plates: `588OE18` and `588QE18` may both exist.
     """
@@ -289,7 +293,7 @@ def _foreign(plain: str) -> Reading:
 
 
 def _with_twins(plain: str) -> Iterator[Reading]:
-    """Interpretations that fit a form once twins are exchanged, fewest exchanges first."""
+    """Interpretations that fit a form after twins were exchanged, fewest exchanges first."""
     for chosen, text in _twins(plain):
         found = _kazakh(text, marked_kz=False) or _foreign(text)
         if found.fits:
@@ -297,7 +301,7 @@ def _with_twins(plain: str) -> Iterator[Reading]:
 
 
 def _twins(plain: str) -> Iterator[tuple[tuple[int, ...], str]]:
-    """The text with twins exchanged and the indices of them, fewest exchanges first."""
+    """The indices of exchanged twins with the resulting text, fewest exchanges first."""
     others = {place: TWINS[read] for place, read in enumerate(plain) if read in TWINS}
     return _exchanged(plain, others)
 
@@ -305,7 +309,8 @@ def _twins(plain: str) -> Iterator[tuple[tuple[int, ...], str]]:
 def _look_alikes(
     plain: str, possible: frozenset[int]
 ) -> Iterator[tuple[tuple[int, ...], tuple[int, ...], str]]:
-    """Texts with at least one look-alike exchanged: indices of twins, of look-alikes, the text."""
+    """The indices of exchanged twins, those of exchanged look-alikes and the resulting text, for
+    each combination with at least one look-alike."""
     alike = {place: LOOK_ALIKES[plain[place]] for place in possible if plain[place] in LOOK_ALIKES}
     twins = {place: TWINS[read] for place, read in enumerate(plain) if read in TWINS}
     for chosen, text in _exchanged(plain, twins | alike):
@@ -315,7 +320,8 @@ def _look_alikes(
 
 
 def _exchanged(plain: str, others: Mapping[int, str]) -> Iterator[tuple[tuple[int, ...], str]]:
-    """The text with the other character at some of these indices, fewest exchanges first."""
+    """The indices of replaced characters with the resulting text, fewest replacements first.
+    `others` has the replacement for each index."""
     for count in range(1, MOST_EXCHANGES + 1):
         for chosen in combinations(sorted(others), count):
             characters = list(plain)
@@ -325,7 +331,7 @@ def _exchanged(plain: str, others: Mapping[int, str]) -> Iterator[tuple[tuple[in
 
 
 def _with_look_alikes(plain: str, possible: frozenset[int]) -> Reading | None:
-    """The only Kazakh interpretation with look-alikes exchanged; None if there are several."""
+    """The Kazakh interpretation with look-alikes exchanged; None unless there is exactly one."""
     if _kazakh(plain, marked_kz=True):
         return None  # it may be right as read: a form that only a KZ mark would prove
     found = {

@@ -1,7 +1,8 @@
-"""From the readers' probabilities to plates: characters, confidences, legibility. Pure.
+"""Derives plates from the readers' probabilities: characters, confidences, legibility. Pure.
 
-The text reader reads plates of any country; the Kazakh reader is a second vote that can only agree.
-The confidence of a plate is that of its weakest character.
+The text reader reads plates of any country. The Kazakh reader is a second vote: its agreement
+lowers the confidence required, its disagreement has no effect. The confidence of a plate is that of
+its weakest character.
 """
 
 from collections import defaultdict
@@ -54,8 +55,8 @@ probability, wrong corrections had at most 0.03 (docs/ACCURACY.md)."""
 class Characters:
     """A text from a reader, with one confidence per character.
 
-    `alternatives` are the probabilities of each character's look-alike, 0 where it has none; empty
-    if the probabilities are no longer known.
+    `alternatives` are the probabilities of each character's look-alike, 0 where a character has
+    none; empty if the probabilities are not known.
     """
 
     text: str
@@ -85,7 +86,7 @@ NO_SECOND_VOTE: Final = Characters("", ())
 
 @dataclass(frozen=True, slots=True)
 class Plate:
-    """A plate that was read; box and corners are in pixels of the original picture."""
+    """A plate that was read. `box` and `corners` are in pixels of the original picture."""
 
     text: str
     confidence: float
@@ -104,7 +105,7 @@ class Plate:
 
 
 def characters(chances: Floats) -> Characters:
-    """The likeliest text of one plate from probabilities [steps, classes] (CTC decoding).
+    """Return the likeliest text of one plate from probabilities [steps, classes] (CTC decoding).
 
     Classes other than letters and digits are dropped.
     """
@@ -128,7 +129,8 @@ def characters(chances: Floats) -> Characters:
 
 
 def worth_reading_again(shots: list[list[Characters]]) -> list[int]:
-    """Indices of the candidates with enough characters to be read in more views."""
+    """Return the indices of candidates with enough characters to be read in more views; `shots` are
+    the readings of each candidate."""
     return [
         place
         for place, views in enumerate(shots)
@@ -137,7 +139,7 @@ def worth_reading_again(shots: list[list[Characters]]) -> list[int]:
 
 
 def settled(candidate: PlateCandidate, views: list[Characters], kazakh: Characters) -> bool:
-    """Whether the single view of a line is so certain that no further views are needed."""
+    """Whether a candidate's only view is so certain that no further views are needed."""
     plate = read(candidate, views, kazakh) if len(views) == 1 else None
     return plate is not None and plate.legible and (plate.agreed or plate.confidence >= SETTLED)
 
@@ -148,9 +150,9 @@ def read(
     kazakh: Characters,
     rows: tuple[list[Characters], ...] = (),
 ) -> Plate | None:
-    """The plate that the views of one candidate support most; None if it is not a plate.
+    """Return the plate that the views of one candidate support most, None if it is not a plate.
 
-    `rows` are the views of each row, if the plate seems to have several.
+    `kazakh` is the text of the Kazakh reader; `rows` are the views of each row, if rows were found.
     """
     line = _supported([(view, _understood(view)) for view in views])
     found = [_plate(candidate, *line, kazakh)] if line and _plausible(line[0], candidate) else []
@@ -163,7 +165,7 @@ def read(
 
 
 def _rows_together(rows: tuple[list[Characters], ...]) -> tuple[Characters, Reading] | None:
-    """The best supported text of all rows joined."""
+    """The best supported text of all rows joined, None if there is none."""
     if not rows:
         return None
     joined = []
@@ -176,7 +178,7 @@ def _rows_together(rows: tuple[list[Characters], ...]) -> tuple[Characters, Read
 
 
 def _row_alone(row: list[Characters]) -> tuple[Characters, Reading] | None:
-    """One row as the whole plate: the text above or below it is small print."""
+    """The best supported text of one row, as the whole plate: other rows may be small print."""
     return _supported([(view, _understood(view)) for view in row])
 
 
@@ -185,7 +187,7 @@ def _understood(view: Characters) -> Reading:
 
 
 def _joined(rows: tuple[Characters, ...]) -> Characters:
-    """The rows as one text; without alternatives if those of a row are not known."""
+    """The rows as one text; without alternatives if those of any row are not known."""
     known = all(len(row.alternatives) == len(row.text) for row in rows)
     return Characters(
         "".join(row.text for row in rows),
@@ -195,7 +197,7 @@ def _joined(rows: tuple[Characters, ...]) -> Characters:
 
 
 def _supported(views: list[tuple[Characters, Reading]]) -> tuple[Characters, Reading] | None:
-    """The most confident view of the text with most support."""
+    """The most confident view of the best supported text, None without a plausible text."""
     support: dict[str, float] = defaultdict(float)
     best: dict[str, tuple[Characters, Reading]] = {}
     for view, reading in views:
@@ -212,12 +214,12 @@ def _supported(views: list[tuple[Characters, Reading]]) -> tuple[Characters, Rea
 
 
 def _mixed(text: str) -> bool:
-    """Whether a text has letters and digits; a guessed row with only one of them is lettering."""
+    """Whether a text has both letters and digits; a row with only one kind is often lettering."""
     return not (text.isalpha() or text.isdigit())
 
 
 def ranked(plates: list[Plate]) -> list[Plate]:
-    """The plates by trust: legible ones first, then by confidence, score and form."""
+    """The plates by trust: legible first, then by mean confidence, detection score and form."""
     return sorted(plates, key=lambda plate: (plate.legible, _rank(plate)), reverse=True)
 
 
@@ -253,7 +255,7 @@ def _plate(
 
 
 def _confidences(reading: Reading, view: Characters) -> tuple[float, ...]:
-    """The confidence of each character; corrected characters get a lower one."""
+    """The confidence of each character of the reading; it is lower for corrected characters."""
     confidences = list(view.confidences)
     skipped = len(confidences) - len(reading.order) if reading.order else 0  # a KZ mark
     for place in reading.exchanged:

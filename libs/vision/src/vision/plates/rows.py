@@ -1,7 +1,7 @@
-"""Plates of two or three rows: finding the rows and cutting each out for the reader. Pure.
+"""Finds the rows of plates with two or three rows and cuts each row out for the reader. Pure.
 
 Square car plates and motorcycle plates are taller than a plate of one line; an empty strip
-separates their rows. Rows are found on the rectified plate and cut out of the original picture, so
+separates their rows. Rows are found on the rectified plate but cut out of the original picture, so
 that nothing is scaled twice.
 """
 
@@ -43,10 +43,10 @@ Span = tuple[float, float]
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """The rows of a plate from above, none for one line, and their tilt.
+    """The rows of a plate from the top, and their tilt. `spans` is empty if the plate has one line.
 
-    The tilt is how much lower the rows are on the right than the corners say, as a share of the
-    height.
+    `tilt` is how much lower the rows are on the right than the corners indicate, as a share of the
+    plate's height.
     """
 
     spans: tuple[Span, ...]
@@ -54,7 +54,7 @@ class Rows:
 
 
 def rows_of(picture: Picture, corners: Floats) -> Rows:
-    """Find the rows of a plate in a picture; on a square plate slightly tilted ones too."""
+    """Find the rows of a plate in a picture. On a square plate, several tilts are tried."""
     shape = aspect(corners)
     if shape > WIDEST:
         return Rows(())
@@ -66,7 +66,8 @@ def rows_of(picture: Picture, corners: Floats) -> Rows:
 
 
 def tilted(corners: Floats, tilt: float) -> Floats:
-    """The corners [4, 2] with the right side lower and the left one higher by half the tilt."""
+    """Return the corners [4, 2] with the right side lowered and the left side raised, each by half
+    the tilt; `tilt` is a share of the plate's height."""
     left, right = (corners[3] - corners[0]) * tilt / 2, (corners[2] - corners[1]) * tilt / 2
     moved: Floats = (corners + np.stack([-left, right, right, -left])).astype(np.float32)
     return moved
@@ -84,7 +85,7 @@ def _spans(strokes: Floats) -> tuple[Span, ...]:
 def row_pictures(
     picture: Picture, corners: Floats, spans: tuple[Span, ...], view: View = FIRST_ROW_VIEW
 ) -> list[Picture]:
-    """A picture of each row for the reader."""
+    """Return a picture of each row for the reader."""
     return [rectified(picture, _part(corners, span), view) for span in spans]
 
 
@@ -97,7 +98,7 @@ def _straight(picture: Picture, corners: Floats) -> Floats:
 
 
 def _strokes(flat: Floats) -> Floats:
-    """The horizontal changes in each line of pixels, without the plate's edges and band."""
+    """The horizontal changes in each line of pixels, without the plate's edges and country band."""
     band, edge = int(WITHOUT_BAND * flat.shape[1]), int(EDGE * flat.shape[1])
     changes = np.abs(np.diff(flat[:, band:-edge], axis=1)).sum(1)
     smooth: Floats = np.convolve(changes, np.ones(3) / 3, "same").astype(np.float32)
@@ -105,7 +106,8 @@ def _strokes(flat: Floats) -> Floats:
 
 
 def _gap(strokes: Floats, place: Span) -> float | None:
-    """The middle of the strip between two rows as a share of the height, or None."""
+    """The middle of the empty strip between two rows as a share of the height; None if there is
+    none. `place` is the range to search."""
     first, last = (round(share * len(strokes)) for share in place)
     inner = strokes[first:last]
     level = float(inner.min())
@@ -123,7 +125,7 @@ def _gap(strokes: Floats, place: Span) -> float | None:
 
 
 def _part(corners: Floats, span: Span) -> Floats:
-    """The corners of a strip of the plate, in perspective."""
+    """The corners, in perspective, of the strip of a plate that `span` describes."""
     unit = np.array([[0, 0], [1, 0], [1, 1], [0, 1]], np.float32)
     warp = cv2.getPerspectiveTransform(unit, corners.astype(np.float32))
     top, bottom = span

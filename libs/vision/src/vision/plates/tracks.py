@@ -1,6 +1,6 @@
 """Tracks plates over the frames of a camera and combines their readings by vote. Pure.
 
-A plate belongs to the track with the same last text, else to the one whose last box it overlaps
+A plate belongs to the track with the same last text, else to the track whose last box it overlaps
 most. Time comes from the frames.
 """
 
@@ -19,7 +19,8 @@ MOST_READINGS: Final = 50
 
 @dataclass(slots=True)
 class PlateTrack:
-    """One plate over time; the frame of the reading `best` becomes the evidence."""
+    """One plate over time. The frame of `best`, the most confident reading, becomes the
+    evidence."""
 
     number: int
     last_seen: float
@@ -30,12 +31,12 @@ class PlateTrack:
 
     @property
     def vote(self) -> Characters:
-        """The text that all readings of this plate agree on most; see `voted`."""
+        """The text that the readings of this plate support most; see `voted`."""
         return voted(self.readings)
 
 
 class PlateTracker:
-    """The tracks of one camera; frames must be added in the order of their time."""
+    """The plate tracks of one camera. Frames must be added in the order of their time."""
 
     def __init__(self, *, forget_seconds: float = FORGET_SECONDS) -> None:
         self._forget_seconds = forget_seconds
@@ -44,8 +45,8 @@ class PlateTracker:
         self._looked_at = 0.0
 
     def add(self, plates: Iterable[Plate], *, at: float) -> list[PlateTrack]:
-        """Add the plates of a frame at a time in seconds; returns the tracks that ended
-        before it."""
+        """Add the plates of a frame taken at `at` seconds. Returns the tracks that ended before the
+        frame."""
         ended = self._ended_by(at)
         self._looked_at = at
         free = list(self._open)
@@ -59,8 +60,8 @@ class PlateTracker:
         return ended
 
     def tick(self, *, at: float) -> list[PlateTrack]:
-        """Prolong the current tracks: the picture has not changed. Returns ended tracks like
-        `add`."""
+        """Extend the current tracks to `at` seconds, because the picture has not changed. Returns
+        the tracks that ended."""
         for track in self._open:
             if track.last_seen == self._looked_at:
                 track.last_seen = at
@@ -73,7 +74,7 @@ class PlateTracker:
         return tuple(self._open)
 
     def finish(self) -> list[PlateTrack]:
-        """End and return all open tracks, at the end of a film."""
+        """End all open tracks, at the end of a film, and return them."""
         ended, self._open = self._open, []
         return ended
 
@@ -89,7 +90,8 @@ class PlateTracker:
 
 
 def voted(readings: list[Characters]) -> Characters:
-    """The text that the readings support most: first its length, then each character.
+    """Return the text that the readings support most: the vote is on the length, then on each
+    character.
 
     A character's confidence is the highest of its readings, times its share of the votes.
     """

@@ -1,6 +1,6 @@
-"""Plates cut out of a picture and rectified for the readers.
+"""Cuts plates out of a picture and rectifies them for the readers.
 
-Pictures are BGR bytes [h, w, 3]; corners are float32 [4, 2], clockwise from the top left.
+Pictures are BGR, uint8 [h, w, 3]; corners are float32 [4, 2], clockwise from the top left.
 """
 
 import math
@@ -20,7 +20,8 @@ KZ_SIZE: Final = (160, 32)
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """The margins around a plate, as shares of its width and height."""
+    """The margins around a plate, as shares of its width and height. Negative margins crop the
+    plate; `down` applies above and below."""
 
     left: float
     right: float
@@ -48,7 +49,7 @@ OBLIQUE_VIEWS: Final = (
 
 
 def aspect(corners: Floats) -> float:
-    """Width to height of a plate in the picture, from its corners [4, 2]."""
+    """The width of a plate in the picture divided by its height, from its corners [4, 2]."""
     across = np.linalg.norm(corners[1] - corners[0]) + np.linalg.norm(corners[2] - corners[3])
     down = np.linalg.norm(corners[3] - corners[0]) + np.linalg.norm(corners[2] - corners[1])
     return float(across) / max(float(down), 1.0)
@@ -87,7 +88,7 @@ def for_reader(plates: list[Picture]) -> Picture:
 
 
 def for_kazakh_reader(plates: list[Picture]) -> Picture:
-    """The same plates for the Kazakh reader: grey, uint8 [n, 32, 160, 1]."""
+    """The plates of a frame for the Kazakh reader: grey, uint8 [n, 32, 160, 1]."""
     small = [
         cv2.resize(cv2.cvtColor(plate, cv2.COLOR_BGR2GRAY), KZ_SIZE, interpolation=cv2.INTER_AREA)
         for plate in plates

@@ -1,1 +1,1 @@
-"""Boxes over the frames of one camera: tracks, and propagation between inferences."""
+"""Boxes over the frames of one camera: tracking, and propagation between inferences."""

@@ -1,8 +1,8 @@
 """Propagates boxes from one frame to the next by the optical flow inside them.
 
 A model then need not run on every frame: its boxes are moved until it runs again. A box whose
-pixels are lost, for instance behind a bridge, is dropped; so is a box with a low score, often a
-false one.
+pixels are lost, for instance behind a bridge, is dropped. A box with a low score, which is often a
+false detection, is dropped as well.
 """
 
 from collections.abc import Iterable
@@ -32,14 +32,14 @@ Points = npt.NDArray[np.float32]
 
 
 class OpticalFlowPropagator:
-    """The boxes of one camera; frames must be added in the order of their time."""
+    """Propagates the boxes of one camera. Frames must be added in the order of their time."""
 
     def __init__(self) -> None:
         self._grey: Grey | None = None
         self._boxes: list[DetectedObject] = []
 
     def add(self, picture: Picture, fresh: Iterable[DetectedObject] | None) -> list[DetectedObject]:
-        """The boxes of a frame: `fresh` if a model ran on it, else the previous ones, moved."""
+        """Return the boxes of a frame: `fresh` if a model ran, else the previous boxes, moved."""
         before, scale = self._grey, WORKING_WIDTH / picture.shape[1]
         self._grey = _grey(picture, scale)
         if fresh is not None:

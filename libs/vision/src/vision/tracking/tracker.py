@@ -1,6 +1,6 @@
-"""Tracks boxes over the frames of one camera: matches the boxes of a frame with earlier ones.
+"""Tracks boxes over the frames of one camera: matches the boxes of a frame with earlier tracks.
 
-The next position of a track is predicted from its speed; boxes and tracks are paired best match
+The next position of a track is predicted from its speed. Boxes and tracks are paired best match
 first, boxes with a high score before others. A track is reported after enough detections.
 """
 
@@ -21,7 +21,7 @@ SPEED_SHARE: Final = 0.5
 
 @dataclass(frozen=True, slots=True)
 class TrackingRule:
-    """Thresholds of tracking."""
+    """The thresholds of tracking."""
 
     confident: float = 0.4
     faint: float = 0.3
@@ -43,7 +43,7 @@ class Sighting:
 
 @dataclass(slots=True)
 class Track:
-    """One object over time; `speed` is in pixels a second across and down."""
+    """One object over time. `speed` is in pixels a second, horizontal and vertical."""
 
     number: int
     last_seen: float
@@ -60,7 +60,7 @@ class Track:
         return self.labels.most_common(1)[0][0]
 
     def predicted(self, at: float) -> Box:
-        """The box at a time in seconds if the speed stays the same."""
+        """The box at `at` seconds, assuming that the speed stays the same."""
         ahead = at - self.last_seen
         return Box(
             self.box.x + self.speed[0] * ahead,
@@ -70,8 +70,7 @@ class Track:
         )
 
     def update(self, detected: DetectedObject, *, at: float) -> None:
-        """Add a detection at a time in seconds and update position, speed (pixels a second) and
-        score."""
+        """Add a detection at `at` seconds; updates position, speed and score."""
         passed = at - self.last_seen
         if passed > 0:
             measured = [
@@ -91,7 +90,7 @@ class Track:
 
 
 class Tracker:
-    """The tracks of one camera; frames must be added in the order of their time."""
+    """The tracks of one camera. Frames must be added in the order of their time."""
 
     def __init__(
         self, rule: TrackingRule | None = None, *, numbers: Iterator[int] | None = None
@@ -102,7 +101,7 @@ class Tracker:
         self._numbers = numbers or count(1)
 
     def add(self, objects: Iterable[DetectedObject], *, at: float) -> list[Track]:
-        """Add the boxes of a frame at a time in seconds; returns its confirmed tracks."""
+        """Add the boxes of a frame taken at `at` seconds; returns the confirmed tracks in it."""
         rule = self._rule
         self._open = [t for t in self._open if at - t.last_seen <= rule.forget_seconds]
         boxes = [detected for detected in objects if detected.score >= rule.faint]
@@ -118,7 +117,8 @@ class Tracker:
     def _pair(
         self, boxes: list[DetectedObject], free: list[Track], at: float
     ) -> list[DetectedObject]:
-        """Pair boxes with tracks, best match first; returns the boxes without a track."""
+        """Pair boxes with tracks, best match first, and remove paired tracks from `free`. Returns
+        the boxes without a track."""
         pairs = [
             (closeness, box_place, track)
             for track in free
@@ -134,7 +134,7 @@ class Tracker:
         return [detected for place, detected in enumerate(boxes) if place not in paired]
 
     def _closeness(self, predicted: Box, box: Box) -> float:
-        """Above 1 for overlapping boxes, 0 for boxes too far apart."""
+        """How well two boxes match: above 1 if they overlap, 0 if they are too far apart."""
         overlap = predicted.iou(box)
         if overlap >= self._rule.overlap:
             return 1 + overlap

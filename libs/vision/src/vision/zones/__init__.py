@@ -1,1 +1,1 @@
-"""Polygons, lines and schedules, and who enters, stays in or crosses them."""
+"""Polygons, lines and schedules, and the tracks that enter, stay in or cross them."""

@@ -1,6 +1,6 @@
-"""Who enters a zone, stays in it, crosses a line or goes the wrong way, by schedule.
+"""Detects tracks that enter a zone, stay in it, cross a line or go the wrong way, by schedule.
 
-Facts are reported once for each track and rule. A line is crossed if the segment between two
+A zone event is reported once for each stay of a track. A line is crossed if the segment between two
 positions of a track intersects it, so that a track that jumps is not missed.
 """
 
@@ -24,7 +24,7 @@ FORGET_SECONDS: Final = 30.0
 
 
 class RuleUnusable(ValueError):
-    """A rule that can never apply; `facts` name it and the reason. See `PlaceUnusable`."""
+    """A rule that can never apply. `facts` name the rule and the reason; see `PlaceUnusable`."""
 
     def __init__(self, *, facts: dict[str, str]) -> None:
         super().__init__(": ".join(facts.values()))
@@ -43,7 +43,7 @@ class ZoneEvent(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """Local days (Monday is 0) and hours; raises RuleUnusable.
+    """Days of the week (Monday is 0) and hours in local time. Raises RuleUnusable.
 
     A window that ends before it starts runs past midnight and belongs to the day on which it
     starts.
@@ -74,10 +74,8 @@ ALWAYS: Final = Schedule()
 
 @dataclass(frozen=True, slots=True)
 class ZoneRule:
-    """Reports entering after `dwell_seconds` inside, loitering after `loiter_seconds`.
-
-    Raises RuleUnusable.
-    """
+    """Reports a track that was in the zone for `dwell_seconds` as entered, and for `loiter_seconds`
+    as loitering. Raises RuleUnusable."""
 
     zone: Polygon
     labels: frozenset[str]
@@ -94,7 +92,8 @@ class ZoneRule:
 
 @dataclass(frozen=True, slots=True)
 class LineRule:
-    """Reports crossings; backward is the wrong way if the line is one-way. Raises RuleUnusable."""
+    """Reports crossings of a line. If it is one-way, a backward crossing is also reported as the
+    wrong way. Raises RuleUnusable."""
 
     line: Line
     labels: frozenset[str]
@@ -108,7 +107,9 @@ class LineRule:
 
 @dataclass(frozen=True, slots=True)
 class ZoneFact:
-    """An event of a track at a rule; its box is in pixels, times are in seconds."""
+    """An event of a track at a zone or line. The box is in pixels, times are in seconds;
+    `since_seconds` is when the stay began, or the time of the track's last position before the
+    crossing."""
 
     event: ZoneEvent
     rule: str
@@ -128,7 +129,8 @@ class _Stay:
 
 
 class ZoneMonitor:
-    """The zones and lines of one camera; frames must be added in the order of their time."""
+    """Monitors the zones and lines of one camera. Frames must be added in the order of their
+    time."""
 
     def __init__(
         self, zones: Iterable[ZoneRule] = (), lines: Iterable[LineRule] = (), *, frame: FrameSize
@@ -140,9 +142,9 @@ class ZoneMonitor:
     def add(
         self, tracks: Iterable[Track], *, at: float, local: datetime | None = None
     ) -> list[ZoneFact]:
-        """Add the tracks of a frame at a time in seconds; returns new facts.
+        """Add the tracks of a frame taken at `at` seconds; returns the new events.
 
-        `local` is the time in Almaty for schedules; without it every schedule applies.
+        `local` is the time in Almaty for schedules. Without it every schedule applies.
         """
         facts = []
         for track in tracks:

@@ -1,7 +1,7 @@
 """Points, polygons and directed lines on a picture, as shares of its width and height.
 
-Unusable shapes raise PlaceUnusable when they are made. An object is in a polygon if the middle of
-the lower edge of its box is, which is where it touches the ground.
+Unusable shapes raise PlaceUnusable when they are constructed. An object is in a polygon if the
+middle of the lower edge of its box is in the polygon: there it touches the ground.
 """
 
 import math
@@ -15,9 +15,9 @@ SHORTEST_LINE: Final = 1e-3
 
 
 class PlaceUnusable(ValueError):
-    """An unusable polygon, line or calibration; `facts` name it and the reason.
+    """An unusable polygon, line or calibration. `facts` name the place and the reason.
 
-    Code that reads a configuration turns it into a refusal.
+    Code that reads a configuration converts the error into a refusal.
     """
 
     def __init__(self, *, facts: dict[str, str]) -> None:
@@ -27,19 +27,19 @@ class PlaceUnusable(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """Shares of the picture's width and height; the origin is at the top left."""
+    """A point, as shares of the picture's width and height; the origin is at the top left."""
 
     x: float
     y: float
 
     def distance(self, other: "Point") -> float:
-        """Euclidean distance in shares of the picture."""
+        """The Euclidean distance between two points, in shares of the picture."""
         return math.hypot(self.x - other.x, self.y - other.y)
 
 
 @dataclass(frozen=True, slots=True)
 class FrameSize:
-    """The size of the picture that boxes are given in, in pixels."""
+    """The size, in pixels, of the picture to which boxes refer."""
 
     width: int
     height: int
@@ -75,7 +75,7 @@ class Polygon:
         return abs(sum(a.x * b.y - b.x * a.y for a, b in _edges(self.corners))) / 2
 
     def holds(self, point: Point) -> bool:
-        """Whether a point lies inside, by the even-odd rule."""
+        """Whether a point lies inside the polygon, by the even-odd rule."""
         inside = False
         for a, b in _edges(self.corners):
             if (a.y > point.y) != (b.y > point.y):
@@ -86,11 +86,10 @@ class Polygon:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line from `start` to `end`; crossing it from left to right is forward. Raises
-    PlaceUnusable.
+    """A directed line. Crossing it from its left to its right is forward. Raises PlaceUnusable.
 
-    Left and right are those of an observer looking from start to end: a line from the left of the
-    picture to its right is crossed forward by an object that moves down.
+    Left and right are those of an observer who looks from start to end: a line from the left of the
+    picture to the right is crossed forward by an object that moves down.
     """
 
     name: str
@@ -107,7 +106,7 @@ class Line:
         return _turn(self.start, self.end, point) / self.start.distance(self.end)
 
     def is_crossed(self, before: Point, after: Point) -> bool:
-        """Whether the segment between two points intersects the line between its ends."""
+        """Whether the segment from `before` to `after` intersects the line from start to end."""
         here, there = self.side(before), self.side(after)
         if (here > 0) == (there > 0) or here == there:
             return False

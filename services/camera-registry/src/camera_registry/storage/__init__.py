@@ -1,1 +1,1 @@
-"""The only SQL of this service: cameras with their versions, and their heartbeats."""
+"""All SQL of this service: cameras with their versions, and their heartbeats."""

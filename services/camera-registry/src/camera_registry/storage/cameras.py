@@ -1,4 +1,4 @@
-"""Cameras and their versions: added, read, changed, listed, counted."""
+"""Adds, reads, changes, lists and counts cameras and their versions."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -34,7 +34,7 @@ from camera_registry.storage.tables import (
 
 @dataclass(frozen=True)
 class Filters:
-    """Conditions that must all hold; None and "" set none."""
+    """Conditions that must all hold. A field that is None or "" sets no condition."""
 
     region: str = ""
     function: AiFunction | None = None
@@ -57,7 +57,7 @@ class Counts:
 
 
 async def add(tx: Tx, camera: Camera) -> bool:
-    """Adds a camera and its first version; False when the id is taken. Raises SerialTaken."""
+    """Add a camera and its first version. Returns False if the id is taken. Raises SerialTaken."""
     added = await tx.execute(insert(cameras).values(**camera_row(camera)).on_conflict_do_nothing())
     if added.rowcount:
         await _add_version(tx, camera, held_from=camera.registered_at)
@@ -71,19 +71,20 @@ async def add(tx: Tx, camera: Camera) -> bool:
 
 
 async def get(tx: Tx, camera_id: UUID, *, alive_since: datetime) -> Camera:
-    """Raises CameraNotFound, also where the region is not the caller's."""
+    """Return a camera. Raises CameraNotFound, also for a camera outside the caller's regions. A
+    camera stored as alive and last heard before `alive_since` has the status UNKNOWN."""
     query = _select_known(alive_since).where(cameras.c.camera_id == camera_id)
     return await _one(tx, query)
 
 
 async def get_for_update(tx: Tx, camera_id: UUID) -> Camera:
-    """As it is stored, locked for a change. Raises CameraNotFound."""
+    """Return a camera as stored and lock its row for a change. Raises CameraNotFound."""
     query = select(cameras).where(cameras.c.camera_id == camera_id).with_for_update()
     return await _one(tx, query)
 
 
 async def save(tx: Tx, camera: Camera, *, held_from: datetime) -> None:
-    """Writes the camera and its new version, which holds from this moment. Raises SerialTaken."""
+    """Store a camera and its new version, which is valid from `held_from`. Raises SerialTaken."""
     values = camera_row(camera)
     try:
         await tx.execute(
@@ -97,7 +98,7 @@ async def save(tx: Tx, camera: Camera, *, held_from: datetime) -> None:
 
 
 async def described_at(tx: Tx, camera_id: UUID, moment: datetime) -> Description | None:
-    """The description that held at a moment; None before the registration."""
+    """Return the description that was valid at a moment, None before the registration."""
     then = (
         select(versions)
         .where(versions.c.camera_id == camera_id, versions.c.held_from <= moment)
@@ -120,7 +121,7 @@ async def page(
 
 
 async def counts(tx: Tx, region: str, *, alive_since: datetime) -> list[Counts]:
-    """By region, without retired cameras; "" for every region that the scope may see."""
+    """Counts of cameras that are not retired, by region; "" selects every region in the scope."""
     status = _status_known(alive_since)
     query = (
         select(
@@ -150,7 +151,7 @@ async def _one(tx: Tx, query: Select[Any]) -> Camera:
 
 def _status_known(alive_since: datetime) -> ColumnElement[str]:
     """The stored status, but UNKNOWN for a camera stored as alive and last heard before
-    `alive_since`: a running listener would have stored its silence by now."""
+    `alive_since`: a running listener would have set a new status by now."""
     unheard = and_(cameras.c.status.in_(ALIVE), cameras.c.status_as_of < alive_since)
     return case((unheard, CameraStatus.UNKNOWN.value), else_=cameras.c.status)
 
@@ -196,7 +197,7 @@ def _conditions(filters: Filters, alive_since: datetime) -> list[Any]:
 
 
 def _inside(circle: Circle) -> list[Any]:
-    """The index narrows to a box; the great-circle distance (haversine) decides."""
+    """The conditions for a place in the circle: an indexed box, and the haversine distance."""
     south, west, north, east = circle.box
     half_height = func.radians(cameras.c.latitude - circle.latitude) / 2
     half_width = func.radians(cameras.c.longitude - circle.longitude) / 2

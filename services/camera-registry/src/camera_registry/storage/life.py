@@ -1,4 +1,4 @@
-"""Heartbeats and their absence, written into the cameras' rows in batches."""
+"""Stores heartbeats and their absence in the cameras' rows, in batches."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -17,7 +17,8 @@ Beats = Mapping[UUID, tuple[str, datetime]]
 
 
 async def heard(tx: Tx, beats: Beats, *, now: datetime) -> list[Camera]:
-    """Writes heartbeats, id → (region, moment); returns the cameras that came online."""
+    """Store heartbeats, id → (region, moment), and return the cameras that came online. Heartbeats
+    of unknown or retired cameras and from another region than the camera's are ignored."""
     locked = await tx.execute(_locked(list(beats)))
     known = [row for row in locked if beats[row.camera_id][0] == row.region]
     if not known:
@@ -29,7 +30,7 @@ async def heard(tx: Tx, beats: Beats, *, now: datetime) -> list[Camera]:
 
 
 async def chunk_end(tx: Tx, *, after: UUID | None, size: int) -> UUID | None:
-    """The last id of the next `size` cameras in order of id; None where fewer are left."""
+    """The last id of the next `size` cameras in the order of ids; None if fewer are left."""
     query = select(cameras.c.camera_id).order_by(cameras.c.camera_id).offset(size - 1).limit(1)
     if after is not None:
         query = query.where(cameras.c.camera_id > after)
@@ -46,8 +47,9 @@ async def fall_silent(
     now: datetime,
     status: CameraStatus,
 ) -> list[Camera]:
-    """Gives `status` to the cameras behind `after`, up to `until`, that were not heard since
-    `before`; one that becomes UNKNOWN keeps the moment at which its status was last known."""
+    """Set `status` for cameras with ids after `after`, up to `until`, without a heartbeat since
+    `before`, and return those that changed. A camera that becomes UNKNOWN keeps the moment at which
+    its status was last known."""
     silent = _silent(before, now).where(cameras.c.status != status.value)
     if after is not None:
         silent = silent.where(cameras.c.camera_id > after)
@@ -72,7 +74,7 @@ async def _set_status(tx: Tx, ids: list[UUID], status: CameraStatus, *, as_of: A
 
 
 def _locked(ids: list[UUID]) -> Select[Any]:
-    """In order of their ids, so that two transactions cannot deadlock."""
+    """Lock the cameras in the order of their ids, so that transactions cannot deadlock."""
     return (
         select(cameras.c.camera_id, cameras.c.region, cameras.c.status)
         .where(cameras.c.camera_id.in_(sorted(ids)), cameras.c.retired_at.is_(None))

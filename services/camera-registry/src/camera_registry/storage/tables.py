@@ -1,4 +1,4 @@
-"""The tables of the register, and cameras as their rows."""
+"""The tables of the register, and the conversion between cameras and rows."""
 
 from datetime import datetime
 from typing import Any
