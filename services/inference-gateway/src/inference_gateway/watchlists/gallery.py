@@ -160,5 +160,5 @@ def _nearest(
 
 
 def one_thread() -> None:
-    """Limit a search to the calling thread's core; the other cores are needed elsewhere."""
+    """Make faiss search on one thread, as other work needs the other cores."""
     faiss.omp_set_num_threads(1)
