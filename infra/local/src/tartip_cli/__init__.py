@@ -1,1 +1,1 @@
-"""The embedded run of Tartip: real parts, one machine, one command (`tartip`)."""
+"""Runs Tartip embedded on one machine: real components, started by one command (`tartip`)."""

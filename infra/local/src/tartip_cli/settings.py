@@ -54,7 +54,9 @@ class Settings:
         return self.is_trial and self.assume_years is not False
 
     def allowed(self) -> Settings:
-        """These settings. Raises Failure for settings that are for trials only, outside of one."""
+        """Return these settings. Raises Failure if trial settings are used outside a trial
+        environment.
+        """
         chosen = {
             "TARTIP_CLOCK_OFFSET": self.clock_offset,
             "TARTIP_ASSUME_YEARS": self.assume_years,
@@ -103,8 +105,7 @@ def inherited_environment() -> dict[str, str]:
 
 
 def find_checkout() -> Path:
-    """The folder with `infra/nats/streams.yaml`: that of this package, else above the current
-    one."""
+    """The checkout with `infra/nats/streams.yaml`: of this package, else above the current path."""
     here = Path(__file__).resolve()
     current = Path.cwd()
     for folder in (*here.parents, current, *current.parents):

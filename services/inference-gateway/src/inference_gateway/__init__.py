@@ -1,1 +1,1 @@
-"""Looks at pictures: vehicles, plates and people, by models served in Triton."""
+"""Inference on pictures: vehicles, plates and people, by models served in Triton."""

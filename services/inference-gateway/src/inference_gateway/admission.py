@@ -1,8 +1,8 @@
-"""How many inferences run at once: a few slots, and a bounded queue before them.
+"""Admission control of inference: a few slots, and a bounded queue of waiters.
 
-A decoded picture holds up to 150 MB, so the slots are few. Waiters are admitted by urgency, then by
-deadline; past its deadline a waiter is dropped as stale, and where the queue is full the stalest of
-the least urgent is shed. Whatever was offered is done, inside, waiting or dropped.
+A decoded picture takes up to 150 MB, so the slots are few. Waiters are admitted by urgency, then by
+deadline. A waiter past its deadline is dropped as stale; if the queue is full, the waiter with the
+earliest deadline among the least urgent is shed.
 """
 
 import asyncio
@@ -38,7 +38,7 @@ class Urgency(IntEnum):
 
 
 class Dropped(StrEnum):
-    """Why a waiter got no slot."""
+    """The reason why a waiter got no slot."""
 
     STALE = "stale"
     SHED = "shed"
@@ -46,7 +46,7 @@ class Dropped(StrEnum):
 
 
 class Shed(Overloaded):
-    """No slot was to be had; `why` is the queue's reason. To a caller it is OVERLOADED."""
+    """The refusal of a waiter that got no slot; `why` is the reason. Callers get OVERLOADED."""
 
     def __init__(self, why: Dropped) -> None:
         super().__init__(facts={"why": why.value})
@@ -54,17 +54,17 @@ class Shed(Overloaded):
 
 
 class Detector(Protocol):
-    """The models, whatever serves them."""
+    """The models, independent of the server that runs them."""
 
     async def detect(self, picture: Picture, request: DetectionRequest) -> Detections:
-        """Raises ModelsAway."""
+        """Return the detections in a BGR picture. Raises ModelsAway."""
 
     async def fingerprint(self) -> str:
         """A digest over the models that are served. Raises ModelsAway."""
 
 
 class InferencePool:
-    """Bounded inference, counted and timed."""
+    """Inference within a limited number of slots, with metrics."""
 
     def __init__(self, detector: Detector) -> None:
         self._detector = detector
@@ -80,9 +80,9 @@ class InferencePool:
         deadline: float | None = None,
         patient: bool = False,
     ) -> AsyncIterator[None]:
-        """A slot to decode and infer in, by `deadline` on the loop's clock; see `AdmissionQueue`.
+        """Hold an inference slot for the block; `deadline` is a time of the event loop's clock.
 
-        Raises Shed, which a caller gets as OVERLOADED; the `patient` wait instead.
+        Raises Shed if no slot is free in time; a `patient` caller waits without a limit.
         """
         inside = False
         try:
@@ -98,9 +98,9 @@ class InferencePool:
     async def detect(
         self, picture: Picture, request: DetectionRequest = DEFAULT_REQUEST
     ) -> tuple[Detections, str]:
-        """Detections for a BGR picture, and the models' fingerprint; call it within a `slot`.
+        """Return the detections in a BGR picture, and the models' fingerprint.
 
-        Raises ModelsAway.
+        Must be called within a `slot`. Raises ModelsAway.
         """
         started = time.perf_counter()
         with span("look", kind=SpanKind.CLIENT, attributes={"peer.service": "triton"}):
@@ -127,7 +127,7 @@ class Waiter:
 
     @property
     def gone(self) -> bool:
-        """Whether it gave up but has not been removed from the queue yet."""
+        """Whether the waiter gave up but has not been removed from the queue yet."""
         return self.called is not None and self.called.done()
 
     def is_stale(self, now: float) -> bool:
@@ -135,7 +135,7 @@ class Waiter:
 
 
 class WaitQueue:
-    """The waiters: at most `most` that are not `patient`. Pure: moments are passed in."""
+    """The ordered waiters, of which at most `most` are not `patient`. Pure: times are passed in."""
 
     def __init__(self, most: int) -> None:
         self._most = most
@@ -145,7 +145,7 @@ class WaitQueue:
         return len(self._waiters)
 
     def enter(self, waiter: Waiter) -> Waiter | None:
-        """Adds a waiter; returns the waiter to shed where the queue is full, perhaps this one."""
+        """Add a waiter. If the queue is full, return the waiter to shed, possibly the added one."""
         insort(self._waiters, waiter)
         impatient = [known for known in self._waiters if not known.patient and not known.gone]
         if len(impatient) <= self._most:
@@ -168,7 +168,7 @@ class WaitQueue:
         return None
 
     def leave(self, waiter: Waiter) -> bool:
-        """Removes a waiter; False where it was not waiting any more."""
+        """Remove a waiter; return False if it was no longer waiting."""
         if waiter not in self._waiters:
             return False
         self._waiters.remove(waiter)
@@ -176,7 +176,7 @@ class WaitQueue:
 
 
 class AdmissionQueue:
-    """At any time `offered` = `done` + `inside` + all `dropped` + `waiting`."""
+    """Slots with a queue. Invariant: `offered` = `done` + `inside` + all `dropped` + `waiting`."""
 
     def __init__(self, *, places: int, waiting_max: int) -> None:
         self._places = places
@@ -199,9 +199,9 @@ class AdmissionQueue:
         deadline: float | None = None,
         patient: bool = False,
     ) -> AsyncIterator[None]:
-        """A slot for the block, by `deadline` on the loop's clock. Raises Shed.
+        """Hold a slot for the block; `deadline` is a time of the loop's clock. Raises Shed.
 
-        A `patient` waiter is never dropped: its caller waits as long as it takes.
+        A `patient` waiter is never dropped and waits without a limit.
         """
         self.offered += 1
         loop = asyncio.get_running_loop()
@@ -234,7 +234,7 @@ class AdmissionQueue:
             raise
 
     def _give_up(self, waiter: Waiter, why: Dropped, loop: asyncio.AbstractEventLoop) -> None:
-        """Leaves the queue, or hands on the slot that was given in the same moment."""
+        """Remove the waiter, or pass on its slot if it was admitted at the same moment."""
         called = waiter.called
         assert called is not None
         if self._queue.leave(waiter):
@@ -262,7 +262,7 @@ class AdmissionQueue:
 
 
 class KeyedLocks:
-    """A lock for each key; those who wait for it get it in the order of arrival."""
+    """A lock for each key, granted in order of arrival."""
 
     def __init__(self) -> None:
         self._locks: WeakValueDictionary[bytes, asyncio.Lock] = WeakValueDictionary()
@@ -277,7 +277,7 @@ class KeyedLocks:
 
 
 def _named(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """The first refusal among errors of concurrent calls; the group itself where there is none."""
+    """The first refusal among the errors of concurrent calls; the group itself if it has none."""
     for error in group.exceptions:
         if isinstance(error, Refusal):
             return error

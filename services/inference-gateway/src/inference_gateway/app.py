@@ -1,4 +1,4 @@
-"""What the service consists of and how its parts are joined."""
+"""The composition of the service: its parts, and how they are connected."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Steps that run to their end although the task that awaits them is cancelled."""
+"""Steps that are completed even if the awaiting task is cancelled."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 
 def run_to_completion(step: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Awaitable[T]]:
-    """Lets a coroutine finish before a cancellation is raised; for short steps."""
+    """Complete the coroutine before a cancellation is raised; for short steps."""
 
     @wraps(step)
     async def done(*args: P.args, **kwargs: P.kwargs) -> T:

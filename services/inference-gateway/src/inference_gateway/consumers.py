@@ -1,4 +1,4 @@
-"""Events of the camera register: which of our copies are out of date, which streams move or end."""
+"""Consumers of the camera register's events: invalidate copies, move or end streams."""
 
 from uuid import UUID
 

@@ -1,4 +1,4 @@
-"""`tartip.inference.v1.Inference`: each RPC is answered by the context that it is about."""
+"""`tartip.inference.v1.Inference`: the servicer, composed of the servicers of the packages."""
 
 from chassis.grpc_server import Policy
 
@@ -11,7 +11,7 @@ POLICY: Policy = {**ingest.POLICY, **edge.POLICY, **evidence.POLICY, **quarantin
 
 
 class InferenceApi:
-    """The servicer of the whole service, made of the contexts' parts."""
+    """The complete servicer of `Inference`."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""What is counted and timed; no plate, place or camera is ever a label."""
+"""The metrics of the service; no plate, place or camera is ever a label."""
 
 from chassis.telemetry import meter
 

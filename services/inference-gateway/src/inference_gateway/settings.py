@@ -1,4 +1,4 @@
-"""The settings of this service beside the chassis's."""
+"""The settings of this service, in addition to the chassis's."""
 
 from chassis.settings import Settings
 

@@ -1,7 +1,7 @@
-"""The only module that speaks to Triton: one batch to one model, over mutual TLS.
+"""The only module that calls Triton: one batch to one model, over mutual TLS.
 
-A call that was sent is never cancelled: this Triton can crash when that happens. A caller
-that stops waiting leaves the call to end by itself, and it counts as in flight until then.
+A call that was sent is never cancelled, since this version of Triton can crash then. If a caller
+stops waiting, the call runs to its end and counts as in flight until then.
 """
 
 import asyncio
@@ -41,7 +41,7 @@ FINGERPRINT_SECONDS: Final = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """A model's output as this service knows it."""
+    """The output of a model as this service uses it."""
 
     output: str
 
@@ -63,10 +63,10 @@ CATALOGUE: Final = "object_detector"
 
 @dataclass(frozen=True, slots=True)
 class OutsideModel:
-    """An object model that joined by its manifest (`docs/adding-a-model.md`).
+    """An object model that was added by its manifest (`docs/adding-a-model.md`).
 
-    It takes [n, h, w, 3] BGR bytes, sides multiples of 32, and gives [n, k, 6]: x1, y1, x2, y2 in
-    pixels of the input, score 0 to 1 (0: an empty row), place in `labels`.
+    Input: [n, h, w, 3] BGR bytes, sides multiples of 32. Output: [n, k, 6] with x1, y1, x2, y2 in
+    pixels of the input, score 0 to 1 (0: an empty row), index in `labels`.
     """
 
     labels: tuple[str, ...]
@@ -75,7 +75,7 @@ class OutsideModel:
 
 @dataclass(frozen=True, slots=True)
 class _Catalogue:
-    """The models that the server names, and until when that answer is cached."""
+    """The models listed by the server, and the time until which the list is cached."""
 
     fingerprint: str = ""
     outside: Mapping[str, OutsideModel] = field(default_factory=dict)
@@ -97,7 +97,7 @@ class Credentials:
 
 
 class TritonModels:
-    """Bounded access to the served models. Make it inside the running loop; close it at the end."""
+    """Bounded access to the served models. Create it in the running loop; close it at the end."""
 
     def __init__(
         self, address: str, credentials: Credentials, *, most_in_flight: int = MOST_IN_FLIGHT
@@ -120,7 +120,9 @@ class TritonModels:
     async def run(
         self, model: str, images: npt.NDArray[np.uint8], *, seconds: float
     ) -> npt.NDArray[np.float32]:
-        """The output [n, …] for images [n, h, w, 3]. Raises ModelsAway, also past `seconds`."""
+        """Return the output [n, …] for images [n, h, w, 3]. Raises ModelsAway, also after
+        `seconds`.
+        """
         loop = asyncio.get_running_loop()
         until = loop.time() + seconds
         try:
@@ -152,15 +154,15 @@ class TritonModels:
         return True
 
     async def fingerprint(self) -> str:
-        """One digest over the weights of all models that are served. Raises ModelsAway."""
+        """One digest over the weights of all served models. Raises ModelsAway."""
         return (await self._asked()).fingerprint
 
     async def object_models(self) -> Mapping[str, OutsideModel]:
-        """The outside object models that are served now, by name. Raises ModelsAway."""
+        """The served outside object models, by name. Raises ModelsAway."""
         return (await self._asked()).outside
 
     async def close(self) -> None:
-        """Waits for the calls in flight, then closes the connection."""
+        """Wait for the calls in flight, then close the connection."""
         if self._in_flight:
             await asyncio.wait(set(self._in_flight))
         await self._client.close()

@@ -1,4 +1,4 @@
-"""Shared by all commands: printing, JSON output, errors and exit codes."""
+"""Shared functions of all commands: printing, JSON output, errors and exit codes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,9 @@ def print_json(value: object) -> None:
 
 
 def hint(text: str) -> str:
-    """Write `tartip …` as it can be typed here: `make setup` installs it only into .venv."""
+    """Adapt `tartip …` in a text to this machine: `make setup` installs the command only into
+    .venv.
+    """
     return text if shutil.which("tartip") else text.replace("`tartip ", "`.venv/bin/tartip ")
 
 
@@ -58,7 +60,7 @@ def new_app(help_text: str) -> App:
 
 
 def _failure_of(error: BaseException) -> Failure | None:
-    """What to print; None if it is a bug, which gets its traceback."""
+    """The failure to report; None for an unexpected error, whose traceback is printed."""
     if isinstance(error, BaseExceptionGroup):
         return _failure_of(from_group(error))
     if isinstance(error, OSError):

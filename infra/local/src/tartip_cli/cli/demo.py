@@ -83,7 +83,7 @@ async def _demo(settings: Settings, seed: int, *, as_json: bool) -> None:
 
 
 class _Demonstration:
-    """The steps of the demonstration; `numbers` collects the numbers of its cases."""
+    """The steps of the demonstration; `numbers` collects the numbers of the cases."""
 
     def __init__(self, settings: Settings, mesh: Any, reporter: Any, seed: int) -> None:
         self.reporter = reporter
@@ -94,7 +94,7 @@ class _Demonstration:
 
     @property
     def vehicles(self) -> Path:
-        """The register that the fines service reads."""
+        """The path of the vehicle register that the fines service reads."""
         from tartip_cli.clients import samples
 
         return samples.vehicles_path(self._mesh.home, self._settings.vehicles_file)
@@ -255,7 +255,7 @@ class _Demonstration:
         return violation_id
 
     async def _sample_report(self) -> Any:
-        """A citizen's report with a drawn photograph, not sent yet."""
+        """A citizen's report with a drawn photograph, ready to be sent."""
         from tartip.reports.v1 import reports_pb2 as reports
         from tartip_scenes.scenes import draw_scene
         from tartip_scenes.streets import Signal
@@ -346,7 +346,7 @@ class _Demonstration:
 
 @contextlib.asynccontextmanager
 async def _background(work: Any) -> AsyncIterator[None]:
-    """Run a task beside the block; an error of either is raised without an exception group."""
+    """Run a coroutine while the block runs; errors are raised without an exception group."""
     try:
         async with asyncio.TaskGroup() as group:
             task = group.create_task(work)

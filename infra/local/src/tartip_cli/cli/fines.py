@@ -18,4 +18,4 @@ def register(app: App) -> None:
 
 
 def _fines() -> None:
-    """Look at the fines that were issued."""
+    """Check and recompute issued fines."""

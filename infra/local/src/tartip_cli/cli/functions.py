@@ -1,4 +1,4 @@
-"""`tartip functions`: what a camera's pictures are looked at for, as JSON of `CameraFunctions`."""
+"""`tartip functions`: which functions run on a camera, as JSON of `CameraFunctions`."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def register(app: App) -> None:
 
 
 def show(camera: Camera, as_json: AsJson = False) -> None:
-    """Print a camera's configuration; what is printed can be changed and set again."""
+    """Print a camera's configuration, in the form that `set` reads."""
     found = asyncio.run(_get(camera))
     functions = _as_json(found.functions)
     if as_json:

@@ -140,7 +140,7 @@ async def _publish_again(
 
 
 async def _remove(connection: asyncpg.Connection, letter: DeadLetter) -> None:
-    """Delete a dead letter and destroy the key of its content, which seals nothing else."""
+    """Delete a dead letter and destroy its encryption key, which encrypts nothing else."""
     key_id = await connection.fetchval(
         f"DELETE FROM {letter.schema}.dead_letters WHERE event_id = $1 RETURNING key_id",
         letter.event_id,

@@ -82,7 +82,7 @@ def logs(
 
 
 def _content(line: str) -> object:
-    """The line, parsed if it is JSON."""
+    """The parsed line if it is JSON, else the text."""
     try:
         return json.loads(line) if line.startswith("{") else line
     except ValueError:

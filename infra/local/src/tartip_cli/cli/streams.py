@@ -127,7 +127,7 @@ def _stub() -> Any:
 
 
 def _shape(stream: pb.Stream) -> dict[str, Any]:
-    """A stream as --json prints it, without its address."""
+    """A stream in the form that --json prints, without its address."""
     return {
         "camera_id": stream.camera_id,
         "region": stream.region,

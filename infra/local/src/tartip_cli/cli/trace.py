@@ -54,7 +54,7 @@ def trace(
 
 
 def _normal(query: str) -> str:
-    """The query as spans spell it. Raises Failure if it is not an id or number."""
+    """The id or number as spelled in spans. Raises Failure for anything else."""
     text = query.strip()
     if _REPORT.fullmatch(text.upper()):
         return text.upper()

@@ -34,7 +34,7 @@ _PAGE = 200
 
 @dataclass
 class Finding:
-    """The result for one service's log; it is consistent if `wrong` is empty."""
+    """The result of checking one service's log, which is consistent if `wrong` is empty."""
 
     service: str
     entries: int = 0
@@ -198,7 +198,7 @@ def _signed(head: audit_pb2.Head) -> bool:
 def _compare_with_earlier(
     known: dict[str, Any], finding: Finding, head: audit_pb2.Head, leaves: list[bytes]
 ) -> None:
-    """Check that the log extends the earlier one under the same key; then store its head."""
+    """Check that the log extends the stored head under the same key; then store the new head."""
     from audit_log import merkle
 
     earlier = known.get(finding.service)

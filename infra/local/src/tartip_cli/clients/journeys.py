@@ -44,7 +44,7 @@ T = TypeVar("T")
 
 
 class NotInTime(Exception):
-    """A time-out; the message names the awaited result."""
+    """A time-out; the message names the result that was awaited."""
 
 
 async def patiently(step: Callable[[], Awaitable[T]], *, seconds: float = 60.0) -> T:
@@ -63,7 +63,7 @@ async def patiently(step: Callable[[], Awaitable[T]], *, seconds: float = 60.0) 
 async def wait_for(
     what: str, look: Callable[[], Awaitable[T | None]], *, seconds: float = 60.0
 ) -> T:
-    """Poll until there is a result, for `seconds` at most. Raises NotInTime."""
+    """Poll until there is a result; raises NotInTime after `seconds`."""
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         found = await patiently(look, seconds=max(1.0, until - time.monotonic()))
@@ -102,13 +102,14 @@ class FrameToTenge:
         return answer.result
 
     async def find_in_queue(self, evidence_sha256: str) -> Answer | None:
-        """The violation from a frame, by the hash of the frame as it was sent; None if not
-        there."""
+        """The violation from a frame, found by the SHA-256 of the sent frame; None if not in the
+        queue.
+        """
         found = await self.violations_of(evidence_sha256, state="review")
         return found[0] if found else None
 
     async def violations_of(self, evidence_sha256: str, **query: str) -> list[Answer]:
-        """Every violation that names this frame; there should be one at most."""
+        """All violations that name this frame; at most one is expected."""
         desk, token, found = self.outside.as_operator(self.inspector), "", list[Answer]()
         while True:
             page = await desk.get("/v1/violations", page_size=_PAGE, page_token=token, **query)
@@ -169,7 +170,7 @@ class FrameToTenge:
         return answer.quote
 
     async def pay(self, quote: fines_pb2.Quote) -> fines_pb2.Payment:
-        """Pay a quote; idempotent, since id and reference are the bank's own."""
+        """Pay a quote. Idempotent, since the bank chooses the id and the reference."""
         request = fines_pb2.PayFineRequest(
             payment_id=self.payment_id,
             number=quote.number,
@@ -220,7 +221,9 @@ class ReportToAnswer:
             return await self._reports.PutMedia(request, timeout=_CALL_SECONDS)
 
     async def upload(self) -> int:
-        """Upload in pieces, from the offset that the mesh returns; the number of pieces sent."""
+        """Upload in pieces, from the offset that the mesh returns; return the number of pieces
+        sent.
+        """
         received, pieces = 0, 0
         while received < len(self.picture):
             answer = await patiently(functools.partial(self.put_piece, received))
@@ -240,7 +243,7 @@ class ReportToAnswer:
         return answer.report
 
     async def find_on_desk(self) -> Answer | None:
-        """The full report once it has reached a unit, else None."""
+        """The full report once it was routed to a unit and its media are stored, else None."""
         desk = self.outside.as_operator(self.dispatcher)
         answer = await desk.get(f"/v1/reports/{self.report_id}", purpose=TRIAGE)
         found = answer.body["report"]
@@ -249,7 +252,7 @@ class ReportToAnswer:
         return Answer(found, answer.trace_id) if ready and stored else None
 
     async def act(self, step: str, **body: str) -> Answer:
-        """Perform a step at the desk: `take`, `answer`, `accept-traffic-evidence`, …"""
+        """Perform a step of processing the report, such as `take` or `answer`."""
         desk = self.outside.as_operator(self.dispatcher)
         answer = await desk.post(f"/v1/reports/{self.report_id}/{step}", body, purpose=TRIAGE)
         return Answer(answer.body["report"], answer.trace_id)

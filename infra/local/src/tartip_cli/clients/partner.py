@@ -35,7 +35,7 @@ _KINDS = {kind.http_status: kind for kind in reversed(Kind)}
 
 @dataclass(frozen=True)
 class Answer:
-    """An answer of the gateway and its trace id."""
+    """A response of the gateway and its trace id."""
 
     body: Any
     trace_id: str
@@ -55,8 +55,9 @@ class Outside:
 
     @classmethod
     def of_running(cls, settings: Settings) -> Outside:
-        """The mesh that runs from this data folder; this process adopts its clock. Raises
-        Failure."""
+        """Connections to the mesh that runs from this data folder, whose clock this process adopts.
+        Raises Failure.
+        """
         home = DataDir(settings.home)
         mesh = running_mesh(home)
         if mesh is None:
@@ -103,7 +104,7 @@ class Outside:
         return self._channels[pair].to(self._ports.address(service), service.name)
 
     def as_operator(self, operator_id: str) -> Desk:
-        """The gateway, with this operator's token; the token is renewed before it expires."""
+        """The REST client with this operator's token, which is renewed before it expires."""
         if operator_id not in self._desks:
             self._desks[operator_id] = Desk(
                 self._http,
@@ -115,7 +116,7 @@ class Outside:
 
 
 class Desk:
-    """REST as one operator."""
+    """The REST client of one operator."""
 
     def __init__(self, http: httpx.AsyncClient, gateway: str, issuer: str, operator: str) -> None:
         self._http = http
@@ -173,7 +174,7 @@ async def outside(settings: Settings) -> AsyncIterator[Outside]:
 
 
 def _refusal(answer: httpx.Response) -> RemoteRefusal:
-    """The refusal in an answer with problem+json (RFC 9457)."""
+    """The refusal in a response with problem+json (RFC 9457)."""
     try:
         problem: dict[str, Any] = answer.json()
     except ValueError:

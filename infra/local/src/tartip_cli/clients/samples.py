@@ -134,7 +134,7 @@ async def _register(outside: Outside, camera: SampleCamera) -> Answer:
 
 
 async def _registration(outside: Outside, camera: SampleCamera) -> Answer | None:
-    """Register a camera; None if its id or serial number is taken by another."""
+    """Register a camera; return None if its id or serial number belongs to another camera."""
     try:
         return await _register(outside, camera)
     except Refusal as refusal:
@@ -165,7 +165,7 @@ def vehicles_path(home: DataDir, chosen: Path | None) -> Path:
 
 
 def ensure_vehicles(path: Path) -> bool:
-    """Write the made-up vehicle register if there is none; whether it was written.
+    """Write the made-up vehicle register if there is none; return whether it was written.
 
     An older register without dates of ownership gets them.
     """
@@ -192,7 +192,7 @@ def next_vehicle(home: DataDir, path: Path) -> Vehicle:
 
 
 def _another(home: DataDir, mark: str, now: dt.datetime) -> SampleCamera:
-    """A new camera that replaces another at its site."""
+    """A new camera that replaces another camera at the same site."""
     known = _read(home)
     known[mark] = _described(home, next(site for site in _SITES if site.mark == mark), now)
     _write(home, known)

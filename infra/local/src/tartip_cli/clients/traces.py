@@ -21,7 +21,7 @@ _FLUSH_MS = 2000
 
 @contextmanager
 def traced(endpoint: str) -> Iterator[None]:
-    """Export the spans of the block; the rest is flushed at the end, in bounded time."""
+    """Export the spans of the block; remaining spans are flushed at the end, in bounded time."""
     provider = TracerProvider(
         resource=Resource.create({"service.name": COMMAND_LINE, "service.namespace": "tartip"})
     )

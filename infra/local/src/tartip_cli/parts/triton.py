@@ -86,7 +86,7 @@ class Triton:
         self._clear_shared_memory()
 
     async def answers(self) -> bool:
-        """Whether every model is loaded."""
+        """Whether Triton answers and every model is loaded."""
         async with secure_channel(
             self.address, self.client, self.certificates.authority
         ) as channel:

@@ -95,4 +95,4 @@ async def _provision_stream(js: JetStreamContext, wanted: StreamConfig) -> None:
 
 
 async def _ignore(_: Exception) -> None:
-    """The caller of connect() gets the error; the library would also write it to stderr."""
+    """Ignore an error of the NATS library, which connect() raises too; by default it is printed."""

@@ -165,14 +165,16 @@ def _open_up(tree: Path) -> None:
 
 
 def _drop_old_models() -> None:
-    """Remove older stores; a Triton that still runs on one has it in memory and fills it again."""
+    """Remove all but the newest stores; Triton keeps models in memory, and a start copies them
+    again.
+    """
     stores = sorted(_REACHABLE.glob("models-*"), key=lambda path: path.stat().st_mtime)
     for path in stores[:-_STORES_KEPT]:
         shutil.rmtree(path, ignore_errors=True)
 
 
 def _version(folder: Path) -> str:
-    """A name for a version of the programs: the lock that they were installed from, and Python."""
+    """A name for the version of the programs, derived from their lock file and Python's version."""
     python = (folder / "venv/bin/python").resolve()
     made = (folder / "venv/made-from").read_text()
     return hashlib.sha256(f"{made} {python}".encode()).hexdigest()[:16]

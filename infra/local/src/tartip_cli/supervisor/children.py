@@ -46,7 +46,7 @@ OnChange = Callable[[str, State], None]
 
 
 class Watched(ABC):
-    """A part under supervision: its state, and an event that is set once it was ready."""
+    """A supervised part with its state; the event `was_ready` is set at the first readiness."""
 
     def __init__(self, part: Part | OutsidePart, on_change: OnChange) -> None:
         self.part = part
@@ -267,7 +267,7 @@ def _turn_log_over(path: Path) -> None:
 
 
 def _last_line(path: Path) -> str:
-    """The last line that is not empty, which most likely gives the reason."""
+    """The last line that is not empty, which most likely gives the reason of a failure."""
     try:
         with path.open("rb") as file:
             file.seek(max(0, path.stat().st_size - 8192))

@@ -20,7 +20,7 @@ _ORPHAN_SECONDS = 10.0
 
 @dataclass(frozen=True, kw_only=True)
 class RunningMesh:
-    """What commands need to know about the mesh that runs from a folder."""
+    """The data that commands need about the mesh that runs from a folder."""
 
     pid: int
     port_base: int
@@ -28,14 +28,14 @@ class RunningMesh:
     clock_offset_seconds: float = 0.0
 
     def share_clock(self) -> None:
-        """Use the clock of that mesh in this process from now on."""
+        """Use the clock of the running mesh in this process from now on."""
         from chassis.clock import move_clock
 
         move_clock(dt.timedelta(seconds=self.clock_offset_seconds))
 
 
 class Lock:
-    """Held while the supervisor runs; the kernel releases it however the process ends."""
+    """A file lock, held while the supervisor runs; the kernel releases it when the process ends."""
 
     def __init__(self, home: DataDir) -> None:
         self._home = home

@@ -1,8 +1,4 @@
-"""Processes: identity, memory and processor time of a process tree, ending one.
-
-The kernel reuses pids, so a process is identified by pid and start time. The start time is the
-kernel's count since boot and not psutil's calendar time, which changes when the clock is set.
-"""
+"""Processes: their identity, the memory and processor time of a process tree, and ending them."""
 
 from __future__ import annotations
 
@@ -51,14 +47,14 @@ class ProcessId:
 
 
 def signal_group(pid: int, number: int) -> None:
-    """Signal a part and its children: each part leads its own process group."""
+    """Send a signal to a part and its children; each part leads its own process group."""
     for send in (os.killpg, os.kill):
         with contextlib.suppress(ProcessLookupError, PermissionError):
             send(pid, number)
 
 
 async def end(process: ProcessId, *, first: int, grace_seconds: float) -> None:
-    """Signal, wait, then kill; another process that reuses the pid is not touched."""
+    """Signal a process, wait, then kill it; another process that reuses the pid is not touched."""
     if not process.alive():
         return
     with contextlib.suppress(ProcessLookupError, PermissionError):

@@ -101,7 +101,7 @@ def verdict_of(span: Span) -> str:
 
 
 def lasting(length_ns: int) -> str:
-    """3 700 000 000 → "3.7 s"; two units from a minute on: "4 min 12 s", "2 d 4 h"."""
+    """A duration in nanoseconds as text: "3.7 s"; from a minute on two units: "4 min 12 s"."""
     seconds = length_ns / 1e9
     if seconds < 60:
         return f"{seconds:.1f} s"

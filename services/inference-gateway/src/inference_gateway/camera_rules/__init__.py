@@ -1,1 +1,1 @@
-"""What each camera is processed for: its configuration, and the engine that runs its rules."""
+"""Configured functions of cameras, and the engine that runs their rules."""

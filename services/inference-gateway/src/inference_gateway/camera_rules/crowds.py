@@ -1,4 +1,4 @@
-"""Crowds: a count a zone every two seconds, at several scales of the picture."""
+"""Crowds: people counted in each zone every two seconds, at several scales of the picture."""
 
 from typing import Final
 

@@ -1,8 +1,8 @@
-"""Runs one camera's rules over its frames: what to request of the models, and the facts found.
+"""Runs one camera's rules over its frames: requests inference, and derives facts.
 
 Pure: detections and seconds in, facts out. Models run a few times a second; between inferences
-boxes are propagated, so that tracks, lines and counts see every frame. Tracks of people, vehicles
-and things are kept apart, as they were measured, and are numbered together.
+boxes are propagated, so that tracks, lines and counts cover every frame. People, vehicles and other
+objects have separate trackers that share one sequence of track numbers.
 """
 
 import math
@@ -46,7 +46,7 @@ MOTION: Final = "vehicles"
 
 @dataclass(frozen=True, slots=True)
 class FrameFacts:
-    """The facts of a frame, and its objects with the numbers of their tracks."""
+    """The facts of a frame, and its objects with their track numbers (0 without a track)."""
 
     facts: tuple[Fact, ...]
     objects: tuple[tuple[DetectedObject, int], ...]
@@ -59,7 +59,7 @@ def frames_per_second(functions: CameraFunctions) -> float:
 
 
 class CameraRuleEngine:
-    """One camera's running functions; frames must come in the order of their time."""
+    """The running functions of one camera; frames must be added in order of time."""
 
     def __init__(
         self, functions: CameraFunctions, frame: FrameSize, *, frames_per_second: float
@@ -87,7 +87,7 @@ class CameraRuleEngine:
         self._last: Moment | None = None
 
     def request(self, seconds: float) -> DetectionRequest:
-        """What to request of the models for a frame at this moment; empty where nothing is due."""
+        """The request to the models for the frame at this time; empty if no inference is due."""
         if self._first_at is None:
             self._first_at = seconds
         passed, request = seconds - self._first_at, EMPTY_REQUEST
@@ -107,7 +107,7 @@ class CameraRuleEngine:
         seconds: float,
         local: datetime,
     ) -> FrameFacts:
-        """Takes a frame with its detections; returns its facts and tracked objects."""
+        """Process a frame and its detections; return its facts and tracked objects."""
         passed = seconds - (self._first_at or 0.0)
         for place, pace in enumerate(self._paces):
             if request | pace.request == request:
@@ -129,7 +129,9 @@ class CameraRuleEngine:
         )
 
     def tick(self, *, seconds: float, local: datetime) -> tuple[Fact, ...]:
-        """A moment at which the picture had not changed since the last `add`; time goes on."""
+        """Advance time with the last frame's picture, which has not changed since; return new
+        facts.
+        """
         last = self._last
         if last is None:
             return ()
@@ -158,7 +160,7 @@ def joined_with(
 
 
 def _still_paces(functions: CameraFunctions) -> list[Pace]:
-    """The pace of plates and faces; without rules over time, every frame is processed."""
+    """The pace of plates and faces; without functions over time, every frame is processed."""
     request = DetectionRequest(plates=functions.plates, objects=True, faces=functions.faces)
     often = PLATE_LOOKS_PER_SECOND if functions.over_time else EVERY_FRAME
     if functions.over_time and not (functions.plates or functions.faces):
@@ -167,7 +169,7 @@ def _still_paces(functions: CameraFunctions) -> list[Pace]:
 
 
 def _slot(seconds: float, pace: Pace) -> float:
-    """Times come as fractions: 0.1999 belongs to 0.2, or a stream is sampled at other frames."""
+    """The number of the sampling interval; a rounding margin assigns 0.1999 s to 0.2 s."""
     if math.isinf(seconds):
         return seconds
     return math.floor(seconds * pace.looks_per_second + ROUNDING)

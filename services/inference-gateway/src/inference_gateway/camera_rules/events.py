@@ -1,4 +1,4 @@
-"""Facts of the rules, as events and as entries of an answer."""
+"""Events of the facts that rules find, and their entries in an answer."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -27,8 +27,9 @@ def outbound_event(
     frame: FrameResult,
     moment: Callable[[float], datetime],
 ) -> OutboundEvent:
-    """The event of a fact. Its id derives from `names` and the fact: a video that is sent again
-    emits the same events."""
+    """The event of a fact. Its id is derived from `names` and the fact, so a video that is sent
+    again emits the same events.
+    """
     thing_id, at = uuid5(names, fact.thing), moment(fact.seconds)
     context = EventContext(
         thing_id,

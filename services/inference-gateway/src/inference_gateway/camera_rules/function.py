@@ -1,6 +1,6 @@
-"""What a function over time is: a kind that reads rules, and the running thing made of them.
+"""The interfaces of functions over time: a kind reads its rules and starts a function.
 
-Pure: moments in, facts out. How to add one: docs/adding-a-function.md.
+Pure: moments in, facts out. How to add a function: docs/adding-a-function.md.
 """
 
 from collections.abc import Callable
@@ -24,7 +24,7 @@ WATCHED_PER_SECOND = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """One frame, as functions get it: `local` is the clock of Asia/Almaty."""
+    """One frame as input of the functions; `local` is its time in Asia/Almaty."""
 
     picture: Picture
     detections: Detections
@@ -38,7 +38,7 @@ class Moment:
 
 @dataclass(frozen=True, slots=True)
 class EventContext:
-    """Where an event comes from. `moment` turns seconds into a timestamp."""
+    """The source of an event. `moment` converts seconds of the video to a timestamp."""
 
     thing_id: UUID
     camera_id: UUID
@@ -49,7 +49,7 @@ class EventContext:
     models_fingerprint: str
 
     def common(self) -> dict[str, Any]:
-        """Fields that every event has by these names."""
+        """The fields that all events share."""
         return {
             "camera_id": str(self.camera_id),
             "region": self.region,
@@ -60,8 +60,9 @@ class EventContext:
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """Something that happened. `thing` names what it happened to, once in a film or stream: facts
-    about the same thing share it and count up `version`."""
+    """Something that happened. `thing` identifies the occurrence within a video or stream; further
+    facts about it have the same `thing` and a higher `version`.
+    """
 
     subject: str
     what: str
@@ -77,14 +78,14 @@ class Fact:
 
 
 class Function(Protocol):
-    """One running function of one camera; moments come in the order of their time."""
+    """A running function of one camera; moments must be added in order of time."""
 
     def add(self, moment: Moment) -> list[Fact]: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How often a function needs inference, and what it requests."""
+    """The rate of inference that a function needs, and its request to the models."""
 
     request: DetectionRequest
     looks_per_second: float
@@ -94,7 +95,9 @@ class Pace:
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """`field` names the function in CameraFunctions; `read` makes a rule of its message."""
+    """A kind of function. `field` is its field in CameraFunctions; `read` parses a rule from a
+    message.
+    """
 
     field: str
     read: Callable[[Reader, Any], Any]

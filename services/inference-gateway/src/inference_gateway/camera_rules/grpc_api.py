@@ -1,4 +1,4 @@
-"""`tartip.inference.v1.Functions`: proto to use case to proto."""
+"""`tartip.inference.v1.Functions`: converts between protobuf and the use cases."""
 
 from uuid import UUID
 

@@ -1,4 +1,4 @@
-"""Left objects: at five frames a second, the rate at which the rule was measured."""
+"""Left objects, at five frames a second: the rate at which the rule was evaluated."""
 
 from typing import Final
 

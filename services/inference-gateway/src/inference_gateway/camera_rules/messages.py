@@ -1,4 +1,4 @@
-"""Between the CameraFunctions message and the model: reads all rules, reports all that is wrong."""
+"""Parses CameraFunctions messages into the model, and reports all wrong fields together."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
@@ -28,7 +28,7 @@ def canonical(configured: pb.CameraFunctions) -> bytes:
 
 
 def message_of(content: bytes) -> pb.CameraFunctions:
-    """The configuration in stored bytes; the default where they are empty."""
+    """The message parsed from stored bytes; the default configuration if they are empty."""
     return pb.CameraFunctions.FromString(content) if content else default_message()
 
 
@@ -40,9 +40,9 @@ def default_message() -> pb.CameraFunctions:
 def read_functions(
     check: Checks, configured: pb.CameraFunctions, outside: Mapping[str, Iterable[str]]
 ) -> CameraFunctions:
-    """The functions of a message; every wrong field is added to `check`.
+    """The functions in a message; every wrong field is added to `check`.
 
-    `outside` gives the labels of each outside model that is served.
+    `outside` maps each served outside model to its labels.
     """
     check.that(configured.urgency in URGENCIES, "functions.urgency", "a known urgency")
     _check_models(check, tuple(configured.outside_models), outside)
@@ -57,7 +57,7 @@ def read_functions(
 
 
 def stored_functions(content: bytes) -> CameraFunctions:
-    """The functions of a stored configuration; labels of models no longer served stay valid."""
+    """The functions of a stored configuration; labels of models no longer served remain valid."""
     configured, check = message_of(content), Checks()
     anything = [label for zone in configured.zones for label in zone.labels]
     anything += [label for line in configured.lines for label in line.labels]

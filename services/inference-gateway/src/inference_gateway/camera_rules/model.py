@@ -1,4 +1,4 @@
-"""A camera's functions as they are configured, and the refusals of a configuration."""
+"""The configured functions of a camera, and the refusals of a configuration."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -29,7 +29,7 @@ class CameraFunctions:
 
     @property
     def over_time(self) -> bool:
-        """Whether any function needs a video rather than single pictures."""
+        """Whether any function needs consecutive frames rather than single pictures."""
         return any(self.rules.values())
 
 
@@ -39,7 +39,7 @@ DEFAULT = CameraFunctions(plates=True)
 
 @dataclass(frozen=True)
 class Configuration:
-    """A stored configuration: `content` is the CameraFunctions message in its canonical form."""
+    """A stored configuration; `content` is the CameraFunctions message in canonical form."""
 
     version: int = 0
     content: bytes = b""

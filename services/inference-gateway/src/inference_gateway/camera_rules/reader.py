@@ -1,4 +1,4 @@
-"""Reads places, schedules and rules out of a configuration, and collects everything wrong in it."""
+"""Parses places, schedules and rules of a configuration, and collects all errors in it."""
 
 import math
 from collections.abc import Callable, Iterable
@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 
 class Reader:
-    """Reads one rule. A wrong value is reported under `path`, and a valid one stands in for it."""
+    """Parser of a rule. A wrong value is reported under `path` and replaced by a valid default."""
 
     def __init__(self, check: Checks, path: str, labels: frozenset[str]) -> None:
         self._check = check
@@ -46,7 +46,9 @@ class Reader:
         return self._placed(field, ANY_LINE, lambda: Line(name, start, end))
 
     def place(self, field: str, make: Callable[[], object]) -> None:
-        """Tries a place that is made anew for every picture's size."""
+        """Check that a place can be made; the result is dropped, as it depends on the picture's
+        size.
+        """
         self._placed(field, None, make)
 
     def schedule(self, given: pb.Schedule, field: str = "schedule") -> Schedule:
@@ -71,7 +73,7 @@ class Reader:
     def number(
         self, given: float, field: str, *, most: float = SECONDS_MAX, otherwise: float = 0.0
     ) -> float:
-        """0 to `most`; 0 stands for `otherwise`."""
+        """Return a number from 0 to `most`; `otherwise` if it is 0 or out of range."""
         if not (math.isfinite(given) and 0 <= given <= most):
             self.unusable(field, f"0 to {most:g}")
             return otherwise

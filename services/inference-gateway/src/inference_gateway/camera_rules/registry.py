@@ -1,4 +1,4 @@
-"""The functions over time that there are; a new one is a line here (docs/adding-a-function.md)."""
+"""The list of functions over time; to add one, see docs/adding-a-function.md."""
 
 from typing import Final
 

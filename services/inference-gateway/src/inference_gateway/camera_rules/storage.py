@@ -1,4 +1,4 @@
-"""The table of configurations, every statement over it, and its cache of two seconds."""
+"""The table of configurations, its statements, and a cache with a lifetime of two seconds."""
 
 import time
 from collections.abc import Callable
@@ -46,7 +46,7 @@ camera_functions = Table(
 
 
 async def configuration(tx: Tx, camera_id: UUID) -> Configuration:
-    """The camera's configuration; version 0 where the transaction's scope sees none."""
+    """The camera's configuration; version 0 if none is visible in the transaction's scope."""
     found = select(camera_functions).where(camera_functions.c.camera_id == camera_id)
     row = (await tx.execute(found)).one_or_none()
     if row is None:
@@ -55,9 +55,9 @@ async def configuration(tx: Tx, camera_id: UUID) -> Configuration:
 
 
 async def configure(tx: Tx, camera: Camera, content: bytes, *, from_version: int) -> int:
-    """Stores a configuration over `from_version` and returns the new version.
+    """Store a configuration that replaces `from_version`; return the new version.
 
-    Raises ConfigurationChangedMeanwhile where another version is stored, also by a concurrent call.
+    Raises ConfigurationChangedMeanwhile if another version is stored, also by a concurrent call.
     """
     told = {
         "region": camera.region,
@@ -81,8 +81,8 @@ async def configure(tx: Tx, camera: Camera, content: bytes, *, from_version: int
 class Configurations:
     """The functions of each camera, cached for two seconds.
 
-    A new configuration holds on all copies of the service within that time, whichever of them took
-    it. Returns the same object until the version changes.
+    All instances of the service apply a new configuration within that time. The same object is
+    returned until the version changes.
     """
 
     def __init__(self, db: Database, *, clock: Callable[[], float] = time.monotonic) -> None:

@@ -1,4 +1,4 @@
-"""Configuring a camera: one decision in one transaction, in the camera's region."""
+"""Configuring a camera, in one transaction scoped to the camera's region."""
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import replace
@@ -26,13 +26,13 @@ class RulesDesk:
         self._outside = outside
 
     async def outside_models(self) -> Mapping[str, Iterable[str]]:
-        """The labels of the outside models that are served now. Raises ModelsAway."""
+        """The labels of each outside model that is served now. Raises ModelsAway."""
         return await self._outside()
 
     async def configure(
         self, camera_id: UUID, content: bytes, *, from_version: int, caller: Caller
     ) -> int:
-        """Returns the version in force: a new one, or the present one if its content is the same.
+        """Store a configuration; return the version in force, unchanged if the content is the same.
 
         Raises CameraNotFound, CameraRetired and ConfigurationChangedMeanwhile.
         """

@@ -1,4 +1,4 @@
-"""Vehicles over a line, by class and direction, and their speed where the road is measured."""
+"""Counts of vehicles across a line by class and direction; speeds where the road is measured."""
 
 from dataclasses import dataclass
 from typing import Final

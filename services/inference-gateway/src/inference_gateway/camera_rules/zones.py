@@ -1,4 +1,4 @@
-"""Zones and lines: who enters, stays, crosses, goes the wrong way."""
+"""Zones and lines: entering, staying, crossing, and moving in the wrong direction."""
 
 from typing import Final
 

@@ -1,1 +1,1 @@
-"""Cameras as this service knows them: copies of what the register holds."""
+"""Local copies of cameras from the camera register."""

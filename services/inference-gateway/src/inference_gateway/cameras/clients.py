@@ -1,8 +1,7 @@
-"""Cameras as this service knows them: a table, filled from the register and aged by its events.
+"""Cached cameras: a table filled from the register and invalidated by its events.
 
-All copies of the service share the table, so an event that one of them consumes is known to all. A
-row that is merely old stays in use while the register is away; a row that an event has made out of
-date does not.
+All instances of the service share the table, so an event consumed by one instance applies to all.
+While the register is unavailable, an expired row is still used, but an invalidated row is not.
 """
 
 from dataclasses import replace
@@ -32,9 +31,9 @@ class Cameras:
         self._clock = clock
 
     async def by_id(self, camera_id: UUID) -> Camera:
-        """The camera, also one that is retired.
+        """The camera, possibly retired.
 
-        Raises CameraNotFound, or a refusal of kind UNAVAILABLE or TIMEOUT where no copy is stored.
+        Raises CameraNotFound, or a refusal of kind UNAVAILABLE or TIMEOUT if no copy is stored.
         """
         async with self._db.begin(SYSTEM) as tx:
             cached = await storage.cached_camera(tx, camera_id)
@@ -66,13 +65,13 @@ class Cameras:
 
 
 class RegisterClient:
-    """The peer that owns cameras, over gRPC."""
+    """The gRPC client of the camera register."""
 
     def __init__(self, channel: grpc.aio.Channel) -> None:
         self._stub = cameras_pb2_grpc.CameraRegistryStub(channel)
 
     async def camera(self, camera_id: UUID) -> Camera:
-        """The camera as the register has it now.
+        """The current camera in the register.
 
         Raises CameraNotFound, or a refusal of kind UNAVAILABLE or TIMEOUT.
         """

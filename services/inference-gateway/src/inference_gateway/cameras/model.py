@@ -1,4 +1,4 @@
-"""A camera as this service knows it, and the refusals about it."""
+"""The service's copy of a camera, and the refusals about it."""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -18,7 +18,7 @@ class CameraRetired(Refusal):
 
 @dataclass(frozen=True)
 class Camera:
-    """The part of a camera that this service needs; `device_key` is 32 bytes of Ed25519."""
+    """The fields of a camera that this service needs; `device_key` is 32 bytes of Ed25519."""
 
     camera_id: UUID
     region: str
@@ -29,6 +29,6 @@ class Camera:
 
 
 def check_camera_in_use(camera: Camera) -> None:
-    """Raises CameraRetired for a camera that was taken out of service."""
+    """Raises CameraRetired if the camera was taken out of service."""
     if camera.retired:
         raise CameraRetired

@@ -1,4 +1,4 @@
-"""The table of cameras, and every statement over it."""
+"""The table of cameras, and its statements."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -41,7 +41,7 @@ cameras = Table(
 
 @dataclass(frozen=True)
 class CachedCamera:
-    """The last copy of a camera, and when it was fetched; None where it must be fetched again."""
+    """The stored copy of a camera and the time of its fetch; None if it must be fetched again."""
 
     camera: Camera | None
     fetched_at: datetime | None
@@ -58,7 +58,7 @@ async def cached_camera(tx: Tx, camera_id: UUID) -> CachedCamera:
 
 
 async def cache_camera(tx: Tx, camera: Camera, fetched_at: datetime) -> None:
-    """Stores the register's answer, unless a newer one is there already."""
+    """Store the register's answer, unless a newer version is already stored."""
     values = {
         "region": camera.region,
         "version": camera.version,
@@ -85,9 +85,9 @@ async def cache_camera(tx: Tx, camera: Camera, fetched_at: datetime) -> None:
 async def announce_camera(
     tx: Tx, camera_id: UUID, *, region: str, version: int, retired: bool = False
 ) -> bool:
-    """Notes the version that an event announced; a row of an older one is fetched again.
+    """Record the version that an event announced; an older row must be fetched again.
 
-    Returns False where a newer version is known: events may come late, or twice.
+    Returns False if a newer version is known: events may be late or repeated.
     """
     new = insert(cameras).values(
         camera_id=camera_id,

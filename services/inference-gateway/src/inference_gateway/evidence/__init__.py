@@ -1,1 +1,1 @@
-"""Evidence: sealed, content-addressed, read after an audit entry."""
+"""Evidence: encrypted, content-addressed; every read is audited first."""

@@ -1,4 +1,4 @@
-"""The RPCs of `Inference` about evidence: proto to use case to proto."""
+"""The RPCs of `Inference` about evidence: convert between protobuf and the use cases."""
 
 import re
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""Evidence on the wire: content in pieces, with type, size and hashes in the first."""
+"""Evidence as a stream of messages; the first also has the type, size and hashes."""
 
 from collections.abc import Iterator
 from typing import Any, TypeVar
@@ -10,7 +10,7 @@ M = TypeVar("M", bound=Any)
 
 
 def in_pieces(shown: ShownEvidence, message: type[M]) -> Iterator[M]:
-    """Messages of at most 512 KiB of content; the first also has type, size and hashes."""
+    """Yield messages of at most 512 KiB of content; the first also has type, size and hashes."""
     for start in range(0, len(shown.content), PIECE_BYTES):
         content = shown.content[start : start + PIECE_BYTES]
         if start:

@@ -1,7 +1,7 @@
-"""Storage of evidence: rows in a table, sealed objects in a local folder or any S3 bucket.
+"""Storage of evidence: rows in a table, encrypted objects in a local folder or an S3 bucket.
 
-`BlobStore` only ever gets sealed bytes. A local object is
-on the disk when `put` returns, not merely in the page cache.
+`BlobStore` gets encrypted bytes only. When `put` returns, a local object is on the disk, not merely
+in the page cache.
 """
 
 import asyncio
@@ -60,7 +60,7 @@ evidence = Table(
 
 @dataclass(frozen=True)
 class StoredEvidence:
-    """A sealed object and the key that opens it."""
+    """An encrypted object and its data key."""
 
     sha256: str
     content_type: str
@@ -73,13 +73,13 @@ class StoredEvidence:
 
     @property
     def shown_sha256(self) -> str:
-        """The hash of the form that operators are shown; "" where there can be none."""
+        """The hash of the form shown to operators; "" if there can be none."""
         return (self.shown or self).sha256 if self.is_showable else ""
 
 
 @dataclass(frozen=True)
 class EvidencePlace:
-    """Who may read a piece of evidence."""
+    """The region and role that may read a piece of evidence."""
 
     region: str
     only_role: str = ""
@@ -94,7 +94,7 @@ class FoundEvidence:
 
 
 async def store_evidence(tx: Tx, kept: StoredEvidence, place: EvidencePlace) -> None:
-    """Writes the rows that make sealed objects evidence; of one content the first object stays."""
+    """Store the rows of encrypted objects; of several with the same content the first is kept."""
     if kept.shown is not None:
         await _add_evidence(tx, kept.shown, place)
     if not await _add_evidence(tx, kept, place):
@@ -102,14 +102,14 @@ async def store_evidence(tx: Tx, kept: StoredEvidence, place: EvidencePlace) -> 
 
 
 async def note_shown(tx: Tx, kept: StoredEvidence, place: EvidencePlace) -> None:
-    """Writes the shown form of evidence that was stored without one."""
+    """Store the shown form of evidence that was stored without a shown form."""
     if kept.shown is not None:
         await _add_evidence(tx, kept.shown, place)
     await _set_shown(tx, kept, place)
 
 
 async def _add_evidence(tx: Tx, kept: StoredEvidence, place: EvidencePlace) -> bool:
-    """Returns False where a row with this content and place exists."""
+    """Add a row; return False if a row with this content and place exists."""
     await tx.execute(
         insert(data_keys).values(
             key_id=kept.key.key_id, key_class=KEY_CLASS, wrapped=kept.key.wrapped
@@ -133,7 +133,7 @@ async def _add_evidence(tx: Tx, kept: StoredEvidence, place: EvidencePlace) -> b
 
 
 async def _set_shown(tx: Tx, kept: StoredEvidence, place: EvidencePlace) -> None:
-    """Sets the shown form where none is set and the scope sees the row; else a reader does."""
+    """Set the shown form if none is set and the scope sees the row; else the next read sets it."""
     await tx.execute(
         update(evidence)
         .where(*_is(kept.sha256, place), evidence.c.shown_sha256.is_(None))
@@ -142,7 +142,7 @@ async def _set_shown(tx: Tx, kept: StoredEvidence, place: EvidencePlace) -> None
 
 
 async def find_evidence(tx: Tx, sha256: str) -> FoundEvidence | None:
-    """The evidence with this original hash; None where the scope sees none or its key is gone."""
+    """The evidence with this original hash; None if it is outside the scope or its key is gone."""
     row = (
         await tx.execute(
             select(evidence).where(evidence.c.sha256 == sha256).order_by(evidence.c.only_role)
@@ -183,7 +183,7 @@ async def known_objects(tx: Tx, paths: list[str]) -> set[str]:
 
 
 async def is_shown_form(tx: Tx, sha256: str, place: EvidencePlace) -> bool:
-    """Whether this is the shown form of another original with the same region and role."""
+    """Whether this hash is the shown form of another original with the same region and role."""
     query = select(evidence.c.sha256).where(
         evidence.c.shown_sha256 == sha256,
         evidence.c.sha256 != sha256,
@@ -194,7 +194,7 @@ async def is_shown_form(tx: Tx, sha256: str, place: EvidencePlace) -> bool:
 
 
 async def take_away(tx: Tx, sha256: str, place: EvidencePlace) -> str:
-    """Deletes a row and destroys its key; returns the hash of its other form, "" without one."""
+    """Delete a row and destroy its key; return the hash of a separate shown form, else ""."""
     gone = (
         await tx.execute(
             delete(evidence)
@@ -221,7 +221,7 @@ class BlobStore:
         self._store = from_url(url, **options)
 
     async def put(self, path: str, content: bytes) -> None:
-        """Writes an object whole or not at all. Raises EvidenceAway."""
+        """Write an object atomically. Raises EvidenceAway."""
         try:
             async with asyncio.timeout(PUT_SECONDS):
                 await obstore.put_async(self._store, path, content, use_multipart=False)
@@ -231,7 +231,7 @@ class BlobStore:
             raise EvidenceAway from error
 
     async def get(self, path: str) -> bytes:
-        """The sealed bytes of an object. Raises EvidenceAway."""
+        """The encrypted bytes of an object. Raises EvidenceAway."""
         try:
             async with asyncio.timeout(GET_SECONDS):
                 found = await obstore.get_async(self._store, path)
@@ -240,7 +240,7 @@ class BlobStore:
             raise EvidenceAway from error
 
     async def under(self, prefix: str) -> AsyncIterator[tuple[str, datetime]]:
-        """The paths under a prefix, and when each was last written."""
+        """The paths under a prefix, each with the time of its last write."""
         async for batch in obstore.list(self._store, prefix=prefix):
             for found in batch:
                 yield found["path"], found["last_modified"]
@@ -250,7 +250,7 @@ class BlobStore:
 
 
 def _to_disk(root: Path, path: Path) -> None:
-    """Syncs the file and then every folder up to the root, so that its name is on the disk too."""
+    """Flush the file and every folder up to the root to the disk, so that its name is durable."""
     for place in (path, *path.parents):
         handle = os.open(place, os.O_RDONLY)
         try:

@@ -1,11 +1,11 @@
-"""Evidence: sealed under a key of its own, addressed by the SHA-256 of its plain content.
+"""Evidence: encrypted with a key per object, addressed by the SHA-256 of its plain content.
 
-Two forms of it are stored: the original as it came, and the one that operators are shown, which is
-the picture or film and nothing else of the file; they are one where there was nothing to leave out.
+Two forms are stored: the original, and the form shown to operators, which has the picture or film
+without any other data of the file. They are one object if there is no such data.
 
-The object is written before the transaction that makes it evidence, so a crash leaves at most an
-object without a row; the sweeper deletes it after it has found it so twice. Reading is audited
-first: the row that says who read what and why is committed before the first byte leaves.
+The object is written before the transaction that adds its row, so a crash leaves at most an object
+without a row. The sweeper deletes an object found without a row twice. Every read is audited first:
+the row with reader, content and reason is committed before any byte is sent.
 """
 
 import asyncio
@@ -67,7 +67,7 @@ class EvidenceNotShowable(Refusal):
 
 @dataclass(frozen=True)
 class ShownEvidence:
-    """The form of a piece of evidence that operators are shown, and the original's SHA-256."""
+    """The form of a piece of evidence shown to operators, and the original's SHA-256."""
 
     content_type: str
     content: bytes
@@ -84,9 +84,9 @@ class EvidenceStore:
         self._suspects: dict[str, float] = {}
 
     async def seal(self, content: bytes, content_type: str) -> StoredEvidence:
-        """Writes the sealed original, and the form that operators are shown where it is another.
+        """Write the encrypted original, and the shown form if it differs.
 
-        They are evidence only once `storage.store_evidence` has written their rows.
+        The objects become evidence only when `storage.store_evidence` has written their rows.
         """
         stored = await self._seal(content, content_type)
         return await self._with_form(stored, content)
@@ -101,7 +101,7 @@ class EvidenceStore:
         caller: Caller,
         confidential: bool,
     ) -> StoredEvidence:
-        """Seals content and stores it as evidence; the same content again changes nothing.
+        """Encrypt content and store it as evidence; storing the same content again changes nothing.
 
         Raises EvidenceDigestMismatch or EvidenceAway.
         """
@@ -120,7 +120,7 @@ class EvidenceStore:
         return stored
 
     async def read(self, sha256: str, scope: Scope, *, confidential: bool) -> ShownEvidence:
-        """The shown form of the evidence with this original hash; audited first.
+        """The shown form of the evidence with this original hash; the read is audited first.
 
         Raises EvidenceNotFound or EvidenceNotShowable.
         """
@@ -135,16 +135,17 @@ class EvidenceStore:
         return await self.shown(found, scope)
 
     async def find(self, tx: Tx, sha256: str) -> FoundEvidence:
-        """The evidence with this hash of its original, within `tx`. Raises EvidenceNotFound."""
+        """The evidence with this original hash, read within `tx`. Raises EvidenceNotFound."""
         found = await storage.find_evidence(tx, sha256)
         if found is None:
             raise EvidenceNotFound
         return found
 
     async def shown(self, found: FoundEvidence, scope: Scope) -> ShownEvidence:
-        """The shown form, opened; call it without a transaction, once the audit entry is committed.
+        """Return the decrypted shown form; call it outside a transaction, after the audit is
+        committed.
 
-        Evidence that was stored without a shown form gets one now. Raises EvidenceNotShowable.
+        Creates the shown form if none is stored. Raises EvidenceNotShowable.
         """
         if found.shown_sha256 is None:
             stored = await self._with_form(found.stored, await self._opened(found.stored))
@@ -184,7 +185,7 @@ class EvidenceStore:
             raise RuntimeError("evidence was changed where it lies") from error
 
     async def keep_sweeping(self) -> None:
-        """Runs `sweep` every half hour, in one copy of the service at a time; never returns."""
+        """Run `sweep` every half hour, in one instance of the service at a time; never returns."""
         async with self._db.singleton("evidence sweeper"):
             while True:
                 await self.sweep()
@@ -193,9 +194,10 @@ class EvidenceStore:
     async def sweep(
         self, *, orphan_age: timedelta = ORPHAN_AGE, suspected_seconds: float = SUSPECTED_SECONDS
     ) -> int:
-        """Deletes objects that a crash left without a row; returns how many.
+        """Delete objects that a crash left without a row; return their number.
 
-        An object is deleted where an earlier sweep, so long before, found no row of it either.
+        An object is deleted only if a sweep at least `suspected_seconds` before also found no row
+        of it.
         """
         now, swept, suspects = self._clock(), 0, dict[str, float]()
         # The store dates its objects by its own clock, which nobody moves.
@@ -218,7 +220,7 @@ class EvidenceStore:
     async def _sweep_batch(
         self, paths: list[str], suspected_seconds: float
     ) -> tuple[dict[str, float], int]:
-        """The objects that remain suspects, and how many were deleted."""
+        """Return the remaining suspects by the time of first suspicion, and the number deleted."""
         async with self._db.begin(SYSTEM) as tx:
             known = await storage.known_objects(tx, paths)
         asked = time.monotonic()

@@ -1,1 +1,1 @@
-"""Frames and their results, shared by all contexts."""
+"""The model, storage and events of frames, shared by all packages of the service."""

@@ -1,4 +1,4 @@
-"""The facts that this service publishes, as protobuf."""
+"""Builds the published events of frames, as protobuf."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -33,7 +33,7 @@ def plate_read(
     readings: Readings | None,
     received_at: datetime | None,
 ) -> Event:
-    """The event for one plate of a frame; `readings` is None unless they are about its vehicle."""
+    """The event for one plate of a frame; `readings` is None unless they belong to its vehicle."""
     read_id: UUID = new_id()
     message = events_pb2.PlateRead(
         read_id=str(read_id),
@@ -52,7 +52,7 @@ def plate_read(
 
 @dataclass(frozen=True)
 class OutboundEvent:
-    """An event to publish, and the entry of the answer about it."""
+    """An event to publish, and its entry in the answer."""
 
     event: Event
     emitted: EmittedEvent
@@ -64,7 +64,7 @@ def plate_events(
     readings: Readings | None = None,
     received_at: datetime | None = None,
 ) -> tuple[OutboundEvent, ...]:
-    """An event for every plate of a frame, which must name its evidence.
+    """An event for every plate of a frame, whose evidence must be set.
 
     `received_at` is when a frame with readings reached this service.
     """

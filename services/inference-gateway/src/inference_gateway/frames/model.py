@@ -1,9 +1,9 @@
-"""Frames, signed readings and results, and the rules by which a frame is let in.
+"""Frames, signed readings and results, and the rules of accepting a frame.
 
-Pure: no clock, no storage. Moments and ids are passed in. What a device signs is RFC 8785 JSON of
-its readings, absent values left out; the contract (`SignedReadings` in inference.proto) names the
-members. A device, or a tool that plays one, needs nothing but this form and an Ed25519 key.
-Pictures are opened by `vision.pictures` and refused here by name.
+Pure: no clock, no storage; moments and ids are passed in. A device signs the RFC 8785 JSON of its
+readings without absent values; the contract (`SignedReadings` in inference.proto) names the
+members. A device, or a tool that simulates it, needs only this form and an Ed25519 key.
+`vision.pictures` opens pictures; its faults become refusals here.
 """
 
 from collections.abc import Iterator
@@ -95,7 +95,7 @@ REFUSALS: dict[PictureFault, type[Refusal]] = {
 
 @dataclass(frozen=True)
 class Readings:
-    """The readings of a measuring device at the moment of a frame; None is "not measured"."""
+    """The readings of a measuring device for one frame; None means not measured."""
 
     device_serial: str
     device_time: datetime
@@ -170,7 +170,7 @@ class ArrivedFrame:
 
 @dataclass(frozen=True)
 class ReadPlate:
-    """A plate that was read; only a `legible` one may be acted upon."""
+    """A plate that was read; only a `legible` plate may be acted upon."""
 
     text: str
     confidence: float
@@ -185,7 +185,7 @@ class ReadPlate:
 
 @dataclass(frozen=True)
 class SeenObject:
-    """A vehicle, person or thing."""
+    """A detected vehicle, person or other object."""
 
     label: str
     score: float
@@ -201,7 +201,7 @@ class FaceVerdict(StrEnum):
 
 @dataclass(frozen=True)
 class SeenFace:
-    """A face that was searched for; only a candidate has a `candidate_id`."""
+    """A detected face that was searched for; only a candidate has a `candidate_id`."""
 
     box: Box
     verdict: FaceVerdict
@@ -210,7 +210,7 @@ class SeenFace:
 
 @dataclass(frozen=True)
 class EmittedEvent:
-    """An event that a frame caused, as an answer lists it."""
+    """An event about a frame, as an answer lists it."""
 
     event_id: UUID
     subject: str
@@ -239,13 +239,13 @@ class FrameResult:
 
     @property
     def as_stored(self) -> "FrameResult":
-        """The result with candidates as its only faces: of others not even the box is stored."""
+        """The result with candidates as its only faces; nothing of other faces may be stored."""
         candidates = tuple(face for face in self.faces if face.verdict is FaceVerdict.CANDIDATE)
         return replace(self, faces=candidates)
 
 
 def check_frame(frame: ArrivedFrame, camera: Camera, now: datetime) -> None:
-    """Raises CameraRetired, FrameFromFuture, or what `check_readings` raises."""
+    """Raises CameraRetired, FrameFromFuture, or a refusal of `check_readings`."""
     if camera.retired:
         raise CameraRetired
     check_moment(frame.captured_at, now)
@@ -254,13 +254,13 @@ def check_frame(frame: ArrivedFrame, camera: Camera, now: datetime) -> None:
 
 
 def check_moment(captured_at: datetime, now: datetime) -> None:
-    """Raises FrameFromFuture for a moment more than five seconds ahead of `now`."""
+    """Raises FrameFromFuture if the moment is more than five seconds after `now`."""
     if captured_at > now + AHEAD_MAX:
         raise FrameFromFuture
 
 
 def check_readings(signed: SignedReadings, frame: ArrivedFrame, camera: Camera) -> None:
-    """Raises ReadingsNotSigned, ReadingsOfOtherFrame or BadRequest; signature first."""
+    """Check the signature first. Raises ReadingsNotSigned, ReadingsOfOtherFrame or BadRequest."""
     if not signed.signed_by(camera.device_key):
         raise ReadingsNotSigned
     if signed.readings.frame_sha256 != frame.picture_sha256:
@@ -280,9 +280,10 @@ def check_readings(signed: SignedReadings, frame: ArrivedFrame, camera: Camera) 
 
 
 def measured(plates: tuple[ReadPlate, ...]) -> int | None:
-    """The index of the plate that the readings are about: the only legible one, or the only one.
+    """The index of the plate that the readings belong to: the only legible plate, or the only
+    plate.
 
-    Illegible candidates (lettering on a van, say) do not make a legible plate uncertain.
+    Illegible candidates (such as lettering on a van) do not make a legible plate uncertain.
     """
     legible = [place for place, plate in enumerate(plates) if plate.legible]
     if len(legible) == 1:
@@ -291,12 +292,12 @@ def measured(plates: tuple[ReadPlate, ...]) -> int | None:
 
 
 def plates_of(sight: Detections) -> tuple[ReadPlate, ...]:
-    """The plates of one picture, legible or not, in the order of detection."""
+    """The plates of a picture, legible or not, in order of detection."""
     return tuple(read_plate(plate) for plate in sight.plates)
 
 
 def read_plate(plate: Plate) -> ReadPlate:
-    """A plate of a single picture: it has no track yet."""
+    """The plate of a single picture, without a track."""
     return ReadPlate(
         plate.text,
         plate.confidence,
@@ -309,14 +310,14 @@ def read_plate(plate: Plate) -> ReadPlate:
 
 
 def objects_of(sight: Detections) -> tuple[SeenObject, ...]:
-    """The vehicles, people and things of one picture, without tracks; boxes in pixels."""
+    """The vehicles, people and other objects of a picture, without tracks; boxes in pixels."""
     return tuple(SeenObject(seen.label, seen.score, seen.box) for seen in sight.objects)
 
 
 def open_picture(content: bytes) -> Picture:
     """A still picture as BGR, upright. Blocking: call it from a thread.
 
-    Raises the refusal of its fault: see `REFUSALS`.
+    Raises the refusal that `REFUSALS` gives for the picture's fault.
     """
     return read_picture(content).picture
 
@@ -328,7 +329,7 @@ def read_picture(content: bytes) -> OpenedPicture:
 
 
 def check_format(start: bytes) -> None:
-    """Raises PictureFormatNotTaken where the first bytes are of a format that is not taken."""
+    """Raises PictureFormatNotTaken if the first bytes belong to an unsupported format."""
     with _refused_by_name():
         pictures.check_format(start)
 

@@ -1,4 +1,4 @@
-"""The tables of frames and of their devices' counters, and every statement over them."""
+"""The tables of frames and device counters, and their statements."""
 
 import json
 from dataclasses import asdict
@@ -100,7 +100,7 @@ async def store_frame(
     story: str,
     key: DataKey | None,
 ) -> None:
-    """Stores a result for good, sealed under `key`; without a key it must hold no plate."""
+    """Store a final result, encrypted with `key`; a result without a key must have no plate."""
     assert key is not None or not result.plates
     content = result_bytes(result.as_stored)
     if key is not None:
@@ -121,7 +121,7 @@ async def store_frame(
 
 
 async def count_up(tx: Tx, device_key: bytes, counter: int) -> None:
-    """Stores a higher counter and locks its row until the transaction ends.
+    """Store a higher counter and lock its row until the transaction ends.
 
     Raises CounterWentBack.
     """
@@ -138,7 +138,7 @@ async def count_up(tx: Tx, device_key: bytes, counter: int) -> None:
 
 
 async def note_signed(tx: Tx, device_key: bytes, picture_sha256: bytes, counter: int) -> None:
-    """Stores that a device signed a picture, which is evidence of one measurement alone.
+    """Record that a device signed a picture, which may be the evidence of one measurement only.
 
     Raises PictureSignedBefore.
     """

@@ -1,1 +1,1 @@
-"""Frames, videos and ad-hoc streams that are sent in: one result, one transaction."""
+"""Ingestion of frames, videos and ad-hoc streams: one transaction per result."""

@@ -1,8 +1,8 @@
-"""Frames of edge boxes: each camera's in the order they were sent, answers in the order they came.
+"""Frames streamed by edge boxes: processed in order per camera, answered in order of arrival.
 
-A box is not read while too many of its frames are unanswered, so it is slowed and not shed. What
-must come again holds back what was sent behind it from the same camera, or the counter of a later
-frame would bar the earlier one for good; a box sends on from the first frame that may come again.
+No more is read from a box that has too many unanswered frames; nothing of it is shed. If a frame
+must be sent again, later frames of its camera are refused until then, since their higher counters
+would bar it for good. The box then resends from the first such frame.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ class ReadingsRequired(Refusal):
 
 
 class Sent(Protocol):
-    """A frame as it came over a stream, valid or not."""
+    """A frame as received over a stream, valid or not."""
 
     @property
     def frame_id(self) -> str: ...
@@ -46,7 +46,7 @@ Take = Callable[[F], Awaitable[FrameResult]]
 
 @dataclass(frozen=True)
 class Answer:
-    """The result of a frame or its refusal: one of the two is set."""
+    """The answer to a frame; either the result or the refusal is set."""
 
     frame_id: str
     result: FrameResult | None = None
@@ -54,13 +54,15 @@ class Answer:
 
     @property
     def again(self) -> bool:
-        """Whether the same frame may succeed when it is sent again."""
+        """Whether the frame may succeed if it is sent again."""
         return self.refusal is not None and self.refusal.kind in AGAIN
 
 
 @dataclass
 class _Lane:
-    """One camera in one stream: a turn at a time, and what must come again first."""
+    """The frames of one camera in one stream: one at a time; `owed` is the frame to send again
+    first.
+    """
 
     owed: Answer | None = None
     under_way: int = 0
@@ -78,15 +80,17 @@ class _Lane:
 
 
 class EdgeStreams(Generic[F]):
-    """All edge boxes of this process."""
+    """The streams of all edge boxes of this process."""
 
     def __init__(self, take: Take[F]) -> None:
-        """`take` must raise nothing but refusals."""
+        """`take` processes a frame; it must raise refusals only."""
         self._take = take
         self._places = asyncio.Semaphore(AT_ONCE)
 
     async def answers(self, frames: AsyncIterator[F]) -> AsyncIterator[Answer]:
-        """An answer for each frame of a stream; at its end raises what reading it raised."""
+        """Yield an answer for each frame of a stream; at the end, raise an error of reading the
+        stream.
+        """
         unread: deque[Exception] = deque()
         waiting: asyncio.Queue[asyncio.Task[Answer] | None] = asyncio.Queue()
         room = asyncio.Semaphore(UNANSWERED_MAX)
@@ -110,7 +114,7 @@ class EdgeStreams(Generic[F]):
             raise unread.popleft()
 
     async def _answer(self, frame: F, lanes: dict[str, _Lane]) -> Answer:
-        """Tasks begin in the order in which they were made, and so do their turns."""
+        """Answer one frame; tasks start, and take the lane's lock, in order of creation."""
         if frame.camera_id not in lanes and len(lanes) >= CAMERAS_MAX:
             return Answer(frame.frame_id, refusal=Overloaded())
         async with _turn(frame.camera_id, lanes) as lane, self._places:
@@ -119,7 +123,7 @@ class EdgeStreams(Generic[F]):
 
 @asynccontextmanager
 async def _turn(camera_id: str, lanes: dict[str, _Lane]) -> AsyncIterator[_Lane]:
-    """The camera's lane, alone; forgotten when nothing is under way or owed in it."""
+    """Hold the camera's lane exclusively; remove it when no frame is in progress or owed."""
     lane = lanes.setdefault(camera_id, _Lane())
     lane.under_way += 1
     try:

@@ -1,4 +1,4 @@
-"""The RPC of `Inference` that edge boxes stream their frames over: proto to use case to proto."""
+"""`SendFrames`, the RPC that edge boxes stream frames over: protobuf to and from use cases."""
 
 import logging
 from collections.abc import AsyncIterator
@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class SentFrame:
-    """One message of the stream, unchecked."""
+    """A message of the stream, not validated yet."""
 
     request: inference_pb2.IngestFrameRequest
 
@@ -53,7 +53,7 @@ class EdgeApi:
             yield told(answer)
 
     async def _take(self, sent: SentFrame) -> FrameResult:
-        """A story of its own: a stream runs for days, and its frames have little in common."""
+        """Process a frame in a trace of its own, since a stream lasts for days."""
         with telemetry.span(
             "edge frame",
             parent=telemetry.context_from(""),
@@ -84,7 +84,7 @@ async def _frames(
 
 
 def told(answer: Answer) -> inference_pb2.SendFramesResponse:
-    """Counts the answer, too: a frame of a stream is no call of its own."""
+    """The response to a frame; also counts the frame, since it has no RPC of its own."""
     refusal = answer.refusal
     metrics.edge_frames.add(1, {"outcome": refusal.reason if refusal else "taken"})
     if refusal is None:

@@ -1,7 +1,7 @@
-"""Runs the blocking samplers of `video` and `rtsp` in threads of their own, for the event loop.
+"""Runs the blocking samplers of `video` and `rtsp` in separate threads for the event loop.
 
 A video is read only as fast as its frames are processed. A stream does not wait: the newest frame
-is kept, or what there is room for, and every frame that is dropped is counted.
+is kept, or as many frames as there is memory for; every dropped frame is counted.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ DELAYS_SECONDS = (0.5, 1.0, 2.0, 4.0, 8.0)
 async def stepped_frames(
     frames: Iterator[SampledFrame],
 ) -> AsyncIterator[AsyncIterator[SampledFrame]]:
-    """Every frame in turn; one thread opens, reads and closes the video."""
+    """Yield the frames one by one; a single thread opens, reads and closes the video."""
     thread = ThreadPoolExecutor(1, "film")
 
     async def steps() -> AsyncIterator[SampledFrame]:
@@ -44,10 +44,10 @@ async def stepped_frames(
 
 
 async def live_frames(stream: StreamFrames, *, room: int) -> AsyncGenerator[SampledFrame, None]:
-    """The frames of a stream, which is opened again with growing delays when it breaks.
+    """Yield the frames of a stream; reconnect with growing delays when the connection breaks.
 
-    What keeps it from being watched at all is raised within ten seconds, what keeps it from coming
-    back after the last delay. A wrong password is never tried again: cameras lock their accounts.
+    An error of the first connection is raised within ten seconds, an error of reconnecting after
+    the last delay. A wrong password is never retried, since cameras lock their accounts.
     """
     by: float | None = asyncio.get_running_loop().time() + FIRST_FRAME_SECONDS
     failures = 0
@@ -69,7 +69,9 @@ async def live_frames(stream: StreamFrames, *, room: int) -> AsyncGenerator[Samp
 async def _connection(
     stream: StreamFrames, *, room: int, first_by: float | None
 ) -> AsyncGenerator[SampledFrame, None]:
-    """Of one connection; its first must come by a moment of the loop's clock."""
+    """Yield the frames of one connection; `first_by` is the first frame's deadline on the loop's
+    clock, after which StreamNotDecodable or StreamAway is raised.
+    """
     async with LiveFrames(stream.connection, room=room).running() as frames:
         try:
             async with asyncio.timeout_at(first_by):
@@ -82,7 +84,7 @@ async def _connection(
 
 
 class LiveFrames:
-    """Frames of a stream that runs on by itself: the newest, or as many as there is room for."""
+    """The latest frames of a live stream: the newest frame, or as many as fit in `room` bytes."""
 
     def __init__(self, open_frames: Callable[[], Iterator[SampledFrame]], *, room: int = 0) -> None:
         self._open_frames = open_frames
@@ -95,7 +97,9 @@ class LiveFrames:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[AsyncIterator[SampledFrame]]:
-        """Raises what the stream raised, after the frames before it were taken."""
+        """Yield the frames' iterator, which raises an error of the stream after the frames before
+        it.
+        """
         thread = ThreadPoolExecutor(1, "stream")
         reading = asyncio.get_running_loop().run_in_executor(
             thread, self._read, asyncio.get_running_loop()

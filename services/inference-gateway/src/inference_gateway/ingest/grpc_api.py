@@ -1,4 +1,4 @@
-"""The RPCs of `Inference` that take pictures and videos in: proto to use case to proto."""
+"""The RPCs of `Inference` that ingest pictures and videos: protobuf to and from use cases."""
 
 import hashlib
 import math
@@ -109,7 +109,7 @@ class IngestApi:
 
 
 def read_frame(request: inference_pb2.IngestFrameRequest) -> ArrivedFrame:
-    """Raises BadRequest with every wrong field."""
+    """The frame in a request. Raises BadRequest with every wrong field."""
     with checks() as check:
         frame_id = _id(check, request.frame_id, "frame_id")
         camera_id = _id(check, request.camera_id, "camera_id")
@@ -129,7 +129,7 @@ def read_frame(request: inference_pb2.IngestFrameRequest) -> ArrivedFrame:
 
 
 def read_film(header: inference_pb2.FilmHeader) -> Video:
-    """Raises BadRequest with every wrong field."""
+    """The video in a request. Raises BadRequest with every wrong field."""
     with checks() as check:
         film_id = _id(check, header.film_id, "header.film_id")
         camera_id = _id(check, header.camera_id, "header.camera_id")
@@ -252,7 +252,7 @@ def _moment(
     *,
     prefix: str = "",
 ) -> datetime:
-    """The moment in a required field; 1970, and an entry in `check`, where it is wrong."""
+    """The moment in a required field; if invalid, adds an error to `check` and returns 1970."""
     stamp: Timestamp = getattr(message, name)
     try:
         if message.HasField(name):  # type: ignore[arg-type]

@@ -1,7 +1,7 @@
-"""Opens RTSP streams with PyAV: addresses, refusals, the frames of one connection after another.
+"""Opens RTSP streams with PyAV: addresses, refusals, and the frames of successive connections.
 
-Blocking: runs in threads. What goes wrong has one of three names: nobody answers, the password is
-wrong, or what comes cannot be decoded. The address is in no message.
+Blocking: runs in threads. Errors are one of three refusals: the stream is unavailable, the password
+is wrong, or the content cannot be decoded. No message contains the address.
 """
 
 from collections.abc import Callable, Iterator
@@ -64,7 +64,7 @@ class StreamNotDecodable(Refusal):
 
 
 def rtsp_address(text: str) -> str:
-    """The address as it is opened: without blanks around it, its scheme in lower case.
+    """The normalised address: without surrounding blanks, its scheme in lower case.
 
     Raises AddressNotRtsp.
     """
@@ -83,10 +83,9 @@ def rtsp_address(text: str) -> str:
 
 @contextmanager
 def opened_stream(address: str) -> Iterator[Any]:
-    """PyAV's container of an RTSP stream, its one decoder in this thread.
+    """Open an RTSP stream as a PyAV container that decodes in the current thread.
 
-    Raises StreamAway for whatever goes wrong in the block too, StreamUnauthorized,
-    StreamNotDecodable.
+    Any error in the block is raised as StreamAway, StreamUnauthorized or StreamNotDecodable.
     """
     try:
         with av.open(
@@ -112,7 +111,7 @@ def opened_stream(address: str) -> Iterator[Any]:
 
 @dataclass(frozen=True)
 class DatedFrame:
-    """A decoded frame and when it was taken, in seconds of the clock that it was dated by."""
+    """A decoded frame and its time of capture, in seconds of the dating clock."""
 
     at: float
     frame: Any
@@ -123,13 +122,15 @@ class DatedFrame:
         check_size(self.frame, self.pixel_aspect)
 
     def picture(self) -> Picture:
-        """BGR, as people see it; costs as much as a frame is large. Raises PictureTooLarge."""
+        """Convert to BGR, upright; expensive for large frames. Raises PictureTooLarge."""
         self.check_size()
         return picture_of(self.frame, self.pixel_aspect)
 
 
 class Decoder:
-    """The good frames of one connection, dated by their stamps within bounds of when they came."""
+    """Decodes one connection. Frames are dated by their time stamps, within bounds of their
+    arrival.
+    """
 
     def __init__(self, container: Any, clock: MediaClock, now: Callable[[], float]) -> None:
         self._stream = container.streams.video[0]
@@ -141,11 +142,11 @@ class Decoder:
 
     @property
     def blind_seconds(self) -> float:
-        """The seconds since a frame could be decoded last."""
+        """The seconds since a frame could last be decoded."""
         return self._now() - self._good_at
 
     def frames(self, packet: Any) -> list[DatedFrame]:
-        """The frames of a packet; none where it is damaged or cannot be decoded."""
+        """The frames of a packet; none if it is damaged or cannot be decoded."""
         frames: list[Any] = []
         with suppress(FFmpegError):  # what is lost shows as time without a frame
             frames = [frame for frame in packet.decode() if not frame.is_corrupt]
@@ -162,9 +163,9 @@ class Decoder:
 
 
 class StreamFrames:
-    """What a stream shows from now on, sampled, over as many connections as it takes.
+    """Sampled frames of a stream from now on, over any number of connections.
 
-    `now` is a steady clock in seconds, by which shots are dated.
+    `now` is a monotonic clock in seconds, by which frames are dated.
     """
 
     def __init__(self, address: str, frames_per_second: float, now: Callable[[], float]) -> None:
@@ -178,9 +179,9 @@ class StreamFrames:
         """Whether anything of a picture ever came."""
 
     def connection(self) -> Iterator[SampledFrame]:
-        """Sampled frames of one connection, until it ends.
+        """Yield the sampled frames of one connection until it ends.
 
-        Raises as `opened_stream`, and PictureTooLarge.
+        Raises PictureTooLarge, and the refusals of `opened_stream`.
         """
         with opened_stream(self._address) as container:
             decoder = Decoder(container, self._clock, self._now)

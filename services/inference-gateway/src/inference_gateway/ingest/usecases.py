@@ -1,7 +1,7 @@
-"""One frame: checked, run through the models, persisted in one transaction.
+"""Ingestion of one frame: checked, run through the models, stored in one transaction.
 
-Inference runs, and the sealed copy is written, before the transaction; frame, evidence, device
-counter and events are written together. The same frame again gets the stored answer.
+Inference, and writing the encrypted picture, precede the transaction; frame, evidence, device
+counter and events are written together. A repeated frame gets the stored answer.
 """
 
 import asyncio
@@ -50,7 +50,7 @@ from inference_gateway.watchlists.search import FaceFindings, FaceSearch
 
 @dataclass(frozen=True)
 class SessionParts:
-    """What single frames and videos are processed with; without `faces` no face is searched for."""
+    """The dependencies of processing frames and videos; `faces` is None without a face search."""
 
     pool: InferencePool
     evidence: EvidenceStore
@@ -58,7 +58,7 @@ class SessionParts:
 
 
 class Intake:
-    """Takes single frames in: `IngestFrame`, and `SendFrames` frame by frame."""
+    """The use case of single frames: `IngestFrame`, and each frame of `SendFrames`."""
 
     def __init__(
         self,
@@ -80,10 +80,10 @@ class Intake:
         self._devices = KeyedLocks()
 
     async def ingest(self, frame: ArrivedFrame, caller: Caller) -> FrameResult:
-        """Runs inference on one frame and stores its result, evidence and events together.
+        """Run inference on a frame and store its result, evidence and events together.
 
-        A frame with the same id and content gets the stored result. Raises IdReused where the
-        content differs, and the refusals listed for `IngestFrame` in inference.proto.
+        A frame with the same id and content gets the stored result. Raises IdReused if the content
+        differs, and the refusals listed for `IngestFrame` in inference.proto.
         """
         metrics.frames_arrived.add(1)
         frame = replace(frame, received_at=self._clock())
@@ -168,7 +168,7 @@ class Intake:
     async def _answered(
         self, frame: ArrivedFrame, caller: Caller, scope: Scope
     ) -> FrameResult | None:
-        """The stored result of the same frame; None for a new one. Raises IdReused."""
+        """The stored result of a repeated frame; None for a new frame. Raises IdReused."""
         async with self._db.begin(scope) as tx:
             known = await storage.request_fingerprint(tx, caller.key, frame.frame_id)
             if known is None:
@@ -178,7 +178,7 @@ class Intake:
             return await storage.stored_result(tx, caller.key, frame.frame_id)
 
     async def _check_new(self, camera: Camera, readings: Readings, scope: Scope) -> None:
-        """Refuses before inference what the transaction would refuse after it.
+        """Check before inference what the transaction checks again.
 
         Raises CounterWentBack or PictureSignedBefore.
         """
@@ -192,7 +192,7 @@ class Intake:
 
 
 def request_of(functions: CameraFunctions) -> DetectionRequest:
-    """What the models are asked for: no objects where faces are the camera's only function."""
+    """The request to the models; without objects if faces are the camera's only function."""
     faces_alone = functions.faces and not (
         functions.plates or functions.over_time or functions.outside_models
     )
@@ -203,7 +203,7 @@ def request_of(functions: CameraFunctions) -> DetectionRequest:
 
 @dataclass(frozen=True)
 class PendingResult:
-    """What one transaction stores: a result, its events and evidence, its camera and caller."""
+    """A result to store in one transaction, with its events, evidence, camera and caller."""
 
     camera: Camera
     caller: Caller
@@ -219,19 +219,19 @@ class PendingResult:
 
     @property
     def is_passing(self) -> bool:
-        """Whether it is a video's frame without events: it is answered, and nothing is stored."""
+        """Whether this is a frame of a video without events, which is answered but not stored."""
         leads = self.faces is not None and self.faces.has_candidates
         return self.is_scene and not self.facts and not leads
 
 
 async def persist(db: Database, pending: PendingResult) -> FrameResult:
-    """Runs `persist_in` in a transaction of its own."""
+    """Run `persist_in` in a transaction of its own."""
     async with db.begin(pending.scope) as tx:
         return await persist_in(tx, pending)
 
 
 async def persist_in(tx: Tx, pending: PendingResult) -> FrameResult:
-    """Stores the result and emits its events, once; returns the stored result the second time.
+    """Store the result and emit its events; if it is already stored, return the stored result.
 
     Raises IdReused, CounterWentBack or PictureSignedBefore.
     """

@@ -1,8 +1,8 @@
-"""Opens films with PyAV and samples frames from them. Blocking: runs in threads.
+"""Opens videos with PyAV and samples frames from them. Blocking: runs in threads.
 
-A film's container is told by its content and its demuxer named, so that no playlist or script is
-ever followed. What is sampled is the first frame of every interval, so that a film gives the same
-frames each time; what became of all the others stands in its account.
+The container format is detected by content and its demuxer named explicitly, so that no playlist or
+script is followed. The first frame of every interval is sampled, so a video always gives the same
+frames; its account records the outcome of all others.
 """
 
 import math
@@ -56,7 +56,7 @@ class FilmTooLarge(Refusal):
 
 @dataclass(frozen=True)
 class SampledFrame:
-    """A sampled frame: `number` counts sampling intervals, `seconds` runs from the start."""
+    """A sampled frame: `number` counts sampling intervals, `seconds` is the time since start."""
 
     number: int
     seconds: float
@@ -73,7 +73,7 @@ class Sampling:
         self._last = -1
 
     def number(self, seconds: float) -> int | None:
-        """The interval whose first frame this is; None if the interval has one already."""
+        """The interval of which this is the first frame; None if the interval has a frame."""
         # Times come as fractions: 0.4999 belongs to 0.5. RTP counts in 90 000ths of a second.
         interval = math.floor(seconds * self._frames_per_second + ROUNDING)
         if interval <= self._last:
@@ -84,7 +84,7 @@ class Sampling:
 
 @dataclass(frozen=True)
 class VideoFile:
-    """A film that can be opened; lengths in seconds."""
+    """A video that can be opened; lengths in seconds."""
 
     file: IO[bytes]
     demuxer: str
@@ -111,9 +111,9 @@ class VideoFile:
         return VideoFile(file, demuxer, clock.end, announced)
 
     def frames(self, frames_per_second: float, account: VideoAccount) -> Iterator[SampledFrame]:
-        """Raises PictureTooLarge, FilmNotDecodable, NotAFilm where it holds no picture at all.
+        """Yield the sampled frames; a truncated video ends where it was cut off.
 
-        What was cut off ends where it was cut.
+        Raises PictureTooLarge, FilmNotDecodable, or NotAFilm if the video has no picture at all.
         """
         shown = False
         try:
@@ -171,13 +171,13 @@ class VideoFile:
 def sampled_frames(
     file: IO[bytes], frames_per_second: float, account: VideoAccount | None = None
 ) -> Iterator[SampledFrame]:
-    """The frames of a file, sampled. Raises as `VideoFile.of` and `VideoFile.frames`."""
+    """Yield the sampled frames of a file. Raises the refusals of `VideoFile.of` and `.frames`."""
     film = VideoFile.of(file)
     yield from film.frames(frames_per_second, account or VideoAccount(frames_per_second))
 
 
 def check_size(picture: Any, pixel_aspect: Fraction = Fraction(1)) -> None:
-    """Checks a frame, or what a codec announces. Raises PictureTooLarge."""
+    """Check the size of a frame, or the size that a codec announces. Raises PictureTooLarge."""
     width, height = shown_size(picture.width, picture.height, pixel_aspect)
     if width * height > MOST_PIXELS:
         raise PictureTooLarge
@@ -185,7 +185,7 @@ def check_size(picture: Any, pixel_aspect: Fraction = Fraction(1)) -> None:
 
 @contextmanager
 def _opened(file: IO[bytes], demuxer: str) -> Iterator[Any]:
-    """PyAV's container, its decoder bounded."""
+    """Open a file as a PyAV container whose decoder has a limit of pixels."""
     file.seek(0)
     with av.open(file, "r", format=demuxer) as container:
         coder = container.streams.video[0].codec_context
@@ -197,7 +197,9 @@ def _opened(file: IO[bytes], demuxer: str) -> Iterator[Any]:
 
 
 def _announced(container: Any) -> float:
-    """Of its pictures, where the container says so; of all where there is nothing else in it."""
+    """The length in seconds of the video stream, or of the container if it has no other stream;
+    else 0.
+    """
     stream = container.streams.video[0]
     if stream.duration:
         return float(stream.duration * stream.time_base)
@@ -208,7 +210,7 @@ def _announced(container: Any) -> float:
 def _decoded(
     container: Any, stream: Any, account: VideoAccount, clock: MediaClock
 ) -> Iterator[Any]:
-    """Every frame that the decoder makes, damaged ones too; the account learns of the rest."""
+    """Yield every decoded frame, damaged or not; record undecodable data in the account."""
     stamps: list[int | None] = []
     begun = False
     for packet in packets_of(container, stream):
@@ -228,8 +230,9 @@ def _decoded(
 def _pass_lost_beginning(
     stamps: list[int | None], first: Any, account: VideoAccount, clock: MediaClock
 ) -> None:
-    """The film's time runs from its first picture, decodable or not: a recording may begin within
-    a group of pictures. `stamps` are those of all packets up to the first frame."""
+    """Start the video's time at its first picture, decodable or not, since a recording may begin
+    within a group of pictures. `stamps` are the time stamps of all packets up to the first frame.
+    """
     if first.pts is None or first.pts not in stamps:
         return
     lost = stamps[: stamps.index(first.pts)]

@@ -1,7 +1,7 @@
-"""What became of every moment of a film. Pure.
+"""The account of a video: the outcome of every moment of it. Pure.
 
-A film is parted into cells of at most a second; each comes to one outcome, so what was offered is
-always the sum of what was processed and all that was left out. Counted in whole milliseconds.
+A video is divided into cells of at most a second; each cell gets one outcome, so the offered time
+is always the sum of the processed and the omitted time. Counted in whole milliseconds.
 """
 
 import math
@@ -16,7 +16,7 @@ ROUNDING = 0.01
 
 
 class Outcome(IntEnum):
-    """The outcome of a cell; of several that apply, the greatest counts."""
+    """The outcome of a cell; if several apply, the greatest counts."""
 
     # The rest of the film was not read: it is longer than what is taken at once.
     BEYOND_LIMIT = 0
@@ -39,7 +39,7 @@ class Outcome(IntEnum):
 
 @dataclass(frozen=True)
 class VideoSummary:
-    """The account of a whole film, in milliseconds, and what its reader had to mend."""
+    """The account of a whole video, in milliseconds, and what its reader had to repair."""
 
     offered_ms: int
     looked_at_ms: int
@@ -57,7 +57,7 @@ class VideoSummary:
 
 @dataclass
 class VideoAccount:
-    """Takes the frames of a video in order of their seconds; `leave_out` takes the rest."""
+    """Builds the account from frames in order of time; `leave_out` accounts for the rest."""
 
     frames_per_second: float
     discontinuities: int = 0
@@ -73,7 +73,7 @@ class VideoAccount:
         return self._ms.total()
 
     def frame(self, seconds: float, outcome: Outcome) -> None:
-        """Notes a frame and its outcome."""
+        """Record a frame and its outcome."""
         cell = max(self._cell, math.floor(seconds / self._cell_seconds + ROUNDING))
         if cell > self._cell:
             self._close_until(self._ms_of(cell), self._outcome)
@@ -83,11 +83,11 @@ class VideoAccount:
             self._gap = Outcome.NO_PICTURE
 
     def undecodable(self) -> None:
-        """Notes data that cannot be decoded; perhaps no frame is lost by it."""
+        """Record data that cannot be decoded; a frame need not be lost by it."""
         self._gap = Outcome.UNDECODABLE
 
     def leave_out(self, until_seconds: float, outcome: Outcome) -> None:
-        """Gives all cells from the last frame's to this moment one outcome."""
+        """Give all cells after the last frame's, until this time, the same outcome."""
         until = max(round(until_seconds * 1000), self.offered_ms)
         if self._outcome is not None:
             self._close_until(min(until, self._ms_of(self._cell + 1)), self._outcome)
@@ -95,7 +95,7 @@ class VideoAccount:
         self._ms[outcome] += until - self.offered_ms
 
     def end(self, seconds: float) -> None:
-        """Closes the account at the moment at which the last frame ends."""
+        """Close the account at the end of the last frame."""
         self.leave_out(seconds, self._gap)
 
     def summary(self, started_at: datetime | None = None) -> VideoSummary:
@@ -117,7 +117,7 @@ class VideoAccount:
         return round(cell * self._cell_seconds * 1000)
 
     def _close_until(self, until: int, outcome: Outcome | None) -> None:
-        """The open cell came to this, and those after it that no frame lies in to the gap's."""
+        """Count the open cell with its outcome, and following cells without a frame as `_gap`."""
         if outcome is not None:
             own = min(until, self._ms_of(self._cell + 1))
             self._ms[outcome] += own - self.offered_ms

@@ -1,6 +1,6 @@
-"""Videos that are sent and streams that are pulled, turned into sessions.
+"""Processes uploaded videos and ad-hoc streams in video sessions.
 
-A film lies in a file without a name while it is looked at: a kill leaves nothing of it. The
+During processing a video is in an unnamed file, so a killed process leaves nothing of it. The
 address of a stream is in no log, span or error.
 """
 
@@ -57,7 +57,7 @@ class Video:
 
 @dataclass(frozen=True)
 class VideoProgress:
-    """A result as a film goes on, or the account at its end."""
+    """A result while a video is processed, or the account at the end."""
 
     result: FrameResult | None
     progress: float
@@ -84,7 +84,7 @@ class VideoIngest:
     async def show(
         self, film: Video, pieces: AsyncIterator[bytes], caller: Caller
     ) -> AsyncIterator[VideoProgress]:
-        """A result for each frame and for each track that ended; see `IngestFilm`."""
+        """Yield a result for each frame and for each ended track; see `IngestFilm`."""
         camera, scope = await self._cameras.for_caller(film.camera_id, caller)
         check_camera_in_use(camera)
         check_moment(film.started_at, self._clock())
@@ -110,7 +110,7 @@ class VideoIngest:
                 yield VideoProgress(None, 1.0, account.summary(started_at))
 
     def _begun(self, film: Video, reel: VideoFile) -> datetime:
-        """As the caller says; earlier where the film would otherwise not be over yet."""
+        """The start given by the caller, moved earlier if the video would end in the future."""
         return min(film.started_at, self._clock() - timedelta(seconds=reel.seconds))
 
     async def _screened(
@@ -137,7 +137,7 @@ class VideoIngest:
         max_frames: int,
         caller: Caller,
     ) -> AsyncIterator[FrameResult]:
-        """The results of a stream's frames from now on; see `WatchStream`."""
+        """Yield the results of a stream's frames from now on; see `WatchStream`."""
         camera, scope = await self._cameras.for_caller(camera_id, caller)
         check_camera_in_use(camera)
         watch_id = new_id()
@@ -171,7 +171,7 @@ class VideoIngest:
                     pass
 
     async def _persisted(self, unpersisted: deque[PendingResult]) -> AsyncIterator[FrameResult]:
-        """A result leaves the queue once it is persisted; an interrupted one is tried again."""
+        """Store and yield the queued results; each leaves the queue only after it was stored."""
         while unpersisted:
             result = await persist(self._db, unpersisted[0])
             unpersisted.popleft()
@@ -187,7 +187,7 @@ class VideoIngest:
 
 
 async def _spool(pieces: AsyncIterator[bytes], file: IO[bytes]) -> bytes:
-    """Writes the pieces down; returns their SHA-256. Raises FilmTooLarge."""
+    """Write the pieces to a file; return their SHA-256. Raises FilmTooLarge."""
     digest, size = hashlib.sha256(), 0
     async for piece in pieces:
         size += len(piece)
@@ -199,7 +199,7 @@ async def _spool(pieces: AsyncIterator[bytes], file: IO[bytes]) -> bytes:
 
 
 def _content(film: Video, digest: bytes) -> bytes:
-    """The canonical bytes that a film with the same id must repeat."""
+    """The canonical bytes that a video with the same id must repeat."""
     return rfc8785.dumps(
         {
             "camera_id": str(film.camera_id),

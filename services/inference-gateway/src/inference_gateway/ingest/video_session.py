@@ -1,9 +1,9 @@
-"""One video or stream: its frames through the models and the camera's rules, to pending results.
+"""One video or stream: its frames pass through the models and the camera's rules.
 
-Facts of the rules are reported with the frame in which they happened; a plate once, when its track
-has ended: its readings vote, and the frame of the best one is the evidence. Ids follow from the
-video's id, so a video that is sent again after a crash emits nothing twice. Nothing here touches
-the database: `usecases.persist_in` does.
+Facts of the rules are reported with the frame in which they happened. A plate is reported once,
+when its track ends: its readings vote, and the best frame is the evidence. Ids are derived from the
+video's id, so a video sent again after a crash repeats no event. Nothing here accesses the
+database; `usecases.persist_in` stores the results.
 """
 
 import asyncio
@@ -44,7 +44,7 @@ Configured = Callable[[], Awaitable[CameraFunctions]]
 
 @dataclass(frozen=True)
 class Subject:
-    """What a session is about: which camera, for whom, under which id."""
+    """The identity of a session: its id, camera, caller and start."""
 
     session_id: UUID
     camera: Camera
@@ -59,13 +59,13 @@ class Subject:
         return uuid5(self.session_id, name)
 
     def moment(self, seconds: float) -> datetime:
-        """The moment so many seconds after the start, but never later than now."""
+        """The moment this many seconds after the start, but never later than now."""
         return min(self.started_at + timedelta(seconds=seconds), self.now())
 
 
 @dataclass(frozen=True)
 class _Sighting:
-    """The frame in which a track was read best."""
+    """The frame with the best reading of a track."""
 
     seconds: float
     jpeg: bytes
@@ -74,7 +74,7 @@ class _Sighting:
 
 @dataclass(frozen=True)
 class _Unsealed:
-    """A result whose evidence is still to be sealed; `jpeg` is empty where none is kept."""
+    """A result whose evidence is not encrypted and stored yet; `jpeg` is empty without evidence."""
 
     result: FrameResult
     jpeg: bytes = b""
@@ -87,7 +87,7 @@ class _Unsealed:
 
 @dataclass(frozen=True)
 class _Shown:
-    """The last frame that went through the models, for moments at which nothing has changed."""
+    """The last frame that went through the models, for times at which the picture is unchanged."""
 
     picture: Picture
     objects: tuple[SeenObject, ...]
@@ -95,7 +95,7 @@ class _Shown:
 
 @dataclass
 class VideoSession:
-    """One film or stream; its frames must come in the order of their time."""
+    """The processing of one video or stream; frames must be taken in order of time."""
 
     subject: Subject
     parts: SessionParts
@@ -115,10 +115,10 @@ class VideoSession:
     _ready: list[PendingResult] = field(default_factory=list)
 
     async def take(self, shot: SampledFrame) -> list[PendingResult]:
-        """What is in this frame, and after it the tracks that ended before it.
+        """Process a frame; return its results, then those of the tracks that ended before it.
 
         Every result must be persisted, in this order. After Shed, ModelsAway or ListsAway the frame
-        counts as never taken; after EvidenceAway the next call returns what this one could not.
+        has no effect; after EvidenceAway the next call also returns the results of this call.
         """
         engine = await self._engine_for(shot)
         request = engine.request(shot.seconds)
@@ -135,7 +135,9 @@ class VideoSession:
         return await self._sealed()
 
     async def tick(self, seconds: float) -> list[PendingResult]:
-        """A moment at which the picture had not changed since the last `take`; time goes on."""
+        """Advance time with the picture of the last `take`, which has not changed; return new
+        results.
+        """
         if self._engine is not None and self._shown is not None:
             local = in_almaty(self.subject.moment(seconds))
             facts = await asyncio.to_thread(self._engine.tick, seconds=seconds, local=local)
@@ -149,15 +151,15 @@ class VideoSession:
 
     @property
     def unsealed(self) -> int:
-        """How many results wait for their evidence to be sealed."""
+        """The number of results whose evidence is not stored yet."""
         return len(self._unsealed)
 
     async def flush(self) -> list[PendingResult]:
-        """Results that could not be sealed before. Raises EvidenceAway."""
+        """Return the results whose evidence could not be stored before. Raises EvidenceAway."""
         return await self._sealed()
 
     async def finish(self) -> list[PendingResult]:
-        """Ends the open tracks; returns their results. Raises EvidenceAway."""
+        """End the open tracks; return their results. Raises EvidenceAway."""
         self._unsealed += [self._passage(track) for track in self._tracks.finish()]
         return await self._sealed()
 
@@ -259,7 +261,7 @@ class VideoSession:
         return _Unsealed(result, sighting.jpeg, passage=True)
 
     async def _sealed(self) -> list[PendingResult]:
-        """A result leaves its list only once it is sealed, so none is lost."""
+        """Return the results with stored evidence; a result stays listed until then."""
         while self._unsealed:
             self._ready.append(await self._pending(self._unsealed[0]))
             self._unsealed.pop(0)
@@ -297,7 +299,7 @@ class VideoSession:
 
 
 def plate_of(track: PlateTrack) -> ReadPlate:
-    """What the track's readings agree on, where its best frame saw it."""
+    """The plate on which the track's readings agree, located in its best frame."""
     best, vote = replace(read_plate(track.best), track=track.number), track.vote
     if vote.text == best.text:
         return best

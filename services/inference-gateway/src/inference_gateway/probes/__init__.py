@@ -1,1 +1,1 @@
-"""Golden probes: pictures of known truth that go through the live path again and again."""
+"""Golden probes: pictures with known content, sent through the live path at intervals."""

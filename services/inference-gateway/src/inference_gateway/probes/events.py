@@ -1,4 +1,4 @@
-"""The facts that golden probes publish, as protobuf."""
+"""Builds the published events of golden probes, as protobuf."""
 
 from datetime import datetime
 

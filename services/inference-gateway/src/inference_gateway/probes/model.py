@@ -1,7 +1,7 @@
-"""Probes and their true content, which answers are right, and the standing of functions. Pure.
+"""Probes and their known content, the check of answers, and the state of functions. Pure.
 
-A function that is wrong or late twice in a row is degraded, reported once; it has recovered when
-a whole round was right and in time. In between nothing is reported.
+A function that is wrong or late twice in a row is degraded, which is reported once. It recovers
+when every answer of a round is right and in time. In between nothing is reported.
 """
 
 import json
@@ -38,7 +38,7 @@ class Function(StrEnum):
 
 @dataclass(frozen=True)
 class Probe:
-    """A picture and what is in it; what is empty or None is not probed by it."""
+    """A picture and its content; a function whose fields are empty or None is not probed by it."""
 
     name: str
     content: bytes = field(repr=False)
@@ -52,7 +52,7 @@ class Probe:
 
 @dataclass(frozen=True)
 class LookedAt:
-    """The answer to a probe; None for `sight` or `faces` means no answer."""
+    """The answer to a probe; `sight` or `faces` is None if there was no answer."""
 
     probe: Probe
     seconds: float
@@ -64,7 +64,7 @@ class LookedAt:
 
 @dataclass(frozen=True)
 class Found:
-    """How one round judged a function: right answers, and the slowest one in seconds."""
+    """The result of one round for a function; the slowest answer is in seconds."""
 
     function: Function
     probes: int
@@ -74,12 +74,12 @@ class Found:
 
     @property
     def right_at_least(self) -> int:
-        """How many right answers the function needs: 85 % of its probes, rounded up."""
+        """The number of right answers that the function needs: 85 % of its probes, rounded up."""
         return ceil(RIGHT_SHARE * self.probes)
 
     @property
     def in_time(self) -> bool:
-        """Whether the slowest answer came within the time that is allowed."""
+        """Whether the slowest answer came within the allowed time."""
         return self.slowest_seconds <= self.slowest_allowed_seconds
 
     @property
@@ -89,13 +89,13 @@ class Found:
 
     @property
     def is_whole(self) -> bool:
-        """Whether every answer was right and in time: only such a round ends a degradation."""
+        """Whether every answer was right and in time; only such a round ends a degradation."""
         return self.right == self.probes and self.in_time
 
 
 @dataclass(frozen=True)
 class Standing:
-    """What is known of a function between rounds."""
+    """The state of a function between rounds."""
 
     function: Function
     # When a whole round was right last.
@@ -107,11 +107,11 @@ class Standing:
 
     @property
     def is_sure(self) -> bool:
-        """Whether nothing is wrong, so that the next probe may wait the whole pause."""
+        """Whether nothing is wrong, so that the next round may wait for the whole pause."""
         return self.wrong_since is None and self.degradation_id is None
 
     def after(self, found: Found, now: datetime, new_id: UUID) -> "Standing":
-        """The standing after a round; it is emitted when `degradation_id` has come or gone."""
+        """The state after a round; an event is due if `degradation_id` was set or cleared."""
         if found.is_whole:
             return Standing(self.function, right_at=now)
         if found.holds:
@@ -128,9 +128,9 @@ class Standing:
 
 
 def until_due(pause: float, *, last: datetime, now: datetime) -> float:
-    """Seconds until the next round, never more than the pause.
+    """Seconds until the next round, at most the pause.
 
-    A last round far in the future was dated by a clock that has been set back since: it is ignored.
+    A last round far in the future is ignored: it was dated by a clock that was set back since.
     """
     ahead = (last - now).total_seconds()
     return 0.0 if ahead > pause else min(pause, pause + ahead)
@@ -139,7 +139,7 @@ def until_due(pause: float, *, last: datetime, now: datetime) -> float:
 def found_in(
     looked: Sequence[LookedAt], *, slowest_allowed_seconds: float
 ) -> Mapping[Function, Found]:
-    """How one round of all probes judged each function."""
+    """The result of one round of all probes for each function."""
     judged: dict[Function, list[tuple[bool, float]]] = {function: [] for function in Function}
     for one in looked:
         if one.probe.plate:
@@ -177,8 +177,9 @@ def sees_right(one: LookedAt) -> bool:
 
 
 def knows_right(one: LookedAt, everybody: Sequence[LookedAt]) -> bool:
-    """Whether the one face is at the true box, and nearer to its person's other picture than to all
-    others by `NEARER`."""
+    """Whether the only face is at the true box, and its template is nearer by `NEARER` to the other
+    picture of the person than to all other pictures.
+    """
     if one.faces is None or one.probe.face is None or one.template is None:
         return False
     if len(one.faces) != 1 or one.faces[0].iou(one.probe.face) < SAME_PLACE:
@@ -199,7 +200,7 @@ def _distances(one: LookedAt, everybody: Sequence[LookedAt], *, same: bool) -> l
 
 
 def load() -> tuple[Probe, ...]:
-    """The pictures that come with the package; drawn by `python -m tartip_scenes.probes`."""
+    """The pictures in the package, drawn by `python -m tartip_scenes.probes`."""
     folder = resources.files("inference_gateway") / "probes" / "pictures"
     truth: list[dict[str, Any]] = json.loads((folder / "truth.json").read_text())
     return tuple(

@@ -1,8 +1,7 @@
-"""Sends the golden probes through the live path, and reports when a function degrades or recovers.
+"""Sends golden probes through the live path; reports degraded and recovered functions.
 
-A probe waits for a slot like a frame that has half a minute, is processed by the same models, and
-ends here: nothing of it is kept, no event says what was read. Of all copies of the service one
-probes.
+A probe waits for a slot like a frame with a deadline of half a minute and uses the same models, but
+nothing of it is stored or published. One instance of the service probes at a time.
 """
 
 import asyncio
@@ -36,7 +35,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Times:
-    """The pauses between rounds and the longest an answer may take, in seconds."""
+    """The pauses between rounds and the longest allowed answer, in seconds."""
 
     first_after: float
     every: float
@@ -64,7 +63,9 @@ class Prober:
         self._fingerprint = ""
 
     async def keep_probing(self) -> None:
-        """The lock is held for a round alone: its connection is one of a few."""
+        """Run rounds when due; never returns. The lock is held during a round only, as it needs a
+        connection.
+        """
         await asyncio.sleep(self._times.first_after)
         while True:
             async with self._db.singleton("golden probes"):
@@ -74,7 +75,7 @@ class Prober:
             await asyncio.sleep(wait)
 
     async def _until_due(self) -> float:
-        """Seconds until the next round; another copy may have had one."""
+        """Seconds until the next round; another instance may have run the last round."""
         async with self._db.begin(SYSTEM) as tx:
             last = await storage.last_round(tx)
             standings = [await storage.standing(tx, function) for function in Function]
@@ -87,7 +88,7 @@ class Prober:
         return self._times.every if sure else self._times.again_after
 
     async def round(self) -> list[Standing]:
-        """All probes once; what they found is stored and emitted in one transaction."""
+        """Send all probes once; store the findings and emit the events in one transaction."""
         looked = [await self._look(probe) for probe in self._probes]
         found = found_in(looked, slowest_allowed_seconds=self._times.slowest)
         for one in looked:
@@ -141,7 +142,7 @@ class Prober:
 
 
 def _kind_of(error: BaseException) -> str:
-    """Its type; of failures that were under way together, the first one's."""
+    """The type of an error; for a group, of its first error."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     return type(error).__name__

@@ -1,1 +1,1 @@
-"""Frames that may be an attack: refused by name; what they claimed is kept to be looked into."""
+"""Quarantine of frames that may be an attack: they are refused, and their claims are stored."""

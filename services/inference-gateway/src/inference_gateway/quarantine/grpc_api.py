@@ -1,4 +1,4 @@
-"""The RPC of `Inference` that lists the quarantine: proto to use case to proto."""
+"""The RPC of `Inference` that lists the quarantine: protobuf to and from the use case."""
 
 from datetime import datetime
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""Stores the claims of suspicious frames before they are refused, in a transaction of its own."""
+"""Stores the claims of suspicious frames before the refusal, in a transaction of its own."""
 
 import asyncio
 import logging
@@ -33,7 +33,7 @@ class QuarantineGuard:
     async def quarantine(
         self, refused: Refusal, frame: ArrivedFrame, camera: Camera, caller: Caller, scope: Scope
     ) -> None:
-        """Stores what a refused frame claimed, where the refusal may stand for an attack."""
+        """Store the claims of a refused frame if the refusal may indicate an attack."""
         now = self._clock()
         if is_suspect(refused, frame, now):
             await self._keep(claims(frame, camera, caller, refused, now), camera, scope)
@@ -64,12 +64,14 @@ class QuarantineGuard:
         size: int,
         caller: Caller,
     ) -> list[Quarantined]:
-        """A page of the caller's regions, newest first."""
+        """A page of the quarantine in the caller's regions, newest first."""
         async with self._db.begin(caller.scope) as tx:
             return await storage.page(tx, camera_id=camera_id, after=after, size=size)
 
     async def keep_sweeping(self) -> None:
-        """Deletes rows past 180 days, every six hours; never returns. Copies may run it at once."""
+        """Delete rows older than 180 days, every six hours; never returns. Safe to run
+        concurrently.
+        """
         while True:
             async with self._db.begin(SYSTEM) as tx:
                 gone = await storage.forget(tx, self._clock() - KEPT)
@@ -81,7 +83,7 @@ class QuarantineGuard:
 def claims(
     frame: ArrivedFrame, camera: Camera, caller: Caller, refusal: Refusal, now: datetime
 ) -> Quarantined:
-    """The claims of a frame; its `counter_before` is read later."""
+    """The claims of a frame; `counter_before` is filled in later."""
     readings = frame.readings.readings if frame.readings else None
     return Quarantined(
         quarantine_id=new_id(),
@@ -102,5 +104,5 @@ def claims(
 
 
 def _digest(claimed: bytes) -> bytes | None:
-    """None unless it is as long as a SHA-256: a sender could have anything stored here."""
+    """The digest; None unless as long as a SHA-256, so that no other data can be stored."""
     return claimed if len(claimed) == SHA256_BYTES else None

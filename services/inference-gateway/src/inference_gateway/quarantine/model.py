@@ -1,4 +1,4 @@
-"""Which refused frames are quarantined, and what is stored of each. Pure."""
+"""The rule of which refused frames are quarantined, and the stored fields. Pure."""
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -25,7 +25,7 @@ KEPT: Final = timedelta(days=180)
 
 @dataclass(frozen=True)
 class Quarantined:
-    """What a frame claimed; its picture is not stored."""
+    """The claims of a refused frame; its picture is not stored."""
 
     quarantine_id: UUID
     camera_id: UUID

@@ -1,4 +1,4 @@
-"""The tables of the quarantine, and every statement over them."""
+"""The tables of the quarantine, and their statements."""
 
 from dataclasses import asdict
 from datetime import datetime
@@ -55,7 +55,7 @@ quarantine_days = Table(
 
 
 async def count(tx: Tx, one: Quarantined) -> int:
-    """Counts a claim; returns how many its sender has had that day, with this one."""
+    """Count a claim; return the sender's number of claims that day, including this claim."""
     new = insert(quarantine_days).values(sender=one.sender, day=one.day, arrived=1)
     counted = await tx.execute(
         new.on_conflict_do_update(
@@ -72,7 +72,7 @@ async def keep(tx: Tx, one: Quarantined) -> None:
 async def page(
     tx: Tx, *, camera_id: UUID | None, after: tuple[datetime, UUID] | None, size: int
 ) -> list[Quarantined]:
-    """Newest first."""
+    """A page of the quarantine, newest first."""
     order = tuple_(quarantine.c.arrived_at, quarantine.c.quarantine_id)
     query = select(quarantine).order_by(
         quarantine.c.arrived_at.desc(), quarantine.c.quarantine_id.desc()
@@ -85,7 +85,7 @@ async def page(
 
 
 async def forget(tx: Tx, before: datetime) -> int:
-    """Deletes rows that arrived before a moment; returns how many."""
+    """Delete rows that arrived before a moment; return their number."""
     await tx.execute(delete(quarantine_days).where(quarantine_days.c.day < before.date()))
     gone = await tx.execute(delete(quarantine).where(quarantine.c.arrived_at < before))
     return int(gone.rowcount)

@@ -1,1 +1,1 @@
-"""Cameras whose streams are watched for ever: leases, a ledger of frames, a gate of motion."""
+"""Permanently watched camera streams: leases, the account of frames, the motion gate."""

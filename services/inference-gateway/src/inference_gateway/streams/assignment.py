@@ -1,4 +1,4 @@
-"""A stream that this copy of the service holds, and what of it is on its way to the database."""
+"""A stream that this instance of the service holds, and its unwritten results."""
 
 import asyncio
 import logging
@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class StreamAssignment:
-    """A watch, its task, and what of it is on its way to the database."""
+    """A held stream: its watch, its task, and the step that is being written to the database."""
 
     watch: StreamWatch
     task: "asyncio.Task[None]"
@@ -38,11 +38,13 @@ class StreamAssignment:
 
     @property
     def has_finished(self) -> bool:
-        """Whether nothing more will come than what waits to be written."""
+        """Whether no more results will be added to those that wait to be written."""
         return self.leaving and self.task.done() and self.session is None
 
     def batch(self) -> Advance | None:
-        """The step to write: the same again until it is known to be written."""
+        """Return the step to write, the same step until `written` is called; None if nothing is
+        due.
+        """
         if self.sent is None:
             self.watch.close_missed()
             begin, end, counts = self.watch.slots.take()
@@ -67,7 +69,7 @@ class StreamAssignment:
 
 
 class CachedConfiguration:
-    """A camera's configuration; the last one known while the database is away."""
+    """A camera's configuration; while the database is unavailable, the last known configuration."""
 
     def __init__(self, camera: Camera, configurations: Configurations, watch: StreamWatch) -> None:
         self._camera = camera
@@ -93,7 +95,7 @@ class CachedConfiguration:
 
 
 def portions(batch: Iterable[StreamAssignment], *, most: int) -> Iterator[list[StreamAssignment]]:
-    """Steps in groups of at most so many facts, or of one step that has more."""
+    """Yield groups of steps with at most `most` facts; a step with more forms its own group."""
     portion: list[StreamAssignment] = []
     facts = 0
     for assignment in batch:
@@ -112,7 +114,7 @@ def count(outcomes: dict[Outcome, int]) -> None:
 
 
 def give_up(assignment: StreamAssignment) -> None:
-    """Counts and drops what a watch that has ended did not write."""
+    """Count and drop the results that an ended watch could not write."""
     if assignment.session is not None:
         lost, assignment.session = max(1, assignment.session.unsealed), None
         log.error("the last facts of a stream are lost: %s", lost)

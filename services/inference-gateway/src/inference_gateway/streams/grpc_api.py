@@ -1,4 +1,4 @@
-"""`tartip.inference.v1.Streams`: proto to use case to proto."""
+"""`tartip.inference.v1.Streams`: converts between protobuf and the use cases."""
 
 import math
 import re

@@ -1,7 +1,7 @@
-"""Streams, their leases and the ledger of their frames. Pure.
+"""Streams, their leases and the account of their frames. Pure.
 
-A frame is due every 1 / frames_per_second from the moment that the stream was put: slot 0, 1, 2…
-Each slot comes to exactly one outcome, in order, so that offered is always the sum of outcomes.
+A frame is due every 1 / frames_per_second after the stream was added: slot 0, 1, 2… Each slot gets
+exactly one outcome, in order, so the due slots always equal the sum of outcomes.
 """
 
 import math
@@ -15,7 +15,7 @@ FRAMES_PER_SECOND_DEFAULT = 2.0
 
 
 class Outcome(StrEnum):
-    """What became of a slot; also the columns that count them."""
+    """The outcome of a slot; also the columns that count the outcomes."""
 
     LOOKED_AT = "looked_at"
     UNCHANGED = "unchanged"
@@ -46,7 +46,7 @@ class StreamState(StrEnum):
 
 @dataclass(frozen=True)
 class Stream:
-    """A stream as it is stored. `accounted_until` is the first slot without an outcome."""
+    """A stream as stored. `accounted_until` is the first slot without an outcome."""
 
     camera_id: UUID
     region: str
@@ -62,18 +62,18 @@ class Stream:
 
     @property
     def counted_until(self) -> float:
-        """The moment until which slots have outcomes, in seconds of the epoch."""
+        """The moment until which slots have outcomes, in seconds since the epoch."""
         return self.put_at.timestamp() + self.accounted_until / self.frames_per_second
 
     @property
     def session_id(self) -> UUID:
-        """The id of one worker's session under one lease; the next holder has another."""
+        """The id of the session under this lease; the next holder's session has another id."""
         return uuid5(self.camera_id, f"{self.put_at.isoformat()}:{self.generation}")
 
 
 @dataclass(frozen=True)
 class Advance:
-    """The slots from `begin` to before `end` and what became of them, by the holder of a lease."""
+    """The outcomes of the slots from `begin` to before `end`, written by the holder of a lease."""
 
     camera_id: UUID
     generation: int
@@ -87,12 +87,12 @@ class Advance:
 
 
 def slot_at(seconds: float, *, put_at: float, frames_per_second: float) -> int:
-    """The slot that a moment lies in; moments in seconds of the epoch."""
+    """The slot that contains a moment; moments are in seconds since the epoch."""
     return math.floor((seconds - put_at) * frames_per_second + 1e-6)
 
 
 class Slots:
-    """Gives every slot from `until` on its outcome, in order."""
+    """Assigns an outcome to every slot from `until` on, in order."""
 
     def __init__(self, until: int) -> None:
         self.until = until
@@ -102,12 +102,12 @@ class Slots:
         self._came: set[int] = set()
 
     def came(self, slot: int) -> None:
-        """Notes that a frame arrived for a slot; ignored where the slot has its outcome already."""
+        """Record that a frame arrived for a slot; ignored if the slot already has its outcome."""
         if slot >= self.until:
             self._came.add(slot)
 
     def skip_to(self, slot: int, missing: Outcome) -> None:
-        """Gives all slots before this one an outcome: stale where a frame came, else `missing`."""
+        """Give all earlier slots an outcome: stale if a frame arrived, else `missing`."""
         if slot <= self.until:
             return
         stale = sum(1 for came in self._came if came < slot)
@@ -117,7 +117,7 @@ class Slots:
         self.until = slot
 
     def settle(self, slot: int, outcome: Outcome) -> None:
-        """Gives the next slot its outcome; all slots before it must have theirs."""
+        """Give the next slot its outcome; all earlier slots must have an outcome."""
         assert slot == self.until, "slots come to an outcome in order"
         self._came.discard(slot)
         self._count(outcome, 1)
@@ -135,5 +135,5 @@ class Slots:
 
 
 def fair_share(streams: int, workers: int) -> int:
-    """How many streams a worker may hold."""
+    """The number of streams that a worker may hold."""
     return math.ceil(streams / max(1, workers))

@@ -1,7 +1,7 @@
-"""Reads one RTSP stream for ever, in a thread of its own: opens it again when it breaks.
+"""Reads one RTSP stream permanently in a thread of its own; reconnects after every break.
 
-Every frame that may be needed by later ones is decoded; one a slot is made small and handed on.
-What the stream sends is never trusted: a decoder that stumbles costs a frame, not the worker.
+Every frame that later frames may refer to is decoded; one frame per slot is scaled down and passed
+on. The stream is untrusted input: a decoding error costs a frame, not the worker.
 """
 
 import logging
@@ -37,7 +37,7 @@ log = logging.getLogger(__name__)
 
 
 class LinkState(StrEnum):
-    """How the connection to a camera is."""
+    """The state of the connection to a camera."""
 
     OPENING = "opening"
     LIVE = "live"
@@ -48,7 +48,7 @@ class LinkState(StrEnum):
 
 @dataclass(frozen=True)
 class Arrival:
-    """A frame that came: its moment in seconds of the epoch, and its brightness in small."""
+    """A frame that arrived, with its small greyscale picture; `at` is seconds since the epoch."""
 
     dated: DatedFrame
     grey: Grey
@@ -59,12 +59,12 @@ class Arrival:
         return self.dated.at
 
     def picture(self) -> Picture:
-        """BGR, as people see it; costs as much as a frame is large. Raises PictureTooLarge."""
+        """Convert to BGR, upright; expensive for large frames. Raises PictureTooLarge."""
         return self.dated.picture()
 
 
 class RtspReader:
-    """`wants` and `offer` are called from the thread, for frames that could be decoded."""
+    """The reader thread of a stream. It calls `wants` and `offer` for frames that decode."""
 
     def __init__(
         self,
@@ -99,7 +99,9 @@ class RtspReader:
             self._stopped.wait(UNAUTHORIZED_DELAY_SECONDS if refused else DELAYS_SECONDS[failures])
 
     def _read_connection(self) -> tuple[bool, LinkState]:
-        """One connection, until it ends: whether a frame came over it, and how the line is now."""
+        """Read one connection until it ends; return whether a frame arrived, and the link's new
+        state.
+        """
         came = opened = False
         try:
             with opened_stream(self._address) as container:

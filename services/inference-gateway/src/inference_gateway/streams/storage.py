@@ -1,7 +1,7 @@
-"""The tables of streams and workers. Leases run on the database's clock.
+"""The tables of streams and workers. Leases use the database's clock.
 
-Every write of a holder names its generation and the slot it goes on from, so one who lost its
-lease writes nothing, and one who does not know whether its write arrived may write it again.
+Every write of a holder names its generation and first slot, so a worker that lost its lease writes
+nothing, and a worker that does not know whether its write succeeded may repeat it.
 """
 
 import time
@@ -79,7 +79,7 @@ _leased = and_(streams.c.worker.is_not(None), streams.c.leased_until > _now)
 
 @dataclass(frozen=True)
 class Holding:
-    """What a worker holds now, and what of it is more than its share."""
+    """The streams that a worker holds, the database's time, and the number beyond its share."""
 
     # The database's moment, in seconds of the epoch, and when that was on our steady clock.
     now: float
@@ -91,7 +91,7 @@ class Holding:
 async def put_stream(
     tx: Tx, camera_id: UUID, region: str, *, address: bytes, frames_per_second: float
 ) -> Stream:
-    """A new stream, or another in place of the camera's: whoever held that one is fenced off."""
+    """Add a stream or replace the camera's stream, whose holder loses its lease."""
     fresh: dict[str, Any] = {
         "region": region,
         "address": address,
@@ -122,9 +122,9 @@ async def remove_stream(tx: Tx, camera_id: UUID) -> bool:
 
 
 async def move_stream(tx: Tx, camera_id: UUID, region: str) -> bool:
-    """Moves a stream to its camera's region; returns False where there is nothing to move.
+    """Move a stream to its camera's region; return False if there is nothing to move.
 
-    Whoever holds it is fenced off: it goes on in the new region under whoever takes it.
+    The holder loses its lease; the next holder continues the stream in the new region.
     """
     moved = await tx.execute(
         update(streams)
@@ -135,7 +135,7 @@ async def move_stream(tx: Tx, camera_id: UUID, region: str) -> bool:
 
 
 async def list_streams(tx: Tx, region: str, *, size: int, after: UUID | None) -> list[Stream]:
-    """By camera id; row-level security leaves out what the caller may not see."""
+    """The streams ordered by camera id; row-level security omits those the caller may not see."""
     query = _select().order_by(streams.c.camera_id).limit(size)
     if region:
         query = query.where(streams.c.region == region)
@@ -145,13 +145,13 @@ async def list_streams(tx: Tx, region: str, *, size: int, after: UUID | None) ->
 
 
 async def hold(tx: Tx, worker: str, *, leaving: Sequence[UUID], steady: bool) -> Holding:
-    """Says that a worker lives, keeps its leases up and takes free streams up to its share.
+    """Record that a worker is alive, extend its leases, and take free streams up to its share.
 
-    What nobody held is accounted for as it is taken, by the database's clock: ClockUnsure is raised
-    where that is not ours. Streams that the worker is `leaving` count as given back already.
+    Slots without a holder get their outcome when the stream is taken, by the database's clock;
+    raises ClockUnsure if that clock differs from ours. Streams in `leaving` do not count as held.
 
-    One that is not `steady` leaves alone what others held: after an outage of the database all
-    leases have run out, and whose they are is about to say that it lives.
+    A worker that is not `steady` takes no expired leases: after an outage of the database all
+    leases have expired, and their holders are about to renew them.
     """
     await _show_life(tx, worker)
     mine = streams.c.worker == worker
@@ -211,9 +211,9 @@ async def _take(tx: Tx, worker: str, most: int, steady: bool) -> list[Stream]:
 
 
 async def advance(tx: Tx, steps: Sequence[Advance]) -> set[UUID]:
-    """Writes what became of slots; gives the cameras whose step was written now.
+    """Write the outcomes of slots; return the cameras whose step was written now.
 
-    The rest were written before, or their lease is lost; see `progress`.
+    Other steps were written before, or their lease is lost; see `progress`.
     """
     if not steps:
         return set()
@@ -257,7 +257,7 @@ async def advance(tx: Tx, steps: Sequence[Advance]) -> set[UUID]:
 
 
 async def progress(tx: Tx, cameras: Sequence[UUID]) -> dict[UUID, tuple[int, int]]:
-    """Generation and `accounted_until` of those that still are."""
+    """The generation and `accounted_until` of each stream that still exists."""
     found = await tx.execute(
         select(streams.c.camera_id, streams.c.generation, streams.c.accounted_until).where(
             streams.c.camera_id.in_(cameras)
@@ -267,7 +267,7 @@ async def progress(tx: Tx, cameras: Sequence[UUID]) -> dict[UUID, tuple[int, int
 
 
 async def give_back(tx: Tx, worker: str, cameras: Sequence[UUID] | None = None) -> None:
-    """Ends some leases, or all of a worker that stops."""
+    """End a worker's leases for `cameras`; without `cameras`, end all and remove the worker."""
     free = update(streams).where(streams.c.worker == worker)
     if cameras is not None:
         free = free.where(streams.c.camera_id.in_(cameras))

@@ -1,4 +1,4 @@
-"""Putting, removing and listing streams: one decision each, in the camera's region."""
+"""Adding, removing and listing streams, each in one transaction in the camera's region."""
 
 from dataclasses import replace
 from uuid import UUID
@@ -24,9 +24,9 @@ class StreamsDesk:
     async def put(
         self, camera_id: UUID, address: str, *, frames_per_second: float, caller: Caller
     ) -> Stream:
-        """Stores the camera's stream, or replaces it; the same stream again changes nothing.
+        """Store or replace the camera's stream; storing the same stream again changes nothing.
 
-        A rate of 0 stands for two frames a second. Raises AddressNotRtsp, CameraNotFound and
+        A rate of 0 means two frames a second. Raises AddressNotRtsp, CameraNotFound and
         CameraRetired.
         """
         address = rtsp_address(address)
@@ -46,7 +46,7 @@ class StreamsDesk:
         return put
 
     async def remove(self, camera_id: UUID, caller: Caller) -> None:
-        """Removes the camera's stream, if it has one. Raises CameraNotFound."""
+        """Remove the camera's stream, if there is one. Raises CameraNotFound."""
         camera, scope = await self._cameras.for_caller(camera_id, caller)
         async with self._db.begin(replace(scope, regions=("*",))) as tx:
             if await storage.remove_stream(tx, camera_id):
@@ -65,12 +65,12 @@ class StreamsDesk:
 
 
 def seal_address(keyring: Keyring, camera_id: UUID, address: str) -> bytes:
-    """An RTSP address, which may hold a password, encrypted and bound to its camera."""
+    """An RTSP address, which may contain a password, encrypted and bound to its camera."""
     return keyring.own_key(KEY_CLASS).seal(address, _place(camera_id))
 
 
 def open_address(keyring: Keyring, stream: Stream) -> str:
-    """The address of a stored stream. Raises cryptography's InvalidTag for another key."""
+    """The decrypted address of a stream. Raises cryptography's InvalidTag for another key."""
     key = keyring.own_key(KEY_CLASS)
     return key.open_text(stream.address_sealed, _place(stream.camera_id))
 

@@ -1,7 +1,7 @@
-"""One stream that is watched: its frames in order through the motion gate and the models.
+"""One watched stream: its frames pass in order through the motion gate and the models.
 
-It decides nothing about storage: outcomes of slots gather in `slots`, what is to be kept and told
-in `pending`, and the worker takes both together.
+It stores nothing: outcomes of slots are collected in `slots`, results in `pending`, and the worker
+takes both together.
 """
 
 import asyncio
@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 
 
 class StreamWatch:
-    """One stream that this copy watches; runs until it is cancelled."""
+    """The watch of one stream by this instance of the service; runs until cancelled."""
 
     def __init__(
         self,
@@ -89,14 +89,14 @@ class StreamWatch:
             self._reader.stop()
 
     def close_missed(self) -> None:
-        """Gives the slots that passed without a frame their outcome."""
+        """Give the slots that passed without a frame their outcome."""
         if self._busy or self._newest is not None:
             return
         self.slots.skip_to(self._slot(self._clock() - LATE_SECONDS), self._missing)
 
     @asynccontextmanager
     async def slot_in(self, pool: InferencePool) -> AsyncIterator[None]:
-        """A slot in the inference pool, got by the frame's deadline. Raises Shed."""
+        """Hold a slot of the inference pool, if free by the frame's deadline. Raises Shed."""
         urgency, within = self.urgency, LOOK_WITHIN_SECONDS
         if self._need is Need.AGAIN:
             urgency, within = Urgency.LOW, LOOK_AGAIN_WITHIN_SECONDS
@@ -149,7 +149,7 @@ class StreamWatch:
         return arrival.at - self.stream.put_at.timestamp()
 
     async def _has_room(self, session: VideoSession) -> bool:
-        """Whether another result may gather; sealing may have to wait for the evidence store."""
+        """Whether another result may be collected; results wait while evidence cannot be stored."""
         if session.unsealed < PENDING_MAX:
             return True
         try:
@@ -159,11 +159,11 @@ class StreamWatch:
         return True
 
     def keep(self, results: list[PendingResult]) -> None:
-        """Adds results that the worker persists with its next step."""
+        """Add results, which the worker stores with its next step."""
         self.pending += [pending for pending in results if not pending.is_passing]
 
     def _wants(self, at: float) -> bool:
-        """Called in the reader's thread: the first frame of a slot is wanted."""
+        """Whether a frame is the first of its slot; called in the reader's thread."""
         slot = self._slot(at)
         if slot < self._wanted_from:
             return False
@@ -193,7 +193,7 @@ class StreamWatch:
 
 
 def _failed(error: Exception) -> Outcome:
-    """The outcome of a frame that could not be processed; logs what is an error of ours."""
+    """The outcome of a frame that could not be processed; logs unexpected errors."""
     if isinstance(error, EvidenceAway):
         return Outcome.UNCHANGED  # sealed with the next
     if isinstance(error, Shed):
@@ -209,6 +209,6 @@ def _failed(error: Exception) -> Outcome:
 def _hand_over(
     loop: asyncio.AbstractEventLoop, offer: Callable[[Arrival], None], arrival: Arrival
 ) -> None:
-    """A thread may outlive the loop by one read."""
+    """Pass a frame to the event loop, unless the loop was closed during the thread's last read."""
     if not loop.is_closed():
         loop.call_soon_threadsafe(offer, arrival)

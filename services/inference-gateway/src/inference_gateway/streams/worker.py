@@ -1,8 +1,8 @@
-"""One copy of the service among those that share the streams: leases, watches, and their ledger.
+"""One worker of those that share the streams: leases, watches, and the account of frames.
 
-Two steps a second apart: leases are kept up and streams taken or given back; what came to an
-outcome is committed, with the facts that were found. While the database is away watching goes on,
-bounded; when it is back, whoever still holds a lease goes on, and who does not forgets.
+Two loops run every second: one renews leases and takes or gives back streams, the other commits
+outcomes and facts. While the database is unavailable, watching continues within bounds; afterwards
+a worker continues the streams whose lease it still holds and drops the others.
 """
 
 import asyncio
@@ -56,7 +56,7 @@ log = logging.getLogger(__name__)
 
 
 class Worker:
-    """`run` for ever; give its streams back when cancelled."""
+    """A worker; call `run`, which never returns and gives the streams back when cancelled."""
 
     def __init__(
         self,
@@ -79,12 +79,12 @@ class Worker:
         self._ahead = system_clock().timestamp() - time.monotonic()
 
     def now(self) -> float:
-        """The database's moment in seconds of the epoch, as last answered; steady between."""
+        """The database's time in seconds since the epoch, extrapolated from its last answer."""
         return time.monotonic() + self._ahead
 
     @property
     def is_steady(self) -> bool:
-        """Whether for a whole lease nothing kept it, or others, from saying that they live."""
+        """Whether renewing leases has succeeded without a break for the duration of a lease."""
         return time.monotonic() - self._steady_since >= storage.LEASE.total_seconds()
 
     async def run(self) -> None:
@@ -143,7 +143,7 @@ class Worker:
         self._assignments[stream.camera_id] = assignment
 
     async def _watch(self, stream: Stream, watch: StreamWatch) -> None:
-        """One stream, for as long as it is held. What breaks is begun again."""
+        """Watch one stream until cancelled; after an error, start again."""
         while True:
             try:
                 camera = await self._camera_of(stream)
@@ -187,7 +187,7 @@ class Worker:
         )
 
     def _forget(self, camera_id: UUID) -> None:
-        """Another holds the lease now: what is not committed is not ours to emit."""
+        """Drop a stream whose lease is lost; its uncommitted results must not be emitted."""
         assignment = self._assignments.pop(camera_id)
         assignment.task.cancel()
         if assignment.finishing is not None:
@@ -208,7 +208,7 @@ class Worker:
             self._news.clear()
 
     async def _finish(self, assignment: StreamAssignment) -> None:
-        """Ends the open tracks of a watch that was cancelled, once it has stopped."""
+        """End the open tracks of a cancelled watch once it has stopped."""
         await asyncio.wait([assignment.task])
         give_up_at = time.monotonic() + FINISH_SECONDS
         while assignment.session is not None:
@@ -224,7 +224,7 @@ class Worker:
         self._news.set()
 
     async def _finish_all(self) -> None:
-        """The same for all of them, as far as there is time."""
+        """Run `_finish` for all assignments, within a time limit."""
         finishing = [
             asyncio.ensure_future(self._finish(assignment))
             for assignment in self._assignments.values()
@@ -262,7 +262,7 @@ class Worker:
                 del self._assignments[camera_id]
 
     async def _commit(self) -> None:
-        """All steps, a portion a transaction; smaller ones where the database is too slow."""
+        """Write all steps, one transaction per group; use smaller groups if writing is slow."""
         batch = [
             assignment
             for assignment in self._assignments.values()
@@ -277,7 +277,7 @@ class Worker:
             self._portion_facts = min(PORTION_FACTS, self._portion_facts * 2)
 
     async def _commit_together(self, portion: list[StreamAssignment]) -> None:
-        """One by one where that fails for another reason than its database being away."""
+        """Write a group; if that fails while the database is available, write each step alone."""
         try:
             await self._write(portion)
         except Exception as error:
@@ -288,7 +288,7 @@ class Worker:
                 await self._write_alone(assignment)
 
     async def _write(self, batch: list[StreamAssignment], *, apart: bool = False) -> None:
-        """With `apart`, facts that cannot be stored are left out, and nothing else."""
+        """Write steps and their facts; with `apart`, skip facts that cannot be stored."""
         steps = {
             assignment.sent.camera_id: assignment.sent
             for assignment in batch
@@ -319,7 +319,9 @@ class Worker:
                 self._forget(camera)
 
     async def _write_alone(self, assignment: StreamAssignment) -> None:
-        """A step without those of its results that cannot be persisted; its frames stay counted."""
+        """Write one step without those of its results that cannot be stored; its frames still
+        count.
+        """
         try:
             await self._write([assignment], apart=True)
         except Exception as error:
@@ -329,7 +331,7 @@ class Worker:
             complain("a step of a stream was not written", error)
 
     async def _persist_apart(self, tx: Tx, pending: PendingResult) -> list[Exception]:
-        """Why a fact could not be persisted, if so; the rest of the transaction stands."""
+        """Store a fact in a savepoint; return the error if that fails, so that the rest is kept."""
         try:
             async with tx.savepoint():
                 await persist_in(tx, pending)
@@ -340,7 +342,7 @@ class Worker:
         return []
 
     async def _leave(self) -> None:
-        """Persists what was detected and releases the leases."""
+        """Store the detected facts and release the leases."""
         for assignment in self._assignments.values():
             assignment.leaving = True
         try:

@@ -1,1 +1,1 @@
-"""Watch-lists of faces: who is searched for, the search itself, and the candidates it finds."""
+"""Watch-lists of faces: the entries, the face search, and the candidates that it finds."""

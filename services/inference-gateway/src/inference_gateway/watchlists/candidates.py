@@ -1,4 +1,4 @@
-"""What one frame's faces came to, and how its candidates are kept: see `search.FaceFindings`."""
+"""The face-search result of a frame, and storing its candidates; implements `FaceFindings`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -20,7 +20,7 @@ from inference_gateway.watchlists.search import StoredFaces
 
 @dataclass(frozen=True)
 class Found:
-    """A candidate for one face, which is named by its place in the answer."""
+    """A candidate for the face with this index in the answer."""
 
     face: int
     candidate: Candidate
@@ -28,7 +28,9 @@ class Found:
 
 @dataclass(frozen=True)
 class MatchedFaces:
-    """`frame` is there when one of what was found is new; sealed, it is `evidence`."""
+    """The searched faces of a frame. `frame` is set if a candidate is new; once stored, `evidence`
+    is.
+    """
 
     clock: Clock
     evidence_store: EvidenceStore
@@ -66,7 +68,9 @@ class MatchedFaces:
         return StoredFaces(self._answer(keeping.ids), tuple(keeping.events))
 
     def _answer(self, ids: Mapping[UUID, UUID]) -> tuple[SeenFace, ...]:
-        """`ids` are of candidates, by their entry; a face with several gets the nearest one's."""
+        """The faces with candidate ids from `ids`, by entry; a face gets its nearest entry's
+        candidate.
+        """
         events = list(self.seen)
         for found in sorted(self.found, key=lambda each: each.candidate.closeness):
             if found.candidate.entry_id in ids:
@@ -80,7 +84,7 @@ class MatchedFaces:
 
 @dataclass
 class _Keeping:
-    """Candidates on their way into one transaction."""
+    """Stores the candidates of a frame within one transaction."""
 
     tx: Tx
     evidence: StoredEvidence | None
@@ -89,7 +93,7 @@ class _Keeping:
     events: list[OutboundEvent] = field(default_factory=list)
 
     async def keep(self, one: Candidate) -> None:
-        """Nothing is stored where the entry has closed since the face was compared."""
+        """Store a candidate, unless its entry was closed since the face was compared."""
         if not await storage.hold_in_force(self.tx, one.entry_id, self.clock()):
             return
         known = await storage.seen_just_now(self.tx, one.entry_id, one.camera_id, one.captured_at)

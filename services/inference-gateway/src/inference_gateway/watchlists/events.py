@@ -1,4 +1,4 @@
-"""The fact that a face was near somebody who is searched for; it does not say to whom."""
+"""Builds the published events of watch-lists; a candidate's event does not identify the entry."""
 
 from audit_log.attempts import Attempt
 from chassis.clock import to_timestamp
@@ -14,7 +14,7 @@ ACCESS_REFUSED = "inference.v1.access_refused"
 
 
 def access_refused(attempt: Attempt) -> Event:
-    """Tells neither what was asked for nor who asked."""
+    """The event of a refused access; names neither the requested record nor the caller."""
     message = events_pb2.AccessRefused(
         attempt_id=str(attempt.attempt_id),
         region=attempt.region,

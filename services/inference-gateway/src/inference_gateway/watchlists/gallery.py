@@ -1,7 +1,8 @@
-"""The templates of all entries in force, in memory, and the exact search among them.
+"""The templates of all entries in force, in memory, with exact search.
 
-Every template is compared, as half floats (256 bytes each, half of what floats take); what that
-rounding costs is measured by `timing.py`. One gallery a region: a camera searches its own alone.
+Every template is compared, in half precision (256 bytes each instead of 512); `timing.py` measures
+the loss by rounding. Each region has a gallery; a camera's faces are searched for only in that of
+its region.
 """
 
 import threading
@@ -25,14 +26,14 @@ FREE: Final = 0x7B
 
 @dataclass(frozen=True, slots=True)
 class Near:
-    """An entry's number, and the distance (L2) of its template."""
+    """An entry's number, and the L2 distance of its template."""
 
     number: int
     distance: float
 
 
 class Shard:
-    """Some rows of templates and the numbers of their entries."""
+    """Rows of templates with the numbers of their entries."""
 
     def __init__(self) -> None:
         self._index = faiss.IndexScalarQuantizer(
@@ -53,12 +54,12 @@ class Shard:
         self._numbers = np.concatenate([self._numbers, numbers])
 
     def put(self, row: int, number: int, template: Floats) -> None:
-        """Writes a template into a free row."""
+        """Write a template into a free row."""
         self._codes()[row] = template.astype(np.float16).view(np.uint8)
         self._numbers[row] = number
 
     def remove(self, number: int) -> bool:
-        """Overwrites the template; False where the entry is not here."""
+        """Overwrite an entry's template; return False if the entry is not in this shard."""
         found = np.flatnonzero(self._numbers == number)
         if not len(found):
             return False
@@ -71,22 +72,23 @@ class Shard:
         return int(free[0]) if len(free) else None
 
     def search(self, queries: Floats) -> tuple[Floats, npt.NDArray[np.int64]]:
-        """Of queries [n, 128]: squared L2 distances and entry numbers, each [n, MOST_NEAR].
+        """Search for queries [n, 128]; return squared L2 distances and entry numbers, [n,
+        MOST_NEAR].
 
-        Nearest first; NOBODY fills empty places.
+        Nearest first; empty places have the number NOBODY.
         """
         squared, rows = self._index.search(queries, MOST_NEAR)
         return squared, np.where(rows >= 0, self._numbers[rows], NOBODY)
 
     def _codes(self) -> npt.NDArray[np.uint8]:
-        """The index's own memory, [rows, bytes of a template]; not valid after the next `add`."""
+        """A view of the index's memory, [rows, bytes of a template]; invalid after an `add`."""
         codes = self._index.codes
         view: npt.NDArray[np.uint8] = faiss.rev_swig_ptr(codes.data(), codes.size())
         return view.reshape(-1, self._index.code_size)
 
 
 class RegionGallery:
-    """All entries of one region. Its methods block; one runs at a time."""
+    """All entries of one region. Methods block and are mutually exclusive."""
 
     def __init__(self) -> None:
         self._shards: list[Shard] = []
@@ -98,11 +100,11 @@ class RegionGallery:
 
     @property
     def memory_bytes(self) -> int:
-        """Of templates and numbers."""
+        """The memory of templates and numbers, in bytes."""
         return sum(shard.memory_bytes for shard in self._shards)
 
     def add(self, number: int, template: Floats) -> None:
-        """`template` is [128]. An entry that is there already is replaced."""
+        """Add an entry or replace its template, [128]."""
         with self._lock:
             self._remove(number)
             self._size += 1
@@ -114,18 +116,20 @@ class RegionGallery:
             self._append(np.array([number]), template[None])
 
     def fill(self, numbers: npt.NDArray[np.int64], templates: Floats) -> None:
-        """Adds new entries together: numbers [n] and templates [n, 128]."""
+        """Add several new entries: numbers [n] and templates [n, 128]."""
         with self._lock:
             self._size += len(numbers)
             self._append(numbers, templates)
 
     def remove(self, number: int) -> None:
-        """Removes an entry's template, if it is here."""
+        """Remove an entry's template, if present."""
         with self._lock:
             self._remove(number)
 
     def search(self, queries: Floats, *, within: float) -> list[list[Near]]:
-        """For each of the queries [n, 128] float32 the nearest entries, at most MOST_NEAR."""
+        """For each query [n, 128] float32, the nearest entries within a distance, at most
+        MOST_NEAR.
+        """
         with self._lock:
             found = [shard.search(queries) for shard in self._shards]
         return [_nearest(found, place, within) for place in range(len(queries))]
@@ -156,5 +160,5 @@ def _nearest(
 
 
 def one_thread() -> None:
-    """Searches stay within the core that asks; of cores there are others to feed."""
+    """Make faiss search on one thread, as other work needs the other cores."""
     faiss.omp_set_num_threads(1)

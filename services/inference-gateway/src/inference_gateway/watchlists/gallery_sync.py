@@ -1,7 +1,8 @@
-"""Keeps the galleries of this process the same as the lists in the database.
+"""Keeps the galleries of this process in sync with the watch-lists in the database.
 
-Any copy of the service may change the lists; each looks for a new version every second, and the
-copy that made a change reads at once. Until everything was read no face is searched for.
+Any instance of the service may change the lists; each checks for a new version every second, and
+the instance that made a change reads at once. No face is searched for before the first complete
+read.
 """
 
 import asyncio
@@ -45,7 +46,7 @@ class GallerySync:
             await asyncio.sleep(LOOK_EVERY_SECONDS)
 
     async def refresh(self) -> None:
-        """Takes in what has changed since the last time."""
+        """Read the changes since the last call."""
         async with self._reading:
             async with self._db.begin(SYSTEM) as tx:
                 version = await storage.version(tx)
@@ -54,17 +55,17 @@ class GallerySync:
             self._is_read = True
 
     def require_read(self) -> None:
-        """Raises ListsAway until everything was read once."""
+        """Raises ListsAway before the first complete read."""
         if not self._is_read:
             raise ListsAway
 
     def is_searching(self, region: str) -> bool:
-        """Whether anybody is searched for in a region. Raises ListsAway."""
+        """Whether a region has any entry in force. Raises ListsAway."""
         self.require_read()
         return bool(len(self._regions.get(region, ())))
 
     async def search(self, region: str, queries: Floats, *, within: float) -> list[list[Near]]:
-        """For each of the queries [n, 128] the entries near it. The queries are not stored."""
+        """For each query [n, 128], the entries near it. The queries are not stored."""
         self.require_read()
         gallery = self._regions.get(region)
         if gallery is None:

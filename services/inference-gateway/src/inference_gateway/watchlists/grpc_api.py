@@ -1,4 +1,4 @@
-"""`tartip.inference.v1.Watchlists`: proto to use case to proto."""
+"""`tartip.inference.v1.Watchlists`: converts between protobuf and the use cases."""
 
 import hashlib
 import re
@@ -154,7 +154,7 @@ class WatchlistsApi(watchlists_pb2_grpc.WatchlistsServicer):
 
 
 def read_asked(check: Checks, request: pb.RequestEntryRequest) -> Asked:
-    """What is asked for; where a field is wrong its value is any, and `check` knows."""
+    """The request as a model; a wrong field gets an arbitrary value and an error in `check`."""
     entry_id = parse_id(request.entry_id)
     check.that(entry_id is not None, "entry_id", "must be a UUIDv7 in lower case")
     check.that(bool(REGION.fullmatch(request.region)), "region", "must be as KZ-75")
@@ -214,7 +214,7 @@ def _review_to_proto(review: Review) -> pb.Review:
 
 
 def _expires_at(request: pb.RequestEntryRequest) -> datetime:
-    """Where it is not there or no moment: one in the past, which no rule lets pass."""
+    """The expiry; if it is missing or invalid, a moment in the past, which validation refuses."""
     try:
         if request.HasField("expires_at"):
             return from_timestamp(request.expires_at)

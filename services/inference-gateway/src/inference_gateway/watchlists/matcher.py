@@ -1,4 +1,4 @@
-"""The search of a frame's faces, as it is done: `search.py` says what it promises."""
+"""The implementation of the face search; `search.py` defines its contract."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -30,7 +30,7 @@ from inference_gateway.watchlists.model import Candidate, closeness
 
 
 class FaceMatcher:
-    """The one `FaceSearch` there is."""
+    """The only implementation of `FaceSearch`."""
 
     def __init__(
         self,
@@ -76,7 +76,7 @@ class FaceMatcher:
     async def _near(
         self, picture: Picture, faces: list[Face], region: str
     ) -> list[list[Near] | None]:
-        """For each face the entries near it, nearest first; None where it cannot be relied upon."""
+        """For each face the entries near it, nearest first; None if it is unfit for search."""
         near: list[list[Near] | None] = [None] * len(faces)
         places = [n for n, face in enumerate(faces) if face.for_search is Usable.YES]
         templates = await self._detector.templates(picture, [faces[n] for n in places])
@@ -91,7 +91,9 @@ class FaceMatcher:
     async def _found(
         self, sighting: "_Sighting", seen: tuple[SeenFace, ...], near: dict[int, "_Nearest"]
     ) -> list["_Found"]:
-        """What is near enough to act upon, and whether this camera sees it since before."""
+        """The candidates near enough to match; each is known if the camera saw the person just
+        before.
+        """
         if not near:
             return []
         found = []
@@ -129,21 +131,21 @@ class _Found:
 
 @dataclass(frozen=True)
 class _Nearest:
-    """The face of a frame that is nearest to an entry."""
+    """The face in a frame that is nearest to an entry."""
 
     distance: float
     face: int
 
 
 def verdict(entries: list[Near] | None) -> FaceVerdict:
-    """Of a face before anybody is named; what is near enough to act upon may become a candidate."""
+    """The verdict on a face before candidates are made: UNKNOWN if unfit or near an entry."""
     if entries is None or entries:
         return FaceVerdict.UNKNOWN
     return FaceVerdict.NO_MATCH
 
 
 def nearest(near: list[list[Near] | None]) -> dict[int, _Nearest]:
-    """By the number of each entry that some face is near enough to act upon."""
+    """The nearest face for each entry number, if it is near enough to match."""
     best: dict[int, _Nearest] = {}
     for face, entries in enumerate(near):
         for entry in entries or ():
@@ -157,7 +159,7 @@ def nearest(near: list[list[Near] | None]) -> dict[int, _Nearest]:
 
 @asynccontextmanager
 async def models_away_by_name() -> AsyncIterator[None]:
-    """Looks that were under way together fail together; a caller is told once."""
+    """Raise one ModelsAway for the group of them that concurrent inferences raise."""
     try:
         yield
     except* ModelsAway as group:

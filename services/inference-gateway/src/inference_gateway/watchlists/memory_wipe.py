@@ -1,10 +1,10 @@
-"""Whether this process overwrites what it frees.
+"""Checks whether this process overwrites freed memory.
 
-A template that was compared is overwritten here, but the buffers it came through belong to others:
-to TLS, to gRPC, to protobuf, to Python. They free them, and the allocator can be told to overwrite
-what is freed: `GLIBC_TUNABLES=glibc.malloc.perturb=165:glibc.malloc.tcache_count=0`. `tartip up`
-starts the service so; this tells when somebody else did not. Python keeps blocks of up to 512 bytes
-to itself; a template has 512 bytes without its object, so none lies in them.
+A compared template is overwritten here, but the buffers that it passed through belong to TLS, gRPC,
+protobuf and Python. The allocator can overwrite what they free:
+`GLIBC_TUNABLES=glibc.malloc.perturb=165:glibc.malloc.tcache_count=0`. `tartip up` sets this; the
+check reports a process started without it. Python itself keeps blocks of up to 512 bytes; a
+template has 512 bytes plus its object, so none is in such a block.
 """
 
 import ctypes
@@ -24,7 +24,7 @@ def warn_unless_erasing() -> None:
 
 
 def erases_what_is_freed() -> bool:
-    """Tried out: some objects are made and dropped, and their memory is looked at again."""
+    """Whether freed memory is overwritten, by a test that frees objects and reads their memory."""
     return not any(_stays(size) for size in SIZES)
 
 

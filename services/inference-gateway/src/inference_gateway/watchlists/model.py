@@ -1,7 +1,7 @@
-"""Entries of the watch-lists, candidates and their reviews, and the rules they live by.
+"""Entries of the watch-lists, candidates and their reviews, and their rules. Pure.
 
-Pure: no clock, no storage. Nobody decides alone: an entry comes in force by a second person, and
-a candidate becomes a lead by two people, neither of whom asked for the entry.
+Nobody decides alone: a second person puts an entry in force, and two people who did not request the
+entry make a candidate a lead. Moments and ids are passed in.
 """
 
 from dataclasses import dataclass, replace
@@ -37,7 +37,7 @@ class SeveralFaces(Refusal):
 
 
 class FaceTooPoor(Refusal):
-    """The face is not good enough for a template; `facts["why"]` names the reason."""
+    """The refusal of a face not good enough for a template; `facts["why"]` names the reason."""
 
     kind = Kind.INVALID
     code = "FACE_TOO_POOR"
@@ -84,7 +84,7 @@ class ReviewedAlready(Refusal):
 
 
 class ListsAway(Refusal):
-    """The watch-lists are not loaded: a frame is refused, so that no face goes unsearched."""
+    """The refusal of a frame while the watch-lists are not loaded, as no face may go unsearched."""
 
     kind = Kind.UNAVAILABLE
     code = "WATCH_LISTS_AWAY"
@@ -108,7 +108,7 @@ CLOSED: Final = frozenset({EntryState.WITHDRAWN, EntryState.EXPIRED})
 
 @dataclass(frozen=True)
 class Asked:
-    """What an officer asks for; `basis` is None where none was named."""
+    """An officer's request for an entry; `basis` is None if none was named."""
 
     entry_id: UUID
     region: str
@@ -135,7 +135,7 @@ class Asked:
 
 @dataclass(frozen=True)
 class Entry:
-    """Somebody who is searched for. Whom the picture shows, the case file knows."""
+    """A person who is searched for. Only the case file knows the person's identity."""
 
     entry_id: UUID
     region: str
@@ -160,15 +160,17 @@ class Entry:
         return replace(self, state=EntryState.IN_FORCE, approved_by=officer, approved_at=now)
 
     def is_in_force(self, now: datetime) -> bool:
-        """Whether it is searched for; never from `expires_at` on, closed by then or not."""
+        """Whether the entry is searched for; never from `expires_at` on, even if it is not closed
+        yet.
+        """
         return self.state is EntryState.IN_FORCE and now < self.expires_at
 
     def withdraw(self) -> "Entry":
-        """The entry withdrawn; a closed one unchanged."""
+        """The withdrawn entry; a closed entry is returned unchanged."""
         return self if self.state in CLOSED else replace(self, state=EntryState.WITHDRAWN)
 
     def expire(self, now: datetime) -> "Entry":
-        """The entry expired; unchanged where it is closed or still has time."""
+        """The expired entry; unchanged if it is closed or not past `expires_at`."""
         if self.state in CLOSED or now < self.expires_at:
             return self
         return replace(self, state=EntryState.EXPIRED)
@@ -195,7 +197,7 @@ class Review:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A face that a camera saw near an entry; `closeness` is 0 to 1, how alike."""
+    """A face that a camera saw near an entry; `closeness` is the similarity, 0 to 1."""
 
     candidate_id: UUID
     entry_id: UUID
@@ -210,7 +212,7 @@ class Candidate:
     reviews: tuple[Review, ...] = ()
 
     def review(self, review: Review, *, entry: Entry) -> "Candidate":
-        """The candidate with one more review, and the state that follows; `entry` is its entry.
+        """The candidate with one more review, and the resulting state; `entry` is its entry.
 
         Raises ReviewerIsRequester, EntryNotInForce, CandidateDecided or ReviewedAlready.
         """
@@ -235,12 +237,12 @@ def _decided(reviews: tuple[Review, ...]) -> CandidateState:
 
 
 def closeness(distance: float) -> float:
-    """How alike two templates are by their L2 distance: 1 at 0, 0 from 1 on."""
+    """The similarity of two templates by their L2 distance: 1 at 0, 0 from 1 on."""
     return max(0.0, 1.0 - distance)
 
 
 def check_asked(check: Checks, asked: Asked, now: datetime) -> None:
-    """Adds every wrong field of a request to `check`, but for the right to its region."""
+    """Add every wrong field of a request to `check`, except a lack of rights to its region."""
     check.that(asked.basis is not None, "basis", "must name the lawful ground of the search")
     _check_text(check, asked.case_number, "case_number", CASE_NUMBER)
     _check_text(check, asked.purpose, "purpose", PURPOSE)

@@ -1,8 +1,8 @@
-"""Searches the faces of a frame in the entries that are in force for the camera's region.
+"""The contract of the face search among the entries in force for the camera's region.
 
-What is found near an entry is kept by `FaceFindings.keep`, in the transaction of its frame. Of any
-other face there is a box in the answer, and nothing else anywhere: its template is overwritten as
-soon as it has been compared, and no face is compared where nobody is searched for.
+`FaceFindings.keep` stores candidates, in the transaction of their frame. Of any other face the
+answer has a box and nothing else is stored: its template is overwritten after comparison. No face
+is compared if the region has no entries.
 """
 
 from collections.abc import Callable
@@ -20,7 +20,7 @@ from inference_gateway.frames.model import SeenFace
 
 @dataclass(frozen=True)
 class StoredFaces:
-    """The faces as the answer is to give them, and the events (emitted already)."""
+    """The faces for the answer, and the events, which are already emitted."""
 
     faces: tuple[SeenFace, ...]
     events: tuple[OutboundEvent, ...]
@@ -31,29 +31,29 @@ class FaceFindings(Protocol):
 
     @property
     def faces(self) -> tuple[SeenFace, ...]:
-        """The faces, for the answer about a frame of which nothing is stored."""
+        """The faces for an answer about a frame that is not stored."""
 
     async def sealed(self) -> "FaceFindings":
-        """The same with the frame of a new candidate sealed; without one, nothing is written.
+        """The findings with the frame of a new candidate stored as evidence, if there is one.
 
-        To be called after the inference slot, before `keep`. Raises EvidenceAway: call it again.
+        Call it after the inference slot, before `keep`. After EvidenceAway it may be called again.
         """
 
     @property
     def has_candidates(self) -> bool:
-        """Whether `keep` has anything to do; a frame with candidates is never merely passing."""
+        """Whether `keep` has anything to store; a frame with candidates is always stored."""
 
     async def keep(self, tx: Tx) -> StoredFaces:
-        """Candidates, their evidence and events, within the transaction that keeps the frame.
+        """Store candidates, their evidence and events, in the transaction that stores the frame.
 
-        The scope of `tx` must see the camera's region. A person who is still before the same
-        camera (60 s) is no new candidate: the face then carries the id of the one there is.
+        The scope of `tx` must include the camera's region. A person whom the same camera saw within
+        60 s is no new candidate: the face gets the id of the existing candidate.
         """
 
 
 class FaceSearch(Protocol):
     def require_ready(self) -> None:
-        """Raises ListsAway: to be asked before an inference slot, so that none is held in vain."""
+        """Raises ListsAway. Call it before taking an inference slot."""
 
     async def search(
         self,
@@ -64,9 +64,9 @@ class FaceSearch(Protocol):
         content: Callable[[], bytes],
         fingerprint: str,
     ) -> FaceFindings:
-        """Finds and searches the faces of a BGR picture; raises ModelsAway or ListsAway.
+        """Detect and search the faces of a BGR picture; raises ModelsAway or ListsAway.
 
-        `content` gives the frame as JPEG, PNG or WebP; it is asked for (in a thread) only where
-        there is a new candidate, which `FaceFindings.sealed` seals. `fingerprint` is of the models
-        that looked. To be called within an inference slot, outside of any transaction.
+        `content` returns the frame as JPEG, PNG or WebP; it is called in a thread, only if there is
+        a new candidate. `fingerprint` is that of the models used. Call it within an inference slot,
+        outside any transaction.
         """

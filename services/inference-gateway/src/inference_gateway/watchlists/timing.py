@@ -33,7 +33,7 @@ EVERYBODY: Final = 10.0
 
 @dataclass(frozen=True)
 class SearchTiming:
-    """Milliseconds and MiB; `recall` is the share of queries whose nearest entry was named."""
+    """Milliseconds and MiB; `recall` is the share of queries whose nearest entry was found."""
 
     templates: int
     median_ms: float
@@ -50,7 +50,7 @@ class SearchTiming:
 
 
 def bench_search(*, templates: int = TEMPLATES, queries: int = QUERIES) -> SearchTiming:
-    """Takes a minute or two and 1.5 GiB. One thread, one query at a time, as a frame asks."""
+    """Measure the search; takes a minute or two and 1.5 GiB. One thread, one query at a time."""
     one_thread()
     rng = np.random.default_rng(7)
     known = drawn(rng, templates)
@@ -82,9 +82,9 @@ def bench_search(*, templates: int = TEMPLATES, queries: int = QUERIES) -> Searc
 
 
 def bare(known: Floats, asked: Floats) -> tuple[list[float], npt.NDArray[np.int64], Floats]:
-    """The same search by one product of matrix and vector: times, places and distances.
+    """Brute-force search by matrix product: times in ms, indexes and distances of the nearest.
 
-    Timed query by query for the first TIMED; the truth of the rest comes from larger products.
+    The first TIMED queries are timed one by one; the result comes from larger products.
     """
     lengths = np.einsum("ij,ij->i", known, known)
     times = []
@@ -112,7 +112,7 @@ def bare(known: Floats, asked: Floats) -> tuple[list[float], npt.NDArray[np.int6
 
 
 def drawn(rng: np.random.Generator, count: int) -> Floats:
-    """Templates [count, 128] that lie near a plane of fewer dimensions, as real ones do."""
+    """Random templates [count, 128] near a subspace of fewer dimensions, as real templates are."""
     plane = np.random.default_rng(1).standard_normal((INNER_DIMENSIONS, TEMPLATE_LENGTH))
     inner = rng.standard_normal((count, INNER_DIMENSIONS), np.float32)
     made = inner @ (plane / np.sqrt(INNER_DIMENSIONS)).astype(np.float32)
@@ -122,7 +122,7 @@ def drawn(rng: np.random.Generator, count: int) -> Floats:
 
 
 def near_to(rng: np.random.Generator, known: Floats, count: int) -> Floats:
-    """Other pictures of some of the known people."""
+    """Random templates near those of `count` random people of `known`."""
     away = rng.standard_normal((count, TEMPLATE_LENGTH), np.float32)
     away *= SAME_PERSON_APART / np.linalg.norm(away, axis=1, keepdims=True)
     return known[rng.integers(0, len(known), count)] + away

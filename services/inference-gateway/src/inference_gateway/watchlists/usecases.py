@@ -1,7 +1,7 @@
-"""What watch-list officers decide: each decision one transaction, with its audit entry in it.
+"""The decisions of watch-list officers, each in one transaction with its audit entry.
 
-The picture of an entry is forgotten as soon as its template is made; the template is sealed under
-a key of its own, which is destroyed when the entry ends.
+The picture of an entry is dropped once its template is computed; the template is encrypted with a
+key of its own, which is destroyed when the entry is closed.
 """
 
 import asyncio
@@ -71,14 +71,14 @@ class WatchlistDesk:
         self._attempts = Attempts(db, clock, access_refused)
 
     def check(self, check: Checks, asked: Asked, caller: Caller) -> None:
-        """Checks a request but for its picture; adds every wrong field to `check`."""
+        """Check a request without its picture; add every wrong field to `check`."""
         check_asked(check, asked, self._clock())
         check.that(
             caller.scope.sees(asked.region), "region", "must be a region that you may act for"
         )
 
     async def request(self, asked: Asked, picture: bytes, caller: Caller) -> Entry:
-        """Adds an entry, to be approved; `asked` must have passed `check`. Repeats change nothing.
+        """Add an entry that awaits approval; `asked` must have passed `check`. Idempotent.
 
         Raises IdReused, the refusals of pictures, NoFace, SeveralFaces or FaceTooPoor.
         """
@@ -93,7 +93,7 @@ class WatchlistDesk:
             forget(template)
 
     async def approve(self, entry_id: UUID, caller: Caller) -> Entry:
-        """Puts an entry in force; the second officer's decision.
+        """Put an entry in force, as its second officer.
 
         Raises EntryNotFound, ApproverIsRequester or EntryClosed.
         """
@@ -107,9 +107,9 @@ class WatchlistDesk:
         return approved
 
     async def withdraw(self, entry_id: UUID, reason: str, caller: Caller) -> Entry:
-        """Ends an entry, destroys its template's key and dismisses its unreviewed candidates.
+        """Close an entry, destroy its template's key and dismiss its unreviewed candidates.
 
-        A closed entry stays as it is. Raises EntryNotFound.
+        A closed entry stays unchanged. Raises EntryNotFound.
         """
         async with self._opening_entry(entry_id, caller) as tx:
             entry = await storage.entry(tx, entry_id, for_update=True)
@@ -168,9 +168,9 @@ class WatchlistDesk:
     async def review(
         self, candidate_id: UUID, verdict: Verdict, reason: str, caller: Caller
     ) -> Candidate:
-        """Adds an officer's verdict: two of SAME_PERSON make a lead, one of OTHER_PERSON dismisses.
+        """Add an officer's verdict: two of SAME_PERSON make a lead, one of OTHER_PERSON dismisses.
 
-        Raises CandidateNotFound, and what `Candidate.review` names.
+        Raises CandidateNotFound, and the refusals of `Candidate.review`.
         """
         async with self._opening_candidate(candidate_id, caller) as tx:
             one, entry = await storage.candidate_for_review(tx, candidate_id)
@@ -209,7 +209,7 @@ class WatchlistDesk:
     async def _opening(
         self, asked: str, find: Find, not_found: type[Refusal], caller: Caller
     ) -> AsyncIterator[Tx]:
-        """A transaction that opens one record; a caller who may not see it is recorded."""
+        """A transaction that reads one record; an attempt without access is recorded."""
         async with (
             self._attempts.recorded(caller, asked, find, not_found),
             self._db.begin(caller.scope) as tx,
@@ -217,14 +217,14 @@ class WatchlistDesk:
             yield tx
 
     async def keep_sweeping(self) -> None:
-        """Runs `sweep` every 30 seconds, in one copy of the service at a time; never returns."""
+        """Run `sweep` every 30 seconds, in one instance of the service at a time; never returns."""
         async with self._db.singleton("watch-list sweeper"):
             while True:
                 await self.sweep()
                 await asyncio.sleep(SWEEP_SECONDS)
 
     async def sweep(self) -> int:
-        """Expires entries, dismisses unreviewed candidates, forgets frames; returns how many."""
+        """Expire entries, dismiss unreviewed candidates, delete due evidence; return the count."""
         taken = 0
         while swept := await self._sweep_once():
             taken += swept
@@ -251,7 +251,7 @@ class WatchlistDesk:
         return len(overdue) + len(unreviewed) + len(forgettable)
 
     async def _answered(self, asked: Asked, caller: Caller) -> Entry | None:
-        """The entry of the same request; None for a new one. Raises IdReused."""
+        """The entry of a repeated request; None for a new request. Raises IdReused."""
         async with self._db.begin(caller.scope) as tx:
             known = await request_fingerprint(tx, caller.key, asked.entry_id)
             if known is None:
@@ -261,7 +261,7 @@ class WatchlistDesk:
             return await storage.entry(tx, asked.entry_id)
 
     async def _template(self, picture: Picture) -> Floats:
-        """The template [1, 128] of the one face in a picture.
+        """The template [1, 128] of the only face in a picture.
 
         Raises NoFace, SeveralFaces or FaceTooPoor.
         """

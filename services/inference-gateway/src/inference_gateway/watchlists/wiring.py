@@ -1,4 +1,4 @@
-"""What watch-lists consist of, and how they join the service."""
+"""Composes the watch-lists and connects them to the service."""
 
 from host.runtime import Chassis
 from tartip.inference.v1 import watchlists_pb2, watchlists_pb2_grpc
@@ -22,7 +22,7 @@ def join(
     pool: InferencePool,
     evidence_store: EvidenceStore,
 ) -> FaceSearch:
-    """Serves `Watchlists`, keeps the lists, and gives the search for the path of frames."""
+    """Serve `Watchlists`, start its loops, and return the face search for frames."""
     warn_unless_erasing()
     detector, lists = FaceDetector(models), GallerySync(chassis.db)
     desk = WatchlistDesk(chassis.db, lists, pool, detector, chassis.clock, evidence_store)

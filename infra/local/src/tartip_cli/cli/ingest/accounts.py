@@ -47,7 +47,7 @@ def account_as_json(account: Account) -> dict[str, Any]:
 
 
 def account_table(accounts: dict[str, Account]) -> Table:
-    """A table of the accounts, by displayed file name."""
+    """A table of the accounts, one row per film; the keys are the displayed file names."""
     table = Table(title="seconds of film", title_justify="left")
     table.add_column("film", overflow="fold")
     for header in ("offered", "looked at"):

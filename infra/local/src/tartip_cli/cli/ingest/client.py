@@ -31,7 +31,7 @@ _PAUSE_SECONDS = 2.0
 
 
 class _PictureTooLarge(Refusal):
-    """The same refusal as the gateway's, raised before the picture is sent."""
+    """The gateway's refusal of a large picture, raised before the picture is sent."""
 
     kind = Kind.INVALID
     code = "PICTURE_TOO_LARGE"
@@ -39,7 +39,7 @@ class _PictureTooLarge(Refusal):
 
 @dataclass(frozen=True)
 class FileAnswer:
-    """A result with the share done (0 to 1, 0 if unknown), or the account of a film."""
+    """A result and the processed share of the file (0 to 1, 0 if unknown), or a film's account."""
 
     result: inference.FrameResult | None
     share: float
@@ -51,7 +51,7 @@ Answers = AsyncIterator[FileAnswer]
 
 @dataclass(frozen=True)
 class Asking:
-    """How files are sent: the camera, their readings and the analysis rate."""
+    """The parameters of sending files: the camera, the readings and the analysis rate."""
 
     mesh: Outside
     camera: str
@@ -141,5 +141,5 @@ def _answer_of(answer: inference.IngestFilmResponse, start: Began) -> FileAnswer
 
 
 def _plain(moment: dt.datetime) -> dt.datetime:
-    """The moment in UTC without a time zone, as protobuf's FromDatetime requires."""
+    """The moment in UTC as a naive datetime, as protobuf's FromDatetime requires."""
     return moment.astimezone(dt.UTC).replace(tzinfo=None)

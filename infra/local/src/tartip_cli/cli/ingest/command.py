@@ -263,7 +263,7 @@ class _Ingestion:
         progress: Progress,
         copies: Copies,
     ) -> None:
-        """Draw the copy; a failure is reported and the other files continue."""
+        """Write the annotated copy; a failure is reported and the other files continue."""
         progress.drawing(source)
         try:
             await asyncio.to_thread(

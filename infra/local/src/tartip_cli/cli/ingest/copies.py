@@ -111,7 +111,7 @@ class Looks:
         )
 
     def at(self, seconds: float) -> list[Mark]:
-        """The marks at a time; between two analysed frames they are interpolated."""
+        """The marks at a time, interpolated between two analysed frames."""
         place = bisect_right(self.times, seconds + 1e-6) - 1
         if place < 0 or seconds - self.times[place] > self._patience:
             return []
@@ -119,8 +119,9 @@ class Looks:
         return [*self._loose_at(place, seconds), *(mark for mark in tracked if mark is not None)]
 
     def _loose_at(self, place: int, seconds: float) -> list[Mark]:
-        """Marks without a track; one without a match is shown for the nearer half of the
-        interval."""
+        """Marks without a track. A mark without a match in the other frame is shown in its nearer
+        half of the interval.
+        """
         now = self.loose[place]
         if place + 1 == len(self.times):
             return list(now)
@@ -136,7 +137,9 @@ class Looks:
         return shown + [mark for mark in later if share >= _NEARER_HALF]
 
     def _of_track(self, track: tuple[tuple[float, Mark], ...], seconds: float) -> Mark | None:
-        """The mark of a track; it may be missing in some frames, since functions differ in rate."""
+        """The mark of a track at a time, or None; functions differ in rate, so a frame may lack the
+        mark.
+        """
         place = bisect_right(track, seconds + 1e-6, key=lambda entry: entry[0]) - 1
         if place < 0:
             return None
@@ -147,7 +150,7 @@ class Looks:
         return mark if seconds - begin <= self._usual * _NEARER_HALF else None
 
     def captions_at(self, seconds: float) -> list[Caption]:
-        """The captions at a time; their place is shown only briefly, since the object moves on."""
+        """The captions at a time; each box is shown only briefly, since the object moves on."""
         return [
             caption if seconds < at + PLACE_SECONDS else replace(caption, box=None)
             for at, caption in self.captions
@@ -156,12 +159,12 @@ class Looks:
 
     @property
     def _patience(self) -> float:
-        """How long detections are shown: longer in a film with few analysed frames."""
+        """How long detections are shown, in seconds: longer in a film with few analysed frames."""
         return max(_STALE_SECONDS, 1.5 * self._usual)
 
     @property
     def _usual(self) -> float:
-        """The usual interval of analysed frames in seconds."""
+        """The usual interval between analysed frames, in seconds."""
         return float(np.median(np.diff(self.times))) if len(self.times) > 1 else _STALE_SECONDS
 
 
@@ -204,7 +207,7 @@ def _draw_film(given: Path, path: Path, looks: Looks, report: Share) -> None:
 
 
 def _frames(source: Any, stream: Any) -> Iterator[tuple[Picture, float]]:
-    """Every frame with its seconds from the first, rotated and timed as in the gateway."""
+    """Yield each frame and its seconds since the first, rotated and timed as in the gateway."""
     clock, aspect, last = MediaClock(usual_step=usual_step(stream)), pixel_aspect_of(stream), -1.0
     for packet in packets_of(source, stream):
         frames: list[Any] = []
@@ -228,13 +231,13 @@ def _rate(stream: Any) -> Fraction:
 
 
 def _even(picture: Picture) -> Picture:
-    """Round a side down to an even number, as H.264 requires."""
+    """Round a side length down to an even number, as H.264 requires."""
     height, width = (side - side % 2 for side in picture.shape[:2])
     return np.ascontiguousarray(picture[:height, :width])
 
 
 def _partner(mark: Mark, later: Sequence[Mark]) -> Mark | None:
-    """The nearest mark with its label in the next analysed frame, if near enough."""
+    """The nearest mark with the same label in the next analysed frame, if near enough."""
     reach = _REACH * max(mark.box[2], mark.box[3])
     alike = [other for other in later if other.kind == mark.kind]
     nearest = min(alike, key=lambda other: _distance(mark, other), default=None)
@@ -260,7 +263,7 @@ def _tracked(result: inference.FrameResult) -> list[tuple[int, Mark]]:
 
 
 def _is_of_track(result: inference.FrameResult) -> bool:
-    """Whether this is the separate result of a plate whose track has ended."""
+    """Whether this is the separate result for a plate whose track has ended."""
     has_plate = any(event.subject.endswith("plate_read") for event in result.events)
     return has_plate and not result.objects and not result.faces
 

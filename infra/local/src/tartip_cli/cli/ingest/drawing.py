@@ -60,7 +60,7 @@ class Mark:
 
 @dataclass(frozen=True)
 class Caption:
-    """An event on a band at the bottom; `box` is its place in the picture, if it has one."""
+    """An event on a band at the bottom; `box` is where it happened in the picture, if known."""
 
     text: str
     box: tuple[float, float, float, float] | None = None
@@ -92,7 +92,7 @@ def marks_of(result: inference.FrameResult) -> list[Mark]:
 
 
 def enlarged(picture: Picture) -> tuple[Picture, float]:
-    """The picture with a longer side of at least `SMALLEST_SIDE`, and the scale factor."""
+    """The picture, enlarged to a longer side of at least `SMALLEST_SIDE`, and the scale factor."""
     longer = max(picture.shape[:2])
     if longer >= SMALLEST_SIDE:
         return picture, 1.0
@@ -104,7 +104,7 @@ def enlarged(picture: Picture) -> tuple[Picture, float]:
 def draw(
     picture: Picture, marks: Sequence[Mark], captions: Sequence[Caption], *, scale: float = 1.0
 ) -> Picture:
-    """A copy of a BGR picture with marks and captions; boxes are multiplied by `scale`."""
+    """Return a copy of a BGR picture with marks and captions; boxes are multiplied by `scale`."""
     canvas = picture.copy()
     unit = max(canvas.shape[:2]) / 1000
     for mark in marks:
@@ -142,7 +142,7 @@ def _label(
     *,
     bold: bool,
 ) -> None:
-    """Draw a label above the box, below it or inside, where no other label is."""
+    """Draw a label above, below or inside the box, wherever it covers no other label."""
     stamp = _stamp(text, max(11, round(size)), colour)
     tall, wide = stamp.shape[:2]
     height, width = canvas.shape[:2]
@@ -167,7 +167,7 @@ def _label(
 
 
 def _band(canvas: Picture, texts: Sequence[str], size: float) -> None:
-    """The captions at the bottom, the newest lowest."""
+    """Draw the captions on a band at the bottom, the newest lowest."""
     top = canvas.shape[0]
     for text in reversed(texts[-6:]):
         stamp = _stamp(text, max(13, round(size)), _EVENT)
@@ -185,7 +185,7 @@ def _paste(canvas: Picture, stamp: Picture, left: int, top: int) -> None:
 
 @lru_cache(maxsize=2048)
 def _stamp(text: str, size: int, colour: Colour) -> Picture:
-    """The text on a filled background, dark on bright or bright on dark."""
+    """A picture of the text on a filled background: dark on bright colours, bright on dark."""
     font = ImageFont.load_default(size)
     left, _, right, _ = font.getbbox(text)
     pad = max(2, size // 5)

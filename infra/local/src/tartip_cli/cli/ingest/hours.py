@@ -1,4 +1,4 @@
-"""The start time of a recorded film: from the user, from its file, or so that it ends now."""
+"""The start time of a film: from the user, from its file, or chosen so that it ends now."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ EARLIEST: Final = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
 
 
 class By(StrEnum):
-    """Source of the start time."""
+    """The source of a start time."""
 
     USER = "given"
     FILE = "the file's own creation time"
@@ -29,8 +29,9 @@ class Began:
 
 
 def parse_hour(text: str, *, now: dt.datetime) -> dt.datetime:
-    """Parse RFC 3339, or without an offset the time of Almaty. Raises Failure, also for the
-    future."""
+    """Parse RFC 3339; without an offset the time is that of Almaty. Raises Failure for a malformed
+    or future time.
+    """
     from law.zone import start_of
 
     try:
@@ -50,7 +51,7 @@ def parse_hour(text: str, *, now: dt.datetime) -> dt.datetime:
 
 
 def began(path: Path, given: dt.datetime | None, *, now: dt.datetime) -> Began:
-    """The start of a film; blocking: reads the whole file without decoding it."""
+    """The start of a film. Blocking: reads the whole file without decoding it."""
     if given is not None:
         return Began(given, By.USER)
     seconds, created = _measured(path)
@@ -61,7 +62,7 @@ def began(path: Path, given: dt.datetime | None, *, now: dt.datetime) -> Began:
 
 
 def _measured(path: Path) -> tuple[float, dt.datetime | None]:
-    """Length in seconds and creation time; zero and None if the file is not a film."""
+    """The length in seconds and the creation time; zero and None if the file is not a film."""
     import av
     from vision.containers import START_BYTES, container_of
     from vision.packets import timed

@@ -21,7 +21,7 @@ _LINE_SECONDS = 5.0
 
 
 class Progress:
-    """The progress of one run; a context manager."""
+    """The progress of one run, as a context manager."""
 
     def __init__(self, sources: list[Source]) -> None:
         self._shown = bars.Progress(
@@ -55,7 +55,7 @@ class Progress:
         self._shown.stop()
 
     def looked(self, source: Source, share: float, summary: FileSummary) -> None:
-        """Record that another frame was analysed; `share` (0 to 1) of the file is done."""
+        """Record that another frame was analysed; `share` (0 to 1) of the file is processed."""
         self._looked += 1
         if source.is_film or source.is_stream:
             began = self._began_at.setdefault(source.name, time.monotonic())

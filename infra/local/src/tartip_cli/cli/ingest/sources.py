@@ -34,7 +34,7 @@ class Source:
 
     @cached_property
     def is_film(self) -> bool:
-        """Whether it is a film, by its content or else its name."""
+        """Whether the source is a film, by its content or else its name."""
         if self.path is None:
             return False
         start = _start_of(self.path)
@@ -50,7 +50,7 @@ class Source:
 
     @property
     def shown(self) -> str:
-        """The name to display; an address without user and password."""
+        """The name to display; an address is shown without user and password."""
         if self.path is not None:
             return self.path.name
         scheme, _, rest = self.name.partition("://")
@@ -58,9 +58,10 @@ class Source:
 
 
 def sources_of(given: list[str]) -> list[Source]:
-    """Every file that the names, folders and patterns give, in order; a missing one says why.
+    """All files that the names, folders and patterns give, in order; for a missing file, `missing`
+    says why.
 
-    Raises Failure if none of them gives a file.
+    Raises Failure if no file exists.
     """
     found: list[Source] = []
     for name in given:
@@ -73,7 +74,7 @@ def sources_of(given: list[str]) -> list[Source]:
 
 
 def _start_of(path: Path) -> bytes:
-    """The first bytes of a file; empty if it cannot be read, which sending it reports."""
+    """The first bytes of a file; empty if it cannot be read, which is reported when it is sent."""
     try:
         with path.open("rb") as file:
             return file.read(START_BYTES)

@@ -64,7 +64,7 @@ class FileSummary:
         return by_track + self._most_at_once
 
     def line(self) -> str:
-        """One line for a progress bar."""
+        """The summary as one line for a progress bar."""
         parts = [f"{len(self.plates)} plates"] if self.plates else []
         parts += [f"{count} {label}" for label, count in self.objects.most_common(3)]
         parts += [f"{self.events.total()} events"] if self.events else []
@@ -133,7 +133,7 @@ class Summary:
 
 
 def kind_of(event: inference.EmittedEvent) -> str:
-    """An event in a few words: "plate read", "zone crossed: entered (gate)"."""
+    """A short description of an event: "plate read", "zone crossed: entered (gate)"."""
     subject = event.subject.removeprefix(_SUBJECT).replace("_", " ")
     what = f": {event.what}" if event.what and event.what != subject else ""
     return subject + what + (f" ({event.rule})" if event.rule else "")

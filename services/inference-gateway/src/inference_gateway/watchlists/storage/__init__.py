@@ -1,4 +1,4 @@
-"""What is stored of watch-lists: entries, candidates and their reviews."""
+"""Storage of watch-lists: entries, candidates and their reviews."""
 
 from inference_gateway.watchlists.storage.candidates import (
     add_candidate as add_candidate,

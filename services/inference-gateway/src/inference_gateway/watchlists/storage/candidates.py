@@ -1,4 +1,4 @@
-"""Every statement over candidates and their reviews."""
+"""Statements on candidates and their reviews."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -33,7 +33,7 @@ from inference_gateway.watchlists.storage.tables import OFFICER, candidates, rev
 async def seen_just_now(
     tx: Tx, entry_id: UUID, camera_id: UUID, captured_at: datetime
 ) -> UUID | None:
-    """The candidate of the same entry that the same camera sees or saw around this moment."""
+    """The candidate of this entry at this camera within 60 s of this moment, or None."""
     found = await tx.scalar(
         select(candidates.c.candidate_id)
         .where(
@@ -76,7 +76,7 @@ async def add_candidate(tx: Tx, one: Candidate, now: datetime) -> None:
 
 
 async def candidate(tx: Tx, candidate_id: UUID) -> Candidate:
-    """Raises CandidateNotFound."""
+    """The candidate with its reviews. Raises CandidateNotFound."""
     query = select(candidates).where(candidates.c.candidate_id == candidate_id)
     row = (await tx.execute(query)).one_or_none()
     if row is None:
@@ -85,7 +85,7 @@ async def candidate(tx: Tx, candidate_id: UUID) -> Candidate:
 
 
 async def region_of_candidate(tx: Tx, candidate_id: UUID) -> str | None:
-    """The region of a candidate; None where there is no such candidate."""
+    """The region of a candidate; None if it does not exist."""
     query = select(candidates.c.region).where(candidates.c.candidate_id == candidate_id)
     found: str | None = await tx.scalar(query)
     return found
@@ -94,7 +94,7 @@ async def region_of_candidate(tx: Tx, candidate_id: UUID) -> str | None:
 async def candidate_for_review(tx: Tx, candidate_id: UUID) -> tuple[Candidate, Entry]:
     """The candidate, locked, and its entry. Raises CandidateNotFound.
 
-    Whoever closes the entry waits for the lock of an open candidate, and so for this decision.
+    Closing the entry waits for the lock of an open candidate, and so for the review.
     """
     query = select(candidates).where(candidates.c.candidate_id == candidate_id)
     row = (await tx.execute(query.with_for_update())).one_or_none()
@@ -105,7 +105,7 @@ async def candidate_for_review(tx: Tx, candidate_id: UUID) -> tuple[Candidate, E
 
 
 async def add_review(tx: Tx, one: Candidate) -> None:
-    """The last review of a candidate, and what it came to."""
+    """Store the last review of a candidate, and the resulting state."""
     last = one.reviews[-1]
     await tx.execute(
         insert(reviews).values(
@@ -137,7 +137,7 @@ async def candidates_page(
     before: UUID | None,
     size: int,
 ) -> list[Candidate]:
-    """Newest first."""
+    """A page of candidates, newest first."""
     query = select(candidates).order_by(candidates.c.candidate_id.desc()).limit(size)
     if entry_id is not None:
         query = query.where(candidates.c.entry_id == entry_id)
@@ -151,7 +151,7 @@ async def candidates_page(
 
 
 async def unreviewed(tx: Tx, now: datetime, *, most: int) -> list[Candidate]:
-    """Open candidates whose time for a review is over."""
+    """Open candidates whose time for a review has passed, locked."""
     query = select(candidates).where(
         candidates.c.state == CandidateState.OPEN.value,
         candidates.c.found_at <= now - UNREVIEWED_KEPT,
@@ -161,7 +161,9 @@ async def unreviewed(tx: Tx, now: datetime, *, most: int) -> list[Candidate]:
 
 
 async def forgettable(tx: Tx, now: datetime, *, most: int) -> list[Candidate]:
-    """Dismissed ones whose evidence is to be forgotten: those that nobody dismissed, at once."""
+    """Dismissed candidates whose evidence is due for deletion, locked; at once if without a
+    verdict.
+    """
     reviewed = select(reviews.c.candidate_id).where(
         reviews.c.candidate_id == candidates.c.candidate_id,
         reviews.c.verdict == Verdict.OTHER_PERSON.value,
@@ -176,7 +178,7 @@ async def forgettable(tx: Tx, now: datetime, *, most: int) -> list[Candidate]:
 
 
 async def forget_evidence(tx: Tx, one: Candidate, now: datetime) -> None:
-    """The frame of a candidate, unless another candidate of the same frame is kept still."""
+    """Delete the evidence of a candidate, unless another candidate still needs the frame."""
     await tx.execute(
         update(candidates)
         .where(candidates.c.candidate_id == one.candidate_id)
@@ -191,7 +193,7 @@ async def forget_evidence(tx: Tx, one: Candidate, now: datetime) -> None:
 
 
 async def _is_wanted(tx: Tx, sha256: str, place: EvidencePlace) -> bool:
-    """Whether it is the frame of a candidate that is kept, or the shown form of another frame."""
+    """Whether a candidate still needs this content, or it is the shown form of another frame."""
     kept = await tx.scalar(
         select(candidates.c.candidate_id)
         .where(

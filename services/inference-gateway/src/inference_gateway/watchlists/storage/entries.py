@@ -1,4 +1,4 @@
-"""Every statement over the entries of watch-lists."""
+"""Statements on the entries of watch-lists."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ from inference_gateway.watchlists.storage.tables import KEY_CLASS, candidates, c
 
 @dataclass(frozen=True)
 class Changed:
-    """An entry that came in force or closed; `sealed` and `wrapped` are None where it closed."""
+    """An entry that came into force or closed; `sealed` and `wrapped` are None if it is closed."""
 
     change: int
     number: int
@@ -41,7 +41,7 @@ class Changed:
 
 @dataclass(frozen=True)
 class Closing:
-    """Who ended an entry, when and why."""
+    """By whom, when and why an entry is closed."""
 
     by: str
     at: datetime
@@ -53,7 +53,7 @@ def template_place(entry_id: UUID) -> str:
 
 
 async def add_entry(tx: Tx, entry: Entry, template: bytes, *, story: str) -> None:
-    """Raises IdReused when another caller has used the id."""
+    """Add an entry. Raises IdReused if another caller has used the id."""
     key = await tx.keys.new(KEY_CLASS)
     added = await tx.execute(
         insert(entries)
@@ -78,7 +78,7 @@ async def add_entry(tx: Tx, entry: Entry, template: bytes, *, story: str) -> Non
 
 
 async def entry(tx: Tx, entry_id: UUID, *, for_update: bool = False) -> Entry:
-    """Raises EntryNotFound, also where the region is not the caller's."""
+    """The entry. Raises EntryNotFound, also if it is outside the caller's regions."""
     query = select(entries).where(entries.c.entry_id == entry_id)
     row = (await tx.execute(query.with_for_update() if for_update else query)).one_or_none()
     if row is None:
@@ -100,7 +100,7 @@ async def put_in_force(tx: Tx, entry: Entry) -> None:
 
 
 async def close(tx: Tx, entry: Entry, closing: Closing) -> list[UUID]:
-    """Closes an entry and destroys its template's key; returns the candidates dismissed by it."""
+    """Close an entry and destroy its template's key; return the candidates dismissed with it."""
     closed = await tx.execute(
         update(entries)
         .where(entries.c.entry_id == entry.entry_id)
@@ -140,7 +140,7 @@ async def entries_page(
 
 
 async def overdue(tx: Tx, now: datetime, *, most: int) -> list[Entry]:
-    """Entries past their time; those that somebody else decides upon just now are left out."""
+    """Entries past their expiry, locked; those locked by another transaction are skipped."""
     query = (
         select(entries)
         .where(entries.c.template_sealed.is_not(None), entries.c.expires_at <= now)
@@ -152,12 +152,12 @@ async def overdue(tx: Tx, now: datetime, *, most: int) -> list[Entry]:
 
 
 async def version(tx: Tx) -> int:
-    """Grows by one with every entry that comes in force or closes."""
+    """The version of the lists, which grows with every entry that comes into force or closes."""
     return int(await tx.scalar(select(changes.c.version)))
 
 
 async def changed(tx: Tx, *, after: tuple[int, int], most: int) -> list[Changed]:
-    """Changes after (change, number), in that order."""
+    """The changes after (change, number), in that order."""
     query = (
         select(entries, data_keys.c.wrapped)
         .join(data_keys, data_keys.c.key_id == entries.c.key_id)
@@ -180,7 +180,7 @@ async def changed(tx: Tx, *, after: tuple[int, int], most: int) -> list[Changed]
 
 
 async def entry_ids(tx: Tx, numbers: Iterable[int]) -> dict[int, UUID]:
-    """The ids, by number, of those of these entries that are in force."""
+    """The ids of the given entries that are in force, by number."""
     found = await tx.execute(
         select(entries.c.number, entries.c.entry_id).where(
             entries.c.number.in_(list(numbers)), entries.c.state == EntryState.IN_FORCE.value
@@ -190,7 +190,7 @@ async def entry_ids(tx: Tx, numbers: Iterable[int]) -> dict[int, UUID]:
 
 
 async def hold_in_force(tx: Tx, entry_id: UUID, now: datetime) -> bool:
-    """Whether an entry is in force; it stays so, and nobody else finds it, until `tx` ends."""
+    """Whether an entry is in force; if so, lock it until `tx` ends."""
     found = await tx.scalar(
         select(entries.c.entry_id)
         .where(
@@ -204,14 +204,14 @@ async def hold_in_force(tx: Tx, entry_id: UUID, now: datetime) -> bool:
 
 
 async def region_of_entry(tx: Tx, entry_id: UUID) -> str | None:
-    """The region of an entry; None where there is no such entry."""
+    """The region of an entry; None if it does not exist."""
     query = select(entries.c.region).where(entries.c.entry_id == entry_id)
     found: str | None = await tx.scalar(query)
     return found
 
 
 async def _next_version(tx: Tx) -> int:
-    """The row stays locked until the commit: versions are seen in the order they were given."""
+    """Increment the version; its row stays locked until commit, so versions appear in order."""
     grown = await tx.execute(
         update(changes).values(version=changes.c.version + 1).returning(changes.c.version)
     )
