@@ -89,10 +89,9 @@ class AuditApi(audit_pb2_grpc.AuditServicer):
     async def ListEntries(
         self, request: audit_pb2.ListEntriesRequest, context: grpc.aio.ServicerContext
     ) -> audit_pb2.ListEntriesResponse:
-        """Return a page of the log in order of leaf index. Entries hidden from the caller are left
-        out, or reduced to their leaf hashes if `with_hidden` is set.
+        """Return a page of the log in order of leaf index. Raises PageTokenWrong.
 
-        Raises PageTokenWrong.
+        Entries hidden from the caller are left out; `with_hidden` includes their leaf hashes.
         """
         limit = min(max(request.page.size or PAGE_DEFAULT, 1), PAGE_MAX)
         token = request.page.token
@@ -112,8 +111,7 @@ class AuditApi(audit_pb2_grpc.AuditServicer):
     async def ListAttempts(
         self, request: audit_pb2.ListAttemptsRequest, context: grpc.aio.ServicerContext
     ) -> audit_pb2.ListAttemptsResponse:
-        """Return others' attempts in the caller's regions, newest first. Raises BadRequest or
-        PageTokenWrong."""
+        """Return others' refused attempts, newest first. Raises BadRequest or PageTokenWrong."""
         spec = read_page(request.page.size, request.page.token, of=ATTEMPTS)
         before = _position_in(spec.after)
         caller = current_caller()
@@ -156,8 +154,7 @@ class AuditApi(audit_pb2_grpc.AuditServicer):
             return audit_pb2.ProveConsistencyResponse(path=await _hashes(tx, path))
 
     def _shown(self, leaf: Row[Any], scope: Scope) -> audit_pb2.AuditEntry:
-        """Return an entry with its leaf hash, and with its content if the scope may read it. The
-        hash is computed from the stored content, so that a changed entry is detected."""
+        """Return the leaf hash of an entry and, if the scope may read the entry, its content."""
         canonical = bytes(leaf.canonical)
         leaf_hash, entry = merkle.leaf_hash(canonical), read_entry(canonical)
         if entry is None or not self._rules.are_open(entry) or not scope.sees(entry.region):
@@ -175,8 +172,7 @@ def _audit_reading(
     *,
     is_further_page: bool,
 ) -> None:
-    """Write the audit entry of a reading: for an operator on each page that shows entries, for a
-    service only on the first page."""
+    """Audit a reading: by an operator for pages with entries, by a service for the first page."""
     if caller.operator is None:
         if not is_further_page:
             first = str(page[0].leaf_index) if page else ""

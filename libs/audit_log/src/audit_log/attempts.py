@@ -52,8 +52,7 @@ class Attempts:
     ) -> AsyncIterator[None]:
         """Run a block; if it raises one of `refusals`, record an attempt and re-raise the refusal.
 
-        `asked` is the requested record as "type:id". A refusal is not recorded if a service asked
-        on its own behalf.
+        `asked` is the requested record as "type:id". A service's own requests are not recorded.
         """
         try:
             yield

@@ -162,7 +162,7 @@ def verify_consistency(
 
 
 def _halves(leaves: Leaves) -> tuple[Leaves, Leaves]:
-    """Split a range in two; the left part has the largest power of two of leaves below the total."""
+    """Split a range in two; the left part has the largest power of two below the total size."""
     count = leaves.end - leaves.start
     middle = leaves.start + (1 << ((count - 1).bit_length() - 1))
     return Leaves(leaves.start, middle), Leaves(middle, leaves.end)

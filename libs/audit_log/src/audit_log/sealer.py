@@ -42,8 +42,7 @@ class Sealer:
         self._key = db.keyring.signing_key("audit")
 
     async def run(self) -> None:
-        """Seal until cancelled. Raises a database error when the lock against other sealers is
-        lost."""
+        """Seal until cancelled. Raises a database error if the lock on sealing is lost."""
         async with self._db.singleton("sealer") as connection:
             while True:
                 await require_held(connection)
