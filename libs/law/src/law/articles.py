@@ -44,7 +44,8 @@ class Signal:
 
 @dataclass(frozen=True)
 class Article:
-    """A part of an article: `base_values` is the fine in MCI, `edition` the table version."""
+    """Part of an article, with a fine of `base_values` MCI; `edition` is its table's version and
+    hash."""
 
     code: str
     article: str
