@@ -44,8 +44,8 @@ class Signal:
 
 @dataclass(frozen=True)
 class Article:
-    """Part of an article, with a fine of `base_values` MCI; `edition` is its table's version and
-    hash."""
+    """Part of an article, fined `base_values` MCI; `edition` is the version and hash of its
+    table."""
 
     code: str
     article: str
