@@ -48,7 +48,8 @@ class Channels:
         self._channels: dict[str, grpc.aio.Channel] = {}
 
     def to(self, address: str, peer: str) -> grpc.aio.Channel:
-        """Return the channel to "host:port", created on first use; spans name it `peer`."""
+        """Return the channel to `peer` at "host:port", created on first use; spans name the
+        peer."""
         if address not in self._channels:
             interceptors: list[Any] = [interceptor(peer) for interceptor in _INTERCEPTORS]
             self._channels[address] = grpc.aio.secure_channel(

@@ -120,7 +120,7 @@ class Database:
                 _in_transaction.reset(token)
 
     async def ping(self) -> None:
-        """Query the database. Raises its error, or ClockUnsure if its clock differs from ours."""
+        """Query the database. Raises a database error, or ClockUnsure if its clock is not ours."""
         async with self._engine.connect() as connection:
             asked_at = self._clock()
             theirs = await connection.scalar(DATABASE_TIME)

@@ -216,7 +216,7 @@ def _or_unreadable(read: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
 
 
 def _readable(request: Any) -> Any:
-    """Return a request, or a stream of them. Raises BadRequest if decoding failed."""
+    """Return a request, or a stream of them that is checked as it is read. Raises BadRequest."""
     if isinstance(request, AsyncIterable):
         return _each_readable(request)
     if isinstance(request, _Unreadable):
@@ -311,7 +311,7 @@ class GrpcServer:
             raise OSError(f"cannot listen on {address}")
 
     async def start(self, services: tuple[str, ...]) -> None:
-        """Start serving, by full names. Raises RuntimeError unless the policy fits the methods."""
+        """Start the services with these full names. Raises RuntimeError unless the policy fits."""
         names = (*services, health.SERVICE_NAME, reflection.SERVICE_NAME)
         reflection.enable_server_reflection(names, self.server)
         self._check_policy(services)

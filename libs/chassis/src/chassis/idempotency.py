@@ -14,7 +14,7 @@ from chassis.tables import requests
 async def is_first_use(
     connection: AsyncConnection, caller: str, request_id: UUID, content: bytes
 ) -> bool:
-    """Store a request id; return whether it is new. Raises IdReused if its content differs."""
+    """Store a request id; return whether it is new. Raises IdReused if the content differs."""
     fingerprint = hashlib.sha256(content).digest()
     added = await connection.execute(
         insert(requests)

@@ -2,8 +2,8 @@
 
 A certificate names its holder in the URI SAN spiffe://tartip/{service,partner,device}/<name>; the
 authority of that kind must have signed it (`authorities`). An operator's token is an OIDC access
-token (audience "tartip") with the claims `sub`, `roles` and `regions`. A gateway forwards it, and
-each service verifies it again, against the issuer's published keys.
+token (audience "tartip") with the claims `sub`, `roles` and `regions`. A service forwards the
+token; the owner of the data verifies it again, against the issuer's published keys.
 """
 
 import asyncio
@@ -40,7 +40,7 @@ class Operator:
 
 @dataclass(frozen=True)
 class Caller:
-    """The peer that calls (a service, partner or device), and the operator for whom it calls."""
+    """The caller (a service, partner or device), and the operator for whom a service calls."""
 
     kind: str
     name: str

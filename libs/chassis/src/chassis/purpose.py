@@ -1,7 +1,7 @@
 """The purpose for which a call reads a person's data: a text in any script, forwarded to peers.
 
-It is sent in the gRPC metadata `tartip-purpose-bin` (UTF-8), or `tartip-purpose` for ASCII only.
-The policy of a method states whether it requires a purpose (`allow(…, purpose=True)`).
+A purpose is sent in the gRPC metadata `tartip-purpose-bin` (UTF-8), or as `tartip-purpose` if it is
+ASCII. The policy of a method states whether a purpose is required (`allow(…, purpose=True)`).
 """
 
 import unicodedata

@@ -79,7 +79,7 @@ class Refusal(Exception):
 
 
 class BadRequest(Refusal):
-    """A request with wrong `fields`. If all fields have the same code, it is the reason."""
+    """A request with wrong `fields`. A code that all the fields share is the reason."""
 
     kind = Kind.INVALID
     code = "BAD_REQUEST"

@@ -106,7 +106,7 @@ class Tx:
         facts: Mapping[str, str] | None = None,
         confidential: bool = False,
     ) -> UUID:
-        """Write an audit entry and return its id. `object_ref` is "type:id"; `facts` hold ids only.
+        """Write an audit entry, which holds ids only; return its id. `object_ref` is "type:id".
 
         A confidential entry is sealed like all others and shown to no auditor.
         """

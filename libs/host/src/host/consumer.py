@@ -2,8 +2,8 @@
 
 The inbox rows and effects of a batch share one transaction; if it fails, each event is handled in a
 transaction of its own. If a handler raises `Poison`, the event becomes a dead letter at once. After
-any other exception the event is redelivered with a delay; it becomes a dead letter at its last
-delivery: LAST_DELIVERY, or for `Later` DELIVERIES_MAX. While the database is unavailable or its
+any other exception the event is redelivered with a delay; it becomes a dead letter at LAST_DELIVERY
+or, if the handler raises `Later`, beyond DELIVERIES_MAX. While the database is unavailable or its
 clock differs from ours, nothing is fetched, and events already fetched wait.
 """
 
