@@ -1,1 +1,1 @@
-"""The audit log of a service: sealed into a signed Merkle tree, read by auditors, proved."""
+"""The audit log of a service: a signed Merkle tree of entries, with RPCs to read and prove them."""

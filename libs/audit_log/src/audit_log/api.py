@@ -1,7 +1,7 @@
-"""Serves `tartip.audit.v1`: heads, entries, proofs, and attempts to open hidden records.
+"""The servicer of `tartip.audit.v1`: heads, entries, proofs, and attempts to open hidden records.
 
-A reader sees the open entries of their regions. The tree holds all entries, so a verifier gets the
-hashes of the others. Reading is audited in the same log.
+A reader gets the open entries of their regions in full. The tree covers all entries, so a verifier
+also gets the leaf hashes of the hidden entries. Each reading is audited in the same log.
 """
 
 import re
@@ -39,7 +39,7 @@ PAGE_DEFAULT, PAGE_MAX = 50, 200
 
 
 class NothingSealed(Refusal):
-    """No entry of the log was sealed yet."""
+    """No entry of the log has been sealed yet."""
 
     kind = Kind.STATE
     code = "NOTHING_SEALED"
@@ -53,7 +53,7 @@ class EntryNotSealed(Refusal):
 
 
 class TreeSizeUnknown(Refusal):
-    """No head was signed for a tree of this size, or the sizes are not in order."""
+    """No head was signed for a tree of this size, or the first of two sizes is the larger."""
 
     kind = Kind.INVALID
     code = "TREE_SIZE_UNKNOWN"
@@ -70,7 +70,7 @@ class AuditApi(audit_pb2_grpc.AuditServicer):
     async def GetHead(
         self, request: audit_pb2.GetHeadRequest, context: grpc.aio.ServicerContext
     ) -> audit_pb2.GetHeadResponse:
-        """The newest signed head. Raises NothingSealed."""
+        """Return the newest signed head. Raises NothingSealed."""
         async with self._db.begin(SYSTEM) as tx:
             head = await newest_head(tx)
         if head is None:
@@ -89,9 +89,9 @@ class AuditApi(audit_pb2_grpc.AuditServicer):
     async def ListEntries(
         self, request: audit_pb2.ListEntriesRequest, context: grpc.aio.ServicerContext
     ) -> audit_pb2.ListEntriesResponse:
-        """A page of the log in order; readers who may not see every entry of it get fewer.
+        """Return a page of the log in order of leaf index. Raises PageTokenWrong.
 
-        Raises PageTokenWrong.
+        Entries hidden from the caller are left out; `with_hidden` includes their leaf hashes.
         """
         limit = min(max(request.page.size or PAGE_DEFAULT, 1), PAGE_MAX)
         token = request.page.token
@@ -111,7 +111,7 @@ class AuditApi(audit_pb2_grpc.AuditServicer):
     async def ListAttempts(
         self, request: audit_pb2.ListAttemptsRequest, context: grpc.aio.ServicerContext
     ) -> audit_pb2.ListAttemptsResponse:
-        """Attempts of the caller's regions, newest first. Raises BadRequest or PageTokenWrong."""
+        """Return others' refused attempts, newest first. Raises BadRequest or PageTokenWrong."""
         spec = read_page(request.page.size, request.page.token, of=ATTEMPTS)
         before = _position_in(spec.after)
         caller = current_caller()
@@ -154,7 +154,7 @@ class AuditApi(audit_pb2_grpc.AuditServicer):
             return audit_pb2.ProveConsistencyResponse(path=await _hashes(tx, path))
 
     def _shown(self, leaf: Row[Any], scope: Scope) -> audit_pb2.AuditEntry:
-        """An entry with the hash of its stored content, so that a changed one is detected."""
+        """Return the leaf hash of an entry and, if the scope may read the entry, its content."""
         canonical = bytes(leaf.canonical)
         leaf_hash, entry = merkle.leaf_hash(canonical), read_entry(canonical)
         if entry is None or not self._rules.are_open(entry) or not scope.sees(entry.region):
@@ -172,7 +172,7 @@ def _audit_reading(
     *,
     is_further_page: bool,
 ) -> None:
-    """Audit a reading: for a person every page with entries, for a service only the first page."""
+    """Audit a reading: by an operator for pages with entries, by a service for the first page."""
     if caller.operator is None:
         if not is_further_page:
             first = str(page[0].leaf_index) if page else ""
@@ -185,7 +185,7 @@ def _audit_reading(
 
 
 async def _require_head(tx: Tx, tree_size: int) -> None:
-    """Raises TreeSizeUnknown if no head was signed for a tree of this size."""
+    """Raise TreeSizeUnknown if no head was signed for a tree of this size."""
     known = await tx.scalar(
         select(audit_heads.c.tree_size).where(audit_heads.c.tree_size == tree_size)
     )
@@ -216,7 +216,7 @@ async def _attempts_before(tx: Tx, before: int | None, limit: int) -> Sequence[R
 
 
 def _may_list(scope: Scope, attempt: AuditEntry) -> bool:
-    """Only attempts of others: a caller's own would reveal which hidden records exist."""
+    """Whether a caller may see an attempt; their own attempts would reveal which records exist."""
     return scope.sees(attempt.region) and attempt.actor != scope.actor
 
 

@@ -1,8 +1,8 @@
 """Attempts to open hidden records: audited, and reported to internal security.
 
-The caller gets "not found" as for a record that does not exist; attempts on such records are
-audited too. Both cases take the same steps, so that neither the answer nor its timing reveals which
-it was.
+The caller gets "not found", as for a record that does not exist. Attempts to open records that do
+not exist are audited too. Both cases take the same steps, so that neither the answer nor its timing
+reveals whether the record exists.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -22,7 +22,7 @@ from chassis.transaction import SYSTEM, Tx
 
 @dataclass(frozen=True)
 class Record:
-    """The requested record, as the log names it."""
+    """The requested record, as audit entries name it: `object_ref` is "type:id"."""
 
     object_ref: str
     region: str = ""
@@ -50,9 +50,9 @@ class Attempts:
     async def recorded(
         self, caller: Caller, asked: str, find: Find, *refusals: type[Refusal]
     ) -> AsyncIterator[None]:
-        """Run a block; if it raises one of `refusals`, record an attempt and re-raise it.
+        """Run a block; if it raises one of `refusals`, record an attempt and re-raise the refusal.
 
-        `asked` is the requested record as "type:id". A service's own requests are not attempts.
+        `asked` is the requested record as "type:id". A service's own requests are not recorded.
         """
         try:
             yield

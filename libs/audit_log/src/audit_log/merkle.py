@@ -1,9 +1,9 @@
 """Merkle trees of RFC 9162 section 2.1: roots, inclusion and consistency proofs. Pure.
 
-Hashes are SHA-256, 32 bytes; leaves are given as their hashes. A `Subtree` is perfect: its
-2**level leaves begin at leaf index * 2**level. A "frontier" is the list of roots of the perfect
-subtrees that make up a tree of n leaves, largest first (one per set bit of n): it is all that
-appending needs. A proof takes O(log n) roots of perfect subtrees.
+Hashes are SHA-256, 32 bytes; leaves are given as their hashes. A `Subtree` is perfect: its 2**level
+leaves begin at the leaf with index `index * 2**level`. A "frontier" is the list of roots of the
+perfect subtrees that make up a tree of n leaves, largest first (one per set bit of n); appending
+needs only the frontier. A proof takes O(log n) roots of perfect subtrees.
 """
 
 import hashlib
@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 @dataclass(frozen=True)
 class Subtree:
-    """A perfect subtree; at level 0 it is the leaf with that index."""
+    """A perfect subtree of 2**level leaves; at level 0, the single leaf with that index."""
 
     level: int
     index: int
@@ -40,10 +40,9 @@ def node_hash(left: bytes, right: bytes) -> bytes:
 def append(
     frontier: Sequence[bytes], size: int, leaf: bytes
 ) -> tuple[list[bytes], dict[Subtree, bytes]]:
-    """Append to a tree of `size` leaves: the new frontier, and the subtrees that the leaf
-    completes.
+    """Append a leaf to a tree of `size` leaves; return the new frontier and the completed subtrees.
 
-    Those are the subtrees of level 1 and above, each with its root.
+    The completed subtrees are those of level 1 and above, each with its root.
     """
     grown, completed, top, index = list(frontier), dict[Subtree, bytes](), leaf, size
     for level in range(1, _trailing_ones(size) + 1):
@@ -63,7 +62,7 @@ def root_of(frontier: Sequence[bytes]) -> bytes:
 
 
 def root(leaves: Iterable[bytes]) -> bytes:
-    """The root over leaves given by their hashes."""
+    """The root of the tree over these leaves, given as their hashes."""
     frontier: list[bytes] = []
     for size, leaf in enumerate(leaves):
         frontier, _ = append(frontier, size, leaf)
@@ -73,7 +72,7 @@ def root(leaves: Iterable[bytes]) -> bytes:
 def inclusion_path(index: int, size: int) -> list[Leaves]:
     """The ranges whose roots prove that leaf `index` is in a tree of `size` (RFC 9162, 2.1.3.1).
 
-    From the leaf's sibling up to the root's child; 0 <= index < size.
+    They are ordered from the leaf's sibling up to the root's child. Requires 0 <= index < size.
     """
     path, whole = [], Leaves(0, size)
     while whole.end - whole.start > 1:
@@ -87,7 +86,7 @@ def inclusion_path(index: int, size: int) -> list[Leaves]:
 def consistency_path(first: int, second: int) -> list[Leaves]:
     """The ranges whose roots prove that a tree of `second` leaves extends one of `first` (2.1.4.1).
 
-    0 <= first <= second; empty if they are equal or `first` is 0.
+    Requires 0 <= first <= second. The list is empty if `first` is 0 or equals `second`.
     """
     if first in (0, second):
         return []
@@ -103,19 +102,19 @@ def consistency_path(first: int, second: int) -> list[Leaves]:
 
 
 def subtrees(path: Iterable[Leaves]) -> set[Subtree]:
-    """The perfect subtrees whose roots `resolve` needs to know for this path."""
+    """The perfect subtrees whose roots `resolve` needs for this path."""
     return {subtree for leaves in path for subtree in _perfect(leaves)}
 
 
 def resolve(path: Iterable[Leaves], roots: Mapping[Subtree, bytes]) -> list[bytes]:
-    """The hashes of a path. Raises KeyError if `roots` lacks one of its `subtrees`."""
+    """The root of each range of a path. Raises KeyError if `roots` lacks a subtree of the path."""
     return [root_of([roots[subtree] for subtree in _perfect(leaves)]) for leaves in path]
 
 
 def verify_inclusion(
     leaf: bytes, index: int, size: int, path: Sequence[bytes], expected_root: bytes
 ) -> bool:
-    """Whether `path` proves that `leaf` is the one at `index` of `size` (RFC 9162, 2.1.3.2)."""
+    """Whether `path` proves that a tree of `size` has `leaf` at `index` (RFC 9162, 2.1.3.2)."""
     if not 0 <= index < size:
         return False
     node, last, result = index, size - 1, leaf
@@ -135,7 +134,7 @@ def verify_inclusion(
 def verify_consistency(
     first: int, second: int, path: Sequence[bytes], first_root: bytes, second_root: bytes
 ) -> bool:
-    """Whether `path` proves that the tree of `second` leaves extends that of `first` (2.1.4.2)."""
+    """Whether `path` proves that a tree of `second` leaves extends one of `first` (2.1.4.2)."""
     if first == second:
         return not path and first_root == second_root
     if first == 0:
@@ -163,14 +162,14 @@ def verify_consistency(
 
 
 def _halves(leaves: Leaves) -> tuple[Leaves, Leaves]:
-    """Split as the RFC does: the left part is the largest power of two below their number."""
+    """Split a range in two; the left part has the largest power of two below the total size."""
     count = leaves.end - leaves.start
     middle = leaves.start + (1 << ((count - 1).bit_length() - 1))
     return Leaves(leaves.start, middle), Leaves(middle, leaves.end)
 
 
 def _perfect(leaves: Leaves) -> list[Subtree]:
-    """The perfect subtrees of a range, largest first; `start` must be aligned to the largest."""
+    """The perfect subtrees that make up a range, largest first; `start` is aligned to the first."""
     found, start = [], leaves.start
     while start < leaves.end:
         level = (leaves.end - start).bit_length() - 1

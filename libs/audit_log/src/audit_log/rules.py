@@ -15,7 +15,7 @@ class AuditRules:
     records_attempts: bool = False
 
     def are_open(self, entry: AuditEntry) -> bool:
-        """Whether auditors of its region may read this entry."""
+        """Whether an entry may be read by the auditors of its region."""
         if entry.audit_class:
             return entry.audit_class == OPEN
         return entry.object_type not in self.hidden_unclassified

@@ -1,9 +1,9 @@
-"""The audit log, sealed into a signed Merkle tree.
+"""The sealer of the audit log, which adds entries to a signed Merkle tree.
 
 `Tx.audit` writes entries in the transaction of the effect that they record. One sealer per schema
-assigns leaf indices to waiting entries, stores the roots of the subtrees that they complete and
-signs the new head. A head commits to the number and content of all entries, so that changing,
-dropping or inserting one is detected. `api` serves the log.
+assigns leaf indices to waiting entries, stores the roots of the subtrees that these entries
+complete, and signs the new head. A head commits to the number and content of all entries, so that
+changing, dropping or inserting an entry is detected. `api` serves the log.
 """
 
 import asyncio
@@ -32,7 +32,7 @@ def head_text(service: str, tree_size: int, root: bytes, sealed_at: datetime) ->
 
 
 class Sealer:
-    """Seals waiting entries every `every_seconds`, in one process per schema."""
+    """A loop that seals waiting entries every `every_seconds`, in one process per schema."""
 
     def __init__(self, db: Database, clock: Clock, *, service: str, every_seconds: float) -> None:
         self._db = db
@@ -42,7 +42,7 @@ class Sealer:
         self._key = db.keyring.signing_key("audit")
 
     async def run(self) -> None:
-        """Seal until cancelled. Raises when the lock that keeps other sealers out is lost."""
+        """Seal until cancelled. Raises a database error if the lock on sealing is lost."""
         async with self._db.singleton("sealer") as connection:
             while True:
                 await require_held(connection)
@@ -51,7 +51,7 @@ class Sealer:
                 await asyncio.sleep(self._every_seconds)
 
     async def seal(self) -> int:
-        """Seal up to BATCH waiting entries under a new head; returns their number."""
+        """Seal up to BATCH waiting entries under a new head; return their number."""
         async with self._db.begin(SYSTEM) as tx:
             waiting = await _waiting(tx)
             if not waiting:

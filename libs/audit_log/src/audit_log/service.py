@@ -1,4 +1,4 @@
-"""Adding the audit log to a service: one call in its `build`."""
+"""Adds the audit log to a service, by one call in the service's `build`."""
 
 from typing import Any
 

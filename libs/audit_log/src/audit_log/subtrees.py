@@ -1,8 +1,8 @@
-"""The roots of a log's perfect subtrees, so that a proof reads O(log n) rows and not every leaf.
+"""The stored roots of a log's perfect subtrees: a proof reads O(log n) rows instead of every leaf.
 
 `audit_nodes` holds levels 1 and above; level 0 is `audit_leaves`. The sealer adds the subtrees that
-a batch completes, in the transaction of the batch. Each service creates the table in a migration of
-its own, which fills it from existing leaves.
+a batch completes, in the transaction of the batch. A migration of each service creates the table
+and fills it from existing leaves.
 """
 
 from collections.abc import Mapping, Set
@@ -51,7 +51,7 @@ async def add_roots(tx: Tx, completed: Mapping[Subtree, bytes]) -> None:
 
 
 async def roots_of(tx: Tx, wanted: Set[Subtree]) -> dict[Subtree, bytes]:
-    """The roots of the wanted subtrees, without those not sealed yet; two reads by key."""
+    """The roots of the wanted subtrees; a subtree that is not complete yet is left out."""
     leaves = [subtree.index for subtree in wanted if subtree.level == 0]
     above = [(subtree.level, subtree.index) for subtree in wanted if subtree.level > 0]
     found = await tx.execute(
@@ -68,7 +68,7 @@ async def roots_of(tx: Tx, wanted: Set[Subtree]) -> dict[Subtree, bytes]:
 def install_nodes(op: Operations, runtime_role: str) -> None:
     """Create `audit_nodes` in a service's migration and fill it from existing leaves.
 
-    The database computes the hashes, `FILLED_AT_ONCE` nodes per statement: bounded memory.
+    The database computes the hashes, `FILLED_AT_ONCE` nodes per statement, which bounds its memory.
     """
     connection = op.get_bind()
     audit_nodes.create(connection)
@@ -81,7 +81,7 @@ def install_nodes(op: Operations, runtime_role: str) -> None:
 
 
 def _fill_above(connection: Connection, level: int, count: int) -> None:
-    """Insert the parents of the `count` nodes of `level`; a last one without a sibling has none."""
+    """Insert the parents of the `count` nodes of `level`; an unpaired last node has no parent."""
     paired, step = count - count % 2, 2 * FILLED_AT_ONCE
     for start in range(0, paired, step):
         connection.execute(

@@ -1,5 +1,5 @@
-"""The plumbing that the services share: storage, calls, identity, events and audit entries.
+"""The infrastructure that all services share: storage, calls, identity, events and audit entries.
 
-It knows no domain noun, reads no environment outside `settings` and imports no service. What runs a
-service's process stands in `host`.
+The package has no types of a service's domain, reads the environment only in `settings` and imports
+no service. The code that runs a service's process is in `host`.
 """

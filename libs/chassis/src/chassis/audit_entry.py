@@ -1,4 +1,4 @@
-"""One entry of the audit log: its canonical form, and who among its readers may see it."""
+"""An entry of the audit log: its fields, its canonical form and whether auditors may read it."""
 
 import json
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ HIDDEN, UNKNOWN = "hidden", "unknown"
 
 @dataclass(frozen=True)
 class AuditEntry:
-    """Who (`actor`) did or saw what and why: ids only. `object_ref` is "type:id"."""
+    """A record of what `actor` did to which object ("type:id") and why; it holds ids only."""
 
     entry_id: UUID
     at: datetime
@@ -55,7 +55,7 @@ class AuditEntry:
 
 
 def read_entry(canonical: bytes) -> AuditEntry | None:
-    """The entry that a row holds; None where the row is not an entry, which is shown to nobody."""
+    """Parse a canonical entry; None for bytes that are not an entry, which no reader gets."""
     try:
         content = json.loads(canonical)
         return AuditEntry(

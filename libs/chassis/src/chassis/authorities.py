@@ -1,8 +1,8 @@
 """Certificate authorities: each kind of caller (service, partner, device) has its own.
 
-The name in a certificate counts only where the authority of that kind signed it: whoever certifies
-outsiders must not be able to name a service. TLS accepts the certificates of all kinds; which kind
-it is, is read here, from the certificate itself.
+The name in a certificate is valid only if the authority of the caller's kind signed the
+certificate: an authority for outsiders must not be able to certify a service. TLS accepts the
+certificates of all authorities; this module reads the kind from the certificate and verifies it.
 """
 
 from collections import OrderedDict
@@ -20,7 +20,7 @@ KNOWN_MAX = 4096
 
 
 class Authorities:
-    """Who may certify callers, kind → PEM: several certificates while an authority changes."""
+    """The authorities of callers: PEM by kind, with several certificates during a rotation."""
 
     def __init__(self, pem: Mapping[str, bytes]) -> None:
         self._pem = dict(pem)
@@ -32,7 +32,7 @@ class Authorities:
 
     @classmethod
     def in_folder(cls, folder: Path) -> "Authorities":
-        """Reads `<kind>.pem` for each kind of caller. Raises OSError or ValueError."""
+        """Read `<kind>.pem` for each kind of caller. Raises OSError or ValueError."""
         return cls({kind: (folder / f"{kind}.pem").read_bytes() for kind in KINDS})
 
     @property
@@ -41,9 +41,9 @@ class Authorities:
         return b"\n".join(self._pem.values())
 
     def caller(self, chain: bytes) -> tuple[str, str]:
-        """(kind, name) of certificates in PEM, the caller's own first, then what leads up from it.
+        """The kind and name in a PEM chain: the caller's certificate, then the intermediate ones.
 
-        Raises NotAuthenticated where the authority of its kind did not sign it.
+        Raises NotAuthenticated unless the authority of that kind signed the certificate.
         """
         known = self._known.get(chain)
         if known is None:

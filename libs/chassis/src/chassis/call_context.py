@@ -26,7 +26,7 @@ _current: ContextVar[Call | None] = ContextVar("call", default=None)
 
 
 def bind(call: Call) -> None:
-    """Makes `call` the current call of this task."""
+    """Make `call` the current call of this task."""
     _current.set(call)
 
 

@@ -1,7 +1,7 @@
-"""Channels to peers: mutual TLS, the caller's deadline and purpose, the trace, refusals by name.
+"""Channels to peers (other services): mutual TLS, propagated deadline, purpose and trace.
 
-A call to a peer while a transaction is open is a bug and raises. The deadline of the call being
-served travels: a peer gets what is left of it, less a little for the way back.
+A call to a peer while a transaction is open is a bug and raises CallInsideTransaction. A peer gets
+the time that is left of the call being served, less `WAY_BACK_SECONDS` for the reply.
 """
 
 import contextlib
@@ -35,11 +35,11 @@ OPTIONS = [
 
 
 class CallInsideTransaction(RuntimeError):
-    """A transaction must not be held open across the network."""
+    """A peer was called while a transaction was open."""
 
 
 class Channels:
-    """One channel a peer, made at first need; all under this service's certificate."""
+    """The channels of a service to its peers, which present the service's certificate."""
 
     def __init__(self, *, cert: Path, key: Path, ca: Path) -> None:
         self._credentials = grpc.ssl_channel_credentials(
@@ -48,7 +48,8 @@ class Channels:
         self._channels: dict[str, grpc.aio.Channel] = {}
 
     def to(self, address: str, peer: str) -> grpc.aio.Channel:
-        """The channel to `peer` at "host:port", made once; spans name the peer."""
+        """Return the channel to `peer` at "host:port", created on first use; spans name the
+        peer."""
         if address not in self._channels:
             interceptors: list[Any] = [interceptor(peer) for interceptor in _INTERCEPTORS]
             self._channels[address] = grpc.aio.secure_channel(
@@ -57,14 +58,14 @@ class Channels:
         return self._channels[address]
 
     async def close(self) -> None:
-        """Closes all channels; calls in flight are cancelled."""
+        """Close all channels; calls in flight are cancelled."""
         for channel in self._channels.values():
             await channel.close(None)
 
 
 @contextlib.contextmanager
 def peers_refusals() -> Iterator[None]:
-    """A context for a call: the peer's refusal is raised as a `RemoteRefusal` of the same code."""
+    """Run a block that calls a peer; re-raise the peer's refusal as a `RemoteRefusal`."""
     try:
         yield
     except grpc.aio.AioRpcError as error:
@@ -72,7 +73,7 @@ def peers_refusals() -> Iterator[None]:
 
 
 async def refusals_of(stream: AsyncIterable[T]) -> AsyncIterator[T]:
-    """The messages of a peer's stream; its refusal is raised as a `RemoteRefusal`."""
+    """Yield the messages of a peer's stream; raise the peer's refusal as a `RemoteRefusal`."""
     with peers_refusals():
         async for message in stream:
             yield message
@@ -100,13 +101,13 @@ def _details(details: grpc.aio.ClientCallDetails, *, streams: bool) -> grpc.aio.
 
 
 class _Spans:
-    """What the four kinds of interceptor share: a span around the call, and its details."""
+    """Base of the four kinds of interceptor: opens a span and sets metadata and time-out."""
 
     def __init__(self, peer: str) -> None:
         self._peer = peer
 
     async def until_done(self, proceed: Proceed, details: Any, request: Any) -> Any:
-        """A call that is over when this returns, so that its span shows how long it took."""
+        """Make a call and wait for its status, so that the span covers the whole call."""
         with self._span(details) as span:
             call = await proceed(_details(details, streams=False), request)
             code = await call.code()
@@ -114,7 +115,7 @@ class _Spans:
             return call
 
     async def until_begun(self, proceed: Proceed, details: Any, request: Any) -> Any:
-        """A stream that goes on after this returns; its span shows that it began."""
+        """Begin a streaming call; the span ends as soon as the stream has begun."""
         with self._span(details):
             return await proceed(_details(details, streams=True), request)
 

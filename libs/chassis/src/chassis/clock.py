@@ -1,13 +1,13 @@
-"""Time and ids, passed in rather than looked up.
+"""Clocks, which are passed as arguments, and ids that carry the time.
 
-A `Clock` answers the moment in UTC. There are two of them:
+A `Clock` returns the current moment in UTC. There are two clocks:
 
-- `system_clock` is the time that the services live in: the host's, moved by TARTIP_CLOCK_OFFSET
-  (tests and the sandbox run in another year). What services decide, record and count goes by it;
-  the database is moved by the same with `service_now()` (see `tables`), and ids carry it.
-- `real_clock` is the host's and never moves: certificates, tokens and the broker go by it.
+- `system_clock` is the host's clock plus TARTIP_CLOCK_OFFSET (tests and the sandbox run in another
+  year). Services decide and record by it; the database adds the same offset in `service_now()` (see
+  `tables`), and new ids carry this time.
+- `real_clock` is the host's clock without offset, used for certificates, tokens and the broker.
 
-Ids are UUIDv7 in lower case: they sort by the time they were made, which keeps indexes short and
+Ids are UUIDv7 in lower case: they sort by the time of their creation, which keeps indexes short and
 pages in order.
 """
 
@@ -27,13 +27,13 @@ _offset = timedelta()
 
 
 def move_clock(offset: timedelta) -> None:
-    """Moves this process's `system_clock` and ids; once, before anything asks for the time."""
+    """Set the offset of `system_clock` and of ids, once, before the time is first read."""
     global _offset
     _offset = offset
 
 
 def clock_offset() -> timedelta:
-    """What `system_clock` adds to the host's clock; negative for a time in the past."""
+    """The offset of `system_clock` from the host's clock; negative for a time in the past."""
     return _offset
 
 
@@ -43,7 +43,7 @@ def real_clock() -> datetime:
 
 
 def system_clock() -> datetime:
-    """The time that services decide and record by, in UTC: the host's, moved by `clock_offset`."""
+    """The time by which services decide and record, in UTC: the host's plus `clock_offset`."""
     return real_clock() + _offset
 
 
@@ -76,7 +76,7 @@ def to_timestamp(moment: datetime | None) -> Timestamp | None: ...
 
 
 def to_timestamp(moment: datetime | None) -> Timestamp | None:
-    """The protobuf form of a moment with a zone; None stays None (the field stays absent)."""
+    """The protobuf form of a moment with a time zone; None for None, an absent field."""
     if moment is None:
         return None
     stamp = Timestamp()

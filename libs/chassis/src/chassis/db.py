@@ -1,4 +1,4 @@
-"""The database: one pool per process, one visible transaction per decision.
+"""The database: one connection pool per process, one explicit transaction per decision.
 
     async with db.begin(caller.scope) as tx:
         row = (await tx.execute(select(...))).one()
@@ -6,8 +6,8 @@
         tx.audit("…", …)       # audit row, likewise
     # committed here, before any reply
 
-A transaction runs under a `Scope`: who asks, from which regions, in which roles. Row-level security
-reads it. While one is open no call to a peer may be made; the client interceptors check the flag.
+A transaction runs under a `Scope` (the caller, its regions and roles), which row-level security
+reads. While a transaction is open, no peer may be called; the client interceptors check this.
 """
 
 import asyncio
@@ -46,16 +46,16 @@ _in_transaction: ContextVar[bool] = ContextVar("in_transaction", default=False)
 
 
 def in_transaction() -> bool:
-    """Whether this task holds a transaction open."""
+    """Whether this task has a transaction open."""
     return _in_transaction.get()
 
 
 def storage_is_away(error: BaseException) -> bool:
-    """Whether an error means that the database cannot do it now, rather than a wrong statement.
+    """Whether an error means that the database is unavailable now, not that a statement is wrong.
 
-    It cannot be reached, has no room left, or broke off one of two transactions that stood in each
-    other's way: the same again may work. So does one whose clock is not ours: nothing is decided
-    there, and nothing given up.
+    True if the database cannot be reached, has no room left or aborted one of two conflicting
+    transactions, so that a retry may succeed. Also true for ClockUnsure: while the database's clock
+    differs from ours, nothing is decided and no work is given up.
     """
     if isinstance(error, ClockUnsure | PoolTimeout):
         return True
@@ -68,7 +68,7 @@ def storage_is_away(error: BaseException) -> bool:
 
 
 class Database:
-    """The pool of one process and the transactions on it."""
+    """The connection pool of one process, and its transactions."""
 
     def __init__(
         self, url: str, *, service: str, keyring: Keyring, clock: Clock, pool_size: int = 4
@@ -93,12 +93,12 @@ class Database:
 
     @property
     def clock(self) -> Clock:
-        """The clock that decisions are dated by."""
+        """The clock by which decisions are dated."""
         return self._clock
 
     @asynccontextmanager
     async def begin(self, scope: Scope) -> AsyncIterator[Tx]:
-        """One transaction under `scope`; commits when the block ends, rolls back if it raises."""
+        """Run the block in a transaction under `scope`; commit at its end, roll back on error."""
         if not self._clock_is_sure:
             raise ClockUnsure
         async with self._engine.connect() as connection, connection.begin():
@@ -120,7 +120,7 @@ class Database:
                 _in_transaction.reset(token)
 
     async def ping(self) -> None:
-        """Raises when the database cannot be reached, or ClockUnsure when its clock is not ours."""
+        """Query the database. Raises a database error, or ClockUnsure if its clock is not ours."""
         async with self._engine.connect() as connection:
             asked_at = self._clock()
             theirs = await connection.scalar(DATABASE_TIME)
@@ -133,9 +133,9 @@ class Database:
 
     @asynccontextmanager
     async def singleton(self, name: str) -> AsyncIterator[AsyncConnection]:
-        """Waits for the lock `name`, which one process of the schema holds; yields its connection.
+        """Wait for the lock `name`, exclusive in the schema; yield the connection that holds it.
 
-        The lock lives and dies with the connection, so whoever lost it learns at the next query.
+        The lock ends with the connection: a holder that lost it gets an error at the next query.
         """
         connection = await self._engine.connect()
         try:
@@ -149,12 +149,12 @@ class Database:
             await connection.close()
 
     async def close(self) -> None:
-        """Closes the pool."""
+        """Close the pool."""
         await self._engine.dispose()
 
 
 async def require_held(connection: AsyncConnection) -> None:
-    """Raises when the connection of a singleton, and so its lock, was lost."""
+    """Raise an error if the connection of a singleton, and with it the lock, was lost."""
     await connection.execute(text("SELECT 1"))
 
 
@@ -168,5 +168,5 @@ _TRY_LOCK = text(
 
 
 def canonical_json(value: dict[str, Any]) -> bytes:
-    """Canonical JSON (RFC 8785) in UTF-8, for what is signed or compared."""
+    """Canonical JSON (RFC 8785) in UTF-8, for values that are signed or compared."""
     return rfc8785.dumps(json.loads(json.dumps(value)))

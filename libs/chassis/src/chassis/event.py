@@ -1,4 +1,4 @@
-"""A fact to publish, and the row of the outbox that it becomes."""
+"""An event to publish, and its row in the outbox."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,7 +15,7 @@ OUTBOX_KEY = "outbox"
 
 @dataclass(frozen=True)
 class Event:
-    """A fact to publish: `subject` in the past tense, `version` of the aggregate it tells about."""
+    """An event to publish: `subject` in the past tense, `version` of the aggregate it concerns."""
 
     subject: str
     aggregate: str
@@ -29,7 +29,7 @@ class Event:
 
 
 def outbox_row(fact: Event, keyring: Keyring) -> dict[str, Any]:
-    """The columns of `tables.outbox` for an event, with the trace context it is published under."""
+    """The columns of `tables.outbox` for an event, with the trace context of its publication."""
     story = fact.story or current_story()
     with span(
         f"publish {fact.subject}",
@@ -56,7 +56,7 @@ def outbox_row(fact: Event, keyring: Keyring) -> dict[str, Any]:
 
 
 def open_payload(sealed: bytes, event_id: UUID, keyring: Keyring) -> bytes:
-    """The decrypted payload of a sealed outbox row."""
+    """Decrypt the payload of a sealed outbox row."""
     return keyring.own_key(OUTBOX_KEY).open(sealed, _place(event_id))
 
 

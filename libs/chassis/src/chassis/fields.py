@@ -1,8 +1,8 @@
-"""Checks of the kinds of field that requests of every service have.
+"""Checks of the field types that requests of all services share.
 
-Each adds what is wrong to a `Checks`, so that a caller learns of all wrong fields at once, and
-returns a value all the same: it is used only where nothing was wrong. What a field means (a plate,
-a region, an amount) is for its owner to check.
+A check adds each wrong field to a `Checks`, so that a caller learns of all of them at once. The
+`read_` functions then return a placeholder, which is never used since the request is refused. What
+a field means (a plate, a region, an amount) is checked by the service that owns it.
 """
 
 from collections.abc import Iterable
@@ -22,14 +22,14 @@ E = TypeVar("E", bound=Enum)
 
 
 def read_id(check: Checks, field: str, text: str, *, code: str = "BAD_REQUEST") -> UUID:
-    """A client-made UUIDv7; NO_ID, and a wrong field, for any other text."""
+    """Return a UUIDv7 made by the client; for any other text, add an error and return NO_ID."""
     found = parse_id(text)
     check.that(found is not None, field, "a UUIDv7 in lower case", code=code)
     return found or NO_ID
 
 
 def read_moment(check: Checks, field: str, stamp: Timestamp) -> datetime:
-    """A moment in UTC; EPOCH, and a wrong field, where it is absent, before 1970 or after 9999."""
+    """Return a moment in UTC; if absent or not in 1970 to 9999, add an error, return EPOCH."""
     try:
         moment = from_timestamp(stamp)
     except (ValueError, OverflowError):
@@ -39,10 +39,10 @@ def read_moment(check: Checks, field: str, stamp: Timestamp) -> datetime:
 
 
 def enum_of(ours: type[E], theirs: Any, number: int) -> E | None:
-    """The member of `ours` that has the short name of a number of the proto enum `theirs`.
+    """The member of `ours` for a number of the proto enum `theirs`, matched by name without prefix.
 
-    CAMERA_KIND_FACE of CameraKind is the member with the value "FACE". None for the zero that means
-    "not said", and for numbers of a newer contract.
+    CAMERA_KIND_FACE of CameraKind is the member with the value "FACE". Returns None for zero
+    (UNSPECIFIED) and for numbers of a newer contract.
     """
     values = theirs.DESCRIPTOR.values_by_number
     prefix = values[0].name.removesuffix("UNSPECIFIED")
@@ -51,7 +51,7 @@ def enum_of(ours: type[E], theirs: Any, number: int) -> E | None:
 
 
 def check_enums(check: Checks, given: Iterable[tuple[str, int, Any]]) -> None:
-    """Checks filters (field, number, proto enum): the number is in the enum; 0 is allowed."""
+    """Check filters (field, number, proto enum): each number is 0 or in its enum."""
     for field, number, theirs in given:
         check.that(number in theirs.values(), field, "a value of its kind, or nothing")
 
@@ -59,7 +59,7 @@ def check_enums(check: Checks, given: Iterable[tuple[str, int, Any]]) -> None:
 def check_text(
     check: Checks, field: str, text: str, *, longest: int, required: bool = False
 ) -> None:
-    """Checks a text's length, that it has no NUL, and, if required, that it is not blank."""
+    """Check that a text is not too long, has no NUL and, if required, is not blank."""
     shortest = 1 if required else 0
     check.that(
         shortest <= len(text.strip()) and len(text) <= longest and "\x00" not in text,
@@ -69,6 +69,6 @@ def check_text(
 
 
 def check_point(check: Checks, at: str, *, latitude: float, longitude: float) -> None:
-    """Checks latitude and longitude in degrees (WGS 84); `at` is their path, such as "place."."""
+    """Check latitude and longitude in degrees (WGS 84); `at` is their path, such as "place."."""
     check.that(-90 <= latitude <= 90, at + "latitude", "degrees, -90 to 90")
     check.that(-180 <= longitude <= 180, at + "longitude", "degrees, -180 to 180")

@@ -1,9 +1,9 @@
-"""The gRPC server: mutual TLS, and one gate that every call passes.
+"""The gRPC server: mutual TLS, and one interceptor (the gate) that every call passes.
 
-The gate finds out who calls, asks the service's policy, demands a deadline, bounds what runs at
-once, opens the span, and turns refusals into statuses. What it does not know is a bug: the caller
-gets INTERNAL with an error id, the log the rest. Long-lived streams are counted apart from calls
-and need no deadline.
+The gate identifies the caller, applies the service's policy, requires a deadline, limits concurrent
+calls, opens the span, and turns refusals into statuses. Any other exception is a bug: the caller
+gets INTERNAL with an error id, and the log has the details. Streams have a limit of their own and
+need no deadline.
 """
 
 import asyncio
@@ -76,7 +76,7 @@ class Gate(grpc.aio.ServerInterceptor):
         continuation: Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler]],
         handler_call_details: grpc.HandlerCallDetails,
     ) -> grpc.RpcMethodHandler:
-        """The method's handler behind the gate; health and reflection are not gated."""
+        """Return the method's handler, wrapped in the gate except for health and reflection."""
         handler: Any = await continuation(handler_call_details)
         method = handler_call_details.method
         if handler is None or method.startswith(OPEN_SERVICES):
@@ -171,7 +171,7 @@ class Gate(grpc.aio.ServerInterceptor):
         return serve
 
     async def end_endless_streams(self) -> None:
-        """Those without a deadline would outlast any patience; their callers resume elsewhere."""
+        """End streams that have no deadline with `Stopping`; their callers reconnect elsewhere."""
         self._stopping = True
         tasks = tuple(self._endless)
         for task in tasks:
@@ -202,7 +202,7 @@ class Gate(grpc.aio.ServerInterceptor):
 
 
 class _Unreadable:
-    """What came instead of a request; the library would answer UNKNOWN and log it as a bug."""
+    """A request that cannot be decoded; gRPC itself would answer UNKNOWN and log a bug."""
 
 
 def _or_unreadable(read: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
@@ -216,7 +216,7 @@ def _or_unreadable(read: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
 
 
 def _readable(request: Any) -> Any:
-    """A request, or a stream of them. Raises BadRequest, a stream at its unreadable message."""
+    """Return a request, or a stream of them that is checked as it is read. Raises BadRequest."""
     if isinstance(request, AsyncIterable):
         return _each_readable(request)
     if isinstance(request, _Unreadable):
@@ -231,7 +231,7 @@ async def _each_readable(requests: AsyncIterable[Any]) -> AsyncIterator[Any]:
 
 
 def _chain(context: grpc.aio.ServicerContext) -> bytes:
-    """What the caller showed, in PEM, its own certificate first; nothing where it showed none."""
+    """The caller's certificates in PEM, its own first; empty if it presented none."""
     found = context.auth_context() or {}
     shown = (*found.get("x509_pem_cert", ()), *found.get("x509_pem_cert_chain", ()))
     return b"\n".join(shown)
@@ -249,7 +249,7 @@ def _span_of(method: str, context: grpc.aio.ServicerContext) -> dict[str, Any]:
 
 
 def _noted(error: Exception, span: Any) -> Refusal:
-    """The refusal that the caller will get, written to the span; a bug is logged here, once."""
+    """Return the refusal for an error, recorded on the span; a bug is logged here, once."""
     refusal = as_refusal(error)
     telemetry.set_attribute(span, "tartip.refusal", refusal.reason)
     telemetry.set_attribute(span, "rpc.grpc.status_code", refusal.kind.grpc_status.value[0])
@@ -270,7 +270,7 @@ async def _abort(context: grpc.aio.ServicerContext, refusal: Refusal) -> None:
 
 
 def as_refusal(error: Exception) -> Refusal:
-    """The refusal that answers an error: the error if it is one, else an `InternalError`."""
+    """Return a refusal unchanged; for other errors Overloaded, StorageAway or InternalError."""
     if isinstance(error, Refusal):
         return error
     if isinstance(error, PoolTimeout):  # more calls than connections, for too long
@@ -282,7 +282,7 @@ def as_refusal(error: Exception) -> Refusal:
 
 
 class GrpcServer:
-    """Serves `services` at `address`; health says SERVING once `ready` was called."""
+    """The server at `address` ("host:port"); its health is SERVING once it has started."""
 
     def __init__(
         self,
@@ -311,7 +311,7 @@ class GrpcServer:
             raise OSError(f"cannot listen on {address}")
 
     async def start(self, services: tuple[str, ...]) -> None:
-        """Starts serving, by full names. Raises RuntimeError where a method has no policy row."""
+        """Start the services with these full names. Raises RuntimeError unless the policy fits."""
         names = (*services, health.SERVICE_NAME, reflection.SERVICE_NAME)
         reflection.enable_server_reflection(names, self.server)
         self._check_policy(services)
@@ -319,13 +319,13 @@ class GrpcServer:
         await self._health.set("", health_pb2.HealthCheckResponse.SERVING)
 
     async def stop(self, grace_seconds: float) -> None:
-        """Accepts no new calls, ends streams without a deadline, waits for calls in flight."""
+        """Accept no new calls, end streams without a deadline and wait for calls in flight."""
         await self._health.enter_graceful_shutdown()
         await self._gate.end_endless_streams()
         await self.server.stop(grace_seconds)
 
     def _check_policy(self, services: tuple[str, ...]) -> None:
-        """A method without a row would be refused for ever: better not to start."""
+        """Raise RuntimeError unless the policy has exactly the methods of these services."""
         pool = descriptor_pool.Default()
         methods = {
             f"/{service}/{method.name}"

@@ -1,4 +1,4 @@
-"""Refusals on the wire, both ways: google.rpc.Status with its error details."""
+"""Conversion of refusals to and from google.rpc.Status with its error details."""
 
 from typing import cast
 
@@ -20,7 +20,7 @@ _KINDS = {kind.grpc_status: kind for kind in reversed(Kind)}
 
 
 def _bad_request(fields: tuple[FieldError, ...]) -> error_details_pb2.BadRequest:
-    """As many as a trailer carries: a larger one is thrown away whole by the caller's library."""
+    """The fields as an error detail, cut to FIELDS_BYTES_MAX: clients drop a larger trailer."""
     bad = error_details_pb2.BadRequest()
     for sent, error in enumerate(fields):
         bad.field_violations.add(
@@ -38,7 +38,7 @@ def _bad_request(fields: tuple[FieldError, ...]) -> error_details_pb2.BadRequest
 
 
 def to_status(refusal: Refusal) -> status_pb2.Status:
-    """The status of a refusal: its English sentence, and as details reason, fields and texts."""
+    """The status of a refusal: its English message, and as details reason, fields and texts."""
     details: list[any_pb2.Any] = []
 
     def add(message: object) -> None:
@@ -60,7 +60,8 @@ def to_status(refusal: Refusal) -> status_pb2.Status:
 
 
 def from_error(error: grpc.aio.AioRpcError) -> Refusal:
-    """The refusal in a peer's error; without our details it is named after its status."""
+    """The refusal that a peer's gRPC error carries; if the error has no refusal details, one named
+    after its status code."""
     kind = _KINDS.get(error.code(), Kind.INTERNAL)
     if error.code() is grpc.StatusCode.CANCELLED:
         kind = Kind.UNAVAILABLE

@@ -1,4 +1,4 @@
-"""Ids that callers make for their requests: used once, or repeated with the same content."""
+"""Idempotent requests: an id made by the caller is used once, or again with the same content."""
 
 import hashlib
 from uuid import UUID
@@ -14,7 +14,7 @@ from chassis.tables import requests
 async def is_first_use(
     connection: AsyncConnection, caller: str, request_id: UUID, content: bytes
 ) -> bool:
-    """Whether the id is new; False if it was used with this content. Raises IdReused otherwise."""
+    """Store a request id; return whether it is new. Raises IdReused if the content differs."""
     fingerprint = hashlib.sha256(content).digest()
     added = await connection.execute(
         insert(requests)

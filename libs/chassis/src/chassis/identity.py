@@ -1,9 +1,9 @@
-"""Who calls: partner, device or service by certificate; operator by the token a service hands on.
+"""The identity of callers: services, partners and devices by certificate, operators by token.
 
 A certificate names its holder in the URI SAN spiffe://tartip/{service,partner,device}/<name>; the
 authority of that kind must have signed it (`authorities`). An operator's token is an OIDC access
-token (audience "tartip") with the claims `sub`, `roles` and `regions`; whoever owns the data
-verifies it again, against the issuer's published keys.
+token (audience "tartip") with the claims `sub`, `roles` and `regions`. A service forwards the
+token; the owner of the data verifies it again, against the issuer's published keys.
 """
 
 import asyncio
@@ -40,7 +40,7 @@ class Operator:
 
 @dataclass(frozen=True)
 class Caller:
-    """`kind` is service, partner or device; `operator` is set where a service speaks for one."""
+    """The caller (a service, partner or device), and the operator for whom a service calls."""
 
     kind: str
     name: str
@@ -49,7 +49,7 @@ class Caller:
 
     @property
     def scope(self) -> Scope:
-        """The scope of the caller's transactions: row-level security reads it."""
+        """The scope of the caller's transactions, which row-level security reads."""
         if self.operator is not None:
             return Scope(
                 "operator",
@@ -63,14 +63,14 @@ class Caller:
 
     @property
     def key(self) -> str:
-        """The namespace of the caller's client-made ids: two callers may use the same id."""
+        """The namespace of the caller's request ids: two callers may use the same id."""
         return f"{self.scope.kind}/{self.scope.name}"
 
 
 @dataclass(frozen=True)
 class Allow:
-    """Who may call one method, and whether they must say what for (its answer holds a person's
-    data). Operators come through a service and need one of `roles`."""
+    """The callers that may use a method, and whether they must state a purpose because the answer
+    holds personal data. Operators call through a service and need one of `roles`."""
 
     partners: bool = False
     devices: bool = False
@@ -79,7 +79,7 @@ class Allow:
     purpose: bool = False
 
     def admits(self, caller: Caller) -> bool:
-        """Whether the caller may use the method; its purpose is checked by the gate."""
+        """Whether the caller may use the method; the gate checks the purpose."""
         if caller.operator is not None:
             speaks = caller.kind == "service" and caller.name in SPEAK_FOR_OPERATORS
             return speaks and bool(self.roles & caller.operator.roles)
@@ -96,12 +96,12 @@ def allow(
     roles: Iterable[str] = (),
     purpose: bool = False,
 ) -> Allow:
-    """An `Allow` from any iterables of names."""
+    """Create an `Allow` from any iterables of names."""
     return Allow(partners, devices, frozenset(services), frozenset(roles), purpose)
 
 
 def caller_from_spiffe(uris: Iterable[str]) -> tuple[str, str]:
-    """(kind, name) of the certificate's one URI, its SPIFFE id. Raises NotAuthenticated."""
+    """Return kind and name in a certificate's only URI, a SPIFFE id. Raises NotAuthenticated."""
     named = list(uris)
     if len(named) != 1 or not named[0].startswith(TRUST_DOMAIN):
         raise NotAuthenticated
@@ -112,7 +112,7 @@ def caller_from_spiffe(uris: Iterable[str]) -> tuple[str, str]:
 
 
 class TokenVerifier:
-    """Verifies operators' tokens against the issuer's public keys, which it fetches and caches."""
+    """A verifier of operators' tokens, which fetches and caches the issuer's public keys."""
 
     def __init__(self, issuer: str) -> None:
         self._issuer = issuer.rstrip("/")

@@ -1,7 +1,7 @@
-"""Alembic inside a service: its own history in its own schema, run as the owner role.
+"""Alembic inside a service: a migration history and schema per service, run as the owner role.
 
 A service's `migrations/env.py` is two lines that call `run_env`. Runs are serialised by an advisory
-lock and bounded in how long they wait for one: a migration must not queue behind traffic.
+lock. A wait for a table lock is bounded: a migration must not queue behind traffic.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from chassis.tables import session_settings
 
 
 def migrate(folder: Path, *, owner_url: str, schema: str) -> None:
-    """Brings `schema` to the newest version of the history in `folder`."""
+    """Upgrade `schema` to the newest version of the history in `folder`."""
     config = Config()
     config.set_main_option("script_location", str(folder))
     config.attributes.update(owner_url=owner_url, schema=schema)
@@ -24,7 +24,7 @@ def migrate(folder: Path, *, owner_url: str, schema: str) -> None:
 
 
 def run_env() -> None:
-    """Runs Alembic with this process's settings; a service's `migrations/env.py` calls it."""
+    """Run Alembic with this process's settings; a service's `migrations/env.py` calls it."""
     asyncio.run(_run_env())
 
 
@@ -56,5 +56,5 @@ def _apply(connection: Connection, schema: str) -> None:
 
 
 def runtime_role() -> str:
-    """The name of the runtime role of this schema, which migrations grant to."""
+    """The name of the runtime role of this schema, to which migrations grant privileges."""
     return f"{context.config.attributes['schema']}_runtime"

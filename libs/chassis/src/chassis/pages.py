@@ -1,7 +1,7 @@
-"""Keyset pages: a bounded size, and a token that says where the page before ended.
+"""Keyset pages: a bounded size, and a token that holds the key of the last row.
 
-Tokens are not secret and not trusted: they carry the list's name and the last row's key, and a
-token of another list is refused.
+Tokens are neither secret nor trusted: they hold the list's name and the last row's key, and a token
+of another list is refused.
 """
 
 import base64
@@ -25,7 +25,7 @@ class PageSpec:
 
 
 def read_page(size: int, token: str, *, of: str) -> PageSpec:
-    """The page that is asked for; `of` names the list. Raises BadRequest or PageTokenWrong."""
+    """Parse a request for a page of the list `of`. Raises BadRequest or PageTokenWrong."""
     with checks() as check:
         check.that(0 <= size <= SIZE_MAX, "page.size", f"must be 0 to {SIZE_MAX}")
     if not token:
@@ -42,7 +42,7 @@ def read_page(size: int, token: str, *, of: str) -> PageSpec:
 
 
 def moment_in(text: str) -> datetime:
-    """The moment in a page token, in UTC. Raises PageTokenWrong."""
+    """Parse a moment of a page token, in UTC. Raises PageTokenWrong."""
     try:
         moment = datetime.fromisoformat(text)
         if moment.tzinfo is None:
@@ -53,14 +53,14 @@ def moment_in(text: str) -> datetime:
 
 
 def _is_text(part: object) -> bool:
-    """Text that the database can compare with: neither NUL nor half a surrogate pair."""
+    """Whether a part is text that PostgreSQL accepts: no NUL and no unpaired surrogate."""
     if not isinstance(part, str) or "\x00" in part:
         return False
     return not any("\ud800" <= character <= "\udfff" for character in part)
 
 
 def next_token(rows: list[tuple[str, ...]], spec: PageSpec, *, of: str) -> str:
-    """The token of the next page; `rows` are the keys of this one, "" if it was not full."""
+    """The token of the next page, from the keys of these rows; "" if this page is not full."""
     if len(rows) < spec.size:
         return ""
     return base64.urlsafe_b64encode(json.dumps([of, *rows[-1]]).encode()).decode()

@@ -1,7 +1,7 @@
-"""Why a person's data is looked at: said with the call, in any script, and handed on to peers.
+"""The purpose for which a call reads a person's data: a text in any script, forwarded to peers.
 
-On the wire it is the gRPC metadata `tartip-purpose-bin` (UTF-8); ASCII alone may come as
-`tartip-purpose`. Which methods need one stands in their policy (`allow(…, purpose=True)`).
+A purpose is sent in the gRPC metadata `tartip-purpose-bin` (UTF-8), or as `tartip-purpose` if it is
+ASCII. The policy of a method states whether a purpose is required (`allow(…, purpose=True)`).
 """
 
 import unicodedata
@@ -31,7 +31,7 @@ class PurposeWrong(Refusal):
 
 
 def checked_purpose(text: str) -> str:
-    """A purpose as the audit log records it; "" for none. Raises PurposeWrong."""
+    """Normalise a purpose for the audit log; "" if nothing is visible. Raises PurposeWrong."""
     purpose = unicodedata.normalize("NFC", text.strip(" "))
     if len(purpose) > LENGTH_MAX or any(map(_is_refused, purpose)):
         raise PurposeWrong
@@ -39,7 +39,7 @@ def checked_purpose(text: str) -> str:
 
 
 def purpose_in(metadata: Mapping[str, str | bytes]) -> str:
-    """The purpose in a call's metadata; "" for none. Raises PurposeWrong."""
+    """The purpose in a call's metadata; "" if there is none. Raises PurposeWrong."""
     encoded = metadata.get(METADATA_KEY)
     if not isinstance(encoded, bytes):
         return checked_purpose(str(metadata.get(ASCII_METADATA_KEY, "")))
@@ -50,12 +50,12 @@ def purpose_in(metadata: Mapping[str, str | bytes]) -> str:
 
 
 def purpose_metadata(purpose: str) -> tuple[tuple[str, bytes], ...]:
-    """The metadata that carries a purpose to a peer; empty without one."""
+    """The metadata that carries a purpose to a peer; empty if there is no purpose."""
     return ((METADATA_KEY, purpose.encode()),) if purpose else ()
 
 
 def _is_visible(character: str) -> bool:
-    """Neither blank nor a joiner or mark, which show only beside another character."""
+    """Whether a character is visible by itself: no blank, joiner or combining mark."""
     return unicodedata.category(character)[0] in "LNPS"
 
 

@@ -1,4 +1,4 @@
-"""Refusals: every "no" has its own name, a stable code and the same meaning on every transport.
+"""Refusals: exceptions with a name, a stable code and the same meaning on every transport.
 
     class FineAlreadyPaid(Refusal):
         kind = Kind.STATE
@@ -20,7 +20,7 @@ from chassis.texts import Message, message_of
 
 
 class Kind(Enum):
-    """What sort of "no" it is: (gRPC status, HTTP status)."""
+    """The kind of a refusal: (gRPC status, HTTP status)."""
 
     INVALID = (grpc.StatusCode.INVALID_ARGUMENT, 422)
     UNAUTHENTICATED = (grpc.StatusCode.UNAUTHENTICATED, 401)
@@ -47,7 +47,7 @@ class Kind(Enum):
 
 @dataclass(frozen=True)
 class FieldError:
-    """A wrong field: its path in the request, its own code, and what would be right."""
+    """A wrong field: its path in the request, an error code, and what would be right."""
 
     field: str
     code: str
@@ -55,7 +55,7 @@ class FieldError:
 
 
 class Refusal(Exception):
-    """Base of all refusals; subclasses name the broken rule."""
+    """Base of all refusals; a subclass is named after the broken rule."""
 
     kind: ClassVar[Kind] = Kind.STATE
     code: ClassVar[str] = "REFUSED"
@@ -79,7 +79,7 @@ class Refusal(Exception):
 
 
 class BadRequest(Refusal):
-    """Wrong fields, all of them. Where all have one code of their own, it is the reason."""
+    """A request with wrong `fields`. A code that all the fields share is the reason."""
 
     kind = Kind.INVALID
     code = "BAD_REQUEST"
@@ -142,7 +142,7 @@ class PageTokenWrong(Refusal):
 
 
 class InternalError(Refusal):
-    """A bug of ours: the caller gets an id to name, the log holds the rest."""
+    """A bug: the caller gets an error id, under which the log has the details."""
 
     kind = Kind.INTERNAL
     code = "INTERNAL"
@@ -172,17 +172,17 @@ class RemoteRefusal(Refusal):
 
 
 class Checks:
-    """Collects wrong fields; leaving the `with` block raises `BadRequest` if there are any."""
+    """The wrong fields of one request, as `checks()` collects them."""
 
     def __init__(self) -> None:
         self.errors: list[FieldError] = []
 
     def wrong(self, field: str, description: str, *, code: str = "BAD_REQUEST") -> None:
-        """Adds a wrong field; `description` says what would be right."""
+        """Add a wrong field; `description` says what would be right."""
         self.errors.append(FieldError(field, code, description))
 
     def that(self, holds: bool, field: str, description: str, *, code: str = "BAD_REQUEST") -> bool:
-        """Adds a wrong field unless `holds`; returns `holds`."""
+        """Add a wrong field unless `holds`; return `holds`."""
         if not holds:
             self.wrong(field, description, code=code)
         return holds
@@ -190,7 +190,7 @@ class Checks:
 
 @contextmanager
 def checks() -> Iterator[Checks]:
-    """A context for the checks of one request. Raises BadRequest on leaving if a field is wrong."""
+    """Run a block that checks a request; raise BadRequest at its end if a field is wrong."""
     collected = Checks()
     yield collected
     if collected.errors:

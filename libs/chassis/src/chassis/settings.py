@@ -1,8 +1,8 @@
 """Settings that every service has: names, addresses and files, nothing of its domain.
 
-A service subclasses `Settings` with its own few fields. Values come from the environment with the
-prefix TARTIP_; the collector's address has OpenTelemetry's own name. What only a trial may have is
-named in `for_trials_alone`: any other run refuses to start with it.
+A service subclasses `Settings` to add fields. Values come from environment variables with the
+prefix TARTIP_; the collector's address has OpenTelemetry's own name. Settings in `for_trials_alone`
+are for trials: any other run refuses to start if they are set.
 """
 
 from datetime import timedelta
@@ -20,9 +20,9 @@ _duration = TypeAdapter(timedelta)
 
 
 def parse_offset(value: Any) -> timedelta:
-    """A number of seconds ("3600", "-86400") or an ISO 8601 duration ("P48D", "-PT12H").
+    """Parse a number of seconds ("3600", "-86400") or an ISO 8601 duration ("P48D", "-PT12H").
 
-    Raises ValueError for anything else, and for more than a hundred years either way.
+    Raises ValueError for anything else, and for more than a hundred years in either direction.
     """
     if isinstance(value, timedelta):
         return value
@@ -79,7 +79,7 @@ S = TypeVar("S", bound=Settings)
 
 
 def read(settings: type[S]) -> S:
-    """Reads settings from the environment. Exits with a line for every wrong variable."""
+    """Read settings from the environment. Exits with a message that names each wrong variable."""
     try:
         return settings()
     except ValidationError as error:

@@ -1,11 +1,11 @@
-"""The chassis's own tables, which every schema with data has, as versioned functions.
+"""The tables that the schema of every service has, installed by versioned functions.
 
 A service's Alembic history calls `install_v1(op, runtime_role)` once; a later change of these
-tables comes as `install_v2` and so on. Grants are the rule, not decoration: audit rows can be
-added and read, never changed.
+tables is `install_v2` and so on. Grants enforce the rules: audit rows can be added and read, never
+changed.
 
-The database's time is `service_now()` and nothing else (`service_now` in SQLAlchemy's terms): the
-database's clock, moved by as much as the clock of the process that asks (see `clock`).
+All SQL takes the time from `service_now()` (in SQLAlchemy `service_now`): the database's clock plus
+the offset of the clock of the process that asks (see `clock`).
 """
 
 from typing import Any, Protocol
@@ -159,7 +159,7 @@ _GRANTS = {
 
 
 class Operations(Protocol):
-    """The part of Alembic's operations that is used here; its module `op` and its class have it."""
+    """The Alembic operations used here, which both its module `op` and its class provide."""
 
     def execute(self, sqltext: str) -> None: ...
 
@@ -167,7 +167,7 @@ class Operations(Protocol):
 
 
 def install_v1(op: Operations, runtime_role: str) -> None:
-    """Makes the tables in the migration's schema and grants the runtime role what it needs."""
+    """Create the tables in the migration's schema and grant privileges to the runtime role."""
     metadata.create_all(op.get_bind())
     op.execute("CREATE INDEX outbox_unpublished ON outbox (position) WHERE published_at IS NULL")
     op.execute("CREATE INDEX outbox_created ON outbox (created_at)")
@@ -177,12 +177,12 @@ def install_v1(op: Operations, runtime_role: str) -> None:
 
 
 def index_attempts(op: Operations) -> None:
-    """Makes the index that `ListAttempts` reads, in schemas that record refused attempts."""
+    """Create the index that `ListAttempts` reads, in schemas that record refused attempts."""
     op.execute(f"CREATE INDEX audit_attempts ON audit (position) WHERE {IS_ATTEMPT}")
 
 
 def install_v2(op: Operations, runtime_role: str) -> None:
-    """Makes `service_now()` and has every default of the schema that was `now()` call it."""
+    """Create `service_now()` and use it in all defaults that read the database's clock."""
     op.execute(_SERVICE_NOW)
     op.execute(f'GRANT EXECUTE ON FUNCTION service_now() TO "{runtime_role}"')
     for table, column in op.get_bind().execute(_OWN_CLOCK).all():
@@ -201,7 +201,7 @@ _OWN_CLOCK = text(
 
 
 def session_settings(application: str) -> dict[str, str]:
-    """The settings of a new database session; `service_now()` adds the clock offset among them."""
+    """The settings of a new database session, with the offset that `service_now()` adds."""
     settings = {"application_name": application}
     if offset := clock_offset():
         settings["app.clock_offset"] = f"{offset.total_seconds()} seconds"
@@ -209,15 +209,15 @@ def session_settings(application: str) -> dict[str, str]:
 
 
 def grant(op: Operations, table: str, privileges: str, runtime_role: str) -> None:
-    """Grants SQL `privileges` on a table to the role that the service runs as."""
+    """Grant SQL `privileges` on a table to the role that the service runs as."""
     op.execute(f'GRANT {privileges} ON {table} TO "{runtime_role}"')
 
 
 def protect_rows(op: Operations, table: str, *, visible: str) -> None:
-    """Row-level security: rows for which the SQL condition `visible` holds, and all to the system.
+    """Show only rows that meet the SQL condition `visible`, and all rows to the system.
 
-    Conditions read the transaction's scope: current_setting('app.name', true) and the like; see
-    `db.Scope`. FORCE makes it hold for the owner too.
+    Row-level security does this. Conditions read the transaction's scope (`transaction.Scope`),
+    such as current_setting('app.name', true). FORCE applies the policy to the owner too.
     """
     op.execute(f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY")
     op.execute(f"ALTER TABLE {table} FORCE ROW LEVEL SECURITY")

@@ -1,7 +1,7 @@
-"""Traces, metrics and logs: OTLP out, JSON lines to stdout, nothing personal in either.
+"""Traces and metrics by OTLP, logs as JSON lines on stdout, none of them with personal data.
 
-Span attributes pass an allow-list of keys (ids and names of methods, never values of fields).
-Exceptions are recorded by type and place, not by text: the text of a database error holds the row.
+Span attributes are limited to an allow-list of keys (ids and names of methods, never values of
+fields). Exceptions are recorded by type and place: the text of a database error can hold a row.
 """
 
 import json
@@ -71,14 +71,14 @@ outbox_age = meter.create_gauge("tartip.outbox.oldest_unpublished", unit="s")
 
 
 class JsonLines(logging.Formatter):
-    """One JSON object a record, with trace ids; line breaks inside stay escaped."""
+    """A log formatter: one JSON object per record, on one line, with the trace id."""
 
     def __init__(self, service: str) -> None:
         super().__init__()
         self._service = service
 
     def format(self, record: logging.LogRecord) -> str:
-        """The record as one line of JSON, without the text of exceptions, which may hold a row."""
+        """Return the record as a line of JSON, without exception texts, which may hold a row."""
         context = trace.get_current_span().get_span_context()
         line: dict[str, object] = {
             "time": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
@@ -100,13 +100,13 @@ class JsonLines(logging.Formatter):
 
 
 def _message(record: logging.LogRecord) -> str:
-    """The event loop's own complaints go on with an exception's text, which may hold a row."""
+    """The message; for asyncio its first line, as an exception text that may hold a row follows."""
     text = record.getMessage()
     return text.partition("\n")[0] if record.name == "asyncio" else text
 
 
 def set_up(service: str, *, endpoint: str, log_level: str) -> None:
-    """Once a process, before anything is traced. An empty endpoint exports nothing."""
+    """Set up logs, traces and metrics, once per process. An empty endpoint exports nothing."""
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(JsonLines(service))
     logging.basicConfig(level=log_level, handlers=[handler], force=True)
@@ -137,7 +137,7 @@ def set_up(service: str, *, endpoint: str, log_level: str) -> None:
 
 
 def shut_down(bound_seconds: float = 3.0) -> None:
-    """Flushes what is left. With the collector gone the SDK waits 30 s: bounded here."""
+    """Flush traces and metrics within `bound_seconds`; without a collector the SDK waits 30 s."""
 
     def flush() -> None:
         for provider in (trace.get_tracer_provider(), metrics.get_meter_provider()):
@@ -151,16 +151,15 @@ def shut_down(bound_seconds: float = 3.0) -> None:
 
 
 def register_ids(shapes: Mapping[str, str]) -> None:
-    """Names an application's ids and what each looks like (a regular expression).
+    """Register the names of ids and a regular expression that each must match.
 
-    What a stranger typed into a path is not an id because the path says so: without its shape it
-    does not get onto a span.
+    `annotate` puts no other value on a span: what a URL contains in place of an id may be anything.
     """
     _ids.update({name: re.compile(shape) for name, shape in shapes.items()})
 
 
 def annotate(**ids: str) -> None:
-    """Puts ids on the current span: `annotate(order=number)` becomes tartip.order."""
+    """Set ids as attributes of the current span: `annotate(order=number)` sets tartip.order."""
     span = trace.get_current_span()
     for name, value in ids.items():
         shape = _ids.get(name)
@@ -171,14 +170,14 @@ def annotate(**ids: str) -> None:
 
 
 def set_attribute(span: Span, key: str, value: str | int | float) -> None:
-    """Raises ValueError for a key that is not in ATTRIBUTES."""
+    """Set an attribute of a span. Raises ValueError for a key that is not in ATTRIBUTES."""
     if key not in ATTRIBUTES:
         raise ValueError(f"span attribute {key} is not in telemetry.ATTRIBUTES")
     span.set_attribute(key, value)
 
 
 def current_story() -> str:
-    """The current story: that of the event or aggregate at hand, else the current trace id."""
+    """The current story (correlation id): the bound one, else the trace id, else ""."""
     if bound := _story.get():
         return bound
     context = trace.get_current_span().get_span_context()
@@ -186,12 +185,12 @@ def current_story() -> str:
 
 
 def bound_story() -> str:
-    """The older story this call was bound to, or ""."""
+    """The story to which this call was bound, or ""."""
     return _story.get()
 
 
 def bind_story(story: str) -> None:
-    """Binds what follows in this call to an older story (a payment to its fine's, say)."""
+    """Bind the rest of this call to an earlier story, such as a payment to that of its fine."""
     if story:
         _story.set(story)
         set_attribute(trace.get_current_span(), "tartip.story", story)
@@ -207,7 +206,7 @@ def span(
     story: str = "",
     attributes: Mapping[str, str | int] | None = None,
 ) -> Iterator[Span]:
-    """A span that records an error by its type alone; `story` holds inside it."""
+    """Run the block in a span, which records an error only by its type, under `story`."""
     with tracer.start_as_current_span(
         name,
         context=parent,
@@ -238,9 +237,9 @@ def begin(
     parent: Context,
     attributes: Mapping[str, str | int],
 ) -> Span:
-    """A span that is current for the rest of this task and is ended by hand.
+    """Start a span that is current for the rest of this task; the caller must end it.
 
-    For streams: a generator may be closed from another task, where leaving a context fails.
+    Streams need this: another task may close a generator, where leaving a context fails.
     """
     started = tracer.start_span(name, context=parent, kind=kind)
     for key, value in attributes.items():
@@ -256,19 +255,19 @@ def _reset(token: Token[str]) -> None:
 
 
 def traceparent() -> str:
-    """The current span as a W3C traceparent header; "" without one."""
+    """The current span as a W3C traceparent header; "" if there is no span."""
     carrier: dict[str, str] = {}
     _propagator.inject(carrier)
     return carrier.get("traceparent", "")
 
 
 def context_from(traceparent_header: str) -> Context:
-    """The context that a traceparent names; an empty one where it is unreadable."""
+    """The context that a traceparent header names; an empty context if it is malformed."""
     return _propagator.extract({"traceparent": traceparent_header}, context=Context())
 
 
 def link_to(traceparent_header: str) -> list[Link]:
-    """A span link to the span that a traceparent names; empty where it is unreadable."""
+    """A link to the span that a traceparent header names; an empty list if it is malformed."""
     context: SpanContext = trace.get_current_span(
         context_from(traceparent_header)
     ).get_span_context()

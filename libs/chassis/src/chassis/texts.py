@@ -1,7 +1,7 @@
 """Messages for people, in the three languages of the apps.
 
-A package that says something has a folder `texts` with a Fluent file a language (en.ftl, ru.ftl,
-kk.ftl); a message is found by its key, which for a refusal is its code.
+A package with messages has a folder `texts` with a Fluent file per language (en.ftl, ru.ftl,
+kk.ftl). Messages are found by key; a refusal's key is its code.
 """
 
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ class Message:
 
 @cache
 def message_of(package: str, key: str) -> Message:
-    """The message `key` of a top-level package. Raises LookupError where a language lacks it."""
+    """The message `key` of a top-level package. Raises LookupError if a language lacks it."""
     return message_with(package, key, {})
 
 

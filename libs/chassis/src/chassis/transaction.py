@@ -1,7 +1,7 @@
-"""An open transaction, under the scope of the one on whose behalf it reads and writes.
+"""An open transaction, and the scope of the caller for whom it reads and writes.
 
-`Tx` executes statements and commits with its `Database`; what is written with an effect (events,
-audit entries, work, used ids, data keys) each has a module of its own, which a `Tx` lends.
+`Tx` executes statements; its `Database` commits. Events, audit entries, work, used ids and data
+keys are written in the same transaction as the effect, each by a module of its own.
 """
 
 from collections.abc import AsyncIterator, Mapping
@@ -30,7 +30,7 @@ CLOCK_TOLERANCE_SECONDS = 2.0
 
 @dataclass(frozen=True)
 class Scope:
-    """On whose behalf rows are read and written."""
+    """The caller for whom a transaction reads and writes rows."""
 
     kind: str
     name: str
@@ -40,7 +40,7 @@ class Scope:
 
     @property
     def actor(self) -> str:
-        """The name in audit entries: "kind/name", as "service/fines"."""
+        """The name in audit entries: "kind/name", such as "service/fines"."""
         return f"{self.kind}/{self.name}"
 
     @property
@@ -71,11 +71,11 @@ class Tx:
         self._audit: list[dict[str, Any]] = []
 
     async def execute(self, statement: Executable, rows: Any = None) -> CursorResult[Any]:
-        """Raises SQLAlchemy's errors, whose text may hold a row: never log it."""
+        """Execute a statement. Errors are SQLAlchemy's; their text may hold a row: never log it."""
         return await self._connection.execute(statement, rows)
 
     async def scalar(self, statement: Executable) -> Any:
-        """The first column of the first row, None where there is none."""
+        """The first column of the first row; None if there is no row."""
         return await self._connection.scalar(statement)
 
     async def now(self) -> datetime:
@@ -87,14 +87,14 @@ class Tx:
         return theirs
 
     async def once(self, caller: str, request_id: UUID, content: bytes) -> bool:
-        """True the first time a caller uses an id; False for the same content again.
+        """Whether a caller uses an id for the first time; False if repeated with the same content.
 
-        Raises IdReused for other content. Two at once: the second waits for the first's commit.
+        Raises IdReused for other content. A concurrent use waits until the first transaction ends.
         """
         return await idempotency.is_first_use(self._connection, caller, request_id, content)
 
     def emit(self, fact: Event) -> None:
-        """Publishes an event once the transaction commits; there is no other way to publish."""
+        """Publish an event once the transaction commits; there is no other way to publish."""
         self._events.append(outbox_row(fact, self._keyring))
 
     def audit(
@@ -106,9 +106,9 @@ class Tx:
         facts: Mapping[str, str] | None = None,
         confidential: bool = False,
     ) -> UUID:
-        """Who did or saw what and why: ids only. `object_ref` is "type:id". Gives the entry's id.
+        """Write an audit entry, which holds ids only; return its id. `object_ref` is "type:id".
 
-        What is confidential is sealed like the rest and shown to no auditor.
+        A confidential entry is sealed like all others and shown to no auditor.
         """
         entry = AuditEntry(
             new_id(),
@@ -126,18 +126,18 @@ class Tx:
         return entry.entry_id
 
     async def schedule(self, kind: str, key: str, due_at: datetime) -> None:
-        """Schedules durable work: `kind` is done for `key` once, at or after `due_at`."""
+        """Schedule durable work: `kind` is done for `key` once, at or after `due_at`."""
         await work.schedule(self._connection, kind, key, due_at)
 
     async def reschedule(self, kind: str, key: str, due_at: datetime) -> None:
-        """Moves scheduled work to `due_at`; work that was already done is done again."""
+        """Move scheduled work to `due_at`; work that was already done is done again."""
         await work.reschedule(self._connection, kind, key, due_at)
 
     @asynccontextmanager
     async def savepoint(self) -> AsyncIterator[None]:
-        """A part that may fail by itself: nothing of it stays then, its facts and audit included.
+        """Run the block in a savepoint; if it raises, undo its rows, events and audit entries.
 
-        What it raises is raised on; who catches that goes on with the transaction.
+        The exception is re-raised; a caller that catches it can continue the transaction.
         """
         await self.flush()
         try:
@@ -149,7 +149,7 @@ class Tx:
             raise
 
     async def flush(self) -> None:
-        """Writes the events and audit entries collected so far."""
+        """Write the events and audit entries collected so far."""
         events, self._events = self._events, []
         audit, self._audit = self._audit, []
         if events:
@@ -161,7 +161,7 @@ class Tx:
 
 
 def seconds_apart(asked_at: datetime, theirs: datetime, answered_at: datetime) -> float:
-    """Seconds by which the database's clock lies outside of the interval in which it was asked."""
+    """Seconds by which the database's time is outside of the interval in which it was read."""
     return max((asked_at - theirs).total_seconds(), (theirs - answered_at).total_seconds())
 
 

@@ -1,4 +1,4 @@
-"""Rows of durable work, written with the effect that makes them due; `scheduler` does them."""
+"""Rows of durable work, written with the effect that makes them due; `host.scheduler` runs them."""
 
 from datetime import datetime
 
@@ -10,14 +10,14 @@ from chassis.telemetry import current_story, traceparent
 
 
 async def schedule(connection: AsyncConnection, kind: str, key: str, due_at: datetime) -> None:
-    """Schedules work of a kind for a key; no effect where it is scheduled or was done already."""
+    """Schedule work of a kind for a key; no effect if it was already scheduled or done."""
     await connection.execute(
         insert(tables.work).values(**_row(kind, key), due_at=due_at).on_conflict_do_nothing()
     )
 
 
 async def reschedule(connection: AsyncConnection, kind: str, key: str, due_at: datetime) -> None:
-    """Moves work to another moment; work that was already done is done again."""
+    """Schedule work, or move it to another moment; work that was already done is done again."""
     again = {
         "due_at": due_at,
         "attempts": 0,

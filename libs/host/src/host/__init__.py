@@ -1,5 +1,5 @@
-"""The process of a service: its start and ordered stop, and what it does beside its calls.
+"""The process of a service: its start, its ordered stop and its background loops.
 
-`runtime` starts it, `outbox` publishes its events, `consumer` takes those of others, `scheduler`
-does its durable work, `broker` is its connection to NATS.
+`runtime` starts the process, `outbox` publishes the service's events, `consumer` handles events of
+other services, `scheduler` runs durable work, `broker` connects to NATS.
 """

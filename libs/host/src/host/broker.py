@@ -1,7 +1,7 @@
-"""The connection to NATS: one per process, mutual TLS and an nkey, reconnecting for ever.
+"""The connection to NATS: one per process, with mutual TLS and an nkey, reconnecting without limit.
 
-A service may fetch, acknowledge, publish its own subjects and ask about its own streams, no more:
-streams and consumers are made by the operator of the broker, never here.
+A service may only fetch, acknowledge, publish its own subjects and read the state of its own
+streams. Streams and consumers are created by the operator of the broker, never here.
 """
 
 import json
@@ -23,8 +23,8 @@ log = logging.getLogger(__name__)
 
 
 class _Errors:
-    """Errors that the client library reports: a listener without room is told of each message it
-    lost, the rest is logged."""
+    """The handler of the NATS client's errors: calls `dropped` for each message lost by a slow
+    listener, and logs all other errors."""
 
     def __init__(self) -> None:
         self.dropped: dict[object, Callable[[], None]] = {}
@@ -47,7 +47,7 @@ class Broker:
     async def connect(
         cls, url: str, *, name: str, seed_file: Path | None, tls: ssl.SSLContext | None
     ) -> "Broker":
-        """Waits for the broker for as long as it takes, as it does after each loss."""
+        """Connect to the broker; this and each later reconnection is retried without limit."""
         errors = _Errors()
         client = await nats.connect(
             url,
@@ -72,7 +72,7 @@ class Broker:
 
     @property
     def reconnects(self) -> int:
-        """How often the broker was lost and found again: in between, core messages were missed."""
+        """The number of reconnections; core messages sent while disconnected were missed."""
         return int(self.client.stats["reconnects"])
 
     @asynccontextmanager
@@ -84,9 +84,9 @@ class Broker:
         dropped: Callable[[], None],
         pending_max: int,
     ) -> AsyncIterator[None]:
-        """Core messages while the block runs: all, for as long as the broker is not lost.
+        """Call `on_message` for each core message while the block runs and the connection is up.
 
-        `dropped` is called for each that came while `pending_max` were waiting.
+        `dropped` is called for each message that arrives while `pending_max` messages wait.
         """
 
         async def received(msg: Msg) -> None:
@@ -106,14 +106,14 @@ class Broker:
 
     @property
     def inbox_prefix(self) -> bytes:
-        """The subject prefix of this user's replies, in bytes as the client library wants it."""
+        """The subject prefix of this user's replies, in bytes as the client library requires."""
         # With the dot: the library appends a bare token, and only what is below is permitted.
         return f"_INBOX_{self.name}.".encode()
 
     async def stream_made_at(self, stream: str) -> str:
-        """When the stream was made, by the server's clock: a new value is a new stream.
+        """The server's time at which the stream was created; a new value means a new stream.
 
-        Raises NotFoundError, or NATS's errors where the server does not answer.
+        Raises NotFoundError, or NATS's errors if the server does not answer.
         """
         reply = await self.client.request(f"$JS.API.STREAM.INFO.{stream}", b"", timeout=5)
         answer: dict[str, Any] = json.loads(reply.data)
@@ -122,12 +122,12 @@ class Broker:
         return str(answer["created"])
 
     async def close(self) -> None:
-        """Closes the connection."""
+        """Close the connection."""
         await self.client.close()
 
 
 def client_tls(cert: Path, key: Path, ca: Path) -> ssl.SSLContext:
-    """Mutual TLS from PEM files, 1.2 at least. Raises OSError or ssl.SSLError."""
+    """A context for mutual TLS 1.2 or later, from PEM files. Raises OSError or ssl.SSLError."""
     context = ssl.create_default_context(cafile=str(ca))
     context.load_cert_chain(str(cert), str(key))
     context.minimum_version = ssl.TLSVersion.TLSv1_2

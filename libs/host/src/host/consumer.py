@@ -1,10 +1,10 @@
-"""Consumers: fetch, de-duplicate, act, commit, acknowledge.
+"""Event consumers: fetch a batch, skip duplicates, call handlers, commit, acknowledge.
 
-Inbox row and effect are in one transaction, shared by a batch; if that fails, each event is tried
-by itself. A handler's outcome is explicit: it returns (done), raises `Later` or anything unknown
-(redelivered with a delay, a dead letter at the last delivery), or raises `Poison` (a dead letter at
-once). While the database is away, or its clock is not ours, nothing is pulled and what was pulled
-waits here.
+The inbox rows and effects of a batch share one transaction; if it fails, each event is handled in a
+transaction of its own. If a handler raises `Poison`, the event becomes a dead letter at once. After
+any other exception the event is redelivered with a delay; it becomes a dead letter at LAST_DELIVERY
+or, if the handler raises `Later`, beyond DELIVERIES_MAX. While the database is unavailable or its
+clock differs from ours, nothing is fetched, and events already fetched wait.
 """
 
 import asyncio
@@ -39,11 +39,11 @@ log = logging.getLogger(__name__)
 
 
 class Later(Exception):
-    """Not now: deliver again after a delay."""
+    """Raised by a handler to have the event delivered again after a delay."""
 
 
 class Poison(Exception):
-    """Never: this event cannot be understood."""
+    """Raised by a handler for an event that it can never handle: a dead letter at once."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class _Delivery:
 
 
 class Consumer:
-    """The durable consumer `durable` of `stream`."""
+    """The durable consumer `durable` of `stream`; the keys of `subscriptions` are subjects."""
 
     def __init__(
         self,
@@ -101,7 +101,7 @@ class Consumer:
         self._subscriptions = subscriptions
 
     async def run(self) -> None:
-        """For ever: what the broker does wrong is logged and pulled again."""
+        """Consume until cancelled; after an error of the broker, subscribe again."""
         while True:
             try:
                 await self._pull_until_broken()
@@ -175,7 +175,7 @@ class Consumer:
         telemetry.events_consumed.add(len(deliveries), {"stream": self._stream})
 
     async def _traced(self, tx: Tx, delivery: _Delivery) -> None:
-        """The first delivery continues the trace of the fact; later ones link to it."""
+        """Call the handler in a span; only the first delivery continues the event's trace."""
         first = delivery.msg.metadata.num_delivered == 1
         parent = telemetry.context_from(delivery.traceparent) if first else None
         links = [] if first else telemetry.link_to(delivery.traceparent)
@@ -210,7 +210,7 @@ class Consumer:
                 return
 
     async def _storage_answers(self) -> bool:
-        """If it does, what was too slow for it is this event's own affair."""
+        """Whether the database answers; if it does, the error is due to the event itself."""
         try:
             await self._db.ping()
         except Exception:
@@ -218,7 +218,7 @@ class Consumer:
         return True
 
     async def _broker_keeps_waiting(self, msg: Msg) -> None:
-        """The database's absence burns no deliveries: the broker is told that work goes on."""
+        """Extend the time to acknowledge, so that an outage uses up no deliveries."""
         await msg.in_progress()
         await asyncio.sleep(2.0)
 

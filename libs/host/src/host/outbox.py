@@ -1,8 +1,8 @@
-"""The relay: publishes outbox rows in order, for as long as it takes.
+"""The relay, which publishes outbox rows in order and retries without limit.
 
-One relay per schema (advisory lock). A row is marked when JetStream has acknowledged it. Rows are
-kept `KEEP_DAYS`; when a stream turns out to have been made anew (its directory was lost), all that
-is kept is published again: consumers de-duplicate by event id.
+An advisory lock allows one relay per schema. A row is marked as published when JetStream has
+acknowledged its event, and kept for `KEEP_DAYS`. If a stream was created anew because its data was
+lost, all kept rows are published again: consumers skip duplicates by event id.
 """
 
 import asyncio
@@ -39,9 +39,9 @@ _OLDEST = select(outbox.c.created_at).where(_UNPUBLISHED).order_by(outbox.c.posi
 
 
 def headers_of(row: Row[Any], source: str) -> dict[str, str]:
-    """CloudEvents in the NATS binding (binary mode), and what consumers route and order by.
+    """The headers of an event: CloudEvents for NATS (binary mode), and those that consumers use.
 
-    An event that is driven again is a new message to the broker and the same event to consumers.
+    A redriven event has a new message id for the broker and the same event id for consumers.
     """
     again = f".{row.redriven}" if row.redriven else ""
     return {
@@ -77,7 +77,7 @@ class Relay:
         self._paused: dict[str, _Pause] = {}
 
     async def run(self) -> None:
-        """Publishes for ever. Raises when the lock that allows one relay a schema is lost."""
+        """Publish until cancelled. Raises a database error if the lock on the relay is lost."""
         async with self._db.singleton("relay") as connection:
             checked_at = forgot_at = 0.0
             while True:
@@ -93,7 +93,7 @@ class Relay:
                     await asyncio.sleep(POLL_SECONDS)
 
     async def publish_batch(self, connection: AsyncConnection) -> int:
-        """Publishes the oldest unpublished rows, all in flight at once; returns how many went."""
+        """Publish the oldest unpublished rows concurrently; return the number published."""
         since = await connection.scalar(_OLDEST)
         age = self._db.clock() - since if since else timedelta()
         telemetry.outbox_age.set(age.total_seconds())
@@ -122,7 +122,7 @@ class Relay:
         return len(sent)
 
     def _pause(self, failed: set[str], well: set[str]) -> None:
-        """A subject that the broker does not take, a full stream's say, holds up no other."""
+        """Pause the subjects that the broker refused, with growing delays; resume the others."""
         now = asyncio.get_running_loop().time()
         for subject in well:
             self._paused.pop(subject, None)
@@ -150,7 +150,7 @@ class Relay:
         return open_payload(bytes(row.payload), row.event_id, self._db.keyring)
 
     async def _forget_old(self, connection: AsyncConnection) -> None:
-        """What was published and kept long enough; an inbox row outlives its fact in any outbox."""
+        """Delete published outbox rows after KEEP_DAYS and inbox rows after INBOX_KEEP_DAYS."""
         before = await _days_ago(connection, KEEP_DAYS)
         await connection.execute(
             delete(outbox).where(outbox.c.published_at.is_not(None), outbox.c.created_at < before)
@@ -191,6 +191,6 @@ class Relay:
 
 
 async def _days_ago(connection: AsyncConnection, days: int) -> datetime:
-    """By the database's clock: ours may have jumped, and what is deleted is gone."""
+    """The moment some days ago by the database's clock, since ours may be wrong."""
     now: datetime = await connection.scalar(_NOW)
     return now - timedelta(days=days)

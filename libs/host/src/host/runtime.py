@@ -1,11 +1,11 @@
-"""The life of a service process: wire, start, serve, stop in order.
+"""The life of a service process: wiring, start, serving and ordered stop.
 
     SERVICE = Service("fines", schema="fines", settings=FinesSettings, build=build, migrations=...)
     # python -m fines serve | migrate
 
-`build` gets a `Chassis` and says what there is: servicers with their policy, consumers, work,
-loops. On SIGTERM: stop accepting, finish what is in flight, stop pulling, close broker and pool,
-flush telemetry; the supervisor's patience is 45 s, ours 20 s.
+`build` gets a `Chassis` and registers servicers with their policy, consumers, work and loops. On
+SIGTERM the process accepts no new calls, finishes calls in flight for at most 20 s, cancels its
+loops, closes broker and pool and flushes telemetry. The supervisor kills it after 45 s.
 """
 
 import asyncio
@@ -45,7 +45,7 @@ S = TypeVar("S", bound=Settings)
 
 @dataclass
 class Chassis(Generic[S]):
-    """The wired parts that `build` gets, and the servicers, consumers and loops it registers."""
+    """The parts that `build` gets, and the servicers, work and loops that `build` registers."""
 
     name: str
     settings: S
@@ -64,7 +64,7 @@ class Chassis(Generic[S]):
 
     @property
     def db(self) -> Database:
-        """The database. Raises LookupError in a service without one."""
+        """The database. Raises LookupError in a service without a database."""
         if self._db is None:
             raise LookupError(f"{self.name} has no database")
         return self._db
@@ -83,29 +83,29 @@ class Chassis(Generic[S]):
         servicer: Any,
         policy: Policy,
     ) -> None:
-        """Registers a servicer: its DESCRIPTOR.services_by_name[…], the generated add_…_to_server,
+        """Register a servicer: its DESCRIPTOR.services_by_name[…], the generated add_…_to_server,
         and the policy of its methods."""
         self.servicers.append((service, add, servicer))
         self.policy.update(policy)
 
     def consume(self, stream: str, subscriptions: Mapping[str, Subscription]) -> None:
-        """Consumes `stream` with this service's durable consumer; keys are subjects."""
+        """Consume `stream` with this service's durable consumer; keys are subjects."""
         consumer = Consumer(
             self.db, self.broker, stream=stream, durable=self.name, subscriptions=subscriptions
         )
         self.loop(f"consume {stream}", consumer.run)
 
     def publish_from(self, *streams: str) -> None:
-        """Publishes this service's outbox to these streams."""
+        """Publish this service's outbox to these streams."""
         relay = Relay(self.db, self.broker, source=self.name, streams=streams)
         self.loop("relay", relay.run)
 
     def do(self, kind: str, handler: WorkHandler) -> None:
-        """Registers the handler of scheduled work of a kind; it gets the work's key."""
+        """Register the handler of a kind of scheduled work; the handler gets the work's key."""
         self.work[kind] = handler
 
     def loop(self, name: str, run: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Registers a coroutine that runs for ever; it is restarted when it raises."""
+        """Register a coroutine function to run until the stop, again whenever it ends or raises."""
         self.loops.append((name, run))
 
 
@@ -126,7 +126,7 @@ class Service(Generic[S]):
 
 
 def main(service: Service[Any]) -> None:
-    """`serve` (the default) or `migrate`; exits 2 on anything else."""
+    """Run the command `serve` (the default) or `migrate`; exit with the usage for any other."""
     verb = sys.argv[1] if len(sys.argv) > 1 else "serve"
     settings = read(service.settings)
     move_clock(settings.clock_offset)
@@ -139,7 +139,7 @@ def main(service: Service[Any]) -> None:
 
 
 async def run(service: Service[S], settings: S) -> None:
-    """Serves until SIGTERM or SIGINT, then stops in order and returns."""
+    """Serve until SIGTERM or SIGINT, then stop in order and return."""
     telemetry.set_up(service.name, endpoint=settings.otlp_endpoint, log_level=settings.log_level)
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -159,7 +159,7 @@ async def run(service: Service[S], settings: S) -> None:
 
 @contextlib.asynccontextmanager
 async def chassis_of(service: Service[S], settings: S) -> AsyncIterator[Chassis[S]]:
-    """Wires database, broker and channels; closes them in reverse order when the block ends."""
+    """Connect database, broker and channels; close them in reverse order when the block ends."""
     async with contextlib.AsyncExitStack() as closing:
         channels = Channels(cert=settings.tls_cert, key=settings.tls_key, ca=settings.tls_ca)
         closing.push_async_callback(channels.close)
@@ -218,7 +218,7 @@ async def _serve_grpc(chassis: Chassis[Any], stopping: asyncio.Event) -> None:
 
 @contextlib.asynccontextmanager
 async def _looping(chassis: Chassis[Any]) -> AsyncIterator[None]:
-    """Runs the loops around the block; cancelled when it ends. What they did is in transactions."""
+    """Run the registered loops while the block runs; cancel them when it ends."""
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(_for_ever(name, loop)) for name, loop in chassis.loops]
         try:

@@ -1,8 +1,8 @@
-"""Durable work: deadlines, retries and the calls that an event made necessary.
+"""Durable work: deadlines, retries, and calls that an event makes necessary.
 
-A row is due at a moment and done once. A worker leases it, calls its handler outside of any
-transaction, and the handler opens the transaction that decides. A handler that raises is tried
-again with growing delays, for ever: what waits too long shows in `attempts` and in the log.
+A row is due at a moment and done once its handler returns. A worker leases the row and calls the
+handler outside of any transaction; the handler opens its own. A handler that raises is called again
+with growing delays, without limit; repeated failures show in `attempts` and in the log.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ WorkHandler = Callable[[str], Awaitable[None]]
 
 
 class WaitUntilDue(Exception):
-    """The handler finds that it is too early: look again after `delay`; not a failure."""
+    """Raised by a handler that was called too early, to be called again after `delay`."""
 
     def __init__(self, delay: timedelta) -> None:
         super().__init__()
@@ -37,7 +37,7 @@ class WaitUntilDue(Exception):
 
 
 class Scheduler:
-    """Does the scheduled work of one schema; several copies share it by leases."""
+    """A worker for the scheduled work of one schema; several workers share the work by leases."""
 
     def __init__(self, db: Database, clock: Clock, handlers: Mapping[str, WorkHandler]) -> None:
         self._db = db
@@ -45,7 +45,7 @@ class Scheduler:
         self._handlers = handlers
 
     async def run(self) -> None:
-        """Runs for ever: leases the work that is due and calls its handlers."""
+        """Lease due work and call its handlers, until cancelled."""
         while True:
             try:
                 rows = await self._lease()

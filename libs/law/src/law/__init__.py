@@ -1,1 +1,1 @@
-"""The law as data and pure code, for every service that reckons with it."""
+"""The law as data tables and pure functions, for all services that apply it."""

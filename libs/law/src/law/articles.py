@@ -1,7 +1,7 @@
 """Articles of the Code of Administrative Offences (KoAP) by edition: sanctions and measurements.
 
-An edition is chosen by the day of the offence (KoAP Art. 5). A decision records its version and
-hash.
+An edition is chosen by the day of the offence (KoAP Art. 5). A decision records the version and
+hash of the edition.
 """
 
 import hashlib
@@ -18,7 +18,8 @@ from law.packaged import tables
 
 @dataclass(frozen=True)
 class Bracket:
-    """A range of speeds over the limit, km/h; each bound is inclusive or exclusive."""
+    """A range of speeds over the limit, km/h; a bound is inclusive or exclusive, None for no
+    bound."""
 
     over: Decimal
     over_included: bool
@@ -35,7 +36,7 @@ class Bracket:
 
 @dataclass(frozen=True)
 class Signal:
-    """The phase of a traffic light that forbids passing, and the grace period after it begins."""
+    """The phase of a traffic light that forbids passing, and its grace period at the start."""
 
     phase: str
     grace_seconds: Decimal
@@ -43,7 +44,8 @@ class Signal:
 
 @dataclass(frozen=True)
 class Article:
-    """One part of an article; `edition` is the version and hash of its table."""
+    """Part of an article, fined `base_values` MCI; `edition` is the version and hash of its
+    table."""
 
     code: str
     article: str
@@ -75,7 +77,8 @@ class PlateRules:
 
 @dataclass(frozen=True)
 class Articles:
-    """One edition, in force through its last day; None until a newer edition begins."""
+    """An edition; `valid_until` is its last day in force, None if it lasts until a newer one
+    begins."""
 
     version: str
     sha256: str
@@ -86,10 +89,10 @@ class Articles:
 
     @classmethod
     def parse(cls, raw: bytes) -> "Articles":
-        """Parse one edition from the bytes of an `articles-*.json` table; amounts and speeds are
+        """Parse an edition from the bytes of an `articles-*.json` table; amounts and speeds are
         exact decimals.
 
-        Raises KeyError or ValueError for a table that lacks a field or has a malformed one.
+        Raises KeyError or ValueError if a field is missing or malformed.
         """
         table = json.loads(raw, parse_float=Decimal)
         last, sha256 = table["valid_until"], hashlib.sha256(raw).hexdigest()
@@ -117,7 +120,7 @@ class Articles:
 
 
 def read_articles() -> Editions[Articles]:
-    """The editions packaged with this library."""
+    """The editions of the articles packaged with this library."""
     return Editions(map(Articles.parse, tables("articles-")))
 
 

@@ -1,6 +1,6 @@
-"""Years that a trial assumes, recorded as marks in the versions of the tables used.
+"""Marks in the versions of tables for years that a trial assumed because their table is missing.
 
-The version is stored with each decision, so that an assumed year can be recognised later.
+A decision stores the versions of its tables, so that an assumed year can be recognised later.
 """
 
 import re
@@ -9,7 +9,7 @@ _MARK = re.compile(r"assumed:(\d{4})")
 
 
 def mark_of(year: int) -> str:
-    """The mark that is added to a table's version where its year is assumed: `assumed:2027`."""
+    """The mark in a table's version for an assumed year, such as `assumed:2027`."""
     return f"assumed:{year}"
 
 

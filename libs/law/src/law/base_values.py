@@ -1,8 +1,8 @@
 """The monthly calculation index (MCI) for fines, in tiyn, by the first day on which it is in force.
 
 Each year's value is set by that year's budget law and is not known before December. A year without
-a value raises TableYearMissing; only a trial may assume the last known value, and the version then
-marks the year.
+a value raises TableYearMissing. Only a trial may assume the last known value; the version then
+marks the assumed year.
 """
 
 import hashlib
@@ -27,7 +27,7 @@ class BaseValue:
 
 @dataclass(frozen=True)
 class BaseValues:
-    """All values of the table, each with its first day."""
+    """All values of the table, each with its first day; with `assumes`, the last one has no end."""
 
     steps: tuple[tuple[date, int], ...]
     # The last day that the table covers.
@@ -53,7 +53,7 @@ class BaseValues:
         return cls(steps, until, f"{table['version']}@sha256:{digest}")
 
     def assuming(self) -> "BaseValues":
-        """The same table for a trial: the last value also applies after the last day."""
+        """Return a copy for a trial, whose last value also applies after the last day."""
         return replace(self, assumes=True)
 
     def holds(self, year: int) -> bool:

@@ -1,8 +1,8 @@
-"""Working days by yearly tables: days off on weekdays, and working Saturdays and Sundays.
+"""Working days, from yearly tables of weekdays off and of working Saturdays and Sundays.
 
 A table holds the country's public holidays, the days to which holidays on a weekend are moved, and
-the days moved by order of the minister. A year without a table raises TableYearMissing; only a
-trial may assume it (`assumed_year`), and every version then marks the year.
+the days moved by order of the minister. A year without a table raises TableYearMissing. Only a
+trial may assume such a year (`assumed_year`); every version then marks the assumed year.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ _SATURDAY = 5
 
 @dataclass(frozen=True)
 class CalendarYear:
-    """The days of one year that differ from their weekday: days off and working weekend days."""
+    """The exceptions of one year: weekdays that are off and weekend days that are worked."""
 
     days_off: frozenset[date]
     working_days: frozenset[date]
@@ -29,7 +29,7 @@ class CalendarYear:
 
     @classmethod
     def parse(cls, raw: bytes) -> "tuple[int, CalendarYear]":
-        """Year and table from JSON. Raises ValueError for a redundant day or another year."""
+        """Parse a year and its table. Raises ValueError for a redundant day or another year's."""
         table = json.loads(raw)
         days_off = frozenset(map(date.fromisoformat, table["days_off"]))
         working_days = frozenset(map(date.fromisoformat, table["working_days"]))
@@ -73,7 +73,7 @@ class Holidays:
         return cls(rows, f"{table['version']} sha256:{digest}")
 
     def assumed_year(self, year: int) -> CalendarYear:
-        """A year from fixed holidays and their replacement days, without days moved by decree."""
+        """Derive a year from fixed holidays and their replacement days; decrees are not known."""
         dates = {date(year, holiday.month, holiday.day): holiday.moves for holiday in self.holidays}
         days_off = set(dates)
         for day in sorted(day for day, moves in dates.items() if moves):
@@ -91,13 +91,13 @@ def _next_working(day: date, days_off: set[date]) -> date:
 
 @dataclass(frozen=True)
 class Calendar:
-    """All years that have a table; with `assumes`, later years too."""
+    """The tables of all known years; with `assumes`, later years are derived from the holidays."""
 
     years: Mapping[int, CalendarYear]
     assumes: Holidays | None = None
 
     def year(self, year: int) -> CalendarYear:
-        """The table of a year, or an assumed one. Raises TableYearMissing."""
+        """The table of a year, derived if `assumes` allows it. Raises TableYearMissing."""
         if year in self.years:
             return self.years[year]
         if self.assumes is None or year < max(self.years):

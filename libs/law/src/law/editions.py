@@ -1,7 +1,7 @@
-"""Editions of a table of law: which one was in force on a day.
+"""Editions of a table of law: which edition was in force on a day.
 
 An edition is in force from its first day to its last, both inclusive, by the date in Almaty; a last
-day of None means until a newer edition begins. Where two overlap, the newer one is in force.
+day of None means until a newer edition begins. Where two overlap, the newer edition is in force.
 """
 
 from collections.abc import Iterable
@@ -20,7 +20,7 @@ class Edition(Protocol):
 
     @property
     def valid_until(self) -> date | None:
-        """The last day in force, inclusive; None until a newer edition begins."""
+        """The last day in force, inclusive; None if the edition lasts until a newer one begins."""
 
 
 E = TypeVar("E", bound=Edition)

@@ -26,7 +26,7 @@ class DayCount(Enum):
 
 @dataclass(frozen=True)
 class LegalDates:
-    """The last day of each term, with the day count and calendar that they were computed with."""
+    """The legal dates of a fine, with the day count and calendar version that produced them."""
 
     delivered_on: date
     discount_until: date
@@ -40,14 +40,14 @@ class LegalDates:
 
     @property
     def assumed_years(self) -> tuple[int, ...]:
-        """The years whose calendar was assumed for a trial; empty for dates that are valid."""
+        """The years whose calendar was assumed for a trial; empty for legally valid dates."""
         return assumed_years(self.calendar_version)
 
 
 def legal_dates(
     delivered_on: date, calendar: Calendar, editions: Editions[FineTerms], count: DayCount
 ) -> LegalDates:
-    """The dates by the terms in force on the day of delivery.
+    """Compute the dates of a fine by the terms in force on the day of delivery.
 
     KoAP Arts. 811, 817, 826-2, 883, 893 and 894. Raises EditionMissing or TableYearMissing.
     """

@@ -17,7 +17,8 @@ WHOLE_PERCENT = 100
 
 @dataclass(frozen=True)
 class FineTerms:
-    """One edition; days are counted by KoAP 739 unless the field says calendar days."""
+    """An edition of the terms; days count by KoAP 739 unless the field's name says calendar
+    days."""
 
     version: str
     sha256: str
@@ -36,7 +37,7 @@ class FineTerms:
     def parse(cls, raw: bytes) -> "FineTerms":
         """Parse a `fine-terms-*.json` table.
 
-        Raises ValueError for a term without a source or a positive length.
+        Raises ValueError for a missing source, a length not above zero or a discount out of range.
         """
         table = json.loads(raw)
         last, terms = table["valid_until"], table["terms"]
@@ -62,7 +63,7 @@ class FineTerms:
 
 
 def read_fine_terms() -> Editions[FineTerms]:
-    """The editions packaged with this library."""
+    """The editions of the terms packaged with this library."""
     return Editions(map(FineTerms.parse, tables("fine-terms-")))
 
 

@@ -18,7 +18,7 @@ CLOCK_MOVED, YEAR_ASSUMED, YEAR_MISSING = "CLOCK_MOVED", "YEAR_ASSUMED", "YEAR_M
 
 @dataclass(frozen=True)
 class Notice:
-    """A warning; `facts` are its values for programs: table and year, or the clock's offset."""
+    """A warning; `facts` holds values for programs: table and year, or the clock's offset."""
 
     code: str
     message: Message

@@ -29,7 +29,7 @@ _KINDS = {
 
 @dataclass(frozen=True)
 class OwnerRules:
-    """One version of the table of owners."""
+    """One version of the rules on owners."""
 
     version: str
     fined_automatically_from_age_years: int
@@ -59,6 +59,6 @@ def age_years(born: date, on: date) -> int:
 
 
 def owner_rules() -> OwnerRules:
-    """The table packaged with this library."""
+    """The rules on owners packaged with this library."""
     [raw] = tables("owners")
     return OwnerRules.parse(raw)

@@ -1,7 +1,7 @@
 """Registration plates: normalisation and classes.
 
 Letters are Latin; Cyrillic look-alikes are converted. `tables/plates.json` lists the classes,
-`law.articles` those that are never fined automatically.
+`law.articles` the classes that are never fined automatically.
 """
 
 import json
@@ -53,12 +53,12 @@ def latin(text: str) -> str:
 
 
 def letters_and_digits(text: str) -> str:
-    """The text for comparing plates: only Latin letters and digits, even if it is no plate."""
+    """Return only the Latin letters and digits of a text, which need not be a valid plate."""
     return re.sub(r"[^A-Z0-9]", "", latin(text))
 
 
 def normalised_plate(text: str) -> str | None:
-    """A plate in Latin letters without spaces, dashes or a leading KZ; None if it is not one."""
+    """A plate in Latin letters without spaces, dashes or a leading KZ; None for any other text."""
     plate = re.sub(r"[\s\-]", "", latin(text))
     if plate.startswith(_COUNTRY) and is_plate(plate.removeprefix(_COUNTRY)):
         plate = plate.removeprefix(_COUNTRY)
@@ -66,7 +66,7 @@ def normalised_plate(text: str) -> str | None:
 
 
 def plate_as_read(text: str) -> str:
-    """A plate typed by a person, normalised, without dots between its groups; "" if it is none."""
+    """A plate typed by a person, normalised, without dots between groups; "" for any other text."""
     plate = re.sub(r"[\s\-·.]", "", latin(text))
     if plate.startswith(_COUNTRY) and len(plate) >= 9:
         plate = plate.removeprefix(_COUNTRY)

@@ -4,7 +4,7 @@ from chassis.refusals import Kind, Refusal
 
 
 class TableYearMissing(Refusal):
-    """A yearly table lacks the year that a decision needs; it is never guessed."""
+    """A yearly table lacks the year that a decision needs; missing values are never guessed."""
 
     kind = Kind.UNAVAILABLE
     code = "TABLE_YEAR_MISSING"

@@ -1,8 +1,8 @@
 """Deadlines for answering citizens' reports, by category and region, in working days or minutes.
 
-Terms in days begin on the day after registration, or after the next working day for what arrives
-after office hours (APPC 64, 76); they skip days off and end at 24:00 of their last day. A year
-without a table raises TableYearMissing: a deadline is never guessed.
+Terms in days begin on the day after registration; a report that arrives after office hours counts
+as registered on the next working day (APPC 64, 76). Terms skip days off and end at 24:00 of their
+last day. A year without a table raises TableYearMissing: a deadline is never guessed.
 """
 
 import hashlib
@@ -21,7 +21,8 @@ _ONE_DAY = timedelta(days=1)
 
 @dataclass(frozen=True)
 class Deadline:
-    """A deadline and the rule behind it: id, version and hash, then the calendars used."""
+    """A deadline and its source: id, version and hash of the rule, then versions of the
+    calendars."""
 
     due_at: datetime
     rule: str
@@ -29,7 +30,7 @@ class Deadline:
 
 @dataclass(frozen=True)
 class OfficeHours:
-    """Working days, and the time of day after which a report counts for the next one."""
+    """The working days, and the hour from which reports count for the next working day."""
 
     calendar: Calendar
     closes: time
@@ -77,7 +78,7 @@ class DeadlineRule:
 
 @dataclass(frozen=True)
 class EscalationStep:
-    """Whom an overdue report is escalated to, in minutes after its deadline."""
+    """A step of escalation: an overdue report goes to `to`, in minutes after its deadline."""
 
     step: int
     to: str
@@ -107,7 +108,7 @@ class ReportDeadlines:
         return self._count(rule, registered_at)
 
     def of_dispute(self, category: str, region: str, disputed_at: datetime) -> Deadline:
-        """The deadline after an answer was disputed: the term of an answer begins again."""
+        """The deadline of a disputed answer, whose term begins again at `disputed_at`."""
         rule = next(rule for rule in self.rules if rule.covers(category, region))
         return self._count(self._named(rule.then) if rule.then else rule, disputed_at)
 
@@ -119,7 +120,7 @@ class ReportDeadlines:
     def after_waiting(self, current: Deadline, waited: timedelta) -> Deadline:
         """The deadline moved by the time spent waiting for the reporter.
 
-        Terms in days then end at 24:00 of a working day.
+        If its term is in days, it still ends at 24:00 of a working day.
         """
         due_at = current.due_at + waited
         if not self._named(current.rule).working_days:
@@ -147,7 +148,7 @@ class ReportDeadlines:
 
 
 def read_report_deadlines(*, assume_years: bool = False) -> ReportDeadlines:
-    """The table packaged with this library; `assume_years` is for trials only, see `law.yearly`."""
+    """The packaged table; `assume_years` is for trials only, see `law.yearly`."""
     [raw] = tables("report-deadlines-")
     table = json.loads(raw)
     return ReportDeadlines(

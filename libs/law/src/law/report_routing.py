@@ -1,6 +1,6 @@
 """The unit that receives a citizen's report, by category, region and hour.
 
-Complaints about officers always go to one unit of oversight, whatever the region, so that the unit
+Complaints about officers from all regions go to a single unit of oversight, so that the unit
 complained about is not involved (APPC 67). Reports that no rule covers and reports from abroad go
 to the region's manual queue, where a person decides.
 """
@@ -18,7 +18,8 @@ COMPLAINT_ABOUT_OFFICER = "complaint_about_officer"
 
 @dataclass(frozen=True)
 class RoutingRule:
-    """A category goes to a unit between two hours in Almaty, the second exclusive."""
+    """A rule that routes a category to a unit; hours are those of Almaty, the second is
+    exclusive."""
 
     category: str
     unit: str
@@ -38,8 +39,8 @@ class ReportRouting:
     def unit_for(
         self, category: str, region: str, moment: datetime, *, abroad: bool = False
     ) -> str:
-        """The unit that receives a report: `KZ-75-duty` or, without a fitting rule or for a place
-        abroad, `KZ-75-manual`.
+        """The unit that receives a report, such as `KZ-75-duty`; `KZ-75-manual` if no rule fits or
+        the place is abroad.
 
         A complaint about an officer always goes to the unit of oversight (APPC 67). `moment` has a
         time zone; hours are those of Almaty.
@@ -55,14 +56,14 @@ class ReportRouting:
         return f"{region}-manual"
 
     def units_for(self, category: str, region: str) -> frozenset[str]:
-        """The units to which a report may be routed: those of its region, or only oversight."""
+        """The units that may receive a report: its region's or, for complaints, only oversight."""
         if category == COMPLAINT_ABOUT_OFFICER:
             return frozenset({self.complaint_unit})
         return frozenset(f"{region}-{unit}" for unit in self.units)
 
 
 def read_report_routing() -> ReportRouting:
-    """The table packaged with this library."""
+    """The routing table packaged with this library."""
     [raw] = tables("report-routing")
     table = json.loads(raw)
     rules = tuple(RoutingRule(**row) for row in table["rules"])

@@ -1,4 +1,4 @@
-"""The yearly tables packaged with this library, and which of them are missing on a day."""
+"""The yearly tables packaged with this library, and the years that they lack on a given day."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -33,7 +33,7 @@ class YearlyTables:
         return self.base_values.assumes
 
     def missing(self, today: date) -> tuple[MissingTable, ...]:
-        """The years that decisions need now or soon without a table, even if they are assumed."""
+        """The years, even if assumed, that decisions need now or soon and that lack a table."""
         holders: dict[str, Calendar | BaseValues] = {
             CALENDAR: self.calendar,
             BASE_VALUES: self.base_values,

@@ -1,1 +1,1 @@
-"""Keys, column encryption and blind indexes: erasing personal data and finding it encrypted."""
+"""Keys, column encryption and blind indexes, by which personal data is sealed, found and erased."""

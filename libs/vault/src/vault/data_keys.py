@@ -1,6 +1,6 @@
-"""The data keys of one schema: one per person or object, stored wrapped, destroyed for good.
+"""The data keys of one schema: one per person or object, stored encrypted by the key of its class.
 
-Destroying a key erases everything sealed with it, backups of the columns included.
+Destroying a key erases everything sealed with the key, including copies in backups.
 """
 
 from collections.abc import Callable
@@ -70,7 +70,7 @@ class DataKeys:
         return found
 
     async def destroy(self, key_id: UUID) -> None:
-        """Destroy a key, which erases everything sealed with it, backups included."""
+        """Destroy a key, which erases everything sealed with the key, also in backups."""
         await self._connection.execute(
             update(data_keys)
             .where(data_keys.c.key_id == key_id)
@@ -78,7 +78,7 @@ class DataKeys:
         )
 
     def blind_index(self, key_class: str, field_name: str, value: str) -> bytes:
-        """16 bytes, equal for equal values of one field and class."""
+        """The blind index of a value: 16 bytes, equal for equal values of one field and class."""
         return self._keyring.blind_index(key_class, field_name, value)
 
     async def _find(self, condition: Any, key_class: str) -> DataKey | None:

@@ -1,9 +1,10 @@
-"""Column encryption with data keys, which the key of their class wraps, and blind indexes.
+"""Column encryption with data keys, each wrapped by the key of its class, and blind indexes.
 
-AES-256-GCM with a random nonce; the associated data names table, column and row, so that a sealed
-value moved to another row cannot be opened. Destroying a data key erases what it sealed, backups
-included. A blind index is HMAC-SHA-256 (truncated to 16 bytes) over a normalised value: equal
-values are linkable, so only high-entropy values (IIN, plate, phone) are indexed.
+AES-256-GCM is used with a random nonce; the associated data names table, column and row, so that a
+sealed value moved to another row cannot be opened. Destroying a data key erases all values sealed
+with the key, also in backups. A blind index is HMAC-SHA-256 (truncated to 16 bytes) over a
+normalised value: equal values are linkable, so only high-entropy values (IIN, plate, phone) are
+indexed.
 """
 
 import hashlib
@@ -31,13 +32,13 @@ class DataKey:
     plain: bytes
 
     def seal(self, value: str | bytes, place: str) -> bytes:
-        """Encrypt a value; `place` is "table.column:row id" and must be the same to open it."""
+        """Encrypt a value, bound to `place` ("table.column:row id"), which `open` needs again."""
         raw = value.encode() if isinstance(value, str) else value
         nonce = os.urandom(NONCE_BYTES)
         return nonce + AESGCM(self.plain).encrypt(nonce, raw, place.encode())
 
     def open(self, sealed: bytes, place: str) -> bytes:
-        """Decrypt a value. Raises cryptography's InvalidTag if key, place or content differ."""
+        """Decrypt a value. Raises InvalidTag (cryptography) if key, place or content differ."""
         return AESGCM(self.plain).decrypt(
             sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], place.encode()
         )
@@ -51,7 +52,7 @@ class Keyring:
     """The key-encryption keys of one service: a file per class, mode 0600, created if missing."""
 
     def __init__(self, folder: Path, *, new_id: Callable[[], UUID] = uuid4) -> None:
-        """`new_id` makes the ids of new data keys; ids in order of time keep their index
+        """`new_id` makes the ids of new data keys; ids ordered by time keep the database index
         compact."""
         self._folder = folder
         self._new_id = new_id
@@ -65,7 +66,7 @@ class Keyring:
         return DataKey(key_id, wrapped, plain)
 
     def unwrap(self, key_class: str, key_id: UUID, wrapped: bytes) -> DataKey:
-        """Decrypt a wrapped data key. Raises cryptography's InvalidTag for another class or id."""
+        """Decrypt a data key. Raises InvalidTag (cryptography) if class or id differ."""
         plain = AESGCM(self._key(key_class)).decrypt(
             wrapped[:NONCE_BYTES], wrapped[NONCE_BYTES:], key_id.bytes
         )
@@ -118,5 +119,5 @@ class Keyring:
 
 
 def public_bytes(key: Ed25519PrivateKey) -> bytes:
-    """The 32 bytes of the public key."""
+    """The 32 raw bytes of the public key of a signing key."""
     return key.public_key().public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)

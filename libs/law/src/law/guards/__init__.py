@@ -1,7 +1,7 @@
-"""Guards: checks that hold a recorded fact for an officer instead of fining; all are pure.
+"""Guards: pure checks that hold a recorded fact for an officer instead of issuing a fine.
 
-guards = load().at(measured_at)                  # the edition in force; EditionMissing
-guards.passage.is_same(first, second)            # one passage of one car
+guards = load().at(measured_at)                  # the edition in force, or EditionMissing
+guards.passage.is_same(first, second)            # do two records show one passage of one car?
 guards.journey.is_possible(first, second)        # can one vehicle have been at both places?
 guards.readings.why_held(rule, measured)         # a HoldReason, or None
 guards.device_clock.why_held(measured_at, received_at)

@@ -10,10 +10,10 @@ FIND_NOTHING = frozenset({"OVERVIEW", "FACE", "BODY", "DRONE"})
 
 @dataclass(frozen=True)
 class CameraKinds:
-    """The rules that each kind of camera may detect."""
+    """The offences (`Rule`) that each kind of camera may detect."""
 
     rules: dict[str, frozenset[Rule]]
 
     def may_find(self, kind: str, rule: Rule) -> bool:
-        """Whether a kind of camera may detect this rule; an unknown kind may not."""
+        """Whether a kind of camera may detect this offence; False for an unknown kind."""
         return rule in self.rules.get(kind, frozenset())

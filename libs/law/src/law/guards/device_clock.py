@@ -11,7 +11,7 @@ from law.guards.holds import HoldReason
 
 @dataclass(frozen=True)
 class DeviceClock:
-    """How far a device's clock may be ahead of and behind the arrival of its frame."""
+    """How far a frame's time of measurement may be ahead of and behind its arrival."""
 
     ahead_max: timedelta
     behind_max: timedelta

@@ -4,7 +4,7 @@ from enum import StrEnum
 
 
 class HoldReason(StrEnum):
-    """Why a recorded fact is held."""
+    """The reason for which a recorded fact is held."""
 
     # Readings: see `readings`.
     SPEED_MISSING = "SPEED_MISSING"

@@ -1,7 +1,7 @@
 """A journey: whether one vehicle can have been at two places at two moments.
 
-If it cannot, a plate was misread or copied, or a clock is wrong; only a person who sees both
-pictures can tell which.
+If the journey is impossible, a plate was misread or copied, or a clock is wrong; only a person who
+sees both pictures can tell which.
 """
 
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ class Journey:
     country_km: float
 
     def is_possible(self, first: Sighting, second: Sighting) -> bool:
-        """Whether the journey is possible: straight-line distance, with slack in its favour."""
+        """Whether the straight-line journey is possible; both slacks favour the vehicle."""
         metres = first.metres_to(second) - self.place_slack_metres
         seconds = (first.time_to(second) + self.clock_slack).total_seconds()
         return metres <= self.speed_max_kmh * METRES_PER_KM / SECONDS_PER_HOUR * seconds

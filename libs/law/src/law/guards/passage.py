@@ -1,4 +1,4 @@
-"""A passage: a plate that breaks a rule at one place and time breaks it once.
+"""A passage: records of one plate and one rule near in place and time are a single offence.
 
 Several cameras of one site may record the same vehicle within metres and seconds of each other.
 """
@@ -14,7 +14,7 @@ WINDOW_FLOOR = timedelta(seconds=10)
 
 @dataclass(frozen=True)
 class Passage:
-    """How near in place and time two records of one passage are."""
+    """The largest distance in place and in time between two records of one passage."""
 
     radius_metres: float
     window: timedelta
@@ -25,5 +25,5 @@ class Passage:
         return near and first.time_to(second) <= self.window
 
     def window_of_camera(self, dedupe_seconds: float) -> timedelta:
-        """The window for records of one camera: its own setting may only lengthen it."""
+        """The window for records of one camera; the camera's setting can only lengthen it."""
         return max(self.window, timedelta(seconds=dedupe_seconds))

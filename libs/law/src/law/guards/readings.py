@@ -12,7 +12,7 @@ from law.guards.holds import HoldReason
 
 
 class Rule(StrEnum):
-    """An offence that a device can detect; one passage breaks each at most once."""
+    """An offence that a device can detect, at most once in a passage."""
 
     SPEED = "SPEED"
     RED_LIGHT = "RED_LIGHT"
@@ -20,7 +20,7 @@ class Rule(StrEnum):
 
 @dataclass(frozen=True)
 class Measured:
-    """The readings of a device; None (and "" for the phase) for what it did not measure."""
+    """The readings of a device; a missing reading is None, a missing phase ""."""
 
     speed_kmh: float | None = None
     speed_limit_kmh: float | None = None
@@ -37,7 +37,7 @@ class Tolerance:
     share: Decimal
 
     def at(self, speed_kmh: Decimal) -> Decimal:
-        """The tolerance at a measured speed, km/h: `kmh`, or the share of the speed if more."""
+        """The tolerance at a measured speed, km/h: the larger of `kmh` and `share` of the speed."""
         return max(self.kmh, speed_kmh * self.share)
 
 
@@ -63,7 +63,8 @@ class SpeedBounds:
         return self.speed_min_kmh <= kmh <= self.speed_max_kmh
 
     def tolerance_kmh(self, kind: str, speed_kmh: Decimal, of_camera: float) -> Decimal:
-        """The tolerance deducted from the speed, km/h: the camera's, or its kind's if larger."""
+        """The tolerance deducted from the speed, km/h: the larger of the camera's and its
+        kind's."""
         named = self.tolerances.get(kind)
         floors = [named] if named else list(self.tolerances.values())
         return max(_decimal(of_camera), *(floor.at(speed_kmh) for floor in floors))
@@ -71,7 +72,7 @@ class SpeedBounds:
 
 @dataclass(frozen=True)
 class SignalBounds:
-    """The phase that forbids passing, and the longest plausible time since it began."""
+    """The phase that forbids passing, and the longest plausible time since the phase began."""
 
     phase: str
     age_max_seconds: float
@@ -128,10 +129,10 @@ class ReadingBounds:
 
 
 def _number(value: float | None) -> Decimal | None:
-    """The number as a decimal; None for NaN and infinity."""
+    """The number as a decimal; None for None, NaN and infinity."""
     return None if value is None or not math.isfinite(value) else _decimal(value)
 
 
 def _decimal(value: float) -> Decimal:
-    """By way of text: 82.1, not the binary fraction nearest to it."""
+    """Convert through text: 82.1 becomes exactly 82.1, not the binary fraction nearest to it."""
     return Decimal(repr(value))

@@ -34,7 +34,7 @@ class TableWrong(ValueError):
 
 @dataclass(frozen=True)
 class Guards:
-    """One edition. A decision records `version` and `sha256`."""
+    """An edition of the guards' bounds. A decision records `version` and `sha256`."""
 
     version: str
     sha256: str
@@ -53,7 +53,7 @@ class Guards:
 
 
 def load() -> Editions[Guards]:
-    """The editions packaged with this library."""
+    """The editions of the guards packaged with this library."""
     folder = resources.files("law") / "guards" / "tables"
     return Editions(
         read(entry.read_bytes()) for entry in folder.iterdir() if entry.name.endswith(".json")
@@ -99,7 +99,7 @@ def _guards(table: dict[str, Any], sha256: str) -> Guards:
 
 
 def _section(table: dict[str, Any], name: str) -> dict[str, Any]:
-    """A section without its source. Raises ValueError if it names none."""
+    """Return a section without its source. Raises ValueError if the section names no source."""
     section = dict(table[name])
     if not str(section.pop("source")).strip():
         raise ValueError(f"{name} names no source")
@@ -145,7 +145,7 @@ def _seconds(number: Decimal) -> timedelta:
 
 
 def _check_floors(guards: Guards) -> None:
-    """Raises TableWrong that lists every bound out of range."""
+    """Raise TableWrong, listing every bound that is out of range, if there are any."""
     wrong = [name for name, holds in _floors(guards) if not holds]
     if wrong:
         raise TableWrong(f"{guards.version}: out of bounds: {', '.join(wrong)}")

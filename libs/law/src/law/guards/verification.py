@@ -1,7 +1,7 @@
 """Whether a verification of a measuring device (KoAP Arts. 31, 822-1) covers a moment.
 
-A certificate is valid until a day: through the end of that day in Almaty. It is valid from the
-moment of the verification, not from the beginning of that day.
+A certificate is valid from the moment of the verification, not from the beginning of that day,
+through the end of its last day in Almaty.
 """
 
 from datetime import datetime

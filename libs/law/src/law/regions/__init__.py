@@ -1,4 +1,4 @@
-"""The regions of Kazakhstan: names, codes, and which one a place lies in."""
+"""The regions of Kazakhstan: names, codes, and the region of a place."""
 
 from law.regions.table import PLATE_CODE, REGIONS, Region
 

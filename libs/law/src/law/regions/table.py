@@ -13,7 +13,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Region:
-    """One row of the table."""
+    """A region or a city of republican rank, as one row of the table."""
 
     code: str
     """ISO 3166-2, "KZ-75"."""
