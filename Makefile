@@ -89,8 +89,8 @@ training-smoke: .venv/.members ## both trainings in small (two minutes), where t
 accuracy: setup ## figures on real pictures (TARTIP_PHOTOGRAPHS) into docs/ACCURACY.md; ONLY=faces
 	@PYTHONPATH=infra/triton $(VENV)/python -m accuracy $(if $(ONLY),--only $(ONLY))
 
-bench: setup ## speed, memory and endurance, each beside its bare counterpart, into docs/BENCH.md
-	@$(VENV)/tartip bench
+bench: setup ## speed, memory and endurance, each beside its bare counterpart, into docs/BENCH.md; ONLY=chassis
+	@$(VENV)/tartip bench $(if $(ONLY),--only $(ONLY))
 
 lock: ## resolve the members' dependencies anew into requirements.lock
 	@$(VENV)/uv pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url \

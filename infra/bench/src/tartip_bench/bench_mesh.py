@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,9 +35,10 @@ from tartip_cli.ports import free_base
 from tartip_cli.settings import Settings, find_checkout, inherited_environment
 from tartip_cli.supervisor.client import ask_status
 from tartip_cli.supervisor.process import cpu_seconds, tree_pss_bytes
-from tartip_cli.topology import CAMERA_REGISTRY, Service
+from tartip_cli.topology import CAMERA_REGISTRY, SERVICES, Service
 
 LEFT_OUT = ("violations", "fines", "citizen-reports", "operator-gateway")
+ENGINES_ALONE = ("triton", *(service.name for service in SERVICES))
 REGION = "KZ-75"
 _READY_SECONDS = 240.0
 _STOP_SECONDS = 60.0
@@ -126,15 +127,15 @@ class BenchMesh:
 
 
 @asynccontextmanager
-async def running_bench_mesh() -> AsyncIterator[BenchMesh]:
-    """Run a mesh during the block; it is stopped and deleted afterwards."""
+async def running_bench_mesh(left_out: Sequence[str] = LEFT_OUT) -> AsyncIterator[BenchMesh]:
+    """Run a mesh without these parts during the block; it is stopped and deleted afterwards."""
     home = Path(tempfile.mkdtemp(prefix="tartip-bench-"))
     ports = free_base()
     settings = Settings(
         home=home, checkout=find_checkout(), port_base=ports.base, gateway_port=ports.gateway
     )
-    mesh = Mesh.build(settings, without=frozenset(LEFT_OUT))
-    supervisor = _supervisor(mesh)
+    mesh = Mesh.build(settings, without=frozenset(left_out))
+    supervisor = _supervisor(mesh, left_out)
     outside = Outside(home=mesh.home, ports=mesh.ports, oidc_issuer=mesh.oidc_issuer)
     running = BenchMesh(mesh=mesh, outside=outside, supervisor=supervisor)
     try:
@@ -147,9 +148,9 @@ async def running_bench_mesh() -> AsyncIterator[BenchMesh]:
         shutil.rmtree(home, ignore_errors=True)
 
 
-def _supervisor(mesh: Mesh) -> subprocess.Popen[bytes]:
+def _supervisor(mesh: Mesh, left_out: Sequence[str]) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "tartip_cli", "up"]
-    for name in LEFT_OUT:
+    for name in left_out:
         command += ["--without", name]
     with mesh.home.log_of("up").open("ab") as output:
         return subprocess.Popen(

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     Measure = Callable[[Run], Awaitable[Outcome]]
 
-PARTS = ("pictures", "detector", "overload", "growth", "takeover", "search", "cameras")
+PARTS = ("chassis", "pictures", "detector", "overload", "growth", "takeover", "search", "cameras")
 
 
 def register(app: App) -> None:
@@ -37,7 +37,8 @@ def bench(
         typer.Option("--quick", help="Shorter and fewer measurements; about nine minutes in all."),
     ] = False,
     write: Annotated[
-        bool, typer.Option("--write/--no-write", help="Write docs/BENCH.md (all parts only).")
+        bool,
+        typer.Option("--write/--no-write", help="Write their sections of docs/BENCH.md."),
     ] = True,
     as_json: AsJson = False,
 ) -> None:
@@ -52,10 +53,10 @@ def bench(
     chosen = [name for name in PARTS if name in only or not only]
     settings = read_settings()
     outcomes = asyncio.run(_run(settings, chosen, quick=quick, as_json=as_json))
-    if write and not only:
+    if write:
         from tartip_bench.report import written
 
-        path = written(outcomes, settings.checkout, quick=quick)
+        path = written(outcomes, settings.checkout, quick=quick, order=PARTS)
         if not as_json:
             console.print(f"Written to {path}.", highlight=False)
 

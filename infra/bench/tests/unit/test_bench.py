@@ -7,9 +7,9 @@ from tartip_bench.report import page
 from tartip_bench.watching import Ledger
 
 
-def outcome(*, met: bool) -> Outcome:
+def outcome(*, met: bool, part: str = "p") -> Outcome:
     figures = (Figure(name="share", measured="0.80", bare="1.00", target="at least 0.9", met=met),)
-    return Outcome(part="p", title="Pictures", figures=figures, notes=("Told | plainly.",))
+    return Outcome(part=part, title="Pictures", figures=figures, notes=("Told | plainly.",))
 
 
 def test_a_spread_tells_the_median_with_the_least_and_the_greatest() -> None:
@@ -18,9 +18,21 @@ def test_a_spread_tells_the_median_with_the_least_and_the_greatest() -> None:
 
 
 def test_what_misses_its_target_is_named_at_the_end() -> None:
-    written = page([outcome(met=False)], quick=True)
+    written = page([outcome(met=False)], quick=True, order=("p",))
     assert "Pictures: share is 0.80, aimed at: at least 0.9" in written.partition("misses")[2]
-    assert "Nothing." in page([outcome(met=True)], quick=True).partition("misses")[2]
+    assert "Nothing." in page([outcome(met=True)], quick=True, order=("p",)).partition("misses")[2]
+
+
+def test_a_run_of_one_part_leaves_the_others_as_they_are() -> None:
+    order = ("a", "p")
+    both = page([outcome(met=False), outcome(met=True, part="a")], quick=False, order=order)
+    again = page([outcome(met=True)], quick=True, order=order, known=both)
+    assert [line for line in again.splitlines() if line.startswith("<!--")] == [
+        "<!-- part: a -->",
+        "<!-- part: p -->",
+    ]
+    assert "A full run" in again and "A quick run" in again
+    assert "Nothing." in again.partition("misses")[2]
 
 
 def test_a_frame_without_an_outcome_breaks_the_ledger() -> None:

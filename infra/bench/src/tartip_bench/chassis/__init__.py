@@ -1,0 +1,9 @@
+"""What a call through the chassis costs, beside a bare grpc.aio and asyncpg handler.
+
+`server` is the program that serves either kind, `schema` its tables, `load` the callers, `measure`
+the part `chassis` of the bench.
+"""
+
+from tartip_bench.chassis.measure import measure
+
+__all__ = ["measure"]

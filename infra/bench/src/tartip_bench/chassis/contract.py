@@ -1,0 +1,21 @@
+"""The service that is measured: one row by its key is read, or one is written, over TLS."""
+
+from google.protobuf import descriptor_pb2, descriptor_pool, wrappers_pb2
+
+SERVICE = "tartip.bench.v1.Notes"
+METHODS = ("Read", "Write")
+
+
+def declare() -> None:
+    """Declare the service for this process: the chassis looks its methods up by name."""
+    text = f".{wrappers_pb2.StringValue.DESCRIPTOR.full_name}"
+    package, _, name = SERVICE.rpartition(".")
+    file = descriptor_pb2.FileDescriptorProto(
+        name="tartip/bench/v1/notes.proto",
+        package=package,
+        dependency=[wrappers_pb2.DESCRIPTOR.name],
+    )
+    service = file.service.add(name=name)
+    for method in METHODS:
+        service.method.add(name=method, input_type=text, output_type=text)
+    descriptor_pool.Default().Add(file)

@@ -1,0 +1,129 @@
+"""`python -m tartip_bench.chassis.load CONFIG METHOD CALLERS SECONDS [RATE]`: calls, timed.
+
+So many callers call one after another; with RATE, calls are due at that many a second instead, and
+a call's time runs from when it was due. Prints rate, p50_ms, p99_ms, calls, and all_calls: with
+those of the warm-up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import grpc
+import uvloop
+from chassis.clock import new_id
+from google.protobuf.wrappers_pb2 import StringValue
+
+from tartip_bench.chassis.contract import SERVICE
+from tartip_bench.chassis.schema import ROWS
+
+CALL_SECONDS = 10.0
+WARM_UP_SECONDS = 0.5
+Call = Callable[[], Awaitable[object]]
+
+
+def read_config(path: Path) -> dict[str, str]:
+    """The file that both servers and their callers are started with."""
+    config: dict[str, str] = json.loads(path.read_text())
+    return config
+
+
+def channel(config: dict[str, str]) -> grpc.aio.Channel:
+    credentials = grpc.ssl_channel_credentials(
+        *(
+            Path(config[f"caller_{name}"]).read_bytes()
+            for name in ("authority", "key", "certificate")
+        )
+    )
+    return grpc.aio.secure_channel(config["address"], credentials)
+
+
+def call_of(opened: grpc.aio.Channel, method: str) -> Call:
+    stub = opened.unary_unary(
+        f"/{SERVICE}/{method}",
+        request_serializer=StringValue.SerializeToString,
+        response_deserializer=StringValue.FromString,
+    )
+
+    def read() -> Awaitable[object]:
+        return stub(StringValue(value=str(random.randrange(ROWS))), timeout=CALL_SECONDS)
+
+    def write() -> Awaitable[object]:
+        return stub(StringValue(value=str(new_id())), timeout=CALL_SECONDS)
+
+    return read if method == "Read" else write
+
+
+async def in_turn(call: Call, callers: int, seconds: float) -> list[float]:
+    """The seconds that each call took."""
+    took: list[float] = []
+    until = time.perf_counter() + seconds
+
+    async def caller() -> None:
+        while (began := time.perf_counter()) < until:
+            await call()
+            took.append(time.perf_counter() - began)
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(callers):
+            group.create_task(caller())
+    return took
+
+
+async def at_rate(call: Call, rate: float, seconds: float) -> list[float]:
+    """The seconds from when each call was due to its answer."""
+    took: list[float] = []
+    began = time.perf_counter()
+
+    async def one(due: float) -> None:
+        await call()
+        took.append(time.perf_counter() - due)
+
+    async with asyncio.TaskGroup() as group:
+        for number in range(int(rate * seconds)):
+            due = began + number / rate
+            await asyncio.sleep(max(0.0, due - time.perf_counter()))
+            group.create_task(one(due))
+    return took
+
+
+async def main(
+    config: dict[str, str], method: str, callers: int, seconds: float, rate: float
+) -> None:
+    async with channel(config) as opened:
+        call = call_of(opened, method)
+        warm = await in_turn(call, callers, WARM_UP_SECONDS)
+        began = time.perf_counter()
+        took = await (at_rate(call, rate, seconds) if rate else in_turn(call, callers, seconds))
+        passed = time.perf_counter() - began
+    took.sort()
+    print(
+        json.dumps(
+            {
+                "rate": len(took) / passed,
+                "p50_ms": took[len(took) // 2] * 1e3,
+                "p99_ms": took[int(len(took) * 0.99)] * 1e3,
+                "calls": len(took),
+                "all_calls": len(took) + len(warm),
+            }
+        )
+    )
+
+
+if __name__ == "__main__":
+    given = sys.argv[1:]
+    uvloop.run(
+        main(
+            read_config(Path(given[0])),
+            given[1],
+            int(given[2]),
+            float(given[3]),
+            float(given[4]) if len(given) > 4 else 0.0,
+        )
+    )

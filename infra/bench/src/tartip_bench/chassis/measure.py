@@ -1,0 +1,196 @@
+"""Both servers under the same callers, in turn; and what a call costs each in processor time."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import statistics
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from tartip_cli.failures import Exit, Failure
+from tartip_cli.ports import free_base
+from tartip_cli.settings import inherited_environment
+from tartip_cli.supervisor.process import cpu_seconds
+
+from tartip_bench.bench_mesh import ENGINES_ALONE, BenchMesh, running_bench_mesh
+from tartip_bench.chassis.load import channel, read_config
+from tartip_bench.chassis.schema import made
+from tartip_bench.outcomes import Figure, Outcome, Spread
+from tartip_bench.run import Run
+
+KINDS = ("bare", "chassis")
+CALLERS = (1, 16, 64)
+SERVES, CALLS = "fines", "tartip-cli"
+START_SECONDS = 30.0
+ROUNDS_FULL, ROUNDS_QUICK = 5, 2
+SECONDS_FULL, SECONDS_QUICK = 5, 2
+
+
+@dataclass(frozen=True)
+class Aim:
+    """The rate that is aimed at, as a share of the bare handler's."""
+
+    method: str
+    title: str
+    share: float
+
+
+AIMS = (
+    Aim("Read", "one row read by its key, under row-level security", 0.6),
+    Aim("Write", "one row written with audit entry, event and used id", 0.7),
+)
+
+
+@dataclass(frozen=True)
+class Round:
+    """One measurement of one kind: calls a second, p99, processor time of the server a call."""
+
+    rate: float
+    p99_ms: float
+    cpu_ms: float
+
+
+async def measure(run: Run) -> Outcome:
+    """Raises Failure where a server or its callers end with an error."""
+    rounds = run.sized(full=ROUNDS_FULL, quick=ROUNDS_QUICK)
+    seconds = run.sized(full=SECONDS_FULL, quick=SECONDS_QUICK)
+    figures: list[Figure] = []
+    raw: dict[str, Any] = {}
+    async with running_bench_mesh(ENGINES_ALONE) as bench, both(bench, run.scratch) as servers:
+        for aim, callers in product(AIMS, CALLERS):
+            found: dict[str, list[Round]] = {kind: [] for kind in KINDS}
+            for number, kind in product(range(rounds), KINDS):
+                run.report(f"{aim.method}, {callers} callers, round {number + 1} of {rounds}")
+                found[kind].append(await servers[kind].round(aim.method, callers, seconds))
+            figures += figures_of(aim, callers, found)
+            raw[f"{aim.method} {callers}"] = {
+                kind: [vars(each) for each in found[kind]] for kind in KINDS
+            }
+    return Outcome(
+        part="chassis",
+        title="A call through the chassis beside a bare handler (grpc.aio, asyncpg), over TLS",
+        figures=tuple(figures),
+        notes=(
+            "Callers, server and PostgreSQL share the cores. The bare handler reads a row, or "
+            "inserts two and commits, by prepared statements, without row-level security, spans, "
+            "deadlines or audit.",
+        ),
+        raw=raw,
+    )
+
+
+def figures_of(aim: Aim, callers: int, found: Mapping[str, list[Round]]) -> list[Figure]:
+    """Rate with its aim, and the server's processor time a call."""
+    rate = {kind: Spread.of([each.rate for each in found[kind]]) for kind in KINDS}
+    cpu = {kind: statistics.median(each.cpu_ms for each in found[kind]) for kind in KINDS}
+    p99 = {kind: statistics.median(each.p99_ms for each in found[kind]) for kind in KINDS}
+    pairs = zip(found["chassis"], found["bare"], strict=True)
+    share = Spread.of([ours.rate / bare.rate for ours, bare in pairs])
+    return [
+        Figure(
+            name=f"{aim.title}, {callers} at once: calls a second",
+            measured=f"{rate['chassis'].text(0)}, p99 {p99['chassis']:.0f} ms",
+            bare=f"{rate['bare'].text(0)}, p99 {p99['bare']:.0f} ms",
+        ),
+        Figure(
+            name="share of the bare handler",
+            measured=share.text(2),
+            target=f"at least {aim.share}",
+            met=share.median >= aim.share,
+        ),
+        Figure(
+            name="processor time of the server a call",
+            measured=f"{cpu['chassis']:.2f} ms",
+            bare=f"{cpu['bare']:.2f} ms",
+        ),
+    ]
+
+
+@dataclass(frozen=True)
+class Server:
+    """A server of the bench that is running."""
+
+    process: asyncio.subprocess.Process
+    config: Path
+
+    async def round(self, method: str, callers: int, seconds: float) -> Round:
+        before = cpu_seconds(self.process.pid)
+        program = (sys.executable, "-m", "tartip_bench.chassis.load", str(self.config))
+        load = await asyncio.create_subprocess_exec(
+            *program,
+            method,
+            str(callers),
+            str(seconds),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            env=inherited_environment(),
+        )
+        out, errors = await load.communicate()
+        if load.returncode != 0:
+            raise Failure(f"the callers failed: {errors.decode()[-300:]}", Exit.PART_FAILED)
+        answer = json.loads(out)
+        spent = cpu_seconds(self.process.pid) - before
+        return Round(answer["rate"], answer["p99_ms"], spent / answer["all_calls"] * 1e3)
+
+
+@asynccontextmanager
+async def both(bench: BenchMesh, scratch: Path) -> AsyncIterator[dict[str, Server]]:
+    """The two servers on one schema, each at an address of its own."""
+    database = await made(bench.mesh.database.url)
+    servers: dict[str, Server] = {}
+    try:
+        for kind in KINDS:
+            servers[kind] = await started(kind, config_of(bench, database, kind, scratch))
+        yield servers
+    finally:
+        for server in servers.values():
+            server.process.terminate()
+            await server.process.wait()
+
+
+def config_of(bench: BenchMesh, database: str, kind: str, scratch: Path) -> Path:
+    certificates = bench.outside.certificates
+    served, caller = certificates.service(SERVES), certificates.service(CALLS)
+    keys = scratch / f"keys-{kind}"
+    keys.mkdir()
+    path = scratch / f"server-{kind}.json"
+    config = {
+        "address": f"127.0.0.1:{free_base().base}",
+        "database": database,
+        "certificate": str(served.certificate),
+        "key": str(served.key),
+        "authorities": str(certificates.client_authorities),
+        "keys": str(keys),
+        "collector": f"http://127.0.0.1:{bench.mesh.ports.supervisor}",
+        "caller_authority": str(certificates.authority),
+        "caller_key": str(caller.key),
+        "caller_certificate": str(caller.certificate),
+    }
+    path.write_text(json.dumps(config))
+    return path
+
+
+async def started(kind: str, config: Path) -> Server:
+    """Once it takes connections. Raises Failure."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "tartip_bench.chassis.server",
+        kind,
+        str(config),
+        env=inherited_environment(),
+    )
+    async with channel(read_config(config)) as opened:
+        try:
+            async with asyncio.timeout(START_SECONDS):
+                await opened.channel_ready()
+        except TimeoutError:
+            process.kill()
+            raise Failure(f"the {kind} server does not start", Exit.PART_FAILED) from None
+    return Server(process, config)

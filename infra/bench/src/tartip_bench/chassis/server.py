@@ -1,0 +1,161 @@
+"""`python -m tartip_bench.chassis.server KIND CONFIG`: serves the notes of the bench until SIGTERM.
+
+KIND is `chassis` (what every service stands on) or `bare` (grpc.aio and asyncpg, two prepared
+statements and nothing else). CONFIG is a JSON file with address, database, certificate, key,
+authorities, keys and collector.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import grpc
+import uvloop
+from chassis import telemetry
+from chassis.authorities import Authorities
+from chassis.call_context import current_caller
+from chassis.clock import new_id, system_clock
+from chassis.db import Database
+from chassis.event import Event
+from chassis.grpc_server import GrpcServer
+from chassis.identity import TokenVerifier, allow
+from google.protobuf.wrappers_pb2 import StringValue
+from sqlalchemy import bindparam, insert, select
+from vault.keyring import Keyring
+
+from tartip_bench.chassis.contract import METHODS, SERVICE, declare
+from tartip_bench.chassis.schema import REGION, notes, places
+
+CALLER = "tartip-cli"
+POOL = 8
+_CONTENT = select(places.c.content).where(places.c.name == bindparam("name"))
+_NOTE = insert(notes)
+Config = dict[str, str]
+
+
+class ChassisNotes:
+    """As a service's grpc_api and use case do it, in one class."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    async def read(self, request: StringValue, context: Any) -> StringValue:
+        async with self._db.begin(current_caller().scope) as tx:
+            row = (await tx.execute(_CONTENT, {"name": request.value})).one()
+        return StringValue(value=row.content)
+
+    async def write(self, request: StringValue, context: Any) -> StringValue:
+        caller, note_id = current_caller(), UUID(request.value)
+        async with self._db.begin(caller.scope) as tx:
+            if await tx.once(caller.key, note_id, request.SerializeToString(deterministic=True)):
+                row = {"note_id": note_id, "region": REGION, "content": request.value}
+                await tx.execute(_NOTE, row)
+                tx.emit(Event("cameras.v1.registered", f"note:{note_id}", 1, REGION, request))
+                tx.audit("write", f"note:{note_id}", region=REGION)
+        return request
+
+
+class BareNotes:
+    def __init__(self, pool: asyncpg.Pool) -> None:
+        self._pool = pool
+
+    async def read(self, request: StringValue, context: Any) -> StringValue:
+        async with self._pool.acquire() as connection:
+            found = await connection.fetchval(
+                "SELECT content FROM bare_places WHERE name = $1", request.value
+            )
+        return StringValue(value=found)
+
+    async def write(self, request: StringValue, context: Any) -> StringValue:
+        note_id = UUID(request.value)
+        async with self._pool.acquire() as connection, connection.transaction():
+            await connection.execute(
+                "INSERT INTO bare_notes VALUES ($1, $2)", note_id, request.value
+            )
+            await connection.execute(
+                "INSERT INTO bare_notes VALUES ($1, $2)", new_uuid(), request.value
+            )
+        return request
+
+
+def new_uuid() -> UUID:
+    return UUID(str(new_id()))
+
+
+def handler_of(servicer: Any) -> grpc.GenericRpcHandler:
+    """The methods of the contract, served by `read` and `write`."""
+    return grpc.method_handlers_generic_handler(
+        SERVICE,
+        {
+            name: grpc.unary_unary_rpc_method_handler(
+                getattr(servicer, name.lower()),
+                request_deserializer=StringValue.FromString,
+                response_serializer=StringValue.SerializeToString,
+            )
+            for name in METHODS
+        },
+    )
+
+
+@asynccontextmanager
+async def serving_chassis(config: Config) -> AsyncIterator[None]:
+    """What every service stands on: gate, transaction under a scope, audit, outbox, spans."""
+    declare()
+    telemetry.set_up("bench", endpoint=config["collector"], log_level="WARNING")
+    keyring = Keyring(Path(config["keys"]), new_id=new_id)
+    db = Database(config["database"], service="bench", keyring=keyring, clock=system_clock)
+    server = GrpcServer(
+        config["address"],
+        policy={f"/{SERVICE}/{name}": allow(services=(CALLER,)) for name in METHODS},
+        tokens=TokenVerifier("http://127.0.0.1:9"),
+        cert=Path(config["certificate"]),
+        key=Path(config["key"]),
+        authorities=Authorities.in_folder(Path(config["authorities"])),
+    )
+    server.server.add_generic_rpc_handlers((handler_of(ChassisNotes(db)),))
+    await server.start((SERVICE,))
+    yield
+    await server.stop(1)
+    await db.close()
+
+
+@asynccontextmanager
+async def serving_bare(config: Config) -> AsyncIterator[None]:
+    """grpc.aio over mutual TLS, and asyncpg."""
+    pool = await asyncpg.create_pool(config["database"], min_size=POOL, max_size=POOL)
+    server = grpc.aio.server()
+    server.add_secure_port(config["address"], bare_credentials(config))
+    server.add_generic_rpc_handlers((handler_of(BareNotes(pool)),))
+    await server.start()
+    yield
+    await server.stop(1)
+    await pool.close()
+
+
+def bare_credentials(config: Config) -> grpc.ServerCredentials:
+    pair = (Path(config["key"]).read_bytes(), Path(config["certificate"]).read_bytes())
+    bundle = Authorities.in_folder(Path(config["authorities"])).bundle
+    return grpc.ssl_server_credentials([pair], bundle, require_client_auth=True)
+
+
+SERVING = {"chassis": serving_chassis, "bare": serving_bare}
+
+
+async def serve(kind: str, config: Config) -> None:
+    stopping = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopping.set)
+    async with SERVING[kind](config):
+        await stopping.wait()
+
+
+if __name__ == "__main__":
+    uvloop.run(serve(sys.argv[1], json.loads(Path(sys.argv[2]).read_text())))
