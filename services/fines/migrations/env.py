@@ -1,5 +1,5 @@
 """Alembic asks here; the chassis knows how to run a history in its own schema."""
 
-from chassis.migrations import run_env
+from host.migrations import run_env
 
 run_env()

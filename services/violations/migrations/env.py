@@ -1,5 +1,5 @@
-"""Runs this service's history; see chassis.migrations."""
+"""Runs this service's history; see host.migrations."""
 
-from chassis.migrations import run_env
+from host.migrations import run_env
 
 run_env()

@@ -26,13 +26,13 @@ from chassis.clock import Clock, clock_offset, move_clock, new_id, system_clock
 from chassis.db import Database
 from chassis.grpc_server import GrpcServer, Policy
 from chassis.identity import TokenVerifier
-from chassis.migrations import migrate
 from chassis.settings import Settings, read
 from google.protobuf import descriptor
 from vault.keyring import Keyring
 
 from host.broker import Broker, client_tls
 from host.consumer import Consumer, Subscription
+from host.migrations import migrate
 from host.outbox import Relay
 from host.scheduler import Scheduler, WorkHandler
 

@@ -14,8 +14,8 @@ import pytest
 import pytest_asyncio
 from chassis.channels import Channels
 from chassis.clock import new_id, to_timestamp
-from chassis.migrations import migrate
 from google.protobuf.timestamp_pb2 import Timestamp
+from host.migrations import migrate
 from tartip.cameras.v1 import cameras_pb2 as pb
 from tartip.cameras.v1 import cameras_pb2_grpc
 from tartip.common.v1 import common_pb2

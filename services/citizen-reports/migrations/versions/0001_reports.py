@@ -6,7 +6,6 @@ notes of `steps`), what was sent (`media_chunks`). Whether a row may be seen is 
 """
 
 from alembic import op
-from chassis.migrations import runtime_role
 from chassis.tables import (
     IN_REGION,
     IS_OPERATOR,
@@ -17,6 +16,7 @@ from chassis.tables import (
     install_v1,
     protect_rows,
 )
+from host.migrations import runtime_role
 
 revision = "0001"
 down_revision = None

@@ -6,7 +6,6 @@ state of that fine.
 """
 
 from alembic import op
-from chassis.migrations import runtime_role
 from chassis.tables import (
     IN_REGION,
     IS_OPERATOR,
@@ -15,6 +14,7 @@ from chassis.tables import (
     install_v1,
     protect_rows,
 )
+from host.migrations import runtime_role
 
 revision = "0001"
 down_revision = None

@@ -2,7 +2,7 @@
 
 from alembic import op
 from audit_log.subtrees import install_nodes
-from chassis.migrations import runtime_role
+from host.migrations import runtime_role
 
 revision = "0010"
 down_revision = "0009"

@@ -9,10 +9,9 @@ from pathlib import Path
 
 from alembic import command, context
 from alembic.config import Config
+from chassis.tables import session_settings
 from sqlalchemy import Connection, pool, text
 from sqlalchemy.ext.asyncio import create_async_engine
-
-from chassis.tables import session_settings
 
 
 def migrate(folder: Path, *, owner_url: str, schema: str) -> None:
