@@ -14,13 +14,15 @@ import asyncio
 import json
 import logging
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from contextvars import ContextVar
+from functools import lru_cache
 from typing import Any
 
+import asyncpg
 import rfc8785
-from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy import event, text
+from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from vault.keyring import Keyring
@@ -62,26 +64,34 @@ def storage_is_away(error: BaseException) -> bool:
     if isinstance(error, DBAPIError):
         if isinstance(error, OperationalError | InterfaceError) or error.connection_invalidated:
             return True
-        state = str(getattr(error.orig, "sqlstate", "") or "")
-        return state.startswith(_AWAY_CLASSES) or state in _AWAY_STATES
-    return isinstance(error, OSError | asyncio.TimeoutError)
+        return _means_away(error.orig)
+    if isinstance(error, asyncpg.PostgresError):
+        return _means_away(error)
+    return isinstance(error, asyncpg.InterfaceError | OSError | asyncio.TimeoutError)
+
+
+def _means_away(error: BaseException | None) -> bool:
+    state = str(getattr(error, "sqlstate", "") or "")
+    return state.startswith(_AWAY_CLASSES) or state in _AWAY_STATES
 
 
 class Database:
     """The connection pool of one process, and its transactions."""
 
     def __init__(
-        self, url: str, *, service: str, keyring: Keyring, clock: Clock, pool_size: int = 4
+        self, url: str, *, service: str, keyring: Keyring, clock: Clock, pool_size: int = 8
     ) -> None:
         self._engine = create_async_engine(
             url.replace("postgresql://", "postgresql+asyncpg://", 1),
             pool_size=pool_size,
-            max_overflow=4,
+            max_overflow=0,  # a connection made for one call costs more than the call
             pool_timeout=5,
             pool_recycle=1800,
-            pool_pre_ping=True,
+            # `begin` writes BEGIN itself, with the scope, in one round trip.
+            isolation_level="AUTOCOMMIT",
             connect_args={"timeout": 5, "server_settings": tables.session_settings(service)},
         )
+        event.listen(self._engine.sync_engine, "checkout", _refuse_closed)
         self.keyring = keyring
         self._clock = clock
         self._clock_is_sure = True
@@ -101,18 +111,9 @@ class Database:
         """Run the block in a transaction under `scope`; commit at its end, roll back on error."""
         if not self._clock_is_sure:
             raise ClockUnsure
-        async with self._engine.connect() as connection, connection.begin():
+        async with self._engine.connect() as connection, _transaction(connection, scope):
             token = _in_transaction.set(True)
             try:
-                await connection.execute(
-                    _SET_SCOPE,
-                    {
-                        "kind": scope.kind,
-                        "name": scope.name,
-                        "regions": ",".join(scope.regions),
-                        "roles": ",".join(scope.roles),
-                    },
-                )
                 tx = Tx(connection, scope, self.keyring, self._clock)
                 yield tx
                 await tx.flush()
@@ -153,15 +154,62 @@ class Database:
         await self._engine.dispose()
 
 
+@asynccontextmanager
+async def _transaction(connection: AsyncConnection, scope: Scope) -> AsyncIterator[None]:
+    """Send BEGIN and the scope in one round trip; then COMMIT, or ROLLBACK if the block raises.
+
+    The connection is closed if it is not certain that its transaction has ended.
+    """
+    begin = _begin(scope.kind, scope.name, scope.regions, scope.roles)
+    driver: Any = (await connection.get_raw_connection()).driver_connection
+    ended = False
+    try:
+        await driver.execute(begin)
+        try:
+            yield
+        except BaseException:
+            with suppress(Exception):  # the caller learns the error of the block
+                await driver.execute("ROLLBACK")
+                ended = True
+            raise
+        # PostgreSQL answers ROLLBACK if an earlier statement failed and its error was suppressed.
+        committed = await driver.execute("COMMIT")
+        ended = True
+        if committed != "COMMIT":
+            raise RuntimeError(f"COMMIT was answered with {committed}")
+    finally:
+        if not ended:
+            driver.terminate()
+
+
+@lru_cache(maxsize=1024)
+def _begin(kind: str, name: str, regions: tuple[str, ...], roles: tuple[str, ...]) -> str:
+    """The statements that begin a transaction under a scope, for the simple query protocol."""
+    values = {"kind": kind, "name": name, "regions": ",".join(regions), "roles": ",".join(roles)}
+    settings = (
+        f"set_config('app.{key}', {_literal(value)}, true)" for key, value in values.items()
+    )
+    return f"BEGIN; SELECT {', '.join(settings)}"
+
+
+def _literal(value: str) -> str:
+    """An SQL string literal (`standard_conforming_strings` is on). Raises ValueError for NUL."""
+    if "\0" in value:
+        raise ValueError("a scope cannot contain NUL")
+    return "'" + value.replace("'", "''") + "'"
+
+
+def _refuse_closed(connection: Any, record: Any, proxy: Any) -> None:
+    """Have the pool replace a connection that the server has closed."""
+    if connection.driver_connection.is_closed():
+        raise DisconnectionError
+
+
 async def require_held(connection: AsyncConnection) -> None:
     """Raise an error if the connection of a singleton, and with it the lock, was lost."""
     await connection.execute(text("SELECT 1"))
 
 
-_SET_SCOPE = text(
-    "SELECT set_config('app.kind', :kind, true), set_config('app.name', :name, true),"
-    " set_config('app.regions', :regions, true), set_config('app.roles', :roles, true)"
-)
 _TRY_LOCK = text(
     "SELECT pg_try_advisory_lock(hashtextextended(current_schema() || ':' || :name, 0))"
 )

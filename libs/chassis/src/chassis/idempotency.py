@@ -3,12 +3,18 @@
 import hashlib
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.refusals import IdReused
 from chassis.tables import requests
+
+# Made once: building a statement costs as much as its round trip.
+_USE = insert(requests).on_conflict_do_nothing()
+_USED = select(requests.c.fingerprint).where(
+    requests.c.caller == bindparam("caller"), requests.c.request_id == bindparam("request_id")
+)
 
 
 async def is_first_use(
@@ -16,18 +22,11 @@ async def is_first_use(
 ) -> bool:
     """Store a request id; return whether it is new. Raises IdReused if the content differs."""
     fingerprint = hashlib.sha256(content).digest()
-    added = await connection.execute(
-        insert(requests)
-        .values(caller=caller, request_id=request_id, fingerprint=fingerprint)
-        .on_conflict_do_nothing()
-    )
+    use = {"caller": caller, "request_id": request_id}
+    added = await connection.execute(_USE, {**use, "fingerprint": fingerprint})
     if added.rowcount:
         return True
-    known = await connection.execute(
-        select(requests.c.fingerprint).where(
-            requests.c.caller == caller, requests.c.request_id == request_id
-        )
-    )
-    if bytes(known.scalar_one()) != fingerprint:
+    known = (await connection.execute(_USED, use)).scalar_one()
+    if bytes(known) != fingerprint:
         raise IdReused
     return False

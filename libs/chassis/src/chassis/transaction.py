@@ -12,7 +12,6 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Executable, select
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.ext.asyncio import AsyncConnection
 from vault.data_keys import DataKeys
@@ -152,12 +151,9 @@ class Tx:
         """Write the events and audit entries collected so far."""
         events, self._events = self._events, []
         audit, self._audit = self._audit, []
-        if events:
-            await self.execute(insert(tables.outbox), events)
-        if audit:
-            await self.execute(insert(tables.audit), audit)
-            pending = [{"entry_id": row["entry_id"]} for row in audit]
-            await self.execute(insert(tables.audit_pending), pending)
+        if events or audit:
+            rows = {"outbox": events, "audit": audit}
+            await self.execute(tables.ADD_FACTS, tables.columns_of(rows))
 
 
 def seconds_apart(asked_at: datetime, theirs: datetime, answered_at: datetime) -> float:

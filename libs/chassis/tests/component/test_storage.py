@@ -1,6 +1,8 @@
 """One visible transaction: with everything that belongs to it, or with nothing."""
 
 import asyncio
+import contextlib
+import json
 from datetime import timedelta
 from typing import Any
 
@@ -233,3 +235,78 @@ async def test_work_that_is_rescheduled_is_done_again_at_its_new_time(db: Databa
         await tx.reschedule("look", "one", past)
     await run_due()
     assert done == ["one", "new", "one"]
+
+
+async def test_a_scope_travels_as_it_is_whatever_it_holds(db: Database) -> None:
+    name = "o'neil\\'; DROP TABLE audit; --"
+    async with db.begin(Scope("operator", name, ("KZ-75",), ("in'spector",))) as tx:
+        kind_and_name = "SELECT current_setting('app.kind') || '/' || current_setting('app.name')"
+        assert await tx.scalar(text(kind_and_name)) == f"operator/{name}"
+        assert await tx.scalar(text("SELECT current_setting('app.roles')")) == "in'spector"
+    with pytest.raises(ValueError, match="NUL"):
+        async with db.begin(Scope("operator", "a\0b")):
+            pass
+    assert await count(db, audit) == 0
+
+
+async def test_a_connection_that_the_server_closed_is_replaced_before_its_use(
+    db: Database,
+) -> None:
+    async with db.begin(SYSTEM) as one, db.begin(SYSTEM) as other:
+        pids = {await tx.scalar(text("SELECT pg_backend_pid()")) for tx in (one, other)}
+    ended = text(
+        "SELECT bool_and(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity"
+        " WHERE usename = current_user AND pid <> pg_backend_pid()"
+    )
+    async with db.begin(SYSTEM) as tx:
+        await tx.execute(ended)
+        survivor = await tx.scalar(text("SELECT pg_backend_pid()"))
+    await asyncio.sleep(0.2)  # the loop hears of it
+    async with db.begin(SYSTEM) as one, db.begin(SYSTEM) as other:
+        now = {await tx.scalar(text("SELECT pg_backend_pid()")) for tx in (one, other)}
+    assert len(now) == 2 and now & pids <= {survivor}
+
+
+@pytest.mark.parametrize("statement", ["SELECT pg_sleep(10)", "SELECT 1/0"])
+async def test_what_breaks_off_leaves_no_transaction_open(db: Database, statement: str) -> None:
+    async def broken() -> None:
+        async with db.begin(SYSTEM) as tx:
+            tx.emit(fact())
+            await tx.execute(text(statement))
+
+    task = asyncio.ensure_future(broken())
+    await asyncio.wait([task], timeout=0.5)
+    task.cancel()
+    await asyncio.wait([task], timeout=5)
+    assert task.done()
+    left_open = text(
+        "SELECT count(*) FROM pg_stat_activity WHERE usename = current_user"
+        " AND pid <> pg_backend_pid() AND state <> 'idle'"
+    )
+    async with db.begin(SYSTEM) as tx:
+        assert await tx.scalar(left_open) == 0
+    assert await count(db, outbox) == 0
+
+
+async def test_a_statement_that_failed_unseen_is_no_commit(db: Database) -> None:
+    with pytest.raises(RuntimeError, match="ROLLBACK"):
+        async with db.begin(SYSTEM) as tx:
+            tx.audit("read", "fine:1")
+            await tx.flush()
+            with contextlib.suppress(DBAPIError):
+                await tx.execute(text("SELECT 1/0"))
+    assert await count(db, audit) == 0
+
+
+async def test_facts_and_entries_keep_their_order(db: Database) -> None:
+    names = [str(number) for number in range(30)]
+    async with db.begin(SYSTEM) as tx:
+        for name in names:
+            tx.emit(fact(name))
+            tx.audit("register", f"camera:{name}")
+    async with db.begin(SYSTEM) as tx:
+        facts = (await tx.execute(select(outbox.c.aggregate).order_by(outbox.c.position))).all()
+        entries = (await tx.execute(select(audit.c.canonical).order_by(audit.c.position))).all()
+    assert [row.aggregate for row in facts] == [f"camera:{name}" for name in names]
+    refs = [json.loads(row.canonical)["object"] for row in entries]
+    assert refs == [f"camera:{name}" for name in names]
