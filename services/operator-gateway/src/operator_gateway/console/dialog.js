@@ -6,6 +6,8 @@ import { fieldText, refusalText, t } from "./texts.js";
 
 let drafts = new Map();
 let open = null;
+// What follows when a dialog closes.
+const afterwards = new WeakMap();
 
 // What was typed for a case belongs to that operator in this tab alone.
 export const forgetDrafts = () => { drafts = new Map(); };
@@ -33,12 +35,11 @@ class Question {
 
   show() {
     this.dialog.onkeydown = (event) => this.onkey(event);
-    this.dialog.onclose = () => this.closed();
     show(this.dialog, this.title, [
       this.about ? h("p", { class: "soft" }, this.about) : null,
       this.inputs.map(({ whole }) => whole), this.refusal,
       h("div", { class: "end" }, cancelButton(this.dialog), this.button),
-    ]);
+    ], () => this.closed());
     open = this;
     this.inputs[0]?.input.focus();
   }
@@ -65,7 +66,7 @@ class Question {
       await this.submit(Object.fromEntries(Object.entries(values).map(([name, text]) => [name, text.trim()])));
       this.accepted = true;
       this.drafts.delete(this.key);
-      if (this.isOpen) this.dialog.close();
+      if (this.isOpen) close(this.dialog);
     } catch (error) { this.refused(error); } finally {
       this.sending = false;
       this.button.disabled = this.outdated;
@@ -100,7 +101,7 @@ class Question {
 }
 
 const cancelButton = (dialog) =>
-  h("button", { type: "button", onclick: () => dialog.close() }, t("cancel"), " ", h("kbd", {}, "Esc"));
+  h("button", { type: "button", onclick: () => close(dialog) }, t("cancel"), " ", h("kbd", {}, "Esc"));
 
 function makeField({ name, label, long, value = "", max }, kept) {
   const id = `field-${name}`;
@@ -127,13 +128,12 @@ export function chooseText({ title, about, choices, chosen, own, send }) {
     let answer = "";
     const finish = () => {
       answer = radios.find((radio) => radio.checked)?.value ?? text.value.trim();
-      if (answer) dialog.close(); else text.focus();
+      if (answer) close(dialog); else text.focus();
     };
     dialog.onkeydown = (event) => {
       event.stopPropagation();
       if (event.key === "Enter" && event.target.tagName === "INPUT") { event.preventDefault(); finish(); }
     };
-    dialog.onclose = () => resolve(answer);
     show(dialog, title, [
       h("p", { class: "soft" }, about),
       h("div", { class: "stack tight", role: "radiogroup", "aria-labelledby": "choose-title" },
@@ -141,7 +141,7 @@ export function chooseText({ title, about, choices, chosen, own, send }) {
         h("label", { class: "choice" }, ownRadio, " ", own), text),
       h("div", { class: "end" }, cancelButton(dialog),
         h("button", { class: "main", type: "button", onclick: finish }, send, " ", h("kbd", {}, "⏎"))),
-    ]);
+    ], () => resolve(answer));
     (radios.find((radio) => radio.checked) ?? text).focus();
   });
 }
@@ -161,16 +161,32 @@ function makeChoices(choices, chosen, own) {
 export function tellIn(title, content) {
   const dialog = document.getElementById("ask");
   dialog.onkeydown = (event) => event.stopPropagation();
-  dialog.onclose = null;
-  const close = h("button", { type: "button", onclick: () => dialog.close() }, t("close"), " ", h("kbd", {}, "Esc"));
-  show(dialog, title, [content, h("div", { class: "end" }, close)]);
-  close.focus();
+  const button = h("button", { type: "button", onclick: () => close(dialog) }, t("close"), " ", h("kbd", {}, "Esc"));
+  show(dialog, title, [content, h("div", { class: "end" }, button)]);
+  button.focus();
 }
 
 // Modal, so the browser keeps the focus inside and gives it back afterwards.
-function show(dialog, title, content) {
+function show(dialog, title, content, then = () => {}) {
+  settle(dialog);
+  afterwards.set(dialog, then);
+  dialog.onclose = () => settle(dialog);
   const id = `${dialog.id}-title`;
   dialog.setAttribute("aria-labelledby", id);
   dialog.replaceChildren(h("div", { class: "stack" }, h("h2", { id, class: "title" }, title), ...content.flat()));
   dialog.showModal();
+}
+
+// At once: the browser tells of a closed dialog in a task of its own, and the next key may come before.
+function close(dialog) {
+  dialog.close();
+  settle(dialog);
+}
+
+// Not while it is open: then what the browser tells is of the question before.
+function settle(dialog) {
+  if (dialog.open) return;
+  const then = afterwards.get(dialog);
+  afterwards.delete(dialog);
+  then?.();
 }
