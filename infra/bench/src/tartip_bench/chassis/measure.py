@@ -92,20 +92,21 @@ def figures_of(aim: Aim, callers: int, found: Mapping[str, list[Round]]) -> list
     p99 = {kind: statistics.median(each.p99_ms for each in found[kind]) for kind in KINDS}
     pairs = zip(found["chassis"], found["bare"], strict=True)
     share = Spread.of([ours.rate / bare.rate for ours, bare in pairs])
+    what = f"{aim.title}, {callers} at once"
     return [
         Figure(
-            name=f"{aim.title}, {callers} at once: calls a second",
+            name=f"{what}: calls a second",
             measured=f"{rate['chassis'].text(0)}, p99 {p99['chassis']:.0f} ms",
             bare=f"{rate['bare'].text(0)}, p99 {p99['bare']:.0f} ms",
         ),
         Figure(
-            name="share of the bare handler",
+            name=f"{what}: share of the bare handler",
             measured=share.text(2),
             target=f"at least {aim.share}",
             met=share.median >= aim.share,
         ),
         Figure(
-            name="processor time of the server a call",
+            name=f"{what}: processor time of the server a call",
             measured=f"{cpu['chassis']:.2f} ms",
             bare=f"{cpu['bare']:.2f} ms",
         ),
