@@ -12,11 +12,13 @@ from audit_log.attempts import Attempt, Attempts, Record
 from audit_log.rules import AuditRules
 from audit_log.sealer import Sealer, head_text
 from chassis import call_context
-from chassis.clock import system_clock
+from chassis.audit_entry import AuditEntry
+from chassis.clock import new_id, system_clock
 from chassis.db import Database
 from chassis.event import Event
 from chassis.identity import Caller, Operator
 from chassis.refusals import Kind, PageTokenWrong, Refusal
+from chassis.tables import audit, audit_pending
 from chassis.transaction import SYSTEM, Scope, Tx
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from sqlalchemy import text
@@ -185,10 +187,14 @@ async def test_entries_of_before_there_were_classes_follow_the_services_rule(
 ) -> None:
     async with db.begin(SYSTEM) as tx:
         for kind in ("thing", "secret"):
-            tx.audit("read", f"{kind}:old", region="KZ-75")
-            entry = json.loads(tx._audit[-1]["canonical"])
-            del entry["class"]
-            tx._audit[-1]["canonical"] = json.dumps(entry).encode()
+            entry = AuditEntry(
+                new_id(), system_clock(), "read", f"{kind}:old", tx.scope.actor, "", "KZ-75"
+            )
+            content = json.loads(entry.canonical())
+            del content["class"]
+            canonical = json.dumps(content).encode()
+            tx.add(audit, {"entry_id": entry.entry_id, "canonical": canonical})
+            tx.add(audit_pending, {"entry_id": entry.entry_id})
     await seal(db)
     one = reader(db, auditor("KZ-75"), hidden_unclassified=frozenset({"secret"}))
     assert objects(await one.entries()) == ["thing:old"]

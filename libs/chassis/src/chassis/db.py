@@ -13,8 +13,8 @@ reads. While a transaction is open, no peer may be called; the client intercepto
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from contextvars import ContextVar
 from functools import lru_cache
 from typing import Any
@@ -25,16 +25,21 @@ from sqlalchemy import event, text
 from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from statements.shared_commits import SharedCommits
+from statements.writes import RowExists as RowExists
+from statements.writes import Writes, write
 from vault.keyring import Keyring
 
 from chassis import tables
 from chassis.clock import Clock
+from chassis.idempotency import require_same_content
 from chassis.refusals import ClockUnsure
 from chassis.transaction import (
     CLOCK_TOLERANCE_SECONDS,
     DATABASE_TIME,
     Scope,
     Tx,
+    driver_of,
     seconds_apart,
 )
 
@@ -95,6 +100,7 @@ class Database:
         self.keyring = keyring
         self._clock = clock
         self._clock_is_sure = True
+        self._shared_commits = SharedCommits(self._write_together, concerns_all=storage_is_away)
 
     @property
     def engine(self) -> AsyncEngine:
@@ -107,18 +113,50 @@ class Database:
         return self._clock
 
     @asynccontextmanager
-    async def begin(self, scope: Scope) -> AsyncIterator[Tx]:
-        """Run the block in a transaction under `scope`; commit at its end, roll back on error."""
+    async def begin(self, scope: Scope, *, shared: bool = False) -> AsyncIterator[Tx]:
+        """Run the block in a transaction under `scope`; commit at its end, roll back on error.
+
+        `shared`: one that executes nothing itself may share its commit with others of the scope.
+        """
         if not self._clock_is_sure:
             raise ClockUnsure
-        async with self._engine.connect() as connection, _transaction(connection, scope):
+        async with AsyncExitStack() as stack:
+
+            async def connect() -> AsyncConnection:
+                connection = await stack.enter_async_context(self._engine.connect())
+                await stack.enter_async_context(_transaction(connection, scope))
+                return connection
+
             token = _in_transaction.set(True)
             try:
-                tx = Tx(connection, scope, self.keyring, self._clock)
+                tx = Tx(connect, scope, self.keyring, self._clock)
                 yield tx
-                await tx.flush()
+                if tx.connection is not None:
+                    await tx.flush()
+                elif writes := tx.taken():
+                    tx.was_first = await self._write(scope, writes, shared=shared)
             finally:
                 _in_transaction.reset(token)
+
+    async def _write(self, scope: Scope, writes: Writes, *, shared: bool) -> bool:
+        """Commit writes by one statement; return whether their request id is new."""
+        if shared:
+            is_new = await self._shared_commits.write(scope, writes)
+        else:
+            is_new = bool(await self._write_together(scope, [writes]))
+        if writes.request is not None and not is_new:
+            async with self._engine.connect() as connection:
+                await require_same_content(connection, writes.request)
+        return is_new
+
+    async def _write_together(self, scope: Scope, together: Sequence[Writes]) -> set[int]:
+        async with self._engine.connect() as connection:
+            driver = await driver_of(connection)
+            try:
+                return await write(driver, scope.settings, together)
+            except asyncio.CancelledError:
+                driver.terminate()  # it may be in the middle of an answer
+                raise
 
     async def ping(self) -> None:
         """Query the database. Raises a database error, or ClockUnsure if its clock is not ours."""
@@ -160,8 +198,8 @@ async def _transaction(connection: AsyncConnection, scope: Scope) -> AsyncIterat
 
     The connection is closed if it is not certain that its transaction has ended.
     """
-    begin = _begin(scope.kind, scope.name, scope.regions, scope.roles)
-    driver: Any = (await connection.get_raw_connection()).driver_connection
+    begin = _begin(tuple(scope.settings.items()))
+    driver = await driver_of(connection)
     ended = False
     try:
         await driver.execute(begin)
@@ -183,12 +221,9 @@ async def _transaction(connection: AsyncConnection, scope: Scope) -> AsyncIterat
 
 
 @lru_cache(maxsize=1024)
-def _begin(kind: str, name: str, regions: tuple[str, ...], roles: tuple[str, ...]) -> str:
+def _begin(scope: tuple[tuple[str, str], ...]) -> str:
     """The statements that begin a transaction under a scope, for the simple query protocol."""
-    values = {"kind": kind, "name": name, "regions": ",".join(regions), "roles": ",".join(roles)}
-    settings = (
-        f"set_config('app.{key}', {_literal(value)}, true)" for key, value in values.items()
-    )
+    settings = (f"set_config('app.{key}', {_literal(value)}, true)" for key, value in scope)
     return f"BEGIN; SELECT {', '.join(settings)}"
 
 

@@ -6,6 +6,7 @@ from uuid import UUID
 from sqlalchemy import bindparam, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
+from statements.writes import RequestId
 
 from chassis.refusals import IdReused
 from chassis.tables import requests
@@ -21,12 +22,21 @@ async def is_first_use(
     connection: AsyncConnection, caller: str, request_id: UUID, content: bytes
 ) -> bool:
     """Store a request id; return whether it is new. Raises IdReused if the content differs."""
-    fingerprint = hashlib.sha256(content).digest()
-    use = {"caller": caller, "request_id": request_id}
-    added = await connection.execute(_USE, {**use, "fingerprint": fingerprint})
+    request = request_id_of(caller, request_id, content)
+    added = await connection.execute(_USE, vars(request))
     if added.rowcount:
         return True
-    known = (await connection.execute(_USED, use)).scalar_one()
-    if bytes(known) != fingerprint:
-        raise IdReused
+    await require_same_content(connection, request)
     return False
+
+
+async def require_same_content(connection: AsyncConnection, request: RequestId) -> None:
+    """Raise IdReused if a used id was used with other content."""
+    known = (await connection.execute(_USED, vars(request))).scalar_one()
+    if bytes(known) != request.fingerprint:
+        raise IdReused
+
+
+def request_id_of(caller: str, request_id: UUID, content: bytes) -> RequestId:
+    """The request id that a caller made, with the fingerprint of the request's content."""
+    return RequestId(caller, request_id, hashlib.sha256(content).digest())

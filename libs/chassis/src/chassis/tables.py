@@ -8,7 +8,6 @@ All SQL takes the time from `service_now()` (in SQLAlchemy `service_now`): the d
 the offset of the clock of the process that asks (see `clock`).
 """
 
-from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from sqlalchemy import (
@@ -226,33 +225,6 @@ def protect_rows(op: Operations, table: str, *, visible: str) -> None:
         f"CREATE POLICY {table}_scope ON {table} USING ({IS_SYSTEM} OR ({visible}))"
         f" WITH CHECK ({IS_SYSTEM} OR ({visible}))"
     )
-
-
-# What a transaction adds at its end in one round trip, each row as arrays of its columns.
-_OUTBOX = "event_id uuid, subject text, aggregate text, version bigint, region text, story text"
-_FACTS = {
-    "outbox": f"{_OUTBOX}, traceparent text, sealed boolean, payload bytea",
-    "audit": "entry_id uuid, canonical bytea",
-}
-_TYPES = {table: dict(map(str.split, columns.split(", "))) for table, columns in _FACTS.items()}
-
-
-def _insert(table: str) -> str:
-    names = ", ".join(_TYPES[table])
-    arrays = ", ".join(f"CAST(:{name} AS {kind}[])" for name, kind in _TYPES[table].items())
-    rows = f"unnest({arrays}) WITH ORDINALITY AS row({names}, n)"
-    return f"INSERT INTO {table} ({names}) SELECT {names} FROM {rows} ORDER BY n"
-
-
-ADD_FACTS = text(
-    f"WITH events AS ({_insert('outbox')}), entries AS ({_insert('audit')})"
-    " INSERT INTO audit_pending (entry_id) SELECT unnest(CAST(:entry_id AS uuid[]))"
-)
-
-
-def columns_of(rows: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, list[Any]]:
-    """Return what `ADD_FACTS` binds for rows of `outbox` and `audit`: a list a column."""
-    return {name: [row[name] for row in rows[table]] for table in rows for name in _TYPES[table]}
 
 
 # How the canonical form of an attempt begins: its names stand in order.

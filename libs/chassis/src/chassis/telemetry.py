@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from contextvars import ContextVar, Token
 
 from opentelemetry import metrics, trace
-from opentelemetry.context import Context, attach
+from opentelemetry.context import Context, attach, detach
 from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.metrics import MeterProvider
@@ -171,9 +171,14 @@ def annotate(**ids: str) -> None:
 
 def set_attribute(span: Span, key: str, value: str | int | float) -> None:
     """Set an attribute of a span. Raises ValueError for a key that is not in ATTRIBUTES."""
-    if key not in ATTRIBUTES:
-        raise ValueError(f"span attribute {key} is not in telemetry.ATTRIBUTES")
-    span.set_attribute(key, value)
+    span.set_attributes(_allowed({key: value}))
+
+
+def _allowed(attributes: Mapping[str, str | int | float]) -> Mapping[str, str | int | float]:
+    """The same attributes. Raises ValueError for a key that is not in ATTRIBUTES."""
+    if wrong := attributes.keys() - ATTRIBUTES:
+        raise ValueError(f"span attributes {wrong} are not in telemetry.ATTRIBUTES")
+    return attributes
 
 
 def current_story() -> str:
@@ -207,27 +212,19 @@ def span(
     attributes: Mapping[str, str | int] | None = None,
 ) -> Iterator[Span]:
     """Run the block in a span, which records an error only by its type, under `story`."""
-    with tracer.start_as_current_span(
-        name,
-        context=parent,
-        kind=kind,
-        links=links,
-        record_exception=False,
-        set_status_on_exception=False,
-    ) as current:
-        token = _story.set(story)
-        for key, value in (attributes or {}).items():
-            set_attribute(current, key, value)
-        if story:
-            set_attribute(current, "tartip.story", story)
-        try:
-            yield current
-        except BaseException as error:
-            set_attribute(current, "error.type", type(error).__name__)
-            current.set_status(Status(StatusCode.ERROR, type(error).__name__))
-            raise
-        finally:
-            _reset(token)
+    given = {**(attributes or {}), **({"tartip.story": story} if story else {})}
+    current = tracer.start_span(name, parent, kind, _allowed(given), links)
+    attached, token = attach(trace.set_span_in_context(current)), _story.set(story)
+    try:
+        yield current
+    except BaseException as error:
+        set_attribute(current, "error.type", type(error).__name__)
+        current.set_status(Status(StatusCode.ERROR, type(error).__name__))
+        raise
+    finally:
+        _reset(token)
+        detach(attached)
+        current.end()
 
 
 def begin(
@@ -241,9 +238,7 @@ def begin(
 
     Streams need this: another task may close a generator, where leaving a context fails.
     """
-    started = tracer.start_span(name, context=parent, kind=kind)
-    for key, value in attributes.items():
-        set_attribute(started, key, value)
+    started = tracer.start_span(name, parent, kind, _allowed(attributes))
     attach(trace.set_span_in_context(started, parent))
     return started
 

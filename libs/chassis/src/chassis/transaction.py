@@ -1,19 +1,21 @@
 """An open transaction, and the scope of the caller for whom it reads and writes.
 
-`Tx` executes statements; its `Database` commits. Events, audit entries, work, used ids and data
-keys are written in the same transaction as the effect, each by a module of its own.
+`Tx` executes statements; its `Database` commits. Added rows, events, audit entries and work wait
+and are written together by one statement, rows before the next statement is executed.
 """
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Executable, select
+from sqlalchemy import Executable, Table, select
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.ext.asyncio import AsyncConnection
+from statements.reads import Read
+from statements.writes import Writes, write
 from vault.data_keys import DataKeys
 from vault.keyring import Keyring
 
@@ -43,6 +45,12 @@ class Scope:
         return f"{self.kind}/{self.name}"
 
     @property
+    def settings(self) -> dict[str, str]:
+        """The settings `app.…` of the database session, which row-level security reads."""
+        regions, roles = ",".join(self.regions), ",".join(self.roles)
+        return {"kind": self.kind, "name": self.name, "regions": regions, "roles": roles}
+
+    @property
     def sees_all_regions(self) -> bool:
         """Whether the scope sees the rows of every region."""
         return "*" in self.regions
@@ -56,31 +64,46 @@ SYSTEM = Scope("system", "system", ("*",))
 
 
 class Tx:
-    """An open transaction. Events and audit entries are written just before it commits."""
+    """An open transaction; in the database it begins with the first executed statement.
+
+    One that only adds rows, events and audit entries is a single statement and round trip.
+    """
 
     def __init__(
-        self, connection: AsyncConnection, scope: Scope, keyring: Keyring, clock: Clock
+        self,
+        connect: Callable[[], Awaitable[AsyncConnection]],
+        scope: Scope,
+        keyring: Keyring,
+        clock: Clock,
     ) -> None:
+        """`connect` begins the transaction in the database."""
         self.scope = scope
-        self.keys = DataKeys(connection, keyring, clock)
-        self._connection = connection
+        self.keys = DataKeys(self, keyring, clock)
+        # Whether the id of `write_once` was new; known after the commit.
+        self.was_first = True
+        self.connection: AsyncConnection | None = None
+        self._connect = connect
         self._keyring = keyring
         self._clock = clock
-        self._events: list[dict[str, Any]] = []
-        self._audit: list[dict[str, Any]] = []
+        self._rows, self._facts = Writes(), Writes()
 
     async def execute(self, statement: Executable, rows: Any = None) -> CursorResult[Any]:
         """Execute a statement. Errors are SQLAlchemy's; their text may hold a row: never log it."""
-        return await self._connection.execute(statement, rows)
+        return await (await self._ready()).execute(statement, rows)
 
     async def scalar(self, statement: Executable) -> Any:
         """The first column of the first row; None if there is no row."""
-        return await self._connection.scalar(statement)
+        return await (await self._ready()).scalar(statement)
+
+    async def read(self, select: Read, **values: Any) -> list[Any]:
+        """The rows of a prepared read, named as its columns are."""
+        return await select.rows(await driver_of(await self._ready()), **values)
 
     async def now(self) -> datetime:
         """The database's time, in UTC. Raises ClockUnsure when it differs from our clock."""
+        connection = await self._ready()
         asked_at = self._clock()
-        theirs: datetime = await self._connection.scalar(DATABASE_TIME)
+        theirs: datetime = await connection.scalar(DATABASE_TIME)
         if seconds_apart(asked_at, theirs, self._clock()) > CLOCK_TOLERANCE_SECONDS:
             raise ClockUnsure
         return theirs
@@ -90,11 +113,28 @@ class Tx:
 
         Raises IdReused for other content. A concurrent use waits until the first transaction ends.
         """
-        return await idempotency.is_first_use(self._connection, caller, request_id, content)
+        return await idempotency.is_first_use(await self._ready(), caller, request_id, content)
+
+    def write_once(self, caller: str, request_id: UUID, content: bytes) -> None:
+        """Write all that is added only if a caller uses an id for the first time (`was_first`).
+
+        For transactions that execute nothing: `execute` raises RuntimeError from now on. Leaving
+        the transaction raises IdReused for other content.
+        """
+        if self.connection is not None:
+            raise RuntimeError("the transaction has executed statements already")
+        self._facts.request = idempotency.request_id_of(caller, request_id, content)
+
+    def add(self, table: Table, row: Mapping[str, Any], *, or_ignored: bool = False) -> None:
+        """Add a row, written before the next statement is executed or at the end.
+
+        A column that the row leaves out gets its default; `or_ignored` leaves a row that exists.
+        """
+        self._rows.add(table, row, or_ignored=or_ignored)
 
     def emit(self, fact: Event) -> None:
         """Publish an event once the transaction commits; there is no other way to publish."""
-        self._events.append(outbox_row(fact, self._keyring))
+        self._facts.add(tables.outbox, outbox_row(fact, self._keyring))
 
     def audit(
         self,
@@ -121,16 +161,18 @@ class Tx:
             audit_class=CONFIDENTIAL if confidential else OPEN,
             trace=current_story(),
         )
-        self._audit.append({"entry_id": entry.entry_id, "canonical": entry.canonical()})
+        row = {"entry_id": entry.entry_id, "canonical": entry.canonical()}
+        self._facts.add(tables.audit, row)
+        self._facts.add(tables.audit_pending, {"entry_id": entry.entry_id})
         return entry.entry_id
 
     async def schedule(self, kind: str, key: str, due_at: datetime) -> None:
         """Schedule durable work: `kind` is done for `key` once, at or after `due_at`."""
-        await work.schedule(self._connection, kind, key, due_at)
+        self.add(tables.work, work.row_of(kind, key, due_at), or_ignored=True)
 
     async def reschedule(self, kind: str, key: str, due_at: datetime) -> None:
         """Move scheduled work to `due_at`; work that was already done is done again."""
-        await work.reschedule(self._connection, kind, key, due_at)
+        await work.reschedule(await self._ready(), kind, key, due_at)
 
     @asynccontextmanager
     async def savepoint(self) -> AsyncIterator[None]:
@@ -138,22 +180,48 @@ class Tx:
 
         The exception is re-raised; a caller that catches it can continue the transaction.
         """
+        connection = await self._ready()
         await self.flush()
         try:
-            async with self._connection.begin_nested():
+            async with connection.begin_nested():
                 yield
                 await self.flush()
         except BaseException:
-            self._events, self._audit = [], []
+            self._rows, self._facts = Writes(), Writes()
             raise
 
     async def flush(self) -> None:
-        """Write the events and audit entries collected so far."""
-        events, self._events = self._events, []
-        audit, self._audit = self._audit, []
-        if events or audit:
-            rows = {"outbox": events, "audit": audit}
-            await self.execute(tables.ADD_FACTS, tables.columns_of(rows))
+        """Write what was added so far, in the open transaction."""
+        await self._write(await self._begun(), self.taken())
+
+    def taken(self) -> Writes:
+        """All that waits to be written; nothing waits afterwards."""
+        rows, facts = self._rows, self._facts
+        self._rows, self._facts = Writes(), Writes()
+        return Writes(facts.request, {**rows.rows, **facts.rows})
+
+    async def _ready(self) -> AsyncConnection:
+        """The connection, once the transaction has begun and the added rows are written."""
+        if self._facts.request is not None:
+            raise RuntimeError("a transaction that writes once executes no statement")
+        connection = await self._begun()
+        rows, self._rows = self._rows, Writes()
+        await self._write(connection, rows)
+        return connection
+
+    async def _begun(self) -> AsyncConnection:
+        if self.connection is None:
+            self.connection = await self._connect()
+        return self.connection
+
+    async def _write(self, connection: AsyncConnection, writes: Writes) -> None:
+        if writes:
+            await write(await driver_of(connection), self.scope.settings, [writes])
+
+
+async def driver_of(connection: AsyncConnection) -> Any:
+    """asyncpg's connection below SQLAlchemy's."""
+    return (await connection.get_raw_connection()).driver_connection
 
 
 def seconds_apart(asked_at: datetime, theirs: datetime, answered_at: datetime) -> float:

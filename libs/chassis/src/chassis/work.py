@@ -1,6 +1,7 @@
 """Rows of durable work, written with the effect that makes them due; `host.scheduler` runs them."""
 
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -9,11 +10,15 @@ from chassis import tables
 from chassis.telemetry import current_story, traceparent
 
 
-async def schedule(connection: AsyncConnection, kind: str, key: str, due_at: datetime) -> None:
-    """Schedule work of a kind for a key; no effect if it was already scheduled or done."""
-    await connection.execute(
-        insert(tables.work).values(**_row(kind, key), due_at=due_at).on_conflict_do_nothing()
-    )
+def row_of(kind: str, key: str, due_at: datetime) -> dict[str, Any]:
+    """The row of work of a kind for a key, due at a moment."""
+    return {
+        "kind": kind,
+        "key": key,
+        "due_at": due_at,
+        "traceparent": traceparent(),
+        "story": current_story(),
+    }
 
 
 async def reschedule(connection: AsyncConnection, kind: str, key: str, due_at: datetime) -> None:
@@ -27,10 +32,6 @@ async def reschedule(connection: AsyncConnection, kind: str, key: str, due_at: d
     }
     await connection.execute(
         insert(tables.work)
-        .values(**_row(kind, key), due_at=due_at)
+        .values(**row_of(kind, key, due_at))
         .on_conflict_do_update(index_elements=["kind", "key"], set_=again)
     )
-
-
-def _row(kind: str, key: str) -> dict[str, str]:
-    return {"kind": kind, "key": key, "traceparent": traceparent(), "story": current_story()}

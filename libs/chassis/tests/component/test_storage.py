@@ -244,8 +244,8 @@ async def test_a_scope_travels_as_it_is_whatever_it_holds(db: Database) -> None:
         assert await tx.scalar(text(kind_and_name)) == f"operator/{name}"
         assert await tx.scalar(text("SELECT current_setting('app.roles')")) == "in'spector"
     with pytest.raises(ValueError, match="NUL"):
-        async with db.begin(Scope("operator", "a\0b")):
-            pass
+        async with db.begin(Scope("operator", "a\0b")) as tx:
+            await tx.scalar(select(1))
     assert await count(db, audit) == 0
 
 

@@ -18,11 +18,12 @@ from uuid import UUID
 
 from chassis import telemetry
 from chassis.db import Database, storage_is_away
-from chassis.tables import dead_letters, inbox
+from chassis.tables import dead_letters
 from chassis.transaction import SYSTEM, Tx
 from google.protobuf.message import DecodeError, Message
 from nats.aio.msg import Msg
 from nats.errors import TimeoutError as NatsTimeout
+from sqlalchemy import text
 from sqlalchemy.dialects.postgresql import insert
 
 from host.broker import Broker
@@ -36,6 +37,11 @@ SUSPECT_FROM = 3
 DELIVERIES_MAX = 12
 DELAYS_SECONDS = (1, 5, 30, 120, 600)
 log = logging.getLogger(__name__)
+_SEE = text(
+    "INSERT INTO inbox (event_id, subject)"
+    " SELECT * FROM unnest(CAST(:ids AS uuid[]), CAST(:subjects AS text[]))"
+    " ON CONFLICT DO NOTHING RETURNING event_id"
+)
 
 
 class Later(Exception):
@@ -80,6 +86,13 @@ class _Delivery:
     @property
     def is_suspect(self) -> bool:
         return int(self.msg.metadata.num_delivered) > SUSPECT_FROM
+
+
+async def _not_seen_before(tx: Tx, by_id: Mapping[UUID, _Delivery]) -> set[UUID]:
+    """Store the inbox rows of a batch in one statement; return the ids of those that are new."""
+    subjects = [delivery.meta.subject for delivery in by_id.values()]
+    added = await tx.execute(_SEE, {"ids": list(by_id), "subjects": subjects})
+    return set(added.scalars())
 
 
 class Consumer:
@@ -163,14 +176,11 @@ class Consumer:
             await delivery.msg.ack()
 
     async def _apply(self, deliveries: Sequence[_Delivery]) -> None:
+        by_id = {delivery.meta.event_id: delivery for delivery in reversed(deliveries)}
         async with self._db.begin(SYSTEM) as tx:
+            new = await _not_seen_before(tx, by_id)
             for delivery in deliveries:
-                added = await tx.execute(
-                    insert(inbox)
-                    .values(event_id=delivery.meta.event_id, subject=delivery.meta.subject)
-                    .on_conflict_do_nothing()
-                )
-                if added.rowcount:
+                if delivery.meta.event_id in new and by_id[delivery.meta.event_id] is delivery:
                     await self._traced(tx, delivery)
         telemetry.events_consumed.add(len(deliveries), {"stream": self._stream})
 

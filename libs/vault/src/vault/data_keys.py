@@ -3,14 +3,15 @@
 Destroying a key erases everything sealed with the key, including copies in backups.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
 from sqlalchemy import (
     Column,
     DateTime,
+    Executable,
     LargeBinary,
     MetaData,
     Table,
@@ -21,7 +22,7 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.engine import CursorResult
 
 from vault.keyring import DataKey, Keyring
 
@@ -38,19 +39,27 @@ data_keys = Table(
 )
 
 
+class Transaction(Protocol):
+    """What the keys need of a transaction: added rows are written before the next statement."""
+
+    def add(self, table: Table, row: Mapping[str, Any]) -> None: ...
+
+    async def execute(self, statement: Executable) -> CursorResult[Any]: ...
+
+
 class DataKeys:
     """The data keys within an open transaction."""
 
-    def __init__(
-        self, connection: AsyncConnection, keyring: Keyring, clock: Callable[[], datetime]
-    ) -> None:
-        self._connection = connection
+    def __init__(self, tx: Transaction, keyring: Keyring, clock: Callable[[], datetime]) -> None:
+        self._tx = tx
         self._keyring = keyring
         self._clock = clock
 
     async def new(self, key_class: str) -> DataKey:
         """Create and store the key of one object."""
-        return await self._store(key_class, None)
+        key = self._keyring.new_data_key(key_class)
+        self._tx.add(data_keys, {**_row(key, key_class), "person": None})
+        return key
 
     async def of_person(self, key_class: str, person: str) -> DataKey:
         """The key of a person, identified by a high-entropy value such as an IIN; created if
@@ -60,7 +69,7 @@ class DataKeys:
         """
         index = self.blind_index(key_class, "person", person)
         found = await self._find(data_keys.c.person == index, key_class)
-        return found or await self._store(key_class, index)
+        return found or await self._of_new_person(key_class, index)
 
     async def get(self, key_class: str, key_id: UUID) -> DataKey:
         """The key with this id. Raises KeyError if it was destroyed or never existed."""
@@ -71,7 +80,7 @@ class DataKeys:
 
     async def destroy(self, key_id: UUID) -> None:
         """Destroy a key, which erases everything sealed with the key, also in backups."""
-        await self._connection.execute(
+        await self._tx.execute(
             update(data_keys)
             .where(data_keys.c.key_id == key_id)
             .values(wrapped=None, destroyed_at=self._clock())
@@ -83,7 +92,7 @@ class DataKeys:
 
     async def _find(self, condition: Any, key_class: str) -> DataKey | None:
         row = (
-            await self._connection.execute(
+            await self._tx.execute(
                 select(data_keys).where(condition, data_keys.c.key_class == key_class)
             )
         ).one_or_none()
@@ -91,16 +100,17 @@ class DataKeys:
             return None
         return self._keyring.unwrap(key_class, row.key_id, row.wrapped)
 
-    async def _store(self, key_class: str, person: bytes | None) -> DataKey:
+    async def _of_new_person(self, key_class: str, person: bytes) -> DataKey:
         key = self._keyring.new_data_key(key_class)
-        added = await self._connection.execute(
-            insert(data_keys)
-            .values(key_id=key.key_id, key_class=key_class, person=person, wrapped=key.wrapped)
-            .on_conflict_do_nothing()
-        )
+        row = {**_row(key, key_class), "person": person}
+        added = await self._tx.execute(insert(data_keys).values(row).on_conflict_do_nothing())
         if added.rowcount:
             return key
         other = await self._find(data_keys.c.person == person, key_class)
         if other is None:
             raise KeyError("erased")
         return other
+
+
+def _row(key: DataKey, key_class: str) -> dict[str, Any]:
+    return {"key_id": key.key_id, "key_class": key_class, "wrapped": key.wrapped}

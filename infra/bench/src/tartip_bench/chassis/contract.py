@@ -3,7 +3,7 @@
 from google.protobuf import descriptor_pb2, descriptor_pool, wrappers_pb2
 
 SERVICE = "tartip.bench.v1.Notes"
-METHODS = ("Read", "Write")
+METHODS = ("Read", "Write", "WriteShared", "WriteByStatements")
 
 
 def declare() -> None:

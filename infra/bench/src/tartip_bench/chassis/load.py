@@ -93,27 +93,38 @@ async def at_rate(call: Call, rate: float, seconds: float) -> list[float]:
     return took
 
 
+async def timed_in_turn(call: Call, callers: int, seconds: float) -> tuple[list[float], float, int]:
+    """The seconds that each call took after a warm-up, those that passed, the calls of both."""
+    warm = await in_turn(call, callers, WARM_UP_SECONDS)
+    began = time.perf_counter()
+    took = await in_turn(call, callers, seconds)
+    return took, time.perf_counter() - began, len(warm) + len(took)
+
+
+def print_times(took: list[float], passed: float, all_calls: int) -> None:
+    took.sort()
+    times = {
+        "rate": len(took) / passed,
+        "p50_ms": took[len(took) // 2] * 1e3,
+        "p99_ms": took[int(len(took) * 0.99)] * 1e3,
+        "calls": len(took),
+        "all_calls": all_calls,
+    }
+    print(json.dumps(times))
+
+
 async def main(
     config: dict[str, str], method: str, callers: int, seconds: float, rate: float
 ) -> None:
     async with channel(config) as opened:
         call = call_of(opened, method)
+        if not rate:
+            print_times(*await timed_in_turn(call, callers, seconds))
+            return
         warm = await in_turn(call, callers, WARM_UP_SECONDS)
         began = time.perf_counter()
-        took = await (at_rate(call, rate, seconds) if rate else in_turn(call, callers, seconds))
-        passed = time.perf_counter() - began
-    took.sort()
-    print(
-        json.dumps(
-            {
-                "rate": len(took) / passed,
-                "p50_ms": took[len(took) // 2] * 1e3,
-                "p99_ms": took[int(len(took) * 0.99)] * 1e3,
-                "calls": len(took),
-                "all_calls": len(took) + len(warm),
-            }
-        )
-    )
+        took = await at_rate(call, rate, seconds)
+        print_times(took, time.perf_counter() - began, len(warm) + len(took))
 
 
 if __name__ == "__main__":

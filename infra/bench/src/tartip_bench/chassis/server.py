@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import signal
 import sys
 from collections.abc import AsyncIterator
@@ -28,8 +29,10 @@ from chassis.db import Database
 from chassis.event import Event
 from chassis.grpc_server import GrpcServer
 from chassis.identity import TokenVerifier, allow
+from chassis.transaction import Tx
 from google.protobuf.wrappers_pb2 import StringValue
 from sqlalchemy import bindparam, insert, select
+from statements.reads import Read
 from vault.keyring import Keyring
 
 from tartip_bench.chassis.contract import METHODS, SERVICE, declare
@@ -37,7 +40,7 @@ from tartip_bench.chassis.schema import REGION, notes, places
 
 CALLER = "tartip-cli"
 POOL = 8
-_CONTENT = select(places.c.content).where(places.c.name == bindparam("name"))
+_CONTENT = Read(select(places.c.content).where(places.c.name == bindparam("name")))
 _NOTE = insert(notes)
 Config = dict[str, str]
 
@@ -50,18 +53,46 @@ class ChassisNotes:
 
     async def read(self, request: StringValue, context: Any) -> StringValue:
         async with self._db.begin(current_caller().scope) as tx:
-            row = (await tx.execute(_CONTENT, {"name": request.value})).one()
+            [row] = await tx.read(_CONTENT, name=request.value)
         return StringValue(value=row.content)
 
     async def write(self, request: StringValue, context: Any) -> StringValue:
+        """Decide, then write all by one statement."""
+        return await self._write(request, shared=False)
+
+    async def write_shared(self, request: StringValue, context: Any) -> StringValue:
+        """The same, with a commit that calls share."""
+        return await self._write(request, shared=True)
+
+    async def write_by_statements(self, request: StringValue, context: Any) -> StringValue:
+        """As a use case does it that reads in the transaction."""
         caller, note_id = current_caller(), UUID(request.value)
         async with self._db.begin(caller.scope) as tx:
-            if await tx.once(caller.key, note_id, request.SerializeToString(deterministic=True)):
-                row = {"note_id": note_id, "region": REGION, "content": request.value}
-                await tx.execute(_NOTE, row)
-                tx.emit(Event("cameras.v1.registered", f"note:{note_id}", 1, REGION, request))
-                tx.audit("write", f"note:{note_id}", region=REGION)
+            if await tx.once(caller.key, note_id, _content(request)):
+                await tx.execute(_NOTE, _row(note_id, request))
+                _tell(tx, note_id, request)
         return request
+
+    async def _write(self, request: StringValue, *, shared: bool) -> StringValue:
+        caller, note_id = current_caller(), UUID(request.value)
+        async with self._db.begin(caller.scope, shared=shared) as tx:
+            tx.write_once(caller.key, note_id, _content(request))
+            tx.add(notes, _row(note_id, request))
+            _tell(tx, note_id, request)
+        return request
+
+
+def _content(request: StringValue) -> bytes:
+    return request.SerializeToString(deterministic=True)
+
+
+def _row(note_id: UUID, request: StringValue) -> dict[str, Any]:
+    return {"note_id": note_id, "region": REGION, "content": request.value}
+
+
+def _tell(tx: Tx, note_id: UUID, request: StringValue) -> None:
+    tx.emit(Event("cameras.v1.registered", f"note:{note_id}", 1, REGION, request))
+    tx.audit("write", f"note:{note_id}", region=REGION)
 
 
 class BareNotes:
@@ -86,24 +117,30 @@ class BareNotes:
             )
         return request
 
+    write_shared = write_by_statements = write
+
 
 def new_uuid() -> UUID:
     return UUID(str(new_id()))
 
 
 def handler_of(servicer: Any) -> grpc.GenericRpcHandler:
-    """The methods of the contract, served by `read` and `write`."""
+    """The methods of the contract, each served by the method of its name in snake case."""
     return grpc.method_handlers_generic_handler(
         SERVICE,
         {
             name: grpc.unary_unary_rpc_method_handler(
-                getattr(servicer, name.lower()),
+                getattr(servicer, _snake(name)),
                 request_deserializer=StringValue.FromString,
                 response_serializer=StringValue.SerializeToString,
             )
             for name in METHODS
         },
     )
+
+
+def _snake(name: str) -> str:
+    return re.sub("(?<=[a-z])(?=[A-Z])", "_", name).lower()
 
 
 @asynccontextmanager

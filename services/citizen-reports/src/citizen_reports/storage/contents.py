@@ -13,7 +13,6 @@ from uuid import UUID
 
 from chassis.transaction import Tx
 from sqlalchemy import Row, Select, delete, func, select, update
-from sqlalchemy.dialects.postgresql import insert
 from vault.keyring import DataKey
 
 from citizen_reports.model.draft import CheckedDraft, Place, Reporter
@@ -44,32 +43,29 @@ class Step:
     note: str
 
 
-async def add_contents(tx: Tx, report: Report, draft: CheckedDraft) -> None:
+async def key_of_reporter(tx: Tx, reporter: Reporter) -> DataKey | None:
+    """The stored key of a reporter who gave an IIN, created if missing; None without an IIN."""
+    return await tx.keys.of_person(PERSON, reporter.iin) if reporter.iin else None
+
+
+async def add_contents(
+    tx: Tx, report: Report, draft: CheckedDraft, reporter_key: DataKey | None
+) -> None:
+    """Add what the report says, encrypted with a new key, and the reporter unless anonymous.
+
+    The reporter is encrypted with `reporter_key`, or with a new key if that is None.
+    """
     key = await tx.keys.new(REPORT)
     place = json.dumps(asdict(draft.place))
     sealed = {"text": draft.text, "place": place, "officer": draft.officer}
-    await tx.execute(
-        insert(contents).values(
-            report_id=report.report_id,
-            key_id=key.key_id,
-            **{name: _seal(key, name, report.report_id, value) for name, value in sealed.items()},
-        )
-    )
+    row = {name: _seal(key, name, report.report_id, value) for name, value in sealed.items()}
+    owner = {"report_id": report.report_id, "partner": report.partner}
+    tx.add(contents, {**owner, "key_id": key.key_id, **row})
     if not draft.reporter.is_anonymous:
-        await _add_reporter(tx, report, draft.reporter)
-
-
-async def _add_reporter(tx: Tx, report: Report, reporter: Reporter) -> None:
-    if reporter.iin:
-        key = await tx.keys.of_person(PERSON, reporter.iin)
-    else:
-        key = await tx.keys.new(PERSON)
-    sealed = key.seal(json.dumps(asdict(reporter)), f"reporters.sealed:{report.report_id}")
-    await tx.execute(
-        insert(reporters).values(
-            report_id=report.report_id, partner=report.partner, key_id=key.key_id, sealed=sealed
-        )
-    )
+        key = reporter_key or await tx.keys.new(PERSON)
+        content = json.dumps(asdict(draft.reporter))
+        sealed_reporter = key.seal(content, f"reporters.sealed:{report.report_id}")
+        tx.add(reporters, {**owner, "key_id": key.key_id, "sealed": sealed_reporter})
 
 
 async def contents_of(tx: Tx, report_id: UUID) -> Contents:
@@ -135,11 +131,8 @@ async def add_step(tx: Tx, report: Report, *, actor: str, note: str, at: datetim
     if note:
         key = await report_key(tx, report.report_id)
         sealed = key.seal(note, f"steps.note:{report.report_id}")
-    await tx.execute(
-        insert(steps).values(
-            report_id=report.report_id, at=at, status=report.status.value, actor=actor, note=sealed
-        )
-    )
+    step = {"at": at, "status": report.status.value, "actor": actor, "note": sealed}
+    tx.add(steps, {"report_id": report.report_id, **step})
 
 
 async def steps_of(tx: Tx, report_id: UUID) -> list[Step]:
@@ -188,8 +181,8 @@ async def find_media_for_update(tx: Tx, report_id: UUID, media_id: UUID) -> Medi
     return _found_media((await tx.execute(query)).one_or_none())
 
 
-async def add_media(tx: Tx, item: Media) -> None:
-    await tx.execute(insert(media).values(**_media_to_row(item)))
+def add_media(tx: Tx, item: Media) -> None:
+    tx.add(media, _media_to_row(item))
 
 
 async def save_media(tx: Tx, item: Media) -> None:
@@ -202,14 +195,9 @@ async def save_media(tx: Tx, item: Media) -> None:
 
 async def add_chunk(tx: Tx, item: Media, start: int, content: bytes) -> None:
     key = await report_key(tx, item.report_id)
-    await tx.execute(
-        insert(media_chunks).values(
-            report_id=item.report_id,
-            media_id=item.media_id,
-            start=start,
-            sealed=key.seal(content, _chunk_place(item, start)),
-        )
-    )
+    sealed = key.seal(content, _chunk_place(item, start))
+    ids = {"report_id": item.report_id, "media_id": item.media_id}
+    tx.add(media_chunks, {**ids, "start": start, "sealed": sealed})
 
 
 async def chunks_of(tx: Tx, item: Media) -> list[bytes]:

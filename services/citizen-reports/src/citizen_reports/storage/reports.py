@@ -39,6 +39,7 @@ from citizen_reports.storage.tables import (
     reports,
 )
 
+KEY = "reports_pkey"
 _CLOCK_IS_STOPPED = reports.c.status == Status.WAITS_FOR_REPORTER.value
 
 
@@ -64,11 +65,9 @@ class Change:
     changed_at: datetime
 
 
-async def add_report(tx: Tx, report: Report) -> bool:
-    """Store a new report. Returns False, and stores nothing, where the id is taken by any
-    partner."""
-    added = await tx.execute(insert(reports).values(**to_row(report)).on_conflict_do_nothing())
-    return bool(added.rowcount)
+def add_report(tx: Tx, report: Report) -> None:
+    """Add a new report. The transaction raises RowExists (`KEY`) if any partner has used the id."""
+    tx.add(reports, to_row(report))
 
 
 async def get(tx: Tx, report_id: UUID) -> Report:
@@ -211,17 +210,16 @@ async def add_change(tx: Tx, report: Report, at: datetime) -> None:
         )
         .returning(partner_sequences.c.last)
     )
-    await tx.execute(
-        insert(changes).values(
-            partner=report.partner,
-            sequence=sequence,
-            report_id=report.report_id,
-            number=report.number,
-            status=report.status.value,
-            outcome=report.outcome,
-            changed_at=at,
-        )
-    )
+    row = {
+        "partner": report.partner,
+        "sequence": sequence,
+        "report_id": report.report_id,
+        "number": report.number,
+        "status": report.status.value,
+        "outcome": report.outcome,
+        "changed_at": at,
+    }
+    tx.add(changes, row)
 
 
 async def changes_after(tx: Tx, partner: str, sequence: int, limit: int) -> list[Change]:

@@ -67,6 +67,7 @@ contents = Table(
     "contents",
     metadata,
     Column("report_id", Uuid, primary_key=True),
+    Column("partner", Text, nullable=False),
     Column("key_id", Uuid, nullable=False),
     Column("text", LargeBinary, nullable=False),
     Column("place", LargeBinary, nullable=False),

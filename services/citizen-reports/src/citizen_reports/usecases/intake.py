@@ -12,7 +12,7 @@ from uuid import UUID
 
 import h3
 from chassis.clock import Clock
-from chassis.db import Database, canonical_json
+from chassis.db import Database, RowExists, canonical_json
 from chassis.identity import Caller
 from chassis.pages import PageSpec, next_token
 from chassis.refusals import IdReused, checks
@@ -79,16 +79,24 @@ class Intake:
         now = self._clock()
         checked = draft.checked(now, report_id_ok=report_id is not None)
         assert report_id is not None
+        report = _opened(report_id, checked, caller.name, now)
         async with self._db.begin(caller.scope) as tx:
-            if not await tx.once(caller.key, report_id, content):
-                return await self._view(tx, await reports.get(tx, report_id))
-            report = _opened(report_id, checked, caller.name, now)
-            if not await reports.add_report(tx, report):
-                raise IdReused  # by another partner; nothing more of it is answered
-            await contents.add_contents(tx, report, checked)
-            await tx.schedule(DROP_DRAFT, str(report_id), now + DRAFT_LIFE)
-            audit(tx, "open", report)
+            reporter_key = await contents.key_of_reporter(tx, checked.reporter)
+        try:
+            async with self._db.begin(caller.scope, shared=True) as tx:
+                tx.write_once(caller.key, report_id, content)
+                reports.add_report(tx, report)
+                await contents.add_contents(tx, report, checked, reporter_key)
+                await tx.schedule(DROP_DRAFT, str(report_id), now + DRAFT_LIFE)
+                audit(tx, "open", report)
+        except RowExists as error:
+            if error.key == reports.KEY:
+                raise IdReused from None  # by another partner; nothing more of it is answered
+            raise
+        if tx.was_first:
             return AppView(report, "", "", 0)
+        async with self._db.begin(caller.scope) as tx:
+            return await self._view(tx, await reports.get(tx, report_id))
 
     async def submit(self, report_id: UUID, caller: Caller) -> Receipt:
         """Register and route the report in a single transaction; a repetition returns the same

@@ -68,7 +68,7 @@ class Uploads:
         if len(await contents.media_of(tx, report_id)) >= MEDIA_MAX:
             raise TooManyMedia(facts={"media_max": str(MEDIA_MAX)})
         item = Media(report_id, piece.media_id, piece.announced, 0, MediaState.RECEIVING)
-        await contents.add_media(tx, item)
+        contents.add_media(tx, item)
         return item
 
     async def _receive(self, tx: Tx, item: Media, piece: Piece) -> Media:
