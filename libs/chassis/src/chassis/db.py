@@ -21,7 +21,7 @@ from typing import Any
 
 import asyncpg
 import rfc8785
-from sqlalchemy import event, text
+from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -132,23 +132,6 @@ class Database:
             log.error("the database's clock is %.1f s from ours: nothing is decided", apart)
             raise ClockUnsure
 
-    @asynccontextmanager
-    async def singleton(self, name: str) -> AsyncIterator[AsyncConnection]:
-        """Wait for the lock `name`, exclusive in the schema; yield the connection that holds it.
-
-        The lock ends with the connection: a holder that lost it gets an error at the next query.
-        """
-        connection = await self._engine.connect()
-        try:
-            connection = await connection.execution_options(isolation_level="AUTOCOMMIT")
-            while not await connection.scalar(_TRY_LOCK, {"name": name}):  # noqa: ASYNC110
-                await asyncio.sleep(1.0)  # another process holds it: nothing here can signal
-            yield connection
-        finally:
-            # Never back into the pool: the lock would go with it.
-            await connection.invalidate()
-            await connection.close()
-
     async def close(self) -> None:
         """Close the pool."""
         await self._engine.dispose()
@@ -203,16 +186,6 @@ def _refuse_closed(connection: Any, record: Any, proxy: Any) -> None:
     """Have the pool replace a connection that the server has closed."""
     if connection.driver_connection.is_closed():
         raise DisconnectionError
-
-
-async def require_held(connection: AsyncConnection) -> None:
-    """Raise an error if the connection of a singleton, and with it the lock, was lost."""
-    await connection.execute(text("SELECT 1"))
-
-
-_TRY_LOCK = text(
-    "SELECT pg_try_advisory_lock(hashtextextended(current_schema() || ':' || :name, 0))"
-)
 
 
 def canonical_json(value: dict[str, Any]) -> bytes:

@@ -95,19 +95,6 @@ async def test_a_person_has_one_key_and_an_erased_person_none(db: Database) -> N
             await tx.keys.get("person", key.key_id)
 
 
-async def test_only_one_holds_a_singleton(db: Database) -> None:
-    order: list[str] = []
-
-    async def hold(name: str) -> None:
-        async with db.singleton("relay"):
-            order.append(f"{name} in")
-            await asyncio.sleep(0.2)
-            order.append(f"{name} out")
-
-    await asyncio.gather(hold("a"), hold("b"))
-    assert [step.split()[1] for step in order] == ["in", "out", "in", "out"]
-
-
 async def test_scheduled_work_is_done_once_after_it_failed(db: Database) -> None:
     done: list[str] = []
 
