@@ -101,6 +101,7 @@ async def test_runtime_roles_make_nothing_and_are_bound_by_row_security(
             assert await runtime.fetchval("SHOW search_path") == schema
             assert await runtime.fetchval("SHOW statement_timeout") == "5s"
             assert await runtime.fetchval("SHOW transaction_timeout") == "15s"
+            assert await runtime.fetchval("SHOW idle_in_transaction_session_timeout") == "5s"
 
 
 async def test_commits_are_on_the_disk_before_they_are_answered(postgres: RunningTestMesh) -> None:

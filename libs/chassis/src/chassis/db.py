@@ -43,6 +43,8 @@ from chassis.transaction import (
 # a lock not got in time.
 _AWAY_CLASSES = ("08", "57P", "53", "58", "40")
 _AWAY_STATES = frozenset({"25P03", "57014", "55P03"})
+# A statement without an answer. A living server ends it earlier, by `statement_timeout`.
+COMMAND_SECONDS = 10.0
 log = logging.getLogger(__name__)
 _in_transaction: ContextVar[bool] = ContextVar("in_transaction", default=False)
 
@@ -89,7 +91,11 @@ class Database:
             pool_recycle=1800,
             # `begin` writes BEGIN itself, with the scope, in one round trip.
             isolation_level="AUTOCOMMIT",
-            connect_args={"timeout": 5, "server_settings": tables.session_settings(service)},
+            connect_args={
+                "timeout": 5,
+                "command_timeout": COMMAND_SECONDS,
+                "server_settings": tables.session_settings(service),
+            },
         )
         event.listen(self._engine.sync_engine, "checkout", _refuse_closed)
         self.keyring = keyring

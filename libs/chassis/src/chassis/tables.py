@@ -202,8 +202,18 @@ _OWN_CLOCK = text(
 
 
 def session_settings(application: str) -> dict[str, str]:
-    """The settings of a new database session, with the offset that `service_now()` adds."""
-    settings = {"application_name": application, "standard_conforming_strings": "on"}
+    """The settings of a new database session, with the offset that `service_now()` adds.
+
+    The server ends a session, and frees its locks, when its client has not answered for 20 s.
+    """
+    settings = {
+        "application_name": application,
+        "standard_conforming_strings": "on",
+        "tcp_keepalives_idle": "10",
+        "tcp_keepalives_interval": "3",
+        "tcp_keepalives_count": "3",
+        "tcp_user_timeout": "20000",
+    }
     if offset := clock_offset():
         settings["app.clock_offset"] = f"{offset.total_seconds()} seconds"
     return settings

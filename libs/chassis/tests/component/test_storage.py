@@ -6,6 +6,7 @@ import json
 from datetime import timedelta
 from typing import Any
 
+import chassis.db
 import pytest
 from chassis.channels import CallInsideTransaction, Channels
 from chassis.clock import new_id, system_clock
@@ -252,6 +253,37 @@ async def test_a_connection_that_the_server_closed_is_replaced_before_its_use(
     async with db.begin(SYSTEM) as one, db.begin(SYSTEM) as other:
         now = {await tx.scalar(text("SELECT pg_backend_pid()")) for tx in (one, other)}
     assert len(now) == 2 and now & pids <= {survivor}
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("tcp_keepalives_idle", "10"),
+        ("tcp_keepalives_interval", "3"),
+        ("tcp_keepalives_count", "3"),
+        ("tcp_user_timeout", "20s"),
+    ],
+)
+async def test_a_client_that_is_gone_is_noticed_by_the_server(
+    db: Database, setting: str, value: str
+) -> None:
+    async with db.begin(SYSTEM) as tx:
+        assert await tx.scalar(text(f"SHOW {setting}")) == value
+
+
+async def test_a_server_that_is_gone_is_noticed_at_the_next_statement(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As if it had lost its network: the connection stands, and nothing is answered."""
+    monkeypatch.setattr(chassis.db, "COMMAND_SECONDS", 0.5)
+    url = db.engine.url.render_as_string(hide_password=False)
+    other = Database(url, service="test", keyring=db.keyring, clock=system_clock)
+    async with asyncio.timeout(20):
+        with pytest.raises(Exception) as raised:
+            async with other.begin(SYSTEM) as tx:
+                await tx.execute(text("SELECT pg_sleep(60)"))
+    assert storage_is_away(raised.value)
+    await other.close()
 
 
 @pytest.mark.parametrize("statement", ["SELECT pg_sleep(10)", "SELECT 1/0"])
