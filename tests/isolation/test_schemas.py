@@ -110,6 +110,19 @@ async def test_commits_are_on_the_disk_before_they_are_answered(postgres: Runnin
             assert await administrator.fetchval(f"SHOW {setting}") == "on", setting
 
 
+@pytest.mark.mesh
+async def test_no_policy_splits_the_scope_at_a_separator(mesh: RunningTestMesh) -> None:
+    """A region or role with a comma in it would be several."""
+    async with connected(mesh.database.url) as administrator:
+        rows = await administrator.fetch(
+            "SELECT schemaname, concat(qual, with_check) AS conditions FROM pg_policies"
+            " WHERE schemaname = ANY($1)",
+            list(SCHEMAS),
+        )
+    assert {row["schemaname"] for row in rows} == set(SCHEMAS)
+    assert [row for row in rows if "string_to_array" in row["conditions"]] == []
+
+
 OWN_CLOCK = """
 WITH said AS (
     SELECT c.relnamespace AS schema, c.relname AS name, pg_get_expr(d.adbin, d.adrelid) AS text

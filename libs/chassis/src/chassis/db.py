@@ -174,7 +174,9 @@ async def _transaction(connection: AsyncConnection, scope: Scope) -> AsyncIterat
 @lru_cache(maxsize=1024)
 def _begin(kind: str, name: str, regions: tuple[str, ...], roles: tuple[str, ...]) -> str:
     """The statements that begin a transaction under a scope, for the simple query protocol."""
-    values = {"kind": kind, "name": name, "regions": ",".join(regions), "roles": ",".join(roles)}
+    regions = ("*",) if "*" in regions else regions
+    lists = {"regions": json.dumps(regions), "roles": json.dumps(roles)}
+    values = {"kind": kind, "name": name, **lists}
     settings = (
         f"set_config('app.{key}', {_literal(value)}, true)" for key, value in values.items()
     )
