@@ -101,12 +101,26 @@ async def test_runtime_roles_make_nothing_and_are_bound_by_row_security(
             assert await runtime.fetchval("SHOW search_path") == schema
             assert await runtime.fetchval("SHOW statement_timeout") == "5s"
             assert await runtime.fetchval("SHOW transaction_timeout") == "15s"
+            assert await runtime.fetchval("SHOW idle_in_transaction_session_timeout") == "5s"
 
 
 async def test_commits_are_on_the_disk_before_they_are_answered(postgres: RunningTestMesh) -> None:
     async with connected(postgres.database.url) as administrator:
         for setting in ("fsync", "full_page_writes", "synchronous_commit", "data_checksums"):
             assert await administrator.fetchval(f"SHOW {setting}") == "on", setting
+
+
+@pytest.mark.mesh
+async def test_no_policy_splits_the_scope_at_a_separator(mesh: RunningTestMesh) -> None:
+    """A region or role with a comma in it would be several."""
+    async with connected(mesh.database.url) as administrator:
+        rows = await administrator.fetch(
+            "SELECT schemaname, concat(qual, with_check) AS conditions FROM pg_policies"
+            " WHERE schemaname = ANY($1)",
+            list(SCHEMAS),
+        )
+    assert {row["schemaname"] for row in rows} == set(SCHEMAS)
+    assert [row for row in rows if "string_to_array" in row["conditions"]] == []
 
 
 OWN_CLOCK = """

@@ -33,6 +33,8 @@ from vault.keyring import Keyring
 
 pytestmark = pytest.mark.mesh
 STATES = sorted(Path(__file__).parent.glob("*.tar.xz"))
+# A region or role with a separator in it would be several.
+SPLITS_SCOPE = "concat(qual, with_check) ~ 'string_to_array|regexp_split'"
 PURPOSE = "an earlier version's record is looked at"
 
 
@@ -105,6 +107,12 @@ def test_the_audit_log_goes_on_from_what_was_sealed(older: RunningTestMesh) -> N
     now = json.loads((older.home.path / "verify.json").read_text())
     assert now.keys() == heads.keys()
     assert all(now[name]["tree_size"] >= heads[name]["tree_size"] for name in heads)
+
+
+async def test_its_policies_split_no_scope(older: RunningTestMesh) -> None:
+    policies = "SELECT concat(schemaname, '.', tablename) FROM pg_policies"
+    assert await column(older, policies)
+    assert await column(older, f"{policies} WHERE {SPLITS_SCOPE}") == []
 
 
 async def test_what_was_sealed_under_the_older_keys_is_read(older: RunningTestMesh) -> None:

@@ -12,9 +12,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from chassis.clock import Clock
-from chassis.db import Database, require_held
+from chassis.db import Database
 from chassis.tables import audit, audit_heads, audit_leaves, audit_pending
 from chassis.transaction import SYSTEM, Tx
+from host.leases import Lease, hold
 from sqlalchemy import Row, delete, insert, select
 from vault.keyring import public_bytes
 
@@ -42,17 +43,16 @@ class Sealer:
         self._key = db.keyring.signing_key("audit")
 
     async def run(self) -> None:
-        """Seal until cancelled. Raises a database error if the lock on sealing is lost."""
-        async with self._db.singleton("sealer") as connection:
+        """Seal until cancelled. Raises LeaseLost, or a database error."""
+        async with hold(self._db, "sealer") as lease:
             while True:
-                await require_held(connection)
-                while await self.seal() == BATCH:
+                while await self.seal(lease) == BATCH:
                     pass
                 await asyncio.sleep(self._every_seconds)
 
-    async def seal(self) -> int:
+    async def seal(self, lease: Lease) -> int:
         """Seal up to BATCH waiting entries under a new head; return their number."""
-        async with self._db.begin(SYSTEM) as tx:
+        async with lease.begin(SYSTEM) as tx:
             waiting = await _waiting(tx)
             if not waiting:
                 return 0

@@ -21,6 +21,7 @@ from chassis.refusals import Kind, PageTokenWrong, Refusal
 from chassis.tables import audit, audit_pending
 from chassis.transaction import SYSTEM, Scope, Tx
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from host.leases import LeaseLost, hold
 from sqlalchemy import text
 from tartip.audit.v1 import audit_pb2
 from tartip.common.v1.common_pb2 import Page
@@ -73,7 +74,9 @@ async def sealed(db: Database, entries: int) -> Any:
 
 
 async def seal(db: Database) -> int:
-    return await Sealer(db, system_clock, service="scratch", every_seconds=60).seal()
+    sealer = Sealer(db, system_clock, service="scratch", every_seconds=60)
+    async with hold(db, "sealer") as lease:
+        return await sealer.seal(lease)
 
 
 async def newest_head(db: Database) -> Any:
@@ -92,6 +95,19 @@ async def written(db: Database, action: str) -> list[dict[str, Any]]:
 
 def objects(entries: list[audit_pb2.AuditEntry]) -> list[str]:
     return [json.loads(entry.canonical)["object"] for entry in entries if entry.canonical]
+
+
+async def test_a_sealer_that_lost_its_lease_seals_nothing(db: Database) -> None:
+    sealer = Sealer(db, system_clock, service="scratch", every_seconds=60)
+    async with db.begin(SYSTEM) as tx:
+        tx.audit("read", "thing:1")
+    async with hold(db, "sealer") as lease:
+        async with db.begin(SYSTEM) as tx:
+            taken_over = "UPDATE leases SET generation = generation + 1, expires_at = '-infinity'"
+            await tx.execute(text(taken_over))
+        with pytest.raises(LeaseLost):
+            await sealer.seal(lease)
+    assert await seal(db) == 1
 
 
 async def test_a_head_covers_every_entry_in_order_and_is_signed(db: Database) -> None:

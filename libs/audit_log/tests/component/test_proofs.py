@@ -13,6 +13,7 @@ from audit_log.sealer import Sealer
 from chassis.clock import system_clock
 from chassis.db import Database
 from chassis.transaction import SYSTEM
+from host.leases import hold
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import create_async_engine
 from tartip.audit.v1 import audit_pb2
@@ -25,11 +26,12 @@ SIZE = sum(BATCHES)
 async def leaves(db: Database) -> list[bytes]:
     """A log of several heads; its leaves' hashes."""
     sealer = Sealer(db, system_clock, service="scratch", every_seconds=60)
-    for entries in BATCHES:
-        async with db.begin(SYSTEM) as tx:
-            for number in range(entries):
-                tx.audit("read", f"thing:{number}")
-        assert await sealer.seal() == entries
+    async with hold(db, "sealer") as lease:
+        for entries in BATCHES:
+            async with db.begin(SYSTEM) as tx:
+                for number in range(entries):
+                    tx.audit("read", f"thing:{number}")
+            assert await sealer.seal(lease) == entries
     return [bytes(row.leaf_hash) for row in await rows(db, "audit_leaves")]
 
 

@@ -21,7 +21,7 @@ from typing import Any
 
 import asyncpg
 import rfc8785
-from sqlalchemy import event, text
+from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -48,6 +48,8 @@ from chassis.transaction import (
 # a lock not got in time.
 _AWAY_CLASSES = ("08", "57P", "53", "58", "40")
 _AWAY_STATES = frozenset({"25P03", "57014", "55P03"})
+# A statement without an answer. A living server ends it earlier, by `statement_timeout`.
+COMMAND_SECONDS = 10.0
 log = logging.getLogger(__name__)
 _in_transaction: ContextVar[bool] = ContextVar("in_transaction", default=False)
 
@@ -94,7 +96,11 @@ class Database:
             pool_recycle=1800,
             # `begin` writes BEGIN itself, with the scope, in one round trip.
             isolation_level="AUTOCOMMIT",
-            connect_args={"timeout": 5, "server_settings": tables.session_settings(service)},
+            connect_args={
+                "timeout": 5,
+                "command_timeout": COMMAND_SECONDS,
+                "server_settings": tables.session_settings(service),
+            },
         )
         event.listen(self._engine.sync_engine, "checkout", _refuse_closed)
         self.keyring = keyring
@@ -170,23 +176,6 @@ class Database:
             log.error("the database's clock is %.1f s from ours: nothing is decided", apart)
             raise ClockUnsure
 
-    @asynccontextmanager
-    async def singleton(self, name: str) -> AsyncIterator[AsyncConnection]:
-        """Wait for the lock `name`, exclusive in the schema; yield the connection that holds it.
-
-        The lock ends with the connection: a holder that lost it gets an error at the next query.
-        """
-        connection = await self._engine.connect()
-        try:
-            connection = await connection.execution_options(isolation_level="AUTOCOMMIT")
-            while not await connection.scalar(_TRY_LOCK, {"name": name}):  # noqa: ASYNC110
-                await asyncio.sleep(1.0)  # another process holds it: nothing here can signal
-            yield connection
-        finally:
-            # Never back into the pool: the lock would go with it.
-            await connection.invalidate()
-            await connection.close()
-
     async def close(self) -> None:
         """Close the pool."""
         await self._engine.dispose()
@@ -238,16 +227,6 @@ def _refuse_closed(connection: Any, record: Any, proxy: Any) -> None:
     """Have the pool replace a connection that the server has closed."""
     if connection.driver_connection.is_closed():
         raise DisconnectionError
-
-
-async def require_held(connection: AsyncConnection) -> None:
-    """Raise an error if the connection of a singleton, and with it the lock, was lost."""
-    await connection.execute(text("SELECT 1"))
-
-
-_TRY_LOCK = text(
-    "SELECT pg_try_advisory_lock(hashtextextended(current_schema() || ':' || :name, 0))"
-)
 
 
 def canonical_json(value: dict[str, Any]) -> bytes:

@@ -7,8 +7,9 @@ token; the owner of the data verifies it again, against the issuer's published k
 """
 
 import asyncio
+import re
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,6 +28,9 @@ KEYS_ASKED_AGAIN_SECONDS = 5.0
 CLOCK_SKEW_SECONDS = 5
 TRUST_DOMAIN = "spiffe://tartip/"
 KINDS = ("service", "partner", "device")
+# Of one name in the claims of a token: neither holds a separator, a quote or a space.
+ROLE = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+REGION = re.compile(r"\*|[A-Z]{2}-[A-Z0-9]{1,3}")
 # The services that hand operators' tokens on; any other certificate with a token is refused.
 SPEAK_FOR_OPERATORS = frozenset({"operator-gateway"})
 
@@ -111,6 +115,16 @@ def caller_from_spiffe(uris: Iterable[str]) -> tuple[str, str]:
     return kind, name
 
 
+def _names(claims: Mapping[str, Any], claim: str, shape: re.Pattern[str]) -> list[str]:
+    """The names that a claim lists. Raises NotAuthenticated if one has another shape."""
+    names = claims.get(claim, [])
+    if not isinstance(names, list):
+        raise NotAuthenticated
+    if not all(isinstance(name, str) and shape.fullmatch(name) for name in names):
+        raise NotAuthenticated
+    return names
+
+
 class TokenVerifier:
     """A verifier of operators' tokens, which fetches and caches the issuer's public keys."""
 
@@ -146,12 +160,8 @@ class TokenVerifier:
             raise TokenExpired from error
         except (JoseError, ValueError) as error:
             raise NotAuthenticated from error
-        roles, regions = claims.get("roles", []), claims.get("regions", [])
-        if not isinstance(roles, list) or not isinstance(regions, list):
-            raise NotAuthenticated
-        return Operator(
-            str(claims["sub"]), frozenset(map(str, roles)), tuple(sorted(map(str, regions)))
-        )
+        roles, regions = _names(claims, "roles", ROLE), _names(claims, "regions", REGION)
+        return Operator(str(claims["sub"]), frozenset(roles), tuple(sorted(regions)))
 
     async def _current_keys(self, *, max_age_seconds: float) -> KeySet:
         async with self._lock:

@@ -8,6 +8,7 @@ All SQL takes the time from `service_now()` (in SQLAlchemy `service_now`): the d
 the offset of the clock of the process that asks (see `clock`).
 """
 
+import re
 from typing import Any, Protocol
 
 from sqlalchemy import (
@@ -201,8 +202,18 @@ _OWN_CLOCK = text(
 
 
 def session_settings(application: str) -> dict[str, str]:
-    """The settings of a new database session, with the offset that `service_now()` adds."""
-    settings = {"application_name": application, "standard_conforming_strings": "on"}
+    """The settings of a new database session, with the offset that `service_now()` adds.
+
+    The server ends a session, and frees its locks, when its client has not answered for 20 s.
+    """
+    settings = {
+        "application_name": application,
+        "standard_conforming_strings": "on",
+        "tcp_keepalives_idle": "10",
+        "tcp_keepalives_interval": "3",
+        "tcp_keepalives_count": "3",
+        "tcp_user_timeout": "20000",
+    }
     if offset := clock_offset():
         settings["app.clock_offset"] = f"{offset.total_seconds()} seconds"
     return settings
@@ -231,10 +242,16 @@ def protect_rows(op: Operations, table: str, *, visible: str) -> None:
 _ATTEMPT = '{"action":"open_refused",'
 IS_ATTEMPT = f"substring(canonical FROM 1 FOR {len(_ATTEMPT)}) = '{_ATTEMPT}'::bytea"
 IS_SYSTEM = "current_setting('app.kind', true) = 'system'"
-IN_REGION = (
-    "(current_setting('app.regions', true) = '*'"
-    " OR region = ANY(string_to_array(current_setting('app.regions', true), ',')))"
-)
+
+
+def _listed(setting: str) -> str:
+    """The texts of a JSON array in the scope, evaluated once a statement; none if it is not set."""
+    value = f"nullif(current_setting('app.{setting}', true), '')::jsonb"
+    return f"ARRAY(SELECT jsonb_array_elements_text({value}))"
+
+
+_ALL_REGIONS = "current_setting('app.regions', true) = '[\"*\"]'"
+IN_REGION = f"({_ALL_REGIONS} OR region = ANY({_listed('regions')}))"
 IS_PARTNER = (
     "(current_setting('app.kind', true) = 'partner'"
     " AND partner = current_setting('app.name', true))"
@@ -245,4 +262,28 @@ IS_SERVICE = "current_setting('app.kind', true) = 'service'"
 
 def has_role(role: str) -> str:
     """The SQL condition that holds in transactions of operators with this role."""
-    return f"('{role}' = ANY(string_to_array(current_setting('app.roles', true), ',')))"
+    return f"('{role}' = ANY({_listed('roles')}))"
+
+
+def install_v3(op: Operations) -> None:
+    """Have the schema's policies read regions and roles as JSON arrays, not split at commas."""
+    for table, policy, using, check in op.get_bind().execute(_SPLITTING).all():
+        clauses = {"USING": using, "WITH CHECK": check}
+        changed = (f"{name} ({_unsplit(sql)})" for name, sql in clauses.items() if sql is not None)
+        op.execute(f"ALTER POLICY {policy} ON {table} {' '.join(changed)}")
+
+
+def _unsplit(condition: str) -> str:
+    """A policy's condition as PostgreSQL prints it, with JSON arrays in place of splitting."""
+    everywhere = "current_setting('app.regions'::text, true) = '*'::text"
+    condition = condition.replace(everywhere, _ALL_REGIONS)
+    return _SPLIT.sub(lambda split: _listed(split[1]), condition)
+
+
+_SPLIT = re.compile(
+    r"string_to_array\(current_setting\('app\.(regions|roles)'::text, true\), ','::text\)"
+)
+_SPLITTING = text(
+    "SELECT quote_ident(tablename), quote_ident(policyname), qual, with_check FROM pg_policies"
+    " WHERE schemaname = current_schema() AND concat(qual, with_check) LIKE '%string_to_array%'"
+)

@@ -4,6 +4,7 @@
 and are written together by one statement, rows before the next statement is executed.
 """
 
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -47,8 +48,9 @@ class Scope:
     @property
     def settings(self) -> dict[str, str]:
         """The settings `app.…` of the database session, which row-level security reads."""
-        regions, roles = ",".join(self.regions), ",".join(self.roles)
-        return {"kind": self.kind, "name": self.name, "regions": regions, "roles": roles}
+        regions = ("*",) if self.sees_all_regions else self.regions
+        lists = {"regions": json.dumps(regions), "roles": json.dumps(self.roles)}
+        return {"kind": self.kind, "name": self.name, **lists}
 
     @property
     def sees_all_regions(self) -> bool:

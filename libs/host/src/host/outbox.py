@@ -1,12 +1,13 @@
 """The relay, which publishes outbox rows in order and retries without limit.
 
-An advisory lock allows one relay per schema. A row is marked as published when JetStream has
-acknowledged its event, and kept for `KEEP_DAYS`. If a stream was created anew because its data was
+A lease allows one relay per schema. A row is marked as published when JetStream has acknowledged
+its event, and kept for `KEEP_DAYS`. If a stream was created anew because its data was
 lost, all kept rows are published again: consumers skip duplicates by event id.
 """
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -15,13 +16,14 @@ from chassis import telemetry
 from chassis.db import Database
 from chassis.event import open_payload
 from chassis.tables import inbox, outbox, outbox_streams, service_now
+from chassis.transaction import SYSTEM, Tx
 from nats.js.errors import NotFoundError
 from sqlalchemy import delete, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.engine import Row
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from host.broker import Broker
+from host.leases import Lease, hold
 
 BATCH = 200
 POLL_SECONDS = 0.1
@@ -77,49 +79,63 @@ class Relay:
         self._paused: dict[str, _Pause] = {}
 
     async def run(self) -> None:
-        """Publish until cancelled. Raises a database error if the lock on the relay is lost."""
-        async with self._db.singleton("relay") as connection:
+        """Publish until cancelled. Raises LeaseLost, or a database error."""
+        async with hold(self._db, "relay") as lease:
             checked_at = forgot_at = 0.0
             while True:
                 now = asyncio.get_running_loop().time()
                 if now - forgot_at > FORGET_SECONDS:
-                    await self._forget_old(connection)
+                    await self.forget_old(lease)
                     forgot_at = now
                 if now - checked_at > STREAM_CHECK_SECONDS:
-                    await self._look_for_new_streams(connection)
+                    await self.look_for_new_streams(lease)
                     checked_at = now
-                published = await self.publish_batch(connection)
+                published = await self.publish_batch(lease)
                 if published < BATCH:
                     await asyncio.sleep(POLL_SECONDS)
 
-    async def publish_batch(self, connection: AsyncConnection) -> int:
-        """Publish the oldest unpublished rows concurrently; return the number published."""
-        since = await connection.scalar(_OLDEST)
+    async def publish_batch(self, lease: Lease) -> int:
+        """Publish the oldest unpublished rows concurrently; return the number published.
+
+        Raises LeaseLost: before anything is published, or before it is marked as published, so
+        that the next holder publishes it again.
+        """
+        since = await self._oldest()
         age = self._db.clock() - since if since else timedelta()
         telemetry.outbox_age.set(age.total_seconds())
         if since is None:
             return 0
-        now = asyncio.get_running_loop().time()
-        stuck = [subject for subject, pause in self._paused.items() if pause.until > now]
-        rows = (
-            await connection.execute(
-                select(outbox)
-                .where(_UNPUBLISHED, outbox.c.subject.not_in(stuck))
-                .order_by(outbox.c.position)
-                .limit(BATCH)
-            )
-        ).all()
+        rows = await self._unpublished(lease)
         outcomes = await asyncio.gather(*(self._publish(row) for row in rows))
         sent = [row.position for row, stored in zip(rows, outcomes, strict=True) if stored]
         if sent:
-            await connection.execute(
-                update(outbox).where(outbox.c.position.in_(sent)).values(published_at=service_now)
-            )
+            async with lease.begin(SYSTEM) as tx:
+                marked = update(outbox).where(outbox.c.position.in_(sent))
+                await tx.execute(marked.values(published_at=service_now))
             telemetry.events_published.add(len(sent))
         tried = {row.subject for row in rows}
         failed = {row.subject for row, stored in zip(rows, outcomes, strict=True) if not stored}
         self._pause(failed, tried - failed)
         return len(sent)
+
+    async def _oldest(self) -> datetime | None:
+        """When the oldest unpublished row was written. Asked often, so without a transaction."""
+        async with self._db.engine.connect() as connection:
+            oldest: datetime | None = await connection.scalar(_OLDEST)
+        return oldest
+
+    async def _unpublished(self, lease: Lease) -> Sequence[Row[Any]]:
+        """The oldest unpublished rows whose subject is not paused."""
+        now = asyncio.get_running_loop().time()
+        stuck = [subject for subject, pause in self._paused.items() if pause.until > now]
+        oldest = (
+            select(outbox)
+            .where(_UNPUBLISHED, outbox.c.subject.not_in(stuck))
+            .order_by(outbox.c.position)
+            .limit(BATCH)
+        )
+        async with lease.begin(SYSTEM) as tx:
+            return (await tx.execute(oldest)).all()
 
     def _pause(self, failed: set[str], well: set[str]) -> None:
         """Pause the subjects that the broker refused, with growing delays; resume the others."""
@@ -149,36 +165,23 @@ class Relay:
             return bytes(row.payload)
         return open_payload(bytes(row.payload), row.event_id, self._db.keyring)
 
-    async def _forget_old(self, connection: AsyncConnection) -> None:
+    async def forget_old(self, lease: Lease) -> None:
         """Delete published outbox rows after KEEP_DAYS and inbox rows after INBOX_KEEP_DAYS."""
-        before = await _days_ago(connection, KEEP_DAYS)
-        await connection.execute(
-            delete(outbox).where(outbox.c.published_at.is_not(None), outbox.c.created_at < before)
-        )
-        before = await _days_ago(connection, INBOX_KEEP_DAYS)
-        await connection.execute(delete(inbox).where(inbox.c.consumed_at < before))
+        is_published = outbox.c.published_at.is_not(None)
+        async with lease.begin(SYSTEM) as tx:
+            before = await _days_ago(tx, KEEP_DAYS)
+            await tx.execute(delete(outbox).where(is_published, outbox.c.created_at < before))
+        async with lease.begin(SYSTEM) as tx:
+            before = await _days_ago(tx, INBOX_KEEP_DAYS)
+            await tx.execute(delete(inbox).where(inbox.c.consumed_at < before))
 
-    async def _look_for_new_streams(self, connection: AsyncConnection) -> None:
+    async def look_for_new_streams(self, lease: Lease) -> None:
+        """Have all kept rows published again if a stream was created anew."""
         for stream in self._streams:
             made_at = await self._made_at(stream)
-            if made_at is None:
-                continue
-            known = await connection.scalar(
-                select(outbox_streams.c.made_at).where(outbox_streams.c.stream == stream)
-            )
-            if known == made_at:
-                continue
-            if known is not None:
-                log.warning("stream %s was made anew: publishing what was kept", stream)
-                await connection.execute(
-                    update(outbox)
-                    .where(outbox.c.created_at > await _days_ago(connection, KEEP_DAYS))
-                    .values(published_at=None)
-                )
-            upsert = insert(outbox_streams).values(stream=stream, made_at=made_at)
-            await connection.execute(
-                upsert.on_conflict_do_update(index_elements=["stream"], set_={"made_at": made_at})
-            )
+            if made_at is not None:
+                async with lease.begin(SYSTEM) as tx:
+                    await _note_stream(tx, stream, made_at)
 
     async def _made_at(self, stream: str) -> str | None:
         try:
@@ -190,7 +193,23 @@ class Relay:
             return None
 
 
-async def _days_ago(connection: AsyncConnection, days: int) -> datetime:
+async def _note_stream(tx: Tx, stream: str, made_at: str) -> None:
+    known = await tx.scalar(
+        select(outbox_streams.c.made_at).where(outbox_streams.c.stream == stream)
+    )
+    if known == made_at:
+        return
+    if known is not None:
+        log.warning("stream %s was made anew: publishing what was kept", stream)
+        kept = update(outbox).where(outbox.c.created_at > await _days_ago(tx, KEEP_DAYS))
+        await tx.execute(kept.values(published_at=None))
+    upsert = insert(outbox_streams).values(stream=stream, made_at=made_at)
+    await tx.execute(
+        upsert.on_conflict_do_update(index_elements=["stream"], set_={"made_at": made_at})
+    )
+
+
+async def _days_ago(tx: Tx, days: int) -> datetime:
     """The moment some days ago by the database's clock, since ours may be wrong."""
-    now: datetime = await connection.scalar(_NOW)
+    now: datetime = await tx.scalar(_NOW)
     return now - timedelta(days=days)

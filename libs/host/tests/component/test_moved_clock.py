@@ -13,6 +13,7 @@ from chassis.refusals import ClockUnsure
 from chassis.tables import inbox, outbox, requests, work
 from chassis.transaction import SYSTEM
 from google.protobuf.wrappers_pb2 import StringValue
+from host.leases import hold
 from host.outbox import KEEP_DAYS, Relay
 from host.scheduler import Scheduler
 from sqlalchemy import insert, select
@@ -86,8 +87,8 @@ async def test_the_outbox_forgets_by_the_moved_time(
             moment = system_clock() - timedelta(days=days)
             await tx.execute(insert(outbox).values(row | {"created_at": moment}))
     relay = Relay(moved, producer, source="scratch", streams=())
-    async with moved.singleton("relay") as connection:
-        await relay._forget_old(connection)
+    async with hold(moved, "relay") as lease:
+        await relay.forget_old(lease)
     async with moved.begin(SYSTEM) as tx:
         assert list((await tx.execute(select(outbox.c.version))).scalars()) == [KEEP_DAYS - 1]
 

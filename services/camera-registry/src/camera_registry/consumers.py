@@ -1,6 +1,6 @@
 """Collects heartbeats from core NATS, which may lose messages, into batches.
 
-Of several replicas of the service, only the holder of a lock listens and sets statuses. It stores
+Of several replicas of the service, only the holder of a lease listens and sets statuses. It stores
 the received heartbeats before it looks for silent cameras, and records since when it missed none.
 """
 
@@ -8,13 +8,13 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable
 from datetime import datetime
 from uuid import UUID
 
 from chassis.clock import Clock, from_timestamp, parse_id
 from google.protobuf.message import DecodeError
 from host.broker import Broker
+from host.leases import Lease
 from nats.aio.msg import Msg
 from tartip.cameras.v1 import events_pb2
 
@@ -53,20 +53,19 @@ class HeartbeatListener:
         return self._hearing.since
 
     async def run(self) -> None:
-        async with self._watch.alone() as require_alone:
+        async with self._watch.alone() as lease:
             self._hearing.begin()
             async with self._broker.listening(
                 SUBJECT, self._hear, dropped=self._lose, pending_max=self._pending_max
             ):
-                await self._keep_watch(require_alone)
+                await self._keep_watch(lease)
 
-    async def _keep_watch(self, require_alone: Callable[[], Awaitable[None]]) -> None:
-        sweep = Sweep(self._watch)
+    async def _keep_watch(self, lease: Lease) -> None:
+        sweep = Sweep(self._watch, lease)
         while True:
             if not sweep.under_way:
                 await asyncio.sleep(LOOK_SECONDS)
-            await require_alone()
-            await self._write()
+            await self._write(lease)
             now = self._look()
             await sweep.go_on(self._hearing.since, now)
 
@@ -89,11 +88,11 @@ class HeartbeatListener:
         self._lost += 1
         self._outcomes["lost"] += 1
 
-    async def _write(self) -> None:
+    async def _write(self, lease: Lease) -> None:
         """Store the collected heartbeats; on failure they stay, unless newer ones arrived."""
         taken = self._folded.take()
         try:
-            await self._watch.hear(taken, self._clock())
+            await self._watch.hear(lease, taken, self._clock())
         except Exception:
             for camera_id, (region, at) in taken.items():
                 self._folded.add(camera_id, region, at)
@@ -138,8 +137,9 @@ class Sweep:
     """A repeated search of the register for silent cameras, in chunks, with a pause after each
     pass."""
 
-    def __init__(self, watch: Watch) -> None:
+    def __init__(self, watch: Watch, lease: Lease) -> None:
         self._watch = watch
+        self._lease = lease
         self._after: UUID | None = None
         self._begin_at = 0.0
         self.under_way = False
@@ -147,7 +147,7 @@ class Sweep:
     async def go_on(self, hears_since: datetime | None, now: datetime) -> None:
         if not self.under_way and time.monotonic() < self._begin_at:
             return
-        self._after = await self._watch.judge_silent(self._after, hears_since, now)
+        self._after = await self._watch.judge_silent(self._lease, self._after, hears_since, now)
         self.under_way = self._after is not None
         if not self.under_way:
             self._begin_at = time.monotonic() + self._watch.sweep_seconds

@@ -1,16 +1,16 @@
 """The decisions about cameras: each method makes one decision in one transaction."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from chassis.clock import Clock
-from chassis.db import Database, require_held
+from chassis.db import Database
 from chassis.identity import Caller
 from chassis.refusals import IdReused
 from chassis.transaction import SYSTEM, Scope
+from host.leases import Lease, hold
 
 from camera_registry.events import (
     camera_changed,
@@ -142,18 +142,15 @@ class Watch:
         self.silence = silence
         self.sweep_seconds = silence.total_seconds() / SWEEPS_PER_SILENCE
 
-    @asynccontextmanager
-    async def alone(self) -> AsyncIterator[Callable[[], Awaitable[None]]]:
-        """Wait until no other replica of the service watches. Yields a function that raises if this
-        replica no longer holds the lock."""
-        async with self._db.singleton("heartbeats") as connection:
-            yield lambda: require_held(connection)
+    def alone(self) -> AbstractAsyncContextManager[Lease]:
+        """Wait until no other replica of the service watches; yields the lease to watch under."""
+        return hold(self._db, "heartbeats")
 
-    async def hear(self, beats: life.Beats, now: datetime) -> None:
+    async def hear(self, lease: Lease, beats: life.Beats, now: datetime) -> None:
         """Store heartbeats newer than `silence`, id → (region, moment), in batched transactions."""
         fresh = [beat for beat in beats.items() if now - beat[1][1] < self.silence]
         for start in range(0, len(fresh), BATCH):
-            async with self._db.begin(SYSTEM) as tx:
+            async with lease.begin(SYSTEM) as tx:
                 batch = dict(fresh[start : start + BATCH])
                 for camera in await life.heard(tx, batch, now=now):
                     tx.emit(camera_status_changed(camera))
@@ -163,11 +160,11 @@ class Watch:
         return verdict_on_silence(hears_since, now, self.silence)
 
     async def judge_silent(
-        self, after: UUID | None, hears_since: datetime | None, now: datetime
+        self, lease: Lease, after: UUID | None, hears_since: datetime | None, now: datetime
     ) -> UUID | None:
         """Set the status of the silent cameras among the next chunk of ids after `after`. Returns
         the last id of the chunk, None at the end."""
-        async with self._db.begin(SYSTEM) as tx:
+        async with lease.begin(SYSTEM) as tx:
             until = await life.chunk_end(tx, after=after, size=CHUNK)
             silent = await life.fall_silent(
                 tx,

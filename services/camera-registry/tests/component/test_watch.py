@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import asyncpg
 import pytest
 import pytest_asyncio
 from camera_registry import usecases
@@ -18,6 +19,7 @@ from chassis.clock import new_id
 from chassis.db import Database
 from chassis.identity import Caller, Operator
 from chassis.refusals import Checks
+from host.leases import Lease, LeaseLost
 from vault.keyring import Keyring
 
 UNKNOWN, ONLINE, OFFLINE = CameraStatus.UNKNOWN, CameraStatus.ONLINE, CameraStatus.OFFLINE
@@ -33,6 +35,7 @@ class Place:
 
     register: Register
     watch: Watch
+    lease: Lease
     start: datetime
     now: datetime
     describe: Any
@@ -44,13 +47,13 @@ class Place:
         return camera_id
 
     async def beat(self, camera_id: UUID, at: datetime | None = None) -> None:
-        await self.watch.hear({camera_id: ("KZ-75", at or self.now)}, self.now)
+        await self.watch.hear(self.lease, {camera_id: ("KZ-75", at or self.now)}, self.now)
 
     async def judge(self, hears_since: datetime | None) -> None:
         """The whole register, chunk by chunk."""
         after = None
         while True:
-            after = await self.watch.judge_silent(after, hears_since, self.now)
+            after = await self.watch.judge_silent(self.lease, after, hears_since, self.now)
             if after is None:
                 return
 
@@ -69,8 +72,10 @@ async def place(scratch: Any, describe: Any, tmp_path: Path) -> AsyncIterator[Pl
     )
     start = datetime.now(UTC)
     register = Register(db, lambda: found.now, silence=SILENCE)
-    found = Place(register, Watch(db, silence=SILENCE), start, start, describe)
-    yield found
+    watch = Watch(db, silence=SILENCE)
+    async with watch.alone() as lease:
+        found = Place(register, watch, lease, start, start, describe)
+        yield found
     await db.close()
 
 
@@ -190,13 +195,28 @@ async def test_statistics_count_the_unknown_apart(place: Place) -> None:
     assert counted == Counts("KZ-75", 4, 4, 4, online=1, offline=1, unknown=2)
 
 
+async def test_a_watch_that_lost_its_lease_changes_no_status(place: Place, scratch: Any) -> None:
+    camera, silent = await place.camera(), await place.camera()
+    await place.beat(silent)
+    place.now = place.start + SILENCE + SECOND
+    connection = await asyncpg.connect(scratch.runtime)
+    await connection.execute("UPDATE leases SET generation = generation + 1")
+    await connection.close()
+    with pytest.raises(LeaseLost):
+        await place.beat(camera)
+    with pytest.raises(LeaseLost):
+        await place.judge(place.start)
+    assert [(await place.status(one))[0] for one in (camera, silent)] == [UNKNOWN, ONLINE]
+
+
 async def test_a_register_of_many_chunks_is_judged_to_its_end(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(usecases, "CHUNK", 2)
     monkeypatch.setattr(usecases, "BATCH", 2)
     cameras = [await place.camera() for _ in range(5)]
-    await place.watch.hear({camera: ("KZ-75", place.now) for camera in cameras}, place.now)
+    beats = {camera: ("KZ-75", place.now) for camera in cameras}
+    await place.watch.hear(place.lease, beats, place.now)
     place.now = place.start + 2 * SILENCE
     await place.judge(place.start)
     assert [(await place.status(camera))[0] for camera in cameras] == [OFFLINE] * 5

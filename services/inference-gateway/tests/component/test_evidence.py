@@ -17,6 +17,7 @@ import pytest
 from chassis.clock import system_clock
 from chassis.db import Database
 from chassis.transaction import SYSTEM
+from host.leases import Lease, hold
 from inference_gateway.evidence.storage import BlobStore, EvidencePlace, store_evidence
 from inference_gateway.evidence.usecases import EvidenceStore
 from PIL import Image
@@ -311,8 +312,9 @@ def test_a_young_object_is_nobodys_orphan_however_far_the_clock_is_moved(
         objects = BlobStore(environment["TARTIP_EVIDENCE_URL"])
         evidence_store = EvidenceStore(db, objects, lambda: system_clock() + timedelta(days=400))
         young = await evidence_store.seal(content(1000), "image/jpeg")
-        for _ in range(2):
-            assert await evidence_store.sweep(suspected_seconds=0.0) == 0
+        async with hold(db, "sweeper of a test") as lease:
+            for _ in range(2):
+                assert await evidence_store.sweep(lease, suspected_seconds=0.0) == 0
         assert (engines.home.evidence / young.object_path).exists()
         await db.close()
 
@@ -326,20 +328,24 @@ def test_objects_that_a_crash_left_behind_are_swept_and_evidence_is_not(
     sha256 = reports.store(picture)
 
     async def sweep() -> None:
-        async with vault_beside(engines) as (evidence_store, db):
-            await sweep_with(evidence_store, db)
+        async with (
+            vault_beside(engines) as (evidence_store, db),
+            hold(db, "sweeper of a test") as lease,
+        ):
+            await sweep_with(evidence_store, db, lease)
 
-    async def sweep_with(evidence_store: EvidenceStore, db: Database) -> None:
+    async def sweep_with(evidence_store: EvidenceStore, db: Database, lease: Lease) -> None:
         orphan = await evidence_store.seal(photograph()[0], "image/jpeg")
         # Of a fact that waited while the database was away, for longer than an orphan's age.
         waiting = await evidence_store.seal(photograph()[0], "image/jpeg")
-        assert await evidence_store.sweep() == 0
+        assert await evidence_store.sweep(lease) == 0
         # The database is back, and the sweeper comes before whoever holds the fact.
-        assert await evidence_store.sweep(orphan_age=timedelta(0)) == 0
+        assert await evidence_store.sweep(lease, orphan_age=timedelta(0)) == 0
         async with db.begin(SYSTEM) as tx:
             await store_evidence(tx, waiting, EvidencePlace("KZ-75"))
-        assert await evidence_store.sweep(orphan_age=timedelta(0)) == 0
-        assert await evidence_store.sweep(orphan_age=timedelta(0), suspected_seconds=0.0) >= 1
+        assert await evidence_store.sweep(lease, orphan_age=timedelta(0)) == 0
+        swept = evidence_store.sweep(lease, orphan_age=timedelta(0), suspected_seconds=0.0)
+        assert await swept >= 1
         forms = [form for kept in (orphan, waiting) for form in (kept, kept.shown) if form]
         left = [(engines.home.evidence / form.object_path).exists() for form in forms]
         assert left == [False, False, True, True]

@@ -172,7 +172,7 @@ def test_one_other_person_dismisses_and_what_nobody_reviews_is_forgotten(
 
     async def a_day_later() -> None:
         async with beside(engines, later=timedelta(hours=25)) as parts:
-            assert await parts.desk.sweep() >= 2
+            assert await parts.sweep() >= 2
 
     asyncio.run(pass_by())
     unseen, dismissed = one.candidates(in_force)
@@ -234,7 +234,7 @@ def test_no_lead_comes_of_an_entry_that_was_withdrawn(
 
     async def sweep() -> None:
         async with beside(engines) as parts:
-            await parts.desk.sweep()
+            await parts.sweep()
 
     asyncio.run(pass_by())
     reviewed, lead = one.candidates(entry_id)
@@ -284,7 +284,7 @@ def test_no_lead_comes_of_an_entry_past_its_time(
                 await parts.desk.review(
                     UUID(candidate.candidate_id), Verdict.SAME_PERSON, "", caller
                 )
-            await parts.desk.sweep()
+            await parts.sweep()
 
     asyncio.run(a_moment_after())
     assert states(rows, entry_id) == [("DISMISSED", True)]

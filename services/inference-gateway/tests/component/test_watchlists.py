@@ -166,7 +166,7 @@ def test_an_entry_past_its_time_ends_by_itself(
 
     async def later() -> None:
         async with beside(engines, later=timedelta(days=3)) as parts:
-            assert await parts.desk.sweep() >= 1
+            assert await parts.sweep() >= 1
 
     asyncio.run(later())
     listing = pb.ListEntriesRequest(state=pb.ENTRY_STATE_EXPIRED)

@@ -15,6 +15,7 @@ import pytest
 from chassis.clock import new_id, system_clock, to_timestamp
 from chassis.db import Database
 from chassis.transaction import Scope
+from host.leases import hold
 from inference_gateway.admission import InferencePool
 from inference_gateway.cameras.model import Camera
 from inference_gateway.evidence.storage import BlobStore
@@ -155,6 +156,11 @@ class Beside:
     evidence_store: EvidenceStore
     watch: FaceMatcher
     desk: WatchlistDesk
+
+    async def sweep(self) -> int:
+        """As the service's sweeper does, under a lease of its own."""
+        async with hold(self.db, "watch-list sweeper of a test") as lease:
+            return await self.desk.sweep(lease)
 
     async def see(
         self, picture: bytes, *, camera: Camera, at: datetime, keep: bool = True

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit, urlunsplit
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
 from chassis.tables import IN_REGION, install_v1, install_v2, protect_rows
+from host.leases import install_leases
 from sqlalchemy import Column, Connection, MetaData, Table, Text, Uuid, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
@@ -71,6 +72,7 @@ def _install(connection: Connection) -> None:
     op = Operations(MigrationContext.configure(connection))
     install_v1(op, ROLE)
     install_v2(op, ROLE)
+    install_leases(op, ROLE)
     metadata.create_all(connection)
     filled = [{"name": str(n), "region": REGION, "content": "x" * 100} for n in range(ROWS)]
     connection.execute(places.insert(), filled)

@@ -22,6 +22,7 @@ from chassis.identity import Caller
 from chassis.refusals import Kind, Refusal
 from chassis.transaction import SYSTEM, Scope, Tx
 from cryptography.exceptions import InvalidTag
+from host.leases import Lease, hold
 from vision.shown_forms import NotShowable, shown_form
 
 from inference_gateway.evidence import storage
@@ -186,13 +187,17 @@ class EvidenceStore:
 
     async def keep_sweeping(self) -> None:
         """Run `sweep` every half hour, in one instance of the service at a time; never returns."""
-        async with self._db.singleton("evidence sweeper"):
+        async with hold(self._db, "evidence sweeper") as lease:
             while True:
-                await self.sweep()
+                await self.sweep(lease)
                 await asyncio.sleep(SWEEP_SECONDS)
 
     async def sweep(
-        self, *, orphan_age: timedelta = ORPHAN_AGE, suspected_seconds: float = SUSPECTED_SECONDS
+        self,
+        lease: Lease,
+        *,
+        orphan_age: timedelta = ORPHAN_AGE,
+        suspected_seconds: float = SUSPECTED_SECONDS,
     ) -> int:
         """Delete objects that a crash left without a row; return their number.
 
@@ -210,7 +215,7 @@ class EvidenceStore:
             ]
             for start in range(0, len(old), BATCH):
                 left, deleted = await self._sweep_batch(
-                    old[start : start + BATCH], suspected_seconds
+                    lease, old[start : start + BATCH], suspected_seconds
                 )
                 suspects |= left
                 swept += deleted
@@ -218,10 +223,10 @@ class EvidenceStore:
         return swept
 
     async def _sweep_batch(
-        self, paths: list[str], suspected_seconds: float
+        self, lease: Lease, paths: list[str], suspected_seconds: float
     ) -> tuple[dict[str, float], int]:
         """Return the remaining suspects by the time of first suspicion, and the number deleted."""
-        async with self._db.begin(SYSTEM) as tx:
+        async with lease.begin(SYSTEM) as tx:
             known = await storage.known_objects(tx, paths)
         asked = time.monotonic()
         orphans = {path: self._suspects.get(path, math.inf) for path in paths if path not in known}

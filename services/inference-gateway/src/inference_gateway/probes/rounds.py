@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from chassis.clock import Clock, new_id
 from chassis.db import Database
 from chassis.transaction import SYSTEM, Tx
+from host.leases import Lease, hold
 from vision.faces.detector import FaceDetector, forget
 
 from inference_gateway import metrics
@@ -63,16 +64,14 @@ class Prober:
         self._fingerprint = ""
 
     async def keep_probing(self) -> None:
-        """Run rounds when due; never returns. The lock is held during a round only, as it needs a
-        connection.
-        """
+        """Run rounds when due, in one instance of the service at a time; never returns."""
         await asyncio.sleep(self._times.first_after)
-        while True:
-            async with self._db.singleton("golden probes"):
+        async with hold(self._db, "golden probes") as lease:
+            while True:
                 wait = await self._until_due()
                 if wait <= 0:
-                    wait = self._pause(await self.round())
-            await asyncio.sleep(wait)
+                    wait = self._pause(await self.round(lease))
+                await asyncio.sleep(wait)
 
     async def _until_due(self) -> float:
         """Seconds until the next round; another instance may have run the last round."""
@@ -87,14 +86,14 @@ class Prober:
         sure = all(standing.is_sure for standing in standings)
         return self._times.every if sure else self._times.again_after
 
-    async def round(self) -> list[Standing]:
+    async def round(self, lease: Lease) -> list[Standing]:
         """Send all probes once; store the findings and emit the events in one transaction."""
         looked = [await self._look(probe) for probe in self._probes]
         found = found_in(looked, slowest_allowed_seconds=self._times.slowest)
         for one in looked:
             if one.template is not None:
                 forget(one.template)
-        async with self._db.begin(SYSTEM) as tx:
+        async with lease.begin(SYSTEM) as tx:
             standings = [await self._settle(tx, found[function]) for function in Function]
         _count(found, standings)
         return standings

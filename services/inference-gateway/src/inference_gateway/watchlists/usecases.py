@@ -18,6 +18,7 @@ from chassis.identity import Caller
 from chassis.refusals import Checks, IdReused, Refusal
 from chassis.telemetry import current_story
 from chassis.transaction import SYSTEM, Tx
+from host.leases import Lease, hold
 from vision.arrays import Floats, Picture
 from vision.faces.detector import FaceDetector, forget
 from vision.faces.recognition import Usable
@@ -218,24 +219,24 @@ class WatchlistDesk:
 
     async def keep_sweeping(self) -> None:
         """Run `sweep` every 30 seconds, in one instance of the service at a time; never returns."""
-        async with self._db.singleton("watch-list sweeper"):
+        async with hold(self._db, "watch-list sweeper") as lease:
             while True:
-                await self.sweep()
+                await self.sweep(lease)
                 await asyncio.sleep(SWEEP_SECONDS)
 
-    async def sweep(self) -> int:
+    async def sweep(self, lease: Lease) -> int:
         """Expire entries, dismiss unreviewed candidates, delete due evidence; return the count."""
         taken = 0
-        while swept := await self._sweep_once():
+        while swept := await self._sweep_once(lease):
             taken += swept
         if taken:
             log.info("%s watch-list entries and candidates have run out", taken)
             await self._lists.refresh()
         return taken
 
-    async def _sweep_once(self) -> int:
+    async def _sweep_once(self, lease: Lease) -> int:
         now = self._clock()
-        async with self._db.begin(SYSTEM) as tx:
+        async with lease.begin(SYSTEM) as tx:
             overdue = await storage.overdue(tx, now, most=SWEPT_AT_ONCE)
             for entry in overdue:
                 await _close(tx, entry.expire(now), Closing("", now))

@@ -7,8 +7,8 @@ rows of a statement do not see each other.
 from alembic import op
 from chassis.tables import IS_PARTNER, IS_SYSTEM
 
-revision = "0006"
-down_revision = "0005"
+revision = "0008"
+down_revision = "0007"
 branch_labels = None
 depends_on = None
 

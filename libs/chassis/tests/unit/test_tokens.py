@@ -1,0 +1,67 @@
+"""What a token claims is believed only in the shape that claims have."""
+
+import time
+from typing import Any
+
+import pytest
+from chassis.clock import real_clock
+from chassis.identity import AUDIENCE, TokenVerifier
+from chassis.refusals import NotAuthenticated
+from joserfc import jwt
+from joserfc.jwk import ECKey, KeySet
+
+ISSUER = "https://issuer.example"
+
+
+@pytest.fixture(scope="module")
+def key() -> ECKey:
+    key = ECKey.generate_key("P-256")
+    key.ensure_kid()
+    return key
+
+
+async def verified(key: ECKey, **claims: Any) -> Any:
+    """What a verifier that knows the issuer's key makes of a token with these claims."""
+    verifier = TokenVerifier(ISSUER)
+    verifier._keys, verifier._fetched_at = KeySet([key]), time.monotonic()
+    known = {"iss": ISSUER, "aud": AUDIENCE, "sub": "inspector-1"}
+    known["exp"] = int(real_clock().timestamp()) + 60
+    token = jwt.encode({"alg": "ES256", "kid": key.kid}, known | claims, key)
+    return await verifier.verify(token)
+
+
+async def test_roles_and_regions_of_a_token_are_the_operators(key: ECKey) -> None:
+    roles = ["inspector", "camera_administrator", "default-roles-tartip"]
+    operator = await verified(key, roles=roles, regions=["KZ-75", "*", "KZ-71"])
+    assert operator.roles == frozenset(roles)
+    assert operator.regions == ("*", "KZ-71", "KZ-75")
+
+
+async def test_a_token_without_roles_or_regions_names_an_operator_of_none(key: ECKey) -> None:
+    operator = await verified(key)
+    assert (operator.roles, operator.regions) == (frozenset(), ())
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [
+        {"regions": ["KZ-75,KZ-71"]},
+        {"regions": ["KZ-75", "KZ-71\n"]},
+        {"regions": ['KZ-75","KZ-71']},
+        {"regions": ["**"]},
+        {"regions": [""]},
+        {"regions": [75]},
+        {"regions": [["KZ-75"]]},
+        {"regions": "KZ-75"},
+        {"roles": ["inspector,supervisor"]},
+        {"roles": ["inspector supervisor"]},
+        {"roles": ["Inspector"]},
+        {"roles": ["i" * 65]},
+        {"roles": [None]},
+        {"roles": {"inspector": True}},
+    ],
+    ids=str,
+)
+async def test_a_claim_of_another_shape_is_refused(key: ECKey, claims: dict[str, Any]) -> None:
+    with pytest.raises(NotAuthenticated):
+        await verified(key, **claims)
