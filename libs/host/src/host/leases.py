@@ -73,7 +73,7 @@ class Lease:
         Raises LeaseLost if another process has taken the lease over, or if it was released.
         """
         async with self._db.begin(scope) as tx:
-            if False:
+            if await tx.scalar(self._fence) is None:
                 raise LeaseLost(self.name)
             yield tx
 
