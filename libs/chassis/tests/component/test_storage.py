@@ -264,7 +264,7 @@ async def test_a_connection_that_the_server_closed_is_replaced_before_its_use(
         ("tcp_keepalives_idle", "10"),
         ("tcp_keepalives_interval", "3"),
         ("tcp_keepalives_count", "3"),
-        ("tcp_user_timeout", "20s"),
+        ("tcp_user_timeout", "20000"),
     ],
 )
 async def test_a_client_that_is_gone_is_noticed_by_the_server(

@@ -24,8 +24,8 @@ async def verified(key: ECKey, **claims: Any) -> Any:
     """What a verifier that knows the issuer's key makes of a token with these claims."""
     verifier = TokenVerifier(ISSUER)
     verifier._keys, verifier._fetched_at = KeySet([key]), time.monotonic()
-    known = {"iss": ISSUER, "aud": AUDIENCE, "sub": "inspector-1"}
-    known["exp"] = int(real_clock().timestamp()) + 60
+    expires_at = int(real_clock().timestamp()) + 60
+    known = {"iss": ISSUER, "aud": AUDIENCE, "sub": "inspector-1", "exp": expires_at}
     token = jwt.encode({"alg": "ES256", "kid": key.kid}, known | claims, key)
     return await verifier.verify(token)
 
