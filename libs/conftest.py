@@ -11,8 +11,8 @@ from alembic.operations import Operations
 from audit_log.subtrees import install_nodes
 from chassis.clock import system_clock
 from chassis.db import Database
-from chassis.tables import index_attempts, install_v1, install_v2
 from host.leases import install_leases
+from host.schema import index_attempts, install_v1, install_v2
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import create_async_engine
 from vault.keyring import Keyring

@@ -7,8 +7,9 @@ and fills it from existing leaves.
 
 from collections.abc import Mapping, Set
 
-from chassis.tables import Operations, audit_leaves, grant
+from chassis.tables import audit_leaves
 from chassis.transaction import Tx
+from host.schema import Operations, grant
 from sqlalchemy import (
     BigInteger,
     Column,

@@ -9,8 +9,8 @@ import pytest
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
 from chassis.db import Database
-from chassis.tables import IN_REGION, IS_OPERATOR, has_role, install_v3, protect_rows
 from chassis.transaction import Scope
+from host.schema import IN_REGION, IS_OPERATOR, has_role, install_v3, protect_rows
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import create_async_engine
 

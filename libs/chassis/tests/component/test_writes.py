@@ -12,9 +12,10 @@ from chassis.clock import new_id, system_clock
 from chassis.db import Database, storage_is_away
 from chassis.event import Event
 from chassis.refusals import IdReused
-from chassis.tables import IN_REGION, audit, audit_pending, outbox, protect_rows, requests, work
+from chassis.tables import audit, audit_pending, outbox, requests, work
 from chassis.transaction import SYSTEM, Scope, Tx
 from google.protobuf.wrappers_pb2 import StringValue
+from host.schema import IN_REGION, protect_rows
 from sqlalchemy import Column, MetaData, Table, Text, Uuid, func, select, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 

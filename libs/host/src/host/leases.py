@@ -25,9 +25,10 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from chassis.db import Database, storage_is_away
-from chassis.tables import Operations, grant
 from chassis.transaction import Scope, Tx
 from sqlalchemy import BigInteger, Column, DateTime, MetaData, Table, Text, TextClause, text
+
+from host.schema import Operations, grant
 
 EXPIRY_SECONDS = 6
 RENEW_SECONDS = 2.0

@@ -1,8 +1,8 @@
 """Every version of a camera's description, with the moment from which it held."""
 
 from alembic import op
-from chassis.tables import grant, protect_rows
 from host.migrations import runtime_role
+from host.schema import grant, protect_rows
 
 revision = "0002"
 down_revision = "0001"

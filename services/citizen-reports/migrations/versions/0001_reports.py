@@ -6,7 +6,8 @@ notes of `steps`), what was sent (`media_chunks`). Whether a row may be seen is 
 """
 
 from alembic import op
-from chassis.tables import (
+from host.migrations import runtime_role
+from host.schema import (
     IN_REGION,
     IS_OPERATOR,
     IS_PARTNER,
@@ -16,7 +17,6 @@ from chassis.tables import (
     install_v1,
     protect_rows,
 )
-from host.migrations import runtime_role
 
 revision = "0001"
 down_revision = None

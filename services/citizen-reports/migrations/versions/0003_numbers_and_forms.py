@@ -1,8 +1,8 @@
 """Numbers drawn at random, the form of media that operators are shown, attempts to open reports."""
 
 from alembic import op
-from chassis.tables import grant, index_attempts
 from host.migrations import runtime_role
+from host.schema import grant, index_attempts
 
 revision = "0003"
 down_revision = "0002"

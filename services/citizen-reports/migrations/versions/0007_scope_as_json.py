@@ -1,7 +1,7 @@
 """Row-level security reads the scope as JSON arrays: a region or role with a comma is one name."""
 
 from alembic import op
-from chassis.tables import install_v3
+from host.schema import install_v3
 
 revision = "0007"
 down_revision = "0006"

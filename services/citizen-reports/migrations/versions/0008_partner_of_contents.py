@@ -5,7 +5,7 @@ rows of a statement do not see each other.
 """
 
 from alembic import op
-from chassis.tables import IS_PARTNER, IS_SYSTEM
+from host.schema import IS_PARTNER, IS_SYSTEM
 
 revision = "0008"
 down_revision = "0007"

@@ -6,15 +6,8 @@ state of that fine.
 """
 
 from alembic import op
-from chassis.tables import (
-    IN_REGION,
-    IS_OPERATOR,
-    IS_PARTNER,
-    grant,
-    install_v1,
-    protect_rows,
-)
 from host.migrations import runtime_role
+from host.schema import IN_REGION, IS_OPERATOR, IS_PARTNER, grant, install_v1, protect_rows
 
 revision = "0001"
 down_revision = None

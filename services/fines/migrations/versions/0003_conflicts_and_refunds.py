@@ -6,8 +6,8 @@ payment when it was given back and why, where its bank can see it.
 """
 
 from alembic import op
-from chassis.tables import IN_REGION, IS_OPERATOR, IS_PARTNER, IS_SERVICE, grant, protect_rows
 from host.migrations import runtime_role
+from host.schema import IN_REGION, IS_OPERATOR, IS_PARTNER, IS_SERVICE, grant, protect_rows
 
 revision = "0003"
 down_revision = "0002"

@@ -1,7 +1,7 @@
 """Attempts to open what is hidden."""
 
 from alembic import op
-from chassis.tables import index_attempts
+from host.schema import index_attempts
 
 revision = "0004"
 down_revision = "0003"

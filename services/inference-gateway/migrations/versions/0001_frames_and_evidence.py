@@ -1,8 +1,8 @@
 """Frames looked at, the evidence kept of them, and what is known here of cameras and devices."""
 
 from alembic import op
-from chassis.tables import IN_REGION, IS_SERVICE, grant, install_v1, protect_rows
 from host.migrations import runtime_role
+from host.schema import IN_REGION, IS_SERVICE, grant, install_v1, protect_rows
 
 revision = "0001"
 down_revision = None

@@ -1,8 +1,8 @@
 """What each camera's pictures are looked at for."""
 
 from alembic import op
-from chassis.tables import IN_REGION, grant, protect_rows
 from host.migrations import runtime_role
+from host.schema import IN_REGION, grant, protect_rows
 
 revision = "0002"
 down_revision = "0001"

@@ -1,8 +1,8 @@
 """Streams that are watched, their leases and the ledger of their frames."""
 
 from alembic import op
-from chassis.tables import IN_REGION, grant, protect_rows
 from host.migrations import runtime_role
+from host.schema import IN_REGION, grant, protect_rows
 
 revision = "0003"
 down_revision = "0002"

@@ -1,8 +1,8 @@
 """Watch-lists of faces, the candidates that cameras found, and who reviewed them."""
 
 from alembic import op
-from chassis.tables import IN_REGION, IS_OPERATOR, IS_SYSTEM, grant, has_role, protect_rows
 from host.migrations import runtime_role
+from host.schema import IN_REGION, IS_OPERATOR, IS_SYSTEM, grant, has_role, protect_rows
 
 revision = "0004"
 down_revision = "0003"

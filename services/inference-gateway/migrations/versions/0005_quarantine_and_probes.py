@@ -1,8 +1,8 @@
 """What is kept of frames that may be an attack, and what golden probes found of each function."""
 
 from alembic import op
-from chassis.tables import IN_REGION, grant, protect_rows
 from host.migrations import runtime_role
+from host.schema import IN_REGION, grant, protect_rows
 
 revision = "0005"
 down_revision = "0004"

@@ -1,8 +1,8 @@
 """Which pictures a device has signed readings for: each is evidence of one measurement."""
 
 from alembic import op
-from chassis.tables import grant
 from host.migrations import runtime_role
+from host.schema import grant
 
 revision = "0007"
 down_revision = "0006"

@@ -1,8 +1,8 @@
 """The form of evidence that operators are shown, and attempts to open what is hidden."""
 
 from alembic import op
-from chassis.tables import grant, index_attempts
 from host.migrations import runtime_role
+from host.schema import grant, index_attempts
 
 revision = "0008"
 down_revision = "0007"

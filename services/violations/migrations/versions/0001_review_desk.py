@@ -1,8 +1,8 @@
 """Plate reads that wait for assessment, violations, decisions; and the tables of the chassis."""
 
 from alembic import op
-from chassis.tables import IN_REGION, grant, install_v1, protect_rows
 from host.migrations import runtime_role
+from host.schema import IN_REGION, grant, install_v1, protect_rows
 
 revision = "0001"
 down_revision = None

@@ -1,8 +1,8 @@
 """When plates could not be read for sure, which reads waited for that, and what is warned of."""
 
 from alembic import op
-from chassis.tables import grant
 from host.migrations import runtime_role
+from host.schema import grant
 
 revision = "0002"
 down_revision = "0001"

@@ -1,8 +1,8 @@
 """One violation a passage over all cameras, evidence used once, and what contradicts what."""
 
 from alembic import op
-from chassis.tables import IN_REGION, grant, protect_rows
 from host.migrations import runtime_role
+from host.schema import IN_REGION, grant, protect_rows
 
 revision = "0003"
 down_revision = "0002"

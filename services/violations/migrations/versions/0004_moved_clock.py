@@ -1,8 +1,8 @@
 """The database's time by `service_now()`: it moves with the clock of the service that asks."""
 
 from alembic import op
-from chassis.tables import install_v2
 from host.migrations import runtime_role
+from host.schema import install_v2
 
 revision = "0004"
 down_revision = "0003"

@@ -1,8 +1,8 @@
 """The form of each frame that officers are shown, and attempts to open what is hidden."""
 
 from alembic import op
-from chassis.tables import grant, index_attempts
 from host.migrations import runtime_role
+from host.schema import grant, index_attempts
 
 revision = "0005"
 down_revision = "0004"

@@ -6,8 +6,8 @@ from urllib.parse import urlsplit, urlunsplit
 
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
-from chassis.tables import IN_REGION, install_v1, install_v2, protect_rows
 from host.leases import install_leases
+from host.schema import IN_REGION, install_v1, install_v2, protect_rows
 from sqlalchemy import Column, Connection, MetaData, Table, Text, Uuid, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
