@@ -9,6 +9,7 @@ from chassis.call_context import current_caller
 from chassis.clock import parse_id, to_timestamp
 from chassis.grpc_server import Policy
 from chassis.identity import allow
+from chassis.pages import Pages
 from chassis.refusals import Checks, checks
 from law.identity_numbers import is_owner_number
 from law.plates import normalised_plate
@@ -17,7 +18,6 @@ from tartip.fines.v1 import fines_pb2, fines_pb2_grpc
 
 from fines.events import money
 from fines.grpc_api.messages import fine_to_proto
-from fines.grpc_api.pages import PageQuery
 from fines.model.fine import is_number, known_number
 from fines.model.ledger import Payment, PaymentState, Refund
 from fines.model.refusals import PaymentNotFound
@@ -37,23 +37,24 @@ POLICY: Policy = {
 
 
 class FinePaymentsApi(fines_pb2_grpc.FinePaymentsServicer):
-    def __init__(self, payments: PaymentDesk) -> None:
+    def __init__(self, payments: PaymentDesk, pages: Pages) -> None:
         self._payments = payments
+        self._pages = pages
 
     async def LookupFines(
         self, request: fines_pb2.LookupFinesRequest, context: grpc.aio.ServicerContext
     ) -> fines_pb2.LookupFinesResponse:
         with checks() as check:
             kind, value = _lookup_key(check, request)
-        query = PageQuery.read("open-fines", request)
+        page = self._pages.read(request, current_caller())
         if kind == "number" and not is_number(value):
             return fines_pb2.LookupFinesResponse()
-        found, keys = await self._payments.look_up(kind, value, query.spec, current_caller())
+        found, keys = await self._payments.look_up(kind, value, page.spec, current_caller())
         if len(found) == 1:
             telemetry.annotate(fine=found[0].number)
         return fines_pb2.LookupFinesResponse(
             fines=[fine_to_proto(fine, for_bank=True) for fine in found],
-            next_page_token=query.next_token(keys),
+            next_page_token=page.next_token(keys),
         )
 
     async def QuoteFine(
@@ -86,11 +87,11 @@ class FinePaymentsApi(fines_pb2_grpc.FinePaymentsServicer):
         self, request: fines_pb2.ListPaymentsRequest, context: grpc.aio.ServicerContext
     ) -> fines_pb2.ListPaymentsResponse:
         wanted = _filter(request)
-        query = PageQuery.read("payments", request)
-        found, keys = await self._payments.payments(query.spec, wanted, current_caller())
+        page = self._pages.read(request, current_caller())
+        found, keys = await self._payments.payments(page.spec, wanted, current_caller())
         return fines_pb2.ListPaymentsResponse(
             payments=[_payment_to_proto(payment) for payment in found],
-            next_page_token=query.next_token(keys),
+            next_page_token=page.next_token(keys),
         )
 
 
