@@ -25,6 +25,7 @@ from fines.settings import FinesSettings
 from fines.usecases.desk import Desk
 from fines.usecases.inquiry import Inquiry
 from fines.usecases.issuing import Issuing
+from fines.usecases.lookups import Lookups
 from fines.usecases.payments import PaymentDesk
 from fines.usecases.recheck import Recheck
 from fines.usecases.redating import Redating
@@ -67,7 +68,9 @@ async def build(chassis: Chassis[FinesSettings]) -> None:
     chassis.serve(
         services["FinePayments"],
         fines_pb2_grpc.add_FinePaymentsServicer_to_server,
-        payments.FinePaymentsApi(PaymentDesk(chassis.db, chassis.clock), pages),
+        payments.FinePaymentsApi(
+            PaymentDesk(chassis.db, chassis.clock), Lookups(chassis.db), pages
+        ),
         payments.POLICY,
     )
     serve_audit_log(chassis, AuditRules(records_attempts=True))
