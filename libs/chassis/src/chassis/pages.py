@@ -8,6 +8,7 @@ one; they share the key and store nothing.
 import base64
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -39,7 +40,7 @@ class Page:
     _query: str
     _key: DataKey
 
-    def next_token(self, keys: list[tuple[str, ...]]) -> str:
+    def next_token(self, keys: Sequence[tuple[str, ...]]) -> str:
         """The token of the next page, from the keys of this page's rows; "" if it is not full."""
         if len(keys) < self.spec.size:
             return ""
