@@ -102,6 +102,15 @@ def test_nobody_commits_but_the_chassis() -> None:
     assert findings(lambda _, node: called(node).endswith(".commit"), *SERVICES) == []
 
 
+def test_the_page_of_a_request_is_read_by_the_chassis_alone() -> None:
+    """It binds a page token to the caller and the whole query; by hand one of them is forgotten."""
+
+    def reads_page(source: Source, node: ast.AST) -> bool:
+        return isinstance(node, ast.Attribute) and ast.unparse(node) == "request.page"
+
+    assert findings(reads_page, *SERVICES, ROOT / "libs/audit_log/src") == []
+
+
 def test_tasks_have_an_owner() -> None:
     """Reason: a task that nobody awaits dies unseen; use a TaskGroup or a chassis loop."""
     assert (

@@ -14,7 +14,7 @@ from chassis.call_context import current_caller
 from chassis.clock import to_timestamp
 from chassis.db import Database
 from chassis.identity import Caller, allow
-from chassis.pages import next_token, read_page
+from chassis.pages import Pages
 from chassis.refusals import Kind, PageTokenWrong, Refusal
 from chassis.tables import IS_ATTEMPT, audit, audit_heads, audit_leaves
 from chassis.transaction import SYSTEM, Scope, Tx
@@ -34,8 +34,6 @@ POLICY = {
     f"{SERVICE}ListEntries": allow(services=("tartip-cli",), roles=("auditor",), purpose=True),
     f"{SERVICE}ListAttempts": allow(roles=("internal_security",), purpose=True),
 }
-ATTEMPTS = "attempts"
-PAGE_DEFAULT, PAGE_MAX = 50, 200
 
 
 class NothingSealed(Refusal):
@@ -66,6 +64,7 @@ class AuditApi(audit_pb2_grpc.AuditServicer):
         self._db = db
         self._service = service
         self._rules = rules
+        self._pages = Pages(db.keyring)
 
     async def GetHead(
         self, request: audit_pb2.GetHeadRequest, context: grpc.aio.ServicerContext
@@ -89,35 +88,33 @@ class AuditApi(audit_pb2_grpc.AuditServicer):
     async def ListEntries(
         self, request: audit_pb2.ListEntriesRequest, context: grpc.aio.ServicerContext
     ) -> audit_pb2.ListEntriesResponse:
-        """Return a page of the log in order of leaf index. Raises PageTokenWrong.
+        """Return a page of the log in order of leaf index. Raises BadRequest or PageTokenWrong.
 
         Entries hidden from the caller are left out; `with_hidden` includes their leaf hashes.
         """
-        limit = min(max(request.page.size or PAGE_DEFAULT, 1), PAGE_MAX)
-        token = request.page.token
-        if token and not re.fullmatch(r"[0-9]{1,18}", token):
-            raise PageTokenWrong
-        first = int(token) if token else request.from_index
         caller = current_caller()
+        page = self._pages.read(request, caller)
+        last = _position_in(page.spec.after)
+        first = request.from_index if last is None else last + 1
         async with self._db.begin(caller.scope) as tx:
-            leaves = await _leaves_from(tx, first, limit)
+            leaves = await _leaves_from(tx, first, page.spec.size)
             shown = [self._shown(leaf, caller.scope) for leaf in leaves]
-            _audit_reading(tx, self._service, caller, shown, is_further_page=bool(token))
+            _audit_reading(tx, self._service, caller, shown, is_further_page=last is not None)
         return audit_pb2.ListEntriesResponse(
             entries=[entry for entry in shown if entry.canonical or request.with_hidden],
-            next_page_token=str(leaves[-1].leaf_index + 1) if len(leaves) == limit else "",
+            next_page_token=page.next_token([(str(leaf.leaf_index),) for leaf in leaves]),
         )
 
     async def ListAttempts(
         self, request: audit_pb2.ListAttemptsRequest, context: grpc.aio.ServicerContext
     ) -> audit_pb2.ListAttemptsResponse:
         """Return others' refused attempts, newest first. Raises BadRequest or PageTokenWrong."""
-        spec = read_page(request.page.size, request.page.token, of=ATTEMPTS)
-        before = _position_in(spec.after)
         caller = current_caller()
+        page = self._pages.read(request, caller)
+        before = _position_in(page.spec.after)
         async with self._db.begin(caller.scope) as tx:
             rows = (
-                await _attempts_before(tx, before, spec.size)
+                await _attempts_before(tx, before, page.spec.size)
                 if self._rules.records_attempts
                 else []
             )
@@ -128,7 +125,7 @@ class AuditApi(audit_pb2_grpc.AuditServicer):
         keys: list[tuple[str, ...]] = [(str(row.position),) for row in rows]
         return audit_pb2.ListAttemptsResponse(
             attempts=[_attempt_to_proto(entry) for entry in shown],
-            next_page_token=next_token(keys, spec, of=ATTEMPTS),
+            next_page_token=page.next_token(keys),
         )
 
     async def ProveInclusion(

@@ -25,6 +25,7 @@ from host.leases import LeaseLost, hold
 from sqlalchemy import text
 from tartip.audit.v1 import audit_pb2
 from tartip.common.v1.common_pb2 import Page
+from tartip_testing.paging import assert_token_is_bound
 
 VERIFIER = Caller("service", "tartip-cli", purpose="verify")
 
@@ -46,18 +47,26 @@ class Reader:
         found: list[audit_pb2.AuditEntry] = []
         token, size = "", wanted.pop("size", 0)
         while True:
-            call_context.bind(call_context.Call(self.caller, "test", None, ""))
             page = Page(token=token, size=size)
-            request = audit_pb2.ListEntriesRequest(page=page, **wanted)
-            answer = await self.api.ListEntries(request, None)  # type: ignore[arg-type]
+            answer = await self.list_entries(audit_pb2.ListEntriesRequest(page=page, **wanted))
             found += answer.entries
             token = answer.next_page_token
             if not token:
                 return found
 
-    async def attempts(self, **page: Any) -> audit_pb2.ListAttemptsResponse:
+    async def list_entries(
+        self, request: audit_pb2.ListEntriesRequest
+    ) -> audit_pb2.ListEntriesResponse:
         call_context.bind(call_context.Call(self.caller, "test", None, ""))
-        request = audit_pb2.ListAttemptsRequest(page=Page(**page))
+        return await self.api.ListEntries(request, None)  # type: ignore[arg-type]
+
+    async def attempts(self, **page: Any) -> audit_pb2.ListAttemptsResponse:
+        return await self.list_attempts(audit_pb2.ListAttemptsRequest(page=Page(**page)))
+
+    async def list_attempts(
+        self, request: audit_pb2.ListAttemptsRequest
+    ) -> audit_pb2.ListAttemptsResponse:
+        call_context.bind(call_context.Call(self.caller, "test", None, ""))
         return await self.api.ListAttempts(request, None)  # type: ignore[arg-type]
 
 
@@ -132,15 +141,24 @@ async def test_nothing_waiting_makes_no_new_head(db: Database) -> None:
     assert await seal(db) == 0
 
 
-@pytest.mark.parametrize("wrong", ["²", "9" * 40, "-1", "x"])
+@pytest.mark.parametrize("wrong", ["²", "9" * 40, "-1", "x", "1"])
 async def test_a_page_token_of_nobody_is_refused_by_name(db: Database, wrong: str) -> None:
-    one = reader(db, auditor("*"))
-    call_context.bind(call_context.Call(one.caller, "test", None, ""))
     request = audit_pb2.ListEntriesRequest(page=Page(token=wrong))
     with pytest.raises(PageTokenWrong):
-        await one.api.ListEntries(request, None)  # type: ignore[arg-type]
+        await reader(db, auditor("*")).list_entries(request)
     with pytest.raises(PageTokenWrong):
         await reader(db, auditor("*"), records_attempts=True).attempts(token=wrong)
+
+
+async def test_a_page_token_is_its_readers_for_one_query(db: Database) -> None:
+    await sealed(db, 3)
+    auditing, checking = reader(db, auditor("*")), reader(db, VERIFIER)
+    await assert_token_is_bound(
+        auditing.list_entries,
+        audit_pb2.ListEntriesRequest(),
+        by_others=checking.list_entries,
+        other_query=audit_pb2.ListEntriesRequest(with_hidden=True),
+    )
 
 
 async def mixed_log(db: Database) -> None:
@@ -336,6 +354,19 @@ async def test_internal_security_lists_the_attempts_of_its_regions_newest_first(
     assert len(await written(db, "read_attempts")) == 3
     elsewhere = reader(db, auditor("KZ-10", role="internal_security"), **rules)
     assert not (await elsewhere.attempts()).attempts
+
+
+async def test_a_page_token_of_attempts_is_its_readers(db: Database) -> None:
+    for number in range(3):
+        hidden = Record(f"thing:{number}", "KZ-75", confidential=True)
+        await ask(db, auditor("KZ-71", role="inspector"), "thing", hidden)
+    one, other = (
+        reader(db, auditor("KZ-75", role=role), records_attempts=True)
+        for role in ("internal_security", "security")
+    )
+    await assert_token_is_bound(
+        one.list_attempts, audit_pb2.ListAttemptsRequest(), by_others=other.list_attempts
+    )
 
 
 async def test_an_attempt_of_ones_own_is_listed_for_others_alone(db: Database) -> None:

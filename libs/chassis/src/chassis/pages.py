@@ -1,19 +1,27 @@
-"""Keyset pages: a bounded size, and a token that holds the key of the last row.
+"""Keyset pages: a bounded size, and a sealed token that holds the key of the last row.
 
-Tokens are neither secret nor trusted: they hold the list's name and the last row's key, and a token
-of another list is refused.
+A token belongs to the caller and the request that it was answered to: it is refused for another
+caller, and with other parameters than the page size. Only copies of the service can make or read
+one; they share the key and store nothing.
 """
 
 import base64
+import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
-from chassis.refusals import PageTokenWrong, checks
+from cryptography.exceptions import InvalidTag
+from vault.keyring import DataKey, Keyring
+
+from chassis.identity import Caller
+from chassis.refusals import FieldError, PageTokenWrong, checks
 
 SIZE_DEFAULT = 50
 SIZE_MAX = 200
-TOKEN_MAX = 2000
+KEY_CLASS = "pages"
 
 
 @dataclass(frozen=True)
@@ -24,21 +32,53 @@ class PageSpec:
     after: tuple[str, ...]
 
 
-def read_page(size: int, token: str, *, of: str) -> PageSpec:
-    """Parse a request for a page of the list `of`. Raises BadRequest or PageTokenWrong."""
-    with checks() as check:
-        check.that(0 <= size <= SIZE_MAX, "page.size", f"must be 0 to {SIZE_MAX}")
-    if not token:
-        return PageSpec(size or SIZE_DEFAULT, ())
-    if len(token) > TOKEN_MAX:
-        raise PageTokenWrong
+@dataclass(frozen=True)
+class Page:
+    """A page that a list request asks for."""
+
+    spec: PageSpec
+    _query: str
+    _key: DataKey
+
+    def next_token(self, keys: Sequence[tuple[str, ...]]) -> str:
+        """The token of the next page, from the keys of this page's rows; "" if it is not full."""
+        if len(keys) < self.spec.size:
+            return ""
+        return base64.urlsafe_b64encode(self._key.seal(json.dumps(keys[-1]), self._query)).decode()
+
+
+class Pages:
+    """The pages of one service's lists."""
+
+    def __init__(self, keyring: Keyring) -> None:
+        self._keyring = keyring
+
+    def read(self, request: Any, caller: Caller) -> Page:
+        """Read the field `page` of a list request. Raises BadRequest or PageTokenWrong."""
+        size, token = request.page.size, request.page.token
+        with checks() as check:
+            check.that(0 <= size <= SIZE_MAX, "page.size", f"must be 0 to {SIZE_MAX}")
+        query, key = _query(request, caller), self._keyring.own_key(KEY_CLASS)
+        after = _open(token, query, key) if token else ()
+        return Page(PageSpec(size or SIZE_DEFAULT, after), query, key)
+
+
+def _query(request: Any, caller: Caller) -> str:
+    """What a token is bound to: all fields of the request except `page`, its type, the caller."""
+    query = type(request)()
+    query.CopyFrom(request)
+    query.ClearField("page")
+    digest = hashlib.sha256(query.SerializeToString(deterministic=True)).hexdigest()
+    return f"{digest} {request.DESCRIPTOR.full_name} {caller.key}"
+
+
+def _open(token: str, query: str, key: DataKey) -> tuple[str, ...]:
     try:
-        name, *after = json.loads(base64.urlsafe_b64decode(token.encode()))
-    except (ValueError, TypeError, RecursionError) as error:
-        raise PageTokenWrong from error
-    if name != of or not after or not all(_is_text(part) for part in after):
-        raise PageTokenWrong
-    return PageSpec(size or SIZE_DEFAULT, tuple(after))
+        sealed = base64.b64decode(token, b"-_", validate=True)
+        return tuple(json.loads(key.open(sealed, query)))
+    except (ValueError, InvalidTag) as error:
+        wrong = FieldError("page.token", PageTokenWrong.code, "not of this caller's query")
+        raise PageTokenWrong(fields=(wrong,)) from error
 
 
 def moment_in(text: str) -> datetime:
@@ -50,17 +90,3 @@ def moment_in(text: str) -> datetime:
         return moment.astimezone(UTC)
     except (ValueError, OverflowError) as error:
         raise PageTokenWrong from error
-
-
-def _is_text(part: object) -> bool:
-    """Whether a part is text that PostgreSQL accepts: no NUL and no unpaired surrogate."""
-    if not isinstance(part, str) or "\x00" in part:
-        return False
-    return not any("\ud800" <= character <= "\udfff" for character in part)
-
-
-def next_token(rows: list[tuple[str, ...]], spec: PageSpec, *, of: str) -> str:
-    """The token of the next page, from the keys of these rows; "" if this page is not full."""
-    if len(rows) < spec.size:
-        return ""
-    return base64.urlsafe_b64encode(json.dumps([of, *rows[-1]]).encode()).decode()

@@ -3,8 +3,7 @@
 import grpc
 import pytest
 from chassis.grpc_status import DETAILS_KEY, from_error, to_status
-from chassis.pages import next_token, read_page
-from chassis.refusals import BadRequest, IdReused, Kind, PageTokenWrong, checks
+from chassis.refusals import BadRequest, IdReused, Kind, checks
 
 
 def test_all_wrong_fields_are_told_at_once() -> None:
@@ -43,19 +42,3 @@ def test_a_refusal_survives_the_wire() -> None:
         heard = from_error(error)
         assert (heard.kind, heard.reason, heard.fields) == (said.kind, said.reason, said.fields)
         assert (heard.message, heard.facts) == (said.message, said.facts)
-
-
-def test_a_page_goes_on_where_the_one_before_ended() -> None:
-    first = read_page(2, "", of="fines")
-    token = next_token([("a", "1"), ("b", "2")], first, of="fines")
-    assert read_page(2, token, of="fines").after == ("b", "2")
-    assert next_token([("a", "1")], first, of="fines") == ""
-
-
-@pytest.mark.parametrize("token", ["x", "AAAA", "bnVsbA=="])
-def test_a_foreign_page_token_is_refused(token: str) -> None:
-    with pytest.raises(PageTokenWrong):
-        read_page(0, token, of="fines")
-    other = next_token([("a",)], read_page(1, "", of="cameras"), of="cameras")
-    with pytest.raises(PageTokenWrong):
-        read_page(0, other, of="fines")

@@ -4,6 +4,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from audit_log.service import serve_audit_log
+from chassis.pages import Pages
 from chassis.telemetry import UUID_SHAPE
 from host.runtime import Chassis, Service
 from law.regions.borders import borders
@@ -26,7 +27,7 @@ async def build(chassis: Chassis[RegistrySettings]) -> None:
     chassis.serve(
         cameras_pb2.DESCRIPTOR.services_by_name["CameraRegistry"],
         cameras_pb2_grpc.add_CameraRegistryServicer_to_server,
-        CameraRegistryApi(register),
+        CameraRegistryApi(register, Pages(chassis.db.keyring)),
         POLICY,
     )
     serve_audit_log(chassis)

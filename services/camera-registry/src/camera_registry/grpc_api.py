@@ -10,7 +10,7 @@ from chassis.clock import parse_id, to_timestamp
 from chassis.fields import check_enums, check_text, enum_of, read_id, read_moment
 from chassis.grpc_server import Policy
 from chassis.identity import allow
-from chassis.pages import next_token, read_page
+from chassis.pages import Pages
 from chassis.refusals import Checks, PageTokenWrong, checks
 from grpc.aio import ServicerContext
 from law.regions import REGIONS
@@ -50,8 +50,9 @@ POLICY: Policy = {
 
 
 class CameraRegistryApi(cameras_pb2_grpc.CameraRegistryServicer):
-    def __init__(self, register: Register) -> None:
+    def __init__(self, register: Register, pages: Pages) -> None:
         self._register = register
+        self._pages = pages
 
     async def RegisterCamera(
         self, request: pb.RegisterCameraRequest, context: ServicerContext
@@ -108,17 +109,17 @@ class CameraRegistryApi(cameras_pb2_grpc.CameraRegistryServicer):
         self, request: pb.ListCamerasRequest, context: ServicerContext
     ) -> pb.ListCamerasResponse:
         filters = read_filters(request)
-        spec = read_page(request.page.size, request.page.token, of="cameras")
-        after = parse_id(spec.after[0]) if spec.after else None
-        if spec.after and after is None:
+        page = self._pages.read(request, current_caller())
+        after = parse_id(page.spec.after[0]) if page.spec.after else None
+        if page.spec.after and after is None:
             raise PageTokenWrong
         found = await self._register.page(
-            filters, after=after, size=spec.size, caller=current_caller()
+            filters, after=after, size=page.spec.size, caller=current_caller()
         )
         keys: list[tuple[str, ...]] = [(str(camera.camera_id),) for camera in found]
         return pb.ListCamerasResponse(
             cameras=[to_proto(camera) for camera in found],
-            next_page_token=next_token(keys, spec, of="cameras"),
+            next_page_token=page.next_token(keys),
         )
 
     async def GetStatistics(

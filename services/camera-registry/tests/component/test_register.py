@@ -10,6 +10,7 @@ from chassis.grpc_status import from_error
 from chassis.refusals import RemoteRefusal
 from tartip.cameras.v1 import cameras_pb2 as pb
 from tartip.common.v1 import common_pb2
+from tartip_testing.paging import assert_token_is_bound
 
 As = Callable[..., Any]
 Register = Callable[..., Awaitable[pb.Camera]]
@@ -285,8 +286,20 @@ async def test_a_wrong_list_request_names_its_fields(administrator: Any) -> None
         "area.latitude",
         "area.radius_metres",
     }
-    request = pb.ListCamerasRequest(page=common_pb2.Page(token="bm90IG91cnM="))
-    assert (await refused(administrator.call("ListCameras", request))).code == "PAGE_TOKEN_WRONG"
+
+
+async def test_a_page_token_is_its_callers_for_one_query(
+    administrator: Any, as_: As, register: Register
+) -> None:
+    for _ in range(3):
+        await register()
+    inspector = as_("operator-gateway", operator="inspector-almaty")
+    await assert_token_is_bound(
+        lambda asked: administrator.call("ListCameras", asked),
+        pb.ListCamerasRequest(region="KZ-75"),
+        by_others=lambda asked: inspector.call("ListCameras", asked),
+        other_query=pb.ListCamerasRequest(region="KZ-75", kind=pb.CAMERA_KIND_SPEED_POINT),
+    )
 
 
 async def test_statistics_count_by_region_without_retired_ones(

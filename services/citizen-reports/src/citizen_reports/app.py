@@ -4,6 +4,7 @@ from pathlib import Path
 
 from audit_log.rules import AuditRules
 from audit_log.service import serve_audit_log
+from chassis.pages import Pages
 from chassis.telemetry import UUID_SHAPE
 from host.runtime import Chassis, Service
 from law.regions.borders import borders
@@ -33,10 +34,11 @@ async def build(chassis: Chassis[ReportsSettings]) -> None:
     channel = chassis.channels.to(chassis.settings.inference_gateway_address, "inference-gateway")
     evidence, openings = InferenceGateway(channel), Openings(db, clock)
     followup = FollowUp(db, clock, law, recorder, evidence)
-    change_feed = ChangeFeed(db)
-    apps = CitizenReportsApi(Intake(db, clock, law, recorder, openings), Uploads(db), change_feed)
+    change_feed, pages = ChangeFeed(db), Pages(db.keyring)
+    intake = Intake(db, clock, law, recorder, openings)
+    apps = CitizenReportsApi(intake, Uploads(db), change_feed, pages)
     desk_usecases = Desk(db, clock, law, recorder, openings)
-    desk = ReportDeskApi(desk_usecases, SentMedia(db, openings, evidence))
+    desk = ReportDeskApi(desk_usecases, SentMedia(db, openings, evidence), pages)
 
     services = reports_pb2.DESCRIPTOR.services_by_name
     chassis.serve(

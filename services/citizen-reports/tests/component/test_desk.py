@@ -12,6 +12,7 @@ from tartip.common.v1 import common_pb2
 from tartip.reports.v1 import events_pb2
 from tartip.reports.v1 import reports_pb2 as pb
 from tartip_testing.mesh import RunningTestMesh
+from tartip_testing.paging import assert_token_is_bound
 
 from .conftest import (
     As,
@@ -100,6 +101,20 @@ async def test_the_queue_has_the_most_urgent_deadline_first_across_pages(
     assert all(not row.text and not row.reporter.iin and not row.steps for row in listed)
     wrong = pb.ReportDeskListReportsRequest(region="KZ\x00")
     assert (await refused(dispatcher.at_desk("ListReports", wrong))).code == "REGION_UNKNOWN"
+
+
+async def test_a_page_token_is_its_operators_for_one_query(
+    dispatcher: As, as_: Callable[..., As], register: Register
+) -> None:
+    for _ in range(3):
+        await register()
+    supervisor = as_(operator="supervisor-almaty")
+    await assert_token_is_bound(
+        lambda asked: dispatcher.at_desk("ListReports", asked),
+        pb.ReportDeskListReportsRequest(),
+        by_others=lambda asked: supervisor.at_desk("ListReports", asked),
+        other_query=pb.ReportDeskListReportsRequest(region="KZ-75"),
+    )
 
 
 async def test_an_operator_sees_his_region_and_kinds_alone(

@@ -11,6 +11,7 @@ from chassis.transaction import SYSTEM
 from sqlalchemy import text
 from tartip.common.v1 import common_pb2
 from tartip.reports.v1 import reports_pb2 as pb
+from tartip_testing.paging import assert_token_is_bound
 
 from .conftest import As, Register, complaint, draft, refused
 
@@ -272,3 +273,13 @@ async def test_the_desk_sees_the_district_that_the_app_gave(
     report_id, _ = await register(draft(place=at(43.2389, 76.9455, kato="751110000")))
     request = pb.ReportDeskGetReportRequest(report_id=report_id)
     assert (await dispatcher.at_desk("GetReport", request)).report.place.kato == "751110000"
+
+
+async def test_a_page_token_is_its_partners(kaspi: As, halyk: As, register: Register) -> None:
+    for _ in range(3):
+        await register()
+    await assert_token_is_bound(
+        lambda asked: kaspi.app("ListReports", asked),
+        pb.ListReportsRequest(),
+        by_others=lambda asked: halyk.app("ListReports", asked),
+    )

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from audit_log.rules import AuditRules
 from audit_log.service import serve_audit_log
+from chassis.pages import Pages
 from chassis.telemetry import UUID_SHAPE
 from host.consumer import Subscription
 from host.runtime import Chassis, Service
@@ -24,6 +25,7 @@ from fines.settings import FinesSettings
 from fines.usecases.desk import Desk
 from fines.usecases.inquiry import Inquiry
 from fines.usecases.issuing import Issuing
+from fines.usecases.lookups import Lookups
 from fines.usecases.payments import PaymentDesk
 from fines.usecases.recheck import Recheck
 from fines.usecases.redating import Redating
@@ -51,7 +53,7 @@ async def build(chassis: Chassis[FinesSettings]) -> None:
         post=LetterFolder(settings.letters_dir, chassis.clock),
         seal=ElectronicSeal(chassis.db.keyring.signing_key(LETTER_KEY)),
     )
-    services = fines_pb2.DESCRIPTOR.services_by_name
+    pages, services = Pages(chassis.db.keyring), fines_pb2.DESCRIPTOR.services_by_name
     chassis.serve(
         services["Fines"],
         fines_pb2_grpc.add_FinesServicer_to_server,
@@ -59,13 +61,16 @@ async def build(chassis: Chassis[FinesSettings]) -> None:
             Desk(chassis.db, chassis.clock),
             Recheck(chassis.db, inquiry),
             Redating(chassis.db, chassis.clock, law),
+            pages,
         ),
         desk.POLICY,
     )
     chassis.serve(
         services["FinePayments"],
         fines_pb2_grpc.add_FinePaymentsServicer_to_server,
-        payments.FinePaymentsApi(PaymentDesk(chassis.db, chassis.clock)),
+        payments.FinePaymentsApi(
+            PaymentDesk(chassis.db, chassis.clock), Lookups(chassis.db), pages
+        ),
         payments.POLICY,
     )
     serve_audit_log(chassis, AuditRules(records_attempts=True))

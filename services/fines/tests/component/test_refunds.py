@@ -1,8 +1,6 @@
 """A bank sees the refunds of its own payments and no others; the payer's letter names them, too."""
 
 import asyncio
-import base64
-import json
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -87,21 +85,6 @@ async def test_an_annulled_violation_is_told_to_the_bank_as_the_reason(
 
 async def _text(path: Path) -> str:
     return await asyncio.to_thread(lambda: path.read_text() if path.exists() else "")
-
-
-async def test_a_page_token_belongs_to_the_filters_it_was_given_for(
-    kaspi: As, operator: Callable[[str], As]
-) -> None:
-    forged = base64.urlsafe_b64encode(json.dumps(["payments", "x", "y"]).encode()).decode()
-    request = pb.ListPaymentsRequest(page=common_pb2.Page(token=forged))
-    assert (await kaspi.refused("ListPayments", request)).reason == "PAGE_TOKEN_WRONG"
-    inspector = operator("inspector-almaty")
-    page = await inspector.call("ListFines", pb.ListFinesRequest(page=common_pb2.Page(size=1)))
-    assert page.next_page_token
-    token = common_pb2.Page(size=1, token=page.next_page_token)
-    assert await inspector.call("ListFines", pb.ListFinesRequest(page=token))
-    other = pb.ListFinesRequest(region="KZ-75", page=token)
-    assert (await inspector.refused("ListFines", other)).reason == "PAGE_TOKEN_WRONG"
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from audit_log.rules import AuditRules
 from audit_log.service import serve_audit_log
+from chassis.pages import Pages
 from chassis.telemetry import UUID_SHAPE
 from host.runtime import Chassis, Service
 from tartip.inference.v1 import (
@@ -64,11 +65,15 @@ async def build(chassis: Chassis[InferenceSettings]) -> None:
     parts = SessionParts(pool, evidence, faces)
     intake = Intake(chassis.db, cameras, configurations, parts, guard, chassis.clock)
     videos = VideoIngest(chassis.db, cameras, configurations, parts, chassis.clock)
+    pages = Pages(chassis.db.keyring)
     chassis.serve(
         inference_pb2.DESCRIPTOR.services_by_name["Inference"],
         inference_pb2_grpc.add_InferenceServicer_to_server,
         InferenceApi(
-            IngestApi(intake, videos), EdgeApi(intake), EvidenceApi(evidence), QuarantineApi(guard)
+            IngestApi(intake, videos),
+            EdgeApi(intake),
+            EvidenceApi(evidence),
+            QuarantineApi(guard, pages),
         ),
         POLICY,
     )
@@ -83,7 +88,7 @@ async def build(chassis: Chassis[InferenceSettings]) -> None:
     chassis.serve(
         streams_pb2.DESCRIPTOR.services_by_name["Streams"],
         streams_pb2_grpc.add_StreamsServicer_to_server,
-        streams_api.StreamsApi(StreamsDesk(chassis.db, cameras)),
+        streams_api.StreamsApi(StreamsDesk(chassis.db, cameras), pages),
         streams_api.POLICY,
     )
     chassis.loop("streams", Worker(chassis.db, cameras, configurations, parts).run)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from audit_log.rules import AuditRules
 from audit_log.service import serve_audit_log
+from chassis.pages import Pages
 from chassis.telemetry import UUID_SHAPE
 from host.consumer import Subscription
 from host.runtime import Chassis, Service
@@ -51,7 +52,7 @@ async def build(chassis: Chassis[ViolationsSettings]) -> None:
     chassis.serve(
         violations_pb2.DESCRIPTOR.services_by_name["Violations"],
         violations_pb2_grpc.add_ViolationsServicer_to_server,
-        ViolationsApi(desk, degradations, Frames(openings, store)),
+        ViolationsApi(desk, degradations, Frames(openings, store), Pages(chassis.db.keyring)),
         POLICY,
     )
     serve_audit_log(chassis, AuditRules(records_attempts=True))

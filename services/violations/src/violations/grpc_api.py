@@ -13,7 +13,7 @@ from chassis.clock import parse_id, to_timestamp
 from chassis.fields import enum_of, read_id
 from chassis.grpc_server import Policy
 from chassis.identity import Caller, allow
-from chassis.pages import PageSpec, moment_in, next_token, read_page
+from chassis.pages import Pages, PageSpec, moment_in
 from chassis.refusals import Checks, PageTokenWrong, checks
 from grpc.aio import ServicerContext
 from tartip.cameras.v1 import cameras_pb2
@@ -37,7 +37,6 @@ from violations.openings import Frames
 from violations.storage.violations import Filters
 from violations.usecases import Desk
 
-LIST = "violations"
 TEXT_MAX = 40
 _SERVICE = "/tartip.violations.v1.Violations/"
 _INSPECTORS = allow(roles=(ROLES[Verdict.CONFIRM],), purpose=True)
@@ -55,10 +54,13 @@ POLICY: Policy = {
 
 
 class ViolationsApi(violations_pb2_grpc.ViolationsServicer):
-    def __init__(self, desk: Desk, degradations: Degradations, frames: Frames) -> None:
+    def __init__(
+        self, desk: Desk, degradations: Degradations, frames: Frames, pages: Pages
+    ) -> None:
         self._desk = desk
         self._degradations = degradations
         self._frames = frames
+        self._pages = pages
 
     async def GetViolation(
         self, request: pb.GetViolationRequest, context: ServicerContext
@@ -85,15 +87,18 @@ class ViolationsApi(violations_pb2_grpc.ViolationsServicer):
         self, request: pb.ListViolationsRequest, context: ServicerContext
     ) -> pb.ListViolationsResponse:
         filters = read_filters(request)
-        spec, caller = read_page(request.page.size, request.page.token, of=LIST), current_caller()
-        found = await self._desk.page(filters, after=_after(spec), size=spec.size, caller=caller)
+        caller = current_caller()
+        page = self._pages.read(request, caller)
+        found = await self._desk.page(
+            filters, after=_after(page.spec), size=page.spec.size, caller=caller
+        )
         keys: list[tuple[str, ...]] = [
             (violation.occurred_at.isoformat(), str(violation.violation_id)) for violation in found
         ]
         pause = await self._degradations.now()
         return pb.ListViolationsResponse(
             violations=[violation_to_proto(violation, caller) for violation in found],
-            next_page_token=next_token(keys, spec, of=LIST),
+            next_page_token=page.next_token(keys),
             paused_since=to_timestamp(pause.since),
             held_reads=pause.held,
         )

@@ -158,7 +158,7 @@ class FrameToTenge:
         return None
 
     async def look_up(self, owner: str) -> list[fines_pb2.Fine]:
-        request = fines_pb2.LookupFinesRequest(owner=owner)
+        request = fines_pb2.LookupFinesRequest(owner=owner, reason=fines_pb2.LOOKUP_REASON_OWNER)
         with peers_refusals():
             answer = await self._payments.LookupFines(request, timeout=_CALL_SECONDS)
         return list(answer.fines)

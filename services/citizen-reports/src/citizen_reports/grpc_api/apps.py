@@ -11,7 +11,7 @@ from chassis.call_context import current_caller
 from chassis.clock import from_timestamp, new_id, parse_id, to_timestamp
 from chassis.grpc_server import Policy
 from chassis.identity import allow
-from chassis.pages import read_page
+from chassis.pages import Pages
 from google.protobuf.timestamp_pb2 import Timestamp
 from law.assumed import assumed_years
 from tartip.reports.v1 import reports_pb2, reports_pb2_grpc
@@ -23,7 +23,7 @@ from citizen_reports.model.refusals import ReportNotFound
 from citizen_reports.model.report import Receipt, Report
 from citizen_reports.storage.reports import Change
 from citizen_reports.usecases.change_feed import ChangeFeed
-from citizen_reports.usecases.intake import REPORTS_OF_PARTNER, AppView, Intake
+from citizen_reports.usecases.intake import AppView, Intake
 from citizen_reports.usecases.uploads import Uploads
 
 Context = grpc.aio.ServicerContext
@@ -45,10 +45,13 @@ POLICY: Policy = {
 
 
 class CitizenReportsApi(reports_pb2_grpc.CitizenReportsServicer):
-    def __init__(self, intake: Intake, uploads: Uploads, change_feed: ChangeFeed) -> None:
+    def __init__(
+        self, intake: Intake, uploads: Uploads, change_feed: ChangeFeed, pages: Pages
+    ) -> None:
         self._intake = intake
         self._uploads = uploads
         self._change_feed = change_feed
+        self._pages = pages
 
     async def OpenReport(
         self, request: reports_pb2.OpenReportRequest, context: Context
@@ -100,10 +103,11 @@ class CitizenReportsApi(reports_pb2_grpc.CitizenReportsServicer):
     async def ListReports(
         self, request: reports_pb2.ListReportsRequest, context: Context
     ) -> reports_pb2.ListReportsResponse:
-        spec = read_page(request.page.size, request.page.token, of=REPORTS_OF_PARTNER)
-        views, token = await self._intake.list_opened(spec, current_caller())
+        page = self._pages.read(request, current_caller())
+        views, keys = await self._intake.list_opened(page.spec, current_caller())
         return reports_pb2.ListReportsResponse(
-            reports=[_app_report_to_proto(view) for view in views], next_page_token=token
+            reports=[_app_report_to_proto(view) for view in views],
+            next_page_token=page.next_token(keys),
         )
 
     async def WatchReports(

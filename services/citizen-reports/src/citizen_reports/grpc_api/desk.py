@@ -9,7 +9,7 @@ from chassis.call_context import current_caller
 from chassis.clock import parse_id, to_timestamp
 from chassis.grpc_server import Policy
 from chassis.identity import allow
-from chassis.pages import read_page
+from chassis.pages import Pages
 from tartip.common.v1 import common_pb2
 from tartip.reports.v1 import reports_pb2, reports_pb2_grpc
 
@@ -19,7 +19,7 @@ from citizen_reports.model.actions import DESK_ROLES, ROLES, DeskAction
 from citizen_reports.model.refusals import MediaNotFound
 from citizen_reports.model.report import Category, Status
 from citizen_reports.storage.reports import QueueFilter
-from citizen_reports.usecases.desk import QUEUE_LIST, Desk, DeskView, Shown
+from citizen_reports.usecases.desk import Desk, DeskView, Shown
 from citizen_reports.usecases.openings import SentMedia
 
 Context = grpc.aio.ServicerContext
@@ -47,25 +47,27 @@ POLICY: Policy = {
 
 
 class ReportDeskApi(reports_pb2_grpc.ReportDeskServicer):
-    def __init__(self, desk: Desk, sent: SentMedia) -> None:
+    def __init__(self, desk: Desk, sent: SentMedia, pages: Pages) -> None:
         self._desk = desk
         self._sent = sent
+        self._pages = pages
 
     async def ListReports(
         self, request: reports_pb2.ReportDeskListReportsRequest, context: Context
     ) -> reports_pb2.ReportDeskListReportsResponse:
-        spec = read_page(request.page.size, request.page.token, of=QUEUE_LIST)
+        page = self._pages.read(request, current_caller())
         wanted = QueueFilter(
             _status_or_none(request.status),
             _category_or_none(request.category),
             request.region,
             emergencies_only=request.emergencies_only,
         )
-        views, token = await self._desk.list_queue(
-            wanted, spec, current_caller(), overdue_only=request.overdue_only
+        views, keys = await self._desk.list_queue(
+            wanted, page.spec, current_caller(), overdue_only=request.overdue_only
         )
         return reports_pb2.ReportDeskListReportsResponse(
-            reports=[_desk_report_to_proto(view) for view in views], next_page_token=token
+            reports=[_desk_report_to_proto(view) for view in views],
+            next_page_token=page.next_token(keys),
         )
 
     async def GetReport(

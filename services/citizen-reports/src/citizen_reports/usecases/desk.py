@@ -8,7 +8,7 @@ from uuid import UUID
 from chassis.clock import Clock
 from chassis.db import Database
 from chassis.identity import Caller
-from chassis.pages import PageSpec, next_token
+from chassis.pages import PageSpec
 from chassis.refusals import checks
 from chassis.transaction import Tx
 from law.plates import plate_as_read
@@ -27,7 +27,6 @@ from citizen_reports.storage.reports import QueueFilter
 from citizen_reports.usecases.openings import Openings, bar_who_is_complained_about, is_about
 from citizen_reports.usecases.recording import CLOSE, ReportRecorder, audit, bind_trace
 
-QUEUE_LIST = "reports for the desk"
 REASON_MAX = 500
 
 
@@ -70,8 +69,8 @@ class Desk:
 
     async def list_queue(
         self, wanted: QueueFilter, spec: PageSpec, caller: Caller, *, overdue_only: bool
-    ) -> tuple[list[DeskView], str]:
-        """Return a page of the queue, the earliest deadline first, and the next page token.
+    ) -> tuple[list[DeskView], list[tuple[str, ...]]]:
+        """Return a page of the queue with each report's page key, the earliest deadline first.
 
         Contents, reporter, media and steps are left out. Raises BadRequest for an unknown region.
         """
@@ -90,8 +89,7 @@ class Desk:
             files = Files(stored.get(report.report_id, 0))
             actions = self._actions(report, files, caller)
             views.append(DeskView(report, report.is_overdue(now), actions))
-        keys = [reports.place_in_queue(report) for report in listed]
-        return views, next_token(keys, spec, of=QUEUE_LIST)
+        return views, [reports.place_in_queue(report) for report in listed]
 
     async def by_id(self, report_id: UUID, caller: Caller) -> DeskView:
         """Return the report and record the access in the audit log. Raises ReportNotFound."""

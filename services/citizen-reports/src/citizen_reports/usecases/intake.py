@@ -14,7 +14,7 @@ import h3
 from chassis.clock import Clock
 from chassis.db import Database, RowExists, canonical_json
 from chassis.identity import Caller
-from chassis.pages import PageSpec, next_token
+from chassis.pages import PageSpec
 from chassis.refusals import IdReused, checks
 from chassis.telemetry import current_story
 from chassis.transaction import Tx
@@ -43,7 +43,6 @@ DROP_DRAFT = "drop_draft"
 DRAFT_LIFE = timedelta(days=7)  # tidy: our own promise, not a term
 # H3 cells of about 0.1 km2: enough to find reports nearby, too coarse to identify a home.
 CELL_RESOLUTION = 9
-REPORTS_OF_PARTNER = "reports of a partner"
 # With half of a region's year taken, this many draws all meet a taken one once in 10**19 times.
 DRAWS_MAX = 64
 
@@ -151,13 +150,14 @@ class Intake:
         async with self._openings.begin(number, caller) as tx:
             return await self._read(tx, await reports.get_by_number(tx, number))
 
-    async def list_opened(self, spec: PageSpec, caller: Caller) -> tuple[list[AppView], str]:
-        """Return a page of the partner's reports, in order of opening, and the next page token."""
+    async def list_opened(
+        self, spec: PageSpec, caller: Caller
+    ) -> tuple[list[AppView], list[tuple[str, ...]]]:
+        """Return a page of the partner's reports with each one's page key, in order of opening."""
         async with self._db.begin(caller.scope) as tx:
             found = await reports.reports_of_partner(tx, caller.name, spec)
             views = [await self._view(tx, report) for report in found]
-        keys = [(report.opened_at.isoformat(), str(report.report_id)) for report in found]
-        return views, next_token(list(keys), spec, of=REPORTS_OF_PARTNER)
+        return views, [(one.opened_at.isoformat(), str(one.report_id)) for one in found]
 
     async def reply(self, report_id: UUID, text: str, caller: Caller) -> AppView:
         """Record the reporter's reply to a question; the deadline runs again.

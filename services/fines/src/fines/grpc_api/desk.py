@@ -10,6 +10,7 @@ from chassis.call_context import current_caller
 from chassis.clock import parse_id
 from chassis.grpc_server import Policy
 from chassis.identity import allow
+from chassis.pages import Pages
 from chassis.refusals import Checks, PageTokenWrong, checks
 from law.zone import parse_day
 from tartip.fines.v1 import fines_pb2, fines_pb2_grpc
@@ -23,7 +24,6 @@ from fines.grpc_api.messages import (
     state_filter,
     total_to_proto,
 )
-from fines.grpc_api.pages import PageQuery
 from fines.model.fine import is_number, known_number
 from fines.model.holds import Hold
 from fines.storage.fines import FineFilter
@@ -48,10 +48,11 @@ POLICY: Policy = {
 
 
 class FinesApi(fines_pb2_grpc.FinesServicer):
-    def __init__(self, desk: Desk, recheck: Recheck, redating: Redating) -> None:
+    def __init__(self, desk: Desk, recheck: Recheck, redating: Redating, pages: Pages) -> None:
         self._desk = desk
         self._recheck = recheck
         self._redating = redating
+        self._pages = pages
 
     async def GetFine(
         self, request: fines_pb2.GetFineRequest, context: grpc.aio.ServicerContext
@@ -65,10 +66,10 @@ class FinesApi(fines_pb2_grpc.FinesServicer):
         self, request: fines_pb2.ListFinesRequest, context: grpc.aio.ServicerContext
     ) -> fines_pb2.ListFinesResponse:
         wanted = _filter(request)
-        query = PageQuery.read("fines", request)
-        found, keys = await self._desk.page(query.spec, wanted, current_caller())
+        page = self._pages.read(request, current_caller())
+        found, keys = await self._desk.page(page.spec, wanted, current_caller())
         return fines_pb2.ListFinesResponse(
-            fines=[fine_to_proto(fine) for fine in found], next_page_token=query.next_token(keys)
+            fines=[fine_to_proto(fine) for fine in found], next_page_token=page.next_token(keys)
         )
 
     async def CancelFine(

@@ -9,7 +9,9 @@ from chassis.call_context import current_caller
 from chassis.clock import parse_id, to_timestamp
 from chassis.grpc_server import Policy
 from chassis.identity import allow
-from chassis.refusals import Checks, checks
+from chassis.pages import Pages
+from chassis.refusals import Checks, Refusal, checks
+from chassis.telemetry import UUID_SHAPE
 from law.identity_numbers import is_owner_number
 from law.plates import normalised_plate
 from law.zone import parse_day
@@ -17,11 +19,11 @@ from tartip.fines.v1 import fines_pb2, fines_pb2_grpc
 
 from fines.events import money
 from fines.grpc_api.messages import fine_to_proto
-from fines.grpc_api.pages import PageQuery
 from fines.model.fine import is_number, known_number
 from fines.model.ledger import Payment, PaymentState, Refund
 from fines.model.refusals import PaymentNotFound
 from fines.storage.ledger import PaymentFilter
+from fines.usecases.lookups import Lookup, Lookups
 from fines.usecases.payments import PaymentDesk, PaymentOrder, Quote
 
 _PAYMENT_STATES: "dict[PaymentState, fines_pb2.PaymentState.ValueType]" = {
@@ -29,6 +31,16 @@ _PAYMENT_STATES: "dict[PaymentState, fines_pb2.PaymentState.ValueType]" = {
     PaymentState.REFUNDED: fines_pb2.PAYMENT_STATE_REFUNDED,
 }
 PAYMENT_STATES = {number: state for state, number in _PAYMENT_STATES.items()}
+_REASONS = {
+    number: name.removeprefix("LOOKUP_REASON_") if number else ""
+    for name, number in fines_pb2.LookupReason.items()
+}
+# By the kind of a look-up: field, what would be right, error code.
+_KEY_WRONG = {
+    "owner": ("owner", "must be a valid IIN or BIN", "IIN_INVALID"),
+    "plate": ("plate", "must be a plate", "PLATE_INVALID"),
+    "number": ("key", "owner, plate or number", "LOOKUP_KEY_REQUIRED"),
+}
 AMOUNT_MINOR_MAX = 10**12
 POLICY: Policy = {
     f"/tartip.fines.v1.FinePayments/{method}": allow(partners=True)
@@ -37,23 +49,28 @@ POLICY: Policy = {
 
 
 class FinePaymentsApi(fines_pb2_grpc.FinePaymentsServicer):
-    def __init__(self, payments: PaymentDesk) -> None:
+    def __init__(self, payments: PaymentDesk, lookups: Lookups, pages: Pages) -> None:
         self._payments = payments
+        self._lookups = lookups
+        self._pages = pages
 
     async def LookupFines(
         self, request: fines_pb2.LookupFinesRequest, context: grpc.aio.ServicerContext
     ) -> fines_pb2.LookupFinesResponse:
-        with checks() as check:
-            kind, value = _lookup_key(check, request)
-        query = PageQuery.read("open-fines", request)
-        if kind == "number" and not is_number(value):
-            return fines_pb2.LookupFinesResponse()
-        found, keys = await self._payments.look_up(kind, value, query.spec, current_caller())
+        asked, caller = _lookup(request), current_caller()
+        try:
+            _check_lookup(request, asked)
+            page = self._pages.read(request, caller)
+        except Refusal as refusal:
+            if asked.value:
+                await self._lookups.note_refused(asked, refusal.reason, caller)
+            raise
+        found, keys = await self._lookups.find(asked, page.spec, caller)
         if len(found) == 1:
             telemetry.annotate(fine=found[0].number)
         return fines_pb2.LookupFinesResponse(
             fines=[fine_to_proto(fine, for_bank=True) for fine in found],
-            next_page_token=query.next_token(keys),
+            next_page_token=page.next_token(keys),
         )
 
     async def QuoteFine(
@@ -86,27 +103,36 @@ class FinePaymentsApi(fines_pb2_grpc.FinePaymentsServicer):
         self, request: fines_pb2.ListPaymentsRequest, context: grpc.aio.ServicerContext
     ) -> fines_pb2.ListPaymentsResponse:
         wanted = _filter(request)
-        query = PageQuery.read("payments", request)
-        found, keys = await self._payments.payments(query.spec, wanted, current_caller())
+        page = self._pages.read(request, current_caller())
+        found, keys = await self._payments.payments(page.spec, wanted, current_caller())
         return fines_pb2.ListPaymentsResponse(
             payments=[_payment_to_proto(payment) for payment in found],
-            next_page_token=query.next_token(keys),
+            next_page_token=page.next_token(keys),
         )
 
 
-def _lookup_key(check: Checks, request: fines_pb2.LookupFinesRequest) -> tuple[str, str]:
-    kind = request.WhichOneof("key")
-    if kind == "owner":
-        right = is_owner_number(request.owner)
-        check.that(right, "owner", "must be a valid IIN or BIN", code="IIN_INVALID")
-        return kind, request.owner
+def _lookup(request: fines_pb2.LookupFinesRequest) -> Lookup:
+    """Return what is asked and why; the value is "" where it is missing or invalid."""
+    kind = request.WhichOneof("key") or "number"
+    value: str = getattr(request, kind)
+    if kind == "owner" and not is_owner_number(value):
+        value = ""
     if kind == "plate":
-        plate = normalised_plate(request.plate)
-        check.that(plate is not None, "plate", "must be a plate", code="PLATE_INVALID")
-        return kind, plate or ""
-    named = bool(request.number)
-    check.that(named, "key", "owner, plate or number", code="LOOKUP_KEY_REQUIRED")
-    return "number", request.number
+        value = normalised_plate(value) or ""
+    reason = _REASONS.get(request.reason, "")
+    return Lookup(kind, value, reason, request.customer_id)
+
+
+def _check_lookup(request: fines_pb2.LookupFinesRequest, asked: Lookup) -> None:
+    """Raise BadRequest with every wrong field but the page's."""
+    with checks() as check:
+        if not asked.value:
+            field, right, code = _KEY_WRONG[asked.kind]
+            check.wrong(field, right, code=code)
+        known = request.reason in _REASONS
+        check.that(known, "reason", "must be a reason of look-ups, or none")
+        is_id = re.fullmatch(UUID_SHAPE, request.customer_id) is not None
+        check.that(is_id or not request.customer_id, "customer_id", "must be a UUID, or none")
 
 
 def _filter(request: fines_pb2.ListPaymentsRequest) -> PaymentFilter:

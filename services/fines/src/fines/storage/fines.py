@@ -63,6 +63,14 @@ async def get(tx: Tx, number: str) -> Fine:
     return await _one(tx, fines.c.number == number)
 
 
+async def find(tx: Tx, number: str) -> Fine | None:
+    """Return the fine, None where `get` would not find it."""
+    try:
+        return await get(tx, number)
+    except FineNotFound:
+        return None
+
+
 async def region_of(tx: Tx, number: str) -> str | None:
     """The region of the fine, None where there is no such fine."""
     found: str | None = await tx.scalar(select(fines.c.region).where(fines.c.number == number))

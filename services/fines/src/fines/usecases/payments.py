@@ -1,4 +1,4 @@
-"""The banks' use cases: look up and quote fines, pay each at most once, read own payments."""
+"""The banks' use cases: quote fines, pay each at most once, read own payments."""
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -17,7 +17,7 @@ from fines import events
 from fines.model import ledger as rules
 from fines.model.fine import PAYABLE, Fine
 from fines.model.ledger import EntryKind, Payment
-from fines.model.refusals import AmountDiffers, FineNotPayable
+from fines.model.refusals import AmountDiffers, FineNotFound, FineNotPayable
 from fines.storage import fines, ledger
 
 # A bank posts within two working days; the longest holidays and an outage fit in between.
@@ -64,29 +64,17 @@ class PaymentDesk:
         self._db = db
         self._clock = clock
 
-    async def look_up(
-        self, kind: str, value: str, spec: PageSpec, caller: Caller
-    ) -> tuple[list[Fine], list[tuple[str, ...]]]:
-        """Return a page of payable fines with each row's page key. `kind` says whether `value`
-        is an owner, a plate or a number."""
-        async with self._db.begin(caller.scope) as tx:
-            key = self._index(tx, kind, value)
-            await fines.name_key(tx, kind, key)
-            found, keys = await fines.payable_page(tx, spec, kind=kind, value=key)
-            facts = {"key": kind, "found": str(len(found))}
-            tx.audit("look_up", "fines", facts=facts)
-            for fine in found:
-                tx.audit("read", f"fine:{fine.number}", region=fine.region, facts={"key": kind})
-        return found, keys
-
     async def quote(self, number: str, caller: Caller) -> Quote:
         """Return the amount due now and after the discount. Raises FineNotFound or
         FineNotPayable."""
         async with self._db.begin(caller.scope) as tx:
             await fines.name_key(tx, "number", number)
-            fine = await fines.get(tx, number)
-            tx.audit("quote", f"fine:{number}", region=fine.region)
-            telemetry.bind_story(fine.story)
+            fine = await fines.find(tx, number)
+            facts = {"found": "1" if fine else "0"}
+            tx.audit("quote", f"fine:{number}", region=fine.region if fine else "", facts=facts)
+        if fine is None:
+            raise FineNotFound
+        telemetry.bind_story(fine.story)
         if fine.state not in PAYABLE:
             raise FineNotPayable
         assert fine.amount and fine.dates
@@ -131,12 +119,6 @@ class PaymentDesk:
             found, keys = await ledger.payments_page(tx, spec, caller.name, wanted)
             tx.audit("list_payments", "payments", facts={"found": str(len(found))})
         return found, keys
-
-    def _index(self, tx: Tx, kind: str, value: str) -> str:
-        if kind == "number":
-            return value
-        key_class = fines.PERSON if kind == "owner" else fines.PLATE
-        return tx.keys.blind_index(key_class, kind, value).hex()
 
     def _check_due(self, fine: Fine, order: PaymentOrder) -> None:
         assert fine.dates

@@ -8,7 +8,7 @@ from chassis.call_context import current_caller
 from chassis.clock import parse_id, to_timestamp
 from chassis.grpc_server import Policy
 from chassis.identity import allow
-from chassis.pages import PageSpec, moment_in, next_token, read_page
+from chassis.pages import Pages, PageSpec, moment_in
 from chassis.refusals import PageTokenWrong, checks
 from tartip.inference.v1 import inference_pb2
 
@@ -19,12 +19,12 @@ SERVICE = "/tartip.inference.v1.Inference/"
 POLICY: Policy = {
     f"{SERVICE}ListQuarantine": allow(roles=("camera_administrator", "auditor")),
 }
-LIST = "quarantine"
 
 
 class QuarantineApi:
-    def __init__(self, guard: QuarantineGuard) -> None:
+    def __init__(self, guard: QuarantineGuard, pages: Pages) -> None:
         self._guard = guard
+        self._pages = pages
 
     async def ListQuarantine(
         self, request: inference_pb2.ListQuarantineRequest, context: grpc.aio.ServicerContext
@@ -34,16 +34,16 @@ class QuarantineApi:
             with checks() as check:
                 camera_id = parse_id(request.camera_id)
                 check.that(camera_id is not None, "camera_id", "must be a UUIDv7 in lower case")
-        spec = read_page(request.page.size, request.page.token, of=LIST)
+        page = self._pages.read(request, current_caller())
         found = await self._guard.page(
-            camera_id, after=_after(spec), size=spec.size, caller=current_caller()
+            camera_id, after=_after(page.spec), size=page.spec.size, caller=current_caller()
         )
         keys: list[tuple[str, ...]] = [
             (one.arrived_at.isoformat(), str(one.quarantine_id)) for one in found
         ]
         return inference_pb2.ListQuarantineResponse(
             frames=[quarantined_to_proto(one) for one in found],
-            next_page_token=next_token(keys, spec, of=LIST),
+            next_page_token=page.next_token(keys),
         )
 
 

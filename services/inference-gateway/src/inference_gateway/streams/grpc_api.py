@@ -11,7 +11,7 @@ from chassis.call_context import current_caller
 from chassis.clock import parse_id, to_timestamp
 from chassis.grpc_server import Policy
 from chassis.identity import allow
-from chassis.pages import next_token, read_page
+from chassis.pages import Pages
 from chassis.refusals import Checks, PageTokenWrong, checks
 from tartip.inference.v1 import streams_pb2 as pb
 from tartip.inference.v1 import streams_pb2_grpc
@@ -32,7 +32,6 @@ POLICY: Policy = {
 }
 ADDRESS_MAX = 2000
 REGION = re.compile(r"(KZ-\d{2})?")
-LIST = "streams"
 STATES = {
     StreamState.WAITING: pb.STREAM_STATE_WAITING,
     StreamState.LIVE: pb.STREAM_STATE_LIVE,
@@ -45,8 +44,9 @@ STATES = {
 
 
 class StreamsApi(streams_pb2_grpc.StreamsServicer):
-    def __init__(self, desk: StreamsDesk) -> None:
+    def __init__(self, desk: StreamsDesk, pages: Pages) -> None:
         self._desk = desk
+        self._pages = pages
 
     async def PutStream(
         self, request: pb.PutStreamRequest, context: grpc.aio.ServicerContext
@@ -86,17 +86,17 @@ class StreamsApi(streams_pb2_grpc.StreamsServicer):
     ) -> pb.ListStreamsResponse:
         with checks() as check:
             check.that(bool(REGION.fullmatch(request.region)), "region", "KZ- and two digits")
-        spec = read_page(request.page.size, request.page.token, of=LIST)
-        after = parse_id(spec.after[0]) if spec.after else None
-        if spec.after and after is None:
+        page = self._pages.read(request, current_caller())
+        after = parse_id(page.spec.after[0]) if page.spec.after else None
+        if page.spec.after and after is None:
             raise PageTokenWrong
         found = await self._desk.page(
-            request.region, after=after, size=spec.size, caller=current_caller()
+            request.region, after=after, size=page.spec.size, caller=current_caller()
         )
         keys: list[tuple[str, ...]] = [(str(stream.camera_id),) for stream in found]
         return pb.ListStreamsResponse(
             streams=[to_proto(stream) for stream in found],
-            next_page_token=next_token(keys, spec, of=LIST),
+            next_page_token=page.next_token(keys),
         )
 
 

@@ -12,7 +12,7 @@ from chassis.call_context import current_caller
 from chassis.clock import from_timestamp, parse_id, to_timestamp
 from chassis.grpc_server import Policy
 from chassis.identity import allow
-from chassis.pages import PageSpec, next_token, read_page
+from chassis.pages import Pages, PageSpec
 from chassis.refusals import Checks, PageTokenWrong, checks
 from tartip.inference.v1 import watchlists_pb2 as pb
 from tartip.inference.v1 import watchlists_pb2_grpc
@@ -49,14 +49,13 @@ POLICY: Policy = {
         "ReviewCandidate",
     )
 }
-ENTRIES = "watch entries"
-CANDIDATES = "watch candidates"
 REGION = re.compile(r"KZ-\d{2}")
 
 
 class WatchlistsApi(watchlists_pb2_grpc.WatchlistsServicer):
-    def __init__(self, desk: WatchlistDesk) -> None:
+    def __init__(self, desk: WatchlistDesk, pages: Pages) -> None:
         self._desk = desk
+        self._pages = pages
 
     async def RequestEntry(
         self, request: pb.RequestEntryRequest, context: grpc.aio.ServicerContext
@@ -93,14 +92,14 @@ class WatchlistsApi(watchlists_pb2_grpc.WatchlistsServicer):
             check.that(known, "state", "must be a state, or nothing")
         name = pb.EntryState.Name(request.state).removeprefix("ENTRY_STATE_")
         state = EntryState(name) if request.state else None
-        spec = read_page(request.page.size, request.page.token, of=ENTRIES)
-        page = await self._desk.entries(
-            state, after=_after(spec), size=spec.size, caller=current_caller()
+        page = self._pages.read(request, current_caller())
+        found = await self._desk.entries(
+            state, after=_after(page.spec), size=page.spec.size, caller=current_caller()
         )
-        keys: list[tuple[str, ...]] = [(str(entry.entry_id),) for entry in page]
+        keys: list[tuple[str, ...]] = [(str(entry.entry_id),) for entry in found]
         return pb.ListEntriesResponse(
-            entries=[entry_to_proto(entry) for entry in page],
-            next_page_token=next_token(keys, spec, of=ENTRIES),
+            entries=[entry_to_proto(entry) for entry in found],
+            next_page_token=page.next_token(keys),
         )
 
     async def ListCandidates(
@@ -114,18 +113,18 @@ class WatchlistsApi(watchlists_pb2_grpc.WatchlistsServicer):
             check.that(right, "entry_id", "must be a UUIDv7 in lower case, or nothing")
         name = pb.CandidateState.Name(request.state).removeprefix("CANDIDATE_STATE_")
         state = CandidateState(name) if request.state else None
-        spec = read_page(request.page.size, request.page.token, of=CANDIDATES)
-        page = await self._desk.candidates(
+        page = self._pages.read(request, current_caller())
+        found = await self._desk.candidates(
             entry_id=entry_id,
             state=state,
-            before=_after(spec),
-            size=spec.size,
+            before=_after(page.spec),
+            size=page.spec.size,
             caller=current_caller(),
         )
-        keys: list[tuple[str, ...]] = [(str(one.candidate_id),) for one in page]
+        keys: list[tuple[str, ...]] = [(str(one.candidate_id),) for one in found]
         return pb.ListCandidatesResponse(
-            candidates=[candidate_to_proto(one) for one in page],
-            next_page_token=next_token(keys, spec, of=CANDIDATES),
+            candidates=[candidate_to_proto(one) for one in found],
+            next_page_token=page.next_token(keys),
         )
 
     async def OpenEvidence(

@@ -1,5 +1,6 @@
 """Composes the watch-lists and connects them to the service."""
 
+from chassis.pages import Pages
 from host.runtime import Chassis
 from tartip.inference.v1 import watchlists_pb2, watchlists_pb2_grpc
 from vision.faces.detector import FaceDetector
@@ -29,7 +30,7 @@ def join(
     chassis.serve(
         watchlists_pb2.DESCRIPTOR.services_by_name["Watchlists"],
         watchlists_pb2_grpc.add_WatchlistsServicer_to_server,
-        WatchlistsApi(desk),
+        WatchlistsApi(desk, Pages(chassis.db.keyring)),
         POLICY,
     )
     chassis.loop("watch-lists", lists.keep_reading)

@@ -1,0 +1,52 @@
+"""The pages of a list over the wire: a token goes on for one caller and one query alone."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import grpc
+import pytest
+from chassis.grpc_status import from_error
+from chassis.refusals import Refusal
+
+Read = Callable[[Any], Awaitable[Any]]
+
+
+async def assert_token_is_bound(
+    read: Read, request: Any, *, by_others: Read | None = None, other_query: Any = None
+) -> None:
+    """Read two pages of one row each; have the token refused to others and for another query.
+
+    `read` and `by_others` send a list request as two callers who may both use the method;
+    `other_query` is a request like `request` under another filter.
+    """
+    first = await read(_page(request, 1, ""))
+    token = first.next_page_token
+    second = await read(_page(request, 1, token))
+    assert _rows(first) and _rows(second) and _rows(first) != _rows(second)
+    assert _rows(await read(_page(request, 2, token))), "another size is the same query"
+    if other_query is not None:
+        await _assert_refused(read, _page(other_query, 1, token))
+    if by_others is not None:
+        await by_others(_page(request, 1, ""))
+        await _assert_refused(by_others, _page(request, 1, token))
+
+
+async def _assert_refused(read: Read, request: Any) -> None:
+    with pytest.raises((Refusal, grpc.RpcError)) as caught:
+        await read(request)
+    error: Any = caught.value
+    refusal = error if isinstance(error, Refusal) else from_error(error)
+    assert refusal.reason == "PAGE_TOKEN_WRONG"
+    assert [wrong.field for wrong in refusal.fields] == ["page.token"]
+
+
+def _page(request: Any, size: int, token: str) -> Any:
+    asked = type(request)()
+    asked.CopyFrom(request)
+    asked.page.size, asked.page.token = size, token
+    return asked
+
+
+def _rows(answer: Any) -> list[Any]:
+    """The rows of an answer: its first field."""
+    return list(getattr(answer, answer.DESCRIPTOR.fields[0].name))

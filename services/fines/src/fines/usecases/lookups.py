@@ -1,0 +1,70 @@
+"""Banks look fines up by owner, plate or number; the audit log keeps who asked, and for whom.
+
+An entry holds the blind index of what was asked, never the value: all look-ups of one person can be
+found, and none tells who he is.
+"""
+
+from dataclasses import dataclass
+
+from chassis.db import Database
+from chassis.identity import Caller
+from chassis.pages import PageSpec
+from chassis.transaction import Tx
+
+from fines.model.fine import Fine, is_number
+from fines.storage import fines
+
+
+@dataclass(frozen=True)
+class Lookup:
+    """What a bank asks for, and why. `value` is a valid owner's number, a normalised plate, or the
+    text given as the number of a fine; `kind` says which."""
+
+    kind: str
+    value: str
+    reason: str = ""
+    # The bank's own id of its customer.
+    customer_id: str = ""
+
+
+class Lookups:
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    async def find(
+        self, asked: Lookup, spec: PageSpec, caller: Caller
+    ) -> tuple[list[Fine], list[tuple[str, ...]]]:
+        """Return a page of payable fines with each row's page key. Audited, also if it is empty."""
+        async with self._db.begin(caller.scope) as tx:
+            index = _index(tx, asked)
+            found, keys = await _payable(tx, asked, index, spec)
+            why = {"reason": asked.reason, "customer": asked.customer_id}
+            told = {name: value for name, value in why.items() if value}
+            facts = {"key": asked.kind, "asked": index, "found": str(len(found)), **told}
+            tx.audit("look_up", "fines", facts=facts)
+            for fine in found:
+                read = {"key": asked.kind}
+                tx.audit("read", f"fine:{fine.number}", region=fine.region, facts=read)
+        return found, keys
+
+    async def note_refused(self, asked: Lookup, refusal: str, caller: Caller) -> None:
+        """Audit a look-up that was refused with the code `refusal`, though its value was valid."""
+        async with self._db.begin(caller.scope) as tx:
+            facts = {"key": asked.kind, "asked": _index(tx, asked), "refused": refusal}
+            tx.audit("look_up", "fines", facts=facts)
+
+
+def _index(tx: Tx, asked: Lookup) -> str:
+    """The blind index of the value, in hex; of owner and plate the one stored with their fines."""
+    key_class = fines.PLATE if asked.kind == "plate" else fines.PERSON
+    return tx.keys.blind_index(key_class, asked.kind, asked.value).hex()
+
+
+async def _payable(
+    tx: Tx, asked: Lookup, index: str, spec: PageSpec
+) -> tuple[list[Fine], list[tuple[str, ...]]]:
+    if asked.kind == "number" and not is_number(asked.value):
+        return [], []
+    key = asked.value if asked.kind == "number" else index
+    await fines.name_key(tx, asked.kind, key)
+    return await fines.payable_page(tx, spec, kind=asked.kind, value=key)
