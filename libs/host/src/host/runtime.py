@@ -24,7 +24,7 @@ from chassis.authorities import Authorities
 from chassis.channels import Channels
 from chassis.clock import Clock, clock_offset, move_clock, new_id, system_clock
 from chassis.db import Database
-from chassis.grpc_server import GrpcServer, Policy
+from chassis.grpc_server import Gate, Policy
 from chassis.identity import TokenVerifier
 from chassis.settings import Settings, read
 from google.protobuf import descriptor
@@ -35,7 +35,8 @@ from host.consumer import Consumer, Subscription
 from host.migrations import migrate
 from host.outbox import Relay
 from host.scheduler import Scheduler, WorkHandler
-from host.shares import QuotaOf, no_quota
+from host.server import GrpcServer
+from host.shares import QuotaOf, Shares, no_quota
 
 GRACE_SECONDS = 20.0
 PING_SECONDS = 5.0
@@ -202,14 +203,9 @@ async def chassis_of(service: Service[S], settings: S) -> AsyncIterator[Chassis[
 
 async def _serve_grpc(chassis: Chassis[Any], stopping: asyncio.Event) -> None:
     settings = chassis.settings
-    server = GrpcServer(
-        settings.grpc_address,
-        policy=chassis.policy,
-        tokens=chassis.tokens,
-        cert=settings.tls_cert,
-        key=settings.tls_key,
-        authorities=Authorities.in_folder(settings.tls_client_authorities),
-    )
+    authorities = Authorities.in_folder(settings.tls_client_authorities)
+    gate = Gate(chassis.policy, chassis.tokens, authorities, Shares(chassis.quota_of))
+    server = GrpcServer(settings.grpc_address, gate, cert=settings.tls_cert, key=settings.tls_key)
     for _, add, servicer in chassis.servicers:
         add(servicer, server.server)
     chassis.loop("database clock", lambda: _keep_pinging(chassis.db))
