@@ -21,7 +21,17 @@ if TYPE_CHECKING:
 
     Measure = Callable[[Run], Awaitable[Outcome]]
 
-PARTS = ("chassis", "pictures", "detector", "overload", "growth", "takeover", "search", "cameras")
+PARTS = (
+    "chassis",
+    "fairness",
+    "pictures",
+    "detector",
+    "overload",
+    "growth",
+    "takeover",
+    "search",
+    "cameras",
+)
 
 
 def register(app: App) -> None:

@@ -1,6 +1,10 @@
 """What the bench makes of what it measured; that it measures is seen by running it."""
 
+from collections import Counter
+
 from tartip.inference.v1 import streams_pb2 as pb
+from tartip_bench.fairness.measure import Flow as PartnersFlow
+from tartip_bench.fairness.measure import Phase, figures
 from tartip_bench.outcomes import Figure, Outcome, Spread
 from tartip_bench.overload import Flow
 from tartip_bench.report import page
@@ -50,3 +54,17 @@ def test_pictures_that_were_neither_answered_nor_refused_are_missed() -> None:
     assert flow.in_time == 1 / 3
     flow.refused["OVERLOADED"] += 1
     assert flow.accounted_for
+
+
+def test_a_neighbour_that_is_slowed_or_refused_misses_the_target() -> None:
+    def phase(seconds: float, **refused: int) -> Phase:
+        flow = PartnersFlow([seconds] * 100, Counter(refused))
+        return Phase(flow, PartnersFlow([0.1]), PartnersFlow([0.1]))
+
+    def met(flooded: Phase) -> list[bool | None]:
+        flood = {"calls": {"answered": 5}, "streams": {"SHARE_EXCEEDED": 3}}
+        return [figure.met for figure in figures(phase(0.01), flooded, flood)]
+
+    assert met(phase(0.02)) == [True, True, True, True, None, None]
+    assert met(phase(0.04))[0] is False
+    assert met(phase(0.02, SHARE_EXCEEDED=1))[1] is False

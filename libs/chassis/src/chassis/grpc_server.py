@@ -1,25 +1,23 @@
-"""The gRPC server: mutual TLS, and one interceptor (the gate) that every call passes.
+"""The gate: one interceptor of the gRPC server (`host.server`) that every call passes.
 
-The gate identifies the caller, applies the service's policy, requires a deadline, limits concurrent
-calls, opens the span, and turns refusals into statuses. Any other exception is a bug: the caller
-gets INTERNAL with an error id, and the log has the details. Streams have a limit of their own and
-need no deadline.
+It identifies the caller, admits it within its share (`Shares`), applies the service's policy,
+requires a deadline, opens the span, and turns refusals into statuses. Any other exception is a bug:
+the caller gets INTERNAL with an error id, and the log has the details. Streams need no deadline.
 """
 
 import asyncio
+import inspect
 import logging
 import time
 import weakref
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Mapping
-from pathlib import Path
-from typing import Any
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 import grpc
-from google.protobuf import descriptor_pool
 from google.protobuf.message import DecodeError
-from grpc_health.v1 import _async as health_aio
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
+from opentelemetry.trace import INVALID_SPAN
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from chassis import call_context, telemetry
@@ -38,35 +36,45 @@ from chassis.refusals import (
     NotAllowed,
     Overloaded,
     Refusal,
+    ShareExceeded,
     Stopping,
     StorageAway,
 )
 
-CALLS_MAX = 64
-STREAMS_MAX = 256
 STREAM_END_SECONDS = 2.0
-MESSAGE_BYTES_MAX = 9 * 1024 * 1024
+# For every known caller, without deadline or span, but within the caller's share.
 OPEN_SERVICES = ("/grpc.health.v1.Health/", "/grpc.reflection.v1alpha.ServerReflection/")
-OPTIONS = [
-    ("grpc.max_receive_message_length", MESSAGE_BYTES_MAX),
-    ("grpc.max_send_message_length", MESSAGE_BYTES_MAX),
-    ("grpc.max_metadata_size", 16384),
-    ("grpc.so_reuseport", 0),
-    ("grpc.keepalive_time_ms", 60_000),
-    ("grpc.keepalive_timeout_ms", 10_000),
-    ("grpc.http2.min_recv_ping_interval_without_data_ms", 20_000),
-]
 log = logging.getLogger(__name__)
 Policy = Mapping[str, Allow]
 
 
+class Place(Protocol):
+    """The place of one call among those of its caller."""
+
+    async def take(self, size: int) -> None:
+        """Account for a message of the caller's stream; wait while its bytes are used up."""
+
+
+class Shares(Protocol):
+    """Admission of callers within their shares; `host.shares` has it."""
+
+    def place(
+        self, caller: Caller, size: int, *, stream: bool, urgent: bool
+    ) -> AbstractContextManager[Place]:
+        """Hold a place for a call with a request of `size` bytes.
+
+        Raises ShareExceeded for the caller's own limits, Overloaded for those of the process.
+        """
+
+
 class Gate(grpc.aio.ServerInterceptor):
-    def __init__(self, policy: Policy, tokens: TokenVerifier, authorities: Authorities) -> None:
-        self._policy = policy
+    def __init__(
+        self, policy: Policy, tokens: TokenVerifier, authorities: Authorities, shares: Shares
+    ) -> None:
+        self.policy = policy
+        self.authorities = authorities
         self._tokens = tokens
-        self._authorities = authorities
-        self._running_calls = 0
-        self._running_streams = 0
+        self._shares = shares
         self._endless: weakref.WeakSet[asyncio.Task[Any]] = weakref.WeakSet()
         self._waiting: set[asyncio.Task[Any] | None] = set()
         self._stopping = False
@@ -75,15 +83,14 @@ class Gate(grpc.aio.ServerInterceptor):
         self,
         continuation: Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler]],
         handler_call_details: grpc.HandlerCallDetails,
-    ) -> grpc.RpcMethodHandler:
-        """Return the method's handler, wrapped in the gate except for health and reflection."""
+    ) -> Any:
+        """Return the method's handler, wrapped in the gate; None for an unknown method."""
         handler: Any = await continuation(handler_call_details)
         method = handler_call_details.method
-        if handler is None or method.startswith(OPEN_SERVICES):
-            return handler  # type: ignore[no-any-return]
-        read = handler.request_deserializer
+        if handler is None:
+            return handler
         shape: dict[str, Any] = {
-            "request_deserializer": _or_unreadable(read),
+            "request_deserializer": _receiving(handler.request_deserializer),
             "response_serializer": handler.response_serializer,
         }
         if handler.response_streaming:
@@ -105,16 +112,12 @@ class Gate(grpc.aio.ServerInterceptor):
     def _unary(self, method: str, inner: Callable[..., Awaitable[Any]]) -> Callable[..., Any]:
         async def serve(request: Any, context: grpc.aio.ServicerContext) -> Any:
             started = time.perf_counter()
-            with telemetry.span(**_span_of(method, context)) as span:
+            with _span(method, context) as span:
                 try:
-                    if self._running_calls >= CALLS_MAX:
-                        raise Overloaded
-                    self._running_calls += 1
-                    try:
-                        await self._admit(method, context, span, needs_deadline=True)
-                        return await inner(_readable(request), context)
-                    finally:
-                        self._running_calls -= 1
+                    call = await self._call(method, context, span)
+                    with self._place(call, request, stream=False) as place:
+                        self._check(call, needs_deadline=True)
+                        return await inner(_readable(request, place), context)
                 except Exception as error:
                     refusal = _noted(error, span)
                 finally:
@@ -129,19 +132,19 @@ class Gate(grpc.aio.ServerInterceptor):
         self, method: str, inner: Callable[..., AsyncIterator[Any]]
     ) -> Callable[..., Any]:
         async def serve(request: Any, context: grpc.aio.ServicerContext) -> AsyncIterator[Any]:
-            span = telemetry.begin(**_span_of(method, context))
+            is_open = method.startswith(OPEN_SERVICES)
+            span = INVALID_SPAN if is_open else telemetry.begin(**_span_of(method, context))
             refusal: Refusal | None = None
             task = asyncio.current_task()
             try:
-                if self._running_streams >= STREAMS_MAX:
-                    raise Overloaded
-                self._running_streams += 1
-                try:
-                    await self._admit(method, context, span, needs_deadline=False)
-                    readable = _readable(request)
-                    if task is not None and context.time_remaining() is None:
+                call = await self._call(method, context, span)
+                with self._place(call, request, stream=True) as place:
+                    self._check(call, needs_deadline=False)
+                    readable = _readable(request, place)
+                    if task is not None and call.deadline is None and not is_open:
                         self._endless.add(task)
-                    replies = aiter(inner(readable, context))
+                    made = inner(readable, context)
+                    replies = aiter(_awaited(made) if inspect.isawaitable(made) else made)
                     while True:
                         # Only here may it be interrupted: never while a reply is on its way.
                         self._waiting.add(task)
@@ -154,8 +157,6 @@ class Gate(grpc.aio.ServerInterceptor):
                         yield reply
                         if self._stopping and task in self._endless:
                             raise Stopping
-                finally:
-                    self._running_streams -= 1
             except asyncio.CancelledError:
                 if task is None or task not in self._endless or not self._stopping:
                     raise
@@ -180,54 +181,82 @@ class Gate(grpc.aio.ServerInterceptor):
         if tasks:
             await asyncio.wait(tasks, timeout=STREAM_END_SECONDS)
 
-    async def _admit(
-        self, method: str, context: grpc.aio.ServicerContext, span: Any, *, needs_deadline: bool
-    ) -> None:
+    async def _call(
+        self, method: str, context: grpc.aio.ServicerContext, span: Any
+    ) -> call_context.Call:
+        """Return the call with its caller. Raises NotAuthenticated, TokenExpired, PurposeWrong."""
         metadata = {key: value for key, value in context.invocation_metadata() or ()}
-        kind, name = self._authorities.caller(_chain(context))
+        kind, name = self.authorities.caller(_chain(context))
         token = str(metadata.get("authorization", "")).removeprefix("Bearer ").strip()
         operator = await self._tokens.verify(token) if token else None
-        caller = Caller(kind, name, operator, purpose_in(metadata))
         telemetry.set_attribute(span, "tartip.caller", f"{kind}/{name}")
-        rule = self._policy.get(method)
-        if rule is None or not rule.admits(caller):
+        caller, left = Caller(kind, name, operator, purpose_in(metadata)), context.time_remaining()
+        deadline = None if left is None else time.monotonic() + left
+        return call_context.Call(caller, method, deadline, token)
+
+    def _place(
+        self, call: call_context.Call, request: Any, *, stream: bool
+    ) -> AbstractContextManager[Place]:
+        received = request if isinstance(request, _Received) else _Received(None, 0)
+        rule = self.policy.get(call.method)
+        is_urgent = rule.urgent if rule and received.message is not None else None
+        is_probe = call.caller.kind == "service" and call.method.startswith(OPEN_SERVICES)
+        urgent = is_probe or (is_urgent is not None and is_urgent(received.message))
+        return self._shares.place(call.caller, received.size, stream=stream, urgent=urgent)
+
+    def _check(self, call: call_context.Call, *, needs_deadline: bool) -> None:
+        if call.method.startswith(OPEN_SERVICES):
+            return
+        rule = self.policy.get(call.method)
+        if rule is None or not rule.admits(call.caller):
             raise NotAllowed
-        if rule.purpose and not caller.purpose:
+        if rule.purpose and not call.caller.purpose:
             raise PurposeRequired
-        remaining = context.time_remaining()
-        if remaining is None and needs_deadline:
+        if call.deadline is None and needs_deadline:
             raise DeadlineRequired
-        deadline = None if remaining is None else time.monotonic() + remaining
-        call_context.bind(call_context.Call(caller, method, deadline, token))
+        call_context.bind(call)
 
 
-class _Unreadable:
-    """A request that cannot be decoded; gRPC itself would answer UNKNOWN and log a bug."""
+@dataclass(frozen=True)
+class _Received:
+    """A request and its bytes; no message if it cannot be decoded: gRPC itself would answer UNKNOWN
+    and log a bug."""
+
+    message: Any
+    size: int
 
 
-def _or_unreadable(read: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
-    def attempt(content: bytes) -> Any:
+def _receiving(read: Callable[[bytes], Any]) -> Callable[[bytes], _Received]:
+    def attempt(content: bytes) -> _Received:
         try:
-            return read(content)
+            return _Received(read(content), len(content))
         except DecodeError:
-            return _Unreadable()
+            return _Received(None, len(content))
 
     return attempt
 
 
-def _readable(request: Any) -> Any:
+def _readable(request: Any, place: Place) -> Any:
     """Return a request, or a stream of them that is checked as it is read. Raises BadRequest."""
     if isinstance(request, AsyncIterable):
-        return _each_readable(request)
-    if isinstance(request, _Unreadable):
+        return _each_readable(request, place)
+    if request.message is None:
         wrong = FieldError("", BadRequest.code, "not a message of this method's type")
         raise BadRequest(fields=(wrong,))
-    return request
+    return request.message
 
 
-async def _each_readable(requests: AsyncIterable[Any]) -> AsyncIterator[Any]:
+async def _each_readable(requests: AsyncIterable[Any], place: Place) -> AsyncIterator[Any]:
     async for request in requests:
-        yield _readable(request)
+        await place.take(request.size)
+        yield _readable(request, place)
+
+
+async def _awaited(writing: Awaitable[None]) -> AsyncIterator[Any]:
+    """Wait for a handler that writes its replies itself, as that of health does; yield nothing."""
+    await writing
+    return
+    yield
 
 
 def _chain(context: grpc.aio.ServicerContext) -> bytes:
@@ -235,6 +264,13 @@ def _chain(context: grpc.aio.ServicerContext) -> bytes:
     found = context.auth_context() or {}
     shown = (*found.get("x509_pem_cert", ()), *found.get("x509_pem_cert_chain", ()))
     return b"\n".join(shown)
+
+
+def _span(method: str, context: grpc.aio.ServicerContext) -> AbstractContextManager[Any]:
+    """Return the call's span; none for health and reflection."""
+    if method.startswith(OPEN_SERVICES):
+        return nullcontext(INVALID_SPAN)
+    return telemetry.span(**_span_of(method, context))
 
 
 def _span_of(method: str, context: grpc.aio.ServicerContext) -> dict[str, Any]:
@@ -261,6 +297,10 @@ def _noted(error: Exception, span: Any) -> Refusal:
 
 
 async def _abort(context: grpc.aio.ServicerContext, refusal: Refusal) -> None:
+    if isinstance(refusal, ShareExceeded) and refusal.pause_seconds:
+        left = context.time_remaining()
+        pause = refusal.pause_seconds
+        await asyncio.sleep(pause if left is None else min(pause, left / 2))
     status = to_status(refusal)
     await context.abort(
         refusal.kind.grpc_status,
@@ -279,59 +319,3 @@ def as_refusal(error: Exception) -> Refusal:
         log.warning("storage away: %s", type(error).__name__)
         return StorageAway()
     return InternalError(facts={"error_id": str(new_id())})
-
-
-class GrpcServer:
-    """The server at `address` ("host:port"); its health is SERVING once it has started."""
-
-    def __init__(
-        self,
-        address: str,
-        *,
-        policy: Policy,
-        tokens: TokenVerifier,
-        cert: Path,
-        key: Path,
-        authorities: Authorities,
-    ) -> None:
-        self._address = address
-        self._policy = policy
-        self._gate = Gate(policy, tokens, authorities)
-        self.server = grpc.aio.server(
-            interceptors=[self._gate],
-            options=OPTIONS,
-            maximum_concurrent_rpcs=CALLS_MAX + STREAMS_MAX + 64,
-        )
-        self._health = health_aio.HealthServicer()
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, self.server)
-        credentials = grpc.ssl_server_credentials(
-            [(key.read_bytes(), cert.read_bytes())], authorities.bundle, require_client_auth=True
-        )
-        if self.server.add_secure_port(address, credentials) == 0:
-            raise OSError(f"cannot listen on {address}")
-
-    async def start(self, services: tuple[str, ...]) -> None:
-        """Start the services with these full names. Raises RuntimeError unless the policy fits."""
-        names = (*services, health.SERVICE_NAME, reflection.SERVICE_NAME)
-        reflection.enable_server_reflection(names, self.server)
-        self._check_policy(services)
-        await self.server.start()
-        await self._health.set("", health_pb2.HealthCheckResponse.SERVING)
-
-    async def stop(self, grace_seconds: float) -> None:
-        """Accept no new calls, end streams without a deadline and wait for calls in flight."""
-        await self._health.enter_graceful_shutdown()
-        await self._gate.end_endless_streams()
-        await self.server.stop(grace_seconds)
-
-    def _check_policy(self, services: tuple[str, ...]) -> None:
-        """Raise RuntimeError unless the policy has exactly the methods of these services."""
-        pool = descriptor_pool.Default()
-        methods = {
-            f"/{service}/{method.name}"
-            for service in services
-            for method in pool.FindServiceByName(service).methods
-        }
-        if methods != set(self._policy):
-            missing, extra = methods - set(self._policy), set(self._policy) - methods
-            raise RuntimeError(f"policy differs from the services: {missing=} {extra=}")

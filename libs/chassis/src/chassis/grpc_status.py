@@ -1,5 +1,6 @@
 """Conversion of refusals to and from google.rpc.Status with its error details."""
 
+import math
 from typing import cast
 
 import grpc
@@ -49,6 +50,10 @@ def to_status(refusal: Refusal) -> status_pb2.Status:
     add(error_details_pb2.ErrorInfo(reason=refusal.reason, domain=DOMAIN, metadata=refusal.facts))
     if refusal.fields:
         add(_bad_request(refusal.fields))
+    if refusal.retry_seconds is not None:
+        retry = error_details_pb2.RetryInfo()
+        retry.retry_delay.FromMilliseconds(math.ceil(refusal.retry_seconds * 1e3))
+        add(retry)
     for locale in ("kk", "ru", "en"):
         add(
             error_details_pb2.LocalizedMessage(
@@ -67,6 +72,7 @@ def from_error(error: grpc.aio.AioRpcError) -> Refusal:
         kind = Kind.UNAVAILABLE
     code, facts = error.code().name, dict[str, str]()
     fields: list[FieldError] = []
+    retry_seconds: float | None = None
     plain = message_of("chassis", _PLAIN.get(kind, _PLAIN_OTHERWISE))
     says = {"en": plain.en, "ru": plain.ru, "kk": plain.kk}
     for item in error.trailing_metadata() or ():
@@ -76,6 +82,7 @@ def from_error(error: grpc.aio.AioRpcError) -> Refusal:
         for packed in status_pb2.Status.FromString(value).details:
             info = error_details_pb2.ErrorInfo()
             bad = error_details_pb2.BadRequest()
+            retry = error_details_pb2.RetryInfo()
             local = error_details_pb2.LocalizedMessage()
             if packed.Unpack(info):
                 code, facts = info.reason, dict(info.metadata)
@@ -84,8 +91,11 @@ def from_error(error: grpc.aio.AioRpcError) -> Refusal:
                     FieldError(v.field, v.reason or "BAD_REQUEST", v.description)
                     for v in bad.field_violations
                 ]
+            elif packed.Unpack(retry):
+                retry_seconds = retry.retry_delay.ToMilliseconds() / 1e3
             elif packed.Unpack(local):
                 says[local.locale] = local.message
-    return RemoteRefusal(
-        kind, code, Message(says["en"], says["ru"], says["kk"]), tuple(fields), facts
-    )
+    said = Message(says["en"], says["ru"], says["kk"])
+    refusal = RemoteRefusal(kind, code, said, tuple(fields), facts)
+    refusal.retry_seconds = retry_seconds
+    return refusal

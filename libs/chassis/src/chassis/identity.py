@@ -9,7 +9,7 @@ token; the owner of the data verifies it again, against the issuer's published k
 import asyncio
 import re
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -74,13 +74,15 @@ class Caller:
 @dataclass(frozen=True)
 class Allow:
     """The callers that may use a method, and whether they must state a purpose because the answer
-    holds personal data. Operators call through a service and need one of `roles`."""
+    holds personal data. Operators call through a service and need one of `roles`. Requests for
+    which `urgent` holds have room of their own when a caller or the process has used up its own."""
 
     partners: bool = False
     devices: bool = False
     services: frozenset[str] = field(default_factory=frozenset)
     roles: frozenset[str] = field(default_factory=frozenset)
     purpose: bool = False
+    urgent: Callable[[Any], bool] | None = None
 
     def admits(self, caller: Caller) -> bool:
         """Whether the caller may use the method; the gate checks the purpose."""
@@ -99,9 +101,10 @@ def allow(
     services: Iterable[str] = (),
     roles: Iterable[str] = (),
     purpose: bool = False,
+    urgent: Callable[[Any], bool] | None = None,
 ) -> Allow:
     """Create an `Allow` from any iterables of names."""
-    return Allow(partners, devices, frozenset(services), frozenset(roles), purpose)
+    return Allow(partners, devices, frozenset(services), frozenset(roles), purpose, urgent)
 
 
 def caller_from_spiffe(uris: Iterable[str]) -> tuple[str, str]:

@@ -59,6 +59,8 @@ class Refusal(Exception):
 
     kind: ClassVar[Kind] = Kind.STATE
     code: ClassVar[str] = "REFUSED"
+    # After how many seconds the same request may be accepted; None if that is not known.
+    retry_seconds: float | None = None
 
     def __init__(self, *, fields: tuple[FieldError, ...] = (), facts: dict[str, str] | None = None):
         super().__init__(self.code)
@@ -119,6 +121,21 @@ class DeadlineRequired(Refusal):
 class Overloaded(Refusal):
     kind = Kind.OVERLOADED
     code = "OVERLOADED"
+    retry_seconds = 1.0
+
+
+class ShareExceeded(Refusal):
+    """The caller has used up its own share of a process: the limit of this name and value.
+
+    The answer is held back for `pause_seconds`, which slows a caller that does not wait."""
+
+    kind = Kind.OVERLOADED
+    code = "SHARE_EXCEEDED"
+    pause_seconds = 0.0
+
+    def __init__(self, limit: str, value: float, retry_seconds: float) -> None:
+        super().__init__(facts={"limit": limit, "limit_value": f"{value:.12g}"})
+        self.retry_seconds = retry_seconds
 
 
 class StorageAway(Refusal):

@@ -8,9 +8,11 @@ import grpc
 import pytest
 from chassis.authorities import Authorities
 from chassis.channels import peers_refusals
-from chassis.grpc_server import GrpcServer
+from chassis.grpc_server import Gate
 from chassis.identity import TokenVerifier, allow
 from chassis.refusals import Refusal
+from host.server import GrpcServer
+from host.shares import Shares
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from tartip.audit.v1 import audit_pb2, audit_pb2_grpc
 from tartip_cli.provision.certificates import Authority, KeyPair
@@ -28,14 +30,13 @@ class Crowded(audit_pb2_grpc.AuditServicer):
 async def address(postgres: Any) -> AsyncIterator[str]:
     pair = postgres.certificates.service("fines")
     address = f"127.0.0.1:{postgres.ports.base + 4}"  # its service does not run here
-    server = GrpcServer(
-        address,
-        tokens=TokenVerifier("http://127.0.0.1:9"),
-        cert=pair.certificate,
-        key=pair.key,
-        authorities=Authorities.in_folder(postgres.certificates.client_authorities),
-        policy={f"/{SERVICE}/{name}": allow(services=("tartip-cli",)) for name in METHODS},
+    gate = Gate(
+        {f"/{SERVICE}/{name}": allow(services=("tartip-cli",)) for name in METHODS},
+        TokenVerifier("http://127.0.0.1:9"),
+        Authorities.in_folder(postgres.certificates.client_authorities),
+        Shares(),
     )
+    server = GrpcServer(address, gate, cert=pair.certificate, key=pair.key)
     audit_pb2_grpc.add_AuditServicer_to_server(Crowded(), server.server)
     await server.start((SERVICE,))
     yield address

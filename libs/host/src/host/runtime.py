@@ -24,7 +24,7 @@ from chassis.authorities import Authorities
 from chassis.channels import Channels
 from chassis.clock import Clock, clock_offset, move_clock, new_id, system_clock
 from chassis.db import Database
-from chassis.grpc_server import GrpcServer, Policy
+from chassis.grpc_server import Gate, Policy
 from chassis.identity import TokenVerifier
 from chassis.settings import Settings, read
 from google.protobuf import descriptor
@@ -35,6 +35,8 @@ from host.consumer import Consumer, Subscription
 from host.migrations import migrate
 from host.outbox import Relay
 from host.scheduler import Scheduler, WorkHandler
+from host.server import GrpcServer
+from host.shares import QuotaOf, Shares, no_quota
 
 GRACE_SECONDS = 20.0
 PING_SECONDS = 5.0
@@ -61,6 +63,7 @@ class Chassis(Generic[S]):
     loops: list[tuple[str, Callable[[], Coroutine[Any, Any, None]]]] = field(default_factory=list)
     work: dict[str, WorkHandler] = field(default_factory=dict)
     on_stop: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
+    quota_of: QuotaOf = no_quota
 
     @property
     def db(self) -> Database:
@@ -99,6 +102,10 @@ class Chassis(Generic[S]):
         """Publish this service's outbox to these streams."""
         relay = Relay(self.db, self.broker, source=self.name, streams=streams)
         self.loop("relay", relay.run)
+
+    def share_by(self, quota_of: QuotaOf) -> None:
+        """Limit each caller by its quota; None means the default of the caller's kind."""
+        self.quota_of = quota_of
 
     def do(self, kind: str, handler: WorkHandler) -> None:
         """Register the handler of a kind of scheduled work; the handler gets the work's key."""
@@ -196,14 +203,9 @@ async def chassis_of(service: Service[S], settings: S) -> AsyncIterator[Chassis[
 
 async def _serve_grpc(chassis: Chassis[Any], stopping: asyncio.Event) -> None:
     settings = chassis.settings
-    server = GrpcServer(
-        settings.grpc_address,
-        policy=chassis.policy,
-        tokens=chassis.tokens,
-        cert=settings.tls_cert,
-        key=settings.tls_key,
-        authorities=Authorities.in_folder(settings.tls_client_authorities),
-    )
+    authorities = Authorities.in_folder(settings.tls_client_authorities)
+    gate = Gate(chassis.policy, chassis.tokens, authorities, Shares(chassis.quota_of))
+    server = GrpcServer(settings.grpc_address, gate, cert=settings.tls_cert, key=settings.tls_key)
     for _, add, servicer in chassis.servicers:
         add(servicer, server.server)
     chassis.loop("database clock", lambda: _keep_pinging(chassis.db))

@@ -34,6 +34,7 @@ from operator_gateway.live import STREAMS, LiveFeed
 from operator_gateway.operator_context import Peers, Verifies
 from operator_gateway.security_headers import SecurityHeaders
 from operator_gateway.settings import GatewaySettings
+from operator_gateway.shares import operators_shares
 from operator_gateway.stream_follower import StreamFollower
 from operator_gateway.tickets import Tickets
 
@@ -70,6 +71,7 @@ def application(
     )
     app.state.tokens = tokens
     app.state.peers = Peers.over(channels, settings)
+    app.state.shares = operators_shares()
     app.state.feed = feed
     app.state.tickets = Tickets()
     app.state.issuer = settings.oidc_issuer

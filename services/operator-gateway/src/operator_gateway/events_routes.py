@@ -5,21 +5,18 @@ from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
 from chassis.clock import real_clock
-from chassis.refusals import Overloaded
 from fastapi import APIRouter, Header, Query, Request
 from fastapi.responses import StreamingResponse
 from pydantic import Field
 
 from operator_gateway.live import FeedMessage, Listener, LiveFeed, messages_for, read_position
-from operator_gateway.operator_context import AsOperator, Bearer, OperatorContext, operator_context
+from operator_gateway.operator_context import AsOperator, OperatorContext
 from operator_gateway.schemas import Answer
-from operator_gateway.tickets import TICKET_SECONDS, Tickets
+from operator_gateway.tickets import TICKET_SECONDS, AsListener, Tickets
 
 router = APIRouter(prefix="/v1/events", tags=["events"])
 
 HEARTBEAT_SECONDS = 15.0
-# Below uvicorn's bound on connections, so that streams leave room for calls.
-LISTENERS_MAX = 64
 RETRY_MS = 2000
 # An event, not a comment, so that a page can notice a dead connection.
 HEARTBEAT = "event: heartbeat\ndata: {}\n\n"
@@ -44,8 +41,7 @@ async def give_ticket(request: Request, context: AsOperator) -> TicketAnswer:
 )
 async def live_events(
     request: Request,
-    credentials: Bearer,
-    ticket: Annotated[str, Query(max_length=64)] = "",
+    holder: AsListener,
     last_event_id: Annotated[str, Header(max_length=200)] = "",
     resume_after: Annotated[str, Query(max_length=200, description="As Last-Event-ID.")] = "",
 ) -> StreamingResponse:
@@ -56,13 +52,7 @@ async def live_events(
     many events were lost because the client was slow, `gap` that events are missing after resuming,
     `expired` that the token has expired. `heartbeat` comes after 15 s without another event.
     """
-    state = request.app.state
-    holder = (
-        await operator_context(request, credentials) if credentials else state.tickets.take(ticket)
-    )
-    feed: LiveFeed = state.feed
-    if feed.listeners >= LISTENERS_MAX:
-        raise Overloaded
+    feed: LiveFeed = request.app.state.feed
     position = last_event_id or resume_after
     after = read_position(position) if position else None
     listener = feed.listen(holder.operator, after)

@@ -6,6 +6,7 @@ query string. Every request begins a new trace: traceparent and baggage of clien
 
 import asyncio
 import logging
+import math
 import re
 import time
 from http import HTTPStatus
@@ -59,7 +60,7 @@ def problem(refusal: Refusal, language: str = "en") -> JSONResponse:
         body["facts"] = refusal.facts
     headers: dict[str, str] = {}
     if refusal.kind in (Kind.OVERLOADED, Kind.UNAVAILABLE):
-        headers["Retry-After"] = "1"
+        headers["Retry-After"] = str(math.ceil(refusal.retry_seconds or 1))
     if refusal.kind is Kind.UNAUTHENTICATED:
         headers["WWW-Authenticate"] = "Bearer"
     return JSONResponse(body, status, headers, "application/problem+json")

@@ -26,6 +26,7 @@ from tartip.reports.v1 import reports_pb2_grpc
 from tartip.violations.v1 import violations_pb2_grpc
 
 from operator_gateway.settings import GatewaySettings
+from operator_gateway.shares import place_of
 
 CALL_SECONDS = 5.0
 STREAM_SECONDS = 30.0
@@ -131,6 +132,18 @@ Purpose = Annotated[
 
 async def operator_context(
     request: Request, credentials: Bearer, purpose: Purpose = ""
+) -> AsyncIterator[OperatorContext]:
+    """Yield the context of a request, which holds a place in its operator's share until answered.
+
+    Raises NotAuthenticated, TokenExpired, PurposeWrong, ShareExceeded or Overloaded.
+    """
+    context = await signed_in(request, credentials, purpose)
+    with place_of(request, context.operator, stream=False):
+        yield context
+
+
+async def signed_in(
+    request: Request, credentials: HTTPAuthorizationCredentials | None, purpose: str = ""
 ) -> OperatorContext:
     """Return the context of a request. Raises NotAuthenticated, TokenExpired or PurposeWrong."""
     if credentials is None:

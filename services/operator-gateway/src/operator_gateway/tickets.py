@@ -3,15 +3,19 @@ would stay in histories. A ticket opens one stream, once, within half a minute."
 
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from typing import Annotated
 
-from chassis.refusals import Kind, NotAuthenticated, Overloaded, Refusal
+from chassis.refusals import Kind, NotAuthenticated, Overloaded, Refusal, ShareExceeded
+from fastapi import Depends, Query, Request
 
-from operator_gateway.operator_context import OperatorContext
+from operator_gateway.operator_context import Bearer, OperatorContext, signed_in
+from operator_gateway.shares import place_of
 
 TICKET_SECONDS = 30.0
 TICKETS_MAX = 1000
+TICKETS_OF_ONE_MAX = 16
 
 
 class TicketSpent(Refusal):
@@ -34,8 +38,12 @@ class Tickets:
         self._tickets: dict[str, _Ticket] = {}
 
     def give(self, holder: OperatorContext) -> str:
+        """Issue a ticket. Raises ShareExceeded if its holder has too many, else Overloaded."""
         now = self._clock()
         self._tickets = {k: t for k, t in self._tickets.items() if t.good_until > now}
+        mine = [t for t in self._tickets.values() if t.holder.operator == holder.operator]
+        if len(mine) >= TICKETS_OF_ONE_MAX:
+            raise ShareExceeded("tickets", TICKETS_OF_ONE_MAX, mine[0].good_until - now)
         if len(self._tickets) >= TICKETS_MAX:
             raise Overloaded
         ticket = secrets.token_urlsafe(32)
@@ -51,3 +59,21 @@ class Tickets:
         if found is None or found.good_until <= self._clock():
             raise TicketSpent
         return found.holder
+
+
+async def listening_operator(
+    request: Request,
+    credentials: Bearer,
+    ticket: Annotated[str, Query(max_length=64)] = "",
+) -> AsyncIterator[OperatorContext]:
+    """Yield the holder of token or ticket, whose stream holds a place in the holder's share.
+
+    Raises NotAuthenticated, TokenExpired, TicketSpent, ShareExceeded or Overloaded.
+    """
+    tickets: Tickets = request.app.state.tickets
+    holder = await signed_in(request, credentials) if credentials else tickets.take(ticket)
+    with place_of(request, holder.operator, stream=True):
+        yield holder
+
+
+AsListener = Annotated[OperatorContext, Depends(listening_operator)]

@@ -22,8 +22,10 @@ import pytest
 import pytest_asyncio
 from chassis.authorities import Authorities
 from chassis.clock import clock_offset, new_id
-from chassis.grpc_server import GrpcServer
+from chassis.grpc_server import Gate
 from chassis.identity import TokenVerifier, allow
+from host.server import GrpcServer
+from host.shares import Shares
 from joserfc import jwt
 from joserfc.jwk import ECKey
 from tartip.cameras.v1 import cameras_pb2, cameras_pb2_grpc
@@ -139,14 +141,9 @@ async def _serve(
     policy = {f"/{service.full_name}/{method.name}": ANYBODY for method in service.methods}
     address = free_address()
     asked.addresses[f"TARTIP_{name.upper().replace('-', '_')}_ADDRESS"] = address
-    server = GrpcServer(
-        address,
-        policy=policy,
-        tokens=TokenVerifier(engines.oidc_issuer),
-        cert=pair.certificate,
-        key=pair.key,
-        authorities=Authorities.in_folder(engines.certificates.client_authorities),
-    )
+    authorities = Authorities.in_folder(engines.certificates.client_authorities)
+    gate = Gate(policy, TokenVerifier(engines.oidc_issuer), authorities, Shares())
+    server = GrpcServer(address, gate, cert=pair.certificate, key=pair.key)
     add(servicer, server.server)
     await server.start((service.full_name,))
     return server

@@ -4,11 +4,13 @@ import asyncio
 import json
 import signal
 import time
+from contextlib import AsyncExitStack
 from typing import Any
 
 import httpx
 import pytest
 from chassis.clock import new_id
+from host.shares import DEFAULTS
 
 from .conftest import Publisher, until
 
@@ -121,3 +123,28 @@ async def test_the_live_feed_outlives_the_brokers_death(gateway: Any) -> None:
         await Publisher(gateway.engines, marker)("violations", "violations.v1.detected", "after")
         await until(lambda: any(marker in fact["id"] for fact in frames.facts))
         reading.cancel()
+
+
+async def test_one_operators_streams_leave_room_for_others(gateway: Any) -> None:
+    async with gateway.client() as client, AsyncExitStack() as streams:
+        headers = gateway.headers("dispatcher-almaty")
+        for _ in range(DEFAULTS["operator"].streams):
+            opened = await streams.enter_async_context(
+                client.stream("GET", "/v1/events", headers=headers)
+            )
+            assert opened.status_code == 200
+        refused = await client.get("/v1/events", headers=headers)
+        assert (refused.status_code, refused.headers["retry-after"]) == (429, "5")
+        assert refused.json()["facts"] == {"limit": "streams", "limit_value": "8"}
+        other = gateway.headers("inspector-almaty")
+        async with client.stream("GET", "/v1/events", headers=other) as opened:
+            assert opened.status_code == 200
+        await streams.aclose()
+
+        async def is_free() -> bool:
+            async with client.stream("GET", "/v1/events", headers=headers) as again:
+                return bool(again.status_code == 200)
+
+        async with asyncio.timeout(20):
+            while not await is_free():
+                await asyncio.sleep(0.2)

@@ -27,10 +27,12 @@ from chassis.call_context import current_caller
 from chassis.clock import new_id, system_clock
 from chassis.db import Database
 from chassis.event import Event
-from chassis.grpc_server import GrpcServer
+from chassis.grpc_server import Gate
 from chassis.identity import TokenVerifier, allow
 from chassis.transaction import Tx
 from google.protobuf.wrappers_pb2 import StringValue
+from host.server import GrpcServer
+from host.shares import Shares
 from sqlalchemy import bindparam, insert, select
 from statements.reads import Read
 from vault.keyring import Keyring
@@ -150,13 +152,14 @@ async def serving_chassis(config: Config) -> AsyncIterator[None]:
     telemetry.set_up("bench", endpoint=config["collector"], log_level="WARNING")
     keyring = Keyring(Path(config["keys"]), new_id=new_id)
     db = Database(config["database"], service="bench", keyring=keyring, clock=system_clock)
+    gate = Gate(
+        {f"/{SERVICE}/{name}": allow(services=(CALLER,)) for name in METHODS},
+        TokenVerifier("http://127.0.0.1:9"),
+        Authorities.in_folder(Path(config["authorities"])),
+        Shares(),
+    )
     server = GrpcServer(
-        config["address"],
-        policy={f"/{SERVICE}/{name}": allow(services=(CALLER,)) for name in METHODS},
-        tokens=TokenVerifier("http://127.0.0.1:9"),
-        cert=Path(config["certificate"]),
-        key=Path(config["key"]),
-        authorities=Authorities.in_folder(Path(config["authorities"])),
+        config["address"], gate, cert=Path(config["certificate"]), key=Path(config["key"])
     )
     server.server.add_generic_rpc_handlers((handler_of(ChassisNotes(db)),))
     await server.start((SERVICE,))

@@ -14,5 +14,6 @@ PURPOSE_REQUIRED = Say what this is for: send the purpose with the call.
 PURPOSE_WRONG = A purpose is at most 200 characters of plain text, without control characters.
 REFUSED = Refused.
 SERVER_STOPPING = This server is stopping. Connect again and go on from the last token.
+SHARE_EXCEEDED = You are using up your share of this service. Slow down and try again; the same id is safe.
 STORAGE_AWAY = The database cannot be reached. Try again; the same id is safe.
 TOKEN_EXPIRED = The token has expired. Sign in again.

@@ -20,7 +20,7 @@ from citizen_reports.events import CATEGORIES, STATUSES
 from citizen_reports.model.draft import Draft, Place, Reporter
 from citizen_reports.model.media import Announced, Piece, check_piece
 from citizen_reports.model.refusals import ReportNotFound
-from citizen_reports.model.report import Receipt, Report
+from citizen_reports.model.report import EMERGENCIES, Receipt, Report
 from citizen_reports.storage.reports import Change
 from citizen_reports.usecases.change_feed import ChangeFeed
 from citizen_reports.usecases.intake import AppView, Intake
@@ -29,18 +29,32 @@ from citizen_reports.usecases.uploads import Uploads
 Context = grpc.aio.ServicerContext
 CATEGORY_OF = {value: category for category, value in CATEGORIES.items()}
 _NUMBER = re.compile(r"KZ[0-9]{2}-[0-9]{4}-[0-9]{7,9}")
+
+
+def _is_emergency(request: reports_pb2.OpenReportRequest) -> bool:
+    return CATEGORY_OF.get(request.category) in EMERGENCIES
+
+
+def _may_be_emergency(request: reports_pb2.SubmitReportRequest) -> bool:
+    """Always true: the category is in the database, and an opened emergency must get through."""
+    return True
+
+
+_SERVICE = "/tartip.reports.v1.CitizenReports"
 POLICY: Policy = {
-    f"/tartip.reports.v1.CitizenReports/{method}": allow(partners=True)
-    for method in (
-        "OpenReport",
-        "PutMedia",
-        "SubmitReport",
-        "GetReport",
-        "ListReports",
-        "WatchReports",
-        "ReplyToQuestion",
-        "DisputeAnswer",
-    )
+    f"{_SERVICE}/OpenReport": allow(partners=True, urgent=_is_emergency),
+    f"{_SERVICE}/SubmitReport": allow(partners=True, urgent=_may_be_emergency),
+    **{
+        f"{_SERVICE}/{method}": allow(partners=True)
+        for method in (
+            "PutMedia",
+            "GetReport",
+            "ListReports",
+            "WatchReports",
+            "ReplyToQuestion",
+            "DisputeAnswer",
+        )
+    },
 }
 
 

@@ -1,0 +1,90 @@
+"""The gRPC server of a process: mutual TLS, the gate, health and reflection.
+
+Its options decide how long a client that is gone keeps its places, how often clients may ping, and
+how much of a flood waits at the client.
+"""
+
+from pathlib import Path
+
+import grpc
+from chassis.grpc_server import Gate
+from google.protobuf import descriptor_pool
+from grpc_health.v1 import _async as health_aio
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+MESSAGE_BYTES_MAX = 9 * 1024 * 1024
+# Against memory alone: long before, `Shares` has refused a caller or all of them by name.
+RPCS_MAX = 4096
+KEEPALIVE_SECONDS = 10.0
+OPTIONS = [
+    ("grpc.max_receive_message_length", MESSAGE_BYTES_MAX),
+    ("grpc.max_send_message_length", MESSAGE_BYTES_MAX),
+    ("grpc.max_metadata_size", 16384),
+    ("grpc.so_reuseport", 0),
+    # A connection's calls beyond these are refused by HTTP/2, without a name and at little cost.
+    ("grpc.max_concurrent_streams", 256),
+    # A client that is gone without a word frees its places after keepalive and time-out.
+    ("grpc.keepalive_timeout_ms", 5_000),
+    ("grpc.http2.ping_timeout_ms", 5_000),  # a minute by default, whatever the line above says
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.http2.max_pings_without_data", 0),
+    # Clients may ping this often, with or without calls: those behind a NAT need it. (The header's
+    # name GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS stands for this key.)
+    ("grpc.http2.min_ping_interval_without_data_ms", 1_000),
+]
+
+
+class GrpcServer:
+    """The server at `address` ("host:port"); its health is SERVING once it has started."""
+
+    def __init__(
+        self,
+        address: str,
+        gate: Gate,
+        *,
+        cert: Path,
+        key: Path,
+        keepalive_seconds: float = KEEPALIVE_SECONDS,
+    ) -> None:
+        self._gate = gate
+        self.server = grpc.aio.server(
+            interceptors=[gate],
+            options=[*OPTIONS, ("grpc.keepalive_time_ms", int(keepalive_seconds * 1e3))],
+            maximum_concurrent_rpcs=RPCS_MAX,
+        )
+        self._health = health_aio.HealthServicer()
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self.server)
+        credentials = grpc.ssl_server_credentials(
+            [(key.read_bytes(), cert.read_bytes())],
+            gate.authorities.bundle,
+            require_client_auth=True,
+        )
+        if self.server.add_secure_port(address, credentials) == 0:
+            raise OSError(f"cannot listen on {address}")
+
+    async def start(self, services: tuple[str, ...]) -> None:
+        """Start the services with these full names. Raises RuntimeError unless the policy fits."""
+        names = (*services, health.SERVICE_NAME, reflection.SERVICE_NAME)
+        reflection.enable_server_reflection(names, self.server)
+        self._check_policy(services)
+        await self.server.start()
+        await self._health.set("", health_pb2.HealthCheckResponse.SERVING)
+
+    async def stop(self, grace_seconds: float) -> None:
+        """Accept no new calls, end streams without a deadline and wait for calls in flight."""
+        await self._health.enter_graceful_shutdown()
+        await self._gate.end_endless_streams()
+        await self.server.stop(grace_seconds)
+
+    def _check_policy(self, services: tuple[str, ...]) -> None:
+        """Raise RuntimeError unless the policy has exactly the methods of these services."""
+        pool = descriptor_pool.Default()
+        methods = {
+            f"/{service}/{method.name}"
+            for service in services
+            for method in pool.FindServiceByName(service).methods
+        }
+        if methods != set(self._gate.policy):
+            missing, extra = methods - set(self._gate.policy), set(self._gate.policy) - methods
+            raise RuntimeError(f"policy differs from the services: {missing=} {extra=}")
