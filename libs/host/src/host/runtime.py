@@ -35,6 +35,7 @@ from host.consumer import Consumer, Subscription
 from host.migrations import migrate
 from host.outbox import Relay
 from host.scheduler import Scheduler, WorkHandler
+from host.shares import QuotaOf, no_quota
 
 GRACE_SECONDS = 20.0
 PING_SECONDS = 5.0
@@ -61,6 +62,7 @@ class Chassis(Generic[S]):
     loops: list[tuple[str, Callable[[], Coroutine[Any, Any, None]]]] = field(default_factory=list)
     work: dict[str, WorkHandler] = field(default_factory=dict)
     on_stop: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
+    quota_of: QuotaOf = no_quota
 
     @property
     def db(self) -> Database:
@@ -99,6 +101,10 @@ class Chassis(Generic[S]):
         """Publish this service's outbox to these streams."""
         relay = Relay(self.db, self.broker, source=self.name, streams=streams)
         self.loop("relay", relay.run)
+
+    def share_by(self, quota_of: QuotaOf) -> None:
+        """Limit each caller by its quota; None means the default of the caller's kind."""
+        self.quota_of = quota_of
 
     def do(self, kind: str, handler: WorkHandler) -> None:
         """Register the handler of a kind of scheduled work; the handler gets the work's key."""
