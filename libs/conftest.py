@@ -12,6 +12,7 @@ from audit_log.subtrees import install_nodes
 from chassis.clock import system_clock
 from chassis.db import Database
 from chassis.tables import index_attempts, install_v1, install_v2
+from partners.storage import install_partners
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import create_async_engine
 from vault.keyring import Keyring
@@ -58,6 +59,7 @@ def _install(connection: Connection) -> None:
     install_v2(operations, ROLE)
     index_attempts(operations)
     install_nodes(operations, ROLE)
+    install_partners(operations, ROLE, owned_by=())
 
 
 @pytest.fixture

@@ -70,13 +70,15 @@ class Caller:
 @dataclass(frozen=True)
 class Allow:
     """The callers that may use a method, and whether they must state a purpose because the answer
-    holds personal data. Operators call through a service and need one of `roles`."""
+    holds personal data. Operators call through a service and need one of `roles`; partners need
+    `scope`, which is looked up within the gate (`guard` of the host's `Chassis`)."""
 
     partners: bool = False
     devices: bool = False
     services: frozenset[str] = field(default_factory=frozenset)
     roles: frozenset[str] = field(default_factory=frozenset)
     purpose: bool = False
+    scope: str = ""
 
     def admits(self, caller: Caller) -> bool:
         """Whether the caller may use the method; the gate checks the purpose."""
@@ -95,9 +97,10 @@ def allow(
     services: Iterable[str] = (),
     roles: Iterable[str] = (),
     purpose: bool = False,
+    scope: str = "",
 ) -> Allow:
     """Create an `Allow` from any iterables of names."""
-    return Allow(partners, devices, frozenset(services), frozenset(roles), purpose)
+    return Allow(partners, devices, frozenset(services), frozenset(roles), purpose, scope)
 
 
 def caller_from_spiffe(uris: Iterable[str]) -> tuple[str, str]:

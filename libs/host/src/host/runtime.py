@@ -63,6 +63,8 @@ class Chassis(Generic[S]):
     work: dict[str, WorkHandler] = field(default_factory=dict)
     on_stop: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
     quota_of: QuotaOf = no_quota
+    # Returns a servicer whose methods for partners look the caller's scope up.
+    guard: Callable[[descriptor.ServiceDescriptor, Any], Any] | None = None
 
     @property
     def db(self) -> Database:
@@ -201,6 +203,7 @@ async def chassis_of(service: Service[S], settings: S) -> AsyncIterator[Chassis[
 
 
 async def _serve_grpc(chassis: Chassis[Any], stopping: asyncio.Event) -> None:
+    _check_scopes(chassis)
     settings = chassis.settings
     server = GrpcServer(
         settings.grpc_address,
@@ -210,8 +213,8 @@ async def _serve_grpc(chassis: Chassis[Any], stopping: asyncio.Event) -> None:
         key=settings.tls_key,
         authorities=Authorities.in_folder(settings.tls_client_authorities),
     )
-    for _, add, servicer in chassis.servicers:
-        add(servicer, server.server)
+    for service, add, servicer in chassis.servicers:
+        add(chassis.guard(service, servicer) if chassis.guard else servicer, server.server)
     chassis.loop("database clock", lambda: _keep_pinging(chassis.db))
     if chassis.work:
         chassis.loop("scheduler", Scheduler(chassis.db, chassis.clock, chassis.work).run)
@@ -220,6 +223,17 @@ async def _serve_grpc(chassis: Chassis[Any], stopping: asyncio.Event) -> None:
         log.info("serving on %s", settings.grpc_address)
         await stopping.wait()
         await server.stop(GRACE_SECONDS)
+
+
+def _check_scopes(chassis: Chassis[Any]) -> None:
+    """Raise RuntimeError if partners may call a method without a scope, or without a guard."""
+    open_to_all = [
+        method
+        for method, rule in chassis.policy.items()
+        if rule.partners and not (rule.scope and chassis.guard)
+    ]
+    if open_to_all:
+        raise RuntimeError(f"methods for partners need a scope and a guard: {open_to_all}")
 
 
 @contextlib.asynccontextmanager

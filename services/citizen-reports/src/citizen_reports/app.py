@@ -7,6 +7,7 @@ from audit_log.service import serve_audit_log
 from chassis.telemetry import UUID_SHAPE
 from host.runtime import Chassis, Service
 from law.regions.borders import borders
+from partners.service import serve_partners
 from tartip.reports.v1 import reports_pb2, reports_pb2_grpc
 
 from citizen_reports import consumers
@@ -34,7 +35,8 @@ async def build(chassis: Chassis[ReportsSettings]) -> None:
     evidence, openings = InferenceGateway(channel), Openings(db, clock)
     followup = FollowUp(db, clock, law, recorder, evidence)
     change_feed = ChangeFeed(db)
-    apps = CitizenReportsApi(Intake(db, clock, law, recorder, openings), Uploads(db), change_feed)
+    intake = Intake(db, clock, law, recorder, openings, partners=serve_partners(chassis))
+    apps = CitizenReportsApi(intake, Uploads(db), change_feed)
     desk_usecases = Desk(db, clock, law, recorder, openings)
     desk = ReportDeskApi(desk_usecases, SentMedia(db, openings, evidence))
 

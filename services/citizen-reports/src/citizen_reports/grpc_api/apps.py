@@ -14,6 +14,7 @@ from chassis.identity import allow
 from chassis.pages import read_page
 from google.protobuf.timestamp_pb2 import Timestamp
 from law.assumed import assumed_years
+from partners.model import PartnerScope
 from tartip.reports.v1 import reports_pb2, reports_pb2_grpc
 
 from citizen_reports.events import CATEGORIES, STATUSES
@@ -30,7 +31,9 @@ Context = grpc.aio.ServicerContext
 CATEGORY_OF = {value: category for category, value in CATEGORIES.items()}
 _NUMBER = re.compile(r"KZ[0-9]{2}-[0-9]{4}-[0-9]{7,9}")
 POLICY: Policy = {
-    f"/tartip.reports.v1.CitizenReports/{method}": allow(partners=True)
+    f"/tartip.reports.v1.CitizenReports/{method}": allow(
+        partners=True, scope=PartnerScope.REPORTS.value
+    )
     for method in (
         "OpenReport",
         "PutMedia",
