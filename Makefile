@@ -5,7 +5,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 PYTHON ?= python3
 VENV := .venv/bin
-MEMBERS := libs/vault libs/statements libs/chassis libs/host libs/audit_log libs/law libs/vision infra/scenes infra/local infra/testing infra/bench $(wildcard services/*)
+MEMBERS := libs/vault libs/statements libs/chassis libs/host libs/audit_log libs/law libs/partners libs/vision infra/scenes infra/local infra/testing infra/bench $(wildcard services/*)
 export UV_LINK_MODE ?= copy
 export UV_NO_PROGRESS ?= 1
 # Trust whom the machine trusts: behind a company's proxy the tools' own lists do not suffice.

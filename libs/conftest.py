@@ -13,6 +13,7 @@ from chassis.clock import system_clock
 from chassis.db import Database
 from host.leases import install_leases
 from host.schema import index_attempts, install_v1, install_v2
+from partners.storage import install_partners
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import create_async_engine
 from vault.keyring import Keyring
@@ -60,6 +61,7 @@ def _install(connection: Connection) -> None:
     index_attempts(operations)
     install_nodes(operations, ROLE)
     install_leases(operations, ROLE)
+    install_partners(operations, ROLE, owned_by=())
 
 
 @pytest.fixture

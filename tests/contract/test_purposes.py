@@ -17,6 +17,7 @@ from inference_gateway.camera_rules.grpc_api import POLICY as FUNCTIONS
 from inference_gateway.grpc_api import POLICY as INFERENCE
 from inference_gateway.streams.grpc_api import POLICY as STREAMS
 from inference_gateway.watchlists.grpc_api import POLICY as WATCHLISTS
+from partners.api import POLICY as PARTNERS
 from violations.grpc_api import POLICY as VIOLATIONS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -29,6 +30,7 @@ POLICIES: Mapping[str, Allow] = {
     **FINES,
     **FUNCTIONS,
     **INFERENCE,
+    **PARTNERS,
     **STREAMS,
     **WATCHLISTS,
     **VIOLATIONS,

@@ -74,6 +74,7 @@ def _reasons(text: str, area: str) -> str:
 
 
 SHARED = codes_in_proto("common")
+SHARED_BY = ("chassis", "law", "partners")
 
 
 @pytest.mark.parametrize("service", AREA_OF)
@@ -86,10 +87,17 @@ def test_every_refusal_of_a_service_stands_in_its_contract(service: str) -> None
 
 @pytest.mark.parametrize("service", AREA_OF)
 def test_every_documented_refusal_can_be_answered(service: str) -> None:
-    shared = codes_in_code(*(ROOT / "libs" / library / "src" for library in ("chassis", "law")))
+    shared = codes_in_code(*(ROOT / "libs" / library / "src" for library in SHARED_BY))
     used = codes_in_code(ROOT / "services" / service / "src").keys() | shared.keys()
     never = codes_in_proto(AREA_OF[service]) - used
     assert not never, f"documented for {service}, but nothing answers it: {sorted(never)}"
+
+
+def test_every_refusal_of_partners_stands_in_a_contract() -> None:
+    used = codes_in_code(ROOT / "libs" / "partners" / "src").keys()
+    documented = codes_in_proto("partners") | codes_in_proto("reports") | SHARED
+    assert used <= documented, sorted(used - documented)
+    assert codes_in_proto("partners") - SHARED <= used
 
 
 def test_every_refusal_of_the_chassis_stands_in_the_common_contract() -> None:

@@ -74,6 +74,8 @@ SERVICES = (
     CITIZEN_REPORTS,
     OPERATOR_GATEWAY,
 )
+# The services that partners call; each has partners as rows of its own.
+PARTNER_SERVICES = (FINES, CITIZEN_REPORTS)
 GRPC_SERVICES = tuple(service for service in SERVICES if service.port_offset is not None)
 SCHEMAS = tuple(service.schema for service in SERVICES if service.schema is not None)
 
@@ -124,6 +126,9 @@ OPERATORS = (
         name="Dina Watchlist",
         roles=("watchlist_officer",),
         regions=("KZ-71",),
+    ),
+    Operator(
+        id="partners-1", name="Gulnar Partners", roles=("partner_administrator",), regions=("*",)
     ),
     Operator(id="auditor-1", name="Madina Auditor", roles=("auditor",), regions=("*",)),
 )

@@ -74,7 +74,8 @@ class Caller:
 @dataclass(frozen=True)
 class Allow:
     """The callers that may use a method, and whether they must state a purpose because the answer
-    holds personal data. Operators call through a service and need one of `roles`. Requests for
+    holds personal data. Operators call through a service and need one of `roles`; partners need
+    `scope`, which is looked up within the gate (`guard` of the host's `Chassis`). Requests for
     which `urgent` holds have room of their own when a caller or the process has used up its own."""
 
     partners: bool = False
@@ -83,6 +84,7 @@ class Allow:
     roles: frozenset[str] = field(default_factory=frozenset)
     purpose: bool = False
     urgent: Callable[[Any], bool] | None = None
+    scope: str = ""
 
     def admits(self, caller: Caller) -> bool:
         """Whether the caller may use the method; the gate checks the purpose."""
@@ -102,9 +104,10 @@ def allow(
     roles: Iterable[str] = (),
     purpose: bool = False,
     urgent: Callable[[Any], bool] | None = None,
+    scope: str = "",
 ) -> Allow:
     """Create an `Allow` from any iterables of names."""
-    return Allow(partners, devices, frozenset(services), frozenset(roles), purpose, urgent)
+    return Allow(partners, devices, frozenset(services), frozenset(roles), purpose, urgent, scope)
 
 
 def caller_from_spiffe(uris: Iterable[str]) -> tuple[str, str]:

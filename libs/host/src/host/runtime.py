@@ -64,6 +64,8 @@ class Chassis(Generic[S]):
     work: dict[str, WorkHandler] = field(default_factory=dict)
     on_stop: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
     quota_of: QuotaOf = no_quota
+    # Returns a servicer whose methods for partners look the caller's scope up.
+    guard: Callable[[descriptor.ServiceDescriptor, Any], Any] | None = None
 
     @property
     def db(self) -> Database:
@@ -202,12 +204,13 @@ async def chassis_of(service: Service[S], settings: S) -> AsyncIterator[Chassis[
 
 
 async def _serve_grpc(chassis: Chassis[Any], stopping: asyncio.Event) -> None:
+    _check_scopes(chassis)
     settings = chassis.settings
     authorities = Authorities.in_folder(settings.tls_client_authorities)
     gate = Gate(chassis.policy, chassis.tokens, authorities, Shares(chassis.quota_of))
     server = GrpcServer(settings.grpc_address, gate, cert=settings.tls_cert, key=settings.tls_key)
-    for _, add, servicer in chassis.servicers:
-        add(servicer, server.server)
+    for service, add, servicer in chassis.servicers:
+        add(chassis.guard(service, servicer) if chassis.guard else servicer, server.server)
     chassis.loop("database clock", lambda: _keep_pinging(chassis.db))
     if chassis.work:
         chassis.loop("scheduler", Scheduler(chassis.db, chassis.clock, chassis.work).run)
@@ -216,6 +219,17 @@ async def _serve_grpc(chassis: Chassis[Any], stopping: asyncio.Event) -> None:
         log.info("serving on %s", settings.grpc_address)
         await stopping.wait()
         await server.stop(GRACE_SECONDS)
+
+
+def _check_scopes(chassis: Chassis[Any]) -> None:
+    """Raise RuntimeError if partners may call a method without a scope, or without a guard."""
+    open_to_all = [
+        method
+        for method, rule in chassis.policy.items()
+        if rule.partners and not (rule.scope and chassis.guard)
+    ]
+    if open_to_all:
+        raise RuntimeError(f"methods for partners need a scope and a guard: {open_to_all}")
 
 
 @contextlib.asynccontextmanager

@@ -8,6 +8,7 @@ from chassis.pages import Pages
 from chassis.telemetry import UUID_SHAPE
 from host.runtime import Chassis, Service
 from law.regions.borders import borders
+from partners.service import serve_partners
 from tartip.reports.v1 import reports_pb2, reports_pb2_grpc
 
 from citizen_reports import consumers
@@ -35,7 +36,7 @@ async def build(chassis: Chassis[ReportsSettings]) -> None:
     evidence, openings = InferenceGateway(channel), Openings(db, clock)
     followup = FollowUp(db, clock, law, recorder, evidence)
     change_feed, pages = ChangeFeed(db), Pages(db.keyring)
-    intake = Intake(db, clock, law, recorder, openings)
+    intake = Intake(db, clock, law, recorder, openings, partners=serve_partners(chassis))
     apps = CitizenReportsApi(intake, Uploads(db), change_feed, pages)
     desk_usecases = Desk(db, clock, law, recorder, openings)
     desk = ReportDeskApi(desk_usecases, SentMedia(db, openings, evidence), pages)

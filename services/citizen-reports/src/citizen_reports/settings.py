@@ -2,11 +2,14 @@
 
 from typing import ClassVar
 
-from chassis.settings import Settings
+from partners.settings import PartnerSettings
 
 
-class ReportsSettings(Settings):
-    for_trials_alone: ClassVar[tuple[str, ...]] = (*Settings.for_trials_alone, "assume_years")
+class ReportsSettings(PartnerSettings):
+    for_trials_alone: ClassVar[tuple[str, ...]] = (
+        *PartnerSettings.for_trials_alone,
+        "assume_years",
+    )
 
     inference_gateway_address: str = ""
     # Years of which the law has not told the calendar follow from the last known.

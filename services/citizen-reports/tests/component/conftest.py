@@ -27,6 +27,7 @@ from chassis.refusals import RemoteRefusal
 from PIL import Image
 from tartip.common.v1 import common_pb2
 from tartip.inference.v1 import inference_pb2, inference_pb2_grpc
+from tartip.partners.v1 import partners_pb2_grpc
 from tartip.reports.v1 import reports_pb2 as pb
 from tartip.reports.v1 import reports_pb2_grpc
 from tartip_testing.mesh import RunningTestMesh
@@ -97,7 +98,12 @@ def service(
     engines: RunningTestMesh, evidence: Evidence, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[str]:
     """The address of the service, migrated and serving."""
-    environment = migrated(engines, SERVICE, TARTIP_INFERENCE_GATEWAY_ADDRESS=evidence.address)
+    environment = migrated(
+        engines,
+        SERVICE,
+        TARTIP_INFERENCE_GATEWAY_ADDRESS=evidence.address,
+        TARTIP_PARTNERS_REFRESH_SECONDS="0.5",
+    )
     log = tmp_path_factory.mktemp("log") / "service.log"
     with serving(engines, SERVICE, environment, log) as address:
         yield address
@@ -112,17 +118,22 @@ class As:
     metadata: tuple[tuple[str, str | bytes], ...] = ()
     apps: Any = field(init=False)
     desk: Any = field(init=False)
+    partners: Any = field(init=False)
 
     def __post_init__(self) -> None:
         channel = self.channels.to(self.address, SERVICE)
         self.apps = reports_pb2_grpc.CitizenReportsStub(channel)
         self.desk = reports_pb2_grpc.ReportDeskStub(channel)
+        self.partners = partners_pb2_grpc.PartnersStub(channel)
 
     async def app(self, method: str, request: Any) -> Any:
         return await getattr(self.apps, method)(request, timeout=10, metadata=self.metadata)
 
     async def at_desk(self, method: str, request: Any) -> Any:
         return await getattr(self.desk, method)(request, timeout=10, metadata=self.metadata)
+
+    async def of_partners(self, method: str, request: Any) -> Any:
+        return await getattr(self.partners, method)(request, timeout=10, metadata=self.metadata)
 
     async def open_media(self, report_id: str, media_id: str) -> list[pb.OpenEvidenceResponse]:
         request = pb.OpenEvidenceRequest(report_id=report_id, media_id=media_id)

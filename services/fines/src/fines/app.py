@@ -11,6 +11,7 @@ from host.runtime import Chassis, Service
 from law import guards
 from law.fine_dates import DayCount
 from law.owners import owner_rules
+from partners.service import serve_partners
 from tartip.fines.v1 import fines_pb2, fines_pb2_grpc
 from tartip.violations.v1 import events_pb2
 
@@ -73,6 +74,7 @@ async def build(chassis: Chassis[FinesSettings]) -> None:
         ),
         payments.POLICY,
     )
+    serve_partners(chassis)
     serve_audit_log(chassis, AuditRules(records_attempts=True))
     chassis.publish_from("FINES")
     chassis.consume(

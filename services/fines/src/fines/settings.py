@@ -3,11 +3,14 @@
 from pathlib import Path
 from typing import ClassVar, Literal
 
-from chassis.settings import Settings
+from partners.settings import PartnerSettings
 
 
-class FinesSettings(Settings):
-    for_trials_alone: ClassVar[tuple[str, ...]] = (*Settings.for_trials_alone, "assume_years")
+class FinesSettings(PartnerSettings):
+    for_trials_alone: ClassVar[tuple[str, ...]] = (
+        *PartnerSettings.for_trials_alone,
+        "assume_years",
+    )
 
     violations_address: str = ""
     # plate -> {"make", "model", "owner": {"iin" or "bin", "name", "address", "phone"}}

@@ -20,6 +20,7 @@ from chassis.refusals import Refusal
 from fines.clients.vehicles import VehicleFile
 from google.protobuf.message import Message
 from tartip.fines.v1 import fines_pb2_grpc
+from tartip.partners.v1 import partners_pb2_grpc
 from tartip.violations.v1 import violations_pb2, violations_pb2_grpc
 from tartip_testing.mesh import RunningTestMesh
 from tartip_testing.service import migrated, serving
@@ -72,6 +73,7 @@ def environment(
         TARTIP_VEHICLES_FILE=str(vehicles.path),
         TARTIP_LETTERS_DIR=str(letters),
         TARTIP_VIOLATIONS_ADDRESS=peer.address,
+        TARTIP_PARTNERS_REFRESH_SECONDS="0.5",
     )
 
 
@@ -100,7 +102,11 @@ class As:
 
     async def call(self, method: str, request: Any) -> Any:
         channel = self.channels.to(self.address, SERVICE)
-        stubs = (fines_pb2_grpc.FinesStub(channel), fines_pb2_grpc.FinePaymentsStub(channel))
+        stubs = (
+            fines_pb2_grpc.FinesStub(channel),
+            fines_pb2_grpc.FinePaymentsStub(channel),
+            partners_pb2_grpc.PartnersStub(channel),
+        )
         stub = next(found for found in stubs if hasattr(found, method))
         with peers_refusals():
             return await getattr(stub, method)(request, timeout=10, metadata=self.metadata)

@@ -10,6 +10,7 @@ import asyncpg
 import fines
 from alembic import command
 from alembic.config import Config
+from partners.model import PartnerScope
 from tartip_testing.mesh import RunningTestMesh
 
 FOLDER = Path(fines.__file__).parents[2] / "migrations"
@@ -39,7 +40,15 @@ FROM (VALUES (1, 'issue', 'receivable:100000000000009', 'treasury:KZ-75', 200, N
 INSERT INTO payments VALUES ('kaspi', '00000000-0000-7000-8000-0000000000aa', '100000000000009',
     'KZ-75', 100, 'RRN123456', '2026-06-05', '2026-06-05T12:00:00Z',
     '00000000-0000-7000-8000-000000000002');
+INSERT INTO requests (caller, request_id, fingerprint) VALUES
+    ('partner/kaspi', '00000000-0000-7000-8000-0000000000aa', 'x'),
+    ('partner/halyk', '00000000-0000-7000-8000-0000000000bb', 'x'),
+    ('operator/finance-1', '00000000-0000-7000-8000-0000000000cc', 'x');
+INSERT INTO audit (entry_id, canonical) VALUES
+    ('00000000-0000-7000-8000-0000000000dd', '{"action":"read","actor":"partner/eurasian"}'),
+    ('00000000-0000-7000-8000-0000000000ee', '{"action":"read","actor":"operator/finance-1"}');
 """
+SEEN_PARTNERS = "SELECT * FROM partners ORDER BY name"
 
 
 async def test_a_data_folder_from_before_brings_its_refunds_and_frames_along(
@@ -56,6 +65,10 @@ async def test_a_data_folder_from_before_brings_its_refunds_and_frames_along(
     assert (refund["partner"], refund["refund_id"]) == ("kaspi", entry["entry_id"])
     assert (refund["amount_minor"], refund["refunded_at"]) == (100, entry["posted_at"])
     assert refund["reason"] == "FINE_CANCELLED"
+    partners = await connection.fetch(SEEN_PARTNERS)
+    assert [row["name"] for row in partners] == ["eurasian", "halyk", "kaspi"]
+    assert {row["changed_by"] for row in partners} == {"system/migration"}
+    assert all(set(row["scopes"]) == set(PartnerScope) and not row["kinds"] for row in partners)
     work = await connection.fetch("SELECT key FROM work WHERE kind = 'record_evidence'")
     assert [row["key"] for row in work] == [PAID]
     held = await connection.fetchrow("SELECT * FROM fines WHERE number = $1", AWAITING)

@@ -14,10 +14,12 @@ from tartip_cli.ports import Ports
 from tartip_cli.provision.certificates import Certificates
 from tartip_cli.settings import Settings
 from tartip_cli.topology import (
+    CITIZEN_REPORTS,
     COMMAND_LINE,
     FINES,
     GRPC_SERVICES,
     INFERENCE_GATEWAY,
+    PARTNERS,
     VIOLATIONS,
     Service,
 )
@@ -95,12 +97,16 @@ class ServiceParts:
         return own | self._particular(service)
 
     def _particular(self, service: Service) -> dict[str, str]:
+        # Whoever gets a certificate at each start may call in a trial; else `tartip partners add`.
+        trial = {"TARTIP_TRIAL_PARTNERS": ",".join(PARTNERS)} if self.settings.is_trial else {}
         if service is FINES:
             vehicles = self.settings.vehicles_file or self.home.path / "vehicles.json"
-            return {
+            return trial | {
                 "TARTIP_VEHICLES_FILE": str(vehicles),
                 "TARTIP_LETTERS_DIR": str(self.home.letters),
             }
+        if service is CITIZEN_REPORTS:
+            return trial
         if service is INFERENCE_GATEWAY:
             return ERASING
         if service is VIOLATIONS:

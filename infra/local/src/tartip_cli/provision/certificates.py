@@ -123,15 +123,24 @@ class Certificates:
         """The signing key that an officer's browser or card would hold."""
         return self._pair("officer", operator_id)
 
+    def issue_partner(self, name: str) -> bool:
+        """Issue the certificate of a partner that has none; return whether it was issued."""
+        if self.partner(name).certificate.exists():
+            return False
+        self._issue("partner", name)
+        return True
+
     def renew(self) -> None:
-        """Create missing authorities and replace all leaf certificates. Raises Failure."""
+        """Create missing authorities and replace all leaf certificates, those of partners that were
+        added included. Raises Failure.
+        """
         for folder in ("authorities", *_NAMES, "officer"):
             (self.folder / folder).mkdir(mode=0o700, exist_ok=True)
+        found = sorted((self.folder / "partner").glob("*.pem"))
+        added = [path.stem for path in found if path.with_suffix(".key").exists()]
         for kind, names in _NAMES.items():
-            authority = Authority.open(self.client_authorities, kind)
-            for name in names:
-                uri, pair = f"spiffe://tartip/{kind}/{name}", self._pair(kind, name)
-                authority.issue(pair, common_name=name, uri=uri, serves=kind == "service")
+            for name in dict.fromkeys((*names, *(added if kind == "partner" else ()))):
+                self._issue(kind, name)
         officers = Authority.open(self.folder, "officer-ca")
         for operator in OPERATORS:
             officers.issue(self.officer(operator.id), common_name=operator.id, uri=None)
@@ -141,6 +150,11 @@ class Certificates:
         write_private(self.authority, services)
         write_private(self.broker_clients, services + devices)
         (self.folder / _RETIRED).unlink(missing_ok=True)
+
+    def _issue(self, kind: str, name: str) -> None:
+        uri, pair = f"spiffe://tartip/{kind}/{name}", self._pair(kind, name)
+        authority = Authority.open(self.client_authorities, kind)
+        authority.issue(pair, common_name=name, uri=uri, serves=kind == "service")
 
     def _pair(self, kind: str, name: str) -> KeyPair:
         return KeyPair(self.folder / kind / f"{name}.pem", self.folder / kind / f"{name}.key")

@@ -14,6 +14,7 @@ from chassis.identity import allow
 from chassis.pages import Pages
 from google.protobuf.timestamp_pb2 import Timestamp
 from law.assumed import assumed_years
+from partners.model import PartnerScope
 from tartip.reports.v1 import reports_pb2, reports_pb2_grpc
 
 from citizen_reports.events import CATEGORIES, STATUSES
@@ -40,12 +41,12 @@ def _may_be_emergency(request: reports_pb2.SubmitReportRequest) -> bool:
     return True
 
 
-_SERVICE = "/tartip.reports.v1.CitizenReports"
+_SERVICE, _SCOPE = "/tartip.reports.v1.CitizenReports", PartnerScope.REPORTS.value
 POLICY: Policy = {
-    f"{_SERVICE}/OpenReport": allow(partners=True, urgent=_is_emergency),
-    f"{_SERVICE}/SubmitReport": allow(partners=True, urgent=_may_be_emergency),
+    f"{_SERVICE}/OpenReport": allow(partners=True, scope=_SCOPE, urgent=_is_emergency),
+    f"{_SERVICE}/SubmitReport": allow(partners=True, scope=_SCOPE, urgent=_may_be_emergency),
     **{
-        f"{_SERVICE}/{method}": allow(partners=True)
+        f"{_SERVICE}/{method}": allow(partners=True, scope=_SCOPE)
         for method in (
             "PutMedia",
             "GetReport",

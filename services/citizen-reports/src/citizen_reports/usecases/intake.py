@@ -15,10 +15,11 @@ from chassis.clock import Clock
 from chassis.db import Database, RowExists, canonical_json
 from chassis.identity import Caller
 from chassis.pages import PageSpec
-from chassis.refusals import IdReused, checks
+from chassis.refusals import IdReused, Refusal, checks
 from chassis.telemetry import current_story
 from chassis.transaction import Tx
 from law.zone import almaty_day
+from partners.register import PartnerRegister
 
 from citizen_reports import events
 from citizen_reports.model.draft import TEXT_MAX, CheckedDraft, Draft
@@ -59,25 +60,40 @@ class AppView:
 
 class Intake:
     def __init__(
-        self, db: Database, clock: Clock, law: Law, recorder: ReportRecorder, openings: Openings
+        self,
+        db: Database,
+        clock: Clock,
+        law: Law,
+        recorder: ReportRecorder,
+        openings: Openings,
+        *,
+        partners: PartnerRegister,
     ) -> None:
         self._db = db
         self._clock = clock
         self._law = law
         self._recorder = recorder
         self._openings = openings
+        self._partners = partners
 
     async def open(
         self, report_id: UUID | None, draft: Draft, content: bytes, caller: Caller
     ) -> AppView:
         """Store a draft under the app's id and return it. `content` is the serialised request.
 
-        A repetition with the same content returns the stored report. Raises BadRequest, or IdReused
-        for other content or an id that another partner has used.
+        A repetition with the same content returns the stored report. Raises BadRequest,
+        ReportKindNotAllowed, or IdReused for other content or an id that another partner has used.
         """
         now = self._clock()
         checked = draft.checked(now, report_id_ok=report_id is not None)
         assert report_id is not None
+        try:
+            self._partners.require_kind(caller, checked.category)
+        except Refusal:  # what was opened before is answered as it was
+            async with self._db.begin(caller.scope) as tx:
+                if await tx.once(caller.key, report_id, content):
+                    raise
+                return await self._view(tx, await reports.get(tx, report_id))
         report = _opened(report_id, checked, caller.name, now)
         async with self._db.begin(caller.scope) as tx:
             reporter_key = await contents.key_of_reporter(tx, checked.reporter)
@@ -101,13 +117,15 @@ class Intake:
         """Register and route the report in a single transaction; a repetition returns the same
         receipt.
 
-        Raises ReportNotFound, MediaIncomplete, MediaNotAPicture or CalendarYearMissing.
+        Raises ReportNotFound, ReportKindNotAllowed, MediaIncomplete, MediaNotAPicture or
+        CalendarYearMissing.
         """
         async with self._db.begin(caller.scope) as tx:
             report = await reports.get_for_update(tx, report_id)
             bind_trace(report)
             if report.receipt is not None:
                 return report.receipt
+            self._partners.require_kind(caller, report.category)
             items = await contents.media_of(tx, report_id)
             _require_whole(items)
             # Read after the row is locked: a call that waited is not registered in the past.

@@ -15,6 +15,7 @@ from chassis.telemetry import UUID_SHAPE
 from law.identity_numbers import is_owner_number
 from law.plates import normalised_plate
 from law.zone import parse_day
+from partners.model import PartnerScope
 from tartip.fines.v1 import fines_pb2, fines_pb2_grpc
 
 from fines.events import money
@@ -43,8 +44,14 @@ _KEY_WRONG = {
 }
 AMOUNT_MINOR_MAX = 10**12
 POLICY: Policy = {
-    f"/tartip.fines.v1.FinePayments/{method}": allow(partners=True)
-    for method in ("LookupFines", "QuoteFine", "PayFine", "GetPayment", "ListPayments")
+    f"/tartip.fines.v1.FinePayments/{method}": allow(partners=True, scope=scope.value)
+    for method, scope in {
+        "LookupFines": PartnerScope.LOOK_UPS,
+        "QuoteFine": PartnerScope.PAYMENTS,
+        "PayFine": PartnerScope.PAYMENTS,
+        "GetPayment": PartnerScope.PAYMENTS,
+        "ListPayments": PartnerScope.PAYMENTS,
+    }.items()
 }
 
 

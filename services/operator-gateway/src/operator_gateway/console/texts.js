@@ -287,6 +287,7 @@ export const TEXTS = {
   "role.supervisor": ["супервайзер", "супервайзер", "supervisor"],
   "role.internal_security": ["өз қауіпсіздігі", "собственная безопасность", "internal security"],
   "role.camera_administrator": ["камера әкімшісі", "администратор камер", "camera administrator"],
+  "role.partner_administrator": ["серіктестер әкімшісі", "администратор партнёров", "administrator of partners"],
   "role.finance": ["қаржы", "финансы", "finance"],
   "role.watchlist_officer": ["іздеу тізімдері", "розыскные списки", "watch-list officer"],
   "role.auditor": ["аудитор", "аудитор", "auditor"],

@@ -1,0 +1,180 @@
+"""Partners at each service that they call: the same change is made at all, one after the other.
+
+A service that already has what is wanted is left as it is, so that a change which was made at one
+service only is completed by asking for it again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from chassis.channels import peers_refusals
+from chassis.clock import new_id
+from chassis.refusals import Kind, Refusal
+from tartip.common.v1 import common_pb2
+from tartip.partners.v1 import partners_pb2 as pb
+from tartip.partners.v1 import partners_pb2_grpc
+from tartip.reports.v1 import reports_pb2
+
+from tartip_cli.clients.partner import Outside
+from tartip_cli.topology import PARTNER_SERVICES, Service
+
+_SECONDS = 10.0
+_PAGE = 200
+_SCOPE, _KIND = "PARTNER_SCOPE_", "CATEGORY_"
+SCOPES = {name.removeprefix(_SCOPE).lower(): number for name, number in pb.PartnerScope.items()}
+KINDS = {name.removeprefix(_KIND).lower(): number for name, number in reports_pb2.Category.items()}
+for _names in (SCOPES, KINDS):
+    del _names["unspecified"]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a service answered: what was done and the partner as it is now, or a refusal."""
+
+    service: str
+    done: str = ""
+    partner: pb.Partner | None = None
+    refusal: Refusal | None = None
+
+
+Decide = Callable[[Any], Awaitable[tuple[str, pb.Partner]]]
+Edit = Callable[[pb.PartnerTerms], None]
+
+
+async def at_each(mesh: Outside, decide: Decide) -> list[Outcome]:
+    """Decide at each service; a refusal or a service that is away does not stop the others."""
+    return [await _at(mesh, service, decide) for service in PARTNER_SERVICES]
+
+
+async def listed(mesh: Outside) -> tuple[dict[str, dict[str, pb.Partner]], list[Outcome]]:
+    """The partners of all services by name, then by service; and the services that refused."""
+    found: dict[str, dict[str, pb.Partner]] = {}
+    refused = []
+    for service in PARTNER_SERVICES:
+        try:
+            for partner in await _every(_stub(mesh, service)):
+                found.setdefault(partner.name, {})[service.name] = partner
+        except Refusal as refusal:
+            refused.append(Outcome(service.name, refusal=refusal))
+    return dict(sorted(found.items())), refused
+
+
+def added(name: str, terms: pb.PartnerTerms) -> Decide:
+    """Add a partner with these terms, unless it has them already."""
+
+    async def decide(stub: Any) -> tuple[str, pb.Partner]:
+        current = await _known(stub, name)
+        if current and not current.HasField("revoked_at") and _alike(current.terms, terms):
+            return "unchanged", current
+        request = pb.AddPartnerRequest(request_id=str(new_id()), name=name, terms=terms)
+        return "added", (await stub.AddPartner(request, timeout=_SECONDS)).partner
+
+    return decide
+
+
+def changed(name: str, edit: Edit) -> Decide:
+    """Change the terms of a partner in place by `edit`, unless that changes nothing."""
+
+    async def decide(stub: Any) -> tuple[str, pb.Partner]:
+        current = await _get(stub, name)
+        terms = pb.PartnerTerms()
+        terms.CopyFrom(current.terms)
+        edit(terms)
+        if _alike(current.terms, terms) and not current.HasField("revoked_at"):
+            return "unchanged", current
+        request = pb.ChangePartnerRequest(
+            request_id=str(new_id()), name=name, version=current.version, terms=terms
+        )
+        return "changed", (await stub.ChangePartner(request, timeout=_SECONDS)).partner
+
+    return decide
+
+
+def revoked(name: str, reason: str) -> Decide:
+    """Revoke a partner, unless it is revoked."""
+
+    async def decide(stub: Any) -> tuple[str, pb.Partner]:
+        current = await _get(stub, name)
+        if current.HasField("revoked_at"):
+            return "unchanged", current
+        request = pb.RevokePartnerRequest(request_id=str(new_id()), name=name, reason=reason)
+        return "revoked", (await stub.RevokePartner(request, timeout=_SECONDS)).partner
+
+    return decide
+
+
+def shown(name: str) -> Decide:
+    """Read a partner and change nothing."""
+
+    async def decide(stub: Any) -> tuple[str, pb.Partner]:
+        return "read", await _get(stub, name)
+
+    return decide
+
+
+def scope_names(terms: pb.PartnerTerms) -> list[str]:
+    return [pb.PartnerScope.Name(scope).removeprefix(_SCOPE).lower() for scope in terms.scopes]
+
+
+def kind_names(terms: pb.PartnerTerms) -> list[str]:
+    return [reports_pb2.Category.Name(kind).removeprefix(_KIND).lower() for kind in terms.kinds]
+
+
+def quota_of(terms: pb.PartnerTerms) -> dict[str, float]:
+    """The limits that differ from the default for partners."""
+    return {field.name: value for field, value in terms.quota.ListFields()}
+
+
+async def _at(mesh: Outside, service: Service, decide: Decide) -> Outcome:
+    try:
+        with peers_refusals():
+            done, partner = await decide(_stub(mesh, service))
+    except Refusal as refusal:
+        return Outcome(service.name, refusal=refusal)
+    return Outcome(service.name, done, partner)
+
+
+def _stub(mesh: Outside, service: Service) -> Any:
+    return partners_pb2_grpc.PartnersStub(mesh.as_command_line(service))
+
+
+async def _get(stub: Any, name: str) -> pb.Partner:
+    answer = await stub.GetPartner(pb.GetPartnerRequest(name=name), timeout=_SECONDS)
+    found: pb.Partner = answer.partner
+    return found
+
+
+async def _known(stub: Any, name: str) -> pb.Partner | None:
+    try:
+        with peers_refusals():
+            return await _get(stub, name)
+    except Refusal as refusal:
+        if refusal.kind is Kind.NOT_FOUND:
+            return None
+        raise
+
+
+async def _every(stub: Any) -> list[pb.Partner]:
+    found: list[pb.Partner] = []
+    token = ""
+    while True:
+        page = common_pb2.Page(size=_PAGE, token=token)
+        with peers_refusals():
+            answer = await stub.ListPartners(pb.ListPartnersRequest(page=page), timeout=_SECONDS)
+        found += answer.partners
+        token = answer.next_page_token
+        if not token:
+            return found
+
+
+def _alike(one: pb.PartnerTerms, other: pb.PartnerTerms) -> bool:
+    """Whether two terms mean the same; the order within lists does not matter."""
+    return _ordered(one) == _ordered(other)
+
+
+def _ordered(terms: pb.PartnerTerms) -> tuple[object, ...]:
+    lists = (sorted(terms.scopes), sorted(terms.kinds), sorted(terms.languages))
+    return (*lists, terms.callback_url, terms.contact, sorted(quota_of(terms).items()))

@@ -1,0 +1,165 @@
+"""The table `partners`: installed by a migration of each service, read by name and as a whole."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from chassis.transaction import Tx
+from host.schema import IS_OPERATOR, IS_SERVICE, Operations, grant, has_role, protect_rows
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    DateTime,
+    Double,
+    Integer,
+    MetaData,
+    Row,
+    Table,
+    Text,
+    bindparam,
+    select,
+    update,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, insert
+
+from partners.model import Partner, PartnerNotFound, PartnerScope, PartnerTerms, QuotaTerms
+
+_moment = DateTime(timezone=True)
+_texts = ARRAY(Text)
+# Whoever may read rows, beside the service itself; the policy of the RPCs says who may write them.
+READERS = ("partner_administrator", "auditor")
+BY_MIGRATION = "system/migration"
+
+partners = Table(
+    "partners",
+    MetaData(),
+    Column("name", Text, primary_key=True),
+    Column("scopes", _texts, nullable=False),
+    Column("kinds", _texts, nullable=False),
+    Column("calls", Integer),
+    Column("calls_per_second", Double),
+    Column("streams", Integer),
+    Column("bytes_per_second", BigInteger),
+    Column("callback_url", Text, nullable=False),
+    Column("contact", Text, nullable=False),
+    Column("languages", _texts, nullable=False),
+    Column("revoked_at", _moment),
+    Column("changed_at", _moment, nullable=False),
+    Column("changed_by", Text, nullable=False),
+    Column("version", BigInteger, nullable=False),
+)
+
+
+def install_partners(op: Operations, runtime_role: str, *, owned_by: Iterable[str]) -> None:
+    """Create `partners` in a service's migration, with a row for each partner that owns data.
+
+    `owned_by` are the tables with a column `partner`. Who used a request id counts too, and who
+    stands in the newest entries of the audit log. The rows have all scopes: what a partner did
+    before there were rows it may do after the migration.
+    """
+    partners.create(op.get_bind())
+    grant(op, partners.name, "SELECT, INSERT, UPDATE", runtime_role)
+    owners = [f"SELECT partner FROM {table}" for table in owned_by]
+    owners += [_BY_REQUESTS, _BY_AUDIT]
+    scopes = ", ".join(f"'{scope}'" for scope in PartnerScope)
+    op.execute("SELECT set_config('app.kind', 'system', true)")
+    op.execute(
+        "INSERT INTO partners (name, scopes, kinds, callback_url, contact, languages, changed_at,"
+        " changed_by, version)"
+        f" SELECT partner, ARRAY[{scopes}], '{{}}', '', '', '{{}}', service_now(),"
+        f" '{BY_MIGRATION}', 1 FROM ({' UNION '.join(owners)}) AS owners (partner)"
+        " WHERE partner IS NOT NULL"
+    )
+    op.execute("SELECT set_config('app.kind', '', true)")
+    may_read = " OR ".join(has_role(role) for role in READERS)
+    by_command = f"({IS_SERVICE} AND current_setting('app.name', true) = 'tartip-cli')"
+    protect_rows(op, partners.name, visible=f"({IS_OPERATOR} AND ({may_read})) OR {by_command}")
+
+
+_BY_REQUESTS = "SELECT substr(caller, 9) FROM requests WHERE caller LIKE 'partner/%'"
+# Bounded, for a log may be long; who looks up only (and writes nothing else) is found here.
+_BY_AUDIT = (
+    """SELECT substring(convert_from(canonical, 'UTF8') FROM '"actor":"partner/([^"]+)"')"""
+    " FROM (SELECT canonical FROM audit ORDER BY position DESC LIMIT 200000) AS newest"
+)
+_BY_NAME = select(partners).where(partners.c.name == bindparam("name"))
+_AFTER = (
+    select(partners)
+    .where(partners.c.name > bindparam("after"))
+    .order_by(partners.c.name)
+    .limit(bindparam("size", type_=Integer))
+)
+_ADD = insert(partners).on_conflict_do_nothing().returning(partners.c.name)
+
+
+async def every_partner(tx: Tx) -> dict[str, Partner]:
+    """All partners by name, in a transaction of the system."""
+    found = await tx.execute(select(partners))
+    return {row.name: _partner(row) for row in found}
+
+
+async def get(tx: Tx, name: str) -> Partner:
+    """The partner of this name. Raises PartnerNotFound."""
+    return _found((await tx.execute(_BY_NAME, {"name": name})).one_or_none())
+
+
+async def get_for_update(tx: Tx, name: str) -> Partner:
+    """The partner of this name, whose row is locked. Raises PartnerNotFound."""
+    return _found((await tx.execute(_BY_NAME.with_for_update(), {"name": name})).one_or_none())
+
+
+async def page(tx: Tx, *, after: str, size: int) -> list[Partner]:
+    """At most `size` partners in order of their names, from the first after `after`."""
+    found = await tx.execute(_AFTER, {"after": after, "size": size})
+    return [_partner(row) for row in found]
+
+
+async def add(tx: Tx, partner: Partner) -> bool:
+    """Insert a partner; return False, and change nothing, if there is one of its name."""
+    added = await tx.execute(_ADD, _columns(partner))
+    return added.one_or_none() is not None
+
+
+async def save(tx: Tx, partner: Partner) -> None:
+    """Replace the row of a partner that was read in this transaction."""
+    values = _columns(partner)
+    name = values.pop("name")
+    await tx.execute(update(partners).where(partners.c.name == name).values(values))
+
+
+def _found(row: Row[Any] | None) -> Partner:
+    if row is None:
+        raise PartnerNotFound
+    return _partner(row)
+
+
+def _partner(row: Row[Any]) -> Partner:
+    quota = QuotaTerms(row.calls, row.calls_per_second, row.streams, row.bytes_per_second)
+    # A scope of a newer version, which this one does not know, allows nothing here.
+    known = set(PartnerScope)
+    scopes = tuple(PartnerScope(scope) for scope in row.scopes if scope in known)
+    terms = PartnerTerms(
+        scopes, tuple(row.kinds), quota, row.callback_url, row.contact, tuple(row.languages)
+    )
+    return Partner(
+        row.name, terms, row.changed_at, row.changed_by, row.version, revoked_at=row.revoked_at
+    )
+
+
+def _columns(partner: Partner) -> dict[str, Any]:
+    terms = partner.terms
+    return {
+        "name": partner.name,
+        "scopes": [scope.value for scope in terms.scopes],
+        "kinds": list(terms.kinds),
+        "calls": terms.quota.calls,
+        "calls_per_second": terms.quota.calls_per_second,
+        "streams": terms.quota.streams,
+        "bytes_per_second": terms.quota.bytes_per_second,
+        "callback_url": terms.callback_url,
+        "contact": terms.contact,
+        "languages": list(terms.languages),
+        "revoked_at": partner.revoked_at,
+        "changed_at": partner.changed_at,
+        "changed_by": partner.changed_by,
+        "version": partner.version,
+    }
