@@ -36,12 +36,6 @@ _REASONS = {
     number: name.removeprefix("LOOKUP_REASON_") if number else ""
     for name, number in fines_pb2.LookupReason.items()
 }
-# By the kind of a look-up: field, what would be right, error code.
-_KEY_WRONG = {
-    "owner": ("owner", "must be a valid IIN or BIN", "IIN_INVALID"),
-    "plate": ("plate", "must be a plate", "PLATE_INVALID"),
-    "number": ("key", "owner, plate or number", "LOOKUP_KEY_REQUIRED"),
-}
 AMOUNT_MINOR_MAX = 10**12
 POLICY: Policy = {
     f"/tartip.fines.v1.FinePayments/{method}": allow(partners=True, scope=scope.value)
@@ -133,9 +127,11 @@ def _lookup(request: fines_pb2.LookupFinesRequest) -> Lookup:
 def _check_lookup(request: fines_pb2.LookupFinesRequest, asked: Lookup) -> None:
     """Raise BadRequest with every wrong field but the page's."""
     with checks() as check:
-        if not asked.value:
-            field, right, code = _KEY_WRONG[asked.kind]
-            check.wrong(field, right, code=code)
+        wrong = "" if asked.value else asked.kind
+        check.that(wrong != "owner", "owner", "must be a valid IIN or BIN", code="IIN_INVALID")
+        check.that(wrong != "plate", "plate", "must be a plate", code="PLATE_INVALID")
+        named = wrong != "number"
+        check.that(named, "key", "owner, plate or number", code="LOOKUP_KEY_REQUIRED")
         known = request.reason in _REASONS
         check.that(known, "reason", "must be a reason of look-ups, or none")
         is_id = re.fullmatch(UUID_SHAPE, request.customer_id) is not None
