@@ -8,7 +8,7 @@ from chassis.clock import to_timestamp
 from chassis.fields import check_text, read_id
 from chassis.grpc_server import Policy
 from chassis.identity import allow
-from chassis.pages import next_token, read_page
+from chassis.pages import Pages
 from chassis.refusals import Checks, checks
 from tartip.partners.v1 import partners_pb2 as pb
 from tartip.partners.v1 import partners_pb2_grpc
@@ -27,7 +27,6 @@ from partners.model import (
 from partners.usecases import PartnerDesk
 
 SERVICE = "/tartip.partners.v1.Partners/"
-PAGES = "partners"
 _WRITERS = allow(roles=("partner_administrator",), services=("tartip-cli",))
 _READERS = allow(roles=("partner_administrator", "auditor"), services=("tartip-cli",))
 POLICY: Policy = {
@@ -46,8 +45,9 @@ _SCOPE_OF = {number: scope for scope, number in _SCOPES.items()}
 class PartnersApi(partners_pb2_grpc.PartnersServicer):
     """The RPCs of the partners of one service."""
 
-    def __init__(self, desk: PartnerDesk) -> None:
+    def __init__(self, desk: PartnerDesk, pages: Pages) -> None:
         self._desk = desk
+        self._pages = pages
 
     async def AddPartner(
         self, request: pb.AddPartnerRequest, context: Context
@@ -112,13 +112,12 @@ class PartnersApi(partners_pb2_grpc.PartnersServicer):
         self, request: pb.ListPartnersRequest, context: Context
     ) -> pb.ListPartnersResponse:
         """Return a page of the partners, by name. Raises BadRequest or PageTokenWrong."""
-        spec = read_page(request.page.size, request.page.token, of=PAGES)
-        after = spec.after[0] if spec.after else ""
-        found = await self._desk.page(after=after, size=spec.size, caller=current_caller())
-        keys: list[tuple[str, ...]] = [(partner.name,) for partner in found]
+        page = self._pages.read(request, current_caller())
+        after = page.spec.after[0] if page.spec.after else ""
+        found = await self._desk.page(after=after, size=page.spec.size, caller=current_caller())
         return pb.ListPartnersResponse(
             partners=[partner_to_proto(partner) for partner in found],
-            next_page_token=next_token(keys, spec, of=PAGES),
+            next_page_token=page.next_token([(partner.name,) for partner in found]),
         )
 
 

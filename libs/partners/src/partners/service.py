@@ -2,6 +2,7 @@
 
 from typing import TypeVar
 
+from chassis.pages import Pages
 from host.runtime import Chassis
 from tartip.partners.v1 import partners_pb2, partners_pb2_grpc
 
@@ -28,7 +29,7 @@ def serve_partners(chassis: Chassis[P]) -> PartnerRegister:
     chassis.serve(
         partners_pb2.DESCRIPTOR.services_by_name["Partners"],
         partners_pb2_grpc.add_PartnersServicer_to_server,
-        PartnersApi(PartnerDesk(chassis.db, register.refresh)),
+        PartnersApi(PartnerDesk(chassis.db, register.refresh), Pages(chassis.db.keyring)),
         POLICY,
     )
     chassis.guard = PartnerGuard(register, chassis.policy)
