@@ -210,11 +210,11 @@ async def test_row_security_shows_a_bank_one_key_and_an_operator_one_region(
     try:
         assert await seen() == 0
         assert await seen(kind="partner", name="kaspi") == 0
-        assert await seen(kind="partner", name="kaspi", regions="*") == 0
+        assert await seen(kind="partner", name="kaspi", regions='["*"]') == 0
         assert await seen(kind="partner", lookup=f"number:{a_fine['number']}") == 1
-        assert await seen(kind="service", regions="*") == 0
-        assert await seen(kind="operator", regions="KZ-71") == 0
-        assert await seen(kind="operator", regions="KZ-75") == 1
+        assert await seen(kind="service", regions='["*"]') == 0
+        assert await seen(kind="operator", regions='["KZ-71"]') == 0
+        assert await seen(kind="operator", regions='["KZ-75"]') == 1
         assert await seen(kind="service", name="tartip-cli") == 1
         assert await seen(kind="service", name="violations") == 0
     finally:
