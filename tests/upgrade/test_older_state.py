@@ -130,15 +130,6 @@ async def test_what_was_sealed_under_the_older_keys_is_read(older: RunningTestMe
             assert fine.body["fine"]["owner_masked"], number
 
 
-async def test_partners_of_then_have_rows_with_all_scopes(older: RunningTestMesh) -> None:
-    for schema, table in (("fines", "payments"), ("citizen_reports", "reports")):
-        owners = await column(older, f"SELECT DISTINCT partner FROM {schema}.{table}")
-        rows = "changed_by = 'system/migration' AND 'payments' = ANY(scopes)"
-        assert owners
-        names = await column(older, f"SELECT name FROM {schema}.partners WHERE {rows}")
-        assert set(owners) <= set(names)
-
-
 async def test_the_ledger_owes_what_the_fines_say(older: RunningTestMesh) -> None:
     url = older.database.runtime_url("fines")
     keyring = Keyring(older.home.keys / "fines")
