@@ -78,7 +78,7 @@ def test_the_quarantine(
     readers: tuple[Reader, Reader],
     register: tuple[Register, str],
 ) -> None:
-    device, sender, at = Device(), as_("edge-9", kind="device"), datetime.now(UTC)
+    device, sender, at = Device(), as_("edge-1", kind="device"), datetime.now(UTC)
     register[0].add(device)
     forged = device.sign(scene, at)
     forged.signature = b"forged"
