@@ -57,8 +57,9 @@ def install(connection: Connection) -> None:
 
 
 def policies(connection: Connection) -> list[str]:
+    of_places = "schemaname = current_schema() AND tablename = 'places'"
     found = connection.execute(
-        text("SELECT concat(qual, with_check) FROM pg_policies WHERE schemaname = current_schema()")
+        text(f"SELECT concat(qual, with_check) FROM pg_policies WHERE {of_places}")
     )
     return list(found.scalars())
 

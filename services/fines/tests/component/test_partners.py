@@ -7,6 +7,7 @@ from typing import Any
 import asyncpg
 import pytest
 from chassis.clock import new_id
+from chassis.transaction import Scope
 from partners.model import PartnerScope
 from tartip.fines.v1 import fines_pb2
 from tartip.partners.v1 import partners_pb2 as pb
@@ -244,10 +245,11 @@ async def test_rows_are_seen_by_those_who_administer_or_audit_them_alone(
 def seen_by(engines: RunningTestMesh) -> Callable[..., Awaitable[int]]:
     """How many rows a transaction of this caller sees, with the service's runtime role."""
 
-    async def count(kind: str, name: str, roles: str = "") -> int:
+    async def count(kind: str, name: str, role: str = "") -> int:
         connection = await asyncpg.connect(engines.database.runtime_url("fines"))
         try:
-            for key, value in {"kind": kind, "name": name, "roles": roles, "regions": "*"}.items():
+            scope = Scope(kind, name, ("*",), (role,) if role else ())
+            for key, value in scope.settings.items():
                 await connection.execute("SELECT set_config($1, $2, false)", f"app.{key}", value)
             return int(await connection.fetchval("SELECT count(*) FROM partners"))
         finally:
