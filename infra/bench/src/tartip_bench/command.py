@@ -122,7 +122,7 @@ async def _outcome(run: Run, name: str) -> Outcome:
         first = from_group(error) if isinstance(error, BaseExceptionGroup) else error
         if isinstance(first, asyncio.CancelledError | KeyboardInterrupt):
             raise
-        reason = f"{type(first).__name__}: {first}"[:300]
+        reason = " ".join(f"{type(first).__name__}: {first}".split())[:300]
         missed = Figure(name="measured", measured=reason, target="measured", met=False)
         return Outcome(part=name, title=f"{name}: could not be measured", figures=(missed,))
 

@@ -27,7 +27,7 @@ from host.consumer import BATCH as CONSUMED_AT_ONCE
 from host.consumer import Consumer, Meta, Subscription
 from host.outbox import BATCH as PUBLISHED_AT_ONCE
 from host.outbox import Relay
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, delete, func, select
 from vault.keyring import Keyring
 
 from tartip_bench.chassis.load import read_config
@@ -98,8 +98,10 @@ async def consume(config: dict[str, str], count: int) -> Moments:
 
 
 async def fill(config: dict[str, str], count: int) -> Moments:
-    """Outbox rows, as use cases write them."""
+    """Outbox rows, as use cases write them; those of the calls before are taken away."""
     db = database_of(config)
+    async with db.begin(SYSTEM) as tx:
+        await tx.execute(delete(outbox))
     began = time.monotonic()
     for start in range(0, count, PUBLISHED_AT_ONCE):
         async with db.begin(SYSTEM) as tx:

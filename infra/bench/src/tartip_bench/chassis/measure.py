@@ -20,7 +20,6 @@ from tartip_cli.supervisor.process import cpu_seconds
 
 from tartip_bench.bench_mesh import ENGINES_ALONE, BenchMesh, running_bench_mesh
 from tartip_bench.chassis.events import USERS
-from tartip_bench.chassis.gateway import measured as measured_gateway
 from tartip_bench.chassis.load import channel, read_config
 from tartip_bench.chassis.schema import made
 from tartip_bench.chassis.way_of_events import measured as measured_events
@@ -84,9 +83,8 @@ async def measure(run: Run) -> Outcome:
                 rates = {kind: rate_of(found[kind]) / 2 for kind in KINDS}
                 figures.append(await half_loaded(run, aim, servers, rates, seconds))
         events, more = await measured_events(run, servers["chassis"].config, rounds)
-    requests, rest = await measured_gateway(run, rounds, seconds)
-    figures += events + requests
-    raw |= more | rest
+    figures += events
+    raw |= more
     return Outcome(
         part="chassis",
         title="A call through the chassis beside a bare handler (grpc.aio, asyncpg), over TLS",
