@@ -16,7 +16,6 @@ import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from contextvars import ContextVar
-from functools import lru_cache
 from typing import Any
 
 import asyncpg
@@ -25,6 +24,9 @@ from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.util import greenlet_spawn
+from statements import scopes
+from statements.reads import Read
 from statements.shared_commits import SharedCommits
 from statements.writes import RowExists as RowExists
 from statements.writes import Writes, write
@@ -155,14 +157,29 @@ class Database:
                 await require_same_content(connection, writes.request)
         return is_new
 
+    async def read(self, scope: Scope, select: Read, **values: Any) -> list[Any]:
+        """The rows of a prepared read that `scope` sees, in a single round trip."""
+        if not self._clock_is_sure:
+            raise ClockUnsure
+        async with self._driver() as driver:
+            return await select.rows_under(driver, scope.settings, **values)
+
     async def _write_together(self, scope: Scope, together: Sequence[Writes]) -> set[int]:
-        async with self._engine.connect() as connection:
-            driver = await driver_of(connection)
-            try:
-                return await write(driver, scope.settings, together)
-            except asyncio.CancelledError:
-                driver.terminate()  # it may be in the middle of an answer
-                raise
+        async with self._driver() as driver:
+            return await write(driver, scope.settings, together)
+
+    @asynccontextmanager
+    async def _driver(self) -> AsyncIterator[Any]:
+        """A connection of asyncpg for a single statement, without SQLAlchemy's cost of one."""
+        lent = await greenlet_spawn(self._engine.sync_engine.raw_connection)
+        driver: Any = lent.driver_connection
+        try:
+            yield driver
+        except asyncio.CancelledError:
+            driver.terminate()  # it may be in the middle of an answer
+            raise
+        finally:
+            await greenlet_spawn(lent.close)
 
     async def ping(self) -> None:
         """Query the database. Raises a database error, or ClockUnsure if its clock is not ours."""
@@ -187,8 +204,8 @@ async def _transaction(connection: AsyncConnection, scope: Scope) -> AsyncIterat
 
     The connection is closed if it is not certain that its transaction has ended.
     """
-    begin = _begin(tuple(scope.settings.items()))
-    driver = await driver_of(connection)
+    begin = scopes.begin(tuple(scope.settings.items()))
+    driver = driver_of(connection)
     ended = False
     try:
         await driver.execute(begin)
@@ -207,20 +224,6 @@ async def _transaction(connection: AsyncConnection, scope: Scope) -> AsyncIterat
     finally:
         if not ended:
             driver.terminate()
-
-
-@lru_cache(maxsize=1024)
-def _begin(scope: tuple[tuple[str, str], ...]) -> str:
-    """The statements that begin a transaction under a scope, for the simple query protocol."""
-    settings = (f"set_config('app.{key}', {_literal(value)}, true)" for key, value in scope)
-    return f"BEGIN; SELECT {', '.join(settings)}"
-
-
-def _literal(value: str) -> str:
-    """An SQL string literal (`standard_conforming_strings` is on). Raises ValueError for NUL."""
-    if "\0" in value:
-        raise ValueError("a scope cannot contain NUL")
-    return "'" + value.replace("'", "''") + "'"
 
 
 def _refuse_closed(connection: Any, record: Any, proxy: Any) -> None:

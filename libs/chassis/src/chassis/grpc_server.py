@@ -17,6 +17,7 @@ from typing import Any, Protocol
 
 import grpc
 from google.protobuf.message import DecodeError
+from opentelemetry.context import Context
 from opentelemetry.trace import INVALID_SPAN
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
@@ -44,8 +45,10 @@ from chassis.refusals import (
 STREAM_END_SECONDS = 2.0
 # For every known caller, without deadline or span, but within the caller's share.
 OPEN_SERVICES = ("/grpc.health.v1.Health/", "/grpc.reflection.v1alpha.ServerReflection/")
+_NO_SPAN = nullcontext(INVALID_SPAN)
 log = logging.getLogger(__name__)
 Policy = Mapping[str, Allow]
+Metadata = Mapping[str, str | bytes]
 
 
 class Place(Protocol):
@@ -75,6 +78,7 @@ class Gate(grpc.aio.ServerInterceptor):
         self.authorities = authorities
         self._tokens = tokens
         self._shares = shares
+        self._handlers: dict[str, grpc.RpcMethodHandler] = {}
         self._endless: weakref.WeakSet[asyncio.Task[Any]] = weakref.WeakSet()
         self._waiting: set[asyncio.Task[Any] | None] = set()
         self._stopping = False
@@ -85,45 +89,47 @@ class Gate(grpc.aio.ServerInterceptor):
         handler_call_details: grpc.HandlerCallDetails,
     ) -> Any:
         """Return the method's handler, wrapped in the gate; None for an unknown method."""
-        handler: Any = await continuation(handler_call_details)
         method = handler_call_details.method
-        if handler is None:
-            return handler
-        shape: dict[str, Any] = {
-            "request_deserializer": _receiving(handler.request_deserializer),
-            "response_serializer": handler.response_serializer,
-        }
-        if handler.response_streaming:
-            inner = handler.stream_stream if handler.request_streaming else handler.unary_stream
-            make = (
-                grpc.stream_stream_rpc_method_handler
-                if handler.request_streaming
-                else grpc.unary_stream_rpc_method_handler
-            )
-            return make(self._streaming(method, inner), **shape)
-        inner = handler.stream_unary if handler.request_streaming else handler.unary_unary
-        make = (
-            grpc.stream_unary_rpc_method_handler
-            if handler.request_streaming
-            else grpc.unary_unary_rpc_method_handler
+        if (known := self._handlers.get(method)) is not None:
+            return known
+        handler = await continuation(handler_call_details)
+        if handler is not None:
+            handler = self._handlers[method] = self._guarded(method, handler)
+        return handler
+
+    def _guarded(self, method: str, handler: Any) -> grpc.RpcMethodHandler:
+        received, answered = (
+            "stream" if streams else "unary"
+            for streams in (handler.request_streaming, handler.response_streaming)
         )
-        return make(self._unary(method, inner), **shape)
+        shape = f"{received}_{answered}"  # "unary_stream", as gRPC names its attributes
+        serving = self._streaming if handler.response_streaming else self._unary
+        handler_of = getattr(grpc, f"{shape}_rpc_method_handler")
+        guarded: grpc.RpcMethodHandler = handler_of(
+            serving(method, getattr(handler, shape)),
+            request_deserializer=_receiving(handler.request_deserializer),
+            response_serializer=handler.response_serializer,
+        )
+        return guarded
 
     def _unary(self, method: str, inner: Callable[..., Awaitable[Any]]) -> Callable[..., Any]:
+        of_call, is_open = _span_of(method), method.startswith(OPEN_SERVICES)
+
         async def serve(request: Any, context: grpc.aio.ServicerContext) -> Any:
             started = time.perf_counter()
-            with _span(method, context) as span:
+            metadata = _metadata(context)
+            opened = _NO_SPAN if is_open else telemetry.span(parent=_parent(metadata), **of_call)
+            with opened as span:
                 try:
-                    call = await self._call(method, context, span)
+                    call = await self._call(method, metadata, context, span)
                     with self._place(call, request, stream=False) as place:
                         self._check(call, needs_deadline=True)
                         return await inner(_readable(request, place), context)
                 except Exception as error:
                     refusal = _noted(error, span)
                 finally:
-                    telemetry.rpc_duration.record(
-                        (time.perf_counter() - started) * 1e3, {"rpc.method": method}
-                    )
+                    passed_ms = (time.perf_counter() - started) * 1e3
+                    telemetry.rpc_duration.record(passed_ms, {"rpc.method": method})
             return await _abort(context, refusal)
 
         return serve
@@ -131,13 +137,15 @@ class Gate(grpc.aio.ServerInterceptor):
     def _streaming(
         self, method: str, inner: Callable[..., AsyncIterator[Any]]
     ) -> Callable[..., Any]:
+        of_call, is_open = _span_of(method), method.startswith(OPEN_SERVICES)
+
         async def serve(request: Any, context: grpc.aio.ServicerContext) -> AsyncIterator[Any]:
-            is_open = method.startswith(OPEN_SERVICES)
-            span = INVALID_SPAN if is_open else telemetry.begin(**_span_of(method, context))
+            metadata = _metadata(context)
+            span = INVALID_SPAN if is_open else telemetry.begin(parent=_parent(metadata), **of_call)
             refusal: Refusal | None = None
             task = asyncio.current_task()
             try:
-                call = await self._call(method, context, span)
+                call = await self._call(method, metadata, context, span)
                 with self._place(call, request, stream=True) as place:
                     self._check(call, needs_deadline=False)
                     readable = _readable(request, place)
@@ -182,10 +190,9 @@ class Gate(grpc.aio.ServerInterceptor):
             await asyncio.wait(tasks, timeout=STREAM_END_SECONDS)
 
     async def _call(
-        self, method: str, context: grpc.aio.ServicerContext, span: Any
+        self, method: str, metadata: Metadata, context: grpc.aio.ServicerContext, span: Any
     ) -> call_context.Call:
         """Return the call with its caller. Raises NotAuthenticated, TokenExpired, PurposeWrong."""
-        metadata = {key: value for key, value in context.invocation_metadata() or ()}
         kind, name = self.authorities.caller(_chain(context))
         token = str(metadata.get("authorization", "")).removeprefix("Bearer ").strip()
         operator = await self._tokens.verify(token) if token else None
@@ -266,20 +273,19 @@ def _chain(context: grpc.aio.ServicerContext) -> bytes:
     return b"\n".join(shown)
 
 
-def _span(method: str, context: grpc.aio.ServicerContext) -> AbstractContextManager[Any]:
-    """Return the call's span; none for health and reflection."""
-    if method.startswith(OPEN_SERVICES):
-        return nullcontext(INVALID_SPAN)
-    return telemetry.span(**_span_of(method, context))
+def _metadata(context: grpc.aio.ServicerContext) -> Metadata:
+    return {key: value for key, value in context.invocation_metadata() or ()}
 
 
-def _span_of(method: str, context: grpc.aio.ServicerContext) -> dict[str, Any]:
-    metadata = {key: value for key, value in context.invocation_metadata() or ()}
+def _parent(metadata: Metadata) -> Context:
+    return telemetry.context_from(str(metadata.get("traceparent", "")))
+
+
+def _span_of(method: str) -> dict[str, Any]:
     service, _, name = method.lstrip("/").partition("/")
     return {
         "name": f"{service}/{name}",
         "kind": telemetry.SpanKind.SERVER,
-        "parent": telemetry.context_from(str(metadata.get("traceparent", ""))),
         "attributes": {"rpc.system": "grpc", "rpc.service": service, "rpc.method": name},
     }
 

@@ -11,6 +11,7 @@ import re
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import httpx
@@ -54,21 +55,22 @@ class Caller:
     @property
     def scope(self) -> Scope:
         """The scope of the caller's transactions, which row-level security reads."""
-        if self.operator is not None:
-            return Scope(
-                "operator",
-                self.operator.operator_id,
-                self.operator.regions,
-                tuple(sorted(self.operator.roles)),
-                self.purpose,
-            )
-        regions = ("*",) if self.kind == "service" else ()
-        return Scope(self.kind, self.name, regions, (), self.purpose)
+        return _scope_of(self)
 
     @property
     def key(self) -> str:
         """The namespace of the caller's request ids: two callers may use the same id."""
         return f"{self.scope.kind}/{self.scope.name}"
+
+
+@lru_cache(maxsize=1024)
+def _scope_of(caller: Caller) -> Scope:
+    operator = caller.operator
+    if operator is None:
+        regions = ("*",) if caller.kind == "service" else ()
+        return Scope(caller.kind, caller.name, regions, (), caller.purpose)
+    roles = tuple(sorted(operator.roles))
+    return Scope("operator", operator.operator_id, operator.regions, roles, caller.purpose)
 
 
 @dataclass(frozen=True)

@@ -123,7 +123,7 @@ def set_up(service: str, *, endpoint: str, log_level: str) -> None:
                 OTLPSpanExporter(endpoint=f"{base}/v1/traces", timeout=2),
                 max_queue_size=4096,
                 schedule_delay_millis=500,
-                max_export_batch_size=256,
+                max_export_batch_size=128,
             )
         )
         readers.append(

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 from uuid import UUID
 
@@ -45,7 +46,7 @@ class Scope:
         """The name in audit entries: "kind/name", such as "service/fines"."""
         return f"{self.kind}/{self.name}"
 
-    @property
+    @cached_property
     def settings(self) -> dict[str, str]:
         """The settings `app.…` of the database session, which row-level security reads."""
         regions = ("*",) if self.sees_all_regions else self.regions
@@ -99,7 +100,7 @@ class Tx:
 
     async def read(self, select: Read, **values: Any) -> list[Any]:
         """The rows of a prepared read, named as its columns are."""
-        return await select.rows(await driver_of(await self._ready()), **values)
+        return await select.rows(driver_of(await self._ready()), **values)
 
     async def now(self) -> datetime:
         """The database's time, in UTC. Raises ClockUnsure when it differs from our clock."""
@@ -218,12 +219,13 @@ class Tx:
 
     async def _write(self, connection: AsyncConnection, writes: Writes) -> None:
         if writes:
-            await write(await driver_of(connection), self.scope.settings, [writes])
+            await write(driver_of(connection), self.scope.settings, [writes])
 
 
-async def driver_of(connection: AsyncConnection) -> Any:
+def driver_of(connection: AsyncConnection) -> Any:
     """asyncpg's connection below SQLAlchemy's."""
-    return (await connection.get_raw_connection()).driver_connection
+    assert connection.sync_connection is not None
+    return connection.sync_connection.connection.driver_connection
 
 
 def seconds_apart(asked_at: datetime, theirs: datetime, answered_at: datetime) -> float:

@@ -34,6 +34,7 @@ from host.broker import Broker, client_tls
 from host.consumer import Consumer, Subscription
 from host.migrations import migrate
 from host.outbox import Relay
+from host.pauses import keep_pauses_short
 from host.scheduler import Scheduler, WorkHandler
 from host.server import GrpcServer
 from host.shares import QuotaOf, Shares, no_quota
@@ -157,6 +158,7 @@ async def run(service: Service[S], settings: S) -> None:
         log.warning("the clock is moved by %s: it is %s here", offset, system_clock().isoformat())
     async with chassis_of(service, settings) as chassis:
         await service.build(chassis)
+        keep_pauses_short()
         if service.serve_http is not None:
             async with _looping(chassis):
                 await service.serve_http(chassis, stopping)

@@ -9,6 +9,7 @@ of the others. Urgent calls get in where a caller or the process has no other ro
 """
 
 import asyncio
+import random
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -196,12 +197,17 @@ class Shares:
         return None
 
     def _pause_seconds(self, share: Share) -> float:
-        """Return how long a refusal is held back: not at all while there are few."""
+        """Return how long a refusal is held back: not at all while there are few.
+
+        Where it is as long as it may be, it is not the same for all: who is answered calls again,
+        and would come with all the others at once.
+        """
         refusals = share.bucket("refusals")
         wait = refusals.wait_seconds(1, REFUSALS_PER_SECOND, self._now())
         if wait < PAUSE_SECONDS_MAX:
             refusals.take(1)
-        return min(wait, PAUSE_SECONDS_MAX)
+            return wait
+        return random.uniform(PAUSE_SECONDS_MAX / 2, PAUSE_SECONDS_MAX)
 
     def _count(self, share: Share, lane: str, change: int) -> None:
         share.running[lane] += change

@@ -21,8 +21,8 @@ from sqlalchemy import Table
 from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
-# The settings `app.…` that row-level security reads.
-SCOPE = ("kind", "name", "regions", "roles")
+from statements.scopes import SCOPE, settings_of_scope
+
 _DIALECT = PGDialect_asyncpg()  # type: ignore[no-untyped-call]
 
 
@@ -121,7 +121,7 @@ def _arguments(shape: Shape, scope: Mapping[str, str], together: Sequence[Writes
 @lru_cache(maxsize=256)
 def _statement(shape: Shape) -> str:
     number = count(1)
-    settings = ", ".join(f"set_config('app.{name}', ${next(number)}, true)" for name in SCOPE)
+    settings = settings_of_scope(number)
     items = f"unnest(${next(number)}::int[]"
     parts = [f"scope AS MATERIALIZED (SELECT {settings})"]
     if shape.has_request:

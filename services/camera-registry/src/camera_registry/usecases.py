@@ -106,10 +106,13 @@ class Register:
     ) -> Camera:
         """Return a camera, described as it is now or was at `as_of`. Raises CameraNotFound or
         CameraNotRegisteredThen."""
+        alive_since = self._alive_since()
+        if as_of is None:
+            return await cameras.get_alone(
+                self._db, caller.scope, camera_id, alive_since=alive_since
+            )
         async with self._db.begin(caller.scope) as tx:
-            camera = await cameras.get(tx, camera_id, alive_since=self._alive_since())
-            if as_of is None:
-                return camera
+            camera = await cameras.get(tx, camera_id, alive_since=alive_since)
             described = await cameras.described_at(tx, camera_id, as_of)
         if described is None:
             raise CameraNotRegisteredThen

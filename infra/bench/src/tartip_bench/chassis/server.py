@@ -31,6 +31,7 @@ from chassis.grpc_server import Gate
 from chassis.identity import TokenVerifier, allow
 from chassis.transaction import Tx
 from google.protobuf.wrappers_pb2 import StringValue
+from host.pauses import keep_pauses_short
 from host.server import GrpcServer
 from host.shares import Shares
 from sqlalchemy import bindparam, insert, select
@@ -54,8 +55,7 @@ class ChassisNotes:
         self._db = db
 
     async def read(self, request: StringValue, context: Any) -> StringValue:
-        async with self._db.begin(current_caller().scope) as tx:
-            [row] = await tx.read(_CONTENT, name=request.value)
+        [row] = await self._db.read(current_caller().scope, _CONTENT, name=request.value)
         return StringValue(value=row.content)
 
     async def write(self, request: StringValue, context: Any) -> StringValue:
@@ -162,6 +162,7 @@ async def serving_chassis(config: Config) -> AsyncIterator[None]:
         config["address"], gate, cert=Path(config["certificate"]), key=Path(config["key"])
     )
     server.server.add_generic_rpc_handlers((handler_of(ChassisNotes(db)),))
+    keep_pauses_short()
     await server.start((SERVICE,))
     yield
     await server.stop(1)

@@ -5,12 +5,10 @@ It replaces a collector on one machine; with `OTEL_EXPORTER_OTLP_ENDPOINT` set i
 
 from __future__ import annotations
 
-import base64
 import gzip
 import zlib
 from typing import Any
 
-from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import DecodeError, Message
 from opentelemetry.proto.collector.logs.v1 import logs_service_pb2 as logs
 from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2 as metrics
@@ -19,10 +17,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from tartip_cli.telemetry.otlp_json import as_json
 from tartip_cli.telemetry.spans import SpanFiles
 
 _MAX_BODY_BYTES = 16 * 1024 * 1024
-_ID_FIELDS = ("traceId", "spanId", "parentSpanId")
 _PROTOBUF = "application/x-protobuf"
 
 
@@ -62,7 +60,7 @@ class Receiver:
             service = _service_name(resource)
             for scope in resource.scope_metrics:
                 for metric in scope.metrics:
-                    self._metrics[service, metric.name] = _as_json(metric)
+                    self._metrics[service, metric.name] = as_json(metric)
         return Response(b"", media_type=_PROTOBUF)
 
     async def _last_metrics(self, _: Request) -> JSONResponse:
@@ -75,7 +73,7 @@ class Receiver:
         except (Refused, DecodeError) as error:
             return Response(str(error), status_code=400)
         try:
-            files.append(_as_json(message))
+            files.append(as_json(message))
         except OSError as error:
             # The sender may retry: a full disk may have space again soon.
             return Response(error.strerror or "cannot write", status_code=503)
@@ -105,23 +103,3 @@ def _service_name(resource: metrics.metrics__pb2.ResourceMetrics) -> str:  # typ
         if attribute.key == "service.name":
             return str(attribute.value.string_value)
     return "unknown"
-
-
-def _as_json(message: Message) -> dict[str, Any]:
-    """The JSON form of OTLP: that of protobuf, except that ids are hexadecimal."""
-    document: dict[str, Any] = MessageToDict(message, use_integers_for_enums=True)
-    _write_ids_in_hex(document)
-    return document
-
-
-def _write_ids_in_hex(value: Any) -> None:
-    if isinstance(value, list):
-        for item in value:
-            _write_ids_in_hex(item)
-    elif isinstance(value, dict):
-        for name in _ID_FIELDS:
-            if isinstance(value.get(name), str):
-                value[name] = base64.b64decode(value[name]).hex()
-        for item in value.values():
-            if isinstance(item, (dict, list)):
-                _write_ids_in_hex(item)
