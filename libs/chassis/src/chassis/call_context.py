@@ -17,6 +17,11 @@ class Call:
     token: str
 
     @property
+    def is_endless(self) -> bool:
+        """Whether it is a stream without a deadline, which ends when the process stops."""
+        return self.deadline is None
+
+    @property
     def remaining_seconds(self) -> float | None:
         """Seconds until the caller's deadline; negative after it, None without a deadline."""
         return None if self.deadline is None else self.deadline - time.monotonic()

@@ -1,15 +1,28 @@
 """Conversion of refusals to and from google.rpc.Status with its error details."""
 
+import logging
 import math
 from typing import cast
 
 import grpc
 from google.protobuf import any_pb2
 from google.rpc import error_details_pb2, status_pb2
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from chassis.refusals import FieldError, Kind, Refusal, RemoteRefusal
+from chassis.clock import new_id
+from chassis.db import storage_is_away
+from chassis.refusals import (
+    FieldError,
+    InternalError,
+    Kind,
+    Overloaded,
+    Refusal,
+    RemoteRefusal,
+    StorageAway,
+)
 from chassis.texts import Message, message_of
 
+log = logging.getLogger(__name__)
 DETAILS_KEY = "grpc-status-details-bin"
 DOMAIN = "tartip"
 # Trailers are safe up to 8 KiB, in base64, with all that stands around the fields.
@@ -99,3 +112,15 @@ def from_error(error: grpc.aio.AioRpcError) -> Refusal:
     refusal = RemoteRefusal(kind, code, said, tuple(fields), facts)
     refusal.retry_seconds = retry_seconds
     return refusal
+
+
+def as_refusal(error: Exception) -> Refusal:
+    """Return a refusal unchanged; for other errors Overloaded, StorageAway or InternalError."""
+    if isinstance(error, Refusal):
+        return error
+    if isinstance(error, PoolTimeout):  # more calls than connections, for too long
+        return Overloaded()
+    if storage_is_away(error):
+        log.warning("storage away: %s", type(error).__name__)
+        return StorageAway()
+    return InternalError(facts={"error_id": str(new_id())})

@@ -98,6 +98,10 @@ class Allow:
         return self.partners if caller.kind == "partner" else self.devices
 
 
+# What a service allows, by full method name.
+Policy = Mapping[str, Allow]
+
+
 def allow(
     *,
     partners: bool = False,

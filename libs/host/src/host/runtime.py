@@ -24,14 +24,14 @@ from chassis.authorities import Authorities
 from chassis.channels import Channels
 from chassis.clock import Clock, clock_offset, move_clock, new_id, system_clock
 from chassis.db import Database
-from chassis.grpc_server import Gate, Policy
-from chassis.identity import TokenVerifier
+from chassis.identity import Policy, TokenVerifier
 from chassis.settings import Settings, read
 from google.protobuf import descriptor
 from vault.keyring import Keyring
 
 from host.broker import Broker, client_tls
 from host.consumer import Consumer, Subscription
+from host.gate import Gate
 from host.migrations import migrate
 from host.outbox import Relay
 from host.pauses import keep_pauses_short

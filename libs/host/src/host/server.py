@@ -7,11 +7,12 @@ how much of a flood waits at the client.
 from pathlib import Path
 
 import grpc
-from chassis.grpc_server import Gate
 from google.protobuf import descriptor_pool
 from grpc_health.v1 import _async as health_aio
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
+
+from host.gate import Gate
 
 MESSAGE_BYTES_MAX = 9 * 1024 * 1024
 # Against memory alone: long before, `Shares` has refused a caller or all of them by name.
@@ -23,7 +24,7 @@ OPTIONS = [
     ("grpc.max_metadata_size", 16384),
     ("grpc.so_reuseport", 0),
     # A connection's calls beyond these are refused by HTTP/2, without a name and at little cost.
-    ("grpc.max_concurrent_streams", 256),
+    ("grpc.max_concurrent_streams", 128),
     # A client that is gone without a word frees its places after keepalive and time-out.
     ("grpc.keepalive_timeout_ms", 5_000),
     ("grpc.http2.ping_timeout_ms", 5_000),  # a minute by default, whatever the line above says

@@ -17,12 +17,12 @@ import grpc
 import pytest
 from chassis.authorities import Authorities
 from chassis.channels import peers_refusals
-from chassis.grpc_server import Gate
 from chassis.grpc_status import DETAILS_KEY
 from chassis.identity import TokenVerifier, allow
 from chassis.refusals import Refusal
 from google.rpc import error_details_pb2, status_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from host.gate import Gate
 from host.server import MESSAGE_BYTES_MAX, GrpcServer
 from host.shares import Quota, Shares
 from tartip.reports.v1 import reports_pb2, reports_pb2_grpc

@@ -6,8 +6,7 @@ import grpc
 from chassis.call_context import current_caller
 from chassis.clock import to_timestamp
 from chassis.fields import check_text, read_id
-from chassis.grpc_server import Policy
-from chassis.identity import allow
+from chassis.identity import Policy, allow
 from chassis.pages import Pages
 from chassis.refusals import Checks, checks
 from tartip.partners.v1 import partners_pb2 as pb

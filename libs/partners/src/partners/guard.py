@@ -13,7 +13,7 @@ from typing import Any
 
 import grpc
 from chassis.call_context import current_caller
-from chassis.grpc_server import Policy
+from chassis.identity import Policy
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 
 from partners.model import PartnerScope

@@ -8,8 +8,7 @@ from chassis import telemetry
 from chassis.call_context import current_caller
 from chassis.clock import parse_id, to_timestamp
 from chassis.fields import check_enums, check_text, enum_of, read_id, read_moment
-from chassis.grpc_server import Policy
-from chassis.identity import allow
+from chassis.identity import Policy, allow
 from chassis.pages import Pages
 from chassis.refusals import Checks, PageTokenWrong, checks
 from grpc.aio import ServicerContext

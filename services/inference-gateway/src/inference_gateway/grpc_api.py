@@ -1,6 +1,6 @@
 """`tartip.inference.v1.Inference`: the servicer, composed of the servicers of the packages."""
 
-from chassis.grpc_server import Policy
+from chassis.identity import Policy
 
 from inference_gateway.evidence import grpc_api as evidence
 from inference_gateway.ingest import edge_grpc_api as edge

@@ -22,8 +22,8 @@ import pytest
 import pytest_asyncio
 from chassis.authorities import Authorities
 from chassis.clock import clock_offset, new_id
-from chassis.grpc_server import Gate
 from chassis.identity import TokenVerifier, allow
+from host.gate import Gate
 from host.server import GrpcServer
 from host.shares import Shares
 from joserfc import jwt

@@ -11,8 +11,7 @@ from chassis import telemetry
 from chassis.call_context import current_caller
 from chassis.clock import parse_id, to_timestamp
 from chassis.fields import enum_of, read_id
-from chassis.grpc_server import Policy
-from chassis.identity import Caller, allow
+from chassis.identity import Caller, Policy, allow
 from chassis.pages import Pages, PageSpec, moment_in
 from chassis.refusals import Checks, PageTokenWrong, checks
 from grpc.aio import ServicerContext

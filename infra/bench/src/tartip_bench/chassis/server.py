@@ -27,10 +27,10 @@ from chassis.call_context import current_caller
 from chassis.clock import new_id, system_clock
 from chassis.db import Database
 from chassis.event import Event
-from chassis.grpc_server import Gate
 from chassis.identity import TokenVerifier, allow
 from chassis.transaction import Tx
 from google.protobuf.wrappers_pb2 import StringValue
+from host.gate import Gate
 from host.pauses import keep_pauses_short
 from host.server import GrpcServer
 from host.shares import Shares

@@ -9,8 +9,7 @@ import grpc
 from chassis import telemetry
 from chassis.call_context import current_caller
 from chassis.clock import from_timestamp, new_id, parse_id, to_timestamp
-from chassis.grpc_server import Policy
-from chassis.identity import allow
+from chassis.identity import Policy, allow
 from chassis.pages import Pages
 from google.protobuf.timestamp_pb2 import Timestamp
 from law.assumed import assumed_years

@@ -7,8 +7,7 @@ from uuid import UUID
 import grpc
 from chassis.call_context import current_caller
 from chassis.clock import parse_id, to_timestamp
-from chassis.grpc_server import Policy
-from chassis.identity import allow
+from chassis.identity import Policy, allow
 from chassis.pages import Pages
 from tartip.common.v1 import common_pb2
 from tartip.reports.v1 import reports_pb2, reports_pb2_grpc

@@ -8,8 +8,7 @@ import grpc
 from chassis import telemetry
 from chassis.call_context import current_caller
 from chassis.clock import parse_id
-from chassis.grpc_server import Policy
-from chassis.identity import allow
+from chassis.identity import Policy, allow
 from chassis.pages import Pages
 from chassis.refusals import Checks, PageTokenWrong, checks
 from law.zone import parse_day

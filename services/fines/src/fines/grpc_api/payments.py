@@ -7,8 +7,7 @@ import grpc
 from chassis import telemetry
 from chassis.call_context import current_caller
 from chassis.clock import parse_id, to_timestamp
-from chassis.grpc_server import Policy
-from chassis.identity import allow
+from chassis.identity import Policy, allow
 from chassis.pages import Pages
 from chassis.refusals import Checks, Refusal, checks
 from chassis.telemetry import UUID_SHAPE

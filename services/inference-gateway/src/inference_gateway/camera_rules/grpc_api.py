@@ -6,8 +6,7 @@ import grpc
 from chassis import telemetry
 from chassis.call_context import current_caller
 from chassis.clock import parse_id, to_timestamp
-from chassis.grpc_server import Policy
-from chassis.identity import allow
+from chassis.identity import Policy, allow
 from chassis.refusals import Checks, checks
 from tartip.inference.v1 import functions_pb2 as pb
 from tartip.inference.v1 import functions_pb2_grpc

@@ -5,8 +5,7 @@ from collections.abc import AsyncIterator
 
 import grpc
 from chassis.call_context import current_caller
-from chassis.grpc_server import Policy
-from chassis.identity import allow
+from chassis.identity import Policy, allow
 from chassis.refusals import Checks, checks
 from tartip.inference.v1 import inference_pb2
 

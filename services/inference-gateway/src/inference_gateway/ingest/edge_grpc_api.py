@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import grpc
 from chassis import telemetry
 from chassis.call_context import current_caller
-from chassis.grpc_server import Policy, as_refusal
-from chassis.identity import allow
+from chassis.grpc_status import as_refusal
+from chassis.identity import Policy, allow
 from chassis.refusals import Kind, Refusal
 from tartip.inference.v1 import inference_pb2
 

@@ -10,8 +10,7 @@ import grpc
 from chassis import telemetry
 from chassis.call_context import current_caller
 from chassis.clock import from_timestamp, parse_id, to_timestamp
-from chassis.grpc_server import Policy
-from chassis.identity import allow
+from chassis.identity import Policy, allow
 from chassis.refusals import Checks, checks
 from google.protobuf.timestamp_pb2 import Timestamp
 from tartip.inference.v1 import inference_pb2

@@ -6,8 +6,7 @@ from uuid import UUID
 import grpc
 from chassis.call_context import current_caller
 from chassis.clock import parse_id, to_timestamp
-from chassis.grpc_server import Policy
-from chassis.identity import allow
+from chassis.identity import Policy, allow
 from chassis.pages import Pages, PageSpec, moment_in
 from chassis.refusals import PageTokenWrong, checks
 from tartip.inference.v1 import inference_pb2

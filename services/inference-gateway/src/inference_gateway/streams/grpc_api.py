@@ -9,8 +9,7 @@ import grpc
 from chassis import telemetry
 from chassis.call_context import current_caller
 from chassis.clock import parse_id, to_timestamp
-from chassis.grpc_server import Policy
-from chassis.identity import allow
+from chassis.identity import Policy, allow
 from chassis.pages import Pages
 from chassis.refusals import Checks, PageTokenWrong, checks
 from tartip.inference.v1 import streams_pb2 as pb

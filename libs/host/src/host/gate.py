@@ -1,8 +1,9 @@
-"""The gate: one interceptor of the gRPC server (`host.server`) that every call passes.
+"""The gate: one interceptor of the gRPC server (`server`) that every call passes.
 
-It identifies the caller, admits it within its share (`Shares`), applies the service's policy,
-requires a deadline, opens the span, and turns refusals into statuses. Any other exception is a bug:
-the caller gets INTERNAL with an error id, and the log has the details. Streams need no deadline.
+It identifies the caller, admits it within its share (`Shares`), opens the span, applies the
+service's policy, requires a deadline, and turns refusals into statuses. Any other exception is a
+bug: the caller gets INTERNAL with an error id, and the log has the details. Streams need no
+deadline. Of a flood's refusals, those that are held back are counted and have no span.
 """
 
 import asyncio
@@ -13,61 +14,36 @@ import weakref
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import grpc
-from google.protobuf.message import DecodeError
-from opentelemetry.context import Context
-from opentelemetry.trace import INVALID_SPAN
-from sqlalchemy.exc import TimeoutError as PoolTimeout
-
 from chassis import call_context, telemetry
 from chassis.authorities import Authorities
-from chassis.clock import new_id
-from chassis.db import storage_is_away
-from chassis.grpc_status import DETAILS_KEY, to_status
-from chassis.identity import Allow, Caller, TokenVerifier
+from chassis.grpc_status import DETAILS_KEY, as_refusal, to_status
+from chassis.identity import Caller, Policy, TokenVerifier
 from chassis.purpose import PurposeRequired, purpose_in
 from chassis.refusals import (
     BadRequest,
     DeadlineRequired,
     FieldError,
-    InternalError,
     Kind,
     NotAllowed,
-    Overloaded,
     Refusal,
     ShareExceeded,
     Stopping,
-    StorageAway,
 )
+from google.protobuf.message import DecodeError
+from opentelemetry.context import Context
+from opentelemetry.trace import INVALID_SPAN, Span
+
+from host.shares import Place, Shares
 
 STREAM_END_SECONDS = 2.0
 # For every known caller, without deadline or span, but within the caller's share.
 OPEN_SERVICES = ("/grpc.health.v1.Health/", "/grpc.reflection.v1alpha.ServerReflection/")
 _NO_SPAN = nullcontext(INVALID_SPAN)
 log = logging.getLogger(__name__)
-Policy = Mapping[str, Allow]
 Metadata = Mapping[str, str | bytes]
-
-
-class Place(Protocol):
-    """The place of one call among those of its caller."""
-
-    async def take(self, size: int) -> None:
-        """Account for a message of the caller's stream; wait while its bytes are used up."""
-
-
-class Shares(Protocol):
-    """Admission of callers within their shares; `host.shares` has it."""
-
-    def place(
-        self, caller: Caller, size: int, *, stream: bool, urgent: bool
-    ) -> AbstractContextManager[Place]:
-        """Hold a place for a call with a request of `size` bytes.
-
-        Raises ShareExceeded for the caller's own limits, Overloaded for those of the process.
-        """
 
 
 class Gate(grpc.aio.ServerInterceptor):
@@ -80,7 +56,7 @@ class Gate(grpc.aio.ServerInterceptor):
         self._shares = shares
         self._handlers: dict[str, grpc.RpcMethodHandler] = {}
         self._endless: weakref.WeakSet[asyncio.Task[Any]] = weakref.WeakSet()
-        self._waiting: set[asyncio.Task[Any] | None] = set()
+        self._waiting: set[asyncio.Task[Any]] = set()
         self._stopping = False
 
     async def intercept_service(
@@ -118,19 +94,33 @@ class Gate(grpc.aio.ServerInterceptor):
         async def serve(request: Any, context: grpc.aio.ServicerContext) -> Any:
             started = time.perf_counter()
             metadata = _metadata(context)
-            opened = _NO_SPAN if is_open else telemetry.span(parent=_parent(metadata), **of_call)
+            parent = _parent(metadata)
+            try:
+                call = await self._call(method, metadata, context)
+                with self._place(call, request, stream=False) as place:
+                    opened = _NO_SPAN if is_open else telemetry.span(parent=parent, **of_call)
+                    reply = await admitted(call, opened, request, context, place)
+            except Exception as error:
+                reply = _not_admitted(error, parent, of_call)
+            finally:
+                passed_ms = (time.perf_counter() - started) * 1e3
+                telemetry.rpc_duration.record(passed_ms, {"rpc.method": method})
+            return await _abort(context, reply) if isinstance(reply, Refusal) else reply
+
+        async def admitted(
+            call: call_context.Call,
+            opened: AbstractContextManager[Span],
+            request: Any,
+            context: grpc.aio.ServicerContext,
+            place: Place,
+        ) -> Any:
+            """The reply or a refusal."""
             with opened as span:
                 try:
-                    call = await self._call(method, metadata, context, span)
-                    with self._place(call, request, stream=False) as place:
-                        self._check(call, needs_deadline=True)
-                        return await inner(_readable(request, place), context)
+                    self._check(call, span, needs_deadline=True)
+                    return await inner(_readable(request, place), context)
                 except Exception as error:
-                    refusal = _noted(error, span)
-                finally:
-                    passed_ms = (time.perf_counter() - started) * 1e3
-                    telemetry.rpc_duration.record(passed_ms, {"rpc.method": method})
-            return await _abort(context, refusal)
+                    return _noted(error, span)
 
         return serve
 
@@ -141,43 +131,65 @@ class Gate(grpc.aio.ServerInterceptor):
 
         async def serve(request: Any, context: grpc.aio.ServicerContext) -> AsyncIterator[Any]:
             metadata = _metadata(context)
-            span = INVALID_SPAN if is_open else telemetry.begin(parent=_parent(metadata), **of_call)
-            refusal: Refusal | None = None
-            task = asyncio.current_task()
+            parent = _parent(metadata)
+            reply: Any = None
             try:
-                call = await self._call(method, metadata, context, span)
+                call = await self._call(method, metadata, context)
                 with self._place(call, request, stream=True) as place:
-                    self._check(call, needs_deadline=False)
-                    readable = _readable(request, place)
-                    if task is not None and call.deadline is None and not is_open:
-                        self._endless.add(task)
-                    made = inner(readable, context)
-                    replies = aiter(_awaited(made) if inspect.isawaitable(made) else made)
-                    while True:
-                        # Only here may it be interrupted: never while a reply is on its way.
-                        self._waiting.add(task)
-                        try:
-                            reply = await anext(replies)
-                        except StopAsyncIteration:
-                            break
-                        finally:
-                            self._waiting.discard(task)
-                        yield reply
-                        if self._stopping and task in self._endless:
-                            raise Stopping
-            except asyncio.CancelledError:
-                if task is None or task not in self._endless or not self._stopping:
-                    raise
-                task.uncancel()
-                refusal = _noted(Stopping(), span)
+                    span = INVALID_SPAN if is_open else telemetry.begin(parent=parent, **of_call)
+                    async for reply in admitted(call, span, request, context, place):
+                        if not isinstance(reply, Refusal):
+                            yield reply
             except Exception as error:
-                refusal = _noted(error, span)
+                reply = _not_admitted(error, parent, of_call)
+            if isinstance(reply, Refusal):
+                await _abort(context, reply)
+
+        async def admitted(
+            call: call_context.Call,
+            span: Span,
+            request: Any,
+            context: grpc.aio.ServicerContext,
+            place: Place,
+        ) -> AsyncIterator[Any]:
+            """The replies, and last a refusal if there is one."""
+            try:
+                self._check(call, span, needs_deadline=False)
+                made = inner(_readable(request, place), context)
+                endless = call.is_endless and not is_open
+                async for reply in self._replies(made, endless=endless):
+                    yield reply
+            except Exception as error:
+                yield _noted(error, span)
             finally:
                 span.end()
-            if refusal is not None:
-                await _abort(context, refusal)
 
         return serve
+
+    async def _replies(self, made: Any, *, endless: bool) -> AsyncIterator[Any]:
+        """The replies of a stream's handler. Raises Stopping for an endless one when we stop."""
+        task = asyncio.current_task()
+        assert task is not None
+        if endless:
+            self._endless.add(task)
+        replies = aiter(_awaited(made) if inspect.isawaitable(made) else made)
+        while True:
+            # Only here may it be interrupted: never while a reply is on its way.
+            self._waiting.add(task)
+            try:
+                reply = await anext(replies)
+            except StopAsyncIteration:
+                return
+            except asyncio.CancelledError:
+                if not (endless and self._stopping):
+                    raise
+                task.uncancel()
+                raise Stopping from None
+            finally:
+                self._waiting.discard(task)
+            yield reply
+            if self._stopping and endless:
+                raise Stopping
 
     async def end_endless_streams(self) -> None:
         """End streams that have no deadline with `Stopping`; their callers reconnect elsewhere."""
@@ -190,13 +202,12 @@ class Gate(grpc.aio.ServerInterceptor):
             await asyncio.wait(tasks, timeout=STREAM_END_SECONDS)
 
     async def _call(
-        self, method: str, metadata: Metadata, context: grpc.aio.ServicerContext, span: Any
+        self, method: str, metadata: Metadata, context: grpc.aio.ServicerContext
     ) -> call_context.Call:
         """Return the call with its caller. Raises NotAuthenticated, TokenExpired, PurposeWrong."""
         kind, name = self.authorities.caller(_chain(context))
         token = str(metadata.get("authorization", "")).removeprefix("Bearer ").strip()
         operator = await self._tokens.verify(token) if token else None
-        telemetry.set_attribute(span, "tartip.caller", f"{kind}/{name}")
         caller, left = Caller(kind, name, operator, purpose_in(metadata)), context.time_remaining()
         deadline = None if left is None else time.monotonic() + left
         return call_context.Call(caller, method, deadline, token)
@@ -211,9 +222,11 @@ class Gate(grpc.aio.ServerInterceptor):
         urgent = is_probe or (is_urgent is not None and is_urgent(received.message))
         return self._shares.place(call.caller, received.size, stream=stream, urgent=urgent)
 
-    def _check(self, call: call_context.Call, *, needs_deadline: bool) -> None:
+    def _check(self, call: call_context.Call, span: Any, *, needs_deadline: bool) -> None:
+        """Raises NotAllowed, PurposeRequired or DeadlineRequired; binds the call otherwise."""
         if call.method.startswith(OPEN_SERVICES):
             return
+        telemetry.set_attribute(span, "tartip.caller", f"{call.caller.kind}/{call.caller.name}")
         rule = self.policy.get(call.method)
         if rule is None or not rule.admits(call.caller):
             raise NotAllowed
@@ -302,6 +315,15 @@ def _noted(error: Exception, span: Any) -> Refusal:
     return refusal
 
 
+def _not_admitted(error: Exception, parent: Context, of_call: dict[str, Any]) -> Refusal:
+    """Return the refusal of a call that had no span yet; it gets one, unless it is held back."""
+    if isinstance(error, ShareExceeded) and error.pause_seconds:
+        telemetry.refusals_total.add(1, {"reason": error.reason})
+        return error
+    with telemetry.span(parent=parent, **of_call) as span:
+        return _noted(error, span)
+
+
 async def _abort(context: grpc.aio.ServicerContext, refusal: Refusal) -> None:
     if isinstance(refusal, ShareExceeded) and refusal.pause_seconds:
         left = context.time_remaining()
@@ -313,15 +335,3 @@ async def _abort(context: grpc.aio.ServicerContext, refusal: Refusal) -> None:
         status.message,
         trailing_metadata=((DETAILS_KEY, status.SerializeToString()),),
     )
-
-
-def as_refusal(error: Exception) -> Refusal:
-    """Return a refusal unchanged; for other errors Overloaded, StorageAway or InternalError."""
-    if isinstance(error, Refusal):
-        return error
-    if isinstance(error, PoolTimeout):  # more calls than connections, for too long
-        return Overloaded()
-    if storage_is_away(error):
-        log.warning("storage away: %s", type(error).__name__)
-        return StorageAway()
-    return InternalError(facts={"error_id": str(new_id())})

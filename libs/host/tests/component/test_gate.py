@@ -8,9 +8,9 @@ import grpc
 import pytest
 from chassis.authorities import Authorities
 from chassis.channels import peers_refusals
-from chassis.grpc_server import Gate
 from chassis.identity import TokenVerifier, allow
 from chassis.refusals import Refusal
+from host.gate import Gate
 from host.server import GrpcServer
 from host.shares import Shares
 from sqlalchemy.exc import TimeoutError as PoolTimeout
