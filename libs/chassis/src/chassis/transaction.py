@@ -40,6 +40,8 @@ class Scope:
     regions: tuple[str, ...] = ()
     roles: tuple[str, ...] = ()
     purpose: str = ""
+    # The key of what is looked up, as "kind:value", where a policy shows only the rows under it.
+    lookup: str = ""
 
     @property
     def actor(self) -> str:
@@ -51,7 +53,7 @@ class Scope:
         """The settings `app.…` of the database session, which row-level security reads."""
         regions = ("*",) if self.sees_all_regions else self.regions
         lists = {"regions": json.dumps(regions), "roles": json.dumps(self.roles)}
-        return {"kind": self.kind, "name": self.name, **lists}
+        return {"kind": self.kind, "name": self.name, **lists, "lookup": self.lookup}
 
     @property
     def sees_all_regions(self) -> bool:

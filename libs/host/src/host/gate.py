@@ -11,8 +11,15 @@ import inspect
 import logging
 import time
 import weakref
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Mapping,
+)
+from contextlib import AbstractContextManager, aclosing, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -137,9 +144,10 @@ class Gate(grpc.aio.ServerInterceptor):
                 call = await self._call(method, metadata, context)
                 with self._place(call, request, stream=True) as place:
                     span = INVALID_SPAN if is_open else telemetry.begin(parent=parent, **of_call)
-                    async for reply in admitted(call, span, request, context, place):
-                        if not isinstance(reply, Refusal):
-                            yield reply
+                    async with aclosing(admitted(call, span, request, context, place)) as replies:
+                        async for reply in replies:
+                            if not isinstance(reply, Refusal):
+                                yield reply
             except Exception as error:
                 reply = _not_admitted(error, parent, of_call)
             if isinstance(reply, Refusal):
@@ -151,14 +159,15 @@ class Gate(grpc.aio.ServerInterceptor):
             request: Any,
             context: grpc.aio.ServicerContext,
             place: Place,
-        ) -> AsyncIterator[Any]:
+        ) -> AsyncGenerator[Any, None]:
             """The replies, and last a refusal if there is one."""
             try:
                 self._check(call, span, needs_deadline=False)
                 made = inner(_readable(request, place), context)
                 endless = call.is_endless and not is_open
-                async for reply in self._replies(made, endless=endless):
-                    yield reply
+                async with aclosing(self._replies(made, endless=endless)) as replies:
+                    async for reply in replies:
+                        yield reply
             except Exception as error:
                 yield _noted(error, span)
             finally:
@@ -166,30 +175,34 @@ class Gate(grpc.aio.ServerInterceptor):
 
         return serve
 
-    async def _replies(self, made: Any, *, endless: bool) -> AsyncIterator[Any]:
+    async def _replies(self, made: Any, *, endless: bool) -> AsyncGenerator[Any, None]:
         """The replies of a stream's handler. Raises Stopping for an endless one when we stop."""
         task = asyncio.current_task()
         assert task is not None
         if endless:
             self._endless.add(task)
         replies = aiter(_awaited(made) if inspect.isawaitable(made) else made)
-        while True:
-            # Only here may it be interrupted: never while a reply is on its way.
-            self._waiting.add(task)
-            try:
-                reply = await anext(replies)
-            except StopAsyncIteration:
-                return
-            except asyncio.CancelledError:
-                if not (endless and self._stopping):
-                    raise
-                task.uncancel()
-                raise Stopping from None
-            finally:
-                self._waiting.discard(task)
-            yield reply
-            if self._stopping and endless:
-                raise Stopping
+        try:
+            while True:
+                # Only here may it be interrupted: never while a reply is on its way.
+                self._waiting.add(task)
+                try:
+                    reply = await anext(replies)
+                except StopAsyncIteration:
+                    return
+                finally:
+                    self._waiting.discard(task)
+                yield reply
+                if self._stopping and endless:
+                    raise Stopping
+        except asyncio.CancelledError:
+            if not (endless and self._stopping):
+                raise
+            task.uncancel()
+            raise Stopping from None
+        finally:
+            if isinstance(replies, AsyncGenerator):
+                await replies.aclose()
 
     async def end_endless_streams(self) -> None:
         """End streams that have no deadline with `Stopping`; their callers reconnect elsewhere."""
@@ -324,11 +337,22 @@ def _not_admitted(error: Exception, parent: Context, of_call: dict[str, Any]) ->
         return _noted(error, span)
 
 
+async def _hold_back(seconds: float) -> None:
+    """Wait, even if the caller gives up: so long it may have no other call in this one's stead."""
+    until = time.monotonic() + seconds
+    task = asyncio.current_task()
+    try:
+        await asyncio.sleep(seconds)
+    except asyncio.CancelledError:
+        assert task is not None
+        task.uncancel()
+        await asyncio.sleep(max(0.0, until - time.monotonic()))
+        raise
+
+
 async def _abort(context: grpc.aio.ServicerContext, refusal: Refusal) -> None:
     if isinstance(refusal, ShareExceeded) and refusal.pause_seconds:
-        left = context.time_remaining()
-        pause = refusal.pause_seconds
-        await asyncio.sleep(pause if left is None else min(pause, left / 2))
+        await _hold_back(refusal.pause_seconds)
     status = to_status(refusal)
     await context.abort(
         refusal.kind.grpc_status,

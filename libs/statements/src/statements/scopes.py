@@ -4,7 +4,7 @@ from functools import lru_cache
 from itertools import count
 
 # The settings, in the order in which statements number them.
-SCOPE = ("kind", "name", "regions", "roles")
+SCOPE = ("kind", "name", "regions", "roles", "lookup")
 
 
 def settings_of_scope(number: "count[int]") -> str:

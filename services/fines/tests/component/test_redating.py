@@ -70,7 +70,7 @@ class Desk:
             delivered = replace(issued.deliver(at, STORED), state=state)
             await fines.add(tx, waiting, at)
             await fines.save(tx, issued)
-            await ledger.post(tx, rules.on_issue(issued, at))
+            ledger.post(tx, rules.on_issue(issued, at))
             await fines.save(tx, delivered)
             await tx.schedule("come_into_force", waiting.number, start_of(STORED.in_force_on))
         self.numbers.append(waiting.number)
@@ -202,9 +202,7 @@ async def test_paid_and_cancelled_fines_are_left_alone(desk: Desk, database: Any
     number = await desk.add()
     async with desk._db.begin(SYSTEM) as tx:
         fine = await fines.get_for_update(tx, number)
-        await ledger.post(
-            tx, rules.on_cancellation(fine, await ledger.entries_of(tx, number), desk.now)
-        )
+        ledger.post(tx, rules.on_cancellation(fine, await ledger.entries_of(tx, number), desk.now))
         await fines.save(tx, fine.cancel())
     assert number not in await desk.run()
 

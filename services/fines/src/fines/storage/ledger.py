@@ -18,9 +18,10 @@ from sqlalchemy import ColumnElement, Row, Select, literal, select, tuple_
 from sqlalchemy.dialects.postgresql import insert
 
 from fines.model.ledger import Entry, EntryKind, Payment, PaymentState, Refund, RefundReason
-from fines.model.refusals import BankReferenceReused, PaymentNotFound
+from fines.model.refusals import PaymentNotFound
 from fines.storage.tables import entries, payments, refunds
 
+BANK_REFERENCE_KEY = "payments_partner_bank_reference_key"
 _ONE_DAY = timedelta(days=1)
 
 
@@ -37,10 +38,9 @@ class PaymentFilter:
     posted_until: date | None = None
 
 
-async def post(tx: Tx, posted: Iterable[Entry]) -> None:
-    rows = [_from_entry(entry) for entry in posted]
-    assert rows
-    await tx.execute(insert(entries), rows)
+def post(tx: Tx, posted: Iterable[Entry]) -> None:
+    for entry in posted:
+        tx.add(entries, _from_entry(entry))
 
 
 async def entries_of(tx: Tx, number: str) -> tuple[Entry, ...]:
@@ -50,15 +50,10 @@ async def entries_of(tx: Tx, number: str) -> tuple[Entry, ...]:
     return tuple(_to_entry(row) for row in rows)
 
 
-async def add_payment(tx: Tx, payment: Payment) -> None:
-    """Store a payment. Raises BankReferenceReused."""
-    added = await tx.execute(
-        insert(payments)
-        .values(**_from_payment(payment))
-        .on_conflict_do_nothing(index_elements=["partner", "bank_reference"])
-    )
-    if not added.rowcount:
-        raise BankReferenceReused
+def add_payment(tx: Tx, payment: Payment) -> None:
+    """Add a payment. The transaction raises RowExists (`BANK_REFERENCE_KEY`) if the bank has used
+    its reference before."""
+    tx.add(payments, _from_payment(payment))
 
 
 async def add_refund(tx: Tx, payment: Payment, refund: Refund) -> None:

@@ -18,7 +18,7 @@ async def cancel_in(tx: Tx, fine: Fine, now: datetime, reason: rules.RefundReaso
         await fines.save(tx, cancelled)
         return cancelled
     reversal = rules.on_cancellation(fine, await ledger.entries_of(tx, fine.number), now)
-    await ledger.post(tx, reversal)
+    ledger.post(tx, reversal)
     if fine.state is State.PAID:
         payment = await ledger.payment_of_fine(tx, fine.number)
         assert payment is not None

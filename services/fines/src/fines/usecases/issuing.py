@@ -354,7 +354,7 @@ class Issuing:
         await claim(tx, Record(fine.number, sealed.plate_index, case.violation, case.guards))
         issued = fine.issue(case.article, amount, sealed, now)
         await fines.save(tx, issued)
-        await ledger.post(tx, rules.on_issue(issued, now))
+        ledger.post(tx, rules.on_issue(issued, now))
         tx.emit(events.fine_issued(issued))
         tables = {
             "article": case.article.article,

@@ -35,9 +35,10 @@ class Lookups:
         self, asked: Lookup, spec: PageSpec, caller: Caller
     ) -> tuple[list[Fine], list[tuple[str, ...]]]:
         """Return a page of payable fines with each row's page key. Audited, also if it is empty."""
-        async with self._db.begin(caller.scope) as tx:
-            index = _index(tx, asked)
-            found, keys = await _payable(tx, asked, index, spec)
+        index = _index(self._db, asked)
+        key = asked.value if asked.kind == "number" else index
+        async with self._db.begin(fines.scope_of_key(caller.scope, asked.kind, key)) as tx:
+            found, keys = await _payable(tx, asked, key, spec)
             why = {"reason": asked.reason, "customer": asked.customer_id}
             told = {name: value for name, value in why.items() if value}
             facts = {"key": asked.kind, "asked": index, "found": str(len(found)), **told}
@@ -50,21 +51,19 @@ class Lookups:
     async def note_refused(self, asked: Lookup, refusal: str, caller: Caller) -> None:
         """Audit a look-up that was refused with the code `refusal`, though its value was valid."""
         async with self._db.begin(caller.scope) as tx:
-            facts = {"key": asked.kind, "asked": _index(tx, asked), "refused": refusal}
+            facts = {"key": asked.kind, "asked": _index(self._db, asked), "refused": refusal}
             tx.audit("look_up", "fines", facts=facts)
 
 
-def _index(tx: Tx, asked: Lookup) -> str:
+def _index(db: Database, asked: Lookup) -> str:
     """The blind index of the value, in hex; of owner and plate the one stored with their fines."""
     key_class = fines.PLATE if asked.kind == "plate" else fines.PERSON
-    return tx.keys.blind_index(key_class, asked.kind, asked.value).hex()
+    return db.keyring.blind_index(key_class, asked.kind, asked.value).hex()
 
 
 async def _payable(
-    tx: Tx, asked: Lookup, index: str, spec: PageSpec
+    tx: Tx, asked: Lookup, key: str, spec: PageSpec
 ) -> tuple[list[Fine], list[tuple[str, ...]]]:
     if asked.kind == "number" and not is_number(asked.value):
         return [], []
-    key = asked.value if asked.kind == "number" else index
-    await fines.name_key(tx, asked.kind, key)
     return await fines.payable_page(tx, spec, kind=asked.kind, value=key)

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from chassis import telemetry
 from chassis.clock import Clock
-from chassis.db import Database, canonical_json
+from chassis.db import Database, RowExists, canonical_json
 from chassis.identity import Caller
 from chassis.pages import PageSpec
 from chassis.refusals import checks
@@ -16,8 +16,13 @@ from law.zone import almaty_day
 from fines import events
 from fines.model import ledger as rules
 from fines.model.fine import PAYABLE, Fine
-from fines.model.ledger import EntryKind, Payment
-from fines.model.refusals import AmountDiffers, FineNotFound, FineNotPayable
+from fines.model.ledger import Entry, EntryKind, Payment
+from fines.model.refusals import (
+    AmountDiffers,
+    BankReferenceReused,
+    FineNotFound,
+    FineNotPayable,
+)
 from fines.storage import fines, ledger
 
 # A bank posts within two working days; the longest holidays and an outage fit in between.
@@ -67,9 +72,10 @@ class PaymentDesk:
     async def quote(self, number: str, caller: Caller) -> Quote:
         """Return the amount due now and after the discount. Raises FineNotFound or
         FineNotPayable."""
-        async with self._db.begin(caller.scope) as tx:
-            await fines.name_key(tx, "number", number)
-            fine = await fines.find(tx, number)
+        fine = await fines.find_alone(
+            self._db, fines.scope_of_key(caller.scope, "number", number), number
+        )
+        async with self._db.begin(caller.scope, shared=True) as tx:
             facts = {"found": "1" if fine else "0"}
             tx.audit("quote", f"fine:{number}", region=fine.region if fine else "", facts=facts)
         if fine is None:
@@ -87,19 +93,25 @@ class PaymentDesk:
         """Post the payment; a repeated order returns the first payment. Raises IdReused,
         FineNotFound, FineAlreadyPaid, FineCancelled, FineNotPayable, BadRequest (value date),
         AmountDiffers, BankReferenceReused, in this order."""
-        async with self._db.begin(caller.scope) as tx:
-            await fines.name_key(tx, "number", order.number)
-            if not await tx.once(caller.key, order.payment_id, order.content()):
-                return await ledger.get_payment(tx, caller.name, order.payment_id)
-            fine = await fines.get_for_update(tx, order.number)
-            telemetry.bind_story(fine.story)
-            paid = fine.pay()
-            self._check_due(fine, order)
-            payment = await self._post(tx, fine, order, caller.name)
-            await fines.save(tx, paid)
-            tx.emit(events.fine_paid(paid, payment))
-            facts = {"payment": str(order.payment_id)}
-            tx.audit("pay", f"fine:{fine.number}", region=fine.region, facts=facts)
+        scope = fines.scope_of_key(caller.scope, "number", order.number)
+        try:
+            async with self._db.begin(scope) as tx:
+                if not await tx.once(caller.key, order.payment_id, order.content()):
+                    return await ledger.get_payment(tx, caller.name, order.payment_id)
+                fine = await fines.get_for_update(tx, order.number)
+                telemetry.bind_story(fine.story)
+                paid = fine.pay()
+                self._check_due(fine, order)
+                earlier = await ledger.entries_of(tx, fine.number)
+                await fines.save(tx, paid)
+                payment = self._post(tx, fine, order, caller.name, earlier)
+                tx.emit(events.fine_paid(paid, payment))
+                facts = {"payment": str(order.payment_id)}
+                tx.audit("pay", f"fine:{fine.number}", region=fine.region, facts=facts)
+        except RowExists as error:
+            if error.key != ledger.BANK_REFERENCE_KEY:
+                raise
+            raise BankReferenceReused from None
         return payment
 
     async def payment(self, payment_id: UUID, caller: Caller) -> Payment:
@@ -135,17 +147,13 @@ class PaymentDesk:
         if order.amount_minor != due:
             raise AmountDiffers(facts={"amount_due_minor": str(due)})
 
-    async def _post(self, tx: Tx, fine: Fine, order: PaymentOrder, bank: str) -> Payment:
+    def _post(
+        self, tx: Tx, fine: Fine, order: PaymentOrder, bank: str, earlier: tuple[Entry, ...]
+    ) -> Payment:
         now = self._clock()
         posted = rules.on_payment(fine, paid_minor=order.amount_minor, bank=bank, now=now)
         assert posted[0].kind is EntryKind.PAYMENT
-        assert (
-            rules.balance(
-                rules.receivable(fine.number),
-                (*await ledger.entries_of(tx, fine.number), *posted),
-            )
-            == 0
-        )
+        assert rules.balance(rules.receivable(fine.number), (*earlier, *posted)) == 0
         payment = Payment(
             payment_id=order.payment_id,
             partner=bank,
@@ -157,6 +165,6 @@ class PaymentDesk:
             posted_at=now,
             entry_id=posted[0].entry_id,
         )
-        await ledger.post(tx, posted)
-        await ledger.add_payment(tx, payment)
+        ledger.post(tx, posted)
+        ledger.add_payment(tx, payment)
         return payment
