@@ -231,7 +231,7 @@ def _registration(changed: tuple[str, ...]) -> Select[Any]:
     """
     claimed = insert(report_numbers).values(number=bindparam("claimed")).on_conflict_do_nothing()
     number = claimed.returning(report_numbers.c.number).cte("number")
-    new = {name.removeprefix("new_"): bindparam(name) for name in changed}
+    new: dict[str, Any] = {name.removeprefix("new_"): bindparam(name) for name in changed}
     saving = _SAVE.where(exists(select(number.c.number))).values(new)
     saved = saving.returning(reports.c.partner).cte("saved")
     rows = select(saved.c.partner, bindparam("changes", type_=partner_sequences.c.last.type))
