@@ -3,8 +3,7 @@
 import asyncio
 import random
 import secrets
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from datetime import timedelta
 from uuid import UUID
 
@@ -24,8 +23,6 @@ from tartip_cli.provision.vehicles import synthetic_iin
 
 EURASIAN = Caller("partner", "eurasian")
 KARAZHAL = Place(48.0106, 70.7925, "KZ-62", "Abai 44")
-# As PostgreSQL's protocol says that it is ready for the next query.
-_READY = b"Z\x00\x00\x00\x05"
 
 
 async def intake_on(db: Database, draw: Callable[[int], int] = secrets.randbelow) -> Intake:
@@ -69,36 +66,3 @@ async def until_a_lock_is_waited_for(db: Database) -> None:
                 if await tx.scalar(text(query)):
                     return
             await asyncio.sleep(0.05)
-
-
-class RoundTrips:
-    """A proxy before PostgreSQL that counts answers: each round trip ends with one READY."""
-
-    def __init__(self, host: str, port: int) -> None:
-        self.count = 0
-        self._behind = (host, port)
-
-    @asynccontextmanager
-    async def listening(self) -> AsyncIterator[int]:
-        """Listen on a port during the block."""
-        server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        async with server:
-            yield server.sockets[0].getsockname()[1]
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        behind_reader, behind_writer = await asyncio.open_connection(*self._behind)
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._pass(reader, behind_writer, is_answer=False))
-            group.create_task(self._pass(behind_reader, writer, is_answer=True))
-
-    async def _pass(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, is_answer: bool
-    ) -> None:
-        end = b""
-        while chunk := await reader.read(65536):
-            if is_answer:
-                seen = end + chunk
-                self.count += seen.count(_READY)
-                end = seen[1 - len(_READY) :]
-            writer.write(chunk)
-        writer.close()

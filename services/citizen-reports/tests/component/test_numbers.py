@@ -12,7 +12,7 @@ from chassis.clock import system_clock
 from chassis.db import Database
 from chassis.transaction import SYSTEM
 from citizen_reports.model.report import SERIALS, Receipt, number_of
-from citizen_reports.storage.reports import last_sequence
+from citizen_reports.storage.changes import last_sequence
 from citizen_reports.storage.tables import report_numbers
 from citizen_reports.usecases.recording import DRAWS_MAX
 from law.zone import almaty_day

@@ -11,8 +11,9 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from chassis.db import Database
 from chassis.tables import data_keys
-from chassis.transaction import Tx
+from chassis.transaction import Scope, Tx
 from sqlalchemy import Row, Select, bindparam, delete, func, select, update
 from statements.reads import Read
 from vault.data_keys import BY_PERSON
@@ -82,18 +83,21 @@ class Step:
     note: str
 
 
-async def key_of_reporter(tx: Tx, reporter: Reporter) -> DataKey | None:
+async def key_of_reporter(db: Database, scope: Scope, reporter: Reporter) -> DataKey | None:
     """The key of a reporter who gave an IIN and has reported before; None for all others.
 
     Raises KeyError if that person was erased: nothing more may be stored about them.
     """
     if not reporter.iin:
         return None
-    index = tx.keys.blind_index(PERSON, "person", reporter.iin)
-    rows = await tx.read(_KEY_OF_PERSON, key_class=PERSON, person=index)
+    index = db.keyring.blind_index(PERSON, "person", reporter.iin)
+    rows = await db.read(scope, _KEY_OF_PERSON, key_class=PERSON, person=index)
     if not rows:
         return None
-    return _required(tx.keys.unwrapped(PERSON, rows[0].key_id, rows[0].wrapped), rows[0].key_id)
+    [(key_id, wrapped)] = rows
+    if wrapped is None:
+        raise KeyError(key_id)
+    return db.keyring.unwrap(PERSON, key_id, wrapped)
 
 
 async def add_contents(

@@ -176,13 +176,12 @@ class Intake:
     ) -> bool:
         """Store a draft; return False if the app has opened it before. Raises IdReused."""
         for is_second_try in (False, True):
-            async with self._db.begin(caller.scope) as tx:
-                reporter_key = await contents.key_of_reporter(tx, draft.reporter)
+            key = await contents.key_of_reporter(self._db, caller.scope, draft.reporter)
             try:
                 async with self._db.begin(caller.scope, shared=True) as tx:
                     tx.write_once(caller.key, report.report_id, content)
                     reports.add_report(tx, report)
-                    await contents.add_contents(tx, report, draft, reporter_key)
+                    await contents.add_contents(tx, report, draft, key)
                     due_at = report.opened_at + DRAFT_LIFE
                     await tx.schedule(DROP_DRAFT, str(report.report_id), due_at)
                     audit(tx, "open", report)

@@ -13,7 +13,7 @@ from vault.keyring import DataKey
 
 from citizen_reports import events
 from citizen_reports.model.report import SERIALS, Deadlines, Receipt, Report, number_of
-from citizen_reports.storage import contents, reports
+from citizen_reports.storage import changes, contents, reports
 
 DEADLINE = "deadline"
 CLOSE = "close"
@@ -78,7 +78,7 @@ class ReportRecorder:
         decision = _Decision(after, actor, fact or events.status_changed(after, at), note)
         sequence = None
         if after.status != before.status or after.outcome != before.outcome:
-            sequence = await reports.next_sequence(tx, after.partner)
+            sequence = await changes.next_sequence(tx, after.partner)
         await self._add(tx, before, decision, at=at, key=key, sequence=sequence)
         return after
 
@@ -121,7 +121,7 @@ class ReportRecorder:
         after = decision.after
         contents.add_step(tx, after, actor=decision.actor, at=at, note=decision.note, key=key)
         if sequence is not None:
-            reports.add_change(tx, after, at, sequence)
+            changes.add_change(tx, after, at, sequence)
         tx.emit(decision.fact)
         if after.deadline_number != before.deadline_number:
             await self.start_clock(tx, after)
