@@ -11,10 +11,10 @@ import pytest
 from chassis.clock import system_clock
 from chassis.db import Database
 from chassis.transaction import SYSTEM
-from citizen_reports.model.report import SERIALS, Receipt, number_of
+from citizen_reports.model.numbers import DRAWS_MAX, SERIALS, number_of
+from citizen_reports.model.report import Receipt
 from citizen_reports.storage.changes import last_sequence
 from citizen_reports.storage.tables import report_numbers
-from citizen_reports.usecases.recording import DRAWS_MAX
 from law.zone import almaty_day
 from sqlalchemy import insert, text
 from tartip.common.v1 import common_pb2

@@ -8,19 +8,17 @@ from datetime import datetime, timedelta
 from chassis import telemetry
 from chassis.event import Event
 from chassis.transaction import Tx
-from law.zone import almaty_day
 from vault.keyring import DataKey
 
 from citizen_reports import events
-from citizen_reports.model.report import SERIALS, Deadlines, Receipt, Report, number_of
+from citizen_reports.model.numbers import drawn_numbers
+from citizen_reports.model.report import Deadlines, Receipt, Report
 from citizen_reports.storage import changes, contents, reports
 
 DEADLINE = "deadline"
 CLOSE = "close"
 REPORTER = "reporter"
 SYSTEM_ACTOR = "system"
-# With half of a region's year taken, this many draws all meet a taken one once in 10**19 times.
-DRAWS_MAX = 64
 
 
 def bind_trace(report: Report) -> None:
@@ -85,22 +83,18 @@ class ReportRecorder:
     async def register(
         self, tx: Tx, report: Report, receipt: Receipt, key: DataKey | None
     ) -> Report:
-        """Store the report as registered and routed, in one statement, and return it.
+        """Store the report as registered and routed, and return it.
 
         `receipt` has no number yet: a random one is drawn that no other report has. `key` is the
-        report's.
+        report's. Raises RuntimeError if all numbers that were drawn are taken.
         """
         at = receipt.registered_at
-        year = almaty_day(at).year
-        for _ in range(DRAWS_MAX):
-            number = number_of(report.region, year, self._draw(SERIALS))
-            registered = report.submit(replace(receipt, number=number))
+        numbers = drawn_numbers(report.region, at, self._draw)
+        last = None
+        while last is None:  # the number is taken
+            registered = report.submit(replace(receipt, number=next(numbers)))
             routed = registered.route(receipt.unit)
             last = await reports.register(tx, report, routed, changes=2)
-            if last is not None:
-                break
-        else:
-            raise RuntimeError(f"no free number was drawn for {report.region} in {year}")
         decision = _Decision(registered, REPORTER, events.report_received(registered))
         await self._add(tx, report, decision, at=at, key=key, sequence=last - 1)
         decision = _Decision(routed, SYSTEM_ACTOR, events.report_routed(routed, at), routed.unit)
