@@ -18,6 +18,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     Uuid,
+    bindparam,
     select,
     update,
 )
@@ -26,6 +27,8 @@ from sqlalchemy.engine import CursorResult
 
 from vault.keyring import DataKey, Keyring
 
+# The unique constraint that a second key of one person violates.
+PERSON_KEY = "data_keys_key_class_person_key"
 data_keys = Table(
     "data_keys",
     MetaData(),
@@ -35,7 +38,15 @@ data_keys = Table(
     Column("person", LargeBinary),
     Column("wrapped", LargeBinary),
     Column("destroyed_at", DateTime(timezone=True)),
-    UniqueConstraint("key_class", "person"),
+    UniqueConstraint("key_class", "person", name=PERSON_KEY),
+)
+_CLASS = data_keys.c.key_class == bindparam("key_class")
+# The key of a person by the blind index `person`; `DataKeys.unwrapped` opens what it finds.
+BY_PERSON = select(data_keys.c.key_id, data_keys.c.wrapped).where(
+    data_keys.c.person == bindparam("person"), _CLASS
+)
+_BY_ID = select(data_keys.c.key_id, data_keys.c.wrapped).where(
+    data_keys.c.key_id == bindparam("key_id"), _CLASS
 )
 
 
@@ -44,7 +55,7 @@ class Transaction(Protocol):
 
     def add(self, table: Table, row: Mapping[str, Any]) -> None: ...
 
-    async def execute(self, statement: Executable) -> CursorResult[Any]: ...
+    async def execute(self, statement: Executable, rows: Any = None) -> CursorResult[Any]: ...
 
 
 class DataKeys:
@@ -55,10 +66,14 @@ class DataKeys:
         self._keyring = keyring
         self._clock = clock
 
-    async def new(self, key_class: str) -> DataKey:
-        """Create and store the key of one object."""
+    async def new(self, key_class: str, person: str = "") -> DataKey:
+        """Create and store the key of one object, or of a person who has none.
+
+        Where the person got one meanwhile, writing the row violates `PERSON_KEY`.
+        """
         key = self._keyring.new_data_key(key_class)
-        self._tx.add(data_keys, {**_row(key, key_class), "person": None})
+        index = self.blind_index(key_class, "person", person) if person else None
+        self._tx.add(data_keys, {**_row(key, key_class), "person": index})
         return key
 
     async def of_person(self, key_class: str, person: str) -> DataKey:
@@ -68,15 +83,19 @@ class DataKeys:
         Raises KeyError if that person was erased: nothing more may be stored about them.
         """
         index = self.blind_index(key_class, "person", person)
-        found = await self._find(data_keys.c.person == index, key_class)
+        found = await self._find(BY_PERSON, key_class, person=index)
         return found or await self._of_new_person(key_class, index)
 
     async def get(self, key_class: str, key_id: UUID) -> DataKey:
         """The key with this id. Raises KeyError if it was destroyed or never existed."""
-        found = await self._find(data_keys.c.key_id == key_id, key_class)
+        found = await self._find(_BY_ID, key_class, key_id=key_id)
         if found is None:
             raise KeyError(key_id)
         return found
+
+    def unwrapped(self, key_class: str, key_id: UUID, wrapped: bytes | None) -> DataKey | None:
+        """The key of a row that was read otherwise, as by a join; None if it was destroyed."""
+        return None if wrapped is None else self._keyring.unwrap(key_class, key_id, wrapped)
 
     async def destroy(self, key_id: UUID) -> None:
         """Destroy a key, which erases everything sealed with the key, also in backups."""
@@ -90,15 +109,10 @@ class DataKeys:
         """The blind index of a value: 16 bytes, equal for equal values of one field and class."""
         return self._keyring.blind_index(key_class, field_name, value)
 
-    async def _find(self, condition: Any, key_class: str) -> DataKey | None:
-        row = (
-            await self._tx.execute(
-                select(data_keys).where(condition, data_keys.c.key_class == key_class)
-            )
-        ).one_or_none()
-        if row is None or row.wrapped is None:
-            return None
-        return self._keyring.unwrap(key_class, row.key_id, row.wrapped)
+    async def _find(self, query: Executable, key_class: str, **values: Any) -> DataKey | None:
+        found = await self._tx.execute(query, {"key_class": key_class, **values})
+        row = found.one_or_none()
+        return None if row is None else self.unwrapped(key_class, row.key_id, row.wrapped)
 
     async def _of_new_person(self, key_class: str, person: bytes) -> DataKey:
         key = self._keyring.new_data_key(key_class)
@@ -106,7 +120,7 @@ class DataKeys:
         added = await self._tx.execute(insert(data_keys).values(row).on_conflict_do_nothing())
         if added.rowcount:
             return key
-        other = await self._find(data_keys.c.person == person, key_class)
+        other = await self._find(BY_PERSON, key_class, person=person)
         if other is None:
             raise KeyError("erased")
         return other

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import asyncpg
 from chassis.clock import new_id, system_clock
 from chassis.db import Database
 from chassis.transaction import SYSTEM
@@ -21,6 +22,7 @@ from tartip.violations.v1 import events_pb2 as violation_events
 from tartip_testing.mesh import RunningTestMesh
 
 from .conftest import As, Register, draft, jpeg, pieces_of, refused, until
+from .inside import EURASIAN, intake_on, opened
 
 
 async def test_a_watch_resumes_without_a_gap_and_without_a_double(
@@ -55,6 +57,35 @@ async def test_a_watch_sees_changes_made_by_writers_at_the_same_time(
     changes = await reading
     stream.cancel()
     assert [int(change.resume_token) for change in changes] == list(range(1, 41))
+
+
+async def test_thirty_submits_at_once_are_numbered_in_the_order_of_their_commits(
+    db: Database, engines: RunningTestMesh
+) -> None:
+    """Whoever looks meanwhile sees the sequence without a gap, to its end."""
+    intake = await intake_on(db)
+    made = [await opened(intake) for _ in range(30)]
+    looker = await asyncpg.connect(engines.database.url)
+
+    async def look() -> list[int]:
+        sequences = "SELECT sequence FROM citizen_reports.changes WHERE partner = $1 ORDER BY 1"
+        return [row[0] for row in await looker.fetch(sequences, EURASIAN.name)]
+
+    before = len(await look())
+    submits = asyncio.gather(*(intake.submit(report_id, EURASIAN) for report_id in made))
+    while not submits.done():
+        seen = await look()
+        assert seen == list(range(1, len(seen) + 1))
+    await submits
+    assert await look() == list(range(1, before + 61))
+    await looker.close()
+    async with db.begin(EURASIAN.scope) as tx:
+        query = text("SELECT report_id, status FROM changes WHERE sequence > :s ORDER BY sequence")
+        told = (await tx.execute(query.bindparams(s=before))).all()
+    assert {row.report_id for row in told} == set(made)
+    for registered, routed in zip(told[::2], told[1::2], strict=True):
+        assert registered.report_id == routed.report_id
+        assert (registered.status, routed.status) == ("registered", "routed")
 
 
 async def test_an_empty_token_begins_with_the_next_change(

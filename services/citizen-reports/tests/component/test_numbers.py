@@ -4,15 +4,24 @@ import asyncio
 import random
 import re
 from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
 
 import pytest
+from chassis.clock import system_clock
 from chassis.db import Database
 from chassis.transaction import SYSTEM
-from citizen_reports.usecases.intake import DRAWS_MAX, drawn_number
+from citizen_reports.model.numbers import DRAWS_MAX, SERIALS, number_of
+from citizen_reports.model.report import Receipt
+from citizen_reports.storage.changes import last_sequence
+from citizen_reports.storage.tables import report_numbers
+from law.zone import almaty_day
+from sqlalchemy import insert, text
 from tartip.common.v1 import common_pb2
 from tartip.reports.v1 import reports_pb2 as pb
 
 from .conftest import Register, complaint, draft
+from .inside import EURASIAN, KARAZHAL, intake_on, opened, until_a_lock_is_waited_for
 
 ASTANA = common_pb2.Place(latitude=51.17, longitude=71.45, region="KZ-71")
 KINDS = (
@@ -42,46 +51,71 @@ async def test_numbers_of_all_kinds_are_drawn_alike_and_none_comes_twice(
         assert max(kind) - min(kind) > 1000, "one after another"
 
 
-async def test_draws_spread_over_all_seven_digits(db: Database) -> None:
+def test_draws_spread_over_all_seven_digits() -> None:
     draw = random.Random(7).randrange
-    async with db.begin(SYSTEM) as tx:
-        numbers = [await drawn_number(tx, "KZ-10", 2999, draw) for _ in range(2000)]
-    assert len(set(numbers)) == 2000
+    numbers = [number_of("KZ-10", 2999, draw(SERIALS)) for _ in range(2000)]
+    assert len(set(numbers)) > 1990
+    assert {len(number) for number in numbers} == {len("KZ10-2999-0000000")}
     first_digits = Counter(number.rpartition("-")[2][0] for number in numbers)
     assert len(first_digits) == 10 and min(first_digits.values()) > 140
 
 
-async def test_a_number_that_is_taken_is_drawn_again(db: Database) -> None:
-    drawn = iter([5, 5, 6])
+def drawing(*serials: int) -> Callable[[int], int]:
+    """Draws these, one after the other."""
+    drawn = iter(serials)
+    return lambda _: next(drawn)
+
+
+async def submitted(db: Database, *serials: int) -> Receipt:
+    """A report that is submitted while these are drawn."""
+    intake = await intake_on(db, drawing(*serials))
+    return await intake.submit(await opened(intake), EURASIAN)
+
+
+async def test_a_number_that_is_taken_is_drawn_again_and_leaves_nothing(db: Database) -> None:
+    first = await submitted(db, 5)
+    before = await last_of(db)
+    second = await submitted(db, 5, 6)
+    assert (first.number[-8:], second.number[-8:]) == ("-0000005", "-0000006")
+    assert await last_of(db) == before + 2
+    queries = {
+        "steps": "SELECT count(*) FROM steps JOIN reports USING (report_id) WHERE number = :n",
+        "changes": "SELECT count(*) FROM changes WHERE number = :n AND sequence > :s",
+        "reports": "SELECT count(*) FROM reports WHERE number = :n AND version = 3",
+        "audit": "SELECT count(*) FROM audit"
+        " WHERE position(convert_to(:n, 'UTF8') in canonical) > 0",
+        "events": "SELECT count(*) FROM outbox JOIN reports ON aggregate = 'report:' || report_id"
+        " WHERE number = :n",
+    }
+    found = {}
     async with db.begin(SYSTEM) as tx:
-        first = await drawn_number(tx, "KZ-11", 2999, lambda _: next(drawn))
-    async with db.begin(SYSTEM) as tx:
-        second = await drawn_number(tx, "KZ-11", 2999, lambda _: next(drawn))
-    assert (first, second) == ("KZ11-2999-0000005", "KZ11-2999-0000006")
+        for name, query in queries.items():
+            values = {"n": second.number} | ({"s": before} if ":s" in query else {})
+            found[name] = await tx.scalar(text(query).bindparams(**values))
+    assert found == {"steps": 2, "changes": 2, "reports": 1, "audit": 1, "events": 2}
 
 
 async def test_two_that_draw_the_same_at_once_get_two(db: Database) -> None:
-    async def register(draws: list[int]) -> str:
-        drawn = iter(draws)
+    both = await asyncio.gather(submitted(db, 7, 8), submitted(db, 7, 9))
+    assert len({receipt.number for receipt in both} & {name_of(7), name_of(8), name_of(9)}) == 2
+
+
+@pytest.mark.parametrize(("serial", "is_taken"), [(10, True), (12, False)])
+async def test_a_number_that_is_being_taken_is_waited_for(
+    db: Database, serial: int, is_taken: bool
+) -> None:
+    """A registration that fails leaves its number free."""
+    with suppress(LookupError):
         async with db.begin(SYSTEM) as tx:
-            number = await drawn_number(tx, "KZ-15", 2999, lambda _: next(drawn))
-            await asyncio.sleep(0.2)  # the other one waits for this commit meanwhile
-        return number
-
-    both = await asyncio.gather(register([7, 8]), register([7, 9]))
-    assert len(set(both)) == 2
-
-
-async def test_a_number_whose_registration_failed_is_free_again(db: Database) -> None:
-    with pytest.raises(LookupError):
-        async with db.begin(SYSTEM) as tx:
-            await drawn_number(tx, "KZ-19", 2999, lambda _: 3)
-            raise LookupError
-    async with db.begin(SYSTEM) as tx:
-        assert await drawn_number(tx, "KZ-19", 2999, lambda _: 3) == "KZ19-2999-0000003"
+            await tx.execute(insert(report_numbers).values(number=name_of(serial)))
+            submit = asyncio.ensure_future(submitted(db, serial, serial + 1))
+            await until_a_lock_is_waited_for(db)
+            if not is_taken:
+                raise LookupError
+    assert (await submit).number == name_of(serial + 1 if is_taken else serial)
 
 
-async def test_drawing_ends(db: Database) -> None:
+async def test_drawing_ends_and_the_report_stays_open(db: Database) -> None:
     draws = 0
 
     def draw(_: int) -> int:
@@ -89,9 +123,20 @@ async def test_drawing_ends(db: Database) -> None:
         draws += 1
         return 4
 
-    async with db.begin(SYSTEM) as tx:
-        await drawn_number(tx, "KZ-23", 2999, draw)
+    await submitted(db, 4)
+    intake = await intake_on(db, draw)
+    report_id = await opened(intake)
     with pytest.raises(RuntimeError):
-        async with db.begin(SYSTEM) as tx:
-            await drawn_number(tx, "KZ-23", 2999, draw)
-    assert draws == 1 + DRAWS_MAX
+        await intake.submit(report_id, EURASIAN)
+    assert draws == DRAWS_MAX
+    another = await intake_on(db, drawing(14))
+    assert (await another.submit(report_id, EURASIAN)).number == name_of(14)
+
+
+def name_of(serial: int) -> str:
+    return number_of(KARAZHAL.region, almaty_day(system_clock()).year, serial)
+
+
+async def last_of(db: Database) -> int:
+    async with db.begin(SYSTEM) as tx:
+        return await last_sequence(tx, EURASIAN.name)

@@ -21,7 +21,7 @@ from citizen_reports.model.draft import Draft, Place, Reporter
 from citizen_reports.model.media import Announced, Piece, check_piece
 from citizen_reports.model.refusals import ReportNotFound
 from citizen_reports.model.report import EMERGENCIES, Receipt, Report
-from citizen_reports.storage.reports import Change
+from citizen_reports.storage.changes import Change
 from citizen_reports.usecases.change_feed import ChangeFeed
 from citizen_reports.usecases.intake import AppView, Intake
 from citizen_reports.usecases.uploads import Uploads

@@ -318,17 +318,6 @@ class Report:
         )
 
 
-# Numbers are drawn from these at random, so that they show neither the category of a report nor how
-# many there were before. There is no check digit: six digits would leave a million for a region
-# and year, which a large city may need.
-SERIALS = 10**7
-
-
-def number_of(region: str, year: int, serial: int) -> str:
-    """Return a report number such as KZ75-2026-4081937, for a region such as KZ-75."""
-    return f"{region.replace('-', '')}-{year}-{serial:07d}"
-
-
 @contextmanager
 def _refused_by_name() -> Iterator[None]:
     try:

@@ -11,8 +11,12 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from chassis.transaction import Tx
-from sqlalchemy import Row, Select, delete, func, select, update
+from chassis.db import Database
+from chassis.tables import data_keys
+from chassis.transaction import Scope, Tx
+from sqlalchemy import Row, Select, bindparam, delete, func, select, update
+from statements.reads import Read
+from vault.data_keys import BY_PERSON
 from vault.keyring import DataKey
 
 from citizen_reports.model.draft import CheckedDraft, Place, Reporter
@@ -23,6 +27,33 @@ from citizen_reports.storage.tables import contents, media, media_chunks, report
 PERSON = "person"
 REPORT = "report"
 NOWHERE = Place(0.0, 0.0, "", "")
+# Made once: the calls of apps read by these.
+_report_key, _person_key = data_keys.alias("report_key"), data_keys.alias("person_key")
+_OF_REPORT = contents.c.report_id == bindparam("report_id")
+_WITH_KEY = contents.outerjoin(_report_key, _report_key.c.key_id == contents.c.key_id)
+_KEY = Read(
+    select(contents.c.key_id, _report_key.c.wrapped).select_from(_WITH_KEY).where(_OF_REPORT)
+)
+_CONTENTS = Read(select(contents, _report_key.c.wrapped).select_from(_WITH_KEY).where(_OF_REPORT))
+_WRITTEN = Read(
+    select(
+        contents,
+        _report_key.c.wrapped,
+        reporters.c.sealed.label("reporter"),
+        reporters.c.key_id.label("person_key_id"),
+        _person_key.c.wrapped.label("person_wrapped"),
+    )
+    .select_from(
+        _WITH_KEY.outerjoin(reporters, reporters.c.report_id == contents.c.report_id).outerjoin(
+            _person_key, _person_key.c.key_id == reporters.c.key_id
+        )
+    )
+    .where(_OF_REPORT)
+)
+_MEDIA = Read(
+    select(media).where(media.c.report_id == bindparam("report_id")).order_by(media.c.position)
+)
+_KEY_OF_PERSON = Read(BY_PERSON)
 
 
 @dataclass(frozen=True)
@@ -36,6 +67,15 @@ class Contents:
 
 
 @dataclass(frozen=True)
+class Written:
+    """What a report says and who reported, with the report's key; None if it was destroyed."""
+
+    contents: Contents
+    reporter: Reporter
+    key: DataKey | None
+
+
+@dataclass(frozen=True)
 class Step:
     at: datetime
     status: Status
@@ -43,9 +83,21 @@ class Step:
     note: str
 
 
-async def key_of_reporter(tx: Tx, reporter: Reporter) -> DataKey | None:
-    """The stored key of a reporter who gave an IIN, created if missing; None without an IIN."""
-    return await tx.keys.of_person(PERSON, reporter.iin) if reporter.iin else None
+async def key_of_reporter(db: Database, scope: Scope, reporter: Reporter) -> DataKey | None:
+    """The key of a reporter who gave an IIN and has reported before; None for all others.
+
+    Raises KeyError if that person was erased: nothing more may be stored about them.
+    """
+    if not reporter.iin:
+        return None
+    index = db.keyring.blind_index(PERSON, "person", reporter.iin)
+    rows = await db.read(scope, _KEY_OF_PERSON, key_class=PERSON, person=index)
+    if not rows:
+        return None
+    [(key_id, wrapped)] = rows
+    if wrapped is None:
+        raise KeyError(key_id)
+    return db.keyring.unwrap(PERSON, key_id, wrapped)
 
 
 async def add_contents(
@@ -53,7 +105,8 @@ async def add_contents(
 ) -> None:
     """Add what the report says, encrypted with a new key, and the reporter unless anonymous.
 
-    The reporter is encrypted with `reporter_key`, or with a new key if that is None.
+    The reporter is encrypted with `reporter_key`, or with a new key if that is None. Leaving the
+    transaction raises RowExists (`PERSON_KEY`) where the person got a key meanwhile.
     """
     key = await tx.keys.new(REPORT)
     place = json.dumps(asdict(draft.place))
@@ -62,40 +115,33 @@ async def add_contents(
     owner = {"report_id": report.report_id, "partner": report.partner}
     tx.add(contents, {**owner, "key_id": key.key_id, **row})
     if not draft.reporter.is_anonymous:
-        key = reporter_key or await tx.keys.new(PERSON)
+        key = reporter_key or await tx.keys.new(PERSON, draft.reporter.iin)
         content = json.dumps(asdict(draft.reporter))
         sealed_reporter = key.seal(content, f"reporters.sealed:{report.report_id}")
         tx.add(reporters, {**owner, "key_id": key.key_id, "sealed": sealed_reporter})
 
 
 async def contents_of(tx: Tx, report_id: UUID) -> Contents:
-    row = (await tx.execute(select(contents).where(contents.c.report_id == report_id))).one()
-    key = await _key(tx, REPORT, row.key_id)
-    if key is None:
-        return Contents()
+    [row] = await tx.read(_CONTENTS, report_id=report_id)
+    return _to_contents(row, tx.keys.unwrapped(REPORT, row.key_id, row.wrapped))
 
-    def opened(name: str) -> str:
-        sealed = getattr(row, name)
-        return _open(key, name, report_id, sealed) if sealed else ""
 
-    return Contents(
-        text=opened("text"),
-        place=Place(**json.loads(opened("place"))),
-        officer=opened("officer"),
-        question=opened("question"),
-        answer=opened("answer"),
-        plate=opened("plate"),
-    )
+async def written_of(tx: Tx, report_id: UUID) -> Written:
+    """Return what the report says and who reported.
+
+    The reporter is empty for an anonymous report, and where the scope may not read the reporter or
+    the person's key was destroyed.
+    """
+    [row] = await tx.read(_WRITTEN, report_id=report_id)
+    key = tx.keys.unwrapped(REPORT, row.key_id, row.wrapped)
+    person_key = tx.keys.unwrapped(PERSON, row.person_key_id, row.person_wrapped)
+    return Written(_to_contents(row, key), _to_reporter(row, person_key), key)
 
 
 async def officer_of(tx: Tx, report_id: UUID) -> str:
     """The officer as described in the complaint; "" if the report's key was destroyed."""
-    row = (
-        await tx.execute(
-            select(contents.c.key_id, contents.c.officer).where(contents.c.report_id == report_id)
-        )
-    ).one()
-    key = await _key(tx, REPORT, row.key_id)
+    [row] = await tx.read(_CONTENTS, report_id=report_id)
+    key = tx.keys.unwrapped(REPORT, row.key_id, row.wrapped)
     return _open(key, "officer", report_id, row.officer) if key else ""
 
 
@@ -114,32 +160,22 @@ async def set_content(tx: Tx, report_id: UUID, **values: str) -> None:
     )
 
 
-async def reporter_of(tx: Tx, report_id: UUID) -> Reporter:
-    """Return the reporter; empty for an anonymous report, and where the scope may not read the
-    reporter or the key was destroyed."""
-    row = (
-        await tx.execute(select(reporters).where(reporters.c.report_id == report_id))
-    ).one_or_none()
-    key = await _key(tx, PERSON, row.key_id) if row else None
-    if row is None or key is None:
-        return Reporter()
-    return Reporter(**json.loads(key.open_text(row.sealed, f"reporters.sealed:{report_id}")))
-
-
-async def add_step(tx: Tx, report: Report, *, actor: str, note: str, at: datetime) -> None:
+def add_step(
+    tx: Tx, report: Report, *, actor: str, at: datetime, note: str = "", key: DataKey | None = None
+) -> None:
+    """Add a step; a note needs the report's `key`. Raises KeyError where that was destroyed."""
     sealed = None
     if note:
-        key = await report_key(tx, report.report_id)
+        key = _required(key, report.report_id)
         sealed = key.seal(note, f"steps.note:{report.report_id}")
     step = {"at": at, "status": report.status.value, "actor": actor, "note": sealed}
     tx.add(steps, {"report_id": report.report_id, **step})
 
 
-async def steps_of(tx: Tx, report_id: UUID) -> list[Step]:
+async def steps_of(tx: Tx, report_id: UUID, key: DataKey | None) -> list[Step]:
+    """Return the report's steps in order. Without the report's key, notes are empty."""
     query = select(steps).where(steps.c.report_id == report_id).order_by(steps.c.position)
     rows = (await tx.execute(query)).all()
-    key_id = await tx.scalar(select(contents.c.key_id).where(contents.c.report_id == report_id))
-    key = await _key(tx, REPORT, key_id)
 
     def note(sealed: bytes | None) -> str:
         if not sealed or key is None:
@@ -151,14 +187,13 @@ async def steps_of(tx: Tx, report_id: UUID) -> list[Step]:
 
 async def report_key(tx: Tx, report_id: UUID) -> DataKey:
     """The report's data key. Raises KeyError where it was destroyed."""
-    key_id = await tx.scalar(select(contents.c.key_id).where(contents.c.report_id == report_id))
-    return await tx.keys.get(REPORT, key_id)
+    [row] = await tx.read(_KEY, report_id=report_id)
+    return _required(tx.keys.unwrapped(REPORT, row.key_id, row.wrapped), row.key_id)
 
 
 async def media_of(tx: Tx, report_id: UUID) -> list[Media]:
     """Return the report's media in the order in which their uploads began."""
-    query = select(media).where(media.c.report_id == report_id).order_by(media.c.position)
-    return [_to_media(row) for row in await tx.execute(query)]
+    return [_to_media(row) for row in await tx.read(_MEDIA, report_id=report_id)]
 
 
 async def stored_counts(tx: Tx, report_ids: list[UUID]) -> dict[UUID, int]:
@@ -219,11 +254,34 @@ async def drop_chunks(tx: Tx, item: Media) -> None:
     )
 
 
-async def _key(tx: Tx, key_class: str, key_id: UUID) -> DataKey | None:
-    try:
-        return await tx.keys.get(key_class, key_id)
-    except KeyError:  # erased
-        return None
+def _to_contents(row: Any, key: DataKey | None) -> Contents:
+    if key is None:
+        return Contents()
+
+    def opened(name: str) -> str:
+        sealed = getattr(row, name)
+        return _open(key, name, row.report_id, sealed) if sealed else ""
+
+    return Contents(
+        text=opened("text"),
+        place=Place(**json.loads(opened("place"))),
+        officer=opened("officer"),
+        question=opened("question"),
+        answer=opened("answer"),
+        plate=opened("plate"),
+    )
+
+
+def _to_reporter(row: Any, key: DataKey | None) -> Reporter:
+    if key is None:
+        return Reporter()
+    return Reporter(**json.loads(key.open_text(row.reporter, f"reporters.sealed:{row.report_id}")))
+
+
+def _required(key: DataKey | None, key_id: UUID) -> DataKey:
+    if key is None:
+        raise KeyError(key_id)
+    return key
 
 
 def _seal(key: DataKey, name: str, report_id: UUID, value: str) -> bytes:

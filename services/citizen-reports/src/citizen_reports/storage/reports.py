@@ -1,13 +1,9 @@
-"""Storage of reports, limited by row-level security to the transaction's scope, and of their
-changes.
+"""Storage of reports, limited by row-level security to the transaction's scope."""
 
-The changes of a partner's reports form a sequence without gaps. Writing a change locks the
-partner's counter row until the transaction ends, so no lower sequence number is committed after a
-higher number was read.
-"""
-
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -15,8 +11,9 @@ from chassis.pages import PageSpec, moment_in
 from chassis.refusals import PageTokenWrong
 from chassis.transaction import Tx
 from law.report_deadlines import Deadline
-from sqlalchemy import Row, Select, delete, select, tuple_, update
+from sqlalchemy import Select, bindparam, delete, exists, select, true, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
+from statements.reads import Read
 
 from citizen_reports.model.refusals import ReportNotFound
 from citizen_reports.model.report import (
@@ -28,8 +25,8 @@ from citizen_reports.model.report import (
     Report,
     Status,
 )
+from citizen_reports.storage.changes import counting
 from citizen_reports.storage.tables import (
-    changes,
     contents,
     media,
     media_chunks,
@@ -41,6 +38,12 @@ from citizen_reports.storage.tables import (
 
 KEY = "reports_pkey"
 _CLOCK_IS_STOPPED = reports.c.status == Status.WAITS_FOR_REPORTER.value
+# Made once: the calls of apps execute these.
+_WITH_ID = select(reports).where(reports.c.report_id == bindparam("report_id"))
+_GET, _GET_FOR_UPDATE = Read(_WITH_ID), Read(_WITH_ID.with_for_update())
+_SAVE = update(reports).where(
+    reports.c.report_id == bindparam("old_report_id"), reports.c.version == bindparam("old_version")
+)
 
 
 @dataclass(frozen=True)
@@ -55,16 +58,6 @@ class QueueFilter:
     emergencies_only: bool = False
 
 
-@dataclass(frozen=True)
-class Change:
-    sequence: int
-    report_id: UUID
-    number: str
-    status: Status
-    outcome: str
-    changed_at: datetime
-
-
 def add_report(tx: Tx, report: Report) -> None:
     """Add a new report. The transaction raises RowExists (`KEY`) if any partner has used the id."""
     tx.add(reports, to_row(report))
@@ -72,23 +65,19 @@ def add_report(tx: Tx, report: Report) -> None:
 
 async def get(tx: Tx, report_id: UUID) -> Report:
     """Return the report. Raises ReportNotFound, also for a report outside the scope."""
-    return _found((await tx.execute(_with_id(report_id))).one_or_none())
+    return _found(await tx.read(_GET, report_id=report_id))
 
 
 async def get_for_update(tx: Tx, report_id: UUID) -> Report:
     """Return the report and lock its row. Raises ReportNotFound, also for a report outside the
     scope."""
-    return _found((await tx.execute(_with_id(report_id).with_for_update())).one_or_none())
+    return _found(await tx.read(_GET_FOR_UPDATE, report_id=report_id))
 
 
 async def find_for_update(tx: Tx, report_id: UUID) -> Report | None:
     """Return the report and lock its row, or None where there is no such report any more."""
-    row = (await tx.execute(_with_id(report_id).with_for_update())).one_or_none()
-    return to_report(row) if row else None
-
-
-def _with_id(report_id: UUID) -> Select[Any]:
-    return select(reports).where(reports.c.report_id == report_id)
+    rows = await tx.read(_GET_FOR_UPDATE, report_id=report_id)
+    return to_report(rows[0]) if rows else None
 
 
 async def find_by_key(tx: Tx, key: UUID | str) -> Report | None:
@@ -101,21 +90,28 @@ async def find_by_key(tx: Tx, key: UUID | str) -> Report | None:
 async def get_by_number(tx: Tx, number: str) -> Report:
     """Return the report. Raises ReportNotFound, also for a report outside the scope."""
     query = select(reports).where(reports.c.number == number)
-    return _found((await tx.execute(query)).one_or_none())
+    return _found((await tx.execute(query)).all())
 
 
 async def save_report(tx: Tx, before: Report, after: Report) -> None:
     """Store the columns in which `after` differs from `before`, whose row this transaction has
     locked."""
-    old, new = to_row(before), to_row(after)
-    changed = {name: value for name, value in new.items() if value != old[name]}
-    saved = await tx.execute(
-        update(reports)
-        .where(reports.c.report_id == before.report_id, reports.c.version == before.version)
-        .values(**changed)
-    )
+    saved = await tx.execute(_SAVE, {**_old(before), **_changed(before, after)})
     if saved.rowcount != 1:
-        raise LookupError(f"report {before.report_id} was not locked before it was changed")
+        raise _not_locked(before)
+
+
+def _old(before: Report) -> dict[str, Any]:
+    return {"old_report_id": before.report_id, "old_version": before.version}
+
+
+def _changed(before: Report, after: Report) -> dict[str, Any]:
+    old = to_row(before)
+    return {name: value for name, value in to_row(after).items() if value != old[name]}
+
+
+def _not_locked(before: Report) -> LookupError:
+    return LookupError(f"report {before.report_id} was not locked before it was changed")
 
 
 async def drop_draft(tx: Tx, report_id: UUID) -> None:
@@ -194,57 +190,36 @@ async def reports_near(tx: Tx, report: Report, cells: list[str], within: timedel
     return [to_report(row) for row in await tx.execute(query)]
 
 
-async def claim_number(tx: Tx, number: str) -> bool:
-    """Reserve a number. Returns False where the number is taken; a concurrent claim of the same
-    number waits for this transaction to end."""
-    added = await tx.execute(insert(report_numbers).values(number=number).on_conflict_do_nothing())
-    return bool(added.rowcount)
+async def register(tx: Tx, before: Report, after: Report, *, changes: int) -> int | None:
+    """Store a report, whose row this transaction has locked, under its new number, and draw the
+    sequence numbers of its changes; return the last of them.
+
+    Returns None, and nothing is stored, where another report has the number; where another
+    transaction is claiming it, waits for that to end.
+    """
+    changed = {f"new_{name}": value for name, value in _changed(before, after).items()}
+    values = {**_old(before), **changed, "claimed": after.number, "changes": changes}
+    row = (await tx.execute(_registration(tuple(changed)), values)).one_or_none()
+    if row is not None and row.last is None:
+        raise _not_locked(before)
+    return row.last if row else None
 
 
-async def add_change(tx: Tx, report: Report, at: datetime) -> None:
-    sequence = await tx.scalar(
-        insert(partner_sequences)
-        .values(partner=report.partner, last=1)
-        .on_conflict_do_update(
-            index_elements=["partner"], set_={"last": partner_sequences.c.last + 1}
-        )
-        .returning(partner_sequences.c.last)
-    )
-    row = {
-        "partner": report.partner,
-        "sequence": sequence,
-        "report_id": report.report_id,
-        "number": report.number,
-        "status": report.status.value,
-        "outcome": report.outcome,
-        "changed_at": at,
-    }
-    tx.add(changes, row)
+@lru_cache(maxsize=16)
+def _registration(changed: tuple[str, ...]) -> Select[Any]:
+    """The statement of `register`: each part writes only where the one before it has written.
 
-
-async def changes_after(tx: Tx, partner: str, sequence: int, limit: int) -> list[Change]:
-    rows = await tx.execute(
-        select(changes)
-        .where(changes.c.partner == partner, changes.c.sequence > sequence)
-        .order_by(changes.c.sequence)
-        .limit(limit)
-    )
-    return [
-        Change(
-            row.sequence, row.report_id, row.number, Status(row.status), row.outcome, row.changed_at
-        )
-        for row in rows
-    ]
-
-
-async def last_sequence(tx: Tx, partner: str) -> int:
-    query = select(partner_sequences.c.last).where(partner_sequences.c.partner == partner)
-    return await tx.scalar(query) or 0
-
-
-async def all_last_sequences(tx: Tx) -> dict[str, int]:
-    rows = await tx.execute(select(partner_sequences))
-    return {row.partner: row.last for row in rows}
+    It gives no row where the number is taken, and null where the report was not locked.
+    """
+    claimed = insert(report_numbers).values(number=bindparam("claimed")).on_conflict_do_nothing()
+    number = claimed.returning(report_numbers.c.number).cte("number")
+    new: dict[str, Any] = {name.removeprefix("new_"): bindparam(name) for name in changed}
+    saving = _SAVE.where(exists(select(number.c.number))).values(new)
+    saved = saving.returning(reports.c.partner).cte("saved")
+    rows = select(saved.c.partner, bindparam("changes", type_=partner_sequences.c.last.type))
+    drawing = insert(partner_sequences).from_select(["partner", "last"], rows)
+    drawn = counting(drawing).cte("drawn")
+    return select(drawn.c.last).select_from(number.outerjoin(drawn, true()))
 
 
 def to_row(report: Report) -> dict[str, Any]:
@@ -283,7 +258,7 @@ def to_row(report: Report) -> dict[str, Any]:
     }
 
 
-def to_report(row: Row[Any]) -> Report:
+def to_report(row: Any) -> Report:
     receipt = None
     if row.number is not None:
         receipt = Receipt(
@@ -330,7 +305,7 @@ def _moment_and_id(after: tuple[str, ...]) -> tuple[datetime, UUID]:
         raise PageTokenWrong from error
 
 
-def _found(row: Row[Any] | None) -> Report:
-    if row is None:
+def _found(rows: Sequence[Any]) -> Report:
+    if not rows:
         raise ReportNotFound
-    return to_report(row)
+    return to_report(rows[0])

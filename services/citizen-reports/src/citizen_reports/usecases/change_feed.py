@@ -13,8 +13,8 @@ from chassis.identity import Caller
 from chassis.transaction import SYSTEM
 
 from citizen_reports.model.refusals import ResumeTokenWrong
-from citizen_reports.storage import reports
-from citizen_reports.storage.reports import Change
+from citizen_reports.storage import changes
+from citizen_reports.storage.changes import Change
 
 POLL_INTERVAL_SECONDS = 0.2
 BATCH = 100
@@ -33,7 +33,7 @@ class ChangeFeed:
         while True:
             if self._followers:
                 async with self._db.begin(SYSTEM) as tx:
-                    self._last = await reports.all_last_sequences(tx)
+                    self._last = await changes.all_last_sequences(tx)
                 async with self._polled:
                     self._polled.notify_all()
             await asyncio.sleep(POLL_INTERVAL_SECONDS)
@@ -46,7 +46,7 @@ class ChangeFeed:
         try:
             while True:
                 async with self._db.begin(caller.scope) as tx:
-                    found = await reports.changes_after(tx, caller.name, position, BATCH)
+                    found = await changes.changes_after(tx, caller.name, position, BATCH)
                 for change in found:
                     yield change
                     position = change.sequence
@@ -57,7 +57,7 @@ class ChangeFeed:
 
     async def _start(self, token: str, caller: Caller) -> int:
         async with self._db.begin(caller.scope) as tx:
-            last = await reports.last_sequence(tx, caller.name)
+            last = await changes.last_sequence(tx, caller.name)
         if not token:
             return last
         well_formed = token.isascii() and token.isdigit() and len(token) <= TOKEN_DIGITS_MAX

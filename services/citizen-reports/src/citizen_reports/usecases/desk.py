@@ -246,14 +246,15 @@ class Desk:
 
     async def _view(self, tx: Tx, report: Report, caller: Caller) -> DeskView:
         items = await contents.media_of(tx, report.report_id)
+        written = await contents.written_of(tx, report.report_id)
         return DeskView(
             report=report,
             overdue=report.is_overdue(self._clock()),
             actions=self._actions(report, _files(items), caller),
-            contents=await contents.contents_of(tx, report.report_id),
-            reporter=await contents.reporter_of(tx, report.report_id),
+            contents=written.contents,
+            reporter=written.reporter,
             media=tuple(items),
-            steps=tuple(await contents.steps_of(tx, report.report_id)),
+            steps=tuple(await contents.steps_of(tx, report.report_id, written.key)),
         )
 
     def _actions(self, report: Report, files: Files, caller: Caller) -> tuple[DeskAction, ...]:

@@ -128,12 +128,13 @@ class FollowUp:
             # The version stays: no event is published for it.
             marked = replace(report, duplicate_of=original.report_id)
             await reports.save_report(tx, report, marked)
-            await contents.add_step(
+            contents.add_step(
                 tx,
                 marked,
                 actor=SYSTEM_ACTOR,
                 at=now,
                 note=f"possible duplicate of {original.number}",
+                key=await contents.report_key(tx, report.report_id),
             )
 
     async def note_outcome(self, tx: Tx, report_id: UUID, outcome: str) -> None:

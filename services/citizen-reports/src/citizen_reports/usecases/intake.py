@@ -4,8 +4,6 @@ The transaction's scope is the calling partner, to whose reports row-level secur
 """
 
 import hashlib
-import secrets
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -18,24 +16,18 @@ from chassis.pages import PageSpec
 from chassis.refusals import IdReused, Refusal, checks
 from chassis.telemetry import current_story
 from chassis.transaction import Tx
-from law.zone import almaty_day
 from partners.register import PartnerRegister
+from vault.data_keys import PERSON_KEY
 
-from citizen_reports import events
 from citizen_reports.model.draft import TEXT_MAX, CheckedDraft, Draft
 from citizen_reports.model.law import Law
 from citizen_reports.model.media import Media, MediaState
 from citizen_reports.model.refusals import MediaIncomplete, MediaNotAPicture
-from citizen_reports.model.report import SERIALS, Receipt, Report, Status, number_of
+from citizen_reports.model.report import Receipt, Report, Status
 from citizen_reports.storage import contents, reports
+from citizen_reports.storage.contents import Written
 from citizen_reports.usecases.openings import Openings
-from citizen_reports.usecases.recording import (
-    REPORTER,
-    SYSTEM_ACTOR,
-    ReportRecorder,
-    audit,
-    bind_trace,
-)
+from citizen_reports.usecases.recording import REPORTER, ReportRecorder, audit, bind_trace
 
 STORE_MEDIA = "store_media"
 FIND_DUPLICATES = "find_duplicates"
@@ -44,8 +36,6 @@ DROP_DRAFT = "drop_draft"
 DRAFT_LIFE = timedelta(days=7)  # tidy: our own promise, not a term
 # H3 cells of about 0.1 km2: enough to find reports nearby, too coarse to identify a home.
 CELL_RESOLUTION = 9
-# With half of a region's year taken, this many draws all meet a taken one once in 10**19 times.
-DRAWS_MAX = 64
 
 
 @dataclass(frozen=True)
@@ -95,20 +85,7 @@ class Intake:
                     raise
                 return await self._view(tx, await reports.get(tx, report_id))
         report = _opened(report_id, checked, caller.name, now)
-        async with self._db.begin(caller.scope) as tx:
-            reporter_key = await contents.key_of_reporter(tx, checked.reporter)
-        try:
-            async with self._db.begin(caller.scope, shared=True) as tx:
-                tx.write_once(caller.key, report_id, content)
-                reports.add_report(tx, report)
-                await contents.add_contents(tx, report, checked, reporter_key)
-                await tx.schedule(DROP_DRAFT, str(report_id), now + DRAFT_LIFE)
-                audit(tx, "open", report)
-        except RowExists as error:
-            if error.key == reports.KEY:
-                raise IdReused from None  # by another partner; nothing more of it is answered
-            raise
-        if tx.was_first:
+        if await self._add(report, checked, content, caller):
             return AppView(report, "", "", 0)
         async with self._db.begin(caller.scope) as tx:
             return await self._view(tx, await reports.get(tx, report_id))
@@ -128,35 +105,19 @@ class Intake:
             self._partners.require_kind(caller, report.category)
             items = await contents.media_of(tx, report_id)
             _require_whole(items)
+            written = await contents.written_of(tx, report_id)
             # Read after the row is locked: a call that waited is not registered in the past.
             now = self._clock()
-            registered = report.submit(await self._receipt(tx, report, items, now))
-            assert registered.receipt is not None
-            await self._recorder.record(
-                tx,
-                report,
-                registered,
-                at=now,
-                actor=REPORTER,
-                fact=events.report_received(registered),
-            )
-            routed = registered.route(registered.receipt.unit)
-            await self._recorder.record(
-                tx,
-                registered,
-                routed,
-                at=now,
-                actor=SYSTEM_ACTOR,
-                note=routed.unit,
-                fact=events.report_routed(routed, now),
-            )
+            receipt = self._receipt(report, items, written, now)
+            routed = await self._recorder.register(tx, report, receipt, written.key)
             for item in items:
                 await tx.schedule(STORE_MEDIA, f"{report_id}:{item.media_id}", now)
             if report.cell and not report.is_complaint:
                 await tx.schedule(FIND_DUPLICATES, str(report_id), now)
             audit(tx, "submit", routed)
             bind_trace(routed)
-            return registered.receipt
+            assert routed.receipt is not None
+            return routed.receipt
 
     async def by_id(self, report_id: UUID, caller: Caller) -> AppView:
         """Return the report as shown to its app. Raises ReportNotFound."""
@@ -210,14 +171,37 @@ class Intake:
             audit(tx, "dispute", report)
             return await self._view(tx, disputed)
 
-    async def _receipt(self, tx: Tx, report: Report, items: list[Media], now: datetime) -> Receipt:
+    async def _add(
+        self, report: Report, draft: CheckedDraft, content: bytes, caller: Caller
+    ) -> bool:
+        """Store a draft; return False if the app has opened it before. Raises IdReused."""
+        for is_second_try in (False, True):
+            key = await contents.key_of_reporter(self._db, caller.scope, draft.reporter)
+            try:
+                async with self._db.begin(caller.scope, shared=True) as tx:
+                    tx.write_once(caller.key, report.report_id, content)
+                    reports.add_report(tx, report)
+                    await contents.add_contents(tx, report, draft, key)
+                    due_at = report.opened_at + DRAFT_LIFE
+                    await tx.schedule(DROP_DRAFT, str(report.report_id), due_at)
+                    audit(tx, "open", report)
+                break
+            except RowExists as error:
+                if error.key == reports.KEY:
+                    raise IdReused from None  # by another partner; nothing more of it is answered
+                # Another first report of the person came at once: its key is found now.
+                if error.key != PERSON_KEY or is_second_try:
+                    raise
+        return tx.was_first
+
+    def _receipt(
+        self, report: Report, items: list[Media], written: Written, now: datetime
+    ) -> Receipt:
+        """The receipt of a report that is submitted now, still without a number."""
         law = self._law
-        year = almaty_day(now).year
         deadline = law.deadlines.of(report.category, report.region, now)
         unit = law.routing.unit_for(report.category, report.region, now, abroad=report.place_abroad)
-        digest = await _content_digest(tx, report, items)
-        number = await drawn_number(tx, report.region, year)
-        return Receipt(number, now, deadline, unit, digest)
+        return Receipt("", now, deadline, unit, _content_digest(report, items, written))
 
     async def _read(self, tx: Tx, report: Report) -> AppView:
         bind_trace(report)
@@ -230,17 +214,6 @@ class Intake:
             written = await contents.contents_of(tx, report.report_id)
             question, answer = written.question, written.answer
         return AppView(report, question, answer, len(items))
-
-
-async def drawn_number(
-    tx: Tx, region: str, year: int, draw: Callable[[int], int] = secrets.randbelow
-) -> str:
-    """Return a random report number that is unused, and reserve it in this transaction."""
-    for _ in range(DRAWS_MAX):
-        number = number_of(region, year, draw(SERIALS))
-        if await reports.claim_number(tx, number):
-            return number
-    raise RuntimeError(f"no free number was drawn for {region} in {year}")
 
 
 def _opened(report_id: UUID, draft: CheckedDraft, partner: str, now: datetime) -> Report:
@@ -278,12 +251,11 @@ def _require_text(text: str) -> None:
         )
 
 
-async def _content_digest(tx: Tx, report: Report, items: list[Media]) -> bytes:
+def _content_digest(report: Report, items: list[Media], written: Written) -> bytes:
     """SHA-256 of the canonical JSON (RFC 8785) of the submitted report, in which media are
     listed by SHA-256."""
-    written = await contents.contents_of(tx, report.report_id)
-    reporter = await contents.reporter_of(tx, report.report_id)
-    place = written.place
+    said, reporter = written.contents, written.reporter
+    place = said.place
     return hashlib.sha256(
         canonical_json(
             {
@@ -291,8 +263,8 @@ async def _content_digest(tx: Tx, report: Report, items: list[Media]) -> bytes:
                 "category": report.category.value,
                 "occurred_at": report.occurred_at.isoformat(),
                 "language": report.language,
-                "text": written.text,
-                "officer": written.officer,
+                "text": said.text,
+                "officer": said.officer,
                 "place": {
                     "latitude": place.latitude,
                     "longitude": place.longitude,

@@ -1,14 +1,19 @@
 """Recording of decisions: report, step, change for the partner, event and deadline."""
 
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from chassis import telemetry
 from chassis.event import Event
 from chassis.transaction import Tx
+from vault.keyring import DataKey
 
 from citizen_reports import events
-from citizen_reports.model.report import Deadlines, Report
-from citizen_reports.storage import contents, reports
+from citizen_reports.model.numbers import drawn_numbers
+from citizen_reports.model.report import Deadlines, Receipt, Report
+from citizen_reports.storage import changes, contents, reports
 
 DEADLINE = "deadline"
 CLOSE = "close"
@@ -33,11 +38,25 @@ def audit(tx: Tx, action: str, report: Report, **facts: str) -> None:
     )
 
 
+@dataclass(frozen=True)
+class _Decision:
+    """A decision on a report: the report after it, by whom, its event, and a note for its step."""
+
+    after: Report
+    actor: str
+    fact: Event
+    note: str = ""
+
+
 class ReportRecorder:
     """Records decisions for every use case that changes a registered report."""
 
-    def __init__(self, deadlines: Deadlines) -> None:
+    def __init__(
+        self, deadlines: Deadlines, *, draw: Callable[[int], int] = secrets.randbelow
+    ) -> None:
+        """`draw` draws the serial of a report's number, below its argument."""
         self._deadlines = deadlines
+        self._draw = draw
 
     async def record(
         self,
@@ -52,14 +71,54 @@ class ReportRecorder:
     ) -> Report:
         """Store the decision and publish its event: `fact` if given, else `status_changed`.
         Returns `after`."""
+        key = await contents.report_key(tx, after.report_id) if note else None
         await reports.save_report(tx, before, after)
-        await contents.add_step(tx, after, actor=actor, note=note, at=at)
+        decision = _Decision(after, actor, fact or events.status_changed(after, at), note)
+        sequence = None
         if after.status != before.status or after.outcome != before.outcome:
-            await reports.add_change(tx, after, at)
-        tx.emit(fact or events.status_changed(after, at))
+            sequence = await changes.next_sequence(tx, after.partner)
+        await self._add(tx, before, decision, at=at, key=key, sequence=sequence)
+        return after
+
+    async def register(
+        self, tx: Tx, report: Report, receipt: Receipt, key: DataKey | None
+    ) -> Report:
+        """Store the report as registered and routed, and return it.
+
+        `receipt` has no number yet: a random one is drawn that no other report has. `key` is the
+        report's. Raises RuntimeError if all numbers that were drawn are taken.
+        """
+        at = receipt.registered_at
+        numbers = drawn_numbers(report.region, at, self._draw)
+        last = None
+        while last is None:  # the number is taken
+            registered = report.submit(replace(receipt, number=next(numbers)))
+            routed = registered.route(receipt.unit)
+            last = await reports.register(tx, report, routed, changes=2)
+        decision = _Decision(registered, REPORTER, events.report_received(registered))
+        await self._add(tx, report, decision, at=at, key=key, sequence=last - 1)
+        decision = _Decision(routed, SYSTEM_ACTOR, events.report_routed(routed, at), routed.unit)
+        await self._add(tx, registered, decision, at=at, key=key, sequence=last)
+        return routed
+
+    async def _add(
+        self,
+        tx: Tx,
+        before: Report,
+        decision: _Decision,
+        *,
+        at: datetime,
+        key: DataKey | None,
+        sequence: int | None,
+    ) -> None:
+        """Add what a decision writes beside the report: a change where it has a `sequence`."""
+        after = decision.after
+        contents.add_step(tx, after, actor=decision.actor, at=at, note=decision.note, key=key)
+        if sequence is not None:
+            changes.add_change(tx, after, at, sequence)
+        tx.emit(decision.fact)
         if after.deadline_number != before.deadline_number:
             await self.start_clock(tx, after)
-        return after
 
     async def start_clock(self, tx: Tx, report: Report, *, step_index: int = 0) -> None:
         """Schedule the given step of the escalation ladder, if the ladder has that step."""

@@ -1,0 +1,79 @@
+"""What a report costs: round trips to PostgreSQL, and how long others of the partner wait."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from chassis.clock import system_clock
+from chassis.db import Database
+from chassis.transaction import SYSTEM
+from sqlalchemy import text
+from tartip_testing.mesh import RunningTestMesh
+
+from .inside import EURASIAN, intake_on, new_person, opened, until_a_lock_is_waited_for
+from .round_trips import RoundTrips
+
+SUBMIT_TRIPS_MAX = 7
+# Of these after the counter of the partner is locked: the rows that are added, and COMMIT.
+TRIPS_UNDER_LOCK_MAX = 2
+OPEN_TRIPS_MAX = 2
+
+
+@pytest.fixture
+def trips(engines: RunningTestMesh, service: str) -> RoundTrips:
+    return RoundTrips(engines.environment("citizen-reports")["TARTIP_DATABASE_URL"])
+
+
+@pytest_asyncio.fixture
+async def counted(trips: RoundTrips, db: Database) -> AsyncIterator[Database]:
+    """A database of one connection, whose round trips are counted."""
+    async with trips.listening() as url:
+        database = Database(
+            url, service="test", keyring=db.keyring, clock=system_clock, pool_size=1
+        )
+        yield database
+        await database.close()
+
+
+async def _taken(trips: RoundTrips, call: Awaitable[Any]) -> tuple[int, Any]:
+    """How many round trips a call took, and what it gave."""
+    before = trips.count
+    result = await call
+    return trips.count - before, result
+
+
+async def test_a_report_in_two_calls_takes_few_round_trips(
+    counted: Database, trips: RoundTrips
+) -> None:
+    intake, reporter = await intake_on(counted), new_person()
+    for _ in range(2):  # each statement is prepared once
+        await intake.submit(await opened(intake, reporter=reporter), EURASIAN)
+    known, report_id = await _taken(trips, opened(intake, reporter=reporter))
+    submit, _ = await _taken(trips, intake.submit(report_id, EURASIAN))
+    new, _ = await _taken(trips, opened(intake))
+    assert 0 < known <= OPEN_TRIPS_MAX and 0 < new <= OPEN_TRIPS_MAX
+    assert 0 < submit <= SUBMIT_TRIPS_MAX
+
+
+async def test_others_of_the_partner_wait_for_two_round_trips_of_a_submit(
+    counted: Database, trips: RoundTrips, db: Database
+) -> None:
+    """The counter is held by somebody else: until he ends, a submit has done all but the last."""
+    intake = await intake_on(counted)
+    for _ in range(2):
+        await intake.submit(await opened(intake), EURASIAN)
+    report_id = await opened(intake)
+    async with db.begin(SYSTEM) as tx:
+        lock = text("SELECT last FROM partner_sequences WHERE partner = :p FOR UPDATE")
+        last = await tx.scalar(lock.bindparams(p=EURASIAN.name))
+        submit = asyncio.ensure_future(intake.submit(report_id, EURASIAN))
+        await until_a_lock_is_waited_for(db)
+        before = trips.count
+    receipt = await submit
+    assert trips.count - before <= 1 + TRIPS_UNDER_LOCK_MAX  # 1: what waited is answered
+    async with db.begin(SYSTEM) as tx:
+        query = text("SELECT sequence FROM changes WHERE number = :n ORDER BY sequence")
+        rows = (await tx.execute(query.bindparams(n=receipt.number))).scalars().all()
+    assert rows == [last + 1, last + 2]
