@@ -21,9 +21,10 @@ from citizen_reports.model.draft import Draft, Place, Reporter
 from citizen_reports.model.media import Announced, Piece, check_piece
 from citizen_reports.model.refusals import ReportNotFound
 from citizen_reports.model.report import EMERGENCIES, Receipt, Report
+from citizen_reports.storage.app_views import AppView
 from citizen_reports.storage.changes import Change
 from citizen_reports.usecases.change_feed import ChangeFeed
-from citizen_reports.usecases.intake import AppView, Intake
+from citizen_reports.usecases.intake import Intake
 from citizen_reports.usecases.uploads import Uploads
 
 Context = grpc.aio.ServicerContext

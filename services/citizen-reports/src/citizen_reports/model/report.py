@@ -100,6 +100,8 @@ QUEUE = (
     Status.WAITS_FOR_REPORTER,
     Status.DISPUTED,
 )
+# Statuses in which nobody has asked or answered the reporter yet.
+BEFORE_WORK = frozenset({Status.OPEN, Status.REGISTERED, Status.ROUTED})
 # Statuses in which the clock of the deadline runs.
 CLOCK_RUNS = frozenset(QUEUE) - {Status.WAITS_FOR_REPORTER}
 # Roles that may take a disputed report, instead of the desk that answered it.

@@ -254,6 +254,15 @@ async def drop_chunks(tx: Tx, item: Media) -> None:
     )
 
 
+def question_and_answer(report_id: UUID, row: Any, key: DataKey | None) -> tuple[str, str]:
+    """The question and the answer in a row; "" for what is not there or cannot be opened."""
+    question, answer = (
+        _open(key, name, report_id, sealed) if key and sealed else ""
+        for name, sealed in (("question", row.question), ("answer", row.answer))
+    )
+    return question, answer
+
+
 def _to_contents(row: Any, key: DataKey | None) -> Contents:
     if key is None:
         return Contents()

@@ -4,7 +4,6 @@ The transaction's scope is the calling partner, to whose reports row-level secur
 """
 
 import hashlib
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -23,8 +22,9 @@ from citizen_reports.model.draft import TEXT_MAX, CheckedDraft, Draft
 from citizen_reports.model.law import Law
 from citizen_reports.model.media import Media, MediaState
 from citizen_reports.model.refusals import MediaIncomplete, MediaNotAPicture
-from citizen_reports.model.report import Receipt, Report, Status
+from citizen_reports.model.report import BEFORE_WORK, Receipt, Report, Status
 from citizen_reports.storage import contents, reports
+from citizen_reports.storage.app_views import AppView, view_of
 from citizen_reports.storage.contents import Written
 from citizen_reports.usecases.openings import Openings
 from citizen_reports.usecases.recording import REPORTER, ReportRecorder, audit, bind_trace
@@ -36,16 +36,6 @@ DROP_DRAFT = "drop_draft"
 DRAFT_LIFE = timedelta(days=7)  # tidy: our own promise, not a term
 # H3 cells of about 0.1 km2: enough to find reports nearby, too coarse to identify a home.
 CELL_RESOLUTION = 9
-
-
-@dataclass(frozen=True)
-class AppView:
-    """A report as shown to the app that opened it."""
-
-    report: Report
-    question: str
-    answer: str
-    media_count: int
 
 
 class Intake:
@@ -121,13 +111,11 @@ class Intake:
 
     async def by_id(self, report_id: UUID, caller: Caller) -> AppView:
         """Return the report as shown to its app. Raises ReportNotFound."""
-        async with self._openings.begin(report_id, caller) as tx:
-            return await self._read(tx, await reports.get(tx, report_id))
+        return await self._read(report_id, caller)
 
     async def by_number(self, number: str, caller: Caller) -> AppView:
         """Return the report as shown to its app. Raises ReportNotFound."""
-        async with self._openings.begin(number, caller) as tx:
-            return await self._read(tx, await reports.get_by_number(tx, number))
+        return await self._read(number, caller)
 
     async def list_opened(
         self, spec: PageSpec, caller: Caller
@@ -203,14 +191,16 @@ class Intake:
         unit = law.routing.unit_for(report.category, report.region, now, abroad=report.place_abroad)
         return Receipt("", now, deadline, unit, _content_digest(report, items, written))
 
-    async def _read(self, tx: Tx, report: Report) -> AppView:
-        bind_trace(report)
-        return await self._view(tx, report)
+    async def _read(self, key: UUID | str, caller: Caller) -> AppView:
+        async with self._openings.recorded(key, caller):
+            view = await view_of(self._db, caller.scope, key)
+        bind_trace(view.report)
+        return view
 
     async def _view(self, tx: Tx, report: Report) -> AppView:
         items = await contents.media_of(tx, report.report_id)
         question = answer = ""
-        if report.status not in (Status.OPEN, Status.REGISTERED, Status.ROUTED):
+        if report.status not in BEFORE_WORK:
             written = await contents.contents_of(tx, report.report_id)
             question, answer = written.question, written.answer
         return AppView(report, question, answer, len(items))

@@ -5,7 +5,7 @@ found. The attempt is recorded and published for internal security.
 """
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Protocol
 from uuid import UUID
@@ -53,6 +53,11 @@ class Openings:
     async def begin(self, key: UUID | str, caller: Caller) -> AsyncIterator[Tx]:
         """Begin a transaction in the caller's scope that opens the report with this id or
         number."""
+        async with self.recorded(key, caller), self._db.begin(caller.scope) as tx:
+            yield tx
+
+    def recorded(self, key: UUID | str, caller: Caller) -> AbstractAsyncContextManager[None]:
+        """Record an attempt in the block to open a report that the caller may not see."""
 
         async def find(tx: Tx) -> Record | None:
             report = await reports.find_by_key(tx, key)
@@ -60,11 +65,7 @@ class Openings:
                 return None
             return Record(f"report:{report.name}", report.region, report.is_confidential)
 
-        async with (
-            self._attempts.recorded(caller, f"report:{key}", find, ReportNotFound, MediaNotFound),
-            self._db.begin(caller.scope) as tx,
-        ):
-            yield tx
+        return self._attempts.recorded(caller, f"report:{key}", find, ReportNotFound, MediaNotFound)
 
 
 class SentMedia:
