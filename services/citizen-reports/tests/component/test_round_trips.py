@@ -57,6 +57,14 @@ async def test_a_report_in_two_calls_takes_few_round_trips(
     assert 0 < submit <= SUBMIT_TRIPS_MAX
 
 
+async def test_a_report_is_read_in_one_round_trip(counted: Database, trips: RoundTrips) -> None:
+    intake = await intake_on(counted)
+    number = (await intake.submit(await opened(intake), EURASIAN)).number
+    await intake.by_number(number, EURASIAN)
+    taken, view = await _taken(trips, intake.by_number(number, EURASIAN))
+    assert (taken, view.report.receipt.number) == (1, number)
+
+
 async def test_others_of_the_partner_wait_for_two_round_trips_of_a_submit(
     counted: Database, trips: RoundTrips, db: Database
 ) -> None:
