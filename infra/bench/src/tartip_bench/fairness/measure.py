@@ -95,11 +95,12 @@ async def measure(run: Run) -> Outcome:
         notes=(
             f"The flood: {STREAMS} streams and {OUTSTANDING} look-ups outstanding, each begun "
             "again as soon as it ends, and look-ups sent without waiting for answers, over "
-            f"{CONNECTIONS} connection of one partner, as fast as a process of low priority can "
-            f"on the same cores. The other partner sends {LOOK_UPS_PER_SECOND:g} look-ups and "
-            f"{EMERGENCIES_PER_SECOND:g} emergencies (opened and submitted) a second, each when it "
-            "is due; so do the flooding partner's emergencies, over a connection of their own. "
-            "UNAVAILABLE is HTTP/2's refusal of more than 256 calls of a connection.",
+            f"{CONNECTIONS} connection of one partner, as fast as a process can that runs only "
+            "when no other does. The other partner sends "
+            f"{LOOK_UPS_PER_SECOND:g} look-ups and {EMERGENCIES_PER_SECOND:g} emergencies "
+            "(opened and submitted) a second, each when it is due; so do the flooding partner's "
+            "emergencies, over a connection of their own. "
+            "UNAVAILABLE is HTTP/2's refusal of more than 128 calls of a connection.",
         ),
         raw={
             "quiet_seconds": quiet.look_ups.seconds,
