@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 PARTS = (
     "chassis",
+    "apps",
     "fairness",
     "pictures",
     "detector",
