@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 PARTS = (
     "chassis",
+    "gateway",
     "apps",
     "fairness",
     "pictures",
