@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 PARTS = (
     "chassis",
+    "gateway",
+    "apps",
     "fairness",
     "pictures",
     "detector",

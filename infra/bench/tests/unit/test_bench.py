@@ -3,6 +3,8 @@
 from collections import Counter
 
 from tartip.inference.v1 import streams_pb2 as pb
+from tartip_bench.apps.load import in_turn
+from tartip_bench.beside_bare import Round, compared
 from tartip_bench.fairness.measure import Flow as PartnersFlow
 from tartip_bench.fairness.measure import Phase, figures
 from tartip_bench.outcomes import Figure, Outcome, Spread
@@ -68,3 +70,24 @@ def test_a_neighbour_that_is_slowed_or_refused_misses_the_target() -> None:
     assert met(phase(0.02)) == [True, True, True, True, None, None]
     assert met(phase(0.04))[0] is False
     assert met(phase(0.02, SHARE_EXCEEDED=1))[1] is False
+
+
+def test_a_share_under_its_target_is_missed() -> None:
+    def met(rate: float) -> list[bool | None]:
+        ours, bare = (Round(each, 1.0, 2.0, {"service": 0.5}) for each in (rate, 100.0))
+        figures = compared("calls", [ours] * 2, [bare] * 2, beside="the bare call", share=0.3)
+        return [figure.met for figure in figures]
+
+    assert met(31.0) == [None, True, None]
+    assert met(29.0) == [None, False, None]
+
+
+async def test_callers_end_when_their_calls_are_used_up() -> None:
+    made: list[int] = []
+
+    async def call(number: int) -> None:
+        made.append(number)
+
+    calls = (lambda number=number: call(number) for number in range(5))
+    assert len(await in_turn(calls, callers=16, seconds=60.0)) == 5
+    assert made == [0, 1, 2, 3, 4]

@@ -1,0 +1,174 @@
+"""The calls of a partner beside a bare handler that reads a row, or writes two and commits."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tartip.partners.v1 import partners_pb2
+from tartip_cli.clients.partner_rows import at_each, changed
+from tartip_cli.topology import CITIZEN_REPORTS, FINES, Service
+
+from tartip_bench.apps.fines import delivered
+from tartip_bench.bench_mesh import ENGINES_ALONE, BenchMesh, running_bench_mesh
+from tartip_bench.beside_bare import (
+    ROUNDS_FULL,
+    ROUNDS_QUICK,
+    SECONDS_FULL,
+    SECONDS_QUICK,
+    Round,
+    Watched,
+    bare_server,
+    compared,
+    cpu_of,
+    engines,
+    round_of,
+)
+from tartip_bench.chassis.measure import Server
+from tartip_bench.outcomes import Figure, Outcome
+from tartip_bench.run import Run
+
+PARTNER = "kaspi"
+BARE = "server"
+SERVED = (FINES.name, CITIZEN_REPORTS.name)
+WITHOUT = tuple(name for name in ENGINES_ALONE if name not in SERVED)
+CALLERS = 16
+CALLS_A_SECOND = 10_000.0
+# Fines that are looked up and quoted again and again, and those that a round pays at most.
+OPEN_FINES = 100
+PAID_A_SECOND = 80
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A call of the load, the service that answers it, and the bare call beside it."""
+
+    call: str
+    title: str
+    service: Service
+    bare: str
+    unit: str = "calls"
+    share: float | None = None
+
+    @property
+    def beside(self) -> str:
+        reads = self.bare == "Read"
+        return "the bare read by key" if reads else "the bare write of two rows"
+
+
+COMPARED = (
+    Compared(
+        "Report", "a report opened and submitted", CITIZEN_REPORTS, "Write", "pairs", share=0.3
+    ),
+    Compared("QuoteFine", "a fine quoted by its number", FINES, "Read"),
+    Compared("LookupFines", "fines looked up by IIN", FINES, "Read"),
+    Compared("PayFine", "a fine paid, each once", FINES, "Write"),
+)
+
+
+async def measure(run: Run) -> Outcome:
+    """Raises Failure where fines are not issued, or callers or the bare server end with an error;
+    Refusal where the partner's quota cannot be changed."""
+    rounds = run.sized(full=ROUNDS_FULL, quick=ROUNDS_QUICK)
+    seconds = run.sized(full=SECONDS_FULL, quick=SECONDS_QUICK)
+    scratch = run.scratch / "apps"
+    figures: list[Figure] = []
+    raw: dict[str, Any] = {}
+    async with running_bench_mesh(WITHOUT) as bench, bare_server(bench, scratch) as bare:
+        await widen(bench)
+        watched = await all_watched(bench, bare)
+        configs = await configs_of(run, bench, scratch, rounds, seconds)
+        for each in COMPARED:
+            found: dict[str, list[Round]] = {"bare": [], "ours": []}
+            for number, config in enumerate(configs):
+                run.report(f"{each.call}, round {number + 1} of {rounds}")
+                found["bare"].append(await bare_round(bare, each, seconds, watched))
+                found["ours"].append(await own_round(config, each, seconds, watched))
+            figures += compared(
+                f"{each.title}, {CALLERS} at once",
+                found["ours"],
+                found["bare"],
+                beside=each.beside,
+                unit=each.unit,
+                share=each.share,
+            )
+            raw[each.call] = {kind: [vars(one) for one in found[kind]] for kind in found}
+    return Outcome(
+        part="apps",
+        title="The calls of bank and eGov apps beside a bare handler (grpc.aio, asyncpg), over TLS",
+        figures=tuple(figures),
+        notes=(
+            f"Callers, services, PostgreSQL and NATS share the cores. One partner calls, its quota "
+            f"widened to {CALLS_A_SECOND:.0f} calls a second. Each report is a new one with its "
+            "reporter; fines were issued and delivered before. Processor time is that of the "
+            "service (or bare server), of PostgreSQL and of the supervisor, which takes the spans, "
+            "divided by the calls, beyond that at rest, with what they do after the last "
+            "answer: events, spans, a report's look for duplicates.",
+        ),
+        raw=raw,
+    )
+
+
+async def widen(bench: BenchMesh) -> None:
+    """Let the partner call as fast as it can. Raises Refusal."""
+
+    def edit(terms: partners_pb2.PartnerTerms) -> None:
+        terms.quota.calls_per_second = CALLS_A_SECOND
+
+    for outcome in await at_each(bench.outside, changed(PARTNER, edit)):
+        if outcome.refusal is not None:
+            raise outcome.refusal
+
+
+async def configs_of(
+    run: Run, bench: BenchMesh, scratch: Path, rounds: int, seconds: int
+) -> list[Path]:
+    """The callers' file for each round, with fines that no other round pays. Raises Failure."""
+    paid = (seconds + 1) * PAID_A_SECOND
+    fines = await delivered(bench, OPEN_FINES + rounds * paid, run.report)
+    pair = bench.outside.certificates.partner(PARTNER)
+    common = {
+        "reports": bench.address(CITIZEN_REPORTS),
+        "fines": bench.address(FINES),
+        "authority": str(bench.outside.certificates.authority),
+        "key": str(pair.key),
+        "certificate": str(pair.certificate),
+        "open": fines[:OPEN_FINES],
+    }
+    paths = []
+    for number in range(rounds):
+        path = scratch / f"callers-{number}.json"
+        to_pay = fines[OPEN_FINES + number * paid :][:paid]
+        path.write_text(json.dumps(common | {"to_pay": to_pay}))
+        paths.append(path)
+    return paths
+
+
+async def all_watched(bench: BenchMesh, bare: Server) -> dict[str, Watched]:
+    """The processes that answer, by service; BARE for the bare server."""
+
+    def of_service(name: str) -> Callable[[], float]:
+        return lambda: bench.cpu_seconds(name)
+
+    answering = {name: {name: of_service(name), **engines(bench)} for name in SERVED}
+    answering[BARE] = {BARE: cpu_of(bare.process), **engines(bench)}
+    watched = await asyncio.gather(*map(Watched.at_rest, answering.values()))
+    return dict(zip(answering, watched, strict=True))
+
+
+async def own_round(
+    config: Path, each: Compared, seconds: int, watched: Mapping[str, Watched]
+) -> Round:
+    arguments = (config, each.call, CALLERS, seconds)
+    return await round_of("apps.load", *arguments, watched=watched[each.service.name])
+
+
+async def bare_round(
+    bare: Server, each: Compared, seconds: int, watched: Mapping[str, Watched]
+) -> Round:
+    arguments = (bare.config, each.bare, CALLERS, seconds)
+    return await round_of("chassis.load", *arguments, watched=watched[BARE])

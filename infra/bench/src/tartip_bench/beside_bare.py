@@ -1,0 +1,177 @@
+"""Rounds of calls of the mesh, alternating with rounds of the bare server of the part `chassis`.
+
+A round runs callers in a process of their own and accounts for the processor time that others spend
+beyond what they spend at rest, until they are at rest again: what they do after the last answer
+belongs to the calls.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import statistics
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+from tartip_cli.failures import Exit, Failure
+from tartip_cli.settings import inherited_environment
+from tartip_cli.supervisor.process import cpu_seconds
+
+from tartip_bench.bench_mesh import BenchMesh
+from tartip_bench.chassis.measure import Server, config_of, started
+from tartip_bench.chassis.schema import made
+from tartip_bench.outcomes import Figure, Spread
+
+ROUNDS_FULL, ROUNDS_QUICK = 5, 2
+SECONDS_FULL, SECONDS_QUICK = 5, 2
+REST_SECONDS = 6.0
+# They are at rest again when they use no more than at rest and this share of one core.
+REST_SHARE = 0.15
+REST_LOOK_SECONDS = 1.5
+REST_WAIT_SECONDS = 30.0
+# Processor time by name, in seconds since some beginning.
+Spent = Mapping[str, Callable[[], float]]
+
+
+@dataclass(frozen=True)
+class Watched:
+    """Processes whose processor time is accounted for, and the share of a core of each at rest."""
+
+    spent: Spent
+    rest: Mapping[str, float]
+
+    @classmethod
+    async def at_rest(cls, spent: Spent) -> Watched:
+        """Watch processes that are at rest now."""
+        return cls(spent, await _shares(spent, REST_SECONDS))
+
+
+@dataclass(frozen=True)
+class Round:
+    """One measurement: calls a second, times of calls, processor time of others a call."""
+
+    rate: float
+    p50_ms: float
+    p99_ms: float
+    cpu_ms: dict[str, float]
+
+
+async def round_of(program: str, *arguments: object, watched: Watched) -> Round:
+    """Run callers, a module of this package that prints its times. Raises Failure."""
+    began, before = time.monotonic(), _read(watched.spent)
+    load = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        f"tartip_bench.{program}",
+        *map(str, arguments),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env=inherited_environment(),
+    )
+    out, errors = await load.communicate()
+    if load.returncode != 0:
+        raise Failure(f"the callers failed: {errors.decode()[-300:]}", Exit.PART_FAILED)
+    answer = json.loads(out)
+    await _until_at_rest(watched)
+    passed, after = time.monotonic() - began, _read(watched.spent)
+    cpu = {
+        name: max(0.0, after[name] - before[name] - share * passed) / answer["all_calls"] * 1e3
+        for name, share in watched.rest.items()
+    }
+    return Round(answer["rate"], answer["p50_ms"], answer["p99_ms"], cpu)
+
+
+async def _until_at_rest(watched: Watched) -> None:
+    """Return once they are at rest, or after REST_WAIT_SECONDS."""
+    until = time.monotonic() + REST_WAIT_SECONDS
+    while time.monotonic() < until:
+        now = await _shares(watched.spent, REST_LOOK_SECONDS)
+        if sum(now.values()) <= sum(watched.rest.values()) + REST_SHARE:
+            return
+
+
+async def _shares(spent: Spent, seconds: float) -> dict[str, float]:
+    """The share of one core that each uses during so many seconds."""
+    began, before = time.monotonic(), _read(spent)
+    await asyncio.sleep(seconds)
+    passed, after = time.monotonic() - began, _read(spent)
+    return {name: (after[name] - before[name]) / passed for name in spent}
+
+
+def _read(spent: Spent) -> dict[str, float]:
+    return {name: seconds() for name, seconds in spent.items()}
+
+
+def engines(bench: BenchMesh) -> dict[str, Callable[[], float]]:
+    """What every call uses beside its service: PostgreSQL, and the supervisor for its spans."""
+    supervisor = psutil.Process(bench.supervisor.pid)
+
+    def of_supervisor() -> float:  # without the parts, which are its children
+        times = supervisor.cpu_times()
+        return times.user + times.system
+
+    return {"PostgreSQL": lambda: bench.cpu_seconds("postgres"), "supervisor": of_supervisor}
+
+
+@asynccontextmanager
+async def bare_server(bench: BenchMesh, scratch: Path) -> AsyncIterator[Server]:
+    """Run grpc.aio and asyncpg over TLS on a schema of its own; `scratch` must not exist."""
+    config = _bare_config(bench, await made(bench.mesh.database.url), scratch)
+    server = await started("bare", config)
+    try:
+        yield server
+    finally:
+        server.process.terminate()
+        await server.process.wait()
+
+
+def _bare_config(bench: BenchMesh, database: str, scratch: Path) -> Path:
+    scratch.mkdir()
+    return config_of(bench, database, "bare", scratch)
+
+
+def cpu_of(process: asyncio.subprocess.Process) -> Callable[[], float]:
+    return lambda: cpu_seconds(process.pid)
+
+
+def compared(
+    what: str,
+    ours: Sequence[Round],
+    bare: Sequence[Round],
+    *,
+    beside: str,
+    unit: str = "calls",
+    share: float | None = None,
+) -> list[Figure]:
+    """Rates, our share of `beside` with its target, and processor time a call."""
+    shares = Spread.of([one.rate / other.rate for one, other in zip(ours, bare, strict=True)])
+    return [
+        Figure(name=f"{what}: {unit} a second", measured=_rate(ours), bare=_rate(bare)),
+        Figure(
+            name=f"{what}: share of {beside}",
+            measured=shares.text(2),
+            target="" if share is None else f"at least {share}",
+            met=None if share is None else shares.median >= share,
+        ),
+        Figure(name=f"{what}: processor time of each", measured=_cpu(ours), bare=_cpu(bare)),
+    ]
+
+
+def _rate(rounds: Sequence[Round]) -> str:
+    rate = Spread.of([each.rate for each in rounds]).text(0)
+    p50, p99 = (
+        statistics.median(getattr(each, name) for each in rounds) for name in ("p50_ms", "p99_ms")
+    )
+    return f"{rate}, p50 {p50:.0f} ms, p99 {p99:.0f} ms"
+
+
+def _cpu(rounds: Sequence[Round]) -> str:
+    return ", ".join(
+        f"{name} {statistics.median(each.cpu_ms[name] for each in rounds):.2f} ms"
+        for name in rounds[0].cpu_ms
+    )
