@@ -199,14 +199,14 @@ async def register(tx: Tx, before: Report, after: Report, *, changes: int) -> in
     """
     changed = {f"new_{name}": value for name, value in _changed(before, after).items()}
     values = {**_old(before), **changed, "claimed": after.number, "changes": changes}
-    row = (await tx.execute(_registration(tuple(changed)), values)).one_or_none()
-    if row is not None and row.last is None:
+    rows = await tx.read(_registration(tuple(changed)), **values)
+    if rows and rows[0].last is None:
         raise _not_locked(before)
-    return row.last if row else None
+    return rows[0].last if rows else None
 
 
 @lru_cache(maxsize=16)
-def _registration(changed: tuple[str, ...]) -> Select[Any]:
+def _registration(changed: tuple[str, ...]) -> Read:
     """The statement of `register`: each part writes only where the one before it has written.
 
     It gives no row where the number is taken, and null where the report was not locked.
@@ -219,7 +219,7 @@ def _registration(changed: tuple[str, ...]) -> Select[Any]:
     rows = select(saved.c.partner, bindparam("changes", type_=partner_sequences.c.last.type))
     drawing = insert(partner_sequences).from_select(["partner", "last"], rows)
     drawn = counting(drawing).cte("drawn")
-    return select(drawn.c.last).select_from(number.outerjoin(drawn, true()))
+    return Read(select(drawn.c.last).select_from(number.outerjoin(drawn, true())))
 
 
 def to_row(report: Report) -> dict[str, Any]:
