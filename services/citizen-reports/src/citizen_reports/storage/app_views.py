@@ -55,8 +55,8 @@ async def view_of(db: Database, scope: Scope, key: UUID | str) -> AppView:
         raise ReportNotFound
     [row] = rows
     report = to_report(row)
-    key = None
+    data_key = None
     if report.status not in BEFORE_WORK and row.wrapped is not None:
-        key = db.keyring.unwrap(REPORT, row.key_id, row.wrapped)
-    question, answer = question_and_answer(report.report_id, row, key)
+        data_key = db.keyring.unwrap(REPORT, row.key_id, row.wrapped)
+    question, answer = question_and_answer(report.report_id, row, data_key)
     return AppView(report, question, answer, row.media_count)
