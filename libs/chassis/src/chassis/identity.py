@@ -7,8 +7,10 @@ token; the owner of the data verifies it again, against the issuer's published k
 """
 
 import asyncio
+import hashlib
 import re
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -19,6 +21,7 @@ from joserfc import jwt
 from joserfc.errors import ExpiredTokenError, JoseError
 from joserfc.jwk import KeySet
 
+from chassis.clock import real_clock
 from chassis.refusals import NotAuthenticated, TokenExpired
 from chassis.transaction import Scope
 
@@ -26,6 +29,7 @@ AUDIENCE = "tartip"
 ALGORITHMS = ["RS256", "ES256"]
 KEYS_KEPT_SECONDS = 300.0
 KEYS_ASKED_AGAIN_SECONDS = 5.0
+KNOWN_MAX = 4096
 CLOCK_SKEW_SECONDS = 5
 TRUST_DOMAIN = "spiffe://tartip/"
 KINDS = ("service", "partner", "device")
@@ -137,18 +141,37 @@ def _names(claims: Mapping[str, Any], claim: str, shape: re.Pattern[str]) -> lis
     return names
 
 
+@dataclass(frozen=True)
+class _Verified:
+    """What a token was found to say, under which keys, and until when (POSIX time) it holds."""
+
+    operator: Operator
+    keys: KeySet
+    expires_at: float
+
+
 class TokenVerifier:
-    """A verifier of operators' tokens, which fetches and caches the issuer's public keys."""
+    """A verifier of operators' tokens, which fetches and caches the issuer's public keys.
+
+    A token is verified once for as long as it and the keys are valid.
+    """
 
     def __init__(self, issuer: str) -> None:
         self._issuer = issuer.rstrip("/")
         self._keys: KeySet | None = None
+        # By the SHA-256 of the token.
+        self._known: OrderedDict[bytes, _Verified] = OrderedDict()
         self._fetched_at = -KEYS_KEPT_SECONDS
         self._lock = asyncio.Lock()
 
     async def verify(self, token: str) -> Operator:
         """The operator that a valid token names. Raises TokenExpired or NotAuthenticated."""
         keys = await self._current_keys(max_age_seconds=KEYS_KEPT_SECONDS)
+        known = self._known.get(hashlib.sha256(token.encode()).digest())
+        if known is not None and known.keys is keys:
+            if real_clock().timestamp() <= known.expires_at + CLOCK_SKEW_SECONDS:
+                return known.operator
+            raise TokenExpired
         try:
             return self._operator(token, keys)
         except NotAuthenticated:
@@ -173,7 +196,12 @@ class TokenVerifier:
         except (JoseError, ValueError) as error:
             raise NotAuthenticated from error
         roles, regions = _names(claims, "roles", ROLE), _names(claims, "regions", REGION)
-        return Operator(str(claims["sub"]), frozenset(roles), tuple(sorted(regions)))
+        operator = Operator(str(claims["sub"]), frozenset(roles), tuple(sorted(regions)))
+        verified = _Verified(operator, keys, float(claims["exp"]))
+        self._known[hashlib.sha256(token.encode()).digest()] = verified
+        if len(self._known) > KNOWN_MAX:
+            self._known.popitem(last=False)
+        return operator
 
     async def _current_keys(self, *, max_age_seconds: float) -> KeySet:
         async with self._lock:
