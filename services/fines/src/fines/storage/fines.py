@@ -10,7 +10,7 @@ from chassis.pages import PageSpec, moment_in
 from chassis.refusals import PageTokenWrong
 from chassis.transaction import Scope, Tx
 from law.fine_dates import DayCount, LegalDates
-from sqlalchemy import ColumnElement, Row, bindparam, func, literal, select, tuple_, update
+from sqlalchemy import ColumnElement, Integer, Row, bindparam, func, literal, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 from statements.reads import Read
 
@@ -22,6 +22,7 @@ from fines.storage.tables import fines
 
 PERSON, PLATE = "person", "plate"
 _BY_NUMBER = select(fines).where(fines.c.number == bindparam("number"))
+_SAVE = update(fines).where(fines.c.number == bindparam("saved_number"))
 _FOUND, _LOCKED = Read(_BY_NUMBER), Read(_BY_NUMBER.with_for_update())
 
 
@@ -54,9 +55,7 @@ async def add(tx: Tx, fine: Fine, confirmed_at: datetime) -> bool:
 
 
 async def save(tx: Tx, fine: Fine) -> None:
-    saved = await tx.execute(
-        update(fines).where(fines.c.number == fine.number).values(**_from_fine(fine))
-    )
+    saved = await tx.execute(_SAVE, {"saved_number": fine.number, **_from_fine(fine)})
     assert saved.rowcount == 1
 
 
@@ -131,16 +130,41 @@ async def count_issued(tx: Tx, region: str, after: str) -> int:
 
 
 async def payable_page(
-    tx: Tx, spec: PageSpec, *, kind: str, value: str
+    db: Database, scope: Scope, spec: PageSpec, *, kind: str, value: str
 ) -> tuple[list[Fine], list[tuple[str, ...]]]:
     """Return a page of payable fines under an exact key with each row's page key; the latest
-    issued first. `value` is a number, or a blind index in hex."""
-    column = {"number": fines.c.number, "owner": fines.c.owner_index, "plate": fines.c.plate_index}
+    issued first. `value` is a number, or a blind index in hex; `scope` is that of the key."""
     exact: Any = value if kind == "number" else bytes.fromhex(value)
+    values = {"exact": exact, "size": spec.size}
+    if spec.after:
+        values["moment"], values["after"] = _read_key(spec.after)
+    rows = await db.read(scope, _PAYABLE[kind, bool(spec.after)], **values)
+    return [to_fine(row) for row in rows], [(row.issued_at.isoformat(), row.number) for row in rows]
+
+
+def _payable(column: ColumnElement[Any], *, goes_on: bool) -> Read:
+    latest_first = (fines.c.issued_at.desc(), fines.c.number.desc())
     query = select(fines).where(
-        column[kind] == exact, fines.c.state.in_([state.value for state in PAYABLE])
+        column == bindparam("exact"), fines.c.state.in_([state.value for state in PAYABLE])
     )
-    return await _page(tx, query, fines.c.issued_at, spec)
+    if goes_on:
+        after = (
+            bindparam("moment", type_=fines.c.issued_at.type),
+            bindparam("after", type_=fines.c.number.type),
+        )
+        query = query.where(tuple_(fines.c.issued_at, fines.c.number) < tuple_(*after))
+    return Read(query.order_by(*latest_first).limit(bindparam("size", type_=Integer)))
+
+
+_PAYABLE = {
+    (kind, goes_on): _payable(column, goes_on=goes_on)
+    for kind, column in {
+        "number": fines.c.number,
+        "owner": fines.c.owner_index,
+        "plate": fines.c.plate_index,
+    }.items()
+    for goes_on in (False, True)
+}
 
 
 async def seal(tx: Tx, number: str, particulars: Particulars) -> SealedParticulars:

@@ -14,14 +14,18 @@ from chassis.pages import PageSpec, moment_in
 from chassis.refusals import PageTokenWrong
 from chassis.transaction import Tx
 from law.zone import start_of
-from sqlalchemy import ColumnElement, Row, Select, literal, select, tuple_
+from sqlalchemy import ColumnElement, Row, Select, bindparam, literal, select, tuple_
 from sqlalchemy.dialects.postgresql import insert
+from statements.reads import Read
 
 from fines.model.ledger import Entry, EntryKind, Payment, PaymentState, Refund, RefundReason
 from fines.model.refusals import PaymentNotFound
 from fines.storage.tables import entries, payments, refunds
 
 BANK_REFERENCE_KEY = "payments_partner_bank_reference_key"
+_ENTRIES = Read(
+    select(entries).where(entries.c.number == bindparam("number")).order_by(entries.c.position)
+)
 _ONE_DAY = timedelta(days=1)
 
 
@@ -44,10 +48,7 @@ def post(tx: Tx, posted: Iterable[Entry]) -> None:
 
 
 async def entries_of(tx: Tx, number: str) -> tuple[Entry, ...]:
-    rows = await tx.execute(
-        select(entries).where(entries.c.number == number).order_by(entries.c.position)
-    )
-    return tuple(_to_entry(row) for row in rows)
+    return tuple(_to_entry(row) for row in await tx.read(_ENTRIES, number=number))
 
 
 def add_payment(tx: Tx, payment: Payment) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from chassis.db import Database
 from chassis.identity import Caller
 from chassis.pages import PageSpec
-from chassis.transaction import Tx
+from chassis.transaction import Scope
 
 from fines.model.fine import Fine, is_number
 from fines.storage import fines
@@ -37,8 +37,9 @@ class Lookups:
         """Return a page of payable fines with each row's page key. Audited, also if it is empty."""
         index = _index(self._db, asked)
         key = asked.value if asked.kind == "number" else index
-        async with self._db.begin(fines.scope_of_key(caller.scope, asked.kind, key)) as tx:
-            found, keys = await _payable(tx, asked, key, spec)
+        scope = fines.scope_of_key(caller.scope, asked.kind, key)
+        found, keys = await _payable(self._db, scope, asked, key, spec)
+        async with self._db.begin(caller.scope, shared=True) as tx:
             why = {"reason": asked.reason, "customer": asked.customer_id}
             told = {name: value for name, value in why.items() if value}
             facts = {"key": asked.kind, "asked": index, "found": str(len(found)), **told}
@@ -62,8 +63,8 @@ def _index(db: Database, asked: Lookup) -> str:
 
 
 async def _payable(
-    tx: Tx, asked: Lookup, key: str, spec: PageSpec
+    db: Database, scope: Scope, asked: Lookup, key: str, spec: PageSpec
 ) -> tuple[list[Fine], list[tuple[str, ...]]]:
     if asked.kind == "number" and not is_number(asked.value):
         return [], []
-    return await fines.payable_page(tx, spec, kind=asked.kind, value=key)
+    return await fines.payable_page(db, scope, spec, kind=asked.kind, value=key)
