@@ -76,6 +76,9 @@ def storage_is_away(error: BaseException) -> bool:
         return _means_away(error.orig)
     if isinstance(error, asyncpg.PostgresError):
         return _means_away(error)
+    if isinstance(error, asyncpg.InternalClientError):
+        # So it fails between the server's last word on a connection and its end.
+        return True
     return isinstance(error, asyncpg.InterfaceError | OSError | asyncio.TimeoutError)
 
 
@@ -175,8 +178,8 @@ class Database:
         driver: Any = lent.driver_connection
         try:
             yield driver
-        except asyncio.CancelledError:
-            driver.terminate()  # it may be in the middle of an answer
+        except (asyncio.CancelledError, asyncpg.InternalClientError):
+            driver.terminate()  # it may be in the middle of an answer, or at its end
             raise
         finally:
             await greenlet_spawn(lent.close)

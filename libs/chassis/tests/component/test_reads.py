@@ -5,9 +5,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 from uuid import UUID
 
+import asyncpg
 import pytest
 from chassis.clock import new_id
-from chassis.db import Database
+from chassis.db import Database, storage_is_away
 from chassis.transaction import SYSTEM, Scope
 from host.schema import IN_REGION, protect_rows
 from sqlalchemy import (
@@ -122,6 +123,26 @@ async def test_many_at_once_are_told_apart(db: Database, two: dict[str, UUID]) -
     asked = [(ALMATY, "KZ-75"), (ASTANA, "KZ-71")] * 40
     found = await asyncio.gather(*(db.read(scope, OF_ALL, size=0) for scope, _ in asked))
     assert [[row.region for row in rows] for rows in found] == [[region] for _, region in asked]
+
+
+async def test_a_connection_that_ends_is_no_bug_and_is_not_used_again(
+    db: Database, two: dict[str, UUID]
+) -> None:
+    pid = Read(select(func.pg_backend_pid().label("pid")))
+    [before] = await db.read(SYSTEM, pid)
+
+    class Ending:
+        """As PostgreSQL's last word, that it terminates, leaves a connection of asyncpg."""
+
+        async def rows_under(self, driver: Any, scope: Any, **values: Any) -> Any:
+            raise asyncpg.InternalClientError('protocol is in the "failed" state')
+
+    ending: Any = Ending()
+    with pytest.raises(asyncpg.InternalClientError) as raised:
+        await db.read(SYSTEM, ending)
+    assert storage_is_away(raised.value)
+    [after] = await db.read(SYSTEM, pid)
+    assert after.pid != before.pid
 
 
 async def test_a_wrong_value_or_an_interruption_leaves_the_pool_whole(
