@@ -7,7 +7,6 @@ from uuid import UUID
 import pytest
 from chassis.refusals import Refusal
 from citizen_reports.model.law import read_law
-from citizen_reports.model.numbers import SERIALS, number_of
 from citizen_reports.model.refusals import (
     AlreadyDisputed,
     NothingAsked,
@@ -17,12 +16,14 @@ from citizen_reports.model.refusals import (
 )
 from citizen_reports.model.report import (
     OUTCOMES,
+    SERIALS,
     TRANSITIONS,
     Category,
     Move,
     Receipt,
     Report,
     Status,
+    number_of,
 )
 from law.report_deadlines import Deadline
 

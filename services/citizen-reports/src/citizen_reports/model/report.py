@@ -4,7 +4,8 @@ A report contains no personal data: text, reporter, officer and exact place are 
 encrypted.
 """
 
-from collections.abc import Iterator
+import secrets
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -13,6 +14,7 @@ from uuid import UUID
 
 from law.refusals import TableYearMissing
 from law.report_deadlines import Deadline, ReportDeadlines
+from law.zone import almaty_day
 
 from citizen_reports.model.refusals import (
     AlreadyDisputed,
@@ -22,6 +24,13 @@ from citizen_reports.model.refusals import (
     ReportNotAnswered,
     StatusNotAllowed,
 )
+
+# Numbers of reports are drawn at random: they show neither category nor how many came before.
+# There is no check digit: six digits would leave a million for a region and year, which a large
+# city may need.
+SERIALS = 10**7
+# With half of a region's year taken, this many draws all meet a taken one once in 10**19 times.
+DRAWS_MAX = 64
 
 
 class Category(StrEnum):
@@ -326,3 +335,21 @@ def _refused_by_name() -> Iterator[None]:
         yield
     except TableYearMissing as missing:
         raise CalendarYearMissing(facts={"year": str(missing.year)}) from missing
+
+
+def number_of(region: str, year: int, serial: int) -> str:
+    """Return a report number such as KZ75-2026-4081937, for a region such as KZ-75."""
+    return f"{region.replace('-', '')}-{year}-{serial:07d}"
+
+
+def drawn_numbers(
+    region: str, at: datetime, draw: Callable[[int], int] = secrets.randbelow
+) -> Iterator[str]:
+    """Draw numbers for a report that is registered at `at`, each of which may be taken.
+
+    `draw` draws a serial below its argument. Raises RuntimeError after DRAWS_MAX numbers.
+    """
+    year = almaty_day(at).year
+    for _ in range(DRAWS_MAX):
+        yield number_of(region, year, draw(SERIALS))
+    raise RuntimeError(f"no free number was drawn for {region} in {year}")

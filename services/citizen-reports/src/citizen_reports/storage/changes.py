@@ -1,21 +1,13 @@
-"""The changes of each partner's reports, which form a sequence without gaps.
-
-Drawing a sequence number locks the partner's counter row until the transaction ends, so no lower
-sequence number is committed after a higher number was read. All reports of a partner wait in line
-for that row: it is locked as late as possible.
-"""
+"""Reads the changes of each partner's reports, a sequence without gaps (`reports` writes them)."""
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from chassis.transaction import Tx
 from sqlalchemy import select
-from sqlalchemy.dialects.postgresql import Insert, insert
-from sqlalchemy.sql.dml import ReturningInsert
 
-from citizen_reports.model.report import Report, Status
+from citizen_reports.model.report import Status
 from citizen_reports.storage.tables import changes, partner_sequences
 
 
@@ -27,36 +19,6 @@ class Change:
     status: Status
     outcome: str
     changed_at: datetime
-
-
-def counting(added: Insert) -> ReturningInsert[Any]:
-    """Add to the partner's counter the `last` of an added row; return the last number drawn."""
-    last = partner_sequences.c.last + added.excluded.last
-    return added.on_conflict_do_update(index_elements=["partner"], set_={"last": last}).returning(
-        partner_sequences.c.last
-    )
-
-
-_DRAW = counting(insert(partner_sequences))
-
-
-async def next_sequence(tx: Tx, partner: str) -> int:
-    """Draw the sequence number of one change, which locks the partner's counter."""
-    drawn = await tx.execute(_DRAW, {"partner": partner, "last": 1})
-    return int(drawn.scalar_one())
-
-
-def add_change(tx: Tx, report: Report, at: datetime, sequence: int) -> None:
-    row = {
-        "partner": report.partner,
-        "sequence": sequence,
-        "report_id": report.report_id,
-        "number": report.number,
-        "status": report.status.value,
-        "outcome": report.outcome,
-        "changed_at": at,
-    }
-    tx.add(changes, row)
 
 
 async def changes_after(tx: Tx, partner: str, sequence: int, limit: int) -> list[Change]:

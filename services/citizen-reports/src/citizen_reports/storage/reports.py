@@ -1,4 +1,10 @@
-"""Storage of reports, limited by row-level security to the transaction's scope."""
+"""Storage of reports, limited by row-level security to the transaction's scope, and of their
+changes.
+
+The changes of a partner's reports form a sequence without gaps. Drawing a sequence number locks the
+partner's counter row until the transaction ends, so no lower number is committed after a higher one
+was read. All reports of a partner wait in line for that row: it is locked as late as possible.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +18,8 @@ from chassis.refusals import PageTokenWrong
 from chassis.transaction import Tx
 from law.report_deadlines import Deadline
 from sqlalchemy import Select, bindparam, delete, exists, select, true, tuple_, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import Insert, insert
+from sqlalchemy.sql.dml import ReturningInsert
 from statements.reads import Read
 
 from citizen_reports.model.refusals import ReportNotFound
@@ -25,8 +32,8 @@ from citizen_reports.model.report import (
     Report,
     Status,
 )
-from citizen_reports.storage.changes import counting
 from citizen_reports.storage.tables import (
+    changes,
     contents,
     media,
     media_chunks,
@@ -190,15 +197,45 @@ async def reports_near(tx: Tx, report: Report, cells: list[str], within: timedel
     return [to_report(row) for row in await tx.execute(query)]
 
 
-async def register(tx: Tx, before: Report, after: Report, *, changes: int) -> int | None:
+def counting(added: Insert) -> ReturningInsert[Any]:
+    """Add to the partner's counter the `last` of an added row; return the last number drawn."""
+    last = partner_sequences.c.last + added.excluded.last
+    return added.on_conflict_do_update(index_elements=["partner"], set_={"last": last}).returning(
+        partner_sequences.c.last
+    )
+
+
+_DRAW = counting(insert(partner_sequences))
+
+
+async def next_sequence(tx: Tx, partner: str) -> int:
+    """Draw the sequence number of one change, which locks the partner's counter."""
+    drawn = await tx.execute(_DRAW, {"partner": partner, "last": 1})
+    return int(drawn.scalar_one())
+
+
+def add_change(tx: Tx, report: Report, at: datetime, sequence: int) -> None:
+    row = {
+        "partner": report.partner,
+        "sequence": sequence,
+        "report_id": report.report_id,
+        "number": report.number,
+        "status": report.status.value,
+        "outcome": report.outcome,
+        "changed_at": at,
+    }
+    tx.add(changes, row)
+
+
+async def register(tx: Tx, before: Report, after: Report, *, count: int) -> int | None:
     """Store a report, whose row this transaction has locked, under its new number, and draw the
-    sequence numbers of its changes; return the last of them.
+    sequence numbers of its `count` changes; return the last of them.
 
     Returns None, and nothing is stored, where another report has the number; where another
     transaction is claiming it, waits for that to end.
     """
     changed = {f"new_{name}": value for name, value in _changed(before, after).items()}
-    values = {**_old(before), **changed, "claimed": after.number, "changes": changes}
+    values = {**_old(before), **changed, "claimed": after.number, "count": count}
     rows = await tx.read(_registration(tuple(changed)), **values)
     if rows and rows[0].last is None:
         raise _not_locked(before)
@@ -216,7 +253,7 @@ def _registration(changed: tuple[str, ...]) -> Read:
     new: dict[str, Any] = {name.removeprefix("new_"): bindparam(name) for name in changed}
     saving = _SAVE.where(exists(select(number.c.number))).values(new)
     saved = saving.returning(reports.c.partner).cte("saved")
-    rows = select(saved.c.partner, bindparam("changes", type_=partner_sequences.c.last.type))
+    rows = select(saved.c.partner, bindparam("count", type_=partner_sequences.c.last.type))
     drawing = insert(partner_sequences).from_select(["partner", "last"], rows)
     drawn = counting(drawing).cte("drawn")
     return Read(select(drawn.c.last).select_from(number.outerjoin(drawn, true())))

@@ -11,9 +11,8 @@ from chassis.transaction import Tx
 from vault.keyring import DataKey
 
 from citizen_reports import events
-from citizen_reports.model.numbers import drawn_numbers
-from citizen_reports.model.report import Deadlines, Receipt, Report
-from citizen_reports.storage import changes, contents, reports
+from citizen_reports.model.report import Deadlines, Receipt, Report, drawn_numbers
+from citizen_reports.storage import contents, reports
 
 DEADLINE = "deadline"
 CLOSE = "close"
@@ -76,7 +75,7 @@ class ReportRecorder:
         decision = _Decision(after, actor, fact or events.status_changed(after, at), note)
         sequence = None
         if after.status != before.status or after.outcome != before.outcome:
-            sequence = await changes.next_sequence(tx, after.partner)
+            sequence = await reports.next_sequence(tx, after.partner)
         await self._add(tx, before, decision, at=at, key=key, sequence=sequence)
         return after
 
@@ -94,7 +93,7 @@ class ReportRecorder:
         while last is None:  # the number is taken
             registered = report.submit(replace(receipt, number=next(numbers)))
             routed = registered.route(receipt.unit)
-            last = await reports.register(tx, report, routed, changes=2)
+            last = await reports.register(tx, report, routed, count=2)
         decision = _Decision(registered, REPORTER, events.report_received(registered))
         await self._add(tx, report, decision, at=at, key=key, sequence=last - 1)
         decision = _Decision(routed, SYSTEM_ACTOR, events.report_routed(routed, at), routed.unit)
@@ -115,7 +114,7 @@ class ReportRecorder:
         after = decision.after
         contents.add_step(tx, after, actor=decision.actor, at=at, note=decision.note, key=key)
         if sequence is not None:
-            changes.add_change(tx, after, at, sequence)
+            reports.add_change(tx, after, at, sequence)
         tx.emit(decision.fact)
         if after.deadline_number != before.deadline_number:
             await self.start_clock(tx, after)
