@@ -12,9 +12,9 @@ from audit_log.subtrees import install_nodes
 from chassis.clock import system_clock
 from chassis.db import Database
 from host.leases import install_leases
-from host.schema import index_attempts, install_v1, install_v2
+from host.schema import IN_REGION, index_attempts, install_v1, install_v2, protect_rows
 from partners.storage import install_partners
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Table, text
 from sqlalchemy.ext.asyncio import create_async_engine
 from vault.keyring import Keyring
 
@@ -77,3 +77,24 @@ def owner_execute(postgres: Any, db: Database) -> Callable[..., Awaitable[None]]
         await engine.dispose()
 
     return execute
+
+
+@pytest.fixture
+def with_table(postgres: Any, db: Database) -> Callable[[Table], Awaitable[None]]:
+    """Makes a table in the scratch schema, of which a scope sees and adds rows of its regions."""
+
+    async def make(table: Table) -> None:
+        def work(connection: Connection) -> None:
+            operations = Operations(MigrationContext.configure(connection))
+            operations.execute(f"SET search_path = {SCHEMA}")
+            table.create(connection)
+            operations.execute(f"GRANT SELECT, INSERT ON {table.name} TO {ROLE}")
+            protect_rows(operations, table.name, visible=IN_REGION)
+
+        parts = urlsplit(postgres.database.url)
+        engine = create_async_engine(urlunsplit(parts._replace(scheme="postgresql+asyncpg")))
+        async with engine.begin() as connection:
+            await connection.run_sync(work)
+        await engine.dispose()
+
+    return make

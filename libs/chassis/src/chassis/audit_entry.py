@@ -39,7 +39,7 @@ class AuditEntry:
         """Canonical JSON (RFC 8785) in UTF-8: the bytes that a leaf of the Merkle tree hashes.
 
         All values are strings, and the names are ASCII: for these Python's own writer is canonical,
-        at a tenth of the time; tests hold it against a library. Raises ValueError for half a
+        and quicker; tests hold it against a library. Raises ValueError for half a
         surrogate pair.
         """
         content = {

@@ -10,7 +10,6 @@ import pytest
 from chassis.clock import new_id
 from chassis.db import Database, storage_is_away
 from chassis.transaction import SYSTEM, Scope
-from host.schema import IN_REGION, protect_rows
 from sqlalchemy import (
     Column,
     Double,
@@ -46,30 +45,12 @@ FIRST = Read(
 )
 
 
-class _Statements:
-    """What `protect_rows` needs of Alembic."""
-
-    def __init__(self) -> None:
-        self.made: list[str] = []
-
-    def execute(self, sqltext: str) -> None:
-        self.made.append(sqltext)
-
-    def get_bind(self) -> Any:
-        raise NotImplementedError
-
-
 @pytest.fixture
 async def two(
-    db: Database, owner_execute: Callable[..., Awaitable[None]]
+    db: Database, with_table: Callable[[Table], Awaitable[None]]
 ) -> AsyncIterator[dict[str, UUID]]:
     """The ids of a place in each of two regions, by region."""
-    protect = _Statements()
-    protect_rows(protect, "places", visible=IN_REGION)
-    columns = "place_id uuid PRIMARY KEY, region text NOT NULL, size int NOT NULL, share float8"
-    grant = f"GRANT SELECT, INSERT ON places TO {RUNTIME_ROLE}"
-    for statement in (f"CREATE TABLE places ({columns})", grant, *protect.made):
-        await owner_execute(statement, {})
+    await with_table(places)
     ids = {"KZ-71": new_id(), "KZ-75": new_id()}
     async with db.begin(SYSTEM) as tx:
         for size, (region, place_id) in enumerate(ids.items(), start=1):

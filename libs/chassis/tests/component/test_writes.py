@@ -15,7 +15,6 @@ from chassis.refusals import IdReused
 from chassis.tables import audit, audit_pending, outbox, requests, work
 from chassis.transaction import SYSTEM, Scope, Tx
 from google.protobuf.wrappers_pb2 import StringValue
-from host.schema import IN_REGION, protect_rows
 from sqlalchemy import Column, MetaData, Table, Text, Uuid, func, select, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
@@ -31,30 +30,12 @@ notes = Table(
 )
 
 
-class _Statements:
-    """What `protect_rows` needs of Alembic."""
-
-    def __init__(self) -> None:
-        self.made: list[str] = []
-
-    def execute(self, sqltext: str) -> None:
-        self.made.append(sqltext)
-
-    def get_bind(self) -> Any:
-        raise NotImplementedError
-
-
 @pytest.fixture
 async def noted(
-    db: Database, owner_execute: Callable[..., Awaitable[None]]
+    db: Database, with_table: Callable[[Table], Awaitable[None]]
 ) -> AsyncIterator[Database]:
     """A database with the table `notes`, of which a scope sees its regions."""
-    protect = _Statements()
-    protect_rows(protect, "notes", visible=IN_REGION)
-    columns = "note_id uuid PRIMARY KEY, region text NOT NULL, content text"
-    grant = f"GRANT SELECT, INSERT ON notes TO {RUNTIME_ROLE}"
-    for statement in (f"CREATE TABLE notes ({columns})", grant, *protect.made):
-        await owner_execute(statement, {})
+    await with_table(notes)
     yield db
 
 

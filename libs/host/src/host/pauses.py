@@ -11,7 +11,7 @@ SWITCH_SECONDS = 0.0005
 def keep_pauses_short() -> None:
     """Let threads give way soon; exempt what is loaded by now from garbage collection.
 
-    A full collection would go through all modules, for tens of milliseconds.
+    A full collection would go through all modules, while every call waits.
     """
     sys.setswitchinterval(SWITCH_SECONDS)
     gc.collect()

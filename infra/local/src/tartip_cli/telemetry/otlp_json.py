@@ -1,6 +1,6 @@
 """The JSON form of OTLP messages: that of protobuf, except that ids are hexadecimal.
 
-`google.protobuf.json_format` takes ten times as long, on the cores of the services whose spans
+`google.protobuf.json_format` takes several times as long, on the cores of the services whose spans
 these are; tests hold the two against each other.
 """
 
