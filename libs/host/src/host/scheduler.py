@@ -8,8 +8,9 @@ with growing delays, without limit; repeated failures show in `attempts` and in 
 import asyncio
 import logging
 import random
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
+from typing import Any
 
 from chassis import telemetry
 from chassis.clock import Clock
@@ -17,7 +18,7 @@ from chassis.db import Database, storage_is_away
 from chassis.refusals import Kind, Refusal
 from chassis.tables import service_now, work
 from chassis.transaction import SYSTEM
-from sqlalchemy import Row, select, update
+from sqlalchemy import ARRAY, BigInteger, Integer, Row, Update, bindparam, func, select, update
 
 POLL_SECONDS = 0.25
 BATCH = 16
@@ -26,6 +27,7 @@ DELAY_MAX_SECONDS = 600
 log = logging.getLogger(__name__)
 
 WorkHandler = Callable[[str], Awaitable[None]]
+_Work = Row[tuple[object, ...]]
 
 
 class WaitUntilDue(Exception):
@@ -43,6 +45,9 @@ class Scheduler:
         self._db = db
         self._clock = clock
         self._handlers = handlers
+        self._leasing = _leasing(tuple(handlers))
+        self._done: list[_Work] = []
+        self._marking = asyncio.Lock()
 
     async def run(self) -> None:
         """Lease due work and call its handlers, until cancelled."""
@@ -57,33 +62,14 @@ class Scheduler:
             if len(rows) < BATCH:
                 await asyncio.sleep(POLL_SECONDS)
 
-    async def _lease(self) -> list[Row[tuple[object, ...]]]:
+    async def _lease(self) -> list[_Work]:
         now = self._clock()
-        due = (
-            select(work.c.work_id)
-            .where(
-                work.c.done_at.is_(None),
-                work.c.due_at <= now,
-                work.c.kind.in_(list(self._handlers)),
-                (work.c.leased_until.is_(None)) | (work.c.leased_until < now),
-            )
-            .order_by(work.c.due_at)
-            .limit(BATCH)
-            .with_for_update(skip_locked=True)
-        )
+        until = now + timedelta(seconds=LEASE_SECONDS)
         async with self._db.begin(SYSTEM) as tx:
-            leased = await tx.execute(
-                update(work)
-                .where(work.c.work_id.in_(due))
-                .values(
-                    leased_until=now + timedelta(seconds=LEASE_SECONDS),
-                    attempts=work.c.attempts + 1,
-                )
-                .returning(work)
-            )
+            leased = await tx.execute(self._leasing, {"now": now, "until": until})
             return list(leased.all())
 
-    async def _do(self, row: Row[tuple[object, ...]]) -> None:
+    async def _do(self, row: _Work) -> None:
         first = row.attempts == 1
         try:
             with telemetry.span(
@@ -110,25 +96,59 @@ class Scheduler:
                 )
             await self._again(row, timedelta(seconds=delay * random.uniform(0.8, 1.2)), reason)
         else:
-            await self._mark(row, {"done_at": service_now, "last_error": None})
+            await self._mark_done(row)
 
-    async def _again(self, row: Row[tuple[object, ...]], delay: timedelta, reason: str) -> None:
-        await self._mark(
-            row,
-            {
-                "due_at": self._clock() + delay,
-                "leased_until": None,
-                "last_error": reason,
-            },
-        )
+    async def _again(self, row: _Work, delay: timedelta, reason: str) -> None:
+        await self._mark([row], _AGAIN, {"again_at": self._clock() + delay, "reason": reason})
 
-    async def _mark(self, row: Row[tuple[object, ...]], values: dict[str, object]) -> None:
+    async def _mark_done(self, row: _Work) -> None:
+        """Mark a row as done. Rows that end while others are being marked are marked together."""
+        self._done.append(row)
+        async with self._marking:
+            rows, self._done = self._done, []
+            if rows:
+                await self._mark(rows, _DONE, {})
+
+    async def _mark(self, rows: Sequence[_Work], mark: Update, values: dict[str, object]) -> None:
+        leases = {"ids": [row.work_id for row in rows], "tries": [row.attempts for row in rows]}
         try:
             async with self._db.begin(SYSTEM) as tx:
-                await tx.execute(
-                    update(work)
-                    .where(work.c.work_id == row.work_id, work.c.attempts == row.attempts)
-                    .values(**values)
-                )
+                await tx.execute(mark, {**leases, **values})
         except Exception as error:  # the lease runs out and it is done again: handlers allow it
-            log.warning("work %s not marked: %s", row.kind, type(error).__name__)
+            kinds = ", ".join(sorted({row.kind for row in rows}))
+            log.warning("work %s not marked: %s", kinds, type(error).__name__)
+
+
+def _leasing(kinds: Sequence[str]) -> Any:
+    """Lease due work of these kinds, what is due longest first."""
+    now = bindparam("now", type_=work.c.due_at.type)
+    due = (
+        select(work.c.work_id)
+        .where(
+            work.c.done_at.is_(None),
+            work.c.due_at <= now,
+            work.c.kind.in_(kinds),
+            (work.c.leased_until.is_(None)) | (work.c.leased_until < now),
+        )
+        .order_by(work.c.due_at)
+        .limit(BATCH)
+        .with_for_update(skip_locked=True)
+    )
+    leased = update(work).where(work.c.work_id.in_(due))
+    until = bindparam("until", type_=work.c.leased_until.type)
+    return leased.values(leased_until=until, attempts=work.c.attempts + 1).returning(work)
+
+
+# Rows that are still leased as when they were tried: otherwise another worker has them by now.
+_LEASES = (
+    func.unnest(bindparam("ids", type_=ARRAY(BigInteger)), bindparam("tries", type_=ARRAY(Integer)))
+    .table_valued("work_id", "attempts", name="lease")
+    .render_derived()
+)
+_OF_LEASES = update(work).where(
+    work.c.work_id == _LEASES.c.work_id, work.c.attempts == _LEASES.c.attempts
+)
+_DONE = _OF_LEASES.values(done_at=service_now, last_error=None)
+_AGAIN = _OF_LEASES.values(
+    due_at=bindparam("again_at"), leased_until=None, last_error=bindparam("reason")
+)

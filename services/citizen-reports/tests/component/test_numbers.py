@@ -12,7 +12,6 @@ from chassis.clock import system_clock
 from chassis.db import Database
 from chassis.transaction import SYSTEM
 from citizen_reports.model.report import DRAWS_MAX, SERIALS, Receipt, number_of
-from citizen_reports.storage.changes import last_sequence
 from citizen_reports.storage.tables import report_numbers
 from law.zone import almaty_day
 from sqlalchemy import insert, text
@@ -76,10 +75,9 @@ async def test_a_number_that_is_taken_is_drawn_again_and_leaves_nothing(db: Data
     before = await last_of(db)
     second = await submitted(db, 5, 6)
     assert (first.number[-8:], second.number[-8:]) == ("-0000005", "-0000006")
-    assert await last_of(db) == before + 2
     queries = {
         "steps": "SELECT count(*) FROM steps JOIN reports USING (report_id) WHERE number = :n",
-        "changes": "SELECT count(*) FROM changes WHERE number = :n AND sequence > :s",
+        "changes": "SELECT count(*) FROM changes WHERE number = :n AND position > :s",
         "reports": "SELECT count(*) FROM reports WHERE number = :n AND version = 3",
         "audit": "SELECT count(*) FROM audit"
         " WHERE position(convert_to(:n, 'UTF8') in canonical) > 0",
@@ -138,4 +136,5 @@ def name_of(serial: int) -> str:
 
 async def last_of(db: Database) -> int:
     async with db.begin(SYSTEM) as tx:
-        return await last_sequence(tx, EURASIAN.name)
+        query = text("SELECT coalesce(max(position), 0) FROM changes WHERE partner = :p")
+        return int(await tx.scalar(query.bindparams(p=EURASIAN.name)))

@@ -1,14 +1,57 @@
-"""Reads the changes of each partner's reports, a sequence without gaps (`reports` writes them)."""
+"""Numbers and reads the changes of each partner's reports (`reports` adds them).
+
+A partner's changes form a sequence without gaps, in the order in which they were committed: a
+change is numbered once it is seen, and numbers are given by one transaction at a time. So no lower
+number appears after a higher one was read, and no report waits for another's number.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from chassis.transaction import Tx
-from sqlalchemy import select
+from chassis.db import Database
+from chassis.transaction import SYSTEM, Tx
+from sqlalchemy import func, select, update
+from sqlalchemy.dialects.postgresql import insert
+from statements.reads import Read
 
 from citizen_reports.model.report import Status
 from citizen_reports.storage.tables import changes, partner_sequences
+
+_TO_NUMBER = changes.c.sequence.is_(None)
+_IS_ANY_NEW = Read(select(select(changes.c.position).where(_TO_NUMBER).exists().label("is_any")))
+_LAST = Read(select(partner_sequences))
+_LOCK_COUNTERS = select(partner_sequences).order_by(partner_sequences.c.partner).with_for_update()
+
+
+def _numbering() -> Any:
+    """Number all changes that have no number, and store the last number of each partner."""
+    counter = partner_sequences.c
+    place = func.row_number().over(partition_by=changes.c.partner, order_by=changes.c.position)
+    number = func.coalesce(counter.last, 0) + place
+    new = (
+        select(changes.c.position, number.label("number"))
+        .select_from(changes.outerjoin(partner_sequences, counter.partner == changes.c.partner))
+        .where(_TO_NUMBER)
+        .subquery("new")
+    )
+    # What somebody else has numbered meanwhile, for a partner without a counter yet, stays.
+    numbered = (
+        update(changes)
+        .where(changes.c.position == new.c.position, _TO_NUMBER)
+        .values(sequence=new.c.number)
+        .returning(changes.c.partner, changes.c.sequence)
+        .cte("numbered")
+    )
+    last = select(numbered.c.partner, func.max(numbered.c.sequence)).group_by(numbered.c.partner)
+    added = insert(partner_sequences).from_select(["partner", "last"], last)
+    return added.on_conflict_do_update(
+        index_elements=["partner"], set_={"last": added.excluded.last}
+    )
+
+
+_NUMBER = _numbering()
 
 
 @dataclass(frozen=True)
@@ -19,6 +62,16 @@ class Change:
     status: Status
     outcome: str
     changed_at: datetime
+
+
+async def number_new(db: Database) -> None:
+    """Number the changes that were committed since the last time."""
+    [row] = await db.read(SYSTEM, _IS_ANY_NEW)
+    if row.is_any:
+        async with db.begin(SYSTEM) as tx:
+            await tx.execute(_LOCK_COUNTERS)
+            # A statement of its own, so that it sees what the last holder of the locks has done.
+            await tx.execute(_NUMBER)
 
 
 async def changes_after(tx: Tx, partner: str, sequence: int, limit: int) -> list[Change]:
@@ -36,11 +89,6 @@ async def changes_after(tx: Tx, partner: str, sequence: int, limit: int) -> list
     ]
 
 
-async def last_sequence(tx: Tx, partner: str) -> int:
-    query = select(partner_sequences.c.last).where(partner_sequences.c.partner == partner)
-    return await tx.scalar(query) or 0
-
-
-async def all_last_sequences(tx: Tx) -> dict[str, int]:
-    rows = await tx.execute(select(partner_sequences))
-    return {row.partner: row.last for row in rows}
+async def last_sequences(db: Database) -> dict[str, int]:
+    """The number of the last change of each partner that has any."""
+    return {row.partner: row.last for row in await db.read(SYSTEM, _LAST)}

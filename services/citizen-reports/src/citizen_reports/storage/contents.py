@@ -254,6 +254,11 @@ async def drop_chunks(tx: Tx, item: Media) -> None:
     )
 
 
+def place_in(row: Any, key: DataKey) -> Place:
+    """The place in a row, opened with the report's key."""
+    return Place(**json.loads(_open(key, "place", row.report_id, row.place)))
+
+
 def question_and_answer(report_id: UUID, row: Any, key: DataKey | None) -> tuple[str, str]:
     """The question and the answer in a row; "" for what is not there or cannot be opened."""
     question, answer = (
@@ -273,7 +278,7 @@ def _to_contents(row: Any, key: DataKey | None) -> Contents:
 
     return Contents(
         text=opened("text"),
-        place=Place(**json.loads(opened("place"))),
+        place=place_in(row, key),
         officer=opened("officer"),
         question=opened("question"),
         answer=opened("answer"),

@@ -1,14 +1,9 @@
 """Storage of reports, limited by row-level security to the transaction's scope, and of their
-changes.
-
-The changes of a partner's reports form a sequence without gaps. Drawing a sequence number locks the
-partner's counter row until the transaction ends, so no lower number is committed after a higher one
-was read. All reports of a partner wait in line for that row: it is locked as late as possible.
-"""
+changes, which `changes` numbers and reads."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import lru_cache
 from typing import Any
 from uuid import UUID
@@ -18,8 +13,7 @@ from chassis.refusals import PageTokenWrong
 from chassis.transaction import Tx
 from law.report_deadlines import Deadline
 from sqlalchemy import Select, bindparam, delete, exists, select, true, tuple_, update
-from sqlalchemy.dialects.postgresql import Insert, insert
-from sqlalchemy.sql.dml import ReturningInsert
+from sqlalchemy.dialects.postgresql import insert
 from statements.reads import Read
 
 from citizen_reports.model.refusals import ReportNotFound
@@ -37,7 +31,6 @@ from citizen_reports.storage.tables import (
     contents,
     media,
     media_chunks,
-    partner_sequences,
     report_numbers,
     reporters,
     reports,
@@ -179,45 +172,9 @@ def _narrowed(query: Select[Any], wanted: QueueFilter) -> Select[Any]:
     return query
 
 
-async def reports_near(tx: Tx, report: Report, cells: list[str], within: timedelta) -> list[Report]:
-    """Return at most 50 registered reports of the same category in these H3 cells that occurred
-    `within` this time of the report; earliest registered first."""
-    query = (
-        select(reports)
-        .where(
-            reports.c.cell.in_(cells),
-            reports.c.occurred_at.between(report.occurred_at - within, report.occurred_at + within),
-            reports.c.category == report.category.value,
-            reports.c.status != Status.OPEN.value,
-            reports.c.report_id != report.report_id,
-        )
-        .order_by(reports.c.registered_at)
-        .limit(50)
-    )
-    return [to_report(row) for row in await tx.execute(query)]
-
-
-def counting(added: Insert) -> ReturningInsert[Any]:
-    """Add to the partner's counter the `last` of an added row; return the last number drawn."""
-    last = partner_sequences.c.last + added.excluded.last
-    return added.on_conflict_do_update(index_elements=["partner"], set_={"last": last}).returning(
-        partner_sequences.c.last
-    )
-
-
-_DRAW = counting(insert(partner_sequences))
-
-
-async def next_sequence(tx: Tx, partner: str) -> int:
-    """Draw the sequence number of one change, which locks the partner's counter."""
-    drawn = await tx.execute(_DRAW, {"partner": partner, "last": 1})
-    return int(drawn.scalar_one())
-
-
-def add_change(tx: Tx, report: Report, at: datetime, sequence: int) -> None:
+def add_change(tx: Tx, report: Report, at: datetime) -> None:
     row = {
         "partner": report.partner,
-        "sequence": sequence,
         "report_id": report.report_id,
         "number": report.number,
         "status": report.status.value,
@@ -227,24 +184,23 @@ def add_change(tx: Tx, report: Report, at: datetime, sequence: int) -> None:
     tx.add(changes, row)
 
 
-async def register(tx: Tx, before: Report, after: Report, *, count: int) -> int | None:
-    """Store a report, whose row this transaction has locked, under its new number, and draw the
-    sequence numbers of its `count` changes; return the last of them.
+async def register(tx: Tx, before: Report, after: Report) -> bool:
+    """Store a report, whose row this transaction has locked, under its new number.
 
-    Returns None, and nothing is stored, where another report has the number; where another
+    Returns False, and nothing is stored, where another report has the number; where another
     transaction is claiming it, waits for that to end.
     """
     changed = {f"new_{name}": value for name, value in _changed(before, after).items()}
-    values = {**_old(before), **changed, "claimed": after.number, "count": count}
+    values = {**_old(before), **changed, "claimed": after.number}
     rows = await tx.read(_registration(tuple(changed)), **values)
-    if rows and rows[0].last is None:
+    if rows and rows[0].report_id is None:
         raise _not_locked(before)
-    return rows[0].last if rows else None
+    return bool(rows)
 
 
 @lru_cache(maxsize=16)
 def _registration(changed: tuple[str, ...]) -> Read:
-    """The statement of `register`: each part writes only where the one before it has written.
+    """The statement of `register`, which saves only where it has claimed the number.
 
     It gives no row where the number is taken, and null where the report was not locked.
     """
@@ -252,11 +208,8 @@ def _registration(changed: tuple[str, ...]) -> Read:
     number = claimed.returning(report_numbers.c.number).cte("number")
     new: dict[str, Any] = {name.removeprefix("new_"): bindparam(name) for name in changed}
     saving = _SAVE.where(exists(select(number.c.number))).values(new)
-    saved = saving.returning(reports.c.partner).cte("saved")
-    rows = select(saved.c.partner, bindparam("count", type_=partner_sequences.c.last.type))
-    drawing = insert(partner_sequences).from_select(["partner", "last"], rows)
-    drawn = counting(drawing).cte("drawn")
-    return Read(select(drawn.c.last).select_from(number.outerjoin(drawn, true())))
+    saved = saving.returning(reports.c.report_id).cte("saved")
+    return Read(select(saved.c.report_id).select_from(number.outerjoin(saved, true())))
 
 
 def to_row(report: Report) -> dict[str, Any]:

@@ -115,8 +115,10 @@ media_chunks = Table(
 changes = Table(
     "changes",
     metadata,
-    Column("partner", Text, primary_key=True),
-    Column("sequence", BigInteger, primary_key=True),
+    Column("position", BigInteger, Identity(always=True), primary_key=True),
+    Column("partner", Text, nullable=False),
+    # Of the partner's changes; given once the change is committed.
+    Column("sequence", BigInteger),
     Column("report_id", Uuid, nullable=False),
     Column("number", Text, nullable=False),
     Column("status", Text, nullable=False),

@@ -1,8 +1,8 @@
 """Streams of a partner's changes from a resume token onwards, without gaps, while the app is
 connected.
 
-A single query of the counters every 200 ms serves all followers; only followers with new changes
-query the changes.
+Every 200 ms new changes are numbered, and a single query of the counters serves all followers; only
+followers with new changes query the changes.
 """
 
 import asyncio
@@ -10,7 +10,6 @@ from collections.abc import AsyncIterator
 
 from chassis.db import Database
 from chassis.identity import Caller
-from chassis.transaction import SYSTEM
 
 from citizen_reports.model.refusals import ResumeTokenWrong
 from citizen_reports.storage import changes
@@ -29,11 +28,11 @@ class ChangeFeed:
         self._followers = 0
 
     async def run(self) -> None:
-        """Poll the counters for ever while there are followers."""
+        """Number new changes for ever, and tell the followers, if there are any."""
         while True:
+            await changes.number_new(self._db)
             if self._followers:
-                async with self._db.begin(SYSTEM) as tx:
-                    self._last = await changes.all_last_sequences(tx)
+                self._last = await changes.last_sequences(self._db)
                 async with self._polled:
                     self._polled.notify_all()
             await asyncio.sleep(POLL_INTERVAL_SECONDS)
@@ -56,8 +55,8 @@ class ChangeFeed:
             self._followers -= 1
 
     async def _start(self, token: str, caller: Caller) -> int:
-        async with self._db.begin(caller.scope) as tx:
-            last = await changes.last_sequence(tx, caller.name)
+        await changes.number_new(self._db)  # "from now on" begins after all that is committed
+        last = (await changes.last_sequences(self._db)).get(caller.name, 0)
         if not token:
             return last
         well_formed = token.isascii() and token.isdigit() and len(token) <= TOKEN_DIGITS_MAX

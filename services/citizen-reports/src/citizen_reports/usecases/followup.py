@@ -16,7 +16,8 @@ from citizen_reports import events
 from citizen_reports.model.law import Law
 from citizen_reports.model.media import Announced, MediaState, Stored
 from citizen_reports.model.report import Report, Status
-from citizen_reports.storage import contents, reports
+from citizen_reports.storage import contents, nearby, reports
+from citizen_reports.storage.nearby import Located, Neighbour
 from citizen_reports.usecases.recording import SYSTEM_ACTOR, ReportRecorder, audit, bind_trace
 
 RECORD_OUTCOME = "record_outcome"
@@ -116,14 +117,14 @@ class FollowUp:
     async def find_duplicates(self, key: str) -> None:
         """Mark an earlier report of the same category within 50 m and ten minutes as the
         original. `key` is the report id."""
-        now = self._clock()
+        found = await nearby.located(self._db, UUID(key))
+        bind_trace(found.report)
+        original = await self._earlier(found)
+        if original is None:
+            return
         async with self._db.begin(SYSTEM) as tx:
-            report = await reports.get_for_update(tx, UUID(key))
-            bind_trace(report)
+            report = await reports.get_for_update(tx, found.report.report_id)
             if report.duplicate_of is not None:
-                return
-            original = await self._earlier(tx, report)
-            if original is None:
                 return
             # The version stays: no event is published for it.
             marked = replace(report, duplicate_of=original.report_id)
@@ -132,7 +133,7 @@ class FollowUp:
                 tx,
                 marked,
                 actor=SYSTEM_ACTOR,
-                at=now,
+                at=self._clock(),
                 note=f"possible duplicate of {original.number}",
                 key=await contents.report_key(tx, report.report_id),
             )
@@ -183,16 +184,11 @@ class FollowUp:
         await self._recorder.start_clock(tx, escalated, step_index=step)
         audit(tx, "escalate", report, step=str(step))
 
-    async def _earlier(self, tx: Tx, report: Report) -> Report | None:
-        here = (await contents.contents_of(tx, report.report_id)).place
-        cells = list(h3.grid_disk(report.cell, 1))
-        for other in await reports.reports_near(tx, report, cells, SAME_WITHIN):
-            if report.receipt is None or other.receipt is None:
-                continue
-            if other.receipt.registered_at > report.receipt.registered_at:
-                continue
-            there = (await contents.contents_of(tx, other.report_id)).place
-            if there.has_point and here.km_to(there) <= SAME_WITHIN_KM:
+    async def _earlier(self, found: Located) -> Neighbour | None:
+        """The earliest registered report of the same incident, or None."""
+        cells = h3.grid_disk(found.report.cell, 1)
+        for other in await nearby.registered_before(self._db, found.report, cells, SAME_WITHIN):
+            if other.place.has_point and found.place.km_to(other.place) <= SAME_WITHIN_KM:
                 return other
         return None
 

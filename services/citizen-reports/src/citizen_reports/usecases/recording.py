@@ -73,10 +73,7 @@ class ReportRecorder:
         key = await contents.report_key(tx, after.report_id) if note else None
         await reports.save_report(tx, before, after)
         decision = _Decision(after, actor, fact or events.status_changed(after, at), note)
-        sequence = None
-        if after.status != before.status or after.outcome != before.outcome:
-            sequence = await reports.next_sequence(tx, after.partner)
-        await self._add(tx, before, decision, at=at, key=key, sequence=sequence)
+        await self._add(tx, before, decision, at=at, key=key)
         return after
 
     async def register(
@@ -89,15 +86,15 @@ class ReportRecorder:
         """
         at = receipt.registered_at
         numbers = drawn_numbers(report.region, at, self._draw)
-        last = None
-        while last is None:  # the number is taken
+        is_registered = False
+        while not is_registered:  # the number is taken
             registered = report.submit(replace(receipt, number=next(numbers)))
             routed = registered.route(receipt.unit)
-            last = await reports.register(tx, report, routed, count=2)
+            is_registered = await reports.register(tx, report, routed)
         decision = _Decision(registered, REPORTER, events.report_received(registered))
-        await self._add(tx, report, decision, at=at, key=key, sequence=last - 1)
+        await self._add(tx, report, decision, at=at, key=key)
         decision = _Decision(routed, SYSTEM_ACTOR, events.report_routed(routed, at), routed.unit)
-        await self._add(tx, registered, decision, at=at, key=key, sequence=last)
+        await self._add(tx, registered, decision, at=at, key=key)
         return routed
 
     async def _add(
@@ -108,13 +105,12 @@ class ReportRecorder:
         *,
         at: datetime,
         key: DataKey | None,
-        sequence: int | None,
     ) -> None:
-        """Add what a decision writes beside the report: a change where it has a `sequence`."""
+        """Add what a decision writes beside the report: a change where its partner is told."""
         after = decision.after
         contents.add_step(tx, after, actor=decision.actor, at=at, note=decision.note, key=key)
-        if sequence is not None:
-            reports.add_change(tx, after, at, sequence)
+        if after.status != before.status or after.outcome != before.outcome:
+            reports.add_change(tx, after, at)
         tx.emit(decision.fact)
         if after.deadline_number != before.deadline_number:
             await self.start_clock(tx, after)

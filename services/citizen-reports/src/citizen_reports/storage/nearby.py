@@ -1,0 +1,95 @@
+"""Reports that may be of the same incident, read for the service itself in a single round trip."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from chassis.db import Database
+from chassis.tables import data_keys
+from chassis.transaction import SYSTEM
+from sqlalchemy import ARRAY, Text, bindparam, func, select
+from statements.reads import Read
+
+from citizen_reports.model.draft import Place
+from citizen_reports.model.refusals import ReportNotFound
+from citizen_reports.model.report import Report
+from citizen_reports.storage.contents import NOWHERE, REPORT, place_in
+from citizen_reports.storage.reports import to_report
+from citizen_reports.storage.tables import contents, reports
+
+NEIGHBOURS_MAX = 50
+_PLACED = reports.join(contents, contents.c.report_id == reports.c.report_id).outerjoin(
+    data_keys, data_keys.c.key_id == contents.c.key_id
+)
+_PLACE = (contents.c.key_id, contents.c.place, data_keys.c.wrapped)
+_LOCATED = Read(
+    select(reports, *_PLACE)
+    .select_from(_PLACED)
+    .where(reports.c.report_id == bindparam("report_id"))
+)
+_BEFORE = Read(
+    select(reports.c.report_id, reports.c.number, *_PLACE)
+    .select_from(_PLACED)
+    .where(
+        reports.c.cell == func.any(bindparam("cells", type_=ARRAY(Text))),
+        reports.c.occurred_at.between(bindparam("occurred_from"), bindparam("occurred_to")),
+        reports.c.category == bindparam("category"),
+        reports.c.registered_at <= bindparam("registered_at"),
+        reports.c.report_id != bindparam("report_id"),
+    )
+    .order_by(reports.c.registered_at)
+    .limit(NEIGHBOURS_MAX)
+)
+
+
+@dataclass(frozen=True)
+class Located:
+    """A report with the place of what it reports."""
+
+    report: Report
+    place: Place
+
+
+@dataclass(frozen=True)
+class Neighbour:
+    """A report near another, with the place of what it reports; NOWHERE if that was erased."""
+
+    report_id: UUID
+    number: str
+    place: Place
+
+
+async def located(db: Database, report_id: UUID) -> Located:
+    """Return a report with its place. Raises ReportNotFound."""
+    rows = await db.read(SYSTEM, _LOCATED, report_id=report_id)
+    if not rows:
+        raise ReportNotFound
+    [row] = rows
+    return Located(to_report(row), _place(db, row))
+
+
+async def registered_before(
+    db: Database, report: Report, cells: Iterable[str], within: timedelta
+) -> list[Neighbour]:
+    """Return at most NEIGHBOURS_MAX reports of the same category in these H3 cells that occurred
+    `within` this time of a registered report and were not registered after it, earliest first."""
+    assert report.receipt is not None
+    rows = await db.read(
+        SYSTEM,
+        _BEFORE,
+        cells=list(cells),
+        occurred_from=report.occurred_at - within,
+        occurred_to=report.occurred_at + within,
+        category=report.category.value,
+        registered_at=report.receipt.registered_at,
+        report_id=report.report_id,
+    )
+    return [Neighbour(row.report_id, row.number, _place(db, row)) for row in rows]
+
+
+def _place(db: Database, row: Any) -> Place:
+    if row.wrapped is None:
+        return NOWHERE
+    return place_in(row, db.keyring.unwrap(REPORT, row.key_id, row.wrapped))
