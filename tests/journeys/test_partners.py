@@ -43,7 +43,9 @@ class Client:
         return grpc.secure_channel(mesh.address(service), self._credentials)
 
     def look_up(self) -> str:
-        return reason_of(self._bank.LookupFines, fines_pb2.LookupFinesRequest(plate="001ZZZ01"))
+        return reason_of(
+            self._bank.LookupFines, fines_pb2.LookupFinesRequest(number="000000000000000")
+        )
 
     def list_payments(self) -> str:
         return reason_of(self._bank.ListPayments, fines_pb2.ListPaymentsRequest())

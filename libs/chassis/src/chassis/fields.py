@@ -13,6 +13,7 @@ from uuid import UUID
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from chassis.characters import is_one_line, is_visible
 from chassis.clock import from_timestamp, parse_id
 from chassis.refusals import Checks
 
@@ -59,12 +60,12 @@ def check_enums(check: Checks, given: Iterable[tuple[str, int, Any]]) -> None:
 def check_text(
     check: Checks, field: str, text: str, *, longest: int, required: bool = False
 ) -> None:
-    """Check that a text is not too long, has no NUL and, if required, is not blank."""
+    """Check that a text is one line, not too long and, if required, not blank."""
     shortest = 1 if required else 0
     check.that(
-        shortest <= len(text.strip()) and len(text) <= longest and "\x00" not in text,
+        (is_visible(text) or not required) and len(text) <= longest and is_one_line(text),
         field,
-        f"{shortest} to {longest} characters, none of them NUL",
+        f"{shortest} to {longest} characters in one line, no control characters",
     )
 
 

@@ -7,17 +7,12 @@ ASCII. The policy of a method states whether a purpose is required (`allow(…, 
 import unicodedata
 from collections.abc import Mapping
 
+from chassis.characters import is_one_line, is_visible
 from chassis.refusals import Kind, Refusal
 
 METADATA_KEY = "tartip-purpose-bin"
 ASCII_METADATA_KEY = "tartip-purpose"
 LENGTH_MAX = 200
-# Control characters, halves of surrogate pairs, line and paragraph separators.
-_REFUSED_CATEGORIES = frozenset({"Cc", "Cs", "Zl", "Zp"})
-# They turn the order of what stands beside them in a log or on a page.
-_DIRECTION_MARKS = frozenset(
-    "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
-)
 
 
 class PurposeRequired(Refusal):
@@ -33,9 +28,9 @@ class PurposeWrong(Refusal):
 def checked_purpose(text: str) -> str:
     """Normalise a purpose for the audit log; "" if nothing is visible. Raises PurposeWrong."""
     purpose = unicodedata.normalize("NFC", text.strip(" "))
-    if len(purpose) > LENGTH_MAX or any(map(_is_refused, purpose)):
+    if len(purpose) > LENGTH_MAX or not is_one_line(purpose):
         raise PurposeWrong
-    return purpose if any(map(_is_visible, purpose)) else ""
+    return purpose if is_visible(purpose) else ""
 
 
 def purpose_in(metadata: Mapping[str, str | bytes]) -> str:
@@ -52,12 +47,3 @@ def purpose_in(metadata: Mapping[str, str | bytes]) -> str:
 def purpose_metadata(purpose: str) -> tuple[tuple[str, bytes], ...]:
     """The metadata that carries a purpose to a peer; empty if there is no purpose."""
     return ((METADATA_KEY, purpose.encode()),) if purpose else ()
-
-
-def _is_visible(character: str) -> bool:
-    """Whether a character is visible by itself: no blank, joiner or combining mark."""
-    return unicodedata.category(character)[0] in "LNPS"
-
-
-def _is_refused(character: str) -> bool:
-    return unicodedata.category(character) in _REFUSED_CATEGORIES or character in _DIRECTION_MARKS

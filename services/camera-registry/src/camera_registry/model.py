@@ -4,6 +4,7 @@ Pure: no clock, no storage. Moments and ids are passed in.
 """
 
 import math
+import re
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -28,6 +29,8 @@ TOLERANCE_KMH_MAX = 20.0
 DEVICE_KEY_BYTES = 32
 RADIUS_METRES_MAX = 50_000.0
 EARTH_RADIUS_METRES = 6_371_008.8
+# As in "rtsp://user:password@host".
+_PASSWORD_IN_ADDRESS = re.compile(r"://[^/\s@]*:[^/\s@]*@")
 
 
 class CameraKind(StrEnum):
@@ -257,6 +260,11 @@ def check_reason(check: Checks, reason: str) -> None:
 
 def _check_texts(check: Checks, given: Description) -> None:
     at = "description."
+    is_number = any(each.isalnum() for each in given.serial)
+    check.that(is_number or not given.serial, at + "serial", "a letter or a digit at least")
+    for name, value in (("name", given.name), ("place.address", given.place.address)):
+        has_password = _PASSWORD_IN_ADDRESS.search(value) is not None
+        check.that(not has_password, at + name, "no address that holds a password")
     for name, value in (("name", given.name), ("serial", given.serial)):
         check_text(check, at + name, value, longest=TEXT_MAX, required=True)
     for name, value in (

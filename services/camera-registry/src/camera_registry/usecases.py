@@ -64,7 +64,10 @@ class Register:
             if not await cameras.add(tx, camera):
                 raise IdReused
             tx.emit(camera_registered(camera))
-            tx.audit("register", f"camera:{camera_id}", region=description.place.region)
+            before = await cameras.retired_with_serial(tx, description)
+            facts = {"serial_of_retired": str(before)} if before else {}
+            region = description.place.region
+            tx.audit("register", f"camera:{camera_id}", region=region, facts=facts)
         return camera
 
     async def change(

@@ -67,16 +67,6 @@ async def test_the_same_id_with_other_content_is_refused_by_name(
     assert refusal.code == "ID_REUSED"
 
 
-async def test_a_serial_number_is_used_once(
-    administrator: Any, register: Register, describe: Describe
-) -> None:
-    first, second = await register(), await register()
-    taken = describe(serial=first.description.serial)
-    assert (await refused(register(taken))).code == "SERIAL_TAKEN"
-    change = pb.ChangeCameraRequest(camera_id=second.camera_id, version=1, description=taken)
-    assert (await refused(administrator.call("ChangeCamera", change))).code == "SERIAL_TAKEN"
-
-
 async def test_every_wrong_field_is_named_at_once(register: Register, describe: Describe) -> None:
     verification = pb.Verification(number="")
     verification.valid_from.seconds, verification.valid_until.seconds = 2_000, 1_000

@@ -180,3 +180,44 @@ def test_cameras_of_an_older_register_have_their_present_description_since_regis
     asyncio.run(add())
     empty_database.migrate()
     assert asyncio.run(versions()) == [(5, True, "Old", ["PLATE"])]
+
+
+def test_spellings_of_one_serial_number_of_before_stay_and_the_first_counts(
+    empty_database: Any,
+) -> None:
+    upgrade(empty_database.owner, "0007")
+    cameras = [(new_id(), serial) for serial in ("AB-1", "ab-1", "AB-2")]
+
+    async def add() -> None:
+        connection = await asyncpg.connect(empty_database.provisioner)
+        for place, (camera_id, serial) in enumerate(cameras):
+            await connection.execute(
+                f"INSERT INTO {SCHEMA}.cameras (camera_id, region, name, latitude, longitude,"
+                " address, kind, serial, make, model, azimuth_degrees, owner_bin, connected,"
+                " functions, verifications, device_key, certificate_number, speed_tolerance_kmh,"
+                " dedupe_seconds, status, status_as_of, version, registered_at)"
+                " VALUES ($1, 'KZ-75', 'Old', 43, 76, '', 'ANPR', $2, 'Dahua', '', 0, '', true,"
+                " '{PLATE}', '[]', '', '', 0, 600, 'UNKNOWN', now(), 1,"
+                " timestamptz '2025-03-01' + $3 * interval '1 day')",
+                camera_id,
+                serial,
+                place,
+            )
+        await connection.close()
+
+    async def compared() -> list[Any]:
+        connection = await asyncpg.connect(empty_database.provisioner)
+        rows = await connection.fetch(
+            f"SELECT serial, make_folded, serial_folded FROM {SCHEMA}.cameras"
+            " ORDER BY registered_at"
+        )
+        await connection.close()
+        return [tuple(row) for row in rows]
+
+    asyncio.run(add())
+    empty_database.migrate()
+    assert asyncio.run(compared()) == [
+        ("AB-1", "DAHUA", "AB-1"),
+        ("ab-1", None, None),
+        ("AB-2", "DAHUA", "AB-2"),
+    ]

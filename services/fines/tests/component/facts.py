@@ -23,6 +23,8 @@ REGION = "KZ-75"
 STORY = "0af7651916cd43dd8448eb211c80319c"
 PERSON, FIRM = "900101300017", "100140000003"
 SINCE = "2015-01-01"
+# A bank's own id of its customer.
+CUSTOMER = "01890a5d-ac96-774b-bcce-b302099a8057"
 
 
 @dataclass
@@ -179,3 +181,9 @@ async def insisting(bank: Any, request: pb.PayFineRequest) -> Any:
             if refused.reason not in {"STORAGE_AWAY", "OVERLOADED"}:
                 raise
         await asyncio.sleep(0.2)
+
+
+def a_look_up(**asked: Any) -> pb.LookupFinesRequest:
+    """A look-up by IIN, BIN or plate, for a customer who asks for himself."""
+    told = {"reason": pb.LOOKUP_REASON_OWNER, "customer_id": CUSTOMER}
+    return pb.LookupFinesRequest(**{**told, **asked})

@@ -9,7 +9,7 @@ from tartip.common.v1 import common_pb2
 from tartip.fines.v1 import fines_pb2 as pb
 
 from .conftest import As
-from .facts import PERSON
+from .facts import CUSTOMER, PERSON, a_look_up
 
 # Valid, and of nobody who was fined.
 STRANGER = "850505400018"
@@ -35,10 +35,10 @@ async def test_hits_and_misses_leave_the_blind_index_of_what_was_asked(
     a_fine: Any, plate: str, kaspi: As, entries: Any
 ) -> None:
     for request in (
-        pb.LookupFinesRequest(owner=PERSON),
-        pb.LookupFinesRequest(owner=STRANGER),
-        pb.LookupFinesRequest(plate=plate),
-        pb.LookupFinesRequest(plate="009ZZZ09"),
+        a_look_up(owner=PERSON),
+        a_look_up(owner=STRANGER),
+        a_look_up(plate=plate),
+        a_look_up(plate="009ZZZ09"),
         pb.LookupFinesRequest(number="no number of a fine"),
     ):
         await kaspi.call("LookupFines", request)
@@ -56,30 +56,41 @@ async def test_hits_and_misses_leave_the_blind_index_of_what_was_asked(
 
 async def test_two_spellings_of_a_plate_are_one_index(kaspi: As, entries: Any) -> None:
     for spelling in ("123ABC02", "kz 123 abc-02", "123 аВс 02"):
-        await kaspi.call("LookupFines", pb.LookupFinesRequest(plate=spelling))
+        await kaspi.call("LookupFines", a_look_up(plate=spelling))
     found, _ = await entries()
     assert len({entry["facts"]["asked"] for entry in found}) == 1
     assert len(found) == 3
 
 
 async def test_for_whom_and_why_stand_in_the_entry(kaspi: As, halyk: As, entries: Any) -> None:
-    customer = str(new_id())
-    told = pb.LookupFinesRequest(
-        owner=STRANGER, reason=pb.LOOKUP_REASON_OWNER, customer_id=customer
-    )
-    await kaspi.call("LookupFines", told)
-    await halyk.call("LookupFines", pb.LookupFinesRequest(owner=STRANGER))
+    order = str(new_id())
+    ordered = a_look_up(owner=STRANGER, reason=pb.LOOKUP_REASON_ENFORCEMENT, customer_id=order)
+    await kaspi.call("LookupFines", a_look_up(owner=STRANGER))
+    await halyk.call("LookupFines", ordered)
     (first, second), _ = await entries()
-    assert (first["facts"]["reason"], first["facts"]["customer"]) == ("OWNER", customer)
+    assert (first["facts"]["reason"], first["facts"]["customer"]) == ("OWNER", CUSTOMER)
+    assert (second["facts"]["reason"], second["facts"]["customer"]) == ("ENFORCEMENT", order)
     assert first["purpose"] == "test"
-    assert not {"reason", "customer"} & set(second["facts"])
     # Whoever asked, and whatever for, it is the same person.
     assert first["facts"]["asked"] == second["facts"]["asked"]
+
+
+async def test_by_the_number_of_a_fine_nothing_need_be_told(
+    a_fine: Any, kaspi: As, entries: Any
+) -> None:
+    by_number = pb.LookupFinesRequest(number=a_fine["number"])
+    [fine] = (await kaspi.call("LookupFines", by_number)).fines
+    assert fine.number == a_fine["number"]
+    [entry], _ = await entries()
+    assert not {"reason", "customer"} & set(entry["facts"])
 
 
 @pytest.mark.parametrize(
     ("wrong", "refusal", "fields"),
     [
+        ({"reason": 0}, "LOOKUP_REASON_REQUIRED", {"reason"}),
+        ({"customer_id": ""}, "CUSTOMER_ID_REQUIRED", {"customer_id"}),
+        ({"reason": 0, "customer_id": ""}, "BAD_REQUEST", {"reason", "customer_id"}),
         ({"reason": 99}, "BAD_REQUEST", {"reason"}),
         ({"customer_id": STRANGER}, "BAD_REQUEST", {"customer_id"}),
         ({"reason": -1, "customer_id": "x"}, "BAD_REQUEST", {"reason", "customer_id"}),
@@ -90,10 +101,10 @@ async def test_for_whom_and_why_stand_in_the_entry(kaspi: As, halyk: As, entries
 async def test_what_is_refused_is_kept_too(
     kaspi: As, entries: Any, wrong: dict[str, Any], refusal: str, fields: set[str]
 ) -> None:
-    refused = await kaspi.refused("LookupFines", pb.LookupFinesRequest(owner=STRANGER, **wrong))
+    refused = await kaspi.refused("LookupFines", a_look_up(owner=STRANGER, **wrong))
     assert refused.reason == refusal
     assert {error.field for error in refused.fields} == fields
-    await kaspi.call("LookupFines", pb.LookupFinesRequest(owner=STRANGER))
+    await kaspi.call("LookupFines", a_look_up(owner=STRANGER))
     (first, second), whole = await entries()
     assert first["facts"] == {"key": "owner", "asked": second["facts"]["asked"], "refused": refusal}
     assert STRANGER.encode() not in whole
@@ -102,7 +113,7 @@ async def test_what_is_refused_is_kept_too(
 async def test_every_wrong_field_of_a_look_up_is_named_and_nobody_was_asked_for(
     kaspi: As, entries: Any
 ) -> None:
-    wrong = pb.LookupFinesRequest(owner="900101300018", customer_id="x")
+    wrong = a_look_up(owner="900101300018", customer_id="x")
     refused = await kaspi.refused("LookupFines", wrong)
     assert {error.field for error in refused.fields} == {"owner", "customer_id"}
     found, _ = await entries()

@@ -10,7 +10,7 @@ from tartip.fines.v1 import fines_pb2 as pb
 from tartip_testing.paging import assert_token_is_bound
 
 from .conftest import As
-from .facts import PERSON, ViolationsPeer, a_violation, confirmed, payment_of
+from .facts import PERSON, ViolationsPeer, a_look_up, a_violation, confirmed, payment_of
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ async def three_fines(
 async def test_open_fines(
     three_fines: list[Any], plate: str, kaspi: As, halyk: As, key: str
 ) -> None:
-    by_owner, by_plate = pb.LookupFinesRequest(owner=PERSON), pb.LookupFinesRequest(plate=plate)
+    by_owner, by_plate = a_look_up(owner=PERSON), a_look_up(plate=plate)
     await assert_token_is_bound(
         lambda asked: kaspi.call("LookupFines", asked),
         by_owner if key == "owner" else by_plate,

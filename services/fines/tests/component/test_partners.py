@@ -17,7 +17,7 @@ from tartip_testing.mesh import RunningTestMesh
 from .conftest import As, until
 
 LOOK_UPS, PAYMENTS = pb.PARTNER_SCOPE_LOOK_UPS, pb.PARTNER_SCOPE_PAYMENTS
-LOOK_UP = ("LookupFines", fines_pb2.LookupFinesRequest(plate="001ZZZ01"))
+LOOK_UP = ("LookupFines", fines_pb2.LookupFinesRequest(number="000000000000000"))
 PAYMENT_LIST = ("ListPayments", fines_pb2.ListPaymentsRequest())
 NewBank = Callable[[], tuple[str, As]]
 

@@ -17,6 +17,7 @@ from .facts import (
     PERSON,
     Vehicles,
     ViolationsPeer,
+    a_look_up,
     a_violation,
     confirmed,
     insisting,
@@ -32,15 +33,15 @@ async def test_found_by_plate_by_number_and_by_owner_and_by_nothing_else(
 ) -> None:
     number = a_fine["number"]
     for request in (
-        pb.LookupFinesRequest(plate=f"kz {plate[:3]} {plate[3:].lower()}"),
+        a_look_up(plate=f"kz {plate[:3]} {plate[3:].lower()}"),
         pb.LookupFinesRequest(number=number),
-        pb.LookupFinesRequest(owner=PERSON, page=common_pb2.Page(size=200)),
+        a_look_up(owner=PERSON, page=common_pb2.Page(size=200)),
     ):
         found = (await kaspi.call("LookupFines", request)).fines
         assert number in {fine.number for fine in found}
         assert {fine.owner_masked for fine in found} == {""}
-    assert not (await kaspi.call("LookupFines", pb.LookupFinesRequest(plate="001ZZZ01"))).fines
-    assert not (await kaspi.call("LookupFines", pb.LookupFinesRequest(owner=FIRM))).fines
+    assert not (await kaspi.call("LookupFines", a_look_up(plate="001ZZZ01"))).fines
+    assert not (await kaspi.call("LookupFines", a_look_up(owner=FIRM))).fines
     audited = await database.fetchval(
         "SELECT count(*) FROM audit WHERE convert_from(canonical, 'UTF8') LIKE $1",
         f'%"action":"read"%"actor":"partner/kaspi"%fine:{number}%',
@@ -63,7 +64,7 @@ async def test_pages_of_open_fines_meet_each_fine_once(
     token = ""
     while True:
         page = common_pb2.Page(size=2, token=token)
-        answer = await kaspi.call("LookupFines", pb.LookupFinesRequest(owner=FIRM, page=page))
+        answer = await kaspi.call("LookupFines", a_look_up(owner=FIRM, page=page))
         seen += [fine.number for fine in answer.fines]
         token = answer.next_page_token
         if not token:
@@ -75,10 +76,10 @@ async def test_pages_of_open_fines_meet_each_fine_once(
     ("request_", "reason"),
     [
         (pb.LookupFinesRequest(), "LOOKUP_KEY_REQUIRED"),
-        (pb.LookupFinesRequest(owner="900101300018"), "IIN_INVALID"),
-        (pb.LookupFinesRequest(plate="!!"), "PLATE_INVALID"),
-        (pb.LookupFinesRequest(owner=PERSON, page=common_pb2.Page(size=201)), "BAD_REQUEST"),
-        (pb.LookupFinesRequest(owner=PERSON, page=common_pb2.Page(token="x")), "PAGE_TOKEN_WRONG"),
+        (a_look_up(owner="900101300018"), "IIN_INVALID"),
+        (a_look_up(plate="!!"), "PLATE_INVALID"),
+        (a_look_up(owner=PERSON, page=common_pb2.Page(size=201)), "BAD_REQUEST"),
+        (a_look_up(owner=PERSON, page=common_pb2.Page(token="x")), "PAGE_TOKEN_WRONG"),
     ],
 )
 async def test_wrong_lookups(kaspi: As, request_: Any, reason: str) -> None:

@@ -73,7 +73,9 @@ def look_ups(channel: grpc.aio.Channel, config: dict[str, Any]) -> Iterator[Call
 
     async def look_up() -> None:
         fine = _any(config)
-        request = fines_pb2.LookupFinesRequest(owner=fine.owner)
+        request = fines_pb2.LookupFinesRequest(
+            owner=fine.owner, reason=fines_pb2.LOOKUP_REASON_OWNER, customer_id=str(new_id())
+        )
         found = (await stub.LookupFines(request, timeout=CALL_SECONDS)).fines
         assert fine.number in {each.number for each in found}
 

@@ -158,7 +158,9 @@ class FrameToTenge:
         return None
 
     async def look_up(self, owner: str) -> list[fines_pb2.Fine]:
-        request = fines_pb2.LookupFinesRequest(owner=owner, reason=fines_pb2.LOOKUP_REASON_OWNER)
+        request = fines_pb2.LookupFinesRequest(
+            owner=owner, reason=fines_pb2.LOOKUP_REASON_OWNER, customer_id=str(new_id())
+        )
         with peers_refusals():
             answer = await self._payments.LookupFines(request, timeout=_CALL_SECONDS)
         return list(answer.fines)

@@ -18,7 +18,6 @@ from sqlalchemy import (
     func,
     or_,
     select,
-    text,
     update,
 )
 from sqlalchemy.dialects.postgresql import insert
@@ -37,6 +36,7 @@ from camera_registry.model import (
     Description,
     SerialTaken,
 )
+from camera_registry.serials import folded
 from camera_registry.storage.tables import (
     camera_of,
     camera_row,
@@ -45,6 +45,9 @@ from camera_registry.storage.tables import (
     description_row,
     versions,
 )
+
+# The constraints that an added or changed camera may violate.
+_ID, _SERIAL = "cameras_pkey", "cameras_serials"
 
 
 @dataclass(frozen=True)
@@ -73,16 +76,32 @@ class Counts:
 
 async def add(tx: Tx, camera: Camera) -> bool:
     """Add a camera and its first version. Returns False if the id is taken. Raises SerialTaken."""
-    added = await tx.execute(insert(cameras).values(**camera_row(camera)).on_conflict_do_nothing())
-    if added.rowcount:
-        await _add_version(tx, camera, held_from=camera.registered_at)
-        return True
-    id_taken = await tx.scalar(
-        select(cameras.c.camera_id).where(cameras.c.camera_id == camera.camera_id)
+    try:
+        await tx.execute(insert(cameras).values(**camera_row(camera)))
+    except IntegrityError as error:
+        _raise_if_serial_taken(error)
+        if _ID in str(error.orig):
+            return False
+        raise
+    await _add_version(tx, camera, held_from=camera.registered_at)
+    return True
+
+
+async def retired_with_serial(tx: Tx, description: Description) -> UUID | None:
+    """Return the camera with this make and serial number that was retired last; None if none was,
+    or none in the scope."""
+    query = (
+        select(cameras.c.camera_id)
+        .where(
+            cameras.c.serial_folded == folded(description.serial),
+            cameras.c.make_folded == folded(description.make),
+            cameras.c.retired_at.is_not(None),
+        )
+        .order_by(cameras.c.retired_at.desc())
+        .limit(1)
     )
-    if id_taken is None and await _serial_is_taken(tx, camera.description.serial):
-        raise SerialTaken
-    return False
+    found: UUID | None = await tx.scalar(query)
+    return found
 
 
 async def get(tx: Tx, camera_id: UUID, *, alive_since: datetime) -> Camera:
@@ -112,8 +131,7 @@ async def save(tx: Tx, camera: Camera, *, held_from: datetime) -> None:
             update(cameras).where(cameras.c.camera_id == camera.camera_id).values(**values)
         )
     except IntegrityError as error:
-        if "cameras_serial_key" in str(error.orig):
-            raise SerialTaken from error
+        _raise_if_serial_taken(error)
         raise
     await _add_version(tx, camera, held_from=held_from)
 
@@ -207,8 +225,9 @@ async def _add_version(tx: Tx, camera: Camera, *, held_from: datetime) -> None:
     )
 
 
-async def _serial_is_taken(tx: Tx, serial: str) -> bool:
-    return bool(await tx.scalar(select(text("1")).where(cameras.c.serial == serial)))
+def _raise_if_serial_taken(error: IntegrityError) -> None:
+    if _SERIAL in str(error.orig):
+        raise SerialTaken from error
 
 
 def _conditions(filters: Filters, alive_since: datetime) -> list[Any]:
@@ -225,7 +244,7 @@ def _conditions(filters: Filters, alive_since: datetime) -> list[Any]:
         conditions.extend(_inside(filters.circle))
     if called := filters.serial_or_name:
         by_name = func.lower(cameras.c.name) == func.lower(called)
-        conditions.append(or_(cameras.c.serial == called, by_name))
+        conditions.append(or_(cameras.c.serial_folded == folded(called), by_name))
     if not filters.with_retired and filters.status is not CameraStatus.RETIRED:
         conditions.append(cameras.c.retired_at.is_(None))
     return conditions

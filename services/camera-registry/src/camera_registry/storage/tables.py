@@ -27,6 +27,7 @@ from camera_registry.model import (
     Place,
     Verification,
 )
+from camera_registry.serials import folded
 
 moment = DateTime(timezone=True)
 
@@ -60,6 +61,9 @@ cameras = Table(
     MetaData(),
     Column("camera_id", Uuid, primary_key=True),
     *_description_columns(),
+    # Make and serial number as they are compared; unique together while the camera is not retired.
+    Column("make_folded", Text),
+    Column("serial_folded", Text),
     Column("status", Text),
     Column("status_as_of", moment),
     Column("last_seen", moment),
@@ -82,6 +86,8 @@ def camera_row(camera: Camera) -> dict[str, Any]:
     return {
         "camera_id": camera.camera_id,
         **description_row(camera.description),
+        "make_folded": folded(camera.description.make),
+        "serial_folded": folded(camera.description.serial),
         "status": camera.status.value,
         "status_as_of": camera.status_as_of,
         "version": camera.version,

@@ -131,10 +131,15 @@ def _check_lookup(request: fines_pb2.LookupFinesRequest, asked: Lookup) -> None:
         check.that(wrong != "plate", "plate", "must be a plate", code="PLATE_INVALID")
         named = wrong != "number"
         check.that(named, "key", "owner, plate or number", code="LOOKUP_KEY_REQUIRED")
+        is_of_person = asked.kind != "number"
+        told = bool(request.reason) or not is_of_person
+        check.that(told, "reason", "why you look up", code="LOOKUP_REASON_REQUIRED")
         known = request.reason in _REASONS
-        check.that(known, "reason", "must be a reason of look-ups, or none")
+        check.that(known, "reason", "must be a reason of look-ups")
+        named = bool(request.customer_id) or not is_of_person
+        check.that(named, "customer_id", "for whom you look up", code="CUSTOMER_ID_REQUIRED")
         is_id = re.fullmatch(UUID_SHAPE, request.customer_id) is not None
-        check.that(is_id or not request.customer_id, "customer_id", "must be a UUID, or none")
+        check.that(is_id or not request.customer_id, "customer_id", "must be a UUID")
 
 
 def _filter(request: fines_pb2.ListPaymentsRequest) -> PaymentFilter:
