@@ -9,6 +9,7 @@ from tartip_bench.fairness.measure import Flow as PartnersFlow
 from tartip_bench.fairness.measure import Phase, figures
 from tartip_bench.outcomes import Figure, Outcome, Spread
 from tartip_bench.overload import Flow
+from tartip_bench.profile import Profile, by_library
 from tartip_bench.report import page
 from tartip_bench.watching import Ledger
 
@@ -91,3 +92,19 @@ async def test_callers_end_when_their_calls_are_used_up() -> None:
     calls = (lambda number=number: call(number) for number in range(5))
     assert len(await in_turn(calls, callers=16, seconds=60.0)) == 5
     assert made == [0, 1, 2, 3, 4]
+
+
+def test_a_sample_counts_for_the_innermost_named_library_in_its_stack() -> None:
+    lines = [
+        "run (/v/lib/python3.11/asyncio/runners.py:118);serve (/c/libs/host/src/host/gate.py:9);"
+        "fetch (/v/lib/python3.11/site-packages/asyncpg/connection.py:717) 3",
+        "serve (/c/libs/host/src/host/gate.py:9);dumps (/v/lib/python3.11/json/__init__.py:1) 2",
+        "run (/v/lib/python3.11/site-packages/opentelemetry/sdk/trace/__init__.py:5) 1",
+        "<module> (<frozen runpy>:1) 1",
+    ]
+    found = by_library(lines)
+    assert found == {"asyncpg": 3, "host": 2, "spans and metrics": 1, "other": 1}
+    profile = Profile()
+    assert "not profiled" in profile.figure("calls").measured
+    profile.samples = found
+    assert profile.figure("calls").measured.startswith("asyncpg 43%, host 29%")

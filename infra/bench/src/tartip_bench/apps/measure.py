@@ -30,6 +30,7 @@ from tartip_bench.beside_bare import (
 )
 from tartip_bench.chassis.measure import Server
 from tartip_bench.outcomes import Figure, Outcome
+from tartip_bench.profile import profiled
 from tartip_bench.run import Run
 
 PARTNER = "kaspi"
@@ -96,6 +97,8 @@ async def measure(run: Run) -> Outcome:
                 unit=each.unit,
                 share=each.share,
             )
+            if each.share is not None:
+                figures.append(await profile_of(run, bench, configs[0], each, watched))
             raw[each.call] = {kind: [vars(one) for one in found[kind]] for kind in found}
     return Outcome(
         part="apps",
@@ -111,6 +114,16 @@ async def measure(run: Run) -> Outcome:
         ),
         raw=raw,
     )
+
+
+async def profile_of(
+    run: Run, bench: BenchMesh, config: Path, each: Compared, watched: Mapping[str, Watched]
+) -> Figure:
+    """Where the service's time goes, in a round of its own."""
+    run.report(f"{each.call}, profile")
+    async with profiled(bench.pid(each.service.name), run.scratch) as profile:
+        await own_round(config, each, SECONDS_FULL, watched)
+    return profile.figure(f"{each.title}, {CALLERS} at once")
 
 
 async def widen(bench: BenchMesh) -> None:

@@ -24,6 +24,7 @@ from tartip_bench.chassis.load import channel, read_config
 from tartip_bench.chassis.schema import made
 from tartip_bench.chassis.way_of_events import measured as measured_events
 from tartip_bench.outcomes import Figure, Outcome, Spread
+from tartip_bench.profile import profiled
 from tartip_bench.run import Run
 
 KINDS = ("bare", "chassis")
@@ -82,6 +83,7 @@ async def measure(run: Run) -> Outcome:
             if callers == LOADED_AT and aim.method in HALF_LOADED:
                 rates = {kind: rate_of(found[kind]) / 2 for kind in KINDS}
                 figures.append(await half_loaded(run, aim, servers, rates, seconds))
+                figures.append(await profile_of(run, aim, servers["chassis"], seconds))
         events, more = await measured_events(run, servers["chassis"].config, rounds)
     figures += events
     raw |= more
@@ -92,7 +94,9 @@ async def measure(run: Run) -> Outcome:
         notes=(
             "Callers, server and PostgreSQL share the cores. The bare handler reads a row, or "
             "inserts two and commits, by prepared statements, without row-level security, spans, "
-            "deadlines or audit.",
+            "deadlines or audit. The profile is of the threads that hold the interpreter's lock, "
+            "sampled by py-spy where that is on the PATH, in a round of its own; a sample counts "
+            "for the innermost of the named libraries in its stack.",
         ),
         raw=raw,
     )
@@ -123,6 +127,14 @@ async def half_loaded(
         target="at most twice the bare one's",
         met=ours <= 2 * bare,
     )
+
+
+async def profile_of(run: Run, aim: Aim, server: Server, seconds: float) -> Figure:
+    """Where the server's time goes, in a round of its own."""
+    run.report(f"{aim.method}, {LOADED_AT} callers, profile")
+    async with profiled(server.process.pid, run.scratch) as profile:
+        await server.round(aim.method, LOADED_AT, 2 * seconds)
+    return profile.figure(f"{aim.title}, {LOADED_AT} at once")
 
 
 def figures_of(aim: Aim, callers: int, found: Mapping[str, list[Round]]) -> list[Figure]:
