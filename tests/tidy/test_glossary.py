@@ -13,7 +13,7 @@ from .test_house import ROOT
 MESSAGE = re.compile(r"^(?:message|service) (\w+)", re.MULTILINE)
 CODE = re.compile(r"`([^`]+)`")
 SUBJECT = re.compile(r"^`([a-z]+\.v1\.\S+)`$")
-DEFINED = ("story", "Hold", "Caution", "Intake", "Assessment", "lease generation")
+DEFINED = ("story", "hold", "caution", "intake", "assessment", "lease generation")
 NAMES_OF_TWO = {"Entry"}  # of the ledger and of the watch-list: the glossary names their areas too
 
 
