@@ -29,7 +29,8 @@ _OPTIONS = [("grpc.max_send_message_length", -1), ("grpc.max_receive_message_len
 
 @dataclass(frozen=True)
 class RecordedRequest:
-    """A request for a picture, ready to send, and the indices of those that it depends on."""
+    """A recorded request to Triton, ready to send. `after` holds the indices of those requests for
+    the same picture whose answers it waits for."""
 
     model: str
     inputs: list[Any]
@@ -41,7 +42,8 @@ Plan = tuple[RecordedRequest, ...]
 
 
 async def recorded(bench: BenchMesh, pictures: Sequence[Path]) -> list[Plan]:
-    """The gateway's requests to Triton for each picture. Raises Failure."""
+    """Record the requests that the gateway would send to Triton for each picture. Raises
+    Failure."""
     out = bench.folder / "requests.npz"
     pair = bench.outside.certificates.service(INFERENCE_GATEWAY.name)
     process = await asyncio.create_subprocess_exec(
@@ -102,7 +104,8 @@ async def triton_client(bench: BenchMesh) -> AsyncIterator[Any]:
 
 
 async def rate(client: Any, plans: Sequence[Plan], *, at_once: int) -> float:
-    """Pictures a second when all plans are sent, `at_once` at a time."""
+    """Send the requests of all pictures (`plans`), `at_once` pictures at a time; returns the rate
+    in pictures per second."""
     waiting = iter(plans)
 
     async def work() -> None:

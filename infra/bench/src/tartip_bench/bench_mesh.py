@@ -114,12 +114,13 @@ class BenchMesh:
         return camera_id
 
     def for_operators(self, service: Service) -> grpc.aio.Channel:
-        """A channel to a service under the operator gateway's certificate."""
+        """Open a channel to a service with the certificate of the operator gateway, through which
+        operators call."""
         pair = self.outside.certificates.service("operator-gateway")
         return self.outside.channel(pair, service)
 
     async def speaking(self, operator: str) -> tuple[tuple[str, str], ...]:
-        """The metadata of an operator's call."""
+        """Return gRPC metadata for an operator's call: a new token, and the purpose "bench"."""
         async with httpx.AsyncClient(timeout=_CALL_SECONDS, trust_env=False) as http:
             answer = await http.post(f"{self.mesh.oidc_issuer}/token", data={"operator": operator})
         token = answer.raise_for_status().json()["access_token"]
@@ -128,7 +129,8 @@ class BenchMesh:
 
 @asynccontextmanager
 async def running_bench_mesh(left_out: Sequence[str] = LEFT_OUT) -> AsyncIterator[BenchMesh]:
-    """Run a mesh without these parts during the block; it is stopped and deleted afterwards."""
+    """During the block, run a mesh without the parts named in `left_out`; it is stopped and deleted
+    afterwards. Raises Failure if it does not become ready."""
     home = Path(tempfile.mkdtemp(prefix="tartip-bench-"))
     ports = free_base()
     settings = Settings(

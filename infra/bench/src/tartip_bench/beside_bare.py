@@ -1,8 +1,8 @@
-"""Rounds of calls of the mesh, alternating with rounds of the bare server of the part `chassis`.
+"""Rounds of calls to the mesh, compared with rounds of calls to the bare server (`chassis.server`).
 
-A round runs callers in a process of their own and accounts for the processor time that others spend
-beyond what they spend at rest, until they are at rest again: what they do after the last answer
-belongs to the calls.
+A round runs the callers in a separate process. It measures the processor time of the watched
+processes above their idle load until they are idle again, so that work after the last answer
+counts as well.
 """
 
 from __future__ import annotations
@@ -40,20 +40,22 @@ Spent = Mapping[str, Callable[[], float]]
 
 @dataclass(frozen=True)
 class Watched:
-    """Processes whose processor time is accounted for, and the share of a core of each at rest."""
+    """Processes whose processor time is measured. By name: `spent` returns the seconds used so far,
+    `rest` is the share of one core that the process uses when idle."""
 
     spent: Spent
     rest: Mapping[str, float]
 
     @classmethod
     async def at_rest(cls, spent: Spent) -> Watched:
-        """Watch processes that are at rest now."""
+        """Measure the idle load of these processes, which must be idle now, for REST_SECONDS."""
         return cls(spent, await _shares(spent, REST_SECONDS))
 
 
 @dataclass(frozen=True)
 class Round:
-    """One measurement: calls a second, times of calls, processor time of others a call."""
+    """One measurement: calls per second, median and 99th percentile of their times in ms, and the
+    processor time per call in ms of each watched process."""
 
     rate: float
     p50_ms: float
@@ -62,7 +64,7 @@ class Round:
 
 
 async def round_of(program: str, *arguments: object, watched: Watched) -> Round:
-    """Run callers, a module of this package that prints its times. Raises Failure."""
+    """Run `tartip_bench.<program>`, which makes calls and prints their times. Raises Failure."""
     began, before = time.monotonic(), _read(watched.spent)
     load = await asyncio.create_subprocess_exec(
         sys.executable,
@@ -87,7 +89,7 @@ async def round_of(program: str, *arguments: object, watched: Watched) -> Round:
 
 
 async def _until_at_rest(watched: Watched) -> None:
-    """Return once they are at rest, or after REST_WAIT_SECONDS."""
+    """Return once the watched processes are idle, or after REST_WAIT_SECONDS."""
     until = time.monotonic() + REST_WAIT_SECONDS
     while time.monotonic() < until:
         now = await _shares(watched.spent, REST_LOOK_SECONDS)
@@ -108,7 +110,7 @@ def _read(spent: Spent) -> dict[str, float]:
 
 
 def engines(bench: BenchMesh) -> dict[str, Callable[[], float]]:
-    """What every call uses beside its service: PostgreSQL, and the supervisor for its spans."""
+    """Functions for the processor seconds of PostgreSQL and the supervisor, which stores spans."""
     supervisor = psutil.Process(bench.supervisor.pid)
 
     def of_supervisor() -> float:  # without the parts, which are its children
@@ -120,7 +122,7 @@ def engines(bench: BenchMesh) -> dict[str, Callable[[], float]]:
 
 @asynccontextmanager
 async def bare_server(bench: BenchMesh, scratch: Path) -> AsyncIterator[Server]:
-    """Run grpc.aio and asyncpg over TLS on a schema of its own; `scratch` must not exist."""
+    """Run the bare server during the block; its files go to `scratch`, which must not exist yet."""
     config = _bare_config(bench, await made(bench.mesh.database.url), scratch)
     server = await started("bare", config)
     try:
@@ -148,7 +150,8 @@ def compared(
     unit: str = "calls",
     share: float | None = None,
 ) -> list[Figure]:
-    """Rates, our share of `beside` with its target, and processor time a call."""
+    """Return three figures: the rates in `unit` per second, our rate as a share of the bare one's
+    (which `beside` names, at least `share` if given), and processor time per call."""
     shares = Spread.of([one.rate / other.rate for one, other in zip(ours, bare, strict=True)])
     return [
         Figure(name=f"{what}: {unit} a second", measured=_rate(ours), bare=_rate(bare)),

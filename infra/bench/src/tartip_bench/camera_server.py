@@ -31,7 +31,7 @@ _CODEC: Final = {"crf": "27", "preset": "veryfast"}
 
 
 def minute() -> list[npt.NDArray[np.uint8]]:
-    """A minute of a street: a distant car stands still, then drives up."""
+    """Draw the pictures of one minute of a street: a distant car stands still, then drives up."""
     noise = np.random.default_rng(_SEED)
     drive = [scene.picture for scene in draw_film(_SEED, frames=DRIVE, light=Light.DAY)]
     grains = [
@@ -45,7 +45,8 @@ def minute() -> list[npt.NDArray[np.uint8]]:
 
 
 def beginning_at(clip: Clip, place: int) -> Clip:
-    """The same clip starting at a key frame; no frames in it depend on later ones."""
+    """Return the clip rotated so that it starts at its frame `place`, which must be a key frame.
+    No frame of the clip may depend on a later one."""
     turned = clip.frames[place:] + clip.frames[:place]
     moved = [
         Access(

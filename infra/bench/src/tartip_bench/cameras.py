@@ -1,4 +1,4 @@
-"""Cameras over RTSP for a long time: accounting of frames, delay, memory, a paused gateway."""
+"""Measures RTSP cameras over a long time: counts of frames, delay, memory, and a paused gateway."""
 
 from __future__ import annotations
 

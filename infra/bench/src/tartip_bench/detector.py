@@ -1,4 +1,4 @@
-"""Triton itself, beside the same ONNX model run in process by the same library."""
+"""Measures Triton alone, beside the same ONNX model run by the same library without a server."""
 
 from __future__ import annotations
 

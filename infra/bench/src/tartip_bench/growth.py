@@ -1,4 +1,4 @@
-"""The processor time of a frame, with one to sixty-four cameras."""
+"""Measures how the processor time per frame changes from one camera to sixty-four."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Spread:
-    """The median of several measurements, the smallest and the largest."""
+    """The median, the smallest and the largest of several measurements."""
 
     median: float
     least: float

@@ -109,7 +109,8 @@ async def _compared(run: Run, name: str, pictures: list[Path]) -> list[_Pair]:
 async def rate_of(
     bench: BenchMesh, camera: str, pictures: Sequence[bytes], *, at_once: int
 ) -> float:
-    """Pictures a second; each answer follows the commit of its transaction."""
+    """Send the pictures (bytes of JPEG files) to the gateway, `at_once` at a time; returns the rate
+    in pictures per second. The gateway answers after it has committed the result."""
     stub = inference_pb2_grpc.InferenceStub(bench.outside.as_device("edge-1", INFERENCE_GATEWAY))
     waiting = iter(pictures)
 

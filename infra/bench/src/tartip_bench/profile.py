@@ -48,7 +48,7 @@ class Profile:
         self.samples: Counter[str] = Counter()
 
     def figure(self, what: str) -> Figure:
-        """The shares, greatest first."""
+        """Return the libraries' shares of the samples as a figure, the greatest first."""
         total = self.samples.total()
         shares = [
             f"{name} {count / total:.0%}"

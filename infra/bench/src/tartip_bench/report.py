@@ -1,6 +1,6 @@
-"""docs/BENCH.md: what the bench found, on which machine, and what misses its target.
+"""Writes docs/BENCH.md: the results of the bench, the machine, and which targets were missed.
 
-A section a part; a run of some parts writes those anew and leaves the others as they are.
+Each part of the bench has a section. A run of some parts replaces their sections only.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ _MISSED = "**missed**"
 def written(
     outcomes: Sequence[Outcome], checkout: Path, *, quick: bool, order: Sequence[str]
 ) -> Path:
-    """Write the sections of these parts into docs/BENCH.md; `order` is that of all parts."""
+    """Write the sections of these outcomes into docs/BENCH.md, whose path is returned. `order` has
+    the names of all parts in the order of their sections."""
     path = checkout / "docs" / "BENCH.md"
     known = path.read_text() if path.exists() else ""
     path.write_text(page(outcomes, quick=quick, order=order, known=known))
@@ -35,7 +36,8 @@ def written(
 
 
 def page(outcomes: Sequence[Outcome], *, quick: bool, order: Sequence[str], known: str = "") -> str:
-    """The page: these outcomes, and the sections of other parts from the page as `known`."""
+    """Return the text of docs/BENCH.md: these outcomes, and the sections of all other parts from
+    its previous text `known`."""
     sections: dict[str, str] = dict(_SECTION.findall(known))
     sections |= {outcome.part: _section(outcome, quick=quick) for outcome in outcomes}
     shown = {part: sections[part] for part in order if part in sections}
@@ -44,7 +46,7 @@ def page(outcomes: Sequence[Outcome], *, quick: bool, order: Sequence[str], know
 
 
 def machine() -> str:
-    """The machine by cores and memory, not by name."""
+    """Describe this machine by its number of cores and its memory, without its name."""
     cores = len(os.sched_getaffinity(0))
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return f"{cores} cores and {memory:.0f} GiB of memory, without a GPU"

@@ -34,7 +34,7 @@ class Run:
         return self._bench_mesh
 
     def scenes(self, count: int) -> list[Path]:
-        """Drawn road scenes as JPEG files; the same in every run."""
+        """Return the paths of `count` drawn road scenes (JPEG files), the same in every run."""
         from tartip_scenes.scenes import draw_scene
 
         files = []
@@ -46,7 +46,8 @@ class Run:
         return files
 
     def photographs(self, count: int) -> list[Path]:
-        """Photographs spread evenly over the given folder; none without a folder."""
+        """Return at most `count` photographs, spread evenly over the sorted files of
+        `photographs_folder`; none without a folder."""
         if self.photographs_folder is None:
             return []
         found = sorted(

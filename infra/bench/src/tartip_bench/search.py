@@ -1,4 +1,5 @@
-"""Searching a face among a million templates, beside exact floats; measured by the gateway."""
+"""Measures the gateway's search of a face among a million templates, beside an exact search with
+floats."""
 
 from __future__ import annotations
 

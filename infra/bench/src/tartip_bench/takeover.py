@@ -1,4 +1,4 @@
-"""Two workers share cameras, one is killed with -9: how long the other takes to take over."""
+"""Measures how long a worker takes to take over the cameras of another that is killed (kill -9)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Shared by the parts about streams: cameras to watch, the accounting of frames, events."""
+"""Helpers of the bench's parts about video streams: RTSP cameras, counts of frames, events."""
 
 from __future__ import annotations
 
@@ -32,7 +32,8 @@ _ZONE_CROSSED = "inference.v1.zone_crossed"
 
 @asynccontextmanager
 async def camera_server(folder: Path) -> AsyncIterator[list[str]]:
-    """Yield addresses of RTSP cameras, which another process serves during the block."""
+    """Yield the addresses of the bench's RTSP cameras, which a separate process serves during the
+    block. Raises Failure if it does not start."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -54,7 +55,7 @@ async def camera_server(folder: Path) -> AsyncIterator[list[str]]:
 
 @dataclass(frozen=True)
 class Ledger:
-    """The counts of frames over all streams at one moment."""
+    """The counts of frames over all streams, at the time `at` of the event loop's clock."""
 
     at: float
     offered: int
@@ -107,7 +108,7 @@ class Cameras:
     ids: tuple[str, ...]
 
     async def streams(self) -> list[pb.Stream]:
-        """The streams; asks again if the gateway is too busy to answer."""
+        """Return the streams from the gateway; asks again if it is too busy to answer."""
         return await patiently(self._streams)
 
     async def _streams(self) -> list[pb.Stream]:
@@ -128,7 +129,7 @@ class Cameras:
         return Ledger.of(await self.streams(), asyncio.get_running_loop().time())
 
     async def delays(self) -> list[float]:
-        """Seconds from each frame to the commit of its event."""
+        """Return the seconds from each frame with a line crossing to the commit of its event."""
         connection = await asyncpg.connect(self.bench.mesh.database.url)
         try:
             rows = await connection.fetch(
@@ -178,7 +179,8 @@ async def watched(
 
 
 def line_function(*, plates: bool, urgency: int = 0) -> functions_pb2.CameraFunctions:
-    """The configuration that reports crossings of the middle of the road, in both directions."""
+    """Return the configuration of a camera that reports crossings of the middle of the road in both
+    directions and, with `plates`, reads plates."""
     functions = functions_pb2.CameraFunctions(urgency=urgency)  # type: ignore[arg-type]
     if plates:
         functions.plates.SetInParent()

@@ -1,4 +1,5 @@
-"""The data folder: the paths in it; private (0700), written atomically.
+"""The data folder of a mesh and the paths in it. Its folders are private (0700), files are written
+atomically.
 
 No part of the mesh needs a Unix socket, so the length of this path does not matter.
 """
@@ -97,7 +98,8 @@ class DataDir:
 
 
 def write_private(path: Path, content: bytes, *, mode: int = 0o600) -> None:
-    """Write atomically: a reader sees the old content or the new one. Fails with OSError."""
+    """Write a file atomically: a reader sees the old content or the new one. `mode` is that of the
+    file. Raises OSError."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
     with os.fdopen(descriptor, "wb") as file:
@@ -109,7 +111,8 @@ def write_private(path: Path, content: bytes, *, mode: int = 0o600) -> None:
 
 
 def stored_secret(path: Path, *, bytes_: int = 24) -> str:
-    """A random secret, created at the first call. Raises Failure if its file is empty."""
+    """Return the random secret in the file `path`, created at the first call from `bytes_` random
+    bytes. Raises Failure if the file is empty."""
     if not path.exists():
         write_private(path, secrets.token_hex(bytes_).encode())
     if not (secret := path.read_text()):

@@ -66,7 +66,7 @@ def from_os_error(error: OSError) -> Failure:
 
 
 def broken_file(path: Path, why: str) -> Failure:
-    """The Failure for a damaged file; the file must not be recreated, only restored."""
+    """Return the Failure for a damaged file that may not be recreated, only restored."""
     return Failure(f"{path} is broken: {why}; restore it from a backup", Exit.FINDINGS)
 
 

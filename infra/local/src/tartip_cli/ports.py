@@ -58,7 +58,8 @@ class Ports:
 
 
 def require_free(port: int, part: str, *, variable: str = "TARTIP_PORT_BASE") -> None:
-    """Raises Failure for a port in use, with the process that holds it if that can be found."""
+    """Raise Failure if the port of `part` is in use or not usable. The message names the process
+    that holds the port, if known, and the setting (`variable`) that changes it."""
     error = _bind_error(port)
     if error is None:
         return
@@ -73,7 +74,8 @@ def require_free(port: int, part: str, *, variable: str = "TARTIP_PORT_BASE") ->
 
 
 def free_base(candidates: range = range(21000, 31000, 20)) -> Ports:
-    """Ports that are all free now; for tests and trial runs. Raises Failure."""
+    """Find ports for a mesh that are all free now, for tests and trial runs. `candidates` are the
+    base ports to try. Raises Failure if none is free."""
     # Far from the start of another process that searches at the same time with the next pid.
     start = os.getpid() * _APART % len(candidates)
     for index in range(len(candidates)):
@@ -84,7 +86,8 @@ def free_base(candidates: range = range(21000, 31000, 20)) -> Ports:
 
 
 def holder_of(port: int) -> str | None:
-    """The process that listens on a port; None if there is none or the kernel hides it."""
+    """Return the name and pid of the process that listens on a port, as text; None if there is none
+    or the kernel hides it."""
     with contextlib.suppress(OSError, psutil.Error):
         for found in psutil.net_connections("tcp"):
             if found.status == psutil.CONN_LISTEN and found.laddr[1:] == (port,) and found.pid:

@@ -50,7 +50,7 @@ class Settings:
 
     @property
     def assumes_years(self) -> bool:
-        """Whether years without a table of law are assumed in this run."""
+        """Whether this run derives legal tables for years that have none (trials only)."""
         return self.is_trial and self.assume_years is not False
 
     def allowed(self) -> Settings:

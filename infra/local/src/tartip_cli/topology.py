@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class Service:
-    """A service; `schema` and `port_offset` are None for the gateway, which has neither."""
+    """A service of the mesh. `schema` and `port_offset` (from the base port) are None for the
+    operator gateway, which has no database and a port of its own."""
 
     name: str
     package: str
@@ -86,7 +87,8 @@ COMMAND_LINE = "tartip-cli"
 
 @dataclass(frozen=True, kw_only=True)
 class Operator:
-    """A made-up operator of the development token issuer; the region "*" means all."""
+    """A made-up operator, for whom the development token issuer issues tokens; the region "*" means
+    all regions."""
 
     id: str
     name: str

@@ -1,4 +1,4 @@
-"""A mesh, or its engines alone, under a supervisor process that dies with the tests."""
+"""Runs a mesh, or PostgreSQL and NATS alone, for tests; it ends with the process of the tests."""
 
 from __future__ import annotations
 
@@ -56,7 +56,8 @@ class RunningTestMesh:
 
     @property
     def database(self) -> Database:
-        """`owner_url(schema)`, `runtime_url(schema)` and the provisioner's `url`."""
+        """The database, whose `owner_url(schema)`, `runtime_url(schema)` and `url` (that of the
+        provisioner) are addresses to connect to."""
         return self.description.database
 
     @property
@@ -76,7 +77,7 @@ class RunningTestMesh:
         return self.description.services.environment(service_named(service))
 
     def owner_environment(self, service: str) -> dict[str, str]:
-        """The environment of `python -m <service> migrate`."""
+        """The environment for `python -m <service> migrate`, which is the schema's owner."""
         schema = service_named(service).schema
         assert schema is not None
         url = self.database.owner_url(schema)
@@ -86,13 +87,13 @@ class RunningTestMesh:
         return self.ports.address(service_named(service))
 
     def token(self, operator: str) -> str:
-        """A fresh token from the development issuer."""
+        """Return a new access token for this operator from the development token issuer."""
         form = urllib.parse.urlencode({"operator": operator}).encode()
         with urllib.request.urlopen(f"{self.oidc_issuer}/token", data=form, timeout=10) as answer:
             return str(json.load(answer)["access_token"])
 
     async def nats_client(self, user: str, **options: Any) -> Client:
-        """A client connected as this user, with its inbox and permissions."""
+        """Connect to NATS as this user, with its inbox and permissions; returns the client."""
         from tartip_cli.provision.broker import connect
 
         certificate = user if user in _SERVICE_NAMES else COMMAND_LINE
@@ -128,7 +129,7 @@ class RunningTestMesh:
         wait_until(self._ready, seconds=seconds)
 
     def delete_jetstream(self) -> None:
-        """Delete the folder of NATS while it is dead; it restarts empty."""
+        """Kill NATS and delete its folder; returns once the mesh is ready again, NATS empty."""
         pid = self.kill("nats")
         shutil.rmtree(self.home.nats, ignore_errors=True)
         wait_until(lambda: self.pid("nats") not in (pid, None), seconds=_READY_SECONDS)
@@ -138,7 +139,7 @@ class RunningTestMesh:
         return find_story(SpanFiles(self.home.spans), query)
 
     def stop(self) -> None:
-        """Stop in order, or by force if that takes too long."""
+        """Stop the mesh in order; kill the supervisor if that takes more than _STOP_SECONDS."""
         if self.supervisor.poll() is None:
             self.supervisor.terminate()
             try:
@@ -171,7 +172,8 @@ def start_mesh(
 ) -> RunningTestMesh:
     """Start a supervisor with its own folder and ports; it is killed with this process.
 
-    Its services use this process's clock, or one that is moved from the host's.
+    `without` names parts that are not started. The services use this process's clock or, with
+    `moved_by`, one that differs from the host's by that much.
     """
     from chassis.clock import clock_offset
     from tartip_cli.parts.mesh import Mesh

@@ -1,4 +1,4 @@
-"""The pages of a list over the wire: a token goes on for one caller and one query alone."""
+"""A test of paged lists over gRPC: a page token is valid for one caller and one query only."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -14,7 +14,8 @@ Read = Callable[[Any], Awaitable[Any]]
 async def assert_token_is_bound(
     read: Read, request: Any, *, by_others: Read | None = None, other_query: Any = None
 ) -> None:
-    """Read two pages of one row each; have the token refused to others and for another query.
+    """Read two pages of one row each; assert that the page token is refused to another caller and
+    for another query.
 
     `read` and `by_others` send a list request as two callers who may both use the method;
     `other_query` is a request like `request` under another filter.

@@ -24,7 +24,7 @@ ServeFilm = Callable[[bytes | Path], str]
 
 @pytest.fixture(scope="session")
 def rtsp_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServeFilm]:
-    """`rtsp_server(film) -> address`."""
+    """A function that serves a film (path) in a loop and returns its RTSP address."""
     folder = tmp_path_factory.mktemp("rtsp")
     process = _start_gstreamer(folder)
     port = _read_line(process.stdout) if process else ""

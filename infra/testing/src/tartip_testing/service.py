@@ -34,7 +34,8 @@ def migrated(engines: RunningTestMesh, service: str, **settings: str) -> dict[st
 def serving(
     engines: RunningTestMesh, service: str, environment: dict[str, str], log: Path
 ) -> Iterator[str]:
-    """Run the service during the block, which gets its address; it must then stop cleanly."""
+    """Run the service during the block, which gets its address. Fails unless it stops with exit
+    code 0. Its output is written to the file `log`."""
     with log.open("wb") as output:
         process = subprocess.Popen(
             [*_program(service), "serve"], env=environment, stdout=output, stderr=output

@@ -43,8 +43,8 @@ class LetterTerms:
 
     @property
     def placeholders(self) -> dict[str, int]:
-        """Numbers of days, and the discount in percent, by their placeholders in the letter's
-        texts."""
+        """The legal terms in days and the discount in percent, by the names of the placeholders
+        for them in the letter's texts."""
         return {
             "discount": self.terms.discount_days,
             "percent": self.terms.discount_percent,

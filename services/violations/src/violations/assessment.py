@@ -40,8 +40,8 @@ class Report:
 
 class Cameras(Protocol):
     def camera(self, camera_id: UUID, as_of: datetime) -> Awaitable[Camera | Outcome]:
-        """Return the camera as registered at `as_of`. Without such a camera, return the outcome
-        of the read."""
+        """Return the camera as registered at `as_of` or, if there is none, the outcome of the
+        assessment."""
         ...
 
 
@@ -53,8 +53,8 @@ class Reports(Protocol):
 
 
 class Assessment:
-    """Assesses reads and evidence. Articles are those in force at the measurement, guards those
-    in force at the arrival of the frame."""
+    """Assesses plate reads and citizens' evidence. The articles of the law are those in force at
+    the measurement; the limits of measurements (guards) those in force when the frame arrived."""
 
     def __init__(
         self,
@@ -98,8 +98,8 @@ class Assessment:
         reads_total.add(1, {"outcome": outcome.value})
 
     async def assess_held(self, key: str) -> None:
-        """Worker `assess_held`: assess a read that was held in a degradation. `key` ends with
-        ":read id"."""
+        """Worker `assess_held`: assess a read that was held while plate reading was unreliable.
+        `key` ends with ":read id"."""
         await self.assess(key.rpartition(":")[2])
 
     async def take_evidence(self, tx: Tx, report_id: UUID) -> None:

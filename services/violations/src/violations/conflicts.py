@@ -16,8 +16,8 @@ from violations.storage import neighbours
 
 
 def beside(violation: Violation, others: Iterable[Neighbour]) -> Violation:
-    """Return a new violation with its conflicts recorded. A holding conflict sets
-    IMPOSSIBLE_JOURNEY unless the violation already has a hold."""
+    """Return the new violation with its conflicts with `others` recorded in it. A conflict for
+    which it must be held sets IMPOSSIBLE_JOURNEY, unless the violation already has a hold."""
     others = list(others)
     held = any(_hold_each_other(violation, other) for other in others)
     return replace(
@@ -30,7 +30,8 @@ def beside(violation: Violation, others: Iterable[Neighbour]) -> Violation:
 async def relate(tx: Tx, violation: Violation, others: Iterable[Neighbour], now: datetime) -> None:
     """Store the conflicts of a new violation with `others`, whose rows this transaction has locked.
 
-    Others in review are held. For a confirmed violation, `conflict_found` is published instead.
+    If two violations hold each other, the other one is held while it is in review; if it is
+    already confirmed, `conflict_found` is published instead.
     """
     for other in others:
         holds = _hold_each_other(violation, other)
@@ -71,8 +72,8 @@ class Conflicts:
         self._clock = clock
 
     async def note_withdrawn(self, tx: Tx, withdrawn: Violation) -> None:
-        """Schedule `settle`, because conflicting violations may be in regions outside this
-        transaction's scope."""
+        """Schedule `settle` for a rejected or annulled violation. It is not done at once, because
+        conflicting violations may be in regions outside this transaction's scope."""
         if withdrawn.conflicting:
             key = f"{withdrawn.violation_id}:{withdrawn.version}"
             await tx.schedule("settle_conflicts", key, due_at=self._clock())

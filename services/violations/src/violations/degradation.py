@@ -1,9 +1,9 @@
 """Degradations: while plate reading is unreliable, reads are held instead of assessed.
 
-The inference gateway publishes the begin and end of a degradation, in which its golden probes show
-misread or late plates. Held reads are assessed after the recovery, with a caution that the officer
-sees and signs. Violations in review that were detected since the last correct probe get the same
-caution at once.
+The inference gateway publishes the begin and end of a degradation, in which its probes (pictures
+with known plates) are misread or answered late. Held reads are assessed after the recovery, with a
+caution that the officer sees and signs. Violations in review that were detected since the last
+correct probe get the same caution at once.
 """
 
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ class Degradation:
 
 @dataclass(frozen=True)
 class Pause:
-    """The number of held reads, and the time since which reads are held (None without a pause)."""
+    """How many reads are held, and since when (None while reads are assessed)."""
 
     since: datetime | None
     held: int
@@ -44,8 +44,8 @@ class Degradations:
         self._clock = clock
 
     async def begin(self, tx: Tx, started: Degradation) -> None:
-        """Store a new degradation and its cautions, in the consumer's transaction. Has no effect
-        where the recovery arrived first."""
+        """Store a new degradation and set the caution on violations detected since it began, in the
+        consumer's transaction. Has no effect where it is already stored, as by its recovery."""
         await degradation.lock_exclusive(tx)
         if not await degradation.add_degradation(
             tx, started.degradation_id, since=started.since, now=self._clock()
@@ -80,7 +80,7 @@ class Degradations:
             after = held[-1]
 
     async def now(self) -> Pause:
-        """Return the current pause and set the gauge of held reads."""
+        """Return how many reads are held and since when, and set the gauge of held reads."""
         async with self._db.begin(SYSTEM) as tx:
             pause = Pause(await degradation.paused_since(tx), await degradation.count_held(tx))
         held_reads.set(pause.held)

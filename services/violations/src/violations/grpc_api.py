@@ -182,7 +182,7 @@ def read_filters(request: pb.ListViolationsRequest) -> Filters:
 
 
 def violation_to_proto(violation: Violation, caller: Caller) -> pb.Violation:
-    """Return the message, with the actions that this caller may take now."""
+    """Return the violation as a message, with the actions that this caller may take now."""
     message = pb.Violation(
         violation_id=str(violation.violation_id),
         state=pb.ViolationState.Value(f"VIOLATION_STATE_{violation.state}"),
@@ -235,8 +235,8 @@ def violation_to_proto(violation: Violation, caller: Caller) -> pb.Violation:
 
 
 def actions_of(violation: Violation, caller: Caller) -> list[str]:
-    """Return the possible verdicts in lower case; [] for services and outside the operator's
-    regions."""
+    """Return the verdicts that the caller may now give, in lower case; [] for services and for
+    operators of other regions."""
     if caller.operator is None or not caller.scope.sees(violation.place.region):
         return []
     return [verdict.value.lower() for verdict in violation.verdicts_of(caller.operator.roles)]

@@ -182,7 +182,8 @@ class Plate:
         return bool(self.country or self.plate_type)
 
     def is_sure(self, sure_from: float) -> bool:
-        """Whether the plate and each character have at least this confidence (0 to 1)."""
+        """Whether the plate and each of its characters were read with at least the confidence
+        `sure_from` (0 to 1)."""
         return min((self.confidence, *self.character_confidences)) >= sure_from
 
 
@@ -225,9 +226,10 @@ class Offence:
 
 @dataclass(frozen=True)
 class Frame:
-    """A frame in evidence: SHA-256 (hex) of its original and of the form shown to officers.
+    """A frame in evidence: SHA-256 (hex) of the original and of the copy shown to officers (its
+    shown form).
 
-    `shown_sha256` is "" where the shown form is not known.
+    `shown_sha256` is "" where that of the shown form is not known.
     """
 
     original_sha256: str
@@ -352,7 +354,8 @@ class Violation:
         return learnt if is_same else replace(learnt, version=self.version + 1)
 
     def check_version(self, shown: int) -> None:
-        """Raise ViolationChangedMeanwhile where `shown` is not 0 and not the version."""
+        """Raise ViolationChangedMeanwhile where `shown`, the version that the officer was shown, is
+        not the current one. A `shown` of 0 is not checked."""
         if shown and shown != self.version:
             raise ViolationChangedMeanwhile(facts={"version": str(self.version)})
 

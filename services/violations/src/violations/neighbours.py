@@ -20,7 +20,7 @@ MOMENT_IN_DOUBT = frozenset(
 
 @dataclass(frozen=True)
 class Neighbour:
-    """The fields of another violation of the same vehicle that are compared."""
+    """Another violation of the same vehicle, with the fields that are compared."""
 
     violation_id: UUID
     source: Source

@@ -27,8 +27,8 @@ LEARNING = "the form of evidence that officers are shown"
 
 @dataclass(frozen=True)
 class Piece:
-    """A piece of a frame's shown form. Only the first piece has the type, hashes (SHA-256, hex)
-    and size."""
+    """A chunk of the bytes of a frame, as shown to officers. Only the first has the media type, the
+    hashes (SHA-256, hex) and the size."""
 
     content: bytes
     content_type: str = ""
@@ -39,7 +39,7 @@ class Piece:
 
 class Evidence(Protocol):
     def read(self, sha256: str, purpose: str = "") -> AsyncGenerator[Piece, None]:
-        """Stream the shown form of the original with this SHA-256 (hex).
+        """Stream the copy shown to officers of the frame whose original has this SHA-256 (hex).
 
         `purpose` is for work outside of a call; the purpose of a call is passed on automatically.
         """

@@ -77,8 +77,8 @@ class Finding:
 
 
 def offence_of(code: str, articles: Articles) -> Offence:
-    """Return the offence under this edition. Its article is "" where the edition does not
-    contain the code."""
+    """Return the offence with this code under this edition of the articles. Its article is ""
+    where the edition does not contain the code."""
     article = articles.by_code.get(code)
     return Offence(code, article.article if article else "", articles.version, articles.sha256)
 

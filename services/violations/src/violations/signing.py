@@ -68,7 +68,7 @@ def canonical_decision(
 
 
 class OfficerAuthority:
-    """The certificate authorities that certify officers' signing keys."""
+    """Verifies officers' signatures under the authorities that certify their signing keys."""
 
     def __init__(self, authorities: list[x509.Certificate]) -> None:
         self._authorities = authorities

@@ -1,6 +1,7 @@
-"""What the calls of bank and eGov apps cost: reports handed in, fines looked up, quoted and paid.
+"""The cost of the calls of bank and eGov apps: submit a report; look up, quote and pay a fine.
 
-`load` is a partner's callers, `fines` makes the fines, `measure` is the part `apps` of the bench.
+`load` makes the calls of one partner, `fines` prepares the fines, `measure` is the part `apps` of
+the bench.
 """
 
 from tartip_bench.apps.measure import measure

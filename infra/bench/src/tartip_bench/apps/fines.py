@@ -1,7 +1,7 @@
-"""Fines to look up and to pay, issued as always: violations are confirmed, fines asks for each.
+"""Prepares fines to look up and pay, which the fines service issues from confirmed violations.
 
-What the service violations would answer and publish comes from here; all else is the service's own
-doing: owner and amount, letter, delivery and legal dates.
+Only the violations service is replaced: this module publishes its events and answers its calls.
+Owner and amount, letter, delivery and legal dates are the work of the real fines service.
 """
 
 from __future__ import annotations
@@ -42,7 +42,8 @@ _CALL_SECONDS = 10.0
 
 
 async def delivered(bench: BenchMesh, count: int, report: Callable[[str], None]) -> list[OpenFine]:
-    """So many delivered fines, each of a vehicle of its own. Raises Failure."""
+    """Return `count` delivered fines, each for another vehicle of a person. Progress is passed to
+    `report` as text. Raises Failure if they are not delivered within WAIT_SECONDS."""
     register = vehicles.made_up(int(count * SPARE_VEHICLES) + 1)
     vehicles.write(bench.folder / "vehicles.json", register)
     of_persons = [vehicle for vehicle in register if vehicle.of_a_person][:count]
@@ -67,7 +68,7 @@ async def delivered(bench: BenchMesh, count: int, report: Callable[[str], None])
 
 
 def violation(plate: str) -> violations_pb2.Violation:
-    """A confirmed one: 31 km/h too fast an hour ago, on a frame of its own."""
+    """Return a confirmed violation of this plate: 31 km/h over the limit, one hour ago."""
     now = system_clock()
     at = to_timestamp(now - dt.timedelta(hours=1))
     frame = hashlib.sha256(new_id().bytes)
@@ -111,7 +112,7 @@ def violation(plate: str) -> violations_pb2.Violation:
 
 
 def answers(confirmed: Mapping[str, violations_pb2.Violation]) -> grpc.GenericRpcHandler:
-    """What violations answers about those that are confirmed, and nothing else."""
+    """A handler of `Violations.GetViolation` that returns these violations, by violation id."""
 
     async def get_violation(
         request: violations_pb2.GetViolationRequest, context: object
@@ -131,7 +132,8 @@ def answers(confirmed: Mapping[str, violations_pb2.Violation]) -> grpc.GenericRp
 async def answering(
     bench: BenchMesh, confirmed: Mapping[str, violations_pb2.Violation]
 ) -> AsyncIterator[None]:
-    """Serve at the address of violations, under its certificate."""
+    """During the block, answer `GetViolation` with these violations, at the address of the
+    violations service and with its certificate."""
     certificates = bench.outside.certificates
     pair = certificates.service(VIOLATIONS.name)
     server = grpc.aio.server()
@@ -150,7 +152,7 @@ async def answering(
 
 
 async def publish(bench: BenchMesh, confirmed: Sequence[violations_pb2.Violation]) -> None:
-    """Publish `violations.v1.confirmed` for each, as violations does."""
+    """Publish a `violations.v1.confirmed` event for each, as the violations service does."""
     client = await connect(
         f"tls://127.0.0.1:{bench.mesh.ports.nats}",
         user=VIOLATIONS.name,
@@ -188,7 +190,7 @@ async def _publish(stream: JetStreamContext, confirmed: violations_pb2.Violation
 
 
 async def found(bench: BenchMesh) -> list[fines_pb2.Fine]:
-    """All delivered fines, as an inspector lists them."""
+    """Return all delivered fines, listed page by page as an inspector."""
     stub = fines_pb2_grpc.FinesStub(bench.for_operators(FINES))
     metadata = await bench.speaking(INSPECTOR)
     fines: list[fines_pb2.Fine] = []

@@ -1,9 +1,10 @@
 """`python -m tartip_bench.apps.load CONFIG CALL CALLERS SECONDS`: calls of one partner, timed.
 
-So many callers call one after another. CALL is Report (opened and submitted), QuoteFine,
-LookupFines, or PayFine: each fine once, until all are paid. CONFIG is a JSON file with reports and
-fines (addresses), authority, key and certificate, open and to_pay (fines, see `OpenFine`). Prints
-what `tartip_bench.chassis.load` prints; ends with an error at the first refusal.
+CALLERS clients run at once; each sends its next call after the answer to the last. CALL is Report
+(open and submit), QuoteFine, LookupFines, or PayFine (each fine once, until all are paid). CONFIG
+is a JSON file with reports and fines (addresses), authority, key and certificate (paths), open and
+to_pay (fines, see `OpenFine`). Prints what `tartip_bench.chassis.load` prints; ends with an error
+at the first refusal.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ Call = Callable[[], Awaitable[object]]
 
 
 class OpenFine(NamedTuple):
-    """A fine that can be paid: its number, the IIN that owes it, and what is due now, in tiyn."""
+    """A fine that can be paid: its number, its owner's IIN, and the amount due now, in tiyn."""
 
     number: str
     owner: str
@@ -83,7 +84,7 @@ def look_ups(channel: grpc.aio.Channel, config: dict[str, Any]) -> Iterator[Call
 
 
 def payments(channel: grpc.aio.Channel, config: dict[str, Any]) -> Iterator[Call]:
-    """As many calls as there are fines to pay."""
+    """Yield one payment call for each fine in `to_pay` of the configuration."""
     stub: Any = FinePaymentsStub(channel)
 
     def payment_of(fine: OpenFine) -> Call:
@@ -134,7 +135,8 @@ def _payment(fine: OpenFine) -> fines_pb2.PayFineRequest:
 
 
 async def in_turn(calls: Iterator[Call], callers: int, seconds: float) -> list[float]:
-    """The seconds that each call took, until time or calls are used up."""
+    """Let `callers` clients make the calls, each one call at a time, until `seconds` have passed or
+    no call is left. Returns the duration of each call in seconds."""
     took: list[float] = []
     until = time.perf_counter() + seconds
 
@@ -158,7 +160,7 @@ def channel_to(service: str, config: dict[str, Any]) -> grpc.aio.Channel:
 
 
 async def main(config: dict[str, Any], name: str, callers: int, seconds: float) -> None:
-    """Call, and print the times."""
+    """Make calls of the kind `name` (a key of CALLS) for `seconds`, and print their times."""
     service, calls_over = CALLS[name]
     async with channel_to(service, config) as channel:
         calls = calls_over(channel, config)

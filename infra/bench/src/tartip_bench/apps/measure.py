@@ -1,4 +1,4 @@
-"""The calls of a partner beside a bare handler that reads a row, or writes two and commits."""
+"""Measures a partner's calls beside a bare handler, which reads one row or writes two."""
 
 from __future__ import annotations
 
@@ -46,7 +46,8 @@ PAID_A_SECOND = 80
 
 @dataclass(frozen=True)
 class Compared:
-    """A call of the load, the service that answers it, and the bare call beside it."""
+    """A call of `apps.load`, the service that answers it, the method of the bare server with which
+    it is compared, and the rate to reach as a share of the bare server's (None: no target)."""
 
     call: str
     title: str
@@ -72,8 +73,8 @@ COMPARED = (
 
 
 async def measure(run: Run) -> Outcome:
-    """Raises Failure where fines are not issued, or callers or the bare server end with an error;
-    Refusal where the partner's quota cannot be changed."""
+    """Measure the part `apps` of the bench. Raises Failure where fines are not issued, or callers
+    or the bare server end with an error; Refusal where the partner's quota cannot be changed."""
     rounds = run.sized(full=ROUNDS_FULL, quick=ROUNDS_QUICK)
     seconds = run.sized(full=SECONDS_FULL, quick=SECONDS_QUICK)
     scratch = run.scratch / "apps"
@@ -119,7 +120,7 @@ async def measure(run: Run) -> Outcome:
 async def profile_of(
     run: Run, bench: BenchMesh, config: Path, each: Compared, watched: Mapping[str, Watched]
 ) -> Figure:
-    """Where the service's time goes, in a round of its own."""
+    """Run a separate round and return where the service spent its time, by library."""
     run.report(f"{each.call}, profile")
     async with profiled(bench.pid(each.service.name), run.scratch) as profile:
         await own_round(config, each, SECONDS_FULL, watched)
@@ -127,7 +128,7 @@ async def profile_of(
 
 
 async def widen(bench: BenchMesh) -> None:
-    """Let the partner call as fast as it can. Raises Refusal."""
+    """Raise the partner's quota, so that it does not limit the load. Raises Refusal."""
 
     def edit(terms: partners_pb2.PartnerTerms) -> None:
         terms.quota.calls_per_second = CALLS_A_SECOND
@@ -140,7 +141,8 @@ async def widen(bench: BenchMesh) -> None:
 async def configs_of(
     run: Run, bench: BenchMesh, scratch: Path, rounds: int, seconds: int
 ) -> list[Path]:
-    """The callers' file for each round, with fines that no other round pays. Raises Failure."""
+    """Write one configuration file of `apps.load` for each round, and return their paths. Each has
+    its own fines to pay, since a fine is paid once. Raises Failure."""
     paid = (seconds + 1) * PAID_A_SECOND
     fines = await delivered(bench, OPEN_FINES + rounds * paid, run.report)
     pair = bench.outside.certificates.partner(PARTNER)
@@ -162,7 +164,8 @@ async def configs_of(
 
 
 async def all_watched(bench: BenchMesh, bare: Server) -> dict[str, Watched]:
-    """The processes that answer, by service; BARE for the bare server."""
+    """Return, by service name, the processes whose processor time counts for its calls: the service
+    with PostgreSQL and the supervisor. The bare server has the key BARE."""
 
     def of_service(name: str) -> Callable[[], float]:
         return lambda: bench.cpu_seconds(name)

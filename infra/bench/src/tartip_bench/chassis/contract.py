@@ -1,4 +1,4 @@
-"""The service that is measured: one row by its key is read, or one is written, over TLS."""
+"""The gRPC service that is measured: a call reads one row by its key, or writes one, over TLS."""
 
 from google.protobuf import descriptor_pb2, descriptor_pool, wrappers_pb2
 
@@ -7,7 +7,8 @@ METHODS = ("Read", "Write", "WriteShared", "WriteByStatements")
 
 
 def declare() -> None:
-    """Declare the service for this process: the chassis looks its methods up by name."""
+    """Add the service to this process's protobuf descriptor pool, where the chassis looks up its
+    methods."""
     text = f".{wrappers_pb2.StringValue.DESCRIPTOR.full_name}"
     package, _, name = SERVICE.rpartition(".")
     file = descriptor_pb2.FileDescriptorProto(

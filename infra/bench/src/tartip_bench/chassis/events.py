@@ -1,8 +1,9 @@
-"""`python -m tartip_bench.chassis.events ROLE CONFIG EVENTS`: one side of an event's way, timed.
+"""`python -m tartip_bench.chassis.events ROLE CONFIG EVENTS`: times one side of event delivery.
 
-ROLE is `publish` and `consume` (bare: nats-py and asyncpg), or `relay` and `handle` (the host's
-outbox relay and consumer); `fill` writes the rows that the relay publishes. Prints the moments of
-beginning and end, by the machine's monotonic clock. CONFIG is the servers' file, with nats, seeds.
+ROLE is `publish` or `consume` (bare: nats-py and asyncpg), `relay` or `handle` (the chassis's
+outbox relay and consumer), or `fill`, which writes the outbox rows that the relay publishes. EVENTS
+is their number. Prints the times of beginning and end in seconds of the machine's monotonic clock.
+CONFIG is the file of the servers (`chassis.server`), with the address of NATS and the users' seeds.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ Moments = tuple[float, float]
 
 
 async def broker_of(config: dict[str, str], side: str) -> Broker:
-    """Connected as a service is; `side` is "publisher" or "consumer"."""
+    """Connect to NATS as a service does; `side` is "publisher" or "consumer"."""
     files = {name: Path(config[f"{side}_{name}"]) for name in ("certificate", "key", "seed")}
     authority = Path(config["caller_authority"])
     return await Broker.connect(
@@ -60,7 +61,8 @@ def database_of(config: dict[str, str]) -> Database:
 
 
 async def publish(config: dict[str, str], count: int) -> Moments:
-    """Bare: as many at once as the relay publishes, each acknowledged by JetStream."""
+    """Bare: publish `count` events, PUBLISHED_AT_ONCE at a time like the relay, and await
+    JetStream's acknowledgement of each."""
     broker = await broker_of(config, "publisher")
     began = time.monotonic()
     for start in range(0, count, PUBLISHED_AT_ONCE):
@@ -75,7 +77,8 @@ async def publish(config: dict[str, str], count: int) -> Moments:
 
 
 async def consume(config: dict[str, str], count: int) -> Moments:
-    """Bare: a batch is fetched, its rows are inserted in a transaction, each is acknowledged."""
+    """Bare: fetch `count` events in batches, insert a batch's rows in one transaction, then
+    acknowledge each event."""
     broker = await broker_of(config, "consumer")
     connection = await asyncpg.connect(config["database"])
     pulling = await broker.jetstream.pull_subscribe_bind(
@@ -98,7 +101,7 @@ async def consume(config: dict[str, str], count: int) -> Moments:
 
 
 async def fill(config: dict[str, str], count: int) -> Moments:
-    """Outbox rows, as use cases write them; those of the calls before are taken away."""
+    """Replace the content of the outbox by `count` events, written as use cases write them."""
     db = database_of(config)
     async with db.begin(SYSTEM) as tx:
         await tx.execute(delete(outbox))
@@ -114,7 +117,7 @@ async def fill(config: dict[str, str], count: int) -> Moments:
 
 
 async def relay(config: dict[str, str], count: int) -> Moments:
-    """The relay, until no row is left to publish."""
+    """Run the chassis's outbox relay until every row of the outbox is published."""
     db, broker = database_of(config), await broker_of(config, "publisher")
     running = asyncio.create_task(Relay(db, broker, source="bench", streams=()).run())
     began = time.monotonic()
@@ -128,7 +131,7 @@ async def relay(config: dict[str, str], count: int) -> Moments:
 
 
 async def handle(config: dict[str, str], count: int) -> Moments:
-    """The consumer with a handler that adds a row, until as many effects are written."""
+    """Run the chassis's consumer, whose handler adds a row, until `count` rows are added."""
     db, broker = database_of(config), await broker_of(config, "consumer")
     subscriptions = {SUBJECT: Subscription(StringValue, _add_note)}
     consumer = Consumer(

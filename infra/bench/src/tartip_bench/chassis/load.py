@@ -1,8 +1,8 @@
-"""`python -m tartip_bench.chassis.load CONFIG METHOD CALLERS SECONDS [RATE]`: calls, timed.
+"""`python -m tartip_bench.chassis.load CONFIG METHOD CALLERS SECONDS [RATE]`: times calls.
 
-So many callers call one after another; with RATE, calls are due at that many a second instead, and
-a call's time runs from when it was due. Prints rate, p50_ms, p99_ms, calls, and all_calls: with
-those of the warm-up.
+CALLERS clients run at once; each sends its next call after the answer to the last. With RATE, calls
+are sent at that many per second instead, and a call's time runs from when it was due. Prints JSON:
+rate (per second), p50_ms, p99_ms, calls, and all_calls (including the warm-up).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ Call = Callable[[], Awaitable[object]]
 
 
 def read_config(path: Path) -> dict[str, str]:
-    """The file that both servers and their callers are started with."""
+    """Read the JSON configuration that a server of the bench and its callers share."""
     config: dict[str, str] = json.loads(path.read_text())
     return config
 
@@ -61,7 +61,8 @@ def call_of(opened: grpc.aio.Channel, method: str) -> Call:
 
 
 async def in_turn(call: Call, callers: int, seconds: float) -> list[float]:
-    """The seconds that each call took."""
+    """Let `callers` clients call for `seconds`, each one call at a time. Returns the duration of
+    each call in seconds."""
     took: list[float] = []
     until = time.perf_counter() + seconds
 
@@ -77,7 +78,8 @@ async def in_turn(call: Call, callers: int, seconds: float) -> list[float]:
 
 
 async def at_rate(call: Call, rate: float, seconds: float) -> list[float]:
-    """The seconds from when each call was due to its answer."""
+    """Send `rate` calls per second for `seconds`, whether earlier ones were answered or not.
+    Returns the seconds from the time at which each call was due to its answer."""
     took: list[float] = []
     began = time.perf_counter()
 
@@ -94,7 +96,8 @@ async def at_rate(call: Call, rate: float, seconds: float) -> list[float]:
 
 
 async def timed_in_turn(call: Call, callers: int, seconds: float) -> tuple[list[float], float, int]:
-    """The seconds that each call took after a warm-up, those that passed, the calls of both."""
+    """Call in turn after a warm-up. Returns the duration of each call in seconds, the seconds of
+    the whole measurement, and the number of calls including the warm-up."""
     warm = await in_turn(call, callers, WARM_UP_SECONDS)
     began = time.perf_counter()
     took = await in_turn(call, callers, seconds)

@@ -1,4 +1,4 @@
-"""Both servers under the same callers, in turn; and what a call costs each in processor time."""
+"""Measures the chassis server and the bare server in turn: rate, latency and processor time."""
 
 from __future__ import annotations
 
@@ -38,7 +38,8 @@ SECONDS_FULL, SECONDS_QUICK = 5, 2
 
 @dataclass(frozen=True)
 class Aim:
-    """The rate that is aimed at, as a share of the bare handler's, from so many callers on."""
+    """A method to measure, and its target: from `callers` callers on, the chassis reaches at least
+    `share` of the bare handler's rate (None: no target)."""
 
     method: str
     title: str
@@ -57,7 +58,8 @@ AIMS = (
 
 @dataclass(frozen=True)
 class Round:
-    """One measurement of one kind: calls a second, p99, processor time of the server a call."""
+    """One measurement of one server: calls per second, p99 in ms, and the server's processor time
+    per call in ms."""
 
     rate: float
     p99_ms: float
@@ -65,7 +67,8 @@ class Round:
 
 
 async def measure(run: Run) -> Outcome:
-    """Raises Failure where a server or its callers end with an error."""
+    """Measure the part `chassis` of the bench. Raises Failure where a server or its callers end
+    with an error."""
     rounds = run.sized(full=ROUNDS_FULL, quick=ROUNDS_QUICK)
     seconds = run.sized(full=SECONDS_FULL, quick=SECONDS_QUICK)
     figures: list[Figure] = []
@@ -103,7 +106,7 @@ async def measure(run: Run) -> Outcome:
 
 
 def rate_of(found: Sequence[Round]) -> float:
-    """The median rate."""
+    """The median of the rounds' rates, in calls per second."""
     return statistics.median(each.rate for each in found)
 
 
@@ -114,7 +117,7 @@ async def half_loaded(
     rates: Mapping[str, float],
     seconds: float,
 ) -> Figure:
-    """The p99 of each at half of its own capacity, as calls come due."""
+    """Compare the p99 of both servers, each called at `rates` (half of its own capacity)."""
     run.report(f"{aim.method}, at half of the capacity")
     found = {
         kind: await servers[kind].round(aim.method, 1, 2 * seconds, rates[kind]) for kind in KINDS
@@ -130,7 +133,7 @@ async def half_loaded(
 
 
 async def profile_of(run: Run, aim: Aim, server: Server, seconds: float) -> Figure:
-    """Where the server's time goes, in a round of its own."""
+    """Run a separate round and return where the server spent its time, by library."""
     run.report(f"{aim.method}, {LOADED_AT} callers, profile")
     async with profiled(server.process.pid, run.scratch) as profile:
         await server.round(aim.method, LOADED_AT, 2 * seconds)
@@ -138,7 +141,7 @@ async def profile_of(run: Run, aim: Aim, server: Server, seconds: float) -> Figu
 
 
 def figures_of(aim: Aim, callers: int, found: Mapping[str, list[Round]]) -> list[Figure]:
-    """Rate with its aim, and the server's processor time a call."""
+    """Return figures of the rates, of our share of the bare rate, and of processor time."""
     rate = {kind: Spread.of([each.rate for each in found[kind]]) for kind in KINDS}
     cpu = {kind: statistics.median(each.cpu_ms for each in found[kind]) for kind in KINDS}
     p99 = {kind: statistics.median(each.p99_ms for each in found[kind]) for kind in KINDS}
@@ -168,7 +171,7 @@ def figures_of(aim: Aim, callers: int, found: Mapping[str, list[Round]]) -> list
 
 @dataclass(frozen=True)
 class Server:
-    """A server of the bench that is running."""
+    """A running server of the bench and the path of its configuration."""
 
     process: asyncio.subprocess.Process
     config: Path
@@ -176,7 +179,7 @@ class Server:
     async def round(
         self, method: str, callers: int, seconds: float, calls_a_second: float = 0.0
     ) -> Round:
-        """Call one after another, or at a rate."""
+        """Run `chassis.load` against this server, at a rate if one is given. Raises Failure."""
         before = cpu_seconds(self.process.pid)
         program = (sys.executable, "-m", "tartip_bench.chassis.load", str(self.config))
         load = await asyncio.create_subprocess_exec(
@@ -199,7 +202,7 @@ class Server:
 
 @asynccontextmanager
 async def both(bench: BenchMesh, scratch: Path) -> AsyncIterator[dict[str, Server]]:
-    """The two servers on one schema, each at an address of its own."""
+    """During the block, run both servers on one schema, each at its own address; by kind."""
     database = await made(bench.mesh.database.url)
     servers: dict[str, Server] = {}
     try:
@@ -241,7 +244,7 @@ def config_of(bench: BenchMesh, database: str, kind: str, scratch: Path) -> Path
 
 
 async def started(kind: str, config: Path) -> Server:
-    """Once it takes connections. Raises Failure."""
+    """Start a server of this kind and return once it accepts connections. Raises Failure."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",

@@ -1,4 +1,6 @@
-"""A schema of the bench with the chassis's tables and the two that are read and written."""
+"""The database schema of the bench: the chassis's tables, and the tables that calls read or write.
+
+Each of the latter exists twice, since the bare server uses tables without row-level security."""
 
 from __future__ import annotations
 
@@ -48,7 +50,8 @@ bare_notes = Table(
 
 
 async def made(owner_url: str) -> str:
-    """Make the schema and its role; returns the URL that the servers connect to."""
+    """Create the schema, its tables and its role on the database at `owner_url`; returns the URL
+    with which the servers connect."""
     parts = urlsplit(owner_url)
     owner = urlunsplit(parts._replace(scheme="postgresql+asyncpg"))
     engine = create_async_engine(owner)

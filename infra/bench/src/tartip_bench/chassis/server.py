@@ -1,6 +1,6 @@
 """`python -m tartip_bench.chassis.server KIND CONFIG`: serves the notes of the bench until SIGTERM.
 
-KIND is `chassis` (what every service stands on) or `bare` (grpc.aio and asyncpg, two prepared
+KIND is `chassis` (the library of all services) or `bare` (grpc.aio and asyncpg, two prepared
 statements and nothing else). CONFIG is a JSON file with address, database, certificate, key,
 authorities, keys and collector.
 """
@@ -49,7 +49,7 @@ Config = dict[str, str]
 
 
 class ChassisNotes:
-    """As a service's grpc_api and use case do it, in one class."""
+    """The handlers of the chassis server, written as a service writes its API and use cases."""
 
     def __init__(self, db: Database) -> None:
         self._db = db
@@ -59,15 +59,16 @@ class ChassisNotes:
         return StringValue(value=row.content)
 
     async def write(self, request: StringValue, context: Any) -> StringValue:
-        """Decide, then write all by one statement."""
+        """Write the row, audit entry, event and used id by a single statement."""
         return await self._write(request, shared=False)
 
     async def write_shared(self, request: StringValue, context: Any) -> StringValue:
-        """The same, with a commit that calls share."""
+        """Do the same as `write`, with a commit that concurrent calls share."""
         return await self._write(request, shared=True)
 
     async def write_by_statements(self, request: StringValue, context: Any) -> StringValue:
-        """As a use case does it that reads in the transaction."""
+        """Write the same rows, each by a statement of its own, as a use case does that also reads
+        in the transaction."""
         caller, note_id = current_caller(), UUID(request.value)
         async with self._db.begin(caller.scope) as tx:
             if await tx.once(caller.key, note_id, _content(request)):
@@ -127,7 +128,7 @@ def new_uuid() -> UUID:
 
 
 def handler_of(servicer: Any) -> grpc.GenericRpcHandler:
-    """The methods of the contract, each served by the method of its name in snake case."""
+    """The gRPC handler of METHODS; `servicer` has a method for each, in snake case."""
     return grpc.method_handlers_generic_handler(
         SERVICE,
         {
@@ -147,7 +148,8 @@ def _snake(name: str) -> str:
 
 @asynccontextmanager
 async def serving_chassis(config: Config) -> AsyncIterator[None]:
-    """What every service stands on: gate, transaction under a scope, audit, outbox, spans."""
+    """Serve during the block as every service does: with access control, transactions under
+    row-level security, audit, outbox and spans."""
     declare()
     telemetry.set_up("bench", endpoint=config["collector"], log_level="WARNING")
     keyring = Keyring(Path(config["keys"]), new_id=new_id)
@@ -171,7 +173,7 @@ async def serving_chassis(config: Config) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def serving_bare(config: Config) -> AsyncIterator[None]:
-    """grpc.aio over mutual TLS, and asyncpg."""
+    """Serve during the block with grpc.aio over mutual TLS and asyncpg alone."""
     pool = await asyncpg.create_pool(config["database"], min_size=POOL, max_size=POOL)
     server = grpc.aio.server()
     server.add_secure_port(config["address"], bare_credentials(config))

@@ -1,5 +1,5 @@
-"""Events from outbox row to effect, beside bare publishing and bare consuming, in processes of
-their own.
+"""Measures events from outbox row to effect, beside bare publishing and bare consuming; each side
+runs in a separate process.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ WHAT = "an event from outbox row through JetStream to inbox row and effect"
 
 
 async def measured(run: Run, config: Path, rounds: int) -> tuple[list[Figure], dict[str, Any]]:
-    """Events a second on each way, and ours as a share of the slower bare one. Raises Failure."""
+    """Return the figures and the raw rates: events per second through the chassis and of both bare
+    sides, and the former as a share of the slower bare side. Raises Failure."""
     count = run.sized(full=EVENTS_FULL, quick=EVENTS_QUICK)
     rates: dict[str, list[float]] = {"publish": [], "consume": [], "ours": []}
     for number in range(rounds):

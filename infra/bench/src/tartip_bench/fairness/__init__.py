@@ -1,4 +1,5 @@
-"""One partner floods citizen-reports; another and the emergencies of both are served on."""
+"""Fairness: while one partner floods citizen-reports, calls of another partner and the emergencies
+of both must still be served."""
 
 from tartip_bench.fairness.measure import measure
 

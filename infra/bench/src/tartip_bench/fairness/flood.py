@@ -41,7 +41,8 @@ ANSWERED = "answered"
 
 
 class Flood:
-    """The flood and its outcomes: of look-ups, and of attempts to open a stream."""
+    """Runs the flood and counts its outcomes by reason: of look-ups (`calls`) and of attempts to
+    open a stream (`streams`)."""
 
     def __init__(self, stubs: Sequence[CitizenReportsAsyncStub], number: str) -> None:
         self._stubs = itertools.cycle(stubs)

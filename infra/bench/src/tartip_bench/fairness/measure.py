@@ -1,4 +1,4 @@
-"""A partner's look-ups and emergencies, while all is quiet and while another partner floods."""
+"""Measures a partner's look-ups and emergencies, without and with a flood by another partner."""
 
 from __future__ import annotations
 
@@ -42,7 +42,8 @@ WITHOUT_SERVICES = tuple(name for name in ENGINES_ALONE if name != CITIZEN_REPOR
 
 @dataclass
 class Flow:
-    """The outcomes of one partner's calls of one kind; times run from when a call was due."""
+    """The outcomes of one partner's calls of one kind: the seconds of each answered call from when
+    it was due, and the number of refused calls by reason."""
 
     seconds: list[float] = field(default_factory=list)
     refused: Counter[str] = field(default_factory=Counter)
@@ -63,7 +64,7 @@ class Flow:
 
 @dataclass(frozen=True)
 class Phase:
-    """What was measured at the same time."""
+    """The outcomes of the three kinds of calls that were measured at the same time."""
 
     look_ups: Flow
     emergencies: Flow
@@ -72,7 +73,8 @@ class Phase:
 
 
 async def measure(run: Run) -> Outcome:
-    """Raises Failure where the flood ends with an error."""
+    """Measure the part `fairness` of the bench. Raises Failure where the flood ends with an
+    error."""
     seconds = run.sized(full=60, quick=15)
     async with running_bench_mesh(WITHOUT_SERVICES) as bench:
         neighbour, greedy = (
@@ -111,7 +113,7 @@ async def measure(run: Run) -> Outcome:
 
 
 def figures(quiet: Phase, flooded: Phase, flood: dict[str, Any]) -> tuple[Figure, ...]:
-    """The neighbour's figures under the flood beside its quiet ones, and the flood's own."""
+    """Return the other partner's figures, without and with the flood, and those of the flood."""
     before, after = quiet.look_ups, flooded.look_ups
     times = after.percentile_ms(0.99) / max(before.percentile_ms(0.99), 1e-3)
     calls, streams = Counter(flood["calls"]), Counter(flood["streams"])
@@ -167,7 +169,7 @@ async def phase(
 async def at_rate(
     call: Callable[[], Awaitable[object]], flow: Flow, rate: float, seconds: float
 ) -> None:
-    """Begin a call whenever one is due, whether earlier ones were answered or not."""
+    """Call at a fixed rate per second, without waiting for answers; add the outcomes to `flow`."""
     began = time.perf_counter()
 
     async def one(due: float) -> None:
@@ -203,7 +205,8 @@ async def report(stub: CitizenReportsAsyncStub) -> str:
 
 @asynccontextmanager
 async def flooding(bench: BenchMesh, number: str) -> AsyncIterator[dict[str, Any]]:
-    """Run the flood during the block; what became of it is in the yielded dictionary afterwards."""
+    """Flood during the block with look-ups of the report `number`. After the block, the yielded
+    dictionary holds the outcomes. Raises Failure."""
     pair = bench.outside.certificates.partner(GREEDY)
     files = (bench.outside.certificates.authority, pair.key, pair.certificate)
     flood = await asyncio.create_subprocess_exec(

@@ -1,4 +1,4 @@
-"""What a request over REST costs: a GET through the operator gateway beside a bare pass-through.
+"""The cost of a REST request: a GET through the operator gateway, beside a bare gateway.
 
 `load` is the callers, `passing` the bare gateway, `measure` the part `gateway` of the bench.
 """

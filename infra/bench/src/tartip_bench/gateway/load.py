@@ -1,7 +1,7 @@
-"""`python -m tartip_bench.gateway.load CONFIG CALLERS SECONDS`: GETs over REST, timed.
+"""`python -m tartip_bench.gateway.load CONFIG CALLERS SECONDS`: makes and times GETs over REST.
 
-So many callers ask one after another, each on a connection of its own that stays open. CONFIG is a
-JSON file with port, path and tokens; requests take the tokens by turns. Prints what
+CALLERS clients send one request at a time, each on its own connection, which stays open. CONFIG is
+a JSON file with port, path and tokens; requests use the tokens in turn. Prints what
 `tartip_bench.chassis.load` prints; ends with an error at the first answer that is not 200.
 """
 
@@ -22,14 +22,14 @@ HOST = "127.0.0.1"
 
 
 class Connection:
-    """One that stays open, for one request at a time."""
+    """An HTTP connection that stays open and carries one request at a time."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
         self._writer = writer
 
     async def get(self, request: bytes) -> None:
-        """Send a request and read its answer. Raises OSError unless it is 200."""
+        """Send a request and read its answer. Raises OSError unless the status is 200."""
         self._writer.write(request)
         head = await self._reader.readuntil(b"\r\n\r\n")
         status, *lines = head.split(b"\r\n")
@@ -40,7 +40,7 @@ class Connection:
 
 
 async def main(config: dict[str, Any], callers: int, seconds: float) -> None:
-    """Ask, and print the times."""
+    """Send requests for `seconds` after a warm-up, and print their times."""
     port = config["port"]
     requests = itertools.cycle([request_of(config, token) for token in config["tokens"]])
     idle = [Connection(*await asyncio.open_connection(HOST, port)) for _ in range(callers)]

@@ -1,8 +1,8 @@
-"""A GET through the operator gateway beside a bare FastAPI and grpc.aio pass-through.
+"""Measures a GET through the operator gateway, beside a bare gateway of FastAPI and grpc.aio.
 
-The gateway asks the camera registry for a camera under an operator's token; the bare one asks the
-bare server for a row by its key. The mesh lacks the gateway's other peers, which that request does
-not need; so it never is ready, and is run from here as the mesh would run it.
+The operator gateway asks the camera registry for a camera under an operator's token; the bare one
+asks the bare server for a row by its key. The other peers of the operator gateway do not run, since
+the request does not need them. It therefore never reports ready, and this module starts it.
 """
 
 from __future__ import annotations
@@ -59,7 +59,8 @@ Asked = tuple[dict[str, Any], Watched]
 
 
 async def measure(run: Run) -> Outcome:
-    """Raises Failure where a gateway does not start, or callers end with an error."""
+    """Measure the part `gateway` of the bench. Raises Failure where a gateway does not start, or
+    callers end with an error."""
     rounds = run.sized(full=ROUNDS_FULL, quick=ROUNDS_QUICK)
     seconds = run.sized(full=SECONDS_FULL, quick=SECONDS_QUICK)
     figures: list[Figure] = []
@@ -99,7 +100,7 @@ async def measure(run: Run) -> Outcome:
 
 
 async def tokens(bench: BenchMesh) -> list[str]:
-    """A fresh token of each operator who asks."""
+    """Return a new token for each of the operators in ASKING."""
     given = []
     for operator in ASKING:
         [(_, bearer), *_] = await bench.speaking(operator)
@@ -109,7 +110,8 @@ async def tokens(bench: BenchMesh) -> list[str]:
 
 @asynccontextmanager
 async def both(bench: BenchMesh, scratch: Path) -> AsyncIterator[dict[str, Asked]]:
-    """Run both gateways, the bare one before its server."""
+    """During the block, run both gateways, the bare one with its server. Yields for each the port
+    and path to request, and the processes whose processor time counts."""
     camera = await bench.camera()
     ports = bench.mesh.ports
     gateway = bench.mesh.services.part(OPERATOR_GATEWAY)
@@ -145,7 +147,7 @@ def bare_command(server: Server, port: int) -> tuple[str, ...]:
 async def serving(
     port: int, *command: str, environment: Mapping[str, str] | None = None
 ) -> AsyncIterator[asyncio.subprocess.Process]:
-    """Run a program that listens on a port during the block. Raises Failure."""
+    """Run `command` during the block, which begins once it listens on `port`. Raises Failure."""
     process = await asyncio.create_subprocess_exec(
         *command,
         stdout=asyncio.subprocess.DEVNULL,

@@ -1,7 +1,7 @@
-"""`python -m tartip_bench.gateway.passing CONFIG PORT`: a bare gateway, FastAPI before grpc.aio.
+"""`python -m tartip_bench.gateway.passing CONFIG PORT`: a bare gateway of FastAPI and grpc.aio.
 
-Its only route asks the bare server of the part `chassis` for a row by its key, over TLS, and
-returns it as JSON. It checks nothing, opens no span and shapes nothing. CONFIG is the server's.
+Its only route asks the bare server (`chassis.server`) for a row by its key, over TLS, and returns
+it as JSON, without checks, spans or changes. CONFIG is the configuration file of that server.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from tartip_bench.chassis.load import CALL_SECONDS, channel, read_config
 
 
 def app_of(config: dict[str, str]) -> FastAPI:
-    """The application, with a channel to the server while it runs."""
+    """Return the application, which keeps a channel to the bare server open while it runs."""
 
     @asynccontextmanager
     async def connected(app: FastAPI) -> AsyncIterator[None]:

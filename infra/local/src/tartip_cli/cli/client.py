@@ -21,7 +21,8 @@ async def service_stub(
     stub: Callable[[grpc.aio.Channel], Any],
     service: Service = INFERENCE_GATEWAY,
 ) -> AsyncIterator[Any]:
-    """A stub connected to the running mesh. A refusal becomes a Failure."""
+    """Yield a gRPC stub for a service of the running mesh. A refusal in the block is raised as a
+    Failure."""
     async with outside(settings) as mesh:
         with traced(settings.otlp_endpoint or mesh.otlp_endpoint), refusals_as_failures():
             yield stub(mesh.as_command_line(service))

@@ -25,8 +25,8 @@ def print_json(value: object) -> None:
 
 
 def hint(text: str) -> str:
-    """Adapt `tartip …` in a text to this machine: `make setup` installs the command only into
-    .venv.
+    """Return the text with `tartip …` as it must be typed on this machine, since `make setup`
+    installs the command only into .venv.
     """
     return text if shutil.which("tartip") else text.replace("`tartip ", "`.venv/bin/tartip ")
 

@@ -13,7 +13,7 @@ from tartip_cli.failures import Exit, Failure
 
 @contextmanager
 def refusals_as_failures() -> Iterator[None]:
-    """Turn a refusal raised in the block into a Failure that names every wrong field."""
+    """Turn a service's refusal in the block into a Failure that lists every wrong field."""
     try:
         with peers_refusals():
             yield

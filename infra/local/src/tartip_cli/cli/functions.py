@@ -1,4 +1,5 @@
-"""`tartip functions`: which functions run on a camera, as JSON of `CameraFunctions`."""
+"""`tartip functions`: what is analysed in a camera's pictures (its AI functions, such as plates or
+crowds), as JSON of `CameraFunctions`."""
 
 from __future__ import annotations
 

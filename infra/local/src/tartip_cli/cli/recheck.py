@@ -1,4 +1,4 @@
-"""`tartip fines recheck`: issued fines that today's guards would hold."""
+"""`tartip fines recheck`: lists issued fines that today's checks (guards) would hold back."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""`tartip redrive`: lists events that a consumer gave up (dead letters) and publishes one again.
+"""`tartip redrive`: lists dead letters (events that a service failed to process), republishes one.
 
-The row in the producer's outbox is published again: a new message to the broker, the same event to
-its consumers. The consumer that gave it up has no inbox row for it and applies it; the others have
-one and ignore it.
+The event is published again from the outbox of the service that produced it, with the same event
+id. The service that failed has no record of this id in its inbox, so it processes the event;
+services that have already processed the event have such a record and ignore it.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _SECONDS = 10.0
 
 @dataclass(frozen=True, kw_only=True)
 class DeadLetter:
-    """An event that one service gave up, with the error."""
+    """An event that one service failed to process and put aside, with the error."""
 
     schema: str
     event_id: str
@@ -90,7 +90,8 @@ def redrive(
 async def dead_letters(
     connection: asyncpg.Connection, schemas: Sequence[str], event_id: str | None = None
 ) -> list[DeadLetter]:
-    """Dead letters of all schemas that have the table, oldest first, or those of one event."""
+    """Return the dead letters of these services' schemas, oldest first; with `event_id`, only those
+    of this event. Schemas that are not migrated yet are left out."""
     found = []
     for schema in await _migrated(connection, schemas):
         rows = await connection.fetch(
@@ -105,7 +106,9 @@ async def dead_letters(
 async def drive_again(
     connection: asyncpg.Connection, schemas: Sequence[str], event_id: str
 ) -> list[DeadLetter]:
-    """Mark the producer's row for publication and delete the dead letters, in one transaction."""
+    """In one transaction, mark the event in its producer's outbox as unpublished and delete its
+    dead letters, which are returned. Raises Failure if there are none, or no outbox has the event
+    any more."""
     async with connection.transaction():
         letters = await dead_letters(connection, schemas, event_id)
         if not letters:

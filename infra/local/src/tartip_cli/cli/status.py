@@ -1,4 +1,4 @@
-"""`tartip status` and `tartip logs`: the state of all parts, and their logs."""
+"""`tartip status` and `tartip logs`: the state of all parts of the mesh, and their logs."""
 
 from __future__ import annotations
 

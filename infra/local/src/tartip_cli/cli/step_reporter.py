@@ -34,7 +34,8 @@ class Step:
 
 
 class StepReporter:
-    """`with reporter.step(…) as step` times one step under a trace of its own."""
+    """Numbers, times and prints the steps of a command. `with reporter.step(…) as step` runs one
+    step, under a trace of its own."""
 
     def __init__(self, *, quiet: bool) -> None:
         self.steps: list[Step] = []
@@ -62,7 +63,8 @@ class StepReporter:
             yield
 
     def table(self, title: str, *, width: int) -> Table:
-        """A table with one row per step, with results if they fit; ids never wrap."""
+        """Return a table with one row per step. The results of steps are shown if `width` (in
+        characters) suffices; ids never wrap."""
         has_room = width >= _ROOMY_CELLS
         table = Table(
             title=title, title_justify="left", header_style="bold", box=None, padding=(0, 1, 0, 0)

@@ -1,4 +1,4 @@
-"""`tartip trace`: the waterfall of one story across all services involved."""
+"""`tartip trace`: draws the spans of one case (its story) across all services, as a waterfall."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The two journeys as clients perform them, step by step; each id is made before the first send.
+"""The two journeys, frame to paid fine and report to answer, as steps that clients perform.
 
-`patiently` retries a step while the mesh is unavailable, which is safe with the same id. The
-demonstration and the tests share these steps.
+Ids are created by the client before a request is first sent, so that `patiently` can safely repeat
+a step while the mesh is unavailable. The demonstration and the tests share these steps.
 """
 
 from __future__ import annotations
@@ -48,7 +48,8 @@ class NotInTime(Exception):
 
 
 async def patiently(step: Callable[[], Awaitable[T]], *, seconds: float = 60.0) -> T:
-    """Retry a step while the mesh is unavailable; other refusals are raised at once."""
+    """Return the step's result; repeat the step for at most `seconds` while the mesh is unavailable
+    or busy. Other refusals are raised at once."""
     until, tried = time.monotonic() + seconds, 0
     while True:
         try:
@@ -63,7 +64,8 @@ async def patiently(step: Callable[[], Awaitable[T]], *, seconds: float = 60.0) 
 async def wait_for(
     what: str, look: Callable[[], Awaitable[T | None]], *, seconds: float = 60.0
 ) -> T:
-    """Poll until there is a result; raises NotInTime after `seconds`."""
+    """Call `look` until it returns a result other than None. Raises NotInTime, which names `what`,
+    after `seconds`."""
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         found = await patiently(look, seconds=max(1.0, until - time.monotonic()))
@@ -127,7 +129,7 @@ class FrameToTenge:
         return await desk.get(f"/v1/violations/{violation_id}", purpose=REVIEW)
 
     async def decide(self, violation_id: str, verdict: str = "confirm", reason: str = "") -> Answer:
-        """Prepare, sign with the officer's key and submit a decision; idempotent."""
+        """Prepare a decision, sign it with the officer's key and submit it. Idempotent."""
         desk = self.outside.as_operator(self.inspector)
         if violation_id not in self._signed:
             prepared = await desk.post(
@@ -223,8 +225,8 @@ class ReportToAnswer:
             return await self._reports.PutMedia(request, timeout=_CALL_SECONDS)
 
     async def upload(self) -> int:
-        """Upload in pieces, from the offset that the mesh returns; return the number of pieces
-        sent.
+        """Upload the report's picture in pieces, from the offset that the mesh returns, and return
+        the number of pieces sent.
         """
         received, pieces = 0, 0
         while received < len(self.picture):
@@ -245,7 +247,8 @@ class ReportToAnswer:
         return answer.report
 
     async def find_on_desk(self) -> Answer | None:
-        """The full report once it was routed to a unit and its media are stored, else None."""
+        """Return the report as the desk shows it once it is routed to a unit and its media are in
+        the evidence store; None before."""
         desk = self.outside.as_operator(self.dispatcher)
         answer = await desk.get(f"/v1/reports/{self.report_id}", purpose=TRIAGE)
         found = answer.body["report"]

@@ -38,7 +38,7 @@ _KINDS = {kind.http_status: kind for kind in reversed(Kind)}
 
 @dataclass(frozen=True)
 class Answer:
-    """A response of the gateway and its trace id."""
+    """The body of a response of the operator gateway, and its trace id."""
 
     body: Any
     trace_id: str
@@ -79,7 +79,7 @@ class Outside:
 
     @property
     def otlp_endpoint(self) -> str:
-        """The endpoint of the embedded receiver."""
+        """The endpoint to which traces are sent: the mesh's embedded OTLP receiver."""
         return f"http://{LOOPBACK}:{self._ports.supervisor}"
 
     async def __aenter__(self) -> Outside:
@@ -119,7 +119,7 @@ class Outside:
 
 
 def http_client() -> httpx.AsyncClient:
-    """A client that keeps connections for less time than the servers of a mesh do."""
+    """An HTTP client that closes idle connections before the servers of a mesh do."""
     limits = httpx.Limits(keepalive_expiry=_IDLE_SECONDS)
     return httpx.AsyncClient(timeout=_SECONDS, trust_env=False, limits=limits)
 

@@ -1,7 +1,7 @@
-"""Partners at each service that they call: the same change is made at all, one after the other.
+"""Makes the same change to a partner at each service that partners call, one after the other.
 
-A service that already has what is wanted is left as it is, so that a change which was made at one
-service only is completed by asking for it again.
+A service that already has the wanted state is left alone. A change that succeeded at one service
+only is therefore completed by repeating it.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ for _names in (SCOPES, KINDS):
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a service answered: what was done and the partner as it is now, or a refusal."""
+    """The answer of one service: what it did (`done`, such as "added" or "unchanged") and the
+    partner afterwards, or its refusal."""
 
     service: str
     done: str = ""
@@ -45,12 +46,13 @@ Edit = Callable[[pb.PartnerTerms], None]
 
 
 async def at_each(mesh: Outside, decide: Decide) -> list[Outcome]:
-    """Decide at each service; a refusal or a service that is away does not stop the others."""
+    """Apply a change (from `added`, `changed`, `revoked` or `shown`) at each service. A refusal, or
+    a service that does not answer, does not stop the others."""
     return [await _at(mesh, service, decide) for service in PARTNER_SERVICES]
 
 
 async def listed(mesh: Outside) -> tuple[dict[str, dict[str, pb.Partner]], list[Outcome]]:
-    """The partners of all services by name, then by service; and the services that refused."""
+    """Return the partners by name, then by service, and the outcomes of services that refused."""
     found: dict[str, dict[str, pb.Partner]] = {}
     refused = []
     for service in PARTNER_SERVICES:
@@ -63,7 +65,7 @@ async def listed(mesh: Outside) -> tuple[dict[str, dict[str, pb.Partner]], list[
 
 
 def added(name: str, terms: pb.PartnerTerms) -> Decide:
-    """Add a partner with these terms, unless it has them already."""
+    """The change that adds a partner with these terms, unless it already has the same terms."""
 
     async def decide(stub: Any) -> tuple[str, pb.Partner]:
         current = await _known(stub, name)
@@ -76,7 +78,7 @@ def added(name: str, terms: pb.PartnerTerms) -> Decide:
 
 
 def changed(name: str, edit: Edit) -> Decide:
-    """Change the terms of a partner in place by `edit`, unless that changes nothing."""
+    """The change of a partner's terms, which `edit` modifies in place."""
 
     async def decide(stub: Any) -> tuple[str, pb.Partner]:
         current = await _get(stub, name)
@@ -94,7 +96,7 @@ def changed(name: str, edit: Edit) -> Decide:
 
 
 def revoked(name: str, reason: str) -> Decide:
-    """Revoke a partner, unless it is revoked."""
+    """The change that revokes a partner, unless it is already revoked."""
 
     async def decide(stub: Any) -> tuple[str, pb.Partner]:
         current = await _get(stub, name)
@@ -107,7 +109,7 @@ def revoked(name: str, reason: str) -> Decide:
 
 
 def shown(name: str) -> Decide:
-    """Read a partner and change nothing."""
+    """A read of a partner in the form of a change, which changes nothing."""
 
     async def decide(stub: Any) -> tuple[str, pb.Partner]:
         return "read", await _get(stub, name)
@@ -124,7 +126,7 @@ def kind_names(terms: pb.PartnerTerms) -> list[str]:
 
 
 def quota_of(terms: pb.PartnerTerms) -> dict[str, float]:
-    """The limits that differ from the default for partners."""
+    """Return the limits of a partner's quota that differ from the defaults, by field name."""
     return {field.name: value for field, value in terms.quota.ListFields()}
 
 

@@ -48,7 +48,9 @@ class Device:
     def sign(
         self, picture: bytes, taken_at: dt.datetime, **measured: Any
     ) -> inference.SignedReadings:
-        """Sign the readings of one frame. The counter is the host's clock in microseconds."""
+        """Return the readings `measured` with a frame (`picture`: the bytes of its file), signed
+        with the device's key. Names of `measured` are fields of `Readings`. The readings' counter
+        is the host's time in microseconds, so it increases from frame to frame."""
         readings = inference.Readings(
             device_serial=self.serial,
             counter=time.time_ns() // 1000,  # tidy: it must increase, even if the clock is moved
@@ -61,7 +63,7 @@ class Device:
 
 
 def canonical(readings: inference.Readings) -> bytes:
-    """The bytes that a device signs."""
+    """The bytes that a device signs: the readings as canonical JSON (RFC 8785)."""
     return rfc8785.dumps(as_json(readings))
 
 
@@ -83,7 +85,8 @@ def as_json(readings: inference.Readings) -> dict[str, Any]:
 
 
 def from_json(values: dict[str, Any]) -> inference.Readings:
-    """Readings from JSON. Raises KeyError, TypeError or ValueError for malformed ones."""
+    """Convert readings from the JSON form that devices sign. Raises KeyError, TypeError or
+    ValueError where a value is missing, malformed or unknown."""
     known = dict(values)
     readings = inference.Readings(
         device_serial=known.pop("device_serial"),

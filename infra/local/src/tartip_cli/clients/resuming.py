@@ -1,4 +1,4 @@
-"""Long streams of answers that resume after an interruption."""
+"""Reads long gRPC streams, resuming after an interruption."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ _ATTEMPTS, _PAUSE_SECONDS = 10, 1.0
 
 
 async def every_answer(call: Callable[[str], Any]) -> AsyncIterator[Any]:
-    """Yield every answer once. `call` opens the stream after a resume token, "" for the beginning.
+    """Yield every answer of a stream once. `call` opens the stream after the given resume token, ""
+    for the beginning.
 
     Answers have a `resume_token`. Raises permanent refusals, and others after ten in a row.
     """

@@ -177,7 +177,7 @@ def ensure_vehicles(path: Path) -> bool:
 
 
 def next_vehicle(home: DataDir, path: Path) -> Vehicle:
-    """The next vehicle of a person, starting over after the last.
+    """Return another vehicle that a person owns at each call, from the first again after the last.
 
     The same offence of one vehicle is recorded only once in ten minutes.
     """

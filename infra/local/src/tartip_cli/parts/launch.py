@@ -1,4 +1,4 @@
-"""Starts a part: drops root if requested, asks to be killed with the supervisor, then execs.
+"""Starts a part: drops root if requested, has the kernel kill it with the supervisor, then execs.
 
 Run as `python -I -S launch.py <options as JSON> <command…>`. It is a separate program because code
 between fork and exec in a process with threads (`preexec_fn`) may hang.

@@ -36,7 +36,7 @@ Stage = tuple[Part | OutsidePart, ...]
 
 @dataclass(frozen=True, kw_only=True)
 class Mesh:
-    """All parts of a run by stage, with the preparations before their start."""
+    """The parts of a run by stage of their start, and what must be prepared before it."""
 
     settings: Settings
     home: DataDir
@@ -59,7 +59,7 @@ class Mesh:
 
     @property
     def needed_first(self) -> frozenset[str]:
-        """The parts that migrations and services need; Triton may start in parallel."""
+        """The names of the parts that must be ready before migrations and services start."""
         return frozenset({"postgres", "nats"})
 
     @property
@@ -68,12 +68,13 @@ class Mesh:
 
     @property
     def migrated_services(self) -> tuple[str, ...]:
-        """The names of the services with a schema."""
+        """The names of this run's services that have a database schema."""
         present = {part.name for part in self.parts}
         return tuple(s.name for s in SERVICES if s.schema is not None and s.name in present)
 
     def prepare(self) -> None:
-        """Provision keys and certificates; update an older vehicle register."""
+        """Create missing keys, renew certificates, and add missing dates of ownership to a vehicle
+        register of an older version."""
         self.certificates.renew()
         self.keys.provision(self.streams.user_names)
         vehicles.complete(self.home.path / "vehicles.json")

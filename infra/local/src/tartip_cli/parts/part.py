@@ -1,6 +1,6 @@
-"""A part of the mesh: its command, its readiness probe, how it is stopped.
+"""Descriptions of the parts of the mesh: their commands, readiness probes and how they are stopped.
 
-A `Part` is a description and does nothing by itself; the supervisor runs it.
+A `Part` does nothing by itself; the supervisor runs it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Probe = Callable[[], Awaitable[bool]]
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
-    """A process that the supervisor runs."""
+    """A process of the mesh that the supervisor starts, probes, restarts and stops."""
 
     name: str
     address: str
@@ -43,7 +43,8 @@ class Part:
 
 @dataclass(frozen=True, kw_only=True)
 class OutsidePart:
-    """An external part, which is only watched."""
+    """A part that runs elsewhere, such as an existing database server: the supervisor probes its
+    address and provisions it, but neither starts nor stops it."""
 
     name: str
     address: str
@@ -54,7 +55,8 @@ class OutsidePart:
 def launched(
     command: tuple[str, ...], *, user: UnixUser | None, death_signal: signal.Signals
 ) -> tuple[str, ...]:
-    """The command, wrapped so that it is killed with the supervisor and runs as the given user."""
+    """Return the command, wrapped so that it gets `death_signal` if the supervisor dies, and runs
+    as `user` (None: the user of the supervisor)."""
     options = {
         "uid": user.uid if user else None,
         "gid": user.gid if user else None,

@@ -34,7 +34,7 @@ _INITDB_SECONDS = 120
 
 @dataclass(frozen=True)
 class Cluster:
-    """The embedded cluster of one data folder."""
+    """The embedded PostgreSQL cluster of one data folder."""
 
     home: DataDir
     port: int
@@ -165,7 +165,8 @@ class Cluster:
 
 
 def erase_cluster(home: DataDir) -> None:
-    """Delete the cluster, wherever it is; only tests do this."""
+    """Delete the database cluster and Triton's folder of this data folder, also where they lie
+    outside it. For tests and benches."""
     place = home.postgres.resolve()
     shutil.rmtree(place.parent if place.is_relative_to(_REACHABLE) else place, ignore_errors=True)
     shutil.rmtree(_REACHABLE / f"{home.identity()}.triton", ignore_errors=True)

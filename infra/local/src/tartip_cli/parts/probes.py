@@ -20,7 +20,7 @@ _CHANNEL_OPTIONS = (
 
 
 class GrpcHealth:
-    """The standard gRPC health service over mutual TLS; the channel is reused."""
+    """A probe that calls the standard gRPC health service over mutual TLS, on one channel."""
 
     def __init__(self, address: str, pair: KeyPair, authority: Path) -> None:
         self._address = address
@@ -39,7 +39,7 @@ class GrpcHealth:
 
 
 def secure_channel(address: str, pair: KeyPair, authority: Path) -> grpc.aio.Channel:
-    """A channel with a client certificate, for every gRPC client of this package."""
+    """Open a gRPC channel with a client certificate; `authority` certifies the server."""
     credentials = grpc.ssl_channel_credentials(
         root_certificates=authority.read_bytes(),
         private_key=pair.key.read_bytes(),

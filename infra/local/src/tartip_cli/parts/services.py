@@ -31,7 +31,7 @@ ERASING = {"GLIBC_TUNABLES": "glibc.malloc.perturb=165:glibc.malloc.tcache_count
 
 @dataclass(frozen=True, kw_only=True)
 class Addresses:
-    """The addresses of the parts that services use, embedded or external."""
+    """The addresses that services get of the parts they use, embedded or external."""
 
     nats: str
     triton: str
@@ -44,7 +44,7 @@ class Addresses:
 
 @dataclass(frozen=True, kw_only=True)
 class ServiceParts:
-    """Builds the parts of the services in the table."""
+    """Describes the services in the table of `topology` as parts of the mesh."""
 
     settings: Settings
     home: DataDir

@@ -36,7 +36,7 @@ class Broker:
         return True
 
     async def provision(self) -> None:
-        """Create missing streams and consumers, update those that differ from the description."""
+        """Create missing streams and consumers, and update those that differ from `topology`."""
         async with self._connected(FEED_PROVISIONER) as client:
             js = client.jetstream(timeout=10)
             for stream in self.topology.feed_streams:
@@ -66,7 +66,8 @@ class Broker:
 async def connect(
     url: str, *, user: str, seed: Path, pair: KeyPair, authority: Path, **options: Any
 ) -> Client:
-    """Connect as a service does: its certificate, its nkey, its own inbox."""
+    """Connect to NATS as `user`, like a service: with a certificate, the user's nkey (read from
+    `seed`) and an inbox that only this user may subscribe to."""
     context = ssl.create_default_context(cafile=str(authority))
     context.load_cert_chain(str(pair.certificate), str(pair.key))
     settings: dict[str, Any] = {

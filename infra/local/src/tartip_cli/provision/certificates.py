@@ -98,12 +98,14 @@ class Certificates:
 
     @property
     def client_authorities(self) -> Path:
-        """The folder with the authority `<kind>.pem` for each kind of client."""
+        """The folder that holds the certificate of the authority for each kind of client, as
+        `<kind>.pem`."""
         return self.folder / "authorities"
 
     @property
     def broker_clients(self) -> Path:
-        """The authorities for clients of the broker: services, and devices for their heartbeats."""
+        """The file with the authorities whose clients NATS accepts: those of services and, for
+        heartbeats, of devices."""
         return self.folder / "broker-clients.pem"
 
     @property
@@ -120,11 +122,11 @@ class Certificates:
         return self._pair("device", name)
 
     def officer(self, operator_id: str) -> KeyPair:
-        """The signing key that an officer's browser or card would hold."""
+        """The signing key of an officer, which a browser or card would hold in production."""
         return self._pair("officer", operator_id)
 
     def issue_partner(self, name: str) -> bool:
-        """Issue the certificate of a partner that has none; return whether it was issued."""
+        """Issue a certificate for the partner unless it has one; return whether one was issued."""
         if self.partner(name).certificate.exists():
             return False
         self._issue("partner", name)

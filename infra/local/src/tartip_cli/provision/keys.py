@@ -21,7 +21,7 @@ _SEED_BYTES = 32
 
 @dataclass(frozen=True)
 class Keys:
-    """The keys in one data folder."""
+    """The secret keys of the mesh that runs from one data folder."""
 
     folder: Path
 
@@ -44,7 +44,7 @@ class Keys:
                 write_private(seed, _user_seed())
 
     def nats_public(self, user: str) -> str:
-        """The user's public key. Raises Failure if the seed is damaged."""
+        """The public key of a NATS user. Raises Failure if the file of its seed is damaged."""
         path = self.nats_seed(user)
         try:
             public: bytes = nkeys.from_seed(bytearray(path.read_bytes())).public_key

@@ -1,6 +1,7 @@
-"""The check before Triton starts: every model file is unchanged since the set-up.
+"""Checks, before Triton starts, that no model file has changed since the models were built.
 
-`infra/triton/build.py` leaves `seal.json` beside the repository: the SHA-256 of each file in it.
+`infra/triton/build.py` writes `seal.json` beside Triton's model repository (the folder `models`):
+the SHA-256 of every file in that repository.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ _ADVICE = "Triton does not start with it; `make models` builds it again"
 
 
 def check_models(folder: Path, *, models: Path) -> None:
-    """Compare `models` with the seal in `folder`; `Failure` names the first file that differs."""
+    """Compare the files in `models` with the seal (`seal.json`) in `folder`. Raises Failure that
+    names the first file that is missing, changed or not in the seal."""
     sealed = read_seal(folder)
     found = {str(path.relative_to(models)): path for path in models.rglob("*") if not path.is_dir()}
     for name, sha256 in sealed.items():
@@ -34,7 +36,8 @@ def check_models(folder: Path, *, models: Path) -> None:
 
 
 def read_seal(folder: Path) -> dict[str, str]:
-    """The SHA-256 of each file, by path under `models`. Raises Failure without a seal."""
+    """Read `seal.json` in `folder`: the SHA-256 (hex) of each model file by its path in the model
+    repository. Raises Failure if the file is missing or malformed."""
     path = folder / SEAL
     try:
         return {str(name): str(sha256) for name, sha256 in json.loads(path.read_text()).items()}

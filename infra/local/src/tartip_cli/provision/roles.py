@@ -26,7 +26,7 @@ _PROVISION_SECONDS = 60
 
 @dataclass(frozen=True)
 class Database:
-    """The database `tartip` on the server that the provisioner's address names."""
+    """The database `tartip` on the server of `provisioner_url`, and its provisioning."""
 
     provisioner_url: str
     home: DataDir

@@ -31,7 +31,8 @@ class Permissions:
 
 @dataclass(frozen=True, kw_only=True)
 class User:
-    """A NATS user; the maps are from stream to subjects."""
+    """A NATS user and what it may do. `publishes` and `consumes` map streams to subjects; `follows`
+    names streams of the live feed; the other fields are subjects of core NATS."""
 
     name: str
     publishes: dict[str, list[str]]
@@ -60,7 +61,8 @@ class User:
 
 @dataclass(frozen=True)
 class Topology:
-    """Two accounts: the mesh's, and the live feed's, which gets only the subjects of its streams.
+    """The streams, consumers and users of NATS in two accounts: that of the mesh, and that of the
+    live feed, which gets only the subjects of its streams.
 
     Events are exported to the feed as they are published; nothing is exported back.
     """

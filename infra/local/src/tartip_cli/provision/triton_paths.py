@@ -66,7 +66,7 @@ def triton_user() -> UnixUser | None:
 
 
 def own_folder(home: DataDir, user: UnixUser | None) -> Path:
-    """The folder of this data folder that Triton's user owns."""
+    """The folder for Triton's certificate, which Triton's user owns; one for each data folder."""
     return home.run if user is None else _REACHABLE / f"{home.identity()}.triton"
 
 
@@ -81,7 +81,8 @@ def make_own(folder: Path, user: UnixUser) -> None:
 
 
 def paths_for(folder: Path, user: UnixUser | None) -> TritonPaths:
-    """The paths that this user can access: in `folder` (`.triton`), or of the copies to make."""
+    """Return paths that this user can access: those in `folder` (`.triton`) or, if it cannot access
+    them, those of the copies that `fill` makes."""
     packages, python = _packages(folder), (folder / "venv/bin/python").resolve()
     reached = (packages, folder / MODELS, folder / "libpython", _library_of(python))
     root, models = folder, folder / MODELS
@@ -95,7 +96,8 @@ def paths_for(folder: Path, user: UnixUser | None) -> TritonPaths:
 
 
 def fill(paths: TritonPaths, folder: Path) -> None:
-    """Check the models and make missing copies; idempotent. Raises Failure."""
+    """Check the models in `folder` and make missing copies at `paths`. Idempotent. Raises Failure
+    if a model has changed or a copy cannot be written."""
     try:
         check_models(folder, models=folder / MODELS)
         if paths.models == folder / MODELS:

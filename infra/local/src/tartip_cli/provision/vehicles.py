@@ -110,7 +110,8 @@ def write(path: Path, vehicles: list[Vehicle]) -> None:
 
 
 def read(path: Path) -> Iterator[Vehicle]:
-    """Vehicles with their current owner; plates without exactly one are left out."""
+    """Yield the vehicles in the file with their current owner. Plates without a current owner, or
+    with several, are left out."""
     for plate, value in json.loads(path.read_text()).items():
         records = value if isinstance(value, list) else [value]
         current = [record for record in records if record.get("until") is None]

@@ -1,4 +1,4 @@
-"""A part at run time: started, probed, restarted with growing pauses, stopped."""
+"""Parts at run time: they are started, probed, restarted with growing pauses, and stopped."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ OnChange = Callable[[str, State], None]
 
 
 class Watched(ABC):
-    """A supervised part with its state; the event `was_ready` is set at the first readiness."""
+    """A supervised part with its state. `was_ready` is set when the part first becomes ready."""
 
     def __init__(self, part: Part | OutsidePart, on_change: OnChange) -> None:
         self.part = part
@@ -67,7 +67,7 @@ class Watched(ABC):
 
     @abstractmethod
     async def keep(self) -> None:
-        """Start the part and keep it running until it is stopped."""
+        """Start the part, or wait for an external one, and watch it until it is stopped."""
 
     async def stop(self, *, at_once: bool = False) -> None:
         self._become(State.STOPPED)
@@ -151,7 +151,8 @@ class RunningPart(Watched):
             await asyncio.sleep(_PAUSES[min(max(deaths - 1, 0), len(_PAUSES) - 1)])
 
     async def stop(self, *, at_once: bool = False) -> None:
-        """Signal, wait, then kill; does nothing if the part does not run."""
+        """Signal the part's processes, wait, then kill them; `at_once` does not wait. Does nothing
+        if the part does not run."""
         self._stopping = True
         process = self._process
         if process is not None and process.returncode is None:

@@ -30,7 +30,8 @@ async def verdict_of(probe: Probe) -> bool | None:
 
 
 def raise_if_cancelled() -> None:
-    """Restore a cancellation that a library replaced by an error of its own."""
+    """Raise CancelledError if this task was cancelled: a library may have replaced the cancellation
+    by an error of its own."""
     task = asyncio.current_task()
     if task is not None and task.cancelling():
         raise asyncio.CancelledError

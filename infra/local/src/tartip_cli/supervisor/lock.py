@@ -20,7 +20,7 @@ _ORPHAN_SECONDS = 10.0
 
 @dataclass(frozen=True, kw_only=True)
 class RunningMesh:
-    """The data that commands need about the mesh that runs from a folder."""
+    """What commands need to know about the mesh that runs from a data folder."""
 
     pid: int
     port_base: int
@@ -81,7 +81,7 @@ def is_locked(home: DataDir) -> bool:
 
 
 def running_mesh(home: DataDir) -> RunningMesh | None:
-    """The mesh that holds the lock of this folder, or None."""
+    """Return what is known of the mesh that runs from this folder; None if none does."""
     if not is_locked(home):
         return None
     try:
@@ -91,7 +91,8 @@ def running_mesh(home: DataDir) -> RunningMesh | None:
 
 
 async def end_orphans(home: DataDir) -> None:
-    """End parts left by a killed supervisor; the caller must hold the lock."""
+    """End the processes of parts that a killed supervisor left behind, and delete their pid files.
+    The caller must hold the lock of the folder."""
     left = [(path, ProcessId.read(path)) for path in home.run.glob("*.pid")]
     async with asyncio.TaskGroup() as group:
         for path, process in left:

@@ -29,7 +29,7 @@ _MAX_FORM_BYTES = 4096
 
 @dataclass(frozen=True)
 class Issuer:
-    """Issues tokens, signed with a key of the data folder."""
+    """Issues access tokens, signed (ES256) with a key that is stored in the data folder."""
 
     url: str
     key: ECKey

@@ -1,1 +1,1 @@
-"""Spans of the mesh: receiving, storing, finding those of a story, drawing them."""
+"""Spans of the mesh: receives and stores them, finds those of one case (its story), draws them."""

@@ -25,11 +25,11 @@ _PROTOBUF = "application/x-protobuf"
 
 
 class Refused(Exception):
-    """The body is not OTLP, or too large."""
+    """The body of a request is not OTLP, or is too large."""
 
 
 class Receiver:
-    """The routes of the receiver."""
+    """Receives OTLP over HTTP: stores spans and logs in files, keeps the last metrics in memory."""
 
     def __init__(self, spans: SpanFiles, logs_to: SpanFiles) -> None:
         self._spans = spans

@@ -30,7 +30,7 @@ Convert = Callable[[Any], Any]
 
 
 def as_json(message: Message) -> dict[str, Any]:
-    """The fields that are set, by their names in JSON; enums as numbers."""
+    """Return the fields of a message that are set, by their names in JSON; enums as numbers."""
     document = {}
     for field, value in message.ListFields():
         name, convert = _form(field)

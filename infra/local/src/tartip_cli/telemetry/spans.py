@@ -58,7 +58,8 @@ class SpanFiles:
         return sorted(self._folder.glob(f"{self._prefix}[0-9]*.jsonl"))
 
     def spans_mentioning(self, tokens: Iterable[str]) -> Iterator[Span]:
-        """Every span of the lines that contain one of the texts; the caller filters them."""
+        """Yield the spans of all stored lines that contain any of `tokens` as a JSON string. A line
+        holds many spans, so the caller must filter them."""
         pattern = re.compile("|".join(re.escape(json.dumps(token)) for token in tokens).encode())
         for path in self.files():
             with path.open("rb") as file:

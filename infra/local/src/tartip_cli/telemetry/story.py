@@ -1,4 +1,4 @@
-"""A story from many traces: the requested trace, those that link to it, those on its subjects.
+"""Finds a story, the traces of one case: those that link to each other or name the same records.
 
 First deliveries continue the first trace of a story; redeliveries and later requests have separate
 traces that link to it, carry its id (`tartip.story` is the id of the first trace) or name the same
@@ -41,7 +41,7 @@ class Story:
         return max(span.end_ns for span in self.spans)
 
     def edges(self) -> set[tuple[str, str]]:
-        """Pairs of services of which the first called or triggered the second."""
+        """Return pairs of services of which the first called or triggered the second."""
         by_id = {span.span_id: span for span in self.spans}
         found = set()
         for span in self.spans:
@@ -60,7 +60,8 @@ class Story:
 
 
 def find_story(files: SpanFiles, query: str) -> Story | None:
-    """The story of an id or number, searched until no further trace belongs to it; or None."""
+    """Return the story of a trace id, report number, fine number or violation id; None if no span
+    names it. The search ends when no further trace belongs to the story, or at a limit."""
     traces: set[str] = set()
     subjects: set[str] = set()
     wanted = {query}

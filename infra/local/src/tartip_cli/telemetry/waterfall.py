@@ -29,7 +29,7 @@ _UNITS = (("d", 86_400, "h", 3_600), ("h", 3_600, "min", 60), ("min", 60, "s", 1
 
 @dataclass(frozen=True)
 class Stretch:
-    """Spans of one trace without a long pause between them."""
+    """Consecutive spans of one trace, without a long pause between them."""
 
     trace_id: str
     spans: tuple[Span, ...]
@@ -83,7 +83,7 @@ def stretches(story: Story) -> list[Stretch]:
 
 
 def waterfall(story: Story, width: int) -> Iterator[Text | Table]:
-    """The texts and tables to print, for a terminal of this width."""
+    """Yield the texts and tables to print, for a terminal of this width in characters."""
     layout = Layout.of(story, width)
     colours = dict(zip(story.services, itertools.cycle(_COLOURS), strict=False))
     for number, stretch in enumerate(stretches(story)):
@@ -95,7 +95,7 @@ def waterfall(story: Story, width: int) -> Iterator[Text | Table]:
 
 
 def verdict_of(span: Span) -> str:
-    """Why a span failed: the reason of a refusal, else the error; empty if it did not."""
+    """Why a span failed: the reason of a refusal, else the error; "" if the span did not fail."""
     refusal = span.attributes.get("tartip.refusal")
     return str(refusal or span.error or "")
 

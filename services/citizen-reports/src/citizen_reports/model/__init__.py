@@ -1,1 +1,1 @@
-"""The domain rules: pure, without a clock or I/O except reading the packaged tables of the law."""
+"""The domain rules: pure, without a clock or I/O except reading the legal tables of `law`."""

@@ -45,7 +45,7 @@ class Actor:
 
 @dataclass(frozen=True)
 class Files:
-    """The numbers of a report's files that are, and that are not yet, in the evidence store."""
+    """How many of a report's files are in the evidence store, and how many are not yet."""
 
     stored: int = 0
     waiting: int = 0
@@ -54,7 +54,8 @@ class Files:
 def accept_evidence(
     report: Report, offence_code: str, actor: Actor, deadlines: Deadlines, files: Files
 ) -> tuple[Report, Report]:
-    """Return the report in work, taken first if it was only routed, and the accepted report.
+    """Accept a report's files as evidence of an offence. Returns the report in work (taken by the
+    actor, if it was only routed) and then the report as accepted.
 
     Raises StatusNotAllowed, NotTraffic or NoEvidence.
     """

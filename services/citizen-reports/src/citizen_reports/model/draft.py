@@ -37,7 +37,7 @@ class Place:
         return (self.latitude, self.longitude) != (0.0, 0.0)
 
     def km_to(self, other: "Place") -> float:
-        """Great-circle distance in km."""
+        """Return the great-circle distance to the other place in km."""
         here, there = (self.latitude, self.longitude), (other.latitude, other.longitude)
         return float(h3.great_circle_distance(here, there, unit="km"))
 
@@ -78,8 +78,8 @@ class Draft:
     officer: str
 
     def checked(self, now: datetime, *, report_id_ok: bool) -> "CheckedDraft":
-        """Return the checked draft with its region determined. Raises BadRequest with every
-        wrong field."""
+        """Return the checked draft with its region determined. Raises BadRequest with every wrong
+        field. `report_id_ok` says whether the app sent a valid report id."""
         with checks() as check:
             check.that(report_id_ok, "report_id", "a UUIDv7 in lower case", code="REPORT_ID_WRONG")
             check.that(

@@ -1,4 +1,4 @@
-"""Pictures and films that are uploaded in pieces: the checks of a piece and of the whole file."""
+"""Pictures and films that apps upload in pieces: checks of each piece and of the whole file."""
 
 import hashlib
 import re
@@ -28,7 +28,8 @@ class MediaState(StrEnum):
 
 @dataclass(frozen=True)
 class Announced:
-    """Size in bytes, SHA-256 (hex) and media type of the whole file, repeated with every piece."""
+    """What the app states of the whole file with every piece of it: size in bytes, SHA-256 (hex)
+    and media type."""
 
     total_bytes: int
     sha256: str
@@ -80,9 +81,10 @@ class Media:
         return self.received_bytes == self.announced.total_bytes
 
     def new_part_of(self, piece: Piece) -> bytes:
-        """Return the bytes of the piece that have not been received yet, b"" if there are none.
+        """Return those bytes of the piece that continue the received ones, b"" if there are none.
 
-        Raises MediaDiffers for a piece of another file, MediaGap where an earlier piece is missing.
+        Raises MediaDiffers for a piece of another file or past the announced end, MediaGap where an
+        earlier piece is missing.
         """
         if piece.announced != self.announced:
             raise MediaDiffers
@@ -94,8 +96,9 @@ class Media:
 
 
 def check_piece(piece: Piece, *, media_id_ok: bool) -> None:
-    """Check the fields of a piece. Raises BadRequest with every wrong field; a single wrong
-    field determines the code."""
+    """Check the fields of one uploaded piece of a file. Raises BadRequest that lists every wrong
+    field; if only one is wrong, the error has that field's own code, such as SHA256_WRONG.
+    `media_id_ok` says whether the id of the file was a UUIDv7."""
     announced = piece.announced
     with checks() as check:
         check.that(media_id_ok, "media_id", "a UUIDv7 in lower case", code="MEDIA_ID_WRONG")

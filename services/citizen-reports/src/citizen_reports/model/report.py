@@ -141,7 +141,8 @@ class Deadlines:
             return self.table.of_dispute(category, region, disputed_at)
 
     def after_taking(self, current: Deadline, registered_at: datetime) -> Deadline:
-        """The deadline once an operator has taken the report, which may be `current`."""
+        """The deadline after an operator has taken the report; `current` if that does not change
+        it."""
         with _refused_by_name():
             return self.table.after_taking(current, registered_at)
 
@@ -226,7 +227,7 @@ class Report:
 
     @property
     def due_at(self) -> datetime | None:
-        """The time by which the desk must act; None while the deadline is suspended."""
+        """The time by which operators must act; None while the deadline is suspended."""
         if self.deadline is None or self.status not in CLOCK_RUNS:
             return None
         return self.deadline.due_at

@@ -1,4 +1,4 @@
-"""Numbers and reads the changes of each partner's reports (`reports` adds them).
+"""Numbers and reads the changes of each partner's reports, which `storage.reports` adds.
 
 A partner's changes form a sequence without gaps, in the order in which they were committed: a
 change is numbered once it is seen, and numbers are given by one transaction at a time. So no lower

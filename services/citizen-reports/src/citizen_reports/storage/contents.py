@@ -68,7 +68,8 @@ class Contents:
 
 @dataclass(frozen=True)
 class Written:
-    """What a report says and who reported, with the report's key; None if it was destroyed."""
+    """The decrypted contents of a report, its reporter, and the report's data key (None if that was
+    destroyed)."""
 
     contents: Contents
     reporter: Reporter

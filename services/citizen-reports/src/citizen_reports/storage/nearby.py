@@ -46,7 +46,7 @@ _BEFORE = Read(
 
 @dataclass(frozen=True)
 class Located:
-    """A report with the place of what it reports."""
+    """A report with the decrypted place of its incident (NOWHERE if that was erased)."""
 
     report: Report
     place: Place
@@ -54,7 +54,7 @@ class Located:
 
 @dataclass(frozen=True)
 class Neighbour:
-    """A report near another, with the place of what it reports; NOWHERE if that was erased."""
+    """A report close to another; `place` is where its incident was, NOWHERE if that was erased."""
 
     report_id: UUID
     number: str
@@ -73,8 +73,9 @@ async def located(db: Database, report_id: UUID) -> Located:
 async def registered_before(
     db: Database, report: Report, cells: Iterable[str], within: timedelta
 ) -> list[Neighbour]:
-    """Return at most NEIGHBOURS_MAX reports of the same category in these H3 cells that occurred
-    `within` this time of a registered report and were not registered after it, earliest first."""
+    """Return at most NEIGHBOURS_MAX reports of the same category in these H3 cells whose incidents
+    were at most `within` before or after that of `report`, which must be registered. Reports
+    registered after it are left out; the earliest registered comes first."""
     assert report.receipt is not None
     rows = await db.read(
         SYSTEM,

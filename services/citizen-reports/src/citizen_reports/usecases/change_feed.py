@@ -1,8 +1,8 @@
 """Streams of a partner's changes from a resume token onwards, without gaps, while the app is
 connected.
 
-Every 200 ms new changes are numbered, and a single query of the counters serves all followers; only
-followers with new changes query the changes.
+Every 200 ms new changes are numbered, and a single query finds the last number of every partner;
+only the streams of partners with new changes then query these changes.
 """
 
 import asyncio

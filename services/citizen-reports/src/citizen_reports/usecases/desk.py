@@ -46,7 +46,8 @@ class DeskView:
 
 @dataclass(frozen=True)
 class Shown:
-    """A report and the version that the operator was shown; a version of 0 is not compared."""
+    """The report that an operator acts on, and the version of it that the operator was shown; a
+    version of 0 is not compared."""
 
     report_id: UUID
     version: int = 0

@@ -52,8 +52,8 @@ class FollowUp:
         self._evidence = evidence
 
     async def check_deadline(self, key: str) -> None:
-        """Escalate an overdue report. `key` is "report:deadline number:step"; a deadline that
-        was met or moved has no effect."""
+        """Escalate an overdue report. `key` is "report id:deadline number:escalation step"; has no
+        effect where the deadline was met or moved."""
         report_id, deadline_number, step = key.split(":")
         now = self._clock()
         async with self._db.begin(SYSTEM) as tx:
@@ -69,7 +69,8 @@ class FollowUp:
             await self._escalate(tx, report, int(step))
 
     async def close(self, key: str) -> None:
-        """Close a report that was not disputed in time. `key` is "report:version of the answer"."""
+        """Close a report that was not disputed in time. `key` is "report id:version", with
+        the version that the answer gave the report."""
         report_id, version = key.split(":")
         async with self._db.begin(SYSTEM) as tx:
             report = await reports.get_for_update(tx, UUID(report_id))

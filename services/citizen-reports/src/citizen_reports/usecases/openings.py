@@ -26,8 +26,8 @@ from citizen_reports.usecases.recording import audit, bind_trace
 
 @dataclass(frozen=True)
 class Piece:
-    """A piece of a file's shown form. Only the first piece has the type, hashes (SHA-256, hex)
-    and size."""
+    """A chunk of the bytes of a file, as shown to operators. Only the first has the media type, the
+    hashes (SHA-256, hex) and the size."""
 
     content: bytes
     content_type: str = ""
@@ -38,7 +38,7 @@ class Piece:
 
 class Evidence(Protocol):
     def read(self, sha256: str, *, confidential: bool) -> AsyncIterator[Piece]:
-        """Stream the shown form of the original with this SHA-256 (hex)."""
+        """Stream the copy shown to operators of the file whose original has this SHA-256 (hex)."""
         ...
 
 

@@ -21,7 +21,7 @@ SYSTEM_ACTOR = "system"
 
 
 def bind_trace(report: Report) -> None:
-    """Annotate the call's span with the report and bind the call to the report's story."""
+    """Annotate the current span with the report, and bind the rest of the call to its story."""
     telemetry.annotate(report=report.name)
     telemetry.bind_story(report.story)
 
@@ -53,7 +53,7 @@ class ReportRecorder:
     def __init__(
         self, deadlines: Deadlines, *, draw: Callable[[int], int] = secrets.randbelow
     ) -> None:
-        """`draw` draws the serial of a report's number, below its argument."""
+        """`draw` returns a random serial number below its argument, for a report's number."""
         self._deadlines = deadlines
         self._draw = draw
 
@@ -68,8 +68,8 @@ class ReportRecorder:
         note: str = "",
         fact: Event | None = None,
     ) -> Report:
-        """Store the decision and publish its event: `fact` if given, else `status_changed`.
-        Returns `after`."""
+        """Store the decision that changed the report from `before` to `after`, and publish its
+        event: `fact` if given, else `status_changed`. Returns `after`."""
         key = await contents.report_key(tx, after.report_id) if note else None
         await reports.save_report(tx, before, after)
         decision = _Decision(after, actor, fact or events.status_changed(after, at), note)

@@ -131,8 +131,8 @@ def total_to_proto(rows: list[RevenueRow], region: str) -> fines_pb2.Revenue:
 
 
 def state_filter(state: "fines_pb2.FineState.ValueType") -> str:
-    """Return the stored name of a state, "" for all states. A state that is reserved for later
-    has a name that no fine has."""
+    """Return the stored name of the state in a request; "" (no filter) if none is given. No fine
+    has the name of a state that is reserved for later."""
     if state == fines_pb2.FINE_STATE_UNSPECIFIED:
         return ""
     return fines_pb2.FineState.Name(state).removeprefix("FINE_STATE_").lower()

@@ -168,7 +168,8 @@ class Fine:
         return moved if self.amount else replace(moved, version=self.version)
 
     def next_version(self) -> "Fine":
-        """Return the fine with the version of a further event of the same transaction."""
+        """Return the fine with its version raised by one, for a second event that is published in
+        the same transaction."""
         return replace(self, version=self.version + 1)
 
     def held(self, reason: str, conflicts: tuple[str, ...] = ()) -> "Fine":

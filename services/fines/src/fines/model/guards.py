@@ -26,8 +26,8 @@ MOMENT_IN_DOUBT = frozenset(
 
 
 def time_hold(occurred_at: datetime, now: datetime, terms: FineTerms) -> Hold:
-    """Return the hold of a term that has expired, or Hold.NONE. The terms of KoAP Arts. 62 and
-    822-1(3) are counted in calendar days, the reading that favours the owner."""
+    """Return the hold of a term for issuing a fine that has expired, or Hold.NONE. The terms of
+    KoAP Arts. 62 and 822-1(3) are counted in calendar days, which favours the owner."""
     occurred_on, today = almaty_day(occurred_at), almaty_day(now)
     if occurred_at > now:
         return Hold.OCCURRED_IN_FUTURE
@@ -41,7 +41,8 @@ def time_hold(occurred_at: datetime, now: datetime, terms: FineTerms) -> Hold:
 def fact_holds(
     violation: ConfirmedViolation, articles: Articles | None, guards: Guards | None
 ) -> Iterator[Hold]:
-    """Yield every hold that forbids an automatic prescription, the most important first.
+    """Yield the holds that forbid an automatic prescription, the most important first. If the
+    violation as a whole cannot be checked, that hold is the only one.
 
     `articles` and `guards` are the editions in force at the offence, None where no edition was.
     """

@@ -1,4 +1,4 @@
-"""The legal tables from which fines are computed, read once at the start of the service."""
+"""The legal tables from which fines are computed; the service reads them once, at its start."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -29,19 +29,22 @@ class Law:
         return self.yearly.calendar
 
     def amount(self, article: Article, sent_on: date) -> Amount:
-        """The amount under the base value and the discount in force on `sent_on`. Raises
-        TableYearMissing."""
+        """Return the amount of a fine under `article`, in full and discounted, by the base value
+        and the discount in force on `sent_on`, the day on which the prescription is sent. Raises
+        TableYearMissing where that year has no base value."""
         base_value = self.yearly.base_values.on(sent_on)
         return amount_of(article, base_value, self.terms.on(sent_on))
 
     def dates(self, delivered_at: datetime, count: DayCount) -> LegalDates:
-        """The legal dates, counted from the day of delivery in Almaty. Raises TableYearMissing."""
+        """Return the last days for discount, appeal and payment, counted from the day of delivery
+        in Almaty. `count` says which days are counted. Raises TableYearMissing where the calendar
+        of a year is missing."""
         return legal_dates(almaty_day(delivered_at), self.calendar, self.terms, count)
 
 
 def read_law(*, assume_years: bool = False) -> Law:
-    """Return the tables of the law. `assume_years` extrapolates missing years, only for trials;
-    see `law.yearly`."""
+    """Read the legal tables shipped with the library `law`. `assume_years` (trials only) derives
+    base values and calendars for years that have none; see `law.yearly`."""
     return Law(
         articles=read_articles(),
         terms=read_fine_terms(),

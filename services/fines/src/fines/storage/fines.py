@@ -28,7 +28,7 @@ _FOUND, _LOCKED = Read(_BY_NUMBER), Read(_BY_NUMBER.with_for_update())
 
 @dataclass(frozen=True)
 class FineFilter:
-    """Conditions that must all hold; a field that is "" or False sets no condition."""
+    """Conditions that fines must all meet; a field that is "" or False sets no condition."""
 
     state: str = ""
     region: str = ""
@@ -39,7 +39,8 @@ class FineFilter:
 
 
 def scope_of_key(scope: Scope, kind: str, value: str) -> Scope:
-    """The scope in which a bank sees the fines under this key alone (row-level security)."""
+    """Return the scope in which row-level security shows a bank only the fines with the search key
+    `value` of this `kind` (owner, plate or number)."""
     return replace(scope, lookup=f"{kind}:{value}")
 
 

@@ -31,8 +31,8 @@ _ONE_DAY = timedelta(days=1)
 
 @dataclass(frozen=True)
 class PaymentFilter:
-    """Conditions that must all hold; a field that is None or "" sets none. Days are days in
-    Almaty; both ends are included."""
+    """Conditions that payments must all meet; a field that is None or "" sets none. Days are days
+    in Almaty; both ends are included."""
 
     state: PaymentState | None = None
     number: str = ""

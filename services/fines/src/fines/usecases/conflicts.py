@@ -19,7 +19,7 @@ from fines.storage import fines
 
 @dataclass(frozen=True)
 class Record:
-    """A violation that is compared with issued fines; `number` is the number of its own fine."""
+    """A violation to compare with issued fines; `number` is that of the fine for this violation."""
 
     number: str
     plate_index: bytes
@@ -53,8 +53,8 @@ async def claim(tx: Tx, record: Record) -> None:
 
 
 async def conflicts_of(tx: Tx, record: Record, counts: Callable[[Fine], bool]) -> list[Conflict]:
-    """Return the conflicts, the most serious first. `counts` selects the other fines of the
-    vehicle that are compared."""
+    """Return the conflicts with issued fines, the most serious first. Other fines of the vehicle
+    are compared only where `counts` returns True."""
     repeated = await stored.fines_on_evidence(tx, record.number, record.violation.frames)
     passages, journeys = [], []
     for other in await _others(tx, record):

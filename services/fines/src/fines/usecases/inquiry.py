@@ -49,7 +49,8 @@ class Facts:
 
 @dataclass(frozen=True)
 class Ownership:
-    """The only registration valid at the offence, or None, and the holds that forbid a fine."""
+    """The vehicle's registration at the offence (None unless there was exactly one), and the holds
+    that forbid a fine."""
 
     registration: Registration | None
     holds: tuple[Hold, ...]

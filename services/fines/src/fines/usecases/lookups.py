@@ -1,7 +1,7 @@
 """Banks look fines up by owner, plate or number; the audit log keeps who asked, and for whom.
 
-An entry holds the blind index of what was asked, never the value: all look-ups of one person can be
-found, and none tells who he is.
+An audit entry holds a keyed hash (blind index) of the requested value, never the value: all
+look-ups of one person can be found, and no entry reveals who that is.
 """
 
 from dataclasses import dataclass

@@ -28,8 +28,8 @@ AT_ONCE = 4
 
 @dataclass(frozen=True)
 class Rechecked:
-    """A fine and the holds that would prevent its issue today; `remaining` is the number of
-    fines that follow."""
+    """An issued fine, the holds that would prevent its issue today, and the numbers of conflicting
+    fines; `remaining` is how many fines are still to be checked."""
 
     fine: Fine
     holds: tuple[Hold, ...]

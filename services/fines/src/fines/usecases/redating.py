@@ -27,8 +27,8 @@ PAGE = 200
 
 @dataclass(frozen=True)
 class Redated:
-    """A fine before and after the run. `refusal` says why the dates could not be computed, or is
-    ""; `remaining` is the number of fines that follow."""
+    """A fine before and after its dates were recomputed. `refusal` says why they could not be, or
+    is ""; `remaining` is how many fines are still to come."""
 
     before: Fine
     after: Fine

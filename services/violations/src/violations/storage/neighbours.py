@@ -79,7 +79,8 @@ async def add_conflict(
 
 
 async def is_contradicted(tx: Tx, violation_id: UUID) -> bool:
-    """Whether an open or confirmed violation still has a holding conflict with this violation."""
+    """Whether this violation must still be held because of a conflict with another that is in
+    review or confirmed."""
     other = violations.alias()
     query = (
         select(literal(True))

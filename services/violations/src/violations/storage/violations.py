@@ -52,8 +52,8 @@ async def add(
     read_id: UUID | None = None,
     dedupe_seconds: int = 0,
 ) -> None:
-    """Store a new violation. `read_id` and `dedupe_seconds` are given only where a device
-    measured the violation."""
+    """Store a new violation under its `rule`. Only for violations that a device measured, `read_id`
+    is the plate read, and reads within `dedupe_seconds` count as the same passage."""
     values = await _sealed(tx, violation) | {
         "rule": rule,
         "read_id": read_id,

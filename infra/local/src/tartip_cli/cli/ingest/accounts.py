@@ -1,4 +1,4 @@
-"""The account of every second of each film, as a table and as JSON."""
+"""Accounts of films, as a table and as JSON: the seconds analysed, or left out and why."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ NOTES: Final = {
 
 @dataclass(frozen=True)
 class Account:
-    """The account of one film, and the source of its start time."""
+    """The gateway's account of one film's seconds, with the film's start time and its source."""
 
     summary: inference.FilmSummary
     began: Began
@@ -47,7 +47,7 @@ def account_as_json(account: Account) -> dict[str, Any]:
 
 
 def account_table(accounts: dict[str, Account]) -> Table:
-    """A table of the accounts, one row per film; the keys are the displayed file names."""
+    """Return a table with one row per film; the keys of `accounts` are the displayed file names."""
     table = Table(title="seconds of film", title_justify="left")
     table.add_column("film", overflow="fold")
     for header in ("offered", "looked at"):

@@ -39,7 +39,8 @@ class _PictureTooLarge(Refusal):
 
 @dataclass(frozen=True)
 class FileAnswer:
-    """A result and the processed share of the file (0 to 1, 0 if unknown), or a film's account."""
+    """One answer to a sent file: the result of a frame with the share of the file processed so far
+    (0 to 1, 0 if unknown) or, last of a film, its account."""
 
     result: inference.FrameResult | None
     share: float
@@ -51,7 +52,8 @@ Answers = AsyncIterator[FileAnswer]
 
 @dataclass(frozen=True)
 class Asking:
-    """The parameters of sending files: the camera, the readings and the analysis rate."""
+    """How files are sent: for which camera, with which signed readings, how many frames a second
+    (`fps`) or in all (`frames`) are analysed, and the start time of films, if given."""
 
     mesh: Outside
     camera: str

@@ -48,14 +48,15 @@ Share = Callable[[float], None]
 
 @dataclass
 class Copies:
-    """The folder of the copies; each copy gets a unique name."""
+    """Writes the copies into one folder; each copy gets a unique name."""
 
     folder: Path
     _names: set[str] = field(default_factory=set)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def draw(self, source: Source, results: Sequence[inference.FrameResult], report: Share) -> Path:
-        """Write the copy; blocking. Raises OSError if it cannot be written."""
+        """Write a copy of `source` with its results and return the path. Blocking. Raises OSError
+        if the copy cannot be written."""
         assert source.path is not None
         path = self._name_for(source.path, ".mp4" if source.is_film else ".jpg")
         if source.is_film:
@@ -111,7 +112,7 @@ class Looks:
         )
 
     def at(self, seconds: float) -> list[Mark]:
-        """The marks at a time, interpolated between two analysed frames."""
+        """The marks to draw at this time, interpolated between the analysed frames around it."""
         place = bisect_right(self.times, seconds + 1e-6) - 1
         if place < 0 or seconds - self.times[place] > self._patience:
             return []
@@ -150,7 +151,8 @@ class Looks:
         return mark if seconds - begin <= self._usual * _NEARER_HALF else None
 
     def captions_at(self, seconds: float) -> list[Caption]:
-        """The captions at a time; each box is shown only briefly, since the object moves on."""
+        """The captions to draw at this time. The box of a caption is shown for a shorter time than
+        its text, since the object moves on."""
         return [
             caption if seconds < at + PLACE_SECONDS else replace(caption, box=None)
             for at, caption in self.captions

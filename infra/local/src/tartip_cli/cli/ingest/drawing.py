@@ -54,7 +54,8 @@ class Mark:
 
     @property
     def group(self) -> str:
-        """The group that shares track numbers: a truck may be labelled a car in another frame."""
+        """The group of labels whose tracks are numbered together: a truck may be labelled a car in
+        another frame of its track."""
         return self.kind if self.kind in ("plate", "face") else "object"
 
 

@@ -15,7 +15,7 @@ EARLIEST: Final = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
 
 
 class By(StrEnum):
-    """The source of a start time."""
+    """Where the start time of a film comes from."""
 
     USER = "given"
     FILE = "the file's own creation time"
@@ -29,8 +29,8 @@ class Began:
 
 
 def parse_hour(text: str, *, now: dt.datetime) -> dt.datetime:
-    """Parse RFC 3339; without an offset the time is that of Almaty. Raises Failure for a malformed
-    or future time.
+    """Parse a time in RFC 3339 and return it in UTC; without an offset it is Almaty time. Raises
+    Failure for a malformed time or one after `now`.
     """
     from law.zone import start_of
 
@@ -51,7 +51,8 @@ def parse_hour(text: str, *, now: dt.datetime) -> dt.datetime:
 
 
 def began(path: Path, given: dt.datetime | None, *, now: dt.datetime) -> Began:
-    """The start of a film. Blocking: reads the whole file without decoding it."""
+    """Return the start time of a film and its source: `given`, else the creation time in the file
+    if that is plausible, else `now` less the length. Blocking: reads the whole file."""
     if given is not None:
         return Began(given, By.USER)
     seconds, created = _measured(path)

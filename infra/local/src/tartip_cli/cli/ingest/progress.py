@@ -55,7 +55,7 @@ class Progress:
         self._shown.stop()
 
     def looked(self, source: Source, share: float, summary: FileSummary) -> None:
-        """Record that another frame was analysed; `share` (0 to 1) of the file is processed."""
+        """Show that another frame of `source` was analysed, of which `share` (0 to 1) is done."""
         self._looked += 1
         if source.is_film or source.is_stream:
             began = self._began_at.setdefault(source.name, time.monotonic())

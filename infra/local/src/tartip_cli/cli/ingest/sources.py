@@ -25,7 +25,7 @@ _RTSP = ("rtsp://", "rtsps://")
 
 @dataclass(frozen=True)
 class Source:
-    """A file or an RTSP address."""
+    """A file or an RTSP address that was given to be analysed."""
 
     name: str
     path: Path | None
@@ -34,7 +34,7 @@ class Source:
 
     @cached_property
     def is_film(self) -> bool:
-        """Whether the source is a film, by its content or else its name."""
+        """Whether the source is a film: by its content, or by its name unless it is a picture."""
         if self.path is None:
             return False
         start = _start_of(self.path)
@@ -58,8 +58,8 @@ class Source:
 
 
 def sources_of(given: list[str]) -> list[Source]:
-    """All files that the names, folders and patterns give, in order; for a missing file, `missing`
-    says why.
+    """Return the files that the given names, folders and patterns stand for, in order. A file that
+    does not exist is returned too, with the reason in `missing`.
 
     Raises Failure if no file exists.
     """
@@ -117,7 +117,8 @@ class SourceReadings:
             raise Failure(f"{path} is not a JSON object of signed readings", Exit.USAGE) from error
 
     def in_order(self, sources: list[Source]) -> list[Source]:
-        """The sources ordered by the device's counter. Raises Failure for malformed readings."""
+        """Return the sources by increasing counter of their readings, the order in which the device
+        signed them. Raises Failure for malformed readings."""
 
         def counter(source: Source) -> int:
             signed = self.of(source.path) if source.path is not None else None

@@ -1,4 +1,4 @@
-"""The table at the end: detections by file, and their totals."""
+"""The table that `tartip ingest` prints at the end: detections by file, and their totals."""
 
 from __future__ import annotations
 
@@ -59,7 +59,8 @@ class FileSummary:
 
     @property
     def objects(self) -> Counter[str]:
-        """Objects by label: tracks, or the largest number at once of untracked ones."""
+        """Number of objects by label: of tracks and, for untracked objects, of the most in one
+        frame."""
         by_track = Counter({label: len(tracks) for label, tracks in self._tracks.items()})
         return by_track + self._most_at_once
 
