@@ -31,6 +31,8 @@ LIBRARIES = {
     "chassis": "chassis",
     "host": "host",
     "statements": "statements",
+    "citizen_reports": "citizen-reports",
+    "law": "law",
     "partners": "partners",
     "vault": "vault",
     "asyncio": LOOP,

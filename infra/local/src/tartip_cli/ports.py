@@ -82,7 +82,8 @@ def free_base(candidates: range = range(21000, 31000, 20)) -> Ports:
         base = candidates[(start + index) % len(candidates)]
         if all(_bind_error(base + step) is None for step in range(_SPAN_OF_PORTS + 1)):
             return Ports(base=base, gateway=base + _SPAN_OF_PORTS)
-    raise Failure("no free span of ports between 21000 and 31000", Exit.PORT_TAKEN)
+    between = f"{candidates.start} and {candidates.stop}"
+    raise Failure(f"no free span of ports between {between}", Exit.PORT_TAKEN)
 
 
 def holder_of(port: int) -> str | None:

@@ -13,7 +13,7 @@ class FinesSettings(PartnerSettings):
     )
 
     violations_address: str = ""
-    # plate -> {"make", "model", "owner": {"iin" or "bin", "name", "address", "phone"}}
+    # The vehicle register: plate -> record, or list of records (services/fines/README.md).
     vehicles_file: Path = Path()
     letters_dir: Path = Path()
     # How KoAP's terms in days are counted (Art. 739).
