@@ -2,8 +2,8 @@
 
     .venv/bin/python infra/triton/build.py
 
-What is built says `models/*/manifest.json`. Everything is checked: Python packages against
-`requirements.lock`, npm packages, weights and the served ONNX against the manifests. Running it
+The files `models/*/manifest.json` say what is built. Everything is checked: Python packages against
+`requirements.lock`; npm packages, weights and the served ONNX against the manifests. Running it
 again does only what has changed.
 """
 
@@ -65,7 +65,8 @@ def main() -> int:
 
 
 def build(target: Path, *, tools: Path, outside: Path | None, served: Served) -> None:
-    """Make or refresh `target/models`, and in `tools` the environment that makes and runs them."""
+    """Make or refresh the repository `target/models`, and in `tools` the environment that makes and
+    runs the models. `outside` is a folder of external models. Raises BuildFailed."""
     if sys.version_info[:2] not in PYTHON_VERSIONS:
         raise BuildFailed("run it with Python 3.11 or 3.12; Triton's stubs are for those")
     own = read_manifests(HERE / "models")

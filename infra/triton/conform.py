@@ -1,4 +1,4 @@
-"""The conformance test of outside models (`docs/adding-a-model.md`).
+"""The conformance test of external models (`docs/adding-a-model.md`).
 
     .venv/bin/python infra/triton/conform.py FOLDER
 

@@ -1,13 +1,13 @@
-"""Reads the plates of labelled photographs through a running Triton and counts what is right.
+"""Reads the plates of labelled photographs through a running Triton; counts the right readings.
 
     TARTIP_PHOTOGRAPHS=… .venv/bin/python infra/triton/evaluate.py --url 127.0.0.1:7113 \
         --cert service.pem --key service.key --ca ca.pem
 
-Chosen is the plate that the pipeline itself puts first; the truth is not looked at before. Texts
-are compared without spaces and dashes, with O as 0 and I as 1; the strict count is printed as well.
-`--scenes 60` reads rendered Kazakh plates instead, in fonts that no model was trained on;
-`--rows 60` those of two rows; `--first` chooses other streets. `--without FOLDER` looks at pictures
-that bear no plate: nothing on them may be called legible.
+Of several plates in a picture, the one that the pipeline ranks first is compared with the truth.
+Texts are compared without spaces and dashes, with O as 0 and I as 1; the strict count is printed as
+well. `--scenes 60` reads 60 rendered Kazakh plates instead, in fonts that no model was trained on;
+`--rows 60` those of two rows; `--first` is the first scene's seed. `--without FOLDER` reads
+pictures that show no plate: no plate in them may be called legible.
 """
 
 import argparse
@@ -42,13 +42,13 @@ from vision.plates.reading import Plate
 MEASURED: Final = ("eub_*", "ua_[0-9]*", "kz_01*")
 FIRST_SCENE: Final = 50_000
 PATIENCE: Final = 120.0
-"""Measuring may share the machine; nothing waits for an answer here."""
+"""Seconds allowed for a picture; long, as other work may run on the machine meanwhile."""
 AMBIGUOUS: Final = str.maketrans("OI", "01")
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A picture to look at; no truth means that nothing on it is a readable plate."""
+    """A picture to read and the true texts of its plates; none if it shows no readable plate."""
 
     name: str
     truth: frozenset[str]
@@ -98,7 +98,8 @@ def main() -> int:
 
 
 def photographs(options: argparse.Namespace) -> list[Shown]:
-    """The one-line plates that are measured, or every labelled picture."""
+    """The labelled photographs to read: those of one-line plates (`MEASURED`), or all of them.
+    Raises SystemExit if there are none."""
     folder = Path(options.photographs) / "plates"
     if not (folder / "truth.csv").exists():
         raise SystemExit(f"no photographs in {folder}: set TARTIP_PHOTOGRAPHS")
@@ -112,7 +113,7 @@ def photographs(options: argparse.Namespace) -> list[Shown]:
 
 
 def plateless(folder: Path) -> list[Shown]:
-    """Every photograph in a folder where there is no plate."""
+    """Every photograph in a folder of photographs that show no plate."""
     found = sorted(path for path in folder.rglob("*") if path.suffix in {".jpg", ".png"})
     return [Shown(path.name, frozenset(), path.read_bytes) for path in found]
 
@@ -120,9 +121,8 @@ def plateless(folder: Path) -> list[Shown]:
 def scenes(
     count: int, first: int, kinds: tuple[PlateKind, ...], *, alike: bool = False
 ) -> Iterator[Shown]:
-    """Rendered streets: the forms in turn, in fonts never trained on.
-
-    `alike` writes the plates with letters and digits that look like one another.
+    """Render `count` street scenes with seeds from `first` on, with the forms of plate in turn, in
+    fonts that no model was trained on. `alike`: with letters and digits that look alike.
     """
     for seed in range(first, first + count):
         kind = kinds[(seed - first) % len(kinds)]

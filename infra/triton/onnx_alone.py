@@ -2,8 +2,8 @@
 
     python onnx_alone.py MODEL.onnx TENSOR.npy THREADS
 
-For each number on standard input it runs the model so many times on the tensor, in so many threads
-with one session each, and answers with the seconds it took.
+For each number on standard input, it runs the model that many times on the tensor, in THREADS
+threads with one session each, and prints the seconds that it took.
 """
 
 import sys

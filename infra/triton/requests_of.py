@@ -25,7 +25,8 @@ from vision.pictures import open_picture
 
 @dataclass
 class Listening:
-    """The models, and beside them everything that they were asked."""
+    """Passes requests on to the models and records each: its tensor, and the earlier requests of
+    the picture that had been answered when it was sent."""
 
     models: TritonModels
     asked: list[dict[str, Any]] = field(default_factory=list)

@@ -1,1 +1,1 @@
-"""Measures every function on real pictures and films and writes docs/ACCURACY.md."""
+"""Measures every AI function on real pictures and films and writes docs/ACCURACY.md."""

@@ -1,9 +1,9 @@
-"""One command that measures every function and writes docs/ACCURACY.md.
+"""One command that measures every AI function and writes docs/ACCURACY.md.
 
     TARTIP_PHOTOGRAPHS=… PYTHONPATH=infra/triton .venv/bin/python -m accuracy [--only faces,plates]
 
-The models are the ONNX that Triton serves, run by the onnxruntime of Triton's environment without
-the server: the answers are the same and nothing has to be started.
+The models are the ONNX files that Triton serves, run by the onnxruntime of Triton's environment
+without the server: the outputs are the same, and no server has to be started.
 """
 
 import argparse

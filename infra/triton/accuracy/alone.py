@@ -1,7 +1,7 @@
-"""Runs served models without Triton; `models.py` starts it with Triton's own Python.
+"""Runs the served models without Triton; `models.py` starts this program with Triton's own Python.
 
-On standard input it gets, again and again, a line of JSON (model, shape) and the bytes of the
-pictures; it answers with a line of JSON (shape) and the floats. One thread, as Triton has it.
+Each request on standard input is a line of JSON (model, shape) and the bytes of the pictures; the
+answer is a line of JSON (shape) and the output's floats. One thread, as Triton has it.
 """
 
 import json

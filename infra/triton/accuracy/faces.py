@@ -1,8 +1,9 @@
-"""Faces: who is found, who is held to be the same person, and from which picture on nobody is.
+"""Measures faces: which are found, which are taken for the same person, and from what size, blur or
+compression on none are compared.
 
-Pairs with their truth come from faces/pairs.csv; of a picture with several faces the largest is
-meant. The same pairs are measured again with the faces made small, blurred or compressed, in a
-frame as large as a camera's.
+Pairs of pictures, with whether they show the same person, come from faces/pairs.csv; of several
+faces in a picture the largest counts. The same pairs are measured again with the faces made small,
+blurred or compressed, in a frame as large as a camera's.
 """
 
 import asyncio
@@ -29,7 +30,7 @@ from accuracy.shares import Share
 
 FRAME: Final = (720, 1280)
 FACE_TO_EYES: Final = 2.2
-"""A face is about so many times as wide as its eyes are apart."""
+"""The width of a face, divided by the distance between its eyes; about."""
 AROUND: Final = 3.0
 PUBLISHED: Final = {
     "VGG-Face_cosine": (0.40, 0.68),
@@ -44,7 +45,7 @@ PUBLISHED: Final = {
     "DeepFace_euclidean": (64.0,),
     "DeepFace_euclidean_l2": (0.64,),
 }
-"""Thresholds that deepface published for these models, over its versions; the better one counts."""
+"""Thresholds that versions of deepface published for these models; the best one counts."""
 
 
 @dataclass(frozen=True, slots=True)

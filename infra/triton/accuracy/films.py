@@ -1,4 +1,4 @@
-"""Frames of films and pictures from files; what cannot be opened is told once and left out."""
+"""Reads frames of films, and pictures; a file that cannot be opened is reported and left out."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,7 +28,8 @@ def pictures(folder: Path) -> list[Path]:
 
 
 def opened(path: Path) -> Picture | None:
-    """The picture as the gateway would open it, without its limit on bytes."""
+    """The picture in BGR as the inference gateway would open it, but also if the gateway refuses it
+    (as too many bytes, say); None if the file is missing or cannot be decoded."""
     if not path.is_file():
         NOTES.print(f"left out: {path} is not there", style="yellow")
         return None
@@ -44,7 +45,8 @@ def opened(path: Path) -> Picture | None:
 
 
 def frames(film: Path, per_second: float | None = None) -> Iterator[tuple[float, Picture]]:
-    """Seconds and frames, about so many a second; all of them without a number."""
+    """Yield frames of a film with their times in seconds, about `per_second` frames a second; every
+    frame if that is None."""
     rate, count = rate_of(film), frames_of(film)
     step = max(1, round(rate / per_second)) if per_second else 1
     capture = cv2.VideoCapture(str(film))
@@ -65,13 +67,14 @@ def frames(film: Path, per_second: float | None = None) -> Iterator[tuple[float,
 
 
 def rate_of(film: Path) -> float:
-    """Frames a second, as the file says."""
+    """The frame rate that a film's file states; 25 a second if it is implausible."""
     rate = _property(film, cv2.CAP_PROP_FPS)
     return rate if 1 <= rate <= 240 else LIKELY_RATE
 
 
 def frames_of(film: Path) -> int:
-    """How many frames the file says that it has; more than it may really have."""
+    """The number of frames that a film's file states, which may be too high; ten million if it
+    states none."""
     told = int(_property(film, cv2.CAP_PROP_FRAME_COUNT))
     return told if told > 0 else 10_000_000
 

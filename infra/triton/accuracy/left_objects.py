@@ -1,7 +1,7 @@
-"""Alarms of left objects on films with a bag and on all films without one.
+"""Measures alarms of left objects, on films with a bag and on all films without one.
 
-The truth of a film with a bag names the frames in which its owner walks away and is out of view and
-where the bag rests. Every other film under the data folder must be silent.
+The truth file of a film with a bag states where the bag rests, and the frames in which its owner
+walks away and is out of view. Every other film under the data folder must give no alarm.
 """
 
 import json
@@ -25,12 +25,13 @@ FILM_THRESHOLD: Final = 0.35
 ON_IT: Final = 0.2
 PATIENCE_SECONDS: Final = 15.0
 FRAMES_TO_SPARE: Final = 10
-"""The truth was read by eye."""
+"""The tolerance of the truth, which was read by eye, in frames."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bag:
-    """Where it rests, and when its owner walks away and is out of view, in seconds."""
+    """Where a bag rests, and when its owner walks away and is out of view, in seconds; `to_spare`
+    is the tolerance of these times."""
 
     box: Box | None
     away: float
@@ -75,7 +76,8 @@ def measure(folder: Path, models: ModelsAlone, page: Page) -> None:
 
 
 def bag_of(told: dict[str, Any], rate: float) -> Bag | None:
-    """What the truth file says of a film; None when it tells of no owner who walks away."""
+    """The bag that a film's truth file describes; None if it names no owner who walks away. `rate`
+    is the film's frame rate, used unless the file states one."""
     rate = float(told.get("fps") or rate)
     away: Any = told.get("owner_walks_away_frame")
     gone: Any = told.get("owner_out_of_view_frame", away)
@@ -102,7 +104,8 @@ def alarms_in(film: Path, models: ModelsAlone) -> list[Alarm]:
 
 
 def in_order(alarms: list[Alarm], bag: Bag) -> bool:
-    """One alarm, on the bag, not before the owner walks away and soon after he is out of view."""
+    """Whether there is exactly one alarm, on the bag, not before the owner walks away and at most
+    15 s after he is out of view."""
     if len(alarms) != 1 or _on(alarms[0], bag) <= ON_IT:
         return False
     at = alarms[0].fact.at_seconds

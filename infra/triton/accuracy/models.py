@@ -1,7 +1,7 @@
-"""The served models in a process of Triton's own Python: what Triton would answer, without it.
+"""Runs the served models without Triton, in a process of Triton's own Python, with equal outputs.
 
-`ModelsAlone` has the methods that looking needs, so that plates and faces are measured by the
-gateway's own code; `ask` is the same for code that does not wait.
+`ModelsAlone` has the methods that detection needs, so that plates and faces are measured with the
+gateway's own code; `ask` is `run` for code that is not asynchronous.
 """
 
 import asyncio
@@ -23,7 +23,8 @@ TRITON: Final = ROOT / ".triton"
 
 
 class ModelsAlone:
-    """One request at a time; close it, or use it as a context."""
+    """Runs the served models in a process that ends with the `with` statement; one request at a
+    time."""
 
     def __init__(self, home: Path = TRITON) -> None:
         self._repository = home / "models"
@@ -39,7 +40,8 @@ class ModelsAlone:
         self._turn = threading.Lock()
 
     def ask(self, model: str, images: npt.NDArray[np.uint8]) -> Floats:
-        """The model's answer to a batch."""
+        """Return a model's output for a batch of pictures [n, h, w, channels]. Raises SystemExit if
+        the model was not built."""
         if not (self._repository / model / "1/model.onnx").exists():
             raise SystemExit(f"no {model}: run `make models` first")
         with self._turn:
@@ -60,14 +62,14 @@ class ModelsAlone:
     async def run(
         self, model: str, images: npt.NDArray[np.uint8], *, seconds: float
     ) -> npt.NDArray[np.float32]:
-        """As `TritonModels.run`, but with all the time that it takes."""
+        """As `TritonModels.run`, but without a time limit."""
         return await asyncio.to_thread(self.ask, model, images)
 
     async def fingerprint(self) -> str:
         return "alone"
 
     async def object_models(self) -> Mapping[str, Labelled]:
-        """None from outside: what is measured here is the project's own."""
+        """No external models: only the project's own are measured."""
         return {}
 
     def __enter__(self) -> Self:

@@ -1,7 +1,8 @@
-"""What is found out goes here: tables on the screen and in docs/ACCURACY.md, failures to a folder.
+"""Reports the results: tables on the screen and in docs/ACCURACY.md, pictures of failures in a
+folder, with an index.html that shows them.
 
-The document has a section for each part, between marks; a run of some parts leaves the others as
-they were. Beside the pictures of failures lies an index.html to look through them.
+The document has a section, between marks, for each part of the measurement (faces, plates, ...); a
+run of some parts leaves the other sections as they were.
 """
 
 import html
@@ -23,7 +24,7 @@ their counts and Wilson's 95 % interval. What failed is drawn into `.tartip/accu
 look through in its `index.html`.
 """
 NOTES: Final = Path(__file__).with_name("notes.md")
-"""Written by hand: what a person saw in the failures, and what the figures cannot carry."""
+"""Notes written by hand: what a person saw in the failures and what the figures do not show."""
 _SECTION: Final = re.compile(r"<!-- part: (\w+) -->\n(.*?)<!-- end -->\n", re.DOTALL)
 _MOST_PIXELS: Final = 1280
 _LEFT_OUT: Final = re.compile(r"[^\w.-]+")
@@ -41,7 +42,7 @@ class Failure:
 
 @dataclass
 class Page:
-    """Filled by the parts in turn; `start` begins the section of the next."""
+    """The report, filled by the parts of the measurement in turn; `start` begins a section."""
 
     order: Sequence[str]
     failures_folder: Path
@@ -60,14 +61,14 @@ class Page:
         self._sections[self._part].append(text)
 
     def table(self, head: str, rows: Iterable[Sequence[object]]) -> None:
-        """`head` names the columns, parted by |."""
+        """Add a table to the current section; `head` names the columns, separated by |."""
         names = [name.strip() for name in head.split("|")]
         lines = [names, ["---"] * len(names), *([str(cell) for cell in row] for row in rows)]
         self.say("\n".join(f"| {' | '.join(line)} |" for line in lines))
         self.say()
 
     def failed(self, name: str, picture: Picture, why: str, boxes: Iterable[Box] = ()) -> None:
-        """Keep a picture for a person to look at, with boxes drawn in."""
+        """Keep the picture of a failure, with boxes drawn in and the reason, for a person."""
         drawn: cv2.typing.MatLike = picture.copy()
         thick = max(2, max(picture.shape[:2]) // 400)
         for box in boxes:
@@ -82,7 +83,7 @@ class Page:
         self._failures[self._part].append(Failure(file, f"{name}: {why}"))
 
     def write(self, document: Path) -> None:
-        """The document with the new sections in their places, and the contact sheet."""
+        """Write the document, its other sections unchanged, and the index.html of failures."""
         old = document.read_text() if document.exists() else ""
         kept = {part: body for part, body in _SECTION.findall(old)}
         kept |= {part: "\n".join(lines).rstrip() + "\n" for part, lines in self._sections.items()}

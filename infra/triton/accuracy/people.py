@@ -1,7 +1,7 @@
-"""Counts of people in stills, and boxes of people in sequences marked as MOTChallenge does.
+"""Measures counts of people in stills, and boxes of people in sequences annotated as MOTChallenge.
 
 The truth of a still is a sentence ("16-20 people (read by eye)"); an open range ("8 or more")
-counts as its least number where one number is wanted.
+counts as its least number where one number is needed.
 """
 
 import csv
@@ -35,7 +35,7 @@ _MORE: Final = re.compile(r"(?:\+\s*|and\s+)(?P<least>\d+)(?:\s+or)?\s+more")
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """How many people a still shows; `most` is None where nobody could tell."""
+    """The number of people in a still by its truth, as a range; `most` is None if it is open."""
 
     least: int
     most: int | None
@@ -45,7 +45,7 @@ class Told:
         return self.least if self.most is None else (self.least + self.most) / 2
 
     def outside(self, count: int) -> float:
-        """How far a count is from what is possible."""
+        """By how many people a count lies outside the range; 0 inside it."""
         above = 0 if self.most is None else count - self.most
         return max(self.least - count, above, 0)
 
@@ -63,7 +63,8 @@ class Marked:
 
 @dataclass(slots=True)
 class Tall:
-    """People taller than so many pixels, and the boxes that claim to be such."""
+    """The shares of people taller than `TALL_PIXELS` that were found, and of detected boxes taller
+    than that which are right."""
 
     found: Share = field(default_factory=Share)
     visible_found: Share = field(default_factory=Share)
@@ -114,7 +115,7 @@ def measure(folder: Path, models: ModelsAlone, page: Page) -> None:
 
 
 def stills(home: Path) -> dict[str, Told]:
-    """Every picture that the truth file tells a number of people of."""
+    """The number of people by picture, for each picture whose truth states one."""
     path = home / "truth.csv"
     if not path.exists():
         NOTES.print(f"left out: {path} is not there", style="yellow")
@@ -130,7 +131,7 @@ def stills(home: Path) -> dict[str, Told]:
 
 
 def number_of_people(sentence: str) -> Told | None:
-    """What a sentence of a truth file says; None when it tells no number of people."""
+    """The number of people that a sentence of a truth file states; None if it states none."""
     found = _PEOPLE.search(sentence)
     if found is None:
         return None
@@ -144,7 +145,7 @@ def number_of_people(sentence: str) -> Told | None:
 def looks(
     picture: Picture, models: ModelsAlone
 ) -> dict[persons.InferenceScale, list[DetectedObject]]:
-    """People in every look that counting and being sure ask for."""
+    """The people detected at each scale that `COUNTING` or `CERTAIN` uses."""
     wanted = dict.fromkeys((*persons.COUNTING.scales, *persons.CERTAIN.scales))
     found = {}
     for look in wanted:
@@ -192,7 +193,8 @@ def _sequence(
 
 
 def mot_truth(path: Path) -> dict[int, list[Marked]]:
-    """By frame; columns are frame, track, box, whether it counts, kind, share that is visible."""
+    """The annotated boxes of a MOTChallenge file by frame; the file's columns are frame, track, box
+    (x, y, w, h), whether it counts, kind, share that is visible."""
     truth: dict[int, list[Marked]] = {}
     with path.open(newline="") as stream:
         for row in csv.reader(stream):
@@ -209,7 +211,8 @@ def mot_truth(path: Path) -> dict[int, list[Marked]]:
 def compare(
     sure: list[DetectedObject], marked: list[Marked], tall: Tall
 ) -> tuple[list[Box], list[Box]]:
-    """Adds a frame to the counts; returns the tall people missed and the tall boxes wrong."""
+    """Compare the people detected in a frame with its annotation and add the result to `tall`;
+    return the boxes of tall people missed, and the tall boxes that are wrong."""
     free = [row for row in marked if row.counts]
     wanted = [row for row in free if row.box.height > TALL_PIXELS]
     found, wrong = [], []

@@ -1,7 +1,8 @@
-"""Plates: what is read exactly, what is called legible, and what is read where there is no plate.
+"""Measures plates: which are read exactly, which are called legible, and what is read where there
+is no plate.
 
-Chosen is the plate that the pipeline itself puts first; the truth is not looked at before. Texts
-are compared without spaces and dashes, with O as 0 and I as 1.
+Of several plates in a picture, the one that the pipeline ranks first is compared with the truth.
+Texts are compared without spaces and dashes, with O as 0 and I as 1.
 """
 
 import asyncio
@@ -29,7 +30,7 @@ from accuracy.shares import Share
 PATIENCE: Final = 3600.0
 RENDERED: Final = 120
 FIRST_SCENE: Final = 240_000
-"""Far from the seeds that training, tests and earlier measurements used."""
+"""The seed of the first rendered scene, far from those of training, tests and earlier runs."""
 FIRST_ALIKE_SCENE: Final = 260_000
 ALIKE: Final = "one line, of letters and digits that look alike (B 8, D 0, G 6, I 1, O 0, S 5, Z 2)"
 COMMON_KAZAKH_KINDS: Final = (PlateKind.PERSON, PlateKind.ENTITY, PlateKind.PERSON_1993)
@@ -40,7 +41,7 @@ SIZES: Final = ((40, "under 40 px"), (80, "40 to 80 px"), (160, "80 to 160 px"))
 
 @dataclass(frozen=True, slots=True)
 class Labelled:
-    """A row of the truth file."""
+    """A row of the truth file: a picture, and the texts of the plates in it (none: no plate)."""
 
     path: Path
     texts: frozenset[str]
@@ -77,7 +78,7 @@ def measure(folder: Path, models: ModelsAlone, page: Page, *, rendered: int = RE
 
 
 def truth(home: Path) -> list[Labelled]:
-    """Every picture of the truth file; texts are parted by |, none means no plate."""
+    """Read the truth file, in which texts are separated by |; nothing if there is no such file."""
     path = home / "truth.csv"
     if not path.exists():
         NOTES.print(f"left out: {path} is not there", style="yellow")

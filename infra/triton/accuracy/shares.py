@@ -9,7 +9,7 @@ Z: Final = 1.96
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """So many of so many; adding two joins what was counted."""
+    """A count of successes (`good`) among `of` cases; adding two shares adds their counts."""
 
     good: int = 0
     of: int = 0
@@ -19,7 +19,7 @@ class Share:
 
     @property
     def interval(self) -> tuple[float, float]:
-        """Where the true share lies with a chance of 95 %, after Wilson."""
+        """Wilson's 95 % confidence interval of the share; 0 to 1 without cases."""
         if not self.of:
             return 0.0, 1.0
         share, square = self.good / self.of, Z**2

@@ -1,8 +1,8 @@
-"""Counts of vehicles over a line, by direction, on the films that the truth file tells of.
+"""Measures counts of vehicles that cross a line, by direction, on the films in the truth file.
 
-The line and the direction come from the truth; without a line it crosses the middle of the picture,
-without a direction both ways count together. A line that ends within the picture is drawn a third
-longer: truth by eye gives where lanes end and not where the boxes of their vehicles do.
+The truth states the line and the direction. If it states no line, one across the middle of the
+picture is used; if no direction, both count together. A line that ends within the picture is made a
+third longer: the truth was read by eye and shows where lanes end, not where boxes of vehicles do.
 """
 
 import json
@@ -38,7 +38,8 @@ _BETWEEN: Final = re.compile(r"\b([xy])\s+from\s+([\d.]*\d)\s+to\s+([\d.]*\d)")
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
-    """What a film shows: those who cross the line forward and backward; None: not told apart."""
+    """A film's truth: the line, and how many vehicles cross it forward and backward. `backward` is
+    None if `forward` counts both directions."""
 
     line: Line
     forward: int
@@ -75,7 +76,7 @@ def in_order(traffic: Traffic, ahead: int, back: int) -> bool:
 
 
 def traffic_of(told: Mapping[str, Any]) -> Traffic | None:
-    """Line and counts from what the truth file says; None when it counts nothing."""
+    """A film's line and counts from its entry in the truth file; None if that has no count."""
     count = _count(told)
     if count is None:
         return None
@@ -87,7 +88,8 @@ def traffic_of(told: Mapping[str, Any]) -> Traffic | None:
 
 
 def counted(film: Path, line: Line, models: ModelsAlone) -> tuple[VehicleCounter, Picture | None]:
-    """Who crossed the line, and the last frame in which somebody did."""
+    """Count the vehicles that cross a line in a film; return the counts, and the last frame in
+    which one crossed (else the first frame)."""
     moving, tracks = MovingObjects(frames_per_second=rate_of(film)), Tracker()
     counter, shown = VehicleCounter(line, FrameSize(1, 1)), None
     for at, picture in frames(film):

@@ -1,1 +1,1 @@
-"""Rewrites the graphs of packaged models into the form that is served."""
+"""Rewrites the graphs of models taken from public packages into the form that is served."""

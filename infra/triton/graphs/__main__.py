@@ -2,7 +2,7 @@
 
     python -m graphs nanodet:convert SOURCE TARGET
 
-The same source gives the same bytes: nothing is optimised here, the runtime does that when it
+The same source gives the same bytes: nothing is optimised here, as the runtime does that when it
 loads the file.
 """
 

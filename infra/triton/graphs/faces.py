@@ -1,8 +1,8 @@
-"""Makes the served face models from what two packages keep.
+"""Makes the served face models from the files of two packages.
 
-The detector is CenterFace: its fixed picture size is freed and its four maps become one tensor. The
-embedder is dlib's face ResNet, rebuilt here layer by layer from the weights that face-api keeps for
-TensorFlow.js; each "scale" layer is folded into the convolution before it.
+The detector is CenterFace: its fixed picture size is made variable, and its four output maps are
+joined to one tensor. The embedder is dlib's face ResNet, rebuilt here layer by layer from the
+weights in face-api for TensorFlow.js; each "scale" layer is folded into the convolution before it.
 """
 
 import json
@@ -16,18 +16,19 @@ from onnx import TensorProto, helper, numpy_helper, version_converter
 
 OPSET: Final = 17
 DETECTOR_MAPS: Final = (1, 2, 2, 10)
-"""Heat, size, offset and landmarks: the channels of CenterFace's outputs, in its order."""
+"""The channels of CenterFace's outputs, in its order: heat, size, offset and landmarks."""
 CHIP_SIDE: Final = 150
 TEMPLATE_LENGTH: Final = 128
 DLIB_MEAN_RGB: Final = (122.782, 117.001, 104.298)
 DLIB_RANGE: Final = 256.0
 BGR_TO_RGB: Final = (2, 1, 0)
 STAGES: Final = ((32, 3), (64, 3), (128, 2), (256, 2))
-"""Channels and plain residual blocks of each stage; between two stages one block halves."""
+"""Channels and plain residual blocks of each stage; a block between two stages halves the size."""
 
 
 def detector(source: Path) -> onnx.ModelProto:
-    """CenterFace: [n, height, width, 3] BGR bytes to [n, 15, height / 4, width / 4]."""
+    """The served CenterFace, made from its ONNX file `source`: [n, height, width, 3] BGR bytes to
+    [n, 15, height / 4, width / 4]. Raises SystemExit if the file has other outputs than known."""
     model = version_converter.convert_version(_unbound(onnx.load(source)), OPSET)
     graph = model.graph
     found = tuple(_channels(output) for output in graph.output)
@@ -50,7 +51,8 @@ def detector(source: Path) -> onnx.ModelProto:
 
 
 def embedder(source: Path) -> onnx.ModelProto:
-    """dlib's ResNet from face-api's weights manifest: [n, 150, 150, 3] BGR bytes to [n, 128]."""
+    """The served dlib ResNet, made from face-api's weights manifest `source`: [n, 150, 150, 3] BGR
+    bytes to [n, 128]."""
     network = ResNet(_weights(source))
     network.embed()
     return _model(
@@ -62,7 +64,7 @@ def embedder(source: Path) -> onnx.ModelProto:
 
 
 class ResNet:
-    """Writes the network's nodes; values are named by the number of their node."""
+    """Writes the ONNX nodes of dlib's network; values are named by the number of their node."""
 
     def __init__(self, weights: dict[str, NDArray[np.float32]]) -> None:
         self.nodes: list[onnx.NodeProto] = []
@@ -70,7 +72,7 @@ class ResNet:
         self._weights = weights
 
     def embed(self) -> None:
-        """From `image` to `template`."""
+        """Write all nodes from the input `image` to the output `template`."""
         value, side = self._stem()
         channels = STAGES[0][0]
         for width, blocks in STAGES:

@@ -1,8 +1,8 @@
-"""Turns NanoDet, as the npm package keeps it (a TensorFlow.js graph), into ONNX.
+"""Converts NanoDet from the TensorFlow.js graph in its npm package to ONNX.
 
-The result takes BGR bytes of any size that 32 divides and gives, for each anchor of the strides
-8, 16 and 32, the distances to the four sides in pixels, the best score and its class. Thresholds
-and suppression stay with the caller.
+The result takes pictures of BGR bytes whose sides are multiples of 32. For each anchor of the
+strides 8, 16 and 32 it gives the distances to the four sides of the box in pixels, the best score
+and its class. The caller applies thresholds and non-maximum suppression.
 """
 
 import base64
@@ -26,7 +26,7 @@ TO_NHWC: Final = [0, 2, 3, 1]
 
 
 class Graph:
-    """ONNX nodes and constants as they are written down."""
+    """Collects the ONNX nodes and constants of a graph."""
 
     def __init__(self) -> None:
         self.nodes: list[onnx.NodeProto] = []
@@ -44,7 +44,7 @@ class Graph:
 
 
 def convert(source: Path) -> onnx.ModelProto:
-    """The served model from `nanodet.json` and the weights beside it."""
+    """The served model, converted from the file `nanodet.json` and the weights beside it."""
     description = json.loads(source.read_text())
     weights = _weights(source.parent, description["weightsManifest"])
     nodes = description["modelTopology"]["node"]
@@ -61,7 +61,7 @@ def convert(source: Path) -> onnx.ModelProto:
 
 
 class Translation:
-    """Walks the TensorFlow nodes in order and writes each as ONNX."""
+    """Translates the TensorFlow nodes, in order, to ONNX nodes."""
 
     def __init__(
         self, graph: Graph, nodes: list[dict[str, Any]], weights: dict[str, NDArray[Any]]

@@ -1,8 +1,8 @@
-"""Wraps the readers so that bytes go in and a small table of chances comes out.
+"""Wraps the plate readers, so that they take bytes and give small tables of probabilities.
 
-PP-OCR knows 6 623 characters; a plate needs 36. Its output is folded inside the graph to: blank,
-0-9, A-Z (both cases together) and one column for everything else, which cuts the answer's size a
-hundredfold. Pictures are BGR bytes, normalised inside.
+PP-OCR knows 6 623 characters; a plate needs 36. Its output is reduced inside the graph to blank,
+0-9, A-Z (both cases together) and one column for everything else, which makes it a hundred times
+smaller. Pictures are bytes (PP-OCR: BGR; our own reader: grey), normalised inside the graph.
 """
 
 from pathlib import Path
@@ -17,7 +17,7 @@ OPSET: Final = 17
 
 
 def text_reader(source: Path) -> onnx.ModelProto:
-    """PP-OCR recognition: [n, 48, width, 3] bytes to [n, steps, 38] chances."""
+    """The served PP-OCR reader: [n, 48, width, 3] BGR bytes to [n, steps, 38] probabilities."""
     model = version_converter.convert_version(onnx.load(source), OPSET)
     characters = _characters(model)
     fold = np.zeros((len(characters), len(ALPHABET) + 2), np.float32)
@@ -40,7 +40,7 @@ def text_reader(source: Path) -> onnx.ModelProto:
 
 
 def kazakh_reader(source: Path) -> onnx.ModelProto:
-    """Our own reader: [n, 32, 160, 1] grey bytes to [n, 40, 37] chances."""
+    """The served Kazakh reader (ours): [n, 32, 160, 1] grey bytes to [n, 40, 37] probabilities."""
     model = onnx.load(source)
     inside, outside = model.graph.input[0].name, model.graph.output[0].name
     model = compose.add_prefix(model, "reader/")

@@ -1,9 +1,9 @@
-"""Runs a model on pictures outside of Triton, in Triton's Python; the conformance test starts it.
+"""Runs an external model on pictures without Triton, in Triton's Python, for the conformance test.
 
     python probe.py MODEL QUESTIONS ANSWERS
 
-QUESTIONS is an .npz of pictures by name; ANSWERS becomes an .npz of what the model gave for each.
-On standard output goes JSON: what the file declares, what it reaches for, milliseconds by picture.
+QUESTIONS is an .npz of pictures by name; ANSWERS becomes an .npz of the model's output for each.
+JSON is printed: what the file declares (see `declared`), and the milliseconds for each picture.
 """
 
 import json
@@ -38,7 +38,8 @@ def main(model: str, questions: str, answers: str) -> None:
 
 
 def declared(path: str) -> dict[str, Any]:
-    """Names, types and shapes; files beside it and operators of others, neither of which may be."""
+    """What an ONNX file declares: names, types and shapes of inputs and outputs, and the external
+    data files and non-standard operators that it uses, neither of which is allowed."""
     model = onnx.load(path, load_external_data=False)
     outside = [
         value.name

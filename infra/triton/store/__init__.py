@@ -1,1 +1,1 @@
-"""The model store: manifests are checked, packages fetched, a Triton repository written."""
+"""Builds the models that Triton serves: checks manifests, fetches packages, writes a repository."""

@@ -1,4 +1,4 @@
-"""Triton's configuration of a model, and its agreement with the manifest."""
+"""Triton's configuration of a model, checked to agree with the model's manifest."""
 
 import enum
 import os
@@ -13,7 +13,7 @@ from store.manifest import Manifest
 
 FILE: Final = "config.pbtxt"
 GPU_BATCH_DELAY: Final = 500
-"""Microseconds: on a GPU a batch of several pictures costs little more than one."""
+"""Microseconds that a batch is waited for: on a GPU several pictures cost little more than one."""
 TENSORRT: Final = {
     # Half precision gives other numbers than those that were measured: whoever wants it measures.
     "precision_mode": "FP32",
@@ -24,7 +24,8 @@ TENSORRT: Final = {
 
 
 class Served(enum.StrEnum):
-    """By what: the Triton of this set-up, or NVIDIA's container on a GPU."""
+    """What serves the models: the Triton that this set-up builds (HERE), or NVIDIA's container on a
+    GPU with ONNX Runtime or TensorRT."""
 
     HERE = "here"
     ONNXRUNTIME = "onnxruntime"
@@ -32,7 +33,7 @@ class Served(enum.StrEnum):
 
 
 def read_configuration(folder: Path, manifest: Manifest) -> model_config_pb2.ModelConfig:
-    """The one written by hand beside the manifest; it must say what the manifest says."""
+    """Read the configuration beside a manifest. Raises BuildFailed unless the two agree."""
     config = model_config_pb2.ModelConfig()
     try:
         text_format.Parse((folder / FILE).read_text(), config)
@@ -43,7 +44,7 @@ def read_configuration(folder: Path, manifest: Manifest) -> model_config_pb2.Mod
 
 
 def of_manifest(manifest: Manifest) -> model_config_pb2.ModelConfig:
-    """What follows from a manifest alone."""
+    """The configuration that follows from a manifest alone: backend, batch size and tensors."""
     config = model_config_pb2.ModelConfig(
         name=manifest.name, backend="python", max_batch_size=manifest.max_batch_size
     )
@@ -56,7 +57,8 @@ def of_manifest(manifest: Manifest) -> model_config_pb2.ModelConfig:
 def text_of(
     config: model_config_pb2.ModelConfig, manifest: Manifest, served: Served, **more: str
 ) -> str:
-    """What Triton reads: how it is run here, and what callers may want to know of the model."""
+    """The text of a configuration for Triton, completed with how `served` runs the model and, as
+    parameters, its fingerprint, task, labels and `more`. Changes `config`."""
     del config.instance_group[:]
     told = {"fingerprint": manifest.sha256, "task": manifest.task, **more}
     if manifest.labels:

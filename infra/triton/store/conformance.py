@@ -1,7 +1,7 @@
-"""The conformance test of outside models: what one must do before it is served.
+"""The conformance test that an external model must pass before it is served.
 
-The model is asked in a process of its own, in Triton's Python, with empty and random pictures of
-several sizes. A failed check is named in one line; the checks after it are not run.
+The model is run in a process of its own, in Triton's Python, on empty and random pictures of
+several sizes. A failed check is reported in one line; the checks after it are not run.
 """
 
 import json
@@ -28,12 +28,12 @@ MOST_MILLISECONDS: Final = 2000.0
 PROBE_SECONDS: Final = 300
 SIZES: Final = ((384, 640), (416, 416), (640, 384))
 SAME: Final = 1e-3
-"""How far two answers to the same picture may lie apart: a thousandth of a pixel or of a score."""
+"""The largest difference between two outputs for the same picture, in pixels or as a score."""
 
 
 @dataclass(frozen=True)
 class Passed:
-    """A check that held, and what was seen."""
+    """A check that the model passed, and what was found in it."""
 
     check: str
     seen: str
@@ -41,7 +41,8 @@ class Passed:
 
 @dataclass(frozen=True)
 class Asked:
-    """What the probe told: the file's declarations, and its answers if it could run at all."""
+    """The result of running the model (`runner/probe.py`): what its file declares, the pictures,
+    and its outputs and milliseconds by picture; `problem` states why it could not be run, or ""."""
 
     declared: Mapping[str, Any]
     questions: Mapping[str, NDArray[np.uint8]]
@@ -54,7 +55,8 @@ Check = Callable[[Manifest, Path, Asked], str]
 
 
 def conform(folder: Path, *, target: Path) -> Iterator[Passed]:
-    """Check one outside model, `target` holding Triton's environment; ends with `BuildFailed`."""
+    """Check the external model in a folder and yield each check that it passes. `target` holds
+    Triton's environment. Raises BuildFailed at the first check that fails."""
     manifest = read_manifest(folder)
     yield Passed("manifest", f"{manifest.name}: {manifest.purpose} ({manifest.licence})")
     yield Passed("contract", _contract(manifest))
@@ -65,7 +67,8 @@ def conform(folder: Path, *, target: Path) -> Iterator[Passed]:
 
 
 def read_outside(folder: Path, *, target: Path, tell: Callable[[str], None]) -> dict[str, Manifest]:
-    """All models of a folder of outside models, each of which conforms; or `BuildFailed`."""
+    """Check every external model in a folder and return their manifests by name; `tell` gets a line
+    for each. Raises BuildFailed for the first that does not conform."""
     if not folder.is_dir():
         raise BuildFailed(f"the folder of outside models, {folder}, is not there")
     found = {}

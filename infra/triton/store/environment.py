@@ -1,4 +1,4 @@
-"""Triton's own Python environment: the server, its runtime and the packages that hold weights."""
+"""Makes Triton's own Python environment: the server, its runtime, the packages with weights."""
 
 import ctypes
 import hashlib
@@ -19,7 +19,8 @@ PYTHON_VERSIONS: Final = ((3, 11), (3, 12))
 
 
 def make_environment(target: Path) -> bool:
-    """`target/venv` as `requirements.lock` says; what stands in it already is kept."""
+    """Make `target/venv` with the packages in `requirements.lock`; return False if it was made from
+    them already."""
     lock = HERE / "requirements.lock"
     mark = target / "venv" / "made-from"
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
@@ -47,7 +48,8 @@ def make_environment(target: Path) -> bool:
 
 
 def make_python_library(target: Path) -> bool:
-    """Triton's stub links against libpython, which a bare Debian does not bring."""
+    """Provide libpython in `target/libpython` unless the system has it: Triton's stub links against
+    it, and a bare Debian lacks it. Returns whether anything was done."""
     name = f"libpython{sys.version_info.major}.{sys.version_info.minor}.so.1.0"
     folder = target / "libpython"
     if (folder / name).exists():
@@ -74,7 +76,8 @@ def site_packages(target: Path) -> Path:
 def run(
     command: list[str], *, failure: str, folder: Path | None = None, path_first: Path | None = None
 ) -> str:
-    """What the command wrote; `BuildFailed` with its last line when it fails."""
+    """Run a command and return its standard output. Raises BuildFailed, with `failure` and the last
+    line that the command wrote, if it fails."""
     environment = dict(os.environ)
     if path_first is not None:  # npm starts node by name
         environment["PATH"] = f"{path_first}{os.pathsep}{environment['PATH']}"
@@ -88,7 +91,7 @@ def run(
 
 
 def digest(path: Path) -> str:
-    """SHA-256 in hexadecimal."""
+    """The SHA-256 of a file in hexadecimal."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
@@ -98,7 +101,7 @@ def reads(path: Path) -> str:
 
 
 def put(source: Path, target: Path) -> None:
-    """Copy so that nobody ever sees a half; who has the old file open keeps it."""
+    """Copy a file atomically; processes that have the old target open keep its content."""
     draft = target.with_name(f".{target.name}.{os.getpid()}")
     shutil.copyfile(source, draft)
     draft.chmod(0o755 if source.stat().st_mode & 0o100 else 0o644)

@@ -1,5 +1,5 @@
-"""What ends the set-up: one line that says what to do."""
+"""The error that ends the set-up."""
 
 
 class BuildFailed(Exception):
-    """One line that says what to do."""
+    """The set-up cannot go on; the message is one line that says why or what to do."""

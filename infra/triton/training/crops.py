@@ -1,8 +1,8 @@
-"""Crops for the plate reader: rendered plates before a camera, cut out as the detector would.
+"""Crops for training the Kazakh reader: rendered plates, cut out as after detection.
 
-Everything is drawn: no photograph is needed. A crop is rectified by the pipeline that serves, from
-corners that are wrong by what the detector is wrong, and bears the text of one line; of a plate of
-two rows each row is a line of its own.
+Everything is drawn; no photograph is needed. A crop is rectified by the code used in service, from
+corners with the detector's usual error, and shows the text of one line; each row of a plate of two
+rows is a line of its own.
 """
 
 from dataclasses import dataclass, replace
@@ -41,12 +41,13 @@ FOREIGN_KINDS: Final = tuple(
 )
 FOREIGN_SHARE: Final = 0.14
 ANY_TEXT_SHARE: Final = 0.12
-"""Forms filled with any letters and digits, so that no form is believed more than what is seen."""
+"""The share of plates whose form is filled with any letters and digits, so that the reader trusts
+the picture more than the form."""
 ROWS_SHARE: Final = 0.12
 NARROWEST, WIDEST = 56.0, 330.0
-"""Width of a plate in the camera's picture, in pixels."""
+"""The range of widths of a plate in the camera's picture, in pixels."""
 CORNER_ERROR: Final = 0.05
-"""Mean distance of a found corner from the true one, as a share of the plate's width."""
+"""Mean distance of a detected corner from the true one, as a share of the plate's width."""
 MARGIN: Final = 0.35
 LEAST_CONTRAST: Final = 9.0
 """Standard deviation of the grey levels below which a crop is one grey blot."""
@@ -54,7 +55,7 @@ LEAST_CONTRAST: Final = 9.0
 
 @dataclass(frozen=True, slots=True)
 class Crop:
-    """What the reader is shown ([32, 160, 1] grey) and what is written there."""
+    """A crop as the reader gets it (grey, [32, 160, 1]), the true text, and the form of plate."""
 
     picture: Picture
     text: str
@@ -62,7 +63,7 @@ class Crop:
 
 
 def crop(rng: np.random.Generator, fonts: tuple[str, ...]) -> Crop:
-    """One crop of whatever form, on which something can be seen."""
+    """Draw one crop of a random form, with enough contrast to be read."""
     while True:
         drawn = _crop(rng, fonts)
         if float(drawn.picture.std()) >= LEAST_CONTRAST:

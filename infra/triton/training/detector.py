@@ -1,7 +1,7 @@
 """The plate detector: a small convolutional network that marks plate centres and four corners.
 
-One output cell stands for 8 x 8 pixels: the first channel says whether a plate's centre is there,
-the other eight where its corners lie from the cell's middle, in cells.
+An output cell stands for 8 x 8 pixels: its first channel scores whether a plate's centre is there,
+the other eight are the offsets (x, y) of the corners from the cell's middle, in cells.
 """
 
 from typing import Final
@@ -57,7 +57,7 @@ class PlateDetector(nn.Module):
 
 
 class ServedDetector(nn.Module):
-    """What is exported: bytes in, normalisation and peak picking inside."""
+    """The network as it is exported: it takes bytes; normalisation and peak picking are inside."""
 
     def __init__(self, detector: PlateDetector) -> None:
         super().__init__()
@@ -71,12 +71,13 @@ class ServedDetector(nn.Module):
 
 
 def normalised(images: Tensor) -> Tensor:
-    """Bytes [n, h, w, 3] to the network's range."""
+    """Pictures of bytes [n, h, w, 3] as the network's input: floats [n, 3, h, w], about -2 to 2."""
     return (images.permute(0, 3, 1, 2).float() - 127.5) / 64
 
 
 def targets(corners: Tensor, cells: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Heat [n, c, c], offsets [n, 8, c, c] and their weights [n, c, c] for corners [n, k, 4, 2]."""
+    """The training targets for the corners [n, k, 4, 2] of plates in pixels, with c = `cells`: heat
+    [n, c, c] (1 at a plate's centre), offsets [n, 8, c, c] and the offsets' weights [n, c, c]."""
     count = len(corners)
     heat = torch.zeros(count, cells, cells)
     offsets = torch.zeros(count, 8, cells, cells)
@@ -105,7 +106,8 @@ def targets(corners: Tensor, cells: int) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def loss(cells: Tensor, heat: Tensor, offsets: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
-    """Focal loss of the centres, weighted distance of the corners."""
+    """The two losses of the network's output `cells` against `targets`: the focal loss of the
+    centres, and the weighted mean distance of the corners."""
     chance = cells[:, 0].sigmoid().clamp(1e-4, 1 - 1e-4)
     centre = heat > 0.999
     miss = (1 - chance) ** 2 * chance.log()

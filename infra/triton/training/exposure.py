@@ -1,4 +1,4 @@
-"""What light and a cheap camera make of a plate and of a whole picture."""
+"""Imitates light on a plate, and what a cheap camera makes of a whole picture."""
 
 import cv2
 import numpy as np
@@ -9,7 +9,7 @@ Picture = npt.NDArray[np.uint8]
 
 
 def photographed(rng: np.random.Generator, scene: Picture) -> Picture:
-    """What a cheap camera makes of it: light, blur, noise, JPEG."""
+    """The scene as a cheap camera would take it, with random light, blur, noise and JPEG losses."""
     shot = scene
     if rng.random() < 0.4:
         size = int(rng.choice([3, 3, 5]))
@@ -37,7 +37,7 @@ def photographed(rng: np.random.Generator, scene: Picture) -> Picture:
 
 
 def lit(rng: np.random.Generator, plate: DrawnPlate) -> DrawnPlate:
-    """The plate under uneven light, sometimes with a shadow on its upper part."""
+    """The plate under random uneven light, sometimes with a shadow on its upper part."""
     light = plate.picture.astype(np.float32) * rng.uniform(0.4, 1.1) + rng.uniform(-10, 20)
     if rng.random() < 0.3:
         width = light.shape[1]

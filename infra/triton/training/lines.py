@@ -11,17 +11,17 @@ HEIGHT: Final = 32
 
 
 def encoded(text: str) -> list[int]:
-    """Classes of a text, filled up with blanks."""
+    """The class of each character of a text, filled up with blanks (0) to nine classes."""
     classes = [CHARACTERS.index(character) + 1 for character in text]
     return classes + [0] * (LONGEST - len(classes))
 
 
 def decoded(classes: list[int]) -> str:
-    """The text of the likeliest class in each column: repeats and blanks drop."""
+    """The text of the likeliest class in each column, without repeats and blanks (CTC)."""
     kept = [one for one, before in zip(classes, [0, *classes], strict=False) if one != before]
     return "".join(CHARACTERS[one - 1] for one in kept if one)
 
 
 def written(classes: list[int]) -> str:
-    """The text that `encoded` was given."""
+    """The text whose classes are given: the inverse of `encoded`."""
     return "".join(CHARACTERS[one - 1] for one in classes if one)

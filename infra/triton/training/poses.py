@@ -1,4 +1,4 @@
-"""How a plate hangs in space before a camera: its corners in pixels, turned and leaning."""
+"""Random poses of a plate before a camera: its corners in pixels, turned and leaning."""
 
 import numpy as np
 import numpy.typing as npt
@@ -7,7 +7,8 @@ Corners = npt.NDArray[np.float32]
 
 
 def turned(rng: np.random.Generator, size: tuple[int, int], *, wide: float) -> Corners:
-    """Corners around (0, 0) of a plate of that size (width, height), `wide` pixels seen straight.
+    """Random corners [4, 2] around (0, 0) of a plate of this size (width, height), which would be
+    `wide` pixels wide if it were seen straight on.
 
     Most plates are seen nearly straight on; two in five are turned by up to 68 degrees.
     """

@@ -1,8 +1,8 @@
 """The Kazakh plate reader: a small convolutional network that reads one line of a plate.
 
-Forty columns of a grey crop 32 high and 160 wide give one chance each for blank, digits and
-letters (connectionist temporal classification). While it learns, a second head says which character
-stands at which place; without it the columns take much longer to find their characters.
+Each of forty columns of a grey crop, 32 high and 160 wide, gives the probabilities of blank, digits
+and letters (connectionist temporal classification). In training, a second head gives the character
+at each position of the text; without it the columns take much longer to find their characters.
 """
 
 from typing import Final
@@ -31,7 +31,8 @@ def _layer(
 
 
 class PlateReader(nn.Module):
-    """Takes normalised crops [n, 1, 32, 160]; gives columns [n, 37, 40] and places [n, 9, 37]."""
+    """Takes normalised crops [n, 1, 32, 160]; gives scores by column [n, 37, 40], and by position
+    in the text [n, 9, 37]."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -58,7 +59,8 @@ class PlateReader(nn.Module):
 
 
 class ServedReader(nn.Module):
-    """What is exported: bytes in, chances of each column out; the second head stays behind."""
+    """The network as it is exported, without the second head: bytes in, probabilities by column
+    out."""
 
     def __init__(self, reader: PlateReader) -> None:
         super().__init__()
@@ -70,12 +72,13 @@ class ServedReader(nn.Module):
 
 
 def normalised(images: Tensor) -> Tensor:
-    """Bytes [n, 32, 160, 1] to the network's range [n, 1, 32, 160]."""
+    """Crops of bytes [n, 32, 160, 1] as the network's input: floats [n, 1, 32, 160], -2 to 2."""
     return (images.permute(0, 3, 1, 2).float() - 127.5) / 64
 
 
 def loss(columns: Tensor, places: Tensor, wanted: Tensor) -> Tensor:
-    """Of the columns and of the second head together; `wanted` holds classes [n, 9]."""
+    """The loss of the columns (CTC) plus that of the second head; `wanted` has the true classes
+    [n, 9], as `encoded` gives them."""
     count = len(wanted)
     log_chances = columns.float().log_softmax(1).permute(2, 0, 1)
     lengths = (wanted > 0).sum(1)

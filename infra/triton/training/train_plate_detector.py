@@ -42,7 +42,7 @@ CALIBRATION: Final = 96
 SCORED_ON_THE_WAY: Final = 200
 PIECE: Final = 1000
 MATCH_SHARE: Final = 0.25
-"""A detection counts when its corners lie within this share of the plate's width, on average."""
+"""A detection is right if its corners are off by at most this share of the plate's width (mean)."""
 
 Composed = tuple[NDArray[np.uint8], NDArray[np.float32]]
 
@@ -75,7 +75,7 @@ def main() -> None:
 def composed(
     count: int, seed: int, options: argparse.Namespace, fonts: tuple[str, ...]
 ) -> Composed:
-    """Compose `count` pictures in pieces; a piece made before is taken from `--work`."""
+    """Compose `count` pictures, `PIECE` to a file in `--work`; existing files are read instead."""
     options.work.mkdir(parents=True, exist_ok=True)
     pictures = np.zeros((count, SIDE, SIDE, 3), np.uint8)
     corners = np.zeros((count, MOST_PLATES, 4, 2), np.float32)
@@ -94,7 +94,8 @@ def composed(
 
 
 def trained(course: Course, train: Composed, held_out: Composed) -> PlateDetector:
-    """Take the course over the composed pictures."""
+    """Train the course's network with the composed pictures `train`; return it with averaged
+    weights. Reports are scored on the pictures `held_out`."""
     pictures, corners = torch.from_numpy(train[0]), torch.from_numpy(train[1])
     small = (held_out[0][:SCORED_ON_THE_WAY], held_out[1][:SCORED_ON_THE_WAY])
 
@@ -115,7 +116,8 @@ def trained(course: Course, train: Composed, held_out: Composed) -> PlateDetecto
 
 
 def take_up(network: PlateDetector, weights: Path, pictures: Tensor) -> None:
-    """Put exported weights back, and the batch statistics that the export had folded into them."""
+    """Load exported weights into a network to train it further; the batch statistics that the
+    export folded into them are measured again on `pictures`."""
     graph = onnx.load(str(weights)).graph
     values = {one.name: onnx.numpy_helper.to_array(one) for one in graph.initializer}
     folded = [
@@ -152,7 +154,8 @@ def _measured(
 
 
 def score(network: PlateDetector, held_out: Composed, *, limit: float) -> dict[str, float]:
-    """Recall, precision and corner error (share of the plate's width) on composed pictures."""
+    """Recall, precision and mean corner error (as a share of the plate's width) on the composed
+    pictures `held_out`; detections with scores up to `limit` are ignored."""
     network.eval()
     served = ServedDetector(network)
     hits = claims = plates = 0

@@ -38,7 +38,8 @@ MAKER: Final = "tartip"
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """Crops [n, 32, 160, 1], their classes [n, 9], and the number of each one's form."""
+    """Drawn crops [n, 32, 160, 1], the classes of their texts [n, 9], and the index of the form of
+    each crop's plate [n]."""
 
     crops: NDArray[np.uint8]
     classes: NDArray[np.int64]
@@ -68,7 +69,8 @@ def main() -> None:
 
 
 def drawn(count: int, seed: int, fonts: tuple[str, ...], work: Path) -> Drawn:
-    """Draw crops in pieces; a piece that was drawn before is taken from `work`."""
+    """Draw `count` crops and keep them in files of `PIECE` crops in `work`; a file that exists
+    already is read instead."""
     work.mkdir(parents=True, exist_ok=True)
     pieces = []
     for number in range(-(-count // PIECE)):
@@ -98,7 +100,8 @@ def _draw_piece(count: int, seed: list[int], fonts: tuple[str, ...]) -> Drawn:
 
 
 def trained(course: Course, train: Drawn, held_out: Drawn) -> PlateReader:
-    """Take the course over the drawn crops."""
+    """Train the course's network with the drawn crops `train`; return it with averaged weights.
+    Reports are scored on the crops `held_out`."""
     crops, classes = torch.from_numpy(train.crops), torch.from_numpy(train.classes)
 
     def loss_of(chosen: Tensor, step: int) -> Tensor:
@@ -116,7 +119,7 @@ def trained(course: Course, train: Drawn, held_out: Drawn) -> PlateReader:
 
 
 def score(network: nn.Module, held_out: Drawn) -> dict[str, float | int]:
-    """Shares of whole lines read exactly, and of foreign plates taken for Kazakh ones."""
+    """The shares of held-out lines that are read exactly, and of foreign plates read as Kazakh."""
     assert isinstance(network, PlateReader)
     network.eval()
     served = ServedReader(network)

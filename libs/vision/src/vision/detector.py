@@ -61,10 +61,11 @@ class Labelled(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class DetectionRequest:
-    """What to detect. Reading plates includes detecting objects.
+    """What to detect in a picture. Reading plates includes detecting objects.
 
     At each of `scales` the object detector also runs, and its low-score boxes are returned too.
-    Faces are detected by the watch-list search, not here.
+    `outside_models` are names of external object models. `faces` has no effect here: faces are
+    detected by the watch-list search.
     """
 
     plates: bool = False
@@ -85,9 +86,9 @@ class DetectionRequest:
 
 EMPTY_REQUEST: Final = DetectionRequest()
 DEFAULT_REQUEST: Final = DetectionRequest(plates=True, objects=True)
-"""For a camera without a configuration."""
+"""What is detected for a camera without a configuration."""
 VIDEO_SCALE: Final = InferenceScale(640, mirrored=False)
-"""The scale that the functions over time use."""
+"""The scale for everything that follows objects over several frames (zones, counts, crowds)."""
 KINDS: Final = (detection.PEOPLE, VEHICLES, THINGS)
 """Non-maximum suppression runs within each of these groups of labels."""
 
@@ -99,13 +100,14 @@ class Detections:
     plates: tuple[Plate, ...] = ()
     objects: tuple[DetectedObject, ...] = ()
     by_scale: Mapping[InferenceScale, tuple[DetectedObject, ...]] = field(default_factory=dict)
-    """With low-score boxes; people only at scales at which the model detects their size."""
+    """Objects by inference scale, low-score boxes included. A person is listed only at scales at
+    which the object detector recognises people of that size."""
     outside: tuple[DetectedObject, ...] = ()
-    """By external models, with low-score boxes."""
+    """Objects detected by external models, low-score boxes included."""
 
 
 class Detector:
-    """Detection on single pictures; each picture may take `seconds`."""
+    """Detects plates and objects in single pictures, each within `seconds`."""
 
     def __init__(self, models: Models, *, seconds: float = DETECTION_SECONDS) -> None:
         self._models = models
@@ -161,7 +163,7 @@ class Detector:
         return await self._read(picture, candidates, until)
 
     async def fingerprint(self) -> str:
-        """Return a hash of the models that are served now."""
+        """Return a hash of the models that are served now; see `Models.fingerprint`."""
         return await self._models.fingerprint()
 
     async def _objects(

@@ -29,8 +29,8 @@ _WEBP_MOVES: Final = 0x02
 
 
 class NotStrippable(Exception):
-    """A file whose structure is invalid, or an animated WebP. It must be decoded and encoded anew,
-    if it can be decoded."""
+    """Metadata cannot be removed by copying: the file's structure is invalid, or it is an animated
+    WebP. The caller may try to decode the picture and encode it anew."""
 
 
 def stripped_jpeg(content: bytes) -> bytes:

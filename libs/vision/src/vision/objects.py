@@ -1,4 +1,4 @@
-"""Objects in a picture: the detector's input, and labelled boxes from its output. Pure.
+"""Objects in a picture: the object detector's input, and labelled boxes from its output. Pure.
 
 Boxes are in pixels of the original picture.
 """
@@ -30,7 +30,7 @@ COCO_LABELS: Final = {
     26: "handbag",
     28: "suitcase",
 }
-"""Other classes were false detections on streets (kites, refrigerators)."""
+"""The labels used, by class code; other classes were false on streets (kites, refrigerators)."""
 VEHICLES: Final = frozenset({"car", "motorcycle", "bus", "train", "truck"})
 THINGS: Final = frozenset({"bicycle", "backpack", "handbag", "suitcase"})
 
@@ -50,7 +50,10 @@ def for_objects(picture: Picture, small: Picture) -> Scaled:
 
 
 def objects_of(anchors: Floats, scaled: Scaled) -> list[DetectedObject]:
-    """The objects in the detector's anchors [a, 6] of one picture, highest score first."""
+    """The objects in the detector's output for one picture, highest score first.
+
+    `anchors` [a, 6]: distances to the four edges in pixels of the input, score, class code.
+    """
     height, width = scaled.images.shape[1:3]
     centres = np.concatenate([_centres(height, width, stride) for stride in OBJECT_STRIDES])
     scale = np.array(scaled.scales[0] * 2, np.float32)

@@ -14,7 +14,8 @@ RATES: Final = (1 / 3600, 240.0)
 
 
 def usual_step(stream: Any) -> float:
-    """The frame interval in seconds, by the frame rate that the file states."""
+    """The frame interval of a video stream in seconds, from the frame rate that its file states (25
+    a second if it states none), limited to `RATES`."""
     least, most = RATES
     rate = float(stream.average_rate or stream.guessed_rate or FRAMES_PER_SECOND)
     return 1 / min(max(rate, least), most)

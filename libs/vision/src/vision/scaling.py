@@ -16,8 +16,8 @@ LETTERBOX_GREY: Final = 114
 
 @dataclass(frozen=True, slots=True)
 class Scaled:
-    """A detector's batch [n, h, w, 3]. `scales` (x, y) and `origins` map positions in each input
-    back to the original picture."""
+    """A detector's batch, uint8 [n, h, w, 3]. For each input, `scales` (x, y) are its pixels per
+    pixel of the original picture, and `origins` (x, y) its upper left corner there."""
 
     images: Picture
     scales: tuple[tuple[float, float], ...]
@@ -25,7 +25,7 @@ class Scaled:
 
 
 def shrunk(picture: Picture) -> Picture:
-    """Return the picture reduced to the largest detector size.
+    """Return the picture with its longer side reduced to at most 960 pixels.
 
     Smaller sizes are made from this copy, because the cost of scaling grows with the pixels.
     """
@@ -44,7 +44,8 @@ def scaled_batch(
     """Scale each picture's longer side to `side` and place all on canvases of one size, whose sides
     are multiples of `multiple`.
 
-    `small`, if given, is a reduced copy of the only picture and is resized in place of it.
+    `origins` are the pictures' upper left corners in the original. `small`, if given, is a reduced
+    copy of the only picture and is resized instead of it.
     """
     resized, scales = [], []
     for picture in pictures:

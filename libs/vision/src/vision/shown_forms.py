@@ -1,4 +1,4 @@
-"""Makes the form of evidence that operators are shown: the picture or film without metadata.
+"""Makes the copy of evidence that operators are shown: the picture or film without metadata.
 
 A file whose structure is valid is copied without loss. A picture whose EXIF orientation is not
 upright is rotated and encoded anew, so that boxes refer to the same pixels. The format is detected
@@ -38,8 +38,8 @@ _opening = threading.Lock()
 
 
 class NotShowable(ValueError):
-    """A file of which no shown form can be made: its format is unsupported, or it is damaged or too
-    large."""
+    """A file of which no copy for operators can be made: its format is unsupported, or it is
+    damaged or too large."""
 
 
 @dataclass(frozen=True)
@@ -49,8 +49,8 @@ class ShownForm:
 
 
 def shown_form(content: bytes) -> ShownForm:
-    """Return the shown form of a file. Blocking: call this function from a thread. Raises
-    NotShowable."""
+    """Return the copy of a picture or film that operators are shown, without metadata. Blocking:
+    call this function from a thread. Raises NotShowable."""
     content_type = _type_of(content)
     make = copied_video if content_type == "video/mp4" else _upright_picture
     try:

@@ -55,7 +55,7 @@ SURE_DEVIATIONS: Final = 1.96
 
 
 class MovingObjects:
-    """Detects moving objects of one camera. Frames must be added in the order of their time."""
+    """Detects what moves before one camera. Frames must be added in the order of their time."""
 
     def __init__(self, *, frames_per_second: float) -> None:
         history = max(1, round(HISTORY_SECONDS * frames_per_second))

@@ -134,7 +134,8 @@ class CameraRegistryApi(cameras_pb2_grpc.CameraRegistryServicer):
 
 
 def read_description(check: Checks, given: pb.CameraDescription) -> model.Description:
-    """Add every invalid field to `check`; the result is valid only if none was added."""
+    """Convert a camera's description. Every invalid field is added to `check`; use the result only
+    if none was."""
     at = "description."
     kind = enum_of(CameraKind, pb.CameraKind, given.kind)
     functions = [enum_of(AiFunction, pb.AiFunction, number) for number in given.functions]

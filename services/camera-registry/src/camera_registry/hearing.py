@@ -67,7 +67,8 @@ class Look:
 
 
 def gap(before: Look | None, now: Look) -> str:
-    """Return why a heartbeat may have been missed between two looks, "" if none was."""
+    """Return why a heartbeat may have been missed between two looks (None: no look before), "" if
+    none was."""
     if not now.connected:
         return "the broker is away"
     if before is None:
@@ -86,7 +87,8 @@ def gap(before: Look | None, now: Look) -> str:
 
 @dataclass
 class Hearing:
-    """The moment since which no heartbeat was missed; None while the broker is disconnected."""
+    """Keeps the moment since which a listener missed no heartbeat (`since`), from its looks; None
+    while the broker is disconnected."""
 
     since: datetime | None = None
     _last: Look | None = None

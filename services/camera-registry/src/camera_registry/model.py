@@ -190,7 +190,8 @@ class Circle:
 
     @property
     def box(self) -> tuple[float, float, float, float]:
-        """South, west, north, east in degrees around the circle; all longitudes near the poles."""
+        """South, west, north and east of a box around the circle, in degrees; all longitudes near a
+        pole."""
         height = math.degrees(self.radius_metres / EARTH_RADIUS_METRES)
         south, north = self.latitude - height, self.latitude + height
         narrowest = math.cos(math.radians(max(abs(south), abs(north))))

@@ -38,7 +38,8 @@ class Urgency(IntEnum):
 
 
 class Dropped(StrEnum):
-    """The reason why a waiter got no slot."""
+    """Why a waiter got no slot: its deadline passed, it was shed from a full queue, or its caller
+    was cancelled."""
 
     STALE = "stale"
     SHED = "shed"
@@ -116,7 +117,7 @@ class InferencePool:
 
 @dataclass(order=True)
 class Waiter:
-    """A place in the queue; waiters compare in the order of admission."""
+    """One caller that waits for a slot. Waiters sort in the order of admission."""
 
     rank: int
     # On the event loop's clock, in seconds.
@@ -127,7 +128,7 @@ class Waiter:
 
     @property
     def gone(self) -> bool:
-        """Whether the waiter gave up but has not been removed from the queue yet."""
+        """Whether the waiter's caller was cancelled, but the waiter is still in the queue."""
         return self.called is not None and self.called.done()
 
     def is_stale(self, now: float) -> bool:
@@ -176,7 +177,8 @@ class WaitQueue:
 
 
 class AdmissionQueue:
-    """Slots with a queue. Invariant: `offered` = `done` + `inside` + all `dropped` + `waiting`."""
+    """A limited number of slots with a queue of waiters, and counts of both. Invariant: `offered`
+    (all callers) = `done` + `inside` (holding a slot) + all `dropped` + `waiting`."""
 
     def __init__(self, *, places: int, waiting_max: int) -> None:
         self._places = places

@@ -21,9 +21,9 @@ from tritonclient.utils import InferenceServerException
 
 MOST_IN_FLIGHT: Final = 8
 MOST_OF_ONE: Final = 6
-"""Of one model: one that hangs leaves room for the others."""
+"""The most calls in flight to one model, so that one that hangs leaves room for the others."""
 CALL_SECONDS: Final = 180.0
-"""Far above what so few calls take together: what was sent is to end, not to be cancelled."""
+"""Far above what so few calls take together, so that a sent call ends and is not cancelled."""
 READY_SECONDS: Final = 2.0
 CHANNEL_OPTIONS: Final = (
     ("grpc.max_send_message_length", -1),
@@ -58,12 +58,13 @@ MODELS: Final[Mapping[str, Served]] = {
 
 OUTSIDE_OUTPUT: Final = "boxes"
 CATALOGUE: Final = "object_detector"
-"""The model whose configuration names the outside ones; Triton's own list is closed to callers."""
+"""The model whose configuration names the outside models; Triton's own list of models is closed to
+callers."""
 
 
 @dataclass(frozen=True, slots=True)
 class OutsideModel:
-    """An object model that was added by its manifest (`docs/adding-a-model.md`).
+    """An external object model, added by its manifest (`docs/adding-a-model.md`).
 
     Input: [n, h, w, 3] BGR bytes, sides multiples of 32. Output: [n, k, 6] with x1, y1, x2, y2 in
     pixels of the input, score 0 to 1 (0: an empty row), index in `labels`.
@@ -89,7 +90,7 @@ class ModelsAway(Refusal):
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """PEM files for mutual TLS."""
+    """Paths of the PEM files for mutual TLS; `authority` is the CA's certificate."""
 
     certificate: Path
     key: Path
@@ -97,7 +98,8 @@ class Credentials:
 
 
 class TritonModels:
-    """Bounded access to the served models. Create it in the running loop; close it at the end."""
+    """Runs the models served by Triton, with limits on calls in flight. Create it in the running
+    event loop; call `close` at the end."""
 
     def __init__(
         self, address: str, credentials: Credentials, *, most_in_flight: int = MOST_IN_FLIGHT
@@ -120,8 +122,8 @@ class TritonModels:
     async def run(
         self, model: str, images: npt.NDArray[np.uint8], *, seconds: float
     ) -> npt.NDArray[np.float32]:
-        """Return the output [n, …] for images [n, h, w, 3]. Raises ModelsAway, also after
-        `seconds`.
+        """Return a model's output [n, …] for images [n, h, w, channels]. Raises ModelsAway, also
+        if there is no output after `seconds`.
         """
         loop = asyncio.get_running_loop()
         until = loop.time() + seconds
@@ -154,7 +156,7 @@ class TritonModels:
         return True
 
     async def fingerprint(self) -> str:
-        """One digest over the weights of all served models. Raises ModelsAway."""
+        """A digest of the weights of all served models, cached for a minute. Raises ModelsAway."""
         return (await self._asked()).fingerprint
 
     async def object_models(self) -> Mapping[str, OutsideModel]:

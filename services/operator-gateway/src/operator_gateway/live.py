@@ -66,8 +66,8 @@ class LiveEvent:
 
 @dataclass(frozen=True)
 class FeedMessage:
-    """A message to a client: an event, or the number of missed ones. `position` resumes after
-    it."""
+    """A message to a client: an event, or the number of missed ones. A client that reconnects with
+    `position` resumes after this message."""
 
     kind: str
     position: str
@@ -222,7 +222,8 @@ class LiveFeed:
         return self._latest[stream]
 
     def listen(self, operator: Operator, after: Position | None = None) -> Listener:
-        """Return a listener, from now on or from a position as far as later events are stored."""
+        """Return a listener to events from now on, or from the position `after` on, as far as later
+        events are still stored."""
         resumed = {
             stream: self._resumed(stream, number) for stream, number in (after or {}).items()
         }

@@ -1,4 +1,5 @@
-"""An operator's request to the data's owner: checked here, and again by the owner.
+"""An operator's request, passed on to the service that owns the data: checked here, and again by
+that service (the owner).
 
 The bearer token and the purpose are sent to the owner as gRPC metadata, with a deadline. A refusal
 of the owner is raised here with its original reason.
@@ -57,7 +58,7 @@ class Replies(Protocol[R_co]):
 
 @dataclass(frozen=True)
 class Peers:
-    """The stubs of the services that own the data."""
+    """The gRPC stubs of the services that own the data."""
 
     cameras: "cameras_pb2_grpc.CameraRegistryAsyncStub"
     inference: "inference_pb2_grpc.InferenceAsyncStub"
@@ -133,7 +134,7 @@ Purpose = Annotated[
 async def operator_context(
     request: Request, credentials: Bearer, purpose: Purpose = ""
 ) -> AsyncIterator[OperatorContext]:
-    """Yield the context of a request, which holds a place in its operator's share until answered.
+    """Yield the context of a request, which counts against its operator's share until answered.
 
     Raises NotAuthenticated, TokenExpired, PurposeWrong, ShareExceeded or Overloaded.
     """
@@ -145,7 +146,8 @@ async def operator_context(
 async def signed_in(
     request: Request, credentials: HTTPAuthorizationCredentials | None, purpose: str = ""
 ) -> OperatorContext:
-    """Return the context of a request. Raises NotAuthenticated, TokenExpired or PurposeWrong."""
+    """Return the context of a request with these credentials (its bearer token) and this header
+    Tartip-Purpose. Raises NotAuthenticated, TokenExpired or PurposeWrong."""
     if credentials is None:
         raise NotAuthenticated
     said, state = decoded_purpose(purpose), request.app.state
@@ -166,7 +168,8 @@ def decoded_purpose(header: str) -> str:
 
 
 async def sign_in(tokens: Verifies, token: str, *, purpose: str, peers: Peers) -> OperatorContext:
-    """Return the context of a request with a token. Raises NotAuthenticated or TokenExpired."""
+    """Verify a bearer token; return the context of its operator's request. Raises NotAuthenticated
+    or TokenExpired."""
     if len(token) > TOKEN_LENGTH_MAX or not _TOKEN.fullmatch(token):
         raise NotAuthenticated
     operator = await tokens.verify(token)

@@ -1,4 +1,4 @@
-"""What each operator may use of this gateway, which has less room than a service."""
+"""How much of this gateway each operator may use at once; it has less room than a service."""
 
 from contextlib import AbstractContextManager
 
@@ -14,14 +14,15 @@ STREAMS_MAX = 64
 
 
 def operators_shares() -> Shares:
-    """Return the shares of this process."""
+    """Return the account of what each operator uses of this process, with its limits."""
     return Shares(calls_max=CALLS_MAX, urgent_reserved=0, streams_max=STREAMS_MAX)
 
 
 def place_of(
     request: Request, operator: Operator, *, stream: bool
 ) -> AbstractContextManager[object]:
-    """Hold a place in the operator's share. Raises ShareExceeded or Overloaded."""
+    """Admit a request or stream of an operator; it counts against the operator's share for the
+    block. Raises ShareExceeded or Overloaded."""
     length = request.headers.get("content-length", "")
     size = min(int(length), UPLOAD_BYTES_MAX) if length.isascii() and length.isdigit() else 0
     caller = Caller("service", "operator-gateway", operator)

@@ -1,4 +1,5 @@
-"""Follows the streams with ephemeral ordered consumers: headers only, without acknowledgements.
+"""Follows JetStream's streams of events with ephemeral ordered consumers: headers only, without
+acknowledgements.
 
 The server numbers its deliveries. If a number or a heartbeat is missing, a new consumer begins
 after the last event received. The server removes a consumer whose process is gone.
@@ -26,7 +27,7 @@ log = logging.getLogger(__name__)
 
 
 class StreamFollower:
-    """Publishes the events of one stream to the feed, without end."""
+    """Passes the events of one JetStream stream on to the live feed, without end."""
 
     def __init__(self, broker: Broker, feed: LiveFeed, stream: str) -> None:
         self._broker = broker

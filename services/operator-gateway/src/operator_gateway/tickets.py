@@ -66,7 +66,7 @@ async def listening_operator(
     credentials: Bearer,
     ticket: Annotated[str, Query(max_length=64)] = "",
 ) -> AsyncIterator[OperatorContext]:
-    """Yield the holder of token or ticket, whose stream holds a place in the holder's share.
+    """Yield the holder of a bearer token or ticket; the stream counts against the holder's share.
 
     Raises NotAuthenticated, TokenExpired, TicketSpent, ShareExceeded or Overloaded.
     """

@@ -1,9 +1,9 @@
 """Detects abandoned objects in the frames of a fixed camera.
 
-A slowly adapting background model excludes people and the objects in front of it. A region that
+A model of the background is learned slowly and never from people or detected objects. A region that
 differs from the background, does not move and is not a person becomes an object if a person was
-beside it when it appeared. The object is left once nobody has been beside it for a while. Where an
-object was removed, the background is updated at once.
+beside it when it appeared. The object is left once nobody has been beside it for a while. Where
+part of the background itself was taken away, the model is corrected at once.
 """
 
 from dataclasses import dataclass, field
@@ -28,8 +28,8 @@ GONE_SECONDS: Final = 1.5
 
 
 class Stage(StrEnum):
-    """The reported stages of an object. An object may be reclaimed without ever having been
-    left."""
+    """The reported stages of an object: put down, left alone, left alone for long, gone. An object
+    may be reclaimed (gone) without ever having been left."""
 
     PUT = "put"
     LEFT = "left"
@@ -39,8 +39,9 @@ class Stage(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class LeftObjectRule:
-    """The thresholds of detection. `zone` limits detection to a part of the picture; sizes are
-    shares of the picture's area."""
+    """The thresholds for abandoned objects. Detection is limited to `zone`; the shares are an
+    object's size in the picture's area. `working_width` is the width in pixels of analysed frames.
+    """
 
     zone: Polygon = WHOLE_PICTURE
     still_seconds: float = 2.5
@@ -55,7 +56,8 @@ class LeftObjectRule:
 
 @dataclass(frozen=True, slots=True)
 class LeftObjectFact:
-    """An object that reached a stage. The box is in pixels of the frame, times are in seconds."""
+    """An object that reached a stage; `number` identifies it among its camera's objects. The box is
+    in pixels of the frame; times are in seconds, on the clock of the frames."""
 
     stage: Stage
     number: int

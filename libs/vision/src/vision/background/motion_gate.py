@@ -30,7 +30,7 @@ Grey = npt.NDArray[np.uint8]
 
 
 class PictureState(StrEnum):
-    """What the picture of a connected stream shows."""
+    """Whether a connected stream shows a live, a frozen or a black picture."""
 
     LIVE = "live"
     FROZEN = "frozen"
@@ -48,7 +48,8 @@ class Need(IntEnum):
 
 @dataclass
 class MotionGate:
-    """The gate of one camera. `needs` decides whether to run inference; `looked` records a run."""
+    """Decides for one camera which pictures need inference (`needs`), by comparison with the
+    picture of the last inference, which `looked` records."""
 
     _last: Grey | None = None
     _again_at: float = 0.0
@@ -60,7 +61,8 @@ class MotionGate:
         return Need.AGAIN if at >= self._again_at else Need.NO
 
     def later(self, at: float) -> None:
-        """Postpone the periodic inference at `at` seconds, because no slot was free."""
+        """Postpone the periodic inference to three seconds after `at`, because no inference slot
+        was free."""
         self._again_at = at + LATER_SECONDS
 
     def looked(self, grey: Grey, at: float) -> None:

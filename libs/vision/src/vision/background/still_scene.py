@@ -86,8 +86,9 @@ class StillScene:
         return step
 
     def still_blobs(self, *, seconds: float, smallest: float, largest: float) -> list[Box]:
-        """Boxes in the zone that were still for `seconds`; sizes are shares of the picture's
-        area."""
+        """Return the boxes of regions in the zone that differ from the background and were still
+        for `seconds`, in pixels of the reduced frame. `smallest` and `largest` limit a region's
+        size, as shares of the picture's area."""
         mask = (self._still >= seconds).astype(np.uint8)
         joined = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8))
         joined = cv2.morphologyEx(joined, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))

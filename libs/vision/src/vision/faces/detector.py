@@ -72,5 +72,5 @@ class FaceDetector:
 
 
 def forget(templates: Floats) -> None:
-    """Overwrite templates in place."""
+    """Overwrite face templates in place with zeros."""
     templates.fill(0.0)

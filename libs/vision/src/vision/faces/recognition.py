@@ -1,8 +1,8 @@
 """Finds faces in the face detector's output and cuts out aligned chips for the embedder. Pure.
 
-A face is detected with five landmarks: the eyes, the nose and the corners of the mouth. A
-similarity transform moves them to the positions that dlib's network expects; that gives the chip to
-cut out. `Usable` says whether a face is good enough to be compared.
+A face is detected with five landmarks: the eyes, the nose and the corners of the mouth. A chip is
+the face cut out so that a similarity transform moves its landmarks to the positions that dlib's
+network expects. `Usable` says whether a face is good enough to be compared.
 """
 
 import math
@@ -18,9 +18,9 @@ from vision.boxes import Box, nms
 from vision.scaling import LETTERBOX_GREY
 
 LOOK_SIDE: Final = 960
-"""The longer side to which the whole picture is reduced; smaller pictures are not enlarged."""
+"""The largest longer side, in pixels, at which a picture is searched for faces; see `sides`."""
 NEAR_SIDE: Final = 320
-"""The longer side at which a face that fills the picture is detected."""
+"""The longer side, in pixels, to which a picture is scaled to detect faces that fill it."""
 MULTIPLE: Final = 32
 STRIDE: Final = 4
 DETECTION_THRESHOLD: Final = 0.5
@@ -28,21 +28,21 @@ OVERLAP: Final = 0.3
 MOST_FACES: Final = 32
 WINDOW_SIDE: Final = 160
 WINDOW_FACE: Final = 72
-"""The size of a face in its window for the second inference, in pixels."""
+"""The larger side of a face's box in its window for the second inference, in pixels."""
 LARGE_ENOUGH: Final = 96
-"""In pixels of the detector's input; a face at least this large needs no second inference."""
+"""In pixels at the larger size of `sides`; a face this large needs no second inference."""
 SEEN_AGAIN: Final = 0.3
 CHIP_SIDE: Final = 150
 TEMPLATE_LENGTH: Final = 128
 CHIP_POINTS: Final[Floats] = np.array(
     [[47.7, 47.1], [100.3, 47.1], [74.0, 76.9], [51.7, 98.9], [96.3, 98.9]], np.float32
 )
-"""Eyes, nose and corners of the mouth of a straight face in dlib's chips, left to right: the eyes
-where dlib's own alignment puts them, the others where this detector then finds them."""
+"""Pixels (x, y) of eyes, nose and corners of the mouth of a frontal face in dlib's chips: the eyes
+where dlib's own alignment puts them, the others where this face detector then finds them."""
 SAME_PERSON: Final = 0.6
 """The L2 distance that dlib publishes for its network: closer faces count as the same person."""
 MATCH_THRESHOLD: Final = 0.5
-"""A closer face is shown to reviewers; between the two thresholds the result is unknown."""
+"""A face closer than this is a match, shown to reviewers; from here to `SAME_PERSON`: unknown."""
 
 
 class Usable(StrEnum):
@@ -74,7 +74,7 @@ class Quality:
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """The minimum quality for a face to be compared. `turn` is a maximum, `brightness` a range."""
+    """The limits on a face's `Quality`: `turn` a maximum, `brightness` a range, others minima."""
 
     eye_pixels: float
     sharpness: float
@@ -97,7 +97,7 @@ class Demand:
 
 
 class Likeness(StrEnum):
-    """The meaning of a distance to the nearest entry of a watch-list."""
+    """The meaning of a face's distance to the nearest entry of a watch-list."""
 
     MATCH = "match"
     UNKNOWN = "unknown"
@@ -105,15 +105,15 @@ class Likeness(StrEnum):
 
 
 ENROLMENT: Final = Demand(40.0, 0.12, 0.7, (40.0, 225.0), 18.0)
-"""For the picture of a watch-list entry, which every search is compared with."""
+"""The quality required of a watch-list entry's picture, with which every face is compared."""
 SEARCH: Final = Demand(12.0, 0.04, 0.9, (25.0, 235.0), 12.0)
-"""For a face in a camera's picture; a worse one is unknown, never a match. Blurred faces resemble
-each other, whoever they are (docs/ACCURACY.md)."""
+"""The quality required of a face in a camera's picture; a worse face is unknown, never a match.
+Blurred faces resemble each other, whoever they are (docs/ACCURACY.md)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Face:
-    """A face in a picture. `landmarks` [5, 2] are eyes, nose and corners of the mouth in pixels."""
+    """A face in a picture. `landmarks` [5, 2] are (x, y) of eyes, nose, mouth corners in pixels."""
 
     box: Box
     landmarks: Floats
@@ -133,7 +133,7 @@ class Face:
 
 @dataclass(frozen=True, slots=True)
 class DetectedFace:
-    """A face as the detector returns it, before its quality is measured."""
+    """A face as the detector returns it, before its quality is measured; fields as in `Face`."""
 
     box: Box
     landmarks: Floats
@@ -142,14 +142,16 @@ class DetectedFace:
 
 @dataclass(frozen=True, slots=True)
 class ScaledPicture:
-    """A picture for the detector, uint8 [1, h, w, 3], and its horizontal and vertical scale."""
+    """A scaled picture for the detector, uint8 [1, h, w, 3]. `scale` (horizontal, vertical) is its
+    pixels per pixel of the original picture."""
 
     image: Picture
     scale: tuple[float, float]
 
 
 def sides(picture: Picture) -> tuple[int, ...]:
-    """The sizes at which a picture is searched for faces: the longer side in pixels."""
+    """The two sizes at which a picture is searched for faces, each as its longer side in pixels:
+    320, and the picture's own longer side, raised to 640 or reduced to 960 if outside them."""
     longest = max(picture.shape[:2])
     return (NEAR_SIDE, min(LOOK_SIDE, max(longest, 2 * NEAR_SIDE)))
 
@@ -168,8 +170,8 @@ def for_detector(picture: Picture, *, side: int) -> ScaledPicture:
 
 
 def detected_faces(cells: Floats, look: ScaledPicture) -> list[DetectedFace]:
-    """The faces in the detector's cells [15, rows, columns], highest score first, without
-    duplicates.
+    """The faces in the detector's output [15, rows, columns] for `look`, in pixels of the original
+    picture, highest score first, without duplicates.
 
     The channels are the score, the logarithms of height and width in cells, the vertical and
     horizontal offset of the centre, and five landmarks (y, x) as shares of the box.
@@ -194,7 +196,7 @@ def detected_faces(cells: Floats, look: ScaledPicture) -> list[DetectedFace]:
 
 
 def distinct(looks: list[list[DetectedFace]]) -> list[DetectedFace]:
-    """The faces detected at several scales, without duplicates, highest score first."""
+    """Merge the faces detected at each scale: without duplicates, highest score first."""
     everything = [face for look in looks for face in look]
     boxes, scores = [face.box for face in everything], [face.score for face in everything]
     remaining = nms(boxes, scores, overlap=OVERLAP)[:MOST_FACES]
@@ -203,8 +205,8 @@ def distinct(looks: list[list[DetectedFace]]) -> list[DetectedFace]:
 
 @dataclass(frozen=True, slots=True)
 class Windows:
-    """Enlarged windows around small faces, uint8 [n, 160, 160, 3]. `places` are the indices of the
-    faces in the list; `origins` are the upper left corners in the picture."""
+    """Enlarged windows around small faces, uint8 [n, 160, 160, 3], each with its face's index in
+    the list given to `windows`, its scale, and its upper left corner in the picture."""
 
     images: Picture
     places: tuple[int, ...]
@@ -213,7 +215,7 @@ class Windows:
 
 
 def windows(picture: Picture, faces: list[DetectedFace]) -> Windows | None:
-    """Enlarged windows around the small faces, for a second inference; None if no face is small."""
+    """Enlarged windows around faces below `LARGE_ENOUGH`, for a second inference; None if none."""
     longest = max(picture.shape[:2])
     factor = sides(picture)[-1] / longest
     images, places, scales, origins = [], [], [], []
@@ -238,7 +240,8 @@ def windows(picture: Picture, faces: list[DetectedFace]) -> Windows | None:
 
 
 def refined(cells: Floats, close: Windows, faces: list[DetectedFace]) -> list[DetectedFace]:
-    """The faces, with box and landmarks of the second inference where it detected a face again."""
+    """The faces, each with box, landmarks and score of the second inference if that found it again.
+    `cells` [n, 15, rows, columns] are the detector's output for the windows `close`."""
     result = list(faces)
     for index, place in enumerate(close.places):
         scale, (left, top) = close.scales[index], close.origins[index]
@@ -251,7 +254,7 @@ def refined(cells: Floats, close: Windows, faces: list[DetectedFace]) -> list[De
 
 
 def with_quality(picture: Picture, face: DetectedFace) -> Face:
-    """The face with its quality, measured in the picture."""
+    """Measure the quality of a detected face in its picture (BGR); return the face with it."""
     grey = cv2.cvtColor(chip(picture, face.landmarks), cv2.COLOR_BGR2GRAY).astype(np.float32)
     eyes = face.landmarks[1] - face.landmarks[0]
     quality = Quality(
@@ -272,7 +275,7 @@ def chips(picture: Picture, faces: list[Face]) -> Picture:
 
 
 def chip(picture: Picture, landmarks: Floats) -> Picture:
-    """One face, aligned and centred: uint8 [150, 150, 3]."""
+    """One face of a picture, aligned by its landmarks [5, 2]: uint8 [150, 150, 3]."""
     placed = similarity(landmarks, CHIP_POINTS)
     finer = max(1, math.ceil(1 / max(float(np.hypot(*placed[0, :2])), 1e-3)))
     side = CHIP_SIDE * min(finer, 8)  # shrink by area, not by skipping pixels
@@ -287,7 +290,7 @@ def chip(picture: Picture, landmarks: Floats) -> Picture:
 
 
 def similarity(points: Floats, targets: Floats) -> Floats:
-    """The similarity transform [2, 3] from points to targets, both [n, 2], by least squares."""
+    """The least-squares similarity transform [2, 3] from `points` [n, 2] to `targets` [n, 2]."""
     here, there = points.mean(0), targets.mean(0)
     centred, wanted = (points - here).astype(np.float64), (targets - there).astype(np.float64)
     spread = max(float((centred**2).sum()), 1e-9)
@@ -303,8 +306,8 @@ def distance(template: Floats, other: Floats) -> float:
 
 
 def likeness(found_distance: float, face: Face) -> Likeness:
-    """The meaning of a face's distance from a list entry; UNKNOWN if its quality is
-    insufficient."""
+    """The meaning of a face's distance to the nearest entry of a watch-list; UNKNOWN if the face
+    is not good enough (`SEARCH`)."""
     if face.for_search is not Usable.YES:
         return Likeness.UNKNOWN
     if found_distance >= SAME_PERSON:

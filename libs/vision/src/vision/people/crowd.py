@@ -21,7 +21,8 @@ TREND_SAMPLES: Final = 5
 
 
 class CrowdChange(StrEnum):
-    """A reported change in a zone."""
+    """A reported change of the number of people in a zone: a crowd formed or dispersed, or the
+    number is rising fast."""
 
     FORMED = "formed"
     DISPERSED = "dispersed"
@@ -66,7 +67,8 @@ class CrowdCount:
 
 @dataclass(frozen=True, slots=True)
 class CrowdFact:
-    """A reported change. Times are in seconds; `since_seconds` is the time since which it holds."""
+    """A reported change in a zone; `rule` is the zone's name. It holds since `since_seconds` and
+    was reported at `at_seconds`, both on the clock of the frames."""
 
     change: CrowdChange
     rule: str
@@ -76,7 +78,8 @@ class CrowdFact:
 
 
 class CrowdMonitor:
-    """Monitors one zone of one camera. Frames must be added in the order of their time."""
+    """Counts the people in one zone of one camera. Frames must be added in the order of their
+    time."""
 
     def __init__(self, rule: CrowdRule, *, frame: FrameSize) -> None:
         self._rule, self._frame = rule, frame

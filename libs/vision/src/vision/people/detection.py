@@ -30,12 +30,13 @@ PART_WITHIN: Final = 0.95
 PART_LARGEST: Final = 0.7
 PART_HEAD_DOWN: Final = 0.12
 PART_HEAD_ASIDE: Final = 0.25
-"""A box inside a larger one with the head at the same place is not a second person."""
+"""A box inside a larger one with the head at the same position is not a second person."""
 
 
 @dataclass(frozen=True, slots=True)
 class InferenceScale:
-    """The longer side of the scaled picture in pixels, and whether it is mirrored."""
+    """How a picture is shown to the object detector: its longer side scaled to `side` pixels, and
+    whether it is mirrored."""
 
     side: int
     mirrored: bool
@@ -87,7 +88,8 @@ def for_detector(picture: Picture, scale: InferenceScale) -> Picture:
 def people_at_scale(
     anchors: Floats, picture: Picture, scale: InferenceScale
 ) -> list[DetectedObject]:
-    """The people in the anchors [a, 6] of one scale; boxes are in pixels of the picture."""
+    """The people of recognisable size (`KNOWN_PIXELS`) in the object detector's output `anchors`
+    [a, 6] of one scale; boxes are in pixels of the picture."""
     factor = scale.side / max(picture.shape[:2])
     return [
         person
@@ -99,9 +101,9 @@ def people_at_scale(
 def objects_at_scale(
     anchors: Floats, picture: Picture, scale: InferenceScale, *, labels: frozenset[str]
 ) -> list[DetectedObject]:
-    """The objects with these labels in the anchors [a, 6] of one scale, including low scores.
+    """The objects with these labels in the object detector's output of one scale, low scores too.
 
-    Boxes are in pixels of the picture; duplicates are suppressed.
+    `anchors` [a, 6] are as in `objects_of`. Boxes are in pixels of the picture, without duplicates.
     """
     height, width = picture.shape[:2]
     factor = scale.side / max(height, width)
@@ -123,9 +125,8 @@ def objects_at_scale(
 def people(
     by_scale: dict[InferenceScale, list[DetectedObject]], picture: Picture, rule: PeopleRule
 ) -> list[DetectedObject]:
-    """The people on which the scales agree, highest score first.
-
-    A score is the mean over the scales that could detect a person of that size.
+    """The people on which the rule's scales agree, highest score first; `by_scale` has the people
+    detected at each. A score is the mean over the scales that could detect a person of that size.
     """
     candidates: list[_Candidate] = []
     everything = [(scale, found) for scale in rule.scales for found in by_scale[scale]]

@@ -55,7 +55,7 @@ def for_plates(picture: Picture, small: Picture, *, side: int) -> Scaled:
 
 
 def vehicle_crops(picture: Picture, objects: list[DetectedObject]) -> Scaled | None:
-    """Crops of the first few vehicles for the plate detector, in one batch; None without any."""
+    """Crops of the first four vehicles for the plate detector; None if none has 40 pixels."""
     height, width = picture.shape[:2]
     crops, origins = [], []
     for vehicle in objects:
@@ -72,7 +72,8 @@ def vehicle_crops(picture: Picture, objects: list[DetectedObject]) -> Scaled | N
 
 
 def plate_candidates(cells: Floats, scaled: Scaled) -> list[PlateCandidate]:
-    """The candidates in the plate detector's cells [n, 9, rows, columns] (score and corners)."""
+    """The candidates in the plate detector's output `cells` [n, 9, rows, columns] for the batch
+    `scaled`; the channels are the score and the four corners (x, y) relative to the cell."""
     found = []
     for image, (scale, origin) in enumerate(zip(scaled.scales, scaled.origins, strict=True)):
         rows, columns = np.nonzero(cells[image, 0] > PLATE_THRESHOLD)
@@ -86,7 +87,8 @@ def plate_candidates(cells: Floats, scaled: Scaled) -> list[PlateCandidate]:
 
 
 def refining(picture: Picture, candidates: list[PlateCandidate]) -> Scaled:
-    """A window around each candidate, at the scale at which plates are detected best."""
+    """Cut out a window around each candidate for a second inference, scaled so that the plate has
+    the size that is detected best."""
     width, height = REFINING_SIZE
     images, scales, origins = [], [], []
     for candidate in candidates:
@@ -109,7 +111,8 @@ def refining(picture: Picture, candidates: list[PlateCandidate]) -> Scaled:
 def refined(
     cells: Floats, scaled: Scaled, candidates: list[PlateCandidate]
 ) -> list[PlateCandidate]:
-    """The candidates with the corners that the second inference detected; `cells` are its output.
+    """The candidates with the corners that the second inference detected, without duplicates;
+    `cells` are its output for the windows `scaled` (see `refining`).
 
     A candidate that is not detected again keeps its corners, with half its score.
     """
@@ -130,7 +133,7 @@ def refined(
 
 
 def distinct(candidates: list[PlateCandidate]) -> list[PlateCandidate]:
-    """The candidates without duplicates, highest score first, at most one reader request."""
+    """The candidates without duplicates, highest score first, at most eight."""
     boxes = [candidate.box for candidate in candidates]
     scores = [candidate.score for candidate in candidates]
     remaining = nms(boxes, scores, overlap=PLATE_OVERLAP)

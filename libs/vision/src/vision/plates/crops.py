@@ -1,4 +1,4 @@
-"""Crops plate candidates for the reader, in one batch, and assigns its texts to candidates. Pure.
+"""Crops plate candidates for the text reader, in one batch, and assigns its texts to them. Pure.
 
 Every candidate is read as one line. If rows were found on a candidate, each row is read as well.
 """
@@ -28,7 +28,7 @@ from vision.plates.views import (
 )
 
 MOST_CROPS: Final = 48
-"""The largest batch of the reader."""
+"""The most crops that the text reader takes in one batch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,7 @@ def of(picture: Picture, candidates: list[PlateCandidate]) -> list[PlateLayout]:
 
 
 def affordable(shown: list[PlateLayout]) -> list[PlateLayout]:
-    """Return the longest prefix of the candidates whose further views fit into one batch."""
+    """Return as many candidates, from the first, as have their further views fit into one batch."""
     fitting, crops_in_all = [], 0
     for layout in shown:
         crops_in_all += MORE.count(layout)
@@ -114,7 +114,8 @@ def crops(picture: Picture, shown: PlateLayout, views: Views) -> list[Picture]:
 
 
 def texts(answers: list[Characters], shown: list[PlateLayout], views: Views) -> list[Texts]:
-    """Return the texts of each candidate, from the answers to the `crops` of all candidates."""
+    """Return the texts of each candidate in `shown`, from the reader's answers to the `crops` of
+    all of them, in the same order and with the same views."""
     result, start = [], 0
     for layout in shown:
         mine = answers[start : start + views.count(layout)]

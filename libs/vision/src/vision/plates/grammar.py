@@ -1,4 +1,4 @@
-"""The plate forms of Kazakhstan as a table, and the interpretation of a text by these forms.
+"""The plate forms of Kazakhstan as a table, and the interpretation of a plate's text by them.
 
 A text is first interpreted without corrections. Kazakhstan is one hypothesis among others: a text
 that fits no Kazakh form is not forced into one. Characters that look alike are exchanged only where
@@ -46,8 +46,8 @@ class Owner(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PlateType:
-    """A Kazakh plate form. A form that is not `proven` by a source requires a KZ mark on the
-    plate."""
+    """A Kazakh plate form. A form that no source documents (`proven` is false) is accepted only on
+    a plate with a KZ mark. `automatic_fine`: whether its vehicle may be fined automatically."""
 
     name: str
     pattern: re.Pattern[str]
@@ -132,14 +132,15 @@ FOREIGN_ROWS: Final = (
     ForeignForm("UA", re.compile(r"^[ABCEHIKMOPTX]{4}\d{4}$")),
     ForeignForm("UA", re.compile(r"^\d{4,5}[ABCEHIKMOPTX]{2}$")),
 )
-"""Forms that occur only on plates with rows."""
+"""Foreign forms that occur only on plates of several rows; the pattern is of all rows joined."""
 FOREIGN: Final = "foreign"
 SEALS: Final = frozenset("8B3S0")
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """An interpretation of a text: the corrected text with its country, plate form and owner."""
+    """An interpretation of a plate's text: the corrected text with its country ("" if unknown or
+    shared by several), form ("" if none fits) and owner. `ambiguous`: another one fits too."""
 
     text: str
     country: str
@@ -149,7 +150,7 @@ class Reading:
     automatic_fine: bool = False
     ambiguous: bool = False
     exchanged: tuple[int, ...] = ()
-    """Indices of characters exchanged for their twin, as O for 0."""
+    """Indices of characters exchanged for one of the same shape (a twin), such as O for 0."""
     mended: tuple[int, ...] = ()
     """Indices of characters exchanged for a look-alike that the reader considered possible."""
     dropped: int | None = None
@@ -173,10 +174,12 @@ def normalised(text: str) -> str:
 def understood(
     text: str, *, marked_kz: bool = False, possible: frozenset[int] = NOWHERE
 ) -> Reading:
-    """Return the likeliest interpretation of a text; it need not fit any form.
+    """Return the likeliest interpretation of the text of a plate of one line; its `fits` is false
+    if no form fits.
 
-    `marked_kz` means that the plate has a KZ mark, which admits forms that are not proven.
-    `possible` are the indices at which the reader considered the look-alike possible.
+    `marked_kz`: the plate has a KZ mark, so that forms which no source documents are accepted too.
+    `possible`: indices of characters for which the reader gave a look-alike (Z for 2, B for 8, S
+    for 5, G for 6, or the reverse) some probability; only these are exchanged for it.
     """
     plain = normalised(text)
     if plain.startswith("KZ") and (stripped := _kazakh(plain[2:], marked_kz=True)):
@@ -190,9 +193,9 @@ def understood(
 
 def two_rows(upper: str, lower: str, *, possible: frozenset[int] = NOWHERE) -> Reading | None:
     """Return the interpretation of a square Kazakh plate, whose upper row begins with the region;
-    its text is in the order of a plate of one line.
+    its text is in the order of a plate of one line: digits, letters, region.
 
-    None if the rows do not fit the form. `possible` has indices into both rows joined.
+    None if the rows do not fit. `possible`: as in `understood`, of the upper and lower row joined.
     """
     marked, below = normalised(upper), normalised(lower)
     above = marked.removeprefix("KZ")
@@ -214,10 +217,10 @@ def two_rows(upper: str, lower: str, *, possible: frozenset[int] = NOWHERE) -> R
 
 
 def rows_understood(rows: tuple[str, ...], *, possible: frozenset[int] = NOWHERE) -> Reading:
-    """Return the likeliest interpretation of a plate with rows. Only two rows can be a Kazakh
-    plate.
+    """Return the likeliest interpretation of a plate of several rows, given from top to bottom;
+    only a plate of two rows can be Kazakh.
 
-    `possible` has indices into all rows joined.
+    `possible` is as in `understood`, with indices into all rows joined.
     """
     kazakh = two_rows(*rows, possible=possible) if len(rows) == 2 else None
     if kazakh:

@@ -36,7 +36,7 @@ FEWEST_SEEN: Final = 3
 FITTING_BONUS: Final = 1.5
 UNFITTING_RANK: Final = 0.7
 LEGIBLE_SCORE: Final = 0.5
-"""The detection score below which a plate may be read, but not acted upon."""
+"""The detection score below which a plate may be read, but is not `legible`."""
 LEGIBLE: Final = 0.90
 LEGIBLE_AGREED: Final = 0.60
 SURE: Final = 0.98
@@ -86,7 +86,9 @@ NO_SECOND_VOTE: Final = Characters("", ())
 
 @dataclass(frozen=True, slots=True)
 class Plate:
-    """A plate that was read. `box` and `corners` are in pixels of the original picture."""
+    """A plate that was read. `confidence` is that of the weakest character, `score` the detection's
+    (both 0 to 1); `box` and `corners` are in pixels of the original picture. The form's fields are
+    as in `grammar.Reading`."""
 
     text: str
     confidence: float
@@ -101,7 +103,7 @@ class Plate:
     agreed: bool
     """Whether the Kazakh reader read the same text."""
     legible: bool
-    """Whether it may be acted upon; otherwise it is only a hint for a person."""
+    """Whether the plate may be acted upon automatically; if not, it is only a hint for a person."""
 
 
 def characters(chances: Floats) -> Characters:
@@ -129,8 +131,8 @@ def characters(chances: Floats) -> Characters:
 
 
 def worth_reading_again(shots: list[list[Characters]]) -> list[int]:
-    """Return the indices of candidates with enough characters to be read in more views; `shots` are
-    the readings of each candidate."""
+    """Return the indices of candidates with enough characters (three in some reading) to be read in
+    more views; `shots` are the readings of each candidate."""
     return [
         place
         for place, views in enumerate(shots)
@@ -219,7 +221,8 @@ def _mixed(text: str) -> bool:
 
 
 def ranked(plates: list[Plate]) -> list[Plate]:
-    """The plates by trust: legible first, then by mean confidence, detection score and form."""
+    """Sort plates, most trusted first: legible ones, then by the product of mean confidence and
+    detection score, lowered for a text that fits no form."""
     return sorted(plates, key=lambda plate: (plate.legible, _rank(plate)), reverse=True)
 
 

@@ -85,7 +85,8 @@ def _spans(strokes: Floats) -> tuple[Span, ...]:
 def row_pictures(
     picture: Picture, corners: Floats, spans: tuple[Span, ...], view: View = FIRST_ROW_VIEW
 ) -> list[Picture]:
-    """Return a picture of each row for the reader."""
+    """Return a picture of each row of a plate for the text reader, from the top: BGR, uint8 [48,
+    width, 3]. `corners` [4, 2] are the whole plate's, tilted as its rows are."""
     return [rectified(picture, _part(corners, span), view) for span in spans]
 
 

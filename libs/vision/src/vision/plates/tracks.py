@@ -14,13 +14,13 @@ from vision.plates.reading import Characters, Plate
 SAME_PLACE: Final = 0.2
 FORGET_SECONDS: Final = 3.0
 MOST_READINGS: Final = 50
-"""The strongest readings of a track; bounds the track of a parked car."""
+"""How many readings a track keeps, the strongest; limits the memory for a parked car."""
 
 
 @dataclass(slots=True)
 class PlateTrack:
-    """One plate over time. The frame of `best`, the most confident reading, becomes the
-    evidence."""
+    """One plate over several frames, last seen at `last_seen` seconds. The frame of `best`, its
+    most confident reading, becomes the evidence."""
 
     number: int
     last_seen: float

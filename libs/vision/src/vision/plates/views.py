@@ -56,7 +56,7 @@ def aspect(corners: Floats) -> float:
 
 
 def rectified(picture: Picture, corners: Floats, view: View = WHOLE) -> Picture:
-    """The rectified plate with the view's margins: uint8 [48, width, 3]."""
+    """The rectified plate with the view's margins: uint8 [48, width, 3], 48 to 320 pixels wide."""
     across = (corners[1] - corners[0] + corners[2] - corners[3]) / 2
     down = (corners[3] - corners[0] + corners[2] - corners[1]) / 2
     wide = float(np.linalg.norm(across)) * (1 + view.left + view.right)
@@ -78,7 +78,8 @@ def rectified(picture: Picture, corners: Floats, view: View = WHOLE) -> Picture:
 
 
 def for_reader(plates: list[Picture]) -> Picture:
-    """The plates of a frame in one batch [n, 48, 224 or 320, 3], padded on the right with grey."""
+    """Join rectified plates to a batch for the text reader: uint8 [n, 48, 224 or 320, 3], padded on
+    the right with grey."""
     widest = max(plate.shape[1] for plate in plates)
     width = next((size for size in READER_WIDTHS if widest <= size), READER_WIDTHS[-1])
     batch = np.full((len(plates), READER_HEIGHT, width, 3), 127, np.uint8)
@@ -88,7 +89,7 @@ def for_reader(plates: list[Picture]) -> Picture:
 
 
 def for_kazakh_reader(plates: list[Picture]) -> Picture:
-    """The plates of a frame for the Kazakh reader: grey, uint8 [n, 32, 160, 1]."""
+    """Join rectified plates to a batch for the Kazakh reader: grey, uint8 [n, 32, 160, 1]."""
     small = [
         cv2.resize(cv2.cvtColor(plate, cv2.COLOR_BGR2GRAY), KZ_SIZE, interpolation=cv2.INTER_AREA)
         for plate in plates

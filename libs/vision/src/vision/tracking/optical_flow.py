@@ -39,7 +39,8 @@ class OpticalFlowPropagator:
         self._boxes: list[DetectedObject] = []
 
     def add(self, picture: Picture, fresh: Iterable[DetectedObject] | None) -> list[DetectedObject]:
-        """Return the boxes of a frame: `fresh` if a model ran, else the previous boxes, moved."""
+        """Return the boxes of a frame (BGR): `fresh` if a model ran on it, else (None) the previous
+        boxes, moved by optical flow."""
         before, scale = self._grey, WORKING_WIDTH / picture.shape[1]
         self._grey = _grey(picture, scale)
         if fresh is not None:

@@ -21,7 +21,7 @@ SPEED_SHARE: Final = 0.5
 
 @dataclass(frozen=True, slots=True)
 class TrackingRule:
-    """The thresholds of tracking."""
+    """The thresholds of tracking: scores 0 to 1, `overlap` as IoU with the predicted box."""
 
     confident: float = 0.4
     faint: float = 0.3
@@ -43,7 +43,8 @@ class Sighting:
 
 @dataclass(slots=True)
 class Track:
-    """One object over time. `speed` is in pixels a second, horizontal and vertical."""
+    """One object over several frames. `score` is its highest, `places` its latest boxes, `speed`
+    (horizontal, vertical) in pixels a second."""
 
     number: int
     last_seen: float
@@ -101,7 +102,8 @@ class Tracker:
         self._numbers = numbers or count(1)
 
     def add(self, objects: Iterable[DetectedObject], *, at: float) -> list[Track]:
-        """Add the boxes of a frame taken at `at` seconds; returns the confirmed tracks in it."""
+        """Add the objects of a frame taken at `at` seconds. Returns the tracks found in this frame
+        that have been found often enough (`seen_at_least`)."""
         rule = self._rule
         self._open = [t for t in self._open if at - t.last_seen <= rule.forget_seconds]
         boxes = [detected for detected in objects if detected.score >= rule.faint]

@@ -24,7 +24,7 @@ FORGET_SECONDS: Final = 30.0
 
 
 class RuleUnusable(ValueError):
-    """A rule that can never apply. `facts` name the rule and the reason; see `PlaceUnusable`."""
+    """A rule or schedule that can never apply. `facts` state the reason and the rule's name."""
 
     def __init__(self, *, facts: dict[str, str]) -> None:
         super().__init__(": ".join(facts.values()))
@@ -43,7 +43,8 @@ class ZoneEvent(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """Days of the week (Monday is 0) and hours in local time. Raises RuleUnusable.
+    """When a rule applies: days of the week (Monday is 0) and hours, in Almaty time. Raises
+    RuleUnusable for values that cannot apply.
 
     A window that ends before it starts runs past midnight and belongs to the day on which it
     starts.
@@ -74,8 +75,8 @@ ALWAYS: Final = Schedule()
 
 @dataclass(frozen=True, slots=True)
 class ZoneRule:
-    """Reports a track that was in the zone for `dwell_seconds` as entered, and for `loiter_seconds`
-    as loitering. Raises RuleUnusable."""
+    """Reports a track with one of `labels` that was in the zone for `dwell_seconds` as entered, and
+    for `loiter_seconds` as loitering (None: never). Raises RuleUnusable."""
 
     zone: Polygon
     labels: frozenset[str]
@@ -92,8 +93,8 @@ class ZoneRule:
 
 @dataclass(frozen=True, slots=True)
 class LineRule:
-    """Reports crossings of a line. If it is one-way, a backward crossing is also reported as the
-    wrong way. Raises RuleUnusable."""
+    """Reports crossings of a line by tracks with one of `labels`. If it is one-way, a backward
+    crossing is also reported as the wrong way. Raises RuleUnusable."""
 
     line: Line
     labels: frozenset[str]

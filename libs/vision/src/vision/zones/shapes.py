@@ -15,7 +15,7 @@ SHORTEST_LINE: Final = 1e-3
 
 
 class PlaceUnusable(ValueError):
-    """An unusable polygon, line or calibration. `facts` name the place and the reason.
+    """An unusable polygon, line or calibration. `facts` state its name and the reason.
 
     Code that reads a configuration converts the error into a refusal.
     """

@@ -52,7 +52,7 @@ _ID, _SERIAL = "cameras_pkey", "cameras_serials"
 
 @dataclass(frozen=True)
 class Filters:
-    """Conditions that must all hold. A field that is None or "" sets no condition."""
+    """The conditions on listed cameras, which must all hold; None or "" sets no condition."""
 
     region: str = ""
     function: AiFunction | None = None

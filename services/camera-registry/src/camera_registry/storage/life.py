@@ -30,7 +30,8 @@ async def heard(tx: Tx, beats: Beats, *, now: datetime) -> list[Camera]:
 
 
 async def chunk_end(tx: Tx, *, after: UUID | None, size: int) -> UUID | None:
-    """The last id of the next `size` cameras in the order of ids; None if fewer are left."""
+    """The id of the last of the next `size` cameras after `after`, in the order of their ids; None
+    if fewer are left."""
     query = select(cameras.c.camera_id).order_by(cameras.c.camera_id).offset(size - 1).limit(1)
     if after is not None:
         query = query.where(cameras.c.camera_id > after)

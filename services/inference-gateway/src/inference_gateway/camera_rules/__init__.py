@@ -1,1 +1,1 @@
-"""Configured functions of cameras, and the engine that runs their rules."""
+"""The AI functions configured for each camera, and the engine that runs their rules."""

@@ -36,17 +36,17 @@ from inference_gateway.camera_rules.registry import KINDS
 
 EVERY_FRAME: Final = 1000.0
 PLATE_LOOKS_PER_SECOND: Final = 2.5
-"""Where functions over time set a faster pace than plates and faces need."""
+"""How often a second plates and faces are detected where other functions need more frames."""
 FRAMES_PER_SECOND: Final = 2.0
 FORGET_FRAMES: Final = 2.5
 ROUNDING: Final = 0.01
 MOTION: Final = "vehicles"
-"""The function that also gets what moves and is not recognised."""
+"""The name of the function that also gets moving objects which the detector did not recognise."""
 
 
 @dataclass(frozen=True, slots=True)
 class FrameFacts:
-    """The facts of a frame, and its objects with their track numbers (0 without a track)."""
+    """What the rules found in a frame, and its objects with their track numbers (0: no track)."""
 
     facts: tuple[Fact, ...]
     objects: tuple[tuple[DetectedObject, int], ...]
@@ -59,7 +59,7 @@ def frames_per_second(functions: CameraFunctions) -> float:
 
 
 class CameraRuleEngine:
-    """The running functions of one camera; frames must be added in order of time."""
+    """Runs the AI functions configured for one camera; frames must be added in order of time."""
 
     def __init__(
         self, functions: CameraFunctions, frame: FrameSize, *, frames_per_second: float
@@ -107,7 +107,8 @@ class CameraRuleEngine:
         seconds: float,
         local: datetime,
     ) -> FrameFacts:
-        """Process a frame and its detections; return its facts and tracked objects."""
+        """Process a frame, the request that the models got for it and their detections; return its
+        facts and tracked objects. `local` is the frame's time in Almaty."""
         passed = seconds - (self._first_at or 0.0)
         for place, pace in enumerate(self._paces):
             if request | pace.request == request:

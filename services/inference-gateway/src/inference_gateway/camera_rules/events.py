@@ -1,4 +1,4 @@
-"""Events of the facts that rules find, and their entries in an answer."""
+"""Builds the events of the facts that rules find, and their entries in the answer to a frame."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -27,8 +27,8 @@ def outbound_event(
     frame: FrameResult,
     moment: Callable[[float], datetime],
 ) -> OutboundEvent:
-    """The event of a fact. Its id is derived from `names` and the fact, so a video that is sent
-    again emits the same events.
+    """The event of a fact; `moment` converts the video's seconds to times. Its id is derived from
+    `names` and the fact, so a video that is sent again emits the same events.
     """
     thing_id, at = uuid5(names, fact.thing), moment(fact.seconds)
     context = EventContext(

@@ -1,4 +1,5 @@
-"""The interfaces of functions over time: a kind reads its rules and starts a function.
+"""The interfaces of AI functions that follow objects over several frames of a camera: a kind of
+function reads its rules and starts the function.
 
 Pure: moments in, facts out. How to add a function: docs/adding-a-function.md.
 """
@@ -31,14 +32,15 @@ class Moment:
     seconds: float
     local: datetime
     tracks: tuple[Track, ...] = ()
-    """Of people, vehicles and things detected in this frame."""
+    """The tracks of people, vehicles and things detected in this frame."""
     request: DetectionRequest = EMPTY_REQUEST
-    """What the models were asked for: tells "none" from "not asked"."""
+    """What the models were asked for: tells "none detected" from "not asked"."""
 
 
 @dataclass(frozen=True, slots=True)
 class EventContext:
-    """The source of an event. `moment` converts seconds of the video to a timestamp."""
+    """What an event states of its source: the camera, the frame, and `thing_id`, derived from the
+    fact's `thing`. `moment` converts seconds of the video to a timestamp."""
 
     thing_id: UUID
     camera_id: UUID
@@ -60,8 +62,8 @@ class EventContext:
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """Something that happened. `thing` identifies the occurrence within a video or stream; further
-    facts about it have the same `thing` and a higher `version`.
+    """Something that a rule found. `thing` identifies it within a video or stream; further facts
+    about it have the same `thing` and a higher `version`. `message` builds the event on `subject`.
     """
 
     subject: str
@@ -90,13 +92,13 @@ class Pace:
     request: DetectionRequest
     looks_per_second: float
     frames_per_second: float = WATCHED_PER_SECOND
-    """Of the video or stream; between inferences boxes are propagated without a model."""
+    """The frame rate needed of the video; between inferences boxes are moved without a model."""
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A kind of function. `field` is its field in CameraFunctions; `read` parses a rule from a
-    message.
+    """A kind of AI function. `field` is its field in the message CameraFunctions; `read` parses one
+    of its rules from there; `start` makes a running function of the rules for a size of frame.
     """
 
     field: str

@@ -28,7 +28,7 @@ def canonical(configured: pb.CameraFunctions) -> bytes:
 
 
 def message_of(content: bytes) -> pb.CameraFunctions:
-    """The message parsed from stored bytes; the default configuration if they are empty."""
+    """The configuration message in stored bytes; the default configuration if they are empty."""
     return pb.CameraFunctions.FromString(content) if content else default_message()
 
 
@@ -40,9 +40,8 @@ def default_message() -> pb.CameraFunctions:
 def read_functions(
     check: Checks, configured: pb.CameraFunctions, outside: Mapping[str, Iterable[str]]
 ) -> CameraFunctions:
-    """The functions in a message; every wrong field is added to `check`.
-
-    `outside` maps each served outside model to its labels.
+    """Convert a configuration message. Every wrong field is added to `check`; use the result only
+    if none was. `outside` maps each served outside (external) object model to its labels.
     """
     check.that(configured.urgency in URGENCIES, "functions.urgency", "a known urgency")
     _check_models(check, tuple(configured.outside_models), outside)

@@ -18,8 +18,8 @@ class ConfigurationChangedMeanwhile(Refusal):
 
 @dataclass(frozen=True)
 class CameraFunctions:
-    """The functions that run on one camera. `rules` maps the functions of `registry` to their
-    rules; a function that is absent is off."""
+    """The AI functions configured for one camera. `rules` maps the functions in `registry.KINDS`,
+    by field name, to their rules; a function that is absent is off."""
 
     urgency: Urgency = Urgency.NORMAL
     plates: bool = False
@@ -29,7 +29,7 @@ class CameraFunctions:
 
     @property
     def over_time(self) -> bool:
-        """Whether any function needs consecutive frames rather than single pictures."""
+        """Whether any configured function needs consecutive frames rather than single pictures."""
         return any(self.rules.values())
 
 
@@ -39,7 +39,8 @@ DEFAULT = CameraFunctions(plates=True)
 
 @dataclass(frozen=True)
 class Configuration:
-    """A stored configuration; `content` is the CameraFunctions message in canonical form."""
+    """A camera's stored configuration; version 0 is none. `content` is the message CameraFunctions
+    in canonical bytes."""
 
     version: int = 0
     content: bytes = b""

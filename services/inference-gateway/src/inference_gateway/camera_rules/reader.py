@@ -1,4 +1,4 @@
-"""Parses places, schedules and rules of a configuration, and collects all errors in it."""
+"""Parses polygons, lines, schedules and rules of a configuration, and collects its errors."""
 
 import math
 from collections.abc import Callable, Iterable
@@ -24,7 +24,8 @@ T = TypeVar("T")
 
 
 class Reader:
-    """Parser of a rule. A wrong value is reported under `path` and replaced by a valid default."""
+    """Parses one rule. A wrong value is added to the checks, under the path of its field, and
+    replaced by a valid default."""
 
     def __init__(self, check: Checks, path: str, labels: frozenset[str]) -> None:
         self._check = check
@@ -46,8 +47,8 @@ class Reader:
         return self._placed(field, ANY_LINE, lambda: Line(name, start, end))
 
     def place(self, field: str, make: Callable[[], object]) -> None:
-        """Check that a place can be made; the result is dropped, as it depends on the picture's
-        size.
+        """Check that `make` raises no error for a line or calibration given in `field`. Its result
+        is dropped, as it depends on the picture's size.
         """
         self._placed(field, None, make)
 

@@ -1,4 +1,4 @@
-"""The list of functions over time; to add one, see docs/adding-a-function.md."""
+"""The AI functions that follow objects over frames; to add one: docs/adding-a-function.md."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""The table of configurations, its statements, and a cache with a lifetime of two seconds."""
+"""The table of cameras' configurations, its statements, and a cache that holds for two seconds."""
 
 import time
 from collections.abc import Callable
@@ -79,7 +79,7 @@ async def configure(tx: Tx, camera: Camera, content: bytes, *, from_version: int
 
 
 class Configurations:
-    """The functions of each camera, cached for two seconds.
+    """The AI functions configured for each camera, cached for two seconds.
 
     All instances of the service apply a new configuration within that time. The same object is
     returned until the version changes.

@@ -33,7 +33,8 @@ class Cameras:
     async def by_id(self, camera_id: UUID) -> Camera:
         """The camera, possibly retired.
 
-        Raises CameraNotFound, or a refusal of kind UNAVAILABLE or TIMEOUT if no copy is stored.
+        Raises CameraNotFound, or a refusal of kind UNAVAILABLE or TIMEOUT if the register does not
+        answer and no valid or expired copy is stored.
         """
         async with self._db.begin(SYSTEM) as tx:
             cached = await storage.cached_camera(tx, camera_id)

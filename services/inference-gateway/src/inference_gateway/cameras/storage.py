@@ -41,7 +41,8 @@ cameras = Table(
 
 @dataclass(frozen=True)
 class CachedCamera:
-    """The stored copy of a camera and the time of its fetch; None if it must be fetched again."""
+    """The stored copy of a camera (None: there is none) and the time when it was fetched from the
+    register (None: it must be fetched again)."""
 
     camera: Camera | None
     fetched_at: datetime | None

@@ -60,7 +60,8 @@ evidence = Table(
 
 @dataclass(frozen=True)
 class StoredEvidence:
-    """An encrypted object and its data key."""
+    """An encrypted object in the object store, and the data key that decrypts it. `sha256` is the
+    hash of its plain content."""
 
     sha256: str
     content_type: str
@@ -79,7 +80,7 @@ class StoredEvidence:
 
 @dataclass(frozen=True)
 class EvidencePlace:
-    """The region and role that may read a piece of evidence."""
+    """The region whose users may read a piece of evidence, and the only role that may ("": all)."""
 
     region: str
     only_role: str = ""
@@ -89,12 +90,13 @@ class EvidencePlace:
 class FoundEvidence:
     stored: StoredEvidence
     place: EvidencePlace
-    # As in the table; the form itself is in `kept.shown` where it is another.
+    # As in the table; None: not made yet, "": none can be made. A separate form is `stored.shown`.
     shown_sha256: str | None
 
 
 async def store_evidence(tx: Tx, kept: StoredEvidence, place: EvidencePlace) -> None:
-    """Store the rows of encrypted objects; of several with the same content the first is kept."""
+    """Add the rows of an encrypted original and its shown form; a row of the same content, region
+    and role that exists already is kept."""
     if kept.shown is not None:
         await _add_evidence(tx, kept.shown, place)
     if not await _add_evidence(tx, kept, place):

@@ -85,7 +85,7 @@ class EvidenceStore:
         self._suspects: dict[str, float] = {}
 
     async def seal(self, content: bytes, content_type: str) -> StoredEvidence:
-        """Write the encrypted original, and the shown form if it differs.
+        """Encrypt an original and write it to the object store, with its shown form if it differs.
 
         The objects become evidence only when `storage.store_evidence` has written their rows.
         """

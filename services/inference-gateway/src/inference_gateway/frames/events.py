@@ -33,7 +33,8 @@ def plate_read(
     readings: Readings | None,
     received_at: datetime | None,
 ) -> Event:
-    """The event for one plate of a frame; `readings` is None unless they belong to its vehicle."""
+    """The event for one plate of a frame. `readings` are the device's, None unless they belong to
+    this plate's vehicle; `received_at` is as in `plate_events`."""
     read_id: UUID = new_id()
     message = events_pb2.PlateRead(
         read_id=str(read_id),
@@ -52,7 +53,7 @@ def plate_read(
 
 @dataclass(frozen=True)
 class OutboundEvent:
-    """An event to publish, and its entry in the answer."""
+    """An event to publish, and its entry in the answer to the frame."""
 
     event: Event
     emitted: EmittedEvent

@@ -108,7 +108,7 @@ class Readings:
     past_stop_line: bool | None = None
 
     def canonical(self) -> bytes:
-        """The bytes that the device signs."""
+        """The bytes that the device signs: the measured fields as canonical JSON (RFC 8785)."""
         members: dict[str, object] = {
             "counter": self.counter,
             "device_serial": self.device_serial,
@@ -210,7 +210,7 @@ class SeenFace:
 
 @dataclass(frozen=True)
 class EmittedEvent:
-    """An event about a frame, as an answer lists it."""
+    """A published event about a frame, as it is listed in the answer to the frame."""
 
     event_id: UUID
     subject: str
@@ -245,7 +245,7 @@ class FrameResult:
 
 
 def check_frame(frame: ArrivedFrame, camera: Camera, now: datetime) -> None:
-    """Raises CameraRetired, FrameFromFuture, or a refusal of `check_readings`."""
+    """Check a received frame. Raises CameraRetired, FrameFromFuture, or as `check_readings`."""
     if camera.retired:
         raise CameraRetired
     check_moment(frame.captured_at, now)
@@ -260,7 +260,8 @@ def check_moment(captured_at: datetime, now: datetime) -> None:
 
 
 def check_readings(signed: SignedReadings, frame: ArrivedFrame, camera: Camera) -> None:
-    """Check the signature first. Raises ReadingsNotSigned, ReadingsOfOtherFrame or BadRequest."""
+    """Check that a device's readings are signed by the camera's key and belong to this frame.
+    Raises ReadingsNotSigned, ReadingsOfOtherFrame or BadRequest."""
     if not signed.signed_by(camera.device_key):
         raise ReadingsNotSigned
     if signed.readings.frame_sha256 != frame.picture_sha256:
@@ -280,8 +281,8 @@ def check_readings(signed: SignedReadings, frame: ArrivedFrame, camera: Camera) 
 
 
 def measured(plates: tuple[ReadPlate, ...]) -> int | None:
-    """The index of the plate that the readings belong to: the only legible plate, or the only
-    plate.
+    """The index of the plate to which the device's readings belong: the only legible plate, else
+    the only plate; None if neither exists.
 
     Illegible candidates (such as lettering on a van) do not make a legible plate uncertain.
     """
@@ -323,7 +324,7 @@ def open_picture(content: bytes) -> Picture:
 
 
 def read_picture(content: bytes) -> OpenedPicture:
-    """As `open_picture`, with notes on what was repaired."""
+    """As `open_picture`, with notes on what was repaired in the file."""
     with _refused_by_name():
         return pictures.read_picture(content)
 

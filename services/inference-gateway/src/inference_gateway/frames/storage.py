@@ -100,7 +100,7 @@ async def store_frame(
     story: str,
     key: DataKey | None,
 ) -> None:
-    """Store a final result, encrypted with `key`; a result without a key must have no plate."""
+    """Store a frame's final result, encrypted with `key`; without a key it must have no plate."""
     assert key is not None or not result.plates
     content = result_bytes(result.as_stored)
     if key is not None:
@@ -121,9 +121,9 @@ async def store_frame(
 
 
 async def count_up(tx: Tx, device_key: bytes, counter: int) -> None:
-    """Store a higher counter and lock its row until the transaction ends.
+    """Store a device's counter and lock its row until the transaction ends.
 
-    Raises CounterWentBack.
+    Raises CounterWentBack unless it is higher than the device's last counter.
     """
     new = insert(device_counters).values(device_key=device_key, counter=counter)
     grown = await tx.execute(

@@ -18,7 +18,7 @@ from inference_gateway.frames.model import FrameResult
 
 # Read from one stream and not answered yet.
 UNANSWERED_MAX = 8
-# Of all streams together: twice the places before the models, so that boxes do not shed boxes.
+# Of all streams together: twice the inference slots, so that boxes do not shed boxes.
 AT_ONCE = 8
 # Of one stream, each with a frame under way or one that must come again.
 CAMERAS_MAX = 64

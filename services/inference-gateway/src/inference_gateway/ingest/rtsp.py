@@ -64,7 +64,7 @@ class StreamNotDecodable(Refusal):
 
 
 def rtsp_address(text: str) -> str:
-    """The normalised address: without surrounding blanks, its scheme in lower case.
+    """Return the normalised RTSP address: without surrounding blanks, its scheme in lower case.
 
     Raises AddressNotRtsp.
     """
@@ -128,8 +128,8 @@ class DatedFrame:
 
 
 class Decoder:
-    """Decodes one connection. Frames are dated by their time stamps, within bounds of their
-    arrival.
+    """Decodes the packets of one connection. Frames are dated by their timestamps, within bounds
+    set by their time of arrival (see `MediaClock`).
     """
 
     def __init__(self, container: Any, clock: MediaClock, now: Callable[[], float]) -> None:
@@ -142,7 +142,7 @@ class Decoder:
 
     @property
     def blind_seconds(self) -> float:
-        """The seconds since a frame could last be decoded."""
+        """The seconds since a frame was last decoded."""
         return self._now() - self._good_at
 
     def frames(self, packet: Any) -> list[DatedFrame]:

@@ -192,7 +192,8 @@ class Intake:
 
 
 def request_of(functions: CameraFunctions) -> DetectionRequest:
-    """The request to the models; without objects if faces are the camera's only function."""
+    """What to ask the models for a single frame of a camera with these functions; no objects if
+    faces are its only function."""
     faces_alone = functions.faces and not (
         functions.plates or functions.over_time or functions.outside_models
     )
@@ -225,7 +226,7 @@ class PendingResult:
 
 
 async def persist(db: Database, pending: PendingResult) -> FrameResult:
-    """Run `persist_in` in a transaction of its own."""
+    """Run `persist_in` in a transaction of its own; returns and raises as it does."""
     async with db.begin(pending.scope) as tx:
         return await persist_in(tx, pending)
 

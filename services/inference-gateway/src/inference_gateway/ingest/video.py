@@ -73,7 +73,8 @@ class Sampling:
         self._last = -1
 
     def number(self, seconds: float) -> int | None:
-        """The interval of which this is the first frame; None if the interval has a frame."""
+        """The number of the interval whose first frame this is, at `seconds` from the start; None
+        if the interval already has a frame."""
         # Times come as fractions: 0.4999 belongs to 0.5. RTP counts in 90 000ths of a second.
         interval = math.floor(seconds * self._frames_per_second + ROUNDING)
         if interval <= self._last:
@@ -84,7 +85,7 @@ class Sampling:
 
 @dataclass(frozen=True)
 class VideoFile:
-    """A video that can be opened; lengths in seconds."""
+    """A video that can be opened, with the FFmpeg demuxer that reads it; lengths in seconds."""
 
     file: IO[bytes]
     demuxer: str
@@ -95,7 +96,8 @@ class VideoFile:
 
     @staticmethod
     def of(file: IO[bytes]) -> "VideoFile":
-        """Raises NotAFilm, FilmTruncated, PictureFormatNotTaken or PictureTooLarge."""
+        """Examine a file; return the video in it. Raises NotAFilm, FilmTruncated,
+        PictureFormatNotTaken or PictureTooLarge."""
         file.seek(0)
         start = file.read(START_BYTES)
         check_format(start)
@@ -111,7 +113,8 @@ class VideoFile:
         return VideoFile(file, demuxer, clock.end, announced)
 
     def frames(self, frames_per_second: float, account: VideoAccount) -> Iterator[SampledFrame]:
-        """Yield the sampled frames; a truncated video ends where it was cut off.
+        """Yield the sampled frames and record all frames' outcomes in `account`; a truncated video
+        ends where it was cut off.
 
         Raises PictureTooLarge, FilmNotDecodable, or NotAFilm if the video has no picture at all.
         """

@@ -1,6 +1,6 @@
-"""The account of a video: the outcome of every moment of it. Pure.
+"""The account of a video: what became of every moment of it. Pure.
 
-A video is divided into cells of at most a second; each cell gets one outcome, so the offered time
+A video is divided into cells of at most a second; each cell gets one outcome, so the video's length
 is always the sum of the processed and the omitted time. Counted in whole milliseconds.
 """
 
@@ -16,7 +16,7 @@ ROUNDING = 0.01
 
 
 class Outcome(IntEnum):
-    """The outcome of a cell; if several apply, the greatest counts."""
+    """What became of a cell of a video; if several outcomes apply, the greatest counts."""
 
     # The rest of the film was not read: it is longer than what is taken at once.
     BEYOND_LIMIT = 0
@@ -39,7 +39,8 @@ class Outcome(IntEnum):
 
 @dataclass(frozen=True)
 class VideoSummary:
-    """The account of a whole video, in milliseconds, and what its reader had to repair."""
+    """The account of a whole video: its length and what was processed of it, in milliseconds, and
+    what the reader had to repair (`notes`)."""
 
     offered_ms: int
     looked_at_ms: int
@@ -57,7 +58,8 @@ class VideoSummary:
 
 @dataclass
 class VideoAccount:
-    """Builds the account from frames in order of time; `leave_out` accounts for the rest."""
+    """Builds the account of a video from its frames in order of time; `leave_out` accounts for time
+    without frames."""
 
     frames_per_second: float
     discontinuities: int = 0
@@ -73,7 +75,7 @@ class VideoAccount:
         return self._ms.total()
 
     def frame(self, seconds: float, outcome: Outcome) -> None:
-        """Record a frame and its outcome."""
+        """Record a frame at `seconds` from the start of the video, and its outcome."""
         cell = max(self._cell, math.floor(seconds / self._cell_seconds + ROUNDING))
         if cell > self._cell:
             self._close_until(self._ms_of(cell), self._outcome)
@@ -83,7 +85,7 @@ class VideoAccount:
             self._gap = Outcome.NO_PICTURE
 
     def undecodable(self) -> None:
-        """Record data that cannot be decoded; a frame need not be lost by it."""
+        """Record that data could not be decoded: it explains the following cells without frames."""
         self._gap = Outcome.UNDECODABLE
 
     def leave_out(self, until_seconds: float, outcome: Outcome) -> None:
@@ -95,7 +97,7 @@ class VideoAccount:
         self._ms[outcome] += until - self.offered_ms
 
     def end(self, seconds: float) -> None:
-        """Close the account at the end of the last frame."""
+        """Close the account at the end of the last frame, in seconds from the start."""
         self.leave_out(seconds, self._gap)
 
     def summary(self, started_at: datetime | None = None) -> VideoSummary:

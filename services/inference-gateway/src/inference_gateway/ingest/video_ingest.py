@@ -57,7 +57,8 @@ class Video:
 
 @dataclass(frozen=True)
 class VideoProgress:
-    """A result while a video is processed, or the account at the end."""
+    """A result while a video is processed, with the share processed so far (0 to 1), or at the end
+    the account of the video (`summary`)."""
 
     result: FrameResult | None
     progress: float

@@ -44,7 +44,8 @@ Configured = Callable[[], Awaitable[CameraFunctions]]
 
 @dataclass(frozen=True)
 class Subject:
-    """The identity of a session: its id, camera, caller and start."""
+    """What a session processes and for whom: its id, camera, caller, the caller's scope and the
+    time at which the video starts."""
 
     session_id: UUID
     camera: Camera
@@ -159,7 +160,8 @@ class VideoSession:
         return await self._sealed()
 
     async def finish(self) -> list[PendingResult]:
-        """End the open tracks; return their results. Raises EvidenceAway."""
+        """End the plate tracks that are open, at the end of the video; return their results. Raises
+        EvidenceAway."""
         self._unsealed += [self._passage(track) for track in self._tracks.finish()]
         return await self._sealed()
 
@@ -299,7 +301,8 @@ class VideoSession:
 
 
 def plate_of(track: PlateTrack) -> ReadPlate:
-    """The plate on which the track's readings agree, located in its best frame."""
+    """The plate with the text that the track's readings support most, and the box of the track's
+    best frame."""
     best, vote = replace(read_plate(track.best), track=track.number), track.vote
     if vote.text == best.text:
         return best

@@ -1,7 +1,7 @@
-"""Probes and their known content, the check of answers, and the state of functions. Pure.
+"""Probes (pictures of known content), the check of answers, and the state of AI functions. Pure.
 
-A function that is wrong or late twice in a row is degraded, which is reported once. It recovers
-when every answer of a round is right and in time. In between nothing is reported.
+A function that is wrong or late in two rounds in a row is degraded, which is reported once. It
+recovers when every answer of a round is right and in time. In between nothing is reported.
 """
 
 import json
@@ -21,15 +21,15 @@ from vision.detector import Detections
 from vision.objects import VEHICLES
 
 RIGHT_SHARE: Final = 0.85
-"""Of the probes of a function; fewer, and it is degraded."""
+"""The least share of a function's probes answered right for a round to count as right."""
 SAME_PLACE: Final = 0.5
-"""Intersection over union of a detection with the truth."""
+"""The least intersection over union of a right detection with the true box."""
 NEARER: Final = 1.5
-"""By so much is a drawn person nearer to himself than to the other one; see `tartip_scenes`."""
+"""By this factor is a drawn person's template nearer to his own than to another's."""
 
 
 class Function(StrEnum):
-    """The functions that are probed, named as in ProbedFunction of the contract."""
+    """The AI functions that are probed, named as in the protobuf enum ProbedFunction."""
 
     PLATES = "PLATES"
     FACES = "FACES"
@@ -38,12 +38,12 @@ class Function(StrEnum):
 
 @dataclass(frozen=True)
 class Probe:
-    """A picture and its content; a function whose fields are empty or None is not probed by it."""
+    """A picture and its true content. A function whose fields are empty or None is not probed."""
 
     name: str
     content: bytes = field(repr=False)
     plate: str = ""
-    # "vehicle" stands for any of them.
+    # Of the object; "vehicle" stands for every kind of vehicle.
     label: str = ""
     seen: Box | None = None
     person: str = ""
@@ -52,19 +52,19 @@ class Probe:
 
 @dataclass(frozen=True)
 class LookedAt:
-    """The answer to a probe; `sight` or `faces` is None if there was no answer."""
+    """The answer to a probe; `sight` or `faces` is None if it was not asked for or did not come."""
 
     probe: Probe
     seconds: float
     sight: Detections | None = None
     faces: tuple[Box, ...] | None = None
-    # Of the one face, float32 [128].
+    # Of the first face, float32 [128].
     template: Floats | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
 class Found:
-    """The result of one round for a function; the slowest answer is in seconds."""
+    """The result of one round for one function: how many `probes`, how many of them `right`."""
 
     function: Function
     probes: int
@@ -74,7 +74,7 @@ class Found:
 
     @property
     def right_at_least(self) -> int:
-        """The number of right answers that the function needs: 85 % of its probes, rounded up."""
+        """The least number of right answers in a good round: 85 % of the probes, rounded up."""
         return ceil(RIGHT_SHARE * self.probes)
 
     @property
@@ -95,23 +95,26 @@ class Found:
 
 @dataclass(frozen=True)
 class Standing:
-    """The state of a function between rounds."""
+    """What is known of one probed AI function (plates, faces, objects) after its last round of
+    probes. `degradation_id` and `since` (its start) are None unless the function is degraded."""
 
     function: Function
-    # When a whole round was right last.
+    # When every answer of a round was last right and in time.
     right_at: datetime | None = None
-    # When the first of the wrong rounds in a row ended.
+    # When the first of the current wrong rounds in a row ended; None if the last was not wrong.
     wrong_since: datetime | None = None
     degradation_id: UUID | None = None
     since: datetime | None = None
 
     @property
     def is_sure(self) -> bool:
-        """Whether nothing is wrong, so that the next round may wait for the whole pause."""
+        """Whether the last round was not wrong and the function is not degraded. If this holds for
+        all functions, the next round waits for the normal pause, otherwise for a shorter one."""
         return self.wrong_since is None and self.degradation_id is None
 
     def after(self, found: Found, now: datetime, new_id: UUID) -> "Standing":
-        """The state after a round; an event is due if `degradation_id` was set or cleared."""
+        """Return the state after a round that ended at `now`. A new degradation gets `new_id`; an
+        event is due if `degradation_id` was set or cleared."""
         if found.is_whole:
             return Standing(self.function, right_at=now)
         if found.holds:
@@ -128,9 +131,9 @@ class Standing:
 
 
 def until_due(pause: float, *, last: datetime, now: datetime) -> float:
-    """Seconds until the next round, at most the pause.
+    """Seconds until the next round is due, 0 to `pause`, which is counted from the last round.
 
-    A last round far in the future is ignored: it was dated by a clock that was set back since.
+    A last round more than a pause in the future is ignored (0 s): the clock was set back since.
     """
     ahead = (last - now).total_seconds()
     return 0.0 if ahead > pause else min(pause, pause + ahead)
@@ -139,7 +142,7 @@ def until_due(pause: float, *, last: datetime, now: datetime) -> float:
 def found_in(
     looked: Sequence[LookedAt], *, slowest_allowed_seconds: float
 ) -> Mapping[Function, Found]:
-    """The result of one round of all probes for each function."""
+    """The result of one round for each function, from the answers to all probes."""
     judged: dict[Function, list[tuple[bool, float]]] = {function: [] for function in Function}
     for one in looked:
         if one.probe.plate:
@@ -161,13 +164,13 @@ def found_in(
 
 
 def reads_right(one: LookedAt) -> bool:
-    """Whether the only legible plate has exactly the text of the probe."""
+    """Whether exactly one legible plate was read and has exactly the probe's text."""
     plates = one.sight.plates if one.sight else ()
     return [plate.text for plate in plates if plate.legible] == [one.probe.plate]
 
 
 def sees_right(one: LookedAt) -> bool:
-    """Whether an object of the right label overlaps the true box by an IoU of 0.5 or more."""
+    """Whether an object of the probe's label overlaps its true box with an IoU of at least 0.5."""
     truth = one.probe.seen
     labels = VEHICLES if one.probe.label == "vehicle" else {one.probe.label}
     objects = one.sight.objects if one.sight else ()
@@ -177,8 +180,8 @@ def sees_right(one: LookedAt) -> bool:
 
 
 def knows_right(one: LookedAt, everybody: Sequence[LookedAt]) -> bool:
-    """Whether the only face is at the true box, and its template is nearer by `NEARER` to the other
-    picture of the person than to all other pictures.
+    """Whether exactly one face was found, at the true box, and the distance of its template to
+    other pictures of the same person, times `NEARER`, is less than to pictures of others.
     """
     if one.faces is None or one.probe.face is None or one.template is None:
         return False
@@ -200,7 +203,7 @@ def _distances(one: LookedAt, everybody: Sequence[LookedAt], *, same: bool) -> l
 
 
 def load() -> tuple[Probe, ...]:
-    """The pictures in the package, drawn by `python -m tartip_scenes.probes`."""
+    """Read the probes shipped with this package, drawn by `python -m tartip_scenes.probes`."""
     folder = resources.files("inference_gateway") / "probes" / "pictures"
     truth: list[dict[str, Any]] = json.loads((folder / "truth.json").read_text())
     return tuple(

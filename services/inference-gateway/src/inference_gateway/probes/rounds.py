@@ -1,7 +1,8 @@
-"""Sends golden probes through the live path; reports degraded and recovered functions.
+"""Sends golden probes through the live path; reports degraded and recovered AI functions.
 
-A probe waits for a slot like a frame with a deadline of half a minute and uses the same models, but
-nothing of it is stored or published. One instance of the service probes at a time.
+A probe waits for an inference slot as long as it takes, in order of a deadline of half a minute,
+and uses the same models as frames do, but nothing of it is stored or published. One instance of the
+service probes at a time.
 """
 
 import asyncio
@@ -36,8 +37,9 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Times:
-    """The pauses between rounds and the longest allowed answer, in seconds."""
+    """The pauses before and between rounds and the longest allowed answer, in seconds."""
 
+    # From the start of the service to the first round.
     first_after: float
     every: float
     # While something is wrong: to be sure of it, and to see it recover.
@@ -87,7 +89,8 @@ class Prober:
         return self._times.every if sure else self._times.again_after
 
     async def round(self, lease: Lease) -> list[Standing]:
-        """Send all probes once; store the findings and emit the events in one transaction."""
+        """Send all probes once. In one transaction, store each function's new state and emit an
+        event for each that degraded or recovered. Returns the states."""
         looked = [await self._look(probe) for probe in self._probes]
         found = found_in(looked, slowest_allowed_seconds=self._times.slowest)
         for one in looked:

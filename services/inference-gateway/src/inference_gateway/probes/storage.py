@@ -1,4 +1,4 @@
-"""The table of probed functions, and its statements."""
+"""The table of the states of probed AI functions, and its statements."""
 
 from datetime import datetime
 
@@ -34,7 +34,7 @@ async def standing(tx: Tx, function: Function) -> Standing:
 
 
 async def last_round(tx: Tx) -> datetime | None:
-    """The time of the last round, by any instance of the service."""
+    """The time of the last round by any instance of the service, None if there was none."""
     found: datetime | None = await tx.scalar(select(func.max(probed_functions.c.probed_at)))
     return found
 

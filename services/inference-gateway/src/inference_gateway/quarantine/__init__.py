@@ -1,1 +1,1 @@
-"""Quarantine of frames that may be an attack: they are refused, and their claims are stored."""
+"""Quarantine of frames that may be an attack: they are refused, and what they state is stored."""

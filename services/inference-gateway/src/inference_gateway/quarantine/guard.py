@@ -1,4 +1,4 @@
-"""Stores the claims of suspicious frames before the refusal, in a transaction of its own."""
+"""Stores what a suspicious frame states before it is refused, in a transaction of its own."""
 
 import asyncio
 import logging
@@ -33,7 +33,7 @@ class QuarantineGuard:
     async def quarantine(
         self, refused: Refusal, frame: ArrivedFrame, camera: Camera, caller: Caller, scope: Scope
     ) -> None:
-        """Store the claims of a refused frame if the refusal may indicate an attack."""
+        """Store what a refused frame states if the refusal may indicate an attack."""
         now = self._clock()
         if is_suspect(refused, frame, now):
             await self._keep(claims(frame, camera, caller, refused, now), camera, scope)
@@ -64,7 +64,9 @@ class QuarantineGuard:
         size: int,
         caller: Caller,
     ) -> list[Quarantined]:
-        """A page of the quarantine in the caller's regions, newest first."""
+        """A page of the quarantined frames in the caller's regions, newest first; all cameras if
+        `camera_id` is None. `after` are time of arrival and id of the previous page's last frame.
+        """
         async with self._db.begin(caller.scope) as tx:
             return await storage.page(tx, camera_id=camera_id, after=after, size=size)
 
@@ -83,7 +85,7 @@ class QuarantineGuard:
 def claims(
     frame: ArrivedFrame, camera: Camera, caller: Caller, refusal: Refusal, now: datetime
 ) -> Quarantined:
-    """The claims of a frame; `counter_before` is filled in later."""
+    """The quarantine's record of a refused frame; `counter_before` is filled in later."""
     readings = frame.readings.readings if frame.readings else None
     return Quarantined(
         quarantine_id=new_id(),

@@ -25,7 +25,7 @@ KEPT: Final = timedelta(days=180)
 
 @dataclass(frozen=True)
 class Quarantined:
-    """The claims of a refused frame; its picture is not stored."""
+    """What a refused frame states, unverified, and who sent it; its picture is not stored."""
 
     quarantine_id: UUID
     camera_id: UUID

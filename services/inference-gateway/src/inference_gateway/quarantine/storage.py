@@ -55,7 +55,7 @@ quarantine_days = Table(
 
 
 async def count(tx: Tx, one: Quarantined) -> int:
-    """Count a claim; return the sender's number of claims that day, including this claim."""
+    """Count a suspicious frame; return how many its sender sent that day, this one included."""
     new = insert(quarantine_days).values(sender=one.sender, day=one.day, arrived=1)
     counted = await tx.execute(
         new.on_conflict_do_update(
@@ -72,7 +72,7 @@ async def keep(tx: Tx, one: Quarantined) -> None:
 async def page(
     tx: Tx, *, camera_id: UUID | None, after: tuple[datetime, UUID] | None, size: int
 ) -> list[Quarantined]:
-    """A page of the quarantine, newest first."""
+    """A page of the quarantined frames within the transaction's scope, newest first."""
     order = tuple_(quarantine.c.arrived_at, quarantine.c.quarantine_id)
     query = select(quarantine).order_by(
         quarantine.c.arrived_at.desc(), quarantine.c.quarantine_id.desc()
@@ -85,7 +85,7 @@ async def page(
 
 
 async def forget(tx: Tx, before: datetime) -> int:
-    """Delete rows that arrived before a moment; return their number."""
+    """Delete frames that arrived before a moment, and older counts; return how many frames."""
     await tx.execute(delete(quarantine_days).where(quarantine_days.c.day < before.date()))
     gone = await tx.execute(delete(quarantine).where(quarantine.c.arrived_at < before))
     return int(gone.rowcount)

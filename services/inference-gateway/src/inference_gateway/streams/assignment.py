@@ -25,7 +25,8 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class StreamAssignment:
-    """A held stream: its watch, its task, and the step that is being written to the database."""
+    """A stream held under a lease: its watch, the task that runs it, and the step (outcomes, with
+    the facts found) that is being written to the database."""
 
     watch: StreamWatch
     task: "asyncio.Task[None]"
@@ -69,7 +70,7 @@ class StreamAssignment:
 
 
 class CachedConfiguration:
-    """A camera's configuration; while the database is unavailable, the last known configuration."""
+    """A camera's configured functions; while the database is unavailable, the last known ones."""
 
     def __init__(self, camera: Camera, configurations: Configurations, watch: StreamWatch) -> None:
         self._camera = camera
@@ -95,7 +96,8 @@ class CachedConfiguration:
 
 
 def portions(batch: Iterable[StreamAssignment], *, most: int) -> Iterator[list[StreamAssignment]]:
-    """Yield groups of steps with at most `most` facts; a step with more forms its own group."""
+    """Split the assignments of a batch into groups whose steps have at most `most` facts together;
+    a step with more forms its own group."""
     portion: list[StreamAssignment] = []
     facts = 0
     for assignment in batch:
@@ -114,7 +116,7 @@ def count(outcomes: dict[Outcome, int]) -> None:
 
 
 def give_up(assignment: StreamAssignment) -> None:
-    """Count and drop the results that an ended watch could not write."""
+    """Drop the results that an ended watch could not write; log and count them as lost."""
     if assignment.session is not None:
         lost, assignment.session = max(1, assignment.session.unsealed), None
         log.error("the last facts of a stream are lost: %s", lost)

@@ -15,7 +15,7 @@ FRAMES_PER_SECOND_DEFAULT = 2.0
 
 
 class Outcome(StrEnum):
-    """The outcome of a slot; also the columns that count the outcomes."""
+    """What became of the frame due in a slot; also the columns that count the outcomes."""
 
     LOOKED_AT = "looked_at"
     UNCHANGED = "unchanged"
@@ -73,7 +73,8 @@ class Stream:
 
 @dataclass(frozen=True)
 class Advance:
-    """The outcomes of the slots from `begin` to before `end`, written by the holder of a lease."""
+    """A step of a stream's account: how many of the slots from `begin` to before `end` had each
+    outcome, and the stream's state, written by the holder of its lease."""
 
     camera_id: UUID
     generation: int
@@ -92,7 +93,7 @@ def slot_at(seconds: float, *, put_at: float, frames_per_second: float) -> int:
 
 
 class Slots:
-    """Assigns an outcome to every slot from `until` on, in order."""
+    """Gives every slot of one stream its outcome, in order; `until` is the first slot without."""
 
     def __init__(self, until: int) -> None:
         self.until = until
@@ -124,7 +125,8 @@ class Slots:
         self.until = slot + 1
 
     def take(self) -> tuple[int, int, dict[Outcome, int]]:
-        """The outcomes since the last call: first slot, slot after the last, counts."""
+        """Return and reset what was counted since the last call: the first slot, the slot after the
+        last, and the number of slots by outcome."""
         taken = (self._begin, self.until, dict(self._counts))
         self._begin, self._counts = self.until, Counter()
         return taken
@@ -135,5 +137,5 @@ class Slots:
 
 
 def fair_share(streams: int, workers: int) -> int:
-    """The number of streams that a worker may hold."""
+    """The number of streams that each of the workers may hold: an equal share, rounded up."""
     return math.ceil(streams / max(1, workers))

@@ -48,7 +48,8 @@ class LinkState(StrEnum):
 
 @dataclass(frozen=True)
 class Arrival:
-    """A frame that arrived, with its small greyscale picture; `at` is seconds since the epoch."""
+    """A frame that arrived, with its reduced grey picture and what the stream shows (live, frozen,
+    black); `at` is the time of capture in seconds since the epoch."""
 
     dated: DatedFrame
     grey: Grey
@@ -64,7 +65,8 @@ class Arrival:
 
 
 class RtspReader:
-    """The reader thread of a stream. It calls `wants` and `offer` for frames that decode."""
+    """Reads one stream in a thread of its own. For each decoded frame it asks `wants` whether to
+    pass it on, and then passes it to `offer`."""
 
     def __init__(
         self,

@@ -79,7 +79,8 @@ _leased = and_(streams.c.worker.is_not(None), streams.c.leased_until > _now)
 
 @dataclass(frozen=True)
 class Holding:
-    """The streams that a worker holds, the database's time, and the number beyond its share."""
+    """The streams that a worker holds, the database's time, and by how many they exceed the
+    worker's fair share."""
 
     # The database's moment, in seconds of the epoch, and when that was on our steady clock.
     now: float
@@ -91,7 +92,8 @@ class Holding:
 async def put_stream(
     tx: Tx, camera_id: UUID, region: str, *, address: bytes, frames_per_second: float
 ) -> Stream:
-    """Add a stream or replace the camera's stream, whose holder loses its lease."""
+    """Store a camera's stream, not yet held; the holder of a replaced stream loses its lease.
+    `address` is encrypted."""
     fresh: dict[str, Any] = {
         "region": region,
         "address": address,
@@ -211,9 +213,9 @@ async def _take(tx: Tx, worker: str, most: int, steady: bool) -> list[Stream]:
 
 
 async def advance(tx: Tx, steps: Sequence[Advance]) -> set[UUID]:
-    """Write the outcomes of slots; return the cameras whose step was written now.
+    """Write the outcomes of slots of several streams; return the cameras whose step was written.
 
-    Other steps were written before, or their lease is lost; see `progress`.
+    Any other step was written before, or its lease is lost; `progress` tells which.
     """
     if not steps:
         return set()

@@ -55,7 +55,8 @@ class StreamsDesk:
     async def page(
         self, region: str, *, after: UUID | None, size: int, caller: Caller
     ) -> list[Stream]:
-        """A page of the region's streams, ordered by camera id, that begins after `after`."""
+        """A page of the region's streams that the caller may see ("": of all regions), ordered by
+        camera id; `after` is the last camera id of the previous page."""
         async with self._db.begin(caller.scope) as tx:
             return await storage.list_streams(tx, region, size=size, after=after)
 

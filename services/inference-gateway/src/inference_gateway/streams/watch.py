@@ -20,7 +20,7 @@ from inference_gateway.ingest.video_session import VideoSession
 from inference_gateway.streams.model import Outcome, Slots, Stream, StreamState, slot_at
 from inference_gateway.streams.rtsp_reader import Arrival, LinkState, RtspReader
 
-# How long after it came a frame is still worth a look, and how late it may come at all.
+# How long after its arrival a frame may wait for inference, and how late it may arrive at all.
 LOOK_WITHIN_SECONDS = 1.0
 LATE_SECONDS = 1.5
 # The same where nothing moved: others go first.
@@ -32,7 +32,8 @@ log = logging.getLogger(__name__)
 
 
 class StreamWatch:
-    """The watch of one stream by this instance of the service; runs until cancelled."""
+    """Watches one stream in this instance of the service: `run` decides for each frame whether it
+    needs inference, runs it, and ends only when cancelled."""
 
     def __init__(
         self,
@@ -89,14 +90,16 @@ class StreamWatch:
             self._reader.stop()
 
     def close_missed(self) -> None:
-        """Give the slots that passed without a frame their outcome."""
+        """Give the slots that passed without a frame their outcome, by the stream's state; nothing
+        is done while a frame waits or is processed."""
         if self._busy or self._newest is not None:
             return
         self.slots.skip_to(self._slot(self._clock() - LATE_SECONDS), self._missing)
 
     @asynccontextmanager
     async def slot_in(self, pool: InferencePool) -> AsyncIterator[None]:
-        """Hold a slot of the inference pool, if free by the frame's deadline. Raises Shed."""
+        """Hold an inference slot for the block. Raises Shed if none is free by the frame's deadline
+        (one second; half a second if nothing moved)."""
         urgency, within = self.urgency, LOOK_WITHIN_SECONDS
         if self._need is Need.AGAIN:
             urgency, within = Urgency.LOW, LOOK_AGAIN_WITHIN_SECONDS

@@ -56,7 +56,8 @@ log = logging.getLogger(__name__)
 
 
 class Worker:
-    """A worker; call `run`, which never returns and gives the streams back when cancelled."""
+    """Watches this instance's share of all streams: call `run`, which never returns and gives the
+    leases of its streams back when cancelled."""
 
     def __init__(
         self,

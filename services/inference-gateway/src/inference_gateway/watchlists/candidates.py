@@ -28,8 +28,8 @@ class Found:
 
 @dataclass(frozen=True)
 class MatchedFaces:
-    """The searched faces of a frame. `frame` is set if a candidate is new; once stored, `evidence`
-    is.
+    """The faces of a frame that were searched for (`seen`), and the candidates among them
+    (`found`). `frame` holds the encoded picture if a candidate is new; `sealed` sets `evidence`.
     """
 
     clock: Clock

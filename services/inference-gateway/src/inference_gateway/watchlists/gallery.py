@@ -16,7 +16,8 @@ from vision.arrays import Floats
 from vision.faces.recognition import TEMPLATE_LENGTH
 
 SHARD_ROWS: Final = 65_536
-"""Memory grows by so many at most, and what an earlier size held is given back early."""
+"""The most rows of a shard: memory grows by at most so many, and is freed early as it is outgrown.
+"""
 MOST_NEAR: Final = 3
 """Entries returned for one face: somebody may be searched for in more than one case."""
 NOBODY: Final = 0
@@ -33,7 +34,7 @@ class Near:
 
 
 class Shard:
-    """Rows of templates with the numbers of their entries."""
+    """A part of a gallery: rows of templates, each with the number of its entry."""
 
     def __init__(self) -> None:
         self._index = faiss.IndexScalarQuantizer(
@@ -72,10 +73,10 @@ class Shard:
         return int(free[0]) if len(free) else None
 
     def search(self, queries: Floats) -> tuple[Floats, npt.NDArray[np.int64]]:
-        """Search for queries [n, 128]; return squared L2 distances and entry numbers, [n,
-        MOST_NEAR].
+        """Search for queries [n, 128]; return the squared L2 distances and the entry numbers of the
+        nearest templates, both [n, MOST_NEAR].
 
-        Nearest first; empty places have the number NOBODY.
+        Nearest first; where there are fewer templates, the number is NOBODY.
         """
         squared, rows = self._index.search(queries, MOST_NEAR)
         return squared, np.where(rows >= 0, self._numbers[rows], NOBODY)
@@ -88,7 +89,7 @@ class Shard:
 
 
 class RegionGallery:
-    """All entries of one region. Methods block and are mutually exclusive."""
+    """The templates of all entries in force of one region. Methods block; one runs at a time."""
 
     def __init__(self) -> None:
         self._shards: list[Shard] = []
@@ -104,7 +105,7 @@ class RegionGallery:
         return sum(shard.memory_bytes for shard in self._shards)
 
     def add(self, number: int, template: Floats) -> None:
-        """Add an entry or replace its template, [128]."""
+        """Add an entry's template [128], or replace it."""
         with self._lock:
             self._remove(number)
             self._size += 1
@@ -127,8 +128,8 @@ class RegionGallery:
             self._remove(number)
 
     def search(self, queries: Floats, *, within: float) -> list[list[Near]]:
-        """For each query [n, 128] float32, the nearest entries within a distance, at most
-        MOST_NEAR.
+        """For each query [n, 128] float32, the nearest entries within an L2 distance, nearest
+        first, at most MOST_NEAR.
         """
         with self._lock:
             found = [shard.search(queries) for shard in self._shards]

@@ -46,7 +46,7 @@ class GallerySync:
             await asyncio.sleep(LOOK_EVERY_SECONDS)
 
     async def refresh(self) -> None:
-        """Read the changes since the last call."""
+        """Read the watch-lists' changes since the last call from the database."""
         async with self._reading:
             async with self._db.begin(SYSTEM) as tx:
                 version = await storage.version(tx)
@@ -65,7 +65,8 @@ class GallerySync:
         return bool(len(self._regions.get(region, ())))
 
     async def search(self, region: str, queries: Floats, *, within: float) -> list[list[Near]]:
-        """For each query [n, 128], the entries near it. The queries are not stored."""
+        """As `RegionGallery.search` in the region's gallery. The queries are not stored. Raises
+        ListsAway."""
         self.require_read()
         gallery = self._regions.get(region)
         if gallery is None:

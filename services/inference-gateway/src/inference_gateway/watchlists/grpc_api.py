@@ -152,7 +152,8 @@ class WatchlistsApi(watchlists_pb2_grpc.WatchlistsServicer):
 
 
 def read_asked(check: Checks, request: pb.RequestEntryRequest) -> Asked:
-    """The request as a model; a wrong field gets an arbitrary value and an error in `check`."""
+    """Convert a request for an entry. Every wrong field is added to `check`; use the result only if
+    none was."""
     entry_id = parse_id(request.entry_id)
     check.that(entry_id is not None, "entry_id", "must be a UUIDv7 in lower case")
     check.that(bool(REGION.fullmatch(request.region)), "region", "must be as KZ-75")

@@ -1,4 +1,4 @@
-"""The implementation of the face search; `search.py` defines its contract."""
+"""The search for faces in the galleries; `search.py` defines its interface."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -30,7 +30,7 @@ from inference_gateway.watchlists.model import Candidate, closeness
 
 
 class FaceMatcher:
-    """The only implementation of `FaceSearch`."""
+    """Implements `FaceSearch`."""
 
     def __init__(
         self,
@@ -138,14 +138,16 @@ class _Nearest:
 
 
 def verdict(entries: list[Near] | None) -> FaceVerdict:
-    """The verdict on a face before candidates are made: UNKNOWN if unfit or near an entry."""
+    """The verdict on a face before candidates are made, from the entries near it (None: the face
+    was not good enough to be compared): NO_MATCH only if it was compared and none is near."""
     if entries is None or entries:
         return FaceVerdict.UNKNOWN
     return FaceVerdict.NO_MATCH
 
 
 def nearest(near: list[list[Near] | None]) -> dict[int, _Nearest]:
-    """The nearest face for each entry number, if it is near enough to match."""
+    """The nearest face for each entry number, if it is near enough to match; `near` has the entries
+    near each face (None: not compared)."""
     best: dict[int, _Nearest] = {}
     for face, entries in enumerate(near):
         for entry in entries or ():
@@ -159,7 +161,7 @@ def nearest(near: list[list[Near] | None]) -> dict[int, _Nearest]:
 
 @asynccontextmanager
 async def models_away_by_name() -> AsyncIterator[None]:
-    """Raise one ModelsAway for the group of them that concurrent inferences raise."""
+    """Raise one ModelsAway in place of the exception group that concurrent inferences raise."""
     try:
         yield
     except* ModelsAway as group:

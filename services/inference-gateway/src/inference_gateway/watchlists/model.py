@@ -108,7 +108,8 @@ CLOSED: Final = frozenset({EntryState.WITHDRAWN, EntryState.EXPIRED})
 
 @dataclass(frozen=True)
 class Asked:
-    """An officer's request for an entry; `basis` is None if none was named."""
+    """An officer's request for a watch-list entry; `basis`, the lawful ground of the search, is
+    None if none was named."""
 
     entry_id: UUID
     region: str
@@ -212,7 +213,8 @@ class Candidate:
     reviews: tuple[Review, ...] = ()
 
     def review(self, review: Review, *, entry: Entry) -> "Candidate":
-        """The candidate with one more review, and the resulting state; `entry` is its entry.
+        """The candidate with one more review and the state that results from all its reviews;
+        `entry` is the entry to which the candidate was found near.
 
         Raises ReviewerIsRequester, EntryNotInForce, CandidateDecided or ReviewedAlready.
         """

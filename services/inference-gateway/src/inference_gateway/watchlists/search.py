@@ -1,4 +1,4 @@
-"""The contract of the face search among the entries in force for the camera's region.
+"""The interface of the face search among the entries in force for the camera's region.
 
 `FaceFindings.keep` stores candidates, in the transaction of their frame. Of any other face the
 answer has a box and nothing else is stored: its template is overwritten after comparison. No face
@@ -20,7 +20,7 @@ from inference_gateway.frames.model import SeenFace
 
 @dataclass(frozen=True)
 class StoredFaces:
-    """The faces for the answer, and the events, which are already emitted."""
+    """The faces for the answer to a frame, and the candidates' events, already emitted."""
 
     faces: tuple[SeenFace, ...]
     events: tuple[OutboundEvent, ...]
@@ -53,7 +53,8 @@ class FaceFindings(Protocol):
 
 class FaceSearch(Protocol):
     def require_ready(self) -> None:
-        """Raises ListsAway. Call it before taking an inference slot."""
+        """Raise ListsAway if the watch-lists are not loaded yet. Call it before taking an inference
+        slot."""
 
     async def search(
         self,

@@ -24,7 +24,7 @@ TEMPLATES: Final = 1_000_000
 QUERIES: Final = 2000
 TIMED: Final = 100
 LENGTH: Final = 1.35
-"""Of dlib's templates, about."""
+"""The L2 norm of dlib's templates, about."""
 SAME_PERSON_APART: Final = 0.35
 INNER_DIMENSIONS: Final = 32
 BLOCK: Final = 100
@@ -33,7 +33,8 @@ EVERYBODY: Final = 10.0
 
 @dataclass(frozen=True)
 class SearchTiming:
-    """Milliseconds and MiB; `recall` is the share of queries whose nearest entry was found."""
+    """The times (ms) and memory (MiB) of the gallery's search, and of the bare search in floats.
+    `recall` is the share of queries whose nearest entry was found."""
 
     templates: int
     median_ms: float

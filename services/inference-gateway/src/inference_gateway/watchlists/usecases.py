@@ -72,7 +72,7 @@ class WatchlistDesk:
         self._attempts = Attempts(db, clock, access_refused)
 
     def check(self, check: Checks, asked: Asked, caller: Caller) -> None:
-        """Check a request without its picture; add every wrong field to `check`."""
+        """Check a request for an entry, without its picture; add every wrong field to `check`."""
         check_asked(check, asked, self._clock())
         check.that(
             caller.scope.sees(asked.region), "region", "must be a region that you may act for"
@@ -225,7 +225,8 @@ class WatchlistDesk:
                 await asyncio.sleep(SWEEP_SECONDS)
 
     async def sweep(self, lease: Lease) -> int:
-        """Expire entries, dismiss unreviewed candidates, delete due evidence; return the count."""
+        """Expire entries, dismiss unreviewed candidates and delete evidence that is due; return how
+        many entries and candidates were treated."""
         taken = 0
         while swept := await self._sweep_once(lease):
             taken += swept

@@ -76,7 +76,7 @@ async def add_candidate(tx: Tx, one: Candidate, now: datetime) -> None:
 
 
 async def candidate(tx: Tx, candidate_id: UUID) -> Candidate:
-    """The candidate with its reviews. Raises CandidateNotFound."""
+    """The candidate, without its reviews. Raises CandidateNotFound."""
     query = select(candidates).where(candidates.c.candidate_id == candidate_id)
     row = (await tx.execute(query)).one_or_none()
     if row is None:
@@ -137,7 +137,8 @@ async def candidates_page(
     before: UUID | None,
     size: int,
 ) -> list[Candidate]:
-    """A page of candidates, newest first."""
+    """A page of candidates of this entry and state (None: any), newest first; `before` is the last
+    id of the previous page."""
     query = select(candidates).order_by(candidates.c.candidate_id.desc()).limit(size)
     if entry_id is not None:
         query = query.where(candidates.c.entry_id == entry_id)
@@ -151,7 +152,7 @@ async def candidates_page(
 
 
 async def unreviewed(tx: Tx, now: datetime, *, most: int) -> list[Candidate]:
-    """Open candidates whose time for a review has passed, locked."""
+    """At most `most` open candidates whose time for a review has passed, locked."""
     query = select(candidates).where(
         candidates.c.state == CandidateState.OPEN.value,
         candidates.c.found_at <= now - UNREVIEWED_KEPT,
@@ -161,8 +162,8 @@ async def unreviewed(tx: Tx, now: datetime, *, most: int) -> list[Candidate]:
 
 
 async def forgettable(tx: Tx, now: datetime, *, most: int) -> list[Candidate]:
-    """Dismissed candidates whose evidence is due for deletion, locked; at once if without a
-    verdict.
+    """At most `most` dismissed candidates whose evidence is due for deletion, locked: seven days
+    after a reviewer saw another person, otherwise at once.
     """
     reviewed = select(reviews.c.candidate_id).where(
         reviews.c.candidate_id == candidates.c.candidate_id,

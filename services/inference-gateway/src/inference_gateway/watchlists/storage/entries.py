@@ -28,7 +28,8 @@ from inference_gateway.watchlists.storage.tables import KEY_CLASS, candidates, c
 
 @dataclass(frozen=True)
 class Changed:
-    """An entry that came into force or closed; `sealed` and `wrapped` are None if it is closed."""
+    """An entry that came into force or closed at version `change` of the lists; if it closed, its
+    encrypted template (`sealed`) and that template's encrypted data key (`wrapped`) are None."""
 
     change: int
     number: int
@@ -100,7 +101,8 @@ async def put_in_force(tx: Tx, entry: Entry) -> None:
 
 
 async def close(tx: Tx, entry: Entry, closing: Closing) -> list[UUID]:
-    """Close an entry and destroy its template's key; return the candidates dismissed with it."""
+    """Close an entry, delete its template, destroy the template's key and dismiss the entry's open
+    candidates; return their ids."""
     closed = await tx.execute(
         update(entries)
         .where(entries.c.entry_id == entry.entry_id)
@@ -140,7 +142,7 @@ async def entries_page(
 
 
 async def overdue(tx: Tx, now: datetime, *, most: int) -> list[Entry]:
-    """Entries past their expiry, locked; those locked by another transaction are skipped."""
+    """Entries past their expiry and not closed, locked; skips those that others have locked."""
     query = (
         select(entries)
         .where(entries.c.template_sealed.is_not(None), entries.c.expires_at <= now)
@@ -157,7 +159,8 @@ async def version(tx: Tx) -> int:
 
 
 async def changed(tx: Tx, *, after: tuple[int, int], most: int) -> list[Changed]:
-    """The changes after (change, number), in that order."""
+    """At most `most` changed entries, in order of change and number, that follow `after`, the
+    (change, number) of the last one read."""
     query = (
         select(entries, data_keys.c.wrapped)
         .join(data_keys, data_keys.c.key_id == entries.c.key_id)
