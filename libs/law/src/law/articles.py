@@ -1,5 +1,4 @@
-"""Articles of the Code of Administrative Offences (KoAP) by edition: sanctions and measurements.
-
+"""Articles of the Code of Administrative Offences (KoAP) by edition: fines, and what to measure.
 An edition is chosen by the day of the offence (KoAP Art. 5). A decision records the version and
 hash of the edition.
 """
@@ -18,8 +17,8 @@ from law.packaged import tables
 
 @dataclass(frozen=True)
 class Bracket:
-    """A range of speeds over the limit, km/h; a bound is inclusive or exclusive, None for no
-    bound."""
+    """A range of excess over the speed limit, in km/h. Each bound is in the range if its
+    `_included` is set; `up_to` is None for no upper bound."""
 
     over: Decimal
     over_included: bool
@@ -36,7 +35,7 @@ class Bracket:
 
 @dataclass(frozen=True)
 class Signal:
-    """The phase of a traffic light that forbids passing, and its grace period at the start."""
+    """The phase of a traffic light that forbids passing, and the grace period after it begins."""
 
     phase: str
     grace_seconds: Decimal
@@ -44,8 +43,8 @@ class Signal:
 
 @dataclass(frozen=True)
 class Article:
-    """Part of an article, fined `base_values` MCI; `edition` is the version and hash of its
-    table."""
+    """A part of an article and its fine of `base_values` monthly calculation indices (MCI);
+    `edition` is the version and hash of the table."""
 
     code: str
     article: str
@@ -68,8 +67,8 @@ class Article:
 
 @dataclass(frozen=True)
 class PlateRules:
-    """Classes of plates (`law.plates`) that are never fined automatically, and the confidence from
-    which a character counts as read."""
+    """Classes of plates (`law.plates`) that are never fined automatically, and the confidence (0
+    to 1) from which a character counts as read."""
 
     not_automatic: frozenset[str]
     sure_from: float
@@ -77,8 +76,8 @@ class PlateRules:
 
 @dataclass(frozen=True)
 class Articles:
-    """An edition; `valid_until` is its last day in force, None if it lasts until a newer one
-    begins."""
+    """An edition of the articles, by code; `valid_until` is its last day in force, None if it lasts
+    until a newer one begins."""
 
     version: str
     sha256: str
@@ -89,8 +88,7 @@ class Articles:
 
     @classmethod
     def parse(cls, raw: bytes) -> "Articles":
-        """Parse an edition from the bytes of an `articles-*.json` table; amounts and speeds are
-        exact decimals.
+        """Parse the content of a file `articles-*.json`; speeds are exact decimals.
 
         Raises KeyError or ValueError if a field is missing or malformed.
         """
@@ -109,18 +107,19 @@ class Articles:
         )
 
     def speeding(self, excess_kmh: Decimal) -> Article | None:
-        """The article for an excess over the limit (KoAP 592); None below the first bracket."""
+        """The article for an excess over the speed limit in km/h (KoAP 592); None if none covers
+        it."""
         rows = self.by_code.values()
         return next((row for row in rows if row.speed and row.speed.holds(excess_kmh)), None)
 
     def passing_a_signal(self, phase: str) -> Article | None:
-        """The article that forbids passing a light in this phase (KoAP 599(1)); None if allowed."""
+        """The article that forbids passing a traffic light in this phase (KoAP 599(1)), or None."""
         rows = self.by_code.values()
         return next((row for row in rows if row.signal and row.signal.phase == phase), None)
 
 
 def read_articles() -> Editions[Articles]:
-    """The editions of the articles packaged with this library."""
+    """Read all editions of the articles shipped with this library."""
     return Editions(map(Articles.parse, tables("articles-")))
 
 

@@ -8,7 +8,7 @@ from law.packaged import tables
 
 @dataclass(frozen=True)
 class Authority:
-    """Name and address of an authority, in Kazakh and Russian."""
+    """Name and address of an authority that issues prescriptions, in Kazakh and Russian."""
 
     name_kk: str
     name_ru: str
@@ -17,6 +17,6 @@ class Authority:
 
 
 def read_authorities() -> dict[str, Authority]:
-    """The authorities by ISO 3166-2 code of the region."""
+    """Read the authorities shipped with this library, by the ISO 3166-2 code of their region."""
     [raw] = tables("authorities")
     return {row.pop("region"): Authority(**row) for row in json.loads(raw)["authorities"]}

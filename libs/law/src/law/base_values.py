@@ -1,4 +1,4 @@
-"""The monthly calculation index (MCI) for fines, in tiyn, by the first day on which it is in force.
+"""Values of the monthly calculation index (MCI) for fines, in tiyn, each with its first day.
 
 Each year's value is set by that year's budget law and is not known before December. A year without
 a value raises TableYearMissing. Only a trial may assume the last known value; the version then
@@ -27,7 +27,8 @@ class BaseValue:
 
 @dataclass(frozen=True)
 class BaseValues:
-    """All values of the table, each with its first day; with `assumes`, the last one has no end."""
+    """All known values of the MCI, each with its first day; with `assumes` (trials only), the last
+    value has no end."""
 
     steps: tuple[tuple[date, int], ...]
     # The last day that the table covers.
@@ -37,7 +38,7 @@ class BaseValues:
 
     @classmethod
     def parse(cls, raw: bytes) -> "BaseValues":
-        """Parse `base_values.json`; amounts are in tiyn.
+        """Parse the content of `base_values.json`; amounts are in tiyn.
 
         Raises ValueError unless the values are positive and ordered by their first day.
         """
@@ -57,11 +58,11 @@ class BaseValues:
         return replace(self, assumes=True)
 
     def holds(self, year: int) -> bool:
-        """Whether the table covers this year; an assumed year is not covered."""
+        """Whether the table has a value for a day of this year; an assumed value does not count."""
         return self.steps[0][0].year <= year <= self.until.year
 
     def on(self, day: date) -> BaseValue:
-        """The value in force on a day (KoAP 44(1)). Raises TableYearMissing."""
+        """The value of the MCI in force on a day (KoAP 44(1)). Raises TableYearMissing."""
         if day < self.steps[0][0] or (day > self.until and not self.assumes):
             raise TableYearMissing(BASE_VALUES, day.year)
         amount = next(value for since, value in reversed(self.steps) if since <= day)

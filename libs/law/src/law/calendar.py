@@ -1,8 +1,8 @@
-"""Working days, from yearly tables of weekdays off and of working Saturdays and Sundays.
+"""Working days, from a table for each year of weekdays off and of working Saturdays and Sundays.
 
 A table holds the country's public holidays, the days to which holidays on a weekend are moved, and
 the days moved by order of the minister. A year without a table raises TableYearMissing. Only a
-trial may assume such a year (`assumed_year`); every version then marks the assumed year.
+trial may assume such a year (`Holidays.assumed_year`), whose version then says that it is assumed.
 """
 
 import hashlib
@@ -29,7 +29,8 @@ class CalendarYear:
 
     @classmethod
     def parse(cls, raw: bytes) -> "tuple[int, CalendarYear]":
-        """Parse a year and its table. Raises ValueError for a redundant day or another year's."""
+        """Parse a file `calendar-*.json`; return the year and its exceptions. Raises ValueError for
+        a day that is no exception or that is of another year."""
         table = json.loads(raw)
         days_off = frozenset(map(date.fromisoformat, table["days_off"]))
         working_days = frozenset(map(date.fromisoformat, table["working_days"]))
@@ -73,7 +74,8 @@ class Holidays:
         return cls(rows, f"{table['version']} sha256:{digest}")
 
     def assumed_year(self, year: int) -> CalendarYear:
-        """Derive a year from fixed holidays and their replacement days; decrees are not known."""
+        """Derive the days off of a year from the fixed holidays and the days to which they move;
+        holidays without a fixed date and days moved by order are not known."""
         dates = {date(year, holiday.month, holiday.day): holiday.moves for holiday in self.holidays}
         days_off = set(dates)
         for day in sorted(day for day, moves in dates.items() if moves):
@@ -91,13 +93,13 @@ def _next_working(day: date, days_off: set[date]) -> date:
 
 @dataclass(frozen=True)
 class Calendar:
-    """The tables of all known years; with `assumes`, later years are derived from the holidays."""
+    """The tables of all known years; later years are derived from `assumes` (trials only)."""
 
     years: Mapping[int, CalendarYear]
     assumes: Holidays | None = None
 
     def year(self, year: int) -> CalendarYear:
-        """The table of a year, derived if `assumes` allows it. Raises TableYearMissing."""
+        """The exceptions of a year, derived if `assumes` allows it. Raises TableYearMissing."""
         if year in self.years:
             return self.years[year]
         if self.assumes is None or year < max(self.years):
@@ -128,5 +130,6 @@ class Calendar:
         return day
 
     def version_of(self, first: date, last: date) -> str:
-        """Version and hash of the table of each year of a term. Raises TableYearMissing."""
+        """The version and hash of the table of each year from `first` to `last`, joined by commas.
+        Raises TableYearMissing."""
         return ", ".join(self.year(year).version for year in range(first.year, last.year + 1))

@@ -12,7 +12,7 @@ from law.zone import almaty_day
 
 
 class Edition(Protocol):
-    """A table with the days on which it is in force."""
+    """What an edition of a table has: the first and the last day on which it is in force."""
 
     @property
     def valid_from(self) -> date:
@@ -31,7 +31,7 @@ class EditionMissing(LookupError):
 
 
 class Editions(Generic[E]):
-    """All editions of one table."""
+    """All editions of one table, in any order."""
 
     def __init__(self, editions: Iterable[E]) -> None:
         self._newest_first = sorted(editions, key=lambda edition: edition.valid_from, reverse=True)

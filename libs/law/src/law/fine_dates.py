@@ -18,7 +18,7 @@ _ONE_DAY = timedelta(days=1)
 
 
 class DayCount(Enum):
-    """Whether terms in days are counted in working or in calendar days."""
+    """Whether the terms of a fine given in days are counted in working or in calendar days."""
 
     WORKING = "WORKING"
     CALENDAR = "CALENDAR"
@@ -26,7 +26,8 @@ class DayCount(Enum):
 
 @dataclass(frozen=True)
 class LegalDates:
-    """The legal dates of a fine, with the day count and calendar version that produced them."""
+    """The legal dates of a fine, with the day count and calendar version that produced them; each
+    `_until` is the last day of its term."""
 
     delivered_on: date
     discount_until: date
@@ -47,7 +48,7 @@ class LegalDates:
 def legal_dates(
     delivered_on: date, calendar: Calendar, editions: Editions[FineTerms], count: DayCount
 ) -> LegalDates:
-    """Compute the dates of a fine by the terms in force on the day of delivery.
+    """Compute the legal dates of a fine by the terms in force on the day of delivery.
 
     KoAP Arts. 811, 817, 826-2, 883, 893 and 894. Raises EditionMissing or TableYearMissing.
     """

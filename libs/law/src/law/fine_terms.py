@@ -1,4 +1,4 @@
-"""The lengths of a fine's terms and the discount for early payment, by edition.
+"""The lengths of a fine's terms and the discount for early payment, by edition of the law.
 
 See `law.fine_dates` for how days are counted.
 """
@@ -17,8 +17,8 @@ WHOLE_PERCENT = 100
 
 @dataclass(frozen=True)
 class FineTerms:
-    """An edition of the terms; days count by KoAP 739 unless the field's name says calendar
-    days."""
+    """The terms of a fine in one edition of the law; days are counted by KoAP 739 unless the
+    field's name says calendar days."""
 
     version: str
     sha256: str
@@ -35,9 +35,10 @@ class FineTerms:
 
     @classmethod
     def parse(cls, raw: bytes) -> "FineTerms":
-        """Parse a `fine-terms-*.json` table.
+        """Parse the content of a file `fine-terms-*.json`.
 
-        Raises ValueError for a missing source, a length not above zero or a discount out of range.
+        Raises ValueError for a term without a source, a length not above zero or a discount not
+        between 0 and 100 %.
         """
         table = json.loads(raw)
         last, terms = table["valid_until"], table["terms"]
@@ -57,13 +58,13 @@ class FineTerms:
         )
 
     def discounted(self, amount_minor: int) -> int:
-        """The amount to pay within the discount term, in tiyn, rounded down (KoAP 811(1))."""
+        """What to pay of a fine within the discount term (KoAP 811(1)): in tiyn, rounded down."""
         assert amount_minor >= 0
         return amount_minor * (WHOLE_PERCENT - self.discount_percent) // WHOLE_PERCENT
 
 
 def read_fine_terms() -> Editions[FineTerms]:
-    """The editions of the terms packaged with this library."""
+    """Read all editions of the terms of fines shipped with this library."""
     return Editions(map(FineTerms.parse, tables("fine-terms-")))
 
 

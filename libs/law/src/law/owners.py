@@ -13,7 +13,7 @@ from law.plates import plate_classes
 
 
 class OwnerKind(Enum):
-    """A natural person or a legal entity."""
+    """Whether the owner of a vehicle is a natural person or a legal entity."""
 
     PERSON = "person"
     ENTITY = "entity"
@@ -29,19 +29,19 @@ _KINDS = {
 
 @dataclass(frozen=True)
 class OwnerRules:
-    """One version of the rules on owners."""
+    """One version of the rules on owners of vehicles."""
 
     version: str
     fined_automatically_from_age_years: int
 
     @classmethod
     def parse(cls, raw: bytes) -> "OwnerRules":
-        """Parse `owners.json`, whose source is KoAP Arts. 28, 65 and 66."""
+        """Parse the content of `owners.json`, whose source is KoAP Arts. 28, 65 and 66."""
         table = json.loads(raw)
         return cls(table["version"], table["fined_automatically_from_age"]["years"])
 
     def kind_for(self, plate: str) -> OwnerKind | None:
-        """The kind of owner that a normalised plate implies; None if its class allows either."""
+        """The kind of owner that a normalised plate implies; None if it implies neither."""
         owned = (row for row in plate_classes() if row.owner in _KINDS)
         return next((_KINDS[row.owner] for row in owned if row.pattern.fullmatch(plate)), None)
 
@@ -54,11 +54,11 @@ class OwnerRules:
 
 
 def age_years(born: date, on: date) -> int:
-    """Age in full years; in a common year, a birthday on 29 February counts from 1 March."""
+    """The age on a day, in full years; in a common year, 29 February counts as 1 March."""
     return on.year - born.year - ((on.month, on.day) < (born.month, born.day))
 
 
 def owner_rules() -> OwnerRules:
-    """The rules on owners packaged with this library."""
+    """Read the rules on owners of vehicles shipped with this library."""
     [raw] = tables("owners")
     return OwnerRules.parse(raw)

@@ -1,10 +1,10 @@
-"""The tables packaged with this library, as bytes: decisions record their hash."""
+"""The tables of law shipped with this library, as bytes, since decisions record their hash."""
 
 from importlib import resources
 
 
 def tables(prefix: str) -> list[bytes]:
-    """Every table whose file name starts with `prefix`, ordered by name."""
+    """The content of every table whose file name starts with `prefix`, ordered by file name."""
     folder = resources.files("law") / "tables"
     found = sorted(folder.iterdir(), key=lambda entry: entry.name)
     return [entry.read_bytes() for entry in found if entry.name.startswith(prefix)]

@@ -1,5 +1,4 @@
-"""Registration plates: normalisation and classes.
-
+"""Registration plates of vehicles: their normalised text and their classes.
 Letters are Latin; Cyrillic look-alikes are converted. `tables/plates.json` lists the classes,
 `law.articles` the classes that are never fined automatically.
 """
@@ -19,9 +18,9 @@ _COUNTRY = "KZ"
 
 @dataclass(frozen=True)
 class PlateClass:
-    """A layout of plates of one class.
+    """A class of plates, such as those of firms, and one layout of its normalised text.
 
-    `owner` is a hint: person, entity, either, foreign_person, foreign_entity, foreign, service,
+    `owner` is the kind of owner implied: person, entity, either, foreign_person, foreign_entity, foreign, service,
     immunity or unknown.
     """
 
@@ -32,7 +31,7 @@ class PlateClass:
 
 @cache
 def plate_classes() -> tuple[PlateClass, ...]:
-    """All layouts in matching order; a class may have several."""
+    """All layouts of plates in the order in which they are tried; a class may have several."""
     [raw] = tables("plates")
     return tuple(
         PlateClass(
@@ -43,7 +42,7 @@ def plate_classes() -> tuple[PlateClass, ...]:
 
 
 def classes_of(plate: str) -> frozenset[str]:
-    """Every class whose layout a normalised plate matches."""
+    """The names of the classes that have a layout which a normalised plate matches."""
     return frozenset(row.name for row in plate_classes() if row.pattern.fullmatch(plate))
 
 
@@ -58,7 +57,8 @@ def letters_and_digits(text: str) -> str:
 
 
 def normalised_plate(text: str) -> str | None:
-    """A plate in Latin letters without spaces, dashes or a leading KZ; None for any other text."""
+    """The plate in a text, in Latin capitals without spaces, dashes or a leading KZ; None if the
+    text is no plate (`is_plate`)."""
     plate = re.sub(r"[\s\-]", "", latin(text))
     if plate.startswith(_COUNTRY) and is_plate(plate.removeprefix(_COUNTRY)):
         plate = plate.removeprefix(_COUNTRY)
@@ -66,7 +66,8 @@ def normalised_plate(text: str) -> str | None:
 
 
 def plate_as_read(text: str) -> str:
-    """A plate typed by a person, normalised, without dots between groups; "" for any other text."""
+    """As `normalised_plate`, but dots are removed too, a leading KZ only from texts of nine or more
+    characters, and "" is returned if the text is no plate."""
     plate = re.sub(r"[\s\-·.]", "", latin(text))
     if plate.startswith(_COUNTRY) and len(plate) >= 9:
         plate = plate.removeprefix(_COUNTRY)

@@ -4,7 +4,7 @@ from chassis.refusals import Kind, Refusal
 
 
 class TableYearMissing(Refusal):
-    """A yearly table lacks the year that a decision needs; missing values are never guessed."""
+    """A table of law ("calendar", "base_values") lacks the year that a decision needs."""
 
     kind = Kind.UNAVAILABLE
     code = "TABLE_YEAR_MISSING"

@@ -21,8 +21,8 @@ _ONE_DAY = timedelta(days=1)
 
 @dataclass(frozen=True)
 class Deadline:
-    """A deadline and its source: id, version and hash of the rule, then versions of the
-    calendars."""
+    """A deadline and its source: the rule's id, version and hash of the table of deadlines, then
+    versions of the calendars used, if days were counted."""
 
     due_at: datetime
     rule: str
@@ -30,7 +30,7 @@ class Deadline:
 
 @dataclass(frozen=True)
 class OfficeHours:
-    """The working days, and the hour from which reports count for the next working day."""
+    """The working days, and the hour (Almaty) from which reports count for the next working day."""
 
     calendar: Calendar
     closes: time
@@ -39,20 +39,20 @@ class OfficeHours:
         """The end of the `days`-th working day after registration.
 
         A report received on a day off or after closing counts as registered on the next working
-        day (APPC 64).
+        day (APPC 64). Raises TableYearMissing.
         """
         local = in_almaty(moment)
         day = local.date() + _ONE_DAY * (local.time() >= self.closes)
         return start_of(self.calendar.after(self.calendar.next_working(day), days) + _ONE_DAY)
 
     def at_least(self, moment: datetime) -> datetime:
-        """The end of the first working day on or after `moment`."""
+        """The end of the first working day on or after `moment`. Raises TableYearMissing."""
         # 24:00 is stored as 00:00 of the next day: the end of a working day stays unchanged.
         day = almaty_day(moment - timedelta(microseconds=1))
         return start_of(self.calendar.next_working(day) + _ONE_DAY)
 
     def version_of(self, first: datetime, due_at: datetime) -> str:
-        """Versions of the calendars of all years from `first` to the last day of the term."""
+        """The versions of the calendars of all years from `first` to the end of a term, `due_at`."""
         return self.calendar.version_of(
             almaty_day(first), almaty_day(due_at - timedelta(microseconds=1))
         )
@@ -60,7 +60,8 @@ class OfficeHours:
 
 @dataclass(frozen=True)
 class DeadlineRule:
-    """A term in minutes or working days; `then` names the rule that applies once work has begun."""
+    """The term of some categories of reports, in minutes or working days, and its basis in law.
+    `then` is the id of the rule that applies once work has begun or the answer is disputed."""
 
     id: str
     basis: str
@@ -78,7 +79,7 @@ class DeadlineRule:
 
 @dataclass(frozen=True)
 class EscalationStep:
-    """A step of escalation: an overdue report goes to `to`, in minutes after its deadline."""
+    """A step of escalation: `after_minutes` past its deadline, an overdue report goes to `to`."""
 
     step: int
     to: str
@@ -87,7 +88,7 @@ class EscalationStep:
 
 @dataclass(frozen=True)
 class ReportDeadlines:
-    """One version of the table. Every method that counts days raises TableYearMissing."""
+    """One version of the table of report deadlines; counting days raises TableYearMissing."""
 
     version: str
     digest: str
@@ -113,14 +114,15 @@ class ReportDeadlines:
         return self._count(self._named(rule.then) if rule.then else rule, disputed_at)
 
     def after_taking(self, current: Deadline, registered_at: datetime) -> Deadline:
-        """The deadline once work has begun; the term of the answer counts from registration."""
+        """The deadline once work on a report has begun: the term of the answer, counted from
+        registration; `current` if its rule names no further rule."""
         rule = self._named(current.rule)
         return self._count(self._named(rule.then), registered_at) if rule.then else current
 
     def after_waiting(self, current: Deadline, waited: timedelta) -> Deadline:
-        """The deadline moved by the time spent waiting for the reporter.
+        """The `current` deadline, moved by the time `waited` for the reporter.
 
-        If its term is in days, it still ends at 24:00 of a working day.
+        If its term is in working days, it still ends at 24:00 of a working day.
         """
         due_at = current.due_at + waited
         if not self._named(current.rule).working_days:
@@ -132,7 +134,7 @@ class ReportDeadlines:
         return Deadline(due_at, f"{current.rule} {calendar}")
 
     def ladder(self, *, emergency: bool) -> tuple[EscalationStep, ...]:
-        """The steps by which an overdue report is escalated, in order."""
+        """The steps, in order, by which an overdue report is escalated; emergencies have others."""
         return self.emergency_escalation if emergency else self.escalation
 
     def _named(self, source: str) -> DeadlineRule:
@@ -148,7 +150,8 @@ class ReportDeadlines:
 
 
 def read_report_deadlines(*, assume_years: bool = False) -> ReportDeadlines:
-    """The packaged table; `assume_years` is for trials only, see `law.yearly`."""
+    """Read the table of report deadlines shipped with this library. `assume_years` (trials only)
+    derives calendars for later years that have none."""
     [raw] = tables("report-deadlines-")
     table = json.loads(raw)
     return ReportDeadlines(

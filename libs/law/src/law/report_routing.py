@@ -18,8 +18,8 @@ COMPLAINT_ABOUT_OFFICER = "complaint_about_officer"
 
 @dataclass(frozen=True)
 class RoutingRule:
-    """A rule that routes a category to a unit; hours are those of Almaty, the second is
-    exclusive."""
+    """A rule that routes a category of reports to a unit from `from_hour` until before
+    `until_hour`, in Almaty."""
 
     category: str
     unit: str
@@ -29,7 +29,7 @@ class RoutingRule:
 
 @dataclass(frozen=True)
 class ReportRouting:
-    """One version of the routing table."""
+    """One version of the table that routes citizens' reports to units."""
 
     version: str
     units: tuple[str, ...]
@@ -56,14 +56,15 @@ class ReportRouting:
         return f"{region}-manual"
 
     def units_for(self, category: str, region: str) -> frozenset[str]:
-        """The units that may receive a report: its region's or, for complaints, only oversight."""
+        """The units that may receive a report: all units of its region; for a complaint about an
+        officer, only the unit of oversight."""
         if category == COMPLAINT_ABOUT_OFFICER:
             return frozenset({self.complaint_unit})
         return frozenset(f"{region}-{unit}" for unit in self.units)
 
 
 def read_report_routing() -> ReportRouting:
-    """The routing table packaged with this library."""
+    """Read the table that routes reports, as shipped with this library."""
     [raw] = tables("report-routing")
     table = json.loads(raw)
     rules = tuple(RoutingRule(**row) for row in table["rules"])

@@ -1,4 +1,4 @@
-"""The yearly tables packaged with this library, and the years that they lack on a given day."""
+"""The tables issued for each year (working calendar and base values), and the years missing."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -14,7 +14,7 @@ MISSED_FROM_MONTH = {CALENDAR: 9, BASE_VALUES: 12}
 
 @dataclass(frozen=True)
 class MissingTable:
-    """A year that a table lacks."""
+    """A year missing from a table, "calendar" or the base values."""
 
     table: str
     year: int
@@ -22,18 +22,19 @@ class MissingTable:
 
 @dataclass(frozen=True)
 class YearlyTables:
-    """The working calendar and the base values."""
+    """The working calendar and the base values of all known years."""
 
     calendar: Calendar
     base_values: BaseValues
 
     @property
     def assumes(self) -> bool:
-        """Whether later years are assumed, as in a trial."""
+        """Whether later years are derived from the last known, as in a trial."""
         return self.base_values.assumes
 
     def missing(self, today: date) -> tuple[MissingTable, ...]:
-        """The years, even if assumed, that decisions need now or soon and that lack a table."""
+        """The years without a table that decisions need on `today` or soon; a year that is only
+        assumed counts as missing."""
         holders: dict[str, Calendar | BaseValues] = {
             CALENDAR: self.calendar,
             BASE_VALUES: self.base_values,
@@ -47,7 +48,8 @@ class YearlyTables:
 
 
 def read_yearly_tables(*, assume_years: bool = False) -> YearlyTables:
-    """The packaged tables; `assume_years` (trials only) derives later years from the last known."""
+    """Read the yearly tables shipped with this library; `assume_years` (trials only) derives later
+    years from the last known."""
     years = dict(CalendarYear.parse(raw) for raw in tables("calendar-"))
     [holidays] = map(Holidays.parse, tables("holidays"))
     [base_values] = map(BaseValues.parse, tables("base_values"))
