@@ -189,7 +189,7 @@ class RemoteRefusal(Refusal):
 
 
 class Checks:
-    """The wrong fields of one request, as `checks()` collects them."""
+    """Collects the wrong fields of one request; `checks()` raises BadRequest with all of them."""
 
     def __init__(self) -> None:
         self.errors: list[FieldError] = []

@@ -116,7 +116,8 @@ class Share:
 
 
 class Place:
-    """The place of one call; a stream's messages are accounted for as they come."""
+    """The admission of one call within its caller's share. A stream also takes room for each of
+    its messages, and waits while the caller's bytes a second are used up."""
 
     def __init__(self, bucket: Bucket, rate: float, now: Callable[[], float]) -> None:
         self._bucket, self._rate, self._now = bucket, rate, now

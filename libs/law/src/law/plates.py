@@ -20,8 +20,8 @@ _COUNTRY = "KZ"
 class PlateClass:
     """A class of plates, such as those of firms, and one layout of its normalised text.
 
-    `owner` is the kind of owner implied: person, entity, either, foreign_person, foreign_entity, foreign, service,
-    immunity or unknown.
+    `owner` is the kind of owner implied: person, entity, either, foreign_person, foreign_entity,
+    foreign, service, immunity or unknown.
     """
 
     name: str

@@ -121,7 +121,8 @@ class PartnersApi(partners_pb2_grpc.PartnersServicer):
 
 
 def read_terms(check: Checks, given: pb.PartnerTerms) -> PartnerTerms:
-    """Add every wrong field to `check`; the result is valid only if none was added."""
+    """Convert the terms of a request. Every wrong field is added to `check`: use the result only
+    if none was."""
     known = all(number in _SCOPE_OF for number in given.scopes)
     check.that(known, "terms.scopes", "each one of the scopes")
     right = all(number and number in reports_pb2.Category.values() for number in given.kinds)

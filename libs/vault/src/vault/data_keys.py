@@ -77,7 +77,7 @@ class DataKeys:
         return key
 
     async def of_person(self, key_class: str, person: str) -> DataKey:
-        """The key of a person, identified by a high-entropy value such as an IIN; created if
+        """The key of a person, who is identified by a unique number such as an IIN; created if
         missing.
 
         Raises KeyError if that person was erased: nothing more may be stored about them.
