@@ -18,9 +18,9 @@ _COUNTRY = "KZ"
 
 @dataclass(frozen=True)
 class PlateClass:
-    """A class of plates, such as those of firms, and one layout of its normalised text.
+    """A class of plates, such as "car_person", and one layout of its normalised text.
 
-    `owner` is the kind of owner implied: person, entity, either, foreign_person, foreign_entity,
+    `owner` is a hint at the kind of owner: person, entity, either, foreign_person, foreign_entity,
     foreign, service, immunity or unknown.
     """
 

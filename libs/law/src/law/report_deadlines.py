@@ -52,7 +52,7 @@ class OfficeHours:
         return start_of(self.calendar.next_working(day) + _ONE_DAY)
 
     def version_of(self, first: datetime, due_at: datetime) -> str:
-        """The versions of the calendars of all years from `first` to a term's end, `due_at`."""
+        """The versions of the calendars of all years from `first` to the last day of a term."""
         return self.calendar.version_of(
             almaty_day(first), almaty_day(due_at - timedelta(microseconds=1))
         )

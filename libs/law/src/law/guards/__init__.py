@@ -1,12 +1,12 @@
 """Guards: pure checks that hold a recorded fact for an officer instead of issuing a fine.
 
-guards = load().at(measured_at)                  # the edition in force, or EditionMissing
+guards = load().at(measured_at)                  # the edition in force; raises EditionMissing
 guards.passage.is_same(first, second)            # do two records show one passage of one car?
 guards.journey.is_possible(first, second)        # can one vehicle have been at both places?
 guards.readings.why_held(rule, measured)         # a HoldReason, or None
 guards.device_clock.why_held(measured_at, received_at)
 guards.camera_kinds.may_find(kind, rule)
-is_verified(valid_from, valid_until, at)         # through the last day, in Almaty
+is_verified(valid_from, valid_until, at)         # was the device's verification valid at `at`?
 """
 
 from law.editions import EditionMissing, Editions

@@ -1,4 +1,4 @@
-"""The offences that each kind of camera may detect; kinds are those of the camera register."""
+"""The offences that each kind of camera may detect; the camera register defines the kinds."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ FIND_NOTHING = frozenset({"OVERVIEW", "FACE", "BODY", "DRONE"})
 
 @dataclass(frozen=True)
 class CameraKinds:
-    """The offences (`Rule`) that each kind of camera may detect."""
+    """The offences (`Rule`) that each kind of camera may detect, by the name of the kind."""
 
     rules: dict[str, frozenset[Rule]]
 

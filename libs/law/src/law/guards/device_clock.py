@@ -11,7 +11,7 @@ from law.guards.holds import HoldReason
 
 @dataclass(frozen=True)
 class DeviceClock:
-    """How far a frame's time of measurement may be ahead of and behind its arrival."""
+    """How far the time at which a frame was measured may be ahead of or behind its arrival."""
 
     ahead_max: timedelta
     behind_max: timedelta

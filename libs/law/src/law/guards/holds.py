@@ -4,7 +4,7 @@ from enum import StrEnum
 
 
 class HoldReason(StrEnum):
-    """The reason for which a recorded fact is held."""
+    """The reason for which a recorded fact is held for an officer instead of leading to a fine."""
 
     # Readings: see `readings`.
     SPEED_MISSING = "SPEED_MISSING"

@@ -14,7 +14,7 @@ WINDOW_FLOOR = timedelta(seconds=10)
 
 @dataclass(frozen=True)
 class Passage:
-    """The largest distance in place and in time between two records of one passage."""
+    """The largest distance, and the largest time, between two records of one passage."""
 
     radius_metres: float
     window: timedelta
@@ -25,5 +25,6 @@ class Passage:
         return near and first.time_to(second) <= self.window
 
     def window_of_camera(self, dedupe_seconds: float) -> timedelta:
-        """The window for records of one camera; the camera's setting can only lengthen it."""
+        """The window for two records of one camera: the camera's setting `dedupe_seconds`, but
+        never less than `window`."""
         return max(self.window, timedelta(seconds=dedupe_seconds))

@@ -20,7 +20,9 @@ class Rule(StrEnum):
 
 @dataclass(frozen=True)
 class Measured:
-    """The readings of a device; a missing reading is None, a missing phase ""."""
+    """What a device measured of a vehicle and its light; None if not measured, for a phase "".
+
+    `signal_age_seconds` is the time since the phase of the traffic light began."""
 
     speed_kmh: float | None = None
     speed_limit_kmh: float | None = None
@@ -31,7 +33,7 @@ class Measured:
 
 @dataclass(frozen=True)
 class Tolerance:
-    """The least tolerance of a type of device: in km/h, and as a share of the speed."""
+    """The least tolerance of a kind of camera: in km/h, and as a share (0 to 1) of the speed."""
 
     kmh: Decimal
     share: Decimal
@@ -63,8 +65,8 @@ class SpeedBounds:
         return self.speed_min_kmh <= kmh <= self.speed_max_kmh
 
     def tolerance_kmh(self, kind: str, speed_kmh: Decimal, of_camera: float) -> Decimal:
-        """The tolerance deducted from the speed, km/h: the larger of the camera's and its
-        kind's."""
+        """The tolerance deducted from a measured speed, in km/h: the camera's own, `of_camera`, or
+        the least of its `kind` if that is larger."""
         named = self.tolerances.get(kind)
         floors = [named] if named else list(self.tolerances.values())
         return max(_decimal(of_camera), *(floor.at(speed_kmh) for floor in floors))
@@ -72,7 +74,7 @@ class SpeedBounds:
 
 @dataclass(frozen=True)
 class SignalBounds:
-    """The phase that forbids passing, and the longest plausible time since the phase began."""
+    """The phase of a traffic light that forbids passing, and the longest it can plausibly last."""
 
     phase: str
     age_max_seconds: float
@@ -80,21 +82,21 @@ class SignalBounds:
 
 @dataclass(frozen=True)
 class ReadingBounds:
-    """All bounds of readings."""
+    """The bounds within which the readings of a device are plausible."""
 
     speed: SpeedBounds
     signal: SignalBounds
 
     def why_held(self, rule: Rule, measured: Measured) -> HoldReason | None:
-        """Why readings cannot prove an offence against this rule, or None if they can."""
+        """The reason why a device's readings cannot prove this offence; None if they can."""
         if rule is Rule.SPEED:
             return self._speed_hold(measured)
         return self._signal_hold(measured)
 
     def excess_kmh(self, kind: str, measured: Measured, of_camera: float = 0.0) -> Decimal | None:
-        """Speed less tolerance less limit, km/h; None if speed or limit was not measured.
+        """The speed over the limit, less tolerance, in km/h; None if speed or limit is missing.
 
-        `of_camera` is the camera's own tolerance in the camera register, km/h.
+        `kind` is the camera's; `of_camera` is its own tolerance in the camera register, km/h.
         """
         speed, limit = _number(measured.speed_kmh), _number(measured.speed_limit_kmh)
         if speed is None or limit is None:
@@ -102,7 +104,7 @@ class ReadingBounds:
         return speed - self.speed.tolerance_kmh(kind, speed, of_camera) - limit
 
     def tolerance_kmh(self, kind: str, measured: Measured, of_camera: float = 0.0) -> Decimal:
-        """The tolerance deducted from the measured speed, km/h; a speed must have been measured."""
+        """The tolerance that `excess_kmh` deducts, in km/h; a speed must have been measured."""
         speed = _number(measured.speed_kmh)
         assert speed is not None
         return self.speed.tolerance_kmh(kind, speed, of_camera)

@@ -1,6 +1,6 @@
-"""The table of the guards' bounds, read from JSON and checked against floors.
+"""The table of the guards' bounds, read from JSON and checked against floors and ceilings.
 
-Floors are part of the code: a table that would disable a guard does not load.
+These are part of the code: a table that would disable a guard does not load.
 """
 
 import hashlib
@@ -48,12 +48,12 @@ class Guards:
     offences: dict[str, Rule]
 
     def rule_of(self, offence_code: str) -> Rule | None:
-        """The rule that a device detects for an offence; None if no device does."""
+        """The rule under which a device detects the offence of this code; None if none does."""
         return self.offences.get(offence_code)
 
 
 def load() -> Editions[Guards]:
-    """The editions of the guards packaged with this library."""
+    """Read all editions of the guards' bounds shipped with this library. Raises TableWrong."""
     folder = resources.files("law") / "guards" / "tables"
     return Editions(
         read(entry.read_bytes()) for entry in folder.iterdir() if entry.name.endswith(".json")
@@ -61,7 +61,7 @@ def load() -> Editions[Guards]:
 
 
 def read(raw: bytes) -> Guards:
-    """Parse a table of guards. Raises TableWrong."""
+    """Parse one edition of the guards' bounds from JSON. Raises TableWrong."""
     try:
         table = json.loads(raw, parse_float=Decimal, parse_int=Decimal, parse_constant=_no_number)
         guards = _guards(table, hashlib.sha256(raw).hexdigest())

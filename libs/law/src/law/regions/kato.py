@@ -1,4 +1,4 @@
-"""KATO, the state classifier of administrative territories: the region of a code.
+"""KATO, the state classifier of administrative territories: the region to which a code belongs.
 
 A code has nine digits: two for the region, two for its district or town, and so on. The list of
 codes is not included: a code can be assigned to a region, but not checked for existence.
@@ -19,9 +19,9 @@ def region_of_kato(code: str) -> Region | None:
 
 
 def check_kato(check: Checks, field: str, code: str, region: str) -> None:
-    """Check a KATO code against the region of its place (ISO 3166-2); an empty code is allowed.
+    """Check a KATO code in a request against the region (ISO 3166-2) of the place that it names.
 
-    Adds KATO_WRONG or KATO_MISMATCH to `check`.
+    Adds KATO_WRONG or KATO_MISMATCH for `field` to `check`. An empty code is allowed.
     """
     if not code:
         return

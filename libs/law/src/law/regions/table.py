@@ -13,7 +13,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Region:
-    """A region or a city of republican rank, as one row of the table."""
+    """A region or a city of republican rank, with its names in English, Russian and Kazakh."""
 
     code: str
     """ISO 3166-2, "KZ-75"."""
