@@ -7,7 +7,8 @@ from chassis.audit_entry import OPEN, AuditEntry
 
 @dataclass(frozen=True)
 class AuditRules:
-    """The rules of one log; by default nothing is hidden by type and no attempts are listed."""
+    """What auditors may read in the log of one service. By default no type of object is hidden from
+    them, and attempts to open confidential objects are not recorded."""
 
     # Types of objects whose entries without a class (older ones) are hidden from auditors.
     hidden_unclassified: frozenset[str] = frozenset()

@@ -1,4 +1,4 @@
-"""The call that a task serves: its caller and deadline, bound by the gate of `grpc_server`."""
+"""The call that a task serves: its caller and deadline, bound by `host.gate`."""
 
 import time
 from contextvars import ContextVar
@@ -18,7 +18,7 @@ class Call:
 
     @property
     def is_endless(self) -> bool:
-        """Whether it is a stream without a deadline, which ends when the process stops."""
+        """Whether the call is a stream without a deadline, which ends when the process stops."""
         return self.deadline is None
 
     @property

@@ -127,7 +127,8 @@ class Database:
     async def begin(self, scope: Scope, *, shared: bool = False) -> AsyncIterator[Tx]:
         """Run the block in a transaction under `scope`; commit at its end, roll back on error.
 
-        `shared`: one that executes nothing itself may share its commit with others of the scope.
+        `shared`: if the block executes no statement, its commit may be one with those of other
+        blocks under the same scope.
         """
         if not self._clock_is_sure:
             raise ClockUnsure

@@ -125,7 +125,7 @@ class Overloaded(Refusal):
 
 
 class ShareExceeded(Refusal):
-    """The caller has used up its own share of a process: the limit of this name and value.
+    """The caller has used up its own share of a process; name and value of that limit are facts.
 
     The answer is held back for `pause_seconds`, which slows a caller that does not wait."""
 

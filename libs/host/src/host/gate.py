@@ -54,6 +54,8 @@ Metadata = Mapping[str, str | bytes]
 
 
 class Gate(grpc.aio.ServerInterceptor):
+    """Finds out who calls, holds the call against policy and share, and answers refusals."""
+
     def __init__(
         self, policy: Policy, tokens: TokenVerifier, authorities: Authorities, shares: Shares
     ) -> None:

@@ -107,7 +107,7 @@ class Chassis(Generic[S]):
         self.loop("relay", relay.run)
 
     def share_by(self, quota_of: QuotaOf) -> None:
-        """Limit each caller by its quota; None means the default of the caller's kind."""
+        """Limit each caller by `quota_of(kind, name)`, where None is the default of its kind."""
         self.quota_of = quota_of
 
     def do(self, kind: str, handler: WorkHandler) -> None:
@@ -115,12 +115,14 @@ class Chassis(Generic[S]):
         self.work[kind] = handler
 
     def loop(self, name: str, run: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Register a coroutine function to run until the stop, again whenever it ends or raises."""
+        """Register a coroutine function to run until the service stops, begun again if it ends."""
         self.loops.append((name, run))
 
 
 @dataclass(frozen=True)
 class Service(Generic[S]):
+    """What `main` needs to run or migrate one service."""
+
     name: str
     settings: type[S]
     build: Callable[[Chassis[S]], Awaitable[None]]

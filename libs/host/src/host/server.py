@@ -1,7 +1,7 @@
 """The gRPC server of a process: mutual TLS, the gate, health and reflection.
 
-Its options decide how long a client that is gone keeps its places, how often clients may ping, and
-how much of a flood waits at the client.
+Its options decide how long a client that has vanished still counts against its limits, how often
+clients may ping, and how much of a flood waits at the client.
 """
 
 from pathlib import Path

@@ -87,7 +87,7 @@ class Bucket:
         self._spent, self._at = 0.0, 0.0
 
     def wait_seconds(self, amount: float, rate: float, now: float) -> float:
-        """Return the seconds until `amount` may be taken: until it is there, or the bucket full."""
+        """Return the seconds until `amount`, or a full bucket if that is less, can be taken."""
         capacity = max(rate * BURST_SECONDS, 1.0)
         self._refill(rate, now)
         missing = min(amount, capacity) - (capacity - self._spent)
@@ -123,7 +123,7 @@ class Place:
         self._bucket, self._rate, self._now = bucket, rate, now
 
     async def take(self, size: int) -> None:
-        """Account for a message of a stream; wait while the caller's bytes are used up."""
+        """Count a stream's message of `size` bytes; wait while the caller's bytes are used up."""
         wait = self._bucket.wait_seconds(size, self._rate, self._now())
         self._bucket.take(size)
         await asyncio.sleep(wait)
@@ -150,7 +150,7 @@ class Shares:
 
     @contextmanager
     def place(self, caller: Caller, size: int, *, stream: bool, urgent: bool) -> Iterator[Place]:
-        """Hold a place for a call with a request of `size` bytes while the block runs.
+        """Admit a call with a request of `size` bytes, and count it while the block runs.
 
         Raises ShareExceeded for the caller's own limits, Overloaded for those of the process.
         """

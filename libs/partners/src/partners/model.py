@@ -129,7 +129,7 @@ def check_name(check: Checks, name: str) -> None:
 
 
 def check_terms(check: Checks, terms: PartnerTerms) -> None:
-    """Check what is not a matter of the message's types; every wrong field is added."""
+    """Check the values of terms that were read; every wrong field is added to `check`."""
     at = "terms."
     check.that(bool(terms.scopes), at + "scopes", "at least one scope")
     _check_quota(check, at + "quota.", terms.quota)

@@ -59,7 +59,7 @@ class PartnerRegister:
             await self.refresh()
 
     def require(self, name: str, scope: PartnerScope) -> None:
-        """Raise PartnerUnknown, PartnerRevoked or ScopeMissing unless the partner may do it."""
+        """Raise PartnerUnknown, PartnerRevoked or ScopeMissing if the partner has no such scope."""
         self._known(name).require(scope)
 
     def require_kind(self, caller: Caller, kind: str) -> None:

@@ -18,7 +18,8 @@ P = TypeVar("P", bound=PartnerSettings)
 def serve_partners(chassis: Chassis[P]) -> PartnerRegister:
     """Serve `tartip.partners.v1`, and check every call of a partner against its row.
 
-    Returns what the service's use cases ask for what only they know, such as kinds of reports.
+    Returns the register, which the service's use cases ask what the scopes do not say, such as
+    which kinds of reports a partner may hand in.
     """
     settings = chassis.settings
     register = PartnerRegister(

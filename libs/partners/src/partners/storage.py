@@ -52,9 +52,9 @@ partners = Table(
 def install_partners(op: Operations, runtime_role: str, *, owned_by: Iterable[str]) -> None:
     """Create `partners` in a service's migration, with a row for each partner that owns data.
 
-    `owned_by` are the tables with a column `partner`. Who used a request id counts too, and who
-    stands in the newest entries of the audit log. The rows have all scopes: what a partner did
-    before there were rows it may do after the migration.
+    `owned_by` are the tables with a column `partner`. Partners with a used request id or an entry
+    among the newest of the audit log get a row too. The rows have all scopes, so that a partner may
+    do after the migration what it did before.
     """
     partners.create(op.get_bind())
     grant(op, partners.name, "SELECT, INSERT, UPDATE", runtime_role)

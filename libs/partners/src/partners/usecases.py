@@ -28,7 +28,7 @@ class PartnerDesk:
     async def add(
         self, request_id: UUID, name: str, terms: PartnerTerms, *, content: bytes, caller: Caller
     ) -> Partner:
-        """Add a partner, or one that was revoked again. Raises PartnerExists or IdReused."""
+        """Add a partner, or admit a revoked one again. Raises PartnerExists or IdReused."""
         async with self._db.begin(caller.scope) as tx:
             if not await tx.once(caller.key, request_id, content):
                 return await storage.get(tx, name)

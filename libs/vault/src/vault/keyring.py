@@ -3,8 +3,8 @@
 AES-256-GCM is used with a random nonce; the associated data names table, column and row, so that a
 sealed value moved to another row cannot be opened. Destroying a data key erases all values sealed
 with the key, also in backups. A blind index is HMAC-SHA-256 (truncated to 16 bytes) over a
-normalised value: equal values are linkable, so only high-entropy values (IIN, plate, phone) are
-indexed.
+normalised value. Equal values are linkable, and whoever has the key can guess them, so only values
+that identify by themselves (IIN, plate, phone) are indexed, and never few-valued ones.
 """
 
 import hashlib

@@ -1,8 +1,8 @@
 """Counts vehicles by class and direction, and measures their speed on a calibrated road.
 
-Vehicles that the detector does not recognise, such as cars from above, are detected by their
-movement before a learned background. Speed is computed from four points of the road with known
-positions and reported with its uncertainty.
+Vehicles that the detector does not recognise, such as cars seen from above, are found as moving
+areas that differ from a learned background. Speed is computed from four points of the road with
+known positions and reported with its uncertainty.
 """
 
 import math

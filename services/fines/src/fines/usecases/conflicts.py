@@ -53,8 +53,11 @@ async def claim(tx: Tx, record: Record) -> None:
 
 
 async def conflicts_of(tx: Tx, record: Record, counts: Callable[[Fine], bool]) -> list[Conflict]:
-    """Return the conflicts with issued fines, the most serious first. Other fines of the vehicle
-    are compared only where `counts` returns True."""
+    """Return the conflicts of `record` with other fines, the most serious first.
+
+    A fine that stands on one of its frames always conflicts. For the same passage and for journeys
+    that are impossible, only fines of the vehicle for which `counts` returns True are compared.
+    """
     repeated = await stored.fines_on_evidence(tx, record.number, record.violation.frames)
     passages, journeys = [], []
     for other in await _others(tx, record):
