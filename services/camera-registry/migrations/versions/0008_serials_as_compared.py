@@ -1,8 +1,11 @@
 """Serial numbers are compared as people read them, with the make, and free after retirement.
 
-Of cameras that had spellings of one number, the one that was registered first is compared from now
-on; the others are left as they are until they are changed.
+Of cameras that had spellings of one number, the one that was registered first counts from now on.
+The others have no make to be compared, so they are still found by their number, and stay as they
+are until they are changed.
 """
+
+from uuid import UUID
 
 from alembic import op
 from camera_registry.serials import folded
@@ -43,13 +46,13 @@ def _fold() -> None:
         )
     )
     used: set[tuple[str, str]] = set()
-    found = []
+    found: list[tuple[UUID, str | None, str]] = []
     for row in rows:
-        both = folded(row.make), folded(row.serial)
-        if row.retired or both not in used:
-            found.append((row.camera_id, *both))
+        make, serial = folded(row.make), folded(row.serial)
+        counts = row.retired or (make, serial) not in used
+        found.append((row.camera_id, make if counts else None, serial))
         if not row.retired:
-            used.add(both)
+            used.add((make, serial))
     for start in range(0, len(found), BATCH):
         ids, makes, serials = zip(*found[start : start + BATCH], strict=True)
         given = {"ids": list(ids), "makes": list(makes), "serials": list(serials)}

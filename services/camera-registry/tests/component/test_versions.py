@@ -218,6 +218,6 @@ def test_spellings_of_one_serial_number_of_before_stay_and_the_first_counts(
     empty_database.migrate()
     assert asyncio.run(compared()) == [
         ("AB-1", "DAHUA", "AB-1"),
-        ("ab-1", None, None),
+        ("ab-1", None, "AB-1"),
         ("AB-2", "DAHUA", "AB-2"),
     ]
