@@ -1,5 +1,7 @@
 """What may be handed in: drafts, places, pieces of pictures; and where it goes."""
 
+import random
+import statistics
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -33,6 +35,30 @@ DRAFT = Draft(
     language="kk",
     officer="",
 )
+
+
+def test_the_cells_within_50_m_hold_every_place_so_near_and_few_others() -> None:
+    draw = random.Random(9)
+    counts = []
+    for _ in range(500):
+        place = Place(draw.uniform(40.5, 55.5), draw.uniform(46.4, 87.4), "", "")
+        cells = place.cells_within(0.05)
+        counts.append(len(cells))
+        for _ in range(20):
+            north, east = draw.uniform(-0.0005, 0.0005), draw.uniform(-0.0009, 0.0009)
+            other = Place(place.latitude + north, place.longitude + east, "", "")
+            assert other.cell in cells or place.km_to(other) > 0.05
+    assert statistics.mean(counts) < 2
+
+
+@pytest.mark.parametrize(
+    ("latitude", "longitude"), [(90.0, 0.0), (-90.0, 7.0), (12.0, 180.0), (12.0, -180.0)]
+)
+def test_a_place_at_the_edge_of_the_map_has_cells_around_it(
+    latitude: float, longitude: float
+) -> None:
+    place = Place(latitude, longitude, "", "")
+    assert place.cell in place.cells_within(0.05)
 
 
 def codes(**changes: Any) -> set[str]:

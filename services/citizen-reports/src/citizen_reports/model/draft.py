@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from math import cos, radians
 
 import h3
 from chassis.refusals import Checks, checks
@@ -20,6 +21,10 @@ NAME_MAX = 200
 LANGUAGES = ("kk", "ru", "en")
 FUTURE_TOLERANCE = timedelta(minutes=5)
 PAST_MAX = timedelta(days=366)
+# H3 cells of about 0.1 km2: enough to find reports nearby, too coarse to identify a home.
+CELL_RESOLUTION = 9
+# Less than a degree of latitude measures anywhere, so that what is computed with it is no smaller.
+_KM_A_DEGREE = 110.5
 _PHONE = re.compile(r"\+?\d{10,15}")
 
 
@@ -35,6 +40,24 @@ class Place:
     def has_point(self) -> bool:
         """Whether latitude and longitude are given; (0, 0) means no coordinates."""
         return (self.latitude, self.longitude) != (0.0, 0.0)
+
+    @property
+    def cell(self) -> str:
+        """The H3 cell of the place at CELL_RESOLUTION, "" without coordinates."""
+        if not self.has_point:
+            return ""
+        return str(h3.latlng_to_cell(self.latitude, self.longitude, CELL_RESOLUTION))
+
+    def cells_within(self, km: float) -> set[str]:
+        """Return the H3 cells at CELL_RESOLUTION that have a point at most `km` away: those of the
+        square around the place with sides of twice that length. The place must have coordinates;
+        within 5 degrees of a pole, cells are missing."""
+        north = km / _KM_A_DEGREE
+        east = north / cos(radians(min(abs(self.latitude), 85.0)))
+        corners = [(-north, -east), (-north, east), (north, east), (north, -east)]
+        square = h3.LatLngPoly([(self.latitude + up, self.longitude + on) for up, on in corners])
+        overlapping = h3.h3shape_to_cells_experimental(square, CELL_RESOLUTION, contain="overlap")
+        return {self.cell, *overlapping}
 
     def km_to(self, other: "Place") -> float:
         """Return the great-circle distance to the other place in km."""

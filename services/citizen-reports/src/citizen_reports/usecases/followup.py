@@ -6,7 +6,6 @@ from datetime import timedelta
 from typing import Protocol
 from uuid import UUID
 
-import h3
 from chassis.clock import Clock
 from chassis.db import Database
 from chassis.transaction import SYSTEM, Tx
@@ -187,7 +186,7 @@ class FollowUp:
 
     async def _earlier(self, found: Located) -> Neighbour | None:
         """The earliest registered report of the same incident, or None."""
-        cells = h3.grid_disk(found.report.cell, 1)
+        cells = found.place.cells_within(SAME_WITHIN_KM)
         for other in await nearby.registered_before(self._db, found.report, cells, SAME_WITHIN):
             if other.place.has_point and found.place.km_to(other.place) <= SAME_WITHIN_KM:
                 return other

@@ -7,7 +7,6 @@ import hashlib
 from datetime import datetime, timedelta
 from uuid import UUID
 
-import h3
 from chassis.clock import Clock
 from chassis.db import Database, RowExists, canonical_json
 from chassis.identity import Caller
@@ -34,8 +33,6 @@ FIND_DUPLICATES = "find_duplicates"
 DROP_DRAFT = "drop_draft"
 # A draft that was not submitted is deleted after this.
 DRAFT_LIFE = timedelta(days=7)  # tidy: our own promise, not a term
-# H3 cells of about 0.1 km2: enough to find reports nearby, too coarse to identify a home.
-CELL_RESOLUTION = 9
 
 
 class Intake:
@@ -208,7 +205,6 @@ class Intake:
 
 def _opened(report_id: UUID, draft: CheckedDraft, partner: str, now: datetime) -> Report:
     place = draft.place
-    cell = h3.latlng_to_cell(place.latitude, place.longitude, CELL_RESOLUTION)
     return Report(
         report_id=report_id,
         partner=partner,
@@ -219,7 +215,7 @@ def _opened(report_id: UUID, draft: CheckedDraft, partner: str, now: datetime) -
         occurred_at=draft.occurred_at,
         opened_at=now,
         story=current_story(),
-        cell=cell if place.has_point else "",
+        cell=place.cell,
         place_abroad=draft.place_abroad,
     )
 
