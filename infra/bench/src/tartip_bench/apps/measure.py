@@ -22,19 +22,19 @@ from tartip_bench.beside_bare import (
     SECONDS_QUICK,
     Round,
     Watched,
-    bare_server,
     compared,
     cpu_of,
     engines,
     round_of,
 )
-from tartip_bench.chassis.measure import Server
+from tartip_bench.chassis.load import PAIR
+from tartip_bench.chassis.measure import Server, both
 from tartip_bench.outcomes import Figure, Outcome
 from tartip_bench.profile import profiled
 from tartip_bench.run import Run
 
 PARTNER = "kaspi"
-BARE = "server"
+BARE, CHASSIS = "bare", "chassis"
 SERVED = (FINES.name, CITIZEN_REPORTS.name)
 WITHOUT = tuple(name for name in ENGINES_ALONE if name not in SERVED)
 CALLERS = 16
@@ -80,15 +80,16 @@ async def measure(run: Run) -> Outcome:
     scratch = run.scratch / "apps"
     figures: list[Figure] = []
     raw: dict[str, Any] = {}
-    async with running_bench_mesh(WITHOUT) as bench, bare_server(bench, scratch) as bare:
+    scratch.mkdir()
+    async with running_bench_mesh(WITHOUT) as bench, both(bench, scratch) as servers:
         await widen(bench)
-        watched = await all_watched(bench, bare)
+        watched = await all_watched(bench, servers)
         configs = await configs_of(run, bench, scratch, rounds, seconds)
         for each in COMPARED:
             found: dict[str, list[Round]] = {"bare": [], "ours": []}
             for number, config in enumerate(configs):
                 run.report(f"{each.call}, round {number + 1} of {rounds}")
-                found["bare"].append(await bare_round(bare, each, seconds, watched))
+                found["bare"].append(await server_round(servers, BARE, each.bare, seconds, watched))
                 found["ours"].append(await own_round(config, each, seconds, watched))
             figures += compared(
                 f"{each.title}, {CALLERS} at once",
@@ -100,6 +101,7 @@ async def measure(run: Run) -> Outcome:
             )
             if each.share is not None:
                 figures.append(await profile_of(run, bench, configs[0], each, watched))
+                figures += await two_calls_at_least(run, servers, rounds, seconds, watched)
             raw[each.call] = {kind: [vars(one) for one in found[kind]] for kind in found}
     return Outcome(
         part="apps",
@@ -111,7 +113,9 @@ async def measure(run: Run) -> Outcome:
             "reporter; fines were issued and delivered before. Processor time is that of the "
             "service (or bare server), of PostgreSQL and of the supervisor, which takes the spans, "
             "divided by the calls, beyond that at rest, with what they do after the last "
-            "answer: events, spans, a report's look for duplicates.",
+            "answer: events, spans, a report's look for duplicates. Two calls of the chassis that "
+            "write one row each, with their commits shared, are the least that a report in two "
+            "calls can cost on this chassis; what it costs beyond is its own.",
         ),
         raw=raw,
     )
@@ -125,6 +129,29 @@ async def profile_of(
     async with profiled(bench.pid(each.service.name), run.scratch) as profile:
         await own_round(config, each, SECONDS_FULL, watched)
     return profile.figure(f"{each.title}, {CALLERS} at once")
+
+
+async def two_calls_at_least(
+    run: Run,
+    servers: Mapping[str, Server],
+    rounds: int,
+    seconds: int,
+    watched: Mapping[str, Watched],
+) -> list[Figure]:
+    """Measure pairs of the cheapest writing call that the chassis can answer, beside the bare write
+    of two rows: no two calls of a service that write can be cheaper."""
+    found: dict[str, list[Round]] = {BARE: [], CHASSIS: []}
+    for number in range(rounds):
+        run.report(f"two calls of the chassis, round {number + 1} of {rounds}")
+        for kind, method in ((BARE, "Write"), (CHASSIS, PAIR)):
+            found[kind].append(await server_round(servers, kind, method, seconds, watched))
+    return compared(
+        f"two calls of the chassis, each writing one row, {CALLERS} at once",
+        found[CHASSIS],
+        found[BARE],
+        beside="the bare write of two rows",
+        unit="pairs",
+    )
 
 
 async def widen(bench: BenchMesh) -> None:
@@ -163,15 +190,16 @@ async def configs_of(
     return paths
 
 
-async def all_watched(bench: BenchMesh, bare: Server) -> dict[str, Watched]:
-    """Return, by service name, the processes whose processor time counts for its calls: the service
-    with PostgreSQL and the supervisor. The bare server has the key BARE."""
+async def all_watched(bench: BenchMesh, servers: Mapping[str, Server]) -> dict[str, Watched]:
+    """Return, by service or kind of server, the processes whose processor time counts for its
+    calls: the service or server with PostgreSQL and the supervisor."""
 
     def of_service(name: str) -> Callable[[], float]:
         return lambda: bench.cpu_seconds(name)
 
     answering = {name: {name: of_service(name), **engines(bench)} for name in SERVED}
-    answering[BARE] = {BARE: cpu_of(bare.process), **engines(bench)}
+    for kind, server in servers.items():
+        answering[kind] = {"server": cpu_of(server.process), **engines(bench)}
     watched = await asyncio.gather(*map(Watched.at_rest, answering.values()))
     return dict(zip(answering, watched, strict=True))
 
@@ -183,8 +211,12 @@ async def own_round(
     return await round_of("apps.load", *arguments, watched=watched[each.service.name])
 
 
-async def bare_round(
-    bare: Server, each: Compared, seconds: int, watched: Mapping[str, Watched]
+async def server_round(
+    servers: Mapping[str, Server],
+    kind: str,
+    method: str,
+    seconds: int,
+    watched: Mapping[str, Watched],
 ) -> Round:
-    arguments = (bare.config, each.bare, CALLERS, seconds)
-    return await round_of("chassis.load", *arguments, watched=watched[BARE])
+    arguments = (servers[kind].config, method, CALLERS, seconds)
+    return await round_of("chassis.load", *arguments, watched=watched[kind])

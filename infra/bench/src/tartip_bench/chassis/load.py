@@ -1,5 +1,7 @@
 """`python -m tartip_bench.chassis.load CONFIG METHOD CALLERS SECONDS [RATE]`: times calls.
 
+METHOD is a method of the bench's servers, or PAIR: two calls of WriteShared, timed as one.
+
 CALLERS clients run at once; each sends its next call after the answer to the last. With RATE, calls
 are sent at that many per second instead, and a call's time runs from when it was due. Prints JSON:
 rate (per second), p50_ms, p99_ms, calls, and all_calls (including the warm-up).
@@ -25,6 +27,7 @@ from tartip_bench.chassis.schema import ROWS
 
 CALL_SECONDS = 10.0
 WARM_UP_SECONDS = 0.5
+PAIR = "Pair"
 Call = Callable[[], Awaitable[object]]
 
 
@@ -46,7 +49,7 @@ def channel(config: dict[str, str]) -> grpc.aio.Channel:
 
 def call_of(opened: grpc.aio.Channel, method: str) -> Call:
     stub = opened.unary_unary(
-        f"/{SERVICE}/{method}",
+        f"/{SERVICE}/{'WriteShared' if method == PAIR else method}",
         request_serializer=StringValue.SerializeToString,
         response_deserializer=StringValue.FromString,
     )
@@ -57,7 +60,11 @@ def call_of(opened: grpc.aio.Channel, method: str) -> Call:
     def write() -> Awaitable[object]:
         return stub(StringValue(value=str(new_id())), timeout=CALL_SECONDS)
 
-    return read if method == "Read" else write
+    async def pair() -> None:
+        await write()
+        await write()
+
+    return {"Read": read, PAIR: pair}.get(method, write)
 
 
 async def in_turn(call: Call, callers: int, seconds: float) -> list[float]:
