@@ -65,8 +65,11 @@ def main() -> int:
 
 
 def build(target: Path, *, tools: Path, outside: Path | None, served: Served) -> None:
-    """Make or refresh the repository `target/models`, and in `tools` the environment that makes and
-    runs the models. `outside` is a folder of external models. Raises BuildFailed."""
+    """Make or refresh Triton's environment in the folder `tools` and the models in `target/models`.
+
+    `outside` is a folder of external models to add, if any; `served` is what will serve the models.
+    Raises BuildFailed.
+    """
     if sys.version_info[:2] not in PYTHON_VERSIONS:
         raise BuildFailed("run it with Python 3.11 or 3.12; Triton's stubs are for those")
     own = read_manifests(HERE / "models")

@@ -1,13 +1,15 @@
-"""Reads the plates of labelled photographs through a running Triton; counts the right readings.
+"""Reads plates in labelled photographs through a running Triton and counts the right readings.
 
     TARTIP_PHOTOGRAPHS=… .venv/bin/python infra/triton/evaluate.py --url 127.0.0.1:7113 \
         --cert service.pem --key service.key --ca ca.pem
 
 Of several plates in a picture, the one that the pipeline ranks first is compared with the truth.
-Texts are compared without spaces and dashes, with O as 0 and I as 1; the strict count is printed as
-well. `--scenes 60` reads 60 rendered Kazakh plates instead, in fonts that no model was trained on;
-`--rows 60` those of two rows; `--first` is the first scene's seed. `--without FOLDER` reads
-pictures that show no plate: no plate in them may be called legible.
+Texts are compared without spaces and dashes. O counts as 0 and I as 1; the number of texts that are
+right without this is printed as well. Other pictures can be read instead of the photographs:
+
+- `--scenes 60`: 60 rendered one-line Kazakh plates, in fonts that no model was trained on, with
+  seeds from `--first` on; `--rows 60`: the same with plates of two rows;
+- `--without FOLDER`: pictures that show no plate, so that every plate called legible is wrong.
 """
 
 import argparse
@@ -98,8 +100,8 @@ def main() -> int:
 
 
 def photographs(options: argparse.Namespace) -> list[Shown]:
-    """The labelled photographs to read: those of one-line plates (`MEASURED`), or all of them.
-    Raises SystemExit if there are none."""
+    """The labelled photographs to read: all with the option `--all`, otherwise those of one-line
+    plates whose file names match `MEASURED`. Raises SystemExit if there is no truth file."""
     folder = Path(options.photographs) / "plates"
     if not (folder / "truth.csv").exists():
         raise SystemExit(f"no photographs in {folder}: set TARTIP_PHOTOGRAPHS")
@@ -113,7 +115,7 @@ def photographs(options: argparse.Namespace) -> list[Shown]:
 
 
 def plateless(folder: Path) -> list[Shown]:
-    """Every photograph in a folder of photographs that show no plate."""
+    """The .jpg and .png files in a folder and its subfolders, labelled as showing no plate."""
     found = sorted(path for path in folder.rglob("*") if path.suffix in {".jpg", ".png"})
     return [Shown(path.name, frozenset(), path.read_bytes) for path in found]
 
@@ -121,8 +123,10 @@ def plateless(folder: Path) -> list[Shown]:
 def scenes(
     count: int, first: int, kinds: tuple[PlateKind, ...], *, alike: bool = False
 ) -> Iterator[Shown]:
-    """Render `count` street scenes with seeds from `first` on, with the forms of plate in turn, in
-    fonts that no model was trained on. `alike`: with letters and digits that look alike.
+    """Render `count` street scenes, with seeds from `first` on and the kinds of plates in turn.
+
+    The plates are in fonts that no model was trained on; with `alike`, their texts consist of
+    letters and digits that look alike.
     """
     for seed in range(first, first + count):
         kind = kinds[(seed - first) % len(kinds)]

@@ -1,12 +1,13 @@
-"""Writes down what looking at pictures asks of Triton: every tensor, and what it waited for.
+"""Records the requests to Triton that detection in pictures makes, with their order, in a file.
 
-`tartip bench` sends the very same requests without the gateway. Run by the project's Python:
+`tartip bench` replays them without the inference gateway. Run with the project's Python:
 
     python infra/triton/requests_of.py --address … --certificate … --key … --authority … \
         --out FILE.npz PICTURE…
 
-FILE.npz holds the tensors by number, and under "plan" the JSON of a list a picture of
-{"model", "tensor", "after": [places in that list]}.
+FILE.npz holds the input tensors by number, and under "plan" a JSON list with, for each picture, the
+list of its requests: {"model", "tensor": number, "after": [indices of requests in this list that
+were answered before it was sent]}.
 """
 
 import argparse
@@ -25,8 +26,11 @@ from vision.pictures import open_picture
 
 @dataclass
 class Listening:
-    """Passes requests on to the models and records each: its tensor, and the earlier requests of
-    the picture that had been answered when it was sent."""
+    """Forwards requests to the models and records each request.
+
+    A record has the input tensor, and the indices of the same picture's requests that had been
+    answered when it was sent.
+    """
 
     models: TritonModels
     asked: list[dict[str, Any]] = field(default_factory=list)

@@ -1,7 +1,8 @@
 """Runs the served models without Triton; `models.py` starts this program with Triton's own Python.
 
-Each request on standard input is a line of JSON (model, shape) and the bytes of the pictures; the
-answer is a line of JSON (shape) and the output's floats. One thread, as Triton has it.
+A request on standard input is a line of JSON (model, shape), then the pictures as bytes of that
+shape. The answer on standard output is a line of JSON (shape), then the model's output as 32-bit
+floats. Each model runs in one thread, as in Triton.
 """
 
 import json

@@ -1,9 +1,8 @@
-"""Measures faces: which are found, which are taken for the same person, and from what size, blur or
-compression on none are compared.
+"""Measures how well faces are found and how well pairs of faces are recognised as one person.
 
-Pairs of pictures, with whether they show the same person, come from faces/pairs.csv; of several
-faces in a picture the largest counts. The same pairs are measured again with the faces made small,
-blurred or compressed, in a frame as large as a camera's.
+faces/pairs.csv lists pairs of pictures and whether they show the same person; the largest face in
+each picture is compared. The pairs are measured again with one face made small, blurred or
+compressed, in a frame as large as a camera's.
 """
 
 import asyncio
@@ -57,7 +56,7 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """The largest face of a picture and its template."""
+    """The largest face in a picture, and its template (the embedding used to compare faces)."""
 
     face: Face
     template: Floats
@@ -66,7 +65,8 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class Hardship:
-    """How a face is made worse: its width in pixels, blur in pixels, JPEG quality."""
+    """A degradation of a face's picture: its width in pixels, blur in pixels (0: none) and JPEG
+    quality (0: no compression)."""
 
     width: int
     blur: float = 0.0

@@ -1,4 +1,4 @@
-"""Reads frames of films, and pictures; a file that cannot be opened is reported and left out."""
+"""Finds films and pictures in folders, and reads the frames of films and the pictures."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,18 +18,18 @@ NOTES: Final = Console(stderr=True)
 
 
 def films(folder: Path) -> list[Path]:
-    """Every film under a folder, in the order of their names."""
+    """The films in a folder and its subfolders (by file name extension), sorted by path."""
     return sorted(p for p in folder.rglob("*") if p.suffix.lower() in FILM_ENDINGS)
 
 
 def pictures(folder: Path) -> list[Path]:
-    """Every picture under a folder, in the order of their names."""
+    """The pictures in a folder and its subfolders (by file name extension), sorted by path."""
     return sorted(p for p in folder.rglob("*") if p.suffix.lower() in PICTURE_ENDINGS)
 
 
 def opened(path: Path) -> Picture | None:
-    """The picture in BGR as the inference gateway would open it, but also if the gateway refuses it
-    (as too many bytes, say); None if the file is missing or cannot be decoded."""
+    """Read a picture as BGR, as the inference gateway does, or with OpenCV if the gateway's code
+    refuses it. None, with a message on standard error, if the file is missing or not a picture."""
     if not path.is_file():
         NOTES.print(f"left out: {path} is not there", style="yellow")
         return None
@@ -45,8 +45,10 @@ def opened(path: Path) -> Picture | None:
 
 
 def frames(film: Path, per_second: float | None = None) -> Iterator[tuple[float, Picture]]:
-    """Yield frames of a film with their times in seconds, about `per_second` frames a second; every
-    frame if that is None."""
+    """Yield the frames of a film in BGR, each after its time in seconds from the film's start.
+
+    About `per_second` frames are taken from a second of film; all of them if it is None.
+    """
     rate, count = rate_of(film), frames_of(film)
     step = max(1, round(rate / per_second)) if per_second else 1
     capture = cv2.VideoCapture(str(film))
@@ -67,7 +69,8 @@ def frames(film: Path, per_second: float | None = None) -> Iterator[tuple[float,
 
 
 def rate_of(film: Path) -> float:
-    """The frame rate that a film's file states; 25 a second if it is implausible."""
+    """The frames per second that a film's file states; 25 if the file states less than 1 or more
+    than 240."""
     rate = _property(film, cv2.CAP_PROP_FPS)
     return rate if 1 <= rate <= 240 else LIKELY_RATE
 

@@ -1,7 +1,7 @@
-"""Measures alarms of left objects, on films with a bag and on all films without one.
+"""Measures the alarms about abandoned objects: on films of an abandoned bag and on all others.
 
-The truth file of a film with a bag states where the bag rests, and the frames in which its owner
-walks away and is out of view. Every other film under the data folder must give no alarm.
+The file abandoned/truth.json states, for each film of a bag, where the bag lies, and the frames in
+which its owner walks away and is out of view. Any alarm on another film is a false one.
 """
 
 import json
@@ -30,8 +30,8 @@ FRAMES_TO_SPARE: Final = 10
 
 @dataclass(frozen=True, slots=True)
 class Bag:
-    """Where a bag rests, and when its owner walks away and is out of view, in seconds; `to_spare`
-    is the tolerance of these times."""
+    """Where an abandoned bag lies (`box`, None if unknown), and when its owner walks away (`away`)
+    and is out of view (`gone`); times and their tolerance `to_spare` are in seconds."""
 
     box: Box | None
     away: float
@@ -76,8 +76,11 @@ def measure(folder: Path, models: ModelsAlone, page: Page) -> None:
 
 
 def bag_of(told: dict[str, Any], rate: float) -> Bag | None:
-    """The bag that a film's truth file describes; None if it names no owner who walks away. `rate`
-    is the film's frame rate, used unless the file states one."""
+    """The bag that a film's entry in the truth file describes; None if the entry does not state
+    when an owner walks away.
+
+    `rate` is the film's frame rate, used if the entry states none.
+    """
     rate = float(told.get("fps") or rate)
     away: Any = told.get("owner_walks_away_frame")
     gone: Any = told.get("owner_out_of_view_frame", away)
@@ -104,8 +107,11 @@ def alarms_in(film: Path, models: ModelsAlone) -> list[Alarm]:
 
 
 def in_order(alarms: list[Alarm], bag: Bag) -> bool:
-    """Whether there is exactly one alarm, on the bag, not before the owner walks away and at most
-    15 s after he is out of view."""
+    """Whether there is exactly one alarm, on the bag, and at the right time.
+
+    The right time is not before the owner walks away and at most 15 s after the owner is out of
+    view.
+    """
     if len(alarms) != 1 or _on(alarms[0], bag) <= ON_IT:
         return False
     at = alarms[0].fact.at_seconds

@@ -1,7 +1,7 @@
 """Runs the served models without Triton, in a process of Triton's own Python, with equal outputs.
 
-`ModelsAlone` has the methods that detection needs, so that plates and faces are measured with the
-gateway's own code; `ask` is `run` for code that is not asynchronous.
+`ModelsAlone` can take the place of the gateway's Triton client, so that plates and faces are
+measured with the gateway's own detection code.
 """
 
 import asyncio
@@ -23,8 +23,7 @@ TRITON: Final = ROOT / ".triton"
 
 
 class ModelsAlone:
-    """Runs the served models in a process that ends with the `with` statement; one request at a
-    time."""
+    """A context manager that runs the served models in a child process, one request at a time."""
 
     def __init__(self, home: Path = TRITON) -> None:
         self._repository = home / "models"
@@ -62,14 +61,14 @@ class ModelsAlone:
     async def run(
         self, model: str, images: npt.NDArray[np.uint8], *, seconds: float
     ) -> npt.NDArray[np.float32]:
-        """As `TritonModels.run`, but without a time limit."""
+        """Return the model's output for a batch of pictures, like `ask`; `seconds` is ignored."""
         return await asyncio.to_thread(self.ask, model, images)
 
     async def fingerprint(self) -> str:
         return "alone"
 
     async def object_models(self) -> Mapping[str, Labelled]:
-        """No external models: only the project's own are measured."""
+        """Return an empty mapping: external models are not measured."""
         return {}
 
     def __enter__(self) -> Self:

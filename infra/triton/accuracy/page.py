@@ -1,8 +1,8 @@
-"""Reports the results: tables on the screen and in docs/ACCURACY.md, pictures of failures in a
-folder, with an index.html that shows them.
+"""Reports the results of the measurement on the screen, in docs/ACCURACY.md and as pictures.
 
-The document has a section, between marks, for each part of the measurement (faces, plates, ...); a
-run of some parts leaves the other sections as they were.
+The document has a section for each part of the measurement (faces, plates, ...); a run of some
+parts leaves the other sections unchanged. Pictures of failures are written to a folder, with an
+index.html that shows them.
 """
 
 import html
@@ -42,7 +42,10 @@ class Failure:
 
 @dataclass
 class Page:
-    """The report, filled by the parts of the measurement in turn; `start` begins a section."""
+    """The report: each part of the measurement begins its section with `start` and adds to it.
+
+    `order` lists the parts in the order of their sections.
+    """
 
     order: Sequence[str]
     failures_folder: Path
@@ -68,7 +71,8 @@ class Page:
         self.say()
 
     def failed(self, name: str, picture: Picture, why: str, boxes: Iterable[Box] = ()) -> None:
-        """Keep the picture of a failure, with boxes drawn in and the reason, for a person."""
+        """Save the picture of a failure with these boxes drawn in, and the reason `why`, for the
+        index.html that a person looks through."""
         drawn: cv2.typing.MatLike = picture.copy()
         thick = max(2, max(picture.shape[:2]) // 400)
         for box in boxes:
@@ -83,7 +87,7 @@ class Page:
         self._failures[self._part].append(Failure(file, f"{name}: {why}"))
 
     def write(self, document: Path) -> None:
-        """Write the document, its other sections unchanged, and the index.html of failures."""
+        """Replace the measured sections of the document, and write the index.html of failures."""
         old = document.read_text() if document.exists() else ""
         kept = {part: body for part, body in _SECTION.findall(old)}
         kept |= {part: "\n".join(lines).rstrip() + "\n" for part, lines in self._sections.items()}

@@ -1,7 +1,7 @@
-"""Measures counts of people in stills, and boxes of people in sequences annotated as MOTChallenge.
+"""Measures counts of people in stills, and boxes of people in sequences in MOTChallenge's format.
 
-The truth of a still is a sentence ("16-20 people (read by eye)"); an open range ("8 or more")
-counts as its least number where one number is needed.
+The truth about a still is a sentence, such as "16-20 people (read by eye)". Where one number is
+needed, a range counts as its middle, and a range without an upper end as its lower end.
 """
 
 import csv
@@ -35,7 +35,7 @@ _MORE: Final = re.compile(r"(?:\+\s*|and\s+)(?P<least>\d+)(?:\s+or)?\s+more")
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """The number of people in a still by its truth, as a range; `most` is None if it is open."""
+    """The true number of people in a still as a range; `most` is None for an open range."""
 
     least: int
     most: int | None
@@ -63,8 +63,8 @@ class Marked:
 
 @dataclass(slots=True)
 class Tall:
-    """The shares of people taller than `TALL_PIXELS` that were found, and of detected boxes taller
-    than that which are right."""
+    """Results for people taller than `TALL_PIXELS`: the shares of all and of the visible ones that
+    were found, and the share of detected tall boxes that are right."""
 
     found: Share = field(default_factory=Share)
     visible_found: Share = field(default_factory=Share)
@@ -115,7 +115,10 @@ def measure(folder: Path, models: ModelsAlone, page: Page) -> None:
 
 
 def stills(home: Path) -> dict[str, Told]:
-    """The number of people by picture, for each picture whose truth states one."""
+    """The true numbers of people by file name, from `truth.csv` in the folder `home`.
+
+    Pictures for which the file states no number are left out.
+    """
     path = home / "truth.csv"
     if not path.exists():
         NOTES.print(f"left out: {path} is not there", style="yellow")
@@ -145,7 +148,10 @@ def number_of_people(sentence: str) -> Told | None:
 def looks(
     picture: Picture, models: ModelsAlone
 ) -> dict[persons.InferenceScale, list[DetectedObject]]:
-    """The people detected at each scale that `COUNTING` or `CERTAIN` uses."""
+    """Detect people in a picture at several scales; return the detections by scale.
+
+    The scales are those that the configurations `persons.COUNTING` and `persons.CERTAIN` use.
+    """
     wanted = dict.fromkeys((*persons.COUNTING.scales, *persons.CERTAIN.scales))
     found = {}
     for look in wanted:
@@ -193,8 +199,10 @@ def _sequence(
 
 
 def mot_truth(path: Path) -> dict[int, list[Marked]]:
-    """The annotated boxes of a MOTChallenge file by frame; the file's columns are frame, track, box
-    (x, y, w, h), whether it counts, kind, share that is visible."""
+    """Read the annotated boxes of a MOTChallenge ground truth file; return them by frame number.
+
+    The file's columns are frame, track, x, y, w, h, flag (1: to be evaluated), class, visibility.
+    """
     truth: dict[int, list[Marked]] = {}
     with path.open(newline="") as stream:
         for row in csv.reader(stream):
@@ -211,8 +219,11 @@ def mot_truth(path: Path) -> dict[int, list[Marked]]:
 def compare(
     sure: list[DetectedObject], marked: list[Marked], tall: Tall
 ) -> tuple[list[Box], list[Box]]:
-    """Compare the people detected in a frame with its annotation and add the result to `tall`;
-    return the boxes of tall people missed, and the tall boxes that are wrong."""
+    """Compare the people detected in a frame (`sure`) with its annotated boxes (`marked`).
+
+    Adds the result to `tall`. Returns the annotated boxes of visible tall people that were missed,
+    and the detected tall boxes that are wrong.
+    """
     free = [row for row in marked if row.counts]
     wanted = [row for row in free if row.box.height > TALL_PIXELS]
     found, wrong = [], []

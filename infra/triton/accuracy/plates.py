@@ -1,5 +1,4 @@
-"""Measures plates: which are read exactly, which are called legible, and what is read where there
-is no plate.
+"""Measures the reading of plates: how many readings are exact, called legible, or of no real plate.
 
 Of several plates in a picture, the one that the pipeline ranks first is compared with the truth.
 Texts are compared without spaces and dashes, with O as 0 and I as 1.
@@ -78,7 +77,7 @@ def measure(folder: Path, models: ModelsAlone, page: Page, *, rendered: int = RE
 
 
 def truth(home: Path) -> list[Labelled]:
-    """Read the truth file, in which texts are separated by |; nothing if there is no such file."""
+    """Read the rows of `truth.csv` in the folder `home`; [] if there is no such file."""
     path = home / "truth.csv"
     if not path.exists():
         NOTES.print(f"left out: {path} is not there", style="yellow")

@@ -1,4 +1,4 @@
-"""Counts, their shares and Wilson's 95 % intervals."""
+"""Shares of successes among cases, with Wilson's 95 % confidence intervals."""
 
 import math
 from dataclasses import dataclass

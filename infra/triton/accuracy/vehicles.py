@@ -1,8 +1,8 @@
 """Measures counts of vehicles that cross a line, by direction, on the films in the truth file.
 
-The truth states the line and the direction. If it states no line, one across the middle of the
-picture is used; if no direction, both count together. A line that ends within the picture is made a
-third longer: the truth was read by eye and shows where lanes end, not where boxes of vehicles do.
+If the truth states no line, one across the middle of the picture is used; if no direction, vehicles
+in both directions are counted together. A line that ends within the picture is made longer by a
+third at that end: it shows where lanes end, and boxes of vehicles reach farther.
 """
 
 import json
@@ -76,7 +76,8 @@ def in_order(traffic: Traffic, ahead: int, back: int) -> bool:
 
 
 def traffic_of(told: Mapping[str, Any]) -> Traffic | None:
-    """A film's line and counts from its entry in the truth file; None if that has no count."""
+    """A film's line and true counts, from its entry `told` in the truth file; None if the entry
+    states no count."""
     count = _count(told)
     if count is None:
         return None
@@ -88,8 +89,11 @@ def traffic_of(told: Mapping[str, Any]) -> Traffic | None:
 
 
 def counted(film: Path, line: Line, models: ModelsAlone) -> tuple[VehicleCounter, Picture | None]:
-    """Count the vehicles that cross a line in a film; return the counts, and the last frame in
-    which one crossed (else the first frame)."""
+    """Count the vehicles that cross a line in a film; return the counter and a frame of the film.
+
+    The frame is the last in which a vehicle crossed the line, or the first one if none did; None
+    for a film without frames.
+    """
     moving, tracks = MovingObjects(frames_per_second=rate_of(film)), Tracker()
     counter, shown = VehicleCounter(line, FrameSize(1, 1)), None
     for at, picture in frames(film):

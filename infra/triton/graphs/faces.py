@@ -27,8 +27,11 @@ STAGES: Final = ((32, 3), (64, 3), (128, 2), (256, 2))
 
 
 def detector(source: Path) -> onnx.ModelProto:
-    """The served CenterFace, made from its ONNX file `source`: [n, height, width, 3] BGR bytes to
-    [n, 15, height / 4, width / 4]. Raises SystemExit if the file has other outputs than known."""
+    """The CenterFace model to be served, made from its ONNX file `source`.
+
+    It maps BGR bytes [n, height, width, 3] to [n, 15, height / 4, width / 4]. Raises SystemExit if
+    the file's outputs are not those of the known version.
+    """
     model = version_converter.convert_version(_unbound(onnx.load(source)), OPSET)
     graph = model.graph
     found = tuple(_channels(output) for output in graph.output)
@@ -51,8 +54,10 @@ def detector(source: Path) -> onnx.ModelProto:
 
 
 def embedder(source: Path) -> onnx.ModelProto:
-    """The served dlib ResNet, made from face-api's weights manifest `source`: [n, 150, 150, 3] BGR
-    bytes to [n, 128]."""
+    """The dlib ResNet to be served, made from face-api's weights manifest `source`.
+
+    It maps BGR bytes [n, 150, 150, 3] to embeddings [n, 128].
+    """
     network = ResNet(_weights(source))
     network.embed()
     return _model(
@@ -64,7 +69,7 @@ def embedder(source: Path) -> onnx.ModelProto:
 
 
 class ResNet:
-    """Writes the ONNX nodes of dlib's network; values are named by the number of their node."""
+    """Builds dlib's face network as lists of ONNX nodes and constants, from its weights."""
 
     def __init__(self, weights: dict[str, NDArray[np.float32]]) -> None:
         self.nodes: list[onnx.NodeProto] = []
@@ -72,7 +77,7 @@ class ResNet:
         self._weights = weights
 
     def embed(self) -> None:
-        """Write all nodes from the input `image` to the output `template`."""
+        """Add all nodes of the network, from the input `image` to the output `template`."""
         value, side = self._stem()
         channels = STAGES[0][0]
         for width, blocks in STAGES:

@@ -1,8 +1,8 @@
 """Converts NanoDet from the TensorFlow.js graph in its npm package to ONNX.
 
-The result takes pictures of BGR bytes whose sides are multiples of 32. For each anchor of the
-strides 8, 16 and 32 it gives the distances to the four sides of the box in pixels, the best score
-and its class. The caller applies thresholds and non-maximum suppression.
+The resulting model takes pictures of BGR bytes whose sides are multiples of 32. For each anchor (of
+strides 8, 16 and 32) it returns the distances to the four sides of the box in pixels, the highest
+class score and the number of that class. The caller applies thresholds and non-maximum suppression.
 """
 
 import base64

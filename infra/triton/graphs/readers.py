@@ -1,8 +1,8 @@
-"""Wraps the plate readers, so that they take bytes and give small tables of probabilities.
+"""Wraps the plate readers' ONNX graphs, so that they take bytes and return few probabilities.
 
-PP-OCR knows 6 623 characters; a plate needs 36. Its output is reduced inside the graph to blank,
-0-9, A-Z (both cases together) and one column for everything else, which makes it a hundred times
-smaller. Pictures are bytes (PP-OCR: BGR; our own reader: grey), normalised inside the graph.
+PP-OCR knows 6 623 characters, but a plate needs 36. The graph reduces PP-OCR's output to blank,
+0-9, A-Z (upper and lower case added) and one column for all other characters. Pictures are bytes
+(PP-OCR: BGR; the project's own reader: grey) and are normalised inside the graph.
 """
 
 from pathlib import Path
@@ -17,7 +17,10 @@ OPSET: Final = 17
 
 
 def text_reader(source: Path) -> onnx.ModelProto:
-    """The served PP-OCR reader: [n, 48, width, 3] BGR bytes to [n, steps, 38] probabilities."""
+    """The PP-OCR reader to be served, made from its ONNX file `source`.
+
+    It maps BGR bytes [n, 48, width, 3] to probabilities [n, steps, 38].
+    """
     model = version_converter.convert_version(onnx.load(source), OPSET)
     characters = _characters(model)
     fold = np.zeros((len(characters), len(ALPHABET) + 2), np.float32)
@@ -40,7 +43,10 @@ def text_reader(source: Path) -> onnx.ModelProto:
 
 
 def kazakh_reader(source: Path) -> onnx.ModelProto:
-    """The served Kazakh reader (ours): [n, 32, 160, 1] grey bytes to [n, 40, 37] probabilities."""
+    """The project's own reader of Kazakh plates, to be served, made from its ONNX file `source`.
+
+    It maps grey bytes [n, 32, 160, 1] to probabilities [n, 40, 37].
+    """
     model = onnx.load(source)
     inside, outside = model.graph.input[0].name, model.graph.output[0].name
     model = compose.add_prefix(model, "reader/")

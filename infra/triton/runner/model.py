@@ -1,8 +1,8 @@
 """Triton Python-backend model that runs the ONNX file beside it; the same for every model.
 
-Requests that Triton has batched are joined, run once and cut apart again. Threads come from the
-model's configuration (`intra_op_threads`): on few cores more instances serve better than threads.
-A file that has not the SHA-256 which the configuration names is not loaded.
+Requests that Triton has batched are joined, run once, and the results are split again. The model's
+configuration sets the number of threads (`intra_op_threads`, by default 1) and the SHA-256 of the
+ONNX file (`fingerprint`); a file with another SHA-256 is not loaded.
 """
 
 import hashlib
@@ -16,7 +16,7 @@ import triton_python_backend_utils as triton
 
 
 class TritonPythonModel:
-    """The name and the three methods are what Triton looks for."""
+    """The model as Triton's Python backend requires it: a class with this name and its methods."""
 
     def initialize(self, args: dict[str, str]) -> None:
         config = json.loads(args["model_config"])

@@ -24,8 +24,8 @@ TENSORRT: Final = {
 
 
 class Served(enum.StrEnum):
-    """What serves the models: the Triton that this set-up builds (HERE), or NVIDIA's container on a
-    GPU with ONNX Runtime or TensorRT."""
+    """What serves the models: the Triton that `build.py` installs on this machine (HERE), or
+    NVIDIA's Triton container on a GPU, with ONNX Runtime or with TensorRT."""
 
     HERE = "here"
     ONNXRUNTIME = "onnxruntime"
@@ -57,8 +57,11 @@ def of_manifest(manifest: Manifest) -> model_config_pb2.ModelConfig:
 def text_of(
     config: model_config_pb2.ModelConfig, manifest: Manifest, served: Served, **more: str
 ) -> str:
-    """The text of a configuration for Triton, completed with how `served` runs the model and, as
-    parameters, its fingerprint, task, labels and `more`. Changes `config`."""
+    """Complete a model's configuration and return it as the text of a `config.pbtxt`.
+
+    Adds the instances and backend that `served` needs, and as parameters the model's fingerprint,
+    task, labels and `more`. Changes `config`.
+    """
     del config.instance_group[:]
     told = {"fingerprint": manifest.sha256, "task": manifest.task, **more}
     if manifest.labels:

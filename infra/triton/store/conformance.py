@@ -33,7 +33,7 @@ SAME: Final = 1e-3
 
 @dataclass(frozen=True)
 class Passed:
-    """A check that the model passed, and what was found in it."""
+    """A check that the model passed: the check's name and what it found."""
 
     check: str
     seen: str

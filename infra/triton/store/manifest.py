@@ -124,7 +124,8 @@ class Manifest(_Part):
     max_batch_size: Annotated[int, Field(ge=1, le=128)]
 
     def entry(self) -> str:
-        """The name of the first source file, which `build` converts; others lie beside it."""
+        """The name of the first source file: that which `build` converts, or the ONNX file itself
+        if there is no `build`."""
         return next(iter(self.source.files))
 
 

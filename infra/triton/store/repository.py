@@ -72,8 +72,11 @@ def together(
 
 
 def make_onnx(kept: Kept, onnx: Path, tools: Path) -> bool:
-    """Write the ONNX file that a manifest describes to `onnx`, converted if it has a `build`.
-    Returns False if it is there already. Raises BuildFailed."""
+    """Write the ONNX file of a model to the path `onnx`.
+
+    It is converted from the source file if the manifest has a `build`, otherwise copied. Returns
+    False if `onnx` is up to date already. Raises BuildFailed.
+    """
     manifest = kept.manifest
     source = source_folder(manifest, tools, beside=kept.folder) / manifest.entry()
     if onnx.is_file() and digest(onnx) == manifest.sha256:

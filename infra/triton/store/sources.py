@@ -38,8 +38,8 @@ def fetch_npm(manifests: Iterable[Manifest], target: Path) -> bool:
 def source_folder(manifest: Manifest, target: Path, *, beside: Path) -> Path:
     """Check the source files of a manifest and return the folder to which their names are relative.
 
-    `target` holds Triton's environment and the npm packages, `beside` the manifest. Raises
-    BuildFailed.
+    `target` is the folder with Triton's environment and the npm packages; `beside` is the folder
+    with the manifest. Raises BuildFailed if a file is missing or has another SHA-256.
     """
     match manifest.source:
         case FromNpm() as npm:

@@ -1,8 +1,8 @@
-"""Photographs without plates, from public packages, as backgrounds of rendered plates.
+"""Reads photographs without plates from public packages, as backgrounds for rendered plates.
 
-`fetch` downloads two packages in addition to the Python ones: Debian's opencv-doc (sample pictures)
-and npm's @pmndrs/assets (CC0 panoramas). Films and pictures with plates or with people in close-up
-are left out. No picture on which accuracy is measured is ever read here.
+They come from installed Python packages and from two packages that `fetch` downloads: Debian's
+opencv-doc (sample pictures) and npm's @pmndrs/assets (CC0 panoramas). Pictures with plates or with
+people in close-up are left out. No picture on which accuracy is measured is read here.
 """
 
 import base64
@@ -38,7 +38,10 @@ LEFT_OUT: Final = re.compile(
 
 
 def fetch(folder: Path) -> None:
-    """Download the two packages to a folder and unpack them there, unless that was done before."""
+    """Download opencv-doc and @pmndrs/assets to a folder and unpack them, unless that was done.
+
+    Raises SystemExit if the npm package has an unexpected SHA-256.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     if not (folder / "opencv-doc").exists():
         subprocess.run(["apt-get", "download", "opencv-doc"], cwd=folder, check=True)
@@ -57,8 +60,10 @@ def fetch(folder: Path) -> None:
 
 
 def load(folder: Path) -> list[Picture]:
-    """Read the usable photographs, the panoramas and some of the drawings that `fetch` downloaded
-    to a folder, and those of installed packages, in a stable order."""
+    """Read the pictures of the packages in a folder (see `fetch`) and of skimage and sklearn.
+
+    Small pictures, and three of four drawings, are left out. The order is always the same.
+    """
     found = [_shrunk(picture) for picture in map(_read, _photographs(folder)) if _usable(picture)]
     drawings = [picture for picture in found if _is_drawing(picture)]
     pictures = [picture for picture in found if not _is_drawing(picture)]

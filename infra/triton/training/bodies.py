@@ -15,7 +15,10 @@ Corners = npt.NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Garage:
-    """Whole cars, drawn once, by the size of their plate (width, height), at several scales."""
+    """Drawn cars, to be used in many pictures: lists of cars by plate size (width, height).
+
+    Each car is a tuple of the same drawing at full, half and quarter size.
+    """
 
     cars: dict[tuple[int, int], list[tuple[DrawnCar, ...]]]
 
@@ -55,7 +58,10 @@ def whole_car(
     corners: Corners,
     cars: list[tuple[DrawnCar, ...]],
 ) -> Picture:
-    """Draw one of `cars` into a scene, so that its plate has these corners [4, 2]; return it."""
+    """Return a copy of the scene with one of `cars` drawn in, its plate at these corners [4, 2].
+
+    Each car is given in several sizes, largest first, as in `Garage`.
+    """
     sizes = cars[int(rng.integers(len(cars)))]
     wide = float(np.linalg.norm(corners[1] - corners[0]))
     car = next((one for one in sizes[::-1] if one.plate[1][0] - one.plate[0][0] >= wide), sizes[0])
@@ -77,8 +83,11 @@ def whole_car(
 
 
 def car_body(rng: np.random.Generator, scene: Picture, corners: Corners) -> Picture:
-    """Draw paint, grille, bumper lines, lamps, badge and plate holder around a plate with these
-    corners, in four of five scenes; return the scene."""
+    """Return the scene with parts of a car drawn around a plate that has these corners [4, 2].
+
+    Paint, lamps, a badge and the like are chosen at random, with nothing at all in one of five
+    scenes. The given picture is not changed.
+    """
     if rng.random() < 0.2:
         return scene
     x, y = corners.mean(0)

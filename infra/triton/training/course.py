@@ -1,4 +1,4 @@
-"""A course of training: batches in a reproducible order, a falling learning rate, averaged weights.
+"""Trains a network: batches in a reproducible order, a falling learning rate, averaged weights.
 
 The same seed gives the same pictures in the same order. With a checkpoint, an interrupted course
 can be resumed and ends with the weights that it would have had.
@@ -27,8 +27,11 @@ LOSS_MEMORY: Final = 0.98
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The parameters of a course: `looks` is how many pictures are shown in all (each several
-    times), `batch` how many a step, `rate` the peak learning rate."""
+    """The parameters of a course.
+
+    `looks` is the total number of pictures shown, counting repeats; `batch` is the number per step,
+    and `rate` the peak learning rate. With `resume`, training continues from the file `checkpoint`.
+    """
 
     looks: int
     batch: int
@@ -40,7 +43,8 @@ class Plan:
 
 @dataclass(slots=True)
 class Course:
-    """The training of a network by a plan: `steps` done so far, and their running loss."""
+    """The training of a network by a plan: the number of `steps` done, the first step's loss, and
+    the running mean of the loss."""
 
     network: nn.Module
     plan: Plan

@@ -1,8 +1,8 @@
-"""Crops for training the Kazakh reader: rendered plates, cut out as after detection.
+"""Draws crops for training the Kazakh reader: rendered plates, cut out like detected plates.
 
-Everything is drawn; no photograph is needed. A crop is rectified by the code used in service, from
-corners with the detector's usual error, and shows the text of one line; each row of a plate of two
-rows is a line of its own.
+Everything is drawn; no photograph is needed. A crop is rectified by the code that is used in
+service, from corners with the detector's usual error. It shows one line of text: a plate of one
+line, or one row of a plate of two rows.
 """
 
 from dataclasses import dataclass, replace

@@ -25,7 +25,10 @@ def _layer(
 
 
 class PlateDetector(nn.Module):
-    """Takes normalised pictures [n, 3, h, w], sides multiples of 16; gives [n, 9, h/8, w/8]."""
+    """The network in training: from normalised pictures [n, 3, h, w] it computes [n, 9, h/8, w/8].
+
+    h and w must be multiples of 16.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -57,7 +60,10 @@ class PlateDetector(nn.Module):
 
 
 class ServedDetector(nn.Module):
-    """The network as it is exported: it takes bytes; normalisation and peak picking are inside."""
+    """The network as it is exported, from pictures as bytes [n, h, w, 3] to [n, 9, h/8, w/8].
+
+    It normalises the pictures, and sets all centre scores but local maxima to 0.
+    """
 
     def __init__(self, detector: PlateDetector) -> None:
         super().__init__()
@@ -71,7 +77,8 @@ class ServedDetector(nn.Module):
 
 
 def normalised(images: Tensor) -> Tensor:
-    """Pictures of bytes [n, h, w, 3] as the network's input: floats [n, 3, h, w], about -2 to 2."""
+    """Convert pictures as bytes [n, h, w, 3] to the network's input: floats from about -2 to 2
+    [n, 3, h, w]."""
     return (images.permute(0, 3, 1, 2).float() - 127.5) / 64
 
 

@@ -1,4 +1,4 @@
-"""Imitates light on a plate, and what a cheap camera makes of a whole picture."""
+"""Imitates uneven light on a plate, and the blur, noise and colours of a cheap camera."""
 
 import cv2
 import numpy as np

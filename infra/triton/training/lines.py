@@ -1,4 +1,7 @@
-"""A line of a plate as the Kazakh reader sees it: its size, its characters, and their classes."""
+"""Constants of the Kazakh reader's input (one line of a plate), and its characters as classes.
+
+Class 0 is the blank; the classes of `CHARACTERS` begin at 1.
+"""
 
 from typing import Final
 
@@ -11,17 +14,23 @@ HEIGHT: Final = 32
 
 
 def encoded(text: str) -> list[int]:
-    """The class of each character of a text, filled up with blanks (0) to nine classes."""
+    """The class of each character of a text, padded with blanks (0) to nine classes.
+
+    Raises ValueError for a character that is not in `CHARACTERS`.
+    """
     classes = [CHARACTERS.index(character) + 1 for character in text]
     return classes + [0] * (LONGEST - len(classes))
 
 
 def decoded(classes: list[int]) -> str:
-    """The text of the likeliest class in each column, without repeats and blanks (CTC)."""
+    """The text that CTC decoding gives: consecutive equal classes are merged, blanks removed.
+
+    `classes` holds the most probable class of each column.
+    """
     kept = [one for one, before in zip(classes, [0, *classes], strict=False) if one != before]
     return "".join(CHARACTERS[one - 1] for one in kept if one)
 
 
 def written(classes: list[int]) -> str:
-    """The text whose classes are given: the inverse of `encoded`."""
+    """The text with these classes, without blanks: the inverse of `encoded`."""
     return "".join(CHARACTERS[one - 1] for one in classes if one)

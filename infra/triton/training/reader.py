@@ -1,8 +1,8 @@
 """The Kazakh plate reader: a small convolutional network that reads one line of a plate.
 
-Each of forty columns of a grey crop, 32 high and 160 wide, gives the probabilities of blank, digits
-and letters (connectionist temporal classification). In training, a second head gives the character
-at each position of the text; without it the columns take much longer to find their characters.
+The input is a grey crop, 32 pixels high and 160 wide. Each of 40 columns of the output has the
+probabilities of blank, digits and letters (connectionist temporal classification, CTC). A second
+head predicts the character at each position of the text; it is used only to speed up training.
 """
 
 from typing import Final
@@ -31,8 +31,8 @@ def _layer(
 
 
 class PlateReader(nn.Module):
-    """Takes normalised crops [n, 1, 32, 160]; gives scores by column [n, 37, 40], and by position
-    in the text [n, 9, 37]."""
+    """The network in training: from normalised crops [n, 1, 32, 160] it computes class scores for
+    each column [n, 37, 40] and for each position in the text [n, 9, 37]."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -59,8 +59,8 @@ class PlateReader(nn.Module):
 
 
 class ServedReader(nn.Module):
-    """The network as it is exported, without the second head: bytes in, probabilities by column
-    out."""
+    """The network as it is exported, without the second head: from crops as bytes
+    [n, 32, 160, 1] it computes the class probabilities of each column [n, 40, 37]."""
 
     def __init__(self, reader: PlateReader) -> None:
         super().__init__()
@@ -72,13 +72,14 @@ class ServedReader(nn.Module):
 
 
 def normalised(images: Tensor) -> Tensor:
-    """Crops of bytes [n, 32, 160, 1] as the network's input: floats [n, 1, 32, 160], -2 to 2."""
+    """Convert crops as bytes [n, 32, 160, 1] to the network's input: floats from about -2 to 2
+    [n, 1, 32, 160]."""
     return (images.permute(0, 3, 1, 2).float() - 127.5) / 64
 
 
 def loss(columns: Tensor, places: Tensor, wanted: Tensor) -> Tensor:
-    """The loss of the columns (CTC) plus that of the second head; `wanted` has the true classes
-    [n, 9], as `encoded` gives them."""
+    """The CTC loss of the column scores `columns` plus the cross-entropy of the position scores
+    `places`. `wanted` has the true classes [n, 9], as `encoded` returns them."""
     count = len(wanted)
     log_chances = columns.float().log_softmax(1).permute(2, 0, 1)
     lengths = (wanted > 0).sum(1)

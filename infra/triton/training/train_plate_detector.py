@@ -1,10 +1,11 @@
-"""Trains the plate detector from fonts and packaged photographs alone, and writes its card.
+"""Trains the plate detector on rendered plates over packaged photographs, and exports it as ONNX.
 
     python train_plate_detector.py --looks 90000 --seed 1
 
 Needs the environment of training/README.md. The same seed composes the same pictures and shows
-them in the same order. Both the pictures and what was learned so far are kept in `--work`;
-`--resume` goes on from there. `--start` begins with weights that were exported before.
+them in the same order. The pictures and a checkpoint are kept in the folder `--work`; `--resume`
+continues from the checkpoint, `--start` from weights that were exported before. How the network was
+trained and how it scored is written to `plate_detector.training.json`.
 """
 
 import argparse
@@ -75,7 +76,11 @@ def main() -> None:
 def composed(
     count: int, seed: int, options: argparse.Namespace, fonts: tuple[str, ...]
 ) -> Composed:
-    """Compose `count` pictures, `PIECE` to a file in `--work`; existing files are read instead."""
+    """Return `count` composed pictures [n, SIDE, SIDE, 3] and the corners of the plates in them.
+
+    They are stored in the folder `--work`, `PIECE` pictures to a file; existing files are read
+    instead of composing again. The plates are in `fonts`.
+    """
     options.work.mkdir(parents=True, exist_ok=True)
     pictures = np.zeros((count, SIDE, SIDE, 3), np.uint8)
     corners = np.zeros((count, MOST_PLATES, 4, 2), np.float32)
@@ -95,7 +100,7 @@ def composed(
 
 def trained(course: Course, train: Composed, held_out: Composed) -> PlateDetector:
     """Train the course's network with the composed pictures `train`; return it with averaged
-    weights. Reports are scored on the pictures `held_out`."""
+    weights. Scores on some of the pictures `held_out` are printed at intervals."""
     pictures, corners = torch.from_numpy(train[0]), torch.from_numpy(train[1])
     small = (held_out[0][:SCORED_ON_THE_WAY], held_out[1][:SCORED_ON_THE_WAY])
 

@@ -1,10 +1,10 @@
-"""Trains the Kazakh plate reader from fonts and rendering alone, and writes its card.
+"""Trains the Kazakh plate reader on rendered plates alone, and exports it as ONNX.
 
     python train_plate_reader.py --looks 400000 --seed 1
 
-Needs the environment of training/README.md. What is drawn and what was learned so far is kept in
-`--work`; `--resume` goes on from there. The card tells how often whole lines of fonts never trained
-on are read, and how often a foreign plate is read as if it were a Kazakh one.
+Needs the environment of training/README.md. The drawn crops and a checkpoint are kept in the folder
+`--work`; `--resume` continues from the checkpoint. How the network was trained and its scores on
+fonts that it was not trained on (see `score`) are written to `plate_reader_kz.training.json`.
 """
 
 import argparse
@@ -69,8 +69,11 @@ def main() -> None:
 
 
 def drawn(count: int, seed: int, fonts: tuple[str, ...], work: Path) -> Drawn:
-    """Draw `count` crops and keep them in files of `PIECE` crops in `work`; a file that exists
-    already is read instead."""
+    """Return `count` drawn crops of plates in `fonts`.
+
+    They are stored in the folder `work`, `PIECE` crops to a file; existing files are read instead
+    of drawing again.
+    """
     work.mkdir(parents=True, exist_ok=True)
     pieces = []
     for number in range(-(-count // PIECE)):
@@ -101,7 +104,7 @@ def _draw_piece(count: int, seed: list[int], fonts: tuple[str, ...]) -> Drawn:
 
 def trained(course: Course, train: Drawn, held_out: Drawn) -> PlateReader:
     """Train the course's network with the drawn crops `train`; return it with averaged weights.
-    Reports are scored on the crops `held_out`."""
+    Scores on some of the crops `held_out` are printed at intervals."""
     crops, classes = torch.from_numpy(train.crops), torch.from_numpy(train.classes)
 
     def loss_of(chosen: Tensor, step: int) -> Tensor:
@@ -119,7 +122,8 @@ def trained(course: Course, train: Drawn, held_out: Drawn) -> PlateReader:
 
 
 def score(network: nn.Module, held_out: Drawn) -> dict[str, float | int]:
-    """The shares of held-out lines that are read exactly, and of foreign plates read as Kazakh."""
+    """Scores on the crops `held_out` by name, such as the share of Kazakh lines that are read
+    exactly and the share of foreign plates that are read as Kazakh ones."""
     assert isinstance(network, PlateReader)
     network.eval()
     served = ServedReader(network)

@@ -43,14 +43,17 @@ class Settings:
 
     @property
     def is_trial(self) -> bool:
-        """Whether the environment allows a moved clock and assumed years."""
+        """Whether `environment` is for trials, which may use `clock_offset` and `assume_years`."""
         from chassis.settings import TRIALS  # pydantic takes its time to load
 
         return self.environment in TRIALS
 
     @property
     def assumes_years(self) -> bool:
-        """Whether this run derives legal tables for years that have none (trials only)."""
+        """Whether the tables of law for years that have none are derived from the last known year.
+
+        True only in trials, unless `assume_years` is False.
+        """
         return self.is_trial and self.assume_years is not False
 
     def allowed(self) -> Settings:
@@ -72,7 +75,11 @@ class Settings:
 
 
 def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
-    """Read the settings. Raises Failure (exit code 2) that names a wrong variable."""
+    """Read the settings from `environ`, by default the process's environment variables.
+
+    Raises Failure, which names the variable, if one is wrong (exit code 2), and if there is no
+    checkout.
+    """
     env = os.environ if environ is None else environ
     checkout = find_checkout()
     home = env.get("TARTIP_HOME")
@@ -99,13 +106,19 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
 
 
 def inherited_environment() -> dict[str, str]:
-    """The variables that child processes inherit: paths and locale, not the settings."""
+    """The environment variables that child processes inherit: PATH, HOME, locale and the like.
+
+    The settings of the mesh (`TARTIP_*`) are not among them.
+    """
     inherited = ("HOME", "LANG", "LC_ALL", "PATH", "TMPDIR", "TZ", "USER")
     return {name: os.environ[name] for name in inherited if name in os.environ}
 
 
 def find_checkout() -> Path:
-    """The checkout with `infra/nats/streams.yaml`: of this package, else above the current path."""
+    """The root of the repository's checkout, recognised by its file `infra/nats/streams.yaml`.
+
+    It is searched above this file, then in and above the current directory. Raises Failure.
+    """
     here = Path(__file__).resolve()
     current = Path.cwd()
     for folder in (*here.parents, current, *current.parents):

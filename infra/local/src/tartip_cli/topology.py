@@ -1,7 +1,7 @@
-"""The services of the mesh: their packages, schemas, ports and peers.
+"""The services of the mesh (see `docs/ARCHITECTURE.md`): their packages, database schemas, ports.
 
-The table of `docs/ARCHITECTURE.md` as code. Everything that depends on the list of services (ports,
-roles, certificates, credentials, start order) is derived from it.
+Everything that depends on the list of services is derived from it: ports, database roles,
+certificates, credentials and the start order.
 """
 
 from __future__ import annotations
@@ -11,8 +11,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class Service:
-    """A service of the mesh. `schema` and `port_offset` (from the base port) are None for the
-    operator gateway, which has no database and a port of its own."""
+    """A service of the mesh; its port is the base port plus `port_offset`.
+
+    The operator gateway has no database and a separately configured port: its `schema` and
+    `port_offset` are None.
+    """
 
     name: str
     package: str

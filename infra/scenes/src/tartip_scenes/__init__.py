@@ -1,1 +1,1 @@
-"""Pictures with known truth: plates, and the scenes that they stand in."""
+"""Draws test and training pictures (plates, cars, faces, road scenes) whose content is known."""

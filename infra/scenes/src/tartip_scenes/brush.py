@@ -1,6 +1,7 @@
-"""Drawing on BGR pictures with coordinates of any precision: smooth shapes, gradients, glow, grain.
+"""Drawing on BGR pictures: antialiased shapes at subpixel coordinates, gradients, glow, noise.
 
-Everything takes and changes a picture in place unless it returns one.
+Functions that take a picture change it in place and return nothing; `down` and `grain` return
+arrays of values for `shade` and `add`.
 """
 
 from collections.abc import Sequence
@@ -20,7 +21,7 @@ SUBPIXELS: Final = 1 << SUBPIXEL_BITS
 
 
 def polygon(picture: npt.NDArray[np.uint8], points: Sequence[Point], colour: Colour | int) -> None:
-    """A filled polygon with smooth edges."""
+    """Draw a filled, antialiased polygon."""
     fixed = np.round(np.array(points, np.float64) * SUBPIXELS).astype(np.int32)
     cv2.fillPoly(picture, [fixed], _scalar(colour), cv2.LINE_AA, SUBPIXEL_BITS)
 
@@ -31,7 +32,7 @@ def rounded(
     radius: float,
     colour: Colour | int,
 ) -> None:
-    """A filled rectangle (left, top, right, bottom) with round corners."""
+    """Draw a filled `box` (left, top, right, bottom) whose corners have a radius in pixels."""
     polygon(picture, round_outline(box, radius), colour)
 
 
@@ -71,21 +72,27 @@ def line(
 
 
 def down(height: int, stops: Sequence[tuple[float, float]]) -> Mask:
-    """A column of values that change linearly between (place 0 to 1, value) stops."""
+    """A vertical gradient as an array [height, 1], interpolated linearly between the stops.
+
+    A stop is (position, value); position 0 is the top and 1 the bottom.
+    """
     places, values = zip(*stops, strict=True)
     column: Mask = np.interp(np.linspace(0, 1, height), places, values).astype(np.float32)
     return column[:, None]
 
 
 def shade(picture: Picture, mask: npt.NDArray[np.uint8], light: Mask) -> None:
-    """Multiplies what the mask covers by `light`."""
+    """Multiply the pixels by `light`, as far as the mask covers them (0 not at all, 255 fully)."""
     share = mask.astype(np.float32)[..., None] / 255
     lit = picture.astype(np.float32) * (1 + (light[..., None] - 1) * share)
     picture[:] = np.clip(lit, 0, 255).astype(np.uint8)
 
 
 def glow(picture: Picture, centre: Point, radius: float, colour: Colour, strength: float) -> None:
-    """Light around a lamp, added to what is there; nothing outside of three radii."""
+    """Add the light of a lamp, which fades with distance and ends at three times the radius.
+
+    `strength` is the share of `colour` that is added at the centre.
+    """
     height, width = picture.shape[:2]
     reach = radius * 3
     left, right = max(0, int(centre[0] - reach)), min(width, int(centre[0] + reach) + 1)
@@ -102,7 +109,10 @@ def glow(picture: Picture, centre: Point, radius: float, colour: Colour, strengt
 def grain(
     rng: np.random.Generator, shape: tuple[int, int], *, size: float, strength: float
 ) -> Mask:
-    """Soft random blotches about `size` pixels wide, around zero."""
+    """Smooth random noise [height, width] with mean 0 and standard deviation about `strength`.
+
+    `shape` is (height, width); `size` is the approximate width of a blotch in pixels.
+    """
     small = (max(2, round(shape[1] / size)), max(2, round(shape[0] / size)))
     noise = rng.standard_normal((small[1], small[0])).astype(np.float32)
     wide = cv2.resize(noise, (shape[1], shape[0]), interpolation=cv2.INTER_CUBIC)
@@ -110,7 +120,7 @@ def grain(
 
 
 def add(picture: Picture, values: Mask) -> None:
-    """Adds values to every channel."""
+    """Add values [height, width] to every channel of the picture, clipped to 0 to 255."""
     picture[:] = np.clip(picture.astype(np.float32) + values[..., None], 0, 255).astype(np.uint8)
 
 

@@ -1,6 +1,6 @@
-"""Cars seen from behind or from the front, drawn flat on a sheet with see-through edges.
+"""Draws cars, seen from behind or from the front, each as a flat picture with a mask.
 
-A car is drawn once, straight on and in daylight; the scene turns it, places it and lights it.
+A car is drawn once, straight on and in daylight; `scenes` then turns, places and lights it.
 """
 
 from dataclasses import dataclass
@@ -44,7 +44,8 @@ class View(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class DrawnCar:
-    """The sheet, what of it is car (0 to 255), and where things are on it."""
+    """A picture of a car (`sheet`), the mask of its pixels (255 inside the car, 0 outside), and
+    positions in that picture in pixels; `outline` is (left, top, right, bottom)."""
 
     sheet: Picture
     mask: npt.NDArray[np.uint8]

@@ -1,4 +1,4 @@
-"""Films as cameras send them: encoded once, so that many may watch on few cores."""
+"""Encoded films as streams of timed frames, so that a server need not encode for each viewer."""
 
 import io
 from collections.abc import Iterator, Sequence
@@ -18,7 +18,10 @@ CODEC = {"crf": "18", "preset": "ultrafast", "tune": "zerolatency"}
 
 @dataclass(frozen=True)
 class Access:
-    """One encoded frame: its NAL units, when it is sent and what moment it shows, in ticks."""
+    """One encoded frame: its NAL units, and the times at which to send it and to show it.
+
+    Times are in ticks (`TICKS_A_SECOND`) from the start of the film.
+    """
 
     units: tuple[bytes, ...]
     sent: int
@@ -27,18 +30,18 @@ class Access:
 
 @dataclass(frozen=True)
 class Clip:
-    """A film as it is sent, over and over: `length` ticks a round."""
+    """An encoded film to be sent in a loop; `length` is its duration in ticks."""
 
     frames: tuple[Access, ...]
     length: int
     codec: Codec = CODECS["h264"]
 
     def description(self) -> str:
-        """What decoders are told before the first frame, as in an SDP."""
+        """The SDP lines that describe the codec, with its parameter sets if the film has any."""
         return self.codec.describe(unit for frame in self.frames for unit in frame.units)
 
     def without_parameters(self) -> "Clip":
-        """The same film, but nobody is told what is needed to decode it."""
+        """This clip without its parameter sets (SPS, PPS, VPS), so that it cannot be decoded."""
         frames = (replace(frame, units=self._pictures_of(frame)) for frame in self.frames)
         return replace(self, frames=tuple(frames))
 
@@ -55,7 +58,11 @@ def film_of(
     codec: str = "h264",
     options: dict[str, str] | None = None,
 ) -> bytes:
-    """An MP4 of BGR pictures [h,w,3] of one size."""
+    """Encode BGR pictures [h, w, 3], all of one size, as an MP4 file and return its bytes.
+
+    `rate` is in frames per second; every `key_every`th frame is a key frame; `options` are added to
+    the encoder's options.
+    """
     file = io.BytesIO()
     with av.open(file, "w", format="mp4") as output:
         chosen = {**CODEC, "g": str(key_every), **(options or {})}
@@ -71,7 +78,7 @@ def film_of(
 
 
 def looped(film: bytes | Path, *, rounds: int) -> bytes:
-    """The same H.264 film so many times in one MP4, not encoded again."""
+    """Repeat an H.264 film `rounds` times without re-encoding; return the bytes of the MP4."""
     file = io.BytesIO()
     with av.open(_source(film)) as container, av.open(file, "w", format="mp4") as output:
         stream = container.streams.video[0]
@@ -90,7 +97,7 @@ def looped(film: bytes | Path, *, rounds: int) -> bytes:
 
 
 def clip_of(film: bytes | Path) -> Clip:
-    """A film that is H.264 or H.265 in MP4 or MOV, not encoded again."""
+    """Read a film (H.264 or H.265 in MP4 or MOV) as a clip, without re-encoding it."""
     with av.open(_source(film)) as container:
         stream = container.streams.video[0]
         codec = CODECS[stream.codec_context.name]

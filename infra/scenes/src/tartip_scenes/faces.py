@@ -1,9 +1,10 @@
-"""Faces of people who do not exist, drawn from shapes: enough for a detector to find one.
+"""Draws faces of people who do not exist, realistic enough for a face detector to find them.
 
     face = draw_face(4)
     face.picture, face.box
 
-The same seed gives the same picture, byte for byte. Drawn people look alike, to models too.
+The same seed gives the same picture, byte for byte. Drawn faces look alike, to recognition models
+too.
 """
 
 from dataclasses import dataclass
@@ -39,7 +40,7 @@ class DrawnFace:
 
 
 def draw_face(seed: int) -> DrawnFace:
-    """Somebody from the front, in even light, [SIDE, SIDE, 3]."""
+    """Draw a random person's head and shoulders from the front, as BGR [SIDE, SIDE, 3]."""
     rng = np.random.default_rng(seed)
     person = _Person.random(rng)
     sheet = np.empty((SIDE * _FINER, SIDE * _FINER, 3), np.uint8)

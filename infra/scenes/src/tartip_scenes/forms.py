@@ -1,6 +1,7 @@
-"""The forms of plates as a table: what is written where, in which colours and sizes.
+"""The forms of registration plates: patterns of their texts, layouts, colours and sizes.
 
-Every Kazakh form is here, and foreign ones beside them. A text that fits a form can be made up.
+All Kazakh forms are in the table `FORMS`, and some foreign ones. Functions make up random texts
+that fit a form.
 """
 
 from collections.abc import Mapping
@@ -29,7 +30,7 @@ GOLD: Final[Colour] = (40, 205, 250)
 
 
 class PlateKind(StrEnum):
-    """The forms that can be drawn; the first ones are Kazakh."""
+    """The kinds of plates that can be drawn; `KAZAKH_KINDS` lists those of Kazakhstan."""
 
     PERSON = "person"
     ENTITY = "entity"
@@ -57,11 +58,12 @@ class PlateKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PlateForm:
-    """How one kind looks. `groups` are patterns: d digit, l letter, r region digit, else literal.
+    """The appearance of one kind of plate; `size` is (width, height) in pixels.
 
-    `others` are further patterns that occur; a sealed form may carry a round sticker or a dash
-    between its first groups. `rows` counts the groups of each row; no rows is one line. A
-    captioned form bears small print above its one line, a pictured one colours behind it.
+    `groups` is the pattern of the text: d is a digit, l a letter, rr a region code, any other
+    character itself; `others` are alternative patterns. `rows` gives the number of groups in each
+    row; if it is empty, there is one line. Plates may have round stickers or dashes between groups
+    (`sealed`), small print above the text (`captioned`) or a picture behind it (`pictured`).
     """
 
     groups: tuple[str, ...]
@@ -184,17 +186,20 @@ EU_COUNTRIES: Final = ("D", "PL", "SK", "CZ", "A", "F", "I", "LT", "LV", "H", "R
 
 
 def random_text(kind: PlateKind, rng: np.random.Generator) -> str:
-    """A made-up text that fits the kind's form."""
+    """A random text that fits this kind of plate."""
     return "".join(random_groups(FORMS[kind], rng))
 
 
 def alike_text(kind: PlateKind, rng: np.random.Generator) -> str:
-    """The same, of digits and letters that look alike wherever the form leaves a choice."""
+    """A random text that fits this kind of plate, from characters that readers confuse.
+
+    Wherever the pattern leaves a choice, it uses `LOOK_ALIKES`; region codes are random.
+    """
     return "".join(_random_group(group, rng, LOOK_ALIKES) for group in FORMS[kind].groups)
 
 
 def random_groups(form: PlateForm, rng: np.random.Generator) -> tuple[str, ...]:
-    """A made-up text that fits the form, as one string a group."""
+    """A random text that fits the form, as one string for each group."""
     groups = form.groups
     if form.others and rng.random() < 0.6:
         groups = form.others[int(rng.integers(len(form.others)))]
@@ -202,7 +207,8 @@ def random_groups(form: PlateForm, rng: np.random.Generator) -> tuple[str, ...]:
 
 
 def split(form: PlateForm, text: str, kind: PlateKind) -> tuple[str, ...]:
-    """A given text, parted as the form parts it; ValueError where its length fits none."""
+    """Split a text into the groups of the form, by length. Raises ValueError if its length fits
+    neither the form's pattern nor an alternative one. `kind` is named in the error."""
     known = [[len(group) for group in groups] for groups in (form.groups, *form.others)]
     lengths = next((sizes for sizes in known if sum(sizes) == len(text)), known[0])
     if len(text) != sum(lengths):
@@ -220,7 +226,7 @@ def _random_group(
 
 
 def varied(colour: Colour, rng: np.random.Generator, *, spread: int) -> Colour:
-    """The colour, each part of it moved by up to `spread`."""
+    """The colour with each channel changed at random by at most `spread`, within 0 to 255."""
     shift = rng.integers(-spread, spread + 1, 3)
     red, green, blue = (int(np.clip(c + s, 0, 255)) for c, s in zip(colour, shift, strict=True))
     return red, green, blue

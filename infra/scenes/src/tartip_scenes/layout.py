@@ -1,4 +1,4 @@
-"""Where things stand on a plate: the country's band, one line or rows, small print, stickers."""
+"""Draws the content of a plate: the country's band, the text in one line or rows, small print."""
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -20,7 +20,10 @@ from tartip_scenes.lettering import FONTS, draw_text, load_font
 def draw_band(
     pen: ImageDraw.ImageDraw, form: PlateForm, *, ink: Colour, rng: np.random.Generator
 ) -> int:
-    """Draw the country's band at the left; returns where the characters may begin."""
+    """Draw the form's country band, if any, at the left edge of the plate.
+
+    Returns the x coordinate, in pixels, where the text may begin.
+    """
     small = load_font(str(rng.choice(list(FONTS))), 30)
     height = form.size[1]
     if form.band == "flag":
@@ -47,7 +50,11 @@ def draw_line(
     left: int,
     rng: np.random.Generator,
 ) -> None:
-    """All groups side by side, the region in a box of its own where the form has one."""
+    """Draw the groups of a text in one line from `left` (x in pixels).
+
+    If the form has a boxed region, the last group (the region code) is drawn at the right, mostly
+    behind a dividing line.
+    """
     width, height = form.size
     top, bottom = rng.uniform(0.17, 0.26) * height, rng.uniform(0.78, 0.86) * height
     right = width - 16.0
@@ -115,7 +122,10 @@ def draw_rows(
     left: int,
     rng: np.random.Generator,
 ) -> None:
-    """The rows share the height evenly; only the first one makes room for the country's band."""
+    """Draw the groups of a text in the rows of the form, all of equal height.
+
+    `left` is the x in pixels where the first row begins, to the right of the country's band.
+    """
     width, height = form.size
     share = 0.8 * height / len(form.rows)
     apart = rng.uniform(8, 20)
@@ -144,7 +154,8 @@ def draw_captioned(
     ink: Colour,
     rng: np.random.Generator,
 ) -> None:
-    """A place's name in small print above, sometimes more of it below, the number between."""
+    """Draw the groups of a text in one line, with random small print (as a state's name) above it
+    and sometimes also below it."""
     width, height = sheet.size
     top, bottom = rng.uniform(0.28, 0.34) * height, rng.uniform(0.82, 0.9) * height
     prints = [(0.08 * height, top - 0.07 * height)]

@@ -1,4 +1,4 @@
-"""Letters and digits as stamping dies make them: fonts, and characters stretched into cells."""
+"""Draws the characters of a plate: fonts, and glyphs stretched to equal cells as if stamped."""
 
 from functools import lru_cache
 from pathlib import Path
@@ -31,7 +31,7 @@ GLYPH_SIZE: Final = 96
 
 @lru_cache(maxsize=64)
 def load_font(name: str, size: int) -> ImageFont.FreeTypeFont:
-    """A font by its file name, in pixels."""
+    """Load the font file `name` from `FONT_FOLDER`, at a size in pixels."""
     return ImageFont.truetype(FONT_FOLDER / name, size)
 
 
@@ -44,7 +44,10 @@ def draw_text(
     ink: Colour,
     rng: np.random.Generator,
 ) -> None:
-    """Stretch each character to the row's height in its own cell, as stamping dies do."""
+    """Draw a text into a box (left, top, right, bottom) of the sheet.
+
+    Each character gets a cell of equal width and is stretched to the box's full height.
+    """
     left, top, right, bottom = box
     cell = (right - left) / len(text)
     tall = max(2, int(bottom - top))

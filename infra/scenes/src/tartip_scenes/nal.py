@@ -1,6 +1,6 @@
-"""H.264 and H.265 as RTP carries them: kinds of NAL units, and fragments of large ones.
+"""Packs NAL units of H.264 (RFC 6184) and H.265 (RFC 7798) into RTP payloads.
 
-RFC 6184 and RFC 7798; what one stream needs of them that is described, set up and played.
+Implements only what `rtsp` needs to send one stream: types of NAL units, fragmentation, SDP lines.
 """
 
 import base64
@@ -12,7 +12,8 @@ PAYLOAD_BYTES = 1400
 
 
 class Codec(ABC):
-    """`parameters` names the kinds of NAL units without which nothing can be decoded, as in SDP."""
+    """A video codec as RTP carries it; `parameters` maps the types of NAL units that are parameter
+    sets to their names in SDP."""
 
     name: ClassVar[str]
     to_units: ClassVar[str]
@@ -21,18 +22,18 @@ class Codec(ABC):
 
     @abstractmethod
     def kind(self, unit: bytes) -> int:
-        """Of a NAL unit."""
+        """The type of a NAL unit, from its header."""
 
     @abstractmethod
     def fragments(self, unit: bytes) -> Iterator[bytes]:
-        """The payloads of a unit that is too large for one."""
+        """Yield the RTP payloads (fragmentation units) of a NAL unit too large for one payload."""
 
     def payloads(self, unit: bytes) -> Iterator[bytes]:
-        """A unit whole, or in fragments."""
+        """The RTP payloads of a NAL unit: the unit itself, or fragments if it is too large."""
         return iter((unit,)) if len(unit) <= PAYLOAD_BYTES else self.fragments(unit)
 
     def describe(self, units: Iterable[bytes]) -> str:
-        """The lines of an SDP about the codec; no word of parameters that are in no unit."""
+        """The SDP lines (rtpmap, fmtp) of a stream, with the parameter sets found in `units`."""
         found: dict[int, str] = {}
         for unit in units:
             if self.kind(unit) in self.parameters:

@@ -1,7 +1,7 @@
-"""Draws registration plates with known text: every Kazakh form, and foreign ones beside them.
+"""Draws registration plates with known text: all Kazakh forms, and some foreign ones.
 
-Pictures are BGR as OpenCV keeps them. The same generator state gives the same plate, so a seed is
-all that a test or a training set has to record. Corners run clockwise from the top left.
+Pictures are BGR. The same state of the random generator gives the same plate. Corners are listed
+clockwise from the top left.
 """
 
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ _INKS: Final[tuple[Colour, ...]] = ((120, 40, 20), (40, 30, 150), (60, 90, 20), 
 
 @dataclass(frozen=True, slots=True)
 class DrawnPlate:
-    """A plate seen straight on, with the truth about it."""
+    """A picture of a plate seen straight on, with its true text and kind."""
 
     picture: Picture
     text: str
@@ -33,7 +33,7 @@ class DrawnPlate:
 
     @property
     def corners(self) -> Corners:
-        """Outer corners of the plate in its own picture."""
+        """The corners of the whole picture [4, 2] as (x, y) in pixels, clockwise from top left."""
         height, width = self.picture.shape[:2]
         return np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
 
@@ -45,7 +45,8 @@ def draw_plate(
     text: str | None = None,
     fonts: tuple[str, ...] = FONTS,
 ) -> DrawnPlate:
-    """Draw `text` (or a random one) as a plate of `kind`; details vary with the generator."""
+    """Draw `text` (random if None) as a plate of this kind; font, colours and layout vary at
+    random. Raises ValueError if the length of the text does not fit the kind."""
     form = FORMS[kind]
     groups = random_groups(form, rng) if text is None else split(form, text, kind)
     width, height = form.size

@@ -1,9 +1,9 @@
-"""Draws the golden probes: pictures of known truth that go through the live path every hour.
+"""Draws the golden probes: pictures with known content that the inference gateway checks hourly.
 
     python -m tartip_scenes.probes services/inference-gateway/src/inference_gateway/probes/pictures
 
-The pictures are kept in the repository: a change of the drawing must not move what is measured by
-them. Drawn anew they must pass once more (`services/inference-gateway/tests/component`).
+The pictures are committed, so that a change of the drawing code does not change what they measure.
+If they are drawn again, the tests in `services/inference-gateway/tests/component` must pass.
 """
 
 import json
@@ -42,7 +42,8 @@ Box = tuple[float, float, float, float]
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """One picture and what is in it; the boxes are x, y, width, height in its pixels."""
+    """The truth about one probe picture (`picture` is its file name): a car's plate, an object's
+    label and box, a person's name and face box. Boxes are (x, y, width, height) in pixels."""
 
     picture: str
     plate: str = ""

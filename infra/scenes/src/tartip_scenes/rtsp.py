@@ -1,7 +1,7 @@
-"""A small RTSP server for tests and measurements: films over and over, and faults on demand.
+"""A small RTSP server for tests and measurements: plays films in a loop, with faults on demand.
 
-What RFC 2326 (RTSP over TCP, RTP between its lines or over UDP) asks of one stream that is
-described, set up and played.
+Implements only what a client needs to play one stream (RFC 2326: OPTIONS, DESCRIBE, SETUP, PLAY);
+RTP is interleaved in the RTSP connection or sent over UDP.
 """
 
 import base64
@@ -27,7 +27,7 @@ UNAUTHORIZED = 'WWW-Authenticate: Basic realm="camera"'
 
 
 class Fault(Enum):
-    """What a stream does instead of going on."""
+    """The ways in which a stream can fail; NONE means that it plays normally."""
 
     NONE = "none"
     # The connection stays, and nothing comes any more.
@@ -53,7 +53,10 @@ def right(shown: int, _: float) -> int:
 
 
 def spiking(ahead_seconds: float, *, every_seconds: float = 3.0) -> Stamps:
-    """Single frames are stamped ahead."""
+    """Return a time stamp function that adds `ahead_seconds` to the stamps of a few frames.
+
+    These are the frames sent within 0.12 s, once in every `every_seconds`.
+    """
 
     def stamp(shown: int, elapsed: float) -> int:
         is_spike = every_seconds - 1 <= elapsed % every_seconds < every_seconds - 0.88
@@ -63,7 +66,8 @@ def spiking(ahead_seconds: float, *, every_seconds: float = 3.0) -> Stamps:
 
 
 def jumping(by_seconds: float, *, after_seconds: float) -> Stamps:
-    """From a moment on all are stamped ahead, or back."""
+    """Return a time stamp function that adds `by_seconds` (which may be negative) to the stamps of
+    all frames sent `after_seconds` or more after the start."""
 
     def stamp(shown: int, elapsed: float) -> int:
         return shown + round(by_seconds * TICKS_A_SECOND) * (elapsed >= after_seconds)
@@ -92,7 +96,11 @@ class _Camera:
 
 
 class RtspServer:
-    """Serves a clip under any path, or one of its own under a path; a thread a connection."""
+    """An RTSP server on a free loopback port, with one thread for each connection.
+
+    It serves one clip under every path, unless `put` sets another for a path. `film` is a clip, or
+    BGR pictures that are encoded at `rate` frames per second.
+    """
 
     def __init__(self, film: "Clip | Sequence[Any]", *, rate: int = 10, key_every: int = 5) -> None:
         clip = film if isinstance(film, Clip) else None
@@ -116,19 +124,22 @@ class RtspServer:
         self._camera(path).clip = clip
 
     def break_down(self, path: str, fault: Fault) -> None:
-        """From now on, those who watch already included; Fault.NONE heals new connections."""
+        """Set the fault of a path, for new connections and those already playing.
+
+        Fault.NONE removes it, but connections that the fault has closed stay closed.
+        """
         self._camera(path).fault = fault
 
     def stamp(self, path: str, stamps: Stamps) -> None:
-        """Time stamps of this kind from now on."""
+        """Set the function that gives the RTP time stamps of a path from now on."""
         self._camera(path).stamps = stamps
 
     def guard(self, path: str, password: str) -> None:
-        """Whoever comes without this "user:password" is refused."""
+        """Require basic authentication for a path; `password` is "user:password", "" for none."""
         self._camera(path).password = password
 
     def refuse_tcp(self, path: str) -> None:
-        """The pictures go out over UDP alone."""
+        """Serve a path over UDP only; clients that ask for TCP get status 461."""
         self._camera(path).over_udp = True
 
     def stop(self) -> None:

@@ -1,6 +1,6 @@
-"""Road scenes with a car that carries a known plate: what a camera over the road would send.
+"""Draws road scenes with a car whose plate is known, as a camera above the road would see them.
 
-The same seed and wishes give the same picture, byte for byte, and the truth about it:
+The same seed and arguments give the same picture, byte for byte, and the truth about it:
 
     scene = draw_scene(7, text="453DXA12", light=Light.NIGHT, signal=Signal.RED)
     scene.jpeg, scene.truth.text, scene.truth.corners, scene.truth.vehicle
@@ -44,7 +44,10 @@ class Light(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Truth:
-    """What is really in the picture; boxes are (x, y, width, height) in its pixels."""
+    """The true content of a drawn scene: the plate's text, kind and corners, the car's box, etc.
+
+    Boxes are (x, y, width, height) in pixels; corners are (x, y), clockwise from the top left.
+    """
 
     text: str
     kind: PlateKind
@@ -80,7 +83,7 @@ def draw_scene(
     signal: Signal = Signal.NONE,
     fonts: tuple[str, ...] = FONTS,
 ) -> Scene:
-    """One picture; what is not wished for is chosen by the seed."""
+    """Draw one scene; `text`, `view` and `light` are random (by the seed) if None."""
     rng = np.random.default_rng(seed)
     stage = _Stage.random(
         rng, text=text, kind=kind, view=view, light=light, signal=signal, fonts=fonts
@@ -97,7 +100,10 @@ def draw_film(
     light: Light | None = None,
     signal: Signal = Signal.NONE,
 ) -> Iterator[Scene]:
-    """The same car in the same street, coming nearer from frame to frame."""
+    """Yield the frames of a film in which a car, seen from the front, comes nearer.
+
+    `text` and `light` are random (by the seed) if None.
+    """
     rng = np.random.default_rng(seed)
     stage = _Stage.random(
         rng, text=text, kind=kind, view=View.FRONT, light=light, signal=signal, fonts=FONTS

@@ -1,6 +1,7 @@
-"""Streets: sky, mountains or houses, a road with markings, and a traffic light where one is wanted.
+"""Draws streets: sky, mountains, houses, trees, a road with markings, optionally a traffic light.
 
-The vanishing point lies in the upper part of the picture; the camera hangs over the right lane.
+The view is that of a camera above the right lane, with the vanishing point in the upper part of the
+picture.
 """
 
 from enum import StrEnum
@@ -40,7 +41,7 @@ _HOUSES: Final[tuple[Colour, ...]] = (
 
 
 def street(rng: np.random.Generator, *, signal: Signal) -> Picture:
-    """A street without vehicles, by day."""
+    """Draw a random street by day, without vehicles, as BGR [HEIGHT, WIDTH, 3]."""
     picture = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
     horizon = int(rng.integers(150, 230))
     vanishing = float(rng.uniform(0.42, 0.58) * WIDTH)

@@ -1,4 +1,4 @@
-"""What happens to a plate on the road: bolts, mud and snow, and how it hangs in a picture."""
+"""Adds bolts, mud and snow to a plate, and pastes a plate into a scene."""
 
 import cv2
 import numpy as np
@@ -8,7 +8,10 @@ from tartip_scenes.plates import Corners, DrawnPlate
 
 
 def soil(picture: Picture, rng: np.random.Generator, *, strength: float) -> Picture:
-    """Bolts, mud and snow on a plate; strength 0 leaves it clean, 1 is a winter road."""
+    """Return a copy of a plate's picture with random bolts, and with spots of mud and snow.
+
+    The mean number of spots is 3 * `strength`: 0 means none, 1 is like a winter road.
+    """
     soiled = picture.copy()
     height, width = soiled.shape[:2]
     for _ in range(int(rng.choice([0, 0, 2, 4]))):
@@ -30,7 +33,10 @@ def soil(picture: Picture, rng: np.random.Generator, *, strength: float) -> Pict
 def paste_plate(
     scene: Picture, plate: DrawnPlate, corners: Corners, *, light: float = 1.0
 ) -> Picture:
-    """The scene with the plate warped onto `corners` (pixels of the scene)."""
+    """Return a copy of the scene with the plate warped onto `corners` [4, 2] (pixels in the scene).
+
+    `light` is a factor for the plate's brightness.
+    """
     height, width = scene.shape[:2]
     source = plate.corners
     face = plate.picture

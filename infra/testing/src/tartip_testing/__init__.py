@@ -1,1 +1,1 @@
-"""Fixtures for tests on real parts: engines, a whole mesh, one service, an RTSP server."""
+"""Test fixtures that run PostgreSQL and NATS, a whole mesh, one service or an RTSP server."""

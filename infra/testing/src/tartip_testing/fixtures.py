@@ -1,7 +1,7 @@
-"""Fixtures for tests on real parts: `postgres`, `nats` and `mesh`, each in a folder of its own.
+"""Test fixtures that run real parts: `engines` (also named `postgres` and `nats`), and `mesh`.
 
-A root conftest includes them with `pytest_plugins = ["tartip_testing.fixtures"]`. `postgres` and
-`nats` share one supervisor.
+Each of the two runs once per test session, in a temporary folder. A root conftest includes them
+with `pytest_plugins = ["tartip_testing.fixtures"]`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from tartip_testing.mesh import RunningTestMesh, running_mesh_in
 
 @pytest.fixture(scope="session")
 def engines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningTestMesh]:
-    """Only PostgreSQL with all roles and schemas, and NATS with all users and streams."""
+    """A running mesh without services and Triton: PostgreSQL with all roles and schemas, and NATS
+    with all users and streams."""
     home = tmp_path_factory.mktemp("engines")
     yield from running_mesh_in(home, without=("services", "triton"))
 

@@ -1,8 +1,8 @@
 """Serves films with GStreamer's RTSP server; run by the system's Python, which has its bindings.
 
-A line "path file" on standard input adds an H.264 MP4; the reply is "ready path". The first line of
-output is the port. Debian: gir1.2-gst-rtsp-server-1.0, python3-gi, and the good and
-bad plug-ins.
+The first line of output is the port. A line "path file" on standard input adds an H.264 MP4 file
+under that RTSP path; the reply is "ready path". Needs Debian's gir1.2-gst-rtsp-server-1.0,
+python3-gi, and GStreamer's good and bad plug-ins.
 """
 
 import sys

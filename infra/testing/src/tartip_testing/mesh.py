@@ -39,7 +39,8 @@ _SERVICE_NAMES = tuple(service.name for service in SERVICES)
 
 @dataclass(frozen=True, kw_only=True)
 class RunningTestMesh:
-    """A mesh, or its engines alone, that a test can inspect, kill and wait for."""
+    """A running mesh, or only its PostgreSQL and NATS, with methods for tests to inspect it, kill
+    its parts and wait for it."""
 
     home: DataDir
     ports: Ports
@@ -56,8 +57,8 @@ class RunningTestMesh:
 
     @property
     def database(self) -> Database:
-        """The database, whose `owner_url(schema)`, `runtime_url(schema)` and `url` (that of the
-        provisioner) are addresses to connect to."""
+        """The mesh's PostgreSQL. Addresses to connect to are `owner_url(schema)`,
+        `runtime_url(schema)` and `url` (as the provisioner)."""
         return self.description.database
 
     @property
@@ -77,7 +78,8 @@ class RunningTestMesh:
         return self.description.services.environment(service_named(service))
 
     def owner_environment(self, service: str) -> dict[str, str]:
-        """The environment for `python -m <service> migrate`, which is the schema's owner."""
+        """The environment for `python -m <service> migrate`, with the address of the database for
+        the owner of the service's schema."""
         schema = service_named(service).schema
         assert schema is not None
         url = self.database.owner_url(schema)

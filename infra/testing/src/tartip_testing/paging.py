@@ -14,11 +14,11 @@ Read = Callable[[Any], Awaitable[Any]]
 async def assert_token_is_bound(
     read: Read, request: Any, *, by_others: Read | None = None, other_query: Any = None
 ) -> None:
-    """Read two pages of one row each; assert that the page token is refused to another caller and
-    for another query.
+    """Assert that a page token works for the same query, but not for another caller or query.
 
     `read` and `by_others` send a list request as two callers who may both use the method;
-    `other_query` is a request like `request` under another filter.
+    `other_query` is `request` with another filter. Without `by_others` or `other_query`, that case
+    is not tested. `request` must match at least two rows.
     """
     first = await read(_page(request, 1, ""))
     token = first.next_page_token

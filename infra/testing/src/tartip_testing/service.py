@@ -1,4 +1,4 @@
-"""One service as a separate process on real engines, for its component tests."""
+"""Runs one service as a separate process, with real PostgreSQL and NATS, for component tests."""
 
 from __future__ import annotations
 

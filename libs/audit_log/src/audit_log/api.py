@@ -1,7 +1,8 @@
-"""The servicer of `tartip.audit.v1`: heads, entries, proofs, and attempts to open hidden records.
+"""The servicer of `tartip.audit.v1`: tree heads, entries, proofs, attempts to open hidden records.
 
-A reader gets the open entries of their regions in full. The tree covers all entries, so a verifier
-also gets the leaf hashes of the hidden entries. Each reading is audited in the same log.
+A reader gets the content of the entries of their regions that auditors may read. As the Merkle tree
+covers all entries, a verifier also gets the leaf hashes of the others. Reading is audited in the
+same log.
 """
 
 import re
@@ -37,7 +38,7 @@ POLICY = {
 
 
 class NothingSealed(Refusal):
-    """No entry of the log has been sealed yet."""
+    """No entry of the log has been added to the signed tree (sealed) yet."""
 
     kind = Kind.STATE
     code = "NOTHING_SEALED"
@@ -69,7 +70,7 @@ class AuditApi(audit_pb2_grpc.AuditServicer):
     async def GetHead(
         self, request: audit_pb2.GetHeadRequest, context: grpc.aio.ServicerContext
     ) -> audit_pb2.GetHeadResponse:
-        """Return the newest signed head. Raises NothingSealed."""
+        """Return the newest signed tree head. Raises NothingSealed if there is none yet."""
         async with self._db.begin(SYSTEM) as tx:
             head = await newest_head(tx)
         if head is None:
@@ -108,7 +109,11 @@ class AuditApi(audit_pb2_grpc.AuditServicer):
     async def ListAttempts(
         self, request: audit_pb2.ListAttemptsRequest, context: grpc.aio.ServicerContext
     ) -> audit_pb2.ListAttemptsResponse:
-        """Return others' refused attempts, newest first. Raises BadRequest or PageTokenWrong."""
+        """Return a page of the attempts to open hidden records, newest first.
+
+        The caller's own attempts, and those in regions that the caller may not see, are left out.
+        Raises BadRequest or PageTokenWrong.
+        """
         caller = current_caller()
         page = self._pages.read(request, caller)
         before = _position_in(page.spec.after)

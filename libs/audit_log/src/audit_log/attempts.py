@@ -52,7 +52,9 @@ class Attempts:
     ) -> AsyncIterator[None]:
         """Run a block; if it raises one of `refusals`, record an attempt and re-raise the refusal.
 
-        `asked` is the requested record as "type:id". A service's own requests are not recorded.
+        `asked` is the requested record as "type:id"; `find` looks it up among all records, also
+        those hidden from the caller. Requests that a service makes for no operator are not
+        recorded.
         """
         try:
             yield

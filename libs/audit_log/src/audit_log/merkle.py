@@ -1,4 +1,4 @@
-"""Merkle trees of RFC 9162 section 2.1: roots, inclusion and consistency proofs. Pure.
+"""Merkle trees of RFC 9162 section 2.1: roots, inclusion and consistency proofs, as pure functions.
 
 Hashes are SHA-256, 32 bytes; leaves are given as their hashes. A `Subtree` is perfect: its 2**level
 leaves begin at the leaf with index `index * 2**level`. A "frontier" is the list of roots of the
@@ -33,7 +33,7 @@ def leaf_hash(entry: bytes) -> bytes:
 
 
 def node_hash(left: bytes, right: bytes) -> bytes:
-    """The hash of the node above two nodes or leaves."""
+    """The hash of an inner node, from the hashes of its two children."""
     return hashlib.sha256(b"\x01" + left + right).digest()
 
 
@@ -70,9 +70,10 @@ def root(leaves: Iterable[bytes]) -> bytes:
 
 
 def inclusion_path(index: int, size: int) -> list[Leaves]:
-    """The ranges whose roots prove that leaf `index` is in a tree of `size` (RFC 9162, 2.1.3.1).
+    """The ranges of leaves whose roots prove that leaf `index` is in a tree of `size` leaves.
 
-    They are ordered from the leaf's sibling up to the root's child. Requires 0 <= index < size.
+    As in RFC 9162, 2.1.3.1: ordered from the leaf's sibling up to the root's child. Requires
+    0 <= index < size.
     """
     path, whole = [], Leaves(0, size)
     while whole.end - whole.start > 1:
@@ -84,9 +85,10 @@ def inclusion_path(index: int, size: int) -> list[Leaves]:
 
 
 def consistency_path(first: int, second: int) -> list[Leaves]:
-    """The ranges whose roots prove that a tree of `second` leaves extends one of `first` (2.1.4.1).
+    """The ranges of leaves whose roots prove that a tree of `second` leaves extends one of `first`.
 
-    Requires 0 <= first <= second. The list is empty if `first` is 0 or equals `second`.
+    As in RFC 9162, 2.1.4.1. Requires 0 <= first <= second. The list is empty if `first` is 0 or
+    equals `second`.
     """
     if first in (0, second):
         return []
@@ -102,12 +104,15 @@ def consistency_path(first: int, second: int) -> list[Leaves]:
 
 
 def subtrees(path: Iterable[Leaves]) -> set[Subtree]:
-    """The perfect subtrees whose roots `resolve` needs for this path."""
+    """The perfect subtrees that make up the ranges of a path; `resolve` needs their roots."""
     return {subtree for leaves in path for subtree in _perfect(leaves)}
 
 
 def resolve(path: Iterable[Leaves], roots: Mapping[Subtree, bytes]) -> list[bytes]:
-    """The root of each range of a path. Raises KeyError if `roots` lacks a subtree of the path."""
+    """The root of each range of a path, computed from the roots of the perfect subtrees.
+
+    Raises KeyError if `roots` lacks one of `subtrees(path)`.
+    """
     return [root_of([roots[subtree] for subtree in _perfect(leaves)]) for leaves in path]
 
 

@@ -7,8 +7,13 @@ from chassis.audit_entry import OPEN, AuditEntry
 
 @dataclass(frozen=True)
 class AuditRules:
-    """What auditors may read in the log of one service. By default no type of object is hidden from
-    them, and attempts to open confidential objects are not recorded."""
+    """What auditors may read in the log of one service, and whether attempts are recorded.
+
+    Auditors may read an entry whose class is OPEN. They may also read an entry without a class,
+    unless its type of object is in `hidden_unclassified`. `records_attempts` tells whether the
+    service records attempts to open hidden records. By default no type is hidden, and no attempt is
+    recorded.
+    """
 
     # Types of objects whose entries without a class (older ones) are hidden from auditors.
     hidden_unclassified: frozenset[str] = frozenset()

@@ -1,9 +1,9 @@
 """The sealer of the audit log, which adds entries to a signed Merkle tree.
 
-`Tx.audit` writes entries in the transaction of the effect that they record. One sealer per schema
-assigns leaf indices to waiting entries, stores the roots of the subtrees that these entries
-complete, and signs the new head. A head commits to the number and content of all entries, so that
-changing, dropping or inserting an entry is detected. `api` serves the log.
+`Tx.audit` writes an entry in the same transaction as the change that the entry records. One sealer
+per schema then assigns leaf indices to the waiting entries, stores the roots of the subtrees that
+they complete, and signs a new tree head. A head commits to the number and content of all entries,
+so that a changed, removed or inserted entry is detected. `api` serves the log.
 """
 
 import asyncio

@@ -61,10 +61,10 @@ class User:
 
 @dataclass(frozen=True)
 class Topology:
-    """The streams, consumers and users of NATS in two accounts: that of the mesh, and that of the
-    live feed, which gets only the subjects of its streams.
+    """The streams, consumers and users of NATS, in two accounts: the mesh's and the live feed's.
 
-    Events are exported to the feed as they are published; nothing is exported back.
+    The mesh's account exports the subjects of `feed_streams` to the feed's account, and nothing is
+    exported in the other direction.
     """
 
     streams: tuple[StreamConfig, ...]

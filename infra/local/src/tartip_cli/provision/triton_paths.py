@@ -1,8 +1,8 @@
-"""The files that Triton reads, and the user that it runs as.
+"""The Unix user that Triton runs as, and paths of programs and models that this user can read.
 
-As root, the mesh runs Triton as a separate user that owns nothing but a folder with its
-certificate. If that user cannot access the checkout or its Python, it gets copies under
-/var/lib/tartip that only root can write: the programs once per version, the models once per seal.
+If the mesh runs as root, it runs Triton as a separate user that owns only a folder with its
+certificate. If that user cannot read Triton's virtual environment, its Python or the models, copies
+are made under /var/lib/tartip, which only root can write.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _NOT_RUN = ("site-packages", "dist-packages", "test", "idlelib", "config-*", "en
 
 @dataclass(frozen=True)
 class TritonPaths:
-    """The folders that Triton's command and environment name."""
+    """The folders from which Triton runs: Python packages, shared libraries, models, programs."""
 
     packages: Path
     libraries: tuple[Path, ...]
@@ -48,9 +48,9 @@ class TritonPaths:
 
 
 def triton_user() -> UnixUser | None:
-    """The user for Triton if the mesh runs as root: `tartip-triton`, or an unused number.
+    """The Unix user that Triton runs as: `tartip-triton` if it exists, otherwise an unused user id.
 
-    None if the mesh does not run as root. Raises Failure if no number is free.
+    None if this process is not root. Raises Failure if no user id is free.
     """
     if os.geteuid() != 0:
         return None
@@ -66,12 +66,15 @@ def triton_user() -> UnixUser | None:
 
 
 def own_folder(home: DataDir, user: UnixUser | None) -> Path:
-    """The folder for Triton's certificate, which Triton's user owns; one for each data folder."""
+    """The folder for Triton's certificate, different for each data folder `home`.
+
+    Without a separate user for Triton (None), it is the `run` folder in `home`.
+    """
     return home.run if user is None else _REACHABLE / f"{home.identity()}.triton"
 
 
 def make_own(folder: Path, user: UnixUser) -> None:
-    """Create the folder, private to the user."""
+    """Create the folder, owned by the user and accessible only to it. Raises Failure."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         _REACHABLE.chmod(0o755)
@@ -81,8 +84,11 @@ def make_own(folder: Path, user: UnixUser) -> None:
 
 
 def paths_for(folder: Path, user: UnixUser | None) -> TritonPaths:
-    """Return paths that this user can access: those in `folder` (`.triton`) or, if it cannot access
-    them, those of the copies that `fill` makes."""
+    """Return the paths from which Triton runs as `user`; nothing is copied yet.
+
+    They lie in `folder` (`.triton`) or, if the user cannot read it, where `fill` puts copies.
+    Raises Failure if Triton is not set up in `folder`.
+    """
     packages, python = _packages(folder), (folder / "venv/bin/python").resolve()
     reached = (packages, folder / MODELS, folder / "libpython", _library_of(python))
     root, models = folder, folder / MODELS

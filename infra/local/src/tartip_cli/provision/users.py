@@ -1,4 +1,4 @@
-"""The Unix users that parts run as if the supervisor is root."""
+"""Unprivileged Unix users for parts of the mesh, needed if the supervisor runs as root."""
 
 from __future__ import annotations
 

@@ -95,7 +95,7 @@ class Vehicle:
 
 
 def made_up(count: int = COUNT, *, seed: int = _SEED) -> list[Vehicle]:
-    """Made-up vehicles, the same list for the same seed; each plate once."""
+    """Generate `count` random vehicles with distinct plates; the same seed gives the same list."""
     rng = random.Random(seed)
     by_plate: dict[str, Vehicle] = {}
     while len(by_plate) < count:
@@ -105,13 +105,16 @@ def made_up(count: int = COUNT, *, seed: int = _SEED) -> list[Vehicle]:
 
 
 def write(path: Path, vehicles: list[Vehicle]) -> None:
-    """Write the file that the fines service reads: the records of owners by plate."""
+    """Write the register file that the fines service reads: JSON with the ownership records of each
+    plate."""
     _write(path, {vehicle.plate: _records(vehicle) for vehicle in vehicles})
 
 
 def read(path: Path) -> Iterator[Vehicle]:
-    """Yield the vehicles in the file with their current owner. Plates without a current owner, or
-    with several, are left out."""
+    """Yield the vehicles of a register file with their current owners.
+
+    Plates without exactly one dated current owner are left out.
+    """
     for plate, value in json.loads(path.read_text()).items():
         records = value if isinstance(value, list) else [value]
         current = [record for record in records if record.get("until") is None]
@@ -120,9 +123,10 @@ def read(path: Path) -> Iterator[Vehicle]:
 
 
 def complete(path: Path) -> int:
-    """Add dates of ownership to the made-up records of an older register; returns their number.
+    """Add dates of ownership to made-up records written before records had dates; return how many
+    were changed.
 
-    Records from elsewhere and unreadable files stay unchanged: fines that need them are held.
+    Records that differ from the made-up ones, and unreadable files, stay unchanged.
     """
     try:
         content = json.loads(path.read_text())
@@ -190,7 +194,8 @@ def synthetic_bin(rng: random.Random) -> str:
 
 
 def check_digit(body: str) -> int | None:
-    """The check digit for the first eleven digits of an IIN or BIN; None if there is none."""
+    """The check digit for the first eleven digits of an IIN or BIN; None if these digits cannot
+    have one."""
     for weights in _WEIGHTS:
         key = sum(int(digit) * weight for digit, weight in zip(body, weights, strict=True)) % 11
         if key < 10:

@@ -1,4 +1,4 @@
-"""Parts at run time: they are started, probed, restarted with growing pauses, and stopped."""
+"""Starts, probes, restarts (with growing pauses) and stops the parts of the mesh."""
 
 from __future__ import annotations
 
@@ -46,7 +46,8 @@ OnChange = Callable[[str, State], None]
 
 
 class Watched(ABC):
-    """A supervised part with its state. `was_ready` is set when the part first becomes ready."""
+    """A supervised part of the mesh and its state; `was_ready` is set when the part becomes ready
+    for the first time."""
 
     def __init__(self, part: Part | OutsidePart, on_change: OnChange) -> None:
         self.part = part
@@ -67,7 +68,10 @@ class Watched(ABC):
 
     @abstractmethod
     async def keep(self) -> None:
-        """Start the part, or wait for an external one, and watch it until it is stopped."""
+        """Start the part (or wait until an external one answers) and watch it until it is stopped.
+
+        Raises Failure if the part never becomes ready.
+        """
 
     async def stop(self, *, at_once: bool = False) -> None:
         self._become(State.STOPPED)
@@ -96,7 +100,8 @@ class Watched(ABC):
 
 
 class WatchedOutsidePart(Watched):
-    """An external part: provisioned whenever it becomes available, never started or stopped."""
+    """A part that runs outside the mesh: it is probed and, whenever it becomes available,
+    provisioned, but never started or stopped."""
 
     async def keep(self) -> None:
         self._become(State.STARTING)

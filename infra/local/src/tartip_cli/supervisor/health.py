@@ -18,7 +18,7 @@ async def answers(probe: Probe) -> bool:
 
 
 async def verdict_of(probe: Probe) -> bool | None:
-    """The probe's answer; None if it raised an error or timed out. A Failure is passed on."""
+    """The probe's answer; None if it timed out or raised an error. A Failure is re-raised."""
     try:
         return await asyncio.wait_for(probe(), PROBE_SECONDS)
     except Failure:

@@ -1,4 +1,4 @@
-"""The lock of a data folder for one supervisor, and cleaning up after a killed one."""
+"""Lets only one supervisor run in a data folder, and cleans up after one that was killed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _ORPHAN_SECONDS = 10.0
 
 @dataclass(frozen=True, kw_only=True)
 class RunningMesh:
-    """What commands need to know about the mesh that runs from a data folder."""
+    """The running mesh of a data folder: the supervisor's pid, the ports and the clock offset."""
 
     pid: int
     port_base: int
@@ -28,14 +28,17 @@ class RunningMesh:
     clock_offset_seconds: float = 0.0
 
     def share_clock(self) -> None:
-        """Use the clock of the running mesh in this process from now on."""
+        """Move this process's clock by the running mesh's offset, so that both show equal times."""
         from chassis.clock import move_clock
 
         move_clock(dt.timedelta(seconds=self.clock_offset_seconds))
 
 
 class Lock:
-    """A file lock, held while the supervisor runs; the kernel releases it when the process ends."""
+    """The lock of a data folder, held by its supervisor while it runs.
+
+    It is a file lock, which the kernel releases when the process ends.
+    """
 
     def __init__(self, home: DataDir) -> None:
         self._home = home
@@ -81,7 +84,8 @@ def is_locked(home: DataDir) -> bool:
 
 
 def running_mesh(home: DataDir) -> RunningMesh | None:
-    """Return what is known of the mesh that runs from this folder; None if none does."""
+    """Return the mesh that runs from this data folder; None if none runs, or if its description
+    cannot be read."""
     if not is_locked(home):
         return None
     try:

@@ -1,4 +1,4 @@
-"""Processes: their identity, the memory and processor time of a process tree, and ending them."""
+"""Identifies and ends processes, and measures the memory and CPU time of process trees."""
 
 from __future__ import annotations
 
@@ -54,7 +54,10 @@ def signal_group(pid: int, number: int) -> None:
 
 
 async def end(process: ProcessId, *, first: int, grace_seconds: float) -> None:
-    """Signal a process, wait, then kill it; another process that reuses the pid is not touched."""
+    """Send a process the signal `first`, wait up to `grace_seconds`, then kill its process group.
+
+    Does nothing if the process has ended before, even if another process has its pid by now.
+    """
     if not process.alive():
         return
     with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -66,7 +69,10 @@ async def end(process: ProcessId, *, first: int, grace_seconds: float) -> None:
 
 
 def tree_pss_bytes(root: int) -> int:
-    """The proportional set size of a process tree in bytes: shared pages count once."""
+    """The proportional set size (PSS) of a process and its descendants in bytes.
+
+    A page that several of them share is counted once.
+    """
     return sum(_pss_bytes(process) for process in _tree(root))
 
 

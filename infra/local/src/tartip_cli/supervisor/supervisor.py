@@ -69,7 +69,7 @@ class Supervisor:
             lock.release()
 
     def status(self) -> dict[str, object]:
-        """The status, in the shape of `tartip status --json`."""
+        """The state of all parts and the services' clock, as `tartip status --json` prints them."""
         own = {
             "name": SUPERVISOR,
             "state": State.READY,

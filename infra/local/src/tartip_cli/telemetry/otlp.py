@@ -1,6 +1,7 @@
-"""The embedded OTLP receiver (HTTP, protobuf, gzip): stores spans, logs and the last metrics.
+"""The embedded OTLP receiver (HTTP, protobuf, gzip): stores spans, logs and the newest metrics.
 
-It replaces a collector on one machine; with `OTEL_EXPORTER_OTLP_ENDPOINT` set it does not run.
+It takes the place of an OpenTelemetry collector; it does not run if `OTEL_EXPORTER_OTLP_ENDPOINT`
+is set.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ class Refused(Exception):
 
 
 class Receiver:
-    """Receives OTLP over HTTP: stores spans and logs in files, keeps the last metrics in memory."""
+    """Receives OTLP over HTTP; stores spans and logs in files, the newest metrics in memory."""
 
     def __init__(self, spans: SpanFiles, logs_to: SpanFiles) -> None:
         self._spans = spans

@@ -1,4 +1,7 @@
-"""Telemetry on disk as OTLP JSON lines: a file per hour, the oldest removed to bound the size."""
+"""Stores telemetry on disk as OTLP JSON lines, one file per hour, and reads spans from them.
+
+The oldest files are removed when their total size exceeds a limit.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +38,7 @@ class Span:
 
 
 class SpanFiles:
-    """The files in one folder; only the receiver writes them."""
+    """The telemetry files in one folder, `max_bytes` at most; only the receiver writes them."""
 
     def __init__(self, folder: Path, *, prefix: str = "", max_bytes: int = MAX_BYTES) -> None:
         self._folder = folder

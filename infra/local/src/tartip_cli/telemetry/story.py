@@ -1,8 +1,8 @@
-"""Finds a story, the traces of one case: those that link to each other or name the same records.
+"""Finds a story: all traces that belong to one case (a report, violation or fine).
 
-First deliveries continue the first trace of a story; redeliveries and later requests have separate
-traces that link to it, carry its id (`tartip.story` is the id of the first trace) or name the same
-report, violation or fine.
+The first delivery of an event continues the story's first trace. Redeliveries and later requests
+start traces of their own. These belong to the story if they link to one of its traces, carry the
+first trace's id (attribute `tartip.story`), or name the same report, violation or fine.
 """
 
 from __future__ import annotations
@@ -41,7 +41,8 @@ class Story:
         return max(span.end_ns for span in self.spans)
 
     def edges(self) -> set[tuple[str, str]]:
-        """Return pairs of services of which the first called or triggered the second."""
+        """Return pairs (parent service, child service) from spans whose parent span is of another
+        service."""
         by_id = {span.span_id: span for span in self.spans}
         found = set()
         for span in self.spans:
@@ -61,7 +62,11 @@ class Story:
 
 def find_story(files: SpanFiles, query: str) -> Story | None:
     """Return the story of a trace id, report number, fine number or violation id; None if no span
-    names it. The search ends when no further trace belongs to the story, or at a limit."""
+    names it.
+
+    A story with more than _MAX_TRACES traces, or one that takes more than _MAX_ROUNDS searches, may
+    be returned incomplete.
+    """
     traces: set[str] = set()
     subjects: set[str] = set()
     wanted = {query}

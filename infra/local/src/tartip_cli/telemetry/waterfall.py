@@ -1,7 +1,7 @@
-"""A story as waterfalls, one for each stretch of time with activity.
+"""Draws a story (the traces of one case) as waterfall charts, one for each stretch of a trace.
 
-Days may pass between a fine and its payment: every stretch has its own time axis and shows how long
-after the start of the story it began.
+A stretch is a part of a trace without long pauses, as days may pass between a fine and its payment.
+Every stretch has its own time axis and shows how long after the start of the story it began.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Stretch:
 
 @dataclass(frozen=True)
 class Layout:
-    """The width of each column in cells, the same for all stretches."""
+    """The widths of the table's columns in characters, the same for all stretches of a story."""
 
     service: int
     operation: int
@@ -74,7 +74,7 @@ class Layout:
 
 
 def stretches(story: Story) -> list[Stretch]:
-    """The stretches of a story, ordered by start."""
+    """Split the traces of a story at long pauses; return the parts, ordered by start."""
     by_trace: dict[str, list[Span]] = {}
     for span in story.spans:
         by_trace.setdefault(span.trace_id, []).append(span)
@@ -83,7 +83,10 @@ def stretches(story: Story) -> list[Stretch]:
 
 
 def waterfall(story: Story, width: int) -> Iterator[Text | Table]:
-    """Yield the texts and tables to print, for a terminal of this width in characters."""
+    """Yield a headline and a table for each stretch of the story, to print with Rich.
+
+    `width` is that of the terminal in characters.
+    """
     layout = Layout.of(story, width)
     colours = dict(zip(story.services, itertools.cycle(_COLOURS), strict=False))
     for number, stretch in enumerate(stretches(story)):
