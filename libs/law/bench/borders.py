@@ -1,11 +1,11 @@
-"""Cost of finding the region of a place, beside a plain shapely STRtree over the same polygons.
+"""Benchmark of finding the region of a place: `law.regions` against a plain shapely STRtree.
 
     .venv/bin/python libs/law/bench/borders.py
 
-Each variant runs in its own process and prints the seconds to load, the growth in memory in MiB and
-the median over seven rounds of the microseconds of a lookup; time is processor time. Places are
-drawn from a fixed seed: over the whole country and slightly beyond it, and within 15 km of the
-regional capitals. Both variants must agree on every place inside a region.
+Each variant runs in its own process. For each, the load time in seconds, the growth in memory in
+MiB and the microseconds per lookup (median of seven rounds) are printed; all time is processor
+time. Places are drawn with a fixed seed: over the country and slightly beyond it, and within 15 km
+of the regional capitals. Both variants must agree on every place inside a region.
 """
 
 import gc
@@ -52,7 +52,7 @@ def country(rng: random.Random) -> Place:
 
 
 def town(rng: random.Random) -> Place:
-    """Draw a place (latitude, longitude in degrees) within 15 km of a randomly chosen town."""
+    """Draw a place (latitude, longitude in degrees) within 15 km of a random one of `TOWNS`."""
     (latitude, longitude), km = rng.choice(TOWNS), 15 * math.sqrt(rng.random())
     angle = rng.uniform(0, 2 * math.pi)
     wide = 111.195 * math.cos(math.radians(latitude))
@@ -60,8 +60,10 @@ def town(rng: random.Random) -> Place:
 
 
 def with_cells() -> Callable[[float, float], str | None]:
-    """Load the borders; returns a function from a place to its region's code, nearby places
-    included."""
+    """Load the borders of `law.regions`; return a function from a place to its region's code.
+
+    It returns None for places more than 5 km outside of all regions.
+    """
     from law.regions.borders import borders
 
     known = borders()
@@ -74,7 +76,10 @@ def with_cells() -> Callable[[float, float], str | None]:
 
 
 def bare_tree() -> Callable[[float, float], str | None]:
-    """Build a plain STRtree; returns a function from a place to its region's code or None."""
+    """Build a plain STRtree; return a function from a place to its region's code.
+
+    It returns None for places outside of all regions.
+    """
     import shapely
     from law.regions.borders import read_polygons
 
@@ -93,8 +98,11 @@ DRAWS = {"country": country, "towns": town}
 
 
 def measure(variant: str) -> dict[str, object]:
-    """Load one variant and time it: `load` in seconds, `mib`, `micros` per lookup by draw, and the
-    codes `found`."""
+    """Load one variant, look up all places and return the figures.
+
+    `load` is in seconds, `mib` is the growth in memory, `micros` the microseconds per lookup and
+    `found` the codes found, the last two for each set of places ("country", "towns").
+    """
     import h3
     import shapely
 

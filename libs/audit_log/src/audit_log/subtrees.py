@@ -1,8 +1,8 @@
-"""The stored roots of a log's perfect subtrees: a proof reads O(log n) rows instead of every leaf.
+"""Stored hashes of a Merkle tree's perfect subtrees: a proof reads O(log n) rows, not every leaf.
 
-`audit_nodes` holds levels 1 and above; level 0 is `audit_leaves`. The sealer adds the subtrees that
-a batch completes, in the transaction of the batch. A migration of each service creates the table
-and fills it from existing leaves.
+The table `audit_nodes` holds levels 1 and above; level 0, the leaves, is in `audit_leaves`. When
+`audit_log.sealer` adds a batch of leaves, it stores the subtrees that the batch completes in the
+same transaction. A migration of each service creates `audit_nodes` and fills it from its leaves.
 """
 
 from collections.abc import Mapping, Set
@@ -40,7 +40,7 @@ audit_nodes = Table(
 
 
 async def add_roots(tx: Tx, completed: Mapping[Subtree, bytes]) -> None:
-    """Store the roots of subtrees of level 1 and above."""
+    """Store the root hashes of complete subtrees; each must be of level 1 or above."""
     if completed:
         await tx.execute(
             insert(audit_nodes),
@@ -52,7 +52,7 @@ async def add_roots(tx: Tx, completed: Mapping[Subtree, bytes]) -> None:
 
 
 async def roots_of(tx: Tx, wanted: Set[Subtree]) -> dict[Subtree, bytes]:
-    """The roots of the wanted subtrees; a subtree that is not complete yet is left out."""
+    """The stored root hashes of the wanted subtrees; subtrees that are incomplete are left out."""
     leaves = [subtree.index for subtree in wanted if subtree.level == 0]
     above = [(subtree.level, subtree.index) for subtree in wanted if subtree.level > 0]
     found = await tx.execute(
@@ -67,9 +67,9 @@ async def roots_of(tx: Tx, wanted: Set[Subtree]) -> dict[Subtree, bytes]:
 
 
 def install_nodes(op: Operations, runtime_role: str) -> None:
-    """Create `audit_nodes` in a service's migration and fill it from existing leaves.
+    """Create the table `audit_nodes` in a service's migration and fill it from existing leaves.
 
-    The database computes the hashes, `FILLED_AT_ONCE` nodes per statement, which bounds its memory.
+    The database computes the hashes, at most `FILLED_AT_ONCE` nodes per statement.
     """
     connection = op.get_bind()
     audit_nodes.create(connection)

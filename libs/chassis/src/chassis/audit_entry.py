@@ -16,7 +16,10 @@ _CANONICAL = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), sort_ke
 
 @dataclass(frozen=True)
 class AuditEntry:
-    """A record of what `actor` did to which object ("type:id") and why; it holds ids only."""
+    """A record of what `actor` did, to which object ("type:id") and why.
+
+    It names people and objects only by their ids.
+    """
 
     entry_id: UUID
     at: datetime
@@ -38,9 +41,8 @@ class AuditEntry:
     def canonical(self) -> bytes:
         """Canonical JSON (RFC 8785) in UTF-8: the bytes that a leaf of the Merkle tree hashes.
 
-        All values are strings, and the names are ASCII: for these Python's own writer is canonical,
-        and quicker; tests hold it against a library. Raises ValueError for half a
-        surrogate pair.
+        The standard JSON encoder is canonical here, since all values are strings and all names are
+        ASCII. Raises ValueError for a lone surrogate.
         """
         content = {
             "id": str(self.entry_id),
@@ -58,7 +60,7 @@ class AuditEntry:
 
 
 def read_entry(canonical: bytes) -> AuditEntry | None:
-    """Parse a canonical entry; None for bytes that are not an entry, which no reader gets."""
+    """Parse the canonical form of an entry; None if the bytes are not an entry."""
     try:
         content = json.loads(canonical)
         return AuditEntry(

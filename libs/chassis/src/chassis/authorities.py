@@ -20,7 +20,7 @@ KNOWN_MAX = 4096
 
 
 class Authorities:
-    """The authorities of callers: PEM by kind, with several certificates during a rotation."""
+    """The certificate authorities by kind of caller, in PEM; several per kind during a rotation."""
 
     def __init__(self, pem: Mapping[str, bytes]) -> None:
         self._pem = dict(pem)
@@ -32,7 +32,10 @@ class Authorities:
 
     @classmethod
     def in_folder(cls, folder: Path) -> "Authorities":
-        """Read `<kind>.pem` for each kind of caller. Raises OSError or ValueError."""
+        """Read `<kind>.pem` for each kind of caller.
+
+        Raises OSError for an unreadable file, ValueError for a malformed one.
+        """
         return cls({kind: (folder / f"{kind}.pem").read_bytes() for kind in KINDS})
 
     @property
@@ -41,9 +44,10 @@ class Authorities:
         return b"\n".join(self._pem.values())
 
     def caller(self, chain: bytes) -> tuple[str, str]:
-        """The kind and name in a PEM chain: the caller's certificate, then the intermediate ones.
+        """Return the kind and name of the caller whose certificate chain, in PEM, is given.
 
-        Raises NotAuthenticated unless the authority of that kind signed the certificate.
+        The caller's certificate comes first, intermediate ones follow. Raises NotAuthenticated
+        unless an authority of the caller's kind signed it.
         """
         known = self._known.get(chain)
         if known is None:

@@ -1,4 +1,4 @@
-"""The call that a task serves: its caller and deadline, bound by `host.gate`."""
+"""The gRPC call that an asyncio task serves: its caller and deadline, as set by `host.gate`."""
 
 import time
 from contextvars import ContextVar

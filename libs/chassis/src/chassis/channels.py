@@ -1,7 +1,7 @@
-"""Channels to peers (other services): mutual TLS, propagated deadline, purpose and trace.
+"""gRPC channels to peers (other services): mutual TLS; calls pass on deadline, purpose and trace.
 
-A call to a peer while a transaction is open is a bug and raises CallInsideTransaction. A peer gets
-the time that is left of the call being served, less `WAY_BACK_SECONDS` for the reply.
+A call to a peer while a transaction is open is a bug and raises CallInsideTransaction. The time-out
+of a unary call is at most what is left of the call being served, less `WAY_BACK_SECONDS`.
 """
 
 import contextlib
@@ -39,7 +39,7 @@ class CallInsideTransaction(RuntimeError):
 
 
 class Channels:
-    """The channels of a service to its peers, which present the service's certificate."""
+    """A service's gRPC channels to its peers; each channel presents the service's certificate."""
 
     def __init__(self, *, cert: Path, key: Path, ca: Path) -> None:
         self._credentials = grpc.ssl_channel_credentials(
@@ -48,8 +48,10 @@ class Channels:
         self._channels: dict[str, grpc.aio.Channel] = {}
 
     def to(self, address: str, peer: str) -> grpc.aio.Channel:
-        """Return the channel to `peer` at "host:port", created on first use; spans name the
-        peer."""
+        """Return the channel to `address` ("host:port"), created on first use.
+
+        `peer` is the name of the other service in trace spans.
+        """
         if address not in self._channels:
             interceptors: list[Any] = [interceptor(peer) for interceptor in _INTERCEPTORS]
             self._channels[address] = grpc.aio.secure_channel(
@@ -65,7 +67,7 @@ class Channels:
 
 @contextlib.contextmanager
 def peers_refusals() -> Iterator[None]:
-    """Run a block that calls a peer; re-raise the peer's refusal as a `RemoteRefusal`."""
+    """Run a block that calls a peer; re-raise the peer's gRPC error as a `RemoteRefusal`."""
     try:
         yield
     except grpc.aio.AioRpcError as error:
@@ -73,7 +75,7 @@ def peers_refusals() -> Iterator[None]:
 
 
 async def refusals_of(stream: AsyncIterable[T]) -> AsyncIterator[T]:
-    """Yield the messages of a peer's stream; raise the peer's refusal as a `RemoteRefusal`."""
+    """Yield the messages of a peer's stream; raise the peer's gRPC error as a `RemoteRefusal`."""
     with peers_refusals():
         async for message in stream:
             yield message

@@ -11,7 +11,7 @@ _DIRECTION_MARKS = frozenset(
 
 
 def is_one_line(text: str) -> bool:
-    """Whether a text has no control character, line break or mark of direction."""
+    """Whether a text has no control character, line break, lone surrogate or direction mark."""
     return not any(map(_is_refused, text))
 
 

@@ -7,8 +7,8 @@ A `Clock` returns the current moment in UTC. There are two clocks:
   `tables`), and new ids carry this time.
 - `real_clock` is the host's clock without offset, used for certificates, tokens and the broker.
 
-Ids are UUIDv7 in lower case: they sort by the time of their creation, which keeps indexes short and
-pages in order.
+Ids are UUIDv7 in lower case. They sort by the time of their creation, which keeps indexes compact
+and lists in order.
 """
 
 from collections.abc import Callable
@@ -76,7 +76,7 @@ def to_timestamp(moment: datetime | None) -> Timestamp | None: ...
 
 
 def to_timestamp(moment: datetime | None) -> Timestamp | None:
-    """The protobuf form of a moment with a time zone; None for None, an absent field."""
+    """Convert a moment with a time zone to protobuf; None, an absent field, stays None."""
     if moment is None:
         return None
     stamp = Timestamp()
@@ -85,5 +85,8 @@ def to_timestamp(moment: datetime | None) -> Timestamp | None:
 
 
 def from_timestamp(stamp: Timestamp) -> datetime:
-    """The moment in UTC. Raises ValueError or OverflowError outside of the years 1 to 9999."""
+    """Convert a protobuf timestamp to a moment in UTC.
+
+    Raises ValueError or OverflowError outside of the years 1 to 9999.
+    """
     return stamp.ToDatetime(tzinfo=UTC)

@@ -2,8 +2,8 @@
 
     async with db.begin(caller.scope) as tx:
         row = (await tx.execute(select(...))).one()
-        tx.emit(fact)          # outbox row, written with the effect
-        tx.audit("…", …)       # audit row, likewise
+        tx.emit(event)         # adds an outbox row to this transaction
+        tx.audit("…", …)       # adds an audit row to this transaction
     # committed here, before any reply
 
 A transaction runs under a `Scope` (the caller, its regions and roles), which row-level security
@@ -64,9 +64,9 @@ def in_transaction() -> bool:
 def storage_is_away(error: BaseException) -> bool:
     """Whether an error means that the database is unavailable now, not that a statement is wrong.
 
-    True if the database cannot be reached, has no room left or aborted one of two conflicting
-    transactions, so that a retry may succeed. Also true for ClockUnsure: while the database's clock
-    differs from ours, nothing is decided and no work is given up.
+    True if the database cannot be reached, has no room left, timed out or aborted one of two
+    conflicting transactions, so that a retry may succeed. Also true for ClockUnsure, which lasts
+    while the database's clock differs from this process's.
     """
     if isinstance(error, ClockUnsure | PoolTimeout):
         return True
@@ -120,15 +120,15 @@ class Database:
 
     @property
     def clock(self) -> Clock:
-        """The clock by which decisions are dated."""
+        """The clock by which services decide and record, usually `clock.system_clock`."""
         return self._clock
 
     @asynccontextmanager
     async def begin(self, scope: Scope, *, shared: bool = False) -> AsyncIterator[Tx]:
         """Run the block in a transaction under `scope`; commit at its end, roll back on error.
 
-        `shared`: if the block executes no statement, its commit may be one with those of other
-        blocks under the same scope.
+        With `shared`, a block that executes no statement may be committed together with other
+        blocks under the same scope. Raises ClockUnsure after a `ping` that raised it.
         """
         if not self._clock_is_sure:
             raise ClockUnsure
@@ -162,7 +162,10 @@ class Database:
         return is_new
 
     async def read(self, scope: Scope, select: Read, **values: Any) -> list[Any]:
-        """The rows of a prepared read that `scope` sees, in a single round trip."""
+        """Execute a prepared SELECT; return the rows that `scope` may see, in a single round trip.
+
+        `values` are its parameters; rows are named tuples. Raises ClockUnsure as `begin` does.
+        """
         if not self._clock_is_sure:
             raise ClockUnsure
         async with self._driver() as driver:
@@ -186,7 +189,11 @@ class Database:
             await greenlet_spawn(lent.close)
 
     async def ping(self) -> None:
-        """Query the database. Raises a database error, or ClockUnsure if its clock is not ours."""
+        """Check that the database answers and that its clock agrees with this process's.
+
+        Raises a database error or ClockUnsure. After ClockUnsure, `begin` and `read` raise it too,
+        until a later `ping` succeeds.
+        """
         async with self._engine.connect() as connection:
             asked_at = self._clock()
             theirs = await connection.scalar(DATABASE_TIME)

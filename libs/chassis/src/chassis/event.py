@@ -15,7 +15,10 @@ OUTBOX_KEY = "outbox"
 
 @dataclass(frozen=True)
 class Event:
-    """An event to publish: `subject` in the past tense, `version` of the aggregate it concerns."""
+    """An event to publish: `subject` says what happened, in the past tense.
+
+    `aggregate` is the entity that it concerns, `version` that entity's version.
+    """
 
     subject: str
     aggregate: str
@@ -29,7 +32,10 @@ class Event:
 
 
 def outbox_row(fact: Event, keyring: Keyring) -> dict[str, Any]:
-    """The columns of `tables.outbox` for an event, with the trace context of its publication."""
+    """The row of `tables.outbox` for an event, as values by column.
+
+    It carries the trace context; the payload is encrypted if the event is `sealed`.
+    """
     story = fact.story or current_story()
     with span(
         f"publish {fact.subject}",
@@ -56,7 +62,7 @@ def outbox_row(fact: Event, keyring: Keyring) -> dict[str, Any]:
 
 
 def open_payload(sealed: bytes, event_id: UUID, keyring: Keyring) -> bytes:
-    """Decrypt the payload of a sealed outbox row."""
+    """Decrypt the payload of an outbox row whose event is `sealed`. Raises InvalidTag."""
     return keyring.own_key(OUTBOX_KEY).open(sealed, _place(event_id))
 
 

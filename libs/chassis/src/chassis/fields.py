@@ -40,10 +40,10 @@ def read_moment(check: Checks, field: str, stamp: Timestamp) -> datetime:
 
 
 def enum_of(ours: type[E], theirs: Any, number: int) -> E | None:
-    """The member of `ours` for a number of the proto enum `theirs`, matched by name without prefix.
+    """Convert a number of the proto enum `theirs` to the member of `ours` of the same name.
 
-    CAMERA_KIND_FACE of CameraKind is the member with the value "FACE". Returns None for zero
-    (UNSPECIFIED) and for numbers of a newer contract.
+    The member's value is the proto name without its prefix: "FACE" for CAMERA_KIND_FACE. Returns
+    None for zero (UNSPECIFIED) and for numbers that the proto enum or `ours` does not have.
     """
     values = theirs.DESCRIPTOR.values_by_number
     prefix = values[0].name.removesuffix("UNSPECIFIED")
@@ -52,7 +52,7 @@ def enum_of(ours: type[E], theirs: Any, number: int) -> E | None:
 
 
 def check_enums(check: Checks, given: Iterable[tuple[str, int, Any]]) -> None:
-    """Check filters (field, number, proto enum): each number is 0 or in its enum."""
+    """Check that each number belongs to its enum; `given` lists (field, number, proto enum)."""
     for field, number, theirs in given:
         check.that(number in theirs.values(), field, "a value of its kind, or nothing")
 
@@ -60,7 +60,7 @@ def check_enums(check: Checks, given: Iterable[tuple[str, int, Any]]) -> None:
 def check_text(
     check: Checks, field: str, text: str, *, longest: int, required: bool = False
 ) -> None:
-    """Check that a text is one line, not too long and, if required, not blank."""
+    """Check that a text is one line of at most `longest` characters and, if required, not blank."""
     shortest = 1 if required else 0
     check.that(
         (is_visible(text) or not required) and len(text) <= longest and is_one_line(text),

@@ -1,4 +1,4 @@
-"""Conversion of refusals to and from google.rpc.Status with its error details."""
+"""Conversion of refusals (`chassis.refusals`) to and from google.rpc.Status with error details."""
 
 import logging
 import math
@@ -52,7 +52,10 @@ def _bad_request(fields: tuple[FieldError, ...]) -> error_details_pb2.BadRequest
 
 
 def to_status(refusal: Refusal) -> status_pb2.Status:
-    """The status of a refusal: its English message, and as details reason, fields and texts."""
+    """Convert a refusal to a status with its English message.
+
+    The details are its reason and facts, wrong fields, retry delay and messages in all languages.
+    """
     details: list[any_pb2.Any] = []
 
     def add(message: object) -> None:
@@ -78,8 +81,10 @@ def to_status(refusal: Refusal) -> status_pb2.Status:
 
 
 def from_error(error: grpc.aio.AioRpcError) -> Refusal:
-    """The refusal that a peer's gRPC error carries; if the error has no refusal details, one named
-    after its status code."""
+    """Convert a peer's gRPC error to the refusal in its details.
+
+    Without such details, the refusal's code is the name of the gRPC status, such as UNAVAILABLE.
+    """
     kind = _KINDS.get(error.code(), Kind.INTERNAL)
     if error.code() is grpc.StatusCode.CANCELLED:
         kind = Kind.UNAVAILABLE
@@ -115,7 +120,11 @@ def from_error(error: grpc.aio.AioRpcError) -> Refusal:
 
 
 def as_refusal(error: Exception) -> Refusal:
-    """Return a refusal unchanged; for other errors Overloaded, StorageAway or InternalError."""
+    """Return a refusal unchanged, and for any other error the refusal to answer.
+
+    That is Overloaded if no database connection became free in time, StorageAway if the database is
+    unavailable, and otherwise InternalError with a new error id.
+    """
     if isinstance(error, Refusal):
         return error
     if isinstance(error, PoolTimeout):  # more calls than connections, for too long

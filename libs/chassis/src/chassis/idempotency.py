@@ -1,4 +1,4 @@
-"""Idempotent requests: an id made by the caller is used once, or again with the same content."""
+"""Idempotent requests: a caller may repeat a request id only with the same content."""
 
 import hashlib
 from uuid import UUID
@@ -31,12 +31,12 @@ async def is_first_use(
 
 
 async def require_same_content(connection: AsyncConnection, request: RequestId) -> None:
-    """Raise IdReused if a used id was used with other content."""
+    """Raise IdReused if this request id, which must be stored, was stored for other content."""
     known = (await connection.execute(_USED, vars(request))).scalar_one()
     if bytes(known) != request.fingerprint:
         raise IdReused
 
 
 def request_id_of(caller: str, request_id: UUID, content: bytes) -> RequestId:
-    """The request id that a caller made, with the fingerprint of the request's content."""
+    """Build a `RequestId`: the caller, its id and the SHA-256 of the request's content."""
     return RequestId(caller, request_id, hashlib.sha256(content).digest())

@@ -63,7 +63,10 @@ class Caller:
 
     @property
     def key(self) -> str:
-        """The namespace of the caller's request ids: two callers may use the same id."""
+        """The caller as "kind/name", stored with its request ids: two callers may use the same id.
+
+        If a service calls for an operator, it is the operator.
+        """
         return f"{self.scope.kind}/{self.scope.name}"
 
 
@@ -79,10 +82,13 @@ def _scope_of(caller: Caller) -> Scope:
 
 @dataclass(frozen=True)
 class Allow:
-    """The callers that may use a method, and whether they must state a purpose because the answer
-    holds personal data. Operators call through a service and need one of `roles`; partners need
-    `scope`, which is looked up within the gate (`guard` of the host's `Chassis`). Requests for
-    which `urgent` holds have room of their own when a caller or the process has used up its own."""
+    """The callers that may use a method, and whether they must state a purpose.
+
+    A purpose is needed where the answer holds personal data. Operators call through a service and
+    need one of `roles`. Partners need the permission `scope`, which the host checks by
+    `Chassis.guard`. Requests for which `urgent` returns True may use a reserve of calls when the
+    limits of the caller or of the process are exhausted.
+    """
 
     partners: bool = False
     devices: bool = False
@@ -93,7 +99,7 @@ class Allow:
     scope: str = ""
 
     def admits(self, caller: Caller) -> bool:
-        """Whether the caller may use the method; the gate checks the purpose."""
+        """Whether the caller may use the method, apart from its purpose and a partner's `scope`."""
         if caller.operator is not None:
             speaks = caller.kind == "service" and caller.name in SPEAK_FOR_OPERATORS
             return speaks and bool(self.roles & caller.operator.roles)
@@ -116,7 +122,7 @@ def allow(
     urgent: Callable[[Any], bool] | None = None,
     scope: str = "",
 ) -> Allow:
-    """Create an `Allow` from any iterables of names."""
+    """Create an `Allow` from any iterables of names; by default it admits nobody."""
     return Allow(partners, devices, frozenset(services), frozenset(roles), purpose, urgent, scope)
 
 
@@ -153,7 +159,7 @@ class _Verified:
 class TokenVerifier:
     """A verifier of operators' tokens, which fetches and caches the issuer's public keys.
 
-    A token is verified once for as long as it and the keys are valid.
+    The result for a token is cached until the token expires or the keys are fetched again.
     """
 
     def __init__(self, issuer: str) -> None:

@@ -1,8 +1,7 @@
-"""Keyset pages: a bounded size, and a sealed token that holds the key of the last row.
+"""Keyset pagination: bounded pages, and an encrypted token with the key of a page's last row.
 
-A token belongs to the caller and the request that it was answered to: it is refused for another
-caller, and with other parameters than the page size. Only copies of the service can make or read
-one; they share the key and store nothing.
+A token is valid only for the caller and the request for which it was issued; only the page size may
+change. The instances of a service share the encryption key and store no tokens.
 """
 
 import base64
@@ -34,27 +33,33 @@ class PageSpec:
 
 @dataclass(frozen=True)
 class Page:
-    """A page that a list request asks for."""
+    """The page that a list request asks for (`spec`); it makes the token of the page after it."""
 
     spec: PageSpec
     _query: str
     _key: DataKey
 
     def next_token(self, keys: Sequence[tuple[str, ...]]) -> str:
-        """The token of the next page, from the keys of this page's rows; "" if it is not full."""
+        """The token of the next page, from the keys of this page's rows in order.
+
+        Returns "" if this page is not full, so that there is no next one.
+        """
         if len(keys) < self.spec.size:
             return ""
         return base64.urlsafe_b64encode(self._key.seal(json.dumps(keys[-1]), self._query)).decode()
 
 
 class Pages:
-    """The pages of one service's lists."""
+    """Reads which page a list request asks for; it decrypts page tokens with the service's key."""
 
     def __init__(self, keyring: Keyring) -> None:
         self._keyring = keyring
 
     def read(self, request: Any, caller: Caller) -> Page:
-        """Read the field `page` of a list request. Raises BadRequest or PageTokenWrong."""
+        """Return the page that the field `page` of a list request asks for.
+
+        Raises BadRequest for a wrong size, PageTokenWrong for an invalid token.
+        """
         size, token = request.page.size, request.page.token
         with checks() as check:
             check.that(0 <= size <= SIZE_MAX, "page.size", f"must be 0 to {SIZE_MAX}")
@@ -82,7 +87,10 @@ def _open(token: str, query: str, key: DataKey) -> tuple[str, ...]:
 
 
 def moment_in(text: str) -> datetime:
-    """Parse a moment of a page token, in UTC. Raises PageTokenWrong."""
+    """Parse an ISO 8601 time with a time zone from a page token; return it in UTC.
+
+    Raises PageTokenWrong.
+    """
     try:
         moment = datetime.fromisoformat(text)
         if moment.tzinfo is None:

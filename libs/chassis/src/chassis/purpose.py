@@ -26,7 +26,10 @@ class PurposeWrong(Refusal):
 
 
 def checked_purpose(text: str) -> str:
-    """Normalise a purpose for the audit log; "" if nothing is visible. Raises PurposeWrong."""
+    """Return a purpose in Unicode form NFC without outer spaces; "" if no character is visible.
+
+    Raises PurposeWrong if it is longer than `LENGTH_MAX` or not a single line.
+    """
     purpose = unicodedata.normalize("NFC", text.strip(" "))
     if len(purpose) > LENGTH_MAX or not is_one_line(purpose):
         raise PurposeWrong

@@ -20,7 +20,7 @@ from chassis.texts import Message, message_of
 
 
 class Kind(Enum):
-    """The kind of a refusal: (gRPC status, HTTP status)."""
+    """The kinds of refusals; a value is the pair (gRPC status, HTTP status)."""
 
     INVALID = (grpc.StatusCode.INVALID_ARGUMENT, 422)
     UNAUTHENTICATED = (grpc.StatusCode.UNAUTHENTICATED, 401)
@@ -55,7 +55,10 @@ class FieldError:
 
 
 class Refusal(Exception):
-    """Base of all refusals; a subclass is named after the broken rule."""
+    """Base exception for refused requests; a subclass is named after the broken rule.
+
+    `fields` are the wrong fields of the request, `facts` ids and numbers for programs.
+    """
 
     kind: ClassVar[Kind] = Kind.STATE
     code: ClassVar[str] = "REFUSED"
@@ -75,13 +78,13 @@ class Refusal(Exception):
 
     @property
     def message(self) -> Message:
-        """The sentence for people, from the catalogue of the package that defines the refusal."""
+        """The message for people, from the folder `texts` of the package that defines the code."""
         owner = next(parent for parent in type(self).__mro__ if "code" in vars(parent))
         return message_of(owner.__module__.partition(".")[0], self.code)
 
 
 class BadRequest(Refusal):
-    """A request with wrong `fields`. A code that all the fields share is the reason."""
+    """A request with wrong `fields`; `reason` is the fields' code if all have the same."""
 
     kind = Kind.INVALID
     code = "BAD_REQUEST"
@@ -125,9 +128,10 @@ class Overloaded(Refusal):
 
 
 class ShareExceeded(Refusal):
-    """The caller has used up its own share of a process; name and value of that limit are facts.
+    """The caller exceeds a limit of its own; `facts` holds the limit's name and value.
 
-    The answer is held back for `pause_seconds`, which slows a caller that does not wait."""
+    The gate delays the answer by `pause_seconds`, to slow a caller that repeats calls at once.
+    """
 
     kind = Kind.OVERLOADED
     code = "SHARE_EXCEEDED"
@@ -159,7 +163,7 @@ class PageTokenWrong(Refusal):
 
 
 class InternalError(Refusal):
-    """A bug: the caller gets an error id, under which the log has the details."""
+    """A bug: the caller gets only an error id, under which the log has the details."""
 
     kind = Kind.INTERNAL
     code = "INTERNAL"
@@ -189,7 +193,7 @@ class RemoteRefusal(Refusal):
 
 
 class Checks:
-    """Collects the wrong fields of one request; `checks()` raises BadRequest with all of them."""
+    """Collects the wrong fields of a request; `checks()` raises BadRequest with all of them."""
 
     def __init__(self) -> None:
         self.errors: list[FieldError] = []

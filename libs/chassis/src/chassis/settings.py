@@ -1,8 +1,8 @@
 """Settings that every service has: names, addresses and files, nothing of its domain.
 
 A service subclasses `Settings` to add fields. Values come from environment variables with the
-prefix TARTIP_; the collector's address has OpenTelemetry's own name. Settings in `for_trials_alone`
-are for trials: any other run refuses to start if they are set.
+prefix TARTIP_, except OTEL_EXPORTER_OTLP_ENDPOINT. The fields that `for_trials_alone` names may be
+set only in the environments `TRIALS`; elsewhere the process refuses to start.
 """
 
 from datetime import timedelta

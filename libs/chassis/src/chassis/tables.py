@@ -1,7 +1,7 @@
 """The tables that the schema of every service has; `host.schema` installs them.
 
-All SQL takes the time from `service_now()` (in SQLAlchemy `service_now`): the database's clock plus
-the offset of the clock of the process that asks (see `clock`).
+All SQL takes the time from the function `service_now()` (in SQLAlchemy `service_now`): the
+database's clock plus the clock offset of the process that queries (see `clock`).
 """
 
 from typing import Any
@@ -140,7 +140,7 @@ data_keys = vault_keys.data_keys.to_metadata(metadata)
 
 
 def session_settings(application: str) -> dict[str, str]:
-    """The settings of a new database session, with the offset that `service_now()` adds.
+    """The PostgreSQL settings of a new session, by name, with the offset that `service_now()` adds.
 
     The server ends a session, and frees its locks, when its client has not answered for 20 s.
     """

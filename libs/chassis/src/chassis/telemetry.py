@@ -1,7 +1,7 @@
 """Traces and metrics by OTLP, logs as JSON lines on stdout, none of them with personal data.
 
 Span attributes are limited to an allow-list of keys (ids and names of methods, never values of
-fields). Exceptions are recorded by type and place: the text of a database error can hold a row.
+fields). Exceptions are recorded by type and place, since their text may quote a database row.
 """
 
 import json
@@ -78,7 +78,7 @@ class JsonLines(logging.Formatter):
         self._service = service
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the record as a line of JSON, without exception texts, which may hold a row."""
+        """Return the record as a line of JSON: of an exception only its type and where it arose."""
         context = trace.get_current_span().get_span_context()
         line: dict[str, object] = {
             "time": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
@@ -137,7 +137,7 @@ def set_up(service: str, *, endpoint: str, log_level: str) -> None:
 
 
 def shut_down(bound_seconds: float = 3.0) -> None:
-    """Flush traces and metrics within `bound_seconds`; without a collector the SDK waits 30 s."""
+    """Flush traces and metrics, waiting at most `bound_seconds` even if the collector is away."""
 
     def flush() -> None:
         for provider in (trace.get_tracer_provider(), metrics.get_meter_provider()):
@@ -151,15 +151,18 @@ def shut_down(bound_seconds: float = 3.0) -> None:
 
 
 def register_ids(shapes: Mapping[str, str]) -> None:
-    """Register the names of ids and a regular expression that each must match.
+    """Register ids that `annotate` may set: a regular expression for the values, by name of id.
 
-    `annotate` puts no other value on a span: what a URL contains in place of an id may be anything.
+    The check keeps arbitrary text, which a URL may contain in place of an id, out of spans.
     """
     _ids.update({name: re.compile(shape) for name, shape in shapes.items()})
 
 
 def annotate(**ids: str) -> None:
-    """Set ids as attributes of the current span: `annotate(order=number)` sets tartip.order."""
+    """Set ids as attributes of the current span: `annotate(order=number)` sets tartip.order.
+
+    An id that is not registered, or does not match its registered expression, is left out.
+    """
     span = trace.get_current_span()
     for name, value in ids.items():
         shape = _ids.get(name)
@@ -190,12 +193,15 @@ def current_story() -> str:
 
 
 def bound_story() -> str:
-    """The story to which this call was bound, or ""."""
+    """The story (correlation id) to which this call was bound; "" if none."""
     return _story.get()
 
 
 def bind_story(story: str) -> None:
-    """Bind the rest of this call to an earlier story, such as a payment to that of its fine."""
+    """Bind the rest of this call to an earlier story (correlation id); "" changes nothing.
+
+    A payment, for example, is bound to the story of its fine.
+    """
     if story:
         _story.set(story)
         set_attribute(trace.get_current_span(), "tartip.story", story)
@@ -211,7 +217,10 @@ def span(
     story: str = "",
     attributes: Mapping[str, str | int] | None = None,
 ) -> Iterator[Span]:
-    """Run the block in a span, which records an error only by its type, under `story`."""
+    """Run the block in a new span, which records of an exception only its type.
+
+    The block is bound to `story`, a correlation id; "" stands for none.
+    """
     given = {**(attributes or {}), **({"tartip.story": story} if story else {})}
     current = tracer.start_span(name, parent, kind, _allowed(given), links)
     attached, token = attach(trace.set_span_in_context(current)), _story.set(story)
@@ -236,7 +245,8 @@ def begin(
 ) -> Span:
     """Start a span that is current for the rest of this task; the caller must end it.
 
-    Streams need this: another task may close a generator, where leaving a context fails.
+    For streams, instead of `span`: another task may close a stream's generator, and could not
+    restore the context of this task.
     """
     started = tracer.start_span(name, parent, kind, _allowed(attributes))
     attach(trace.set_span_in_context(started, parent))

@@ -30,7 +30,10 @@ def message_of(package: str, key: str) -> Message:
 
 
 def message_with(package: str, key: str, values: dict[str, str]) -> Message:
-    """As `message_of`, with the message's variables replaced by values."""
+    """The message `key` of a top-level package, with its variables replaced by `values`.
+
+    Raises LookupError if a language lacks it.
+    """
     en, ru, kk = (_text(package, language, key, values) for language in LANGUAGES)
     return Message(en, ru, kk)
 

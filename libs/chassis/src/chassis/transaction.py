@@ -1,7 +1,8 @@
 """An open transaction, and the scope of the caller for whom it reads and writes.
 
-`Tx` executes statements; its `Database` commits. Added rows, events, audit entries and work wait
-and are written together by one statement, rows before the next statement is executed.
+`Tx` executes statements; its `Database` commits. Added rows, scheduled work, events and audit
+entries are buffered and written by one statement at the end. If another statement is executed
+first, the added rows and scheduled work are written before it.
 """
 
 import json
@@ -33,7 +34,7 @@ CLOCK_TOLERANCE_SECONDS = 2.0
 
 @dataclass(frozen=True)
 class Scope:
-    """The caller for whom a transaction reads and writes rows."""
+    """The caller for whom a transaction reads and writes rows: regions, roles and purpose."""
 
     kind: str
     name: str
@@ -50,7 +51,7 @@ class Scope:
 
     @cached_property
     def settings(self) -> dict[str, str]:
-        """The settings `app.…` of the database session, which row-level security reads."""
+        """Values of the session settings `app.<key>`, which row-level security reads, by key."""
         regions = ("*",) if self.sees_all_regions else self.regions
         lists = {"regions": json.dumps(regions), "roles": json.dumps(self.roles)}
         return {"kind": self.kind, "name": self.name, **lists, "lookup": self.lookup}
@@ -61,7 +62,7 @@ class Scope:
         return "*" in self.regions
 
     def sees(self, region: str) -> bool:
-        """Whether the scope sees rows of a region; "" (no region) only if it sees all."""
+        """Whether the scope sees rows of a region; those of region "" only if it sees all."""
         return self.sees_all_regions or region in self.regions
 
 
@@ -71,7 +72,8 @@ SYSTEM = Scope("system", "system", ("*",))
 class Tx:
     """An open transaction; in the database it begins with the first executed statement.
 
-    One that only adds rows, events and audit entries is a single statement and round trip.
+    A transaction that executes no statement, but adds rows, events or audit entries, takes a single
+    round trip.
     """
 
     def __init__(
@@ -93,19 +95,23 @@ class Tx:
         self._rows, self._facts = Writes(), Writes()
 
     async def execute(self, statement: Executable, rows: Any = None) -> CursorResult[Any]:
-        """Execute a statement. Errors are SQLAlchemy's; their text may hold a row: never log it."""
+        """Execute a statement. Raises SQLAlchemy's errors; never log their text, which may quote a
+        row."""
         return await (await self._ready()).execute(statement, rows)
 
     async def scalar(self, statement: Executable) -> Any:
-        """The first column of the first row; None if there is no row."""
+        """Execute a statement; return the first column of its first row, or None without rows."""
         return await (await self._ready()).scalar(statement)
 
     async def read(self, select: Read, **values: Any) -> list[Any]:
-        """The rows of a prepared read, named as its columns are."""
+        """Execute a prepared SELECT with these parameters; return its rows as named tuples."""
         return await select.rows(driver_of(await self._ready()), **values)
 
     async def now(self) -> datetime:
-        """The database's time, in UTC. Raises ClockUnsure when it differs from our clock."""
+        """The database's time, in UTC.
+
+        Raises ClockUnsure if this process's clock is more than `CLOCK_TOLERANCE_SECONDS` away.
+        """
         connection = await self._ready()
         asked_at = self._clock()
         theirs: datetime = await connection.scalar(DATABASE_TIME)
@@ -114,26 +120,29 @@ class Tx:
         return theirs
 
     async def once(self, caller: str, request_id: UUID, content: bytes) -> bool:
-        """Whether a caller uses an id for the first time; False if repeated with the same content.
+        """Store a caller's request id; return whether it is new, False if the request is repeated.
 
-        Raises IdReused for other content. A concurrent use waits until the first transaction ends.
+        Raises IdReused if the id was used with other content. While another transaction uses the
+        same id, this waits until that transaction ends.
         """
         return await idempotency.is_first_use(await self._ready(), caller, request_id, content)
 
     def write_once(self, caller: str, request_id: UUID, content: bytes) -> None:
-        """Write all that is added only if a caller uses an id for the first time (`was_first`).
+        """Store a caller's request id; write what this transaction adds only if the id is new.
 
-        For transactions that execute nothing: `execute` raises RuntimeError from now on. Leaving
-        the transaction raises IdReused for other content.
+        After the commit, `was_first` says whether it was new. The end of the transaction raises
+        IdReused if the id was used with other content. Such a transaction executes no statement:
+        RuntimeError is raised if one was executed before, or is executed later.
         """
         if self.connection is not None:
             raise RuntimeError("the transaction has executed statements already")
         self._facts.request = idempotency.request_id_of(caller, request_id, content)
 
     def add(self, table: Table, row: Mapping[str, Any], *, or_ignored: bool = False) -> None:
-        """Add a row, written before the next statement is executed or at the end.
+        """Add a row, to be inserted before the next executed statement or at the transaction's end.
 
-        A column that the row leaves out gets its default; `or_ignored` leaves a row that exists.
+        Columns that are missing get their defaults. With `or_ignored`, a row that exists already is
+        left as it is; without, inserting raises RowExists.
         """
         self._rows.add(table, row, or_ignored=or_ignored)
 
@@ -152,7 +161,7 @@ class Tx:
     ) -> UUID:
         """Write an audit entry, which holds ids only; return its id. `object_ref` is "type:id".
 
-        A confidential entry is sealed like all others and shown to no auditor.
+        A confidential entry is part of the Merkle tree like all others, but shown to no auditor.
         """
         entry = AuditEntry(
             new_id(),
@@ -172,11 +181,14 @@ class Tx:
         return entry.entry_id
 
     async def schedule(self, kind: str, key: str, due_at: datetime) -> None:
-        """Schedule durable work: `kind` is done for `key` once, at or after `due_at`."""
+        """Schedule durable work: `kind` is done for `key` once, at or after `due_at`.
+
+        Work that was scheduled before for this kind and key is left unchanged.
+        """
         self.add(tables.work, work.row_of(kind, key, due_at), or_ignored=True)
 
     async def reschedule(self, kind: str, key: str, due_at: datetime) -> None:
-        """Move scheduled work to `due_at`; work that was already done is done again."""
+        """Schedule work, or move it to `due_at`; work that was already done is done again."""
         await work.reschedule(await self._ready(), kind, key, due_at)
 
     @asynccontextmanager
@@ -200,7 +212,7 @@ class Tx:
         await self._write(await self._begun(), self.taken())
 
     def taken(self) -> Writes:
-        """All that waits to be written; nothing waits afterwards."""
+        """Return the buffered writes and empty the buffer, for `Database` to write them."""
         rows, facts = self._rows, self._facts
         self._rows, self._facts = Writes(), Writes()
         return Writes(facts.request, {**rows.rows, **facts.rows})
@@ -225,13 +237,16 @@ class Tx:
 
 
 def driver_of(connection: AsyncConnection) -> Any:
-    """asyncpg's connection below SQLAlchemy's."""
+    """The asyncpg connection that a SQLAlchemy connection uses."""
     assert connection.sync_connection is not None
     return connection.sync_connection.connection.driver_connection
 
 
 def seconds_apart(asked_at: datetime, theirs: datetime, answered_at: datetime) -> float:
-    """Seconds by which the database's time is outside of the interval in which it was read."""
+    """Seconds by which the database's time is before `asked_at` or after `answered_at`.
+
+    Negative or 0 if it lies between these times of this process's clock.
+    """
     return max((asked_at - theirs).total_seconds(), (theirs - answered_at).total_seconds())
 
 

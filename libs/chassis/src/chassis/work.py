@@ -1,4 +1,4 @@
-"""Rows of durable work, written with the effect that makes them due; `host.scheduler` runs them."""
+"""Rows of the table `work`: durable jobs, written by transactions and run by `host.scheduler`."""
 
 from datetime import datetime
 from typing import Any
@@ -11,7 +11,7 @@ from chassis.telemetry import current_story, traceparent
 
 
 def row_of(kind: str, key: str, due_at: datetime) -> dict[str, Any]:
-    """The row of work of a kind for a key, due at a moment."""
+    """The row of `tables.work` for a job, as values by column, with the current trace context."""
     return {
         "kind": kind,
         "key": key,

@@ -72,7 +72,7 @@ class Broker:
 
     @property
     def reconnects(self) -> int:
-        """The number of reconnections; core messages sent while disconnected were missed."""
+        """The number of reconnections so far; core NATS messages sent in between were missed."""
         return int(self.client.stats["reconnects"])
 
     @asynccontextmanager
@@ -84,9 +84,10 @@ class Broker:
         dropped: Callable[[], None],
         pending_max: int,
     ) -> AsyncIterator[None]:
-        """Call `on_message` for each core message while the block runs and the connection is up.
+        """Call `on_message` for each core NATS message on `subject` while the block runs.
 
-        `dropped` is called for each message that arrives while `pending_max` messages wait.
+        `dropped` is called for each message that is lost because `pending_max` messages wait.
+        Messages sent while the connection is down are missed.
         """
 
         async def received(msg: Msg) -> None:
@@ -106,7 +107,7 @@ class Broker:
 
     @property
     def inbox_prefix(self) -> bytes:
-        """The subject prefix of this user's replies, in bytes as the client library requires."""
+        """The subject prefix of replies to this NATS user, in bytes as the client requires."""
         # With the dot: the library appends a bare token, and only what is below is permitted.
         return f"_INBOX_{self.name}.".encode()
 

@@ -1,10 +1,11 @@
 """Event consumers: fetch a batch, skip duplicates, call handlers, commit, acknowledge.
 
-The inbox rows and effects of a batch share one transaction; if it fails, each event is handled in a
-transaction of its own. If a handler raises `Poison`, the event becomes a dead letter at once. After
-any other exception the event is redelivered with a delay; it becomes a dead letter at LAST_DELIVERY
-or, if the handler raises `Later`, beyond DELIVERIES_MAX. While the database is unavailable or its
-clock differs from ours, nothing is fetched, and events already fetched wait.
+Event ids (in the table `inbox`) and effects of a batch share one transaction; if it fails, each
+event is handled in a transaction of its own. If a handler raises `Poison`, the event becomes a dead
+letter at once. After any other exception it is delivered again with a delay. It becomes a dead
+letter after `LAST_DELIVERY` deliveries, or after `DELIVERIES_MAX` if the handler raises `Later`.
+While the database is unavailable or its clock differs from this process's, nothing is fetched, and
+events already fetched wait.
 """
 
 import asyncio
@@ -49,12 +50,15 @@ class Later(Exception):
 
 
 class Poison(Exception):
-    """Raised by a handler for an event that it can never handle: a dead letter at once."""
+    """Raised by a handler that can never handle the event, which then becomes a dead letter."""
 
 
 @dataclass(frozen=True)
 class Meta:
-    """The envelope of an event: its id, subject, aggregate and version, region and story."""
+    """The metadata of an event: its id, subject, aggregate and version, region and story.
+
+    `aggregate` is the entity that the event concerns, `story` the event's correlation id.
+    """
 
     event_id: UUID
     subject: str
@@ -96,7 +100,10 @@ async def _not_seen_before(tx: Tx, by_id: Mapping[UUID, _Delivery]) -> set[UUID]
 
 
 class Consumer:
-    """The durable consumer `durable` of `stream`; the keys of `subscriptions` are subjects."""
+    """Handles the events of `stream` that its durable consumer `durable` delivers.
+
+    The keys of `subscriptions` are subjects; events of other subjects are acknowledged unread.
+    """
 
     def __init__(
         self,

@@ -1,9 +1,10 @@
 """The gate: one interceptor of the gRPC server (`server`) that every call passes.
 
-It identifies the caller, admits it within its share (`Shares`), opens the span, applies the
-service's policy, requires a deadline, and turns refusals into statuses. Any other exception is a
-bug: the caller gets INTERNAL with an error id, and the log has the details. Streams need no
-deadline. Of a flood's refusals, those that are held back are counted and have no span.
+It identifies the caller, admits the call within the caller's limits (`Shares`), opens a span,
+applies the service's policy, requires a deadline, and turns refusals and database outages into
+statuses. Any other exception is a bug: the caller gets INTERNAL with an error id, and the log has
+the details. Calls answered by a stream need no deadline. When a caller exceeds its limits often,
+further refusals are delayed; those are counted but get no span.
 """
 
 import asyncio
@@ -54,7 +55,7 @@ Metadata = Mapping[str, str | bytes]
 
 
 class Gate(grpc.aio.ServerInterceptor):
-    """Finds out who calls, holds the call against policy and share, and answers refusals."""
+    """Identifies the caller, checks each call by policy and limits, and answers refusals."""
 
     def __init__(
         self, policy: Policy, tokens: TokenVerifier, authorities: Authorities, shares: Shares
@@ -73,7 +74,7 @@ class Gate(grpc.aio.ServerInterceptor):
         continuation: Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler]],
         handler_call_details: grpc.HandlerCallDetails,
     ) -> Any:
-        """Return the method's handler, wrapped in the gate; None for an unknown method."""
+        """Return the method's handler, wrapped in the gate's checks; None for an unknown method."""
         method = handler_call_details.method
         if (known := self._handlers.get(method)) is not None:
             return known
@@ -207,7 +208,10 @@ class Gate(grpc.aio.ServerInterceptor):
                 await replies.aclose()
 
     async def end_endless_streams(self) -> None:
-        """End streams that have no deadline with `Stopping`; their callers reconnect elsewhere."""
+        """End streams that have no deadline with `Stopping`, so that their callers reconnect.
+
+        Waits at most `STREAM_END_SECONDS` for them.
+        """
         self._stopping = True
         tasks = tuple(self._endless)
         for task in tasks:

@@ -1,19 +1,19 @@
-"""Leases: work that one process of a service does at a time, such as the relay's.
+"""Leases, by which only one process of a service at a time does certain work, such as publishing.
 
     async with hold(db, "relay") as lease:
         async with lease.begin(SYSTEM) as tx:  # raises LeaseLost once another process holds it
             await tx.execute(...)
 
-The holder renews its lease every `RENEW_SECONDS`. If it is stopped or cut off from the database,
-a waiting process takes the lease over after `EXPIRY_SECONDS`, with the next generation (a fencing
-token). `Lease.begin` opens every transaction of the work: it checks the generation and locks the
-row until the transaction ends, so that a take-over waits for it and a former holder that wakes late
-writes nothing. The database ends the transaction of a holder that stopped inside of it after
-`IDLE_SECONDS`. Effects outside of the database are not fenced: they must bear repetition.
+The holder renews its lease every `RENEW_SECONDS`. If the holder stops or loses the database, a
+waiting process takes the lease over after `EXPIRY_SECONDS`, with the next generation (a fencing
+token). `Lease.begin` opens every transaction of the work. It checks the generation and locks the
+lease's row until the transaction ends: a take-over waits for the end, and a former holder that
+resumes late writes nothing. The database ends such a transaction if it is idle for `IDLE_SECONDS`.
+Effects outside of the database are not fenced, so they must be safe to repeat.
 
-Expiry is measured by the database's own clock, as `service_now()` may be moved and differ between
-processes. If that clock jumps, a living holder may lose its lease; two holders still never both
-write. A jump back delays nothing: an expiry further ahead than a renewal sets counts as past.
+Expiry is measured by the database's own clock, since `service_now()` may be moved and differ
+between processes. If that clock jumps, a living holder may lose its lease, but two holders never
+both write. An expiry more than `EXPIRY_SECONDS` ahead, as after a jump back, counts as past.
 """
 
 import asyncio
@@ -48,7 +48,7 @@ leases = Table(
 
 
 def install_leases(op: Operations, runtime_role: str) -> None:
-    """Create `leases` in a service's migration."""
+    """Create the table `leases` in a service's migration."""
     leases.create(op.get_bind())
     grant(op, leases.name, "SELECT, INSERT, UPDATE", runtime_role)
 
@@ -58,7 +58,7 @@ class LeaseLost(Exception):
 
 
 class Lease:
-    """A lease that this process holds, and the transactions of the work that it is held for."""
+    """A lease that this process holds; it opens the transactions of the work it protects."""
 
     def __init__(self, db: Database, name: str, generation: int) -> None:
         self.name = name
@@ -97,7 +97,10 @@ class Lease:
                 raise LeaseLost(self.name)
 
     async def release(self) -> None:
-        """Hand the lease over at once; if the database is unavailable, it expires instead."""
+        """Give the lease up, so that another process can take it at once.
+
+        If the database is unavailable, the lease expires instead.
+        """
         try:
             async with asyncio.timeout(RENEWAL_TIMEOUT_SECONDS):
                 await _scalar(self._db, _RELEASE, self._values)
@@ -109,9 +112,9 @@ class Lease:
 
 @asynccontextmanager
 async def hold(db: Database, name: str) -> AsyncIterator[Lease]:
-    """Wait for the schema's lease `name` and hold it while the block runs.
+    """Wait for the lease `name` of this database schema; hold it while the block runs.
 
-    Raises LeaseLost, and cancels the block, when another process has taken the lease over.
+    If another process takes the lease over, the block is cancelled and LeaseLost is raised.
     """
     lease = Lease(db, name, await _taken(db, name))
     try:

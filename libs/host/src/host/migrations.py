@@ -1,7 +1,7 @@
-"""Alembic inside a service: a migration history and schema per service, run as the owner role.
+"""Alembic migrations: each service has a history and a schema, migrated by the schema's owner role.
 
-A service's `migrations/env.py` is two lines that call `run_env`. Runs are serialised by an advisory
-lock. A wait for a table lock is bounded: a migration must not queue behind traffic.
+A service's `migrations/env.py` only calls `run_env`. Runs are serialised by an advisory lock. A
+migration waits at most 5 s for a lock, since the service's statements would queue behind it.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 
 def migrate(folder: Path, *, owner_url: str, schema: str) -> None:
-    """Upgrade `schema` to the newest version of the history in `folder`."""
+    """Upgrade `schema` to the newest version in the migration history in `folder`."""
     config = Config()
     config.set_main_option("script_location", str(folder))
     config.attributes.update(owner_url=owner_url, schema=schema)
@@ -23,7 +23,10 @@ def migrate(folder: Path, *, owner_url: str, schema: str) -> None:
 
 
 def run_env() -> None:
-    """Run Alembic with this process's settings; a service's `migrations/env.py` calls it."""
+    """Run the pending migrations in the schema that `migrate` was called for.
+
+    Alembic calls it through a service's `migrations/env.py`.
+    """
     asyncio.run(_run_env())
 
 

@@ -1,4 +1,4 @@
-"""The relay, which publishes outbox rows in order and retries without limit.
+"""The relay, which publishes outbox rows, oldest first, and retries without limit.
 
 A lease allows one relay per schema. A row is marked as published when JetStream has acknowledged
 its event, and kept for `KEEP_DAYS`. If a stream was created anew because its data was
@@ -41,9 +41,10 @@ _OLDEST = select(outbox.c.created_at).where(_UNPUBLISHED).order_by(outbox.c.posi
 
 
 def headers_of(row: Row[Any], source: str) -> dict[str, str]:
-    """The headers of an event: CloudEvents for NATS (binary mode), and those that consumers use.
+    """The NATS headers of an outbox row's event: CloudEvents (binary mode), trace and `tartip-…`.
 
-    A redriven event has a new message id for the broker and the same event id for consumers.
+    An event that an operator sends again (`redriven`) gets a new message id, so that the broker
+    does not drop it as a duplicate. Its event id stays the same.
     """
     again = f".{row.redriven}" if row.redriven else ""
     return {
@@ -79,7 +80,7 @@ class Relay:
         self._paused: dict[str, _Pause] = {}
 
     async def run(self) -> None:
-        """Publish until cancelled. Raises LeaseLost, or a database error."""
+        """Hold the lease and publish until cancelled. Raises LeaseLost, or a database error."""
         async with hold(self._db, "relay") as lease:
             checked_at = forgot_at = 0.0
             while True:
@@ -97,8 +98,8 @@ class Relay:
     async def publish_batch(self, lease: Lease) -> int:
         """Publish the oldest unpublished rows concurrently; return the number published.
 
-        Raises LeaseLost: before anything is published, or before it is marked as published, so
-        that the next holder publishes it again.
+        Subjects that the broker refused are paused and left out. Raises LeaseLost; rows published
+        but not yet marked as such are then published again by the next holder.
         """
         since = await self._oldest()
         age = self._db.clock() - since if since else timedelta()
@@ -176,7 +177,7 @@ class Relay:
             await tx.execute(delete(inbox).where(inbox.c.consumed_at < before))
 
     async def look_for_new_streams(self, lease: Lease) -> None:
-        """Have all kept rows published again if a stream was created anew."""
+        """If a stream was created anew, mark all kept outbox rows as unpublished again."""
         for stream in self._streams:
             made_at = await self._made_at(stream)
             if made_at is not None:

@@ -1,4 +1,4 @@
-"""Short pauses of a process that serves calls."""
+"""Shortens the pauses that thread switches and garbage collection cause in a serving process."""
 
 import gc
 import sys
@@ -9,9 +9,10 @@ SWITCH_SECONDS = 0.0005
 
 
 def keep_pauses_short() -> None:
-    """Let threads give way soon; exempt what is loaded by now from garbage collection.
+    """Make threads yield after `SWITCH_SECONDS`; exempt all present objects from collection.
 
-    A full collection would go through all modules, while every call waits.
+    To be called once, after start-up: a full collection would go through all loaded modules, while
+    every call waits.
     """
     sys.setswitchinterval(SWITCH_SECONDS)
     gc.collect()

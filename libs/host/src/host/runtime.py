@@ -48,7 +48,10 @@ S = TypeVar("S", bound=Settings)
 
 @dataclass
 class Chassis(Generic[S]):
-    """The parts that `build` gets, and the servicers, work and loops that `build` registers."""
+    """What a service's function `build` gets: the service's settings, database, broker and so on.
+
+    `build` registers servicers, handlers of events and work, and background loops here.
+    """
 
     name: str
     settings: S
@@ -89,25 +92,34 @@ class Chassis(Generic[S]):
         servicer: Any,
         policy: Policy,
     ) -> None:
-        """Register a servicer: its DESCRIPTOR.services_by_name[…], the generated add_…_to_server,
-        and the policy of its methods."""
+        """Register a gRPC servicer with the policy of its methods.
+
+        `service` is the generated DESCRIPTOR.services_by_name[…], `add` the generated
+        add_…_to_server.
+        """
         self.servicers.append((service, add, servicer))
         self.policy.update(policy)
 
     def consume(self, stream: str, subscriptions: Mapping[str, Subscription]) -> None:
-        """Consume `stream` with this service's durable consumer; keys are subjects."""
+        """Register the handlers of the events of `stream`, by subject.
+
+        The stream's durable consumer must have the name of this service.
+        """
         consumer = Consumer(
             self.db, self.broker, stream=stream, durable=self.name, subscriptions=subscriptions
         )
         self.loop(f"consume {stream}", consumer.run)
 
     def publish_from(self, *streams: str) -> None:
-        """Publish this service's outbox to these streams."""
+        """Have this service's outbox rows published; `streams` are those that hold their events."""
         relay = Relay(self.db, self.broker, source=self.name, streams=streams)
         self.loop("relay", relay.run)
 
     def share_by(self, quota_of: QuotaOf) -> None:
-        """Limit each caller by `quota_of(kind, name)`, where None is the default of its kind."""
+        """Limit each caller by the `Quota` that `quota_of(kind, name)` returns.
+
+        None means the default quota of the caller's kind.
+        """
         self.quota_of = quota_of
 
     def do(self, kind: str, handler: WorkHandler) -> None:
@@ -115,7 +127,10 @@ class Chassis(Generic[S]):
         self.work[kind] = handler
 
     def loop(self, name: str, run: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Register a coroutine function to run until the service stops, begun again if it ends."""
+        """Register a coroutine function to run until the service stops; it is restarted if it ends.
+
+        `name` stands in the log.
+        """
         self.loops.append((name, run))
 
 
@@ -172,7 +187,10 @@ async def run(service: Service[S], settings: S) -> None:
 
 @contextlib.asynccontextmanager
 async def chassis_of(service: Service[S], settings: S) -> AsyncIterator[Chassis[S]]:
-    """Connect database, broker and channels; close them in reverse order when the block ends."""
+    """Yield a `Chassis` with connections to database and broker, as far as `settings` has them.
+
+    Broker, database and channels are closed when the block ends.
+    """
     async with contextlib.AsyncExitStack() as closing:
         channels = Channels(cert=settings.tls_cert, key=settings.tls_key, ca=settings.tls_ca)
         closing.push_async_callback(channels.close)

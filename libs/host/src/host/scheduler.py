@@ -1,8 +1,8 @@
 """Durable work: deadlines, retries, and calls that an event makes necessary.
 
-A row is due at a moment and done once its handler returns. A worker leases the row and calls the
-handler outside of any transaction; the handler opens its own. A handler that raises is called again
-with growing delays, without limit; repeated failures show in `attempts` and in the log.
+Each row of the table `work` is due at a moment and done once its handler returns. A worker leases
+the row and calls the handler outside of any transaction; the handler opens its own. A handler that
+raises is called again with growing delays, without limit; `attempts` and the log show failures.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ _Work = Row[tuple[object, ...]]
 
 
 class WaitUntilDue(Exception):
-    """Raised by a handler that was called too early, to be called again after `delay`."""
+    """Raised by a handler that was called too early: it is called again after `delay`."""
 
     def __init__(self, delay: timedelta) -> None:
         super().__init__()

@@ -1,8 +1,8 @@
-"""The chassis's tables in a service's schema, and row-level security: for migrations alone.
+"""Installs the tables of `chassis.tables` and row-level security in a service's schema.
 
-A service's Alembic history calls `install_v1(op, runtime_role)` once; a later change of these
-tables is `install_v2` and so on. Grants enforce the rules: audit rows can be added and read, never
-changed.
+Only migrations use it. A service's Alembic history calls `install_v1(op, runtime_role)` once; later
+changes of these tables are `install_v2` and so on. The privileges of the runtime role allow it to
+add and read audit rows, but not to change them.
 """
 
 import re
@@ -41,7 +41,7 @@ _GRANTS = {
 
 
 class Operations(Protocol):
-    """The Alembic operations used here, which both its module `op` and its class provide."""
+    """The Alembic operations used here, which both `alembic.op` and its class Operations have."""
 
     def execute(self, sqltext: str) -> None: ...
 
@@ -49,7 +49,7 @@ class Operations(Protocol):
 
 
 def install_v1(op: Operations, runtime_role: str) -> None:
-    """Create the tables in the migration's schema and grant privileges to the runtime role."""
+    """Create the tables of `chassis.tables`; grant the runtime role its privileges on them."""
     metadata.create_all(op.get_bind())
     op.execute("CREATE INDEX outbox_unpublished ON outbox (position) WHERE published_at IS NULL")
     op.execute("CREATE INDEX outbox_created ON outbox (created_at)")
@@ -59,12 +59,12 @@ def install_v1(op: Operations, runtime_role: str) -> None:
 
 
 def index_attempts(op: Operations) -> None:
-    """Create the index that `ListAttempts` reads, in schemas that record refused attempts."""
+    """Create the index of the audit entries on refused attempts, for the RPC `ListAttempts`."""
     op.execute(f"CREATE INDEX audit_attempts ON audit (position) WHERE {IS_ATTEMPT}")
 
 
 def install_v2(op: Operations, runtime_role: str) -> None:
-    """Create `service_now()` and use it in all defaults that read the database's clock."""
+    """Create `service_now()`, and use it in all column defaults that read the database's clock."""
     op.execute(_SERVICE_NOW)
     op.execute(f'GRANT EXECUTE ON FUNCTION service_now() TO "{runtime_role}"')
     for table, column in op.get_bind().execute(_OWN_CLOCK).all():
@@ -88,10 +88,11 @@ def grant(op: Operations, table: str, privileges: str, runtime_role: str) -> Non
 
 
 def protect_rows(op: Operations, table: str, *, visible: str) -> None:
-    """Show only rows that meet the SQL condition `visible`, and all rows to the system.
+    """Create a row-level security policy: only rows that meet `visible` can be read or written.
 
-    Row-level security does this. Conditions read the transaction's scope (`transaction.Scope`),
-    such as current_setting('app.name', true). FORCE applies the policy to the owner too.
+    `visible` is an SQL condition on the row and on the transaction's scope (`transaction.Scope`),
+    such as current_setting('app.name', true). Scopes of kind "system" see all rows. The policy
+    applies to the table's owner too.
     """
     op.execute(f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY")
     op.execute(f"ALTER TABLE {table} FORCE ROW LEVEL SECURITY")
@@ -126,7 +127,10 @@ def has_role(role: str) -> str:
 
 
 def install_v3(op: Operations) -> None:
-    """Have the schema's policies read regions and roles as JSON arrays, not split at commas."""
+    """Change the schema's row-level security policies to read regions and roles as JSON arrays.
+
+    Policies of earlier versions read them as texts split at commas.
+    """
     for table, policy, using, check in op.get_bind().execute(_SPLITTING).all():
         clauses = {"USING": using, "WITH CHECK": check}
         changed = (f"{name} ({_unsplit(sql)})" for name, sql in clauses.items() if sql is not None)

@@ -1,7 +1,7 @@
 """The gRPC server of a process: mutual TLS, the gate, health and reflection.
 
-Its options decide how long a client that has vanished still counts against its limits, how often
-clients may ping, and how much of a flood waits at the client.
+Its options set how soon a vanished client no longer counts against its limits, how often clients
+may ping, and how many concurrent calls a connection may have.
 """
 
 from pathlib import Path
@@ -37,7 +37,7 @@ OPTIONS = [
 
 
 class GrpcServer:
-    """The server at `address` ("host:port"); its health is SERVING once it has started."""
+    """The gRPC server at `address` ("host:port"); its health is SERVING once it has started."""
 
     def __init__(
         self,
@@ -65,7 +65,10 @@ class GrpcServer:
             raise OSError(f"cannot listen on {address}")
 
     async def start(self, services: tuple[str, ...]) -> None:
-        """Start the services with these full names. Raises RuntimeError unless the policy fits."""
+        """Start the services with these full names.
+
+        Raises RuntimeError unless the gate's policy has exactly the methods of these services.
+        """
         names = (*services, health.SERVICE_NAME, reflection.SERVICE_NAME)
         reflection.enable_server_reflection(names, self.server)
         self._check_policy(services)
@@ -73,7 +76,10 @@ class GrpcServer:
         await self._health.set("", health_pb2.HealthCheckResponse.SERVING)
 
     async def stop(self, grace_seconds: float) -> None:
-        """Accept no new calls, end streams without a deadline and wait for calls in flight."""
+        """Accept no new calls, end streams without a deadline, and wait for calls in flight.
+
+        Calls that take longer than `grace_seconds` are cancelled.
+        """
         await self._health.enter_graceful_shutdown()
         await self._gate.end_endless_streams()
         await self.server.stop(grace_seconds)

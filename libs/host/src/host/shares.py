@@ -1,11 +1,11 @@
-"""Shares of callers: what one partner, device, operator or service may use of one process.
+"""Limits of callers: what one partner, device, operator or service may use of one process.
 
 A service gives quotas in its `build`, and may change them at any moment:
 
     chassis.share_by(partners.quota_of)   # quota_of(kind, name) -> Quota | None
 
-Each caller has limits of its own, far below those of the process, so that none can use up the room
-of the others. Urgent calls get in where a caller or the process has no other room left.
+Each caller has limits of its own, far below those of the process, so that none can exhaust the
+process for the others. The limits of a caller and of the process reserve room for urgent calls.
 """
 
 import asyncio
@@ -46,10 +46,10 @@ shares_exceeded = telemetry.meter.create_counter("tartip.shares.exceeded")
 
 @dataclass(frozen=True)
 class Quota:
-    """What one caller may use of one process; the defaults are a partner's.
+    """The limits of one caller in one process; the defaults are a partner's.
 
-    After a pause a caller may use two seconds' worth of calls and bytes at once. Urgent calls have
-    a reserve of their own, which a caller keeps when it has used up `calls` or its rate.
+    A caller that was idle may use two seconds' worth of its rates at once. An urgent call that
+    exceeds the other limits is admitted within `urgent_calls` and `urgent_calls_per_second`.
     """
 
     calls: int = 24  # at once
@@ -77,24 +77,27 @@ QuotaOf = Callable[[str, str], Quota | None]
 
 
 def no_quota(kind: str, name: str) -> None:
-    """Return no quota for any caller: the defaults of the kinds apply."""
+    """Return None for any caller, so that the default quota of its kind applies."""
 
 
 class Bucket:
-    """A token bucket that begins full and holds BURST_SECONDS of its rate."""
+    """A token bucket: full at first; its capacity is BURST_SECONDS times its rate, at least 1."""
 
     def __init__(self) -> None:
         self._spent, self._at = 0.0, 0.0
 
     def wait_seconds(self, amount: float, rate: float, now: float) -> float:
-        """Return the seconds until `amount`, or a full bucket if that is less, can be taken."""
+        """Return the seconds until `amount` can be taken, or the capacity if that is less.
+
+        `rate` is in units per second, `now` in seconds; a rate of 0 gives RETRY_SECONDS_MAX.
+        """
         capacity = max(rate * BURST_SECONDS, 1.0)
         self._refill(rate, now)
         missing = min(amount, capacity) - (capacity - self._spent)
         return max(0.0, missing / rate if rate > 0 else RETRY_SECONDS_MAX)
 
     def take(self, amount: float) -> None:
-        """Take an amount; more than is there leaves a debt that is paid before anything else."""
+        """Take an amount from the bucket; its level may become negative, and is refilled later."""
         self._spent += amount
 
     def _refill(self, rate: float, now: float) -> None:
@@ -104,33 +107,35 @@ class Bucket:
 
 @dataclass
 class Share:
-    """What one caller uses now."""
+    """What one caller uses now: its running calls and streams, and a bucket for each rate."""
 
     used_at: float = 0.0
     running: Counter[str] = field(default_factory=Counter)
     buckets: dict[str, Bucket] = field(default_factory=dict)
 
     def bucket(self, limit: str) -> Bucket:
-        """Return the bucket of a rate, by the name of its field in `Quota`."""
+        """Return the bucket of a rate, such as "calls_per_second"; it is created on first use."""
         return self.buckets.setdefault(limit, Bucket())
 
 
 class Place:
-    """The admission of one call within its caller's share. A stream also takes room for each of
-    its messages, and waits while the caller's bytes a second are used up."""
+    """The admission of one call; it limits the messages that a stream of requests receives."""
 
     def __init__(self, bucket: Bucket, rate: float, now: Callable[[], float]) -> None:
         self._bucket, self._rate, self._now = bucket, rate, now
 
     async def take(self, size: int) -> None:
-        """Count a stream's message of `size` bytes; wait while the caller's bytes are used up."""
+        """Count a received message of `size` bytes; wait if it exceeds the caller's byte rate."""
         wait = self._bucket.wait_seconds(size, self._rate, self._now())
         self._bucket.take(size)
         await asyncio.sleep(wait)
 
 
 class Shares:
-    """The shares of all callers of one process; `now` is a monotonic time in seconds."""
+    """Admits calls within the limits of each caller and of the process.
+
+    `quota_of` returns a caller's limits; `now` returns a monotonic time in seconds.
+    """
 
     def __init__(
         self,

@@ -1,6 +1,8 @@
-"""Articles of the Code of Administrative Offences (KoAP) by edition: fines, and what to measure.
-An edition is chosen by the day of the offence (KoAP Art. 5). A decision records the version and
-hash of the edition.
+"""Articles of the Code of Administrative Offences (KoAP), by edition.
+
+An article has the amount of the fine and, if a device can detect the offence, what it must measure.
+The edition is chosen by the day of the offence (KoAP Art. 5); a decision records its version and
+hash.
 """
 
 import hashlib
@@ -17,8 +19,11 @@ from law.packaged import tables
 
 @dataclass(frozen=True)
 class Bracket:
-    """A range of excess over the speed limit, in km/h. Each bound is in the range if its
-    `_included` is set; `up_to` is None for no upper bound."""
+    """A range of excess over the speed limit, in km/h, from `over` to `up_to`.
+
+    `over_included` and `up_to_included` say whether the bound itself is in the range; `up_to` is
+    None for no upper bound.
+    """
 
     over: Decimal
     over_included: bool
@@ -26,7 +31,7 @@ class Bracket:
     up_to_included: bool
 
     def holds(self, excess: Decimal) -> bool:
-        """Whether an excess over the limit, in km/h, lies between the bounds."""
+        """Whether an excess over the speed limit, in km/h, is in this range."""
         above = excess >= self.over if self.over_included else excess > self.over
         if self.up_to is None:
             return above
@@ -43,8 +48,11 @@ class Signal:
 
 @dataclass(frozen=True)
 class Article:
-    """A part of an article and its fine of `base_values` monthly calculation indices (MCI);
-    `edition` is the version and hash of the table."""
+    """A part of a KoAP article that defines one offence, with its fine.
+
+    The fine is `base_values` times the monthly calculation index (MCI). `edition` is the version
+    and hash of the table of articles.
+    """
 
     code: str
     article: str
@@ -67,8 +75,11 @@ class Article:
 
 @dataclass(frozen=True)
 class PlateRules:
-    """Classes of plates (`law.plates`) that are never fined automatically, and the confidence (0
-    to 1) from which a character counts as read."""
+    """Rules on plates for automatic fines.
+
+    `not_automatic` are the classes of plates (`law.plates`) that are never fined automatically;
+    `sure_from` is the confidence (0 to 1) from which a recognised character counts as read.
+    """
 
     not_automatic: frozenset[str]
     sure_from: float
@@ -76,8 +87,10 @@ class PlateRules:
 
 @dataclass(frozen=True)
 class Articles:
-    """An edition of the articles, by code; `valid_until` is its last day in force, None if it lasts
-    until a newer one begins."""
+    """An edition of the articles; `by_code` holds them by the code of the offence.
+
+    `valid_until` is its last day in force, None if it lasts until a newer edition begins.
+    """
 
     version: str
     sha256: str

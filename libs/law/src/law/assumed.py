@@ -1,4 +1,4 @@
-"""Marks in the versions of tables for years that a trial assumed because their table is missing.
+"""Marks in versions of tables for assumed years: years without a table that a trial derives.
 
 A decision stores the versions of its tables, so that an assumed year can be recognised later.
 """

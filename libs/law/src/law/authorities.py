@@ -1,4 +1,4 @@
-"""The authority that issues prescriptions in each region, as letters name it (KoAP 822-1(1))."""
+"""The authority of each region that issues prescriptions (orders to pay a fine), KoAP 822-1(1)."""
 
 import json
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from law.packaged import tables
 
 @dataclass(frozen=True)
 class Authority:
-    """Name and address of an authority that issues prescriptions, in Kazakh and Russian."""
+    """Name and address, in Kazakh and Russian, of an authority that issues orders to pay a fine."""
 
     name_kk: str
     name_ru: str

@@ -1,8 +1,8 @@
-"""Values of the monthly calculation index (MCI) for fines, in tiyn, each with its first day.
+"""Values of the monthly calculation index (MCI), the unit of fines, in tiyn (0.01 tenge).
 
 Each year's value is set by that year's budget law and is not known before December. A year without
-a value raises TableYearMissing. Only a trial may assume the last known value; the version then
-marks the assumed year.
+a value raises TableYearMissing. Only a trial may assume the last known value for a later year; the
+version of the result then marks that year as assumed.
 """
 
 import hashlib
@@ -18,7 +18,7 @@ BASE_VALUES = "base_values"
 
 @dataclass(frozen=True)
 class BaseValue:
-    """The MCI on a day, in tiyn."""
+    """The MCI on a day, in tiyn, and the version and hash of the table that it is from."""
 
     amount_minor: int
     # Version and hash of its table.
@@ -54,11 +54,11 @@ class BaseValues:
         return cls(steps, until, f"{table['version']}@sha256:{digest}")
 
     def assuming(self) -> "BaseValues":
-        """Return a copy for a trial, whose last value also applies after the last day."""
+        """Return a copy for a trial, whose last value also applies after the table's last day."""
         return replace(self, assumes=True)
 
     def holds(self, year: int) -> bool:
-        """Whether the table has a value for a day of this year; an assumed value does not count."""
+        """Whether the table covers any day of this year; assumed values do not count."""
         return self.steps[0][0].year <= year <= self.until.year
 
     def on(self, day: date) -> BaseValue:

@@ -1,8 +1,8 @@
-"""Working days, from a table for each year of weekdays off and of working Saturdays and Sundays.
+"""Working days: a table for each year lists the weekdays off and the working weekend days.
 
-A table holds the country's public holidays, the days to which holidays on a weekend are moved, and
-the days moved by order of the minister. A year without a table raises TableYearMissing. Only a
-trial may assume such a year (`Holidays.assumed_year`), whose version then says that it is assumed.
+The days off are the country's public holidays, the days to which holidays on a weekend are moved,
+and days moved by order of the minister. A year without a table raises TableYearMissing. Only a
+trial may derive such a year (`Holidays.assumed_year`); its version then marks it as assumed.
 """
 
 import hashlib
@@ -29,8 +29,11 @@ class CalendarYear:
 
     @classmethod
     def parse(cls, raw: bytes) -> "tuple[int, CalendarYear]":
-        """Parse a file `calendar-*.json`; return the year and its exceptions. Raises ValueError for
-        a day that is no exception or that is of another year."""
+        """Parse the content of a file `calendar-*.json`; return the year and its exceptions.
+
+        Raises ValueError for a day of another year, a weekend day listed as off or a weekday listed
+        as worked.
+        """
         table = json.loads(raw)
         days_off = frozenset(map(date.fromisoformat, table["days_off"]))
         working_days = frozenset(map(date.fromisoformat, table["working_days"]))
@@ -60,7 +63,7 @@ class Holiday:
 
 @dataclass(frozen=True)
 class Holidays:
-    """The holidays of the latest known law, from which a trial derives later years."""
+    """Holidays with fixed dates by the latest known law; a trial derives later years from them."""
 
     holidays: tuple[Holiday, ...]
     version: str
@@ -74,8 +77,10 @@ class Holidays:
         return cls(rows, f"{table['version']} sha256:{digest}")
 
     def assumed_year(self, year: int) -> CalendarYear:
-        """Derive the days off of a year from the fixed holidays and the days to which they move;
-        holidays without a fixed date and days moved by order are not known."""
+        """Derive the days off of a year: the fixed holidays and the days to which they are moved.
+
+        Holidays without a fixed date and days moved by order are not known, thus left out.
+        """
         dates = {date(year, holiday.month, holiday.day): holiday.moves for holiday in self.holidays}
         days_off = set(dates)
         for day in sorted(day for day, moves in dates.items() if moves):
@@ -93,13 +98,16 @@ def _next_working(day: date, days_off: set[date]) -> date:
 
 @dataclass(frozen=True)
 class Calendar:
-    """The tables of all known years; later years are derived from `assumes` (trials only)."""
+    """The tables of all known years; in trials, later years are derived from `assumes`."""
 
     years: Mapping[int, CalendarYear]
     assumes: Holidays | None = None
 
     def year(self, year: int) -> CalendarYear:
-        """The exceptions of a year, derived if `assumes` allows it. Raises TableYearMissing."""
+        """The exceptions of a year: from its table, or for a later year derived from `assumes`.
+
+        Raises TableYearMissing if there is neither.
+        """
         if year in self.years:
             return self.years[year]
         if self.assumes is None or year < max(self.years):
@@ -121,7 +129,7 @@ class Calendar:
         return day
 
     def after(self, day: date, working_days: int) -> date:
-        """The last day of a term in working days; the starting `day` is not counted (KoAP 739).
+        """The last day of a term of `working_days` after `day`, which is not counted (KoAP 739).
 
         Raises TableYearMissing.
         """
@@ -130,6 +138,8 @@ class Calendar:
         return day
 
     def version_of(self, first: date, last: date) -> str:
-        """The version and hash of the table of each year from `first` to `last`, joined by commas.
-        Raises TableYearMissing."""
+        """The versions of the tables, with hashes, of all years from `first` to `last`.
+
+        They are joined by commas. Raises TableYearMissing.
+        """
         return ", ".join(self.year(year).version for year in range(first.year, last.year + 1))

@@ -12,7 +12,7 @@ from law.zone import almaty_day
 
 
 class Edition(Protocol):
-    """What an edition of a table has: the first and the last day on which it is in force."""
+    """An edition of a table, with the first and the last day on which it is in force."""
 
     @property
     def valid_from(self) -> date:

@@ -1,8 +1,8 @@
 """The legal dates of a fine, counted from the day of delivery in working or calendar days.
 
 KoAP Art. 739: the starting day is not counted, a term ends at 24:00 of its last day, and terms in
-"сутки" skip days off. See `law.fine_terms` for the length of each term, `law.calendar` for days
-off, `law.zone` for the day in Almaty.
+"сутки" (days) skip days off. See `law.fine_terms` for the length of each term, `law.calendar` for
+days off, `law.zone` for the day in Almaty.
 """
 
 from dataclasses import dataclass
@@ -78,7 +78,10 @@ def legal_dates(
 
 
 def last_day_to_send(occurred_on: date, terms: FineTerms) -> date:
-    """The last day to send a prescription (KoAP 822-1(3)); the day of the offence is day 0."""
+    """The last day to send the owner a prescription, the order to pay a fine (KoAP 822-1(3)).
+
+    The day of the offence is day 0.
+    """
     return occurred_on + timedelta(days=terms.sent_within_calendar_days)
 
 

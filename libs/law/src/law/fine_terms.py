@@ -1,4 +1,4 @@
-"""The lengths of a fine's terms and the discount for early payment, by edition of the law.
+"""The lengths of a fine's legal terms and the discount for early payment, by edition of the law.
 
 See `law.fine_dates` for how days are counted.
 """
@@ -17,8 +17,11 @@ WHOLE_PERCENT = 100
 
 @dataclass(frozen=True)
 class FineTerms:
-    """The terms of a fine in one edition of the law; days are counted by KoAP 739 unless the
-    field's name says calendar days."""
+    """The lengths of a fine's legal terms in one edition of the law, and the discount in percent.
+
+    Fields named `_calendar_days` are in calendar days; other `_days` are working or calendar days,
+    as `fine_dates.DayCount` says (KoAP 739).
+    """
 
     version: str
     sha256: str
@@ -58,13 +61,16 @@ class FineTerms:
         )
 
     def discounted(self, amount_minor: int) -> int:
-        """What to pay of a fine within the discount term (KoAP 811(1)): in tiyn, rounded down."""
+        """The amount to pay within the discount term (KoAP 811(1)), in tiyn, rounded down.
+
+        `amount_minor` is the full fine in tiyn.
+        """
         assert amount_minor >= 0
         return amount_minor * (WHOLE_PERCENT - self.discount_percent) // WHOLE_PERCENT
 
 
 def read_fine_terms() -> Editions[FineTerms]:
-    """Read all editions of the terms of fines shipped with this library."""
+    """Read all editions of the legal terms of fines shipped with this library."""
     return Editions(map(FineTerms.parse, tables("fine-terms-")))
 
 

@@ -20,9 +20,9 @@ def has_check_digit(number: str) -> bool:
 
 
 def is_bin(number: str) -> bool:
-    """Whether a number of twelve digits is a BIN: its fifth digit is 4, 5 or 6.
+    """Whether a number of twelve digits is a BIN, not an IIN: its fifth digit is 4, 5 or 6.
 
-    In an IIN that digit is the tens of the day of birth, 0 to 3.
+    In an IIN the fifth digit is the first of the day of birth, 0 to 3.
     """
     return number[4] in "456"
 

@@ -1,7 +1,7 @@
-"""Warnings that a user must know before relying on a date or an amount.
+"""Warnings that dates and amounts may not be valid: a moved clock, or a missing or assumed table.
 
-The console shows them on every page, `tartip status` prints them. In production the list should be
-empty or name the table that has to be added.
+The console shows them on every page, `tartip status` prints them. In production there should be
+none, or only those that name a table to be added.
 """
 
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ CLOCK_MOVED, YEAR_ASSUMED, YEAR_MISSING = "CLOCK_MOVED", "YEAR_ASSUMED", "YEAR_M
 
 @dataclass(frozen=True)
 class Notice:
-    """A warning; `facts` holds values for programs: table and year, or the clock's offset."""
+    """A warning; `facts` holds its values: table and year, or clock offset (s) and today's date."""
 
     code: str
     message: Message
@@ -26,7 +26,7 @@ class Notice:
 
 
 def notices(now: datetime, tables: YearlyTables, clock_offset: timedelta) -> tuple[Notice, ...]:
-    """The notices in force, most serious first; `now` already includes `clock_offset`."""
+    """The warnings that apply now, a moved clock first; `now` already includes `clock_offset`."""
     missing = tuple(_missing(table, tables.assumes) for table in tables.missing(almaty_day(now)))
     return (_moved(now, clock_offset), *missing) if clock_offset else missing
 

@@ -29,7 +29,7 @@ _KINDS = {
 
 @dataclass(frozen=True)
 class OwnerRules:
-    """One version of the rules on owners of vehicles."""
+    """One version of the rules on owners: the age, in years, from which fines are automatic."""
 
     version: str
     fined_automatically_from_age_years: int

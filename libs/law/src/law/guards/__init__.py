@@ -1,4 +1,4 @@
-"""Guards: pure checks that hold a recorded fact for an officer instead of issuing a fine.
+"""Guards: pure checks of a recorded offence; if one fails, an officer decides before any fine.
 
 guards = load().at(measured_at)                  # the edition in force; raises EditionMissing
 guards.passage.is_same(first, second)            # do two records show one passage of one car?

@@ -1,4 +1,4 @@
-"""The clock of a device, checked against the arrival of its frame.
+"""A check of a device's clock: each frame's time of measurement against its time of arrival.
 
 A frame may arrive late, since devices store frames while they are offline; it cannot arrive early.
 """
@@ -11,15 +11,15 @@ from law.guards.holds import HoldReason
 
 @dataclass(frozen=True)
 class DeviceClock:
-    """How far the time at which a frame was measured may be ahead of or behind its arrival."""
+    """How far a frame's time of measurement may be ahead of or behind its time of arrival."""
 
     ahead_max: timedelta
     behind_max: timedelta
 
     def why_held(self, measured_at: datetime, received_at: datetime) -> HoldReason | None:
-        """The reason to hold a frame whose time of measurement does not fit its arrival, or None.
+        """The reason to leave a frame to an officer, if its time of measurement is out of bounds.
 
-        Both moments have a time zone; the bounds themselves are allowed.
+        Returns None if it is within, or exactly on, the bounds. Both moments have a time zone.
         """
         if measured_at > received_at + self.ahead_max:
             return HoldReason.DEVICE_CLOCK_AHEAD

@@ -1,10 +1,10 @@
-"""The reasons for which a recorded fact is held for an officer; they are part of the contracts."""
+"""The reasons for which a recorded offence is held for an officer; clients see their values."""
 
 from enum import StrEnum
 
 
 class HoldReason(StrEnum):
-    """The reason for which a recorded fact is held for an officer instead of leading to a fine."""
+    """The reason for which a recorded offence is held for an officer instead of being fined."""
 
     # Readings: see `readings`.
     SPEED_MISSING = "SPEED_MISSING"

@@ -15,7 +15,7 @@ METRES_PER_KM = 1000.0
 
 @dataclass(frozen=True)
 class Journey:
-    """The bounds of a possible journey between two records; the table names their source."""
+    """The bounds within which one vehicle can have made a journey between two sightings."""
 
     speed_max_kmh: float
     # How far the clocks of two devices may differ, and how far a vehicle may be from its camera.
@@ -25,13 +25,19 @@ class Journey:
     country_km: float
 
     def is_possible(self, first: Sighting, second: Sighting) -> bool:
-        """Whether a vehicle can have been at both places, going straight at no more than the
-        largest speed; `clock_slack` and `place_slack_metres` are granted in its favour."""
+        """Whether one vehicle can have been at both places, going straight at `speed_max_kmh`.
+
+        In case of doubt it can: `clock_slack` is added to the time between the sightings,
+        `place_slack_metres` deducted from the distance.
+        """
         metres = first.metres_to(second) - self.place_slack_metres
         seconds = (first.time_to(second) + self.clock_slack).total_seconds()
         return metres <= self.speed_max_kmh * METRES_PER_KM / SECONDS_PER_HOUR * seconds
 
     @property
     def horizon(self) -> timedelta:
-        """The time between two records from which they can no longer contradict each other."""
+        """The time to cross the whole country at `speed_max_kmh`.
+
+        A journey between sightings at least this far apart in time is always possible.
+        """
         return timedelta(hours=self.country_km / self.speed_max_kmh)

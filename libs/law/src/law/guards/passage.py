@@ -1,4 +1,4 @@
-"""A passage: records of one plate and one rule near in place and time are a single offence.
+"""A passage: records of one plate and one rule, close in place and time, count as one offence.
 
 Several cameras of one site may record the same vehicle within metres and seconds of each other.
 """
@@ -14,7 +14,7 @@ WINDOW_FLOOR = timedelta(seconds=10)
 
 @dataclass(frozen=True)
 class Passage:
-    """The largest distance, and the largest time, between two records of one passage."""
+    """The largest distance and the largest time between two records of the same passage."""
 
     radius_metres: float
     window: timedelta
@@ -25,6 +25,8 @@ class Passage:
         return near and first.time_to(second) <= self.window
 
     def window_of_camera(self, dedupe_seconds: float) -> timedelta:
-        """The window for two records of one camera: the camera's setting `dedupe_seconds`, but
-        never less than `window`."""
+        """The largest time between two records of one passage by the same camera.
+
+        This is the camera's setting `dedupe_seconds`, but never less than `window`.
+        """
         return max(self.window, timedelta(seconds=dedupe_seconds))

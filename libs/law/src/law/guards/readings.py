@@ -1,6 +1,7 @@
-"""Plausible readings of a device: speed limits of roads, speeds of cars, the device's tolerance.
+"""Checks whether a device's readings are plausible: speed, speed limit and traffic light.
 
-An implausible reading means a faulty device, not a smaller or larger offence: the fact is held.
+An implausible reading means a faulty device, not a smaller or larger offence. The recorded offence
+is then held for an officer.
 """
 
 import math
@@ -12,7 +13,7 @@ from law.guards.holds import HoldReason
 
 
 class Rule(StrEnum):
-    """An offence that a device can detect, at most once in a passage."""
+    """A kind of offence that a device can detect, at most once each time a vehicle passes it."""
 
     SPEED = "SPEED"
     RED_LIGHT = "RED_LIGHT"
@@ -20,9 +21,11 @@ class Rule(StrEnum):
 
 @dataclass(frozen=True)
 class Measured:
-    """What a device measured of a vehicle and its light; None if not measured, for a phase "".
+    """What a device measured of a vehicle and the traffic light in front of it.
 
-    `signal_age_seconds` is the time since the phase of the traffic light began."""
+    None, or "" for the phase, means not measured. `signal_age_seconds` is the time since the
+    current phase of the light began.
+    """
 
     speed_kmh: float | None = None
     speed_limit_kmh: float | None = None
@@ -39,7 +42,7 @@ class Tolerance:
     share: Decimal
 
     def at(self, speed_kmh: Decimal) -> Decimal:
-        """The tolerance at a measured speed, km/h: the larger of `kmh` and `share` of the speed."""
+        """The tolerance at a measured speed, in km/h: `kmh` or `share` of the speed if larger."""
         return max(self.kmh, speed_kmh * self.share)
 
 
@@ -65,8 +68,11 @@ class SpeedBounds:
         return self.speed_min_kmh <= kmh <= self.speed_max_kmh
 
     def tolerance_kmh(self, kind: str, speed_kmh: Decimal, of_camera: float) -> Decimal:
-        """The tolerance deducted from a measured speed, in km/h: the camera's own, `of_camera`, or
-        the least of its `kind` if that is larger."""
+        """The tolerance deducted from a measured speed, in km/h.
+
+        This is the camera's own, `of_camera`, or the least of its `kind` if that is larger. The
+        least of an unknown kind is the largest of all kinds.
+        """
         named = self.tolerances.get(kind)
         floors = [named] if named else list(self.tolerances.values())
         return max(_decimal(of_camera), *(floor.at(speed_kmh) for floor in floors))
@@ -88,7 +94,7 @@ class ReadingBounds:
     signal: SignalBounds
 
     def why_held(self, rule: Rule, measured: Measured) -> HoldReason | None:
-        """The reason why a device's readings cannot prove this offence; None if they can."""
+        """The reason why a device's readings cannot prove this offence, or None if they can."""
         if rule is Rule.SPEED:
             return self._speed_hold(measured)
         return self._signal_hold(measured)

@@ -1,6 +1,6 @@
-"""The table of the guards' bounds, read from JSON and checked against floors and ceilings.
+"""The table of bounds that guards check, read from JSON.
 
-These are part of the code: a table that would disable a guard does not load.
+Each bound is checked against a floor or ceiling in the code, so that no table disables a guard.
 """
 
 import hashlib
@@ -29,12 +29,12 @@ CLOCK_BEHIND_FLOOR, CLOCK_BEHIND_CEILING = timedelta(hours=1), timedelta(days=7)
 
 
 class TableWrong(ValueError):
-    """An unusable table: a bound beyond its floor or ceiling, or a missing section."""
+    """An unusable table of bounds: malformed, incomplete or beyond a floor or ceiling."""
 
 
 @dataclass(frozen=True)
 class Guards:
-    """An edition of the guards' bounds. A decision records `version` and `sha256`."""
+    """The guards with the bounds of one edition. A decision records `version` and `sha256`."""
 
     version: str
     sha256: str
@@ -48,7 +48,7 @@ class Guards:
     offences: dict[str, Rule]
 
     def rule_of(self, offence_code: str) -> Rule | None:
-        """The rule under which a device detects the offence of this code; None if none does."""
+        """The `Rule` for an offence by its code; None if no device detects that offence."""
         return self.offences.get(offence_code)
 
 

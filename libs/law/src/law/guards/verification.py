@@ -1,7 +1,7 @@
-"""Whether a verification of a measuring device (KoAP Arts. 31, 822-1) covers a moment.
+"""Checks whether a measuring device had a valid verification (KoAP Arts. 31, 822-1) at a moment.
 
-A certificate is valid from the moment of the verification, not from the beginning of that day,
-through the end of its last day in Almaty.
+The certificate is valid from the moment of verification, not from the beginning of that day,
+until the end of its last day in Almaty.
 """
 
 from datetime import datetime
