@@ -41,24 +41,27 @@ class OwnerRules:
         return cls(table["version"], table["fined_automatically_from_age"]["years"])
 
     def kind_for(self, plate: str) -> OwnerKind | None:
-        """The kind of owner that a normalised plate implies; None if it implies neither."""
+        """The kind of owner that a normalised plate implies; None if it does not imply one."""
         owned = (row for row in plate_classes() if row.owner in _KINDS)
         return next((_KINDS[row.owner] for row in owned if row.pattern.fullmatch(plate)), None)
 
     def is_too_young(self, born: date, on: date) -> bool:
-        """Whether a person was below the age of automatic fines on a day (KoAP Arts. 28, 65-66).
+        """Whether a person was, on a day, below the age from which owners are fined automatically.
 
-        On the birthday the age is reached.
+        The age is reached on the birthday itself (KoAP Arts. 28, 65-66).
         """
         return age_years(born, on) < self.fined_automatically_from_age_years
 
 
 def age_years(born: date, on: date) -> int:
-    """The age on a day, in full years; in a common year, 29 February counts as 1 March."""
+    """The age on a day, in full years.
+
+    In a common year, a person born on 29 February becomes a year older on 1 March.
+    """
     return on.year - born.year - ((on.month, on.day) < (born.month, born.day))
 
 
 def owner_rules() -> OwnerRules:
-    """Read the rules on owners of vehicles shipped with this library."""
+    """Read the rules on vehicle owners from `owners.json`, which is shipped with this library."""
     [raw] = tables("owners")
     return OwnerRules.parse(raw)

@@ -1,4 +1,4 @@
-"""The tables of law shipped with this library, as bytes, since decisions record their hash."""
+"""The tables of law shipped with this library, as raw bytes. Decisions record their hash."""
 
 from importlib import resources
 

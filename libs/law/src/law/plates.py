@@ -1,6 +1,8 @@
 """Registration plates of vehicles: their normalised text and their classes.
-Letters are Latin; Cyrillic look-alikes are converted. `tables/plates.json` lists the classes,
-`law.articles` the classes that are never fined automatically.
+
+Normalised text has Latin letters only; Cyrillic look-alikes are converted. The file
+`tables/plates.json` defines the classes. `law.articles` says which of them are never fined
+automatically.
 """
 
 import json
@@ -31,7 +33,10 @@ class PlateClass:
 
 @cache
 def plate_classes() -> tuple[PlateClass, ...]:
-    """All layouts of plates in the order in which they are tried; a class may have several."""
+    """All layouts of plates, read from `tables/plates.json`, in the order in which they are tried.
+
+    A class that has several layouts occurs several times.
+    """
     [raw] = tables("plates")
     return tuple(
         PlateClass(
@@ -42,7 +47,7 @@ def plate_classes() -> tuple[PlateClass, ...]:
 
 
 def classes_of(plate: str) -> frozenset[str]:
-    """The names of the classes that have a layout which a normalised plate matches."""
+    """The names of the plate classes whose layout a normalised plate matches."""
     return frozenset(row.name for row in plate_classes() if row.pattern.fullmatch(plate))
 
 
@@ -52,13 +57,15 @@ def latin(text: str) -> str:
 
 
 def letters_and_digits(text: str) -> str:
-    """Return only the Latin letters and digits of a text, which need not be a valid plate."""
+    """The letters and digits of a text, in Latin capitals; the text need not be a valid plate."""
     return re.sub(r"[^A-Z0-9]", "", latin(text))
 
 
 def normalised_plate(text: str) -> str | None:
-    """The plate in a text, in Latin capitals without spaces, dashes or a leading KZ; None if the
-    text is no plate (`is_plate`)."""
+    """Normalise a plate: Latin capitals and digits, without spaces, dashes or a leading KZ.
+
+    Returns None if the result is not a plate (see `is_plate`).
+    """
     plate = re.sub(r"[\s\-]", "", latin(text))
     if plate.startswith(_COUNTRY) and is_plate(plate.removeprefix(_COUNTRY)):
         plate = plate.removeprefix(_COUNTRY)
@@ -66,8 +73,11 @@ def normalised_plate(text: str) -> str | None:
 
 
 def plate_as_read(text: str) -> str:
-    """As `normalised_plate`, but dots are removed too, a leading KZ only from texts of nine or more
-    characters, and "" is returned if the text is no plate."""
+    """Normalise a plate that a person typed or a device read; "" if the text is not a plate.
+
+    Unlike `normalised_plate`, this function also removes dots, and it removes a leading KZ only
+    from a text that has at least nine characters without spaces, dashes and dots.
+    """
     plate = re.sub(r"[\s\-·.]", "", latin(text))
     if plate.startswith(_COUNTRY) and len(plate) >= 9:
         plate = plate.removeprefix(_COUNTRY)
@@ -75,5 +85,5 @@ def plate_as_read(text: str) -> str:
 
 
 def is_plate(plate: str) -> bool:
-    """Whether a text has four to ten characters, with both letters and digits."""
+    """Whether a text is four to ten Latin capitals and digits, with at least one of each."""
     return bool(_PLATE.fullmatch(plate)) and not plate.isalpha() and not plate.isdigit()

@@ -1,4 +1,4 @@
-"""Refusals for questions that the tables of law cannot answer."""
+"""The exception for questions that the tables of law cannot answer."""
 
 from chassis.refusals import Kind, Refusal
 

@@ -2,7 +2,7 @@
 
 Terms in days begin on the day after registration; a report that arrives after office hours counts
 as registered on the next working day (APPC 64, 76). Terms skip days off and end at 24:00 of their
-last day. A year without a table raises TableYearMissing: a deadline is never guessed.
+last day. Without a calendar for the year, TableYearMissing is raised: a deadline is never guessed.
 """
 
 import hashlib
@@ -21,8 +21,11 @@ _ONE_DAY = timedelta(days=1)
 
 @dataclass(frozen=True)
 class Deadline:
-    """A deadline and its source: the rule's id, version and hash of the table of deadlines, then
-    versions of the calendars used, if days were counted."""
+    """The moment by which a report must be answered, and the rule from which it follows.
+
+    `rule` is "id@version#hash": the rule's id, and the version and hash of the table of deadlines.
+    If working days were counted, the versions of the calendars follow after a space.
+    """
 
     due_at: datetime
     rule: str
@@ -30,29 +33,38 @@ class Deadline:
 
 @dataclass(frozen=True)
 class OfficeHours:
-    """The working days, and the hour (Almaty) from which reports count for the next working day."""
+    """The calendar of working days, and the closing time in Almaty.
+
+    From the closing time on, reports count as registered on the next working day.
+    """
 
     calendar: Calendar
     closes: time
 
     def after_working_days(self, moment: datetime, days: int) -> datetime:
-        """The end of the `days`-th working day after registration.
+        """The end of the `days`-th working day after the registration of a report.
 
-        A report received on a day off or after closing counts as registered on the next working
-        day (APPC 64). Raises TableYearMissing.
+        A report received (`moment`) on a day off or after closing counts as registered on the next
+        working day (APPC 64). Raises TableYearMissing.
         """
         local = in_almaty(moment)
         day = local.date() + _ONE_DAY * (local.time() >= self.closes)
         return start_of(self.calendar.after(self.calendar.next_working(day), days) + _ONE_DAY)
 
     def at_least(self, moment: datetime) -> datetime:
-        """The end of the first working day on or after `moment`. Raises TableYearMissing."""
+        """The first end of a working day (24:00 in Almaty) at or after `moment`.
+
+        Raises TableYearMissing.
+        """
         # 24:00 is stored as 00:00 of the next day: the end of a working day stays unchanged.
         day = almaty_day(moment - timedelta(microseconds=1))
         return start_of(self.calendar.next_working(day) + _ONE_DAY)
 
     def version_of(self, first: datetime, due_at: datetime) -> str:
-        """The versions of the calendars of all years from `first` to the last day of a term."""
+        """The versions of the calendars used for a term from `first` to `due_at`, joined by commas.
+
+        Raises TableYearMissing.
+        """
         return self.calendar.version_of(
             almaty_day(first), almaty_day(due_at - timedelta(microseconds=1))
         )
@@ -60,8 +72,11 @@ class OfficeHours:
 
 @dataclass(frozen=True)
 class DeadlineRule:
-    """The term of some categories of reports, in minutes or working days, and its basis in law.
-    `then` is the id of the rule that applies once work has begun or the answer is disputed."""
+    """The term for reports of some categories, in minutes or working days, with its basis in law.
+
+    `then` is the id of the rule that applies once work has begun or the answer is disputed; "" if
+    this rule still applies.
+    """
 
     id: str
     basis: str
@@ -79,7 +94,7 @@ class DeadlineRule:
 
 @dataclass(frozen=True)
 class EscalationStep:
-    """A step of escalation: `after_minutes` past its deadline, an overdue report goes to `to`."""
+    """A step of escalation: a report is escalated to `to` when it is `after_minutes` overdue."""
 
     step: int
     to: str
@@ -88,7 +103,10 @@ class EscalationStep:
 
 @dataclass(frozen=True)
 class ReportDeadlines:
-    """One version of the table of report deadlines; counting days raises TableYearMissing."""
+    """One version of the table of report deadlines.
+
+    Methods that count working days raise TableYearMissing if the calendar of a year is missing.
+    """
 
     version: str
     digest: str
@@ -102,27 +120,31 @@ class ReportDeadlines:
         """The deadline of a newly registered report, by the first rule that covers it.
 
         The table names the source of each rule: CPC 179-185 for reports of crimes, APPC 76 for
-        answers, APPC 99 for complaints; emergencies have a service level. `registered_at` has a
-        time zone.
+        answers, APPC 99 for complaints; the terms for emergencies are a service level.
+        `registered_at` must have a time zone.
         """
         rule = next(rule for rule in self.rules if rule.covers(category, region))
         return self._count(rule, registered_at)
 
     def of_dispute(self, category: str, region: str, disputed_at: datetime) -> Deadline:
-        """The deadline of a disputed answer, whose term begins again at `disputed_at`."""
+        """The new deadline of a report whose answer was disputed, counted from `disputed_at`."""
         rule = next(rule for rule in self.rules if rule.covers(category, region))
         return self._count(self._named(rule.then) if rule.then else rule, disputed_at)
 
     def after_taking(self, current: Deadline, registered_at: datetime) -> Deadline:
-        """The deadline once work on a report has begun: the term of the answer, counted from
-        registration; `current` if its rule names no further rule."""
+        """The deadline of a report once work on it has begun.
+
+        If the rule of the `current` deadline names a further rule (`then`), the term of that rule
+        is counted from registration; otherwise `current` is returned.
+        """
         rule = self._named(current.rule)
         return self._count(self._named(rule.then), registered_at) if rule.then else current
 
     def after_waiting(self, current: Deadline, waited: timedelta) -> Deadline:
-        """The `current` deadline, moved by the time `waited` for the reporter.
+        """The `current` deadline, postponed by the time spent waiting for the reporter (`waited`).
 
-        If its term is in working days, it still ends at 24:00 of a working day.
+        If its term is in working days, the result is the end (24:00) of a working day. Raises
+        TableYearMissing.
         """
         due_at = current.due_at + waited
         if not self._named(current.rule).working_days:
@@ -134,7 +156,10 @@ class ReportDeadlines:
         return Deadline(due_at, f"{current.rule} {calendar}")
 
     def ladder(self, *, emergency: bool) -> tuple[EscalationStep, ...]:
-        """The steps, in order, by which an overdue report is escalated; emergencies have others."""
+        """The steps by which an overdue report is escalated, in order.
+
+        Emergencies have steps of their own.
+        """
         return self.emergency_escalation if emergency else self.escalation
 
     def _named(self, source: str) -> DeadlineRule:

@@ -1,8 +1,8 @@
 """The unit that receives a citizen's report, by category, region and hour.
 
 Complaints about officers from all regions go to a single unit of oversight, so that the unit
-complained about is not involved (APPC 67). Reports that no rule covers and reports from abroad go
-to the region's manual queue, where a person decides.
+complained about is not involved (APPC 67). Reports that no rule covers, and reports about places
+abroad, go to the region's manual queue, where a person decides.
 """
 
 import json
@@ -18,8 +18,10 @@ COMPLAINT_ABOUT_OFFICER = "complaint_about_officer"
 
 @dataclass(frozen=True)
 class RoutingRule:
-    """A rule that routes a category of reports to a unit from `from_hour` until before
-    `until_hour`, in Almaty."""
+    """A rule that routes reports of a category to a unit during certain hours of the day.
+
+    It applies from `from_hour` until just before `until_hour`, Almaty time.
+    """
 
     category: str
     unit: str
@@ -39,11 +41,11 @@ class ReportRouting:
     def unit_for(
         self, category: str, region: str, moment: datetime, *, abroad: bool = False
     ) -> str:
-        """The unit that receives a report, such as `KZ-75-duty`; `KZ-75-manual` if no rule fits or
-        the place is abroad.
+        """The unit that receives a report, such as `KZ-75-duty`.
 
-        A complaint about an officer always goes to the unit of oversight (APPC 67). `moment` has a
-        time zone; hours are those of Almaty.
+        Reports that no rule fits, or about a place abroad, go to the region's manual queue, such as
+        `KZ-75-manual`. A complaint about an officer always goes to the unit of oversight (APPC 67).
+        `moment` must have a time zone; rules are for hours in Almaty.
         """
         if category == COMPLAINT_ABOUT_OFFICER:
             return self.complaint_unit

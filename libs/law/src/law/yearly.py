@@ -1,4 +1,7 @@
-"""The tables issued for each year (working calendar and base values), and the years missing."""
+"""The tables issued for each year (working calendar and base values), and which are missing.
+
+A base value is the amount of the monthly calculation index, by which fines are computed.
+"""
 
 from dataclasses import dataclass
 from datetime import date
@@ -14,7 +17,7 @@ MISSED_FROM_MONTH = {CALENDAR: 9, BASE_VALUES: 12}
 
 @dataclass(frozen=True)
 class MissingTable:
-    """A year missing from a table, "calendar" or the base values."""
+    """A year that a yearly table lacks; `table` is "calendar" or "base_values"."""
 
     table: str
     year: int
@@ -29,12 +32,15 @@ class YearlyTables:
 
     @property
     def assumes(self) -> bool:
-        """Whether later years are derived from the last known, as in a trial."""
+        """Whether values of later years are derived from the last known year, as in a trial."""
         return self.base_values.assumes
 
     def missing(self, today: date) -> tuple[MissingTable, ...]:
-        """The years without a table that decisions need on `today` or soon; a year that is only
-        assumed counts as missing."""
+        """The tables that decisions need on `today` or soon afterwards, but that do not exist.
+
+        Next year's calendar is needed from September on, its base value from December on. A table
+        that is only assumed counts as missing.
+        """
         holders: dict[str, Calendar | BaseValues] = {
             CALENDAR: self.calendar,
             BASE_VALUES: self.base_values,
@@ -48,8 +54,11 @@ class YearlyTables:
 
 
 def read_yearly_tables(*, assume_years: bool = False) -> YearlyTables:
-    """Read the yearly tables shipped with this library; `assume_years` (trials only) derives later
-    years from the last known."""
+    """Read the yearly tables shipped with this library.
+
+    With `assume_years`, for trials only, values of later years are derived from the last known
+    year.
+    """
     years = dict(CalendarYear.parse(raw) for raw in tables("calendar-"))
     [holidays] = map(Holidays.parse, tables("holidays"))
     [base_values] = map(BaseValues.parse, tables("base_values"))

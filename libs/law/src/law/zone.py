@@ -29,7 +29,10 @@ def start_of(day: date) -> datetime:
 
 
 def parse_day(text: str) -> date | None:
-    """A calendar day from 2000 to 2100 written YYYY-MM-DD, or None; no other form of ISO 8601."""
+    """Parse a day from 2000 to 2100 written YYYY-MM-DD; None for any other text.
+
+    Other forms of ISO 8601 are not accepted.
+    """
     try:
         day = date.fromisoformat(text)
     except ValueError:

@@ -1,1 +1,4 @@
-"""Partners as rows of a service's schema: who may call, and what each partner may do."""
+"""Partners, such as banks and apps: which of them may call a service, and what each may do.
+
+Each service stores its partners as rows of a table in its own schema.
+"""

@@ -1,4 +1,4 @@
-"""The servicer of `tartip.partners.v1`: converts messages, and states who may call each method."""
+"""The gRPC servicer of `tartip.partners.v1`; `POLICY` says who may call each method."""
 
 from typing import Any
 
@@ -42,7 +42,7 @@ _SCOPE_OF = {number: scope for scope, number in _SCOPES.items()}
 
 
 class PartnersApi(partners_pb2_grpc.PartnersServicer):
-    """The RPCs of the partners of one service."""
+    """The gRPC methods by which administrators manage the partners of one service."""
 
     def __init__(self, desk: PartnerDesk, pages: Pages) -> None:
         self._desk = desk
@@ -51,7 +51,10 @@ class PartnersApi(partners_pb2_grpc.PartnersServicer):
     async def AddPartner(
         self, request: pb.AddPartnerRequest, context: Context
     ) -> pb.AddPartnerResponse:
-        """Add a partner. Raises BadRequest, PartnerExists or IdReused."""
+        """Add a partner, or admit a revoked one again.
+
+        Raises BadRequest, PartnerExists or IdReused.
+        """
         with checks() as check:
             request_id = read_id(check, "request_id", request.request_id)
             check_name(check, request.name)
@@ -87,7 +90,10 @@ class PartnersApi(partners_pb2_grpc.PartnersServicer):
     async def RevokePartner(
         self, request: pb.RevokePartnerRequest, context: Context
     ) -> pb.RevokePartnerResponse:
-        """Refuse all calls of a partner. Raises BadRequest, PartnerNotFound or IdReused."""
+        """Revoke a partner, so that all its further calls are refused.
+
+        Raises BadRequest, PartnerNotFound or IdReused.
+        """
         with checks() as check:
             request_id = read_id(check, "request_id", request.request_id)
             check_text(check, "reason", request.reason, longest=REASON_MAX, required=True)
@@ -110,7 +116,7 @@ class PartnersApi(partners_pb2_grpc.PartnersServicer):
     async def ListPartners(
         self, request: pb.ListPartnersRequest, context: Context
     ) -> pb.ListPartnersResponse:
-        """Return a page of the partners, by name. Raises BadRequest or PageTokenWrong."""
+        """Return a page of the partners, ordered by name. Raises BadRequest or PageTokenWrong."""
         page = self._pages.read(request, current_caller())
         after = page.spec.after[0] if page.spec.after else ""
         found = await self._desk.page(after=after, size=page.spec.size, caller=current_caller())
@@ -121,8 +127,10 @@ class PartnersApi(partners_pb2_grpc.PartnersServicer):
 
 
 def read_terms(check: Checks, given: pb.PartnerTerms) -> PartnerTerms:
-    """Convert the terms of a request. Every wrong field is added to `check`: use the result only
-    if none was."""
+    """Convert a partner's terms from a request, and check them.
+
+    Wrong fields are added to `check`; the result may be used only if there are none.
+    """
     known = all(number in _SCOPE_OF for number in given.scopes)
     check.that(known, "terms.scopes", "each one of the scopes")
     right = all(number and number in reports_pb2.Category.values() for number in given.kinds)
@@ -141,7 +149,7 @@ def read_terms(check: Checks, given: pb.PartnerTerms) -> PartnerTerms:
 
 
 def partner_to_proto(partner: Partner) -> pb.Partner:
-    """The message of a partner."""
+    """Convert a partner to its protobuf message."""
     terms = partner.terms
     limits = {name: value for name, value in vars(terms.quota).items() if value is not None}
     return pb.Partner(

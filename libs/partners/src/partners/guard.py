@@ -1,7 +1,8 @@
-"""The guard within the gate, which checks each call of a partner against its row.
+"""Checks each call of a partner against the partner's row in the database.
 
-The gate has identified the caller and applied the policy; the guard requires the scope that the
-policy names. A stream is checked for as long as it is open, also while it is idle.
+Before this check, `host.gate` has identified the caller and applied the method's policy. The guard
+then requires the scope that the policy names. An open stream is checked at short intervals, even
+while it is idle.
 """
 
 import asyncio
@@ -23,7 +24,10 @@ _END = object()
 
 
 class PartnerGuard:
-    """Wraps servicers so that calls which a partner may not make are refused by name."""
+    """Wraps gRPC servicers so that calls which a partner may not make are refused.
+
+    The refusals are PartnerUnknown, PartnerRevoked and ScopeMissing.
+    """
 
     def __init__(self, register: PartnerRegister, policy: Policy) -> None:
         self._register = register

@@ -1,4 +1,4 @@
-"""A partner, the terms on which it calls, and the refusals that it and its administrators meet."""
+"""A partner, the terms on which it may call, and the refusals (exceptions) about partners."""
 
 import re
 from collections.abc import Iterable
@@ -22,7 +22,7 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 
 
 class PartnerScope(StrEnum):
-    """What a partner may do; a method's policy names the scope that it needs."""
+    """What a partner may do; the policy of each method names the scope that a caller needs."""
 
     REPORTS = "reports"
     PAYMENTS = "payments"
@@ -31,7 +31,7 @@ class PartnerScope(StrEnum):
 
 
 class PartnerUnknown(Refusal):
-    """The certificate is valid, but this service has no partner of its name."""
+    """The partner's certificate is valid, but this service has no partner of that name."""
 
     kind = Kind.FORBIDDEN
     code = "PARTNER_UNKNOWN"
@@ -69,7 +69,7 @@ class PartnerChangedMeanwhile(Refusal):
 
 @dataclass(frozen=True)
 class QuotaTerms:
-    """What a partner may use of one process; None is the default for partners."""
+    """Limits on a partner's use of one process; None means the default limit for partners."""
 
     calls: int | None = None
     calls_per_second: float | None = None
@@ -78,14 +78,17 @@ class QuotaTerms:
 
     @property
     def quota(self) -> Quota | None:
-        """The quota of the partner's calls; None if all of it is the default."""
+        """The limits as a `Quota`, with defaults where none is set; None if no limit is set."""
         given = {name: value for name, value in asdict(self).items() if value is not None}
         return Quota(**given) if given else None
 
 
 @dataclass(frozen=True)
 class PartnerTerms:
-    """The terms on which a partner calls. `kinds` are categories of reports, () for all."""
+    """The terms on which a partner may call: scopes, kinds of reports, quota and contact.
+
+    `kinds` are the categories of reports that the partner may hand in; an empty tuple allows all.
+    """
 
     scopes: tuple[PartnerScope, ...]
     kinds: tuple[str, ...] = ()
@@ -100,7 +103,10 @@ ALL_SCOPES = PartnerTerms(scopes=tuple(PartnerScope))
 
 @dataclass(frozen=True)
 class Partner:
-    """A partner as one service knows it."""
+    """A partner as stored by one service, with the time and author of the last change.
+
+    `version` is 1 at first and grows by 1 with each change. `revoked_at` is None unless revoked.
+    """
 
     name: str
     terms: PartnerTerms
@@ -110,7 +116,7 @@ class Partner:
     revoked_at: datetime | None = None
 
     def require(self, scope: PartnerScope) -> None:
-        """Raise PartnerRevoked, or ScopeMissing without the scope."""
+        """Raise PartnerRevoked if the partner is revoked, or ScopeMissing if it lacks the scope."""
         if self.revoked_at is not None:
             raise PartnerRevoked
         if scope not in self.terms.scopes:
@@ -123,13 +129,16 @@ class Partner:
 
 
 def check_name(check: Checks, name: str) -> None:
-    """Check the name of a new partner, which becomes part of a URI and of file names."""
+    """Check the name of a new partner; if it is wrong, the field is added to `check`.
+
+    The name becomes part of a URI and of file names, so few characters are allowed.
+    """
     right = _NAME.fullmatch(name) is not None
     check.that(right, "name", "1 to 63 of a-z, 0-9 and hyphens, the first no hyphen")
 
 
 def check_terms(check: Checks, terms: PartnerTerms) -> None:
-    """Check the values of terms that were read; every wrong field is added to `check`."""
+    """Check the values of a partner's terms; every wrong field is added to `check`."""
     at = "terms."
     check.that(bool(terms.scopes), at + "scopes", "at least one scope")
     _check_quota(check, at + "quota.", terms.quota)

@@ -1,7 +1,7 @@
-"""The partners of a service in memory, read again every few seconds, for the checks of each call.
+"""The partners of a service, held in memory so that each call can be checked.
 
-A change in any process is met by all after at most `refresh_seconds`. While the database is away,
-the partners that were read last are those that may call.
+They are read again every `refresh_seconds`, so a change takes effect in every process within that
+time. While the database is unreachable, the partners that were read last remain valid.
 """
 
 import asyncio
@@ -21,7 +21,10 @@ log = logging.getLogger(__name__)
 
 
 class PartnerRegister:
-    """What each partner may do now. `trial_partners` without a row get one with all scopes."""
+    """The partners of a service as last read from the database, with their rights.
+
+    At the first reading, each of `trial_partners` that has no row gets one with all scopes.
+    """
 
     def __init__(
         self, db: Database, *, refresh_seconds: float, trial_partners: Iterable[str] = ()
@@ -33,7 +36,10 @@ class PartnerRegister:
         self._reading = asyncio.Lock()
 
     async def run(self) -> None:
-        """Read the partners every `refresh_seconds`, for ever."""
+        """Read the partners every `refresh_seconds`, without end.
+
+        An unreachable database is logged and tried again; other errors are raised.
+        """
         while True:
             try:
                 await self.refresh()
@@ -44,7 +50,10 @@ class PartnerRegister:
             await asyncio.sleep(self.refresh_seconds)
 
     async def refresh(self) -> None:
-        """Read the partners now. Raises a database error; the partners are then as before."""
+        """Read the partners now.
+
+        Raises a database error if that fails; the partners read before then remain valid.
+        """
         async with self._reading, self._db.begin(SYSTEM) as tx:
             for name in self._to_add:
                 partner = Partner(name, ALL_SCOPES, await tx.now(), BY_TRIAL)
@@ -54,21 +63,30 @@ class PartnerRegister:
         self._to_add = ()
 
     async def read_once(self) -> None:
-        """Read the partners unless they were read before. Raises a database error."""
+        """Read the partners unless they have been read already. May raise a database error."""
         if self._partners is None:
             await self.refresh()
 
     def require(self, name: str, scope: PartnerScope) -> None:
-        """Raise PartnerUnknown, PartnerRevoked or ScopeMissing if the partner has no such scope."""
+        """Check that the named partner may use a scope.
+
+        Raises PartnerUnknown, PartnerRevoked or ScopeMissing.
+        """
         self._known(name).require(scope)
 
     def require_kind(self, caller: Caller, kind: str) -> None:
-        """Raise ReportKindNotAllowed if the calling partner may not hand in reports of a kind."""
+        """Check that a caller may hand in reports of a kind; only partners are restricted.
+
+        Raises ReportKindNotAllowed or PartnerUnknown.
+        """
         if caller.kind == "partner":
             self._known(caller.name).require_kind(kind)
 
     def quota_of(self, kind: str, name: str) -> Quota | None:
-        """The quota of a caller (`host.shares.QuotaOf`); None for the default of its kind."""
+        """The quota of the caller `name`, or None if the default for callers of its `kind` applies.
+
+        This is the function that `host.shares` needs (`QuotaOf`).
+        """
         partner = (self._partners or {}).get(name) if kind == "partner" else None
         return partner.terms.quota.quota if partner else None
 

@@ -1,4 +1,4 @@
-"""Adds partners to a service, by one call in the service's `build`."""
+"""Adds the handling of partners to a service; called in the service's `build`."""
 
 from typing import TypeVar
 
@@ -18,8 +18,8 @@ P = TypeVar("P", bound=PartnerSettings)
 def serve_partners(chassis: Chassis[P]) -> PartnerRegister:
     """Serve `tartip.partners.v1`, and check every call of a partner against its row.
 
-    Returns the register, which the service's use cases ask what the scopes do not say, such as
-    which kinds of reports a partner may hand in.
+    Returns the register of partners. The service's use cases need it for checks beyond scopes, such
+    as which kinds of reports a partner may hand in.
     """
     settings = chassis.settings
     register = PartnerRegister(

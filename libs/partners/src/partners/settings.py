@@ -1,4 +1,4 @@
-"""The settings of a service that partners call."""
+"""The settings that a service has in addition if partners call it."""
 
 from typing import ClassVar
 

@@ -1,4 +1,4 @@
-"""The table `partners`: installed by a migration of each service, read by name and as a whole."""
+"""The table `partners` and its queries; a migration of each service creates the table."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -50,11 +50,12 @@ partners = Table(
 
 
 def install_partners(op: Operations, runtime_role: str, *, owned_by: Iterable[str]) -> None:
-    """Create `partners` in a service's migration, with a row for each partner that owns data.
+    """Create the table `partners` in a migration, with a row for each partner that owns data.
 
-    `owned_by` are the tables with a column `partner`. Partners with a used request id or an entry
-    among the newest of the audit log get a row too. The rows have all scopes, so that a partner may
-    do after the migration what it did before.
+    `owned_by` are the service's tables with a column `partner`; `runtime_role` is its database
+    role. Rows are also created for partners that have used a request id, or that occur among the
+    newest entries of the audit log. All rows get all scopes, so that a partner may do after the
+    migration what it did before.
     """
     partners.create(op.get_bind())
     grant(op, partners.name, "SELECT, INSERT, UPDATE", runtime_role)
@@ -92,7 +93,10 @@ _ADD = insert(partners).on_conflict_do_nothing().returning(partners.c.name)
 
 
 async def every_partner(tx: Tx) -> dict[str, Partner]:
-    """All partners by name, in a transaction of the system."""
+    """All partners by name.
+
+    `tx` must see all rows despite row-level security, as under the scope `SYSTEM`.
+    """
     found = await tx.execute(select(partners))
     return {row.name: _partner(row) for row in found}
 
@@ -103,18 +107,21 @@ async def get(tx: Tx, name: str) -> Partner:
 
 
 async def get_for_update(tx: Tx, name: str) -> Partner:
-    """The partner of this name, whose row is locked. Raises PartnerNotFound."""
+    """The partner of this name, its row locked until the transaction ends.
+
+    Raises PartnerNotFound.
+    """
     return _found((await tx.execute(_BY_NAME.with_for_update(), {"name": name})).one_or_none())
 
 
 async def page(tx: Tx, *, after: str, size: int) -> list[Partner]:
-    """At most `size` partners in order of their names, from the first after `after`."""
+    """At most `size` partners ordered by name, beginning after the name `after`."""
     found = await tx.execute(_AFTER, {"after": after, "size": size})
     return [_partner(row) for row in found]
 
 
 async def add(tx: Tx, partner: Partner) -> bool:
-    """Insert a partner; return False, and change nothing, if there is one of its name."""
+    """Insert a partner; if its name is taken, change nothing and return False."""
     added = await tx.execute(_ADD, _columns(partner))
     return added.one_or_none() is not None
 

@@ -1,4 +1,4 @@
-"""The decisions about partners: each method makes one decision in one audited transaction."""
+"""The use cases of partners; each runs in one transaction, which is audited if it writes."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -19,7 +19,10 @@ from partners.model import (
 
 
 class PartnerDesk:
-    """Adds, changes and revokes partners; `on_change` is awaited after each commit."""
+    """Adds, changes, revokes and reads partners.
+
+    `on_change` is awaited after the commit of each change.
+    """
 
     def __init__(self, db: Database, on_change: Callable[[], Awaitable[None]]) -> None:
         self._db = db
@@ -28,7 +31,11 @@ class PartnerDesk:
     async def add(
         self, request_id: UUID, name: str, terms: PartnerTerms, *, content: bytes, caller: Caller
     ) -> Partner:
-        """Add a partner, or admit a revoked one again. Raises PartnerExists or IdReused."""
+        """Add a partner, or admit a revoked one again. Raises PartnerExists or IdReused.
+
+        If the request id was used before with the same `content` (the serialised request), nothing
+        changes and the stored partner is returned.
+        """
         async with self._db.begin(caller.scope) as tx:
             if not await tx.once(caller.key, request_id, content):
                 return await storage.get(tx, name)
@@ -53,8 +60,11 @@ class PartnerDesk:
         content: bytes,
         caller: Caller,
     ) -> Partner:
-        """Replace the terms of a partner. Raises PartnerNotFound, PartnerRevoked,
-        PartnerChangedMeanwhile or IdReused."""
+        """Replace the terms of a partner, if its version still is `from_version`.
+
+        Repetitions of a request are handled as in `add`. Raises PartnerNotFound, PartnerRevoked,
+        PartnerChangedMeanwhile or IdReused.
+        """
         async with self._db.begin(caller.scope) as tx:
             if not await tx.once(caller.key, request_id, content):
                 return await storage.get(tx, name)
@@ -72,7 +82,10 @@ class PartnerDesk:
     async def revoke(
         self, request_id: UUID, name: str, *, reason: str, content: bytes, caller: Caller
     ) -> Partner:
-        """Revoke a partner, unless it is revoked. Raises PartnerNotFound or IdReused."""
+        """Revoke a partner; one that is revoked already is returned unchanged.
+
+        Repetitions of a request are handled as in `add`. Raises PartnerNotFound or IdReused.
+        """
         async with self._db.begin(caller.scope) as tx:
             if not await tx.once(caller.key, request_id, content):
                 return await storage.get(tx, name)
@@ -93,7 +106,7 @@ class PartnerDesk:
             return await storage.get(tx, name)
 
     async def page(self, *, after: str, size: int, caller: Caller) -> list[Partner]:
-        """At most `size` partners in order of their names, from the first after `after`."""
+        """At most `size` partners ordered by name, beginning after the name `after`."""
         async with self._db.begin(caller.scope) as tx:
             return await storage.page(tx, after=after, size=size)
 

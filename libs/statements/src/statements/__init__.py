@@ -1,4 +1,5 @@
-"""Statements that are made once: what transactions write, commits that calls share, hot reads.
+"""SQL statements compiled once and used often, with the scope that row-level security reads.
 
-Start at `writes`.
+`writes` inserts all rows of a transaction by one statement, `shared_commits` lets concurrent calls
+share a commit, and `reads` runs SELECTs. Start at `writes`.
 """

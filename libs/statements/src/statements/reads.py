@@ -1,7 +1,8 @@
-"""A SELECT that is compiled once, and prepared once on each connection.
+"""SELECTs that are compiled once, and prepared once on each connection.
 
-For reads that a service does for every call; all others are SQLAlchemy's to execute. A read that is
-all that a call needs takes a single round trip: its statement sets the scope itself.
+They are for reads that a service does in every call; SQLAlchemy executes all others. If a call
+needs a single read, one round trip suffices: the statement itself sets the scope that row-level
+security reads.
 """
 
 from collections import namedtuple
@@ -55,7 +56,10 @@ class _Prepared:
 
 
 class Read:
-    """A SELECT whose bind parameters without a value of their own get it at each call."""
+    """A SELECT, compiled once, that can be executed with new parameter values each time.
+
+    Bind parameters that have a value in the SELECT itself keep it.
+    """
 
     def __init__(self, select: Select[Any]) -> None:
         self._alone = _Prepared.of(select)
@@ -66,14 +70,19 @@ class Read:
         self._processors = [(n, each) for n, each in enumerate(processors) if each is not None]
 
     async def rows(self, driver: Any, **values: Any) -> list[Any]:
-        """The rows, named as the columns are, read in the open transaction of asyncpg's `driver`.
+        """Execute the SELECT in the open transaction of an asyncpg connection, `driver`.
 
-        Raises KeyError without a value for each parameter; otherwise as `writes.write` does.
+        Returns named tuples whose fields are the columns. Raises KeyError if a parameter has no
+        value, SQLAlchemy's DBAPIError for errors of PostgreSQL, and asyncpg's InterfaceError or
+        OSError for a broken connection.
         """
         return await self._fetch(driver, self._alone.sql, self._alone.arguments(values))
 
     async def rows_under(self, driver: Any, scope: Mapping[str, str], **values: Any) -> list[Any]:
-        """The rows that `scope` sees, read outside of a transaction; otherwise as `rows`."""
+        """Execute the SELECT outside of a transaction; returns the rows that `scope` may see.
+
+        `scope` has a value for each setting in `SCOPE`. Otherwise as `rows`.
+        """
         prepared = self._under_scope
         arguments = [*prepared.arguments(values), *(scope[name] for name in SCOPE)]
         return await self._fetch(driver, prepared.sql, arguments)

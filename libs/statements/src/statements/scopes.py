@@ -1,4 +1,7 @@
-"""How a statement sets the scope that row-level security reads: the settings `app.…`."""
+"""SQL that sets the scope of a transaction: who acts, and which rows it may see.
+
+Row-level security reads the scope from PostgreSQL settings: `app.kind`, `app.name` and others.
+"""
 
 from functools import lru_cache
 from itertools import count
@@ -8,15 +11,19 @@ SCOPE = ("kind", "name", "regions", "roles", "lookup")
 
 
 def settings_of_scope(number: "count[int]") -> str:
-    """The columns of a SELECT that sets the scope, from the next parameters of a statement."""
+    """The column list of a SELECT that sets the scope when it is executed.
+
+    The statement's parameters for the values get the next numbers of the counter `number`.
+    """
     return ", ".join(f"set_config('app.{name}', ${next(number)}, true) AS {name}" for name in SCOPE)
 
 
 @lru_cache(maxsize=1024)
 def begin(settings: tuple[tuple[str, str], ...]) -> str:
-    """The statements that begin a transaction under a scope, for the simple query protocol.
+    """The SQL text that begins a transaction and sets its scope.
 
-    Raises ValueError for a value with NUL.
+    It contains the values themselves, for PostgreSQL's simple query protocol, which has no
+    parameters. Raises ValueError for a value with NUL.
     """
     set_ = (f"set_config('app.{name}', {_literal(value)}, true)" for name, value in settings)
     return f"BEGIN; SELECT {', '.join(set_)}"

@@ -1,7 +1,7 @@
-"""Commits that calls of one scope share: while one is written, the next ones gather.
+"""Lets concurrent calls under the same scope share a commit.
 
-A call that comes alone is written at once; nobody waits for a batch to fill. Each answer waits for
-the commit of its own writes.
+A call that comes alone is written at once. Calls that arrive while others are being written are
+collected and written together next. Each call waits until its own writes are committed.
 """
 
 import asyncio
@@ -18,7 +18,10 @@ _Call = tuple[Writes, "asyncio.Future[bool]"]
 
 
 class SharedCommits(Generic[S]):
-    """The writes of a process that wait for a commit, by scope and shape."""
+    """The writes of one process that wait for a commit.
+
+    Those with the same scope and shape are written together.
+    """
 
     def __init__(self, write: Write[S], *, concerns_all: Callable[[BaseException], bool]) -> None:
         self._write = write
@@ -29,9 +32,10 @@ class SharedCommits(Generic[S]):
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def write(self, scope: S, writes: Writes) -> bool:
-        """Return whether the request id was new, once the writes are committed.
+        """Write under a scope and wait for the commit; return whether the request id was new.
 
-        Errors are those of `Write`. If the caller is cancelled, the writes may be committed still.
+        Without a request id, the result is True. Raises the errors of the `Write` function in use.
+        If the caller is cancelled, the writes may still be committed.
         """
         call: _Call = (writes, asyncio.get_running_loop().create_future())
         key = (scope, writes.shape)

@@ -1,12 +1,13 @@
-"""What a transaction writes, in one statement: request id, rows of the effect, events, audit.
+"""Inserts everything that a transaction writes by one statement.
 
-Rows are inserted only where the request id, if there is one, is used for the first time. Several
-transactions of one scope can be written by one statement and share its commit (`shared_commits`).
+The rows are those of the request id, the change itself, its events and its audit entries. If there
+is a request id, rows are inserted only if the id was not used before. Several transactions of one
+scope can be written by one statement and share its commit (`shared_commits`).
 
-The statement sets the scope itself: sent outside of a transaction it is one of its own, which takes
-a single round trip. Row-level security holds: a row exists only after the scope was set, because
-all rows are joined to the scope's. Rows of one statement do not see each other, so no policy may
-look up a row that is added together with its own.
+The statement itself sets the scope that row-level security reads. Outside of a transaction it is
+therefore complete and takes a single round trip. All rows are joined to the row that sets the
+scope, so that row-level security checks them only afterwards. Rows of one statement do not see each
+other: no policy may look up a row that the same statement adds.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -27,7 +28,7 @@ _DIALECT = PGDialect_asyncpg()  # type: ignore[no-untyped-call]
 
 
 class RowExists(IntegrityError):
-    """An added row exists already; `key` is the name of the unique constraint."""
+    """A row to be added violates a unique constraint, whose name is `key`."""
 
     def __init__(self, error: asyncpg.UniqueViolationError) -> None:
         super().__init__("the rows of a transaction", None, error)
@@ -36,7 +37,10 @@ class RowExists(IntegrityError):
 
 @dataclass(frozen=True)
 class RequestId:
-    """An id that a caller made for a request, and the SHA-256 of the request's content."""
+    """The id that a caller chose for a request, with the SHA-256 of the request's content.
+
+    A repeated request has the same id, so that it takes effect only once.
+    """
 
     caller: str
     request_id: UUID
@@ -45,7 +49,10 @@ class RequestId:
 
 @dataclass(frozen=True)
 class Rows:
-    """The table and columns of added rows; `or_ignored`: a row that exists is left as it is."""
+    """The table and columns into which rows are inserted.
+
+    With `or_ignored`, a row that would violate a unique constraint is skipped without an error.
+    """
 
     table: Table
     columns: tuple[str, ...]
@@ -54,18 +61,21 @@ class Rows:
 
 @dataclass
 class Writes:
-    """What one transaction writes at its end."""
+    """What one transaction writes when it ends: rows, and the request id on which they depend."""
 
     request: RequestId | None = None
     rows: dict[Rows, list[Mapping[str, Any]]] = field(default_factory=dict)
 
     def add(self, table: Table, row: Mapping[str, Any], *, or_ignored: bool = False) -> None:
-        """Add a row; columns that it leaves out get their defaults."""
+        """Add a row; columns that are missing in it get the table's defaults.
+
+        With `or_ignored`, the row is skipped if one with the same unique key exists.
+        """
         self.rows.setdefault(Rows(table, tuple(sorted(row)), or_ignored), []).append(row)
 
     @property
     def shape(self) -> "Shape":
-        """The shape of the statement; writes of one shape can be written together."""
+        """The tables and columns to be written; writes of equal shape can be written together."""
         kinds = sorted(self.rows, key=lambda kind: (kind.table.name, kind.columns))
         return Shape(self.request is not None, tuple(kinds))
 
@@ -75,18 +85,21 @@ class Writes:
 
 @dataclass(frozen=True)
 class Shape:
-    """What a statement inserts, without the values."""
+    """What a statement inserts, without values: tables, columns, and whether a request id."""
 
     has_request: bool
     rows: tuple[Rows, ...]
 
 
 async def write(driver: Any, scope: Mapping[str, str], together: Sequence[Writes]) -> set[int]:
-    """Insert the writes of one shape with asyncpg's connection `driver`, all or none.
+    """Insert several writes of the same shape by one statement, which takes effect as a whole.
 
-    `scope` has a value for each setting in SCOPE. Returns the positions in `together` of what was
-    written: all whose request id was not used before. No two may have the same request id. Raises
-    SQLAlchemy's DBAPIError, or asyncpg's InterfaceError or OSError for a broken connection.
+    `driver` is an asyncpg connection; `scope` has a value for each setting in `SCOPE`. Writes whose
+    request id was used before are skipped; no two may have the same request id. Returns the
+    positions in `together` of the writes that were not skipped.
+
+    Raises RowExists, SQLAlchemy's IntegrityError or DBAPIError, or for a broken connection
+    asyncpg's InterfaceError or OSError.
     """
     shape = together[0].shape
     try:

@@ -1,1 +1,4 @@
-"""Keys, column encryption and blind indexes, by which personal data is sealed, found and erased."""
+"""Column encryption for personal data, with keys that can be destroyed, and blind indexes.
+
+A blind index of a value makes it possible to find an encrypted value without decrypting any.
+"""

@@ -1,6 +1,8 @@
-"""The data keys of one schema: one per person or object, stored encrypted by the key of its class.
+"""The data keys of one database schema: one for each person or object.
 
-Destroying a key erases everything sealed with the key, including copies in backups.
+A data key is stored encrypted by the key-encryption key of its class, a kind of data such as
+"person". Destroying a data key makes everything encrypted with it unreadable, copies included. Only
+an older copy of the table `data_keys`, as in a backup, can bring it back.
 """
 
 from collections.abc import Callable, Mapping
@@ -51,7 +53,10 @@ _BY_ID = select(data_keys.c.key_id, data_keys.c.wrapped).where(
 
 
 class Transaction(Protocol):
-    """What the keys need of a transaction: added rows are written before the next statement."""
+    """The methods of a database transaction that `DataKeys` needs.
+
+    Rows given to `add` must be written before the next `execute`.
+    """
 
     def add(self, table: Table, row: Mapping[str, Any]) -> None: ...
 
@@ -59,7 +64,7 @@ class Transaction(Protocol):
 
 
 class DataKeys:
-    """The data keys within an open transaction."""
+    """Creates, finds and destroys data keys within an open transaction."""
 
     def __init__(self, tx: Transaction, keyring: Keyring, clock: Callable[[], datetime]) -> None:
         self._tx = tx
@@ -67,9 +72,10 @@ class DataKeys:
         self._clock = clock
 
     async def new(self, key_class: str, person: str = "") -> DataKey:
-        """Create and store the key of one object, or of a person who has none.
+        """Create and store the key of one object, or of a person who has no key yet.
 
-        Where the person got one meanwhile, writing the row violates `PERSON_KEY`.
+        If the person has meanwhile got a key from another transaction, writing the row violates the
+        unique constraint `PERSON_KEY`.
         """
         key = self._keyring.new_data_key(key_class)
         index = self.blind_index(key_class, "person", person) if person else None
@@ -77,10 +83,10 @@ class DataKeys:
         return key
 
     async def of_person(self, key_class: str, person: str) -> DataKey:
-        """The key of a person, who is identified by a unique number such as an IIN; created if
-        missing.
+        """The key of a person; created if missing.
 
-        Raises KeyError if that person was erased: nothing more may be stored about them.
+        `person` is a unique number, such as an IIN (national identification number). Raises
+        KeyError if the person's key was destroyed: nothing more may be stored about them.
         """
         index = self.blind_index(key_class, "person", person)
         found = await self._find(BY_PERSON, key_class, person=index)
@@ -94,11 +100,14 @@ class DataKeys:
         return found
 
     def unwrapped(self, key_class: str, key_id: UUID, wrapped: bytes | None) -> DataKey | None:
-        """The key of a row that was read otherwise, as by a join; None if it was destroyed."""
+        """Decrypt a data key from a row already read, for instance by a join.
+
+        Returns None if the key was destroyed, so that `wrapped` is None.
+        """
         return None if wrapped is None else self._keyring.unwrap(key_class, key_id, wrapped)
 
     async def destroy(self, key_id: UUID) -> None:
-        """Destroy a key, which erases everything sealed with the key, also in backups."""
+        """Destroy a key, so that everything encrypted with it can no longer be read."""
         await self._tx.execute(
             update(data_keys)
             .where(data_keys.c.key_id == key_id)

@@ -1,10 +1,13 @@
-"""Column encryption with data keys, each wrapped by the key of its class, and blind indexes.
+"""Column encryption with data keys, and blind indexes.
 
-AES-256-GCM is used with a random nonce; the associated data names table, column and row, so that a
-sealed value moved to another row cannot be opened. Destroying a data key erases all values sealed
-with the key, also in backups. A blind index is HMAC-SHA-256 (truncated to 16 bytes) over a
-normalised value. Equal values are linkable, and whoever has the key can guess them, so only values
-that identify by themselves (IIN, plate, phone) are indexed, and never few-valued ones.
+A data key is stored encrypted ("wrapped") by the key-encryption key of its class, a kind of data
+such as "person". The cipher is AES-256-GCM with a random nonce; the associated data names table,
+column and row, so that a value moved to another row cannot be decrypted. Once a data key is
+destroyed, nothing encrypted with it can be read.
+
+A blind index is HMAC-SHA-256, truncated to 16 bytes, of a normalised value. It shows which values
+are equal, and whoever has the key can test guesses. So only values that identify by themselves
+(IIN, plate, phone) are indexed, never those with few possible values.
 """
 
 import hashlib
@@ -25,31 +28,43 @@ INDEX_BYTES = 16
 
 @dataclass(frozen=True)
 class DataKey:
-    """The key of one person or object, which encrypts their columns."""
+    """A key that encrypts the columns of one person or object.
+
+    `wrapped` is the encrypted key, as stored; `plain` is the key itself.
+    """
 
     key_id: UUID
     wrapped: bytes
     plain: bytes
 
     def seal(self, value: str | bytes, place: str) -> bytes:
-        """Encrypt a value, bound to `place` ("table.column:row id"), which `open` needs again."""
+        """Encrypt a value for one place, "table.column:row id"; returns nonce and ciphertext.
+
+        `open` needs the same `place`. Text is encoded as UTF-8.
+        """
         raw = value.encode() if isinstance(value, str) else value
         nonce = os.urandom(NONCE_BYTES)
         return nonce + AESGCM(self.plain).encrypt(nonce, raw, place.encode())
 
     def open(self, sealed: bytes, place: str) -> bytes:
-        """Decrypt a value. Raises InvalidTag (cryptography) if key, place or content differ."""
+        """Decrypt a value that was encrypted for `place`.
+
+        Raises InvalidTag (cryptography) if the key or place is another, or the value was altered.
+        """
         return AESGCM(self.plain).decrypt(
             sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], place.encode()
         )
 
     def open_text(self, sealed: bytes, place: str) -> str:
-        """Decrypt a value that was sealed as text (UTF-8). Raises InvalidTag."""
+        """Decrypt a value and decode it as UTF-8; otherwise as `open`."""
         return self.open(sealed, place).decode()
 
 
 class Keyring:
-    """The key-encryption keys of one service: a file per class, mode 0600, created if missing."""
+    """The key-encryption keys of one service, in a folder with one file per class of keys.
+
+    A missing file is created, with a random key and mode 0600.
+    """
 
     def __init__(self, folder: Path, *, new_id: Callable[[], UUID] = uuid4) -> None:
         """`new_id` makes the ids of new data keys; ids ordered by time keep the database index
@@ -59,33 +74,40 @@ class Keyring:
         self._keys: dict[str, bytes] = {}
 
     def new_data_key(self, key_class: str) -> DataKey:
-        """A new random key of 32 bytes, wrapped by the key of its class."""
+        """A new random data key of 32 bytes, encrypted by the key-encryption key of its class."""
         key_id, plain = self._new_id(), AESGCM.generate_key(256)
         nonce = os.urandom(NONCE_BYTES)
         wrapped = nonce + AESGCM(self._key(key_class)).encrypt(nonce, plain, key_id.bytes)
         return DataKey(key_id, wrapped, plain)
 
     def unwrap(self, key_class: str, key_id: UUID, wrapped: bytes) -> DataKey:
-        """Decrypt a data key. Raises InvalidTag (cryptography) if class or id differ."""
+        """Decrypt a data key that was stored encrypted.
+
+        Raises InvalidTag (cryptography) if `wrapped` does not belong to this class and id.
+        """
         plain = AESGCM(self._key(key_class)).decrypt(
             wrapped[:NONCE_BYTES], wrapped[NONCE_BYTES:], key_id.bytes
         )
         return DataKey(key_id, wrapped, plain)
 
     def blind_index(self, key_class: str, field: str, value: str) -> bytes:
-        """HMAC-SHA-256 truncated to 16 bytes, equal for equal values of one class and field."""
+        """The blind index of a value: 16 bytes, equal for equal values of one class and field."""
         index_key = hmac.digest(self._key(key_class), b"blind-index:" + field.encode(), "sha256")
         return hmac.digest(index_key, value.encode(), hashlib.sha256)[:INDEX_BYTES]
 
     def own_key(self, key_class: str) -> DataKey:
-        """The key for all rows of a class that belong to no person or object."""
+        """The data key for rows of a class that belong to no person or object.
+
+        It is derived from the key-encryption key of the class, so it is not stored.
+        """
         plain = hmac.digest(self._key(key_class), b"own-key", "sha256")
         return DataKey(UUID(int=0), b"", plain)
 
     def signing_key(self, name: str) -> Ed25519PrivateKey:
-        """The Ed25519 key `name`: a PEM file from a provisioner, or 32 bytes created if missing.
+        """The Ed25519 key in the file `name`.key: PEM, or 32 raw bytes.
 
-        Raises ValueError if the PEM file holds another kind of key.
+        A missing file is created with 32 random bytes. Raises ValueError if a PEM file holds
+        another kind of key.
         """
         raw = self._key(name)
         if not raw.startswith(b"-----BEGIN"):
@@ -119,5 +141,5 @@ class Keyring:
 
 
 def public_bytes(key: Ed25519PrivateKey) -> bytes:
-    """The 32 raw bytes of the public key of a signing key."""
+    """The public key of an Ed25519 signing key, as 32 raw bytes."""
     return key.public_key().public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)

@@ -1,1 +1,4 @@
-"""Pure vision: pictures, plates, people, faces, tracks, zones, background, media time."""
+"""Computer vision: pictures, plates, people, faces, tracks, zones, background and media time.
+
+Models run on a server, to which callers provide the connection.
+"""

@@ -22,7 +22,7 @@ class Box:
         return Box(float(left), float(top), float(right - left), float(bottom - top))
 
     def iou(self, other: "Box") -> float:
-        """Intersection over union."""
+        """The intersection over union with another box, 0 to 1."""
         wide = min(self.x + self.width, other.x + other.width) - max(self.x, other.x)
         tall = min(self.y + self.height, other.y + other.height) - max(self.y, other.y)
         if wide <= 0 or tall <= 0:

@@ -50,7 +50,7 @@ def picture_format_of(start: bytes) -> str:
 def lacks_index(file: IO[bytes]) -> bool:
     """Whether an MP4 or MOV file was cut off: it has picture data, but not the index that follows.
 
-    Reads the headers of the outermost boxes and moves the file position.
+    Reads only the headers of the file's top-level boxes, and moves the file position.
     """
     boxes = set(islice(_box_names(file), BOXES_MAX))
     return b"mdat" in boxes and not boxes & {b"moov", b"moof"}

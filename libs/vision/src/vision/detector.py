@@ -1,7 +1,7 @@
 """Runs the models on one picture and combines their outputs.
 
 The caller provides the model server: see `Models`. Work on pixels runs in threads, so that the
-event loop is not blocked; each model gets one request for all crops of the picture.
+event loop is not blocked. Crops are sent to a model together in one request, not one by one.
 """
 
 import asyncio
@@ -63,9 +63,10 @@ class Labelled(Protocol):
 class DetectionRequest:
     """What to detect in a picture. Reading plates includes detecting objects.
 
-    At each of `scales` the object detector also runs, and its low-score boxes are returned too.
-    `outside_models` are names of external object models. `faces` has no effect here: faces are
-    detected by the watch-list search.
+    The object detector also runs at each of `scales`; what it detects there is returned separately,
+    low scores included. `outside_models` are names of external object models, which an installation
+    adds to the project's own. `faces` has no effect here: faces are detected by the watch-list
+    search.
     """
 
     plates: bool = False
@@ -116,7 +117,7 @@ class Detector:
     async def detect(
         self, picture: Picture, request: DetectionRequest = DEFAULT_REQUEST
     ) -> Detections:
-        """Detect in a BGR picture what the request names.
+        """Detect in a BGR picture what the request asks for.
 
         Errors of the models, timeouts included, are raised alone or in an ExceptionGroup.
         """

@@ -16,21 +16,30 @@ ASPECT_MAX: Final = Fraction(4)
 
 
 def pixel_aspect_of(stream: Any) -> Fraction:
-    """Width to height of a pixel, from the container or else the codec; 1 if implausible."""
+    """The width of a stream's pixels divided by their height; 1 if the stated value is implausible.
+
+    It is read from the container or, if missing there, from the codec.
+    """
     stored = stream.sample_aspect_ratio or stream.codec_context.sample_aspect_ratio
     aspect = Fraction(stored or 1)
     return aspect if 1 / ASPECT_MAX <= aspect <= ASPECT_MAX else Fraction(1)
 
 
 def shown_size(width: int, height: int, pixel_aspect: Fraction) -> tuple[int, int]:
-    """Width and height with square pixels; the shorter side is enlarged, so no detail is lost."""
+    """The width and height in pixels of a picture that is scaled to have square pixels.
+
+    The picture is only ever enlarged, in one direction, so that no detail is lost.
+    """
     if pixel_aspect >= 1:
         return round(width * pixel_aspect), height
     return width, round(height / pixel_aspect)
 
 
 def picture_of(frame: Any, pixel_aspect: Fraction = Fraction(1)) -> Picture:
-    """The frame as a BGR picture, rotated as the film specifies; cost grows with its size."""
+    """The frame as a BGR picture for display: deinterlaced, square pixels, rotated upright.
+
+    The rotation is the one that the film states.
+    """
     width, height = shown_size(frame.width, frame.height, pixel_aspect)
     whole = _one_field(frame) if frame.interlaced_frame else frame
     scaled = (whole.width, whole.height) != (width, height)

@@ -1,7 +1,8 @@
-"""The time of a film or stream, from timestamps that may jump, wrap, repeat or restart. Pure.
+"""The time of a film or stream, from timestamps that may jump, wrap, repeat or restart.
 
-A timestamp counts by its difference from the previous one. Where the difference is implausible, a
-frame of a stream is dated by its arrival, a frame of a film by the usual frame interval.
+Performs no I/O. A timestamp counts by its difference from the previous one. If the difference is
+implausible, a frame of a stream gets the time of its arrival, and a frame of a film the time one
+usual frame interval after the previous frame.
 """
 
 from typing import Final
@@ -22,15 +23,15 @@ CATCH_UP: Final = 4.0
 
 
 class MediaClock:
-    """The time of each frame in seconds, in decoding order. Times never decrease.
+    """Gives each frame a time in seconds, in decoding order. Times never decrease.
 
-    For a stream, `date` gets each frame's arrival in seconds of a monotonic clock. The frame is
-    dated on that clock, never after its arrival and at most `late_max` seconds before it. The first
-    frame is assumed to be `first_age` seconds old, so that later frames with less delay keep their
-    difference.
+    For a stream, `date` gets each frame's arrival on a monotonic clock. A frame's time is on that
+    clock, never after its arrival and at most `late_max` seconds before it. The first frame is
+    assumed to be `first_age` seconds old; a later frame with less delay then keeps its difference
+    from it.
 
-    For a film, without arrivals, time counts from the first frame; `usual_step` is the frame
-    interval in seconds that is assumed until an interval was measured.
+    For a film, no arrivals are given, and time counts from the first frame. `usual_step` is the
+    frame interval in seconds that is assumed until one was measured.
     """
 
     def __init__(
@@ -65,11 +66,16 @@ class MediaClock:
 
     @property
     def end(self) -> float:
-        """The time in seconds at which the last dated frame ends, by the usual frame interval."""
+        """The time in seconds at which the last frame ends, one usual frame interval after its
+        start."""
         return 0.0 if self._seconds is None else self._seconds + self._usual
 
     def date(self, stamp: float | None, arrival: float | None = None) -> float:
-        """Return the time of the next frame, from its timestamp and arrival, all in seconds."""
+        """The time of the next frame in seconds.
+
+        `stamp` is its timestamp in seconds, None if it has none; `arrival` is given for streams
+        only, in seconds of a monotonic clock.
+        """
         stamped = self._by_stamp(stamp)
         if arrival is not None:
             seconds = self._by_arrival(stamped, arrival)

@@ -1,6 +1,6 @@
-"""Objects in a picture: the object detector's input, and labelled boxes from its output. Pure.
+"""Objects in a picture: the object detector's input, and labelled boxes from its output.
 
-Boxes are in pixels of the original picture.
+Performs no I/O. Boxes are in pixels of the original picture.
 """
 
 from collections.abc import Iterable
@@ -45,7 +45,10 @@ class DetectedObject:
 
 
 def for_objects(picture: Picture, small: Picture) -> Scaled:
-    """The picture, letterboxed for the object detector; `small` is its reduced copy (`shrunk`)."""
+    """The object detector's input for a picture: scaled, and padded with grey.
+
+    `small` is the reduced copy that `shrunk` made of the picture.
+    """
     return scaled_batch([picture], [(0.0, 0.0)], side=OBJECT_SIDE, multiple=32, small=small)
 
 

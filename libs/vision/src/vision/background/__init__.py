@@ -1,1 +1,1 @@
-"""The background of a fixed camera: motion, left objects, frozen and black pictures."""
+"""The background of a fixed camera: motion, abandoned objects, frozen and black pictures."""

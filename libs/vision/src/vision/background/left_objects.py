@@ -39,8 +39,13 @@ class Stage(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class LeftObjectRule:
-    """The thresholds for abandoned objects. Detection is limited to `zone`; the shares are an
-    object's size in the picture's area. `working_width` is the width in pixels of analysed frames.
+    """The thresholds for abandoned objects.
+
+    Objects are looked for in `zone`; `smallest_share` and `largest_share` limit their area, as
+    shares of the picture's area. Frames are analysed at a width of `working_width` pixels.
+
+    An object is reported as put down after it was still for `still_seconds`, as left after it was
+    alone for `alone_seconds`, and as escalated after it was alone for `escalate_seconds`.
     """
 
     zone: Polygon = WHOLE_PICTURE
@@ -56,8 +61,12 @@ class LeftObjectRule:
 
 @dataclass(frozen=True, slots=True)
 class LeftObjectFact:
-    """An object that reached a stage; `number` identifies it among its camera's objects. The box is
-    in pixels of the frame; times are in seconds, on the clock of the frames."""
+    """An object that reached a stage at `at_seconds`.
+
+    `number` identifies it among its camera's objects; `box` is in pixels of the frame.
+    `still_since`, like `at_seconds`, is a time of a frame in seconds; `alone_seconds` is a
+    duration.
+    """
 
     stage: Stage
     number: int
@@ -91,7 +100,10 @@ class _Person:
 
 @dataclass(slots=True)
 class LeftObjects:
-    """The abandoned objects of one camera. Frames must be added in the order of their time."""
+    """Detects the abandoned objects of one camera.
+
+    Frames must be added in the order of their time.
+    """
 
     rule: LeftObjectRule = field(default_factory=LeftObjectRule)
     _scene: StillScene | None = None

@@ -1,8 +1,8 @@
 """Decides which pictures of a fixed camera need inference; detects frozen and black pictures.
 
-Pure. A reduced picture is compared with the last picture on which inference ran, so that slow
-changes add up. Noise of sensor and codec affects all blocks alike, motion only some. A distant car
-covers few pixels, so blocks are small and overlap.
+Performs no I/O. A reduced picture is compared with the last picture on which inference ran, so that
+slow changes add up. Noise of sensor and codec affects all blocks of pixels alike, motion only some.
+A distant car covers few pixels, so blocks are small and overlap.
 """
 
 import zlib
@@ -38,7 +38,10 @@ class PictureState(StrEnum):
 
 
 class Need(IntEnum):
-    """Whether a picture needs inference."""
+    """Whether a picture needs inference.
+
+    AGAIN: nothing moved, but the last inference was some time ago.
+    """
 
     NO = 0
     # Nothing moved, but the last inference is some time ago.
@@ -102,7 +105,7 @@ class StreamHealth:
     """Distinguishes a frozen or black picture from a live one.
 
     Two pictures from a working sensor are never identical bit by bit. If pictures stay identical
-    for longer than codecs repeat frames, the camera hangs.
+    for longer than codecs repeat frames, the picture counts as frozen.
     """
 
     _print: int = 0
@@ -132,14 +135,14 @@ def _is_black(grey: Grey) -> bool:
 
 
 def luma_of(frame: Any) -> bytes:
-    """The brightness bytes of a decoded frame, without the padding of its lines."""
+    """The brightness bytes of a decoded frame, row by row, without the padding at row ends."""
     plane = frame.planes[0]
     lines = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
     return lines[: frame.height, : frame.width].tobytes()
 
 
 def small_grey(frame: Any) -> Grey:
-    """The brightness of a decoded frame [h, w], at most GREY_WIDTH wide."""
+    """The brightness of a decoded frame as a reduced picture [h, w], at most 320 pixels wide."""
     width = min(GREY_WIDTH, frame.width)
     height = max(8, round(frame.height * width / frame.width))
     small = frame.reformat(width=width, height=height, format="gray")

@@ -1,4 +1,7 @@
-"""The background of a fixed camera (no people, no objects) and still regions in front of it."""
+"""Models the background of a fixed camera, and finds still regions in front of it.
+
+The background contains neither people nor detected objects.
+"""
 
 from typing import Final
 
@@ -31,7 +34,7 @@ OBJECT_CONTRAST: Final = 24.0
 
 
 class StillScene:
-    """The background of one camera, and for each pixel how long its foreground has been still."""
+    """The background of one camera, and how long each pixel in front of it has been still."""
 
     def __init__(self, first: Plane, at: float, zone: Polygon) -> None:
         self._first: list[Plane] = []
@@ -67,10 +70,10 @@ class StillScene:
         return float(self._foreground[_place(box, self._foreground.shape)].mean())
 
     def learn(self, people: list[Box], objects: list[Box]) -> float | None:
-        """Update background and stillness of each pixel; boxes are in pixels of the reduced frame.
+        """Update the background, and for each pixel how long it has been still.
 
-        Returns the seconds since the last frame, None while learning or after the light has
-        changed.
+        Boxes are in pixels of the reduced frame. Returns the seconds since the last frame, at most
+        one, or None during the first seconds and just after the light has changed.
         """
         if self._first:
             return None
@@ -86,9 +89,11 @@ class StillScene:
         return step
 
     def still_blobs(self, *, seconds: float, smallest: float, largest: float) -> list[Box]:
-        """Return the boxes of regions in the zone that differ from the background and were still
-        for `seconds`, in pixels of the reduced frame. `smallest` and `largest` limit a region's
-        size, as shares of the picture's area."""
+        """The boxes of regions that differ from the background and were still for `seconds`.
+
+        Boxes are in pixels of the reduced frame, their centres in the zone. `smallest` and
+        `largest` limit a region's area, as shares of the picture's.
+        """
         mask = (self._still >= seconds).astype(np.uint8)
         joined = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8))
         joined = cv2.morphologyEx(joined, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
@@ -104,7 +109,7 @@ class StillScene:
         return found
 
     def is_ghost(self, box: Box) -> bool:
-        """Whether the background, not the frame, shows an object in a box: the object was removed.
+        """Whether an object in a box was removed: only the background model still shows it.
 
         Two measures must agree: the outline, and the colour contrast with the surroundings.
         """
@@ -132,7 +137,7 @@ class StillScene:
         self._still[place] = 0
 
     def contrast(self, box: Box) -> float:
-        """Mean difference between frame and background in a box, in grey levels from 0 to 255."""
+        """The mean difference between frame and background in a box, from 0 to 255."""
         place = _place(box, self._still.shape)
         return float(np.abs(self._frame[place] - self._background[place]).max(2).mean())
 
@@ -141,7 +146,7 @@ class StillScene:
         return self._frame[_place(box, self._still.shape)].copy()
 
     def holds(self, box: Box, patch: Plane) -> bool:
-        """Whether a box still resembles `patch` more than the background."""
+        """Whether the last frame, within a box, is more like `patch` than like the background."""
         place = _place(box, self._still.shape)
         now = self._frame[place]
         as_object = np.abs(now - patch).mean()

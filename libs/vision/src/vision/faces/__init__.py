@@ -1,1 +1,1 @@
-"""Faces: detection, image quality, templates and the distance between two templates."""
+"""Faces: detection, image quality, templates (embeddings), and the distance of two templates."""

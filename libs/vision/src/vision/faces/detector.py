@@ -1,7 +1,8 @@
-"""Detects the faces of a picture and computes their templates, with two models.
+"""Detects the faces in a picture and computes their templates, with two models.
 
-Nothing is stored here. A template exists only in the array that `templates` returns; the caller
-overwrites the array with `forget` after the comparison.
+A template is an embedding of a face, by which faces are compared. Nothing is stored here: a
+template exists only in the array that `templates` returns, which the caller overwrites with
+`forget` after the comparison.
 """
 
 import asyncio
@@ -54,10 +55,10 @@ class FaceDetector:
         )
 
     async def templates(self, picture: Picture, chosen: list[Face]) -> Floats:
-        """Return the templates float32 [n, 128] of faces of this picture, computed in one request.
+        """The templates (embeddings) of the `chosen` faces in a picture: float32 [n, 128].
 
-        The array is a writable copy; the caller overwrites it with `forget`. Raises the model's
-        errors.
+        They are computed by one request. The array is a writable copy; the caller overwrites it
+        with `forget`. Raises the model's errors.
         """
         if not chosen:
             return np.zeros((0, recognition.TEMPLATE_LENGTH), np.float32)

@@ -1,8 +1,9 @@
-"""Finds faces in the face detector's output and cuts out aligned chips for the embedder. Pure.
+"""Finds faces in the face detector's output, and cuts out aligned chips for the embedder.
 
-A face is detected with five landmarks: the eyes, the nose and the corners of the mouth. A chip is
-the face cut out so that a similarity transform moves its landmarks to the positions that dlib's
-network expects. `Usable` says whether a face is good enough to be compared.
+Performs no I/O. A face is detected with five landmarks: the eyes, the nose and the corners of the
+mouth. A chip is the face cut out so that a similarity transform moves its landmarks to the
+positions that the embedder, dlib's network, expects. `Usable` says whether a face is good enough to
+be compared.
 """
 
 import math
@@ -74,7 +75,10 @@ class Quality:
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """The limits on a face's `Quality`: `turn` a maximum, `brightness` a range, others minima."""
+    """The limits on a face's `Quality` for a purpose, such as being compared.
+
+    `turn` is a maximum, `brightness` a permitted range; all others are minima.
+    """
 
     eye_pixels: float
     sharpness: float
@@ -97,7 +101,11 @@ class Demand:
 
 
 class Likeness(StrEnum):
-    """The meaning of a face's distance to the nearest entry of a watch-list."""
+    """The meaning of a face's distance to the nearest entry of a watch-list.
+
+    MATCH: the distance is small enough to be shown to reviewers. OTHER: another person. UNKNOWN:
+    neither is certain, or the face is not good enough to be compared.
+    """
 
     MATCH = "match"
     UNKNOWN = "unknown"
@@ -113,7 +121,11 @@ Blurred faces resemble each other, whoever they are (docs/ACCURACY.md)."""
 
 @dataclass(frozen=True, slots=True)
 class Face:
-    """A face in a picture. `landmarks` [5, 2] are (x, y) of eyes, nose, mouth corners in pixels."""
+    """A face in a picture.
+
+    `landmarks` [5, 2] are the positions (x, y) of the eyes, the nose and the corners of the mouth;
+    positions are in pixels of the picture.
+    """
 
     box: Box
     landmarks: Floats
@@ -142,16 +154,20 @@ class DetectedFace:
 
 @dataclass(frozen=True, slots=True)
 class ScaledPicture:
-    """A scaled picture for the detector, uint8 [1, h, w, 3]. `scale` (horizontal, vertical) is its
-    pixels per pixel of the original picture."""
+    """A scaled picture for the face detector: `image`, uint8 [1, h, w, 3].
+
+    `scale` (horizontal, vertical) is the number of its pixels per pixel of the original picture.
+    """
 
     image: Picture
     scale: tuple[float, float]
 
 
 def sides(picture: Picture) -> tuple[int, ...]:
-    """The two sizes at which a picture is searched for faces, each as its longer side in pixels:
-    320, and the picture's own longer side, raised to 640 or reduced to 960 if outside them."""
+    """The two sizes at which a picture is searched for faces, as longer sides in pixels.
+
+    The first is 320. The second is the picture's own longer side, but at least 640 and at most 960.
+    """
     longest = max(picture.shape[:2])
     return (NEAR_SIDE, min(LOOK_SIDE, max(longest, 2 * NEAR_SIDE)))
 
@@ -170,11 +186,12 @@ def for_detector(picture: Picture, *, side: int) -> ScaledPicture:
 
 
 def detected_faces(cells: Floats, look: ScaledPicture) -> list[DetectedFace]:
-    """The faces in the detector's output [15, rows, columns] for `look`, in pixels of the original
-    picture, highest score first, without duplicates.
+    """The faces in the detector's output for one scaled picture, without duplicates.
 
-    The channels are the score, the logarithms of height and width in cells, the vertical and
-    horizontal offset of the centre, and five landmarks (y, x) as shares of the box.
+    Faces are in pixels of the original picture, highest score first, at most 32. `cells` [15, rows,
+    columns] is the output for `look`; its channels are the score, the logarithms of height and
+    width in cells, the vertical and horizontal offset of the centre, and five landmarks (y, x) as
+    shares of the box.
     """
     rows, columns = np.nonzero(cells[0] > DETECTION_THRESHOLD)
     chosen = cells[:, rows, columns].astype(np.float64)
@@ -196,7 +213,7 @@ def detected_faces(cells: Floats, look: ScaledPicture) -> list[DetectedFace]:
 
 
 def distinct(looks: list[list[DetectedFace]]) -> list[DetectedFace]:
-    """Merge the faces detected at each scale: without duplicates, highest score first."""
+    """Merge the faces found at each scale: without duplicates, at most 32, highest score first."""
     everything = [face for look in looks for face in look]
     boxes, scores = [face.box for face in everything], [face.score for face in everything]
     remaining = nms(boxes, scores, overlap=OVERLAP)[:MOST_FACES]
@@ -205,8 +222,12 @@ def distinct(looks: list[list[DetectedFace]]) -> list[DetectedFace]:
 
 @dataclass(frozen=True, slots=True)
 class Windows:
-    """Enlarged windows around small faces, uint8 [n, 160, 160, 3], each with its face's index in
-    the list given to `windows`, its scale, and its upper left corner in the picture."""
+    """Enlarged windows around small faces, as pictures uint8 [n, 160, 160, 3].
+
+    For each window: `places` is the face's index in the list given to `windows`, `scales` the
+    pixels per pixel of the original picture, and `origins` the upper left corner in the original
+    picture.
+    """
 
     images: Picture
     places: tuple[int, ...]
@@ -215,7 +236,10 @@ class Windows:
 
 
 def windows(picture: Picture, faces: list[DetectedFace]) -> Windows | None:
-    """Enlarged windows around faces below `LARGE_ENOUGH`, for a second inference; None if none."""
+    """Cut out an enlarged window around each small face, for a second inference.
+
+    Faces of at least `LARGE_ENOUGH` pixels are left out. Returns None if no face is small.
+    """
     longest = max(picture.shape[:2])
     factor = sides(picture)[-1] / longest
     images, places, scales, origins = [], [], [], []
@@ -240,8 +264,12 @@ def windows(picture: Picture, faces: list[DetectedFace]) -> Windows | None:
 
 
 def refined(cells: Floats, close: Windows, faces: list[DetectedFace]) -> list[DetectedFace]:
-    """The faces, each with box, landmarks and score of the second inference if that found it again.
-    `cells` [n, 15, rows, columns] are the detector's output for the windows `close`."""
+    """Improve faces by a second inference on windows around them.
+
+    `cells` [n, 15, rows, columns] is the detector's output for the windows `close`. A face that was
+    detected again gets its new box, landmarks and score; others stay as they are. Duplicates are
+    removed.
+    """
     result = list(faces)
     for index, place in enumerate(close.places):
         scale, (left, top) = close.scales[index], close.origins[index]
@@ -254,7 +282,7 @@ def refined(cells: Floats, close: Windows, faces: list[DetectedFace]) -> list[De
 
 
 def with_quality(picture: Picture, face: DetectedFace) -> Face:
-    """Measure the quality of a detected face in its picture (BGR); return the face with it."""
+    """Measure the image quality of a detected face in its picture (BGR); return it as a `Face`."""
     grey = cv2.cvtColor(chip(picture, face.landmarks), cv2.COLOR_BGR2GRAY).astype(np.float32)
     eyes = face.landmarks[1] - face.landmarks[0]
     quality = Quality(
@@ -306,8 +334,10 @@ def distance(template: Floats, other: Floats) -> float:
 
 
 def likeness(found_distance: float, face: Face) -> Likeness:
-    """The meaning of a face's distance to the nearest entry of a watch-list; UNKNOWN if the face
-    is not good enough (`SEARCH`)."""
+    """Interpret a face's distance to the nearest entry of a watch-list.
+
+    Returns UNKNOWN if the face is not good enough to be compared (`SEARCH`).
+    """
     if face.for_search is not Usable.YES:
         return Likeness.UNKNOWN
     if found_distance >= SAME_PERSON:

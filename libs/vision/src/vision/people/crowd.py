@@ -31,10 +31,10 @@ class CrowdChange(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CrowdRule:
-    """When a zone is crowded: at least `people` people for `dwell_seconds`, or a rise of
-    `rising_per_minute` people a minute, measured over `rising_seconds`.
+    """When a crowd in a zone is reported: at least `people` people for `dwell_seconds`.
 
-    Raises RuleUnusable for values that can never apply.
+    A rise by at least `rising_per_minute` people a minute, measured over `rising_seconds`, is
+    reported too, unless that limit is None. Raises RuleUnusable for values that can never apply.
     """
 
     zone: Polygon
@@ -67,8 +67,11 @@ class CrowdCount:
 
 @dataclass(frozen=True, slots=True)
 class CrowdFact:
-    """A reported change in a zone; `rule` is the zone's name. It holds since `since_seconds` and
-    was reported at `at_seconds`, both on the clock of the frames."""
+    """A reported change in the number of people in a zone; `rule` is the zone's name.
+
+    It was reported at `at_seconds`. `since_seconds` is when the crowd began or, for RISING, the
+    start of the period in which the rise was measured. Both are times of frames in seconds.
+    """
 
     change: CrowdChange
     rule: str
@@ -78,8 +81,10 @@ class CrowdFact:
 
 
 class CrowdMonitor:
-    """Counts the people in one zone of one camera. Frames must be added in the order of their
-    time."""
+    """Counts the people in one zone of one camera.
+
+    Frames must be added in the order of their time.
+    """
 
     def __init__(self, rule: CrowdRule, *, frame: FrameSize) -> None:
         self._rule, self._frame = rule, frame
@@ -90,8 +95,10 @@ class CrowdMonitor:
         self._rising = False
 
     def add(self, people: Iterable[Box], *, at: float) -> list[CrowdFact]:
-        """Count the people of a frame and return the changes to report; boxes are in pixels, `at`
-        is the time of the frame in seconds."""
+        """Count the people of a frame in the zone; return the changes to report.
+
+        Boxes are in pixels; `at` is the time of the frame in seconds.
+        """
         inside = sum(self._rule.zone.holds(self._frame.foot(box)) for box in people)
         self._counts.append((at, inside))
         _drop_before(self._counts, at - SMOOTHING_SECONDS)

@@ -1,8 +1,8 @@
-"""People in a still picture, detected at several scales, each original and mirrored.
+"""Detects people in a still picture at several scales, in the original and the mirrored picture.
 
-The detector recognises people of a limited range of sizes in its input, so at each scale only
-people in that range count. Detections on which most scales agree are people. The threshold for
-counting people is lower than that for boxes that must each be a person.
+The detector recognises people only within a range of sizes in its input, so at each scale only
+people in that range count. A detection is a person if its mean score over the scales is high
+enough. Less is required for counting people than for boxes that must each be a person.
 """
 
 from dataclasses import dataclass, field
@@ -43,14 +43,13 @@ class InferenceScale:
 
 
 def scales(*sides: int) -> tuple[InferenceScale, ...]:
-    """The scales for sides in pixels, each original and mirrored."""
+    """Two inference scales for each side in pixels: the original picture and the mirrored one."""
     return tuple(InferenceScale(side, mirrored) for side in sides for mirrored in (False, True))
 
 
 @dataclass(frozen=True, slots=True)
 class PeopleRule:
-    """The scales at which people are detected, and the mean score above which a detection
-    counts."""
+    """The scales at which people are detected, and the threshold of their mean score."""
 
     scales: tuple[InferenceScale, ...]
     threshold: float
@@ -88,8 +87,11 @@ def for_detector(picture: Picture, scale: InferenceScale) -> Picture:
 def people_at_scale(
     anchors: Floats, picture: Picture, scale: InferenceScale
 ) -> list[DetectedObject]:
-    """The people of recognisable size (`KNOWN_PIXELS`) in the object detector's output `anchors`
-    [a, 6] of one scale; boxes are in pixels of the picture."""
+    """The people in the object detector's output at one scale; boxes are in pixels of the picture.
+
+    Only people of a size that the detector recognises (`KNOWN_PIXELS`) are returned. `anchors` [a,
+    6] is the output, as in `objects_of`.
+    """
     factor = scale.side / max(picture.shape[:2])
     return [
         person
@@ -101,9 +103,10 @@ def people_at_scale(
 def objects_at_scale(
     anchors: Floats, picture: Picture, scale: InferenceScale, *, labels: frozenset[str]
 ) -> list[DetectedObject]:
-    """The objects with these labels in the object detector's output of one scale, low scores too.
+    """The objects with certain labels in the object detector's output at one scale.
 
-    `anchors` [a, 6] are as in `objects_of`. Boxes are in pixels of the picture, without duplicates.
+    `anchors` [a, 6] is the output, as in `objects_of`. Objects with low scores are included. Boxes
+    are in pixels of the picture, without duplicates.
     """
     height, width = picture.shape[:2]
     factor = scale.side / max(height, width)
@@ -125,8 +128,10 @@ def objects_at_scale(
 def people(
     by_scale: dict[InferenceScale, list[DetectedObject]], picture: Picture, rule: PeopleRule
 ) -> list[DetectedObject]:
-    """The people on which the rule's scales agree, highest score first; `by_scale` has the people
-    detected at each. A score is the mean over the scales that could detect a person of that size.
+    """Combine the people detected at each scale; returns the people, highest score first.
+
+    A score is the mean over the scales at which a person of that size could be detected; `rule` has
+    the scales and the least score. `by_scale` has the people detected at each scale.
     """
     candidates: list[_Candidate] = []
     everything = [(scale, found) for scale in rule.scales for found in by_scale[scale]]

@@ -1,1 +1,1 @@
-"""Plates: candidates, crops for the readers, texts, plate forms, and votes over time."""
+"""Number plates: detection, crops for reading, texts, plate forms, and votes over time."""

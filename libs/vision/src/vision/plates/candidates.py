@@ -1,6 +1,6 @@
-"""Plate candidates: the plate detector's inputs, and candidates from its output. Pure.
+"""Possible plates: the plate detector's inputs, and plate candidates from its output.
 
-Corners are in pixels of the original picture.
+Performs no I/O. Corners are in pixels of the original picture.
 """
 
 import math
@@ -55,7 +55,10 @@ def for_plates(picture: Picture, small: Picture, *, side: int) -> Scaled:
 
 
 def vehicle_crops(picture: Picture, objects: list[DetectedObject]) -> Scaled | None:
-    """Crops of the first four vehicles for the plate detector; None if none has 40 pixels."""
+    """Crops of the first four large enough vehicles, as input for the plate detector.
+
+    A vehicle is large enough if its box is at least 40 pixels wide and high. None if there is none.
+    """
     height, width = picture.shape[:2]
     crops, origins = [], []
     for vehicle in objects:
@@ -72,8 +75,11 @@ def vehicle_crops(picture: Picture, objects: list[DetectedObject]) -> Scaled | N
 
 
 def plate_candidates(cells: Floats, scaled: Scaled) -> list[PlateCandidate]:
-    """The candidates in the plate detector's output `cells` [n, 9, rows, columns] for the batch
-    `scaled`; the channels are the score and the four corners (x, y) relative to the cell."""
+    """The plate candidates in the plate detector's output for a batch.
+
+    `cells` [n, 9, rows, columns] is the output for `scaled`; the channels are the score and the
+    four corners (x, y) relative to the cell. Duplicates are not removed.
+    """
     found = []
     for image, (scale, origin) in enumerate(zip(scaled.scales, scaled.origins, strict=True)):
         rows, columns = np.nonzero(cells[image, 0] > PLATE_THRESHOLD)
@@ -87,8 +93,10 @@ def plate_candidates(cells: Floats, scaled: Scaled) -> list[PlateCandidate]:
 
 
 def refining(picture: Picture, candidates: list[PlateCandidate]) -> Scaled:
-    """Cut out a window around each candidate for a second inference, scaled so that the plate has
-    the size that is detected best."""
+    """Cut out a window around each candidate, for a second inference.
+
+    Windows are scaled so that the plate has the size at which it is detected best.
+    """
     width, height = REFINING_SIZE
     images, scales, origins = [], [], []
     for candidate in candidates:
@@ -111,10 +119,11 @@ def refining(picture: Picture, candidates: list[PlateCandidate]) -> Scaled:
 def refined(
     cells: Floats, scaled: Scaled, candidates: list[PlateCandidate]
 ) -> list[PlateCandidate]:
-    """The candidates with the corners that the second inference detected, without duplicates;
-    `cells` are its output for the windows `scaled` (see `refining`).
+    """Improve the candidates by a second inference on the windows `scaled` (see `refining`).
 
-    A candidate that is not detected again keeps its corners, with half its score.
+    A candidate that was detected again gets its new corners and the mean of both scores; any other
+    keeps its corners, with half its score. Duplicates and candidates below `REFINED_THRESHOLD` are
+    dropped. `cells` is the plate detector's output for the windows.
     """
     result = []
     for index, candidate in enumerate(candidates):
@@ -141,7 +150,10 @@ def distinct(candidates: list[PlateCandidate]) -> list[PlateCandidate]:
 
 
 def whole_as_plate(picture: Picture) -> list[PlateCandidate]:
-    """The whole picture as the only candidate if it is as small as a crop of a plate, else none."""
+    """The whole picture as a candidate if it may be a crop of a plate, else an empty list.
+
+    Such a picture is at most 160 pixels high and one to eight times as wide as high.
+    """
     height, width = picture.shape[:2]
     narrowest, widest = CUT_OUT_ASPECTS
     if height > CUT_OUT_HEIGHT or not narrowest <= width / height <= widest:

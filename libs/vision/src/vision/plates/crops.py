@@ -1,6 +1,7 @@
-"""Crops plate candidates for the text reader, in one batch, and assigns its texts to them. Pure.
+"""Crops plate candidates for the text reader, and assigns the texts read to the candidates.
 
-Every candidate is read as one line. If rows were found on a candidate, each row is read as well.
+Performs no I/O. Every candidate is read as one line. If rows were found on a candidate, each row is
+read as well.
 """
 
 from dataclasses import dataclass
@@ -33,9 +34,11 @@ MOST_CROPS: Final = 48
 
 @dataclass(frozen=True, slots=True)
 class Views:
-    """The views in which candidates are read: `line` as one line, `oblique` as one line if the
-    candidate is narrow, `row` for each row, `line_with_rows` as one line if the candidate has
-    rows."""
+    """The views (crops with certain margins) in which candidates are read.
+
+    As one line, a candidate is read in the views `line`, or `oblique` if it is narrow, or
+    `line_with_rows` if it has rows. Each of its rows is read in the views `row`.
+    """
 
     line: tuple[View, ...]
     row: tuple[View, ...]
@@ -60,7 +63,10 @@ MORE: Final = Views(MORE_VIEWS, MORE_ROW_VIEWS, (), OBLIQUE_VIEWS)
 
 @dataclass(frozen=True, slots=True)
 class PlateLayout:
-    """A candidate with its rows; `spans` is empty if it has one line. `tilt` is that of `Rows`."""
+    """A candidate and its rows; `spans` is empty if the candidate has one line.
+
+    `spans` and `tilt` are as in `Rows`.
+    """
 
     candidate: PlateCandidate
     spans: tuple[Span, ...]
@@ -69,7 +75,10 @@ class PlateLayout:
 
 @dataclass(frozen=True, slots=True)
 class Texts:
-    """The readings of one candidate: as one line, and of each row from the top."""
+    """The readings of one candidate: `line` as one line, `rows` of each row from the top.
+
+    There is one reading for each view.
+    """
 
     line: list[Characters]
     rows: tuple[list[Characters], ...]
@@ -80,13 +89,19 @@ class Texts:
         return [*self.line, *(text for row in self.rows for text in row)]
 
     def with_more(self, other: "Texts") -> "Texts":
-        """Return these readings joined with `other`, whose readings come first in each row."""
+        """Join the readings of one candidate with `other` readings of it.
+
+        The readings in `other` come last for the line, but first for each row.
+        """
         rows = zip(self.rows, other.rows, strict=True)
         return Texts(self.line + other.line, tuple(more + mine for mine, more in rows))
 
 
 def of(picture: Picture, candidates: list[PlateCandidate]) -> list[PlateLayout]:
-    """Return a layout for each candidate, in the same order, with the rows found in the picture."""
+    """Find the rows of each candidate in the picture.
+
+    Returns one layout for each candidate, in the same order.
+    """
     found = [rows_of(picture, candidate.corners) for candidate in candidates]
     return [
         PlateLayout(candidate, rows.spans, rows.tilt)
@@ -95,7 +110,7 @@ def of(picture: Picture, candidates: list[PlateCandidate]) -> list[PlateLayout]:
 
 
 def affordable(shown: list[PlateLayout]) -> list[PlateLayout]:
-    """Return as many candidates, from the first, as have their further views fit into one batch."""
+    """The first candidates, as many as fit with all their further views (`MORE`) into one batch."""
     fitting, crops_in_all = [], 0
     for layout in shown:
         crops_in_all += MORE.count(layout)
@@ -106,7 +121,10 @@ def affordable(shown: list[PlateLayout]) -> list[PlateLayout]:
 
 
 def crops(picture: Picture, shown: PlateLayout, views: Views) -> list[Picture]:
-    """Return a candidate's crops: views of the line, then for each view all rows from the top."""
+    """A candidate's crops: of the line in each view, then of its rows in each view.
+
+    The crops of rows are ordered by view, and for each view from the top row to the lowest.
+    """
     line = [rectified(picture, shown.candidate.corners, view) for view in views.of_line(shown)]
     level = tilted(shown.candidate.corners, shown.tilt)
     rows = [crop for view in views.row for crop in row_pictures(picture, level, shown.spans, view)]
@@ -114,8 +132,11 @@ def crops(picture: Picture, shown: PlateLayout, views: Views) -> list[Picture]:
 
 
 def texts(answers: list[Characters], shown: list[PlateLayout], views: Views) -> list[Texts]:
-    """Return the texts of each candidate in `shown`, from the reader's answers to the `crops` of
-    all of them, in the same order and with the same views."""
+    """Assign the text reader's answers to the candidates in `shown`.
+
+    `answers` has one text for each of the `crops` of all candidates, in the same order and made
+    with the same `views`.
+    """
     result, start = [], 0
     for layout in shown:
         mine = answers[start : start + views.count(layout)]

@@ -1,10 +1,10 @@
-"""The plate forms of Kazakhstan as a table, and the interpretation of a plate's text by them.
+"""The plate forms of Kazakhstan and abroad, and the interpretation of a plate's text by them.
 
-A text is first interpreted without corrections. Kazakhstan is one hypothesis among others: a text
-that fits no Kazakh form is not forced into one. Characters that look alike are exchanged only where
-a form requires the exchange, and the exchange is reported. O and 0, I and 1 have the same shape on
-many plates. Z and 2, B and 8, S and 5, G and 6 do not; they are exchanged only if the reader gave
-the other character some probability. Otherwise a trailer's 29SLF02 would become a car's 295LF02.
+A text is first interpreted without corrections. A text that fits no Kazakh form is not forced into
+one. Similar characters are exchanged only if a form requires it, and the exchange is reported. O
+and 0, I and 1 have the same shape on many plates. Z and 2, B and 8, S and 5, G and 6 do not; they
+are exchanged only if the reader gave the other character some probability. Otherwise a trailer's
+29SLF02 would become a car's 295LF02.
 """
 
 import re
@@ -46,8 +46,11 @@ class Owner(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PlateType:
-    """A Kazakh plate form. A form that no source documents (`proven` is false) is accepted only on
-    a plate with a KZ mark. `automatic_fine`: whether its vehicle may be fined automatically."""
+    """A Kazakh plate form: the pattern of its text and what it says about the vehicle.
+
+    `proven` is false for a form that no source documents: it is accepted only on a plate with a KZ
+    mark. `automatic_fine` is whether the vehicle may be fined automatically.
+    """
 
     name: str
     pattern: re.Pattern[str]
@@ -107,9 +110,10 @@ REGIONS_1993: Final = {
 
 @dataclass(frozen=True, slots=True)
 class ForeignForm:
-    """A foreign plate form. `country` is "" if several countries share the form.
+    """A foreign plate form; `country` is "" if several countries share the form.
 
-    `seal_after` is the index of a round sticker that readers take for a character.
+    `seal_after` is the index at which plates have a round sticker that readers take for a
+    character.
     """
 
     country: str
@@ -139,8 +143,11 @@ SEALS: Final = frozenset("8B3S0")
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """An interpretation of a plate's text: the corrected text with its country ("" if unknown or
-    shared by several), form ("" if none fits) and owner. `ambiguous`: another one fits too."""
+    """An interpretation of a plate's text: the corrected text, and what its form implies.
+
+    `country` is "" if unknown or shared by several, `plate_type` is "" if no form fits. `ambiguous`
+    is whether another interpretation fits as well.
+    """
 
     text: str
     country: str
@@ -174,12 +181,12 @@ def normalised(text: str) -> str:
 def understood(
     text: str, *, marked_kz: bool = False, possible: frozenset[int] = NOWHERE
 ) -> Reading:
-    """Return the likeliest interpretation of the text of a plate of one line; its `fits` is false
-    if no form fits.
+    """The likeliest interpretation of the text of a plate with one line.
 
-    `marked_kz`: the plate has a KZ mark, so that forms which no source documents are accepted too.
-    `possible`: indices of characters for which the reader gave a look-alike (Z for 2, B for 8, S
-    for 5, G for 6, or the reverse) some probability; only these are exchanged for it.
+    If no form fits, the result's `fits` is false. `marked_kz`: the plate has a KZ mark, so that
+    forms which no source documents are accepted too. `possible`: indices of characters for which
+    the reader gave a look-alike (Z and 2, B and 8, S and 5, G and 6) some probability; only they
+    may be exchanged for it.
     """
     plain = normalised(text)
     if plain.startswith("KZ") and (stripped := _kazakh(plain[2:], marked_kz=True)):
@@ -192,10 +199,11 @@ def understood(
 
 
 def two_rows(upper: str, lower: str, *, possible: frozenset[int] = NOWHERE) -> Reading | None:
-    """Return the interpretation of a square Kazakh plate, whose upper row begins with the region;
-    its text is in the order of a plate of one line: digits, letters, region.
+    """The interpretation of a plate of two rows as a square Kazakh plate; None if it is not one.
 
-    None if the rows do not fit. `possible`: as in `understood`, of the upper and lower row joined.
+    The upper row begins with the region. The resulting text is in the order of a plate with one
+    line: digits, letters, region. `possible` is as in `understood`, with indices into both rows
+    joined.
     """
     marked, below = normalised(upper), normalised(lower)
     above = marked.removeprefix("KZ")
@@ -217,10 +225,10 @@ def two_rows(upper: str, lower: str, *, possible: frozenset[int] = NOWHERE) -> R
 
 
 def rows_understood(rows: tuple[str, ...], *, possible: frozenset[int] = NOWHERE) -> Reading:
-    """Return the likeliest interpretation of a plate of several rows, given from top to bottom;
-    only a plate of two rows can be Kazakh.
+    """The likeliest interpretation of a plate of several rows, given from top to bottom.
 
-    `possible` is as in `understood`, with indices into all rows joined.
+    Only a plate of two rows can be Kazakh. `possible` is as in `understood`, with indices into all
+    rows joined.
     """
     kazakh = two_rows(*rows, possible=possible) if len(rows) == 2 else None
     if kazakh:

@@ -1,8 +1,8 @@
-"""Derives plates from the readers' probabilities: characters, confidences, legibility. Pure.
+"""Derives plates from the character probabilities that the two plate readers return.
 
-The text reader reads plates of any country. The Kazakh reader is a second vote: its agreement
-lowers the confidence required, its disagreement has no effect. The confidence of a plate is that of
-its weakest character.
+Performs no I/O. The text reader reads plates of any country. The Kazakh reader is a second vote: if
+it agrees, a lower confidence suffices; if not, nothing changes. The confidence of a plate is that
+of its weakest character.
 """
 
 from collections import defaultdict
@@ -53,10 +53,10 @@ probability, wrong corrections had at most 0.03 (docs/ACCURACY.md)."""
 
 @dataclass(frozen=True, slots=True)
 class Characters:
-    """A text from a reader, with one confidence per character.
+    """A text from a reader, with one confidence (0 to 1) per character.
 
-    `alternatives` are the probabilities of each character's look-alike, 0 where a character has
-    none; empty if the probabilities are not known.
+    `alternatives` are the probabilities of each character's look-alike, such as S for 5, or 0 if a
+    character has none; empty if the probabilities are not known.
     """
 
     text: str
@@ -86,9 +86,11 @@ NO_SECOND_VOTE: Final = Characters("", ())
 
 @dataclass(frozen=True, slots=True)
 class Plate:
-    """A plate that was read. `confidence` is that of the weakest character, `score` the detection's
-    (both 0 to 1); `box` and `corners` are in pixels of the original picture. The form's fields are
-    as in `grammar.Reading`."""
+    """A plate that was read; its form, country and owner are as in `grammar.Reading`.
+
+    `confidence` (0 to 1) is that of the weakest character, `score` (0 to 1) that of the detected
+    plate. `box` and `corners` are in pixels of the original picture.
+    """
 
     text: str
     confidence: float
@@ -107,7 +109,7 @@ class Plate:
 
 
 def characters(chances: Floats) -> Characters:
-    """Return the likeliest text of one plate from probabilities [steps, classes] (CTC decoding).
+    """The likeliest text on one plate (CTC decoding), from probabilities [steps, classes].
 
     Classes other than letters and digits are dropped.
     """
@@ -131,8 +133,10 @@ def characters(chances: Floats) -> Characters:
 
 
 def worth_reading_again(shots: list[list[Characters]]) -> list[int]:
-    """Return the indices of candidates with enough characters (three in some reading) to be read in
-    more views; `shots` are the readings of each candidate."""
+    """The indices of the candidates that should be read in further views.
+
+    They have at least three characters in some reading. `shots` has the readings of each candidate.
+    """
     return [
         place
         for place, views in enumerate(shots)
@@ -141,7 +145,10 @@ def worth_reading_again(shots: list[list[Characters]]) -> list[int]:
 
 
 def settled(candidate: PlateCandidate, views: list[Characters], kazakh: Characters) -> bool:
-    """Whether a candidate's only view is so certain that no further views are needed."""
+    """Whether a candidate was read with such certainty that no further views are needed.
+
+    False unless `views` has exactly one reading.
+    """
     plate = read(candidate, views, kazakh) if len(views) == 1 else None
     return plate is not None and plate.legible and (plate.agreed or plate.confidence >= SETTLED)
 
@@ -152,9 +159,10 @@ def read(
     kazakh: Characters,
     rows: tuple[list[Characters], ...] = (),
 ) -> Plate | None:
-    """Return the plate that the views of one candidate support most, None if it is not a plate.
+    """The plate that the readings of one candidate support most; None if it is not a plate.
 
-    `kazakh` is the text of the Kazakh reader; `rows` are the views of each row, if rows were found.
+    `views` are the readings as one line, `kazakh` is the reading of the Kazakh reader, and `rows`
+    are the readings of each row, if rows were found.
     """
     line = _supported([(view, _understood(view)) for view in views])
     found = [_plate(candidate, *line, kazakh)] if line and _plausible(line[0], candidate) else []
@@ -221,8 +229,11 @@ def _mixed(text: str) -> bool:
 
 
 def ranked(plates: list[Plate]) -> list[Plate]:
-    """Sort plates, most trusted first: legible ones, then by the product of mean confidence and
-    detection score, lowered for a text that fits no form."""
+    """Sort plates, most trusted first: all legible ones, then the others.
+
+    Within each group, the order is by the product of mean confidence and detection score, lowered
+    for a text that fits no form.
+    """
     return sorted(plates, key=lambda plate: (plate.legible, _rank(plate)), reverse=True)
 
 

@@ -1,8 +1,8 @@
-"""Finds the rows of plates with two or three rows and cuts each row out for the reader. Pure.
+"""Finds the rows of plates with two or three rows, and cuts each row out for the reader.
 
-Square car plates and motorcycle plates are taller than a plate of one line; an empty strip
-separates their rows. Rows are found on the rectified plate but cut out of the original picture, so
-that nothing is scaled twice.
+Performs no I/O. Square car plates and motorcycle plates are taller than a plate of one line; an
+empty strip separates their rows. Rows are found on the rectified plate but cut out of the original
+picture, so that nothing is scaled twice.
 """
 
 from dataclasses import dataclass
@@ -43,7 +43,7 @@ Span = tuple[float, float]
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """The rows of a plate from the top, and their tilt. `spans` is empty if the plate has one line.
+    """The rows of a plate from the top, and their tilt; `spans` is empty for a plate of one line.
 
     `tilt` is how much lower the rows are on the right than the corners indicate, as a share of the
     plate's height.
@@ -66,8 +66,10 @@ def rows_of(picture: Picture, corners: Floats) -> Rows:
 
 
 def tilted(corners: Floats, tilt: float) -> Floats:
-    """Return the corners [4, 2] with the right side lowered and the left side raised, each by half
-    the tilt; `tilt` is a share of the plate's height."""
+    """Tilt the corners [4, 2] of a plate: the right side is lowered and the left side raised.
+
+    Each side is moved by half of `tilt`, which is a share of the plate's height.
+    """
     left, right = (corners[3] - corners[0]) * tilt / 2, (corners[2] - corners[1]) * tilt / 2
     moved: Floats = (corners + np.stack([-left, right, right, -left])).astype(np.float32)
     return moved
@@ -85,8 +87,11 @@ def _spans(strokes: Floats) -> tuple[Span, ...]:
 def row_pictures(
     picture: Picture, corners: Floats, spans: tuple[Span, ...], view: View = FIRST_ROW_VIEW
 ) -> list[Picture]:
-    """Return a picture of each row of a plate for the text reader, from the top: BGR, uint8 [48,
-    width, 3]. `corners` [4, 2] are the whole plate's, tilted as its rows are."""
+    """A picture of each row of a plate, from the top, for the text reader.
+
+    Pictures are BGR, uint8 [48, width, 3]. `corners` [4, 2] are those of the whole plate, tilted
+    like its rows (see `tilted`).
+    """
     return [rectified(picture, _part(corners, span), view) for span in spans]
 
 

@@ -1,7 +1,7 @@
-"""Tracks plates over the frames of a camera and combines their readings by vote. Pure.
+"""Tracks plates over the frames of a camera, and combines their readings by vote.
 
-A plate belongs to the track with the same last text, else to the track whose last box it overlaps
-most. Time comes from the frames.
+Performs no I/O. A plate belongs to the track with the same last text or, if there is none, to the
+track whose last box it overlaps most. All times are those of the frames.
 """
 
 from collections import defaultdict
@@ -19,8 +19,11 @@ MOST_READINGS: Final = 50
 
 @dataclass(slots=True)
 class PlateTrack:
-    """One plate over several frames, last seen at `last_seen` seconds. The frame of `best`, its
-    most confident reading, becomes the evidence."""
+    """One plate over several frames; `last_seen` is the time of its last frame in seconds.
+
+    `best` is its most confident reading, whose frame becomes the evidence; `last` is the latest
+    one.
+    """
 
     number: int
     last_seen: float
@@ -36,7 +39,7 @@ class PlateTrack:
 
 
 class PlateTracker:
-    """The plate tracks of one camera. Frames must be added in the order of their time."""
+    """Tracks the plates that one camera sees. Frames must be added in the order of their time."""
 
     def __init__(self, *, forget_seconds: float = FORGET_SECONDS) -> None:
         self._forget_seconds = forget_seconds
@@ -45,8 +48,10 @@ class PlateTracker:
         self._looked_at = 0.0
 
     def add(self, plates: Iterable[Plate], *, at: float) -> list[PlateTrack]:
-        """Add the plates of a frame taken at `at` seconds. Returns the tracks that ended before the
-        frame."""
+        """Add the plates of a frame taken at `at` seconds; return the tracks that have ended.
+
+        A track ends when its plate has not been seen for `forget_seconds`.
+        """
         ended = self._ended_by(at)
         self._looked_at = at
         free = list(self._open)
@@ -60,8 +65,10 @@ class PlateTracker:
         return ended
 
     def tick(self, *, at: float) -> list[PlateTrack]:
-        """Extend the current tracks to `at` seconds, because the picture has not changed. Returns
-        the tracks that ended."""
+        """Record that the picture at `at` seconds is unchanged; return the tracks that have ended.
+
+        Plates seen in the last frame thus count as seen at `at`.
+        """
         for track in self._open:
             if track.last_seen == self._looked_at:
                 track.last_seen = at
@@ -90,10 +97,10 @@ class PlateTracker:
 
 
 def voted(readings: list[Characters]) -> Characters:
-    """Return the text that the readings support most: the vote is on the length, then on each
-    character.
+    """The text that the readings support most, by votes weighted with their confidences.
 
-    A character's confidence is the highest of its readings, times its share of the votes.
+    The first vote is on the length, then one on each character. A character's confidence is the
+    highest of its readings, times its share of the votes.
     """
     if not readings:
         return Characters("", ())

@@ -20,8 +20,10 @@ KZ_SIZE: Final = (160, 32)
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """The margins around a plate, as shares of its width and height. Negative margins crop the
-    plate; `down` applies above and below."""
+    """The margins around a plate in a crop, as shares of its width and height.
+
+    Negative margins cut off parts of the plate; `down` applies above and below.
+    """
 
     left: float
     right: float
@@ -56,7 +58,10 @@ def aspect(corners: Floats) -> float:
 
 
 def rectified(picture: Picture, corners: Floats, view: View = WHOLE) -> Picture:
-    """The rectified plate with the view's margins: uint8 [48, width, 3], 48 to 320 pixels wide."""
+    """Cut out a plate, rectified and with the margins of `view`: uint8 [48, width, 3].
+
+    The width is 48 to 320 pixels.
+    """
     across = (corners[1] - corners[0] + corners[2] - corners[3]) / 2
     down = (corners[3] - corners[0] + corners[2] - corners[1]) / 2
     wide = float(np.linalg.norm(across)) * (1 + view.left + view.right)
@@ -78,8 +83,10 @@ def rectified(picture: Picture, corners: Floats, view: View = WHOLE) -> Picture:
 
 
 def for_reader(plates: list[Picture]) -> Picture:
-    """Join rectified plates to a batch for the text reader: uint8 [n, 48, 224 or 320, 3], padded on
-    the right with grey."""
+    """Join rectified plates to a batch for the text reader: uint8 [n, 48, 224 or 320, 3].
+
+    Narrower plates are padded with grey on the right.
+    """
     widest = max(plate.shape[1] for plate in plates)
     width = next((size for size in READER_WIDTHS if widest <= size), READER_WIDTHS[-1])
     batch = np.full((len(plates), READER_HEIGHT, width, 3), 127, np.uint8)

@@ -1,1 +1,1 @@
-"""Boxes over the frames of one camera: tracking, and propagation between inferences."""
+"""Tracks boxes over the frames of one camera, and moves them along between model runs."""

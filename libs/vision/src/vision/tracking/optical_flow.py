@@ -1,4 +1,4 @@
-"""Propagates boxes from one frame to the next by the optical flow inside them.
+"""Moves boxes from one frame to the next by the optical flow inside them.
 
 A model then need not run on every frame: its boxes are moved until it runs again. A box whose
 pixels are lost, for instance behind a bridge, is dropped. A box with a low score, which is often a
@@ -32,15 +32,21 @@ Points = npt.NDArray[np.float32]
 
 
 class OpticalFlowPropagator:
-    """Propagates the boxes of one camera. Frames must be added in the order of their time."""
+    """Moves the boxes of one camera along with the picture.
+
+    Frames must be added in the order of their time.
+    """
 
     def __init__(self) -> None:
         self._grey: Grey | None = None
         self._boxes: list[DetectedObject] = []
 
     def add(self, picture: Picture, fresh: Iterable[DetectedObject] | None) -> list[DetectedObject]:
-        """Return the boxes of a frame (BGR): `fresh` if a model ran on it, else (None) the previous
-        boxes, moved by optical flow."""
+        """Add a frame (BGR) and return its boxes.
+
+        `fresh` are the boxes of a model that ran on the frame. If it is None, the previous boxes
+        are returned, moved by optical flow.
+        """
         before, scale = self._grey, WORKING_WIDTH / picture.shape[1]
         self._grey = _grey(picture, scale)
         if fresh is not None:
