@@ -21,7 +21,6 @@ class Service:
     package: str
     schema: str | None
     port_offset: int | None
-    peers: tuple[str, ...] = ()
 
     @property
     def address_variable(self) -> str:
@@ -39,35 +38,30 @@ INFERENCE_GATEWAY = Service(
     package="inference_gateway",
     schema="inference",
     port_offset=2,
-    peers=("camera-registry",),
 )
 VIOLATIONS = Service(
     name="violations",
     package="violations",
     schema="violations",
     port_offset=3,
-    peers=("camera-registry", "inference-gateway"),
 )
 FINES = Service(
     name="fines",
     package="fines",
     schema="fines",
     port_offset=4,
-    peers=("violations",),
 )
 CITIZEN_REPORTS = Service(
     name="citizen-reports",
     package="citizen_reports",
     schema="citizen_reports",
     port_offset=5,
-    peers=("camera-registry", "inference-gateway"),
 )
 OPERATOR_GATEWAY = Service(
     name="operator-gateway",
     package="operator_gateway",
     schema=None,
     port_offset=None,
-    peers=("camera-registry", "inference-gateway", "violations", "fines", "citizen-reports"),
 )
 
 SERVICES = (
