@@ -23,6 +23,8 @@ Clock = Callable[[], datetime]
 
 _ONE_MILLISECOND = timedelta(milliseconds=1)
 _TIME_BITS_FROM = 80  # of a UUIDv7: milliseconds of the epoch stand above
+# By so much the clock of a client that makes an id may be ahead of ours.
+ID_AHEAD_MAX = timedelta(days=1)
 _offset = timedelta()
 
 
@@ -65,6 +67,16 @@ def parse_id(text: str) -> UUID | None:
     except ValueError:
         return None
     return parsed if str(parsed) == text and parsed.version == 7 else None
+
+
+def parse_new_id(text: str) -> UUID | None:
+    """The UUID of a UUIDv7 that names something new; None as `parse_id`, and for one whose time is
+    more than ID_AHEAD_MAX ahead of both clocks: it would sort after all ids to come."""
+    parsed = parse_id(text)
+    if parsed is None:
+        return None
+    latest = max(real_clock(), system_clock()) + ID_AHEAD_MAX
+    return parsed if parsed.int >> _TIME_BITS_FROM <= latest.timestamp() * 1000 else None
 
 
 @overload

@@ -14,10 +14,11 @@ from uuid import UUID
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from chassis.characters import is_one_line, is_visible
-from chassis.clock import from_timestamp, parse_id
+from chassis.clock import from_timestamp, parse_id, parse_new_id
 from chassis.refusals import Checks
 
 NO_ID = UUID(int=0)
+NEW_ID = "a UUIDv7 in lower case whose time is not ahead"
 EPOCH = datetime.fromtimestamp(0, UTC)
 E = TypeVar("E", bound=Enum)
 
@@ -26,6 +27,14 @@ def read_id(check: Checks, field: str, text: str, *, code: str = "BAD_REQUEST") 
     """Return a UUIDv7 made by the client; for any other text, add an error and return NO_ID."""
     found = parse_id(text)
     check.that(found is not None, field, "a UUIDv7 in lower case", code=code)
+    return found or NO_ID
+
+
+def read_new_id(check: Checks, field: str, text: str, *, code: str = "BAD_REQUEST") -> UUID:
+    """Return the UUIDv7 that the client made for something new; for any other text and for an id
+    that is dated ahead (`clock.parse_new_id`), add an error and return NO_ID."""
+    found = parse_new_id(text)
+    check.that(found is not None, field, NEW_ID, code=code)
     return found or NO_ID
 
 

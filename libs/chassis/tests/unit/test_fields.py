@@ -1,9 +1,12 @@
 """Every wrong field is named, in the same words by every service, and nothing wrong passes."""
 
+from datetime import timedelta
 from enum import StrEnum
+from uuid import UUID
 
 import pytest
 from chassis import fields
+from chassis.clock import new_id, system_clock
 from chassis.refusals import BadRequest, Checks, checks
 from google.protobuf.timestamp_pb2 import Timestamp
 from tartip.cameras.v1 import cameras_pb2
@@ -28,6 +31,22 @@ def test_an_id_is_a_uuid_of_version_7_as_it_is_written(text: str) -> None:
     assert fields.read_id(check, "camera_id", text) == fields.NO_ID
     assert wrong(check) == ["camera_id"]
     assert str(fields.read_id(check, "other", ID)) == ID
+
+
+def dated(ahead: timedelta) -> str:
+    milliseconds = int((system_clock() + ahead).timestamp() * 1000)
+    return str(UUID(int=new_id().int % 2**80 + (milliseconds << 80)))
+
+
+def test_an_id_for_something_new_is_not_dated_ahead() -> None:
+    check = Checks()
+    for ahead in (timedelta(), timedelta(hours=23), timedelta(days=-400)):
+        made = dated(ahead)
+        assert str(fields.read_new_id(check, "known", made)) == made
+    for ahead in (timedelta(days=2), timedelta(days=74 * 365)):
+        assert fields.read_new_id(check, "camera_id", dated(ahead)) == fields.NO_ID
+    assert fields.read_new_id(check, "camera_id", "x") == fields.NO_ID
+    assert wrong(check) == ["camera_id"] * 3
 
 
 @pytest.mark.parametrize("seconds", [0, -1, 10**15, -(10**15)])

@@ -5,7 +5,7 @@ from typing import Any
 import grpc
 from chassis.call_context import current_caller
 from chassis.clock import to_timestamp
-from chassis.fields import check_text, read_id
+from chassis.fields import check_text, read_new_id
 from chassis.identity import Policy, allow
 from chassis.pages import Pages
 from chassis.refusals import Checks, checks
@@ -56,7 +56,7 @@ class PartnersApi(partners_pb2_grpc.PartnersServicer):
         Raises BadRequest, PartnerExists or IdReused.
         """
         with checks() as check:
-            request_id = read_id(check, "request_id", request.request_id)
+            request_id = read_new_id(check, "request_id", request.request_id)
             check_name(check, request.name)
             terms = read_terms(check, request.terms)
         partner = await self._desk.add(
@@ -74,7 +74,7 @@ class PartnersApi(partners_pb2_grpc.PartnersServicer):
         """Replace the terms of a partner. Raises BadRequest, PartnerNotFound, PartnerRevoked,
         PartnerChangedMeanwhile or IdReused."""
         with checks() as check:
-            request_id = read_id(check, "request_id", request.request_id)
+            request_id = read_new_id(check, "request_id", request.request_id)
             check.that(request.version > 0, "version", "the version that was read, from 1")
             terms = read_terms(check, request.terms)
         partner = await self._desk.change(
@@ -95,7 +95,7 @@ class PartnersApi(partners_pb2_grpc.PartnersServicer):
         Raises BadRequest, PartnerNotFound or IdReused.
         """
         with checks() as check:
-            request_id = read_id(check, "request_id", request.request_id)
+            request_id = read_new_id(check, "request_id", request.request_id)
             check_text(check, "reason", request.reason, longest=REASON_MAX, required=True)
         partner = await self._desk.revoke(
             request_id,

@@ -7,7 +7,7 @@ from uuid import UUID
 from chassis import telemetry
 from chassis.call_context import current_caller
 from chassis.clock import parse_id, to_timestamp
-from chassis.fields import check_enums, check_text, enum_of, read_id, read_moment
+from chassis.fields import check_enums, check_text, enum_of, read_moment, read_new_id
 from chassis.identity import Policy, allow
 from chassis.pages import Pages
 from chassis.refusals import Checks, PageTokenWrong, checks
@@ -57,7 +57,7 @@ class CameraRegistryApi(cameras_pb2_grpc.CameraRegistryServicer):
         self, request: pb.RegisterCameraRequest, context: ServicerContext
     ) -> pb.RegisterCameraResponse:
         with checks() as check:
-            camera_id = read_id(check, "camera_id", request.camera_id)
+            camera_id = read_new_id(check, "camera_id", request.camera_id)
             description = read_description(check, request.description)
         telemetry.annotate(camera=str(camera_id))
         camera = await self._register.register(

@@ -59,6 +59,11 @@ async def test_the_same_id_with_the_same_content_answers_the_same(
     assert await register(given, camera_id) == await register(given, camera_id)
 
 
+async def test_an_id_of_the_year_2100_is_refused(register: Register, describe: Describe) -> None:
+    refusal = await refused(register(describe(), "03bb2cc3-d800-7c27-89c5-2ebe821e365e"))
+    assert [error.field for error in refusal.fields] == ["camera_id"]
+
+
 async def test_the_same_id_with_other_content_is_refused_by_name(
     register: Register, describe: Describe
 ) -> None:

@@ -10,7 +10,7 @@ from uuid import UUID
 from chassis import telemetry
 from chassis.call_context import current_caller
 from chassis.clock import parse_id, to_timestamp
-from chassis.fields import enum_of, read_id
+from chassis.fields import enum_of, read_new_id
 from chassis.identity import Caller, Policy, allow
 from chassis.pages import Pages, PageSpec, moment_in
 from chassis.refusals import Checks, PageTokenWrong, checks
@@ -137,7 +137,7 @@ class ViolationsApi(violations_pb2_grpc.ViolationsServicer):
         self, request: pb.AnnulViolationRequest, context: ServicerContext
     ) -> pb.AnnulViolationResponse:
         with checks() as check:
-            decision_id = read_id(check, "decision_id", request.decision_id)
+            decision_id = read_new_id(check, "decision_id", request.decision_id)
             _check_version(check, request.version)
         violation = await self._desk.annul(
             _known_id(request.violation_id),
@@ -154,7 +154,7 @@ class ViolationsApi(violations_pb2_grpc.ViolationsServicer):
         self, verdict: Verdict, request: pb.ConfirmViolationRequest | pb.RejectViolationRequest
     ) -> Violation:
         with checks() as check:
-            decision_id = read_id(check, "decision_id", request.decision_id)
+            decision_id = read_new_id(check, "decision_id", request.decision_id)
             for field in ("canonical", "signature", "certificate"):
                 check.that(bool(getattr(request, field)), field, "required")
         violation = await self._desk.decide(

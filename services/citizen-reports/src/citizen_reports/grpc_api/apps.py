@@ -8,7 +8,7 @@ from uuid import UUID
 import grpc
 from chassis import telemetry
 from chassis.call_context import current_caller
-from chassis.clock import from_timestamp, new_id, parse_id, to_timestamp
+from chassis.clock import from_timestamp, new_id, parse_id, parse_new_id, to_timestamp
 from chassis.identity import Policy, allow
 from chassis.pages import Pages
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -71,7 +71,7 @@ class CitizenReportsApi(reports_pb2_grpc.CitizenReportsServicer):
     async def OpenReport(
         self, request: reports_pb2.OpenReportRequest, context: Context
     ) -> reports_pb2.OpenReportResponse:
-        report_id = parse_id(request.report_id)
+        report_id = parse_new_id(request.report_id)
         if report_id is not None:
             telemetry.annotate(report=str(report_id))
         view = await self._intake.open(
@@ -89,7 +89,7 @@ class CitizenReportsApi(reports_pb2_grpc.CitizenReportsServicer):
     async def PutMedia(
         self, request: reports_pb2.PutMediaRequest, context: Context
     ) -> reports_pb2.PutMediaResponse:
-        media_id = parse_id(request.media_id)
+        media_id = parse_new_id(request.media_id)
         announced = Announced(request.total_bytes, request.sha256.lower(), request.content_type)
         piece = Piece(media_id or new_id(), request.offset, request.content, announced)
         check_piece(piece, media_id_ok=media_id is not None)

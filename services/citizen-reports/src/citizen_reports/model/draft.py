@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from math import cos, radians
 
 import h3
+from chassis.fields import NEW_ID
 from chassis.refusals import Checks, checks
 from law.identity_numbers import has_check_digit
 from law.regions import REGIONS
@@ -104,7 +105,7 @@ class Draft:
         """Return the checked draft with its region determined. Raises BadRequest with every wrong
         field. `report_id_ok` says whether the app sent a valid report id."""
         with checks() as check:
-            check.that(report_id_ok, "report_id", "a UUIDv7 in lower case", code="REPORT_ID_WRONG")
+            check.that(report_id_ok, "report_id", NEW_ID, code="REPORT_ID_WRONG")
             check.that(
                 self.category is not None,
                 "category",

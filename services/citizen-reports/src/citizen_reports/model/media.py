@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from uuid import UUID
 
+from chassis.fields import NEW_ID
 from chassis.refusals import checks
 
 from citizen_reports.model.refusals import MediaDiffers, MediaGap
@@ -101,7 +102,7 @@ def check_piece(piece: Piece, *, media_id_ok: bool) -> None:
     `media_id_ok` says whether the id of the file was a UUIDv7."""
     announced = piece.announced
     with checks() as check:
-        check.that(media_id_ok, "media_id", "a UUIDv7 in lower case", code="MEDIA_ID_WRONG")
+        check.that(media_id_ok, "media_id", NEW_ID, code="MEDIA_ID_WRONG")
         check.that(piece.offset >= 0, "offset", "0 or more", code="OFFSET_WRONG")
         check.that(len(piece.content) > 0, "content", "at least one byte", code="CONTENT_REQUIRED")
         check.that(

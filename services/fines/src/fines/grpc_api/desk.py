@@ -7,7 +7,7 @@ from datetime import date
 import grpc
 from chassis import telemetry
 from chassis.call_context import current_caller
-from chassis.clock import parse_id
+from chassis.fields import read_new_id
 from chassis.identity import Policy, allow
 from chassis.pages import Pages
 from chassis.refusals import Checks, PageTokenWrong, checks
@@ -74,17 +74,15 @@ class FinesApi(fines_pb2_grpc.FinesServicer):
     async def CancelFine(
         self, request: fines_pb2.CancelFineRequest, context: grpc.aio.ServicerContext
     ) -> fines_pb2.CancelFineResponse:
-        cancellation_id, reason = parse_id(request.cancellation_id), request.reason.strip()
+        reason = request.reason.strip()
         with checks() as check:
-            is_id = cancellation_id is not None
-            check.that(is_id, "cancellation_id", "must be a UUIDv7 in lower case")
+            cancellation_id = read_new_id(check, "cancellation_id", request.cancellation_id)
             check.that(bool(reason), "reason", "must say why", code="REASON_REQUIRED")
             check.that(
                 len(reason) <= REASON_LENGTH_MAX,
                 "reason",
                 f"at most {REASON_LENGTH_MAX} characters",
             )
-        assert cancellation_id is not None
         fine = await self._desk.cancel(
             _number(request.number),
             cancellation_id=cancellation_id,

@@ -7,6 +7,7 @@ import grpc
 from chassis import telemetry
 from chassis.call_context import current_caller
 from chassis.clock import parse_id, to_timestamp
+from chassis.fields import read_new_id
 from chassis.identity import Policy, allow
 from chassis.pages import Pages
 from chassis.refusals import Checks, Refusal, checks
@@ -174,10 +175,9 @@ def _days(
 
 
 def _order(request: fines_pb2.PayFineRequest) -> PaymentOrder:
-    payment_id, value_date = parse_id(request.payment_id), parse_day(request.value_date)
+    value_date = parse_day(request.value_date)
     with checks() as check:
-        is_id = payment_id is not None
-        check.that(is_id, "payment_id", "must be a UUIDv7 in lower case")
+        payment_id = read_new_id(check, "payment_id", request.payment_id)
         check.that(request.amount.currency == "KZT", "amount.currency", "must be KZT")
         check.that(
             0 < request.amount.amount_minor <= AMOUNT_MINOR_MAX,
@@ -190,7 +190,7 @@ def _order(request: fines_pb2.PayFineRequest) -> PaymentOrder:
             "must be 6 to 35 letters and digits",
         )
         check.that(value_date is not None, "value_date", "must be YYYY-MM-DD")
-    assert payment_id is not None and value_date is not None
+    assert value_date is not None
     return PaymentOrder(
         payment_id=payment_id,
         number=known_number(request.number),

@@ -10,6 +10,7 @@ import grpc
 from chassis import telemetry
 from chassis.call_context import current_caller
 from chassis.clock import from_timestamp, parse_id, to_timestamp
+from chassis.fields import read_new_id
 from chassis.identity import Policy, allow
 from chassis.pages import Pages, PageSpec
 from chassis.refusals import Checks, PageTokenWrong, checks
@@ -154,14 +155,13 @@ class WatchlistsApi(watchlists_pb2_grpc.WatchlistsServicer):
 def read_asked(check: Checks, request: pb.RequestEntryRequest) -> Asked:
     """Convert a request for an entry. Every wrong field is added to `check`; use the result only if
     none was."""
-    entry_id = parse_id(request.entry_id)
-    check.that(entry_id is not None, "entry_id", "must be a UUIDv7 in lower case")
+    entry_id = read_new_id(check, "entry_id", request.entry_id)
     check.that(bool(REGION.fullmatch(request.region)), "region", "must be as KZ-75")
     check.that(len(request.picture) > 0, "picture", "must hold a picture")
     known = request.basis in pb.Basis.values() and request.basis
     basis = Basis(pb.Basis.Name(request.basis).removeprefix("BASIS_")) if known else None
     return Asked(
-        entry_id or UUID(int=0),
+        entry_id,
         request.region,
         basis,
         request.case_number,
