@@ -1,7 +1,8 @@
-"""The only module that calls Triton: one batch to one model, over mutual TLS.
+"""Calls Triton, the inference server, over mutual TLS; each call sends one batch to one model.
 
-A call that was sent is never cancelled, since this version of Triton can crash then. If a caller
-stops waiting, the call runs to its end and counts as in flight until then.
+No other module calls it. A call that was sent is never cancelled, because a cancelled call can
+crash this version of Triton. If a caller stops waiting, the call runs to its end and counts as in
+flight until then.
 """
 
 import asyncio
@@ -41,7 +42,7 @@ FINGERPRINT_SECONDS: Final = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """The output of a model as this service uses it."""
+    """A model that this service needs from Triton; `output` is the name of its output tensor."""
 
     output: str
 
@@ -66,8 +67,9 @@ callers."""
 class OutsideModel:
     """An external object model, added by its manifest (`docs/adding-a-model.md`).
 
-    Input: [n, h, w, 3] BGR bytes, sides multiples of 32. Output: [n, k, 6] with x1, y1, x2, y2 in
-    pixels of the input, score 0 to 1 (0: an empty row), index in `labels`.
+    The input is [n, h, w, 3] BGR bytes; h and w are multiples of 32. The output is [n, k, 6]: a row
+    for each object, with x1, y1, x2, y2 in pixels of the input, the score from 0 to 1 and the index
+    in `labels`. A row with score 0 is empty.
     """
 
     labels: tuple[str, ...]
@@ -122,8 +124,9 @@ class TritonModels:
     async def run(
         self, model: str, images: npt.NDArray[np.uint8], *, seconds: float
     ) -> npt.NDArray[np.float32]:
-        """Return a model's output [n, …] for images [n, h, w, channels]. Raises ModelsAway, also
-        if there is no output after `seconds`.
+        """Return a model's output [n, …] for images [n, h, w, channels].
+
+        Raises ModelsAway if Triton fails, or if there is no output after `seconds`.
         """
         loop = asyncio.get_running_loop()
         until = loop.time() + seconds
@@ -160,7 +163,7 @@ class TritonModels:
         return (await self._asked()).fingerprint
 
     async def object_models(self) -> Mapping[str, OutsideModel]:
-        """The served outside object models, by name. Raises ModelsAway."""
+        """Return the external object models that Triton serves, by name. Raises ModelsAway."""
         return (await self._asked()).outside
 
     async def close(self) -> None:

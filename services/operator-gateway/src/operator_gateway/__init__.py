@@ -1,1 +1,2 @@
-"""The operators' edge: REST, live events and the console, in front of the services' RPCs."""
+"""The operators' gateway: a REST API, live events and a web console in front of the gRPC
+services."""

@@ -1,4 +1,5 @@
-"""Builds and serves the gateway. It has no database; the services that own the data decide."""
+"""Builds and serves the gateway. It has no database: it passes each request on to the service that
+owns the data, and that service decides whether the request is permitted."""
 
 import asyncio
 import contextlib

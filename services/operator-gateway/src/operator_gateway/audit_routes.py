@@ -1,4 +1,5 @@
-"""The sealed audit logs over REST: heads, entries and proofs of each service that stores data."""
+"""The services' audit logs over REST. Each log is sealed in a Merkle tree: signed tree heads,
+entries and proofs can be read."""
 
 from typing import Annotated, Literal
 
@@ -79,7 +80,7 @@ class ConsistencyQuery(Request):
 
 @router.get("/head")
 async def get_head(service: ServiceName, context: AsOperator) -> HeadAnswer:
-    """The newest signed tree head. Role auditor, also for entries and proofs."""
+    """The newest signed tree head of a service's audit log. Role auditor."""
     audit = _audit(context, service)
     return HeadAnswer.of(await context.call(audit.GetHead, audit_pb2.GetHeadRequest()))
 
@@ -88,9 +89,12 @@ async def get_head(service: ServiceName, context: AsOperator) -> HeadAnswer:
 async def list_entries(
     service: ServiceName, listing: Annotated[AuditListing, Query()], context: AsOperator
 ) -> AuditPage:
-    """Sealed entries of the auditor's regions, in order, without entries about complaints, domestic
-    violence or children. A page may have fewer entries than requested although more follow. Reading
-    is audited: the header Tartip-Purpose is required."""
+    """Sealed entries of a service's audit log from the auditor's regions, in order. Role auditor.
+
+    Entries about complaints, domestic violence or children are left out. A page may have fewer
+    entries than requested although more follow. Reading is itself audited: the header
+    Tartip-Purpose is required.
+    """
     request = listing.message(audit_pb2.ListEntriesRequest)
     return AuditPage.of(await context.call(_audit(context, service).ListEntries, request))
 
@@ -99,7 +103,7 @@ async def list_entries(
 async def prove_inclusion(
     service: ServiceName, query: Annotated[InclusionQuery, Query()], context: AsOperator
 ) -> Proof:
-    """The proof that an entry is in the tree of a given size."""
+    """The Merkle proof that an entry is in the audit log's tree of a given size. Role auditor."""
     request = query.message(audit_pb2.ProveInclusionRequest)
     return Proof.of(await context.call(_audit(context, service).ProveInclusion, request))
 
@@ -108,7 +112,8 @@ async def prove_inclusion(
 async def prove_consistency(
     service: ServiceName, query: Annotated[ConsistencyQuery, Query()], context: AsOperator
 ) -> Proof:
-    """The proof that the tree of `first_size` is a prefix of the tree of `second_size`."""
+    """The Merkle proof that the audit log with `first_size` entries is a prefix of the log with
+    `second_size` entries. Role auditor."""
     request = query.message(audit_pb2.ProveConsistencyRequest)
     return Proof.of(await context.call(_audit(context, service).ProveConsistency, request))
 
@@ -117,8 +122,8 @@ async def prove_consistency(
 async def list_attempts(
     service: ServiceName, listing: Annotated[Listing, Query()], context: AsOperator
 ) -> AttemptsPage:
-    """Attempts to open records that are hidden from the caller, newest first. Role
-    internal_security; the header Tartip-Purpose is required."""
+    """Refused attempts to open records, newest first: each record is hidden from whoever asked for
+    it. Role internal_security; the header Tartip-Purpose is required."""
     request = listing.message(audit_pb2.ListAttemptsRequest)
     return AttemptsPage.of(await context.call(_audit(context, service).ListAttempts, request))
 

@@ -150,7 +150,8 @@ class CameraListing(Listing):
 async def register_camera(
     body: RegisterCamera, context: AsOperator, idempotency_key: IdempotencyKey = None
 ) -> CameraAnswer:
-    """Registers a camera under a client-made id. Role camera_administrator."""
+    """Registers a camera under an id that the client makes (`camera_id`, or the header
+    Idempotency-Key). Role camera_administrator."""
     camera_id = client_made_id(body.camera_id, idempotency_key, "camera_id")
     request = body.message(cameras_pb2.RegisterCameraRequest, camera_id=camera_id)
     reply = await context.call(context.peers.cameras.RegisterCamera, request)
@@ -162,7 +163,8 @@ async def register_camera(
 async def list_cameras(
     listing: Annotated[CameraListing, Query()], context: AsOperator
 ) -> CameraPage:
-    """Cameras by region, AI function, kind, status, area, serial and name, in order of id."""
+    """Cameras in order of id, filtered by region, AI function, kind, status, area, and serial
+    number or name."""
     return CameraPage.of(await context.call(context.peers.cameras.ListCameras, listing.request()))
 
 
@@ -170,7 +172,7 @@ async def list_cameras(
 async def get_camera(
     camera_id: Id, context: AsOperator, as_of: Annotated[Instant | None, Query()] = None
 ) -> CameraAnswer:
-    """One camera; with `as_of`, with the description that was valid at that moment."""
+    """One camera with its current description, or with the one that was valid at `as_of`."""
     request = to_message({"camera_id": camera_id, "as_of": as_of}, cameras_pb2.GetCameraRequest)
     reply = await context.call(context.peers.cameras.GetCamera, request)
     telemetry.annotate(camera=reply.camera.camera_id)
@@ -179,7 +181,8 @@ async def get_camera(
 
 @router.put("/{camera_id}")
 async def change_camera(camera_id: Id, body: ChangeCamera, context: AsOperator) -> CameraAnswer:
-    """Replaces the description; refused unless `version` is current. Role camera_administrator."""
+    """Replaces a camera's description. Refused if the camera's version is no longer `version`. Role
+    camera_administrator."""
     request = body.message(cameras_pb2.ChangeCameraRequest, camera_id=camera_id)
     reply = await context.call(context.peers.cameras.ChangeCamera, request)
     telemetry.annotate(camera=reply.camera.camera_id)

@@ -1,4 +1,5 @@
-"""Serves the console: static files of the package. The security policy forbids inline scripts."""
+"""Serves the web console from static files in this package. Its pages have no inline scripts: the
+Content-Security-Policy forbids them."""
 
 from importlib.resources import files
 

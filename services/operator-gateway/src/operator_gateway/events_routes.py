@@ -45,12 +45,12 @@ async def live_events(
     last_event_id: Annotated[str, Header(max_length=200)] = "",
     resume_after: Annotated[str, Query(max_length=200, description="As Last-Event-ID.")] = "",
 ) -> StreamingResponse:
-    """Streams events of the operator's regions as they happen: `event: fact`, with ids but no
-    content.
+    """Streams what happens in the operator's regions, as server-sent events of these types:
 
-    `ready` comes first; its id is the position at which the stream begins. `dropped` states how
-    many events were lost because the client was slow, `gap` that events are missing after resuming,
-    `expired` that the token has expired. `heartbeat` comes after 15 s without another event.
+    `ready` comes first; its id is the position at which the stream begins. `fact` tells what has
+    happened to a record, by the record's id without its content. `dropped` tells how many facts
+    were lost because the client was too slow, and `gap` that facts are missing. `expired` ends the
+    stream, because the token has expired. `heartbeat` comes after 15 s without another event.
     """
     feed: LiveFeed = request.app.state.feed
     position = last_event_id or resume_after

@@ -124,7 +124,8 @@ class CancelFine(Request):
 
 @router.get("")
 async def list_fines(listing: Annotated[FineListing, Query()], context: AsOperator) -> FinePage:
-    """Fines by state, region and hold, newest first, or the fine of a violation."""
+    """Fines, newest first, filtered by violation, state, region and hold (the reason why a fine is
+    not issued yet)."""
     request = listing.message(fines_pb2.ListFinesRequest)
     return FinePage.of(await context.call(context.peers.fines.ListFines, request))
 
@@ -133,9 +134,11 @@ async def list_fines(listing: Annotated[FineListing, Query()], context: AsOperat
 async def recheck_fines(
     listing: Annotated[RecheckListing, Query()], context: AsOperator
 ) -> RecheckPage:
-    """Issued fines that today's checks would hold; changes nothing. Role supervisor or auditor.
+    """Repeats the checks of fines that are already issued, and lists those that would not be issued
+    today, with the reasons. Changes nothing. Role supervisor or auditor.
 
-    `page_size` limits how many fines are checked. The header Tartip-Purpose is required.
+    `page_size` limits how many fines are checked, not how many are listed. The header
+    Tartip-Purpose is required.
     """
     request = fines_pb2.RecheckIssuedFinesRequest(
         region=listing.region, resume_token=listing.page_token
@@ -160,7 +163,7 @@ async def recheck_fines(
 
 @router.get("/{number}")
 async def get_fine(number: Id, context: AsOperator) -> FineAnswer:
-    """One fine. Reading is audited with the purpose."""
+    """One fine. The read is recorded in the audit log, with the purpose."""
     return _answer(
         await context.call(context.peers.fines.GetFine, fines_pb2.GetFineRequest(number=number))
     )
@@ -170,7 +173,7 @@ async def get_fine(number: Id, context: AsOperator) -> FineAnswer:
 async def cancel_fine(
     number: Id, body: CancelFine, context: AsOperator, idempotency_key: IdempotencyKey = None
 ) -> FineAnswer:
-    """Cancels a fine and refunds a payment. Role supervisor."""
+    """Cancels a fine. If it was paid, the payment is refunded. Role supervisor."""
     request = body.message(
         fines_pb2.CancelFineRequest,
         number=number,

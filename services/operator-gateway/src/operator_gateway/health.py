@@ -1,7 +1,7 @@
-"""Health probes: /healthz states that the process runs, /readyz which peers are reachable.
+"""Health probes: /healthz states that the process runs, /readyz which peer services are ready.
 
-Readiness calls each peer's standard health service over mutual TLS, as every call does. The result
-is cached for a second, so that probes cost the peers little. The calls make no spans.
+To find out, /readyz calls the standard gRPC health service of each peer over mutual TLS. The result
+is cached for a second, so that probes cost the peers little. These calls create no tracing spans.
 """
 
 import asyncio
@@ -41,7 +41,7 @@ class Readiness(Answer):
 
 
 class Readies:
-    """Checks the readiness of the peers, at most once in `CACHED_SECONDS`."""
+    """Checks whether the peer services are ready, at most once in `CACHED_SECONDS`."""
 
     def __init__(
         self, channels: Channels, addresses: Mapping[str, str], broker: Broker | None

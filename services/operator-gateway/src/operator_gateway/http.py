@@ -1,7 +1,8 @@
-"""The HTTP edge: a FastAPI application whose refusals are RFC 9457 problem+json.
+"""Makes a FastAPI application that answers refused requests with problem+json (RFC 9457).
 
-Pure ASGI middleware counts the bytes of a body as they stream, opens the span, and never logs a
-query string. Every request begins a new trace: traceparent and baggage of clients are not trusted.
+ASGI middleware limits the size of request bodies while they stream, and opens a tracing span for
+each request. It never logs a query string. Every request begins a new trace, because the headers
+traceparent and baggage of clients are not trusted.
 """
 
 import asyncio
@@ -139,8 +140,8 @@ def _quality(parameters: list[str]) -> float:
 
 
 class Edge:
-    """Middleware around every HTTP request: its span, the limit on its body, the last error
-    handler."""
+    """ASGI middleware for every HTTP request except health probes: opens a tracing span, limits the
+    body, and answers errors that nothing else has handled."""
 
     def __init__(self, app: ASGIApp, upload_paths: tuple[str, ...] = ()) -> None:
         self._app = app

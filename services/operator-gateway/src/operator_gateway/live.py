@@ -1,9 +1,9 @@
-"""The live feed: events as they happen, for the operators who are permitted to know of them.
+"""The live feed: passes events on, as they happen, to operators who are permitted to know of them.
 
-An event is a subject, an aggregate's id, a region and a time; payloads never reach this process.
-Clients read the rest from the owner by an audited call. A client that reconnects gets the events
-that it missed, as far back as they are stored. A client that is too slow loses its oldest events
-and gets their number; positions it then gets lie after the lost events.
+An event has a subject, a record's id, a region and a time, but no payload: a client reads the
+record from the service that owns it, and that call is audited. A client that reconnects first gets
+the events that it missed, as far as they are still stored here. A client that is too slow loses its
+oldest events; it is told their number, and they are not sent again when it reconnects.
 """
 
 import asyncio
@@ -66,8 +66,9 @@ class LiveEvent:
 
 @dataclass(frozen=True)
 class FeedMessage:
-    """A message to a client: an event, or the number of missed ones. A client that reconnects with
-    `position` resumes after this message."""
+    """A message to a client, of the kind "ready", "fact" (with an event), "dropped" (with the
+    number of missed events) or "gap". A client that reconnects with `position` resumes after this
+    message."""
 
     kind: str
     position: str
@@ -76,8 +77,8 @@ class FeedMessage:
 
 
 def may_know(operator: Operator, event: LiveEvent) -> bool:
-    """Whether the operator's regions and roles permit an event. The first prefix in `AUDIENCES`
-    that matches the subject decides on the roles."""
+    """Whether the operator is permitted to know of an event, by its region and the operator's
+    roles. The first prefix in `AUDIENCES` that matches the event's subject gives the roles."""
     if "*" not in operator.regions and event.region not in operator.regions:
         return False
     for prefix, roles in AUDIENCES.items():
@@ -87,7 +88,7 @@ def may_know(operator: Operator, event: LiveEvent) -> bool:
 
 
 def may_follow(operator: Operator, stream: str) -> bool:
-    """Whether the operator is permitted to know of any events of this stream."""
+    """Whether the operator's roles permit at least some of the events of this stream."""
     return any(
         roles & operator.roles
         for prefix, roles in AUDIENCES.items()
@@ -110,7 +111,8 @@ def write_position(position: Position) -> str:
 
 
 class Listener:
-    """One client's queues: events to replay, and a limited number of new events."""
+    """The queues of one client: earlier events that it missed, and a limited number of new events.
+    `next` returns the next message for the client."""
 
     def __init__(
         self, operator: Operator, position: Position, replayed: Iterable[LiveEvent] = ()
@@ -148,8 +150,8 @@ class Listener:
         self._something.set()
 
     def begin_anew(self, stream: str) -> None:
-        """Restart a stream's sequence numbers; events in between are unknown, so a gap is
-        marked."""
+        """Restart the position in a stream at 0, because the stream was created again. The client
+        gets a "gap" message, since it may have missed events."""
         self._position[stream] = 0
         if may_follow(self._operator, stream):
             self.mark_gap()
@@ -159,7 +161,8 @@ class Listener:
         self._something.set()
 
     async def next(self, *, within_seconds: float) -> FeedMessage | None:
-        """Return the next message, None if none came in time or the feed was closed."""
+        """Wait for the next message and return it; None if none came within the given time or the
+        feed was closed."""
         try:
             async with asyncio.timeout(within_seconds):
                 await self._something.wait()
@@ -189,7 +192,7 @@ class Listener:
 
 
 class LiveFeed:
-    """The latest events of each stream, and the listeners."""
+    """The latest events of each stream, and the listeners (clients) that get every new event."""
 
     def __init__(self) -> None:
         self._recent: dict[str, deque[LiveEvent]] = {
@@ -212,7 +215,8 @@ class LiveFeed:
             listener.offer(event)
 
     def forget(self, stream: str) -> None:
-        """Delete a stream's events, because it was created again and its numbers restart."""
+        """Delete the stored events of a stream that was created again, so that its sequence numbers
+        restart."""
         self._recent[stream].clear()
         self._latest[stream] = 0
         for listener in self._listeners:
@@ -222,8 +226,8 @@ class LiveFeed:
         return self._latest[stream]
 
     def listen(self, operator: Operator, after: Position | None = None) -> Listener:
-        """Return a listener to events from now on, or from the position `after` on, as far as later
-        events are still stored."""
+        """Register and return a listener to new events. With `after`, it first gets the events
+        after that position; if some are no longer stored, it gets a "gap" message."""
         resumed = {
             stream: self._resumed(stream, number) for stream, number in (after or {}).items()
         }
@@ -263,6 +267,7 @@ class LiveFeed:
 async def messages_for(
     listener: Listener, *, heartbeat_seconds: float
 ) -> AsyncIterator[FeedMessage | None]:
-    """Yield the messages for a client, None for a heartbeat, until the feed closes."""
+    """Yield the messages for a client until the feed closes, and None whenever none came within
+    `heartbeat_seconds`."""
     while not listener.closed:
         yield await listener.next(within_seconds=heartbeat_seconds)

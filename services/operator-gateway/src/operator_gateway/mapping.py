@@ -1,8 +1,8 @@
 """Converts Protobuf messages to plain values and back, using the messages' descriptors.
 
 Field names are unchanged. An enum value becomes its short name ("REPORT_STATUS_IN_WORK" becomes
-"in_work", an unset or unknown value None). Bytes become base64, a Timestamp a datetime in UTC. An
-absent field that has presence becomes None.
+"in_work", an unset or unknown value None). Bytes become base64, a Timestamp a datetime in UTC. A
+field with explicit presence that is not set becomes None.
 """
 
 import base64
@@ -25,7 +25,7 @@ def to_plain(message: Message) -> dict[str, Any]:
 
 
 def to_message(values: Mapping[str, Any], message_type: type[M]) -> M:
-    """Return a message with these fields; fields that are None stay unset."""
+    """Return a message of this type with these values by field name; None leaves a field unset."""
     message = message_type()
     _fill(message, values)
     return message
@@ -83,7 +83,8 @@ def number_of(enum: EnumDescriptor, short_name: str) -> int:
 
 @cache
 def short_names(enum: EnumDescriptor) -> dict[int, str]:
-    """Return the short name of each number, without 0, which means "unspecified"."""
+    """Return the short name ("in_work") of each value of an enum by its number. The number 0, which
+    means "unspecified", is left out."""
     prefix = re.sub(r"(?<!^)(?=[A-Z])", "_", enum.name).upper() + "_"
     return {
         value.number: value.name.removeprefix(prefix).lower()

@@ -1,6 +1,7 @@
-"""Notices that affect the trust in dates and amounts; the console shows them on each page.
+"""Notices over REST: warnings that users must know before they rely on a date or an amount.
 
-Public, also without signing in, because they contain no personal data.
+The console shows them on each page. They are public, also without signing in, because they contain
+no personal data.
 """
 
 from datetime import datetime
@@ -17,7 +18,8 @@ router = APIRouter(prefix="/v1", tags=["notices"])
 
 
 class Notice(Answer):
-    """A notice in three languages. `code` is CLOCK_MOVED, YEAR_ASSUMED or YEAR_MISSING."""
+    """A notice in Kazakh, Russian and English. `code` is CLOCK_MOVED (the services' clock is
+    offset), YEAR_ASSUMED or YEAR_MISSING (a yearly table of the law is assumed or missing)."""
 
     code: str
     kk: str
@@ -36,7 +38,8 @@ class Notices(Answer):
 
 @router.get("/notices")
 async def list_notices(request: HttpRequest) -> Notices:
-    """The current notices; none in production unless a yearly table of the law is missing."""
+    """The current notices. There are none while the services' clock is not offset and no yearly
+    table of the law is missing."""
     clock: Clock = request.app.state.clock
     tables: YearlyTables = request.app.state.yearly_tables
     now = clock()

@@ -1,8 +1,8 @@
-"""An operator's request, passed on to the service that owns the data: checked here, and again by
-that service (the owner).
+"""Passes an operator's request on to the service that owns the data (the peer).
 
-The bearer token and the purpose are sent to the owner as gRPC metadata, with a deadline. A refusal
-of the owner is raised here with its original reason.
+The gateway and the peer both verify the operator's bearer token. It is sent to the peer as gRPC
+metadata, together with the purpose (why personal data is read). Each call has a deadline. If the
+peer refuses, its refusal is raised here with the same reason.
 """
 
 import base64
@@ -42,7 +42,7 @@ R_co = TypeVar("R_co", covariant=True)
 
 
 class Verifies(Protocol):
-    """Verifies that the token issuer issued a token."""
+    """Verifies that an access token was issued by the trusted token issuer."""
 
     async def verify(self, token: str) -> Operator:
         """Return the operator of a token. Raises NotAuthenticated or TokenExpired."""
@@ -70,7 +70,7 @@ class Peers:
 
     @classmethod
     def over(cls, channels: Channels, settings: GatewaySettings) -> "Peers":
-        """Return stubs on this service's channels to the addresses in the settings."""
+        """Return the stubs of all peers, on gRPC channels to the addresses in the settings."""
         to = {name: channels.to(address, name) for name, address in settings.peer_addresses.items()}
         return cls(
             cameras=cameras_pb2_grpc.CameraRegistryStub(to["camera-registry"]),
@@ -84,7 +84,8 @@ class Peers:
 
 @dataclass(frozen=True)
 class OperatorContext:
-    """An operator's request: the operator, the purpose, and the peers to call on their behalf."""
+    """An operator's request: who the operator is, for which purpose data is read, and the peers
+    that can be called with the operator's token."""
 
     operator: Operator
     name: str
@@ -99,17 +100,20 @@ class OperatorContext:
         return (("authorization", f"Bearer {self.token}"), *purpose_metadata(self.purpose))
 
     async def call(self, method: Callable[Concatenate[Q, ...], Awaitable[R]], request: Q) -> R:
-        """Return the peer's reply within CALL_SECONDS. Raises the peer's refusal."""
+        """Call a peer's gRPC method with the operator's token and purpose, and return the reply.
+
+        The deadline is CALL_SECONDS. Raises the peer's refusal as a `RemoteRefusal`.
+        """
         with peers_refusals():
             return await method(request, metadata=self.metadata, timeout=CALL_SECONDS)
 
     async def stream(
         self, method: Callable[Concatenate[Q, ...], Replies[R]], request: Q
     ) -> AsyncGenerator[R, None]:
-        """Yield the peer's messages. The call ends with this generator, at most after
-        STREAM_SECONDS.
+        """Call a peer's streaming gRPC method with the operator's token and purpose, and yield its
+        messages. Closing the generator cancels the call.
 
-        Raises the peer's refusal.
+        The deadline is STREAM_SECONDS. Raises the peer's refusal as a `RemoteRefusal`.
         """
         call = method(request, metadata=self.metadata, timeout=STREAM_SECONDS)
         try:
@@ -134,7 +138,8 @@ Purpose = Annotated[
 async def operator_context(
     request: Request, credentials: Bearer, purpose: Purpose = ""
 ) -> AsyncIterator[OperatorContext]:
-    """Yield the context of a request, which counts against its operator's share until answered.
+    """FastAPI dependency: yields the context of an operator's request. Until it is answered, the
+    request counts against the operator's limit of concurrent requests.
 
     Raises NotAuthenticated, TokenExpired, PurposeWrong, ShareExceeded or Overloaded.
     """
@@ -146,8 +151,8 @@ async def operator_context(
 async def signed_in(
     request: Request, credentials: HTTPAuthorizationCredentials | None, purpose: str = ""
 ) -> OperatorContext:
-    """Return the context of a request with these credentials (its bearer token) and this header
-    Tartip-Purpose. Raises NotAuthenticated, TokenExpired or PurposeWrong."""
+    """Verify the bearer token of a request, and return the request's context. `purpose` is the
+    header Tartip-Purpose. Raises NotAuthenticated, TokenExpired or PurposeWrong."""
     if credentials is None:
         raise NotAuthenticated
     said, state = decoded_purpose(purpose), request.app.state
@@ -168,8 +173,8 @@ def decoded_purpose(header: str) -> str:
 
 
 async def sign_in(tokens: Verifies, token: str, *, purpose: str, peers: Peers) -> OperatorContext:
-    """Verify a bearer token; return the context of its operator's request. Raises NotAuthenticated
-    or TokenExpired."""
+    """Verify a bearer token, and return a context for the operator that it identifies. `purpose`
+    must already be decoded. Raises NotAuthenticated or TokenExpired."""
     if len(token) > TOKEN_LENGTH_MAX or not _TOKEN.fullmatch(token):
         raise NotAuthenticated
     operator = await tokens.verify(token)

@@ -1,4 +1,5 @@
-"""The report desk over REST. The service that owns a report decides who may see it."""
+"""The report desk over REST: operators read and process citizens' reports. The service that owns
+the reports decides who may see which."""
 
 from typing import Annotated, Literal
 
@@ -165,8 +166,8 @@ class AcceptTrafficEvidence(Request):
 async def list_reports(
     listing: Annotated[ReportListing, Query()], context: AsOperator
 ) -> DeskReportPage:
-    """The queue, most urgent deadline first, reports that wait for their reporter last; without
-    texts, reporters, media and steps."""
+    """The queue of reports: those with the nearest deadline first, those that wait for an answer of
+    their reporter last. Texts, reporters, media and processing steps are left out."""
     request = listing.message(reports_pb2.ReportDeskListReportsRequest)
     return DeskReportPage.of(await context.call(context.peers.reports.ListReports, request))
 
@@ -179,7 +180,7 @@ async def get_report_by_number(number: Id, context: AsOperator) -> DeskReportAns
 
 @router.get("/{report_id}")
 async def get_report(report_id: Id, context: AsOperator) -> DeskReportAnswer:
-    """One report in full. Reading is audited with the purpose."""
+    """One report in full. The read is recorded in the audit log, with the purpose."""
     request = reports_pb2.ReportDeskGetReportRequest(report_id=report_id)
     return _answer(await context.call(context.peers.reports.GetReport, request))
 
@@ -188,7 +189,7 @@ async def get_report(report_id: Id, context: AsOperator) -> DeskReportAnswer:
 async def take_report(
     report_id: Id, context: AsOperator, body: TakeReport | None = None
 ) -> DeskReportAnswer:
-    """Assigns a report to the operator and sets it to in_work."""
+    """Assigns a report to the operator who makes the request, and sets its status to in_work."""
     body = body or TakeReport()
     request = body.message(reports_pb2.TakeReportRequest, report_id=report_id)
     return _answer(await context.call(context.peers.reports.TakeReport, request))
@@ -218,7 +219,8 @@ async def answer_report(report_id: Id, body: AnswerReport, context: AsOperator) 
 async def accept_traffic_evidence(
     report_id: Id, body: AcceptTrafficEvidence, context: AsOperator
 ) -> DeskReportAnswer:
-    """Makes a report a candidate for a violation, on which an officer decides."""
+    """Accepts the evidence of a report as that of a traffic offence. It becomes a violation in
+    review, on which an officer decides."""
     request = body.message(reports_pb2.AcceptTrafficEvidenceRequest, report_id=report_id)
     return _answer(await context.call(context.peers.reports.AcceptTrafficEvidence, request))
 

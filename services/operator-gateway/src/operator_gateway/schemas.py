@@ -1,5 +1,5 @@
-"""Base classes and types of JSON bodies and queries: strict requests, answers, ids, money,
-pages."""
+"""Base classes for the bodies and queries of requests and for answers, and common field types such
+as ids, money and places."""
 
 import base64
 import binascii
@@ -65,7 +65,7 @@ Region = Annotated[str, Field(max_length=6, examples=["KZ-75"])]
 
 
 class Request(BaseModel):
-    """The body or query of a request. Unknown fields are refused."""
+    """Base class for the body or query of a request. Unknown fields are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -82,7 +82,8 @@ class Answer(BaseModel):
 
 
 class Listing(BaseModel):
-    """The query of a list. Unknown parameters are refused."""
+    """Base class for the query of a list that is returned in pages. Unknown parameters are
+    refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -122,8 +123,10 @@ Moment = datetime | None
 
 
 def client_made_id(in_body: str | None, in_header: str | None, field: str) -> str:
-    """Return the id from the body or else from the header. Raises BadRequest if the two differ or
-    neither is given."""
+    """Return the id that the client made, from the body or else from the header Idempotency-Key.
+
+    Raises BadRequest, for the field `field`, if the two differ or neither is given.
+    """
     if in_body and in_header and in_body != in_header:
         raise BadRequest(
             fields=(FieldError(field, "BAD_REQUEST", "differs from the header Idempotency-Key"),)

@@ -1,4 +1,4 @@
-"""Adds security headers to every response. Pure ASGI."""
+"""ASGI middleware that adds security headers to every response."""
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -19,8 +19,8 @@ HEADERS = (
 
 
 class SecurityHeaders:
-    """Middleware: pages may run only scripts of this origin, API responses are not cached or
-    framed."""
+    """ASGI middleware that adds security headers which a response does not have yet: pages may run
+    scripts of this origin only, API responses are not cached, and nothing can be framed."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

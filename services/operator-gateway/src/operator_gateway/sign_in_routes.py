@@ -1,7 +1,8 @@
-"""Signing in, and the identity of the operator.
+"""Signing in, and the identity of the operator who is signed in.
 
-The development issuer lists its operators. With any other issuer the console asks for an access
-token. The development issuer exists only in the embedded run and identifies itself in its discovery
+The development issuer of access tokens lists its operators, from whom the user chooses one. With
+any other issuer the console asks the user for an access token. The development issuer exists only
+in the embedded run (all services on one machine). It identifies itself in its OIDC discovery
 document.
 """
 
@@ -69,7 +70,7 @@ class Me(Answer):
 
 @router.get("/me")
 async def me(context: AsOperator) -> Me:
-    """The operator whom the token identifies, with roles and regions."""
+    """The operator whom the bearer token identifies, with roles, regions and the token's expiry."""
     operator = context.operator
     return Me(
         operator=operator.operator_id,
@@ -90,8 +91,8 @@ async def ways_in(request: Request) -> SignIn:
 
 @router.post("/sign-in/development")
 async def development_token(request: Request, body: DevelopmentSignIn) -> Token:
-    """Issues a token of the development issuer without a password; refused with any other
-    issuer."""
+    """Returns an access token of the development issuer for an operator, without a password.
+    Refused if the configured issuer is another one."""
     discovery = await _discovery(request.app.state.issuer)
     if OPERATORS_CLAIM not in discovery:
         raise NotDevelopment

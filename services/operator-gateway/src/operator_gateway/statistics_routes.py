@@ -58,13 +58,15 @@ class RevenueQuery(Request):
 async def camera_statistics(
     query: Annotated[CameraStatisticsQuery, Query()], context: AsOperator
 ) -> CameraStatistics:
-    """Numbers of cameras that are registered, connected and with AI, in total and by region."""
+    """Numbers of cameras in total and by region: how many are registered, connected, and have AI
+    functions, and how many are online, offline or unknown."""
     request = query.message(cameras_pb2.GetStatisticsRequest)
     return CameraStatistics.of(await context.call(context.peers.cameras.GetStatistics, request))
 
 
 @router.get("/revenue")
 async def revenue(query: Annotated[RevenueQuery, Query()], context: AsOperator) -> RevenueFigures:
-    """Issued, collected, discounted and refunded sums by region and day. Role finance."""
+    """Revenue from fines by region and day, and in total: the sums that were issued, collected,
+    discounted and refunded. Role finance."""
     request = query.message(fines_pb2.GetRevenueRequest)
     return RevenueFigures.of(await context.call(context.peers.fines.GetRevenue, request))

@@ -1,8 +1,9 @@
-"""Follows JetStream's streams of events with ephemeral ordered consumers: headers only, without
-acknowledgements.
+"""Follows JetStream streams of events with ephemeral consumers, which deliver message headers only
+and need no acknowledgements.
 
-The server numbers its deliveries. If a number or a heartbeat is missing, a new consumer begins
-after the last event received. The server removes a consumer whose process is gone.
+The NATS server numbers its deliveries to a consumer. If a number or a heartbeat is missing, the
+follower creates a new consumer, which begins after the last event received. The server removes
+consumers that nobody listens to any more.
 """
 
 import logging
@@ -27,7 +28,7 @@ log = logging.getLogger(__name__)
 
 
 class StreamFollower:
-    """Passes the events of one JetStream stream on to the live feed, without end."""
+    """Passes the events of one JetStream stream on to the live feed; `run` never returns."""
 
     def __init__(self, broker: Broker, feed: LiveFeed, stream: str) -> None:
         self._broker = broker
@@ -92,10 +93,10 @@ class StreamFollower:
 
 
 def live_event(message: Msg) -> LiveEvent:
-    """Return the event that the headers describe; a missing header becomes "". An event without a
-    region is visible to operators of all regions only.
+    """Return the event that a message's headers describe. A missing header becomes "", a missing
+    version 0. An event without a region is shown only to operators who have all regions.
 
-    The broker's clock is real; the event gets the services' time, which may be offset.
+    `at` is the broker's time of the message plus the offset of the services' clock, if it has one.
     """
     headers = message.headers or {}
     metadata = message.metadata

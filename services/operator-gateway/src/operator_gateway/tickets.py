@@ -1,5 +1,8 @@
-"""Tickets for the live feed. A browser's EventSource cannot send headers, and a token in a URL
-would stay in histories. A ticket opens one stream, once, within half a minute."""
+"""Tickets for the live feed: a ticket in the URL opens one stream, once, within 30 seconds.
+
+They replace the bearer token, because a browser's EventSource cannot send headers and a token in a
+URL would remain in browser histories and logs.
+"""
 
 import secrets
 import time
@@ -38,7 +41,8 @@ class Tickets:
         self._tickets: dict[str, _Ticket] = {}
 
     def give(self, holder: OperatorContext) -> str:
-        """Issue a ticket. Raises ShareExceeded if its holder has too many, else Overloaded."""
+        """Issue and return a ticket for this operator's request. Raises ShareExceeded if the
+        operator has too many unused tickets, Overloaded if all operators together have."""
         now = self._clock()
         self._tickets = {k: t for k, t in self._tickets.items() if t.good_until > now}
         mine = [t for t in self._tickets.values() if t.holder.operator == holder.operator]
@@ -51,8 +55,10 @@ class Tickets:
         return ticket
 
     def take(self, ticket: str) -> OperatorContext:
-        """Use a ticket and return its holder. Raises NotAuthenticated (no ticket) or TicketSpent
-        (unknown, used or expired)."""
+        """Invalidate a ticket, and return the context of the operator to whom it was issued.
+
+        Raises NotAuthenticated if `ticket` is empty, TicketSpent if it is unknown, used or expired.
+        """
         if not ticket:
             raise NotAuthenticated
         found = self._tickets.pop(ticket, None)
@@ -66,7 +72,8 @@ async def listening_operator(
     credentials: Bearer,
     ticket: Annotated[str, Query(max_length=64)] = "",
 ) -> AsyncIterator[OperatorContext]:
-    """Yield the holder of a bearer token or ticket; the stream counts against the holder's share.
+    """FastAPI dependency: yields the context of the operator who opens a live stream with a bearer
+    token or a ticket. The stream counts against the operator's limit of streams.
 
     Raises NotAuthenticated, TokenExpired, TicketSpent, ShareExceeded or Overloaded.
     """

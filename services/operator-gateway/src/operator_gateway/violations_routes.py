@@ -1,4 +1,5 @@
-"""The review desk over REST: the queue, and decisions signed with the officer's own key."""
+"""Violations over REST: the queue for review, and the decisions on them. Officers sign decisions
+with their own keys."""
 
 from typing import Annotated, Literal
 
@@ -171,14 +172,14 @@ class AnnulViolation(Request):
 async def list_violations(
     listing: Annotated[ViolationListing, Query()], context: AsOperator
 ) -> ViolationPage:
-    """The queue of violations by state, region and offence, oldest first."""
+    """Violations, oldest first, filtered by state, region and offence."""
     request = listing.message(violations_pb2.ListViolationsRequest)
     return ViolationPage.of(await context.call(context.peers.violations.ListViolations, request))
 
 
 @router.get("/{violation_id}")
 async def get_violation(violation_id: Id, context: AsOperator) -> ViolationAnswer:
-    """One violation. Reading is audited with the purpose."""
+    """One violation. The read is recorded in the audit log, with the purpose."""
     request = violations_pb2.GetViolationRequest(violation_id=violation_id)
     return _answer(await context.call(context.peers.violations.GetViolation, request))
 
@@ -187,7 +188,8 @@ async def get_violation(violation_id: Id, context: AsOperator) -> ViolationAnswe
 async def prepare_decision(
     violation_id: Id, body: PrepareDecision, context: AsOperator
 ) -> Prepared:
-    """The canonical bytes that the officer has to sign. Role inspector."""
+    """The canonical bytes that the officer has to sign to confirm or reject a violation. Role
+    inspector."""
     request = body.message(violations_pb2.PrepareDecisionRequest, violation_id=violation_id)
     reply = await context.call(context.peers.violations.PrepareDecision, request)
     telemetry.annotate(violation=violation_id)
@@ -201,7 +203,8 @@ async def confirm_violation(
     context: AsOperator,
     idempotency_key: IdempotencyKey = None,
 ) -> ViolationAnswer:
-    """Confirms a violation with a signature of the prepared bytes. Role inspector."""
+    """Confirms a violation. The officer must have signed the bytes that /decision/prepare returned.
+    Role inspector."""
     request = body.message(
         violations_pb2.ConfirmViolationRequest,
         violation_id=violation_id,
@@ -217,7 +220,8 @@ async def reject_violation(
     context: AsOperator,
     idempotency_key: IdempotencyKey = None,
 ) -> ViolationAnswer:
-    """Rejects a violation. The reason is in the prepared bytes that were signed. Role inspector."""
+    """Rejects a violation. The officer must have signed the bytes that /decision/prepare returned;
+    they contain the reason. Role inspector."""
     request = body.message(
         violations_pb2.RejectViolationRequest,
         violation_id=violation_id,

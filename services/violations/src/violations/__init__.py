@@ -1,4 +1,5 @@
-"""Violations: device readings are assessed under the rules in force and decided by a named officer.
+"""The violations service: it assesses what devices measured under the rules of law in force, and a
+named officer decides on each violation that results.
 
 Start at `model` (states and transitions), `usecases` (decisions) or `grpc_api` (the API).
 """

@@ -1,4 +1,5 @@
-"""Assessment of plate reads and citizens' evidence, which may result in a violation in review."""
+"""Assesses plate reads and the evidence in citizens' reports. The result may be a violation in
+review, on which an officer decides."""
 
 from collections.abc import Awaitable
 from dataclasses import dataclass
@@ -40,8 +41,8 @@ class Report:
 
 class Cameras(Protocol):
     def camera(self, camera_id: UUID, as_of: datetime) -> Awaitable[Camera | Outcome]:
-        """Return the camera as registered at `as_of` or, if there is none, the outcome of the
-        assessment."""
+        """Return the camera as it was registered at `as_of`. If it was not, return the outcome with
+        which the assessment of its plate read ends."""
         ...
 
 
@@ -53,8 +54,11 @@ class Reports(Protocol):
 
 
 class Assessment:
-    """Assesses plate reads and citizens' evidence. The articles of the law are those in force at
-    the measurement; the limits of measurements (guards) those in force when the frame arrived."""
+    """Assesses plate reads and citizens' evidence.
+
+    A plate read is assessed by the articles of the law in force at the time of measurement. The
+    limits of plausible measurements (guards) are those in force when its frame arrived.
+    """
 
     def __init__(
         self,
@@ -74,14 +78,15 @@ class Assessment:
         self._reports = reports
 
     async def take_read(self, tx: Tx, read: Read) -> None:
-        """Store the read and schedule its assessment, in the consumer's transaction."""
+        """Store a plate read and schedule its assessment, in the transaction of the event's
+        consumer. Does nothing if the read is already stored."""
         now = self._clock()
         if await reads.add_read(tx, read, now):
             await tx.schedule("assess", str(read.read_id), due_at=now)
 
     async def assess(self, key: str) -> None:
-        """Worker `assess`: query the camera register, then assess or hold the read. `key` is the
-        read id."""
+        """Worker `assess`: fetch the camera from the register and assess the plate read. While
+        plate reading is unreliable, hold the read instead. `key` is the read id."""
         read_id = UUID(key)
         async with self._db.begin(SYSTEM) as tx:
             read = await reads.find_pending(tx, read_id)
@@ -98,17 +103,18 @@ class Assessment:
         reads_total.add(1, {"outcome": outcome.value})
 
     async def assess_held(self, key: str) -> None:
-        """Worker `assess_held`: assess a read that was held while plate reading was unreliable.
-        `key` ends with ":read id"."""
+        """Worker `assess_held`: assess a plate read that was held while plate reading was
+        unreliable. `key` ends with a colon and the read id."""
         await self.assess(key.rpartition(":")[2])
 
     async def take_evidence(self, tx: Tx, report_id: UUID) -> None:
-        """Schedule `ask_report` for the accepted report, in the consumer's transaction."""
+        """Schedule `ask_report` for a report whose evidence was accepted, in the transaction of the
+        event's consumer."""
         await tx.schedule("ask_report", str(report_id), due_at=self._clock())
 
     async def ask_report(self, key: str) -> None:
-        """Worker `ask_report`: fetch the report and record its evidence as a held violation.
-        `key` is the report id."""
+        """Worker `ask_report`: fetch a report and record a violation with its evidence and a hold,
+        which prevents confirmation. `key` is the report id."""
         report = await self._reports.report(UUID(key))
         if report is None:
             reads_total.add(1, {"outcome": Outcome.REPORT_WITHOUT_EVIDENCE.value})

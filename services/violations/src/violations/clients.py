@@ -67,8 +67,8 @@ class ReportRegister:
 
 
 class EvidenceStore:
-    """The evidence store's client, which implements `openings.Evidence`. The chassis passes on
-    the purpose of the current call."""
+    """The evidence store's client, which implements `openings.Evidence`. The purpose of the call
+    that is being served is passed on automatically."""
 
     def __init__(self, channels: Channels, address: str) -> None:
         self._stub = inference_pb2_grpc.InferenceStub(channels.to(address, "inference-gateway"))
@@ -122,7 +122,7 @@ def kind_name(kind: int) -> str:
 
 
 def report_from(desk: reports_pb2.DeskReport) -> Report | None:
-    """Return the report in a message, None where no evidence was accepted."""
+    """Convert a message to a report. Returns None if no evidence of the report was accepted."""
     report_id = parse_id(desk.report.report_id)
     plate = letters_and_digits(desk.accepted_plate)
     if report_id is None or not plate or not desk.accepted_offence_code:

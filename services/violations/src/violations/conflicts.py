@@ -1,4 +1,5 @@
-"""Conflicts: violations that contradict each other are held and reported; officers decide."""
+"""Conflicts between violations that contradict each other, such as one vehicle in two places at
+once. Such violations are held, so that they cannot be confirmed; officers decide which is wrong."""
 
 from collections.abc import Collection, Iterable
 from dataclasses import replace
@@ -16,8 +17,11 @@ from violations.storage import neighbours
 
 
 def beside(violation: Violation, others: Iterable[Neighbour]) -> Violation:
-    """Return the new violation with its conflicts with `others` recorded in it. A conflict for
-    which it must be held sets IMPOSSIBLE_JOURNEY, unless the violation already has a hold."""
+    """Return the new violation with the ids of `others` as its conflicts.
+
+    It gets the hold IMPOSSIBLE_JOURNEY if it has no hold yet and one of the conflicts requires a
+    hold: devices measured place and time of both violations, and neither is in doubt.
+    """
     others = list(others)
     held = any(_hold_each_other(violation, other) for other in others)
     return replace(
@@ -30,7 +34,8 @@ def beside(violation: Violation, others: Iterable[Neighbour]) -> Violation:
 async def relate(tx: Tx, violation: Violation, others: Iterable[Neighbour], now: datetime) -> None:
     """Store the conflicts of a new violation with `others`, whose rows this transaction has locked.
 
-    If two violations hold each other, the other one is held while it is in review; if it is
+    Each of `others` that is in review gets a new version and, if the conflict requires it and it
+    has no hold yet, the hold IMPOSSIBLE_JOURNEY. If the conflict requires a hold of one that is
     already confirmed, `conflict_found` is published instead.
     """
     for other in others:
@@ -52,8 +57,8 @@ async def relate(tx: Tx, violation: Violation, others: Iterable[Neighbour], now:
 async def hold_for_evidence(
     tx: Tx, violation_id: UUID, others: Collection[UUID], now: datetime
 ) -> None:
-    """Hold a violation in review whose evidence is assigned to `others`, and store the
-    conflicts."""
+    """Hold a violation in review because some of its evidence is assigned to the violations
+    `others`, and store the conflicts with them. Of `others`, those in review get a new version."""
     locked = await neighbours.get_for_update(tx, {violation_id, *others})
     found = {neighbour.violation_id: neighbour for neighbour in locked}
     own = found.pop(violation_id)
@@ -65,22 +70,26 @@ async def hold_for_evidence(
 
 
 class Conflicts:
-    """Releases holds after a contradicting violation was rejected or annulled."""
+    """Releases the holds of violations after the violation that contradicted them was rejected or
+    annulled."""
 
     def __init__(self, db: Database, clock: Clock) -> None:
         self._db = db
         self._clock = clock
 
     async def note_withdrawn(self, tx: Tx, withdrawn: Violation) -> None:
-        """Schedule `settle` for a rejected or annulled violation. It is not done at once, because
-        conflicting violations may be in regions outside this transaction's scope."""
+        """Schedule `settle` for a violation that was rejected or annulled, if it has conflicts.
+
+        The other violations may be in regions that this transaction must not see, so their holds
+        are not released here.
+        """
         if withdrawn.conflicting:
             key = f"{withdrawn.violation_id}:{withdrawn.version}"
             await tx.schedule("settle_conflicts", key, due_at=self._clock())
 
     async def settle(self, key: str) -> None:
-        """Worker `settle_conflicts`: end IMPOSSIBLE_JOURNEY holds that no violation causes any
-        more.
+        """Worker `settle_conflicts`: release the hold IMPOSSIBLE_JOURNEY of each violation that
+        conflicted with a rejected or annulled one, unless another conflict still requires it.
 
         `key` is "id:version" of the violation that was rejected or annulled.
         """

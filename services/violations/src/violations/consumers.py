@@ -1,4 +1,5 @@
-"""Consumers of plate reads, degradations of plate reading and accepted citizens' evidence."""
+"""Handlers of consumed events: plate reads, begin and end of periods in which plate reading is
+unreliable (degradations), and acceptance of citizens' evidence."""
 
 import math
 import re
@@ -68,13 +69,14 @@ def on_function_recovered(degradations: Degradations) -> OnRecovered:
 def degradation_from(
     event: inference_events.FunctionDegraded | inference_events.FunctionRecovered,
 ) -> Degradation:
-    """Return the degradation in an event. Raises Poison where a field is wrong."""
+    """Return the degradation in an event. Raises Poison, which makes the event a dead letter, if a
+    field is wrong."""
     return Degradation(_id(event.degradation_id, "degradation_id"), _moment(event.since, "since"))
 
 
 def read_from(event: inference_events.PlateRead, story: str) -> Read:
-    """Return the plate read in an event. Raises Poison with the name of the wrong field, not its
-    content."""
+    """Return the plate read in an event. If a field is wrong, raises Poison, which makes the event
+    a dead letter, with the field's name but without its content."""
     given, read_id = event.readings, _id(event.read_id, "read_id")
     # An older gateway does not send received_at; it made the read's UUIDv7 during inference.
     arrived = event.HasField("received_at")

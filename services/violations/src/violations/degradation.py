@@ -1,9 +1,9 @@
-"""Degradations: while plate reading is unreliable, reads are held instead of assessed.
+"""Degradations: periods in which plate reading is unreliable, so that reads are held, not assessed.
 
-The inference gateway publishes the begin and end of a degradation, in which its probes (pictures
-with known plates) are misread or answered late. Held reads are assessed after the recovery, with a
-caution that the officer sees and signs. Violations in review that were detected since the last
-correct probe get the same caution at once.
+In a degradation the probes of the inference gateway (pictures with known plates) are misread or
+answered late. The gateway publishes when it began (at the last correct probe) and when it ended.
+Held reads are assessed afterwards, and the violations that result have a caution, which the officer
+sees and signs. Violations in review that were detected since the begin get this caution at once.
 """
 
 from dataclasses import dataclass
@@ -32,7 +32,8 @@ class Degradation:
 
 @dataclass(frozen=True)
 class Pause:
-    """How many reads are held, and since when (None while reads are assessed)."""
+    """How many plate reads are held, and since when plate reading is unreliable (None if it is
+    not)."""
 
     since: datetime | None
     held: int
@@ -44,8 +45,12 @@ class Degradations:
         self._clock = clock
 
     async def begin(self, tx: Tx, started: Degradation) -> None:
-        """Store a new degradation and set the caution on violations detected since it began, in the
-        consumer's transaction. Has no effect where it is already stored, as by its recovery."""
+        """Store a degradation, and set the caution on violations detected since it began, in the
+        transaction of the event's consumer.
+
+        Does nothing if the degradation is already stored, for instance because the event of its end
+        arrived first.
+        """
         await degradation.lock_exclusive(tx)
         if not await degradation.add_degradation(
             tx, started.degradation_id, since=started.since, now=self._clock()
@@ -56,8 +61,8 @@ class Degradations:
         tx.audit("pause", f"degradation:{started.degradation_id}", facts=facts)
 
     async def end(self, tx: Tx, started: Degradation, recovered_at: datetime) -> None:
-        """Store the recovery and schedule the release of held reads, in the consumer's
-        transaction."""
+        """Store the end of a degradation and schedule the release of held reads, in the transaction
+        of the event's consumer. The degradation itself is stored too if it is not yet."""
         await self.begin(tx, started)
         await degradation.end_degradation(tx, started.degradation_id, recovered_at)
         tx.audit("resume", f"degradation:{started.degradation_id}")
@@ -65,7 +70,7 @@ class Degradations:
 
     async def release_held_reads(self, key: str) -> None:
         """Worker `put_forward`: schedule the assessment of all held reads, unless another
-        degradation is open."""
+        degradation has not ended. `key` is the id of the degradation that ended."""
         after: UUID | None = None
         while True:
             async with self._db.begin(SYSTEM) as tx:
@@ -80,7 +85,8 @@ class Degradations:
             after = held[-1]
 
     async def now(self) -> Pause:
-        """Return how many reads are held and since when, and set the gauge of held reads."""
+        """Return how many reads are held now, and since when plate reading is unreliable. Also sets
+        the metric of held reads."""
         async with self._db.begin(SYSTEM) as tx:
             pause = Pause(await degradation.paused_since(tx), await degradation.count_held(tx))
         held_reads.set(pause.held)

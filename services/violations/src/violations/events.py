@@ -71,8 +71,9 @@ def violation_decided(violation: Violation, verdict: Verdict, now: datetime) -> 
 
 
 def conflict_found(confirmed: Neighbour, held: Violation) -> Event:
-    """Return the event that informs the confirmed violation's region of a conflict: a fine may
-    be issued, and only a supervisor can annul the violation."""
+    """Return the event that the violation `confirmed` conflicts with the new violation `held`, for
+    the region of the confirmed one: it may have a fine already, and only a supervisor can annul
+    it."""
     message = events_pb2.ViolationConflictFound(
         violation_id=str(confirmed.violation_id),
         region=confirmed.region,

@@ -36,7 +36,7 @@ class Source(StrEnum):
 
 
 class Hold(StrEnum):
-    """Why a violation cannot be confirmed or become an automatic prescription."""
+    """The reason why a violation must not be confirmed, so that no fine is issued; NONE if none."""
 
     NONE = ""
     # KoAP 802(1)(3): a citizen's evidence is a reason to open a case, with a protocol.
@@ -202,7 +202,7 @@ class Readings:
 
 @dataclass(frozen=True)
 class Device:
-    """The details of a device that a prescription must state (KoAP 822-1)."""
+    """The details of a device that the prescription to pay a fine must state (KoAP 822-1)."""
 
     name: str
     serial: str
@@ -229,7 +229,7 @@ class Frame:
     """A frame in evidence: SHA-256 (hex) of the original and of the copy shown to officers (its
     shown form).
 
-    `shown_sha256` is "" where that of the shown form is not known.
+    `shown_sha256` is "" if the hash of the shown form is not known.
     """
 
     original_sha256: str
@@ -315,7 +315,7 @@ class Violation:
 
     @property
     def evidence_hashes(self) -> frozenset[str]:
-        """SHA-256 of originals and shown forms. Metadata do not change the shown form."""
+        """SHA-256 (hex) of all originals and of their shown forms, where these are known."""
         return frozenset({*self.evidence_sha256, *filter(None, self.shown_sha256)})
 
     def frame(self, sha256: str) -> "Frame":
@@ -339,8 +339,8 @@ class Violation:
         return any(not frame.shown_sha256 for frame in self.frames)
 
     def with_forms(self, known: Mapping[str, str]) -> "Violation":
-        """Return the violation with missing shown forms added from `known` (original to shown
-        hash).
+        """Return the violation with missing hashes of shown forms added from `known`, which maps
+        the hash of an original to that of its shown form.
 
         The version rises if the hashes that an officer signs change.
         """
@@ -373,8 +373,8 @@ class Violation:
         return True
 
     def next_state(self, verdict: Verdict) -> State:
-        """Return the state after this verdict. Raises the refusal in TRANSITIONS or, for a held
-        violation, PlateUnsure or NotAutomatic."""
+        """Return the state after this verdict. Raises the refusal in TRANSITIONS or, if a hold
+        prevents confirmation, PlateUnsure or NotAutomatic."""
         target = TRANSITIONS[self.state, verdict]
         if not isinstance(target, State):
             raise target(facts={"state": self.state.value})
@@ -385,13 +385,14 @@ class Violation:
         return target
 
     def decide(self, verdict: Verdict, decision: Decision) -> "Violation":
-        """Return the violation with this decision. Raises the refusals of `next_state`."""
+        """Return the decided violation in its next version. Raises the refusals of `next_state`."""
         state = self.next_state(verdict)
         return replace(self, state=state, decision=decision, version=self.version + 1)
 
 
 def required_reason(verdict: Verdict, reason: str) -> str:
-    """Return the reason, stripped. Raises ReasonRequired where it is missing or not valid."""
+    """Return the stripped reason, which may be empty only to confirm. Else raises ReasonRequired,
+    also for more than REASON_MAX characters or a null character."""
     text = reason.strip()
     needed = verdict is not Verdict.CONFIRM
     if len(text) > REASON_MAX or "\x00" in text or (needed and not text):

@@ -1,4 +1,5 @@
-"""Comparison with other violations of the same vehicle: the same passage, or an impossible journey.
+"""Compares a violation with others of the same vehicle. They may be of the same passage (one drive
+past one place), or contradict each other, because the vehicle cannot have been at both places.
 
 Pure: no clock, no storage.
 """
@@ -20,7 +21,7 @@ MOMENT_IN_DOUBT = frozenset(
 
 @dataclass(frozen=True)
 class Neighbour:
-    """Another violation of the same vehicle, with the fields that are compared."""
+    """Another violation of the same vehicle, with only those fields that are compared."""
 
     violation_id: UUID
     source: Source
@@ -43,16 +44,19 @@ def sighting_of(violation: Violation) -> Sighting:
 
 
 def holds_others(violation: Violation | Neighbour) -> bool:
-    """Whether a conflict with this violation holds the other violation: only if a device
-    measured place and time, and neither is in doubt."""
+    """Whether a violation is reason enough to hold another one that it contradicts: a device must
+    have measured its place and time, and neither may be in doubt."""
     return violation.source is Source.DEVICE and violation.hold not in MOMENT_IN_DOUBT
 
 
 def is_same_passage(
     violation: Violation, rule: str, other: Neighbour, *, guards: Guards, camera_window: timedelta
 ) -> bool:
-    """Whether `other` is a device's record of the same passage under the same rule.
-    `camera_window` applies to records of the same camera."""
+    """Whether a device recorded `other` for the same rule and in the same passage of the vehicle.
+
+    Two records of one camera are of the same passage if they are at most `camera_window` apart; for
+    different cameras, `guards.passage` limits time and distance.
+    """
     if other.source is not Source.DEVICE or other.rule != rule:
         return False
     here = sighting_of(violation)
@@ -64,8 +68,8 @@ def is_same_passage(
 def contradicting(
     violation: Violation, others: Iterable[Neighbour], journey: Journey
 ) -> list[Neighbour]:
-    """Return the open or confirmed violations between whose place and this violation's place the
-    vehicle could not drive in time."""
+    """Return those of `others` that contradict the violation: the vehicle could not have driven
+    between the two places in the time between them. Rejected and annulled ones are left out."""
     here = sighting_of(violation)
     return [
         other

@@ -1,7 +1,7 @@
-"""Access to violations and frames, which is authorised and audited before anything is returned.
+"""Access to violations and their frames; it is authorised and audited before anything is returned.
 
-A violation that row-level security hides is refused as not found. The attempt is recorded and
-published for internal security.
+If row-level security hides a violation from the caller, the access is refused as ViolationNotFound,
+and the attempt is recorded and published for internal security.
 """
 
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
@@ -27,8 +27,8 @@ LEARNING = "the form of evidence that officers are shown"
 
 @dataclass(frozen=True)
 class Piece:
-    """A chunk of the bytes of a frame, as shown to officers. Only the first has the media type, the
-    hashes (SHA-256, hex) and the size."""
+    """A chunk of the bytes of a frame, in the form shown to officers. Only the first chunk has the
+    media type, the SHA-256 (hex) of this form and of the original, and the size in bytes."""
 
     content: bytes
     content_type: str = ""
@@ -39,15 +39,17 @@ class Piece:
 
 class Evidence(Protocol):
     def read(self, sha256: str, purpose: str = "") -> AsyncGenerator[Piece, None]:
-        """Stream the copy shown to officers of the frame whose original has this SHA-256 (hex).
+        """Stream the frame whose original has this SHA-256 (hex), in the form shown to officers.
 
-        `purpose` is for work outside of a call; the purpose of a call is passed on automatically.
+        `purpose` tells the evidence store why the frame is read. While a call is served, it may be
+        left out: the purpose of that call is passed on automatically.
         """
         ...
 
 
 class Openings:
-    """Transactions in which a caller opens one violation. Refused attempts are recorded."""
+    """Begins transactions in which a caller reads or changes one violation. If the caller does not
+    find it, because it is hidden or does not exist, the attempt is recorded."""
 
     def __init__(self, db: Database, clock: Clock) -> None:
         self._db = db
@@ -55,7 +57,8 @@ class Openings:
 
     @asynccontextmanager
     async def begin(self, violation_id: UUID, caller: Caller) -> AsyncIterator[Tx]:
-        """Begin a transaction in the caller's scope that opens this violation."""
+        """Context manager: a transaction in the caller's scope. If the block raises
+        ViolationNotFound or EvidenceNotFound, the attempt is recorded, except a service's own."""
 
         async def find(tx: Tx) -> Record | None:
             region = await violations.region_of(tx, violation_id)
@@ -78,7 +81,8 @@ class Frames:
         self._evidence = evidence
 
     async def open(self, violation_id: UUID, sha256: str, caller: Caller) -> AsyncIterator[Piece]:
-        """Stream a frame's shown form, after the audit entry has been committed.
+        """Stream a frame of a violation in the form shown to officers, after the audit entry has
+        been committed. `sha256` is the hash of this form or of the original.
 
         Raises ViolationNotFound or EvidenceNotFound.
         """
@@ -96,7 +100,8 @@ class Frames:
 
 
 class Forms:
-    """Looks up the shown forms of frames that were recorded before shown forms existed."""
+    """Adds missing hashes of shown forms to violations. The shown form of a frame is the copy that
+    officers see; it may be unknown when the violation is recorded."""
 
     def __init__(self, db: Database, clock: Clock, evidence: Evidence) -> None:
         self._db = db
@@ -104,10 +109,11 @@ class Forms:
         self._evidence = evidence
 
     async def learn(self, key: str) -> None:
-        """Worker `learn_forms`: store missing shown forms of a violation in review. `key` is the
-        violation id.
+        """Worker `learn_forms`: store the missing hashes of a violation's shown forms, if it is in
+        review. `key` is the violation id.
 
-        A form that is assigned to another violation is not stored; this violation is then held.
+        A form that is already assigned to another violation is not stored; the violation is held
+        because of it.
         """
         violation_id = UUID(key)
         async with self._db.begin(SYSTEM) as tx:

@@ -1,7 +1,8 @@
-"""Recording of violations: at most one for each passage, with unused evidence and checked for
-conflicts.
+"""Records violations in review. A device's violations are recorded once for each rule and passage
+(one drive past one place); evidence that belongs to another violation is not used again.
 
-The functions run in the caller's transaction and lock the vehicle's plate.
+Conflicts with other violations of the vehicle are stored as well. The functions run in the caller's
+transaction and lock the vehicle's plate.
 """
 
 from dataclasses import replace
@@ -29,9 +30,11 @@ async def record_measured(
     guards: Guards,
     now: datetime,
 ) -> Outcome:
-    """Record a violation that a device measured. Returns VIOLATION, DUPLICATE or EVIDENCE_REUSED.
+    """Record a violation that a device measured, and return VIOLATION.
 
-    Reads of the same camera within `dedupe_seconds` count as the same passage.
+    Records nothing and returns DUPLICATE if the same passage is recorded for the same rule, or
+    EVIDENCE_REUSED if the evidence belongs to another violation. Reads of the same camera within
+    `dedupe_seconds` count as the same passage.
     """
     await neighbours.lock_vehicle(tx, violation.plate)
     used = await evidence.uses_of(tx, violation.evidence_hashes)
@@ -57,10 +60,11 @@ async def record_measured(
 async def record_reported(
     tx: Tx, violation: Violation, *, guards: Guards, now: datetime
 ) -> Outcome:
-    """Record a violation that a citizen reported. Returns VIOLATION, DUPLICATE or EVIDENCE_REUSED.
+    """Record a violation that a citizen reported, and return VIOLATION, or return DUPLICATE if the
+    report has one already.
 
-    Evidence that is assigned to another violation is left out, and the conflict is shown to the
-    officer.
+    Evidence that belongs to another violation is left out; the violation is then recorded with a
+    conflict and a hold, and EVIDENCE_REUSED is returned.
     """
     assert violation.report_id is not None
     await neighbours.lock_vehicle(tx, violation.plate)

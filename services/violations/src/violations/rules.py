@@ -1,7 +1,8 @@
-"""The offences that readings show under the articles in force, and the holds of a violation.
+"""Decides which offences the readings of a device show under the articles of law in force, and
+whether a violation must be held.
 
-Pure. The articles with their speed brackets are in `law.articles`; limits and tolerances of
-measurements are in `law.guards`.
+Pure: no clock, no storage. The articles with their speed brackets are in `law.articles`; limits and
+tolerances of measurements are in `law.guards`.
 """
 
 from dataclasses import dataclass, replace
@@ -64,10 +65,11 @@ class Camera:
 
 @dataclass(frozen=True)
 class Finding:
-    """An offence that readings show; at most one for each rule, even if the speed exceeds several
-    brackets.
+    """An offence that readings show. There is at most one for each rule: for speeding it is that of
+    the speed bracket in which the excess lies.
 
-    `tolerance_kmh` was subtracted from the measured speed.
+    `over_kmh` is the excess over the speed limit, after `tolerance_kmh` was subtracted; both are
+    None where the rule is not about speed.
     """
 
     rule: Rule
@@ -77,8 +79,8 @@ class Finding:
 
 
 def offence_of(code: str, articles: Articles) -> Offence:
-    """Return the offence with this code under this edition of the articles. Its article is ""
-    where the edition does not contain the code."""
+    """Return the offence with this code under this edition of the articles. Its `article` is "" if
+    the edition has no article for the code."""
     article = articles.by_code.get(code)
     return Offence(code, article.article if article else "", articles.version, articles.sha256)
 
@@ -86,8 +88,8 @@ def offence_of(code: str, articles: Articles) -> Offence:
 def findings(
     readings: Readings, camera: Camera, articles: Articles, guards: Guards
 ) -> list[Finding]:
-    """Return all offences that the readings show, including those that a camera of this kind may
-    not detect."""
+    """Return all offences that the readings show, even those that a camera of this kind is not
+    approved to detect."""
     found = [_speeding(readings, camera, articles, guards), _red_light(readings, articles)]
     return [finding for finding in found if finding is not None]
 
@@ -102,7 +104,10 @@ def hold_of(
     articles: Articles,
     guards: Guards,
 ) -> Hold:
-    """Return the most serious reason against an automatic prescription, or Hold.NONE."""
+    """Return the reason why the violation must not be confirmed, or Hold.NONE.
+
+    If there are several reasons, the device comes first, then the measurement, then the plate.
+    """
     return (
         _device_hold(readings, arrived_at, camera, guards)
         or _hold(guards.readings.why_held(finding.rule, measured(readings)))
@@ -111,8 +116,8 @@ def hold_of(
 
 
 def caution_of(plate: Plate, articles: Articles, *, doubtful: bool) -> Caution:
-    """Return the caution for the officer. `doubtful` means that the plate was read during a
-    degradation."""
+    """Return the caution that the officer gets for this plate, or Caution.NONE. `doubtful` means
+    that it was read while plate reading was unreliable (a degradation)."""
     if doubtful:
         return Caution.READ_WHILE_DEGRADED
     return Caution.NONE if plate.is_sure(articles.plates.sure_from) else Caution.PLATE_NOT_SURE

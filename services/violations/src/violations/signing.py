@@ -34,7 +34,8 @@ PEM_BYTES_MAX = 16 * 1024
 def canonical_decision(
     violation: Violation, verdict: Verdict, *, officer: str, reason: str
 ) -> bytes:
-    """Return the RFC 8785 JSON of the decision and of the violation's current content."""
+    """Return the bytes that the officer signs: RFC 8785 JSON of the decision and of the violation's
+    current content."""
     return rfc8785.dumps(
         _warnings(violation)
         | {
@@ -68,7 +69,8 @@ def canonical_decision(
 
 
 class OfficerAuthority:
-    """Verifies officers' signatures under the authorities that certify their signing keys."""
+    """Verifies officers' signatures. An officer's certificate must have been issued directly by one
+    of the given certificate authorities."""
 
     def __init__(self, authorities: list[x509.Certificate]) -> None:
         self._authorities = authorities
@@ -80,8 +82,11 @@ class OfficerAuthority:
     def verify(
         self, *, officer: str, canonical: bytes, signature: bytes, pem: bytes, now: datetime
     ) -> None:
-        """Verify the certificate, its officer and the signature. Raises CertificateNotTrusted,
-        CertificateOfOtherOfficer or SignatureWrong."""
+        """Verify that the certificate `pem` is trusted at `now` and issued to `officer`, and that
+        `signature` is a signature of `canonical` with its key.
+
+        Raises CertificateNotTrusted, CertificateOfOtherOfficer or SignatureWrong.
+        """
         certificate = _read(pem)
         if not any(_issued(certificate, authority, now) for authority in self._authorities):
             raise CertificateNotTrusted

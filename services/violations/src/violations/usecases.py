@@ -28,7 +28,8 @@ CANONICAL_BYTES_MAX = 64 * 1024
 
 
 class Desk:
-    """The use cases of officers, who read, confirm and reject, and of supervisors, who annul."""
+    """What officers can do: list, read, confirm and reject violations; supervisors can annul
+    them."""
 
     def __init__(
         self,
@@ -65,7 +66,8 @@ class Desk:
     async def prepare(
         self, violation_id: UUID, verdict: Verdict, *, reason: str, version: int, caller: Caller
     ) -> bytes:
-        """Return the canonical bytes that the officer signs; nothing but an audit entry is stored.
+        """Return the canonical bytes of a decision, which the officer has to sign. Only an audit
+        entry is stored.
 
         `version` is the version that the officer was shown; 0 is not compared. Raises
         ReasonRequired, ViolationNotFound, ViolationChangedMeanwhile or a refusal of
@@ -98,10 +100,12 @@ class Desk:
         certificate: bytes,
         caller: Caller,
     ) -> Violation:
-        """Confirm or reject as prepared and signed; a repeated `decision_id` returns the violation.
+        """Confirm or reject a violation, and return it. `canonical` is the result of `prepare`, and
+        `signature` the officer's signature of it. A repeated call with the same `decision_id` and
+        `canonical` changes nothing.
 
-        Raises IdReused, ViolationNotFound, ReasonRequired, DecisionNotPrepared, or a refusal of
-        `OfficerAuthority.verify` or `Violation.next_state`.
+        Raises DecisionNotPrepared if the violation has changed since, IdReused, ViolationNotFound,
+        ReasonRequired, or a refusal of `OfficerAuthority.verify` or `Violation.next_state`.
         """
         officer, now = officer_of(caller), self._clock()
         content = b"\n".join((verdict.value.encode(), violation_id.bytes, canonical))
@@ -128,8 +132,11 @@ class Desk:
     async def annul(
         self, violation_id: UUID, decision_id: UUID, *, reason: str, version: int, caller: Caller
     ) -> Violation:
-        """Annul a confirmed violation. `version` and refusals are those of `prepare`; also
-        raises IdReused."""
+        """Annul a confirmed violation, and return it. A repeated call with the same `decision_id`
+        and reason changes nothing.
+
+        `version` is as in `prepare`. Raises the same refusals, and IdReused.
+        """
         required, now = required_reason(Verdict.ANNUL, reason), self._clock()
         content = b"\n".join((b"ANNUL", violation_id.bytes, required.encode()))
         async with self._openings.begin(violation_id, caller) as tx:

@@ -92,8 +92,8 @@ class Holding:
 async def put_stream(
     tx: Tx, camera_id: UUID, region: str, *, address: bytes, frames_per_second: float
 ) -> Stream:
-    """Store a camera's stream, not yet held; the holder of a replaced stream loses its lease.
-    `address` is encrypted."""
+    """Store a camera's stream, or replace it, and return it. A worker that watches the replaced
+    stream loses its lease. `address` is the encrypted RTSP address."""
     fresh: dict[str, Any] = {
         "region": region,
         "address": address,
@@ -124,9 +124,10 @@ async def remove_stream(tx: Tx, camera_id: UUID) -> bool:
 
 
 async def move_stream(tx: Tx, camera_id: UUID, region: str) -> bool:
-    """Move a stream to its camera's region; return False if there is nothing to move.
+    """Move a camera's stream to the camera's new region. Returns False if there is no such stream
+    or it is in that region already.
 
-    The holder loses its lease; the next holder continues the stream in the new region.
+    The worker that watches the stream loses its lease; the next one continues the stream.
     """
     moved = await tx.execute(
         update(streams)
@@ -137,7 +138,9 @@ async def move_stream(tx: Tx, camera_id: UUID, region: str) -> bool:
 
 
 async def list_streams(tx: Tx, region: str, *, size: int, after: UUID | None) -> list[Stream]:
-    """The streams ordered by camera id; row-level security omits those the caller may not see."""
+    """Return at most `size` streams of a region ("" for all regions), ordered by camera id. `after`
+    is the last camera id of the previous page. Row-level security omits streams that the caller may
+    not see."""
     query = _select().order_by(streams.c.camera_id).limit(size)
     if region:
         query = query.where(streams.c.region == region)
@@ -147,13 +150,14 @@ async def list_streams(tx: Tx, region: str, *, size: int, after: UUID | None) ->
 
 
 async def hold(tx: Tx, worker: str, *, leaving: Sequence[UUID], steady: bool) -> Holding:
-    """Record that a worker is alive, extend its leases, and take free streams up to its share.
+    """Record that a worker is alive, extend its leases, and lease free streams to it up to its
+    fair share. Raises ClockUnsure if the database's clock differs from this process's clock.
 
-    Slots without a holder get their outcome when the stream is taken, by the database's clock;
-    raises ClockUnsure if that clock differs from ours. Streams in `leaving` do not count as held.
+    Frames that were due while a stream had no worker are counted as NO_WORKER. Streams in
+    `leaving`, which the worker is about to give back, do not count towards its share.
 
-    A worker that is not `steady` takes no expired leases: after an outage of the database all
-    leases have expired, and their holders are about to renew them.
+    A worker that is not `steady` takes no streams with expired leases: after an outage of the
+    database all leases have expired, and the workers that hold them are about to renew them.
     """
     await _show_life(tx, worker)
     mine = streams.c.worker == worker
@@ -213,9 +217,10 @@ async def _take(tx: Tx, worker: str, most: int, steady: bool) -> list[Stream]:
 
 
 async def advance(tx: Tx, steps: Sequence[Advance]) -> set[UUID]:
-    """Write the outcomes of slots of several streams; return the cameras whose step was written.
+    """Store one step (`Advance`) for each of several streams; return the ids of the cameras whose
+    step was stored.
 
-    Any other step was written before, or its lease is lost; `progress` tells which.
+    Any other step was stored before, or the worker has lost the lease; `progress` tells which.
     """
     if not steps:
         return set()
@@ -259,7 +264,8 @@ async def advance(tx: Tx, steps: Sequence[Advance]) -> set[UUID]:
 
 
 async def progress(tx: Tx, cameras: Sequence[UUID]) -> dict[UUID, tuple[int, int]]:
-    """The generation and `accounted_until` of each stream that still exists."""
+    """Return the lease generation of each stream and its first slot (due frame) without an outcome,
+    by camera id. Streams that no longer exist are left out."""
     found = await tx.execute(
         select(streams.c.camera_id, streams.c.generation, streams.c.accounted_until).where(
             streams.c.camera_id.in_(cameras)

@@ -55,8 +55,10 @@ class StreamsDesk:
     async def page(
         self, region: str, *, after: UUID | None, size: int, caller: Caller
     ) -> list[Stream]:
-        """A page of the region's streams that the caller may see ("": of all regions), ordered by
-        camera id; `after` is the last camera id of the previous page."""
+        """Return at most `size` streams of `region` ("" for all regions) that the caller may see.
+
+        They are ordered by camera id; `after` is the last camera id of the previous page.
+        """
         async with self._db.begin(caller.scope) as tx:
             return await storage.list_streams(tx, region, size=size, after=after)
 
@@ -66,12 +68,14 @@ class StreamsDesk:
 
 
 def seal_address(keyring: Keyring, camera_id: UUID, address: str) -> bytes:
-    """An RTSP address, which may contain a password, encrypted and bound to its camera."""
+    """Return an RTSP address, which may contain a password, in encrypted form. It can be decrypted
+    only for the same camera."""
     return keyring.own_key(KEY_CLASS).seal(address, _place(camera_id))
 
 
 def open_address(keyring: Keyring, stream: Stream) -> str:
-    """The decrypted address of a stream. Raises cryptography's InvalidTag for another key."""
+    """Return the decrypted RTSP address of a stream. Raises cryptography's InvalidTag if it was
+    encrypted with another key or for another camera."""
     key = keyring.own_key(KEY_CLASS)
     return key.open_text(stream.address_sealed, _place(stream.camera_id))
 

@@ -1,7 +1,9 @@
-"""One watched stream: its frames pass in order through the motion gate and the models.
+"""Watches one stream: its frames pass in order through the motion gate, which skips pictures
+without change, and then through the models.
 
-It stores nothing: outcomes of slots are collected in `slots`, results in `pending`, and the worker
-takes both together.
+Nothing is stored here. A stream is divided into slots, one for each frame that is due; their
+outcomes are collected in `slots` and the results of inference in `pending`. The worker stores both
+in one transaction.
 """
 
 import asyncio
@@ -32,8 +34,8 @@ log = logging.getLogger(__name__)
 
 
 class StreamWatch:
-    """Watches one stream in this instance of the service: `run` decides for each frame whether it
-    needs inference, runs it, and ends only when cancelled."""
+    """Watches one stream. `run` decides for each frame whether inference is needed, and performs it
+    if so; it ends only when cancelled."""
 
     def __init__(
         self,
@@ -90,16 +92,19 @@ class StreamWatch:
             self._reader.stop()
 
     def close_missed(self) -> None:
-        """Give the slots that passed without a frame their outcome, by the stream's state; nothing
-        is done while a frame waits or is processed."""
+        """Record an outcome for every past slot without a processed frame: STALE if a frame came
+        but was replaced by a newer one, else the reason why none came, such as STREAM_AWAY.
+
+        Does nothing while a frame waits or is processed.
+        """
         if self._busy or self._newest is not None:
             return
         self.slots.skip_to(self._slot(self._clock() - LATE_SECONDS), self._missing)
 
     @asynccontextmanager
     async def slot_in(self, pool: InferencePool) -> AsyncIterator[None]:
-        """Hold an inference slot for the block. Raises Shed if none is free by the frame's deadline
-        (one second; half a second if nothing moved)."""
+        """Occupy one of the pool's inference slots for the duration of the block. Raises Shed if
+        none becomes free within a second, or half a second if nothing moved in the picture."""
         urgency, within = self.urgency, LOOK_WITHIN_SECONDS
         if self._need is Need.AGAIN:
             urgency, within = Urgency.LOW, LOOK_AGAIN_WITHIN_SECONDS
@@ -162,7 +167,8 @@ class StreamWatch:
         return True
 
     def keep(self, results: list[PendingResult]) -> None:
-        """Add results, which the worker stores with its next step."""
+        """Add results to `pending`, from which the worker stores them. Frames without any event
+        are left out."""
         self.pending += [pending for pending in results if not pending.is_passing]
 
     def _wants(self, at: float) -> bool:

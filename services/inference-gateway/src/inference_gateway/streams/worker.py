@@ -1,8 +1,10 @@
-"""One worker of those that share the streams: leases, watches, and the account of frames.
+"""A worker: watches a share of all streams, each under a lease. One runs in each instance of the
+service.
 
-Two loops run every second: one renews leases and takes or gives back streams, the other commits
-outcomes and facts. While the database is unavailable, watching continues within bounds; afterwards
-a worker continues the streams whose lease it still holds and drops the others.
+Two loops run every second: one renews leases and takes or gives back streams, the other stores
+the outcomes of frames and the events found. While the database is unavailable, watching continues
+until too many results wait. Afterwards the worker keeps the streams whose lease it still holds and
+drops the others.
 """
 
 import asyncio
@@ -56,8 +58,8 @@ log = logging.getLogger(__name__)
 
 
 class Worker:
-    """Watches this instance's share of all streams: call `run`, which never returns and gives the
-    leases of its streams back when cancelled."""
+    """Watches this instance's share of all streams. `run` never returns; when it is cancelled, it
+    stores the last results and ends the worker's leases."""
 
     def __init__(
         self,
@@ -85,7 +87,7 @@ class Worker:
 
     @property
     def is_steady(self) -> bool:
-        """Whether renewing leases has succeeded without a break for the duration of a lease."""
+        """Whether no renewal of the leases has failed for at least the duration of a lease."""
         return time.monotonic() - self._steady_since >= storage.LEASE.total_seconds()
 
     async def run(self) -> None:

@@ -1,4 +1,7 @@
-"""The face-search result of a frame, and storing its candidates; implements `FaceFindings`."""
+"""The result of the face search in one frame, and the storage of the candidates that it found.
+
+`MatchedFaces` implements the protocol `FaceFindings` of `search.py`.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -20,7 +23,7 @@ from inference_gateway.watchlists.search import StoredFaces
 
 @dataclass(frozen=True)
 class Found:
-    """A candidate for the face with this index in the answer."""
+    """A candidate, and the index of its face among all detected faces of the frame."""
 
     face: int
     candidate: Candidate
@@ -28,8 +31,11 @@ class Found:
 
 @dataclass(frozen=True)
 class MatchedFaces:
-    """The faces of a frame that were searched for (`seen`), and the candidates among them
-    (`found`). `frame` holds the encoded picture if a candidate is new; `sealed` sets `evidence`.
+    """The result of the face search in one frame: the detected faces (`seen`) and the candidates
+    among them (`found`).
+
+    `frame` is the encoded picture if there is a new candidate, else empty. `sealed` stores the
+    picture, then empties `frame` and sets `evidence`.
     """
 
     clock: Clock

@@ -1,4 +1,5 @@
-"""Builds the published events of watch-lists; a candidate's event does not identify the entry."""
+"""Builds the events of watch-lists that are published. The event of a candidate (a face that
+resembles a watch-list entry) does not name the entry."""
 
 from audit_log.attempts import Attempt
 from chassis.clock import to_timestamp

@@ -1,8 +1,8 @@
-"""The templates of all entries in force, in memory, with exact search.
+"""Galleries of face templates (embeddings) in memory, one for each region, with exact search.
 
-Every template is compared, in half precision (256 bytes each instead of 512); `timing.py` measures
-the loss by rounding. Each region has a gallery; a camera's faces are searched for only in that of
-its region.
+A gallery has the templates of all watch-list entries in force in its region. A face is compared
+with every template in the gallery of the camera's region. Templates are in half precision (256
+bytes each instead of 512); `timing.py` measures how many matches are lost by rounding.
 """
 
 import threading
@@ -27,7 +27,7 @@ FREE: Final = 0x7B
 
 @dataclass(frozen=True, slots=True)
 class Near:
-    """An entry's number, and the L2 distance of its template."""
+    """A watch-list entry, by its number, and the L2 distance from its template to the face's."""
 
     number: int
     distance: float
@@ -55,7 +55,7 @@ class Shard:
         self._numbers = np.concatenate([self._numbers, numbers])
 
     def put(self, row: int, number: int, template: Floats) -> None:
-        """Write a template into a free row."""
+        """Write the template [128] of the entry with this number into a free row."""
         self._codes()[row] = template.astype(np.float16).view(np.uint8)
         self._numbers[row] = number
 
@@ -89,7 +89,8 @@ class Shard:
 
 
 class RegionGallery:
-    """The templates of all entries in force of one region. Methods block; one runs at a time."""
+    """The templates of all watch-list entries in force in one region. The methods that change or
+    search them block the calling thread, and may be called from several threads."""
 
     def __init__(self) -> None:
         self._shards: list[Shard] = []
@@ -128,8 +129,8 @@ class RegionGallery:
             self._remove(number)
 
     def search(self, queries: Floats, *, within: float) -> list[list[Near]]:
-        """For each query [n, 128] float32, the nearest entries within an L2 distance, nearest
-        first, at most MOST_NEAR.
+        """Return a list of entries for each of the float32 queries [n, 128]: those whose template
+        is at most the L2 distance `within` away, nearest first, at most MOST_NEAR.
         """
         with self._lock:
             found = [shard.search(queries) for shard in self._shards]

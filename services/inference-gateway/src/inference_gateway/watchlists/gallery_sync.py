@@ -1,8 +1,8 @@
 """Keeps the galleries of this process in sync with the watch-lists in the database.
 
-Any instance of the service may change the lists; each checks for a new version every second, and
-the instance that made a change reads at once. No face is searched for before the first complete
-read.
+Any instance of the service may change the watch-lists. Each instance checks once a second whether
+they have a new version; the instance that made a change reads it immediately. No face is searched
+for before the watch-lists have been read completely once.
 """
 
 import asyncio
@@ -55,18 +55,19 @@ class GallerySync:
             self._is_read = True
 
     def require_read(self) -> None:
-        """Raises ListsAway before the first complete read."""
+        """Raise ListsAway if the watch-lists have not been read completely yet."""
         if not self._is_read:
             raise ListsAway
 
     def is_searching(self, region: str) -> bool:
-        """Whether a region has any entry in force. Raises ListsAway."""
+        """Whether a region has any entry in force. Raises ListsAway if the watch-lists have not
+        been read yet."""
         self.require_read()
         return bool(len(self._regions.get(region, ())))
 
     async def search(self, region: str, queries: Floats, *, within: float) -> list[list[Near]]:
-        """As `RegionGallery.search` in the region's gallery. The queries are not stored. Raises
-        ListsAway."""
+        """Search the gallery of a region, as `RegionGallery.search` does. Raises ListsAway if the
+        watch-lists have not been read yet."""
         self.require_read()
         gallery = self._regions.get(region)
         if gallery is None:

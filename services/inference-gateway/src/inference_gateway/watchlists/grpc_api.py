@@ -153,8 +153,8 @@ class WatchlistsApi(watchlists_pb2_grpc.WatchlistsServicer):
 
 
 def read_asked(check: Checks, request: pb.RequestEntryRequest) -> Asked:
-    """Convert a request for an entry. Every wrong field is added to `check`; use the result only if
-    none was."""
+    """Convert a request for a watch-list entry. Wrong fields are added to `check`; if there are
+    any, the result must not be used."""
     entry_id = read_new_id(check, "entry_id", request.entry_id)
     check.that(bool(REGION.fullmatch(request.region)), "region", "must be as KZ-75")
     check.that(len(request.picture) > 0, "picture", "must hold a picture")

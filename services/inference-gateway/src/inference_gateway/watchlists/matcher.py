@@ -1,4 +1,4 @@
-"""The search for faces in the galleries; `search.py` defines its interface."""
+"""Searches the watch-lists for the faces in a picture; `search.py` defines the interface."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -30,7 +30,8 @@ from inference_gateway.watchlists.model import Candidate, closeness
 
 
 class FaceMatcher:
-    """Implements `FaceSearch`."""
+    """Detects the faces in a picture and compares them with the watch-list entries of the camera's
+    region. Implements the protocol `FaceSearch`."""
 
     def __init__(
         self,
@@ -138,16 +139,21 @@ class _Nearest:
 
 
 def verdict(entries: list[Near] | None) -> FaceVerdict:
-    """The verdict on a face before candidates are made, from the entries near it (None: the face
-    was not good enough to be compared): NO_MATCH only if it was compared and none is near."""
+    """Return NO_MATCH if the face was compared and no entry is near it, else UNKNOWN.
+
+    `entries` are the entries near the face, or None if it was not good enough to be compared. The
+    verdict CANDIDATE is set later, when the face becomes a candidate.
+    """
     if entries is None or entries:
         return FaceVerdict.UNKNOWN
     return FaceVerdict.NO_MATCH
 
 
 def nearest(near: list[list[Near] | None]) -> dict[int, _Nearest]:
-    """The nearest face for each entry number, if it is near enough to match; `near` has the entries
-    near each face (None: not compared)."""
+    """Return the nearest face for each entry number, if its distance is below MATCH_THRESHOLD.
+
+    `near` has a list for each face: the entries near it, or None if it was not compared.
+    """
     best: dict[int, _Nearest] = {}
     for face, entries in enumerate(near):
         for entry in entries or ():
@@ -161,7 +167,8 @@ def nearest(near: list[list[Near] | None]) -> dict[int, _Nearest]:
 
 @asynccontextmanager
 async def models_away_by_name() -> AsyncIterator[None]:
-    """Raise one ModelsAway in place of the exception group that concurrent inferences raise."""
+    """Context manager: raises one ModelsAway if the block raises an exception group of ModelsAway,
+    as inferences do that run concurrently."""
     try:
         yield
     except* ModelsAway as group:

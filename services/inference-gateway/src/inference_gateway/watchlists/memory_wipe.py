@@ -1,10 +1,10 @@
-"""Checks whether this process overwrites freed memory.
+"""Checks whether freed memory is overwritten in this process.
 
-A compared template is overwritten here, but the buffers that it passed through belong to TLS, gRPC,
-protobuf and Python. The allocator can overwrite what they free:
-`GLIBC_TUNABLES=glibc.malloc.perturb=165:glibc.malloc.tcache_count=0`. `tartip up` sets this; the
-check reports a process started without it. Python itself keeps blocks of up to 512 bytes; a
-template has 512 bytes plus its object, so none is in such a block.
+This service overwrites face templates after comparison, but copies remain in buffers of TLS, gRPC,
+protobuf and Python. The C library overwrites these buffers when they are freed, if the process was
+started with `GLIBC_TUNABLES=glibc.malloc.perturb=165:glibc.malloc.tcache_count=0`, as `tartip up`
+does. Only memory blocks of up to 512 bytes are managed by Python itself and not overwritten. A
+template needs 512 bytes plus an object header, so it is never in such a block.
 """
 
 import ctypes
@@ -24,7 +24,8 @@ def warn_unless_erasing() -> None:
 
 
 def erases_what_is_freed() -> bool:
-    """Whether freed memory is overwritten, by a test that frees objects and reads their memory."""
+    """Return whether freed memory is overwritten. Tests it: frees objects, then reads the memory
+    that they occupied."""
     return not any(_stays(size) for size in SIZES)
 
 

@@ -1,7 +1,8 @@
-"""Entries of the watch-lists, candidates and their reviews, and their rules. Pure.
+"""Watch-list entries, candidates and reviews, and their rules. Pure: no clock, no storage.
 
-Nobody decides alone: a second person puts an entry in force, and two people who did not request the
-entry make a candidate a lead. Moments and ids are passed in.
+An entry is a person who is searched for by face. A candidate is a face in a camera's picture that
+resembles an entry. No officer decides alone: an entry needs the approval of a second officer, and a
+candidate becomes a lead only if two officers other than the entry's requester confirm it.
 """
 
 from dataclasses import dataclass, replace
@@ -84,7 +85,8 @@ class ReviewedAlready(Refusal):
 
 
 class ListsAway(Refusal):
-    """The refusal of a frame while the watch-lists are not loaded, as no face may go unsearched."""
+    """The refusal of a frame while the watch-lists are not loaded: its faces could not be compared
+    with them."""
 
     kind = Kind.UNAVAILABLE
     code = "WATCH_LISTS_AWAY"
@@ -121,7 +123,8 @@ class Asked:
 
     @property
     def content(self) -> bytes:
-        """The canonical bytes that a request with the same id must repeat."""
+        """The content of the request as canonical JSON (RFC 8785), without its id. A request with
+        an id that was used before must have the same content."""
         return rfc8785.dumps(
             {
                 "region": self.region,
@@ -136,7 +139,8 @@ class Asked:
 
 @dataclass(frozen=True)
 class Entry:
-    """A person who is searched for. Only the case file knows the person's identity."""
+    """A watch-list entry: a person who is searched for by face. The person's identity is not
+    stored; it is in the case file with this case number."""
 
     entry_id: UUID
     region: str
@@ -151,7 +155,10 @@ class Entry:
     approved_at: datetime | None = None
 
     def approve(self, officer: str, now: datetime) -> "Entry":
-        """The entry, put in force if it is not yet. Raises ApproverIsRequester or EntryClosed."""
+        """Return the entry in force, approved by `officer`; unchanged if it is already in force.
+
+        Raises ApproverIsRequester, or EntryClosed if the entry is closed or has expired.
+        """
         if officer == self.requested_by:
             raise ApproverIsRequester
         if self.state in CLOSED or now >= self.expires_at:
@@ -161,17 +168,16 @@ class Entry:
         return replace(self, state=EntryState.IN_FORCE, approved_by=officer, approved_at=now)
 
     def is_in_force(self, now: datetime) -> bool:
-        """Whether the entry is searched for; never from `expires_at` on, even if it is not closed
-        yet.
-        """
+        """Whether the entry is approved, not closed, and not past `expires_at`."""
         return self.state is EntryState.IN_FORCE and now < self.expires_at
 
     def withdraw(self) -> "Entry":
-        """The withdrawn entry; a closed entry is returned unchanged."""
+        """Return the entry in state WITHDRAWN; an entry that is already closed is unchanged."""
         return self if self.state in CLOSED else replace(self, state=EntryState.WITHDRAWN)
 
     def expire(self, now: datetime) -> "Entry":
-        """The expired entry; unchanged if it is closed or not past `expires_at`."""
+        """Return the entry in state EXPIRED; unchanged if already closed or not past
+        `expires_at`."""
         if self.state in CLOSED or now < self.expires_at:
             return self
         return replace(self, state=EntryState.EXPIRED)
@@ -198,7 +204,8 @@ class Review:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A face that a camera saw near an entry; `closeness` is the similarity, 0 to 1."""
+    """A face in a camera's picture that resembles a watch-list entry; `closeness` is the
+    similarity, from 0 to 1."""
 
     candidate_id: UUID
     entry_id: UUID
@@ -213,10 +220,11 @@ class Candidate:
     reviews: tuple[Review, ...] = ()
 
     def review(self, review: Review, *, entry: Entry) -> "Candidate":
-        """The candidate with one more review and the state that results from all its reviews;
-        `entry` is the entry to which the candidate was found near.
+        """Return the candidate with this review added, and with the state that results: DISMISSED
+        after OTHER_PERSON, LEAD after the second SAME_PERSON, else OPEN.
 
-        Raises ReviewerIsRequester, EntryNotInForce, CandidateDecided or ReviewedAlready.
+        `entry` is the entry that the candidate resembles. Raises ReviewerIsRequester,
+        EntryNotInForce, CandidateDecided or ReviewedAlready.
         """
         if review.reviewer == entry.requested_by:
             raise ReviewerIsRequester
@@ -239,12 +247,14 @@ def _decided(reviews: tuple[Review, ...]) -> CandidateState:
 
 
 def closeness(distance: float) -> float:
-    """The similarity of two templates by their L2 distance: 1 at 0, 0 from 1 on."""
+    """Return the similarity (0 to 1) of two templates at this L2 distance: 1 minus the distance,
+    but never below 0."""
     return max(0.0, 1.0 - distance)
 
 
 def check_asked(check: Checks, asked: Asked, now: datetime) -> None:
-    """Add every wrong field of a request to `check`, except a lack of rights to its region."""
+    """Add every wrong field of a request to `check`. Whether the caller may act for the region is
+    not checked here."""
     check.that(asked.basis is not None, "basis", "must name the lawful ground of the search")
     _check_text(check, asked.case_number, "case_number", CASE_NUMBER)
     _check_text(check, asked.purpose, "purpose", PURPOSE)

@@ -1,8 +1,9 @@
-"""The interface of the face search among the entries in force for the camera's region.
+"""The interface of the face search, which compares the faces in a frame with the watch-list entries
+in force in the camera's region.
 
-`FaceFindings.keep` stores candidates, in the transaction of their frame. Of any other face the
-answer has a box and nothing else is stored: its template is overwritten after comparison. No face
-is compared if the region has no entries.
+`FaceFindings.keep` stores the candidates (faces that resemble an entry) in the transaction that
+stores the frame. Of other faces nothing is stored: the answer to the frame has their boxes, and
+their templates are overwritten after comparison. If the region has no entries, no face is compared.
 """
 
 from collections.abc import Callable
@@ -20,7 +21,8 @@ from inference_gateway.frames.model import SeenFace
 
 @dataclass(frozen=True)
 class StoredFaces:
-    """The faces for the answer to a frame, and the candidates' events, already emitted."""
+    """The faces for the answer to a frame, and the events of its new candidates, which have already
+    been emitted."""
 
     faces: tuple[SeenFace, ...]
     events: tuple[OutboundEvent, ...]
@@ -31,12 +33,15 @@ class FaceFindings(Protocol):
 
     @property
     def faces(self) -> tuple[SeenFace, ...]:
-        """The faces for an answer about a frame that is not stored."""
+        """The faces for the answer to a frame that is not stored; for a stored frame they are in
+        the result of `keep`."""
 
     async def sealed(self) -> "FaceFindings":
-        """The findings with the frame of a new candidate stored as evidence, if there is one.
+        """Store the frame as evidence if it shows a new candidate, and return the findings with a
+        reference to the evidence.
 
-        Call it after the inference slot, before `keep`. After EvidenceAway it may be called again.
+        Call it before `keep`, after the inference slot is free again. It raises EvidenceAway if the
+        evidence cannot be stored now, and may then be repeated.
         """
 
     @property
@@ -65,9 +70,10 @@ class FaceSearch(Protocol):
         content: Callable[[], bytes],
         fingerprint: str,
     ) -> FaceFindings:
-        """Detect and search the faces of a BGR picture; raises ModelsAway or ListsAway.
+        """Detect the faces in a BGR picture and compare them with the entries of the camera's
+        region. Raises ModelsAway or ListsAway.
 
-        `content` returns the frame as JPEG, PNG or WebP; it is called in a thread, only if there is
-        a new candidate. `fingerprint` is that of the models used. Call it within an inference slot,
-        outside any transaction.
+        `content` returns the frame as JPEG, PNG or WebP; it is called in a thread, and only if
+        there is a new candidate. `fingerprint` identifies the models, for the candidates' records.
+        Call this method within an inference slot, outside any transaction.
         """

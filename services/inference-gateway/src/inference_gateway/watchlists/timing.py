@@ -1,9 +1,11 @@
-"""Times the gallery's search beside the same search in plain floats, and says what was missed.
+"""Measures the face search of a gallery, and compares it in time, memory and results with a
+brute-force search in float32. Prints JSON.
 
     python -m inference_gateway.watchlists.timing [--templates 1000000]
 
-Templates are drawn: no collection of a million real ones may exist here. Half of the queries are
-near somebody, half are strangers, for whom the nearest of a million is the hardest to name.
+The face templates are random, because a collection of a million real ones must not exist here. Half
+of the queries are near a template of the gallery, the other half are of strangers. For strangers
+the nearest template is the hardest to find.
 """
 
 import argparse
@@ -33,8 +35,12 @@ EVERYBODY: Final = 10.0
 
 @dataclass(frozen=True)
 class SearchTiming:
-    """The times (ms) and memory (MiB) of the gallery's search, and of the bare search in floats.
-    `recall` is the share of queries whose nearest entry was found."""
+    """Times in milliseconds and memory in MiB of the gallery's search and (`bare_…`) of the
+    brute-force search in float32.
+
+    `recall` is the share of queries for which both found the same nearest entry, `recall_of_known`
+    the same share of the queries that are near a template.
+    """
 
     templates: int
     median_ms: float
@@ -51,7 +57,8 @@ class SearchTiming:
 
 
 def bench_search(*, templates: int = TEMPLATES, queries: int = QUERIES) -> SearchTiming:
-    """Measure the search; takes a minute or two and 1.5 GiB. One thread, one query at a time."""
+    """Measure both searches with random templates. By default this takes a minute or two and
+    1.5 GiB of memory. The gallery is searched on one thread, one query at a time."""
     one_thread()
     rng = np.random.default_rng(7)
     known = drawn(rng, templates)
@@ -83,9 +90,10 @@ def bench_search(*, templates: int = TEMPLATES, queries: int = QUERIES) -> Searc
 
 
 def bare(known: Floats, asked: Floats) -> tuple[list[float], npt.NDArray[np.int64], Floats]:
-    """Brute-force search by matrix product: times in ms, indexes and distances of the nearest.
+    """Search `known` [n, 128] for the template nearest to each query in `asked` by brute force.
 
-    The first TIMED queries are timed one by one; the result comes from larger products.
+    Returns the times in milliseconds of the first TIMED queries, searched one by one, and for all
+    queries the indexes of the nearest templates and the L2 distances to them.
     """
     lengths = np.einsum("ij,ij->i", known, known)
     times = []
@@ -123,7 +131,8 @@ def drawn(rng: np.random.Generator, count: int) -> Floats:
 
 
 def near_to(rng: np.random.Generator, known: Floats, count: int) -> Floats:
-    """Random templates near those of `count` random people of `known`."""
+    """Return `count` random templates, each at the distance SAME_PERSON_APART from a random
+    template of `known`."""
     away = rng.standard_normal((count, TEMPLATE_LENGTH), np.float32)
     away *= SAME_PERSON_APART / np.linalg.norm(away, axis=1, keepdims=True)
     return known[rng.integers(0, len(known), count)] + away

@@ -1,7 +1,7 @@
-"""The decisions of watch-list officers, each in one transaction with its audit entry.
+"""What watch-list officers can do, each action in one transaction with its audit entry.
 
-The picture of an entry is dropped once its template is computed; the template is encrypted with a
-key of its own, which is destroyed when the entry is closed.
+The picture in a request for an entry is not stored, only the face template computed from it. Each
+template is encrypted with its own key, which is destroyed when the entry is closed.
 """
 
 import asyncio
@@ -72,16 +72,18 @@ class WatchlistDesk:
         self._attempts = Attempts(db, clock, access_refused)
 
     def check(self, check: Checks, asked: Asked, caller: Caller) -> None:
-        """Check a request for an entry, without its picture; add every wrong field to `check`."""
+        """Check all fields of a request for an entry but the picture, and that the caller may act
+        for its region. Adds every wrong field to `check`."""
         check_asked(check, asked, self._clock())
         check.that(
             caller.scope.sees(asked.region), "region", "must be a region that you may act for"
         )
 
     async def request(self, asked: Asked, picture: bytes, caller: Caller) -> Entry:
-        """Add an entry that awaits approval; `asked` must have passed `check`. Idempotent.
+        """Store a new entry, which awaits approval by a second officer. Idempotent; `asked` must
+        have passed `check`.
 
-        Raises IdReused, the refusals of pictures, NoFace, SeveralFaces or FaceTooPoor.
+        Raises IdReused, NoFace, SeveralFaces, FaceTooPoor, or a refusal of `open_picture`.
         """
         answered = await self._answered(asked, caller)
         if answered is not None:
@@ -94,7 +96,7 @@ class WatchlistDesk:
             forget(template)
 
     async def approve(self, entry_id: UUID, caller: Caller) -> Entry:
-        """Put an entry in force, as its second officer.
+        """Put an entry in force; the caller must be another officer than its requester.
 
         Raises EntryNotFound, ApproverIsRequester or EntryClosed.
         """
@@ -108,9 +110,10 @@ class WatchlistDesk:
         return approved
 
     async def withdraw(self, entry_id: UUID, reason: str, caller: Caller) -> Entry:
-        """Close an entry, destroy its template's key and dismiss its unreviewed candidates.
+        """Withdraw an entry: close it, destroy the key to its template and dismiss its open
+        candidates. An entry that is already closed stays unchanged.
 
-        A closed entry stays unchanged. Raises EntryNotFound.
+        Raises EntryNotFound.
         """
         async with self._opening_entry(entry_id, caller) as tx:
             entry = await storage.entry(tx, entry_id, for_update=True)
@@ -125,7 +128,8 @@ class WatchlistDesk:
     async def entries(
         self, state: EntryState | None, *, after: UUID | None, size: int, caller: Caller
     ) -> list[Entry]:
-        """A page of the entries of the caller's regions, ordered by id; every read is audited."""
+        """Return at most `size` entries of the caller's regions, ordered by id; `state` None means
+        any. `after` is the last id of the previous page. Each returned entry is audited."""
         async with self._db.begin(caller.scope) as tx:
             page = await storage.entries_page(tx, state, after=after, size=size)
             for entry in page:
@@ -141,7 +145,11 @@ class WatchlistDesk:
         size: int,
         caller: Caller,
     ) -> list[Candidate]:
-        """A page of the candidates of the caller's regions, newest first; every read is audited."""
+        """Return at most `size` candidates of the caller's regions, newest first, of this entry and
+        state (None: of any). `before` is the last id of the previous page.
+
+        Each returned candidate is audited.
+        """
         async with self._db.begin(caller.scope) as tx:
             page = await storage.candidates_page(
                 tx, entry_id=entry_id, state=state, before=before, size=size
@@ -151,7 +159,8 @@ class WatchlistDesk:
         return page
 
     async def open_evidence(self, candidate_id: UUID, caller: Caller) -> ShownEvidence:
-        """The shown form of a candidate's frame; its audit entry is committed first.
+        """Return a candidate's frame in the form that officers are shown. The audit entry is
+        committed before the frame is returned.
 
         Raises CandidateNotFound, EvidenceNotFound or EvidenceNotShowable.
         """
@@ -169,9 +178,10 @@ class WatchlistDesk:
     async def review(
         self, candidate_id: UUID, verdict: Verdict, reason: str, caller: Caller
     ) -> Candidate:
-        """Add an officer's verdict: two of SAME_PERSON make a lead, one of OTHER_PERSON dismisses.
+        """Add the caller's verdict on a candidate and return the candidate. A second SAME_PERSON
+        makes it a lead, one OTHER_PERSON dismisses it.
 
-        Raises CandidateNotFound, and the refusals of `Candidate.review`.
+        Raises CandidateNotFound, or a refusal of `Candidate.review`.
         """
         async with self._opening_candidate(candidate_id, caller) as tx:
             one, entry = await storage.candidate_for_review(tx, candidate_id)
@@ -225,8 +235,8 @@ class WatchlistDesk:
                 await asyncio.sleep(SWEEP_SECONDS)
 
     async def sweep(self, lease: Lease) -> int:
-        """Expire entries, dismiss unreviewed candidates and delete evidence that is due; return how
-        many entries and candidates were treated."""
+        """Close expired entries, dismiss candidates that were not decided in time, and delete
+        evidence that is due for deletion. Returns the number of such entries and candidates."""
         taken = 0
         while swept := await self._sweep_once(lease):
             taken += swept

@@ -1,4 +1,4 @@
-"""Composes the watch-lists and connects them to the service."""
+"""Builds the parts of the watch-lists and adds them to the service."""
 
 from chassis.pages import Pages
 from host.runtime import Chassis
@@ -23,7 +23,8 @@ def join(
     pool: InferencePool,
     evidence_store: EvidenceStore,
 ) -> FaceSearch:
-    """Serve `Watchlists`, start its loops, and return the face search for frames."""
+    """Add the gRPC service `Watchlists` and its background loops to the chassis. Returns the search
+    for faces in frames."""
     warn_unless_erasing()
     detector, lists = FaceDetector(models), GallerySync(chassis.db)
     desk = WatchlistDesk(chassis.db, lists, pool, detector, chassis.clock, evidence_store)

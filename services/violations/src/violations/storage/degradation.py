@@ -12,7 +12,8 @@ from violations.storage.tables import degradations, reads, violations
 
 
 async def lock_shared(tx: Tx) -> None:
-    """Prevent degradations from beginning or ending until this transaction ends."""
+    """Keep other transactions from storing the begin or end of a degradation until this transaction
+    ends, by a shared lock."""
     await tx.execute(text("SELECT pg_advisory_xact_lock_shared(hashtextextended('pauses', 2))"))
 
 
@@ -74,10 +75,10 @@ _HELD = reads.c.held_by.is_not(None) & reads.c.outcome.is_(None)
 
 
 async def caution_since(tx: Tx, since: datetime, caution: Caution) -> int:
-    """Set the caution on undecided violations that devices recorded at or after `since`, and return
-    their number.
+    """Set a caution on violations in review that were detected by devices at or after `since`, and
+    return their number.
 
-    Their versions rise, which invalidates decisions that were prepared before.
+    They get a new version, so that decisions prepared before are refused.
     """
     changed = await tx.execute(
         update(violations)

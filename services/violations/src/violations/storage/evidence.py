@@ -1,5 +1,5 @@
-"""The assignment of evidence to violations: each file belongs permanently to exactly one
-violation."""
+"""Stores which evidence belongs to which violation. Each picture or film, known by its SHA-256,
+belongs permanently to at most one violation."""
 
 from collections.abc import Collection
 from uuid import UUID
@@ -12,9 +12,10 @@ from violations.storage.tables import evidence_uses
 
 
 async def uses_of(tx: Tx, hashes: Collection[str]) -> dict[str, UUID]:
-    """Return the violation id for each of these SHA-256 (hex) that is assigned to a violation.
+    """Return the id of the violation to which each of these SHA-256 (hex) is assigned; hashes that
+    are not assigned are left out.
 
-    Locks all the hashes, so that no concurrent transaction assigns any of them before this
+    Locks all the hashes, so that no concurrent transaction can assign any of them before this
     transaction ends.
     """
     for sha256 in sorted(set(hashes)):
@@ -26,7 +27,8 @@ async def uses_of(tx: Tx, hashes: Collection[str]) -> dict[str, UUID]:
 
 
 async def use(tx: Tx, violation_id: UUID, hashes: Collection[str]) -> None:
-    """Assign evidence to the violation. No hash may be assigned yet: call `uses_of` first."""
+    """Assign evidence, by its SHA-256 (hex), to a violation. None of the hashes may be assigned
+    already: call `uses_of` first, which also locks them."""
     rows = [{"sha256": sha256, "violation_id": violation_id} for sha256 in sorted(set(hashes))]
     if rows:
         await tx.execute(insert(evidence_uses).values(rows))

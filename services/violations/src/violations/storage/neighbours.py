@@ -21,7 +21,8 @@ NEIGHBOURS_MAX = 200
 
 
 async def lock_vehicle(tx: Tx, plate: Plate) -> None:
-    """Lock the plate until the transaction ends, against concurrent recording of its violations."""
+    """Lock a plate until the transaction ends, so that no other transaction records violations of
+    the same vehicle meanwhile."""
     index = plate_index(tx, plate).hex()
     await tx.execute(
         text("SELECT pg_advisory_xact_lock(hashtextextended(:plate, 1))"), {"plate": index}
@@ -44,7 +45,7 @@ async def near(tx: Tx, plate: Plate, at: datetime, *, within: timedelta) -> list
 
 
 async def get_for_update(tx: Tx, ids: Collection[UUID]) -> list[Neighbour]:
-    """Return the current state of these violations and lock their rows."""
+    """Return these violations, in order of id, and lock their rows."""
     query = _neighbours().where(violations.c.violation_id.in_(ids))
     # All transactions lock in one order, so that there are no deadlocks.
     query = query.order_by(violations.c.violation_id).with_for_update()
@@ -59,8 +60,8 @@ async def conflicting_with(tx: Tx, violation_id: UUID) -> list[UUID]:
 async def add_conflict(
     tx: Tx, violation_id: UUID, region: str, other: Neighbour, *, holds: bool, now: datetime
 ) -> None:
-    """Store a conflict in both directions. With `holds`, neither violation may become a
-    prescription while the other is open or confirmed."""
+    """Store a conflict between two violations, in both directions. With `holds`, each of them must
+    stay held while the other one is in review or confirmed."""
     both = (
         (violation_id, other.violation_id, region),
         (other.violation_id, violation_id, other.region),
@@ -96,7 +97,8 @@ async def is_contradicted(tx: Tx, violation_id: UUID) -> bool:
 
 
 async def set_hold(tx: Tx, other: Neighbour, hold: Hold) -> None:
-    """Set the hold and raise the version, which invalidates decisions that were prepared before."""
+    """Set the hold of the violation `other` and raise its version, so that decisions that were
+    prepared before are refused."""
     await tx.execute(
         update(violations)
         .where(violations.c.violation_id == other.violation_id)

@@ -1,4 +1,5 @@
-"""Storage of plate reads until their assessment, which destroys the data key of the plate."""
+"""Storage of plate reads. The plate is encrypted with a data key for each read, which is destroyed
+when the read has been assessed."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -60,12 +61,13 @@ async def add_read(tx: Tx, read: Read, now: datetime) -> bool:
 
 
 async def find_pending(tx: Tx, read_id: UUID) -> Read | None:
-    """Return the read, None where it is already assessed."""
+    """Return the plate read, or None if it is already assessed or not stored."""
     return await _found(tx, _pending(read_id))
 
 
 async def find_pending_for_update(tx: Tx, read_id: UUID) -> Read | None:
-    """Return the read and lock its row, or None where it is already assessed."""
+    """Return the plate read and lock its row; return None if it is already assessed or not
+    stored."""
     return await _found(tx, _pending(read_id).with_for_update())
 
 
@@ -95,7 +97,8 @@ async def _found(tx: Tx, query: Select[Any]) -> Read | None:
 
 
 async def close_read(tx: Tx, read_id: UUID, outcome: str, now: datetime) -> None:
-    """Store the outcome and destroy the plate, of which a violation has a separate copy."""
+    """Store the outcome of a read's assessment, delete the read's plate and destroy its data key. A
+    violation that resulted has its own copy of the plate."""
     closed = await tx.execute(
         update(reads)
         .where(reads.c.read_id == read_id)

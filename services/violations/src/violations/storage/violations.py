@@ -1,7 +1,8 @@
 """Storage of violations and decisions.
 
-Plate, address and the texts of decisions are encrypted with a data key for each violation; plates
-are found by a blind index. Plates, readings and devices are stored as JSON, each in its own column.
+A violation's plate and address, and the texts of its decisions, are encrypted with one data key for
+each violation. A blind index allows a search for the plate. The plate (before encryption), readings
+and device are JSON, each in its own column.
 """
 
 import json
@@ -52,8 +53,11 @@ async def add(
     read_id: UUID | None = None,
     dedupe_seconds: int = 0,
 ) -> None:
-    """Store a new violation under its `rule`. Only for violations that a device measured, `read_id`
-    is the plate read, and reads within `dedupe_seconds` count as the same passage."""
+    """Store a new violation of the rule `rule`.
+
+    The last two arguments are for violations that a device measured only: `read_id` is the plate
+    read, and reads of a camera within `dedupe_seconds` count as the same passage of the vehicle.
+    """
     values = await _sealed(tx, violation) | {
         "rule": rule,
         "read_id": read_id,
@@ -70,12 +74,13 @@ async def is_of_report(tx: Tx, report_id: UUID) -> bool:
 
 
 async def get(tx: Tx, violation_id: UUID) -> Violation:
-    """Return the violation. Raises ViolationNotFound, also for a violation outside the scope."""
+    """Return the violation with its latest decision. Raises ViolationNotFound, also if row-level
+    security hides the violation."""
     return await _found(tx, _with_id(violation_id))
 
 
 async def get_for_update(tx: Tx, violation_id: UUID) -> Violation:
-    """Return the violation and lock its row. Raises ViolationNotFound."""
+    """Return the violation as `get` does, and lock its row. Raises ViolationNotFound."""
     return await _found(tx, _with_id(violation_id).with_for_update())
 
 
@@ -104,8 +109,8 @@ async def region_of(tx: Tx, violation_id: UUID) -> str | None:
 
 
 async def note_shown(tx: Tx, violation: Violation) -> None:
-    """Store the shown hashes and version of a violation in review, whose row this transaction
-    has locked."""
+    """Store a violation's version and the hashes of its frames in the form shown to officers. Does
+    nothing unless it is in review. This transaction must have locked its row."""
     await tx.execute(
         update(violations)
         .where(
@@ -117,8 +122,8 @@ async def note_shown(tx: Tx, violation: Violation) -> None:
 
 
 async def save_decision(tx: Tx, decided: Violation, verdict: Verdict) -> None:
-    """Store the new state and the decision. Raises IdReused where the decision id is already
-    used."""
+    """Store the new state, version and decision of a decided violation. Raises IdReused if the
+    decision's id is already used."""
     decision = decided.decision
     assert decision is not None
     await tx.execute(
@@ -154,8 +159,9 @@ async def save_decision(tx: Tx, decided: Violation, verdict: Verdict) -> None:
 async def page(
     tx: Tx, filters: Filters, *, after: tuple[datetime, UUID] | None, size: int
 ) -> list[Violation]:
-    """Return a page of violations, oldest first, without plates, addresses and decisions (see
-    `get`)."""
+    """Return at most `size` violations of the scope's regions, oldest first, without plates,
+    addresses and decisions. `after` is the (occurred_at, violation_id) of the last violation of the
+    previous page."""
     order = tuple_(violations.c.occurred_at, violations.c.violation_id)
     query = (
         select(violations).order_by(violations.c.occurred_at, violations.c.violation_id).limit(size)

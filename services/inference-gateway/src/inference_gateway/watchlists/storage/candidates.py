@@ -1,4 +1,4 @@
-"""Statements on candidates and their reviews."""
+"""SQL statements for candidates and their reviews."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -33,7 +33,8 @@ from inference_gateway.watchlists.storage.tables import OFFICER, candidates, rev
 async def seen_just_now(
     tx: Tx, entry_id: UUID, camera_id: UUID, captured_at: datetime
 ) -> UUID | None:
-    """The candidate of this entry at this camera within 60 s of this moment, or None."""
+    """Return the id of a candidate for this entry that this camera saw less than 60 s before or
+    after `captured_at`; None if there is none."""
     found = await tx.scalar(
         select(candidates.c.candidate_id)
         .where(
@@ -92,9 +93,10 @@ async def region_of_candidate(tx: Tx, candidate_id: UUID) -> str | None:
 
 
 async def candidate_for_review(tx: Tx, candidate_id: UUID) -> tuple[Candidate, Entry]:
-    """The candidate, locked, and its entry. Raises CandidateNotFound.
+    """Return the candidate with its reviews, and its entry. Raises CandidateNotFound.
 
-    Closing the entry waits for the lock of an open candidate, and so for the review.
+    Locks the candidate's row. A concurrent transaction that closes the entry needs the same lock to
+    dismiss an open candidate, so it waits for the end of this one.
     """
     query = select(candidates).where(candidates.c.candidate_id == candidate_id)
     row = (await tx.execute(query.with_for_update())).one_or_none()
@@ -137,8 +139,8 @@ async def candidates_page(
     before: UUID | None,
     size: int,
 ) -> list[Candidate]:
-    """A page of candidates of this entry and state (None: any), newest first; `before` is the last
-    id of the previous page."""
+    """Return at most `size` candidates with their reviews, newest first, of this entry and in this
+    state (None: of any). `before` is the last candidate id of the previous page."""
     query = select(candidates).order_by(candidates.c.candidate_id.desc()).limit(size)
     if entry_id is not None:
         query = query.where(candidates.c.entry_id == entry_id)
@@ -152,7 +154,8 @@ async def candidates_page(
 
 
 async def unreviewed(tx: Tx, now: datetime, *, most: int) -> list[Candidate]:
-    """At most `most` open candidates whose time for a review has passed, locked."""
+    """Return at most `most` candidates that are still open 24 hours after they were found, and lock
+    their rows; rows that others have locked are skipped. Reviews are not read."""
     query = select(candidates).where(
         candidates.c.state == CandidateState.OPEN.value,
         candidates.c.found_at <= now - UNREVIEWED_KEPT,
@@ -162,8 +165,11 @@ async def unreviewed(tx: Tx, now: datetime, *, most: int) -> list[Candidate]:
 
 
 async def forgettable(tx: Tx, now: datetime, *, most: int) -> list[Candidate]:
-    """At most `most` dismissed candidates whose evidence is due for deletion, locked: seven days
-    after a reviewer saw another person, otherwise at once.
+    """Return at most `most` dismissed candidates whose evidence is due for deletion, and lock their
+    rows; rows that others have locked are skipped.
+
+    Evidence is due seven days after the dismissal if a reviewer decided OTHER_PERSON, otherwise
+    immediately.
     """
     reviewed = select(reviews.c.candidate_id).where(
         reviews.c.candidate_id == candidates.c.candidate_id,

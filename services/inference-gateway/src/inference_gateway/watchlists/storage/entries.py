@@ -1,4 +1,4 @@
-"""Statements on the entries of watch-lists."""
+"""SQL statements for the entries of watch-lists."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -28,8 +28,12 @@ from inference_gateway.watchlists.storage.tables import KEY_CLASS, candidates, c
 
 @dataclass(frozen=True)
 class Changed:
-    """An entry that came into force or closed at version `change` of the lists; if it closed, its
-    encrypted template (`sealed`) and that template's encrypted data key (`wrapped`) are None."""
+    """An entry that came into force or was closed; `change` is the version of the watch-lists that
+    resulted.
+
+    `sealed` is the encrypted template, `wrapped` the encrypted key to it; both are None if the
+    entry was closed.
+    """
 
     change: int
     number: int
@@ -54,7 +58,8 @@ def template_place(entry_id: UUID) -> str:
 
 
 async def add_entry(tx: Tx, entry: Entry, template: bytes, *, story: str) -> None:
-    """Add an entry. Raises IdReused if another caller has used the id."""
+    """Store a new entry, with its template encrypted by a new data key. Raises IdReused if another
+    caller has used the id."""
     key = await tx.keys.new(KEY_CLASS)
     added = await tx.execute(
         insert(entries)
@@ -101,8 +106,8 @@ async def put_in_force(tx: Tx, entry: Entry) -> None:
 
 
 async def close(tx: Tx, entry: Entry, closing: Closing) -> list[UUID]:
-    """Close an entry, delete its template, destroy the template's key and dismiss the entry's open
-    candidates; return their ids."""
+    """Close an entry: store its new state, delete its template and that template's key, and dismiss
+    the entry's open candidates. Returns the ids of these candidates."""
     closed = await tx.execute(
         update(entries)
         .where(entries.c.entry_id == entry.entry_id)
@@ -142,7 +147,8 @@ async def entries_page(
 
 
 async def overdue(tx: Tx, now: datetime, *, most: int) -> list[Entry]:
-    """Entries past their expiry and not closed, locked; skips those that others have locked."""
+    """Return at most `most` entries that are past `expires_at` but not closed, and lock their rows;
+    rows that others have locked are skipped."""
     query = (
         select(entries)
         .where(entries.c.template_sealed.is_not(None), entries.c.expires_at <= now)
@@ -154,13 +160,14 @@ async def overdue(tx: Tx, now: datetime, *, most: int) -> list[Entry]:
 
 
 async def version(tx: Tx) -> int:
-    """The version of the lists, which grows with every entry that comes into force or closes."""
+    """Return the version of the watch-lists. It increases whenever an entry comes into force or is
+    closed."""
     return int(await tx.scalar(select(changes.c.version)))
 
 
 async def changed(tx: Tx, *, after: tuple[int, int], most: int) -> list[Changed]:
-    """At most `most` changed entries, in order of change and number, that follow `after`, the
-    (change, number) of the last one read."""
+    """Return at most `most` entries that came into force or were closed, ordered by (change,
+    number). `after` is the (change, number) of the last entry that was read before."""
     query = (
         select(entries, data_keys.c.wrapped)
         .join(data_keys, data_keys.c.key_id == entries.c.key_id)
@@ -183,7 +190,7 @@ async def changed(tx: Tx, *, after: tuple[int, int], most: int) -> list[Changed]
 
 
 async def entry_ids(tx: Tx, numbers: Iterable[int]) -> dict[int, UUID]:
-    """The ids of the given entries that are in force, by number."""
+    """Return the ids of the entries with these numbers whose state is IN_FORCE, by number."""
     found = await tx.execute(
         select(entries.c.number, entries.c.entry_id).where(
             entries.c.number.in_(list(numbers)), entries.c.state == EntryState.IN_FORCE.value
