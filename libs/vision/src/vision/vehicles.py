@@ -67,7 +67,8 @@ class MovingObjects:
 
     def add(self, frame: Picture) -> list[DetectedObject]:
         """Update the background with a BGR frame and return a box, in pixels of the frame, for
-        everything that moves. The first second of frames returns nothing."""
+        everything that moves. The result is empty during the first second, while the background
+        is learned."""
         scale = WORKING_WIDTH / frame.shape[1]
         small = cv2.resize(frame, None, fx=scale, fy=scale, interpolation=cv2.INTER_LINEAR)
         mask = self._background.apply(cv2.GaussianBlur(small, (5, 5), 0))
@@ -108,7 +109,8 @@ class _Counted:
 
 @dataclass(slots=True)
 class VehicleCounter:
-    """Counts the tracks that cross a line by class; each track counts once in each direction."""
+    """Counts the tracks that cross a line, for each class of vehicle. Each track counts once in
+    each direction."""
 
     line: Line
     frame: FrameSize
@@ -156,8 +158,9 @@ class Speed:
 class Road:
     """A flat stretch of road before a fixed camera, calibrated by four points.
 
-    `in_picture` are the points' positions in the picture, `metres` those on the ground. Raises
-    PlaceUnusable unless there are four points, no three of them on one line.
+    `in_picture` are the positions of the points in the picture. `metres` are the positions of the
+    same points on the ground, in metres along two axes. Raises PlaceUnusable unless there are four
+    points of which no three lie on one line.
     """
 
     def __init__(

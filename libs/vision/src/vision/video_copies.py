@@ -1,8 +1,8 @@
 """Copies a film's picture and sound packets into a new container, without other data.
 
-Places, dates and names that a phone writes into a container, tracks of other data (positions,
-times, subtitles, cover pictures) and supplemental messages in the video stream are left out. The
-packets are not decoded, so picture and sound are unchanged.
+The copy leaves out the container's metadata (places, dates, names), all streams but picture and
+sound (such as positions, subtitles and cover pictures), and the SEI messages in H.264 and HEVC
+video. The packets are not decoded, so picture and sound are unchanged.
 """
 
 import io
@@ -21,8 +21,10 @@ FORMAT: Final = "mp4"
 
 
 def copied_video(content: bytes) -> bytes:
-    """Return the MP4 copy of a film. Blocking. Raises ValueError if the film has no video stream,
-    and the errors of PyAV."""
+    """Return a copy of an MP4 film that contains only picture and sound. Blocking.
+
+    Raises ValueError if the film has no video stream, and PyAV's errors if it cannot be read.
+    """
     copy = io.BytesIO()
     with (
         av.open(io.BytesIO(content), "r", format=FORMAT) as source,

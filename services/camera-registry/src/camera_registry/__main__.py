@@ -1,4 +1,4 @@
-"""`python -m camera_registry serve | migrate`."""
+"""The command line of the service: `python -m camera_registry serve | migrate`."""
 
 from host.runtime import main
 

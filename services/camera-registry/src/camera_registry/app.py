@@ -1,4 +1,4 @@
-"""Builds the service from its parts."""
+"""Composition root: builds the use cases, gRPC services and heartbeat listener of the service."""
 
 from datetime import timedelta
 from pathlib import Path

@@ -1,7 +1,8 @@
 """Collects heartbeats from core NATS, which may lose messages, into batches.
 
-Of several replicas of the service, only the holder of a lease listens and sets statuses. It stores
-the received heartbeats before it looks for silent cameras, and records since when it missed none.
+If the service has several replicas, only one listens and sets statuses: the one that holds a lease
+(an exclusive lock for a limited time). It stores the received heartbeats before it looks for silent
+cameras. It also keeps the moment since which it has missed no heartbeat.
 """
 
 import asyncio
@@ -154,8 +155,9 @@ class Sweep:
 
 
 def read_heartbeat(msg: Msg) -> tuple[UUID, str, datetime] | None:
-    """Return camera, region and moment of a heartbeat, None if it is unreadable. The region is from
-    the subject, for which the broker checks permissions."""
+    """Return the camera's id, the region and the sending time of a heartbeat; None if the heartbeat
+    is unreadable. The region comes from the NATS subject, for which the broker checks permissions.
+    """
     try:
         beat = events_pb2.CameraHeartbeat.FromString(msg.data)
         camera_id = parse_id(beat.camera_id)

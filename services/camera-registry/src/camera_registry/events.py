@@ -1,4 +1,4 @@
-"""Builds the published events, with a function for each."""
+"""Builds the events that the service publishes, with one function for each kind of event."""
 
 from datetime import datetime
 

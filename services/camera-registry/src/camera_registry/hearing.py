@@ -1,9 +1,9 @@
-"""The heartbeats that a listener received and since when it missed none. Pure: moments and counts
-are passed in.
+"""Collects the heartbeats that a listener received, and detects whether it may have missed any.
 
 A listener that may have missed heartbeats cannot tell which cameras were silent. It may have missed
-some while the broker was disconnected, when messages were lost, when its event loop stalled and
-when its clock jumped. It detects this by comparing two `Look`s, about a second apart.
+some while the broker was disconnected, when messages were lost, when its event loop stalled or when
+its clock jumped. It detects this by comparing its state at two moments about a second apart
+(`Look`). The module is pure: moments and counts are passed in.
 """
 
 from dataclasses import dataclass, field
@@ -19,8 +19,8 @@ FOLDED_MAX = 100_000
 
 
 class Dated(StrEnum):
-    """How a heartbeat's date compares with its arrival. Only heartbeats that are dated WELL
-    count."""
+    """How the sending time in a heartbeat compares with its arrival: plausible (WELL), too far in
+    the future (AHEAD) or too old (BEHIND). Only WELL heartbeats are stored."""
 
     WELL = "heard"
     AHEAD = "ahead"
@@ -35,12 +35,16 @@ def dated(sent_at: datetime, arrived_at: datetime, *, silence: timedelta) -> Dat
 
 @dataclass
 class Folded:
-    """The latest heartbeat of each camera since the last `take`: id → (region, moment)."""
+    """The latest heartbeat of each camera since the last call of `take`.
+
+    `beats` maps the camera's id to its region and the heartbeat's time.
+    """
 
     beats: dict[UUID, tuple[str, datetime]] = field(default_factory=dict)
 
     def add(self, camera_id: UUID, region: str, at: datetime) -> bool:
-        """Add a heartbeat. Returns False if it is lost: no room for another camera."""
+        """Keep a heartbeat if it is the camera's latest. Returns False if it is discarded because
+        FOLDED_MAX other cameras are already kept."""
         known = self.beats.get(camera_id)
         if known is None and len(self.beats) >= FOLDED_MAX:
             return False
@@ -55,8 +59,8 @@ class Folded:
 
 @dataclass(frozen=True)
 class Look:
-    """A listener's state at a moment, with the counts of reconnections and lost heartbeats so
-    far."""
+    """The state of a listener at the moment `at`: its clocks, whether the broker is connected, and
+    how many reconnections and lost heartbeats there have been so far."""
 
     at: datetime
     # Of a clock that is never set, in seconds.
@@ -67,8 +71,8 @@ class Look:
 
 
 def gap(before: Look | None, now: Look) -> str:
-    """Return why a heartbeat may have been missed between two looks (None: no look before), "" if
-    none was."""
+    """Return the reason why a heartbeat may have been missed between `before` and `now`; "" if none
+    can have been missed. `before` is None for the first look of a subscription."""
     if not now.connected:
         return "the broker is away"
     if before is None:
@@ -87,8 +91,8 @@ def gap(before: Look | None, now: Look) -> str:
 
 @dataclass
 class Hearing:
-    """Keeps the moment since which a listener missed no heartbeat (`since`), from its looks; None
-    while the broker is disconnected."""
+    """Computes `since`, the moment since which a listener has missed no heartbeat, from successive
+    looks at its state. `since` is None while the broker is disconnected."""
 
     since: datetime | None = None
     _last: Look | None = None
@@ -98,7 +102,8 @@ class Hearing:
         self._last = None
 
     def look(self, now: Look) -> str:
-        """Record a gap before this look. Returns its cause, "" if no heartbeat was missed."""
+        """Update `since` if heartbeats may have been missed after the previous look. Returns the
+        reason, or "" if none can have been missed."""
         why = gap(self._last, now)
         if why:
             self.since = now.at if now.connected else None

@@ -68,9 +68,11 @@ ALIVE = (CameraStatus.ONLINE, CameraStatus.DEGRADED)
 def verdict_on_silence(
     hears_since: datetime | None, now: datetime, silence: timedelta
 ) -> CameraStatus:
-    """Return the status of a camera without a heartbeat for `silence`: OFFLINE only if no heartbeat
-    can have been missed in that time, else UNKNOWN. No heartbeat was missed since `hears_since`,
-    which is None while some are being missed."""
+    """Return the status of a camera that sent no heartbeat for `silence`.
+
+    The status is OFFLINE if the service has missed no heartbeats for that long, else UNKNOWN.
+    `hears_since` is the moment since which it missed none, None while it is missing them.
+    """
     listened = hears_since is not None and now - hears_since >= silence
     return CameraStatus.OFFLINE if listened else CameraStatus.UNKNOWN
 
@@ -190,8 +192,10 @@ class Circle:
 
     @property
     def box(self) -> tuple[float, float, float, float]:
-        """South, west, north and east of a box around the circle, in degrees; all longitudes near a
-        pole."""
+        """The south, west, north and east bounds, in degrees, of a box around the circle.
+
+        The box spans all longitudes if the circle is close to a pole or crosses the 180th meridian.
+        """
         height = math.degrees(self.radius_metres / EARTH_RADIUS_METRES)
         south, north = self.latitude - height, self.latitude + height
         narrowest = math.cos(math.radians(max(abs(south), abs(north))))
@@ -205,7 +209,8 @@ class Circle:
 
 
 def check_description(check: Checks, given: Description) -> None:
-    """Add every invalid field to `check`. Enums and moments were checked when they were read."""
+    """Add every invalid field of a description to `check`, except enums and times, which were
+    checked when the request was converted."""
     at = "description."
     _check_texts(check, given)
     check_place(check, at + "place.", given.place)
@@ -219,7 +224,7 @@ def check_description(check: Checks, given: Description) -> None:
 
 
 def check_place(check: Checks, at: str, place: Place) -> None:
-    """Add every invalid field to `check`; `at` prefixes their names: "description.place."."""
+    """Add every invalid field of a place to `check`. `at` is put before each field's name."""
     check_point(check, at, latitude=place.latitude, longitude=place.longitude)
     known = check.that(
         place.region in REGIONS, at + "region", 'an ISO 3166-2 code of Kazakhstan, such as "KZ-75"'
@@ -245,7 +250,7 @@ def _check_region(check: Checks, at: str, place: Place, *, known: bool) -> None:
 
 
 def check_circle(check: Checks, circle: Circle) -> None:
-    """Add every invalid field of a list request's `area`: degrees in WGS 84, and metres."""
+    """Add every invalid field of the circle, the `area` of a list request, to `check`."""
     check_point(check, "area.", latitude=circle.latitude, longitude=circle.longitude)
     check.that(
         0 < circle.radius_metres <= RADIUS_METRES_MAX,

@@ -1,4 +1,4 @@
-"""Which spellings of a serial number are the same number."""
+"""Normalises serial numbers and makers' names, so that different spellings compare as equal."""
 
 import unicodedata
 
@@ -11,10 +11,10 @@ _LOOKALIKES = str.maketrans(
 
 
 def folded(text: str) -> str:
-    """A serial number or maker's name as it is compared.
+    """Return the normal form of a serial number or maker's name, for comparison.
 
-    Case, blanks, invisible characters and the script of letters that look alike make no difference.
-    "" where nothing is visible.
+    Letters become capitals, blanks and invisible characters are removed, and Cyrillic and Greek
+    letters are replaced by Latin ones that look alike. Returns "" if nothing visible is left.
     """
     capitals = unicodedata.normalize("NFKC", text).upper()
     kept = (each for each in capitals if unicodedata.category(each)[0] in "LNPS")

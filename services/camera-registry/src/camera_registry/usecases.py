@@ -36,10 +36,10 @@ SWEEPS_PER_SILENCE = 12
 
 
 class Register:
-    """Changes by camera administrators, and all reads.
+    """The use cases of camera administrators (register, change, retire) and all reads of cameras.
 
-    A version is valid from the database's time when the change was decided. The row is locked at
-    that time, so moments and versions of a camera have the same order.
+    A version of a camera is valid from the database's time at the change. That time is read while
+    the camera's row is locked, so later versions always have later times.
     """
 
     def __init__(self, db: Database, clock: Clock, *, silence: timedelta) -> None:
@@ -51,10 +51,10 @@ class Register:
     async def register(
         self, camera_id: UUID, description: Description, *, content: bytes, caller: Caller
     ) -> Camera:
-        """Register a camera and return it. A repeated call with the same id and `content` returns
-        the stored camera.
+        """Register a camera and return it. A repeated call with the same id and `content` (the
+        serialised description) returns the stored camera.
 
-        Raises RegionNotYours, IdReused or SerialTaken.
+        Raises RegionNotYours, IdReused for an id used with other content, or SerialTaken.
         """
         _require_region(caller.scope, description)
         async with self._db.begin(caller.scope) as tx:
@@ -124,7 +124,10 @@ class Register:
     async def page(
         self, filters: Filters, *, after: UUID | None, size: int, caller: Caller
     ) -> list[Camera]:
-        """Return at most `size` cameras in the order of their ids, from the first after `after`."""
+        """Return the first `size` cameras that match the filters, in the order of their ids.
+
+        Only cameras with an id after `after` are returned; None starts at the first camera.
+        """
         async with self._db.begin(caller.scope) as tx:
             return await cameras.page(
                 tx, filters, after=after, size=size, alive_since=self._alive_since()
@@ -141,7 +144,8 @@ class Register:
 
 
 class Watch:
-    """Processes heartbeats and their absence. Events are published only when a status changes."""
+    """Stores heartbeats and sets the status of cameras that send none. An event is published only
+    when a status changes."""
 
     def __init__(self, db: Database, *, silence: timedelta) -> None:
         self._db = db
@@ -149,11 +153,17 @@ class Watch:
         self.sweep_seconds = silence.total_seconds() / SWEEPS_PER_SILENCE
 
     def alone(self) -> AbstractAsyncContextManager[Lease]:
-        """Wait until no other replica of the service watches; yields the lease to watch under."""
+        """Return a context manager that waits until no other replica processes heartbeats.
+
+        It yields a lease, the exclusive right to process them, and releases it at the end.
+        """
         return hold(self._db, "heartbeats")
 
     async def hear(self, lease: Lease, beats: life.Beats, now: datetime) -> None:
-        """Store heartbeats newer than `silence`, id → (region, moment), in batched transactions."""
+        """Store those heartbeats that are not older than `silence`, in batched transactions.
+
+        `beats` maps a camera's id to the region and time of its heartbeat.
+        """
         fresh = [beat for beat in beats.items() if now - beat[1][1] < self.silence]
         for start in range(0, len(fresh), BATCH):
             async with lease.begin(SYSTEM) as tx:
@@ -162,14 +172,18 @@ class Watch:
                     tx.emit(camera_status_changed(camera))
 
     def verdict(self, hears_since: datetime | None, now: datetime) -> CameraStatus:
-        """Return the status of a silent camera; see `verdict_on_silence`."""
+        """Return the status of a camera without recent heartbeats: OFFLINE if none can have been
+        missed (see `verdict_on_silence`), else UNKNOWN."""
         return verdict_on_silence(hears_since, now, self.silence)
 
     async def judge_silent(
         self, lease: Lease, after: UUID | None, hears_since: datetime | None, now: datetime
     ) -> UUID | None:
-        """Set the status of the silent cameras among the next chunk of ids after `after`. Returns
-        the last id of the chunk, None at the end."""
+        """Set the status of the silent cameras in one chunk of cameras, ordered by id.
+
+        The chunk starts after the id `after` (None: at the first camera). Returns the last id of
+        the chunk, or None if it was the last chunk.
+        """
         async with lease.begin(SYSTEM) as tx:
             until = await life.chunk_end(tx, after=after, size=CHUNK)
             silent = await life.fall_silent(

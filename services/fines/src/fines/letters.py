@@ -62,8 +62,11 @@ def prescription(
     terms: LetterTerms,
     assumed_years: Iterable[int] = (),
 ) -> str:
-    """Return the letter as an HTML page. The electronic seal later replaces `SIGNATURE_PLACE`;
-    years in `assumed_years` cause a warning that the letter is a trial."""
+    """Return the prescription to pay the fine, a letter to the owner, as an unsigned HTML page.
+
+    The page contains `SIGNATURE_PLACE`, which the electronic seal replaces by the signature. If
+    there are `assumed_years`, the page warns that it is only a trial.
+    """
     sections = (
         _section(
             fine,
@@ -79,7 +82,8 @@ def prescription(
 
 
 def discount_notice(fine: Fine) -> str:
-    """Return the notice of KoAP Art. 823(1): the discount has ended and the full amount is due."""
+    """Return the letter, as an HTML page, that the discount has ended and the full amount is due
+    (KoAP Art. 823(1))."""
     assert fine.amount
     full = tenge(fine.amount.full_minor)
     return page(
@@ -93,8 +97,8 @@ def discount_notice(fine: Fine) -> str:
 
 
 def cancellation_notice(fine: Fine, payment: Payment | None) -> str:
-    """Return the notice that nothing is owed. If `payment` was refunded, the notice states the
-    refund with its bank and dates."""
+    """Return the letter, as an HTML page, that the fine is cancelled and nothing is owed. If
+    `payment` was refunded, the letter states the refund with its bank and dates."""
     kk, ru = CANCELLED_KK, CANCELLED_RU
     parts = {"number": fine.number}
     if payment and payment.refund:

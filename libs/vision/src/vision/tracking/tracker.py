@@ -21,7 +21,11 @@ SPEED_SHARE: Final = 0.5
 
 @dataclass(frozen=True, slots=True)
 class TrackingRule:
-    """The thresholds of tracking: scores 0 to 1, `overlap` as IoU with the predicted box."""
+    """The thresholds of tracking.
+
+    `confident` and `faint` are detection scores from 0 to 1. `overlap` is the least IoU of a box
+    with a track's predicted box. A track without a detection for `forget_seconds` ends.
+    """
 
     confident: float = 0.4
     faint: float = 0.3
@@ -35,7 +39,7 @@ class TrackingRule:
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """A box at a time in seconds."""
+    """The box of an object in one frame, and the frame's time in seconds, as given to `Tracker`."""
 
     seconds: float
     box: Box
@@ -43,8 +47,11 @@ class Sighting:
 
 @dataclass(slots=True)
 class Track:
-    """One object over several frames. `score` is its highest, `places` its latest boxes, `speed`
-    (horizontal, vertical) in pixels a second."""
+    """One object over several frames.
+
+    `score` is the highest score of its detections. `places` are its latest boxes with their times,
+    oldest first. `speed` is (horizontal, vertical) in pixels per second.
+    """
 
     number: int
     last_seen: float
@@ -61,7 +68,7 @@ class Track:
         return self.labels.most_common(1)[0][0]
 
     def predicted(self, at: float) -> Box:
-        """The box at `at` seconds, assuming that the speed stays the same."""
+        """The expected box at the time `at` (seconds), if the speed stays the same."""
         ahead = at - self.last_seen
         return Box(
             self.box.x + self.speed[0] * ahead,
@@ -91,7 +98,7 @@ class Track:
 
 
 class Tracker:
-    """The tracks of one camera. Frames must be added in the order of their time."""
+    """Follows the objects of one camera. Frames must be added in the order of their time."""
 
     def __init__(
         self, rule: TrackingRule | None = None, *, numbers: Iterator[int] | None = None
@@ -102,8 +109,8 @@ class Tracker:
         self._numbers = numbers or count(1)
 
     def add(self, objects: Iterable[DetectedObject], *, at: float) -> list[Track]:
-        """Add the objects of a frame taken at `at` seconds. Returns the tracks found in this frame
-        that have been found often enough (`seen_at_least`)."""
+        """Add the objects of a frame taken at `at` seconds. Returns the tracks that continue or
+        begin in this frame and have at least `seen_at_least` detections so far."""
         rule = self._rule
         self._open = [t for t in self._open if at - t.last_seen <= rule.forget_seconds]
         boxes = [detected for detected in objects if detected.score >= rule.faint]

@@ -1,1 +1,1 @@
-"""Polygons, lines and schedules, and the tracks that enter, stay in or cross them."""
+"""Zones, lines and schedules, and the detection of tracks that enter, stay in or cross them."""

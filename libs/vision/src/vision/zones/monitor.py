@@ -1,7 +1,8 @@
-"""Detects tracks that enter a zone, stay in it, cross a line or go the wrong way, by schedule.
+"""Detects tracks that enter a zone, stay in it, cross a line, or cross it the wrong way.
 
-A zone event is reported once for each stay of a track. A line is crossed if the segment between two
-positions of a track intersects it, so that a track that jumps is not missed.
+Each rule may apply only at the times of a schedule. A zone event is reported once for each stay of
+a track in the zone. A line is crossed if the segment between two positions of a track intersects
+it, so that a track that jumps is not missed.
 """
 
 from collections.abc import Iterable
@@ -75,8 +76,12 @@ ALWAYS: Final = Schedule()
 
 @dataclass(frozen=True, slots=True)
 class ZoneRule:
-    """Reports a track with one of `labels` that was in the zone for `dwell_seconds` as entered, and
-    for `loiter_seconds` as loitering (None: never). Raises RuleUnusable."""
+    """Reports tracks with one of `labels` that stay in a zone.
+
+    A track is reported as ENTERED after `dwell_seconds` in the zone, and as LOITERING after
+    `loiter_seconds` (never if that is None). Raises RuleUnusable if `labels` is empty,
+    `dwell_seconds` is negative or `loiter_seconds` is not positive.
+    """
 
     zone: Polygon
     labels: frozenset[str]
@@ -93,8 +98,8 @@ class ZoneRule:
 
 @dataclass(frozen=True, slots=True)
 class LineRule:
-    """Reports crossings of a line by tracks with one of `labels`. If it is one-way, a backward
-    crossing is also reported as the wrong way. Raises RuleUnusable."""
+    """Reports crossings of a line by tracks with one of `labels`. If `one_way`, a backward crossing
+    is also reported as WRONG_WAY. Raises RuleUnusable if there are no labels."""
 
     line: Line
     labels: frozenset[str]
@@ -108,9 +113,12 @@ class LineRule:
 
 @dataclass(frozen=True, slots=True)
 class ZoneFact:
-    """An event of a track at a zone or line. The box is in pixels, times are in seconds;
-    `since_seconds` is when the stay began, or the time of the track's last position before the
-    crossing."""
+    """An event of a track at a zone or line.
+
+    `rule` is the name of the zone or line, `confidence` the track's score. `box` is in pixels.
+    `since_seconds` is when the stay in the zone began, or when the track was last seen before it
+    crossed the line.
+    """
 
     event: ZoneEvent
     rule: str

@@ -17,7 +17,7 @@ SHORTEST_LINE: Final = 1e-3
 class PlaceUnusable(ValueError):
     """An unusable polygon, line or calibration. `facts` state its name and the reason.
 
-    Code that reads a configuration converts the error into a refusal.
+    Code that reads a camera's configuration turns this error into one for the caller.
     """
 
     def __init__(self, *, facts: dict[str, str]) -> None:
@@ -45,17 +45,22 @@ class FrameSize:
     height: int
 
     def foot(self, box: Box) -> Point:
-        """The middle of a box's lower edge, where an object touches the ground."""
+        """The middle of a box's lower edge, where an object touches the ground, in shares of the
+        picture."""
         return Point((box.x + box.width / 2) / self.width, (box.y + box.height) / self.height)
 
     def middle(self, box: Box) -> Point:
-        """The centre of a box."""
+        """The centre of a box, in shares of the picture."""
         return Point((box.x + box.width / 2) / self.width, (box.y + box.height / 2) / self.height)
 
 
 @dataclass(frozen=True, slots=True)
 class Polygon:
-    """A polygon whose edges do not cross. Raises PlaceUnusable."""
+    """A polygon whose edges do not cross.
+
+    Raises PlaceUnusable if edges cross, the area is almost zero, there are fewer than three
+    different corners, or a corner lies outside of the picture.
+    """
 
     name: str
     corners: tuple[Point, ...]
@@ -86,10 +91,11 @@ class Polygon:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A directed line. Crossing it from its left to its right is forward. Raises PlaceUnusable.
+    """A directed line from `start` to `end`. Crossing it from its left to its right is forward.
 
-    Left and right are those of an observer who looks from start to end: a line from the left of the
-    picture to the right is crossed forward by an object that moves down.
+    Left and right are those of an observer who looks from start to end. A line drawn from left to
+    right in the picture is therefore crossed forward by an object that moves down. Raises
+    PlaceUnusable if the line has almost no length or an end lies outside of the picture.
     """
 
     name: str

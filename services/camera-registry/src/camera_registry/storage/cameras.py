@@ -88,8 +88,8 @@ async def add(tx: Tx, camera: Camera) -> bool:
 
 
 async def retired_with_serial(tx: Tx, description: Description) -> UUID | None:
-    """Return the camera with this make and serial number that was retired last; None if none was,
-    or none in the scope."""
+    """Return the id of the camera with this make and serial number that was retired last; None if
+    the transaction's scope has no such retired camera."""
     query = (
         select(cameras.c.camera_id)
         .where(
@@ -105,8 +105,11 @@ async def retired_with_serial(tx: Tx, description: Description) -> UUID | None:
 
 
 async def get(tx: Tx, camera_id: UUID, *, alive_since: datetime) -> Camera:
-    """Return a camera. Raises CameraNotFound, also for a camera outside the caller's regions. A
-    camera stored as alive and last heard before `alive_since` has the status UNKNOWN."""
+    """Return a camera. Raises CameraNotFound, also for a camera outside the caller's regions.
+
+    Its status is UNKNOWN if it is stored as ONLINE or DEGRADED but the last heartbeat was before
+    `alive_since`.
+    """
     return _found(await tx.read(_BY_ID, camera_id=camera_id, alive_since=alive_since))
 
 
@@ -124,7 +127,7 @@ async def get_for_update(tx: Tx, camera_id: UUID) -> Camera:
 
 
 async def save(tx: Tx, camera: Camera, *, held_from: datetime) -> None:
-    """Store a camera and its new version, which is valid from `held_from`. Raises SerialTaken."""
+    """Store a changed camera and its new version, valid from `held_from`. Raises SerialTaken."""
     values = camera_row(camera)
     try:
         await tx.execute(
@@ -160,7 +163,8 @@ async def page(
 
 
 async def counts(tx: Tx, region: str, *, alive_since: datetime) -> list[Counts]:
-    """Counts of cameras that are not retired, by region; "" selects every region in the scope."""
+    """Count the cameras that are not retired, by region. `region` "" counts every region in the
+    transaction's scope. A camera not heard since `alive_since` does not count as online."""
     status = _status_known(alive_since)
     query = (
         select(

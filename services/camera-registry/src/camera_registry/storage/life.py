@@ -1,4 +1,4 @@
-"""Stores heartbeats and their absence in the cameras' rows, in batches."""
+"""Stores heartbeats, and sets the status of cameras that send none, in batches."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -17,8 +17,11 @@ Beats = Mapping[UUID, tuple[str, datetime]]
 
 
 async def heard(tx: Tx, beats: Beats, *, now: datetime) -> list[Camera]:
-    """Store heartbeats, id → (region, moment), and return the cameras that came online. Heartbeats
-    of unknown or retired cameras and from another region than the camera's are ignored."""
+    """Store the latest heartbeats and return the cameras that came online.
+
+    `beats` maps a camera's id to the region and time of its heartbeat. Heartbeats of unknown or
+    retired cameras, and those from a region that is not the camera's, are ignored.
+    """
     locked = await tx.execute(_locked(list(beats)))
     known = [row for row in locked if beats[row.camera_id][0] == row.region]
     if not known:
@@ -30,8 +33,8 @@ async def heard(tx: Tx, beats: Beats, *, now: datetime) -> list[Camera]:
 
 
 async def chunk_end(tx: Tx, *, after: UUID | None, size: int) -> UUID | None:
-    """The id of the last of the next `size` cameras after `after`, in the order of their ids; None
-    if fewer are left."""
+    """Return the last id of the next chunk of `size` cameras, ordered by id and starting after
+    `after` (None: from the first). Returns None if fewer than `size` cameras are left."""
     query = select(cameras.c.camera_id).order_by(cameras.c.camera_id).offset(size - 1).limit(1)
     if after is not None:
         query = query.where(cameras.c.camera_id > after)
@@ -48,9 +51,11 @@ async def fall_silent(
     now: datetime,
     status: CameraStatus,
 ) -> list[Camera]:
-    """Set `status` for cameras with ids after `after`, up to `until`, without a heartbeat since
-    `before`, and return those that changed. A camera that becomes UNKNOWN keeps the moment at which
-    its status was last known."""
+    """Set `status` for cameras whose last heartbeat was before `before`; returns those changed.
+
+    Only cameras with an id after `after` and up to `until` are considered; None sets no bound. A
+    camera that becomes UNKNOWN keeps the time at which its status was last known.
+    """
     silent = _silent(before, now).where(cameras.c.status != status.value)
     if after is not None:
         silent = silent.where(cameras.c.camera_id > after)

@@ -1,7 +1,8 @@
-"""The actions that an operator may take on a report now, found by trying the decisions themselves.
+"""Determines which actions an operator may take on a report now.
 
-No separate table of permissions exists: an action is allowed if its decision is not refused.
-`ROLES` is also the source of the API's role policy.
+An action is allowed if the operator has a role for it (`ROLES`) and the method of `Report` that
+performs it raises no refusal. The methods are called on trial; they change nothing. `ROLES` is also
+the source of the API's role policy.
 """
 
 from collections.abc import Callable, Mapping
@@ -45,7 +46,7 @@ class Actor:
 
 @dataclass(frozen=True)
 class Files:
-    """How many of a report's files are in the evidence store, and how many are not yet."""
+    """The numbers of a report's files that are in the evidence store and that are not yet."""
 
     stored: int = 0
     waiting: int = 0
@@ -54,10 +55,11 @@ class Files:
 def accept_evidence(
     report: Report, offence_code: str, actor: Actor, deadlines: Deadlines, files: Files
 ) -> tuple[Report, Report]:
-    """Accept a report's files as evidence of an offence. Returns the report in work (taken by the
-    actor, if it was only routed) and then the report as accepted.
+    """Accept a report's files as evidence of an offence. A ROUTED report is first taken by the
+    actor.
 
-    Raises StatusNotAllowed, NotTraffic or NoEvidence.
+    Returns the report before acceptance (taken, if necessary) and the accepted report. Raises
+    StatusNotAllowed, NotTraffic, NoEvidence or CalendarYearMissing.
     """
     in_work = report
     if report.status is Status.ROUTED:

@@ -68,7 +68,7 @@ class Place:
 
 @dataclass(frozen=True)
 class SettledPlace:
-    """A place whose region is determined; `abroad` says whether the place lies outside
+    """A place with the region to which it was assigned. `abroad` says whether it lies outside
     Kazakhstan."""
 
     place: Place

@@ -29,8 +29,8 @@ class MediaState(StrEnum):
 
 @dataclass(frozen=True)
 class Announced:
-    """What the app states of the whole file with every piece of it: size in bytes, SHA-256 (hex)
-    and media type."""
+    """What the app states about a whole file: its size in bytes, SHA-256 (hex) and media type. The
+    app repeats this with every uploaded piece."""
 
     total_bytes: int
     sha256: str
@@ -47,9 +47,10 @@ class Piece:
 
 @dataclass(frozen=True)
 class Stored:
-    """SHA-256 (hex) of a file's original in the evidence store and of the form shown to operators.
+    """The SHA-256 hashes (hex) of a file in the evidence store.
 
-    `shown_sha256` is "" where the file cannot be shown.
+    `evidence_sha256` is that of the original, `shown_sha256` that of the form shown to operators;
+    the latter is "" if the file cannot be shown.
     """
 
     evidence_sha256: str
@@ -84,8 +85,8 @@ class Media:
     def new_part_of(self, piece: Piece) -> bytes:
         """Return those bytes of the piece that continue the received ones, b"" if there are none.
 
-        Raises MediaDiffers for a piece of another file or past the announced end, MediaGap where an
-        earlier piece is missing.
+        Raises MediaDiffers if the piece belongs to another file or ends after the announced size,
+        MediaGap if an earlier piece is missing.
         """
         if piece.announced != self.announced:
             raise MediaDiffers
@@ -97,9 +98,11 @@ class Media:
 
 
 def check_piece(piece: Piece, *, media_id_ok: bool) -> None:
-    """Check the fields of one uploaded piece of a file. Raises BadRequest that lists every wrong
-    field; if only one is wrong, the error has that field's own code, such as SHA256_WRONG.
-    `media_id_ok` says whether the id of the file was a UUIDv7."""
+    """Check the fields of one uploaded piece of a file. Raises BadRequest with all wrong fields.
+
+    If only one field is wrong, the error has the code of that field, such as SHA256_WRONG.
+    `media_id_ok` says whether the app sent a valid UUIDv7 as the file's id.
+    """
     announced = piece.announced
     with checks() as check:
         check.that(media_id_ok, "media_id", NEW_ID, code="MEDIA_ID_WRONG")

@@ -141,8 +141,8 @@ class Deadlines:
             return self.table.of_dispute(category, region, disputed_at)
 
     def after_taking(self, current: Deadline, registered_at: datetime) -> Deadline:
-        """The deadline after an operator has taken the report; `current` if that does not change
-        it."""
+        """The deadline of a report once an operator has taken it, counted from registration. This
+        is the `current` deadline if its rule names no other one for reports in work."""
         with _refused_by_name():
             return self.table.after_taking(current, registered_at)
 
@@ -312,8 +312,8 @@ class Report:
         return replace(self, escalation_step=step, version=self.version + 1)
 
     def with_outcome(self, outcome: str) -> "Report":
-        """Return the report with this outcome, or the report itself if its outcome is as late or
-        later."""
+        """Return the report with this outcome, such as "fine_issued". Returns the report unchanged
+        if its present outcome belongs to the same or a later stage (`OUTCOMES`)."""
         if OUTCOMES[outcome] <= OUTCOMES.get(self.outcome, 0):
             return self
         return replace(self, outcome=outcome, version=self.version + 1)
@@ -346,9 +346,10 @@ def number_of(region: str, year: int, serial: int) -> str:
 def drawn_numbers(
     region: str, at: datetime, draw: Callable[[int], int] = secrets.randbelow
 ) -> Iterator[str]:
-    """Draw numbers for a report that is registered at `at`, each of which may be taken.
+    """Yield random report numbers for a report that is registered at `at`.
 
-    `draw` draws a serial below its argument. Raises RuntimeError after DRAWS_MAX numbers.
+    Another report may already have a yielded number; the caller checks this and takes the next.
+    `draw` returns a random integer below its argument. Raises RuntimeError after DRAWS_MAX numbers.
     """
     year = almaty_day(at).year
     for _ in range(DRAWS_MAX):

@@ -1,8 +1,9 @@
-"""Numbers and reads the changes of each partner's reports, which `storage.reports` adds.
+"""Numbers and reads the changes of reports; `storage.reports` adds them without numbers.
 
-A partner's changes form a sequence without gaps, in the order in which they were committed: a
-change is numbered once it is seen, and numbers are given by one transaction at a time. So no lower
-number appears after a higher one was read, and no report waits for another's number.
+The changes of each partner are numbered from 1 without gaps. A change gets its number only after it
+was committed, in a later transaction; only one such transaction runs at a time. So a reader that
+has seen a number never misses a lower one, and transactions that change reports never wait for each
+other's numbers.
 """
 
 from dataclasses import dataclass
@@ -65,7 +66,7 @@ class Change:
 
 
 async def number_new(db: Database) -> None:
-    """Number the changes that were committed since the last time."""
+    """Number all committed changes that have no number yet."""
     [row] = await db.read(SYSTEM, _IS_ANY_NEW)
     if row.is_any:
         async with db.begin(SYSTEM) as tx:
@@ -90,5 +91,5 @@ async def changes_after(tx: Tx, partner: str, sequence: int, limit: int) -> list
 
 
 async def last_sequences(db: Database) -> dict[str, int]:
-    """The number of the last change of each partner that has any."""
+    """Return the number of each partner's last change; partners without changes are omitted."""
     return {row.partner: row.last for row in await db.read(SYSTEM, _LAST)}

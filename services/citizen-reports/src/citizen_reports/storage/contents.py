@@ -1,8 +1,8 @@
 """Encrypted storage of a report's personal data: reporter, contents, media and notes of steps.
 
-The reporter is encrypted with the person's key (a new key if no IIN is given), everything else with
-the report's key. Data whose key was destroyed read as empty. Media are stored here in pieces until
-the whole file is in the evidence store.
+The reporter is encrypted with a key of the person (found by the IIN; without an IIN it is a new
+one), everything else with a key of the report. Data whose key was destroyed are read as empty.
+Media are stored here in pieces until the whole file is in the evidence store.
 """
 
 import json
@@ -85,7 +85,8 @@ class Step:
 
 
 async def key_of_reporter(db: Database, scope: Scope, reporter: Reporter) -> DataKey | None:
-    """The key of a reporter who gave an IIN and has reported before; None for all others.
+    """Return the data key of a reporter who gave an IIN (personal identification number) and has
+    reported before; None for all others.
 
     Raises KeyError if that person was erased: nothing more may be stored about them.
     """
@@ -104,10 +105,11 @@ async def key_of_reporter(db: Database, scope: Scope, reporter: Reporter) -> Dat
 async def add_contents(
     tx: Tx, report: Report, draft: CheckedDraft, reporter_key: DataKey | None
 ) -> None:
-    """Add what the report says, encrypted with a new key, and the reporter unless anonymous.
+    """Add the contents of a report, encrypted with a new key, and the reporter unless anonymous.
 
-    The reporter is encrypted with `reporter_key`, or with a new key if that is None. Leaving the
-    transaction raises RowExists (`PERSON_KEY`) where the person got a key meanwhile.
+    The reporter is encrypted with `reporter_key`, or with a new key if that is None. At its end the
+    transaction raises RowExists (`PERSON_KEY`) if another transaction has meanwhile added a key for
+    the same person.
     """
     key = await tx.keys.new(REPORT)
     place = json.dumps(asdict(draft.place))
@@ -128,10 +130,10 @@ async def contents_of(tx: Tx, report_id: UUID) -> Contents:
 
 
 async def written_of(tx: Tx, report_id: UUID) -> Written:
-    """Return what the report says and who reported.
+    """Return the decrypted contents and reporter of a report, with the report's key.
 
-    The reporter is empty for an anonymous report, and where the scope may not read the reporter or
-    the person's key was destroyed.
+    The reporter is empty if the report is anonymous, if the transaction's scope may not read the
+    reporter, or if the person's key was destroyed.
     """
     [row] = await tx.read(_WRITTEN, report_id=report_id)
     key = tx.keys.unwrapped(REPORT, row.key_id, row.wrapped)
@@ -147,7 +149,10 @@ async def officer_of(tx: Tx, report_id: UUID) -> str:
 
 
 async def set_content(tx: Tx, report_id: UUID, **values: str) -> None:
-    """Store `question`, `answer` or `plate`; an empty value deletes the stored value."""
+    """Store `question`, `answer` or `plate`, encrypted; an empty value deletes the stored one.
+
+    Raises KeyError if the report's key was destroyed.
+    """
     key = await report_key(tx, report_id)
     await tx.execute(
         update(contents)
@@ -164,7 +169,10 @@ async def set_content(tx: Tx, report_id: UUID, **values: str) -> None:
 def add_step(
     tx: Tx, report: Report, *, actor: str, at: datetime, note: str = "", key: DataKey | None = None
 ) -> None:
-    """Add a step; a note needs the report's `key`. Raises KeyError where that was destroyed."""
+    """Add a step with the report's present status to the report's history.
+
+    A note is encrypted with the report's `key`. Raises KeyError for a note without a key.
+    """
     sealed = None
     if note:
         key = _required(key, report.report_id)
@@ -256,12 +264,13 @@ async def drop_chunks(tx: Tx, item: Media) -> None:
 
 
 def place_in(row: Any, key: DataKey) -> Place:
-    """The place in a row, opened with the report's key."""
+    """Return the place in a row of `contents`, decrypted with the report's key."""
     return Place(**json.loads(_open(key, "place", row.report_id, row.place)))
 
 
 def question_and_answer(report_id: UUID, row: Any, key: DataKey | None) -> tuple[str, str]:
-    """The question and the answer in a row; "" for what is not there or cannot be opened."""
+    """Return the decrypted question and answer in a row of `contents`. Each is "" if it is absent;
+    both are "" if `key` is None."""
     question, answer = (
         _open(key, name, report_id, sealed) if key and sealed else ""
         for name, sealed in (("question", row.question), ("answer", row.answer))

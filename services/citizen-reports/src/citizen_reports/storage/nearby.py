@@ -1,4 +1,7 @@
-"""Reports that may be of the same incident, read for the service itself in a single round trip."""
+"""Finds reports that may be of the same incident as a given report.
+
+The reads are the service's own, not limited to a caller's regions. Each takes a single round trip.
+"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -54,7 +57,8 @@ class Located:
 
 @dataclass(frozen=True)
 class Neighbour:
-    """A report close to another; `place` is where its incident was, NOWHERE if that was erased."""
+    """A report that may be of the same incident as another. `place` is the decrypted place of its
+    incident, NOWHERE if that was erased."""
 
     report_id: UUID
     number: str
@@ -73,9 +77,12 @@ async def located(db: Database, report_id: UUID) -> Located:
 async def registered_before(
     db: Database, report: Report, cells: Iterable[str], within: timedelta
 ) -> list[Neighbour]:
-    """Return at most NEIGHBOURS_MAX reports of the same category in these H3 cells whose incidents
-    were at most `within` before or after that of `report`, which must be registered. Reports
-    registered after it are left out; the earliest registered comes first."""
+    """Return reports that may be of the same incident as `report` and were not registered later.
+
+    They have the same category, lie in one of these H3 cells, and their incidents were at most
+    `within` before or after that of `report`. Returns at most NEIGHBOURS_MAX reports, in the order
+    of registration. `report` itself must be registered and is left out.
+    """
     assert report.receipt is not None
     rows = await db.read(
         SYSTEM,

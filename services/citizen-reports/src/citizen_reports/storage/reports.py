@@ -1,5 +1,7 @@
-"""Storage of reports, limited by row-level security to the transaction's scope, and of their
-changes, which `changes` numbers and reads."""
+"""Stores reports and adds their changes; the module `changes` numbers and reads the changes.
+
+Row-level security limits every statement to the reports in the transaction's scope.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -59,7 +61,8 @@ class QueueFilter:
 
 
 def add_report(tx: Tx, report: Report) -> None:
-    """Add a new report. The transaction raises RowExists (`KEY`) if any partner has used the id."""
+    """Add a new report. At its end the transaction raises RowExists (`KEY`) if there is already a
+    report with this id, from whichever partner."""
     tx.add(reports, to_row(report))
 
 
@@ -94,8 +97,8 @@ async def get_by_number(tx: Tx, number: str) -> Report:
 
 
 async def save_report(tx: Tx, before: Report, after: Report) -> None:
-    """Store the columns in which `after` differs from `before`, whose row this transaction has
-    locked."""
+    """Store the columns in which `after` differs from `before`. Raises LookupError if the row
+    of `before`, which the transaction must have locked, no longer has that version."""
     saved = await tx.execute(_SAVE, {**_old(before), **_changed(before, after)})
     if saved.rowcount != 1:
         raise _not_locked(before)
@@ -185,10 +188,10 @@ def add_change(tx: Tx, report: Report, at: datetime) -> None:
 
 
 async def register(tx: Tx, before: Report, after: Report) -> bool:
-    """Store a report, whose row this transaction has locked, under its new number.
+    """Store the columns in which `after` differs from `before`, and reserve the number of `after`.
 
-    Returns False, and nothing is stored, where another report has the number; where another
-    transaction is claiming it, waits for that to end.
+    Returns False and stores nothing if another report has the number. Waits if another open
+    transaction has reserved it. The transaction must have locked the row of `before`.
     """
     changed = {f"new_{name}": value for name, value in _changed(before, after).items()}
     values = {**_old(before), **changed, "claimed": after.number}

@@ -1,8 +1,8 @@
-"""Streams of a partner's changes from a resume token onwards, without gaps, while the app is
-connected.
+"""Streams the changes of a partner's reports to the partner's app, without gaps.
 
-Every 200 ms new changes are numbered, and a single query finds the last number of every partner;
-only the streams of partners with new changes then query these changes.
+A stream starts after a resume token (the number of the last change received) and runs while the app
+is connected. Every 200 ms new changes are numbered, and one query reads the last number of every
+partner. Only the streams of partners that have new changes then query these changes.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ class ChangeFeed:
         self._followers = 0
 
     async def run(self) -> None:
-        """Number new changes for ever, and tell the followers, if there are any."""
+        """Number new changes every 200 ms until cancelled, and wake the waiting streams."""
         while True:
             await changes.number_new(self._db)
             if self._followers:
@@ -38,8 +38,11 @@ class ChangeFeed:
             await asyncio.sleep(POLL_INTERVAL_SECONDS)
 
     async def follow(self, token: str, caller: Caller) -> AsyncIterator[Change]:
-        """Stream the changes after the token, or from now on if the token is "". Raises
-        ResumeTokenWrong."""
+        """Stream the calling partner's changes, without end.
+
+        `token` is the number of the last change received; "" starts with the next change. Raises
+        ResumeTokenWrong if `token` is malformed or above the last number.
+        """
         position = await self._start(token, caller)
         self._followers += 1
         try:

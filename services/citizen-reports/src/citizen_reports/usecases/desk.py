@@ -46,14 +46,16 @@ class DeskView:
 
 @dataclass(frozen=True)
 class Shown:
-    """The report that an operator acts on, and the version of it that the operator was shown; a
-    version of 0 is not compared."""
+    """The report that an operator acts on, and the version of the report that the operator saw.
+
+    `version` 0 skips the check that the report has not changed since.
+    """
 
     report_id: UUID
     version: int = 0
 
     def require_unchanged(self, report: Report) -> None:
-        """Raise ReportChangedMeanwhile where the report has another version."""
+        """Raise ReportChangedMeanwhile if `report` no longer has the version that was shown."""
         if self.version not in (0, report.version):
             raise ReportChangedMeanwhile(facts={"version": str(report.version)})
 
@@ -71,9 +73,10 @@ class Desk:
     async def list_queue(
         self, wanted: QueueFilter, spec: PageSpec, caller: Caller, *, overdue_only: bool
     ) -> tuple[list[DeskView], list[tuple[str, ...]]]:
-        """Return a page of the queue with each report's page key, the earliest deadline first.
+        """Return a page of the queue, the earliest deadline first, and the sort key of each report.
 
-        Contents, reporter, media and steps are left out. Raises BadRequest for an unknown region.
+        Contents, reporter, media and steps are left out, and so are complaints that name the
+        caller. Raises BadRequest for an unknown region.
         """
         now = self._clock()
         with checks() as check:
@@ -105,7 +108,7 @@ class Desk:
     async def take(self, shown: Shown, caller: Caller) -> DeskView:
         """Take the report; no effect if this operator holds the report already.
 
-        Raises ReportNotFound, ReportChangedMeanwhile or StatusNotAllowed.
+        Raises ReportNotFound, ReportChangedMeanwhile, StatusNotAllowed or CalendarYearMissing.
         """
         now, operator = self._clock(), caller.scope.name
         async with self._openings.begin(shown.report_id, caller) as tx:
@@ -188,10 +191,11 @@ class Desk:
     async def accept_traffic_evidence(
         self, shown: Shown, plate: str, offence_code: str, caller: Caller
     ) -> DeskView:
-        """Publish the evidence as a violation candidate; a routed report is first taken.
+        """Accept the report's files as evidence of an offence and publish an event about this, from
+        which a violation may be made. A report that is only ROUTED is first taken.
 
-        Raises BadRequest, ReportNotFound, ReportChangedMeanwhile, StatusNotAllowed, NotTraffic or
-        NoEvidence.
+        Raises BadRequest, ReportNotFound, ReportChangedMeanwhile, StatusNotAllowed, NotTraffic,
+        NoEvidence or CalendarYearMissing.
         """
         now, operator = self._clock(), caller.scope.name
         normal = plate_as_read(plate)
@@ -291,7 +295,7 @@ def _record_listing(tx: Tx, listed: list[Report], wanted: QueueFilter) -> None:
 
 
 def actor_of(caller: Caller) -> Actor:
-    """Return the operator who makes the call, with the scope's roles."""
+    """Return the calling operator's name and roles."""
     return Actor(caller.scope.name, frozenset(caller.scope.roles))
 
 

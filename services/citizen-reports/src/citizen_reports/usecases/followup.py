@@ -28,13 +28,14 @@ class EvidenceStore(Protocol):
     async def store(
         self, announced: Announced, report: Report, pieces: AsyncIterator[bytes]
     ) -> Stored:
-        """Store a picture or film and return the hashes of its original and shown form."""
+        """Store a picture or film of the report. Returns the hashes of the original and of the form
+        shown to operators."""
         ...
 
 
 class FollowUp:
-    """Handlers of scheduled work. A handler may run repeatedly, so it decides by the current
-    state."""
+    """Handlers of scheduled work. A handler may run more than once for the same work, so each
+    checks the report's current state first."""
 
     def __init__(
         self,
@@ -68,8 +69,8 @@ class FollowUp:
             await self._escalate(tx, report, int(step))
 
     async def close(self, key: str) -> None:
-        """Close a report that was not disputed in time. `key` is "report id:version", with
-        the version that the answer gave the report."""
+        """Close a report whose answer was not disputed in time. `key` is "report id:version", where
+        the version is that of the report when it was answered."""
         report_id, version = key.split(":")
         async with self._db.begin(SYSTEM) as tx:
             report = await reports.get_for_update(tx, UUID(report_id))
@@ -96,8 +97,8 @@ class FollowUp:
             audit(tx, "drop_draft", report)
 
     async def store_media(self, key: str) -> None:
-        """Move a whole file to the evidence store and delete its pieces. `key` is
-        "report:media"."""
+        """Move a completely uploaded file to the evidence store and delete its uploaded pieces.
+        `key` is "report id:media id"."""
         report_id, media_id = map(UUID, key.split(":"))
         async with self._db.begin(SYSTEM) as tx:
             report = await reports.get(tx, report_id)
@@ -115,8 +116,8 @@ class FollowUp:
             await contents.drop_chunks(tx, current)
 
     async def find_duplicates(self, key: str) -> None:
-        """Mark an earlier report of the same category within 50 m and ten minutes as the
-        original. `key` is the report id."""
+        """Mark a report as a possible duplicate if an earlier report of the same category was about
+        an incident within 50 m and ten minutes. `key` is the report's id."""
         found = await nearby.located(self._db, UUID(key))
         bind_trace(found.report)
         original = await self._earlier(found)
@@ -139,16 +140,17 @@ class FollowUp:
             )
 
     async def note_outcome(self, tx: Tx, report_id: UUID, outcome: str) -> None:
-        """Schedule `record_outcome` in the consumer's transaction. Raises ReportNotFound.
+        """Schedule `record_outcome` for a report, in the given transaction. Raises ReportNotFound.
 
-        The report is not locked here: a transaction handles many events, and locking many reports
-        could deadlock.
+        The report is not locked here, because one transaction handles many events and locking many
+        reports could deadlock.
         """
         await reports.get(tx, report_id)
         await tx.schedule(RECORD_OUTCOME, f"{report_id}:{outcome}", self._clock())
 
     async def record_outcome(self, key: str) -> None:
-        """Record an outcome unless a later outcome is known. `key` is "report:outcome"."""
+        """Record the outcome of a report unless one of the same or a later stage is already
+        recorded. `key` is "report id:outcome"."""
         report_id, outcome = key.split(":")
         now = self._clock()
         async with self._db.begin(SYSTEM) as tx:

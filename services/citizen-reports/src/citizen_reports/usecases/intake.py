@@ -1,6 +1,6 @@
 """The apps' use cases: open, submit and read a report, reply to a question, dispute an answer.
 
-The transaction's scope is the calling partner, to whose reports row-level security limits access.
+Row-level security limits each transaction to the reports of the calling partner.
 """
 
 import hashlib
@@ -56,10 +56,11 @@ class Intake:
     async def open(
         self, report_id: UUID | None, draft: Draft, content: bytes, caller: Caller
     ) -> AppView:
-        """Store a draft under the app's id and return it. `content` is the serialised request.
+        """Store a draft under the id that the app chose, and return it.
 
-        A repetition with the same content returns the stored report. Raises BadRequest,
-        ReportKindNotAllowed, or IdReused for other content or an id that another partner has used.
+        `content` is the serialised request. A repeated call with the same id and content returns
+        the stored report. Raises BadRequest, ReportKindNotAllowed, or IdReused if the id was used
+        with other content or by another partner.
         """
         now = self._clock()
         checked = draft.checked(now, report_id_ok=report_id is not None)
@@ -117,14 +118,15 @@ class Intake:
     async def list_opened(
         self, spec: PageSpec, caller: Caller
     ) -> tuple[list[AppView], list[tuple[str, ...]]]:
-        """Return a page of the partner's reports with each one's page key, in order of opening."""
+        """Return a page of the calling partner's reports, in the order in which they were opened,
+        and the sort key of each."""
         async with self._db.begin(caller.scope) as tx:
             found = await reports.reports_of_partner(tx, caller.name, spec)
             views = [await self._view(tx, report) for report in found]
         return views, [(one.opened_at.isoformat(), str(one.report_id)) for one in found]
 
     async def reply(self, report_id: UUID, text: str, caller: Caller) -> AppView:
-        """Record the reporter's reply to a question; the deadline runs again.
+        """Record the reporter's reply to a question; the suspended deadline continues to run.
 
         Raises BadRequest, ReportNotFound, NothingAsked, StatusNotAllowed or CalendarYearMissing.
         """

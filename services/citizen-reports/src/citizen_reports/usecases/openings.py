@@ -1,7 +1,7 @@
 """Access to reports and media, which is authorised and audited before anything is returned.
 
-A report that row-level security hides, or a complaint that names the caller, is refused as not
-found. The attempt is recorded and published for internal security.
+A report that row-level security hides from the caller is refused as not found, and so is a
+complaint that names the caller. Such an attempt is audited and published for internal security.
 """
 
 from collections.abc import AsyncIterator
@@ -26,8 +26,11 @@ from citizen_reports.usecases.recording import audit, bind_trace
 
 @dataclass(frozen=True)
 class Piece:
-    """A chunk of the bytes of a file, as shown to operators. Only the first has the media type, the
-    hashes (SHA-256, hex) and the size."""
+    """A chunk of a file in the form shown to operators.
+
+    Only the first chunk has the other fields: the media type, the SHA-256 (hex) of this form and of
+    the original, and the size in bytes.
+    """
 
     content: bytes
     content_type: str = ""
@@ -38,12 +41,14 @@ class Piece:
 
 class Evidence(Protocol):
     def read(self, sha256: str, *, confidential: bool) -> AsyncIterator[Piece]:
-        """Stream the copy shown to operators of the file whose original has this SHA-256 (hex)."""
+        """Stream the form of a file that operators are shown. `sha256` (hex) is that of the file's
+        original."""
         ...
 
 
 class Openings:
-    """Transactions in which a caller opens one report. Refused attempts are recorded."""
+    """Begins transactions in which a caller reads or changes one report. Refused attempts are
+    recorded, except a service's own."""
 
     def __init__(self, db: Database, clock: Clock) -> None:
         self._db = db
@@ -51,13 +56,16 @@ class Openings:
 
     @asynccontextmanager
     async def begin(self, key: UUID | str, caller: Caller) -> AsyncIterator[Tx]:
-        """Begin a transaction in the caller's scope that opens the report with this id or
-        number."""
+        """Begin a transaction in the caller's scope to open the report with this id or number.
+
+        If the block raises ReportNotFound or MediaNotFound, the attempt is recorded.
+        """
         async with self.recorded(key, caller), self._db.begin(caller.scope) as tx:
             yield tx
 
     def recorded(self, key: UUID | str, caller: Caller) -> AbstractAsyncContextManager[None]:
-        """Record an attempt in the block to open a report that the caller may not see."""
+        """Return a context manager that records an attempt if its block raises ReportNotFound or
+        MediaNotFound. `key` is the requested report's id or number."""
 
         async def find(tx: Tx) -> Record | None:
             report = await reports.find_by_key(tx, key)
@@ -69,7 +77,7 @@ class Openings:
 
 
 class SentMedia:
-    """The media of reports, as streamed by `OpenEvidence`."""
+    """The use case of the RPC `OpenEvidence`: streams the media of reports to operators."""
 
     def __init__(self, db: Database, openings: Openings, evidence: Evidence) -> None:
         self._db = db
@@ -77,7 +85,7 @@ class SentMedia:
         self._evidence = evidence
 
     async def open(self, report_id: UUID, media_id: UUID, caller: Caller) -> AsyncIterator[Piece]:
-        """Stream a file's shown form, after the audit entry has been committed.
+        """Stream a file in the form shown to operators, after committing an audit entry.
 
         Raises ReportNotFound, MediaNotFound or MediaNotStored.
         """

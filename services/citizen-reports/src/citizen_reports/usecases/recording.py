@@ -1,4 +1,8 @@
-"""Recording of decisions: report, step, change for the partner, event and deadline."""
+"""Records a decision on a report in one transaction.
+
+The changed report, a step of its history, a change for the partner's app and an event are stored,
+and work is scheduled for a new deadline.
+"""
 
 import secrets
 from collections.abc import Callable
@@ -21,7 +25,8 @@ SYSTEM_ACTOR = "system"
 
 
 def bind_trace(report: Report) -> None:
-    """Annotate the current span with the report, and bind the rest of the call to its story."""
+    """Annotate the current trace span with the report's name, and link the rest of the call to the
+    report's story (the id of the trace in which the case began)."""
     telemetry.annotate(report=report.name)
     telemetry.bind_story(report.story)
 
@@ -68,8 +73,11 @@ class ReportRecorder:
         note: str = "",
         fact: Event | None = None,
     ) -> Report:
-        """Store the decision that changed the report from `before` to `after`, and publish its
-        event: `fact` if given, else `status_changed`. Returns `after`."""
+        """Store the decision that changed the report from `before` to `after`, and return `after`.
+
+        `actor`, `at` and `note` become part of the step in the report's history. The published
+        event is `fact` if given, else `status_changed`.
+        """
         key = await contents.report_key(tx, after.report_id) if note else None
         await reports.save_report(tx, before, after)
         decision = _Decision(after, actor, fact or events.status_changed(after, at), note)
@@ -81,8 +89,8 @@ class ReportRecorder:
     ) -> Report:
         """Store the report as registered and routed, and return it.
 
-        `receipt` has no number yet: a random one is drawn that no other report has. `key` is the
-        report's. Raises RuntimeError if all numbers that were drawn are taken.
+        The number in `receipt` is replaced by a random one that no other report has. `key` is the
+        data key of the report. Raises RuntimeError if no free number is found.
         """
         at = receipt.registered_at
         numbers = drawn_numbers(report.region, at, self._draw)
@@ -116,7 +124,9 @@ class ReportRecorder:
             await self.start_clock(tx, after)
 
     async def start_clock(self, tx: Tx, report: Report, *, step_index: int = 0) -> None:
-        """Schedule the given step of the escalation ladder, if the ladder has that step."""
+        """Schedule an escalation of the report for the time at which it will be overdue by the
+        delay of one step of its escalation ladder. `step_index` counts from 0; no effect if the
+        ladder has no such step or the report no deadline."""
         ladder = self._deadlines.table.ladder(emergency=report.is_emergency)
         if report.deadline is None or step_index >= len(ladder):
             return

@@ -34,8 +34,8 @@ class Uploads:
         self._db = db
 
     async def put(self, report_id: UUID, piece: Piece, caller: Caller) -> Media:
-        """Store one uploaded piece of a file and return what has been received of the file; the
-        last piece causes a check of the whole file.
+        """Store one uploaded piece of a file and return the file's new state. After the last piece
+        the whole file is checked.
 
         Raises ReportNotFound, ReportAlreadySubmitted, MediaGap, MediaDiffers, MediaNotAPicture or
         TooManyMedia.

@@ -1,5 +1,5 @@
 """Adapters of the violations service, the vehicle register, the post and the electronic seal.
 
-The embedded register is a file and the embedded post a folder. Adapters of the state's own systems
-will implement the same protocols.
+The vehicle register and the post are embedded substitutes: the register is a JSON file, and letters
+are delivered into a folder. Adapters of the state's systems will implement the same protocols.
 """

@@ -1,4 +1,5 @@
-"""The embedded post, which is a folder, and the authority's electronic seal on letters."""
+"""Delivers letters into a folder, as a substitute for the post, and signs letters with the
+authority's electronic seal."""
 
 import asyncio
 import hashlib
@@ -14,7 +15,7 @@ from fines.letters import SIGNATURE_PLACE
 
 
 class LetterFolder:
-    """The embedded post. A letter counts as delivered once its complete file is in the folder."""
+    """A folder instead of the post. A letter counts as delivered once its file is complete."""
 
     def __init__(self, folder: Path, clock: Clock = system_clock) -> None:
         self._folder = folder
@@ -53,8 +54,11 @@ class LetterFolder:
 
 
 class ElectronicSeal:
-    """The authority's Ed25519 key, which signs the SHA-256 of a letter that has no signature
-    yet."""
+    """Signs letters with the authority's Ed25519 key.
+
+    The signature covers the SHA-256 of the unsigned letter, in which `SIGNATURE_PLACE` still stands
+    where the signature is then inserted.
+    """
 
     def __init__(self, key: Ed25519PrivateKey) -> None:
         self._key = key

@@ -31,8 +31,8 @@ class ViolationsClient:
         self._stub: Any = violations_pb2_grpc.ViolationsStub(channel)
 
     async def violation(self, violation_id: str, purpose: str) -> ConfirmedViolation:
-        """Return the violation. Raises ViolationMissing where the violations service has none
-        with this id."""
+        """Return the violation with this id. `purpose` states why its data are read, for the audit
+        log of the violations service. Raises ViolationMissing if there is no such violation."""
         request = violations_pb2.GetViolationRequest(violation_id=violation_id)
         try:
             with peers_refusals():

@@ -131,8 +131,9 @@ def total_to_proto(rows: list[RevenueRow], region: str) -> fines_pb2.Revenue:
 
 
 def state_filter(state: "fines_pb2.FineState.ValueType") -> str:
-    """Return the stored name of the state in a request; "" (no filter) if none is given. No fine
-    has the name of a state that is reserved for later."""
+    """Return the name under which a fine's state is stored, for a filter; "" (no filter) if the
+    request gives no state. A state that only the contract has yields a name that matches no fine.
+    """
     if state == fines_pb2.FINE_STATE_UNSPECIFIED:
         return ""
     return fines_pb2.FineState.Name(state).removeprefix("FINE_STATE_").lower()

@@ -3,7 +3,8 @@
     AWAITING → ISSUED → DELIVERED → PAID
                             ↘ IN_FORCE → OVERDUE → PAID      every state but CANCELLED → CANCELLED
 
-A fine is AWAITING from the confirmation of its violation: its number is reserved, nothing is owed.
+A fine begins as AWAITING when its violation is confirmed: its number is reserved, but nothing is
+owed yet.
 """
 
 import re
@@ -79,8 +80,8 @@ ISSUED_STATES = frozenset(State) - {State.AWAITING, State.CANCELLED}
 
 @dataclass(frozen=True)
 class SealedParticulars:
-    """A letter's personal data, encrypted with the person's key, and blind indexes of owner and
-    plate."""
+    """The personal data of a letter, encrypted with the owner's key, with keyed hashes of owner and
+    plate (blind indexes) by which the fine can be found without decryption."""
 
     key_id: UUID
     sealed: bytes
@@ -141,12 +142,12 @@ class Fine:
         return replace(self._moved(Move.DELIVER), delivered_at=delivered_at, dates=dates)
 
     def come_into_force(self) -> "Fine":
-        """Return the fine in force, after the term of appeal. Raises MoveNotAllowed."""
+        """Return the fine as IN_FORCE, once the term of appeal is over. Raises MoveNotAllowed."""
         return self._moved(Move.COME_INTO_FORCE)
 
     def fall_overdue(self) -> "Fine":
-        """Return the fine overdue, its voluntary term (KoAP Art. 893) over. Raises
-        MoveNotAllowed."""
+        """Return the fine as OVERDUE, once the term for voluntary payment (KoAP Art. 893) is over.
+        Raises MoveNotAllowed."""
         return self._moved(Move.FALL_OVERDUE)
 
     def pay(self) -> "Fine":
@@ -173,8 +174,8 @@ class Fine:
         return replace(self, version=self.version + 1)
 
     def held(self, reason: str, conflicts: tuple[str, ...] = ()) -> "Fine":
-        """Return the awaiting fine with a hold. `reason` is the name of a Hold, `conflicts` are
-        the numbers of conflicting fines."""
+        """Return this fine, which must be AWAITING, with a reason why it is not issued. `reason` is
+        the name of a Hold, `conflicts` are the numbers of conflicting fines."""
         assert self.state is State.AWAITING
         return replace(self, hold_reason=reason, conflicts=conflicts)
 
@@ -193,8 +194,8 @@ class Fine:
 
 
 def new_number() -> str:
-    """Return a random fine number: 14 digits and a check digit, so that a mistyped number is no
-    other fine's."""
+    """Return a random fine number: 14 digits and a Luhn check digit, so that a number with one
+    mistyped digit is invalid."""
     body = "".join(secrets.choice("0123456789") for _ in range(NUMBER_DIGITS - 1))
     return body + _luhn(body)
 

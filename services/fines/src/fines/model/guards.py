@@ -1,7 +1,8 @@
 """The checks that prevent the issue of a fine: every fact is verified again before issue.
 
-Each failed check yields a named hold, which operators can read. No fine is issued late, on readings
-that the device cannot have made, or from a device that was not validly verified when it measured.
+Each failed check yields a hold: a named reason, shown to operators, why the fine is not issued. No
+fine is issued too late, on readings that the device cannot have made, or on speed measured by a
+device without a valid metrological verification at that time.
 """
 
 from collections.abc import Iterator
@@ -26,8 +27,11 @@ MOMENT_IN_DOUBT = frozenset(
 
 
 def time_hold(occurred_at: datetime, now: datetime, terms: FineTerms) -> Hold:
-    """Return the hold of a term for issuing a fine that has expired, or Hold.NONE. The terms of
-    KoAP Arts. 62 and 822-1(3) are counted in calendar days, which favours the owner."""
+    """Return a hold if a term for issuing a fine has expired or the offence lies in the future.
+    Returns Hold.NONE otherwise.
+
+    The terms of KoAP Arts. 62 and 822-1(3) are counted in calendar days, which favours the owner.
+    """
     occurred_on, today = almaty_day(occurred_at), almaty_day(now)
     if occurred_at > now:
         return Hold.OCCURRED_IN_FUTURE
@@ -41,10 +45,11 @@ def time_hold(occurred_at: datetime, now: datetime, terms: FineTerms) -> Hold:
 def fact_holds(
     violation: ConfirmedViolation, articles: Articles | None, guards: Guards | None
 ) -> Iterator[Hold]:
-    """Yield the holds that forbid an automatic prescription, the most important first. If the
-    violation as a whole cannot be checked, that hold is the only one.
+    """Yield the reasons why a fine may not be issued automatically, the most important first.
 
-    `articles` and `guards` are the editions in force at the offence, None where no edition was.
+    Yields only one hold if the violation is unconfirmed or held, rests on citizens' evidence, or
+    has no known article. `articles` and `guards` are the editions in force at the offence, None if
+    there was none.
     """
     article = articles.by_code.get(violation.offence_code) if articles else None
     if not violation.is_confirmed:
@@ -65,11 +70,11 @@ def fact_holds(
 
 
 def contradicts(other: ConfirmedViolation, violation: ConfirmedViolation, guards: Guards) -> bool:
-    """Whether `other` records the vehicle at a place too far away to be reached in the time between
-    both violations.
+    """Whether `other` shows the vehicle at a place that it could not have reached in the time
+    between both violations.
 
-    Violations that were rejected or annulled, that rest on citizens' evidence or whose time or
-    place is in doubt do not count.
+    False if `other` was rejected or annulled, rests on citizens' evidence, or has a doubtful time
+    or place.
     """
     is_open = other.is_confirmed or other.is_in_review
     proves = other.from_device and other.hold_reason not in MOMENT_IN_DOUBT

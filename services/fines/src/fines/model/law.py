@@ -29,16 +29,18 @@ class Law:
         return self.yearly.calendar
 
     def amount(self, article: Article, sent_on: date) -> Amount:
-        """Return the amount of a fine under `article`, in full and discounted, by the base value
-        and the discount in force on `sent_on`, the day on which the prescription is sent. Raises
-        TableYearMissing where that year has no base value."""
+        """Return the full and the discounted amount of a fine under `article`.
+
+        `sent_on` is the day on which the prescription is sent; the base value and the discount in
+        force on that day apply. Raises TableYearMissing if there is no base value for its year.
+        """
         base_value = self.yearly.base_values.on(sent_on)
         return amount_of(article, base_value, self.terms.on(sent_on))
 
     def dates(self, delivered_at: datetime, count: DayCount) -> LegalDates:
         """Return the last days for discount, appeal and payment, counted from the day of delivery
-        in Almaty. `count` says which days are counted. Raises TableYearMissing where the calendar
-        of a year is missing."""
+        in Almaty. `count` says whether working or calendar days are counted. Raises
+        TableYearMissing if the calendar of a year is missing."""
         return legal_dates(almaty_day(delivered_at), self.calendar, self.terms, count)
 
 

@@ -84,7 +84,7 @@ class Payment:
 
 
 def receivable(number: str) -> str:
-    """The name of the account of what the owner owes for a fine."""
+    """The name of the ledger account that shows what is owed for the fine with this number."""
     return f"receivable:{number}"
 
 
@@ -102,7 +102,8 @@ def owed(fine: Fine) -> int:
 
 
 def on_issue(fine: Fine, now: datetime) -> tuple[Entry, ...]:
-    """The entry that debits the full amount to the receivable and credits the region's treasury."""
+    """Return the entry for the issue of a fine: its full amount is debited to the fine's receivable
+    account and credited to the region's treasury account."""
     return (
         _entry(
             fine,
@@ -116,8 +117,8 @@ def on_issue(fine: Fine, now: datetime) -> tuple[Entry, ...]:
 
 
 def on_payment(fine: Fine, *, paid_minor: int, bank: str, now: datetime) -> tuple[Entry, ...]:
-    """The entries of a payment: the money first, then the discount (Art. 811), if any, which
-    closes the receivable."""
+    """Return the entries of a payment: one for the money and, if less than the full amount was
+    paid, one for the discount (KoAP Art. 811). They bring the fine's receivable account to zero."""
     assert fine.amount is not None
     let_off = fine.amount.full_minor - paid_minor
     assert paid_minor > 0 and let_off >= 0
@@ -129,15 +130,16 @@ def on_payment(fine: Fine, *, paid_minor: int, bank: str, now: datetime) -> tupl
 
 
 def on_cancellation(fine: Fine, posted: Iterable[Entry], now: datetime) -> tuple[Entry, ...]:
-    """The reversals of all posted entries, newest first: the discount, the payment (as a
-    refund), the claim."""
+    """Return entries that reverse all `posted` entries of a fine, the newest first. The reversal of
+    a payment is a refund."""
     standing = list(posted)
     assert not any(entry.reverses for entry in standing)
     return tuple(_reversal(fine, entry, now) for entry in reversed(standing))
 
 
 def refund_in(reversal: Iterable[Entry], reason: RefundReason) -> Refund:
-    """The refund among the entries that cancel a paid fine."""
+    """Return the refund in `reversal`, the entries by which a paid fine is cancelled; `reason`
+    becomes the refund's reason."""
     (entry,) = (entry for entry in reversal if entry.kind is EntryKind.REFUND)
     return Refund(entry.entry_id, entry.amount_minor, entry.posted_at, reason)
 

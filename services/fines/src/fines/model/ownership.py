@@ -1,5 +1,5 @@
-"""Who owned a vehicle at the time of the offence, and why that owner may not be fined
-automatically.
+"""The owner of a vehicle at the time of an offence, and the reasons that forbid a fine to the owner
+without a human decision.
 
 The owner at the time of the offence is liable (KoAP Art. 31(2)), not the owner at the time of
 issue.
@@ -18,8 +18,11 @@ from fines.model.holds import Hold
 
 @dataclass(frozen=True)
 class Owner:
-    """The owner of a vehicle: a person, whose number is an IIN, or a legal entity, whose number
-    is a BIN."""
+    """The owner of a vehicle: a person or a legal entity.
+
+    `number` is a person's IIN (individual identification number) or a legal entity's BIN (business
+    identification number).
+    """
 
     number: str
     name: str
@@ -51,8 +54,11 @@ class Registration:
 def owner_holds(
     found: tuple[Registration, ...], plate: str, occurred_at: datetime, rules: OwnerRules
 ) -> Iterator[Hold]:
-    """Yield the reasons why the owner may not be fined. `found` are the registrations that were
-    valid at the offence."""
+    """Yield the reasons why the owner may not be fined automatically.
+
+    `found` are the registrations of `plate` that were valid at the offence; there must be exactly
+    one.
+    """
     if len(found) != 1:
         yield Hold.OWNER_NOT_UNIQUE if found else Hold.OWNER_NOT_FOUND
         return

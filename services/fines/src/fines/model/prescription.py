@@ -14,7 +14,7 @@ from fines.model.violation import ConfirmedViolation
 
 @dataclass(frozen=True)
 class Particulars:
-    """The facts that the letter states, encrypted as a whole with the owner's key."""
+    """The data that a prescription states. They are stored encrypted with the owner's key."""
 
     owner: Owner
     plate: str
@@ -62,8 +62,8 @@ class Particulars:
 
 
 def particulars_of(violation: ConfirmedViolation, registration: Registration) -> Particulars:
-    """Return the particulars of a violation, whose plate must be valid, and of its vehicle's
-    registration at the offence."""
+    """Return the data for the prescription. The violation must have a valid plate. `registration`
+    is that of its vehicle at the time of the offence."""
     device, measured = violation.device, violation.measured
     decision = violation.decision
     plate = normalised_plate(violation.plate)

@@ -29,8 +29,11 @@ TERMS = (
 
 
 def redated(fine: Fine, calendar: Calendar, terms: Editions[FineTerms], today: date) -> Fine:
-    """Return the fine with the later of each stored and recomputed date, or `fine` itself if no
-    date changes. Raises TableYearMissing."""
+    """Return the fine with the later of each stored and recomputed date, in an earlier state if its
+    present one is premature on `today`. Returns `fine` itself if no date changes.
+
+    Raises TableYearMissing if the calendar of a year is missing.
+    """
     assert fine.state in REDATED and fine.dates
     counted = legal_dates(fine.dates.delivered_on, calendar, terms, fine.dates.day_count)
     dates = _later(fine.dates, counted)
@@ -42,8 +45,8 @@ def redated(fine: Fine, calendar: Calendar, terms: Editions[FineTerms], today: d
 
 
 def changed_terms(before: LegalDates, after: LegalDates) -> dict[str, str]:
-    """Return the changed terms for the audit log, such as {"appeal_until": "2026-09-01 →
-    2026-09-02"}."""
+    """Return the dates that differ, by field name, as text for the audit log, such as
+    {"appeal_until": "2026-09-01 → 2026-09-02"}."""
     return {
         name: f"{getattr(before, name)} → {getattr(after, name)}"
         for name in TERMS

@@ -45,8 +45,8 @@ class VehicleRegisterAway(Refusal):
 
 
 class MoveNotAllowed(Exception):
-    """The transition table does not allow a move. This is a bug, as no caller can request such a
-    move."""
+    """A fine's transition table does not allow a change of state. This is a bug, as no caller can
+    request such a change."""
 
 
 class OwnerErased(Exception):

@@ -1,4 +1,7 @@
-"""The amount of a fine: the article's sanction times the base value (MCI), in full and discounted.
+"""The amount of a fine, in full and discounted.
+
+The article sets a number of base values; the amount is that number times the base value (the
+monthly calculation index, MCI).
 
 The article is the edition in force at the offence; the base value is that of the day on which the
 prescription is sent (KoAP Arts. 44(1), 802(4)). The amount records the versions of both tables.
@@ -25,13 +28,16 @@ class Amount:
 
     @property
     def assumed_years(self) -> tuple[int, ...]:
-        """Years whose base value was assumed, read from the tariff version; only in trials."""
+        """The years whose base value was assumed because the law has none yet, according to
+        `tariff_version`. Empty except in trials."""
         return assumed_years(self.tariff_version)
 
 
 def amount_of(article: Article, base_value: BaseValue, terms: FineTerms) -> Amount:
-    """Return the article's sanction in tiyn, with the discount of Art. 811 if the article allows
-    a discount."""
+    """Return the amount of a fine under `article`: its number of base values times `base_value`.
+
+    The discounted amount equals the full one if the article allows no discount (KoAP Art. 811).
+    """
     full = article.base_values * base_value.amount_minor
     return Amount(
         full_minor=full,
