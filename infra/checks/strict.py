@@ -1,8 +1,10 @@
-"""mypy over every Python file of the project, in one run.
+"""Runs mypy once over every Python file of the project.
 
-mypy names a module by its folders, but a hyphen is no part of a name and the tests of all members
-lie in folders of one name. So each file goes to mypy by name: under `src` as it is imported, else
-by its path from the root with hyphens as underscores: `services.camera_registry.tests.conftest`.
+mypy derives module names from folders, but a folder with a hyphen is no valid name, and all folders
+of tests have the same name. Each file is therefore passed with an explicit name. Under `src` it is
+the name by which the file is imported. Elsewhere it is the path from the root, or from
+`infra/triton` for programs there, with underscores for hyphens, such as
+`services.camera_registry.tests.conftest`.
 """
 
 import sys

@@ -1,7 +1,7 @@
-"""`tartip bench`: speed, endurance and cost, each beside a bare counterpart, such as the same
-work done with the underlying libraries alone.
+"""`tartip bench`: measures the speed, endurance and cost of Tartip, and compares most results with
+a bare counterpart: the same work done with the underlying libraries alone.
 
-A bench runs its own mesh in a scratch folder. Comparisons run in alternating pairs in the same run
-on the same parts, so that a busy machine slows both; a ratio is the median of the pairs' ratios,
-with the smallest and the largest beside it.
+The bench starts its own services and engines in a scratch folder. A comparison runs both sides in
+alternation, so that a busy machine slows both. A ratio is the median of the ratios of all pairs of
+runs; the smallest and the largest are reported with it.
 """

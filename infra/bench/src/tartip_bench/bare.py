@@ -1,7 +1,9 @@
-"""The bare counterpart: a `tritonclient.grpc.aio` loop that only sends recorded requests.
+"""A client that sends recorded requests to Triton and does nothing else: the bare counterpart of
+the inference gateway, written with `tritonclient.grpc.aio`.
 
-The gateway's requests to Triton for each picture are recorded once. The loop sends the same tensors
-with the same dependencies, as many pictures at once as the gateway gets.
+The requests that the gateway makes for each picture are recorded once. The client sends the same
+tensors, each request after the answers that it depends on. The number of pictures that are
+processed at once is the same as with the gateway.
 """
 
 from __future__ import annotations
@@ -29,8 +31,8 @@ _OPTIONS = [("grpc.max_send_message_length", -1), ("grpc.max_receive_message_len
 
 @dataclass(frozen=True)
 class RecordedRequest:
-    """A recorded request to Triton, ready to send. `after` holds the indices of those requests for
-    the same picture whose answers it waits for."""
+    """A recorded request to Triton, ready to send. It must wait for the answers to the requests
+    whose indices are in `after`; they belong to the same picture."""
 
     model: str
     inputs: list[Any]
@@ -42,8 +44,8 @@ Plan = tuple[RecordedRequest, ...]
 
 
 async def recorded(bench: BenchMesh, pictures: Sequence[Path]) -> list[Plan]:
-    """Record the requests that the gateway would send to Triton for each picture. Raises
-    Failure."""
+    """Return the requests that the gateway sends to Triton for each picture: one list per picture.
+    Raises Failure if the program that records them ends with an error."""
     out = bench.folder / "requests.npz"
     pair = bench.outside.certificates.service(INFERENCE_GATEWAY.name)
     process = await asyncio.create_subprocess_exec(

@@ -1,7 +1,8 @@
-"""The mesh that is measured: the engines, the camera registry and the inference gateway.
+"""Starts the mesh that the bench measures: by default the engines (PostgreSQL, NATS, Triton), the
+camera registry and the inference gateway.
 
-It runs in a scratch folder on its own ports and is deleted afterwards. Services that only consume
-the gateway's events are left out: they would slow one side of a comparison only.
+It runs in a scratch folder on its own ports and is deleted afterwards. The other services are left
+out, since their work would slow only one side of a comparison.
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ class BenchMesh:
         return self.mesh.ports.address(service)
 
     def pid(self, part: str) -> int:
-        """The pid of a running part. Raises Failure."""
+        """Return the process id of a part. Raises Failure if the part does not run."""
         status = ask_status(self.mesh.home)
         for known in status["parts"] if status else ():
             if known["name"] == part and known["pid"] is not None:

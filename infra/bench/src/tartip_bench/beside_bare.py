@@ -1,8 +1,8 @@
-"""Rounds of calls to the mesh, compared with rounds of calls to the bare server (`chassis.server`).
+"""Compares calls to Tartip's services with calls to the bare server (`chassis.server`), in rounds.
 
-A round runs the callers in a separate process. It measures the processor time of the watched
-processes above their idle load until they are idle again, so that work after the last answer
-counts as well.
+In a round, a separate process makes the calls for a few seconds. The processor time of the servers
+is measured until they are idle again, since work may follow the last answer; what they use when
+idle is subtracted.
 """
 
 from __future__ import annotations
@@ -40,22 +40,23 @@ Spent = Mapping[str, Callable[[], float]]
 
 @dataclass(frozen=True)
 class Watched:
-    """Processes whose processor time is measured. By name: `spent` returns the seconds used so far,
-    `rest` is the share of one core that the process uses when idle."""
+    """Processes whose processor time is measured. Both mappings are by process name: `spent` holds
+    a function that returns the seconds used so far, `rest` the share of one core used when idle."""
 
     spent: Spent
     rest: Mapping[str, float]
 
     @classmethod
     async def at_rest(cls, spent: Spent) -> Watched:
-        """Measure the idle load of these processes, which must be idle now, for REST_SECONDS."""
+        """Return the processes with their idle load, measured for REST_SECONDS. They must be idle
+        meanwhile."""
         return cls(spent, await _shares(spent, REST_SECONDS))
 
 
 @dataclass(frozen=True)
 class Round:
-    """One measurement: calls per second, median and 99th percentile of their times in ms, and the
-    processor time per call in ms of each watched process."""
+    """The results of one round: calls per second, median and 99th percentile of the calls'
+    durations in ms, and `cpu_ms`: milliseconds of processor time per call, by process."""
 
     rate: float
     p50_ms: float
@@ -64,7 +65,8 @@ class Round:
 
 
 async def round_of(program: str, *arguments: object, watched: Watched) -> Round:
-    """Run `tartip_bench.<program>`, which makes calls and prints their times. Raises Failure."""
+    """Run the program `tartip_bench.<program>`, which makes calls, and return its results with the
+    processor time of the `watched` processes. Raises Failure if the program ends with an error."""
     began, before = time.monotonic(), _read(watched.spent)
     load = await asyncio.create_subprocess_exec(
         sys.executable,
@@ -110,7 +112,9 @@ def _read(spent: Spent) -> dict[str, float]:
 
 
 def engines(bench: BenchMesh) -> dict[str, Callable[[], float]]:
-    """Functions for the processor seconds of PostgreSQL and the supervisor, which stores spans."""
+    """Return functions that return the processor seconds used so far by PostgreSQL and by the
+    supervisor without its child processes. The supervisor counts because it stores the spans of
+    every call."""
     supervisor = psutil.Process(bench.supervisor.pid)
 
     def of_supervisor() -> float:  # without the parts, which are its children
@@ -150,8 +154,9 @@ def compared(
     unit: str = "calls",
     share: float | None = None,
 ) -> list[Figure]:
-    """Return three figures: the rates in `unit` per second, our rate as a share of the bare one's
-    (which `beside` names, at least `share` if given), and processor time per call."""
+    """Return three figures that compare our rounds with the bare ones: the rates, their ratio, and
+    the processor time per call. `what` names the calls, `unit` what a rate counts, and `beside` the
+    bare side; `share` is the ratio to reach, if there is a target."""
     shares = Spread.of([one.rate / other.rate for one, other in zip(ours, bare, strict=True)])
     return [
         Figure(name=f"{what}: {unit} a second", measured=_rate(ours), bare=_rate(bare)),

@@ -1,8 +1,8 @@
-"""RTSP cameras for the bench, in a process of their own: `-m tartip_bench.camera_server`.
+"""Serves RTSP cameras for the bench, in a separate process: `-m tartip_bench.camera_server FOLDER`.
 
-Each shows a street for a minute in a loop: mostly nothing moves, then a car drives up, at a
-different moment for each camera. The addresses are printed as one line of JSON; the process ends
-when its standard input is closed.
+Each camera shows the same minute of a street in a loop: nothing moves at first, then a car drives
+up. Every camera starts at another moment of the minute. The addresses are printed as one line of
+JSON; the process ends when its standard input is closed.
 """
 
 from __future__ import annotations
@@ -60,7 +60,8 @@ def beginning_at(clip: Clip, place: int) -> Clip:
 
 
 def main(folder: Path) -> None:
-    """Serve the film, which is cached in `folder` since drawing and encoding take seconds."""
+    """Serve the cameras until standard input is closed. Their film is stored in `folder` and
+    reused, since drawing and encoding it takes seconds."""
     path = folder / "cameras.mp4"
     if not path.exists():
         path.write_bytes(film_of(minute(), rate=RATE, key_every=KEY_EVERY, options=_CODEC))

@@ -1,4 +1,5 @@
-"""Measures RTSP cameras over a long time: counts of frames, delay, memory, and a paused gateway."""
+"""Measures many RTSP cameras watched for a long time: whether every frame is accounted for, the
+delay of events, the growth of memory, and the recovery after a pause of the gateway."""
 
 from __future__ import annotations
 

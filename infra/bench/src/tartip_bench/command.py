@@ -1,4 +1,4 @@
-"""`tartip bench`: measures the inference gateway on a mesh of its own and writes docs/BENCH.md."""
+"""`tartip bench`: measures Tartip's services on a mesh of their own and writes docs/BENCH.md."""
 
 from __future__ import annotations
 
@@ -54,10 +54,10 @@ def bench(
     ] = True,
     as_json: AsJson = False,
 ) -> None:
-    """Measure speed, memory and endurance, each beside its bare counterpart.
+    """Measure speed, memory and endurance, and compare them with the bare libraries.
 
     It starts and stops its own mesh in a scratch folder; do not use the machine meanwhile.
-    Photographs are taken from TARTIP_PHOTOGRAPHS if it is set.
+    Photographs are taken from the folder TARTIP_PHOTOGRAPHS if that is set.
     """
     unknown = [name for name in only if name not in PARTS]
     if unknown:

@@ -1,4 +1,5 @@
-"""Measures Triton alone, beside the same ONNX model run by the same library without a server."""
+"""Compares the speed of Triton with that of ONNX Runtime running the same ONNX model in a process
+without a server."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""The results of a bench: figures, each with its bare counterpart and its target."""
+"""The results of the bench: measured figures, each with the bare counterpart's figure and its
+target, if there are any."""
 
 from __future__ import annotations
 
@@ -28,7 +29,8 @@ class Spread:
 
 @dataclass(frozen=True, kw_only=True)
 class Figure:
-    """A measured value with its bare counterpart and target."""
+    """A measured value, with the value of its bare counterpart and its target; all are text with
+    units."""
 
     name: str
     measured: str

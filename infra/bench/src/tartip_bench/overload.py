@@ -1,7 +1,8 @@
-"""Five times the capacity in pictures: urgent cameras are served, the rest is shed.
+"""Measures the gateway under five times the pictures it can analyse: pictures of urgent cameras
+must be served, and others may be refused.
 
-The load is open-loop: a picture is sent when it is due, whether earlier ones were answered or not,
-and its latency counts from that time.
+A picture is sent when it is due, whether earlier ones were answered or not, and its latency counts
+from that time.
 """
 
 from __future__ import annotations
@@ -38,7 +39,8 @@ _SHED = "OVERLOADED"
 
 @dataclass
 class Flow:
-    """The outcomes of the pictures of one urgency."""
+    """The outcomes of all pictures that were sent with the same urgency; `seconds` holds the
+    latencies of those that were answered, `refused` counts the others by reason."""
 
     offered: int = 0
     seconds: list[float] = field(default_factory=list)

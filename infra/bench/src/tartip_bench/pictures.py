@@ -1,7 +1,8 @@
-"""Pictures through the gateway, beside a bare loop that sends the same requests to Triton.
+"""Measures pictures sent to the gateway, compared with a bare client that sends the same requests
+to Triton.
 
-Through the gateway means: received over gRPC, decoded, analysed, sealed, event and frame committed,
-answered.
+For each picture, the gateway receives it over gRPC, decodes and analyses it, commits the encrypted
+result and the event, and answers.
 """
 
 from __future__ import annotations

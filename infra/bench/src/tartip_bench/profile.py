@@ -1,7 +1,7 @@
-"""Where the Python threads of a server spend their time, by library, as py-spy samples them.
+"""Samples with py-spy which libraries the Python code of a server is running.
 
-py-spy (https://github.com/benfred/py-spy) is a program of its own, for those who want the profile:
-without it on the PATH there is none. It must be allowed to look into other processes.
+py-spy (https://github.com/benfred/py-spy) is a separate program, and optional: if it is not on the
+PATH, profiles are empty. It must be allowed to read the memory of other processes.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _PACKAGE = re.compile(r".*/(?:site-packages|src|python3\.\d+)/(\w+)")
 
 
 class Profile:
-    """The samples of one run, by library; empty without py-spy."""
+    """The number of samples of one run by library; empty if py-spy is not installed."""
 
     def __init__(self) -> None:
         self.samples: Counter[str] = Counter()
@@ -93,7 +93,8 @@ async def profiled(pid: int, scratch: Path) -> AsyncIterator[Profile]:
 
 
 def by_library(stacks: Iterable[str]) -> Counter[str]:
-    """Count samples by library; a line is "outermost (path:line);…;innermost (path:line) COUNT"."""
+    """Return the number of samples by library. `stacks` holds lines of the form "outermost
+    (path:line);…;innermost (path:line) COUNT"; a sample counts for the innermost known library."""
     found: Counter[str] = Counter()
     for line in stacks:
         stack, _, count = line.rpartition(" ")

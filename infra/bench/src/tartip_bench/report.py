@@ -27,8 +27,8 @@ _MISSED = "**missed**"
 def written(
     outcomes: Sequence[Outcome], checkout: Path, *, quick: bool, order: Sequence[str]
 ) -> Path:
-    """Write the sections of these outcomes into docs/BENCH.md, whose path is returned. `order` has
-    the names of all parts in the order of their sections."""
+    """Write the sections of these outcomes into docs/BENCH.md and return its path. `order` holds
+    the names of all parts of the bench, in the order of their sections."""
     path = checkout / "docs" / "BENCH.md"
     known = path.read_text() if path.exists() else ""
     path.write_text(page(outcomes, quick=quick, order=order, known=known))
@@ -36,8 +36,9 @@ def written(
 
 
 def page(outcomes: Sequence[Outcome], *, quick: bool, order: Sequence[str], known: str = "") -> str:
-    """Return the text of docs/BENCH.md: these outcomes, and the sections of all other parts from
-    its previous text `known`."""
+    """Return the text of docs/BENCH.md: new sections for `outcomes`, and the sections of all other
+    parts copied from the previous text `known`. `order` holds the names of all parts in their
+    order."""
     sections: dict[str, str] = dict(_SECTION.findall(known))
     sections |= {outcome.part: _section(outcome, quick=quick) for outcome in outcomes}
     shown = {part: sections[part] for part in order if part in sections}
@@ -46,7 +47,8 @@ def page(outcomes: Sequence[Outcome], *, quick: bool, order: Sequence[str], know
 
 
 def machine() -> str:
-    """Describe this machine by its number of cores and its memory, without its name."""
+    """Return the number of cores and the memory of this machine as text. The text ends with
+    "without a GPU", which is not checked."""
     cores = len(os.sched_getaffinity(0))
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return f"{cores} cores and {memory:.0f} GiB of memory, without a GPU"

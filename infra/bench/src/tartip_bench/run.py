@@ -1,4 +1,5 @@
-"""One run of the bench: its extent, its pictures, and the mesh that its parts share."""
+"""One run of the bench: whether it is quick or full, its pictures, and the mesh that its
+measurements share."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Measures the gateway's search of a face among a million templates, beside an exact search with
-floats."""
+"""Measures the gateway's search for a face among a million templates, compared with an exact search
+over 32-bit floats."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Helpers of the bench's parts about video streams: RTSP cameras, counts of frames, events."""
+"""Functions that the bench's measurements of video streams share: serve RTSP cameras, have the
+gateway watch them, and read its counts of frames and its events."""
 
 from __future__ import annotations
 
@@ -129,7 +130,8 @@ class Cameras:
         return Ledger.of(await self.streams(), asyncio.get_running_loop().time())
 
     async def delays(self) -> list[float]:
-        """Return the seconds from each frame with a line crossing to the commit of its event."""
+        """Return the sorted delays in seconds of all line crossings so far: from the capture of the
+        frame to the commit of the event."""
         connection = await asyncpg.connect(self.bench.mesh.database.url)
         try:
             rows = await connection.fetch(
@@ -151,7 +153,9 @@ class Cameras:
 async def watched(
     bench: BenchMesh, addresses: Sequence[str], count: int, *, plates: int
 ) -> AsyncIterator[Cameras]:
-    """Watch cameras: the first `plates` of them read plates, all report line crossings."""
+    """During the block, have the gateway watch `count` new cameras, which show the streams at
+    `addresses`. All report vehicles that cross a line; the first `plates` cameras also read plates.
+    """
     cameras = [await bench.camera() for _ in range(count)]
     stub = _streams(bench)
 
@@ -179,8 +183,8 @@ async def watched(
 
 
 def line_function(*, plates: bool, urgency: int = 0) -> functions_pb2.CameraFunctions:
-    """Return the configuration of a camera that reports crossings of the middle of the road in both
-    directions and, with `plates`, reads plates."""
+    """Return a camera's configuration: report cars, trucks and buses that cross a horizontal line
+    over the whole width of the picture, in either direction, and, with `plates`, read plates."""
     functions = functions_pb2.CameraFunctions(urgency=urgency)  # type: ignore[arg-type]
     if plates:
         functions.plates.SetInParent()

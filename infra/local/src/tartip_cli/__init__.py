@@ -1,1 +1,2 @@
-"""Runs Tartip embedded on one machine: real components, started by one command (`tartip`)."""
+"""Runs all of Tartip on one machine with the command `tartip`: its services, PostgreSQL, NATS and
+Triton, called the mesh."""

@@ -1,7 +1,6 @@
-"""The data folder of a mesh and the paths in it. Its folders are private (0700), files are written
-atomically.
+"""The data folder of a mesh and the paths in it. Its folders are private (mode 0700).
 
-No part of the mesh needs a Unix socket, so the length of this path does not matter.
+No part of the mesh needs a Unix socket, so the path of the data folder may have any length.
 """
 
 from __future__ import annotations
@@ -24,7 +23,8 @@ class DataDir:
 
     @property
     def postgres(self) -> Path:
-        """The PostgreSQL cluster; as root, a link to a folder that its user can access."""
+        """The folder of the PostgreSQL cluster. If the mesh runs as root, this is a link to a
+        folder that the unprivileged user of PostgreSQL can access."""
         return self.path / "pg"
 
     @property
@@ -53,7 +53,8 @@ class DataDir:
 
     @property
     def run(self) -> Path:
-        """Pid files and generated configuration of the current run; not needed after it."""
+        """The folder for pid files and generated configuration; not needed after the mesh has
+        stopped."""
         return self.path / "run"
 
     @property
@@ -92,14 +93,14 @@ class DataDir:
             )
 
     def identity(self) -> str:
-        """A random, permanent id of this folder, for the names of files that must lie outside
-        it."""
+        """Return a random, permanent id of this data folder, used in the names of its files that
+        must be stored elsewhere."""
         return stored_secret(self.path / "home-id", bytes_=8)
 
 
 def write_private(path: Path, content: bytes, *, mode: int = 0o600) -> None:
-    """Write a file atomically: a reader sees the old content or the new one. `mode` is that of the
-    file. Raises OSError."""
+    """Write a file atomically: a reader sees either the old or the new content. `mode` holds the
+    file's permissions. Raises OSError."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
     with os.fdopen(descriptor, "wb") as file:
@@ -111,8 +112,8 @@ def write_private(path: Path, content: bytes, *, mode: int = 0o600) -> None:
 
 
 def stored_secret(path: Path, *, bytes_: int = 24) -> str:
-    """Return the random secret in the file `path`, created at the first call from `bytes_` random
-    bytes. Raises Failure if the file is empty."""
+    """Return the secret stored in the file `path`. If there is no file, it is created with `bytes_`
+    random bytes in hex. Raises Failure if the file is empty."""
     if not path.exists():
         write_private(path, secrets.token_hex(bytes_).encode())
     if not (secret := path.read_text()):

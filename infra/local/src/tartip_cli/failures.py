@@ -66,12 +66,14 @@ def from_os_error(error: OSError) -> Failure:
 
 
 def broken_file(path: Path, why: str) -> Failure:
-    """Return the Failure for a damaged file that may not be recreated, only restored."""
+    """Return a Failure about a damaged file. The user is told to restore it, since creating a new
+    one would lose data."""
     return Failure(f"{path} is broken: {why}; restore it from a backup", Exit.FINDINGS)
 
 
 def from_group(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """The error of a group to report: a `Failure` if there is one, else the first error."""
+    """Return the one error of a group that is to be reported: a `Failure` if there is one, else the
+    first error."""
     leaves = list(_leaves(group))
     return next((leaf for leaf in leaves if isinstance(leaf, Failure)), leaves[0])
 

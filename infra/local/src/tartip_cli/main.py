@@ -58,7 +58,7 @@ def options(
         ),
     ] = False,
 ) -> None:
-    """Options of the command itself."""
+    """Handle the options that stand before any command, such as --version."""
 
 
 for group in _GROUPS:

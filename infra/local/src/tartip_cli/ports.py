@@ -21,7 +21,8 @@ _APART = 97
 
 @dataclass(frozen=True, kw_only=True)
 class Ports:
-    """The ports of one mesh: consecutive numbers from `base`, and the gateway's."""
+    """The ports of one mesh: consecutive numbers from `base` on, and `gateway` for the operator
+    gateway."""
 
     base: int
     gateway: int
@@ -87,8 +88,8 @@ def free_base(candidates: range = range(21000, 31000, 20)) -> Ports:
 
 
 def holder_of(port: int) -> str | None:
-    """Return the name and pid of the process that listens on a port, as text; None if there is none
-    or the kernel hides it."""
+    """Return the name and pid of the process that listens on a port, such as "nginx (pid 12)"; None
+    if there is none or this process may not see it."""
     with contextlib.suppress(OSError, psutil.Error):
         for found in psutil.net_connections("tcp"):
             if found.status == psutil.CONN_LISTEN and found.laddr[1:] == (port,) and found.pid:

@@ -1,7 +1,7 @@
-"""The cost of the calls of bank and eGov apps: submit a report; look up, quote and pay a fine.
+"""Measures the calls of bank and eGov apps: submit a report; look up, quote and pay a fine.
 
-`load` makes the calls of one partner, `fines` prepares the fines, `measure` is the part `apps` of
-the bench.
+`load` is the program that makes the calls of one partner, `fines` prepares fines to pay, and
+`measure` compares the calls with bare handlers.
 """
 
 from tartip_bench.apps.measure import measure

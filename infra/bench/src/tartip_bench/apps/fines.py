@@ -1,7 +1,9 @@
-"""Prepares fines to look up and pay, which the fines service issues from confirmed violations.
+"""Prepares the fines that the bench looks up and pays: has the fines service issue and deliver
+them.
 
-Only the violations service is replaced: this module publishes its events and answers its calls.
-Owner and amount, letter, delivery and legal dates are the work of the real fines service.
+This module stands in for the violations service only: it publishes the events of confirmed
+violations and answers `GetViolation`. The real fines service does everything else: it finds the
+owner, sets the amount and the legal dates, and sends the letter.
 """
 
 from __future__ import annotations
@@ -42,8 +44,9 @@ _CALL_SECONDS = 10.0
 
 
 async def delivered(bench: BenchMesh, count: int, report: Callable[[str], None]) -> list[OpenFine]:
-    """Return `count` delivered fines, each for another vehicle of a person. Progress is passed to
-    `report` as text. Raises Failure if they are not delivered within WAIT_SECONDS."""
+    """Have `count` fines issued, each to a person and for a different vehicle, and return them once
+    they are delivered. `report` is called with a line of progress. Raises Failure if they are not
+    delivered within WAIT_SECONDS."""
     register = vehicles.made_up(int(count * SPARE_VEHICLES) + 1)
     vehicles.write(bench.folder / "vehicles.json", register)
     of_persons = [vehicle for vehicle in register if vehicle.of_a_person][:count]
@@ -68,7 +71,8 @@ async def delivered(bench: BenchMesh, count: int, report: Callable[[str], None])
 
 
 def violation(plate: str) -> violations_pb2.Violation:
-    """Return a confirmed violation of this plate: 31 km/h over the limit, one hour ago."""
+    """Return a made-up confirmed violation by the vehicle with this plate: 31 km/h over the limit,
+    one hour ago."""
     now = system_clock()
     at = to_timestamp(now - dt.timedelta(hours=1))
     frame = hashlib.sha256(new_id().bytes)
@@ -152,7 +156,8 @@ async def answering(
 
 
 async def publish(bench: BenchMesh, confirmed: Sequence[violations_pb2.Violation]) -> None:
-    """Publish a `violations.v1.confirmed` event for each, as the violations service does."""
+    """Publish one `violations.v1.confirmed` event for each of these violations, under the identity
+    of the violations service."""
     client = await connect(
         f"tls://127.0.0.1:{bench.mesh.ports.nats}",
         user=VIOLATIONS.name,
@@ -190,7 +195,8 @@ async def _publish(stream: JetStreamContext, confirmed: violations_pb2.Violation
 
 
 async def found(bench: BenchMesh) -> list[fines_pb2.Fine]:
-    """Return all delivered fines, listed page by page as an inspector."""
+    """Return all fines in the state "delivered". The call is made as an inspector; all pages are
+    fetched."""
     stub = fines_pb2_grpc.FinesStub(bench.for_operators(FINES))
     metadata = await bench.speaking(INSPECTOR)
     fines: list[fines_pb2.Fine] = []

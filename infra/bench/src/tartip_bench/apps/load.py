@@ -1,10 +1,11 @@
-"""`python -m tartip_bench.apps.load CONFIG CALL CALLERS SECONDS`: calls of one partner, timed.
+"""`python -m tartip_bench.apps.load CONFIG CALL CALLERS SECONDS`: makes and times calls of one
+partner.
 
 CALLERS clients run at once; each sends its next call after the answer to the last. CALL is Report
-(open and submit), QuoteFine, LookupFines, or PayFine (each fine once, until all are paid). CONFIG
-is a JSON file with reports and fines (addresses), authority, key and certificate (paths), open and
-to_pay (fines, see `OpenFine`). Prints what `tartip_bench.chassis.load` prints; ends with an error
-at the first refusal.
+(open and submit a report), QuoteFine, LookupFines, or PayFine (pays each fine once, until all are
+paid). CONFIG is a JSON file. Its keys `reports` and `fines` are the addresses of the services;
+`authority`, `key` and `certificate` are paths; `open` and `to_pay` are lists of fines (`OpenFine`).
+Prints what `tartip_bench.chassis.load` prints; ends with an error at the first refused call.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""Measures a partner's calls beside a bare handler, which reads one row or writes two."""
+"""Compares a partner's calls with a bare handler that reads one row or writes two rows in each
+call."""
 
 from __future__ import annotations
 
@@ -46,8 +47,12 @@ PAID_A_SECOND = 80
 
 @dataclass(frozen=True)
 class Compared:
-    """A call of `apps.load`, the service that answers it, the method of the bare server with which
-    it is compared, and the rate to reach as a share of the bare server's (None: no target)."""
+    """A comparison of one kind of call with a bare handler.
+
+    `call` is a key of `apps.load.CALLS`, answered by `service`; `bare` is the method of the bare
+    server to compare with. `share` is the target: our rate divided by the bare rate (None: no
+    target).
+    """
 
     call: str
     title: str
@@ -73,8 +78,9 @@ COMPARED = (
 
 
 async def measure(run: Run) -> Outcome:
-    """Measure the part `apps` of the bench. Raises Failure where fines are not issued, or callers
-    or the bare server end with an error; Refusal where the partner's quota cannot be changed."""
+    """Measure the part `apps` of the bench. Raises Failure if fines are not issued, or if the
+    callers or the bare server end with an error; raises Refusal if the partner's quota cannot be
+    changed."""
     rounds = run.sized(full=ROUNDS_FULL, quick=ROUNDS_QUICK)
     seconds = run.sized(full=SECONDS_FULL, quick=SECONDS_QUICK)
     scratch = run.scratch / "apps"
@@ -124,7 +130,8 @@ async def measure(run: Run) -> Outcome:
 async def profile_of(
     run: Run, bench: BenchMesh, config: Path, each: Compared, watched: Mapping[str, Watched]
 ) -> Figure:
-    """Run a separate round and return where the service spent its time, by library."""
+    """Make the calls once more while py-spy samples the service; returns each library's share of
+    its time."""
     run.report(f"{each.call}, profile")
     async with profiled(bench.pid(each.service.name), run.scratch) as profile:
         await own_round(config, each, SECONDS_FULL, watched)
@@ -155,7 +162,8 @@ async def two_calls_at_least(
 
 
 async def widen(bench: BenchMesh) -> None:
-    """Raise the partner's quota, so that it does not limit the load. Raises Refusal."""
+    """Raise the partner's quota, so that it does not limit the load. Raises Refusal if a service
+    refuses the change."""
 
     def edit(terms: partners_pb2.PartnerTerms) -> None:
         terms.quota.calls_per_second = CALLS_A_SECOND
@@ -168,8 +176,9 @@ async def widen(bench: BenchMesh) -> None:
 async def configs_of(
     run: Run, bench: BenchMesh, scratch: Path, rounds: int, seconds: int
 ) -> list[Path]:
-    """Write one configuration file of `apps.load` for each round, and return their paths. Each has
-    its own fines to pay, since a fine is paid once. Raises Failure."""
+    """Write one configuration file of `apps.load` for each round, and return their paths. Each file
+    has its own fines to pay, since a fine is paid once. Raises Failure if the fines are not
+    delivered."""
     paid = (seconds + 1) * PAID_A_SECOND
     fines = await delivered(bench, OPEN_FINES + rounds * paid, run.report)
     pair = bench.outside.certificates.partner(PARTNER)
@@ -191,8 +200,8 @@ async def configs_of(
 
 
 async def all_watched(bench: BenchMesh, servers: Mapping[str, Server]) -> dict[str, Watched]:
-    """Return, by service or kind of server, the processes whose processor time counts for its
-    calls: the service or server with PostgreSQL and the supervisor."""
+    """Return the processes whose processor time is measured, by the name of the service or the kind
+    of server that is called: its own process, PostgreSQL and the supervisor."""
 
     def of_service(name: str) -> Callable[[], float]:
         return lambda: bench.cpu_seconds(name)

@@ -1,7 +1,8 @@
-"""The cost of a call through the library `chassis`, beside a bare grpc.aio and asyncpg handler.
+"""Measures a call through the library `chassis`, compared with a bare handler that uses only
+grpc.aio and asyncpg.
 
-`server` is the program that serves either kind of handler, `schema` its tables, `load` the callers,
-`measure` the part `chassis` of the bench.
+`server` is the program that serves either kind of handler, `schema` creates its tables, `load` is
+the program that makes the calls, and `measure` compares the results.
 """
 
 from tartip_bench.chassis.measure import measure

@@ -1,9 +1,10 @@
 """`python -m tartip_bench.chassis.events ROLE CONFIG EVENTS`: times one side of event delivery.
 
-ROLE is `publish` or `consume` (bare: nats-py and asyncpg), `relay` or `handle` (the chassis's
-outbox relay and consumer), or `fill`, which writes the outbox rows that the relay publishes. EVENTS
-is their number. Prints the times of beginning and end in seconds of the machine's monotonic clock.
-CONFIG is the file of the servers (`chassis.server`), with the address of NATS and the users' seeds.
+The bare sides are `publish` and `consume`, with nats-py and asyncpg. The sides of the chassis are
+`relay`, its outbox relay, and `handle`, its consumer. The ROLE `fill` writes the outbox rows that
+`relay` publishes. EVENTS is the number of events. CONFIG is the configuration file of
+`chassis.server` with the address and credentials for NATS. Prints a JSON list: the begin and the
+end, in seconds of the machine's monotonic clock. Each function returns these two times.
 """
 
 from __future__ import annotations
@@ -44,7 +45,8 @@ Moments = tuple[float, float]
 
 
 async def broker_of(config: dict[str, str], side: str) -> Broker:
-    """Connect to NATS as a service does; `side` is "publisher" or "consumer"."""
+    """Connect to NATS with the certificate and seed of the service on this side of the delivery.
+    `side` is "publisher" or "consumer"."""
     files = {name: Path(config[f"{side}_{name}"]) for name in ("certificate", "key", "seed")}
     authority = Path(config["caller_authority"])
     return await Broker.connect(
@@ -61,8 +63,8 @@ def database_of(config: dict[str, str]) -> Database:
 
 
 async def publish(config: dict[str, str], count: int) -> Moments:
-    """Bare: publish `count` events, PUBLISHED_AT_ONCE at a time like the relay, and await
-    JetStream's acknowledgement of each."""
+    """Publish `count` events with nats-py alone, PUBLISHED_AT_ONCE at a time, and await JetStream's
+    acknowledgements. Returns the times of begin and end."""
     broker = await broker_of(config, "publisher")
     began = time.monotonic()
     for start in range(0, count, PUBLISHED_AT_ONCE):
@@ -77,8 +79,8 @@ async def publish(config: dict[str, str], count: int) -> Moments:
 
 
 async def consume(config: dict[str, str], count: int) -> Moments:
-    """Bare: fetch `count` events in batches, insert a batch's rows in one transaction, then
-    acknowledge each event."""
+    """Consume `count` events with nats-py and asyncpg alone: insert the rows of a batch in one
+    transaction, then acknowledge its events. Returns the times of begin and end."""
     broker = await broker_of(config, "consumer")
     connection = await asyncpg.connect(config["database"])
     pulling = await broker.jetstream.pull_subscribe_bind(
@@ -101,7 +103,8 @@ async def consume(config: dict[str, str], count: int) -> Moments:
 
 
 async def fill(config: dict[str, str], count: int) -> Moments:
-    """Replace the content of the outbox by `count` events, written as use cases write them."""
+    """Delete all rows of the outbox and write `count` new events to it through the chassis. Returns
+    the times of begin and end."""
     db = database_of(config)
     async with db.begin(SYSTEM) as tx:
         await tx.execute(delete(outbox))
@@ -117,7 +120,8 @@ async def fill(config: dict[str, str], count: int) -> Moments:
 
 
 async def relay(config: dict[str, str], count: int) -> Moments:
-    """Run the chassis's outbox relay until every row of the outbox is published."""
+    """Run the chassis's outbox relay until every row of the outbox is published; `count` is not
+    used. Returns the times of begin and end."""
     db, broker = database_of(config), await broker_of(config, "publisher")
     running = asyncio.create_task(Relay(db, broker, source="bench", streams=()).run())
     began = time.monotonic()
@@ -131,7 +135,8 @@ async def relay(config: dict[str, str], count: int) -> Moments:
 
 
 async def handle(config: dict[str, str], count: int) -> Moments:
-    """Run the chassis's consumer, whose handler adds a row, until `count` rows are added."""
+    """Run the chassis's consumer, with a handler that inserts one row per event, until it has
+    inserted `count` rows. Returns the times of begin and end."""
     db, broker = database_of(config), await broker_of(config, "consumer")
     subscriptions = {SUBJECT: Subscription(StringValue, _add_note)}
     consumer = Consumer(

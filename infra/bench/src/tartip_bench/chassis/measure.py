@@ -38,8 +38,9 @@ SECONDS_FULL, SECONDS_QUICK = 5, 2
 
 @dataclass(frozen=True)
 class Aim:
-    """A method to measure, and its target: from `callers` callers on, the chassis reaches at least
-    `share` of the bare handler's rate (None: no target)."""
+    """A method to measure and its target: the rate of the chassis server divided by that of the
+    bare server is at least `share` (None: no target), when `callers` or more clients call at once.
+    """
 
     method: str
     title: str
@@ -58,8 +59,8 @@ AIMS = (
 
 @dataclass(frozen=True)
 class Round:
-    """One measurement of one server: calls per second, p99 in ms, and the server's processor time
-    per call in ms."""
+    """One measurement of one server: calls per second, the 99th percentile of the calls' durations
+    in ms, and the server's processor time per call in ms."""
 
     rate: float
     p99_ms: float
@@ -117,7 +118,9 @@ async def half_loaded(
     rates: Mapping[str, float],
     seconds: float,
 ) -> Figure:
-    """Compare the p99 of both servers, each called at `rates` (half of its own capacity)."""
+    """Compare the 99th percentiles of the calls' durations on both servers. Each server is called
+    at its rate in `rates`, in calls per second: half of the rate that it reached with many callers.
+    """
     run.report(f"{aim.method}, at half of the capacity")
     found = {
         kind: await servers[kind].round(aim.method, 1, 2 * seconds, rates[kind]) for kind in KINDS
@@ -133,7 +136,8 @@ async def half_loaded(
 
 
 async def profile_of(run: Run, aim: Aim, server: Server, seconds: float) -> Figure:
-    """Run a separate round and return where the server spent its time, by library."""
+    """Make the calls once more while py-spy samples the server; returns each library's share of its
+    time."""
     run.report(f"{aim.method}, {LOADED_AT} callers, profile")
     async with profiled(server.process.pid, run.scratch) as profile:
         await server.round(aim.method, LOADED_AT, 2 * seconds)
@@ -141,7 +145,8 @@ async def profile_of(run: Run, aim: Aim, server: Server, seconds: float) -> Figu
 
 
 def figures_of(aim: Aim, callers: int, found: Mapping[str, list[Round]]) -> list[Figure]:
-    """Return figures of the rates, of our share of the bare rate, and of processor time."""
+    """Return three figures that compare both servers: their rates, the chassis's rate divided by
+    the bare one, and their processor time per call. `found` holds the rounds by kind of server."""
     rate = {kind: Spread.of([each.rate for each in found[kind]]) for kind in KINDS}
     cpu = {kind: statistics.median(each.cpu_ms for each in found[kind]) for kind in KINDS}
     p99 = {kind: statistics.median(each.p99_ms for each in found[kind]) for kind in KINDS}
@@ -179,7 +184,9 @@ class Server:
     async def round(
         self, method: str, callers: int, seconds: float, calls_a_second: float = 0.0
     ) -> Round:
-        """Run `chassis.load` against this server, at a rate if one is given. Raises Failure."""
+        """Let `callers` clients call `method` for `seconds`, and return the results. Each sends its
+        next call after an answer; with `calls_a_second`, calls are sent at that rate instead.
+        Raises Failure if the callers end with an error."""
         before = cpu_seconds(self.process.pid)
         program = (sys.executable, "-m", "tartip_bench.chassis.load", str(self.config))
         load = await asyncio.create_subprocess_exec(
@@ -202,7 +209,8 @@ class Server:
 
 @asynccontextmanager
 async def both(bench: BenchMesh, scratch: Path) -> AsyncIterator[dict[str, Server]]:
-    """During the block, run both servers on one schema, each at its own address; by kind."""
+    """During the block, run the chassis server and the bare server on the same schema, each at its
+    own address. Yields them by kind ("bare", "chassis")."""
     database = await made(bench.mesh.database.url)
     servers: dict[str, Server] = {}
     try:
@@ -244,7 +252,8 @@ def config_of(bench: BenchMesh, database: str, kind: str, scratch: Path) -> Path
 
 
 async def started(kind: str, config: Path) -> Server:
-    """Start a server of this kind and return once it accepts connections. Raises Failure."""
+    """Start a server of this kind ("bare" or "chassis"), and return it once it accepts connections.
+    Raises Failure if it does not within START_SECONDS."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",

@@ -1,6 +1,9 @@
-"""The database schema of the bench: the chassis's tables, and the tables that calls read or write.
+"""The database schema of the bench: the chassis's own tables, and the tables that the calls read
+and write.
 
-Each of the latter exists twice, since the bare server uses tables without row-level security."""
+The tables `places` and `notes` have row-level security. The bare server uses `bare_places` and
+`bare_notes` instead, which do not.
+"""
 
 from __future__ import annotations
 

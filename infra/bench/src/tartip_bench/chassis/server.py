@@ -1,7 +1,8 @@
-"""`python -m tartip_bench.chassis.server KIND CONFIG`: serves the notes of the bench until SIGTERM.
+"""`python -m tartip_bench.chassis.server KIND CONFIG`: serves the calls that are measured, until
+SIGTERM.
 
-KIND is `chassis` (the library of all services) or `bare` (grpc.aio and asyncpg, two prepared
-statements and nothing else). CONFIG is a JSON file with address, database, certificate, key,
+KIND is `chassis` (with the library of all services) or `bare` (with grpc.aio and asyncpg alone).
+Either reads a row or writes rows. CONFIG is a JSON file with address, database, certificate, key,
 authorities, keys and collector.
 """
 
@@ -59,16 +60,17 @@ class ChassisNotes:
         return StringValue(value=row.content)
 
     async def write(self, request: StringValue, context: Any) -> StringValue:
-        """Write the row, audit entry, event and used id by a single statement."""
+        """Insert the row, its audit entry, its event and the request's id (against repeats) in one
+        statement."""
         return await self._write(request, shared=False)
 
     async def write_shared(self, request: StringValue, context: Any) -> StringValue:
-        """Do the same as `write`, with a commit that concurrent calls share."""
+        """Insert the same rows as `write`, with one commit for several concurrent calls."""
         return await self._write(request, shared=True)
 
     async def write_by_statements(self, request: StringValue, context: Any) -> StringValue:
-        """Write the same rows, each by a statement of its own, as a use case does that also reads
-        in the transaction."""
+        """Insert the same rows as `write`, each by a separate statement, as use cases do that also
+        read in the transaction."""
         caller, note_id = current_caller(), UUID(request.value)
         async with self._db.begin(caller.scope) as tx:
             if await tx.once(caller.key, note_id, _content(request)):
@@ -128,7 +130,8 @@ def new_uuid() -> UUID:
 
 
 def handler_of(servicer: Any) -> grpc.GenericRpcHandler:
-    """The gRPC handler of METHODS; `servicer` has a method for each, in snake case."""
+    """Return the gRPC handler of the measured service. `servicer` has one coroutine method for each
+    name in METHODS, in snake case."""
     return grpc.method_handlers_generic_handler(
         SERVICE,
         {

@@ -1,5 +1,7 @@
-"""Measures events from outbox row to effect, beside bare publishing and bare consuming; each side
-runs in a separate process.
+"""Measures the rate of events through the chassis, from the outbox row to the row that the
+consumer's handler inserts, and compares it with bare publishing and bare consuming.
+
+The publishing and the consuming side run in separate processes.
 """
 
 from __future__ import annotations
@@ -22,8 +24,10 @@ WHAT = "an event from outbox row through JetStream to inbox row and effect"
 
 
 async def measured(run: Run, config: Path, rounds: int) -> tuple[list[Figure], dict[str, Any]]:
-    """Return the figures and the raw rates: events per second through the chassis and of both bare
-    sides, and the former as a share of the slower bare side. Raises Failure."""
+    """Return the figures and the measured rates of `rounds` rounds. The rates are events per
+    second: bare publishing, bare consuming, and through the chassis; a figure compares the last
+    with the slower bare one. `config` is the servers' configuration file. Raises Failure if a side
+    ends with an error."""
     count = run.sized(full=EVENTS_FULL, quick=EVENTS_QUICK)
     rates: dict[str, list[float]] = {"publish": [], "consume": [], "ours": []}
     for number in range(rounds):

@@ -1,5 +1,5 @@
-"""Fairness: while one partner floods citizen-reports, calls of another partner and the emergencies
-of both must still be served."""
+"""Measures fairness: while one partner floods citizen-reports with calls, another partner's calls
+and both partners' emergency reports must still be served."""
 
 from tartip_bench.fairness.measure import measure
 

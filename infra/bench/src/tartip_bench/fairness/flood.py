@@ -1,9 +1,9 @@
-"""`python -m tartip_bench.fairness.flood ADDRESS AUTHORITY KEY CERTIFICATE NUMBER`: one partner's
-flood, until SIGTERM.
+"""`python -m tartip_bench.fairness.flood ADDRESS AUTHORITY KEY CERTIFICATE NUMBER`: floods
+citizen-reports with the calls of one partner, until SIGTERM.
 
-At the same time: 300 streams, each opened again as soon as it ends; 320 look-ups of the report
-NUMBER outstanding, each sent again as soon as it is answered; and look-ups that are sent without
-waiting for any answer. Prints how many were answered and refused, by reason.
+It keeps 300 streams open and 320 look-ups of the report NUMBER waiting for an answer, and replaces
+each as soon as it ends. It also sends look-ups as fast as it can, without waiting. Prints JSON: the
+number of look-ups answered or refused, by reason, and the number of streams refused, by reason.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ ANSWERED = "answered"
 
 
 class Flood:
-    """Runs the flood and counts its outcomes by reason: of look-ups (`calls`) and of attempts to
-    open a stream (`streams`)."""
+    """Sends the flood and counts: `calls` holds the number of look-ups answered or refused,
+    `streams` the number of streams refused, both by reason."""
 
     def __init__(self, stubs: Sequence[CitizenReportsAsyncStub], number: str) -> None:
         self._stubs = itertools.cycle(stubs)

@@ -1,4 +1,5 @@
-"""Measures a partner's look-ups and emergencies, without and with a flood by another partner."""
+"""Measures one partner's look-ups and two partners' emergency reports, first without and then with
+a flood of calls by one of the partners."""
 
 from __future__ import annotations
 
@@ -42,8 +43,8 @@ WITHOUT_SERVICES = tuple(name for name in ENGINES_ALONE if name != CITIZEN_REPOR
 
 @dataclass
 class Flow:
-    """The outcomes of one partner's calls of one kind: the seconds of each answered call from when
-    it was due, and the number of refused calls by reason."""
+    """The outcomes of one partner's calls of one kind. `seconds` holds, for each answered call, the
+    time from when it was due to the answer; `refused` counts the refused calls by reason."""
 
     seconds: list[float] = field(default_factory=list)
     refused: Counter[str] = field(default_factory=Counter)
@@ -64,7 +65,8 @@ class Flow:
 
 @dataclass(frozen=True)
 class Phase:
-    """The outcomes of the three kinds of calls that were measured at the same time."""
+    """The outcomes of calls made at the same time: one partner's look-ups and emergency reports,
+    and the emergency reports of the partner that floods."""
 
     look_ups: Flow
     emergencies: Flow
@@ -113,7 +115,8 @@ async def measure(run: Run) -> Outcome:
 
 
 def figures(quiet: Phase, flooded: Phase, flood: dict[str, Any]) -> tuple[Figure, ...]:
-    """Return the other partner's figures, without and with the flood, and those of the flood."""
+    """Return the figures of the partner that does not flood, without (`quiet`) and with the flood,
+    and the outcomes of the flood itself."""
     before, after = quiet.look_ups, flooded.look_ups
     times = after.percentile_ms(0.99) / max(before.percentile_ms(0.99), 1e-3)
     calls, streams = Counter(flood["calls"]), Counter(flood["streams"])
@@ -188,7 +191,7 @@ async def at_rate(
 
 
 async def report(stub: CitizenReportsAsyncStub) -> str:
-    """Open and submit an emergency; returns its number. Raises Refusal."""
+    """Open and submit an emergency report (a road accident); returns its number. Raises Refusal."""
     request = pb.OpenReportRequest(
         report_id=str(new_id()),
         category=pb.CATEGORY_ROAD_ACCIDENT,
@@ -205,8 +208,8 @@ async def report(stub: CitizenReportsAsyncStub) -> str:
 
 @asynccontextmanager
 async def flooding(bench: BenchMesh, number: str) -> AsyncIterator[dict[str, Any]]:
-    """Flood during the block with look-ups of the report `number`. After the block, the yielded
-    dictionary holds the outcomes. Raises Failure."""
+    """During the block, run the flood, which looks up the report `number`. After the block, the
+    yielded dictionary holds its outcomes. Raises Failure if it ended with an error."""
     pair = bench.outside.certificates.partner(GREEDY)
     files = (bench.outside.certificates.authority, pair.key, pair.certificate)
     flood = await asyncio.create_subprocess_exec(

@@ -1,6 +1,7 @@
-"""The cost of a REST request: a GET through the operator gateway, beside a bare gateway.
+"""Measures a REST request: a GET through the operator gateway, compared with a bare gateway.
 
-`load` is the callers, `passing` the bare gateway, `measure` the part `gateway` of the bench.
+`load` is the program that makes the requests, `passing` the bare gateway, and `measure` compares
+both.
 """
 
 from tartip_bench.gateway.measure import measure

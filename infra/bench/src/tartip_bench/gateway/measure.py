@@ -1,8 +1,10 @@
-"""Measures a GET through the operator gateway, beside a bare gateway of FastAPI and grpc.aio.
+"""Compares a GET through the operator gateway with a GET through a bare gateway of FastAPI and
+grpc.aio.
 
-The operator gateway asks the camera registry for a camera under an operator's token; the bare one
-asks the bare server for a row by its key. The other peers of the operator gateway do not run, since
-the request does not need them. It therefore never reports ready, and this module starts it.
+The operator gateway fetches a camera from the camera registry for an operator with a token. The
+bare gateway fetches a row by its key from the bare server. Services that this request does not need
+do not run. The operator gateway therefore never reports that it is ready, and is started by this
+module instead of the supervisor.
 """
 
 from __future__ import annotations

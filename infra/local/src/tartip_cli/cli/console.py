@@ -25,14 +25,13 @@ def print_json(value: object) -> None:
 
 
 def hint(text: str) -> str:
-    """Return the text with `tartip …` as it must be typed on this machine, since `make setup`
-    installs the command only into .venv.
-    """
+    """Return the text with `.venv/bin/tartip …` for each `tartip …` if the command `tartip` is not
+    on the PATH: `make setup` installs it only into .venv."""
     return text if shutil.which("tartip") else text.replace("`tartip ", "`.venv/bin/tartip ")
 
 
 class App(typer.Typer):
-    """A Typer application that turns a `Failure` into one line and an exit code."""
+    """A Typer application that prints a `Failure` as one line and exits with its exit code."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         try:

@@ -1,4 +1,4 @@
-"""Refusals of the mesh as errors of the command line."""
+"""Converts refused calls to services into errors of the command line."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from tartip_cli.failures import Exit, Failure
 
 @contextmanager
 def refusals_as_failures() -> Iterator[None]:
-    """Turn a service's refusal in the block into a Failure that lists every wrong field."""
+    """Convert a service's refusal in the block into a Failure whose message lists every wrong
+    field."""
     try:
         with peers_refusals():
             yield

@@ -1,5 +1,5 @@
-"""`tartip functions`: what is analysed in a camera's pictures (its AI functions, such as plates or
-crowds), as JSON of `CameraFunctions`."""
+"""`tartip functions`: shows or replaces which functions (such as reading plates or counting crowds)
+analyse a camera's pictures, as JSON of `CameraFunctions`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""`tartip partners`: who may call as a partner, what for and how much, without a restart."""
+"""`tartip partners`: lists, adds, changes and revokes partners (banks and apps) at the running
+services. A partner's terms say what it may call and how often."""
 
 from __future__ import annotations
 
@@ -61,7 +62,7 @@ def register(app: App) -> None:
 
 
 def list_partners(as_json: AsJson = False) -> None:
-    """List every partner with what it may do at each service."""
+    """List all partners with their terms at each service that partners call."""
     found, refused = asyncio.run(_list())
     if as_json:
         print_json({"partners": [_listed_shape(name, known) for name, known in found.items()]})
@@ -73,7 +74,7 @@ def list_partners(as_json: AsJson = False) -> None:
 
 
 def show(name: Name, as_json: AsJson = False) -> None:
-    """Show what a partner may do at each service."""
+    """Show a partner's terms at each service that partners call."""
     from tartip_cli.clients.partner_rows import shown
 
     outcomes = asyncio.run(_at_each(shown(name)))
@@ -94,7 +95,10 @@ def add(
     details: Details = None,
     as_json: AsJson = False,
 ) -> None:
-    """Add a partner at both services and issue its certificate. Repeating it completes it."""
+    """Add a partner at both services that partners call, and issue its certificate.
+
+    If one of the services failed, repeat the command: what is already done stays unchanged.
+    """
     from tartip.partners.v1 import partners_pb2 as pb
 
     from tartip_cli.clients.partner_rows import added
@@ -114,7 +118,10 @@ def change(
     details: Details = None,
     as_json: AsJson = False,
 ) -> None:
-    """Change what is given and leave the rest; scopes and kinds are replaced as a whole."""
+    """Change a partner's terms; what is not given stays as it is.
+
+    Scopes and kinds are replaced as a whole: give all that shall apply.
+    """
     from tartip.partners.v1 import partners_pb2 as pb
 
     from tartip_cli.clients.partner_rows import changed

@@ -1,4 +1,5 @@
-"""`tartip fines recheck`: lists issued fines that today's checks (guards) would hold back."""
+"""`tartip fines recheck`: lists issued fines that would be held if they were issued today, since
+one of the checks before issuing (guards) now objects."""
 
 from __future__ import annotations
 
@@ -28,10 +29,12 @@ def recheck(
     ] = _PURPOSE,
     as_json: AsJson = False,
 ) -> None:
-    """List issued fines that today's guards would hold, with every reason; changes nothing.
+    """List issued fines that would be held if they were issued today, with every reason; changes
+    nothing.
 
-    The facts are fetched again from violations and the owner from the vehicle register, both as of
-    the moment of the offence. Exit code 12 if any fine would be held.
+    Cancelled fines are left out. The violation is fetched again from the violations service and the
+    owner from the vehicle register, both as of the moment of the offence. Exit code 12 if any fine
+    would be held.
     """
     checked, held = asyncio.run(_recheck(read_settings(), region, purpose))
     if as_json:

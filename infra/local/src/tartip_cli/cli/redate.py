@@ -1,4 +1,5 @@
-"""`tartip fines redate`: recompute the dates of open fines after a calendar was corrected."""
+"""`tartip fines redate`: recomputes the legal dates of open fines after a calendar was corrected. A
+date changes only in the owner's favour."""
 
 from __future__ import annotations
 
@@ -29,11 +30,12 @@ def redate(
     ] = _PURPOSE,
     as_json: AsJson = False,
 ) -> None:
-    """Recompute the terms of open fines; dates change only in the owner's favour.
+    """Recompute the legal dates of open fines; a date changes only in the owner's favour.
 
-    Run it after a yearly table was corrected. Letters, amounts and payments stay unchanged; a fine
-    that came into force or became overdue too early returns to its former state. It can be
-    interrupted and run again. Exit code 11 if a fine needs a year without a table.
+    Run it after a working calendar was corrected. Letters, amounts and payments stay unchanged. A
+    fine that came into force or became overdue too early returns to its former state. The command
+    can be interrupted and run again. Exit code 11 if the dates of a fine cannot be computed,
+    because the calendar of a year is missing.
     """
     found = asyncio.run(_redate(read_settings(), dry_run, purpose))
     changed = [fine for fine in found if fine.changed]

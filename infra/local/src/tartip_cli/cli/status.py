@@ -28,11 +28,11 @@ def register(app: App) -> None:
 
 
 def status(as_json: AsJson = False) -> None:
-    """Show each part's state, address, process and memory, and warnings.
+    """Show the state, address, process and memory of each part of the mesh, and warnings.
 
-    Warnings are a moved clock, assumed years, and missing tables of the law. Memory (`rss_bytes`)
-    is the proportional set size of the part's process tree: pages that processes share are counted
-    once over all of them. Exit code 0 if all is ready, 9 if not.
+    Warnings: the clock is moved, or the working calendar or base values of a year are missing or
+    only assumed. Memory (`rss_bytes`) is the proportional set size of the part's process tree: a
+    page that n processes share counts as 1/n in each. Exit code 0 if all is ready, 9 if not.
     """
     answer = ask_status(DataDir(read_settings().home))
     found = answer or {"ready": False, "parts": []}

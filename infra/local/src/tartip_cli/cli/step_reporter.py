@@ -63,8 +63,8 @@ class StepReporter:
             yield
 
     def table(self, title: str, *, width: int) -> Table:
-        """Return a table with one row per step. The results of steps are shown if `width` (in
-        characters) suffices; ids never wrap."""
+        """Return a table with one row per step. The column of results is left out if `width`, the
+        width of the terminal in characters, is too small; ids never wrap."""
         has_room = width >= _ROOMY_CELLS
         table = Table(
             title=title, title_justify="left", header_style="bold", box=None, padding=(0, 1, 0, 0)
@@ -110,7 +110,7 @@ def _milliseconds(step: Step) -> str:
 
 
 def money(amount_minor: int, currency: str = "KZT") -> str:
-    """12 975 → "129.75 KZT": tiyn as tenge."""
+    """Return an amount in tiyn as text in tenge with its currency: 1297500 as "12 975.00 KZT"."""
     whole, rest = divmod(amount_minor, 100)
     return f"{whole:,}".replace(",", " ") + f".{rest:02d} {currency}"
 

@@ -1,4 +1,5 @@
-"""`tartip trace`: draws the spans of one case (its story) across all services, as a waterfall."""
+"""`tartip trace`: draws the spans of one case across all services as a waterfall. A case is all
+that followed from one request or report."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""`tartip verify`: an independent check of every service's audit log.
+"""`tartip verify`: checks every service's audit log from outside.
 
-It fetches all sealed entries, recomputes the Merkle root of the signed head, checks the signature
-and the inclusion proofs of some entries, and that the log extends the one of an earlier check. Keys
-and heads of earlier checks are stored in `verify.json` of the data folder.
+It fetches all sealed entries, recomputes the Merkle root and compares it with the signed one, and
+checks the signature and the inclusion proofs of some entries. It also checks that the log extends
+the log of the previous check; the data of that check is in `verify.json` of the data folder.
 """
 
 from __future__ import annotations

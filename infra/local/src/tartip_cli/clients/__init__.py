@@ -1,1 +1,2 @@
-"""External callers of the mesh: partners, devices and operators, for demonstration and tests."""
+"""External callers of the mesh (partners, devices and operators), used by the demonstration and
+tests."""

@@ -1,7 +1,8 @@
-"""The two journeys, frame to paid fine and report to answer, as steps that clients perform.
+"""The calls of the demonstration and tests: from a camera's frame to a paid fine, and from a
+citizen's report to its answer.
 
-Ids are created by the client before a request is first sent, so that `patiently` can safely repeat
-a step while the mesh is unavailable. The demonstration and the tests share these steps.
+A client creates the ids of its requests before it first sends them, so that `patiently` can safely
+repeat a call while the mesh is unavailable.
 """
 
 from __future__ import annotations
@@ -77,7 +78,8 @@ async def wait_for(
 
 @dataclass
 class FrameToTenge:
-    """The journey from a measured frame to a paid fine."""
+    """The calls from a frame with signed readings to a paid fine: by the device, the inspector and
+    the bank."""
 
     outside: Outside
     camera_id: str
@@ -104,14 +106,14 @@ class FrameToTenge:
         return answer.result
 
     async def find_in_queue(self, evidence_sha256: str) -> Answer | None:
-        """The violation from a frame, found by the SHA-256 of the sent frame; None if not in the
-        queue.
-        """
+        """Return the violation that waits for review and has this frame as evidence; None if there
+        is none. `evidence_sha256` is the SHA-256 (hex) of the sent frame."""
         found = await self.violations_of(evidence_sha256, state="review")
         return found[0] if found else None
 
     async def violations_of(self, evidence_sha256: str, **query: str) -> list[Answer]:
-        """All violations that name this frame; at most one is expected."""
+        """Return all violations that have this frame as evidence; at most one is expected. `query`
+        holds further parameters of `GET /v1/violations`."""
         desk, token, found = self.outside.as_operator(self.inspector), "", list[Answer]()
         while True:
             page = await desk.get("/v1/violations", page_size=_PAGE, page_token=token, **query)
@@ -129,7 +131,8 @@ class FrameToTenge:
         return await desk.get(f"/v1/violations/{violation_id}", purpose=REVIEW)
 
     async def decide(self, violation_id: str, verdict: str = "confirm", reason: str = "") -> Answer:
-        """Prepare a decision, sign it with the officer's key and submit it. Idempotent."""
+        """Prepare a decision on a violation, sign it with the inspector's key and submit it.
+        `verdict` is "confirm" or "reject". Can be repeated safely."""
         desk = self.outside.as_operator(self.inspector)
         if violation_id not in self._signed:
             prepared = await desk.post(
@@ -174,7 +177,8 @@ class FrameToTenge:
         return answer.quote
 
     async def pay(self, quote: fines_pb2.Quote) -> fines_pb2.Payment:
-        """Pay a quote. Idempotent, since the bank chooses the id and the reference."""
+        """Pay a quote as the bank. Can be repeated safely, since the id of the payment stays the
+        same."""
         request = fines_pb2.PayFineRequest(
             payment_id=self.payment_id,
             number=quote.number,
@@ -193,7 +197,8 @@ class FrameToTenge:
 
 @dataclass
 class ReportToAnswer:
-    """The journey from a citizen's report in an app to its answer."""
+    """The calls from opening a citizen's report to its answer: by the citizen's app and the
+    dispatcher."""
 
     outside: Outside
     request: reports_pb2.OpenReportRequest
@@ -225,9 +230,8 @@ class ReportToAnswer:
             return await self._reports.PutMedia(request, timeout=_CALL_SECONDS)
 
     async def upload(self) -> int:
-        """Upload the report's picture in pieces, from the offset that the mesh returns, and return
-        the number of pieces sent.
-        """
+        """Upload the report's picture in pieces, and return the number of pieces sent. Each piece
+        begins where the service says that the received bytes end."""
         received, pieces = 0, 0
         while received < len(self.picture):
             answer = await patiently(functools.partial(self.put_piece, received))
@@ -247,8 +251,8 @@ class ReportToAnswer:
         return answer.report
 
     async def find_on_desk(self) -> Answer | None:
-        """Return the report as the desk shows it once it is routed to a unit and its media are in
-        the evidence store; None before."""
+        """Return the report as the dispatcher sees it, once it is routed to a unit and all its
+        media are stored as evidence; None until then."""
         desk = self.outside.as_operator(self.dispatcher)
         answer = await desk.get(f"/v1/reports/{self.report_id}", purpose=TRIAGE)
         found = answer.body["report"]
@@ -257,7 +261,8 @@ class ReportToAnswer:
         return Answer(found, answer.trace_id) if ready and stored else None
 
     async def act(self, step: str, **body: str) -> Answer:
-        """Perform a step of processing the report, such as `take` or `answer`."""
+        """Perform a step of the dispatcher's work on the report: `step` is the last part of the
+        REST path, such as `take` or `answer`, and `body` the fields of the request."""
         desk = self.outside.as_operator(self.dispatcher)
         answer = await desk.post(f"/v1/reports/{self.report_id}/{step}", body, purpose=TRIAGE)
         return Answer(answer.body["report"], answer.trace_id)
@@ -270,7 +275,8 @@ class ReportToAnswer:
 
 
 class Watcher:
-    """An app's stream of status changes; after an interruption it resumes from its token."""
+    """Reads a citizens' app's stream of status changes into `seen`; after an interruption it
+    resumes after the last change that it received."""
 
     def __init__(self, outside: Outside, app: str = "egov", resume_token: str = "") -> None:
         self.seen: list[reports_pb2.WatchReportsResponse] = []
@@ -279,7 +285,8 @@ class Watcher:
         self._token = resume_token
 
     async def run(self) -> None:
-        """Follow the stream until cancelled."""
+        """Read the stream until cancelled; it is opened again after an interruption. Raises Refusal
+        if the service refuses for a reason other than being unavailable or busy."""
         channel = self._outside.as_partner(self._app, CITIZEN_REPORTS)
         stub = reports_pb2_grpc.CitizenReportsStub(channel)
         while True:
@@ -318,7 +325,8 @@ def open_report(
 
 
 def sign(pair: KeyPair, content: bytes) -> bytes:
-    """Sign like an officer's card: ECDSA P-256 with SHA-256, in DER."""
+    """Sign `content` with the key of `pair`, like an officer's card: ECDSA P-256 with SHA-256.
+    Returns the signature in DER."""
     key = serialization.load_pem_private_key(pair.key.read_bytes(), password=None)
     assert isinstance(key, ec.EllipticCurvePrivateKey)
     return key.sign(content, ec.ECDSA(hashes.SHA256()))

@@ -1,7 +1,8 @@
-"""Access to the mesh for clients: operators by REST and token, others by gRPC and certificate.
+"""Access to the mesh for external callers: operators by REST with a token, partners and devices by
+gRPC with a certificate.
 
-`Outside` has addresses and credentials and uses public interfaces only. A refusal of either
-transport is raised as a `chassis.refusals.Refusal` with its reason.
+`Outside` has addresses and credentials and uses public interfaces only. A refusal, by REST or gRPC,
+is raised as a `chassis.refusals.Refusal` with its reason.
 """
 
 from __future__ import annotations
@@ -58,9 +59,9 @@ class Outside:
 
     @classmethod
     def of_running(cls, settings: Settings) -> Outside:
-        """Connections to the mesh that runs from this data folder, whose clock this process adopts.
-        Raises Failure.
-        """
+        """Return connections to the mesh that runs from the data folder of `settings`. This
+        process's clock gets the same offset as the clock of the mesh. Raises Failure if no mesh
+        runs."""
         home = DataDir(settings.home)
         mesh = running_mesh(home)
         if mesh is None:

@@ -1,7 +1,7 @@
-"""Makes the same change to a partner at each service that partners call, one after the other.
+"""Changes a partner at every service that partners call, one service after the other.
 
-A service that already has the wanted state is left alone. A change that succeeded at one service
-only is therefore completed by repeating it.
+A service that already has the wanted terms is left alone. If a change succeeded at one service
+only, repeating it therefore completes it.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ for _names in (SCOPES, KINDS):
 
 @dataclass(frozen=True)
 class Outcome:
-    """The answer of one service: what it did (`done`, such as "added" or "unchanged") and the
-    partner afterwards, or its refusal."""
+    """The outcome of a change at one service: what was done (`done`, such as "added" or
+    "unchanged") with the partner afterwards, or the refusal."""
 
     service: str
     done: str = ""
@@ -52,7 +52,8 @@ async def at_each(mesh: Outside, decide: Decide) -> list[Outcome]:
 
 
 async def listed(mesh: Outside) -> tuple[dict[str, dict[str, pb.Partner]], list[Outcome]]:
-    """Return the partners by name, then by service, and the outcomes of services that refused."""
+    """Return a mapping from partner name to service name to partner, and the outcomes of the
+    services that refused."""
     found: dict[str, dict[str, pb.Partner]] = {}
     refused = []
     for service in PARTNER_SERVICES:
@@ -65,7 +66,8 @@ async def listed(mesh: Outside) -> tuple[dict[str, dict[str, pb.Partner]], list[
 
 
 def added(name: str, terms: pb.PartnerTerms) -> Decide:
-    """The change that adds a partner with these terms, unless it already has the same terms."""
+    """Return a function for `at_each` that adds a partner with these terms; a partner that already
+    has the same terms stays unchanged."""
 
     async def decide(stub: Any) -> tuple[str, pb.Partner]:
         current = await _known(stub, name)
@@ -78,7 +80,8 @@ def added(name: str, terms: pb.PartnerTerms) -> Decide:
 
 
 def changed(name: str, edit: Edit) -> Decide:
-    """The change of a partner's terms, which `edit` modifies in place."""
+    """Return a function for `at_each` that changes a partner's terms: `edit` gets a copy of the
+    current terms and modifies it in place."""
 
     async def decide(stub: Any) -> tuple[str, pb.Partner]:
         current = await _get(stub, name)
@@ -96,7 +99,8 @@ def changed(name: str, edit: Edit) -> Decide:
 
 
 def revoked(name: str, reason: str) -> Decide:
-    """The change that revokes a partner, unless it is already revoked."""
+    """Return a function for `at_each` that revokes a partner; one that is already revoked stays
+    unchanged."""
 
     async def decide(stub: Any) -> tuple[str, pb.Partner]:
         current = await _get(stub, name)
@@ -109,7 +113,7 @@ def revoked(name: str, reason: str) -> Decide:
 
 
 def shown(name: str) -> Decide:
-    """A read of a partner in the form of a change, which changes nothing."""
+    """Return a function for `at_each` that only reads a partner."""
 
     async def decide(stub: Any) -> tuple[str, pb.Partner]:
         return "read", await _get(stub, name)
@@ -126,7 +130,8 @@ def kind_names(terms: pb.PartnerTerms) -> list[str]:
 
 
 def quota_of(terms: pb.PartnerTerms) -> dict[str, float]:
-    """Return the limits of a partner's quota that differ from the defaults, by field name."""
+    """Return the limits that are set in a partner's quota, by field name; for all others, defaults
+    apply."""
     return {field.name: value for field, value in terms.quota.ListFields()}
 
 

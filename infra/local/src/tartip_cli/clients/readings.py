@@ -1,6 +1,6 @@
-"""A measuring device: its Ed25519 key, its increasing counter, its signed readings.
+"""A measuring device: its Ed25519 key, and the readings that it signs.
 
-The canonical form is RFC 8785 JSON of the readings without absent values, as defined by
+The signed bytes are the readings as RFC 8785 JSON without absent values, as defined by
 `tartip.inference.v1.SignedReadings`.
 """
 
@@ -32,7 +32,8 @@ class Device:
 
     @classmethod
     def open(cls, folder: Path, serial: str) -> Device:
-        """The device with this serial number; its key is created at the first call."""
+        """Return the device with this serial number. Its private key is read from `folder`; at the
+        first call it is created there."""
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         path = folder / f"{serial}.pem"
         if not path.exists():
@@ -48,9 +49,9 @@ class Device:
     def sign(
         self, picture: bytes, taken_at: dt.datetime, **measured: Any
     ) -> inference.SignedReadings:
-        """Return the readings `measured` with a frame (`picture`: the bytes of its file), signed
-        with the device's key. Names of `measured` are fields of `Readings`. The readings' counter
-        is the host's time in microseconds, so it increases from frame to frame."""
+        """Return readings of this frame, signed with the device's key. `picture` holds the bytes of
+        the frame's file, `measured` further fields of `Readings`, such as `speed_kmh`. The counter
+        is the host's time in microseconds, so that it increases from frame to frame."""
         readings = inference.Readings(
             device_serial=self.serial,
             counter=time.time_ns() // 1000,  # tidy: it must increase, even if the clock is moved

@@ -10,10 +10,10 @@ _ATTEMPTS, _PAUSE_SECONDS = 10, 1.0
 
 
 async def every_answer(call: Callable[[str], Any]) -> AsyncIterator[Any]:
-    """Yield every answer of a stream once. `call` opens the stream after the given resume token, ""
-    for the beginning.
+    """Yield every answer of a gRPC stream once, reopening the stream after an interruption. `call`
+    opens it after a resume token ("" for the beginning); each answer has a `resume_token`.
 
-    Answers have a `resume_token`. Raises permanent refusals, and others after ten in a row.
+    Raises Refusal if a refusal is not temporary, or if more than ten attempts in a row fail.
     """
     from chassis.channels import refusals_of
     from chassis.refusals import Refusal

@@ -1,8 +1,8 @@
-"""Sample cameras with their devices, and the next sample vehicle for the demonstration.
+"""The sample cameras with their devices, and the sample vehicles of the demonstration.
 
-They are stored in `demo/` of the data folder, so that later runs use the same cameras: registering
-the same id with the same description is idempotent. A camera that the register no longer has as
-described (retired, moved, changed, id or serial number taken) is replaced by a new one.
+The cameras are stored in `demo/` of the data folder, so that later runs register the same ones
+again, which changes nothing. A new camera replaces one that was retired or changed, or whose id or
+serial number another camera has.
 """
 
 from __future__ import annotations
@@ -100,7 +100,8 @@ class SampleCamera:
 
 
 def sample_cameras(home: DataDir, *, now: dt.datetime) -> list[SampleCamera]:
-    """The cameras of this data folder, created at the first call and renewed once a year."""
+    """Return the sample cameras of this data folder. They are created at the first call and
+    replaced by new ones after a year, when their metrological verification has expired."""
     known = _read(home)
     for site in _SITES:
         entry = known.get(site.mark)
@@ -111,7 +112,8 @@ def sample_cameras(home: DataDir, *, now: dt.datetime) -> list[SampleCamera]:
 
 
 async def registered(outside: Outside, *, now: dt.datetime) -> tuple[list[SampleCamera], str]:
-    """Register the cameras of this data folder; returns them and the trace id of the last call."""
+    """Register the sample cameras of this data folder; returns them and the trace id of the last
+    request."""
     cameras, trace_id = [], ""
     for camera in sample_cameras(outside.home, now=now):
         answer = await _registration(outside, camera)
@@ -165,9 +167,10 @@ def vehicles_path(home: DataDir, chosen: Path | None) -> Path:
 
 
 def ensure_vehicles(path: Path) -> bool:
-    """Write the made-up vehicle register if there is none; return whether it was written.
+    """Write a register of made-up vehicles to `path` if there is no file; return whether it was
+    written.
 
-    An older register without dates of ownership gets them.
+    If the file is a register of an older version, missing dates of ownership are added.
     """
     if path.exists():
         vehicles.complete(path)
@@ -177,9 +180,11 @@ def ensure_vehicles(path: Path) -> bool:
 
 
 def next_vehicle(home: DataDir, path: Path) -> Vehicle:
-    """Return another vehicle that a person owns at each call, from the first again after the last.
+    """Return the next vehicle in the register at `path` that belongs to a person; after the last
+    one, the first again.
 
-    The same offence of one vehicle is recorded only once in ten minutes.
+    The place in the register is stored in the data folder `home`. Repeated demonstrations use other
+    vehicles, since the same offence of one vehicle is recorded only once in ten minutes.
     """
     persons = [vehicle for vehicle in vehicles.read(path) if vehicle.of_a_person]
     with (_folder(home) / "vehicle").open("a+") as counter:

@@ -1,6 +1,7 @@
-"""Traces of the commands themselves, so that a story begins with the command that caused it.
+"""Records traces of the commands themselves, so that the trace of a case begins with the command
+that caused it.
 
-Exported as service `tartip-cli` to the same OTLP endpoint as the services'.
+They are exported as service `tartip-cli` to the OTLP endpoint of the services.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ _FLUSH_MS = 2000
 
 @contextmanager
 def traced(endpoint: str) -> Iterator[None]:
-    """Export the spans of the block; remaining spans are flushed at the end, in bounded time."""
+    """Export the spans of the block to `endpoint`. At the end of the block, remaining spans are
+    exported, for at most two seconds."""
     provider = TracerProvider(
         resource=Resource.create({"service.name": COMMAND_LINE, "service.namespace": "tartip"})
     )

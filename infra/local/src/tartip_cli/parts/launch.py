@@ -1,7 +1,8 @@
-"""Starts a part: drops root if requested, has the kernel kill it with the supervisor, then execs.
+"""Starts one part of the mesh: becomes another user if requested, has the kernel end the part when
+the supervisor dies, then replaces itself with the command of the part.
 
 Run as `python -I -S launch.py <options as JSON> <command…>`. It is a separate program because code
-between fork and exec in a process with threads (`preexec_fn`) may hang.
+between fork and exec (`preexec_fn`) may hang in a process with threads.
 """
 
 import ctypes

@@ -1,7 +1,7 @@
-"""The composition of the embedded run: from settings to the parts in their stages.
+"""Builds the mesh from the settings: which parts run, and in which order they start.
 
-Stage one is the engines (PostgreSQL, NATS, Triton), stage two the services with data, stage three
-the gateway. A part with an external address is watched, not started.
+First the engines start (PostgreSQL, NATS, Triton), then the services with a database schema, then
+the operator gateway. An engine for which an external address is set is not started, only watched.
 """
 
 from __future__ import annotations
@@ -36,7 +36,8 @@ Stage = tuple[Part | OutsidePart, ...]
 
 @dataclass(frozen=True, kw_only=True)
 class Mesh:
-    """The parts of a run by stage of their start, and what must be prepared before it."""
+    """All parts of a mesh in the stages in which they start, with the keys, certificates and
+    database that must be prepared before."""
 
     settings: Settings
     home: DataDir
@@ -50,7 +51,8 @@ class Mesh:
 
     @classmethod
     def build(cls, settings: Settings, *, without: frozenset[str] = frozenset()) -> Mesh:
-        """Describe the whole run; `without` names parts that are left out (for tests)."""
+        """Return the description of a mesh with these settings, and create its data folder. Nothing
+        is started; `without` names parts to leave out."""
         return _Builder(settings).mesh(without)
 
     @property
@@ -73,8 +75,8 @@ class Mesh:
         return tuple(s.name for s in SERVICES if s.schema is not None and s.name in present)
 
     def prepare(self) -> None:
-        """Create missing keys, renew certificates, and add missing dates of ownership to a vehicle
-        register of an older version."""
+        """Create missing keys and renew all certificates. A vehicle register written by an older
+        version gets its missing dates of ownership."""
         self.certificates.renew()
         self.keys.provision(self.streams.user_names)
         vehicles.complete(self.home.path / "vehicles.json")

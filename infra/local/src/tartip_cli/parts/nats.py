@@ -1,8 +1,9 @@
-"""The embedded NATS server: users and permissions from `streams.yaml`, streams after every start.
+"""The embedded NATS server. Users and their permissions come from `streams.yaml`; streams are
+created after every start.
 
-An acknowledged message is on disk (`sync_interval: always`, checked in the server's monitoring
-data), and the store is encrypted. The whole folder may be lost: it is created again, and the relays
-of the services publish stored events again.
+An acknowledged message is on disk: `sync_interval: always` is set, and the health probe verifies
+it. The stored messages are encrypted. If the folder of the store is lost, it is created again, and
+the services publish the events that are still in their outboxes again.
 """
 
 from __future__ import annotations
@@ -138,8 +139,8 @@ class NatsServer:
 
 
 def program() -> Path:
-    """The server that the wheel installed beside this Python, else the one on PATH. Raises
-    Failure."""
+    """Return the path of the program `nats-server`: the one installed beside this Python, else the
+    one on the PATH. Raises Failure if there is none."""
     beside = Path(sys.executable).with_name("nats-server")
     found = str(beside) if beside.exists() else shutil.which("nats-server")
     if found is None:

@@ -1,8 +1,8 @@
-"""The embedded PostgreSQL 17: one cluster in the data folder, recovered after any kill.
+"""The embedded PostgreSQL 17: one cluster per data folder, usable again after a crash.
 
-PostgreSQL refuses to run as root. As root, the cluster is under /var/lib/tartip, where an
-unprivileged user can access it, and so is a copy of the programs if that user cannot access the
-original ones; the data folder holds a link.
+PostgreSQL refuses to run as root. If the mesh runs as root, PostgreSQL runs as an unprivileged
+user; its cluster is then under /var/lib/tartip, where that user can access it, and the data folder
+holds a link to it. Its programs are copied there too if the user cannot access them.
 """
 
 from __future__ import annotations
@@ -73,7 +73,8 @@ class Cluster:
         )
 
     async def prepare(self) -> None:
-        """Create the cluster if there is none, write its configuration, clean up after a crash."""
+        """Create the cluster if there is none, end processes left by a crash, and write the
+        configuration. Raises Failure if a file cannot be written."""
         try:
             folder = self._folder()
             if self.user is not None:
@@ -165,8 +166,8 @@ class Cluster:
 
 
 def erase_cluster(home: DataDir) -> None:
-    """Delete the database cluster and Triton's folder of this data folder, also where they lie
-    outside it. For tests and benches."""
+    """Delete the PostgreSQL cluster of a data folder, and Triton's folder if it is outside the data
+    folder. For tests and benches."""
     place = home.postgres.resolve()
     shutil.rmtree(place.parent if place.is_relative_to(_REACHABLE) else place, ignore_errors=True)
     shutil.rmtree(_REACHABLE / f"{home.identity()}.triton", ignore_errors=True)

@@ -1,4 +1,4 @@
-"""A service of the mesh as a part: its command, environment and health probe."""
+"""Describes each service of the mesh as a part: its command, environment and health probe."""
 
 from __future__ import annotations
 
@@ -31,7 +31,8 @@ ERASING = {"GLIBC_TUNABLES": "glibc.malloc.perturb=165:glibc.malloc.tcache_count
 
 @dataclass(frozen=True, kw_only=True)
 class Addresses:
-    """The addresses that services get of the parts they use, embedded or external."""
+    """The addresses of what services use: databases, NATS, Triton, evidence store, OIDC issuer and
+    OTLP collector. Each may be part of the mesh or external."""
 
     nats: str
     triton: str
@@ -44,7 +45,7 @@ class Addresses:
 
 @dataclass(frozen=True, kw_only=True)
 class ServiceParts:
-    """Describes the services in the table of `topology` as parts of the mesh."""
+    """Describes the services listed in `topology.SERVICES` as parts of the mesh."""
 
     settings: Settings
     home: DataDir

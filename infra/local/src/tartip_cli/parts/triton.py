@@ -1,9 +1,10 @@
-"""NVIDIA Triton, started from the environment that `infra/triton/build.py` creates.
+"""NVIDIA Triton, run from the installation that `infra/triton/build.py` creates.
 
-gRPC only, on the loopback address, with mutual TLS; no HTTP, and no model can be loaded or unloaded
-while it runs. It does not start with a model that differs from the one that was set up. Its Python
-stubs find numpy through PATH and libpython through LD_LIBRARY_PATH. As root it runs as a separate
-user (`provision/triton_paths.py`).
+It serves inference over gRPC only, on the loopback address, with mutual TLS. No model can be loaded
+or unloaded while it runs, and it is not started if a model file has changed since the installation.
+If the mesh runs as root, Triton runs as a separate user (`provision/triton_paths.py`).
+
+Its Python stubs find numpy through PATH and libpython through LD_LIBRARY_PATH.
 """
 
 from __future__ import annotations
@@ -86,7 +87,8 @@ class Triton:
         self._clear_shared_memory()
 
     async def answers(self) -> bool:
-        """Whether Triton answers and every model is loaded."""
+        """Return True if Triton answers and all models are loaded; otherwise, raises an error such
+        as ConnectionError."""
         async with secure_channel(
             self.address, self.client, self.certificates.authority
         ) as channel:

@@ -36,7 +36,8 @@ class Broker:
         return True
 
     async def provision(self) -> None:
-        """Create missing streams and consumers, and update those that differ from `topology`."""
+        """Create missing streams and consumers, and update those that differ from `topology`. Can
+        be repeated."""
         async with self._connected(FEED_PROVISIONER) as client:
             js = client.jetstream(timeout=10)
             for stream in self.topology.feed_streams:
@@ -66,8 +67,8 @@ class Broker:
 async def connect(
     url: str, *, user: str, seed: Path, pair: KeyPair, authority: Path, **options: Any
 ) -> Client:
-    """Connect to NATS as `user`, like a service: with a certificate, the user's nkey (read from
-    `seed`) and an inbox that only this user may subscribe to."""
+    """Connect to NATS as `user`, the way services do: with the certificate `pair`, the user's nkey
+    seed in the file `seed`, and an inbox prefix that only this user may subscribe to."""
     context = ssl.create_default_context(cafile=str(authority))
     context.load_cert_chain(str(pair.certificate), str(pair.key))
     settings: dict[str, Any] = {

@@ -52,7 +52,8 @@ class Authority:
 
     @classmethod
     def open(cls, folder: Path, name: str) -> Authority:
-        """The existing authority, or a new one. Raises Failure if its files are damaged."""
+        """Return the authority whose files in `folder` begin with `name`; if there are none, it is
+        created. Raises Failure if its files are damaged."""
         files = KeyPair(folder / f"{name}.pem", folder / f"{name}.key")
         if not (files.certificate.exists() and files.key.exists()):
             _make_authority(files, name)
@@ -62,9 +63,10 @@ class Authority:
     def issue(
         self, pair: KeyPair, *, common_name: str, uri: str | None, serves: bool = False
     ) -> None:
-        """Issue a certificate for a new key.
+        """Create a new key and a certificate for it, and write both to the files of `pair`.
 
-        With a URI it is for clients, with `serves` also for servers; without one, for signatures.
+        With a URI, the certificate is for clients and, with `serves`, also for servers. Without a
+        URI it is for signatures.
         """
         key = ec.generate_private_key(ec.SECP256R1())
         issuer = x509.load_pem_x509_certificate(self.files.certificate.read_bytes())
@@ -93,7 +95,8 @@ class Certificates:
 
     @property
     def authority(self) -> Path:
-        """The authority of services, which certifies all servers."""
+        """The file with the certificate of the services' authority, which signs the certificates of
+        all servers."""
         return self.folder / "ca.pem"
 
     @property
@@ -104,8 +107,8 @@ class Certificates:
 
     @property
     def broker_clients(self) -> Path:
-        """The file with the authorities whose clients NATS accepts: those of services and, for
-        heartbeats, of devices."""
+        """The file with the certificates of the authorities whose clients NATS accepts: those of
+        services and, since devices send heartbeats, of devices."""
         return self.folder / "broker-clients.pem"
 
     @property
@@ -122,7 +125,8 @@ class Certificates:
         return self._pair("device", name)
 
     def officer(self, operator_id: str) -> KeyPair:
-        """The signing key of an officer, which a browser or card would hold in production."""
+        """The key and certificate with which an officer signs decisions. In production, the
+        officer's browser or card would hold them."""
         return self._pair("officer", operator_id)
 
     def issue_partner(self, name: str) -> bool:
@@ -133,9 +137,9 @@ class Certificates:
         return True
 
     def renew(self) -> None:
-        """Create missing authorities and replace all leaf certificates, those of partners that were
-        added included. Raises Failure.
-        """
+        """Create missing authorities and issue new certificates to all services, partners, devices
+        and officers, including partners that were added later. Raises Failure if an authority's
+        files are damaged."""
         for folder in ("authorities", *_NAMES, "officer"):
             (self.folder / folder).mkdir(mode=0o700, exist_ok=True)
         found = sorted((self.folder / "partner").glob("*.pem"))

@@ -1,7 +1,8 @@
-"""Secret keys of the embedded run: each service's own folder, and the NATS users' seeds.
+"""Creates the secret keys of the mesh: a folder for each service, and a seed for each NATS user.
 
-A key is created once and never replaced, since everything sealed with it would be lost. In
-production these files come from a key service; services use the same folder either way.
+A seed is created once and never replaced. A service creates the keys in its folder itself; losing
+them would lose all data encrypted with them. In production a key service would provide these files;
+services read the same folder either way.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ class Keys:
     folder: Path
 
     def of(self, service: Service) -> Path:
-        """The folder of one service, passed to it as `TARTIP_KEYS_DIR`."""
+        """The folder with the keys of one service, which gets its path as `TARTIP_KEYS_DIR`."""
         return self.folder / service.name
 
     def nats_seed(self, user: str) -> Path:
@@ -44,7 +45,8 @@ class Keys:
                 write_private(seed, _user_seed())
 
     def nats_public(self, user: str) -> str:
-        """The public key of a NATS user. Raises Failure if the file of its seed is damaged."""
+        """The public key of a NATS user, derived from the user's seed. Raises Failure if the file
+        of the seed is damaged."""
         path = self.nats_seed(user)
         try:
             public: bytes = nkeys.from_seed(bytearray(path.read_bytes())).public_key

@@ -1,7 +1,8 @@
-"""Roles and schemas: SQL files give each service two roles and a schema of its own.
+"""Creates the database of the mesh. SQL files give each service its own schema with two roles: an
+owner for migrations, and a runtime role with few rights.
 
-The same files (`infra/postgres/*.sql`) can be applied to any database with psql; here they are
-applied at every start, which is idempotent.
+The same files (`infra/postgres/*.sql`) can be applied to any PostgreSQL database with psql; here
+they are applied at every start, which can be repeated safely.
 """
 
 from __future__ import annotations

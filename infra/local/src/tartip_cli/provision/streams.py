@@ -23,7 +23,7 @@ _API = "$JS.API"
 
 @dataclass(frozen=True)
 class Permissions:
-    """The subjects that a user may publish and subscribe to."""
+    """The NATS subjects that a user may publish to, and those that it may subscribe to."""
 
     publish: tuple[str, ...]
     subscribe: tuple[str, ...]
@@ -31,8 +31,9 @@ class Permissions:
 
 @dataclass(frozen=True, kw_only=True)
 class User:
-    """A NATS user and what it may do. `publishes` and `consumes` map streams to subjects; `follows`
-    names streams of the live feed; the other fields are subjects of core NATS."""
+    """A NATS user and what it may do. `publishes` and `consumes` map JetStream streams to subjects;
+    `follows` names streams of the live feed; the other fields are subjects of NATS without
+    JetStream."""
 
     name: str
     publishes: dict[str, list[str]]

@@ -1,4 +1,5 @@
-"""Accounts of films, as a table and as JSON: the seconds analysed, or left out and why."""
+"""Shows, as a table and as JSON, how many seconds of each film were analysed, how many were left
+out, and why."""
 
 from __future__ import annotations
 
@@ -27,7 +28,8 @@ NOTES: Final = {
 
 @dataclass(frozen=True)
 class Account:
-    """The gateway's account of one film's seconds, with the film's start time and its source."""
+    """The gateway's summary of one film: how many of its seconds were analysed or left out. `began`
+    holds the film's start time and where that comes from."""
 
     summary: inference.FilmSummary
     began: Began

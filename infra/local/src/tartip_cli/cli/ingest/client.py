@@ -39,8 +39,9 @@ class _PictureTooLarge(Refusal):
 
 @dataclass(frozen=True)
 class FileAnswer:
-    """One answer to a sent file: the result of a frame with the share of the file processed so far
-    (0 to 1, 0 if unknown) or, last of a film, its account."""
+    """One answer of the gateway to a file or stream that was sent: the result of a frame or, as the
+    last answer to a film, its `account`. `share` is how much of the file is processed (0 to 1, 0 if
+    unknown)."""
 
     result: inference.FrameResult | None
     share: float
@@ -52,8 +53,12 @@ Answers = AsyncIterator[FileAnswer]
 
 @dataclass(frozen=True)
 class Asking:
-    """How files are sent: for which camera, with which signed readings, how many frames a second
-    (`fps`) or in all (`frames`) are analysed, and the start time of films, if given."""
+    """Sends files and streams to the gateway with the same options: the camera that took them, its
+    signed readings, and the time when the picture was taken or the film began (None: not given).
+
+    `fps` is how many frames per second of a film or stream are analysed; a stream ends after
+    `frames` frames (0: never).
+    """
 
     mesh: Outside
     camera: str

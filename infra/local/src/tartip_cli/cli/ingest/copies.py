@@ -1,8 +1,9 @@
-"""Copies of pictures and films with detections drawn on them.
+"""Writes copies of pictures and films with the detections drawn on them.
 
-A film is copied with all its frames as MP4 (H.264): between two analysed frames a box moves in a
-straight line to the next position of its track, or of the nearest box with its label. A caption is
-shown for two seconds.
+A film is copied as MP4 (H.264) with all its frames, though not all were analysed. Between two
+analysed frames, a box moves in a straight line to its next position: that of the same track or, for
+a box without a track, that of the nearest box with the same label. The caption of an event is shown
+for two seconds.
 """
 
 from __future__ import annotations
@@ -76,7 +77,8 @@ class Copies:
 
 @dataclass(frozen=True)
 class Looks:
-    """Detections by time, in seconds from the first analysed frame."""
+    """The detections of a film or stream by time; all times are in seconds after the first analysed
+    frame."""
 
     times: tuple[float, ...]
     loose: tuple[tuple[Mark, ...], ...]

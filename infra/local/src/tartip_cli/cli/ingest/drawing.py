@@ -1,7 +1,7 @@
-"""Draws detections on a picture: boxes by class, readable labels, captions.
+"""Draws detections on a picture: boxes coloured by label, texts and captions.
 
-Sizes scale with the picture, so that labels are readable on large and small ones; a small picture
-is enlarged first.
+Lines and texts scale with the picture, so that they are readable on large and small ones; a small
+picture is enlarged first.
 """
 
 from __future__ import annotations
@@ -54,14 +54,16 @@ class Mark:
 
     @property
     def group(self) -> str:
-        """The group of labels whose tracks are numbered together: a truck may be labelled a car in
-        another frame of its track."""
+        """The group within which track numbers are unique: "plate", "face" or "object". Objects of
+        all labels form one group, since the label of a tracked object may change, for example from
+        car to truck."""
         return self.kind if self.kind in ("plate", "face") else "object"
 
 
 @dataclass(frozen=True)
 class Caption:
-    """An event on a band at the bottom; `box` is where it happened in the picture, if known."""
+    """The text about an event, drawn at the bottom of the picture; `box` is where the event
+    happened in the picture, if known."""
 
     text: str
     box: tuple[float, float, float, float] | None = None

@@ -1,4 +1,5 @@
-"""The start time of a film: from the user, from its file, or chosen so that it ends now."""
+"""Determines when a film started: the time given by the user, else the time stored in the file,
+else the current time less the film's length."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Progress on standard error: a bar for all files, and one per film with its detections.
+"""Shows progress on standard error: how many files are done, and for each film what was detected.
 
-On a terminal bars move; elsewhere a line every few seconds shows the progress.
+On a terminal these are progress bars; elsewhere a line is printed every few seconds.
 """
 
 from __future__ import annotations
@@ -55,7 +55,8 @@ class Progress:
         self._shown.stop()
 
     def looked(self, source: Source, share: float, summary: FileSummary) -> None:
-        """Show that another frame of `source` was analysed, of which `share` (0 to 1) is done."""
+        """Show that another frame of `source` was analysed: `share` (0 to 1) is the part of the
+        file that is done, `summary` holds what was detected so far."""
         self._looked += 1
         if source.is_film or source.is_stream:
             began = self._began_at.setdefault(source.name, time.monotonic())

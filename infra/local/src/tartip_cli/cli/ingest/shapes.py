@@ -1,12 +1,15 @@
-"""The JSON that `tartip ingest` prints; other programs rely on its shape.
+"""The JSON that `tartip ingest` prints, one object per result; other programs rely on its fields.
 
-One object a result: {"file", "plates": [{"text", "confidence", "box": [x, y, w, h], …}],
-"objects": [{"label", "score", "box", "track"}], "faces": [{"box", "match", "verdict"}],
-"events": [{"id", "subject", "what", "rule", "track", "box", "confidence", "at"}], "at", …}; boxes
-in pixels of the displayed picture, `match` null unless a candidate was recorded. The last object
-of a film also has "account": {"offered_seconds", "looked_at_seconds", "left_out_seconds": {reason:
-seconds}, "discontinuities", "notes", "started_at", "started_at_by"}. A refused file is {"file",
-"refused", "message", "fields"}, a file that cannot be read is refused as NO_FILE.
+A result is {"file", "plates": [{"text", "confidence", "box": [x, y, w, h], …}], "objects":
+[{"label", "score", "box", "track"}], "faces": [{"box", "match", "verdict"}], "events": [{"id",
+"subject", "what", "rule", "track", "box", "confidence", "at"}], "at", …}. Boxes are in pixels of
+the displayed picture; `match` is null unless a candidate was recorded.
+
+The last object of a film also has "account": {"offered_seconds", "looked_at_seconds",
+"left_out_seconds": {reason: seconds}, "discontinuities", "notes", "started_at", "started_at_by"}.
+
+A refused file is {"file", "refused", "message", "fields"}. If a file cannot be read, "refused" is
+NO_FILE.
 """
 
 from __future__ import annotations

@@ -34,7 +34,8 @@ class Source:
 
     @cached_property
     def is_film(self) -> bool:
-        """Whether the source is a film: by its content, or by its name unless it is a picture."""
+        """Whether the source is a film file: its content is a video container, or its name ends
+        like a film's and its content is not a picture."""
         if self.path is None:
             return False
         start = _start_of(self.path)
@@ -58,10 +59,10 @@ class Source:
 
 
 def sources_of(given: list[str]) -> list[Source]:
-    """Return the files that the given names, folders and patterns stand for, in order. A file that
-    does not exist is returned too, with the reason in `missing`.
+    """Return the files and RTSP addresses given on the command line, in order. A name may also be a
+    folder or a pattern. A name without any file is returned too, with the reason in `missing`.
 
-    Raises Failure if no file exists.
+    Raises Failure if there is nothing to analyse at all.
     """
     found: list[Source] = []
     for name in given:
@@ -117,8 +118,8 @@ class SourceReadings:
             raise Failure(f"{path} is not a JSON object of signed readings", Exit.USAGE) from error
 
     def in_order(self, sources: list[Source]) -> list[Source]:
-        """Return the sources by increasing counter of their readings, the order in which the device
-        signed them. Raises Failure for malformed readings."""
+        """Return the sources in the order in which the device signed their readings (by the counter
+        in them); sources without readings come first. Raises Failure for malformed readings."""
 
         def counter(source: Source) -> int:
             signed = self.of(source.path) if source.path is not None else None
