@@ -47,11 +47,11 @@ def page(outcomes: Sequence[Outcome], *, quick: bool, order: Sequence[str], know
 
 
 def machine() -> str:
-    """Return the number of cores and the memory of this machine as text. The text ends with
-    "without a GPU", which is not checked."""
+    """Return the number of cores, the memory and the presence of an NVIDIA GPU as text."""
     cores = len(os.sched_getaffinity(0))
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    return f"{cores} cores and {memory:.0f} GiB of memory, without a GPU"
+    gpu = "with" if Path("/dev/nvidia0").exists() else "without"
+    return f"{cores} cores and {memory:.0f} GiB of memory, {gpu} a GPU"
 
 
 def _misses(sections: Mapping[str, str]) -> str:
