@@ -1,4 +1,4 @@
-"""The settings that only this service has."""
+"""The settings of the fines service, in addition to those in `partners.settings`."""
 
 from pathlib import Path
 from typing import ClassVar, Literal

@@ -1,4 +1,4 @@
-"""`python -m inference_gateway serve | migrate`."""
+"""The command line of the service: `python -m inference_gateway serve` or `migrate`."""
 
 from host.runtime import main
 

@@ -1,8 +1,9 @@
-"""Admission control of inference: a few slots, and a bounded queue of waiters.
+"""Admission control of inference: only a few callers infer at once (each holds a slot), others wait
+in a bounded queue.
 
 A decoded picture takes up to 150 MB, so the slots are few. Waiters are admitted by urgency, then by
-deadline. A waiter past its deadline is dropped as stale; if the queue is full, the waiter with the
-earliest deadline among the least urgent is shed.
+deadline. A waiter past its deadline is dropped as stale. If the queue is full, the waiter with the
+earliest deadline among the least urgent is shed. Neither happens to a `patient` waiter.
 """
 
 import asyncio
@@ -47,7 +48,8 @@ class Dropped(StrEnum):
 
 
 class Shed(Overloaded):
-    """The refusal of a waiter that got no slot; `why` is the reason. Callers get OVERLOADED."""
+    """Raised for a waiter that got no slot; `why` is the reason. Clients get the error kind
+    OVERLOADED."""
 
     def __init__(self, why: Dropped) -> None:
         super().__init__(facts={"why": why.value})
@@ -55,17 +57,19 @@ class Shed(Overloaded):
 
 
 class Detector(Protocol):
-    """The models, independent of the server that runs them."""
+    """The interface of the AI models, independent of the server that runs them."""
 
     async def detect(self, picture: Picture, request: DetectionRequest) -> Detections:
         """Return the detections in a BGR picture. Raises ModelsAway."""
 
     async def fingerprint(self) -> str:
-        """A digest over the models that are served. Raises ModelsAway."""
+        """Return a hash that identifies the models now served. Raises ModelsAway if they are
+        unavailable."""
 
 
 class InferencePool:
-    """Inference within a limited number of slots, with metrics."""
+    """Runs inference for a limited number of callers at once (each holds a slot), and records
+    metrics."""
 
     def __init__(self, detector: Detector) -> None:
         self._detector = detector
@@ -81,9 +85,11 @@ class InferencePool:
         deadline: float | None = None,
         patient: bool = False,
     ) -> AsyncIterator[None]:
-        """Hold an inference slot for the block; `deadline` is a time of the event loop's clock.
+        """Wait for an inference slot and hold it for the block. `deadline` is in seconds of the
+        event loop's clock, by default five seconds from now.
 
-        Raises Shed if no slot is free in time; a `patient` caller waits without a limit.
+        Raises Shed if no slot is free by the deadline, or this caller is shed from a full queue. A
+        `patient` caller waits without a limit.
         """
         inside = False
         try:
@@ -99,9 +105,9 @@ class InferencePool:
     async def detect(
         self, picture: Picture, request: DetectionRequest = DEFAULT_REQUEST
     ) -> tuple[Detections, str]:
-        """Return the detections in a BGR picture, and the models' fingerprint.
+        """Return the detections in a BGR picture, and a hash that identifies the models.
 
-        Must be called within a `slot`. Raises ModelsAway.
+        Must be called within a `slot`. Raises ModelsAway if the models are unavailable.
         """
         started = time.perf_counter()
         with span("look", kind=SpanKind.CLIENT, attributes={"peer.service": "triton"}):
@@ -128,7 +134,7 @@ class Waiter:
 
     @property
     def gone(self) -> bool:
-        """Whether the waiter's caller was cancelled, but the waiter is still in the queue."""
+        """Whether the caller was cancelled while this waiter is still in the queue."""
         return self.called is not None and self.called.done()
 
     def is_stale(self, now: float) -> bool:
@@ -136,7 +142,8 @@ class Waiter:
 
 
 class WaitQueue:
-    """The ordered waiters, of which at most `most` are not `patient`. Pure: times are passed in."""
+    """The waiters in order of admission. At most `most` of them are not `patient`. Reads no clock:
+    times are passed in."""
 
     def __init__(self, most: int) -> None:
         self._most = most
@@ -146,7 +153,8 @@ class WaitQueue:
         return len(self._waiters)
 
     def enter(self, waiter: Waiter) -> Waiter | None:
-        """Add a waiter. If the queue is full, return the waiter to shed, possibly the added one."""
+        """Add a waiter. If the queue is then too long, remove and return the waiter to refuse,
+        which may be the added one; otherwise return None."""
         insort(self._waiters, waiter)
         impatient = [known for known in self._waiters if not known.patient and not known.gone]
         if len(impatient) <= self._most:
@@ -169,7 +177,7 @@ class WaitQueue:
         return None
 
     def leave(self, waiter: Waiter) -> bool:
-        """Remove a waiter; return False if it was no longer waiting."""
+        """Remove a waiter and return True, or return False if it is no longer in the queue."""
         if waiter not in self._waiters:
             return False
         self._waiters.remove(waiter)
@@ -177,8 +185,11 @@ class WaitQueue:
 
 
 class AdmissionQueue:
-    """A limited number of slots with a queue of waiters, and counts of both. Invariant: `offered`
-    (all callers) = `done` + `inside` (holding a slot) + all `dropped` + `waiting`."""
+    """A limited number of slots with a queue of waiters, and counters of both.
+
+    Always, `offered` (all callers) = `done` + `inside` (holding a slot) + all `dropped` +
+    `waiting`.
+    """
 
     def __init__(self, *, places: int, waiting_max: int) -> None:
         self._places = places
@@ -201,9 +212,11 @@ class AdmissionQueue:
         deadline: float | None = None,
         patient: bool = False,
     ) -> AsyncIterator[None]:
-        """Hold a slot for the block; `deadline` is a time of the loop's clock. Raises Shed.
+        """Wait for a slot and hold it for the block. `deadline` is in seconds of the event loop's
+        clock, by default five seconds from now.
 
-        A `patient` waiter is never dropped and waits without a limit.
+        Raises Shed if no slot is free by the deadline, or this caller is shed from a full queue. A
+        `patient` caller waits without a limit; its deadline only sets its place in the queue.
         """
         self.offered += 1
         loop = asyncio.get_running_loop()

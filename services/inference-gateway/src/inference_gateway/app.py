@@ -1,4 +1,4 @@
-"""The composition of the service: its parts, and how they are connected."""
+"""Assembles the service: creates its parts and connects them."""
 
 from pathlib import Path
 

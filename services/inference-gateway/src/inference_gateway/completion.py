@@ -11,8 +11,8 @@ T = TypeVar("T")
 
 
 def run_to_completion(step: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Awaitable[T]]:
-    """Make a coroutine function complete even if its caller is cancelled; the cancellation is
-    raised afterwards. For short steps only."""
+    """Decorate a coroutine function so that it completes even if its caller is cancelled.
+    CancelledError is raised afterwards. For short steps only."""
 
     @wraps(step)
     async def done(*args: P.args, **kwargs: P.kwargs) -> T:

@@ -1,4 +1,5 @@
-"""Consumers of the camera register's events: invalidate copies, move or end streams."""
+"""Consumers of the camera register's events: they invalidate cached cameras, and move or remove
+camera streams."""
 
 from uuid import UUID
 

@@ -1,4 +1,5 @@
-"""`tartip.inference.v1.Inference`: the servicer, composed of the servicers of the packages."""
+"""The gRPC service `tartip.inference.v1.Inference`, composed of the servicers of several
+packages."""
 
 from chassis.identity import Policy
 
@@ -11,7 +12,7 @@ POLICY: Policy = {**ingest.POLICY, **edge.POLICY, **evidence.POLICY, **quarantin
 
 
 class InferenceApi:
-    """The complete servicer of `Inference`."""
+    """The complete servicer of the gRPC service `Inference`."""
 
     def __init__(
         self,

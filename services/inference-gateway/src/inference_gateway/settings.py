@@ -1,4 +1,4 @@
-"""The settings of this service, in addition to the chassis's."""
+"""The settings of the inference gateway, in addition to those that all services have."""
 
 from chassis.settings import Settings
 

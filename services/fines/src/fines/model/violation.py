@@ -1,5 +1,5 @@
-"""A confirmed violation as returned by the violations service: the facts, the device and the
-decision."""
+"""A confirmed violation as the violations service returns it: the facts of the offence, the
+measuring device and the officer's decision."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,7 +9,8 @@ from law.guards import Measured, Sighting
 
 @dataclass(frozen=True)
 class Device:
-    """The state of a device when it measured (KoAP Art. 822-1)."""
+    """The identity, certificate and verification of a measuring device at the time of its
+    measurement (KoAP Art. 822-1)."""
 
     name: str
     serial: str
@@ -73,7 +74,7 @@ class ConfirmedViolation:
 
     @property
     def measured(self) -> Measured:
-        """The device's measurements; all None or "" where there are no readings."""
+        """The device's measurements. Without device readings, all its fields are None or ""."""
         return self.readings.measured if self.readings else Measured()
 
     @property
@@ -84,6 +85,6 @@ class ConfirmedViolation:
 
     @property
     def frames(self) -> frozenset[str]:
-        """SHA-256 (hex) of all frames of the violation: the forms shown to officers and the
-        signed originals."""
+        """The SHA-256 hashes (hex) of all the violation's frames: the versions shown to officers
+        and the originals signed by devices."""
         return frozenset(self.evidence_sha256) | frozenset(self.original_sha256)

@@ -1,4 +1,5 @@
-"""Storage of what a new fine is compared with: used frames and other fines of the vehicle."""
+"""Queries for the conflict check of a new fine: frames used as evidence of other fines, and other
+fines of the same vehicle."""
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -13,14 +14,16 @@ from fines.storage.tables import evidence, fines
 
 
 async def lock_vehicle(tx: Tx, plate_index: bytes) -> None:
-    """Lock the plate until the transaction ends, against concurrent decisions about its fines."""
+    """Lock the plate until the transaction ends, so that no other transaction decides about its
+    fines meanwhile. `plate_index` is the plate's blind index (keyed hash)."""
     name = f"fines:plate:{plate_index.hex()}"
     await tx.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(name, 0))))
 
 
 async def claim_evidence(tx: Tx, number: str, frames: Iterable[str]) -> None:
-    """Record frames (SHA-256, hex) under a fine; a frame that another fine has claimed is left
-    unchanged. A concurrent claim of the same frames waits until this transaction ends."""
+    """Record frames (SHA-256 in hex) as evidence of the fine `number`. A frame already recorded for
+    another fine stays with that fine. A concurrent call with the same frames waits until this
+    transaction ends."""
     # In one order, so that two that share several frames never wait for each other.
     rows = [{"sha256": sha256, "number": number} for sha256 in sorted(frames)]
     if rows:
@@ -28,7 +31,8 @@ async def claim_evidence(tx: Tx, number: str, frames: Iterable[str]) -> None:
 
 
 async def fines_on_evidence(tx: Tx, number: str, frames: Iterable[str]) -> tuple[str, ...]:
-    """Numbers of other fines, including cancelled fines, that have claimed any of these frames."""
+    """Return the numbers of the fines other than `number`, cancelled ones included, for which any
+    of these frames (SHA-256 in hex) is recorded as evidence."""
     found = await tx.execute(
         select(evidence.c.number)
         .where(evidence.c.sha256.in_(list(frames)), evidence.c.number != number)
@@ -41,8 +45,9 @@ async def fines_on_evidence(tx: Tx, number: str, frames: Iterable[str]) -> tuple
 async def fines_of_vehicle(
     tx: Tx, plate_index: bytes, *, around: datetime, within: timedelta
 ) -> list[Fine]:
-    """Issued, not cancelled fines of the vehicle whose offence is at most `within` before or
-    after `around`; the earliest issued first."""
+    """Return the vehicle's fines that were issued, are not cancelled, and whose offence is at most
+    `within` before or after `around`. The earliest issued comes first. `plate_index` is the plate's
+    blind index (keyed hash)."""
     rows = await tx.execute(
         select(fines)
         .where(

@@ -1,4 +1,5 @@
-"""Storage of fines: adding, finding, locking and saving rows, sealing and opening particulars."""
+"""Storage of fines: add, find, lock and save rows, and encrypt and decrypt their personal data
+(particulars)."""
 
 import json
 from dataclasses import dataclass, replace
@@ -28,7 +29,8 @@ _FOUND, _LOCKED = Read(_BY_NUMBER), Read(_BY_NUMBER.with_for_update())
 
 @dataclass(frozen=True)
 class FineFilter:
-    """Conditions that fines must all meet; a field that is "" or False sets no condition."""
+    """The conditions of a search; a fine is found if it meets all of them. A field that is "" or
+    False sets no condition."""
 
     state: str = ""
     region: str = ""
@@ -39,14 +41,15 @@ class FineFilter:
 
 
 def scope_of_key(scope: Scope, kind: str, value: str) -> Scope:
-    """Return the scope in which row-level security shows a bank only the fines with the search key
-    `value` of this `kind` (owner, plate or number)."""
+    """Return the scope in which row-level security shows a bank only the fines with one search key.
+    `kind` is "owner", "plate" or "number". `value` is the fine's number, or the blind index (keyed
+    hash) of the owner or plate in hex."""
     return replace(scope, lookup=f"{kind}:{value}")
 
 
 async def add(tx: Tx, fine: Fine, confirmed_at: datetime) -> bool:
-    """Store a new fine. Returns False, and stores nothing, where the violation already has a
-    fine."""
+    """Store a new fine and return True. If its violation already has a fine, store nothing and
+    return False. `confirmed_at` is when the violation was confirmed."""
     added = await tx.execute(
         insert(fines)
         .values(**_from_fine(fine), confirmed_at=confirmed_at)
@@ -61,13 +64,14 @@ async def save(tx: Tx, fine: Fine) -> None:
 
 
 async def get(tx: Tx, number: str) -> Fine:
-    """Return the fine. Raises FineNotFound, also where the fine belongs to a region outside the
-    scope."""
+    """Return the fine. Raises FineNotFound if there is none or its region is outside the
+    transaction's scope."""
     return await _one(tx, fines.c.number == number)
 
 
 async def find(tx: Tx, number: str) -> Fine | None:
-    """Return the fine, None where `get` would not find it."""
+    """Return the fine, or None if there is none or its region is outside the transaction's
+    scope."""
     try:
         return await get(tx, number)
     except FineNotFound:
@@ -75,13 +79,14 @@ async def find(tx: Tx, number: str) -> Fine | None:
 
 
 async def find_alone(db: Database, scope: Scope, number: str) -> Fine | None:
-    """Return the fine as `find` does, in a single round trip."""
+    """Return the fine, or None if there is none within `scope`, in a single round trip to the
+    database."""
     rows = await db.read(scope, _FOUND, number=number)
     return to_fine(rows[0]) if rows else None
 
 
 async def region_of(tx: Tx, number: str) -> str | None:
-    """The region of the fine, None where there is no such fine."""
+    """Return the region of the fine, or None if there is none within the transaction's scope."""
     found: str | None = await tx.scalar(select(fines.c.region).where(fines.c.number == number))
     return found
 
@@ -104,7 +109,8 @@ async def get_of_violation_for_update(tx: Tx, violation_id: str) -> Fine | None:
 async def page(
     tx: Tx, spec: PageSpec, wanted: FineFilter
 ) -> tuple[list[Fine], list[tuple[str, ...]]]:
-    """Return a page of fines with each row's page key; the latest confirmed violation first."""
+    """Return a page of the fines that meet `wanted`, the latest confirmed violation first, and for
+    each fine its key for keyset pagination."""
     query = select(fines)
     if wanted.state:
         query = query.where(fines.c.state == wanted.state)
@@ -120,8 +126,8 @@ async def page(
 
 
 async def issued_from(tx: Tx, region: str, after: str, size: int) -> list[Fine]:
-    """Return at most `size` issued, not cancelled fines whose number is above `after`, by
-    number. A region of "" means all regions."""
+    """Return at most `size` fines that were issued and are not cancelled, with numbers above
+    `after`, in order of number. A region of "" means all regions."""
     query = select(fines).where(*_issued(region, after)).order_by(fines.c.number).limit(size)
     return [to_fine(row) for row in await tx.execute(query)]
 
@@ -133,8 +139,11 @@ async def count_issued(tx: Tx, region: str, after: str) -> int:
 async def payable_page(
     db: Database, scope: Scope, spec: PageSpec, *, kind: str, value: str
 ) -> tuple[list[Fine], list[tuple[str, ...]]]:
-    """Return a page of payable fines under an exact key with each row's page key; the latest
-    issued first. `value` is a number, or a blind index in hex; `scope` is that of the key."""
+    """Return a page of the payable fines with one search key, the latest issued first, and for each
+    fine its key for keyset pagination.
+
+    `kind` and `value` are as in `scope_of_key`, which must also have made `scope`.
+    """
     exact: Any = value if kind == "number" else bytes.fromhex(value)
     values = {"exact": exact, "size": spec.size}
     if spec.after:
@@ -169,8 +178,8 @@ _PAYABLE = {
 
 
 async def seal(tx: Tx, number: str, particulars: Particulars) -> SealedParticulars:
-    """Encrypt the particulars with the owner's key and compute their blind indexes. Raises
-    OwnerErased."""
+    """Return the personal data of the fine `number`, encrypted with the owner's key, with the blind
+    indexes (keyed hashes) of owner and plate. Raises OwnerErased if that key was destroyed."""
     owner = particulars.owner.number
     try:
         key = await tx.keys.of_person(PERSON, owner)
@@ -185,13 +194,14 @@ async def seal(tx: Tx, number: str, particulars: Particulars) -> SealedParticula
 
 
 def owner_index(tx: Tx, number: str) -> bytes:
-    """The blind index that the fines of an owner share; `number` is an IIN or BIN."""
+    """Return the blind index (keyed hash) by which all fines of an owner are found. `number` is the
+    owner's IIN or BIN (national identification number of a person or a business)."""
     return tx.keys.blind_index(PERSON, "owner", number)
 
 
 async def open_particulars(tx: Tx, fine: Fine) -> Particulars | None:
-    """Decrypt the particulars. Returns None where the fine was never issued or the owner's data
-    were erased."""
+    """Return the decrypted personal data of the fine, or None if it was never issued or the owner's
+    data were erased."""
     if fine.particulars is None:
         return None
     try:
@@ -204,8 +214,8 @@ async def open_particulars(tx: Tx, fine: Fine) -> Particulars | None:
 
 
 async def note_cancel_reason(tx: Tx, number: str, reason: str) -> None:
-    """Store the reason, encrypted with a new key, because an operator's free text may name
-    people."""
+    """Store why the fine was cancelled. The text is encrypted with a new key, because an operator
+    may name people in it."""
     key = await tx.keys.new(PERSON)
     await tx.execute(
         update(fines)

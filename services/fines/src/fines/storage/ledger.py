@@ -31,8 +31,8 @@ _ONE_DAY = timedelta(days=1)
 
 @dataclass(frozen=True)
 class PaymentFilter:
-    """Conditions that payments must all meet; a field that is None or "" sets none. Days are days
-    in Almaty; both ends are included."""
+    """The conditions of a search; a payment is found if it meets all of them. A field that is None
+    or "" sets no condition. Dates are days in Almaty, the first and last included."""
 
     state: PaymentState | None = None
     number: str = ""
@@ -52,8 +52,9 @@ async def entries_of(tx: Tx, number: str) -> tuple[Entry, ...]:
 
 
 def add_payment(tx: Tx, payment: Payment) -> None:
-    """Add a payment. The transaction raises RowExists (`BANK_REFERENCE_KEY`) if the bank has used
-    its reference before."""
+    """Add a payment; the row is written later in the transaction. If the bank has already used the
+    payment's bank reference, the transaction then raises RowExists with the key
+    `BANK_REFERENCE_KEY`."""
     tx.add(payments, _from_payment(payment))
 
 
@@ -72,7 +73,7 @@ async def add_refund(tx: Tx, payment: Payment, refund: Refund) -> None:
 
 
 async def get_payment(tx: Tx, partner: str, payment_id: UUID) -> Payment:
-    """Return the payment of a bank. Raises PaymentNotFound."""
+    """Return a payment made through the bank named `partner`. Raises PaymentNotFound."""
     found = _with_refunds().where(
         payments.c.partner == partner, payments.c.payment_id == payment_id
     )
@@ -90,7 +91,8 @@ async def payment_of_fine(tx: Tx, number: str) -> Payment | None:
 async def payments_page(
     tx: Tx, spec: PageSpec, partner: str, wanted: PaymentFilter
 ) -> tuple[list[Payment], list[tuple[str, ...]]]:
-    """Return a page of a bank's payments with each row's page key; the latest posted first."""
+    """Return a page of the payments made through the bank `partner`, the latest posted first, and
+    for each payment its key for keyset pagination."""
     query = _with_refunds().where(payments.c.partner == partner, *_conditions(wanted))
     if spec.after:
         key = tuple_(payments.c.posted_at, payments.c.payment_id)

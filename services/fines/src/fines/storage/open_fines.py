@@ -1,4 +1,5 @@
-"""Queries for the fines whose dates may be recomputed, ordered by number."""
+"""Queries for the fines whose legal dates may be recomputed (delivered, in force or overdue), in
+order of number."""
 
 from chassis.transaction import Tx
 from sqlalchemy import ColumnElement, func, select
@@ -21,8 +22,8 @@ async def numbers(tx: Tx, after: str, limit: int) -> list[str]:
 
 
 async def get_for_update(tx: Tx, number: str) -> Fine | None:
-    """Return the fine and lock its row, or None where the fine's dates can no longer be
-    recomputed."""
+    """Return the fine and lock its row, or return None if it is no longer delivered, in force or
+    overdue."""
     query = select(fines).where(fines.c.number == number, _open("")).with_for_update()
     row = (await tx.execute(query)).one_or_none()
     return to_fine(row) if row else None

@@ -26,8 +26,9 @@ class RevenueRow:
 
 
 async def revenue_by_day(tx: Tx, first: date, last: date, region: str) -> list[RevenueRow]:
-    """Return the revenue by day (in Almaty; both ends included) and region. Reversed discounts
-    are subtracted."""
+    """Return the ledger's totals for each day and region: fines issued, payments, discounts and
+    refunds, in tiyn. Only discounts are net: discounts that were reversed are subtracted. Days are
+    days in Almaty, `first` and `last` included. A region of "" means all regions."""
     # UTC+5 since before the first entry of this ledger.
     day = func.date(func.timezone("UTC", entries.c.posted_at) + UTC_PLUS_5.utcoffset(None))
     kind, amount = entries.c.kind, entries.c.amount_minor
@@ -73,10 +74,10 @@ async def revenue_by_day(tx: Tx, first: date, last: date, region: str) -> list[R
 
 
 async def imbalance(tx: Tx) -> int:
-    """Return the tiyn by which the receivables differ from what the fines' states require, 0 if
-    correct.
+    """Return by how many tiyn the ledger's receivables differ from what the fines' states imply, 0
+    if they agree.
 
-    The absolute differences of all fines are summed, so that two errors cannot offset each other.
+    The absolute differences of all fines are added up, so that two errors cannot offset each other.
     """
     account = literal("receivable:") + entries.c.number
     held = (

@@ -1,1 +1,1 @@
-"""The use cases of this service: a method and a transaction for each decision."""
+"""The use cases of the fines service. Each decision is one method and one transaction."""

@@ -11,8 +11,9 @@ from fines.storage import fines, ledger
 
 
 async def cancel_in(tx: Tx, fine: Fine, now: datetime, reason: rules.RefundReason) -> Fine:
-    """Cancel the fine in the caller's transaction, which must have locked the fine. `reason` is
-    reported to the bank whose payment is refunded. Raises FineAlreadyCancelled."""
+    """Cancel the fine in the caller's transaction, which must have locked it; return the cancelled
+    fine. `reason` is reported to the bank whose payment is refunded. Raises FineAlreadyCancelled.
+    """
     cancelled = fine.cancel()
     if fine.amount is None:
         await fines.save(tx, cancelled)

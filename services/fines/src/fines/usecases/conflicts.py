@@ -1,4 +1,5 @@
-"""Whether a fine repeats or contradicts an issued fine: nobody is fined twice for one passage.
+"""Checks that a new fine neither repeats nor contradicts an issued fine, so that nobody is fined
+twice for the same passing of a camera.
 
 The violations service makes a similar check before an officer decides. This check compares plate,
 place, time and frames, and does not rely on the ids of the violations service.
@@ -19,7 +20,8 @@ from fines.storage import fines
 
 @dataclass(frozen=True)
 class Record:
-    """A violation to compare with issued fines; `number` is that of the fine for this violation."""
+    """A violation to compare with issued fines. `number` is the number of its own fine, and
+    `plate_index` the blind index (keyed hash) of the plate."""
 
     number: str
     plate_index: bytes
@@ -35,7 +37,8 @@ class Conflict:
 
 
 class ConflictFound(Exception):
-    """The fine conflicts with issued fines: its issue must be rolled back and the fine held."""
+    """Raised if a fine conflicts with other fines. The caller must roll back the issue of the fine
+    and store the conflict as the reason why it is not issued."""
 
     def __init__(self, conflict: Conflict) -> None:
         super().__init__(conflict.hold.value)
@@ -43,8 +46,9 @@ class ConflictFound(Exception):
 
 
 async def claim(tx: Tx, record: Record) -> None:
-    """Lock the vehicle and claim the violation's frames, so that no concurrent transaction
-    decides about this plate. Raises ConflictFound."""
+    """Record the violation's frames as evidence of its fine, and check it for conflicts. The plate
+    is locked until the transaction ends, so that no concurrent transaction does the same for it.
+    Raises ConflictFound with the most serious conflict."""
     await stored.lock_vehicle(tx, record.plate_index)
     await stored.claim_evidence(tx, record.number, record.violation.frames)
     found = await conflicts_of(tx, record, lambda other: True)
@@ -55,8 +59,10 @@ async def claim(tx: Tx, record: Record) -> None:
 async def conflicts_of(tx: Tx, record: Record, counts: Callable[[Fine], bool]) -> list[Conflict]:
     """Return the conflicts of `record` with other fines, the most serious first.
 
-    A fine that stands on one of its frames always conflicts. For the same passage and for journeys
-    that are impossible, only fines of the vehicle for which `counts` returns True are compared.
+    A fine that has one of the same frames as evidence always conflicts. Other fines of the vehicle
+    are compared only if `counts` returns True for them. They conflict if they concern the same
+    passing of a camera, or if the vehicle could not have travelled from one place to the other in
+    time.
     """
     repeated = await stored.fines_on_evidence(tx, record.number, record.violation.frames)
     passages, journeys = [], []

@@ -34,8 +34,8 @@ class Desk:
         self._openings = Openings(db, clock)
 
     async def get(self, number: str, caller: Caller) -> tuple[Fine, str]:
-        """Return the fine and its owner's masked number ("" if unavailable). Raises
-        FineNotFound."""
+        """Return the fine and its owner's identification number, masked. The number is "" if the
+        fine was never issued or the owner's data were erased. Raises FineNotFound."""
         async with self._openings.begin(number, caller) as tx:
             fine = await fines.get(tx, number)
             particulars = await fines.open_particulars(tx, fine)
@@ -45,7 +45,8 @@ class Desk:
     async def page(
         self, spec: PageSpec, wanted: fines.FineFilter, caller: Caller
     ) -> tuple[list[Fine], list[tuple[str, ...]]]:
-        """Return a page of fines with each row's page key. The page contains no personal data."""
+        """Return a page of the fines that meet `wanted`, and for each fine its key for keyset
+        pagination. The page contains no personal data."""
         async with self._db.begin(caller.scope) as tx:
             found, keys = await fines.page(tx, spec, wanted)
             tx.audit("list", "fines", region=wanted.region, facts={"found": str(len(found))})
@@ -54,8 +55,9 @@ class Desk:
     async def cancel(
         self, number: str, *, cancellation_id: UUID, reason: str, caller: Caller
     ) -> Fine:
-        """Cancel the fine and return it; a repeated `cancellation_id` has no further effect.
-        Raises IdReused, FineNotFound, FineAlreadyCancelled."""
+        """Cancel the fine and return it; a repeated call with the same `cancellation_id` has no
+        further effect. Raises IdReused if that id was used with other arguments, FineNotFound or
+        FineAlreadyCancelled."""
         content = canonical_json({"number": number, "reason": reason, "rpc": "CancelFine"})
         async with self._openings.begin(number, caller) as tx:
             if not await tx.once(caller.key, cancellation_id, content):
@@ -67,8 +69,8 @@ class Desk:
         return cancelled
 
     async def revenue(self, first: date, last: date, region: str, caller: Caller) -> RevenueReport:
-        """Return the revenue by day in Almaty, both ends included. A region of "" means all
-        regions that the caller may read."""
+        """Return the revenue by day in Almaty, `first` and `last` included, and the ledger's
+        present imbalance. A region of "" means all regions that the caller may read."""
         async with self._db.begin(caller.scope) as tx:
             rows = await revenue.revenue_by_day(tx, first, last, region)
             imbalance = await revenue.imbalance(tx)
@@ -84,10 +86,10 @@ class Desk:
 
 
 class Openings:
-    """Transactions in which an operator opens one fine.
+    """Begins transactions in which an operator reads or changes one fine.
 
-    For a fine of another region the caller gets FineNotFound; the attempt is recorded, and internal
-    security is notified.
+    For a fine of another region the operator gets FineNotFound; the attempt is recorded, and
+    internal security is notified.
     """
 
     def __init__(self, db: Database, clock: Clock) -> None:
@@ -96,7 +98,8 @@ class Openings:
 
     @asynccontextmanager
     async def begin(self, number: str, caller: Caller) -> AsyncIterator[Tx]:
-        """Begin a transaction in which the caller may open one fine."""
+        """Begin a transaction in the caller's scope. If the block raises FineNotFound, the attempt
+        to read or change the fine is recorded and the error raised again."""
 
         async def find(tx: Tx) -> Record | None:
             region = await fines.region_of(tx, number)

@@ -1,6 +1,8 @@
-"""Queries to peers: the facts from the violations service, the owner from the vehicle register.
+"""Queries to other services: the facts from the violations service, the owner from the vehicle
+register.
 
-The queries run outside of transactions and are the same for issue and recheck.
+The queries run outside of transactions. They are the same when a fine is issued and when it is
+rechecked.
 """
 
 from dataclasses import dataclass
@@ -25,21 +27,22 @@ E = TypeVar("E", bound=Edition)
 
 class ViolationsPeer(Protocol):
     async def violation(self, violation_id: str, purpose: str) -> ConfirmedViolation:
-        """Return the violation. Raises ViolationMissing."""
+        """Return the violation; `purpose` is sent along as the purpose of the request. Raises
+        ViolationMissing."""
         ...
 
 
 class VehicleRegister(Protocol):
     async def registrations(self, plate: str, at: datetime) -> tuple[Registration, ...]:
-        """Return the registrations of a plate that are valid at `at`. Raises RegisterAway or
-        RegisterRecordWrong."""
+        """Return the registrations of a plate that were valid at the time `at`. Raises RegisterAway
+        if the register is unavailable, or RegisterRecordWrong."""
         ...
 
 
 @dataclass(frozen=True)
 class Facts:
-    """A violation, the article and guards in force at the offence, and the holds that forbid a
-    fine."""
+    """A violation, with the article and the guards (rules against wrong fines) in force at the time
+    of the offence. `holds` are the reasons found why no fine may be issued."""
 
     violation: ConfirmedViolation
     article: Article | None
@@ -49,8 +52,8 @@ class Facts:
 
 @dataclass(frozen=True)
 class Ownership:
-    """The vehicle's registration at the offence (None unless there was exactly one), and the holds
-    that forbid a fine."""
+    """The vehicle's registration at the time of the offence, None unless there was exactly one.
+    `holds` are the reasons found why no fine may be issued."""
 
     registration: Registration | None
     holds: tuple[Hold, ...]
@@ -72,8 +75,8 @@ class Inquiry:
         self._owners = owners
 
     async def facts(self, violation_id: str, purpose: str) -> Facts:
-        """Return the facts of a violation and the holds that they cause. Raises
-        ViolationMissing."""
+        """Return a violation with the rules that apply to it, and the holds (reasons why no fine
+        may be issued) that follow from them. Raises ViolationMissing."""
         violation = await self._violations.violation(violation_id, purpose)
         assert violation.violation_id == violation_id
         articles: Articles | None = _at(violation.occurred_at, self._law.articles)
@@ -99,8 +102,9 @@ class Inquiry:
         return False
 
     async def owner_at_offence(self, violation: ConfirmedViolation) -> Ownership:
-        """Return the vehicle's owner at the time of the offence, who may not be the present
-        owner."""
+        """Return the vehicle's registration at the time of the offence, which may name another
+        owner than today's. Problems, also an unavailable register, are returned as holds (reasons
+        why no fine may be issued)."""
         plate = normalised_plate(violation.plate)
         if plate is None:
             return Ownership(None, (Hold.PLATE_WRONG,))

@@ -1,8 +1,9 @@
-"""The issue of a fine for a confirmed violation, its delivery, and the later steps due on its
-dates.
+"""Issues the fine for a confirmed violation, delivers it, and takes the later steps that are due on
+its legal dates.
 
-Consumers only schedule work. A worker queries the peers outside of transactions and then decides in
-a single transaction. Each step is idempotent: the fine's state shows whether the step is done.
+Event consumers only schedule steps. A worker queries other services outside of transactions and
+then decides in a single transaction. Each step is idempotent: the fine's state shows whether it is
+done.
 """
 
 from collections.abc import Awaitable, Callable
@@ -45,8 +46,8 @@ DELIVERING = Scope("system", "system", ("*",), purpose="deliver-fine")
 
 class Post(Protocol):
     async def deliver(self, name: str, letter: str) -> datetime:
-        """Deliver the letter and return the time of delivery; a repetition under the same name
-        returns the first time."""
+        """Deliver the letter and return the time of delivery. A repeated call with the same `name`
+        returns the time of the first delivery."""
         ...
 
 
@@ -58,7 +59,7 @@ class Seal(Protocol):
 
 @dataclass(frozen=True)
 class Confirmed:
-    """The fields of the event of a confirmed violation that this service uses."""
+    """The fields that this service reads from the event that a violation was confirmed."""
 
     violation_id: str
     report_id: str
@@ -99,8 +100,8 @@ class Issuing:
         self._seal = seal
 
     async def note_confirmed(self, tx: Tx, confirmed: Confirmed, story: str) -> None:
-        """Create the violation's fine and schedule its issue. Does nothing where the fine
-        exists."""
+        """Create the violation's fine and schedule its issue; do nothing if the violation already
+        has a fine. `story` is the trace id of the whole case."""
         fine = Fine(
             number=new_number(),
             violation_id=confirmed.violation_id,
@@ -156,7 +157,8 @@ class Issuing:
                 await cancel_in(tx, fine, self._clock(), rules.RefundReason.VIOLATION_ANNULLED)
 
     async def issue(self, number: str) -> None:
-        """Worker: query the peers, then issue the fine or hold it with a named reason."""
+        """Scheduled step: query the other services, then issue the fine, or store the reason why it
+        is not issued."""
         fine = await self._read(number)
         if fine.state is not State.AWAITING:
             return
@@ -172,7 +174,8 @@ class Issuing:
             await self._issue(number, case, now)
 
     async def deliver(self, number: str) -> None:
-        """Worker: send the letter. Every legal term is counted from its delivery."""
+        """Scheduled step: send the letter and store the time of its delivery, from which every
+        legal term is counted. If the letter is too late by law, cancel the fine instead."""
         async with self._db.begin(DELIVERING) as tx:
             fine = await fines.get(tx, number)
             particulars = await fines.open_particulars(tx, fine)
@@ -224,7 +227,8 @@ class Issuing:
             tx.audit("cancel", f"fine:{number}", region=fine.region, facts=facts)
 
     async def come_into_force(self, number: str) -> None:
-        """Worker: put the fine into force at the start of the day after the term of appeal."""
+        """Scheduled step: mark the fine as in force at the start of the day after the term of
+        appeal."""
         async with self._db.begin(SYSTEM) as tx:
             fine = await fines.get_for_update(tx, number)
             if fine.state is not State.DELIVERED:
@@ -238,7 +242,8 @@ class Issuing:
             await tx.reschedule("fall_overdue", number, due_at=after)
 
     async def fall_overdue(self, number: str) -> None:
-        """Worker: mark the fine overdue at the start of the day after the voluntary term."""
+        """Scheduled step: mark the fine as overdue at the start of the day after the term of
+        voluntary payment."""
         async with self._db.begin(SYSTEM) as tx:
             fine = await fines.get_for_update(tx, number)
             if fine.state is not State.IN_FORCE:
@@ -250,13 +255,15 @@ class Issuing:
             tx.emit(events.fine_overdue(overdue))
 
     async def tell_discount_ended(self, number: str) -> None:
-        """Worker: send the notice of KoAP Art. 823(1) that the full amount is due again."""
+        """Scheduled step: send the notice of KoAP Art. 823(1) that the discount has ended and the
+        full amount is due."""
         fine = await self._read(number)
         if fine.state is State.DELIVERED:
             await self._post.deliver(f"{number}.discount-ended", discount_notice(fine))
 
     async def tell_cancelled(self, number: str) -> None:
-        """Worker: notify the recipient of the letter that nothing is owed."""
+        """Scheduled step: notify the recipient of the letter that the fine is cancelled and nothing
+        is owed."""
         async with self._db.begin(SYSTEM) as tx:
             fine = await fines.get(tx, number)
             payment = await ledger.payment_of_fine(tx, number)
@@ -264,15 +271,16 @@ class Issuing:
         await self._post.deliver(f"{number}.cancelled", cancellation_notice(fine, payment))
 
     async def record_evidence(self, number: str) -> None:
-        """Worker, scheduled by a migration: claim the frames of a fine that was issued before
-        frames were recorded, except frames claimed by another fine."""
+        """Scheduled step for fines from before frames were recorded as evidence: record the fine's
+        frames, except those already recorded for another fine."""
         async with self._db.begin(ISSUING) as tx:
             particulars = await fines.open_particulars(tx, await fines.get(tx, number))
             if particulars is not None:
                 await claim_evidence(tx, number, particulars.evidence_sha256)
 
     def work(self) -> dict[str, Callable[[str], Awaitable[None]]]:
-        """The handlers by kind of scheduled work; each handler takes the number of a fine."""
+        """The handlers of the scheduled steps by the step's name; each handler takes the number of
+        a fine."""
         return {
             "issue": self.issue,
             "deliver": self.deliver,

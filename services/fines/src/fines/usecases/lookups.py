@@ -1,7 +1,8 @@
-"""Banks look fines up by owner, plate or number; the audit log keeps who asked, and for whom.
+"""Look-ups of fines by banks, by owner, plate or number. The audit log records who asked, and about
+whom.
 
-An audit entry holds a keyed hash (blind index) of the requested value, never the value: all
-look-ups of one person can be found, and no entry reveals who that is.
+An audit entry holds a keyed hash (blind index) of the requested value, never the value itself. So
+all look-ups of one person can be found, but no entry reveals who the person is.
 """
 
 from dataclasses import dataclass
@@ -17,8 +18,8 @@ from fines.storage import fines
 
 @dataclass(frozen=True)
 class Lookup:
-    """What a bank asks for, and why. `value` is a valid owner's number, a normalised plate, or the
-    text given as the number of a fine; `kind` says which."""
+    """What a bank asks for, and why. `kind` says what `value` is: "owner" (a valid identification
+    number), "plate" (normalised) or "number" (the text given as a fine's number)."""
 
     kind: str
     value: str
@@ -34,7 +35,8 @@ class Lookups:
     async def find(
         self, asked: Lookup, spec: PageSpec, caller: Caller
     ) -> tuple[list[Fine], list[tuple[str, ...]]]:
-        """Return a page of payable fines with each row's page key. Audited, also if it is empty."""
+        """Return a page of payable fines, and for each fine its key for keyset pagination. The
+        look-up is audited, also if nothing is found."""
         index = _index(self._db, asked)
         key = asked.value if asked.kind == "number" else index
         scope = fines.scope_of_key(caller.scope, asked.kind, key)
@@ -50,7 +52,8 @@ class Lookups:
         return found, keys
 
     async def note_refused(self, asked: Lookup, refusal: str, caller: Caller) -> None:
-        """Audit a look-up that was refused with the code `refusal`, though its value was valid."""
+        """Record in the audit log that a look-up with a valid value was refused; `refusal` is the
+        error code."""
         async with self._db.begin(caller.scope) as tx:
             facts = {"key": asked.kind, "asked": _index(self._db, asked), "refused": refusal}
             tx.audit("look_up", "fines", facts=facts)

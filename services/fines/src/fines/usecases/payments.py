@@ -1,4 +1,5 @@
-"""The banks' use cases: quote fines, pay each at most once, read own payments."""
+"""The banks' use cases: ask for the amount due, pay a fine at most once, and read the bank's own
+payments."""
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -70,8 +71,8 @@ class PaymentDesk:
         self._clock = clock
 
     async def quote(self, number: str, caller: Caller) -> Quote:
-        """Return the amount due now and after the discount. Raises FineNotFound or
-        FineNotPayable."""
+        """Return the amount due now and the full amount, in tiyn, and the last day of the discount
+        while it applies. Raises FineNotFound or FineNotPayable."""
         fine = await fines.find_alone(
             self._db, fines.scope_of_key(caller.scope, "number", number), number
         )
@@ -90,9 +91,11 @@ class PaymentDesk:
         return Quote(number, due, until, full, now)
 
     async def pay(self, order: PaymentOrder, caller: Caller) -> Payment:
-        """Post the payment; a repeated order returns the first payment. Raises IdReused,
-        FineNotFound, FineAlreadyPaid, FineCancelled, FineNotPayable, BadRequest (value date),
-        AmountDiffers, BankReferenceReused, in this order."""
+        """Post the payment and return it; a repeated order returns the first payment.
+
+        The checks raise, in this order: IdReused, FineNotFound, FineAlreadyPaid, FineCancelled,
+        FineNotPayable, BadRequest (value date), AmountDiffers, BankReferenceReused.
+        """
         scope = fines.scope_of_key(caller.scope, "number", order.number)
         try:
             async with self._db.begin(scope) as tx:
@@ -125,8 +128,8 @@ class PaymentDesk:
     async def payments(
         self, spec: PageSpec, wanted: ledger.PaymentFilter, caller: Caller
     ) -> tuple[list[Payment], list[tuple[str, ...]]]:
-        """Return a page of the caller's payments with each row's page key; the latest posted
-        first."""
+        """Return a page of the caller's payments that meet `wanted`, the latest posted first, and
+        for each payment its key for keyset pagination."""
         async with self._db.begin(caller.scope) as tx:
             found, keys = await ledger.payments_page(tx, spec, caller.name, wanted)
             tx.audit("list_payments", "payments", facts={"found": str(len(found))})

@@ -1,7 +1,7 @@
 """Checks whether issued fines would still be issued today, without changing any of them.
 
-Guards may be added, and registers corrected, after fines were issued. A supervisor decides about
-the results; no fine is cancelled automatically.
+Rules may be added, and registers corrected, after fines were issued. A supervisor decides about the
+results; no fine is cancelled automatically.
 """
 
 import asyncio
@@ -28,8 +28,8 @@ AT_ONCE = 4
 
 @dataclass(frozen=True)
 class Rechecked:
-    """An issued fine, the holds that would prevent its issue today, and the numbers of conflicting
-    fines; `remaining` is how many fines are still to be checked."""
+    """An issued fine, the holds (reasons why it would not be issued today) and the numbers of the
+    fines that it conflicts with. `remaining` is how many fines are still to be checked."""
 
     fine: Fine
     holds: tuple[Hold, ...]
@@ -43,8 +43,9 @@ class Recheck:
         self._inquiry = inquiry
 
     async def issued(self, region: str, after: str, caller: Caller) -> AsyncIterator[Rechecked]:
-        """Check and yield every issued, not cancelled fine whose number is above `after`, by
-        number; a region of "" means all. Raises VehicleRegisterAway."""
+        """Check and yield every fine that was issued and is not cancelled, with a number above
+        `after`, in order of number. A region of "" means all regions. Raises VehicleRegisterAway if
+        the vehicle register is unavailable."""
         async with self._db.begin(caller.scope) as tx:
             remaining = await fines.count_issued(tx, region, after)
         while page := await self._page(region, after, caller):

@@ -1,7 +1,8 @@
-"""Recomputes the dates of open fines with today's calendars, in a transaction for each fine.
+"""Recomputes the legal dates of open fines (delivered, in force or overdue) with today's calendars,
+in a transaction for each fine.
 
-To be run after a correction of a yearly table (`tartip fines redate`). The run is idempotent and
-may be interrupted and repeated.
+To be run after a calendar was corrected (`tartip fines redate`). The run is idempotent and may be
+interrupted and repeated.
 """
 
 from collections.abc import AsyncIterator
@@ -27,8 +28,9 @@ PAGE = 200
 
 @dataclass(frozen=True)
 class Redated:
-    """A fine before and after its dates were recomputed. `refusal` says why they could not be, or
-    is ""; `remaining` is how many fines are still to come."""
+    """A fine before and after its legal dates were recomputed. `refusal` is the reason why they
+    could not be recomputed, otherwise "". `remaining` is how many fines are still to be processed.
+    """
 
     before: Fine
     after: Fine
@@ -43,8 +45,8 @@ class Redating:
         self._law = law
 
     async def run(self, after: str, caller: Caller, *, dry_run: bool) -> AsyncIterator[Redated]:
-        """Recompute and yield every open fine whose number is above `after`, by number. With
-        `dry_run`, nothing is saved."""
+        """Recompute the legal dates of every open fine with a number above `after`, in order of
+        number, and yield each fine. With `dry_run`, nothing is saved."""
         scope = Scope("system", caller.name, ("*",), purpose=caller.purpose or PURPOSE)
         async with self._db.begin(scope) as tx:
             remaining = await open_fines.count(tx, after)

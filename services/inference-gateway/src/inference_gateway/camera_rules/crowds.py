@@ -1,4 +1,5 @@
-"""Crowds: people counted in each zone every two seconds, at several scales of the picture."""
+"""The AI function for crowds: counts the people in each configured zone every two seconds, at
+several scales of the picture."""
 
 from typing import Final
 

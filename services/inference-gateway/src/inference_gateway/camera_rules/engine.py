@@ -1,8 +1,9 @@
-"""Runs one camera's rules over its frames: requests inference, and derives facts.
+"""Runs one camera's rules over its frames: requests inference, and derives facts (what the rules
+found).
 
-Pure: detections and seconds in, facts out. Models run a few times a second; between inferences
-boxes are propagated, so that tracks, lines and counts cover every frame. People, vehicles and other
-objects have separate trackers that share one sequence of track numbers.
+No I/O: detections and times are passed in. Models run a few times a second. For the frames between,
+boxes are moved by optical flow, so that tracks, lines and counts cover every frame. People,
+vehicles and other objects have separate trackers that share one sequence of track numbers.
 """
 
 import math
@@ -46,14 +47,16 @@ MOTION: Final = "vehicles"
 
 @dataclass(frozen=True, slots=True)
 class FrameFacts:
-    """What the rules found in a frame, and its objects with their track numbers (0: no track)."""
+    """What the rules found in a frame, and the frame's objects, each with the number of its track
+    (0 if it has none)."""
 
     facts: tuple[Fact, ...]
     objects: tuple[tuple[DetectedObject, int], ...]
 
 
 def frames_per_second(functions: CameraFunctions) -> float:
-    """The frame rate that the configured functions need of a video or stream."""
+    """Return the frame rate at which a video or stream must be read for the configured
+    functions."""
     running = [kind.pace.frames_per_second for kind in KINDS if functions.rules.get(kind.field)]
     return max([FRAMES_PER_SECOND, *running])
 
@@ -87,7 +90,8 @@ class CameraRuleEngine:
         self._last: Moment | None = None
 
     def request(self, seconds: float) -> DetectionRequest:
-        """The request to the models for the frame at this time; empty if no inference is due."""
+        """Return what to ask the models about the frame at this time; an empty request if no
+        inference is due. `seconds` counts from the start of the video or stream."""
         if self._first_at is None:
             self._first_at = seconds
         passed, request = seconds - self._first_at, EMPTY_REQUEST
@@ -107,8 +111,9 @@ class CameraRuleEngine:
         seconds: float,
         local: datetime,
     ) -> FrameFacts:
-        """Process a frame, the request that the models got for it and their detections; return its
-        facts and tracked objects. `local` is the frame's time in Almaty."""
+        """Process a frame and return what the rules found, with the tracked objects. `detections`
+        is what the models returned for `request`. `seconds` counts from the start of the video;
+        `local` is the frame's time in Almaty."""
         passed = seconds - (self._first_at or 0.0)
         for place, pace in enumerate(self._paces):
             if request | pace.request == request:
@@ -130,9 +135,8 @@ class CameraRuleEngine:
         )
 
     def tick(self, *, seconds: float, local: datetime) -> tuple[Fact, ...]:
-        """Advance time with the last frame's picture, which has not changed since; return new
-        facts.
-        """
+        """Run the rules again on the last frame at a later time, for a picture that has not
+        changed. Return what they newly found."""
         last = self._last
         if last is None:
             return ()

@@ -1,4 +1,5 @@
-"""Builds the events of the facts that rules find, and their entries in the answer to a frame."""
+"""Converts what the rules of a camera found into events, with their entries in the response to a
+frame."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -27,8 +28,10 @@ def outbound_event(
     frame: FrameResult,
     moment: Callable[[float], datetime],
 ) -> OutboundEvent:
-    """The event of a fact; `moment` converts the video's seconds to times. Its id is derived from
-    `names` and the fact, so a video that is sent again emits the same events.
+    """Return the event that reports a fact. `moment` converts seconds of the video to a time.
+
+    The event's id is derived from the UUID `names` and the fact, so a video that is sent again
+    emits the same events.
     """
     thing_id, at = uuid5(names, fact.thing), moment(fact.seconds)
     context = EventContext(

@@ -1,7 +1,8 @@
-"""The interfaces of AI functions that follow objects over several frames of a camera: a kind of
-function reads its rules and starts the function.
+"""The interfaces of AI functions that follow objects over several frames of a camera: how a
+function's rules are parsed, and how it is started and run.
 
-Pure: moments in, facts out. How to add a function: docs/adding-a-function.md.
+No I/O: functions get frames with their detections and return facts (what their rules found). How to
+add a function: docs/adding-a-function.md.
 """
 
 from collections.abc import Callable
@@ -25,7 +26,8 @@ WATCHED_PER_SECOND = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """One frame as input of the functions; `local` is its time in Asia/Almaty."""
+    """One frame with its detections, as input of the AI functions. `seconds` counts from the start
+    of the video or stream; `local` is the frame's time in Asia/Almaty."""
 
     picture: Picture
     detections: Detections
@@ -39,8 +41,8 @@ class Moment:
 
 @dataclass(frozen=True, slots=True)
 class EventContext:
-    """What an event states of its source: the camera, the frame, and `thing_id`, derived from the
-    fact's `thing`. `moment` converts seconds of the video to a timestamp."""
+    """What an event states about its source, such as camera and frame. `thing_id` is derived from
+    the `thing` of the reported fact. `moment` converts seconds of the video to a timestamp."""
 
     thing_id: UUID
     camera_id: UUID
@@ -51,7 +53,7 @@ class EventContext:
     models_fingerprint: str
 
     def common(self) -> dict[str, Any]:
-        """The fields that all events share."""
+        """Return the fields that all events have in common, by name."""
         return {
             "camera_id": str(self.camera_id),
             "region": self.region,
@@ -62,8 +64,10 @@ class EventContext:
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """Something that a rule found. `thing` identifies it within a video or stream; further facts
-    about it have the same `thing` and a higher `version`. `message` builds the event on `subject`.
+    """Something that a rule found, to be published as an event on the NATS subject `subject`.
+
+    `thing` identifies what the fact is about within a video or stream. A later fact about the same
+    `thing` has a higher `version`. `message` builds the event's protobuf message.
     """
 
     subject: str
@@ -80,14 +84,14 @@ class Fact:
 
 
 class Function(Protocol):
-    """A running function of one camera; moments must be added in order of time."""
+    """An AI function that runs for one camera; frames (`Moment`) must be added in order of time."""
 
     def add(self, moment: Moment) -> list[Fact]: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """The rate of inference that a function needs, and its request to the models."""
+    """What a function requests of the models, and how many times a second."""
 
     request: DetectionRequest
     looks_per_second: float
@@ -97,8 +101,11 @@ class Pace:
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A kind of AI function. `field` is its field in the message CameraFunctions; `read` parses one
-    of its rules from there; `start` makes a running function of the rules for a size of frame.
+    """A kind of AI function. `field` is the name of its field in the protobuf message
+    CameraFunctions.
+
+    `read` parses one rule from that field. `start` creates a running function from its rules and
+    the size of the frames.
     """
 
     field: str

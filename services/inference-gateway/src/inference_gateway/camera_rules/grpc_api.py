@@ -1,4 +1,4 @@
-"""`tartip.inference.v1.Functions`: converts between protobuf and the use cases."""
+"""The gRPC service `tartip.inference.v1.Functions`: converts between protobuf and the use cases."""
 
 from uuid import UUID
 

@@ -1,4 +1,5 @@
-"""Left objects, at five frames a second: the rate at which the rule was evaluated."""
+"""The AI function for objects left behind. It needs five frames a second, the rate at which its
+rule was evaluated."""
 
 from typing import Final
 

@@ -1,4 +1,5 @@
-"""Parses CameraFunctions messages into the model, and reports all wrong fields together."""
+"""Parses the protobuf message CameraFunctions to objects of the model; all wrong fields are
+reported together."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
@@ -28,7 +29,8 @@ def canonical(configured: pb.CameraFunctions) -> bytes:
 
 
 def message_of(content: bytes) -> pb.CameraFunctions:
-    """The configuration message in stored bytes; the default configuration if they are empty."""
+    """Parse the stored bytes of a camera's configuration; empty bytes give the default
+    configuration."""
     return pb.CameraFunctions.FromString(content) if content else default_message()
 
 
@@ -40,8 +42,8 @@ def default_message() -> pb.CameraFunctions:
 def read_functions(
     check: Checks, configured: pb.CameraFunctions, outside: Mapping[str, Iterable[str]]
 ) -> CameraFunctions:
-    """Convert a configuration message. Every wrong field is added to `check`; use the result only
-    if none was. `outside` maps each served outside (external) object model to its labels.
+    """Convert a configuration message. Every wrong field is added to `check`; the result is valid
+    only if none was added. `outside` maps each external object model that is served to its labels.
     """
     check.that(configured.urgency in URGENCIES, "functions.urgency", "a known urgency")
     _check_models(check, tuple(configured.outside_models), outside)
@@ -56,7 +58,8 @@ def read_functions(
 
 
 def stored_functions(content: bytes) -> CameraFunctions:
-    """The functions of a stored configuration; labels of models no longer served remain valid."""
+    """Parse the stored configuration of a camera. Labels of models that are no longer served are
+    accepted."""
     configured, check = message_of(content), Checks()
     anything = [label for zone in configured.zones for label in zone.labels]
     anything += [label for line in configured.lines for label in line.labels]

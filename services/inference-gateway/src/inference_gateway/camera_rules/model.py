@@ -1,4 +1,4 @@
-"""The configured functions of a camera, and the refusals of a configuration."""
+"""The configured AI functions of a camera, and the error that reports a concurrent change."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,8 +18,8 @@ class ConfigurationChangedMeanwhile(Refusal):
 
 @dataclass(frozen=True)
 class CameraFunctions:
-    """The AI functions configured for one camera. `rules` maps the functions in `registry.KINDS`,
-    by field name, to their rules; a function that is absent is off."""
+    """The AI functions configured for one camera. `rules` maps the `field` of each kind in
+    `registry.KINDS` to the function's rules; a function without rules is off."""
 
     urgency: Urgency = Urgency.NORMAL
     plates: bool = False
@@ -39,8 +39,8 @@ DEFAULT = CameraFunctions(plates=True)
 
 @dataclass(frozen=True)
 class Configuration:
-    """A camera's stored configuration; version 0 is none. `content` is the message CameraFunctions
-    in canonical bytes."""
+    """A camera's stored configuration; version 0 means that none is stored. `content` is the
+    serialised protobuf message CameraFunctions; equal messages have equal bytes."""
 
     version: int = 0
     content: bytes = b""

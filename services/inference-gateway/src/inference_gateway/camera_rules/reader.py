@@ -24,8 +24,8 @@ T = TypeVar("T")
 
 
 class Reader:
-    """Parses one rule. A wrong value is added to the checks, under the path of its field, and
-    replaced by a valid default."""
+    """Parses one rule of a configuration. A wrong value is reported to the `Checks` under the path
+    of its field, and replaced by a valid default."""
 
     def __init__(self, check: Checks, path: str, labels: frozenset[str]) -> None:
         self._check = check
@@ -47,9 +47,8 @@ class Reader:
         return self._placed(field, ANY_LINE, lambda: Line(name, start, end))
 
     def place(self, field: str, make: Callable[[], object]) -> None:
-        """Check that `make` raises no error for a line or calibration given in `field`. Its result
-        is dropped, as it depends on the picture's size.
-        """
+        """Report an error in `field` if `make` cannot build the line or calibration given there.
+        What it builds is dropped, as it depends on the picture's size."""
         self._placed(field, None, make)
 
     def schedule(self, given: pb.Schedule, field: str = "schedule") -> Schedule:
@@ -74,7 +73,8 @@ class Reader:
     def number(
         self, given: float, field: str, *, most: float = SECONDS_MAX, otherwise: float = 0.0
     ) -> float:
-        """Return a number from 0 to `most`; `otherwise` if it is 0 or out of range."""
+        """Return `given` if it is above 0 and at most `most`, else `otherwise`. A number out of
+        range is reported as an error in `field`; 0 is not."""
         if not (math.isfinite(given) and 0 <= given <= most):
             self.unusable(field, f"0 to {most:g}")
             return otherwise

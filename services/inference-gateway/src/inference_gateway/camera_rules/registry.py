@@ -1,4 +1,5 @@
-"""The AI functions that follow objects over frames; to add one: docs/adding-a-function.md."""
+"""The list of AI functions that follow objects over several frames. How to add one:
+docs/adding-a-function.md."""
 
 from typing import Final
 

@@ -1,4 +1,5 @@
-"""The table of cameras' configurations, its statements, and a cache that holds for two seconds."""
+"""The database table of camera configurations, its SQL statements, and a cache with a lifetime of
+two seconds."""
 
 import time
 from collections.abc import Callable
@@ -55,9 +56,9 @@ async def configuration(tx: Tx, camera_id: UUID) -> Configuration:
 
 
 async def configure(tx: Tx, camera: Camera, content: bytes, *, from_version: int) -> int:
-    """Store a configuration that replaces `from_version`; return the new version.
+    """Store a configuration in place of the version `from_version`; return the new version.
 
-    Raises ConfigurationChangedMeanwhile if another version is stored, also by a concurrent call.
+    Raises ConfigurationChangedMeanwhile if another version is stored by then.
     """
     told = {
         "region": camera.region,
@@ -81,8 +82,8 @@ async def configure(tx: Tx, camera: Camera, content: bytes, *, from_version: int
 class Configurations:
     """The AI functions configured for each camera, cached for two seconds.
 
-    All instances of the service apply a new configuration within that time. The same object is
-    returned until the version changes.
+    Every instance of the service applies a new configuration within two seconds. As long as a
+    camera's version does not change, the same object is returned.
     """
 
     def __init__(self, db: Database, *, clock: Callable[[], float] = time.monotonic) -> None:

@@ -1,4 +1,4 @@
-"""Configuring a camera, in one transaction scoped to the camera's region."""
+"""The use cases of a camera's configuration: read it, and replace it in one transaction."""
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import replace
@@ -26,15 +26,18 @@ class RulesDesk:
         self._outside = outside
 
     async def outside_models(self) -> Mapping[str, Iterable[str]]:
-        """The labels of each outside model that is served now. Raises ModelsAway."""
+        """Return the labels of each external object model that is now served, by model name. Raises
+        ModelsAway if the models are unavailable."""
         return await self._outside()
 
     async def configure(
         self, camera_id: UUID, content: bytes, *, from_version: int, caller: Caller
     ) -> int:
-        """Store a configuration; return the version in force, unchanged if the content is the same.
+        """Store a configuration if it differs from the stored one; return the version then in
+        force. `from_version` is the version that the caller wants to replace.
 
-        Raises CameraNotFound, CameraRetired and ConfigurationChangedMeanwhile.
+        Raises CameraNotFound, CameraRetired, or ConfigurationChangedMeanwhile if another version is
+        stored.
         """
         camera, scope = await self._cameras.for_caller(camera_id, caller)
         check_camera_in_use(camera)

@@ -1,4 +1,5 @@
-"""Counts of vehicles across a line by class and direction; speeds where the road is measured."""
+"""The AI function that counts vehicles crossing a line, by class and direction. Where the road is
+calibrated in metres, it also measures speeds."""
 
 from dataclasses import dataclass
 from typing import Final

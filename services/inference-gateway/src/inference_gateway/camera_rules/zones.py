@@ -1,4 +1,5 @@
-"""Zones and lines: entering, staying, crossing, and moving in the wrong direction."""
+"""The AI functions for zones and lines: they detect entering, staying, crossing, and moving in the
+wrong direction."""
 
 from typing import Final
 

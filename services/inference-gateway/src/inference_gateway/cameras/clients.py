@@ -1,4 +1,5 @@
-"""Cached cameras: a table filled from the register and invalidated by its events.
+"""Cached copies of cameras, in a table that is filled from the camera register and invalidated by
+the register's events.
 
 All instances of the service share the table, so an event consumed by one instance applies to all.
 While the register is unavailable, an expired row is still used, but an invalidated row is not.
@@ -31,10 +32,10 @@ class Cameras:
         self._clock = clock
 
     async def by_id(self, camera_id: UUID) -> Camera:
-        """The camera, possibly retired.
+        """Return the camera, from the cache or the register; it may be retired.
 
-        Raises CameraNotFound, or a refusal of kind UNAVAILABLE or TIMEOUT if the register does not
-        answer and no valid or expired copy is stored.
+        Raises CameraNotFound. If the register does not answer and the stored copy is missing or
+        invalidated, raises a refusal of kind UNAVAILABLE or TIMEOUT.
         """
         async with self._db.begin(SYSTEM) as tx:
             cached = await storage.cached_camera(tx, camera_id)
@@ -52,7 +53,8 @@ class Cameras:
         return await self._fetch(camera_id)
 
     async def for_caller(self, camera_id: UUID, caller: Caller) -> tuple[Camera, Scope]:
-        """The camera, and the caller's scope narrowed to its region. Raises CameraNotFound."""
+        """Return the camera, and the caller's scope narrowed to the camera's region. Raises
+        CameraNotFound, also if an operator may not see that region."""
         camera = await self.by_id(camera_id)
         if caller.operator is not None and not caller.scope.sees(camera.region):
             raise CameraNotFound
@@ -72,9 +74,10 @@ class RegisterClient:
         self._stub = cameras_pb2_grpc.CameraRegistryStub(channel)
 
     async def camera(self, camera_id: UUID) -> Camera:
-        """The current camera in the register.
+        """Return the camera as it is now in the register.
 
-        Raises CameraNotFound, or a refusal of kind UNAVAILABLE or TIMEOUT.
+        Raises CameraNotFound, or a refusal of kind UNAVAILABLE or TIMEOUT if the register does not
+        answer.
         """
         request = cameras_pb2.GetCameraRequest(camera_id=str(camera_id))
         try:

@@ -1,4 +1,4 @@
-"""The service's copy of a camera, and the refusals about it."""
+"""The service's copy of a camera, and the errors about cameras that callers get."""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -18,7 +18,8 @@ class CameraRetired(Refusal):
 
 @dataclass(frozen=True)
 class Camera:
-    """The fields of a camera that this service needs; `device_key` is 32 bytes of Ed25519."""
+    """The fields of a camera that this service needs. `device_key` is the Ed25519 public key of the
+    camera's device, 32 bytes."""
 
     camera_id: UUID
     region: str

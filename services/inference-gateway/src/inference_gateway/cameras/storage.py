@@ -1,4 +1,4 @@
-"""The table of cameras, and its statements."""
+"""The database table of cached cameras, and its SQL statements."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -41,8 +41,8 @@ cameras = Table(
 
 @dataclass(frozen=True)
 class CachedCamera:
-    """The stored copy of a camera (None: there is none) and the time when it was fetched from the
-    register (None: it must be fetched again)."""
+    """The stored copy of a camera, None if there is none. `fetched_at` is when it was fetched from
+    the camera register, None if it must be fetched again."""
 
     camera: Camera | None
     fetched_at: datetime | None
@@ -59,7 +59,7 @@ async def cached_camera(tx: Tx, camera_id: UUID) -> CachedCamera:
 
 
 async def cache_camera(tx: Tx, camera: Camera, fetched_at: datetime) -> None:
-    """Store the register's answer, unless a newer version is already stored."""
+    """Store a camera as fetched from the register, unless a newer version is already stored."""
     values = {
         "region": camera.region,
         "version": camera.version,
@@ -86,9 +86,10 @@ async def cache_camera(tx: Tx, camera: Camera, fetched_at: datetime) -> None:
 async def announce_camera(
     tx: Tx, camera_id: UUID, *, region: str, version: int, retired: bool = False
 ) -> bool:
-    """Record the version that an event announced; an older row must be fetched again.
+    """Record the camera's version that an event announced; a stored copy of an older version must
+    then be fetched again.
 
-    Returns False if a newer version is known: events may be late or repeated.
+    Returns False if a newer version is already known, since events may arrive late or repeatedly.
     """
     new = insert(cameras).values(
         camera_id=camera_id,

@@ -1,1 +1,2 @@
-"""Evidence: encrypted, content-addressed; every read is audited first."""
+"""Storage of evidence, encrypted and content-addressed; every read is audited before content is
+sent."""

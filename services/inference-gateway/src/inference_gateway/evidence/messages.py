@@ -1,4 +1,5 @@
-"""Evidence as a stream of messages; the first also has the type, size and hashes."""
+"""Splits evidence into a stream of protobuf messages; the first also has content type, size and
+hashes."""
 
 from collections.abc import Iterator
 from typing import Any, TypeVar
@@ -10,7 +11,8 @@ M = TypeVar("M", bound=Any)
 
 
 def in_pieces(shown: ShownEvidence, message: type[M]) -> Iterator[M]:
-    """Yield messages of at most 512 KiB of content; the first also has type, size and hashes."""
+    """Yield the evidence as messages of the protobuf class `message`, each with at most 512 KiB of
+    content. The first also has content type, size and hashes."""
     for start in range(0, len(shown.content), PIECE_BYTES):
         content = shown.content[start : start + PIECE_BYTES]
         if start:

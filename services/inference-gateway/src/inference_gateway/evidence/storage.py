@@ -1,4 +1,5 @@
-"""Storage of evidence: rows in a table, encrypted objects in a local folder or an S3 bucket.
+"""Storage of evidence: rows in a database table, and encrypted objects in a local folder or an S3
+bucket.
 
 `BlobStore` gets encrypted bytes only. When `put` returns, a local object is on the disk, not merely
 in the page cache.
@@ -74,13 +75,15 @@ class StoredEvidence:
 
     @property
     def shown_sha256(self) -> str:
-        """The hash of the form shown to operators; "" if there can be none."""
+        """The SHA-256 of the version shown to operators, which has no metadata; "" if none can be
+        made."""
         return (self.shown or self).sha256 if self.is_showable else ""
 
 
 @dataclass(frozen=True)
 class EvidencePlace:
-    """The region whose users may read a piece of evidence, and the only role that may ("": all)."""
+    """Who may read a piece of evidence: users of `region` and, unless `only_role` is "", only those
+    with that role."""
 
     region: str
     only_role: str = ""
@@ -95,8 +98,8 @@ class FoundEvidence:
 
 
 async def store_evidence(tx: Tx, kept: StoredEvidence, place: EvidencePlace) -> None:
-    """Add the rows of an encrypted original and its shown form; a row of the same content, region
-    and role that exists already is kept."""
+    """Insert the row of an encrypted original and, if it is a separate object, the row of the
+    version shown to operators. A row that exists with the same content, region and role is kept."""
     if kept.shown is not None:
         await _add_evidence(tx, kept.shown, place)
     if not await _add_evidence(tx, kept, place):
@@ -104,7 +107,7 @@ async def store_evidence(tx: Tx, kept: StoredEvidence, place: EvidencePlace) -> 
 
 
 async def note_shown(tx: Tx, kept: StoredEvidence, place: EvidencePlace) -> None:
-    """Store the shown form of evidence that was stored without a shown form."""
+    """Store the version that is shown to operators, for evidence that was stored without one."""
     if kept.shown is not None:
         await _add_evidence(tx, kept.shown, place)
     await _set_shown(tx, kept, place)
@@ -144,7 +147,8 @@ async def _set_shown(tx: Tx, kept: StoredEvidence, place: EvidencePlace) -> None
 
 
 async def find_evidence(tx: Tx, sha256: str) -> FoundEvidence | None:
-    """The evidence with this original hash; None if it is outside the scope or its key is gone."""
+    """Return the evidence whose original has this SHA-256. Returns None if there is none within the
+    transaction's scope, or its encryption key was destroyed."""
     row = (
         await tx.execute(
             select(evidence).where(evidence.c.sha256 == sha256).order_by(evidence.c.only_role)
@@ -185,7 +189,8 @@ async def known_objects(tx: Tx, paths: list[str]) -> set[str]:
 
 
 async def is_shown_form(tx: Tx, sha256: str, place: EvidencePlace) -> bool:
-    """Whether this hash is the shown form of another original with the same region and role."""
+    """Whether another original with the same region and role has `sha256` as the hash of the
+    version that is shown to operators."""
     query = select(evidence.c.sha256).where(
         evidence.c.shown_sha256 == sha256,
         evidence.c.sha256 != sha256,
@@ -196,7 +201,8 @@ async def is_shown_form(tx: Tx, sha256: str, place: EvidencePlace) -> bool:
 
 
 async def take_away(tx: Tx, sha256: str, place: EvidencePlace) -> str:
-    """Delete a row and destroy its key; return the hash of a separate shown form, else ""."""
+    """Delete a row of evidence and destroy its encryption key. If the version shown to operators is
+    a separate object, return its SHA-256, otherwise ""."""
     gone = (
         await tx.execute(
             delete(evidence)
@@ -242,7 +248,7 @@ class BlobStore:
             raise EvidenceAway from error
 
     async def under(self, prefix: str) -> AsyncIterator[tuple[str, datetime]]:
-        """The paths under a prefix, each with the time of its last write."""
+        """Yield the path of each object under a prefix, with the time of its last write."""
         async for batch in obstore.list(self._store, prefix=prefix):
             for found in batch:
                 yield found["path"], found["last_modified"]

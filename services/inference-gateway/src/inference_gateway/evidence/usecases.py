@@ -4,8 +4,8 @@ Two forms are stored: the original, and the form shown to operators, which has t
 without any other data of the file. They are one object if there is no such data.
 
 The object is written before the transaction that adds its row, so a crash leaves at most an object
-without a row. The sweeper deletes an object found without a row twice. Every read is audited first:
-the row with reader, content and reason is committed before any byte is sent.
+without a row. Such an object is deleted once two sweeps have found no row for it. Every read is
+audited first: reader, content and reason are committed before any byte is sent.
 """
 
 import asyncio
@@ -68,7 +68,8 @@ class EvidenceNotShowable(Refusal):
 
 @dataclass(frozen=True)
 class ShownEvidence:
-    """The form of a piece of evidence shown to operators, and the original's SHA-256."""
+    """The version of a piece of evidence that is shown to operators, decrypted. `original_sha256`
+    is the hash of the original."""
 
     content_type: str
     content: bytes
@@ -85,9 +86,11 @@ class EvidenceStore:
         self._suspects: dict[str, float] = {}
 
     async def seal(self, content: bytes, content_type: str) -> StoredEvidence:
-        """Encrypt an original and write it to the object store, with its shown form if it differs.
+        """Encrypt an original and write it to the object store, with the version shown to operators
+        if that differs.
 
         The objects become evidence only when `storage.store_evidence` has written their rows.
+        Raises EvidenceAway if the object store is unavailable.
         """
         stored = await self._seal(content, content_type)
         return await self._with_form(stored, content)
@@ -102,9 +105,11 @@ class EvidenceStore:
         caller: Caller,
         confidential: bool,
     ) -> StoredEvidence:
-        """Encrypt content and store it as evidence; storing the same content again changes nothing.
+        """Encrypt content and store it as evidence. A row that exists with the same content, region
+        and role is kept. `confidential` hides the audit entry from auditors.
 
-        Raises EvidenceDigestMismatch or EvidenceAway.
+        Raises EvidenceDigestMismatch if `sha256` is not the hash of the content, or EvidenceAway if
+        the object store is unavailable.
         """
         if hashlib.sha256(content).hexdigest() != sha256:
             raise EvidenceDigestMismatch
@@ -121,9 +126,11 @@ class EvidenceStore:
         return stored
 
     async def read(self, sha256: str, scope: Scope, *, confidential: bool) -> ShownEvidence:
-        """The shown form of the evidence with this original hash; the read is audited first.
+        """Return the version of a piece of evidence that is shown to operators; `sha256` is the
+        hash of the original. The read is audited first; `confidential` hides the audit entry from
+        auditors.
 
-        Raises EvidenceNotFound or EvidenceNotShowable.
+        Raises EvidenceNotFound, or EvidenceNotShowable if no version without metadata can be made.
         """
         async with self._db.begin(scope) as tx:
             found = await self.find(tx, sha256)
@@ -136,17 +143,18 @@ class EvidenceStore:
         return await self.shown(found, scope)
 
     async def find(self, tx: Tx, sha256: str) -> FoundEvidence:
-        """The evidence with this original hash, read within `tx`. Raises EvidenceNotFound."""
+        """Return the evidence whose original has this SHA-256, read within `tx`. Raises
+        EvidenceNotFound."""
         found = await storage.find_evidence(tx, sha256)
         if found is None:
             raise EvidenceNotFound
         return found
 
     async def shown(self, found: FoundEvidence, scope: Scope) -> ShownEvidence:
-        """Return the decrypted shown form; call it outside a transaction, after the audit is
-        committed.
+        """Return the decrypted version shown to operators, which is created if none is stored. To
+        be called outside a transaction, after the audit entry of the read is committed.
 
-        Creates the shown form if none is stored. Raises EvidenceNotShowable.
+        Raises EvidenceNotShowable if no such version can be made.
         """
         if found.shown_sha256 is None:
             stored = await self._with_form(found.stored, await self._opened(found.stored))
@@ -199,10 +207,11 @@ class EvidenceStore:
         orphan_age: timedelta = ORPHAN_AGE,
         suspected_seconds: float = SUSPECTED_SECONDS,
     ) -> int:
-        """Delete objects that a crash left without a row; return their number.
+        """Delete objects that a crash left without a row in the database; return how many were
+        deleted.
 
-        An object is deleted only if a sweep at least `suspected_seconds` before also found no row
-        of it.
+        An object is deleted if it is older than `orphan_age`, and a sweep at least
+        `suspected_seconds` before also found no row for it.
         """
         now, swept, suspects = self._clock(), 0, dict[str, float]()
         # The store dates its objects by its own clock, which nobody moves.

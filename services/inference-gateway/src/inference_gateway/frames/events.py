@@ -33,8 +33,9 @@ def plate_read(
     readings: Readings | None,
     received_at: datetime | None,
 ) -> Event:
-    """The event for one plate of a frame. `readings` are the device's, None unless they belong to
-    this plate's vehicle; `received_at` is as in `plate_events`."""
+    """Return the event for one plate of a frame. `readings` are the measuring device's readings if
+    they belong to this plate's vehicle, else None. `received_at` is when the frame reached this
+    service."""
     read_id: UUID = new_id()
     message = events_pb2.PlateRead(
         read_id=str(read_id),
@@ -53,7 +54,7 @@ def plate_read(
 
 @dataclass(frozen=True)
 class OutboundEvent:
-    """An event to publish, and its entry in the answer to the frame."""
+    """An event to publish, and its entry in the response to the frame."""
 
     event: Event
     emitted: EmittedEvent
@@ -65,9 +66,10 @@ def plate_events(
     readings: Readings | None = None,
     received_at: datetime | None = None,
 ) -> tuple[OutboundEvent, ...]:
-    """An event for every plate of a frame, whose evidence must be set.
+    """Return an event for every plate of a frame, whose `evidence_sha256` must be set.
 
-    `received_at` is when a frame with readings reached this service.
+    `readings` of the measuring device are added to the event of the one plate to which they belong,
+    if any. `received_at` is when a frame with readings reached this service.
     """
     about = measured(frame.plates)
     events = []

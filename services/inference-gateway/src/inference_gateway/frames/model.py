@@ -1,9 +1,9 @@
-"""Frames, signed readings and results, and the rules of accepting a frame.
+"""Frames, signed readings and results, and the rules for accepting a frame.
 
-Pure: no clock, no storage; moments and ids are passed in. A device signs the RFC 8785 JSON of its
-readings without absent values; the contract (`SignedReadings` in inference.proto) names the
-members. A device, or a tool that simulates it, needs only this form and an Ed25519 key.
-`vision.pictures` opens pictures; its faults become refusals here.
+No I/O and no clock: times and ids are passed in. A device signs its readings as canonical JSON (RFC
+8785) without absent values; `SignedReadings` in inference.proto names the members. A device, or a
+tool that simulates it, needs only this format and an Ed25519 key. `vision.pictures` decodes
+pictures; its errors are converted to refusals of this module.
 """
 
 from collections.abc import Iterator
@@ -155,7 +155,8 @@ class ArrivedFrame:
 
     @property
     def content(self) -> bytes:
-        """The canonical bytes that a frame with the same id must repeat."""
+        """The frame's content as canonical JSON. A frame sent again with the same id must have the
+        same bytes."""
         signed = self.readings
         return rfc8785.dumps(
             {
@@ -201,7 +202,8 @@ class FaceVerdict(StrEnum):
 
 @dataclass(frozen=True)
 class SeenFace:
-    """A detected face that was searched for; only a candidate has a `candidate_id`."""
+    """A detected face and the result of its search in the watch lists. Only a face that may match
+    has a `candidate_id`."""
 
     box: Box
     verdict: FaceVerdict
@@ -210,7 +212,7 @@ class SeenFace:
 
 @dataclass(frozen=True)
 class EmittedEvent:
-    """A published event about a frame, as it is listed in the answer to the frame."""
+    """A published event about a frame, as it is listed in the response to the frame."""
 
     event_id: UUID
     subject: str
@@ -239,13 +241,15 @@ class FrameResult:
 
     @property
     def as_stored(self) -> "FrameResult":
-        """The result with candidates as its only faces; nothing of other faces may be stored."""
+        """A copy of the result for storage, with only those faces that may match a watch list.
+        Nothing about other faces may be stored."""
         candidates = tuple(face for face in self.faces if face.verdict is FaceVerdict.CANDIDATE)
         return replace(self, faces=candidates)
 
 
 def check_frame(frame: ArrivedFrame, camera: Camera, now: datetime) -> None:
-    """Check a received frame. Raises CameraRetired, FrameFromFuture, or as `check_readings`."""
+    """Check a received frame, and its readings if it has any. Raises CameraRetired,
+    FrameFromFuture, or an error of `check_readings`."""
     if camera.retired:
         raise CameraRetired
     check_moment(frame.captured_at, now)
@@ -254,7 +258,7 @@ def check_frame(frame: ArrivedFrame, camera: Camera, now: datetime) -> None:
 
 
 def check_moment(captured_at: datetime, now: datetime) -> None:
-    """Raises FrameFromFuture if the moment is more than five seconds after `now`."""
+    """Raise FrameFromFuture if `captured_at` is more than five seconds after `now`."""
     if captured_at > now + AHEAD_MAX:
         raise FrameFromFuture
 
@@ -298,7 +302,7 @@ def plates_of(sight: Detections) -> tuple[ReadPlate, ...]:
 
 
 def read_plate(plate: Plate) -> ReadPlate:
-    """The plate of a single picture, without a track."""
+    """Convert a plate detected in a single picture, with track number 0 (no track)."""
     return ReadPlate(
         plate.text,
         plate.confidence,
@@ -316,15 +320,16 @@ def objects_of(sight: Detections) -> tuple[SeenObject, ...]:
 
 
 def open_picture(content: bytes) -> Picture:
-    """A still picture as BGR, upright. Blocking: call it from a thread.
+    """Decode a still picture to BGR pixels, upright. Blocking: call it from a thread.
 
-    Raises the refusal that `REFUSALS` gives for the picture's fault.
+    Raises the error to which `REFUSALS` maps the fault of the picture.
     """
     return read_picture(content).picture
 
 
 def read_picture(content: bytes) -> OpenedPicture:
-    """As `open_picture`, with notes on what was repaired in the file."""
+    """Decode a still picture as `open_picture` does, and also return notes on what was repaired in
+    it."""
     with _refused_by_name():
         return pictures.read_picture(content)
 

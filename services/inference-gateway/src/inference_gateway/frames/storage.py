@@ -1,4 +1,4 @@
-"""The tables of frames and device counters, and their statements."""
+"""The database tables of frames, device counters and signed pictures, and their SQL statements."""
 
 import json
 from dataclasses import asdict
@@ -100,7 +100,8 @@ async def store_frame(
     story: str,
     key: DataKey | None,
 ) -> None:
-    """Store a frame's final result, encrypted with `key`; without a key it must have no plate."""
+    """Store the final result of a frame, encrypted with `key`. `key` may be None only if the result
+    has no plate."""
     assert key is not None or not result.plates
     content = result_bytes(result.as_stored)
     if key is not None:
@@ -121,9 +122,10 @@ async def store_frame(
 
 
 async def count_up(tx: Tx, device_key: bytes, counter: int) -> None:
-    """Store a device's counter and lock its row until the transaction ends.
+    """Store the counter of a device's newest readings; its row stays locked until the transaction
+    ends.
 
-    Raises CounterWentBack unless it is higher than the device's last counter.
+    Raises CounterWentBack unless the counter is higher than the one stored for the device.
     """
     new = insert(device_counters).values(device_key=device_key, counter=counter)
     grown = await tx.execute(
@@ -138,9 +140,10 @@ async def count_up(tx: Tx, device_key: bytes, counter: int) -> None:
 
 
 async def note_signed(tx: Tx, device_key: bytes, picture_sha256: bytes, counter: int) -> None:
-    """Record that a device signed a picture, which may be the evidence of one measurement only.
+    """Record that a device signed a picture. `counter` is the number of the signed readings.
 
-    Raises PictureSignedBefore.
+    Raises PictureSignedBefore if it had signed the same picture before: a picture may be the
+    evidence of one measurement only.
     """
     new = insert(signed_pictures).values(
         device_key=device_key, picture_sha256=picture_sha256, counter=counter

@@ -1,1 +1,1 @@
-"""Ingestion of frames, videos and ad-hoc streams: one transaction per result."""
+"""Ingestion of frames, videos and ad-hoc streams. Each result is stored in one transaction."""

@@ -1,8 +1,9 @@
-"""Frames streamed by edge boxes: processed in order per camera, answered in order of arrival.
+"""Frames streamed by edge boxes (computers at cameras): processed in order per camera, answered in
+order of arrival.
 
-No more is read from a box that has too many unanswered frames; nothing of it is shed. If a frame
-must be sent again, later frames of its camera are refused until then, since their higher counters
-would bar it for good. The box then resends from the first such frame.
+While a box has too many unanswered frames, no more are read from it; none of its frames is shed. If
+a frame must be sent again, later frames of its camera are refused until then. Otherwise their
+higher counters would be stored, and the repeated frame refused. The box resends from that frame on.
 """
 
 import asyncio
@@ -80,7 +81,7 @@ class _Lane:
 
 
 class EdgeStreams(Generic[F]):
-    """The streams of all edge boxes of this process."""
+    """Processes the frame streams of all edge boxes that are connected to this process."""
 
     def __init__(self, take: Take[F]) -> None:
         """`take` processes a frame; it must raise refusals only."""
@@ -88,9 +89,8 @@ class EdgeStreams(Generic[F]):
         self._places = asyncio.Semaphore(AT_ONCE)
 
     async def answers(self, frames: AsyncIterator[F]) -> AsyncIterator[Answer]:
-        """Yield an answer for each frame of a stream; at the end, raise an error of reading the
-        stream.
-        """
+        """Yield an answer for each frame of a stream, in order of arrival. If reading the stream
+        fails, that error is raised after the last answer."""
         unread: deque[Exception] = deque()
         waiting: asyncio.Queue[asyncio.Task[Answer] | None] = asyncio.Queue()
         room = asyncio.Semaphore(UNANSWERED_MAX)

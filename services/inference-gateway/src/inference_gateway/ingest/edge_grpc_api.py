@@ -1,4 +1,5 @@
-"""`SendFrames`, the RPC that edge boxes stream frames over: protobuf to and from use cases."""
+"""`SendFrames`, the RPC over which edge boxes stream frames: converts between protobuf and the use
+cases."""
 
 import logging
 from collections.abc import AsyncIterator
@@ -84,7 +85,8 @@ async def _frames(
 
 
 def told(answer: Answer) -> inference_pb2.SendFramesResponse:
-    """The response to a frame; also counts the frame, since it has no RPC of its own."""
+    """Convert an answer to the protobuf response. Also counts the frame in the metrics, since a
+    streamed frame is not an RPC of its own."""
     refusal = answer.refusal
     metrics.edge_frames.add(1, {"outcome": refusal.reason if refusal else "taken"})
     if refusal is None:

@@ -1,7 +1,7 @@
-"""Runs the blocking samplers of `video` and `rtsp` in separate threads for the event loop.
+"""Runs the blocking frame readers of `video` and `rtsp` in threads, for use in the event loop.
 
-A video is read only as fast as its frames are processed. A stream does not wait: the newest frame
-is kept, or as many frames as there is memory for; every dropped frame is counted.
+A video is read only as fast as its frames are processed. A stream does not wait: only the newest
+frame is kept, or as many of the newest as fit in the given memory. Every dropped frame is counted.
 """
 
 import asyncio
@@ -26,7 +26,8 @@ DELAYS_SECONDS = (0.5, 1.0, 2.0, 4.0, 8.0)
 async def stepped_frames(
     frames: Iterator[SampledFrame],
 ) -> AsyncIterator[AsyncIterator[SampledFrame]]:
-    """Yield the frames one by one; a single thread opens, reads and closes the video."""
+    """Yield an asynchronous iterator over the frames. A single thread opens, reads and closes the
+    video."""
     thread = ThreadPoolExecutor(1, "film")
 
     async def steps() -> AsyncIterator[SampledFrame]:
@@ -45,9 +46,11 @@ async def stepped_frames(
 
 async def live_frames(stream: StreamFrames, *, room: int) -> AsyncGenerator[SampledFrame, None]:
     """Yield the frames of a stream; reconnect with growing delays when the connection breaks.
+    Waiting frames may take up `room` bytes; at least the newest is kept.
 
-    An error of the first connection is raised within ten seconds, an error of reconnecting after
-    the last delay. A wrong password is never retried, since cameras lock their accounts.
+    If the first connection fails, the error is raised within ten seconds. Otherwise it is raised
+    when reconnecting has failed after the last delay. A wrong password is never retried, since
+    cameras lock their accounts.
     """
     by: float | None = asyncio.get_running_loop().time() + FIRST_FRAME_SECONDS
     failures = 0
@@ -84,7 +87,8 @@ async def _connection(
 
 
 class LiveFrames:
-    """The latest frames of a live stream: the newest frame, or as many as fit in `room` bytes."""
+    """Buffers the latest frames of a live stream: at least the newest, and as many as fit in `room`
+    bytes."""
 
     def __init__(self, open_frames: Callable[[], Iterator[SampledFrame]], *, room: int = 0) -> None:
         self._open_frames = open_frames
@@ -97,9 +101,8 @@ class LiveFrames:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[AsyncIterator[SampledFrame]]:
-        """Yield the frames' iterator, which raises an error of the stream after the frames before
-        it.
-        """
+        """Yield an asynchronous iterator over the frames. It raises an error of the stream after
+        the frames that came before the error."""
         thread = ThreadPoolExecutor(1, "stream")
         reading = asyncio.get_running_loop().run_in_executor(
             thread, self._read, asyncio.get_running_loop()

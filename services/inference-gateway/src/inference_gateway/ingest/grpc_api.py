@@ -1,4 +1,5 @@
-"""The RPCs of `Inference` that ingest pictures and videos: protobuf to and from use cases."""
+"""The RPCs of `Inference` that ingest pictures and videos: convert between protobuf and the use
+cases."""
 
 import hashlib
 import math
@@ -108,7 +109,7 @@ class IngestApi:
 
 
 def read_frame(request: inference_pb2.IngestFrameRequest) -> ArrivedFrame:
-    """The frame in a request. Raises BadRequest with every wrong field."""
+    """Convert a request to a frame. Raises BadRequest, which lists every wrong field."""
     with checks() as check:
         frame_id = _id(check, request.frame_id, "frame_id")
         camera_id = _id(check, request.camera_id, "camera_id")
@@ -128,7 +129,7 @@ def read_frame(request: inference_pb2.IngestFrameRequest) -> ArrivedFrame:
 
 
 def read_film(header: inference_pb2.FilmHeader) -> Video:
-    """The video in a request. Raises BadRequest with every wrong field."""
+    """Convert the header of a video upload. Raises BadRequest, which lists every wrong field."""
     with checks() as check:
         film_id = _id(check, header.film_id, "header.film_id")
         camera_id = _id(check, header.camera_id, "header.camera_id")

@@ -1,7 +1,8 @@
-"""Opens RTSP streams with PyAV: addresses, refusals, and the frames of successive connections.
+"""Reads RTSP streams with PyAV: checks addresses, opens connections and samples frames.
 
-Blocking: runs in threads. Errors are one of three refusals: the stream is unavailable, the password
-is wrong, or the content cannot be decoded. No message contains the address.
+Blocking: runs in threads. An error of a connection is raised as one of three refusals: the stream
+is unavailable, the password is wrong, or the content cannot be decoded. No message contains the
+address, as it may include a password.
 """
 
 from collections.abc import Callable, Iterator
@@ -64,9 +65,9 @@ class StreamNotDecodable(Refusal):
 
 
 def rtsp_address(text: str) -> str:
-    """Return the normalised RTSP address: without surrounding blanks, its scheme in lower case.
+    """Return the RTSP address without surrounding blanks, its scheme in lower case.
 
-    Raises AddressNotRtsp.
+    Raises AddressNotRtsp if the text is not a valid RTSP address.
     """
     address = text.strip()
     if any(character < " " or character == "\x7f" for character in address):
@@ -83,9 +84,11 @@ def rtsp_address(text: str) -> str:
 
 @contextmanager
 def opened_stream(address: str) -> Iterator[Any]:
-    """Open an RTSP stream as a PyAV container that decodes in the current thread.
+    """Open an RTSP stream and yield its PyAV container, which decodes in the current thread.
 
-    Any error in the block is raised as StreamAway, StreamUnauthorized or StreamNotDecodable.
+    Raises StreamUnauthorized if the camera refuses the password, StreamNotDecodable if the stream
+    has no video that can be decoded, and StreamAway for other errors of FFmpeg, also within the
+    block.
     """
     try:
         with av.open(
@@ -111,18 +114,20 @@ def opened_stream(address: str) -> Iterator[Any]:
 
 @dataclass(frozen=True)
 class DatedFrame:
-    """A decoded frame and its time of capture, in seconds of the dating clock."""
+    """A decoded frame. `at` is its time of capture, in seconds of the clock that its `Decoder` was
+    given."""
 
     at: float
     frame: Any
     pixel_aspect: Fraction
 
     def check_size(self) -> None:
-        """Raises PictureTooLarge."""
+        """Raise PictureTooLarge if the frame has too many pixels."""
         check_size(self.frame, self.pixel_aspect)
 
     def picture(self) -> Picture:
-        """Convert to BGR, upright; expensive for large frames. Raises PictureTooLarge."""
+        """Return the frame as BGR pixels, upright; slow for large frames. Raises
+        PictureTooLarge."""
         self.check_size()
         return picture_of(self.frame, self.pixel_aspect)
 
@@ -163,9 +168,9 @@ class Decoder:
 
 
 class StreamFrames:
-    """Sampled frames of a stream from now on, over any number of connections.
+    """Samples the frames of an RTSP stream, over any number of successive connections.
 
-    `now` is a monotonic clock in seconds, by which frames are dated.
+    `now` is a monotonic clock in seconds; the time of each frame is given on this clock.
     """
 
     def __init__(self, address: str, frames_per_second: float, now: Callable[[], float]) -> None:
@@ -181,7 +186,7 @@ class StreamFrames:
     def connection(self) -> Iterator[SampledFrame]:
         """Yield the sampled frames of one connection until it ends.
 
-        Raises PictureTooLarge, and the refusals of `opened_stream`.
+        Raises PictureTooLarge, and the errors of `opened_stream`.
         """
         with opened_stream(self._address) as container:
             decoder = Decoder(container, self._clock, self._now)

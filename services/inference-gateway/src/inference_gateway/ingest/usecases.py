@@ -1,7 +1,8 @@
-"""Ingestion of one frame: checked, run through the models, stored in one transaction.
+"""Ingestion of one frame: it is checked, run through the models, and stored in one transaction.
 
-Inference, and writing the encrypted picture, precede the transaction; frame, evidence, device
-counter and events are written together. A repeated frame gets the stored answer.
+Before the transaction come inference and the writing of the encrypted picture. The transaction
+writes frame, evidence, device counter and events together. A frame sent again gets the stored
+result.
 """
 
 import asyncio
@@ -58,7 +59,8 @@ class SessionParts:
 
 
 class Intake:
-    """The use case of single frames: `IngestFrame`, and each frame of `SendFrames`."""
+    """The use case of single frames, for the RPC `IngestFrame` and for each frame of
+    `SendFrames`."""
 
     def __init__(
         self,
@@ -192,8 +194,8 @@ class Intake:
 
 
 def request_of(functions: CameraFunctions) -> DetectionRequest:
-    """What to ask the models for a single frame of a camera with these functions; no objects if
-    faces are its only function."""
+    """Return what to ask the models about a single frame of a camera with these functions. Objects
+    are not requested if the search for faces is the only function."""
     faces_alone = functions.faces and not (
         functions.plates or functions.over_time or functions.outside_models
     )
@@ -220,19 +222,21 @@ class PendingResult:
 
     @property
     def is_passing(self) -> bool:
-        """Whether this is a frame of a video without events, which is answered but not stored."""
+        """Whether the result is returned without being stored. This is so for a frame of a video or
+        stream without events and without faces that may match a watch list."""
         leads = self.faces is not None and self.faces.has_candidates
         return self.is_scene and not self.facts and not leads
 
 
 async def persist(db: Database, pending: PendingResult) -> FrameResult:
-    """Run `persist_in` in a transaction of its own; returns and raises as it does."""
+    """Store the result in a new transaction; returns and raises the same as `persist_in`."""
     async with db.begin(pending.scope) as tx:
         return await persist_in(tx, pending)
 
 
 async def persist_in(tx: Tx, pending: PendingResult) -> FrameResult:
-    """Store the result and emit its events; if it is already stored, return the stored result.
+    """Store the result, emit its events, and return it. If it is already stored, return the stored
+    result. If `pending.is_passing`, store nothing.
 
     Raises IdReused, CounterWentBack or PictureSignedBefore.
     """

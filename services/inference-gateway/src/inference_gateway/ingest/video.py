@@ -2,7 +2,7 @@
 
 The container format is detected by content and its demuxer named explicitly, so that no playlist or
 script is followed. The first frame of every interval is sampled, so a video always gives the same
-frames; its account records the outcome of all others.
+frames. A `VideoAccount` records the outcome of every frame.
 """
 
 import math
@@ -56,7 +56,8 @@ class FilmTooLarge(Refusal):
 
 @dataclass(frozen=True)
 class SampledFrame:
-    """A sampled frame: `number` counts sampling intervals, `seconds` is the time since start."""
+    """A frame sampled from a video or stream. `number` is the number of its sampling interval;
+    `seconds` is the time since the start."""
 
     number: int
     seconds: float
@@ -66,15 +67,16 @@ class SampledFrame:
 
 
 class Sampling:
-    """Which frames to sample: the first of every interval of 1 / frames_per_second."""
+    """Decides which frames to sample: the first of every interval of 1 / frames_per_second
+    seconds."""
 
     def __init__(self, frames_per_second: float) -> None:
         self._frames_per_second = frames_per_second
         self._last = -1
 
     def number(self, seconds: float) -> int | None:
-        """The number of the interval whose first frame this is, at `seconds` from the start; None
-        if the interval already has a frame."""
+        """Return the number of the sampling interval at `seconds` from the start, or None if an
+        earlier frame of this interval was sampled."""
         # Times come as fractions: 0.4999 belongs to 0.5. RTP counts in 90 000ths of a second.
         interval = math.floor(seconds * self._frames_per_second + ROUNDING)
         if interval <= self._last:
@@ -85,7 +87,8 @@ class Sampling:
 
 @dataclass(frozen=True)
 class VideoFile:
-    """A video that can be opened, with the FFmpeg demuxer that reads it; lengths in seconds."""
+    """A video file that can be opened, with the name of the FFmpeg demuxer for it. `seconds` is its
+    length by its packets, `announced_seconds` by its header."""
 
     file: IO[bytes]
     demuxer: str
@@ -113,8 +116,8 @@ class VideoFile:
         return VideoFile(file, demuxer, clock.end, announced)
 
     def frames(self, frames_per_second: float, account: VideoAccount) -> Iterator[SampledFrame]:
-        """Yield the sampled frames and record all frames' outcomes in `account`; a truncated video
-        ends where it was cut off.
+        """Yield the sampled frames, and record the outcome of every frame in `account`. A truncated
+        video ends where it was cut off.
 
         Raises PictureTooLarge, FilmNotDecodable, or NotAFilm if the video has no picture at all.
         """
@@ -174,13 +177,15 @@ class VideoFile:
 def sampled_frames(
     file: IO[bytes], frames_per_second: float, account: VideoAccount | None = None
 ) -> Iterator[SampledFrame]:
-    """Yield the sampled frames of a file. Raises the refusals of `VideoFile.of` and `.frames`."""
+    """Yield the frames sampled from a video file. Raises the same errors as `VideoFile.of` and
+    `VideoFile.frames`."""
     film = VideoFile.of(file)
     yield from film.frames(frames_per_second, account or VideoAccount(frames_per_second))
 
 
 def check_size(picture: Any, pixel_aspect: Fraction = Fraction(1)) -> None:
-    """Check the size of a frame, or the size that a codec announces. Raises PictureTooLarge."""
+    """Raise PictureTooLarge if a frame, or the frame size that a codec announces, has too many
+    pixels."""
     width, height = shown_size(picture.width, picture.height, pixel_aspect)
     if width * height > MOST_PIXELS:
         raise PictureTooLarge

@@ -1,7 +1,8 @@
-"""The account of a video: what became of every moment of it. Pure.
+"""The account of a video: which of its time was processed, and why the other time was not. No I/O.
 
-A video is divided into cells of at most a second; each cell gets one outcome, so the video's length
-is always the sum of the processed and the omitted time. Counted in whole milliseconds.
+A video is divided into cells of at most a second, and each cell gets one outcome. So the video's
+length is always the sum of the processed and the omitted time. Time is counted in whole
+milliseconds.
 """
 
 import math
@@ -16,7 +17,8 @@ ROUNDING = 0.01
 
 
 class Outcome(IntEnum):
-    """What became of a cell of a video; if several outcomes apply, the greatest counts."""
+    """Whether a cell (at most a second) of a video was processed, or why not. If several outcomes
+    apply to a cell, the greatest counts."""
 
     # The rest of the film was not read: it is longer than what is taken at once.
     BEYOND_LIMIT = 0
@@ -39,8 +41,8 @@ class Outcome(IntEnum):
 
 @dataclass(frozen=True)
 class VideoSummary:
-    """The account of a whole video: its length and what was processed of it, in milliseconds, and
-    what the reader had to repair (`notes`)."""
+    """How much of a video was processed: its length, and the processed and omitted time, in
+    milliseconds. `notes` name what had to be repaired in order to read it."""
 
     offered_ms: int
     looked_at_ms: int
@@ -58,8 +60,8 @@ class VideoSummary:
 
 @dataclass
 class VideoAccount:
-    """Builds the account of a video from its frames in order of time; `leave_out` accounts for time
-    without frames."""
+    """Collects the outcome of every cell (at most a second) of a video. Frames must be recorded in
+    order of time; `leave_out` records time without frames."""
 
     frames_per_second: float
     discontinuities: int = 0
@@ -85,11 +87,13 @@ class VideoAccount:
             self._gap = Outcome.NO_PICTURE
 
     def undecodable(self) -> None:
-        """Record that data could not be decoded: it explains the following cells without frames."""
+        """Record that data could not be decoded. From now on, cells without a frame get the outcome
+        UNDECODABLE, until a good frame is recorded."""
         self._gap = Outcome.UNDECODABLE
 
     def leave_out(self, until_seconds: float, outcome: Outcome) -> None:
-        """Give all cells after the last frame's, until this time, the same outcome."""
+        """Give `outcome` to the time from the end of the last frame's cell until `until_seconds`,
+        counted from the start of the video."""
         until = max(round(until_seconds * 1000), self.offered_ms)
         if self._outcome is not None:
             self._close_until(min(until, self._ms_of(self._cell + 1)), self._outcome)
@@ -97,7 +101,8 @@ class VideoAccount:
         self._ms[outcome] += until - self.offered_ms
 
     def end(self, seconds: float) -> None:
-        """Close the account at the end of the last frame, in seconds from the start."""
+        """Close the account at the end of the video's last frame, in seconds from the start of the
+        video."""
         self.leave_out(seconds, self._gap)
 
     def summary(self, started_at: datetime | None = None) -> VideoSummary:

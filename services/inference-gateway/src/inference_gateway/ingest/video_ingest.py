@@ -1,7 +1,7 @@
 """Processes uploaded videos and ad-hoc streams in video sessions.
 
-During processing a video is in an unnamed file, so a killed process leaves nothing of it. The
-address of a stream is in no log, span or error.
+While a video is processed, it is stored in an unnamed temporary file, so a killed process leaves
+nothing of it. The address of a stream appears in no log, span or error.
 """
 
 import asyncio
@@ -57,8 +57,8 @@ class Video:
 
 @dataclass(frozen=True)
 class VideoProgress:
-    """A result while a video is processed, with the share processed so far (0 to 1), or at the end
-    the account of the video (`summary`)."""
+    """A message about a video being processed: a result, and the share processed so far (0 to 1).
+    The last message has the account of the whole video (`summary`) instead of a result."""
 
     result: FrameResult | None
     progress: float
@@ -85,7 +85,9 @@ class VideoIngest:
     async def show(
         self, film: Video, pieces: AsyncIterator[bytes], caller: Caller
     ) -> AsyncIterator[VideoProgress]:
-        """Yield a result for each frame and for each ended track; see `IngestFilm`."""
+        """Process an uploaded video, whose bytes come in `pieces`. Yield a result for each sampled
+        frame and for each plate track that ended, then the summary. See `IngestFilm` in
+        inference.proto."""
         camera, scope = await self._cameras.for_caller(film.camera_id, caller)
         check_camera_in_use(camera)
         check_moment(film.started_at, self._clock())
@@ -138,7 +140,9 @@ class VideoIngest:
         max_frames: int,
         caller: Caller,
     ) -> AsyncIterator[FrameResult]:
-        """Yield the results of a stream's frames from now on; see `WatchStream`."""
+        """Process an RTSP stream from now on. Yield a result for each sampled frame and for each
+        plate track that ended. Ends after `max_frames` sampled frames; 0 means no limit. See
+        `WatchStream` in inference.proto."""
         camera, scope = await self._cameras.for_caller(camera_id, caller)
         check_camera_in_use(camera)
         watch_id = new_id()

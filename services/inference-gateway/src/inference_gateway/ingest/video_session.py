@@ -1,9 +1,9 @@
 """One video or stream: its frames pass through the models and the camera's rules.
 
-Facts of the rules are reported with the frame in which they happened. A plate is reported once,
-when its track ends: its readings vote, and the best frame is the evidence. Ids are derived from the
-video's id, so a video sent again after a crash repeats no event. Nothing here accesses the
-database; `usecases.persist_in` stores the results.
+What the rules find is reported with the frame in which it happened. A plate is reported once, when
+its track ends: its text is a vote over the track's readings, its evidence the best frame. Ids are
+derived from the video's id, so a video sent again after a crash repeats no event. Nothing here
+accesses the database; `usecases.persist_in` stores the results.
 """
 
 import asyncio
@@ -44,8 +44,8 @@ Configured = Callable[[], Awaitable[CameraFunctions]]
 
 @dataclass(frozen=True)
 class Subject:
-    """What a session processes and for whom: its id, camera, caller, the caller's scope and the
-    time at which the video starts."""
+    """What a video session processes and for whom: the session's id, the camera, the caller with
+    his scope, and the time at which the video starts."""
 
     session_id: UUID
     camera: Camera
@@ -60,7 +60,8 @@ class Subject:
         return uuid5(self.session_id, name)
 
     def moment(self, seconds: float) -> datetime:
-        """The moment this many seconds after the start, but never later than now."""
+        """Return the time that is `seconds` after the start of the video, but never later than
+        now."""
         return min(self.started_at + timedelta(seconds=seconds), self.now())
 
 
@@ -96,7 +97,7 @@ class _Shown:
 
 @dataclass
 class VideoSession:
-    """The processing of one video or stream; frames must be taken in order of time."""
+    """The processing of one video or stream; `take` must be called with frames in order of time."""
 
     subject: Subject
     parts: SessionParts
@@ -116,10 +117,11 @@ class VideoSession:
     _ready: list[PendingResult] = field(default_factory=list)
 
     async def take(self, shot: SampledFrame) -> list[PendingResult]:
-        """Process a frame; return its results, then those of the tracks that ended before it.
+        """Process a frame; return its result, then those of the plate tracks that ended before it.
 
-        Every result must be persisted, in this order. After Shed, ModelsAway or ListsAway the frame
-        has no effect; after EvidenceAway the next call also returns the results of this call.
+        Every result must be stored, in this order. If Shed, ModelsAway or ListsAway is raised, the
+        frame has no effect. If EvidenceAway is raised, the next call also returns the results of
+        this call.
         """
         engine = await self._engine_for(shot)
         request = engine.request(shot.seconds)
@@ -136,9 +138,8 @@ class VideoSession:
         return await self._sealed()
 
     async def tick(self, seconds: float) -> list[PendingResult]:
-        """Advance time with the picture of the last `take`, which has not changed; return new
-        results.
-        """
+        """Run the rules at a later time on the picture of the last `take`, which has not changed.
+        Return the new results, including those of plate tracks that have ended."""
         if self._engine is not None and self._shown is not None:
             local = in_almaty(self.subject.moment(seconds))
             facts = await asyncio.to_thread(self._engine.tick, seconds=seconds, local=local)
@@ -156,12 +157,13 @@ class VideoSession:
         return len(self._unsealed)
 
     async def flush(self) -> list[PendingResult]:
-        """Return the results whose evidence could not be stored before. Raises EvidenceAway."""
+        """Return the results whose evidence could not be stored in earlier calls. Raises
+        EvidenceAway if it still cannot be stored."""
         return await self._sealed()
 
     async def finish(self) -> list[PendingResult]:
-        """End the plate tracks that are open, at the end of the video; return their results. Raises
-        EvidenceAway."""
+        """End all open plate tracks at the end of the video; return their results. Raises
+        EvidenceAway if evidence cannot be stored."""
         self._unsealed += [self._passage(track) for track in self._tracks.finish()]
         return await self._sealed()
 
@@ -301,8 +303,8 @@ class VideoSession:
 
 
 def plate_of(track: PlateTrack) -> ReadPlate:
-    """The plate with the text that the track's readings support most, and the box of the track's
-    best frame."""
+    """Return the plate of a track: its text is a vote over the track's readings, its box is that of
+    the best frame."""
     best, vote = replace(read_plate(track.best), track=track.number), track.vote
     if vote.text == best.text:
         return best

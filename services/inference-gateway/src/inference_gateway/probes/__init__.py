@@ -1,1 +1,2 @@
-"""Golden probes: pictures with known content, sent through the live path at intervals."""
+"""Golden probes: pictures with known content, sent at intervals through the models that are in
+use."""

@@ -1,7 +1,8 @@
-"""Probes (pictures of known content), the check of answers, and the state of AI functions. Pure.
+"""Golden probes (pictures of known content), the check of the answers, and the state of the AI
+functions.
 
-A function that is wrong or late in two rounds in a row is degraded, which is reported once. It
-recovers when every answer of a round is right and in time. In between nothing is reported.
+All probes are sent in rounds. A function that is wrong or late in two rounds in a row is degraded.
+It recovers when every answer of a round is right and in time. Only these two changes are reported.
 """
 
 import json
@@ -38,7 +39,8 @@ class Function(StrEnum):
 
 @dataclass(frozen=True)
 class Probe:
-    """A picture and its true content. A function whose fields are empty or None is not probed."""
+    """A picture and its true content: a plate, an object or a face. A function whose fields here
+    are empty or None is not tested with this picture."""
 
     name: str
     content: bytes = field(repr=False)
@@ -52,7 +54,8 @@ class Probe:
 
 @dataclass(frozen=True)
 class LookedAt:
-    """The answer to a probe; `sight` or `faces` is None if it was not asked for or did not come."""
+    """The models' answer to a probe, and the seconds it took. `sight` (plates and objects) or
+    `faces` is None if it was not requested or did not come."""
 
     probe: Probe
     seconds: float
@@ -64,7 +67,8 @@ class LookedAt:
 
 @dataclass(frozen=True)
 class Found:
-    """The result of one round for one function: how many `probes`, how many of them `right`."""
+    """The result of one round for one AI function: the number of `probes`, and of answers that were
+    `right`."""
 
     function: Function
     probes: int
@@ -131,9 +135,10 @@ class Standing:
 
 
 def until_due(pause: float, *, last: datetime, now: datetime) -> float:
-    """Seconds until the next round is due, 0 to `pause`, which is counted from the last round.
+    """Return the seconds left, from 0 to `pause`, until the next round of probes is due. It is due
+    `pause` seconds after the last round.
 
-    A last round more than a pause in the future is ignored (0 s): the clock was set back since.
+    Returns 0 if the last round is more than a pause in the future: the clock was set back since.
     """
     ahead = (last - now).total_seconds()
     return 0.0 if ahead > pause else min(pause, pause + ahead)
@@ -142,7 +147,7 @@ def until_due(pause: float, *, last: datetime, now: datetime) -> float:
 def found_in(
     looked: Sequence[LookedAt], *, slowest_allowed_seconds: float
 ) -> Mapping[Function, Found]:
-    """The result of one round for each function, from the answers to all probes."""
+    """Return the result of one round for each AI function, from the answers to all probes."""
     judged: dict[Function, list[tuple[bool, float]]] = {function: [] for function in Function}
     for one in looked:
         if one.probe.plate:
@@ -170,7 +175,8 @@ def reads_right(one: LookedAt) -> bool:
 
 
 def sees_right(one: LookedAt) -> bool:
-    """Whether an object of the probe's label overlaps its true box with an IoU of at least 0.5."""
+    """Whether an object with the probe's label was detected in the right place, that is, with an
+    IoU (intersection over union) of at least 0.5 with the true box."""
     truth = one.probe.seen
     labels = VEHICLES if one.probe.label == "vehicle" else {one.probe.label}
     objects = one.sight.objects if one.sight else ()
@@ -180,8 +186,10 @@ def sees_right(one: LookedAt) -> bool:
 
 
 def knows_right(one: LookedAt, everybody: Sequence[LookedAt]) -> bool:
-    """Whether exactly one face was found, at the true box, and the distance of its template to
-    other pictures of the same person, times `NEARER`, is less than to pictures of others.
+    """Whether exactly one face was found, in the right place, and the person clearly recognised.
+
+    Clearly means: the greatest distance of the face's template (embedding) to other pictures of the
+    same person, times `NEARER`, is less than the smallest distance to pictures of other people.
     """
     if one.faces is None or one.probe.face is None or one.template is None:
         return False
@@ -203,7 +211,8 @@ def _distances(one: LookedAt, everybody: Sequence[LookedAt], *, same: bool) -> l
 
 
 def load() -> tuple[Probe, ...]:
-    """Read the probes shipped with this package, drawn by `python -m tartip_scenes.probes`."""
+    """Return the probes shipped with this package. Their pictures are synthetic, drawn by `python
+    -m tartip_scenes.probes`."""
     folder = resources.files("inference_gateway") / "probes" / "pictures"
     truth: list[dict[str, Any]] = json.loads((folder / "truth.json").read_text())
     return tuple(

@@ -1,7 +1,8 @@
-"""Sends golden probes through the live path; reports degraded and recovered AI functions.
+"""Runs golden probes (pictures of known content) through the models in use; reports AI functions
+that degraded or recovered.
 
-A probe waits for an inference slot as long as it takes, in order of a deadline of half a minute,
-and uses the same models as frames do, but nothing of it is stored or published. One instance of the
+A probe waits for an inference slot without a limit; it is queued like a frame with a deadline of 30
+seconds. Neither its picture nor what was detected in it is stored or published. One instance of the
 service probes at a time.
 """
 
@@ -37,7 +38,8 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Times:
-    """The pauses before and between rounds and the longest allowed answer, in seconds."""
+    """The times of probing, in seconds: the delay before the first round, the pauses between
+    rounds, and the longest allowed time for an answer."""
 
     # From the start of the service to the first round.
     first_after: float
@@ -66,7 +68,8 @@ class Prober:
         self._fingerprint = ""
 
     async def keep_probing(self) -> None:
-        """Run rounds when due, in one instance of the service at a time; never returns."""
+        """Run a round of probes whenever one is due, in one instance of the service at a time;
+        never returns."""
         await asyncio.sleep(self._times.first_after)
         async with hold(self._db, "golden probes") as lease:
             while True:

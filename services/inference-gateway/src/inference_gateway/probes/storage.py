@@ -1,4 +1,4 @@
-"""The table of the states of probed AI functions, and its statements."""
+"""The database table with the state of each probed AI function, and its SQL statements."""
 
 from datetime import datetime
 
@@ -34,7 +34,8 @@ async def standing(tx: Tx, function: Function) -> Standing:
 
 
 async def last_round(tx: Tx) -> datetime | None:
-    """The time of the last round by any instance of the service, None if there was none."""
+    """Return the time of the last round of probes by any instance of the service, None if there was
+    none."""
     found: datetime | None = await tx.scalar(select(func.max(probed_functions.c.probed_at)))
     return found
 

@@ -1,1 +1,2 @@
-"""Quarantine of frames that may be an attack: they are refused, and what they state is stored."""
+"""Quarantine of frames that may be an attack: such a frame is refused, and its unverified data are
+stored without the picture."""

@@ -1,4 +1,5 @@
-"""The RPC of `Inference` that lists the quarantine: protobuf to and from the use case."""
+"""The RPC of `Inference` that lists quarantined frames: converts between protobuf and the use
+case."""
 
 from datetime import datetime
 from uuid import UUID

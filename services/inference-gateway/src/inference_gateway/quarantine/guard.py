@@ -1,4 +1,5 @@
-"""Stores what a suspicious frame states before it is refused, in a transaction of its own."""
+"""Stores the unverified data of suspicious frames before they are refused, each in a transaction of
+its own."""
 
 import asyncio
 import logging
@@ -33,7 +34,8 @@ class QuarantineGuard:
     async def quarantine(
         self, refused: Refusal, frame: ArrivedFrame, camera: Camera, caller: Caller, scope: Scope
     ) -> None:
-        """Store what a refused frame states if the refusal may indicate an attack."""
+        """Store the unverified data of a refused frame if the refusal may indicate an attack. At
+        most 100 frames per sender and day are stored; further frames are only counted."""
         now = self._clock()
         if is_suspect(refused, frame, now):
             await self._keep(claims(frame, camera, caller, refused, now), camera, scope)
@@ -64,16 +66,15 @@ class QuarantineGuard:
         size: int,
         caller: Caller,
     ) -> list[Quarantined]:
-        """A page of the quarantined frames in the caller's regions, newest first; all cameras if
-        `camera_id` is None. `after` are time of arrival and id of the previous page's last frame.
-        """
+        """Return a page of the quarantined frames in the caller's regions, newest first; all
+        cameras if `camera_id` is None. `after` is the arrival time and `quarantine_id` of the
+        previous page's last frame."""
         async with self._db.begin(caller.scope) as tx:
             return await storage.page(tx, camera_id=camera_id, after=after, size=size)
 
     async def keep_sweeping(self) -> None:
-        """Delete rows older than 180 days, every six hours; never returns. Safe to run
-        concurrently.
-        """
+        """Every six hours, delete the data of frames quarantined more than 180 days ago; never
+        returns. Several instances of the service may run this at once."""
         while True:
             async with self._db.begin(SYSTEM) as tx:
                 gone = await storage.forget(tx, self._clock() - KEPT)
@@ -85,7 +86,7 @@ class QuarantineGuard:
 def claims(
     frame: ArrivedFrame, camera: Camera, caller: Caller, refusal: Refusal, now: datetime
 ) -> Quarantined:
-    """The quarantine's record of a refused frame; `counter_before` is filled in later."""
+    """Return the quarantine record of a refused frame; its `counter_before` is filled in later."""
     readings = frame.readings.readings if frame.readings else None
     return Quarantined(
         quarantine_id=new_id(),

@@ -1,4 +1,5 @@
-"""The rule of which refused frames are quarantined, and the stored fields. Pure."""
+"""The rule that decides which refused frames are quarantined, and the data stored of them. No
+I/O."""
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta

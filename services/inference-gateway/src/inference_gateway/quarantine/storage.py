@@ -1,4 +1,4 @@
-"""The tables of the quarantine, and their statements."""
+"""The database tables of quarantined frames, and their SQL statements."""
 
 from dataclasses import asdict
 from datetime import datetime
@@ -72,7 +72,9 @@ async def keep(tx: Tx, one: Quarantined) -> None:
 async def page(
     tx: Tx, *, camera_id: UUID | None, after: tuple[datetime, UUID] | None, size: int
 ) -> list[Quarantined]:
-    """A page of the quarantined frames within the transaction's scope, newest first."""
+    """Return a page of the quarantined frames within the transaction's scope, newest first; all
+    cameras if `camera_id` is None. `after` is the arrival time and `quarantine_id` of the previous
+    page's last frame."""
     order = tuple_(quarantine.c.arrived_at, quarantine.c.quarantine_id)
     query = select(quarantine).order_by(
         quarantine.c.arrived_at.desc(), quarantine.c.quarantine_id.desc()
@@ -85,7 +87,8 @@ async def page(
 
 
 async def forget(tx: Tx, before: datetime) -> int:
-    """Delete frames that arrived before a moment, and older counts; return how many frames."""
+    """Delete quarantined frames that arrived before the time `before`, and the daily counts of
+    earlier days. Return the number of frames deleted."""
     await tx.execute(delete(quarantine_days).where(quarantine_days.c.day < before.date()))
     gone = await tx.execute(delete(quarantine).where(quarantine.c.arrived_at < before))
     return int(gone.rowcount)

@@ -1,2 +1,2 @@
-"""Permanently watched camera streams: which worker holds which stream (leases), the account of what
-became of every due frame, and the choice of frames that need inference (motion gate)."""
+"""Permanently watched camera streams: which worker processes which stream (leases), what became of
+each frame that was due, and which frames need inference (motion gate)."""

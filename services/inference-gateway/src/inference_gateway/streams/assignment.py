@@ -1,4 +1,5 @@
-"""A stream that this instance of the service holds, and its unwritten results."""
+"""A stream that this instance of the service processes, and its results that are not yet written to
+the database."""
 
 import asyncio
 import logging
@@ -25,8 +26,8 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class StreamAssignment:
-    """A stream held under a lease: its watch, the task that runs it, and the step (outcomes, with
-    the facts found) that is being written to the database."""
+    """A stream that this instance of the service processes under a lease, and the task that does
+    so. `sent` and `facts` are the frame outcomes and results now being written to the database."""
 
     watch: StreamWatch
     task: "asyncio.Task[None]"
@@ -39,13 +40,12 @@ class StreamAssignment:
 
     @property
     def has_finished(self) -> bool:
-        """Whether no more results will be added to those that wait to be written."""
+        """Whether the lease is to be given up and the stream will give no more results to write."""
         return self.leaving and self.task.done() and self.session is None
 
     def batch(self) -> Advance | None:
-        """Return the step to write, the same step until `written` is called; None if nothing is
-        due.
-        """
+        """Return the frame outcomes to write to the database, or None if nothing is new. Until
+        `written` is called, the same ones are returned."""
         if self.sent is None:
             self.watch.close_missed()
             begin, end, counts = self.watch.slots.take()
@@ -96,8 +96,8 @@ class CachedConfiguration:
 
 
 def portions(batch: Iterable[StreamAssignment], *, most: int) -> Iterator[list[StreamAssignment]]:
-    """Split the assignments of a batch into groups whose steps have at most `most` facts together;
-    a step with more forms its own group."""
+    """Split assignments into groups to be written together, each with at most `most` facts. An
+    assignment with more facts forms its own group."""
     portion: list[StreamAssignment] = []
     facts = 0
     for assignment in batch:
@@ -116,7 +116,8 @@ def count(outcomes: dict[Outcome, int]) -> None:
 
 
 def give_up(assignment: StreamAssignment) -> None:
-    """Drop the results that an ended watch could not write; log and count them as lost."""
+    """Drop the results of an ended watch if their evidence could not be stored; log and count them
+    as lost."""
     if assignment.session is not None:
         lost, assignment.session = max(1, assignment.session.unsealed), None
         log.error("the last facts of a stream are lost: %s", lost)

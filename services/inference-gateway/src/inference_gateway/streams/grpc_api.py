@@ -1,4 +1,4 @@
-"""`tartip.inference.v1.Streams`: converts between protobuf and the use cases."""
+"""The gRPC service `tartip.inference.v1.Streams`: converts between protobuf and the use cases."""
 
 import math
 import re

@@ -1,7 +1,8 @@
-"""Streams, their leases and the account of their frames. Pure.
+"""Streams, their leases and the account of their frames. No I/O.
 
-A frame is due every 1 / frames_per_second after the stream was added: slot 0, 1, 2… Each slot gets
-exactly one outcome, in order, so the due slots always equal the sum of outcomes.
+From the moment when a stream was added, time is divided into slots of 1 / frames_per_second
+seconds, numbered from 0. One frame is due in each slot. Each slot gets exactly one outcome, in
+order, so the numbers of outcomes always add up to the number of slots accounted for.
 """
 
 import math
@@ -15,7 +16,8 @@ FRAMES_PER_SECOND_DEFAULT = 2.0
 
 
 class Outcome(StrEnum):
-    """What became of the frame due in a slot; also the columns that count the outcomes."""
+    """What became of the frame that was due in a slot (one frame interval). The values are also the
+    names of the database columns that count the outcomes."""
 
     LOOKED_AT = "looked_at"
     UNCHANGED = "unchanged"
@@ -46,7 +48,8 @@ class StreamState(StrEnum):
 
 @dataclass(frozen=True)
 class Stream:
-    """A stream as stored. `accounted_until` is the first slot without an outcome."""
+    """A stream as stored in the database. `accounted_until` is the number of the first slot (one
+    frame interval) without an outcome."""
 
     camera_id: UUID
     region: str
@@ -62,19 +65,21 @@ class Stream:
 
     @property
     def counted_until(self) -> float:
-        """The moment until which slots have outcomes, in seconds since the epoch."""
+        """The time until which all frames that were due have an outcome, in seconds since the
+        epoch."""
         return self.put_at.timestamp() + self.accounted_until / self.frames_per_second
 
     @property
     def session_id(self) -> UUID:
-        """The id of the session under this lease; the next holder's session has another id."""
+        """The id of the video session under the present lease. A new lease gives another id."""
         return uuid5(self.camera_id, f"{self.put_at.isoformat()}:{self.generation}")
 
 
 @dataclass(frozen=True)
 class Advance:
-    """A step of a stream's account: how many of the slots from `begin` to before `end` had each
-    outcome, and the stream's state, written by the holder of its lease."""
+    """One update of a stream, written by the holder of its lease: the stream's state, and how many
+    slots had each outcome. A slot is one frame interval; the slots are those from `begin` up to,
+    but not including, `end`."""
 
     camera_id: UUID
     generation: int
@@ -88,12 +93,14 @@ class Advance:
 
 
 def slot_at(seconds: float, *, put_at: float, frames_per_second: float) -> int:
-    """The slot that contains a moment; moments are in seconds since the epoch."""
+    """Return the number of the slot (one frame interval) that contains the time `seconds`. `put_at`
+    is when slot 0 began. Both times are in seconds since the epoch."""
     return math.floor((seconds - put_at) * frames_per_second + 1e-6)
 
 
 class Slots:
-    """Gives every slot of one stream its outcome, in order; `until` is the first slot without."""
+    """Gives every slot (one frame interval) of a stream its outcome, in order. `until` is the first
+    slot without an outcome."""
 
     def __init__(self, until: int) -> None:
         self.until = until
@@ -103,12 +110,14 @@ class Slots:
         self._came: set[int] = set()
 
     def came(self, slot: int) -> None:
-        """Record that a frame arrived for a slot; ignored if the slot already has its outcome."""
+        """Record that a frame arrived for a slot (frame interval); ignored if the slot already has
+        an outcome."""
         if slot >= self.until:
             self._came.add(slot)
 
     def skip_to(self, slot: int, missing: Outcome) -> None:
-        """Give all earlier slots an outcome: stale if a frame arrived, else `missing`."""
+        """Give an outcome to every earlier slot (frame interval) that has none: STALE if a frame
+        arrived for it, otherwise `missing`."""
         if slot <= self.until:
             return
         stale = sum(1 for came in self._came if came < slot)
@@ -118,15 +127,16 @@ class Slots:
         self.until = slot
 
     def settle(self, slot: int, outcome: Outcome) -> None:
-        """Give the next slot its outcome; all earlier slots must have an outcome."""
+        """Give `slot` its outcome. It must be the first slot (frame interval) without an
+        outcome."""
         assert slot == self.until, "slots come to an outcome in order"
         self._came.discard(slot)
         self._count(outcome, 1)
         self.until = slot + 1
 
     def take(self) -> tuple[int, int, dict[Outcome, int]]:
-        """Return and reset what was counted since the last call: the first slot, the slot after the
-        last, and the number of slots by outcome."""
+        """Return what was recorded since the last call: the first slot, the slot after the last,
+        and the number of slots by outcome."""
         taken = (self._begin, self.until, dict(self._counts))
         self._begin, self._counts = self.until, Counter()
         return taken
@@ -137,5 +147,5 @@ class Slots:
 
 
 def fair_share(streams: int, workers: int) -> int:
-    """The number of streams that each of the workers may hold: an equal share, rounded up."""
+    """Return how many streams each worker may hold: an equal share, rounded up."""
     return math.ceil(streams / max(1, workers))

@@ -1,7 +1,9 @@
-"""Reads one RTSP stream permanently in a thread of its own; reconnects after every break.
+"""Reads one RTSP stream permanently in a thread of its own; reconnects whenever the connection
+breaks.
 
-Every frame that later frames may refer to is decoded; one frame per slot is scaled down and passed
-on. The stream is untrusted input: a decoding error costs a frame, not the worker.
+Every frame that other frames may refer to is decoded. One frame per slot (frame interval) is passed
+on, with a reduced grey copy. The stream is untrusted input: a decoding error loses a frame but does
+not stop the worker.
 """
 
 import logging
@@ -48,8 +50,8 @@ class LinkState(StrEnum):
 
 @dataclass(frozen=True)
 class Arrival:
-    """A frame that arrived, with its reduced grey picture and what the stream shows (live, frozen,
-    black); `at` is the time of capture in seconds since the epoch."""
+    """A frame that arrived, and a reduced grey copy of it. `shows` is the state of the picture
+    (live, frozen or black), `at` the time of capture in seconds since the epoch."""
 
     dated: DatedFrame
     grey: Grey
@@ -60,13 +62,14 @@ class Arrival:
         return self.dated.at
 
     def picture(self) -> Picture:
-        """Convert to BGR, upright; expensive for large frames. Raises PictureTooLarge."""
+        """Return the frame as BGR pixels, upright; slow for large frames. Raises
+        PictureTooLarge."""
         return self.dated.picture()
 
 
 class RtspReader:
-    """Reads one stream in a thread of its own. For each decoded frame it asks `wants` whether to
-    pass it on, and then passes it to `offer`."""
+    """Reads one RTSP stream in a thread of its own. For each decoded frame it calls `wants` with
+    the time of capture; if the answer is True, it passes the frame to `offer`."""
 
     def __init__(
         self,

@@ -1,7 +1,8 @@
-"""The tables of streams and workers. Leases use the database's clock.
+"""The database tables of streams and workers. Leases use the database's clock.
 
-Every write of a holder names its generation and first slot, so a worker that lost its lease writes
-nothing, and a worker that does not know whether its write succeeded may repeat it.
+Every write by the holder of a lease names the lease's generation and the first slot (frame
+interval) written. So a worker that lost its lease writes nothing, and a worker that does not know
+whether its write succeeded may repeat it.
 """
 
 import time
@@ -79,8 +80,8 @@ _leased = and_(streams.c.worker.is_not(None), streams.c.leased_until > _now)
 
 @dataclass(frozen=True)
 class Holding:
-    """The streams that a worker holds, the database's time, and by how many they exceed the
-    worker's fair share."""
+    """The streams that a worker holds, and the database's time. `too_many` is by how many streams
+    the worker exceeds its fair share."""
 
     # The database's moment, in seconds of the epoch, and when that was on our steady clock.
     now: float
