@@ -209,6 +209,7 @@ def test_a_device_clock_is_bounded_both_ways_by_arrival(
 )
 def test_the_kind_of_a_camera_says_what_it_may_find(kind: str, rules: set[Rule]) -> None:
     assert {rule for rule in Rule if GUARDS.camera_kinds.may_find(kind, rule)} == rules
+    assert GUARDS.camera_kinds.measures_speed(kind) == (Rule.SPEED in rules)
 
 
 def test_offences_that_a_device_measures_have_their_rule() -> None:

@@ -7,6 +7,7 @@ from audit_log.service import serve_audit_log
 from chassis.pages import Pages
 from chassis.telemetry import UUID_SHAPE
 from host.runtime import Chassis, Service
+from law.guards import load as load_guards
 from law.regions.borders import borders
 from tartip.cameras.v1 import cameras_pb2, cameras_pb2_grpc
 
@@ -19,6 +20,7 @@ MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
 
 
 async def build(chassis: Chassis[RegistrySettings]) -> None:
+    guards = load_guards()
     borders()  # read now: the first camera does not wait for it
     silence = timedelta(seconds=chassis.settings.silence_seconds)
     register = Register(chassis.db, chassis.clock, silence=silence)
@@ -27,7 +29,11 @@ async def build(chassis: Chassis[RegistrySettings]) -> None:
     chassis.serve(
         cameras_pb2.DESCRIPTOR.services_by_name["CameraRegistry"],
         cameras_pb2_grpc.add_CameraRegistryServicer_to_server,
-        CameraRegistryApi(register, Pages(chassis.db.keyring)),
+        CameraRegistryApi(
+            register,
+            Pages(chassis.db.keyring),
+            lambda: guards.at(chassis.clock()).camera_kinds,
+        ),
         POLICY,
     )
     serve_audit_log(chassis)

@@ -1,6 +1,7 @@
 """CameraRegistry over gRPC: converts messages for the use cases, and states who may call each
 method."""
 
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from uuid import UUID
 
@@ -12,6 +13,7 @@ from chassis.identity import Policy, allow
 from chassis.pages import Pages
 from chassis.refusals import Checks, PageTokenWrong, checks
 from grpc.aio import ServicerContext
+from law.guards import CameraKinds
 from law.regions import REGIONS
 from tartip.cameras.v1 import cameras_pb2 as pb
 from tartip.cameras.v1 import cameras_pb2_grpc
@@ -49,16 +51,18 @@ POLICY: Policy = {
 
 
 class CameraRegistryApi(cameras_pb2_grpc.CameraRegistryServicer):
-    def __init__(self, register: Register, pages: Pages) -> None:
+    def __init__(self, register: Register, pages: Pages, kinds: Callable[[], CameraKinds]) -> None:
+        """`kinds` returns what kinds of cameras may detect by the law in force now."""
         self._register = register
         self._pages = pages
+        self._kinds = kinds
 
     async def RegisterCamera(
         self, request: pb.RegisterCameraRequest, context: ServicerContext
     ) -> pb.RegisterCameraResponse:
         with checks() as check:
             camera_id = read_new_id(check, "camera_id", request.camera_id)
-            description = read_description(check, request.description)
+            description = read_description(check, request.description, self._kinds())
         telemetry.annotate(camera=str(camera_id))
         camera = await self._register.register(
             camera_id,
@@ -73,7 +77,7 @@ class CameraRegistryApi(cameras_pb2_grpc.CameraRegistryServicer):
     ) -> pb.ChangeCameraResponse:
         with checks() as check:
             check.that(request.version > 0, "version", "the version that was read, from 1")
-            description = read_description(check, request.description)
+            description = read_description(check, request.description, self._kinds())
         camera = await self._register.change(
             _known_id(request.camera_id),
             description,
@@ -133,9 +137,11 @@ class CameraRegistryApi(cameras_pb2_grpc.CameraRegistryServicer):
         )
 
 
-def read_description(check: Checks, given: pb.CameraDescription) -> model.Description:
+def read_description(
+    check: Checks, given: pb.CameraDescription, kinds: CameraKinds
+) -> model.Description:
     """Convert a camera's description. Every invalid field is added to `check`; use the result only
-    if none was."""
+    if none was. `kinds` are those of the law in force."""
     at = "description."
     kind = enum_of(CameraKind, pb.CameraKind, given.kind)
     functions = [enum_of(AiFunction, pb.AiFunction, number) for number in given.functions]
@@ -160,9 +166,20 @@ def read_description(check: Checks, given: pb.CameraDescription) -> model.Descri
         certificate_number=given.certificate_number,
         speed_tolerance_kmh=given.speed_tolerance_kmh,
         dedupe_seconds=given.dedupe_seconds or model.DEDUPE_SECONDS_DEFAULT,
+        bases=_read_bases(check, at + "bases", given.bases),
     )
-    model.check_description(check, description)
+    model.check_description(check, description, kinds)
     return description
+
+
+def _read_bases(check: Checks, at: str, given: Iterable[pb.FunctionBasis]) -> dict[AiFunction, str]:
+    bases: dict[AiFunction, str] = {}
+    for each in given:
+        function = enum_of(AiFunction, pb.AiFunction, each.function)
+        is_new = function is not None and function not in bases
+        check.that(is_new, at, "one of the AI functions, each once")
+        bases[function or AiFunction.PLATE] = each.basis
+    return bases
 
 
 def _read_place(place: common_pb2.Place) -> model.Place:
@@ -236,6 +253,10 @@ def _description_to_proto(given: model.Description) -> pb.CameraDescription:
         certificate_number=given.certificate_number,
         speed_tolerance_kmh=given.speed_tolerance_kmh,
         dedupe_seconds=given.dedupe_seconds,
+        bases=[
+            pb.FunctionBasis(function=pb.AiFunction.Value(f"AI_FUNCTION_{name}"), basis=basis)
+            for name, basis in given.bases.items()
+        ],
     )
 
 

@@ -5,13 +5,14 @@ Pure: no clock, no storage. Moments and ids are passed in.
 
 import math
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
 from chassis.fields import check_point, check_text
 from chassis.refusals import Checks, Kind, Refusal
+from law.guards import CameraKinds
 from law.identity_numbers import has_check_digit, is_bin
 from law.regions import REGIONS
 from law.regions.borders import is_on_earth, region_of
@@ -24,6 +25,7 @@ DEDUPE_SECONDS_MAX = 24 * 3600
 TEXT_MAX = 200
 ADDRESS_MAX = 500
 REASON_MAX = 500
+BASIS_MAX = 500
 VERIFICATIONS_MAX = 100
 TOLERANCE_KMH_MAX = 20.0
 DEVICE_KEY_BYTES = 32
@@ -61,6 +63,8 @@ class CameraStatus(StrEnum):
     RETIRED = "RETIRED"
 
 
+# Searching for persons by their faces needs a legal basis of its own for each camera.
+NEEDS_BASIS = (AiFunction.FACE,)
 # Statuses that last only while heartbeats arrive.
 ALIVE = (CameraStatus.ONLINE, CameraStatus.DEGRADED)
 
@@ -142,6 +146,8 @@ class Description:
     certificate_number: str
     speed_tolerance_kmh: float
     dedupe_seconds: int
+    # By function: the act and article, or the decision, that allows it.
+    bases: dict[AiFunction, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -162,12 +168,14 @@ class Camera:
         return cls(camera_id, description, CameraStatus.UNKNOWN, now, 1, now)
 
     def change(self, description: Description, *, from_version: int) -> "Camera":
-        """Return the next version. Raises CameraRetired, or CameraChangedMeanwhile if the current
-        version is not `from_version`."""
+        """Return the next version; the camera itself if the description is the same. Raises
+        CameraRetired, or CameraChangedMeanwhile if the current version is not `from_version`."""
         if self.retired_at is not None:
             raise CameraRetired
         if self.version != from_version:
             raise CameraChangedMeanwhile(facts={"version": str(self.version)})
+        if description == self.description:
+            return self
         return replace(self, description=description, version=self.version + 1)
 
     def retire(self, now: datetime, *, why: str = "") -> "Camera":
@@ -208,7 +216,7 @@ class Circle:
         return south, west, north, east
 
 
-def check_description(check: Checks, given: Description) -> None:
+def check_description(check: Checks, given: Description, kinds: CameraKinds) -> None:
     """Add every invalid field of a description to `check`, except enums and times, which were
     checked when the request was converted."""
     at = "description."
@@ -219,7 +227,9 @@ def check_description(check: Checks, given: Description) -> None:
     check.that(is_firm, at + "owner_bin", "a BIN: 12 digits with their check digit")
     is_each_once = len(set(given.functions)) == len(given.functions)
     check.that(is_each_once, at + "functions", "each function once")
+    _check_bases(check, given)
     _check_device(check, given)
+    _check_papers(check, given, kinds)
     _check_verifications(check, given.verifications)
 
 
@@ -291,6 +301,28 @@ def _check_device(check: Checks, given: Description) -> None:
     is_interval = 0 < given.dedupe_seconds <= DEDUPE_SECONDS_MAX
     expected = f"0 (for {DEDUPE_SECONDS_DEFAULT}) to {DEDUPE_SECONDS_MAX}"
     check.that(is_interval, at + "dedupe_seconds", expected)
+
+
+def _check_bases(check: Checks, given: Description) -> None:
+    at = "description.bases"
+    is_of_functions = set(given.bases) <= set(given.functions)
+    check.that(is_of_functions, at, "bases of functions of the camera alone")
+    for basis in given.bases.values():
+        check_text(check, at, basis, longest=BASIS_MAX, required=True)
+    for function in NEEDS_BASIS:
+        has_basis = function not in given.functions or function in given.bases
+        check.that(has_basis, at, f"the legal basis of {function}", code="BASIS_REQUIRED")
+
+
+def _check_papers(check: Checks, given: Description, kinds: CameraKinds) -> None:
+    """Of a kind that measures speed: type approval and verification (KoAP 822-1)."""
+    if not kinds.measures_speed(given.kind):
+        return
+    at, code = "description.", "PAPERS_REQUIRED"
+    is_approved = bool(given.certificate_number)
+    check.that(is_approved, at + "certificate_number", "of the type approval", code=code)
+    is_verified = bool(given.verifications)
+    check.that(is_verified, at + "verifications", "of a device that measures speed", code=code)
 
 
 def _check_verifications(check: Checks, verifications: tuple[Verification, ...]) -> None:

@@ -73,12 +73,16 @@ class Register:
     async def change(
         self, camera_id: UUID, description: Description, *, from_version: int, caller: Caller
     ) -> Camera:
-        """Replace the description and return the new version. Raises RegionNotYours,
+        """Replace the description and return the new version; the same description changes nothing.
+
+        Raises RegionNotYours,
         CameraNotFound, CameraRetired, CameraChangedMeanwhile or SerialTaken."""
         _require_region(caller.scope, description)
         async with self._db.begin(caller.scope) as tx:
             current = await cameras.get_for_update(tx, camera_id)
             changed = current.change(description, from_version=from_version)
+            if changed is current:
+                return current
             now = await tx.now()
             await cameras.save(tx, changed, held_from=now)
             tx.emit(camera_changed(changed, now))

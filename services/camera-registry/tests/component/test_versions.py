@@ -63,6 +63,7 @@ async def test_a_camera_is_answered_as_it_was_described_at_a_moment(
     camera = await register(first)
     second = describe(
         serial=first.serial,
+        kind=pb.CAMERA_KIND_OVERVIEW,
         speed_tolerance_kmh=1.0,
         verifications=[],
         device_key=b"",

@@ -20,6 +20,7 @@ from chassis.db import Database
 from chassis.identity import Caller, Operator
 from chassis.refusals import Checks
 from host.leases import Lease, LeaseLost
+from law.guards import load
 from vault.keyring import Keyring
 
 UNKNOWN, ONLINE, OFFLINE = CameraStatus.UNKNOWN, CameraStatus.ONLINE, CameraStatus.OFFLINE
@@ -41,7 +42,7 @@ class Place:
     describe: Any
 
     async def camera(self) -> UUID:
-        description = read_description(Checks(), self.describe())
+        description = read_description(Checks(), self.describe(), load().at(self.now).camera_kinds)
         camera_id = new_id()
         await self.register.register(camera_id, description, content=b"", caller=ADMINISTRATOR)
         return camera_id

@@ -17,12 +17,14 @@ from camera_registry.model import (
 )
 from chassis.clock import new_id
 from chassis.refusals import Checks
+from law.guards import load
 
 NOW = datetime(2026, 6, 3, tzinfo=UTC)
+KINDS = load().at(NOW).camera_kinds
 DESCRIPTION = Description(
     name="Abai",
     place=Place(43.24, 76.95, "KZ-75", ""),
-    kind=CameraKind.SPEED_POINT,
+    kind=CameraKind.ANPR,
     serial="1",
     make="",
     model="",
@@ -51,13 +53,13 @@ DESCRIPTION = Description(
 )
 def test_a_bin_has_twelve_digits_a_mark_and_a_check_digit(number: str, right: bool) -> None:
     check = Checks()
-    check_description(check, replace(DESCRIPTION, owner_bin=number))
+    check_description(check, replace(DESCRIPTION, owner_bin=number), KINDS)
     assert [error.field for error in check.errors] == ["description.owner_bin"] * (not right)
 
 
 def test_a_right_description_has_no_wrong_field() -> None:
     check = Checks()
-    check_description(check, DESCRIPTION)
+    check_description(check, DESCRIPTION, KINDS)
     assert not check.errors
 
 
@@ -67,6 +69,13 @@ def test_a_change_counts_the_version() -> None:
     assert (changed.version, changed.description.name) == (2, "Dostyk")
     with pytest.raises(CameraChangedMeanwhile):
         changed.change(DESCRIPTION, from_version=1)
+
+
+def test_the_same_description_makes_no_new_version() -> None:
+    camera = Camera.register(new_id(), DESCRIPTION, NOW)
+    assert camera.change(replace(DESCRIPTION), from_version=1) is camera
+    with pytest.raises(CameraChangedMeanwhile):
+        camera.change(DESCRIPTION, from_version=2)
 
 
 def test_retiring_is_final_and_repeatable() -> None:

@@ -43,6 +43,11 @@ class Verification(Answer):
     valid_until: Moment
 
 
+class FunctionBasis(Answer):
+    function: AiFunction | None
+    basis: str
+
+
 class CameraDescription(Answer):
     name: str
     place: Place | None
@@ -59,6 +64,7 @@ class CameraDescription(Answer):
     certificate_number: str
     speed_tolerance_kmh: float
     dedupe_seconds: int
+    bases: list[FunctionBasis]
 
 
 class Camera(Answer):
@@ -87,6 +93,15 @@ class VerificationRequest(Request):
     valid_until: Instant
 
 
+class FunctionBasisRequest(Request):
+    function: AiFunction
+    basis: str = Field(
+        min_length=1,
+        max_length=500,
+        description="The act with its article, or the decision with its number and date.",
+    )
+
+
 class CameraDescriptionRequest(Request):
     name: str = Field(max_length=200)
     place: PlaceRequest
@@ -103,6 +118,7 @@ class CameraDescriptionRequest(Request):
     certificate_number: str = Field("", max_length=100)
     speed_tolerance_kmh: float = Field(0, ge=0, le=100)
     dedupe_seconds: int = Field(0, ge=0, le=86_400)
+    bases: list[FunctionBasisRequest] = Field([], max_length=16)
 
 
 class RegisterCamera(Request):

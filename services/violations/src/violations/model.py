@@ -237,7 +237,7 @@ class Frame:
 
     @property
     def sha256(self) -> str:
-        """The hash that an officer signs: of the shown form or, if unknown, of the original."""
+        """The SHA-256 that an officer signs: `shown_sha256`, or `original_sha256` without one."""
         return self.shown_sha256 or self.original_sha256
 
 
@@ -373,8 +373,8 @@ class Violation:
         return True
 
     def next_state(self, verdict: Verdict) -> State:
-        """Return the state after this verdict. Raises the refusal in TRANSITIONS or, if a hold
-        prevents confirmation, PlateUnsure or NotAutomatic."""
+        """Return the state after this verdict. Raises the refusal that TRANSITIONS names
+        for it, or PlateUnsure or NotAutomatic if a hold prevents confirmation."""
         target = TRANSITIONS[self.state, verdict]
         if not isinstance(target, State):
             raise target(facts={"state": self.state.value})

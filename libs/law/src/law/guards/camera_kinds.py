@@ -17,3 +17,8 @@ class CameraKinds:
     def may_find(self, kind: str, rule: Rule) -> bool:
         """Whether a kind of camera may detect this offence; False for an unknown kind."""
         return rule in self.rules.get(kind, frozenset())
+
+    def measures_speed(self, kind: str) -> bool:
+        """Whether a kind of camera measures speed, which takes a type-approved and verified device
+        (KoAP 822-1); False for an unknown kind."""
+        return self.may_find(kind, Rule.SPEED)

@@ -53,6 +53,7 @@ def _description_columns() -> list[Column[Any]]:
         Column("certificate_number", Text),
         Column("speed_tolerance_kmh", Double),
         Column("dedupe_seconds", Integer),
+        Column("bases", JSONB),
     ]
 
 
@@ -118,6 +119,7 @@ def description_row(given: Description) -> dict[str, Any]:
         "certificate_number": given.certificate_number,
         "speed_tolerance_kmh": given.speed_tolerance_kmh,
         "dedupe_seconds": given.dedupe_seconds,
+        "bases": {function.value: basis for function, basis in given.bases.items()},
     }
 
 
@@ -151,6 +153,7 @@ def description_of(row: Any) -> Description:
         certificate_number=row.certificate_number,
         speed_tolerance_kmh=row.speed_tolerance_kmh,
         dedupe_seconds=row.dedupe_seconds,
+        bases={AiFunction(name): basis for name, basis in row.bases.items()},
     )
 
 

@@ -109,8 +109,10 @@ async def get_of_violation_for_update(tx: Tx, violation_id: str) -> Fine | None:
 async def page(
     tx: Tx, spec: PageSpec, wanted: FineFilter
 ) -> tuple[list[Fine], list[tuple[str, ...]]]:
-    """Return a page of the fines that meet `wanted`, the latest confirmed violation first, and for
-    each fine its key for keyset pagination."""
+    """Return a page of the fines that meet `wanted`, and for each its key for keyset pagination.
+
+    Fines are in order of the time at which their violation was confirmed, the latest first.
+    """
     query = select(fines)
     if wanted.state:
         query = query.where(fines.c.state == wanted.state)

@@ -43,7 +43,8 @@ def read_functions(
     check: Checks, configured: pb.CameraFunctions, outside: Mapping[str, Iterable[str]]
 ) -> CameraFunctions:
     """Convert a configuration message. Every wrong field is added to `check`; the result is valid
-    only if none was added. `outside` maps each external object model that is served to its labels.
+    only if none was added. `outside` has the labels of each external object model that is served,
+    by the name of the model.
     """
     check.that(configured.urgency in URGENCIES, "functions.urgency", "a known urgency")
     _check_models(check, tuple(configured.outside_models), outside)

@@ -33,8 +33,8 @@ class FaceFindings(Protocol):
 
     @property
     def faces(self) -> tuple[SeenFace, ...]:
-        """The faces for the answer to a frame that is not stored; for a stored frame they are in
-        the result of `keep`."""
+        """The faces to return to the caller if the frame is not stored; `keep` returns those of a
+        frame that is stored."""
 
     async def sealed(self) -> "FaceFindings":
         """Store the frame as evidence if it shows a new candidate, and return the findings with a
