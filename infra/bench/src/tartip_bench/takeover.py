@@ -1,4 +1,4 @@
-"""Measures how long a worker takes to take over the cameras of another that is killed (kill -9)."""
+"""Measures how long a worker takes to take over the cameras of a killed worker (kill -9)."""
 
 from __future__ import annotations
 

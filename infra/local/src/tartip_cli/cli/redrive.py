@@ -1,4 +1,4 @@
-"""`tartip redrive`: lists dead letters (events that a service failed to process), republishes one.
+"""`tartip redrive`: lists dead letters (events a service failed to process) or republishes one.
 
 The event is published again from the outbox of the service that produced it, with the same event
 id. The service that failed has no record of this id in its inbox, so it processes the event;
@@ -63,7 +63,7 @@ def redrive(
     ] = "",
     as_json: AsJson = False,
 ) -> None:
-    """List the events that services gave up, or publish one of them again.
+    """List the events that services failed to process, or publish one of them again.
 
     Remove the cause first. Outboxes keep an event for seven days.
     """

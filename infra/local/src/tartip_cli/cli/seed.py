@@ -1,4 +1,4 @@
-"""`tartip seed`: sample cameras, their devices and a register of made-up vehicles."""
+"""`tartip seed`: registers sample cameras and writes a register of made-up vehicles."""
 
 from __future__ import annotations
 

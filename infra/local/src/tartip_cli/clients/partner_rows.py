@@ -33,7 +33,7 @@ for _names in (SCOPES, KINDS):
 @dataclass(frozen=True)
 class Outcome:
     """The outcome of a change at one service: what was done (`done`, such as "added" or
-    "unchanged") with the partner afterwards, or the refusal."""
+    "unchanged") and the partner as it is afterwards, or the refusal."""
 
     service: str
     done: str = ""

@@ -37,7 +37,7 @@ Stage = tuple[Part | OutsidePart, ...]
 @dataclass(frozen=True, kw_only=True)
 class Mesh:
     """All parts of a mesh in the stages in which they start, with the keys, certificates and
-    database that must be prepared before."""
+    database that must be prepared before they start."""
 
     settings: Settings
     home: DataDir

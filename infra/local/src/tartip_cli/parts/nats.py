@@ -3,7 +3,7 @@ created after every start.
 
 An acknowledged message is on disk: `sync_interval: always` is set, and the health probe verifies
 it. The stored messages are encrypted. If the folder of the store is lost, it is created again, and
-the services publish the events that are still in their outboxes again.
+the services republish the events that are still in their outboxes.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`tartip ingest`: your own pictures, films and RTSP addresses through the running mesh."""
+"""`tartip ingest`: has the running mesh analyse your own pictures, films and RTSP streams."""
 
 from tartip_cli.cli.ingest.command import register
 
