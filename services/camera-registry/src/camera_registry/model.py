@@ -318,11 +318,16 @@ def _check_papers(check: Checks, given: Description, kinds: CameraKinds) -> None
     """Of a kind that measures speed: type approval and verification (KoAP 822-1)."""
     if not kinds.measures_speed(given.kind):
         return
-    at, code = "description.", "PAPERS_REQUIRED"
-    is_approved = bool(given.certificate_number)
-    check.that(is_approved, at + "certificate_number", "of the type approval", code=code)
-    is_verified = bool(given.verifications)
-    check.that(is_verified, at + "verifications", "of a device that measures speed", code=code)
+    for field_name, paper in (
+        ("certificate_number", given.certificate_number),
+        ("verifications", given.verifications),
+    ):
+        check.that(
+            bool(paper),
+            f"description.{field_name}",
+            "a device that measures speed has a type approval and a verification",
+            code="PAPERS_REQUIRED",
+        )
 
 
 def _check_verifications(check: Checks, verifications: tuple[Verification, ...]) -> None:
