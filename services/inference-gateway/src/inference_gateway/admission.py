@@ -3,7 +3,8 @@ in a bounded queue.
 
 A decoded picture takes up to 150 MB, so the slots are few. Waiters are admitted by urgency, then by
 deadline. A waiter past its deadline is dropped as stale. If the queue is full, the waiter with the
-earliest deadline among the least urgent is shed. Neither happens to a `patient` waiter.
+earliest deadline among the least urgent is shed. A `patient` waiter is neither dropped nor
+shed.
 """
 
 import asyncio

@@ -219,8 +219,8 @@ async def answer_report(report_id: Id, body: AnswerReport, context: AsOperator) 
 async def accept_traffic_evidence(
     report_id: Id, body: AcceptTrafficEvidence, context: AsOperator
 ) -> DeskReportAnswer:
-    """Accepts the evidence of a report as that of a traffic offence. It becomes a violation in
-    review, on which an officer decides."""
+    """Accepts the evidence of a report as showing a traffic offence. A violation in review is made
+    from it, on which an officer decides."""
     request = body.message(reports_pb2.AcceptTrafficEvidenceRequest, report_id=report_id)
     return _answer(await context.call(context.peers.reports.AcceptTrafficEvidence, request))
 

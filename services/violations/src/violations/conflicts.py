@@ -20,7 +20,8 @@ def beside(violation: Violation, others: Iterable[Neighbour]) -> Violation:
     """Return the new violation with the ids of `others` as its conflicts.
 
     It gets the hold IMPOSSIBLE_JOURNEY if it has no hold yet and one of the conflicts requires a
-    hold: devices measured place and time of both violations, and neither is in doubt.
+    hold. A conflict does so if devices measured place and time of both violations and neither
+    measurement is in doubt.
     """
     others = list(others)
     held = any(_hold_each_other(violation, other) for other in others)

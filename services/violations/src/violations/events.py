@@ -71,9 +71,11 @@ def violation_decided(violation: Violation, verdict: Verdict, now: datetime) -> 
 
 
 def conflict_found(confirmed: Neighbour, held: Violation) -> Event:
-    """Return the event that the violation `confirmed` conflicts with the new violation `held`, for
-    the region of the confirmed one: it may have a fine already, and only a supervisor can annul
-    it."""
+    """Return the event that the violation `confirmed` conflicts with the new violation `held`.
+
+    Its region is that of `confirmed`, which may have a fine already: only a supervisor there can
+    annul it.
+    """
     message = events_pb2.ViolationConflictFound(
         violation_id=str(confirmed.violation_id),
         region=confirmed.region,

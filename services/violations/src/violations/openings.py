@@ -58,7 +58,8 @@ class Openings:
     @asynccontextmanager
     async def begin(self, violation_id: UUID, caller: Caller) -> AsyncIterator[Tx]:
         """Context manager: a transaction in the caller's scope. If the block raises
-        ViolationNotFound or EvidenceNotFound, the attempt is recorded, except a service's own."""
+        ViolationNotFound or EvidenceNotFound, the attempt is recorded, unless a service made it for
+        no operator."""
 
         async def find(tx: Tx) -> Record | None:
             region = await violations.region_of(tx, violation_id)

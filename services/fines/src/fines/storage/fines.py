@@ -41,7 +41,7 @@ class FineFilter:
 
 
 def scope_of_key(scope: Scope, kind: str, value: str) -> Scope:
-    """Return the scope in which row-level security shows a bank only the fines with one search key.
+    """Return the scope in which row-level security shows a bank only the fines that it looks up.
     `kind` is "owner", "plate" or "number". `value` is the fine's number, or the blind index (keyed
     hash) of the owner or plate in hex."""
     return replace(scope, lookup=f"{kind}:{value}")

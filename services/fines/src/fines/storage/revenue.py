@@ -27,8 +27,8 @@ class RevenueRow:
 
 async def revenue_by_day(tx: Tx, first: date, last: date, region: str) -> list[RevenueRow]:
     """Return the ledger's totals for each day and region: fines issued, payments, discounts and
-    refunds, in tiyn. Only discounts are net: discounts that were reversed are subtracted. Days are
-    days in Almaty, `first` and `last` included. A region of "" means all regions."""
+    refunds, in tiyn. Reversed discounts are subtracted from the discounts; the other totals are
+    gross. Days are days in Almaty, `first` and `last` included. A region of "" means all."""
     # UTC+5 since before the first entry of this ledger.
     day = func.date(func.timezone("UTC", entries.c.posted_at) + UTC_PLUS_5.utcoffset(None))
     kind, amount = entries.c.kind, entries.c.amount_minor

@@ -47,7 +47,7 @@ class ConflictFound(Exception):
 
 async def claim(tx: Tx, record: Record) -> None:
     """Record the violation's frames as evidence of its fine, and check it for conflicts. The plate
-    is locked until the transaction ends, so that no concurrent transaction does the same for it.
+    is locked until the transaction ends: another transaction that calls this for it waits.
     Raises ConflictFound with the most serious conflict."""
     await stored.lock_vehicle(tx, record.plate_index)
     await stored.claim_evidence(tx, record.number, record.violation.frames)

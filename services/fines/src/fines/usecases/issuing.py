@@ -227,8 +227,8 @@ class Issuing:
             tx.audit("cancel", f"fine:{number}", region=fine.region, facts=facts)
 
     async def come_into_force(self, number: str) -> None:
-        """Scheduled step: mark the fine as in force at the start of the day after the term of
-        appeal."""
+        """Scheduled step: mark the fine as in force, at the start of the day after the last day
+        for an appeal."""
         async with self._db.begin(SYSTEM) as tx:
             fine = await fines.get_for_update(tx, number)
             if fine.state is not State.DELIVERED:
@@ -242,8 +242,8 @@ class Issuing:
             await tx.reschedule("fall_overdue", number, due_at=after)
 
     async def fall_overdue(self, number: str) -> None:
-        """Scheduled step: mark the fine as overdue at the start of the day after the term of
-        voluntary payment."""
+        """Scheduled step: mark the fine as overdue, at the start of the day after the last day
+        for voluntary payment."""
         async with self._db.begin(SYSTEM) as tx:
             fine = await fines.get_for_update(tx, number)
             if fine.state is not State.IN_FORCE:

@@ -29,7 +29,7 @@ PAGE = 200
 @dataclass(frozen=True)
 class Redated:
     """A fine before and after its legal dates were recomputed. `refusal` is the reason why they
-    could not be recomputed, otherwise "". `remaining` is how many fines are still to be processed.
+    could not be recomputed, otherwise "". `remaining` is how many fines the run has still to do.
     """
 
     before: Fine

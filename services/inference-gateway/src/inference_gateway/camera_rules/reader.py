@@ -73,8 +73,8 @@ class Reader:
     def number(
         self, given: float, field: str, *, most: float = SECONDS_MAX, otherwise: float = 0.0
     ) -> float:
-        """Return `given` if it is above 0 and at most `most`, else `otherwise`. A number out of
-        range is reported as an error in `field`; 0 is not."""
+        """Return `given` if it is above 0 and at most `most`, else `otherwise`. A number that is
+        negative, too large or not finite is reported as an error in `field`."""
         if not (math.isfinite(given) and 0 <= given <= most):
             self.unusable(field, f"0 to {most:g}")
             return otherwise

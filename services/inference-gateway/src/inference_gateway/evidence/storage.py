@@ -189,8 +189,8 @@ async def known_objects(tx: Tx, paths: list[str]) -> set[str]:
 
 
 async def is_shown_form(tx: Tx, sha256: str, place: EvidencePlace) -> bool:
-    """Whether another original with the same region and role has `sha256` as the hash of the
-    version that is shown to operators."""
+    """Whether `sha256` is the hash of the version that is shown to operators of an original with
+    this region and role. An original with the hash `sha256` itself does not count."""
     query = select(evidence.c.sha256).where(
         evidence.c.shown_sha256 == sha256,
         evidence.c.sha256 != sha256,

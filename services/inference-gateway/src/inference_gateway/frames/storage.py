@@ -140,7 +140,8 @@ async def count_up(tx: Tx, device_key: bytes, counter: int) -> None:
 
 
 async def note_signed(tx: Tx, device_key: bytes, picture_sha256: bytes, counter: int) -> None:
-    """Record that a device signed a picture. `counter` is the number of the signed readings.
+    """Record that a device signed a picture. `counter` is the running number that the device gave
+    the readings which it signed with the picture.
 
     Raises PictureSignedBefore if it had signed the same picture before: a picture may be the
     evidence of one measurement only.

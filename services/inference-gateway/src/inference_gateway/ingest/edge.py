@@ -2,8 +2,9 @@
 order of arrival.
 
 While a box has too many unanswered frames, no more are read from it; none of its frames is shed. If
-a frame must be sent again, later frames of its camera are refused until then. Otherwise their
-higher counters would be stored, and the repeated frame refused. The box resends from that frame on.
+a frame must be sent again, later frames of its camera are refused until it has arrived. Otherwise
+their higher counters would be stored, and the repeated frame refused. The box sends that frame and
+all later ones of the camera again.
 """
 
 import asyncio

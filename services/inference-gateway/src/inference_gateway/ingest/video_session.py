@@ -117,7 +117,7 @@ class VideoSession:
     _ready: list[PendingResult] = field(default_factory=list)
 
     async def take(self, shot: SampledFrame) -> list[PendingResult]:
-        """Process a frame; return its result, then those of the plate tracks that ended before it.
+        """Process a frame. Return its result, then those of plate tracks that ended before it came.
 
         Every result must be stored, in this order. If Shed, ModelsAway or ListsAway is raised, the
         frame has no effect. If EvidenceAway is raised, the next call also returns the results of

@@ -55,7 +55,7 @@ class Probe:
 @dataclass(frozen=True)
 class LookedAt:
     """The models' answer to a probe, and the seconds it took. `sight` (plates and objects) or
-    `faces` is None if it was not requested or did not come."""
+    `faces` is None if it was not requested or the model gave no answer."""
 
     probe: Probe
     seconds: float
@@ -112,8 +112,9 @@ class Standing:
 
     @property
     def is_sure(self) -> bool:
-        """Whether the last round was not wrong and the function is not degraded. If this holds for
-        all functions, the next round waits for the normal pause, otherwise for a shorter one."""
+        """Whether the last round was not wrong and the function is not degraded. If this is
+        true of all functions, the next round begins after the normal pause, else after a shorter
+        one."""
         return self.wrong_since is None and self.degradation_id is None
 
     def after(self, found: Found, now: datetime, new_id: UUID) -> "Standing":
@@ -188,8 +189,9 @@ def sees_right(one: LookedAt) -> bool:
 def knows_right(one: LookedAt, everybody: Sequence[LookedAt]) -> bool:
     """Whether exactly one face was found, in the right place, and the person clearly recognised.
 
-    Clearly means: the greatest distance of the face's template (embedding) to other pictures of the
-    same person, times `NEARER`, is less than the smallest distance to pictures of other people.
+    The person counts as clearly recognised if the greatest distance of the face's template
+    (embedding) to other pictures of the same person, times `NEARER`, is less than the smallest
+    distance to pictures of other people.
     """
     if one.faces is None or one.probe.face is None or one.template is None:
         return False

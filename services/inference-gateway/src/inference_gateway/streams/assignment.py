@@ -40,7 +40,7 @@ class StreamAssignment:
 
     @property
     def has_finished(self) -> bool:
-        """Whether the lease is to be given up and the stream will give no more results to write."""
+        """Whether this worker is to give up the stream's lease and no result is left to write."""
         return self.leaving and self.task.done() and self.session is None
 
     def batch(self) -> Advance | None:

@@ -265,8 +265,8 @@ async def advance(tx: Tx, steps: Sequence[Advance]) -> set[UUID]:
 
 
 async def progress(tx: Tx, cameras: Sequence[UUID]) -> dict[UUID, tuple[int, int]]:
-    """Return the lease generation of each stream and its first slot (due frame) without an outcome,
-    by camera id. Streams that no longer exist are left out."""
+    """Return, by camera id, the lease generation of each stream and its first slot (due frame)
+    without an outcome. Streams that no longer exist are left out."""
     found = await tx.execute(
         select(streams.c.camera_id, streams.c.generation, streams.c.accounted_until).where(
             streams.c.camera_id.in_(cameras)

@@ -57,8 +57,11 @@ class SearchTiming:
 
 
 def bench_search(*, templates: int = TEMPLATES, queries: int = QUERIES) -> SearchTiming:
-    """Measure both searches with random templates. By default this takes a minute or two and
-    1.5 GiB of memory. The gallery is searched on one thread, one query at a time."""
+    """Measure the search of a gallery and the bare search, with random templates.
+
+    By default this takes a minute or two and 1.5 GiB of memory. The gallery is searched on one
+    thread, one query at a time.
+    """
     one_thread()
     rng = np.random.default_rng(7)
     known = drawn(rng, templates)

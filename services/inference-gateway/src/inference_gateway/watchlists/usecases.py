@@ -236,7 +236,8 @@ class WatchlistDesk:
 
     async def sweep(self, lease: Lease) -> int:
         """Close expired entries, dismiss candidates that were not decided in time, and delete
-        evidence that is due for deletion. Returns the number of such entries and candidates."""
+        evidence that is due for deletion. Returns how many entries were closed and candidates
+        dismissed, together."""
         taken = 0
         while swept := await self._sweep_once(lease):
             taken += swept

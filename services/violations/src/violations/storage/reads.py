@@ -1,4 +1,4 @@
-"""Storage of plate reads. The plate is encrypted with a data key for each read, which is destroyed
+"""Storage of plate reads. The plate is encrypted with a data key of the read; the key is destroyed
 when the read has been assessed."""
 
 from dataclasses import dataclass
