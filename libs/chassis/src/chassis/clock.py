@@ -70,8 +70,11 @@ def parse_id(text: str) -> UUID | None:
 
 
 def parse_new_id(text: str) -> UUID | None:
-    """The UUID of a UUIDv7 that names something new; None as `parse_id`, and for one whose time is
-    more than ID_AHEAD_MAX ahead of both clocks: it would sort after all ids to come."""
+    """The UUID of a UUIDv7 that a client made for something new; None if `parse_id` returns None.
+
+    Also None for an id whose time is more than ID_AHEAD_MAX ahead of both clocks: it would sort
+    after all ids to come.
+    """
     parsed = parse_id(text)
     if parsed is None:
         return None

@@ -75,8 +75,8 @@ class Register:
     ) -> Camera:
         """Replace the description and return the new version; the same description changes nothing.
 
-        Raises RegionNotYours,
-        CameraNotFound, CameraRetired, CameraChangedMeanwhile or SerialTaken."""
+        Raises RegionNotYours, CameraNotFound, CameraRetired, CameraChangedMeanwhile or SerialTaken.
+        """
         _require_region(caller.scope, description)
         async with self._db.begin(caller.scope) as tx:
             current = await cameras.get_for_update(tx, camera_id)

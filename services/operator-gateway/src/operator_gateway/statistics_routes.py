@@ -58,8 +58,8 @@ class RevenueQuery(Request):
 async def camera_statistics(
     query: Annotated[CameraStatisticsQuery, Query()], context: AsOperator
 ) -> CameraStatistics:
-    """Numbers of cameras in total and by region: how many are registered, connected, and have AI
-    functions, and how many are online, offline or unknown."""
+    """Numbers of cameras, in total and by region: all that are registered, those connected to a
+    control centre, those with AI functions, and those online, offline or of unknown status."""
     request = query.message(cameras_pb2.GetStatisticsRequest)
     return CameraStatistics.of(await context.call(context.peers.cameras.GetStatistics, request))
 

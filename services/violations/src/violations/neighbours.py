@@ -52,7 +52,8 @@ def holds_others(violation: Violation | Neighbour) -> bool:
 def is_same_passage(
     violation: Violation, rule: str, other: Neighbour, *, guards: Guards, camera_window: timedelta
 ) -> bool:
-    """Whether a device recorded `other` for the same rule and in the same passage of the vehicle.
+    """Whether `other` is of the same passage of the vehicle: recorded by a device, for this `rule`,
+    near enough in place and time.
 
     Two records of one camera are of the same passage if they are at most `camera_window` apart; for
     different cameras, `guards.passage` limits time and distance.

@@ -104,7 +104,7 @@ def verdict_of(span: Span) -> str:
 
 
 def lasting(length_ns: int) -> str:
-    """A duration in nanoseconds as text: "3.7 s"; from a minute on two units: "4 min 12 s"."""
+    """A duration in nanoseconds as text: "3.7 s", or in two units, "4 min 12 s", from a minute."""
     seconds = length_ns / 1e9
     if seconds < 60:
         return f"{seconds:.1f} s"

@@ -50,9 +50,9 @@ class Place:
         return str(h3.latlng_to_cell(self.latitude, self.longitude, CELL_RESOLUTION))
 
     def cells_within(self, km: float) -> set[str]:
-        """Return the H3 cells at CELL_RESOLUTION that have a point at most `km` away: those of the
-        square around the place with sides of twice that length. The place must have coordinates;
-        within 5 degrees of a pole, cells are missing."""
+        """Return the H3 cells at CELL_RESOLUTION that overlap a square around the place, with sides
+        of twice `km`: all that have a point at most `km` away, and a few more. The place must have
+        coordinates; within 5 degrees of a pole, cells are missing."""
         north = km / _KM_A_DEGREE
         east = north / cos(radians(min(abs(self.latitude), 85.0)))
         corners = [(-north, -east), (-north, east), (north, east), (north, -east)]

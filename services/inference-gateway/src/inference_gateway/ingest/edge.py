@@ -1,10 +1,10 @@
 """Frames streamed by edge boxes (computers at cameras): processed in order per camera, answered in
 order of arrival.
 
-While a box has too many unanswered frames, no more are read from it; none of its frames is shed. If
-a frame must be sent again, later frames of its camera are refused until it has arrived. Otherwise
-their higher counters would be stored, and the repeated frame refused. The box sends that frame and
-all later ones of the camera again.
+While a box has too many unanswered frames, no more are read from it. If a frame must be sent again,
+later frames of its camera are refused until that frame was sent again and answered for good: if
+they were stored with their higher counters, it would be refused. The box sends that frame and all
+later ones of the camera again. Frames of more than CAMERAS_MAX cameras at once are refused.
 """
 
 import asyncio
