@@ -14,7 +14,8 @@ from tartip.cameras.v1 import cameras_pb2, cameras_pb2_grpc
 from camera_registry.consumers import HeartbeatListener
 from camera_registry.grpc_api import POLICY, CameraRegistryApi
 from camera_registry.settings import RegistrySettings
-from camera_registry.usecases import Register, Watch
+from camera_registry.usecases.register import Register
+from camera_registry.usecases.watch import Watch
 
 MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
 

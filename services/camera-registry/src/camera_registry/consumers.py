@@ -21,8 +21,8 @@ from tartip.cameras.v1 import events_pb2
 
 from camera_registry.hearing import Dated, Folded, Hearing, Look, dated
 from camera_registry.measures import heartbeats, heartbeats_deaf
-from camera_registry.model import CameraStatus
-from camera_registry.usecases import Watch
+from camera_registry.model.camera import CameraStatus
+from camera_registry.usecases.watch import Watch
 
 SUBJECT = "cameras.heartbeats.*"
 LOOK_SECONDS = 1.0

@@ -6,7 +6,7 @@ from chassis.clock import to_timestamp
 from chassis.event import Event
 from tartip.cameras.v1 import cameras_pb2, events_pb2
 
-from camera_registry.model import Camera
+from camera_registry.model.camera import Camera
 
 _Message = (
     events_pb2.CameraRegistered

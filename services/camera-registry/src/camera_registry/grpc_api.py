@@ -19,10 +19,20 @@ from tartip.cameras.v1 import cameras_pb2 as pb
 from tartip.cameras.v1 import cameras_pb2_grpc
 from tartip.common.v1 import common_pb2
 
-from camera_registry import model
-from camera_registry.model import AiFunction, CameraKind, CameraNotFound, CameraStatus
+from camera_registry.model.area import Circle, check_circle
+from camera_registry.model.camera import Camera, CameraNotFound, CameraStatus, check_reason
+from camera_registry.model.description import (
+    DEDUPE_SECONDS_DEFAULT,
+    TEXT_MAX,
+    AiFunction,
+    CameraKind,
+    Description,
+    Place,
+    Verification,
+    check_description,
+)
 from camera_registry.storage.cameras import Counts, Filters
-from camera_registry.usecases import Register
+from camera_registry.usecases.register import Register
 
 _SERVICE = "/tartip.cameras.v1.CameraRegistry/"
 _WRITERS = allow(roles=("camera_administrator",))
@@ -90,7 +100,7 @@ class CameraRegistryApi(cameras_pb2_grpc.CameraRegistryServicer):
         self, request: pb.RetireCameraRequest, context: ServicerContext
     ) -> pb.RetireCameraResponse:
         with checks() as check:
-            model.check_reason(check, request.reason)
+            check_reason(check, request.reason)
         camera = await self._register.retire(
             _known_id(request.camera_id), reason=request.reason, caller=current_caller()
         )
@@ -137,9 +147,7 @@ class CameraRegistryApi(cameras_pb2_grpc.CameraRegistryServicer):
         )
 
 
-def read_description(
-    check: Checks, given: pb.CameraDescription, kinds: CameraKinds
-) -> model.Description:
+def read_description(check: Checks, given: pb.CameraDescription, kinds: CameraKinds) -> Description:
     """Convert a camera's description. Every invalid field is added to `check`; use the result only
     if none was. `kinds` are those of the law in force."""
     at = "description."
@@ -147,7 +155,7 @@ def read_description(
     functions = [enum_of(AiFunction, pb.AiFunction, number) for number in given.functions]
     check.that(kind is not None, at + "kind", "one of the kinds of camera")
     check.that(None not in functions, at + "functions", "each one of the AI functions")
-    description = model.Description(
+    description = Description(
         name=given.name,
         place=_read_place(given.place),
         kind=kind or CameraKind.OVERVIEW,
@@ -165,10 +173,10 @@ def read_description(
         device_key=given.device_key,
         certificate_number=given.certificate_number,
         speed_tolerance_kmh=given.speed_tolerance_kmh,
-        dedupe_seconds=given.dedupe_seconds or model.DEDUPE_SECONDS_DEFAULT,
+        dedupe_seconds=given.dedupe_seconds or DEDUPE_SECONDS_DEFAULT,
         bases=_read_bases(check, at + "bases", given.bases),
     )
-    model.check_description(check, description, kinds)
+    check_description(check, description, kinds)
     return description
 
 
@@ -182,12 +190,12 @@ def _read_bases(check: Checks, at: str, given: Iterable[pb.FunctionBasis]) -> di
     return bases
 
 
-def _read_place(place: common_pb2.Place) -> model.Place:
-    return model.Place(place.latitude, place.longitude, place.region, place.address, place.kato)
+def _read_place(place: common_pb2.Place) -> Place:
+    return Place(place.latitude, place.longitude, place.region, place.address, place.kato)
 
 
-def _read_verification(check: Checks, at: str, paper: pb.Verification) -> model.Verification:
-    return model.Verification(
+def _read_verification(check: Checks, at: str, paper: pb.Verification) -> Verification:
+    return Verification(
         paper.number,
         read_moment(check, at + "valid_from", paper.valid_from),
         read_moment(check, at + "valid_until", paper.valid_until),
@@ -205,7 +213,7 @@ def read_filters(request: pb.ListCamerasRequest) -> Filters:
             ("status", request.status, pb.CameraStatus),
         )
         check_enums(check, given)
-        check_text(check, "serial_or_name", request.serial_or_name, longest=model.TEXT_MAX)
+        check_text(check, "serial_or_name", request.serial_or_name, longest=TEXT_MAX)
     return Filters(
         region=request.region,
         function=enum_of(AiFunction, pb.AiFunction, request.function),
@@ -217,13 +225,13 @@ def read_filters(request: pb.ListCamerasRequest) -> Filters:
     )
 
 
-def _read_circle(check: Checks, area: pb.Area) -> model.Circle:
-    circle = model.Circle(area.latitude, area.longitude, area.radius_metres)
-    model.check_circle(check, circle)
+def _read_circle(check: Checks, area: pb.Area) -> Circle:
+    circle = Circle(area.latitude, area.longitude, area.radius_metres)
+    check_circle(check, circle)
     return circle
 
 
-def to_proto(camera: model.Camera) -> pb.Camera:
+def to_proto(camera: Camera) -> pb.Camera:
     return pb.Camera(
         camera_id=str(camera.camera_id),
         description=_description_to_proto(camera.description),
@@ -236,7 +244,7 @@ def to_proto(camera: model.Camera) -> pb.Camera:
     )
 
 
-def _description_to_proto(given: model.Description) -> pb.CameraDescription:
+def _description_to_proto(given: Description) -> pb.CameraDescription:
     return pb.CameraDescription(
         name=given.name,
         place=common_pb2.Place(**asdict(given.place)),
@@ -260,7 +268,7 @@ def _description_to_proto(given: model.Description) -> pb.CameraDescription:
     )
 
 
-def _verification_to_proto(paper: model.Verification) -> pb.Verification:
+def _verification_to_proto(paper: Verification) -> pb.Verification:
     return pb.Verification(
         number=paper.number,
         valid_from=to_timestamp(paper.valid_from),

@@ -3,7 +3,7 @@
 from chassis.settings import Settings
 from pydantic import Field
 
-from camera_registry.model import SILENCE
+from camera_registry.model.camera import SILENCE
 
 
 class RegistrySettings(Settings):

@@ -18,7 +18,7 @@ import grpc
 import pytest
 from camera_registry import consumers
 from camera_registry.consumers import HeartbeatListener
-from camera_registry.usecases import Watch
+from camera_registry.usecases.watch import Watch
 from chassis.channels import Channels
 from chassis.clock import from_timestamp, new_id, to_timestamp
 from chassis.db import Database

@@ -10,11 +10,12 @@ from uuid import UUID
 import asyncpg
 import pytest
 import pytest_asyncio
-from camera_registry import usecases
 from camera_registry.grpc_api import read_description
-from camera_registry.model import SILENCE, Camera, CameraStatus
+from camera_registry.model.camera import SILENCE, Camera, CameraStatus
 from camera_registry.storage.cameras import Counts, Filters
-from camera_registry.usecases import Register, Watch
+from camera_registry.usecases import watch as watching
+from camera_registry.usecases.register import Register
+from camera_registry.usecases.watch import Watch
 from chassis.clock import new_id
 from chassis.db import Database
 from chassis.identity import Caller, Operator
@@ -213,8 +214,8 @@ async def test_a_watch_that_lost_its_lease_changes_no_status(place: Place, scrat
 async def test_a_register_of_many_chunks_is_judged_to_its_end(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(usecases, "CHUNK", 2)
-    monkeypatch.setattr(usecases, "BATCH", 2)
+    monkeypatch.setattr(watching, "CHUNK", 2)
+    monkeypatch.setattr(watching, "BATCH", 2)
     cameras = [await place.camera() for _ in range(5)]
     beats = {camera: ("KZ-75", place.now) for camera in cameras}
     await place.watch.hear(place.lease, beats, place.now)

@@ -9,7 +9,7 @@ import pytest
 from camera_registry import hearing
 from camera_registry.consumers import HeartbeatListener
 from camera_registry.hearing import AHEAD_MAX, Dated, Folded, Hearing, Look, dated
-from camera_registry.model import SILENCE, CameraStatus, verdict_on_silence
+from camera_registry.model.camera import SILENCE, CameraStatus, verdict_on_silence
 from chassis.clock import new_id, to_timestamp
 from tartip.cameras.v1 import events_pb2
 

@@ -4,17 +4,9 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from camera_registry.model import (
-    Camera,
-    CameraChangedMeanwhile,
-    CameraKind,
-    CameraRetired,
-    CameraStatus,
-    Circle,
-    Description,
-    Place,
-    check_description,
-)
+from camera_registry.model.area import Circle
+from camera_registry.model.camera import Camera, CameraChangedMeanwhile, CameraRetired, CameraStatus
+from camera_registry.model.description import CameraKind, Description, Place, check_description
 from chassis.clock import new_id
 from chassis.refusals import Checks
 from law.guards import load

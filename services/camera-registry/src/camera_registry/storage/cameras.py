@@ -24,18 +24,9 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 from statements.reads import Read
 
-from camera_registry.model import (
-    ALIVE,
-    EARTH_RADIUS_METRES,
-    AiFunction,
-    Camera,
-    CameraKind,
-    CameraNotFound,
-    CameraStatus,
-    Circle,
-    Description,
-    SerialTaken,
-)
+from camera_registry.model.area import EARTH_RADIUS_METRES, Circle
+from camera_registry.model.camera import ALIVE, Camera, CameraNotFound, CameraStatus, SerialTaken
+from camera_registry.model.description import AiFunction, CameraKind, Description
 from camera_registry.serials import folded
 from camera_registry.storage.tables import (
     camera_of,

@@ -8,7 +8,7 @@ from uuid import UUID
 from chassis.transaction import Tx
 from sqlalchemy import Select, bindparam, case, func, or_, select, update
 
-from camera_registry.model import ALIVE, Camera, CameraStatus
+from camera_registry.model.camera import ALIVE, Camera, CameraStatus
 from camera_registry.storage.tables import camera_of, cameras, moment
 
 # How far in the future a heartbeat may seem to lie because two copies' clocks differ.

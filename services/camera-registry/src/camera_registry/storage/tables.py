@@ -18,11 +18,10 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
-from camera_registry.model import (
+from camera_registry.model.camera import Camera, CameraStatus
+from camera_registry.model.description import (
     AiFunction,
-    Camera,
     CameraKind,
-    CameraStatus,
     Description,
     Place,
     Verification,

@@ -1,36 +1,26 @@
-"""Cameras: valid descriptions, and the life cycle of registration, change and retirement.
+"""What an administrator states about a camera, and which descriptions are valid."""
 
-Pure: no clock, no storage. Moments and ids are passed in.
-"""
-
-import math
 import re
-from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
-from uuid import UUID
 
 from chassis.fields import check_point, check_text
-from chassis.refusals import Checks, Kind, Refusal
+from chassis.refusals import Checks
 from law.guards import CameraKinds
 from law.identity_numbers import has_check_digit, is_bin
 from law.regions import REGIONS
 from law.regions.borders import is_on_earth, region_of
 from law.regions.kato import check_kato
 
-# The interval without a heartbeat after which a camera is no longer known to be alive.
-SILENCE = timedelta(minutes=3)
 DEDUPE_SECONDS_DEFAULT = 600
 DEDUPE_SECONDS_MAX = 24 * 3600
 TEXT_MAX = 200
 ADDRESS_MAX = 500
-REASON_MAX = 500
 BASIS_MAX = 500
 VERIFICATIONS_MAX = 100
 TOLERANCE_KMH_MAX = 20.0
 DEVICE_KEY_BYTES = 32
-RADIUS_METRES_MAX = 50_000.0
-EARTH_RADIUS_METRES = 6_371_008.8
 # As in "rtsp://user:password@host".
 _PASSWORD_IN_ADDRESS = re.compile(r"://[^/\s@]*:[^/\s@]*@")
 
@@ -55,60 +45,8 @@ class AiFunction(StrEnum):
     VEHICLE = "VEHICLE"
 
 
-class CameraStatus(StrEnum):
-    UNKNOWN = "UNKNOWN"
-    ONLINE = "ONLINE"
-    DEGRADED = "DEGRADED"
-    OFFLINE = "OFFLINE"
-    RETIRED = "RETIRED"
-
-
 # Searching for persons by their faces needs a legal basis of its own for each camera.
 NEEDS_BASIS = (AiFunction.FACE,)
-# Statuses that last only while heartbeats arrive.
-ALIVE = (CameraStatus.ONLINE, CameraStatus.DEGRADED)
-
-
-def verdict_on_silence(
-    hears_since: datetime | None, now: datetime, silence: timedelta
-) -> CameraStatus:
-    """Return the status of a camera that sent no heartbeat for `silence`.
-
-    The status is OFFLINE if the service has missed no heartbeats for that long, else UNKNOWN.
-    `hears_since` is the moment since which it missed none, None while it is missing them.
-    """
-    listened = hears_since is not None and now - hears_since >= silence
-    return CameraStatus.OFFLINE if listened else CameraStatus.UNKNOWN
-
-
-class CameraNotFound(Refusal):
-    kind = Kind.NOT_FOUND
-    code = "CAMERA_NOT_FOUND"
-
-
-class CameraNotRegisteredThen(Refusal):
-    kind = Kind.STATE
-    code = "CAMERA_NOT_REGISTERED_THEN"
-
-
-class CameraRetired(Refusal):
-    kind = Kind.STATE
-    code = "CAMERA_RETIRED"
-
-
-class CameraChangedMeanwhile(Refusal):
-    kind = Kind.CONFLICT
-    code = "CAMERA_CHANGED_MEANWHILE"
-
-
-class SerialTaken(Refusal):
-    kind = Kind.EXISTS
-    code = "SERIAL_TAKEN"
-
-
-class RegionNotYours(Refusal):
-    kind = Kind.FORBIDDEN
-    code = "NOT_ALLOWED"
 
 
 @dataclass(frozen=True)
@@ -148,72 +86,6 @@ class Description:
     dedupe_seconds: int
     # By function: the act and article, or the decision, that allows it.
     bases: dict[AiFunction, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Camera:
-    camera_id: UUID
-    description: Description
-    status: CameraStatus
-    status_as_of: datetime
-    version: int
-    registered_at: datetime
-    retired_at: datetime | None = None
-    # Free text of an administrator, about no person.
-    retired_why: str = ""
-
-    @classmethod
-    def register(cls, camera_id: UUID, description: Description, now: datetime) -> "Camera":
-        """Return a new camera in its first version, with the status UNKNOWN."""
-        return cls(camera_id, description, CameraStatus.UNKNOWN, now, 1, now)
-
-    def change(self, description: Description, *, from_version: int) -> "Camera":
-        """Return the next version; the camera itself if the description is the same. Raises
-        CameraRetired, or CameraChangedMeanwhile if the current version is not `from_version`."""
-        if self.retired_at is not None:
-            raise CameraRetired
-        if self.version != from_version:
-            raise CameraChangedMeanwhile(facts={"version": str(self.version)})
-        if description == self.description:
-            return self
-        return replace(self, description=description, version=self.version + 1)
-
-    def retire(self, now: datetime, *, why: str = "") -> "Camera":
-        """Return the next version, retired at `now`; the camera itself if it is already retired."""
-        if self.retired_at is not None:
-            return self
-        return replace(
-            self,
-            status=CameraStatus.RETIRED,
-            status_as_of=now,
-            retired_at=now,
-            retired_why=why,
-            version=self.version + 1,
-        )
-
-
-@dataclass(frozen=True)
-class Circle:
-    latitude: float
-    longitude: float
-    radius_metres: float
-
-    @property
-    def box(self) -> tuple[float, float, float, float]:
-        """The south, west, north and east bounds, in degrees, of a box around the circle.
-
-        The box spans all longitudes if the circle is close to a pole or crosses the 180th meridian.
-        """
-        height = math.degrees(self.radius_metres / EARTH_RADIUS_METRES)
-        south, north = self.latitude - height, self.latitude + height
-        narrowest = math.cos(math.radians(max(abs(south), abs(north))))
-        if abs(south) >= 90 or abs(north) >= 90 or narrowest < 1e-6:
-            return south, -180.0, north, 180.0
-        width = height / narrowest
-        west, east = self.longitude - width, self.longitude + width
-        if west < -180 or east > 180:
-            return south, -180.0, north, 180.0
-        return south, west, north, east
 
 
 def check_description(check: Checks, given: Description, kinds: CameraKinds) -> None:
@@ -257,21 +129,6 @@ def _check_region(check: Checks, at: str, place: Place, *, known: bool) -> None:
             f"the region that the place lies in: {region.code}",
             code="REGION_MISMATCH",
         )
-
-
-def check_circle(check: Checks, circle: Circle) -> None:
-    """Add every invalid field of the circle, the `area` of a list request, to `check`."""
-    check_point(check, "area.", latitude=circle.latitude, longitude=circle.longitude)
-    check.that(
-        0 < circle.radius_metres <= RADIUS_METRES_MAX,
-        "area.radius_metres",
-        f"above 0, at most {RADIUS_METRES_MAX:g}",
-    )
-
-
-def check_reason(check: Checks, reason: str) -> None:
-    """Add the field `reason` of a retirement to `check` if it is too long; it may be empty."""
-    check_text(check, "reason", reason, longest=REASON_MAX, required=False)
 
 
 def _check_texts(check: Checks, given: Description) -> None:

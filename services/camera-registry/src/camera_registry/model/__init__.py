@@ -1,0 +1,1 @@
+"""The rules of the camera register; pure: no clock, no storage."""

@@ -1,0 +1,1 @@
+"""The decisions about cameras: each method makes one decision in one transaction."""
