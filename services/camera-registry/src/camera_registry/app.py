@@ -15,6 +15,7 @@ from camera_registry.consumers import HeartbeatListener
 from camera_registry.grpc_api import POLICY, CameraRegistryApi
 from camera_registry.settings import RegistrySettings
 from camera_registry.usecases.register import Register
+from camera_registry.usecases.tally import Tally
 from camera_registry.usecases.watch import Watch
 
 MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
@@ -40,6 +41,7 @@ async def build(chassis: Chassis[RegistrySettings]) -> None:
     serve_audit_log(chassis)
     chassis.publish_from("CAMERAS")
     chassis.loop("heartbeats", listener.run)
+    chassis.loop("tally", Tally(chassis.db).run)
 
 
 SERVICE = Service(

@@ -12,8 +12,12 @@ from uuid import uuid4
 import asyncpg
 import pytest
 import pytest_asyncio
+from camera_registry.model.camera import SILENCE
+from camera_registry.usecases.register import Register
+from camera_registry.usecases.watch import Watch
 from chassis.channels import Channels
 from chassis.clock import new_id, to_timestamp
+from chassis.db import Database
 from google.protobuf.timestamp_pb2 import Timestamp
 from host.migrations import migrate
 from tartip.cameras.v1 import cameras_pb2 as pb
@@ -21,6 +25,9 @@ from tartip.cameras.v1 import cameras_pb2_grpc
 from tartip.common.v1 import common_pb2
 from tartip_testing.mesh import RunningTestMesh
 from tartip_testing.service import migrated, serving
+from vault.keyring import Keyring
+
+from .own_register import OwnRegister
 
 SERVICE = "camera-registry"
 SCHEMA = "camera_registry"
@@ -173,3 +180,17 @@ def empty_database(engines: RunningTestMesh) -> Iterator[Scratch]:
 def scratch(empty_database: Scratch) -> Scratch:
     empty_database.migrate()
     return empty_database
+
+
+@pytest_asyncio.fixture
+async def own(scratch: Any, describe: Any, tmp_path: Path) -> AsyncIterator[OwnRegister]:
+    db = Database(
+        scratch.runtime, service="test", keyring=Keyring(tmp_path), clock=lambda: datetime.now(UTC)
+    )
+    start = datetime.now(UTC)
+    register = Register(db, lambda: found.now, silence=SILENCE)
+    watch = Watch(db, silence=SILENCE)
+    async with watch.alone() as lease:
+        found = OwnRegister(db, register, watch, lease, start, start, describe)
+        yield found
+    await db.close()

@@ -305,7 +305,17 @@ async def test_statistics_count_by_region_without_retired_ones(
     gone = await register(describe(place=place(region="KZ-10")))
     await administrator.call("RetireCamera", pb.RetireCameraRequest(camera_id=gone.camera_id))
     answer = await administrator.call("GetStatistics", pb.GetStatisticsRequest(region="KZ-10"))
-    counts = pb.RegionStatistics(region="KZ-10", registered=2, connected=1, with_ai=1, unknown=2)
+    both, one = (pb.StatusCounts(registered=number, unknown=number) for number in (2, 1))
+    functions = (pb.AI_FUNCTION_PLATE, pb.AI_FUNCTION_VEHICLE)
+    counts = pb.RegionStatistics(
+        region="KZ-10",
+        registered=2,
+        connected=1,
+        with_ai=1,
+        unknown=2,
+        kinds=[pb.KindStatistics(kind=pb.CAMERA_KIND_SPEED_POINT, counts=both)],
+        functions=[pb.FunctionStatistics(function=each, counts=one) for each in functions],
+    )
     assert list(answer.regions) == [counts]
     assert answer.total.registered == 2
 

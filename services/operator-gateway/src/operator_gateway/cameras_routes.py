@@ -34,6 +34,9 @@ CameraKind = Literal[
     "overview", "face", "anpr", "speed_point", "speed_section", "red_light", "body", "drone"
 ]
 AiFunction = Literal["plate", "face", "crowd", "left_object", "zone", "vehicle"]
+SiteCategory = Literal[
+    "state_critical", "strategic", "hazardous_industry", "economy_strategic", "mass_gathering"
+]
 CameraStatus = Literal["unknown", "online", "degraded", "offline", "retired"]
 
 
@@ -65,6 +68,12 @@ class CameraDescription(Answer):
     speed_tolerance_kmh: float
     dedupe_seconds: int
     bases: list[FunctionBasis]
+    site: str
+    site_category: SiteCategory | None
+    operator_bin: str
+    height_metres: float
+    field_of_view_degrees: float
+    retention_days: int
 
 
 class Camera(Answer):
@@ -119,6 +128,12 @@ class CameraDescriptionRequest(Request):
     speed_tolerance_kmh: float = Field(0, ge=0, le=100)
     dedupe_seconds: int = Field(0, ge=0, le=86_400)
     bases: list[FunctionBasisRequest] = Field([], max_length=16)
+    site: str = Field("", max_length=200, description="The site that the camera watches.")
+    site_category: SiteCategory | None = None
+    operator_bin: str = Field("", max_length=12, description="Empty: the owner runs the camera.")
+    height_metres: float = Field(0, ge=0, le=500, description="Above the ground; 0: not known.")
+    field_of_view_degrees: float = Field(0, ge=0, le=360, description="0: not known.")
+    retention_days: int = Field(0, ge=0, le=3650, description="0: not known.")
 
 
 class RegisterCamera(Request):

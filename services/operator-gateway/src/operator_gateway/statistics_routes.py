@@ -6,10 +6,34 @@ from fastapi import APIRouter, Query
 from tartip.cameras.v1 import cameras_pb2
 from tartip.fines.v1 import fines_pb2
 
+from operator_gateway.cameras_routes import AiFunction, CameraKind, SiteCategory
 from operator_gateway.operator_context import AsOperator
 from operator_gateway.schemas import Answer, Day, Money, Region, Request
 
 router = APIRouter(prefix="/v1/statistics", tags=["statistics"])
+
+
+class StatusCounts(Answer):
+    registered: int
+    online: int
+    degraded: int
+    offline: int
+    unknown: int
+
+
+class KindStatistics(Answer):
+    kind: CameraKind | None
+    counts: StatusCounts | None
+
+
+class FunctionStatistics(Answer):
+    function: AiFunction | None
+    counts: StatusCounts | None
+
+
+class SiteCategoryStatistics(Answer):
+    site_category: SiteCategory | None
+    counts: StatusCounts | None
 
 
 class RegionStatistics(Answer):
@@ -20,6 +44,10 @@ class RegionStatistics(Answer):
     online: int
     offline: int
     unknown: int
+    degraded: int
+    kinds: list[KindStatistics]
+    functions: list[FunctionStatistics]
+    site_categories: list[SiteCategoryStatistics]
 
 
 class CameraStatistics(Answer):
@@ -59,7 +87,8 @@ async def camera_statistics(
     query: Annotated[CameraStatisticsQuery, Query()], context: AsOperator
 ) -> CameraStatistics:
     """Numbers of cameras, in total and by region: all that are registered, those connected to a
-    control centre, those with AI functions, and those online, offline or of unknown status."""
+    control centre, those with AI functions, and those of each status; also by kind, function and
+    site category. Exact at the moment of the answer; retired cameras are left out."""
     request = query.message(cameras_pb2.GetStatisticsRequest)
     return CameraStatistics.of(await context.call(context.peers.cameras.GetStatistics, request))
 

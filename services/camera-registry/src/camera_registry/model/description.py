@@ -21,6 +21,8 @@ BASIS_MAX = 500
 VERIFICATIONS_MAX = 100
 TOLERANCE_KMH_MAX = 20.0
 DEVICE_KEY_BYTES = 32
+HEIGHT_METRES_MAX = 500.0
+RETENTION_DAYS_MAX = 3650
 # As in "rtsp://user:password@host".
 _PASSWORD_IN_ADDRESS = re.compile(r"://[^/\s@]*:[^/\s@]*@")
 
@@ -43,6 +45,19 @@ class AiFunction(StrEnum):
     LEFT_OBJECT = "LEFT_OBJECT"
     ZONE = "ZONE"
     VEHICLE = "VEHICLE"
+
+
+class SiteCategory(StrEnum):
+    """Categories of sites vulnerable to terrorism (government resolution 234 of 12.04.2021).
+
+    Their wording is assumed.
+    """
+
+    STATE_CRITICAL = "STATE_CRITICAL"
+    STRATEGIC = "STRATEGIC"
+    HAZARDOUS_INDUSTRY = "HAZARDOUS_INDUSTRY"
+    ECONOMY_STRATEGIC = "ECONOMY_STRATEGIC"
+    MASS_GATHERING = "MASS_GATHERING"
 
 
 # Searching for persons by their faces needs a legal basis of its own for each camera.
@@ -86,6 +101,15 @@ class Description:
     dedupe_seconds: int
     # By function: the act and article, or the decision, that allows it.
     bases: dict[AiFunction, str] = field(default_factory=dict)
+    # The site that the camera watches; None if it is in no category.
+    site: str = ""
+    site_category: SiteCategory | None = None
+    # Who runs the camera; "" is its owner.
+    operator_bin: str = ""
+    # 0 stands for unknown.
+    height_metres: float = 0
+    field_of_view_degrees: float = 0
+    retention_days: int = 0
 
 
 def check_description(check: Checks, given: Description, kinds: CameraKinds) -> None:
@@ -95,14 +119,34 @@ def check_description(check: Checks, given: Description, kinds: CameraKinds) -> 
     _check_texts(check, given)
     check_place(check, at + "place.", given.place)
     check.that(0 <= given.azimuth_degrees < 360, at + "azimuth_degrees", "0 to below 360")
-    is_firm = has_check_digit(given.owner_bin) and is_bin(given.owner_bin)
-    check.that(is_firm, at + "owner_bin", "a BIN: 12 digits with their check digit")
+    _check_bin(check, at + "owner_bin", given.owner_bin)
+    if given.operator_bin:
+        _check_bin(check, at + "operator_bin", given.operator_bin)
     is_each_once = len(set(given.functions)) == len(given.functions)
     check.that(is_each_once, at + "functions", "each function once")
+    _check_view(check, given)
     _check_bases(check, given)
     _check_device(check, given)
     _check_papers(check, given, kinds)
     _check_verifications(check, given.verifications)
+
+
+def _check_bin(check: Checks, name: str, number: str) -> None:
+    is_firm = has_check_digit(number) and is_bin(number)
+    check.that(is_firm, name, "a BIN: 12 digits with their check digit")
+
+
+def _check_view(check: Checks, given: Description) -> None:
+    """What the camera watches, and from where."""
+    at = "description."
+    is_named = given.site_category is None or bool(given.site)
+    check.that(is_named, at + "site", "the site of this category")
+    is_height = 0 <= given.height_metres <= HEIGHT_METRES_MAX
+    check.that(is_height, at + "height_metres", f"0 to {HEIGHT_METRES_MAX:g}")
+    is_angle = 0 <= given.field_of_view_degrees <= 360
+    check.that(is_angle, at + "field_of_view_degrees", "0 to 360")
+    is_retention = 0 <= given.retention_days <= RETENTION_DAYS_MAX
+    check.that(is_retention, at + "retention_days", f"0 to {RETENTION_DAYS_MAX}")
 
 
 def check_place(check: Checks, at: str, place: Place) -> None:
@@ -135,7 +179,11 @@ def _check_texts(check: Checks, given: Description) -> None:
     at = "description."
     is_number = any(each.isalnum() for each in given.serial)
     check.that(is_number or not given.serial, at + "serial", "a letter or a digit at least")
-    for name, value in (("name", given.name), ("place.address", given.place.address)):
+    for name, value in (
+        ("name", given.name),
+        ("place.address", given.place.address),
+        ("site", given.site),
+    ):
         has_password = _PASSWORD_IN_ADDRESS.search(value) is not None
         check.that(not has_password, at + name, "no address that holds a password")
     for name, value in (("name", given.name), ("serial", given.serial)):
@@ -144,6 +192,7 @@ def _check_texts(check: Checks, given: Description) -> None:
         ("make", given.make),
         ("model", given.model),
         ("certificate_number", given.certificate_number),
+        ("site", given.site),
     ):
         check_text(check, at + name, value, longest=TEXT_MAX, required=False)
 

@@ -1,6 +1,6 @@
 """Adds, reads, changes, lists and counts cameras and their versions."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -8,13 +8,8 @@ from uuid import UUID
 from chassis.db import Database
 from chassis.transaction import Scope, Tx
 from sqlalchemy import (
-    BindParameter,
-    ColumnElement,
-    DateTime,
     Select,
-    and_,
     bindparam,
-    case,
     func,
     or_,
     select,
@@ -28,6 +23,7 @@ from camera_registry.model.area import EARTH_RADIUS_METRES, Circle
 from camera_registry.model.camera import ALIVE, Camera, CameraNotFound, CameraStatus, SerialTaken
 from camera_registry.model.description import AiFunction, CameraKind, Description
 from camera_registry.serials import folded
+from camera_registry.storage import life
 from camera_registry.storage.tables import (
     camera_of,
     camera_row,
@@ -36,6 +32,7 @@ from camera_registry.storage.tables import (
     description_row,
     versions,
 )
+from camera_registry.storage.tables import life as heard
 
 # The constraints that an added or changed camera may violate.
 _ID, _SERIAL = "cameras_pkey", "cameras_serials"
@@ -52,17 +49,6 @@ class Filters:
     circle: Circle | None = None
     with_retired: bool = False
     serial_or_name: str = ""
-
-
-@dataclass(frozen=True)
-class Counts:
-    region: str
-    registered: int = 0
-    connected: int = 0
-    with_ai: int = 0
-    online: int = 0
-    offline: int = 0
-    unknown: int = 0
 
 
 async def add(tx: Tx, camera: Camera) -> bool:
@@ -95,20 +81,30 @@ async def retired_with_serial(tx: Tx, description: Description) -> UUID | None:
     return found
 
 
-async def get(tx: Tx, camera_id: UUID, *, alive_since: datetime) -> Camera:
+@dataclass(frozen=True)
+class Known:
+    """When the watch must have looked for stored statuses to be known: since `looked_since`."""
+
+    looked_since: datetime
+    now: datetime
+
+    @property
+    def parameters(self) -> dict[str, datetime]:
+        """The parameters of `life.is_watched`."""
+        return {"looked_since": self.looked_since, "now": self.now + life.CLOCKS_APART}
+
+
+async def get(tx: Tx, camera_id: UUID, known: Known) -> Camera:
     """Return a camera. Raises CameraNotFound, also for a camera outside the caller's regions.
 
-    Its status is UNKNOWN if it is stored as ONLINE or DEGRADED but the last heartbeat was before
-    `alive_since`.
+    Its status is UNKNOWN if it is stored as ONLINE or DEGRADED but nobody watches.
     """
-    return _found(await tx.read(_BY_ID, camera_id=camera_id, alive_since=alive_since))
+    return _found(await tx.read(_BY_ID, camera_id=camera_id, **known.parameters))
 
 
-async def get_alone(
-    db: Database, scope: Scope, camera_id: UUID, *, alive_since: datetime
-) -> Camera:
+async def get_alone(db: Database, scope: Scope, camera_id: UUID, known: Known) -> Camera:
     """Return a camera as `get` does, in a single round trip."""
-    return _found(await db.read(scope, _BY_ID, camera_id=camera_id, alive_since=alive_since))
+    return _found(await db.read(scope, _BY_ID, camera_id=camera_id, **known.parameters))
 
 
 async def get_for_update(tx: Tx, camera_id: UUID) -> Camera:
@@ -143,37 +139,16 @@ async def described_at(tx: Tx, camera_id: UUID, moment: datetime) -> Description
 
 
 async def page(
-    tx: Tx, filters: Filters, *, after: UUID | None, size: int, alive_since: datetime
+    tx: Tx, filters: Filters, *, after: UUID | None, size: int, known: Known
 ) -> list[Camera]:
-    query = _select_known(alive_since).order_by(cameras.c.camera_id).limit(size)
+    """Return the first `size` cameras with an id after `after` that match the filters."""
+    is_watched = await life.watched(tx, known.parameters)
+    query = _WITH_LIFE.order_by(cameras.c.camera_id).limit(size)
     if after is not None:
         query = query.where(cameras.c.camera_id > after)
-    for condition in _conditions(filters, alive_since):
+    for condition in _conditions(filters, is_watched=is_watched):
         query = query.where(condition)
-    return [camera_of(row) for row in await tx.execute(query)]
-
-
-async def counts(tx: Tx, region: str, *, alive_since: datetime) -> list[Counts]:
-    """Count the cameras that are not retired, by region. `region` "" counts every region in the
-    transaction's scope. A camera not heard since `alive_since` does not count as online."""
-    status = _status_known(alive_since)
-    query = (
-        select(
-            cameras.c.region,
-            func.count().label("registered"),
-            func.count().filter(cameras.c.connected).label("connected"),
-            func.count().filter(func.cardinality(cameras.c.functions) > 0).label("with_ai"),
-            func.count().filter(status == CameraStatus.ONLINE).label("online"),
-            func.count().filter(status == CameraStatus.OFFLINE).label("offline"),
-            func.count().filter(status == CameraStatus.UNKNOWN).label("unknown"),
-        )
-        .where(cameras.c.retired_at.is_(None))
-        .group_by(cameras.c.region)
-        .order_by(cameras.c.region)
-    )
-    if region:
-        query = query.where(cameras.c.region == region)
-    return [Counts(**row._mapping) for row in await tx.execute(query)]
+    return [_known(row, is_watched=is_watched) for row in await tx.execute(query)]
 
 
 async def _one(tx: Tx, query: Select[Any]) -> Camera:
@@ -187,23 +162,24 @@ def _found(rows: list[Any]) -> Camera:
     """Raises CameraNotFound if there is no row."""
     if not rows:
         raise CameraNotFound
-    return camera_of(rows[0])
+    return _known(rows[0], is_watched=rows[0].is_watched)
 
 
-def _status_known(alive_since: datetime | BindParameter[datetime]) -> ColumnElement[str]:
-    """The stored status, but UNKNOWN for a camera stored as alive and last heard before
-    `alive_since`: a running listener would have set a new status by now."""
-    unheard = and_(cameras.c.status.in_(ALIVE), cameras.c.status_as_of < alive_since)
-    return case((unheard, CameraStatus.UNKNOWN.value), else_=cameras.c.status)
+def _known(row: Any, *, is_watched: bool) -> Camera:
+    """The camera with its stored status, as of its last heartbeat if it is alive; but UNKNOWN if it
+    is stored as alive and nobody watches."""
+    camera = camera_of(row)
+    if camera.status not in ALIVE:
+        return camera
+    status = camera.status if is_watched else CameraStatus.UNKNOWN
+    return replace(camera, status=status, status_as_of=row.heard_at or camera.status_as_of)
 
 
-def _select_known(alive_since: datetime | BindParameter[datetime]) -> Select[Any]:
-    others = [column for column in cameras.c if column is not cameras.c.status]
-    return select(*others, _status_known(alive_since).label("status"))
-
-
+_WITH_LIFE = select(cameras, heard.c.heard_at).outerjoin_from(
+    cameras, heard, heard.c.camera_id == cameras.c.camera_id
+)
 _BY_ID = Read(
-    _select_known(bindparam("alive_since", type_=DateTime(timezone=True))).where(
+    _WITH_LIFE.add_columns(life.is_watched().label("is_watched")).where(
         cameras.c.camera_id == bindparam("camera_id")
     )
 )
@@ -225,7 +201,7 @@ def _raise_if_serial_taken(error: IntegrityError) -> None:
         raise SerialTaken from error
 
 
-def _conditions(filters: Filters, alive_since: datetime) -> list[Any]:
+def _conditions(filters: Filters, *, is_watched: bool) -> list[Any]:
     conditions: list[Any] = []
     if filters.region:
         conditions.append(cameras.c.region == filters.region)
@@ -234,7 +210,7 @@ def _conditions(filters: Filters, alive_since: datetime) -> list[Any]:
     if filters.kind is not None:
         conditions.append(cameras.c.kind == filters.kind.value)
     if filters.status is not None:
-        conditions.append(_status_known(alive_since) == filters.status.value)
+        conditions.append(cameras.c.status.in_(_stored_as(filters.status, is_watched=is_watched)))
     if filters.circle is not None:
         conditions.extend(_inside(filters.circle))
     if called := filters.serial_or_name:
@@ -243,6 +219,14 @@ def _conditions(filters: Filters, alive_since: datetime) -> list[Any]:
     if not filters.with_retired and filters.status is not CameraStatus.RETIRED:
         conditions.append(cameras.c.retired_at.is_(None))
     return conditions
+
+
+def _stored_as(status: CameraStatus, *, is_watched: bool) -> list[str]:
+    """The stored statuses of the cameras that are answered with `status`."""
+    if is_watched or status not in (*ALIVE, CameraStatus.UNKNOWN):
+        return [status.value]
+    unknown = (CameraStatus.UNKNOWN, *ALIVE)
+    return [each.value for each in unknown] if status is CameraStatus.UNKNOWN else []
 
 
 def _inside(circle: Circle) -> list[Any]:

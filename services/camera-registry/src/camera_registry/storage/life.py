@@ -6,14 +6,44 @@ from typing import Any
 from uuid import UUID
 
 from chassis.transaction import Tx
-from sqlalchemy import Select, bindparam, case, func, or_, select, update
+from sqlalchemy import ColumnElement, Select, bindparam, case, exists, func, or_, select, update
+from sqlalchemy.dialects.postgresql import ARRAY, insert
+from statements.reads import Read
 
 from camera_registry.model.camera import ALIVE, Camera, CameraStatus
-from camera_registry.storage.tables import camera_of, cameras, moment
+from camera_registry.storage.tables import camera_of, cameras, heartbeat_watch, life, moment
 
 # How far in the future a heartbeat may seem to lie because two copies' clocks differ.
 CLOCKS_APART = timedelta(seconds=5)
 Beats = Mapping[UUID, tuple[str, datetime]]
+
+
+def is_watched() -> ColumnElement[bool]:
+    """The condition that the watch has looked since the parameter `looked_since`.
+
+    Otherwise a camera stored as online may have been silent for any time. A look after the
+    parameter `now` dates from before the clock was set back.
+    """
+    since, now = (bindparam(name, type_=moment) for name in ("looked_since", "now"))
+    looked_at = heartbeat_watch.c.looked_at
+    return exists(heartbeat_watch.c.is_single).where(looked_at.between(since, now))
+
+
+_IS_WATCHED = Read(select(is_watched().label("is_watched")))
+
+
+async def watched(tx: Tx, parameters: Mapping[str, datetime]) -> bool:
+    """Whether the condition `is_watched` holds with these parameters."""
+    rows = await tx.read(_IS_WATCHED, **parameters)
+    return bool(rows[0].is_watched)
+
+
+async def look(tx: Tx, now: datetime) -> None:
+    """Store that the watch looks at `now`."""
+    row = insert(heartbeat_watch).values(is_single=True, looked_at=now)
+    await tx.execute(
+        row.on_conflict_do_update(index_elements=["is_single"], set_={"looked_at": now})
+    )
 
 
 async def heard(tx: Tx, beats: Beats, *, now: datetime) -> list[Camera]:
@@ -22,22 +52,25 @@ async def heard(tx: Tx, beats: Beats, *, now: datetime) -> list[Camera]:
     `beats` maps a camera's id to the region and time of its heartbeat. Heartbeats of unknown or
     retired cameras, and those from a region that is not the camera's, are ignored.
     """
-    locked = await tx.execute(_locked(list(beats)))
-    known = [row for row in locked if beats[row.camera_id][0] == row.region]
+    known = [
+        row
+        for row in await tx.read(_REGISTERED, ids=list(beats))
+        if beats[row.camera_id][0] == row.region
+    ]
     if not known:
         return []
-    latest = [{"beat_id": row.camera_id, "beat_at": beats[row.camera_id][1]} for row in known]
-    await tx.execute(_last_seen(now), latest)
+    ids = sorted(row.camera_id for row in known)
+    await tx.execute(_HEARD, {"ids": ids, "moments": [beats[each][1] for each in ids], "now": now})
     woken = [row.camera_id for row in known if row.status not in ALIVE]
-    return await _set_status(tx, woken, CameraStatus.ONLINE, as_of=cameras.c.last_seen)
+    return await _wake(tx, {each: beats[each][1] for each in woken})
 
 
 async def chunk_end(tx: Tx, *, after: UUID | None, size: int) -> UUID | None:
-    """Return the last id of the next chunk of `size` cameras, ordered by id and starting after
-    `after` (None: from the first). Returns None if fewer than `size` cameras are left."""
-    query = select(cameras.c.camera_id).order_by(cameras.c.camera_id).offset(size - 1).limit(1)
+    """Return the last id of the next chunk of `size` cameras that were ever heard, ordered by id
+    and starting after `after` (None: from the first). Returns None if fewer are left."""
+    query = select(life.c.camera_id).order_by(life.c.camera_id).offset(size - 1).limit(1)
     if after is not None:
-        query = query.where(cameras.c.camera_id > after)
+        query = query.where(life.c.camera_id > after)
     found: UUID | None = await tx.scalar(query)
     return found
 
@@ -58,57 +91,80 @@ async def fall_silent(
     """
     silent = _silent(before, now).where(cameras.c.status != status.value)
     if after is not None:
-        silent = silent.where(cameras.c.camera_id > after)
+        silent = silent.where(life.c.camera_id > after)
     if until is not None:
-        silent = silent.where(cameras.c.camera_id <= until)
-    ids = [row.camera_id for row in await tx.execute(silent)]
-    last_known = func.least(cameras.c.status_as_of, now)
-    as_of: Any = last_known if status is CameraStatus.UNKNOWN else now
-    return await _set_status(tx, ids, status, as_of=as_of)
+        silent = silent.where(life.c.camera_id <= until)
+    known_until = {
+        row.camera_id: row.heard_at if row.status in ALIVE else row.status_as_of
+        for row in await tx.execute(silent)
+    }
+    if status is not CameraStatus.UNKNOWN:
+        return await _set_status(tx, dict.fromkeys(known_until, now), status)
+    return await _set_status(tx, {one: min(at, now) for one, at in known_until.items()}, status)
 
 
-async def _set_status(tx: Tx, ids: list[UUID], status: CameraStatus, *, as_of: Any) -> list[Camera]:
-    if not ids:
+async def _wake(tx: Tx, woken: Mapping[UUID, datetime]) -> list[Camera]:
+    """Set ONLINE the cameras that are still neither retired nor online, as of their heartbeats."""
+    if not woken:
         return []
-    changed = await tx.execute(
-        update(cameras)
-        .where(cameras.c.camera_id.in_(ids))
-        .values(status=status.value, status_as_of=as_of)
-        .returning(cameras)
+    locked = select(cameras.c.camera_id).where(
+        cameras.c.camera_id.in_(sorted(woken)), cameras.c.status.not_in((*ALIVE, _RETIRED))
     )
-    return [camera_of(row) for row in changed]
+    rows = await tx.execute(locked.order_by(cameras.c.camera_id).with_for_update())
+    asleep = {row.camera_id: woken[row.camera_id] for row in rows}
+    return await _set_status(tx, asleep, CameraStatus.ONLINE)
 
 
-def _locked(ids: list[UUID]) -> Select[Any]:
-    """Lock the cameras in the order of their ids, so that transactions cannot deadlock."""
-    return (
-        select(cameras.c.camera_id, cameras.c.region, cameras.c.status)
-        .where(cameras.c.camera_id.in_(sorted(ids)), cameras.c.retired_at.is_(None))
-        .order_by(cameras.c.camera_id)
-        .with_for_update()
-    )
+async def _set_status(tx: Tx, as_of: Mapping[UUID, datetime], status: CameraStatus) -> list[Camera]:
+    """Set the status of cameras whose rows are locked, each as of its own moment."""
+    if not as_of:
+        return []
+    values = {"ids": list(as_of), "moments": list(as_of.values()), "new_status": status.value}
+    return [camera_of(row) for row in await tx.execute(_SET_STATUS, values)]
 
 
 def _silent(before: datetime, now: datetime) -> Select[Any]:
     # A last heartbeat in the future dates from before the clock was set back.
-    unheard = or_(cameras.c.last_seen < before, cameras.c.last_seen > now + CLOCKS_APART)
+    unheard = or_(life.c.heard_at < before, life.c.heard_at > now + CLOCKS_APART)
     return (
-        select(cameras.c.camera_id)
+        select(cameras.c.camera_id, cameras.c.status, cameras.c.status_as_of, life.c.heard_at)
+        .join_from(life, cameras, cameras.c.camera_id == life.c.camera_id)
         .where(cameras.c.retired_at.is_(None), unheard)
-        .order_by(cameras.c.camera_id)
-        .with_for_update(skip_locked=True)
+        .order_by(life.c.camera_id)
+        .with_for_update(skip_locked=True, of=cameras)
     )
 
 
-def _last_seen(now: datetime) -> Any:
-    beat_at = bindparam("beat_at", type_=moment)
+_RETIRED = CameraStatus.RETIRED.value
+_ids = bindparam("ids", type_=ARRAY(cameras.c.camera_id.type))
+_moments = bindparam("moments", type_=ARRAY(moment))
+_given = (
+    func.unnest(_ids, _moments).table_valued("camera_id", "moment", name="given").render_derived()
+)
+_REGISTERED = Read(
+    select(cameras.c.camera_id, cameras.c.region, cameras.c.status).where(
+        cameras.c.camera_id == func.any(_ids), cameras.c.retired_at.is_(None)
+    )
+)
+
+
+def _heard() -> Any:
+    """Store heartbeats; the latest counts, but none that dates from before the clock was set back,
+    which lies after `now`."""
+    rows = insert(life).from_select(
+        ["camera_id", "heard_at"], select(_given.c.camera_id, _given.c.moment)
+    )
     latest = case(
-        # Left from before the clock was set back: it must not win.
-        (cameras.c.last_seen > now, beat_at),
-        else_=func.greatest(cameras.c.last_seen, beat_at),
+        (life.c.heard_at > bindparam("now", type_=moment), rows.excluded.heard_at),
+        else_=func.greatest(life.c.heard_at, rows.excluded.heard_at),
     )
-    return (
-        update(cameras)
-        .where(cameras.c.camera_id == bindparam("beat_id"))
-        .values(last_seen=latest, status_as_of=latest)
-    )
+    return rows.on_conflict_do_update(index_elements=["camera_id"], set_={"heard_at": latest})
+
+
+_HEARD = _heard()
+_SET_STATUS = (
+    update(cameras)
+    .where(cameras.c.camera_id == _given.c.camera_id)
+    .values(status=bindparam("new_status"), status_as_of=_given.c.moment)
+    .returning(cameras)
+)

@@ -24,6 +24,7 @@ from camera_registry.model.description import (
     CameraKind,
     Description,
     Place,
+    SiteCategory,
     Verification,
 )
 from camera_registry.serials import folded
@@ -53,6 +54,12 @@ def _description_columns() -> list[Column[Any]]:
         Column("speed_tolerance_kmh", Double),
         Column("dedupe_seconds", Integer),
         Column("bases", JSONB),
+        Column("site", Text),
+        Column("site_category", Text),
+        Column("operator_bin", Text),
+        Column("height_metres", Double),
+        Column("field_of_view_degrees", Double),
+        Column("retention_days", Integer),
     ]
 
 
@@ -66,7 +73,6 @@ cameras = Table(
     Column("serial_folded", Text),
     Column("status", Text),
     Column("status_as_of", moment),
-    Column("last_seen", moment),
     Column("version", BigInteger),
     Column("registered_at", moment),
     Column("retired_at", moment),
@@ -79,6 +85,38 @@ versions = Table(
     Column("version", BigInteger, primary_key=True),
     Column("held_from", moment),
     *_description_columns(),
+)
+
+
+life = Table(
+    "camera_life",
+    MetaData(),
+    Column("camera_id", Uuid, primary_key=True),
+    Column("heard_at", moment),
+)
+# A single row: the moment of the last look, by which heartbeats are stored and silence is judged.
+heartbeat_watch = Table(
+    "heartbeat_watch",
+    MetaData(),
+    Column("is_single", Boolean, primary_key=True),
+    Column("looked_at", moment),
+)
+
+
+def _count_columns() -> list[Column[Any]]:
+    return [
+        Column("region", Text),
+        Column("property", Text),
+        Column("value", Text),
+        Column("status", Text),
+        Column("count", BigInteger),
+    ]
+
+
+counts = Table("camera_counts", MetaData(), *_count_columns())
+# What has changed since and is not yet part of `counts`; the database adds the rows itself.
+count_changes = Table(
+    "camera_count_changes", MetaData(), Column("position", BigInteger), *_count_columns()
 )
 
 
@@ -119,10 +157,17 @@ def description_row(given: Description) -> dict[str, Any]:
         "speed_tolerance_kmh": given.speed_tolerance_kmh,
         "dedupe_seconds": given.dedupe_seconds,
         "bases": {function.value: basis for function, basis in given.bases.items()},
+        "site": given.site,
+        "site_category": given.site_category.value if given.site_category else "",
+        "operator_bin": given.operator_bin,
+        "height_metres": given.height_metres,
+        "field_of_view_degrees": given.field_of_view_degrees,
+        "retention_days": given.retention_days,
     }
 
 
 def camera_of(row: Any) -> Camera:
+    """Convert a row of `cameras` to the camera with its stored status."""
     return Camera(
         row.camera_id,
         description_of(row),
@@ -153,6 +198,12 @@ def description_of(row: Any) -> Description:
         speed_tolerance_kmh=row.speed_tolerance_kmh,
         dedupe_seconds=row.dedupe_seconds,
         bases={AiFunction(name): basis for name, basis in row.bases.items()},
+        site=row.site,
+        site_category=SiteCategory(row.site_category) if row.site_category else None,
+        operator_bin=row.operator_bin,
+        height_metres=row.height_metres,
+        field_of_view_degrees=row.field_of_view_degrees,
+        retention_days=row.retention_days,
     )
 
 

@@ -17,10 +17,9 @@ from camera_registry.events import (
 )
 from camera_registry.model.camera import Camera, CameraNotRegisteredThen, RegionNotYours
 from camera_registry.model.description import Description
-from camera_registry.storage import cameras
-from camera_registry.storage.cameras import Counts, Filters
-
-SWEEPS_PER_SILENCE = 12
+from camera_registry.storage import cameras, life
+from camera_registry.storage.cameras import Filters, Known
+from camera_registry.storage.counts import RegionCounts, read_counts
 
 
 class Register:
@@ -33,8 +32,9 @@ class Register:
     def __init__(self, db: Database, clock: Clock, *, silence: timedelta) -> None:
         self._db = db
         self._clock = clock
-        # Within this time a running watch notices a silence.
-        self._doubt = silence * (1 + 2 / SWEEPS_PER_SILENCE)
+        # What was known at a look of the watch is known for this time: a camera that was silent for
+        # up to an interval then is UNKNOWN at most one and a half intervals after its heartbeat.
+        self._known_for = silence / 2
 
     async def register(
         self, camera_id: UUID, description: Description, *, content: bytes, caller: Caller
@@ -47,7 +47,7 @@ class Register:
         _require_region(caller.scope, description)
         async with self._db.begin(caller.scope) as tx:
             if not await tx.once(caller.key, camera_id, content):
-                return await cameras.get(tx, camera_id, alive_since=self._alive_since())
+                return await cameras.get(tx, camera_id, self._known())
             camera = Camera.register(camera_id, description, await tx.now())
             if not await cameras.add(tx, camera):
                 raise IdReused
@@ -101,13 +101,10 @@ class Register:
     ) -> Camera:
         """Return a camera, described as it is now or was at `as_of`. Raises CameraNotFound or
         CameraNotRegisteredThen."""
-        alive_since = self._alive_since()
         if as_of is None:
-            return await cameras.get_alone(
-                self._db, caller.scope, camera_id, alive_since=alive_since
-            )
+            return await cameras.get_alone(self._db, caller.scope, camera_id, self._known())
         async with self._db.begin(caller.scope) as tx:
-            camera = await cameras.get(tx, camera_id, alive_since=alive_since)
+            camera = await cameras.get(tx, camera_id, self._known())
             described = await cameras.described_at(tx, camera_id, as_of)
         if described is None:
             raise CameraNotRegisteredThen
@@ -121,18 +118,18 @@ class Register:
         Only cameras with an id after `after` are returned; None starts at the first camera.
         """
         async with self._db.begin(caller.scope) as tx:
-            return await cameras.page(
-                tx, filters, after=after, size=size, alive_since=self._alive_since()
-            )
+            return await cameras.page(tx, filters, after=after, size=size, known=self._known())
 
-    async def statistics(self, region: str, *, caller: Caller) -> list[Counts]:
+    async def statistics(self, region: str, *, caller: Caller) -> list[RegionCounts]:
         """Counts of cameras not retired, by region; "" selects every region the caller may see."""
+        known = self._known()
         async with self._db.begin(caller.scope) as tx:
-            return await cameras.counts(tx, region, alive_since=self._alive_since())
+            is_watched = await life.watched(tx, known.parameters)
+            return await read_counts(tx, region, is_watched=is_watched)
 
-    def _alive_since(self) -> datetime:
-        """The oldest last heartbeat with which a camera stored as alive still counts as alive."""
-        return self._clock() - self._doubt
+    def _known(self) -> Known:
+        now = self._clock()
+        return Known(now - self._known_for, now)
 
 
 def _require_region(scope: Scope, description: Description) -> None:

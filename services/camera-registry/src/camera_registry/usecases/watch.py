@@ -50,6 +50,7 @@ class Watch:
                 batch = dict(fresh[start : start + BATCH])
                 for camera in await life.heard(tx, batch, now=now):
                     tx.emit(camera_status_changed(camera))
+                await life.look(tx, now)
 
     def verdict(self, hears_since: datetime | None, now: datetime) -> CameraStatus:
         """Return the status of a camera without recent heartbeats: OFFLINE if none can have been
@@ -76,4 +77,6 @@ class Watch:
             )
             for camera in silent:
                 tx.emit(camera_status_changed(camera))
+            if until is None:
+                await life.look(tx, now)
         return until

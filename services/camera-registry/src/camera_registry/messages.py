@@ -1,0 +1,226 @@
+"""Conversion between the messages of the contract and the model."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import asdict
+
+from chassis.clock import to_timestamp
+from chassis.fields import check_enums, check_text, enum_of, read_moment
+from chassis.refusals import Checks, checks
+from law.guards import CameraKinds
+from law.regions import REGIONS
+from tartip.cameras.v1 import cameras_pb2 as pb
+from tartip.common.v1 import common_pb2
+
+from camera_registry.model.area import Circle, check_circle
+from camera_registry.model.camera import Camera, CameraStatus
+from camera_registry.model.description import (
+    DEDUPE_SECONDS_DEFAULT,
+    TEXT_MAX,
+    AiFunction,
+    CameraKind,
+    Description,
+    Place,
+    SiteCategory,
+    Verification,
+    check_description,
+)
+from camera_registry.storage.cameras import Filters
+from camera_registry.storage.counts import RegionCounts
+
+
+def read_description(check: Checks, given: pb.CameraDescription, kinds: CameraKinds) -> Description:
+    """Convert a camera's description. Every invalid field is added to `check`; use the result only
+    if none was. `kinds` are those of the law in force."""
+    at = "description."
+    kind = enum_of(CameraKind, pb.CameraKind, given.kind)
+    functions = [enum_of(AiFunction, pb.AiFunction, number) for number in given.functions]
+    check.that(kind is not None, at + "kind", "one of the kinds of camera")
+    check_enums(check, ((at + "site_category", given.site_category, pb.SiteCategory),))
+    check.that(None not in functions, at + "functions", "each one of the AI functions")
+    description = Description(
+        name=given.name,
+        place=_read_place(given.place),
+        kind=kind or CameraKind.OVERVIEW,
+        serial=given.serial,
+        make=given.make,
+        model=given.model,
+        azimuth_degrees=given.azimuth_degrees,
+        owner_bin=given.owner_bin,
+        connected=given.connected,
+        functions=tuple(function for function in functions if function is not None),
+        verifications=tuple(
+            _read_verification(check, f"{at}verifications[{index}].", paper)
+            for index, paper in enumerate(given.verifications)
+        ),
+        device_key=given.device_key,
+        certificate_number=given.certificate_number,
+        speed_tolerance_kmh=given.speed_tolerance_kmh,
+        dedupe_seconds=given.dedupe_seconds or DEDUPE_SECONDS_DEFAULT,
+        bases=_read_bases(check, at + "bases", given.bases),
+        site=given.site,
+        site_category=enum_of(SiteCategory, pb.SiteCategory, given.site_category),
+        operator_bin=given.operator_bin,
+        height_metres=given.height_metres,
+        field_of_view_degrees=given.field_of_view_degrees,
+        retention_days=given.retention_days,
+    )
+    check_description(check, description, kinds)
+    return description
+
+
+def _read_bases(check: Checks, at: str, given: Iterable[pb.FunctionBasis]) -> dict[AiFunction, str]:
+    bases: dict[AiFunction, str] = {}
+    for each in given:
+        function = enum_of(AiFunction, pb.AiFunction, each.function)
+        is_new = function is not None and function not in bases
+        check.that(is_new, at, "one of the AI functions, each once")
+        bases[function or AiFunction.PLATE] = each.basis
+    return bases
+
+
+def _read_place(place: common_pb2.Place) -> Place:
+    return Place(place.latitude, place.longitude, place.region, place.address, place.kato)
+
+
+def _read_verification(check: Checks, at: str, paper: pb.Verification) -> Verification:
+    return Verification(
+        paper.number,
+        read_moment(check, at + "valid_from", paper.valid_from),
+        read_moment(check, at + "valid_until", paper.valid_until),
+    )
+
+
+def read_filters(request: pb.ListCamerasRequest) -> Filters:
+    """Return the filters of a list. Raises BadRequest with every invalid filter."""
+    with checks() as check:
+        check_region(check, request.region)
+        circle = _read_circle(check, request.area) if request.HasField("area") else None
+        given = (
+            ("function", request.function, pb.AiFunction),
+            ("kind", request.kind, pb.CameraKind),
+            ("status", request.status, pb.CameraStatus),
+        )
+        check_enums(check, given)
+        check_text(check, "serial_or_name", request.serial_or_name, longest=TEXT_MAX)
+    return Filters(
+        region=request.region,
+        function=enum_of(AiFunction, pb.AiFunction, request.function),
+        kind=enum_of(CameraKind, pb.CameraKind, request.kind),
+        status=enum_of(CameraStatus, pb.CameraStatus, request.status),
+        circle=circle,
+        with_retired=request.with_retired,
+        serial_or_name=request.serial_or_name,
+    )
+
+
+def _read_circle(check: Checks, area: pb.Area) -> Circle:
+    circle = Circle(area.latitude, area.longitude, area.radius_metres)
+    check_circle(check, circle)
+    return circle
+
+
+def to_proto(camera: Camera) -> pb.Camera:
+    return pb.Camera(
+        camera_id=str(camera.camera_id),
+        description=_description_to_proto(camera.description),
+        status=pb.CameraStatus.Value(f"CAMERA_STATUS_{camera.status}"),
+        status_as_of=to_timestamp(camera.status_as_of),
+        version=camera.version,
+        registered_at=to_timestamp(camera.registered_at),
+        retired_at=to_timestamp(camera.retired_at),
+        retired_reason=camera.retired_why,
+    )
+
+
+def _description_to_proto(given: Description) -> pb.CameraDescription:
+    return pb.CameraDescription(
+        name=given.name,
+        place=common_pb2.Place(**asdict(given.place)),
+        kind=pb.CameraKind.Value(f"CAMERA_KIND_{given.kind}"),
+        serial=given.serial,
+        make=given.make,
+        model=given.model,
+        azimuth_degrees=given.azimuth_degrees,
+        owner_bin=given.owner_bin,
+        connected=given.connected,
+        functions=[pb.AiFunction.Value(f"AI_FUNCTION_{name}") for name in given.functions],
+        verifications=map(_verification_to_proto, given.verifications),
+        device_key=given.device_key,
+        certificate_number=given.certificate_number,
+        speed_tolerance_kmh=given.speed_tolerance_kmh,
+        dedupe_seconds=given.dedupe_seconds,
+        bases=[
+            pb.FunctionBasis(function=pb.AiFunction.Value(f"AI_FUNCTION_{name}"), basis=basis)
+            for name, basis in given.bases.items()
+        ],
+        site=given.site,
+        site_category=_category_to_proto(given.site_category),
+        operator_bin=given.operator_bin,
+        height_metres=given.height_metres,
+        field_of_view_degrees=given.field_of_view_degrees,
+        retention_days=given.retention_days,
+    )
+
+
+def _category_to_proto(category: SiteCategory | None) -> pb.SiteCategory.ValueType:
+    if category is None:
+        return pb.SITE_CATEGORY_UNSPECIFIED
+    return pb.SiteCategory.Value(f"SITE_CATEGORY_{category}")
+
+
+def _verification_to_proto(paper: Verification) -> pb.Verification:
+    return pb.Verification(
+        number=paper.number,
+        valid_from=to_timestamp(paper.valid_from),
+        valid_until=to_timestamp(paper.valid_until),
+    )
+
+
+def statistics_to_proto(counts: RegionCounts) -> pb.RegionStatistics:
+    """Convert the counts of a region; those of all regions have the region ""."""
+    registered = counts.of("registered")
+    return pb.RegionStatistics(
+        region=counts.region,
+        registered=registered.total(),
+        connected=counts.of("connected").total(),
+        with_ai=counts.of("with_ai").total(),
+        online=registered[CameraStatus.ONLINE],
+        degraded=registered[CameraStatus.DEGRADED],
+        offline=registered[CameraStatus.OFFLINE],
+        unknown=registered[CameraStatus.UNKNOWN],
+        kinds=[
+            pb.KindStatistics(
+                kind=pb.CameraKind.Value(f"CAMERA_KIND_{kind}"), counts=_numbers_to_proto(numbers)
+            )
+            for kind, numbers in counts.values("kind")
+        ],
+        functions=[
+            pb.FunctionStatistics(
+                function=pb.AiFunction.Value(f"AI_FUNCTION_{name}"),
+                counts=_numbers_to_proto(numbers),
+            )
+            for name, numbers in counts.values("function")
+        ],
+        site_categories=[
+            pb.SiteCategoryStatistics(
+                site_category=pb.SiteCategory.Value(f"SITE_CATEGORY_{category}"),
+                counts=_numbers_to_proto(numbers),
+            )
+            for category, numbers in counts.values("site_category")
+        ],
+    )
+
+
+def _numbers_to_proto(numbers: Counter[CameraStatus]) -> pb.StatusCounts:
+    return pb.StatusCounts(
+        registered=numbers.total(),
+        online=numbers[CameraStatus.ONLINE],
+        degraded=numbers[CameraStatus.DEGRADED],
+        offline=numbers[CameraStatus.OFFLINE],
+        unknown=numbers[CameraStatus.UNKNOWN],
+    )
+
+
+def check_region(check: Checks, region: str) -> None:
+    check.that(region in ("", *REGIONS), "region", "an ISO 3166-2 code, or nothing")
