@@ -1,10 +1,10 @@
 """Runs mypy once over every Python file of the project.
 
 mypy derives module names from folders, but a folder with a hyphen is no valid name, and all folders
-of tests have the same name. Each file is therefore passed with an explicit name. Under `src` it is
-the name by which the file is imported. Elsewhere it is the path from the root, or from
-`infra/triton` for programs there, with underscores for hyphens, such as
-`services.camera_registry.tests.conftest`.
+of tests have the same name. Each file is therefore passed with an explicit name. Under `src` this
+name is the one by which the file is imported. Elsewhere it is made from the path, with underscores
+for hyphens, such as `services.camera_registry.tests.conftest`. The path starts at the root or, for
+programs of `infra/triton` and of `training` in it, at that folder.
 """
 
 import sys

@@ -4,8 +4,8 @@
         --cert service.pem --key service.key --ca ca.pem
 
 Of several plates in a picture, the one that the pipeline ranks first is compared with the truth.
-Texts are compared without spaces and dashes. O counts as 0 and I as 1; the number of texts that are
-right without this is printed as well. Other pictures can be read instead of the photographs:
+Texts are compared without spaces and dashes, with O as 0 and I as 1. The number of texts that match
+without replacing O and I is printed as well. Other pictures can be read instead of the photographs:
 
 - `--scenes 60`: 60 rendered one-line Kazakh plates, in fonts that no model was trained on, with
   seeds from `--first` on; `--rows 60`: the same with plates of two rows;

@@ -1,13 +1,13 @@
-"""Records the requests to Triton that detection in pictures makes, with their order, in a file.
+"""Runs detection on pictures and records the requests that it sends to Triton, and their order.
 
 `tartip bench` replays them without the inference gateway. Run with the project's Python:
 
     python infra/triton/requests_of.py --address … --certificate … --key … --authority … \
         --out FILE.npz PICTURE…
 
-FILE.npz holds the input tensors by number, and under "plan" a JSON list with, for each picture, the
-list of its requests: {"model", "tensor": number, "after": [indices of requests in this list that
-were answered before it was sent]}.
+FILE.npz holds the input tensors by number and, under "plan", a JSON list. This list has for each
+picture the list of its requests: {"model", "tensor": number, "after": [the picture's requests that
+were answered before this one was sent, by index]}.
 """
 
 import argparse
@@ -28,8 +28,8 @@ from vision.pictures import open_picture
 class Listening:
     """Forwards requests to the models and records each request.
 
-    A record has the input tensor, and the indices of the same picture's requests that had been
-    answered when it was sent.
+    A record has the model, the number of the input tensor, and the indices of the same picture's
+    requests that had been answered before this request was sent.
     """
 
     models: TritonModels

@@ -65,8 +65,8 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class Hardship:
-    """A degradation of a face's picture: its width in pixels, blur in pixels (0: none) and JPEG
-    quality (0: no compression)."""
+    """A degradation of a face's picture: the width that the face is scaled to and the blur, both in
+    pixels (blur 0: none), and the JPEG quality (0: no compression)."""
 
     width: int
     blur: float = 0.0

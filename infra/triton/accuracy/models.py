@@ -1,7 +1,7 @@
-"""Runs the served models without Triton, in a process of Triton's own Python, with equal outputs.
+"""Runs the served models without Triton, in a process of Triton's own Python.
 
-`ModelsAlone` can take the place of the gateway's Triton client, so that plates and faces are
-measured with the gateway's own detection code.
+The outputs equal Triton's. `ModelsAlone` can take the place of the gateway's Triton client, so that
+plates and faces are measured with the gateway's own detection code.
 """
 
 import asyncio

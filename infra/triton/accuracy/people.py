@@ -63,8 +63,9 @@ class Marked:
 
 @dataclass(slots=True)
 class Tall:
-    """Results for people taller than `TALL_PIXELS`: the shares of all and of the visible ones that
-    were found, and the share of detected tall boxes that are right."""
+    """Results for people taller than `TALL_PIXELS`: the share of them that was detected, the same
+    share among those at least a quarter visible (`VISIBLE`), and the share of detected boxes of
+    such height that match an annotated person."""
 
     found: Share = field(default_factory=Share)
     visible_found: Share = field(default_factory=Share)

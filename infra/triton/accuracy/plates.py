@@ -1,5 +1,6 @@
-"""Measures the reading of plates: how many readings are exact, called legible, or of no real plate.
+"""Measures plate reading: the shares of pictures whose plate is read exactly or called legible.
 
+It also counts right ones among the legible, and pictures without a plate in which one is read.
 Of several plates in a picture, the one that the pipeline ranks first is compared with the truth.
 Texts are compared without spaces and dashes, with O as 0 and I as 1.
 """

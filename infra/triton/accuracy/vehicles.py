@@ -1,8 +1,9 @@
 """Measures counts of vehicles that cross a line, by direction, on the films in the truth file.
 
-If the truth states no line, one across the middle of the picture is used; if no direction, vehicles
-in both directions are counted together. A line that ends within the picture is made longer by a
-third at that end: it shows where lanes end, and boxes of vehicles reach farther.
+If the truth file states no line, one across the middle of the picture is used. If it states no
+direction, vehicles in both directions are counted together. A line that ends inside the picture is
+extended there by a third of its length: it ends where the lanes do, but boxes of vehicles in the
+outer lanes reach beyond them.
 """
 
 import json

@@ -1,8 +1,8 @@
 """Wraps the plate readers' ONNX graphs, so that they take bytes and return few probabilities.
 
-PP-OCR knows 6 623 characters, but a plate needs 36. The graph reduces PP-OCR's output to blank,
-0-9, A-Z (upper and lower case added) and one column for all other characters. Pictures are bytes
-(PP-OCR: BGR; the project's own reader: grey) and are normalised inside the graph.
+PP-OCR knows 6 623 characters, but a plate needs 36. The graph reduces PP-OCR's output to columns
+for blank, 0-9, A-Z (the sum of upper and lower case) and all other characters together. Pictures
+are bytes (PP-OCR: BGR; the project's own reader: grey) and are normalised inside the graph.
 """
 
 from pathlib import Path

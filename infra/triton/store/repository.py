@@ -63,8 +63,8 @@ def write_repository(
 def together(
     own: Mapping[str, Manifest], outside: Mapping[str, Manifest], at: Path
 ) -> dict[str, Kept]:
-    """Join our models and the external models of the folder `at`, by name. Raises BuildFailed if
-    two have the same name."""
+    """Return all models by name: our own, and the external ones in the folder `at`. Raises
+    BuildFailed if one of each has the same name."""
     if twice := sorted(set(own) & set(outside)):
         raise BuildFailed(f"outside models have names of ours: {', '.join(twice)}; rename them")
     kept = {name: Kept(manifest, HERE / "models" / name) for name, manifest in own.items()}

@@ -85,8 +85,8 @@ def whole_car(
 def car_body(rng: np.random.Generator, scene: Picture, corners: Corners) -> Picture:
     """Return the scene with parts of a car drawn around a plate that has these corners [4, 2].
 
-    Paint, lamps, a badge and the like are chosen at random, with nothing at all in one of five
-    scenes. The given picture is not changed.
+    Paint, lamps, a badge and the like are chosen at random; in one of five scenes, nothing is
+    drawn. The given picture is not changed.
     """
     if rng.random() < 0.2:
         return scene

@@ -63,7 +63,7 @@ class Crop:
 
 
 def crop(rng: np.random.Generator, fonts: tuple[str, ...]) -> Crop:
-    """Draw one crop of a random form, with enough contrast to be read."""
+    """Draw one crop of a plate of a random form, with enough contrast to be read."""
     while True:
         drawn = _crop(rng, fonts)
         if float(drawn.picture.std()) >= LEAST_CONTRAST:

@@ -62,7 +62,7 @@ class PlateDetector(nn.Module):
 class ServedDetector(nn.Module):
     """The network as it is exported, from pictures as bytes [n, h, w, 3] to [n, 9, h/8, w/8].
 
-    It normalises the pictures, and sets all centre scores but local maxima to 0.
+    It normalises the pictures, and sets every centre score that is not a local maximum to 0.
     """
 
     def __init__(self, detector: PlateDetector) -> None:
@@ -83,8 +83,9 @@ def normalised(images: Tensor) -> Tensor:
 
 
 def targets(corners: Tensor, cells: int) -> tuple[Tensor, Tensor, Tensor]:
-    """The training targets for the corners [n, k, 4, 2] of plates in pixels, with c = `cells`: heat
-    [n, c, c] (1 at a plate's centre), offsets [n, 8, c, c] and the offsets' weights [n, c, c]."""
+    """Return the training targets of n pictures with k plates each, from the plates' `corners`
+    [n, k, 4, 2] in pixels. With c = `cells`, they are heat [n, c, c] (1 at a plate's centre),
+    offsets of the corners [n, 8, c, c] and the offsets' weights [n, c, c]."""
     count = len(corners)
     heat = torch.zeros(count, cells, cells)
     offsets = torch.zeros(count, 8, cells, cells)

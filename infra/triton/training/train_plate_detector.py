@@ -79,7 +79,7 @@ def composed(
     """Return `count` composed pictures [n, SIDE, SIDE, 3] and the corners of the plates in them.
 
     They are stored in the folder `--work`, `PIECE` pictures to a file; existing files are read
-    instead of composing again. The plates are in `fonts`.
+    instead of composing again. The plates' characters are drawn in `fonts`.
     """
     options.work.mkdir(parents=True, exist_ok=True)
     pictures = np.zeros((count, SIDE, SIDE, 3), np.uint8)

@@ -1,4 +1,4 @@
-"""Benchmark of finding the region of a place: `law.regions` against a plain shapely STRtree.
+"""Benchmark of looking up a place's region: `law.regions` against a plain shapely STRtree.
 
     .venv/bin/python libs/law/bench/borders.py
 
@@ -100,8 +100,8 @@ DRAWS = {"country": country, "towns": town}
 def measure(variant: str) -> dict[str, object]:
     """Load one variant, look up all places and return the figures.
 
-    `load` is in seconds, `mib` is the growth in memory, `micros` the microseconds per lookup and
-    `found` the codes found, the last two for each set of places ("country", "towns").
+    `load` is in seconds, `mib` is the growth in memory. For each set of places ("country",
+    "towns"), `micros` has the microseconds per lookup and `found` the codes found.
     """
     import h3
     import shapely

@@ -1,5 +1,5 @@
-"""Measures the gateway under five times the pictures it can analyse: pictures of urgent cameras
-must be served, and others may be refused.
+"""Measures the gateway while it is sent five times as many pictures as it can analyse. Pictures of
+urgent cameras must be served; others may be refused.
 
 A picture is sent when it is due, whether earlier ones were answered or not, and its latency counts
 from that time.

@@ -1,8 +1,8 @@
 """Measures pictures sent to the gateway, compared with a bare client that sends the same requests
 to Triton.
 
-For each picture, the gateway receives it over gRPC, decodes and analyses it, commits the encrypted
-result and the event, and answers.
+The gateway receives each picture over gRPC, decodes and analyses it, commits the encrypted result
+and the event, and answers.
 """
 
 from __future__ import annotations

@@ -154,7 +154,8 @@ async def watched(
     bench: BenchMesh, addresses: Sequence[str], count: int, *, plates: int
 ) -> AsyncIterator[Cameras]:
     """During the block, have the gateway watch `count` new cameras, which show the streams at
-    `addresses`. All report vehicles that cross a line; the first `plates` cameras also read plates.
+    `addresses`. It reports vehicles that cross a line in the pictures of every camera, and reads
+    plates in those of the first `plates` cameras.
     """
     cameras = [await bench.camera() for _ in range(count)]
     stub = _streams(bench)

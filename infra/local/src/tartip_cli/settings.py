@@ -50,9 +50,9 @@ class Settings:
 
     @property
     def assumes_years(self) -> bool:
-        """Whether the tables of law for years that have none are derived from the last known year.
+        """Whether the tables of law for later years are derived from those of the last known year.
 
-        True only in trials, unless `assume_years` is False.
+        True in trials, unless `assume_years` is False; always False outside trials.
         """
         return self.is_trial and self.assume_years is not False
 
@@ -77,8 +77,8 @@ class Settings:
 def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
     """Read the settings from `environ`, by default the process's environment variables.
 
-    Raises Failure, which names the variable, if one is wrong (exit code 2), and if there is no
-    checkout.
+    Raises Failure if a variable has a wrong value (the message names it; exit code 2), or if the
+    repository's checkout is not found.
     """
     env = os.environ if environ is None else environ
     checkout = find_checkout()

@@ -32,7 +32,7 @@ def rounded(
     radius: float,
     colour: Colour | int,
 ) -> None:
-    """Draw a filled `box` (left, top, right, bottom) whose corners have a radius in pixels."""
+    """Draw a filled `box` (left, top, right, bottom), its corners rounded by `radius` pixels."""
     polygon(picture, round_outline(box, radius), colour)
 
 

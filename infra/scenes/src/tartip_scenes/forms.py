@@ -60,10 +60,11 @@ class PlateKind(StrEnum):
 class PlateForm:
     """The appearance of one kind of plate; `size` is (width, height) in pixels.
 
-    `groups` is the pattern of the text: d is a digit, l a letter, rr a region code, any other
-    character itself; `others` are alternative patterns. `rows` gives the number of groups in each
-    row; if it is empty, there is one line. Plates may have round stickers or dashes between groups
-    (`sealed`), small print above the text (`captioned`) or a picture behind it (`pictured`).
+    `groups` is the pattern of the text: d stands for a digit, l for a letter, rr for a region code,
+    any other character for itself; `others` are alternative patterns. `rows` gives the number of
+    groups in each row; if it is empty, there is one line. Plates may have round stickers or dashes
+    between groups (`sealed`), small print above the text (`captioned`) or a picture behind the text
+    (`pictured`).
     """
 
     groups: tuple[str, ...]

@@ -1,7 +1,7 @@
 """Test fixtures that run real parts: `engines` (also named `postgres` and `nats`), and `mesh`.
 
-Each of the two runs once per test session, in a temporary folder. A root conftest includes them
-with `pytest_plugins = ["tartip_testing.fixtures"]`.
+`engines` and `mesh` are each started at most once per test session, in separate temporary folders.
+A root conftest includes them with `pytest_plugins = ["tartip_testing.fixtures"]`.
 """
 
 from __future__ import annotations

@@ -95,7 +95,7 @@ class RunningTestMesh:
             return str(json.load(answer)["access_token"])
 
     async def nats_client(self, user: str, **options: Any) -> Client:
-        """Connect to NATS as this user, with its inbox and permissions; returns the client."""
+        """Connect to NATS as `user`, with the user's inbox and permissions; return the client."""
         from tartip_cli.provision.broker import connect
 
         certificate = user if user in _SERVICE_NAMES else COMMAND_LINE
@@ -131,7 +131,8 @@ class RunningTestMesh:
         wait_until(self._ready, seconds=seconds)
 
     def delete_jetstream(self) -> None:
-        """Kill NATS and delete its folder; returns once the mesh is ready again, NATS empty."""
+        """Kill NATS and delete its folder. Returns when the mesh is ready again; NATS then has no
+        messages."""
         pid = self.kill("nats")
         shutil.rmtree(self.home.nats, ignore_errors=True)
         wait_until(lambda: self.pid("nats") not in (pid, None), seconds=_READY_SECONDS)

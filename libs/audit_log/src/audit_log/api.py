@@ -1,8 +1,8 @@
 """The servicer of `tartip.audit.v1`: tree heads, entries, proofs, attempts to open hidden records.
 
-A reader gets the content of the entries of their regions that auditors may read. As the Merkle tree
-covers all entries, a verifier also gets the leaf hashes of the others. Reading is audited in the
-same log.
+A caller gets the content of an entry if the entry is open to auditors (`AuditRules`) and belongs to
+one of the caller's regions. As the Merkle tree covers all entries, a verifier also gets the leaf
+hashes of the others. Reading is audited in the same log.
 """
 
 import re
@@ -52,7 +52,7 @@ class EntryNotSealed(Refusal):
 
 
 class TreeSizeUnknown(Refusal):
-    """No head was signed for a tree of this size, or the first of two sizes is the larger."""
+    """No head was signed for a tree of this size, or `first_size` is larger than `second_size`."""
 
     kind = Kind.INVALID
     code = "TREE_SIZE_UNKNOWN"

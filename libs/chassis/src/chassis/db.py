@@ -128,7 +128,8 @@ class Database:
         """Run the block in a transaction under `scope`; commit at its end, roll back on error.
 
         With `shared`, a block that executes no statement may be committed together with other
-        blocks under the same scope. Raises ClockUnsure after a `ping` that raised it.
+        blocks under the same scope. Raises ClockUnsure after a `ping` raised it, until a later
+        `ping` succeeds.
         """
         if not self._clock_is_sure:
             raise ClockUnsure

@@ -65,7 +65,7 @@ class Caller:
     def key(self) -> str:
         """The caller as "kind/name", stored with its request ids: two callers may use the same id.
 
-        If a service calls for an operator, it is the operator.
+        If a service calls for an operator, the key names the operator instead.
         """
         return f"{self.scope.kind}/{self.scope.name}"
 

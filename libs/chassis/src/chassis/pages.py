@@ -33,7 +33,7 @@ class PageSpec:
 
 @dataclass(frozen=True)
 class Page:
-    """The page that a list request asks for (`spec`); it makes the token of the page after it."""
+    """The page that a list request asks for (`spec`); `next_token` makes the next page's token."""
 
     spec: PageSpec
     _query: str
@@ -42,7 +42,7 @@ class Page:
     def next_token(self, keys: Sequence[tuple[str, ...]]) -> str:
         """The token of the next page, from the keys of this page's rows in order.
 
-        Returns "" if this page is not full, so that there is no next one.
+        Returns "" if this page is not full: there is no next page then.
         """
         if len(keys) < self.spec.size:
             return ""

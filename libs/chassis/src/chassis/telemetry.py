@@ -78,7 +78,7 @@ class JsonLines(logging.Formatter):
         self._service = service
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the record as a line of JSON: of an exception only its type and where it arose."""
+        """Return the record as one line of JSON, with only the type and place of an exception."""
         context = trace.get_current_span().get_span_context()
         line: dict[str, object] = {
             "time": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
@@ -217,7 +217,7 @@ def span(
     story: str = "",
     attributes: Mapping[str, str | int] | None = None,
 ) -> Iterator[Span]:
-    """Run the block in a new span, which records of an exception only its type.
+    """Run the block in a new span. If the block raises, the span records only the error's type.
 
     The block is bound to `story`, a correlation id; "" stands for none.
     """
@@ -245,8 +245,8 @@ def begin(
 ) -> Span:
     """Start a span that is current for the rest of this task; the caller must end it.
 
-    For streams, instead of `span`: another task may close a stream's generator, and could not
-    restore the context of this task.
+    Use it instead of `span` for streams: a stream's generator may be closed by another task, which
+    could not restore the context of this one.
     """
     started = tracer.start_span(name, parent, kind, _allowed(attributes))
     attach(trace.set_span_in_context(started, parent))

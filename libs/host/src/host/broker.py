@@ -72,7 +72,7 @@ class Broker:
 
     @property
     def reconnects(self) -> int:
-        """The number of reconnections so far; core NATS messages sent in between were missed."""
+        """The number of reconnections; core NATS messages sent while disconnected were missed."""
         return int(self.client.stats["reconnects"])
 
     @asynccontextmanager

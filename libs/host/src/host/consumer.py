@@ -57,7 +57,7 @@ class Poison(Exception):
 class Meta:
     """The metadata of an event: its id, subject, aggregate and version, region and story.
 
-    `aggregate` is the entity that the event concerns, `story` the event's correlation id.
+    `aggregate` names the entity to which it happened; `story` is the event's correlation id.
     """
 
     event_id: UUID

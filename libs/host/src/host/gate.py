@@ -4,7 +4,7 @@ It identifies the caller, admits the call within the caller's limits (`Shares`),
 applies the service's policy, requires a deadline, and turns refusals and database outages into
 statuses. Any other exception is a bug: the caller gets INTERNAL with an error id, and the log has
 the details. Calls answered by a stream need no deadline. When a caller exceeds its limits often,
-further refusals are delayed; those are counted but get no span.
+further refusals are delayed. A delayed refusal is counted but gets no span.
 """
 
 import asyncio

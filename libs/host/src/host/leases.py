@@ -13,7 +13,8 @@ Effects outside of the database are not fenced, so they must be safe to repeat.
 
 Expiry is measured by the database's own clock, since `service_now()` may be moved and differ
 between processes. If that clock jumps, a living holder may lose its lease, but two holders never
-both write. An expiry more than `EXPIRY_SECONDS` ahead, as after a jump back, counts as past.
+both write. If the clock jumped back, an expiry may lie more than `EXPIRY_SECONDS` ahead: such a
+lease counts as expired.
 """
 
 import asyncio

@@ -1,7 +1,8 @@
 """Alembic migrations: each service has a history and a schema, migrated by the schema's owner role.
 
-A service's `migrations/env.py` only calls `run_env`. Runs are serialised by an advisory lock. A
-migration waits at most 5 s for a lock, since the service's statements would queue behind it.
+A service's `migrations/env.py` only calls `run_env`. Runs are serialised by an advisory lock. Each
+statement of a migration waits at most 5 s for any lock, since the service's statements would queue
+behind it.
 """
 
 import asyncio

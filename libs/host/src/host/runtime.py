@@ -111,7 +111,7 @@ class Chassis(Generic[S]):
         self.loop(f"consume {stream}", consumer.run)
 
     def publish_from(self, *streams: str) -> None:
-        """Have this service's outbox rows published; `streams` are those that hold their events."""
+        """Publish this service's outbox rows. `streams` are the streams that keep these events."""
         relay = Relay(self.db, self.broker, source=self.name, streams=streams)
         self.loop("relay", relay.run)
 

@@ -87,7 +87,7 @@ class Bucket:
         self._spent, self._at = 0.0, 0.0
 
     def wait_seconds(self, amount: float, rate: float, now: float) -> float:
-        """Return the seconds until `amount` can be taken, or the capacity if that is less.
+        """Return the seconds until the bucket holds `amount`, or is full if `amount` is larger.
 
         `rate` is in units per second, `now` in seconds; a rate of 0 gives RETRY_SECONDS_MAX.
         """
@@ -119,7 +119,7 @@ class Share:
 
 
 class Place:
-    """The admission of one call; it limits the messages that a stream of requests receives."""
+    """The admission of one call; limits the rate at which a stream of requests is received."""
 
     def __init__(self, bucket: Bucket, rate: float, now: Callable[[], float]) -> None:
         self._bucket, self._rate, self._now = bucket, rate, now

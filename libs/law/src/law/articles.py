@@ -1,8 +1,8 @@
 """Articles of the Code of Administrative Offences (KoAP), by edition.
 
-An article has the amount of the fine and, if a device can detect the offence, what it must measure.
-The edition is chosen by the day of the offence (KoAP Art. 5); a decision records its version and
-hash.
+An article states the fine and, if a device can detect the offence, what the device must measure.
+The edition is chosen by the day of the offence (KoAP Art. 5); a decision records the version and
+hash of that edition.
 """
 
 import hashlib

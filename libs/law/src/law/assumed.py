@@ -1,4 +1,4 @@
-"""Marks in versions of tables for assumed years: years without a table that a trial derives.
+"""Marks assumed years in the versions of tables; only trials assume a year that has no table.
 
 A decision stores the versions of its tables, so that an assumed year can be recognised later.
 """

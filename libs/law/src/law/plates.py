@@ -20,7 +20,7 @@ _COUNTRY = "KZ"
 
 @dataclass(frozen=True)
 class PlateClass:
-    """A class of plates, such as "car_person", and one layout of its normalised text.
+    """A class of plates, such as "car_person", and one layout of the normalised text of its plates.
 
     `owner` is a hint at the kind of owner: person, entity, either, foreign_person, foreign_entity,
     foreign, service, immunity or unknown.

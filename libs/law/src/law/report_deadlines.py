@@ -44,8 +44,8 @@ class OfficeHours:
     def after_working_days(self, moment: datetime, days: int) -> datetime:
         """The end of the `days`-th working day after the registration of a report.
 
-        A report received (`moment`) on a day off or after closing counts as registered on the next
-        working day (APPC 64). Raises TableYearMissing.
+        `moment` is the time of receipt. A report received on a day off or after closing counts as
+        registered on the next working day (APPC 64). Raises TableYearMissing.
         """
         local = in_almaty(moment)
         day = local.date() + _ONE_DAY * (local.time() >= self.closes)
@@ -75,7 +75,7 @@ class DeadlineRule:
     """The term for reports of some categories, in minutes or working days, with its basis in law.
 
     `then` is the id of the rule that applies once work has begun or the answer is disputed; "" if
-    this rule still applies.
+    this rule continues to apply.
     """
 
     id: str
@@ -119,8 +119,8 @@ class ReportDeadlines:
     def of(self, category: str, region: str, registered_at: datetime) -> Deadline:
         """The deadline of a newly registered report, by the first rule that covers it.
 
-        The table names the source of each rule: CPC 179-185 for reports of crimes, APPC 76 for
-        answers, APPC 99 for complaints; the terms for emergencies are a service level.
+        The table names the basis of each rule: CPC 179-185 for reports of crimes, APPC 76 for
+        answers, APPC 99 for complaints. For emergencies it is a service level, not a law.
         `registered_at` must have a time zone.
         """
         rule = next(rule for rule in self.rules if rule.covers(category, region))
@@ -176,7 +176,7 @@ class ReportDeadlines:
 
 def read_report_deadlines(*, assume_years: bool = False) -> ReportDeadlines:
     """Read the table of report deadlines shipped with this library. `assume_years` (trials only)
-    derives calendars for later years that have none."""
+    also derives the calendars of the years after the last calendar table."""
     [raw] = tables("report-deadlines-")
     table = json.loads(raw)
     return ReportDeadlines(

@@ -129,7 +129,7 @@ class PartnersApi(partners_pb2_grpc.PartnersServicer):
 def read_terms(check: Checks, given: pb.PartnerTerms) -> PartnerTerms:
     """Convert a partner's terms from a request, and check them.
 
-    Wrong fields are added to `check`; the result may be used only if there are none.
+    Wrong fields are added to `check`; the result may be used only if no field was wrong.
     """
     known = all(number in _SCOPE_OF for number in given.scopes)
     check.that(known, "terms.scopes", "each one of the scopes")

@@ -50,11 +50,11 @@ partners = Table(
 
 
 def install_partners(op: Operations, runtime_role: str, *, owned_by: Iterable[str]) -> None:
-    """Create the table `partners` in a migration, with a row for each partner that owns data.
+    """Create the table `partners` in a migration, with a row for each partner known so far.
 
-    `owned_by` are the service's tables with a column `partner`; `runtime_role` is its database
-    role. Rows are also created for partners that have used a request id, or that occur among the
-    newest entries of the audit log. All rows get all scopes, so that a partner may do after the
+    `owned_by` are the service's tables with a column `partner`; `runtime_role` is the service's
+    database role. The known partners are those in these tables, in the request ids used, and in the
+    newest entries of the audit log. Each gets all scopes, so that a partner may do after the
     migration what it did before.
     """
     partners.create(op.get_bind())

@@ -1,5 +1,6 @@
-"""SQL statements compiled once and used often, with the scope that row-level security reads.
+"""SQL statements that are compiled once and used often.
 
-`writes` inserts all rows of a transaction by one statement, `shared_commits` lets concurrent calls
-share a commit, and `reads` runs SELECTs. Start at `writes`.
+`writes` inserts all rows of a transaction with one statement, `shared_commits` lets concurrent
+calls share a commit, and `reads` runs SELECTs. `scopes` has the SQL that sets a transaction's scope
+for row-level security. Start at `writes`.
 """

@@ -1,8 +1,8 @@
 """SELECTs that are compiled once, and prepared once on each connection.
 
-They are for reads that a service does in every call; SQLAlchemy executes all others. If a call
-needs a single read, one round trip suffices: the statement itself sets the scope that row-level
-security reads.
+They are for reads that a service does in every call; SQLAlchemy executes all other reads. If a
+call needs only one read, one round trip suffices: the statement itself sets the scope that
+row-level security reads.
 """
 
 from collections import namedtuple

@@ -11,7 +11,7 @@ SCOPE = ("kind", "name", "regions", "roles", "lookup")
 
 
 def settings_of_scope(number: "count[int]") -> str:
-    """The column list of a SELECT that sets the scope when it is executed.
+    """The column list for a SELECT; executing that SELECT sets the scope of its transaction.
 
     The statement's parameters for the values get the next numbers of the counter `number`.
     """

@@ -1,7 +1,7 @@
 """Lets concurrent calls under the same scope share a commit.
 
-A call that comes alone is written at once. Calls that arrive while others are being written are
-collected and written together next. Each call waits until its own writes are committed.
+If no other call is being written, the rows of a call are written at once. Calls that arrive in the
+meantime are collected and written together next. Each call waits until its own rows are committed.
 """
 
 import asyncio
@@ -34,7 +34,7 @@ class SharedCommits(Generic[S]):
     async def write(self, scope: S, writes: Writes) -> bool:
         """Write under a scope and wait for the commit; return whether the request id was new.
 
-        Without a request id, the result is True. Raises the errors of the `Write` function in use.
+        Without a request id, the result is True. Raises the errors of the given `Write` function.
         If the caller is cancelled, the writes may still be committed.
         """
         call: _Call = (writes, asyncio.get_running_loop().create_future())

@@ -1,13 +1,13 @@
-"""Inserts everything that a transaction writes by one statement.
+"""Inserts all rows of a transaction with a single statement.
 
 The rows are those of the request id, the change itself, its events and its audit entries. If there
 is a request id, rows are inserted only if the id was not used before. Several transactions of one
-scope can be written by one statement and share its commit (`shared_commits`).
+scope can be written by the same statement, and then share its commit (`shared_commits`).
 
 The statement itself sets the scope that row-level security reads. Outside of a transaction it is
 therefore complete and takes a single round trip. All rows are joined to the row that sets the
-scope, so that row-level security checks them only afterwards. Rows of one statement do not see each
-other: no policy may look up a row that the same statement adds.
+scope, so that the scope is set before row-level security checks them. Rows of one statement do not
+see each other: no policy may look up a row that the same statement adds.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -85,7 +85,7 @@ class Writes:
 
 @dataclass(frozen=True)
 class Shape:
-    """What a statement inserts, without values: tables, columns, and whether a request id."""
+    """Tables and columns into which a statement inserts, and whether it also adds a request id."""
 
     has_request: bool
     rows: tuple[Rows, ...]

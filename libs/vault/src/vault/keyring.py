@@ -6,8 +6,8 @@ column and row, so that a value moved to another row cannot be decrypted. Once a
 destroyed, nothing encrypted with it can be read.
 
 A blind index is HMAC-SHA-256, truncated to 16 bytes, of a normalised value. It shows which values
-are equal, and whoever has the key can test guesses. So only values that identify by themselves
-(IIN, plate, phone) are indexed, never those with few possible values.
+are equal, and whoever has the key can test guesses. So only values that identify a person or
+vehicle on their own (IIN, plate, phone) are indexed, never those with few possible values.
 """
 
 import hashlib
@@ -49,7 +49,8 @@ class DataKey:
     def open(self, sealed: bytes, place: str) -> bytes:
         """Decrypt a value that was encrypted for `place`.
 
-        Raises InvalidTag (cryptography) if the key or place is another, or the value was altered.
+        Raises InvalidTag (cryptography) if the value was altered, or was encrypted with another key
+        or for another place.
         """
         return AESGCM(self.plain).decrypt(
             sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], place.encode()

@@ -1,8 +1,8 @@
 """The time of a film or stream, from timestamps that may jump, wrap, repeat or restart.
 
 Performs no I/O. A timestamp counts by its difference from the previous one. If the difference is
-implausible, a frame of a stream gets the time of its arrival, and a frame of a film the time one
-usual frame interval after the previous frame.
+implausible, a frame of a stream gets the time of its arrival. A frame of a film then gets the time
+of the previous frame plus one usual frame interval.
 """
 
 from typing import Final
@@ -27,8 +27,8 @@ class MediaClock:
 
     For a stream, `date` gets each frame's arrival on a monotonic clock. A frame's time is on that
     clock, never after its arrival and at most `late_max` seconds before it. The first frame is
-    assumed to be `first_age` seconds old; a later frame with less delay then keeps its difference
-    from it.
+    dated `first_age` seconds before its arrival, so that later frames with less delay can still be
+    dated by their timestamps.
 
     For a film, no arrivals are given, and time counts from the first frame. `usual_step` is the
     frame interval in seconds that is assumed until one was measured.

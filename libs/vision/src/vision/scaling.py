@@ -21,8 +21,8 @@ LETTERBOX_GREY: Final = 114
 class Scaled:
     """A batch of pictures for a detector, `images`: uint8 [n, h, w, 3].
 
-    For each picture, `scales` has its pixels per pixel of the original picture, and `origins` the
-    position of its upper left corner in the original picture, both as (x, y).
+    For each picture, `scales` has the factors by which it was scaled, and `origins` the position of
+    its upper left corner in the original picture, both as (x, y).
     """
 
     images: Picture
@@ -50,8 +50,8 @@ def scaled_batch(
     """Scale pictures so that the longer side of each is `side`, and join them to a batch.
 
     All are padded with grey to one size, whose sides are multiples of `multiple`. `origins` are the
-    pictures' upper left corners in the original picture. `small`, if given, is a reduced copy of
-    the only picture and is scaled in its stead.
+    pictures' upper left corners in the original picture. If there is only one picture, `small` may
+    be a reduced copy of it, from which the result is scaled.
     """
     resized, scales = [], []
     for picture in pictures:

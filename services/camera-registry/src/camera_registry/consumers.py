@@ -156,8 +156,8 @@ class Sweep:
 
 def read_heartbeat(msg: Msg) -> tuple[UUID, str, datetime] | None:
     """Return the camera's id, the region and the sending time of a heartbeat; None if the heartbeat
-    is unreadable. The region comes from the NATS subject, for which the broker checks permissions.
-    """
+    is unreadable. The region is taken from the NATS subject, because the broker checks who may
+    publish on which subject."""
     try:
         beat = events_pb2.CameraHeartbeat.FromString(msg.data)
         camera_id = parse_id(beat.camera_id)

@@ -102,8 +102,8 @@ class Hearing:
         self._last = None
 
     def look(self, now: Look) -> str:
-        """Update `since` if heartbeats may have been missed after the previous look. Returns the
-        reason, or "" if none can have been missed."""
+        """Update `since` if a heartbeat may have been missed since the previous look. Returns the
+        reason why one may have been missed, or "" if none can have been."""
         why = gap(self._last, now)
         if why:
             self.since = now.at if now.connected else None

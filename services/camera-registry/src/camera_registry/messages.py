@@ -31,7 +31,7 @@ from camera_registry.storage.counts import RegionCounts
 
 def read_description(check: Checks, given: pb.CameraDescription, kinds: CameraKinds) -> Description:
     """Convert a camera's description. Every invalid field is added to `check`; use the result only
-    if none was. `kinds` are those of the law in force."""
+    if no field was invalid. `kinds` are the kinds of camera by the law in force."""
     at = "description."
     kind = enum_of(CameraKind, pb.CameraKind, given.kind)
     functions = [enum_of(AiFunction, pb.AiFunction, number) for number in given.functions]

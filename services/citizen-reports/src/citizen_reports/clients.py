@@ -28,8 +28,9 @@ class InferenceGateway:
         return Stored(answer.sha256, answer.shown_sha256)
 
     async def read(self, sha256: str, *, confidential: bool) -> AsyncIterator[Piece]:
-        """Stream the form of a file that operators are shown. `sha256` (hex) is that of the file's
-        original. The purpose stated in the current call is passed on to the gateway."""
+        """Stream the copy of a file that operators are shown. `sha256` (hex) is the hash of the
+        original file, not of this copy. The purpose stated in the current call is passed on to the
+        gateway."""
         request = inference_pb2.ReadEvidenceRequest(sha256=sha256, confidential=confidential)
         call = self._stub.ReadEvidence(request, timeout=READ_SECONDS)
         try:

@@ -43,8 +43,8 @@ class LetterTerms:
 
     @property
     def placeholders(self) -> dict[str, int]:
-        """The legal terms in days and the discount in percent, by the names of the placeholders
-        for them in the letter's texts."""
+        """The values inserted into the letter's texts, by the name of their placeholder: the legal
+        terms in days and the discount in percent."""
         return {
             "discount": self.terms.discount_days,
             "percent": self.terms.discount_percent,
@@ -64,8 +64,9 @@ def prescription(
 ) -> str:
     """Return the prescription to pay the fine, a letter to the owner, as an unsigned HTML page.
 
-    The page contains `SIGNATURE_PLACE`, which the electronic seal replaces by the signature. If
-    there are `assumed_years`, the page warns that it is only a trial.
+    The page contains `SIGNATURE_PLACE`, which the electronic seal replaces by the signature.
+    `assumed_years` are the years whose legal tables were assumed for a trial; if there are any, the
+    page warns that it is only a trial.
     """
     sections = (
         _section(

@@ -135,7 +135,7 @@ class Waiter:
 
     @property
     def gone(self) -> bool:
-        """Whether the caller was cancelled while this waiter is still in the queue."""
+        """Whether the caller was cancelled; valid only while this waiter is in the queue."""
         return self.called is not None and self.called.done()
 
     def is_stale(self, now: float) -> bool:
@@ -143,8 +143,8 @@ class Waiter:
 
 
 class WaitQueue:
-    """The waiters in order of admission. At most `most` of them are not `patient`. Reads no clock:
-    times are passed in."""
+    """The waiters in order of admission: at most `most`, not counting the `patient` ones. Reads no
+    clock: times are passed in."""
 
     def __init__(self, most: int) -> None:
         self._most = most

@@ -122,8 +122,8 @@ async def prove_consistency(
 async def list_attempts(
     service: ServiceName, listing: Annotated[Listing, Query()], context: AsOperator
 ) -> AttemptsPage:
-    """Refused attempts to open records, newest first: each record is hidden from whoever asked for
-    it. Role internal_security; the header Tartip-Purpose is required."""
+    """Refused attempts to open records that are hidden from whoever tried, newest first. Role
+    internal_security; the header Tartip-Purpose is required."""
     request = listing.message(audit_pb2.ListAttemptsRequest)
     return AttemptsPage.of(await context.call(_audit(context, service).ListAttempts, request))
 

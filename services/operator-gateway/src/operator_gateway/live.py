@@ -77,8 +77,8 @@ class FeedMessage:
 
 
 def may_know(operator: Operator, event: LiveEvent) -> bool:
-    """Whether the operator is permitted to know of an event, by its region and the operator's
-    roles. The first prefix in `AUDIENCES` that matches the event's subject gives the roles."""
+    """Whether the operator has the event's region, and a role that may know of the event. These
+    roles are in `AUDIENCES`, at the first prefix with which the event's subject begins."""
     if "*" not in operator.regions and event.region not in operator.regions:
         return False
     for prefix, roles in AUDIENCES.items():

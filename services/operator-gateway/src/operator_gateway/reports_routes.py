@@ -166,8 +166,8 @@ class AcceptTrafficEvidence(Request):
 async def list_reports(
     listing: Annotated[ReportListing, Query()], context: AsOperator
 ) -> DeskReportPage:
-    """The queue of reports: those with the nearest deadline first, those that wait for an answer of
-    their reporter last. Texts, reporters, media and processing steps are left out."""
+    """The queue of reports, by deadline, nearest first. Reports that wait for an answer of their
+    reporter come last. Texts, reporters, media and processing steps are left out."""
     request = listing.message(reports_pb2.ReportDeskListReportsRequest)
     return DeskReportPage.of(await context.call(context.peers.reports.ListReports, request))
 
@@ -219,8 +219,8 @@ async def answer_report(report_id: Id, body: AnswerReport, context: AsOperator) 
 async def accept_traffic_evidence(
     report_id: Id, body: AcceptTrafficEvidence, context: AsOperator
 ) -> DeskReportAnswer:
-    """Accepts the evidence of a report as showing a traffic offence. A violation in review is made
-    from it, on which an officer decides."""
+    """Accepts the evidence of a report as showing a traffic offence. The violations service then
+    records a violation in review with this evidence, and an officer decides on it."""
     request = body.message(reports_pb2.AcceptTrafficEvidenceRequest, report_id=report_id)
     return _answer(await context.call(context.peers.reports.AcceptTrafficEvidence, request))
 

@@ -1,5 +1,5 @@
-"""Limits how many requests and live streams each operator may have at once in this process, and
-how many there may be in total. The totals are lower than those of a service."""
+"""Limits how many requests and live streams this process serves at once, for each operator and in
+total. The total limits are lower in the gateway than in the services behind it."""
 
 from contextlib import AbstractContextManager
 
@@ -23,10 +23,10 @@ def operators_shares() -> Shares:
 def place_of(
     request: Request, operator: Operator, *, stream: bool
 ) -> AbstractContextManager[object]:
-    """Return a context manager that admits a request, or with `stream` a live stream, of an
-    operator. It counts against the operator's limits for the duration of the block.
+    """Return a context manager that admits an operator's request (a live stream if `stream`) and
+    counts it against the limits of the operator and of the process while the block runs.
 
-    Raises ShareExceeded if the operator's limits are reached, Overloaded if the process's are.
+    Raises ShareExceeded if a limit of the operator is reached, Overloaded if one of the process is.
     """
     length = request.headers.get("content-length", "")
     size = min(int(length), UPLOAD_BYTES_MAX) if length.isascii() and length.isdigit() else 0

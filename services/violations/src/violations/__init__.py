@@ -1,5 +1,5 @@
-"""The violations service: it assesses what devices measured under the rules of law in force, and a
-named officer decides on each violation that results.
+"""The violations service: it applies the law in force to what devices measured, and records the
+violations that result. A named officer decides on each violation.
 
 Start at `model` (states and transitions), `usecases` (decisions) or `grpc_api` (the API).
 """

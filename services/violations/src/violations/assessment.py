@@ -41,8 +41,8 @@ class Report:
 
 class Cameras(Protocol):
     def camera(self, camera_id: UUID, as_of: datetime) -> Awaitable[Camera | Outcome]:
-        """Return the camera as it was registered at `as_of`. If it was not, return the outcome with
-        which the assessment of its plate read ends."""
+        """Return the camera as it was registered at `as_of`. If it was not registered then,
+        return the outcome of the plate read instead: it cannot be assessed."""
         ...
 
 
@@ -113,8 +113,8 @@ class Assessment:
         await tx.schedule("ask_report", str(report_id), due_at=self._clock())
 
     async def ask_report(self, key: str) -> None:
-        """Worker `ask_report`: fetch a report and record a violation with its evidence and a hold,
-        which prevents confirmation. `key` is the report id."""
+        """Worker `ask_report`: fetch a report and record a violation with the report's evidence.
+        The violation gets a hold, so that it cannot be confirmed. `key` is the report id."""
         report = await self._reports.report(UUID(key))
         if report is None:
             reads_total.add(1, {"outcome": Outcome.REPORT_WITHOUT_EVIDENCE.value})

@@ -35,9 +35,9 @@ def beside(violation: Violation, others: Iterable[Neighbour]) -> Violation:
 async def relate(tx: Tx, violation: Violation, others: Iterable[Neighbour], now: datetime) -> None:
     """Store the conflicts of a new violation with `others`, whose rows this transaction has locked.
 
-    Each of `others` that is in review gets a new version and, if the conflict requires it and it
-    has no hold yet, the hold IMPOSSIBLE_JOURNEY. If the conflict requires a hold of one that is
-    already confirmed, `conflict_found` is published instead.
+    Each of `others` that is in review gets a new version. If the conflict requires a hold, it also
+    gets the hold IMPOSSIBLE_JOURNEY, unless it has a hold already. For each that is already
+    confirmed, such a conflict publishes `conflict_found` instead.
     """
     for other in others:
         holds = _hold_each_other(violation, other)

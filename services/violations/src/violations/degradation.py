@@ -1,7 +1,7 @@
 """Degradations: periods in which plate reading is unreliable, so that reads are held, not assessed.
 
 In a degradation the probes of the inference gateway (pictures with known plates) are misread or
-answered late. The gateway publishes when it began (at the last correct probe) and when it ended.
+answered late. The gateway publishes the begin (the time of the last correct probe) and the end.
 Held reads are assessed afterwards, and the violations that result have a caution, which the officer
 sees and signs. Violations in review that were detected since the begin get this caution at once.
 """

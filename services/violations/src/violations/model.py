@@ -237,7 +237,7 @@ class Frame:
 
     @property
     def sha256(self) -> str:
-        """The SHA-256 that an officer signs: `shown_sha256`, or `original_sha256` without one."""
+        """The SHA-256 that an officer signs: `shown_sha256`, or `original_sha256` if that is ""."""
         return self.shown_sha256 or self.original_sha256
 
 
@@ -391,8 +391,8 @@ class Violation:
 
 
 def required_reason(verdict: Verdict, reason: str) -> str:
-    """Return the stripped reason, which may be empty only to confirm. Else raises ReasonRequired,
-    also for more than REASON_MAX characters or a null character."""
+    """Return the stripped reason. Raises ReasonRequired if it is empty (permitted only to confirm),
+    longer than REASON_MAX characters, or contains a null character."""
     text = reason.strip()
     needed = verdict is not Verdict.CONFIRM
     if len(text) > REASON_MAX or "\x00" in text or (needed and not text):

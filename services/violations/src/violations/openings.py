@@ -58,8 +58,8 @@ class Openings:
     @asynccontextmanager
     async def begin(self, violation_id: UUID, caller: Caller) -> AsyncIterator[Tx]:
         """Context manager: a transaction in the caller's scope. If the block raises
-        ViolationNotFound or EvidenceNotFound, the attempt is recorded, unless a service made it for
-        no operator."""
+        ViolationNotFound or EvidenceNotFound, the attempt is recorded. Attempts that a service
+        makes on its own behalf, not for an operator, are not recorded."""
 
         async def find(tx: Tx) -> Record | None:
             region = await violations.region_of(tx, violation_id)
@@ -113,8 +113,8 @@ class Forms:
         """Worker `learn_forms`: store the missing hashes of a violation's shown forms, if it is in
         review. `key` is the violation id.
 
-        A form that is already assigned to another violation is not stored; the violation is held
-        because of it.
+        A hash that is already assigned to another violation is not stored; this violation is then
+        held, because some of its evidence was used before.
         """
         violation_id = UUID(key)
         async with self._db.begin(SYSTEM) as tx:

@@ -65,8 +65,8 @@ class Camera:
 
 @dataclass(frozen=True)
 class Finding:
-    """An offence that readings show. There is at most one for each rule: for speeding it is that of
-    the speed bracket in which the excess lies.
+    """An offence that readings show; each rule yields at most one. For speeding, it is the offence
+    of the speed bracket in which the excess lies.
 
     `over_kmh` is the excess over the speed limit, after `tolerance_kmh` was subtracted; both are
     None where the rule is not about speed.
@@ -106,7 +106,8 @@ def hold_of(
 ) -> Hold:
     """Return the reason why the violation must not be confirmed, or Hold.NONE.
 
-    If there are several reasons, the device comes first, then the measurement, then the plate.
+    If there are several reasons, the first is returned: those about the device come first, then
+    those about the measurement, then those about the plate.
     """
     return (
         _device_hold(readings, arrived_at, camera, guards)
@@ -117,7 +118,7 @@ def hold_of(
 
 def caution_of(plate: Plate, articles: Articles, *, doubtful: bool) -> Caution:
     """Return the caution that the officer gets for this plate, or Caution.NONE. `doubtful` means
-    that it was read while plate reading was unreliable (a degradation)."""
+    that the plate was read during a degradation, when plate reading was unreliable."""
     if doubtful:
         return Caution.READ_WHILE_DEGRADED
     return Caution.NONE if plate.is_sure(articles.plates.sure_from) else Caution.PLATE_NOT_SURE

@@ -69,8 +69,8 @@ class Desk:
         """Return the canonical bytes of a decision, which the officer has to sign. Only an audit
         entry is stored.
 
-        `version` is the version that the officer was shown; 0 is not compared. Raises
-        ReasonRequired, ViolationNotFound, ViolationChangedMeanwhile or a refusal of
+        `version` is the version of the violation that the officer was shown; 0 means that it is not
+        checked. Raises ReasonRequired, ViolationNotFound, ViolationChangedMeanwhile or a refusal of
         `Violation.next_state`.
         """
         required = required_reason(verdict, reason)
@@ -104,8 +104,9 @@ class Desk:
         `signature` the officer's signature of it. A repeated call with the same `decision_id` and
         `canonical` changes nothing.
 
-        Raises DecisionNotPrepared if the violation has changed since, IdReused, ViolationNotFound,
-        ReasonRequired, or a refusal of `OfficerAuthority.verify` or `Violation.next_state`.
+        Raises DecisionNotPrepared if `canonical` is not what `prepare` would return now, IdReused,
+        ViolationNotFound, ReasonRequired, or a refusal of `OfficerAuthority.verify` or
+        `Violation.next_state`.
         """
         officer, now = officer_of(caller), self._clock()
         content = b"\n".join((verdict.value.encode(), violation_id.bytes, canonical))
@@ -135,7 +136,7 @@ class Desk:
         """Annul a confirmed violation, and return it. A repeated call with the same `decision_id`
         and reason changes nothing.
 
-        `version` is as in `prepare`. Raises the same refusals, and IdReused.
+        `version` is as in `prepare`. Raises IdReused, and the same refusals as `prepare`.
         """
         required, now = required_reason(Verdict.ANNUL, reason), self._clock()
         content = b"\n".join((b"ANNUL", violation_id.bytes, required.encode()))

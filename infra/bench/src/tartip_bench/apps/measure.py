@@ -145,8 +145,9 @@ async def two_calls_at_least(
     seconds: int,
     watched: Mapping[str, Watched],
 ) -> list[Figure]:
-    """Measure pairs of the cheapest writing call that the chassis can answer, beside the bare write
-    of two rows. Two writing calls of any service cost at least as much as such a pair."""
+    """Measure pairs of calls of `WriteShared` on the chassis server, beside the bare write of two
+    rows. No writing call through the chassis is cheaper than `WriteShared`, so two writing calls to
+    any service cost at least as much as such a pair."""
     found: dict[str, list[Round]] = {BARE: [], CHASSIS: []}
     for number in range(rounds):
         run.report(f"two calls of the chassis, round {number + 1} of {rounds}")
@@ -200,8 +201,8 @@ async def configs_of(
 
 
 async def all_watched(bench: BenchMesh, servers: Mapping[str, Server]) -> dict[str, Watched]:
-    """Return the processes whose processor time is measured for each called service (by its name)
-    and server (by its kind): its own process, PostgreSQL and the supervisor."""
+    """Return the processes whose processor time is measured, by name of the called service or kind
+    of the called server. For each, these are its own process, PostgreSQL and the supervisor."""
 
     def of_service(name: str) -> Callable[[], float]:
         return lambda: bench.cpu_seconds(name)

@@ -3,8 +3,9 @@
 The bare sides are `publish` and `consume`, with nats-py and asyncpg. The sides of the chassis are
 `relay`, its outbox relay, and `handle`, its consumer. The ROLE `fill` writes the outbox rows that
 `relay` publishes. EVENTS is the number of events. CONFIG is the configuration file of
-`chassis.server` with the address and credentials for NATS. Prints a JSON list: the begin and the
-end, in seconds of the machine's monotonic clock. Each function returns these two times.
+`chassis.server` with the address and credentials for NATS. Prints a JSON list of two times, the
+start and the end, in seconds of the machine's monotonic clock. The function of each role returns
+these two times.
 """
 
 from __future__ import annotations
@@ -64,7 +65,7 @@ def database_of(config: dict[str, str]) -> Database:
 
 async def publish(config: dict[str, str], count: int) -> Moments:
     """Publish `count` events with nats-py alone, PUBLISHED_AT_ONCE at a time, and await JetStream's
-    acknowledgements. Returns the times of begin and end."""
+    acknowledgements. Returns the times of start and end."""
     broker = await broker_of(config, "publisher")
     began = time.monotonic()
     for start in range(0, count, PUBLISHED_AT_ONCE):
@@ -80,7 +81,7 @@ async def publish(config: dict[str, str], count: int) -> Moments:
 
 async def consume(config: dict[str, str], count: int) -> Moments:
     """Consume `count` events with nats-py and asyncpg alone: insert the rows of a batch in one
-    transaction, then acknowledge its events. Returns the times of begin and end."""
+    transaction, then acknowledge its events. Returns the times of start and end."""
     broker = await broker_of(config, "consumer")
     connection = await asyncpg.connect(config["database"])
     pulling = await broker.jetstream.pull_subscribe_bind(
@@ -104,7 +105,7 @@ async def consume(config: dict[str, str], count: int) -> Moments:
 
 async def fill(config: dict[str, str], count: int) -> Moments:
     """Delete all rows of the outbox and write `count` new events to it through the chassis. Returns
-    the times of begin and end."""
+    the times of start and end."""
     db = database_of(config)
     async with db.begin(SYSTEM) as tx:
         await tx.execute(delete(outbox))
@@ -121,7 +122,7 @@ async def fill(config: dict[str, str], count: int) -> Moments:
 
 async def relay(config: dict[str, str], count: int) -> Moments:
     """Run the chassis's outbox relay until every row of the outbox is published; `count` is not
-    used. Returns the times of begin and end."""
+    used. Returns the times of start and end."""
     db, broker = database_of(config), await broker_of(config, "publisher")
     running = asyncio.create_task(Relay(db, broker, source="bench", streams=()).run())
     began = time.monotonic()
@@ -136,7 +137,7 @@ async def relay(config: dict[str, str], count: int) -> Moments:
 
 async def handle(config: dict[str, str], count: int) -> Moments:
     """Run the chassis's consumer, with a handler that inserts one row per event, until it has
-    inserted `count` rows. Returns the times of begin and end."""
+    inserted `count` rows. Returns the times of start and end."""
     db, broker = database_of(config), await broker_of(config, "consumer")
     subscriptions = {SUBJECT: Subscription(StringValue, _add_note)}
     consumer = Consumer(

@@ -2,7 +2,7 @@
 and write.
 
 The tables `places` and `notes` have row-level security. The bare server uses `bare_places` and
-`bare_notes` instead, which do not.
+`bare_notes` instead, which have none.
 """
 
 from __future__ import annotations

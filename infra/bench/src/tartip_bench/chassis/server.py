@@ -60,8 +60,8 @@ class ChassisNotes:
         return StringValue(value=row.content)
 
     async def write(self, request: StringValue, context: Any) -> StringValue:
-        """Insert the row, its audit entry, its event and the request's id (against repeats) in one
-        statement."""
+        """Insert the row, its audit entry, its event and the request's id in one statement. The
+        stored id makes a repeated request write nothing."""
         return await self._write(request, shared=False)
 
     async def write_shared(self, request: StringValue, context: Any) -> StringValue:
@@ -69,8 +69,8 @@ class ChassisNotes:
         return await self._write(request, shared=True)
 
     async def write_by_statements(self, request: StringValue, context: Any) -> StringValue:
-        """Insert the same rows as `write`, each by a separate statement, as use cases do that also
-        read in the transaction."""
+        """Insert the same rows as `write`, each by a separate statement. Use cases that also read
+        in the transaction write in this way."""
         caller, note_id = current_caller(), UUID(request.value)
         async with self._db.begin(caller.scope) as tx:
             if await tx.once(caller.key, note_id, _content(request)):

@@ -25,9 +25,9 @@ WHAT = "an event from outbox row through JetStream to inbox row and effect"
 
 async def measured(run: Run, config: Path, rounds: int) -> tuple[list[Figure], dict[str, Any]]:
     """Return the figures and the measured rates of `rounds` rounds. The rates are events per
-    second: bare publishing, bare consuming, and through the chassis; a figure compares the last
-    with the slower bare one. `config` is the servers' configuration file. Raises Failure if a side
-    ends with an error."""
+    second: bare publishing, bare consuming, and through the chassis. A figure divides the rate
+    through the chassis by the lower of the two bare rates. `config` is the servers' configuration
+    file. Raises Failure if a side ends with an error."""
     count = run.sized(full=EVENTS_FULL, quick=EVENTS_QUICK)
     rates: dict[str, list[float]] = {"publish": [], "consume": [], "ours": []}
     for number in range(rounds):

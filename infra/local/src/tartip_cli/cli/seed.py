@@ -27,8 +27,8 @@ def seed(
 ) -> None:
     """Register sample cameras and write the vehicle register; prints the cameras' ids.
 
-    Repeating it changes nothing: the same cameras keep their ids, and one that was retired or
-    changed since is replaced. The ids are for `tartip ingest FILE --camera ID`.
+    Can be repeated: vehicles stay, except with --again, and cameras keep their ids, except that a
+    retired or changed one is replaced. The ids are for `tartip ingest FILE --camera ID`.
     """
     settings = read_settings()
     asyncio.run(_seed(settings, vehicles, again=again, as_json=as_json))

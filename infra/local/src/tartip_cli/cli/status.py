@@ -30,9 +30,10 @@ def register(app: App) -> None:
 def status(as_json: AsJson = False) -> None:
     """Show the state, address, process and memory of each part of the mesh, and warnings.
 
-    Warnings: the clock is moved, or the working calendar or base values of a year are missing or
-    only assumed. Memory (`rss_bytes`) is the proportional set size of the part's process tree: a
-    page that n processes share counts as 1/n in each. Exit code 0 if all is ready, 9 if not.
+    It warns if the mesh's clock is moved to another day, and if a year's working calendar or base
+    values (the monthly calculation index) are missing or only assumed. Memory (`rss_bytes`) is the
+    proportional set size of the part's process tree: a page that n processes share counts as 1/n in
+    each. Exit code 0 if all is ready, 9 if not.
     """
     answer = ask_status(DataDir(read_settings().home))
     found = answer or {"ready": False, "parts": []}

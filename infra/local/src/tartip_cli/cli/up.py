@@ -1,4 +1,5 @@
-"""`tartip up`, `down` and `migrate`: starting and stopping the mesh on this machine."""
+"""`tartip up`, `down` and `migrate`: start the mesh on this machine, stop it, and bring its
+database schemas up to date."""
 
 from __future__ import annotations
 

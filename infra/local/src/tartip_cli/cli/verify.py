@@ -1,8 +1,9 @@
 """`tartip verify`: checks every service's audit log from outside.
 
-It fetches all sealed entries, recomputes the Merkle root and compares it with the signed one, and
-checks the signature and the inclusion proofs of some entries. It also checks that the log extends
-the log of the previous check; the data of that check is in `verify.json` of the data folder.
+It fetches all sealed entries, recomputes the Merkle root from them, and compares it with the root
+in the log's signed head. It checks the signature of the head, and the inclusion proofs of some
+entries. It also checks that the log still begins with the entries of the last check without faults,
+whose size and root are stored in `verify.json` of the data folder.
 """
 
 from __future__ import annotations

@@ -275,8 +275,8 @@ class ReportToAnswer:
 
 
 class Watcher:
-    """Reads a citizens' app's stream of status changes into `seen`; after an interruption it
-    resumes after the last change that it received."""
+    """Collects in `seen` the status changes that a citizens' app receives as a stream. After an
+    interruption, the stream continues after the last received change."""
 
     def __init__(self, outside: Outside, app: str = "egov", resume_token: str = "") -> None:
         self.seen: list[reports_pb2.WatchReportsResponse] = []

@@ -1,7 +1,7 @@
 """Changes a partner at every service that partners call, one service after the other.
 
-A service that already has the wanted terms is left alone. If a change succeeded at one service
-only, repeating it therefore completes it.
+A service that already has the wanted terms stays unchanged. If a change succeeded at one service
+only, the same change can therefore be made again: it then takes effect at the other services.
 """
 
 from __future__ import annotations
@@ -46,14 +46,14 @@ Edit = Callable[[pb.PartnerTerms], None]
 
 
 async def at_each(mesh: Outside, decide: Decide) -> list[Outcome]:
-    """Apply a change (from `added`, `changed`, `revoked` or `shown`) at each service. A refusal, or
-    a service that does not answer, does not stop the others."""
+    """Apply a change (from `added`, `changed`, `revoked` or `shown`) at each service. If one
+    service refuses or does not answer, the change is still made at the others."""
     return [await _at(mesh, service, decide) for service in PARTNER_SERVICES]
 
 
 async def listed(mesh: Outside) -> tuple[dict[str, dict[str, pb.Partner]], list[Outcome]]:
-    """Return a mapping from partner name to service name to partner, and the outcomes of the
-    services that refused."""
+    """Return the partners of each service, by partner's name and then by service's name, and the
+    outcomes of the services that refused."""
     found: dict[str, dict[str, pb.Partner]] = {}
     refused = []
     for service in PARTNER_SERVICES:

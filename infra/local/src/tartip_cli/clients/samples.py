@@ -1,8 +1,8 @@
 """The sample cameras with their devices, and the sample vehicles of the demonstration.
 
-The cameras are stored in `demo/` of the data folder, so that later runs register the same ones
-again, which changes nothing. A new camera replaces one that was retired or changed, or whose id or
-serial number another camera has.
+The cameras are stored in `demo/` of the data folder. Later runs register the same cameras again,
+which has no effect. A sample camera is replaced by a new one if it was retired or changed, or if
+another camera has its id or serial number.
 """
 
 from __future__ import annotations
@@ -183,8 +183,9 @@ def next_vehicle(home: DataDir, path: Path) -> Vehicle:
     """Return the next vehicle in the register at `path` that belongs to a person; after the last
     one, the first again.
 
-    The place in the register is stored in the data folder `home`. Repeated demonstrations use other
-    vehicles, since the same offence of one vehicle is recorded only once in ten minutes.
+    The number of vehicles used so far is stored in the data folder `home`. Repeated
+    demonstrations use other vehicles, since the same offence of one vehicle is recorded only once
+    in ten minutes.
     """
     persons = [vehicle for vehicle in vehicles.read(path) if vehicle.of_a_person]
     with (_folder(home) / "vehicle").open("a+") as counter:

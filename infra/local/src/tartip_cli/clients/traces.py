@@ -1,7 +1,7 @@
 """Records traces of the commands themselves, so that the trace of a case begins with the command
 that caused it.
 
-They are exported as service `tartip-cli` to the OTLP endpoint of the services.
+The traces are exported under the service name `tartip-cli` to the services' OTLP endpoint.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ _FLUSH_MS = 2000
 
 @contextmanager
 def traced(endpoint: str) -> Iterator[None]:
-    """Export the spans of the block to `endpoint`. At the end of the block, remaining spans are
-    exported, for at most two seconds."""
+    """Export the spans of the block to `endpoint`. At the end of the block, at most two seconds are
+    spent on exporting the remaining spans."""
     provider = TracerProvider(
         resource=Resource.create({"service.name": COMMAND_LINE, "service.namespace": "tartip"})
     )

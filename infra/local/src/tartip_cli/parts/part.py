@@ -1,4 +1,4 @@
-"""Descriptions of the parts of the mesh: their commands, readiness probes and how they are stopped.
+"""Descriptions of the parts of the mesh: each part's command, readiness probe and stop signal.
 
 A `Part` does nothing by itself; the supervisor runs it.
 """

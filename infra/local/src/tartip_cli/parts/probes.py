@@ -39,8 +39,8 @@ class GrpcHealth:
 
 
 def secure_channel(address: str, pair: KeyPair, authority: Path) -> grpc.aio.Channel:
-    """Open a gRPC channel over mutual TLS with the client certificate in `pair`. `authority` is the
-    file with the certificate of the authority that must have signed the server's."""
+    """Open a gRPC channel over mutual TLS with the client certificate in `pair`. The server's
+    certificate must be signed by the authority whose certificate is in the file `authority`."""
     credentials = grpc.ssl_channel_credentials(
         root_certificates=authority.read_bytes(),
         private_key=pair.key.read_bytes(),

@@ -1,10 +1,11 @@
 """The certificate authorities of the embedded run and the certificates they sign.
 
 Services, partners, devices and officers each have an authority, created at the first run and never
-replaced; all leaf certificates are renewed at each start and are valid for sixty days. Identity is
-the URI in the subject's alternative names (`spiffe://tartip/{service,partner,device}/<name>`) and
-counts only under the authority of its kind. A service's certificate is for servers and clients, a
-partner's and a device's for clients only, an officer's for signatures only.
+replaced; all leaf certificates are renewed at each start and are valid for sixty days. A URI in the
+subject's alternative names (`spiffe://tartip/{service,partner,device}/<name>`) identifies services,
+partners and devices; it is accepted only if the authority for that kind signed the certificate. A
+service's certificate is for servers and clients, a partner's and a device's for clients only, an
+officer's for signatures only.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ class Keys:
     folder: Path
 
     def of(self, service: Service) -> Path:
-        """The folder with the keys of one service, which gets its path as `TARTIP_KEYS_DIR`."""
+        """The folder with the keys of one service; `TARTIP_KEYS_DIR` tells the service its path."""
         return self.folder / service.name
 
     def nats_seed(self, user: str) -> Path:

@@ -1,8 +1,8 @@
 """Creates the database of the mesh. SQL files give each service its own schema with two roles: an
 owner for migrations, and a runtime role with few rights.
 
-The same files (`infra/postgres/*.sql`) can be applied to any PostgreSQL database with psql; here
-they are applied at every start, which can be repeated safely.
+The same files (`infra/postgres/*.sql`) can be applied to any PostgreSQL database with psql. Here
+they are applied at every start; it is safe to apply them again.
 """
 
 from __future__ import annotations

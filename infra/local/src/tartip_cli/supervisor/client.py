@@ -15,8 +15,8 @@ _SECONDS = 10
 
 
 def ask_status(home: DataDir) -> dict[str, Any] | None:
-    """The status (`Supervisor.status`) of the mesh that runs from this data folder; None if it does
-    not answer."""
+    """The status (`Supervisor.status`) of the mesh that runs from this data folder; None if no mesh
+    runs from it or the supervisor does not answer."""
     mesh = running_mesh(home)
     if mesh is None:
         return None

@@ -28,7 +28,7 @@ class RunningMesh:
     clock_offset_seconds: float = 0.0
 
     def share_clock(self) -> None:
-        """Move this process's clock by the running mesh's offset, so that both show equal times."""
+        """Move this process's clock by the mesh's offset, so that it shows the services' time."""
         from chassis.clock import move_clock
 
         move_clock(dt.timedelta(seconds=self.clock_offset_seconds))

@@ -38,7 +38,8 @@ class Span:
 
 
 class SpanFiles:
-    """The telemetry files in one folder, `max_bytes` at most; only the receiver writes them."""
+    """The telemetry files in one folder; only the receiver writes them. The oldest are removed when
+    their total size exceeds `max_bytes`."""
 
     def __init__(self, folder: Path, *, prefix: str = "", max_bytes: int = MAX_BYTES) -> None:
         self._folder = folder
@@ -61,8 +62,8 @@ class SpanFiles:
         return sorted(self._folder.glob(f"{self._prefix}[0-9]*.jsonl"))
 
     def spans_mentioning(self, tokens: Iterable[str]) -> Iterator[Span]:
-        """Yield the spans of all stored lines that contain any of `tokens` as a JSON string. A line
-        holds many spans, so the caller must filter them."""
+        """Yield all spans of each stored line that contains one of `tokens` as a JSON string. Not
+        every span of such a line contains a token: the caller must filter them."""
         pattern = re.compile("|".join(re.escape(json.dumps(token)) for token in tokens).encode())
         for path in self.files():
             with path.open("rb") as file:

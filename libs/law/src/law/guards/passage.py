@@ -1,6 +1,7 @@
-"""A passage: records of one plate and one rule, close in place and time, count as one offence.
+"""Decides whether two records show the same passage of one vehicle and so count as one offence.
 
 Several cameras of one site may record the same vehicle within metres and seconds of each other.
+Callers pass only records of the same plate and the same rule (kind of offence).
 """
 
 from dataclasses import dataclass

@@ -13,7 +13,7 @@ from law.guards.holds import HoldReason
 
 
 class Rule(StrEnum):
-    """A kind of offence that a device can detect, at most once each time a vehicle passes it."""
+    """A kind of offence that a device can detect, at most once in each passage of a vehicle."""
 
     SPEED = "SPEED"
     RED_LIGHT = "RED_LIGHT"
@@ -36,13 +36,13 @@ class Measured:
 
 @dataclass(frozen=True)
 class Tolerance:
-    """The least tolerance of a kind of camera: in km/h, and as a share (0 to 1) of the speed."""
+    """The least tolerance for a kind of camera: `kmh`, or `share` (0 to 1) of the speed if more."""
 
     kmh: Decimal
     share: Decimal
 
     def at(self, speed_kmh: Decimal) -> Decimal:
-        """The tolerance at a measured speed, in km/h: `kmh` or `share` of the speed if larger."""
+        """The tolerance at a measured speed, in km/h: `kmh`, or `speed_kmh * share` if larger."""
         return max(self.kmh, speed_kmh * self.share)
 
 
@@ -70,8 +70,8 @@ class SpeedBounds:
     def tolerance_kmh(self, kind: str, speed_kmh: Decimal, of_camera: float) -> Decimal:
         """The tolerance deducted from a measured speed, in km/h.
 
-        This is the camera's own, `of_camera`, or the least of its `kind` if that is larger. The
-        least of an unknown kind is the largest of all kinds.
+        This is the camera's own tolerance, `of_camera`, but never less than the tolerance of its
+        `kind`. For an unknown kind, it is never less than the largest tolerance of any kind.
         """
         named = self.tolerances.get(kind)
         floors = [named] if named else list(self.tolerances.values())

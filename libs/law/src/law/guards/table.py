@@ -1,6 +1,6 @@
-"""The table of bounds that guards check, read from JSON.
+"""Reads the table of the guards' bounds from JSON.
 
-Each bound is checked against a floor or ceiling in the code, so that no table disables a guard.
+The bounds themselves are checked against limits in the code, so that no table disables a guard.
 """
 
 import hashlib

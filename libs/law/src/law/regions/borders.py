@@ -43,11 +43,11 @@ class _Cell:
 
 
 class Borders:
-    """The regions as polygons, with a cache of H3 cells as their index.
+    """The polygons of the regions, with a cache that has the regions in and near each H3 cell.
 
-    If one region contains the whole cell of a place, no polygon is tested; otherwise the polygons
-    decide. The polygons of cities overlap those of the regions around them by up to 10 km2; a place
-    in both belongs to the city.
+    If the cell of a place lies wholly within one region, that region is the answer; otherwise the
+    polygons are tested. The polygons of cities overlap those of the regions around them by up to
+    10 km2; a place in both belongs to the city.
     """
 
     def __init__(self, polygons: Mapping[str, BaseGeometry]) -> None:

@@ -70,10 +70,10 @@ class StillScene:
         return float(self._foreground[_place(box, self._foreground.shape)].mean())
 
     def learn(self, people: list[Box], objects: list[Box]) -> float | None:
-        """Update the background, and for each pixel how long it has been still.
+        """Update the background, and the time for which each pixel has been still.
 
-        Boxes are in pixels of the reduced frame. Returns the seconds since the last frame, at most
-        one, or None during the first seconds and just after the light has changed.
+        Boxes are in pixels of the reduced frame. Returns the seconds since the previous frame, but
+        never more than 1. Returns None in the first seconds and just after the light has changed.
         """
         if self._first:
             return None
@@ -91,8 +91,8 @@ class StillScene:
     def still_blobs(self, *, seconds: float, smallest: float, largest: float) -> list[Box]:
         """The boxes of regions that differ from the background and were still for `seconds`.
 
-        Boxes are in pixels of the reduced frame, their centres in the zone. `smallest` and
-        `largest` limit a region's area, as shares of the picture's.
+        Only regions whose centre is in the zone count. `smallest` and `largest` limit a region's
+        area, as shares of the picture's area. Boxes are in pixels of the reduced frame.
         """
         mask = (self._still >= seconds).astype(np.uint8)
         joined = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8))
@@ -109,7 +109,7 @@ class StillScene:
         return found
 
     def is_ghost(self, box: Box) -> bool:
-        """Whether an object in a box was removed: only the background model still shows it.
+        """Whether an object was taken away from a box, so that only the background still shows it.
 
         Two measures must agree: the outline, and the colour contrast with the surroundings.
         """
@@ -142,7 +142,8 @@ class StillScene:
         return float(np.abs(self._frame[place] - self._background[place]).max(2).mean())
 
     def patch(self, box: Box) -> Plane:
-        """A copy of the last frame's pixels in a box, [height, width, 3], for `holds`."""
+        """A copy of the last frame's pixels in a box, [height, width, 3]; `holds` compares later
+        frames with it."""
         return self._frame[_place(box, self._still.shape)].copy()
 
     def holds(self, box: Box, patch: Plane) -> bool:

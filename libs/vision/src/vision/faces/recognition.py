@@ -75,7 +75,7 @@ class Quality:
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """The limits on a face's `Quality` for a purpose, such as being compared.
+    """The image quality (`Quality`) that a face must have for a purpose, such as being compared.
 
     `turn` is a maximum, `brightness` a permitted range; all others are minima.
     """
@@ -156,7 +156,7 @@ class DetectedFace:
 class ScaledPicture:
     """A scaled picture for the face detector: `image`, uint8 [1, h, w, 3].
 
-    `scale` (horizontal, vertical) is the number of its pixels per pixel of the original picture.
+    `scale` (horizontal, vertical) is its size divided by the size of the original picture.
     """
 
     image: Picture
@@ -213,7 +213,7 @@ def detected_faces(cells: Floats, look: ScaledPicture) -> list[DetectedFace]:
 
 
 def distinct(looks: list[list[DetectedFace]]) -> list[DetectedFace]:
-    """Merge the faces found at each scale: without duplicates, at most 32, highest score first."""
+    """Merge the faces found at all scales, without duplicates: at most 32, highest score first."""
     everything = [face for look in looks for face in look]
     boxes, scores = [face.box for face in everything], [face.score for face in everything]
     remaining = nms(boxes, scores, overlap=OVERLAP)[:MOST_FACES]
@@ -224,9 +224,9 @@ def distinct(looks: list[list[DetectedFace]]) -> list[DetectedFace]:
 class Windows:
     """Enlarged windows around small faces, as pictures uint8 [n, 160, 160, 3].
 
-    For each window: `places` is the face's index in the list given to `windows`, `scales` the
-    pixels per pixel of the original picture, and `origins` the upper left corner in the original
-    picture.
+    For each window, `places` has the index of its face in the list given to `windows`, `scales` the
+    factor by which the picture was scaled, and `origins` the position of the window's upper left
+    corner in the original picture.
     """
 
     images: Picture

@@ -1,8 +1,9 @@
 """Detects people in a still picture at several scales, in the original and the mirrored picture.
 
 The detector recognises people only within a range of sizes in its input, so at each scale only
-people in that range count. A detection is a person if its mean score over the scales is high
-enough. Less is required for counting people than for boxes that must each be a person.
+people in that range count. A detection is a person if its mean score over the scales is above a
+threshold. The threshold is lower for counting people (`COUNTING`) than for boxes that must each be
+a person (`CERTAIN`).
 """
 
 from dataclasses import dataclass, field
@@ -128,10 +129,10 @@ def objects_at_scale(
 def people(
     by_scale: dict[InferenceScale, list[DetectedObject]], picture: Picture, rule: PeopleRule
 ) -> list[DetectedObject]:
-    """Combine the people detected at each scale; returns the people, highest score first.
+    """Combine the people detected at each scale (`by_scale`); returns them, highest score first.
 
-    A score is the mean over the scales at which a person of that size could be detected; `rule` has
-    the scales and the least score. `by_scale` has the people detected at each scale.
+    A person's score is the mean over those scales of `rule` at which a person of that size could be
+    detected. It must exceed the threshold of `rule`.
     """
     candidates: list[_Candidate] = []
     everything = [(scale, found) for scale in rule.scales for found in by_scale[scale]]

@@ -121,9 +121,9 @@ def refined(
 ) -> list[PlateCandidate]:
     """Improve the candidates by a second inference on the windows `scaled` (see `refining`).
 
-    A candidate that was detected again gets its new corners and the mean of both scores; any other
-    keeps its corners, with half its score. Duplicates and candidates below `REFINED_THRESHOLD` are
-    dropped. `cells` is the plate detector's output for the windows.
+    A candidate that was detected again gets its new corners and the mean of its old and new score;
+    any other keeps its corners, with half its score. Duplicates and candidates below
+    `REFINED_THRESHOLD` are dropped. `cells` is the plate detector's output for the windows.
     """
     result = []
     for index, candidate in enumerate(candidates):

@@ -36,8 +36,8 @@ MOST_CROPS: Final = 48
 class Views:
     """The views (crops with certain margins) in which candidates are read.
 
-    As one line, a candidate is read in the views `line`, or `oblique` if it is narrow, or
-    `line_with_rows` if it has rows. Each of its rows is read in the views `row`.
+    A candidate is read as one line in the views `line_with_rows` if rows were found on it, else in
+    `oblique` if it is narrow, else in `line`. Each of its rows is read in the views `row`.
     """
 
     line: tuple[View, ...]
@@ -110,7 +110,7 @@ def of(picture: Picture, candidates: list[PlateCandidate]) -> list[PlateLayout]:
 
 
 def affordable(shown: list[PlateLayout]) -> list[PlateLayout]:
-    """The first candidates, as many as fit with all their further views (`MORE`) into one batch."""
+    """The first candidates: as many as fit into one batch with all their crops for `MORE`."""
     fitting, crops_in_all = [], 0
     for layout in shown:
         crops_in_all += MORE.count(layout)
@@ -134,8 +134,8 @@ def crops(picture: Picture, shown: PlateLayout, views: Views) -> list[Picture]:
 def texts(answers: list[Characters], shown: list[PlateLayout], views: Views) -> list[Texts]:
     """Assign the text reader's answers to the candidates in `shown`.
 
-    `answers` has one text for each of the `crops` of all candidates, in the same order and made
-    with the same `views`.
+    `answers` has one text for each crop. The crops must be those that `crops` returned for each
+    candidate with the same `views`, in the order of `shown`.
     """
     result, start = [], 0
     for layout in shown:

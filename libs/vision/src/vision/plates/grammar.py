@@ -3,8 +3,8 @@
 A text is first interpreted without corrections. A text that fits no Kazakh form is not forced into
 one. Similar characters are exchanged only if a form requires it, and the exchange is reported. O
 and 0, I and 1 have the same shape on many plates. Z and 2, B and 8, S and 5, G and 6 do not; they
-are exchanged only if the reader gave the other character some probability. Otherwise a trailer's
-29SLF02 would become a car's 295LF02.
+are exchanged only if the reader gave the other character some probability. Without this condition,
+a trailer's 29SLF02 would become a car's 295LF02.
 """
 
 import re
@@ -112,8 +112,8 @@ REGIONS_1993: Final = {
 class ForeignForm:
     """A foreign plate form; `country` is "" if several countries share the form.
 
-    `seal_after` is the index at which plates have a round sticker that readers take for a
-    character.
+    `seal_after` is the number of characters after which such plates have a round sticker, which
+    readers take for a character. It is None if they have none.
     """
 
     country: str

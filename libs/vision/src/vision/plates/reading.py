@@ -231,8 +231,8 @@ def _mixed(text: str) -> bool:
 def ranked(plates: list[Plate]) -> list[Plate]:
     """Sort plates, most trusted first: all legible ones, then the others.
 
-    Within each group, the order is by the product of mean confidence and detection score, lowered
-    for a text that fits no form.
+    Within each group, plates are ordered by mean confidence times detection score. This product is
+    lowered for a text that fits no form.
     """
     return sorted(plates, key=lambda plate: (plate.legible, _rank(plate)), reverse=True)
 

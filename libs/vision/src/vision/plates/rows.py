@@ -45,8 +45,8 @@ Span = tuple[float, float]
 class Rows:
     """The rows of a plate from the top, and their tilt; `spans` is empty for a plate of one line.
 
-    `tilt` is how much lower the rows are on the right than the corners indicate, as a share of the
-    plate's height.
+    `tilt` is how far the rows slope down to the right relative to the plate's corners, as a share
+    of the plate's height.
     """
 
     spans: tuple[Span, ...]

@@ -21,8 +21,8 @@ MOST_READINGS: Final = 50
 class PlateTrack:
     """One plate over several frames; `last_seen` is the time of its last frame in seconds.
 
-    `best` is its most confident reading, whose frame becomes the evidence; `last` is the latest
-    one.
+    `best` is its most confident reading, whose frame becomes the evidence; `last` is its latest
+    reading.
     """
 
     number: int

@@ -20,9 +20,9 @@ KZ_SIZE: Final = (160, 32)
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """The margins around a plate in a crop, as shares of its width and height.
+    """The margins of a crop around a plate, as shares of the plate's width and height.
 
-    Negative margins cut off parts of the plate; `down` applies above and below.
+    Negative margins cut off parts of the plate. `down` is the margin above and also the one below.
     """
 
     left: float

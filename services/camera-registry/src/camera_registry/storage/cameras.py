@@ -127,7 +127,7 @@ async def save(tx: Tx, camera: Camera, *, held_from: datetime) -> None:
 
 
 async def described_at(tx: Tx, camera_id: UUID, moment: datetime) -> Description | None:
-    """Return the description that was valid at a moment, None before the registration."""
+    """Return a camera's description valid at a moment, None before the camera's registration."""
     then = (
         select(versions)
         .where(versions.c.camera_id == camera_id, versions.c.held_from <= moment)

@@ -46,7 +46,7 @@ class Actor:
 
 @dataclass(frozen=True)
 class Files:
-    """The numbers of a report's files that are in the evidence store and that are not yet."""
+    """How many of a report's files are in the evidence store (`stored`) and not yet (`waiting`)."""
 
     stored: int = 0
     waiting: int = 0

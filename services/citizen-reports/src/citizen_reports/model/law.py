@@ -15,7 +15,7 @@ class Law:
 
 
 def read_law(*, assume_years: bool = False) -> Law:
-    """Read the legal tables shipped with the library `law`. `assume_years` (trials only) derives
-    calendars for years that have none; see `law.yearly`."""
+    """Read the legal tables shipped with the library `law`. With `assume_years` (trials only), the
+    calendars of later years are derived if none was issued; see `law.yearly`."""
     deadlines = Deadlines(read_report_deadlines(assume_years=assume_years))
     return Law(deadlines, read_report_routing())

@@ -83,7 +83,7 @@ class Media:
         return self.received_bytes == self.announced.total_bytes
 
     def new_part_of(self, piece: Piece) -> bytes:
-        """Return those bytes of the piece that continue the received ones, b"" if there are none.
+        """Return the bytes of the piece that have not been received yet; b"" if all have been.
 
         Raises MediaDiffers if the piece belongs to another file or ends after the announced size,
         MediaGap if an earlier piece is missing.

@@ -126,7 +126,8 @@ OUTCOMES = {
 
 @dataclass(frozen=True)
 class Deadlines:
-    """The legal deadlines. Each method raises CalendarYearMissing for a year without a calendar."""
+    """Computes the legal deadlines of reports. Each method raises CalendarYearMissing if it needs
+    the calendar of a year that has none."""
 
     table: ReportDeadlines
 
@@ -141,8 +142,9 @@ class Deadlines:
             return self.table.of_dispute(category, region, disputed_at)
 
     def after_taking(self, current: Deadline, registered_at: datetime) -> Deadline:
-        """The deadline of a report once an operator has taken it, counted from registration. This
-        is the `current` deadline if its rule names no other one for reports in work."""
+        """The deadline of a report that an operator has taken. If the rule of the `current`
+        deadline names another rule for reports in work, that rule's term is counted from
+        `registered_at`; otherwise the deadline stays `current`."""
         with _refused_by_name():
             return self.table.after_taking(current, registered_at)
 
@@ -205,8 +207,8 @@ class Report:
 
     @property
     def evidence_role(self) -> str:
-        """The only role that may read the report's media; "" if every desk role of the region
-        may."""
+        """The only role that may read the report's media; "" if they are open to every desk role
+        of the region."""
         return "internal_security" if self.is_complaint else ""
 
     @property

@@ -1,7 +1,8 @@
 """Encrypted storage of a report's personal data: reporter, contents, media and notes of steps.
 
-The reporter is encrypted with a key of the person (found by the IIN; without an IIN it is a new
-one), everything else with a key of the report. Data whose key was destroyed are read as empty.
+The reporter is encrypted with a key of the person, everything else with a key of the report. A
+person who gives an IIN has one key for all reports; without an IIN, each report gets a new one.
+Data whose key was destroyed are read as empty.
 Media are stored here in pieces until the whole file is in the evidence store.
 """
 

@@ -79,9 +79,9 @@ async def registered_before(
 ) -> list[Neighbour]:
     """Return reports that may be of the same incident as `report` and were not registered later.
 
-    They have the same category, lie in one of these H3 cells, and their incidents were at most
-    `within` before or after that of `report`. Returns at most NEIGHBOURS_MAX reports, in the order
-    of registration. `report` itself must be registered and is left out.
+    They have the same category as `report`. Their incidents lie in one of these H3 cells, and were
+    at most `within` before or after that of `report`. Returns at most NEIGHBOURS_MAX reports, in
+    the order of registration. `report` itself must be registered and is left out.
     """
     assert report.receipt is not None
     rows = await db.read(

@@ -116,8 +116,8 @@ class FollowUp:
             await contents.drop_chunks(tx, current)
 
     async def find_duplicates(self, key: str) -> None:
-        """Mark a report as a possible duplicate if an earlier report of the same category was about
-        an incident within 50 m and ten minutes. `key` is the report's id."""
+        """Mark a report as a possible duplicate of an earlier one of the same category, if their
+        incidents were at most 50 m and ten minutes apart. `key` is the report's id."""
         found = await nearby.located(self._db, UUID(key))
         bind_trace(found.report)
         original = await self._earlier(found)

@@ -28,8 +28,9 @@ from citizen_reports.usecases.recording import audit, bind_trace
 class Piece:
     """A chunk of a file in the form shown to operators.
 
-    Only the first chunk has the other fields: the media type, the SHA-256 (hex) of this form and of
-    the original, and the size in bytes.
+    Only the first chunk of a file has the fields besides `content`. They describe the whole file:
+    the media type and size in bytes of this form, and the SHA-256 (hex) of this form and of the
+    original.
     """
 
     content: bytes
@@ -41,14 +42,14 @@ class Piece:
 
 class Evidence(Protocol):
     def read(self, sha256: str, *, confidential: bool) -> AsyncIterator[Piece]:
-        """Stream the form of a file that operators are shown. `sha256` (hex) is that of the file's
-        original."""
+        """Stream a file in the form shown to operators. `sha256` (hex) is the hash of the original
+        file, which this form was made from."""
         ...
 
 
 class Openings:
     """Begins transactions in which a caller reads or changes one report. Refused attempts are
-    recorded, except a service's own."""
+    recorded, except those of a service that acts for no operator."""
 
     def __init__(self, db: Database, clock: Clock) -> None:
         self._db = db

@@ -1,7 +1,7 @@
 """Records a decision on a report in one transaction.
 
-The changed report, a step of its history, a change for the partner's app and an event are stored,
-and work is scheduled for a new deadline.
+The changed report, a step of its history, a change for the partner's app and an event are stored.
+If the decision sets a new deadline, the first escalation after that deadline is scheduled.
 """
 
 import secrets
@@ -124,9 +124,9 @@ class ReportRecorder:
             await self.start_clock(tx, after)
 
     async def start_clock(self, tx: Tx, report: Report, *, step_index: int = 0) -> None:
-        """Schedule an escalation of the report for the time at which it will be overdue by the
-        delay of one step of its escalation ladder. `step_index` counts from 0; no effect if the
-        ladder has no such step or the report no deadline."""
+        """Schedule one step of the report's escalation ladder: at the deadline plus the delay that
+        the ladder sets for the step. `step_index` counts from 0. No effect if the ladder has no
+        such step or the report has no deadline."""
         ladder = self._deadlines.table.ladder(emergency=report.is_emergency)
         if report.deadline is None or step_index >= len(ladder):
             return

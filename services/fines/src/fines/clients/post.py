@@ -56,8 +56,8 @@ class LetterFolder:
 class ElectronicSeal:
     """Signs letters with the authority's Ed25519 key.
 
-    The signature covers the SHA-256 of the unsigned letter, in which `SIGNATURE_PLACE` still stands
-    where the signature is then inserted.
+    The signature covers the SHA-256 of the unsigned letter, which contains `SIGNATURE_PLACE`. The
+    signed letter has the signature in its place.
     """
 
     def __init__(self, key: Ed25519PrivateKey) -> None:

@@ -132,8 +132,8 @@ def total_to_proto(rows: list[RevenueRow], region: str) -> fines_pb2.Revenue:
 
 def state_filter(state: "fines_pb2.FineState.ValueType") -> str:
     """Return the name under which a fine's state is stored, for a filter; "" (no filter) if the
-    request gives no state. A state that only the contract has yields a name that matches no fine.
-    """
+    request gives no state. For a state of the contract that this service never stores, the filter
+    matches no fine."""
     if state == fines_pb2.FINE_STATE_UNSPECIFIED:
         return ""
     return fines_pb2.FineState.Name(state).removeprefix("FINE_STATE_").lower()

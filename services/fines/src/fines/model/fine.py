@@ -1,10 +1,10 @@
 """A fine: its states, the transitions between them, and the amount that is due on a day.
 
-    AWAITING → ISSUED → DELIVERED → PAID
-                            ↘ IN_FORCE → OVERDUE → PAID      every state but CANCELLED → CANCELLED
+    AWAITING → ISSUED → DELIVERED → IN_FORCE → OVERDUE
+    DELIVERED, IN_FORCE, OVERDUE → PAID          any state except CANCELLED → CANCELLED
 
 A fine begins as AWAITING when its violation is confirmed: its number is reserved, but nothing is
-owed yet.
+owed yet. A correction of the calendar can take it back to an earlier state; see `redating`.
 """
 
 import re

@@ -1,8 +1,8 @@
 """The checks that prevent the issue of a fine: every fact is verified again before issue.
 
-Each failed check yields a hold: a named reason, shown to operators, why the fine is not issued. No
-fine is issued too late, on readings that the device cannot have made, or on speed measured by a
-device without a valid metrological verification at that time.
+Each failed check yields a hold: a named reason, shown to operators, why the fine is not issued. A
+fine is not issued if a legal term for issuing it has expired, if the device cannot have made the
+readings, or if the device that measured speed had no valid metrological verification then.
 """
 
 from collections.abc import Iterator

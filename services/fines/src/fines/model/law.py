@@ -32,7 +32,7 @@ class Law:
         """Return the full and the discounted amount of a fine under `article`.
 
         `sent_on` is the day on which the prescription is sent; the base value and the discount in
-        force on that day apply. Raises TableYearMissing if there is no base value for its year.
+        force on that day apply. Raises TableYearMissing if the year of that day has no base value.
         """
         base_value = self.yearly.base_values.on(sent_on)
         return amount_of(article, base_value, self.terms.on(sent_on))

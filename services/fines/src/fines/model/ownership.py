@@ -1,5 +1,5 @@
-"""The owner of a vehicle at the time of an offence, and the reasons that forbid a fine to the owner
-without a human decision.
+"""The owner of a vehicle at the time of an offence, and the reasons why the owner may not be fined
+automatically.
 
 The owner at the time of the offence is liable (KoAP Art. 31(2)), not the owner at the time of
 issue.

@@ -2,8 +2,8 @@
 
 Dates change only in the owner's favour: the later of the stored and the recomputed date applies. A
 transition that the new dates make premature is reversed: if the term of appeal is still open, the
-fine returns to DELIVERED; if the voluntary term is still open, an overdue fine returns to IN_FORCE.
-Amounts, payments and letters do not change.
+fine returns to DELIVERED; if only the term for voluntary payment is still open, an overdue fine
+returns to IN_FORCE. Amounts, payments and letters do not change.
 """
 
 from dataclasses import replace
@@ -29,8 +29,9 @@ TERMS = (
 
 
 def redated(fine: Fine, calendar: Calendar, terms: Editions[FineTerms], today: date) -> Fine:
-    """Return the fine with the later of each stored and recomputed date, in an earlier state if its
-    present one is premature on `today`. Returns `fine` itself if no date changes.
+    """Return the fine with its legal dates recomputed; a stored date that is later is kept. If the
+    new dates make the fine's state premature on `today`, the fine goes back to an earlier state.
+    Returns `fine` itself if no date changes.
 
     Raises TableYearMissing if the calendar of a year is missing.
     """

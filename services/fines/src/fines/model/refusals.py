@@ -1,4 +1,4 @@
-"""The refusals that callers of this service get and, at the end, its internal exceptions."""
+"""The refusals that this service returns to callers, and the exceptions it uses internally."""
 
 from chassis.refusals import Kind, Refusal
 from law.refusals import TableYearMissing as TableYearMissing

@@ -1,7 +1,7 @@
 """The amount of a fine, in full and discounted.
 
-The article sets a number of base values; the amount is that number times the base value (the
-monthly calculation index, MCI).
+The article states how many base values a fine is. The full amount is this number times the base
+value (the monthly calculation index, MCI).
 
 The article is the edition in force at the offence; the base value is that of the day on which the
 prescription is sent (KoAP Arts. 44(1), 802(4)). The amount records the versions of both tables.

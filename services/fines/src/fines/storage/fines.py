@@ -141,10 +141,10 @@ async def count_issued(tx: Tx, region: str, after: str) -> int:
 async def payable_page(
     db: Database, scope: Scope, spec: PageSpec, *, kind: str, value: str
 ) -> tuple[list[Fine], list[tuple[str, ...]]]:
-    """Return a page of the payable fines with one search key, the latest issued first, and for each
-    fine its key for keyset pagination.
+    """Return a page of the payable fines of one owner, plate or number, the latest issued first,
+    and for each fine its key for keyset pagination.
 
-    `kind` and `value` are as in `scope_of_key`, which must also have made `scope`.
+    `scope` must be the result of `scope_of_key` for the same `kind` and `value`.
     """
     exact: Any = value if kind == "number" else bytes.fromhex(value)
     values = {"exact": exact, "size": spec.size}

@@ -46,8 +46,8 @@ class ConflictFound(Exception):
 
 
 async def claim(tx: Tx, record: Record) -> None:
-    """Record the violation's frames as evidence of its fine, and check it for conflicts. The plate
-    is locked until the transaction ends: another transaction that calls this for it waits.
+    """Record the violation's frames as evidence of its fine, and check the fine for conflicts.
+    Locks the plate until the transaction ends, so that a concurrent call for the same plate waits.
     Raises ConflictFound with the most serious conflict."""
     await stored.lock_vehicle(tx, record.plate_index)
     await stored.claim_evidence(tx, record.number, record.violation.frames)

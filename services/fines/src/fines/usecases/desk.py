@@ -34,8 +34,8 @@ class Desk:
         self._openings = Openings(db, clock)
 
     async def get(self, number: str, caller: Caller) -> tuple[Fine, str]:
-        """Return the fine and its owner's identification number, masked. The number is "" if the
-        fine was never issued or the owner's data were erased. Raises FineNotFound."""
+        """Return the fine and its owner's masked IIN or BIN. The latter is "" if the fine was never
+        issued or the owner's data were erased. Raises FineNotFound."""
         async with self._openings.begin(number, caller) as tx:
             fine = await fines.get(tx, number)
             particulars = await fines.open_particulars(tx, fine)

@@ -262,8 +262,8 @@ class Issuing:
             await self._post.deliver(f"{number}.discount-ended", discount_notice(fine))
 
     async def tell_cancelled(self, number: str) -> None:
-        """Scheduled step: notify the recipient of the letter that the fine is cancelled and nothing
-        is owed."""
+        """Scheduled step: notify the owner, who may have got the prescription, that the fine is
+        cancelled and nothing is owed."""
         async with self._db.begin(SYSTEM) as tx:
             fine = await fines.get(tx, number)
             payment = await ledger.payment_of_fine(tx, number)
@@ -271,8 +271,8 @@ class Issuing:
         await self._post.deliver(f"{number}.cancelled", cancellation_notice(fine, payment))
 
     async def record_evidence(self, number: str) -> None:
-        """Scheduled step for fines from before frames were recorded as evidence: record the fine's
-        frames, except those already recorded for another fine."""
+        """Scheduled step for old fines, issued before this service recorded frames as evidence:
+        record the fine's frames, except those already recorded for another fine."""
         async with self._db.begin(ISSUING) as tx:
             particulars = await fines.open_particulars(tx, await fines.get(tx, number))
             if particulars is not None:

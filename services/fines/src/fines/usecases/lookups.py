@@ -1,5 +1,5 @@
-"""Look-ups of fines by banks, by owner, plate or number. The audit log records who asked, and about
-whom.
+"""The banks' use case of finding fines by owner, plate or number. The audit log records who asked,
+and about whom.
 
 An audit entry holds a keyed hash (blind index) of the requested value, never the value itself. So
 all look-ups of one person can be found, but no entry reveals who the person is.

@@ -1,5 +1,5 @@
-"""Converts what the rules of a camera found into events, with their entries in the response to a
-frame."""
+"""Converts each fact that a camera's rules found into an event to publish, and into the entry that
+lists this event in the response to the frame."""
 
 from collections.abc import Callable
 from datetime import datetime

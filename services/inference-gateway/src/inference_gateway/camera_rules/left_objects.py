@@ -1,5 +1,5 @@
-"""The AI function for objects left behind. It needs five frames a second, the rate at which its
-rule was evaluated."""
+"""The AI function for objects left behind. It needs five frames a second, the rate at which the
+accuracy of its rule was measured."""
 
 from typing import Final
 

@@ -1,5 +1,5 @@
-"""The database table of camera configurations, its SQL statements, and a cache with a lifetime of
-two seconds."""
+"""The database table of camera configurations, its SQL statements, and a cache whose entries expire
+after two seconds."""
 
 import time
 from collections.abc import Callable

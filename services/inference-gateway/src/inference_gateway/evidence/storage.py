@@ -75,8 +75,8 @@ class StoredEvidence:
 
     @property
     def shown_sha256(self) -> str:
-        """The SHA-256 of the version shown to operators, which has no metadata; "" if none can be
-        made."""
+        """The SHA-256 of the version shown to operators, which has no metadata; "" if no such
+        version can be made."""
         return (self.shown or self).sha256 if self.is_showable else ""
 
 
@@ -98,8 +98,9 @@ class FoundEvidence:
 
 
 async def store_evidence(tx: Tx, kept: StoredEvidence, place: EvidencePlace) -> None:
-    """Insert the row of an encrypted original and, if it is a separate object, the row of the
-    version shown to operators. A row that exists with the same content, region and role is kept."""
+    """Insert the row of an encrypted original. If the version shown to operators is a separate
+    object, insert a row for it too. A row that exists with the same content, region and role is
+    kept."""
     if kept.shown is not None:
         await _add_evidence(tx, kept.shown, place)
     if not await _add_evidence(tx, kept, place):
@@ -189,8 +190,8 @@ async def known_objects(tx: Tx, paths: list[str]) -> set[str]:
 
 
 async def is_shown_form(tx: Tx, sha256: str, place: EvidencePlace) -> bool:
-    """Whether `sha256` is the hash of the version that is shown to operators of an original with
-    this region and role. An original with the hash `sha256` itself does not count."""
+    """Whether an original with this region and role has a separate version, with the hash `sha256`,
+    that is shown to operators. An original that is shown unchanged does not count."""
     query = select(evidence.c.sha256).where(
         evidence.c.shown_sha256 == sha256,
         evidence.c.sha256 != sha256,

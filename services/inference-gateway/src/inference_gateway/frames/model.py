@@ -1,9 +1,10 @@
 """Frames, signed readings and results, and the rules for accepting a frame.
 
 No I/O and no clock: times and ids are passed in. A device signs its readings as canonical JSON (RFC
-8785) without absent values; `SignedReadings` in inference.proto names the members. A device, or a
-tool that simulates it, needs only this format and an Ed25519 key. `vision.pictures` decodes
-pictures; its errors are converted to refusals of this module.
+8785), without the values that it did not measure. The names of the JSON members are listed at
+`SignedReadings` in inference.proto. A device, or a tool that simulates it, needs only this format
+and an Ed25519 key. `vision.pictures` decodes pictures; its errors are converted to refusals of this
+module.
 """
 
 from collections.abc import Iterator
@@ -288,7 +289,7 @@ def measured(plates: tuple[ReadPlate, ...]) -> int | None:
     """The index of the plate to which the device's readings belong: the only legible plate, else
     the only plate; None if neither exists.
 
-    Illegible candidates (such as lettering on a van) do not make a legible plate uncertain.
+    Next to one legible plate, illegible ones (such as lettering on a van) are ignored.
     """
     legible = [place for place, plate in enumerate(plates) if plate.legible]
     if len(legible) == 1:
@@ -322,7 +323,7 @@ def objects_of(sight: Detections) -> tuple[SeenObject, ...]:
 def open_picture(content: bytes) -> Picture:
     """Decode a still picture to BGR pixels, upright. Blocking: call it from a thread.
 
-    Raises the error to which `REFUSALS` maps the fault of the picture.
+    Raises one of the refusals in `REFUSALS` if the picture cannot be used.
     """
     return read_picture(content).picture
 

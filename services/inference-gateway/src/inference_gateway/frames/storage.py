@@ -122,8 +122,8 @@ async def store_frame(
 
 
 async def count_up(tx: Tx, device_key: bytes, counter: int) -> None:
-    """Store the counter of a device's newest readings; its row stays locked until the transaction
-    ends.
+    """Store the counter of a device's newest readings. The row of the counter stays locked until
+    the transaction ends.
 
     Raises CounterWentBack unless the counter is higher than the one stored for the device.
     """
@@ -140,10 +140,10 @@ async def count_up(tx: Tx, device_key: bytes, counter: int) -> None:
 
 
 async def note_signed(tx: Tx, device_key: bytes, picture_sha256: bytes, counter: int) -> None:
-    """Record that a device signed a picture. `counter` is the running number that the device gave
-    the readings which it signed with the picture.
+    """Record that a device signed a picture together with its readings. `counter` is the running
+    number of these readings.
 
-    Raises PictureSignedBefore if it had signed the same picture before: a picture may be the
+    Raises PictureSignedBefore if the device signed the same picture before: a picture may be the
     evidence of one measurement only.
     """
     new = insert(signed_pictures).values(

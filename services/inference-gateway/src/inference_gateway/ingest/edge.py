@@ -2,9 +2,10 @@
 order of arrival.
 
 While a box has too many unanswered frames, no more are read from it. If a frame must be sent again,
-later frames of its camera are refused until that frame was sent again and answered for good: if
-they were stored with their higher counters, it would be refused. The box sends that frame and all
-later ones of the camera again. Frames of more than CAMERAS_MAX cameras at once are refused.
+later frames of its camera are refused until that frame was sent again and got a final answer.
+Otherwise the later frames, with higher counters, would be stored first, and that frame would be
+refused. The box sends that frame and all later ones of the camera again. Frames of more than
+CAMERAS_MAX cameras at once are refused.
 """
 
 import asyncio

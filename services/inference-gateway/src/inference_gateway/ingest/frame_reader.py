@@ -48,9 +48,9 @@ async def live_frames(stream: StreamFrames, *, room: int) -> AsyncGenerator[Samp
     """Yield the frames of a stream; reconnect with growing delays when the connection breaks.
     Waiting frames may take up `room` bytes; at least the newest is kept.
 
-    If the first connection fails, the error is raised within ten seconds. Otherwise it is raised
-    when reconnecting has failed after the last delay. A wrong password is never retried, since
-    cameras lock their accounts.
+    If the first connection fails, an error is raised within ten seconds. If a later connection
+    breaks, an error is raised only when all attempts to reconnect have failed. A wrong password is
+    never retried, since cameras lock their accounts.
     """
     by: float | None = asyncio.get_running_loop().time() + FIRST_FRAME_SECONDS
     failures = 0

@@ -1,8 +1,8 @@
 """Opens videos with PyAV and samples frames from them. Blocking: runs in threads.
 
-The container format is detected by content and its demuxer named explicitly, so that no playlist or
-script is followed. The first frame of every interval is sampled, so a video always gives the same
-frames. A `VideoAccount` records the outcome of every frame.
+The container format is detected by content. FFmpeg is told which demuxer to use, so that it follows
+no playlist or script. The first frame of every interval is sampled, so a video always gives the
+same frames. A `VideoAccount` records the outcome of every frame.
 """
 
 import math

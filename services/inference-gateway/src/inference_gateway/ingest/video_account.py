@@ -18,7 +18,7 @@ ROUNDING = 0.01
 
 class Outcome(IntEnum):
     """Whether a cell (at most a second) of a video was processed, or why not. If several outcomes
-    apply to a cell, the greatest counts."""
+    apply to a cell, the one with the highest value is recorded."""
 
     # The rest of the film was not read: it is longer than what is taken at once.
     BEYOND_LIMIT = 0
@@ -101,8 +101,8 @@ class VideoAccount:
         self._ms[outcome] += until - self.offered_ms
 
     def end(self, seconds: float) -> None:
-        """Close the account at the end of the video's last frame, in seconds from the start of the
-        video."""
+        """Close the account at `seconds` from the start of the video. That is the end of the last
+        frame, or the limit at which reading stopped."""
         self.leave_out(seconds, self._gap)
 
     def summary(self, started_at: datetime | None = None) -> VideoSummary:

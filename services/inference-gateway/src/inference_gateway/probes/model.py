@@ -100,7 +100,8 @@ class Found:
 @dataclass(frozen=True)
 class Standing:
     """What is known of one probed AI function (plates, faces, objects) after its last round of
-    probes. `degradation_id` and `since` (its start) are None unless the function is degraded."""
+    probes. `degradation_id` is set while the function is degraded; `since` is when the degradation
+    began. Otherwise both are None."""
 
     function: Function
     # When every answer of a round was last right and in time.
@@ -112,8 +113,8 @@ class Standing:
 
     @property
     def is_sure(self) -> bool:
-        """Whether the last round was not wrong and the function is not degraded. If this is
-        true of all functions, the next round begins after the normal pause, else after a shorter
+        """False if the function is degraded or its last round was wrong, else True. If this is
+        True for all functions, the next round begins after the normal pause, else after a shorter
         one."""
         return self.wrong_since is None and self.degradation_id is None
 

@@ -158,7 +158,7 @@ async def hold(tx: Tx, worker: str, *, leaving: Sequence[UUID], steady: bool) ->
     `leaving`, which the worker is about to give back, do not count towards its share.
 
     A worker that is not `steady` takes no streams with expired leases: after an outage of the
-    database all leases have expired, and the workers that hold them are about to renew them.
+    database all leases have expired, and the workers named in them are about to renew them.
     """
     await _show_life(tx, worker)
     mine = streams.c.worker == worker
@@ -221,7 +221,8 @@ async def advance(tx: Tx, steps: Sequence[Advance]) -> set[UUID]:
     """Store one step (`Advance`) for each of several streams; return the ids of the cameras whose
     step was stored.
 
-    Any other step was stored before, or the worker has lost the lease; `progress` tells which.
+    A camera is missing from the result if an earlier call already stored its step, or if the worker
+    has lost the stream's lease; `progress` tells which.
     """
     if not steps:
         return set()

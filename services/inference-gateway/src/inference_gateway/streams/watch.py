@@ -103,8 +103,8 @@ class StreamWatch:
 
     @asynccontextmanager
     async def slot_in(self, pool: InferencePool) -> AsyncIterator[None]:
-        """Occupy one of the pool's places for inference while the block runs. Raises Shed if none
-        becomes free within a second, or half a second if nothing moved in the picture."""
+        """Hold one of the pool's inference slots while the block runs. Raises Shed if none becomes
+        free within a second, or within half a second if nothing moved in the picture."""
         urgency, within = self.urgency, LOOK_WITHIN_SECONDS
         if self._need is Need.AGAIN:
             urgency, within = Urgency.LOW, LOOK_AGAIN_WITHIN_SECONDS

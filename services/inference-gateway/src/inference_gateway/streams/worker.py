@@ -3,8 +3,8 @@ service.
 
 Two loops run every second: one renews leases and takes or gives back streams, the other stores
 the outcomes of frames and the events found. While the database is unavailable, watching continues
-until too many results wait. Afterwards the worker keeps the streams whose lease it still holds and
-drops the others.
+until too many results wait to be stored. When the database is back, the worker keeps the streams
+whose lease it still holds and drops the others.
 """
 
 import asyncio

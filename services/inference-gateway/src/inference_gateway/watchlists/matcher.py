@@ -167,8 +167,8 @@ def nearest(near: list[list[Near] | None]) -> dict[int, _Nearest]:
 
 @asynccontextmanager
 async def models_away_by_name() -> AsyncIterator[None]:
-    """Context manager: raises one ModelsAway if the block raises an exception group of ModelsAway,
-    as inferences do that run concurrently."""
+    """Context manager: turns an exception group of ModelsAway from the block into one ModelsAway.
+    Inferences that run concurrently raise such groups."""
     try:
         yield
     except* ModelsAway as group:

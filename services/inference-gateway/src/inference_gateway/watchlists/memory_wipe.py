@@ -24,8 +24,8 @@ def warn_unless_erasing() -> None:
 
 
 def erases_what_is_freed() -> bool:
-    """Return whether freed memory is overwritten. Tests it: frees objects, then reads the memory
-    that they occupied."""
+    """Return whether freed memory is overwritten. To find out, this function frees objects and then
+    reads the memory that they occupied."""
     return not any(_stays(size) for size in SIZES)
 
 

@@ -140,7 +140,7 @@ class Asked:
 @dataclass(frozen=True)
 class Entry:
     """A watch-list entry: a person who is searched for by face. The person's identity is not
-    stored; it is in the case file with this case number."""
+    stored here; it is in the case file that has the number `case_number`."""
 
     entry_id: UUID
     region: str

@@ -21,8 +21,8 @@ from inference_gateway.frames.model import SeenFace
 
 @dataclass(frozen=True)
 class StoredFaces:
-    """The faces for the answer to a frame, and the events of its new candidates, which have already
-    been emitted."""
+    """The faces for the answer to a frame, and the events of the frame's new candidates. These
+    events have already been emitted."""
 
     faces: tuple[SeenFace, ...]
     events: tuple[OutboundEvent, ...]
@@ -33,8 +33,8 @@ class FaceFindings(Protocol):
 
     @property
     def faces(self) -> tuple[SeenFace, ...]:
-        """The faces to return to the caller if the frame is not stored; `keep` returns those of a
-        frame that is stored."""
+        """The faces for the answer to a frame that is not stored. For a frame that is stored, use
+        the faces that `keep` returns."""
 
     async def sealed(self) -> "FaceFindings":
         """Store the frame as evidence if it shows a new candidate, and return the findings with a
@@ -51,8 +51,8 @@ class FaceFindings(Protocol):
     async def keep(self, tx: Tx) -> StoredFaces:
         """Store candidates, their evidence and events, in the transaction that stores the frame.
 
-        The scope of `tx` must include the camera's region. A person whom the same camera saw within
-        60 s is no new candidate: the face gets the id of the existing candidate.
+        The scope of `tx` must include the camera's region. No new candidate is stored if this
+        camera has one for the same entry less than 60 s before or after: the face gets its id.
         """
 
 

@@ -38,8 +38,8 @@ class SearchTiming:
     """Times in milliseconds and memory in MiB of the gallery's search and (`bare_…`) of the
     brute-force search in float32.
 
-    `recall` is the share of queries for which both found the same nearest entry, `recall_of_known`
-    the same share of the queries that are near a template.
+    `recall` is the share of queries for which both searches found the same nearest template.
+    `recall_of_known` is this share among only those queries that are near a template.
     """
 
     templates: int

@@ -55,8 +55,8 @@ async def add(
 ) -> None:
     """Store a new violation of the rule `rule`.
 
-    The last two arguments are for violations that a device measured only: `read_id` is the plate
-    read, and reads of a camera within `dedupe_seconds` count as the same passage of the vehicle.
+    `read_id` and `dedupe_seconds` are given only if a device measured the violation: the plate
+    read, and within how many seconds two reads of a camera count as the same passage.
     """
     values = await _sealed(tx, violation) | {
         "rule": rule,
@@ -109,8 +109,8 @@ async def region_of(tx: Tx, violation_id: UUID) -> str | None:
 
 
 async def note_shown(tx: Tx, violation: Violation) -> None:
-    """Store a violation's version and the hashes of its frames in the form shown to officers. Does
-    nothing unless it is in review. This transaction must have locked its row."""
+    """Store the violation's version and the hashes of the shown forms of its frames, but only if
+    the violation is in review. This transaction must have locked the violation's row."""
     await tx.execute(
         update(violations)
         .where(

@@ -53,8 +53,9 @@ Answers = AsyncIterator[FileAnswer]
 
 @dataclass(frozen=True)
 class Asking:
-    """Sends files and streams to the gateway with the same options: the camera that took them, its
-    signed readings, and the time when the picture was taken or the film began (None: not given).
+    """Sends files and streams to the gateway with the same options: the camera that took them, the
+    device's signed readings, and the time when the picture was taken or the film began (None: not
+    given).
 
     `fps` is how many frames per second of a film or stream are analysed; a stream ends after
     `frames` frames (0: never).

@@ -111,9 +111,9 @@ def ingest(
     --draw: boxes by class, track numbers, plates as they were read, and each event for two seconds.
     Pictures are copied as JPEG, films as MP4. The copies may show faces and plates: protect them.
 
-    --taken-at: without it, a film starts at the creation time in its file if that is plausible,
-    else so that it ends now; the end of the output says which. That output also accounts for every
-    second of each film: analysed, or left out and why.
+    --taken-at: without it, a film starts at the creation time stored in its file. If that time is
+    missing or not plausible, the film is assumed to end now. The end of the output says which time
+    was used, and accounts for every second of each film: analysed, or left out and why.
 
     Exit code 11 if the mesh refused a file; the others are still analysed.
     """

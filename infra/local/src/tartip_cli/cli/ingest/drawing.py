@@ -95,7 +95,8 @@ def marks_of(result: inference.FrameResult) -> list[Mark]:
 
 
 def enlarged(picture: Picture) -> tuple[Picture, float]:
-    """The picture, enlarged to a longer side of at least `SMALLEST_SIDE`, and the scale factor."""
+    """Return the picture and the factor by which it was enlarged. If its longer side has fewer than
+    `SMALLEST_SIDE` pixels, it is enlarged to that size; otherwise it stays as it is."""
     longer = max(picture.shape[:2])
     if longer >= SMALLEST_SIDE:
         return picture, 1.0

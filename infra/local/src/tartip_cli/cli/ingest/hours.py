@@ -53,7 +53,7 @@ def parse_hour(text: str, *, now: dt.datetime) -> dt.datetime:
 
 def began(path: Path, given: dt.datetime | None, *, now: dt.datetime) -> Began:
     """Return the start time of a film and its source: `given`, else the creation time in the file
-    if that is plausible, else `now` less the length. Blocking: reads the whole file."""
+    if that is plausible, else `now` less the film's length. Blocking: reads the whole file."""
     if given is not None:
         return Began(given, By.USER)
     seconds, created = _measured(path)

@@ -60,7 +60,8 @@ class Source:
 
 def sources_of(given: list[str]) -> list[Source]:
     """Return the files and RTSP addresses given on the command line, in order. A name may also be a
-    folder or a pattern. A name without any file is returned too, with the reason in `missing`.
+    folder or a glob pattern. If a name yields no file, it is returned too, with the reason in
+    `missing`.
 
     Raises Failure if there is nothing to analyse at all.
     """

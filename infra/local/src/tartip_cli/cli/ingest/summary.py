@@ -59,8 +59,8 @@ class FileSummary:
 
     @property
     def objects(self) -> Counter[str]:
-        """The number of objects by label: each track counts once, and objects without a track count
-        as many as there were in the frame with the most of them."""
+        """The number of objects by label: the number of tracks, plus the largest number of objects
+        without a track in any one frame."""
         by_track = Counter({label: len(tracks) for label, tracks in self._tracks.items()})
         return by_track + self._most_at_once
 

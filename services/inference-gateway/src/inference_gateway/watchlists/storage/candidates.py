@@ -33,8 +33,8 @@ from inference_gateway.watchlists.storage.tables import OFFICER, candidates, rev
 async def seen_just_now(
     tx: Tx, entry_id: UUID, camera_id: UUID, captured_at: datetime
 ) -> UUID | None:
-    """Return the id of a candidate for this entry that this camera saw less than 60 s before or
-    after `captured_at`; None if there is none."""
+    """Return the id of a candidate for this entry whose face this camera saw less than 60 s before
+    or after `captured_at`; None if there is none."""
     found = await tx.scalar(
         select(candidates.c.candidate_id)
         .where(
