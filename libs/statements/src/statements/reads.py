@@ -81,7 +81,7 @@ class Read:
     async def rows_under(self, driver: Any, scope: Mapping[str, str], **values: Any) -> list[Any]:
         """Execute the SELECT outside of a transaction; returns the rows that `scope` may see.
 
-        `scope` has a value for each setting in `SCOPE`. Otherwise as `rows`.
+        `scope` has a value for each setting in `SCOPE`. Raises what `rows` raises.
         """
         prepared = self._under_scope
         arguments = [*prepared.arguments(values), *(scope[name] for name in SCOPE)]

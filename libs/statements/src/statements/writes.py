@@ -85,7 +85,7 @@ class Writes:
 
 @dataclass(frozen=True)
 class Shape:
-    """Tables and columns into which a statement inserts, and whether it also adds a request id."""
+    """What a statement inserts, without values: tables with columns, and whether a request id."""
 
     has_request: bool
     rows: tuple[Rows, ...]

@@ -57,7 +57,7 @@ class DataKey:
         )
 
     def open_text(self, sealed: bytes, place: str) -> str:
-        """Decrypt a value and decode it as UTF-8; otherwise as `open`."""
+        """Decrypt a value as `open` does, and decode it as UTF-8."""
         return self.open(sealed, place).decode()
 
 

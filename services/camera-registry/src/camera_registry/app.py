@@ -14,6 +14,7 @@ from tartip.cameras.v1 import cameras_pb2, cameras_pb2_grpc
 from camera_registry.consumers import HeartbeatListener
 from camera_registry.grpc_api import POLICY, CameraRegistryApi
 from camera_registry.settings import RegistrySettings
+from camera_registry.usecases.imports import Imports
 from camera_registry.usecases.register import Register
 from camera_registry.usecases.tally import Tally
 from camera_registry.usecases.watch import Watch
@@ -33,6 +34,7 @@ async def build(chassis: Chassis[RegistrySettings]) -> None:
         cameras_pb2_grpc.add_CameraRegistryServicer_to_server,
         CameraRegistryApi(
             register,
+            Imports(chassis.db),
             Pages(chassis.db.keyring),
             lambda: guards.at(chassis.clock()).camera_kinds,
         ),
@@ -50,5 +52,5 @@ SERVICE = Service(
     build=build,
     schema="camera_registry",
     migrations=MIGRATIONS,
-    ids={"camera": UUID_SHAPE},
+    ids={"camera": UUID_SHAPE, "import": UUID_SHAPE},
 )

@@ -1,12 +1,14 @@
 """Builds the events that the service publishes, with one function for each kind of event."""
 
 from datetime import datetime
+from uuid import UUID
 
 from chassis.clock import to_timestamp
 from chassis.event import Event
 from tartip.cameras.v1 import cameras_pb2, events_pb2
 
 from camera_registry.model.camera import Camera
+from camera_registry.model.imports import Outcome
 
 _Message = (
     events_pb2.CameraRegistered
@@ -22,6 +24,20 @@ def camera_registered(camera: Camera) -> Event:
         registered_at=to_timestamp(camera.registered_at),
     )
     return _event("registered", camera, message)
+
+
+def cameras_imported(import_id: UUID, outcome: Outcome, regions: list[str], now: datetime) -> Event:
+    """The event of a batch; it has a region only if all its cameras are in one."""
+    message = events_pb2.CamerasImported(
+        import_id=str(import_id),
+        number=outcome.number,
+        added=outcome.added,
+        changed=outcome.changed,
+        regions=regions,
+        imported_at=to_timestamp(now),
+    )
+    region = regions[0] if len(regions) == 1 else ""
+    return Event("cameras.v1.imported", f"import:{import_id}", outcome.number, region, message)
 
 
 def camera_changed(camera: Camera, now: datetime) -> Event:

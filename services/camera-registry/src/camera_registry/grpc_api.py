@@ -1,7 +1,8 @@
 """CameraRegistry over gRPC: converts messages for the use cases, and states who may call each
 method."""
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from dataclasses import asdict
 from uuid import UUID
 
 from chassis import telemetry
@@ -18,13 +19,17 @@ from tartip.cameras.v1 import cameras_pb2_grpc
 
 from camera_registry.messages import (
     check_region,
+    outcome_to_proto,
+    read_batch,
     read_description,
     read_filters,
     statistics_to_proto,
     to_proto,
 )
 from camera_registry.model.camera import CameraNotFound, check_reason
+from camera_registry.model.imports import ImportNotFound
 from camera_registry.storage.counts import total
+from camera_registry.usecases.imports import Imports
 from camera_registry.usecases.register import Register
 
 _SERVICE = "/tartip.cameras.v1.CameraRegistry/"
@@ -47,6 +52,8 @@ POLICY: Policy = {
     _SERVICE + "RegisterCamera": _WRITERS,
     _SERVICE + "ChangeCamera": _WRITERS,
     _SERVICE + "RetireCamera": _WRITERS,
+    _SERVICE + "ImportCameras": _WRITERS,
+    _SERVICE + "GetImport": _WRITERS,
     _SERVICE + "GetCamera": _READERS,
     _SERVICE + "ListCameras": _LISTERS,
     _SERVICE + "GetStatistics": _READERS,
@@ -54,9 +61,16 @@ POLICY: Policy = {
 
 
 class CameraRegistryApi(cameras_pb2_grpc.CameraRegistryServicer):
-    def __init__(self, register: Register, pages: Pages, kinds: Callable[[], CameraKinds]) -> None:
+    def __init__(
+        self,
+        register: Register,
+        imports: Imports,
+        pages: Pages,
+        kinds: Callable[[], CameraKinds],
+    ) -> None:
         """`kinds` returns what kinds of cameras may detect by the law in force now."""
         self._register = register
+        self._imports = imports
         self._pages = pages
         self._kinds = kinds
 
@@ -98,6 +112,23 @@ class CameraRegistryApi(cameras_pb2_grpc.CameraRegistryServicer):
             _known_id(request.camera_id), reason=request.reason, caller=current_caller()
         )
         return pb.RetireCameraResponse(camera=to_proto(camera))
+
+    async def ImportCameras(
+        self, request_iterator: AsyncIterator[pb.ImportCamerasRequest], context: ServicerContext
+    ) -> AsyncIterator[pb.ImportCamerasResponse]:
+        async for request in request_iterator:
+            batch = await read_batch(request, self._kinds())
+            telemetry.annotate(**{"import": str(batch.import_id)})
+            yield outcome_to_proto(await self._imports.take(batch, current_caller()))
+
+    async def GetImport(
+        self, request: pb.GetImportRequest, context: ServicerContext
+    ) -> pb.GetImportResponse:
+        import_id = parse_id(request.import_id)
+        if import_id is None:
+            raise ImportNotFound
+        standing = await self._imports.standing(import_id, current_caller())
+        return pb.GetImportResponse(**asdict(standing))
 
     async def GetCamera(
         self, request: pb.GetCameraRequest, context: ServicerContext

@@ -1,11 +1,14 @@
 """Conversion between the messages of the contract and the model."""
 
+import asyncio
+import hashlib
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict
+from itertools import pairwise
 
 from chassis.clock import to_timestamp
-from chassis.fields import check_enums, check_text, enum_of, read_moment
+from chassis.fields import check_enums, check_text, enum_of, read_moment, read_new_id
 from chassis.refusals import Checks, checks
 from law.guards import CameraKinds
 from law.regions import REGIONS
@@ -25,8 +28,12 @@ from camera_registry.model.description import (
     Verification,
     check_description,
 )
+from camera_registry.model.imports import ROWS_MAX, Batch, Outcome, Row
 from camera_registry.storage.cameras import Filters
 from camera_registry.storage.counts import RegionCounts
+
+# Rows that are converted without a pause.
+ROWS_AT_ONCE = 50
 
 
 def read_description(check: Checks, given: pb.CameraDescription, kinds: CameraKinds) -> Description:
@@ -67,6 +74,48 @@ def read_description(check: Checks, given: pb.CameraDescription, kinds: CameraKi
     )
     check_description(check, description, kinds)
     return description
+
+
+async def read_batch(request: pb.ImportCamerasRequest, kinds: CameraKinds) -> Batch:
+    """Convert a batch of an import; what is wrong with a row stands in the row.
+
+    Raises BadRequest for anything else that is wrong. `kinds` as for `read_description`.
+    """
+    given, rows, digest = request.cameras, [], hashlib.sha256()
+    with checks() as check:
+        import_id = read_new_id(check, "import_id", request.import_id)
+        check.that(request.number > 0, "number", "1, and one more with each batch")
+        check.that(0 < len(given) <= ROWS_MAX, "cameras", f"1 to {ROWS_MAX}")
+        numbers = [camera.row for camera in given]
+        rises = all(before < after for before, after in pairwise([0, *numbers]))
+        check.that(rises, "cameras.row", "numbers from 1 that rise")
+    for place, camera in enumerate(given):
+        if place % ROWS_AT_ONCE == 0:
+            await asyncio.sleep(0)  # other calls are answered meanwhile
+        rows.append(_read_row(camera, kinds))
+        digest.update(camera.SerializeToString(deterministic=True))
+    assert import_id is not None
+    return Batch(import_id, request.number, tuple(rows), digest.digest(), request.dry_run)
+
+
+def _read_row(given: pb.ImportedCamera, kinds: CameraKinds) -> Row:
+    check = Checks()
+    camera_id = read_new_id(check, "camera_id", given.camera_id) if given.camera_id else None
+    description = read_description(check, given.description, kinds)
+    return Row(given.row, camera_id, description, tuple(check.errors))
+
+
+def outcome_to_proto(outcome: Outcome) -> pb.ImportCamerasResponse:
+    return pb.ImportCamerasResponse(
+        number=outcome.number,
+        added=outcome.added,
+        changed=outcome.changed,
+        unchanged=outcome.unchanged,
+        refused=[pb.RowFinding(**asdict(finding)) for finding in outcome.refused],
+        probable_duplicates=[
+            pb.RowFinding(**asdict(finding)) for finding in outcome.probable_duplicates
+        ],
+    )
 
 
 def _read_bases(check: Checks, at: str, given: Iterable[pb.FunctionBasis]) -> dict[AiFunction, str]:

@@ -373,8 +373,8 @@ class Violation:
         return True
 
     def next_state(self, verdict: Verdict) -> State:
-        """Return the state after this verdict. Raises the refusal that TRANSITIONS names
-        for it, or PlateUnsure or NotAutomatic if a hold prevents confirmation."""
+        """Return the state after this verdict. If TRANSITIONS has a refusal instead, raises it;
+        raises PlateUnsure or NotAutomatic if a hold prevents confirmation."""
         target = TRANSITIONS[self.state, verdict]
         if not isinstance(target, State):
             raise target(facts={"state": self.state.value})

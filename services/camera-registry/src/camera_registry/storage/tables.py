@@ -120,6 +120,24 @@ count_changes = Table(
 )
 
 
+import_batches = Table(
+    "import_batches",
+    MetaData(),
+    Column("caller", Text, primary_key=True),
+    Column("import_id", Uuid, primary_key=True),
+    Column("number", BigInteger, primary_key=True),
+    Column("last_row", BigInteger),
+    Column("rows_sha256", LargeBinary),
+    Column("added", Integer),
+    Column("changed", Integer),
+    Column("unchanged", Integer),
+    Column("refused_rows", Integer),
+    Column("refused", JSONB),
+    Column("duplicates", JSONB),
+    Column("imported_at", moment),
+)
+
+
 def camera_row(camera: Camera) -> dict[str, Any]:
     return {
         "camera_id": camera.camera_id,

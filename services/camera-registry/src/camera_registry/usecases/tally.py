@@ -1,4 +1,4 @@
-"""Keeping the statistics quick: what has changed is added to the counts."""
+"""Adds the changes of the counts of cameras to the stored counts, to keep statistics quick."""
 
 import asyncio
 from contextlib import AbstractAsyncContextManager

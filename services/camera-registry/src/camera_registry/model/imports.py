@@ -1,0 +1,195 @@
+"""Imports: what becomes of each camera in a batch of rows."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+from chassis.clock import new_id
+from chassis.refusals import FieldError, IdReused, Kind, Refusal
+
+from camera_registry.model.camera import Camera, CameraRetired, RegionNotYours, SerialTaken
+from camera_registry.model.description import Description
+from camera_registry.serials import folded
+
+ROWS_MAX = 2000
+SerialKey = tuple[str, str]
+
+
+class ImportNotFound(Refusal):
+    kind = Kind.NOT_FOUND
+    code = "IMPORT_NOT_FOUND"
+
+
+@dataclass(frozen=True)
+class Row:
+    """A camera in an import, and what is wrong with its description; `number` counts from 1."""
+
+    number: int
+    camera_id: UUID | None
+    description: Description
+    errors: tuple[FieldError, ...] = ()
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Rows that are taken together. `sha256` is that of all rows, as they were sent."""
+
+    import_id: UUID
+    number: int
+    rows: tuple[Row, ...]
+    sha256: bytes
+    is_dry_run: bool = False
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Why a row was not taken, or what a person should look at: the field ("" for the whole row),
+    a reason code, what would be right, and another camera where there is one."""
+
+    row: int
+    field: str
+    reason: str
+    expected: str = ""
+    camera_id: str = ""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a batch: numbers of cameras, and findings by row."""
+
+    number: int
+    last_row: int
+    added: int
+    changed: int
+    unchanged: int
+    refused: tuple[Finding, ...]
+    probable_duplicates: tuple[Finding, ...]
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What was taken of an import so far, over all its batches."""
+
+    last_number: int
+    last_row: int
+    added: int
+    changed: int
+    unchanged: int
+    refused_rows: int
+
+
+def serial_key(description: Description) -> SerialKey:
+    """The serial number and the make as they are compared; unique among cameras in service."""
+    return folded(description.serial), folded(description.make)
+
+
+@dataclass
+class Decision:
+    """What is to be written for a batch, by the number of the row."""
+
+    added: dict[int, Camera] = field(default_factory=dict)
+    changed: dict[int, Camera] = field(default_factory=dict)
+    unchanged: dict[int, Camera] = field(default_factory=dict)
+    refused: list[Finding] = field(default_factory=list)
+    # Of the cameras in the rows so far.
+    camera_ids: set[UUID] = field(default_factory=set)
+
+    def refuse(self, row: int, name: str, reason: str, expected: str = "", other: str = "") -> None:
+        """Do not take a row that was to be added or changed."""
+        self.added.pop(row, None)
+        self.changed.pop(row, None)
+        self.refused.append(Finding(row, name, reason, expected, other))
+
+    def refuse_serial(self, row: int, other: str) -> None:
+        """Do not take a row because another camera in service has its serial number."""
+        name, expected = "description.serial", "a number that no other camera of this make has"
+        self.refuse(row, name, SerialTaken.code, expected, other)
+
+    def refuse_unseen(self, row: int) -> None:
+        """Do not take a row because a camera that the caller may not see has its id or number."""
+        expected = "an id and a serial number that no camera has, in other regions neither"
+        self.refuse(row, "", SerialTaken.code, expected)
+
+
+def decide(
+    rows: Iterable[Row],
+    known: Iterable[Camera],
+    now: datetime,
+    *,
+    sees: Callable[[str], bool],
+) -> Decision:
+    """Decide for each row whether its camera is added, changed, left as it is or refused.
+
+    `known` are the cameras with an id or a serial number of the rows; `sees` returns whether the
+    caller may write in a region. If two rows of a batch are of one camera, the second is refused.
+    """
+    known = list(known)
+    ids = {camera.camera_id: camera for camera in known}
+    serials = {
+        serial_key(camera.description): camera for camera in known if camera.retired_at is None
+    }
+    decision = Decision()
+    for row in rows:
+        if row.errors:
+            decision.refused += [
+                Finding(row.number, each.field, each.code, each.description) for each in row.errors
+            ]
+        elif not sees(row.description.place.region):
+            at = "description.place.region"
+            decision.refuse(row.number, at, RegionNotYours.code, "a region of yours")
+        else:
+            _decide_row(decision, row, ids, serials, now)
+    return decision
+
+
+def _decide_row(
+    decision: Decision,
+    row: Row,
+    ids: dict[UUID, Camera],
+    serials: dict[SerialKey, Camera],
+    now: datetime,
+) -> None:
+    """Decide a row that may be taken; `ids` and `serials` are all cameras as they are after it."""
+    key = serial_key(row.description)
+    of_serial = serials.get(key)
+    found = ids.get(row.camera_id) if row.camera_id else of_serial
+    if of_serial is not None and (
+        found is None
+        or found.camera_id != of_serial.camera_id
+        or found.camera_id in decision.camera_ids
+    ):
+        decision.refuse_serial(row.number, str(of_serial.camera_id))
+        return
+    if found is None:
+        camera = Camera.register(row.camera_id or new_id(), row.description, now)
+        decision.added[row.number] = camera
+    elif found.retired_at is not None:
+        decision.refuse(row.number, "camera_id", CameraRetired.code, "a camera in service")
+        return
+    elif found.camera_id in decision.camera_ids:
+        decision.refuse(row.number, "camera_id", IdReused.code, "an id of its own")
+        return
+    else:
+        camera = found.change(row.description, from_version=found.version)
+        (decision.unchanged if camera is found else decision.changed)[row.number] = camera
+        if serials.get(serial_key(found.description)) is found:
+            del serials[serial_key(found.description)]
+    decision.camera_ids.add(camera.camera_id)
+    ids[camera.camera_id] = serials[key] = camera
+
+
+def outcome_of(batch: Batch, decision: Decision, duplicates: Mapping[int, UUID]) -> Outcome:
+    """Summarise a decision; `duplicates` are other cameras at the place of a row, by its number."""
+    return Outcome(
+        batch.number,
+        batch.rows[-1].number,
+        len(decision.added),
+        len(decision.changed),
+        len(decision.unchanged),
+        tuple(sorted(decision.refused, key=lambda finding: finding.row)),
+        tuple(
+            Finding(row, "description.place", "PROBABLE_DUPLICATE", camera_id=str(other))
+            for row, other in sorted(duplicates.items())
+        ),
+    )

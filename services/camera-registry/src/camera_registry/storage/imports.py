@@ -1,0 +1,217 @@
+"""Stores batches of imported cameras, each by a few statements over all its rows."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from chassis.transaction import Tx
+from sqlalchemy import Text, and_, bindparam, func, or_, select, text, tuple_
+from sqlalchemy.dialects.postgresql import ARRAY, insert
+from sqlalchemy.exc import IntegrityError
+
+from camera_registry.model.camera import Camera
+from camera_registry.model.imports import (
+    Batch,
+    Finding,
+    ImportNotFound,
+    Outcome,
+    Row,
+    Standing,
+    serial_key,
+)
+from camera_registry.storage.tables import (
+    camera_of,
+    camera_row,
+    cameras,
+    import_batches,
+    versions,
+)
+
+_STATUS = ("status", "status_as_of")
+
+
+async def known_cameras(tx: Tx, rows: Sequence[Row]) -> list[Camera]:
+    """Return and lock the cameras with the ids or the serial numbers of these rows, retired ones
+    only by id, in the order of their ids."""
+    serials = [serial_key(row.description) for row in rows if not row.errors]
+    values = {
+        "ids": [row.camera_id for row in rows if row.camera_id and not row.errors],
+        "serials": [serial for serial, _ in serials],
+        "makes": [make for _, make in serials],
+    }
+    return [camera_of(row) for row in await tx.execute(_KNOWN, values)]
+
+
+async def add_cameras(tx: Tx, added: Iterable[Camera]) -> set[UUID]:
+    """Add cameras and their first versions; return the ids of those added.
+
+    A camera is left out if another one, which the transaction need not see, has its id or serial
+    number.
+    """
+    # In one order everywhere, so that two imports at once cannot wait for each other.
+    rows = sorted(map(camera_row, added), key=_serial_of)
+    if not rows:
+        return set()
+    ids = {row.camera_id for row in await tx.execute(_ADD, {"rows": _json(rows)})}
+    await _add_versions(tx, ids, held_from=rows[0]["registered_at"])
+    return ids
+
+
+async def change_cameras(tx: Tx, changed: Sequence[Camera], *, held_from: datetime) -> None:
+    """Store changed cameras, whose rows are locked, and their new versions."""
+    if changed:
+        await tx.execute(_CHANGE, {"rows": _json(list(map(camera_row, changed)))})
+        await _add_versions(tx, {each.camera_id for each in changed}, held_from=held_from)
+
+
+async def change_if_serial_is_free(tx: Tx, changed: Camera, *, held_from: datetime) -> bool:
+    """Store a camera with another serial number; False if a camera that is not seen has it."""
+    try:
+        async with tx.savepoint():
+            await change_cameras(tx, [changed], held_from=held_from)
+    except IntegrityError:
+        return False
+    return True
+
+
+async def at_the_same_place(tx: Tx, written: Mapping[int, Camera]) -> dict[int, UUID]:
+    """Return for rows, by number, another camera of the same kind at exactly the same place."""
+    described = {number: each.description for number, each in written.items()}
+    values = {
+        "numbers": list(described),
+        "ids": [each.camera_id for each in written.values()],
+        "kinds": [each.kind.value for each in described.values()],
+        "latitudes": [each.place.latitude for each in described.values()],
+        "longitudes": [each.place.longitude for each in described.values()],
+    }
+    found = await tx.execute(_AT_THE_SAME_PLACE, values)
+    return {row.number: row.camera_id for row in found}
+
+
+async def find_outcome(tx: Tx, import_id: UUID, number: int) -> Outcome | None:
+    """Return what became of a batch of the caller's import, None if it was not taken."""
+    query = select(import_batches).where(
+        import_batches.c.import_id == import_id, import_batches.c.number == number
+    )
+    row = (await tx.execute(query)).one_or_none()
+    if row is None:
+        return None
+    findings = (tuple(Finding(**each) for each in kept) for kept in (row.refused, row.duplicates))
+    return Outcome(row.number, row.last_row, row.added, row.changed, row.unchanged, *findings)
+
+
+async def add_outcome(tx: Tx, batch: Batch, outcome: Outcome, now: datetime) -> None:
+    await tx.execute(
+        insert(import_batches).values(
+            caller=tx.scope.actor,
+            import_id=batch.import_id,
+            number=batch.number,
+            last_row=outcome.last_row,
+            rows_sha256=batch.sha256,
+            added=outcome.added,
+            changed=outcome.changed,
+            unchanged=outcome.unchanged,
+            refused_rows=len({finding.row for finding in outcome.refused}),
+            refused=[asdict(finding) for finding in outcome.refused],
+            duplicates=[asdict(finding) for finding in outcome.probable_duplicates],
+            imported_at=now,
+        )
+    )
+
+
+async def last_number(tx: Tx, import_id: UUID) -> int:
+    """Return the number of the last batch of the caller's import, 0 if there is none."""
+    query = select(func.coalesce(func.max(import_batches.c.number), 0))
+    found: int = await tx.scalar(query.where(import_batches.c.import_id == import_id))
+    return found
+
+
+async def standing(tx: Tx, import_id: UUID) -> Standing:
+    """Return what was taken of the caller's import. Raises ImportNotFound."""
+    names = ("added", "changed", "unchanged", "refused_rows")
+    query = select(
+        func.max(import_batches.c.number).label("last_number"),
+        func.max(import_batches.c.last_row).label("last_row"),
+        *(func.sum(import_batches.c[name]).label(name) for name in names),
+    ).where(import_batches.c.import_id == import_id)
+    row = (await tx.execute(query)).one()
+    if row.last_number is None:
+        raise ImportNotFound
+    return Standing(row.last_number, row.last_row, *(int(getattr(row, name)) for name in names))
+
+
+async def _add_versions(tx: Tx, ids: Iterable[UUID], *, held_from: datetime) -> None:
+    await tx.execute(_ADD_VERSIONS, {"ids": sorted(ids), "held_from": held_from})
+
+
+def _serial_of(row: Mapping[str, Any]) -> tuple[str, str]:
+    return row["serial_folded"], row["make_folded"]
+
+
+def _json(rows: list[dict[str, Any]]) -> str:
+    return json.dumps(rows, default=_plain)
+
+
+def _plain(value: Any) -> str:
+    """A value of a row in the form that PostgreSQL reads from JSON."""
+    if isinstance(value, bytes):
+        return "\\x" + value.hex()
+    return value.isoformat() if isinstance(value, datetime) else str(value)
+
+
+def _names(columns: Iterable[str], prefix: str = "") -> str:
+    return ", ".join(f"{prefix}{name}" for name in columns)
+
+
+_GIVEN = "json_populate_recordset(NULL::cameras, CAST(:rows AS json)) AS given"
+_COLUMNS = [column.name for column in cameras.columns]
+_DESCRIBED = [column.name for column in versions.columns if column.name != "held_from"]
+_ids, _serials, _makes = (
+    bindparam(name, type_=ARRAY(kind))
+    for name, kind in (("ids", cameras.c.camera_id.type), ("serials", Text()), ("makes", Text()))
+)
+_given_serials = (
+    func.unnest(_serials, _makes).table_valued("serial", "make", name="given").render_derived()
+)
+_KNOWN = (
+    select(cameras)
+    .where(
+        or_(
+            cameras.c.camera_id == func.any(_ids),
+            and_(
+                cameras.c.retired_at.is_(None),
+                tuple_(cameras.c.serial_folded, cameras.c.make_folded).in_(
+                    select(_given_serials.c.serial, _given_serials.c.make)
+                ),
+            ),
+        )
+    )
+    .order_by(cameras.c.camera_id)
+    .with_for_update(of=cameras)
+)
+_ADD = text(
+    f"INSERT INTO cameras ({_names(_COLUMNS)}) SELECT {_names(_COLUMNS)} FROM {_GIVEN}"
+    " ON CONFLICT DO NOTHING RETURNING camera_id"
+)
+_CHANGED = [name for name in _COLUMNS if name not in ("camera_id", *_STATUS)]
+_CHANGE = text(
+    f"UPDATE cameras SET ({_names(_CHANGED)}) = ROW({_names(_CHANGED, 'given.')})"
+    f" FROM {_GIVEN} WHERE cameras.camera_id = given.camera_id"
+)
+_ADD_VERSIONS = text(
+    f"INSERT INTO camera_versions (held_from, {_names(_DESCRIBED)})"
+    f" SELECT CAST(:held_from AS timestamptz), {_names(_DESCRIBED)} FROM cameras"
+    " WHERE camera_id = ANY(CAST(:ids AS uuid[]))"
+)
+_AT_THE_SAME_PLACE = text(
+    "SELECT DISTINCT ON (given.number) given.number, cameras.camera_id"
+    " FROM unnest(CAST(:numbers AS bigint[]), CAST(:ids AS uuid[]), CAST(:kinds AS text[]),"
+    " CAST(:latitudes AS float8[]), CAST(:longitudes AS float8[]))"
+    " AS given(number, camera_id, kind, latitude, longitude) JOIN cameras"
+    " ON cameras.latitude = given.latitude AND cameras.longitude = given.longitude"
+    " AND cameras.kind = given.kind AND cameras.camera_id <> given.camera_id"
+    " AND cameras.retired_at IS NULL ORDER BY given.number, cameras.camera_id"
+)

@@ -1,0 +1,95 @@
+"""Importing cameras by batches, each of them one decision in one transaction."""
+
+from uuid import NAMESPACE_OID, UUID, uuid5
+
+from chassis.db import Database
+from chassis.identity import Caller
+from chassis.refusals import checks
+from chassis.transaction import Tx
+
+from camera_registry.events import camera_changed, cameras_imported
+from camera_registry.model.imports import (
+    Batch,
+    Decision,
+    Outcome,
+    Standing,
+    decide,
+    outcome_of,
+    serial_key,
+)
+from camera_registry.storage import imports
+
+
+class Imports:
+    """The use cases of administrators who import many cameras at once."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    async def take(self, batch: Batch, caller: Caller) -> Outcome:
+        """Take a batch, and return what became of its rows; of a batch that was taken before, what
+        became of it then. A dry run writes nothing.
+
+        Raises BadRequest if its number is not the next of the import, or IdReused if it was taken
+        with other rows.
+        """
+        if batch.is_dry_run:
+            async with self._db.begin(caller.scope) as tx:
+                decision = await _decision(tx, batch)
+                return outcome_of(batch, decision, await _duplicates(tx, decision))
+        request_id = uuid5(NAMESPACE_OID, f"{batch.import_id}/{batch.number}")
+        async with self._db.begin(caller.scope) as tx:
+            if not await tx.once(caller.key, request_id, batch.sha256):
+                outcome = await imports.find_outcome(tx, batch.import_id, batch.number)
+                assert outcome is not None
+                return outcome
+            following = await imports.last_number(tx, batch.import_id) + 1
+            with checks() as check:
+                check.that(batch.number == following, "number", f"{following}, the next batch")
+            return await self._write(tx, batch)
+
+    async def standing(self, import_id: UUID, caller: Caller) -> Standing:
+        """Return what was taken of the caller's import so far. Raises ImportNotFound."""
+        async with self._db.begin(caller.scope) as tx:
+            return await imports.standing(tx, import_id)
+
+    async def _write(self, tx: Tx, batch: Batch) -> Outcome:
+        decision = await _decision(tx, batch)
+        now = await tx.now()
+        before = {each.camera_id: each for each in await imports.known_cameras(tx, batch.rows)}
+        added = await imports.add_cameras(tx, decision.added.values())
+        for row, camera in list(decision.added.items()):
+            if camera.camera_id not in added:
+                decision.refuse_unseen(row)
+        same_serial = []
+        for row, camera in list(decision.changed.items()):
+            if serial_key(camera.description) == serial_key(before[camera.camera_id].description):
+                same_serial.append(camera)
+            elif not await imports.change_if_serial_is_free(tx, camera, held_from=now):
+                decision.refuse_unseen(row)
+        await imports.change_cameras(tx, same_serial, held_from=now)
+        outcome = outcome_of(batch, decision, await _duplicates(tx, decision))
+        await imports.add_outcome(tx, batch, outcome, now)
+        for camera in decision.changed.values():
+            tx.emit(camera_changed(camera, now))
+        written = [*decision.added.values(), *decision.changed.values()]
+        regions = sorted({camera.description.place.region for camera in written})
+        tx.emit(cameras_imported(batch.import_id, outcome, regions, now))
+        facts = {
+            "number": str(batch.number),
+            "rows_sha256": batch.sha256.hex(),
+            "added": str(outcome.added),
+            "changed": str(outcome.changed),
+        }
+        region = regions[0] if len(regions) == 1 else ""
+        tx.audit("import", f"import:{batch.import_id}", region=region, facts=facts)
+        return outcome
+
+
+async def _decision(tx: Tx, batch: Batch) -> Decision:
+    known = await imports.known_cameras(tx, batch.rows)
+    return decide(batch.rows, known, await tx.now(), sees=tx.scope.sees)
+
+
+async def _duplicates(tx: Tx, decision: Decision) -> dict[int, UUID]:
+    return await imports.at_the_same_place(tx, decision.added)
