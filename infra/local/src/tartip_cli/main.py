@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from tartip_cli.cli import (
+    cameras,
     demo,
     fines,
     functions,
@@ -35,6 +36,7 @@ _GROUPS = (
     streams,
     fines,
     partners,
+    cameras,
     seed,
     verify,
     redrive,

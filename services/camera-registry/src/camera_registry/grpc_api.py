@@ -48,12 +48,14 @@ _READERS = allow(
 )
 # The command line finds a camera by the serial or name that its user gives.
 _LISTERS = allow(services=(*_READERS.services, "tartip-cli"), roles=_READERS.roles)
+# The command line imports files, and made-up cameras.
+_IMPORTERS = allow(services=("tartip-cli",), roles=_WRITERS.roles)
 POLICY: Policy = {
     _SERVICE + "RegisterCamera": _WRITERS,
     _SERVICE + "ChangeCamera": _WRITERS,
     _SERVICE + "RetireCamera": _WRITERS,
-    _SERVICE + "ImportCameras": _WRITERS,
-    _SERVICE + "GetImport": _WRITERS,
+    _SERVICE + "ImportCameras": _IMPORTERS,
+    _SERVICE + "GetImport": _IMPORTERS,
     _SERVICE + "GetCamera": _READERS,
     _SERVICE + "ListCameras": _LISTERS,
     _SERVICE + "GetStatistics": _READERS,

@@ -1,9 +1,11 @@
-"""`tartip seed`: registers sample cameras and writes a register of made-up vehicles."""
+"""`tartip seed`: registers sample cameras and writes a register of made-up vehicles; `tartip seed
+cameras` registers made-up cameras of a whole country."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,12 +13,19 @@ from tartip_cli.cli.console import App, AsJson, console, print_json
 from tartip_cli.failures import Exit, Failure
 from tartip_cli.settings import Settings, read_settings
 
+if TYPE_CHECKING:
+    from tartip.cameras.v1 import cameras_pb2 as pb
+
 
 def register(app: App) -> None:
-    app.command()(seed)
+    group = typer.Typer()
+    group.callback(invoke_without_command=True)(seed)
+    group.command()(cameras)
+    app.add_typer(group, name="seed")
 
 
 def seed(
+    context: typer.Context,
     vehicles: Annotated[
         int, typer.Option("--vehicles", min=1, help="How many vehicles to make up.")
     ] = 2000,
@@ -30,8 +39,28 @@ def seed(
     Can be repeated: vehicles stay, except with --again, and cameras keep their ids, except that a
     retired or changed one is replaced. The ids are for `tartip ingest FILE --camera ID`.
     """
-    settings = read_settings()
-    asyncio.run(_seed(settings, vehicles, again=again, as_json=as_json))
+    if context.invoked_subcommand is None:
+        asyncio.run(_seed(read_settings(), vehicles, again=again, as_json=as_json))
+
+
+def cameras(
+    count: Annotated[int, typer.Option("--count", min=1, help="How many cameras.")] = 15_000,
+    seed: Annotated[int, typer.Option("--seed", help="Another number makes other cameras.")] = 1,
+    as_json: AsJson = False,
+) -> None:
+    """Register made-up cameras of the whole country: by population, along streets, around sites.
+
+    The same count and seed make the same cameras with the same ids, so it can be repeated, and goes
+    on where it was cut.
+    """
+    from tartip_cli.cli.cameras import report, send
+    from tartip_cli.clients import country
+
+    def rows() -> Iterator[pb.ImportedCamera]:
+        return country.cameras(count, seed)
+
+    result = asyncio.run(send(read_settings(), f"seed-{count}-{seed}", rows, total=count))
+    report(result, [], as_json=as_json)
 
 
 async def _seed(settings: Settings, count: int, *, again: bool, as_json: bool) -> None:

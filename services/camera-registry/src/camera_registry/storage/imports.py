@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from chassis.transaction import Tx
-from sqlalchemy import Text, and_, bindparam, func, or_, select, text, tuple_
+from sqlalchemy import Text, and_, bindparam, func, select, text
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.exc import IntegrityError
 
@@ -37,12 +37,13 @@ async def known_cameras(tx: Tx, rows: Sequence[Row]) -> list[Camera]:
     """Return and lock the cameras with the ids or the serial numbers of these rows, retired ones
     only by id, in the order of their ids."""
     serials = [serial_key(row.description) for row in rows if not row.errors]
-    values = {
-        "ids": [row.camera_id for row in rows if row.camera_id and not row.errors],
+    given = {
         "serials": [serial for serial, _ in serials],
         "makes": [make for _, make in serials],
     }
-    return [camera_of(row) for row in await tx.execute(_KNOWN, values)]
+    ids = {row.camera_id for row in rows if row.camera_id and not row.errors}
+    ids |= {row.camera_id for row in await tx.execute(_WITH_SERIALS, given)}
+    return [camera_of(row) for row in await tx.execute(_WITH_IDS, {"ids": sorted(ids)})]
 
 
 async def add_cameras(tx: Tx, added: Iterable[Camera]) -> set[UUID]:
@@ -176,21 +177,23 @@ _ids, _serials, _makes = (
 _given_serials = (
     func.unnest(_serials, _makes).table_valued("serial", "make", name="given").render_derived()
 )
-_KNOWN = (
-    select(cameras)
-    .where(
-        or_(
-            cameras.c.camera_id == func.any(_ids),
-            and_(
-                cameras.c.retired_at.is_(None),
-                tuple_(cameras.c.serial_folded, cameras.c.make_folded).in_(
-                    select(_given_serials.c.serial, _given_serials.c.make)
-                ),
-            ),
-        )
+_WITH_SERIALS = (
+    select(cameras.c.camera_id)
+    .join_from(
+        _given_serials,
+        cameras,
+        and_(
+            cameras.c.serial_folded == _given_serials.c.serial,
+            cameras.c.make_folded == _given_serials.c.make,
+        ),
     )
+    .where(cameras.c.retired_at.is_(None))
+)
+_WITH_IDS = (
+    select(cameras)
+    .where(cameras.c.camera_id == func.any(_ids))
     .order_by(cameras.c.camera_id)
-    .with_for_update(of=cameras)
+    .with_for_update()
 )
 _ADD = text(
     f"INSERT INTO cameras ({_names(_COLUMNS)}) SELECT {_names(_COLUMNS)} FROM {_GIVEN}"

@@ -1,0 +1,237 @@
+"""Reads descriptions of cameras from CSV files.
+
+A file is UTF-8, with or without a byte order mark, or Windows-1251; its columns are separated by
+commas, semicolons or tabs. The first line names the columns (`COLUMNS`), in any order. Numbers may
+have decimal commas.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from chassis.clock import to_timestamp
+from law.regions.borders import region_of
+from law.zone import parse_day, start_of
+from tartip.cameras.v1 import cameras_pb2 as pb
+
+from tartip_cli.failures import Exit, Failure
+
+_TRUE = frozenset(("1", "true", "yes", "да", "иә", "y", "t"))
+_FALSE = frozenset(("", "0", "false", "no", "нет", "жоқ", "n", "f"))
+_LIST_MARKS = str.maketrans(";,/|", "    ")
+
+
+@dataclass
+class Wrong:
+    """A cell of a file that cannot be read; `expected` says what would be right."""
+
+    row: int
+    column: str
+    expected: str
+
+
+@dataclass
+class CameraFile:
+    """The cameras in a file; the rows that cannot be read are collected in `wrong`."""
+
+    path: Path
+    wrong: list[Wrong] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        try:
+            content = self.path.read_bytes()
+        except OSError as error:
+            raise Failure(f"cannot read {self.path}: {error.strerror}", Exit.NOT_FOUND) from error
+        self._text = _decoded(content)
+        head = self._text.split("\n", 1)[0]
+        self._separator = max(";,\t", key=head.count)
+        given = [_plain(name) for name in next(csv.reader([head], delimiter=self._separator), [])]
+        if unknown := ", ".join(sorted(set(given) - set(COLUMNS))):
+            known = ", ".join(COLUMNS)
+            raise Failure(f"{self.path}: no such column: {unknown}; there are {known}", Exit.USAGE)
+        if missing := [name for name in REQUIRED if name not in given]:
+            raise Failure(f"{self.path}: columns are missing: {', '.join(missing)}", Exit.USAGE)
+        self._names = given
+
+    def __len__(self) -> int:
+        """The number of rows, at most: a cell may hold line breaks."""
+        return max(self._text.rstrip("\n").count("\n"), 0)
+
+    def cameras(self) -> Iterator[pb.ImportedCamera]:
+        """Yield the cameras of the rows that can be read. Rows count from 1, without the head."""
+        self.wrong.clear()
+        lines = csv.reader(io.StringIO(self._text), delimiter=self._separator)
+        next(lines)
+        for number, cells in enumerate(lines, 1):
+            if not any(cells):
+                continue
+            camera = pb.ImportedCamera(row=number)
+            before = len(self.wrong)
+            for name, cell in zip(self._names, cells, strict=False):
+                self._read(camera, number, name, cell.strip())
+            if len(self.wrong) == before:
+                _complete(camera)
+                yield camera
+
+    def _read(self, camera: pb.ImportedCamera, number: int, name: str, cell: str) -> None:
+        if not cell:
+            return
+        column = COLUMNS[name]
+        try:
+            column.read(camera, cell)
+        except ValueError:
+            self.wrong.append(Wrong(number, name, column.expected))
+
+
+@dataclass(frozen=True)
+class _Column:
+    """How a cell is read into a camera. `read` raises ValueError."""
+
+    expected: str
+    read: Callable[[pb.ImportedCamera, str], None]
+
+
+def _decoded(content: bytes) -> str:
+    try:
+        return content.decode("utf-8-sig").replace("\r\n", "\n")
+    except UnicodeDecodeError:
+        return content.decode("cp1251", errors="replace").replace("\r\n", "\n")
+
+
+def _plain(name: str) -> str:
+    return name.strip().casefold().replace(" ", "_")
+
+
+def _complete(camera: pb.ImportedCamera) -> None:
+    """Give a camera without a region that of its place."""
+    place = camera.description.place
+    if not place.region:
+        region = region_of(place.latitude, place.longitude)
+        place.region = region.code if region else ""
+
+
+def _text(name: str) -> _Column:
+    def read(camera: pb.ImportedCamera, cell: str) -> None:
+        setattr(camera.description, name, cell)
+
+    return _Column("text", read)
+
+
+def _place_text(name: str) -> _Column:
+    def read(camera: pb.ImportedCamera, cell: str) -> None:
+        setattr(camera.description.place, name, cell)
+
+    return _Column("text", read)
+
+
+def _number(name: str, *, of_place: bool = False) -> _Column:
+    def read(camera: pb.ImportedCamera, cell: str) -> None:
+        target: Any = camera.description.place if of_place else camera.description
+        setattr(target, name, float(cell.replace(",", ".")))
+
+    return _Column("a number", read)
+
+
+def _whole(name: str) -> _Column:
+    def read(camera: pb.ImportedCamera, cell: str) -> None:
+        setattr(camera.description, name, int(cell))
+
+    return _Column("a whole number", read)
+
+
+def _enum(name: str, kinds: Any) -> _Column:
+    values = _values(kinds)
+
+    def read(camera: pb.ImportedCamera, cell: str) -> None:
+        setattr(camera.description, name, _value(values, cell))
+
+    return _Column(f"one of {', '.join(sorted(values))}", read)
+
+
+def _values(kinds: Any) -> Mapping[str, int]:
+    """The values of a proto enum by their names without prefix, in small letters."""
+    prefix = kinds.keys()[0].removesuffix("UNSPECIFIED")
+    return {name.removeprefix(prefix).lower(): number for name, number in kinds.items() if number}
+
+
+def _value(values: Mapping[str, int], cell: str) -> Any:
+    try:
+        return values[_plain(cell)]
+    except KeyError as error:
+        raise ValueError(cell) from error
+
+
+def _connected(camera: pb.ImportedCamera, cell: str) -> None:
+    answer = cell.casefold()
+    if answer not in _TRUE | _FALSE:
+        raise ValueError(cell)
+    camera.description.connected = answer in _TRUE
+
+
+def _functions(camera: pb.ImportedCamera, cell: str) -> None:
+    values = _values(pb.AiFunction)
+    camera.description.functions.extend(
+        _value(values, name) for name in cell.translate(_LIST_MARKS).split()
+    )
+
+
+def _face_basis(camera: pb.ImportedCamera, cell: str) -> None:
+    camera.description.bases.add(function=pb.AI_FUNCTION_FACE, basis=cell)
+
+
+def _verification(name: str) -> Callable[[pb.ImportedCamera, str], None]:
+    def read(camera: pb.ImportedCamera, cell: str) -> None:
+        papers = camera.description.verifications
+        paper = papers[0] if papers else papers.add()
+        if name == "number":
+            paper.number = cell
+            return
+        day = parse_day(cell)
+        if day is None:
+            raise ValueError(cell)
+        getattr(paper, name).CopyFrom(to_timestamp(start_of(day)))
+
+    return read
+
+
+def _camera_id(camera: pb.ImportedCamera, cell: str) -> None:
+    camera.camera_id = cell.lower()
+
+
+COLUMNS: Mapping[str, _Column] = {
+    "camera_id": _Column("a UUIDv7", _camera_id),
+    "name": _text("name"),
+    "latitude": _number("latitude", of_place=True),
+    "longitude": _number("longitude", of_place=True),
+    "region": _place_text("region"),
+    "address": _place_text("address"),
+    "kato": _place_text("kato"),
+    "kind": _enum("kind", pb.CameraKind),
+    "serial": _text("serial"),
+    "make": _text("make"),
+    "model": _text("model"),
+    "azimuth_degrees": _number("azimuth_degrees"),
+    "owner_bin": _text("owner_bin"),
+    "operator_bin": _text("operator_bin"),
+    "connected": _Column("yes or no", _connected),
+    "functions": _Column("names of AI functions, such as plate|vehicle", _functions),
+    "face_basis": _Column("text", _face_basis),
+    "certificate_number": _text("certificate_number"),
+    "verification_number": _Column("text", _verification("number")),
+    "verified_from": _Column("a date, such as 2026-01-31", _verification("valid_from")),
+    "verified_until": _Column("a date, such as 2028-01-31", _verification("valid_until")),
+    "speed_tolerance_kmh": _number("speed_tolerance_kmh"),
+    "dedupe_seconds": _whole("dedupe_seconds"),
+    "site": _text("site"),
+    "site_category": _enum("site_category", pb.SiteCategory),
+    "height_metres": _number("height_metres"),
+    "field_of_view_degrees": _number("field_of_view_degrees"),
+    "retention_days": _whole("retention_days"),
+}
+"""The columns of a file, by name; "region" may be left out, since the place decides it."""
+REQUIRED = ("name", "latitude", "longitude", "kind", "serial", "owner_bin")

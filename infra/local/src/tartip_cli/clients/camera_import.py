@@ -1,0 +1,135 @@
+"""Sends cameras to the register in batches, and goes on where an import was cut."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from chassis.channels import peers_refusals, refusals_of
+from chassis.clock import new_id
+from chassis.refusals import Kind, Refusal
+from tartip.cameras.v1 import cameras_pb2 as pb
+
+from tartip_cli.clients.journeys import PASSING
+from tartip_cli.data_dir import DataDir, write_private
+
+BATCH = 1000
+_SECONDS = 30.0
+_ATTEMPTS, _PAUSE_SECONDS = 10, 1.0
+
+
+@dataclass
+class Result:
+    """What became of the rows that were sent in this run."""
+
+    rows: int = 0
+    added: int = 0
+    changed: int = 0
+    unchanged: int = 0
+    refused: list[pb.RowFinding] = field(default_factory=list)
+    probable_duplicates: list[pb.RowFinding] = field(default_factory=list)
+
+    def add(self, answer: pb.ImportCamerasResponse) -> None:
+        self.added += answer.added
+        self.changed += answer.changed
+        self.unchanged += answer.unchanged
+        self.refused += answer.refused
+        self.probable_duplicates += answer.probable_duplicates
+
+
+@dataclass(frozen=True)
+class Unfinished:
+    """An import that may have been cut: its id is kept in the data folder until it is finished."""
+
+    import_id: str
+    path: Path
+
+    @classmethod
+    def named(cls, home: DataDir, name: str) -> Unfinished:
+        """The import of this name: the one that was cut, else a new one."""
+        folder = home.path / "imports"
+        folder.mkdir(mode=0o700, exist_ok=True)
+        path = folder / f"{name}.json"
+        if not path.exists():
+            write_private(path, json.dumps({"import_id": str(new_id())}).encode())
+        return cls(str(json.loads(path.read_text())["import_id"]), path)
+
+    def finish(self) -> None:
+        self.path.unlink(missing_ok=True)
+
+
+async def send_all(
+    stub: Any,
+    import_id: str,
+    rows: Callable[[], Iterable[pb.ImportedCamera]],
+    *,
+    dry_run: bool = False,
+    after_each: Callable[[int], None] = lambda count: None,
+) -> Result:
+    """Send all rows of an import that were not taken yet; return what became of them.
+
+    `rows` yields all rows, the same each time. `after_each` is called with the number of rows that
+    were taken or skipped so far. A broken stream is opened again and goes on.
+
+    Raises Refusal if the register refuses for good, or if ten attempts in a row fail.
+    """
+    result, broken = Result(), 0
+    taken = 0 if dry_run else await _taken(stub, import_id)
+    skipped = taken * BATCH
+    while True:
+        sent: list[int] = []
+        try:
+            stream = stub.ImportCameras(_requests(import_id, rows(), taken, sent, dry_run=dry_run))
+            async for answer in refusals_of(stream):
+                taken, broken = answer.number, 0
+                result.rows += sent.pop(0)
+                result.add(answer)
+                after_each(skipped + result.rows)
+            return result
+        except Refusal as refusal:
+            broken += 1
+            if refusal.kind not in PASSING or broken > _ATTEMPTS:
+                raise
+        await asyncio.sleep(_PAUSE_SECONDS)
+
+
+async def _taken(stub: Any, import_id: str) -> int:
+    """The number of the last batch that was taken of an import."""
+    try:
+        with peers_refusals():
+            answer = await stub.GetImport(
+                pb.GetImportRequest(import_id=import_id), timeout=_SECONDS
+            )
+    except Refusal as refusal:
+        if refusal.kind is Kind.NOT_FOUND:
+            return 0
+        raise
+    return int(answer.last_number)
+
+
+async def _requests(
+    import_id: str,
+    rows: Iterable[pb.ImportedCamera],
+    taken: int,
+    sent: list[int],
+    *,
+    dry_run: bool,
+) -> AsyncIterator[pb.ImportCamerasRequest]:
+    """The batches after the one that was taken last; adds the number of rows of each to `sent`."""
+    for number, batch in enumerate(_batches(rows), 1):
+        if number > taken:
+            sent.append(len(batch))
+            yield pb.ImportCamerasRequest(
+                import_id=import_id, number=number, dry_run=dry_run, cameras=batch
+            )
+
+
+def _batches(rows: Iterable[pb.ImportedCamera]) -> Iterator[Sequence[pb.ImportedCamera]]:
+    remaining = iter(rows)
+    while batch := list(islice(remaining, BATCH)):
+        yield batch
