@@ -3,8 +3,9 @@
 mypy derives module names from folders, but a folder with a hyphen is no valid name, and all folders
 of tests have the same name. Each file is therefore passed with an explicit name. Under `src` this
 name is the one by which the file is imported. Elsewhere it is made from the path, with underscores
-for hyphens, such as `services.camera_registry.tests.conftest`. The path starts at the root or, for
-programs of `infra/triton` and of `training` in it, at that folder.
+for hyphens, such as `services.camera_registry.tests.conftest`. The path starts at the root of the
+project, but for programs in `infra/triton/training` at that folder, and for all other programs in
+`infra/triton` at `infra/triton`.
 """
 
 import sys

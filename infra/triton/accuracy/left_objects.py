@@ -1,4 +1,4 @@
-"""Measures the alarms about abandoned objects: on films of an abandoned bag and on all others.
+"""Checks the alarms about left objects on films of an abandoned bag; counts those on other films.
 
 The file abandoned/truth.json states, for each film of a bag, where the bag lies, and the frames in
 which its owner walks away and is out of view. Any alarm on another film is a false one.

@@ -63,9 +63,10 @@ class Marked:
 
 @dataclass(slots=True)
 class Tall:
-    """Results for people taller than `TALL_PIXELS`: the share of them that was detected, the same
-    share among those at least a quarter visible (`VISIBLE`), and the share of detected boxes of
-    such height that match an annotated person."""
+    """Results for people and boxes taller than `TALL_PIXELS`, as shares: of all such people, those
+    detected (`found`); of those at least a quarter visible (`VISIBLE`), those detected
+    (`visible_found`); of the detected boxes, those that match an annotated person (`claims_right`).
+    """
 
     found: Share = field(default_factory=Share)
     visible_found: Share = field(default_factory=Share)
@@ -118,7 +119,7 @@ def measure(folder: Path, models: ModelsAlone, page: Page) -> None:
 def stills(home: Path) -> dict[str, Told]:
     """The true numbers of people by file name, from `truth.csv` in the folder `home`.
 
-    Pictures for which the file states no number are left out.
+    Pictures for which `truth.csv` states no number are not included.
     """
     path = home / "truth.csv"
     if not path.exists():

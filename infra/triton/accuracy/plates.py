@@ -1,6 +1,7 @@
 """Measures plate reading: the shares of pictures whose plate is read exactly or called legible.
 
-It also counts right ones among the legible, and pictures without a plate in which one is read.
+It also measures how many texts called legible are right, and in how many pictures without a plate
+the pipeline reads one.
 Of several plates in a picture, the one that the pipeline ranks first is compared with the truth.
 Texts are compared without spaces and dashes, with O as 0 and I as 1.
 """

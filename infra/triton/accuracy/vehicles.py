@@ -1,9 +1,9 @@
 """Measures counts of vehicles that cross a line, by direction, on the films in the truth file.
 
 If the truth file states no line, one across the middle of the picture is used. If it states no
-direction, vehicles in both directions are counted together. A line that ends inside the picture is
-extended there by a third of its length: it ends where the lanes do, but boxes of vehicles in the
-outer lanes reach beyond them.
+direction, vehicles in both directions are counted together. An end of the line that lies inside the
+picture is moved outwards by a third of the line's length, at most to the picture's edge, since
+boxes of vehicles in the outer lanes reach beyond the lanes.
 """
 
 import json

@@ -1,8 +1,9 @@
 """Triton Python-backend model that runs the ONNX file beside it; the same for every model.
 
-Requests that Triton has batched are joined, run once, and the results are split again. The model's
-configuration sets the number of threads (`intra_op_threads`, by default 1) and the SHA-256 of the
-ONNX file (`fingerprint`); a file with another SHA-256 is not loaded.
+Requests that Triton has batched are joined, the model runs once on all of them, and its output is
+split into one response for each request. The model's configuration sets the number of threads
+(`intra_op_threads`, by default 1) and the SHA-256 of the ONNX file (`fingerprint`); a file with
+another SHA-256 is not loaded.
 """
 
 import hashlib

@@ -41,8 +41,9 @@ class Passed:
 
 @dataclass(frozen=True)
 class Asked:
-    """The result of running the model (`runner/probe.py`): what its file declares, the pictures,
-    and its outputs and milliseconds by picture; `problem` states why it could not be run, or ""."""
+    """The result of running the model (`runner/probe.py`): what the model's file declares, the
+    pictures, and the model's output and milliseconds for each. `problem` states why the model could
+    not be run; "" if it could."""
 
     declared: Mapping[str, Any]
     questions: Mapping[str, NDArray[np.uint8]]

@@ -19,8 +19,8 @@ PYTHON_VERSIONS: Final = ((3, 11), (3, 12))
 
 
 def make_environment(target: Path) -> bool:
-    """Make `target/venv` with the packages in `requirements.lock`; return False if it was made from
-    them already."""
+    """Make `target/venv` with the packages in `requirements.lock`. Return False, without doing
+    anything, if it was already made from the same file with the same version of Python."""
     lock = HERE / "requirements.lock"
     mark = target / "venv" / "made-from"
     version = f"{sys.version_info.major}.{sys.version_info.minor}"

@@ -2,4 +2,4 @@
 
 
 class BuildFailed(Exception):
-    """The set-up cannot go on; the message is one line that says why or what to do."""
+    """The set-up cannot go on; its message is one line: the cause, or what to do about it."""

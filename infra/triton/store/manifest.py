@@ -52,7 +52,7 @@ class _Part(BaseModel):
 
 
 class Tensor(_Part):
-    """The type and shape of one input or output of a model; `meaning` is for people."""
+    """One input or output of a model: its type, its shape, and what it means, in words."""
 
     type: Literal["UINT8", "INT32", "INT64", "FP16", "FP32"]
     shape: Annotated[list[Side], Field(min_length=1)]
@@ -124,8 +124,8 @@ class Manifest(_Part):
     max_batch_size: Annotated[int, Field(ge=1, le=128)]
 
     def entry(self) -> str:
-        """The name of the first source file: that which `build` converts, or the ONNX file itself
-        if there is no `build`."""
+        """The name of the first source file. `build` converts this file to ONNX; without a `build`,
+        it is the ONNX file itself."""
         return next(iter(self.source.files))
 
 

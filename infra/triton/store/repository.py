@@ -40,7 +40,8 @@ def write_repository(
 ) -> bool:
     """Write exactly these models to `target/models`, and the SHA-256 of every file to `seal.json`.
 
-    `tools` holds Triton's environment and the npm packages; `served` is what will serve the models.
+    `tools` holds Triton's environment and the npm packages; `served` names the server for which the
+    models are configured.
     Returns whether anything changed. Raises BuildFailed.
     """
     folder = target / "models"
@@ -64,7 +65,7 @@ def together(
     own: Mapping[str, Manifest], outside: Mapping[str, Manifest], at: Path
 ) -> dict[str, Kept]:
     """Return all models by name: our own, and the external ones in the folder `at`. Raises
-    BuildFailed if one of each has the same name."""
+    BuildFailed if an external model has the name of one of ours."""
     if twice := sorted(set(own) & set(outside)):
         raise BuildFailed(f"outside models have names of ours: {', '.join(twice)}; rename them")
     kept = {name: Kept(manifest, HERE / "models" / name) for name, manifest in own.items()}

@@ -62,8 +62,8 @@ def fetch(folder: Path) -> None:
 def load(folder: Path) -> list[Picture]:
     """Read the pictures of the packages in a folder (see `fetch`) and of skimage and sklearn.
 
-    Small pictures are left out. Of the drawings (diagrams, pages, screens), only one in
-    `DRAWINGS_SKIPPED` is used. The order is always the same.
+    Small pictures are not used. Of the drawings (diagrams, pages, screens), only every
+    `DRAWINGS_SKIPPED`-th is used. The order of the pictures is always the same.
     """
     found = [_shrunk(picture) for picture in map(_read, _photographs(folder)) if _usable(picture)]
     drawings = [picture for picture in found if _is_drawing(picture)]

@@ -29,8 +29,9 @@ LOSS_MEMORY: Final = 0.98
 class Plan:
     """The parameters of a course.
 
-    `looks` is the total number of pictures shown, counting repeats; `batch` is the number per step,
-    and `rate` the peak learning rate. With `resume`, training continues from the file `checkpoint`.
+    `looks` is the number of pictures shown in all steps together, counting repeats; `batch` is the
+    number of pictures in one step, and `rate` is the peak learning rate. With `resume`, training
+    continues from the file `checkpoint`.
     """
 
     looks: int
@@ -74,7 +75,7 @@ class Course:
     ) -> nn.Module:
         """Train with the pictures 0 to `count` - 1; returns the network with averaged weights.
 
-        `loss_of` returns the loss of a step, from the indices of its pictures and its number;
+        `loss_of` gets the indices of a step's pictures and the step's number, and returns the loss.
         `report` states in a few words how good the averaged network is so far.
         """
         started = reported = time.monotonic()

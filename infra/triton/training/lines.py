@@ -1,4 +1,4 @@
-"""Constants of the Kazakh reader's input (one line of a plate), and its characters as classes.
+"""The size of the Kazakh reader's input (one line of a plate), and the classes of its characters.
 
 Class 0 is the blank; the classes of `CHARACTERS` begin at 1.
 """

@@ -3,7 +3,7 @@ the inference gateway, written with `tritonclient.grpc.aio`.
 
 The requests that the gateway makes for each picture are recorded once. The client sends the same
 tensors, each request after the answers that it depends on. The number of pictures that are
-processed at once is the same as with the gateway.
+processed concurrently is the same as with the gateway.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ _OPTIONS = [("grpc.max_send_message_length", -1), ("grpc.max_receive_message_len
 
 @dataclass(frozen=True)
 class RecordedRequest:
-    """A recorded request to Triton, ready to send. It must wait for the answers to the requests
-    whose indices are in `after`; they belong to the same picture."""
+    """A recorded request to Triton, ready to send. It must wait for the answers to earlier requests
+    of the same picture; `after` holds their indices in the picture's list of requests."""
 
     model: str
     inputs: list[Any]

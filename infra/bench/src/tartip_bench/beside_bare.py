@@ -112,9 +112,9 @@ def _read(spent: Spent) -> dict[str, float]:
 
 
 def engines(bench: BenchMesh) -> dict[str, Callable[[], float]]:
-    """Return functions that return the processor seconds used so far by PostgreSQL and by the
-    supervisor without its child processes. The supervisor counts because it stores the spans of
-    every call."""
+    """Return two functions, by process name: one returns the processor seconds used so far by
+    PostgreSQL, the other those used by the supervisor without its child processes. The supervisor
+    is measured too, since it stores the spans of every call."""
     supervisor = psutil.Process(bench.supervisor.pid)
 
     def of_supervisor() -> float:  # without the parts, which are its children

@@ -1,5 +1,5 @@
-"""The results of the bench: measured figures, each with the bare counterpart's figure and its
-target, if there are any."""
+"""The results of the bench: measured figures, each with its target and with the figure of the bare
+counterpart, if there is a target or a counterpart."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ class Spread:
 
 @dataclass(frozen=True, kw_only=True)
 class Figure:
-    """A measured value, with the value of its bare counterpart and its target; all are text with
-    units."""
+    """A measured value with its target, and the value `bare` of the bare counterpart; all three are
+    text with units, empty if missing."""
 
     name: str
     measured: str

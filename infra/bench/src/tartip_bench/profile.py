@@ -44,7 +44,7 @@ _PACKAGE = re.compile(r".*/(?:site-packages|src|python3\.\d+)/(\w+)")
 
 
 class Profile:
-    """The number of samples of one run by library; empty if py-spy is not installed."""
+    """The samples of one profiled block, counted by library; empty if py-spy is not installed."""
 
     def __init__(self) -> None:
         self.samples: Counter[str] = Counter()

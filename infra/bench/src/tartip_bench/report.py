@@ -37,8 +37,8 @@ def written(
 
 def page(outcomes: Sequence[Outcome], *, quick: bool, order: Sequence[str], known: str = "") -> str:
     """Return the text of docs/BENCH.md: new sections for `outcomes`, and the sections of all other
-    parts copied from the previous text `known`. `order` holds the names of all parts in their
-    order."""
+    parts copied from the previous text `known`. `order` holds the names of all parts in the order
+    of their sections."""
     sections: dict[str, str] = dict(_SECTION.findall(known))
     sections |= {outcome.part: _section(outcome, quick=quick) for outcome in outcomes}
     shown = {part: sections[part] for part in order if part in sections}

@@ -48,7 +48,7 @@ class Run:
 
     def photographs(self, count: int) -> list[Path]:
         """Return at most `count` photographs, spread evenly over the sorted files of
-        `photographs_folder`; none without a folder."""
+        `photographs_folder`; an empty list if that is None."""
         if self.photographs_folder is None:
             return []
         found = sorted(

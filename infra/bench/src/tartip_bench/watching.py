@@ -109,7 +109,7 @@ class Cameras:
     ids: tuple[str, ...]
 
     async def streams(self) -> list[pb.Stream]:
-        """Return the streams from the gateway; asks again if it is too busy to answer."""
+        """Return the gateway's data on the watched streams; asks again while it is too busy."""
         return await patiently(self._streams)
 
     async def _streams(self) -> list[pb.Stream]:
@@ -154,8 +154,8 @@ async def watched(
     bench: BenchMesh, addresses: Sequence[str], count: int, *, plates: int
 ) -> AsyncIterator[Cameras]:
     """During the block, have the gateway watch `count` new cameras, which show the streams at
-    `addresses`. It reports vehicles that cross a line in the pictures of every camera, and reads
-    plates in those of the first `plates` cameras.
+    `addresses`. The gateway reports vehicles that cross a line in the pictures of any camera, and
+    reads plates in the pictures of the first `plates` cameras.
     """
     cameras = [await bench.camera() for _ in range(count)]
     stub = _streams(bench)

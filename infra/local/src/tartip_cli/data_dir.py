@@ -93,8 +93,8 @@ class DataDir:
             )
 
     def identity(self) -> str:
-        """Return a random, permanent id of this data folder, used in the names of its files that
-        must be stored elsewhere."""
+        """Return a random, permanent id of this data folder. Files and folders that belong to it
+        but must be stored outside it have this id in their names."""
         return stored_secret(self.path / "home-id", bytes_=8)
 
 

@@ -1,7 +1,7 @@
 """The `tartip` command: one module for each group of commands, registered here and nowhere else.
 
-A module offers `register(app)`. To add a command group, write the module and add it to `_GROUPS`;
-another package adds its own by an entry point of the group `tartip.commands` (as `tartip bench`).
+A module offers `register(app)`. To add a command group, write the module and add it to `_GROUPS`.
+A group in another package is added by an entry point in `tartip.commands` (as `tartip bench`).
 """
 
 from importlib.metadata import entry_points, version

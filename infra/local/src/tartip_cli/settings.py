@@ -1,7 +1,7 @@
 """The settings of the embedded run, read once from environment variables.
 
-The address of an external part (such as `TARTIP_DATABASE_URL`) means that the embedded part of that
-kind is not started and the external one is used instead.
+If the address of an external part is set (such as `TARTIP_DATABASE_URL`), that part is used and the
+embedded part of the same kind is not started.
 """
 
 from __future__ import annotations
@@ -117,7 +117,8 @@ def inherited_environment() -> dict[str, str]:
 def find_checkout() -> Path:
     """The root of the repository's checkout, recognised by its file `infra/nats/streams.yaml`.
 
-    It is searched above this file, then in and above the current directory. Raises Failure.
+    The root is searched among the folders above this file, then in the current directory and those
+    above it. Raises Failure if it is not found.
     """
     here = Path(__file__).resolve()
     current = Path.cwd()

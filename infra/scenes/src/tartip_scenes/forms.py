@@ -194,7 +194,7 @@ def random_text(kind: PlateKind, rng: np.random.Generator) -> str:
 def alike_text(kind: PlateKind, rng: np.random.Generator) -> str:
     """A random text that fits this kind of plate, from characters that readers confuse.
 
-    Wherever the pattern leaves a choice, it uses `LOOK_ALIKES`; region codes are random.
+    Digits and letters are chosen from `LOOK_ALIKES`, but region codes from all `REGION_CODES`.
     """
     return "".join(_random_group(group, rng, LOOK_ALIKES) for group in FORMS[kind].groups)
 

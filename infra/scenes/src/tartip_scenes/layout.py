@@ -52,8 +52,8 @@ def draw_line(
 ) -> None:
     """Draw the groups of a text in one line from `left` (x in pixels).
 
-    If the form has `boxed_region`, the last group (the region code) is drawn at the right end. In
-    most pictures, a vertical line divides it from the other groups.
+    If the form has `boxed_region`, the last group (the region code) is drawn at the plate's right
+    end. In most pictures, a vertical line divides the region code from the other groups.
     """
     width, height = form.size
     top, bottom = rng.uniform(0.17, 0.26) * height, rng.uniform(0.78, 0.86) * height

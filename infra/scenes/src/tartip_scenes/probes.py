@@ -1,4 +1,4 @@
-"""Draws the golden probes: pictures with known content that the inference gateway checks hourly.
+"""Draws the golden probes: known pictures on which the inference gateway tests its models hourly.
 
     python -m tartip_scenes.probes services/inference-gateway/src/inference_gateway/probes/pictures
 

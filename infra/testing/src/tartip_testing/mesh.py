@@ -1,4 +1,4 @@
-"""Runs a mesh, or PostgreSQL and NATS alone, for tests; it ends with the process of the tests."""
+"""Runs a mesh, or PostgreSQL and NATS alone, for tests; it stops when the test process ends."""
 
 from __future__ import annotations
 
@@ -173,10 +173,10 @@ def running_mesh_in(path: Path, *, without: tuple[str, ...]) -> Iterator[Running
 def start_mesh(
     path: Path, *, without: tuple[str, ...] = (), moved_by: dt.timedelta | None = None
 ) -> RunningTestMesh:
-    """Start a supervisor with its own folder and ports; it is killed with this process.
+    """Start a supervisor with its own folder and ports; it is stopped if this process dies.
 
-    `without` names parts that are not started. The services use this process's clock or, with
-    `moved_by`, one that differs from the host's by that much.
+    `without` names parts that are not started. The services' clock is the host's, moved
+    by `moved_by` or, if that is None, by the offset of this process's clock.
     """
     from chassis.clock import clock_offset
     from tartip_cli.parts.mesh import Mesh

@@ -1,7 +1,8 @@
-"""The fixture `rtsp_server`: films served over RTSP, by GStreamer if its Debian packages are there.
+"""The fixture `rtsp_server`, which serves films over RTSP to tests.
 
-`rtsp_server(film)` returns an address that plays the film (H.264 in MP4) in a loop, from its start
-for each client. Without the packages, the small server of `tartip_scenes` serves it.
+`rtsp_server(film)` returns an address that plays the film (H.264 in MP4) in a loop; each client
+gets it from the start. GStreamer serves the film if its Debian packages are installed, otherwise
+the small server of `tartip_scenes` does.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ ServeFilm = Callable[[bytes | Path], str]
 
 @pytest.fixture(scope="session")
 def rtsp_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServeFilm]:
-    """A function that serves a film (path) in a loop and returns its RTSP address."""
+    """A function that serves a film (path or bytes) in a loop and returns its RTSP address."""
     folder = tmp_path_factory.mktemp("rtsp")
     process = _start_gstreamer(folder)
     port = _read_line(process.stdout) if process else ""

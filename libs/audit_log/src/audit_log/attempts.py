@@ -53,8 +53,8 @@ class Attempts:
         """Run a block; if it raises one of `refusals`, record an attempt and re-raise the refusal.
 
         `asked` is the requested record as "type:id"; `find` looks it up among all records, also
-        those hidden from the caller. Requests that a service makes for no operator are not
-        recorded.
+        those hidden from the caller. If a service calls on its own behalf, not for an operator,
+        nothing is recorded.
         """
         try:
             yield

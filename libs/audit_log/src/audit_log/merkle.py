@@ -21,7 +21,7 @@ class Subtree:
 
 
 class Leaves(NamedTuple):
-    """The leaves from `start` up to and excluding `end`, whose root is part of a proof."""
+    """The leaves from `start` up to and excluding `end`; the root over them is part of a proof."""
 
     start: int
     end: int

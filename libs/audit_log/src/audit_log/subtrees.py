@@ -2,7 +2,8 @@
 
 The table `audit_nodes` holds levels 1 and above; level 0, the leaves, is in `audit_leaves`. When
 `audit_log.sealer` adds a batch of leaves, it stores the subtrees that the batch completes in the
-same transaction. A migration of each service creates `audit_nodes` and fills it from its leaves.
+same transaction. A migration of each service creates `audit_nodes` and fills it from the leaves
+already in `audit_leaves`.
 """
 
 from collections.abc import Mapping, Set

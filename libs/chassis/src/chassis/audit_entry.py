@@ -35,7 +35,7 @@ class AuditEntry:
 
     @property
     def object_type(self) -> str:
-        """The type in an `object_ref`: `fine` of `fine:<number>`."""
+        """The type of the entry's object: `fine` if its `object_ref` is `fine:<number>`."""
         return self.object_ref.partition(":")[0]
 
     def canonical(self) -> bytes:

@@ -72,8 +72,8 @@ def parse_id(text: str) -> UUID | None:
 def parse_new_id(text: str) -> UUID | None:
     """The UUID of a UUIDv7 that a client made for something new; None if `parse_id` returns None.
 
-    Also None for an id whose time is more than ID_AHEAD_MAX ahead of both clocks: it would sort
-    after all ids to come.
+    Also None for an id whose time is more than ID_AHEAD_MAX ahead of both `system_clock` and
+    `real_clock`: it would sort after ids that are made later.
     """
     parsed = parse_id(text)
     if parsed is None:

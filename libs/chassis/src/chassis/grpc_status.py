@@ -120,10 +120,10 @@ def from_error(error: grpc.aio.AioRpcError) -> Refusal:
 
 
 def as_refusal(error: Exception) -> Refusal:
-    """Return a refusal unchanged, and for any other error the refusal to answer.
+    """Convert any error to the refusal that the caller gets; a refusal is returned unchanged.
 
-    That is Overloaded if no database connection became free in time, StorageAway if the database is
-    unavailable, and otherwise InternalError with a new error id.
+    Any other error becomes Overloaded if no database connection became free in time, StorageAway if
+    the database is unavailable, and InternalError with a new error id in all other cases.
     """
     if isinstance(error, Refusal):
         return error

@@ -31,12 +31,13 @@ async def is_first_use(
 
 
 async def require_same_content(connection: AsyncConnection, request: RequestId) -> None:
-    """Raise IdReused if this request id, which must be stored, was stored for other content."""
+    """Raise IdReused if the id of `request` was stored with other content. Requires that the id is
+    stored."""
     known = (await connection.execute(_USED, vars(request))).scalar_one()
     if bytes(known) != request.fingerprint:
         raise IdReused
 
 
 def request_id_of(caller: str, request_id: UUID, content: bytes) -> RequestId:
-    """Build a `RequestId`: the caller, its id and the SHA-256 of the request's content."""
+    """Build a `RequestId`: the caller's key, the request id and the SHA-256 of the content."""
     return RequestId(caller, request_id, hashlib.sha256(content).digest())

@@ -127,7 +127,8 @@ def allow(
 
 
 def caller_from_spiffe(uris: Iterable[str]) -> tuple[str, str]:
-    """Return kind and name in a certificate's only URI, a SPIFFE id. Raises NotAuthenticated."""
+    """Return the kind and name of a certificate's holder, read from the only URI in the
+    certificate, a SPIFFE id. Raises NotAuthenticated."""
     named = list(uris)
     if len(named) != 1 or not named[0].startswith(TRUST_DOMAIN):
         raise NotAuthenticated

@@ -1,4 +1,4 @@
-"""Keyset pagination: bounded pages, and an encrypted token with the key of a page's last row.
+"""Keyset pagination: bounded pages, and encrypted tokens with the sort key of a page's last row.
 
 A token is valid only for the caller and the request for which it was issued; only the page size may
 change. The instances of a service share the encryption key and store no tokens.
@@ -25,7 +25,7 @@ KEY_CLASS = "pages"
 
 @dataclass(frozen=True)
 class PageSpec:
-    """A page to read: at most `size` rows after the key `after`, () for the first page."""
+    """A page to read: at most `size` rows after the sort key `after`, which is () for page one."""
 
     size: int
     after: tuple[str, ...]
@@ -40,7 +40,7 @@ class Page:
     _key: DataKey
 
     def next_token(self, keys: Sequence[tuple[str, ...]]) -> str:
-        """The token of the next page, from the keys of this page's rows in order.
+        """The token of the next page; `keys` are the sort keys of this page's rows, in order.
 
         Returns "" if this page is not full: there is no next page then.
         """

@@ -130,7 +130,7 @@ class Overloaded(Refusal):
 class ShareExceeded(Refusal):
     """The caller exceeds a limit of its own; `facts` holds the limit's name and value.
 
-    The gate delays the answer by `pause_seconds`, to slow a caller that repeats calls at once.
+    The gate delays the answer by `pause_seconds`, to slow a caller that retries without waiting.
     """
 
     kind = Kind.OVERLOADED

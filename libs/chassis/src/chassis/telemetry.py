@@ -151,9 +151,9 @@ def shut_down(bound_seconds: float = 3.0) -> None:
 
 
 def register_ids(shapes: Mapping[str, str]) -> None:
-    """Register ids that `annotate` may set: a regular expression for the values, by name of id.
+    """Register ids that `annotate` may set: for each name, a regular expression for the values.
 
-    The check keeps arbitrary text, which a URL may contain in place of an id, out of spans.
+    Matching keeps arbitrary text, which a URL may contain in place of an id, out of spans.
     """
     _ids.update({name: re.compile(shape) for name, shape in shapes.items()})
 

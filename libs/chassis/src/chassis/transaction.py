@@ -46,7 +46,7 @@ class Scope:
 
     @property
     def actor(self) -> str:
-        """The name in audit entries: "kind/name", such as "service/fines"."""
+        """The caller as audit entries name it: "kind/name", such as "service/fines"."""
         return f"{self.kind}/{self.name}"
 
     @cached_property
@@ -62,7 +62,7 @@ class Scope:
         return "*" in self.regions
 
     def sees(self, region: str) -> bool:
-        """Whether the scope sees rows of a region; those of region "" only if it sees all."""
+        """Whether the scope sees rows of a region; rows of "" only if it sees all regions."""
         return self.sees_all_regions or region in self.regions
 
 
@@ -243,9 +243,9 @@ def driver_of(connection: AsyncConnection) -> Any:
 
 
 def seconds_apart(asked_at: datetime, theirs: datetime, answered_at: datetime) -> float:
-    """Seconds by which the database's time is before `asked_at` or after `answered_at`.
+    """Seconds by which the database's time `theirs` is before `asked_at` or after `answered_at`.
 
-    Negative or 0 if it lies between these times of this process's clock.
+    These two are times of this process's clock. 0 or negative if `theirs` lies between them.
     """
     return max((asked_at - theirs).total_seconds(), (theirs - answered_at).total_seconds())
 

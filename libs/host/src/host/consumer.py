@@ -73,7 +73,7 @@ Handler = Callable[[Tx, Any, Meta], Awaitable[None]]
 
 @dataclass(frozen=True)
 class Subscription:
-    """The message type of one subject and its handler."""
+    """The message type of the events of one subject, and the handler of these events."""
 
     message: type[Message]
     handler: Handler

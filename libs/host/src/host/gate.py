@@ -55,7 +55,7 @@ Metadata = Mapping[str, str | bytes]
 
 
 class Gate(grpc.aio.ServerInterceptor):
-    """Identifies the caller, checks each call by policy and limits, and answers refusals."""
+    """Identifies callers, checks calls by policy and limits, turns refusals into gRPC statuses."""
 
     def __init__(
         self, policy: Policy, tokens: TokenVerifier, authorities: Authorities, shares: Shares

@@ -98,8 +98,8 @@ class Relay:
     async def publish_batch(self, lease: Lease) -> int:
         """Publish the oldest unpublished rows concurrently; return the number published.
 
-        Subjects that the broker refused are paused and left out. Raises LeaseLost; rows published
-        but not yet marked as such are then published again by the next holder.
+        If publishing a row fails, all rows of its subject are skipped for some time.
+        Raises LeaseLost; the next holder then publishes again what was not yet marked as published.
         """
         since = await self._oldest()
         age = self._db.clock() - since if since else timedelta()

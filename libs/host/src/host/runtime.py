@@ -111,7 +111,7 @@ class Chassis(Generic[S]):
         self.loop(f"consume {stream}", consumer.run)
 
     def publish_from(self, *streams: str) -> None:
-        """Publish this service's outbox rows. `streams` are the streams that keep these events."""
+        """Publish the events in this service's outbox; `streams` are the streams that keep them."""
         relay = Relay(self.db, self.broker, source=self.name, streams=streams)
         self.loop("relay", relay.run)
 
@@ -187,9 +187,9 @@ async def run(service: Service[S], settings: S) -> None:
 
 @contextlib.asynccontextmanager
 async def chassis_of(service: Service[S], settings: S) -> AsyncIterator[Chassis[S]]:
-    """Yield a `Chassis` with connections to database and broker, as far as `settings` has them.
+    """Yield a `Chassis`, connected to a database and a broker if `settings` has their URLs.
 
-    Broker, database and channels are closed when the block ends.
+    The connections and the gRPC channels are closed when the block ends.
     """
     async with contextlib.AsyncExitStack() as closing:
         channels = Channels(cert=settings.tls_cert, key=settings.tls_key, ca=settings.tls_ca)

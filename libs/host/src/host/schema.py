@@ -41,7 +41,7 @@ _GRANTS = {
 
 
 class Operations(Protocol):
-    """The Alembic operations used here, which both `alembic.op` and its class Operations have."""
+    """The methods used here, common to the module `alembic.op` and Alembic's class Operations."""
 
     def execute(self, sqltext: str) -> None: ...
 
@@ -59,7 +59,7 @@ def install_v1(op: Operations, runtime_role: str) -> None:
 
 
 def index_attempts(op: Operations) -> None:
-    """Create the index of the audit entries on refused attempts, for the RPC `ListAttempts`."""
+    """Create an index of the audit entries that record attempts, for the RPC `ListAttempts`."""
     op.execute(f"CREATE INDEX audit_attempts ON audit (position) WHERE {IS_ATTEMPT}")
 
 

@@ -76,7 +76,7 @@ class GrpcServer:
         await self._health.set("", health_pb2.HealthCheckResponse.SERVING)
 
     async def stop(self, grace_seconds: float) -> None:
-        """Accept no new calls, end streams without a deadline, and wait for calls in flight.
+        """End the streams that have no deadline, accept no new calls and wait for calls in flight.
 
         Calls that take longer than `grace_seconds` are cancelled.
         """

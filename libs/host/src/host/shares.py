@@ -48,8 +48,8 @@ shares_exceeded = telemetry.meter.create_counter("tartip.shares.exceeded")
 class Quota:
     """The limits of one caller in one process; the defaults are a partner's.
 
-    A caller that was idle may use two seconds' worth of its rates at once. An urgent call that
-    exceeds the other limits is admitted within `urgent_calls` and `urgent_calls_per_second`.
+    A caller that was idle may immediately use what its rates allow in two seconds. An urgent call
+    beyond the other limits is admitted within `urgent_calls` and `urgent_calls_per_second`.
     """
 
     calls: int = 24  # at once

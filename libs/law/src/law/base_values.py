@@ -54,7 +54,7 @@ class BaseValues:
         return cls(steps, until, f"{table['version']}@sha256:{digest}")
 
     def assuming(self) -> "BaseValues":
-        """Return a copy for a trial, whose last value also applies after the table's last day."""
+        """Return a copy, for trials only, whose last value also applies after `until`."""
         return replace(self, assumes=True)
 
     def holds(self, year: int) -> bool:

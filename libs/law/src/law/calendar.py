@@ -98,7 +98,7 @@ def _next_working(day: date, days_off: set[date]) -> date:
 
 @dataclass(frozen=True)
 class Calendar:
-    """The tables of all known years; in trials, later years are derived from `assumes`."""
+    """The tables of all known years; trials derive later years from the holidays in `assumes`."""
 
     years: Mapping[int, CalendarYear]
     assumes: Holidays | None = None
@@ -129,7 +129,7 @@ class Calendar:
         return day
 
     def after(self, day: date, working_days: int) -> date:
-        """The last day of a term of `working_days` after `day`, which is not counted (KoAP 739).
+        """The last day of a term of `working_days` that begins on the day after `day` (KoAP 739).
 
         Raises TableYearMissing.
         """

@@ -18,7 +18,7 @@ _ONE_DAY = timedelta(days=1)
 
 
 class DayCount(Enum):
-    """Whether the terms of a fine given in days are counted in working or in calendar days."""
+    """Whether the days of a fine's terms are counted as working days or as calendar days."""
 
     WORKING = "WORKING"
     CALENDAR = "CALENDAR"

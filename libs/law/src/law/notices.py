@@ -1,4 +1,4 @@
-"""Warnings that dates and amounts may not be valid: a moved clock, or a missing or assumed table.
+"""Warnings that dates and amounts may be invalid: the clock is offset, a table missing or assumed.
 
 The console shows them on every page, `tartip status` prints them. In production there should be
 none, or only those that name a table to be added.

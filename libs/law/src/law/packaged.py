@@ -1,4 +1,4 @@
-"""The tables of law shipped with this library, as raw bytes. Decisions record their hash."""
+"""The tables of law shipped with this library, as raw bytes. Decisions record hashes of them."""
 
 from importlib import resources
 

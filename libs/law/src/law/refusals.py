@@ -1,4 +1,4 @@
-"""The exception for questions that the tables of law cannot answer."""
+"""The exception raised when a table of law has no entry for the year in question."""
 
 from chassis.refusals import Kind, Refusal
 

@@ -33,7 +33,7 @@ class Deadline:
 
 @dataclass(frozen=True)
 class OfficeHours:
-    """The calendar of working days, and the closing time in Almaty.
+    """The calendar of working days, and the hour, in Almaty time, at which the offices close.
 
     From the closing time on, reports count as registered on the next working day.
     """
@@ -52,7 +52,7 @@ class OfficeHours:
         return start_of(self.calendar.after(self.calendar.next_working(day), days) + _ONE_DAY)
 
     def at_least(self, moment: datetime) -> datetime:
-        """The first end of a working day (24:00 in Almaty) at or after `moment`.
+        """The end (24:00 in Almaty) of the first working day that ends at or after `moment`.
 
         Raises TableYearMissing.
         """
@@ -117,10 +117,10 @@ class ReportDeadlines:
     hours: OfficeHours
 
     def of(self, category: str, region: str, registered_at: datetime) -> Deadline:
-        """The deadline of a newly registered report, by the first rule that covers it.
+        """The deadline of a newly registered report, by the first rule that covers the report.
 
         The table names the basis of each rule: CPC 179-185 for reports of crimes, APPC 76 for
-        answers, APPC 99 for complaints. For emergencies it is a service level, not a law.
+        answers, APPC 99 for complaints. For emergencies the basis is a service level, not a law.
         `registered_at` must have a time zone.
         """
         rule = next(rule for rule in self.rules if rule.covers(category, region))
@@ -143,7 +143,7 @@ class ReportDeadlines:
     def after_waiting(self, current: Deadline, waited: timedelta) -> Deadline:
         """The `current` deadline, postponed by the time spent waiting for the reporter (`waited`).
 
-        If its term is in working days, the result is the end (24:00) of a working day. Raises
+        If the rule of `current` counts working days, the result is 24:00 of a working day. Raises
         TableYearMissing.
         """
         due_at = current.due_at + waited

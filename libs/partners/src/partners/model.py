@@ -78,7 +78,7 @@ class QuotaTerms:
 
     @property
     def quota(self) -> Quota | None:
-        """The limits as a `Quota`, with defaults where none is set; None if no limit is set."""
+        """The limits as a `Quota`, with defaults for those that are None; None if all are None."""
         given = {name: value for name, value in asdict(self).items() if value is not None}
         return Quota(**given) if given else None
 

@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 class PartnerRegister:
     """The partners of a service as last read from the database, with their rights.
 
-    The first reading also adds a row, with all scopes, for each of `trial_partners` without one.
+    The first reading also adds each of `trial_partners` that has no row yet, with all scopes.
     """
 
     def __init__(

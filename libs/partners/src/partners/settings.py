@@ -1,4 +1,4 @@
-"""The settings that a service has in addition if partners call it."""
+"""The settings that only services called by partners have."""
 
 from typing import ClassVar
 

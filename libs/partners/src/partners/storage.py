@@ -53,9 +53,9 @@ def install_partners(op: Operations, runtime_role: str, *, owned_by: Iterable[st
     """Create the table `partners` in a migration, with a row for each partner known so far.
 
     `owned_by` are the service's tables with a column `partner`; `runtime_role` is the service's
-    database role. The known partners are those in these tables, in the request ids used, and in the
-    newest entries of the audit log. Each gets all scopes, so that a partner may do after the
-    migration what it did before.
+    database role. The known partners are those named in these tables, in the table of request ids
+    and in the newest entries of the audit log. Each gets all scopes, so that a partner may do after
+    the migration what it did before.
     """
     partners.create(op.get_bind())
     grant(op, partners.name, "SELECT, INSERT, UPDATE", runtime_role)

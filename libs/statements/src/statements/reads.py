@@ -58,7 +58,7 @@ class _Prepared:
 class Read:
     """A SELECT, compiled once, that can be executed with new parameter values each time.
 
-    Bind parameters that have a value in the SELECT itself keep it.
+    Bind parameters whose value is set in the SELECT itself keep that value.
     """
 
     def __init__(self, select: Select[Any]) -> None:
@@ -81,7 +81,7 @@ class Read:
     async def rows_under(self, driver: Any, scope: Mapping[str, str], **values: Any) -> list[Any]:
         """Execute the SELECT outside of a transaction; returns the rows that `scope` may see.
 
-        `scope` has a value for each setting in `SCOPE`. Raises what `rows` raises.
+        `scope` has a value for each setting in `SCOPE`. Returns and raises the same as `rows`.
         """
         prepared = self._under_scope
         arguments = [*prepared.arguments(values), *(scope[name] for name in SCOPE)]

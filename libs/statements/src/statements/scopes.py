@@ -13,7 +13,7 @@ SCOPE = ("kind", "name", "regions", "roles", "lookup")
 def settings_of_scope(number: "count[int]") -> str:
     """The column list for a SELECT; executing that SELECT sets the scope of its transaction.
 
-    The statement's parameters for the values get the next numbers of the counter `number`.
+    Its parameters, the values of the settings, are numbered by the counter `number`.
     """
     return ", ".join(f"set_config('app.{name}', ${next(number)}, true) AS {name}" for name in SCOPE)
 
@@ -22,7 +22,7 @@ def settings_of_scope(number: "count[int]") -> str:
 def begin(settings: tuple[tuple[str, str], ...]) -> str:
     """The SQL text that begins a transaction and sets its scope.
 
-    It contains the values themselves, for PostgreSQL's simple query protocol, which has no
+    It contains the scope's values as literals, for PostgreSQL's simple query protocol, which has no
     parameters. Raises ValueError for a value with NUL.
     """
     set_ = (f"set_config('app.{name}', {_literal(value)}, true)" for name, value in settings)

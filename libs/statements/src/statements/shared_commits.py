@@ -1,7 +1,7 @@
 """Lets concurrent calls under the same scope share a commit.
 
-If no other call is being written, the rows of a call are written at once. Calls that arrive in the
-meantime are collected and written together next. Each call waits until its own rows are committed.
+The rows of the first call are written without delay. Calls that arrive during that write are
+collected and written together next. Each call waits until its own rows are committed.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ _Call = tuple[Writes, "asyncio.Future[bool]"]
 class SharedCommits(Generic[S]):
     """The writes of one process that wait for a commit.
 
-    Those with the same scope and shape are written together.
+    Waiting writes of the same scope and shape (tables and columns) are written together.
     """
 
     def __init__(self, write: Write[S], *, concerns_all: Callable[[BaseException], bool]) -> None:

@@ -61,7 +61,7 @@ class Rows:
 
 @dataclass
 class Writes:
-    """What one transaction writes when it ends: rows, and the request id on which they depend."""
+    """The rows that a transaction adds at its end, and the request id, if any, that must be new."""
 
     request: RequestId | None = None
     rows: dict[Rows, list[Mapping[str, Any]]] = field(default_factory=dict)
@@ -85,7 +85,7 @@ class Writes:
 
 @dataclass(frozen=True)
 class Shape:
-    """What a statement inserts, without values: tables with columns, and whether a request id."""
+    """The tables and columns that a statement inserts into, and whether it stores request ids."""
 
     has_request: bool
     rows: tuple[Rows, ...]

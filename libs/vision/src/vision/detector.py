@@ -108,7 +108,8 @@ class Detections:
 
 
 class Detector:
-    """Detects plates and objects in single pictures, each within `seconds`."""
+    """Detects plates and objects in single pictures. All requests to models for one picture must be
+    answered within `seconds`."""
 
     def __init__(self, models: Models, *, seconds: float = DETECTION_SECONDS) -> None:
         self._models = models

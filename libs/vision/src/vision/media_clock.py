@@ -1,8 +1,8 @@
 """The time of a film or stream, from timestamps that may jump, wrap, repeat or restart.
 
-Performs no I/O. A timestamp counts by its difference from the previous one. If the difference is
-implausible, a frame of a stream gets the time of its arrival. A frame of a film then gets the time
-of the previous frame plus one usual frame interval.
+Performs no I/O. A frame's time is that of the previous frame plus the difference of their
+timestamps. If this difference is implausible, a frame of a stream gets the time of its arrival, and
+a frame of a film gets the time of the previous frame plus one usual frame interval.
 """
 
 from typing import Final

@@ -21,9 +21,10 @@ FORMAT: Final = "mp4"
 
 
 def copied_video(content: bytes) -> bytes:
-    """Return a copy of an MP4 film that contains only picture and sound. Blocking.
+    """Return a new MP4 film with only the picture and sound of an MP4 film.
 
-    Raises ValueError if the film has no video stream, and PyAV's errors if it cannot be read.
+    This function blocks: call it from a thread. Raises ValueError if the film has no video stream,
+    and PyAV's errors if it cannot be read.
     """
     copy = io.BytesIO()
     with (

@@ -1,1 +1,1 @@
-"""Citizens' reports: submitted once by an app, routed, processed by a deadline and answered."""
+"""Citizens' reports: an app submits a report once; it is routed, and answered by a deadline."""

@@ -186,7 +186,7 @@ class WaitQueue:
 
 
 class AdmissionQueue:
-    """A limited number of slots with a queue of waiters, and counters of both.
+    """A limited number of slots, a queue of waiters, and counters of all callers.
 
     Always, `offered` (all callers) = `done` + `inside` (holding a slot) + all `dropped` +
     `waiting`.

@@ -1,5 +1,5 @@
-"""Consumers of the camera register's events: they invalidate cached cameras, and move or remove
-camera streams."""
+"""Consumers of the camera register's events: they invalidate cached cameras, move streams to
+a camera's new region, and remove the streams of retired cameras."""
 
 from uuid import UUID
 

@@ -89,11 +89,11 @@ async def get_head(service: ServiceName, context: AsOperator) -> HeadAnswer:
 async def list_entries(
     service: ServiceName, listing: Annotated[AuditListing, Query()], context: AsOperator
 ) -> AuditPage:
-    """Sealed entries of a service's audit log from the auditor's regions, in order. Role auditor.
+    """Sealed entries of a service's audit log, in the order of the log. Role auditor.
 
-    Entries about complaints, domestic violence or children are left out. A page may have fewer
-    entries than requested although more follow. Reading is itself audited: the header
-    Tartip-Purpose is required.
+    Only entries of the auditor's regions are returned, and none about complaints, domestic violence
+    or children. A page may have fewer entries than requested although more follow. Reading is
+    itself audited: the header Tartip-Purpose is required.
     """
     request = listing.message(audit_pb2.ListEntriesRequest)
     return AuditPage.of(await context.call(_audit(context, service).ListEntries, request))

@@ -163,7 +163,7 @@ async def recheck_fines(
 
 @router.get("/{number}")
 async def get_fine(number: Id, context: AsOperator) -> FineAnswer:
-    """One fine. The read is recorded in the audit log, with the purpose."""
+    """One fine. The access and its purpose are recorded in the audit log."""
     return _answer(
         await context.call(context.peers.fines.GetFine, fines_pb2.GetFineRequest(number=number))
     )
@@ -184,7 +184,7 @@ async def cancel_fine(
 
 @router.get("/{number}/entries")
 async def list_entries(number: Id, context: AsOperator) -> Entries:
-    """The ledger entries of one fine, in order. Role finance or auditor."""
+    """The ledger entries of one fine, oldest first. Role finance or auditor."""
     request = fines_pb2.ListEntriesRequest(number=number)
     reply = await context.call(context.peers.fines.ListEntries, request)
     telemetry.annotate(fine=number)

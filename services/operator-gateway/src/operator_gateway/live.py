@@ -77,8 +77,8 @@ class FeedMessage:
 
 
 def may_know(operator: Operator, event: LiveEvent) -> bool:
-    """Whether the operator has the event's region, and a role that may know of the event. These
-    roles are in `AUDIENCES`, at the first prefix with which the event's subject begins."""
+    """Whether the operator has the event's region, and a role that may know of the event. The
+    roles are those in `AUDIENCES` at the first prefix with which the event's subject begins."""
     if "*" not in operator.regions and event.region not in operator.regions:
         return False
     for prefix, roles in AUDIENCES.items():
@@ -215,8 +215,8 @@ class LiveFeed:
             listener.offer(event)
 
     def forget(self, stream: str) -> None:
-        """Delete the stored events of a stream that was created again, so that its sequence numbers
-        restart."""
+        """Delete the stored events of a stream, because the stream was created again and its
+        sequence numbers have restarted."""
         self._recent[stream].clear()
         self._latest[stream] = 0
         for listener in self._listeners:

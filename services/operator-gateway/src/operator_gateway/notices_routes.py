@@ -38,8 +38,8 @@ class Notices(Answer):
 
 @router.get("/notices")
 async def list_notices(request: HttpRequest) -> Notices:
-    """The current notices. There are none while the services' clock is not offset and no yearly
-    table of the law is missing."""
+    """The current notices. The list is empty if the services' clock shows the real time and every
+    yearly table of the law is present."""
     clock: Clock = request.app.state.clock
     tables: YearlyTables = request.app.state.yearly_tables
     now = clock()

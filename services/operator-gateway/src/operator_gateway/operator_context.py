@@ -138,8 +138,8 @@ Purpose = Annotated[
 async def operator_context(
     request: Request, credentials: Bearer, purpose: Purpose = ""
 ) -> AsyncIterator[OperatorContext]:
-    """FastAPI dependency: yields the context of an operator's request. Until it is answered, the
-    request counts against the operator's limit of concurrent requests.
+    """FastAPI dependency: yields the context of an operator's request. Until the request
+    is answered, it counts against the operator's limit of concurrent requests.
 
     Raises NotAuthenticated, TokenExpired, PurposeWrong, ShareExceeded or Overloaded.
     """

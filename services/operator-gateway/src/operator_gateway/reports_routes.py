@@ -180,7 +180,7 @@ async def get_report_by_number(number: Id, context: AsOperator) -> DeskReportAns
 
 @router.get("/{report_id}")
 async def get_report(report_id: Id, context: AsOperator) -> DeskReportAnswer:
-    """One report in full. The read is recorded in the audit log, with the purpose."""
+    """One report in full. The access and its purpose are recorded in the audit log."""
     request = reports_pb2.ReportDeskGetReportRequest(report_id=report_id)
     return _answer(await context.call(context.peers.reports.GetReport, request))
 

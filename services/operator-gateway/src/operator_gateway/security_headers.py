@@ -19,8 +19,8 @@ HEADERS = (
 
 
 class SecurityHeaders:
-    """ASGI middleware that adds security headers which a response does not have yet: pages may run
-    scripts of this origin only, API responses are not cached, and nothing can be framed."""
+    """ASGI middleware that adds those security headers that a response does not have yet: pages may
+    run scripts of this origin only, API responses are not cached, and no site may embed them."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

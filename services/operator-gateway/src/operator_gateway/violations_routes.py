@@ -179,7 +179,7 @@ async def list_violations(
 
 @router.get("/{violation_id}")
 async def get_violation(violation_id: Id, context: AsOperator) -> ViolationAnswer:
-    """One violation. The read is recorded in the audit log, with the purpose."""
+    """One violation. The access and its purpose are recorded in the audit log."""
     request = violations_pb2.GetViolationRequest(violation_id=violation_id)
     return _answer(await context.call(context.peers.violations.GetViolation, request))
 

@@ -42,7 +42,7 @@ class Report:
 class Cameras(Protocol):
     def camera(self, camera_id: UUID, as_of: datetime) -> Awaitable[Camera | Outcome]:
         """Return the camera as it was registered at `as_of`. If it was not registered then,
-        return the outcome of the plate read instead: it cannot be assessed."""
+        return the outcome to store for the plate read, which cannot be assessed."""
         ...
 
 
@@ -108,8 +108,8 @@ class Assessment:
         await self.assess(key.rpartition(":")[2])
 
     async def take_evidence(self, tx: Tx, report_id: UUID) -> None:
-        """Schedule `ask_report` for a report whose evidence was accepted, in the transaction of the
-        event's consumer."""
+        """Schedule `ask_report` for a report whose evidence was accepted. `tx` is the transaction
+        in which the event of the acceptance is consumed."""
         await tx.schedule("ask_report", str(report_id), due_at=self._clock())
 
     async def ask_report(self, key: str) -> None:

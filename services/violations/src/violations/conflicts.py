@@ -36,8 +36,8 @@ async def relate(tx: Tx, violation: Violation, others: Iterable[Neighbour], now:
     """Store the conflicts of a new violation with `others`, whose rows this transaction has locked.
 
     Each of `others` that is in review gets a new version. If the conflict requires a hold, it also
-    gets the hold IMPOSSIBLE_JOURNEY, unless it has a hold already. For each that is already
-    confirmed, such a conflict publishes `conflict_found` instead.
+    gets the hold IMPOSSIBLE_JOURNEY, unless it has a hold already. For a violation that is
+    already confirmed, such a conflict is published as the event `conflict_found` instead.
     """
     for other in others:
         holds = _hold_each_other(violation, other)
@@ -81,8 +81,8 @@ class Conflicts:
     async def note_withdrawn(self, tx: Tx, withdrawn: Violation) -> None:
         """Schedule `settle` for a violation that was rejected or annulled, if it has conflicts.
 
-        The other violations may be in regions that this transaction must not see, so their holds
-        are not released here.
+        The violations that conflict with it may be in regions that this transaction must not see,
+        so their holds are not released here.
         """
         if withdrawn.conflicting:
             key = f"{withdrawn.violation_id}:{withdrawn.version}"

@@ -3,7 +3,8 @@
 In a degradation the probes of the inference gateway (pictures with known plates) are misread or
 answered late. The gateway publishes the begin (the time of the last correct probe) and the end.
 Held reads are assessed afterwards, and the violations that result have a caution, which the officer
-sees and signs. Violations in review that were detected since the begin get this caution at once.
+sees and signs. Violations in review that were detected since the begin get this caution when the
+begin is stored.
 """
 
 from dataclasses import dataclass
@@ -62,7 +63,7 @@ class Degradations:
 
     async def end(self, tx: Tx, started: Degradation, recovered_at: datetime) -> None:
         """Store the end of a degradation and schedule the release of held reads, in the transaction
-        of the event's consumer. The degradation itself is stored too if it is not yet."""
+        of the event's consumer. If the degradation is not stored yet, `begin` stores it first."""
         await self.begin(tx, started)
         await degradation.end_degradation(tx, started.degradation_id, recovered_at)
         tx.audit("resume", f"degradation:{started.degradation_id}")

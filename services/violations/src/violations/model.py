@@ -373,8 +373,8 @@ class Violation:
         return True
 
     def next_state(self, verdict: Verdict) -> State:
-        """Return the state after this verdict. If TRANSITIONS has a refusal instead, raises it;
-        raises PlateUnsure or NotAutomatic if a hold prevents confirmation."""
+        """Return the state after this verdict. Raises the refusal in TRANSITIONS if the current
+        state forbids the verdict; PlateUnsure or NotAutomatic if a hold prevents confirmation."""
         target = TRANSITIONS[self.state, verdict]
         if not isinstance(target, State):
             raise target(facts={"state": self.state.value})
@@ -391,8 +391,8 @@ class Violation:
 
 
 def required_reason(verdict: Verdict, reason: str) -> str:
-    """Return the stripped reason. Raises ReasonRequired if it is empty (permitted only to confirm),
-    longer than REASON_MAX characters, or contains a null character."""
+    """Return the stripped reason. Raises ReasonRequired if it is longer than REASON_MAX characters,
+    contains a null character, or is empty although the verdict is not CONFIRM."""
     text = reason.strip()
     needed = verdict is not Verdict.CONFIRM
     if len(text) > REASON_MAX or "\x00" in text or (needed and not text):

@@ -41,8 +41,8 @@ class Evidence(Protocol):
     def read(self, sha256: str, purpose: str = "") -> AsyncGenerator[Piece, None]:
         """Stream the frame whose original has this SHA-256 (hex), in the form shown to officers.
 
-        `purpose` tells the evidence store why the frame is read. While a call is served, it may be
-        left out: the purpose of that call is passed on automatically.
+        `purpose` tells the evidence store why the frame is read. It may be omitted while this
+        service answers a call: the purpose of that call is then passed on automatically.
         """
         ...
 

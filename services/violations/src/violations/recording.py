@@ -60,8 +60,8 @@ async def record_measured(
 async def record_reported(
     tx: Tx, violation: Violation, *, guards: Guards, now: datetime
 ) -> Outcome:
-    """Record a violation that a citizen reported, and return VIOLATION, or return DUPLICATE if the
-    report has one already.
+    """Record a violation that a citizen reported, and return VIOLATION. Records nothing and returns
+    DUPLICATE if a violation was already recorded for the report.
 
     Evidence that belongs to another violation is left out; the violation is then recorded with a
     conflict and a hold, and EVIDENCE_REUSED is returned.

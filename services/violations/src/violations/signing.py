@@ -83,7 +83,7 @@ class OfficerAuthority:
         self, *, officer: str, canonical: bytes, signature: bytes, pem: bytes, now: datetime
     ) -> None:
         """Verify that the certificate `pem` is trusted at `now` and issued to `officer`, and that
-        `signature` is a signature of `canonical` with its key.
+        `signature` is a signature of `canonical` by the certificate's key.
 
         Raises CertificateNotTrusted, CertificateOfOtherOfficer or SignatureWrong.
         """

@@ -1,9 +1,9 @@
 """`python -m tartip_bench.apps.load CONFIG CALL CALLERS SECONDS`: makes and times calls of one
 partner.
 
-CALLERS clients run at once; each sends its next call after the answer to the last. CALL is Report
-(open and submit a report), QuoteFine, LookupFines, or PayFine (pays each fine once, until all are
-paid). CONFIG is a JSON file. Its keys `reports` and `fines` are the addresses of the services;
+CALLERS clients run concurrently; each sends its next call after the answer to the last. CALL is
+Report (open and submit a report), QuoteFine, LookupFines, or PayFine (pay each fine once, until all
+are paid). CONFIG is a JSON file. Its keys `reports` and `fines` are the addresses of the services;
 `authority`, `key` and `certificate` are paths; `open` and `to_pay` are lists of fines (`OpenFine`).
 Prints what `tartip_bench.chassis.load` prints; ends with an error at the first refused call.
 """

@@ -50,8 +50,8 @@ class Compared:
     """A comparison of one kind of call with a bare handler.
 
     `call` is a key of `apps.load.CALLS`, answered by `service`; `bare` is the method of the bare
-    server to compare with. `share` is the target: our rate divided by the bare rate (None: no
-    target).
+    server to compare with. `share` is the target: the rate of calls to `service` divided by the
+    rate of calls to the bare server (None: no target).
     """
 
     call: str
@@ -131,7 +131,7 @@ async def profile_of(
     run: Run, bench: BenchMesh, config: Path, each: Compared, watched: Mapping[str, Watched]
 ) -> Figure:
     """Make the calls once more while py-spy samples the service; returns each library's share of
-    its time."""
+    the samples."""
     run.report(f"{each.call}, profile")
     async with profiled(bench.pid(each.service.name), run.scratch) as profile:
         await own_round(config, each, SECONDS_FULL, watched)
@@ -201,8 +201,9 @@ async def configs_of(
 
 
 async def all_watched(bench: BenchMesh, servers: Mapping[str, Server]) -> dict[str, Watched]:
-    """Return the processes whose processor time is measured, by name of the called service or kind
-    of the called server. For each, these are its own process, PostgreSQL and the supervisor."""
+    """Return the processes whose processor time is measured while a service or server is called:
+    its own process, PostgreSQL and the supervisor. The keys are the names of the services and the
+    kinds of the servers."""
 
     def of_service(name: str) -> Callable[[], float]:
         return lambda: bench.cpu_seconds(name)

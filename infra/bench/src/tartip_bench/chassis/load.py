@@ -2,9 +2,9 @@
 
 METHOD is a method of the bench's servers, or PAIR: two calls of WriteShared, timed as one.
 
-CALLERS clients run at once; each sends its next call after the answer to the last. With RATE, calls
-are sent at that many per second instead, and a call's time runs from when it was due. Prints JSON:
-rate (per second), p50_ms, p99_ms, calls, and all_calls (including the warm-up).
+CALLERS clients run concurrently; each sends its next call after the answer to the last. With RATE,
+that many calls per second are sent instead, and each call is timed from when it was due. Prints
+JSON: rate (per second), p50_ms, p99_ms, calls, and all_calls (including the warm-up).
 """
 
 from __future__ import annotations
@@ -103,8 +103,8 @@ async def at_rate(call: Call, rate: float, seconds: float) -> list[float]:
 
 
 async def timed_in_turn(call: Call, callers: int, seconds: float) -> tuple[list[float], float, int]:
-    """Call in turn after a warm-up. Returns the duration of each call in seconds, the seconds of
-    the whole measurement, and the number of calls including the warm-up."""
+    """Run `in_turn` after a warm-up. Returns the duration of each call in seconds, the seconds that
+    the run took, and the number of calls including those of the warm-up."""
     warm = await in_turn(call, callers, WARM_UP_SECONDS)
     began = time.perf_counter()
     took = await in_turn(call, callers, seconds)

@@ -39,8 +39,8 @@ SECONDS_FULL, SECONDS_QUICK = 5, 2
 @dataclass(frozen=True)
 class Aim:
     """A method to measure and its target: the rate of the chassis server divided by that of the
-    bare server is at least `share` (None: no target), when `callers` or more clients call at once.
-    """
+    bare server is at least `share` (None: no target), when `callers` or more clients call
+    concurrently."""
 
     method: str
     title: str
@@ -136,8 +136,8 @@ async def half_loaded(
 
 
 async def profile_of(run: Run, aim: Aim, server: Server, seconds: float) -> Figure:
-    """Make the calls once more while py-spy samples the server; returns each library's share of its
-    time."""
+    """Make the calls once more while py-spy samples the server; returns each library's share of the
+    samples."""
     run.report(f"{aim.method}, {LOADED_AT} callers, profile")
     async with profiled(server.process.pid, run.scratch) as profile:
         await server.round(aim.method, LOADED_AT, 2 * seconds)

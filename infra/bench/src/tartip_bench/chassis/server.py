@@ -2,8 +2,9 @@
 SIGTERM.
 
 KIND is `chassis` (with the library of all services) or `bare` (with grpc.aio and asyncpg alone).
-Either reads a row or writes rows. CONFIG is a JSON file with address, database, certificate, key,
-authorities, keys and collector.
+Both serve the same calls, which read a row or write rows. CONFIG is a JSON file: `address` to serve
+at, URL of the `database`, paths of `certificate` and `key`, folders of the clients' `authorities`
+and of the encryption `keys`, and the OTLP endpoint `collector`.
 """
 
 from __future__ import annotations

@@ -2,8 +2,9 @@
 citizen-reports with the calls of one partner, until SIGTERM.
 
 It keeps 300 streams open and 320 look-ups of the report NUMBER waiting for an answer, and replaces
-each as soon as it ends. It also sends look-ups as fast as it can, without waiting. Prints JSON: the
-number of look-ups answered or refused, by reason, and the number of streams refused, by reason.
+each as soon as it ends. It also sends look-ups as fast as it can, without waiting. Prints two
+counts as JSON: look-ups by outcome ("answered" or the reason of the refusal), and refused streams
+by reason.
 """
 
 from __future__ import annotations
@@ -41,8 +42,8 @@ ANSWERED = "answered"
 
 
 class Flood:
-    """Sends the flood and counts: `calls` holds the number of look-ups answered or refused,
-    `streams` the number of streams refused, both by reason."""
+    """Sends the flood and counts its outcomes: in `calls` the look-ups by outcome (ANSWERED or the
+    reason of the refusal), in `streams` the refused streams by reason."""
 
     def __init__(self, stubs: Sequence[CitizenReportsAsyncStub], number: str) -> None:
         self._stubs = itertools.cycle(stubs)

@@ -115,8 +115,8 @@ async def measure(run: Run) -> Outcome:
 
 
 def figures(quiet: Phase, flooded: Phase, flood: dict[str, Any]) -> tuple[Figure, ...]:
-    """Return the figures of the partner that does not flood, without (`quiet`) and with the flood,
-    and the outcomes of the flood itself."""
+    """Return the figures of both partners' calls during the flood (`flooded`), and the outcomes of
+    the flood itself. Only look-ups are compared with those before the flood (`quiet`)."""
     before, after = quiet.look_ups, flooded.look_ups
     times = after.percentile_ms(0.99) / max(before.percentile_ms(0.99), 1e-3)
     calls, streams = Counter(flood["calls"]), Counter(flood["streams"])
@@ -209,7 +209,7 @@ async def report(stub: CitizenReportsAsyncStub) -> str:
 @asynccontextmanager
 async def flooding(bench: BenchMesh, number: str) -> AsyncIterator[dict[str, Any]]:
     """During the block, run the flood, which looks up the report `number`. After the block, the
-    yielded dictionary holds its outcomes. Raises Failure if it ended with an error."""
+    yielded dictionary holds the flood's outcomes. Raises Failure if the flood fails."""
     pair = bench.outside.certificates.partner(GREEDY)
     files = (bench.outside.certificates.authority, pair.key, pair.certificate)
     flood = await asyncio.create_subprocess_exec(

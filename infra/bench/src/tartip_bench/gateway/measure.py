@@ -112,8 +112,8 @@ async def tokens(bench: BenchMesh) -> list[str]:
 
 @asynccontextmanager
 async def both(bench: BenchMesh, scratch: Path) -> AsyncIterator[dict[str, Asked]]:
-    """During the block, run both gateways, the bare one with its server. Yields for each the port
-    and path to request, and the processes whose processor time counts."""
+    """During the block, run both gateways, and the bare server that the bare gateway calls. Yields
+    for each gateway the port and path to request, and the processes to measure."""
     camera = await bench.camera()
     ports = bench.mesh.ports
     gateway = bench.mesh.services.part(OPERATOR_GATEWAY)

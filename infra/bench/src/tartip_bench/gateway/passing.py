@@ -1,7 +1,8 @@
 """`python -m tartip_bench.gateway.passing CONFIG PORT`: a bare gateway of FastAPI and grpc.aio.
 
 Its only route asks the bare server (`chassis.server`) for a row by its key, over TLS, and returns
-it as JSON. It checks nothing and records no spans. CONFIG is that server's configuration file.
+it as JSON. The gateway checks nothing and records no spans. CONFIG is the configuration file of the
+bare server.
 """
 
 from __future__ import annotations

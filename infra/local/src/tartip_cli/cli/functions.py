@@ -1,5 +1,5 @@
-"""`tartip functions`: shows or replaces which functions (such as reading plates or counting crowds)
-analyse a camera's pictures, as JSON of `CameraFunctions`."""
+"""`tartip functions`: shows or replaces a camera's configuration, as JSON of `CameraFunctions`. It
+says which functions (such as reading plates or counting crowds) analyse the camera's pictures."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def register(app: App) -> None:
 
 
 def show(camera: Camera, as_json: AsJson = False) -> None:
-    """Print a camera's configuration, in the form that `set` reads."""
+    """Print which functions analyse a camera's pictures, as the JSON that `set` reads."""
     found = asyncio.run(_get(camera))
     functions = _as_json(found.functions)
     if as_json:
@@ -58,7 +58,7 @@ def set_functions(
     ] = -1,
     as_json: AsJson = False,
 ) -> None:
-    """Replace a camera's configuration."""
+    """Replace the functions that analyse a camera's pictures."""
     functions = _read(file)
     new = asyncio.run(_set(camera, functions, version))
     if as_json:

@@ -65,7 +65,7 @@ def redrive(
 ) -> None:
     """List the events that services failed to process, or publish one of them again.
 
-    Remove the cause first. Outboxes keep an event for seven days.
+    Remove the cause of the failure first. Outboxes keep an event for seven days.
     """
     url = _database_url()
     if event_id:
@@ -106,9 +106,9 @@ async def dead_letters(
 async def drive_again(
     connection: asyncpg.Connection, schemas: Sequence[str], event_id: str
 ) -> list[DeadLetter]:
-    """In one transaction, mark the event in its producer's outbox as unpublished and delete its
-    dead letters, which are returned. Raises Failure if there are none, or no outbox has the event
-    any more."""
+    """Mark an event in its producer's outbox as unpublished, and delete and return the dead letters
+    of this event, in one transaction. Raises Failure if the event has no dead letters, or if no
+    outbox has the event any more."""
     async with connection.transaction():
         letters = await dead_letters(connection, schemas, event_id)
         if not letters:

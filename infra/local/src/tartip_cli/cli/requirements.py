@@ -35,7 +35,7 @@ def require_machine() -> None:
 
 
 def require_packages(packages: tuple[str, ...]) -> None:
-    """Raise Failure if a service is not installed; `make setup` installs them all."""
+    """Raise Failure if one of these Python packages is not installed. `make setup` installs all."""
     missing = [name for name in packages if importlib.util.find_spec(name) is None]
     if missing:
         raise Failure(

@@ -36,8 +36,8 @@ def seed(
 ) -> None:
     """Register sample cameras and write the vehicle register; prints the cameras' ids.
 
-    Can be repeated: vehicles stay, except with --again, and cameras keep their ids, except that a
-    retired or changed one is replaced. The ids are for `tartip ingest FILE --camera ID`.
+    Can be repeated. Vehicles are replaced only with --again. Cameras keep their ids, but a
+    retired or changed camera is replaced by a new one. The ids are for `tartip ingest --camera ID`.
     """
     if context.invoked_subcommand is None:
         asyncio.run(_seed(read_settings(), vehicles, again=again, as_json=as_json))

@@ -2,8 +2,9 @@
 
 It fetches all sealed entries, recomputes the Merkle root from them, and compares it with the root
 in the log's signed head. It checks the signature of the head, and the inclusion proofs of some
-entries. It also checks that the log still begins with the entries of the last check without faults,
-whose size and root are stored in `verify.json` of the data folder.
+entries. It also checks that the log still begins with the entries that it had at the last check
+without faults: the size and root that the log had then are stored in `verify.json` of the data
+folder.
 """
 
 from __future__ import annotations

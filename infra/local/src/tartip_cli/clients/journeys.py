@@ -50,7 +50,7 @@ class NotInTime(Exception):
 
 async def patiently(step: Callable[[], Awaitable[T]], *, seconds: float = 60.0) -> T:
     """Return the step's result; repeat the step for at most `seconds` while the mesh is unavailable
-    or busy. Other refusals are raised at once."""
+    or busy. A refusal for any other reason is raised immediately."""
     until, tried = time.monotonic() + seconds, 0
     while True:
         try:
@@ -231,7 +231,7 @@ class ReportToAnswer:
 
     async def upload(self) -> int:
         """Upload the report's picture in pieces, and return the number of pieces sent. Each piece
-        begins where the service says that the received bytes end."""
+        begins after the bytes that the service has reported as received."""
         received, pieces = 0, 0
         while received < len(self.picture):
             answer = await patiently(functools.partial(self.put_piece, received))

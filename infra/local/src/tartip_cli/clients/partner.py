@@ -39,7 +39,7 @@ _KINDS = {kind.http_status: kind for kind in reversed(Kind)}
 
 @dataclass(frozen=True)
 class Answer:
-    """The body of a response of the operator gateway, and its trace id."""
+    """The body of a response of the operator gateway, and the trace id of the request."""
 
     body: Any
     trace_id: str
@@ -59,9 +59,9 @@ class Outside:
 
     @classmethod
     def of_running(cls, settings: Settings) -> Outside:
-        """Return connections to the mesh that runs from the data folder of `settings`. This
-        process's clock gets the same offset as the clock of the mesh. Raises Failure if no mesh
-        runs."""
+        """Return connections to the mesh that runs from the data folder of `settings`. If the mesh
+        runs on another day (`--today`), the clock of this process is moved by the same offset.
+        Raises Failure if no mesh runs."""
         home = DataDir(settings.home)
         mesh = running_mesh(home)
         if mesh is None:

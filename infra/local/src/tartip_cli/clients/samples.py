@@ -183,9 +183,8 @@ def next_vehicle(home: DataDir, path: Path) -> Vehicle:
     """Return the next vehicle in the register at `path` that belongs to a person; after the last
     one, the first again.
 
-    The number of vehicles used so far is stored in the data folder `home`. Repeated
-    demonstrations use other vehicles, since the same offence of one vehicle is recorded only once
-    in ten minutes.
+    The number of vehicles used so far is stored in the data folder `home`. Each demonstration takes
+    the next vehicle, since the same offence of one vehicle is recorded only once in ten minutes.
     """
     persons = [vehicle for vehicle in vehicles.read(path) if vehicle.of_a_person]
     with (_folder(home) / "vehicle").open("a+") as counter:

@@ -1,5 +1,5 @@
-"""Records traces of the commands themselves, so that the trace of a case begins with the command
-that caused it.
+"""Records traces of the `tartip` commands, so that the trace of a case begins with the command that
+caused it.
 
 The traces are exported under the service name `tartip-cli` to the services' OTLP endpoint.
 """

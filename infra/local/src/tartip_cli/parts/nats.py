@@ -2,8 +2,8 @@
 created after every start.
 
 An acknowledged message is on disk: `sync_interval: always` is set, and the health probe verifies
-it. The stored messages are encrypted. If their folder is lost, it is created again, and the
-services republish the events that are still in their outboxes.
+this setting. Stored messages are encrypted. If the folder that holds them is lost, it is created
+again, and the services republish the events that are still in their outboxes.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """The embedded PostgreSQL 17: one cluster per data folder, usable again after a crash.
 
 PostgreSQL refuses to run as root. If the mesh runs as root, PostgreSQL runs as an unprivileged
-user; its cluster is then under /var/lib/tartip, where that user can access it, and the data folder
-holds a link to it. Its programs are copied there too if the user cannot access them.
+user. The cluster is then under /var/lib/tartip, where that user can access it, and the data folder
+holds a link to it. PostgreSQL's programs are copied to /var/lib/tartip too if the user cannot
+access them where they are installed.
 """
 
 from __future__ import annotations

@@ -31,8 +31,8 @@ ERASING = {"GLIBC_TUNABLES": "glibc.malloc.perturb=165:glibc.malloc.tcache_count
 
 @dataclass(frozen=True, kw_only=True)
 class Addresses:
-    """The addresses of what services use: databases, NATS, Triton, evidence store, OIDC issuer and
-    OTLP collector. Each may be part of the mesh or external."""
+    """The addresses at which services reach the databases, NATS, Triton, the evidence store, the
+    OIDC issuer and the OTLP collector, whether these are embedded or external."""
 
     nats: str
     triton: str

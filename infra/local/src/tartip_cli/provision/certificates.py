@@ -1,11 +1,12 @@
 """The certificate authorities of the embedded run and the certificates they sign.
 
 Services, partners, devices and officers each have an authority, created at the first run and never
-replaced; all leaf certificates are renewed at each start and are valid for sixty days. A URI in the
-subject's alternative names (`spiffe://tartip/{service,partner,device}/<name>`) identifies services,
-partners and devices; it is accepted only if the authority for that kind signed the certificate. A
-service's certificate is for servers and clients, a partner's and a device's for clients only, an
-officer's for signatures only.
+replaced; all leaf certificates are renewed at each start and are valid for sixty days. The
+certificate of a service, partner or device identifies its holder by a URI in the subject
+alternative name (`spiffe://tartip/{service,partner,device}/<name>`). This URI is accepted only if
+the services', partners' or devices' own authority signed the certificate. A service's certificate
+is for servers and clients, a partner's and a device's for clients only, an officer's for signatures
+only.
 """
 
 from __future__ import annotations

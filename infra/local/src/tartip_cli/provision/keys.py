@@ -1,8 +1,8 @@
-"""Creates the secret keys of the mesh: a folder for each service, and a seed for each NATS user.
+"""Creates an empty key folder for each service, and a secret seed for each NATS user.
 
-A seed is created once and never replaced. A service creates the keys in its folder itself; losing
-them would lose all data encrypted with them. In production a key service would provide these files;
-services read the same folder either way.
+A seed is created once and never replaced. A service creates the keys in its folder itself; if they
+were lost, all data encrypted with them would be lost. In production, a key service would put the
+key files into the same folders.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Keys:
     folder: Path
 
     def of(self, service: Service) -> Path:
-        """The folder with the keys of one service; `TARTIP_KEYS_DIR` tells the service its path."""
+        """The folder with the keys of one service, to be passed to it as `TARTIP_KEYS_DIR`."""
         return self.folder / service.name
 
     def nats_seed(self, user: str) -> Path:

@@ -27,7 +27,8 @@ _PROVISION_SECONDS = 60
 
 @dataclass(frozen=True)
 class Database:
-    """The database `tartip` on the server of `provisioner_url`, and its provisioning."""
+    """The database `tartip` on the server of `provisioner_url`; `provision` creates its roles and
+    schemas."""
 
     provisioner_url: str
     home: DataDir

@@ -1,8 +1,8 @@
 """The Unix user that Triton runs as, and paths of programs and models that this user can read.
 
-If the mesh runs as root, it runs Triton as a separate user that owns only a folder with its
-certificate. If that user cannot read Triton's virtual environment, its Python or the models, copies
-are made under /var/lib/tartip, which only root can write.
+If the mesh runs as root, it runs Triton as a separate user that owns only the folder with Triton's
+certificate and key. If that user cannot read Triton's virtual environment, the Python it is based
+on or the models, all of them are copied to /var/lib/tartip, which only root can write.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The embedded vehicle register: a file of made-up vehicles and owners, reproducible by seed.
 
 Names, addresses and numbers belong to nobody; IINs and BINs have valid dates and check digits.
-Every record has the first day of its ownership, since the owner on the day of the offence is fined;
-some vehicles have a previous owner.
+Every record states the first day on which its owner owned the vehicle, since the owner on the day
+of the offence is fined. Some vehicles have a second record, of a previous owner.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ def write(path: Path, vehicles: list[Vehicle]) -> None:
 def read(path: Path) -> Iterator[Vehicle]:
     """Yield the vehicles of a register file with their current owners.
 
-    Plates without exactly one dated current owner are left out.
+    Skips a plate unless it has exactly one current owner, with a known first day of ownership.
     """
     for plate, value in json.loads(path.read_text()).items():
         records = value if isinstance(value, list) else [value]
@@ -123,10 +123,10 @@ def read(path: Path) -> Iterator[Vehicle]:
 
 
 def complete(path: Path) -> int:
-    """Add dates of ownership to made-up records written before records had dates; return how many
-    were changed.
+    """Add dates of ownership to the made-up vehicles of a register file that an older version wrote
+    without dates. Returns how many vehicles were changed.
 
-    Records that differ from the made-up ones, and unreadable files, stay unchanged.
+    Vehicles that differ from those of `made_up`, and unreadable files, stay unchanged.
     """
     try:
         content = json.loads(path.read_text())

@@ -156,8 +156,8 @@ class RunningPart(Watched):
             await asyncio.sleep(_PAUSES[min(max(deaths - 1, 0), len(_PAUSES) - 1)])
 
     async def stop(self, *, at_once: bool = False) -> None:
-        """Signal the part's processes, wait, then kill them; `at_once` does not wait. Does nothing
-        if the part does not run."""
+        """Send the part its stop signal, wait up to STOP_SECONDS, then kill its process group. With
+        `at_once`, kill the group immediately. Sends no signal if the part does not run."""
         self._stopping = True
         process = self._process
         if process is not None and process.returncode is None:

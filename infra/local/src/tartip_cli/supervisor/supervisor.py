@@ -46,7 +46,7 @@ class Supervisor:
         return [part for stage in self._stages for part in stage]
 
     def request_stop(self) -> None:
-        """Stop all parts in order; a second request kills them at once."""
+        """Ask `run` to stop all parts in order. A second request kills them without waiting."""
         if self._stop.is_set():
             self._at_once = True
             for part in self.watched:

@@ -1,1 +1,1 @@
-"""Spans of the mesh: receives and stores them, finds those of one case (its story), draws them."""
+"""Receives and stores the spans of the mesh; finds and draws the spans of one case (its story)."""

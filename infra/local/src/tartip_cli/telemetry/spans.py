@@ -1,6 +1,6 @@
 """Stores telemetry on disk as OTLP JSON lines, one file per hour, and reads spans from them.
 
-The oldest files are removed when their total size exceeds a limit.
+The oldest files are removed when the total size of all files exceeds a limit.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Span:
 
 class SpanFiles:
     """The telemetry files in one folder; only the receiver writes them. The oldest are removed when
-    their total size exceeds `max_bytes`."""
+    the total size of all files exceeds `max_bytes`."""
 
     def __init__(self, folder: Path, *, prefix: str = "", max_bytes: int = MAX_BYTES) -> None:
         self._folder = folder
@@ -62,8 +62,8 @@ class SpanFiles:
         return sorted(self._folder.glob(f"{self._prefix}[0-9]*.jsonl"))
 
     def spans_mentioning(self, tokens: Iterable[str]) -> Iterator[Span]:
-        """Yield all spans of each stored line that contains one of `tokens` as a JSON string. Not
-        every span of such a line contains a token: the caller must filter them."""
+        """Yield all spans of each stored line that contains one of `tokens` as a JSON string. Some
+        of these spans may contain no token, so the caller must check each of them."""
         pattern = re.compile("|".join(re.escape(json.dumps(token)) for token in tokens).encode())
         for path in self.files():
             with path.open("rb") as file:

@@ -46,7 +46,7 @@ class Stretch:
 
     @property
     def links(self) -> list[str]:
-        """Other traces that the spans link to."""
+        """The ids of the other traces that this stretch's spans link to."""
         linked = dict.fromkeys(link for span in self.spans for link in span.links)
         return [link for link in linked if link != self.trace_id]
 
@@ -104,7 +104,7 @@ def verdict_of(span: Span) -> str:
 
 
 def lasting(length_ns: int) -> str:
-    """A duration in nanoseconds as text: "3.7 s", or in two units, "4 min 12 s", from a minute."""
+    """A duration in nanoseconds as text: "3.7 s", or "4 min 12 s" if it is a minute or longer."""
     seconds = length_ns / 1e9
     if seconds < 60:
         return f"{seconds:.1f} s"

@@ -36,13 +36,13 @@ class Measured:
 
 @dataclass(frozen=True)
 class Tolerance:
-    """The least tolerance for a kind of camera: `kmh`, or `share` (0 to 1) of the speed if more."""
+    """A camera kind's least tolerance: the larger of `kmh` and `share` (0 to 1) of the speed."""
 
     kmh: Decimal
     share: Decimal
 
     def at(self, speed_kmh: Decimal) -> Decimal:
-        """The tolerance at a measured speed, in km/h: `kmh`, or `speed_kmh * share` if larger."""
+        """The least tolerance in km/h at a speed: the larger of `kmh` and `share` of that speed."""
         return max(self.kmh, speed_kmh * self.share)
 
 
@@ -80,7 +80,7 @@ class SpeedBounds:
 
 @dataclass(frozen=True)
 class SignalBounds:
-    """The phase of a traffic light that forbids passing, and the longest it can plausibly last."""
+    """The phase of a traffic light that forbids passing, and its longest plausible duration."""
 
     phase: str
     age_max_seconds: float

@@ -29,7 +29,7 @@ CLOCK_BEHIND_FLOOR, CLOCK_BEHIND_CEILING = timedelta(hours=1), timedelta(days=7)
 
 
 class TableWrong(ValueError):
-    """An unusable table of bounds: malformed, incomplete or beyond a floor or ceiling."""
+    """An unusable table of bounds: malformed, incomplete or with bounds outside the limits."""
 
 
 @dataclass(frozen=True)

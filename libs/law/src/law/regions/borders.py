@@ -138,7 +138,7 @@ def borders() -> Borders:
 
 
 def region_of(latitude: float, longitude: float) -> Region | None:
-    """The region of a place (WGS 84 degrees), or the nearest one up to 5 km away, else None.
+    """The region of a place (WGS 84 degrees), or the nearest one within 5 km; otherwise None.
 
     Uses the cached borders; see `Borders.region_of`.
     """

@@ -3,7 +3,7 @@
 A model of the background is learned slowly and never from people or detected objects. A region that
 differs from the background, does not move and is not a person becomes an object if a person was
 beside it when it appeared. The object is left once nobody has been beside it for a while. Where
-part of the background itself was taken away, the model is corrected at once.
+part of the background itself was taken away, the frame's still pixels are copied into the model.
 """
 
 from dataclasses import dataclass, field

@@ -104,8 +104,8 @@ def _blocks(difference: Grey) -> npt.NDArray[np.float32]:
 class StreamHealth:
     """Distinguishes a frozen or black picture from a live one.
 
-    Two pictures from a working sensor are never identical bit by bit. If pictures stay identical
-    for longer than codecs repeat frames, the picture counts as frozen.
+    A working sensor never delivers two pictures that are identical bit by bit, but a codec may
+    repeat a frame. The picture counts as frozen after `FROZEN_SECONDS` of identical pictures.
     """
 
     _print: int = 0

@@ -109,7 +109,7 @@ class StillScene:
         return found
 
     def is_ghost(self, box: Box) -> bool:
-        """Whether an object was taken away from a box, so that only the background still shows it.
+        """Whether an object has gone from a box in the frame but remains in the background model.
 
         Two measures must agree: the outline, and the colour contrast with the surroundings.
         """

@@ -103,8 +103,8 @@ class Demand:
 class Likeness(StrEnum):
     """The meaning of a face's distance to the nearest entry of a watch-list.
 
-    MATCH: the distance is small enough to be shown to reviewers. OTHER: another person. UNKNOWN:
-    neither is certain, or the face is not good enough to be compared.
+    MATCH: the distance is so small that reviewers are shown the face. OTHER: the entry is another
+    person. UNKNOWN: neither is certain, or the face is not good enough to be compared.
     """
 
     MATCH = "match"
@@ -238,7 +238,8 @@ class Windows:
 def windows(picture: Picture, faces: list[DetectedFace]) -> Windows | None:
     """Cut out an enlarged window around each small face, for a second inference.
 
-    Faces of at least `LARGE_ENOUGH` pixels are left out. Returns None if no face is small.
+    A face is small if the longer side of its box, at the larger size of `sides`, is less than
+    `LARGE_ENOUGH` pixels. Returns None if no face is small.
     """
     longest = max(picture.shape[:2])
     factor = sides(picture)[-1] / longest

@@ -1,7 +1,7 @@
 """The number and density of people in a zone, and whether the number is too high or rising.
 
 Counts are medians over a few seconds, so that a single wrong count has no effect. A crowd is
-reported once; its end is reported only when the count is well below the limit again.
+reported once; its end is reported when the count has fallen to 80 % of the rule's `people`.
 """
 
 from collections import deque
@@ -34,7 +34,8 @@ class CrowdRule:
     """When a crowd in a zone is reported: at least `people` people for `dwell_seconds`.
 
     A rise by at least `rising_per_minute` people a minute, measured over `rising_seconds`, is
-    reported too, unless that limit is None. Raises RuleUnusable for values that can never apply.
+    reported too, unless `rising_per_minute` is None. Raises RuleUnusable if `dwell_seconds` is
+    negative, or if `people`, `rising_seconds` or `square_metres` is not positive.
     """
 
     zone: Polygon

@@ -75,9 +75,9 @@ class PlateLayout:
 
 @dataclass(frozen=True, slots=True)
 class Texts:
-    """The readings of one candidate: `line` as one line, `rows` of each row from the top.
+    """The readings of one candidate, as one line (`line`) and of each row from the top (`rows`).
 
-    There is one reading for each view.
+    The line and each row have one reading for each view.
     """
 
     line: list[Characters]
@@ -110,7 +110,7 @@ def of(picture: Picture, candidates: list[PlateCandidate]) -> list[PlateLayout]:
 
 
 def affordable(shown: list[PlateLayout]) -> list[PlateLayout]:
-    """The first candidates: as many as fit into one batch with all their crops for `MORE`."""
+    """The first candidates, as many as the text reader takes in one batch in the views `MORE`."""
     fitting, crops_in_all = [], 0
     for layout in shown:
         crops_in_all += MORE.count(layout)

@@ -113,7 +113,7 @@ class ForeignForm:
     """A foreign plate form; `country` is "" if several countries share the form.
 
     `seal_after` is the number of characters after which such plates have a round sticker, which
-    readers take for a character. It is None if they have none.
+    readers take for a character. It is None if such plates have no sticker.
     """
 
     country: str
@@ -184,9 +184,9 @@ def understood(
     """The likeliest interpretation of the text of a plate with one line.
 
     If no form fits, the result's `fits` is false. `marked_kz`: the plate has a KZ mark, so that
-    forms which no source documents are accepted too. `possible`: indices of characters for which
-    the reader gave a look-alike (Z and 2, B and 8, S and 5, G and 6) some probability; only they
-    may be exchanged for it.
+    forms which no source documents are accepted too. `possible`: indices of the characters that may
+    be exchanged for their look-alikes (Z and 2, B and 8, S and 5, G and 6); the reader gave these
+    look-alikes some probability.
     """
     plain = normalised(text)
     if plain.startswith("KZ") and (stripped := _kazakh(plain[2:], marked_kz=True)):
@@ -202,8 +202,8 @@ def two_rows(upper: str, lower: str, *, possible: frozenset[int] = NOWHERE) -> R
     """The interpretation of a plate of two rows as a square Kazakh plate; None if it is not one.
 
     The upper row begins with the region. The resulting text is in the order of a plate with one
-    line: digits, letters, region. `possible` is as in `understood`, with indices into both rows
-    joined.
+    line: digits, letters, region. `possible` is as in `understood`; its indices are positions in
+    `upper + lower`.
     """
     marked, below = normalised(upper), normalised(lower)
     above = marked.removeprefix("KZ")
@@ -227,8 +227,8 @@ def two_rows(upper: str, lower: str, *, possible: frozenset[int] = NOWHERE) -> R
 def rows_understood(rows: tuple[str, ...], *, possible: frozenset[int] = NOWHERE) -> Reading:
     """The likeliest interpretation of a plate of several rows, given from top to bottom.
 
-    Only a plate of two rows can be Kazakh. `possible` is as in `understood`, with indices into all
-    rows joined.
+    Only a plate of two rows can be Kazakh. `possible` is as in `understood`; its indices are
+    positions in the joined text of all rows.
     """
     kazakh = two_rows(*rows, possible=possible) if len(rows) == 2 else None
     if kazakh:

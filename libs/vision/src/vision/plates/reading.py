@@ -135,7 +135,8 @@ def characters(chances: Floats) -> Characters:
 def worth_reading_again(shots: list[list[Characters]]) -> list[int]:
     """The indices of the candidates that should be read in further views.
 
-    They have at least three characters in some reading. `shots` has the readings of each candidate.
+    These are the candidates of which some reading has at least three characters. `shots` has the
+    readings of each candidate.
     """
     return [
         place

@@ -1,7 +1,8 @@
 """Tracks boxes over the frames of one camera: matches the boxes of a frame with earlier tracks.
 
-The next position of a track is predicted from its speed. Boxes and tracks are paired best match
-first, boxes with a high score before others. A track is reported after enough detections.
+The next position of a track is predicted from its speed. Boxes with a high score are paired with
+tracks first, then the other boxes; in each of the two steps, the best match is paired first. A
+track is reported after enough detections.
 """
 
 import math

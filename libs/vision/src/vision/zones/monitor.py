@@ -44,11 +44,11 @@ class ZoneEvent(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """When a rule applies: days of the week (Monday is 0) and hours, in Almaty time. Raises
-    RuleUnusable for values that cannot apply.
+    """When a rule applies: days of the week (Monday is 0) and hours, in Almaty time.
 
-    A window that ends before it starts runs past midnight and belongs to the day on which it
-    starts.
+    If `end` is before `start`, the hours run past midnight and belong to the day on which they
+    start. Raises RuleUnusable if `days` is empty or has numbers other than 0 to 6, or if `start`
+    and `end` are the same.
     """
 
     days: frozenset[int] = ALL_DAYS

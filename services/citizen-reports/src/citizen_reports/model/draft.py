@@ -1,4 +1,4 @@
-"""A report as an app submits it, and its checks, which report all wrong fields together."""
+"""A report as an app submits it, and checks of its fields; one error names all wrong fields."""
 
 import re
 from dataclasses import dataclass, replace

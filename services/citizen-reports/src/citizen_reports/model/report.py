@@ -142,9 +142,9 @@ class Deadlines:
             return self.table.of_dispute(category, region, disputed_at)
 
     def after_taking(self, current: Deadline, registered_at: datetime) -> Deadline:
-        """The deadline of a report that an operator has taken. If the rule of the `current`
-        deadline names another rule for reports in work, that rule's term is counted from
-        `registered_at`; otherwise the deadline stays `current`."""
+        """The deadline of a report that an operator has taken. For some reports another rule
+        applies from then on; its term is counted from `registered_at`. For all others the deadline
+        stays `current`."""
         with _refused_by_name():
             return self.table.after_taking(current, registered_at)
 
@@ -239,8 +239,8 @@ class Report:
         return self.due_at is not None and now >= self.due_at
 
     def submit(self, receipt: Receipt) -> "Report":
-        """Return the report registered, with its receipt and first deadline. Raises
-        StatusNotAllowed."""
+        """Return the report with the status REGISTERED, this receipt and the receipt's deadline.
+        Raises StatusNotAllowed."""
         return replace(
             self._moved(Move.SUBMIT),
             receipt=receipt,
@@ -249,7 +249,8 @@ class Report:
         )
 
     def route(self, unit: str) -> "Report":
-        """Return the report routed to this unit, without an operator. Raises StatusNotAllowed."""
+        """Return the report with the status ROUTED, this unit and no operator. Raises
+        StatusNotAllowed."""
         return replace(self._moved(Move.ROUTE), unit=unit, operator="")
 
     def take(self, operator: str, roles: frozenset[str], deadlines: Deadlines) -> "Report":

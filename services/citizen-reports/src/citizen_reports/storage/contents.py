@@ -108,9 +108,9 @@ async def add_contents(
 ) -> None:
     """Add the contents of a report, encrypted with a new key, and the reporter unless anonymous.
 
-    The reporter is encrypted with `reporter_key`, or with a new key if that is None. At its end the
-    transaction raises RowExists (`PERSON_KEY`) if another transaction has meanwhile added a key for
-    the same person.
+    The reporter is encrypted with `reporter_key`, or with a new key if that is None. If another
+    transaction has meanwhile added a key for the same person, `tx` raises RowExists (`PERSON_KEY`)
+    when it writes its rows.
     """
     key = await tx.keys.new(REPORT)
     place = json.dumps(asdict(draft.place))

@@ -1,6 +1,7 @@
 """Finds reports that may be of the same incident as a given report.
 
-The reads are the service's own, not limited to a caller's regions. Each takes a single round trip.
+Reports of every region are searched, whichever regions a caller may see. Each search takes a single
+round trip.
 """
 
 from collections.abc import Iterable
@@ -77,11 +78,11 @@ async def located(db: Database, report_id: UUID) -> Located:
 async def registered_before(
     db: Database, report: Report, cells: Iterable[str], within: timedelta
 ) -> list[Neighbour]:
-    """Return reports that may be of the same incident as `report` and were not registered later.
+    """Return other reports, registered no later than `report`, that may be of the same incident.
 
-    They have the same category as `report`. Their incidents lie in one of these H3 cells, and were
-    at most `within` before or after that of `report`. Returns at most NEIGHBOURS_MAX reports, in
-    the order of registration. `report` itself must be registered and is left out.
+    They have the same category as `report`, which must be registered. Their incidents lie in one of
+    these H3 cells, and were at most `within` before or after that of `report`. Returns at most
+    NEIGHBOURS_MAX reports, in the order of registration.
     """
     assert report.receipt is not None
     rows = await db.read(

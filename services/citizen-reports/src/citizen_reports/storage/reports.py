@@ -61,8 +61,8 @@ class QueueFilter:
 
 
 def add_report(tx: Tx, report: Report) -> None:
-    """Add a new report. At its end the transaction raises RowExists (`KEY`) if there is already a
-    report with this id, from whichever partner."""
+    """Add a new report. If any partner already has a report with this id, `tx` raises RowExists
+    (`KEY`) when it writes its rows."""
     tx.add(reports, to_row(report))
 
 
@@ -97,8 +97,8 @@ async def get_by_number(tx: Tx, number: str) -> Report:
 
 
 async def save_report(tx: Tx, before: Report, after: Report) -> None:
-    """Store the columns in which `after` differs from `before`. Raises LookupError if the row
-    of `before`, which the transaction must have locked, no longer has that version."""
+    """Store the columns in which `after` differs from `before`. The transaction must have
+    locked the report's row. Raises LookupError if the row no longer has `before.version`."""
     saved = await tx.execute(_SAVE, {**_old(before), **_changed(before, after)})
     if saved.rowcount != 1:
         raise _not_locked(before)

@@ -41,7 +41,7 @@ class ChangeFeed:
         """Stream the calling partner's changes, without end.
 
         `token` is the number of the last change received; "" starts with the next change. Raises
-        ResumeTokenWrong if `token` is malformed or above the last number.
+        ResumeTokenWrong if `token` is malformed or above the number of the partner's last change.
         """
         position = await self._start(token, caller)
         self._followers += 1

@@ -75,8 +75,8 @@ class Desk:
     ) -> tuple[list[DeskView], list[tuple[str, ...]]]:
         """Return a page of the queue, the earliest deadline first, and the sort key of each report.
 
-        Contents, reporter, media and steps are left out, and so are complaints that name the
-        caller. Raises BadRequest for an unknown region.
+        The reports come without contents, reporter, media and steps. Complaints that name the
+        caller are not listed. Raises BadRequest for an unknown region.
         """
         now = self._clock()
         with checks() as check:

@@ -69,8 +69,8 @@ class FollowUp:
             await self._escalate(tx, report, int(step))
 
     async def close(self, key: str) -> None:
-        """Close a report whose answer was not disputed in time. `key` is "report id:version", where
-        the version is that of the report when it was answered."""
+        """Close a report whose answer was not disputed in time. `key` is "report id:version"
+        with the version that the report had right after it was answered."""
         report_id, version = key.split(":")
         async with self._db.begin(SYSTEM) as tx:
             report = await reports.get_for_update(tx, UUID(report_id))

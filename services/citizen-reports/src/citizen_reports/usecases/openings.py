@@ -28,9 +28,8 @@ from citizen_reports.usecases.recording import audit, bind_trace
 class Piece:
     """A chunk of a file in the form shown to operators.
 
-    Only the first chunk of a file has the fields besides `content`. They describe the whole file:
-    the media type and size in bytes of this form, and the SHA-256 (hex) of this form and of the
-    original.
+    The fields other than `content` are set only in a file's first chunk; they describe the whole
+    file. `original_sha256` (hex) belongs to the original file, the others to the form shown.
     """
 
     content: bytes

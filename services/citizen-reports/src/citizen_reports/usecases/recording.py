@@ -25,8 +25,8 @@ SYSTEM_ACTOR = "system"
 
 
 def bind_trace(report: Report) -> None:
-    """Annotate the current trace span with the report's name, and link the rest of the call to the
-    report's story (the id of the trace in which the case began)."""
+    """Annotate the current trace span with the report's number (before submission, its id), and
+    link the call's further spans to the report's story (the trace id with which the case began)."""
     telemetry.annotate(report=report.name)
     telemetry.bind_story(report.story)
 

@@ -56,8 +56,8 @@ class LetterFolder:
 class ElectronicSeal:
     """Signs letters with the authority's Ed25519 key.
 
-    The signature covers the SHA-256 of the unsigned letter, which contains `SIGNATURE_PLACE`. The
-    signed letter has the signature in its place.
+    The signature covers the SHA-256 of the unsigned letter, which contains `SIGNATURE_PLACE`. In
+    the signed letter, the signature replaces `SIGNATURE_PLACE`.
     """
 
     def __init__(self, key: Ed25519PrivateKey) -> None:

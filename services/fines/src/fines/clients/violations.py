@@ -1,4 +1,4 @@
-"""Client of the violations service, which returns the facts of a confirmed violation."""
+"""Client that reads the facts of confirmed violations from the violations service."""
 
 from datetime import datetime
 from typing import Any

@@ -131,9 +131,8 @@ def total_to_proto(rows: list[RevenueRow], region: str) -> fines_pb2.Revenue:
 
 
 def state_filter(state: "fines_pb2.FineState.ValueType") -> str:
-    """Return the name under which a fine's state is stored, for a filter; "" (no filter) if the
-    request gives no state. For a state of the contract that this service never stores, the filter
-    matches no fine."""
+    """Return the requested state as it is stored, for use in a filter; "" (no filter) if no state
+    is requested. APPEALED is in the contract but never stored: as a filter it matches no fine."""
     if state == fines_pb2.FINE_STATE_UNSPECIFIED:
         return ""
     return fines_pb2.FineState.Name(state).removeprefix("FINE_STATE_").lower()

@@ -2,7 +2,7 @@
 
 Each failed check yields a hold: a named reason, shown to operators, why the fine is not issued. A
 fine is not issued if a legal term for issuing it has expired, if the device cannot have made the
-readings, or if the device that measured speed had no valid metrological verification then.
+readings, or if the device had no valid metrological verification when it measured the speed.
 """
 
 from collections.abc import Iterator

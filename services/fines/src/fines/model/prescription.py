@@ -62,8 +62,8 @@ class Particulars:
 
 
 def particulars_of(violation: ConfirmedViolation, registration: Registration) -> Particulars:
-    """Return the data for the prescription. The violation must have a valid plate. `registration`
-    is that of its vehicle at the time of the offence."""
+    """Return the data for the prescription. The violation must have a valid plate, and
+    `registration` must be the vehicle's registration at the time of the offence."""
     device, measured = violation.device, violation.measured
     decision = violation.decision
     plate = normalised_plate(violation.plate)

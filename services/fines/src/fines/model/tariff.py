@@ -1,10 +1,11 @@
 """The amount of a fine, in full and discounted.
 
-The article states how many base values a fine is. The full amount is this number times the base
-value (the monthly calculation index, MCI).
+The full amount is the base value (the monthly calculation index, MCI) times the number that the
+article states.
 
 The article is the edition in force at the offence; the base value is that of the day on which the
-prescription is sent (KoAP Arts. 44(1), 802(4)). The amount records the versions of both tables.
+prescription is sent (KoAP Arts. 44(1), 802(4)). `Amount` records the edition of the
+article and the version of the base value.
 """
 
 from dataclasses import dataclass

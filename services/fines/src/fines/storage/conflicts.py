@@ -45,7 +45,7 @@ async def fines_on_evidence(tx: Tx, number: str, frames: Iterable[str]) -> tuple
 async def fines_of_vehicle(
     tx: Tx, plate_index: bytes, *, around: datetime, within: timedelta
 ) -> list[Fine]:
-    """Return the vehicle's fines that were issued, are not cancelled, and whose offence is at most
+    """Return the vehicle's fines that were issued and are not cancelled, for offences at most
     `within` before or after `around`. The earliest issued comes first. `plate_index` is the plate's
     blind index (keyed hash)."""
     rows = await tx.execute(

@@ -27,8 +27,8 @@ E = TypeVar("E", bound=Edition)
 
 class ViolationsPeer(Protocol):
     async def violation(self, violation_id: str, purpose: str) -> ConfirmedViolation:
-        """Return the violation; `purpose` is sent along as the purpose of the request. Raises
-        ViolationMissing."""
+        """Return the violation. `purpose` states why its data are read, for the audit log of the
+        violations service. Raises ViolationMissing."""
         ...
 
 
@@ -52,8 +52,8 @@ class Facts:
 
 @dataclass(frozen=True)
 class Ownership:
-    """The vehicle's registration at the time of the offence, None unless there was exactly one.
-    `holds` are the reasons found why no fine may be issued."""
+    """The only registration of the vehicle at the time of the offence; None if there was none or
+    more than one. `holds` are the reasons found why no fine may be issued."""
 
     registration: Registration | None
     holds: tuple[Hold, ...]

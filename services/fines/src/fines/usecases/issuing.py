@@ -262,8 +262,8 @@ class Issuing:
             await self._post.deliver(f"{number}.discount-ended", discount_notice(fine))
 
     async def tell_cancelled(self, number: str) -> None:
-        """Scheduled step: notify the owner, who may have got the prescription, that the fine is
-        cancelled and nothing is owed."""
+        """Scheduled step: notify the owner that the fine is cancelled and nothing is owed.
+        Scheduled only if the letter with the fine was sent or may have been sent."""
         async with self._db.begin(SYSTEM) as tx:
             fine = await fines.get(tx, number)
             payment = await ledger.payment_of_fine(tx, number)

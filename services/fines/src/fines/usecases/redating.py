@@ -29,8 +29,8 @@ PAGE = 200
 @dataclass(frozen=True)
 class Redated:
     """A fine before and after its legal dates were recomputed. `refusal` is the reason why they
-    could not be recomputed, otherwise "". `remaining` is how many fines the run has still to do.
-    """
+    could not be recomputed, or "" if they were. `remaining` is how many fines the run has still to
+    do."""
 
     before: Fine
     after: Fine

@@ -1,4 +1,4 @@
-"""The configured AI functions of a camera, and the error that reports a concurrent change."""
+"""The AI functions configured for a camera, and the refusal to overwrite a concurrent change."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -47,8 +47,8 @@ class Reader:
         return self._placed(field, ANY_LINE, lambda: Line(name, start, end))
 
     def place(self, field: str, make: Callable[[], object]) -> None:
-        """Call `make`, which builds the line or calibration given in `field`, only as a check:
-        report an error in `field` if it raises PlaceUnusable, and ignore what it returns."""
+        """Check the line or calibration given in `field`: call `make`, which builds it, and report
+        an error in `field` if PlaceUnusable is raised."""
         self._placed(field, None, make)
 
     def schedule(self, given: pb.Schedule, field: str = "schedule") -> Schedule:

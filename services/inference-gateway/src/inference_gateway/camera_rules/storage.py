@@ -56,9 +56,9 @@ async def configuration(tx: Tx, camera_id: UUID) -> Configuration:
 
 
 async def configure(tx: Tx, camera: Camera, content: bytes, *, from_version: int) -> int:
-    """Store a configuration in place of the version `from_version`; return the new version.
+    """Replace the stored configuration of version `from_version`; return the new version.
 
-    Raises ConfigurationChangedMeanwhile if another version is stored by then.
+    Raises ConfigurationChangedMeanwhile if the stored configuration has a different version.
     """
     told = {
         "region": camera.region,
@@ -82,8 +82,8 @@ async def configure(tx: Tx, camera: Camera, content: bytes, *, from_version: int
 class Configurations:
     """The AI functions configured for each camera, cached for two seconds.
 
-    Every instance of the service applies a new configuration within two seconds. As long as a
-    camera's version does not change, the same object is returned.
+    Every instance of the service applies a new configuration within two seconds. While the
+    version of a camera's configuration stays the same, `of` returns the same object.
     """
 
     def __init__(self, db: Database, *, clock: Callable[[], float] = time.monotonic) -> None:

@@ -33,11 +33,11 @@ class RulesDesk:
     async def configure(
         self, camera_id: UUID, content: bytes, *, from_version: int, caller: Caller
     ) -> int:
-        """Store a configuration if it differs from the stored one; return the version then in
-        force. `from_version` is the version that the caller wants to replace.
+        """Store a configuration if it differs from the stored one; return the version that is
+        stored afterwards. `from_version` is the version that the caller wants to replace.
 
-        Raises CameraNotFound, CameraRetired, or ConfigurationChangedMeanwhile if another version is
-        stored.
+        Raises CameraNotFound, CameraRetired, or ConfigurationChangedMeanwhile if the stored version
+        is not `from_version`.
         """
         camera, scope = await self._cameras.for_caller(camera_id, caller)
         check_camera_in_use(camera)

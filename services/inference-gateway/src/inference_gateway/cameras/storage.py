@@ -41,8 +41,8 @@ cameras = Table(
 
 @dataclass(frozen=True)
 class CachedCamera:
-    """The stored copy of a camera, None if there is none. `fetched_at` is when it was fetched from
-    the camera register, None if it must be fetched again."""
+    """A lookup in the table: `camera` is the stored copy, None if there is none. `fetched_at` is
+    when the copy came from the camera register, None if it must be fetched again."""
 
     camera: Camera | None
     fetched_at: datetime | None

@@ -66,7 +66,7 @@ def plate_events(
     readings: Readings | None = None,
     received_at: datetime | None = None,
 ) -> tuple[OutboundEvent, ...]:
-    """Return an event for every plate of a frame, whose `evidence_sha256` must be set.
+    """Return an event for every plate of a frame; `frame.evidence_sha256` must be set.
 
     `readings` of the measuring device are added to the event of the one plate to which they belong,
     if any. `received_at` is when a frame with readings reached this service.

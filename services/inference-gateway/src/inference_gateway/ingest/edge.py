@@ -1,11 +1,11 @@
 """Frames streamed by edge boxes (computers at cameras): processed in order per camera, answered in
 order of arrival.
 
-While a box has too many unanswered frames, no more are read from it. If a frame must be sent again,
-later frames of its camera are refused until that frame was sent again and got a final answer.
-Otherwise the later frames, with higher counters, would be stored first, and that frame would be
-refused. The box sends that frame and all later ones of the camera again. Frames of more than
-CAMERAS_MAX cameras at once are refused.
+While a box has too many unanswered frames, no more are read from it. After an answer "send again",
+the camera's later frames are refused until the box has sent the frame again and got a final answer.
+Otherwise a later frame could be stored first, and the earlier one would be refused for its lower
+counter. The box then sends the refused frames again, too. If a stream has frames of CAMERAS_MAX
+cameras in progress, frames of further cameras are refused.
 """
 
 import asyncio

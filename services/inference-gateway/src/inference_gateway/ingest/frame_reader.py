@@ -46,7 +46,7 @@ async def stepped_frames(
 
 async def live_frames(stream: StreamFrames, *, room: int) -> AsyncGenerator[SampledFrame, None]:
     """Yield the frames of a stream; reconnect with growing delays when the connection breaks.
-    Waiting frames may take up `room` bytes; at least the newest is kept.
+    Frames that wait to be read take at most `room` bytes, but the newest is always kept.
 
     If the first connection fails, an error is raised within ten seconds. If a later connection
     breaks, an error is raised only when all attempts to reconnect have failed. A wrong password is
@@ -101,8 +101,8 @@ class LiveFrames:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[AsyncIterator[SampledFrame]]:
-        """Yield an asynchronous iterator over the frames. It raises an error of the stream after
-        the frames that came before the error."""
+        """Yield an asynchronous iterator over the frames. If the stream fails, the iterator first
+        yields the frames received before, then raises the error."""
         thread = ThreadPoolExecutor(1, "stream")
         reading = asyncio.get_running_loop().run_in_executor(
             thread, self._read, asyncio.get_running_loop()

@@ -222,8 +222,8 @@ class PendingResult:
 
     @property
     def is_passing(self) -> bool:
-        """Whether the result is returned without being stored. This is so for a frame of a video or
-        stream without events and without faces that may match a watch list."""
+        """Whether the result is returned without being stored: it is of a frame of a video or
+        stream, and has neither events nor faces that may match a watch list."""
         leads = self.faces is not None and self.faces.has_candidates
         return self.is_scene and not self.facts and not leads
 

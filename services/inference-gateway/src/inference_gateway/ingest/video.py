@@ -87,8 +87,8 @@ class Sampling:
 
 @dataclass(frozen=True)
 class VideoFile:
-    """A video file that can be opened, with the name of the FFmpeg demuxer for it. `seconds` is its
-    length by its packets, `announced_seconds` by its header."""
+    """A video file that can be opened, with the name of the FFmpeg demuxer for it. `seconds` is the
+    video's length measured from its packets, `announced_seconds` the length its header states."""
 
     file: IO[bytes]
     demuxer: str

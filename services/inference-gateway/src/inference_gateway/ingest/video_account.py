@@ -1,4 +1,4 @@
-"""The account of a video: which of its time was processed, and why the other time was not. No I/O.
+"""The account of a video: how much of its time was processed, how much omitted, and why. No I/O.
 
 A video is divided into cells of at most a second, and each cell gets one outcome. So the video's
 length is always the sum of the processed and the omitted time. Time is counted in whole

@@ -117,7 +117,7 @@ class VideoSession:
     _ready: list[PendingResult] = field(default_factory=list)
 
     async def take(self, shot: SampledFrame) -> list[PendingResult]:
-        """Process a frame. Return its result, then those of plate tracks that ended before it came.
+        """Process a frame. Return its result, then the results of plate tracks that ended earlier.
 
         Every result must be stored, in this order. If Shed, ModelsAway or ListsAway is raised, the
         frame has no effect. If EvidenceAway is raised, the next call also returns the results of

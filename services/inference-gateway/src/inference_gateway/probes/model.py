@@ -39,8 +39,8 @@ class Function(StrEnum):
 
 @dataclass(frozen=True)
 class Probe:
-    """A picture and its true content: a plate, an object or a face. A function whose fields here
-    are empty or None is not tested with this picture."""
+    """A picture and its true content: a plate, an object or a face. The picture tests only the AI
+    functions whose true answer is set here."""
 
     name: str
     content: bytes = field(repr=False)
@@ -140,7 +140,7 @@ def until_due(pause: float, *, last: datetime, now: datetime) -> float:
     """Return the seconds left, from 0 to `pause`, until the next round of probes is due. It is due
     `pause` seconds after the last round.
 
-    Returns 0 if the last round is more than a pause in the future: the clock was set back since.
+    Returns 0 if `last` is more than `pause` seconds after `now`: the clock was set back.
     """
     ahead = (last - now).total_seconds()
     return 0.0 if ahead > pause else min(pause, pause + ahead)
@@ -149,7 +149,7 @@ def until_due(pause: float, *, last: datetime, now: datetime) -> float:
 def found_in(
     looked: Sequence[LookedAt], *, slowest_allowed_seconds: float
 ) -> Mapping[Function, Found]:
-    """Evaluate the answers to all probes of a round; return a result for each AI function."""
+    """Evaluate one round: return each AI function's result, from the answers to all probes."""
     judged: dict[Function, list[tuple[bool, float]]] = {function: [] for function in Function}
     for one in looked:
         if one.probe.plate:

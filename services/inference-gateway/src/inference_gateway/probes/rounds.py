@@ -1,9 +1,9 @@
 """Runs golden probes (pictures of known content) through the models in use; reports AI functions
 that degraded or recovered.
 
-A probe waits for an inference slot without a limit; it is queued like a frame with a deadline of 30
-seconds. Neither its picture nor what was detected in it is stored or published. One instance of the
-service probes at a time.
+A probe is queued for an inference slot at the place of a frame with a deadline of 30 seconds, but
+waits as long as it takes. Neither its picture nor what was detected in it is stored or published.
+One instance of the service probes at a time.
 """
 
 import asyncio

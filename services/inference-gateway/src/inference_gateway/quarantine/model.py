@@ -1,4 +1,4 @@
-"""The rule that decides which refused frames are quarantined, and the data stored of them. No
+"""The rule that decides which refused frames are quarantined, and the data stored about them. No
 I/O."""
 
 from dataclasses import dataclass

@@ -65,8 +65,8 @@ class Stream:
 
     @property
     def counted_until(self) -> float:
-        """The time until which all frames that were due have an outcome, in seconds since the
-        epoch."""
+        """The time, in seconds since the epoch, up to which every slot (frame interval) has an
+        outcome."""
         return self.put_at.timestamp() + self.accounted_until / self.frames_per_second
 
     @property

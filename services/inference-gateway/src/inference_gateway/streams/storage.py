@@ -277,7 +277,8 @@ async def progress(tx: Tx, cameras: Sequence[UUID]) -> dict[UUID, tuple[int, int
 
 
 async def give_back(tx: Tx, worker: str, cameras: Sequence[UUID] | None = None) -> None:
-    """End a worker's leases for `cameras`; without `cameras`, end all and remove the worker."""
+    """End a worker's leases on the streams of `cameras`. If `cameras` is None, end all
+    the worker's leases and delete its row."""
     free = update(streams).where(streams.c.worker == worker)
     if cameras is not None:
         free = free.where(streams.c.camera_id.in_(cameras))

@@ -1,9 +1,9 @@
 """Watches one stream: its frames pass in order through the motion gate, which skips pictures
 without change, and then through the models.
 
-Nothing is stored here. A stream is divided into slots, one for each frame that is due; their
-outcomes are collected in `slots` and the results of inference in `pending`. The worker stores both
-in one transaction.
+Nothing is stored here. A stream is divided into slots, one for each frame that is due. `slots`
+collects the outcome of every slot, and `pending` the results of inference. The worker stores
+outcomes and results in one transaction.
 """
 
 import asyncio
@@ -167,8 +167,8 @@ class StreamWatch:
         return True
 
     def keep(self, results: list[PendingResult]) -> None:
-        """Add results to `pending`, from which the worker stores them. Frames without any event
-        are left out."""
+        """Add results to `pending`, from which the worker stores them, except those that need
+        not be stored (`is_passing`)."""
         self.pending += [pending for pending in results if not pending.is_passing]
 
     def _wants(self, at: float) -> bool:

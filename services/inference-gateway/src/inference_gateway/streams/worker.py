@@ -87,7 +87,8 @@ class Worker:
 
     @property
     def is_steady(self) -> bool:
-        """Whether no renewal of the leases has failed for at least the duration of a lease."""
+        """Whether this worker has run for at least the duration of a lease since its start or its
+        last failure to renew the leases."""
         return time.monotonic() - self._steady_since >= storage.LEASE.total_seconds()
 
     async def run(self) -> None:

@@ -35,7 +35,7 @@ class MatchedFaces:
     among them (`found`).
 
     `frame` is the encoded picture if there is a new candidate, else empty. `sealed` stores the
-    picture, then empties `frame` and sets `evidence`.
+    picture and returns a copy with `evidence` set and `frame` empty.
     """
 
     clock: Clock

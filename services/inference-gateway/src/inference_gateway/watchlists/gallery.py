@@ -27,7 +27,8 @@ FREE: Final = 0x7B
 
 @dataclass(frozen=True, slots=True)
 class Near:
-    """A watch-list entry, by its number, and the L2 distance from its template to the face's."""
+    """The number of a watch-list entry that a search found, and the L2 distance between its
+    template and the searched one."""
 
     number: int
     distance: float
@@ -76,7 +77,7 @@ class Shard:
         """Search for queries [n, 128]; return the squared L2 distances and the entry numbers of the
         nearest templates, both [n, MOST_NEAR].
 
-        Nearest first; where there are fewer templates, the number is NOBODY.
+        In each row the nearest comes first; if templates are too few, the last numbers are NOBODY.
         """
         squared, rows = self._index.search(queries, MOST_NEAR)
         return squared, np.where(rows >= 0, self._numbers[rows], NOBODY)
@@ -129,8 +130,8 @@ class RegionGallery:
             self._remove(number)
 
     def search(self, queries: Floats, *, within: float) -> list[list[Near]]:
-        """Return a list of entries for each of the float32 queries [n, 128]: those whose template
-        is at most the L2 distance `within` away, nearest first, at most MOST_NEAR.
+        """Return for each of the float32 queries [n, 128] the MOST_NEAR nearest entries, or fewer:
+        only those at an L2 distance of at most `within`, nearest first.
         """
         with self._lock:
             found = [shard.search(queries) for shard in self._shards]

@@ -123,8 +123,8 @@ class Asked:
 
     @property
     def content(self) -> bytes:
-        """The content of the request as canonical JSON (RFC 8785), without its id. A request with
-        an id that was used before must have the same content."""
+        """The content of the request as canonical JSON (RFC 8785), without its id. If a
+        request repeats an id, it must have the same content as the first request with that id."""
         return rfc8785.dumps(
             {
                 "region": self.region,

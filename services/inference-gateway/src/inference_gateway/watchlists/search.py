@@ -33,7 +33,7 @@ class FaceFindings(Protocol):
 
     @property
     def faces(self) -> tuple[SeenFace, ...]:
-        """The faces for the answer to a frame that is not stored. For a frame that is stored, use
+        """The faces to put in the answer if the frame is not stored. If it is stored, use
         the faces that `keep` returns."""
 
     async def sealed(self) -> "FaceFindings":
@@ -51,8 +51,9 @@ class FaceFindings(Protocol):
     async def keep(self, tx: Tx) -> StoredFaces:
         """Store candidates, their evidence and events, in the transaction that stores the frame.
 
-        The scope of `tx` must include the camera's region. No new candidate is stored if this
-        camera has one for the same entry less than 60 s before or after: the face gets its id.
+        The scope of `tx` must include the camera's region. If this camera saw a candidate for the
+        same entry less than 60 s before or after, the face gets the id of that candidate, and no
+        new one is stored.
         """
 
 

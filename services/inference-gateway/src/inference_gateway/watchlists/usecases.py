@@ -72,8 +72,8 @@ class WatchlistDesk:
         self._attempts = Attempts(db, clock, access_refused)
 
     def check(self, check: Checks, asked: Asked, caller: Caller) -> None:
-        """Check all fields of a request for an entry but the picture, and that the caller may act
-        for its region. Adds every wrong field to `check`."""
+        """Check all fields of a request for an entry, except the picture. The caller must be
+        permitted to act for the request's region. Adds every wrong field to `check`."""
         check_asked(check, asked, self._clock())
         check.that(
             caller.scope.sees(asked.region), "region", "must be a region that you may act for"
@@ -96,7 +96,7 @@ class WatchlistDesk:
             forget(template)
 
     async def approve(self, entry_id: UUID, caller: Caller) -> Entry:
-        """Put an entry in force; the caller must be another officer than its requester.
+        """Put an entry in force; the caller must not be the officer who requested it.
 
         Raises EntryNotFound, ApproverIsRequester or EntryClosed.
         """

@@ -39,9 +39,9 @@ class _PictureTooLarge(Refusal):
 
 @dataclass(frozen=True)
 class FileAnswer:
-    """One answer of the gateway to a file or stream that was sent: the result of a frame or, as the
-    last answer to a film, its `account`. `share` is how much of the file is processed (0 to 1, 0 if
-    unknown)."""
+    """One answer of the gateway to a file or stream: the result of one of its frames or, in the
+    last answer to a film, the film's `account`. `share` is how much of the file is processed (0 to
+    1, 0 if unknown)."""
 
     result: inference.FrameResult | None
     share: float

@@ -1,4 +1,4 @@
-"""The command `tartip ingest`: sends several files at once and prints results as they arrive.
+"""The command `tartip ingest`: sends several files in parallel and prints results as they arrive.
 
 The exit code is 11 if something was refused; the other files are still analysed.
 """

@@ -49,7 +49,7 @@ Share = Callable[[float], None]
 
 @dataclass
 class Copies:
-    """Writes the copies into one folder; each copy gets a unique name."""
+    """Writes the copies with drawn detections into one folder; each copy gets a unique name."""
 
     folder: Path
     _names: set[str] = field(default_factory=set)

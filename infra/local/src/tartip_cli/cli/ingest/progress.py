@@ -21,7 +21,7 @@ _LINE_SECONDS = 5.0
 
 
 class Progress:
-    """The progress of one run, as a context manager."""
+    """Shows the progress of one run of `tartip ingest` while its `with` block runs."""
 
     def __init__(self, sources: list[Source]) -> None:
         self._shown = bars.Progress(

@@ -119,8 +119,9 @@ class SourceReadings:
             raise Failure(f"{path} is not a JSON object of signed readings", Exit.USAGE) from error
 
     def in_order(self, sources: list[Source]) -> list[Source]:
-        """Return the sources in the order in which the device signed their readings (by the counter
-        in them); sources without readings come first. Raises Failure for malformed readings."""
+        """Return the sources sorted by the counter of their readings, which gives the order in
+        which the device signed these. Sources without readings come first. Raises Failure for
+        malformed readings."""
 
         def counter(source: Source) -> int:
             signed = self.of(source.path) if source.path is not None else None

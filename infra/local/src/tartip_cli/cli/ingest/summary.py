@@ -23,7 +23,8 @@ _PLATES_SHOWN = 12
 
 @dataclass
 class FileSummary:
-    """Counts for one file; a tracked plate or object counts once, however many frames show it."""
+    """Counts of what was detected in one file. A tracked plate or object counts once, however many
+    frames show it."""
 
     in_film: bool = False
     shown: str = ""
