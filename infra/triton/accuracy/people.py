@@ -63,9 +63,10 @@ class Marked:
 
 @dataclass(slots=True)
 class Tall:
-    """Results for people and boxes taller than `TALL_PIXELS`, as shares: of all such people, those
-    detected (`found`); of those at least a quarter visible (`VISIBLE`), those detected
-    (`visible_found`); of the detected boxes, those that match an annotated person (`claims_right`).
+    """Results for people and boxes taller than `TALL_PIXELS`, as shares.
+
+    `found`: detected people among all of them; `visible_found`: among the people of whom at least a
+    quarter is visible (`VISIBLE`); `claims_right`: boxes that match an annotated person, among all.
     """
 
     found: Share = field(default_factory=Share)

@@ -8,6 +8,7 @@ a field means (a plate, a region, an amount) is checked by the service that owns
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from enum import Enum
+from functools import lru_cache
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -48,6 +49,7 @@ def read_moment(check: Checks, field: str, stamp: Timestamp) -> datetime:
     return moment
 
 
+@lru_cache(maxsize=1024)
 def enum_of(ours: type[E], theirs: Any, number: int) -> E | None:
     """Convert a number of the proto enum `theirs` to the member of `ours` of the same name.
 
@@ -63,7 +65,9 @@ def enum_of(ours: type[E], theirs: Any, number: int) -> E | None:
 def check_enums(check: Checks, given: Iterable[tuple[str, int, Any]]) -> None:
     """Check that each number belongs to its enum; `given` lists (field, number, proto enum)."""
     for field, number, theirs in given:
-        check.that(number in theirs.values(), field, "a value of its kind, or nothing")
+        check.that(
+            number in theirs.DESCRIPTOR.values_by_number, field, "a value of its kind, or nothing"
+        )
 
 
 def check_text(

@@ -1,7 +1,9 @@
 """CameraRegistry over gRPC: converts messages for the use cases, and states who may call each
 method."""
 
-from collections.abc import AsyncIterator, Callable
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing
 from dataclasses import asdict
 from uuid import UUID
 
@@ -27,7 +29,7 @@ from camera_registry.messages import (
     to_proto,
 )
 from camera_registry.model.camera import CameraNotFound, check_reason
-from camera_registry.model.imports import ImportNotFound
+from camera_registry.model.imports import Batch, ImportNotFound
 from camera_registry.storage.counts import total
 from camera_registry.usecases.imports import Imports
 from camera_registry.usecases.register import Register
@@ -118,10 +120,11 @@ class CameraRegistryApi(cameras_pb2_grpc.CameraRegistryServicer):
     async def ImportCameras(
         self, request_iterator: AsyncIterator[pb.ImportCamerasRequest], context: ServicerContext
     ) -> AsyncIterator[pb.ImportCamerasResponse]:
-        async for request in request_iterator:
-            batch = await read_batch(request, self._kinds())
-            telemetry.annotate(**{"import": str(batch.import_id)})
-            yield outcome_to_proto(await self._imports.take(batch, current_caller()))
+        batches = (await read_batch(request, self._kinds()) async for request in request_iterator)
+        async with aclosing(read_ahead(batches)) as following:
+            async for batch in following:
+                telemetry.annotate(**{"import": str(batch.import_id)})
+                yield outcome_to_proto(await self._imports.take(batch, current_caller()))
 
     async def GetImport(
         self, request: pb.GetImportRequest, context: ServicerContext
@@ -170,6 +173,17 @@ class CameraRegistryApi(cameras_pb2_grpc.CameraRegistryServicer):
         return pb.GetStatisticsResponse(
             total=statistics_to_proto(total(found)), regions=map(statistics_to_proto, found)
         )
+
+
+async def read_ahead(batches: AsyncIterator[Batch]) -> AsyncGenerator[Batch, None]:
+    """Yield batches; the next one is read while the database takes the one before."""
+    reading = asyncio.ensure_future(anext(batches, None))
+    try:
+        while (batch := await reading) is not None:
+            reading = asyncio.ensure_future(anext(batches, None))
+            yield batch
+    finally:
+        reading.cancel()
 
 
 def _known_id(text: str) -> UUID:

@@ -16,6 +16,8 @@ def folded(text: str) -> str:
     Letters become capitals, blanks and invisible characters are removed, and Cyrillic and Greek
     letters are replaced by Latin ones that look alike. Returns "" if nothing visible is left.
     """
+    if text.isascii() and text.isprintable():
+        return text.upper().replace(" ", "")
     capitals = unicodedata.normalize("NFKC", text).upper()
     kept = (each for each in capitals if unicodedata.category(each)[0] in "LNPS")
     return "".join(kept).translate(_LOOKALIKES)

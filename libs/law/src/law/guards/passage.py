@@ -21,7 +21,7 @@ class Passage:
     window: timedelta
 
     def is_same(self, first: Sighting, second: Sighting) -> bool:
-        """Whether two records of the same plate and rule show one passage; bounds are inclusive."""
+        """Whether two records of the same plate and rule are near enough to show one passage."""
         near = first.metres_to(second) <= self.radius_metres
         return near and first.time_to(second) <= self.window
 

@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from functools import cached_property
 
 from chassis.fields import check_point, check_text
 from chassis.refusals import Checks
@@ -12,6 +13,8 @@ from law.identity_numbers import has_check_digit, is_bin
 from law.regions import REGIONS
 from law.regions.borders import is_on_earth, region_of
 from law.regions.kato import check_kato
+
+from camera_registry.serials import folded
 
 DEDUPE_SECONDS_DEFAULT = 600
 DEDUPE_SECONDS_MAX = 24 * 3600
@@ -24,6 +27,7 @@ DEVICE_KEY_BYTES = 32
 HEIGHT_METRES_MAX = 500.0
 RETENTION_DAYS_MAX = 3650
 # As in "rtsp://user:password@host".
+SerialKey = tuple[str, str]
 _PASSWORD_IN_ADDRESS = re.compile(r"://[^/\s@]*:[^/\s@]*@")
 
 
@@ -110,6 +114,11 @@ class Description:
     height_metres: float = 0
     field_of_view_degrees: float = 0
     retention_days: int = 0
+
+    @cached_property
+    def serial_key(self) -> SerialKey:
+        """The serial number and the make as they are compared; cameras in service differ in it."""
+        return folded(self.serial), folded(self.make)
 
 
 def check_description(check: Checks, given: Description, kinds: CameraKinds) -> None:

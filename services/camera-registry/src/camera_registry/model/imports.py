@@ -9,11 +9,9 @@ from chassis.clock import new_id
 from chassis.refusals import FieldError, IdReused, Kind, Refusal
 
 from camera_registry.model.camera import Camera, CameraRetired, RegionNotYours, SerialTaken
-from camera_registry.model.description import Description
-from camera_registry.serials import folded
+from camera_registry.model.description import Description, SerialKey
 
 ROWS_MAX = 2000
-SerialKey = tuple[str, str]
 
 
 class ImportNotFound(Refusal):
@@ -79,11 +77,6 @@ class Standing:
     refused_rows: int
 
 
-def serial_key(description: Description) -> SerialKey:
-    """The serial number and the make as they are compared; unique among cameras in service."""
-    return folded(description.serial), folded(description.make)
-
-
 @dataclass
 class Decision:
     """What is to be written for a batch, by the number of the row."""
@@ -127,7 +120,7 @@ def decide(
     known = list(known)
     ids = {camera.camera_id: camera for camera in known}
     serials = {
-        serial_key(camera.description): camera for camera in known if camera.retired_at is None
+        camera.description.serial_key: camera for camera in known if camera.retired_at is None
     }
     decision = Decision()
     for row in rows:
@@ -151,7 +144,7 @@ def _decide_row(
     now: datetime,
 ) -> None:
     """Decide a row that may be taken; `ids` and `serials` are all cameras as they are after it."""
-    key = serial_key(row.description)
+    key = row.description.serial_key
     of_serial = serials.get(key)
     found = ids.get(row.camera_id) if row.camera_id else of_serial
     if of_serial is not None and (
@@ -173,8 +166,8 @@ def _decide_row(
     else:
         camera = found.change(row.description, from_version=found.version)
         (decision.unchanged if camera is found else decision.changed)[row.number] = camera
-        if serials.get(serial_key(found.description)) is found:
-            del serials[serial_key(found.description)]
+        if serials.get(found.description.serial_key) is found:
+            del serials[found.description.serial_key]
     decision.camera_ids.add(camera.camera_id)
     ids[camera.camera_id] = serials[key] = camera
 

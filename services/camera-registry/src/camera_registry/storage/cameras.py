@@ -67,11 +67,12 @@ async def add(tx: Tx, camera: Camera) -> bool:
 async def retired_with_serial(tx: Tx, description: Description) -> UUID | None:
     """Return the id of the camera with this make and serial number that was retired last; None if
     the transaction's scope has no such retired camera."""
+    serial, make = description.serial_key
     query = (
         select(cameras.c.camera_id)
         .where(
-            cameras.c.serial_folded == folded(description.serial),
-            cameras.c.make_folded == folded(description.make),
+            cameras.c.serial_folded == serial,
+            cameras.c.make_folded == make,
             cameras.c.retired_at.is_not(None),
         )
         .order_by(cameras.c.retired_at.desc())

@@ -20,7 +20,6 @@ from camera_registry.model.imports import (
     Outcome,
     Row,
     Standing,
-    serial_key,
 )
 from camera_registry.storage.tables import (
     camera_of,
@@ -36,7 +35,7 @@ _STATUS = ("status", "status_as_of")
 async def known_cameras(tx: Tx, rows: Sequence[Row]) -> list[Camera]:
     """Return and lock the cameras with the ids or the serial numbers of these rows, retired ones
     only by id, in the order of their ids."""
-    serials = [serial_key(row.description) for row in rows if not row.errors]
+    serials = [row.description.serial_key for row in rows if not row.errors]
     given = {
         "serials": [serial for serial, _ in serials],
         "makes": [make for _, make in serials],

@@ -27,7 +27,6 @@ from camera_registry.model.description import (
     SiteCategory,
     Verification,
 )
-from camera_registry.serials import folded
 
 moment = DateTime(timezone=True)
 
@@ -139,11 +138,12 @@ import_batches = Table(
 
 
 def camera_row(camera: Camera) -> dict[str, Any]:
+    serial, make = camera.description.serial_key
     return {
         "camera_id": camera.camera_id,
         **description_row(camera.description),
-        "make_folded": folded(camera.description.make),
-        "serial_folded": folded(camera.description.serial),
+        "make_folded": make,
+        "serial_folded": serial,
         "status": camera.status.value,
         "status_as_of": camera.status_as_of,
         "version": camera.version,

@@ -15,7 +15,6 @@ from camera_registry.model.imports import (
     Standing,
     decide,
     outcome_of,
-    serial_key,
 )
 from camera_registry.storage import imports
 
@@ -63,7 +62,7 @@ class Imports:
                 decision.refuse_unseen(row)
         same_serial = []
         for row, camera in list(decision.changed.items()):
-            if serial_key(camera.description) == serial_key(before[camera.camera_id].description):
+            if camera.description.serial_key == before[camera.camera_id].description.serial_key:
                 same_serial.append(camera)
             elif not await imports.change_if_serial_is_free(tx, camera, held_from=now):
                 decision.refuse_unseen(row)

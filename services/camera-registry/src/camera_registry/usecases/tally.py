@@ -1,4 +1,4 @@
-"""Adds the changes of the counts of cameras to the stored counts, to keep statistics quick."""
+"""Updates the stored counts of cameras about once a second, so that statistics stay quick."""
 
 import asyncio
 from contextlib import AbstractAsyncContextManager
@@ -13,16 +13,17 @@ PAUSE_SECONDS = 1.0
 
 
 class Tally:
-    """Adds the changes of the counts of cameras to the counts, again and again.
+    """Updates the stored counts of cameras by the changes that the database has noted since.
 
-    Statistics sum up both, so they are exact whether it runs or not.
+    Statistics add the noted changes to the stored counts, so they are exact even if this stands
+    still.
     """
 
     def __init__(self, db: Database) -> None:
         self._db = db
 
     def alone(self) -> AbstractAsyncContextManager[Lease]:
-        """Return a context manager that waits until no other replica adds changes to the counts.
+        """Return a context manager that waits until no other replica updates the counts.
 
         It yields a lease, the exclusive right to do so, and releases it at the end.
         """
@@ -35,6 +36,6 @@ class Tally:
                     await asyncio.sleep(PAUSE_SECONDS)
 
     async def fold(self, lease: Lease) -> bool:
-        """Add the oldest changes to the counts; return whether there may be more."""
+        """Update the counts by the oldest changes; return whether there may be more changes."""
         async with lease.begin(SYSTEM) as tx:
             return await fold_changes(tx) >= FOLDED_AT_ONCE
