@@ -39,7 +39,7 @@ class Settings:
     clock_offset: dt.timedelta = dt.timedelta()
     """The offset of the services' clock from that of this machine."""
     assume_years: bool | None = None
-    """Whether years without a table of law are derived from the last known; unset, in trials."""
+    """Whether years without tables are derived from the last known ones; unset, in trial runs."""
 
     @property
     def is_trial(self) -> bool:
@@ -52,7 +52,7 @@ class Settings:
     def assumes_years(self) -> bool:
         """Whether the tables of law for later years are derived from those of the last known year.
 
-        True in trials, unless `assume_years` is False; always False outside trials.
+        True in trial runs, unless `assume_years` is False; always False outside of them.
         """
         return self.is_trial and self.assume_years is not False
 

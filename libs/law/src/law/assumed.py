@@ -1,4 +1,4 @@
-"""Marks assumed years in the versions of tables; only trials assume a year that has no table.
+"""Marks assumed years in the versions of tables; only trial runs assume a year that has no table.
 
 A decision stores the versions of its tables, so that an assumed year can be recognised later.
 """

@@ -1,8 +1,8 @@
 """Values of the monthly calculation index (MCI), the unit of fines, in tiyn (0.01 tenge).
 
 Each year's value is set by that year's budget law and is not known before December. A year without
-a value raises TableYearMissing. Only a trial may assume the last known value for a later year; the
-version of the result then marks that year as assumed.
+a value raises TableYearMissing. Only a trial run may assume the last known value for a later year;
+the version of the result then marks that year as assumed.
 """
 
 import hashlib
@@ -27,8 +27,8 @@ class BaseValue:
 
 @dataclass(frozen=True)
 class BaseValues:
-    """All known values of the MCI, each with its first day; with `assumes` (trials only), the last
-    value has no end."""
+    """All known values of the MCI, each with its first day; with `assumes` (trial runs only), the
+    last value has no end."""
 
     steps: tuple[tuple[date, int], ...]
     # The last day that the table covers.
@@ -54,7 +54,7 @@ class BaseValues:
         return cls(steps, until, f"{table['version']}@sha256:{digest}")
 
     def assuming(self) -> "BaseValues":
-        """Return a copy, for trials only, whose last value also applies after `until`."""
+        """Return a copy, for trial runs only, whose last value also applies after `until`."""
         return replace(self, assumes=True)
 
     def holds(self, year: int) -> bool:

@@ -2,7 +2,7 @@
 
 The days off are the country's public holidays, the days to which holidays on a weekend are moved,
 and days moved by order of the minister. A year without a table raises TableYearMissing. Only a
-trial may derive such a year (`Holidays.assumed_year`); its version then marks it as assumed.
+trial run may derive such a year (`Holidays.assumed_year`); its version then marks it as assumed.
 """
 
 import hashlib
@@ -63,7 +63,7 @@ class Holiday:
 
 @dataclass(frozen=True)
 class Holidays:
-    """Holidays with fixed dates by the latest known law; a trial derives later years from them."""
+    """Holidays with fixed dates by the latest law; trial runs derive later years from them."""
 
     holidays: tuple[Holiday, ...]
     version: str
@@ -98,7 +98,7 @@ def _next_working(day: date, days_off: set[date]) -> date:
 
 @dataclass(frozen=True)
 class Calendar:
-    """The tables of all known years; trials derive later years from the holidays in `assumes`."""
+    """The tables of all known years; trial runs derive later years from `assumes`."""
 
     years: Mapping[int, CalendarYear]
     assumes: Holidays | None = None

@@ -41,7 +41,7 @@ class LegalDates:
 
     @property
     def assumed_years(self) -> tuple[int, ...]:
-        """The years whose calendar was assumed for a trial; empty for legally valid dates."""
+        """The years whose calendar was assumed for a trial run; empty for legally valid dates."""
         return assumed_years(self.calendar_version)
 
 

@@ -175,8 +175,8 @@ class ReportDeadlines:
 
 
 def read_report_deadlines(*, assume_years: bool = False) -> ReportDeadlines:
-    """Read the table of report deadlines shipped with this library. `assume_years` (trials only)
-    also derives the calendars of the years after the last calendar table."""
+    """Read the table of report deadlines shipped with this library. `assume_years` (trial runs
+    only) also derives the calendars of the years after the last calendar table."""
     [raw] = tables("report-deadlines-")
     table = json.loads(raw)
     return ReportDeadlines(

@@ -32,7 +32,7 @@ class YearlyTables:
 
     @property
     def assumes(self) -> bool:
-        """Whether values of later years are derived from the last known year, as in a trial."""
+        """Whether values of later years are derived from the last known year, as in a trial run."""
         return self.base_values.assumes
 
     def missing(self, today: date) -> tuple[MissingTable, ...]:
@@ -56,7 +56,7 @@ class YearlyTables:
 def read_yearly_tables(*, assume_years: bool = False) -> YearlyTables:
     """Read the yearly tables shipped with this library.
 
-    With `assume_years`, for trials only, values of later years are derived from the last known
+    With `assume_years`, for trial runs only, values of later years are derived from the last known
     year.
     """
     years = dict(CalendarYear.parse(raw) for raw in tables("calendar-"))

@@ -34,8 +34,8 @@ class SharedCommits(Generic[S]):
     async def write(self, scope: S, writes: Writes) -> bool:
         """Write under a scope and wait for the commit; return whether the request id was new.
 
-        Without a request id, the result is True. Raises the errors of the given `Write` function.
-        If the caller is cancelled, the writes may still be committed.
+        Without a request id, the result is True. Raises what the `Write` function of this object
+        raises. If the caller is cancelled, the writes may still be committed.
         """
         call: _Call = (writes, asyncio.get_running_loop().create_future())
         key = (scope, writes.shape)

@@ -65,8 +65,8 @@ def prescription(
     """Return the prescription to pay the fine, a letter to the owner, as an unsigned HTML page.
 
     The page contains `SIGNATURE_PLACE`, which the electronic seal replaces by the signature.
-    `assumed_years` are the years whose legal tables were assumed for a trial; if there are any, the
-    page warns that it is only a trial.
+    `assumed_years` are the years whose legal tables were assumed for a trial run; if there are any,
+    the page warns that it is only a trial.
     """
     sections = (
         _section(

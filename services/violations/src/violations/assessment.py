@@ -85,8 +85,8 @@ class Assessment:
             await tx.schedule("assess", str(read.read_id), due_at=now)
 
     async def assess(self, key: str) -> None:
-        """Worker `assess`: fetch the camera from the register and assess the plate read. While
-        plate reading is unreliable, hold the read instead. `key` is the read id."""
+        """Scheduled work `assess`: fetch the camera from the register and assess the plate read.
+        While plate reading is unreliable, hold the read instead. `key` is the read id."""
         read_id = UUID(key)
         async with self._db.begin(SYSTEM) as tx:
             read = await reads.find_pending(tx, read_id)
@@ -103,7 +103,7 @@ class Assessment:
         reads_total.add(1, {"outcome": outcome.value})
 
     async def assess_held(self, key: str) -> None:
-        """Worker `assess_held`: assess a plate read that was held while plate reading was
+        """Scheduled work `assess_held`: assess a plate read that was held while plate reading was
         unreliable. `key` ends with a colon and the read id."""
         await self.assess(key.rpartition(":")[2])
 
@@ -113,8 +113,8 @@ class Assessment:
         await tx.schedule("ask_report", str(report_id), due_at=self._clock())
 
     async def ask_report(self, key: str) -> None:
-        """Worker `ask_report`: fetch a report and record a violation with the report's evidence.
-        The violation gets a hold, so that it cannot be confirmed. `key` is the report id."""
+        """Scheduled work `ask_report`: fetch a report and record a violation with the report's
+        evidence. The violation gets a hold, so it cannot be confirmed. `key` is the report id."""
         report = await self._reports.report(UUID(key))
         if report is None:
             reads_total.add(1, {"outcome": Outcome.REPORT_WITHOUT_EVIDENCE.value})

@@ -89,8 +89,8 @@ class Conflicts:
             await tx.schedule("settle_conflicts", key, due_at=self._clock())
 
     async def settle(self, key: str) -> None:
-        """Worker `settle_conflicts`: release the hold IMPOSSIBLE_JOURNEY of each violation that
-        conflicted with a rejected or annulled one, unless another conflict still requires it.
+        """Scheduled work `settle_conflicts`: release the hold IMPOSSIBLE_JOURNEY of each violation
+        that conflicted with a rejected or annulled one, unless another conflict still requires it.
 
         `key` is "id:version" of the violation that was rejected or annulled.
         """

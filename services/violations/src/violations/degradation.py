@@ -70,7 +70,7 @@ class Degradations:
         await tx.schedule("put_forward", str(started.degradation_id), due_at=self._clock())
 
     async def release_held_reads(self, key: str) -> None:
-        """Worker `put_forward`: schedule the assessment of all held reads, but not while
+        """Scheduled work `put_forward`: schedule the assessment of all held reads, but not while
         another degradation lasts. `key` is the id of the degradation that ended."""
         after: UUID | None = None
         while True:

@@ -110,8 +110,8 @@ class Forms:
         self._evidence = evidence
 
     async def learn(self, key: str) -> None:
-        """Worker `learn_forms`: store the missing hashes of a violation's shown forms, if it is in
-        review. `key` is the violation id.
+        """Scheduled work `learn_forms`: store the missing hashes of a violation's shown forms, if
+        it is in review. `key` is the violation id.
 
         A hash that is already assigned to another violation is not stored; this violation is then
         held, because some of its evidence was used before.

@@ -15,7 +15,7 @@ class Law:
 
 
 def read_law(*, assume_years: bool = False) -> Law:
-    """Read the legal tables shipped with the library `law`. With `assume_years` (trials only), the
-    calendars of the years after the last calendar table are derived; see `law.yearly`."""
+    """Read the legal tables shipped with the library `law`. With `assume_years` (trial runs only),
+    the calendars of the years after the last calendar table are derived; see `law.yearly`."""
     deadlines = Deadlines(read_report_deadlines(assume_years=assume_years))
     return Law(deadlines, read_report_routing())

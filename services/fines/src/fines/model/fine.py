@@ -114,7 +114,7 @@ class Fine:
     @property
     def assumed_years(self) -> tuple[int, ...]:
         """Years whose base value or calendar was assumed because the law has none yet; only in
-        trials."""
+        trial runs."""
         amount = self.amount.assumed_years if self.amount else ()
         dates = self.dates.assumed_years if self.dates else ()
         return tuple(sorted({*amount, *dates}))

@@ -45,8 +45,8 @@ class Law:
 
 
 def read_law(*, assume_years: bool = False) -> Law:
-    """Read the legal tables shipped with the library `law`. `assume_years` (trials only) derives
-    base values and calendars for years that have none; see `law.yearly`."""
+    """Read the legal tables shipped with the library `law`. `assume_years` (trial runs only)
+    derives base values and calendars for years that have none; see `law.yearly`."""
     return Law(
         articles=read_articles(),
         terms=read_fine_terms(),

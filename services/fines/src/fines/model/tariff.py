@@ -30,7 +30,7 @@ class Amount:
     @property
     def assumed_years(self) -> tuple[int, ...]:
         """The years whose base value was assumed because the law has none yet, according to
-        `tariff_version`. Empty except in trials."""
+        `tariff_version`. Empty except in trial runs."""
         return assumed_years(self.tariff_version)
 
 

@@ -157,8 +157,8 @@ async def hold(tx: Tx, worker: str, *, leaving: Sequence[UUID], steady: bool) ->
     Frames that were due while a stream had no worker are counted as NO_WORKER. Streams in
     `leaving`, which the worker is about to give back, do not count towards its share.
 
-    A worker that is not `steady` takes no streams with expired leases: after an outage of the
-    database all leases have expired, and the workers named in them are about to renew them.
+    `steady` is False if the worker has just started or was cut off from the database: it then takes
+    no streams with expired leases, because the workers named in them are about to renew them.
     """
     await _show_life(tx, worker)
     mine = streams.c.worker == worker
