@@ -31,6 +31,7 @@ from camera_registry.messages import (
 from camera_registry.model.camera import CameraNotFound, check_reason
 from camera_registry.model.imports import Batch, ImportNotFound
 from camera_registry.storage.counts import total
+from camera_registry.storage.search import Place, place_of
 from camera_registry.usecases.imports import Imports
 from camera_registry.usecases.register import Register
 
@@ -152,13 +153,13 @@ class CameraRegistryApi(cameras_pb2_grpc.CameraRegistryServicer):
     ) -> pb.ListCamerasResponse:
         filters = read_filters(request)
         page = self._pages.read(request, current_caller())
-        after = parse_id(page.spec.after[0]) if page.spec.after else None
-        if page.spec.after and after is None:
-            raise PageTokenWrong
         found = await self._register.page(
-            filters, after=after, size=page.spec.size, caller=current_caller()
+            filters,
+            after=_read_place(page.spec.after),
+            size=page.spec.size,
+            caller=current_caller(),
         )
-        keys: list[tuple[str, ...]] = [(str(camera.camera_id),) for camera in found]
+        keys = [_place_key(place_of(camera)) for camera in found]
         return pb.ListCamerasResponse(
             cameras=[to_proto(camera) for camera in found],
             next_page_token=page.next_token(keys),
@@ -173,6 +174,20 @@ class CameraRegistryApi(cameras_pb2_grpc.CameraRegistryServicer):
         return pb.GetStatisticsResponse(
             total=statistics_to_proto(total(found)), regions=map(statistics_to_proto, found)
         )
+
+
+def _place_key(place: Place) -> tuple[str, ...]:
+    return str(place.camera_id), str(place.cell)
+
+
+def _read_place(key: tuple[str, ...]) -> Place | None:
+    """The place in a page token, None for the first page. Raises PageTokenWrong."""
+    if not key:
+        return None
+    camera_id = parse_id(key[0])
+    if camera_id is None or len(key) != 2 or not key[1].isdecimal():
+        raise PageTokenWrong
+    return Place(camera_id, int(key[1]))
 
 
 async def read_ahead(batches: AsyncIterator[Batch]) -> AsyncGenerator[Batch, None]:

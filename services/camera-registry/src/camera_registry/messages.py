@@ -29,8 +29,8 @@ from camera_registry.model.description import (
     check_description,
 )
 from camera_registry.model.imports import ROWS_MAX, Batch, Outcome, Row
-from camera_registry.storage.cameras import Filters
 from camera_registry.storage.counts import RegionCounts
+from camera_registry.storage.search import Filters
 
 # Rows that are converted without a pause.
 ROWS_AT_ONCE = 50

@@ -6,7 +6,7 @@ from typing import Any
 import asyncpg
 import pytest
 from camera_registry.model.camera import SILENCE, CameraStatus
-from camera_registry.storage.cameras import Filters
+from camera_registry.storage.search import Filters
 from camera_registry.usecases import watch as watching
 from host.leases import LeaseLost
 

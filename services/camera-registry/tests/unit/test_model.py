@@ -1,8 +1,12 @@
 """The rules of a camera's description and life."""
 
+import math
+import random
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
+import h3.api.basic_int as h3
 import pytest
 from camera_registry.model.area import Circle
 from camera_registry.model.camera import Camera, CameraChangedMeanwhile, CameraRetired, CameraStatus
@@ -79,18 +83,22 @@ def test_retiring_is_final_and_repeatable() -> None:
         retired.change(DESCRIPTION, from_version=2)
 
 
-@pytest.mark.parametrize(
-    ("circle", "box"),
-    [
-        (Circle(0, 0, 11_119.5), (-0.1, -0.1, 0.1, 0.1)),
-        (Circle(89.99, 10, 50_000), None),  # around the pole: all longitudes
-        (Circle(43, 179.99, 50_000), None),  # over the date line: all longitudes
-    ],
-)
-def test_the_box_of_a_circle_contains_it(
-    circle: Circle, box: tuple[float, float, float, float] | None
+@pytest.mark.parametrize("centre", [(43.24, 76.95), (55.2, 69.1), (0.0, 0.0), (43.0, 179.99)])
+@pytest.mark.parametrize("radius_metres", [20.0, 500.0, 5_000.0, 50_000.0])
+def test_the_cells_of_a_circle_hold_every_place_in_it(
+    centre: tuple[float, float], radius_metres: float
 ) -> None:
-    if box is None:
-        assert (circle.box[1], circle.box[3]) == (-180.0, 180.0)
-    else:
-        assert circle.box == pytest.approx(box, abs=1e-3)
+    draw = random.Random(f"{centre} {radius_metres}")
+    latitude, longitude = centre
+    ranges = Circle(latitude, longitude, radius_metres).cells(9)
+    assert ranges == sorted(ranges)
+    assert all(before[1] < after[0] for before, after in pairwise(ranges))
+    for _ in range(2000):
+        # Half of the places are at the very edge.
+        metres = radius_metres * draw.choice((1.0, math.sqrt(draw.random())))
+        bearing = draw.uniform(0, 2 * math.pi)
+        north = metres * math.cos(bearing) / 111_195
+        east = metres * math.sin(bearing) / 111_195 / math.cos(math.radians(latitude + north))
+        east_of = (longitude + east + 180) % 360 - 180
+        cell = h3.latlng_to_cell(latitude + north, east_of, 9)
+        assert any(first <= cell <= last for first, last in ranges)

@@ -139,10 +139,7 @@ def _is_in(code: str, latitude: float, longitude: float) -> bool:
 def _description(
     draw: random.Random, code: str, spot: _Spot, place: int, owner: str, row: int
 ) -> pb.CameraDescription:
-    latitude, longitude = _placed(draw, spot, place)
-    if not _is_in(code, latitude, longitude):
-        # A metre apart each, so that no two stand at the very same place.
-        latitude, longitude = round(spot.latitude + place * 1e-5, 6), round(spot.longitude, 6)
+    latitude, longitude = _placed(draw, code, spot, place)
     make, model = draw.choice(_MAKES)
     kind = draw.choice(_KINDS)
     connected = draw.random() < CONNECTED_SHARE
@@ -182,16 +179,22 @@ def _description(
     return description
 
 
-def _placed(draw: random.Random, spot: _Spot, place: int) -> tuple[float, float]:
+def _placed(draw: random.Random, code: str, spot: _Spot, place: int) -> tuple[float, float]:
     """A place around a site, or along a street from the spot, in degrees to six decimals."""
     if spot.category:
         metres, bearing = draw.uniform(10, _SITE_METRES), draw.uniform(0, 360)
     else:
         metres, bearing = _STREET_METRES * place + draw.uniform(0, 20), spot.bearing
-    north = metres * math.cos(math.radians(bearing)) / _METRES_A_DEGREE
-    east = metres * math.sin(math.radians(bearing)) / _METRES_A_DEGREE
-    stretched = east / math.cos(math.radians(spot.latitude))
-    return round(spot.latitude + north, 6), round(spot.longitude + stretched, 6)
+    # Across the region's border: nearer to the spot, which is in the region.
+    while metres > 0.1:
+        north = metres * math.cos(math.radians(bearing)) / _METRES_A_DEGREE
+        east = metres * math.sin(math.radians(bearing)) / _METRES_A_DEGREE
+        latitude = round(spot.latitude + north, 6)
+        longitude = round(spot.longitude + east / math.cos(math.radians(latitude)), 6)
+        if _is_in(code, latitude, longitude):
+            return latitude, longitude
+        metres /= 2
+    return spot.latitude, spot.longitude
 
 
 def _id(draw: random.Random, row: int) -> str:

@@ -3,11 +3,13 @@
 import math
 from dataclasses import dataclass
 
+import h3.api.basic_int as h3
 from chassis.fields import check_point
 from chassis.refusals import Checks
 
 RADIUS_METRES_MAX = 50_000.0
 EARTH_RADIUS_METRES = 6_371_008.8
+CELLS_MAX = 150
 
 
 @dataclass(frozen=True)
@@ -16,22 +18,46 @@ class Circle:
     longitude: float
     radius_metres: float
 
-    @property
-    def box(self) -> tuple[float, float, float, float]:
-        """The south, west, north and east bounds, in degrees, of a box around the circle.
+    def cells(self, resolution: int) -> list[tuple[int, int]]:
+        """Ranges of H3 cells of this resolution that cover the circle, in their order.
 
-        The box spans all longitudes if the circle is close to a pole or crosses the 180th meridian.
+        A range holds the numbers of its first and its last cell. The ranges are those of at most
+        about CELLS_MAX coarser cells, so they reach beyond the circle.
         """
-        height = math.degrees(self.radius_metres / EARTH_RADIUS_METRES)
-        south, north = self.latitude - height, self.latitude + height
-        narrowest = math.cos(math.radians(max(abs(south), abs(north))))
-        if abs(south) >= 90 or abs(north) >= 90 or narrowest < 1e-6:
-            return south, -180.0, north, 180.0
-        width = height / narrowest
-        west, east = self.longitude - width, self.longitude + width
-        if west < -180 or east > 180:
-            return south, -180.0, north, 180.0
-        return south, west, north, east
+        coarse = resolution
+        while coarse and self._area > CELLS_MAX * h3.average_hexagon_area(coarse, unit="m^2"):
+            coarse -= 1
+        edge = h3.average_hexagon_edge_length(coarse, unit="m")
+        # Farther from the centre of its ancestor no cell lies: edges differ by up to a third.
+        reach = self.radius_metres + 1.7 * edge
+        centre = (self.latitude, self.longitude)
+        rings = math.ceil(reach / edge) + 1
+        near = h3.grid_disk(h3.latlng_to_cell(*centre, coarse), rings)
+        return sorted(
+            _descendants(cell, coarse, resolution)
+            for cell in near
+            if h3.great_circle_distance(centre, h3.cell_to_latlng(cell), unit="m") <= reach
+        )
+
+    @property
+    def _area(self) -> float:
+        """In square metres."""
+        return math.pi * self.radius_metres**2
+
+
+def _descendants(cell: int, resolution: int, finer: int) -> tuple[int, int]:
+    """The first and the last number among the cells of a finer resolution under an H3 cell.
+
+    A number holds its resolution in four bits from bit 52, and from bit 45 downwards a digit of
+    three bits for each resolution from 1 to 15: 0 to 6, or 7 beyond its own resolution.
+    """
+    first = cell & ~(0xF << 52) | finer << 52
+    last = first
+    for digit in range(resolution + 1, finer + 1):
+        shift = 3 * (15 - digit)
+        first &= ~(0b111 << shift)
+        last = last & ~(0b111 << shift) | 6 << shift
+    return first, last
 
 
 def check_circle(check: Checks, circle: Circle) -> None:

@@ -76,6 +76,11 @@ class Place:
     address: str
     kato: str = ""
 
+    @property
+    def point(self) -> tuple[float, float]:
+        """Latitude and longitude, in WGS 84 degrees."""
+        return self.latitude, self.longitude
+
 
 @dataclass(frozen=True)
 class Verification:

@@ -10,8 +10,6 @@ from chassis.transaction import Scope, Tx
 from sqlalchemy import (
     Select,
     bindparam,
-    func,
-    or_,
     select,
     update,
 )
@@ -19,10 +17,8 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 from statements.reads import Read
 
-from camera_registry.model.area import EARTH_RADIUS_METRES, Circle
 from camera_registry.model.camera import ALIVE, Camera, CameraNotFound, CameraStatus, SerialTaken
-from camera_registry.model.description import AiFunction, CameraKind, Description
-from camera_registry.serials import folded
+from camera_registry.model.description import Description
 from camera_registry.storage import life
 from camera_registry.storage.tables import (
     camera_of,
@@ -36,19 +32,6 @@ from camera_registry.storage.tables import life as heard
 
 # The constraints that an added or changed camera may violate.
 _ID, _SERIAL = "cameras_pkey", "cameras_serials"
-
-
-@dataclass(frozen=True)
-class Filters:
-    """The conditions on listed cameras, which must all hold; None or "" sets no condition."""
-
-    region: str = ""
-    function: AiFunction | None = None
-    kind: CameraKind | None = None
-    status: CameraStatus | None = None
-    circle: Circle | None = None
-    with_retired: bool = False
-    serial_or_name: str = ""
 
 
 async def add(tx: Tx, camera: Camera) -> bool:
@@ -139,19 +122,6 @@ async def described_at(tx: Tx, camera_id: UUID, moment: datetime) -> Description
     return None if row is None else description_of(row)
 
 
-async def page(
-    tx: Tx, filters: Filters, *, after: UUID | None, size: int, known: Known
-) -> list[Camera]:
-    """Return the first `size` cameras with an id after `after` that match the filters."""
-    is_watched = await life.watched(tx, known.parameters)
-    query = _WITH_LIFE.order_by(cameras.c.camera_id).limit(size)
-    if after is not None:
-        query = query.where(cameras.c.camera_id > after)
-    for condition in _conditions(filters, is_watched=is_watched):
-        query = query.where(condition)
-    return [_known(row, is_watched=is_watched) for row in await tx.execute(query)]
-
-
 async def _one(tx: Tx, query: Select[Any]) -> Camera:
     row = (await tx.execute(query)).one_or_none()
     if row is None:
@@ -163,10 +133,10 @@ def _found(rows: list[Any]) -> Camera:
     """Raises CameraNotFound if there is no row."""
     if not rows:
         raise CameraNotFound
-    return _known(rows[0], is_watched=rows[0].is_watched)
+    return known_camera(rows[0], is_watched=rows[0].is_watched)
 
 
-def _known(row: Any, *, is_watched: bool) -> Camera:
+def known_camera(row: Any, *, is_watched: bool) -> Camera:
     """The camera with its stored status, as of its last heartbeat if it is alive; but UNKNOWN if it
     is stored as alive and nobody watches."""
     camera = camera_of(row)
@@ -200,47 +170,3 @@ async def _add_version(tx: Tx, camera: Camera, *, held_from: datetime) -> None:
 def _raise_if_serial_taken(error: IntegrityError) -> None:
     if _SERIAL in str(error.orig):
         raise SerialTaken from error
-
-
-def _conditions(filters: Filters, *, is_watched: bool) -> list[Any]:
-    conditions: list[Any] = []
-    if filters.region:
-        conditions.append(cameras.c.region == filters.region)
-    if filters.function is not None:
-        conditions.append(cameras.c.functions.contains([filters.function.value]))
-    if filters.kind is not None:
-        conditions.append(cameras.c.kind == filters.kind.value)
-    if filters.status is not None:
-        conditions.append(cameras.c.status.in_(_stored_as(filters.status, is_watched=is_watched)))
-    if filters.circle is not None:
-        conditions.extend(_inside(filters.circle))
-    if called := filters.serial_or_name:
-        by_name = func.lower(cameras.c.name) == func.lower(called)
-        conditions.append(or_(cameras.c.serial_folded == folded(called), by_name))
-    if not filters.with_retired and filters.status is not CameraStatus.RETIRED:
-        conditions.append(cameras.c.retired_at.is_(None))
-    return conditions
-
-
-def _stored_as(status: CameraStatus, *, is_watched: bool) -> list[str]:
-    """The stored statuses of the cameras that are answered with `status`."""
-    if is_watched or status not in (*ALIVE, CameraStatus.UNKNOWN):
-        return [status.value]
-    unknown = (CameraStatus.UNKNOWN, *ALIVE)
-    return [each.value for each in unknown] if status is CameraStatus.UNKNOWN else []
-
-
-def _inside(circle: Circle) -> list[Any]:
-    """The conditions for a place in the circle: an indexed box, and the haversine distance."""
-    south, west, north, east = circle.box
-    half_height = func.radians(cameras.c.latitude - circle.latitude) / 2
-    half_width = func.radians(cameras.c.longitude - circle.longitude) / 2
-    chord = func.power(func.sin(half_height), 2) + func.cos(
-        func.radians(circle.latitude)
-    ) * func.cos(func.radians(cameras.c.latitude)) * func.power(func.sin(half_width), 2)
-    distance = 2 * EARTH_RADIUS_METRES * func.asin(func.sqrt(func.least(1.0, chord)))
-    return [
-        cameras.c.latitude.between(south, north),
-        cameras.c.longitude.between(west, east),
-        distance <= circle.radius_metres,
-    ]

@@ -25,6 +25,7 @@ from camera_registry.storage.tables import (
     camera_of,
     camera_row,
     cameras,
+    cell_of,
     import_batches,
     versions,
 )
@@ -84,6 +85,7 @@ async def at_the_same_place(tx: Tx, written: Mapping[int, Camera]) -> dict[int, 
         "numbers": list(described),
         "ids": [each.camera_id for each in written.values()],
         "kinds": [each.kind.value for each in described.values()],
+        "cells": [cell_of(*each.place.point) for each in described.values()],
         "latitudes": [each.place.latitude for each in described.values()],
         "longitudes": [each.place.longitude for each in described.values()],
     }
@@ -211,9 +213,10 @@ _ADD_VERSIONS = text(
 _AT_THE_SAME_PLACE = text(
     "SELECT DISTINCT ON (given.number) given.number, cameras.camera_id"
     " FROM unnest(CAST(:numbers AS bigint[]), CAST(:ids AS uuid[]), CAST(:kinds AS text[]),"
-    " CAST(:latitudes AS float8[]), CAST(:longitudes AS float8[]))"
-    " AS given(number, camera_id, kind, latitude, longitude) JOIN cameras"
-    " ON cameras.latitude = given.latitude AND cameras.longitude = given.longitude"
+    " CAST(:cells AS bigint[]), CAST(:latitudes AS float8[]), CAST(:longitudes AS float8[]))"
+    " AS given(number, camera_id, kind, cell, latitude, longitude) JOIN cameras"
+    " ON cameras.cell = given.cell"
+    " AND cameras.latitude = given.latitude AND cameras.longitude = given.longitude"
     " AND cameras.kind = given.kind AND cameras.camera_id <> given.camera_id"
     " AND cameras.retired_at IS NULL ORDER BY given.number, cameras.camera_id"
 )

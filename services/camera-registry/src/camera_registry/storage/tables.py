@@ -1,8 +1,10 @@
 """The tables of the register, and the conversion between cameras and rows."""
 
+import unicodedata
 from datetime import datetime
 from typing import Any
 
+import h3.api.basic_int as h3
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -29,6 +31,18 @@ from camera_registry.model.description import (
 )
 
 moment = DateTime(timezone=True)
+# Cells of about 0.1 km2.
+CELL_RESOLUTION = 9
+
+
+def cell_of(latitude: float, longitude: float) -> int:
+    """The number of the H3 cell of a place, which is given in WGS 84 degrees."""
+    return int(h3.latlng_to_cell(latitude, longitude, CELL_RESOLUTION))
+
+
+def name_folded(name: str) -> str:
+    """The form of a camera's name in which names are compared: neither case nor spaces matter."""
+    return " ".join(unicodedata.normalize("NFKC", name).casefold().split())
 
 
 def _description_columns() -> list[Column[Any]]:
@@ -70,6 +84,9 @@ cameras = Table(
     # Make and serial number as they are compared; unique together while the camera is not retired.
     Column("make_folded", Text),
     Column("serial_folded", Text),
+    Column("name_folded", Text),
+    # The H3 cell of the place, of resolution CELL_RESOLUTION.
+    Column("cell", BigInteger),
     Column("status", Text),
     Column("status_as_of", moment),
     Column("version", BigInteger),
@@ -137,6 +154,16 @@ import_batches = Table(
 )
 
 
+# Of the cameras that are not retired; the database adds and deletes the rows itself.
+camera_functions = Table(
+    "camera_functions",
+    MetaData(),
+    Column("camera_id", Uuid, primary_key=True),
+    Column("function", Text, primary_key=True),
+    Column("region", Text, primary_key=True),
+)
+
+
 def camera_row(camera: Camera) -> dict[str, Any]:
     serial, make = camera.description.serial_key
     return {
@@ -144,6 +171,8 @@ def camera_row(camera: Camera) -> dict[str, Any]:
         **description_row(camera.description),
         "make_folded": make,
         "serial_folded": serial,
+        "name_folded": name_folded(camera.description.name),
+        "cell": cell_of(*camera.description.place.point),
         "status": camera.status.value,
         "status_as_of": camera.status_as_of,
         "version": camera.version,

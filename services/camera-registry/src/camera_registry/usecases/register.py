@@ -17,9 +17,10 @@ from camera_registry.events import (
 )
 from camera_registry.model.camera import Camera, CameraNotRegisteredThen, RegionNotYours
 from camera_registry.model.description import Description
-from camera_registry.storage import cameras, life
-from camera_registry.storage.cameras import Filters, Known
+from camera_registry.storage import cameras, life, search
+from camera_registry.storage.cameras import Known
 from camera_registry.storage.counts import RegionCounts, read_counts
+from camera_registry.storage.search import Filters, Place
 
 
 class Register:
@@ -111,14 +112,15 @@ class Register:
         return replace(camera, description=described)
 
     async def page(
-        self, filters: Filters, *, after: UUID | None, size: int, caller: Caller
+        self, filters: Filters, *, after: Place | None, size: int, caller: Caller
     ) -> list[Camera]:
-        """Return the first `size` cameras that match the filters, in the order of their ids.
+        """Return the first `size` cameras after `after` that match the filters, None: the first.
 
-        Only cameras with an id after `after` are returned; None starts at the first camera.
+        They are in the order of their ids; those of an area in the order of the cells of their
+        places.
         """
         async with self._db.begin(caller.scope) as tx:
-            return await cameras.page(tx, filters, after=after, size=size, known=self._known())
+            return await search.page(tx, filters, after=after, size=size, known=self._known())
 
     async def statistics(self, region: str, *, caller: Caller) -> list[RegionCounts]:
         """Counts of cameras not retired, by region; "" selects every region the caller may see."""
