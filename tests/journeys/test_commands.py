@@ -234,3 +234,38 @@ def test_the_audit_logs_fit_and_a_changed_past_is_found(mesh: RunningTestMesh) -
     wrong = {log["service"]: log["wrong"] for log in json.loads(done.stdout)["logs"]}
     assert wrong[service] and not any(wrong[name] for name in wrong if name != service)
     kept.write_text(json.dumps(seen))
+
+
+def test_cameras_of_a_file_are_registered_and_its_broken_rows_named(
+    mesh: RunningTestMesh, tmp_path: Path
+) -> None:
+    head = "name;latitude;longitude;kind;serial;owner_bin"
+    rows = [
+        f"Made up {row};43,2{row:03d};76,9;overview;{new_id()};100140000003" for row in range(40)
+    ]
+    rows[7] = rows[7].replace("overview", "webcam")
+    rows[9] = rows[9].replace("100140000003", "1")
+    path = tmp_path / "cameras.csv"
+    path.write_text("\n".join((head, *rows)), encoding="cp1251")
+    told = []
+    for arguments in (("--dry-run",), (), ()):
+        done = tartip(mesh.home.path, "cameras", "import", str(path), "--json", *arguments)
+        assert done.returncode == Exit.REFUSED, done.stderr
+        told.append(json.loads(done.stdout))
+    for answer in told:
+        assert [(each["row"], each["field"]) for each in answer["refused"]] == [
+            (8, "kind"),
+            (10, "owner_bin"),
+        ]
+    numbers = [(each["added"], each["unchanged"]) for each in told]
+    assert numbers == [(38, 0), (38, 0), (0, 38)]
+    shown = tartip(mesh.home.path, "cameras", "import", str(path))
+    assert "0 added, 0 changed, 38 unchanged, 2 refused" in shown.stdout
+
+
+def test_a_made_up_country_is_seeded_once(mesh: RunningTestMesh) -> None:
+    for figure in ("added", "unchanged"):
+        done = tartip(mesh.home.path, "seed", "cameras", "--count", "2500", "--seed", "3", "--json")
+        assert done.returncode == Exit.OK, done.stderr
+        told = json.loads(done.stdout)
+        assert (told[figure], told["refused"]) == (2500, [])
